@@ -1,0 +1,2 @@
+//! A single-threaded network event loop with the semantics of Node's `net`.
+#![forbid(unsafe_code)]
