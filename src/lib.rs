@@ -1,2 +1,4 @@
 //! A single-threaded network event loop with the semantics of Node's `net`.
 #![forbid(unsafe_code)]
+
+pub mod slots;

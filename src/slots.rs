@@ -1,0 +1,330 @@
+//! Generational keys: a [`Slots`] hands out one [`Key`] per entry, a [`Beside`] holds more under the same keys.
+//!
+//! A key carries the index of its slot and the generation of its tenant. Indexes are reused, so that tables stay as
+//! short as the number of live entries; keys are never reused, so that a dead key reaches nobody instead of the
+//! stranger who moved in. This module does not know what is kept in the slots, nor what a poll is: a token is only a
+//! key squeezed into a `usize`.
+
+mod beside;
+
+use std::fmt;
+use std::num::NonZeroU32;
+
+use slab::Slab;
+
+pub use beside::Beside;
+
+/// The width of the index within a token. With 32 bit pointers 20 bits are left for it, about a million sources.
+const TOKEN_INDEX_BITS: u32 = if usize::BITS >= 64 { 32 } else { 20 };
+
+/// The last generation that a slot may have. One less than the type allows, so that "the next generation" always has
+/// a representation and no 64 bit token consists of ones only.
+const LAST_GENERATION: u32 = u32::MAX - 1;
+
+/// The name of one entry of a [`Slots`], valid until that entry is removed and never again.
+///
+/// Keys are small (8 bytes, also as `Option<Key>`), are copied freely and may outlive what they name: every lookup by
+/// a dead key gives `None`. They order by index, then by generation. A key says nothing about which `Slots` it came
+/// from; keep tables apart by types around it.
+///
+/// It prints as index and generation, `3v7` being the seventh tenant of slot 3.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    index: u32,
+    /// Invariant: at most [`LAST_GENERATION`].
+    generation: NonZeroU32,
+}
+
+impl Key {
+    /// The position of the slot, dense from zero: what a side table indexes by. It is shared with the earlier and
+    /// the later tenants of the slot.
+    #[inline]
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.index as usize
+    }
+
+    /// Which tenant of the slot this is, counted from 1.
+    #[inline]
+    #[must_use]
+    pub const fn generation(self) -> u32 {
+        self.generation.get()
+    }
+
+    /// The key as the number that a poll carries for a source; [`Slots::find`] turns it back.
+    ///
+    /// On 64 bit machines the token holds the whole key. On 32 bit machines it holds 20 bits of index and 12 bits of
+    /// generation: a token that outlived its source by exactly 4095 tenants of the slot would be taken for its
+    /// successor's, which costs a spurious wake-up, and sources from index 1,048,576 on could not be told apart from
+    /// lower ones, were there room for so many. `usize::MAX` is never produced and is free for other uses.
+    #[inline]
+    #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the token was packed into as many bits as a usize has"
+    )]
+    pub const fn to_token(self) -> usize {
+        pack(self, TOKEN_INDEX_BITS) as usize
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}v{}", self.index, self.generation)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+/// A table that chooses the keys of its entries: a slab whose keys do not come back.
+///
+/// Inserting, looking up and removing take constant time, and a table that stays at its size does not allocate.
+///
+/// ```
+/// use netloop::slots::Slots;
+///
+/// let mut names = Slots::new();
+/// let alice = names.insert("alice");
+/// assert_eq!(names.remove(alice), Some("alice"));
+///
+/// let bob = names.insert("bob");
+/// assert_eq!(bob.index(), alice.index(), "the slot is reused");
+/// assert_eq!(names.get(alice), None, "the key is not");
+/// assert_eq!(names.get(bob), Some(&"bob"));
+/// ```
+pub struct Slots<T> {
+    slab: Slab<Slot<T>>,
+    /// The generation that the next tenant of each index gets. It lies apart from the slots because the slab forgets
+    /// what a vacant slot held, and because only `insert` needs it.
+    ///
+    /// Invariant: as long as the slab has ever been, also after [`Slots::shrink`]; above the generation of every key
+    /// that was ever given out for the index.
+    next_generations: Vec<u32>,
+    /// Invariant: the number of [`Slot::Retired`] in `slab`.
+    retired: usize,
+}
+
+enum Slot<T> {
+    /// The entry that the key of this index and generation names.
+    Live { generation: NonZeroU32, value: T },
+    /// All generations were given out. The slot stays occupied for ever, because to the slab a vacant slot is one that
+    /// it may use again, and then a stale key could name a stranger.
+    Retired,
+}
+
+impl<T> Slots<T> {
+    /// An empty table that has not allocated.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            slab: Slab::new(),
+            next_generations: Vec::new(),
+            retired: 0,
+        }
+    }
+
+    /// An empty table that holds `capacity` entries before it allocates again.
+    #[must_use]
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self {
+            slab: Slab::with_capacity(capacity),
+            next_generations: Vec::with_capacity(capacity),
+            retired: 0,
+        }
+    }
+
+    /// Takes `value` in and gives it a key that no entry of this table had before.
+    pub fn insert(&mut self, value: T) -> Key {
+        self.insert_with(|_| value)
+    }
+
+    /// Inserts what `make` returns for the key that the entry is going to have, for values that know their own key.
+    ///
+    /// When `make` panics nothing is inserted, and the key that it saw stays dead.
+    pub fn insert_with(&mut self, make: impl FnOnce(Key) -> T) -> Key {
+        let key = self.reserve_key();
+        let value = make(key);
+        let index = self.slab.insert(Slot::Live {
+            generation: key.generation,
+            value,
+        });
+        debug_assert_eq!(index, key.index());
+        key
+    }
+
+    /// The entry of `key`, or `None` once that was removed.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, key: Key) -> Option<&T> {
+        match self.slab.get(key.index()) {
+            Some(Slot::Live { generation, value }) if *generation == key.generation => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The entry of `key` to change, or `None` once that was removed.
+    #[inline]
+    #[must_use]
+    pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
+        match self.slab.get_mut(key.index()) {
+            Some(Slot::Live { generation, value }) if *generation == key.generation => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The key whose [`Key::to_token`] is `token`, if its entry is still here.
+    ///
+    /// Any number may be asked for: a token of a removed entry and one that was never a key give `None`.
+    #[inline]
+    #[must_use]
+    pub fn find(&self, token: usize) -> Option<Key> {
+        let index = u32::try_from(token as u64 & ((1 << TOKEN_INDEX_BITS) - 1)).ok()?;
+        match self.slab.get(index as usize) {
+            Some(&Slot::Live { generation, .. }) => {
+                let key = Key { index, generation };
+                (key.to_token() == token).then_some(key)
+            }
+            _ => None,
+        }
+    }
+
+    /// The entry whose key has this token, with the key: [`find`](Self::find) and [`get_mut`](Self::get_mut) in one.
+    #[inline]
+    pub fn find_mut(&mut self, token: usize) -> Option<(Key, &mut T)> {
+        let index = u32::try_from(token as u64 & ((1 << TOKEN_INDEX_BITS) - 1)).ok()?;
+        match self.slab.get_mut(index as usize) {
+            Some(Slot::Live { generation, value }) => {
+                let generation = *generation;
+                let key = Key { index, generation };
+                (key.to_token() == token).then_some((key, value))
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes the entry of `key` out. From now on the key is dead; removing it again gives `None`.
+    pub fn remove(&mut self, key: Key) -> Option<T> {
+        if !self.contains(key) {
+            return None;
+        }
+        match self.slab.try_remove(key.index()) {
+            Some(Slot::Live { value, .. }) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Whether the entry of `key` is still here.
+    #[inline]
+    #[must_use]
+    pub fn contains(&self, key: Key) -> bool {
+        self.get(key).is_some()
+    }
+
+    /// How many entries there are.
+    #[inline]
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.slab.len() - self.retired
+    }
+
+    /// Whether there is no entry.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All entries by rising index, which is not the order of insertion.
+    pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
+        self.slab.iter().filter_map(|(index, slot)| match slot {
+            Slot::Live { generation, value } => Some((key_at(index, *generation), value)),
+            Slot::Retired => None,
+        })
+    }
+
+    /// All entries by rising index, to change.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (Key, &mut T)> {
+        self.slab.iter_mut().filter_map(|(index, slot)| match slot {
+            Slot::Live { generation, value } => Some((key_at(index, *generation), value)),
+            Slot::Retired => None,
+        })
+    }
+
+    /// The keys of all entries by rising index.
+    pub fn keys(&self) -> impl Iterator<Item = Key> {
+        self.iter().map(|(key, _)| key)
+    }
+
+    /// How many slots there is memory for.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.slab.capacity()
+    }
+
+    /// Gives back the memory of the vacant slots behind the last entry, for use after a spike.
+    ///
+    /// Four bytes stay for every slot that was ever used, without which its old keys could come back to life.
+    pub fn shrink(&mut self) {
+        self.slab.shrink_to_fit();
+        self.next_generations.shrink_to_fit();
+    }
+
+    /// The key for the slot that the slab will fill next, used up from now on whether it is filled or not.
+    fn reserve_key(&mut self) -> Key {
+        loop {
+            let index = self.slab.vacant_key();
+            if index == self.next_generations.len() {
+                self.next_generations.push(1);
+            }
+            let next_generation = &mut self.next_generations[index];
+            match NonZeroU32::new(*next_generation) {
+                Some(generation) if generation.get() <= LAST_GENERATION => {
+                    *next_generation += 1;
+                    return key_at(index, generation);
+                }
+                _ => {
+                    self.slab.insert(Slot::Retired);
+                    self.retired += 1;
+                }
+            }
+        }
+    }
+}
+
+impl<T> Default for Slots<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> fmt::Debug for Slots<T> {
+    // Without the entries: they need not be printable, and there may be a hundred thousand of them.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Slots({} entries)", self.len())
+    }
+}
+
+fn key_at(index: usize, generation: NonZeroU32) -> Key {
+    let index = u32::try_from(index).expect("four billion entries exceed any limit on descriptors");
+    Key { index, generation }
+}
+
+/// The token of `key`: 64 bits wide when 32 of them are for the index, else 32. The generation is reduced modulo the
+/// largest number that its bits can hold, so that they are never all ones, and neither is the token.
+#[inline]
+const fn pack(key: Key, index_bits: u32) -> u64 {
+    let generation_bits = if index_bits == 32 {
+        32
+    } else {
+        32 - index_bits
+    };
+    let generation = key.generation.get() as u64 % ((1 << generation_bits) - 1);
+    (generation << index_bits) | (key.index as u64 & ((1 << index_bits) - 1))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+//! A side table under the keys of a `Slots`: it knows the keys, and nothing of what they are the keys of.
+
+use std::fmt;
+use std::num::NonZeroU32;
+
+use super::{Key, key_at};
+
+/// A side table under the keys of a [`Slots`]: what belongs to some entries but must be borrowed apart from them.
+///
+/// It holds at most one value per index, and only the key that put it there reaches it. It is as long as the highest
+/// index in it, so a large `T` is better boxed.
+///
+/// ```
+/// use netloop::slots::{Beside, Slots};
+///
+/// let mut counters = Slots::new();
+/// let mut labels = Beside::new();
+/// let key = counters.insert(0);
+/// labels.insert(key, String::from("clicks"));
+///
+/// // Both are borrowed at once.
+/// if let (Some(counter), Some(label)) = (counters.get_mut(key), labels.get(key)) {
+///     *counter += label.len();
+/// }
+/// assert_eq!(counters.get(key), Some(&6));
+/// ```
+pub struct Beside<T> {
+    entries: Vec<Option<(NonZeroU32, T)>>,
+    /// Invariant: the number of `Some` in `entries`.
+    length: usize,
+}
+
+impl<T> Beside<T> {
+    /// An empty table that has not allocated.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            entries: Vec::new(),
+            length: 0,
+        }
+    }
+
+    /// Puts `value` under `key` and returns the value that has lost its place by that, if any: the one that was under
+    /// the same key or under an older one of the same index, or `value` itself when a younger key holds the place.
+    pub fn insert(&mut self, key: Key, value: T) -> Option<T> {
+        if self.entries.len() <= key.index() {
+            self.entries.resize_with(key.index() + 1, || None);
+        }
+        let entry = &mut self.entries[key.index()];
+        if matches!(entry, Some((generation, _)) if *generation > key.generation) {
+            return Some(value);
+        }
+        match entry.replace((key.generation, value)) {
+            Some((_, displaced)) => Some(displaced),
+            None => {
+                self.length += 1;
+                None
+            }
+        }
+    }
+
+    /// The value that was put under exactly this key.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, key: Key) -> Option<&T> {
+        match self.entries.get(key.index()) {
+            Some(Some((generation, value))) if *generation == key.generation => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The value that was put under exactly this key, to change.
+    #[inline]
+    #[must_use]
+    pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
+        match self.entries.get_mut(key.index()) {
+            Some(Some((generation, value))) if *generation == key.generation => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Takes out the value that was put under exactly this key.
+    pub fn remove(&mut self, key: Key) -> Option<T> {
+        let entry = self.entries.get_mut(key.index())?;
+        let (_, value) = entry.take_if(|(generation, _)| *generation == key.generation)?;
+        self.length -= 1;
+        Some(value)
+    }
+
+    /// How many values there are.
+    #[inline]
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether there is no value.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Empties the table and hands out what was in it by rising index. What the iterator has not reached when it is
+    /// dropped is dropped with it.
+    pub fn drain(&mut self) -> impl Iterator<Item = (Key, T)> {
+        self.length = 0;
+        self.entries
+            .drain(..)
+            .enumerate()
+            .filter_map(|(index, entry)| {
+                let (generation, value) = entry?;
+                Some((key_at(index, generation), value))
+            })
+    }
+
+    /// Empties the table and keeps its memory.
+    pub fn clear(&mut self) {
+        self.length = 0;
+        self.entries.clear();
+    }
+
+    /// Gives back the memory behind the last value, for use after a spike.
+    pub fn shrink(&mut self) {
+        let used = self.entries.iter().rposition(Option::is_some);
+        self.entries.truncate(used.map_or(0, |last| last + 1));
+        self.entries.shrink_to_fit();
+    }
+}
+
+impl<T> Default for Beside<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> fmt::Debug for Beside<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Beside({} values)", self.length)
+    }
+}

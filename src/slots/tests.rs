@@ -1,0 +1,352 @@
+//! Tests of the tables against plain maps, and of what happens when the generations run out.
+
+use std::collections::{BTreeMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::*;
+
+fn key(index: u32, generation: u32) -> Key {
+    let generation = NonZeroU32::new(generation).expect("a test names no generation zero");
+    Key { index, generation }
+}
+
+/// Makes the next tenant of `index` the one of `generation`, as if the others had come and gone.
+fn age<T>(slots: &mut Slots<T>, index: usize, generation: u32) {
+    slots.next_generations[index] = generation;
+}
+
+#[test]
+fn a_key_is_eight_bytes_and_prints_index_and_generation() {
+    assert_eq!(size_of::<Key>(), 8);
+    assert_eq!(size_of::<Option<Key>>(), 8);
+    assert_eq!(format!("{} {:?}", key(3, 7), key(0, 1)), "3v7 0v1");
+}
+
+#[test]
+fn the_generation_costs_one_word_beside_a_value_with_a_niche() {
+    assert_eq!(size_of::<Slot<Vec<u8>>>(), size_of::<Vec<u8>>() + 8);
+}
+
+#[test]
+fn keys_order_by_index_first() {
+    assert!(key(1, 9) < key(2, 1));
+    assert!(key(2, 1) < key(2, 2));
+}
+
+#[test]
+fn a_dead_key_reaches_nobody() {
+    let mut slots = Slots::new();
+    let old = slots.insert('a');
+    assert_eq!(slots.remove(old), Some('a'));
+    let new = slots.insert('b');
+    assert_eq!(old.index(), new.index());
+    assert_eq!(slots.get(old), None);
+    assert_eq!(slots.get_mut(old), None);
+    assert_eq!(slots.find(old.to_token()), None);
+    assert_eq!(slots.remove(old), None);
+    assert!(!slots.contains(old));
+    assert_eq!(slots.get(new), Some(&'b'));
+}
+
+#[test]
+fn a_value_can_know_its_own_key() {
+    let mut slots = Slots::new();
+    let key = slots.insert_with(|key| key);
+    assert_eq!(slots.get(key), Some(&key));
+}
+
+#[test]
+fn a_key_seen_by_a_maker_that_panicked_stays_dead() {
+    let mut slots = Slots::<u32>::new();
+    let mut seen = None;
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        slots.insert_with(|key| {
+            seen = Some(key);
+            panic!("the maker fails");
+        })
+    }));
+    assert!(result.is_err());
+    assert_eq!(seen, Some(key(0, 1)));
+    assert_eq!(slots.insert(1), key(0, 2));
+    assert_eq!(seen.and_then(|key| slots.get(key)), None);
+    assert_eq!(slots.len(), 1);
+}
+
+#[test]
+fn a_slot_is_retired_when_its_generations_are_used_up() {
+    let mut slots = Slots::new();
+    let first = slots.insert(0);
+    slots.remove(first);
+    age(&mut slots, 0, LAST_GENERATION - 1);
+
+    let last_but_one = slots.insert(1);
+    assert_eq!(last_but_one, key(0, LAST_GENERATION - 1));
+    slots.remove(last_but_one);
+    let last = slots.insert(2);
+    assert_eq!(last, key(0, LAST_GENERATION));
+    assert_eq!(slots.find(last.to_token()), Some(last));
+    assert_eq!(slots.remove(last), Some(2));
+
+    let next_door = slots.insert(3);
+    assert_eq!(next_door, key(1, 1));
+    assert_eq!(slots.len(), 1);
+    for stale in [first, last_but_one, last] {
+        assert_eq!(slots.get(stale), None);
+        assert_eq!(slots.remove(stale), None);
+        assert_eq!(slots.find(stale.to_token()), None);
+    }
+    assert_eq!(slots.keys().collect::<Vec<_>>(), [next_door]);
+    assert_eq!(slots.iter_mut().count(), 1);
+    slots.remove(next_door);
+    assert!(slots.is_empty());
+}
+
+#[test]
+fn a_maker_that_panics_in_the_last_generation_retires_the_slot() {
+    let mut slots = Slots::new();
+    let first = slots.insert(0);
+    slots.remove(first);
+    age(&mut slots, 0, LAST_GENERATION);
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        slots.insert_with(|_| panic!("the maker fails"))
+    }));
+    assert!(result.is_err());
+    assert_eq!(slots.insert(1), key(1, 1));
+    assert_eq!(slots.len(), 1);
+}
+
+#[test]
+fn shrinking_gives_memory_back_and_revives_no_key() {
+    let mut slots = Slots::with_capacity(10);
+    let stale: Vec<_> = (0..1_000).map(|value| slots.insert(value)).collect();
+    for &key in &stale[1..] {
+        slots.remove(key);
+    }
+    slots.shrink();
+    assert!(slots.capacity() < 100, "{}", slots.capacity());
+    assert_eq!(slots.get(stale[0]), Some(&0));
+    for value in 0..1_000 {
+        slots.insert(value);
+    }
+    for &key in &stale[1..] {
+        assert_eq!(slots.get(key), None);
+    }
+}
+
+#[test]
+fn no_token_is_all_ones() {
+    for index in [0, 1, 0xF_FFFE, 0xF_FFFF, 0x10_0000, u32::MAX - 1, u32::MAX] {
+        for generation in [1, 2, 0xFFE, 0xFFF, 0x1000, 0x1FFF, LAST_GENERATION] {
+            let key = key(index, generation);
+            assert_ne!(key.to_token(), usize::MAX);
+            assert_ne!(pack(key, 32), u64::MAX);
+            assert!(pack(key, 20) < u64::from(u32::MAX));
+        }
+    }
+}
+
+#[test]
+fn a_wide_token_holds_the_whole_key() {
+    for (index, generation) in [(0, 1), (7, LAST_GENERATION), (u32::MAX, 1)] {
+        let token = pack(key(index, generation), 32);
+        assert_eq!(token, u64::from(generation) << 32 | u64::from(index));
+    }
+}
+
+#[test]
+fn a_narrow_token_tells_four_thousand_neighbouring_generations_apart() {
+    let tokens: HashSet<_> = (5_000..5_000 + 4_095)
+        .map(|generation| pack(key(0xA_BCDE, generation), 20))
+        .collect();
+    assert_eq!(tokens.len(), 4_095);
+    assert!(tokens.iter().all(|token| token & 0xF_FFFF == 0xA_BCDE));
+}
+
+#[test]
+fn random_operations_agree_with_a_map() {
+    let mut retired = 0;
+    for seed in 0..60 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut slots = Slots::new();
+        let mut model = BTreeMap::new();
+        let mut issued: Vec<Key> = Vec::new();
+        let mut distinct = HashSet::new();
+        // Small tables reuse their slots the most.
+        let limit = random.usize(1..50);
+        for step in 0..10_000_u32 {
+            let known = if random.bool() {
+                random.choice(&issued).copied()
+            } else {
+                random.choice(model.keys()).copied()
+            };
+            match (random.u32(0..100), known) {
+                (0..40, _) if model.len() < limit => {
+                    let key = slots.insert(step);
+                    assert!(
+                        distinct.insert(key),
+                        "{key} came back, seed {seed}, step {step}"
+                    );
+                    model.insert(key, step);
+                    issued.push(key);
+                }
+                (20..60, Some(key)) => {
+                    assert_eq!(
+                        slots.remove(key),
+                        model.remove(&key),
+                        "seed {seed}, step {step}"
+                    );
+                }
+                (60..70, Some(key)) => {
+                    if let Some(value) = slots.get_mut(key) {
+                        *value += 1;
+                    }
+                    model.entry(key).and_modify(|value| *value += 1);
+                }
+                (70..72, _) => {
+                    // The slot that is filled next grows old: it has at most three tenants to come.
+                    let index = slots.slab.vacant_key();
+                    if let Some(next) = slots.next_generations.get_mut(index) {
+                        *next = (*next).max(LAST_GENERATION - random.u32(0..3));
+                    }
+                }
+                (72, _) => slots.shrink(),
+                (73, _) => {
+                    let entries: Vec<_> = slots.iter().map(|(key, value)| (key, *value)).collect();
+                    let expected: Vec<_> =
+                        model.iter().map(|(key, value)| (*key, *value)).collect();
+                    assert_eq!(entries, expected, "seed {seed}, step {step}");
+                    assert!(
+                        slots.keys().eq(model.keys().copied()),
+                        "seed {seed}, step {step}"
+                    );
+                    for (_, value) in slots.iter_mut() {
+                        *value += 3;
+                    }
+                    model.values_mut().for_each(|value| *value += 3);
+                }
+                (_, Some(key)) => {
+                    assert_eq!(slots.get(key), model.get(&key), "seed {seed}, step {step}");
+                    let entry = model.get_mut(&key).map(|value| (key, value));
+                    assert_eq!(
+                        slots.find_mut(key.to_token()),
+                        entry,
+                        "seed {seed}, step {step}"
+                    );
+                    let found = model.contains_key(&key).then_some(key);
+                    assert_eq!(
+                        slots.find(key.to_token()),
+                        found,
+                        "seed {seed}, step {step}"
+                    );
+                }
+                (_, None) => assert_eq!(
+                    slots.find(random.usize(..)),
+                    None,
+                    "seed {seed}, step {step}"
+                ),
+            }
+            assert_eq!(slots.len(), model.len(), "seed {seed}, step {step}");
+        }
+        for key in issued {
+            assert_eq!(slots.get(key), model.get(&key), "seed {seed}, {key}");
+        }
+        retired += slots.retired;
+    }
+    assert!(retired > 1_000, "only {retired} slots grew old enough");
+}
+
+#[test]
+fn a_younger_key_displaces_an_older_one_and_not_the_other_way() {
+    let mut beside = Beside::new();
+    assert_eq!(beside.insert(key(4, 2), 'a'), None);
+    assert_eq!(beside.insert(key(4, 2), 'b'), Some('a'));
+    assert_eq!(beside.insert(key(4, 3), 'c'), Some('b'));
+    assert_eq!(beside.insert(key(4, 2), 'd'), Some('d'));
+    assert_eq!(beside.get(key(4, 3)), Some(&'c'));
+    assert_eq!(beside.len(), 1);
+}
+
+#[test]
+fn draining_hands_out_every_value_with_its_key() {
+    let mut beside = Beside::new();
+    for index in [5, 2, 9] {
+        beside.insert(key(index, index + 1), index);
+    }
+    let drained: Vec<_> = beside.drain().collect();
+    assert_eq!(drained, [(key(2, 3), 2), (key(5, 6), 5), (key(9, 10), 9)]);
+    assert!(beside.is_empty());
+
+    beside.insert(key(1, 1), 1);
+    drop(beside.drain());
+    assert_eq!((beside.len(), beside.get(key(1, 1))), (0, None));
+}
+
+#[test]
+fn random_operations_beside_agree_with_a_map() {
+    for seed in 0..60 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut beside = Beside::new();
+        // Per index, the youngest generation that holds a value.
+        let mut model: BTreeMap<u32, (u32, u32)> = BTreeMap::new();
+        for step in 0..10_000_u32 {
+            let (index, generation) = (random.u32(0..20), random.u32(1..6));
+            let key = key(index, generation);
+            let live = model
+                .get(&index)
+                .copied()
+                .filter(|&(held, _)| held == generation);
+            match random.u32(0..100) {
+                0..40 => {
+                    let displaced = match model.get(&index) {
+                        Some(&(held, _)) if held > generation => Some(step),
+                        _ => model
+                            .insert(index, (generation, step))
+                            .map(|(_, value)| value),
+                    };
+                    assert_eq!(
+                        beside.insert(key, step),
+                        displaced,
+                        "seed {seed}, step {step}"
+                    );
+                }
+                40..70 => {
+                    let removed = live.map(|(_, value)| value);
+                    if removed.is_some() {
+                        model.remove(&index);
+                    }
+                    assert_eq!(beside.remove(key), removed, "seed {seed}, step {step}");
+                }
+                70..75 => {
+                    if let Some(value) = beside.get_mut(key) {
+                        *value += 1;
+                    }
+                    if let Some((held, value)) = model.get_mut(&index) {
+                        *value += u32::from(*held == generation);
+                    }
+                }
+                75 => beside.shrink(),
+                76 if random.u32(0..20) == 0 => {
+                    beside.clear();
+                    model.clear();
+                }
+                77 if random.u32(0..20) == 0 => {
+                    let drained: Vec<_> = beside
+                        .drain()
+                        .map(|(key, value)| (key.index, (key.generation(), value)))
+                        .collect();
+                    assert_eq!(
+                        drained,
+                        Vec::from_iter(std::mem::take(&mut model)),
+                        "seed {seed}, step {step}"
+                    );
+                }
+                _ => assert_eq!(
+                    beside.get(key).copied(),
+                    live.map(|(_, value)| value),
+                    "seed {seed}, step {step}"
+                ),
+            }
+            assert_eq!(beside.len(), model.len(), "seed {seed}, step {step}");
+        }
+    }
+}
