@@ -3,3 +3,4 @@
 
 pub mod slots;
 pub mod readiness;
+pub mod wheel;
