@@ -4,3 +4,4 @@
 pub mod slots;
 pub mod readiness;
 pub mod wheel;
+pub mod send_buffer;

@@ -1,0 +1,236 @@
+//! What one socket still has to send.
+//!
+//! Knows the order of the unsent bytes, how to keep them with as little copying and allocating as possible, and how
+//! to offer them to the kernel in one vectored write. Does not know sockets, readiness, high-water marks or limits:
+//! the write itself is a closure, and whoever pushes decides when enough is queued.
+//!
+//! Most writes are small and leave at once, so the case that counts is "copy 64 bytes, flush, empty again": the
+//! [`Pool`] makes it free of allocations, and an idle socket owns nothing but two words.
+
+mod pool;
+mod queue;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::rc::Rc;
+
+pub use pool::{CHUNK_BYTES, Pool};
+pub use queue::{GATHER_BYTES, GATHER_SLICES};
+use queue::{Queue, Segment, offer_one};
+
+/// From this length on a payload is kept by reference; below it a copy into a chunk that is open anyway costs less
+/// than a slice of its own in the vectored write.
+const KEEP_BYTES: usize = 1024;
+
+/// Below this length a payload is always copied: the entry that would refer to it is about as long as the payload,
+/// and a million such entries would cost a slow peer's queue many times the bytes it counts.
+const TINY_BYTES: usize = 64;
+
+/// The unsent bytes of one socket, first in, first out.
+///
+/// Bytes enter by [`copy`](Self::copy), [`own`](Self::own), [`share`](Self::share) or [`lend`](Self::lend), and leave
+/// by [`flush`](Self::flush) when the kernel has taken them. Storage comes from a [`Pool`] that all sockets of a loop
+/// share; a buffer that is empty has given everything back. Always pass the same pool: another one would work, but
+/// it would be given memory that the first one lacks.
+///
+/// Nothing here is bounded. The caller compares [`len`](Self::len) with its limit before it pushes.
+///
+/// ```
+/// use netloop::send_buffer::{Pool, SendBuffer};
+///
+/// let mut pool = Pool::new();
+/// let mut unsent = SendBuffer::new();
+/// unsent.copy(b"HTTP/1.1 200 OK\r\n\r\n", &mut pool);
+/// unsent.own(vec![b'x'; 4096], 0, &mut pool);
+///
+/// // The kernel takes the head and 81 bytes of the body.
+/// let taken = unsent.flush(&mut pool, |slices| {
+///     assert_eq!(slices.len(), 2);
+///     Ok(100)
+/// })?;
+/// assert_eq!(taken, 100);
+/// assert_eq!(unsent.len(), 4096 - 81);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Default)]
+pub struct SendBuffer {
+    /// Invariant: present exactly while there are unsent bytes.
+    queue: Option<Box<Queue>>,
+    /// Invariant: the sum of the unsent bytes of the queue's segments and of its open chunk.
+    length: usize,
+}
+
+impl SendBuffer {
+    /// An empty buffer. Allocates nothing.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            queue: None,
+            length: 0,
+        }
+    }
+
+    /// How many bytes were pushed that the kernel has not taken yet: exact, not an estimate.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether there is nothing to send.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Appends a copy of `bytes`. Small writes coalesce in the last chunk, long ones spill into further chunks.
+    #[inline]
+    pub fn copy(&mut self, bytes: &[u8], pool: &mut Pool) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.queue
+            .get_or_insert_with(|| pool.take_queue())
+            .append(bytes, pool);
+        self.length += bytes.len();
+    }
+
+    /// Appends `bytes[from..]` and keeps the vector until the kernel has taken its last byte. Nothing is copied,
+    /// unless fewer than 1 KiB are left to send: those are copied and the vector is freed now.
+    ///
+    /// `from` is what an earlier direct write already sent; at or beyond the end there is nothing to append.
+    pub fn own(&mut self, bytes: Vec<u8>, from: usize, pool: &mut Pool) {
+        let unsent = bytes.get(from..).unwrap_or_default();
+        if unsent.len() < KEEP_BYTES {
+            self.copy(unsent, pool);
+        } else {
+            self.push(Segment::owned(bytes, from), pool);
+        }
+    }
+
+    /// Appends `bytes[from..]` and holds a reference until the kernel has taken its last byte, so that one broadcast
+    /// lies in memory once, however many sockets still have to send it.
+    ///
+    /// Short remainders are copied where that is the cheaper way: under 64 bytes always, under 1 KiB when the end of
+    /// the queue is a chunk with room for them.
+    pub fn share(&mut self, bytes: Rc<[u8]>, from: usize, pool: &mut Pool) {
+        let unsent = bytes.get(from..).unwrap_or_default();
+        if self.is_better_copied(unsent.len()) {
+            self.copy(unsent, pool);
+        } else {
+            self.push(Segment::shared(bytes, from), pool);
+        }
+    }
+
+    /// Appends bytes that live for ever, without copying them. Short ones are copied as [`share`](Self::share) does.
+    pub fn lend(&mut self, bytes: &'static [u8], pool: &mut Pool) {
+        if self.is_better_copied(bytes.len()) {
+            self.copy(bytes, pool);
+        } else {
+            self.push(Segment::lent(bytes), pool);
+        }
+    }
+
+    /// Offers the head of the queue to `write` in one call and forgets the bytes that it took. Returns their number.
+    ///
+    /// `write` sees 1 to [`GATHER_SLICES`] slices, none of them empty, of at most [`GATHER_BYTES`] together. It is not
+    /// called when there is nothing to send; that gives `Ok(0)`. An `Ok(0)` while [`len`](Self::len) is not zero means
+    /// that the kernel took nothing: treat it like `WouldBlock`, or the loop spins.
+    ///
+    /// # Errors
+    ///
+    /// Whatever `write` returns (`WouldBlock` and `Interrupted` too), and an error of kind `Other` when it claims more
+    /// bytes than it was offered. The queue is then unchanged, and the call can be repeated.
+    #[inline]
+    pub fn flush(
+        &mut self,
+        pool: &mut Pool,
+        write: impl FnOnce(&[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let Some(queue) = self.queue.as_deref() else {
+            return Ok(0);
+        };
+        let taken = queue.offer(&[], write)?;
+        self.consume(taken, pool);
+        Ok(taken)
+    }
+
+    /// Like [`flush`](Self::flush), with `tail` behind everything that is queued although it is not queued itself:
+    /// a large payload goes straight to the kernel, and only what is left of it needs to be kept.
+    ///
+    /// Returns how many bytes of `tail` were taken. The queue goes first, so this is zero while any of it is left;
+    /// push `tail` from the returned offset on. `write` is not called when queue and tail are both empty.
+    ///
+    /// # Errors
+    ///
+    /// As [`flush`](Self::flush); then no byte of `tail` was taken.
+    #[inline]
+    pub fn flush_with(
+        &mut self,
+        tail: &[u8],
+        pool: &mut Pool,
+        write: impl FnOnce(&[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let Some(queue) = self.queue.as_deref() else {
+            if tail.is_empty() {
+                return Ok(0);
+            }
+            return offer_one(tail, write);
+        };
+        let taken = queue.offer(tail, write)?;
+        let taken_of_queue = taken.min(self.length);
+        self.consume(taken_of_queue, pool);
+        Ok(taken - taken_of_queue)
+    }
+
+    /// Drops everything that is unsent, gives the storage back, and returns how many bytes were lost.
+    pub fn discard(&mut self, pool: &mut Pool) -> usize {
+        let lost = self.length;
+        self.consume(lost, pool);
+        lost
+    }
+
+    /// Whether a payload of this length, which could be kept by reference, costs less when it is copied.
+    fn is_better_copied(&self, length: usize) -> bool {
+        length < TINY_BYTES
+            || length < KEEP_BYTES
+                && self
+                    .queue
+                    .as_deref()
+                    .is_some_and(|queue| queue.room() >= length)
+    }
+
+    fn push(&mut self, segment: Segment, pool: &mut Pool) {
+        self.length += segment.unsent().len();
+        self.queue
+            .get_or_insert_with(|| pool.take_bare_queue())
+            .push(segment);
+    }
+
+    /// Forgets the first `count` bytes, of at most `length`, and what held them.
+    #[inline]
+    fn consume(&mut self, count: usize, pool: &mut Pool) {
+        self.length -= count;
+        if let Some(queue) = &mut self.queue {
+            queue.consume(count, pool);
+        }
+        if self.length == 0 {
+            if let Some(queue) = self.queue.take() {
+                pool.put_queue(queue);
+            }
+        }
+    }
+}
+
+/// Shows sizes, never payload: that would be long, and it may be secret.
+impl fmt::Debug for SendBuffer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pieces = self.queue.as_deref().map_or(0, Queue::pieces);
+        formatter
+            .debug_struct("SendBuffer")
+            .field("unsent_bytes", &self.length)
+            .field("pieces", &pieces)
+            .finish()
+    }
+}
