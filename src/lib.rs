@@ -5,3 +5,4 @@ pub mod slots;
 pub mod readiness;
 pub mod wheel;
 pub mod send_buffer;
+pub mod schedule;

@@ -1,0 +1,300 @@
+//! Who is served next. Fairness lives here, alone.
+//!
+//! Each phase of a turn has a first-in first-out list and a quota: the length of the list when the phase began. What
+//! is pushed while a phase runs waits for its next round, so one busy source cannot keep the others, or the poll, from
+//! having their turn. This module does not know what a key stands for, nor why it was pushed.
+
+use std::collections::VecDeque;
+
+/// The lists of a [`Schedule`], named by the phase of the turn that empties them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// Sources that are ready for something they want.
+    Serve,
+    /// Sources with queued output that has not been offered to the kernel since it was queued.
+    Flush,
+    /// Sources whose end is decided and only has to be reported and carried out.
+    Close,
+}
+
+/// Three queues of keys, one for each [`Phase`], each served in rounds.
+///
+/// The caller guarantees that a key is in a list at most once, by a flag per phase in the slot that the key names: set
+/// by `push`, cleared when `next` gives the key out. The schedule does not search for doubles; what is pushed twice is
+/// given out twice. Nor can an entry be withdrawn: a key whose slot is gone by its turn is for the caller to skip,
+/// which costs less than finding it here.
+///
+/// Nothing allocates once the queues have reached the length that the load needs.
+///
+/// ```
+/// use netloop::schedule::{Phase, Schedule};
+///
+/// let mut schedule = Schedule::new();
+/// schedule.push(Phase::Serve, 'a');
+/// schedule.push(Phase::Serve, 'b');
+///
+/// let mut served = Vec::new();
+/// schedule.begin(Phase::Serve);
+/// while let Some(source) = schedule.next(Phase::Serve) {
+///     served.push(source);
+///     schedule.push(Phase::Serve, source); // still ready: to the back, for the next round
+/// }
+/// assert_eq!(served, ['a', 'b']);
+/// assert_eq!(schedule.len(Phase::Serve), 2);
+/// ```
+#[derive(Debug)]
+pub struct Schedule<K> {
+    serve: Lane<K>,
+    flush: Lane<K>,
+    close: Lane<K>,
+}
+
+impl<K: Copy> Schedule<K> {
+    /// A schedule with nothing to do, which has not allocated.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            serve: Lane::new(),
+            flush: Lane::new(),
+            close: Lane::new(),
+        }
+    }
+
+    /// Puts `key` at the back of the list. While the phase runs this is behind its quota: `key` waits for the round
+    /// after this one.
+    #[inline]
+    pub fn push(&mut self, phase: Phase, key: K) {
+        self.lane_mut(phase).queue.push_back(key);
+    }
+
+    /// Begins a round of `phase`: what is in its list now is what [`next`](Self::next) will give out.
+    ///
+    /// A round that was not finished (its time was up, or a handler panicked) needs no care: what it left is still in
+    /// front, in order, and belongs to the new round.
+    pub fn begin(&mut self, phase: Phase) {
+        let lane = self.lane_mut(phase);
+        lane.quota = lane.queue.len();
+    }
+
+    /// The key whose turn it is, taken off the list, or `None` when the round is over. Without a
+    /// [`begin`](Self::begin) there is no round.
+    #[inline]
+    pub fn next(&mut self, phase: Phase) -> Option<K> {
+        let lane = self.lane_mut(phase);
+        lane.quota = lane.quota.checked_sub(1)?;
+        lane.queue.pop_front()
+    }
+
+    /// How many keys the running round still has to give out.
+    #[must_use]
+    pub fn remaining(&self, phase: Phase) -> usize {
+        self.lane(phase).quota
+    }
+
+    /// How many keys wait for `phase`, in this round and the next.
+    #[must_use]
+    pub fn len(&self, phase: Phase) -> usize {
+        self.lane(phase).queue.len()
+    }
+
+    /// Whether nothing waits for any phase: the condition for a poll that may sleep.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.serve.queue.is_empty() && self.flush.queue.is_empty() && self.close.queue.is_empty()
+    }
+
+    const fn lane(&self, phase: Phase) -> &Lane<K> {
+        match phase {
+            Phase::Serve => &self.serve,
+            Phase::Flush => &self.flush,
+            Phase::Close => &self.close,
+        }
+    }
+
+    const fn lane_mut(&mut self, phase: Phase) -> &mut Lane<K> {
+        match phase {
+            Phase::Serve => &mut self.serve,
+            Phase::Flush => &mut self.flush,
+            Phase::Close => &mut self.close,
+        }
+    }
+}
+
+impl<K: Copy> Default for Schedule<K> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The list of one phase.
+#[derive(Debug)]
+struct Lane<K> {
+    queue: VecDeque<K>,
+    /// How many entries at the front belong to the running round.
+    ///
+    /// Invariant: at most the length of `queue`.
+    quota: usize,
+}
+
+impl<K> Lane<K> {
+    const fn new() -> Self {
+        Self {
+            queue: VecDeque::new(),
+            quota: 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PHASES: [Phase; 3] = [Phase::Serve, Phase::Flush, Phase::Close];
+
+    fn round(schedule: &mut Schedule<u32>, phase: Phase) -> Vec<u32> {
+        schedule.begin(phase);
+        std::iter::from_fn(|| schedule.next(phase)).collect()
+    }
+
+    #[test]
+    fn keys_are_served_in_the_order_of_pushing() {
+        let mut schedule = Schedule::new();
+        for key in [3, 1, 2] {
+            schedule.push(Phase::Serve, key);
+        }
+        assert_eq!(round(&mut schedule, Phase::Serve), [3, 1, 2]);
+        assert!(schedule.is_idle());
+    }
+
+    #[test]
+    fn what_is_pushed_during_a_phase_waits_for_the_next_round() {
+        let mut schedule = Schedule::new();
+        schedule.push(Phase::Serve, 1);
+        schedule.begin(Phase::Serve);
+        assert_eq!(schedule.next(Phase::Serve), Some(1));
+        schedule.push(Phase::Serve, 2);
+        assert_eq!(schedule.next(Phase::Serve), None);
+        assert_eq!(schedule.len(Phase::Serve), 1);
+        assert_eq!(round(&mut schedule, Phase::Serve), [2]);
+    }
+
+    #[test]
+    fn one_source_that_is_always_ready_does_not_delay_the_others() {
+        let mut schedule = Schedule::new();
+        for key in 0..4 {
+            schedule.push(Phase::Serve, key);
+        }
+        for _ in 0..100 {
+            schedule.begin(Phase::Serve);
+            let mut served = Vec::new();
+            while let Some(key) = schedule.next(Phase::Serve) {
+                served.push(key);
+                schedule.push(Phase::Serve, key);
+            }
+            served.sort_unstable();
+            assert_eq!(served, [0, 1, 2, 3]);
+        }
+    }
+
+    #[test]
+    fn an_interrupted_round_goes_on_in_order_before_what_came_later() {
+        let mut schedule = Schedule::new();
+        for key in 0..4 {
+            schedule.push(Phase::Flush, key);
+        }
+        schedule.begin(Phase::Flush);
+        assert_eq!(schedule.next(Phase::Flush), Some(0));
+        schedule.push(Phase::Flush, 4);
+        assert_eq!(schedule.remaining(Phase::Flush), 3);
+        assert_eq!(round(&mut schedule, Phase::Flush), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn nothing_is_served_before_the_phase_begins() {
+        let mut schedule = Schedule::new();
+        schedule.push(Phase::Close, 1);
+        assert_eq!(schedule.next(Phase::Close), None);
+        assert_eq!(schedule.remaining(Phase::Close), 0);
+        assert!(!schedule.is_idle());
+    }
+
+    #[test]
+    fn a_steady_load_does_not_allocate() {
+        let mut schedule = Schedule::new();
+        let mut capacities = None;
+        for turn in 0..1_000 {
+            for phase in PHASES {
+                for key in 0..100 {
+                    schedule.push(phase, key);
+                }
+                assert_eq!(round(&mut schedule, phase).len(), 100);
+            }
+            let now = PHASES.map(|phase| schedule.lane(phase).queue.capacity());
+            let first = *capacities.get_or_insert(now);
+            assert_eq!(now, first, "in turn {turn}");
+        }
+    }
+
+    /// The plain reading of the contract: every entry remembers whether a round has begun since it was pushed.
+    #[derive(Default)]
+    struct Model {
+        entries: Vec<(u32, bool)>,
+    }
+
+    impl Model {
+        fn begin(&mut self) {
+            for (_, in_round) in &mut self.entries {
+                *in_round = true;
+            }
+        }
+
+        fn next(&mut self) -> Option<u32> {
+            let position = self.entries.iter().position(|&(_, in_round)| in_round)?;
+            Some(self.entries.remove(position).0)
+        }
+
+        fn remaining(&self) -> usize {
+            self.entries
+                .iter()
+                .filter(|&&(_, in_round)| in_round)
+                .count()
+        }
+    }
+
+    #[test]
+    fn random_operations_agree_with_plain_queues() {
+        for seed in 0..100 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let mut schedule = Schedule::new();
+            let mut models = [Model::default(), Model::default(), Model::default()];
+            // Some runs grow and some stay nearly empty, where the edges are.
+            let pushes = random.u32(30..=55);
+            for step in 0..5_000 {
+                let which = random.usize(0..PHASES.len());
+                let (phase, model) = (PHASES[which], &mut models[which]);
+                match random.u32(0..100) {
+                    roll if roll < pushes => {
+                        schedule.push(phase, step);
+                        model.entries.push((step, false));
+                    }
+                    roll if roll < pushes + 5 => {
+                        schedule.begin(phase);
+                        model.begin();
+                    }
+                    _ => {
+                        let (given, expected) = (schedule.next(phase), model.next());
+                        assert_eq!(given, expected, "seed {seed}, step {step}");
+                    }
+                }
+                let model = &models[which];
+                assert_eq!(
+                    (schedule.len(phase), schedule.remaining(phase)),
+                    (model.entries.len(), model.remaining()),
+                    "seed {seed}, step {step}"
+                );
+                let idle = models.iter().all(|model| model.entries.is_empty());
+                assert_eq!(schedule.is_idle(), idle, "seed {seed}, step {step}");
+            }
+        }
+    }
+}
