@@ -6,3 +6,4 @@ pub mod readiness;
 pub mod wheel;
 pub mod send_buffer;
 pub mod schedule;
+pub mod text;

@@ -1,0 +1,135 @@
+use super::*;
+
+#[derive(Debug, PartialEq)]
+enum Told {
+    Line(Vec<u8>),
+    TooLong,
+    Rest(Vec<u8>),
+}
+
+/// What the whole stream has in it, read off at once.
+fn model(stream: &[u8], max_line_bytes: usize) -> Vec<Told> {
+    let mut told = Vec::new();
+    for line in stream.split_inclusive(|&byte| byte == b'\n') {
+        let is_ended = line.ends_with(b"\n");
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line).to_vec();
+        told.push(match is_ended {
+            _ if line.len() > max_line_bytes => Told::TooLong,
+            true => Told::Line(line),
+            false => Told::Rest(line),
+        });
+    }
+    told
+}
+
+fn in_pieces<'a>(lines: &mut Lines, pieces: impl Iterator<Item = &'a [u8]>) -> Vec<Told> {
+    let mut told = Vec::new();
+    for piece in pieces {
+        for line in lines.push(piece) {
+            told.push(match line {
+                Ok(line) => Told::Line(line.to_vec()),
+                Err(_) => Told::TooLong,
+            });
+        }
+        let kept = lines.partial.len();
+        assert!(kept <= lines.max_line_bytes + 1, "it keeps {kept} bytes");
+    }
+    told.extend(lines.finish().map(|rest| Told::Rest(rest.to_vec())));
+    told
+}
+
+#[test]
+fn every_chunking_of_every_short_stream_tells_what_the_whole_has() {
+    // Every stream of up to six bytes out of `a`, CR and LF, with every chunking and several greatest lengths.
+    for length in 1..=6 {
+        for number in 0..3_usize.pow(length) {
+            let stream: Vec<u8> = (0..length)
+                .map(|place| b"a\r\n"[number / 3_usize.pow(place) % 3])
+                .collect();
+            for max_line_bytes in [0, 1, 2, 5] {
+                let expected = model(&stream, max_line_bytes);
+                for cuts in 0..1 << (length - 1) {
+                    let mut index = 0;
+                    let pieces = stream.split_inclusive(|_| {
+                        index += 1;
+                        cuts >> (index - 1) & 1 == 1
+                    });
+                    let told = in_pieces(&mut Lines::new(max_line_bytes), pieces);
+                    let case = || format!("{stream:?}, cuts {cuts:b}, at most {max_line_bytes}");
+                    assert_eq!(told, expected, "{}", case());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn random_chunkings_of_random_streams_tell_what_the_whole_has() {
+    // One object for all: a finished stream leaves nothing behind.
+    let mut lines = Lines::new(12);
+    for seed in 0..40_000 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let stream: Vec<u8> = (0..random.usize(..80))
+            .map(|_| match random.u8(..20) {
+                0 | 1 => b'\n',
+                2 | 3 => b'\r',
+                letter => letter + b'a',
+            })
+            .collect();
+        let mut rest = &stream[..];
+        let pieces = std::iter::from_fn(|| {
+            let (piece, behind) = rest.split_at(random.usize(..30).min(rest.len()));
+            let is_over = rest.is_empty();
+            rest = behind;
+            (!is_over).then_some(piece)
+        });
+        assert_eq!(
+            in_pieces(&mut lines, pieces),
+            model(&stream, 12),
+            "seed {seed}"
+        );
+    }
+}
+
+#[test]
+fn a_line_that_lies_whole_in_its_chunk_is_borrowed_from_it() {
+    let mut lines = Lines::new(100);
+    let data = b"one\r\ntwo\nth";
+    let starts: Vec<_> = lines
+        .push(data)
+        .map(|line| line.map(<[u8]>::as_ptr))
+        .collect();
+    assert_eq!(starts, [Ok(data[..].as_ptr()), Ok(data[5..].as_ptr())]);
+    assert_eq!(
+        lines.joined.capacity(),
+        0,
+        "nothing was copied but the beginning of the third"
+    );
+}
+
+#[test]
+fn a_line_is_refused_as_soon_as_it_is_too_long_and_once() {
+    let mut lines = Lines::new(3);
+    assert_eq!(lines.push(b"abcd").count(), 1);
+    assert_eq!(lines.push(&[b'e'; 1000]).count(), 0);
+    assert_eq!(lines.partial, b"", "the rest of it is not kept");
+    let told: Vec<_> = lines.push(b"f\nok\n").collect();
+    assert_eq!(told, [Ok(&b"ok"[..])]);
+}
+
+#[test]
+fn what_is_too_long_says_so_with_its_limit() {
+    let mut lines = Lines::new(3);
+    let told = lines.push(b"abcd\n").next();
+    let error = told.expect("there is a line").expect_err("it is too long");
+    assert_eq!(error.to_string(), "a line has more than 3 bytes");
+    assert_eq!(error.max_line_bytes(), 3);
+}
+
+#[test]
+fn a_huge_limit_is_no_limit() {
+    let mut lines = Lines::new(usize::MAX);
+    assert_eq!(lines.push(b"abc").count(), 0);
+    assert_eq!(lines.push(b"d\n").next(), Some(Ok(&b"abcd"[..])));
+}

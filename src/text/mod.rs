@@ -1,0 +1,24 @@
+//! From bytes as they come to text and lines: what a handler keeps to undo the cuts that a network makes anywhere.
+//!
+//! A socket delivers bytes, and knows neither characters nor lines: Node's `setEncoding` lies here, outside of it, as
+//! two small adapters. They know nothing of sockets.
+//!
+//! ```
+//! use netloop::text::Lines;
+//!
+//! let mut lines = Lines::new(1024);
+//! let mut commands = Vec::new();
+//! for data in [&b"SET a 1\r\nGE"[..], b"T a\r\n"] {
+//!     for line in lines.push(data) {
+//!         commands.push(String::from_utf8_lossy(line?).into_owned());
+//!     }
+//! }
+//! assert_eq!(commands, ["SET a 1", "GET a"]);
+//! # Ok::<(), netloop::text::LineTooLong>(())
+//! ```
+
+mod lines;
+mod utf8;
+
+pub use lines::{CompletedLines, LineTooLong, Lines};
+pub use utf8::{InvalidUtf8, Utf8Decoder};

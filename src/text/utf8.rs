@@ -1,0 +1,298 @@
+//! UTF-8 that comes in pieces, whole characters at a time.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str;
+
+/// Turns the bytes of a stream into text, and keeps the beginning of a character until the rest of it has come.
+///
+/// What [`push`](Self::push) gives over time is, put together, what the whole stream decodes to at once: Node's
+/// `setEncoding('utf8')`, browsers' `TextDecoder` and [`String::from_utf8_lossy`] agree on it. A byte order mark is
+/// kept, as Node keeps it. Text that lies whole in its chunk is borrowed from there; only a character that was cut
+/// in two, or one that is replaced, makes a copy.
+///
+/// ```
+/// use netloop::text::Utf8Decoder;
+///
+/// let mut decoder = Utf8Decoder::new();
+/// assert_eq!(decoder.push(b"20 \xe2\x82"), "20 ");
+/// assert_eq!(decoder.push(b"\xac, please"), "€, please");
+/// assert_eq!(decoder.finish(), "");
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Utf8Decoder {
+    /// The beginning of a character, in its first `pending_bytes` bytes.
+    ///
+    /// Invariant: they are no character, and there are bytes that would make them one.
+    pending: [u8; LONGEST_CHARACTER],
+    pending_bytes: usize,
+}
+
+impl Utf8Decoder {
+    /// A decoder at the beginning of a stream.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The text that `bytes` goes on with, up to the last whole character. Whatever cannot be part of a character
+    /// becomes U+FFFD.
+    pub fn push<'a>(&mut self, bytes: &'a [u8]) -> Cow<'a, str> {
+        self.decode(bytes).0
+    }
+
+    /// As [`push`](Self::push), but refuses what is no UTF-8 instead of replacing it.
+    ///
+    /// # Errors
+    ///
+    /// If something in `bytes` cannot be part of a character, or does not go on with the one that was cut. None of
+    /// `bytes` is given then, and the decoder goes on behind it.
+    pub fn push_strict<'a>(&mut self, bytes: &'a [u8]) -> Result<Cow<'a, str>, InvalidUtf8> {
+        match self.decode(bytes) {
+            (text, false) => Ok(text),
+            (_, true) => Err(InvalidUtf8),
+        }
+    }
+
+    /// What is left when the stream ends: U+FFFD if it ends within a character, else nothing. The decoder is as new
+    /// after it.
+    pub fn finish(&mut self) -> &'static str {
+        match self.finish_strict() {
+            Ok(()) => "",
+            Err(InvalidUtf8) => REPLACEMENT,
+        }
+    }
+
+    /// As [`finish`](Self::finish), for [`push_strict`](Self::push_strict).
+    ///
+    /// # Errors
+    ///
+    /// If the stream ends within a character.
+    pub fn finish_strict(&mut self) -> Result<(), InvalidUtf8> {
+        match std::mem::take(&mut self.pending_bytes) {
+            0 => Ok(()),
+            _ => Err(InvalidUtf8),
+        }
+    }
+
+    /// The text, and whether anything in it was replaced.
+    fn decode<'a>(&mut self, bytes: &'a [u8]) -> (Cow<'a, str>, bool) {
+        let mut text = String::new();
+        let (rest, mut is_replaced) = self.complete(bytes, &mut text);
+        // The scan for errors is much slower than this check, and almost no text has any.
+        let whole_characters = match str::from_utf8(rest) {
+            Ok(whole) => Some(whole),
+            Err(error) if error.error_len().is_none() => {
+                let (whole, beginning) = rest.split_at(error.valid_up_to());
+                self.keep(beginning);
+                str::from_utf8(whole).ok()
+            }
+            Err(_) => None,
+        };
+        if let Some(whole) = whole_characters {
+            if text.is_empty() {
+                return (Cow::Borrowed(whole), is_replaced);
+            }
+            text.push_str(whole);
+            return (Cow::Owned(text), is_replaced);
+        }
+        let mut chunks = rest.utf8_chunks().peekable();
+        while let Some(chunk) = chunks.next() {
+            text.push_str(chunk.valid());
+            match chunk.invalid() {
+                [] => {}
+                // Elsewhere than at the end a beginning is broken off.
+                beginning if chunks.peek().is_none() && is_beginning(beginning) => {
+                    self.keep(beginning);
+                }
+                _ => {
+                    text.push_str(REPLACEMENT);
+                    is_replaced = true;
+                }
+            }
+        }
+        (Cow::Owned(text), is_replaced)
+    }
+
+    /// Goes on with the character that was cut. Gives what it did not need, and whether there was no such character.
+    fn complete<'a>(&mut self, bytes: &'a [u8], text: &mut String) -> (&'a [u8], bool) {
+        let mut rest = bytes;
+        while self.pending_bytes > 0 {
+            let Some((&byte, behind)) = rest.split_first() else {
+                break;
+            };
+            self.pending[self.pending_bytes] = byte;
+            match str::from_utf8(&self.pending[..=self.pending_bytes]) {
+                Ok(character) => {
+                    text.push_str(character);
+                    self.pending_bytes = 0;
+                }
+                Err(error) if error.error_len().is_none() => self.pending_bytes += 1,
+                Err(_) => {
+                    // The byte is not taken: it may begin the next character.
+                    text.push_str(REPLACEMENT);
+                    self.pending_bytes = 0;
+                    return (rest, true);
+                }
+            }
+            rest = behind;
+        }
+        (rest, false)
+    }
+
+    fn keep(&mut self, beginning: &[u8]) {
+        self.pending[..beginning.len()].copy_from_slice(beginning);
+        self.pending_bytes = beginning.len();
+    }
+}
+
+/// The stream is no UTF-8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidUtf8;
+
+impl fmt::Display for InvalidUtf8 {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the stream is no valid UTF-8")
+    }
+}
+
+impl std::error::Error for InvalidUtf8 {}
+
+/// How many bytes a character has at most.
+const LONGEST_CHARACTER: usize = 4;
+
+/// What stands for bytes that are no character.
+const REPLACEMENT: &str = "\u{FFFD}";
+
+/// Whether more bytes could make a character of these.
+fn is_beginning(bytes: &[u8]) -> bool {
+    str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes that are next to where the rules of UTF-8 change, so that short sequences of them meet all rules.
+    const EDGES: [u8; 24] = [
+        0x00, 0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xac, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0,
+        0xe2, 0xed, 0xef, 0xf0, 0xf1, 0xf4, 0xf5, 0xfe, 0xff,
+    ];
+
+    /// Pushes `bytes` cut behind each of its bytes whose bit in `cuts` is set.
+    fn pieces(bytes: &[u8], cuts: u32) -> impl Iterator<Item = &[u8]> {
+        let mut index = 0;
+        bytes.split_inclusive(move |_| {
+            index += 1;
+            cuts >> (index - 1) & 1 == 1
+        })
+    }
+
+    fn decode_in_pieces(bytes: &[u8], cuts: u32) -> String {
+        let mut decoder = Utf8Decoder::new();
+        let mut text = String::new();
+        for piece in pieces(bytes, cuts) {
+            text.push_str(&decoder.push(piece));
+        }
+        text + decoder.finish()
+    }
+
+    fn is_refused_in_pieces(bytes: &[u8], cuts: u32) -> bool {
+        let mut decoder = Utf8Decoder::new();
+        let mut is_refused = false;
+        for piece in pieces(bytes, cuts) {
+            is_refused |= decoder.push_strict(piece).is_err();
+        }
+        is_refused | decoder.finish_strict().is_err()
+    }
+
+    #[test]
+    fn every_chunking_decodes_to_what_the_whole_does() {
+        // Every sequence of up to three edge bytes, with every chunking of it.
+        for length in 1..=3 {
+            for number in 0..EDGES.len().pow(length) {
+                let bytes: Vec<u8> = (0..length)
+                    .map(|place| EDGES[number / EDGES.len().pow(place) % EDGES.len()])
+                    .collect();
+                let whole = String::from_utf8_lossy(&bytes);
+                for cuts in 0..1 << (length - 1) {
+                    assert_eq!(
+                        decode_in_pieces(&bytes, cuts),
+                        whole,
+                        "{bytes:x?}, cuts {cuts:b}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn random_streams_decode_to_what_the_whole_does_and_are_refused_if_it_is() {
+        for seed in 0..60_000 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let mut bytes = Vec::new();
+            while bytes.len() < 10 {
+                if random.bool() {
+                    bytes.push(EDGES[random.usize(..EDGES.len())]);
+                } else {
+                    let character = random.char('\u{70}'..);
+                    bytes.extend(character.encode_utf8(&mut [0; 4]).as_bytes());
+                }
+            }
+            let whole = String::from_utf8_lossy(&bytes);
+            let is_invalid = str::from_utf8(&bytes).is_err();
+            for _ in 0..4 {
+                let cuts = random.u32(..);
+                let text = decode_in_pieces(&bytes, cuts);
+                assert_eq!(text, whole, "seed {seed}, {bytes:x?}, cuts {cuts:b}");
+                let is_refused = is_refused_in_pieces(&bytes, cuts);
+                assert_eq!(
+                    is_refused, is_invalid,
+                    "seed {seed}, {bytes:x?}, cuts {cuts:b}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn text_that_lies_whole_in_its_chunk_is_borrowed() {
+        let mut decoder = Utf8Decoder::new();
+        assert!(matches!(
+            decoder.push("žluť".as_bytes()),
+            Cow::Borrowed("žluť")
+        ));
+        assert!(matches!(decoder.push(b"a\xc5"), Cow::Borrowed("a")));
+        assert!(matches!(decoder.push(b"\xbe"), Cow::Owned(text) if text == "ž"));
+        assert!(matches!(decoder.push(b"b"), Cow::Borrowed("b")));
+    }
+
+    #[test]
+    fn a_broken_character_is_replaced_once_and_what_broke_it_is_read_again() {
+        let mut decoder = Utf8Decoder::new();
+        assert_eq!(decoder.push(b"\xf0\x9f\x92"), "");
+        assert_eq!(decoder.push(b"\xe2\x82\xac!"), "\u{FFFD}€!");
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_text() {
+        assert_eq!(Utf8Decoder::new().push(b"\xef\xbb\xbfa"), "\u{FEFF}a");
+    }
+
+    #[test]
+    fn a_stream_that_ends_within_a_character_ends_with_one_replacement() {
+        let mut decoder = Utf8Decoder::new();
+        assert_eq!(decoder.push(b"a\xf0\x9f\x92"), "a");
+        assert_eq!(decoder.finish(), "\u{FFFD}");
+        assert_eq!(decoder.finish(), "", "it is as new");
+    }
+
+    #[test]
+    fn the_strict_form_gives_text_up_to_the_chunk_that_is_wrong_and_goes_on_behind_it() {
+        let mut decoder = Utf8Decoder::new();
+        assert_eq!(decoder.push_strict(b"good \xc5"), Ok("good ".into()));
+        assert_eq!(decoder.push_strict(b"\xbe"), Ok("ž".into()));
+        assert_eq!(decoder.push_strict(b"fine \xff, not"), Err(InvalidUtf8));
+        assert_eq!(decoder.push_strict(b"again"), Ok("again".into()));
+        assert_eq!(decoder.finish_strict(), Ok(()));
+    }
+}
