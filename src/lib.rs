@@ -7,3 +7,4 @@ pub mod wheel;
 pub mod send_buffer;
 pub mod schedule;
 pub mod text;
+mod system;

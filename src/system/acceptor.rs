@@ -1,0 +1,229 @@
+//! The listening end: bind, listen, accept, and the descriptor that is kept in reserve for when there are none.
+
+use std::fs::File;
+use std::io;
+use std::net::SocketAddr;
+#[cfg(unix)]
+use std::path::Path;
+
+use mio::event::Source;
+use mio::net::TcpListener;
+use mio::{Interest, Registry, Token};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
+
+use super::stream::{KeepAliveTimes, Stream, keep_alive};
+
+/// What is set on a listening socket before it listens.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Binding {
+    /// How many connections the kernel queues for us; it caps the figure (`net.core.somaxconn`).
+    pub(crate) backlog: u32,
+    /// Whether an IPv6 socket refuses IPv4 peers.
+    pub(crate) ipv6_only: bool,
+    /// Whether several sockets may listen on the address, with the kernel sharing out the connections.
+    pub(crate) reuse_port: bool,
+    /// Set here once, and inherited by what is accepted wherever the system does that.
+    pub(crate) no_delay: bool,
+    /// As `no_delay`.
+    pub(crate) keep_alive: Option<KeepAliveTimes>,
+}
+
+/// A socket that listens.
+#[derive(Debug)]
+pub(crate) enum Acceptor {
+    /// On a TCP port.
+    Tcp(TcpListener),
+    /// On a Unix domain path.
+    #[cfg(unix)]
+    Unix(mio::net::UnixListener),
+}
+
+impl Acceptor {
+    /// Binds `address` and listens. The port is taken when this returns, so an error is the caller's at once.
+    pub(crate) fn bind(address: SocketAddr, binding: &Binding) -> io::Result<Self> {
+        let domain = Domain::for_address(address);
+        let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+        // On Windows SO_REUSEADDR would let anybody steal the port, and TIME_WAIT blocks nobody there.
+        #[cfg(unix)]
+        socket.set_reuse_address(true)?;
+        if domain == Domain::IPV6 {
+            socket.set_only_v6(binding.ipv6_only)?;
+        } else if binding.ipv6_only {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "`ipv6_only` is for IPv6 addresses",
+            ));
+        }
+        if binding.reuse_port {
+            reuse_port(&socket)?;
+        }
+        if INHERITS_OPTIONS {
+            socket.set_tcp_nodelay(binding.no_delay)?;
+            if binding.keep_alive.is_some() {
+                keep_alive(&SockRef::from(&socket), binding.keep_alive)?;
+            }
+        }
+        socket.set_nonblocking(true)?;
+        socket.bind(&SockAddr::from(address))?;
+        socket.listen(backlog(binding))?;
+        Ok(Self::Tcp(TcpListener::from_std(socket.into())))
+    }
+
+    /// Binds the Unix socket at `path` and listens. A file that is there already is never removed.
+    #[cfg(unix)]
+    pub(crate) fn bind_path(path: &Path, binding: &Binding) -> io::Result<Self> {
+        let address = SockAddr::unix(path)?;
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address)?;
+        socket.listen(backlog(binding))?;
+        let listener = std::os::unix::net::UnixListener::from(std::os::fd::OwnedFd::from(socket));
+        Ok(Self::Unix(mio::net::UnixListener::from_std(listener)))
+    }
+
+    /// Takes over a listening socket of the standard library.
+    pub(crate) fn adopt_tcp(listener: std::net::TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Ok(Self::Tcp(TcpListener::from_std(listener)))
+    }
+
+    /// Takes over a listening Unix socket of the standard library.
+    #[cfg(unix)]
+    pub(crate) fn adopt_unix(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Ok(Self::Unix(mio::net::UnixListener::from_std(listener)))
+    }
+
+    /// Takes the next connection off the kernel's queue, with the address of its peer, which `getpeername` may no
+    /// longer know a moment later.
+    pub(crate) fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
+        loop {
+            let accepted = match self {
+                Self::Tcp(listener) => listener
+                    .accept()
+                    .map(|(stream, peer)| (Stream::Tcp(stream), Some(peer))),
+                #[cfg(unix)]
+                Self::Unix(listener) => listener
+                    .accept()
+                    .map(|(stream, _)| (Stream::Unix(stream), None)),
+            };
+            match accepted {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                done => return done,
+            }
+        }
+    }
+
+    /// Whether what is accepted already has the options of [`Binding`].
+    pub(crate) fn passes_on_options(&self) -> bool {
+        INHERITS_OPTIONS && matches!(self, Self::Tcp(_))
+    }
+
+    /// The address that was bound; `None` for what has none.
+    pub(crate) fn local_address(&self) -> io::Result<Option<SocketAddr>> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().map(Some),
+            #[cfg(unix)]
+            Self::Unix(_) => Ok(None),
+        }
+    }
+}
+
+impl Source for Acceptor {
+    fn register(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interests: Interest,
+    ) -> io::Result<()> {
+        match self {
+            Self::Tcp(listener) => listener.register(registry, token, interests),
+            #[cfg(unix)]
+            Self::Unix(listener) => listener.register(registry, token, interests),
+        }
+    }
+
+    fn reregister(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interests: Interest,
+    ) -> io::Result<()> {
+        match self {
+            Self::Tcp(listener) => listener.reregister(registry, token, interests),
+            #[cfg(unix)]
+            Self::Unix(listener) => listener.reregister(registry, token, interests),
+        }
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        match self {
+            Self::Tcp(listener) => listener.deregister(registry),
+            #[cfg(unix)]
+            Self::Unix(listener) => listener.deregister(registry),
+        }
+    }
+}
+
+/// A descriptor that is kept so that one can be had when the process has run out of them.
+///
+/// Giving it up makes room to accept one connection and to close it at once, so that the queue of the kernel does
+/// not rot and the peer learns that it was refused (libuv's trick).
+#[derive(Debug, Default)]
+pub(crate) struct Reserve(Option<File>);
+
+impl Reserve {
+    /// Takes the descriptor now, while there are some. A system without one simply has no reserve.
+    pub(crate) fn new() -> Self {
+        Self(Self::open())
+    }
+
+    /// Uses the reserve to accept one connection from `acceptor` and to reset it, and takes the reserve back.
+    /// Says whether a connection was refused that way.
+    pub(crate) fn refuse_one(&mut self, acceptor: &Acceptor) -> bool {
+        if self.0.take().is_none() {
+            // Somebody else took the descriptor in an earlier episode; there may be one again.
+            self.0 = Self::open();
+            return false;
+        }
+        let refused = match acceptor.accept() {
+            Ok((stream, _)) => {
+                // A reset tells the peer more than a clean end would. Where it cannot be had, the end must do.
+                let _ = stream.reset_on_close();
+                true
+            }
+            Err(_) => false,
+        };
+        self.0 = Self::open();
+        refused
+    }
+
+    fn open() -> Option<File> {
+        File::open(if cfg!(windows) { "NUL" } else { "/dev/null" }).ok()
+    }
+}
+
+/// Linux copies TCP_NODELAY and SO_KEEPALIVE from the listener to what it accepts, which saves two calls for each
+/// connection. Other systems are not relied on.
+const INHERITS_OPTIONS: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+fn backlog(binding: &Binding) -> i32 {
+    i32::try_from(binding.backlog).unwrap_or(i32::MAX)
+}
+
+/// SO_REUSEPORT only where the kernel shares out the connections, as libuv has it: elsewhere the newest socket
+/// would silently get them all.
+fn reuse_port(socket: &Socket) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    return socket.set_reuse_port(true);
+    #[cfg(target_os = "freebsd")]
+    return socket.set_reuse_port_lb(true);
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+    {
+        let _ = socket;
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "this system does not share out connections between sockets on one port",
+        ))
+    }
+}

@@ -1,0 +1,462 @@
+//! One end of a connection: connect, read, write, shut down, and the options of a socket.
+
+use std::io::{self, IoSlice, Read};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mio::event::Source;
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
+
+/// A send to a peer that has gone must be an error and not SIGPIPE: a host in C or C++ may have left that signal
+/// at its default, which ends the process (std protects `write` but not `write_vectored`).
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const NO_SIGNAL: i32 = 0x4000;
+#[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
+const NO_SIGNAL: i32 = 0x20000;
+#[cfg(any(target_os = "openbsd", target_os = "netbsd"))]
+const NO_SIGNAL: i32 = 0x400;
+#[cfg(any(target_os = "illumos", target_os = "solaris"))]
+const NO_SIGNAL: i32 = 0x200;
+/// Apple has no such flag (the socket option SO_NOSIGPIPE is set instead), and Windows has no such signal.
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "android",
+    target_os = "freebsd",
+    target_os = "dragonfly",
+    target_os = "openbsd",
+    target_os = "netbsd",
+    target_os = "illumos",
+    target_os = "solaris",
+)))]
+const NO_SIGNAL: i32 = 0;
+
+/// The times of TCP keep-alive probes; what is `None` stays as the operating system has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct KeepAliveTimes {
+    /// How long the connection is silent before the first probe.
+    pub(crate) idle: Option<Duration>,
+    /// The time between two probes.
+    pub(crate) interval: Option<Duration>,
+    /// How many probes stay unanswered before the connection is given up.
+    pub(crate) count: Option<u32>,
+}
+
+/// One end of a byte stream.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    /// A TCP socket.
+    Tcp(TcpStream),
+    /// A Unix domain stream socket.
+    #[cfg(unix)]
+    Unix(mio::net::UnixStream),
+    /// Something that can only be read, such as standard input.
+    #[cfg(unix)]
+    Input(Input),
+}
+
+impl Stream {
+    /// Starts to connect to `address`, from `local` if that is given. The connection exists when the socket
+    /// becomes writable and [`Stream::finish_connecting`] says so.
+    ///
+    /// The error names the call that failed, since binding and connecting fail for different reasons.
+    pub(crate) fn connect(
+        address: SocketAddr,
+        local: Option<SocketAddr>,
+    ) -> Result<Self, (ConnectStep, io::Error)> {
+        let opened = |error| (ConnectStep::Connect, error);
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )
+        .map_err(opened)?;
+        socket.set_nonblocking(true).map_err(opened)?;
+        suppress_pipe_signal(&socket).map_err(opened)?;
+        if let Some(local) = local {
+            let bound = |error| (ConnectStep::Bind, error);
+            #[cfg(unix)]
+            socket.set_reuse_address(true).map_err(bound)?;
+            socket.bind(&SockAddr::from(local)).map_err(bound)?;
+        }
+        start(&socket, &SockAddr::from(address)).map_err(opened)?;
+        Ok(Self::Tcp(TcpStream::from_std(socket.into())))
+    }
+
+    /// Starts to connect to the Unix socket at `path`; a leading NUL names Linux's abstract namespace.
+    #[cfg(unix)]
+    pub(crate) fn connect_path(path: &std::path::Path) -> io::Result<Self> {
+        let address = SockAddr::unix(path)?;
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        suppress_pipe_signal(&socket)?;
+        start(&socket, &address)?;
+        let stream = std::os::unix::net::UnixStream::from(std::os::fd::OwnedFd::from(socket));
+        Ok(Self::Unix(mio::net::UnixStream::from_std(stream)))
+    }
+
+    /// Takes over a connected socket of the standard library.
+    pub(crate) fn adopt_tcp(stream: std::net::TcpStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        suppress_pipe_signal(&SockRef::from(&stream))?;
+        Ok(Self::Tcp(TcpStream::from_std(stream)))
+    }
+
+    /// Takes over a connected Unix socket of the standard library.
+    #[cfg(unix)]
+    pub(crate) fn adopt_unix(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        suppress_pipe_signal(&SockRef::from(&stream))?;
+        Ok(Self::Unix(mio::net::UnixStream::from_std(stream)))
+    }
+
+    /// Takes over a descriptor that is only read.
+    #[cfg(unix)]
+    pub(crate) fn adopt_input(descriptor: std::os::fd::OwnedFd) -> Self {
+        Self::Input(Input {
+            file: descriptor.into(),
+            pollable: true,
+        })
+    }
+
+    /// Asks, once the socket has become writable, how the connect went: `Ok(true)` it is there, `Ok(false)` the
+    /// event was spurious, `Err` why it failed.
+    pub(crate) fn finish_connecting(&self) -> io::Result<bool> {
+        match self {
+            Self::Tcp(stream) => {
+                if let Some(error) = stream.take_error()? {
+                    return Err(error);
+                }
+                match stream.peer_addr() {
+                    Ok(_) => Ok(true),
+                    Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
+                    Err(error) => Err(error),
+                }
+            }
+            #[cfg(unix)]
+            Self::Unix(stream) => {
+                if let Some(error) = stream.take_error()? {
+                    return Err(error);
+                }
+                match stream.peer_addr() {
+                    Ok(_) => Ok(true),
+                    Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
+                    Err(error) => Err(error),
+                }
+            }
+            #[cfg(unix)]
+            Self::Input(_) => Ok(true),
+        }
+    }
+
+    /// Reads what is there, at most `buffer`, which is never empty: a read into nothing looks like an end.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        debug_assert!(!buffer.is_empty(), "a read of 0 must mean the end");
+        loop {
+            let read = match self {
+                Self::Tcp(stream) => stream.read(buffer),
+                #[cfg(unix)]
+                Self::Unix(stream) => stream.read(buffer),
+                #[cfg(unix)]
+                Self::Input(input) => input.file.read(buffer),
+            };
+            match read {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                done => return done,
+            }
+        }
+    }
+
+    /// Writes `slices` in one call, without ever raising SIGPIPE. `slices` is not empty and holds no empty one.
+    pub(crate) fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        loop {
+            // `try_io` because mio re-arms its Windows selector inside it.
+            let written = match self {
+                Self::Tcp(stream) => stream.try_io(|| send(&SockRef::from(stream), slices)),
+                #[cfg(unix)]
+                Self::Unix(stream) => stream.try_io(|| send(&SockRef::from(stream), slices)),
+                #[cfg(unix)]
+                Self::Input(_) => Err(io::ErrorKind::BrokenPipe.into()),
+            };
+            match written {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                done => return done,
+            }
+        }
+    }
+
+    /// Sends a FIN behind everything that was written. That the peer has gone in the meantime is no failure.
+    pub(crate) fn shutdown_write(&self) -> io::Result<()> {
+        let done = match self {
+            Self::Tcp(stream) => stream.shutdown(std::net::Shutdown::Write),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.shutdown(std::net::Shutdown::Write),
+            #[cfg(unix)]
+            Self::Input(_) => Ok(()),
+        };
+        match done {
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+            done => done,
+        }
+    }
+
+    /// The error that the kernel holds for this socket, which the call takes away.
+    pub(crate) fn take_error(&self) -> Option<io::Error> {
+        let error = match self {
+            Self::Tcp(stream) => stream.take_error(),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.take_error(),
+            #[cfg(unix)]
+            Self::Input(_) => Ok(None),
+        };
+        error.unwrap_or_else(Some)
+    }
+
+    /// Makes the coming close a reset: what is unsent is thrown away and the peer gets a RST.
+    pub(crate) fn reset_on_close(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => SockRef::from(stream).set_linger(Some(Duration::ZERO)),
+            #[cfg(unix)]
+            Self::Unix(_) | Self::Input(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// The address at this end; `None` for what has none.
+    pub(crate) fn local_address(&self) -> io::Result<Option<SocketAddr>> {
+        match self {
+            Self::Tcp(stream) => stream.local_addr().map(Some),
+            #[cfg(unix)]
+            Self::Unix(_) | Self::Input(_) => Ok(None),
+        }
+    }
+
+    /// The address at the other end; `None` for what has none.
+    pub(crate) fn peer_address(&self) -> io::Result<Option<SocketAddr>> {
+        match self {
+            Self::Tcp(stream) => stream.peer_addr().map(Some),
+            #[cfg(unix)]
+            Self::Unix(_) | Self::Input(_) => Ok(None),
+        }
+    }
+
+    /// Sets TCP_NODELAY. Without effect on what is not TCP, as in Node.
+    pub(crate) fn set_no_delay(&self, on: bool) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.set_nodelay(on),
+            #[cfg(unix)]
+            Self::Unix(_) | Self::Input(_) => Ok(()),
+        }
+    }
+
+    /// Sets SO_KEEPALIVE and its times. Without effect on what is not TCP, as in Node.
+    pub(crate) fn set_keep_alive(&self, times: Option<KeepAliveTimes>) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => keep_alive(&SockRef::from(stream), times),
+            #[cfg(unix)]
+            Self::Unix(_) | Self::Input(_) => Ok(()),
+        }
+    }
+
+    /// Whether a read may be followed by a second one that blocks the loop, because the descriptor is shared with
+    /// programs that want it blocking.
+    pub(crate) fn reads_may_block(&self) -> bool {
+        #[cfg(unix)]
+        if let Self::Input(input) = self {
+            return input.pollable;
+        }
+        false
+    }
+
+    /// Whether it is only read, and there is no other side to wait for.
+    pub(crate) fn is_input(&self) -> bool {
+        #[cfg(unix)]
+        return matches!(self, Self::Input(_));
+        #[cfg(not(unix))]
+        false
+    }
+
+    /// Whether the source is always ready, because the kernel has no readiness for it (a regular file).
+    pub(crate) fn is_always_readable(&self) -> bool {
+        #[cfg(unix)]
+        if let Self::Input(input) = self {
+            return !input.pollable;
+        }
+        false
+    }
+}
+
+impl Source for Stream {
+    fn register(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interests: Interest,
+    ) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.register(registry, token, interests),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.register(registry, token, interests),
+            #[cfg(unix)]
+            Self::Input(input) => input.register(registry, token),
+        }
+    }
+
+    fn reregister(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interests: Interest,
+    ) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.reregister(registry, token, interests),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.reregister(registry, token, interests),
+            #[cfg(unix)]
+            Self::Input(input) => input.reregister(registry, token),
+        }
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.deregister(registry),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.deregister(registry),
+            #[cfg(unix)]
+            Self::Input(input) => input.deregister(registry),
+        }
+    }
+}
+
+/// Which of the two calls behind `connect` failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ConnectStep {
+    /// Binding the local address.
+    Bind,
+    /// Opening the socket or connecting it.
+    Connect,
+}
+
+/// A descriptor that is only read: a terminal, a pipe or a file, left blocking as other programs share it.
+#[cfg(unix)]
+#[derive(Debug)]
+pub(crate) struct Input {
+    file: std::fs::File,
+    /// False if the kernel refuses to poll it, as it does for regular files, which are always ready.
+    pollable: bool,
+}
+
+#[cfg(unix)]
+impl Input {
+    fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        use std::os::fd::AsRawFd;
+        let descriptor = self.file.as_raw_fd();
+        match mio::unix::SourceFd(&descriptor).register(registry, token, Interest::READABLE) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                self.pollable = false;
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    fn reregister(&self, registry: &Registry, token: Token) -> io::Result<()> {
+        use std::os::fd::AsRawFd;
+        if !self.pollable {
+            return Ok(());
+        }
+        let descriptor = self.file.as_raw_fd();
+        mio::unix::SourceFd(&descriptor).reregister(registry, token, Interest::READABLE)
+    }
+
+    fn deregister(&self, registry: &Registry) -> io::Result<()> {
+        use std::os::fd::AsRawFd;
+        if !self.pollable {
+            return Ok(());
+        }
+        let descriptor = self.file.as_raw_fd();
+        mio::unix::SourceFd(&descriptor).deregister(registry)
+    }
+}
+
+fn start(socket: &Socket, address: &SockAddr) -> io::Result<()> {
+    match socket.connect(address) {
+        Ok(()) => Ok(()),
+        Err(error) if is_in_progress(&error) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_in_progress(error: &io::Error) -> bool {
+    // EINPROGRESS has no stable `ErrorKind`; on Windows a connect under way would block. A connect that a signal
+    // interrupted goes on in the background (connect(2)).
+    #[cfg(unix)]
+    {
+        const EINPROGRESS: i32 = if cfg!(any(target_os = "linux", target_os = "android")) {
+            115
+        } else if cfg!(any(target_os = "illumos", target_os = "solaris")) {
+            150
+        } else {
+            36
+        };
+        error.raw_os_error() == Some(EINPROGRESS) || error.kind() == io::ErrorKind::Interrupted
+    }
+    #[cfg(not(unix))]
+    {
+        error.kind() == io::ErrorKind::WouldBlock
+    }
+}
+
+fn send(socket: &SockRef<'_>, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    match slices {
+        // One slice is by far the most common case, and `send` is the cheaper call.
+        [slice] => socket.send_with_flags(slice, NO_SIGNAL),
+        slices => socket.send_vectored_with_flags(slices, NO_SIGNAL),
+    }
+}
+
+/// Apple delivers SIGPIPE unless the socket itself forbids it.
+#[cfg(target_vendor = "apple")]
+fn suppress_pipe_signal(socket: &Socket) -> io::Result<()> {
+    match socket.set_nosigpipe(true) {
+        // Unix sockets of some versions refuse the option (socket2#631).
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        done => done,
+    }
+}
+
+#[cfg(not(target_vendor = "apple"))]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the same shape as on Apple's systems, where it can fail"
+)]
+fn suppress_pipe_signal(_socket: &Socket) -> io::Result<()> {
+    Ok(())
+}
+
+/// Sets SO_KEEPALIVE on `socket`, and the times that are given.
+pub(super) fn keep_alive(socket: &SockRef<'_>, times: Option<KeepAliveTimes>) -> io::Result<()> {
+    let Some(times) = times else {
+        return socket.set_keepalive(false);
+    };
+    let mut keep_alive = TcpKeepalive::new();
+    if let Some(idle) = times.idle {
+        keep_alive = keep_alive.with_time(idle);
+    }
+    #[cfg(not(any(
+        target_os = "openbsd",
+        target_os = "redox",
+        target_os = "solaris",
+        target_os = "nto",
+        target_os = "haiku",
+    )))]
+    {
+        if let Some(interval) = times.interval {
+            keep_alive = keep_alive.with_interval(interval);
+        }
+        if let Some(count) = times.count {
+            keep_alive = keep_alive.with_retries(count);
+        }
+    }
+    socket.set_tcp_keepalive(&keep_alive)
+}
