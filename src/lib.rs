@@ -8,3 +8,4 @@ pub mod send_buffer;
 pub mod schedule;
 pub mod text;
 mod system;
+pub mod reactor;

@@ -1,0 +1,109 @@
+//! The reactor's time: one reading of the clock, and the ticks that the wheel counts in.
+
+use std::time::{Duration, Instant};
+
+use crate::wheel::NEVER;
+
+/// Milliseconds, because the system's own waiting is no finer: epoll rounds every timeout up to them.
+const TICKS_PER_SECOND: u128 = 1_000;
+
+/// A reading of the clock that all of a turn works with. It never reads by itself: the time is told to it.
+#[derive(Debug)]
+pub(super) struct Clock {
+    origin: Instant,
+    now: Instant,
+    /// Invariant: the whole ticks between `origin` and `now`.
+    tick: u64,
+}
+
+impl Clock {
+    pub(super) fn new(origin: Instant) -> Self {
+        Self {
+            origin,
+            now: origin,
+            tick: 0,
+        }
+    }
+
+    /// Takes over a new reading. Time that seems to run backwards stands still instead.
+    pub(super) fn set(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        self.tick = saturate(ticks(self.now.duration_since(self.origin)));
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.now
+    }
+
+    #[inline]
+    pub(super) fn tick(&self) -> u64 {
+        self.tick
+    }
+
+    /// The first tick at which `instant` has passed for certain: rounded up, so that nothing comes early.
+    pub(super) fn tick_at(&self, instant: Instant) -> u64 {
+        let since = instant.saturating_duration_since(self.origin);
+        saturate(ticks_rounded_up(since))
+    }
+
+    /// The first tick by which `duration` has passed for certain, counted from `now`.
+    pub(super) fn tick_after(&self, duration: Duration) -> u64 {
+        let since = self.now.duration_since(self.origin);
+        since
+            .checked_add(duration)
+            .map_or(NEVER, |until| saturate(ticks_rounded_up(until)))
+    }
+
+    /// When `tick` begins; `None` if that is never, or beyond what the clock can say.
+    pub(super) fn instant_of(&self, tick: u64) -> Option<Instant> {
+        if tick == NEVER {
+            return None;
+        }
+        self.origin.checked_add(Duration::from_millis(tick))
+    }
+}
+
+fn ticks(duration: Duration) -> u128 {
+    duration.as_nanos() * TICKS_PER_SECOND / 1_000_000_000
+}
+
+fn ticks_rounded_up(duration: Duration) -> u128 {
+    (duration.as_nanos() * TICKS_PER_SECOND).div_ceil(1_000_000_000)
+}
+
+fn saturate(ticks: u128) -> u64 {
+    u64::try_from(ticks).unwrap_or(NEVER)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deadlines_are_rounded_up_and_the_present_down() {
+        let origin = Instant::now();
+        let mut clock = Clock::new(origin);
+        clock.set(origin + Duration::from_micros(1_900));
+        assert_eq!(clock.tick(), 1);
+        assert_eq!(clock.tick_after(Duration::from_micros(50)), 2);
+        assert_eq!(clock.tick_after(Duration::from_micros(101)), 3);
+        assert_eq!(clock.tick_at(origin + Duration::from_millis(7)), 7);
+        assert_eq!(clock.tick_at(origin + Duration::from_micros(7_001)), 8);
+    }
+
+    #[test]
+    fn time_never_runs_backwards() {
+        let origin = Instant::now();
+        let mut clock = Clock::new(origin);
+        clock.set(origin + Duration::from_millis(10));
+        clock.set(origin + Duration::from_millis(4));
+        assert_eq!(clock.tick(), 10);
+    }
+
+    #[test]
+    fn a_time_beyond_all_ticks_is_never() {
+        let clock = Clock::new(Instant::now());
+        assert_eq!(clock.tick_after(Duration::MAX), NEVER);
+        assert_eq!(clock.instant_of(NEVER), None);
+    }
+}

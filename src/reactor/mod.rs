@@ -1,0 +1,322 @@
+//! Levels over the kernel's edges: who is ready, who wants it, and who is served next.
+//!
+//! A [`Reactor`] owns the selector, a slab of sources, the timer wheel and the run queue. It knows nothing of
+//! sockets, and calls no user code but the [`Handler`] methods of its sources. Each source is registered with the
+//! kernel once, for both directions. What the kernel says is kept as [`Readiness`] bits, what a source wants as
+//! [`Interest`] bits, and a source for which the two meet is on the run queue. Pausing, resuming and waiting for
+//! room are bits flipped; none of them is a system call.
+//!
+//! Whoever drives it repeats: [`poll`](Reactor::poll), then [`begin`](Reactor::begin) a phase and take what comes
+//! out of it until it is over. Every phase is as long as its list was when it began.
+//!
+//! ```
+//! use mio::event::Source;
+//! use mio::net::UdpSocket;
+//! use netloop::reactor::{Handler, Interest, Phase, Reactor, Registration};
+//!
+//! /// Counts datagrams, one a call: it never has to drain.
+//! struct Counter(UdpSocket);
+//!
+//! impl Handler for Counter {
+//!     type Event = usize;
+//!     type Lent<'a> = [u8; 64];
+//!
+//!     fn source(&mut self) -> Option<&mut dyn Source> {
+//!         Some(&mut self.0)
+//!     }
+//!     fn readable(&mut self, registration: &mut Registration<'_>, buffer: &mut [u8; 64]) -> Option<usize> {
+//!         match self.0.recv(buffer) {
+//!             Ok(length) => Some(length),
+//!             Err(_) => {
+//!                 registration.would_block(Interest::READABLE);
+//!                 None
+//!             }
+//!         }
+//!     }
+//!     fn writable(&mut self, _: &mut Registration<'_>, _: &mut [u8; 64]) -> Option<usize> {
+//!         None
+//!     }
+//!     fn closed(&mut self, _: &mut Registration<'_>, _: &mut [u8; 64]) -> Option<usize> {
+//!         None
+//!     }
+//! }
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let here = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+//! let address = here.local_addr()?;
+//! let mut reactor = Reactor::new(64)?;
+//! let key = reactor.insert(Counter(here), Interest::READABLE)?;
+//!
+//! let there = std::net::UdpSocket::bind("127.0.0.1:0")?;
+//! there.send_to(b"one", address)?;
+//! there.send_to(b"three", address)?;
+//!
+//! let mut buffer = [0; 64];
+//! let mut lengths = Vec::new();
+//! while lengths.len() < 2 {
+//!     reactor.poll(None)?;
+//!     reactor.begin(Phase::Serve);
+//!     while let Some((from, length)) = reactor.next(&mut buffer) {
+//!         assert_eq!(from, key);
+//!         lengths.push(length);
+//!     }
+//! }
+//! assert_eq!(lengths, [3, 5]);
+//! # Ok(())
+//! # }
+//! ```
+
+mod clock;
+mod handler;
+mod registration;
+mod serving;
+#[cfg(test)]
+mod tests;
+mod waiting;
+
+use std::fmt;
+use std::io;
+
+use crate::schedule::Schedule;
+use crate::slots::Slots;
+use crate::system::Selector;
+use crate::wheel::Wheel;
+
+use clock::Clock;
+use registration::{Due, Marks, Standing};
+use serving::settle;
+
+pub use crate::readiness::{Interest, Readiness};
+pub use crate::schedule::Phase;
+pub use crate::slots::Key;
+pub use crate::wheel::Alarm;
+pub use handler::Handler;
+pub use registration::Registration;
+
+pub(crate) use crate::system::Waker;
+
+/// A source with its place in the reactor.
+struct Slot<T> {
+    source: T,
+    standing: Standing,
+}
+
+/// The source that is being served, for as long as its burst lasts.
+#[derive(Clone, Copy)]
+struct Burst {
+    key: Key,
+    left: u32,
+}
+
+/// What fell due on the wheel.
+#[derive(Debug)]
+pub enum Elapsed<E> {
+    /// A source made an event of its deadline.
+    Source(Key, E),
+    /// A timer that the driver armed with [`Reactor::arm`] under this key.
+    Timer(Key),
+}
+
+/// Serves sources of one type, `T`. See the [module](self) for how it is driven.
+pub struct Reactor<T: Handler> {
+    selector: Selector,
+    slots: Slots<Slot<T>>,
+    schedule: Schedule<Key>,
+    wheel: Wheel<Due>,
+    clock: Clock,
+    burst: Option<Burst>,
+    /// The source whose event is being looked at: its wish for a flush is granted when that is done, by
+    /// [`finish`](Reactor::finish), before the next source is served.
+    current: Option<Key>,
+    /// Invariant: how many sources are marked [`Marks::HELD`].
+    held: usize,
+    /// How many events the kernel has delivered in all.
+    events: u64,
+}
+
+impl<T: Handler> Reactor<T> {
+    /// Opens a reactor that takes at most `events_capacity` events from the kernel at a time.
+    ///
+    /// # Errors
+    ///
+    /// What the system says if it has no selector to give (`epoll_create1(2)`), such as EMFILE.
+    pub fn new(events_capacity: usize) -> io::Result<Self> {
+        let selector = Selector::new(events_capacity)?;
+        let clock = Clock::new(selector.now());
+        Ok(Self {
+            selector,
+            slots: Slots::new(),
+            schedule: Schedule::new(),
+            wheel: Wheel::new(clock.tick()),
+            clock,
+            burst: None,
+            current: None,
+            held: 0,
+            events: 0,
+        })
+    }
+
+    /// Registers `source`, which is called for `interest` from now on.
+    ///
+    /// # Errors
+    ///
+    /// What the system says of the registration (`epoll_ctl(2)`): EPERM for what cannot be polled, ENOSPC beyond
+    /// the user's limit of watches. The source is then dropped.
+    pub fn insert(&mut self, source: T, interest: Interest) -> io::Result<Key> {
+        self.insert_ready(source, interest, Readiness::empty())
+            .map_err(|(error, _)| error)
+    }
+
+    /// Registers `source` as [`insert`](Self::insert) does, but assumes that it is ready for `readiness` already,
+    /// and gives the source back if it cannot be registered.
+    pub(crate) fn insert_ready(
+        &mut self,
+        source: T,
+        interest: Interest,
+        readiness: Readiness,
+    ) -> Result<Key, (io::Error, T)> {
+        let standing = Standing::new(interest, readiness);
+        let key = self.slots.insert(Slot { source, standing });
+        self.held += 1;
+        match self.register(key) {
+            Ok(()) => {
+                // A visit puts it on the lists that it belongs on.
+                self.visit(key, |_, _| ());
+                Ok(key)
+            }
+            Err(error) => {
+                self.held -= 1;
+                let slot = self.slots.remove(key).expect("it was inserted above");
+                Err((error, slot.source))
+            }
+        }
+    }
+
+    /// Gives a source a place without the kernel's knowing it: to be told that it has failed, or to be registered
+    /// later.
+    pub(crate) fn insert_unregistered(&mut self, source: T, interest: Interest) -> Key {
+        let standing = Standing::new(interest, Readiness::empty());
+        self.held += 1;
+        self.slots.insert(Slot { source, standing })
+    }
+
+    /// Registers the kernel's side of a source that had none when it was inserted, or has another one now.
+    pub(crate) fn register(&mut self, key: Key) -> io::Result<()> {
+        let Some(slot) = self.slots.get_mut(key) else {
+            return Ok(());
+        };
+        match slot.source.source() {
+            Some(source) => self.selector.register(source, key.to_token()),
+            None => Ok(()),
+        }
+    }
+
+    /// Deregisters the kernel's side of a source that goes on without it. A failure means that it was not there.
+    pub(crate) fn deregister(&mut self, key: Key) {
+        if let Some(slot) = self.slots.get_mut(key) {
+            if let Some(source) = slot.source.source() {
+                let _ = self.selector.deregister(source);
+            }
+        }
+    }
+
+    /// Takes a source out at once, without an event, and gives it back. Its key is dead from now on.
+    pub fn remove(&mut self, key: Key) -> Option<T> {
+        let slot = self.slots.get_mut(key)?;
+        if let Some(source) = slot.source.source() {
+            // It fails only for what the kernel has forgotten already.
+            let _ = self.selector.deregister(source);
+        }
+        let slot = self.slots.remove(key)?;
+        if let Some(alarm) = slot.standing.alarm {
+            self.wheel.cancel(alarm);
+        }
+        if slot.standing.marks.contains(Marks::HELD) {
+            self.held -= 1;
+        }
+        Some(slot.source)
+    }
+
+    /// The source under `key`; `None` if it is gone.
+    pub fn get(&self, key: Key) -> Option<&T> {
+        self.slots.get(key).map(|slot| &slot.source)
+    }
+
+    /// Lets `visitor` change the source under `key`, and puts it on the lists that it belongs on after that.
+    /// `None` if it is gone.
+    #[inline]
+    pub fn visit<R>(
+        &mut self,
+        key: Key,
+        visitor: impl FnOnce(&mut T, &mut Registration<'_>) -> R,
+    ) -> Option<R> {
+        let slot = self.slots.get_mut(key)?;
+        let mut registration = Registration {
+            key,
+            standing: &mut slot.standing,
+            wheel: &mut self.wheel,
+            clock: &self.clock,
+        };
+        let answer = visitor(&mut slot.source, &mut registration);
+        settle(key, slot, self.current, &mut self.schedule, &self.selector);
+        Some(answer)
+    }
+
+    /// All sources with their keys, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> + '_ {
+        self.slots.iter().map(|(key, slot)| (key, &slot.source))
+    }
+
+    /// How many sources there are.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether there is no source.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Says whether the source under `key` is a reason to go on ([`held`](Self::held)). Saying so twice counts once.
+    pub fn set_held(&mut self, key: Key, held: bool) {
+        if let Some(slot) = self.slots.get_mut(key) {
+            if slot.standing.marks.contains(Marks::HELD) != held {
+                slot.standing.marks.toggle(Marks::HELD);
+                if held {
+                    self.held += 1;
+                } else {
+                    self.held -= 1;
+                }
+            }
+        }
+    }
+
+    /// Whether the source under `key` is a reason to go on.
+    pub fn is_held(&self, key: Key) -> bool {
+        self.slots
+            .get(key)
+            .is_some_and(|slot| slot.standing.marks.contains(Marks::HELD))
+    }
+
+    /// How many sources are a reason to go on. A source is one until [`set_held`](Self::set_held) says otherwise.
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
+    /// How many events the kernel has delivered since the reactor was made.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+}
+
+impl<T: Handler> fmt::Debug for Reactor<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Reactor")
+            .field("sources", &self.slots.len())
+            .field("held", &self.held)
+            .field("timers", &self.wheel.len())
+            .field("is_idle", &self.is_idle())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,226 @@
+//! A source's place in the reactor, lent to the source while it is served.
+
+use std::time::Duration;
+
+use bitflags::bitflags;
+
+use crate::readiness::{Interest, Readiness};
+use crate::slots::Key;
+use crate::wheel::{Alarm, Wheel};
+
+use super::clock::Clock;
+
+bitflags! {
+    /// What the reactor has to remember of a source beside its readiness. The wishes are set by the source; the rest
+    /// by the reactor alone.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(super) struct Marks: u8 {
+        /// Invariant: set exactly while the key is on the serve list, or its burst goes on.
+        const QUEUED = 1 << 0;
+        /// A wish: to flush at the next flush point.
+        const WANTS_FLUSH = 1 << 1;
+        /// Invariant: set exactly while the key is on the flush list.
+        const FLUSH_QUEUED = 1 << 2;
+        /// A wish: to be taken out.
+        const WANTS_CLOSE = 1 << 3;
+        /// Invariant: set from the entry on the close list until the slot is removed. Nothing of the source is served
+        /// any more.
+        const CLOSING = 1 << 4;
+        /// A wish: to be armed again, as the descriptor may not be read until it would block.
+        const WANTS_REARM = 1 << 5;
+        /// The source is a reason to go on.
+        const HELD = 1 << 6;
+    }
+}
+
+/// What the reactor keeps beside each source.
+#[derive(Debug)]
+pub(super) struct Standing {
+    /// What the kernel said and no call has contradicted since.
+    pub(super) readiness: Readiness,
+    /// What the source wants to be called for.
+    interest: Interest,
+    /// Every readiness that is worth a call. Invariant: what serves `interest`, and an error in any case: one that no
+    /// read would find is for [`Handler::closed`](super::Handler::closed).
+    wanted: Readiness,
+    pub(super) marks: Marks,
+    /// The one entry on the wheel. It is never later than the next deadline, and may be earlier: it is re-filed
+    /// when it falls due, not when the deadline moves.
+    pub(super) alarm: Option<Alarm>,
+}
+
+impl Standing {
+    pub(super) fn new(interest: Interest, readiness: Readiness) -> Self {
+        Self {
+            readiness,
+            interest,
+            wanted: interest.served_by() | Readiness::ERROR,
+            marks: Marks::HELD,
+            alarm: None,
+        }
+    }
+
+    /// Whether the source must be served: ready and wanted, or broken where no read would find out.
+    #[inline]
+    pub(super) fn has_work(&self) -> bool {
+        self.readiness.intersects(self.wanted)
+    }
+
+    /// Whether it is ready for `direction` and wants it.
+    #[inline]
+    pub(super) fn serves(&self, direction: Interest) -> bool {
+        self.interest.contains(direction) && self.readiness.serves(direction)
+    }
+
+    /// An error that only [`Handler::closed`](super::Handler::closed) can look at.
+    #[inline]
+    pub(super) fn is_broken_unread(&self) -> bool {
+        self.readiness.contains(Readiness::ERROR) && !self.interest.contains(Interest::READABLE)
+    }
+
+    fn set_interest(&mut self, interest: Interest) {
+        self.interest = interest;
+        self.wanted = interest.served_by() | Readiness::ERROR;
+    }
+}
+
+/// What falls due on the wheel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// The deadline of a source.
+    Source(Key),
+    /// A timer of the driver's own, which the reactor only passes on.
+    Timer(Key),
+}
+
+/// The place of one source in a [`Reactor`](super::Reactor), lent to its [`Handler`](super::Handler) methods: its
+/// key, what it is ready for, what it wants, its deadline.
+///
+/// Everything here only marks. Nothing is called back and no system call is made, except by
+/// [`rearm`](Self::rearm), whose call follows when the method has returned.
+#[derive(Debug)]
+pub struct Registration<'a> {
+    pub(super) key: Key,
+    pub(super) standing: &'a mut Standing,
+    pub(super) wheel: &'a mut Wheel<Due>,
+    pub(super) clock: &'a Clock,
+}
+
+impl Registration<'_> {
+    /// The key under which the source is registered.
+    pub fn key(&self) -> Key {
+        self.key
+    }
+
+    /// What the kernel has said and no call has contradicted.
+    pub fn readiness(&self) -> Readiness {
+        self.standing.readiness
+    }
+
+    /// What the source is called for.
+    pub fn interest(&self) -> Interest {
+        self.standing.interest
+    }
+
+    /// Wants to be called for `interest` too. Costs no system call: the kernel reports both directions anyway.
+    #[inline]
+    pub fn want(&mut self, interest: Interest) {
+        if !self.standing.interest.contains(interest) {
+            self.standing
+                .set_interest(self.standing.interest | interest);
+        }
+    }
+
+    /// Wants no call for `interest` any more. What the kernel reports meanwhile is kept, so that
+    /// [`want`](Self::want) takes up where this left off.
+    #[inline]
+    pub fn unwant(&mut self, interest: Interest) {
+        if self.standing.interest.intersects(interest) {
+            self.standing
+                .set_interest(self.standing.interest - interest);
+        }
+    }
+
+    /// A call of the kind `direction` would have blocked: the kernel will tell when that changes.
+    #[inline]
+    pub fn would_block(&mut self, direction: Interest) {
+        let mut gone = Readiness::ERROR;
+        if direction.contains(Interest::READABLE) {
+            gone |= Readiness::READABLE | Readiness::READ_CLOSED;
+        }
+        if direction.contains(Interest::WRITABLE) {
+            gone |= Readiness::WRITABLE | Readiness::WRITE_CLOSED;
+        }
+        self.standing.readiness.remove(gone);
+    }
+
+    /// A call of the kind `direction` moved less than it could have, which on an edge-triggered selector proves that
+    /// there is no more for now, unless an end or an error is waiting behind it: those give no edge of their own.
+    #[inline]
+    pub fn fell_short(&mut self, direction: Interest) {
+        let readiness = &mut self.standing.readiness;
+        if direction.contains(Interest::READABLE)
+            && !readiness.intersects(Readiness::READ_CLOSED | Readiness::ERROR)
+        {
+            readiness.remove(Readiness::READABLE);
+        }
+        if direction.contains(Interest::WRITABLE)
+            && !readiness.intersects(Readiness::WRITE_CLOSED | Readiness::ERROR)
+        {
+            readiness.remove(Readiness::WRITABLE);
+        }
+    }
+
+    /// Pretends that the kernel has said `readiness`: the source knows better, as a fresh socket does of its empty
+    /// send buffer.
+    pub fn assume(&mut self, readiness: Readiness) {
+        self.standing.readiness.insert(readiness);
+    }
+
+    /// The source must not be read until it would block, because that would block the thread. What is left is asked
+    /// of the kernel afresh.
+    pub fn rearm(&mut self) {
+        self.standing.readiness.remove(Readiness::READABLE);
+        self.standing.marks.insert(Marks::WANTS_REARM);
+    }
+
+    /// Wants [`Handler::flush`](super::Handler::flush) at the next flush point: at the end of the source's own
+    /// event if one is being looked at, else in the next flush phase. Several wishes are one.
+    #[inline]
+    pub fn flush_soon(&mut self) {
+        self.standing.marks.insert(Marks::WANTS_FLUSH);
+    }
+
+    /// Wants to be taken out. The source stays until the close phase, but is not served any more.
+    pub fn close(&mut self) {
+        self.standing.marks.insert(Marks::WANTS_CLOSE);
+    }
+
+    /// Whether [`close`](Self::close) was called.
+    pub fn is_closing(&self) -> bool {
+        self.standing
+            .marks
+            .intersects(Marks::WANTS_CLOSE | Marks::CLOSING)
+    }
+
+    /// The reactor's time, as the tick that has begun.
+    #[inline]
+    pub fn tick(&self) -> u64 {
+        self.clock.tick()
+    }
+
+    /// The first tick by which `duration` has passed for certain, counted from now.
+    pub fn tick_after(&self, duration: Duration) -> u64 {
+        self.clock.tick_after(duration)
+    }
+
+    /// Wants [`Handler::elapsed`](super::Handler::elapsed) at `tick` or before. It touches the wheel only if nothing
+    /// is filed yet or what is filed would come too late, so moving a deadline away costs nothing.
+    pub fn wake_at(&mut self, tick: u64) {
+        match self.standing.alarm {
+            Some(alarm) if self.wheel.deadline(alarm).is_some_and(|at| at <= tick) => {}
+            Some(alarm) if self.wheel.rearm(alarm, tick) => {}
+            _ => self.standing.alarm = Some(self.wheel.arm(tick, Due::Source(self.key))),
+        }
+    }
+}

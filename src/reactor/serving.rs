@@ -1,0 +1,202 @@
+//! Serving: who is called next, and what list a source belongs on afterwards.
+
+use crate::schedule::Schedule;
+use crate::system::Selector;
+
+use super::registration::Marks;
+use super::{Burst, Handler, Interest, Key, Phase, Reactor, Readiness, Registration, Slot};
+
+impl<T: Handler> Reactor<T> {
+    /// Begins a phase: it is as long as its list is now. What comes on the list meanwhile waits for the next one, so
+    /// no source can keep another from being served.
+    pub fn begin(&mut self, phase: Phase) {
+        self.schedule.begin(phase);
+    }
+
+    /// Serves ready sources until one gives an event; `None` when the phase is over. Each source is asked to write
+    /// first, as that frees memory, and then to read.
+    pub fn next(&mut self, lent: &mut T::Lent<'_>) -> Option<(Key, T::Event)> {
+        loop {
+            let Burst { key, left } = match self.burst.take() {
+                Some(burst) => burst,
+                None => Burst {
+                    key: self.schedule.next(Phase::Serve)?,
+                    left: u32::MAX,
+                },
+            };
+            let Some(slot) = self.slots.get_mut(key) else {
+                continue;
+            };
+            let Slot { source, standing } = slot;
+            standing.marks.remove(Marks::QUEUED);
+            if standing
+                .marks
+                .intersects(Marks::CLOSING | Marks::WANTS_CLOSE)
+            {
+                continue;
+            }
+            let left = left.min(source.burst()) - 1;
+            let mut registration = Registration {
+                key,
+                standing,
+                wheel: &mut self.wheel,
+                clock: &self.clock,
+            };
+            let event = serve(source, &mut registration, lent);
+            if event.is_some() && left > 0 && standing.has_work() {
+                // Its burst goes on with the next call, so it needs no place in the queue.
+                standing.marks.insert(Marks::QUEUED);
+                self.burst = Some(Burst { key, left });
+            }
+            settle(key, slot, self.current, &mut self.schedule, &self.selector);
+            if let Some(event) = event {
+                return Some((key, event));
+            }
+        }
+    }
+
+    /// The next source that asked to be closed, which stays where it is until [`remove`](Self::remove), but is out
+    /// of the kernel's sight and is not served any more.
+    pub fn next_closing(&mut self) -> Option<Key> {
+        loop {
+            let key = self.schedule.next(Phase::Close)?;
+            if let Some(slot) = self.slots.get_mut(key) {
+                if let Some(source) = slot.source.source() {
+                    // It fails only for what the kernel has forgotten already.
+                    let _ = self.selector.deregister(source);
+                }
+                return Some(key);
+            }
+        }
+    }
+
+    /// Lets all sources flush that have asked for it, as far as the phase is long.
+    pub fn flush(&mut self, lent: &mut T::Lent<'_>) {
+        while let Some(key) = self.schedule.next(Phase::Flush) {
+            if let Some(slot) = self.slots.get_mut(key) {
+                slot.standing.marks.remove(Marks::FLUSH_QUEUED);
+            }
+            self.flush_one(key, lent);
+        }
+    }
+
+    /// Names the source whose event is looked at from now on: a flush that it asks for is done by
+    /// [`finish`](Self::finish) and needs no place in the flush list.
+    #[inline]
+    pub fn focus(&mut self, key: Key) {
+        self.current = Some(key);
+    }
+
+    /// The event of the source named by [`focus`](Self::focus) has been looked at; it flushes if it asked to.
+    #[inline]
+    pub fn finish(&mut self, lent: &mut T::Lent<'_>) {
+        if let Some(key) = self.current.take() {
+            self.flush_one(key, lent);
+        }
+    }
+
+    fn flush_one(&mut self, key: Key, lent: &mut T::Lent<'_>) {
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
+        let marks = &mut slot.standing.marks;
+        if !marks.contains(Marks::WANTS_FLUSH) {
+            return;
+        }
+        marks.remove(Marks::WANTS_FLUSH);
+        if marks.contains(Marks::CLOSING) {
+            return;
+        }
+        slot.source.flush(
+            &mut Registration {
+                key,
+                standing: &mut slot.standing,
+                wheel: &mut self.wheel,
+                clock: &self.clock,
+            },
+            lent,
+        );
+        settle(key, slot, self.current, &mut self.schedule, &self.selector);
+    }
+}
+
+/// Serves one source once: writing before reading, an error that no read would find last.
+#[inline]
+fn serve<T: Handler>(
+    source: &mut T,
+    registration: &mut Registration<'_>,
+    lent: &mut T::Lent<'_>,
+) -> Option<T::Event> {
+    if registration.standing.serves(Interest::WRITABLE) {
+        let event = source.writable(registration, lent);
+        if event.is_some() || registration.is_closing() {
+            return event;
+        }
+    }
+    if registration.standing.serves(Interest::READABLE) {
+        return source.readable(registration, lent);
+    }
+    if registration.standing.is_broken_unread() {
+        registration.standing.readiness.remove(Readiness::ERROR);
+        return source.closed(registration, lent);
+    }
+    None
+}
+
+/// Puts a source on the lists that it belongs on. Invariant I7 rests on its being called whenever bits of a source may
+/// have changed.
+#[inline]
+pub(super) fn settle<T: Handler>(
+    key: Key,
+    slot: &mut Slot<T>,
+    current: Option<Key>,
+    schedule: &mut Schedule<Key>,
+    selector: &Selector,
+) {
+    let standing = &mut slot.standing;
+    if standing
+        .marks
+        .intersects(Marks::CLOSING | Marks::WANTS_CLOSE | Marks::WANTS_REARM)
+        && settle_rarely(key, slot, schedule, selector)
+    {
+        return;
+    }
+    let standing = &mut slot.standing;
+    if standing.has_work() && !standing.marks.contains(Marks::QUEUED) {
+        standing.marks.insert(Marks::QUEUED);
+        schedule.push(Phase::Serve, key);
+    }
+    if standing.marks & (Marks::WANTS_FLUSH | Marks::FLUSH_QUEUED) == Marks::WANTS_FLUSH
+        && current != Some(key)
+    {
+        standing.marks.insert(Marks::FLUSH_QUEUED);
+        schedule.push(Phase::Flush, key);
+    }
+}
+
+/// The part of settling that few sources ever need: arming again, and closing. Says whether nothing else is to be done.
+#[cold]
+fn settle_rarely<T: Handler>(
+    key: Key,
+    slot: &mut Slot<T>,
+    schedule: &mut Schedule<Key>,
+    selector: &Selector,
+) -> bool {
+    let Slot { source, standing } = slot;
+    if standing.marks.contains(Marks::CLOSING) {
+        return true;
+    }
+    if standing.marks.contains(Marks::WANTS_CLOSE) {
+        standing.marks.insert(Marks::CLOSING);
+        schedule.push(Phase::Close, key);
+        return true;
+    }
+    standing.marks.remove(Marks::WANTS_REARM);
+    if let Some(source) = source.source() {
+        if selector.rearm(source, key.to_token()).is_err() {
+            // A source that the kernel will not watch must find out by itself what is wrong with it.
+            standing.readiness.insert(Readiness::READABLE);
+        }
+    }
+    false
+}
