@@ -1,0 +1,398 @@
+//! What went wrong, told as Node tells it: the code, the call, the place, and the system's own error beneath.
+//!
+//! It knows no socket and no handler. What a system error is called is in the table of [`Errno`],
+//! and what to do about it in `hint`.
+
+mod hint;
+mod syscall;
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+
+use super::address::Endpoint;
+use super::errno::Errno;
+
+pub use syscall::Syscall;
+
+/// `Result` with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Something failed: which call, where, and why.
+///
+/// What Node's errors carry is here under the same names: [`code`](Self::code), [`syscall`](Self::syscall),
+/// [`address`](Self::address), [`port`](Self::port), [`hostname`](Self::hostname). The text is Node's too, and
+/// `{:#}` adds a line with what to do about the commoner ones. So does `{:?}`, because that is what `main` prints
+/// when it returns an error; `{:#?}` shows the fields.
+///
+/// ```
+/// use netloop::Error;
+///
+/// let error = Error::from(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
+/// assert_eq!(error.code(), "ECONNRESET");
+/// assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+/// assert_eq!(std::io::Error::from(error).kind(), std::io::ErrorKind::ConnectionReset);
+/// ```
+// One pointer wide, because it lies in every `Result`, and almost none of them holds one.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    code: &'static str,
+    syscall: Option<Syscall>,
+    endpoint: Option<Endpoint>,
+    local: Option<SocketAddr>,
+    attempts: Vec<Error>,
+    source: io::Error,
+}
+
+/// The codes of the errors that do not come from the system.
+impl Error {
+    /// `ERR_INVALID_ARGUMENT`: an argument can never be right; the text says what would be.
+    pub const INVALID_ARGUMENT: &'static str = "ERR_INVALID_ARGUMENT";
+    /// `ERR_SOCKET_BAD_PORT`: what stands for a port is no number from 0 to 65535.
+    pub const BAD_PORT: &'static str = "ERR_SOCKET_BAD_PORT";
+    /// `ERR_SOCKET_CLOSED`: the socket is closed.
+    pub const SOCKET_CLOSED: &'static str = "ERR_SOCKET_CLOSED";
+    /// `ERR_SOCKET_CLOSED_BEFORE_CONNECTION`: the socket was closed before there was a connection.
+    pub const CLOSED_BEFORE_CONNECTION: &'static str = "ERR_SOCKET_CLOSED_BEFORE_CONNECTION";
+    /// `ERR_STREAM_WRITE_AFTER_END`: a write after `end`.
+    pub const WRITE_AFTER_END: &'static str = "ERR_STREAM_WRITE_AFTER_END";
+    /// `ERR_SERVER_NOT_RUNNING`: the server does not listen.
+    pub const SERVER_NOT_RUNNING: &'static str = "ERR_SERVER_NOT_RUNNING";
+    /// `ERR_QUEUE_LIMIT`: more bytes wait to be sent than the socket may queue.
+    pub const QUEUE_LIMIT: &'static str = "ERR_QUEUE_LIMIT";
+    /// `ERR_HANDLER_PANICKED`: a handler panicked, and its socket was destroyed.
+    pub const HANDLER_PANICKED: &'static str = "ERR_HANDLER_PANICKED";
+    /// `ERR_IP_BLOCKED`: the address is on the block list.
+    pub const IP_BLOCKED: &'static str = "ERR_IP_BLOCKED";
+    /// `ERR_LOOP_CLOSED`: the loop that the call was for is gone.
+    pub const LOOP_CLOSED: &'static str = "ERR_LOOP_CLOSED";
+    /// `ERR_MAILBOX_FULL`: more calls wait to be made in the loop's thread than it keeps.
+    pub const MAILBOX_FULL: &'static str = "ERR_MAILBOX_FULL";
+    /// `ERR_OTHER`: an error that [`Error::other`] made, or an [`io::Error`] of no known kind.
+    pub const OTHER: &'static str = "ERR_OTHER";
+}
+
+impl Error {
+    /// `ECONNREFUSED`, `EADDRINUSE`, `ENOTFOUND` and so on, the same on every system, or one of the codes above.
+    /// An error of the system that has no name here is `UNKNOWN`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.0.code
+    }
+
+    /// The call that failed; `None` if no call of the system was involved.
+    #[must_use]
+    pub fn syscall(&self) -> Option<Syscall> {
+        self.0.syscall
+    }
+
+    /// The place that the call was about, whole.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<&Endpoint> {
+        self.0.endpoint.as_ref()
+    }
+
+    /// The IP address that the call was about; `None` if it was about a name or a path, or about neither.
+    #[must_use]
+    pub fn address(&self) -> Option<IpAddr> {
+        match self.endpoint()? {
+            Endpoint::Socket(address) => Some(address.ip()),
+            Endpoint::Name { .. } | Endpoint::Path(_) => None,
+        }
+    }
+
+    /// The port that the call was about. A lookup is about no port, as in Node.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        match self.0.syscall {
+            Some(Syscall::Lookup) => None,
+            _ => self.endpoint()?.port(),
+        }
+    }
+
+    /// The name that the call was about.
+    #[must_use]
+    pub fn hostname(&self) -> Option<&str> {
+        match self.endpoint()? {
+            Endpoint::Name { host, .. } => Some(host),
+            Endpoint::Socket(_) | Endpoint::Path(_) => None,
+        }
+    }
+
+    /// The path of the Unix socket that the call was about.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self.endpoint()? {
+            Endpoint::Path(path) => Some(path),
+            Endpoint::Socket(_) | Endpoint::Name { .. } => None,
+        }
+    }
+
+    /// The local address that the connection was to be made from, if one had been asked for.
+    #[must_use]
+    pub fn local(&self) -> Option<SocketAddr> {
+        self.0.local
+    }
+
+    /// What each address of a name failed with, in the order they were tried; empty unless several were.
+    #[must_use]
+    pub fn attempts(&self) -> &[Self] {
+        &self.0.attempts
+    }
+
+    /// The system's own error beneath, or what stands for it in an error that does not come from the system.
+    #[must_use]
+    pub fn io(&self) -> &io::Error {
+        &self.0.source
+    }
+
+    /// The kind of [`io`](Self::io).
+    #[must_use]
+    pub fn kind(&self) -> io::ErrorKind {
+        self.0.source.kind()
+    }
+
+    /// The system's number for it, which is another one on every system; `None` if it does not come from the system.
+    #[must_use]
+    pub fn raw_os_error(&self) -> Option<i32> {
+        self.0.source.raw_os_error()
+    }
+
+    /// An error of your own, for instance for `destroy_with`: code `ERR_OTHER`, and the text that is given.
+    ///
+    /// ```
+    /// let error = netloop::Error::other("the peer speaks another protocol");
+    /// assert_eq!(error.to_string(), "the peer speaks another protocol");
+    /// assert_eq!(error.code(), "ERR_OTHER");
+    /// ```
+    pub fn other(message: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::internal(Self::OTHER, message)
+    }
+
+    /// What a call of the system, or of what stands for it, failed with.
+    pub(crate) fn new(syscall: Syscall, source: io::Error) -> Self {
+        let code = code_of(Some(syscall), &source);
+        Self::assemble(code, Some(syscall), source)
+    }
+
+    /// An error with one of the codes above.
+    pub(crate) fn internal(
+        code: &'static str,
+        message: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self::assemble(code, None, io::Error::new(kind_of(code), message))
+    }
+
+    /// Every one of several addresses failed: the first one's code and call, as Node has it, and the place that the
+    /// user asked for.
+    pub(crate) fn aggregate(endpoint: Endpoint, attempts: Vec<Self>) -> Self {
+        let (code, kind) = match attempts.first() {
+            Some(first) => (first.code(), first.kind()),
+            None => ("ENOTFOUND", io::ErrorKind::NotFound),
+        };
+        let mut error = Self::assemble(code, Some(Syscall::Connect), kind.into());
+        error.0.attempts = attempts;
+        error.at(endpoint)
+    }
+
+    /// A socket's queue has reached its hard limit.
+    pub(crate) fn queue_limit(limit: usize, peer: Option<SocketAddr>) -> Self {
+        let error = Self::internal(
+            Self::QUEUE_LIMIT,
+            format!("more than {limit} bytes would be queued for a peer that does not read them"),
+        );
+        match peer {
+            Some(peer) => error.at(peer.into()),
+            None => error,
+        }
+    }
+
+    /// The same error with the place it happened at.
+    #[must_use]
+    pub(crate) fn at(mut self, endpoint: Endpoint) -> Self {
+        self.0.endpoint = Some(endpoint);
+        self
+    }
+
+    /// The same error with the local address that had been asked for.
+    #[must_use]
+    pub(crate) fn bound_to(mut self, local: SocketAddr) -> Self {
+        self.0.local = Some(local);
+        self
+    }
+
+    fn assemble(code: &'static str, syscall: Option<Syscall>, source: io::Error) -> Self {
+        Self(Box::new(Inner {
+            code,
+            syscall,
+            endpoint: None,
+            local: None,
+            attempts: Vec::new(),
+            source,
+        }))
+    }
+}
+
+/// The longer form, with a second line that says what to do about it, is `{:#}`.
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_call_and_code(formatter)?;
+        if let Some(local) = self.0.local {
+            let local = Endpoint::from(local);
+            write!(formatter, " - Local ({})", local.in_error_text())?;
+        }
+        for (index, attempt) in self.0.attempts.iter().enumerate() {
+            let before = if index == 0 { ": " } else { "; " };
+            write!(formatter, "{before}{attempt}")?;
+        }
+        match hint::hint(self) {
+            Some(hint) if formatter.alternate() => write!(formatter, "\n  hint: {hint}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The text with its hint, since this is what is printed when `main` returns the error; `{:#?}` shows the fields.
+impl fmt::Debug for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !formatter.alternate() {
+            return write!(formatter, "{self:#}");
+        }
+        formatter
+            .debug_struct("Error")
+            .field("code", &self.0.code)
+            .field("syscall", &self.0.syscall)
+            .field("endpoint", &self.0.endpoint)
+            .field("local", &self.0.local)
+            .field("attempts", &self.0.attempts)
+            .field("io", &self.0.source)
+            .finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&self.0.source)
+    }
+}
+
+/// Takes over what the standard library says, without a call or a place. One that an [`Error`] was turned into
+/// becomes that error again.
+impl From<io::Error> for Error {
+    fn from(source: io::Error) -> Self {
+        match source.downcast::<Self>() {
+            Ok(error) => error,
+            Err(source) => Self::assemble(code_of(None, &source), None, source),
+        }
+    }
+}
+
+/// Keeps the kind and the text, and the whole error within: `downcast` gives it back.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        Self::new(error.kind(), error)
+    }
+}
+
+impl Error {
+    /// `connect ECONNREFUSED 127.0.0.1:1`, or with the wording, `listen EADDRINUSE: address already in use ::1:1`.
+    fn write_call_and_code(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(syscall) = self.0.syscall else {
+            return match self.raw_os_error() {
+                Some(_) => write!(formatter, "{}: {}", self.0.code, self.wording()),
+                None => write!(formatter, "{}", self.0.source),
+            };
+        };
+        write!(formatter, "{syscall} {}", self.0.code)?;
+        if self.has_wording(syscall) {
+            write!(formatter, ": {}", self.wording())?;
+        }
+        match (syscall, self.endpoint()) {
+            (Syscall::Lookup, Some(Endpoint::Name { host, .. })) => write!(formatter, " {host}"),
+            (_, Some(endpoint)) => write!(formatter, " {}", endpoint.in_error_text()),
+            (_, None) => Ok(()),
+        }
+    }
+
+    /// Node words the errors of `listen`, and of calls that say nothing of their own such as `poll`. It is terse about
+    /// the calls of every connection; but what was never a system error has no code that would say it.
+    fn has_wording(&self, syscall: Syscall) -> bool {
+        match syscall {
+            Syscall::Lookup => false,
+            Syscall::Listen
+            | Syscall::Open
+            | Syscall::Poll
+            | Syscall::Register
+            | Syscall::SetOption => true,
+            Syscall::Accept
+            | Syscall::Bind
+            | Syscall::Connect
+            | Syscall::Read
+            | Syscall::Shutdown
+            | Syscall::Write => self.0.code == UNKNOWN || self.0.source.get_ref().is_some(),
+        }
+    }
+
+    /// Node's words for an error of the system; what somebody else made speaks for itself.
+    fn wording(&self) -> String {
+        match Errno::named(self.0.code) {
+            Some(errno) if self.0.source.get_ref().is_none() => errno.wording.to_owned(),
+            _ => self.0.source.to_string(),
+        }
+    }
+}
+
+const UNKNOWN: &str = "UNKNOWN";
+
+/// The name of an error that the system, or what stands for it, has given.
+fn code_of(syscall: Option<Syscall>, error: &io::Error) -> &'static str {
+    if syscall == Some(Syscall::Lookup) && !is_system_error(error) {
+        return lookup_code(error);
+    }
+    match Errno::of(error) {
+        Some(errno) => errno.name,
+        None if error.raw_os_error().is_some() || syscall.is_some() => UNKNOWN,
+        None => Error::OTHER,
+    }
+}
+
+/// Whether it has a number of its own, rather than one of the resolver's.
+fn is_system_error(error: &io::Error) -> bool {
+    // WSAHOST_NOT_FOUND to WSANO_DATA: Winsock's resolver numbers its answers like any other error.
+    error
+        .raw_os_error()
+        .is_some_and(|number| !(cfg!(windows) && (11001..=11004).contains(&number)))
+}
+
+/// Node tells "there is no such name" from "ask again later". The standard library keeps only the resolver's words,
+/// in English whatever the locale, because no Rust program sets one by itself.
+fn lookup_code(error: &io::Error) -> &'static str {
+    let text = error.to_string().to_ascii_lowercase();
+    // glibc and the BSDs, and musl; the number is Winsock's.
+    let passes = text.contains("temporary failure") || text.contains("try again");
+    if passes || error.raw_os_error() == Some(11002) {
+        "EAI_AGAIN"
+    } else {
+        "ENOTFOUND"
+    }
+}
+
+/// The kind of an error with one of our own codes.
+fn kind_of(code: &str) -> io::ErrorKind {
+    match code {
+        Error::INVALID_ARGUMENT | Error::BAD_PORT => io::ErrorKind::InvalidInput,
+        Error::SOCKET_CLOSED | Error::SERVER_NOT_RUNNING => io::ErrorKind::NotConnected,
+        Error::CLOSED_BEFORE_CONNECTION => io::ErrorKind::ConnectionAborted,
+        Error::WRITE_AFTER_END => io::ErrorKind::BrokenPipe,
+        Error::QUEUE_LIMIT | Error::MAILBOX_FULL => io::ErrorKind::QuotaExceeded,
+        Error::LOOP_CLOSED => io::ErrorKind::BrokenPipe,
+        Error::IP_BLOCKED => io::ErrorKind::PermissionDenied,
+        _ => io::ErrorKind::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,62 @@
+//! What to do about the errors that people ask about most: the second line of `{:#}`.
+//!
+//! Advice, no diagnosis: nothing is asked of the system here, since an error is often shown when there is nothing left
+//! to ask it with.
+
+use std::borrow::Cow;
+
+use super::{Error, Syscall};
+
+/// The advice for `error`, if there is any that is right whatever the program does.
+pub(super) fn hint(error: &Error) -> Option<Cow<'static, str>> {
+    let is_listening = matches!(error.syscall(), Some(Syscall::Listen | Syscall::Bind));
+    let is_path = error.path().is_some();
+    let hint = match error.code() {
+        "EADDRINUSE" if is_path => {
+            "a server has this file, or a dead one left it; remove it if nobody answers there"
+        }
+        "EADDRINUSE" => return Some(Cow::Owned(who_has(error.port()?))),
+        "EADDRNOTAVAIL" if is_listening => {
+            "no interface of this machine has the address; `[::]` and `0.0.0.0` are all it has"
+        }
+        "EACCES" if is_path => "the directory or the socket does not permit this user",
+        "EACCES" if is_listening && matches!(error.port(), Some(1..1024)) => {
+            "ports below 1024 need CAP_NET_BIND_SERVICE (`setcap`), or a socket from systemd"
+        }
+        "ENOENT" if is_path && is_listening => "the directory does not exist",
+        "ENOENT" if is_path => "no server has made this socket yet",
+        "EMFILE" => {
+            "this process has no descriptor left; `ulimit -n` tells the limit, LimitNOFILE= raises it"
+        }
+        "ENFILE" => "the whole system has no descriptor left; `sysctl fs.file-nr` tells how many",
+        "ECONNREFUSED" => {
+            "nobody listens there, or a firewall refuses; is the server up, on that address?"
+        }
+        "ECONNRESET" => "the peer dropped the connection: it died, or closed it with bytes unread",
+        "ETIMEDOUT" => {
+            "no answer at all: a firewall that drops, a wrong address, or a host that is down"
+        }
+        "EHOSTUNREACH" | "ENETUNREACH" => {
+            "no route leads there; is the network up, and the address right?"
+        }
+        "EPIPE" => "the peer had closed before; `on_end` and `on_close` tell when to stop writing",
+        "ENOTFOUND" => "there is no such name; check the spelling, and what the resolver is set to",
+        "EAI_AGAIN" => "the name servers did not answer; is the network up?",
+        Error::QUEUE_LIMIT => {
+            "stop writing at `Flow::Full` until `on_drain`, or allow more with `max_queued_bytes`"
+        }
+        _ => return None,
+    };
+    Some(Cow::Borrowed(hint))
+}
+
+/// How to find out who listens on a port already.
+fn who_has(port: u16) -> String {
+    if cfg!(windows) {
+        format!("`netstat -ano | findstr :{port}` shows who has it; port 0 takes a free one")
+    } else if cfg!(any(target_os = "linux", target_os = "android")) {
+        format!("`ss -ltnp 'sport = :{port}'` shows who has it; port 0 takes a free one")
+    } else {
+        format!("`lsof -nP -iTCP:{port} -sTCP:LISTEN` shows who has it; port 0 takes a free one")
+    }
+}

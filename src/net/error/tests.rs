@@ -1,0 +1,261 @@
+use std::error::Error as _;
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::*;
+
+fn socket(text: &str) -> Endpoint {
+    Endpoint::Socket(text.parse().expect("it is an address"))
+}
+
+fn name(host: &str) -> Endpoint {
+    Endpoint::Name {
+        host: host.to_owned(),
+        port: 80,
+    }
+}
+
+fn path(path: &str) -> Endpoint {
+    Endpoint::Path(path.into())
+}
+
+/// The error that the system gives for what it calls by this name.
+fn system(errno: &str) -> io::Error {
+    Errno::named(errno).expect("it is in the table").to_io()
+}
+
+/// What the standard library gives for a name that cannot be looked up: only words.
+fn resolver(words: &str) -> io::Error {
+    io::Error::other(format!("failed to lookup address information: {words}"))
+}
+
+#[test]
+fn an_error_is_one_pointer_and_goes_anywhere() {
+    fn goes_anywhere<T: Send + Sync + 'static>() {}
+    goes_anywhere::<Error>();
+    assert_eq!(size_of::<Error>(), size_of::<usize>());
+    assert_eq!(size_of::<Result<()>>(), size_of::<usize>());
+}
+
+#[test]
+fn the_texts_are_those_of_node() {
+    let listen = |errno, endpoint| Error::new(Syscall::Listen, system(errno)).at(endpoint);
+    let connect = |errno, endpoint| Error::new(Syscall::Connect, system(errno)).at(endpoint);
+    let local = "127.0.0.2:5".parse().expect("it is an address");
+    let nowhere =
+        |words| Error::new(Syscall::Lookup, resolver(words)).at(name("nonexistent.invalid"));
+    // The left column was copied from what Node 20 prints.
+    for (node, error) in [
+        (
+            "listen EADDRINUSE: address already in use 127.0.0.1:3000",
+            listen("EADDRINUSE", socket("127.0.0.1:3000")),
+        ),
+        (
+            "listen EADDRINUSE: address already in use :::3000",
+            listen("EADDRINUSE", socket("[::]:3000")),
+        ),
+        (
+            "listen EADDRNOTAVAIL: address not available 203.0.113.1",
+            listen("EADDRNOTAVAIL", socket("203.0.113.1:0")),
+        ),
+        (
+            "listen EACCES: permission denied /nope/x.sock",
+            listen("EACCES", path("/nope/x.sock")),
+        ),
+        (
+            "connect ECONNREFUSED 127.0.0.1:1",
+            connect("ECONNREFUSED", socket("127.0.0.1:1")),
+        ),
+        (
+            "connect ECONNREFUSED ::1:1",
+            connect("ECONNREFUSED", socket("[::1]:1")),
+        ),
+        (
+            "connect EHOSTUNREACH 10.0.0.1:1 - Local (127.0.0.2:5)",
+            connect("EHOSTUNREACH", socket("10.0.0.1:1")).bound_to(local),
+        ),
+        (
+            "connect ENOENT /nope/x.sock",
+            connect("ENOENT", path("/nope/x.sock")),
+        ),
+        (
+            "bind EADDRINUSE 127.0.0.1:5",
+            Error::new(Syscall::Bind, system("EADDRINUSE")).at(socket("127.0.0.1:5")),
+        ),
+        (
+            "getaddrinfo ENOTFOUND nonexistent.invalid",
+            nowhere("Name or service not known"),
+        ),
+        (
+            "getaddrinfo EAI_AGAIN nonexistent.invalid",
+            nowhere("Temporary failure in name resolution"),
+        ),
+        (
+            "getaddrinfo EAI_AGAIN nonexistent.invalid",
+            nowhere("Try again"),
+        ),
+        (
+            "read ECONNRESET",
+            Error::new(Syscall::Read, system("ECONNRESET")),
+        ),
+        ("write EPIPE", Error::new(Syscall::Write, system("EPIPE"))),
+        (
+            "accept EMFILE",
+            Error::new(Syscall::Accept, system("EMFILE")),
+        ),
+    ] {
+        assert_eq!(error.to_string(), node);
+    }
+}
+
+#[test]
+fn the_alternate_text_adds_one_line_with_advice() {
+    let error = Error::new(Syscall::Listen, system("EACCES")).at(socket("0.0.0.0:80"));
+    let text = format!("{error:#}");
+    let (first, hint) = text.split_once('\n').expect("there are two lines");
+    assert_eq!(first, error.to_string());
+    assert!(hint.starts_with("  hint: ports below 1024"), "{hint}");
+    assert!(!hint.contains('\n'));
+    assert_eq!(format!("{error:?}"), text, "`main` prints it so");
+    assert!(format!("{error:#?}").starts_with("Error {\n    code: \"EACCES\""));
+
+    let in_use = Error::new(Syscall::Listen, system("EADDRINUSE")).at(socket("[::]:3000"));
+    let text = format!("{in_use:#}");
+    let (_, hint) = text.split_once('\n').expect("there are two lines");
+    assert!(
+        hint.contains(":3000") && hint.contains("shows who has it"),
+        "{hint}"
+    );
+    let high_port = Error::new(Syscall::Listen, system("EACCES")).at(socket("0.0.0.0:8080"));
+    assert_eq!(
+        format!("{high_port:#}"),
+        high_port.to_string(),
+        "no advice is better than a wrong one"
+    );
+}
+
+#[test]
+fn everything_that_was_said_can_be_asked_for() {
+    let local = "127.0.0.2:5".parse().expect("it is an address");
+    let error = Error::new(Syscall::Connect, system("ECONNREFUSED"))
+        .at(socket("[::1]:1"))
+        .bound_to(local);
+    assert_eq!(error.code(), "ECONNREFUSED");
+    assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+    assert_eq!(error.syscall(), Some(Syscall::Connect));
+    assert_eq!(error.address(), Some(Ipv6Addr::LOCALHOST.into()));
+    assert_eq!(
+        (error.port(), error.hostname(), error.path()),
+        (Some(1), None, None)
+    );
+    assert_eq!(error.local(), Some(local));
+    assert_eq!(error.raw_os_error(), system("ECONNREFUSED").raw_os_error());
+    let source = error
+        .source()
+        .and_then(|source| source.downcast_ref::<io::Error>());
+    assert_eq!(
+        source.map(io::Error::kind),
+        Some(ErrorKind::ConnectionRefused)
+    );
+
+    let unix = Error::new(Syscall::Connect, system("ENOENT")).at(path("/nope/x.sock"));
+    assert_eq!(
+        (unix.path(), unix.port()),
+        (Some(Path::new("/nope/x.sock")), None)
+    );
+}
+
+#[test]
+fn a_failed_lookup_names_its_host_and_neither_address_nor_port() {
+    let error =
+        Error::new(Syscall::Lookup, resolver("Name does not resolve")).at(name("nope.invalid"));
+    assert_eq!(error.code(), "ENOTFOUND");
+    assert_eq!(error.hostname(), Some("nope.invalid"));
+    assert_eq!((error.address(), error.port()), (None, None));
+    // Out of descriptors while asking is no answer of the resolver.
+    assert_eq!(
+        Error::new(Syscall::Lookup, system("EMFILE")).code(),
+        "EMFILE"
+    );
+}
+
+#[test]
+fn an_aggregate_tells_every_attempt_and_has_the_code_of_the_first() {
+    let attempt = |errno, address| Error::new(Syscall::Connect, system(errno)).at(socket(address));
+    let error = Error::aggregate(
+        name("localhost"),
+        vec![
+            attempt("ECONNREFUSED", "[::1]:80"),
+            attempt("ETIMEDOUT", "127.0.0.1:80"),
+        ],
+    );
+    assert_eq!(
+        (error.code(), error.kind()),
+        ("ECONNREFUSED", ErrorKind::ConnectionRefused)
+    );
+    assert_eq!(error.hostname(), Some("localhost"));
+    assert_eq!(
+        error.attempts()[1].address(),
+        Some(Ipv4Addr::LOCALHOST.into())
+    );
+    assert_eq!(
+        error.to_string(),
+        "connect ECONNREFUSED localhost:80: connect ECONNREFUSED ::1:80; connect ETIMEDOUT 127.0.0.1:80"
+    );
+}
+
+#[test]
+fn the_way_through_an_io_error_and_back_loses_nothing() {
+    let error = Error::new(Syscall::Connect, system("ECONNREFUSED")).at(socket("127.0.0.1:1"));
+    let text = error.to_string();
+    let io = io::Error::from(error);
+    assert_eq!(
+        (io.kind(), io.to_string()),
+        (ErrorKind::ConnectionRefused, text)
+    );
+    let back = Error::from(io);
+    assert_eq!(back.syscall(), Some(Syscall::Connect));
+    assert_eq!(back.port(), Some(1));
+}
+
+#[test]
+fn an_error_that_does_not_come_from_the_system_says_what_it_is() {
+    let custom = io::Error::new(ErrorKind::InvalidInput, "that option is for IPv6");
+    let connect = Error::new(Syscall::Connect, custom).at(socket("127.0.0.1:1"));
+    assert_eq!(
+        connect.to_string(),
+        "connect EINVAL: that option is for IPv6 127.0.0.1:1"
+    );
+    let timeout =
+        Error::new(Syscall::Connect, ErrorKind::TimedOut.into()).at(socket("127.0.0.1:1"));
+    assert_eq!(timeout.to_string(), "connect ETIMEDOUT 127.0.0.1:1");
+    let unnamed = Error::new(Syscall::Read, io::Error::from_raw_os_error(9999));
+    assert_eq!(unnamed.code(), "UNKNOWN");
+    assert!(
+        unnamed.to_string().starts_with("read UNKNOWN: ") && unnamed.to_string().contains("9999")
+    );
+    assert_eq!(
+        Error::from(system("EMFILE")).to_string(),
+        "EMFILE: too many open files"
+    );
+    assert_eq!(Error::from(io::Error::other("mine")).code(), Error::OTHER);
+}
+
+#[test]
+fn our_own_errors_have_a_kind_that_fits() {
+    let limit = Error::queue_limit(1024, Some("127.0.0.1:5".parse().expect("it is an address")));
+    assert_eq!(
+        (limit.code(), limit.kind()),
+        ("ERR_QUEUE_LIMIT", ErrorKind::QuotaExceeded)
+    );
+    assert_eq!(
+        limit.to_string(),
+        "more than 1024 bytes would be queued for a peer that does not read them"
+    );
+    assert_eq!(limit.port(), Some(5));
+    assert_eq!(Error::other("no").kind(), ErrorKind::Other);
+    assert_eq!(
+        Error::internal(Error::BAD_PORT, "no").kind(),
+        ErrorKind::InvalidInput
+    );
+}

@@ -1,0 +1,307 @@
+//! How users may say where to listen or connect, and what counts as an IP address.
+//!
+//! Text is taken apart here and nowhere else. Nothing panics on text, and what no system would accept is refused
+//! before any system is asked.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::path::{Path, PathBuf};
+
+use super::address::Endpoint;
+use super::error::{Error, Result};
+
+/// What can say where to listen or connect: an address, a name with a port, or a path.
+///
+/// | given | is |
+/// |---|---|
+/// | `SocketAddr`, `SocketAddrV4`, `SocketAddrV6` | that address |
+/// | `(IpAddr, u16)`, `(Ipv4Addr, u16)`, `(Ipv6Addr, u16)` | that address |
+/// | `("localhost", 80)`, `("::1", 80)` | a name or an address, as Node takes `host` and `port` |
+/// | `"127.0.0.1:80"`, `"[::1]:80"`, `"localhost:80"` | the same in one text |
+/// | `"/run/app.sock"`, `"unix:app.sock"`, `Path`, `PathBuf` | a Unix domain socket |
+/// | `"unix:@name"`, `"\0name"` | a socket in Linux's abstract namespace |
+///
+/// A literal address is never looked up. There is no form without a host: `[::]:80` says "every address" when
+/// listening, and `localhost:80` says "this machine" when connecting.
+///
+/// ```
+/// use netloop::IntoEndpoint;
+///
+/// let error = "localhost".into_endpoint().unwrap_err();
+/// assert_eq!(error.code(), "ERR_INVALID_ARGUMENT");
+/// assert!(error.to_string().contains("has no port"));
+/// ```
+pub trait IntoEndpoint {
+    /// Takes it apart.
+    ///
+    /// # Errors
+    ///
+    /// `ERR_SOCKET_BAD_PORT` if what stands for the port is no number from 0 to 65535, and `ERR_INVALID_ARGUMENT`
+    /// for everything else that no system would accept; the text says what was given and what would do.
+    fn into_endpoint(self) -> Result<Endpoint>;
+}
+
+/// 4 or 6 if `text` is an IP address of that version, else 0: Node's `net.isIP`.
+///
+/// An IPv6 address may have a zone (`fe80::1%eth0`), which the parser of the standard library refuses; an octet of an
+/// IPv4 address may not begin with a zero.
+///
+/// ```
+/// use netloop::is_ip;
+///
+/// assert_eq!((is_ip("127.0.0.1"), is_ip("fe80::1%eth0"), is_ip("localhost")), (4, 6, 0));
+/// ```
+#[must_use]
+pub fn is_ip(text: &str) -> u8 {
+    if is_ipv4(text) {
+        4
+    } else if is_ipv6(text) {
+        6
+    } else {
+        0
+    }
+}
+
+/// Whether `text` is an IPv4 address in dotted decimal: Node's `net.isIPv4`.
+#[must_use]
+pub fn is_ipv4(text: &str) -> bool {
+    text.parse::<Ipv4Addr>().is_ok()
+}
+
+/// Whether `text` is an IPv6 address, with or without a zone: Node's `net.isIPv6`.
+#[must_use]
+pub fn is_ipv6(text: &str) -> bool {
+    split_zone(text).is_some()
+}
+
+/// An IP address with or without a port, and 0 if it has none: Node's `SocketAddress.parse`. `None` for all else.
+///
+/// Node sends the text through its URL parser, and so takes `0x7f.1` and reads port 80 as 0. Neither is imitated.
+///
+/// ```
+/// use netloop::parse_socket_address;
+///
+/// assert_eq!(parse_socket_address("[::1]:80"), Some("[::1]:80".parse().unwrap()));
+/// assert_eq!(parse_socket_address("1.2.3.4"), Some("1.2.3.4:0".parse().unwrap()));
+/// assert_eq!(parse_socket_address("localhost:80"), None);
+/// ```
+#[must_use]
+pub fn parse_socket_address(text: &str) -> Option<SocketAddr> {
+    if let Ok(address) = text.parse() {
+        return Some(address);
+    }
+    match text.strip_prefix('[').map(|rest| rest.strip_suffix(']')) {
+        None => Some(SocketAddr::from((text.parse::<Ipv4Addr>().ok()?, 0))),
+        Some(literal) => literal_address(literal?, 0).filter(SocketAddr::is_ipv6),
+    }
+}
+
+impl IntoEndpoint for Endpoint {
+    /// Checks the path, if it is one: [`Endpoint::Path`] can be made of anything.
+    fn into_endpoint(self) -> Result<Endpoint> {
+        match self {
+            Self::Path(path) => path_endpoint(path),
+            other => Ok(other),
+        }
+    }
+}
+
+impl IntoEndpoint for &Endpoint {
+    fn into_endpoint(self) -> Result<Endpoint> {
+        self.clone().into_endpoint()
+    }
+}
+
+impl IntoEndpoint for &str {
+    fn into_endpoint(self) -> Result<Endpoint> {
+        if let Some(path) = self.strip_prefix("unix:") {
+            // Nobody can type a NUL byte into a configuration; `@` is how `ss` and systemd write it.
+            return match path.strip_prefix('@') {
+                Some(name) => path_endpoint(PathBuf::from(format!("\0{name}"))),
+                None => path_endpoint(PathBuf::from(path)),
+            };
+        }
+        if self.starts_with(['/', '\0']) {
+            return path_endpoint(PathBuf::from(self));
+        }
+        if is_ipv6(self) {
+            return Err(invalid(format!(
+                "{self:?} has no port, which goes behind brackets: \"[{self}]:80\""
+            )));
+        }
+        let split = match self.rsplit_once(']') {
+            Some((host, rest)) => host.strip_prefix('[').zip(rest.strip_prefix(':')),
+            None => self.rsplit_once(':'),
+        };
+        let Some((host, port)) = split else {
+            return Err(invalid(format!(
+                "{self:?} has no port; expected \"host:port\", \"[IPv6]:port\", \"/path\" or \"unix:path\""
+            )));
+        };
+        let Some(port) = parse_port(port) else {
+            return Err(Error::internal(
+                Error::BAD_PORT,
+                format!("Port should be >= 0 and < 65536. Received {port:?} in {self:?}."),
+            ));
+        };
+        host_endpoint(host, port)
+    }
+}
+
+impl IntoEndpoint for (&str, u16) {
+    fn into_endpoint(self) -> Result<Endpoint> {
+        let (host, port) = self;
+        let bare = host
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'));
+        host_endpoint(bare.unwrap_or(host), port)
+    }
+}
+
+impl IntoEndpoint for (String, u16) {
+    fn into_endpoint(self) -> Result<Endpoint> {
+        (self.0.as_str(), self.1).into_endpoint()
+    }
+}
+
+impl IntoEndpoint for String {
+    fn into_endpoint(self) -> Result<Endpoint> {
+        self.as_str().into_endpoint()
+    }
+}
+
+impl IntoEndpoint for &String {
+    fn into_endpoint(self) -> Result<Endpoint> {
+        self.as_str().into_endpoint()
+    }
+}
+
+impl IntoEndpoint for &Path {
+    fn into_endpoint(self) -> Result<Endpoint> {
+        path_endpoint(self.to_owned())
+    }
+}
+
+impl IntoEndpoint for PathBuf {
+    fn into_endpoint(self) -> Result<Endpoint> {
+        path_endpoint(self)
+    }
+}
+
+impl IntoEndpoint for &PathBuf {
+    fn into_endpoint(self) -> Result<Endpoint> {
+        path_endpoint(self.clone())
+    }
+}
+
+/// The forms that are an address already.
+macro_rules! address_into_endpoint {
+    ($($form:ty),+) => {$(
+        impl IntoEndpoint for $form {
+            fn into_endpoint(self) -> Result<Endpoint> {
+                Ok(Endpoint::Socket(SocketAddr::from(self)))
+            }
+        }
+    )+};
+}
+
+address_into_endpoint!(SocketAddr, SocketAddrV4, SocketAddrV6);
+address_into_endpoint!((IpAddr, u16), (Ipv4Addr, u16), (Ipv6Addr, u16));
+
+/// How many bytes of a path fit into `sun_path` together with the NUL that ends it.
+const LONGEST_PATH: usize = if cfg!(any(target_os = "linux", target_os = "android", windows)) {
+    107
+} else {
+    103
+};
+
+/// A path that the kernel would cut or refuse is refused here, before any file is touched.
+fn path_endpoint(path: PathBuf) -> Result<Endpoint> {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    let problem = if bytes.is_empty() {
+        "The path of a Unix socket is empty".to_owned()
+    } else if bytes[0] == 0 {
+        if !cfg!(any(target_os = "linux", target_os = "android")) {
+            "Only Linux has Unix sockets without a file".to_owned()
+        } else if bytes.len() == 1 {
+            "The name of a Unix socket without a file is empty".to_owned()
+        } else if bytes.len() > LONGEST_PATH + 1 {
+            // A name needs no NUL behind it, but has one in front.
+            format!(
+                "The name of a Unix socket has at most {LONGEST_PATH} bytes; received {}",
+                bytes.len() - 1
+            )
+        } else {
+            return Ok(Endpoint::Path(path));
+        }
+    } else if bytes.contains(&0) {
+        format!("The path of a Unix socket has no NUL bytes; received {path:?}")
+    } else if bytes.len() > LONGEST_PATH {
+        format!(
+            "The path of a Unix socket has at most {LONGEST_PATH} bytes; received {} in {path:?}",
+            bytes.len()
+        )
+    } else {
+        return Ok(Endpoint::Path(path));
+    };
+    Err(invalid(problem))
+}
+
+/// A host without brackets: a literal if it is one, else a name if a resolver could make something of it.
+fn host_endpoint(host: &str, port: u16) -> Result<Endpoint> {
+    if let Some(address) = literal_address(host, port) {
+        return Ok(Endpoint::Socket(address));
+    }
+    let problem = if host.is_empty() {
+        "the host is missing; \"[::]\" and \"0.0.0.0\" are every address of this machine, \"localhost\" is this machine"
+    } else if host.contains(|character: char| character.is_whitespace() || character.is_control()) {
+        "a host has no white space"
+    } else if host.contains(':') && !is_ipv6(host) {
+        "this is no IPv6 address, and a name has no colon"
+    } else if host.contains(['/', '[', ']']) {
+        "expected a name or an IP address"
+    } else {
+        return Ok(Endpoint::Name {
+            host: host.to_owned(),
+            port,
+        });
+    };
+    Err(invalid(format!("Invalid host {host:?}: {problem}")))
+}
+
+/// The address that `host` spells, unless it has a zone with a name.
+fn literal_address(host: &str, port: u16) -> Option<SocketAddr> {
+    if let Ok(address) = host.parse::<Ipv4Addr>() {
+        return Some(SocketAddr::from((address, port)));
+    }
+    let (address, zone) = split_zone(host)?;
+    let scope_id = zone.map_or(Some(0), |zone| zone.parse().ok())?;
+    Some(SocketAddrV6::new(address, port, 0, scope_id).into())
+}
+
+/// An IPv6 address and its zone, in which Node allows letters, digits, `-`, `.` and `:`.
+fn split_zone(text: &str) -> Option<(Ipv6Addr, Option<&str>)> {
+    let Some((address, zone)) = text.split_once('%') else {
+        return text.parse().ok().map(|address| (address, None));
+    };
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b':');
+    if zone.is_empty() || !zone.bytes().all(allowed) {
+        return None;
+    }
+    Some((address.parse().ok()?, Some(zone)))
+}
+
+/// Digits only: `parse` alone would take `+80`.
+fn parse_port(text: &str) -> Option<u16> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        text.parse().ok()
+    } else {
+        None
+    }
+}
+
+fn invalid(message: String) -> Error {
+    Error::internal(Error::INVALID_ARGUMENT, message)
+}
+
+#[cfg(test)]
+mod tests;
