@@ -1,0 +1,318 @@
+//! A set of IP addresses that may not connect, or be connected to.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+
+use super::error::{Error, Result};
+
+/// A set of IP addresses, given as addresses, ranges and subnets: Node's `net.BlockList`.
+///
+/// An IPv4 address and the same one in IPv6 clothes (`::ffff:1.2.3.4`, as a listener of both families shows its
+/// peers) are one address here, whichever of them a rule or a question names. So `::/0` is every address of both
+/// families.
+///
+/// Node keeps a list of rules and walks it for every question. This is a set: what was added twice is there once,
+/// overlapping and adjacent ranges become one, a question takes O(log n), and what is taken out is out, whichever
+/// rules covered it. That also makes an allow-list: [`everything`](Self::everything) without what may pass.
+///
+/// ```
+/// use netloop::BlockList;
+///
+/// let mut block_list = BlockList::new();
+/// block_list.add_subnet([10, 0, 0, 0], 8)?;
+/// block_list.add("192.0.2.1-192.0.2.9")?;
+/// block_list.remove_address([10, 0, 0, 1]);
+///
+/// assert!(block_list.check("10.1.2.3".parse()?));
+/// assert!(block_list.check("::ffff:192.0.2.5".parse()?));
+/// assert!(!block_list.check("10.0.0.1".parse()?));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct BlockList {
+    /// The last address of each range by its first one. IPv4 lies where IPv6 maps it, at `::ffff:0:0/96`.
+    ///
+    /// Invariant: no range overlaps or touches another, and none ends before it begins. A map and not a sorted
+    /// vector, because a list of a million bans must also take the next one.
+    ranges: BTreeMap<u128, u128>,
+}
+
+impl BlockList {
+    /// A list that blocks nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A list that blocks every address: what is removed from it is an allow-list.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self {
+            ranges: BTreeMap::from([(0, u128::MAX)]),
+        }
+    }
+
+    /// A list of the addresses that are not one host on the public internet: private, shared, link-local, loopback,
+    /// documentation, multicast and reserved ones, and the IPv6 ranges that carry an IPv4 address inside (6to4,
+    /// NAT64, Teredo, `::/96`), through which the others could be reached.
+    ///
+    /// It keeps a service that connects where its users say from reaching into its own network. The ranges are those
+    /// of the IANA special-purpose registries (RFC 6890).
+    #[must_use]
+    pub fn special_purpose() -> Self {
+        let mut block_list = Self::new();
+        for &(network, prefix) in SPECIAL_PURPOSE {
+            let network = u128::from(Ipv6Addr::from(network));
+            block_list.insert(network, network | host_bits(prefix));
+        }
+        block_list
+    }
+
+    /// Blocks one address.
+    pub fn add_address(&mut self, address: impl Into<IpAddr>) {
+        let position = position(address.into());
+        self.insert(position, position);
+    }
+
+    /// Blocks every address from `start` to `end`, both included.
+    ///
+    /// # Errors
+    ///
+    /// `ERR_INVALID_ARGUMENT` if `end` comes before `start`, or if only one of them is IPv4.
+    pub fn add_range(&mut self, start: impl Into<IpAddr>, end: impl Into<IpAddr>) -> Result<()> {
+        let (first, last) = range(start.into(), end.into())?;
+        self.insert(first, last);
+        Ok(())
+    }
+
+    /// Blocks every address whose first `prefix` bits are those of `network`; its other bits do not matter.
+    ///
+    /// # Errors
+    ///
+    /// `ERR_INVALID_ARGUMENT` if the prefix is longer than an address of the family: 32 bits or 128.
+    pub fn add_subnet(&mut self, network: impl Into<IpAddr>, prefix: u8) -> Result<()> {
+        let (first, last) = subnet(network.into(), prefix)?;
+        self.insert(first, last);
+        Ok(())
+    }
+
+    /// Blocks what a line of a configuration says: `1.2.3.4`, `10.0.0.0/8`, `fe80::/10` or `1.2.3.4-1.2.3.9`.
+    ///
+    /// # Errors
+    ///
+    /// `ERR_INVALID_ARGUMENT` if it is none of them, and as [`add_range`](Self::add_range) and
+    /// [`add_subnet`](Self::add_subnet) have it.
+    pub fn add(&mut self, rule: &str) -> Result<()> {
+        let malformed = || {
+            invalid(format!(
+                "{rule:?} is no address, no \"network/prefix\" and no \"start-end\""
+            ))
+        };
+        let address = |text: &str| text.trim().parse::<IpAddr>().map_err(|_| malformed());
+        if let Some((network, prefix)) = rule.split_once('/') {
+            let prefix = prefix.trim().parse().map_err(|_| malformed())?;
+            self.add_subnet(address(network)?, prefix)
+        } else if let Some((start, end)) = rule.split_once('-') {
+            self.add_range(address(start)?, address(end)?)
+        } else {
+            self.add_address(address(rule)?);
+            Ok(())
+        }
+    }
+
+    /// Blocks one address no longer, even if it was added as part of a range or a subnet.
+    pub fn remove_address(&mut self, address: impl Into<IpAddr>) {
+        let position = position(address.into());
+        self.take_out(position, position);
+    }
+
+    /// Blocks the addresses from `start` to `end`, both included, no longer.
+    ///
+    /// # Errors
+    ///
+    /// As [`add_range`](Self::add_range).
+    pub fn remove_range(&mut self, start: impl Into<IpAddr>, end: impl Into<IpAddr>) -> Result<()> {
+        let (first, last) = range(start.into(), end.into())?;
+        self.take_out(first, last);
+        Ok(())
+    }
+
+    /// Blocks the addresses of a subnet no longer.
+    ///
+    /// # Errors
+    ///
+    /// As [`add_subnet`](Self::add_subnet).
+    pub fn remove_subnet(&mut self, network: impl Into<IpAddr>, prefix: u8) -> Result<()> {
+        let (first, last) = subnet(network.into(), prefix)?;
+        self.take_out(first, last);
+        Ok(())
+    }
+
+    /// Blocks nothing any more.
+    pub fn clear(&mut self) {
+        self.ranges.clear();
+    }
+
+    /// Whether `address` is blocked.
+    #[must_use]
+    pub fn check(&self, address: IpAddr) -> bool {
+        let position = position(address);
+        let candidate = self.ranges.range(..=position).next_back();
+        candidate.is_some_and(|(_, &last)| position <= last)
+    }
+
+    /// What is blocked, as ranges with both ends included, in ascending order with no two of them adjacent. A range
+    /// within `::ffff:0:0/96` is shown as IPv4.
+    pub fn rules(&self) -> impl Iterator<Item = (IpAddr, IpAddr)> + '_ {
+        self.ranges.iter().map(|(&first, &last)| {
+            let ends = [first, last].map(Ipv6Addr::from);
+            match ends.map(|address| address.to_ipv4_mapped()) {
+                [Some(first), Some(last)] => (first.into(), last.into()),
+                _ => (ends[0].into(), ends[1].into()),
+            }
+        })
+    }
+
+    /// How many [`rules`](Self::rules) there are, after merging.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ranges.len()
+    }
+
+    /// Whether nothing is blocked.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
+    /// Adds a range, which swallows all that it overlaps or touches.
+    fn insert(&mut self, mut first: u128, mut last: u128) {
+        if let Some((&before, &end)) = self.ranges.range(..=first).next_back() {
+            if end.saturating_add(1) >= first {
+                first = before;
+            }
+        }
+        let reach = last.saturating_add(1);
+        while let Some((&start, &end)) = self.ranges.range(first..=reach).next_back() {
+            last = last.max(end);
+            self.ranges.remove(&start);
+        }
+        self.ranges.insert(first, last);
+    }
+
+    /// Takes a range out, and leaves what reaches beyond it on either side.
+    fn take_out(&mut self, first: u128, last: u128) {
+        while let Some((&start, &end)) = self.ranges.range(..=last).next_back() {
+            if end < first {
+                return;
+            }
+            self.ranges.remove(&start);
+            if end > last {
+                self.ranges.insert(last + 1, end);
+            }
+            if start < first {
+                self.ranges.insert(start, first - 1);
+                return;
+            }
+        }
+    }
+}
+
+/// The [`rules`](BlockList::rules).
+impl fmt::Debug for BlockList {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rules = self.rules().map(|(first, last)| format!("{first}-{last}"));
+        formatter.debug_list().entries(rules).finish()
+    }
+}
+
+/// The networks of [`BlockList::special_purpose`]; IPv4 ones with their prefix lengthened by the 96 bits that map it.
+#[rustfmt::skip]
+const SPECIAL_PURPOSE: &[([u16; 8], u8)] = &[
+    (mapped(0, 0, 0), 96 + 8),
+    (mapped(10, 0, 0), 96 + 8),
+    (mapped(100, 64, 0), 96 + 10),
+    (mapped(127, 0, 0), 96 + 8),
+    (mapped(169, 254, 0), 96 + 16),
+    (mapped(172, 16, 0), 96 + 12),
+    (mapped(192, 0, 0), 96 + 24),
+    (mapped(192, 0, 2), 96 + 24),
+    (mapped(192, 88, 99), 96 + 24),
+    (mapped(192, 168, 0), 96 + 16),
+    (mapped(198, 18, 0), 96 + 15),
+    (mapped(198, 51, 100), 96 + 24),
+    (mapped(203, 0, 113), 96 + 24),
+    (mapped(224, 0, 0), 96 + 4),
+    (mapped(240, 0, 0), 96 + 4),
+    // Unspecified, loopback, and IPv4 inside as it was written before mapping.
+    ([0, 0, 0, 0, 0, 0, 0, 0], 96),
+    ([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96),
+    ([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48),
+    ([0x100, 0, 0, 0, 0, 0, 0, 0], 64),
+    // Protocol assignments, Teredo among them.
+    ([0x2001, 0, 0, 0, 0, 0, 0, 0], 23),
+    ([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32),
+    ([0x2002, 0, 0, 0, 0, 0, 0, 0], 16),
+    ([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20),
+    ([0x5f00, 0, 0, 0, 0, 0, 0, 0], 16),
+    // Unique local, link-local with the site-local ones of old, multicast.
+    ([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7),
+    ([0xfe80, 0, 0, 0, 0, 0, 0, 0], 9),
+    ([0xff00, 0, 0, 0, 0, 0, 0, 0], 8),
+];
+
+/// An IPv4 network as IPv6 maps it.
+const fn mapped(first: u16, second: u16, third: u16) -> [u16; 8] {
+    [0, 0, 0, 0, 0, 0xffff, first << 8 | second, third << 8]
+}
+
+/// Where an address lies in the order of all.
+fn position(address: IpAddr) -> u128 {
+    u128::from(match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+        IpAddr::V6(address) => address,
+    })
+}
+
+/// The bits that a prefix of so many bits leaves to the host.
+fn host_bits(prefix: u8) -> u128 {
+    u128::MAX.checked_shr(u32::from(prefix)).unwrap_or(0)
+}
+
+fn range(start: IpAddr, end: IpAddr) -> Result<(u128, u128)> {
+    if start.to_canonical().is_ipv4() != end.to_canonical().is_ipv4() {
+        return Err(invalid(format!(
+            "a range has one family; received {start} and {end}"
+        )));
+    }
+    let (first, last) = (position(start), position(end));
+    if first > last {
+        return Err(invalid(format!(
+            "the start of a range comes before its end; received {start} and {end}"
+        )));
+    }
+    Ok((first, last))
+}
+
+fn subnet(network: IpAddr, prefix: u8) -> Result<(u128, u128)> {
+    let (longest, mapping) = match network {
+        IpAddr::V4(_) => (32, 96),
+        IpAddr::V6(_) => (128, 0),
+    };
+    if prefix > longest {
+        return Err(invalid(format!(
+            "the prefix of {network} has at most {longest} bits; received {prefix}"
+        )));
+    }
+    let host_bits = host_bits(prefix + mapping);
+    let first = position(network) & !host_bits;
+    Ok((first, first | host_bits))
+}
+
+fn invalid(message: String) -> Error {
+    Error::internal(Error::INVALID_ARGUMENT, message)
+}
+
+#[cfg(test)]
+mod tests;
