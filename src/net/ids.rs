@@ -1,0 +1,41 @@
+//! The names of what lives in a loop.
+
+use std::fmt;
+
+use crate::reactor::Key;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(pub(crate) Key);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, formatter)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(formatter, "{}({})", stringify!($name), self.0)
+            }
+        }
+    };
+}
+
+id! {
+    /// The name of a socket, for as long as the loop lives. It is small and `Copy`, and it carries a generation: the id
+    /// of a socket that is gone reaches nobody, never the socket that has taken its place.
+    SocketId
+}
+
+id! {
+    /// The name of a server; as [`SocketId`].
+    ServerId
+}
+
+id! {
+    /// The name of a timer; as [`SocketId`].
+    TimerId
+}

@@ -1,0 +1,323 @@
+//! What can be said of sockets and servers before they exist.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::system::KeepAliveTimes;
+
+/// The options of a socket, those that it is accepted with or connects with. The names are Node's.
+///
+/// ```
+/// use std::time::Duration;
+/// use netloop::{KeepAlive, SocketOptions};
+///
+/// let options = SocketOptions::new()
+///     .allow_half_open(true)
+///     .keep_alive(KeepAlive::after(Duration::from_secs(60)))
+///     .idle_timeout(Duration::from_secs(120))
+///     .max_queued_bytes(1 << 20);
+/// ```
+#[derive(Clone, Debug)]
+pub struct SocketOptions {
+    pub(crate) allow_half_open: bool,
+    pub(crate) pause_on_connect: bool,
+    pub(crate) no_delay: bool,
+    pub(crate) keep_alive: Option<KeepAlive>,
+    pub(crate) high_water_mark: usize,
+    pub(crate) low_water_mark: usize,
+    pub(crate) max_queued_bytes: usize,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) close_timeout: Option<Duration>,
+}
+
+impl SocketOptions {
+    /// Every option at its default, which each method names.
+    pub fn new() -> Self {
+        Self {
+            allow_half_open: false,
+            pause_on_connect: false,
+            no_delay: true,
+            keep_alive: None,
+            high_water_mark: 64 << 10,
+            low_water_mark: 0,
+            max_queued_bytes: 16 << 20,
+            idle_timeout: None,
+            close_timeout: Some(Duration::from_secs(30)),
+        }
+    }
+
+    /// Whether this side stays open when the peer ends, until it ends by itself. Default `false`: after
+    /// [`on_end`](crate::SocketHandler::on_end) what is queued is sent, then a FIN, and the socket closes.
+    pub fn allow_half_open(mut self, allow: bool) -> Self {
+        self.allow_half_open = allow;
+        self
+    }
+
+    /// Whether the socket begins paused: nothing is read until [`Socket::resume`](crate::Socket::resume). Default
+    /// `false`.
+    pub fn pause_on_connect(mut self, pause: bool) -> Self {
+        self.pause_on_connect = pause;
+        self
+    }
+
+    /// TCP_NODELAY. Default `true`, other than in Node: the writes of a callback leave as one anyway, so Nagle's
+    /// algorithm could only delay them.
+    pub fn no_delay(mut self, on: bool) -> Self {
+        self.no_delay = on;
+        self
+    }
+
+    /// SO_KEEPALIVE with its times. Default: off.
+    pub fn keep_alive(mut self, keep_alive: impl Into<Option<KeepAlive>>) -> Self {
+        self.keep_alive = keep_alive.into();
+        self
+    }
+
+    /// From how many queued bytes on a write answers [`Flow::Full`](crate::Flow::Full). Default 64 KiB, as in Node.
+    pub fn high_water_mark(mut self, bytes: usize) -> Self {
+        self.high_water_mark = bytes;
+        self
+    }
+
+    /// Down to how many queued bytes [`on_drain`](crate::SocketHandler::on_drain) waits. Default 0, as in Node.
+    pub fn low_water_mark(mut self, bytes: usize) -> Self {
+        self.low_water_mark = bytes;
+        self
+    }
+
+    /// How many bytes may be queued at most. A write that would pass the limit is refused whole and the socket fails
+    /// with [`CloseReason::Limit`](crate::CloseReason::Limit). Default 16 MiB; Node has no limit, which lets a peer
+    /// that does not read fill the memory of a program that ignores [`Flow::Full`](crate::Flow::Full).
+    pub fn max_queued_bytes(mut self, bytes: usize) -> Self {
+        self.max_queued_bytes = bytes;
+        self
+    }
+
+    /// After how long without a byte in either direction [`on_timeout`](crate::SocketHandler::on_timeout) comes.
+    /// Default: never. Zero means never too, as in Node.
+    pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.idle_timeout = timeout.into().filter(|timeout| !timeout.is_zero());
+        self
+    }
+
+    /// After `end`, how long the connection may stay without a byte moving before it is closed with
+    /// [`CloseReason::TimedOut`](crate::CloseReason::TimedOut). Default 30 s; `None` waits for ever as Node does,
+    /// and keeps the descriptor of every peer that vanishes then.
+    pub fn close_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.close_timeout = timeout.into();
+        self
+    }
+}
+
+impl Default for SocketOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// How a server listens, and the options of what it accepts.
+///
+/// ```
+/// use netloop::{ListenOptions, SocketOptions};
+///
+/// let options = ListenOptions::new()
+///     .backlog(1024)
+///     .max_connections(10_000)
+///     .socket(SocketOptions::new().allow_half_open(true));
+/// ```
+#[derive(Clone, Debug)]
+pub struct ListenOptions {
+    pub(crate) backlog: u32,
+    pub(crate) ipv6_only: bool,
+    pub(crate) reuse_port: bool,
+    pub(crate) max_connections: Option<usize>,
+    pub(crate) socket: SocketOptions,
+}
+
+impl ListenOptions {
+    /// Every option at its default, which each method names.
+    pub fn new() -> Self {
+        Self {
+            backlog: 511,
+            ipv6_only: false,
+            reuse_port: false,
+            max_connections: None,
+            socket: SocketOptions::new(),
+        }
+    }
+
+    /// How many connections the kernel queues until they are accepted; it has a limit of its own
+    /// (`net.core.somaxconn`). Default 511, as in Node. Beyond it a peer's connect is delayed or refused.
+    pub fn backlog(mut self, backlog: u32) -> Self {
+        self.backlog = backlog;
+        self
+    }
+
+    /// Whether an IPv6 address serves IPv6 peers only. Default `false`: IPv4 peers come as `::ffff:a.b.c.d`.
+    pub fn ipv6_only(mut self, only: bool) -> Self {
+        self.ipv6_only = only;
+        self
+    }
+
+    /// SO_REUSEPORT: several sockets, of this process or of others, listen on the address, and the kernel shares out
+    /// the connections. Default `false`. An error where the kernel does not share them out.
+    pub fn reuse_port(mut self, reuse: bool) -> Self {
+        self.reuse_port = reuse;
+        self
+    }
+
+    /// How many connections the server holds at most; one more is accepted, closed, and reported to
+    /// [`on_drop`](crate::ServerHandler::on_drop). Default: no limit. 0 drops all.
+    pub fn max_connections(mut self, connections: impl Into<Option<usize>>) -> Self {
+        self.max_connections = connections.into();
+        self
+    }
+
+    /// The options of the sockets that are accepted.
+    pub fn socket(mut self, options: SocketOptions) -> Self {
+        self.socket = options;
+        self
+    }
+}
+
+impl Default for ListenOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl From<SocketOptions> for ListenOptions {
+    fn from(options: SocketOptions) -> Self {
+        Self::new().socket(options)
+    }
+}
+
+/// How a socket connects, and its options.
+///
+/// ```
+/// use std::time::Duration;
+/// use netloop::ConnectOptions;
+///
+/// let options = ConnectOptions::new().timeout(Duration::from_secs(5));
+/// ```
+#[derive(Clone, Debug)]
+pub struct ConnectOptions {
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) local_address: Option<IpAddr>,
+    pub(crate) local_port: u16,
+    pub(crate) socket: SocketOptions,
+}
+
+impl ConnectOptions {
+    /// Every option at its default, which each method names.
+    pub fn new() -> Self {
+        Self {
+            timeout: None,
+            local_address: None,
+            local_port: 0,
+            socket: SocketOptions::new(),
+        }
+    }
+
+    /// How long connecting may take in all, lookup and attempts included, before it fails with ETIMEDOUT. Default:
+    /// as long as the system tries, which is about two minutes on Linux. Node has no such option: its `timeout` is
+    /// the idle timeout.
+    pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.timeout = timeout.into();
+        self
+    }
+
+    /// The address to connect from. Default: the system chooses.
+    pub fn local_address(mut self, address: impl Into<Option<IpAddr>>) -> Self {
+        self.local_address = address.into();
+        self
+    }
+
+    /// The port to connect from. Default 0: the system chooses.
+    pub fn local_port(mut self, port: u16) -> Self {
+        self.local_port = port;
+        self
+    }
+
+    /// The options of the socket.
+    pub fn socket(mut self, options: SocketOptions) -> Self {
+        self.socket = options;
+        self
+    }
+}
+
+impl Default for ConnectOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl From<SocketOptions> for ConnectOptions {
+    fn from(options: SocketOptions) -> Self {
+        Self::new().socket(options)
+    }
+}
+
+/// TCP keep-alive: probes on a silent connection, so that a peer that vanished is noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeepAlive {
+    idle: Option<Duration>,
+    interval: Duration,
+    probes: u32,
+}
+
+impl KeepAlive {
+    /// Keep-alive with the system's own idle time before the first probe (two hours on Linux), and Node's 1 s
+    /// between probes and 10 probes.
+    pub fn new() -> Self {
+        Self {
+            idle: None,
+            interval: Duration::from_secs(1),
+            probes: 10,
+        }
+    }
+
+    /// Keep-alive whose first probe comes after `idle` of silence.
+    ///
+    /// The system counts in whole seconds: a fraction is rounded up here, where Node drops it and so silently turns
+    /// half a second into "leave it as it is".
+    pub fn after(idle: Duration) -> Self {
+        Self {
+            idle: Some(whole_seconds(idle)),
+            ..Self::new()
+        }
+    }
+
+    /// The time between two unanswered probes, in whole seconds (rounded up). Default 1 s.
+    pub fn interval(mut self, interval: Duration) -> Self {
+        self.interval = whole_seconds(interval);
+        self
+    }
+
+    /// After how many unanswered probes the connection fails with ETIMEDOUT. Default 10.
+    pub fn probes(mut self, probes: u32) -> Self {
+        self.probes = probes.max(1);
+        self
+    }
+
+    pub(crate) fn times(self) -> KeepAliveTimes {
+        KeepAliveTimes {
+            idle: self.idle,
+            interval: Some(self.interval),
+            count: Some(self.probes),
+        }
+    }
+}
+
+impl Default for KeepAlive {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn whole_seconds(duration: Duration) -> Duration {
+    let seconds = duration
+        .as_secs()
+        .saturating_add(u64::from(duration.subsec_nanos() > 0));
+    Duration::from_secs(seconds.max(1))
+}
