@@ -1,0 +1,109 @@
+//! The clocks of a connection: connecting, closing, being idle. All share one entry on the wheel, which is re-filed
+//! when it falls due and not whenever a byte moves.
+
+use std::io;
+use std::time::Duration;
+
+use crate::reactor::{Readiness, Registration};
+
+use super::{CloseReason, Connection, Event, Outbound, Stage};
+
+impl Connection {
+    pub(crate) fn elapsed(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
+        let now = registration.tick();
+        if self.is_out_of_buffers {
+            self.is_out_of_buffers = false;
+            registration.assume(Readiness::WRITABLE);
+        }
+        if self.stage == Stage::Connecting {
+            if self
+                .connect_deadline()
+                .is_some_and(|deadline| deadline <= now)
+            {
+                self.fail_connect(io::ErrorKind::TimedOut.into(), registration);
+                return None;
+            }
+        } else if self
+            .close_deadline()
+            .is_some_and(|deadline| deadline <= now)
+        {
+            self.close(CloseReason::TimedOut, registration);
+            return None;
+        }
+        if self.idle_deadline().is_some_and(|deadline| deadline <= now) {
+            self.idle_is_reported = true;
+            self.file_deadline(registration);
+            return Some(Event::TimedOut);
+        }
+        self.file_deadline(registration);
+        None
+    }
+
+    pub(crate) fn set_idle_timeout(
+        &mut self,
+        timeout: Option<Duration>,
+        registration: &mut Registration<'_>,
+    ) {
+        if self.stage == Stage::Closed {
+            return;
+        }
+        self.idle_timeout = timeout.filter(|timeout| !timeout.is_zero());
+        self.active_tick = registration.tick();
+        self.idle_is_reported = false;
+        self.file_deadline(registration);
+    }
+
+    /// A byte moved.
+    #[inline]
+    pub(super) fn touch(&mut self, registration: &mut Registration<'_>) {
+        self.active_tick = registration.tick();
+        if self.idle_is_reported {
+            self.idle_is_reported = false;
+            self.file_deadline(registration);
+        }
+    }
+
+    /// Sees to it that `elapsed` is called by the next deadline.
+    pub(super) fn file_deadline(&mut self, registration: &mut Registration<'_>) {
+        let deadline = match self.stage {
+            Stage::Connecting => self.connect_deadline(),
+            Stage::Open => self.close_deadline(),
+            Stage::Closed => return,
+        };
+        let idle = self.idle_deadline();
+        if let Some(deadline) = deadline.into_iter().chain(idle).min() {
+            registration.wake_at(deadline);
+        }
+    }
+
+    pub(super) fn connect_deadline(&self) -> Option<u64> {
+        self.connect_timeout
+            .map(|timeout| later(self.begun_tick, timeout))
+    }
+
+    pub(super) fn close_deadline(&self) -> Option<u64> {
+        match self.outbound {
+            Outbound::Open => None,
+            Outbound::Ending | Outbound::Finished if self.is_input() => None,
+            Outbound::Ending | Outbound::Finished => self
+                .options
+                .close_timeout
+                .map(|timeout| later(self.begun_tick.max(self.active_tick), timeout)),
+        }
+    }
+
+    pub(super) fn idle_deadline(&self) -> Option<u64> {
+        match self.idle_timeout {
+            Some(timeout) if !self.idle_is_reported => Some(later(self.active_tick, timeout)),
+            _ => None,
+        }
+    }
+}
+
+/// The first tick by which `timeout` has passed for certain since something within the tick `since`.
+fn later(since: u64, timeout: Duration) -> u64 {
+    let ticks = timeout.as_nanos().div_ceil(1_000_000);
+    since
+        .saturating_add(u64::try_from(ticks).unwrap_or(u64::MAX))
+        .saturating_add(1)
+}

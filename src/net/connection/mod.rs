@@ -1,0 +1,203 @@
+//! The state machine of one connection: two half machines, and what happens when both have come to their end.
+//!
+//! It knows nothing of handlers and calls nobody back. It reads, writes and shuts down through the seam, keeps its
+//! place in the reactor up to date, and gives what happened upward as an [`Event`].
+
+mod deadlines;
+mod failing;
+mod questions;
+mod requests;
+mod sending;
+mod service;
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::reactor::{Interest, Key, Readiness, Registration};
+use crate::send_buffer::{Pool, SendBuffer};
+use crate::system::Stream;
+
+use super::error::{self, Error};
+use super::options::{KeepAlive, SocketOptions};
+use super::payload::Payload;
+use super::resident::{Event, Lent};
+use super::status::{CloseReason, Flow, State};
+
+/// How far the connection is, as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Not there yet. Writes and options are kept.
+    Connecting,
+    /// There, and at least one half is not finished.
+    Open,
+    /// Over: why is in `outcome`. The source is on the close list, or past it.
+    Closed,
+}
+
+/// The half that the peer sends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Inbound {
+    /// Bytes may come.
+    Open,
+    /// The peer's FIN was read, behind its last byte.
+    Ended,
+}
+
+/// The half that we send on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outbound {
+    /// Writes are taken.
+    Open,
+    /// `end` was called: what is queued goes out, then a FIN.
+    Ending,
+    /// Our FIN is out, or the close that follows will be it.
+    Finished,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    /// Invariant: `Some` until the close phase, unless the connect failed at once.
+    stream: Option<Stream>,
+    stage: Stage,
+    inbound: Inbound,
+    outbound: Outbound,
+    is_paused: bool,
+    /// A write answered `Full` and no drain has come since.
+    owes_drain: bool,
+    /// The idle timeout was reported, and no byte has moved since.
+    idle_is_reported: bool,
+    /// Close when the queue is sent, without waiting for the peer's FIN.
+    closes_when_sent: bool,
+    /// `reset` came while connecting: it is done when the connection is there, as in Node.
+    resets_when_connected: bool,
+    /// The kernel had no memory to send with; the next deadline tries again.
+    is_out_of_buffers: bool,
+    outcome: CloseReason,
+    queue: SendBuffer,
+    /// What the queue still held when it was thrown away.
+    lost_bytes: usize,
+    bytes_read: u64,
+    bytes_written: u64,
+    /// When a byte moved last, or the connection came about.
+    active_tick: u64,
+    /// When connecting began, or our own end.
+    begun_tick: u64,
+    connect_timeout: Option<Duration>,
+    idle_timeout: Option<Duration>,
+    /// The first fatal error. One that a write met is held back until the bytes that arrived before it are read.
+    failure: Option<Error>,
+    /// Taken from accept or connect and kept for ever, as the kernel forgets it with the connection.
+    peer: Option<SocketAddr>,
+    /// The server that accepted it, which counts it.
+    server: Option<Key>,
+    options: Rc<SocketOptions>,
+}
+
+impl Connection {
+    fn new(stream: Option<Stream>, peer: Option<SocketAddr>, options: Rc<SocketOptions>) -> Self {
+        Self {
+            stream,
+            stage: Stage::Connecting,
+            inbound: Inbound::Open,
+            outbound: Outbound::Open,
+            is_paused: options.pause_on_connect,
+            owes_drain: false,
+            idle_is_reported: false,
+            closes_when_sent: false,
+            resets_when_connected: false,
+            is_out_of_buffers: false,
+            outcome: CloseReason::Local,
+            queue: SendBuffer::new(),
+            lost_bytes: 0,
+            bytes_read: 0,
+            bytes_written: 0,
+            active_tick: 0,
+            begun_tick: 0,
+            connect_timeout: None,
+            idle_timeout: options.idle_timeout,
+            failure: None,
+            peer,
+            server: None,
+            options,
+        }
+    }
+
+    /// A connection that a server accepted, or that was adopted: it is there already.
+    pub(crate) fn established(
+        stream: Stream,
+        peer: Option<SocketAddr>,
+        server: Option<Key>,
+        options: Rc<SocketOptions>,
+    ) -> Self {
+        Self {
+            stage: Stage::Open,
+            server,
+            ..Self::new(Some(stream), peer, options)
+        }
+    }
+
+    /// Something that can only be read: its outbound half was never open.
+    pub(crate) fn input(stream: Stream, options: Rc<SocketOptions>) -> Self {
+        Self {
+            stage: Stage::Open,
+            outbound: Outbound::Finished,
+            ..Self::new(Some(stream), None, options)
+        }
+    }
+
+    /// A connection under way; without a stream it is one that has not got so far yet, or never will.
+    pub(crate) fn connecting(
+        stream: Option<Stream>,
+        peer: Option<SocketAddr>,
+        timeout: Option<Duration>,
+        options: Rc<SocketOptions>,
+    ) -> Self {
+        Self {
+            connect_timeout: timeout,
+            ..Self::new(stream, peer, options)
+        }
+    }
+
+    /// What to be registered for at first.
+    pub(crate) fn first_interest(&self) -> Interest {
+        match self.stage {
+            Stage::Connecting => Interest::WRITABLE,
+            _ if self.is_paused => Interest::empty(),
+            _ => Interest::READABLE,
+        }
+    }
+
+    /// What it is ready for without the kernel saying so: a fresh socket has an empty send buffer, and what cannot
+    /// be polled is always readable.
+    pub(crate) fn first_readiness(&self) -> Readiness {
+        match (&self.stream, self.stage) {
+            (Some(stream), Stage::Open) if stream.is_always_readable() => Readiness::READABLE,
+            (Some(_), Stage::Open) if self.outbound == Outbound::Open => Readiness::WRITABLE,
+            _ => Readiness::empty(),
+        }
+    }
+
+    /// Starts its clocks; once, right after it was registered.
+    pub(crate) fn begin(&mut self, registration: &mut Registration<'_>) {
+        self.active_tick = registration.tick();
+        self.begun_tick = self.active_tick;
+        if self.stream.as_ref().is_some_and(Stream::is_always_readable) {
+            registration.assume(Readiness::READABLE);
+        }
+        self.file_deadline(registration);
+    }
+
+    pub(crate) fn stream_mut(&mut self) -> Option<&mut Stream> {
+        self.stream.as_mut()
+    }
+
+    /// Lets go of the descriptor and of what is queued, and says why it closed and whether with an error.
+    pub(crate) fn shut(&mut self, pool: &mut Pool) -> (CloseReason, Option<Error>) {
+        self.stage = Stage::Closed;
+        self.stream = None;
+        self.lost_bytes += self.queue.discard(pool);
+        (self.outcome, self.failure.take())
+    }
+}

@@ -1,0 +1,76 @@
+//! What can be asked of a connection.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::reactor::Key;
+use crate::system::Stream;
+
+use super::{Connection, Inbound, Outbound, SocketOptions, Stage, State};
+
+impl Connection {
+    pub(crate) fn state(&self) -> State {
+        match (self.stage, self.inbound, self.outbound) {
+            (Stage::Connecting, ..) => State::Opening,
+            (Stage::Open, Inbound::Open, Outbound::Open) => State::Open,
+            (Stage::Open, Inbound::Open, _) => State::ReadOnly,
+            (Stage::Open, Inbound::Ended, Outbound::Open) => State::WriteOnly,
+            (Stage::Open, Inbound::Ended, _) | (Stage::Closed, ..) => State::Closed,
+        }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.stage == Stage::Closed
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
+    pub(crate) fn owes_drain(&self) -> bool {
+        self.owes_drain
+    }
+
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.bytes_read
+    }
+
+    pub(crate) fn bytes_written(&self) -> u64 {
+        self.bytes_written
+    }
+
+    /// What no kernel has taken: still to be sent, or lost with the close.
+    pub(crate) fn queued_bytes(&self) -> usize {
+        self.queue.len() + self.lost_bytes
+    }
+
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        match self.stage {
+            Stage::Connecting => None,
+            _ => self.peer,
+        }
+    }
+
+    pub(crate) fn local_address(&self) -> Option<SocketAddr> {
+        match (&self.stream, self.stage) {
+            (Some(stream), Stage::Open) => stream.local_address().ok().flatten(),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn server(&self) -> Option<Key> {
+        self.server
+    }
+
+    pub(crate) fn idle_timeout(&self) -> Option<Duration> {
+        self.idle_timeout
+    }
+
+    pub(crate) fn options(&self) -> &SocketOptions {
+        &self.options
+    }
+
+    pub(super) fn is_input(&self) -> bool {
+        self.stream.as_ref().is_some_and(Stream::is_input)
+    }
+}

@@ -1,0 +1,106 @@
+//! What users ask of a connection apart from sending: to go, to rest, to be set up differently.
+
+use std::io;
+use std::rc::Rc;
+
+use crate::reactor::{Interest, Registration};
+use crate::send_buffer::Pool;
+
+use super::{CloseReason, Connection, Error, Inbound, KeepAlive, Stage};
+
+impl Connection {
+    /// Closes it now, with or without an error.
+    pub(crate) fn destroy(&mut self, error: Option<Error>, registration: &mut Registration<'_>) {
+        if self.stage == Stage::Closed {
+            return;
+        }
+        match error {
+            Some(error) => self.fail(error, CloseReason::Error, registration),
+            None => {
+                // The close is ours now, whatever a write may have met before.
+                self.failure = None;
+                self.close(CloseReason::Local, registration);
+            }
+        }
+    }
+
+    /// Closes it now, because it was idle.
+    pub(crate) fn destroy_idle(&mut self, registration: &mut Registration<'_>) {
+        if self.stage != Stage::Closed {
+            self.failure = None;
+            self.close(CloseReason::TimedOut, registration);
+        }
+    }
+
+    /// Closes it with a RST; while connecting, as soon as there is something to reset.
+    pub(crate) fn reset(&mut self, registration: &mut Registration<'_>) -> io::Result<()> {
+        match (self.stage, &self.stream) {
+            (Stage::Closed, _) => Ok(()),
+            (Stage::Connecting, _) => {
+                self.resets_when_connected = true;
+                Ok(())
+            }
+            (Stage::Open, None) => Ok(()),
+            (Stage::Open, Some(stream)) => {
+                stream.reset_on_close()?;
+                self.destroy(None, registration);
+                Ok(())
+            }
+        }
+    }
+
+    /// Does the reset that was asked for while connecting, after what was queued then has been sent.
+    pub(crate) fn reset_if_asked(&mut self, registration: &mut Registration<'_>, pool: &mut Pool) {
+        if self.resets_when_connected && self.stage == Stage::Open {
+            self.flush(registration, pool);
+            // Only TCP is connected to by address, and TCP can be reset.
+            let _ = self.reset(registration);
+        }
+    }
+
+    pub(crate) fn pause(&mut self, registration: &mut Registration<'_>) {
+        self.is_paused = true;
+        registration.unwant(Interest::READABLE);
+        if self.stage == Stage::Open {
+            // No read comes any more that a failed write could wait for.
+            self.report_held_back(registration);
+        }
+    }
+
+    pub(crate) fn resume(&mut self, registration: &mut Registration<'_>) {
+        self.is_paused = false;
+        if self.stage == Stage::Open && self.inbound == Inbound::Open {
+            registration.want(Interest::READABLE);
+        }
+    }
+
+    pub(crate) fn set_no_delay(&mut self, on: bool) -> io::Result<()> {
+        Rc::make_mut(&mut self.options).no_delay = on;
+        match (&self.stream, self.stage) {
+            (Some(stream), Stage::Open) => stream.set_no_delay(on),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn set_keep_alive(&mut self, keep_alive: Option<KeepAlive>) -> io::Result<()> {
+        Rc::make_mut(&mut self.options).keep_alive = keep_alive;
+        match (&self.stream, self.stage) {
+            (Some(stream), Stage::Open) => stream.set_keep_alive(keep_alive.map(KeepAlive::times)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Sets the options that the accepted socket did not inherit from its listener. A failure means that the peer
+    /// has gone already, which the next read tells better.
+    pub(crate) fn apply_options(&self) {
+        let Some(stream) = &self.stream else {
+            return;
+        };
+        if self.options.no_delay {
+            let _ = stream.set_no_delay(true);
+        }
+        if let Some(keep_alive) = self.options.keep_alive {
+            let _ = stream.set_keep_alive(Some(keep_alive.times()));
+        }
+    }
+}

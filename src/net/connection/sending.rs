@@ -1,0 +1,224 @@
+//! The outbound half: writes, the flush, the end.
+
+use std::io;
+
+use crate::reactor::{Interest, Registration};
+use crate::send_buffer::Pool;
+use crate::system::SHORT_TRANSFER_DRAINS;
+
+use super::error::{Error, Syscall};
+use super::{CloseReason, Connection, Flow, Inbound, Outbound, Payload, Stage};
+
+/// From this size on a write does not wait for the flush point: gathering cannot save anything any more, and what
+/// the kernel takes at once need not be copied.
+const DIRECT_BYTES: usize = 16 << 10;
+
+/// How long to wait when the kernel has no memory to send with (ENOBUFS): no edge announces that it has again.
+const OUT_OF_BUFFERS_RETRY_TICKS: u64 = 10;
+
+impl Connection {
+    /// Takes `payload` to be sent.
+    #[inline]
+    pub(crate) fn write(
+        &mut self,
+        payload: Payload<'_>,
+        registration: &mut Registration<'_>,
+        pool: &mut Pool,
+    ) -> Flow {
+        if self.stage == Stage::Closed || self.failure.is_some() {
+            return Flow::Closed;
+        }
+        if self.outbound != Outbound::Open {
+            return Flow::Ended;
+        }
+        let length = payload.len();
+        let mut taken = 0;
+        if length >= DIRECT_BYTES
+            && self.stage == Stage::Open
+            && registration.readiness().serves(Interest::WRITABLE)
+        {
+            match self.send(payload.as_bytes(), registration, pool) {
+                Ok(sent) => taken = sent,
+                Err(error) => {
+                    self.write_failed(error, registration);
+                    return Flow::Closed;
+                }
+            }
+        }
+        if length > taken {
+            if self.queue.len() + (length - taken) > self.options.max_queued_bytes {
+                self.fail(
+                    Error::queue_limit(self.options.max_queued_bytes, self.peer),
+                    CloseReason::Limit,
+                    registration,
+                );
+                return Flow::Closed;
+            }
+            payload.queue(taken, &mut self.queue, pool);
+            if taken == 0 {
+                registration.flush_soon();
+            } else {
+                registration.want(Interest::WRITABLE);
+            }
+        }
+        self.bytes_written += length as u64;
+        if self.queue.len() >= self.options.high_water_mark {
+            // The mark speaks of what the kernel would not take, not of what was only gathered.
+            self.flush(registration, pool);
+        }
+        self.flow(registration)
+    }
+
+    /// Whether there is room for more.
+    pub(super) fn flow(&mut self, registration: &mut Registration<'_>) -> Flow {
+        if self.stage == Stage::Closed || self.failure.is_some() {
+            return Flow::Closed;
+        }
+        if self.queue.is_empty() || self.queue.len() < self.options.high_water_mark {
+            return Flow::Open;
+        }
+        self.owes_drain = true;
+        registration.want(Interest::WRITABLE);
+        Flow::Full
+    }
+
+    /// Sends what is queued, in one call, and the FIN behind it if that is due.
+    #[inline]
+    pub(crate) fn flush(&mut self, registration: &mut Registration<'_>, pool: &mut Pool) {
+        if self.stage != Stage::Open || self.failure.is_some() {
+            return;
+        }
+        if !self.queue.is_empty() {
+            if !registration.readiness().serves(Interest::WRITABLE) {
+                registration.want(Interest::WRITABLE);
+                return;
+            }
+            if let Err(error) = self.send(&[], registration, pool) {
+                self.write_failed(error, registration);
+                return;
+            }
+            if !self.queue.is_empty() {
+                registration.want(Interest::WRITABLE);
+                return;
+            }
+        }
+        if !self.owes_drain {
+            registration.unwant(Interest::WRITABLE);
+        } else {
+            // The drain is told by the next serve phase, on a fresh stack, and fairly among all others.
+            registration.want(Interest::WRITABLE);
+        }
+        if self.outbound == Outbound::Ending {
+            self.finish_sending(registration);
+        }
+    }
+
+    /// Writes the queue and `tail` behind it with one call, and says how much of `tail` the kernel took.
+    #[inline]
+    pub(super) fn send(
+        &mut self,
+        tail: &[u8],
+        registration: &mut Registration<'_>,
+        pool: &mut Pool,
+    ) -> io::Result<usize> {
+        let Some(stream) = &self.stream else {
+            return Ok(0);
+        };
+        let before = self.queue.len() + tail.len();
+        let mut offered = 0;
+        let sent = self.queue.flush_with(tail, pool, |slices| {
+            offered = slices.iter().map(|slice| slice.len()).sum();
+            stream.write(slices)
+        });
+        match sent {
+            Ok(taken_of_tail) => {
+                let sent = before - (self.queue.len() + tail.len() - taken_of_tail);
+                if sent < offered && SHORT_TRANSFER_DRAINS {
+                    registration.fell_short(Interest::WRITABLE);
+                }
+                if sent > 0 {
+                    self.touch(registration);
+                }
+                Ok(taken_of_tail)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                registration.would_block(Interest::WRITABLE);
+                Ok(0)
+            }
+            Err(error) if is_out_of_buffers(&error) => {
+                registration.would_block(Interest::WRITABLE);
+                self.is_out_of_buffers = true;
+                registration.wake_at(registration.tick() + OUT_OF_BUFFERS_RETRY_TICKS);
+                Ok(0)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends this side: a FIN behind what is queued.
+    pub(crate) fn end(&mut self, registration: &mut Registration<'_>) {
+        if self.stage == Stage::Closed || self.outbound != Outbound::Open {
+            return;
+        }
+        self.outbound = Outbound::Ending;
+        self.owes_drain = false;
+        self.begun_tick = registration.tick();
+        if self.stage == Stage::Open {
+            self.file_deadline(registration);
+            registration.flush_soon();
+        }
+    }
+
+    /// Ends this side, and closes as soon as that is done.
+    pub(crate) fn end_and_close(&mut self, registration: &mut Registration<'_>) {
+        self.closes_when_sent = true;
+        if self.outbound == Outbound::Finished {
+            self.close(CloseReason::Local, registration);
+        } else {
+            self.end(registration);
+        }
+    }
+
+    /// After the handler has seen the peer's end: ends this side too, unless half-open is allowed.
+    pub(crate) fn answer_end(&mut self, registration: &mut Registration<'_>) {
+        if self.inbound != Inbound::Ended || self.stage != Stage::Open {
+            return;
+        }
+        if !self.options.allow_half_open {
+            self.end(registration);
+        }
+        if self.outbound == Outbound::Finished {
+            self.close(CloseReason::Graceful, registration);
+        }
+    }
+
+    pub(super) fn finish_sending(&mut self, registration: &mut Registration<'_>) {
+        self.outbound = Outbound::Finished;
+        // Where a close follows at once it sends the FIN, and a shutdown before it would be a call for nothing.
+        if self.closes_when_sent {
+            self.close(CloseReason::Local, registration);
+            return;
+        }
+        if self.inbound == Inbound::Ended {
+            self.close(CloseReason::Graceful, registration);
+            return;
+        }
+        if let Some(stream) = &self.stream {
+            if let Err(error) = stream.shutdown_write() {
+                self.fail_io(Syscall::Shutdown, error, registration);
+            }
+        }
+    }
+}
+
+/// ENOBUFS and ENOMEM: the connection is well, the kernel is short of memory.
+fn is_out_of_buffers(error: &io::Error) -> bool {
+    const ENOBUFS: i32 = if cfg!(any(target_os = "linux", target_os = "android")) {
+        105
+    } else if cfg!(windows) {
+        10055
+    } else {
+        55
+    };
+    error.raw_os_error() == Some(ENOBUFS) || error.kind() == io::ErrorKind::OutOfMemory
+}

@@ -1,0 +1,145 @@
+//! What the reactor calls when the kernel has news of a connection.
+
+use std::io;
+
+use crate::reactor::{Interest, Registration};
+use crate::system::{SHORT_TRANSFER_DRAINS, Stream};
+
+use super::error::Syscall;
+use super::{Connection, Event, Inbound, Lent, Outbound, Stage};
+
+impl Connection {
+    #[inline]
+    pub(crate) fn readable(
+        &mut self,
+        registration: &mut Registration<'_>,
+        lent: &mut Lent<'_>,
+    ) -> Option<Event> {
+        let Some(stream) = &mut self.stream else {
+            registration.unwant(Interest::READABLE);
+            return None;
+        };
+        match stream.read(lent.buffer) {
+            Ok(0) => self.peer_ended(registration),
+            Ok(length) => {
+                if stream.reads_may_block() {
+                    registration.rearm();
+                } else if length < lent.buffer.len()
+                    && SHORT_TRANSFER_DRAINS
+                    && !stream.is_always_readable()
+                {
+                    registration.fell_short(Interest::READABLE);
+                }
+                self.bytes_read += length as u64;
+                self.touch(registration);
+                Some(Event::Data(length))
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                registration.would_block(Interest::READABLE);
+                self.report_held_back(registration);
+                None
+            }
+            Err(error) => {
+                self.fail_io(Syscall::Read, error, registration);
+                None
+            }
+        }
+    }
+
+    pub(crate) fn writable(
+        &mut self,
+        registration: &mut Registration<'_>,
+        lent: &mut Lent<'_>,
+    ) -> Option<Event> {
+        if self.stage == Stage::Connecting {
+            return self.finish_connecting(registration);
+        }
+        self.flush(registration, lent.pool);
+        if self.owes_drain
+            && self.outbound == Outbound::Open
+            && self.queue.len() <= self.options.low_water_mark
+        {
+            self.owes_drain = false;
+            if self.queue.is_empty() {
+                registration.unwant(Interest::WRITABLE);
+            }
+            return Some(Event::Drained);
+        }
+        None
+    }
+
+    /// An error while nothing is being read, because the socket is paused or the peer has ended: what the peer sent
+    /// before cannot be delivered any more, so it is told at once.
+    pub(crate) fn closed(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
+        if self.stage == Stage::Connecting {
+            return self.finish_connecting(registration);
+        }
+        if let Some(error) = self.stream.as_ref().and_then(Stream::take_error) {
+            self.fail_io(Syscall::Read, error, registration);
+        }
+        None
+    }
+
+    pub(super) fn finish_connecting(
+        &mut self,
+        registration: &mut Registration<'_>,
+    ) -> Option<Event> {
+        let Some(stream) = &self.stream else {
+            registration.unwant(Interest::WRITABLE);
+            return None;
+        };
+        match stream.finish_connecting() {
+            Ok(false) => {
+                registration.would_block(Interest::WRITABLE);
+                return None;
+            }
+            Ok(true) => {}
+            Err(error) => {
+                self.fail_connect(error, registration);
+                return None;
+            }
+        }
+        if self.is_connected_to_itself() {
+            self.fail_connect(io::ErrorKind::ConnectionRefused.into(), registration);
+            return None;
+        }
+        self.stage = Stage::Open;
+        self.apply_options();
+        self.touch(registration);
+        registration.unwant(Interest::WRITABLE);
+        if !self.is_paused {
+            registration.want(Interest::READABLE);
+        }
+        if self.outbound == Outbound::Ending {
+            self.begun_tick = registration.tick();
+            self.file_deadline(registration);
+        }
+        if !self.queue.is_empty() || self.outbound == Outbound::Ending {
+            registration.flush_soon();
+        }
+        Some(Event::Connected)
+    }
+
+    /// A connect to a port of this machine on which nobody listens can meet itself, if the system happens to choose
+    /// that very port for this end (simultaneous open, RFC 9293 3.5). Nobody wants that connection.
+    pub(super) fn is_connected_to_itself(&self) -> bool {
+        match (&self.stream, self.peer) {
+            (Some(stream), Some(peer)) if peer.ip().to_canonical().is_loopback() => stream
+                .local_address()
+                .is_ok_and(|local| local == Some(peer)),
+            _ => false,
+        }
+    }
+
+    pub(super) fn peer_ended(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
+        registration.unwant(Interest::READABLE);
+        self.inbound = Inbound::Ended;
+        if self.failure.is_some() {
+            // A write met the reset first and used the kernel's error up, so that the read sees a plain end.
+            self.report_held_back(registration);
+            return None;
+        }
+        self.touch(registration);
+        Some(Event::Ended)
+    }
+}
