@@ -1,11 +1,19 @@
 //! A single-threaded network event loop with the semantics of Node's `net`.
 #![forbid(unsafe_code)]
 
-pub mod slots;
-pub mod readiness;
-pub mod wheel;
-pub mod send_buffer;
-pub mod schedule;
-pub mod text;
-mod system;
 pub mod reactor;
+pub mod readiness;
+pub mod schedule;
+pub mod send_buffer;
+pub mod slots;
+pub mod text;
+pub mod wheel;
+
+mod net;
+mod system;
+
+pub use net::{
+    Address, BlockList, CloseReason, ConnectOptions, Endpoint, Error, Family, Flow, IntoEndpoint,
+    KeepAlive, ListenOptions, Result, Server, ServerId, Socket, SocketId, SocketOptions, Sockets,
+    State, Syscall, TimerId, is_ip, is_ipv4, is_ipv6, parse_socket_address,
+};

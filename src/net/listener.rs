@@ -1,0 +1,210 @@
+//! The state machine of one server: it listens, it rests while the process is out of descriptors, it has closed and
+//! waits for its last connection.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::reactor::{Interest, Readiness, Registration};
+use crate::system::{Acceptor, Reserve, Stream};
+
+use super::accept_fault::{AcceptFault, classify_accept};
+use super::address::Endpoint;
+use super::error::{Error, Syscall};
+use super::options::{ListenOptions, SocketOptions};
+use super::resident::{Event, Lent, ServerEvent};
+
+/// How many accepts in a row may fail for a peer's reason before the others are served.
+const TRANSIENT_FAULTS_A_CALL: u32 = 16;
+
+/// The pauses while there are no descriptors: this, then twice as long each time, up to a second.
+const FIRST_REST: Duration = Duration::from_millis(5);
+const LONGEST_REST: Duration = Duration::from_secs(1);
+
+/// How many failures in a row, each for a reason that does not pass, end a listener.
+const FATAL_FAULTS: u32 = 3;
+
+/// One server.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    /// Invariant: `Some` exactly while it listens.
+    acceptor: Option<Acceptor>,
+    /// Where it was bound, which stays known when it has closed.
+    endpoint: Endpoint,
+    /// How many of its sockets have not yet had their `on_close`.
+    connections: usize,
+    max_connections: Option<usize>,
+    /// While resting: how long. `None` when it is well.
+    rest: Option<Duration>,
+    /// Failures in a row that do not pass.
+    fatal_faults: u32,
+    socket_options: Rc<SocketOptions>,
+    passes_on_options: bool,
+}
+
+impl Listener {
+    pub(crate) fn new(acceptor: Acceptor, endpoint: Endpoint, options: &ListenOptions) -> Self {
+        Self {
+            passes_on_options: acceptor.passes_on_options(),
+            acceptor: Some(acceptor),
+            endpoint,
+            connections: 0,
+            max_connections: options.max_connections,
+            rest: None,
+            fatal_faults: 0,
+            socket_options: Rc::new(options.socket.clone()),
+        }
+    }
+
+    /// A listener that was made elsewhere: its sockets inherit nothing of `options`.
+    pub(crate) fn adopted(acceptor: Acceptor, endpoint: Endpoint, options: &ListenOptions) -> Self {
+        Self {
+            passes_on_options: false,
+            ..Self::new(acceptor, endpoint, options)
+        }
+    }
+
+    pub(crate) fn acceptor_mut(&mut self) -> Option<&mut Acceptor> {
+        self.acceptor.as_mut()
+    }
+
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    pub(crate) fn is_listening(&self) -> bool {
+        self.acceptor.is_some()
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.connections
+    }
+
+    pub(crate) fn set_max_connections(&mut self, connections: Option<usize>) {
+        self.max_connections = connections;
+    }
+
+    pub(crate) fn socket_options(&self) -> Rc<SocketOptions> {
+        Rc::clone(&self.socket_options)
+    }
+
+    /// Whether an accepted socket has the options already that its listener was given.
+    pub(crate) fn passes_on_options(&self) -> bool {
+        self.passes_on_options
+    }
+
+    /// Whether it rests because there were no descriptors.
+    pub(crate) fn is_resting(&self) -> bool {
+        self.rest.is_some()
+    }
+
+    /// One more of its sockets is there.
+    pub(crate) fn connection_opened(&mut self) {
+        self.connections += 1;
+    }
+
+    /// One of its sockets is gone. The last one takes a server with it that has closed.
+    pub(crate) fn connection_closed(&mut self, registration: &mut Registration<'_>) {
+        self.connections = self.connections.saturating_sub(1);
+        self.close_if_done(registration);
+    }
+
+    /// Stops listening at once; the kernel refuses newcomers from now on. The caller has deregistered it.
+    pub(crate) fn stop(&mut self, registration: &mut Registration<'_>) {
+        self.acceptor = None;
+        registration.unwant(Interest::READABLE);
+        self.close_if_done(registration);
+    }
+
+    fn close_if_done(&self, registration: &mut Registration<'_>) {
+        if self.acceptor.is_none() && self.connections == 0 {
+            registration.close();
+        }
+    }
+
+    /// Tries again, because a descriptor may be free now.
+    pub(crate) fn wake(&mut self, registration: &mut Registration<'_>) {
+        if self.is_listening() && self.rest.is_some() {
+            registration.assume(Readiness::READABLE);
+            registration.want(Interest::READABLE);
+        }
+    }
+
+    pub(crate) fn readable(
+        &mut self,
+        registration: &mut Registration<'_>,
+        lent: &mut Lent<'_>,
+    ) -> Option<Event> {
+        let acceptor = self.acceptor.as_ref()?;
+        for _ in 0..TRANSIENT_FAULTS_A_CALL {
+            let error = match acceptor.accept() {
+                Ok((stream, peer)) => {
+                    self.rest = None;
+                    self.fatal_faults = 0;
+                    return Some(Event::Server(Box::new(self.admit(stream, peer))));
+                }
+                Err(error) => error,
+            };
+            match classify_accept(&error) {
+                AcceptFault::WouldBlock => {
+                    registration.would_block(Interest::READABLE);
+                    return None;
+                }
+                AcceptFault::Interrupted | AcceptFault::Transient => {}
+                AcceptFault::Exhausted => return self.rest(error, registration, lent.reserve),
+                AcceptFault::Fatal => return self.fault(error, registration),
+            }
+        }
+        None
+    }
+
+    /// A rest is over.
+    pub(crate) fn elapsed(&mut self, registration: &mut Registration<'_>) {
+        self.wake(registration);
+    }
+
+    fn admit(&self, stream: Stream, peer: Option<SocketAddr>) -> ServerEvent {
+        match self.max_connections {
+            Some(limit) if self.connections >= limit => ServerEvent::Dropped { stream, peer },
+            _ => ServerEvent::Accepted { stream, peer },
+        }
+    }
+
+    /// Rests after refusing one peer with the reserve descriptor: no edge comes for the peers that wait already, so
+    /// the listener has to come back by itself. It tells once an episode, and not once an attempt.
+    fn rest(
+        &mut self,
+        error: io::Error,
+        registration: &mut Registration<'_>,
+        reserve: &mut Reserve,
+    ) -> Option<Event> {
+        if let Some(acceptor) = &self.acceptor {
+            reserve.refuse_one(acceptor);
+        }
+        let begins = self.rest.is_none();
+        let rest = self
+            .rest
+            .map_or(FIRST_REST, |rest| (rest * 2).min(LONGEST_REST));
+        self.rest = Some(rest);
+        registration.unwant(Interest::READABLE);
+        registration.wake_at(registration.tick_after(rest));
+        begins.then(|| self.failed(error))
+    }
+
+    /// Counts a failure that does not pass. The third in a row ends the listener, which would be deaf otherwise.
+    fn fault(&mut self, error: io::Error, registration: &mut Registration<'_>) -> Option<Event> {
+        self.fatal_faults += 1;
+        if self.fatal_faults < FATAL_FAULTS {
+            return None;
+        }
+        let failed = self.failed(error);
+        self.stop(registration);
+        Some(failed)
+    }
+
+    fn failed(&self, error: io::Error) -> Event {
+        let error = Error::new(Syscall::Accept, error).at(self.endpoint.clone());
+        Event::Server(Box::new(ServerEvent::AcceptFailed(error)))
+    }
+}

@@ -1,0 +1,406 @@
+//! Sockets and servers without callbacks: state machines over the reactor, and the views through which they are used.
+//!
+//! [`Net`] owns the reactor with everything that lives in it. What happens comes out of it as an
+//! [`Event`](resident::Event) with a key; what users ask for goes in through [`Socket`], [`Server`] and [`Sockets`].
+//! Nothing here knows a handler.
+
+mod accept_fault;
+mod address;
+mod block_list;
+mod connection;
+mod errno;
+mod error;
+mod ids;
+mod into_endpoint;
+mod listener;
+mod options;
+mod payload;
+mod resident;
+mod server;
+mod socket;
+mod sockets;
+mod status;
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use crate::reactor::{Interest, Key, Phase, Reactor, Registration};
+use crate::send_buffer::Pool;
+use crate::system::{Acceptor, Binding, ConnectStep, Reserve, Stream};
+
+use connection::Connection;
+use listener::Listener;
+use resident::{Lent, Resident};
+
+pub use address::{Address, Endpoint, Family};
+pub use block_list::BlockList;
+pub use error::{Error, Result, Syscall};
+pub use ids::{ServerId, SocketId, TimerId};
+pub use into_endpoint::{IntoEndpoint, is_ip, is_ipv4, is_ipv6, parse_socket_address};
+pub use options::{ConnectOptions, KeepAlive, ListenOptions, SocketOptions};
+pub use server::Server;
+pub use socket::Socket;
+pub use sockets::Sockets;
+pub use status::{CloseReason, Flow, State};
+
+pub(crate) use resident::{Event, ServerEvent};
+
+/// Everything that a loop has to do with the network.
+#[derive(Debug)]
+pub(crate) struct Net {
+    pub(crate) reactor: Reactor<Resident>,
+    pool: Pool,
+    reserve: Reserve,
+    /// Servers that ran out of descriptors. Each close of a socket frees one, and so wakes them.
+    resting: Vec<Key>,
+}
+
+/// Something that has come to its end.
+#[derive(Debug)]
+pub(crate) enum Closing {
+    /// A socket, which is told the error first, if there is one.
+    Socket(SocketId, CloseReason, Option<Error>),
+    /// A server, after the last of its sockets.
+    Server(ServerId),
+}
+
+impl Net {
+    pub(crate) fn new(events_capacity: usize) -> Result<Self> {
+        let reactor =
+            Reactor::new(events_capacity).map_err(|error| Error::new(Syscall::Poll, error))?;
+        Ok(Self {
+            reactor,
+            pool: Pool::new(),
+            reserve: Reserve::new(),
+            resting: Vec::new(),
+        })
+    }
+
+    /// Begins the phase in which ready sources are served.
+    pub(crate) fn begin_serving(&mut self) {
+        self.reactor.begin(Phase::Serve);
+    }
+
+    /// Serves until something has happened. Bytes that were read are in `buffer`.
+    #[inline]
+    pub(crate) fn next(&mut self, buffer: &mut [u8]) -> Option<(Key, Event)> {
+        self.reactor.next(&mut Lent {
+            buffer,
+            pool: &mut self.pool,
+            reserve: &mut self.reserve,
+        })
+    }
+
+    /// Sends what was queued on sockets other than the one that was being served.
+    pub(crate) fn flush(&mut self) {
+        self.reactor.begin(Phase::Flush);
+        self.reactor.flush(&mut Lent {
+            buffer: &mut [],
+            pool: &mut self.pool,
+            reserve: &mut self.reserve,
+        });
+    }
+
+    /// The callbacks of a source begin: what it writes until [`finish`](Self::finish) leaves as one.
+    #[inline]
+    pub(crate) fn focus(&mut self, key: Key) {
+        self.reactor.focus(key);
+    }
+
+    /// The callbacks of the source are done: its own replies leave now.
+    #[inline]
+    pub(crate) fn finish(&mut self) {
+        self.reactor.finish(&mut Lent {
+            buffer: &mut [],
+            pool: &mut self.pool,
+            reserve: &mut self.reserve,
+        });
+    }
+
+    /// Starts to listen. The port is taken when this returns.
+    pub(crate) fn listen(
+        &mut self,
+        endpoint: Endpoint,
+        options: &ListenOptions,
+    ) -> Result<ServerId> {
+        let binding = Binding {
+            backlog: options.backlog,
+            ipv6_only: options.ipv6_only,
+            reuse_port: options.reuse_port,
+            no_delay: options.socket.no_delay,
+            keep_alive: options.socket.keep_alive.map(KeepAlive::times),
+        };
+        let bound = match &endpoint {
+            Endpoint::Socket(address) => Acceptor::bind(*address, &binding),
+            #[cfg(unix)]
+            Endpoint::Path(path) => Acceptor::bind_path(path, &binding),
+            #[cfg(not(unix))]
+            Endpoint::Path(_) => Err(io::ErrorKind::Unsupported.into()),
+            Endpoint::Name { .. } => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "a name to listen on must be an address",
+            )),
+        };
+        let failed = |error| Error::new(Syscall::Listen, error).at(endpoint.clone());
+        let acceptor = bound.map_err(failed)?;
+        // The port may have been 0.
+        let bound_to = match acceptor.local_address() {
+            Ok(Some(address)) => Endpoint::Socket(address),
+            _ => endpoint.clone(),
+        };
+        self.serve(Listener::new(acceptor, bound_to, options))
+    }
+
+    /// Takes over a socket that listens already.
+    pub(crate) fn adopt_listener(
+        &mut self,
+        listener: std::net::TcpListener,
+        options: &ListenOptions,
+    ) -> Result<ServerId> {
+        let failed = |error| Error::new(Syscall::Listen, error);
+        let acceptor = Acceptor::adopt_tcp(listener).map_err(failed)?;
+        let address = acceptor.local_address().map_err(failed)?;
+        let endpoint = address.map_or_else(|| Endpoint::Path("".into()), Endpoint::Socket);
+        self.serve(Listener::adopted(acceptor, endpoint, options))
+    }
+
+    fn serve(&mut self, listener: Listener) -> Result<ServerId> {
+        let endpoint = listener.endpoint().clone();
+        let resident = Resident::Listener(Box::new(listener));
+        match self.reactor.insert(resident, Interest::READABLE) {
+            Ok(key) => Ok(ServerId(key)),
+            Err(error) => Err(Error::new(Syscall::Listen, error).at(endpoint)),
+        }
+    }
+
+    /// Starts to connect. What goes wrong from here on is told to the handler, in a later turn.
+    pub(crate) fn connect(
+        &mut self,
+        endpoint: Endpoint,
+        options: &ConnectOptions,
+    ) -> Result<SocketId> {
+        let socket_options = Rc::new(options.socket.clone());
+        let (stream, peer) = match endpoint {
+            Endpoint::Socket(address) => {
+                let local = local_endpoint(options, address)?;
+                (Stream::connect(address, local), Some(address))
+            }
+            #[cfg(unix)]
+            Endpoint::Path(path) => (
+                Stream::connect_path(&path).map_err(|error| (ConnectStep::Connect, error)),
+                None,
+            ),
+            other => {
+                return Err(
+                    Error::new(Syscall::Connect, io::ErrorKind::Unsupported.into()).at(other),
+                );
+            }
+        };
+        let (stream, failure) = match stream {
+            Ok(stream) => (Some(stream), None),
+            Err(failure) => (None, Some(failure)),
+        };
+        let connection = Connection::connecting(stream, peer, options.timeout, socket_options);
+        let id = self.install(connection);
+        if let Some((step, error)) = failure {
+            self.with_connection(id, |connection, registration, _| match step {
+                ConnectStep::Connect => connection.fail_connect(error, registration),
+                ConnectStep::Bind => connection.fail_bind(error, registration),
+            });
+        }
+        Ok(id)
+    }
+
+    /// Takes over a connection that exists already.
+    pub(crate) fn adopt(
+        &mut self,
+        stream: std::net::TcpStream,
+        options: &SocketOptions,
+    ) -> Result<SocketId> {
+        let failed = |error| Error::new(Syscall::Open, error);
+        let stream = Stream::adopt_tcp(stream).map_err(failed)?;
+        let peer = stream.peer_address().map_err(failed)?;
+        let connection = Connection::established(stream, peer, None, Rc::new(options.clone()));
+        connection.apply_options();
+        Ok(self.install(connection))
+    }
+
+    /// Takes over a descriptor that is only read.
+    #[cfg(unix)]
+    pub(crate) fn adopt_input(&mut self, descriptor: std::os::fd::OwnedFd) -> SocketId {
+        let stream = Stream::adopt_input(descriptor);
+        self.install(Connection::input(stream, Rc::new(SocketOptions::new())))
+    }
+
+    /// Makes a socket of what `server` accepted; `None` if the server is gone.
+    pub(crate) fn admit(
+        &mut self,
+        server: ServerId,
+        stream: Stream,
+        peer: Option<SocketAddr>,
+    ) -> Option<SocketId> {
+        let listener = self.reactor.get(server.0)?.listener()?;
+        let has_options = listener.passes_on_options();
+        let options = listener.socket_options();
+        let connection = Connection::established(stream, peer, Some(server.0), options);
+        if !has_options {
+            connection.apply_options();
+        }
+        let id = self.install(connection);
+        self.with_listener(server, |listener, _| listener.connection_opened());
+        Some(id)
+    }
+
+    /// Gives a connection its place. Failing to register it is the connection's own failure, told as any other.
+    fn install(&mut self, connection: Connection) -> SocketId {
+        let interest = connection.first_interest();
+        let readiness = connection.first_readiness();
+        let resident = Resident::Connection(connection);
+        let (key, failure) = match self.reactor.insert_ready(resident, interest, readiness) {
+            Ok(key) => (key, None),
+            Err((error, resident)) => (
+                self.reactor.insert_unregistered(resident, interest),
+                Some(error),
+            ),
+        };
+        self.reactor.visit(key, |resident, registration| {
+            if let Some(connection) = resident.connection_mut() {
+                connection.begin(registration);
+                if let Some(error) = failure {
+                    let error = Error::new(Syscall::Register, error);
+                    connection.fail(error, CloseReason::Error, registration);
+                }
+            }
+        });
+        SocketId(key)
+    }
+
+    pub(crate) fn connection(&self, id: SocketId) -> Option<&Connection> {
+        self.reactor.get(id.0)?.connection()
+    }
+
+    pub(crate) fn listener(&self, id: ServerId) -> Option<&Listener> {
+        self.reactor.get(id.0)?.listener()
+    }
+
+    #[inline]
+    pub(crate) fn with_connection<R>(
+        &mut self,
+        id: SocketId,
+        ask: impl FnOnce(&mut Connection, &mut Registration<'_>, &mut Pool) -> R,
+    ) -> Option<R> {
+        let pool = &mut self.pool;
+        self.reactor
+            .visit(id.0, |resident, registration| {
+                resident
+                    .connection_mut()
+                    .map(|connection| ask(connection, registration, pool))
+            })
+            .flatten()
+    }
+
+    pub(crate) fn with_listener<R>(
+        &mut self,
+        id: ServerId,
+        ask: impl FnOnce(&mut Listener, &mut Registration<'_>) -> R,
+    ) -> Option<R> {
+        self.reactor
+            .visit(id.0, |resident, registration| {
+                resident
+                    .listener_mut()
+                    .map(|listener| ask(listener, registration))
+            })
+            .flatten()
+    }
+
+    /// Stops listening at once.
+    pub(crate) fn close_server(&mut self, id: ServerId) {
+        if self.listener(id).is_some_and(Listener::is_listening) {
+            self.reactor.deregister(id.0);
+            self.with_listener(id, |listener, registration| listener.stop(registration));
+        }
+    }
+
+    /// Begins the phase in which what has ended is told.
+    pub(crate) fn begin_closing(&mut self) {
+        self.reactor.begin(Phase::Close);
+    }
+
+    /// The next thing that has ended. Its descriptor is closed, and its slot still answers until
+    /// [`remove`](Self::remove), so that `on_close` can ask for addresses and counts.
+    pub(crate) fn next_closing(&mut self) -> Option<Closing> {
+        let key = self.reactor.next_closing()?;
+        let id = SocketId(key);
+        let Some((reason, error)) =
+            self.with_connection(id, |connection, _, pool| connection.shut(pool))
+        else {
+            return Some(Closing::Server(ServerId(key)));
+        };
+        self.wake_resting();
+        Some(Closing::Socket(id, reason, error))
+    }
+
+    /// Forgets what has been told to have ended.
+    pub(crate) fn remove(&mut self, key: Key) {
+        let server = self.connection(SocketId(key)).and_then(Connection::server);
+        self.reactor.remove(key);
+        if let Some(server) = server {
+            self.with_listener(ServerId(server), |listener, registration| {
+                listener.connection_closed(registration);
+            });
+        }
+    }
+
+    /// A server has run out of descriptors: it is woken when one may be free.
+    pub(crate) fn server_rests(&mut self, id: ServerId) {
+        self.resting.push(id.0);
+    }
+
+    fn wake_resting(&mut self) {
+        if self.resting.is_empty() {
+            return;
+        }
+        for key in std::mem::take(&mut self.resting) {
+            let rests = self.with_listener(ServerId(key), |listener, registration| {
+                listener.wake(registration);
+                listener.is_resting()
+            });
+            if rests == Some(true) {
+                self.resting.push(key);
+            }
+        }
+    }
+
+    /// The sockets that `server` accepted and that are not gone.
+    pub(crate) fn sockets_of(&self, server: ServerId) -> impl Iterator<Item = SocketId> + '_ {
+        self.reactor.iter().filter_map(move |(key, resident)| {
+            let connection = resident.connection()?;
+            (connection.server() == Some(server.0)).then_some(SocketId(key))
+        })
+    }
+
+    pub(crate) fn socket_is_closed(&self, id: SocketId) -> bool {
+        self.connection(id).is_none_or(Connection::is_closed)
+    }
+
+    /// All sockets.
+    pub(crate) fn socket_ids(&self) -> impl Iterator<Item = SocketId> + '_ {
+        self.reactor
+            .iter()
+            .filter(|(_, resident)| resident.connection().is_some())
+            .map(|(key, _)| SocketId(key))
+    }
+}
+
+/// Where to connect from, if that was said.
+fn local_endpoint(options: &ConnectOptions, remote: SocketAddr) -> Result<Option<SocketAddr>> {
+    if options.local_address.is_none() && options.local_port == 0 {
+        return Ok(None);
+    }
+    let address = options.local_address.unwrap_or(match remote {
+        SocketAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
+    });
+    Ok(Some(SocketAddr::new(address, options.local_port)))
+}

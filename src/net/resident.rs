@@ -1,0 +1,181 @@
+//! What lives in the reactor, and what it reports.
+
+use std::net::SocketAddr;
+
+use mio::event::Source;
+
+use crate::reactor::{Handler, Registration};
+use crate::send_buffer::Pool;
+use crate::system::{Reserve, Stream};
+
+use super::connection::Connection;
+use super::error::Error;
+use super::listener::Listener;
+
+/// How many connections a listener takes in a row before the next source is served (measured as enough: F2).
+const ACCEPT_BURST: u32 = 64;
+
+/// How many full reads a connection does in a row. A burst saves a poll for each of them on bulk transfers; a read
+/// that is not full ends it anyway.
+const READ_BURST: u32 = 4;
+
+/// A source of this floor.
+#[derive(Debug)]
+pub(crate) enum Resident {
+    /// One connection.
+    Connection(Connection),
+    /// One server; boxed, as there are few and they are large.
+    Listener(Box<Listener>),
+}
+
+/// What happened to a source, as a value.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// The connection is there.
+    Connected,
+    /// So many bytes are in the read buffer.
+    Data(usize),
+    /// What was queued is sent down to the low-water mark, after a write had answered `Full`.
+    Drained,
+    /// The peer has ended, and everything that it sent was read.
+    Ended,
+    /// No byte has moved for the idle timeout.
+    TimedOut,
+    /// Something happened to a server. Boxed, so that the events of sockets, a million for each of these, stay small.
+    Server(Box<ServerEvent>),
+}
+
+/// What happened to a server.
+#[derive(Debug)]
+pub(crate) enum ServerEvent {
+    /// It has a new connection.
+    Accepted {
+        stream: Stream,
+        peer: Option<SocketAddr>,
+    },
+    /// It has one connection too many.
+    Dropped {
+        stream: Stream,
+        peer: Option<SocketAddr>,
+    },
+    /// It cannot accept for now, or not any more.
+    AcceptFailed(Error),
+}
+
+/// What a source is lent while it is served.
+#[derive(Debug)]
+pub(crate) struct Lent<'a> {
+    /// The one read buffer of the loop.
+    pub(crate) buffer: &'a mut [u8],
+    /// Chunks for what is queued.
+    pub(crate) pool: &'a mut Pool,
+    /// The descriptor for when there are none.
+    pub(crate) reserve: &'a mut Reserve,
+}
+
+impl Resident {
+    pub(crate) fn connection(&self) -> Option<&Connection> {
+        match self {
+            Self::Connection(connection) => Some(connection),
+            Self::Listener(_) => None,
+        }
+    }
+
+    pub(crate) fn connection_mut(&mut self) -> Option<&mut Connection> {
+        match self {
+            Self::Connection(connection) => Some(connection),
+            Self::Listener(_) => None,
+        }
+    }
+
+    pub(crate) fn listener(&self) -> Option<&Listener> {
+        match self {
+            Self::Listener(listener) => Some(listener),
+            Self::Connection(_) => None,
+        }
+    }
+
+    pub(crate) fn listener_mut(&mut self) -> Option<&mut Listener> {
+        match self {
+            Self::Listener(listener) => Some(listener),
+            Self::Connection(_) => None,
+        }
+    }
+}
+
+impl Handler for Resident {
+    type Event = Event;
+    type Lent<'a> = Lent<'a>;
+
+    fn source(&mut self) -> Option<&mut dyn Source> {
+        match self {
+            Self::Connection(connection) => connection
+                .stream_mut()
+                .map(|stream| stream as &mut dyn Source),
+            Self::Listener(listener) => listener
+                .acceptor_mut()
+                .map(|acceptor| acceptor as &mut dyn Source),
+        }
+    }
+
+    #[inline]
+    fn readable(
+        &mut self,
+        registration: &mut Registration<'_>,
+        lent: &mut Lent<'_>,
+    ) -> Option<Event> {
+        match self {
+            Self::Connection(connection) => connection.readable(registration, lent),
+            Self::Listener(listener) => listener.readable(registration, lent),
+        }
+    }
+
+    #[inline]
+    fn writable(
+        &mut self,
+        registration: &mut Registration<'_>,
+        lent: &mut Lent<'_>,
+    ) -> Option<Event> {
+        match self {
+            Self::Connection(connection) => connection.writable(registration, lent),
+            Self::Listener(_) => None,
+        }
+    }
+
+    fn closed(
+        &mut self,
+        registration: &mut Registration<'_>,
+        _lent: &mut Lent<'_>,
+    ) -> Option<Event> {
+        match self {
+            Self::Connection(connection) => connection.closed(registration),
+            // What is wrong with a listener is told by accept, when its rest is over.
+            Self::Listener(_) => None,
+        }
+    }
+
+    #[inline]
+    fn flush(&mut self, registration: &mut Registration<'_>, lent: &mut Lent<'_>) {
+        if let Self::Connection(connection) = self {
+            connection.flush(registration, lent.pool);
+        }
+    }
+
+    fn elapsed(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
+        match self {
+            Self::Connection(connection) => connection.elapsed(registration),
+            Self::Listener(listener) => {
+                listener.elapsed(registration);
+                None
+            }
+        }
+    }
+
+    #[inline]
+    fn burst(&self) -> u32 {
+        match self {
+            Self::Connection(_) => READ_BURST,
+            Self::Listener(_) => ACCEPT_BURST,
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The view of one server.
+
+use super::address::Endpoint;
+use super::listener::Listener;
+use super::{Net, ServerId, SocketId};
+
+/// One server, borrowed from its loop: `event_loop.server(id)`, or [`Sockets::server`](crate::Sockets::server) in a
+/// callback. A view of a server that is gone is harmless.
+#[derive(Debug)]
+pub struct Server<'a> {
+    net: &'a mut Net,
+    id: ServerId,
+}
+
+impl<'a> Server<'a> {
+    pub(crate) fn new(net: &'a mut Net, id: ServerId) -> Self {
+        Self { net, id }
+    }
+
+    fn listener(&self) -> Option<&Listener> {
+        self.net.listener(self.id)
+    }
+
+    /// The server's name.
+    pub fn id(&self) -> ServerId {
+        self.id
+    }
+
+    /// Stops listening at once: newcomers are refused by the system, and so are those that it has queued. The
+    /// connections stay and are usable. `on_close` comes when the last of them has had its own. Closing twice is
+    /// harmless.
+    pub fn close(&mut self) {
+        self.net.close_server(self.id);
+    }
+
+    /// Destroys all connections of the server, which a server that closes waits for otherwise.
+    pub fn destroy_connections(&mut self) {
+        let sockets: Vec<SocketId> = self.sockets().collect();
+        for socket in sockets {
+            self.net
+                .with_connection(socket, |connection, registration, _| {
+                    connection.destroy(None, registration);
+                });
+        }
+    }
+
+    /// Whether it listens.
+    pub fn is_listening(&self) -> bool {
+        self.listener().is_some_and(Listener::is_listening)
+    }
+
+    /// Where it listens, with the port that the system chose if it was asked to; `None` when it does not listen.
+    pub fn address(&self) -> Option<std::net::SocketAddr> {
+        match self.endpoint()? {
+            Endpoint::Socket(address) => Some(*address),
+            Endpoint::Path(_) | Endpoint::Name { .. } => None,
+        }
+    }
+
+    /// The path on which it listens, if it is a Unix socket.
+    pub fn path(&self) -> Option<&std::path::Path> {
+        match self.endpoint()? {
+            Endpoint::Path(path) => Some(path),
+            Endpoint::Socket(_) | Endpoint::Name { .. } => None,
+        }
+    }
+
+    fn endpoint(&self) -> Option<&Endpoint> {
+        let listener = self.listener()?;
+        listener.is_listening().then(|| listener.endpoint())
+    }
+
+    /// How many of its connections are not gone; also while it closes.
+    pub fn connections(&self) -> usize {
+        self.listener().map_or(0, Listener::connections)
+    }
+
+    /// The sockets that it accepted and that are not gone, in no particular order. It looks at every socket of the
+    /// loop.
+    pub fn sockets(&self) -> impl Iterator<Item = SocketId> + '_ {
+        self.net.sockets_of(self.id)
+    }
+
+    /// How many connections it holds at most from now on; `None`: as many as there are. 0 drops every newcomer.
+    pub fn set_max_connections(&mut self, connections: impl Into<Option<usize>>) {
+        let connections = connections.into();
+        self.net.with_listener(self.id, |listener, _| {
+            listener.set_max_connections(connections)
+        });
+    }
+
+    /// Makes the server a reason for [`run`](crate::EventLoop::run) to go on, which it is unless
+    /// [`unref`](Self::unref) was called.
+    pub fn hold(&mut self) {
+        self.net.reactor.set_held(self.id.0, true);
+    }
+
+    /// Makes the server no reason for [`run`](crate::EventLoop::run) to go on. Its sockets are reasons of their own.
+    pub fn unref(&mut self) {
+        self.net.reactor.set_held(self.id.0, false);
+    }
+}
