@@ -9,9 +9,14 @@ pub mod slots;
 pub mod text;
 pub mod wheel;
 
+mod event_loop;
 mod net;
 mod system;
 
+pub use event_loop::{
+    Accepted, Budget, Context, Dropped, EventLoop, Hold, LoopContext, Remote, ServerHandler,
+    SocketHandler, Turn, Wait,
+};
 pub use net::{
     Address, BlockList, CloseReason, ConnectOptions, Endpoint, Error, Family, Flow, IntoEndpoint,
     KeepAlive, ListenOptions, Result, Server, ServerId, Socket, SocketId, SocketOptions, Sockets,

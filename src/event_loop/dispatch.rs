@@ -1,0 +1,212 @@
+//! From an event, which is a value, to the handler that it is for.
+
+use crate::net::{CloseReason, Error, Event, ServerEvent, ServerId, Socket, SocketId, Sockets};
+use crate::reactor::Key;
+
+use super::agenda::Occupant;
+use super::handler::{Accepted, Dropped};
+use super::{Context, EventLoop, LoopContext};
+
+/// Whose callback is running. If it is still set when a turn begins, the callback has panicked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Calling {
+    /// A socket's: it is destroyed.
+    Socket(SocketId),
+    /// The last of a socket that is closed: there is nothing left to do but to forget it.
+    Closed(SocketId),
+    /// The last of a server that is closed.
+    ClosedServer(ServerId),
+    /// One of a server, a timer or another call without a socket: nobody is to blame.
+    Loop,
+}
+
+impl<S> EventLoop<S> {
+    /// Cleans up behind a callback that panicked in the turn before: its own socket goes, and no other.
+    pub(super) fn recover(&mut self) {
+        match self.calling.take() {
+            None | Some(Calling::Loop) => {}
+            Some(Calling::Socket(id)) => {
+                let error = Error::internal(Error::HANDLER_PANICKED, "its handler panicked");
+                Socket::new(&mut self.net, id).destroy_with(error);
+            }
+            Some(Calling::Closed(id)) => self.forget(id.0),
+            Some(Calling::ClosedServer(id)) => self.forget(id.0),
+        }
+        self.install();
+    }
+
+    /// Puts handlers beside what was made in a callback. It is done after each, before anything else can happen to
+    /// the new ones.
+    pub(super) fn install(&mut self) {
+        for (key, occupant) in self.agenda.installs.drain(..) {
+            if self.net.reactor.get(key).is_some() {
+                self.handlers.insert(key, occupant);
+            }
+        }
+    }
+
+    fn forget(&mut self, key: Key) {
+        self.handlers.remove(key);
+        self.net.remove(key);
+    }
+
+    /// Delivers one event to whom it is for.
+    #[inline]
+    pub(super) fn deliver(&mut self, shared: &mut S, key: Key, event: Event) {
+        match event {
+            Event::Server(event) => self.deliver_to_server(shared, ServerId(key), *event),
+            event => self.deliver_to_socket(shared, SocketId(key), event),
+        }
+    }
+
+    fn deliver_to_server(&mut self, shared: &mut S, server: ServerId, event: ServerEvent) {
+        match event {
+            ServerEvent::Accepted { stream, peer } => {
+                if let Some(id) = self.net.admit(server, stream, peer) {
+                    let accepted = Accepted {
+                        id,
+                        server,
+                        peer_address: peer,
+                    };
+                    self.deliver_connection(shared, accepted);
+                }
+            }
+            ServerEvent::Dropped { stream, peer } => {
+                let dropped = Dropped {
+                    server,
+                    local_address: stream.local_address().ok().flatten(),
+                    peer_address: peer,
+                };
+                drop(stream);
+                self.call_server(shared, server, |handler, cx| handler.on_drop(cx, &dropped));
+            }
+            ServerEvent::AcceptFailed(error) => {
+                self.net.server_rests(server);
+                self.call_server(shared, server, |handler, cx| handler.on_error(cx, &error));
+            }
+        }
+    }
+
+    fn deliver_to_socket(&mut self, shared: &mut S, id: SocketId, event: Event) {
+        let Some(Occupant::Socket(handler)) = self.handlers.get_mut(id.0) else {
+            return;
+        };
+        self.calling = Some(Calling::Socket(id));
+        self.net.focus(id.0);
+        let mut cx = Context {
+            socket: Socket::new(&mut self.net, id),
+            shared,
+            agenda: &mut self.agenda,
+        };
+        match event {
+            Event::Data(length) => handler.on_data(&mut cx, &self.read_buffer[..length]),
+            Event::Connected => {
+                handler.on_connect(&mut cx);
+                cx.socket.reset_if_asked();
+            }
+            Event::Drained => handler.on_drain(&mut cx),
+            Event::Ended => {
+                handler.on_end(&mut cx);
+                cx.socket.answer_end();
+            }
+            Event::TimedOut => handler.on_timeout(&mut cx),
+            Event::Server(_) => debug_assert!(false, "it is no socket's"),
+        }
+        self.net.finish();
+        self.calling = None;
+        if !self.agenda.installs.is_empty() {
+            self.install();
+        }
+    }
+
+    /// Asks the server for the handler of a new connection, and gives that its first event.
+    fn deliver_connection(&mut self, shared: &mut S, accepted: Accepted) {
+        let id = accepted.id;
+        // A panic in here is the new socket's: there is no handler for it.
+        self.calling = Some(Calling::Socket(id));
+        let handler = match self.handlers.get_mut(accepted.server.0) {
+            Some(Occupant::Server(server)) => {
+                let mut cx = LoopContext {
+                    sockets: Sockets::new(&mut self.net),
+                    shared,
+                    agenda: &mut self.agenda,
+                };
+                server.on_connection(&mut cx, &accepted)
+            }
+            _ => None,
+        };
+        self.calling = None;
+        self.install();
+        let Some(handler) = handler else {
+            Socket::new(&mut self.net, id).destroy();
+            return;
+        };
+        self.handlers.insert(id.0, Occupant::Socket(handler));
+        if !self.net.socket_is_closed(id) {
+            self.deliver_to_socket(shared, id, Event::Connected);
+        }
+    }
+
+    fn call_server(
+        &mut self,
+        shared: &mut S,
+        id: ServerId,
+        call: impl FnOnce(&mut dyn super::ServerHandler<S>, &mut LoopContext<'_, S>),
+    ) {
+        let Some(Occupant::Server(server)) = self.handlers.get_mut(id.0) else {
+            return;
+        };
+        self.calling = Some(Calling::Loop);
+        call(
+            server.as_mut(),
+            &mut LoopContext {
+                sockets: Sockets::new(&mut self.net),
+                shared,
+                agenda: &mut self.agenda,
+            },
+        );
+        self.calling = None;
+        self.install();
+    }
+
+    /// Tells a socket its error, if there is one, and its end; then it is forgotten.
+    pub(super) fn tell_socket_close(
+        &mut self,
+        shared: &mut S,
+        id: SocketId,
+        reason: CloseReason,
+        error: Option<Error>,
+    ) {
+        self.calling = Some(Calling::Closed(id));
+        if let Some(Occupant::Socket(handler)) = self.handlers.get_mut(id.0) {
+            let mut cx = Context {
+                socket: Socket::new(&mut self.net, id),
+                shared,
+                agenda: &mut self.agenda,
+            };
+            if let Some(error) = error {
+                handler.on_error(&mut cx, &error);
+            }
+            handler.on_close(&mut cx, reason);
+        }
+        self.calling = None;
+        // A handler that was installed meanwhile for the dead socket goes with it.
+        self.install();
+        self.forget(id.0);
+    }
+
+    /// Tells a server its end; then it is forgotten.
+    pub(super) fn tell_server_close(&mut self, shared: &mut S, id: ServerId) {
+        self.calling = Some(Calling::ClosedServer(id));
+        if let Some(Occupant::Server(server)) = self.handlers.get_mut(id.0) {
+            server.on_close(&mut LoopContext {
+                sockets: Sockets::new(&mut self.net),
+                shared,
+                agenda: &mut self.agenda,
+            });
+        }
+        self.calling = None;
+        self.install();
+        self.forget(id.0);
+    }
+}

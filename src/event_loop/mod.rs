@@ -1,0 +1,214 @@
+//! The loop itself: the top floor, and the only one that calls user code.
+
+mod agenda;
+mod context;
+mod dispatch;
+mod handler;
+mod remote;
+mod turn;
+mod wait;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::net::{Net, Result, Server, ServerId, Socket, SocketId, Sockets};
+use crate::slots::Beside;
+
+use agenda::{Agenda, Occupant};
+use dispatch::Calling;
+use remote::{Mailbox, Post};
+
+pub use context::{Context, LoopContext};
+pub use handler::{Accepted, Dropped, ServerHandler, SocketHandler};
+pub use remote::{Hold, Remote};
+pub use wait::{Budget, Turn, Wait};
+
+/// The one read buffer: more than 64 KiB, so that a read of exactly as much is seen to be short and needs no second
+/// call (`ARCHITECTURE.md`, decisions).
+const READ_BUFFER_BYTES: usize = 128 << 10;
+
+/// How many events are taken from the kernel at a time; what is more it keeps for the next turn.
+const EVENTS_A_POLL: usize = 1024;
+
+/// A network event loop: one thread, one loop, a handler per socket.
+///
+/// `S` is state of yours that is lent to every callback as [`cx.shared`](Context): you keep it, and lend it to
+/// [`run`](Self::run) or [`turn`](Self::turn).
+///
+/// ```
+/// use netloop::{Context, EventLoop, SocketHandler};
+///
+/// struct Ask(&'static [u8]);
+///
+/// impl SocketHandler<Vec<u8>> for Ask {
+///     fn on_connect(&mut self, cx: &mut Context<'_, Vec<u8>>) {
+///         let _ = cx.socket.end_with(self.0);
+///     }
+///     fn on_data(&mut self, cx: &mut Context<'_, Vec<u8>>, data: &[u8]) {
+///         cx.shared.extend_from_slice(data);
+///     }
+/// }
+///
+/// struct Shout;
+///
+/// impl SocketHandler<Vec<u8>> for Shout {
+///     fn on_data(&mut self, cx: &mut Context<'_, Vec<u8>>, data: &[u8]) {
+///         let _ = cx.socket.write_owned(data.to_ascii_uppercase());
+///     }
+/// }
+///
+/// # fn main() -> netloop::Result<()> {
+/// let mut event_loop = EventLoop::new()?;
+/// let server = event_loop.listen("127.0.0.1:0", |_, _| Shout)?;
+/// let address = event_loop.server(server).address().unwrap();
+/// event_loop.connect(address, Ask(b"hello"))?;
+/// event_loop.server(server).unref();
+///
+/// let mut answer = Vec::new();
+/// event_loop.run(&mut answer)?;
+/// assert_eq!(answer, b"HELLO");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Owning the thread, or being a guest
+///
+/// [`run`](Self::run) goes on until nothing is left to do. A program with a main loop of its own calls
+/// [`turn`](Self::turn) from it, or [`run_until`](Self::run_until) its next step. One that waits for several things
+/// waits on the loop's descriptor (`AsFd`) for no longer than [`poll_timeout`](Self::poll_timeout), and turns with
+/// [`Wait::No`] then. No thread is hidden anywhere, and in the steady state nothing is allocated.
+///
+/// # Dropping
+///
+/// Dropping the loop closes every descriptor and drops every handler, without calling any.
+pub struct EventLoop<S = ()> {
+    net: Net,
+    /// Beside the sockets and not inside them, so that a callback can borrow its handler and the whole net at once.
+    handlers: Beside<Occupant<S>>,
+    agenda: Agenda<S>,
+    mailbox: Arc<Mailbox<S>>,
+    /// Posts that were taken from the mailbox and not made yet.
+    posts: VecDeque<Post<S>>,
+    read_buffer: Box<[u8]>,
+    /// Whose callback is running. Between turns it is `None`, unless a callback has panicked.
+    calling: Option<Calling>,
+}
+
+impl<S> EventLoop<S> {
+    /// Makes a loop. It may be made on any thread, and stays there.
+    ///
+    /// # Errors
+    ///
+    /// What the system says if it has no selector or no descriptor to give, such as EMFILE.
+    pub fn new() -> Result<Self> {
+        let net = Net::new(EVENTS_A_POLL)?;
+        let mailbox = Arc::new(Mailbox::new(net.reactor.waker()?));
+        Ok(Self {
+            net,
+            handlers: Beside::new(),
+            agenda: Agenda::new(Arc::clone(&mailbox)),
+            mailbox,
+            posts: VecDeque::new(),
+            read_buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
+            calling: None,
+        })
+    }
+
+    fn parts(&mut self) -> (&mut Net, &mut Agenda<S>) {
+        (&mut self.net, &mut self.agenda)
+    }
+
+    /// The socket `id`; a view that does nothing if it is gone. What is written through it leaves in the next turn,
+    /// or with [`flush`](Self::flush).
+    pub fn socket(&mut self, id: SocketId) -> Socket<'_> {
+        Socket::new(&mut self.net, id)
+    }
+
+    /// The server `id`; a view that does nothing if it is gone.
+    pub fn server(&mut self, id: ServerId) -> Server<'_> {
+        Server::new(&mut self.net, id)
+    }
+
+    /// All sockets and servers.
+    pub fn sockets(&mut self) -> Sockets<'_> {
+        Sockets::new(&mut self.net)
+    }
+
+    /// Sends what was written since the last turn, so that it leaves before the host goes on: at the end of a game's
+    /// frame, say. No handler is called; what fails is told in the next turn.
+    ///
+    /// # Errors
+    ///
+    /// None now. What goes wrong with a socket is the socket's own event.
+    pub fn flush(&mut self) -> Result<()> {
+        self.net.flush();
+        Ok(())
+    }
+
+    /// How long a host may wait on the loop's descriptor at most: zero while anything is queued, else until the next
+    /// deadline, else without end (`None`). To be asked after the last call that may have changed the loop, and
+    /// directly before the wait.
+    pub fn poll_timeout(&mut self) -> Option<Duration> {
+        if self.has_queued() {
+            return Some(Duration::ZERO);
+        }
+        let deadline = self.net.reactor.next_deadline()?;
+        Some(deadline.saturating_duration_since(self.net.reactor.read_clock()))
+    }
+
+    /// When the loop has something to do next without any news from the kernel; `None` if nothing is due at all.
+    /// While something is queued it is now.
+    pub fn next_deadline(&mut self) -> Option<Instant> {
+        if self.has_queued() {
+            return Some(self.net.reactor.read_clock());
+        }
+        self.net.reactor.next_deadline()
+    }
+
+    /// Whether anything is left that keeps [`run`](Self::run) going: a socket, server or timer that is held, a
+    /// deferred call, a post, a [`Hold`], or a close that is still to be told.
+    pub fn is_alive(&self) -> bool {
+        self.net.reactor.held() > 0
+            || self.net.reactor.has_closing()
+            || self.agenda.holds_loop()
+            || self.mailbox.holds_loop()
+            || !self.posts.is_empty()
+    }
+
+    /// Whether there is something to do at once.
+    fn has_queued(&self) -> bool {
+        !self.net.reactor.is_idle()
+            || self.agenda.deferred() > 0
+            || !self.posts.is_empty()
+            || self.mailbox.is_pending()
+            || self.calling.is_some()
+    }
+}
+
+#[cfg(unix)]
+impl<S> std::os::fd::AsFd for EventLoop<S> {
+    /// The descriptor that becomes readable when the kernel has news for the loop. It says nothing of what the loop
+    /// knows already: wait on it no longer than [`EventLoop::poll_timeout`], and always turn when it is readable.
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.net.reactor.as_fd()
+    }
+}
+
+impl<S> Drop for EventLoop<S> {
+    fn drop(&mut self) {
+        self.mailbox.close();
+    }
+}
+
+impl<S> fmt::Debug for EventLoop<S> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("EventLoop")
+            .field("net", &self.net)
+            .field("handlers", &self.handlers.len())
+            .field("agenda", &self.agenda)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,205 @@
+//! Other threads: a handle that posts calls to the loop's thread and ends its wait.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::net::{Error, Result};
+use crate::reactor::Waker;
+
+use super::LoopContext;
+
+/// A call from another thread.
+pub(super) type Post<S> = Box<dyn FnOnce(&mut LoopContext<'_, S>) + Send>;
+
+/// How many posts may wait. A loop that cannot keep up must not fill the memory unseen.
+const CAPACITY: usize = 65_536;
+
+/// Where posts lie until the loop takes them.
+pub(super) struct Mailbox<S> {
+    posts: Mutex<VecDeque<Post<S>>>,
+    /// Whether the loop has been told since it last looked: of many posts only the first has to wake it.
+    is_awake: AtomicBool,
+    is_stopping: AtomicBool,
+    is_closed: AtomicBool,
+    /// How many [`Hold`]s are alive.
+    holds: AtomicUsize,
+    waker: Waker,
+}
+
+impl<S> Mailbox<S> {
+    pub(super) fn new(waker: Waker) -> Self {
+        Self {
+            posts: Mutex::new(VecDeque::new()),
+            is_awake: AtomicBool::new(false),
+            is_stopping: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
+            holds: AtomicUsize::new(0),
+            waker,
+        }
+    }
+
+    fn posts(&self) -> MutexGuard<'_, VecDeque<Post<S>>> {
+        // Nothing is left half done by a panic here, as only whole posts are pushed and popped.
+        self.posts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether something was said since the last [`take`](Self::take).
+    pub(super) fn is_pending(&self) -> bool {
+        self.is_awake.load(Ordering::Acquire)
+    }
+
+    /// Whether the loop must go on for the sake of other threads.
+    pub(super) fn holds_loop(&self) -> bool {
+        self.is_pending() || self.holds.load(Ordering::Acquire) > 0
+    }
+
+    /// Moves at most `most` posts to `into`, and says whether a stop was asked for. What is posted from now on wakes
+    /// the loop again.
+    pub(super) fn take(&self, most: usize, into: &mut VecDeque<Post<S>>) -> bool {
+        // Before the queue is looked at: a post that comes just after the look must find the loop asleep.
+        self.is_awake.store(false, Ordering::Release);
+        let mut posts = self.posts();
+        let count = most.min(posts.len());
+        into.extend(posts.drain(..count));
+        if !posts.is_empty() {
+            self.is_awake.store(true, Ordering::Release);
+        }
+        drop(posts);
+        self.is_stopping.swap(false, Ordering::AcqRel)
+    }
+
+    /// The loop is gone: nothing is taken any more.
+    pub(super) fn close(&self) {
+        self.is_closed.store(true, Ordering::Release);
+        // Outside of the lock, as what is dropped here is other people's.
+        let posts = std::mem::take(&mut *self.posts());
+        drop(posts);
+    }
+
+    fn wake(&self) -> Result<()> {
+        if self.is_awake.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        self.waker.wake()?;
+        Ok(())
+    }
+}
+
+/// A handle to a loop for other threads. It is cheap to clone, may outlive the loop, and does not keep it going: a
+/// [`Hold`] does that.
+///
+/// ```
+/// use netloop::EventLoop;
+///
+/// # fn main() -> netloop::Result<()> {
+/// let mut event_loop: EventLoop<Vec<i32>> = EventLoop::new()?;
+/// let remote = event_loop.remote();
+/// let hold = remote.hold();
+/// let worker = std::thread::spawn(move || {
+///     let answer = 6 * 7;
+///     let _keeps_the_loop_going = hold;
+///     remote.post(move |cx| cx.shared.push(answer))
+/// });
+/// let mut answers = Vec::new();
+/// event_loop.run(&mut answers)?;
+/// assert_eq!(answers, [42]);
+/// # worker.join().unwrap()
+/// # }
+/// ```
+pub struct Remote<S = ()> {
+    mailbox: Arc<Mailbox<S>>,
+}
+
+impl<S> Remote<S> {
+    pub(super) fn new(mailbox: &Arc<Mailbox<S>>) -> Self {
+        Self {
+            mailbox: Arc::clone(mailbox),
+        }
+    }
+
+    /// Lets the loop's thread make `call` in its next turn, which it begins at once if it is waiting. Posts of one
+    /// thread are made in their order.
+    ///
+    /// # Errors
+    ///
+    /// ERR_LOOP_CLOSED if the loop is gone, and ERR_MAILBOX_FULL if 65,536 posts wait already; `call` is dropped then.
+    /// Also what the system says of waking (`write(2)` on an eventfd).
+    pub fn post(&self, call: impl FnOnce(&mut LoopContext<'_, S>) + Send + 'static) -> Result<()> {
+        let call: Post<S> = Box::new(call);
+        let mut posts = self.mailbox.posts();
+        // Looked at under the lock, so that `close` finds every post that was let in.
+        if self.mailbox.is_closed.load(Ordering::Acquire) {
+            return Err(Error::internal(Error::LOOP_CLOSED, "the loop is gone"));
+        }
+        if posts.len() >= CAPACITY {
+            let full = format!("{CAPACITY} posts wait already; the loop cannot keep up");
+            return Err(Error::internal(Error::MAILBOX_FULL, full));
+        }
+        posts.push_back(call);
+        drop(posts);
+        self.mailbox.wake()
+    }
+
+    /// Ends the loop's wait, or its next one if it is not waiting. Any number of wakes are one.
+    ///
+    /// # Errors
+    ///
+    /// What the system says of waking.
+    pub fn wake(&self) -> Result<()> {
+        self.mailbox.wake()
+    }
+
+    /// Lets [`run`](crate::EventLoop::run) return as soon as the turn that is under way is over.
+    ///
+    /// # Errors
+    ///
+    /// What the system says of waking.
+    pub fn stop(&self) -> Result<()> {
+        self.mailbox.is_stopping.store(true, Ordering::Release);
+        self.mailbox.wake()
+    }
+
+    /// Keeps the loop going until the answer is dropped, while another thread has something to post.
+    pub fn hold(&self) -> Hold<S> {
+        self.mailbox.holds.fetch_add(1, Ordering::AcqRel);
+        Hold {
+            mailbox: Arc::clone(&self.mailbox),
+        }
+    }
+}
+
+impl<S> Clone for Remote<S> {
+    fn clone(&self) -> Self {
+        Self::new(&self.mailbox)
+    }
+}
+
+impl<S> fmt::Debug for Remote<S> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Remote")
+            .field("is_closed", &self.mailbox.is_closed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Keeps a loop going for as long as it is alive; see [`Remote::hold`].
+pub struct Hold<S = ()> {
+    mailbox: Arc<Mailbox<S>>,
+}
+
+impl<S> Drop for Hold<S> {
+    fn drop(&mut self) {
+        self.mailbox.holds.fetch_sub(1, Ordering::AcqRel);
+        // The loop has to find out that it may end. If it cannot be woken it is gone, or will find out later.
+        let _ = self.mailbox.wake();
+    }
+}
+
+impl<S> fmt::Debug for Hold<S> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Hold").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,184 @@
+//! One turn of the loop, phase by phase, and the ways to make many.
+//!
+//! `ARCHITECTURE.md` numbers the phases and says of each what it is bounded by, and why it stands where it does.
+
+use std::time::{Duration, Instant};
+
+use crate::net::{Closing, Error, Result, Sockets, Syscall, TimerId};
+use crate::reactor::{Elapsed, Phase};
+
+use super::agenda::Action;
+use super::dispatch::Calling;
+use super::{Budget, EventLoop, LoopContext, Turn, Wait};
+
+/// How many posts are made in one turn. The rest waits for the next, so that a busy thread cannot starve sockets.
+const POSTS_A_TURN: usize = 1024;
+
+impl<S> EventLoop<S> {
+    /// Turns until nothing is left that keeps the loop going, or [`stop`](Self::stop) is called: Node's whole life.
+    ///
+    /// # Errors
+    ///
+    /// Only if polling itself fails. What goes wrong with a socket is the socket's own event.
+    pub fn run(&mut self, shared: &mut S) -> Result<()> {
+        while !self.take_stop() && self.is_alive() {
+            self.turn(shared, Wait::Forever, Budget::UNLIMITED)?;
+        }
+        Ok(())
+    }
+
+    /// Turns until `deadline`, whether anything is left to do or not, or until [`stop`](Self::stop) is called: the
+    /// network's share of a fixed step.
+    ///
+    /// The kernel counts in milliseconds and rounds up, so it may return up to one late.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub fn run_until(&mut self, shared: &mut S, deadline: Instant) -> Result<()> {
+        loop {
+            self.turn(shared, Wait::Until(deadline), Budget::UNLIMITED)?;
+            if self.take_stop() || self.net.reactor.read_clock() >= deadline {
+                return Ok(());
+            }
+        }
+    }
+
+    fn take_stop(&mut self) -> bool {
+        std::mem::take(&mut self.agenda.is_stopping)
+    }
+
+    /// Makes one turn: waits as `wait` says if there is nothing to do yet, does what there is within `budget`, and
+    /// says what it did.
+    ///
+    /// It cannot be called within a callback, as the loop is borrowed there; the compiler says so.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub fn turn(&mut self, shared: &mut S, wait: Wait, budget: Budget) -> Result<Turn> {
+        let mut turn = Turn::default();
+        self.recover();
+        self.net.reactor.refresh_now();
+        self.make_deferred_calls(shared, &mut turn);
+        self.net.flush();
+        self.poll(wait)?;
+        self.net.reactor.refresh_now();
+        self.make_posts(shared, &mut turn);
+        self.serve_ready(shared, budget, &mut turn);
+        self.net.flush();
+        self.fire_timers(shared, &mut turn);
+        self.net.flush();
+        self.tell_closes(shared, &mut turn);
+        turn.more = self.has_queued();
+        turn.alive = self.is_alive();
+        Ok(turn)
+    }
+
+    fn make_deferred_calls(&mut self, shared: &mut S, turn: &mut Turn) {
+        for _ in 0..self.agenda.deferred() {
+            let Some(call) = self.agenda.next_deferred() else {
+                return;
+            };
+            turn.calls += 1;
+            self.call(shared, Calling::Loop, call);
+        }
+    }
+
+    fn poll(&mut self, wait: Wait) -> Result<()> {
+        let now = self.net.reactor.now();
+        let timeout = match wait {
+            _ if self.has_queued() || self.agenda.is_stopping => Some(Duration::ZERO),
+            Wait::No => Some(Duration::ZERO),
+            Wait::For(duration) => Some(duration),
+            Wait::Until(deadline) => Some(deadline.saturating_duration_since(now)),
+            Wait::Forever => None,
+        };
+        let polled = self.net.reactor.poll(timeout);
+        polled.map_err(|error| Error::new(Syscall::Poll, error))
+    }
+
+    fn make_posts(&mut self, shared: &mut S, turn: &mut Turn) {
+        if self.mailbox.is_pending() && self.mailbox.take(POSTS_A_TURN, &mut self.posts) {
+            self.agenda.is_stopping = true;
+        }
+        // Popped one by one, so that those behind one that panics are not lost.
+        for _ in 0..self.posts.len() {
+            let Some(post) = self.posts.pop_front() else {
+                return;
+            };
+            turn.calls += 1;
+            self.call(shared, Calling::Loop, post);
+        }
+    }
+
+    fn serve_ready(&mut self, shared: &mut S, budget: Budget, turn: &mut Turn) {
+        let until = budget
+            .time
+            .and_then(|time| self.net.reactor.now().checked_add(time));
+        self.net.begin_serving();
+        while let Some((key, event)) = self.net.next(&mut self.read_buffer) {
+            turn.events += 1;
+            self.deliver(shared, key, event);
+            if budget.events.is_some_and(|events| turn.events >= events)
+                || until.is_some_and(|until| self.net.reactor.read_clock() >= until)
+            {
+                return;
+            }
+        }
+    }
+
+    fn fire_timers(&mut self, shared: &mut S, turn: &mut Turn) {
+        self.net.reactor.advance();
+        while let Some(elapsed) = self.net.reactor.next_elapsed() {
+            turn.timers += 1;
+            match elapsed {
+                Elapsed::Source(key, event) => self.deliver(shared, key, event),
+                Elapsed::Timer(key) => self.fire_timer(shared, TimerId(key)),
+            }
+        }
+    }
+
+    fn fire_timer(&mut self, shared: &mut S, id: TimerId) {
+        match self.agenda.take(&mut self.net, id) {
+            Some(Action::Once(call)) => self.call(shared, Calling::Loop, call),
+            Some(Action::Repeatedly(Some(mut call), _)) => {
+                self.call(shared, Calling::Loop, &mut call);
+                self.agenda.restore(id, call);
+            }
+            // Cancelled after it had come, or over because its last call panicked.
+            Some(Action::Repeatedly(None, _)) | None => {}
+        }
+    }
+
+    fn tell_closes(&mut self, shared: &mut S, turn: &mut Turn) {
+        self.net.begin_closing();
+        while let Some(closing) = self.net.next_closing() {
+            turn.closed += 1;
+            match closing {
+                Closing::Socket(id, reason, error) => {
+                    self.tell_socket_close(shared, id, reason, error);
+                }
+                Closing::Server(id) => self.tell_server_close(shared, id),
+            }
+        }
+        debug_assert_eq!(self.net.reactor.remaining(Phase::Close), 0);
+    }
+
+    /// Makes one call that has no socket, as whose it is marked while it runs.
+    pub(super) fn call(
+        &mut self,
+        shared: &mut S,
+        calling: Calling,
+        call: impl FnOnce(&mut LoopContext<'_, S>),
+    ) {
+        self.calling = Some(calling);
+        call(&mut LoopContext {
+            sockets: Sockets::new(&mut self.net),
+            shared,
+            agenda: &mut self.agenda,
+        });
+        self.calling = None;
+        self.install();
+    }
+}
