@@ -1,0 +1,120 @@
+//! A server for load generators: `serve PORT MODE [--idle-timeout SECONDS]`, on 127.0.0.1.
+//!
+//! | MODE | what it does |
+//! |---|---|
+//! | `echo` | sends everything back |
+//! | `discard` | reads and drops |
+//! | `flood` | writes for ever, as fast as the peer reads |
+//! | `broadcast` | sends each chunk that it receives to all other connections |
+//!
+//! ```text
+//! $ cargo run --release --example serve -- 7000 echo
+//! listening 127.0.0.1:7000
+//! ```
+use std::rc::Rc;
+use std::time::Duration;
+
+use lexopt::{Arg, Parser, ValueExt};
+use netloop::{CloseReason, Context, EventLoop, Flow, SocketHandler, SocketId, SocketOptions};
+
+/// What a flood is made of. It lives for ever, so that nothing of it is ever copied.
+static FLOOD: [u8; 256 << 10] = [b'x'; 256 << 10];
+
+/// The members of the broadcast.
+type Members = Vec<SocketId>;
+
+struct Echo;
+
+impl SocketHandler<Members> for Echo {
+    fn on_data(&mut self, cx: &mut Context<'_, Members>, data: &[u8]) {
+        if cx.socket.write(data) == Flow::Full {
+            cx.socket.pause();
+        }
+    }
+    fn on_drain(&mut self, cx: &mut Context<'_, Members>) {
+        cx.socket.resume();
+    }
+}
+
+struct Discard;
+
+impl SocketHandler<Members> for Discard {
+    fn on_data(&mut self, _: &mut Context<'_, Members>, _: &[u8]) {}
+}
+
+struct Flood;
+
+impl Flood {
+    fn pour(cx: &mut Context<'_, Members>) {
+        while cx.socket.write_static(&FLOOD) == Flow::Open {}
+    }
+}
+
+impl SocketHandler<Members> for Flood {
+    fn on_connect(&mut self, cx: &mut Context<'_, Members>) {
+        Self::pour(cx);
+    }
+    fn on_data(&mut self, _: &mut Context<'_, Members>, _: &[u8]) {}
+    fn on_drain(&mut self, cx: &mut Context<'_, Members>) {
+        Self::pour(cx);
+    }
+}
+
+struct Broadcast;
+
+impl SocketHandler<Members> for Broadcast {
+    fn on_connect(&mut self, cx: &mut Context<'_, Members>) {
+        cx.shared.push(cx.socket.id());
+    }
+    fn on_data(&mut self, cx: &mut Context<'_, Members>, data: &[u8]) {
+        let chunk: Rc<[u8]> = data.into();
+        let speaker = cx.socket.id();
+        for &member in cx.shared.iter().filter(|&&member| member != speaker) {
+            let mut member = cx.socket.other(member);
+            if member.write_shared(Rc::clone(&chunk)) == Flow::Full {
+                member.destroy();
+            }
+        }
+    }
+    fn on_close(&mut self, cx: &mut Context<'_, Members>, _: CloseReason) {
+        let gone = cx.socket.id();
+        cx.shared.retain(|&member| member != gone);
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    const USAGE: &str = "usage: serve PORT echo|discard|flood|broadcast [--idle-timeout SECONDS]";
+    let mut port: Option<u16> = None;
+    let mut mode: Option<String> = None;
+    let mut idle = None;
+    let mut arguments = Parser::from_env();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Arg::Long("idle-timeout") => {
+                idle = Some(Duration::from_secs(arguments.value()?.parse()?));
+            }
+            Arg::Value(value) if port.is_none() => port = Some(value.parse()?),
+            Arg::Value(value) if mode.is_none() => mode = Some(value.string()?),
+            _ => return Err(USAGE.into()),
+        }
+    }
+    let (Some(port), Some(mode)) = (port, mode) else {
+        return Err(USAGE.into());
+    };
+
+    let mut event_loop: EventLoop<Members> = EventLoop::new()?;
+    let address = ("127.0.0.1", port);
+    let options = SocketOptions::new().idle_timeout(idle);
+    let server = match mode.as_str() {
+        "echo" => event_loop.listen_with(address, options, |_, _| Echo)?,
+        "discard" => event_loop.listen_with(address, options, |_, _| Discard)?,
+        "flood" => event_loop.listen_with(address, options, |_, _| Flood)?,
+        "broadcast" => event_loop.listen_with(address, options, |_, _| Broadcast)?,
+        _ => return Err(USAGE.into()),
+    };
+    if let Some(address) = event_loop.server(server).address() {
+        println!("listening {address}");
+    }
+    event_loop.run(&mut Members::new())?;
+    Ok(())
+}
