@@ -1,0 +1,105 @@
+//! A terminal for `chat_server`: what is typed goes to the room, and what is said there is shown.
+//!
+//! Standard input may as well be a pipe or a file. At its end this side of the connection ends too; what the server
+//! still has to say is shown until it has ended as well.
+//!
+//! ```text
+//! $ cargo run --example chat_client -- 127.0.0.1:7001 bob      # chat_client [ADDR] [NICK], while ada is there
+//! * your nickname?
+//! * welcome, bob (others here: 1)
+//! hello, ada
+//! ada: hello, bob
+//! * the server has left                                       # on standard error: somebody has stopped it
+//! ```
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use netloop::{CloseReason, Context, Error, EventLoop, Flow, SocketHandler, SocketId};
+
+/// What the two handlers share: each other's socket.
+struct Chat {
+    server: SocketId,
+    keyboard: SocketId,
+    has_failed: bool,
+}
+
+struct Keyboard;
+
+impl SocketHandler<Chat> for Keyboard {
+    fn on_data(&mut self, cx: &mut Context<'_, Chat>, data: &[u8]) {
+        if cx.socket.other(cx.shared.server).write(data) == Flow::Full {
+            cx.socket.pause();
+        }
+    }
+
+    fn on_close(&mut self, cx: &mut Context<'_, Chat>, _: CloseReason) {
+        cx.socket.other(cx.shared.server).end();
+    }
+}
+
+#[derive(Default)]
+struct Screen {
+    is_connected: bool,
+}
+
+impl SocketHandler<Chat> for Screen {
+    fn on_connect(&mut self, _: &mut Context<'_, Chat>) {
+        self.is_connected = true;
+    }
+
+    fn on_data(&mut self, cx: &mut Context<'_, Chat>, data: &[u8]) {
+        let mut screen = io::stdout().lock();
+        if screen
+            .write_all(data)
+            .and_then(|()| screen.flush())
+            .is_err()
+        {
+            // Nobody looks any more: `chat_client | head -1`.
+            cx.stop();
+        }
+    }
+
+    fn on_drain(&mut self, cx: &mut Context<'_, Chat>) {
+        cx.socket.other(cx.shared.keyboard).resume();
+    }
+
+    fn on_end(&mut self, cx: &mut Context<'_, Chat>) {
+        // If this side has ended before, the server's end is only the answer.
+        if cx.socket.is_writable() {
+            eprintln!("* the server has left");
+        }
+    }
+
+    fn on_error(&mut self, cx: &mut Context<'_, Chat>, error: &Error) {
+        cx.shared.has_failed = true;
+        if self.is_connected {
+            eprintln!("* the server has left: {error}");
+        } else {
+            eprintln!("* no server: {error}");
+        }
+    }
+
+    fn on_close(&mut self, cx: &mut Context<'_, Chat>, _: CloseReason) {
+        cx.socket.other(cx.shared.keyboard).destroy();
+    }
+}
+
+fn main() -> netloop::Result<ExitCode> {
+    let mut arguments = std::env::args().skip(1);
+    let address = arguments.next();
+    let address = address.as_deref().unwrap_or("127.0.0.1:7001");
+
+    let mut event_loop = EventLoop::new()?;
+    let server = event_loop.connect(address, Screen::default())?;
+    if let Some(nickname) = arguments.next() {
+        let nickname = format!("{nickname}\n").into_bytes();
+        let _ = event_loop.socket(server).write_owned(nickname);
+    }
+    let mut chat = Chat {
+        server,
+        keyboard: event_loop.read_input(io::stdin(), Keyboard)?,
+        has_failed: false,
+    };
+    event_loop.run(&mut chat)?;
+    Ok(ExitCode::from(u8::from(chat.has_failed)))
+}

@@ -1,0 +1,136 @@
+//! A chat room. Whoever connects sends lines, the first of which is a nickname: `chat_client`, netcat, a script.
+//!
+//! ```text
+//! $ cargo run --example chat_server                # or, with an address: chat_server 0.0.0.0:7001
+//! listening 127.0.0.1:7001
+//! ```
+//!
+//! What ada sees in another terminal, while bob comes and goes in a third:
+//!
+//! ```text
+//! $ nc 127.0.0.1 7001
+//! * your nickname?
+//! ada
+//! * welcome, ada (others here: 0)
+//! * bob joined
+//! bob: hello, ada
+//! hello, bob
+//! * bob left
+//! ```
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::rc::Rc;
+use std::time::Duration;
+
+use netloop::text::Lines;
+use netloop::{
+    CloseReason, Context, EventLoop, Flow, KeepAlive, SocketHandler, SocketId, SocketOptions,
+};
+
+/// A longer line is left out, so that nobody can make the server keep a line that never ends.
+const MAX_LINE_BYTES: usize = 4096;
+
+const MAX_NICKNAME_CHARACTERS: usize = 32;
+
+/// How far a member may lag behind, on top of what the kernel's buffers hold.
+const MAX_LAG_BYTES: usize = 256 << 10;
+
+/// Those who have said their nickname. Who has not is connected, but hears and says nothing.
+type Room = BTreeMap<SocketId, Rc<str>>;
+
+struct Member {
+    lines: Lines,
+}
+
+impl SocketHandler<Room> for Member {
+    fn on_connect(&mut self, cx: &mut Context<'_, Room>) {
+        answer(cx, "your nickname?");
+    }
+
+    fn on_data(&mut self, cx: &mut Context<'_, Room>, data: &[u8]) {
+        for line in self.lines.push(data) {
+            match line {
+                Ok(line) => hear(cx, line),
+                Err(too_long) => answer(cx, &too_long.to_string()),
+            }
+        }
+    }
+
+    fn on_end(&mut self, cx: &mut Context<'_, Room>) {
+        if let Some(line) = self.lines.finish() {
+            hear(cx, line);
+        }
+    }
+
+    /// However a member leaves, by an end, by a crash, or because it was dropped: it is told here, and only here.
+    fn on_close(&mut self, cx: &mut Context<'_, Room>, _: CloseReason) {
+        if let Some(nickname) = cx.shared.remove(&cx.socket.id()) {
+            tell_the_others(cx, &format!("* {nickname} left\n"));
+        }
+    }
+}
+
+fn hear(cx: &mut Context<'_, Room>, line: &[u8]) {
+    // What would move the cursor of other people's terminals, or ring their bells, does not get there.
+    let line = String::from_utf8_lossy(line).replace(char::is_control, " ");
+    match cx.shared.get(&cx.socket.id()) {
+        Some(nickname) => {
+            let line = format!("{nickname}: {line}\n");
+            tell_the_others(cx, &line);
+        }
+        None => join(cx, line.trim()),
+    }
+}
+
+fn join(cx: &mut Context<'_, Room>, nickname: &str) {
+    let length = nickname.chars().count();
+    if length == 0 || length > MAX_NICKNAME_CHARACTERS {
+        answer(
+            cx,
+            &format!("1 to {MAX_NICKNAME_CHARACTERS} characters, please"),
+        );
+        return;
+    }
+    if cx.shared.values().any(|taken| **taken == *nickname) {
+        answer(cx, "taken; another nickname?");
+        return;
+    }
+    let others = cx.shared.len();
+    answer(cx, &format!("welcome, {nickname} (others here: {others})"));
+    cx.shared.insert(cx.socket.id(), nickname.into());
+    tell_the_others(cx, &format!("* {nickname} joined\n"));
+}
+
+fn answer(cx: &mut Context<'_, Room>, text: &str) {
+    // To one who does not read, this goes on until the hard limit of its queue closes it.
+    let _ = cx.socket.write_owned(format!("* {text}\n").into_bytes());
+}
+
+/// One line for all: the queues share its bytes. A member who cannot keep up is dropped, as waiting for it would make
+/// all the others wait; its `on_close` comes later, on a fresh stack, so the room does not change while we walk it.
+fn tell_the_others(cx: &mut Context<'_, Room>, line: &str) {
+    let line: Rc<[u8]> = line.as_bytes().into();
+    let speaker = cx.socket.id();
+    for &id in cx.shared.keys().filter(|&&id| id != speaker) {
+        let mut member = cx.socket.other(id);
+        if member.write_shared(Rc::clone(&line)) == Flow::Full {
+            member.destroy();
+        }
+    }
+}
+
+fn main() -> netloop::Result<()> {
+    let address = std::env::args().nth(1);
+    let address = address.as_deref().unwrap_or("127.0.0.1:7001");
+    let mut event_loop = EventLoop::new()?;
+    let options = SocketOptions::new()
+        .high_water_mark(MAX_LAG_BYTES)
+        .keep_alive(KeepAlive::after(Duration::from_secs(60)));
+    let server = event_loop.listen_with(address, options, |_, _| Member {
+        lines: Lines::new(MAX_LINE_BYTES),
+    })?;
+    if let Some(address) = event_loop.server(server).address() {
+        writeln!(std::io::stdout(), "listening {address}")?;
+    }
+    event_loop.run(&mut Room::new())
+}

@@ -1,0 +1,9 @@
+//! The examples as their users run them: as processes of their own, with programs of others at the other end.
+//!
+//! What is not installed (netcat-openbsd, socat, Node, `script`) is skipped, and said to be on standard error.
+
+mod chat_client;
+mod chat_server;
+mod programs;
+mod serve;
+mod transcript;
