@@ -54,6 +54,13 @@ pub trait Handler {
         let _ = (registration, lent);
     }
 
+    /// The source asked to be attended to ([`Registration::attend_soon`]). It comes before everything else that the
+    /// source is served for.
+    fn attend(&mut self, registration: &mut Registration<'_>) -> Option<Self::Event> {
+        let _ = registration;
+        None
+    }
+
     /// A deadline that was set with [`Registration::wake_at`] has come, or an earlier one that it replaced: the
     /// source compares, and sets the next one.
     fn elapsed(&mut self, registration: &mut Registration<'_>) -> Option<Self::Event> {

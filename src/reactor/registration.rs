@@ -30,6 +30,8 @@ bitflags! {
         const WANTS_REARM = 1 << 5;
         /// The source is a reason to go on.
         const HELD = 1 << 6;
+        /// A wish: to report something of its own, whatever the kernel says.
+        const WANTS_ATTENTION = 1 << 7;
     }
 }
 
@@ -63,7 +65,7 @@ impl Standing {
     /// Whether the source must be served: ready and wanted, or broken where no read would find out.
     #[inline]
     pub(super) fn has_work(&self) -> bool {
-        self.readiness.intersects(self.wanted)
+        self.readiness.intersects(self.wanted) || self.marks.contains(Marks::WANTS_ATTENTION)
     }
 
     /// Whether it is ready for `direction` and wants it.
@@ -115,6 +117,11 @@ impl Registration<'_> {
     /// What the kernel has said and no call has contradicted.
     pub fn readiness(&self) -> Readiness {
         self.standing.readiness
+    }
+
+    /// Whether the source is about to be served: it is ready for something that it wants.
+    pub fn has_work(&self) -> bool {
+        self.standing.has_work()
     }
 
     /// What the source is called for.
@@ -189,6 +196,12 @@ impl Registration<'_> {
     #[inline]
     pub fn flush_soon(&mut self) {
         self.standing.marks.insert(Marks::WANTS_FLUSH);
+    }
+
+    /// Wants [`Handler::attend`](super::Handler::attend) when the source is served next: it has something to report
+    /// that did not come from the kernel. Several wishes are one.
+    pub fn attend_soon(&mut self) {
+        self.standing.marks.insert(Marks::WANTS_ATTENTION);
     }
 
     /// Wants to be taken out. The source stays until the close phase, but is not served any more.

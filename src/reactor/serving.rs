@@ -15,6 +15,7 @@ impl<T: Handler> Reactor<T> {
 
     /// Serves ready sources until one gives an event; `None` when the phase is over. Each source is asked to write
     /// first, as that frees memory, and then to read.
+    #[inline]
     pub fn next(&mut self, lent: &mut T::Lent<'_>) -> Option<(Key, T::Event)> {
         loop {
             let Burst { key, left } = match self.burst.take() {
@@ -95,6 +96,7 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
+    #[inline]
     fn flush_one(&mut self, key: Key, lent: &mut T::Lent<'_>) {
         let Some(slot) = self.slots.get_mut(key) else {
             return;
@@ -121,12 +123,19 @@ impl<T: Handler> Reactor<T> {
 }
 
 /// Serves one source once: writing before reading, an error that no read would find last.
-#[inline]
+#[inline(always)]
 fn serve<T: Handler>(
     source: &mut T,
     registration: &mut Registration<'_>,
     lent: &mut T::Lent<'_>,
 ) -> Option<T::Event> {
+    if registration.standing.marks.contains(Marks::WANTS_ATTENTION) {
+        registration.standing.marks.remove(Marks::WANTS_ATTENTION);
+        let event = source.attend(registration);
+        if event.is_some() || registration.is_closing() {
+            return event;
+        }
+    }
     if registration.standing.serves(Interest::WRITABLE) {
         let event = source.writable(registration, lent);
         if event.is_some() || registration.is_closing() {
@@ -145,7 +154,7 @@ fn serve<T: Handler>(
 
 /// Puts a source on the lists that it belongs on. Invariant I7 rests on its being called whenever bits of a source may
 /// have changed.
-#[inline]
+#[inline(always)]
 pub(super) fn settle<T: Handler>(
     key: Key,
     slot: &mut Slot<T>,
