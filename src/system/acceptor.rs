@@ -81,6 +81,16 @@ impl Acceptor {
         Ok(Self::Unix(mio::net::UnixListener::from_std(listener)))
     }
 
+    /// Opens the path of a Unix socket to others than its owner.
+    #[cfg(unix)]
+    pub(crate) fn open_path(path: &Path, readable: bool, writable: bool) -> io::Result<()> {
+        use std::os::unix::fs::PermissionsExt;
+        let mut permissions = std::fs::metadata(path)?.permissions();
+        let more = if readable { 0o004 } else { 0 } | if writable { 0o002 } else { 0 };
+        permissions.set_mode(permissions.mode() | more);
+        std::fs::set_permissions(path, permissions)
+    }
+
     /// Takes over a listening socket of the standard library.
     pub(crate) fn adopt_tcp(listener: std::net::TcpListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
@@ -163,6 +173,41 @@ impl Source for Acceptor {
             Self::Unix(listener) => listener.deregister(registry),
         }
     }
+}
+
+/// The file of a Unix socket that we made. It is removed only if it is still the same file: its place may have been
+/// taken by a successor's (libuv#1332).
+#[derive(Debug)]
+pub(crate) struct OwnedPath {
+    path: std::path::PathBuf,
+    identity: (u64, u64),
+}
+
+impl OwnedPath {
+    /// Remembers the file at `path`, which was just made; `None` for a name that is no file.
+    #[cfg(unix)]
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        Some(Self {
+            path: path.into(),
+            identity: identity_of(path)?,
+        })
+    }
+
+    /// Removes the file if it is still the one that was made.
+    pub(crate) fn remove(self) {
+        #[cfg(unix)]
+        if identity_of(&self.path) == Some(self.identity) {
+            // Nobody can do anything about a failure, and the path is reported as taken by the next who wants it.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+#[cfg(unix)]
+fn identity_of(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = std::fs::symlink_metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 /// A descriptor that is kept so that one can be had when the process has run out of them.

@@ -6,10 +6,12 @@
 //! a descriptor or a clock.
 
 mod acceptor;
+mod lookup;
 mod selector;
 mod stream;
 
-pub(crate) use acceptor::{Acceptor, Binding, Reserve};
+pub(crate) use acceptor::{Acceptor, Binding, OwnedPath, Reserve};
+pub(crate) use lookup::{Job, Lookups, Ticket};
 pub(crate) use selector::{Selector, Waker};
 pub(crate) use stream::{ConnectStep, KeepAliveTimes, Stream};
 

@@ -151,6 +151,7 @@ impl Stream {
     }
 
     /// Reads what is there, at most `buffer`, which is never empty: a read into nothing looks like an end.
+    #[inline]
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         debug_assert!(!buffer.is_empty(), "a read of 0 must mean the end");
         loop {
@@ -162,13 +163,15 @@ impl Stream {
                 Self::Input(input) => input.file.read(buffer),
             };
             match read {
+                Ok(read) => return Ok(read),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                done => return done,
+                Err(error) => return Err(error),
             }
         }
     }
 
     /// Writes `slices` in one call, without ever raising SIGPIPE. `slices` is not empty and holds no empty one.
+    #[inline]
     pub(crate) fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         loop {
             // `try_io` because mio re-arms its Windows selector inside it.
@@ -180,8 +183,9 @@ impl Stream {
                 Self::Input(_) => Err(io::ErrorKind::BrokenPipe.into()),
             };
             match written {
+                Ok(written) => return Ok(written),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                done => return done,
+                Err(error) => return Err(error),
             }
         }
     }
@@ -255,6 +259,54 @@ impl Stream {
             Self::Tcp(stream) => keep_alive(&SockRef::from(stream), times),
             #[cfg(unix)]
             Self::Unix(_) | Self::Input(_) => Ok(()),
+        }
+    }
+
+    /// Sets IP_TOS or IPV6_TCLASS. Without effect on what is not TCP, as in Node.
+    pub(crate) fn set_type_of_service(&self, value: u8) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => {
+                let socket = SockRef::from(stream);
+                match stream.local_addr()? {
+                    SocketAddr::V4(_) => socket.set_tos_v4(value.into()),
+                    SocketAddr::V6(_) => traffic_class::set(&socket, value),
+                }
+            }
+            #[cfg(unix)]
+            Self::Unix(_) | Self::Input(_) => Ok(()),
+        }
+    }
+
+    /// What [`set_type_of_service`](Self::set_type_of_service) sets, as the system has it.
+    pub(crate) fn type_of_service(&self) -> io::Result<Option<u32>> {
+        match self {
+            Self::Tcp(stream) => {
+                let socket = SockRef::from(stream);
+                match stream.local_addr()? {
+                    SocketAddr::V4(_) => socket.tos_v4().map(Some),
+                    SocketAddr::V6(_) => traffic_class::of(&socket).map(Some),
+                }
+            }
+            #[cfg(unix)]
+            Self::Unix(_) | Self::Input(_) => Ok(None),
+        }
+    }
+
+    /// Gives the descriptor away, to be used with the standard library. It must be deregistered.
+    pub(crate) fn into_tcp(self) -> Result<std::net::TcpStream, Self> {
+        match self {
+            Self::Tcp(stream) => Ok(stream.into()),
+            #[cfg(unix)]
+            other => Err(other),
+        }
+    }
+
+    /// As [`into_tcp`](Self::into_tcp), for Unix sockets.
+    #[cfg(unix)]
+    pub(crate) fn into_unix(self) -> Result<std::os::unix::net::UnixStream, Self> {
+        match self {
+            Self::Unix(stream) => Ok(stream.into()),
+            other => Err(other),
         }
     }
 
@@ -379,6 +431,53 @@ impl Input {
     }
 }
 
+/// IPV6_TCLASS, where socket2 has it.
+mod traffic_class {
+    use std::io;
+
+    use socket2::SockRef;
+
+    #[cfg(any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "freebsd",
+        target_vendor = "apple"
+    ))]
+    pub(super) fn set(socket: &SockRef<'_>, value: u8) -> io::Result<()> {
+        socket.set_tclass_v6(value.into())
+    }
+
+    #[cfg(any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "freebsd",
+        target_vendor = "apple"
+    ))]
+    pub(super) fn of(socket: &SockRef<'_>) -> io::Result<u32> {
+        socket.tclass_v6()
+    }
+
+    #[cfg(not(any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "freebsd",
+        target_vendor = "apple"
+    )))]
+    pub(super) fn set(_: &SockRef<'_>, _: u8) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    #[cfg(not(any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "freebsd",
+        target_vendor = "apple"
+    )))]
+    pub(super) fn of(_: &SockRef<'_>) -> io::Result<u32> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
 fn start(socket: &Socket, address: &SockAddr) -> io::Result<()> {
     match socket.connect(address) {
         Ok(()) => Ok(()),
@@ -407,6 +506,7 @@ fn is_in_progress(error: &io::Error) -> bool {
     }
 }
 
+#[inline]
 fn send(socket: &SockRef<'_>, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     match slices {
         // One slice is by far the most common case, and `send` is the cheaper call.
