@@ -184,6 +184,21 @@ impl SendBuffer {
         Ok(taken - taken_of_queue)
     }
 
+    /// Takes everything that is unsent out, as one piece: for a socket that goes on elsewhere.
+    pub fn take_bytes(&mut self, pool: &mut Pool) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.length);
+        while !self.is_empty() {
+            let taken = self.flush(pool, |slices| {
+                for slice in slices {
+                    bytes.extend_from_slice(slice);
+                }
+                Ok(slices.iter().map(|slice| slice.len()).sum())
+            });
+            debug_assert!(taken.is_ok_and(|taken| taken > 0), "all is taken");
+        }
+        bytes
+    }
+
     /// Drops everything that is unsent, gives the storage back, and returns how many bytes were lost.
     pub fn discard(&mut self, pool: &mut Pool) -> usize {
         let lost = self.length;

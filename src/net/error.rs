@@ -11,6 +11,7 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::address::Endpoint;
 use super::errno::Errno;
@@ -35,8 +36,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
 /// assert_eq!(std::io::Error::from(error).kind(), std::io::ErrorKind::ConnectionReset);
 /// ```
-// One pointer wide, because it lies in every `Result`, and almost none of them holds one.
-pub struct Error(Box<Inner>);
+// One pointer wide, because it lies in every `Result`, and almost none of them holds one. Shared, because a failed
+// attempt is told when it fails and again among all of them.
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
 
 struct Inner {
     code: &'static str,
@@ -71,6 +74,8 @@ impl Error {
     pub const LOOP_CLOSED: &'static str = "ERR_LOOP_CLOSED";
     /// `ERR_MAILBOX_FULL`: more calls wait to be made in the loop's thread than it keeps.
     pub const MAILBOX_FULL: &'static str = "ERR_MAILBOX_FULL";
+    /// `ERR_INVALID_HANDLE_TYPE`: a Unix socket was asked for what only TCP can do.
+    pub const INVALID_HANDLE_TYPE: &'static str = "ERR_INVALID_HANDLE_TYPE";
     /// `ERR_OTHER`: an error that [`Error::other`] made, or an [`io::Error`] of no known kind.
     pub const OTHER: &'static str = "ERR_OTHER";
 }
@@ -194,7 +199,9 @@ impl Error {
             None => ("ENOTFOUND", io::ErrorKind::NotFound),
         };
         let mut error = Self::assemble(code, Some(Syscall::Connect), kind.into());
-        error.0.attempts = attempts;
+        if let Some(inner) = Arc::get_mut(&mut error.0) {
+            inner.attempts = attempts;
+        }
         error.at(endpoint)
     }
 
@@ -213,19 +220,23 @@ impl Error {
     /// The same error with the place it happened at.
     #[must_use]
     pub(crate) fn at(mut self, endpoint: Endpoint) -> Self {
-        self.0.endpoint = Some(endpoint);
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.endpoint = Some(endpoint);
+        }
         self
     }
 
     /// The same error with the local address that had been asked for.
     #[must_use]
     pub(crate) fn bound_to(mut self, local: SocketAddr) -> Self {
-        self.0.local = Some(local);
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.local = Some(local);
+        }
         self
     }
 
     fn assemble(code: &'static str, syscall: Option<Syscall>, source: io::Error) -> Self {
-        Self(Box::new(Inner {
+        Self(Arc::new(Inner {
             code,
             syscall,
             endpoint: None,

@@ -7,10 +7,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::reactor::{Interest, Readiness, Registration};
-use crate::system::{Acceptor, Reserve, Stream};
+use crate::system::{Acceptor, OwnedPath, Reserve, Stream};
 
 use super::accept_fault::{AcceptFault, classify_accept};
 use super::address::Endpoint;
+use super::block_list::BlockList;
 use super::error::{Error, Syscall};
 use super::options::{ListenOptions, SocketOptions};
 use super::resident::{Event, Lent, ServerEvent};
@@ -41,13 +42,25 @@ pub(crate) struct Listener {
     fatal_faults: u32,
     socket_options: Rc<SocketOptions>,
     passes_on_options: bool,
+    /// The name that it will listen on is being looked up.
+    is_pending: bool,
+    /// What is to be told.
+    notice: Option<ServerEvent>,
+    block_list: Option<Rc<BlockList>>,
+    /// The path that it made, with the file's identity: what is removed with it is only what is its own.
+    path: Option<OwnedPath>,
 }
 
 impl Listener {
-    pub(crate) fn new(acceptor: Acceptor, endpoint: Endpoint, options: &ListenOptions) -> Self {
+    /// A listener on a name that is being looked up.
+    pub(crate) fn pending(endpoint: Endpoint, options: &ListenOptions) -> Self {
         Self {
-            passes_on_options: acceptor.passes_on_options(),
-            acceptor: Some(acceptor),
+            passes_on_options: false,
+            is_pending: true,
+            notice: None,
+            block_list: options.block_list.clone(),
+            path: None,
+            acceptor: None,
             endpoint,
             connections: 0,
             max_connections: options.max_connections,
@@ -59,10 +72,39 @@ impl Listener {
 
     /// A listener that was made elsewhere: its sockets inherit nothing of `options`.
     pub(crate) fn adopted(acceptor: Acceptor, endpoint: Endpoint, options: &ListenOptions) -> Self {
-        Self {
-            passes_on_options: false,
-            ..Self::new(acceptor, endpoint, options)
+        let mut listener = Self::pending(endpoint, options);
+        listener.begin(acceptor, None);
+        listener.passes_on_options = false;
+        listener
+    }
+
+    /// It listens from now on.
+    pub(crate) fn begin(&mut self, acceptor: Acceptor, path: Option<OwnedPath>) {
+        self.is_pending = false;
+        self.passes_on_options = acceptor.passes_on_options();
+        if let Ok(Some(address)) = acceptor.local_address() {
+            // The port may have been 0, and the host a name.
+            self.endpoint = Endpoint::Socket(address);
         }
+        self.acceptor = Some(acceptor);
+        self.path = path;
+        self.notice = Some(ServerEvent::Listening);
+    }
+
+    /// It will never listen: this is told, and then its end.
+    pub(crate) fn fail(&mut self, error: Error, registration: &mut Registration<'_>) {
+        self.is_pending = false;
+        self.notice = Some(ServerEvent::ListenFailed(error));
+        registration.attend_soon();
+    }
+
+    pub(crate) fn is_pending(&self) -> bool {
+        self.is_pending
+    }
+
+    pub(crate) fn attend(&mut self) -> Option<Event> {
+        let notice = self.notice.take()?;
+        Some(Event::Server(Box::new(notice)))
     }
 
     pub(crate) fn acceptor_mut(&mut self) -> Option<&mut Acceptor> {
@@ -113,12 +155,17 @@ impl Listener {
     /// Stops listening at once; the kernel refuses newcomers from now on. The caller has deregistered it.
     pub(crate) fn stop(&mut self, registration: &mut Registration<'_>) {
         self.acceptor = None;
+        self.is_pending = false;
+        self.notice = None;
+        if let Some(path) = self.path.take() {
+            path.remove();
+        }
         registration.unwant(Interest::READABLE);
         self.close_if_done(registration);
     }
 
-    fn close_if_done(&self, registration: &mut Registration<'_>) {
-        if self.acceptor.is_none() && self.connections == 0 {
+    pub(crate) fn close_if_done(&self, registration: &mut Registration<'_>) {
+        if self.acceptor.is_none() && !self.is_pending && self.connections == 0 {
             registration.close();
         }
     }
@@ -142,6 +189,9 @@ impl Listener {
                 Ok((stream, peer)) => {
                     self.rest = None;
                     self.fatal_faults = 0;
+                    if self.is_blocked(peer) {
+                        continue;
+                    }
                     return Some(Event::Server(Box::new(self.admit(stream, peer))));
                 }
                 Err(error) => error,
@@ -157,6 +207,13 @@ impl Listener {
             }
         }
         None
+    }
+
+    fn is_blocked(&self, peer: Option<SocketAddr>) -> bool {
+        match (&self.block_list, peer) {
+            (Some(list), Some(peer)) => list.check(peer.ip()),
+            _ => false,
+        }
     }
 
     /// A rest is over.

@@ -6,30 +6,36 @@
 
 mod accept_fault;
 mod address;
+mod attempt;
 mod block_list;
 mod connection;
+mod dial;
+mod dialing;
 mod errno;
 mod error;
 mod ids;
+mod inquiries;
 mod into_endpoint;
 mod listener;
+mod listening;
 mod options;
 mod payload;
 mod resident;
+mod resolver;
 mod server;
 mod socket;
 mod sockets;
 mod status;
 
-use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use crate::reactor::{Interest, Key, Phase, Reactor, Registration};
+use crate::reactor::{Elapsed, Key, Phase, Reactor, Registration, Waker};
 use crate::send_buffer::Pool;
-use crate::system::{Acceptor, Binding, ConnectStep, Reserve, Stream};
+use crate::system::{Reserve, Stream};
 
 use connection::Connection;
+use inquiries::Inquiries;
 use listener::Listener;
 use resident::{Lent, Resident};
 
@@ -39,11 +45,13 @@ pub use error::{Error, Result, Syscall};
 pub use ids::{ServerId, SocketId, TimerId};
 pub use into_endpoint::{IntoEndpoint, is_ip, is_ipv4, is_ipv6, parse_socket_address};
 pub use options::{ConnectOptions, KeepAlive, ListenOptions, SocketOptions};
+pub use resolver::{Resolver, SystemResolver};
 pub use server::Server;
 pub use socket::Socket;
 pub use sockets::Sockets;
 pub use status::{CloseReason, Flow, State};
 
+pub(crate) use connection::Notice;
 pub(crate) use resident::{Event, ServerEvent};
 
 /// Everything that a loop has to do with the network.
@@ -54,6 +62,11 @@ pub(crate) struct Net {
     reserve: Reserve,
     /// Servers that ran out of descriptors. Each close of a socket frees one, and so wakes them.
     resting: Vec<Key>,
+    waker: Waker,
+    /// Names that are being looked up; made when the first is.
+    inquiries: Option<Inquiries>,
+    /// Servers whose name is being looked up, with what they were to listen with.
+    pending: Vec<(ServerId, ListenOptions)>,
 }
 
 /// Something that has come to its end.
@@ -69,7 +82,13 @@ impl Net {
     pub(crate) fn new(events_capacity: usize) -> Result<Self> {
         let reactor =
             Reactor::new(events_capacity).map_err(|error| Error::new(Syscall::Poll, error))?;
+        let waker = reactor
+            .waker()
+            .map_err(|error| Error::new(Syscall::Poll, error))?;
         Ok(Self {
+            waker,
+            inquiries: None,
+            pending: Vec::new(),
             reactor,
             pool: Pool::new(),
             reserve: Reserve::new(),
@@ -85,11 +104,35 @@ impl Net {
     /// Serves until something has happened. Bytes that were read are in `buffer`.
     #[inline]
     pub(crate) fn next(&mut self, buffer: &mut [u8]) -> Option<(Key, Event)> {
-        self.reactor.next(&mut Lent {
-            buffer,
-            pool: &mut self.pool,
-            reserve: &mut self.reserve,
-        })
+        loop {
+            let (key, event) = self.reactor.next(&mut Lent {
+                buffer,
+                pool: &mut self.pool,
+                reserve: &mut self.reserve,
+            })?;
+            if let Some(event) = self.intercept(key, event) {
+                return Some((key, event));
+            }
+        }
+    }
+
+    /// The next thing that has fallen due.
+    pub(crate) fn next_elapsed(&mut self) -> Option<Elapsed<Event>> {
+        loop {
+            match self.reactor.next_elapsed()? {
+                Elapsed::Source(key, event) => {
+                    if let Some(event) = self.intercept(key, event) {
+                        return Some(Elapsed::Source(key, event));
+                    }
+                }
+                timer @ Elapsed::Timer(_) => return Some(timer),
+            }
+        }
+    }
+
+    /// What ends a wait from another thread.
+    pub(crate) fn waker(&self) -> Waker {
+        self.waker.clone()
     }
 
     /// Sends what was queued on sockets other than the one that was being served.
@@ -118,100 +161,6 @@ impl Net {
         });
     }
 
-    /// Starts to listen. The port is taken when this returns.
-    pub(crate) fn listen(
-        &mut self,
-        endpoint: Endpoint,
-        options: &ListenOptions,
-    ) -> Result<ServerId> {
-        let binding = Binding {
-            backlog: options.backlog,
-            ipv6_only: options.ipv6_only,
-            reuse_port: options.reuse_port,
-            no_delay: options.socket.no_delay,
-            keep_alive: options.socket.keep_alive.map(KeepAlive::times),
-        };
-        let bound = match &endpoint {
-            Endpoint::Socket(address) => Acceptor::bind(*address, &binding),
-            #[cfg(unix)]
-            Endpoint::Path(path) => Acceptor::bind_path(path, &binding),
-            #[cfg(not(unix))]
-            Endpoint::Path(_) => Err(io::ErrorKind::Unsupported.into()),
-            Endpoint::Name { .. } => Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "a name to listen on must be an address",
-            )),
-        };
-        let failed = |error| Error::new(Syscall::Listen, error).at(endpoint.clone());
-        let acceptor = bound.map_err(failed)?;
-        // The port may have been 0.
-        let bound_to = match acceptor.local_address() {
-            Ok(Some(address)) => Endpoint::Socket(address),
-            _ => endpoint.clone(),
-        };
-        self.serve(Listener::new(acceptor, bound_to, options))
-    }
-
-    /// Takes over a socket that listens already.
-    pub(crate) fn adopt_listener(
-        &mut self,
-        listener: std::net::TcpListener,
-        options: &ListenOptions,
-    ) -> Result<ServerId> {
-        let failed = |error| Error::new(Syscall::Listen, error);
-        let acceptor = Acceptor::adopt_tcp(listener).map_err(failed)?;
-        let address = acceptor.local_address().map_err(failed)?;
-        let endpoint = address.map_or_else(|| Endpoint::Path("".into()), Endpoint::Socket);
-        self.serve(Listener::adopted(acceptor, endpoint, options))
-    }
-
-    fn serve(&mut self, listener: Listener) -> Result<ServerId> {
-        let endpoint = listener.endpoint().clone();
-        let resident = Resident::Listener(Box::new(listener));
-        match self.reactor.insert(resident, Interest::READABLE) {
-            Ok(key) => Ok(ServerId(key)),
-            Err(error) => Err(Error::new(Syscall::Listen, error).at(endpoint)),
-        }
-    }
-
-    /// Starts to connect. What goes wrong from here on is told to the handler, in a later turn.
-    pub(crate) fn connect(
-        &mut self,
-        endpoint: Endpoint,
-        options: &ConnectOptions,
-    ) -> Result<SocketId> {
-        let socket_options = Rc::new(options.socket.clone());
-        let (stream, peer) = match endpoint {
-            Endpoint::Socket(address) => {
-                let local = local_endpoint(options, address)?;
-                (Stream::connect(address, local), Some(address))
-            }
-            #[cfg(unix)]
-            Endpoint::Path(path) => (
-                Stream::connect_path(&path).map_err(|error| (ConnectStep::Connect, error)),
-                None,
-            ),
-            other => {
-                return Err(
-                    Error::new(Syscall::Connect, io::ErrorKind::Unsupported.into()).at(other),
-                );
-            }
-        };
-        let (stream, failure) = match stream {
-            Ok(stream) => (Some(stream), None),
-            Err(failure) => (None, Some(failure)),
-        };
-        let connection = Connection::connecting(stream, peer, options.timeout, socket_options);
-        let id = self.install(connection);
-        if let Some((step, error)) = failure {
-            self.with_connection(id, |connection, registration, _| match step {
-                ConnectStep::Connect => connection.fail_connect(error, registration),
-                ConnectStep::Bind => connection.fail_bind(error, registration),
-            });
-        }
-        Ok(id)
-    }
-
     /// Takes over a connection that exists already.
     pub(crate) fn adopt(
         &mut self,
@@ -224,6 +173,37 @@ impl Net {
         let connection = Connection::established(stream, peer, None, Rc::new(options.clone()));
         connection.apply_options();
         Ok(self.install(connection))
+    }
+
+    /// Takes over a Unix socket that is connected already.
+    #[cfg(unix)]
+    pub(crate) fn adopt_unix(
+        &mut self,
+        stream: std::os::unix::net::UnixStream,
+        options: &SocketOptions,
+    ) -> Result<SocketId> {
+        let failed = |error| Error::new(Syscall::Open, error);
+        stream.peer_addr().map_err(failed)?;
+        let stream = Stream::adopt_unix(stream).map_err(failed)?;
+        let connection = Connection::established(stream, None, None, Rc::new(options.clone()));
+        Ok(self.install(connection))
+    }
+
+    /// Takes the stream out of a socket, which closes then, with what was not sent.
+    pub(crate) fn detach(&mut self, id: SocketId) -> Option<(Stream, Vec<u8>)> {
+        self.with_connection(id, Connection::flush_now);
+        self.reactor.deregister(id.0);
+        self.with_connection(id, Connection::detach).flatten()
+    }
+
+    pub(crate) fn next_notice(&mut self, id: SocketId) -> Option<Notice> {
+        self.with_connection(id, |connection, _, _| connection.next_notice())
+            .flatten()
+    }
+
+    pub(crate) fn next_missed_mark(&mut self, id: SocketId) -> Option<u64> {
+        self.with_connection(id, |connection, _, _| connection.next_missed_mark())
+            .flatten()
     }
 
     /// Takes over a descriptor that is only read.
@@ -316,9 +296,14 @@ impl Net {
 
     /// Stops listening at once.
     pub(crate) fn close_server(&mut self, id: ServerId) {
-        if self.listener(id).is_some_and(Listener::is_listening) {
+        if self
+            .listener(id)
+            .is_some_and(|listener| listener.is_listening() || listener.is_pending())
+        {
             self.reactor.deregister(id.0);
             self.with_listener(id, |listener, registration| listener.stop(registration));
+            // What it still waits for is its sockets, and those are reasons to go on by themselves.
+            self.reactor.set_held(id.0, false);
         }
     }
 
@@ -332,6 +317,7 @@ impl Net {
     pub(crate) fn next_closing(&mut self) -> Option<Closing> {
         let key = self.reactor.next_closing()?;
         let id = SocketId(key);
+        self.close_attempts(id);
         let Some((reason, error)) =
             self.with_connection(id, |connection, _, pool| connection.shut(pool))
         else {
@@ -391,16 +377,4 @@ impl Net {
             .filter(|(_, resident)| resident.connection().is_some())
             .map(|(key, _)| SocketId(key))
     }
-}
-
-/// Where to connect from, if that was said.
-fn local_endpoint(options: &ConnectOptions, remote: SocketAddr) -> Result<Option<SocketAddr>> {
-    if options.local_address.is_none() && options.local_port == 0 {
-        return Ok(None);
-    }
-    let address = options.local_address.unwrap_or(match remote {
-        SocketAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
-        SocketAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
-    });
-    Ok(Some(SocketAddr::new(address, options.local_port)))
 }

@@ -1,9 +1,16 @@
 //! What can be said of sockets and servers before they exist.
 
+use std::fmt;
 use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::system::KeepAliveTimes;
+
+use super::address::Family;
+use super::block_list::BlockList;
+use super::resolver::{Resolver, SharedResolver};
 
 /// The options of a socket, those that it is accepted with or connects with. The names are Node's.
 ///
@@ -28,6 +35,7 @@ pub struct SocketOptions {
     pub(crate) max_queued_bytes: usize,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) close_timeout: Option<Duration>,
+    pub(crate) type_of_service: Option<u8>,
 }
 
 impl SocketOptions {
@@ -43,6 +51,7 @@ impl SocketOptions {
             max_queued_bytes: 16 << 20,
             idle_timeout: None,
             close_timeout: Some(Duration::from_secs(30)),
+            type_of_service: None,
         }
     }
 
@@ -70,6 +79,13 @@ impl SocketOptions {
     /// SO_KEEPALIVE with its times. Default: off.
     pub fn keep_alive(mut self, keep_alive: impl Into<Option<KeepAlive>>) -> Self {
         self.keep_alive = keep_alive.into();
+        self
+    }
+
+    /// The type of service (IP_TOS) or traffic class (IPV6_TCLASS) of what is sent. Default: as the system has it. The
+    /// two lowest bits belong to congestion control, and the system may keep them to itself.
+    pub fn type_of_service(mut self, value: impl Into<Option<u8>>) -> Self {
+        self.type_of_service = value.into();
         self
     }
 
@@ -125,9 +141,13 @@ impl Default for SocketOptions {
 ///     .max_connections(10_000)
 ///     .socket(SocketOptions::new().allow_half_open(true));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ListenOptions {
     pub(crate) backlog: u32,
+    pub(crate) readable_all: bool,
+    pub(crate) writable_all: bool,
+    pub(crate) block_list: Option<Rc<BlockList>>,
+    pub(crate) resolver: Option<SharedResolver>,
     pub(crate) ipv6_only: bool,
     pub(crate) reuse_port: bool,
     pub(crate) max_connections: Option<usize>,
@@ -139,6 +159,10 @@ impl ListenOptions {
     pub fn new() -> Self {
         Self {
             backlog: 511,
+            readable_all: false,
+            writable_all: false,
+            block_list: None,
+            resolver: None,
             ipv6_only: false,
             reuse_port: false,
             max_connections: None,
@@ -173,10 +197,48 @@ impl ListenOptions {
         self
     }
 
+    /// Whether everybody may read the path of a Unix socket (mode `o+r`). Default `false`: as the umask has it.
+    pub fn readable_all(mut self, readable: bool) -> Self {
+        self.readable_all = readable;
+        self
+    }
+
+    /// Whether everybody may write the path of a Unix socket (mode `o+w`), which connecting takes. Default `false`.
+    pub fn writable_all(mut self, writable: bool) -> Self {
+        self.writable_all = writable;
+        self
+    }
+
+    /// Peers that are closed as soon as they are accepted, without any event.
+    pub fn block_list(mut self, list: impl Into<Option<Rc<BlockList>>>) -> Self {
+        self.block_list = list.into();
+        self
+    }
+
+    /// What looks up the name to listen on, if it is one. Default: the system.
+    pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
+        self.resolver = Some(resolver);
+        self
+    }
+
     /// The options of the sockets that are accepted.
     pub fn socket(mut self, options: SocketOptions) -> Self {
         self.socket = options;
         self
+    }
+}
+
+impl fmt::Debug for ListenOptions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ListenOptions")
+            .field("backlog", &self.backlog)
+            .field("ipv6_only", &self.ipv6_only)
+            .field("reuse_port", &self.reuse_port)
+            .field("max_connections", &self.max_connections)
+            .field("block_list", &self.block_list)
+            .field("socket", &self.socket)
+            .finish_non_exhaustive()
     }
 }
 
@@ -200,9 +262,15 @@ impl From<SocketOptions> for ListenOptions {
 ///
 /// let options = ConnectOptions::new().timeout(Duration::from_secs(5));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ConnectOptions {
     pub(crate) timeout: Option<Duration>,
+    pub(crate) lookup_timeout: Option<Duration>,
+    pub(crate) attempt_delay: Duration,
+    pub(crate) auto_select_family: bool,
+    pub(crate) family: Option<Family>,
+    pub(crate) resolver: Option<SharedResolver>,
+    pub(crate) block_list: Option<Rc<BlockList>>,
     pub(crate) local_address: Option<IpAddr>,
     pub(crate) local_port: u16,
     pub(crate) socket: SocketOptions,
@@ -213,6 +281,12 @@ impl ConnectOptions {
     pub fn new() -> Self {
         Self {
             timeout: None,
+            lookup_timeout: Some(Duration::from_secs(30)),
+            attempt_delay: Duration::from_millis(250),
+            auto_select_family: true,
+            family: None,
+            resolver: None,
+            block_list: None,
             local_address: None,
             local_port: 0,
             socket: SocketOptions::new(),
@@ -224,6 +298,47 @@ impl ConnectOptions {
     /// the idle timeout.
     pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.timeout = timeout.into();
+        self
+    }
+
+    /// How long looking the name up may take. Default 30 s; a lookup that takes longer fails with ETIMEDOUT, and its
+    /// late answer is thrown away.
+    pub fn lookup_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.lookup_timeout = timeout.into();
+        self
+    }
+
+    /// Which family of addresses of a name is tried. Default: both.
+    pub fn family(mut self, family: impl Into<Option<Family>>) -> Self {
+        self.family = family.into();
+        self
+    }
+
+    /// Whether all addresses of a name are tried, the families in turn, or only the first; Node's `autoSelectFamily`.
+    /// Default `true`.
+    pub fn auto_select_family(mut self, select: bool) -> Self {
+        self.auto_select_family = select;
+        self
+    }
+
+    /// How long an attempt is alone before the next address is tried beside it (RFC 8305, "Happy Eyeballs"). Default
+    /// 250 ms. Other than in Node, the earlier attempt goes on: the first that succeeds is taken, and only then are
+    /// the others closed. Less than 10 ms counts as 10 ms, as in Node.
+    pub fn attempt_delay(mut self, delay: Duration) -> Self {
+        self.attempt_delay = delay.max(Duration::from_millis(10));
+        self
+    }
+
+    /// What looks the name up; Node's `lookup`. Default: the system ([`SystemResolver`](crate::SystemResolver)).
+    pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
+        self.resolver = Some(resolver);
+        self
+    }
+
+    /// Addresses that are never connected to: the attempt fails with ERR_IP_BLOCKED, and no packet is sent. It is
+    /// checked after the lookup, so that a name cannot lead past it.
+    pub fn block_list(mut self, list: impl Into<Option<Rc<BlockList>>>) -> Self {
+        self.block_list = list.into();
         self
     }
 
@@ -243,6 +358,23 @@ impl ConnectOptions {
     pub fn socket(mut self, options: SocketOptions) -> Self {
         self.socket = options;
         self
+    }
+}
+
+impl fmt::Debug for ConnectOptions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ConnectOptions")
+            .field("timeout", &self.timeout)
+            .field("lookup_timeout", &self.lookup_timeout)
+            .field("family", &self.family)
+            .field("auto_select_family", &self.auto_select_family)
+            .field("attempt_delay", &self.attempt_delay)
+            .field("local_address", &self.local_address)
+            .field("local_port", &self.local_port)
+            .field("block_list", &self.block_list)
+            .field("socket", &self.socket)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,6 @@
 //! What lives in the reactor, and what it reports.
 
+use std::io;
 use std::net::SocketAddr;
 
 use mio::event::Source;
@@ -8,6 +9,7 @@ use crate::reactor::{Handler, Registration};
 use crate::send_buffer::Pool;
 use crate::system::{Reserve, Stream};
 
+use super::attempt::Attempt;
 use super::connection::Connection;
 use super::error::Error;
 use super::listener::Listener;
@@ -26,6 +28,8 @@ pub(crate) enum Resident {
     Connection(Connection),
     /// One server; boxed, as there are few and they are large.
     Listener(Box<Listener>),
+    /// One of several connects that race for a connection.
+    Attempt(Box<Attempt>),
 }
 
 /// What happened to a source, as a value.
@@ -41,6 +45,12 @@ pub(crate) enum Event {
     Ended,
     /// No byte has moved for the idle timeout.
     TimedOut,
+    /// Notices wait to be told.
+    Noticed,
+    /// An attempt has ended. For this floor only.
+    AttemptEnded(io::Result<()>),
+    /// An attempt has been alone long enough. For this floor only.
+    AttemptIsSlow,
     /// Something happened to a server. Boxed, so that the events of sockets, a million for each of these, stay small.
     Server(Box<ServerEvent>),
 }
@@ -48,6 +58,10 @@ pub(crate) enum Event {
 /// What happened to a server.
 #[derive(Debug)]
 pub(crate) enum ServerEvent {
+    /// It listens.
+    Listening,
+    /// It will never listen.
+    ListenFailed(Error),
     /// It has a new connection.
     Accepted {
         stream: Stream,
@@ -77,28 +91,28 @@ impl Resident {
     pub(crate) fn connection(&self) -> Option<&Connection> {
         match self {
             Self::Connection(connection) => Some(connection),
-            Self::Listener(_) => None,
+            Self::Listener(_) | Self::Attempt(_) => None,
         }
     }
 
     pub(crate) fn connection_mut(&mut self) -> Option<&mut Connection> {
         match self {
             Self::Connection(connection) => Some(connection),
-            Self::Listener(_) => None,
+            Self::Listener(_) | Self::Attempt(_) => None,
         }
     }
 
     pub(crate) fn listener(&self) -> Option<&Listener> {
         match self {
             Self::Listener(listener) => Some(listener),
-            Self::Connection(_) => None,
+            Self::Connection(_) | Self::Attempt(_) => None,
         }
     }
 
     pub(crate) fn listener_mut(&mut self) -> Option<&mut Listener> {
         match self {
             Self::Listener(listener) => Some(listener),
-            Self::Connection(_) => None,
+            Self::Connection(_) | Self::Attempt(_) => None,
         }
     }
 }
@@ -115,6 +129,7 @@ impl Handler for Resident {
             Self::Listener(listener) => listener
                 .acceptor_mut()
                 .map(|acceptor| acceptor as &mut dyn Source),
+            Self::Attempt(attempt) => Some(&mut attempt.stream),
         }
     }
 
@@ -127,6 +142,7 @@ impl Handler for Resident {
         match self {
             Self::Connection(connection) => connection.readable(registration, lent),
             Self::Listener(listener) => listener.readable(registration, lent),
+            Self::Attempt(_) => None,
         }
     }
 
@@ -138,6 +154,7 @@ impl Handler for Resident {
     ) -> Option<Event> {
         match self {
             Self::Connection(connection) => connection.writable(registration, lent),
+            Self::Attempt(attempt) => attempt.writable(registration).map(Event::AttemptEnded),
             Self::Listener(_) => None,
         }
     }
@@ -149,8 +166,8 @@ impl Handler for Resident {
     ) -> Option<Event> {
         match self {
             Self::Connection(connection) => connection.closed(registration),
-            // What is wrong with a listener is told by accept, when its rest is over.
-            Self::Listener(_) => None,
+            // What is wrong with a listener is told by accept, when its rest is over; an attempt is writable then.
+            Self::Listener(_) | Self::Attempt(_) => None,
         }
     }
 
@@ -161,6 +178,14 @@ impl Handler for Resident {
         }
     }
 
+    fn attend(&mut self, _registration: &mut Registration<'_>) -> Option<Event> {
+        match self {
+            Self::Connection(connection) => connection.attend(),
+            Self::Listener(listener) => listener.attend(),
+            Self::Attempt(_) => None,
+        }
+    }
+
     fn elapsed(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         match self {
             Self::Connection(connection) => connection.elapsed(registration),
@@ -168,6 +193,7 @@ impl Handler for Resident {
                 listener.elapsed(registration);
                 None
             }
+            Self::Attempt(_) => None,
         }
     }
 
@@ -176,6 +202,7 @@ impl Handler for Resident {
         match self {
             Self::Connection(_) => READ_BURST,
             Self::Listener(_) => ACCEPT_BURST,
+            Self::Attempt(_) => 1,
         }
     }
 }

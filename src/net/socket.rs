@@ -87,6 +87,24 @@ impl Socket<'_> {
             .unwrap_or(Flow::Closed)
     }
 
+    /// Lets [`on_sent`](crate::SocketHandler::on_sent) come with `token` when the kernel has taken everything that was
+    /// written until now, or never will. Node's write callback: `write(..)` and then this. It costs nothing to sockets
+    /// that never ask. On a socket that is gone nothing comes.
+    pub fn notify_when_sent(&mut self, token: u64) {
+        self.request(|connection, registration| connection.mark(token, registration));
+    }
+
+    /// Holds back what is written from now on, beyond the callback, until [`uncork`](Self::uncork), `end`, or until as
+    /// much is queued as the high-water mark says.
+    pub fn cork(&mut self) {
+        self.request(|connection, _| connection.cork());
+    }
+
+    /// Sends what [`cork`](Self::cork) has held back, at the next flush point.
+    pub fn uncork(&mut self) {
+        self.request(Connection::uncork);
+    }
+
     /// Ends this side: what is queued is sent, then a FIN (`shutdown(2)`). The peer may go on sending, and the socket
     /// closes when it has ended too, or when nothing has moved for the
     /// [`close_timeout`](crate::SocketOptions::close_timeout). While connecting it waits for the connection. Ending
@@ -148,14 +166,41 @@ impl Socket<'_> {
     ///
     /// # Errors
     ///
-    /// ERR_INVALID_HANDLE_TYPE in Node's words: Unix sockets have no reset. The socket lives on.
+    /// ERR_INVALID_HANDLE_TYPE: Unix sockets have no reset. The socket lives on.
     pub fn reset(&mut self) -> Result<()> {
         self.net
             .with_connection(self.id, |connection, registration, _| {
                 connection.reset(registration)
             })
             .unwrap_or(Ok(()))
-            .map_err(|error| Error::new(Syscall::SetOption, error))
+            .map_err(|error| match error.kind() {
+                std::io::ErrorKind::Unsupported => {
+                    Error::internal(Error::INVALID_HANDLE_TYPE, "only a TCP socket can be reset")
+                }
+                _ => Error::new(Syscall::SetOption, error),
+            })
+    }
+
+    /// Takes the connection out of the loop, to be used with the standard library or by another loop, with the bytes
+    /// that were written and that the kernel has not taken yet. Nothing was read ahead. The socket closes with
+    /// [`CloseReason::Detached`](crate::CloseReason::Detached); the connection does not. `None` if it is not a TCP
+    /// connection that is there. The stream is still non-blocking.
+    pub fn detach(&mut self) -> Option<(std::net::TcpStream, Vec<u8>)> {
+        if !self.connection().is_some_and(Connection::is_tcp) {
+            return None;
+        }
+        let (stream, unsent) = self.net.detach(self.id)?;
+        Some((stream.into_tcp().ok()?, unsent))
+    }
+
+    /// [`detach`](Self::detach), for a Unix socket.
+    #[cfg(unix)]
+    pub fn detach_unix(&mut self) -> Option<(std::os::unix::net::UnixStream, Vec<u8>)> {
+        if !self.connection().is_some_and(Connection::is_unix) {
+            return None;
+        }
+        let (stream, unsent) = self.net.detach(self.id)?;
+        Some((stream.into_unix().ok()?, unsent))
     }
 
     fn request(
@@ -186,6 +231,8 @@ impl Socket<'_> {
     /// the next byte. `None` or zero: never. A queued write that the peer does not take is not activity.
     pub fn set_timeout(&mut self, timeout: impl Into<Option<Duration>>) {
         let timeout = timeout.into();
+        // The turn's reading of the clock may be old by now, and nothing may come early.
+        self.net.reactor.refresh_now();
         self.request(|connection, registration| {
             connection.set_idle_timeout(timeout, registration);
         });
@@ -209,6 +256,16 @@ impl Socket<'_> {
     pub fn set_keep_alive(&mut self, keep_alive: impl Into<Option<KeepAlive>>) -> Result<()> {
         let keep_alive = keep_alive.into();
         self.set_option(|connection| connection.set_keep_alive(keep_alive))
+    }
+
+    /// Sets the type of service (IP_TOS) or traffic class (IPV6_TCLASS), now or when connected. The two lowest bits
+    /// belong to congestion control, and the system may keep them to itself.
+    ///
+    /// # Errors
+    ///
+    /// What `setsockopt(2)` says.
+    pub fn set_type_of_service(&mut self, value: u8) -> Result<()> {
+        self.set_option(|connection| connection.set_type_of_service(value))
     }
 
     fn set_option(
@@ -299,6 +356,24 @@ impl Socket<'_> {
     /// connection exists, and for what has none.
     pub fn peer_address(&self) -> Option<SocketAddr> {
         self.connection().and_then(Connection::peer)
+    }
+
+    /// The type of service or traffic class: what the system has, or before there is a connection what was set.
+    pub fn type_of_service(&self) -> Option<u8> {
+        self.connection().and_then(Connection::type_of_service)
+    }
+
+    /// The addresses that were tried, in this order, if the name had several; the last one of a socket that is
+    /// connected may not be the one that won, as attempts overlap. Node's `autoSelectFamilyAttemptedAddresses`.
+    pub fn attempted_addresses(&self) -> &[SocketAddr] {
+        self.connection()
+            .and_then(Connection::dial)
+            .map_or(&[], |dial| dial.attempted())
+    }
+
+    /// The name that is or was connected to; `None` if it was an address.
+    pub(crate) fn host(&self) -> Option<String> {
+        Some(self.connection()?.dial()?.host().to_owned())
     }
 
     /// The server that accepted it; `None` for a socket that connected.

@@ -69,6 +69,8 @@ pub enum CloseReason {
     Local,
     /// More was queued than the hard limit allows ([`SocketOptions::max_queued_bytes`](crate::SocketOptions)).
     Limit,
+    /// Its descriptor was taken out and lives on elsewhere: [`Socket::detach`](crate::Socket::detach).
+    Detached,
     /// Something else failed; [`on_error`](crate::SocketHandler::on_error) came directly before and said what.
     Error,
 }

@@ -23,6 +23,13 @@ impl Connection {
                 self.fail_connect(io::ErrorKind::TimedOut.into(), registration);
                 return None;
             }
+            if self.dial_deadline().is_some_and(|deadline| deadline <= now) {
+                if self.dial().is_some_and(|dial| dial.is_looking_up()) {
+                    self.fail_lookup(io::ErrorKind::TimedOut.into(), registration);
+                    return None;
+                }
+                return Some(Event::AttemptIsSlow);
+            }
         } else if self
             .close_deadline()
             .is_some_and(|deadline| deadline <= now)
@@ -30,7 +37,11 @@ impl Connection {
             self.close(CloseReason::TimedOut, registration);
             return None;
         }
-        if self.idle_deadline().is_some_and(|deadline| deadline <= now) {
+        let is_idle = self.idle_deadline().is_some_and(|deadline| deadline <= now);
+        if is_idle && registration.has_work() {
+            // Bytes have arrived that only wait for their turn.
+            self.active_tick = now;
+        } else if is_idle {
             self.idle_is_reported = true;
             self.file_deadline(registration);
             return Some(Event::TimedOut);
@@ -64,14 +75,14 @@ impl Connection {
     }
 
     /// Sees to it that `elapsed` is called by the next deadline.
-    pub(super) fn file_deadline(&mut self, registration: &mut Registration<'_>) {
+    pub(crate) fn file_deadline(&mut self, registration: &mut Registration<'_>) {
         let deadline = match self.stage {
             Stage::Connecting => self.connect_deadline(),
             Stage::Open => self.close_deadline(),
             Stage::Closed => return,
         };
-        let idle = self.idle_deadline();
-        if let Some(deadline) = deadline.into_iter().chain(idle).min() {
+        let others = self.idle_deadline().into_iter().chain(self.dial_deadline());
+        if let Some(deadline) = deadline.into_iter().chain(others).min() {
             registration.wake_at(deadline);
         }
     }
@@ -79,6 +90,21 @@ impl Connection {
     pub(super) fn connect_deadline(&self) -> Option<u64> {
         self.connect_timeout
             .map(|timeout| later(self.begun_tick, timeout))
+    }
+
+    /// When the lookup is given up, or the next address is tried.
+    pub(super) fn dial_deadline(&self) -> Option<u64> {
+        if !self.is_dialing() {
+            return None;
+        }
+        let dial = self.dial()?;
+        if dial.is_looking_up() {
+            return dial
+                .options
+                .lookup_timeout
+                .map(|timeout| later(self.begun_tick, timeout));
+        }
+        dial.next_attempt_tick()
     }
 
     pub(super) fn close_deadline(&self) -> Option<u64> {

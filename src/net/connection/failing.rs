@@ -5,7 +5,7 @@ use std::io;
 use crate::reactor::{Interest, Readiness, Registration};
 
 use super::error::Syscall;
-use super::{CloseReason, Connection, Error, Inbound, Stage};
+use super::{CloseReason, Connection, Error, Inbound, Notice, Stage};
 
 impl Connection {
     /// A write has failed for good. What the peer sent before it went is still to be read, and only then is the
@@ -38,12 +38,28 @@ impl Connection {
             _ => CloseReason::Error,
         };
         let error = self.error(Syscall::Connect, error);
+        if let Some(peer) = self.peer {
+            self.notify(Notice::AttemptFailed(peer, error.clone()), registration);
+        }
         self.fail(error, reason, registration);
     }
 
-    /// Fails a connection whose local address could not be had.
-    pub(crate) fn fail_bind(&mut self, error: io::Error, registration: &mut Registration<'_>) {
-        let error = self.error(Syscall::Bind, error);
+    /// Fails a connection whose name leads nowhere.
+    pub(crate) fn fail_lookup(&mut self, error: io::Error, registration: &mut Registration<'_>) {
+        let reason = match error.kind() {
+            io::ErrorKind::TimedOut => CloseReason::TimedOut,
+            _ => CloseReason::Error,
+        };
+        let mut error = Error::new(Syscall::Lookup, error);
+        if let Some(dial) = self.dial() {
+            error = error.at(dial.endpoint());
+        }
+        self.notify(Notice::LookedUp(Err(error.clone())), registration);
+        self.fail(error, reason, registration);
+    }
+
+    /// Fails a connection of which no attempt is left.
+    pub(crate) fn fail_attempt(&mut self, error: Error, registration: &mut Registration<'_>) {
         self.fail(error, CloseReason::Error, registration);
     }
 
@@ -69,6 +85,10 @@ impl Connection {
     }
 
     pub(super) fn close(&mut self, reason: CloseReason, registration: &mut Registration<'_>) {
+        if self.stage == Stage::Connecting {
+            // Nobody was reached, so nobody is the peer.
+            self.peer = None;
+        }
         self.outcome = reason;
         self.stage = Stage::Closed;
         registration.close();
@@ -77,7 +97,14 @@ impl Connection {
     pub(super) fn error(&self, call: Syscall, error: io::Error) -> Error {
         let error = Error::new(call, error);
         match (call, self.peer) {
-            (Syscall::Connect | Syscall::Bind, Some(peer)) => error.at(peer.into()),
+            (Syscall::Connect, Some(peer)) => match self.asked_local() {
+                Some(local) => error.at(peer.into()).bound_to(local),
+                None => error.at(peer.into()),
+            },
+            (Syscall::Connect, None) => match self.dial() {
+                Some(dial) => error.at(dial.endpoint()),
+                None => error,
+            },
             _ => error,
         }
     }

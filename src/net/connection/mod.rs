@@ -4,6 +4,7 @@
 //! place in the reactor up to date, and gives what happened upward as an [`Event`].
 
 mod deadlines;
+mod extras;
 mod failing;
 mod questions;
 mod requests;
@@ -23,6 +24,10 @@ use super::options::{KeepAlive, SocketOptions};
 use super::payload::Payload;
 use super::resident::{Event, Lent};
 use super::status::{CloseReason, Flow, State};
+
+use extras::Extras;
+
+pub(crate) use extras::Notice;
 
 /// How far the connection is, as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +77,8 @@ pub(crate) struct Connection {
     closes_when_sent: bool,
     /// `reset` came while connecting: it is done when the connection is there, as in Node.
     resets_when_connected: bool,
+    /// Nothing is sent until `uncork`, or until so much is queued that it must be.
+    is_corked: bool,
     /// The kernel had no memory to send with; the next deadline tries again.
     is_out_of_buffers: bool,
     outcome: CloseReason,
@@ -93,6 +100,7 @@ pub(crate) struct Connection {
     /// The server that accepted it, which counts it.
     server: Option<Key>,
     options: Rc<SocketOptions>,
+    extras: Option<Box<Extras>>,
 }
 
 impl Connection {
@@ -107,6 +115,7 @@ impl Connection {
             idle_is_reported: false,
             closes_when_sent: false,
             resets_when_connected: false,
+            is_corked: false,
             is_out_of_buffers: false,
             outcome: CloseReason::Local,
             queue: SendBuffer::new(),
@@ -121,6 +130,7 @@ impl Connection {
             peer,
             server: None,
             options,
+            extras: None,
         }
     }
 
@@ -187,6 +197,27 @@ impl Connection {
             registration.assume(Readiness::READABLE);
         }
         self.file_deadline(registration);
+    }
+
+    /// Takes over the stream of the attempt that won.
+    pub(crate) fn set_stream(&mut self, stream: Stream, peer: SocketAddr) {
+        self.stream = Some(stream);
+        self.peer = Some(peer);
+    }
+
+    /// Gives its stream away, with what is not sent; the connection is over then.
+    pub(crate) fn detach(
+        &mut self,
+        registration: &mut Registration<'_>,
+        pool: &mut Pool,
+    ) -> Option<(Stream, Vec<u8>)> {
+        if self.stage != Stage::Open || self.failure.is_some() {
+            return None;
+        }
+        let stream = self.stream.take()?;
+        let unsent = self.queue.take_bytes(pool);
+        self.close(CloseReason::Detached, registration);
+        Some((stream, unsent))
     }
 
     pub(crate) fn stream_mut(&mut self) -> Option<&mut Stream> {

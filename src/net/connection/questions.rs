@@ -58,6 +58,25 @@ impl Connection {
         }
     }
 
+    pub(crate) fn type_of_service(&self) -> Option<u8> {
+        match (&self.stream, self.stage) {
+            (Some(stream), Stage::Open) => {
+                let value = stream.type_of_service().ok().flatten()?;
+                u8::try_from(value).ok()
+            }
+            _ => self.options.type_of_service,
+        }
+    }
+
+    pub(crate) fn is_tcp(&self) -> bool {
+        matches!(self.stream, Some(Stream::Tcp(_)))
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn is_unix(&self) -> bool {
+        matches!(self.stream, Some(Stream::Unix(_)))
+    }
+
     pub(crate) fn server(&self) -> Option<Key> {
         self.server
     }

@@ -22,6 +22,7 @@ impl Connection {
                 self.close(CloseReason::Local, registration);
             }
         }
+        self.drop_notices();
     }
 
     /// Closes it now, because it was idle.
@@ -74,6 +75,23 @@ impl Connection {
         }
     }
 
+    pub(crate) fn cork(&mut self) {
+        self.is_corked = true;
+    }
+
+    pub(crate) fn uncork(&mut self, registration: &mut Registration<'_>) {
+        self.is_corked = false;
+        registration.flush_soon();
+    }
+
+    pub(crate) fn set_type_of_service(&mut self, value: u8) -> io::Result<()> {
+        Rc::make_mut(&mut self.options).type_of_service = Some(value);
+        match (&self.stream, self.stage) {
+            (Some(stream), Stage::Open) => stream.set_type_of_service(value),
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn set_no_delay(&mut self, on: bool) -> io::Result<()> {
         Rc::make_mut(&mut self.options).no_delay = on;
         match (&self.stream, self.stage) {
@@ -101,6 +119,9 @@ impl Connection {
         }
         if let Some(keep_alive) = self.options.keep_alive {
             let _ = stream.set_keep_alive(Some(keep_alive.times()));
+        }
+        if let Some(value) = self.options.type_of_service {
+            let _ = stream.set_type_of_service(value);
         }
     }
 }

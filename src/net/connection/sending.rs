@@ -34,6 +34,7 @@ impl Connection {
         let length = payload.len();
         let mut taken = 0;
         if length >= DIRECT_BYTES
+            && !self.is_corked
             && self.stage == Stage::Open
             && registration.readiness().serves(Interest::WRITABLE)
         {
@@ -88,6 +89,9 @@ impl Connection {
         if self.stage != Stage::Open || self.failure.is_some() {
             return;
         }
+        if self.is_corked && self.queue.len() < self.options.high_water_mark {
+            return;
+        }
         if !self.queue.is_empty() {
             if !registration.readiness().serves(Interest::WRITABLE) {
                 registration.want(Interest::WRITABLE);
@@ -96,6 +100,9 @@ impl Connection {
             if let Err(error) = self.send(&[], registration, pool) {
                 self.write_failed(error, registration);
                 return;
+            }
+            if self.extras.is_some() {
+                self.reach_marks(registration);
             }
             if !self.queue.is_empty() {
                 registration.want(Interest::WRITABLE);
@@ -155,6 +162,12 @@ impl Connection {
         }
     }
 
+    /// Sends what was only gathered, so that as little as possible is left.
+    pub(crate) fn flush_now(&mut self, registration: &mut Registration<'_>, pool: &mut Pool) {
+        self.is_corked = false;
+        self.flush(registration, pool);
+    }
+
     /// Ends this side: a FIN behind what is queued.
     pub(crate) fn end(&mut self, registration: &mut Registration<'_>) {
         if self.stage == Stage::Closed || self.outbound != Outbound::Open {
@@ -162,6 +175,7 @@ impl Connection {
         }
         self.outbound = Outbound::Ending;
         self.owes_drain = false;
+        self.is_corked = false;
         self.begun_tick = registration.tick();
         if self.stage == Stage::Open {
             self.file_deadline(registration);

@@ -1,0 +1,136 @@
+//! What few connections have: a dial under way, notices that wait to be told, marks on what is being sent.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::reactor::Registration;
+
+use super::super::dial::Dial;
+use super::{Connection, Error, Event, Stage};
+
+/// Something to be told to the handler beside its main events.
+#[derive(Debug)]
+pub(crate) enum Notice {
+    /// The name led to an address, or to none.
+    LookedUp(Result<IpAddr, Error>),
+    /// An address is being tried.
+    AttemptBegun(SocketAddr),
+    /// It could not be reached.
+    AttemptFailed(SocketAddr, Error),
+    /// It has not answered yet, so that the next one is tried beside it.
+    AttemptIsSlow(SocketAddr),
+    /// The kernel has taken everything up to the mark with this token.
+    Sent(u64),
+}
+
+/// A place in the stream of bytes that are written.
+#[derive(Clone, Copy, Debug)]
+struct SendMark {
+    /// How many bytes had been written when it was set.
+    position: u64,
+    token: u64,
+}
+
+/// Boxed, so that the connections that have none of it, which are nearly all, pay one pointer.
+#[derive(Debug, Default)]
+pub(crate) struct Extras {
+    pub(crate) dial: Option<Dial>,
+    /// The local address that was asked for.
+    local: Option<SocketAddr>,
+    notices: VecDeque<Notice>,
+    /// Invariant: in rising order of position.
+    marks: VecDeque<SendMark>,
+}
+
+impl Connection {
+    fn extras_mut(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_default()
+    }
+
+    pub(crate) fn set_dial(&mut self, dial: Dial) {
+        self.extras_mut().dial = Some(dial);
+    }
+
+    pub(crate) fn set_asked_local(&mut self, local: SocketAddr) {
+        self.extras_mut().local = Some(local);
+    }
+
+    pub(super) fn asked_local(&self) -> Option<SocketAddr> {
+        self.extras.as_ref()?.local
+    }
+
+    pub(crate) fn dial(&self) -> Option<&Dial> {
+        self.extras.as_ref()?.dial.as_ref()
+    }
+
+    pub(crate) fn dial_mut(&mut self) -> Option<&mut Dial> {
+        self.extras.as_mut()?.dial.as_mut()
+    }
+
+    /// Whether it is still looking for the address to connect to.
+    pub(crate) fn is_dialing(&self) -> bool {
+        self.stage == Stage::Connecting && self.stream.is_none() && self.dial().is_some()
+    }
+
+    /// Keeps `notice` until the handler can be told, in the order of the notices and before anything else.
+    pub(crate) fn notify(&mut self, notice: Notice, registration: &mut Registration<'_>) {
+        self.extras_mut().notices.push_back(notice);
+        registration.attend_soon();
+    }
+
+    /// The next notice to be told.
+    pub(crate) fn next_notice(&mut self) -> Option<Notice> {
+        self.extras.as_mut()?.notices.pop_front()
+    }
+
+    /// Forgets the notices that a socket does not get after `destroy`: all but those of what was sent.
+    pub(super) fn drop_notices(&mut self) {
+        if let Some(extras) = &mut self.extras {
+            extras
+                .notices
+                .retain(|notice| matches!(notice, Notice::Sent(_)));
+        }
+    }
+
+    /// Asks for notice when the kernel has taken everything that was written until now.
+    pub(crate) fn mark(&mut self, token: u64, registration: &mut Registration<'_>) {
+        let position = self.bytes_written;
+        self.extras_mut()
+            .marks
+            .push_back(SendMark { position, token });
+        self.reach_marks(registration);
+    }
+
+    /// Makes notices of the marks that the kernel has passed.
+    pub(super) fn reach_marks(&mut self, registration: &mut Registration<'_>) {
+        if self.stage == Stage::Connecting {
+            return;
+        }
+        let sent = self.bytes_written - self.queue.len() as u64;
+        let Some(extras) = &mut self.extras else {
+            return;
+        };
+        while let Some(mark) = extras.marks.front().copied() {
+            if mark.position > sent {
+                break;
+            }
+            extras.marks.pop_front();
+            extras.notices.push_back(Notice::Sent(mark.token));
+            registration.attend_soon();
+        }
+    }
+
+    /// The tokens of the marks that will never be reached, each once.
+    pub(crate) fn next_missed_mark(&mut self) -> Option<u64> {
+        self.extras
+            .as_mut()?
+            .marks
+            .pop_front()
+            .map(|mark| mark.token)
+    }
+
+    pub(crate) fn attend(&mut self) -> Option<Event> {
+        let extras = self.extras.as_ref()?;
+        (!extras.notices.is_empty()).then_some(Event::Noticed)
+    }
+}

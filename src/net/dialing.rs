@@ -1,0 +1,378 @@
+//! Connecting: to an address or a path at once, to a name by a lookup and a race of attempts.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::reactor::{Interest, Key, Readiness};
+use crate::system::{ConnectStep, Lookups, Stream};
+
+use super::address::Endpoint;
+use super::attempt::Attempt;
+use super::connection::{Connection, Notice};
+use super::dial::Dial;
+use super::error::{Error, Result, Syscall};
+use super::inquiries::Inquiries;
+use super::options::ConnectOptions;
+use super::resident::{Event, Resident};
+use super::resolver::{SharedResolver, SystemResolver};
+use super::{Net, SocketId};
+
+impl Net {
+    /// Starts to connect. What goes wrong from here on is told to the handler, in a later turn.
+    pub(crate) fn connect(
+        &mut self,
+        endpoint: Endpoint,
+        options: &ConnectOptions,
+    ) -> Result<SocketId> {
+        match endpoint {
+            Endpoint::Socket(address) => Ok(self.connect_to_address(address, options)),
+            Endpoint::Path(path) => Ok(self.connect_to_path(&path, options)),
+            Endpoint::Name { host, port } => Ok(self.connect_to_name(host, port, options)),
+        }
+    }
+
+    fn connect_to_address(&mut self, address: SocketAddr, options: &ConnectOptions) -> SocketId {
+        let started = start(address, options);
+        let (stream, failure) = match started {
+            Ok(stream) => (Some(stream), None),
+            Err(error) => (None, Some(error)),
+        };
+        let socket_options = Rc::new(options.socket.clone());
+        let connection =
+            Connection::connecting(stream, Some(address), options.timeout, socket_options);
+        let id = self.install(connection);
+        self.with_connection(id, |connection, registration, _| {
+            connection.notify(Notice::AttemptBegun(address), registration);
+            if let Some(local) = local_endpoint(options, address) {
+                connection.set_asked_local(local);
+            }
+            if let Some(error) = failure {
+                connection.notify(Notice::AttemptFailed(address, error.clone()), registration);
+                connection.fail_attempt(error, registration);
+            }
+        });
+        id
+    }
+
+    #[cfg(unix)]
+    fn connect_to_path(&mut self, path: &std::path::Path, options: &ConnectOptions) -> SocketId {
+        let (stream, failure) = match Stream::connect_path(path) {
+            Ok(stream) => (Some(stream), None),
+            Err(error) => (None, Some(error)),
+        };
+        let socket_options = Rc::new(options.socket.clone());
+        let connection = Connection::connecting(stream, None, options.timeout, socket_options);
+        let id = self.install(connection);
+        if let Some(error) = failure {
+            let error = Error::new(Syscall::Connect, error).at(Endpoint::Path(path.into()));
+            self.with_connection(id, |connection, registration, _| {
+                connection.fail_attempt(error, registration);
+            });
+        }
+        id
+    }
+
+    #[cfg(not(unix))]
+    fn connect_to_path(&mut self, path: &std::path::Path, options: &ConnectOptions) -> SocketId {
+        let socket_options = Rc::new(options.socket.clone());
+        let connection = Connection::connecting(None, None, options.timeout, socket_options);
+        let id = self.install(connection);
+        let error = Error::new(Syscall::Connect, io::ErrorKind::Unsupported.into());
+        self.with_connection(id, |connection, registration, _| {
+            connection.fail_attempt(error.at(Endpoint::Path(path.into())), registration);
+        });
+        id
+    }
+
+    fn connect_to_name(&mut self, host: String, port: u16, options: &ConnectOptions) -> SocketId {
+        let socket_options = Rc::new(options.socket.clone());
+        let mut connection = Connection::connecting(None, None, options.timeout, socket_options);
+        let resolver = resolver_of(options.resolver.as_ref());
+        let asked_for = host.clone();
+        connection.set_dial(Dial::new(host, port, Rc::new(options.clone())));
+        let id = self.install(connection);
+        if let Err(error) = self.inquire(&asked_for, &resolver, id.0) {
+            self.with_connection(id, |connection, registration, _| {
+                connection.fail_lookup(error, registration);
+            });
+        }
+        id
+    }
+
+    /// Asks for the addresses of a name.
+    pub(super) fn inquire(
+        &mut self,
+        host: &str,
+        resolver: &SharedResolver,
+        asker: Key,
+    ) -> io::Result<()> {
+        let waker = &self.waker;
+        self.inquiries
+            .get_or_insert_with(|| Inquiries::new(Lookups::new(waker.clone())))
+            .ask(host, resolver, asker)
+    }
+
+    /// Passes on the answers that have come in. Those who asked may be gone.
+    pub(crate) fn take_answers(&mut self) {
+        while let Some(inquiries) = self
+            .inquiries
+            .as_mut()
+            .filter(|inquiries| inquiries.is_waiting())
+        {
+            let Some((askers, answer)) = inquiries.next_answer() else {
+                return;
+            };
+            for asker in askers {
+                let answer = answer.as_ref().map(Vec::as_slice);
+                if self
+                    .reactor
+                    .get(asker)
+                    .is_some_and(|it| it.listener().is_some())
+                {
+                    self.name_to_listen_on(super::ServerId(asker), answer);
+                } else {
+                    self.name_to_connect_to(SocketId(asker), answer);
+                }
+            }
+        }
+    }
+
+    fn name_to_connect_to(
+        &mut self,
+        id: SocketId,
+        answer: std::result::Result<&[IpAddr], &io::Error>,
+    ) {
+        let goes_on = self.with_connection(id, |connection, registration, _| {
+            if !connection.is_dialing() {
+                return false;
+            }
+            let found = match answer {
+                Ok(found) => found,
+                Err(error) => {
+                    connection.fail_lookup(copy_of(error), registration);
+                    return false;
+                }
+            };
+            for &address in found {
+                connection.notify(Notice::LookedUp(Ok(address)), registration);
+            }
+            let any = connection
+                .dial_mut()
+                .is_some_and(|dial| dial.set_addresses(found));
+            if !any {
+                let error = io::Error::new(io::ErrorKind::NotFound, "no address of that family");
+                connection.fail_lookup(error, registration);
+            }
+            any
+        });
+        if goes_on == Some(true) {
+            self.begin_attempt(id);
+        }
+    }
+
+    /// Tries the next address that can be tried; the dial has failed if there is none and nothing is under way.
+    fn begin_attempt(&mut self, id: SocketId) {
+        loop {
+            let Some(Some((address, options))) = self.with_connection(id, |connection, _, _| {
+                let dial = connection.dial_mut()?;
+                let address = dial.next_candidate()?;
+                Some((address, Rc::clone(&dial.options)))
+            }) else {
+                self.fail_if_exhausted(id);
+                return;
+            };
+            let begun = start(address, &options).and_then(|stream| {
+                let attempt = Attempt {
+                    stream,
+                    owner: id.0,
+                    address,
+                };
+                let resident = Resident::Attempt(Box::new(attempt));
+                self.reactor
+                    .insert_ready(resident, Interest::WRITABLE, Readiness::empty())
+                    .map_err(|(error, _)| Error::new(Syscall::Register, error))
+            });
+            if let Ok(key) = &begun {
+                // The connection is what keeps the loop going.
+                self.reactor.set_held(*key, false);
+            }
+            let is_under_way = self.with_connection(id, |connection, registration, _| {
+                connection.notify(Notice::AttemptBegun(address), registration);
+                match begun {
+                    Ok(key) => {
+                        let next = registration.tick_after(options.attempt_delay);
+                        if let Some(dial) = connection.dial_mut() {
+                            dial.begun(key, address, next);
+                        }
+                        connection.file_deadline(registration);
+                        true
+                    }
+                    Err(error) => {
+                        let notice = Notice::AttemptFailed(address, error.clone());
+                        connection.notify(notice, registration);
+                        if let Some(dial) = connection.dial_mut() {
+                            dial.failed(error);
+                        }
+                        false
+                    }
+                }
+            });
+            if is_under_way != Some(false) {
+                return;
+            }
+        }
+    }
+
+    fn fail_if_exhausted(&mut self, id: SocketId) {
+        self.with_connection(id, |connection, registration, _| {
+            let Some(dial) = connection.dial_mut() else {
+                return;
+            };
+            if !dial.is_racing() && !dial.has_candidates() {
+                let failure = dial.failure();
+                connection.fail_attempt(failure, registration);
+            }
+        });
+    }
+
+    /// Deals with the events that are none for a handler; gives back those that are.
+    pub(super) fn intercept(&mut self, key: Key, event: Event) -> Option<Event> {
+        match event {
+            Event::AttemptEnded(outcome) => self.attempt_ended(key, outcome),
+            Event::AttemptIsSlow => self.attempt_is_slow(SocketId(key)),
+            event => return Some(event),
+        }
+        None
+    }
+
+    /// An attempt has been alone long enough: the next address is tried beside it.
+    fn attempt_is_slow(&mut self, id: SocketId) {
+        self.with_connection(id, |connection, registration, _| {
+            if let Some(slow) = connection.dial().and_then(Dial::latest_attempt) {
+                connection.notify(Notice::AttemptIsSlow(slow), registration);
+            }
+        });
+        self.begin_attempt(id);
+    }
+
+    /// An attempt has ended: the first that succeeds is the connection, and all others are closed.
+    fn attempt_ended(&mut self, key: Key, outcome: io::Result<()>) {
+        let Some(Resident::Attempt(attempt)) = self.reactor.remove(key) else {
+            return;
+        };
+        let Attempt {
+            stream,
+            owner,
+            address,
+        } = *attempt;
+        let id = SocketId(owner);
+        let is_wanted = self.with_connection(id, |connection, _, _| {
+            if let Some(dial) = connection.dial_mut() {
+                dial.ended(key);
+            }
+            connection.is_dialing()
+        });
+        if is_wanted != Some(true) {
+            return;
+        }
+        match outcome {
+            Ok(()) => {
+                self.close_attempts(id);
+                self.win(id, stream, address);
+            }
+            Err(error) => {
+                let error = Error::new(Syscall::Connect, error).at(address.into());
+                self.with_connection(id, |connection, registration, _| {
+                    connection.notify(Notice::AttemptFailed(address, error.clone()), registration);
+                    if let Some(dial) = connection.dial_mut() {
+                        dial.failed(error);
+                    }
+                });
+                self.begin_attempt(id);
+            }
+        }
+    }
+
+    /// Gives the connection the stream that won.
+    fn win(&mut self, id: SocketId, stream: Stream, address: SocketAddr) {
+        self.with_connection(id, |connection, _, _| {
+            connection.set_stream(stream, address)
+        });
+        let registered = self.reactor.register(id.0);
+        self.with_connection(id, |connection, registration, _| match registered {
+            Ok(()) => {
+                // It is connected; the usual way of finding that out does the rest.
+                registration.assume(Readiness::WRITABLE);
+                registration.want(Interest::WRITABLE);
+            }
+            Err(error) => {
+                connection.fail_attempt(Error::new(Syscall::Register, error), registration);
+            }
+        });
+    }
+
+    /// Closes the attempts that are still under way for `id`.
+    pub(super) fn close_attempts(&mut self, id: SocketId) {
+        let attempts = self.with_connection(id, |connection, _, _| {
+            connection
+                .dial_mut()
+                .map(Dial::take_attempts)
+                .unwrap_or_default()
+        });
+        for attempt in attempts.unwrap_or_default() {
+            self.reactor.remove(attempt);
+        }
+    }
+}
+
+/// Starts to connect to one address, unless it is blocked.
+fn start(address: SocketAddr, options: &ConnectOptions) -> Result<Stream> {
+    if options
+        .block_list
+        .as_ref()
+        .is_some_and(|list| list.check(address.ip()))
+    {
+        let blocked = Error::internal(Error::IP_BLOCKED, "the address is on the block list");
+        return Err(blocked.at(address.into()));
+    }
+    let local = local_endpoint(options, address);
+    Stream::connect(address, local).map_err(|(step, error)| match (step, local) {
+        (ConnectStep::Bind, Some(local)) => Error::new(Syscall::Bind, error).at(local.into()),
+        (_, Some(local)) => Error::new(Syscall::Connect, error)
+            .at(address.into())
+            .bound_to(local),
+        (_, None) => Error::new(Syscall::Connect, error).at(address.into()),
+    })
+}
+
+/// Where to connect from, if that was said.
+fn local_endpoint(options: &ConnectOptions, remote: SocketAddr) -> Option<SocketAddr> {
+    if options.local_address.is_none() && options.local_port == 0 {
+        return None;
+    }
+    let address = options.local_address.unwrap_or(match remote {
+        SocketAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
+    });
+    Some(SocketAddr::new(address, options.local_port))
+}
+
+pub(super) fn resolver_of(resolver: Option<&SharedResolver>) -> SharedResolver {
+    resolver.map_or_else(system_resolver, Arc::clone)
+}
+
+fn system_resolver() -> SharedResolver {
+    // One for all, so that the same question of several askers is seen to be the same.
+    static SYSTEM: std::sync::OnceLock<SharedResolver> = std::sync::OnceLock::new();
+    Arc::clone(SYSTEM.get_or_init(|| Arc::new(SystemResolver)))
+}
+
+/// The same error once more: one answer may be told to many.
+pub(super) fn copy_of(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
+}

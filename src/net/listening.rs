@@ -1,0 +1,191 @@
+//! Listening: on an address or a path at once, on a name after its lookup.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+
+use crate::reactor::Interest;
+use crate::system::{Acceptor, Binding, OwnedPath};
+
+use super::address::Endpoint;
+use super::dialing::{copy_of, resolver_of};
+use super::error::{Error, Result, Syscall};
+use super::listener::Listener;
+use super::options::{KeepAlive, ListenOptions};
+use super::resident::Resident;
+use super::{Net, ServerId};
+
+impl Net {
+    /// Starts to listen. The port of an address is taken when this returns; a name is looked up first, and what goes
+    /// wrong then is told to the handler.
+    pub(crate) fn listen(
+        &mut self,
+        endpoint: Endpoint,
+        options: &ListenOptions,
+    ) -> Result<ServerId> {
+        let failed = |error| Error::new(Syscall::Listen, error).at(endpoint.clone());
+        let mut listener = Listener::pending(endpoint.clone(), options);
+        match &endpoint {
+            Endpoint::Socket(address) => {
+                let acceptor = Acceptor::bind(*address, &binding(options)).map_err(failed)?;
+                listener.begin(acceptor, None);
+            }
+            Endpoint::Path(path) => {
+                let (acceptor, owned) = bind_path(path, options).map_err(failed)?;
+                listener.begin(acceptor, owned);
+            }
+            Endpoint::Name { host, .. } => return self.listen_on_name(host, listener, options),
+        }
+        self.serve(listener)
+    }
+
+    fn listen_on_name(
+        &mut self,
+        host: &str,
+        listener: Listener,
+        options: &ListenOptions,
+    ) -> Result<ServerId> {
+        let resident = Resident::Listener(Box::new(listener));
+        let id = ServerId(
+            self.reactor
+                .insert_unregistered(resident, Interest::empty()),
+        );
+        self.pending.push((id, options.clone()));
+        let resolver = resolver_of(options.resolver.as_ref());
+        if let Err(error) = self.inquire(host, &resolver, id.0) {
+            self.name_to_listen_on(id, Err(&error));
+        }
+        Ok(id)
+    }
+
+    /// A name that a server is to listen on was looked up: it binds the first address that is not of one link only, as
+    /// Node does (`fe80::/10` means nothing without an interface).
+    pub(super) fn name_to_listen_on(
+        &mut self,
+        id: ServerId,
+        answer: std::result::Result<&[IpAddr], &io::Error>,
+    ) {
+        let Some(place) = self.pending.iter().position(|(pending, _)| *pending == id) else {
+            return;
+        };
+        let (_, options) = self.pending.swap_remove(place);
+        let Some(listener) = self.listener(id).filter(|listener| listener.is_pending()) else {
+            return;
+        };
+        let endpoint = listener.endpoint().clone();
+        let bound = match answer {
+            Err(error) => Err(Error::new(Syscall::Lookup, copy_of(error)).at(endpoint)),
+            Ok(found) => bind_first(found, endpoint, &options),
+        };
+        let is_bound = bound.is_ok();
+        self.with_listener(id, |listener, registration| match bound {
+            Ok(acceptor) => {
+                listener.begin(acceptor, None);
+                registration.want(Interest::READABLE);
+                registration.attend_soon();
+            }
+            Err(error) => listener.fail(error, registration),
+        });
+        if is_bound {
+            if let Err(error) = self.reactor.register(id.0) {
+                let error = Error::new(Syscall::Register, error);
+                self.with_listener(id, |listener, registration| {
+                    listener.fail(error, registration)
+                });
+            }
+        }
+    }
+
+    /// The failure of a server that never listened has been told: it ends.
+    pub(crate) fn listening_failed(&mut self, id: ServerId) {
+        self.with_listener(id, |listener, registration| listener.stop(registration));
+    }
+
+    /// Takes over a socket that listens already.
+    pub(crate) fn adopt_listener(
+        &mut self,
+        listener: std::net::TcpListener,
+        options: &ListenOptions,
+    ) -> Result<ServerId> {
+        let failed = |error| Error::new(Syscall::Listen, error);
+        let address = listener.local_addr().map_err(failed)?;
+        let acceptor = Acceptor::adopt_tcp(listener).map_err(failed)?;
+        self.serve(Listener::adopted(acceptor, address.into(), options))
+    }
+
+    /// Takes over a Unix socket that listens already. Its path is not removed with it.
+    #[cfg(unix)]
+    pub(crate) fn adopt_unix_listener(
+        &mut self,
+        listener: std::os::unix::net::UnixListener,
+        options: &ListenOptions,
+    ) -> Result<ServerId> {
+        let failed = |error| Error::new(Syscall::Listen, error);
+        let address = listener.local_addr().map_err(failed)?;
+        let path = address
+            .as_pathname()
+            .unwrap_or_else(|| Path::new(""))
+            .into();
+        let acceptor = Acceptor::adopt_unix(listener).map_err(failed)?;
+        self.serve(Listener::adopted(acceptor, Endpoint::Path(path), options))
+    }
+
+    fn serve(&mut self, listener: Listener) -> Result<ServerId> {
+        let endpoint = listener.endpoint().clone();
+        let resident = Resident::Listener(Box::new(listener));
+        let key = self
+            .reactor
+            .insert(resident, Interest::READABLE)
+            .map_err(|error| Error::new(Syscall::Listen, error).at(endpoint))?;
+        let id = ServerId(key);
+        self.with_listener(id, |_, registration| registration.attend_soon());
+        Ok(id)
+    }
+}
+
+fn binding(options: &ListenOptions) -> Binding {
+    Binding {
+        backlog: options.backlog,
+        ipv6_only: options.ipv6_only,
+        reuse_port: options.reuse_port,
+        no_delay: options.socket.no_delay,
+        keep_alive: options.socket.keep_alive.map(KeepAlive::times),
+    }
+}
+
+#[cfg(unix)]
+fn bind_path(path: &Path, options: &ListenOptions) -> io::Result<(Acceptor, Option<OwnedPath>)> {
+    let acceptor = Acceptor::bind_path(path, &binding(options))?;
+    let owned = OwnedPath::of(path);
+    if (options.readable_all || options.writable_all) && owned.is_some() {
+        Acceptor::open_path(path, options.readable_all, options.writable_all)?;
+    }
+    Ok((acceptor, owned))
+}
+
+#[cfg(not(unix))]
+fn bind_path(_: &Path, _: &ListenOptions) -> io::Result<(Acceptor, Option<OwnedPath>)> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+fn bind_first(found: &[IpAddr], endpoint: Endpoint, options: &ListenOptions) -> Result<Acceptor> {
+    let port = endpoint.port().unwrap_or(0);
+    let Some(first) = found.first() else {
+        let nothing = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        return Err(Error::new(Syscall::Lookup, nothing).at(endpoint));
+    };
+    let usable = found.iter().find(|address| !is_link_local(address));
+    let address = SocketAddr::new(*usable.unwrap_or(first), port);
+    let failed = |error| Error::new(Syscall::Listen, error).at(address.into());
+    if usable.is_none() {
+        return Err(failed(io::ErrorKind::InvalidInput.into()));
+    }
+    Acceptor::bind(address, &binding(options)).map_err(failed)
+}
+
+fn is_link_local(address: &IpAddr) -> bool {
+    match address {
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+        IpAddr::V4(_) => false,
+    }
+}
