@@ -19,6 +19,7 @@ pub use event_loop::{
 };
 pub use net::{
     Address, BlockList, CloseReason, ConnectOptions, Endpoint, Error, Family, Flow, IntoEndpoint,
-    KeepAlive, ListenOptions, Result, Server, ServerId, Socket, SocketId, SocketOptions, Sockets,
-    State, Syscall, TimerId, is_ip, is_ipv4, is_ipv6, parse_socket_address,
+    KeepAlive, ListenOptions, Resolver, Result, Server, ServerId, Socket, SocketId, SocketOptions,
+    Sockets, State, Syscall, SystemResolver, TimerId, is_ip, is_ipv4, is_ipv6,
+    parse_socket_address,
 };

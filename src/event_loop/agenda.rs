@@ -82,10 +82,6 @@ impl<S> Agenda<S> {
         self.held_timers > 0 || !self.deferred.is_empty()
     }
 
-    pub(super) fn timers(&self) -> usize {
-        self.timers.len()
-    }
-
     /// Arms a timer. The clock is read for it, as a turn's reading may be old by now and no timer may come early.
     pub(super) fn arm(&mut self, net: &mut Net, after: Duration, action: Action<S>) -> TimerId {
         let deadline = net.reactor.read_clock().checked_add(after);
@@ -144,7 +140,8 @@ impl<S> Agenda<S> {
             }
             return Some(timer.action);
         };
-        let deadline = net.reactor.now().checked_add(period);
+        // Other callbacks may have taken long since the turn's reading of the clock.
+        let deadline = net.reactor.read_clock().checked_add(period);
         timer.alarm = net.reactor.arm(deadline, id.0);
         Some(Action::Repeatedly(Some(call), period))
     }

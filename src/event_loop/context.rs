@@ -144,8 +144,28 @@ macro_rules! verbs {
                 Ok(id)
             }
 
-            /// Connects to `to` with a handler, whose `on_connect` comes when the connection is there; if it cannot be
-            /// made, `on_error` and `on_close` come instead. The socket can be written to at once.
+            /// [`serve_listener`](Self::serve_listener), for a Unix socket. Its path is not removed when the server closes.
+            ///
+            /// # Errors
+            ///
+            /// As [`serve_listener`](Self::serve_listener).
+            #[cfg(unix)]
+            pub fn serve_unix_listener(
+                &mut self,
+                listener: std::os::unix::net::UnixListener,
+                options: impl Into<ListenOptions>,
+                handler: impl ServerHandler<S> + 'static,
+            ) -> Result<ServerId> {
+                let (net, agenda) = self.parts();
+                let id = net.adopt_unix_listener(listener, &options.into())?;
+                agenda
+                    .installs
+                    .push((id.0, Occupant::Server(Box::new(handler))));
+                Ok(id)
+            }
+
+            /// Connects to `to`, an address, a name with a port or (on Unix) a path. The handler's `on_connect` comes when the
+            /// connection is there; if it cannot be made, `on_error` and `on_close` come instead. The socket can be written to at once.
             ///
             /// # Errors
             ///
@@ -192,6 +212,26 @@ macro_rules! verbs {
             ) -> Result<SocketId> {
                 let (net, agenda) = self.parts();
                 let id = net.adopt(stream, options)?;
+                agenda
+                    .installs
+                    .push((id.0, Occupant::Socket(Box::new(handler))));
+                Ok(id)
+            }
+
+            /// [`adopt`](Self::adopt), for a Unix socket.
+            ///
+            /// # Errors
+            ///
+            /// As [`adopt`](Self::adopt).
+            #[cfg(unix)]
+            pub fn adopt_unix(
+                &mut self,
+                stream: std::os::unix::net::UnixStream,
+                options: &SocketOptions,
+                handler: impl SocketHandler<S> + 'static,
+            ) -> Result<SocketId> {
+                let (net, agenda) = self.parts();
+                let id = net.adopt_unix(stream, options)?;
                 agenda
                     .installs
                     .push((id.0, Occupant::Socket(Box::new(handler))));

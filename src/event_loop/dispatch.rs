@@ -1,10 +1,12 @@
 //! From an event, which is a value, to the handler that it is for.
 
-use crate::net::{CloseReason, Error, Event, ServerEvent, ServerId, Socket, SocketId, Sockets};
+use crate::net::{
+    CloseReason, Error, Event, Notice, ServerEvent, ServerId, Socket, SocketId, Sockets,
+};
 use crate::reactor::Key;
 
 use super::agenda::Occupant;
-use super::handler::{Accepted, Dropped};
+use super::handler::{Accepted, Dropped, SocketHandler};
 use super::{Context, EventLoop, LoopContext};
 
 /// Whose callback is running. If it is still set when a turn begins, the callback has panicked.
@@ -55,12 +57,22 @@ impl<S> EventLoop<S> {
     pub(super) fn deliver(&mut self, shared: &mut S, key: Key, event: Event) {
         match event {
             Event::Server(event) => self.deliver_to_server(shared, ServerId(key), *event),
+            Event::Noticed => self.deliver_notices(shared, SocketId(key)),
             event => self.deliver_to_socket(shared, SocketId(key), event),
         }
     }
 
     fn deliver_to_server(&mut self, shared: &mut S, server: ServerId, event: ServerEvent) {
         match event {
+            ServerEvent::Listening => {
+                self.call_server(shared, server, |handler, cx| {
+                    handler.on_listening(cx, server)
+                });
+            }
+            ServerEvent::ListenFailed(error) => {
+                self.call_server(shared, server, |handler, cx| handler.on_error(cx, &error));
+                self.net.listening_failed(server);
+            }
             ServerEvent::Accepted { stream, peer } => {
                 if let Some(id) = self.net.admit(server, stream, peer) {
                     let accepted = Accepted {
@@ -110,13 +122,35 @@ impl<S> EventLoop<S> {
                 cx.socket.answer_end();
             }
             Event::TimedOut => handler.on_timeout(&mut cx),
-            Event::Server(_) => debug_assert!(false, "it is no socket's"),
+            Event::Noticed | Event::Server(_) | Event::AttemptEnded(_) | Event::AttemptIsSlow => {
+                debug_assert!(false, "these go elsewhere")
+            }
         }
         self.net.finish();
         self.calling = None;
         if !self.agenda.installs.is_empty() {
             self.install();
         }
+    }
+
+    /// Tells a socket what it has had noticed, one by one, as it may be destroyed by any.
+    fn deliver_notices(&mut self, shared: &mut S, id: SocketId) {
+        self.calling = Some(Calling::Socket(id));
+        self.net.focus(id.0);
+        while let Some(Occupant::Socket(handler)) = self.handlers.get_mut(id.0) {
+            let Some(notice) = self.net.next_notice(id) else {
+                break;
+            };
+            let mut cx = Context {
+                socket: Socket::new(&mut self.net, id),
+                shared,
+                agenda: &mut self.agenda,
+            };
+            tell_notice(handler.as_mut(), &mut cx, notice);
+        }
+        self.net.finish();
+        self.calling = None;
+        self.install();
     }
 
     /// Asks the server for the handler of a new connection, and gives that its first event.
@@ -184,8 +218,16 @@ impl<S> EventLoop<S> {
                 shared,
                 agenda: &mut self.agenda,
             };
-            if let Some(error) = error {
-                handler.on_error(&mut cx, &error);
+            while let Some(notice) = cx.socket.net_mut().next_notice(id) {
+                tell_notice(handler.as_mut(), &mut cx, notice);
+            }
+            if let Some(error) = &error {
+                handler.on_error(&mut cx, error);
+            }
+            while let Some(token) = cx.socket.net_mut().next_missed_mark(id) {
+                let closed = || Error::internal(Error::SOCKET_CLOSED, "the socket was closed");
+                let why = error.clone().unwrap_or_else(closed);
+                handler.on_sent(&mut cx, token, Err(&why));
             }
             handler.on_close(&mut cx, reason);
         }
@@ -208,5 +250,20 @@ impl<S> EventLoop<S> {
         self.calling = None;
         self.install();
         self.forget(id.0);
+    }
+}
+
+fn tell_notice<S>(handler: &mut dyn SocketHandler<S>, cx: &mut Context<'_, S>, notice: Notice) {
+    match notice {
+        Notice::LookedUp(found) => {
+            let host = cx.socket.host().unwrap_or_default();
+            handler.on_lookup(cx, &host, found.as_ref().copied());
+        }
+        Notice::AttemptBegun(address) => handler.on_connection_attempt(cx, address),
+        Notice::AttemptFailed(address, error) => {
+            handler.on_connection_attempt_failed(cx, address, &error);
+        }
+        Notice::AttemptIsSlow(address) => handler.on_connection_attempt_timeout(cx, address),
+        Notice::Sent(token) => handler.on_sent(cx, token, Ok(())),
     }
 }

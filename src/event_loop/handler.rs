@@ -1,6 +1,6 @@
 //! What users write: the behaviour of a socket, and of a server.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::net::{CloseReason, Error, ServerId, SocketId};
 
@@ -12,7 +12,8 @@ use super::{Context, LoopContext};
 /// never within another callback. A handler may therefore do anything to any socket, itself included. For each
 /// socket they come in this order, which is Node's:
 ///
-/// `on_connect` (`on_data` | `on_drain` | `on_timeout`)* `on_end`? (`on_drain` | `on_timeout`)* `on_error`? `on_close`
+/// `on_lookup`* `on_connection_attempt…`* `on_connect` (`on_data` | `on_drain` | `on_sent` | `on_timeout`)* `on_end`?
+/// (`on_drain` | `on_sent` | `on_timeout`)* `on_error`? `on_sent`* `on_close`
 ///
 /// A connect that fails goes straight to `on_error` and `on_close`; `on_timeout` may come before `on_connect` too.
 ///
@@ -36,6 +37,34 @@ use super::{Context, LoopContext};
 /// }
 /// ```
 pub trait SocketHandler<S = ()> {
+    /// The name that is being connected to has led to an address, or to none: once for every address that was found,
+    /// before any is tried. Not called for what needs no lookup.
+    fn on_lookup(&mut self, cx: &mut Context<'_, S>, host: &str, found: Result<IpAddr, &Error>) {
+        let _ = (cx, host, found);
+    }
+
+    /// An address is being connected to; Node's `connectionAttempt`.
+    fn on_connection_attempt(&mut self, cx: &mut Context<'_, S>, address: SocketAddr) {
+        let _ = (cx, address);
+    }
+
+    /// An address could not be connected to; Node's `connectionAttemptFailed`. If it was the last one, `on_error`
+    /// follows.
+    fn on_connection_attempt_failed(
+        &mut self,
+        cx: &mut Context<'_, S>,
+        address: SocketAddr,
+        error: &Error,
+    ) {
+        let _ = (cx, address, error);
+    }
+
+    /// An address has not answered within [`attempt_delay`](crate::ConnectOptions::attempt_delay), so that the next
+    /// one is tried. Node's `connectionAttemptTimeout`, but the attempt goes on, and may still be the one.
+    fn on_connection_attempt_timeout(&mut self, cx: &mut Context<'_, S>, address: SocketAddr) {
+        let _ = (cx, address);
+    }
+
     /// The connection is there: first of all for a socket that connects, and directly after
     /// [`on_connection`](ServerHandler::on_connection) for one that was accepted. What was written before goes out
     /// ahead of what is written here.
@@ -51,6 +80,13 @@ pub trait SocketHandler<S = ()> {
     /// once for all writes that did. Not called any more once this side has ended.
     fn on_drain(&mut self, cx: &mut Context<'_, S>) {
         let _ = cx;
+    }
+
+    /// What was written until [`notify_when_sent`](crate::Socket::notify_when_sent) was called with `token` is with the
+    /// kernel, or never will be (`Err`: the socket's error, or ERR_SOCKET_CLOSED). Each token comes once, in the order
+    /// of the calls, and before `on_close`.
+    fn on_sent(&mut self, cx: &mut Context<'_, S>, token: u64, sent: Result<(), &Error>) {
+        let _ = (cx, token, sent);
     }
 
     /// The peer has ended, and all that it sent was delivered. Writing is still allowed. When the call returns, this
@@ -82,6 +118,26 @@ pub trait SocketHandler<S = ()> {
 }
 
 impl<S, H: SocketHandler<S> + ?Sized> SocketHandler<S> for Box<H> {
+    fn on_lookup(&mut self, cx: &mut Context<'_, S>, host: &str, found: Result<IpAddr, &Error>) {
+        (**self).on_lookup(cx, host, found);
+    }
+    fn on_connection_attempt(&mut self, cx: &mut Context<'_, S>, address: SocketAddr) {
+        (**self).on_connection_attempt(cx, address);
+    }
+    fn on_connection_attempt_failed(
+        &mut self,
+        cx: &mut Context<'_, S>,
+        address: SocketAddr,
+        error: &Error,
+    ) {
+        (**self).on_connection_attempt_failed(cx, address, error);
+    }
+    fn on_connection_attempt_timeout(&mut self, cx: &mut Context<'_, S>, address: SocketAddr) {
+        (**self).on_connection_attempt_timeout(cx, address);
+    }
+    fn on_sent(&mut self, cx: &mut Context<'_, S>, token: u64, sent: Result<(), &Error>) {
+        (**self).on_sent(cx, token, sent);
+    }
     fn on_connect(&mut self, cx: &mut Context<'_, S>) {
         (**self).on_connect(cx);
     }
@@ -110,6 +166,12 @@ impl<S, H: SocketHandler<S> + ?Sized> SocketHandler<S> for Box<H> {
 ///
 /// The methods are called by the loop alone, as those of [`SocketHandler`].
 pub trait ServerHandler<S = ()> {
+    /// The server listens, and its address can be asked. It comes in the turn after the call that made the server, or
+    /// after the lookup of the name that it listens on.
+    fn on_listening(&mut self, cx: &mut LoopContext<'_, S>, server: ServerId) {
+        let _ = (cx, server);
+    }
+
     /// A connection was accepted: answers with its handler, or with `None` to refuse it, which closes it without
     /// another word. It already has its id and its options, and can be written to or destroyed here; it comes before
     /// every event of the socket. Its `on_connect` follows.
@@ -125,7 +187,7 @@ pub trait ServerHandler<S = ()> {
         let _ = (cx, dropped);
     }
 
-    /// Accepting failed. When the process has run out of descriptors (EMFILE), the server tries again by itself, in
+    /// Accepting failed, or listening on a name did, in which case the server ends. When the process has run out of descriptors (EMFILE), the server tries again by itself, in
     /// growing intervals and whenever a socket of the loop closes, and this is called once for the whole episode. An
     /// error that does not pass ends the listening; the connections stay, and `on_close` follows the last of them.
     fn on_error(&mut self, cx: &mut LoopContext<'_, S>, error: &Error) {

@@ -104,7 +104,7 @@ impl<S> EventLoop<S> {
     /// What the system says if it has no selector or no descriptor to give, such as EMFILE.
     pub fn new() -> Result<Self> {
         let net = Net::new(EVENTS_A_POLL)?;
-        let mailbox = Arc::new(Mailbox::new(net.reactor.waker()?));
+        let mailbox = Arc::new(Mailbox::new(net.waker()));
         Ok(Self {
             net,
             handlers: Beside::new(),
@@ -117,23 +117,31 @@ impl<S> EventLoop<S> {
     }
 
     fn parts(&mut self) -> (&mut Net, &mut Agenda<S>) {
+        self.net.reactor.refresh_now();
         (&mut self.net, &mut self.agenda)
+    }
+
+    /// The net, for a host that has done other things since the last turn: what is counted from now on is not counted
+    /// from then.
+    fn net_now(&mut self) -> &mut Net {
+        self.net.reactor.refresh_now();
+        &mut self.net
     }
 
     /// The socket `id`; a view that does nothing if it is gone. What is written through it leaves in the next turn,
     /// or with [`flush`](Self::flush).
     pub fn socket(&mut self, id: SocketId) -> Socket<'_> {
-        Socket::new(&mut self.net, id)
+        Socket::new(self.net_now(), id)
     }
 
     /// The server `id`; a view that does nothing if it is gone.
     pub fn server(&mut self, id: ServerId) -> Server<'_> {
-        Server::new(&mut self.net, id)
+        Server::new(self.net_now(), id)
     }
 
     /// All sockets and servers.
     pub fn sockets(&mut self) -> Sockets<'_> {
-        Sockets::new(&mut self.net)
+        Sockets::new(self.net_now())
     }
 
     /// Sends what was written since the last turn, so that it leaves before the host goes on: at the end of a game's
@@ -143,7 +151,7 @@ impl<S> EventLoop<S> {
     ///
     /// None now. What goes wrong with a socket is the socket's own event.
     pub fn flush(&mut self) -> Result<()> {
-        self.net.flush();
+        self.net_now().flush();
         Ok(())
     }
 

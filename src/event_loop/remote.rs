@@ -18,31 +18,38 @@ const CAPACITY: usize = 65_536;
 
 /// Where posts lie until the loop takes them.
 pub(super) struct Mailbox<S> {
-    posts: Mutex<VecDeque<Post<S>>>,
+    inbox: Mutex<Inbox<S>>,
     /// Whether the loop has been told since it last looked: of many posts only the first has to wake it.
     is_awake: AtomicBool,
     is_stopping: AtomicBool,
-    is_closed: AtomicBool,
     /// How many [`Hold`]s are alive.
     holds: AtomicUsize,
-    waker: Waker,
+}
+
+/// What lies under the lock.
+struct Inbox<S> {
+    posts: VecDeque<Post<S>>,
+    /// Invariant: `Some` exactly as long as the loop is there. It has a descriptor, which must go with the loop even
+    /// if a [`Remote`] outlives it.
+    waker: Option<Waker>,
 }
 
 impl<S> Mailbox<S> {
     pub(super) fn new(waker: Waker) -> Self {
         Self {
-            posts: Mutex::new(VecDeque::new()),
+            inbox: Mutex::new(Inbox {
+                posts: VecDeque::new(),
+                waker: Some(waker),
+            }),
             is_awake: AtomicBool::new(false),
             is_stopping: AtomicBool::new(false),
-            is_closed: AtomicBool::new(false),
             holds: AtomicUsize::new(0),
-            waker,
         }
     }
 
-    fn posts(&self) -> MutexGuard<'_, VecDeque<Post<S>>> {
+    fn inbox(&self) -> MutexGuard<'_, Inbox<S>> {
         // Nothing is left half done by a panic here, as only whole posts are pushed and popped.
-        self.posts.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether something was said since the last [`take`](Self::take).
@@ -60,21 +67,23 @@ impl<S> Mailbox<S> {
     pub(super) fn take(&self, most: usize, into: &mut VecDeque<Post<S>>) -> bool {
         // Before the queue is looked at: a post that comes just after the look must find the loop asleep.
         self.is_awake.store(false, Ordering::Release);
-        let mut posts = self.posts();
-        let count = most.min(posts.len());
-        into.extend(posts.drain(..count));
-        if !posts.is_empty() {
+        let mut inbox = self.inbox();
+        let count = most.min(inbox.posts.len());
+        into.extend(inbox.posts.drain(..count));
+        if !inbox.posts.is_empty() {
             self.is_awake.store(true, Ordering::Release);
         }
-        drop(posts);
+        drop(inbox);
         self.is_stopping.swap(false, Ordering::AcqRel)
     }
 
     /// The loop is gone: nothing is taken any more.
     pub(super) fn close(&self) {
-        self.is_closed.store(true, Ordering::Release);
-        // Outside of the lock, as what is dropped here is other people's.
-        let posts = std::mem::take(&mut *self.posts());
+        let mut inbox = self.inbox();
+        inbox.waker = None;
+        let posts = std::mem::take(&mut inbox.posts);
+        // What is dropped now is other people's, and may post.
+        drop(inbox);
         drop(posts);
     }
 
@@ -82,7 +91,9 @@ impl<S> Mailbox<S> {
         if self.is_awake.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        self.waker.wake()?;
+        if let Some(waker) = &self.inbox().waker {
+            waker.wake()?;
+        }
         Ok(())
     }
 }
@@ -128,17 +139,17 @@ impl<S> Remote<S> {
     /// Also what the system says of waking (`write(2)` on an eventfd).
     pub fn post(&self, call: impl FnOnce(&mut LoopContext<'_, S>) + Send + 'static) -> Result<()> {
         let call: Post<S> = Box::new(call);
-        let mut posts = self.mailbox.posts();
+        let mut inbox = self.mailbox.inbox();
         // Looked at under the lock, so that `close` finds every post that was let in.
-        if self.mailbox.is_closed.load(Ordering::Acquire) {
+        if inbox.waker.is_none() {
             return Err(Error::internal(Error::LOOP_CLOSED, "the loop is gone"));
         }
-        if posts.len() >= CAPACITY {
+        if inbox.posts.len() >= CAPACITY {
             let full = format!("{CAPACITY} posts wait already; the loop cannot keep up");
             return Err(Error::internal(Error::MAILBOX_FULL, full));
         }
-        posts.push_back(call);
-        drop(posts);
+        inbox.posts.push_back(call);
+        drop(inbox);
         self.mailbox.wake()
     }
 
@@ -180,7 +191,7 @@ impl<S> fmt::Debug for Remote<S> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Remote")
-            .field("is_closed", &self.mailbox.is_closed)
+            .field("is_closed", &self.mailbox.inbox().waker.is_none())
             .finish_non_exhaustive()
     }
 }

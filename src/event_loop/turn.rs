@@ -21,8 +21,21 @@ impl<S> EventLoop<S> {
     ///
     /// Only if polling itself fails. What goes wrong with a socket is the socket's own event.
     pub fn run(&mut self, shared: &mut S) -> Result<()> {
-        while !self.take_stop() && self.is_alive() {
-            self.turn(shared, Wait::Forever, Budget::UNLIMITED)?;
+        if self.take_stop() {
+            return Ok(());
+        }
+        while self.is_alive() {
+            // Asked after the deferred calls: the last of them may have been all that was left.
+            let wait = |event_loop: &Self| {
+                if event_loop.is_alive() {
+                    Wait::Forever
+                } else {
+                    Wait::No
+                }
+            };
+            if self.make_turn(shared, wait, Budget::UNLIMITED)?.stopped {
+                break;
+            }
         }
         Ok(())
     }
@@ -37,8 +50,8 @@ impl<S> EventLoop<S> {
     /// As [`run`](Self::run).
     pub fn run_until(&mut self, shared: &mut S, deadline: Instant) -> Result<()> {
         loop {
-            self.turn(shared, Wait::Until(deadline), Budget::UNLIMITED)?;
-            if self.take_stop() || self.net.reactor.read_clock() >= deadline {
+            let turn = self.turn(shared, Wait::Until(deadline), Budget::UNLIMITED)?;
+            if turn.stopped || self.net.reactor.read_clock() >= deadline {
                 return Ok(());
             }
         }
@@ -57,13 +70,23 @@ impl<S> EventLoop<S> {
     ///
     /// As [`run`](Self::run).
     pub fn turn(&mut self, shared: &mut S, wait: Wait, budget: Budget) -> Result<Turn> {
+        self.make_turn(shared, |_| wait, budget)
+    }
+
+    fn make_turn(
+        &mut self,
+        shared: &mut S,
+        wait: impl FnOnce(&Self) -> Wait,
+        budget: Budget,
+    ) -> Result<Turn> {
         let mut turn = Turn::default();
         self.recover();
         self.net.reactor.refresh_now();
         self.make_deferred_calls(shared, &mut turn);
         self.net.flush();
-        self.poll(wait)?;
+        self.poll(wait(self))?;
         self.net.reactor.refresh_now();
+        self.net.take_answers();
         self.make_posts(shared, &mut turn);
         self.serve_ready(shared, budget, &mut turn);
         self.net.flush();
@@ -72,6 +95,8 @@ impl<S> EventLoop<S> {
         self.tell_closes(shared, &mut turn);
         turn.more = self.has_queued();
         turn.alive = self.is_alive();
+        // Told once: later turns of a host that goes on all the same wait as ever.
+        turn.stopped = self.take_stop();
         Ok(turn)
     }
 
@@ -130,7 +155,7 @@ impl<S> EventLoop<S> {
 
     fn fire_timers(&mut self, shared: &mut S, turn: &mut Turn) {
         self.net.reactor.advance();
-        while let Some(elapsed) = self.net.reactor.next_elapsed() {
+        while let Some(elapsed) = self.net.next_elapsed() {
             turn.timers += 1;
             match elapsed {
                 Elapsed::Source(key, event) => self.deliver(shared, key, event),

@@ -64,4 +64,7 @@ pub struct Turn {
     pub more: bool,
     /// Something is left that keeps the loop going.
     pub alive: bool,
+    /// [`stop`](crate::EventLoop::stop) was called, before the turn or in it. `run` returns then; a host that turns by
+    /// itself may go on.
+    pub stopped: bool,
 }
