@@ -11,6 +11,8 @@ use mio::net::TcpListener;
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
+#[cfg(feature = "simulation")]
+use super::simulated;
 use super::stream::{KeepAliveTimes, Stream, keep_alive};
 
 /// What is set on a listening socket before it listens.
@@ -36,6 +38,9 @@ pub(crate) enum Acceptor {
     /// On a Unix domain path.
     #[cfg(unix)]
     Unix(mio::net::UnixListener),
+    /// On an address of a simulated network.
+    #[cfg(feature = "simulation")]
+    Simulated(simulated::Acceptor),
 }
 
 impl Acceptor {
@@ -116,6 +121,10 @@ impl Acceptor {
                 Self::Unix(listener) => listener
                     .accept()
                     .map(|(stream, _)| (Stream::Unix(stream), None)),
+                #[cfg(feature = "simulation")]
+                Self::Simulated(acceptor) => acceptor
+                    .accept()
+                    .map(|(stream, peer)| (Stream::Simulated(stream), Some(peer))),
             };
             match accepted {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -135,6 +144,8 @@ impl Acceptor {
             Self::Tcp(listener) => listener.local_addr().map(Some),
             #[cfg(unix)]
             Self::Unix(_) => Ok(None),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(acceptor) => Ok(acceptor.local_address()),
         }
     }
 }
@@ -150,6 +161,8 @@ impl Source for Acceptor {
             Self::Tcp(listener) => listener.register(registry, token, interests),
             #[cfg(unix)]
             Self::Unix(listener) => listener.register(registry, token, interests),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(acceptor) => acceptor.register(registry, token, interests),
         }
     }
 
@@ -163,6 +176,8 @@ impl Source for Acceptor {
             Self::Tcp(listener) => listener.reregister(registry, token, interests),
             #[cfg(unix)]
             Self::Unix(listener) => listener.reregister(registry, token, interests),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(acceptor) => acceptor.reregister(registry, token, interests),
         }
     }
 
@@ -171,6 +186,8 @@ impl Source for Acceptor {
             Self::Tcp(listener) => listener.deregister(registry),
             #[cfg(unix)]
             Self::Unix(listener) => listener.deregister(registry),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(acceptor) => acceptor.deregister(registry),
         }
     }
 }
@@ -226,6 +243,10 @@ impl Reserve {
     /// Uses the reserve to accept one connection from `acceptor` and to reset it, and takes the reserve back.
     /// Says whether a connection was refused that way.
     pub(crate) fn refuse_one(&mut self, acceptor: &Acceptor) -> bool {
+        #[cfg(feature = "simulation")]
+        if let Acceptor::Simulated(acceptor) = acceptor {
+            return acceptor.refuse_one();
+        }
         if self.0.take().is_none() {
             // Somebody else took the descriptor in an earlier episode; there may be one again.
             self.0 = Self::open();

@@ -29,8 +29,9 @@ pub(crate) type Answer = (Ticket, io::Result<Vec<IpAddr>>);
 /// Lookups that are waiting, under way, or answered.
 pub(crate) struct Lookups {
     shared: Arc<Shared>,
-    waker: Waker,
     next_ticket: Ticket,
+    /// Questions are answered where they are asked, as a simulation has no other threads.
+    is_inline: bool,
 }
 
 struct Shared {
@@ -38,27 +39,41 @@ struct Shared {
     work: Condvar,
 }
 
-#[derive(Default)]
 struct State {
     waiting: VecDeque<(Ticket, Job)>,
     answers: VecDeque<Answer>,
     threads: usize,
     /// Invariant: how many of the threads wait for work.
     idle: usize,
-    /// The loop is gone: threads end as soon as they look.
-    is_closed: bool,
+    /// Invariant: `Some` as long as the loop is there; threads end as soon as they see that it is not. It has a
+    /// descriptor, which must go with the loop even if a thread is stuck.
+    waker: Option<Waker>,
 }
 
 impl Lookups {
     pub(crate) fn new(waker: Waker) -> Self {
         Self {
             shared: Arc::new(Shared {
-                state: Mutex::default(),
+                state: Mutex::new(State {
+                    waiting: VecDeque::new(),
+                    answers: VecDeque::new(),
+                    threads: 0,
+                    idle: 0,
+                    waker: Some(waker),
+                }),
                 work: Condvar::new(),
             }),
-            waker,
             next_ticket: 0,
+            is_inline: false,
         }
+    }
+
+    /// Lookups that are done at once, by whoever asks. The answer comes no sooner than from a thread.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn inline(waker: Waker) -> Self {
+        let mut lookups = Self::new(waker);
+        lookups.is_inline = true;
+        lookups
     }
 
     /// Asks a question. The answer comes with [`next_answer`](Self::next_answer), after the loop was woken.
@@ -69,6 +84,11 @@ impl Lookups {
     /// had at all.
     pub(crate) fn ask(&mut self, job: Job) -> io::Result<Ticket> {
         let ticket = self.next_ticket;
+        if self.is_inline {
+            self.next_ticket += 1;
+            drop(self.shared.answer(ticket, job));
+            return Ok(ticket);
+        }
         let mut state = self.shared.lock();
         if state.waiting.len() >= MOST_WAITING {
             return Err(io::Error::new(
@@ -92,16 +112,15 @@ impl Lookups {
     }
 
     /// The next answer, of those that are there. One whose question was given up on comes too.
-    pub(crate) fn next_answer(&mut self) -> Option<Answer> {
+    pub(crate) fn next_answer(&self) -> Option<Answer> {
         self.shared.lock().answers.pop_front()
     }
 
     fn start_thread(&self) -> io::Result<()> {
         let shared = Arc::clone(&self.shared);
-        let waker = self.waker.clone();
         thread::Builder::new()
             .name("netloop lookup".into())
-            .spawn(move || shared.work(&waker))?;
+            .spawn(move || shared.work())?;
         Ok(())
     }
 }
@@ -110,7 +129,7 @@ impl Drop for Lookups {
     /// Nobody is waited for: a thread that is stuck in a lookup ends when that does, or with the process.
     fn drop(&mut self) {
         let mut state = self.shared.lock();
-        state.is_closed = true;
+        state.waker = None;
         state.waiting.clear();
         drop(state);
         self.shared.work.notify_all();
@@ -123,11 +142,24 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Does `job`, which may panic, and lays its answer out for the loop.
+    fn answer(&self, ticket: Ticket, job: Job) -> MutexGuard<'_, State> {
+        let answer = catch_unwind(AssertUnwindSafe(job))
+            .unwrap_or_else(|_| Err(io::Error::other("the resolver panicked")));
+        let mut state = self.lock();
+        state.answers.push_back((ticket, answer));
+        if let Some(waker) = &state.waker {
+            // A loop that cannot be woken finds the answer in its next turn.
+            let _ = waker.wake();
+        }
+        state
+    }
+
     /// The life of a thread.
-    fn work(&self, waker: &Waker) {
+    fn work(&self) {
         let mut state = self.lock();
         loop {
-            if state.is_closed {
+            if state.waker.is_none() {
                 return;
             }
             let Some((ticket, job)) = state.waiting.pop_front() else {
@@ -140,12 +172,7 @@ impl Shared {
                 continue;
             };
             drop(state);
-            let answer = catch_unwind(AssertUnwindSafe(job))
-                .unwrap_or_else(|_| Err(io::Error::other("the resolver panicked")));
-            state = self.lock();
-            state.answers.push_back((ticket, answer));
-            // A loop that cannot be woken is gone.
-            let _ = waker.wake();
+            state = self.answer(ticket, job);
         }
     }
 }

@@ -7,13 +7,17 @@
 
 mod acceptor;
 mod lookup;
+mod opening;
 mod selector;
+#[cfg(feature = "simulation")]
+pub(crate) mod simulated;
 mod stream;
 
 pub(crate) use acceptor::{Acceptor, Binding, OwnedPath, Reserve};
 pub(crate) use lookup::{Job, Lookups, Ticket};
 pub(crate) use selector::{Selector, Waker};
 pub(crate) use stream::{ConnectStep, KeepAliveTimes, Stream};
+pub(crate) use opening::System;
 
 /// Whether a read or write that moved less than it could proves that the kernel has no more for now.
 ///

@@ -9,101 +9,192 @@ use mio::{Events, Poll, Token};
 
 use crate::readiness::Readiness;
 
+#[cfg(feature = "simulation")]
+use super::simulated;
+
 /// The token under which the waker reports. No slot's token can be equal to it.
 const WAKER: Token = Token(usize::MAX);
 
 /// How the loop waits: a kernel selector with the batch that it filled last.
 #[derive(Debug)]
-pub(crate) struct Selector {
-    poll: Poll,
-    events: Events,
+pub(crate) enum Selector {
+    /// The operating system's.
+    Kernel {
+        /// What is waited on.
+        poll: Poll,
+        /// What it has said last.
+        events: Events,
+    },
+    /// That of a machine in a simulated network.
+    #[cfg(feature = "simulation")]
+    Simulated(simulated::Selector),
 }
 
 impl Selector {
     /// Opens a selector that fetches at most `capacity` events in one call. The kernel keeps the rest.
     pub(crate) fn new(capacity: usize) -> io::Result<Self> {
-        Ok(Self {
+        Ok(Self::Kernel {
             poll: Poll::new()?,
             events: Events::with_capacity(capacity),
         })
     }
 
+    /// How many events it fetches at most in one call.
+    pub(crate) fn capacity(&self) -> usize {
+        match self {
+            Self::Kernel { events, .. } => events.capacity(),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(selector) => selector.capacity(),
+        }
+    }
+
     /// Reads the monotonic clock.
+    #[inline]
     pub(crate) fn now(&self) -> Instant {
-        Instant::now()
+        match self {
+            Self::Kernel { .. } => Instant::now(),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(selector) => selector.now(),
+        }
     }
 
     /// A handle with which any thread ends a wait. One selector has exactly one (mio's rule).
     pub(crate) fn waker(&self) -> io::Result<Waker> {
-        let waker = mio::Waker::new(self.poll.registry(), WAKER)?;
-        Ok(Waker(Arc::new(waker)))
+        match self {
+            Self::Kernel { poll, .. } => {
+                let waker = mio::Waker::new(poll.registry(), WAKER)?;
+                Ok(Waker::Kernel(Arc::new(waker)))
+            }
+            #[cfg(feature = "simulation")]
+            Self::Simulated(selector) => Ok(Waker::Simulated(selector.waker())),
+        }
     }
 
     /// Registers `source` for both directions, once for its whole life: what is wanted of it is kept by the
     /// reactor, so that `epoll_ctl(MOD)` is never called (`DESIGN` decision 1).
     pub(crate) fn register(&self, source: &mut dyn Source, token: usize) -> io::Result<()> {
-        let both = mio::Interest::READABLE | mio::Interest::WRITABLE;
-        source.register(self.poll.registry(), Token(token), both)
+        match self {
+            Self::Kernel { poll, .. } => {
+                let both = mio::Interest::READABLE | mio::Interest::WRITABLE;
+                source.register(poll.registry(), Token(token), both)
+            }
+            #[cfg(feature = "simulation")]
+            Self::Simulated(selector) => selector.register(source, token),
+        }
     }
 
     /// Asks for a fresh edge if `source` is still ready. Only for descriptors that may not be read to the end
     /// because a read could block, such as a terminal that is shared with a shell.
     pub(crate) fn rearm(&self, source: &mut dyn Source, token: usize) -> io::Result<()> {
-        let both = mio::Interest::READABLE | mio::Interest::WRITABLE;
-        source.reregister(self.poll.registry(), Token(token), both)
+        match self {
+            Self::Kernel { poll, .. } => {
+                let both = mio::Interest::READABLE | mio::Interest::WRITABLE;
+                source.reregister(poll.registry(), Token(token), both)
+            }
+            #[cfg(feature = "simulation")]
+            Self::Simulated(selector) => selector.rearm(source, token),
+        }
     }
 
     /// Takes `source` out. It must happen before its descriptor is closed: a duplicate of the descriptor in
     /// another process would keep delivering its events to us otherwise.
     pub(crate) fn deregister(&self, source: &mut dyn Source) -> io::Result<()> {
-        source.deregister(self.poll.registry())
+        match self {
+            Self::Kernel { poll, .. } => source.deregister(poll.registry()),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(selector) => selector.deregister(source),
+        }
     }
 
     /// Waits until something is ready or `timeout` has passed since `asked_at`; `None` waits without end.
     /// A signal does not end the wait: it goes on with what is left of the time.
     pub(crate) fn poll(&mut self, timeout: Option<Duration>, asked_at: Instant) -> io::Result<()> {
-        let mut left = timeout;
-        loop {
-            match self.poll.poll(&mut self.events, left) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                    left = timeout.map(|timeout| timeout.saturating_sub(asked_at.elapsed()));
+        match self {
+            Self::Kernel { poll, events } => {
+                let mut left = timeout;
+                loop {
+                    match poll.poll(events, left) {
+                        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                            left =
+                                timeout.map(|timeout| timeout.saturating_sub(asked_at.elapsed()));
+                        }
+                        done => return done,
+                    }
                 }
-                done => return done,
             }
+            #[cfg(feature = "simulation")]
+            Self::Simulated(selector) => selector.poll(timeout),
         }
     }
 
     /// Hands out the last batch as plain values: a slot's token with what the kernel said of it. The waker's own
     /// event is left out, as ending the wait was all it had to do.
-    pub(crate) fn batch(&self) -> impl Iterator<Item = (usize, Readiness)> + '_ {
-        self.events
-            .iter()
-            .filter(|event| event.token() != WAKER)
-            .map(|event| (event.token().0, readiness_of(event)))
-    }
-
-    /// Whether the last wait was ended by the waker, among other things.
-    #[cfg(test)]
-    pub(crate) fn was_woken(&self) -> bool {
-        self.events.iter().any(|event| event.token() == WAKER)
+    #[inline]
+    pub(crate) fn batch(&self) -> Batch<'_> {
+        match self {
+            Self::Kernel { events, .. } => Batch::Kernel(events.iter()),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(selector) => Batch::Simulated(selector.batch().iter()),
+        }
     }
 
     /// The descriptor that becomes readable when the kernel has news, for a host that waits on our behalf.
     #[cfg(unix)]
     pub(crate) fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         use std::os::fd::AsFd;
-        self.poll.registry().as_fd()
+        match self {
+            Self::Kernel { poll, .. } => poll.registry().as_fd(),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(selector) => selector.as_fd(),
+        }
+    }
+}
+
+/// The events of one wait.
+pub(crate) enum Batch<'a> {
+    /// As the kernel gave them.
+    Kernel(mio::event::Iter<'a>),
+    /// As a simulation gave them.
+    #[cfg(feature = "simulation")]
+    Simulated(std::slice::Iter<'a, (usize, Readiness)>),
+}
+
+impl Iterator for Batch<'_> {
+    type Item = (usize, Readiness);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Kernel(events) => events
+                .find(|event| event.token() != WAKER)
+                .map(|event| (event.token().0, readiness_of(event))),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(events) => events.next().copied(),
+        }
     }
 }
 
 /// Ends the wait of the selector that made it, from any thread.
 #[derive(Clone, Debug)]
-pub(crate) struct Waker(Arc<mio::Waker>);
+pub(crate) enum Waker {
+    /// Of the kernel's selector.
+    Kernel(Arc<mio::Waker>),
+    /// Of a simulated one.
+    #[cfg(feature = "simulation")]
+    Simulated(simulated::Waker),
+}
 
 impl Waker {
     /// Ends the wait under way, or the next one if there is none: a wake is never lost.
     pub(crate) fn wake(&self) -> io::Result<()> {
-        self.0.wake()
+        match self {
+            Self::Kernel(waker) => waker.wake(),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(waker) => {
+                waker.wake();
+                Ok(())
+            }
+        }
     }
 }
 

@@ -9,6 +9,10 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 
+use super::SHORT_TRANSFER_DRAINS;
+#[cfg(feature = "simulation")]
+use super::simulated;
+
 /// A send to a peer that has gone must be an error and not SIGPIPE: a host in C or C++ may have left that signal
 /// at its default, which ends the process (std protects `write` but not `write_vectored`).
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -54,6 +58,9 @@ pub(crate) enum Stream {
     /// Something that can only be read, such as standard input.
     #[cfg(unix)]
     Input(Input),
+    /// A socket of a simulated network.
+    #[cfg(feature = "simulation")]
+    Simulated(simulated::Stream),
 }
 
 impl Stream {
@@ -111,13 +118,13 @@ impl Stream {
         Ok(Self::Unix(mio::net::UnixStream::from_std(stream)))
     }
 
-    /// Takes over a descriptor that is only read.
+    /// Reads a duplicate of `descriptor`.
     #[cfg(unix)]
-    pub(crate) fn adopt_input(descriptor: std::os::fd::OwnedFd) -> Self {
-        Self::Input(Input {
-            file: descriptor.into(),
+    pub(crate) fn adopt_input(descriptor: std::os::fd::BorrowedFd<'_>) -> io::Result<Self> {
+        Ok(Self::Input(Input {
+            file: descriptor.try_clone_to_owned()?.into(),
             pollable: true,
-        })
+        }))
     }
 
     /// Asks, once the socket has become writable, how the connect went: `Ok(true)` it is there, `Ok(false)` the
@@ -147,6 +154,8 @@ impl Stream {
             }
             #[cfg(unix)]
             Self::Input(_) => Ok(true),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(stream) => stream.finish_connecting(),
         }
     }
 
@@ -161,6 +170,8 @@ impl Stream {
                 Self::Unix(stream) => stream.read(buffer),
                 #[cfg(unix)]
                 Self::Input(input) => input.file.read(buffer),
+                #[cfg(feature = "simulation")]
+                Self::Simulated(stream) => stream.read(buffer),
             };
             match read {
                 Ok(read) => return Ok(read),
@@ -181,6 +192,8 @@ impl Stream {
                 Self::Unix(stream) => stream.try_io(|| send(&SockRef::from(stream), slices)),
                 #[cfg(unix)]
                 Self::Input(_) => Err(io::ErrorKind::BrokenPipe.into()),
+                #[cfg(feature = "simulation")]
+                Self::Simulated(stream) => stream.write(slices),
             };
             match written {
                 Ok(written) => return Ok(written),
@@ -198,6 +211,8 @@ impl Stream {
             Self::Unix(stream) => stream.shutdown(std::net::Shutdown::Write),
             #[cfg(unix)]
             Self::Input(_) => Ok(()),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(stream) => stream.shutdown_write(),
         };
         match done {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
@@ -213,6 +228,8 @@ impl Stream {
             Self::Unix(stream) => stream.take_error(),
             #[cfg(unix)]
             Self::Input(_) => Ok(None),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(stream) => Ok(stream.take_error()),
         };
         error.unwrap_or_else(Some)
     }
@@ -223,6 +240,11 @@ impl Stream {
             Self::Tcp(stream) => SockRef::from(stream).set_linger(Some(Duration::ZERO)),
             #[cfg(unix)]
             Self::Unix(_) | Self::Input(_) => Err(io::ErrorKind::Unsupported.into()),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(stream) => {
+                stream.reset_on_close();
+                Ok(())
+            }
         }
     }
 
@@ -232,6 +254,8 @@ impl Stream {
             Self::Tcp(stream) => stream.local_addr().map(Some),
             #[cfg(unix)]
             Self::Unix(_) | Self::Input(_) => Ok(None),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(stream) => Ok(stream.local_address()),
         }
     }
 
@@ -241,6 +265,8 @@ impl Stream {
             Self::Tcp(stream) => stream.peer_addr().map(Some),
             #[cfg(unix)]
             Self::Unix(_) | Self::Input(_) => Ok(None),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(stream) => stream.peer_address().map(Some),
         }
     }
 
@@ -250,6 +276,8 @@ impl Stream {
             Self::Tcp(stream) => stream.set_nodelay(on),
             #[cfg(unix)]
             Self::Unix(_) | Self::Input(_) => Ok(()),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(_) => Ok(()),
         }
     }
 
@@ -259,6 +287,8 @@ impl Stream {
             Self::Tcp(stream) => keep_alive(&SockRef::from(stream), times),
             #[cfg(unix)]
             Self::Unix(_) | Self::Input(_) => Ok(()),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(_) => Ok(()),
         }
     }
 
@@ -274,6 +304,8 @@ impl Stream {
             }
             #[cfg(unix)]
             Self::Unix(_) | Self::Input(_) => Ok(()),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(_) => Ok(()),
         }
     }
 
@@ -289,6 +321,8 @@ impl Stream {
             }
             #[cfg(unix)]
             Self::Unix(_) | Self::Input(_) => Ok(None),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(_) => Ok(None),
         }
     }
 
@@ -307,6 +341,17 @@ impl Stream {
         match self {
             Self::Unix(stream) => Ok(stream.into()),
             other => Err(other),
+        }
+    }
+
+    /// Whether a read or write that moved less than it could proves that the kernel has no more for now; see
+    /// [`SHORT_TRANSFER_DRAINS`].
+    #[inline]
+    pub(crate) fn short_transfer_drains(&self) -> bool {
+        match self {
+            #[cfg(feature = "simulation")]
+            Self::Simulated(stream) => stream.short_transfer_drains(),
+            _ => SHORT_TRANSFER_DRAINS,
         }
     }
 
@@ -351,6 +396,8 @@ impl Source for Stream {
             Self::Unix(stream) => stream.register(registry, token, interests),
             #[cfg(unix)]
             Self::Input(input) => input.register(registry, token),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(stream) => stream.register(registry, token, interests),
         }
     }
 
@@ -366,6 +413,8 @@ impl Source for Stream {
             Self::Unix(stream) => stream.reregister(registry, token, interests),
             #[cfg(unix)]
             Self::Input(input) => input.reregister(registry, token),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(stream) => stream.reregister(registry, token, interests),
         }
     }
 
@@ -376,6 +425,8 @@ impl Source for Stream {
             Self::Unix(stream) => stream.deregister(registry),
             #[cfg(unix)]
             Self::Input(input) => input.deregister(registry),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(stream) => stream.deregister(registry),
         }
     }
 }

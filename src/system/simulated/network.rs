@@ -1,0 +1,361 @@
+//! The network itself: its sockets, its clock, and what happens when a packet arrives.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::readiness::Readiness;
+use crate::slots::{Key, Slots};
+
+use super::endpoint::{Endpoint, Phase};
+use super::errno::Fault;
+use super::listening::Listening;
+use super::options::{Faults, Flavour, Options};
+use super::random::Random;
+use super::trace::{Note, Trace};
+use super::watch::{Machine, Watch, Watched};
+use super::wire::{Flight, Packet, Wire};
+
+/// How long Linux tries to connect before it gives up: six SYNs, each waiting twice as long as the one before.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(127);
+
+/// A simulated network with all that is in it. Everything of it happens when it is called, and nowhere else.
+#[derive(Debug)]
+pub(crate) struct Network {
+    pub(super) options: Options,
+    pub(super) random: Random,
+    pub(super) trace: Trace,
+    pub(super) wire: Wire,
+    pub(super) machines: Vec<Machine>,
+    pub(super) endpoints: Slots<Endpoint>,
+    pub(super) listeners: Slots<Listening>,
+    /// Who listens where; several where the port is shared. Ordered, so that no run depends on a hash.
+    pub(super) bound: BTreeMap<SocketAddr, Vec<Key>>,
+    /// The port that the next socket without one gets.
+    pub(super) next_port: u16,
+    /// How often something has moved: bytes, a connection, a packet. A turn in which nothing does is an idle one.
+    pub(super) moved: u64,
+    /// When the simulation began, by a clock that is never asked again.
+    origin: Instant,
+    /// Nanoseconds since `origin`.
+    now: u64,
+}
+
+impl Network {
+    pub(crate) fn new(seed: u64, options: Options) -> Self {
+        Self {
+            options,
+            random: Random::new(seed),
+            trace: Trace::new(),
+            wire: Wire::default(),
+            machines: Vec::new(),
+            endpoints: Slots::new(),
+            listeners: Slots::new(),
+            bound: BTreeMap::new(),
+            next_port: FIRST_PORT,
+            moved: 0,
+            origin: Instant::now(),
+            now: 0,
+        }
+    }
+
+    /// One more machine.
+    pub(crate) fn add_machine(&mut self) -> usize {
+        self.machines.push(Machine::default());
+        self.machines.len() - 1
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    pub(crate) fn options_mut(&mut self) -> &mut Options {
+        &mut self.options
+    }
+
+    pub(crate) fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    pub(crate) fn random_mut(&mut self) -> &mut Random {
+        &mut self.random
+    }
+
+    pub(crate) fn machine(&self, machine: usize) -> &Machine {
+        &self.machines[machine]
+    }
+
+    pub(crate) fn moved(&self) -> u64 {
+        self.moved
+    }
+
+    /// A poll takes a moment, so that time passes also for those who are always busy.
+    pub(super) fn pass_moment(&mut self) {
+        self.now += MOMENT;
+    }
+
+    /// The simulation's time.
+    pub(crate) fn now(&self) -> Instant {
+        self.origin + Duration::from_nanos(self.now)
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        Duration::from_nanos(self.now)
+    }
+
+    /// Moves the clock on to `instant`, unless that has passed.
+    pub(crate) fn pass_until(&mut self, instant: Instant) {
+        let since = nanoseconds(instant.saturating_duration_since(self.origin));
+        if since > self.now {
+            self.now = since;
+            self.trace.note(Note::Time, 0, since);
+        }
+    }
+
+    /// When the next packet arrives. What would make no difference any more is forgotten first, so that nobody waits
+    /// for it.
+    pub(crate) fn next_arrival(&mut self) -> Option<Instant> {
+        while let Some(flight) = self.wire.peek() {
+            if !self.is_moot(flight) {
+                return Some(self.origin + Duration::from_nanos(flight.at));
+            }
+            self.wire.pop();
+        }
+        None
+    }
+
+    fn is_moot(&self, flight: &Flight) -> bool {
+        match flight.packet {
+            Packet::GiveUp => self
+                .endpoints
+                .get(flight.to)
+                .is_none_or(|endpoint| endpoint.phase != Phase::Connecting),
+            Packet::News | Packet::Window(_) => self.endpoints.get(flight.to).is_none(),
+            _ => false,
+        }
+    }
+
+    /// Lets everything arrive that is due.
+    pub(crate) fn arrive(&mut self) {
+        while self.wire.peek().is_some_and(|flight| flight.at <= self.now) {
+            let Some(flight) = self.wire.pop() else {
+                return;
+            };
+            if self.is_moot(&flight) {
+                continue;
+            }
+            let (from, to) = flight.route;
+            let is_cut = from != to
+                && (self.machines[from].is_isolated || self.machines[to].is_isolated);
+            if is_cut && flight.packet.travels() {
+                self.wire.hold(flight);
+                continue;
+            }
+            self.trace
+                .note(Note::Arrival, flight.to.to_token() as u64, flight.at);
+            self.moved += 1;
+            self.receive(&flight);
+        }
+    }
+
+    fn receive(&mut self, flight: &Flight) {
+        let (from, to) = (flight.from, flight.to);
+        match flight.packet {
+            Packet::Syn(tries) => return self.meet(from, tries),
+            Packet::GiveUp => {
+                if let Some(endpoint) = self.endpoints.get_mut(to) {
+                    endpoint.fail(Fault::TimedOut);
+                }
+                return self.tell(to, Readiness::all());
+            }
+            _ => {}
+        }
+        let Some(endpoint) = self.endpoints.get_mut(to) else {
+            // It is closed. Bytes that nobody will read are answered by a reset, and so is a connection that
+            // nobody wants any more.
+            if matches!(flight.packet, Packet::Bytes(_) | Packet::SynAck) {
+                let route = (flight.route.1, flight.route.0);
+                self.send(to, from, route, Packet::Reset);
+            }
+            return;
+        };
+        let news = match flight.packet {
+            Packet::SynAck => {
+                if endpoint.phase != Phase::Connecting {
+                    return;
+                }
+                endpoint.phase = Phase::Connected;
+                Readiness::all()
+            }
+            Packet::Bytes(count) => {
+                endpoint.inbox.arrive(count);
+                Readiness::READABLE
+            }
+            Packet::Fin => {
+                endpoint.inbox.has_end = endpoint.phase == Phase::Connected;
+                Readiness::READABLE
+            }
+            Packet::Reset => {
+                endpoint.reset();
+                Readiness::all()
+            }
+            Packet::Window(count) => {
+                if !endpoint.outlet.freed(count) {
+                    return;
+                }
+                Readiness::WRITABLE
+            }
+            Packet::News | Packet::Syn(_) | Packet::GiveUp => Readiness::all(),
+        };
+        self.tell(to, news);
+    }
+
+    /// A SYN of `client` has arrived at the address that it goes to.
+    fn meet(&mut self, client: Key, tries: u32) {
+        let Some(endpoint) = self.endpoints.get(client) else {
+            return;
+        };
+        if endpoint.phase != Phase::Connecting {
+            return;
+        }
+        let (local, remote, machine) = (endpoint.local, endpoint.remote, endpoint.watch.machine);
+        if local == remote {
+            return self.meet_itself(client);
+        }
+        let Some(key) = self.listener_at(remote) else {
+            let route = (machine, machine);
+            return self.send(client, client, route, Packet::Reset);
+        };
+        let Some(listening) = self.listeners.get_mut(key) else {
+            return;
+        };
+        let there = listening.watch.machine;
+        if listening.is_full() {
+            // Linux drops what does not fit, and the client tries again.
+            let pause = Duration::from_secs(1 << tries.min(6));
+            let at = self.now + nanoseconds(pause);
+            return self
+                .wire
+                .send(at, client, client, (machine, there), Packet::Syn(tries + 1));
+        }
+        let mut accepted = Endpoint::new(
+            Watch::new(there),
+            remote,
+            local,
+            self.options.capacity,
+        );
+        accepted.phase = Phase::Connected;
+        accepted.peer = Some(client);
+        let accepted = self.endpoints.insert(accepted);
+        listening.queue.push_back(accepted);
+        if let Some(endpoint) = self.endpoints.get_mut(client) {
+            endpoint.peer = Some(accepted);
+        }
+        self.send(accepted, client, (there, machine), Packet::SynAck);
+        self.tell_listener(key);
+    }
+
+    /// The simultaneous open of one socket with itself.
+    fn meet_itself(&mut self, client: Key) {
+        if let Some(endpoint) = self.endpoints.get_mut(client) {
+            endpoint.phase = Phase::Connected;
+            endpoint.peer = Some(client);
+        }
+        self.tell(client, Readiness::all());
+    }
+
+    /// Sends `packet`, to arrive after everything that `from` has sent before, unless it is a reset, which waits for
+    /// no bytes.
+    pub(super) fn send(&mut self, from: Key, to: Key, route: (usize, usize), packet: Packet) {
+        let mut at = self.now + self.delay();
+        if matches!(packet, Packet::Bytes(_) | Packet::Fin) {
+            if let Some(endpoint) = self.endpoints.get_mut(from) {
+                let outlet = &mut endpoint.outlet;
+                at = at.max(outlet.busy_until);
+                if let (Packet::Bytes(count), Some(rate)) = (packet, self.options.bytes_per_second)
+                {
+                    at += (count as u64).saturating_mul(1_000_000_000) / rate.max(1);
+                }
+                outlet.busy_until = at;
+            }
+        }
+        self.wire.send(at, from, to, route, packet);
+    }
+
+    /// How long the next packet is under way.
+    fn delay(&mut self) -> u64 {
+        let jitter = nanoseconds(self.options.jitter);
+        nanoseconds(self.options.latency) + self.random.below(jitter + 1)
+    }
+
+    /// Sees to it that a fault that hid something from `endpoint` is made up for: what is true is announced again.
+    pub(super) fn owe_news(&mut self, endpoint: Key, machine: usize) {
+        if self.options.flavour == Flavour::Afd {
+            // Its selector announces nothing without a call that has blocked.
+            return;
+        }
+        let at = self.now + self.delay();
+        self.wire
+            .send(at, endpoint, endpoint, (machine, machine), Packet::News);
+    }
+
+    pub(super) fn arm_give_up(&mut self, client: Key, machine: usize) {
+        let at = self.now + nanoseconds(CONNECT_PATIENCE);
+        self.wire
+            .send(at, client, client, (machine, machine), Packet::GiveUp);
+    }
+
+    /// There is news of `what` for the socket `key`.
+    pub(super) fn tell(&mut self, key: Key, what: Readiness) {
+        if let Some(endpoint) = self.endpoints.get_mut(key) {
+            if endpoint.watch.has_news(what) {
+                let machine = endpoint.watch.machine;
+                self.machines[machine]
+                    .list
+                    .push_back(Watched::Endpoint(key));
+            }
+        }
+    }
+
+    pub(super) fn tell_listener(&mut self, key: Key) {
+        if let Some(listening) = self.listeners.get_mut(key) {
+            if listening.watch.has_news(Readiness::READABLE) {
+                let machine = listening.watch.machine;
+                self.machines[machine]
+                    .list
+                    .push_back(Watched::Listener(key));
+            }
+        }
+    }
+
+    /// Cuts `machine` off from all others, or lets it come back: what was sent meanwhile arrives then.
+    pub(crate) fn isolate(&mut self, machine: usize, is_isolated: bool) {
+        self.machines[machine].is_isolated = is_isolated;
+        let at = self.now + nanoseconds(self.options.latency);
+        self.wire.release(at);
+    }
+
+    /// Nothing goes wrong from now on.
+    pub(crate) fn calm(&mut self) {
+        self.options.faults = Faults::NONE;
+        for machine in 0..self.machines.len() {
+            self.isolate(machine, false);
+        }
+    }
+
+    /// How many sockets are open, of the whole network.
+    pub(crate) fn open(&self) -> usize {
+        self.machines.iter().map(|machine| machine.open).sum()
+    }
+}
+
+/// How long a poll takes that does not wait, in nanoseconds.
+const MOMENT: u64 = 1_000;
+
+/// The ports that sockets get which ask for none, as on Linux.
+pub(super) const FIRST_PORT: u16 = 32_768;
+pub(super) const LAST_PORT: u16 = 60_999;
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX / 4)
+}

@@ -1,0 +1,70 @@
+//! The one source of chance of a simulation: everything that is random in it is drawn from here, in one order.
+
+/// A stream of numbers that depends on its seed alone (SplitMix64, Steele, Lea and Flood 2014).
+///
+/// It is not `fastrand`, which could change its stream with a version: a seed must mean the same for as long as this
+/// crate does.
+#[derive(Clone, Debug)]
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `bound`; 0 if that is 0. The bias is a part in 2^32 for the bounds that are used here.
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        if bound <= 1 {
+            return 0;
+        }
+        self.next() % bound
+    }
+
+    /// A position in something of `length` entries; 0 if it is empty.
+    pub(crate) fn index(&mut self, length: usize) -> usize {
+        // What is below a length fits into its type.
+        usize::try_from(self.below(length as u64)).unwrap_or(0)
+    }
+
+    /// True `per_mille` times in a thousand. What never happens draws no number, so that switching a fault off
+    /// leaves room for the others only.
+    pub(crate) fn chance(&mut self, per_mille: u16) -> bool {
+        per_mille > 0 && self.below(1000) < u64::from(per_mille)
+    }
+
+    /// One of `choices`, which are not empty.
+    pub(crate) fn choose<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.index(choices.len())]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_always_gives_the_same_numbers() {
+        let mut random = Random::new(7);
+        assert_eq!(
+            [random.next(), random.next()],
+            [7_191_089_600_892_374_487, 309_689_372_594_955_804]
+        );
+    }
+
+    #[test]
+    fn chances_come_about_as_often_as_they_say() {
+        let mut random = Random::new(1);
+        let count = (0..100_000).filter(|_| random.chance(100)).count();
+        assert!((9_500..10_500).contains(&count), "{count}");
+        assert!(!(0..1000).any(|_| random.chance(0)));
+        assert!((0..1000).all(|_| random.chance(1000)));
+    }
+}

@@ -1,0 +1,141 @@
+//! How a kernel keeps watch over a source, and the list of those that it has something to say of.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::readiness::Readiness;
+use crate::slots::Key;
+
+use super::options::Flavour;
+
+/// What can be watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Watched {
+    /// One end of a connection.
+    Endpoint(Key),
+    /// A listening socket.
+    Listener(Key),
+}
+
+/// What a kernel remembers of one source that it watches.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    /// The machine that the source is open on.
+    pub(crate) machine: usize,
+    /// The name under which it is reported. `None`: it is not registered.
+    token: Option<usize>,
+    /// Invariant: whether it is on its machine's list.
+    is_listed: bool,
+    /// Of what there is news, for kqueue's two filters.
+    news: Readiness,
+    /// What may be reported; AFD takes out what it has reported.
+    armed: Readiness,
+}
+
+/// The bits that reading waits for.
+const INWARD: Readiness = Readiness::READABLE.union(Readiness::READ_CLOSED);
+/// The bits that writing waits for.
+const OUTWARD: Readiness = Readiness::WRITABLE.union(Readiness::WRITE_CLOSED);
+
+impl Watch {
+    pub(crate) fn new(machine: usize) -> Self {
+        Self {
+            machine,
+            token: None,
+            is_listed: false,
+            news: Readiness::empty(),
+            armed: Readiness::all(),
+        }
+    }
+
+    pub(crate) fn register(&mut self, token: usize) {
+        self.token = Some(token);
+        self.armed = Readiness::all();
+        self.news = Readiness::all();
+    }
+
+    pub(crate) fn deregister(&mut self) {
+        self.token = None;
+    }
+
+    pub(crate) fn token(&self) -> Option<usize> {
+        self.token
+    }
+
+    /// There is news of `what`. Says whether it is to be put on its machine's list.
+    pub(crate) fn has_news(&mut self, what: Readiness) -> bool {
+        self.news |= what;
+        self.token.is_some() && !std::mem::replace(&mut self.is_listed, true)
+    }
+
+    /// A call has blocked: AFD looks again, for everything. Says whether it is to be put on its machine's list.
+    pub(crate) fn rearm(&mut self) -> bool {
+        self.armed = Readiness::all();
+        self.has_news(Readiness::empty())
+    }
+
+    /// It was taken off the list: what to report of it, given all that is true of it.
+    pub(crate) fn report(&mut self, level: Readiness, flavour: Flavour) -> Reports {
+        self.is_listed = false;
+        let news = std::mem::take(&mut self.news);
+        if self.token.is_none() {
+            return Reports::default();
+        }
+        match flavour {
+            Flavour::Epoll | Flavour::Adversary => Reports([level, Readiness::empty()]),
+            Flavour::Kqueue => {
+                let inward = match level.intersects(INWARD) && news.intersects(INWARD) {
+                    true => level & (INWARD | Readiness::ERROR),
+                    false => Readiness::empty(),
+                };
+                let outward = match level.intersects(OUTWARD) && news.intersects(OUTWARD) {
+                    true => level & (OUTWARD | Readiness::ERROR),
+                    false => Readiness::empty(),
+                };
+                Reports([inward, outward])
+            }
+            Flavour::Afd => {
+                // Winsock tells of a reset as of an end in both directions; only a refusal is an error.
+                let report = level & self.armed;
+                self.armed -= report;
+                Reports([report, Readiness::empty()])
+            }
+        }
+    }
+}
+
+/// The events of one source, of which the empty ones are none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reports(pub(crate) [Readiness; 2]);
+
+impl Default for Reports {
+    fn default() -> Self {
+        Self([Readiness::empty(); 2])
+    }
+}
+
+/// One loop's side of the simulated kernel.
+#[derive(Debug, Default)]
+pub(crate) struct Machine {
+    /// The sources of which there is news, in the order in which it came.
+    pub(crate) list: VecDeque<Watched>,
+    /// What was reported before, for the adversary to repeat.
+    pub(crate) memory: Vec<(usize, Readiness)>,
+    /// Set from any thread, to end a wait.
+    pub(crate) woken: Arc<AtomicBool>,
+    /// Nothing comes in and nothing goes out.
+    pub(crate) is_isolated: bool,
+    /// How many sockets it has open.
+    pub(crate) open: usize,
+}
+
+impl Machine {
+    pub(crate) fn is_woken(&self) -> bool {
+        self.woken.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn take_wake(&self) -> bool {
+        self.woken.swap(false, Ordering::AcqRel)
+    }
+}
