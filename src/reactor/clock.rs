@@ -14,6 +14,9 @@ pub(super) struct Clock {
     now: Instant,
     /// Invariant: the whole ticks between `origin` and `now`.
     tick: u64,
+    /// What time it is known to be by now, for what is counted from a call made late in a turn. Nothing falls due by
+    /// it, since nobody has asked the kernel yet what arrived meanwhile. Invariant: at least `tick`.
+    latest_tick: u64,
 }
 
 impl Clock {
@@ -22,6 +25,7 @@ impl Clock {
             origin,
             now: origin,
             tick: 0,
+            latest_tick: 0,
         }
     }
 
@@ -29,6 +33,13 @@ impl Clock {
     pub(super) fn set(&mut self, now: Instant) {
         self.now = self.now.max(now);
         self.tick = saturate(ticks(self.now.duration_since(self.origin)));
+        self.latest_tick = self.latest_tick.max(self.tick);
+    }
+
+    /// Notes a reading that is newer than the turn's, which goes on with its own.
+    pub(super) fn note(&mut self, now: Instant) {
+        let tick = saturate(ticks(now.saturating_duration_since(self.origin)));
+        self.latest_tick = self.latest_tick.max(tick);
     }
 
     pub(super) fn now(&self) -> Instant {
@@ -38,6 +49,11 @@ impl Clock {
     #[inline]
     pub(super) fn tick(&self) -> u64 {
         self.tick
+    }
+
+    #[inline]
+    pub(super) fn latest_tick(&self) -> u64 {
+        self.latest_tick
     }
 
     /// The first tick at which `instant` has passed for certain: rounded up, so that nothing comes early.
@@ -98,6 +114,20 @@ mod tests {
         clock.set(origin + Duration::from_millis(10));
         clock.set(origin + Duration::from_millis(4));
         assert_eq!(clock.tick(), 10);
+    }
+
+    #[test]
+    fn a_noted_reading_is_the_latest_and_leaves_the_turns_own_alone() {
+        let origin = Instant::now();
+        let mut clock = Clock::new(origin);
+        clock.set(origin + Duration::from_millis(3));
+        clock.note(origin + Duration::from_millis(8));
+        assert_eq!((clock.tick(), clock.latest_tick()), (3, 8));
+        clock.note(origin + Duration::from_millis(5));
+        clock.set(origin + Duration::from_millis(6));
+        assert_eq!((clock.tick(), clock.latest_tick()), (6, 8));
+        clock.set(origin + Duration::from_millis(9));
+        assert_eq!((clock.tick(), clock.latest_tick()), (9, 9));
     }
 
     #[test]

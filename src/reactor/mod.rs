@@ -141,9 +141,13 @@ impl<T: Handler> Reactor<T> {
     ///
     /// What the system says if it has no selector to give (`epoll_create1(2)`), such as EMFILE.
     pub fn new(events_capacity: usize) -> io::Result<Self> {
-        let selector = Selector::new(events_capacity)?;
+        Ok(Self::with_selector(Selector::new(events_capacity)?))
+    }
+
+    /// A reactor that waits with `selector`.
+    pub(crate) fn with_selector(selector: Selector) -> Self {
         let clock = Clock::new(selector.now());
-        Ok(Self {
+        Self {
             selector,
             slots: Slots::new(),
             schedule: Schedule::new(),
@@ -153,7 +157,7 @@ impl<T: Handler> Reactor<T> {
             current: None,
             held: 0,
             events: 0,
-        })
+        }
     }
 
     /// Registers `source`, which is called for `interest` from now on.

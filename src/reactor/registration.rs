@@ -6,6 +6,7 @@ use bitflags::bitflags;
 
 use crate::readiness::{Interest, Readiness};
 use crate::slots::Key;
+use crate::system::SHORT_TRANSFER_DRAINS;
 use crate::wheel::{Alarm, Wheel};
 
 use super::clock::Clock;
@@ -163,8 +164,13 @@ impl Registration<'_> {
 
     /// A call of the kind `direction` moved less than it could have, which on an edge-triggered selector proves that
     /// there is no more for now, unless an end or an error is waiting behind it: those give no edge of their own.
+    /// On the other selectors (AFD, `poll(2)`) it proves nothing and does nothing: there every drain ends with a call
+    /// that would block.
     #[inline]
     pub fn fell_short(&mut self, direction: Interest) {
+        if !SHORT_TRANSFER_DRAINS {
+            return;
+        }
         let readiness = &mut self.standing.readiness;
         if direction.contains(Interest::READABLE)
             && !readiness.intersects(Readiness::READ_CLOSED | Readiness::ERROR)
@@ -220,6 +226,13 @@ impl Registration<'_> {
     #[inline]
     pub fn tick(&self) -> u64 {
         self.clock.tick()
+    }
+
+    /// The latest tick that is known to have begun: at least [`tick`](Self::tick), and later than it where the clock
+    /// was read again since. What is counted from here is never early.
+    #[inline]
+    pub fn latest_tick(&self) -> u64 {
+        self.clock.latest_tick()
     }
 
     /// The first tick by which `duration` has passed for certain, counted from now.

@@ -36,7 +36,7 @@ impl<T: Handler> Reactor<T> {
             {
                 continue;
             }
-            let left = left.min(source.burst()) - 1;
+            let left = left.min(source.burst().max(1)) - 1;
             let mut registration = Registration {
                 key,
                 standing,
