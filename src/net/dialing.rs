@@ -1,12 +1,12 @@
 //! Connecting: to an address or a path at once, to a name by a lookup and a race of attempts.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::reactor::{Interest, Key, Readiness};
-use crate::system::{ConnectStep, Lookups, Stream};
+use crate::system::{ConnectStep, Stream, System};
 
 use super::address::Endpoint;
 use super::attempt::Attempt;
@@ -34,7 +34,7 @@ impl Net {
     }
 
     fn connect_to_address(&mut self, address: SocketAddr, options: &ConnectOptions) -> SocketId {
-        let started = start(address, options);
+        let started = start(&self.system, address, options);
         let (stream, failure) = match started {
             Ok(stream) => (Some(stream), None),
             Err(error) => (None, Some(error)),
@@ -58,7 +58,7 @@ impl Net {
 
     #[cfg(unix)]
     fn connect_to_path(&mut self, path: &std::path::Path, options: &ConnectOptions) -> SocketId {
-        let (stream, failure) = match Stream::connect_path(path) {
+        let (stream, failure) = match self.system.connect_path(path) {
             Ok(stream) => (Some(stream), None),
             Err(error) => (None, Some(error)),
         };
@@ -89,7 +89,7 @@ impl Net {
     fn connect_to_name(&mut self, host: String, port: u16, options: &ConnectOptions) -> SocketId {
         let socket_options = Rc::new(options.socket.clone());
         let mut connection = Connection::connecting(None, None, options.timeout, socket_options);
-        let resolver = resolver_of(options.resolver.as_ref());
+        let resolver = resolver_of(&self.system, options.resolver.as_ref());
         let asked_for = host.clone();
         connection.set_dial(Dial::new(host, port, Rc::new(options.clone())));
         let id = self.install(connection);
@@ -110,7 +110,7 @@ impl Net {
     ) -> io::Result<()> {
         let waker = &self.waker;
         self.inquiries
-            .get_or_insert_with(|| Inquiries::new(Lookups::new(waker.clone())))
+            .get_or_insert_with(|| Inquiries::new(self.system.lookups(waker.clone())))
             .ask(host, resolver, asker)
     }
 
@@ -183,7 +183,7 @@ impl Net {
                 self.fail_if_exhausted(id);
                 return;
             };
-            let begun = start(address, &options).and_then(|stream| {
+            let begun = start(&self.system, address, &options).and_then(|stream| {
                 let attempt = Attempt {
                     stream,
                     owner: id.0,
@@ -328,7 +328,7 @@ impl Net {
 }
 
 /// Starts to connect to one address, unless it is blocked.
-fn start(address: SocketAddr, options: &ConnectOptions) -> Result<Stream> {
+fn start(system: &System, address: SocketAddr, options: &ConnectOptions) -> Result<Stream> {
     if options
         .block_list
         .as_ref()
@@ -338,7 +338,7 @@ fn start(address: SocketAddr, options: &ConnectOptions) -> Result<Stream> {
         return Err(blocked.at(address.into()));
     }
     let local = local_endpoint(options, address);
-    Stream::connect(address, local).map_err(|(step, error)| match (step, local) {
+    system.connect(address, local).map_err(|(step, error)| match (step, local) {
         (ConnectStep::Bind, Some(local)) => Error::new(Syscall::Bind, error).at(local.into()),
         (_, Some(local)) => Error::new(Syscall::Connect, error)
             .at(address.into())
@@ -352,15 +352,21 @@ fn local_endpoint(options: &ConnectOptions, remote: SocketAddr) -> Option<Socket
     if options.local_address.is_none() && options.local_port == 0 {
         return None;
     }
-    let address = options.local_address.unwrap_or(match remote {
-        SocketAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
-        SocketAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
-    });
+    let address = match (options.local_address, remote) {
+        (Some(address), _) => address,
+        (None, SocketAddr::V4(_)) => Ipv4Addr::UNSPECIFIED.into(),
+        (None, SocketAddr::V6(_)) => Ipv6Addr::UNSPECIFIED.into(),
+    };
     Some(SocketAddr::new(address, options.local_port))
 }
 
-pub(super) fn resolver_of(resolver: Option<&SharedResolver>) -> SharedResolver {
-    resolver.map_or_else(system_resolver, Arc::clone)
+pub(super) fn resolver_of(system: &System, resolver: Option<&SharedResolver>) -> SharedResolver {
+    match (system, resolver) {
+        (_, Some(resolver)) => Arc::clone(resolver),
+        (System::Kernel, None) => system_resolver(),
+        #[cfg(feature = "simulation")]
+        (System::Simulated(host), None) => host.names(),
+    }
 }
 
 fn system_resolver() -> SharedResolver {

@@ -60,10 +60,6 @@ impl Error {
     pub const SOCKET_CLOSED: &'static str = "ERR_SOCKET_CLOSED";
     /// `ERR_SOCKET_CLOSED_BEFORE_CONNECTION`: the socket was closed before there was a connection.
     pub const CLOSED_BEFORE_CONNECTION: &'static str = "ERR_SOCKET_CLOSED_BEFORE_CONNECTION";
-    /// `ERR_STREAM_WRITE_AFTER_END`: a write after `end`.
-    pub const WRITE_AFTER_END: &'static str = "ERR_STREAM_WRITE_AFTER_END";
-    /// `ERR_SERVER_NOT_RUNNING`: the server does not listen.
-    pub const SERVER_NOT_RUNNING: &'static str = "ERR_SERVER_NOT_RUNNING";
     /// `ERR_QUEUE_LIMIT`: more bytes wait to be sent than the socket may queue.
     pub const QUEUE_LIMIT: &'static str = "ERR_QUEUE_LIMIT";
     /// `ERR_HANDLER_PANICKED`: a handler panicked, and its socket was destroyed.
@@ -395,9 +391,8 @@ fn lookup_code(error: &io::Error) -> &'static str {
 fn kind_of(code: &str) -> io::ErrorKind {
     match code {
         Error::INVALID_ARGUMENT | Error::BAD_PORT => io::ErrorKind::InvalidInput,
-        Error::SOCKET_CLOSED | Error::SERVER_NOT_RUNNING => io::ErrorKind::NotConnected,
+        Error::SOCKET_CLOSED => io::ErrorKind::NotConnected,
         Error::CLOSED_BEFORE_CONNECTION => io::ErrorKind::ConnectionAborted,
-        Error::WRITE_AFTER_END => io::ErrorKind::BrokenPipe,
         Error::QUEUE_LIMIT | Error::MAILBOX_FULL => io::ErrorKind::QuotaExceeded,
         Error::LOOP_CLOSED => io::ErrorKind::BrokenPipe,
         Error::IP_BLOCKED => io::ErrorKind::PermissionDenied,

@@ -136,6 +136,11 @@ impl Listener {
         self.passes_on_options
     }
 
+    /// Whether accepting has failed for good.
+    pub(crate) fn is_faulty(&self) -> bool {
+        self.fatal_faults >= FATAL_FAULTS
+    }
+
     /// Whether it rests because there were no descriptors.
     pub(crate) fn is_resting(&self) -> bool {
         self.rest.is_some()
@@ -171,7 +176,7 @@ impl Listener {
     }
 
     /// Tries again, because a descriptor may be free now.
-    pub(crate) fn wake(&mut self, registration: &mut Registration<'_>) {
+    pub(crate) fn wake(&self, registration: &mut Registration<'_>) {
         if self.is_listening() && self.rest.is_some() {
             registration.assume(Readiness::READABLE);
             registration.want(Interest::READABLE);
@@ -217,7 +222,7 @@ impl Listener {
     }
 
     /// A rest is over.
-    pub(crate) fn elapsed(&mut self, registration: &mut Registration<'_>) {
+    pub(crate) fn elapsed(&self, registration: &mut Registration<'_>) {
         self.wake(registration);
     }
 
@@ -255,9 +260,8 @@ impl Listener {
         if self.fatal_faults < FATAL_FAULTS {
             return None;
         }
-        let failed = self.failed(error);
-        self.stop(registration);
-        Some(failed)
+        registration.unwant(Interest::READABLE);
+        Some(self.failed(error))
     }
 
     fn failed(&self, error: io::Error) -> Event {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use crate::reactor::Interest;
-use crate::system::{Acceptor, Binding, OwnedPath};
+use crate::system::{Acceptor, Binding, OwnedPath, System};
 
 use super::address::Endpoint;
 use super::dialing::{copy_of, resolver_of};
@@ -27,11 +27,11 @@ impl Net {
         let mut listener = Listener::pending(endpoint.clone(), options);
         match &endpoint {
             Endpoint::Socket(address) => {
-                let acceptor = Acceptor::bind(*address, &binding(options)).map_err(failed)?;
+                let acceptor = self.system.bind(*address, &binding(options)).map_err(failed)?;
                 listener.begin(acceptor, None);
             }
             Endpoint::Path(path) => {
-                let (acceptor, owned) = bind_path(path, options).map_err(failed)?;
+                let (acceptor, owned) = bind_path(&self.system, path, options).map_err(failed)?;
                 listener.begin(acceptor, owned);
             }
             Endpoint::Name { host, .. } => return self.listen_on_name(host, listener, options),
@@ -51,7 +51,7 @@ impl Net {
                 .insert_unregistered(resident, Interest::empty()),
         );
         self.pending.push((id, options.clone()));
-        let resolver = resolver_of(options.resolver.as_ref());
+        let resolver = resolver_of(&self.system, options.resolver.as_ref());
         if let Err(error) = self.inquire(host, &resolver, id.0) {
             self.name_to_listen_on(id, Err(&error));
         }
@@ -75,7 +75,7 @@ impl Net {
         let endpoint = listener.endpoint().clone();
         let bound = match answer {
             Err(error) => Err(Error::new(Syscall::Lookup, copy_of(error)).at(endpoint)),
-            Ok(found) => bind_first(found, endpoint, &options),
+            Ok(found) => bind_first(&self.system, found, endpoint, &options),
         };
         let is_bound = bound.is_ok();
         self.with_listener(id, |listener, registration| match bound {
@@ -154,8 +154,12 @@ fn binding(options: &ListenOptions) -> Binding {
 }
 
 #[cfg(unix)]
-fn bind_path(path: &Path, options: &ListenOptions) -> io::Result<(Acceptor, Option<OwnedPath>)> {
-    let acceptor = Acceptor::bind_path(path, &binding(options))?;
+fn bind_path(
+    system: &System,
+    path: &Path,
+    options: &ListenOptions,
+) -> io::Result<(Acceptor, Option<OwnedPath>)> {
+    let acceptor = system.bind_path(path, &binding(options))?;
     let owned = OwnedPath::of(path);
     if (options.readable_all || options.writable_all) && owned.is_some() {
         Acceptor::open_path(path, options.readable_all, options.writable_all)?;
@@ -164,11 +168,16 @@ fn bind_path(path: &Path, options: &ListenOptions) -> io::Result<(Acceptor, Opti
 }
 
 #[cfg(not(unix))]
-fn bind_path(_: &Path, _: &ListenOptions) -> io::Result<(Acceptor, Option<OwnedPath>)> {
+fn bind_path(_: &System, _: &Path, _: &ListenOptions) -> io::Result<(Acceptor, Option<OwnedPath>)> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-fn bind_first(found: &[IpAddr], endpoint: Endpoint, options: &ListenOptions) -> Result<Acceptor> {
+fn bind_first(
+    system: &System,
+    found: &[IpAddr],
+    endpoint: Endpoint,
+    options: &ListenOptions,
+) -> Result<Acceptor> {
     let port = endpoint.port().unwrap_or(0);
     let Some(first) = found.first() else {
         let nothing = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
@@ -180,7 +189,7 @@ fn bind_first(found: &[IpAddr], endpoint: Endpoint, options: &ListenOptions) -> 
     if usable.is_none() {
         return Err(failed(io::ErrorKind::InvalidInput.into()));
     }
-    Acceptor::bind(address, &binding(options)).map_err(failed)
+    system.bind(address, &binding(options)).map_err(failed)
 }
 
 fn is_link_local(address: &IpAddr) -> bool {

@@ -32,7 +32,7 @@ use std::rc::Rc;
 
 use crate::reactor::{Elapsed, Key, Phase, Reactor, Registration, Waker};
 use crate::send_buffer::Pool;
-use crate::system::{Reserve, Stream};
+use crate::system::{Reserve, Stream, System};
 
 use connection::Connection;
 use inquiries::Inquiries;
@@ -58,6 +58,8 @@ pub(crate) use resident::{Event, ServerEvent};
 #[derive(Debug)]
 pub(crate) struct Net {
     pub(crate) reactor: Reactor<Resident>,
+    /// Where sockets are opened.
+    pub(crate) system: System,
     pool: Pool,
     reserve: Reserve,
     /// Servers that ran out of descriptors. Each close of a socket frees one, and so wakes them.
@@ -79,9 +81,10 @@ pub(crate) enum Closing {
 }
 
 impl Net {
-    pub(crate) fn new(events_capacity: usize) -> Result<Self> {
-        let reactor =
-            Reactor::new(events_capacity).map_err(|error| Error::new(Syscall::Poll, error))?;
+    pub(crate) fn new(system: System, events_capacity: usize) -> Result<Self> {
+        let selector = system.selector(events_capacity);
+        let selector = selector.map_err(|error| Error::new(Syscall::Poll, error))?;
+        let reactor = Reactor::with_selector(selector);
         let waker = reactor
             .waker()
             .map_err(|error| Error::new(Syscall::Poll, error))?;
@@ -90,6 +93,7 @@ impl Net {
             inquiries: None,
             pending: Vec::new(),
             reactor,
+            system,
             pool: Pool::new(),
             reserve: Reserve::new(),
             resting: Vec::new(),
@@ -165,12 +169,12 @@ impl Net {
     pub(crate) fn adopt(
         &mut self,
         stream: std::net::TcpStream,
-        options: &SocketOptions,
+        options: SocketOptions,
     ) -> Result<SocketId> {
         let failed = |error| Error::new(Syscall::Open, error);
         let stream = Stream::adopt_tcp(stream).map_err(failed)?;
         let peer = stream.peer_address().map_err(failed)?;
-        let connection = Connection::established(stream, peer, None, Rc::new(options.clone()));
+        let connection = Connection::established(stream, peer, None, Rc::new(options));
         connection.apply_options();
         Ok(self.install(connection))
     }
@@ -180,18 +184,21 @@ impl Net {
     pub(crate) fn adopt_unix(
         &mut self,
         stream: std::os::unix::net::UnixStream,
-        options: &SocketOptions,
+        options: SocketOptions,
     ) -> Result<SocketId> {
         let failed = |error| Error::new(Syscall::Open, error);
         stream.peer_addr().map_err(failed)?;
         let stream = Stream::adopt_unix(stream).map_err(failed)?;
-        let connection = Connection::established(stream, None, None, Rc::new(options.clone()));
+        let connection = Connection::established(stream, None, None, Rc::new(options));
         Ok(self.install(connection))
     }
 
     /// Takes the stream out of a socket, which closes then, with what was not sent.
     pub(crate) fn detach(&mut self, id: SocketId) -> Option<(Stream, Vec<u8>)> {
         self.with_connection(id, Connection::flush_now);
+        if !self.connection(id).is_some_and(Connection::can_be_detached) {
+            return None;
+        }
         self.reactor.deregister(id.0);
         self.with_connection(id, Connection::detach).flatten()
     }
@@ -208,9 +215,14 @@ impl Net {
 
     /// Takes over a descriptor that is only read.
     #[cfg(unix)]
-    pub(crate) fn adopt_input(&mut self, descriptor: std::os::fd::OwnedFd) -> SocketId {
-        let stream = Stream::adopt_input(descriptor);
-        self.install(Connection::input(stream, Rc::new(SocketOptions::new())))
+    pub(crate) fn adopt_input(
+        &mut self,
+        descriptor: std::os::fd::BorrowedFd<'_>,
+    ) -> Result<SocketId> {
+        let stream =
+            Stream::adopt_input(descriptor).map_err(|error| Error::new(Syscall::Open, error))?;
+        let options = Rc::new(SocketOptions::new());
+        Ok(self.install(Connection::input(stream, options)))
     }
 
     /// Makes a socket of what `server` accepted; `None` if the server is gone.
@@ -244,6 +256,7 @@ impl Net {
                 Some(error),
             ),
         };
+        self.reactor.note_now();
         self.reactor.visit(key, |resident, registration| {
             if let Some(connection) = resident.connection_mut() {
                 connection.begin(registration);
@@ -338,22 +351,26 @@ impl Net {
         }
     }
 
-    /// A server has run out of descriptors: it is woken when one may be free.
-    pub(crate) fn server_rests(&mut self, id: ServerId) {
-        self.resting.push(id.0);
+    /// A server that could not accept has told so: it stops if that is for good, else it is woken when a descriptor may
+    /// be free.
+    pub(crate) fn accept_failed(&mut self, id: ServerId) {
+        if self.listener(id).is_some_and(Listener::is_faulty) {
+            self.close_server(id);
+        } else if !self.resting.contains(&id.0) {
+            self.resting.push(id.0);
+        }
     }
 
+    /// A descriptor may be free: servers that rest try again.
     fn wake_resting(&mut self) {
-        if self.resting.is_empty() {
-            return;
-        }
-        for key in std::mem::take(&mut self.resting) {
-            let rests = self.with_listener(ServerId(key), |listener, registration| {
+        for place in (0..self.resting.len()).rev() {
+            let id = ServerId(self.resting[place]);
+            let rests = self.with_listener(id, |listener, registration| {
                 listener.wake(registration);
                 listener.is_resting()
             });
-            if rests == Some(true) {
-                self.resting.push(key);
+            if rests != Some(true) {
+                self.resting.swap_remove(place);
             }
         }
     }

@@ -89,21 +89,23 @@ impl SocketOptions {
         self
     }
 
-    /// From how many queued bytes on a write answers [`Flow::Full`](crate::Flow::Full). Default 64 KiB, as in Node.
+    /// From how many queued bytes on a write answers [`Flow::Full`](crate::Flow::Full). Default 64 KiB, as in Node 22.
     pub fn high_water_mark(mut self, bytes: usize) -> Self {
         self.high_water_mark = bytes;
         self
     }
 
-    /// Down to how many queued bytes [`on_drain`](crate::SocketHandler::on_drain) waits. Default 0, as in Node.
+    /// Down to how many queued bytes [`on_drain`](crate::SocketHandler::on_drain) waits, but not above the high-water
+    /// mark. Default 0, as in Node.
     pub fn low_water_mark(mut self, bytes: usize) -> Self {
         self.low_water_mark = bytes;
         self
     }
 
-    /// How many bytes may be queued at most. A write that would pass the limit is refused whole and the socket fails
-    /// with [`CloseReason::Limit`](crate::CloseReason::Limit). Default 16 MiB; Node has no limit, which lets a peer
-    /// that does not read fill the memory of a program that ignores [`Flow::Full`](crate::Flow::Full).
+    /// How many bytes may pile up. A write that would pass the limit is refused whole and the socket fails with
+    /// [`CloseReason::Limit`](crate::CloseReason::Limit); only a write to an empty queue is taken whatever its length,
+    /// since its bytes are in memory already. Default 16 MiB; Node has no limit, which lets a peer that does not read
+    /// fill the memory of a program that ignores [`Flow::Full`](crate::Flow::Full).
     pub fn max_queued_bytes(mut self, bytes: usize) -> Self {
         self.max_queued_bytes = bytes;
         self
@@ -122,6 +124,12 @@ impl SocketOptions {
     pub fn close_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.close_timeout = timeout.into();
         self
+    }
+}
+
+impl From<&Self> for SocketOptions {
+    fn from(options: &Self) -> Self {
+        options.clone()
     }
 }
 

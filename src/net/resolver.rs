@@ -37,6 +37,13 @@ where
     }
 }
 
+#[cfg(feature = "simulation")]
+impl Resolver for crate::system::simulated::Names {
+    fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        self.look_up(host)
+    }
+}
+
 /// The system's resolver (`getaddrinfo(3)`), in the system's order, as Node has it since version 17.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemResolver;

@@ -10,7 +10,7 @@ use super::options::KeepAlive;
 use super::payload::Payload;
 use super::sockets::Sockets;
 use super::status::{Flow, State};
-use super::{Net, ServerId, SocketId};
+use super::{Net, Notice, ServerId, SocketId};
 
 /// One socket, borrowed from its loop: [`Context::socket`](crate::Context) in a callback, `event_loop.socket(id)`
 /// outside.
@@ -26,6 +26,10 @@ pub struct Socket<'a> {
 impl<'a> Socket<'a> {
     pub(crate) fn new(net: &'a mut Net, id: SocketId) -> Self {
         Self { net, id }
+    }
+
+    pub(crate) fn net(&self) -> &Net {
+        self.net
     }
 
     pub(crate) fn net_mut(&mut self) -> &mut Net {
@@ -110,7 +114,7 @@ impl Socket<'_> {
     /// [`close_timeout`](crate::SocketOptions::close_timeout). While connecting it waits for the connection. Ending
     /// twice is harmless.
     pub fn end(&mut self) {
-        self.request(Connection::end);
+        self.request_now(Connection::end);
     }
 
     /// Sends `bytes`, then ends this side. The answer is that of the write.
@@ -124,7 +128,7 @@ impl Socket<'_> {
     /// sends meanwhile may be lost, and if it is still unread when we close, the system tells the peer with a reset.
     /// Node's `destroySoon`.
     pub fn destroy_soon(&mut self) {
-        self.request(Connection::end_and_close);
+        self.request_now(Connection::end_and_close);
     }
 
     /// The same as [`destroy_soon`](Self::destroy_soon): the close comes after the end, not after the peer's.
@@ -133,7 +137,9 @@ impl Socket<'_> {
     }
 
     /// Closes the socket now: what is queued is thrown away, and of all events only `on_close` still comes, in the
-    /// close phase of this turn. Destroying twice is harmless.
+    /// close phase of this turn. Destroying twice is harmless. The reason is
+    /// [`CloseReason::Local`](crate::CloseReason::Local), or `TimedOut` if the idle timeout was reported and nothing has
+    /// moved since.
     pub fn destroy(&mut self) {
         self.request(|connection, registration| connection.destroy(None, registration));
     }
@@ -145,12 +151,16 @@ impl Socket<'_> {
         self.request(|connection, registration| connection.destroy(Some(error), registration));
     }
 
-    pub(crate) fn destroy_idle(&mut self) {
-        self.request(Connection::destroy_idle);
+    pub(crate) fn next_notice(&mut self) -> Option<Notice> {
+        self.net.next_notice(self.id)
+    }
+
+    pub(crate) fn next_missed_mark(&mut self) -> Option<u64> {
+        self.net.next_missed_mark(self.id)
     }
 
     pub(crate) fn answer_end(&mut self) {
-        self.request(Connection::answer_end);
+        self.request_now(Connection::answer_end);
     }
 
     pub(crate) fn reset_if_asked(&mut self) {
@@ -212,6 +222,16 @@ impl Socket<'_> {
                 request(connection, registration);
             });
     }
+
+    /// [`request`](Self::request) for what begins to count time: the turn's reading of the clock may be old by now,
+    /// and nothing may come early.
+    fn request_now(
+        &mut self,
+        request: impl FnOnce(&mut Connection, &mut crate::reactor::Registration<'_>),
+    ) {
+        self.net.reactor.note_now();
+        self.request(request);
+    }
 }
 
 /// Reading, time, options.
@@ -231,9 +251,7 @@ impl Socket<'_> {
     /// the next byte. `None` or zero: never. A queued write that the peer does not take is not activity.
     pub fn set_timeout(&mut self, timeout: impl Into<Option<Duration>>) {
         let timeout = timeout.into();
-        // The turn's reading of the clock may be old by now, and nothing may come early.
-        self.net.reactor.refresh_now();
-        self.request(|connection, registration| {
+        self.request_now(|connection, registration| {
             connection.set_idle_timeout(timeout, registration);
         });
     }

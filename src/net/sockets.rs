@@ -16,6 +16,10 @@ impl<'a> Sockets<'a> {
         Self { net }
     }
 
+    pub(crate) fn net(&self) -> &Net {
+        self.net
+    }
+
     pub(crate) fn net_mut(&mut self) -> &mut Net {
         self.net
     }

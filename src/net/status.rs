@@ -76,8 +76,8 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// Node's `hadError`: whether an [`on_error`](crate::SocketHandler::on_error) came directly before, unless the
-    /// reason is `TimedOut` or `Local`, which may come with one (a connect deadline, `destroy_with`) or without.
+    /// Whether the connection broke, as opposed to being ended or given up by either side. Whether there was an error
+    /// (Node's `hadError`) is what [`on_error`](crate::SocketHandler::on_error) tells, directly before `on_close`.
     pub fn is_failure(self) -> bool {
         matches!(self, Self::Reset | Self::Limit | Self::Error)
     }

@@ -34,7 +34,11 @@ impl Connection {
             .close_deadline()
             .is_some_and(|deadline| deadline <= now)
         {
-            self.close(CloseReason::TimedOut, registration);
+            if self.failure.is_some() {
+                self.report_held_back(registration);
+            } else {
+                self.close(CloseReason::TimedOut, registration);
+            }
             return None;
         }
         let is_idle = self.idle_deadline().is_some_and(|deadline| deadline <= now);
@@ -59,7 +63,7 @@ impl Connection {
             return;
         }
         self.idle_timeout = timeout.filter(|timeout| !timeout.is_zero());
-        self.active_tick = registration.tick();
+        self.active_tick = registration.latest_tick();
         self.idle_is_reported = false;
         self.file_deadline(registration);
     }
@@ -67,7 +71,7 @@ impl Connection {
     /// A byte moved.
     #[inline]
     pub(super) fn touch(&mut self, registration: &mut Registration<'_>) {
-        self.active_tick = registration.tick();
+        self.active_tick = registration.latest_tick();
         if self.idle_is_reported {
             self.idle_is_reported = false;
             self.file_deadline(registration);
@@ -75,7 +79,7 @@ impl Connection {
     }
 
     /// Sees to it that `elapsed` is called by the next deadline.
-    pub(crate) fn file_deadline(&mut self, registration: &mut Registration<'_>) {
+    pub(crate) fn file_deadline(&self, registration: &mut Registration<'_>) {
         let deadline = match self.stage {
             Stage::Connecting => self.connect_deadline(),
             Stage::Open => self.close_deadline(),

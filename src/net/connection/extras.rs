@@ -129,7 +129,7 @@ impl Connection {
             .map(|mark| mark.token)
     }
 
-    pub(crate) fn attend(&mut self) -> Option<Event> {
+    pub(crate) fn attend(&self) -> Option<Event> {
         let extras = self.extras.as_ref()?;
         (!extras.notices.is_empty()).then_some(Event::Noticed)
     }

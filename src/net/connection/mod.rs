@@ -183,7 +183,6 @@ impl Connection {
     /// be polled is always readable.
     pub(crate) fn first_readiness(&self) -> Readiness {
         match (&self.stream, self.stage) {
-            (Some(stream), Stage::Open) if stream.is_always_readable() => Readiness::READABLE,
             (Some(_), Stage::Open) if self.outbound == Outbound::Open => Readiness::WRITABLE,
             _ => Readiness::empty(),
         }
@@ -191,7 +190,7 @@ impl Connection {
 
     /// Starts its clocks; once, right after it was registered.
     pub(crate) fn begin(&mut self, registration: &mut Registration<'_>) {
-        self.active_tick = registration.tick();
+        self.active_tick = registration.latest_tick();
         self.begun_tick = self.active_tick;
         if self.stream.as_ref().is_some_and(Stream::is_always_readable) {
             registration.assume(Readiness::READABLE);
@@ -211,7 +210,7 @@ impl Connection {
         registration: &mut Registration<'_>,
         pool: &mut Pool,
     ) -> Option<(Stream, Vec<u8>)> {
-        if self.stage != Stage::Open || self.failure.is_some() {
+        if !self.can_be_detached() {
             return None;
         }
         let stream = self.stream.take()?;

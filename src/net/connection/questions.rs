@@ -68,6 +68,10 @@ impl Connection {
         }
     }
 
+    pub(crate) fn can_be_detached(&self) -> bool {
+        self.stage == Stage::Open && self.stream.is_some() && self.failure.is_none()
+    }
+
     pub(crate) fn is_tcp(&self) -> bool {
         matches!(self.stream, Some(Stream::Tcp(_)))
     }

@@ -19,18 +19,14 @@ impl Connection {
             None => {
                 // The close is ours now, whatever a write may have met before.
                 self.failure = None;
-                self.close(CloseReason::Local, registration);
+                let reason = match self.idle_is_reported {
+                    true => CloseReason::TimedOut,
+                    false => CloseReason::Local,
+                };
+                self.close(reason, registration);
             }
         }
         self.drop_notices();
-    }
-
-    /// Closes it now, because it was idle.
-    pub(crate) fn destroy_idle(&mut self, registration: &mut Registration<'_>) {
-        if self.stage != Stage::Closed {
-            self.failure = None;
-            self.close(CloseReason::TimedOut, registration);
-        }
     }
 
     /// Closes it with a RST; while connecting, as soon as there is something to reset.
@@ -85,26 +81,32 @@ impl Connection {
     }
 
     pub(crate) fn set_type_of_service(&mut self, value: u8) -> io::Result<()> {
-        Rc::make_mut(&mut self.options).type_of_service = Some(value);
         match (&self.stream, self.stage) {
             (Some(stream), Stage::Open) => stream.set_type_of_service(value),
-            _ => Ok(()),
+            _ => {
+                Rc::make_mut(&mut self.options).type_of_service = Some(value);
+                Ok(())
+            }
         }
     }
 
     pub(crate) fn set_no_delay(&mut self, on: bool) -> io::Result<()> {
-        Rc::make_mut(&mut self.options).no_delay = on;
         match (&self.stream, self.stage) {
             (Some(stream), Stage::Open) => stream.set_no_delay(on),
-            _ => Ok(()),
+            _ => {
+                Rc::make_mut(&mut self.options).no_delay = on;
+                Ok(())
+            }
         }
     }
 
     pub(crate) fn set_keep_alive(&mut self, keep_alive: Option<KeepAlive>) -> io::Result<()> {
-        Rc::make_mut(&mut self.options).keep_alive = keep_alive;
         match (&self.stream, self.stage) {
             (Some(stream), Stage::Open) => stream.set_keep_alive(keep_alive.map(KeepAlive::times)),
-            _ => Ok(()),
+            _ => {
+                Rc::make_mut(&mut self.options).keep_alive = keep_alive;
+                Ok(())
+            }
         }
     }
 

@@ -4,7 +4,6 @@ use std::io;
 
 use crate::reactor::{Interest, Registration};
 use crate::send_buffer::Pool;
-use crate::system::SHORT_TRANSFER_DRAINS;
 
 use super::error::{Error, Syscall};
 use super::{CloseReason, Connection, Flow, Inbound, Outbound, Payload, Stage};
@@ -32,9 +31,15 @@ impl Connection {
             return Flow::Ended;
         }
         let length = payload.len();
+        if !self.has_room_for(length, registration, pool) {
+            let limit = Error::queue_limit(self.options.max_queued_bytes, self.peer);
+            self.fail(limit, CloseReason::Limit, registration);
+            return Flow::Closed;
+        }
         let mut taken = 0;
-        if length >= DIRECT_BYTES
-            && !self.is_corked
+        // The limit speaks, as the mark does, of what the kernel would not take, not of what was only gathered.
+        let passes_limit = self.queue.len() + length > self.options.max_queued_bytes;
+        if (length >= DIRECT_BYTES && !self.is_corked || passes_limit)
             && self.stage == Stage::Open
             && registration.readiness().serves(Interest::WRITABLE)
         {
@@ -47,18 +52,11 @@ impl Connection {
             }
         }
         if length > taken {
-            if self.queue.len() + (length - taken) > self.options.max_queued_bytes {
-                self.fail(
-                    Error::queue_limit(self.options.max_queued_bytes, self.peer),
-                    CloseReason::Limit,
-                    registration,
-                );
-                return Flow::Closed;
-            }
             payload.queue(taken, &mut self.queue, pool);
-            if taken == 0 {
+            if length < DIRECT_BYTES || self.is_corked {
                 registration.flush_soon();
             } else {
+                // The kernel was asked just now, or has not said yet that it has room.
                 registration.want(Interest::WRITABLE);
             }
         }
@@ -68,6 +66,23 @@ impl Connection {
             self.flush(registration, pool);
         }
         self.flow(registration)
+    }
+
+    /// Whether so many bytes may be queued. One write is taken whatever its length if nothing is queued, since it takes
+    /// no more memory than its writer has: the limit is for what piles up.
+    fn has_room_for(
+        &mut self,
+        length: usize,
+        registration: &mut Registration<'_>,
+        pool: &mut Pool,
+    ) -> bool {
+        let limit = self.options.max_queued_bytes;
+        if self.queue.is_empty() || self.queue.len().saturating_add(length) <= limit {
+            return true;
+        }
+        // What was only gathered does not count.
+        self.flush(registration, pool);
+        self.queue.is_empty() || self.queue.len().saturating_add(length) <= limit
     }
 
     /// Whether there is room for more.
@@ -140,7 +155,7 @@ impl Connection {
         match sent {
             Ok(taken_of_tail) => {
                 let sent = before - (self.queue.len() + tail.len() - taken_of_tail);
-                if sent < offered && SHORT_TRANSFER_DRAINS {
+                if sent < offered && stream.short_transfer_drains() {
                     registration.fell_short(Interest::WRITABLE);
                 }
                 if sent > 0 {
@@ -176,7 +191,7 @@ impl Connection {
         self.outbound = Outbound::Ending;
         self.owes_drain = false;
         self.is_corked = false;
-        self.begun_tick = registration.tick();
+        self.begun_tick = registration.latest_tick();
         if self.stage == Stage::Open {
             self.file_deadline(registration);
             registration.flush_soon();
@@ -185,6 +200,9 @@ impl Connection {
 
     /// Ends this side, and closes as soon as that is done.
     pub(crate) fn end_and_close(&mut self, registration: &mut Registration<'_>) {
+        if self.stage == Stage::Closed {
+            return;
+        }
         self.closes_when_sent = true;
         if self.outbound == Outbound::Finished {
             self.close(CloseReason::Local, registration);

@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::reactor::{Interest, Registration};
-use crate::system::{SHORT_TRANSFER_DRAINS, Stream};
+use crate::system::Stream;
 
 use super::error::Syscall;
 use super::{Connection, Event, Inbound, Lent, Outbound, Stage};
@@ -25,8 +25,8 @@ impl Connection {
                 if stream.reads_may_block() {
                     registration.rearm();
                 } else if length < lent.buffer.len()
-                    && SHORT_TRANSFER_DRAINS
                     && !stream.is_always_readable()
+                    && stream.short_transfer_drains()
                 {
                     registration.fell_short(Interest::READABLE);
                 }
@@ -57,7 +57,11 @@ impl Connection {
         self.flush(registration, lent.pool);
         if self.owes_drain
             && self.outbound == Outbound::Open
-            && self.queue.len() <= self.options.low_water_mark
+            && self.queue.len()
+                <= self
+                    .options
+                    .low_water_mark
+                    .min(self.options.high_water_mark)
         {
             self.owes_drain = false;
             if self.queue.is_empty() {
@@ -111,7 +115,7 @@ impl Connection {
             registration.want(Interest::READABLE);
         }
         if self.outbound == Outbound::Ending {
-            self.begun_tick = registration.tick();
+            self.begun_tick = registration.latest_tick();
             self.file_deadline(registration);
         }
         if !self.queue.is_empty() || self.outbound == Outbound::Ending {
