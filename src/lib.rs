@@ -1,10 +1,44 @@
-//! A single-threaded network event loop with the semantics of Node's `net`.
+//! A single-threaded network event loop with the semantics of Node's `net`: a handler for each socket, explicit
+//! backpressure, idle timeouts, and a loop that can also be a guest in yours.
+//!
+//! A whole server, which is `examples/echo.rs`:
+//!
+//! ```no_run
+#![doc = include_str!("../examples/echo.rs")]
+//! ```
+//!
+//! # Where to begin
+//!
+//! | you want to | read |
+//! |---|---|
+//! | write a server or a client | [`EventLoop`], then [`SocketHandler`], which says what comes when |
+//! | know what a handler can do | [`Context`] with its [`Socket`]; where there is no socket, [`LoopContext`] with its [`Sockets`] |
+//! | learn of a server's own events | [`ServerHandler`] |
+//! | set limits, water marks and timeouts | [`SocketOptions`], [`ListenOptions`], [`ConnectOptions`] |
+//! | understand a failure | [`Error`], [`CloseReason`] |
+//! | call the loop from your own | [`EventLoop::turn`] with [`Wait`] and [`Budget`] |
+//! | reach it from another thread | [`Remote`] |
+//! | read lines or text | [`text`] |
+//!
+//! # The floors, top to bottom
+//!
+//! Calls go down, events come back up as values, and only the top floor calls user code. `ARCHITECTURE.md` has the
+//! picture, one turn of the loop phase by phase, and the invariants with the tests that hold them.
+//!
+//! - **event loop**: [`EventLoop`], the handlers, timers, deferred calls, posts. It decides who is told what, and when.
+//! - **net**: connections and servers as state machines, seen through [`Socket`], [`Server`] and [`Sockets`]. It calls
+//!   nobody back.
+//! - **[`reactor`]**: levels over the kernel's edges, for any source that mio can poll.
+//! - **ground**: [`slots`] (keys that never reach a stranger), [`readiness`], [`wheel`] (timers), [`send_buffer`],
+//!   [`schedule`] (fairness). Data structures without I/O and without a clock, each usable alone.
 #![forbid(unsafe_code)]
 
 pub mod reactor;
 pub mod readiness;
 pub mod schedule;
 pub mod send_buffer;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 pub mod slots;
 pub mod text;
 pub mod wheel;
@@ -23,3 +57,8 @@ pub use net::{
     Sockets, State, Syscall, SystemResolver, TimerId, is_ip, is_ipv4, is_ipv6,
     parse_socket_address,
 };
+
+/// The programs of the README are compiled as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

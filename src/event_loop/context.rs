@@ -38,11 +38,19 @@ impl<S> Context<'_, S> {
     fn parts(&mut self) -> (&mut Net, &mut Agenda<S>) {
         (self.socket.net_mut(), self.agenda)
     }
+
+    fn view(&self) -> (&Net, &Agenda<S>) {
+        (self.socket.net(), self.agenda)
+    }
 }
 
 impl<S> LoopContext<'_, S> {
     fn parts(&mut self) -> (&mut Net, &mut Agenda<S>) {
         (self.sockets.net_mut(), self.agenda)
+    }
+
+    fn view(&self) -> (&Net, &Agenda<S>) {
+        (self.sockets.net(), self.agenda)
     }
 }
 
@@ -64,7 +72,7 @@ impl<S> fmt::Debug for LoopContext<'_, S> {
 }
 
 /// The verbs of a loop, which are the same in a callback of a socket, in one without, and outside of all: written
-/// once, for three types, each of which has `parts`.
+/// once, for three types, each of which has `parts` and `view`.
 macro_rules! verbs {
     ($type:ty) => {
         impl<S> $type {
@@ -207,11 +215,11 @@ macro_rules! verbs {
             pub fn adopt(
                 &mut self,
                 stream: std::net::TcpStream,
-                options: &SocketOptions,
+                options: impl Into<SocketOptions>,
                 handler: impl SocketHandler<S> + 'static,
             ) -> Result<SocketId> {
                 let (net, agenda) = self.parts();
-                let id = net.adopt(stream, options)?;
+                let id = net.adopt(stream, options.into())?;
                 agenda
                     .installs
                     .push((id.0, Occupant::Socket(Box::new(handler))));
@@ -227,11 +235,11 @@ macro_rules! verbs {
             pub fn adopt_unix(
                 &mut self,
                 stream: std::os::unix::net::UnixStream,
-                options: &SocketOptions,
+                options: impl Into<SocketOptions>,
                 handler: impl SocketHandler<S> + 'static,
             ) -> Result<SocketId> {
                 let (net, agenda) = self.parts();
-                let id = net.adopt_unix(stream, options)?;
+                let id = net.adopt_unix(stream, options.into())?;
                 agenda
                     .installs
                     .push((id.0, Occupant::Socket(Box::new(handler))));
@@ -251,9 +259,8 @@ macro_rules! verbs {
                 input: impl std::os::fd::AsFd,
                 handler: impl SocketHandler<S> + 'static,
             ) -> Result<SocketId> {
-                let descriptor = input.as_fd().try_clone_to_owned()?;
                 let (net, agenda) = self.parts();
-                let id = net.adopt_input(descriptor);
+                let id = net.adopt_input(input.as_fd())?;
                 agenda
                     .installs
                     .push((id.0, Occupant::Socket(Box::new(handler))));
@@ -261,16 +268,20 @@ macro_rules! verbs {
             }
 
             /// Gives the socket `id` another handler, from its next event on: a protocol switch. The old one is
-            /// dropped without a word.
+            /// dropped without a word. Says whether there is such a socket.
             pub fn replace_handler(
                 &mut self,
                 id: SocketId,
                 handler: impl SocketHandler<S> + 'static,
-            ) {
-                let (_, agenda) = self.parts();
+            ) -> bool {
+                let (net, agenda) = self.parts();
+                if net.socket_is_closed(id) {
+                    return false;
+                }
                 agenda
                     .installs
                     .push((id.0, Occupant::Socket(Box::new(handler))));
+                true
             }
 
             /// Calls `call` once, when at least `after` has passed; never early, and not in the timer phase that is
@@ -303,8 +314,8 @@ macro_rules! verbs {
             }
 
             /// When the timer `id` comes; `None` if it is over, or so far away that the clock cannot say.
-            pub fn due_at(&mut self, id: TimerId) -> Option<Instant> {
-                let (net, agenda) = self.parts();
+            pub fn due_at(&self, id: TimerId) -> Option<Instant> {
+                let (net, agenda) = self.view();
                 agenda.due_at(net, id)
             }
 
@@ -328,14 +339,14 @@ macro_rules! verbs {
             }
 
             /// A handle for other threads.
-            pub fn remote(&mut self) -> Remote<S> {
-                let (_, agenda) = self.parts();
+            pub fn remote(&self) -> Remote<S> {
+                let (_, agenda) = self.view();
                 Remote::new(&agenda.mailbox)
             }
 
             /// The loop's time: one reading of the clock, made at the beginning of the turn and after its wait.
-            pub fn now(&mut self) -> Instant {
-                let (net, _) = self.parts();
+            pub fn now(&self) -> Instant {
+                let (net, _) = self.view();
                 net.reactor.now()
             }
         }

@@ -14,6 +14,8 @@ use super::{Context, EventLoop, LoopContext};
 pub(super) enum Calling {
     /// A socket's: it is destroyed.
     Socket(SocketId),
+    /// That of the error of a socket that is closed: its end is still to be told.
+    Failing(SocketId, CloseReason),
     /// The last of a socket that is closed: there is nothing left to do but to forget it.
     Closed(SocketId),
     /// The last of a server that is closed.
@@ -31,6 +33,7 @@ impl<S> EventLoop<S> {
                 let error = Error::internal(Error::HANDLER_PANICKED, "its handler panicked");
                 Socket::new(&mut self.net, id).destroy_with(error);
             }
+            Some(Calling::Failing(id, reason)) => self.untold = Some((id, reason)),
             Some(Calling::Closed(id)) => self.forget(id.0),
             Some(Calling::ClosedServer(id)) => self.forget(id.0),
         }
@@ -93,8 +96,8 @@ impl<S> EventLoop<S> {
                 self.call_server(shared, server, |handler, cx| handler.on_drop(cx, &dropped));
             }
             ServerEvent::AcceptFailed(error) => {
-                self.net.server_rests(server);
                 self.call_server(shared, server, |handler, cx| handler.on_error(cx, &error));
+                self.net.accept_failed(server);
             }
         }
     }
@@ -211,6 +214,30 @@ impl<S> EventLoop<S> {
         reason: CloseReason,
         error: Option<Error>,
     ) {
+        self.calling = Some(Calling::Failing(id, reason));
+        if let Some(Occupant::Socket(handler)) = self.handlers.get_mut(id.0) {
+            let mut cx = Context {
+                socket: Socket::new(&mut self.net, id),
+                shared,
+                agenda: &mut self.agenda,
+            };
+            while let Some(notice) = cx.socket.next_notice() {
+                tell_notice(handler.as_mut(), &mut cx, notice);
+            }
+            if let Some(error) = &error {
+                handler.on_error(&mut cx, error);
+            }
+            while let Some(token) = cx.socket.next_missed_mark() {
+                let closed = || Error::internal(Error::SOCKET_CLOSED, "the socket was closed");
+                let why = error.clone().unwrap_or_else(closed);
+                handler.on_sent(&mut cx, token, Err(&why));
+            }
+        }
+        self.tell_end(shared, id, reason);
+    }
+
+    /// Tells a socket its end; then it is forgotten.
+    pub(super) fn tell_end(&mut self, shared: &mut S, id: SocketId, reason: CloseReason) {
         self.calling = Some(Calling::Closed(id));
         if let Some(Occupant::Socket(handler)) = self.handlers.get_mut(id.0) {
             let mut cx = Context {
@@ -218,17 +245,6 @@ impl<S> EventLoop<S> {
                 shared,
                 agenda: &mut self.agenda,
             };
-            while let Some(notice) = cx.socket.net_mut().next_notice(id) {
-                tell_notice(handler.as_mut(), &mut cx, notice);
-            }
-            if let Some(error) = &error {
-                handler.on_error(&mut cx, error);
-            }
-            while let Some(token) = cx.socket.net_mut().next_missed_mark(id) {
-                let closed = || Error::internal(Error::SOCKET_CLOSED, "the socket was closed");
-                let why = error.clone().unwrap_or_else(closed);
-                handler.on_sent(&mut cx, token, Err(&why));
-            }
             handler.on_close(&mut cx, reason);
         }
         self.calling = None;

@@ -100,7 +100,7 @@ pub trait SocketHandler<S = ()> {
     /// next byte. The default destroys the socket, with [`CloseReason::TimedOut`]; Node only tells, and sockets whose
     /// owner forgot about it leak there.
     fn on_timeout(&mut self, cx: &mut Context<'_, S>) {
-        cx.socket.destroy_idle();
+        cx.socket.destroy();
     }
 
     /// The socket has failed. It comes at most once, and [`on_close`](Self::on_close) directly follows. The default

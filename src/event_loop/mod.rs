@@ -13,8 +13,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::net::{Net, Result, Server, ServerId, Socket, SocketId, Sockets};
+use crate::net::{CloseReason, Net, Result, Server, ServerId, Socket, SocketId, Sockets};
 use crate::slots::Beside;
+use crate::system::System;
 
 use agenda::{Agenda, Occupant};
 use dispatch::Calling;
@@ -94,6 +95,8 @@ pub struct EventLoop<S = ()> {
     read_buffer: Box<[u8]>,
     /// Whose callback is running. Between turns it is `None`, unless a callback has panicked.
     calling: Option<Calling>,
+    /// A socket whose `on_error` panicked, and that is still to be told its end.
+    untold: Option<(SocketId, CloseReason)>,
 }
 
 impl<S> EventLoop<S> {
@@ -103,7 +106,12 @@ impl<S> EventLoop<S> {
     ///
     /// What the system says if it has no selector or no descriptor to give, such as EMFILE.
     pub fn new() -> Result<Self> {
-        let net = Net::new(EVENTS_A_POLL)?;
+        Self::on(System::Kernel)
+    }
+
+    /// A loop on `system`.
+    pub(crate) fn on(system: System) -> Result<Self> {
+        let net = Net::new(system, EVENTS_A_POLL)?;
         let mailbox = Arc::new(Mailbox::new(net.waker()));
         Ok(Self {
             net,
@@ -113,12 +121,26 @@ impl<S> EventLoop<S> {
             posts: VecDeque::new(),
             read_buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
             calling: None,
+            untold: None,
         })
+    }
+
+    /// The machine of a simulation that the loop runs on.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn host(&self) -> Option<&crate::system::simulated::Host> {
+        match self.net.system {
+            System::Simulated(ref host) => Some(host),
+            System::Kernel => None,
+        }
     }
 
     fn parts(&mut self) -> (&mut Net, &mut Agenda<S>) {
         self.net.reactor.refresh_now();
         (&mut self.net, &mut self.agenda)
+    }
+
+    fn view(&self) -> (&Net, &Agenda<S>) {
+        (&self.net, &self.agenda)
     }
 
     /// The net, for a host that has done other things since the last turn: what is counted from now on is not counted
@@ -158,7 +180,7 @@ impl<S> EventLoop<S> {
     /// How long a host may wait on the loop's descriptor at most: zero while anything is queued, else until the next
     /// deadline, else without end (`None`). To be asked after the last call that may have changed the loop, and
     /// directly before the wait.
-    pub fn poll_timeout(&mut self) -> Option<Duration> {
+    pub fn poll_timeout(&self) -> Option<Duration> {
         if self.has_queued() {
             return Some(Duration::ZERO);
         }
@@ -168,7 +190,7 @@ impl<S> EventLoop<S> {
 
     /// When the loop has something to do next without any news from the kernel; `None` if nothing is due at all.
     /// While something is queued it is now.
-    pub fn next_deadline(&mut self) -> Option<Instant> {
+    pub fn next_deadline(&self) -> Option<Instant> {
         if self.has_queued() {
             return Some(self.net.reactor.read_clock());
         }
@@ -183,6 +205,8 @@ impl<S> EventLoop<S> {
             || self.agenda.holds_loop()
             || self.mailbox.holds_loop()
             || !self.posts.is_empty()
+            || self.calling.is_some()
+            || self.untold.is_some()
     }
 
     /// Whether there is something to do at once.
@@ -192,6 +216,7 @@ impl<S> EventLoop<S> {
             || !self.posts.is_empty()
             || self.mailbox.is_pending()
             || self.calling.is_some()
+            || self.untold.is_some()
     }
 }
 

@@ -84,6 +84,10 @@ impl<S> EventLoop<S> {
         self.net.reactor.refresh_now();
         self.make_deferred_calls(shared, &mut turn);
         self.net.flush();
+        if turn.calls > 0 {
+            // What the calls took of the time must not be waited for again.
+            self.net.reactor.refresh_now();
+        }
         self.poll(wait(self))?;
         self.net.reactor.refresh_now();
         self.net.take_answers();
@@ -93,6 +97,8 @@ impl<S> EventLoop<S> {
         self.fire_timers(shared, &mut turn);
         self.net.flush();
         self.tell_closes(shared, &mut turn);
+        // What a farewell says to others leaves in this turn too.
+        self.net.flush();
         turn.more = self.has_queued();
         turn.alive = self.is_alive();
         // Told once: later turns of a host that goes on all the same wait as ever.
@@ -177,6 +183,10 @@ impl<S> EventLoop<S> {
     }
 
     fn tell_closes(&mut self, shared: &mut S, turn: &mut Turn) {
+        if let Some((id, reason)) = self.untold.take() {
+            turn.closed += 1;
+            self.tell_end(shared, id, reason);
+        }
         self.net.begin_closing();
         while let Some(closing) = self.net.next_closing() {
             turn.closed += 1;

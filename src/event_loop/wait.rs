@@ -15,8 +15,11 @@ pub enum Wait {
     Forever,
 }
 
-/// How much a turn may do. What is left stays queued, in order, and the turn says that there is
-/// [`more`](Turn::more). Whatever the budget, a turn that has something to do does at least one thing.
+/// How many events of sockets a turn may deliver, or for how long. What is left stays queued, in order, and the turn says
+/// that there is [`more`](Turn::more). Whatever the budget, a turn that has something to do does at least one thing.
+///
+/// The budget is for the phase in which sockets and servers are served, by far the longest. Deferred calls, posts,
+/// timers and closes are bounded by how many there were when their phase began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Budget {
     pub(super) time: Option<Duration>,
@@ -44,6 +47,21 @@ impl Budget {
         Self {
             time: None,
             events: Some(events),
+        }
+    }
+
+    /// Both limits: whichever is reached first.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            time: match self.time {
+                Some(time) => Some(time),
+                None => other.time,
+            },
+            events: match self.events {
+                Some(events) => Some(events),
+                None => other.events,
+            },
         }
     }
 }
