@@ -1,0 +1,377 @@
+//! Connecting to an address: what may be done before the connection is there, and how it fails (rules B; reliability
+//! B11, D8, D10).
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use netloop::{ConnectOptions, Endpoint, Flow, KeepAlive, SocketOptions, State, Syscall};
+
+use crate::support::{BlackHole, Peer, PeerEnd, Recorder, Scene, Seen};
+
+/// A listener of the standard library for us to connect to.
+fn listener() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+/// An address on which nobody listens.
+fn nobody() -> SocketAddr {
+    listener().1
+}
+
+// B1; J
+#[test]
+fn nothing_is_told_inside_connect_and_a_refusal_is_told_later() {
+    let mut scene = Scene::new();
+    let id = scene
+        .event_loop
+        .connect(nobody(), Recorder::new("us"))
+        .unwrap();
+    assert!(scene.world.log.is_empty());
+    assert_eq!(scene.socket(id).state(), State::Opening, "B2");
+    scene.drive_to_close("us");
+    assert_eq!(scene.world.trace("us"), "error:ECONNREFUSED close:Error");
+}
+
+// B1: also what the system refuses at once.
+#[test]
+fn an_immediate_error_of_the_system_is_told_later_too() {
+    let mut scene = Scene::new();
+    // Broadcast is not for TCP: connect(2) itself says so.
+    let id = scene
+        .event_loop
+        .connect("255.255.255.255:9", Recorder::new("us"))
+        .unwrap();
+    assert!(scene.world.log.is_empty());
+    assert_eq!(scene.socket(id).write(b"x"), Flow::Closed);
+    scene.drive_to_close("us");
+    let (code, _) = scene.world.error("us").unwrap();
+    assert!(matches!(code, "ENETUNREACH" | "EACCES"), "{code}");
+    assert_eq!(scene.world.failures["us"].syscall, Some(Syscall::Connect));
+    assert_eq!(scene.world.trace("us"), format!("error:{code} close:Error"));
+}
+
+// B2
+#[test]
+fn the_state_is_opening_until_on_connect_and_before_on_error_it_is_over() {
+    let mut scene = Scene::new();
+    let (_listener, address) = listener();
+    let looking = |name: &str| {
+        Recorder::new(name).reacting(|cx, seen| {
+            let state = cx.socket.state();
+            cx.shared.note(format!("{seen}: {state}"));
+            if *seen == Seen::Connect {
+                cx.socket.destroy();
+            }
+        })
+    };
+    let id = scene.event_loop.connect(address, looking("ok")).unwrap();
+    assert_eq!(scene.socket(id).state(), State::Opening);
+    assert!(scene.socket(id).is_writable());
+    scene.drive_to_close("ok");
+    scene.event_loop.connect(nobody(), looking("no")).unwrap();
+    scene.drive_to_close("no");
+    assert_eq!(
+        scene.world.notes,
+        [
+            "connect: open",
+            "close:Local: closed",
+            "error:ECONNREFUSED: closed",
+            "close:Error: closed"
+        ]
+    );
+}
+
+// B4
+#[test]
+fn a_connect_error_carries_code_call_address_and_port() {
+    let mut scene = Scene::new();
+    let address = nobody();
+    scene
+        .event_loop
+        .connect(address, Recorder::new("us"))
+        .unwrap();
+    scene.drive_to_close("us");
+    let text = format!("connect ECONNREFUSED {address}");
+    assert_eq!(
+        scene.world.error("us"),
+        Some(("ECONNREFUSED", text.as_str()))
+    );
+    let failure = &scene.world.failures["us"];
+    assert_eq!(failure.syscall, Some(Syscall::Connect));
+    assert_eq!(failure.endpoint, Some(Endpoint::Socket(address)));
+    assert_eq!(failure.local, None);
+}
+
+// B4
+#[test]
+fn a_connect_error_names_the_local_address_if_one_was_asked_for() {
+    let mut scene = Scene::new();
+    let address = nobody();
+    let local = Ipv4Addr::new(127, 0, 0, 2);
+    scene
+        .event_loop
+        .connect_with(
+            address,
+            ConnectOptions::new().local_address(std::net::IpAddr::V4(local)),
+            Recorder::new("us"),
+        )
+        .unwrap();
+    scene.drive_to_close("us");
+    let (code, text) = scene.world.error("us").unwrap();
+    assert_eq!(code, "ECONNREFUSED");
+    assert!(
+        text.starts_with(&format!(
+            "connect ECONNREFUSED {address} - Local (127.0.0.2"
+        )),
+        "{text}"
+    );
+    let told = scene.world.failures["us"].local.unwrap();
+    assert_eq!(told.ip(), local);
+}
+
+// B4
+#[test]
+fn a_bind_error_names_bind() {
+    let mut scene = Scene::new();
+    let (_listener, address) = listener();
+    // An address of TEST-NET-1, which no machine has.
+    let elsewhere = Ipv4Addr::new(192, 0, 2, 7);
+    scene
+        .event_loop
+        .connect_with(
+            address,
+            ConnectOptions::new().local_address(std::net::IpAddr::V4(elsewhere)),
+            Recorder::new("us"),
+        )
+        .unwrap();
+    scene.drive_to_close("us");
+    let (code, text) = scene.world.error("us").unwrap();
+    assert_eq!(code, "EADDRNOTAVAIL");
+    assert!(text.starts_with("bind EADDRNOTAVAIL"), "{text}");
+    assert_eq!(scene.world.failures["us"].syscall, Some(Syscall::Bind));
+}
+
+// B4
+#[test]
+fn port_0_is_refused_like_any_other() {
+    let mut scene = Scene::new();
+    scene
+        .event_loop
+        .connect("127.0.0.1:0", Recorder::new("us"))
+        .unwrap();
+    scene.drive_to_close("us");
+    assert_eq!(scene.world.trace("us"), "error:ECONNREFUSED close:Error");
+}
+
+// B5 (T7, T8)
+#[test]
+fn destroy_while_connecting_tells_only_on_close() {
+    let mut scene = Scene::new();
+    let (_listener, address) = listener();
+    for (name, address) in [("there", address), ("refused", nobody())] {
+        let id = scene
+            .event_loop
+            .connect(address, Recorder::new(name))
+            .unwrap();
+        assert_eq!(scene.socket(id).write(b"queued"), Flow::Open);
+        scene.socket(id).end();
+        scene.socket(id).destroy();
+        assert_eq!(scene.socket(id).state(), State::Closed);
+        scene.drive_to_close(name);
+        scene.settle();
+        assert_eq!(scene.world.trace(name), "close:Local", "{name}");
+    }
+}
+
+// B6 (T11)
+#[test]
+fn reset_while_connecting_connects_sends_what_is_queued_and_resets_then() {
+    let mut scene = Scene::new();
+    let (listener, address) = listener();
+    let id = scene
+        .event_loop
+        .connect(address, Recorder::new("us"))
+        .unwrap();
+    assert_eq!(scene.socket(id).write(b"queued"), Flow::Open);
+    scene.socket(id).reset().unwrap();
+    assert!(!scene.socket(id).is_destroyed(), "not yet");
+    scene.drive_to_close("us");
+    assert_eq!(scene.world.trace("us"), "connect close:Local");
+    let received = scene.peer_reads_to_end(&mut Peer::accept(&listener));
+    assert_eq!(received.bytes, b"queued");
+    assert_eq!(received.end, PeerEnd::Reset);
+}
+
+// B6
+#[test]
+fn reset_and_then_destroy_while_connecting_tells_only_on_close() {
+    let mut scene = Scene::new();
+    let (_listener, address) = listener();
+    let id = scene
+        .event_loop
+        .connect(address, Recorder::new("us"))
+        .unwrap();
+    scene.socket(id).reset().unwrap();
+    scene.socket(id).destroy();
+    scene.drive_to_close("us");
+    scene.settle();
+    assert_eq!(scene.world.trace("us"), "close:Local");
+}
+
+// B7
+#[test]
+fn everything_may_be_asked_for_while_connecting() {
+    let mut scene = Scene::new();
+    let (listener, address) = listener();
+    let id = scene
+        .event_loop
+        .connect(address, Recorder::new("us"))
+        .unwrap();
+    let mut socket = scene.socket(id);
+    socket.set_no_delay(false).unwrap();
+    socket
+        .set_keep_alive(KeepAlive::after(Duration::from_secs(60)))
+        .unwrap();
+    socket.set_timeout(Duration::from_secs(60));
+    socket.unref();
+    socket.hold();
+    socket.pause();
+    socket.resume();
+    socket.pause();
+    assert!(socket.is_paused() && socket.is_held());
+    assert_eq!(socket.write(b"and written to"), Flow::Open);
+    scene.drive("the connection", |world| {
+        world.has_seen("us", &Seen::Connect)
+    });
+    let mut peer = Peer::accept(&listener);
+    assert_eq!(scene.peer_reads(&mut peer, 14), b"and written to");
+    peer.write(b"answer");
+    scene.settle();
+    assert_eq!(scene.world.trace("us"), "connect", "paused");
+    scene.socket(id).resume();
+    scene.drive("the answer", |world| world.received("us") == b"answer");
+}
+
+// B8 (T15)
+#[test]
+fn a_drain_that_is_owed_from_before_comes_after_on_connect_and_before_data() {
+    let mut scene = Scene::new();
+    let (listener, address) = listener();
+    let id = scene
+        .event_loop
+        .connect(address, Recorder::new("us"))
+        .unwrap();
+    assert_eq!(scene.socket(id).write(&[b'x'; 64 << 10]), Flow::Full);
+    let mut peer = Peer::accept(&listener);
+    peer.write(b"hello");
+    scene.drive("the data", |world| world.received("us") == b"hello");
+    assert_eq!(scene.world.trace("us"), "connect drain data:hello");
+}
+
+// B8: the options are in force when on_connect is called.
+#[test]
+fn options_are_applied_before_on_connect() {
+    let mut scene = Scene::new();
+    let (listener, address) = listener();
+    let options = SocketOptions::new()
+        .pause_on_connect(true)
+        .allow_half_open(true)
+        .high_water_mark(10)
+        .idle_timeout(Duration::from_secs(9));
+    let looking = Recorder::new("us").reacting(|cx, _| {
+        assert!(cx.socket.is_paused() && cx.socket.allows_half_open());
+        assert_eq!(cx.socket.high_water_mark(), 10);
+        assert_eq!(cx.socket.timeout(), Some(Duration::from_secs(9)));
+    });
+    scene
+        .event_loop
+        .connect_with(address, options, looking)
+        .unwrap();
+    scene.drive("the connection", |world| {
+        world.has_seen("us", &Seen::Connect)
+    });
+    drop(listener);
+}
+
+// Reliability D8: only the kernel's choice of port decides whether a connect to a dead port meets itself.
+#[test]
+fn a_connection_to_itself_is_refused() {
+    let mut scene = Scene::new();
+    let address = nobody();
+    let to_itself = ConnectOptions::new()
+        .local_address(address.ip())
+        .local_port(address.port());
+    scene
+        .event_loop
+        .connect_with(address, to_itself, Recorder::new("us"))
+        .unwrap();
+    scene.drive_to_close("us");
+    assert_eq!(scene.world.trace("us"), "error:ECONNREFUSED close:Error");
+}
+
+// Reliability D10
+#[test]
+fn a_thousand_connects_that_are_given_up_leave_nothing_behind() {
+    let mut scene = Scene::new();
+    let nobody = BlackHole::new();
+    let (_listener, address) = listener();
+    for n in 0..500 {
+        for address in [nobody.address(), address] {
+            let recorder = Recorder::new(format!("{n} {address}"));
+            let id = scene.event_loop.connect(address, recorder).unwrap();
+            if n % 2 == 0 {
+                scene.turn();
+            }
+            scene.socket(id).destroy();
+        }
+        if n % 10 == 0 {
+            scene.turn();
+        }
+    }
+    scene.settle();
+    assert_eq!(scene.world.lives.len(), 1000);
+    assert!(scene.world.all_are_closed());
+    assert_eq!(scene.event_loop.sockets().ids().count(), 0);
+    assert!(!scene.event_loop.is_alive());
+}
+
+// The connect deadline, which Node does not have.
+#[test]
+fn the_connect_deadline_is_never_early_and_fails_with_etimedout() {
+    let mut scene = Scene::new();
+    let nobody = BlackHole::new();
+    let timeout = Duration::from_millis(50);
+    scene.settle();
+    // The clock of the loop stands still while the host does other things.
+    sleep(2 * timeout);
+    let begun = Instant::now();
+    let options = ConnectOptions::new().timeout(timeout);
+    scene
+        .event_loop
+        .connect_with(nobody.address(), options, Recorder::new("us"))
+        .unwrap();
+    scene.drive_to_close("us");
+    assert!(begun.elapsed() >= timeout, "after {:?}", begun.elapsed());
+    assert_eq!(scene.world.trace("us"), "error:ETIMEDOUT close:TimedOut");
+    let (_, text) = scene.world.error("us").unwrap();
+    assert_eq!(text, format!("connect ETIMEDOUT {}", nobody.address()));
+}
+
+// The connect deadline
+#[test]
+fn the_connect_deadline_is_over_when_the_connection_is_there() {
+    let mut scene = Scene::new();
+    let (listener, address) = listener();
+    let timeout = Duration::from_millis(30);
+    let options = ConnectOptions::new().timeout(timeout);
+    scene
+        .event_loop
+        .connect_with(address, options, Recorder::new("us"))
+        .unwrap();
+    scene.let_pass(2 * timeout);
+    assert_eq!(scene.world.trace("us"), "connect");
+    drop(listener);
+}

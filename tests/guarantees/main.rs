@@ -1,0 +1,26 @@
+//! What netloop guarantees, one test a sentence: the rules of Node's `net` and of the reliability tables, each shown by
+//! a real peer on a real socket.
+//!
+//! A comment above each test cites the rule that it holds, by its letter in the specification (C4, D12, ..) or by the
+//! number of an invariant (I2).
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test says what it expects by panicking"
+)]
+
+mod support;
+
+mod backpressure;
+mod closing;
+mod connecting;
+mod counters_and_addresses;
+mod handlers;
+mod idle_timeout;
+mod reading;
+mod resets;
+mod writing;
+
+mod embedding;
+mod event_loop;
+mod faults;
+mod servers;

@@ -1,0 +1,206 @@
+//! A loop with its shared state, and the ways to let it run until something is the case.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use netloop::{
+    Budget, EventLoop, ListenOptions, ServerId, Socket, SocketId, SocketOptions, Turn, Wait,
+};
+
+use super::{Peer, PeerEnd, Received, Recorder, World};
+
+/// How long anything may take before a test says that it does not come.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One wait of the loop while a test looks at the other end between turns.
+const STEP: Duration = Duration::from_millis(1);
+
+/// A loop and the state that it lends to its handlers.
+pub(crate) struct Scene {
+    pub(crate) event_loop: EventLoop<World>,
+    pub(crate) world: World,
+}
+
+impl Scene {
+    pub(crate) fn new() -> Self {
+        Self {
+            event_loop: EventLoop::new().unwrap(),
+            world: World::default(),
+        }
+    }
+
+    /// One turn that does not wait.
+    pub(crate) fn turn(&mut self) -> Turn {
+        self.turn_within(Wait::No)
+    }
+
+    pub(crate) fn turn_within(&mut self, wait: Wait) -> Turn {
+        self.event_loop
+            .turn(&mut self.world, wait, Budget::UNLIMITED)
+            .unwrap()
+    }
+
+    /// Turns until `done`; `what` says in a panic what did not come.
+    pub(crate) fn drive(&mut self, what: &str, mut done: impl FnMut(&World) -> bool) {
+        self.drive_with(what, |scene| done(&scene.world));
+    }
+
+    /// Turns until `done`, which may use the loop, or play the peer.
+    pub(crate) fn drive_with(&mut self, what: &str, mut done: impl FnMut(&mut Self) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !done(self) {
+            assert!(
+                Instant::now() < deadline,
+                "this did not come: {what}; seen so far: {:?}",
+                self.brief_log()
+            );
+            self.turn_within(Wait::For(STEP));
+        }
+    }
+
+    /// Turns until `name` is closed.
+    pub(crate) fn drive_to_close(&mut self, name: &str) {
+        self.drive(&format!("the close of {name}"), |world| {
+            world.close_reason(name).is_some()
+        });
+    }
+
+    /// Turns until the loop has had nothing to do for some turns in a row, so that "it does not come" can be said of
+    /// what would have come at once. Timers that are not due yet are not waited for.
+    pub(crate) fn settle(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut quiet = 0;
+        while quiet < 5 {
+            assert!(Instant::now() < deadline, "the loop does not come to rest");
+            let turn = self.turn_within(Wait::For(STEP));
+            let is_quiet = turn.events + turn.timers + turn.calls + turn.closed == 0 && !turn.more;
+            quiet = if is_quiet { quiet + 1 } else { 0 };
+        }
+    }
+
+    /// Turns for about `time`, whatever happens.
+    pub(crate) fn let_pass(&mut self, time: Duration) {
+        let deadline = Instant::now() + time;
+        self.event_loop
+            .run_until(&mut self.world, deadline)
+            .unwrap();
+    }
+
+    /// Reads at the peer until it has `length` bytes.
+    pub(crate) fn peer_reads(&mut self, peer: &mut Peer, length: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.drive_with(&format!("{length} bytes at the peer"), |_| {
+            while bytes.len() < length {
+                match peer.read_some(length - bytes.len()) {
+                    Ok(Some(more)) => bytes.extend_from_slice(&more),
+                    Ok(None) => return false,
+                    Err(end) => panic!(
+                        "{end:?} at the peer after {} of {length} bytes",
+                        bytes.len()
+                    ),
+                }
+            }
+            true
+        });
+        bytes
+    }
+
+    /// Reads at the peer until the connection ends there.
+    pub(crate) fn peer_reads_to_end(&mut self, peer: &mut Peer) -> Received {
+        let mut bytes = Vec::new();
+        let mut end: Option<PeerEnd> = None;
+        self.drive_with("the end at the peer", |_| {
+            loop {
+                match peer.read_some(64 << 10) {
+                    Ok(Some(more)) => bytes.extend_from_slice(&more),
+                    Ok(None) => return false,
+                    Err(kind) => {
+                        end = Some(kind);
+                        return true;
+                    }
+                }
+            }
+        });
+        Received {
+            bytes,
+            end: end.unwrap(),
+        }
+    }
+
+    /// Sends all of `bytes` from the peer, however slowly the loop takes them.
+    pub(crate) fn peer_writes(&mut self, peer: &mut Peer, bytes: &[u8]) {
+        let mut sent = 0;
+        self.drive_with("the peer's bytes being taken", |_| {
+            sent += peer.write_some(&bytes[sent..]);
+            sent == bytes.len()
+        });
+    }
+
+    /// Listens with a handler for each connection that `make` answers with, given the connection's number.
+    pub(crate) fn listen(
+        &mut self,
+        options: impl Into<ListenOptions>,
+        mut make: impl FnMut(usize) -> Recorder + 'static,
+    ) -> (ServerId, SocketAddr) {
+        let mut count = 0;
+        let server = self
+            .event_loop
+            .listen_with(
+                "127.0.0.1:0",
+                options,
+                move |world: &mut World, accepted| {
+                    world.newest = Some(accepted.id);
+                    count += 1;
+                    make(count - 1)
+                },
+            )
+            .unwrap();
+        let address = self.event_loop.server(server).address().unwrap();
+        (server, address)
+    }
+
+    /// A connected socket with `recorder`, accepted by a server of its own, and its peer.
+    pub(crate) fn accepted(
+        &mut self,
+        options: SocketOptions,
+        recorder: Recorder,
+    ) -> (SocketId, Peer) {
+        self.accepted_from(options, recorder, Peer::connect)
+    }
+
+    /// As [`accepted`](Self::accepted), with a peer that `connect` makes.
+    pub(crate) fn accepted_from(
+        &mut self,
+        options: SocketOptions,
+        recorder: Recorder,
+        connect: impl FnOnce(SocketAddr) -> Peer,
+    ) -> (SocketId, Peer) {
+        let mut recorder = Some(recorder);
+        let (server, address) = self.listen(options, move |_| recorder.take().unwrap());
+        let peer = connect(address);
+        self.world.newest = None;
+        self.drive("the connection", |world| world.newest.is_some());
+        self.event_loop.server(server).close();
+        (self.world.newest.unwrap(), peer)
+    }
+
+    /// A socket of ours whose kernel buffers little at both ends, and its peer: a few kilobytes fill it.
+    pub(crate) fn adopted(
+        &mut self,
+        options: SocketOptions,
+        recorder: Recorder,
+    ) -> (SocketId, Peer) {
+        let (ours, peer) = Peer::pair();
+        let id = self.event_loop.adopt(ours, &options, recorder).unwrap();
+        (id, peer)
+    }
+
+    pub(crate) fn socket(&mut self, id: SocketId) -> Socket<'_> {
+        self.event_loop.socket(id)
+    }
+
+    fn brief_log(&self) -> Vec<String> {
+        let log = self.world.log.iter();
+        log.map(|(name, seen)| format!("{name} {seen}")).collect()
+    }
+}

@@ -1,0 +1,601 @@
+//! Writing: what a write answers, what becomes of the bytes, and the FIN behind them (rules C).
+
+use std::net::TcpListener;
+use std::rc::Rc;
+
+use netloop::{CloseReason, Flow, SocketOptions, State};
+
+use crate::support::{Peer, PeerEnd, Recorder, Scene, Seen, assert_same_bytes, pattern};
+
+const MARK: usize = 64 << 10;
+
+// C1
+#[test]
+fn a_large_write_that_the_kernel_takes_whole_answers_open() {
+    let mut scene = Scene::new();
+    let (id, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("us"));
+    let bytes = pattern(2 * MARK, 1);
+    assert_eq!(scene.socket(id).write(&bytes), Flow::Open);
+    assert_eq!(scene.socket(id).queued_bytes(), 0);
+    assert_same_bytes(&scene.peer_reads(&mut peer, bytes.len()), &bytes);
+    assert_eq!(scene.world.trace("us"), "connect", "no drain is owed");
+}
+
+// C1
+#[test]
+fn a_write_that_leaves_the_mark_queued_answers_full() {
+    let mut scene = Scene::new();
+    let (id, _peer) = scene.adopted(SocketOptions::new(), Recorder::new("us"));
+    assert_eq!(scene.socket(id).write(&[0; 8 * MARK]), Flow::Full);
+    assert!(scene.socket(id).needs_drain());
+    assert!(scene.socket(id).queued_bytes() >= MARK);
+}
+
+// C1 (T15)
+#[test]
+fn while_connecting_a_write_answers_full_from_exactly_the_mark_on() {
+    let mut scene = Scene::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let id = scene
+        .event_loop
+        .connect(address, Recorder::new("us"))
+        .unwrap();
+    assert_eq!(scene.socket(id).write(b"1"), Flow::Open);
+    assert_eq!(scene.socket(id).write(&[0; MARK - 2]), Flow::Open);
+    assert_eq!(scene.socket(id).queued_bytes(), MARK - 1);
+    assert_eq!(scene.socket(id).write(b"1"), Flow::Full);
+    assert_eq!(scene.socket(id).queued_bytes(), MARK);
+    assert_eq!(scene.socket(id).bytes_written(), MARK as u64);
+    scene.drive("the drain", |world| world.has_seen("us", &Seen::Drain));
+    assert_eq!(scene.world.trace("us"), "connect drain");
+}
+
+// C1
+#[test]
+fn with_a_mark_of_zero_every_write_that_stays_queued_answers_full() {
+    let mut scene = Scene::new();
+    let options = SocketOptions::new().high_water_mark(0);
+    let (id, mut peer) = scene.adopted(options, Recorder::new("us"));
+    assert_eq!(
+        scene.socket(id).write(b"x"),
+        Flow::Open,
+        "the kernel takes it at once"
+    );
+    let mut flow = Flow::Open;
+    let mut written = 1;
+    while flow == Flow::Open {
+        flow = scene.socket(id).write(&[b'x'; 1000]);
+        written += 1000;
+    }
+    assert_eq!(flow, Flow::Full);
+    assert!(
+        (1..=1000).contains(&scene.socket(id).queued_bytes()),
+        "the first byte that stayed queued made it full"
+    );
+    scene.peer_reads(&mut peer, written);
+    scene.drive("the drain", |world| world.has_seen("us", &Seen::Drain));
+}
+
+// C2
+#[test]
+fn drain_comes_once_for_all_writes_that_answered_full() {
+    let mut scene = Scene::new();
+    let drained = Recorder::new("us").reacting(|cx, seen| {
+        if *seen == Seen::Drain {
+            let queued = cx.socket.queued_bytes();
+            cx.shared.note(format!("{queued} queued at drain"));
+        }
+    });
+    let (id, mut peer) = scene.accepted(SocketOptions::new(), drained);
+    let chunk = pattern(1 << 20, 2);
+    let mut sent = Vec::new();
+    for _ in 0..8 {
+        sent.extend_from_slice(&chunk);
+        assert!(scene.socket(id).write(&chunk).is_accepted());
+    }
+    assert_eq!(scene.socket(id).write(b"last"), Flow::Full);
+    sent.extend_from_slice(b"last");
+
+    assert_same_bytes(&scene.peer_reads(&mut peer, sent.len()), &sent);
+    scene.settle();
+    assert_eq!(scene.world.trace("us"), "connect drain");
+    assert_eq!(scene.world.notes, ["0 queued at drain"], "F3");
+}
+
+// C2
+#[test]
+fn drain_does_not_come_unless_a_write_answered_full() {
+    let mut scene = Scene::new();
+    let (id, mut peer) = scene.adopted(SocketOptions::new(), Recorder::new("us"));
+    let bytes = pattern(48 << 10, 3);
+    assert_eq!(
+        scene.socket(id).write(&bytes),
+        Flow::Open,
+        "below the mark, although the kernel did not take it all"
+    );
+    assert!(scene.socket(id).queued_bytes() > 0);
+    assert_same_bytes(&scene.peer_reads(&mut peer, bytes.len()), &bytes);
+    scene.settle();
+    assert_eq!(scene.world.trace("us"), "");
+}
+
+// C2 (T16)
+#[test]
+fn drain_does_not_come_after_end() {
+    let mut scene = Scene::new();
+    let (id, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("us"));
+    let bytes = pattern(8 << 20, 4);
+    assert_eq!(scene.socket(id).write(&bytes), Flow::Full);
+    scene.socket(id).end();
+    assert!(!scene.socket(id).needs_drain());
+    let received = scene.peer_reads_to_end(&mut peer);
+    assert_same_bytes(&received.bytes, &bytes);
+    peer.close();
+    scene.drive_to_close("us");
+    assert_eq!(scene.world.trace("us"), "connect end close:Graceful");
+}
+
+// C2
+#[test]
+fn drain_does_not_come_after_destroy() {
+    let mut scene = Scene::new();
+    let (id, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("us"));
+    assert_eq!(scene.socket(id).write(&[0; 8 << 20]), Flow::Full);
+    scene.socket(id).destroy();
+    scene.peer_reads_to_end(&mut peer);
+    scene.settle();
+    assert_eq!(scene.world.trace("us"), "connect close:Local");
+}
+
+// C2: drain comes before anything that is written in it, and can come again.
+#[test]
+fn each_time_the_queue_was_full_it_drains() {
+    let mut scene = Scene::new();
+    let mut rounds = 3;
+    let producer = Recorder::new("us").reacting(move |cx, seen| {
+        if *seen == Seen::Drain && rounds > 0 {
+            rounds -= 1;
+            assert_eq!(cx.socket.write(&[b'x'; 8 << 20]), Flow::Full);
+        }
+    });
+    let (id, mut peer) = scene.accepted(SocketOptions::new(), producer);
+    assert_eq!(scene.socket(id).write(&[b'x'; 8 << 20]), Flow::Full);
+    scene.peer_reads(&mut peer, 4 * (8 << 20));
+    scene.settle();
+    assert_eq!(scene.world.count("us", |seen| *seen == Seen::Drain), 4);
+}
+
+// C3; reliability C6
+#[test]
+fn an_empty_write_sends_nothing_and_changes_nothing() {
+    let mut scene = Scene::new();
+    let (id, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("us"));
+    assert_eq!(scene.socket(id).write(b""), Flow::Open);
+    assert_eq!(scene.socket(id).write_owned(Vec::new()), Flow::Open);
+    assert_eq!(scene.socket(id).write_shared(Rc::from([])), Flow::Open);
+    assert_eq!(scene.socket(id).write_static(b""), Flow::Open);
+    assert_eq!(scene.socket(id).bytes_written(), 0);
+    scene.settle();
+    assert_eq!(peer.read_some(1), Ok(None), "neither a byte nor an end");
+    assert_eq!(scene.world.trace("us"), "connect");
+}
+
+// C4; B8
+#[test]
+fn what_is_written_before_the_connection_precedes_what_on_connect_writes() {
+    let mut scene = Scene::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let greeter = Recorder::new("us").reacting(|cx, seen| {
+        if *seen == Seen::Connect {
+            let _ = cx.socket.write(b"third ");
+            // Long enough to go to the kernel at once, behind what is queued.
+            let _ = cx.socket.write(&[b'4'; 32 << 10]);
+        }
+    });
+    let id = scene.event_loop.connect(address, greeter).unwrap();
+    assert_eq!(scene.socket(id).write(b"first "), Flow::Open);
+    assert_eq!(
+        scene.socket(id).write_owned(b"second ".to_vec()),
+        Flow::Open
+    );
+    assert_eq!(scene.socket(id).queued_bytes(), 13, "queued at once");
+    assert_eq!(scene.socket(id).bytes_written(), 13, "counted at once (F2)");
+    let mut peer = Peer::accept(&listener);
+    let got = scene.peer_reads(&mut peer, 19 + (32 << 10));
+    assert_eq!(&got[..19], b"first second third ");
+    assert_same_bytes(&got[19..], &[b'4'; 32 << 10]);
+}
+
+// C5
+#[test]
+fn fin_waits_for_the_last_byte() {
+    let mut scene = Scene::new();
+    let (id, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("us"));
+    let bytes = pattern(8 << 20, 5);
+    assert_eq!(scene.socket(id).write(&bytes), Flow::Full);
+    assert_eq!(scene.socket(id).end_with(b"the end"), Flow::Full);
+    assert_eq!(scene.socket(id).state(), State::ReadOnly, "even before");
+    let received = scene.peer_reads_to_end(&mut peer);
+    assert_eq!(received.end, PeerEnd::Fin);
+    let (body, tail) = received.bytes.split_at(bytes.len());
+    assert_same_bytes(body, &bytes);
+    assert_eq!(tail, b"the end");
+    assert_eq!(
+        scene.world.trace("us"),
+        "connect",
+        "it stays open until the peer has ended too"
+    );
+    peer.close();
+    scene.drive_to_close("us");
+    assert_eq!(scene.world.trace("us"), "connect end close:Graceful");
+}
+
+// C5
+#[test]
+fn an_end_while_connecting_waits_for_the_connection() {
+    let mut scene = Scene::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let id = scene
+        .event_loop
+        .connect(address, Recorder::new("us"))
+        .unwrap();
+    assert_eq!(scene.socket(id).end_with(b"all"), Flow::Open);
+    assert_eq!(scene.socket(id).state(), State::Opening);
+    let mut peer = Peer::accept(&listener);
+    let received = scene.peer_reads_to_end(&mut peer);
+    assert_eq!(
+        (&received.bytes[..], received.end),
+        (&b"all"[..], PeerEnd::Fin)
+    );
+    peer.write(b"a late answer");
+    peer.close();
+    scene.drive_to_close("us");
+    assert_eq!(
+        scene.world.trace("us"),
+        "connect data:a late answer end close:Graceful"
+    );
+}
+
+// C5
+#[test]
+fn ending_twice_is_harmless() {
+    let mut scene = Scene::new();
+    let (id, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("us"));
+    assert_eq!(scene.socket(id).end_with(b"once"), Flow::Open);
+    scene.socket(id).end();
+    scene.settle();
+    scene.socket(id).end();
+    assert_eq!(scene.socket(id).end_with(b"twice"), Flow::Ended);
+    assert_eq!(scene.peer_reads_to_end(&mut peer).bytes, b"once");
+    peer.close();
+    scene.drive_to_close("us");
+    scene.socket(id).end();
+    scene.settle();
+    assert_eq!(scene.world.trace("us"), "connect end close:Graceful");
+}
+
+// C6, DEVIATE: Node destroys the socket and loses what is queued.
+#[test]
+fn a_write_after_end_is_refused_and_the_graceful_close_goes_on() {
+    let mut scene = Scene::new();
+    let (id, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("us"));
+    let bytes = pattern(8 << 20, 6);
+    assert_eq!(scene.socket(id).end_with(&bytes), Flow::Full);
+    assert_eq!(scene.socket(id).write(b"too late"), Flow::Ended);
+    assert!(!scene.socket(id).is_writable());
+    assert_eq!(scene.socket(id).bytes_written(), bytes.len() as u64, "F2");
+    let received = scene.peer_reads_to_end(&mut peer);
+    assert_same_bytes(&received.bytes, &bytes);
+    peer.close();
+    scene.drive_to_close("us");
+    assert_eq!(scene.world.trace("us"), "connect end close:Graceful");
+}
+
+// C7
+#[test]
+fn a_write_after_destroy_is_refused_without_an_error() {
+    let mut scene = Scene::new();
+    let (id, _peer) = scene.accepted(SocketOptions::new(), Recorder::new("us"));
+    scene.socket(id).destroy();
+    assert_eq!(scene.socket(id).write(b"dead"), Flow::Closed);
+    assert_eq!(scene.socket(id).end_with(b"dead"), Flow::Closed);
+    assert_eq!(scene.socket(id).bytes_written(), 0, "F2");
+    scene.drive_to_close("us");
+    assert_eq!(scene.socket(id).write(b"dead"), Flow::Closed);
+    assert_eq!(scene.world.trace("us"), "connect close:Local");
+}
+
+// C8 (T19)
+#[test]
+fn what_on_end_writes_leaves_before_the_automatic_fin() {
+    let mut scene = Scene::new();
+    let answering = Recorder::new("us").reacting(|cx, seen| {
+        if *seen == Seen::End {
+            assert_eq!(cx.socket.state(), State::WriteOnly);
+            assert!(cx.socket.write(&[b'.'; 4 << 20]).is_accepted());
+            assert!(cx.socket.write(b"the answer").is_accepted());
+        }
+    });
+    let (id, mut peer) = scene.accepted(SocketOptions::new(), answering);
+    peer.write(b"question");
+    peer.half_close();
+    scene.drive("the end", |world| world.has_seen("us", &Seen::End));
+    assert_eq!(
+        scene.socket(id).write(b"later"),
+        Flow::Ended,
+        "after on_end this side has ended too"
+    );
+    let received = scene.peer_reads_to_end(&mut peer);
+    assert_eq!(received.end, PeerEnd::Fin);
+    assert_eq!(received.bytes.len(), (4 << 20) + 10);
+    assert!(received.bytes.ends_with(b"the answer"));
+    scene.drive_to_close("us");
+    assert_eq!(
+        scene.world.trace("us"),
+        "connect data:question end close:Graceful"
+    );
+}
+
+// C8
+#[test]
+fn with_half_open_writing_goes_on_after_the_peers_end() {
+    let mut scene = Scene::new();
+    let options = SocketOptions::new().allow_half_open(true);
+    let (id, mut peer) = scene.accepted(options, Recorder::new("us"));
+    peer.half_close();
+    scene.drive("the end", |world| world.has_seen("us", &Seen::End));
+    scene.settle();
+    assert_eq!(scene.socket(id).state(), State::WriteOnly);
+    assert_eq!(scene.socket(id).write(b"one "), Flow::Open);
+    assert_eq!(scene.peer_reads(&mut peer, 4), b"one ");
+    assert_eq!(scene.socket(id).end_with(b"two"), Flow::Open);
+    let received = scene.peer_reads_to_end(&mut peer);
+    assert_eq!(
+        (&received.bytes[..], received.end),
+        (&b"two"[..], PeerEnd::Fin)
+    );
+    scene.drive_to_close("us");
+    assert_eq!(scene.world.trace("us"), "connect end close:Graceful");
+}
+
+// C10 (T13)
+#[test]
+fn destroy_drops_the_user_queue_only() {
+    let mut scene = Scene::new();
+    let counting = Recorder::new("us").reacting(|cx, seen| {
+        if let Seen::Close(_) = seen {
+            let lost = cx.socket.queued_bytes();
+            cx.shared.note(lost.to_string());
+        }
+    });
+    let (id, mut peer) = scene.accepted(SocketOptions::new(), counting);
+    let bytes = pattern(16 << 20, 7);
+    assert_eq!(scene.socket(id).write(&bytes), Flow::Full);
+    let taken = bytes.len() - scene.socket(id).queued_bytes();
+    assert!(taken > 0);
+    scene.socket(id).destroy();
+    let received = scene.peer_reads_to_end(&mut peer);
+    assert_eq!(received.end, PeerEnd::Fin, "not a reset");
+    assert_same_bytes(&received.bytes, &bytes[..taken]);
+    scene.drive_to_close("us");
+    assert_eq!(
+        scene.world.notes,
+        [(bytes.len() - taken).to_string()],
+        "on_close can ask how much was lost (I5)"
+    );
+}
+
+// C10 (T22), D8
+#[test]
+fn destroy_with_unread_data_resets_the_peer() {
+    let mut scene = Scene::new();
+    let (id, mut peer) = scene.accepted(
+        SocketOptions::new().pause_on_connect(true),
+        Recorder::new("us"),
+    );
+    peer.write(b"never read");
+    scene.settle();
+    scene.socket(id).destroy();
+    scene.drive_to_close("us");
+    assert_eq!(scene.peer_reads_to_end(&mut peer).end, PeerEnd::Reset);
+}
+
+// C11 (T23)
+#[test]
+fn destroy_soon_flushes_8_mb_to_a_slow_reader() {
+    let mut scene = Scene::new();
+    let (id, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("us"));
+    let bytes = pattern(8_000_000, 8);
+    assert_eq!(scene.socket(id).write(&bytes), Flow::Full);
+    scene.socket(id).destroy_soon();
+    scene.settle();
+    assert!(!scene.socket(id).is_destroyed(), "it waits for the flush");
+
+    // A reader that takes some, rests a turn, and takes some more.
+    let mut received = Vec::new();
+    scene.drive_with("8 MB at the slow reader", |_| {
+        while let Ok(Some(more)) = peer.read_some(200_000) {
+            received.extend_from_slice(&more);
+            if more.len() > 100_000 {
+                break;
+            }
+        }
+        received.len() == bytes.len()
+    });
+    assert_same_bytes(&received, &bytes);
+    scene.drive_to_close("us");
+    assert_eq!(
+        scene.world.trace("us"),
+        "connect close:Local",
+        "the peer's end is not waited for"
+    );
+    assert_eq!(scene.peer_reads_to_end(&mut peer).end, PeerEnd::Fin);
+}
+
+// C11
+#[test]
+fn end_after_works_while_connecting() {
+    let mut scene = Scene::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let id = scene
+        .event_loop
+        .connect(address, Recorder::new("us"))
+        .unwrap();
+    assert_eq!(scene.socket(id).write(b"a short visit"), Flow::Open);
+    scene.socket(id).end_after();
+    let mut peer = Peer::accept(&listener);
+    let received = scene.peer_reads_to_end(&mut peer);
+    assert_eq!(
+        (&received.bytes[..], received.end),
+        (&b"a short visit"[..], PeerEnd::Fin)
+    );
+    scene.drive_to_close("us");
+    assert_eq!(scene.world.trace("us"), "connect close:Local");
+}
+
+// C11
+#[test]
+fn destroy_soon_after_end_closes_without_the_peers_fin() {
+    let mut scene = Scene::new();
+    let (id, _peer) = scene.accepted(SocketOptions::new(), Recorder::new("us"));
+    scene.socket(id).end();
+    scene.settle();
+    assert_eq!(scene.world.trace("us"), "connect");
+    scene.socket(id).destroy_soon();
+    scene.drive_to_close("us");
+    assert_eq!(scene.world.trace("us"), "connect close:Local");
+}
+
+// C12 (T20)
+#[test]
+fn the_peers_fin_does_not_cut_off_what_is_queued() {
+    let mut scene = Scene::new();
+    let (id, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("us"));
+    let bytes = pattern(12 << 20, 9);
+    assert_eq!(scene.socket(id).write(&bytes), Flow::Full);
+    peer.half_close();
+    scene.drive("the end", |world| world.has_seen("us", &Seen::End));
+    assert_eq!(scene.socket(id).state(), State::Closed);
+    assert!(!scene.socket(id).is_destroyed());
+    let received = scene.peer_reads_to_end(&mut peer);
+    assert_eq!(received.end, PeerEnd::Fin);
+    assert_same_bytes(&received.bytes, &bytes);
+    scene.drive_to_close("us");
+    assert_eq!(scene.world.trace("us"), "connect end close:Graceful");
+}
+
+// I5; reliability C1
+#[test]
+fn bytes_arrive_in_order_through_huge_mixed_writes() {
+    static FOREVER: [u8; 50_000] = [b'~'; 50_000];
+    let seed = 10;
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut scene = Scene::new();
+    let options = SocketOptions::new().max_queued_bytes(64 << 20);
+    let (id, mut peer) = scene.accepted(options, Recorder::new("us"));
+    let mut sent: Vec<u8> = Vec::new();
+    let mut received = Vec::new();
+    while sent.len() < 32 << 20 {
+        // Mostly small writes, with some that are larger than the kernel takes.
+        let length = match random.u8(..10) {
+            0..6 => random.usize(..200),
+            6..9 => random.usize(..40_000),
+            _ => random.usize(..3_000_000),
+        };
+        let bytes = pattern(length, random.u64(..));
+        let flow = match random.u8(..4) {
+            0 => {
+                sent.extend_from_slice(&bytes);
+                scene.socket(id).write(&bytes)
+            }
+            1 => {
+                sent.extend_from_slice(&bytes);
+                scene.socket(id).write_owned(bytes)
+            }
+            2 => {
+                sent.extend_from_slice(&bytes);
+                scene.socket(id).write_shared(bytes.into())
+            }
+            _ => {
+                let part = &FOREVER[..length.min(FOREVER.len())];
+                sent.extend_from_slice(part);
+                scene.socket(id).write_static(part)
+            }
+        };
+        assert!(flow.is_accepted(), "seed {seed}");
+        if random.u8(..4) == 0 {
+            scene.turn();
+        }
+        if random.u8(..4) == 0 {
+            if let Ok(Some(more)) = peer.read_some(random.usize(1..500_000)) {
+                received.extend_from_slice(&more);
+            }
+        }
+    }
+    scene.socket(id).end();
+    received.extend(scene.peer_reads_to_end(&mut peer).bytes);
+    assert_same_bytes(&received, &sent);
+}
+
+// Reliability C7
+#[test]
+fn a_write_larger_than_one_system_call_takes_arrives_whole() {
+    let mut scene = Scene::new();
+    let options = SocketOptions::new().max_queued_bytes(usize::MAX);
+    let (id, mut peer) = scene.accepted(options, Recorder::new("us"));
+    let bytes: Rc<[u8]> = pattern(16 << 20, 11).into();
+    let times = 16;
+    for _ in 0..times {
+        // 256 MiB are queued, and lie in memory once.
+        assert!(
+            scene
+                .socket(id)
+                .write_shared(Rc::clone(&bytes))
+                .is_accepted()
+        );
+    }
+    scene.socket(id).end();
+    for _ in 0..times {
+        assert_same_bytes(&scene.peer_reads(&mut peer, bytes.len()), &bytes);
+    }
+    assert_eq!(scene.peer_reads_to_end(&mut peer).bytes, b"");
+}
+
+// Reliability C10
+#[test]
+fn an_answer_is_complete_although_the_peer_goes_on_sending() {
+    let mut scene = Scene::new();
+    let answer = pattern(4 << 20, 12);
+    let answering = {
+        let answer = answer.clone();
+        Recorder::new("us").reacting(move |cx, seen| {
+            if let (Seen::Data(_), State::Open) = (seen, cx.socket.state()) {
+                let _ = cx.socket.end_with(&answer);
+            }
+        })
+    };
+    let (_, mut peer) = scene.accepted(SocketOptions::new(), answering);
+    let mut received = Vec::new();
+    scene.drive_with("the answer and the end", |_| {
+        // What is sent after the answer was given must not turn our close into a reset that eats the answer.
+        let _ = peer.try_write(&[b'?'; 1000]);
+        loop {
+            match peer.read_some(64 << 10) {
+                Ok(Some(more)) => received.extend_from_slice(&more),
+                Ok(None) => return false,
+                Err(end) => {
+                    assert_eq!(end, PeerEnd::Fin);
+                    return true;
+                }
+            }
+        }
+    });
+    assert_same_bytes(&received, &answer);
+    peer.half_close();
+    scene.drive_to_close("us");
+    assert_eq!(scene.world.close_reason("us"), Some(CloseReason::Graceful));
+}
