@@ -1,0 +1,105 @@
+// A server for the comparison, on Bun's own sockets (Bun.listen), which skip node:net.
+//
+//   bun bun.js PORT MODE [--idle-timeout SECONDS]
+//
+// One object of handlers serves all sockets, `write` answers how many bytes it took, and the rest waits for `drain`.
+// Bun sets TCP_NODELAY by itself; we ask for it all the same.
+const [port, mode, ...options] = process.argv.slice(2);
+const idle = options.indexOf('--idle-timeout');
+const idleTimeout = idle < 0 ? 0 : Number(options[idle + 1]);
+
+const floodBlock = new Uint8Array(65536);
+for (let i = 0; i < floodBlock.length; i++) floodBlock[i] = (i ^ (i >> 8)) & 0xff;
+
+// Sends, and keeps a copy of what was not taken; reading stops until that is gone.
+function send(socket, bytes) {
+  if (socket.data.unsent.length > 0) {
+    socket.data.unsent.push(new Uint8Array(bytes));
+    return;
+  }
+  const taken = Math.max(0, socket.write(bytes));
+  if (taken < bytes.length) {
+    socket.data.unsent.push(bytes.slice(taken));
+    if (mode === 'echo') socket.pause();
+  }
+}
+
+function flush(socket) {
+  const { unsent } = socket.data;
+  while (unsent.length > 0) {
+    const taken = Math.max(0, socket.write(unsent[0]));
+    if (taken < unsent[0].length) {
+      unsent[0] = unsent[0].subarray(taken);
+      return;
+    }
+    unsent.shift();
+  }
+  if (mode === 'echo') socket.resume();
+  if (socket.data.ended) socket.end();
+}
+
+function pour(socket) {
+  for (;;) {
+    const rest = floodBlock.subarray(socket.data.position);
+    const taken = Math.max(0, socket.write(rest));
+    socket.data.position = (socket.data.position + taken) % floodBlock.length;
+    if (taken < rest.length) return;
+  }
+}
+
+function count(value) {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(value));
+  return bytes;
+}
+
+const members = new Set();
+
+const reads = {
+  echo: (socket, bytes) => send(socket, bytes),
+  discard: (socket, bytes) => {
+    socket.data.received += bytes.length;
+  },
+  flood: () => {},
+  broadcast: (socket, bytes) => {
+    for (const member of members) {
+      if (member !== socket) send(member, bytes);
+    }
+  },
+};
+
+const server = Bun.listen({
+  hostname: '127.0.0.1',
+  port: Number(port),
+  allowHalfOpen: mode === 'discard',
+  socket: {
+    open(socket) {
+      socket.data = { unsent: [], received: 0, position: 0, ended: false };
+      socket.setNoDelay?.(true);
+      if (idleTimeout > 0) socket.timeout(idleTimeout);
+      if (mode === 'broadcast') members.add(socket);
+      if (mode === 'flood') pour(socket);
+    },
+    data:
+      idleTimeout > 0
+        ? (socket, bytes) => {
+            socket.timeout(idleTimeout);
+            reads[mode](socket, bytes);
+          }
+        : reads[mode],
+    drain: mode === 'flood' ? pour : flush,
+    end(socket) {
+      socket.data.ended = true;
+      if (mode === 'discard') send(socket, count(socket.data.received));
+      if (socket.data.unsent.length === 0) socket.end();
+    },
+    timeout(socket) {
+      socket.end();
+    },
+    close(socket) {
+      members.delete(socket);
+    },
+    error() {},
+  },
+});
+console.log(`listening ${server.hostname}:${server.port}`);

@@ -1,0 +1,148 @@
+// A server for the comparison, on Node's net module. Also run by Bun, whose node:net is compatible.
+//
+//   node node.js PORT MODE [--idle-timeout SECONDS] [--tuned]
+//
+// Both variants set noDelay and keep Node's default backlog of 511, as all other peers do.
+// The idiomatic variant is what Node's documentation teaches. The tuned variant reads into one buffer that is used
+// again (`onread`), which spares an allocation per read, and corks a broadcast so that each member gets one write per
+// turn. `onread` cannot be given to a server, so the accepted handle is put into a socket of our own.
+'use strict';
+const net = require('net');
+
+const [port, mode, ...options] = process.argv.slice(2);
+const tuned = options.includes('--tuned');
+const idle = options.indexOf('--idle-timeout');
+const idleTimeout = idle < 0 ? 0 : Number(options[idle + 1]) * 1000;
+
+const floodBlock = Buffer.alloc(65536);
+for (let i = 0; i < floodBlock.length; i++) floodBlock[i] = (i ^ (i >> 8)) & 0xff;
+
+function prepare(socket) {
+  socket.on('error', () => {});
+  if (idleTimeout > 0) {
+    socket.setTimeout(idleTimeout, () => socket.destroy());
+  }
+}
+
+function echo(socket) {
+  socket.on('data', (data) => {
+    if (!socket.write(data)) {
+      socket.pause();
+      socket.once('drain', () => socket.resume());
+    }
+  });
+}
+
+function discard(socket) {
+  let received = 0;
+  socket.on('data', (data) => {
+    received += data.length;
+  });
+  socket.on('end', () => socket.end(count(received)));
+}
+
+function count(value) {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(BigInt(value));
+  return bytes;
+}
+
+function flood(socket) {
+  const pour = () => {
+    while (!socket.destroyed && socket.write(floodBlock));
+  };
+  socket.on('drain', pour);
+  socket.resume();
+  pour();
+}
+
+const members = new Set();
+
+function broadcast(socket) {
+  members.add(socket);
+  socket.on('close', () => members.delete(socket));
+  socket.on('data', (data) => {
+    for (const member of members) {
+      if (member !== socket) member.write(data);
+    }
+  });
+}
+
+// The tuned variant ------------------------------------------------------------------------------------------------
+
+const readBuffer = 64 * 1024;
+const nothing = Buffer.alloc(0);
+
+// A socket for the accepted connection which reads into one buffer of its own and calls `received(socket, bytes)`.
+// That may return false to stop reading until resume(). The buffer cannot be shared among sockets: a write that the
+// kernel did not take whole still refers to it.
+function reread(accepted, received) {
+  const buffer = Buffer.allocUnsafeSlow(readBuffer);
+  const socket = new net.Socket({
+    handle: accepted._handle,
+    allowHalfOpen: accepted.allowHalfOpen,
+    onread: { buffer, callback: (length) => received(socket, buffer.subarray(0, length)) },
+  });
+  prepare(socket);
+  socket.resume();
+  return socket;
+}
+
+function echoTuned(accepted) {
+  reread(accepted, (socket, bytes) => {
+    socket.write(bytes);
+    if (socket.writableLength === 0) return true;
+    // An empty write behind the unfinished one tells when the buffer is free again.
+    socket.write(nothing, () => socket.resume());
+    return false;
+  });
+}
+
+function discardTuned(accepted) {
+  let received = 0;
+  const socket = reread(accepted, (_, bytes) => {
+    received += bytes.length;
+    return true;
+  });
+  socket.on('end', () => socket.end(count(received)));
+}
+
+const corked = new Set();
+
+function uncork() {
+  for (const member of corked) member.uncork();
+  corked.clear();
+}
+
+function broadcastTuned(socket) {
+  members.add(socket);
+  socket.on('close', () => members.delete(socket));
+  socket.on('data', (data) => {
+    if (corked.size === 0) setImmediate(uncork);
+    for (const member of members) {
+      if (member === socket) continue;
+      if (!corked.has(member)) {
+        corked.add(member);
+        member.cork();
+      }
+      member.write(data);
+    }
+  });
+}
+
+const idiomatic = { echo, discard, flood, broadcast };
+const expert = { echo: echoTuned, discard: discardTuned, flood, broadcast: broadcastTuned };
+const serve = (tuned ? expert : idiomatic)[mode];
+const rereads = tuned && (mode === 'echo' || mode === 'discard');
+
+const server = net.createServer(
+  { noDelay: true, allowHalfOpen: mode === 'discard', pauseOnConnect: rereads },
+  (socket) => {
+    if (!rereads) prepare(socket);
+    serve(socket);
+  },
+);
+server.listen({ port: Number(port), host: '127.0.0.1', backlog: 511 }, () => {
+  const { address, port } = server.address();
+  console.log(`listening ${address}:${port}`);
+});

@@ -1,0 +1,99 @@
+//! Peers that send and never read, beside peers that behave: what the first cost the server in memory, and the second
+//! in latency.
+
+use std::io::{ErrorKind, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Socket, Type};
+
+use super::echo::Echo;
+use super::{Slice, Target, Timing};
+use crate::pattern::LONGEST_SLICE;
+use crate::peers::process;
+
+/// A server without backpressure takes everything: so much, and no more, is offered to it on each connection.
+const MOST_BYTES: usize = 8 << 20;
+const KERNEL_BUFFER: usize = 64 * 1024;
+/// For so long a stalled reader tries to send more.
+const PUSH: Duration = Duration::from_millis(1500);
+/// When nobody could send for so long, the server has stopped reading.
+const QUIET: Duration = Duration::from_millis(100);
+
+/// The highest resident memory, less that before the stalled readers came.
+pub(crate) const GROWTH_PER_READER: &str = "growth per stalled reader, KiB";
+/// What those who behave see meanwhile.
+pub(crate) const P99_OF_OTHERS: &str = "p99 µs of the others beside them";
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stalled {
+    pub(crate) stalled: usize,
+    pub(crate) active: usize,
+}
+
+/// Needs a server that has served nobody yet.
+pub(crate) fn run(load: Stalled, target: &Target<'_>, timing: Timing) -> Result<Slice, String> {
+    let half = Timing {
+        warm_up: timing.warm_up,
+        measured: timing.measured / 2,
+    };
+    let echo = Echo {
+        size: 64,
+        connections: load.active,
+        pipelining: 1,
+    };
+    let before = super::run(&echo, target, half)?;
+    let memory_before = process::memory(target.process).resident;
+    let (stalled, accepted) = stall(load.stalled, target)?;
+    let mut slice = super::run(&echo, target, half)?;
+    let memory = process::memory(target.process).peak;
+    drop(stalled);
+    let growth = memory.saturating_sub(memory_before) as f64 / load.stalled as f64;
+    let p99 = |slice: &Slice| slice.latency.value_at_quantile(0.99) as f64 / 1000.0;
+    slice.extras = vec![
+        (GROWTH_PER_READER, growth / 1024.0),
+        (
+            "taken from each stalled reader, KiB",
+            accepted as f64 / load.stalled as f64 / 1024.0,
+        ),
+        ("p99 µs of the others before", p99(&before)),
+        (P99_OF_OTHERS, p99(&slice)),
+    ];
+    Ok(slice)
+}
+
+/// Connects peers that send until the server stops reading; returns them and how much was taken in all.
+fn stall(count: usize, target: &Target<'_>) -> Result<(Vec<TcpStream>, usize), String> {
+    let failed = |error: std::io::Error| format!("a stalled reader: {error}");
+    let mut peers = Vec::new();
+    for _ in 0..count {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).map_err(failed)?;
+        // Small buffers on this side: what disappears then is what the server took.
+        socket.set_recv_buffer_size(KERNEL_BUFFER).map_err(failed)?;
+        socket.set_send_buffer_size(KERNEL_BUFFER).map_err(failed)?;
+        socket.connect(&target.address.into()).map_err(failed)?;
+        let stream = TcpStream::from(socket);
+        stream.set_nonblocking(true).map_err(failed)?;
+        peers.push((stream, 0_usize));
+    }
+    let began = Instant::now();
+    let mut last_progress = began;
+    while last_progress.elapsed() < QUIET && began.elapsed() < PUSH {
+        for (stream, sent) in &mut peers {
+            let length = (MOST_BYTES - *sent).min(LONGEST_SLICE);
+            match stream.write(target.pattern.slice(*sent as u64, length)) {
+                Ok(0) => {}
+                Ok(taken) => {
+                    *sent += taken;
+                    last_progress = Instant::now();
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                // To be thrown out is one way for a server to deal with a peer that never reads.
+                Err(_) => *sent = MOST_BYTES,
+            }
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let taken = peers.iter().map(|(_, sent)| sent).sum();
+    Ok((peers.into_iter().map(|(stream, _)| stream).collect(), taken))
+}

@@ -1,0 +1,44 @@
+//! The comparison: the same work for netloop and for what else there is, side by side, on this machine.
+//!
+//! `cargo bench --bench versus -- --help` says what can be asked for. From top to bottom: the command line
+//! ([`options`]), who is compared ([`peers`]), what is measured ([`workload`], carried by [`load`]), in which order
+//! ([`rounds`]), with what certainty ([`statistics`], [`summary`]), and how it is told ([`report`]).
+
+#[cfg(target_os = "linux")]
+mod context;
+#[cfg(target_os = "linux")]
+mod load;
+#[cfg(target_os = "linux")]
+mod options;
+#[cfg(target_os = "linux")]
+mod pattern;
+#[cfg(target_os = "linux")]
+mod peers;
+#[cfg(target_os = "linux")]
+mod report;
+#[cfg(target_os = "linux")]
+mod rounds;
+#[cfg(target_os = "linux")]
+mod run;
+#[cfg(target_os = "linux")]
+mod self_check;
+#[cfg(target_os = "linux")]
+mod statistics;
+#[cfg(target_os = "linux")]
+mod summary;
+#[cfg(target_os = "linux")]
+mod system;
+#[cfg(target_os = "linux")]
+mod workload;
+
+#[cfg(target_os = "linux")]
+fn main() -> std::process::ExitCode {
+    run::main()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() {
+    println!(
+        "the comparison needs Linux: its floor and its load generator stand on epoll, its CPU times on /proc"
+    );
+}

@@ -1,0 +1,140 @@
+//! The command line.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lexopt::prelude::*;
+
+use crate::peers::Descriptor;
+use crate::peers::roster::DESCRIPTORS;
+use crate::peers::service::{Mode, Service};
+use crate::workload::Scope;
+
+pub(crate) const USAGE: &str = "\
+The same work for netloop and for what else there is, side by side on this machine.
+
+    cargo bench --bench versus [-- OPTIONS]
+
+    --quick               about a minute; without it about six
+    --full                every workload; about an hour
+    --workload WORDS      only workloads whose name contains one of these words, separated by commas
+    --peer NAMES          only these peers, separated by commas; also those that take part only when named
+    --baseline NAME       what ratios are taken against; raw_epoll if not given
+    --seconds N           how long the whole run may take
+    --rounds N            at least so many rounds of each workload
+    --node, --bun, --deno PATH    a runtime that is not on the PATH, or another than the one that is
+    --output FOLDER       where results go; target/versus if not given
+    --compare FILE        also compare with the results.json of an earlier run
+    --list                the peers and workloads, and nothing is measured
+    --serve NAME PORT MODE [--idle-timeout SECONDS]    be one of the peers of this binary
+";
+
+/// What the user asked for.
+pub(crate) struct Options {
+    pub(crate) scope: Scope,
+    pub(crate) workloads: Vec<String>,
+    pub(crate) peers: Vec<String>,
+    pub(crate) baseline: String,
+    pub(crate) seconds: Option<f64>,
+    pub(crate) rounds: Option<usize>,
+    /// A program for each runtime that was named.
+    pub(crate) programs: HashMap<&'static str, PathBuf>,
+    pub(crate) output: PathBuf,
+    pub(crate) compare: Option<PathBuf>,
+    pub(crate) list: bool,
+}
+
+pub(crate) enum Request {
+    Compare(Options),
+    Serve {
+        name: String,
+        service: Service,
+    },
+    Help,
+    /// Started by `cargo test`, which runs benches too: nobody wants to wait minutes for that.
+    Test,
+}
+
+pub(crate) fn parse() -> Result<Request, lexopt::Error> {
+    let mut parser = lexopt::Parser::from_env();
+    let mut is_bench = false;
+    let mut is_asked = false;
+    let mut options = Options {
+        scope: Scope::Standard,
+        workloads: Vec::new(),
+        peers: Vec::new(),
+        baseline: "raw_epoll".to_owned(),
+        seconds: None,
+        rounds: None,
+        programs: HashMap::new(),
+        output: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/versus")),
+        compare: None,
+        list: false,
+    };
+    while let Some(argument) = parser.next()? {
+        is_asked |= argument != Long("bench") && argument != Long("test");
+        match argument {
+            Long("bench") => is_bench = true,
+            Long("test") => {}
+            Long("quick") => options.scope = Scope::Quick,
+            Long("full") => options.scope = Scope::Full,
+            Long("list") => options.list = true,
+            Long("workload") => options.workloads.extend(words(&parser.value()?.string()?)),
+            Long("peer") => options.peers.extend(words(&parser.value()?.string()?)),
+            Long("baseline") => options.baseline = parser.value()?.string()?,
+            Long("seconds") => options.seconds = Some(parser.value()?.parse()?),
+            Long("rounds") => options.rounds = Some(parser.value()?.parse()?),
+            Long("output") => options.output = parser.value()?.into(),
+            Long("compare") => options.compare = Some(parser.value()?.into()),
+            Long("serve") => return serve(&mut parser),
+            Long("help") | Short('h') => return Ok(Request::Help),
+            Long(other) => match DESCRIPTORS
+                .iter()
+                .filter_map(Descriptor::runtime)
+                .find(|name| *name == other)
+            {
+                Some(runtime) => drop(options.programs.insert(runtime, parser.value()?.into())),
+                None => return Err(argument.unexpected()),
+            },
+            _ => return Err(argument.unexpected()),
+        }
+    }
+    Ok(if is_bench || is_asked {
+        Request::Compare(options)
+    } else {
+        Request::Test
+    })
+}
+
+fn words(list: &str) -> Vec<String> {
+    list.split(',')
+        .filter(|word| !word.is_empty())
+        .map(ToOwned::to_owned)
+        .collect()
+}
+
+fn serve(parser: &mut lexopt::Parser) -> Result<Request, lexopt::Error> {
+    let name = parser.value()?.string()?;
+    let port = parser.value()?.parse()?;
+    let mode = parser
+        .value()?
+        .parse_with(|word| Mode::from_word(word).ok_or("no such mode"))?;
+    let mut idle_timeout = None;
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("idle-timeout") => {
+                idle_timeout = Some(Duration::from_secs(parser.value()?.parse()?))
+            }
+            _ => return Err(argument.unexpected()),
+        }
+    }
+    Ok(Request::Serve {
+        name,
+        service: Service {
+            port,
+            mode,
+            idle_timeout,
+        },
+    })
+}

@@ -1,0 +1,90 @@
+//! What is said on the terminal, in Markdown, which is also the summary file.
+
+use super::table::{self, Table, estimate};
+use super::{Report, compare, losses};
+use crate::rounds::Section;
+use crate::summary::Summary;
+
+/// How to read the figures.
+pub(crate) const NOTES: &str = "\
+Figures are medians over interleaved rounds, each of which begins with another peer. The intervals are bootstrapped from \
+the ratios of single rounds. CPU time is user and system time of the whole server process, whatever the generator does. \
+Every byte was compared with what had to come, except that sinks count; a row in which one byte or one connection failed \
+is void. Latency of fixed-rate loads counts from the intended send time; in all other loads it is a service time, which a \
+slow server improves by slowing down the sender. Client-bound: the generator was the limit, so that rates say nothing, \
+and CPU time still does. Disturbed: other programs had these cores for more than 5 % of the time.";
+
+/// Who, where, and what to beware of.
+pub(crate) fn head(report: &Report) -> String {
+    let mut text = format!("# Versus\n\npeers: {}\n", report.peers_line());
+    if let Some(missing) = report.missing_line() {
+        text.push_str(&format!("not here: {missing}\n"));
+    }
+    text.push('\n');
+    for (name, value) in &report.context {
+        text.push_str(&format!("- {name}: {value}\n"));
+    }
+    for warning in &report.warnings {
+        text.push_str(&format!("- **beware**: {warning}\n"));
+    }
+    text
+}
+
+pub(crate) fn print_head(report: &Report) {
+    println!("{}", head(report));
+}
+
+pub(crate) fn print_section(section: &Section, baseline: &str) {
+    println!("{}", table::section(section, baseline));
+}
+
+/// Losses first, then one line for each workload.
+pub(crate) fn summary(report: &Report, earlier: Option<&compare::Earlier>) -> String {
+    let mut text = losses::text(report);
+    text.push_str(&format!(
+        "\n## CPU time per operation, as a multiple of {}'s (95 % interval)\n\n",
+        report.baseline
+    ));
+    text.push_str(&matrix(report).markdown());
+    text.push_str(&format!("\n{NOTES}\n"));
+    if let Some(earlier) = earlier {
+        text.push_str(&compare::text(report, earlier));
+    }
+    text
+}
+
+/// Workloads down, peers across.
+pub(crate) fn matrix(report: &Report) -> Table {
+    let others: Vec<&str> = report
+        .peers
+        .iter()
+        .map(|(name, _, _)| *name)
+        .filter(|name| *name != report.baseline)
+        .collect();
+    let baseline = format!("{} ns", report.baseline);
+    let mut header = vec!["workload", &baseline];
+    header.extend(&others);
+    let mut table = Table::new(&header);
+    for section in report
+        .sections
+        .iter()
+        .filter(|section| section.workload.counts_operations())
+    {
+        let summary = |peer: &str| {
+            section
+                .row(peer)
+                .and_then(|row| Summary::of(row, section, &report.baseline))
+        };
+        let nanoseconds = summary(&report.baseline).map_or_else(
+            || "-".to_owned(),
+            |summary| table::thousands(summary.cpu_per_operation_ns),
+        );
+        let mut cells = vec![section.workload.name.clone(), nanoseconds];
+        for peer in &others {
+            let ratio = summary(peer).and_then(|summary| summary.cpu_ratio);
+            cells.push(ratio.map_or_else(|| "-".to_owned(), |ratio| estimate(&ratio)));
+        }
+        table.rows.push(cells);
+    }
+    table
+}

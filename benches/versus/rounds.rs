@@ -1,0 +1,268 @@
+//! The order of measurement: all peers take turns in every round, and every round begins with another one.
+//!
+//! A machine's speed drifts by more than the peers differ. What is compared is therefore always the same round, a
+//! fraction of a second apart, and a figure is the median over rounds.
+
+use std::time::{Duration, Instant};
+
+use crate::load::{Slice, Target, Timing};
+use crate::pattern::Pattern;
+use crate::peers::Peer;
+use crate::peers::process::{self, ServerProcess};
+use crate::peers::service::Service;
+use crate::statistics::Estimate;
+use crate::system::{Usage, interrupted};
+use crate::workload::{Kind, Workload};
+
+/// Rounds are added until the ratios to the baseline are known this well.
+const GOOD_SPREAD: f64 = 0.02;
+/// What starting and connecting cost beside the measurement, for planning.
+const PER_SLICE: Duration = Duration::from_millis(30);
+const PER_CONNECTION: Duration = Duration::from_micros(100);
+
+/// How a run is planned.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    /// For each workload.
+    pub(crate) time: Duration,
+    pub(crate) minimum_rounds: usize,
+    pub(crate) maximum_rounds: usize,
+    /// Of workloads for which each slice needs a new server: memory hardly differs from one to the next.
+    pub(crate) fresh_rounds: usize,
+}
+
+/// The cores of this machine, divided between the server and the generator.
+#[derive(Clone, Debug)]
+pub(crate) struct Cores {
+    pub(crate) server: usize,
+    pub(crate) client: Vec<usize>,
+}
+
+/// All that was measured of one peer under one workload.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) peer: &'static str,
+    /// One slice a round, in order of the rounds.
+    pub(crate) slices: Vec<Slice>,
+    /// Of the server process over the whole workload.
+    pub(crate) peak_memory: u64,
+    /// Of the server process or processes, over their lives.
+    pub(crate) usage: Usage,
+    /// Why the row is void.
+    pub(crate) fault: Option<String>,
+}
+
+/// All that was measured under one workload.
+#[derive(Clone, Debug)]
+pub(crate) struct Section {
+    pub(crate) workload: Workload,
+    pub(crate) rows: Vec<Row>,
+    /// Peers that cannot do this.
+    pub(crate) absent: Vec<&'static str>,
+}
+
+impl Section {
+    pub(crate) fn row(&self, peer: &str) -> Option<&Row> {
+        self.rows
+            .iter()
+            .find(|row| row.peer == peer && row.fault.is_none() && !row.slices.is_empty())
+    }
+}
+
+/// Someone at the table: a peer, its server if one is running, and what it has shown.
+struct Seat<'a> {
+    peer: &'a Peer,
+    server: Option<ServerProcess>,
+    row: Row,
+}
+
+/// Measures one workload. `progress` hears what is being done, and to how many per cent the workload is done.
+pub(crate) fn measure(
+    workload: &Workload,
+    peers: &[Peer],
+    baseline: &str,
+    plan: Plan,
+    cores: &Cores,
+    progress: &dyn Fn(&str, u8),
+) -> Section {
+    let able = |peer: &&Peer| peer.descriptor.can(workload.mode(), workload.connections());
+    let mut seats: Vec<Seat<'_>> = peers.iter().filter(able).map(Seat::new).collect();
+    let absent = peers
+        .iter()
+        .filter(|peer| !able(peer))
+        .map(|peer| peer.descriptor.name)
+        .collect();
+    let pattern = Pattern::seeded(workload.connections() as u64);
+    let began = Instant::now();
+    let (minimum, maximum) = if workload.needs_fresh_server() {
+        (plan.fresh_rounds, plan.fresh_rounds)
+    } else {
+        (plan.minimum_rounds, plan.maximum_rounds)
+    };
+    let timing = timing(workload, plan, minimum, seats.len());
+    let table = Table {
+        workload,
+        cores,
+        pattern: &pattern,
+    };
+    let mut rate = None;
+    if !workload.needs_fresh_server() {
+        // The round before the first one warms up caches and compilers, and does not count.
+        let mut peaks = Vec::new();
+        for seat in &mut seats {
+            progress(&format!("{} (warm-up)", seat.row.peer), 0);
+            if let Some(slice) = seat.run(&table, timing, None) {
+                peaks.push(slice.rate());
+            }
+        }
+        if let Kind::Paced { percent, .. } = workload.kind {
+            let slowest = peaks.into_iter().reduce(f64::min).unwrap_or(1000.0);
+            rate = Some((slowest * f64::from(percent) / 100.0).max(1.0));
+        }
+    }
+    let mut round = 0;
+    while !interrupted() && seats.iter().any(|seat| seat.row.fault.is_none()) {
+        let count = seats.len();
+        for turn in 0..count {
+            let seat = &mut seats[(turn + round) % count];
+            let done = (round * count + turn) * 100 / (minimum * count);
+            progress(
+                &format!("{} (round {})", seat.row.peer, round + 1),
+                u8::try_from(done.min(100)).expect("a percentage"),
+            );
+            if let Some(slice) = seat.run(&table, timing, rate) {
+                seat.row.slices.push(slice);
+            }
+            if interrupted() {
+                break;
+            }
+        }
+        round += 1;
+        let spent = began.elapsed();
+        let one_more = spent + spent / u32::try_from(round).expect("few rounds");
+        if round >= maximum
+            || round >= minimum && (one_more > plan.time || settled(&seats, baseline))
+        {
+            break;
+        }
+    }
+    Section {
+        workload: workload.clone(),
+        rows: seats.into_iter().map(Seat::finish).collect(),
+        absent,
+    }
+}
+
+/// What all seats of one workload share.
+struct Table<'a> {
+    workload: &'a Workload,
+    cores: &'a Cores,
+    pattern: &'a Pattern,
+}
+
+impl<'a> Seat<'a> {
+    fn new(peer: &'a Peer) -> Self {
+        let row = Row {
+            peer: peer.descriptor.name,
+            slices: Vec::new(),
+            peak_memory: 0,
+            usage: Usage::default(),
+            fault: None,
+        };
+        Self {
+            peer,
+            server: None,
+            row,
+        }
+    }
+
+    /// Runs one slice, starting the server if need be. A fault voids the row and stops the server.
+    fn run(&mut self, table: &Table<'_>, timing: Timing, rate: Option<f64>) -> Option<Slice> {
+        if self.row.fault.is_some() {
+            return None;
+        }
+        let outcome = self.try_run(table, timing, rate);
+        if table.workload.needs_fresh_server() || outcome.is_err() {
+            self.stop();
+        }
+        outcome.map_err(|fault| self.row.fault = Some(fault)).ok()
+    }
+
+    fn try_run(
+        &mut self,
+        table: &Table<'_>,
+        timing: Timing,
+        rate: Option<f64>,
+    ) -> Result<Slice, String> {
+        let server = match &mut self.server {
+            Some(server) => server,
+            none => {
+                let service = Service {
+                    port: 0,
+                    mode: table.workload.mode(),
+                    idle_timeout: table.workload.idle_timeout,
+                };
+                none.insert(ServerProcess::start(
+                    self.peer,
+                    &service,
+                    table.cores.server,
+                )?)
+            }
+        };
+        let target = Target {
+            address: server.address,
+            process: server.id(),
+            cores: &table.cores.client,
+            pattern: table.pattern,
+        };
+        table.workload.kind.run(&target, timing, rate)
+    }
+
+    fn stop(&mut self) {
+        if let Some(server) = self.server.take() {
+            self.row.peak_memory = self.row.peak_memory.max(process::memory(server.id()).peak);
+            self.row.usage += server.stop();
+        }
+    }
+
+    fn finish(mut self) -> Row {
+        self.stop();
+        self.row
+    }
+}
+
+/// Divides a workload's time among rounds and peers.
+fn timing(workload: &Workload, plan: Plan, rounds: usize, peers: usize) -> Timing {
+    let connections = u32::try_from(workload.connections()).unwrap_or(u32::MAX);
+    let overhead = PER_SLICE + PER_CONNECTION * connections;
+    let slices = u32::try_from((rounds + 1) * peers.max(1)).unwrap_or(u32::MAX);
+    let slice = (plan.time / slices).saturating_sub(overhead);
+    let slice = slice.clamp(Duration::from_millis(100), Duration::from_millis(1500));
+    Timing {
+        warm_up: slice / 4,
+        measured: slice * 3 / 4,
+    }
+}
+
+/// Whether every ratio to the baseline is known well enough.
+fn settled(seats: &[Seat<'_>], baseline: &str) -> bool {
+    let Some(base) = seats.iter().find(|seat| seat.row.peer == baseline) else {
+        return true;
+    };
+    seats
+        .iter()
+        .filter(|seat| seat.row.peer != baseline && seat.row.fault.is_none())
+        .all(|seat| {
+            let ratios = ratios(&seat.row, &base.row, Slice::cpu_per_operation_ns);
+            Estimate::of(&ratios).is_some_and(|estimate| estimate.spread() < GOOD_SPREAD)
+        })
+}
+
+/// The ratio of a figure to the baseline's in each round that both have.
+pub(crate) fn ratios(row: &Row, baseline: &Row, figure: impl Fn(&Slice) -> f64) -> Vec<f64> {
+    let pairs = row.slices.iter().zip(&baseline.slices);
+    pairs
+        .map(|(mine, theirs)| figure(mine) / figure(theirs))
+        .filter(|ratio| ratio.is_finite())
+        .collect()
+}
