@@ -1,7 +1,8 @@
 //! From an event, which is a value, to the handler that it is for.
 
 use crate::net::{
-    CloseReason, Error, Event, Notice, ServerEvent, ServerId, Socket, SocketId, Sockets,
+    CloseReason, Error, Happened, Notice, ServerEvent, ServerId, Socket, SocketEvent, SocketId,
+    Sockets,
 };
 use crate::reactor::Key;
 
@@ -55,13 +56,12 @@ impl<S> EventLoop<S> {
         self.net.remove(key);
     }
 
-    /// Delivers one event to whom it is for.
+    /// Tells what happened to whom it is for.
     #[inline]
-    pub(super) fn deliver(&mut self, shared: &mut S, key: Key, event: Event) {
-        match event {
-            Event::Server(event) => self.deliver_to_server(shared, ServerId(key), *event),
-            Event::Noticed => self.deliver_notices(shared, SocketId(key)),
-            event => self.deliver_to_socket(shared, SocketId(key), event),
+    pub(super) fn deliver(&mut self, shared: &mut S, happened: Happened) {
+        match happened {
+            Happened::Socket(id, event) => self.deliver_to_socket(shared, id, event),
+            Happened::Server(id, event) => self.deliver_to_server(shared, id, *event),
         }
     }
 
@@ -102,7 +102,7 @@ impl<S> EventLoop<S> {
         }
     }
 
-    fn deliver_to_socket(&mut self, shared: &mut S, id: SocketId, event: Event) {
+    fn deliver_to_socket(&mut self, shared: &mut S, id: SocketId, event: SocketEvent) {
         let Some(Occupant::Socket(handler)) = self.handlers.get_mut(id.0) else {
             return;
         };
@@ -114,19 +114,21 @@ impl<S> EventLoop<S> {
             agenda: &mut self.agenda,
         };
         match event {
-            Event::Data(length) => handler.on_data(&mut cx, &self.read_buffer[..length]),
-            Event::Connected => {
+            SocketEvent::Data(length) => handler.on_data(&mut cx, &self.read_buffer[..length]),
+            SocketEvent::Connected => {
                 handler.on_connect(&mut cx);
                 cx.socket.reset_if_asked();
             }
-            Event::Drained => handler.on_drain(&mut cx),
-            Event::Ended => {
+            SocketEvent::Drained => handler.on_drain(&mut cx),
+            SocketEvent::Ended => {
                 handler.on_end(&mut cx);
                 cx.socket.answer_end();
             }
-            Event::TimedOut => handler.on_timeout(&mut cx),
-            Event::Noticed | Event::Server(_) | Event::AttemptEnded(_) | Event::AttemptIsSlow => {
-                debug_assert!(false, "these go elsewhere")
+            SocketEvent::TimedOut => handler.on_timeout(&mut cx),
+            SocketEvent::Noticed => {
+                while let Some(notice) = cx.socket.next_notice() {
+                    tell_notice(handler.as_mut(), &mut cx, notice);
+                }
             }
         }
         self.net.finish();
@@ -134,26 +136,6 @@ impl<S> EventLoop<S> {
         if !self.agenda.installs.is_empty() {
             self.install();
         }
-    }
-
-    /// Tells a socket what it has had noticed, one by one, as it may be destroyed by any.
-    fn deliver_notices(&mut self, shared: &mut S, id: SocketId) {
-        self.calling = Some(Calling::Socket(id));
-        self.net.focus(id.0);
-        while let Some(Occupant::Socket(handler)) = self.handlers.get_mut(id.0) {
-            let Some(notice) = self.net.next_notice(id) else {
-                break;
-            };
-            let mut cx = Context {
-                socket: Socket::new(&mut self.net, id),
-                shared,
-                agenda: &mut self.agenda,
-            };
-            tell_notice(handler.as_mut(), &mut cx, notice);
-        }
-        self.net.finish();
-        self.calling = None;
-        self.install();
     }
 
     /// Asks the server for the handler of a new connection, and gives that its first event.
@@ -180,7 +162,7 @@ impl<S> EventLoop<S> {
         };
         self.handlers.insert(id.0, Occupant::Socket(handler));
         if !self.net.socket_is_closed(id) {
-            self.deliver_to_socket(shared, id, Event::Connected);
+            self.deliver_to_socket(shared, id, SocketEvent::Connected);
         }
     }
 

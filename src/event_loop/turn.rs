@@ -4,8 +4,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::net::{Closing, Error, Result, Sockets, Syscall, TimerId};
-use crate::reactor::{Elapsed, Phase};
+use crate::net::{Closing, Due, Error, Result, Sockets, Syscall, TimerId};
+use crate::reactor::Phase;
 
 use super::agenda::Action;
 use super::dispatch::Calling;
@@ -148,9 +148,9 @@ impl<S> EventLoop<S> {
             .time
             .and_then(|time| self.net.reactor.now().checked_add(time));
         self.net.begin_serving();
-        while let Some((key, event)) = self.net.next(&mut self.read_buffer) {
+        while let Some(happened) = self.net.next(&mut self.read_buffer) {
             turn.events += 1;
-            self.deliver(shared, key, event);
+            self.deliver(shared, happened);
             if budget.events.is_some_and(|events| turn.events >= events)
                 || until.is_some_and(|until| self.net.reactor.read_clock() >= until)
             {
@@ -161,11 +161,11 @@ impl<S> EventLoop<S> {
 
     fn fire_timers(&mut self, shared: &mut S, turn: &mut Turn) {
         self.net.reactor.advance();
-        while let Some(elapsed) = self.net.next_elapsed() {
+        while let Some(due) = self.net.next_elapsed() {
             turn.timers += 1;
-            match elapsed {
-                Elapsed::Source(key, event) => self.deliver(shared, key, event),
-                Elapsed::Timer(key) => self.fire_timer(shared, TimerId(key)),
+            match due {
+                Due::Deadline(happened) => self.deliver(shared, happened),
+                Due::Timer(id) => self.fire_timer(shared, id),
             }
         }
     }

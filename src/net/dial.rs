@@ -30,7 +30,10 @@ pub(crate) struct Dial {
     /// The attempts that are under way, each a source of its own.
     attempts: Vec<(Key, SocketAddr)>,
     attempted: Vec<SocketAddr>,
-    errors: Vec<Error>,
+    /// In the order in which they came, which overlapping attempts may do in any.
+    errors: Vec<(SocketAddr, Error)>,
+    /// Every address, in the order in which they are tried.
+    order: Vec<SocketAddr>,
     /// When the next address is tried beside those that are under way.
     next_attempt_tick: Option<u64>,
 }
@@ -47,6 +50,7 @@ impl Dial {
             attempts: Vec::new(),
             attempted: Vec::new(),
             errors: Vec::new(),
+            order: Vec::new(),
             next_attempt_tick: None,
         }
     }
@@ -84,6 +88,7 @@ impl Dial {
             .into_iter()
             .map(|address| SocketAddr::new(address, self.port))
             .collect();
+        self.order = self.candidates.iter().copied().collect();
         self.has_several = self.candidates.len() > 1;
         !self.candidates.is_empty()
     }
@@ -95,9 +100,12 @@ impl Dial {
     /// The next address to try.
     pub(crate) fn next_candidate(&mut self) -> Option<SocketAddr> {
         self.next_attempt_tick = None;
-        let address = self.candidates.pop_front()?;
+        self.candidates.pop_front()
+    }
+
+    /// The system was asked to connect to `address`.
+    pub(crate) fn tried(&mut self, address: SocketAddr) {
         self.attempted.push(address);
-        Some(address)
     }
 
     pub(crate) fn has_candidates(&self) -> bool {
@@ -115,8 +123,8 @@ impl Dial {
         self.attempts.retain(|(attempt, _)| *attempt != key);
     }
 
-    pub(crate) fn failed(&mut self, error: Error) {
-        self.errors.push(error);
+    pub(crate) fn failed(&mut self, address: SocketAddr, error: Error) {
+        self.errors.push((address, error));
     }
 
     pub(crate) fn next_attempt_tick(&self) -> Option<u64> {
@@ -149,6 +157,8 @@ impl Dial {
     /// What to tell when all have failed: the one error there is, or one that lists every attempt's.
     pub(crate) fn failure(&mut self) -> Error {
         let mut errors = std::mem::take(&mut self.errors);
+        errors.sort_by_key(|(address, _)| self.order.iter().position(|one| one == address));
+        let mut errors: Vec<Error> = errors.into_iter().map(|(_, error)| error).collect();
         if !self.has_several {
             if let Some(error) = errors.pop() {
                 return error;
@@ -216,6 +226,23 @@ mod tests {
     fn without_selection_only_the_first_is_tried() {
         let first = ConnectOptions::new().auto_select_family(false);
         assert_eq!(order(first, "::1 1.1.1.1"), ["::1"]);
+    }
+
+    #[test]
+    fn errors_are_told_in_the_order_of_the_attempts_whichever_failed_first() {
+        let mut dial = Dial::new("host".into(), 1, Rc::new(ConnectOptions::new()));
+        dial.set_addresses(&addresses("1.1.1.1 2.2.2.2 3.3.3.3"));
+        let tried: Vec<SocketAddr> = std::iter::from_fn(|| dial.next_candidate()).collect();
+        for place in [2, 0, 1] {
+            dial.failed(tried[place], Error::other(tried[place].ip().to_string()));
+        }
+        let told: Vec<String> = dial
+            .failure()
+            .attempts()
+            .iter()
+            .map(Error::to_string)
+            .collect();
+        assert_eq!(told, ["1.1.1.1", "2.2.2.2", "3.3.3.3"]);
     }
 
     #[test]

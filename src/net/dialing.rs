@@ -15,9 +15,9 @@ use super::dial::Dial;
 use super::error::{Error, Result, Syscall};
 use super::inquiries::Inquiries;
 use super::options::ConnectOptions;
-use super::resident::{Event, Resident};
+use super::resident::{DialEvent, Event, Resident};
 use super::resolver::{SharedResolver, SystemResolver};
-use super::{Net, SocketId};
+use super::{Happened, Net, ServerId, SocketId};
 
 impl Net {
     /// Starts to connect. What goes wrong from here on is told to the handler, in a later turn.
@@ -44,7 +44,9 @@ impl Net {
             Connection::connecting(stream, Some(address), options.timeout, socket_options);
         let id = self.install(connection);
         self.with_connection(id, |connection, registration, _| {
-            connection.notify(Notice::AttemptBegun(address), registration);
+            if failure.as_ref().is_none_or(was_tried) {
+                connection.notify(Notice::AttemptBegun(address), registration);
+            }
             if let Some(local) = local_endpoint(options, address) {
                 connection.set_asked_local(local);
             }
@@ -131,7 +133,7 @@ impl Net {
                     .get(asker)
                     .is_some_and(|it| it.listener().is_some())
                 {
-                    self.name_to_listen_on(super::ServerId(asker), answer);
+                    self.name_to_listen_on(ServerId(asker), answer);
                 } else {
                     self.name_to_connect_to(SocketId(asker), answer);
                 }
@@ -199,7 +201,12 @@ impl Net {
                 self.reactor.set_held(*key, false);
             }
             let is_under_way = self.with_connection(id, |connection, registration, _| {
-                connection.notify(Notice::AttemptBegun(address), registration);
+                if begun.as_ref().err().is_none_or(was_tried) {
+                    connection.notify(Notice::AttemptBegun(address), registration);
+                    if let Some(dial) = connection.dial_mut() {
+                        dial.tried(address);
+                    }
+                }
                 match begun {
                     Ok(key) => {
                         let next = registration.tick_after(options.attempt_delay);
@@ -213,7 +220,7 @@ impl Net {
                         let notice = Notice::AttemptFailed(address, error.clone());
                         connection.notify(notice, registration);
                         if let Some(dial) = connection.dial_mut() {
-                            dial.failed(error);
+                            dial.failed(address, error);
                         }
                         false
                     }
@@ -237,12 +244,14 @@ impl Net {
         });
     }
 
-    /// Deals with the events that are none for a handler; gives back those that are.
-    pub(super) fn intercept(&mut self, key: Key, event: Event) -> Option<Event> {
+    /// Names whom an event is for; what stays on this floor is dealt with.
+    #[inline]
+    pub(super) fn happened(&mut self, key: Key, event: Event) -> Option<Happened> {
         match event {
-            Event::AttemptEnded(outcome) => self.attempt_ended(key, outcome),
-            Event::AttemptIsSlow => self.attempt_is_slow(SocketId(key)),
-            event => return Some(event),
+            Event::Socket(event) => return Some(Happened::Socket(SocketId(key), event)),
+            Event::Server(event) => return Some(Happened::Server(ServerId(key), event)),
+            Event::Dial(DialEvent::AttemptEnded(outcome)) => self.attempt_ended(key, outcome),
+            Event::Dial(DialEvent::AttemptIsSlow) => self.attempt_is_slow(SocketId(key)),
         }
         None
     }
@@ -287,7 +296,7 @@ impl Net {
                 self.with_connection(id, |connection, registration, _| {
                     connection.notify(Notice::AttemptFailed(address, error.clone()), registration);
                     if let Some(dial) = connection.dial_mut() {
-                        dial.failed(error);
+                        dial.failed(address, error);
                     }
                 });
                 self.begin_attempt(id);
@@ -338,13 +347,20 @@ fn start(system: &System, address: SocketAddr, options: &ConnectOptions) -> Resu
         return Err(blocked.at(address.into()));
     }
     let local = local_endpoint(options, address);
-    system.connect(address, local).map_err(|(step, error)| match (step, local) {
-        (ConnectStep::Bind, Some(local)) => Error::new(Syscall::Bind, error).at(local.into()),
-        (_, Some(local)) => Error::new(Syscall::Connect, error)
-            .at(address.into())
-            .bound_to(local),
-        (_, None) => Error::new(Syscall::Connect, error).at(address.into()),
-    })
+    system
+        .connect(address, local)
+        .map_err(|(step, error)| match (step, local) {
+            (ConnectStep::Bind, Some(local)) => Error::new(Syscall::Bind, error).at(local.into()),
+            (_, Some(local)) => Error::new(Syscall::Connect, error)
+                .at(address.into())
+                .bound_to(local),
+            (_, None) => Error::new(Syscall::Connect, error).at(address.into()),
+        })
+}
+
+/// Whether the system was asked to connect at all: what is blocked, or cannot be bound, fails without an attempt.
+fn was_tried(error: &Error) -> bool {
+    !matches!(error.syscall(), None | Some(Syscall::Bind))
 }
 
 /// Where to connect from, if that was said.

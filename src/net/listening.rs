@@ -27,7 +27,10 @@ impl Net {
         let mut listener = Listener::pending(endpoint.clone(), options);
         match &endpoint {
             Endpoint::Socket(address) => {
-                let acceptor = self.system.bind(*address, &binding(options)).map_err(failed)?;
+                let acceptor = self
+                    .system
+                    .bind(*address, &binding(options))
+                    .map_err(failed)?;
                 listener.begin(acceptor, None);
             }
             Endpoint::Path(path) => {

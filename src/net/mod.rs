@@ -52,7 +52,7 @@ pub use sockets::Sockets;
 pub use status::{CloseReason, Flow, State};
 
 pub(crate) use connection::Notice;
-pub(crate) use resident::{Event, ServerEvent};
+pub(crate) use resident::{ServerEvent, SocketEvent};
 
 /// Everything that a loop has to do with the network.
 #[derive(Debug)]
@@ -69,6 +69,24 @@ pub(crate) struct Net {
     inquiries: Option<Inquiries>,
     /// Servers whose name is being looked up, with what they were to listen with.
     pending: Vec<(ServerId, ListenOptions)>,
+}
+
+/// Something that happened, with whom it is for.
+#[derive(Debug)]
+pub(crate) enum Happened {
+    /// For the handler of a socket.
+    Socket(SocketId, SocketEvent),
+    /// For the handler of a server.
+    Server(ServerId, Box<ServerEvent>),
+}
+
+/// Something that has fallen due.
+#[derive(Debug)]
+pub(crate) enum Due {
+    /// A deadline of a socket or a server, and what came of it.
+    Deadline(Happened),
+    /// A timer.
+    Timer(TimerId),
 }
 
 /// Something that has come to its end.
@@ -107,29 +125,30 @@ impl Net {
 
     /// Serves until something has happened. Bytes that were read are in `buffer`.
     #[inline]
-    pub(crate) fn next(&mut self, buffer: &mut [u8]) -> Option<(Key, Event)> {
+    pub(crate) fn next(&mut self, buffer: &mut [u8]) -> Option<Happened> {
         loop {
             let (key, event) = self.reactor.next(&mut Lent {
                 buffer,
                 pool: &mut self.pool,
                 reserve: &mut self.reserve,
             })?;
-            if let Some(event) = self.intercept(key, event) {
-                return Some((key, event));
+            let happened = self.happened(key, event);
+            if happened.is_some() {
+                return happened;
             }
         }
     }
 
     /// The next thing that has fallen due.
-    pub(crate) fn next_elapsed(&mut self) -> Option<Elapsed<Event>> {
+    pub(crate) fn next_elapsed(&mut self) -> Option<Due> {
         loop {
             match self.reactor.next_elapsed()? {
+                Elapsed::Timer(key) => return Some(Due::Timer(TimerId(key))),
                 Elapsed::Source(key, event) => {
-                    if let Some(event) = self.intercept(key, event) {
-                        return Some(Elapsed::Source(key, event));
+                    if let Some(happened) = self.happened(key, event) {
+                        return Some(Due::Deadline(happened));
                     }
                 }
-                timer @ Elapsed::Timer(_) => return Some(timer),
             }
         }
     }

@@ -35,24 +35,39 @@ pub(crate) enum Resident {
 /// What happened to a source, as a value.
 #[derive(Debug)]
 pub(crate) enum Event {
+    /// To a socket: it is for the socket's handler.
+    Socket(SocketEvent),
+    /// To a server: it is for the server's handler. Boxed, so that the events of sockets, a million for each of these,
+    /// stay small.
+    Server(Box<ServerEvent>),
+    /// To a connection that is being made: it stays on this floor.
+    Dial(DialEvent),
+}
+
+/// What happened to a socket.
+#[derive(Debug)]
+pub(crate) enum SocketEvent {
     /// The connection is there.
     Connected,
     /// So many bytes are in the read buffer.
     Data(usize),
     /// What was queued is sent down to the low-water mark, after a write had answered `Full`.
     Drained,
+    /// Notices wait to be told.
+    Noticed,
     /// The peer has ended, and everything that it sent was read.
     Ended,
     /// No byte has moved for the idle timeout.
     TimedOut,
-    /// Notices wait to be told.
-    Noticed,
-    /// An attempt has ended. For this floor only.
+}
+
+/// What happened to a connection that is being made.
+#[derive(Debug)]
+pub(crate) enum DialEvent {
+    /// An attempt has ended.
     AttemptEnded(io::Result<()>),
-    /// An attempt has been alone long enough. For this floor only.
+    /// The latest attempt has been alone long enough.
     AttemptIsSlow,
-    /// Something happened to a server. Boxed, so that the events of sockets, a million for each of these, stay small.
-    Server(Box<ServerEvent>),
 }
 
 /// What happened to a server.
@@ -154,7 +169,9 @@ impl Handler for Resident {
     ) -> Option<Event> {
         match self {
             Self::Connection(connection) => connection.writable(registration, lent),
-            Self::Attempt(attempt) => attempt.writable(registration).map(Event::AttemptEnded),
+            Self::Attempt(attempt) => attempt
+                .writable(registration)
+                .map(|outcome| Event::Dial(DialEvent::AttemptEnded(outcome))),
             Self::Listener(_) => None,
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::reactor::{Readiness, Registration};
 
-use super::{CloseReason, Connection, Event, Outbound, Stage};
+use super::{CloseReason, Connection, DialEvent, Event, Outbound, SocketEvent, Stage};
 
 impl Connection {
     pub(crate) fn elapsed(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
@@ -28,7 +28,7 @@ impl Connection {
                     self.fail_lookup(io::ErrorKind::TimedOut.into(), registration);
                     return None;
                 }
-                return Some(Event::AttemptIsSlow);
+                return Some(Event::Dial(DialEvent::AttemptIsSlow));
             }
         } else if self
             .close_deadline()
@@ -48,7 +48,7 @@ impl Connection {
         } else if is_idle {
             self.idle_is_reported = true;
             self.file_deadline(registration);
-            return Some(Event::TimedOut);
+            return Some(Event::Socket(SocketEvent::TimedOut));
         }
         self.file_deadline(registration);
         None

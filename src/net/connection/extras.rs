@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use crate::reactor::Registration;
 
 use super::super::dial::Dial;
-use super::{Connection, Error, Event, Stage};
+use super::{Connection, Error, Event, SocketEvent, Stage};
 
 /// Something to be told to the handler beside its main events.
 #[derive(Debug)]
@@ -131,6 +131,6 @@ impl Connection {
 
     pub(crate) fn attend(&self) -> Option<Event> {
         let extras = self.extras.as_ref()?;
-        (!extras.notices.is_empty()).then_some(Event::Noticed)
+        (!extras.notices.is_empty()).then_some(Event::Socket(SocketEvent::Noticed))
     }
 }

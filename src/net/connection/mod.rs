@@ -22,7 +22,7 @@ use crate::system::Stream;
 use super::error::{self, Error};
 use super::options::{KeepAlive, SocketOptions};
 use super::payload::Payload;
-use super::resident::{Event, Lent};
+use super::resident::{DialEvent, Event, Lent, SocketEvent};
 use super::status::{CloseReason, Flow, State};
 
 use extras::Extras;

@@ -6,7 +6,7 @@ use crate::reactor::{Interest, Registration};
 use crate::system::Stream;
 
 use super::error::Syscall;
-use super::{Connection, Event, Inbound, Lent, Outbound, Stage};
+use super::{Connection, Event, Inbound, Lent, Outbound, SocketEvent, Stage};
 
 impl Connection {
     #[inline]
@@ -19,12 +19,18 @@ impl Connection {
             registration.unwant(Interest::READABLE);
             return None;
         };
-        match stream.read(lent.buffer) {
+        // One that is behind with sending reads less, so that what an echo adds to the queue stays within the marks.
+        let most = match self.queue.is_empty() {
+            true => lent.buffer.len(),
+            false => lent.buffer.len() / 2,
+        };
+        let buffer = &mut lent.buffer[..most];
+        match stream.read(buffer) {
             Ok(0) => self.peer_ended(registration),
             Ok(length) => {
                 if stream.reads_may_block() {
                     registration.rearm();
-                } else if length < lent.buffer.len()
+                } else if length < buffer.len()
                     && !stream.is_always_readable()
                     && stream.short_transfer_drains()
                 {
@@ -32,7 +38,7 @@ impl Connection {
                 }
                 self.bytes_read += length as u64;
                 self.touch(registration);
-                Some(Event::Data(length))
+                Some(Event::Socket(SocketEvent::Data(length)))
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 registration.would_block(Interest::READABLE);
@@ -67,7 +73,7 @@ impl Connection {
             if self.queue.is_empty() {
                 registration.unwant(Interest::WRITABLE);
             }
-            return Some(Event::Drained);
+            return Some(Event::Socket(SocketEvent::Drained));
         }
         None
     }
@@ -121,7 +127,7 @@ impl Connection {
         if !self.queue.is_empty() || self.outbound == Outbound::Ending {
             registration.flush_soon();
         }
-        Some(Event::Connected)
+        Some(Event::Socket(SocketEvent::Connected))
     }
 
     /// A connect to a port of this machine on which nobody listens can meet itself, if the system happens to choose
@@ -144,6 +150,6 @@ impl Connection {
             return None;
         }
         self.touch(registration);
-        Some(Event::Ended)
+        Some(Event::Socket(SocketEvent::Ended))
     }
 }
