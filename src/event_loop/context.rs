@@ -8,9 +8,10 @@ use crate::net::{
     SocketOptions, Sockets, TimerId,
 };
 
-use super::agenda::{Action, Agenda, Occupant};
+use super::agenda::{Agenda, Occupant};
 use super::handler::{Accept, Accepted, ServerHandler, SocketHandler};
 use super::remote::Remote;
+use super::timers::Action;
 
 /// What the callbacks of a socket are lent.
 ///
@@ -292,7 +293,7 @@ macro_rules! verbs {
                 call: impl FnOnce(&mut LoopContext<'_, S>) + 'static,
             ) -> TimerId {
                 let (net, agenda) = self.parts();
-                agenda.arm(net, after, Action::Once(Box::new(call)))
+                agenda.timers.arm(net, after, Action::Once(Box::new(call)))
             }
 
             /// Calls `call` every `period`, at least so long after the call before, until it is cancelled. A late call
@@ -304,26 +305,26 @@ macro_rules! verbs {
             ) -> TimerId {
                 let (net, agenda) = self.parts();
                 let action = Action::Repeatedly(Some(Box::new(call)), period);
-                agenda.arm(net, period, action)
+                agenda.timers.arm(net, period, action)
             }
 
             /// Takes a timer back; says whether it was still to come. A repeating one may cancel itself.
             pub fn cancel(&mut self, id: TimerId) -> bool {
                 let (net, agenda) = self.parts();
-                agenda.cancel(net, id)
+                agenda.timers.cancel(net, id)
             }
 
             /// When the timer `id` comes; `None` if it is over, or so far away that the clock cannot say.
             pub fn due_at(&self, id: TimerId) -> Option<Instant> {
                 let (net, agenda) = self.view();
-                agenda.due_at(net, id)
+                agenda.timers.due_at(net, id)
             }
 
             /// Says whether the timer `id` is a reason for [`run`](crate::EventLoop::run) to go on, which it is at
             /// first.
             pub fn hold_timer(&mut self, id: TimerId, held: bool) {
                 let (_, agenda) = self.parts();
-                agenda.set_timer_held(id, held);
+                agenda.timers.set_held(id, held);
             }
 
             /// Calls `call` at the beginning of the next turn, on a fresh stack; Node's `setImmediate`.

@@ -52,8 +52,10 @@ impl<S> EventLoop<S> {
     }
 
     fn forget(&mut self, key: Key) {
-        self.handlers.remove(key);
+        let handler = self.handlers.remove(key);
         self.net.remove(key);
+        // Last, as it is user code and may panic: nothing is left half done then.
+        drop(handler);
     }
 
     /// Tells what happened to whom it is for.

@@ -5,6 +5,7 @@ mod context;
 mod dispatch;
 mod handler;
 mod remote;
+mod timers;
 mod turn;
 mod wait;
 

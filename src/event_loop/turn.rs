@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use crate::net::{Closing, Due, Error, Result, Sockets, Syscall, TimerId};
 use crate::reactor::Phase;
 
-use super::agenda::Action;
 use super::dispatch::Calling;
+use super::timers::Action;
 use super::{Budget, EventLoop, LoopContext, Turn, Wait};
 
 /// How many posts are made in one turn. The rest waits for the next, so that a busy thread cannot starve sockets.
@@ -171,11 +171,11 @@ impl<S> EventLoop<S> {
     }
 
     fn fire_timer(&mut self, shared: &mut S, id: TimerId) {
-        match self.agenda.take(&mut self.net, id) {
+        match self.agenda.timers.take(&mut self.net, id) {
             Some(Action::Once(call)) => self.call(shared, Calling::Loop, call),
             Some(Action::Repeatedly(Some(mut call), _)) => {
                 self.call(shared, Calling::Loop, &mut call);
-                self.agenda.restore(id, call);
+                self.agenda.timers.restore(id, call);
             }
             // Cancelled after it had come, or over because its last call panicked.
             Some(Action::Repeatedly(None, _)) | None => {}

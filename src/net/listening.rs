@@ -10,8 +10,9 @@ use crate::system::{Acceptor, Binding, OwnedPath, System};
 use super::address::Endpoint;
 use super::dialing::{copy_of, resolver_of};
 use super::error::{Error, Result, Syscall};
+use super::keep_alive::KeepAlive;
 use super::listener::Listener;
-use super::options::{KeepAlive, ListenOptions};
+use super::options::ListenOptions;
 use super::resident::Resident;
 use super::{Net, ServerId};
 

@@ -16,8 +16,10 @@ mod error;
 mod ids;
 mod inquiries;
 mod into_endpoint;
+mod keep_alive;
 mod listener;
 mod listening;
+mod opening;
 mod options;
 mod payload;
 mod resident;
@@ -27,12 +29,9 @@ mod socket;
 mod sockets;
 mod status;
 
-use std::net::SocketAddr;
-use std::rc::Rc;
-
 use crate::reactor::{Elapsed, Key, Phase, Reactor, Registration, Waker};
 use crate::send_buffer::Pool;
-use crate::system::{Reserve, Stream, System};
+use crate::system::{Reserve, System};
 
 use connection::Connection;
 use inquiries::Inquiries;
@@ -44,7 +43,8 @@ pub use block_list::BlockList;
 pub use error::{Error, Result, Syscall};
 pub use ids::{ServerId, SocketId, TimerId};
 pub use into_endpoint::{IntoEndpoint, is_ip, is_ipv4, is_ipv6, parse_socket_address};
-pub use options::{ConnectOptions, KeepAlive, ListenOptions, SocketOptions};
+pub use keep_alive::KeepAlive;
+pub use options::{ConnectOptions, ListenOptions, SocketOptions};
 pub use resolver::{Resolver, SystemResolver};
 pub use server::Server;
 pub use socket::Socket;
@@ -184,44 +184,6 @@ impl Net {
         });
     }
 
-    /// Takes over a connection that exists already.
-    pub(crate) fn adopt(
-        &mut self,
-        stream: std::net::TcpStream,
-        options: SocketOptions,
-    ) -> Result<SocketId> {
-        let failed = |error| Error::new(Syscall::Open, error);
-        let stream = Stream::adopt_tcp(stream).map_err(failed)?;
-        let peer = stream.peer_address().map_err(failed)?;
-        let connection = Connection::established(stream, peer, None, Rc::new(options));
-        connection.apply_options();
-        Ok(self.install(connection))
-    }
-
-    /// Takes over a Unix socket that is connected already.
-    #[cfg(unix)]
-    pub(crate) fn adopt_unix(
-        &mut self,
-        stream: std::os::unix::net::UnixStream,
-        options: SocketOptions,
-    ) -> Result<SocketId> {
-        let failed = |error| Error::new(Syscall::Open, error);
-        stream.peer_addr().map_err(failed)?;
-        let stream = Stream::adopt_unix(stream).map_err(failed)?;
-        let connection = Connection::established(stream, None, None, Rc::new(options));
-        Ok(self.install(connection))
-    }
-
-    /// Takes the stream out of a socket, which closes then, with what was not sent.
-    pub(crate) fn detach(&mut self, id: SocketId) -> Option<(Stream, Vec<u8>)> {
-        self.with_connection(id, Connection::flush_now);
-        if !self.connection(id).is_some_and(Connection::can_be_detached) {
-            return None;
-        }
-        self.reactor.deregister(id.0);
-        self.with_connection(id, Connection::detach).flatten()
-    }
-
     pub(crate) fn next_notice(&mut self, id: SocketId) -> Option<Notice> {
         self.with_connection(id, |connection, _, _| connection.next_notice())
             .flatten()
@@ -230,62 +192,6 @@ impl Net {
     pub(crate) fn next_missed_mark(&mut self, id: SocketId) -> Option<u64> {
         self.with_connection(id, |connection, _, _| connection.next_missed_mark())
             .flatten()
-    }
-
-    /// Takes over a descriptor that is only read.
-    #[cfg(unix)]
-    pub(crate) fn adopt_input(
-        &mut self,
-        descriptor: std::os::fd::BorrowedFd<'_>,
-    ) -> Result<SocketId> {
-        let stream =
-            Stream::adopt_input(descriptor).map_err(|error| Error::new(Syscall::Open, error))?;
-        let options = Rc::new(SocketOptions::new());
-        Ok(self.install(Connection::input(stream, options)))
-    }
-
-    /// Makes a socket of what `server` accepted; `None` if the server is gone.
-    pub(crate) fn admit(
-        &mut self,
-        server: ServerId,
-        stream: Stream,
-        peer: Option<SocketAddr>,
-    ) -> Option<SocketId> {
-        let listener = self.reactor.get(server.0)?.listener()?;
-        let has_options = listener.passes_on_options();
-        let options = listener.socket_options();
-        let connection = Connection::established(stream, peer, Some(server.0), options);
-        if !has_options {
-            connection.apply_options();
-        }
-        let id = self.install(connection);
-        self.with_listener(server, |listener, _| listener.connection_opened());
-        Some(id)
-    }
-
-    /// Gives a connection its place. Failing to register it is the connection's own failure, told as any other.
-    fn install(&mut self, connection: Connection) -> SocketId {
-        let interest = connection.first_interest();
-        let readiness = connection.first_readiness();
-        let resident = Resident::Connection(connection);
-        let (key, failure) = match self.reactor.insert_ready(resident, interest, readiness) {
-            Ok(key) => (key, None),
-            Err((error, resident)) => (
-                self.reactor.insert_unregistered(resident, interest),
-                Some(error),
-            ),
-        };
-        self.reactor.note_now();
-        self.reactor.visit(key, |resident, registration| {
-            if let Some(connection) = resident.connection_mut() {
-                connection.begin(registration);
-                if let Some(error) = failure {
-                    let error = Error::new(Syscall::Register, error);
-                    connection.fail(error, CloseReason::Error, registration);
-                }
-            }
-        });
-        SocketId(key)
     }
 
     pub(crate) fn connection(&self, id: SocketId) -> Option<&Connection> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::connection::Connection;
 use super::error::{Error, Result, Syscall};
-use super::options::KeepAlive;
+use super::keep_alive::KeepAlive;
 use super::payload::Payload;
 use super::sockets::Sockets;
 use super::status::{Flow, State};

@@ -20,7 +20,8 @@ use crate::send_buffer::{Pool, SendBuffer};
 use crate::system::Stream;
 
 use super::error::{self, Error};
-use super::options::{KeepAlive, SocketOptions};
+use super::keep_alive::KeepAlive;
+use super::options::SocketOptions;
 use super::payload::Payload;
 use super::resident::{DialEvent, Event, Lent, SocketEvent};
 use super::status::{CloseReason, Flow, State};

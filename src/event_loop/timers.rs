@@ -1,0 +1,133 @@
+//! Timers that users arm: what each does, and whether it is a reason for the loop to go on. When they come is the
+//! reactor's affair.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use crate::net::{Net, TimerId};
+use crate::reactor::Alarm;
+use crate::slots::Slots;
+
+use super::LoopContext;
+use super::agenda::Call;
+
+/// A call without a socket, to be made again and again.
+type RepeatedCall<S> = Box<dyn FnMut(&mut LoopContext<'_, S>)>;
+
+/// What a timer does when it comes.
+pub(super) enum Action<S> {
+    /// It is called, and the timer is over.
+    Once(Call<S>),
+    /// It is called each time. `None` while it is being called, and so for ever if that call panicked.
+    Repeatedly(Option<RepeatedCall<S>>, Duration),
+}
+
+struct Timer<S> {
+    alarm: Alarm,
+    action: Action<S>,
+    is_held: bool,
+}
+
+/// All timers that are to come.
+pub(super) struct Timers<S> {
+    timers: Slots<Timer<S>>,
+    /// Invariant: how many timers have `is_held` set.
+    held: usize,
+}
+
+impl<S> Timers<S> {
+    pub(super) fn new() -> Self {
+        Self {
+            timers: Slots::new(),
+            held: 0,
+        }
+    }
+
+    /// Whether one of them is a reason for the loop to go on.
+    pub(super) fn hold_loop(&self) -> bool {
+        self.held > 0
+    }
+
+    /// Arms a timer. The clock is read for it, as a turn's reading may be old by now and no timer may come early.
+    pub(super) fn arm(&mut self, net: &mut Net, after: Duration, action: Action<S>) -> TimerId {
+        let deadline = net.reactor.read_clock().checked_add(after);
+        let reactor = &mut net.reactor;
+        let key = self.timers.insert_with(|key| Timer {
+            alarm: reactor.arm(deadline, key),
+            action,
+            is_held: true,
+        });
+        self.held += 1;
+        TimerId(key)
+    }
+
+    pub(super) fn cancel(&mut self, net: &mut Net, id: TimerId) -> bool {
+        let Some(timer) = self.timers.remove(id.0) else {
+            return false;
+        };
+        net.reactor.disarm(timer.alarm);
+        if timer.is_held {
+            self.held -= 1;
+        }
+        true
+    }
+
+    pub(super) fn set_held(&mut self, id: TimerId, held: bool) {
+        if let Some(timer) = self.timers.get_mut(id.0) {
+            if timer.is_held != held {
+                timer.is_held = held;
+                if held {
+                    self.held += 1;
+                } else {
+                    self.held -= 1;
+                }
+            }
+        }
+    }
+
+    pub(super) fn due_at(&self, net: &Net, id: TimerId) -> Option<Instant> {
+        let timer = self.timers.get(id.0)?;
+        net.reactor.deadline_of(timer.alarm)
+    }
+
+    /// Takes out what the timer `id` does, which has come: for good, or until it is given back with
+    /// [`restore`](Self::restore). A repeating one is armed again first, so that it is active within its own call.
+    pub(super) fn take(&mut self, net: &mut Net, id: TimerId) -> Option<Action<S>> {
+        let timer = self.timers.get_mut(id.0)?;
+        let again = match &mut timer.action {
+            Action::Repeatedly(call, period) => call.take().map(|call| (call, *period)),
+            Action::Once(_) => None,
+        };
+        let Some((call, period)) = again else {
+            // One that comes once, or one whose last call panicked.
+            let timer = self.timers.remove(id.0)?;
+            if timer.is_held {
+                self.held -= 1;
+            }
+            return Some(timer.action);
+        };
+        // Other callbacks may have taken long since the turn's reading of the clock.
+        let deadline = net.reactor.read_clock().checked_add(period);
+        timer.alarm = net.reactor.arm(deadline, id.0);
+        Some(Action::Repeatedly(Some(call), period))
+    }
+
+    /// Gives a repeating timer its call back, unless it was cancelled meanwhile.
+    pub(super) fn restore(&mut self, id: TimerId, call: RepeatedCall<S>) {
+        if let Some(timer) = self.timers.get_mut(id.0) {
+            if let Action::Repeatedly(place, _) = &mut timer.action {
+                *place = Some(call);
+            }
+        }
+    }
+}
+
+impl<S> fmt::Debug for Timers<S> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Timers")
+            .field("armed", &self.timers.len())
+            .field("held", &self.held)
+            .finish()
+    }
+}

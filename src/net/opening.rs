@@ -1,0 +1,109 @@
+//! Connections that come from elsewhere: accepted, or made by others; and those that leave for elsewhere.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use crate::system::Stream;
+
+use super::connection::Connection;
+use super::error::{Error, Result, Syscall};
+use super::options::SocketOptions;
+use super::resident::Resident;
+use super::status::CloseReason;
+use super::{Net, ServerId, SocketId};
+
+impl Net {
+    /// Takes over a connection that exists already.
+    pub(crate) fn adopt(
+        &mut self,
+        stream: std::net::TcpStream,
+        options: SocketOptions,
+    ) -> Result<SocketId> {
+        let failed = |error| Error::new(Syscall::Open, error);
+        let stream = Stream::adopt_tcp(stream).map_err(failed)?;
+        let peer = stream.peer_address().map_err(failed)?;
+        let connection = Connection::established(stream, peer, None, Rc::new(options));
+        connection.apply_options();
+        Ok(self.install(connection))
+    }
+
+    /// Takes over a Unix socket that is connected already.
+    #[cfg(unix)]
+    pub(crate) fn adopt_unix(
+        &mut self,
+        stream: std::os::unix::net::UnixStream,
+        options: SocketOptions,
+    ) -> Result<SocketId> {
+        let failed = |error| Error::new(Syscall::Open, error);
+        stream.peer_addr().map_err(failed)?;
+        let stream = Stream::adopt_unix(stream).map_err(failed)?;
+        let connection = Connection::established(stream, None, None, Rc::new(options));
+        Ok(self.install(connection))
+    }
+
+    /// Takes over a descriptor that is only read.
+    #[cfg(unix)]
+    pub(crate) fn adopt_input(
+        &mut self,
+        descriptor: std::os::fd::BorrowedFd<'_>,
+    ) -> Result<SocketId> {
+        let stream =
+            Stream::adopt_input(descriptor).map_err(|error| Error::new(Syscall::Open, error))?;
+        let options = Rc::new(SocketOptions::new());
+        Ok(self.install(Connection::input(stream, options)))
+    }
+
+    /// Makes a socket of what `server` accepted; `None` if the server is gone.
+    pub(crate) fn admit(
+        &mut self,
+        server: ServerId,
+        stream: Stream,
+        peer: Option<SocketAddr>,
+    ) -> Option<SocketId> {
+        let listener = self.reactor.get(server.0)?.listener()?;
+        let has_options = listener.passes_on_options();
+        let options = listener.socket_options();
+        let connection = Connection::established(stream, peer, Some(server.0), options);
+        if !has_options {
+            connection.apply_options();
+        }
+        let id = self.install(connection);
+        self.with_listener(server, |listener, _| listener.connection_opened());
+        Some(id)
+    }
+
+    /// Gives a connection its place. Failing to register it is the connection's own failure, told as any other.
+    pub(super) fn install(&mut self, connection: Connection) -> SocketId {
+        let interest = connection.first_interest();
+        let readiness = connection.first_readiness();
+        let resident = Resident::Connection(connection);
+        let (key, failure) = match self.reactor.insert_ready(resident, interest, readiness) {
+            Ok(key) => (key, None),
+            Err((error, resident)) => (
+                self.reactor.insert_unregistered(resident, interest),
+                Some(error),
+            ),
+        };
+        self.reactor.note_now();
+        self.reactor.visit(key, |resident, registration| {
+            if let Some(connection) = resident.connection_mut() {
+                connection.begin(registration);
+                if let Some(error) = failure {
+                    let error = Error::new(Syscall::Register, error);
+                    connection.fail(error, CloseReason::Error, registration);
+                }
+            }
+        });
+        SocketId(key)
+    }
+
+    /// Takes the stream out of a socket, which closes then, with what was not sent.
+    pub(crate) fn detach(&mut self, id: SocketId) -> Option<(Stream, Vec<u8>)> {
+        self.with_connection(id, Connection::flush_now);
+        if !self.connection(id).is_some_and(Connection::can_be_detached) {
+            return None;
+        }
+        self.reactor.deregister(id.0);
+        self.with_connection(id, Connection::detach).flatten()
+    }
+}
