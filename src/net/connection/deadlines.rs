@@ -91,26 +91,6 @@ impl Connection {
         }
     }
 
-    pub(super) fn connect_deadline(&self) -> Option<u64> {
-        self.connect_timeout
-            .map(|timeout| later(self.begun_tick, timeout))
-    }
-
-    /// When the lookup is given up, or the next address is tried.
-    pub(super) fn dial_deadline(&self) -> Option<u64> {
-        if !self.is_dialing() {
-            return None;
-        }
-        let dial = self.dial()?;
-        if dial.is_looking_up() {
-            return dial
-                .options
-                .lookup_timeout
-                .map(|timeout| later(self.begun_tick, timeout));
-        }
-        dial.next_attempt_tick()
-    }
-
     pub(super) fn close_deadline(&self) -> Option<u64> {
         match self.outbound {
             Outbound::Open => None,
@@ -131,7 +111,7 @@ impl Connection {
 }
 
 /// The first tick by which `timeout` has passed for certain since something within the tick `since`.
-fn later(since: u64, timeout: Duration) -> u64 {
+pub(super) fn later(since: u64, timeout: Duration) -> u64 {
     let ticks = timeout.as_nanos().div_ceil(1_000_000);
     since
         .saturating_add(u64::try_from(ticks).unwrap_or(u64::MAX))

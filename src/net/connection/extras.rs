@@ -103,7 +103,8 @@ impl Connection {
 
     /// Makes notices of the marks that the kernel has passed.
     pub(super) fn reach_marks(&mut self, registration: &mut Registration<'_>) {
-        if self.stage == Stage::Connecting {
+        if self.stage != Stage::Open || self.failure.is_some() {
+            // Not there yet, or a write has been refused: what it was about was never sent.
             return;
         }
         let sent = self.bytes_written - self.queue.len() as u64;

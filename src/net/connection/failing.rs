@@ -5,7 +5,7 @@ use std::io;
 use crate::reactor::{Interest, Readiness, Registration};
 
 use super::error::Syscall;
-use super::{CloseReason, Connection, Error, Inbound, Notice, Stage};
+use super::{CloseReason, Connection, Error, Inbound, Stage};
 
 impl Connection {
     /// A write has failed for good. What the peer sent before it went is still to be read, and only then is the
@@ -29,38 +29,6 @@ impl Connection {
             let reason = reason_of(error.kind());
             self.fail(error, reason, registration);
         }
-    }
-
-    /// Fails a connection that could not be made.
-    pub(crate) fn fail_connect(&mut self, error: io::Error, registration: &mut Registration<'_>) {
-        let reason = match error.kind() {
-            io::ErrorKind::TimedOut => CloseReason::TimedOut,
-            _ => CloseReason::Error,
-        };
-        let error = self.error(Syscall::Connect, error);
-        if let Some(peer) = self.peer {
-            self.notify(Notice::AttemptFailed(peer, error.clone()), registration);
-        }
-        self.fail(error, reason, registration);
-    }
-
-    /// Fails a connection whose name leads nowhere.
-    pub(crate) fn fail_lookup(&mut self, error: io::Error, registration: &mut Registration<'_>) {
-        let reason = match error.kind() {
-            io::ErrorKind::TimedOut => CloseReason::TimedOut,
-            _ => CloseReason::Error,
-        };
-        let mut error = Error::new(Syscall::Lookup, error);
-        if let Some(dial) = self.dial() {
-            error = error.at(dial.endpoint());
-        }
-        self.notify(Notice::LookedUp(Err(error.clone())), registration);
-        self.fail(error, reason, registration);
-    }
-
-    /// Fails a connection of which no attempt is left.
-    pub(crate) fn fail_attempt(&mut self, error: Error, registration: &mut Registration<'_>) {
-        self.fail(error, CloseReason::Error, registration);
     }
 
     pub(super) fn fail_io(

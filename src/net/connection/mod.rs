@@ -3,6 +3,7 @@
 //! It knows nothing of handlers and calls nobody back. It reads, writes and shuts down through the seam, keeps its
 //! place in the reactor up to date, and gives what happened upward as an [`Event`].
 
+mod connecting;
 mod deadlines;
 mod extras;
 mod failing;
@@ -158,19 +159,6 @@ impl Connection {
         }
     }
 
-    /// A connection under way; without a stream it is one that has not got so far yet, or never will.
-    pub(crate) fn connecting(
-        stream: Option<Stream>,
-        peer: Option<SocketAddr>,
-        timeout: Option<Duration>,
-        options: Rc<SocketOptions>,
-    ) -> Self {
-        Self {
-            connect_timeout: timeout,
-            ..Self::new(stream, peer, options)
-        }
-    }
-
     /// What to be registered for at first.
     pub(crate) fn first_interest(&self) -> Interest {
         match self.stage {
@@ -197,12 +185,6 @@ impl Connection {
             registration.assume(Readiness::READABLE);
         }
         self.file_deadline(registration);
-    }
-
-    /// Takes over the stream of the attempt that won.
-    pub(crate) fn set_stream(&mut self, stream: Stream, peer: SocketAddr) {
-        self.stream = Some(stream);
-        self.peer = Some(peer);
     }
 
     /// Gives its stream away, with what is not sent; the connection is over then.

@@ -4,7 +4,6 @@ use std::io;
 use std::rc::Rc;
 
 use crate::reactor::{Interest, Registration};
-use crate::send_buffer::Pool;
 
 use super::{CloseReason, Connection, Error, Inbound, KeepAlive, Stage};
 
@@ -43,15 +42,6 @@ impl Connection {
                 self.destroy(None, registration);
                 Ok(())
             }
-        }
-    }
-
-    /// Does the reset that was asked for while connecting, after what was queued then has been sent.
-    pub(crate) fn reset_if_asked(&mut self, registration: &mut Registration<'_>, pool: &mut Pool) {
-        if self.resets_when_connected && self.stage == Stage::Open {
-            self.flush(registration, pool);
-            // Only TCP is connected to by address, and TCP can be reset.
-            let _ = self.reset(registration);
         }
     }
 

@@ -116,13 +116,14 @@ impl Connection {
                 self.write_failed(error, registration);
                 return;
             }
-            if self.extras.is_some() {
-                self.reach_marks(registration);
-            }
-            if !self.queue.is_empty() {
-                registration.want(Interest::WRITABLE);
-                return;
-            }
+        }
+        if self.extras.is_some() {
+            // Also with an empty queue: a large write may have taken along what the mark stands behind.
+            self.reach_marks(registration);
+        }
+        if !self.queue.is_empty() {
+            registration.want(Interest::WRITABLE);
+            return;
         }
         if !self.owes_drain {
             registration.unwant(Interest::WRITABLE);

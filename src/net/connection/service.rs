@@ -90,57 +90,6 @@ impl Connection {
         None
     }
 
-    pub(super) fn finish_connecting(
-        &mut self,
-        registration: &mut Registration<'_>,
-    ) -> Option<Event> {
-        let Some(stream) = &self.stream else {
-            registration.unwant(Interest::WRITABLE);
-            return None;
-        };
-        match stream.finish_connecting() {
-            Ok(false) => {
-                registration.would_block(Interest::WRITABLE);
-                return None;
-            }
-            Ok(true) => {}
-            Err(error) => {
-                self.fail_connect(error, registration);
-                return None;
-            }
-        }
-        if self.is_connected_to_itself() {
-            self.fail_connect(io::ErrorKind::ConnectionRefused.into(), registration);
-            return None;
-        }
-        self.stage = Stage::Open;
-        self.apply_options();
-        self.touch(registration);
-        registration.unwant(Interest::WRITABLE);
-        if !self.is_paused {
-            registration.want(Interest::READABLE);
-        }
-        if self.outbound == Outbound::Ending {
-            self.begun_tick = registration.latest_tick();
-            self.file_deadline(registration);
-        }
-        if !self.queue.is_empty() || self.outbound == Outbound::Ending {
-            registration.flush_soon();
-        }
-        Some(Event::Socket(SocketEvent::Connected))
-    }
-
-    /// A connect to a port of this machine on which nobody listens can meet itself, if the system happens to choose
-    /// that very port for this end (simultaneous open, RFC 9293 3.5). Nobody wants that connection.
-    pub(super) fn is_connected_to_itself(&self) -> bool {
-        match (&self.stream, self.peer) {
-            (Some(stream), Some(peer)) if peer.ip().to_canonical().is_loopback() => stream
-                .local_address()
-                .is_ok_and(|local| local == Some(peer)),
-            _ => false,
-        }
-    }
-
     pub(super) fn peer_ended(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         registration.unwant(Interest::READABLE);
         self.inbound = Inbound::Ended;

@@ -1,0 +1,149 @@
+//! How a connection comes about, or does not.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::reactor::{Interest, Registration};
+use crate::send_buffer::Pool;
+use crate::system::Stream;
+
+use super::deadlines::later;
+use super::error::Syscall;
+use super::{
+    CloseReason, Connection, Error, Event, Notice, Outbound, SocketEvent, SocketOptions, Stage,
+};
+
+impl Connection {
+    /// A connection under way; without a stream it is one that has not got so far yet, or never will.
+    pub(crate) fn connecting(
+        stream: Option<Stream>,
+        peer: Option<SocketAddr>,
+        timeout: Option<Duration>,
+        options: Rc<SocketOptions>,
+    ) -> Self {
+        Self {
+            connect_timeout: timeout,
+            ..Self::new(stream, peer, options)
+        }
+    }
+
+    /// Takes over the stream of the attempt that won.
+    pub(crate) fn set_stream(&mut self, stream: Stream, peer: SocketAddr) {
+        self.stream = Some(stream);
+        self.peer = Some(peer);
+    }
+
+    pub(super) fn finish_connecting(
+        &mut self,
+        registration: &mut Registration<'_>,
+    ) -> Option<Event> {
+        let Some(stream) = &self.stream else {
+            registration.unwant(Interest::WRITABLE);
+            return None;
+        };
+        match stream.finish_connecting() {
+            Ok(false) => {
+                registration.would_block(Interest::WRITABLE);
+                return None;
+            }
+            Ok(true) => {}
+            Err(error) => {
+                self.fail_connect(error, registration);
+                return None;
+            }
+        }
+        if self.is_connected_to_itself() {
+            self.fail_connect(io::ErrorKind::ConnectionRefused.into(), registration);
+            return None;
+        }
+        self.stage = Stage::Open;
+        self.apply_options();
+        self.touch(registration);
+        registration.unwant(Interest::WRITABLE);
+        if !self.is_paused {
+            registration.want(Interest::READABLE);
+        }
+        if self.outbound == Outbound::Ending {
+            self.begun_tick = registration.latest_tick();
+            self.file_deadline(registration);
+        }
+        if !self.queue.is_empty() || self.outbound == Outbound::Ending {
+            registration.flush_soon();
+        }
+        Some(Event::Socket(SocketEvent::Connected))
+    }
+
+    /// A connect to a port of this machine on which nobody listens can meet itself, if the system happens to choose
+    /// that very port for this end (simultaneous open, RFC 9293 3.5). Nobody wants that connection.
+    pub(super) fn is_connected_to_itself(&self) -> bool {
+        match (&self.stream, self.peer) {
+            (Some(stream), Some(peer)) if peer.ip().to_canonical().is_loopback() => stream
+                .local_address()
+                .is_ok_and(|local| local == Some(peer)),
+            _ => false,
+        }
+    }
+
+    /// Does the reset that was asked for while connecting, after what was queued then has been sent.
+    pub(crate) fn reset_if_asked(&mut self, registration: &mut Registration<'_>, pool: &mut Pool) {
+        if self.resets_when_connected && self.stage == Stage::Open {
+            self.flush(registration, pool);
+            // Only TCP is connected to by address, and TCP can be reset.
+            let _ = self.reset(registration);
+        }
+    }
+
+    pub(super) fn connect_deadline(&self) -> Option<u64> {
+        self.connect_timeout
+            .map(|timeout| later(self.begun_tick, timeout))
+    }
+
+    /// When the lookup is given up, or the next address is tried.
+    pub(super) fn dial_deadline(&self) -> Option<u64> {
+        if !self.is_dialing() {
+            return None;
+        }
+        let dial = self.dial()?;
+        if dial.is_looking_up() {
+            return dial
+                .options
+                .lookup_timeout
+                .map(|timeout| later(self.begun_tick, timeout));
+        }
+        dial.next_attempt_tick()
+    }
+
+    /// Fails a connection that could not be made.
+    pub(crate) fn fail_connect(&mut self, error: io::Error, registration: &mut Registration<'_>) {
+        let reason = match error.kind() {
+            io::ErrorKind::TimedOut => CloseReason::TimedOut,
+            _ => CloseReason::Error,
+        };
+        let error = self.error(Syscall::Connect, error);
+        if let Some(peer) = self.peer {
+            self.notify(Notice::AttemptFailed(peer, error.clone()), registration);
+        }
+        self.fail(error, reason, registration);
+    }
+
+    /// Fails a connection of which no attempt is left.
+    pub(crate) fn fail_attempt(&mut self, error: Error, registration: &mut Registration<'_>) {
+        self.fail(error, CloseReason::Error, registration);
+    }
+
+    /// Fails a connection whose name leads nowhere.
+    pub(crate) fn fail_lookup(&mut self, error: io::Error, registration: &mut Registration<'_>) {
+        let reason = match error.kind() {
+            io::ErrorKind::TimedOut => CloseReason::TimedOut,
+            _ => CloseReason::Error,
+        };
+        let mut error = Error::new(Syscall::Lookup, error);
+        if let Some(dial) = self.dial() {
+            error = error.at(dial.endpoint());
+        }
+        self.notify(Notice::LookedUp(Err(error.clone())), registration);
+        self.fail(error, reason, registration);
+    }
+}
