@@ -12,8 +12,9 @@ bitflags! {
     ///
     /// The bits of several events are joined by *or*: kqueue reports each direction in an event of its own. A bit is
     /// cleared by whoever learns that it no longer holds: [`READABLE`](Self::READABLE) by a read that would block,
-    /// [`WRITABLE`](Self::WRITABLE) by a write that would block. The closed bits and [`ERROR`](Self::ERROR) stay, since
-    /// there is no second edge for them; whoever has seen the end of a direction drops its interest in it.
+    /// [`WRITABLE`](Self::WRITABLE) by a write that would block. The closed bits and [`ERROR`](Self::ERROR) have no second
+    /// edge: they stay until a call in their direction would block, as an end or an error would have answered it. Whoever
+    /// has seen the end of a direction drops its interest in it.
     ///
     /// The flags named with each bit are those that mio takes it from. No bit may be relied upon to come alone or in
     /// company; only what an operation returns is certain.
@@ -57,9 +58,6 @@ bitflags! {
         /// first, close then. A refused datagram comes with this bit and without [`READABLE`](Self::READABLE), which
         /// is why the bit alone is worth a read.
         const ERROR = 1 << 4;
-
-        /// Urgent data is there. epoll: `EPOLLPRI`; kqueue reports none.
-        const PRIORITY = 1 << 5;
     }
 }
 
@@ -74,9 +72,6 @@ bitflags! {
 
         /// Has something to write, or waits for a connect.
         const WRITABLE = 1 << 1;
-
-        /// Wants to know of urgent data.
-        const PRIORITY = 1 << 2;
     }
 }
 
@@ -115,9 +110,6 @@ impl Interest {
         if self.contains(Self::WRITABLE) {
             readiness = readiness.union(Readiness::WRITABLE.union(Readiness::WRITE_CLOSED));
         }
-        if self.contains(Self::PRIORITY) {
-            readiness = readiness.union(Readiness::PRIORITY);
-        }
         if !self.is_empty() {
             readiness = readiness.union(Readiness::ERROR);
         }
@@ -134,16 +126,15 @@ mod tests {
         let is_ready = |bit: u32| ready >> bit & 1 == 1;
         let is_wanted = |bit: u32| wanted >> bit & 1 == 1;
         let (readable, writable, read_closed) = (is_ready(0), is_ready(1), is_ready(2));
-        let (write_closed, error, priority) = (is_ready(3), is_ready(4), is_ready(5));
+        let (write_closed, error) = (is_ready(3), is_ready(4));
         (is_wanted(0) && (readable || read_closed || error))
             || (is_wanted(1) && (writable || write_closed || error))
-            || (is_wanted(2) && (priority || error))
     }
 
     #[test]
     fn a_source_is_served_exactly_when_something_wanted_is_ready() {
         for ready in 0..=u8::MAX {
-            for wanted in 0..8 {
+            for wanted in 0..4 {
                 let readiness = Readiness::from_bits_retain(ready);
                 let interest = Interest::from_bits_retain(wanted);
                 assert_eq!(
@@ -192,7 +183,7 @@ mod tests {
     #[test]
     fn more_readiness_never_takes_service_away() {
         for ready in 0..=u8::MAX {
-            for wanted in 0..8 {
+            for wanted in 0..4 {
                 let interest = Interest::from_bits_retain(wanted);
                 if !Readiness::from_bits_retain(ready).serves(interest) {
                     continue;

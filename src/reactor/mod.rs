@@ -215,12 +215,14 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Deregisters the kernel's side of a source that goes on without it. A failure means that it was not there.
+    /// Deregisters the kernel's side of a source that goes on without it, and forgets what was said of it. A failure
+    /// means that it was not there.
     pub(crate) fn deregister(&mut self, key: Key) {
         if let Some(slot) = self.slots.get_mut(key) {
             if let Some(source) = slot.source.source() {
                 let _ = self.selector.deregister(source);
             }
+            slot.standing.readiness = Readiness::empty();
         }
     }
 

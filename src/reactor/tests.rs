@@ -1,1 +1,202 @@
+//! The reactor alone, with sources made for the purpose: probes, which have no kernel side and are told what they are
+//! ready for, and wires, which are real sockets. Probes live on virtual time.
 
+mod asking;
+mod closing;
+mod deadlines;
+mod flushing;
+#[cfg(unix)]
+mod kernel;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod kernel_model;
+mod model;
+mod serving;
+#[cfg(unix)]
+mod waiting;
+
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use mio::event::Source;
+
+use super::{Handler, Interest, Key, Phase, Reactor, Readiness, Registration};
+
+/// Longer than any wait that ends as it should.
+const TOO_LONG: Duration = Duration::from_secs(10);
+
+/// What a source is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Call {
+    Attend,
+    Readable,
+    Writable,
+    Closed,
+    Flush,
+    Elapsed,
+}
+
+/// What all probes were asked to do, in order, but for `attend` and `elapsed`, to which nothing is lent.
+type Log = Vec<(char, Call)>;
+
+/// Acts on a call, and says whether the probe reports it as an event.
+type Act = Box<dyn FnMut(Call, &mut Registration<'_>) -> bool>;
+
+/// A source without a kernel side. Each test says how it acts, and the log says what it was asked.
+struct Probe {
+    name: char,
+    burst: u32,
+    act: Act,
+}
+
+impl Probe {
+    fn new(name: char, act: impl FnMut(Call, &mut Registration<'_>) -> bool + 'static) -> Self {
+        Self {
+            name,
+            burst: 1,
+            act: Box::new(act),
+        }
+    }
+
+    /// Stays ready for ever, and reports every call.
+    fn tireless(name: char) -> Self {
+        Self::new(name, |_, _| true)
+    }
+
+    /// Does what it is asked for at once: it would block after every call.
+    fn quick(name: char) -> Self {
+        Self::new(name, |call, registration| {
+            match call {
+                Call::Readable => registration.would_block(Interest::READABLE),
+                Call::Writable => registration.would_block(Interest::WRITABLE),
+                Call::Attend | Call::Closed | Call::Flush | Call::Elapsed => {}
+            }
+            true
+        })
+    }
+
+    fn with_burst(self, burst: u32) -> Self {
+        Self { burst, ..self }
+    }
+
+    fn report(&mut self, call: Call, registration: &mut Registration<'_>) -> Option<Call> {
+        (self.act)(call, registration).then_some(call)
+    }
+}
+
+impl Handler for Probe {
+    type Event = Call;
+    type Lent<'a> = Log;
+
+    fn source(&mut self) -> Option<&mut dyn Source> {
+        None
+    }
+
+    fn readable(&mut self, registration: &mut Registration<'_>, log: &mut Log) -> Option<Call> {
+        log.push((self.name, Call::Readable));
+        self.report(Call::Readable, registration)
+    }
+
+    fn writable(&mut self, registration: &mut Registration<'_>, log: &mut Log) -> Option<Call> {
+        log.push((self.name, Call::Writable));
+        self.report(Call::Writable, registration)
+    }
+
+    fn closed(&mut self, registration: &mut Registration<'_>, log: &mut Log) -> Option<Call> {
+        log.push((self.name, Call::Closed));
+        self.report(Call::Closed, registration)
+    }
+
+    fn flush(&mut self, registration: &mut Registration<'_>, log: &mut Log) {
+        log.push((self.name, Call::Flush));
+        self.report(Call::Flush, registration);
+    }
+
+    fn attend(&mut self, registration: &mut Registration<'_>) -> Option<Call> {
+        self.report(Call::Attend, registration)
+    }
+
+    fn elapsed(&mut self, registration: &mut Registration<'_>) -> Option<Call> {
+        self.report(Call::Elapsed, registration)
+    }
+
+    fn burst(&self) -> u32 {
+        self.burst
+    }
+}
+
+fn reactor() -> Reactor<Probe> {
+    Reactor::new(16).unwrap()
+}
+
+/// Inserts a probe that wants and is ready to be read.
+fn insert_readable(reactor: &mut Reactor<Probe>, probe: Probe) -> Key {
+    insert_ready(reactor, probe, Interest::READABLE, Readiness::READABLE)
+}
+
+fn insert_ready(
+    reactor: &mut Reactor<Probe>,
+    probe: Probe,
+    interest: Interest,
+    readiness: Readiness,
+) -> Key {
+    let inserted = reactor.insert_ready(probe, interest, readiness);
+    inserted.map_err(|(error, _)| error).unwrap()
+}
+
+/// One whole phase of serving; what the probes were asked in it.
+fn serve(reactor: &mut Reactor<Probe>) -> Log {
+    let mut log = Log::new();
+    reactor.begin(Phase::Serve);
+    while reactor.next(&mut log).is_some() {
+        assert!(log.len() < 1_000, "the phase has no end");
+    }
+    log
+}
+
+/// One whole flush phase; what the probes were asked in it.
+fn flush(reactor: &mut Reactor<Probe>) -> Log {
+    let mut log = Log::new();
+    reactor.begin(Phase::Flush);
+    reactor.flush(&mut log);
+    log
+}
+
+/// One whole phase of closing; the keys that came out of it.
+fn closing<T: Handler>(reactor: &mut Reactor<T>) -> Vec<Key> {
+    reactor.begin(Phase::Close);
+    std::iter::from_fn(|| reactor.next_closing()).collect()
+}
+
+/// Runs a test that waits, and fails if the wait does not end.
+fn in_time(test: impl FnOnce() + Send + 'static) {
+    let (end, ended) = channel::<()>();
+    let running = thread::spawn(move || {
+        // Dropped at the end, also by a panic.
+        let _end = end;
+        test();
+    });
+    let outcome = ended.recv_timeout(TOO_LONG);
+    assert_eq!(
+        outcome,
+        Err(RecvTimeoutError::Disconnected),
+        "it waits for ever"
+    );
+    if let Err(panic) = running.join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+/// Names the seed and the step when a test panics under it.
+struct Whereabouts {
+    seed: u64,
+    step: u32,
+}
+
+impl Drop for Whereabouts {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("seed {}, step {}", self.seed, self.step);
+        }
+    }
+}

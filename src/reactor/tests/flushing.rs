@@ -1,0 +1,170 @@
+//! When queued output leaves, and that it leaves once.
+
+use crate::reactor::{Interest, Key, Phase, Reactor, Readiness};
+
+use super::{Call, Log, Probe, flush, insert_readable, reactor};
+
+fn ask(reactor: &mut Reactor<Probe>, key: Key) {
+    reactor.visit(key, |_, registration| registration.flush_soon());
+}
+
+#[test]
+fn several_wishes_are_one_flush() {
+    let mut reactor = reactor();
+    let first = reactor.insert_unregistered(Probe::quick('a'), Interest::empty());
+    let second = reactor.insert_unregistered(Probe::quick('b'), Interest::empty());
+    for key in [first, second, first, first] {
+        ask(&mut reactor, key);
+    }
+    assert_eq!(
+        flush(&mut reactor),
+        [('a', Call::Flush), ('b', Call::Flush)]
+    );
+    assert!(reactor.is_idle());
+    assert_eq!(flush(&mut reactor), []);
+}
+
+#[test]
+fn a_wish_during_a_flush_waits_for_the_next_phase() {
+    let mut reactor = reactor();
+    let probe = Probe::new('a', |_, registration| {
+        registration.flush_soon();
+        false
+    });
+    let key = reactor.insert_unregistered(probe, Interest::empty());
+    ask(&mut reactor, key);
+    for _ in 0..3 {
+        assert_eq!(flush(&mut reactor), [('a', Call::Flush)]);
+        assert!(!reactor.is_idle());
+    }
+}
+
+#[test]
+fn a_flush_may_ask_to_be_called_when_there_is_room() {
+    let mut reactor = reactor();
+    let probe = Probe::new('a', |_, registration| {
+        registration.want(Interest::WRITABLE);
+        registration.assume(Readiness::WRITABLE);
+        false
+    });
+    let key = reactor.insert_unregistered(probe, Interest::empty());
+    ask(&mut reactor, key);
+    assert_eq!(flush(&mut reactor), [('a', Call::Flush)]);
+    assert_eq!(super::serve(&mut reactor), [('a', Call::Writable)]);
+}
+
+#[test]
+fn what_a_source_writes_in_its_own_event_leaves_before_the_next_is_served() {
+    let mut reactor = reactor();
+    let keys = ['a', 'b'].map(|name| insert_readable(&mut reactor, Probe::quick(name)));
+    let mut log = Log::new();
+    reactor.begin(Phase::Serve);
+    while let Some((key, _)) = reactor.next(&mut log) {
+        reactor.focus(key);
+        for _ in 0..3 {
+            ask(&mut reactor, key);
+        }
+        reactor.finish(&mut log);
+    }
+    assert_eq!(
+        log,
+        [
+            ('a', Call::Readable),
+            ('a', Call::Flush),
+            ('b', Call::Readable),
+            ('b', Call::Flush),
+        ]
+    );
+    assert!(reactor.is_idle(), "nothing of {keys:?} is left to flush");
+}
+
+#[test]
+fn what_is_written_to_others_waits_for_the_phase() {
+    let mut reactor = reactor();
+    let own = insert_readable(&mut reactor, Probe::quick('a'));
+    let others =
+        ['b', 'c'].map(|name| reactor.insert_unregistered(Probe::quick(name), Interest::READABLE));
+    let mut log = Log::new();
+    reactor.focus(own);
+    for _ in 0..3 {
+        for key in others {
+            ask(&mut reactor, key);
+        }
+    }
+    reactor.finish(&mut log);
+    assert_eq!(log, []);
+    assert_eq!(
+        flush(&mut reactor),
+        [('b', Call::Flush), ('c', Call::Flush)]
+    );
+}
+
+#[test]
+fn a_flush_that_was_granted_early_is_not_repeated_in_the_phase() {
+    let mut reactor = reactor();
+    let key = reactor.insert_unregistered(Probe::quick('a'), Interest::READABLE);
+    ask(&mut reactor, key);
+    let mut log = Log::new();
+    reactor.focus(key);
+    ask(&mut reactor, key);
+    reactor.finish(&mut log);
+    assert_eq!(log, [('a', Call::Flush)]);
+    assert_eq!(flush(&mut reactor), []);
+
+    ask(&mut reactor, key);
+    assert_eq!(
+        flush(&mut reactor),
+        [('a', Call::Flush)],
+        "a new wish counts"
+    );
+}
+
+#[test]
+fn a_focus_ends_with_its_event() {
+    let mut reactor = reactor();
+    let key = reactor.insert_unregistered(Probe::quick('a'), Interest::READABLE);
+    let mut log = Log::new();
+    reactor.focus(key);
+    reactor.finish(&mut log);
+    assert_eq!(log, [], "nothing was asked for");
+    ask(&mut reactor, key);
+    reactor.finish(&mut log);
+    assert_eq!(log, [], "no event is being looked at");
+    assert_eq!(flush(&mut reactor), [('a', Call::Flush)]);
+}
+
+#[test]
+fn a_source_that_goes_during_its_own_event_is_not_flushed() {
+    let mut reactor = reactor();
+    let mut log = Log::new();
+    let removed = reactor.insert_unregistered(Probe::quick('a'), Interest::READABLE);
+    reactor.focus(removed);
+    ask(&mut reactor, removed);
+    reactor.remove(removed);
+    reactor.finish(&mut log);
+
+    let closed = reactor.insert_unregistered(Probe::quick('b'), Interest::READABLE);
+    ask(&mut reactor, closed);
+    reactor.focus(closed);
+    reactor.visit(closed, |_, registration| {
+        registration.flush_soon();
+        registration.close();
+    });
+    reactor.finish(&mut log);
+    assert_eq!(log, []);
+    assert_eq!(flush(&mut reactor), []);
+}
+
+#[test]
+fn an_interrupted_flush_is_not_lost() {
+    let mut reactor = reactor();
+    let first = reactor.insert_unregistered(Probe::quick('a'), Interest::empty());
+    let second = reactor.insert_unregistered(Probe::quick('b'), Interest::empty());
+    ask(&mut reactor, first);
+    reactor.begin(Phase::Flush);
+    ask(&mut reactor, second);
+    let mut log = Log::new();
+    reactor.flush(&mut log);
+    assert_eq!(log, [('a', Call::Flush)]);
+    assert_eq!(flush(&mut reactor), [('b', Call::Flush)]);
+}

@@ -1,0 +1,144 @@
+//! Sources that do as they like, and write down what they did.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use mio::event::Source;
+
+use crate::reactor::tests::Call;
+use crate::reactor::{Handler, Interest, Key, Readiness, Registration};
+
+/// One thing that a source does with its registration.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Action {
+    Assume(Readiness),
+    WouldBlock(Interest),
+    FellShort(Interest),
+    Want(Interest),
+    Unwant(Interest),
+    AttendSoon,
+    FlushSoon,
+    Close,
+    WakeAt(u64),
+}
+
+impl Action {
+    fn random(random: &mut fastrand::Rng, now: u64) -> Self {
+        const BITS: [Readiness; 5] = [
+            Readiness::READABLE,
+            Readiness::WRITABLE,
+            Readiness::READ_CLOSED,
+            Readiness::WRITE_CLOSED,
+            Readiness::ERROR,
+        ];
+        let direction = match random.u8(0..5) {
+            0 | 1 => Interest::READABLE,
+            2 | 3 => Interest::WRITABLE,
+            _ => Interest::READABLE | Interest::WRITABLE,
+        };
+        match random.u8(0..21) {
+            0..=3 => Self::Assume(BITS[random.usize(0..BITS.len())]),
+            4..=7 => Self::WouldBlock(direction),
+            8..=9 => Self::FellShort(direction),
+            10..=12 => Self::Want(direction),
+            13..=14 => Self::Unwant(direction),
+            15..=16 => Self::FlushSoon,
+            17 => Self::AttendSoon,
+            18 if random.u8(0..4) == 0 => Self::Close,
+            _ => Self::WakeAt((now + random.u64(0..30)).saturating_sub(3)),
+        }
+    }
+
+    fn apply(self, registration: &mut Registration<'_>) {
+        match self {
+            Self::Assume(readiness) => registration.assume(readiness),
+            Self::WouldBlock(direction) => registration.would_block(direction),
+            Self::FellShort(direction) => registration.fell_short(direction),
+            Self::Want(interest) => registration.want(interest),
+            Self::Unwant(interest) => registration.unwant(interest),
+            Self::AttendSoon => registration.attend_soon(),
+            Self::FlushSoon => registration.flush_soon(),
+            Self::Close => registration.close(),
+            Self::WakeAt(tick) => registration.wake_at(tick),
+        }
+    }
+}
+
+/// What happened within the reactor, for the twin to go through afterwards.
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) key: Key,
+    pub(super) call: Call,
+    pub(super) actions: Vec<Action>,
+    pub(super) reports: bool,
+}
+
+/// Where the sources find out what to do, and write down what they did.
+pub(super) struct Stage {
+    pub(super) random: fastrand::Rng,
+    pub(super) records: Vec<Record>,
+}
+
+/// A source that does as it likes.
+pub(super) struct Actor {
+    pub(super) stage: Rc<RefCell<Stage>>,
+    pub(super) burst: u32,
+}
+
+impl Actor {
+    pub(super) fn act(&self, call: Call, registration: &mut Registration<'_>) -> Option<Call> {
+        let stage = &mut *self.stage.borrow_mut();
+        let now = registration.tick();
+        let actions: Vec<_> = (0..stage.random.u8(0..4))
+            .map(|_| Action::random(&mut stage.random, now))
+            .collect();
+        for action in &actions {
+            action.apply(registration);
+        }
+        let reports = stage.random.bool();
+        stage.records.push(Record {
+            key: registration.key(),
+            call,
+            actions,
+            reports,
+        });
+        reports.then_some(call)
+    }
+}
+
+impl Handler for Actor {
+    type Event = Call;
+    type Lent<'a> = ();
+
+    fn source(&mut self) -> Option<&mut dyn Source> {
+        None
+    }
+
+    fn readable(&mut self, registration: &mut Registration<'_>, _: &mut ()) -> Option<Call> {
+        self.act(Call::Readable, registration)
+    }
+
+    fn writable(&mut self, registration: &mut Registration<'_>, _: &mut ()) -> Option<Call> {
+        self.act(Call::Writable, registration)
+    }
+
+    fn closed(&mut self, registration: &mut Registration<'_>, _: &mut ()) -> Option<Call> {
+        self.act(Call::Closed, registration)
+    }
+
+    fn flush(&mut self, registration: &mut Registration<'_>, _: &mut ()) {
+        self.act(Call::Flush, registration);
+    }
+
+    fn attend(&mut self, registration: &mut Registration<'_>) -> Option<Call> {
+        self.act(Call::Attend, registration)
+    }
+
+    fn elapsed(&mut self, registration: &mut Registration<'_>) -> Option<Call> {
+        self.act(Call::Elapsed, registration)
+    }
+
+    fn burst(&self) -> u32 {
+        self.burst
+    }
+}

@@ -1,0 +1,179 @@
+//! The wait itself, in real time: what ends it, and what it leaves in the kernel.
+
+use std::io::Write;
+use std::os::unix::net::UnixStream as Peer;
+use std::time::Duration;
+
+use mio::event::Source;
+use mio::net::UnixStream;
+use mio::unix::SourceFd;
+use mio::{Events, Poll, Token};
+
+use crate::reactor::{Elapsed, Handler, Interest, Phase, Reactor, Registration};
+
+use super::{TOO_LONG, in_time};
+
+/// Stays ready as soon as it has been: it never reads.
+struct Listening(UnixStream);
+
+impl Handler for Listening {
+    type Event = ();
+    type Lent<'a> = ();
+
+    fn source(&mut self) -> Option<&mut dyn Source> {
+        Some(&mut self.0)
+    }
+
+    fn readable(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<()> {
+        Some(())
+    }
+
+    fn writable(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<()> {
+        None
+    }
+
+    fn closed(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<()> {
+        None
+    }
+
+    fn elapsed(&mut self, _: &mut Registration<'_>) -> Option<()> {
+        Some(())
+    }
+}
+
+fn listening() -> (Listening, Peer) {
+    let (here, there) = Peer::pair().unwrap();
+    here.set_nonblocking(true).unwrap();
+    (Listening(UnixStream::from_std(here)), there)
+}
+
+#[test]
+fn a_wait_ends_at_the_next_deadline_and_not_before() {
+    in_time(|| {
+        let (source, _peer) = listening();
+        let mut reactor = Reactor::new(16).unwrap();
+        let key = reactor.insert(source, Interest::READABLE).unwrap();
+        let start = reactor.refresh_now();
+        let wait = Duration::from_micros(3_300);
+        reactor.visit(key, |_, registration| {
+            registration.wake_at(registration.tick_after(wait));
+        });
+        while reactor.next_elapsed().is_none() {
+            reactor.poll(None).unwrap();
+            reactor.refresh_now();
+            reactor.advance();
+        }
+        assert!(reactor.now() - start >= wait);
+    });
+}
+
+#[test]
+fn a_wait_ends_at_the_callers_deadline_if_that_is_nearer() {
+    let (source, _peer) = listening();
+    let mut reactor = Reactor::new(16).unwrap();
+    let key = reactor.insert(source, Interest::READABLE).unwrap();
+    let start = reactor.refresh_now();
+    reactor.arm(Some(start + TOO_LONG), key);
+    reactor.poll(Some(Duration::from_millis(1))).unwrap();
+    assert!(reactor.refresh_now() - start < TOO_LONG);
+    reactor.advance();
+    assert!(!matches!(reactor.next_elapsed(), Some(Elapsed::Timer(_))));
+}
+
+#[test]
+fn a_note_of_the_time_lets_nothing_fall_due() {
+    in_time(|| {
+        let mut reactor = Reactor::<Listening>::new(16).unwrap();
+        let key = reactor.insert_unregistered(listening().0, Interest::empty());
+        let start = reactor.now();
+        reactor.arm(Some(start), key);
+        reactor.advance();
+        assert!(reactor.next_elapsed().is_some());
+
+        reactor.arm(Some(start + Duration::from_millis(1)), key);
+        let ticks = |reactor: &mut Reactor<Listening>| {
+            let ticks = |_: &mut _, registration: &mut Registration<'_>| {
+                (registration.tick(), registration.latest_tick())
+            };
+            reactor.visit(key, ticks).unwrap()
+        };
+        while ticks(&mut reactor) == (0, 0) {
+            reactor.note_now();
+        }
+        assert_eq!(ticks(&mut reactor).0, 0);
+        assert_eq!(reactor.now(), start);
+        reactor.advance();
+        assert!(reactor.next_elapsed().is_none());
+        reactor.refresh_now();
+        reactor.advance();
+        assert!(reactor.next_elapsed().is_some());
+    });
+}
+
+#[test]
+fn a_wake_ends_the_wait_of_now_or_the_next_and_is_no_event() {
+    in_time(|| {
+        let mut reactor = Reactor::<Listening>::new(16).unwrap();
+        let waker = reactor.waker().unwrap();
+        waker.wake().unwrap();
+        reactor.poll(None).unwrap();
+        // The handle stays here: the wake goes away with the last one.
+        let elsewhere = waker.clone();
+        let waking = std::thread::spawn(move || elsewhere.wake());
+        reactor.poll(None).unwrap();
+        waking.join().unwrap().unwrap();
+        assert_eq!(reactor.events(), 0);
+        assert!(reactor.is_idle());
+    });
+}
+
+#[test]
+fn what_one_batch_cannot_hold_is_fetched_before_anybody_is_served() {
+    in_time(|| {
+        let mut reactor = Reactor::new(2).unwrap();
+        let mut peers = Vec::new();
+        for _ in 0..5 {
+            let (source, mut peer) = listening();
+            peer.write_all(b"a").unwrap();
+            reactor.insert(source, Interest::READABLE).unwrap();
+            peers.push(peer);
+        }
+        reactor.poll(None).unwrap();
+        assert_eq!(reactor.events(), 5);
+        reactor.begin(Phase::Serve);
+        let mut served: Vec<_> = std::iter::from_fn(|| reactor.next(&mut ())).collect();
+        served.sort_unstable();
+        served.dedup();
+        assert_eq!(served.len(), 5, "each of them once");
+    });
+}
+
+#[test]
+fn the_descriptor_is_readable_for_news_and_the_wait_tells_the_rest() {
+    let (source, mut peer) = listening();
+    let mut reactor = Reactor::new(16).unwrap();
+    reactor.insert(source, Interest::READABLE).unwrap();
+    reactor.poll(Some(Duration::ZERO)).unwrap();
+
+    let mut host = Poll::new().unwrap();
+    let mut news = Events::with_capacity(4);
+    let descriptor = std::os::fd::AsRawFd::as_raw_fd(&reactor.as_fd());
+    host.registry()
+        .register(
+            &mut SourceFd(&descriptor),
+            Token(0),
+            mio::Interest::READABLE,
+        )
+        .unwrap();
+    host.poll(&mut news, Some(Duration::ZERO)).unwrap();
+    assert!(news.is_empty());
+    assert_eq!(reactor.poll_timeout(), None);
+
+    peer.write_all(b"a").unwrap();
+    host.poll(&mut news, Some(TOO_LONG)).unwrap();
+    assert!(!news.is_empty());
+    reactor.poll(Some(Duration::ZERO)).unwrap();
+    host.poll(&mut news, Some(Duration::ZERO)).unwrap();
+    assert!(news.is_empty(), "the byte is unread (F5)");
+    assert_eq!(reactor.poll_timeout(), Some(Duration::ZERO));
+}

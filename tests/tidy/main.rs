@@ -1,0 +1,68 @@
+//! What the compiler does not check: the floors, the sizes, and what does not belong in a repository.
+//!
+//! Each finding names a file and a line, and says what to do.
+
+mod file;
+mod floors;
+mod rules;
+mod tokens;
+
+use std::collections::BTreeSet;
+
+use file::{File, Finding};
+
+/// What a rule finds in one file.
+type Rule = fn(&File) -> Vec<Finding>;
+
+fn check(rule: Rule) {
+    let findings: BTreeSet<_> = file::files().iter().flat_map(rule).collect();
+    let lines: Vec<_> = findings.iter().map(Finding::to_string).collect();
+    assert!(lines.is_empty(), "\n{}\n", lines.join("\n"));
+}
+
+#[test]
+fn no_module_imports_from_the_floor_above() {
+    check(floors::upward_imports);
+}
+
+#[test]
+fn every_source_file_can_be_read_in_one_sitting() {
+    check(rules::long_files);
+}
+
+#[test]
+fn nothing_unfinished_is_left_behind() {
+    check(rules::unfinished_work);
+}
+
+#[test]
+fn only_tests_unwrap() {
+    check(rules::unwraps);
+}
+
+#[test]
+fn nothing_sleeps() {
+    check(rules::sleeps);
+}
+
+#[test]
+fn nothing_names_a_registry_or_a_path_of_one_machine() {
+    check(rules::foreign_names);
+}
+
+#[test]
+fn every_example_begins_with_its_transcript() {
+    check(rules::missing_transcripts);
+}
+
+/// The lines in which a rule finds something.
+fn found(rule: Rule, path: &str, text: &str) -> Vec<usize> {
+    let file = File {
+        path: path.to_owned(),
+        text: text.to_owned(),
+    };
+    rule(&file)
+        .into_iter()
+        .map(|finding| finding.line)
+        .collect()
+}
