@@ -133,8 +133,9 @@ macro_rules! verbs {
                 Ok(id)
             }
 
-            /// Serves a socket that listens already, made elsewhere or inherited (systemd's socket activation). It is
-            /// made non-blocking. Options of listening itself have no effect.
+            /// Serves a socket that listens already or is bound, made elsewhere or inherited (systemd's socket
+            /// activation). It is made non-blocking, and listens with the backlog of the options; those of binding
+            /// have no effect.
             ///
             /// # Errors
             ///

@@ -75,8 +75,9 @@ impl<S> EventLoop<S> {
                 });
             }
             ServerEvent::ListenFailed(error) => {
-                self.call_server(shared, server, |handler, cx| handler.on_error(cx, &error));
+                // Before the call, which may panic: the end must come all the same.
                 self.net.listening_failed(server);
+                self.call_server(shared, server, |handler, cx| handler.on_error(cx, &error));
             }
             ServerEvent::Accepted { stream, peer } => {
                 if let Some(id) = self.net.admit(server, stream, peer) {
@@ -98,8 +99,8 @@ impl<S> EventLoop<S> {
                 self.call_server(shared, server, |handler, cx| handler.on_drop(cx, &dropped));
             }
             ServerEvent::AcceptFailed(error) => {
-                self.call_server(shared, server, |handler, cx| handler.on_error(cx, &error));
                 self.net.accept_failed(server);
+                self.call_server(shared, server, |handler, cx| handler.on_error(cx, &error));
             }
         }
     }
@@ -211,9 +212,8 @@ impl<S> EventLoop<S> {
             if let Some(error) = &error {
                 handler.on_error(&mut cx, error);
             }
-            while let Some(token) = cx.socket.next_missed_mark() {
-                let closed = || Error::internal(Error::SOCKET_CLOSED, "the socket was closed");
-                let why = error.clone().unwrap_or_else(closed);
+            while let Some((token, closed)) = cx.socket.next_missed_mark() {
+                let why = error.clone().unwrap_or(closed);
                 handler.on_sent(&mut cx, token, Err(&why));
             }
         }

@@ -83,8 +83,8 @@ pub trait SocketHandler<S = ()> {
     }
 
     /// What was written until [`notify_when_sent`](crate::Socket::notify_when_sent) was called with `token` is with the
-    /// kernel, or never will be (`Err`: the socket's error, or ERR_SOCKET_CLOSED). Each token comes once, in the order
-    /// of the calls, and before `on_close`.
+    /// kernel, or never will be: `Err` is the socket's error, else ERR_SOCKET_CLOSED, or before there was a connection
+    /// ERR_SOCKET_CLOSED_BEFORE_CONNECTION. Each token comes once, in the order of the calls, and before `on_close`.
     fn on_sent(&mut self, cx: &mut Context<'_, S>, token: u64, sent: Result<(), &Error>) {
         let _ = (cx, token, sent);
     }

@@ -64,7 +64,16 @@ impl<S> EventLoop<S> {
     /// Makes one turn: waits as `wait` says if there is nothing to do yet, does what there is within `budget`, and
     /// says what it did.
     ///
-    /// It cannot be called within a callback, as the loop is borrowed there; the compiler says so.
+    /// It cannot be called within a callback, as the loop is borrowed there; the compiler says so:
+    ///
+    /// ```compile_fail,E0499
+    /// # use netloop::{Budget, EventLoop, Wait};
+    /// # use std::time::Duration;
+    /// let mut event_loop = EventLoop::new().unwrap();
+    /// let again = &mut event_loop;
+    /// event_loop.defer(|_| { again.turn(&mut (), Wait::No, Budget::UNLIMITED).unwrap(); });
+    /// event_loop.run(&mut ()).unwrap();
+    /// ```
     ///
     /// # Errors
     ///

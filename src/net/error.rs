@@ -377,6 +377,9 @@ fn is_system_error(error: &io::Error) -> bool {
 /// Node tells "there is no such name" from "ask again later". The standard library keeps only the resolver's words,
 /// in English whatever the locale, because no Rust program sets one by itself.
 fn lookup_code(error: &io::Error) -> &'static str {
+    if error.kind() == io::ErrorKind::TimedOut {
+        return "ETIMEDOUT";
+    }
     let text = error.to_string().to_ascii_lowercase();
     // glibc and the BSDs, and musl; the number is Winsock's.
     let passes = text.contains("temporary failure") || text.contains("try again");

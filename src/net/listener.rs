@@ -36,7 +36,8 @@ pub(crate) struct Listener {
     /// How many of its sockets have not yet had their `on_close`.
     connections: usize,
     max_connections: Option<usize>,
-    /// While resting: how long. `None` when it is well.
+    /// While descriptors are short: how long the last rest was since a peer was accepted. `None` when it is well, which
+    /// is known when nobody waits any more: the kernel looks for a descriptor before it looks into its queue.
     rest: Option<Duration>,
     /// Failures in a row that do not pass.
     fatal_faults: u32,
@@ -81,7 +82,9 @@ impl Listener {
     /// It listens from now on.
     pub(crate) fn begin(&mut self, acceptor: Acceptor, path: Option<OwnedPath>) {
         self.is_pending = false;
-        self.passes_on_options = acceptor.passes_on_options();
+        // The type of service is not among what a listener is given, so who has one is given all by itself.
+        self.passes_on_options =
+            acceptor.passes_on_options() && self.socket_options.type_of_service.is_none();
         if let Ok(Some(address)) = acceptor.local_address() {
             // The port may have been 0, and the host a name.
             self.endpoint = Endpoint::Socket(address);
@@ -141,7 +144,7 @@ impl Listener {
         self.fatal_faults >= FATAL_FAULTS
     }
 
-    /// Whether it rests because there were no descriptors.
+    /// Whether descriptors are short.
     pub(crate) fn is_resting(&self) -> bool {
         self.rest.is_some()
     }
@@ -192,7 +195,7 @@ impl Listener {
         for _ in 0..TRANSIENT_FAULTS_A_CALL {
             let error = match acceptor.accept() {
                 Ok((stream, peer)) => {
-                    self.rest = None;
+                    self.rest = self.rest.map(|_| Duration::ZERO);
                     self.fatal_faults = 0;
                     if self.is_blocked(peer) {
                         continue;
@@ -203,6 +206,7 @@ impl Listener {
             };
             match classify_accept(&error) {
                 AcceptFault::WouldBlock => {
+                    self.rest = None;
                     registration.would_block(Interest::READABLE);
                     return None;
                 }
@@ -245,9 +249,7 @@ impl Listener {
             reserve.refuse_one(acceptor);
         }
         let begins = self.rest.is_none();
-        let rest = self
-            .rest
-            .map_or(FIRST_REST, |rest| (rest * 2).min(LONGEST_REST));
+        let rest = (self.rest.unwrap_or_default() * 2).clamp(FIRST_REST, LONGEST_REST);
         self.rest = Some(rest);
         registration.unwant(Interest::READABLE);
         registration.wake_at(registration.tick_after(rest));

@@ -105,7 +105,7 @@ impl Net {
         self.with_listener(id, |listener, registration| listener.stop(registration));
     }
 
-    /// Takes over a socket that listens already.
+    /// Takes over a socket that listens already, or is bound.
     pub(crate) fn adopt_listener(
         &mut self,
         listener: std::net::TcpListener,
@@ -113,7 +113,7 @@ impl Net {
     ) -> Result<ServerId> {
         let failed = |error| Error::new(Syscall::Listen, error);
         let address = listener.local_addr().map_err(failed)?;
-        let acceptor = Acceptor::adopt_tcp(listener).map_err(failed)?;
+        let acceptor = Acceptor::adopt_tcp(listener, &binding(options)).map_err(failed)?;
         self.serve(Listener::adopted(acceptor, address.into(), options))
     }
 
@@ -130,7 +130,7 @@ impl Net {
             .as_pathname()
             .unwrap_or_else(|| Path::new(""))
             .into();
-        let acceptor = Acceptor::adopt_unix(listener).map_err(failed)?;
+        let acceptor = Acceptor::adopt_unix(listener, &binding(options)).map_err(failed)?;
         self.serve(Listener::adopted(acceptor, Endpoint::Path(path), options))
     }
 

@@ -189,7 +189,7 @@ impl Net {
             .flatten()
     }
 
-    pub(crate) fn next_missed_mark(&mut self, id: SocketId) -> Option<u64> {
+    pub(crate) fn next_missed_mark(&mut self, id: SocketId) -> Option<(u64, Error)> {
         self.with_connection(id, |connection, _, _| connection.next_missed_mark())
             .flatten()
     }

@@ -14,7 +14,7 @@ use super::connection::Connection;
 use super::error::Error;
 use super::listener::Listener;
 
-/// How many connections a listener takes in a row before the next source is served (measured as enough: F2).
+/// How many connections a listener takes in a row before the next source is served.
 const ACCEPT_BURST: u32 = 64;
 
 /// How many full reads a connection does in a row. A burst saves a poll for each of them on bulk transfers; a read

@@ -155,7 +155,7 @@ impl Socket<'_> {
         self.net.next_notice(self.id)
     }
 
-    pub(crate) fn next_missed_mark(&mut self) -> Option<u64> {
+    pub(crate) fn next_missed_mark(&mut self) -> Option<(u64, Error)> {
         self.net.next_missed_mark(self.id)
     }
 
@@ -327,10 +327,7 @@ impl Socket<'_> {
 
     /// Whether a write would be taken.
     pub fn is_writable(&self) -> bool {
-        matches!(
-            self.state(),
-            State::Opening | State::Open | State::WriteOnly
-        )
+        self.connection().is_some_and(Connection::is_writable)
     }
 
     /// Whether reading is paused.

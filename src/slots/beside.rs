@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use super::{Key, key_at};
 
-/// A side table under the keys of a [`Slots`]: what belongs to some entries but must be borrowed apart from them.
+/// A side table under the keys of a [`Slots`](super::Slots): what belongs to some entries but must be borrowed apart from them.
 ///
 /// It holds at most one value per index, and only the key that put it there reaches it. It is as long as the highest
 /// index in it, so a large `T` is better boxed.

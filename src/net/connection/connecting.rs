@@ -69,7 +69,8 @@ impl Connection {
             self.begun_tick = registration.latest_tick();
             self.file_deadline(registration);
         }
-        if !self.queue.is_empty() || self.outbound == Outbound::Ending {
+        let has_marks = self.extras.is_some();
+        if !self.queue.is_empty() || has_marks || self.outbound == Outbound::Ending {
             registration.flush_soon();
         }
         Some(Event::Socket(SocketEvent::Connected))

@@ -40,6 +40,8 @@ pub(crate) struct Extras {
     notices: VecDeque<Notice>,
     /// Invariant: in rising order of position.
     marks: VecDeque<SendMark>,
+    /// It closed while it was connecting.
+    is_closed_unconnected: bool,
 }
 
 impl Connection {
@@ -121,13 +123,23 @@ impl Connection {
         }
     }
 
-    /// The tokens of the marks that will never be reached, each once.
-    pub(crate) fn next_missed_mark(&mut self) -> Option<u64> {
-        self.extras
-            .as_mut()?
-            .marks
-            .pop_front()
-            .map(|mark| mark.token)
+    /// The tokens of the marks that will never be reached, each once, with what to tell if nothing has failed.
+    pub(crate) fn next_missed_mark(&mut self) -> Option<(u64, Error)> {
+        let extras = self.extras.as_mut()?;
+        let token = extras.marks.pop_front()?.token;
+        let (code, text) = if extras.is_closed_unconnected {
+            let text = "the socket was closed before there was a connection";
+            (Error::CLOSED_BEFORE_CONNECTION, text)
+        } else {
+            (Error::SOCKET_CLOSED, "the socket was closed")
+        };
+        Some((token, Error::internal(code, text)))
+    }
+
+    pub(super) fn note_closed_unconnected(&mut self) {
+        if let Some(extras) = &mut self.extras {
+            extras.is_closed_unconnected = true;
+        }
     }
 
     pub(crate) fn attend(&self) -> Option<Event> {

@@ -56,6 +56,7 @@ impl Connection {
         if self.stage == Stage::Connecting {
             // Nobody was reached, so nobody is the peer.
             self.peer = None;
+            self.note_closed_unconnected();
         }
         self.outcome = reason;
         self.stage = Stage::Closed;

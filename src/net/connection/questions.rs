@@ -23,6 +23,11 @@ impl Connection {
         self.stage == Stage::Closed
     }
 
+    /// Whether a write would be taken.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.stage != Stage::Closed && self.outbound == Outbound::Open && self.failure.is_none()
+    }
+
     pub(crate) fn is_paused(&self) -> bool {
         self.is_paused
     }

@@ -32,8 +32,11 @@ impl Connection {
         }
         let length = payload.len();
         if !self.has_room_for(length, registration, pool) {
-            let limit = Error::queue_limit(self.options.max_queued_bytes, self.peer);
-            self.fail(limit, CloseReason::Limit, registration);
+            // Making room may have met a failure, which is the one that counts then.
+            if self.failure.is_none() {
+                let limit = Error::queue_limit(self.options.max_queued_bytes, self.peer);
+                self.fail(limit, CloseReason::Limit, registration);
+            }
             return Flow::Closed;
         }
         let mut taken = 0;
