@@ -70,13 +70,8 @@ impl Dial {
     /// turn, beginning with that of the first. Says whether any is left.
     pub(crate) fn set_addresses(&mut self, found: &[IpAddr]) -> bool {
         self.is_looking_up = false;
-        let wanted = |address: &IpAddr| match self.options.family {
-            Some(Family::IPv4) => address.is_ipv4(),
-            Some(Family::IPv6) => address.is_ipv6(),
-            _ => true,
-        };
         let mut addresses: Vec<IpAddr> = Vec::new();
-        for &address in found.iter().filter(|address| wanted(address)) {
+        for &address in found.iter().filter(|address| self.wants(address)) {
             if addresses.len() < MOST_ADDRESSES && !addresses.contains(&address) {
                 addresses.push(address);
             }
@@ -91,6 +86,22 @@ impl Dial {
         self.order = self.candidates.iter().copied().collect();
         self.has_several = self.candidates.len() > 1;
         !self.candidates.is_empty()
+    }
+
+    /// Which of those that were found the handler is told of: all, or the only one that is tried.
+    pub(crate) fn to_be_told<'a>(&self, found: &'a [IpAddr]) -> &'a [IpAddr] {
+        match found.iter().position(|address| self.wants(address)) {
+            Some(first) if !self.options.auto_select_family => &found[first..=first],
+            _ => found,
+        }
+    }
+
+    fn wants(&self, address: &IpAddr) -> bool {
+        match self.options.family {
+            Some(Family::IPv4) => address.is_ipv4(),
+            Some(Family::IPv6) => address.is_ipv6(),
+            _ => true,
+        }
     }
 
     pub(crate) fn is_looking_up(&self) -> bool {

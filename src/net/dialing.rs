@@ -157,7 +157,8 @@ impl Net {
                     return false;
                 }
             };
-            for &address in found {
+            let told = connection.dial().map_or(found, |dial| dial.to_be_told(found));
+            for &address in told {
                 connection.notify(Notice::LookedUp(Ok(address)), registration);
             }
             let any = connection
@@ -292,8 +293,12 @@ impl Net {
                 self.win(id, stream, address);
             }
             Err(error) => {
-                let error = Error::new(Syscall::Connect, error).at(address.into());
+                let mut error = Error::new(Syscall::Connect, error).at(address.into());
                 self.with_connection(id, |connection, registration, _| {
+                    let options = connection.dial().map(|dial| &dial.options);
+                    if let Some(local) = options.and_then(|it| local_endpoint(it, address)) {
+                        error = error.bound_to(local);
+                    }
                     connection.notify(Notice::AttemptFailed(address, error.clone()), registration);
                     if let Some(dial) = connection.dial_mut() {
                         dial.failed(address, error);

@@ -35,6 +35,8 @@ pub(crate) struct Listener {
     endpoint: Endpoint,
     /// How many of its sockets have not yet had their `on_close`.
     connections: usize,
+    /// How many of them are not closed: these are what the limit is about.
+    places_taken: usize,
     max_connections: Option<usize>,
     /// While descriptors are short: how long the last rest was since a peer was accepted. `None` when it is well, which
     /// is known when nobody waits any more: the kernel looks for a descriptor before it looks into its queue.
@@ -64,6 +66,7 @@ impl Listener {
             acceptor: None,
             endpoint,
             connections: 0,
+            places_taken: 0,
             max_connections: options.max_connections,
             rest: None,
             fatal_faults: 0,
@@ -152,6 +155,12 @@ impl Listener {
     /// One more of its sockets is there.
     pub(crate) fn connection_opened(&mut self) {
         self.connections += 1;
+        self.places_taken += 1;
+    }
+
+    /// One of its sockets is closed, and will be gone before long.
+    pub(crate) fn place_freed(&mut self) {
+        self.places_taken = self.places_taken.saturating_sub(1);
     }
 
     /// One of its sockets is gone. The last one takes a server with it that has closed.
@@ -232,7 +241,7 @@ impl Listener {
 
     fn admit(&self, stream: Stream, peer: Option<SocketAddr>) -> ServerEvent {
         match self.max_connections {
-            Some(limit) if self.connections >= limit => ServerEvent::Dropped { stream, peer },
+            Some(limit) if self.places_taken >= limit => ServerEvent::Dropped { stream, peer },
             _ => ServerEvent::Accepted { stream, peer },
         }
     }

@@ -267,12 +267,21 @@ impl Net {
 
     /// Forgets what has been told to have ended.
     pub(crate) fn remove(&mut self, key: Key) {
+        self.free_place(SocketId(key));
         let server = self.connection(SocketId(key)).and_then(Connection::server);
         self.reactor.remove(key);
         if let Some(server) = server {
             self.with_listener(ServerId(server), |listener, registration| {
                 listener.connection_closed(registration);
             });
+        }
+    }
+
+    /// A socket that is closed holds none of its server's places any more, though the server still waits for its end.
+    pub(crate) fn free_place(&mut self, id: SocketId) {
+        let server = self.with_connection(id, |connection, _, _| connection.give_up_place());
+        if let Some(server) = server.flatten() {
+            self.with_listener(ServerId(server), |listener, _| listener.place_freed());
         }
     }
 

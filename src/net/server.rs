@@ -2,6 +2,7 @@
 
 use super::address::Endpoint;
 use super::listener::Listener;
+use super::socket::Socket;
 use super::{Net, ServerId, SocketId};
 
 /// One server, borrowed from its loop: `event_loop.server(id)`, or [`Sockets::server`](crate::Sockets::server) in a
@@ -37,10 +38,7 @@ impl<'a> Server<'a> {
     pub fn destroy_connections(&mut self) {
         let sockets: Vec<SocketId> = self.sockets().collect();
         for socket in sockets {
-            self.net
-                .with_connection(socket, |connection, registration, _| {
-                    connection.destroy(None, registration);
-                });
+            Socket::new(self.net, socket).destroy();
         }
     }
 

@@ -136,19 +136,21 @@ impl Socket<'_> {
         self.destroy_soon();
     }
 
-    /// Closes the socket now: what is queued is thrown away, and of all events only `on_close` still comes, in the
-    /// close phase of this turn. Destroying twice is harmless. The reason is
+    /// Closes the socket now: what the kernel does not take at once is thrown away, and of all events only `on_close`
+    /// still comes, in the close phase of this turn. Destroying twice is harmless. The reason is
     /// [`CloseReason::Local`](crate::CloseReason::Local), or `TimedOut` if the idle timeout was reported and nothing has
     /// moved since.
     pub fn destroy(&mut self) {
-        self.request(|connection, registration| connection.destroy(None, registration));
+        self.request_last(|connection, registration| connection.destroy(None, registration));
     }
 
     /// Closes the socket now, because of `error`, which its handler is told before `on_close`. Of several errors the
     /// first counts.
     pub fn destroy_with(&mut self, error: impl Into<Error>) {
         let error = error.into();
-        self.request(|connection, registration| connection.destroy(Some(error), registration));
+        self.request_last(|connection, registration| {
+            connection.destroy(Some(error), registration);
+        });
     }
 
     pub(crate) fn next_notice(&mut self) -> Option<Notice> {
@@ -170,18 +172,22 @@ impl Socket<'_> {
             });
     }
 
-    /// Closes the socket now with a RST, so that the peer gets ECONNRESET; what is queued is thrown away. While
-    /// connecting it waits for the connection, sends what is queued and resets then, as in Node
+    /// Closes the socket now with a RST, so that the peer gets ECONNRESET; what the kernel does not take at once is
+    /// thrown away. While connecting it waits for the connection, sends what is queued and resets then, as in Node
     /// (`resetAndDestroy`).
     ///
     /// # Errors
     ///
     /// ERR_INVALID_HANDLE_TYPE: Unix sockets have no reset. The socket lives on.
     pub fn reset(&mut self) -> Result<()> {
-        self.net
-            .with_connection(self.id, |connection, registration, _| {
+        let reset = self
+            .net
+            .with_connection(self.id, |connection, registration, pool| {
+                connection.send_gathered(registration, pool);
                 connection.reset(registration)
-            })
+            });
+        self.net.free_place(self.id);
+        reset
             .unwrap_or(Ok(()))
             .map_err(|error| match error.kind() {
                 std::io::ErrorKind::Unsupported => {
@@ -221,6 +227,19 @@ impl Socket<'_> {
             .with_connection(self.id, |connection, registration, _| {
                 request(connection, registration);
             });
+    }
+
+    /// [`request`](Self::request) for what closes the socket.
+    fn request_last(
+        &mut self,
+        request: impl FnOnce(&mut Connection, &mut crate::reactor::Registration<'_>),
+    ) {
+        self.net
+            .with_connection(self.id, |connection, registration, pool| {
+                connection.send_gathered(registration, pool);
+                request(connection, registration);
+            });
+        self.net.free_place(self.id);
     }
 
     /// [`request`](Self::request) for what begins to count time: the turn's reading of the clock may be old by now,

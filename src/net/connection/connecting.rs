@@ -91,7 +91,7 @@ impl Connection {
     pub(crate) fn reset_if_asked(&mut self, registration: &mut Registration<'_>, pool: &mut Pool) {
         if self.resets_when_connected && self.stage == Stage::Open {
             self.flush(registration, pool);
-            // Only TCP is connected to by address, and TCP can be reset.
+            // It was not asked for unless this is TCP, which can be reset.
             let _ = self.reset(registration);
         }
     }

@@ -101,6 +101,8 @@ pub(crate) struct Connection {
     peer: Option<SocketAddr>,
     /// The server that accepted it, which counts it.
     server: Option<Key>,
+    /// Whether the server counts it against its limit.
+    holds_place: bool,
     options: Rc<SocketOptions>,
     extras: Option<Box<Extras>>,
 }
@@ -131,6 +133,7 @@ impl Connection {
             failure: None,
             peer,
             server: None,
+            holds_place: false,
             options,
             extras: None,
         }
@@ -146,6 +149,7 @@ impl Connection {
         Self {
             stage: Stage::Open,
             server,
+            holds_place: server.is_some(),
             ..Self::new(Some(stream), peer, options)
         }
     }

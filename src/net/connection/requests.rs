@@ -3,7 +3,7 @@
 use std::io;
 use std::rc::Rc;
 
-use crate::reactor::{Interest, Registration};
+use crate::reactor::{Interest, Key, Registration};
 
 use super::{CloseReason, Connection, Error, Inbound, KeepAlive, Stage};
 
@@ -32,6 +32,8 @@ impl Connection {
     pub(crate) fn reset(&mut self, registration: &mut Registration<'_>) -> io::Result<()> {
         match (self.stage, &self.stream) {
             (Stage::Closed, _) => Ok(()),
+            // A stream that is to be had later is TCP: only names are dialed.
+            (Stage::Connecting, Some(_)) if !self.is_tcp() => Err(io::ErrorKind::Unsupported.into()),
             (Stage::Connecting, _) => {
                 self.resets_when_connected = true;
                 Ok(())
@@ -43,6 +45,12 @@ impl Connection {
                 Ok(())
             }
         }
+    }
+
+    /// Whose place it held, the first time that it is asked for after the close.
+    pub(crate) fn give_up_place(&mut self) -> Option<Key> {
+        let gives_up = self.stage == Stage::Closed && std::mem::take(&mut self.holds_place);
+        if gives_up { self.server } else { None }
     }
 
     pub(crate) fn pause(&mut self, registration: &mut Registration<'_>) {

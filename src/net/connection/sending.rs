@@ -187,6 +187,27 @@ impl Connection {
         self.flush(registration, pool);
     }
 
+    /// Hands the kernel what was only gathered, before the rest is thrown away: in Node a write has left by the time of
+    /// the destroy behind it (C10). What `cork` held back goes with the rest.
+    pub(crate) fn send_gathered(
+        &mut self,
+        registration: &mut Registration<'_>,
+        pool: &mut Pool,
+    ) {
+        if self.stage != Stage::Open
+            || self.failure.is_some()
+            || self.is_corked
+            || self.queue.is_empty()
+            || !registration.readiness().serves(Interest::WRITABLE)
+        {
+            return;
+        }
+        // An error has nobody left to tell: the socket is about to be closed.
+        if self.send(&[], registration, pool).is_ok() && self.extras.is_some() {
+            self.reach_marks(registration);
+        }
+    }
+
     /// Ends this side: a FIN behind what is queued.
     pub(crate) fn end(&mut self, registration: &mut Registration<'_>) {
         if self.stage == Stage::Closed || self.outbound != Outbound::Open {
