@@ -157,7 +157,9 @@ impl Net {
                     return false;
                 }
             };
-            let told = connection.dial().map_or(found, |dial| dial.to_be_told(found));
+            let told = connection
+                .dial()
+                .map_or(found, |dial| dial.to_be_told(found));
             for &address in told {
                 connection.notify(Notice::LookedUp(Ok(address)), registration);
             }

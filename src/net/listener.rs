@@ -50,7 +50,8 @@ pub(crate) struct Listener {
     /// What is to be told.
     notice: Option<ServerEvent>,
     block_list: Option<Rc<BlockList>>,
-    /// The path that it made, with the file's identity: what is removed with it is only what is its own.
+    /// The path that it made, with the file's identity: what is removed with it is only what is its own, also when the
+    /// whole loop goes.
     path: Option<OwnedPath>,
 }
 
@@ -174,9 +175,7 @@ impl Listener {
         self.acceptor = None;
         self.is_pending = false;
         self.notice = None;
-        if let Some(path) = self.path.take() {
-            path.remove();
-        }
+        self.path = None;
         registration.unwant(Interest::READABLE);
         self.close_if_done(registration);
     }

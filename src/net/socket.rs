@@ -187,14 +187,12 @@ impl Socket<'_> {
                 connection.reset(registration)
             });
         self.net.free_place(self.id);
-        reset
-            .unwrap_or(Ok(()))
-            .map_err(|error| match error.kind() {
-                std::io::ErrorKind::Unsupported => {
-                    Error::internal(Error::INVALID_HANDLE_TYPE, "only a TCP socket can be reset")
-                }
-                _ => Error::new(Syscall::SetOption, error),
-            })
+        reset.unwrap_or(Ok(())).map_err(|error| match error.kind() {
+            std::io::ErrorKind::Unsupported => {
+                Error::internal(Error::INVALID_HANDLE_TYPE, "only a TCP socket can be reset")
+            }
+            _ => Error::new(Syscall::SetOption, error),
+        })
     }
 
     /// Takes the connection out of the loop, to be used with the standard library or by another loop, with the bytes

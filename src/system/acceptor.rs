@@ -96,15 +96,23 @@ impl Acceptor {
         std::fs::set_permissions(path, permissions)
     }
 
-    /// Takes over a listening socket of the standard library.
-    pub(crate) fn adopt_tcp(listener: std::net::TcpListener) -> io::Result<Self> {
+    /// Takes over a socket that listens, or can: what cannot, such as one that is connected, would be deaf for ever.
+    pub(crate) fn adopt_tcp(
+        listener: std::net::TcpListener,
+        binding: &Binding,
+    ) -> io::Result<Self> {
+        SockRef::from(&listener).listen(backlog(binding))?;
         listener.set_nonblocking(true)?;
         Ok(Self::Tcp(TcpListener::from_std(listener)))
     }
 
-    /// Takes over a listening Unix socket of the standard library.
+    /// [`adopt_tcp`](Self::adopt_tcp), for a Unix socket.
     #[cfg(unix)]
-    pub(crate) fn adopt_unix(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
+    pub(crate) fn adopt_unix(
+        listener: std::os::unix::net::UnixListener,
+        binding: &Binding,
+    ) -> io::Result<Self> {
+        SockRef::from(&listener).listen(backlog(binding))?;
         listener.set_nonblocking(true)?;
         Ok(Self::Unix(mio::net::UnixListener::from_std(listener)))
     }
@@ -209,9 +217,11 @@ impl OwnedPath {
             identity: identity_of(path)?,
         })
     }
+}
 
+impl Drop for OwnedPath {
     /// Removes the file if it is still the one that was made.
-    pub(crate) fn remove(self) {
+    fn drop(&mut self) {
         #[cfg(unix)]
         if identity_of(&self.path) == Some(self.identity) {
             // Nobody can do anything about a failure, and the path is reported as taken by the next who wants it.

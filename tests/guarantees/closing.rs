@@ -1,10 +1,10 @@
 //! How a connection ends: the order of the last events, and the reason that comes with them (rules A; reliability D).
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use netloop::{CloseReason, Error, Flow, SocketOptions, State};
+use netloop::{Error, Flow, SocketOptions, State};
 
-use crate::support::{Peer, PeerEnd, Recorder, Scene, Seen, pattern};
+use crate::support::{Peer, PeerEnd, Recorder, Scene, Seen};
 
 fn half_open() -> SocketOptions {
     SocketOptions::new().allow_half_open(true)
@@ -152,7 +152,7 @@ fn on_end_comes_before_on_close_when_the_peer_ended() {
 #[test]
 fn our_own_destroy_never_tells_an_end() {
     let mut scene = Scene::new();
-    let (id, mut peer) = scene.accepted(
+    let (id, peer) = scene.accepted(
         SocketOptions::new().pause_on_connect(true),
         Recorder::new("us"),
     );
@@ -201,13 +201,13 @@ fn closing_is_graceful_in_whichever_order_both_sides_end() {
     assert_eq!(scene.peer_reads_to_end(&mut peer).end, PeerEnd::Fin);
     scene.drive_to_close("peer first");
 
-    let (id, mut peer) = scene.accepted(half_open(), Recorder::new("at once"));
+    let (id, peer) = scene.accepted(half_open(), Recorder::new("at once"));
     scene.socket(id).end();
     peer.half_close();
     scene.event_loop.flush().unwrap();
     scene.drive_to_close("at once");
 
-    let (_, mut peer) = scene.accepted(
+    let (_, peer) = scene.accepted(
         half_open(),
         Recorder::new("in on_end").reacting(|cx, seen| {
             if *seen == Seen::End {
@@ -231,7 +231,7 @@ fn one_end_alone_closes_nothing() {
     let mut scene = Scene::new();
     let (ours, _peer) = scene.accepted(SocketOptions::new(), Recorder::new("we ended"));
     scene.socket(ours).end();
-    let (theirs, mut peer) = scene.accepted(half_open(), Recorder::new("the peer ended"));
+    let (theirs, peer) = scene.accepted(half_open(), Recorder::new("the peer ended"));
     peer.half_close();
     scene.settle();
     assert_eq!(scene.socket(ours).state(), State::ReadOnly);
@@ -264,7 +264,7 @@ fn destroy_is_idempotent_in_every_callback() {
         .event_loop
         .adopt(
             ours,
-            &SocketOptions::new(),
+            SocketOptions::new(),
             Recorder::new("on error").reacting(stubborn()),
         )
         .unwrap();
@@ -390,81 +390,6 @@ fn peers_that_end_leave_no_socket_behind() {
         let trace = scene.world.trace(&name.to_string());
         assert_eq!(trace, "connect data:something end close:Graceful");
     }
-}
-
-// Reliability D5
-#[test]
-fn a_peer_that_never_ends_is_waited_for_no_longer_than_the_close_timeout() {
-    let mut scene = Scene::new();
-    let timeout = Duration::from_millis(60);
-    let options = SocketOptions::new().close_timeout(timeout);
-    let (id, mut peer) = scene.accepted(options, Recorder::new("us"));
-    let begun = Instant::now();
-    scene.socket(id).end();
-    scene.drive_to_close("us");
-    assert!(begun.elapsed() >= timeout, "never early (I8)");
-    assert_eq!(scene.world.trace("us"), "connect close:TimedOut");
-    assert_eq!(scene.peer_reads_to_end(&mut peer).end, PeerEnd::Fin);
-}
-
-// Reliability D5
-#[test]
-fn bytes_that_still_move_put_the_close_timeout_off() {
-    let mut scene = Scene::new();
-    let timeout = Duration::from_millis(80);
-    let options = SocketOptions::new().close_timeout(timeout);
-    let (id, mut peer) = scene.accepted(options, Recorder::new("us"));
-    scene.socket(id).end();
-    let mut last = Instant::now();
-    for _ in 0..6 {
-        scene.let_pass(Duration::from_millis(20));
-        last = Instant::now();
-        peer.write(b".");
-        scene.turn();
-    }
-    scene.drive_to_close("us");
-    assert!(last.elapsed() >= timeout, "counted from the last byte");
-    assert_eq!(
-        scene.world.trace("us"),
-        "connect data:...... close:TimedOut"
-    );
-}
-
-// Reliability D5; C11
-#[test]
-fn a_reader_that_stalls_is_given_up_after_the_close_timeout_with_its_bytes_counted() {
-    let mut scene = Scene::new();
-    let timeout = Duration::from_millis(50);
-    let options = SocketOptions::new().close_timeout(timeout);
-    let counting = Recorder::new("us").reacting(|cx, seen| {
-        if let Seen::Close(_) = seen {
-            let lost = cx.socket.queued_bytes();
-            cx.shared.note(lost.to_string());
-        }
-    });
-    let (id, mut peer) = scene.accepted(options, counting);
-    let bytes = pattern(8 << 20, 1);
-    assert_eq!(scene.socket(id).write(&bytes), Flow::Full);
-    let begun = Instant::now();
-    scene.socket(id).destroy_soon();
-    scene.drive_to_close("us");
-    assert!(begun.elapsed() >= timeout);
-    assert_eq!(scene.world.close_reason("us"), Some(CloseReason::TimedOut));
-    let arrived = scene.peer_reads_to_end(&mut peer).bytes.len();
-    assert_eq!(scene.world.notes, [(bytes.len() - arrived).to_string()]);
-}
-
-// Reliability D5
-#[test]
-fn the_close_timeout_does_not_run_before_our_own_end() {
-    let mut scene = Scene::new();
-    let timeout = Duration::from_millis(20);
-    let options = half_open().close_timeout(timeout);
-    let (id, mut peer) = scene.accepted(options, Recorder::new("us"));
-    peer.half_close();
-    scene.let_pass(3 * timeout);
-    assert_eq!(scene.socket(id).state(), State::WriteOnly);
-    assert_eq!(scene.world.trace("us"), "connect end");
 }
 
 // Reliability D7

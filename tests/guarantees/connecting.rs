@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use netloop::{ConnectOptions, Endpoint, Flow, KeepAlive, SocketOptions, State, Syscall};
 
-use crate::support::{BlackHole, Peer, PeerEnd, Recorder, Scene, Seen};
+use crate::support::{BlackHole, DeadPort, Peer, PeerEnd, Recorder, Scene, Seen};
 
 /// A listener of the standard library for us to connect to.
 fn listener() -> (TcpListener, SocketAddr) {
@@ -16,18 +16,14 @@ fn listener() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-/// An address on which nobody listens.
-fn nobody() -> SocketAddr {
-    listener().1
-}
-
 // B1; J
 #[test]
 fn nothing_is_told_inside_connect_and_a_refusal_is_told_later() {
     let mut scene = Scene::new();
+    let dead = DeadPort::new();
     let id = scene
         .event_loop
-        .connect(nobody(), Recorder::new("us"))
+        .connect(dead.address(), Recorder::new("us"))
         .unwrap();
     assert!(scene.world.log.is_empty());
     assert_eq!(scene.socket(id).state(), State::Opening, "B2");
@@ -71,7 +67,11 @@ fn the_state_is_opening_until_on_connect_and_before_on_error_it_is_over() {
     assert_eq!(scene.socket(id).state(), State::Opening);
     assert!(scene.socket(id).is_writable());
     scene.drive_to_close("ok");
-    scene.event_loop.connect(nobody(), looking("no")).unwrap();
+    let dead = DeadPort::new();
+    scene
+        .event_loop
+        .connect(dead.address(), looking("no"))
+        .unwrap();
     scene.drive_to_close("no");
     assert_eq!(
         scene.world.notes,
@@ -88,7 +88,8 @@ fn the_state_is_opening_until_on_connect_and_before_on_error_it_is_over() {
 #[test]
 fn a_connect_error_carries_code_call_address_and_port() {
     let mut scene = Scene::new();
-    let address = nobody();
+    let dead = DeadPort::new();
+    let address = dead.address();
     scene
         .event_loop
         .connect(address, Recorder::new("us"))
@@ -109,7 +110,8 @@ fn a_connect_error_carries_code_call_address_and_port() {
 #[test]
 fn a_connect_error_names_the_local_address_if_one_was_asked_for() {
     let mut scene = Scene::new();
-    let address = nobody();
+    let dead = DeadPort::new();
+    let address = dead.address();
     let local = Ipv4Addr::new(127, 0, 0, 2);
     scene
         .event_loop
@@ -171,7 +173,8 @@ fn port_0_is_refused_like_any_other() {
 fn destroy_while_connecting_tells_only_on_close() {
     let mut scene = Scene::new();
     let (_listener, address) = listener();
-    for (name, address) in [("there", address), ("refused", nobody())] {
+    let dead = DeadPort::new();
+    for (name, address) in [("there", address), ("refused", dead.address())] {
         let id = scene
             .event_loop
             .connect(address, Recorder::new(name))
@@ -300,7 +303,8 @@ fn options_are_applied_before_on_connect() {
 #[test]
 fn a_connection_to_itself_is_refused() {
     let mut scene = Scene::new();
-    let address = nobody();
+    let dead = DeadPort::new();
+    let address = dead.address();
     let to_itself = ConnectOptions::new()
         .local_address(address.ip())
         .local_port(address.port());

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 
 use netloop::{ConnectOptions, Flow, ListenOptions, SocketOptions, State};
 
-use crate::support::{Peer, Recorder, Scene, Seen};
+use crate::support::{DeadPort, Peer, Recorder, Scene, Seen};
 
 // F1
 #[test]
@@ -109,9 +109,8 @@ fn before_the_connection_there_is_no_address_and_asking_early_spoils_nothing() {
 #[test]
 fn a_connection_that_could_not_be_made_has_no_peer_address() {
     let mut scene = Scene::new();
-    let closed_port = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = closed_port.local_addr().unwrap();
-    drop(closed_port);
+    let dead = DeadPort::new();
+    let address = dead.address();
     let asking = |name: &str| {
         Recorder::new(name).reacting(|cx, seen| {
             let (local, peer) = (cx.socket.local_address(), cx.socket.peer_address());
@@ -180,10 +179,8 @@ fn the_peer_sees_the_address_that_we_connect_from() {
 fn the_peer_sees_the_port_that_we_connect_from() {
     let mut scene = Scene::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    // A port that the system has just found free.
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port();
-    drop(free);
+    let reserved = DeadPort::new();
+    let port = reserved.address().port();
     let options = ConnectOptions::new().local_port(port);
     scene
         .event_loop

@@ -1,1 +1,333 @@
-//! To be written.
+//! The loop as a guest: in the main loop of a host that waits on a descriptor, in a game's frame, in a fixed step
+//! (part 4 of the loop's specification; libuv's `embed`; F5).
+
+use std::io::Read;
+use std::os::fd::{AsFd, AsRawFd};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use netloop::{Budget, Flow, ListenOptions, SocketOptions, Wait};
+
+use crate::support::{PATIENCE, Peer, Recorder, Scene, Seen, spend};
+
+/// A host with a `poll(2)` of its own, which knows of the loop only what `as_fd` and `poll_timeout` say.
+struct Host {
+    poll: Poll,
+    events: Events,
+    waits: u32,
+}
+
+impl Host {
+    fn of(scene: &Scene) -> Self {
+        let poll = Poll::new().unwrap();
+        let descriptor = scene.event_loop.as_fd().as_raw_fd();
+        poll.registry()
+            .register(&mut SourceFd(&descriptor), Token(0), Interest::READABLE)
+            .unwrap();
+        Self {
+            poll,
+            events: Events::with_capacity(8),
+            waits: 0,
+        }
+    }
+
+    /// Waits until the loop's descriptor is readable or the loop's deadline has come; says whether it was readable.
+    fn wait(&mut self, scene: &Scene) -> bool {
+        let timeout = scene.event_loop.poll_timeout();
+        let limit = timeout.map_or(PATIENCE, |timeout| timeout.min(PATIENCE));
+        self.poll.poll(&mut self.events, Some(limit)).unwrap();
+        self.waits += 1;
+        !self.events.is_empty()
+    }
+
+    /// One round of the host's main loop.
+    fn round(&mut self, scene: &mut Scene) -> netloop::Turn {
+        self.wait(scene);
+        scene.turn()
+    }
+
+    fn drive(&mut self, scene: &mut Scene, mut done: impl FnMut(&mut Scene) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !done(scene) {
+            assert!(Instant::now() < deadline, "the host waits in vain");
+            self.round(scene);
+        }
+    }
+}
+
+fn echo(name: &str) -> Recorder {
+    Recorder::new(name).reacting(|cx, seen| {
+        if let Seen::Data(bytes) = seen {
+            assert!(cx.socket.write(bytes).is_accepted());
+        }
+    })
+}
+
+// libuv's embed, with sockets.
+#[test]
+fn a_host_that_waits_on_the_descriptor_serves_sockets() {
+    let mut scene = Scene::new();
+    let (server, address) = scene.listen(ListenOptions::new(), |_| echo("socket"));
+    let mut host = Host::of(&scene);
+    let client = thread::spawn(move || {
+        let mut peer = Peer::connect(address).into_stream();
+        for round in 0..100_u8 {
+            std::io::Write::write_all(&mut peer, &[round; 100]).unwrap();
+            let mut answer = [0; 100];
+            peer.read_exact(&mut answer).unwrap();
+            assert_eq!(answer, [round; 100]);
+        }
+    });
+    host.drive(&mut scene, |scene| {
+        scene.world.close_reason("socket").is_some()
+    });
+    client.join().unwrap();
+    // It slept between the messages: each is worth a wait or two, not hundreds.
+    assert!(host.waits < 1_000, "{} waits", host.waits);
+    scene.event_loop.server(server).close();
+    host.drive(&mut scene, |scene| !scene.event_loop.is_alive());
+}
+
+// libuv's embed.
+#[test]
+fn a_host_that_waits_on_the_descriptor_hears_of_posts_and_timers() {
+    let mut scene = Scene::new();
+    let mut host = Host::of(&scene);
+    let remote = scene.event_loop.remote();
+    let hold = remote.hold();
+    let posting = thread::spawn(move || {
+        spend(Duration::from_millis(30));
+        remote.post(|cx| cx.shared.note("post")).unwrap();
+        drop(hold);
+    });
+    let begun = Instant::now();
+    scene
+        .event_loop
+        .after(Duration::from_millis(10), |cx| cx.shared.note("timer"));
+    host.drive(&mut scene, |scene| !scene.event_loop.is_alive());
+    assert_eq!(scene.world.notes, ["timer", "post"]);
+    assert!(begun.elapsed() >= Duration::from_millis(30));
+    assert!(host.waits < 20, "{} waits", host.waits);
+    posting.join().unwrap();
+}
+
+// embed_ready_list, F5: the kernel is silent about what it has told already.
+#[test]
+fn what_a_budget_left_over_is_in_poll_timeout_and_not_in_the_descriptor() {
+    let mut scene = Scene::new();
+    let (server, address) = scene.listen(ListenOptions::new(), |number| {
+        Recorder::new(format!("socket {number}"))
+    });
+    let mut peers: Vec<Peer> = (0..10).map(|_| Peer::connect(address)).collect();
+    scene.drive_with("all connections", |scene| {
+        scene.event_loop.server(server).connections() == 10
+    });
+    scene.settle();
+    for peer in &mut peers {
+        peer.write(b"x");
+    }
+    let mut host = Host::of(&scene);
+    assert!(host.wait(&scene));
+    let budget = Budget::events(1);
+    let mut turns = 0;
+    loop {
+        let turn = scene
+            .event_loop
+            .turn(&mut scene.world, Wait::No, budget)
+            .unwrap();
+        turns += 1;
+        assert_eq!(turn.events, 1);
+        if !turn.more {
+            break;
+        }
+        assert_eq!(scene.event_loop.poll_timeout(), Some(Duration::ZERO));
+        assert!(!host.wait(&scene), "the kernel has told already");
+    }
+    assert_eq!(turns, 10);
+    assert_eq!(scene.event_loop.poll_timeout(), None);
+    for number in 0..10 {
+        assert_eq!(scene.world.received(&format!("socket {number}")), b"x");
+    }
+}
+
+#[test]
+fn poll_timeout_is_zero_while_anything_is_queued_and_without_end_when_nothing_is() {
+    let mut scene = Scene::new();
+    let (id, _peer) = scene.accepted(SocketOptions::new(), Recorder::new("socket"));
+    scene.settle();
+    assert_eq!(scene.event_loop.poll_timeout(), None);
+
+    type Ask = fn(&mut Scene, netloop::SocketId);
+    let asks: [(&str, Ask); 5] = [
+        ("a write", |scene, id| {
+            assert_eq!(scene.socket(id).write(b"x"), Flow::Open);
+        }),
+        ("a deferred call", |scene, _| {
+            scene.event_loop.defer(|_| {});
+        }),
+        ("a post", |scene, _| {
+            scene.event_loop.remote().post(|_| {}).unwrap();
+        }),
+        ("a timer that is due", |scene, _| {
+            scene.event_loop.after(Duration::ZERO, |_| {});
+            spend(Duration::from_millis(2));
+        }),
+        ("a close", |scene, id| scene.socket(id).destroy()),
+    ];
+    for (what, ask) in asks {
+        ask(&mut scene, id);
+        assert_eq!(
+            scene.event_loop.poll_timeout(),
+            Some(Duration::ZERO),
+            "{what}"
+        );
+        assert!(
+            scene
+                .event_loop
+                .next_deadline()
+                .is_some_and(|deadline| deadline <= Instant::now()),
+            "{what}"
+        );
+        scene.settle();
+        assert_eq!(scene.event_loop.poll_timeout(), None, "{what} is done");
+    }
+}
+
+// loop.md 1c and 4a: a socket that does not keep the loop going may still be readable, and the host must not spin.
+#[test]
+fn a_host_drains_the_descriptor_of_a_loop_that_is_not_alive() {
+    let mut scene = Scene::new();
+    let (id, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("socket"));
+    scene.settle();
+    scene.socket(id).unref();
+    assert!(!scene.event_loop.is_alive());
+    let mut host = Host::of(&scene);
+    peer.write(b"x");
+    assert!(host.wait(&scene));
+    scene.turn();
+    assert_eq!(scene.world.received("socket"), b"x");
+    host.poll
+        .poll(&mut host.events, Some(Duration::from_millis(20)))
+        .unwrap();
+    assert!(host.events.is_empty(), "nothing is left to be told");
+}
+
+// host_write_flush: at the end of a frame, say.
+#[test]
+fn flush_sends_what_the_host_wrote_and_calls_nobody() {
+    let mut scene = Scene::new();
+    let (first, mut first_peer) = scene.accepted(SocketOptions::new(), Recorder::new("first"));
+    let (second, mut second_peer) = scene.accepted(SocketOptions::new(), Recorder::new("second"));
+    scene.settle();
+    let seen = scene.world.log.len();
+    for _ in 0..3 {
+        assert_eq!(scene.socket(first).write(b"ab"), Flow::Open);
+    }
+    assert_eq!(scene.socket(second).end_with(b"last"), Flow::Open);
+    assert_eq!(first_peer.read_some(10), Ok(None), "nothing left so far");
+    scene.event_loop.flush().unwrap();
+
+    // No turn from here on.
+    let mut stream = first_peer.into_stream();
+    let mut bytes = [0; 6];
+    stream.read_exact(&mut bytes).unwrap();
+    assert_eq!(&bytes, b"ababab");
+    let mut all = Vec::new();
+    let mut second_stream = {
+        second_peer.write(b"x");
+        second_peer.into_stream()
+    };
+    second_stream.read_to_end(&mut all).unwrap();
+    assert_eq!(all, b"last");
+    assert_eq!(scene.world.log.len(), seen, "a handler was called");
+}
+
+// 4c: one turn a frame, which never waits.
+#[test]
+fn frames_that_turn_without_waiting_take_what_has_come_and_go_on() {
+    let mut scene = Scene::new();
+    let (_, mut peer) = scene.accepted(SocketOptions::new(), echo("socket"));
+    let _far = scene.event_loop.after(PATIENCE * 10, |_| {});
+    let begun = Instant::now();
+    for frame in 1..=500 {
+        peer.write(b"input");
+        scene.turn();
+        assert_eq!(scene.world.received_length("socket"), 5 * frame);
+        scene.peer_reads(&mut peer, 5);
+    }
+    assert!(begun.elapsed() < PATIENCE);
+}
+
+// The program of DESIGN.md: the game owns the clock and the world, the loop is a guest.
+#[test]
+fn a_game_of_fixed_steps_gives_the_network_the_time_between_them() {
+    const STEPS: usize = 20;
+    const STEP: Duration = Duration::from_millis(10);
+    const PLAYERS: usize = 3;
+    let mut scene = Scene::new();
+    let (server, address) = scene.listen(ListenOptions::new(), |number| {
+        Recorder::new(format!("player {number}"))
+    });
+    let mut peers: Vec<Peer> = (0..PLAYERS).map(|_| Peer::connect(address)).collect();
+    scene.drive_with("all players", |scene| {
+        scene.event_loop.server(server).connections() == PLAYERS
+    });
+    let begun = Instant::now();
+    let mut next_step = begun + STEP;
+    for step in 0..STEPS {
+        for peer in &mut peers {
+            peer.write(b"move");
+        }
+        scene
+            .event_loop
+            .run_until(&mut scene.world, next_step)
+            .unwrap();
+        assert!(Instant::now() >= next_step, "the step began early");
+        for player in 0..PLAYERS {
+            let name = format!("player {player}");
+            assert_eq!(scene.world.received_length(&name), 4 * (step + 1));
+            let id = scene.world.id(&name);
+            let snapshot = [u8::try_from(step).unwrap(); 64];
+            assert_eq!(scene.socket(id).write(&snapshot), Flow::Open);
+        }
+        scene.event_loop.flush().unwrap();
+        // The snapshot of this step is with the players before the next begins.
+        for peer in &mut peers {
+            let snapshot = read_snapshot(peer);
+            assert_eq!(snapshot, vec![u8::try_from(step).unwrap(); 64]);
+        }
+        next_step += STEP;
+    }
+    assert!(begun.elapsed() >= STEP * u32::try_from(STEPS).unwrap());
+}
+
+/// Reads 64 bytes that have been sent already, without giving the loop a turn.
+fn read_snapshot(peer: &mut Peer) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let deadline = Instant::now() + PATIENCE;
+    while bytes.len() < 64 {
+        assert!(Instant::now() < deadline, "flush did not send");
+        if let Some(more) = peer.read_some(64 - bytes.len()).unwrap() {
+            bytes.extend_from_slice(&more);
+        }
+    }
+    bytes
+}
+
+// A turn asked to wait until a time gone by does not wait.
+#[test]
+fn a_wait_until_the_past_is_no_wait() {
+    let mut scene = Scene::new();
+    let (_, _peer) = scene.accepted(SocketOptions::new(), Recorder::new("socket"));
+    scene.settle();
+    let begun = Instant::now();
+    scene.turn_within(Wait::Until(begun - Duration::from_millis(5)));
+    scene.turn_within(Wait::For(Duration::ZERO));
+    assert!(begun.elapsed() < PATIENCE);
+
+    let later = Instant::now() + Duration::from_millis(20);
+    scene.turn_within(Wait::Until(later));
+    assert!(Instant::now() >= later);
+}

@@ -1,1 +1,476 @@
-//! To be written.
+//! The loop itself: the order of a turn, when `run` ends, stopping, deferred calls, other threads, dropping (libuv's
+//! tests of the loop, of references and of async handles; rules J, B12, D12; I1, I8, I12).
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use netloop::{CloseReason, EventLoop, Flow, ListenOptions, LoopContext, SocketOptions, Wait};
+
+use crate::support::{PATIENCE, Peer, Reception, Recorder, Scene, Seen, World, spend};
+
+/// When a timer comes that is only there to wait for, which no test does.
+pub(crate) const LONG: Duration = Duration::from_secs(60);
+
+pub(crate) fn note(cx: &mut LoopContext<'_, World>, note: &str) {
+    cx.shared.note(note);
+}
+
+/// Asserts that `wait` takes less than the patience of a test.
+pub(crate) fn assert_short<R>(wait: impl FnOnce() -> R) -> R {
+    let begun = Instant::now();
+    let answer = wait();
+    let took = begun.elapsed();
+    assert!(took < PATIENCE, "it took {took:?}");
+    answer
+}
+
+// ARCHITECTURE.md, the turn.
+#[test]
+fn the_phases_of_a_turn_come_in_their_order() {
+    let mut scene = Scene::new();
+    let noting = Recorder::new("socket").reacting(|cx, seen| match seen {
+        Seen::Data(_) => {
+            cx.shared.note("socket");
+            cx.socket.destroy();
+            cx.defer(|cx| note(cx, "deferred in the turn"));
+        }
+        Seen::Close(_) => cx.shared.note("close"),
+        _ => {}
+    });
+    let (_, mut peer) = scene.accepted(SocketOptions::new(), noting);
+    scene.settle();
+
+    // All of it is due by the next turn, asked for in the opposite order.
+    scene
+        .event_loop
+        .after(Duration::from_millis(1), |cx| note(cx, "timer"));
+    peer.write(b"x");
+    let remote = scene.event_loop.remote();
+    remote.post(|cx| note(cx, "post")).unwrap();
+    scene.event_loop.defer(|cx| note(cx, "deferred"));
+    spend(Duration::from_millis(3));
+    let turn = scene.turn();
+    assert_eq!(
+        scene.world.notes,
+        ["deferred", "post", "socket", "timer", "close"]
+    );
+    assert_eq!(
+        (turn.calls, turn.events, turn.timers, turn.closed),
+        (2, 1, 1, 1)
+    );
+    assert!(turn.more && turn.alive, "a deferred call is left");
+
+    let turn = scene.turn();
+    assert_eq!(
+        scene.world.notes.last().map(String::as_str),
+        Some("deferred in the turn")
+    );
+    assert!(!turn.more && !turn.alive, "nothing is left");
+}
+
+// host_write_flush, and the flush before the poll.
+#[test]
+fn what_a_deferred_call_writes_leaves_before_the_wait_of_the_same_turn() {
+    let mut scene = Scene::new();
+    let (id, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("socket"));
+    scene.event_loop.defer(move |cx| {
+        assert_eq!(cx.sockets.socket(id).write(b"first"), Flow::Open);
+    });
+    // The wait ends early only if the peer, which answers what it reads, has been sent something.
+    let answering = thread::spawn(move || {
+        let mut stream = peer_stream(&mut peer);
+        let mut bytes = [0; 5];
+        std::io::Read::read_exact(&mut stream, &mut bytes).unwrap();
+        std::io::Write::write_all(&mut stream, &bytes).unwrap();
+        stream
+    });
+    assert_short(|| {
+        while scene.world.received("socket") != b"first" {
+            scene.turn_within(Wait::For(PATIENCE));
+        }
+    });
+    answering.join().unwrap();
+}
+
+fn peer_stream(peer: &mut Peer) -> std::net::TcpStream {
+    let (_, placeholder) = Peer::pair();
+    std::mem::replace(peer, placeholder).into_stream()
+}
+
+/// A flag that is up while user code is within an API call, or within a callback.
+#[derive(Clone, Default)]
+struct Within(Rc<Cell<bool>>);
+
+impl Within {
+    /// Does `work` with the flag up, and fails if it was up already: a callback within a callback.
+    fn assert_not_nested<R>(&self, work: impl FnOnce() -> R) -> R {
+        assert!(!self.0.replace(true), "a callback within another");
+        let answer = work();
+        self.0.set(false);
+        answer
+    }
+}
+
+// I1; libuv's callback_stack.
+#[test]
+fn no_callback_comes_within_an_api_call_or_within_another_callback() {
+    let mut scene = Scene::new();
+    let within = Within::default();
+    let (server, address) = {
+        let within = within.clone();
+        scene.listen(ListenOptions::new(), move |number| {
+            let within = within.clone();
+            Recorder::new(format!("accepted {number}")).reacting(move |cx, seen| {
+                within.assert_not_nested(|| {
+                    if let Seen::Data(bytes) = seen {
+                        assert_eq!(cx.socket.end_with(bytes), Flow::Open);
+                        cx.socket.resume();
+                    }
+                });
+            })
+        })
+    };
+    let dialer = {
+        let within = within.clone();
+        Recorder::new("dialer").reacting(move |cx, seen| {
+            within.clone().assert_not_nested(|| {
+                if *seen == Seen::Connect {
+                    assert_eq!(cx.socket.write(&vec![b'x'; 100_000]), Flow::Open);
+                    cx.socket.pause();
+                    cx.socket.resume();
+                    let within = within.clone();
+                    cx.after(Duration::ZERO, move |_| within.assert_not_nested(|| ()));
+                    let nobody = "127.0.0.1:1";
+                    let failing = Recorder::new("failing");
+                    let failing = cx.connect(nobody, failing).unwrap();
+                    cx.socket.other(failing).destroy();
+                }
+                if matches!(seen, Seen::Close(_)) {
+                    cx.socket.destroy();
+                    cx.socket.sockets().server(server).close();
+                }
+            });
+        })
+    };
+    within.assert_not_nested(|| {
+        scene.event_loop.connect(address, dialer).unwrap();
+        scene.event_loop.flush().unwrap();
+    });
+    let remote = scene.event_loop.remote();
+    remote
+        .post(|cx| {
+            cx.shared.note("post");
+            cx.defer(|cx| note(cx, "deferred"));
+        })
+        .unwrap();
+    scene.run_to_its_end();
+    assert_eq!(scene.world.notes, ["post", "deferred"]);
+    assert_eq!(scene.world.trace("failing"), "close:Local");
+    assert_eq!(
+        scene.world.close_reason("dialer"),
+        Some(CloseReason::Graceful)
+    );
+}
+
+// J1; libuv's ref.
+#[test]
+fn run_returns_at_once_when_nothing_is_left_to_wait_for() {
+    let mut event_loop: EventLoop = EventLoop::new().unwrap();
+    assert!(!event_loop.is_alive());
+    assert_short(|| event_loop.run(&mut ()).unwrap());
+    assert_short(|| event_loop.run(&mut ()).unwrap());
+}
+
+// J1
+#[test]
+fn run_ends_when_the_last_socket_is_gone() {
+    let mut scene = Scene::new();
+    let (_, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("socket"));
+    let peer = thread::spawn(move || {
+        peer.write(b"bye");
+        peer.half_close();
+        peer
+    });
+    scene.run_to_its_end();
+    assert_eq!(
+        scene.world.trace("socket"),
+        "connect data:bye end close:Graceful"
+    );
+    assert!(!scene.event_loop.is_alive());
+    peer.join().unwrap();
+}
+
+// J1: once and twice are the same.
+#[test]
+fn an_unreferenced_socket_does_not_keep_run_going() {
+    let mut scene = Scene::new();
+    let (id, _peer) = scene.accepted(SocketOptions::new(), Recorder::new("socket"));
+    assert!(scene.event_loop.is_alive());
+    scene.socket(id).unref();
+    scene.socket(id).unref();
+    assert!(!scene.socket(id).is_held());
+    scene.run_to_its_end();
+    // J3: nobody is told anything.
+    assert_eq!(scene.world.trace("socket"), "connect");
+
+    scene.socket(id).hold();
+    scene.socket(id).hold();
+    assert!(scene.event_loop.is_alive());
+    scene.socket(id).unref();
+    assert!(!scene.event_loop.is_alive());
+}
+
+// J1: unref() before the connection is there is remembered.
+#[test]
+fn an_unreferenced_connect_does_not_keep_run_going() {
+    let (_server, address) = listening();
+    let mut scene = Scene::new();
+    let id = scene
+        .event_loop
+        .connect(address, Recorder::new("dialer"))
+        .unwrap();
+    assert!(scene.event_loop.is_alive());
+    scene.socket(id).unref();
+    assert!(!scene.event_loop.is_alive());
+    scene.drive("the connection", |world| {
+        world.has_seen("dialer", &Seen::Connect)
+    });
+    assert!(!scene.event_loop.is_alive());
+}
+
+pub(crate) fn listening() -> (std::net::TcpListener, std::net::SocketAddr) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+// J2
+#[test]
+fn an_idle_timeout_does_not_keep_run_going() {
+    let mut scene = Scene::new();
+    let options = SocketOptions::new().idle_timeout(Duration::from_millis(1));
+    let (id, _peer) = scene.accepted(options, Recorder::new("socket"));
+    scene.socket(id).unref();
+    scene.run_to_its_end();
+}
+
+// The turn whose deferred call was all that was left must not wait for what does not hold the loop.
+#[test]
+fn run_ends_after_a_deferred_call_that_was_all_that_was_left() {
+    let mut scene = Scene::new();
+    scene.event_loop.defer(|cx| note(cx, "alone"));
+    scene.run_to_its_end();
+
+    let (id, _peer) = scene.accepted(SocketOptions::new(), Recorder::new("socket"));
+    scene.event_loop.defer(move |cx| {
+        note(cx, "the last one lets go");
+        cx.sockets.socket(id).unref();
+    });
+    assert_short(|| scene.run_to_its_end());
+    assert_eq!(scene.world.notes, ["alone", "the last one lets go"]);
+    assert_eq!(scene.world.trace("socket"), "connect");
+}
+
+// libuv's tcp_ref2b.
+#[test]
+fn run_tells_the_close_of_what_does_not_keep_it_going() {
+    let mut scene = Scene::new();
+    let server = scene
+        .event_loop
+        .serve(
+            "127.0.0.1:0",
+            ListenOptions::new(),
+            Reception::new("server", |_, _| None),
+        )
+        .unwrap();
+    let (id, _peer) = scene.accepted(SocketOptions::new(), Recorder::new("socket"));
+    scene.socket(id).unref();
+    scene.event_loop.server(server).unref();
+    scene.event_loop.server(server).close();
+    scene.socket(id).destroy();
+    scene.run_to_its_end();
+    assert_eq!(scene.world.trace("server"), "listening server-close");
+    assert_eq!(scene.world.trace("socket"), "connect close:Local");
+}
+
+#[test]
+fn run_tells_all_closes_before_it_ends() {
+    let mut scene = Scene::new();
+    for number in 0..50 {
+        let (listener, address) = listening();
+        let connecting = Recorder::new(format!("dialer {number}"));
+        scene.event_loop.connect(address, connecting).unwrap();
+        drop(listener);
+    }
+    scene.run_to_its_end();
+    for number in 0..50 {
+        let reason = scene.world.close_reason(&format!("dialer {number}"));
+        assert!(reason.is_some(), "dialer {number}");
+    }
+}
+
+// libuv's loop_stop.
+#[test]
+fn stop_lets_the_turn_finish_and_the_next_run_go_on() {
+    let mut scene = Scene::new();
+    let fired = Rc::new(Cell::new(0));
+    let count = Rc::clone(&fired);
+    let id = scene.event_loop.every(Duration::from_millis(2), move |cx| {
+        count.set(count.get() + 1);
+        if count.get() == 1 {
+            cx.stop();
+            cx.defer(|cx| note(cx, "not before the next run"));
+        }
+    });
+    let unfinished = scene.event_loop.after(LONG, |_| {});
+    scene.run_to_its_end();
+    assert_eq!(fired.get(), 1);
+    assert!(scene.world.notes.is_empty());
+    assert!(scene.event_loop.is_alive());
+
+    let ten = Rc::clone(&fired);
+    scene.event_loop.every(Duration::from_millis(1), move |cx| {
+        if ten.get() >= 10 {
+            cx.stop();
+        }
+    });
+    scene.run_to_its_end();
+    assert!(fired.get() >= 10);
+    assert_eq!(scene.world.notes, ["not before the next run"]);
+    assert!(scene.event_loop.cancel(id));
+    assert!(scene.event_loop.cancel(unfinished));
+}
+
+// libuv's loop_stop_before_run.
+#[test]
+fn a_stop_before_run_ends_it_before_anything_happens_and_is_then_forgotten() {
+    let mut scene = Scene::new();
+    scene
+        .event_loop
+        .after(Duration::ZERO, |cx| note(cx, "timer"));
+    scene.event_loop.stop();
+    scene.run_to_its_end();
+    assert!(scene.world.notes.is_empty());
+    assert!(scene.event_loop.is_alive());
+    scene.run_to_its_end();
+    assert_eq!(scene.world.notes, ["timer"]);
+}
+
+// loop.md 3n, stop_mid_batch.
+#[test]
+fn a_stop_in_the_middle_of_a_batch_loses_no_event() {
+    let mut scene = Scene::new();
+    let (server, address) = scene.listen(ListenOptions::new(), |number| {
+        Recorder::new(format!("socket {number}")).reacting(|cx, seen| {
+            if matches!(seen, Seen::Data(_)) {
+                cx.stop();
+            }
+        })
+    });
+    let mut peers: Vec<Peer> = (0..5).map(|_| Peer::connect(address)).collect();
+    scene.drive_with("all connections", |scene| {
+        scene.event_loop.server(server).connections() == 5
+    });
+    for peer in &mut peers {
+        peer.write(b"x");
+    }
+    for _ in 0..5 {
+        if (0..5).all(|number| scene.world.received(&format!("socket {number}")) == b"x") {
+            return;
+        }
+        scene.run_to_its_end();
+    }
+    panic!("an event was lost");
+}
+
+// A host that only turns never clears a stop by running.
+#[test]
+fn a_stop_does_not_keep_later_turns_from_waiting() {
+    let mut scene = Scene::new();
+    let (_, _peer) = scene.accepted(SocketOptions::new(), Recorder::new("socket"));
+    scene.settle();
+    scene.event_loop.stop();
+    scene.turn();
+    let begun = Instant::now();
+    scene.turn_within(Wait::For(Duration::from_millis(20)));
+    let waited = begun.elapsed();
+    assert!(waited >= Duration::from_millis(20), "only {waited:?}");
+}
+
+#[test]
+fn run_until_returns_at_its_deadline_whether_or_not_there_is_something_to_do() {
+    let mut scene = Scene::new();
+    for _ in 0..5 {
+        let deadline = Instant::now() + Duration::from_millis(10);
+        scene
+            .event_loop
+            .run_until(&mut scene.world, deadline)
+            .unwrap();
+        let late = Instant::now().checked_duration_since(deadline);
+        assert!(late.is_some_and(|late| late < PATIENCE), "{late:?}");
+    }
+    // A deadline that has passed still gets what is there done.
+    scene.event_loop.defer(|cx| note(cx, "done"));
+    let past = Instant::now() - Duration::from_millis(1);
+    scene.event_loop.run_until(&mut scene.world, past).unwrap();
+    assert_eq!(scene.world.notes, ["done"]);
+}
+
+#[test]
+fn run_until_ends_early_at_a_stop() {
+    let mut scene = Scene::new();
+    scene
+        .event_loop
+        .after(Duration::from_millis(1), |cx| cx.stop());
+    let deadline = Instant::now() + PATIENCE;
+    assert_short(|| {
+        scene
+            .event_loop
+            .run_until(&mut scene.world, deadline)
+            .unwrap();
+    });
+}
+
+// libuv's run_nowait.
+#[test]
+fn a_turn_that_may_not_wait_returns_at_once_and_says_that_it_is_alive() {
+    let mut scene = Scene::new();
+    scene.event_loop.after(LONG, |_| {});
+    let turn = assert_short(|| scene.turn());
+    assert_eq!(turn.timers, 0);
+    assert!(turn.alive && !turn.more);
+}
+
+// libuv's loop_update_time.
+#[test]
+fn the_time_of_the_loop_advances_with_each_turn() {
+    let mut scene = Scene::new();
+    let begun = scene.event_loop.now();
+    while scene.event_loop.now() < begun + Duration::from_millis(20) {
+        scene.turn();
+        assert!(scene.event_loop.now() <= Instant::now());
+    }
+}
+
+// calloop's dispatch_idle; libuv's queue_foreach_delete.
+#[test]
+fn deferred_calls_come_in_order_and_those_they_defer_a_turn_later() {
+    let mut scene = Scene::new();
+    for name in ["first", "second"] {
+        scene.event_loop.defer(move |cx| {
+            note(cx, name);
+            cx.defer(move |cx| note(cx, &format!("{name}, later")));
+        });
+    }
+    let turn = scene.turn();
+    assert_eq!(scene.world.notes, ["first", "second"]);
+    assert!(turn.more);
+    assert_eq!(scene.event_loop.poll_timeout(), Some(Duration::ZERO));
+    scene.turn();
+    assert_eq!(
+        scene.world.notes[2..],
+        ["first, later".to_owned(), "second, later".to_owned()]
+    );
+}

@@ -11,16 +11,32 @@
 mod support;
 
 mod backpressure;
+mod close_timeout;
 mod closing;
 mod connecting;
 mod counters_and_addresses;
+mod dead_ids;
+mod ending;
 mod handlers;
 mod idle_timeout;
+mod listening;
+mod more_sockets;
+mod never_early;
 mod reading;
+mod replacing;
 mod resets;
+mod sent_notices;
 mod writing;
 
+mod accepting;
+mod budgets;
+mod dropping;
 mod embedding;
 mod event_loop;
+mod fairness;
 mod faults;
+mod other_threads;
+mod panics;
+mod server_panics;
 mod servers;
+mod timers;

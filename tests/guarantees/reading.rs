@@ -140,7 +140,7 @@ fn an_end_behind_held_back_data_waits_for_it() {
 #[test]
 fn on_end_does_not_come_while_paused_even_if_there_is_no_data() {
     let mut scene = Scene::new();
-    let (from_start, mut peer) = scene.accepted(paused(), Recorder::new("from the start"));
+    let (from_start, peer) = scene.accepted(paused(), Recorder::new("from the start"));
     peer.half_close();
     let (later, mut other) = scene.accepted(SocketOptions::new(), Recorder::new("later"));
     other.write(b"x");

@@ -119,7 +119,7 @@ fn what_arrived_before_the_reset_is_delivered_although_a_write_met_it_first() {
     });
     scene
         .event_loop
-        .adopt(ours, &SocketOptions::new(), echo)
+        .adopt(ours, SocketOptions::new(), echo)
         .unwrap();
     peer.reset();
     scene.drive_to_close("us");
@@ -318,14 +318,14 @@ fn a_paused_socket_whose_peer_has_gone_does_not_keep_the_loop_busy() {
     let paused = SocketOptions::new().pause_on_connect(true);
     let (_, mut unread) = scene.accepted(paused.clone(), Recorder::new("unread"));
     unread.write(b"never read");
-    let (_, mut ended) = scene.accepted(paused.clone(), Recorder::new("ended"));
+    let (_, ended) = scene.accepted(paused.clone(), Recorder::new("ended"));
     ended.half_close();
-    let (both, mut peer) = scene.accepted(paused, Recorder::new("both ended"));
+    let (both, peer) = scene.accepted(paused, Recorder::new("both ended"));
     scene.socket(both).end();
     scene.settle();
     peer.half_close();
     let half_open = SocketOptions::new().allow_half_open(true);
-    let (_, mut open) = scene.accepted(half_open, Recorder::new("half open"));
+    let (_, open) = scene.accepted(half_open, Recorder::new("half open"));
     open.half_close();
     scene.settle();
 
@@ -337,4 +337,33 @@ fn a_paused_socket_whose_peer_has_gone_does_not_keep_the_loop_busy() {
         assert_eq!(turn.events + turn.closed, 0);
         assert!(!turn.more);
     }
+}
+
+// C13: a Unix socket has no reset, while connecting as little as later. It lives on.
+#[cfg(unix)]
+#[test]
+fn a_unix_socket_cannot_be_reset_and_lives_on() {
+    let path = std::env::temp_dir().join(format!("netloop-c13-{}", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    let mut scene = Scene::new();
+    scene
+        .event_loop
+        .listen(path.as_path(), |_, _| Recorder::new("server"))
+        .unwrap();
+    let id = scene
+        .event_loop
+        .connect(path.as_path(), Recorder::new("us"))
+        .unwrap();
+    let while_connecting = scene.socket(id).reset().unwrap_err();
+    scene.drive("the connection", |world| {
+        world.has_seen("us", &Seen::Connect)
+    });
+    let when_connected = scene.socket(id).reset().unwrap_err();
+    for error in [while_connecting, when_connected] {
+        assert_eq!(error.code(), "ERR_INVALID_HANDLE_TYPE");
+    }
+    assert!(!scene.socket(id).is_destroyed());
+    assert_eq!(scene.socket(id).write(b"alive"), Flow::Open);
+    scene.drive("the bytes", |world| world.received("server") == b"alive");
+    let _ = std::fs::remove_file(&path);
 }

@@ -33,7 +33,9 @@ impl Connection {
         match (self.stage, &self.stream) {
             (Stage::Closed, _) => Ok(()),
             // A stream that is to be had later is TCP: only names are dialed.
-            (Stage::Connecting, Some(_)) if !self.is_tcp() => Err(io::ErrorKind::Unsupported.into()),
+            (Stage::Connecting, Some(_)) if !self.is_tcp() => {
+                Err(io::ErrorKind::Unsupported.into())
+            }
             (Stage::Connecting, _) => {
                 self.resets_when_connected = true;
                 Ok(())

@@ -189,11 +189,7 @@ impl Connection {
 
     /// Hands the kernel what was only gathered, before the rest is thrown away: in Node a write has left by the time of
     /// the destroy behind it (C10). What `cork` held back goes with the rest.
-    pub(crate) fn send_gathered(
-        &mut self,
-        registration: &mut Registration<'_>,
-        pool: &mut Pool,
-    ) {
+    pub(crate) fn send_gathered(&mut self, registration: &mut Registration<'_>, pool: &mut Pool) {
         if self.stage != Stage::Open
             || self.failure.is_some()
             || self.is_corked

@@ -17,7 +17,7 @@ impl Life {
     pub(crate) fn see(&mut self, seen: &Seen) {
         assert!(!self.is_closed, "{seen} after on_close");
         assert!(
-            !self.is_failed || matches!(seen, Seen::Close(_)),
+            !self.is_failed || matches!(seen, Seen::Close(_) | Seen::Sent(..)),
             "{seen} between on_error and on_close"
         );
         match seen {
@@ -37,8 +37,8 @@ impl Life {
             }
             Seen::Error(..) => self.is_failed = true,
             Seen::Close(_) => self.is_closed = true,
-            Seen::Drain | Seen::Timeout => {}
-            Seen::Connection | Seen::Drop | Seen::ServerClose => {
+            Seen::Drain | Seen::Sent(..) | Seen::Timeout => {}
+            Seen::Listening | Seen::Connection | Seen::Drop | Seen::ServerClose => {
                 panic!("{seen} is not for sockets")
             }
         }

@@ -124,8 +124,13 @@ impl Peer {
     }
 
     /// Sends a FIN and goes on reading: `nc -N`.
-    pub(crate) fn half_close(&mut self) {
+    pub(crate) fn half_close(&self) {
         self.stream.shutdown(Shutdown::Write).unwrap();
+    }
+
+    /// The same of a connection that may be over already.
+    pub(crate) fn half_close_if_open(&self) -> io::Result<()> {
+        self.stream.shutdown(Shutdown::Write)
     }
 
     /// Goes away with a RST.
@@ -180,6 +185,32 @@ impl BlackHole {
             address,
             _waiting: waiting.collect(),
             _listener: listener,
+        }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// A port on which nobody listens, and which nobody else is given meanwhile: connecting to it is refused. We may connect
+/// from it.
+#[derive(Debug)]
+pub(crate) struct DeadPort {
+    address: SocketAddr,
+    /// Bound and not listening.
+    _socket: Socket,
+}
+
+impl DeadPort {
+    pub(crate) fn new() -> Self {
+        let any: SocketAddr = ([127, 0, 0, 1], 0).into();
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.set_reuse_address(true).unwrap();
+        socket.bind(&any.into()).unwrap();
+        Self {
+            address: socket.local_addr().unwrap().as_socket().unwrap(),
+            _socket: socket,
         }
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use netloop::{
-    Accepted, CloseReason, Context, Dropped, Endpoint, Error, LoopContext, ServerHandler,
+    Accepted, CloseReason, Context, Dropped, Endpoint, Error, LoopContext, ServerHandler, ServerId,
     SocketHandler, SocketId, Syscall,
 };
 
@@ -17,11 +17,15 @@ pub(crate) enum Seen {
     Connect,
     Data(Vec<u8>),
     Drain,
+    /// What was written before the token is with the kernel, or the code of what it failed with.
+    Sent(u64, Option<&'static str>),
     End,
     Timeout,
     /// The error's code and its text.
     Error(&'static str, String),
     Close(CloseReason),
+    /// A server's first.
+    Listening,
     /// A server's: a connection came.
     Connection,
     /// A server's: a connection was dropped.
@@ -38,10 +42,13 @@ impl fmt::Display for Seen {
             Self::Data(bytes) if bytes.len() > 32 => write!(formatter, "data:{}", bytes.len()),
             Self::Data(bytes) => write!(formatter, "data:{}", bytes.escape_ascii()),
             Self::Drain => write!(formatter, "drain"),
+            Self::Sent(token, None) => write!(formatter, "sent:{token}"),
+            Self::Sent(token, Some(code)) => write!(formatter, "unsent:{token}:{code}"),
             Self::End => write!(formatter, "end"),
             Self::Timeout => write!(formatter, "timeout"),
             Self::Error(code, _) => write!(formatter, "error:{code}"),
             Self::Close(reason) => write!(formatter, "close:{reason:?}"),
+            Self::Listening => write!(formatter, "listening"),
             Self::Connection => write!(formatter, "connection"),
             Self::Drop => write!(formatter, "drop"),
             Self::ServerClose => write!(formatter, "server-close"),
@@ -206,6 +213,10 @@ impl SocketHandler<World> for Recorder {
     fn on_drain(&mut self, cx: &mut Context<'_, World>) {
         self.see(cx, Seen::Drain);
     }
+    fn on_sent(&mut self, cx: &mut Context<'_, World>, token: u64, sent: Result<(), &Error>) {
+        let code = sent.err().map(Error::code);
+        self.see(cx, Seen::Sent(token, code));
+    }
     fn on_end(&mut self, cx: &mut Context<'_, World>) {
         self.see(cx, Seen::End);
     }
@@ -267,6 +278,9 @@ impl Reception {
 }
 
 impl ServerHandler<World> for Reception {
+    fn on_listening(&mut self, cx: &mut LoopContext<'_, World>, _: ServerId) {
+        self.see(cx, Seen::Listening);
+    }
     fn on_connection(
         &mut self,
         cx: &mut LoopContext<'_, World>,

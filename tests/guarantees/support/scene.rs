@@ -204,3 +204,19 @@ impl Scene {
         log.map(|(name, seen)| format!("{name} {seen}")).collect()
     }
 }
+
+/// Plays `attempt` until it says that the machine has not disturbed it: some things can only be shown while this thread
+/// runs at least every few milliseconds, which nobody promises.
+pub(crate) fn until_undisturbed(mut attempt: impl FnMut() -> Disturbed) {
+    let deadline = Instant::now() + PATIENCE;
+    while attempt() == Disturbed::Yes {
+        assert!(Instant::now() < deadline, "this machine is too busy");
+    }
+}
+
+/// Whether this thread has not run for so long that an attempt shows nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Disturbed {
+    Yes,
+    No,
+}

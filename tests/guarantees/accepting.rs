@@ -1,0 +1,335 @@
+//! Accepting: welcomed, refused, dropped, with which options, from how long a queue (H8, H10, H12; A5, A8, D6).
+
+use std::cell::RefCell;
+use std::fs;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::rc::Rc;
+use std::time::Duration;
+
+use netloop::{
+    Accepted, Dropped, Flow, KeepAlive, ListenOptions, LoopContext, ServerHandler, SocketHandler,
+    SocketId, SocketOptions, State,
+};
+
+use crate::servers::{assert_echoes, echo, echoing, is_connection, serve};
+use crate::support::{Peer, PeerEnd, Reception, Recorder, Scene, Seen, World};
+
+// H8
+#[test]
+fn one_connection_too_many_is_dropped_and_reported() {
+    let mut scene = Scene::new();
+    let options = ListenOptions::new().max_connections(2);
+    let (server, address) = serve(&mut scene, options, echoing());
+    let mut held: Vec<Peer> = (0..2).map(|_| Peer::connect(address)).collect();
+    let mut dropped = Peer::connect(address);
+    let received = scene.peer_reads_to_end(&mut dropped);
+    assert_eq!((received.bytes.len(), received.end), (0, PeerEnd::Fin));
+    assert_eq!(
+        scene.world.trace("server"),
+        "listening connection connection drop"
+    );
+    assert_eq!(scene.event_loop.server(server).connections(), 2);
+    for peer in &mut held {
+        assert_echoes(&mut scene, peer);
+    }
+
+    held.pop().unwrap().close();
+    scene.drive_to_close("socket 1");
+    assert_echoes(&mut scene, &mut Peer::connect(address));
+}
+
+// H8
+#[test]
+fn a_limit_of_no_connections_drops_all_of_them() {
+    let mut scene = Scene::new();
+    let options = ListenOptions::new().max_connections(0);
+    let (server, address) = serve(&mut scene, options, echoing());
+    for _ in 0..3 {
+        scene.peer_reads_to_end(&mut Peer::connect(address));
+    }
+    assert_eq!(scene.world.trace("server"), "listening drop drop drop");
+
+    scene.event_loop.server(server).set_max_connections(None);
+    assert_echoes(&mut scene, &mut Peer::connect(address));
+}
+
+/// Notes the addresses of what it drops.
+#[derive(Default)]
+struct Bouncer {
+    dropped: Rc<RefCell<Vec<Dropped>>>,
+}
+
+impl ServerHandler<World> for Bouncer {
+    fn on_connection(
+        &mut self,
+        _: &mut LoopContext<'_, World>,
+        _: &Accepted,
+    ) -> Option<Box<dyn SocketHandler<World>>> {
+        None
+    }
+    fn on_drop(&mut self, _: &mut LoopContext<'_, World>, dropped: &Dropped) {
+        self.dropped.borrow_mut().push(*dropped);
+    }
+}
+
+// H8
+#[test]
+fn a_dropped_connection_is_reported_with_both_addresses() {
+    let mut scene = Scene::new();
+    let bouncer = Bouncer::default();
+    let dropped = Rc::clone(&bouncer.dropped);
+    let server = scene
+        .event_loop
+        .serve(
+            "127.0.0.1:0",
+            ListenOptions::new().max_connections(0),
+            bouncer,
+        )
+        .unwrap();
+    let address = scene.event_loop.server(server).address().unwrap();
+    let peer = Peer::connect(address);
+    scene.drive("the drop", |_| !dropped.borrow().is_empty());
+    let dropped = dropped.borrow();
+    assert_eq!(dropped[0].server, server);
+    assert_eq!(dropped[0].local_address, Some(address));
+    assert_eq!(dropped[0].peer_address, Some(peer.address()));
+}
+
+// H10
+#[test]
+fn on_connection_comes_first_with_the_options_applied_and_the_peer_known() {
+    let mut scene = Scene::new();
+    let seen_inside = Rc::new(RefCell::new(None));
+    let noted = Rc::clone(&seen_inside);
+    let reception = Reception::new("server", move |cx, accepted| {
+        let socket = cx.sockets.socket(accepted.id);
+        *noted.borrow_mut() = Some((
+            socket.state(),
+            socket.is_paused(),
+            socket.timeout(),
+            socket.allows_half_open(),
+            socket.server(),
+            socket.peer_address(),
+        ));
+        Some(Recorder::new("socket"))
+    });
+    let options = SocketOptions::new()
+        .pause_on_connect(true)
+        .idle_timeout(Duration::from_secs(60))
+        .allow_half_open(true);
+    let (server, address) = serve(&mut scene, options, reception);
+    let mut peer = Peer::connect(address);
+    peer.write(b"before you even looked");
+    scene.drive("the connection", |world| {
+        world.has_seen("socket", &Seen::Connect)
+    });
+    assert_eq!(
+        *seen_inside.borrow(),
+        Some((
+            State::Open,
+            true,
+            Some(Duration::from_secs(60)),
+            true,
+            Some(server),
+            Some(peer.address())
+        ))
+    );
+    let log = scene.world.log.iter();
+    let log: Vec<String> = log.map(|(name, seen)| format!("{name} {seen}")).collect();
+    assert_eq!(
+        log,
+        ["server listening", "server connection", "socket connect"]
+    );
+
+    scene.settle();
+    assert_eq!(scene.world.trace("socket"), "connect", "it is paused");
+    let id = scene.world.id("socket");
+    scene.socket(id).resume();
+    scene.drive("the bytes", |world| world.received_length("socket") == 22);
+}
+
+// H10
+#[test]
+fn what_on_connection_writes_goes_out_ahead_of_what_on_connect_writes() {
+    let mut scene = Scene::new();
+    let reception = Reception::new("server", |cx, accepted| {
+        assert_eq!(cx.sockets.socket(accepted.id).write(b"wel"), Flow::Open);
+        Some(Recorder::new("socket").reacting(|cx, seen| {
+            if *seen == Seen::Connect {
+                assert_eq!(cx.socket.write(b"come"), Flow::Open);
+            }
+        }))
+    });
+    let (_, address) = serve(&mut scene, ListenOptions::new(), reception);
+    let mut peer = Peer::connect(address);
+    assert_eq!(scene.peer_reads(&mut peer, 7), b"welcome");
+}
+
+// H10 (T38)
+#[test]
+fn a_socket_destroyed_in_on_connection_gets_its_close_and_nothing_else() {
+    let mut scene = Scene::new();
+    let reception = Reception::new("server", |cx, accepted| {
+        cx.sockets.socket(accepted.id).destroy();
+        Some(Recorder::new("socket"))
+    });
+    let (server, address) = serve(&mut scene, ListenOptions::new(), reception);
+    let mut peer = Peer::connect(address);
+    assert_eq!(scene.peer_reads_to_end(&mut peer).end, PeerEnd::Fin);
+    scene.drive_to_close("socket");
+    assert_eq!(scene.world.trace("socket"), "close:Local");
+    assert_eq!(scene.event_loop.server(server).connections(), 0);
+}
+
+#[test]
+fn a_refused_connection_ends_without_an_event_and_the_next_is_welcome() {
+    let mut scene = Scene::new();
+    let mut count = 0;
+    let reception = Reception::new("server", move |_, _| {
+        count += 1;
+        (count > 1).then(|| echo("welcome"))
+    });
+    let (server, address) = serve(&mut scene, ListenOptions::new(), reception);
+    let mut refused = Peer::connect(address);
+    assert_eq!(scene.peer_reads_to_end(&mut refused).end, PeerEnd::Fin);
+    assert_eq!(scene.event_loop.server(server).connections(), 0);
+    assert_eq!(scene.world.trace("server"), "listening connection");
+
+    assert_echoes(&mut scene, &mut Peer::connect(address));
+    assert_eq!(
+        scene.world.trace("server"),
+        "listening connection connection"
+    );
+}
+
+// H12
+#[test]
+fn each_connection_is_told_once() {
+    let mut scene = Scene::new();
+    let (server, address) = serve(&mut scene, ListenOptions::new(), echoing());
+    let peers: Vec<Peer> = (0..200).map(|_| Peer::connect(address)).collect();
+    scene.drive("all connections", |world| {
+        world.count("server", is_connection) == 200
+    });
+    scene.settle();
+    assert_eq!(scene.world.count("server", is_connection), 200);
+    assert_eq!(scene.event_loop.server(server).connections(), 200);
+
+    // Everybody that connected is there, and nobody twice.
+    let view = scene.event_loop.server(server);
+    let ids: Vec<SocketId> = view.sockets().collect();
+    let mut told: Vec<SocketAddr> = ids
+        .into_iter()
+        .map(|id| scene.socket(id).peer_address().unwrap())
+        .collect();
+    let mut connected: Vec<SocketAddr> = peers.iter().map(Peer::address).collect();
+    told.sort_unstable();
+    connected.sort_unstable();
+    assert_eq!(told, connected);
+}
+
+/// Whether one more connect to a server that does not accept is queued by the kernel.
+fn is_queued(address: SocketAddr, queued: &mut Vec<TcpStream>) -> bool {
+    // On this machine a connect that is queued takes microseconds; one that is not is tried again after a second.
+    match TcpStream::connect_timeout(&address, Duration::from_millis(300)) {
+        Ok(stream) => {
+            queued.push(stream);
+            true
+        }
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::TimedOut);
+            false
+        }
+    }
+}
+
+// A8. The kernel queues one more than it is told.
+#[test]
+fn the_backlog_is_511_unless_it_is_chosen() {
+    let most: usize = fs::read_to_string("/proc/sys/net/core/somaxconn")
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
+    for (options, backlog) in [
+        (ListenOptions::new(), 511.min(most)),
+        (ListenOptions::new().backlog(3), 3),
+    ] {
+        let mut scene = Scene::new();
+        let (_, address) = serve(&mut scene, options, echoing());
+        let mut queued = Vec::new();
+        while queued.len() <= backlog {
+            assert!(
+                is_queued(address, &mut queued),
+                "only {} of {backlog}",
+                queued.len()
+            );
+        }
+        assert!(!is_queued(address, &mut queued), "more than {backlog}");
+        scene.drive("all that were queued", |world| {
+            world.count("server", is_connection) > backlog
+        });
+    }
+}
+
+/// The kind of timer that the kernel runs for our end of the connection of `peer` (proc(5), /proc/net/tcp): 2 is
+/// keep-alive.
+fn kernel_timer(peer: &Peer) -> String {
+    let (ours, theirs) = (peer.peer_address().port(), peer.address().port());
+    let (ours, theirs) = (format!(":{ours:04X}"), format!(":{theirs:04X}"));
+    let table = fs::read_to_string("/proc/net/tcp").unwrap();
+    let line = table.lines().map(|line| line.split_whitespace().collect());
+    let mut line =
+        line.filter(|line: &Vec<&str>| line[1].ends_with(&ours) && line[2].ends_with(&theirs));
+    let timer = line.next().unwrap()[5];
+    timer.split(':').next().unwrap().to_owned()
+}
+
+// D6, H10. Linux copies the option from the listener, unless that was made elsewhere.
+#[test]
+fn keep_alive_is_on_for_each_accepted_socket_however_its_listener_came_about() {
+    let mut scene = Scene::new();
+    let options = || SocketOptions::new().keep_alive(KeepAlive::after(Duration::from_secs(60)));
+    let (_, own) = serve(&mut scene, options(), echoing());
+    let (_, plain) = serve(&mut scene, ListenOptions::new(), echoing());
+    let adopted = TcpListener::bind("127.0.0.1:0").unwrap();
+    let adopted_address = adopted.local_addr().unwrap();
+    scene
+        .event_loop
+        .serve_listener(adopted, options(), echoing())
+        .unwrap();
+    for (address, timer) in [(own, "02"), (plain, "00"), (adopted_address, "02")] {
+        let mut peer = Peer::connect(address);
+        assert_echoes(&mut scene, &mut peer);
+        // Our answer is acknowledged a moment later, and until then the timer is that of sending it again.
+        scene.drive_with("the timer", |_| kernel_timer(&peer) == timer);
+    }
+}
+
+// A5
+#[test]
+fn peers_that_have_reset_before_they_are_accepted_hurt_nobody() {
+    const PEERS: usize = 200;
+    let mut scene = Scene::new();
+    let (server, address) = serve(&mut scene, ListenOptions::new(), echoing());
+    for _ in 0..PEERS {
+        Peer::connect(address).reset();
+    }
+    let mut well = Peer::connect(address);
+    assert_echoes(&mut scene, &mut well);
+    scene.drive_with("all closes", |scene| {
+        scene.event_loop.server(server).connections() == 1
+    });
+    for number in 0..PEERS {
+        assert_eq!(
+            scene.world.trace(&format!("socket {number}")),
+            "connect error:ECONNRESET close:Reset"
+        );
+    }
+    assert_eq!(
+        scene.world.trace("server").matches("error").count(),
+        0,
+        "it is no fault of the server"
+    );
+}

@@ -1,0 +1,138 @@
+//! Turns with a budget: bounded, always with progress, and nobody is forgotten (decision 12; B1; libuv's `budget_read`).
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use netloop::{Budget, EventLoop, ListenOptions, SocketOptions, Wait};
+
+use crate::fairness::{Served, Sink, bulk, bytes_of, chatty, turn, wide_pair};
+use crate::support::{PATIENCE, Peer, Recorder, Scene, Seen, spend};
+
+// Decision 12: a turn with a budget makes progress, says that there is more, and forgets nobody.
+#[test]
+fn a_turn_with_a_budget_of_events_goes_on_where_the_last_one_stopped() {
+    const SOCKETS: usize = 10;
+    let mut event_loop = EventLoop::new().unwrap();
+    let mut peers = Vec::new();
+    for number in 0..SOCKETS {
+        let (ours, mut peer) = wide_pair();
+        event_loop
+            .adopt(ours, SocketOptions::new(), Sink(number))
+            .unwrap();
+        peer.write(b"x");
+        peers.push(peer);
+    }
+    for budget in [1, 3, 4] {
+        let mut served = Served::new();
+        for peer in &mut peers {
+            peer.write(b"y");
+        }
+        let mut turns = 0;
+        loop {
+            let turn = turn(
+                &mut event_loop,
+                &mut served,
+                Wait::No,
+                Budget::events(budget),
+            );
+            turns += 1;
+            assert!(turn.events <= budget);
+            if !turn.more {
+                break;
+            }
+            assert!(turn.events > 0, "no progress");
+            assert_eq!(event_loop.poll_timeout(), Some(Duration::ZERO));
+        }
+        let mut who: Vec<usize> = served.iter().map(|&(who, _)| who).collect();
+        who.sort_unstable();
+        assert_eq!(who, (0..SOCKETS).collect::<Vec<_>>());
+        assert!(turns >= SOCKETS.div_ceil(budget as usize), "{turns} turns");
+    }
+}
+
+// Progress: even no time at all is enough for one.
+#[test]
+fn a_turn_with_no_time_at_all_serves_one_source() {
+    let (mut event_loop, _peers, filled) = bulk(3);
+    let mut served = Served::new();
+    let mut turns = 0;
+    let deadline = Instant::now() + PATIENCE;
+    while served.iter().map(|(_, length)| length).sum::<usize>() < filled.iter().sum() {
+        let budget = Budget::time(Duration::ZERO);
+        let turn = turn(&mut event_loop, &mut served, Wait::No, budget);
+        assert_eq!(turn.events, 1);
+        turns += 1;
+        assert!(Instant::now() < deadline);
+    }
+    assert_eq!(turns, served.len());
+    for (number, &filled) in filled.iter().enumerate() {
+        assert_eq!(bytes_of(&served, number), filled);
+    }
+}
+
+#[test]
+fn a_turn_with_a_budget_of_time_begins_nothing_after_it_is_spent() {
+    let mut scene = Scene::new();
+    let (server, address) = scene.listen(ListenOptions::new(), |number| {
+        Recorder::new(format!("slow {number}")).reacting(|_, seen| {
+            if matches!(seen, Seen::Data(_)) {
+                spend(Duration::from_millis(5));
+            }
+        })
+    });
+    let mut peers: Vec<Peer> = (0..20).map(|_| Peer::connect(address)).collect();
+    scene.drive_with("all connections", |scene| {
+        scene.event_loop.server(server).connections() == 20
+    });
+    for peer in &mut peers {
+        peer.write(b"x");
+    }
+    let budget = Budget::time(Duration::from_millis(12));
+    let turn = turn(&mut scene.event_loop, &mut scene.world, Wait::No, budget);
+    // On a busy machine a sleep may take longer than 5 ms, never less: three of them are too many.
+    assert!((1..=3).contains(&turn.events), "{turn:?}");
+    assert!(turn.more);
+}
+
+// eof_after_budget.
+#[test]
+fn an_end_behind_the_last_byte_that_a_budget_let_through_is_not_lost() {
+    let mut scene = Scene::new();
+    let (ours, mut peer) = wide_pair();
+    scene
+        .event_loop
+        .adopt(ours, SocketOptions::new(), Recorder::new("socket"))
+        .unwrap();
+    peer.write(b"the end");
+    peer.half_close();
+    scene.drive_with("the close", |scene| {
+        let budget = Budget::events(1);
+        turn(&mut scene.event_loop, &mut scene.world, Wait::No, budget);
+        scene.world.close_reason("socket").is_some()
+    });
+    assert_eq!(
+        scene.world.trace("socket"),
+        "data:the end end close:Graceful"
+    );
+}
+
+// idle_not_while_ready: the same for what a budget has left over.
+#[test]
+fn a_socket_whose_bytes_a_budget_left_unread_does_not_time_out() {
+    let mut scene = Scene::new();
+    let timeout = Duration::from_millis(100);
+    let options = SocketOptions::new().idle_timeout(timeout);
+    let mut peers = chatty(&mut scene, options, 5);
+    for peer in &mut peers {
+        peer.write(b"x");
+    }
+    spend(timeout + Duration::from_millis(10));
+    for _ in 0..5 {
+        let budget = Budget::events(1);
+        turn(&mut scene.event_loop, &mut scene.world, Wait::No, budget);
+    }
+    for number in 0..5 {
+        let name = format!("socket {number}");
+        assert_eq!(scene.world.trace(&name), "connect data:x");
+    }
+}

@@ -1,0 +1,430 @@
+//! Nobody keeps anybody else from being served: bulk senders, floods, crowds at the door, budgets, timers that come all
+//! at once (I9; A7, B1, B13, E4, F1, F5 of the reliability table; `budget_read` and `budget_accept` of libuv's).
+
+use std::cell::{Cell, RefCell};
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use netloop::{
+    Budget, CloseReason, Context, EventLoop, Flow, ListenOptions, LoopContext, SocketHandler,
+    SocketOptions, Turn, Wait,
+};
+
+use crate::support::{PATIENCE, Peer, Recorder, Scene, Seen, World, spend};
+
+/// Who was served in the order of serving, with how many bytes.
+pub(crate) type Served = Vec<(usize, usize)>;
+
+/// Takes everything that it is sent, and notes how much that was at a time.
+pub(crate) struct Sink(pub(crate) usize);
+
+impl SocketHandler<Served> for Sink {
+    fn on_data(&mut self, cx: &mut Context<'_, Served>, data: &[u8]) {
+        cx.shared.push((self.0, data.len()));
+    }
+}
+
+pub(crate) fn turn<S>(
+    event_loop: &mut EventLoop<S>,
+    shared: &mut S,
+    wait: Wait,
+    budget: Budget,
+) -> Turn {
+    event_loop.turn(shared, wait, budget).unwrap()
+}
+
+/// A pair of connected sockets whose kernel buffers megabytes.
+pub(crate) fn wide_pair() -> (std::net::TcpStream, Peer) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let peer = Peer::connect(listener.local_addr().unwrap());
+    (listener.accept().unwrap().0, peer)
+}
+
+/// Fills what the kernel buffers between the two ends, and says how much that is.
+fn fill(peer: &mut Peer) -> usize {
+    let chunk = vec![b'x'; 256 << 10];
+    let mut filled = 0;
+    loop {
+        match peer.write_some(&chunk) {
+            0 => return filled,
+            length => filled += length,
+        }
+    }
+}
+
+/// A loop with `count` sinks, each with as much unread as the kernel holds, the peers, and how much that is for each.
+pub(crate) fn bulk(count: usize) -> (EventLoop<Served>, Vec<Peer>, Vec<usize>) {
+    let mut event_loop = EventLoop::new().unwrap();
+    let mut peers = Vec::new();
+    let mut filled = Vec::new();
+    for number in 0..count {
+        let (ours, mut peer) = wide_pair();
+        event_loop
+            .adopt(ours, SocketOptions::new(), Sink(number))
+            .unwrap();
+        filled.push(fill(&mut peer));
+        peers.push(peer);
+    }
+    (event_loop, peers, filled)
+}
+
+pub(crate) fn bytes_of(served: &Served, number: usize) -> usize {
+    let own = served.iter().filter(|(who, _)| *who == number);
+    own.map(|(_, length)| length).sum()
+}
+
+// I9, F1
+#[test]
+fn bulk_sender_does_not_starve_a_ping() {
+    const BULK: usize = 20;
+    let (mut event_loop, _peers, filled) = bulk(BULK);
+    assert!(
+        filled.iter().all(|&filled| filled > 512 << 10),
+        "{filled:?}"
+    );
+    let (ours, mut pinger) = wide_pair();
+    event_loop
+        .adopt(ours, SocketOptions::new(), Sink(BULK))
+        .unwrap();
+    pinger.write(b"ping");
+
+    let mut served = Served::new();
+    turn(&mut event_loop, &mut served, Wait::No, Budget::UNLIMITED);
+    assert_eq!(bytes_of(&served, BULK), 4, "the ping waits: {served:?}");
+    for (number, &filled) in filled.iter().enumerate() {
+        let bytes = bytes_of(&served, number);
+        assert!(bytes > 0, "{number} was not served");
+        assert!(
+            bytes < filled && bytes <= 512 << 10,
+            "{number} got {bytes} of {filled} bytes in one turn"
+        );
+    }
+    let deadline = Instant::now() + PATIENCE;
+    while (0..BULK).any(|number| bytes_of(&served, number) < filled[number]) {
+        assert!(Instant::now() < deadline, "bytes were lost");
+        let wait = Wait::For(Duration::from_millis(1));
+        turn(&mut event_loop, &mut served, wait, Budget::UNLIMITED);
+    }
+}
+
+// loop.md 2c: a source that is still ready goes to the back of the queue.
+#[test]
+fn busy_sources_take_turns() {
+    const BULK: usize = 6;
+    let (mut event_loop, _peers, _) = bulk(BULK);
+    let mut served = Served::new();
+    turn(&mut event_loop, &mut served, Wait::No, Budget::UNLIMITED);
+    let mut order: Vec<usize> = served.iter().map(|&(who, _)| who).collect();
+    order.dedup();
+    let mut once = order.clone();
+    once.sort_unstable();
+    assert_eq!(once, [0, 1, 2, 3, 4, 5], "each has one turn, in one piece");
+
+    let mut again = Served::new();
+    turn(&mut event_loop, &mut again, Wait::No, Budget::UNLIMITED);
+    let mut order_again: Vec<usize> = again.iter().map(|&(who, _)| who).collect();
+    order_again.dedup();
+    assert_eq!(order_again, order, "and the next in the same order");
+}
+
+// I9, for a writer: the peer takes all that it is given, without end.
+#[test]
+fn a_socket_that_writes_for_ever_does_not_starve_a_ping() {
+    static FLOOD: [u8; 256 << 10] = [b'x'; 256 << 10];
+    let mut scene = Scene::new();
+    let flooding = Recorder::new("flood").reacting(|cx, seen| {
+        if matches!(seen, Seen::Drain | Seen::Data(_)) {
+            while cx.socket.write_static(&FLOOD) == Flow::Open {}
+        }
+    });
+    let (_, mut sink) = scene.accepted(SocketOptions::new(), flooding);
+    let echoing = Recorder::new("echo").reacting(|cx, seen| {
+        if let Seen::Data(bytes) = seen {
+            assert_eq!(cx.socket.write(bytes), Flow::Open);
+        }
+    });
+    let (_, mut pinger) = scene.accepted(SocketOptions::new(), echoing);
+    sink.write(b"go");
+    let mut sink = sink.into_stream();
+    let is_over = Arc::new(AtomicBool::new(false));
+    let stopping = Arc::clone(&is_over);
+    let reading = thread::spawn(move || {
+        let mut buffer = vec![0; 256 << 10];
+        while !stopping.load(Ordering::Relaxed) {
+            std::io::Read::read(&mut sink, &mut buffer).unwrap();
+        }
+    });
+    let drains = |world: &World| world.count("flood", |seen| *seen == Seen::Drain);
+    scene.drive("the flood", |world| drains(world) > 3);
+    for round in 1..=100 {
+        pinger.write(b"ping");
+        // Served in the very next turn, whatever the flood does.
+        scene.turn();
+        assert_eq!(scene.world.received_length("echo"), 4 * round);
+        assert_eq!(scene.peer_reads(&mut pinger, 4), b"ping");
+    }
+    let before = drains(&scene.world);
+    scene.drive("more of the flood", |world| drains(world) > before);
+    is_over.store(true, Ordering::Relaxed);
+    drop(scene);
+    reading.join().unwrap();
+}
+
+/// How many connections a listener takes in one turn at most.
+const BURST: usize = 64;
+
+// A7; budget_accept.
+#[test]
+fn a_crowd_at_the_door_does_not_starve_those_inside() {
+    let mut scene = Scene::new();
+    let pings = Recorder::new("inside");
+    let (_, mut inside) = scene.accepted(SocketOptions::new(), pings);
+    let (server, address) = scene.listen(ListenOptions::new(), |number| {
+        Recorder::new(format!("newcomer {number}"))
+    });
+    scene.settle();
+    let _crowd: Vec<Peer> = (0..300).map(|_| Peer::connect(address)).collect();
+
+    let mut turns = 0;
+    let mut accepted = 0;
+    while accepted < 300 {
+        inside.write(b"x");
+        turns += 1;
+        let turn = scene.turn();
+        assert_eq!(scene.world.received_length("inside"), turns);
+        let now = scene.event_loop.server(server).connections();
+        assert!(
+            now > accepted && now - accepted <= BURST,
+            "{accepted} {now}"
+        );
+        accepted = now;
+        assert_eq!(turn.more, accepted < 300, "no edge comes for the rest");
+    }
+    assert_eq!(turns, 300_usize.div_ceil(BURST));
+}
+
+// A7
+#[test]
+fn a_crowd_at_one_door_does_not_keep_another_door_shut() {
+    let mut scene = Scene::new();
+    let (crowded, address) =
+        scene.listen(ListenOptions::new(), |_| Recorder::new("newcomer of many"));
+    let (other, quiet_address) = scene.listen(ListenOptions::new(), |_| Recorder::new("lonely"));
+    scene.settle();
+    let _crowd: Vec<Peer> = (0..300).map(|_| Peer::connect(address)).collect();
+    let _lonely = Peer::connect(quiet_address);
+    scene.turn();
+    assert_eq!(scene.event_loop.server(crowded).connections(), BURST);
+    assert_eq!(scene.event_loop.server(other).connections(), 1);
+}
+
+// B13
+#[test]
+fn posts_without_end_do_not_starve_a_socket() {
+    let mut scene = Scene::new();
+    let (_, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("socket"));
+    let remote = scene.event_loop.remote();
+    let is_over = Arc::new(AtomicBool::new(false));
+    let stopping = Arc::clone(&is_over);
+    let flooding = thread::spawn(move || {
+        while !stopping.load(Ordering::Relaxed) {
+            // When the mailbox is full, the loop is behind: just what is wanted.
+            let _ = remote.post(|_| {});
+        }
+    });
+    let mut most = 0;
+    for round in 1..=200 {
+        peer.write(b"x");
+        let turn = scene.turn();
+        assert_eq!(scene.world.received_length("socket"), round);
+        most = most.max(turn.calls);
+    }
+    assert!(most <= 1024, "{most} posts in one turn");
+    is_over.store(true, Ordering::Relaxed);
+    flooding.join().unwrap();
+}
+
+// B13
+#[test]
+fn calls_and_timers_without_end_do_not_starve_a_socket() {
+    fn defer_again(cx: &mut LoopContext<'_, World>) {
+        cx.defer(defer_again);
+    }
+    fn arm_again(cx: &mut LoopContext<'_, World>) {
+        cx.after(Duration::ZERO, arm_again);
+    }
+    let mut scene = Scene::new();
+    let (_, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("socket"));
+    scene.event_loop.defer(defer_again);
+    scene.event_loop.after(Duration::ZERO, arm_again);
+    scene.event_loop.every(Duration::ZERO, |_| {});
+    for round in 1..=200 {
+        peer.write(b"x");
+        scene.turn();
+        assert_eq!(scene.world.received_length("socket"), round);
+    }
+}
+
+// E4
+#[test]
+fn a_hundred_thousand_timers_of_one_moment_all_come_and_a_socket_is_served_before_and_after() {
+    const TIMERS: u32 = 100_000;
+    let mut scene = Scene::new();
+    let (_, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("socket"));
+    let fired = Rc::new(Cell::new(0));
+    for _ in 0..TIMERS {
+        let fired = Rc::clone(&fired);
+        scene.event_loop.after(Duration::from_millis(1), move |_| {
+            fired.set(fired.get() + 1)
+        });
+    }
+    let mut received = 0;
+    let mut longest = Duration::ZERO;
+    scene.drive_with("all timers", |scene| {
+        peer.write(b"x");
+        received += 1;
+        let begun = Instant::now();
+        scene.turn();
+        longest = longest.max(begun.elapsed());
+        assert_eq!(scene.world.received_length("socket"), received);
+        fired.get() == TIMERS
+    });
+    println!("{TIMERS} timers at once: the longest turn took {longest:?}");
+    scene.settle();
+    assert_eq!(fired.get(), TIMERS);
+}
+
+// E4, for idle timeouts.
+#[test]
+fn sockets_that_all_time_out_at_once_are_all_told_and_the_busy_one_is_not() {
+    const SOCKETS: usize = 300;
+    let mut scene = Scene::new();
+    let options = SocketOptions::new().idle_timeout(Duration::from_millis(60));
+    let (server, address) =
+        scene.listen(options, |number| Recorder::new(format!("socket {number}")));
+    let mut busy = Peer::connect(address);
+    let _idle: Vec<Peer> = (1..SOCKETS).map(|_| Peer::connect(address)).collect();
+    scene.drive_with("all connections", |scene| {
+        scene.event_loop.server(server).connections() == SOCKETS
+    });
+    scene.drive_with("all timeouts", |scene| {
+        busy.write(b"x");
+        scene
+            .world
+            .log
+            .iter()
+            .filter(|(_, seen)| *seen == Seen::Timeout)
+            .count()
+            == SOCKETS - 1
+    });
+    assert!(!scene.world.has_seen("socket 0", &Seen::Timeout));
+}
+
+/// Connects `count` sockets to a server of `scene` on `127.0.0.1`, all of which have sent a byte that nobody has read.
+pub(crate) fn chatty(scene: &mut Scene, options: SocketOptions, count: usize) -> Vec<Peer> {
+    let (server, address): (_, SocketAddr) =
+        scene.listen(options, |number| Recorder::new(format!("socket {number}")));
+    let mut peers = Vec::new();
+    while peers.len() < count {
+        peers.push(Peer::connect(address));
+        if peers.len() % 50 == 0 {
+            scene.turn();
+        }
+    }
+    scene.drive_with("all connections", |scene| {
+        scene.event_loop.server(server).connections() == count
+    });
+    peers
+}
+
+// E2: more sockets than the kernel tells of at a time, whose bytes came while the thread was busy elsewhere.
+#[test]
+fn after_a_stall_no_socket_times_out_whose_peer_has_sent_in_time() {
+    const SOCKETS: usize = 1_500;
+    let mut scene = Scene::new();
+    let timeout = Duration::from_millis(300);
+    let mut peers = chatty(&mut scene, SocketOptions::new(), SOCKETS);
+    let ids: Vec<_> = scene.event_loop.sockets().ids().collect();
+    for id in ids {
+        scene.socket(id).set_timeout(timeout);
+    }
+    for peer in &mut peers {
+        peer.write(b"x");
+    }
+    spend(timeout * 2);
+    for _ in 0..5 {
+        scene.turn();
+    }
+    let late = scene
+        .world
+        .log
+        .iter()
+        .find(|(_, seen)| *seen == Seen::Timeout);
+    assert_eq!(late, None, "it had sent a byte in time");
+}
+
+// F5
+#[test]
+fn a_thousand_sockets_destroyed_at_once_are_all_told_in_the_same_turn() {
+    const SOCKETS: usize = 1_000;
+    let mut scene = Scene::new();
+    let _peers = chatty(&mut scene, SocketOptions::new(), SOCKETS);
+    scene.event_loop.defer(|cx| {
+        let ids: Vec<_> = cx.sockets.ids().collect();
+        for id in ids {
+            cx.sockets.socket(id).destroy();
+        }
+    });
+    let begun = Instant::now();
+    let turn = scene.turn();
+    println!("{SOCKETS} closes in one turn of {:?}", begun.elapsed());
+    assert_eq!(turn.closed as usize, SOCKETS);
+    for number in 0..SOCKETS {
+        let name = format!("socket {number}");
+        assert_eq!(scene.world.close_reason(&name), Some(CloseReason::Local));
+    }
+}
+
+// F1 and A7 together, from real threads: the longest that anybody waits among nine firehoses.
+#[test]
+fn pings_among_firehoses_are_answered_in_a_bounded_number_of_events() {
+    const PINGS: usize = 50;
+    let (mut event_loop, peers, _) = bulk(9);
+    let is_over = Arc::new(AtomicBool::new(false));
+    let hoses: Vec<_> = peers
+        .into_iter()
+        .map(|peer| {
+            let is_over = Arc::clone(&is_over);
+            let mut stream = peer.into_stream();
+            thread::spawn(move || {
+                let chunk = vec![b'x'; 256 << 10];
+                while !is_over.load(Ordering::Relaxed)
+                    && std::io::Write::write(&mut stream, &chunk).is_ok()
+                {}
+            })
+        })
+        .collect();
+    let (ours, mut pinger) = wide_pair();
+    event_loop
+        .adopt(ours, SocketOptions::new(), Sink(9))
+        .unwrap();
+    let between = RefCell::new(Vec::new());
+    for _ in 0..PINGS {
+        pinger.write(b"ping");
+        let mut served = Served::new();
+        turn(&mut event_loop, &mut served, Wait::No, Budget::UNLIMITED);
+        let position = served.iter().position(|(who, _)| *who == 9);
+        between.borrow_mut().push(position.unwrap());
+    }
+    // Nine bursts of four reads at most come before it.
+    assert!(between.borrow().iter().all(|&before| before <= 36));
+    is_over.store(true, Ordering::Relaxed);
+    drop(event_loop);
+    for hose in hoses {
+        hose.join().unwrap();
+    }
+}

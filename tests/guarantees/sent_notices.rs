@@ -1,0 +1,130 @@
+//! Notices of what the kernel has taken, which are Node's write callbacks (rules C3 and C9).
+
+use netloop::{Flow, SocketOptions};
+
+use crate::support::{DeadPort, Peer, Recorder, Scene, Seen};
+
+// C3: Node's write callback.
+#[test]
+fn each_notice_of_what_was_sent_comes_once_in_order_and_not_inside_the_call() {
+    let mut scene = Scene::new();
+    let writing = Recorder::new("us").reacting(|cx, seen| {
+        if let Seen::Data(_) = seen {
+            for token in 1..=3 {
+                let _ = cx.socket.write(b"a few bytes");
+                cx.socket.notify_when_sent(token);
+            }
+            let _ = cx.socket.write(b"");
+            cx.socket.notify_when_sent(4);
+            let _ = cx.socket.write(&[0; 100_000]);
+            cx.socket.notify_when_sent(5);
+            assert_eq!(cx.shared.trace("us"), "connect data:go");
+        }
+    });
+    let (_, mut peer) = scene.accepted(SocketOptions::new(), writing);
+    peer.write(b"go");
+    scene.peer_reads(&mut peer, 100_033);
+    scene.settle();
+    assert_eq!(
+        scene.world.trace("us"),
+        "connect data:go sent:1 sent:2 sent:3 sent:4 sent:5"
+    );
+}
+
+// C3: success means that the kernel has it, and C2: the drain comes first.
+#[test]
+fn a_notice_of_what_was_sent_waits_for_the_kernel_to_take_it() {
+    let mut scene = Scene::new();
+    let (id, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("us"));
+    assert_eq!(scene.socket(id).write(b"at once"), Flow::Open);
+    scene.socket(id).notify_when_sent(1);
+    assert_eq!(scene.socket(id).write(&[0; 8 << 20]), Flow::Full);
+    scene.socket(id).notify_when_sent(2);
+    scene.settle();
+    assert_eq!(scene.world.trace("us"), "connect sent:1");
+    scene.peer_reads(&mut peer, 7 + (8 << 20));
+    scene.settle();
+    assert_eq!(scene.world.trace("us"), "connect sent:1 drain sent:2");
+}
+
+// C9, A1 DEVIATE: what cannot be sent any more is told before on_close, each once and in order.
+#[test]
+fn what_was_never_sent_is_told_before_on_close() {
+    type Ending = fn(&mut Scene, netloop::SocketId, Peer);
+    let endings: [(&str, Ending, &str); 3] = [
+        (
+            "destroyed",
+            |scene, id, peer| {
+                scene.socket(id).destroy();
+                scene.settle();
+                drop(peer);
+            },
+            "connect unsent:1:ERR_SOCKET_CLOSED unsent:2:ERR_SOCKET_CLOSED close:Local",
+        ),
+        (
+            "failed",
+            |scene, id, peer| {
+                let error = netloop::Error::other("mine");
+                scene.socket(id).destroy_with(error);
+                scene.settle();
+                drop(peer);
+            },
+            "connect error:ERR_OTHER unsent:1:ERR_OTHER unsent:2:ERR_OTHER close:Error",
+        ),
+        (
+            "reset",
+            |_, _, peer| peer.reset(),
+            "connect error:ECONNRESET unsent:1:ECONNRESET unsent:2:ECONNRESET close:Reset",
+        ),
+    ];
+    for (name, ending, trace) in endings {
+        let mut scene = Scene::new();
+        let (id, peer) = scene.accepted(SocketOptions::new(), Recorder::new(name));
+        for token in 1..=2 {
+            assert_eq!(scene.socket(id).write(&[0; 8_000_000]), Flow::Full);
+            scene.socket(id).notify_when_sent(token);
+        }
+        ending(&mut scene, id, peer);
+        scene.drive_to_close(name);
+        assert_eq!(scene.world.trace(name), trace);
+    }
+}
+
+// C9: before the connection is there.
+#[test]
+fn what_was_written_to_a_connection_that_fails_is_told_as_unsent() {
+    let mut scene = Scene::new();
+    let dead = DeadPort::new();
+    let id = scene
+        .event_loop
+        .connect(dead.address(), Recorder::new("us"))
+        .unwrap();
+    let _ = scene.socket(id).write(b"in vain");
+    scene.socket(id).notify_when_sent(1);
+    scene.drive_to_close("us");
+    assert_eq!(
+        scene.world.trace("us"),
+        "error:ECONNREFUSED unsent:1:ECONNREFUSED close:Error"
+    );
+}
+
+// I1; reliability C11
+#[test]
+fn writing_again_and_again_from_on_sent_does_not_nest() {
+    let mut scene = Scene::new();
+    let rounds = 20_000;
+    let writing = Recorder::new("us").reacting(move |cx, seen| match seen {
+        Seen::Connect => cx.socket.notify_when_sent(0),
+        Seen::Sent(token, None) if *token < rounds => {
+            let _ = cx.socket.write(b".");
+            cx.socket.notify_when_sent(token + 1);
+            cx.shared.log.clear();
+        }
+        _ => {}
+    });
+    let (_, mut peer) = scene.accepted(SocketOptions::new(), writing);
+    scene.drive_with("20,000 rounds", |scene| {
+        let _ = peer.read_some(1 << 20);
+        scene.world.has_seen("us", &Seen::Sent(rounds, None))
+    });
+}

@@ -1,0 +1,114 @@
+//! A process of its own for a test that counts descriptors, runs out of them, or is hit by signals: the other tests of
+//! this binary would disturb it, or it them.
+
+use std::any::type_name_of_val;
+use std::env;
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+/// Names, in the environment of the child, the test that is run there.
+const CHILD: &str = "NETLOOP_TEST_IN_OWN_PROCESS";
+
+/// How long a child may take. Each wait inside has a deadline of its own.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Runs `body`, and nothing else, in this test binary once more. `launch` is how a shell starts it, with `"$@"` for the
+/// command itself: `ulimit -n 64; exec "$@"`. To be the only call of a test function.
+pub(crate) fn in_own_process(launch: &str, body: impl FnOnce()) {
+    let test = name_of(&body);
+    if env::var_os(CHILD).is_some_and(|name| name == test) {
+        return body();
+    }
+    let mut child = Command::new("sh")
+        .args(["-c", launch, "sh"])
+        .arg(env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env(CHILD, test)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (sender, receiver) = mpsc::channel();
+    for mut output in [
+        Box::new(child.stdout.take().unwrap()) as Box<dyn Read + Send>,
+        Box::new(child.stderr.take().unwrap()),
+    ] {
+        let sender = sender.clone();
+        thread::spawn(move || {
+            let mut bytes = Vec::new();
+            let _ = output.read_to_end(&mut bytes);
+            let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
+        });
+    }
+    let mut text = String::new();
+    for _ in 0..2 {
+        let Ok(more) = receiver.recv_timeout(PATIENCE) else {
+            let _ = child.kill();
+            panic!("{test} in its own process took longer than {PATIENCE:?}");
+        };
+        text.push_str(&more);
+    }
+    let status = child.wait().unwrap();
+    assert!(
+        status.success() && text.contains("1 passed"),
+        "{test} in its own process: {status}\n{text}"
+    );
+    // What the child has measured or skipped is worth seeing, with `--nocapture`.
+    print!("{text}");
+}
+
+/// The test that `body` is written in. The closure is called `guarantees::faults::some_test::{{closure}}`, so the name
+/// cannot be misspelt.
+fn name_of<F: FnOnce()>(body: &F) -> &'static str {
+    type_name_of_val(body)
+        .split_once("::")
+        .and_then(|(_, path)| path.strip_suffix("::{{closure}}"))
+        .unwrap()
+}
+
+/// How many descriptors this process has open; of use only in a process of its own.
+pub(crate) fn descriptors() -> usize {
+    // The listing has one itself.
+    std::fs::read_dir("/proc/self/fd").unwrap().count() - 1
+}
+
+/// Runs `body` as [`in_own_process`] does, while strace fails calls of it as `injections` say (`-e inject=` of
+/// strace(1)). Where strace cannot be had it skips, saying so.
+pub(crate) fn with_failing_calls(injections: &[&str], body: impl FnOnce()) {
+    // Not asked within the child, which has a tracer already.
+    if env::var_os(CHILD).is_none() && !strace_works() {
+        // Past the capture of the harness, which hides what a test prints that passes.
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED {}: strace is missing or may not trace",
+            name_of(&body)
+        );
+        return;
+    }
+    let injections: Vec<String> = injections
+        .iter()
+        .map(|injection| format!("-e inject={injection}"))
+        .collect();
+    let launch = format!(
+        r#"exec strace -f -qq -o /dev/null --seccomp-bpf -e trace={TRACED} {} "$@""#,
+        injections.join(" ")
+    );
+    in_own_process(&launch, body);
+}
+
+/// What may be made to fail. Everything else runs at full speed.
+const TRACED: &str = "accept4,epoll_wait,recvfrom,sendto,sendmsg";
+
+/// Whether strace is there and may trace.
+fn strace_works() -> bool {
+    Command::new("strace")
+        .args(["-o", "/dev/null", "true"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}

@@ -1,0 +1,27 @@
+//! Letting `run` come to its end, with somebody who says so if it does not; and letting time pass.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{PATIENCE, Scene};
+
+impl Scene {
+    /// Runs the loop until nothing is left that keeps it going, or it is stopped.
+    pub(crate) fn run_to_its_end(&mut self) {
+        // It does not keep the loop going itself, and is called as soon as that has gone on for too long.
+        let guard = self
+            .event_loop
+            .after(PATIENCE, |cx| panic!("run does not end: {:?}", cx.shared));
+        self.event_loop.hold_timer(guard, false);
+        self.event_loop.run(&mut self.world).unwrap();
+        self.event_loop.cancel(guard);
+    }
+}
+
+/// Lets `time` pass as a handler does that is busy with something else.
+pub(crate) fn spend(time: Duration) {
+    let end = Instant::now() + time;
+    while Instant::now() < end {
+        thread::yield_now();
+    }
+}

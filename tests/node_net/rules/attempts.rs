@@ -1,0 +1,303 @@
+//! I: a name with several addresses. The numbers are those of the rule.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use netloop::{ConnectOptions, Family, ListenOptions, SocketOptions, State};
+use socket2::{Domain, Socket, Type};
+
+use crate::support::{BlackHole, DeadPort, Peer, Recorder, Scene, answering, has_ipv6};
+
+const NAME: &str = "example.invalid";
+
+fn fast() -> ConnectOptions {
+    ConnectOptions::new().attempt_delay(Duration::from_millis(10))
+}
+
+/// The address begins to answer now. Whoever asks it still, which the system does again after a second, is answered in
+/// the order of asking: the first must be one who asks only now. The attempts must be older than the system's timers
+/// are exact, which is less than a tenth of a second.
+#[cfg(target_os = "linux")]
+fn assert_nobody_asks(scene: &mut Scene, hole: BlackHole) {
+    let asking = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    asking.set_nonblocking(true).unwrap();
+    let _ = asking.connect(&hole.address().into());
+    let listener = hole.open();
+    let mut first = None;
+    scene.drive_with("an answer", |_| {
+        first = listener.accept().ok().map(|(_, from)| from);
+        first.is_some()
+    });
+    assert_eq!(first, asking.local_addr().unwrap().as_socket());
+}
+
+/// I1. DEVIATE: a local address and a family do not switch the other addresses off; those that cannot be come from are
+/// attempts that fail.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_local_address_makes_attempts_of_the_other_family_fail_and_the_rest_go_on() {
+    if !has_ipv6() {
+        return;
+    }
+    let mut scene = Scene::new();
+    let (_, address) = scene.listen(ListenOptions::new(), |_| {
+        Recorder::new("accepted").on("connect", |cx, _| {
+            let peer = cx.socket.peer_address().unwrap().ip();
+            cx.shared.note(peer.to_string());
+        })
+    });
+    let options = fast()
+        .resolver(answering(&["::1", "127.0.0.1"]))
+        .local_address(std::net::IpAddr::from([127, 0, 0, 3]));
+    scene.connect((NAME, address.port()), options, Recorder::new("client"));
+    scene.drive("the connection", |world| !world.notes.is_empty());
+    scene.drive_until("client", "connect");
+    assert_eq!(scene.world.notes, ["127.0.0.3"]);
+    assert_eq!(scene.world.count("client", "attempt"), 1);
+    assert_eq!(scene.world.count("client", "attempt-failed"), 1);
+}
+
+/// I1.
+#[test]
+fn a_family_that_was_asked_for_is_the_only_one_that_is_tried() {
+    let mut scene = Scene::new();
+    let (_, address) = scene.listen(ListenOptions::new(), |_| Recorder::new("accepted"));
+    let options = fast()
+        .resolver(answering(&["::1", "127.0.0.1"]))
+        .family(Family::IPv4);
+    scene.connect((NAME, address.port()), options, Recorder::new("client"));
+    scene.drive_until("client", "connect");
+    assert_eq!(
+        scene.world.dialing("client"),
+        "lookup:::1 lookup:127.0.0.1 attempt:127.0.0.1 connect"
+    );
+}
+
+/// I3: what comes after `destroy` is silence, also behind the address that was just told.
+#[test]
+fn destroying_in_on_lookup_stops_everything() {
+    let mut scene = Scene::new();
+    let (server, address) = scene.listen(ListenOptions::new(), |_| Recorder::new("wrong"));
+    let options = fast().resolver(answering(&["127.0.0.1", "127.0.0.2"]));
+    let client = Recorder::new("client").on("lookup", |cx, _| cx.socket.destroy());
+    scene.connect((NAME, address.port()), options, client);
+    scene.drive_to_close("client");
+    scene.settle();
+    assert_eq!(
+        scene.world.dialing("client"),
+        "lookup:127.0.0.1 close:Local"
+    );
+    scene.close(server);
+    scene.drive_to_exit();
+}
+
+/// I4: families take turns, beginning with that of the first; duplicates are left out.
+#[test]
+fn addresses_are_tried_in_turn_by_family_and_each_once() {
+    if !has_ipv6() {
+        return;
+    }
+    let mut scene = Scene::new();
+    let dead = DeadPort::of(&["127.0.0.1", "127.0.0.2", "127.0.0.3", "::1"]);
+    let found = ["127.0.0.1", "127.0.0.2", "127.0.0.1", "127.0.0.3", "::1"];
+    let options = fast().resolver(answering(&found));
+    scene.connect((NAME, dead.port()), options, Recorder::new("client"));
+    scene.drive_to_close("client");
+    let dialing = scene.world.dialing("client");
+    let attempts: Vec<&str> = dialing
+        .split(' ')
+        .filter_map(|word| word.strip_prefix("attempt:"))
+        .collect();
+    assert_eq!(attempts, ["127.0.0.1", "::1", "127.0.0.2", "127.0.0.3"]);
+}
+
+/// I4: an only address makes an ordinary connect of it.
+#[test]
+fn one_address_leaves_no_list_of_attempts() {
+    let mut scene = Scene::new();
+    let (_, address) = scene.listen(ListenOptions::new(), |_| Recorder::new("accepted"));
+    let options = fast().resolver(answering(&["127.0.0.1", "127.0.0.1"]));
+    let client = scene.connect((NAME, address.port()), options, Recorder::new("client"));
+    scene.drive_until("client", "connect");
+    assert!(scene.socket(client).attempted_addresses().is_empty());
+}
+
+/// I5 and I6: the next begins at once, long before the attempt delay.
+#[test]
+fn a_refusal_lets_the_next_address_be_tried_at_once() {
+    let delay = Duration::from_secs(60);
+    let mut scene = Scene::new();
+    let (port, _dead) = scene.listen_beside(
+        |port| DeadPort::at(([127, 0, 0, 2], port).into()),
+        |_| Recorder::new("accepted"),
+    );
+    let options = ConnectOptions::new()
+        .attempt_delay(delay)
+        .resolver(answering(&["127.0.0.2", "127.0.0.1"]));
+    let client = scene.connect((NAME, port), options, Recorder::new("client"));
+    scene.drive_until("client", "connect");
+    assert_eq!(
+        scene.world.dialing("client"),
+        "lookup:127.0.0.2 lookup:127.0.0.1 attempt:127.0.0.2 \
+         attempt-failed:127.0.0.2:ECONNREFUSED attempt:127.0.0.1 connect"
+    );
+    let attempted = scene.socket(client).attempted_addresses().to_vec();
+    assert_eq!(
+        attempted.last().unwrap().to_string(),
+        format!("127.0.0.1:{port}")
+    );
+    assert_eq!(attempted.len(), 2);
+}
+
+/// I7 and I8, T27: what was written goes to the winner alone.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_address_that_does_not_answer_is_passed_by_after_the_delay() {
+    let mut scene = Scene::new();
+    let (port, hole) = scene.listen_beside(
+        |port| BlackHole::at(([127, 0, 0, 2], port).into()),
+        |_| Recorder::new("accepted"),
+    );
+    let options = fast().resolver(answering(&["127.0.0.2", "127.0.0.1"]));
+    let client = scene.connect((NAME, port), options, Recorder::new("client"));
+    let _ = scene.socket(client).write(b"to whom it may concern");
+    scene.drive("the bytes", |world| world.received_length("accepted") == 22);
+    assert_eq!(
+        scene.world.dialing("client"),
+        "lookup:127.0.0.2 lookup:127.0.0.1 attempt:127.0.0.2 attempt-timeout:127.0.0.2 \
+         attempt:127.0.0.1 connect"
+    );
+    assert_eq!(
+        scene.socket(client).peer_address().unwrap().to_string(),
+        format!("127.0.0.1:{port}")
+    );
+    drop(hole);
+}
+
+/// I7, T27.
+#[cfg(target_os = "linux")]
+#[test]
+fn destroying_when_an_attempt_is_slow_leaves_only_the_close() {
+    let mut scene = Scene::new();
+    let (port, hole) = scene.listen_beside(
+        |port| BlackHole::at(([127, 0, 0, 2], port).into()),
+        |_| Recorder::new("wrong"),
+    );
+    let options = fast()
+        .attempt_delay(Duration::from_millis(200))
+        .resolver(answering(&["127.0.0.2", "127.0.0.1"]));
+    let client = Recorder::new("client").on("attempt-timeout", |cx, _| cx.socket.destroy());
+    scene.connect((NAME, port), options, client);
+    scene.drive_to_close("client");
+    scene.settle();
+    assert_eq!(scene.world.trace("client"), "close:Local");
+    assert_eq!(scene.world.count("client", "attempt-timeout"), 1);
+    assert_nobody_asks(&mut scene, hole);
+}
+
+/// I9: one error, with all of them.
+#[test]
+fn when_all_have_failed_one_error_lists_each_in_the_order_of_the_attempts() {
+    let mut scene = Scene::new();
+    let hosts = ["127.0.0.3", "127.0.0.1", "127.0.0.2"];
+    let dead = DeadPort::of(&hosts);
+    let options = fast().resolver(answering(&hosts));
+    scene.connect((NAME, dead.port()), options, Recorder::new("client"));
+    scene.drive_to_close("client");
+    assert_eq!(
+        scene.world.trace("client"),
+        "error:ECONNREFUSED close:Error"
+    );
+    let error = scene.world.error("client");
+    let each: Vec<String> = error.attempts().iter().map(ToString::to_string).collect();
+    let expected = hosts.map(|host| format!("connect ECONNREFUSED {host}:{}", dead.port()));
+    assert_eq!(each, expected);
+}
+
+/// I10: the idle timeout goes on through lookup and attempts, and ends nothing by itself.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_idle_timeout_goes_on_through_all_attempts() {
+    let hole = BlackHole::new();
+    let mut scene = Scene::new();
+    let options = fast()
+        .resolver(answering(&["127.0.0.2", "127.0.0.2"]))
+        .socket(SocketOptions::new().idle_timeout(Duration::from_millis(50)));
+    let client = Recorder::new("client").on("timeout", |cx, _| {
+        assert_eq!(cx.socket.state(), State::Opening);
+        cx.socket.destroy();
+    });
+    scene.connect((NAME, hole.address().port()), options, client);
+    scene.drive_to_close("client");
+    assert_eq!(scene.world.trace("client"), "timeout close:TimedOut");
+}
+
+/// I11. DEVIATE: an attempt that is slow goes on beside the next, and is taken if it answers first. The addresses here
+/// do not answer until the system asks the first of them again, a second later.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_earlier_attempt_goes_on_and_may_still_be_the_one() {
+    let first = BlackHole::new();
+    let second = BlackHole::at(([127, 0, 0, 3], first.address().port()).into()).unwrap();
+    let mut scene = Scene::new();
+    let to = (NAME, first.address().port());
+    let options = fast().resolver(answering(&["127.0.0.2", "127.0.0.3"]));
+    let client = scene.connect(to, options, Recorder::new("client"));
+    scene.drive("both attempts", |world| {
+        world.count("client", "attempt") == 2
+    });
+    let address = first.address();
+    let listener: TcpListener = first.open();
+    scene.drive_until("client", "connect");
+    assert_eq!(scene.socket(client).peer_address(), Some(address));
+    let mut peer = Peer::accept(&listener);
+    let _ = scene.socket(client).end_with(b"late, but here");
+    assert_eq!(scene.peer_reads_to_end(&mut peer).0, b"late, but here");
+    drop(second);
+}
+
+/// I8: the others are closed.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_attempts_that_lose_are_given_up() {
+    let mut scene = Scene::new();
+    let (port, hole) = scene.listen_beside(
+        |port| BlackHole::at(([127, 0, 0, 2], port).into()),
+        |_| Recorder::new("accepted"),
+    );
+    let options = fast()
+        .attempt_delay(Duration::from_millis(200))
+        .resolver(answering(&["127.0.0.2", "127.0.0.1"]));
+    scene.connect((NAME, port), options, Recorder::new("client"));
+    scene.drive_until("client", "connect");
+    assert_nobody_asks(&mut scene, hole);
+}
+
+/// B4: what the system refuses only later carries as much as what it refuses at once. The address refuses when the
+/// system asks it again, a second later.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_late_refusal_names_the_local_address_that_was_asked_for() {
+    let first = BlackHole::new();
+    let address = first.address();
+    let second = BlackHole::at(([127, 0, 0, 3], address.port()).into()).unwrap();
+    let mut scene = Scene::new();
+    let local = std::net::IpAddr::from([127, 0, 0, 1]);
+    let options = fast().local_address(local);
+    scene.connect(address, options.clone(), Recorder::new("address"));
+    let options = options.resolver(answering(&["127.0.0.2", "127.0.0.3"]));
+    scene.connect((NAME, address.port()), options, Recorder::new("name"));
+    scene.drive("both attempts", |world| world.count("name", "attempt") == 2);
+    drop((first, second));
+    scene.drive_to_exit();
+    let by_name = scene.world.error("name").attempts();
+    assert_eq!(by_name.len(), 2);
+    for error in by_name.iter().chain([scene.world.error("address")]) {
+        assert_eq!(error.code(), "ECONNREFUSED");
+        assert_eq!(
+            error.local().map(|local| local.ip()),
+            Some(local),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,192 @@
+//! A loop with its shared state, and the ways to let it run until something is the case.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use netloop::{
+    Budget, ConnectOptions, EventLoop, IntoEndpoint, ListenOptions, ServerId, Socket, SocketId,
+    Turn, Wait,
+};
+
+use super::{Peer, PeerEnd, Reception, Recorder, World};
+
+/// How long anything may take before a test says that it does not come.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One wait of the loop while a test looks at the other end between turns.
+const STEP: Duration = Duration::from_millis(1);
+
+/// A loop and the state that it lends to its handlers.
+pub(crate) struct Scene {
+    pub(crate) event_loop: EventLoop<World>,
+    pub(crate) world: World,
+}
+
+impl Scene {
+    pub(crate) fn new() -> Self {
+        Self {
+            event_loop: EventLoop::new().unwrap(),
+            world: World::default(),
+        }
+    }
+
+    /// Listens on `to` with `reception`, and says where, if that is an IP address.
+    #[track_caller]
+    pub(crate) fn serve(
+        &mut self,
+        to: impl IntoEndpoint,
+        options: impl Into<ListenOptions>,
+        reception: Reception,
+    ) -> ServerId {
+        self.event_loop.serve(to, options, reception).unwrap()
+    }
+
+    /// Listens on a port of 127.0.0.1 with `make` for each connection, as the server called `server`.
+    #[track_caller]
+    pub(crate) fn listen(
+        &mut self,
+        options: impl Into<ListenOptions>,
+        make: impl FnMut(usize) -> Recorder + 'static,
+    ) -> (ServerId, SocketAddr) {
+        let server = self.serve("127.0.0.1:0", options, Reception::new("server", make));
+        let address = self.address_of(server);
+        (server, address)
+    }
+
+    /// [`listen`](Self::listen) on a port at which `neighbour` can be made elsewhere: a dead port, or a black hole.
+    #[track_caller]
+    pub(crate) fn listen_beside<T>(
+        &mut self,
+        neighbour: impl Fn(u16) -> std::io::Result<T>,
+        make: impl Fn(usize) -> Recorder + Clone + 'static,
+    ) -> (u16, T) {
+        for _ in 0..64 {
+            let (server, address) = self.listen(ListenOptions::new(), make.clone());
+            match neighbour(address.port()) {
+                Ok(neighbour) => return (address.port(), neighbour),
+                Err(_) => self.close(server),
+            }
+        }
+        panic!("no port is free at both");
+    }
+
+    #[track_caller]
+    pub(crate) fn address_of(&mut self, server: ServerId) -> SocketAddr {
+        self.event_loop.server(server).address().unwrap()
+    }
+
+    #[track_caller]
+    pub(crate) fn connect(
+        &mut self,
+        to: impl IntoEndpoint,
+        options: impl Into<ConnectOptions>,
+        recorder: Recorder,
+    ) -> SocketId {
+        self.event_loop.connect_with(to, options, recorder).unwrap()
+    }
+
+    pub(crate) fn socket(&mut self, id: SocketId) -> Socket<'_> {
+        self.event_loop.socket(id)
+    }
+
+    pub(crate) fn close(&mut self, server: ServerId) {
+        self.event_loop.server(server).close();
+    }
+
+    /// One turn that does not wait.
+    pub(crate) fn turn(&mut self) -> Turn {
+        self.turn_within(Wait::No)
+    }
+
+    pub(crate) fn turn_within(&mut self, wait: Wait) -> Turn {
+        self.event_loop
+            .turn(&mut self.world, wait, Budget::UNLIMITED)
+            .unwrap()
+    }
+
+    /// Turns until `done`; `what` says in a panic what did not come.
+    #[track_caller]
+    pub(crate) fn drive(&mut self, what: &str, mut done: impl FnMut(&World) -> bool) {
+        self.drive_with(what, |scene| done(&scene.world));
+    }
+
+    /// Turns until `done`, which may use the loop, or play the peer.
+    #[track_caller]
+    pub(crate) fn drive_with(&mut self, what: &str, mut done: impl FnMut(&mut Self) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !done(self) {
+            assert!(
+                Instant::now() < deadline,
+                "this did not come: {what}; told so far: {:?}",
+                self.brief_log()
+            );
+            self.turn_within(Wait::For(STEP));
+        }
+    }
+
+    /// Turns until `name` was told `word`.
+    #[track_caller]
+    pub(crate) fn drive_until(&mut self, name: &str, word: &str) {
+        self.drive(&format!("{word} of {name}"), |world| world.has(name, word));
+    }
+
+    /// Turns until `name` is closed.
+    #[track_caller]
+    pub(crate) fn drive_to_close(&mut self, name: &str) {
+        self.drive_until(name, "close");
+    }
+
+    /// Turns until nothing keeps the loop going any more: where Node's process would end.
+    #[track_caller]
+    pub(crate) fn drive_to_exit(&mut self) {
+        self.drive_with("the end of the loop", |scene| !scene.event_loop.is_alive());
+    }
+
+    /// Turns until the loop has had nothing to do for some turns in a row, so that "it does not come" can be said of
+    /// what would have come at once. Timers that are not due yet are not waited for.
+    #[track_caller]
+    pub(crate) fn settle(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut quiet = 0;
+        while quiet < 5 {
+            assert!(Instant::now() < deadline, "the loop does not come to rest");
+            let turn = self.turn_within(Wait::For(STEP));
+            let is_quiet = turn.events + turn.timers + turn.calls + turn.closed == 0 && !turn.more;
+            quiet = if is_quiet { quiet + 1 } else { 0 };
+        }
+    }
+
+    /// Turns for about `time`, whatever happens.
+    pub(crate) fn let_pass(&mut self, time: Duration) {
+        let deadline = Instant::now() + time;
+        self.event_loop
+            .run_until(&mut self.world, deadline)
+            .unwrap();
+    }
+
+    /// Reads at the peer until the connection ends there: what it got, and how it ended.
+    #[track_caller]
+    pub(crate) fn peer_reads_to_end(&mut self, peer: &mut Peer) -> (Vec<u8>, PeerEnd) {
+        let mut bytes = Vec::new();
+        let mut end = None;
+        self.drive_with("the end at the peer", |_| {
+            loop {
+                match peer.read_some(64 << 10) {
+                    Ok(Some(more)) => bytes.extend_from_slice(&more),
+                    Ok(None) => return false,
+                    Err(kind) => {
+                        end = Some(kind);
+                        return true;
+                    }
+                }
+            }
+        });
+        (bytes, end.unwrap())
+    }
+
+    fn brief_log(&self) -> Vec<String> {
+        let log = self.world.log.iter();
+        log.map(|(name, seen, _)| format!("{name} {seen}"))
+            .collect()
+    }
+}

@@ -1,0 +1,139 @@
+//! The table in `README.md` and the tests are about the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+const README: &str = include_str!("README.md");
+
+/// The modules whose tests are those of rows, by name, with their text.
+const MODULES: [(&str, &str); 10] = [
+    ("rows_a_to_b", include_str!("rows_a_to_b.rs")),
+    ("rows_c", include_str!("rows_c.rs")),
+    (
+        "rows_connect_o_to_u",
+        include_str!("rows_connect_o_to_u.rs"),
+    ),
+    ("rows_d_to_k", include_str!("rows_d_to_k.rs")),
+    ("rows_l_to_o", include_str!("rows_l_to_o.rs")),
+    ("rows_p_to_r", include_str!("rows_p_to_r.rs")),
+    ("rows_pingpong", include_str!("rows_pingpong.rs")),
+    ("rows_se", include_str!("rows_se.rs")),
+    ("rows_so_to_sy", include_str!("rows_so_to_sy.rs")),
+    ("rows_t_to_w", include_str!("rows_t_to_w.rs")),
+];
+
+/// Every row of the catalogue of Node's behaviour, with its class.
+const CATALOGUE: &str = include_str!("catalogue.txt");
+
+/// One row of the table.
+struct Row<'a> {
+    id: &'a str,
+    class: &'a str,
+    /// `module::test`, if there is one.
+    test: Option<&'a str>,
+    note: &'a str,
+}
+
+fn rows() -> Vec<Row<'static>> {
+    let lines = README.lines().filter(|line| line.starts_with("| net-"));
+    lines
+        .map(|line| {
+            let cells: Vec<&str> = line
+                .trim_matches('|')
+                .split(" | ")
+                .map(|cell| cell.trim_matches(|end: char| end == '|' || end == ' '))
+                .collect();
+            let [id, class, test, note] = cells[..] else {
+                panic!("not four cells: {line}");
+            };
+            let test = test
+                .strip_prefix('`')
+                .and_then(|test| test.strip_suffix('`'));
+            Row {
+                id,
+                class,
+                test,
+                note,
+            }
+        })
+        .collect()
+}
+
+fn function_of(id: &str) -> String {
+    id.replace(['-', '@'], "_")
+}
+
+/// The tests of the row modules: `module::test`.
+fn tests() -> BTreeSet<String> {
+    let mut tests = BTreeSet::new();
+    for (module, text) in MODULES {
+        let mut is_test = false;
+        for line in text.lines() {
+            if line == "#[test]" {
+                is_test = true;
+            } else if let Some(function) = line.strip_prefix("fn ") {
+                if std::mem::take(&mut is_test) {
+                    let name = function.split('(').next().unwrap();
+                    let is_new = tests.insert(format!("{module}::{name}"));
+                    assert!(is_new, "{name} is there twice");
+                }
+            }
+        }
+    }
+    tests
+}
+
+#[test]
+fn the_table_has_the_rows_of_the_catalogue_and_no_others() {
+    let catalogue: Vec<(&str, &str)> = CATALOGUE
+        .lines()
+        .map(|line| line.split_once(' ').unwrap())
+        .collect();
+    assert_eq!(catalogue.len(), 135);
+    let table: Vec<(&str, &str)> = rows().iter().map(|row| (row.id, row.class)).collect();
+    assert_eq!(table, catalogue);
+}
+
+#[test]
+fn every_module_of_rows_is_looked_into() {
+    let lines = include_str!("main.rs").lines();
+    let declared: Vec<&str> = lines
+        .filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';'))
+        .filter(|module| module.starts_with("rows_"))
+        .collect();
+    assert_eq!(declared, MODULES.map(|(module, _)| module));
+}
+
+#[test]
+fn every_row_is_held_by_a_test_or_says_why_not() {
+    let tests = tests();
+    let mut failures = Vec::new();
+    for row in rows() {
+        match (row.class, row.test) {
+            (_, Some(test)) => {
+                let name = test.split("::").last().unwrap();
+                if name != function_of(row.id) || !tests.contains(test) {
+                    failures.push(format!("{}: there is no test {test}", row.id));
+                }
+            }
+            ("CORE", None) => failures.push(format!("{}: a core row needs a test", row.id)),
+            (_, None) if row.note.is_empty() => {
+                failures.push(format!("{}: neither a test nor a reason", row.id));
+            }
+            _ => {}
+        }
+    }
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
+#[test]
+fn every_test_belongs_to_a_row() {
+    let of_rows: BTreeMap<&str, &str> = rows()
+        .iter()
+        .filter_map(|row| Some((row.test?, row.id)))
+        .collect();
+    let without: Vec<String> = tests()
+        .into_iter()
+        .filter(|test| !of_rows.contains_key(test.as_str()))
+        .collect();
+    assert!(without.is_empty(), "tests without a row: {without:#?}");
+}
