@@ -13,7 +13,8 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 #[cfg(feature = "simulation")]
 use super::simulated;
-use super::stream::{KeepAliveTimes, Stream, keep_alive};
+use super::stream::Stream;
+use super::stream_options::{KeepAliveTimes, keep_alive};
 
 /// What is set on a listening socket before it listens.
 #[derive(Clone, Copy, Debug)]

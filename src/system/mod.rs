@@ -6,18 +6,22 @@
 //! a descriptor or a clock.
 
 mod acceptor;
+#[cfg(unix)]
+mod input;
 mod lookup;
 mod opening;
 mod selector;
 #[cfg(feature = "simulation")]
 pub(crate) mod simulated;
 mod stream;
+mod stream_options;
 
 pub(crate) use acceptor::{Acceptor, Binding, OwnedPath, Reserve};
 pub(crate) use lookup::{Job, Lookups, Ticket};
-pub(crate) use selector::{Selector, Waker};
-pub(crate) use stream::{ConnectStep, KeepAliveTimes, Stream};
 pub(crate) use opening::System;
+pub(crate) use selector::{Selector, Waker};
+pub(crate) use stream::{ConnectStep, Stream};
+pub(crate) use stream_options::KeepAliveTimes;
 
 /// Whether a read or write that moved less than it could proves that the kernel has no more for now.
 ///

@@ -17,6 +17,7 @@ pub(crate) fn ask_for<T>(wanted: &str, mut ask: impl FnMut() -> Option<T>) -> T 
             return answer;
         }
         assert!(Instant::now() < deadline, "there was no {wanted}");
+        // Lets time pass: nobody can be made to tell; the deadline is above.
         thread::sleep(Duration::from_millis(2));
     }
 }

@@ -1,6 +1,5 @@
 //! Turns with a budget: bounded, always with progress, and nobody is forgotten (decision 12; B1; libuv's `budget_read`).
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use netloop::{Budget, EventLoop, ListenOptions, SocketOptions, Wait};

@@ -2,12 +2,11 @@
 //! B11, D8, D10).
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use netloop::{ConnectOptions, Endpoint, Flow, KeepAlive, SocketOptions, State, Syscall};
 
-use crate::support::{BlackHole, DeadPort, Peer, PeerEnd, Recorder, Scene, Seen};
+use crate::support::{BlackHole, DeadPort, Peer, PeerEnd, Recorder, Scene, Seen, let_time_pass};
 
 /// A listener of the standard library for us to connect to.
 fn listener() -> (TcpListener, SocketAddr) {
@@ -350,7 +349,7 @@ fn the_connect_deadline_is_never_early_and_fails_with_etimedout() {
     let timeout = Duration::from_millis(50);
     scene.settle();
     // The clock of the loop stands still while the host does other things.
-    sleep(2 * timeout);
+    let_time_pass(2 * timeout);
     let begun = Instant::now();
     let options = ConnectOptions::new().timeout(timeout);
     scene

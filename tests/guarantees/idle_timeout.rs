@@ -6,13 +6,12 @@
 use std::cell::Cell;
 use std::net::TcpListener;
 use std::rc::Rc;
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use netloop::{CloseReason, Context, EventLoop, Flow, SocketHandler, SocketOptions, State};
 
 use crate::support::{
-    BlackHole, Disturbed, PATIENCE, Peer, Recorder, Scene, Seen, until_undisturbed,
+    BlackHole, Disturbed, PATIENCE, Peer, Recorder, Scene, Seen, let_time_pass, until_undisturbed,
 };
 
 pub(crate) const IDLE: Duration = Duration::from_millis(40);
@@ -70,7 +69,7 @@ fn the_connection_restarts_it() {
         .connect_with(address, idle(IDLE), looking)
         .unwrap();
     // The loop hears late of the connection, which is there long since.
-    sleep(IDLE / 2);
+    let_time_pass(IDLE / 2);
     drive_to_timeout(&mut scene);
     assert_eq!(scene.world.trace("us"), "connect timeout");
     assert!(connected.get().unwrap().elapsed() >= IDLE);
@@ -277,7 +276,7 @@ fn a_destroyed_socket_has_no_timeout() {
     scene.socket(id).set_timeout(Duration::from_millis(1));
     scene.socket(id).destroy();
     scene.socket(id).set_timeout(Duration::from_millis(1));
-    sleep(Duration::from_millis(5));
+    let_time_pass(Duration::from_millis(5));
     scene.drive_to_close("us");
     scene.socket(id).set_timeout(Duration::from_millis(1));
     scene.let_pass(Duration::from_millis(5));

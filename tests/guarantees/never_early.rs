@@ -3,13 +3,14 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use netloop::{Budget, ConnectOptions, SocketOptions, Wait};
 
 use crate::idle_timeout::{IDLE, drive_to_timeout, idle, timeouts};
-use crate::support::{BlackHole, Disturbed, Peer, Recorder, Scene, Seen, until_undisturbed};
+use crate::support::{
+    BlackHole, Disturbed, Peer, Recorder, Scene, Seen, let_time_pass, until_undisturbed,
+};
 
 // E7; reliability E3
 #[test]
@@ -47,7 +48,7 @@ fn a_timeout_that_is_set_between_turns_counts_from_the_call() {
     let mut scene = Scene::new();
     let (id, _peer) = scene.accepted(SocketOptions::new(), Recorder::new("us"));
     scene.settle();
-    sleep(2 * IDLE);
+    let_time_pass(2 * IDLE);
     let begun = Instant::now();
     scene.socket(id).set_timeout(IDLE);
     drive_to_timeout(&mut scene);
@@ -63,7 +64,7 @@ fn a_timeout_that_is_set_late_in_a_long_callback_counts_from_the_call() {
         let set = Rc::clone(&set);
         Recorder::new("us").reacting(move |cx, seen| {
             if let Seen::Data(_) = seen {
-                sleep(2 * IDLE);
+                let_time_pass(2 * IDLE);
                 set.set(Some(Instant::now()));
                 cx.socket.set_timeout(IDLE);
             }
@@ -89,10 +90,10 @@ fn a_timeout_that_is_set_late_in_a_long_callback_times_out_nobody_who_was_writte
             let written = Rc::clone(&written);
             Recorder::new("slow").reacting(move |cx, seen| {
                 if let Seen::Data(_) = seen {
-                    sleep(IDLE / 4);
+                    let_time_pass(IDLE / 4);
                     chatty.as_mut().unwrap().write(b"in time");
                     written.set(Some(Instant::now()));
-                    sleep(2 * IDLE);
+                    let_time_pass(2 * IDLE);
                     cx.socket.set_timeout(Duration::from_secs(9));
                 }
             })
@@ -119,7 +120,7 @@ fn all_deadlines_that_are_set_late_in_a_long_callback_count_from_the_call() {
         let set = Rc::clone(&set);
         Recorder::new("ended").reacting(move |cx, seen| match seen {
             Seen::Data(_) => {
-                sleep(2 * IDLE);
+                let_time_pass(2 * IDLE);
                 set.set(Some(Instant::now()));
                 cx.socket.end();
                 let options = ConnectOptions::new().timeout(IDLE);
@@ -150,7 +151,7 @@ fn all_deadlines_that_are_set_late_in_a_long_callback_count_from_the_call() {
 fn a_connection_that_is_taken_over_between_turns_is_not_idle_from_before() {
     let mut scene = Scene::new();
     scene.settle();
-    sleep(2 * IDLE);
+    let_time_pass(2 * IDLE);
     let begun = Instant::now();
     let (ours, _peer) = Peer::pair();
     scene
@@ -168,7 +169,7 @@ fn the_close_timeout_counts_from_an_end_between_turns() {
     let options = SocketOptions::new().close_timeout(IDLE);
     let (id, _peer) = scene.accepted(options, Recorder::new("us"));
     scene.settle();
-    sleep(2 * IDLE);
+    let_time_pass(2 * IDLE);
     let begun = Instant::now();
     scene.socket(id).end();
     scene.drive_to_close("us");
@@ -181,7 +182,7 @@ fn bytes_that_a_host_flushes_between_turns_are_activity_when_they_move() {
     let mut scene = Scene::new();
     let (id, _peer) = scene.accepted(idle(2 * IDLE), Recorder::new("us"));
     scene.turn();
-    sleep(IDLE);
+    let_time_pass(IDLE);
     scene.world.log.clear();
     let moved = Instant::now();
     let _ = scene.socket(id).write(b"a snapshot");
@@ -197,7 +198,7 @@ fn a_loop_that_comes_back_late_reads_before_it_says_that_nobody_wrote() {
     let (_, mut peer) = scene.accepted(idle(IDLE), Recorder::new("us"));
     scene.turn();
     peer.write(b"in time");
-    sleep(2 * IDLE);
+    let_time_pass(2 * IDLE);
     let begun = Instant::now();
     scene.turn();
     scene.turn();
@@ -219,7 +220,7 @@ fn a_socket_whose_bytes_wait_behind_the_budget_is_not_idle() {
     for peer in &mut peers {
         peer.write(b"in time");
     }
-    sleep(2 * IDLE);
+    let_time_pass(2 * IDLE);
     let begun = Instant::now();
     for _ in 0..4 {
         scene

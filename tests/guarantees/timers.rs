@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use netloop::{Budget, EventLoop, LoopContext, TimerId, Wait};

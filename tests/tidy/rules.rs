@@ -75,6 +75,10 @@ pub(crate) fn unwraps(file: &File) -> Vec<Finding> {
         .collect()
 }
 
+/// What the line above a sleep begins with that waits for nobody: one under a deadline where nobody can be made to tell,
+/// or one in a test of what the passing of time does.
+const LETS_TIME_PASS: &str = "// Lets time pass:";
+
 pub(crate) fn sleeps(file: &File) -> Vec<Finding> {
     if !file.is_rust() || !(file.is_in("src") || file.is_in("tests")) {
         return Vec::new();
@@ -89,9 +93,13 @@ pub(crate) fn sleeps(file: &File) -> Vec<Finding> {
                 [_, name, next] => name == "sleep" && matches!(next, "(" | "," | "}"),
             },
         )
+        .filter(|three| {
+            let above = file.text.lines().nth(three[1].line.saturating_sub(2));
+            !above.is_some_and(|above| above.trim_start().starts_with(LETS_TIME_PASS))
+        })
         .map(|three| {
-            let advice =
-                "a sleep: wait for what is to happen, with a deadline, or use virtual time";
+            let advice = "a sleep: wait for what is to happen, with a deadline, or use virtual \
+                          time; if it waits for nobody, say why above it (`// Lets time pass: ..`)";
             file.finding(three[1].line, advice)
         })
         .collect()
@@ -218,6 +226,16 @@ mod tests {
                 vec![],
             ),
             ("benches/a.rs", "fn f() { std::thread::sleep(g()) }", vec![]),
+            (
+                "tests/a.rs",
+                "fn f() {\n    // Lets time pass: it is what is tested.\n    thread::sleep(g())\n}",
+                vec![],
+            ),
+            (
+                "tests/a.rs",
+                "// Lets time pass: far away.\nfn f() {\n    thread::sleep(g())\n}",
+                vec![3],
+            ),
         ] {
             let found: BTreeSet<_> = found(sleeps, path, text).into_iter().collect();
             assert_eq!(

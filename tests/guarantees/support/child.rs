@@ -104,7 +104,7 @@ pub(crate) fn with_failing_calls(injections: &[&str], body: impl FnOnce()) {
 const TRACED: &str = "accept4,epoll_wait,recvfrom,sendto,sendmsg";
 
 /// Whether strace is there and may trace.
-fn strace_works() -> bool {
+pub(crate) fn strace_works() -> bool {
     Command::new("strace")
         .args(["-o", "/dev/null", "true"])
         .stdin(Stdio::null())
