@@ -269,7 +269,8 @@ macro_rules! verbs {
                 Ok(id)
             }
 
-            /// Gives the socket `id` another handler, from its next event on: a protocol switch. The old one is
+            /// Gives the socket `id` another handler, from its next event on: a protocol switch. (What is told together,
+            /// as several `on_sent`, or `on_error` and `on_close`, is one event.) The old one is
             /// dropped without a word. Says whether there is such a socket.
             pub fn replace_handler(
                 &mut self,

@@ -298,6 +298,38 @@ fn options_are_applied_before_on_connect() {
     drop(listener);
 }
 
+// B7, B8
+#[test]
+fn options_that_are_asked_for_while_connecting_are_on_the_connection() {
+    let mut scene = Scene::new();
+    let (_listener, address) = listener();
+    let idle = Duration::from_secs(60);
+    let mut check = |name: &str, keeps_alive: bool| {
+        let id = scene
+            .event_loop
+            .connect(address, Recorder::new(name))
+            .unwrap();
+        if keeps_alive {
+            scene.socket(id).set_no_delay(false).unwrap();
+            let keep_alive = KeepAlive::after(idle);
+            scene.socket(id).set_keep_alive(keep_alive).unwrap();
+        }
+        scene.drive("the connection", |world| {
+            world.has_seen(name, &Seen::Connect)
+        });
+        let (stream, unsent) = scene.socket(id).detach().unwrap();
+        assert!(unsent.is_empty());
+        let options = socket2::SockRef::from(&stream);
+        assert_eq!(stream.nodelay().unwrap(), !keeps_alive);
+        assert_eq!(options.keepalive().unwrap(), keeps_alive);
+        if keeps_alive {
+            assert_eq!(options.tcp_keepalive_time().unwrap(), idle);
+        }
+    };
+    check("asked", true);
+    check("default", false);
+}
+
 // Reliability D8: only the kernel's choice of port decides whether a connect to a dead port meets itself.
 #[test]
 fn a_connection_to_itself_is_refused() {

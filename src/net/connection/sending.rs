@@ -40,9 +40,8 @@ impl Connection {
             return Flow::Closed;
         }
         let mut taken = 0;
-        // The limit speaks, as the mark does, of what the kernel would not take, not of what was only gathered.
-        let passes_limit = self.queue.len() + length > self.options.max_queued_bytes;
-        if (length >= DIRECT_BYTES && !self.is_corked || passes_limit)
+        if length >= DIRECT_BYTES
+            && !self.is_corked
             && self.stage == Stage::Open
             && registration.readiness().serves(Interest::WRITABLE)
         {
