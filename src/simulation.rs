@@ -170,11 +170,7 @@ impl Simulation {
         self.run_to(hosts, deadline)
     }
 
-    fn run_to(
-        &mut self,
-        hosts: &mut [&mut dyn Party],
-        deadline: Option<Instant>,
-    ) -> Result<Rest> {
+    fn run_to(&mut self, hosts: &mut [&mut dyn Party], deadline: Option<Instant>) -> Result<Rest> {
         loop {
             while self.step(hosts)? {
                 if deadline.is_some_and(|deadline| self.now() >= deadline) {
@@ -256,7 +252,7 @@ impl Simulation {
         self.set_isolated(event_loop, false);
     }
 
-    fn set_isolated<S>(&mut self, event_loop: &EventLoop<S>, is_isolated: bool) {
+    fn set_isolated<S>(&self, event_loop: &EventLoop<S>, is_isolated: bool) {
         let host = event_loop.host().filter(|host| host.is_of(&self.network));
         if let Some(host) = host {
             self.network
@@ -319,6 +315,16 @@ impl fmt::Debug for Simulation {
             .field("turns", &self.turns)
             .finish_non_exhaustive()
     }
+}
+
+/// A loop on the real network whose calls meet `faults`, as `seed` has it: connections of other programs can be tested
+/// with it. Faults that only a simulated network can have (`resets`, `false_events`, `self_connects`) do not happen.
+///
+/// # Errors
+///
+/// As [`EventLoop::new`].
+pub fn disturbed_event_loop<S>(seed: u64, faults: Faults) -> Result<EventLoop<S>> {
+    EventLoop::on(System::Disturbed(simulated::Disturbance::new(seed, faults)))
 }
 
 /// A loop together with the state that it lends to its handlers.

@@ -131,7 +131,7 @@ impl<S> EventLoop<S> {
     pub(crate) fn host(&self) -> Option<&crate::system::simulated::Host> {
         match self.net.system {
             System::Simulated(ref host) => Some(host),
-            System::Kernel => None,
+            _ => None,
         }
     }
 

@@ -386,9 +386,9 @@ fn local_endpoint(options: &ConnectOptions, remote: SocketAddr) -> Option<Socket
 pub(super) fn resolver_of(system: &System, resolver: Option<&SharedResolver>) -> SharedResolver {
     match (system, resolver) {
         (_, Some(resolver)) => Arc::clone(resolver),
-        (System::Kernel, None) => system_resolver(),
         #[cfg(feature = "simulation")]
         (System::Simulated(host), None) => host.names(),
+        (_, None) => system_resolver(),
     }
 }
 

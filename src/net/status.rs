@@ -13,7 +13,8 @@ pub enum Flow {
     Full,
     /// Nothing was taken: this side has ended ([`Socket::end`](crate::Socket::end)). The graceful close goes on.
     Ended,
-    /// Nothing was taken: the socket is closed or about to be, or its id is dead.
+    /// The socket is closed or about to be, or its id is dead: nothing was taken, unless this very write met the
+    /// failure, in which case the kernel may have had some of it already.
     Closed,
 }
 

@@ -154,7 +154,7 @@ impl Acceptor {
             #[cfg(unix)]
             Self::Unix(_) => Ok(None),
             #[cfg(feature = "simulation")]
-            Self::Simulated(acceptor) => Ok(acceptor.local_address()),
+            Self::Simulated(acceptor) => acceptor.local_address(),
         }
     }
 }

@@ -18,6 +18,9 @@ pub(crate) enum System {
     /// A machine of a simulated network.
     #[cfg(feature = "simulation")]
     Simulated(simulated::Host),
+    /// The operating system, with faults in front of it.
+    #[cfg(feature = "simulation")]
+    Disturbed(simulated::Disturbance),
 }
 
 impl System {
@@ -27,7 +30,14 @@ impl System {
             Self::Kernel => Selector::new(capacity),
             #[cfg(feature = "simulation")]
             Self::Simulated(host) => {
-                let selector = simulated::Selector::new(host.clone());
+                let selector = simulated::VirtualSelector::new(host.clone());
+                let selector = simulated::Selector::Virtual(selector);
+                Ok(Selector::Simulated(selector))
+            }
+            #[cfg(feature = "simulation")]
+            Self::Disturbed(disturbance) => {
+                let selector = Selector::new(capacity)?;
+                let selector = simulated::Selector::disturbed(selector, disturbance);
                 Ok(Selector::Simulated(selector))
             }
         }
@@ -36,9 +46,9 @@ impl System {
     /// Where names are looked up; `waker` wakes the loop when there is an answer.
     pub(crate) fn lookups(&self, waker: Waker) -> Lookups {
         match self {
-            Self::Kernel => Lookups::new(waker),
             #[cfg(feature = "simulation")]
             Self::Simulated(_) => Lookups::inline(waker),
+            _ => Lookups::new(waker),
         }
     }
 
@@ -51,9 +61,15 @@ impl System {
         match self {
             Self::Kernel => Stream::connect(address, local),
             #[cfg(feature = "simulation")]
-            Self::Simulated(host) => simulated::Stream::connect(host, address, local)
-                .map(Stream::Simulated)
+            Self::Simulated(host) => simulated::VirtualStream::connect(host, address, local)
+                .map(|stream| Stream::Simulated(simulated::Stream::Virtual(stream)))
                 .map_err(|error| (ConnectStep::Connect, error)),
+            #[cfg(feature = "simulation")]
+            Self::Disturbed(disturbance) => {
+                let stream = Stream::connect(address, local)?;
+                let stream = simulated::DisturbedStream::new(stream, disturbance);
+                Ok(Stream::Simulated(simulated::Stream::Disturbed(stream)))
+            }
         }
     }
 
@@ -61,9 +77,9 @@ impl System {
     #[cfg(unix)]
     pub(crate) fn connect_path(&self, path: &std::path::Path) -> io::Result<Stream> {
         match self {
-            Self::Kernel => Stream::connect_path(path),
             #[cfg(feature = "simulation")]
             Self::Simulated(_) => Err(io::ErrorKind::Unsupported.into()),
+            _ => Stream::connect_path(path),
         }
     }
 
@@ -78,7 +94,16 @@ impl System {
                     is_v6_only: binding.ipv6_only,
                     shares_port: binding.reuse_port,
                 };
-                simulated::Acceptor::bind(host, address, terms).map(Acceptor::Simulated)
+                let acceptor = simulated::VirtualAcceptor::bind(host, address, terms)?;
+                let acceptor = simulated::Acceptor::Virtual(acceptor);
+                Ok(Acceptor::Simulated(acceptor))
+            }
+            #[cfg(feature = "simulation")]
+            Self::Disturbed(disturbance) => {
+                let acceptor = Acceptor::bind(address, binding)?;
+                let acceptor = simulated::DisturbedAcceptor::new(acceptor, disturbance);
+                let acceptor = simulated::Acceptor::Disturbed(acceptor);
+                Ok(Acceptor::Simulated(acceptor))
             }
         }
     }
@@ -91,9 +116,9 @@ impl System {
         binding: &Binding,
     ) -> io::Result<Acceptor> {
         match self {
-            Self::Kernel => Acceptor::bind_path(path, binding),
             #[cfg(feature = "simulation")]
             Self::Simulated(_) => Err(io::ErrorKind::Unsupported.into()),
+            _ => Acceptor::bind_path(path, binding),
         }
     }
 }

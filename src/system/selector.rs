@@ -66,12 +66,12 @@ impl Selector {
                 Ok(Waker::Kernel(Arc::new(waker)))
             }
             #[cfg(feature = "simulation")]
-            Self::Simulated(selector) => Ok(Waker::Simulated(selector.waker())),
+            Self::Simulated(selector) => selector.waker(),
         }
     }
 
     /// Registers `source` for both directions, once for its whole life: what is wanted of it is kept by the
-    /// reactor, so that `epoll_ctl(MOD)` is never called (`DESIGN` decision 1).
+    /// reactor, so that `epoll_ctl(MOD)` is never called.
     pub(crate) fn register(&self, source: &mut dyn Source, token: usize) -> io::Result<()> {
         match self {
             Self::Kernel { poll, .. } => {
@@ -123,7 +123,7 @@ impl Selector {
                 }
             }
             #[cfg(feature = "simulation")]
-            Self::Simulated(selector) => selector.poll(timeout),
+            Self::Simulated(selector) => selector.poll(timeout, asked_at),
         }
     }
 

@@ -231,7 +231,7 @@ impl Stream {
             #[cfg(unix)]
             Self::Unix(_) | Self::Input(_) => Ok(None),
             #[cfg(feature = "simulation")]
-            Self::Simulated(stream) => Ok(stream.local_address()),
+            Self::Simulated(stream) => stream.local_address(),
         }
     }
 
@@ -242,7 +242,7 @@ impl Stream {
             #[cfg(unix)]
             Self::Unix(_) | Self::Input(_) => Ok(None),
             #[cfg(feature = "simulation")]
-            Self::Simulated(stream) => stream.peer_address().map(Some),
+            Self::Simulated(stream) => stream.peer_address(),
         }
     }
 

@@ -27,10 +27,7 @@ impl Stream {
             #[cfg(unix)]
             Self::Unix(_) | Self::Input(_) => Err(io::ErrorKind::Unsupported.into()),
             #[cfg(feature = "simulation")]
-            Self::Simulated(stream) => {
-                stream.reset_on_close();
-                Ok(())
-            }
+            Self::Simulated(stream) => stream.reset_on_close(),
         }
     }
 

@@ -153,8 +153,11 @@ impl Endpoint {
     }
 
     /// Whether closing it resets the connection: because that was asked for, or because the peer's bytes were not
-    /// all read, as they say that they arrived and they never will (RFC 2525 2.17).
+    /// all read, as they say that they arrived and they never will (RFC 2525 2.17). When both have ended there is no
+    /// connection left to reset (`tcp_close` in Linux).
     pub(crate) fn resets(&self) -> bool {
-        self.phase == Phase::Connected && (self.resets_on_close || self.inbox.readable() > 0)
+        self.phase == Phase::Connected
+            && !(self.has_ended && self.inbox.has_end)
+            && (self.resets_on_close || self.inbox.readable() > 0)
     }
 }

@@ -6,9 +6,11 @@
 //! not have: loss and duplication (TCP hides them), urgent data, Unix sockets, keep-alive probes.
 
 mod calls;
+mod disturbed;
 mod endpoint;
 mod errno;
 mod listening;
+mod meeting;
 mod names;
 mod network;
 mod options;
@@ -17,14 +19,17 @@ mod polling;
 mod random;
 mod selector;
 mod sockets;
+mod stand_in;
 mod trace;
 mod watch;
 mod wire;
 
-pub(crate) use calls::Terms;
+pub(crate) use disturbed::{Disturbance, DisturbedAcceptor, DisturbedStream};
+pub(crate) use meeting::Terms;
 pub(crate) use names::Names;
 pub(crate) use network::Network;
-pub(crate) use selector::{Host, Selector, Shared, Waker};
-pub(crate) use sockets::{Acceptor, Stream};
+pub(crate) use selector::{Host, Selector as VirtualSelector, Shared, Waker};
+pub(crate) use sockets::{Acceptor as VirtualAcceptor, Stream as VirtualStream};
+pub(crate) use stand_in::{Acceptor, Selector, Stream};
 
 pub use options::{Faults, Flavour, Options};

@@ -10,6 +10,7 @@ use crate::slots::{Key, Slots};
 use super::endpoint::{Endpoint, Phase};
 use super::errno::Fault;
 use super::listening::Listening;
+use super::meeting::FIRST_PORT;
 use super::options::{Faults, Flavour, Options};
 use super::random::Random;
 use super::trace::{Note, Trace};
@@ -145,8 +146,8 @@ impl Network {
                 continue;
             }
             let (from, to) = flight.route;
-            let is_cut = from != to
-                && (self.machines[from].is_isolated || self.machines[to].is_isolated);
+            let is_cut =
+                from != to && (self.machines[from].is_isolated || self.machines[to].is_isolated);
             if is_cut && flight.packet.travels() {
                 self.wire.hold(flight);
                 continue;
@@ -187,6 +188,7 @@ impl Network {
                 endpoint.phase = Phase::Connected;
                 Readiness::all()
             }
+            Packet::Bytes(_) if endpoint.phase == Phase::Dead => return,
             Packet::Bytes(count) => {
                 endpoint.inbox.arrive(count);
                 Readiness::READABLE
@@ -238,12 +240,7 @@ impl Network {
                 .wire
                 .send(at, client, client, (machine, there), Packet::Syn(tries + 1));
         }
-        let mut accepted = Endpoint::new(
-            Watch::new(there),
-            remote,
-            local,
-            self.options.capacity,
-        );
+        let mut accepted = Endpoint::new(Watch::new(there), remote, local, self.options.capacity);
         accepted.phase = Phase::Connected;
         accepted.peer = Some(client);
         let accepted = self.endpoints.insert(accepted);
@@ -330,9 +327,10 @@ impl Network {
 
     /// Cuts `machine` off from all others, or lets it come back: what was sent meanwhile arrives then.
     pub(crate) fn isolate(&mut self, machine: usize, is_isolated: bool) {
+        self.arrive();
         self.machines[machine].is_isolated = is_isolated;
-        let at = self.now + nanoseconds(self.options.latency);
-        self.wire.release(at);
+        // At once, so that nothing which is under way still overtakes it.
+        self.wire.release(self.now);
     }
 
     /// Nothing goes wrong from now on.
@@ -351,10 +349,6 @@ impl Network {
 
 /// How long a poll takes that does not wait, in nanoseconds.
 const MOMENT: u64 = 1_000;
-
-/// The ports that sockets get which ask for none, as on Linux.
-pub(super) const FIRST_PORT: u16 = 32_768;
-pub(super) const LAST_PORT: u16 = 60_999;
 
 fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX / 4)

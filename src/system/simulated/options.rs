@@ -140,7 +140,8 @@ impl Options {
         let mut random = Random::new(!seed);
         let latency = random.choose(&[0, 0, 1, 50, 700, 20_000, 150_000]);
         let jitter = random.choose(&[0, 0, 1, 3]) * latency / 2;
-        let rates: [u16; 4] = random.choose(&[[0; 4], [0, 0, 5, 20], [0, 10, 50, 50], [0, 5, 100, 300]]);
+        let rates: [u16; 4] =
+            random.choose(&[[0; 4], [0, 0, 5, 20], [0, 10, 50, 50], [0, 5, 100, 300]]);
         let mut rate = || random.choose(&rates);
         let faults = Faults {
             short_transfers: rate(),

@@ -32,9 +32,11 @@ impl Inbox {
     /// Reads at most `most` bytes of what has arrived.
     pub(crate) fn read(&mut self, buffer: &mut [u8], most: usize) -> usize {
         let count = buffer.len().min(most).min(self.arrived);
-        for (place, byte) in buffer[..count].iter_mut().zip(self.bytes.drain(..count)) {
-            *place = byte;
-        }
+        let (front, back) = self.bytes.as_slices();
+        let of_front = count.min(front.len());
+        buffer[..of_front].copy_from_slice(&front[..of_front]);
+        buffer[of_front..count].copy_from_slice(&back[..count - of_front]);
+        self.bytes.drain(..count);
         self.arrived -= count;
         count
     }
@@ -51,7 +53,8 @@ pub(crate) struct Outlet {
     capacity: usize,
     /// What was sent and the peer has not read, as far as this side knows.
     unread: usize,
-    /// A write found too little room, so that the selector has to tell when there is more (Linux's SOCK_NOSPACE).
+    /// A write or a poll found too little room, so that the selector has to tell when there is more (Linux's
+    /// SOCK_NOSPACE).
     is_blocked: bool,
     /// When the last thing sent on it arrives: nothing overtakes it.
     pub(crate) busy_until: u64,
@@ -75,6 +78,11 @@ impl Outlet {
     /// Whether there is enough room to say so: a third, as on Linux, so that not every byte read is an event.
     pub(crate) fn is_writable(&self) -> bool {
         self.room() * 3 >= self.capacity
+    }
+
+    /// A poll has looked: if there was too little room, it wants to know when there is more.
+    pub(crate) fn was_polled(&mut self) {
+        self.is_blocked |= !self.is_writable();
     }
 
     /// A write of `offered` bytes took `taken`.

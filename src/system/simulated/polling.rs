@@ -78,6 +78,7 @@ impl Network {
             Watched::Endpoint(key) => {
                 let endpoint = self.endpoints.get_mut(key)?;
                 let level = level_of(endpoint, flavour);
+                endpoint.outlet.was_polled();
                 let token = endpoint.watch.token()?;
                 Some((token, endpoint.watch.report(level, flavour)))
             }

@@ -1,6 +1,7 @@
 //! The simulation's side of the seam: a loop's selector, whose waiting moves the clock instead of passing the time.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use super::network::Network;
 pub(crate) type Shared = Rc<RefCell<Network>>;
 
 /// The system that a simulated loop runs on: a machine of the network.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Host {
     pub(super) network: Shared,
     pub(super) machine: usize,
@@ -57,6 +58,16 @@ impl Host {
     /// Whether both are of one simulation.
     pub(crate) fn is_of(&self, network: &Shared) -> bool {
         Rc::ptr_eq(&self.network, network)
+    }
+}
+
+impl fmt::Debug for Host {
+    /// Without the network, which is large and everybody's.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Host")
+            .field("machine", &self.machine)
+            .finish_non_exhaustive()
     }
 }
 

@@ -9,9 +9,9 @@ use mio::{Interest, Registry, Token};
 use crate::readiness::Readiness;
 use crate::slots::Key;
 
-use super::calls::Terms;
 use super::endpoint::{Endpoint, Phase};
 use super::errno::Fault;
+use super::meeting::Terms;
 use super::options::Flavour;
 use super::selector::{Host, Shared};
 

@@ -43,7 +43,9 @@ impl Trace {
     pub(crate) fn note(&mut self, note: Note, what: u64, result: u64) {
         self.entries += 1;
         for word in [note as u64, what, result] {
-            self.hash = (self.hash ^ word).wrapping_mul(0x0000_0100_0000_01B3).rotate_left(23);
+            self.hash = (self.hash ^ word)
+                .wrapping_mul(0x0000_0100_0000_01B3)
+                .rotate_left(23);
         }
     }
 

@@ -1,0 +1,135 @@
+//! Callbacks that do anything to anybody.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use netloop::{Context, LoopContext, SocketId, TimerId};
+
+use super::checker::{Behaviour, World, connect, destroy, end, write};
+
+/// Does something at random in every callback, to itself or to another socket of its loop.
+pub(crate) struct Chaos {
+    timer: Option<(TimerId, Rc<Cell<bool>>)>,
+}
+
+impl Chaos {
+    pub(crate) fn new() -> Self {
+        Self { timer: None }
+    }
+
+    fn act(&mut self, cx: &mut Context<'_, World>, side: usize) {
+        if cx.shared.fuel == 0 {
+            return;
+        }
+        for _ in 0..cx.shared.random.u32(1..4) {
+            cx.shared.fuel = cx.shared.fuel.saturating_sub(1);
+            let target = match cx.shared.random.u32(..3) {
+                0 => any_socket(cx),
+                _ => Some((cx.socket.id(), side)),
+            };
+            if let Some((id, side)) = target {
+                self.do_something(cx, id, side);
+            }
+        }
+    }
+
+    fn do_something(&mut self, cx: &mut Context<'_, World>, id: SocketId, side: usize) {
+        let ledger = Rc::clone(&cx.shared.ledger);
+        let choice = cx.shared.random.u32(..100);
+        match choice {
+            0..50 => {
+                let length = match cx.shared.random.u32(..10) {
+                    0 => cx.shared.random.usize(1..=cx.shared.longest),
+                    _ => cx.shared.random.usize(1..=cx.shared.longest.min(200)),
+                };
+                let _ = write(&mut cx.socket.other(id), &ledger, side, length);
+            }
+            50..57 => cx.socket.other(id).pause(),
+            57..70 => cx.socket.other(id).resume(),
+            70..74 => end(&mut cx.socket.other(id), &ledger, side),
+            74..76 => destroy(&mut cx.socket.other(id), &ledger, side),
+            76 => {
+                cx.socket.other(id).destroy_soon();
+                let mut ledger = ledger.borrow_mut();
+                ledger.sides[side].has_ended = true;
+                // The peer's reset of what it still sends may overtake what we have sent.
+                ledger.sides[side].was_cut = true;
+            }
+            77 => {
+                let _ = cx.socket.other(id).reset();
+                ledger.borrow_mut().sides[side].was_cut = true;
+            }
+            78..82 => {
+                let after = Duration::from_micros(cx.shared.random.u64(..50_000));
+                cx.socket.other(id).set_timeout(after);
+            }
+            82..88 => {
+                let options = cx.shared.options.clone();
+                let _ = connect(cx, options, Self::new());
+            }
+            88..94 => self.arm(cx, id),
+            94..97 => {
+                if let Some((timer, is_cancelled)) = self.timer.take() {
+                    if cx.cancel(timer) {
+                        is_cancelled.set(true);
+                    }
+                }
+            }
+            _ => cx.defer(move |cx| cx.sockets.socket(id).resume()),
+        }
+    }
+
+    /// A timer that wakes a socket up (S7: never early, once, not after it was cancelled).
+    fn arm(&mut self, cx: &mut Context<'_, World>, id: SocketId) {
+        let after = Duration::from_micros(cx.shared.random.u64(..30_000));
+        let due = cx.now() + after;
+        let is_cancelled = Rc::new(Cell::new(false));
+        let flag = Rc::clone(&is_cancelled);
+        let timer = cx.after(after, move |cx: &mut LoopContext<'_, World>| {
+            assert!(cx.now() >= due, "S7: a timer came early");
+            assert!(!flag.get(), "S7: a cancelled timer came");
+            cx.sockets.socket(id).resume();
+        });
+        self.timer = Some((timer, is_cancelled));
+    }
+}
+
+/// Some open socket of the loop, with its side.
+fn any_socket(cx: &mut Context<'_, World>) -> Option<(SocketId, usize)> {
+    let known = &cx.shared.sides;
+    if known.is_empty() {
+        return None;
+    }
+    Some(known[cx.shared.random.usize(..known.len())])
+}
+
+impl Behaviour for Chaos {
+    fn connected(&mut self, cx: &mut Context<'_, World>, side: usize) {
+        self.act(cx, side);
+    }
+
+    fn data(&mut self, cx: &mut Context<'_, World>, side: usize, _data: &[u8]) {
+        self.act(cx, side);
+    }
+
+    fn drained(&mut self, cx: &mut Context<'_, World>, side: usize) {
+        self.act(cx, side);
+    }
+
+    fn ended(&mut self, cx: &mut Context<'_, World>, side: usize) {
+        self.act(cx, side);
+    }
+
+    fn timed_out(&mut self, cx: &mut Context<'_, World>, side: usize) {
+        self.act(cx, side);
+    }
+
+    fn sent(&mut self, cx: &mut Context<'_, World>, side: usize) {
+        self.act(cx, side);
+    }
+
+    fn closed(&mut self, cx: &mut Context<'_, World>, side: usize) {
+        self.act(cx, side);
+    }
+}

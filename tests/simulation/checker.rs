@@ -1,0 +1,359 @@
+//! The one checker: a handler around every handler of a workload, which sees to it that the loop keeps its promises
+//! at every callback (S1 to S9 of the reliability tables), and the questions to ask of a loop at rest (L1 to L3).
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use netloop::{
+    CloseReason, ConnectOptions, Context, Error, EventLoop, Flow, Socket, SocketHandler, SocketId,
+    SocketOptions, Sockets, State,
+};
+
+use super::ledger::Ledger;
+use super::ledger::Phase::{self, Connected, Ended, Failed, New};
+
+/// No workload writes more than this in one piece.
+pub(crate) const LONGEST_WRITE: usize = 64 << 10;
+
+/// What a loop lends to the handlers of a workload.
+pub(crate) struct World {
+    pub(crate) ledger: Rc<RefCell<Ledger>>,
+    /// Which loop it is, of those of the run.
+    pub(crate) number: usize,
+    pub(crate) random: fastrand::Rng,
+    /// Where the server of the workload listens.
+    pub(crate) server: std::net::SocketAddr,
+    pub(crate) options: SocketOptions,
+    pub(crate) max_queued: usize,
+    /// The longest piece that is worth writing, given how much the network takes at a time.
+    pub(crate) longest: usize,
+    /// The sockets of the loop that ever were, with their sides.
+    pub(crate) sides: Vec<(SocketId, usize)>,
+    /// How much is still to be done: what keeps a workload from going on for ever.
+    pub(crate) fuel: u32,
+}
+
+/// What a workload does with a socket. All methods come with what the checker knows of the socket.
+pub(crate) trait Behaviour: 'static {
+    fn connected(&mut self, _cx: &mut Context<'_, World>, _side: usize) {}
+    fn data(&mut self, cx: &mut Context<'_, World>, side: usize, data: &[u8]);
+    fn drained(&mut self, _cx: &mut Context<'_, World>, _side: usize) {}
+    fn ended(&mut self, _cx: &mut Context<'_, World>, _side: usize) {}
+    fn timed_out(&mut self, cx: &mut Context<'_, World>, side: usize) {
+        destroy(&mut cx.socket, &cx.shared.ledger, side);
+    }
+    fn sent(&mut self, _cx: &mut Context<'_, World>, _side: usize) {}
+    fn closed(&mut self, _cx: &mut Context<'_, World>, _side: usize) {}
+}
+
+/// A handler that is checked.
+pub(crate) struct Checked<B> {
+    behaviour: B,
+    side: usize,
+    /// Known from the first callback on (S6).
+    id: Option<SocketId>,
+    ledger: Rc<RefCell<Ledger>>,
+}
+
+impl<B: Behaviour> Checked<B> {
+    pub(crate) fn new(ledger: &Rc<RefCell<Ledger>>, side: usize, behaviour: B) -> Self {
+        ledger.borrow_mut().handlers += 1;
+        Self {
+            behaviour,
+            side,
+            id: None,
+            ledger: Rc::clone(ledger),
+        }
+    }
+
+    fn enter(&mut self, cx: &mut Context<'_, World>, name: &str, allowed: &[Phase]) {
+        let mut ledger = self.ledger.borrow_mut();
+        ledger.callbacks += 1;
+        assert!(!ledger.is_calling, "S9: a callback within a callback");
+        ledger.is_calling = true;
+        let id = cx.socket.id();
+        assert_eq!(*self.id.get_or_insert(id), id, "S6: another socket's event");
+        let side = &ledger.sides[self.side];
+        assert!(
+            allowed.contains(&side.phase),
+            "S2: {name} in phase {:?}: {side:?}",
+            side.phase
+        );
+        let queued = cx.socket.queued_bytes() as u64;
+        assert!(
+            queued <= cx.shared.max_queued.max(LONGEST_WRITE) as u64,
+            "S4: {queued} bytes are queued: {side:?}"
+        );
+        if let Some(peer) = ledger.peer_of(self.side) {
+            assert!(
+                peer.received + queued <= side.sent + side.refused,
+                "S4: {queued} bytes are queued of {side:?}, {peer:?}"
+            );
+        }
+        // S5: nobody is reached by a dead id.
+        if !ledger.dead.is_empty() {
+            let chosen = cx.shared.random.usize(..ledger.dead.len());
+            let (number, dead) = ledger.dead[chosen];
+            if number == cx.shared.number {
+                let mut dead = cx.socket.other(dead);
+                assert_eq!(dead.state(), State::Closed, "S5");
+                assert_eq!(dead.write(b"nobody"), Flow::Closed, "S5");
+            }
+        }
+        if ledger.open.insert((cx.shared.number, id)) && name != "on_close" {
+            cx.shared.sides.push((id, self.side));
+        }
+    }
+
+    fn leave(&self, cx: &Context<'_, World>) {
+        let mut ledger = self.ledger.borrow_mut();
+        ledger.is_calling = false;
+        let queued = cx.socket.queued_bytes();
+        assert!(
+            queued <= cx.shared.max_queued.max(LONGEST_WRITE),
+            "S4: {queued} bytes are queued"
+        );
+    }
+
+    fn advance(&self, phase: Phase) {
+        self.ledger.borrow_mut().sides[self.side].phase = phase;
+    }
+}
+
+impl<B> Drop for Checked<B> {
+    fn drop(&mut self) {
+        self.ledger.borrow_mut().handlers -= 1;
+    }
+}
+
+impl<B: Behaviour> SocketHandler<World> for Checked<B> {
+    fn on_connect(&mut self, cx: &mut Context<'_, World>) {
+        self.enter(cx, "on_connect", &[New]);
+        self.advance(Connected);
+        self.behaviour.connected(cx, self.side);
+        self.leave(cx);
+    }
+
+    fn on_data(&mut self, cx: &mut Context<'_, World>, data: &[u8]) {
+        self.enter(cx, "on_data", &[Connected]);
+        assert!(!data.is_empty() && !cx.socket.is_paused(), "S2: {data:?}");
+        {
+            let mut ledger = self.ledger.borrow_mut();
+            ledger.check_fairness(self.side, cx.now());
+            ledger.deliver(self.side, data);
+        }
+        self.behaviour.data(cx, self.side, data);
+        self.leave(cx);
+    }
+
+    fn on_drain(&mut self, cx: &mut Context<'_, World>) {
+        self.enter(cx, "on_drain", &[Connected, Ended]);
+        {
+            let mut ledger = self.ledger.borrow_mut();
+            let side = &mut ledger.sides[self.side];
+            assert!(side.is_full && !side.has_ended, "S2: drained {side:?}");
+            side.is_full = false;
+        }
+        self.behaviour.drained(cx, self.side);
+        self.leave(cx);
+    }
+
+    fn on_sent(&mut self, cx: &mut Context<'_, World>, token: u64, sent: Result<(), &Error>) {
+        self.enter(cx, "on_sent", &[New, Connected, Ended, Failed]);
+        {
+            // S3: once each, in order, and true only if all is with the kernel.
+            let mut ledger = self.ledger.borrow_mut();
+            let side = &mut ledger.sides[self.side];
+            assert_eq!(token, side.tokens_told, "S3: {side:?}");
+            assert!(token < side.tokens_asked, "S3: {side:?}");
+            side.tokens_told += 1;
+            assert!(sent.is_err() || side.phase != New, "S3: {side:?}");
+        }
+        self.behaviour.sent(cx, self.side);
+        self.leave(cx);
+    }
+
+    fn on_end(&mut self, cx: &mut Context<'_, World>) {
+        self.enter(cx, "on_end", &[Connected]);
+        assert!(!cx.socket.is_paused(), "S2: an end while paused");
+        {
+            let mut ledger = self.ledger.borrow_mut();
+            ledger.check_end(self.side);
+            ledger.sides[self.side].saw_end = true;
+        }
+        self.advance(Ended);
+        self.behaviour.ended(cx, self.side);
+        if !cx.socket.allows_half_open() {
+            self.ledger.borrow_mut().sides[self.side].has_ended = true;
+        }
+        self.leave(cx);
+    }
+
+    fn on_timeout(&mut self, cx: &mut Context<'_, World>) {
+        self.enter(cx, "on_timeout", &[New, Connected, Ended]);
+        self.behaviour.timed_out(cx, self.side);
+        self.leave(cx);
+    }
+
+    fn on_error(&mut self, cx: &mut Context<'_, World>, _error: &Error) {
+        self.enter(cx, "on_error", &[New, Connected, Ended]);
+        self.advance(Failed);
+        self.leave(cx);
+    }
+
+    fn on_close(&mut self, cx: &mut Context<'_, World>, reason: CloseReason) {
+        self.enter(cx, "on_close", &[New, Connected, Ended, Failed]);
+        {
+            let mut ledger = self.ledger.borrow_mut();
+            let queued = cx.socket.queued_bytes();
+            let side = &mut ledger.sides[self.side];
+            if reason.is_failure() {
+                assert_eq!(side.phase, Failed, "S2: {reason:?} without on_error");
+            }
+            assert_eq!(side.tokens_asked, side.tokens_told, "S3: {side:?}");
+            if reason == CloseReason::Graceful {
+                assert_eq!(queued, 0, "S1: bytes were lost: {side:?}");
+                assert!(side.saw_end && side.has_ended, "S2: {side:?}");
+            } else {
+                side.was_cut = true;
+            }
+            side.reason = Some(reason);
+            side.phase = Phase::Closed;
+            if side.end == 1 {
+                ledger.accepted_closed += 1;
+            }
+            let entry = (cx.shared.number, cx.socket.id());
+            ledger.open.remove(&entry);
+            ledger.dead.push(entry);
+        }
+        self.behaviour.closed(cx, self.side);
+        self.ledger.borrow_mut().is_calling = false;
+    }
+}
+
+/// Connects with a checked handler; answers with the new socket, if there is one, and its side.
+pub(crate) fn connect<B: Behaviour>(
+    cx: &mut impl Connects,
+    options: SocketOptions,
+    behaviour: B,
+) -> Option<(SocketId, usize)> {
+    let ledger = cx.ledger();
+    let (link, port) = ledger.borrow_mut().new_link();
+    let side = ledger.borrow_mut().open_side(link, 0);
+    let options = ConnectOptions::new()
+        .local_port(port)
+        .timeout(Duration::from_secs(20))
+        .socket(options);
+    let handler = Checked::new(&ledger, side, behaviour);
+    let id = cx.connect_checked(options, handler)?;
+    Some((id, side))
+}
+
+/// What a connection can be made from.
+pub(crate) trait Connects {
+    fn ledger(&self) -> Rc<RefCell<Ledger>>;
+    fn connect_checked<B: Behaviour>(
+        &mut self,
+        options: ConnectOptions,
+        handler: Checked<B>,
+    ) -> Option<SocketId>;
+}
+
+impl Connects for Context<'_, World> {
+    fn ledger(&self) -> Rc<RefCell<Ledger>> {
+        Rc::clone(&self.shared.ledger)
+    }
+    fn connect_checked<B: Behaviour>(
+        &mut self,
+        options: ConnectOptions,
+        handler: Checked<B>,
+    ) -> Option<SocketId> {
+        let server = self.shared.server;
+        Some(self.connect_with(server, options, handler).unwrap())
+    }
+}
+
+impl Connects for (&mut EventLoop<World>, &World) {
+    fn ledger(&self) -> Rc<RefCell<Ledger>> {
+        Rc::clone(&self.1.ledger)
+    }
+    fn connect_checked<B: Behaviour>(
+        &mut self,
+        options: ConnectOptions,
+        handler: Checked<B>,
+    ) -> Option<SocketId> {
+        Some(
+            self.0
+                .connect_with(self.1.server, options, handler)
+                .unwrap(),
+        )
+    }
+}
+
+/// Writes the next `length` bytes of the stream of `side`, in one of the ways there are.
+pub(crate) fn write(
+    socket: &mut Socket<'_>,
+    ledger: &Rc<RefCell<Ledger>>,
+    side: usize,
+    length: usize,
+) -> Flow {
+    let mut ledger = ledger.borrow_mut();
+    let bytes = ledger.to_send(side, length.min(LONGEST_WRITE));
+    let length = bytes.len() as u64;
+    let flow = match ledger.callbacks % 3 {
+        0 => socket.write(&bytes),
+        1 => socket.write_owned(bytes),
+        _ => socket.write_shared(bytes.into()),
+    };
+    let it = &mut ledger.sides[side];
+    match flow {
+        Flow::Open => it.sent += length,
+        Flow::Full => {
+            it.sent += length;
+            it.is_full = true;
+        }
+        Flow::Ended => assert!(it.has_ended, "`Ended` without an end: {it:?}"),
+        Flow::Closed => it.refused += length,
+    }
+    if it.tokens_asked < 20 && flow.is_accepted() && it.sent % 3 == 0 {
+        socket.notify_when_sent(it.tokens_asked);
+        it.tokens_asked += 1;
+    }
+    flow
+}
+
+/// Ends `side`.
+pub(crate) fn end(socket: &mut Socket<'_>, ledger: &Rc<RefCell<Ledger>>, side: usize) {
+    socket.end();
+    ledger.borrow_mut().sides[side].has_ended = true;
+}
+
+/// Destroys `side`, with whatever it has queued.
+pub(crate) fn destroy(socket: &mut Socket<'_>, ledger: &Rc<RefCell<Ledger>>, side: usize) {
+    socket.destroy();
+    ledger.borrow_mut().sides[side].was_cut = true;
+}
+
+/// L1 and L2, of a loop that is at rest: nothing waits that could go on. `sockets` are all of it.
+pub(crate) fn check_rest(sockets: &mut Sockets<'_>, ledger: &Ledger, sides: &[(SocketId, usize)]) {
+    for &(id, side) in sides {
+        let socket = sockets.socket(id);
+        if socket.state() == State::Closed || socket.state() == State::Opening {
+            continue;
+        }
+        let it = &ledger.sides[side];
+        let Some(peer) = ledger.peer_of(side) else {
+            continue;
+        };
+        if peer.phase == Phase::Closed || it.phase == Phase::Closed {
+            continue;
+        }
+        if !socket.is_paused() && !peer.was_cut {
+            assert!(
+                it.received == peer.sent || it.phase == New,
+                "L1, L2: bytes that were sent and can be read were not delivered: {it:?} {peer:?}"
+            );
+        }
+    }
+}

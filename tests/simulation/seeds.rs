@@ -1,0 +1,82 @@
+//! Many seeds, and what they say together.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use netloop::simulation::Flavour;
+
+use super::pattern::Pattern;
+use super::run::{Outcome, Workload, run};
+
+/// The workload and the flavour that a seed is for: all of them in turn.
+fn kind_of(seed: u64) -> (Workload, Flavour) {
+    let number = usize::try_from(seed).unwrap();
+    let workload = Workload::ALL[number % Workload::ALL.len()];
+    let flavour = Flavour::ALL[number / Workload::ALL.len() % Flavour::ALL.len()];
+    (workload, flavour)
+}
+
+fn run_seeds(seeds: std::ops::Range<u64>) -> Outcome {
+    let pattern = Rc::new(Pattern::new());
+    let began = Instant::now();
+    let mut all = Outcome::default();
+    let count = seeds.end - seeds.start;
+    for seed in seeds {
+        let (workload, flavour) = kind_of(seed);
+        let outcome = run(workload, seed, flavour, &pattern);
+        all.turns += outcome.turns;
+        all.callbacks += outcome.callbacks;
+        all.bytes += outcome.bytes;
+        all.connections += outcome.connections;
+        all.virtual_time += outcome.virtual_time;
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    println!(
+        "{count} seeds, {} turns, {} callbacks, {} connections, {} bytes, {:.0} virtual seconds in {seconds:.1} s: \
+         {:.0} turns/s",
+        all.turns,
+        all.callbacks,
+        all.connections,
+        all.bytes,
+        all.virtual_time.as_secs_f64(),
+        all.turns as f64 / seconds,
+    );
+    all
+}
+
+#[test]
+fn two_thousand_seeds_keep_every_promise() {
+    if let Ok(seed) = std::env::var("SEED") {
+        let pattern = Rc::new(Pattern::new());
+        let seed = seed.parse().unwrap();
+        for workload in Workload::ALL {
+            for flavour in Flavour::ALL {
+                let outcome = run(workload, seed, flavour, &pattern);
+                println!("{workload:?} {flavour:?}: {outcome:?}");
+            }
+        }
+        return;
+    }
+    let outcome = run_seeds(0..2_000);
+    assert!(outcome.bytes > 1_000_000, "the workloads do something");
+}
+
+#[test]
+#[ignore = "it takes minutes"]
+fn as_many_seeds_as_asked_for_keep_every_promise() {
+    let seeds = std::env::var("SEEDS").map_or(200_000, |seeds| seeds.parse().unwrap());
+    run_seeds(0..seeds);
+}
+
+#[test]
+fn a_seed_always_gives_the_same_run() {
+    let pattern = Rc::new(Pattern::new());
+    let mut traces = std::collections::BTreeSet::new();
+    for seed in 0..96 {
+        let (workload, flavour) = kind_of(seed);
+        let outcome = run(workload, seed, flavour, &pattern);
+        assert_eq!(outcome, run(workload, seed, flavour, &pattern), "{seed}");
+        traces.insert(outcome.trace);
+    }
+    assert_eq!(traces.len(), 96, "other seeds give other runs");
+}
