@@ -60,6 +60,25 @@ fn no_timer_is_ever_early() {
     }
 }
 
+// I8: the turn's reading of the clock is old by then.
+#[test]
+fn a_timer_armed_at_the_end_of_a_long_callback_is_counted_from_then() {
+    let mut event_loop = new_loop();
+    event_loop.defer(|cx: &mut LoopContext<'_, Option<Duration>>| {
+        spend(MILLISECOND * 20);
+        let armed = Instant::now();
+        cx.after(MILLISECOND * 10, move |cx| {
+            *cx.shared = Some(armed.elapsed())
+        });
+    });
+    let mut waited = None;
+    run(&mut event_loop, &mut waited);
+    assert!(
+        waited.is_some_and(|waited| waited >= MILLISECOND * 10),
+        "{waited:?}"
+    );
+}
+
 // libuv's timer, made faster.
 #[test]
 fn one_shots_come_once_and_a_repeating_one_until_it_is_cancelled() {
