@@ -19,6 +19,7 @@
 //! | call the loop from your own | [`EventLoop::turn`] with [`Wait`] and [`Budget`] |
 //! | reach it from another thread | [`Remote`] |
 //! | read lines or text | [`text`] |
+//! | know what to expect of its speed, measure it, tune it | [`performance`] |
 //!
 //! # The floors, top to bottom
 //!
@@ -42,6 +43,9 @@ pub mod simulation;
 pub mod slots;
 pub mod text;
 pub mod wheel;
+
+#[doc = include_str!("performance.md")]
+pub mod performance {}
 
 mod event_loop;
 mod net;

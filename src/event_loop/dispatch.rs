@@ -59,7 +59,7 @@ impl<S> EventLoop<S> {
     }
 
     /// Tells what happened to whom it is for.
-    #[inline]
+    #[inline(always)]
     pub(super) fn deliver(&mut self, shared: &mut S, happened: Happened) {
         match happened {
             Happened::Socket(id, event) => self.deliver_to_socket(shared, id, event),

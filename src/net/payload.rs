@@ -35,7 +35,7 @@ impl Payload<'_> {
     }
 
     /// Queues what lies behind the first `from` bytes.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn queue(self, from: usize, queue: &mut SendBuffer, pool: &mut Pool) {
         match self {
             Self::Borrowed(bytes) => queue.copy(&bytes[from..], pool),

@@ -289,7 +289,7 @@ enum Storage {
 }
 
 /// Offers a single slice, without any array. `bytes` must not be empty.
-#[inline]
+#[inline(always)]
 pub(super) fn offer_one(
     bytes: &[u8],
     write: impl FnOnce(&[IoSlice<'_>]) -> io::Result<usize>,

@@ -23,7 +23,10 @@ const FLOORS: [&[&str]; 6] = [
 
 pub(crate) fn upward_imports(file: &File) -> Vec<Finding> {
     let module = file.module();
-    let Some(&from) = module.first().filter(|_| file.is_in("src")) else {
+    let Some(&from) = module
+        .first()
+        .filter(|_| file.is_rust() && file.is_in("src"))
+    else {
         return Vec::new();
     };
     let Some(floor) = floor_of(from) else {

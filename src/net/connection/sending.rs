@@ -72,22 +72,28 @@ impl Connection {
 
     /// Whether so many bytes may be queued. One write is taken whatever its length if nothing is queued, since it takes
     /// no more memory than its writer has: the limit is for what piles up.
+    #[inline]
     fn has_room_for(
         &mut self,
         length: usize,
         registration: &mut Registration<'_>,
         pool: &mut Pool,
     ) -> bool {
-        let limit = self.options.max_queued_bytes;
-        if self.queue.is_empty() || self.queue.len().saturating_add(length) <= limit {
-            return true;
+        self.fits(length) || {
+            // What was only gathered does not count.
+            self.flush(registration, pool);
+            self.fits(length)
         }
-        // What was only gathered does not count.
-        self.flush(registration, pool);
+    }
+
+    #[inline]
+    fn fits(&self, length: usize) -> bool {
+        let limit = self.options.max_queued_bytes;
         self.queue.is_empty() || self.queue.len().saturating_add(length) <= limit
     }
 
     /// Whether there is room for more.
+    #[inline]
     pub(super) fn flow(&mut self, registration: &mut Registration<'_>) -> Flow {
         if self.stage == Stage::Closed || self.failure.is_some() {
             return Flow::Closed;
@@ -139,7 +145,7 @@ impl Connection {
     }
 
     /// Writes the queue and `tail` behind it with one call, and says how much of `tail` the kernel took.
-    #[inline]
+    #[inline(always)]
     pub(super) fn send(
         &mut self,
         tail: &[u8],

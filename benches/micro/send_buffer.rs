@@ -1,0 +1,221 @@
+//! The queue of what is not sent yet, beside the two that are written by hand most often.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::rc::Rc;
+
+use criterion::Criterion;
+use netloop::send_buffer::{Pool, SendBuffer};
+
+use crate::measure::Group;
+
+/// What is common to all of them.
+trait Queue: Default {
+    const NAME: &'static str;
+
+    fn push(&mut self, bytes: &[u8]);
+    /// Lets a kernel that takes at most `most` bytes have the front of it, and says how much it took.
+    fn send(&mut self, most: usize) -> usize;
+    fn discard(&mut self);
+}
+
+#[derive(Default)]
+struct Netloop {
+    queue: SendBuffer,
+    pool: Pool,
+}
+
+impl Queue for Netloop {
+    const NAME: &'static str = "send buffer";
+
+    fn push(&mut self, bytes: &[u8]) {
+        self.queue.copy(bytes, &mut self.pool);
+    }
+    fn send(&mut self, most: usize) -> usize {
+        let sent = self
+            .queue
+            .flush(&mut self.pool, |slices| Ok(taken_of(slices, most)));
+        sent.unwrap_or(0)
+    }
+    fn discard(&mut self) {
+        self.queue.discard(&mut self.pool);
+    }
+}
+
+/// One vector, whose rest moves to the front whenever a part was sent.
+#[derive(Default)]
+struct Moving(Vec<u8>);
+
+impl Queue for Moving {
+    const NAME: &'static str = "Vec, moved to the front";
+
+    fn push(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+    fn send(&mut self, most: usize) -> usize {
+        let taken = taken_of(&[IoSlice::new(&self.0)], most);
+        self.0.drain(..taken);
+        taken
+    }
+    fn discard(&mut self) {
+        self.0 = Vec::new();
+    }
+}
+
+/// A vector for each write.
+#[derive(Default)]
+struct Pieces {
+    pieces: VecDeque<Vec<u8>>,
+    /// How much of the first one is sent.
+    sent: usize,
+}
+
+impl Queue for Pieces {
+    const NAME: &'static str = "VecDeque<Vec>";
+
+    fn push(&mut self, bytes: &[u8]) {
+        self.pieces.push_back(bytes.to_vec());
+    }
+    fn send(&mut self, most: usize) -> usize {
+        let mut slices = [IoSlice::new(&[]); 64];
+        let mut skip = self.sent;
+        for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
+            *slice = IoSlice::new(&piece[skip..]);
+            skip = 0;
+        }
+        let taken = taken_of(&slices, most);
+        self.sent += taken;
+        while let Some(first) = self.pieces.front() {
+            if self.sent < first.len() {
+                break;
+            }
+            self.sent -= first.len();
+            self.pieces.pop_front();
+        }
+        taken
+    }
+    fn discard(&mut self) {
+        self.pieces.clear();
+        self.sent = 0;
+    }
+}
+
+fn taken_of(slices: &[IoSlice<'_>], most: usize) -> usize {
+    let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+    offered.min(most)
+}
+
+pub(crate) fn measure(criterion: &mut Criterion) {
+    let mut group = Group::new(criterion, "send buffer: one write that leaves at once");
+    for length in [16, 64, 1024, 64 << 10] {
+        write_and_send::<Netloop>(&mut group, length);
+        write_and_send::<Moving>(&mut group, length);
+        write_and_send::<Pieces>(&mut group, length);
+    }
+    drop(group);
+
+    let mut group = Group::new(
+        criterion,
+        "send buffer: 100 writes of 16 bytes leave as one",
+    );
+    gather::<Netloop>(&mut group);
+    gather::<Moving>(&mut group);
+    gather::<Pieces>(&mut group);
+    drop(group);
+
+    let mut group = Group::new(
+        criterion,
+        "send buffer: 1 MiB leaves in parts of 16,000 bytes",
+    );
+    slow_peer::<Netloop>(&mut group);
+    slow_peer::<Moving>(&mut group);
+    slow_peer::<Pieces>(&mut group);
+    drop(group);
+
+    let mut group = Group::new(criterion, "send buffer: 1 MiB is thrown away");
+    thrown_away::<Netloop>(&mut group);
+    thrown_away::<Moving>(&mut group);
+    thrown_away::<Pieces>(&mut group);
+    drop(group);
+
+    broadcast(&mut Group::new(
+        criterion,
+        "send buffer: 16 KiB are queued for one more member of a broadcast",
+    ));
+}
+
+fn write_and_send<Q: Queue>(group: &mut Group<'_>, length: usize) {
+    let bytes = vec![b'x'; length];
+    let mut queue = Q::default();
+    group.each(Q::NAME, length, || {
+        queue.push(&bytes);
+        queue.send(length)
+    });
+}
+
+fn gather<Q: Queue>(group: &mut Group<'_>) {
+    let mut queue = Q::default();
+    group.each(Q::NAME, None, || {
+        for _ in 0..100 {
+            queue.push(b"sixteen bytes ..");
+        }
+        while queue.send(usize::MAX) > 0 {}
+    });
+}
+
+fn filled<Q: Queue>(queue: &mut Q) {
+    queue.discard();
+    for _ in 0..1024 {
+        queue.push(&[b'x'; 1024]);
+    }
+}
+
+fn slow_peer<Q: Queue>(group: &mut Group<'_>) {
+    const PART: usize = 16_000;
+    let parts = (1_usize << 20).div_ceil(PART);
+    group.rounds(Q::NAME, None, parts, Q::default(), filled, |queue| {
+        while queue.send(PART) > 0 {}
+    });
+}
+
+fn thrown_away<Q: Queue>(group: &mut Group<'_>) {
+    group.rounds(Q::NAME, None, 1, Q::default(), filled, Q::discard);
+}
+
+/// Sharing is what the others do not have: they copy.
+fn broadcast(group: &mut Group<'_>) {
+    const MEMBERS: usize = 100;
+    let bytes: Rc<[u8]> = vec![b'x'; 16 << 10].into();
+    let members = || (0..MEMBERS).map(|_| SendBuffer::new()).collect::<Vec<_>>();
+    let prepare = |(members, pool): &mut (Vec<SendBuffer>, Pool)| {
+        for member in members {
+            member.discard(pool);
+        }
+    };
+    let state = (members(), Pool::new());
+    group.rounds(
+        "shared",
+        None,
+        MEMBERS,
+        state,
+        prepare,
+        |(members, pool)| {
+            for member in members {
+                member.share(Rc::clone(&bytes), 0, pool);
+            }
+        },
+    );
+    let state = (members(), Pool::new());
+    group.rounds(
+        "copied",
+        None,
+        MEMBERS,
+        state,
+        prepare,
+        |(members, pool)| {
+            for member in members {
+                member.copy(&bytes, pool);
+            }
+        },
+    );
+}

@@ -1,0 +1,115 @@
+//! The table with keys that do not come back, beside the slab that it is made of.
+
+use criterion::Criterion;
+use fastrand::Rng;
+use netloop::slots::{Beside, Key, Slots};
+use slab::Slab;
+
+use crate::measure::Group;
+
+const SIZES: [usize; 3] = [1_000, 10_000, 100_000];
+
+pub(crate) fn measure(criterion: &mut Criterion) {
+    let mut group = Group::new(criterion, "slots: insert and remove");
+    let mut slots = Slots::new();
+    group.each("slots", None, || {
+        let key = slots.insert(7_u64);
+        slots.remove(key)
+    });
+    let mut slab = Slab::new();
+    group.each("slab", None, || {
+        let index = slab.insert(7_u64);
+        slab.try_remove(index)
+    });
+    drop(group);
+
+    let mut group = Group::new(criterion, "slots: look up, at random");
+    for size in SIZES {
+        let (slots, keys) = filled(size);
+        group.rounds(
+            "slots",
+            size,
+            size,
+            &slots,
+            |_| (),
+            |slots| {
+                let sum: u64 = keys.iter().filter_map(|&key| slots.get(key)).sum();
+                assert!(sum > 0);
+            },
+        );
+        let tokens: Vec<_> = keys.iter().map(|key| key.to_token()).collect();
+        group.rounds(
+            "slots, by token",
+            size,
+            size,
+            &slots,
+            |_| (),
+            |slots| {
+                let found = tokens.iter().filter(|&&token| slots.find(token).is_some());
+                assert_eq!(found.count(), size);
+            },
+        );
+        let mut beside = Beside::new();
+        for &key in &keys {
+            beside.insert(key, 1_u64);
+        }
+        group.rounds(
+            "beside",
+            size,
+            size,
+            &beside,
+            |_| (),
+            |beside| {
+                let sum: u64 = keys.iter().filter_map(|&key| beside.get(key)).sum();
+                assert!(sum > 0);
+            },
+        );
+        let slab: Slab<u64> = (0..size).map(|index| (index, index as u64)).collect();
+        group.rounds(
+            "slab",
+            size,
+            size,
+            &slab,
+            |_| (),
+            |slab| {
+                let values = keys.iter().filter_map(|key| slab.get(key.index()));
+                assert!(values.sum::<u64>() > 0);
+            },
+        );
+    }
+    drop(group);
+
+    let mut group = Group::new(criterion, "slots: all");
+    for size in SIZES {
+        let (slots, _) = filled(size);
+        group.rounds(
+            "slots",
+            size,
+            size,
+            &slots,
+            |_| (),
+            |slots| {
+                assert!(slots.iter().map(|(_, value)| value).sum::<u64>() > 0);
+            },
+        );
+        let slab: Slab<u64> = (0..size).map(|index| (index, index as u64)).collect();
+        group.rounds(
+            "slab",
+            size,
+            size,
+            &slab,
+            |_| (),
+            |slab| {
+                assert!(slab.iter().map(|(_, value)| value).sum::<u64>() > 0);
+            },
+        );
+    }
+}
+
+/// A table with its keys in no order.
+fn filled(size: usize) -> (Slots<u64>, Vec<Key>) {
+    let mut slots = Slots::new();
+    let mut keys: Vec<_> = (0..size).map(|value| slots.insert(value as u64)).collect();
+    Rng::with_seed(1).shuffle(&mut keys);
+    (slots, keys)
+}

@@ -1,0 +1,325 @@
+//! The wheel beside a heap and a search tree.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
+
+use criterion::Criterion;
+use fastrand::Rng;
+use netloop::wheel::{Alarm, Wheel};
+
+use crate::measure::Group;
+
+const SIZES: [usize; 3] = [1_000, 10_000, 100_000];
+
+/// A minute of milliseconds, over which deadlines are spread.
+const SPREAD: u64 = 60_000;
+
+/// What is common to all of them. Timers are named by their place in a table of the owner's.
+trait Timers {
+    const NAME: &'static str;
+    type Handle: Copy;
+
+    fn new() -> Self;
+    fn arm(&mut self, deadline: u64, id: u32) -> Self::Handle;
+    fn cancel(&mut self, handle: Self::Handle);
+    fn rearm(&mut self, handle: Self::Handle, deadline: u64) -> Self::Handle;
+    fn next_deadline(&mut self) -> Option<u64>;
+    /// Gives out everything due, and says how many.
+    fn expire(&mut self, now: u64) -> usize;
+}
+
+impl Timers for Wheel<u32> {
+    const NAME: &'static str = "wheel";
+    type Handle = Alarm;
+
+    fn new() -> Self {
+        Self::new(0)
+    }
+    fn arm(&mut self, deadline: u64, id: u32) -> Alarm {
+        self.arm(deadline, id)
+    }
+    fn cancel(&mut self, handle: Alarm) {
+        self.cancel(handle);
+    }
+    fn rearm(&mut self, handle: Alarm, deadline: u64) -> Alarm {
+        self.rearm(handle, deadline);
+        handle
+    }
+    fn next_deadline(&mut self) -> Option<u64> {
+        Self::next_deadline(self)
+    }
+    fn expire(&mut self, now: u64) -> usize {
+        self.advance(now);
+        std::iter::from_fn(|| self.next_due()).count()
+    }
+}
+
+/// A binary heap cannot give up what is in its middle, so what was cancelled stays until it surfaces.
+struct Heap {
+    heap: BinaryHeap<Reverse<(u64, u32, u32)>>,
+    /// The generation of each timer; an entry of an older one is dead.
+    generations: Vec<u32>,
+}
+
+impl Timers for Heap {
+    const NAME: &'static str = "BinaryHeap";
+    type Handle = u32;
+
+    fn new() -> Self {
+        Self {
+            heap: BinaryHeap::new(),
+            generations: Vec::new(),
+        }
+    }
+    fn arm(&mut self, deadline: u64, id: u32) -> u32 {
+        let place = id as usize;
+        if place >= self.generations.len() {
+            self.generations.resize(place + 1, 0);
+        }
+        let generation = self.generations[place];
+        self.heap.push(Reverse((deadline, id, generation)));
+        id
+    }
+    fn cancel(&mut self, id: u32) {
+        self.generations[id as usize] += 1;
+    }
+    fn rearm(&mut self, id: u32, deadline: u64) -> u32 {
+        self.cancel(id);
+        self.arm(deadline, id)
+    }
+    fn next_deadline(&mut self) -> Option<u64> {
+        while let Some(&Reverse((deadline, id, generation))) = self.heap.peek() {
+            if self.generations[id as usize] == generation {
+                return Some(deadline);
+            }
+            self.heap.pop();
+        }
+        None
+    }
+    fn expire(&mut self, now: u64) -> usize {
+        let mut count = 0;
+        while self.next_deadline().is_some_and(|deadline| deadline <= now) {
+            self.heap.pop();
+            count += 1;
+        }
+        count
+    }
+}
+
+/// A search tree, by deadline and name.
+struct Tree(BTreeSet<(u64, u32)>);
+
+impl Timers for Tree {
+    const NAME: &'static str = "BTreeSet";
+    type Handle = (u64, u32);
+
+    fn new() -> Self {
+        Self(BTreeSet::new())
+    }
+    fn arm(&mut self, deadline: u64, id: u32) -> (u64, u32) {
+        self.0.insert((deadline, id));
+        (deadline, id)
+    }
+    fn cancel(&mut self, handle: (u64, u32)) {
+        self.0.remove(&handle);
+    }
+    fn rearm(&mut self, handle: (u64, u32), deadline: u64) -> (u64, u32) {
+        self.cancel(handle);
+        self.arm(deadline, handle.1)
+    }
+    fn next_deadline(&mut self) -> Option<u64> {
+        self.0.first().map(|&(deadline, _)| deadline)
+    }
+    fn expire(&mut self, now: u64) -> usize {
+        let mut count = 0;
+        while self.next_deadline().is_some_and(|deadline| deadline <= now) {
+            self.0.pop_first();
+            count += 1;
+        }
+        count
+    }
+}
+
+pub(crate) fn measure(criterion: &mut Criterion) {
+    operation(
+        criterion,
+        "timers: arm",
+        arm::<Wheel<u32>>,
+        arm::<Heap>,
+        arm::<Tree>,
+    );
+    operation(
+        criterion,
+        "timers: cancel",
+        cancel::<Wheel<u32>>,
+        cancel::<Heap>,
+        cancel::<Tree>,
+    );
+    operation(
+        criterion,
+        "timers: move to another deadline",
+        rearm::<Wheel<u32>>,
+        rearm::<Heap>,
+        rearm::<Tree>,
+    );
+    operation(
+        criterion,
+        "timers: next deadline",
+        next_deadline::<Wheel<u32>>,
+        next_deadline::<Heap>,
+        next_deadline::<Tree>,
+    );
+    operation(
+        criterion,
+        "timers: expire, each at its deadline",
+        expire_each::<Wheel<u32>>,
+        expire_each::<Heap>,
+        expire_each::<Tree>,
+    );
+    operation(
+        criterion,
+        "timers: expire, all at the same deadline",
+        expire_together::<Wheel<u32>>,
+        expire_together::<Heap>,
+        expire_together::<Tree>,
+    );
+    let mut group = Group::new(criterion, "timers: an hour passes in which nothing is due");
+    empty_hour::<Wheel<u32>>(&mut group);
+    empty_hour::<Heap>(&mut group);
+    empty_hour::<Tree>(&mut group);
+    drop(group);
+    touch_lazily(&mut Group::new(
+        criterion,
+        "timers: an idle timeout is put off",
+    ));
+}
+
+type Measure = fn(&mut Group<'_>, usize);
+
+fn operation(criterion: &mut Criterion, name: &str, wheel: Measure, heap: Measure, tree: Measure) {
+    let mut group = Group::new(criterion, name);
+    for size in SIZES {
+        for measure in [wheel, heap, tree] {
+            measure(&mut group, size);
+        }
+    }
+}
+
+fn deadlines(count: usize, seed: u64) -> Vec<u64> {
+    let mut random = Rng::with_seed(seed);
+    (0..count).map(|_| random.u64(1..=SPREAD)).collect()
+}
+
+/// Armed timers, in an order that has nothing to do with their deadlines.
+fn armed<T: Timers>(deadlines: &[u64]) -> (T, Vec<T::Handle>) {
+    let mut timers = T::new();
+    let mut handles: Vec<_> = (0..)
+        .zip(deadlines)
+        .map(|(id, &deadline)| timers.arm(deadline, id))
+        .collect();
+    Rng::with_seed(2).shuffle(&mut handles);
+    (timers, handles)
+}
+
+fn arm<T: Timers>(group: &mut Group<'_>, size: usize) {
+    let deadlines = deadlines(size, 1);
+    let mut timers = T::new();
+    let prepare = |timers: &mut T| *timers = T::new();
+    prepare(&mut timers);
+    group.rounds(T::NAME, size, size, timers, prepare, |timers| {
+        for (id, &deadline) in (0..).zip(&deadlines) {
+            timers.arm(deadline, id);
+        }
+    });
+}
+
+fn cancel<T: Timers>(group: &mut Group<'_>, size: usize) {
+    let deadlines = deadlines(size, 1);
+    let prepare = |state: &mut (T, Vec<T::Handle>)| *state = armed(&deadlines);
+    group.rounds(T::NAME, size, size, armed::<T>(&[]), prepare, |state| {
+        for &handle in &state.1 {
+            state.0.cancel(handle);
+        }
+    });
+}
+
+fn rearm<T: Timers>(group: &mut Group<'_>, size: usize) {
+    let before = deadlines(size, 1);
+    let after = deadlines(size, 3);
+    let prepare = |state: &mut (T, Vec<T::Handle>)| *state = armed(&before);
+    group.rounds(T::NAME, size, size, armed::<T>(&[]), prepare, |state| {
+        for (&handle, &deadline) in state.1.iter().zip(&after) {
+            state.0.rearm(handle, deadline);
+        }
+    });
+}
+
+fn next_deadline<T: Timers>(group: &mut Group<'_>, size: usize) {
+    let (mut timers, _) = armed::<T>(&deadlines(size, 1));
+    group.each(T::NAME, size, || timers.next_deadline());
+}
+
+fn expire_each<T: Timers>(group: &mut Group<'_>, size: usize) {
+    let deadlines = deadlines(size, 1);
+    let prepare = |timers: &mut T| *timers = armed(&deadlines).0;
+    group.rounds(T::NAME, size, size, T::new(), prepare, |timers| {
+        while let Some(deadline) = timers.next_deadline() {
+            timers.expire(deadline);
+        }
+    });
+}
+
+fn expire_together<T: Timers>(group: &mut Group<'_>, size: usize) {
+    let deadlines = vec![SPREAD; size];
+    let prepare = |timers: &mut T| *timers = armed(&deadlines).0;
+    group.rounds(T::NAME, size, size, T::new(), prepare, |timers| {
+        let expired = timers.expire(SPREAD);
+        assert_eq!(expired, size);
+    });
+}
+
+fn empty_hour<T: Timers>(group: &mut Group<'_>) {
+    const HOUR: u64 = 3_600_000;
+    let mut timers = T::new();
+    timers.arm(u64::MAX - 1, 0);
+    let mut now = 0;
+    group.each(T::NAME, None, || {
+        now += HOUR;
+        timers.expire(now)
+    });
+}
+
+/// What a socket does with its idle timeout: every byte only stores the time, and the entry on the wheel is looked at
+/// when it comes up. Each of the sockets is touched once a second, for as long as its timeout is.
+fn touch_lazily(group: &mut Group<'_>) {
+    const SOCKETS: u32 = 10_000;
+    const TIMEOUT: u64 = 30_000;
+    const SECONDS: usize = 30;
+    let mut wheel = Wheel::new(0);
+    for id in 0..SOCKETS {
+        wheel.arm(TIMEOUT, id);
+    }
+    let state = (wheel, vec![0; SOCKETS as usize], 0);
+    let sockets = SOCKETS as usize;
+    let touches = sockets * SECONDS;
+    group.rounds(
+        "wheel, lazily",
+        sockets,
+        touches,
+        state,
+        |_| (),
+        |state| {
+            let (wheel, active, now) = state;
+            for _ in 0..SECONDS {
+                *now += 1_000;
+                for active in active.iter_mut() {
+                    *active = *now;
+                }
+                wheel.advance(*now);
+                while let Some((_, id)) = wheel.next_due() {
+                    wheel.arm(active[id as usize] + TIMEOUT, id);
+                }
+            }
+        },
+    );
+}

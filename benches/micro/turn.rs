@@ -1,0 +1,135 @@
+//! A turn in which there is little to do, beside a poll by hand.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+use criterion::Criterion;
+use mio::{Events, Poll, Token};
+use netloop::{Budget, Context, EventLoop, SocketHandler, SocketOptions, Wait};
+use socket2::{Domain, Socket, Type};
+
+use crate::measure::Group;
+
+const DEFERRED: usize = 1_000;
+
+/// Connections that one listener holds in its queue, where nobody accepts them: they need no second descriptor.
+const WAITING: i32 = 1_000;
+
+/// A handler that never gets anything.
+struct Idle;
+
+impl SocketHandler<usize> for Idle {
+    fn on_data(&mut self, _: &mut Context<'_, usize>, _: &[u8]) {}
+}
+
+pub(crate) fn measure(criterion: &mut Criterion) {
+    let mut group = Group::new(criterion, "turn: with so many idle sockets");
+    for size in [0, 1_000, 10_000] {
+        if let Err(error) = idle(&mut group, size) {
+            println!("{size} idle sockets cannot be had (ulimit -n?): {error}");
+        }
+    }
+    drop(group);
+    deferred(&mut Group::new(
+        criterion,
+        "turn: each of 1,000 deferred calls",
+    ));
+}
+
+fn idle(group: &mut Group<'_>, size: usize) -> io::Result<()> {
+    let (listeners, streams) = connections(size)?;
+    let mut event_loop = EventLoop::new().map_err(io::Error::other)?;
+    for stream in streams {
+        let options = SocketOptions::new().idle_timeout(Duration::from_secs(600));
+        event_loop
+            .adopt(stream, options, Idle)
+            .map_err(io::Error::other)?;
+    }
+    let mut turn = move || event_loop.turn(&mut 0, Wait::No, Budget::UNLIMITED);
+    // The first one is told that all of them can be written to.
+    turn().map_err(io::Error::other)?;
+    group.each("netloop, with idle timeouts", size, turn);
+    drop(listeners);
+
+    let (listeners, streams) = connections(size)?;
+    let mut poll = Poll::new()?;
+    let mut events = Events::with_capacity(1024);
+    let both = mio::Interest::READABLE | mio::Interest::WRITABLE;
+    let mut sources = Vec::new();
+    for (place, stream) in streams.into_iter().enumerate() {
+        stream.set_nonblocking(true)?;
+        let mut stream = mio::net::TcpStream::from_std(stream);
+        poll.registry().register(&mut stream, Token(place), both)?;
+        sources.push(stream);
+    }
+    let mut poll = move || {
+        poll.poll(&mut events, Some(Duration::ZERO))
+            .map(|()| events.is_empty())
+    };
+    while !poll()? {}
+    group.each("mio by hand", size, poll);
+    drop(listeners);
+    Ok(())
+}
+
+fn connections(count: usize) -> io::Result<(Vec<TcpListener>, Vec<TcpStream>)> {
+    let mut listeners: Vec<TcpListener> = Vec::new();
+    let mut streams = Vec::new();
+    for place in 0..count {
+        if place % WAITING as usize == 0 {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+            socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into())?;
+            socket.listen(2 * WAITING)?;
+            listeners.push(socket.into());
+        }
+        if let Some(listener) = listeners.last() {
+            streams.push(TcpStream::connect(listener.local_addr()?)?);
+        }
+    }
+    Ok((listeners, streams))
+}
+
+fn deferred(group: &mut Group<'_>) {
+    let event_loop: EventLoop<usize> = EventLoop::new().expect("a loop can be made");
+    let state = (event_loop, 0);
+    group.rounds(
+        "netloop",
+        None,
+        DEFERRED,
+        state,
+        |_| (),
+        |state| {
+            let (event_loop, calls) = state;
+            *calls = 0;
+            event_loop.defer(|cx| {
+                for _ in 0..DEFERRED {
+                    cx.defer(|cx| *cx.shared += 1);
+                }
+            });
+            while *calls < DEFERRED {
+                let turn = event_loop.turn(calls, Wait::No, Budget::UNLIMITED);
+                turn.expect("polling works");
+            }
+        },
+    );
+
+    type Call = Box<dyn FnOnce(&mut usize)>;
+    let mut calls: VecDeque<Call> = VecDeque::new();
+    group.rounds(
+        "VecDeque of boxes",
+        None,
+        DEFERRED,
+        0,
+        |_| (),
+        |count| {
+            for _ in 0..DEFERRED {
+                calls.push_back(Box::new(|count| *count += 1));
+            }
+            while let Some(call) = calls.pop_front() {
+                call(count);
+            }
+        },
+    );
+}
