@@ -2,14 +2,14 @@
 
 use std::error::Error;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::load::{self, CONNECTIONS};
+use crate::load::{self, CONNECTIONS, Grip};
 use crate::subject::Subject;
 
 /// How long a server may take to write down what was counted, once it was asked to end.
@@ -76,8 +76,10 @@ impl Instrument {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let counted = folder.join(format!("count_{}", self.tool()));
         let mut child = self.start(subject, &counted)?;
-        let exchanged =
-            listening_address(&mut child).and_then(|address| Ok(load::exchange(address, rounds)?));
+        let exchanged = listening_address(&mut child).and_then(|address| {
+            let grip = |grip| self.grip(&child, grip);
+            Ok(load::exchange(address, rounds, grip)?)
+        });
         end(&mut child)?;
         exchanged?;
         let counted = fs::read_to_string(counted)?;
@@ -93,6 +95,15 @@ impl Instrument {
                 .and_then(|line| line.split_whitespace().nth(3)?.parse().ok()),
         };
         count.ok_or_else(|| format!("{} has counted nothing", self.tool()).into())
+    }
+
+    /// strace stands between us and the server: it would be the one that is held.
+    fn grip(self, child: &Child, grip: Grip) -> io::Result<()> {
+        match (self, grip) {
+            (Self::Instructions, Grip::Hold) => signal(child, "-STOP"),
+            (Self::Instructions, Grip::LetGo) => signal(child, "-CONT"),
+            (Self::SystemCalls, _) => Ok(()),
+        }
     }
 
     fn start(self, subject: &Subject, counted: &PathBuf) -> Result<Child, Box<dyn Error>> {
@@ -129,9 +140,7 @@ fn listening_address(child: &mut Child) -> Result<SocketAddr, Box<dyn Error>> {
 /// Ends the tool and the server in it. TERM, because both write down what they have counted then; a process that was
 /// started in the background of a script may ignore INT.
 fn end(child: &mut Child) -> Result<(), Box<dyn Error>> {
-    Command::new("kill")
-        .args(["-TERM", &child.id().to_string()])
-        .status()?;
+    signal(child, "-TERM")?;
     let until = Instant::now() + PATIENCE;
     while child.try_wait()?.is_none() {
         if Instant::now() > until {
@@ -142,4 +151,10 @@ fn end(child: &mut Child) -> Result<(), Box<dyn Error>> {
         thread::sleep(Duration::from_millis(10));
     }
     Ok(())
+}
+
+/// By a program, as the standard library sends no signal but KILL.
+fn signal(child: &Child, signal: &str) -> io::Result<()> {
+    let id = child.id().to_string();
+    Command::new("kill").args([signal, &id]).status().map(drop)
 }

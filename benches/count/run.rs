@@ -14,13 +14,13 @@ Counts user-space instructions (valgrind) and system calls (strace) for each ech
 
     cargo bench --bench count [-- OPTIONS]
 
-    --simulation     netloop with and without its feature `simulation`, which may not cost more than 1 %
+    --simulation     netloop with and without its feature `simulation`, which may not cost more than 4 %
     --serve PATH     also count this program, which is started as PATH PORT echo
 ";
 
-/// By how much the build with the feature may differ: what two builds of the same source differ by, when the compiler
-/// lays them out differently.
-const TOLERANCE: f64 = 0.01;
+/// By how much the build with the feature may differ. So much of the instructions, which take some ten nanoseconds, is a
+/// five-hundredth of the time of a message.
+const TOLERANCE: f64 = 0.04;
 
 pub(crate) fn main() -> ExitCode {
     match run() {
@@ -150,7 +150,11 @@ fn costs_nothing(rows: &[Row<'_>]) -> bool {
             return false;
         };
         let difference = with / without - 1.0;
-        println!("the feature costs {:+.2} %", difference * 100.0);
+        println!(
+            "the feature costs {:+.2} ({:+.1} %)",
+            with - without,
+            difference * 100.0
+        );
         is_nothing &= difference <= TOLERANCE;
     }
     is_nothing
