@@ -90,7 +90,6 @@ pub struct EventLoop<S = ()> {
     /// Beside the sockets and not inside them, so that a callback can borrow its handler and the whole net at once.
     handlers: Beside<Occupant<S>>,
     agenda: Agenda<S>,
-    mailbox: Arc<Mailbox<S>>,
     /// Posts that were taken from the mailbox and not made yet.
     posts: VecDeque<Post<S>>,
     read_buffer: Box<[u8]>,
@@ -113,12 +112,11 @@ impl<S> EventLoop<S> {
     /// A loop on `system`.
     pub(crate) fn on(system: System) -> Result<Self> {
         let net = Net::new(system, EVENTS_A_POLL)?;
-        let mailbox = Arc::new(Mailbox::new(net.waker()));
+        let mailbox = Mailbox::new(net.waker());
         Ok(Self {
             net,
             handlers: Beside::new(),
-            agenda: Agenda::new(Arc::clone(&mailbox)),
-            mailbox,
+            agenda: Agenda::new(Arc::new(mailbox)),
             posts: VecDeque::new(),
             read_buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
             calling: None,
@@ -204,7 +202,7 @@ impl<S> EventLoop<S> {
         self.net.reactor.held() > 0
             || self.net.reactor.has_closing()
             || self.agenda.holds_loop()
-            || self.mailbox.holds_loop()
+            || self.agenda.mailbox.holds_loop()
             || !self.posts.is_empty()
             || self.calling.is_some()
             || self.untold.is_some()
@@ -215,7 +213,7 @@ impl<S> EventLoop<S> {
         !self.net.reactor.is_idle()
             || self.agenda.deferred() > 0
             || !self.posts.is_empty()
-            || self.mailbox.is_pending()
+            || self.agenda.mailbox.is_pending()
             || self.calling.is_some()
             || self.untold.is_some()
     }
@@ -232,7 +230,7 @@ impl<S> std::os::fd::AsFd for EventLoop<S> {
 
 impl<S> Drop for EventLoop<S> {
     fn drop(&mut self) {
-        self.mailbox.close();
+        self.agenda.mailbox.close();
     }
 }
 

@@ -139,7 +139,8 @@ impl<S> EventLoop<S> {
     }
 
     fn make_posts(&mut self, shared: &mut S, turn: &mut Turn) {
-        if self.mailbox.is_pending() && self.mailbox.take(POSTS_A_TURN, &mut self.posts) {
+        let mailbox = &self.agenda.mailbox;
+        if mailbox.is_pending() && mailbox.take(POSTS_A_TURN, &mut self.posts) {
             self.agenda.is_stopping = true;
         }
         // Popped one by one, so that those behind one that panics are not lost.

@@ -122,25 +122,11 @@ impl Stream {
     pub(crate) fn finish_connecting(&self) -> io::Result<bool> {
         match self {
             Self::Tcp(stream) => {
-                if let Some(error) = stream.take_error()? {
-                    return Err(error);
-                }
-                match stream.peer_addr() {
-                    Ok(_) => Ok(true),
-                    Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
-                    Err(error) => Err(error),
-                }
+                is_connected(stream.take_error()?, || stream.peer_addr().map(drop))
             }
             #[cfg(unix)]
             Self::Unix(stream) => {
-                if let Some(error) = stream.take_error()? {
-                    return Err(error);
-                }
-                match stream.peer_addr() {
-                    Ok(_) => Ok(true),
-                    Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
-                    Err(error) => Err(error),
-                }
+                is_connected(stream.take_error()?, || stream.peer_addr().map(drop))
             }
             #[cfg(unix)]
             Self::Input(_) => Ok(true),
@@ -358,6 +344,21 @@ pub(crate) enum ConnectStep {
     Bind,
     /// Opening the socket or connecting it.
     Connect,
+}
+
+/// Whether a connect has come to its end: the kernel holds its error, else it knows the peer as soon as there is one.
+fn is_connected(
+    error: Option<io::Error>,
+    ask_peer: impl FnOnce() -> io::Result<()>,
+) -> io::Result<bool> {
+    if let Some(error) = error {
+        return Err(error);
+    }
+    match ask_peer() {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 fn start(socket: &Socket, address: &SockAddr) -> io::Result<()> {
