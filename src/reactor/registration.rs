@@ -31,20 +31,24 @@ bitflags! {
         const WANTS_REARM = 1 << 5;
         /// The source is a reason to go on.
         const HELD = 1 << 6;
-        /// A wish: to report something of its own, whatever the kernel says.
-        const WANTS_ATTENTION = 1 << 7;
+        /// All that may have to be acted upon when the source has been looked at.
+        const WISHES = Self::WANTS_FLUSH.bits() | Self::WANTS_CLOSE.bits() | Self::WANTS_REARM.bits();
     }
 }
+
+/// A wish: to report something of its own, whatever the kernel says. It is kept as one more bit of readiness that is
+/// always wanted, so that "must it be served?", which is asked several times for every message, is one comparison.
+pub(super) const ATTENTION: Readiness = Readiness::from_bits_retain(1 << 7);
 
 /// What the reactor keeps beside each source.
 #[derive(Debug)]
 pub(super) struct Standing {
-    /// What the kernel said and no call has contradicted since.
+    /// What the kernel said and no call has contradicted since, and [`ATTENTION`].
     pub(super) readiness: Readiness,
     /// What the source wants to be called for.
     interest: Interest,
-    /// Every readiness that is worth a call. Invariant: what serves `interest`, and an error in any case: one that no
-    /// read would find is for [`Handler::closed`](super::Handler::closed).
+    /// Every readiness that is worth a call. Invariant: what serves `interest`, and in any case [`ATTENTION`] and an
+    /// error: one that no read would find is for [`Handler::closed`](super::Handler::closed).
     wanted: Readiness,
     pub(super) marks: Marks,
     /// The one entry on the wheel. It is never later than the next deadline, and may be earlier: it is re-filed
@@ -57,7 +61,7 @@ impl Standing {
         Self {
             readiness,
             interest,
-            wanted: interest.served_by() | Readiness::ERROR,
+            wanted: wanted_for(interest),
             marks: Marks::HELD,
             alarm: None,
         }
@@ -66,7 +70,14 @@ impl Standing {
     /// Whether the source must be served: ready and wanted, or broken where no read would find out.
     #[inline]
     pub(super) fn has_work(&self) -> bool {
-        self.readiness.intersects(self.wanted) || self.marks.contains(Marks::WANTS_ATTENTION)
+        self.readiness.intersects(self.wanted)
+    }
+
+    /// Whether reading is all that there is to do, as it nearly always is.
+    #[inline]
+    pub(super) fn only_reads(&self) -> bool {
+        self.readiness & self.wanted == Readiness::READABLE
+            && self.interest.contains(Interest::READABLE)
     }
 
     /// Whether it is ready for `direction` and wants it.
@@ -83,8 +94,12 @@ impl Standing {
 
     fn set_interest(&mut self, interest: Interest) {
         self.interest = interest;
-        self.wanted = interest.served_by() | Readiness::ERROR;
+        self.wanted = wanted_for(interest);
     }
+}
+
+fn wanted_for(interest: Interest) -> Readiness {
+    interest.served_by() | Readiness::ERROR | ATTENTION
 }
 
 /// What falls due on the wheel.
@@ -116,8 +131,9 @@ impl Registration<'_> {
     }
 
     /// What the kernel has said and no call has contradicted.
+    #[inline]
     pub fn readiness(&self) -> Readiness {
-        self.standing.readiness
+        self.standing.readiness - ATTENTION
     }
 
     /// Whether the source is about to be served: it is ready for something that it wants.
@@ -207,7 +223,7 @@ impl Registration<'_> {
     /// Wants [`Handler::attend`](super::Handler::attend) when the source is served next: it has something to report
     /// that did not come from the kernel. Several wishes are one.
     pub fn attend_soon(&mut self) {
-        self.standing.marks.insert(Marks::WANTS_ATTENTION);
+        self.standing.readiness.insert(ATTENTION);
     }
 
     /// Wants to be taken out. The source stays until the close phase, but is not served any more.

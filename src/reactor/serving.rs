@@ -3,7 +3,7 @@
 use crate::schedule::Schedule;
 use crate::system::Selector;
 
-use super::registration::Marks;
+use super::registration::{ATTENTION, Marks};
 use super::{Burst, Handler, Interest, Key, Phase, Reactor, Readiness, Registration, Slot};
 
 impl<T: Handler> Reactor<T> {
@@ -36,7 +36,6 @@ impl<T: Handler> Reactor<T> {
             {
                 continue;
             }
-            let left = left.min(source.burst().max(1)) - 1;
             let mut registration = Registration {
                 key,
                 standing,
@@ -44,10 +43,13 @@ impl<T: Handler> Reactor<T> {
                 clock: &self.clock,
             };
             let event = serve(source, &mut registration, lent);
-            if event.is_some() && left > 0 && standing.has_work() {
-                // Its burst goes on with the next call, so it needs no place in the queue.
-                standing.marks.insert(Marks::QUEUED);
-                self.burst = Some(Burst { key, left });
+            if standing.has_work() && event.is_some() {
+                let left = left.min(source.burst().max(1)) - 1;
+                if left > 0 {
+                    // Its burst goes on with the next call, so it needs no place in the queue.
+                    standing.marks.insert(Marks::QUEUED);
+                    self.burst = Some(Burst { key, left });
+                }
             }
             settle(key, slot, self.current, &mut self.schedule, &self.selector);
             if let Some(event) = event {
@@ -96,6 +98,27 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
+    /// As [`finish`](Self::finish), where whoever drives the reactor knows what there is to be sent and lets `sender`
+    /// send it.
+    #[inline(always)]
+    pub(crate) fn finish_with(&mut self, sender: impl FnOnce(&mut T, &mut Registration<'_>)) {
+        let Some(key) = self.current.take() else {
+            return;
+        };
+        if let Some(slot) = self.slots.get_mut(key) {
+            sender(
+                &mut slot.source,
+                &mut Registration {
+                    key,
+                    standing: &mut slot.standing,
+                    wheel: &mut self.wheel,
+                    clock: &self.clock,
+                },
+            );
+            settle(key, slot, None, &mut self.schedule, &self.selector);
+        }
+    }
+
     #[inline]
     fn flush_one(&mut self, key: Key, lent: &mut T::Lent<'_>) {
         let Some(slot) = self.slots.get_mut(key) else {
@@ -129,8 +152,20 @@ fn serve<T: Handler>(
     registration: &mut Registration<'_>,
     lent: &mut T::Lent<'_>,
 ) -> Option<T::Event> {
-    if registration.standing.marks.contains(Marks::WANTS_ATTENTION) {
-        registration.standing.marks.remove(Marks::WANTS_ATTENTION);
+    if registration.standing.only_reads() {
+        return source.readable(registration, lent);
+    }
+    serve_rarely(source, registration, lent)
+}
+
+/// Serves a source that wants something else than to read.
+fn serve_rarely<T: Handler>(
+    source: &mut T,
+    registration: &mut Registration<'_>,
+    lent: &mut T::Lent<'_>,
+) -> Option<T::Event> {
+    if registration.standing.readiness.contains(ATTENTION) {
+        registration.standing.readiness.remove(ATTENTION);
         let event = source.attend(registration);
         if event.is_some() || registration.is_closing() {
             return event;
@@ -156,6 +191,20 @@ fn serve<T: Handler>(
 /// have changed.
 #[inline(always)]
 pub(super) fn settle<T: Handler>(
+    key: Key,
+    slot: &mut Slot<T>,
+    current: Option<Key>,
+    schedule: &mut Schedule<Key>,
+    selector: &Selector,
+) {
+    let standing = &slot.standing;
+    // Nearly always: everything that had arrived was read, and nothing was asked for.
+    if standing.has_work() || standing.marks.intersects(Marks::WISHES) {
+        enlist(key, slot, current, schedule, selector);
+    }
+}
+
+fn enlist<T: Handler>(
     key: Key,
     slot: &mut Slot<T>,
     current: Option<Key>,
