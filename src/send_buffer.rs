@@ -22,7 +22,7 @@ use queue::{Queue, Segment, offer_one};
 
 /// From this length on a payload is kept by reference; below it a copy into a chunk that is open anyway costs less
 /// than a slice of its own in the vectored write.
-const KEEP_BYTES: usize = 1024;
+pub(crate) const KEEP_BYTES: usize = 1024;
 
 /// Below this length a payload is always copied: the entry that would refer to it is about as long as the payload,
 /// and a million such entries would cost a slow peer's queue many times the bytes it counts.

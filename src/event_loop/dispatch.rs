@@ -105,12 +105,13 @@ impl<S> EventLoop<S> {
         }
     }
 
+    #[inline(always)]
     fn deliver_to_socket(&mut self, shared: &mut S, id: SocketId, event: SocketEvent) {
+        self.net.focus(id.0);
         let Some(Occupant::Socket(handler)) = self.handlers.get_mut(id.0) else {
-            return;
+            return self.net.finish();
         };
         self.calling = Some(Calling::Socket(id));
-        self.net.focus(id.0);
         let mut cx = Context {
             socket: Socket::new(&mut self.net, id),
             shared,
@@ -118,21 +119,7 @@ impl<S> EventLoop<S> {
         };
         match event {
             SocketEvent::Data(length) => handler.on_data(&mut cx, &self.read_buffer[..length]),
-            SocketEvent::Connected => {
-                handler.on_connect(&mut cx);
-                cx.socket.reset_if_asked();
-            }
-            SocketEvent::Drained => handler.on_drain(&mut cx),
-            SocketEvent::Ended => {
-                handler.on_end(&mut cx);
-                cx.socket.answer_end();
-            }
-            SocketEvent::TimedOut => handler.on_timeout(&mut cx),
-            SocketEvent::Noticed => {
-                while let Some(notice) = cx.socket.next_notice() {
-                    tell_notice(handler.as_mut(), &mut cx, notice);
-                }
-            }
+            event => tell(handler.as_mut(), &mut cx, event),
         }
         self.net.finish();
         self.calling = None;
@@ -250,6 +237,29 @@ impl<S> EventLoop<S> {
         self.calling = None;
         self.install();
         self.forget(id.0);
+    }
+}
+
+/// Makes the call for an event that is not data.
+#[inline(never)]
+fn tell<S>(handler: &mut dyn SocketHandler<S>, cx: &mut Context<'_, S>, event: SocketEvent) {
+    match event {
+        SocketEvent::Data(_) => debug_assert!(false, "the loop itself lends the read buffer"),
+        SocketEvent::Connected => {
+            handler.on_connect(cx);
+            cx.socket.reset_if_asked();
+        }
+        SocketEvent::Drained => handler.on_drain(cx),
+        SocketEvent::Ended => {
+            handler.on_end(cx);
+            cx.socket.answer_end();
+        }
+        SocketEvent::TimedOut => handler.on_timeout(cx),
+        SocketEvent::Noticed => {
+            while let Some(notice) = cx.socket.next_notice() {
+                tell_notice(handler, cx, notice);
+            }
+        }
     }
 }
 

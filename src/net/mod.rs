@@ -13,6 +13,7 @@ mod dial;
 mod dialing;
 mod errno;
 mod error;
+mod gathered;
 mod ids;
 mod inquiries;
 mod into_endpoint;
@@ -34,8 +35,10 @@ use crate::send_buffer::Pool;
 use crate::system::{Reserve, System};
 
 use connection::Connection;
+use gathered::Gathered;
 use inquiries::Inquiries;
 use listener::Listener;
+use payload::Payload;
 use resident::{Lent, Resident};
 
 pub use address::{Address, Endpoint, Family};
@@ -61,6 +64,8 @@ pub(crate) struct Net {
     /// Where sockets are opened.
     pub(crate) system: System,
     pool: Pool,
+    /// What the socket whose callback runs has written in it.
+    gathered: Gathered,
     reserve: Reserve,
     /// Servers that ran out of descriptors. Each close of a socket frees one, and so wakes them.
     resting: Vec<Key>,
@@ -113,6 +118,7 @@ impl Net {
             reactor,
             system,
             pool: Pool::new(),
+            gathered: Gathered::default(),
             reserve: Reserve::new(),
             resting: Vec::new(),
         })
@@ -127,11 +133,14 @@ impl Net {
     #[inline]
     pub(crate) fn next(&mut self, buffer: &mut [u8]) -> Option<Happened> {
         loop {
-            let (key, event) = self.reactor.next(&mut Lent {
+            let mut lent = Lent {
                 buffer,
                 pool: &mut self.pool,
                 reserve: &mut self.reserve,
-            })?;
+                room: 0,
+            };
+            let (key, event) = self.reactor.next(&mut lent)?;
+            self.gathered.begin(SocketId(key), lent.room);
             let happened = self.happened(key, event);
             if happened.is_some() {
                 return happened;
@@ -165,6 +174,7 @@ impl Net {
             buffer: &mut [],
             pool: &mut self.pool,
             reserve: &mut self.reserve,
+            room: 0,
         });
     }
 
@@ -175,13 +185,49 @@ impl Net {
     }
 
     /// The callbacks of the source are done: its own replies leave now.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn finish(&mut self) {
-        self.reactor.finish(&mut Lent {
-            buffer: &mut [],
-            pool: &mut self.pool,
-            reserve: &mut self.reserve,
+        let Some((_, bytes)) = self.gathered.end() else {
+            return self.reactor.finish(&mut Lent {
+                buffer: &mut [],
+                pool: &mut self.pool,
+                reserve: &mut self.reserve,
+                room: 0,
+            });
+        };
+        let pool = &mut self.pool;
+        self.reactor.finish_with(|resident, registration| {
+            if let Some(connection) = resident.connection_mut() {
+                connection.send_at_once(bytes, registration, pool);
+            }
         });
+        self.gathered.clear();
+    }
+
+    /// Moves what `id` has written in its callback to its queue, before anything else is done to it.
+    #[cold]
+    fn queue_gathered(&mut self) {
+        let Some((id, bytes)) = self.gathered.end() else {
+            return;
+        };
+        let pool = &mut self.pool;
+        self.reactor.visit(id.0, |resident, registration| {
+            if let Some(connection) = resident.connection_mut() {
+                connection.queue_gathered(bytes, registration, pool);
+            }
+        });
+        self.gathered.clear();
+    }
+
+    /// How many bytes `id` has written that its connection does not know of yet.
+    pub(crate) fn gathered_bytes(&self, id: SocketId) -> usize {
+        self.gathered.length_of(id)
+    }
+
+    /// Takes what a socket writes in its own callback, if it is short and nothing stands in its way.
+    #[inline]
+    pub(crate) fn gather(&mut self, writer: SocketId, payload: &Payload<'_>) -> bool {
+        payload.is_better_gathered() && self.gathered.take(writer, payload.as_bytes())
     }
 
     pub(crate) fn next_notice(&mut self, id: SocketId) -> Option<Notice> {
@@ -208,6 +254,9 @@ impl Net {
         id: SocketId,
         ask: impl FnOnce(&mut Connection, &mut Registration<'_>, &mut Pool) -> R,
     ) -> Option<R> {
+        if self.gathered.is_of(id) {
+            self.queue_gathered();
+        }
         let pool = &mut self.pool;
         self.reactor
             .visit(id.0, |resident, registration| {

@@ -2,7 +2,11 @@
 
 use std::rc::Rc;
 
-use crate::send_buffer::{Pool, SendBuffer};
+use crate::send_buffer::{KEEP_BYTES, Pool, SendBuffer};
+
+/// From this size on a write does not wait for the flush point: gathering cannot save anything any more, and what
+/// the kernel takes at once need not be copied.
+pub(super) const DIRECT_BYTES: usize = 16 << 10;
 
 /// The bytes of one write, in the form in which the writer has them: only what is borrowed has to be copied if the
 /// kernel does not take it at once.
@@ -32,6 +36,15 @@ impl Payload<'_> {
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.as_bytes().len()
+    }
+
+    /// Whether it costs least to copy it to what else its writer says in the same callback.
+    #[inline]
+    pub(crate) fn is_better_gathered(&self) -> bool {
+        match self {
+            Self::Borrowed(bytes) => bytes.len() < DIRECT_BYTES,
+            Self::Owned(_) | Self::Shared(_) | Self::Static(_) => self.len() < KEEP_BYTES,
+        }
     }
 
     /// Queues what lies behind the first `from` bytes.

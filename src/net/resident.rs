@@ -100,6 +100,8 @@ pub(crate) struct Lent<'a> {
     pub(crate) pool: &'a mut Pool,
     /// The descriptor for when there are none.
     pub(crate) reserve: &'a mut Reserve,
+    /// An answer: how many bytes the source may write in its callback before anything must be asked of it.
+    pub(crate) room: usize,
 }
 
 impl Resident {
@@ -148,7 +150,8 @@ impl Handler for Resident {
         }
     }
 
-    #[inline]
+    // Always: it is the one call between the poll and a read, and has one caller.
+    #[inline(always)]
     fn readable(
         &mut self,
         registration: &mut Registration<'_>,

@@ -84,6 +84,9 @@ impl Socket<'_> {
 
     #[inline]
     fn write_payload(&mut self, payload: Payload<'_>) -> Flow {
+        if self.net.gather(self.id, &payload) {
+            return Flow::Open;
+        }
         self.net
             .with_connection(self.id, |connection, registration, pool| {
                 connection.write(payload, registration, pool)
@@ -370,12 +373,15 @@ impl Socket<'_> {
 
     /// How many bytes writes have accepted, those that are still queued included. Kept until after `on_close`.
     pub fn bytes_written(&self) -> u64 {
-        self.connection().map_or(0, Connection::bytes_written)
+        let gathered = self.net.gathered_bytes(self.id) as u64;
+        let written = self.connection().map_or(0, Connection::bytes_written);
+        written + gathered
     }
 
     /// How many bytes no kernel has taken. Within `on_close`: how many were lost.
     pub fn queued_bytes(&self) -> usize {
-        self.connection().map_or(0, Connection::queued_bytes)
+        let queued = self.connection().map_or(0, Connection::queued_bytes);
+        queued + self.net.gathered_bytes(self.id)
     }
 
     /// The address at this end; `None` before the connection exists, after it has closed, and for what has none. It

@@ -157,6 +157,19 @@ impl Stream {
         }
     }
 
+    /// [`write`](Self::write), of one piece: the reply of nearly every callback.
+    #[inline(always)]
+    pub(crate) fn write_one(&self, bytes: &[u8]) -> io::Result<usize> {
+        if let Self::Tcp(stream) = self {
+            let socket = SockRef::from(stream);
+            match stream.try_io(|| socket.send_with_flags(bytes, NO_SIGNAL)) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                done => return done,
+            }
+        }
+        self.write(&[IoSlice::new(bytes)])
+    }
+
     /// Writes `slices` in one call, without ever raising SIGPIPE. `slices` is not empty and holds no empty one.
     #[inline]
     pub(crate) fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {

@@ -17,6 +17,7 @@ mod connecting;
 mod counters_and_addresses;
 mod dead_ids;
 mod ending;
+mod gathering;
 mod handlers;
 mod idle_timeout;
 mod listening;

@@ -4,13 +4,14 @@ use std::io;
 
 use crate::reactor::{Interest, Registration};
 use crate::send_buffer::Pool;
+use crate::system::Stream;
 
+use super::super::payload::DIRECT_BYTES;
 use super::error::{Error, Syscall};
 use super::{CloseReason, Connection, Flow, Inbound, Outbound, Payload, Stage};
 
-/// From this size on a write does not wait for the flush point: gathering cannot save anything any more, and what
-/// the kernel takes at once need not be copied.
-const DIRECT_BYTES: usize = 16 << 10;
+/// How much one callback may gather outside of its socket's queue. Beyond it the queue's chunks are as good.
+const GATHERED_BYTES: usize = 64 << 10;
 
 /// How long to wait when the kernel has no memory to send with (ENOBUFS): no edge announces that it has again.
 const OUT_OF_BUFFERS_RETRY_TICKS: u64 = 10;
@@ -68,6 +69,84 @@ impl Connection {
             self.flush(registration, pool);
         }
         self.flow(registration)
+    }
+
+    /// How many bytes may be written in a callback that begins now without asking: below it, every write would be
+    /// answered `Open` and sent when the callback is done.
+    #[inline]
+    pub(super) fn room_to_gather(&self, registration: &Registration<'_>) -> usize {
+        if self.stage != Stage::Open
+            || self.outbound != Outbound::Open
+            || self.is_corked
+            || self.owes_drain
+            || !self.queue.is_empty()
+            || self.failure.is_some()
+            || self.extras.is_some()
+            || !registration.readiness().serves(Interest::WRITABLE)
+        {
+            return 0;
+        }
+        let options = &self.options;
+        options
+            .high_water_mark
+            .min(options.max_queued_bytes)
+            .min(GATHERED_BYTES)
+    }
+
+    /// Queues what was gathered in the callback so far, as somebody is about to look at the queue or to change it.
+    pub(crate) fn queue_gathered(
+        &mut self,
+        bytes: &[u8],
+        registration: &mut Registration<'_>,
+        pool: &mut Pool,
+    ) {
+        self.bytes_written += bytes.len() as u64;
+        self.queue.copy(bytes, pool);
+        registration.flush_soon();
+    }
+
+    /// Sends what was gathered in the callback that is done, and queues what the kernel does not take.
+    #[inline]
+    pub(crate) fn send_at_once(
+        &mut self,
+        bytes: &[u8],
+        registration: &mut Registration<'_>,
+        pool: &mut Pool,
+    ) {
+        self.bytes_written += bytes.len() as u64;
+        let Some(stream) = &self.stream else {
+            return;
+        };
+        let sent = stream.write_one(bytes);
+        if sent.as_ref().is_ok_and(|&sent| sent == bytes.len()) {
+            self.touch(registration);
+        } else {
+            self.queue_unsent(bytes, sent, registration, pool);
+        }
+    }
+
+    /// Queues what of `bytes` was not sent.
+    #[cold]
+    fn queue_unsent(
+        &mut self,
+        bytes: &[u8],
+        sent: io::Result<usize>,
+        registration: &mut Registration<'_>,
+        pool: &mut Pool,
+    ) {
+        let sent = match sent {
+            Ok(sent) => {
+                self.wrote(sent, bytes.len(), registration);
+                Ok(sent)
+            }
+            Err(error) => self.wrote_nothing(error, registration),
+        };
+        let unsent = bytes.get(*sent.as_ref().unwrap_or(&0)..);
+        self.queue.copy(unsent.unwrap_or_default(), pool);
+        match sent {
+            Ok(_) => registration.want(Interest::WRITABLE),
+            Err(error) => self.write_failed(error, registration),
+        }
     }
 
     /// Whether so many bytes may be queued. One write is taken whatever its length if nothing is queued, since it takes
@@ -161,29 +240,53 @@ impl Connection {
             offered = slices.iter().map(|slice| slice.len()).sum();
             stream.write(slices)
         });
+        let sent = sent.map(|taken_of_tail| {
+            let left = self.queue.len() + tail.len() - taken_of_tail;
+            (before - left, taken_of_tail)
+        });
         match sent {
-            Ok(taken_of_tail) => {
-                let sent = before - (self.queue.len() + tail.len() - taken_of_tail);
-                if sent < offered && stream.short_transfer_drains() {
-                    registration.fell_short(Interest::WRITABLE);
-                }
-                if sent > 0 {
-                    self.touch(registration);
-                }
+            Ok((sent, taken_of_tail)) => {
+                self.wrote(sent, offered, registration);
                 Ok(taken_of_tail)
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                registration.would_block(Interest::WRITABLE);
-                Ok(0)
-            }
-            Err(error) if is_out_of_buffers(&error) => {
-                registration.would_block(Interest::WRITABLE);
-                self.is_out_of_buffers = true;
-                registration.wake_at(registration.tick() + OUT_OF_BUFFERS_RETRY_TICKS);
-                Ok(0)
-            }
-            Err(error) => Err(error),
+            Err(error) => self.wrote_nothing(error, registration),
         }
+    }
+
+    /// The kernel has taken `sent` of the bytes that it was offered.
+    #[inline]
+    fn wrote(&mut self, sent: usize, offered: usize, registration: &mut Registration<'_>) {
+        if sent < offered
+            && self
+                .stream
+                .as_ref()
+                .is_some_and(Stream::short_transfer_drains)
+        {
+            registration.fell_short(Interest::WRITABLE);
+        }
+        if sent > 0 {
+            self.touch(registration);
+        }
+    }
+
+    /// The kernel has taken nothing: it has no room, no memory, or the connection has failed.
+    #[cold]
+    fn wrote_nothing(
+        &mut self,
+        error: io::Error,
+        registration: &mut Registration<'_>,
+    ) -> io::Result<usize> {
+        if error.kind() == io::ErrorKind::WouldBlock {
+            registration.would_block(Interest::WRITABLE);
+            return Ok(0);
+        }
+        if is_out_of_buffers(&error) {
+            registration.would_block(Interest::WRITABLE);
+            self.is_out_of_buffers = true;
+            registration.wake_at(registration.tick() + OUT_OF_BUFFERS_RETRY_TICKS);
+            return Ok(0);
+        }
+        Err(error)
     }
 
     /// Sends what was only gathered, so that as little as possible is left.

@@ -9,7 +9,7 @@ use super::error::Syscall;
 use super::{Connection, Event, Inbound, Lent, Outbound, SocketEvent, Stage};
 
 impl Connection {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn readable(
         &mut self,
         registration: &mut Registration<'_>,
@@ -20,11 +20,10 @@ impl Connection {
             return None;
         };
         // One that is behind with sending reads less, so that what an echo adds to the queue stays within the marks.
-        let most = match self.queue.is_empty() {
-            true => lent.buffer.len(),
-            false => lent.buffer.len() / 2,
-        };
-        let buffer = &mut lent.buffer[..most];
+        let mut buffer = &mut *lent.buffer;
+        if !self.queue.is_empty() {
+            buffer = buffer.split_at_mut(buffer.len() / 2).0;
+        }
         match stream.read(buffer) {
             Ok(0) => self.peer_ended(registration),
             Ok(length) => {
@@ -38,6 +37,7 @@ impl Connection {
                 }
                 self.bytes_read += length as u64;
                 self.touch(registration);
+                lent.room = self.room_to_gather(registration);
                 Some(Event::Socket(SocketEvent::Data(length)))
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

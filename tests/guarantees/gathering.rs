@@ -1,0 +1,148 @@
+//! What a socket writes in its own callback: that it leaves as one, and that nobody can tell where it is meanwhile.
+
+use netloop::{Context, Flow, SocketOptions};
+
+use crate::support::{Recorder, Scene, Seen, World, assert_same_bytes, pattern};
+
+/// A scene with one socket that does `deed` when the first data comes, which it does.
+fn once_it_hears(
+    options: SocketOptions,
+    mut deed: impl FnMut(&mut Context<'_, World>) + 'static,
+) -> (Scene, crate::support::Peer) {
+    let mut scene = Scene::new();
+    let recorder = Recorder::new("us").reacting(move |cx, seen| {
+        if matches!(seen, Seen::Data(_)) {
+            deed(cx);
+        }
+    });
+    let (_, mut peer) = scene.accepted(options, recorder);
+    peer.write(b"?");
+    scene.drive("the question", |world| world.received_length("us") == 1);
+    (scene, peer)
+}
+
+#[test]
+fn the_counts_include_what_was_written_a_moment_ago() {
+    let (mut scene, mut peer) = once_it_hears(SocketOptions::new(), |cx| {
+        assert_eq!(cx.socket.write(b"12345"), Flow::Open);
+        assert_eq!(cx.socket.queued_bytes(), 5);
+        assert_eq!(cx.socket.bytes_written(), 5);
+        assert_eq!(cx.socket.write_static(b"678"), Flow::Open);
+        assert_eq!(cx.socket.queued_bytes(), 8);
+        let id = cx.socket.id();
+        assert_eq!(cx.socket.other(id).bytes_written(), 8);
+    });
+    let id = scene.world.id("us");
+    assert_eq!(scene.socket(id).queued_bytes(), 0);
+    assert_eq!(scene.socket(id).bytes_written(), 8);
+    assert_eq!(scene.peer_reads(&mut peer, 8), b"12345678");
+}
+
+#[test]
+fn a_write_that_reaches_the_mark_behind_gathered_ones_answers_as_if_they_were_queued() {
+    let options = SocketOptions::new()
+        .high_water_mark(10)
+        .max_queued_bytes(12);
+    let (mut scene, mut peer) = once_it_hears(options, |cx| {
+        // The kernel takes them when the mark is reached, so both answers are `Open`.
+        assert_eq!(cx.socket.write(b"123456"), Flow::Open);
+        assert_eq!(cx.socket.write(b"7890"), Flow::Open);
+        assert_eq!(cx.socket.queued_bytes(), 0, "the mark sent them");
+        assert_eq!(cx.socket.write(b"abc"), Flow::Open);
+        assert_eq!(cx.socket.queued_bytes(), 3);
+    });
+    assert_eq!(scene.peer_reads(&mut peer, 13), b"1234567890abc");
+}
+
+#[test]
+fn an_empty_write_answers_what_any_other_would() {
+    let (scene, _peer) = once_it_hears(SocketOptions::new(), |cx| {
+        assert_eq!(cx.socket.write(b""), Flow::Open);
+        assert_eq!(cx.socket.write(b"the last"), Flow::Open);
+        cx.socket.end();
+        assert_eq!(cx.socket.write(b""), Flow::Ended);
+        cx.socket.destroy();
+        assert_eq!(cx.socket.write(b""), Flow::Closed);
+        assert_eq!(cx.socket.write(b"too late"), Flow::Closed);
+    });
+    assert_eq!(scene.world.received_length("us"), 1);
+}
+
+#[test]
+fn a_panic_behind_a_write_does_not_take_the_write_back() {
+    let mut scene = Scene::new();
+    let recorder = Recorder::new("us").reacting(|cx, seen| {
+        if matches!(seen, Seen::Data(_)) {
+            assert_eq!(cx.socket.write(b"said"), Flow::Open);
+            panic!("behind the write");
+        }
+    });
+    let (_, mut peer) = scene.accepted(SocketOptions::new(), recorder);
+    peer.write(b"?");
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        scene.drive("the panic", |_| false);
+    }));
+    assert!(panicked.is_err());
+    scene.drive_to_close("us");
+    assert_eq!(scene.peer_reads_to_end(&mut peer).bytes, b"said");
+}
+
+/// What a handler may do between two writes; none of it may change the bytes or their order.
+fn something_harmless(cx: &mut Context<'_, World>, which: usize) {
+    let id = cx.socket.id();
+    match which {
+        0 => cx.socket.pause(),
+        1 => cx.socket.resume(),
+        2 => cx.socket.cork(),
+        3 => cx.socket.uncork(),
+        4 => cx.socket.set_timeout(std::time::Duration::from_secs(60)),
+        5 => cx.socket.set_no_delay(true).unwrap(),
+        6 => cx.socket.notify_when_sent(7),
+        7 => cx.socket.other(id).hold(),
+        _ => {
+            let _ = (cx.socket.state(), cx.socket.local_address());
+        }
+    }
+}
+
+#[test]
+fn whatever_a_callback_does_between_its_writes_they_arrive_whole_and_in_order() {
+    for seed in 0..200 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let said = pattern(300_000, seed);
+        let whole = said.clone();
+        let mark = random.usize(1..100_000);
+        let options = SocketOptions::new().high_water_mark(mark);
+        let (mut scene, mut peer) = once_it_hears(options, move |cx| {
+            let mut from = 0;
+            while from < said.len() {
+                let longest = [20, 2_000, 40_000][random.usize(0..3)];
+                let to = (from + random.usize(0..=longest)).min(said.len());
+                let piece = &said[from..to];
+                let id = cx.socket.id();
+                let before = cx.socket.bytes_written();
+                let flow = match random.usize(0..5) {
+                    0 => cx.socket.write_owned(piece.to_vec()),
+                    1 => cx.socket.write_shared(piece.into()),
+                    2 => cx.socket.other(id).write(piece),
+                    _ => cx.socket.write(piece),
+                };
+                assert!(matches!(flow, Flow::Open | Flow::Full), "{flow:?}");
+                let queued = cx.socket.queued_bytes();
+                assert_eq!(flow == Flow::Full, queued >= mark, "{queued} of {mark}");
+                assert_eq!(cx.socket.bytes_written() - before, piece.len() as u64);
+                from = to;
+                if random.usize(0..4) == 0 {
+                    something_harmless(cx, random.usize(0..9));
+                }
+            }
+            cx.socket.uncork();
+            if random.bool() {
+                cx.socket.end();
+            }
+        });
+        let heard = scene.peer_reads(&mut peer, whole.len());
+        assert!(heard == whole, "seed {seed}");
+        assert_same_bytes(&heard, &whole);
+    }
+}
