@@ -155,11 +155,11 @@ impl<K: Copy> Lane<K> {
         }
     }
 
-    const fn remaining(&self) -> usize {
+    fn remaining(&self) -> usize {
         self.round.len() - self.given
     }
 
-    const fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.remaining() + self.waiting.len()
     }
 }
