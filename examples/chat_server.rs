@@ -106,15 +106,15 @@ fn answer(cx: &mut Context<'_, Room>, text: &str) {
     let _ = cx.socket.write_owned(format!("* {text}\n").into_bytes());
 }
 
-/// One line for all: the queues share its bytes. A member who cannot keep up is dropped, as waiting for it would make
-/// all the others wait; its `on_close` comes later, on a fresh stack, so the room does not change while we walk it.
+/// One line for all. A member who cannot keep up is dropped, as waiting for it would make all the others wait; its
+/// `on_close` comes later, on a fresh stack, so the room does not change while we walk it.
 fn tell_the_others(cx: &mut Context<'_, Room>, line: &str) {
-    let line: Rc<[u8]> = line.as_bytes().into();
     let speaker = cx.socket.id();
-    for &id in cx.shared.keys().filter(|&&id| id != speaker) {
-        let mut member = cx.socket.other(id);
-        if member.write_shared(Rc::clone(&line)) == Flow::Full {
-            member.destroy();
+    let others = cx.shared.keys().copied().filter(|&id| id != speaker);
+    let mut sockets = cx.socket.sockets();
+    for (id, flow) in sockets.broadcast(others, line.as_bytes()) {
+        if flow == Flow::Full {
+            sockets.socket(id).destroy();
         }
     }
 }

@@ -11,7 +11,6 @@
 //! $ cargo run --release --example serve -- 7000 echo
 //! listening 127.0.0.1:7000
 //! ```
-use std::rc::Rc;
 use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
@@ -67,12 +66,12 @@ impl SocketHandler<Members> for Broadcast {
         cx.shared.push(cx.socket.id());
     }
     fn on_data(&mut self, cx: &mut Context<'_, Members>, data: &[u8]) {
-        let chunk: Rc<[u8]> = data.into();
         let speaker = cx.socket.id();
-        for &member in cx.shared.iter().filter(|&&member| member != speaker) {
-            let mut member = cx.socket.other(member);
-            if member.write_shared(Rc::clone(&chunk)) == Flow::Full {
-                member.destroy();
+        let others = cx.shared.iter().copied().filter(|&id| id != speaker);
+        let mut sockets = cx.socket.sockets();
+        for (id, flow) in sockets.broadcast(others, data) {
+            if flow == Flow::Full {
+                sockets.socket(id).destroy();
             }
         }
     }

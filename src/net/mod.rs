@@ -8,6 +8,7 @@ mod accept_fault;
 mod address;
 mod attempt;
 mod block_list;
+mod broadcast;
 mod connection;
 mod dial;
 mod dialing;
@@ -29,16 +30,17 @@ mod server;
 mod socket;
 mod sockets;
 mod status;
+mod writing;
 
 use crate::reactor::{Elapsed, Key, Phase, Reactor, Registration, Waker};
 use crate::send_buffer::Pool;
 use crate::system::{Reserve, System};
 
+use broadcast::Broadcast;
 use connection::Connection;
 use gathered::Gathered;
 use inquiries::Inquiries;
 use listener::Listener;
-use payload::Payload;
 use resident::{Lent, Resident};
 
 pub use address::{Address, Endpoint, Family};
@@ -64,6 +66,8 @@ pub(crate) struct Net {
     /// Where sockets are opened.
     pub(crate) system: System,
     pool: Pool,
+    /// What several sockets are to be sent in this turn.
+    broadcast: Broadcast,
     /// What the socket whose callback runs has written in it.
     gathered: Gathered,
     reserve: Reserve,
@@ -118,6 +122,7 @@ impl Net {
             reactor,
             system,
             pool: Pool::new(),
+            broadcast: Broadcast::default(),
             gathered: Gathered::default(),
             reserve: Reserve::new(),
             resting: Vec::new(),
@@ -136,6 +141,7 @@ impl Net {
             let mut lent = Lent {
                 buffer,
                 pool: &mut self.pool,
+                broadcast: &mut self.broadcast,
                 reserve: &mut self.reserve,
                 room: 0,
             };
@@ -173,6 +179,7 @@ impl Net {
         self.reactor.flush(&mut Lent {
             buffer: &mut [],
             pool: &mut self.pool,
+            broadcast: &mut self.broadcast,
             reserve: &mut self.reserve,
             room: 0,
         });
@@ -182,52 +189,6 @@ impl Net {
     #[inline]
     pub(crate) fn focus(&mut self, key: Key) {
         self.reactor.focus(key);
-    }
-
-    /// The callbacks of the source are done: its own replies leave now.
-    #[inline(always)]
-    pub(crate) fn finish(&mut self) {
-        let Some((_, bytes)) = self.gathered.end() else {
-            return self.reactor.finish(&mut Lent {
-                buffer: &mut [],
-                pool: &mut self.pool,
-                reserve: &mut self.reserve,
-                room: 0,
-            });
-        };
-        let pool = &mut self.pool;
-        self.reactor.finish_with(|resident, registration| {
-            if let Some(connection) = resident.connection_mut() {
-                connection.send_at_once(bytes, registration, pool);
-            }
-        });
-        self.gathered.clear();
-    }
-
-    /// Moves what `id` has written in its callback to its queue, before anything else is done to it.
-    #[cold]
-    fn queue_gathered(&mut self) {
-        let Some((id, bytes)) = self.gathered.end() else {
-            return;
-        };
-        let pool = &mut self.pool;
-        self.reactor.visit(id.0, |resident, registration| {
-            if let Some(connection) = resident.connection_mut() {
-                connection.queue_gathered(bytes, registration, pool);
-            }
-        });
-        self.gathered.clear();
-    }
-
-    /// How many bytes `id` has written that its connection does not know of yet.
-    pub(crate) fn gathered_bytes(&self, id: SocketId) -> usize {
-        self.gathered.length_of(id)
-    }
-
-    /// Takes what a socket writes in its own callback, if it is short and nothing stands in its way.
-    #[inline]
-    pub(crate) fn gather(&mut self, writer: SocketId, payload: &Payload<'_>) -> bool {
-        payload.is_better_gathered() && self.gathered.take(writer, payload.as_bytes())
     }
 
     pub(crate) fn next_notice(&mut self, id: SocketId) -> Option<Notice> {
@@ -257,12 +218,17 @@ impl Net {
         if self.gathered.is_of(id) {
             self.queue_gathered();
         }
-        let pool = &mut self.pool;
-        self.reactor
+        let Self {
+            reactor,
+            pool,
+            broadcast,
+            ..
+        } = self;
+        reactor
             .visit(id.0, |resident, registration| {
-                resident
-                    .connection_mut()
-                    .map(|connection| ask(connection, registration, pool))
+                let connection = resident.connection_mut()?;
+                connection.queue_part(broadcast, pool);
+                Some(ask(connection, registration, pool))
             })
             .flatten()
     }
@@ -305,9 +271,17 @@ impl Net {
         let key = self.reactor.next_closing()?;
         let id = SocketId(key);
         self.close_attempts(id);
-        let Some((reason, error)) =
-            self.with_connection(id, |connection, _, pool| connection.shut(pool))
-        else {
+        let Self {
+            reactor,
+            pool,
+            broadcast,
+            ..
+        } = self;
+        let shut = reactor.visit(key, |resident, _| {
+            let connection = resident.connection_mut()?;
+            Some(connection.shut(broadcast, pool))
+        });
+        let Some((reason, error)) = shut.flatten() else {
             return Some(Closing::Server(ServerId(key)));
         };
         self.wake_resting();

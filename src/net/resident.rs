@@ -10,6 +10,7 @@ use crate::send_buffer::Pool;
 use crate::system::{Reserve, Stream};
 
 use super::attempt::Attempt;
+use super::broadcast::Broadcast;
 use super::connection::Connection;
 use super::error::Error;
 use super::listener::Listener;
@@ -98,6 +99,8 @@ pub(crate) struct Lent<'a> {
     pub(crate) buffer: &'a mut [u8],
     /// Chunks for what is queued.
     pub(crate) pool: &'a mut Pool,
+    /// What several sockets are to be sent in this turn.
+    pub(crate) broadcast: &'a mut Broadcast,
     /// The descriptor for when there are none.
     pub(crate) reserve: &'a mut Reserve,
     /// An answer: how many bytes the source may write in its callback before anything must be asked of it.
@@ -194,7 +197,7 @@ impl Handler for Resident {
     #[inline]
     fn flush(&mut self, registration: &mut Registration<'_>, lent: &mut Lent<'_>) {
         if let Self::Connection(connection) = self {
-            connection.flush(registration, lent.pool);
+            connection.flush_all(registration, lent.broadcast, lent.pool);
         }
     }
 

@@ -84,14 +84,7 @@ impl Socket<'_> {
 
     #[inline]
     fn write_payload(&mut self, payload: Payload<'_>) -> Flow {
-        if self.net.gather(self.id, &payload) {
-            return Flow::Open;
-        }
-        self.net
-            .with_connection(self.id, |connection, registration, pool| {
-                connection.write(payload, registration, pool)
-            })
-            .unwrap_or(Flow::Closed)
+        self.net.write(self.id, payload)
     }
 
     /// Lets [`on_sent`](crate::SocketHandler::on_sent) come with `token` when the kernel has taken everything that was

@@ -2,7 +2,7 @@
 
 use super::server::Server;
 use super::socket::Socket;
-use super::{Net, ServerId, SocketId};
+use super::{Flow, Net, ServerId, SocketId};
 
 /// All sockets and servers of a loop, for callbacks that have no socket of their own: timers, deferred calls, posts,
 /// hooks, and those of a server.
@@ -32,6 +32,40 @@ impl<'a> Sockets<'a> {
     /// The server `id`; a view that does nothing if it is gone.
     pub fn server(&mut self, id: ServerId) -> Server<'_> {
         Server::new(self.net, id)
+    }
+
+    /// Sends `bytes` to each of `sockets`, and tells of each that did not answer
+    /// [`Flow::Open`](crate::Flow::Open) what its answer was: [`Full`](crate::Flow::Full) is a member that cannot keep
+    /// up. It is the same as to [`write`](Socket::write) to each of them, in that order, and costs less.
+    ///
+    /// Short messages to sockets that keep up lie in memory once, however many hear them, and all that a socket is sent
+    /// in one turn leaves in one system call, in one piece. The same goes for writes of the same bytes one by one.
+    ///
+    /// ```no_run
+    /// use netloop::{Context, SocketHandler, SocketId};
+    ///
+    /// struct Member;
+    ///
+    /// impl SocketHandler<Vec<SocketId>> for Member {
+    ///     fn on_connect(&mut self, cx: &mut Context<'_, Vec<SocketId>>) {
+    ///         cx.shared.push(cx.socket.id());
+    ///     }
+    ///     fn on_data(&mut self, cx: &mut Context<'_, Vec<SocketId>>, data: &[u8]) {
+    ///         let members = cx.shared.iter().copied();
+    ///         let mut sockets = cx.socket.sockets();
+    ///         for (id, _) in sockets.broadcast(members, data) {
+    ///             sockets.socket(id).destroy();
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    #[must_use = "it tells who cannot keep up, or is gone"]
+    pub fn broadcast(
+        &mut self,
+        sockets: impl IntoIterator<Item = SocketId>,
+        bytes: &[u8],
+    ) -> Vec<(SocketId, Flow)> {
+        self.net.broadcast(sockets, bytes)
     }
 
     /// The ids of all sockets, in no particular order.

@@ -248,6 +248,12 @@ impl<T: Handler> Reactor<T> {
         self.slots.get(key).map(|slot| &slot.source)
     }
 
+    /// The source under `key`, to change in a way that does not concern its place here.
+    #[inline]
+    pub(crate) fn source_mut(&mut self, key: Key) -> Option<&mut T> {
+        self.slots.get_mut(key).map(|slot| &mut slot.source)
+    }
+
     /// Lets `visitor` change the source under `key`, and puts it on the lists that it belongs on after that.
     /// `None` if it is gone.
     #[inline]

@@ -31,8 +31,6 @@ bitflags! {
         const WANTS_REARM = 1 << 5;
         /// The source is a reason to go on.
         const HELD = 1 << 6;
-        /// All that may have to be acted upon when the source has been looked at.
-        const WISHES = Self::WANTS_FLUSH.bits() | Self::WANTS_CLOSE.bits() | Self::WANTS_REARM.bits();
     }
 }
 
@@ -71,6 +69,12 @@ impl Standing {
     #[inline]
     pub(super) fn has_work(&self) -> bool {
         self.readiness.intersects(self.wanted)
+    }
+
+    /// Whether it wants to flush and is not on the list for that.
+    #[inline]
+    pub(super) fn wants_place_to_flush(&self) -> bool {
+        self.marks & (Marks::WANTS_FLUSH | Marks::FLUSH_QUEUED) == Marks::WANTS_FLUSH
     }
 
     /// Whether reading is all that there is to do, as it nearly always is.

@@ -198,8 +198,13 @@ pub(super) fn settle<T: Handler>(
     selector: &Selector,
 ) {
     let standing = &slot.standing;
-    // Nearly always: everything that had arrived was read, and nothing was asked for.
-    if standing.has_work() || standing.marks.intersects(Marks::WISHES) {
+    // Nearly always: everything that had arrived was read, and nothing was asked for that was not before.
+    if standing.has_work()
+        || standing
+            .marks
+            .intersects(Marks::WANTS_CLOSE | Marks::WANTS_REARM)
+        || standing.wants_place_to_flush()
+    {
         enlist(key, slot, current, schedule, selector);
     }
 }
@@ -224,9 +229,7 @@ fn enlist<T: Handler>(
         standing.marks.insert(Marks::QUEUED);
         schedule.push(Phase::Serve, key);
     }
-    if standing.marks & (Marks::WANTS_FLUSH | Marks::FLUSH_QUEUED) == Marks::WANTS_FLUSH
-        && current != Some(key)
-    {
+    if standing.wants_place_to_flush() && current != Some(key) {
         standing.marks.insert(Marks::FLUSH_QUEUED);
         schedule.push(Phase::Flush, key);
     }

@@ -11,6 +11,7 @@
 mod support;
 
 mod backpressure;
+mod broadcasting;
 mod close_timeout;
 mod closing;
 mod connecting;

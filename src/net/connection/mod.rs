@@ -3,6 +3,7 @@
 //! It knows nothing of handlers and calls nobody back. It reads, writes and shuts down through the seam, keeps its
 //! place in the reactor up to date, and gives what happened upward as an [`Event`].
 
+mod broadcasting;
 mod connecting;
 mod deadlines;
 mod extras;
@@ -20,6 +21,7 @@ use crate::reactor::{Interest, Key, Readiness, Registration};
 use crate::send_buffer::{Pool, SendBuffer};
 use crate::system::Stream;
 
+use super::broadcast::{Broadcast, Part};
 use super::error::{self, Error};
 use super::keep_alive::KeepAlive;
 use super::options::SocketOptions;
@@ -85,9 +87,13 @@ pub(crate) struct Connection {
     is_out_of_buffers: bool,
     outcome: CloseReason,
     queue: SendBuffer,
+    /// What it is to be sent of the broadcasts of this turn. Invariant: empty, or nothing is queued, and the connection was
+    /// ready to be written to when the part began and has not been touched since.
+    part: Part,
     /// What the queue still held when it was thrown away.
     lost_bytes: usize,
     bytes_read: u64,
+    /// Without those that `part` still holds.
     bytes_written: u64,
     /// When a byte moved last, or the connection came about.
     active_tick: u64,
@@ -123,6 +129,7 @@ impl Connection {
             is_out_of_buffers: false,
             outcome: CloseReason::Local,
             queue: SendBuffer::new(),
+            part: Part::default(),
             lost_bytes: 0,
             bytes_read: 0,
             bytes_written: 0,
@@ -211,7 +218,12 @@ impl Connection {
     }
 
     /// Lets go of the descriptor and of what is queued, and says why it closed and whether with an error.
-    pub(crate) fn shut(&mut self, pool: &mut Pool) -> (CloseReason, Option<Error>) {
+    pub(crate) fn shut(
+        &mut self,
+        broadcast: &mut Broadcast,
+        pool: &mut Pool,
+    ) -> (CloseReason, Option<Error>) {
+        self.queue_part(broadcast, pool);
         self.stage = Stage::Closed;
         self.stream = None;
         self.lost_bytes += self.queue.discard(pool);

@@ -41,12 +41,12 @@ impl Connection {
     }
 
     pub(crate) fn bytes_written(&self) -> u64 {
-        self.bytes_written
+        self.bytes_written + self.part.len() as u64
     }
 
     /// What no kernel has taken: still to be sent, or lost with the close.
     pub(crate) fn queued_bytes(&self) -> usize {
-        self.queue.len() + self.lost_bytes
+        self.queue.len() + self.part.len() + self.lost_bytes
     }
 
     pub(crate) fn peer(&self) -> Option<SocketAddr> {

@@ -80,6 +80,7 @@ impl Connection {
             || self.is_corked
             || self.owes_drain
             || !self.queue.is_empty()
+            || !self.part.is_empty()
             || self.failure.is_some()
             || self.extras.is_some()
             || !registration.readiness().serves(Interest::WRITABLE)
@@ -105,7 +106,13 @@ impl Connection {
         registration.flush_soon();
     }
 
-    /// Sends what was gathered in the callback that is done, and queues what the kernel does not take.
+    /// Counts what was gathered elsewhere.
+    #[inline]
+    pub(crate) fn count_written(&mut self, bytes: usize) {
+        self.bytes_written += bytes as u64;
+    }
+
+    /// Sends `bytes`, which were gathered elsewhere and accepted, with nothing before them, and queues what the kernel does not take.
     #[inline]
     pub(crate) fn send_at_once(
         &mut self,
@@ -113,7 +120,6 @@ impl Connection {
         registration: &mut Registration<'_>,
         pool: &mut Pool,
     ) {
-        self.bytes_written += bytes.len() as u64;
         let Some(stream) = &self.stream else {
             return;
         };

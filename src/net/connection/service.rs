@@ -60,7 +60,7 @@ impl Connection {
         if self.stage == Stage::Connecting {
             return self.finish_connecting(registration);
         }
-        self.flush(registration, lent.pool);
+        self.flush_all(registration, lent.broadcast, lent.pool);
         if self.owes_drain
             && self.outbound == Outbound::Open
             && self.queue.len()

@@ -1,0 +1,140 @@
+//! From a write to where its bytes wait: the three places, and who leaves them when.
+//!
+//! | written | waits in | leaves |
+//! |---|---|---|
+//! | by a socket, in its own callback | [`Gathered`](super::gathered::Gathered) | when the callback is done |
+//! | to another socket, that nothing is queued for | [`Broadcast`](super::broadcast::Broadcast) | in the flush phase |
+//! | where the kernel has no room, or anything else stands in the way | the connection's own queue | as the kernel takes it |
+//!
+//! The first two are one piece of memory for all sockets, and hold what is short. Whoever is about to do anything else to
+//! a connection moves what waits for it to its queue first, so that nobody else needs to know of them.
+
+use std::rc::Rc;
+
+use crate::send_buffer::KEEP_BYTES;
+
+use super::payload::Payload;
+use super::resident::{Lent, Resident};
+use super::{Flow, Net, SocketId};
+
+impl Net {
+    /// Moves what `id` has written in its callback to its queue, before anything else is done to it.
+    #[cold]
+    pub(super) fn queue_gathered(&mut self) {
+        let Some((id, bytes)) = self.gathered.end() else {
+            return;
+        };
+        let pool = &mut self.pool;
+        self.reactor.visit(id.0, |resident, registration| {
+            if let Some(connection) = resident.connection_mut() {
+                connection.queue_gathered(bytes, registration, pool);
+            }
+        });
+        self.gathered.clear();
+    }
+
+    /// How many bytes `id` has written that its connection does not know of yet.
+    pub(crate) fn gathered_bytes(&self, id: SocketId) -> usize {
+        self.gathered.length_of(id)
+    }
+
+    /// Takes what a socket is to be sent.
+    #[inline]
+    pub(crate) fn write(&mut self, id: SocketId, payload: Payload<'_>) -> Flow {
+        let is_short = payload.is_better_gathered();
+        if is_short && self.take_short(id, payload.as_bytes()) {
+            return Flow::Open;
+        }
+        if self.gathered.is_of(id) {
+            self.queue_gathered();
+        }
+        let Self {
+            reactor,
+            pool,
+            broadcast,
+            ..
+        } = self;
+        let flow = reactor.visit(id.0, |resident, registration| {
+            let connection = resident.connection_mut()?;
+            if is_short && connection.hear(payload.as_bytes(), registration, broadcast) {
+                return Some(Flow::Open);
+            }
+            connection.queue_part(broadcast, pool);
+            Some(connection.write(payload, registration, pool))
+        });
+        flow.flatten().unwrap_or(Flow::Closed)
+    }
+
+    /// Takes `bytes` where nothing needs to be asked: of the socket whose callback runs, and of one that has been
+    /// written to in this turn already.
+    #[inline]
+    fn take_short(&mut self, id: SocketId, bytes: &[u8]) -> bool {
+        self.gathered.take(id, bytes)
+            || self
+                .reactor
+                .source_mut(id.0)
+                .and_then(Resident::connection_mut)
+                .is_some_and(|connection| connection.hear_more(bytes, &mut self.broadcast))
+    }
+
+    /// [`write`](Self::write) of `bytes` to each of `sockets`. Says who did not just take them.
+    pub(crate) fn broadcast(
+        &mut self,
+        sockets: impl IntoIterator<Item = SocketId>,
+        bytes: &[u8],
+    ) -> Vec<(SocketId, Flow)> {
+        let mut others = Vec::new();
+        let mut write = |net: &mut Self, id, payload| {
+            let flow = net.write(id, payload);
+            if flow != Flow::Open {
+                others.push((id, flow));
+            }
+        };
+        if bytes.len() < KEEP_BYTES {
+            self.broadcast.begin_word();
+            for id in sockets {
+                if !self.follow(id) {
+                    write(self, id, Payload::Borrowed(bytes));
+                }
+            }
+        } else {
+            // Those who cannot be sent it at once keep it by reference.
+            let bytes: Rc<[u8]> = bytes.into();
+            for id in sockets {
+                write(self, id, Payload::Shared(Rc::clone(&bytes)));
+            }
+        }
+        others
+    }
+
+    #[inline]
+    fn follow(&mut self, id: SocketId) -> bool {
+        let connection = self
+            .reactor
+            .source_mut(id.0)
+            .and_then(Resident::connection_mut);
+        connection.is_some_and(|connection| connection.follow(&self.broadcast))
+    }
+
+    /// The callbacks of the source are done: its own replies leave now.
+    #[inline(always)]
+    pub(crate) fn finish(&mut self) {
+        let Some((_, bytes)) = self.gathered.end() else {
+            return self.reactor.finish(&mut Lent {
+                buffer: &mut [],
+                pool: &mut self.pool,
+                broadcast: &mut self.broadcast,
+                reserve: &mut self.reserve,
+                room: 0,
+            });
+        };
+        let pool = &mut self.pool;
+        self.reactor.finish_with(|resident, registration| {
+            if let Some(connection) = resident.connection_mut() {
+                connection.count_written(bytes.len());
+                connection.send_at_once(bytes, registration, pool);
+            }
+        });
+        self.gathered.clear();
+    }
+}
