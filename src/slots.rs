@@ -277,7 +277,13 @@ impl<T> Slots<T> {
     fn reserve_key(&mut self) -> Key {
         loop {
             let index = self.slab.vacant_key();
+            if index == self.slab.capacity() {
+                self.slab.reserve_exact(growth(index));
+            }
             if index == self.next_generations.len() {
+                if index == self.next_generations.capacity() {
+                    self.next_generations.reserve_exact(growth(index));
+                }
                 self.next_generations.push(1);
             }
             let next_generation = &mut self.next_generations[index];
@@ -305,6 +311,17 @@ impl<T> fmt::Debug for Slots<T> {
     // Without the entries: they need not be printable, and there may be a hundred thousand of them.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Slots({} entries)", self.len())
+    }
+}
+
+/// By how many entries a full table of `length` grows: it doubles while it is small, and then takes an eighth more at a
+/// time. A table of a hundred thousand connections that had just doubled would waste as much memory as it uses; and
+/// what grows a little can often grow where it lies (`mremap(2)`).
+fn growth(length: usize) -> usize {
+    if length < 1024 {
+        length.max(16)
+    } else {
+        length / 8
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::num::NonZeroU32;
 
-use super::{Key, key_at};
+use super::{Key, growth, key_at};
 
 /// A side table under the keys of a [`Slots`](super::Slots): what belongs to some entries but must be borrowed apart from them.
 ///
@@ -44,6 +44,11 @@ impl<T> Beside<T> {
     /// the same key or under an older one of the same index, or `value` itself when a younger key holds the place.
     pub fn insert(&mut self, key: Key, value: T) -> Option<T> {
         if self.entries.len() <= key.index() {
+            if self.entries.capacity() <= key.index() {
+                let further = key.index() + 1 - self.entries.len();
+                self.entries
+                    .reserve_exact(further.max(growth(self.entries.len())));
+            }
             self.entries.resize_with(key.index() + 1, || None);
         }
         let entry = &mut self.entries[key.index()];
