@@ -46,16 +46,21 @@ impl<S> EventLoop<S> {
     pub(super) fn install(&mut self) {
         for (key, occupant) in self.agenda.installs.drain(..) {
             if self.net.reactor.get(key).is_some() {
-                self.handlers.insert(key, occupant);
+                match occupant {
+                    Occupant::Socket(handler) => drop(self.handlers.insert(key, handler)),
+                    Occupant::Server(handler) => drop(self.server_handlers.insert(key, handler)),
+                }
             }
         }
     }
 
     fn forget(&mut self, key: Key) {
         let handler = self.handlers.remove(key);
+        let server_handler = self.server_handlers.remove(key);
         self.net.remove(key);
         // Last, as it is user code and may panic: nothing is left half done then.
         drop(handler);
+        drop(server_handler);
     }
 
     /// Tells what happened to whom it is for.
@@ -108,7 +113,7 @@ impl<S> EventLoop<S> {
     #[inline(always)]
     fn deliver_to_socket(&mut self, shared: &mut S, id: SocketId, event: SocketEvent) {
         self.net.focus(id.0);
-        let Some(Occupant::Socket(handler)) = self.handlers.get_mut(id.0) else {
+        let Some(handler) = self.handlers.get_mut(id.0) else {
             return self.net.finish();
         };
         self.calling = Some(Calling::Socket(id));
@@ -133,8 +138,8 @@ impl<S> EventLoop<S> {
         let id = accepted.id;
         // A panic in here is the new socket's: there is no handler for it.
         self.calling = Some(Calling::Socket(id));
-        let handler = match self.handlers.get_mut(accepted.server.0) {
-            Some(Occupant::Server(server)) => {
+        let handler = match self.server_handlers.get_mut(accepted.server.0) {
+            Some(server) => {
                 let mut cx = LoopContext {
                     sockets: Sockets::new(&mut self.net),
                     shared,
@@ -150,7 +155,7 @@ impl<S> EventLoop<S> {
             Socket::new(&mut self.net, id).destroy();
             return;
         };
-        self.handlers.insert(id.0, Occupant::Socket(handler));
+        self.handlers.insert(id.0, handler);
         if !self.net.socket_is_closed(id) {
             self.deliver_to_socket(shared, id, SocketEvent::Connected);
         }
@@ -162,7 +167,7 @@ impl<S> EventLoop<S> {
         id: ServerId,
         call: impl FnOnce(&mut dyn super::ServerHandler<S>, &mut LoopContext<'_, S>),
     ) {
-        let Some(Occupant::Server(server)) = self.handlers.get_mut(id.0) else {
+        let Some(server) = self.server_handlers.get_mut(id.0) else {
             return;
         };
         self.calling = Some(Calling::Loop);
@@ -187,7 +192,7 @@ impl<S> EventLoop<S> {
         error: Option<Error>,
     ) {
         self.calling = Some(Calling::Failing(id, reason));
-        if let Some(Occupant::Socket(handler)) = self.handlers.get_mut(id.0) {
+        if let Some(handler) = self.handlers.get_mut(id.0) {
             let mut cx = Context {
                 socket: Socket::new(&mut self.net, id),
                 shared,
@@ -210,7 +215,7 @@ impl<S> EventLoop<S> {
     /// Tells a socket its end; then it is forgotten.
     pub(super) fn tell_end(&mut self, shared: &mut S, id: SocketId, reason: CloseReason) {
         self.calling = Some(Calling::Closed(id));
-        if let Some(Occupant::Socket(handler)) = self.handlers.get_mut(id.0) {
+        if let Some(handler) = self.handlers.get_mut(id.0) {
             let mut cx = Context {
                 socket: Socket::new(&mut self.net, id),
                 shared,
@@ -227,7 +232,7 @@ impl<S> EventLoop<S> {
     /// Tells a server its end; then it is forgotten.
     pub(super) fn tell_server_close(&mut self, shared: &mut S, id: ServerId) {
         self.calling = Some(Calling::ClosedServer(id));
-        if let Some(Occupant::Server(server)) = self.handlers.get_mut(id.0) {
+        if let Some(server) = self.server_handlers.get_mut(id.0) {
             server.on_close(&mut LoopContext {
                 sockets: Sockets::new(&mut self.net),
                 shared,

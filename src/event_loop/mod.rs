@@ -18,7 +18,7 @@ use crate::net::{CloseReason, Net, Result, Server, ServerId, Socket, SocketId, S
 use crate::slots::Beside;
 use crate::system::System;
 
-use agenda::{Agenda, Occupant};
+use agenda::Agenda;
 use dispatch::Calling;
 use remote::{Mailbox, Post};
 
@@ -88,7 +88,8 @@ const EVENTS_A_POLL: usize = 1024;
 pub struct EventLoop<S = ()> {
     net: Net,
     /// Beside the sockets and not inside them, so that a callback can borrow its handler and the whole net at once.
-    handlers: Beside<Occupant<S>>,
+    handlers: Beside<Box<dyn SocketHandler<S>>>,
+    server_handlers: Beside<Box<dyn ServerHandler<S>>>,
     agenda: Agenda<S>,
     /// Posts that were taken from the mailbox and not made yet.
     posts: VecDeque<Post<S>>,
@@ -116,6 +117,7 @@ impl<S> EventLoop<S> {
         Ok(Self {
             net,
             handlers: Beside::new(),
+            server_handlers: Beside::new(),
             agenda: Agenda::new(Arc::new(mailbox)),
             posts: VecDeque::new(),
             read_buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
@@ -239,7 +241,10 @@ impl<S> fmt::Debug for EventLoop<S> {
         formatter
             .debug_struct("EventLoop")
             .field("net", &self.net)
-            .field("handlers", &self.handlers.len())
+            .field(
+                "handlers",
+                &(self.handlers.len() + self.server_handlers.len()),
+            )
             .field("agenda", &self.agenda)
             .finish_non_exhaustive()
     }
