@@ -9,8 +9,8 @@
 /// says from the queues of its members.
 const STRANDS: usize = 4;
 
-/// How much one room may say in one turn before its members' queues take over.
-const STRAND_BYTES: usize = 64 << 10;
+/// How much one room may say in one turn before its members' queues take over: what two bytes count.
+const STRAND_BYTES: usize = u16::MAX as usize;
 
 /// The words of a turn.
 #[derive(Debug, Default)]
@@ -39,18 +39,18 @@ struct Strand {
 #[derive(Clone, Copy, Debug)]
 struct Step {
     strand: u8,
-    from: u32,
-    to: u32,
+    from: u16,
+    to: u16,
 }
 
 /// The part of the words that one socket is to be sent, and that the kernel was not offered yet.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Part {
-    start: u32,
+    start: u16,
     /// Invariant: `start..end` lies within the strand.
-    end: u32,
+    end: u16,
     /// Where the part must end before: beyond it the socket would not just answer `Open`.
-    limit: u32,
+    limit: u16,
     strand: u8,
 }
 
@@ -62,7 +62,7 @@ impl Part {
 
     #[inline]
     pub(crate) fn len(self) -> usize {
-        (self.end - self.start) as usize
+        usize::from(self.end - self.start)
     }
 }
 
@@ -84,7 +84,7 @@ impl Broadcast {
         Some(Part {
             start,
             end: offset(strand.bytes.len()),
-            limit: start.saturating_add(u32::try_from(room).unwrap_or(u32::MAX)),
+            limit: start.saturating_add(u16::try_from(room).unwrap_or(u16::MAX)),
             strand: self.recent,
         })
     }
@@ -92,11 +92,11 @@ impl Broadcast {
     /// Puts `word` behind the others of `part`, which is not empty, and says whether it could.
     #[inline]
     pub(crate) fn extend(&mut self, part: &mut Part, word: &[u8]) -> bool {
-        if word.len() >= (part.limit - part.end) as usize {
+        if word.len() >= usize::from(part.limit - part.end) {
             return false;
         }
         let strand = &mut self.strands[usize::from(part.strand)];
-        let further = &strand.bytes[part.end as usize..];
+        let further = &strand.bytes[usize::from(part.end)..];
         if further.is_empty() {
             if !strand.put(word) {
                 return false;
@@ -138,7 +138,8 @@ impl Broadcast {
     /// What is to be sent for `part`.
     #[inline]
     pub(crate) fn bytes(&self, part: Part) -> &[u8] {
-        &self.strands[usize::from(part.strand)].bytes[part.start as usize..part.end as usize]
+        &self.strands[usize::from(part.strand)].bytes
+            [usize::from(part.start)..usize::from(part.end)]
     }
 
     /// `part`, which is not empty, was sent or queued.
@@ -177,8 +178,8 @@ impl Strand {
     }
 }
 
-fn offset(bytes: usize) -> u32 {
-    u32::try_from(bytes).expect("a strand is at most 64 KiB long")
+fn offset(bytes: usize) -> u16 {
+    u16::try_from(bytes).expect("a strand is shorter than 64 KiB")
 }
 
 #[cfg(test)]

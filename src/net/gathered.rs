@@ -4,6 +4,7 @@
 //! put down here, in one place for all sockets, and sent from here, and their connection is not looked up for either.
 
 use super::SocketId;
+use super::payload::DIRECT_BYTES;
 
 /// The bytes that wait for the end of a callback.
 ///
@@ -32,7 +33,7 @@ impl Gathered {
     /// Puts `bytes` down if they are their writer's to put down here, and says whether they were.
     #[inline]
     pub(super) fn take(&mut self, writer: SocketId, bytes: &[u8]) -> bool {
-        let fits = bytes.len() < self.room && self.owner == Some(writer);
+        let fits = bytes.len() < self.room.min(DIRECT_BYTES) && self.owner == Some(writer);
         if fits {
             self.room -= bytes.len();
             self.bytes.extend_from_slice(bytes);

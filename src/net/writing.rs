@@ -38,8 +38,13 @@ impl Net {
         self.gathered.length_of(id)
     }
 
-    /// Takes what a socket is to be sent.
+    /// Takes what the socket whose callback runs is to be sent, if that is `id` and nothing needs to be asked.
     #[inline]
+    pub(crate) fn gather(&mut self, id: SocketId, bytes: &[u8]) -> bool {
+        self.gathered.take(id, bytes)
+    }
+
+    /// Takes what a socket is to be sent.
     pub(crate) fn write(&mut self, id: SocketId, payload: Payload<'_>) -> Flow {
         let is_short = payload.is_better_gathered();
         if is_short && self.take_short(id, payload.as_bytes()) {
@@ -130,10 +135,10 @@ impl Net {
         };
         let pool = &mut self.pool;
         self.reactor.finish_with(|resident, registration| {
-            if let Some(connection) = resident.connection_mut() {
+            resident.connection_mut().is_some_and(|connection| {
                 connection.count_written(bytes.len());
-                connection.send_at_once(bytes, registration, pool);
-            }
+                connection.send_at_once(bytes, registration, pool)
+            })
         });
         self.gathered.clear();
     }

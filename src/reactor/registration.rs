@@ -31,6 +31,8 @@ bitflags! {
         const WANTS_REARM = 1 << 5;
         /// The source is a reason to go on.
         const HELD = 1 << 6;
+        /// All that may have to be acted upon when the source has been looked at.
+        const WISHES = Self::WANTS_FLUSH.bits() | Self::WANTS_CLOSE.bits() | Self::WANTS_REARM.bits();
     }
 }
 
@@ -69,6 +71,14 @@ impl Standing {
     #[inline]
     pub(super) fn has_work(&self) -> bool {
         self.readiness.intersects(self.wanted)
+    }
+
+    /// Whether it wishes for something, other than the flush that it is on the list for already.
+    #[inline]
+    pub(super) fn has_fresh_wish(&self) -> bool {
+        let wishes = self.marks & Marks::WISHES;
+        !wishes.is_empty()
+            && (wishes != Marks::WANTS_FLUSH || !self.marks.contains(Marks::FLUSH_QUEUED))
     }
 
     /// Whether it wants to flush and is not on the list for that.

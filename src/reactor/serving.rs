@@ -99,14 +99,17 @@ impl<T: Handler> Reactor<T> {
     }
 
     /// As [`finish`](Self::finish), where whoever drives the reactor knows what there is to be sent and lets `sender`
-    /// send it.
+    /// send it, which says whether it left the source's place in the reactor as it was.
     #[inline(always)]
-    pub(crate) fn finish_with(&mut self, sender: impl FnOnce(&mut T, &mut Registration<'_>)) {
+    pub(crate) fn finish_with(
+        &mut self,
+        sender: impl FnOnce(&mut T, &mut Registration<'_>) -> bool,
+    ) {
         let Some(key) = self.current.take() else {
             return;
         };
         if let Some(slot) = self.slots.get_mut(key) {
-            sender(
+            let is_settled = sender(
                 &mut slot.source,
                 &mut Registration {
                     key,
@@ -115,7 +118,9 @@ impl<T: Handler> Reactor<T> {
                     clock: &self.clock,
                 },
             );
-            settle(key, slot, None, &mut self.schedule, &self.selector);
+            if !is_settled {
+                settle(key, slot, None, &mut self.schedule, &self.selector);
+            }
         }
     }
 
@@ -199,12 +204,7 @@ pub(super) fn settle<T: Handler>(
 ) {
     let standing = &slot.standing;
     // Nearly always: everything that had arrived was read, and nothing was asked for that was not before.
-    if standing.has_work()
-        || standing
-            .marks
-            .intersects(Marks::WANTS_CLOSE | Marks::WANTS_REARM)
-        || standing.wants_place_to_flush()
-    {
+    if standing.has_work() || standing.has_fresh_wish() {
         enlist(key, slot, current, schedule, selector);
     }
 }

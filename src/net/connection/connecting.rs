@@ -23,16 +23,17 @@ impl Connection {
         timeout: Option<Duration>,
         options: Rc<SocketOptions>,
     ) -> Self {
-        Self {
-            connect_timeout: timeout,
-            ..Self::new(stream, peer, options)
+        let mut connection = Self::new(stream, peer, options);
+        if let Some(timeout) = timeout {
+            connection.set_connect_timeout(timeout);
         }
+        connection
     }
 
     /// Takes over the stream of the attempt that won.
     pub(crate) fn set_stream(&mut self, stream: Stream, peer: SocketAddr) {
         self.stream = Some(stream);
-        self.peer = Some(peer);
+        self.peer = Some(peer).into();
     }
 
     pub(super) fn finish_connecting(
@@ -69,8 +70,7 @@ impl Connection {
             self.begun_tick = registration.latest_tick();
             self.file_deadline(registration);
         }
-        let has_marks = self.extras.is_some();
-        if !self.queue.is_empty() || has_marks || self.outbound == Outbound::Ending {
+        if !self.queue.is_empty() || self.has_marks() || self.outbound == Outbound::Ending {
             registration.flush_soon();
         }
         Some(Event::Socket(SocketEvent::Connected))
@@ -79,7 +79,7 @@ impl Connection {
     /// A connect to a port of this machine on which nobody listens can meet itself, if the system happens to choose
     /// that very port for this end (simultaneous open, RFC 9293 3.5). Nobody wants that connection.
     pub(super) fn is_connected_to_itself(&self) -> bool {
-        match (&self.stream, self.peer) {
+        match (&self.stream, self.peer.address()) {
             (Some(stream), Some(peer)) if peer.ip().to_canonical().is_loopback() => stream
                 .local_address()
                 .is_ok_and(|local| local == Some(peer)),
@@ -97,7 +97,7 @@ impl Connection {
     }
 
     pub(super) fn connect_deadline(&self) -> Option<u64> {
-        self.connect_timeout
+        self.connect_timeout()
             .map(|timeout| later(self.begun_tick, timeout))
     }
 
@@ -123,7 +123,7 @@ impl Connection {
             _ => CloseReason::Error,
         };
         let error = self.error(Syscall::Connect, error);
-        if let Some(peer) = self.peer {
+        if let Some(peer) = self.peer.address() {
             self.notify(Notice::AttemptFailed(peer, error.clone()), registration);
         }
         self.fail(error, reason, registration);

@@ -2,6 +2,7 @@
 //! when it falls due and not whenever a byte moves.
 
 use std::io;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use crate::reactor::{Readiness, Registration};
@@ -62,7 +63,7 @@ impl Connection {
         if self.stage == Stage::Closed {
             return;
         }
-        self.idle_timeout = timeout.filter(|timeout| !timeout.is_zero());
+        self.idle_ns = timeout.and_then(to_nanoseconds);
         self.active_tick = registration.latest_tick();
         self.idle_is_reported = false;
         self.file_deadline(registration);
@@ -103,11 +104,16 @@ impl Connection {
     }
 
     pub(super) fn idle_deadline(&self) -> Option<u64> {
-        match self.idle_timeout {
+        match self.idle_timeout() {
             Some(timeout) if !self.idle_is_reported => Some(later(self.active_tick, timeout)),
             _ => None,
         }
     }
+}
+
+/// `None` for a timeout of zero, which never comes, as in Node. What 64 bits cannot say, 584 years, does not come either.
+pub(super) fn to_nanoseconds(timeout: Duration) -> Option<NonZeroU64> {
+    NonZeroU64::new(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// The first tick by which `timeout` has passed for certain since something within the tick `since`.

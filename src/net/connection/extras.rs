@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use crate::reactor::Registration;
 
@@ -37,6 +38,8 @@ pub(crate) struct Extras {
     pub(crate) dial: Option<Dial>,
     /// The local address that was asked for.
     local: Option<SocketAddr>,
+    /// How long connecting may take.
+    connect_timeout: Option<Duration>,
     notices: VecDeque<Notice>,
     /// Invariant: in rising order of position.
     marks: VecDeque<SendMark>,
@@ -55,6 +58,14 @@ impl Connection {
 
     pub(crate) fn set_asked_local(&mut self, local: SocketAddr) {
         self.extras_mut().local = Some(local);
+    }
+
+    pub(super) fn set_connect_timeout(&mut self, timeout: Duration) {
+        self.extras_mut().connect_timeout = Some(timeout);
+    }
+
+    pub(super) fn connect_timeout(&self) -> Option<Duration> {
+        self.extras.as_ref()?.connect_timeout
     }
 
     pub(super) fn asked_local(&self) -> Option<SocketAddr> {
@@ -101,6 +112,14 @@ impl Connection {
             .marks
             .push_back(SendMark { position, token });
         self.reach_marks(registration);
+    }
+
+    /// Whether notice was asked for of something that is not sent yet.
+    #[inline]
+    pub(super) fn has_marks(&self) -> bool {
+        self.extras
+            .as_ref()
+            .is_some_and(|extras| !extras.marks.is_empty())
     }
 
     /// Makes notices of the marks that the kernel has passed.

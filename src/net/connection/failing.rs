@@ -5,7 +5,7 @@ use std::io;
 use crate::reactor::{Interest, Readiness, Registration};
 
 use super::error::Syscall;
-use super::{CloseReason, Connection, Error, Inbound, Stage};
+use super::{CloseReason, Connection, Error, Inbound, Peer, Stage};
 
 impl Connection {
     /// A write has failed for good. What the peer sent before it went is still to be read, and only then is the
@@ -55,7 +55,7 @@ impl Connection {
     pub(super) fn close(&mut self, reason: CloseReason, registration: &mut Registration<'_>) {
         if self.stage == Stage::Connecting {
             // Nobody was reached, so nobody is the peer.
-            self.peer = None;
+            self.peer = Peer::Unknown;
             self.note_closed_unconnected();
         }
         self.outcome = reason;
@@ -65,7 +65,7 @@ impl Connection {
 
     pub(super) fn error(&self, call: Syscall, error: io::Error) -> Error {
         let error = Error::new(call, error);
-        match (call, self.peer) {
+        match (call, self.peer.address()) {
             (Syscall::Connect, Some(peer)) => match self.asked_local() {
                 Some(local) => error.at(peer.into()).bound_to(local),
                 None => error.at(peer.into()),

@@ -8,14 +8,15 @@ mod connecting;
 mod deadlines;
 mod extras;
 mod failing;
+mod peer;
 mod questions;
 mod requests;
 mod sending;
 mod service;
 
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::rc::Rc;
-use std::time::Duration;
 
 use crate::reactor::{Interest, Key, Readiness, Registration};
 use crate::send_buffer::{Pool, SendBuffer};
@@ -30,6 +31,7 @@ use super::resident::{DialEvent, Event, Lent, SocketEvent};
 use super::status::{CloseReason, Flow, State};
 
 use extras::Extras;
+use peer::Peer;
 
 pub(crate) use extras::Notice;
 
@@ -99,12 +101,12 @@ pub(crate) struct Connection {
     active_tick: u64,
     /// When connecting began, or our own end.
     begun_tick: u64,
-    connect_timeout: Option<Duration>,
-    idle_timeout: Option<Duration>,
+    /// In nanoseconds, half as long as the `Duration` that it is.
+    idle_ns: Option<NonZeroU64>,
     /// The first fatal error. One that a write met is held back until the bytes that arrived before it are read.
     failure: Option<Error>,
     /// Taken from accept or connect and kept for ever, as the kernel forgets it with the connection.
-    peer: Option<SocketAddr>,
+    peer: Peer,
     /// The server that accepted it, which counts it.
     server: Option<Key>,
     /// Whether the server counts it against its limit.
@@ -135,10 +137,9 @@ impl Connection {
             bytes_written: 0,
             active_tick: 0,
             begun_tick: 0,
-            connect_timeout: None,
-            idle_timeout: options.idle_timeout,
+            idle_ns: options.idle_timeout.and_then(deadlines::to_nanoseconds),
             failure: None,
-            peer,
+            peer: peer.into(),
             server: None,
             holds_place: false,
             options,

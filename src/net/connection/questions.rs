@@ -52,7 +52,7 @@ impl Connection {
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
         match self.stage {
             Stage::Connecting => None,
-            _ => self.peer,
+            _ => self.peer.address(),
         }
     }
 
@@ -91,7 +91,7 @@ impl Connection {
     }
 
     pub(crate) fn idle_timeout(&self) -> Option<Duration> {
-        self.idle_timeout
+        self.idle_ns.map(|idle| Duration::from_nanos(idle.get()))
     }
 
     pub(crate) fn options(&self) -> &SocketOptions {

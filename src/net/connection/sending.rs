@@ -35,7 +35,7 @@ impl Connection {
         if !self.has_room_for(length, registration, pool) {
             // Making room may have met a failure, which is the one that counts then.
             if self.failure.is_none() {
-                let limit = Error::queue_limit(self.options.max_queued_bytes, self.peer);
+                let limit = Error::queue_limit(self.options.max_queued_bytes, self.peer.address());
                 self.fail(limit, CloseReason::Limit, registration);
             }
             return Flow::Closed;
@@ -82,7 +82,7 @@ impl Connection {
             || !self.queue.is_empty()
             || !self.part.is_empty()
             || self.failure.is_some()
-            || self.extras.is_some()
+            || self.has_marks()
             || !registration.readiness().serves(Interest::WRITABLE)
         {
             return 0;
@@ -112,23 +112,25 @@ impl Connection {
         self.bytes_written += bytes as u64;
     }
 
-    /// Sends `bytes`, which were gathered elsewhere and accepted, with nothing before them, and queues what the kernel does not take.
-    #[inline]
+    /// Sends `bytes`, which were gathered elsewhere and accepted, with nothing before them, says whether that was all, and queues what the kernel does not take.
+    #[inline(always)]
     pub(crate) fn send_at_once(
         &mut self,
         bytes: &[u8],
         registration: &mut Registration<'_>,
         pool: &mut Pool,
-    ) {
+    ) -> bool {
         let Some(stream) = &self.stream else {
-            return;
+            return false;
         };
         let sent = stream.write_one(bytes);
-        if sent.as_ref().is_ok_and(|&sent| sent == bytes.len()) {
+        let is_all_sent = sent.as_ref().is_ok_and(|&sent| sent == bytes.len());
+        if is_all_sent {
             self.touch(registration);
         } else {
             self.queue_unsent(bytes, sent, registration, pool);
         }
+        is_all_sent
     }
 
     /// Queues what of `bytes` was not sent.
@@ -210,7 +212,7 @@ impl Connection {
                 return;
             }
         }
-        if self.extras.is_some() {
+        if self.has_marks() {
             // Also with an empty queue: a large write may have taken along what the mark stands behind.
             self.reach_marks(registration);
         }
@@ -313,7 +315,7 @@ impl Connection {
             return;
         }
         // An error has nobody left to tell: the socket is about to be closed.
-        if self.send(&[], registration, pool).is_ok() && self.extras.is_some() {
+        if self.send(&[], registration, pool).is_ok() && self.has_marks() {
             self.reach_marks(registration);
         }
     }

@@ -1,0 +1,62 @@
+//! The address at the other end, in less room than the type for all addresses takes.
+
+use std::net::{Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+
+/// An `Option<SocketAddr>` of 24 bytes instead of 32: every connection has one, and next to none has an IPv6 address
+/// with a scope or a flow label.
+#[derive(Debug)]
+pub(super) enum Peer {
+    /// There is none, or none is known.
+    Unknown,
+    /// An IPv4 address.
+    V4(SocketAddrV4),
+    /// An IPv6 address without a scope or a flow label, and its port.
+    V6(Ipv6Addr, u16),
+    /// An IPv6 address with one.
+    Scoped(Box<SocketAddrV6>),
+}
+
+impl Peer {
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Unknown => None,
+            Self::V4(address) => Some((*address).into()),
+            Self::V6(address, port) => Some((*address, *port).into()),
+            Self::Scoped(address) => Some((**address).into()),
+        }
+    }
+}
+
+impl From<Option<SocketAddr>> for Peer {
+    fn from(address: Option<SocketAddr>) -> Self {
+        match address {
+            None => Self::Unknown,
+            Some(SocketAddr::V4(address)) => Self::V4(address),
+            Some(SocketAddr::V6(address)) if address.scope_id() == 0 && address.flowinfo() == 0 => {
+                Self::V6(*address.ip(), address.port())
+            }
+            Some(SocketAddr::V6(address)) => Self::Scoped(Box::new(address)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_address_comes_back_as_it_was() {
+        let ip = Ipv6Addr::LOCALHOST;
+        let addresses = [
+            None,
+            Some(([127, 0, 0, 1], 80).into()),
+            Some((ip, 443).into()),
+            Some(SocketAddrV6::new(ip, 1, 0, 7).into()),
+            Some(SocketAddrV6::new(ip, 1, 7, 0).into()),
+        ];
+        for address in addresses {
+            assert_eq!(Peer::from(address).address(), address);
+        }
+        assert!(size_of::<Peer>() <= 24);
+    }
+}
