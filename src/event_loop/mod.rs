@@ -167,6 +167,17 @@ impl<S> EventLoop<S> {
         Sockets::new(self.net_now())
     }
 
+    /// Lets every wait of the loop begin with asking the kernel again and again for `duration`, before the thread goes
+    /// to sleep; zero, as at first, lets it sleep at once.
+    ///
+    /// Being woken takes a thread longer than serving a message does. Where latency is worth a whole core, this saves
+    /// it: 50 microseconds are enough for a peer that answers at once. The thread is busy all that time, so it is
+    /// for a loop with a core of its own; and it changes nothing else: a wait ends as early, and no later, than
+    /// without.
+    pub fn busy_poll(&mut self, duration: Duration) {
+        self.net.reactor.busy_poll(duration);
+    }
+
     /// Sends what was written since the last turn, so that it leaves before the host goes on: at the end of a game's
     /// frame, say. No handler is called; what fails is told in the next turn.
     ///

@@ -83,6 +83,12 @@ impl<T: Handler> Reactor<T> {
         Ok(())
     }
 
+    /// Lets every wait begin with asking the kernel again and again for `duration`, without sleeping; zero, as at first,
+    /// lets it sleep at once.
+    pub fn busy_poll(&mut self, duration: Duration) {
+        self.selector.poll_busily(duration);
+    }
+
     /// Adds what the kernel said to what is known of each source, and says of how many it did.
     fn fold(&mut self) -> usize {
         let Self {

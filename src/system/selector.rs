@@ -24,6 +24,8 @@ pub(crate) enum Selector {
         poll: Poll,
         /// What it has said last.
         events: Events,
+        /// How long to ask again and again before a wait that puts the thread to sleep.
+        busy: Duration,
     },
     /// That of a machine in a simulated network.
     #[cfg(feature = "simulation")]
@@ -36,7 +38,18 @@ impl Selector {
         Ok(Self::Kernel {
             poll: Poll::new()?,
             events: Events::with_capacity(capacity),
+            busy: Duration::ZERO,
         })
+    }
+
+    /// Asks for so long, again and again, before each wait. On a simulated machine it changes nothing, as no time passes
+    /// there while one asks.
+    pub(crate) fn poll_busily(&mut self, duration: Duration) {
+        match self {
+            Self::Kernel { busy, .. } => *busy = duration,
+            #[cfg(feature = "simulation")]
+            Self::Simulated(_) => {}
+        }
     }
 
     /// How many events it fetches at most in one call.
@@ -110,8 +123,15 @@ impl Selector {
     /// A signal does not end the wait: it goes on with what is left of the time.
     pub(crate) fn poll(&mut self, timeout: Option<Duration>, asked_at: Instant) -> io::Result<()> {
         match self {
-            Self::Kernel { poll, events } => {
+            Self::Kernel { poll, events, busy } => {
                 let mut left = timeout;
+                if !busy.is_zero() && timeout != Some(Duration::ZERO) {
+                    let most = timeout.map_or(*busy, |timeout| timeout.min(*busy));
+                    if poll_until(poll, events, asked_at.checked_add(most))? {
+                        return Ok(());
+                    }
+                    left = timeout.map(|timeout| timeout.saturating_sub(asked_at.elapsed()));
+                }
                 loop {
                     match poll.poll(events, left) {
                         Err(error) if error.kind() == io::ErrorKind::Interrupted => {
@@ -194,6 +214,21 @@ impl Waker {
                 waker.wake();
                 Ok(())
             }
+        }
+    }
+}
+
+/// Asks without waiting until there is something, or `deadline` has come, if that can be said; says whether there is.
+fn poll_until(poll: &mut Poll, events: &mut Events, deadline: Option<Instant>) -> io::Result<bool> {
+    loop {
+        match poll.poll(events, Some(Duration::ZERO)) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+            Ok(()) if !events.is_empty() => return Ok(true),
+            Ok(()) => {}
+        }
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Ok(false);
         }
     }
 }

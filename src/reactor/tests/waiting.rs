@@ -177,3 +177,42 @@ fn the_descriptor_is_readable_for_news_and_the_wait_tells_the_rest() {
     assert!(news.is_empty(), "the byte is unread (F5)");
     assert_eq!(reactor.poll_timeout(), Some(Duration::ZERO));
 }
+
+#[test]
+fn a_busy_wait_ends_like_any_other() {
+    in_time(|| {
+        let (source, mut peer) = listening();
+        let mut reactor = Reactor::new(16).unwrap();
+        let key = reactor.insert(source, Interest::READABLE).unwrap();
+        let waker = reactor.waker().unwrap();
+        // That it can be written to is news, too, once.
+        reactor.poll(None).unwrap();
+        for busy in [Duration::from_millis(1), TOO_LONG] {
+            reactor.busy_poll(busy);
+            // The end of the time that was asked for, both before and after it falls asleep.
+            let start = reactor.refresh_now();
+            reactor.poll(Some(Duration::from_millis(5))).unwrap();
+            assert!(reactor.refresh_now() - start >= Duration::from_millis(5));
+            // A deadline of the wheel.
+            let wait = Duration::from_millis(5);
+            reactor.visit(key, |_, registration| {
+                registration.wake_at(registration.tick_after(wait));
+            });
+            let start = reactor.refresh_now();
+            reactor.poll(None).unwrap();
+            assert!(reactor.refresh_now() - start >= wait);
+            reactor.advance();
+            assert!(matches!(reactor.next_elapsed(), Some(Elapsed::Source(..))));
+            // Another thread.
+            let waking = waker.clone();
+            let thread = std::thread::spawn(move || waking.wake().unwrap());
+            reactor.poll(None).unwrap();
+            thread.join().unwrap();
+        }
+        // News, last because this source never reads it.
+        peer.write_all(b"news").unwrap();
+        reactor.poll(None).unwrap();
+        reactor.begin(Phase::Serve);
+        assert_eq!(reactor.next(&mut ()), Some((key, ())));
+    });
+}
