@@ -26,8 +26,28 @@
 //!    order without a sequence number in the entry.
 //! 3. A slot never begins at or before the current tick, so the next deadline never lies in the past.
 
+//!
+//! With a million timers all the time goes into waiting for memory, so the parts are made for touching little of it,
+//! and for touching it many at a time: the `entries` stand in one table, the lists are `chains` of their numbers, a
+//! slot is emptied by the `batch`, and a timer that is cancelled or moved leaves a stale number behind. Which slot is
+//! which is in the `calendar`.
+
+mod batch;
+mod calendar;
+mod chains;
+mod entries;
+mod list;
+mod vacancies;
+
 use std::fmt;
-use std::num::NonZeroU32;
+
+use batch::Batch;
+use calendar::{Calendar, LEVELS, SLOTS};
+use chains::{CELLS, Chain, Chains};
+use entries::Entries;
+use list::{List, compact};
+
+pub use entries::Alarm;
 
 /// The deadline that never comes: an entry armed for it is kept, can be cancelled and re-armed, and never fires.
 pub const NEVER: u64 = u64::MAX;
@@ -58,30 +78,26 @@ pub const NEVER: u64 = u64::MAX;
 /// assert_eq!(wheel.len(), 1);
 /// ```
 pub struct Wheel<T> {
-    /// The tick of the latest `advance`. Invariant: every entry in a slot has a deadline after it.
-    now: u64,
-    /// Armed and free entries; lists are linked through them by position.
-    entries: Vec<Entry<T>>,
-    /// The entries to use again. Not a list through the entries: arming would wait for memory to learn the next.
-    free: Vec<u32>,
-    armed: usize,
-    /// One row of slots per level, then the three lists that are not slots.
-    /// Invariant: all entries of a list in a level's row belong there by [`Wheel::slot_of`].
+    /// Invariant: every entry in a slot has a deadline after `calendar.now`, which is the tick of the latest `advance`.
+    calendar: Calendar,
+    entries: Entries<T>,
+    chains: Chains,
+    /// One row of slots per level, then the list of what never fires.
+    /// Invariant: all entries of a slot belong there by [`Calendar::slot_of`].
     lists: Box<[List; LISTS]>,
-    /// Invariant: bit `place % SLOTS` of word `place / SLOTS` is set if and only if `lists[place]` has entries.
-    occupied: [u64; LEVELS as usize + 1],
-    /// Deadline, position and index of the overdue while they are sorted. Kept so that sorting does not allocate.
+    /// What is due, in the order in which it is popped.
+    due: Chain,
+    /// How many cells of `due` were popped since it last lost a chunk.
+    popped: u32,
+    /// What was armed for the current tick or an earlier one, in arming order.
+    overdue: Chain,
+    /// How many timers there are in `due` and `overdue` together. Nothing tells which of them one is in: the deadlines
+    /// in both have come.
+    come: u32,
+    /// For emptying slots, and taken out meanwhile. To blank one costs more than to move the few timers of a tick.
+    batch: Option<Box<Batch>>,
+    /// Deadline, position and number of the overdue while they are sorted. Kept so that sorting does not allocate.
     overdue_order: Vec<(u64, usize, u32)>,
-}
-
-/// Names one armed timer of one [`Wheel`].
-///
-/// It is dead once the timer was popped or cancelled. A dead alarm is harmless: it never reaches a timer that was
-/// armed later, and every call with it does nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Alarm {
-    index: u32,
-    generation: NonZeroU32,
 }
 
 impl<T: Copy> Wheel<T> {
@@ -89,12 +105,15 @@ impl<T: Copy> Wheel<T> {
     #[must_use]
     pub fn new(now_tick: u64) -> Self {
         Self {
-            now: now_tick,
-            entries: Vec::new(),
-            free: Vec::new(),
-            armed: 0,
+            calendar: Calendar::new(now_tick),
+            entries: Entries::new(),
+            chains: Chains::new(),
             lists: Box::new([List::EMPTY; LISTS]),
-            occupied: [0; LEVELS as usize + 1],
+            due: Chain::EMPTY,
+            popped: 0,
+            overdue: Chain::EMPTY,
+            come: 0,
+            batch: Some(Box::new(Batch::new())),
             overdue_order: Vec::new(),
         }
     }
@@ -106,22 +125,26 @@ impl<T: Copy> Wheel<T> {
     ///
     /// # Panics
     ///
-    /// With `u32::MAX` timers armed at once, which takes more than 100 GiB.
+    /// With two billion timers armed at once, which takes more than 80 GiB.
+    #[inline]
     pub fn arm(&mut self, deadline_tick: u64, payload: T) -> Alarm {
-        let index = self.take_entry(deadline_tick, payload);
-        self.append(self.place_of(deadline_tick), index);
-        self.armed += 1;
-        let generation = self.entry(index).generation;
-        Alarm { index, generation }
+        let number = loop {
+            match self.entries.vacancy() {
+                Some(number) => break number,
+                None => self.grow(),
+            }
+        };
+        let cell = self.append(deadline_tick, number);
+        self.entries.fill(number, deadline_tick, payload, cell)
     }
 
     /// Disarms a timer and returns its payload, also when it is due but was not popped yet.
     ///
     /// `None` when the alarm is dead.
+    #[inline]
     pub fn cancel(&mut self, alarm: Alarm) -> Option<T> {
-        let payload = self.find(alarm)?.payload;
-        self.unlink(alarm.index);
-        self.release_entry(alarm.index);
+        let (deadline, payload) = self.entries.release(alarm)?;
+        self.leave(deadline);
         Some(payload)
     }
 
@@ -130,31 +153,31 @@ impl<T: Copy> Wheel<T> {
     /// Handle and payload stay. Among timers of the same deadline it counts as armed just now, also when the
     /// deadline did not change. A timer that is due but was not popped yet is no longer due.
     pub fn rearm(&mut self, alarm: Alarm, deadline_tick: u64) -> bool {
-        if self.find(alarm).is_none() {
+        let Some(deadline) = self.entries.withdraw(alarm) else {
             return false;
-        }
-        self.unlink(alarm.index);
-        self.entries[alarm.index as usize].deadline = deadline_tick;
-        self.append(self.place_of(deadline_tick), alarm.index);
+        };
+        self.leave(deadline);
+        let cell = self.append(deadline_tick, alarm.number);
+        self.entries.file(alarm.number, deadline_tick, cell);
         true
     }
 
     /// The tick that a timer was armed for, `None` when the alarm is dead.
     #[must_use]
     pub fn deadline(&self, alarm: Alarm) -> Option<u64> {
-        self.find(alarm).map(|entry| entry.deadline)
+        self.entries.deadline(alarm)
     }
 
     /// How many timers are armed, with those that are due but not popped and those that never fire.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.armed
+        self.entries.armed()
     }
 
     /// Whether no timer is armed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.armed == 0
+        self.len() == 0
     }
 
     /// The earliest tick at which [`advance`](Self::advance) has something to do; `None` when nothing will fire.
@@ -165,10 +188,11 @@ impl<T: Copy> Wheel<T> {
     /// make each such call as long as the slot, while one early `advance` splits the slot 64 ways.
     #[must_use]
     pub fn next_deadline(&self) -> Option<u64> {
-        if self.list(DUE).first != END || self.list(OVERDUE).first != END {
-            return Some(self.now);
+        if self.come > 0 {
+            return Some(self.calendar.now);
         }
-        self.nearest_slot().map(|place| self.list(place).earliest)
+        let slot = self.calendar.nearest_slot()?;
+        Some(self.lists[slot as usize].earliest)
     }
 
     /// Makes `now_tick` the current tick and everything with a deadline up to it due.
@@ -177,204 +201,175 @@ impl<T: Copy> Wheel<T> {
     /// earlier `advance` queued and nobody popped. The cost depends on the number of timers in the slots that were
     /// passed, not on the number of ticks. A tick before the current one counts as the current one.
     pub fn advance(&mut self, now_tick: u64) {
-        let now_tick = now_tick.max(self.now);
-        self.collect_overdue();
-        while let Some(place) = self.nearest_slot() {
-            let start = self.start_of(place);
+        let now_tick = now_tick.max(self.calendar.now);
+        if !self.overdue.is_empty() {
+            self.collect_overdue();
+        }
+        while let Some(slot) = self.calendar.nearest_slot() {
+            let start = self.calendar.start_of(slot);
             if start > now_tick {
                 break;
             }
             // Time goes from slot to slot, so that what this one holds is placed as seen from its first tick.
-            self.now = start;
-            self.spread(place);
+            self.calendar.now = start;
+            self.spread(slot);
         }
-        self.now = now_tick;
+        self.calendar.now = now_tick;
     }
 
     /// Pops the next due timer. Its alarm is dead from here on.
     ///
     /// Timers armed or re-armed between two calls are not returned before the next [`advance`](Self::advance).
+    #[inline]
     pub fn next_due(&mut self) -> Option<(Alarm, T)> {
-        let index = self.list(DUE).first;
-        // END names no entry, so this is where an empty list leaves.
-        let generation = self.entries.get(index as usize)?.generation;
-        let alarm = Alarm { index, generation };
-        self.cancel(alarm).map(|payload| (alarm, payload))
-    }
-
-    /// Where an entry with this deadline belongs when it is armed now.
-    fn place_of(&self, deadline: u64) -> u32 {
-        if deadline == NEVER {
-            PARKED
-        } else if deadline <= self.now {
-            OVERDUE
-        } else {
-            self.slot_of(deadline)
-        }
-    }
-
-    /// The slot of a deadline that lies after the current tick.
-    fn slot_of(&self, deadline: u64) -> u32 {
-        let level = (deadline ^ self.now).ilog2() / DIGIT_BITS;
-        let digit = (deadline >> (level * DIGIT_BITS)) & LAST_DIGIT;
-        level * SLOTS + digit as u32
-    }
-
-    /// The first tick that a slot covers.
-    fn start_of(&self, place: u32) -> u64 {
-        let (level, digit) = (place / SLOTS, place % SLOTS);
-        let shift = level * DIGIT_BITS;
-        // The digits above are those of the current tick. The top level's digit has only four bits, so they are
-        // cut off below the shift: a mask above it would be wider than the tick.
-        let tick = (self.now >> shift) & !LAST_DIGIT | u64::from(digit);
-        tick << shift
-    }
-
-    /// The slot whose entries are earlier than all others'.
-    fn nearest_slot(&self) -> Option<u32> {
-        (0..)
-            .zip(&self.occupied[..LEVELS as usize])
-            .find(|(_, row)| **row != 0)
-            .map(|(level, row)| level * SLOTS + row.trailing_zeros())
-    }
-
-    /// Empties the slot that the current tick has just entered: into the due list, and into lower levels.
-    fn spread(&mut self, place: u32) {
-        let mut index = self.take_list(place);
-        while index != END {
-            let &Entry { deadline, next, .. } = self.entry(index);
-            let destination = if deadline == self.now {
-                DUE
-            } else {
-                self.slot_of(deadline)
-            };
-            self.append(destination, index);
-            index = next;
-        }
-    }
-
-    /// Makes due what was armed for a deadline that had already come.
-    fn collect_overdue(&mut self) {
-        let mut index = self.take_list(OVERDUE);
-        let mut order = std::mem::take(&mut self.overdue_order);
-        while index != END {
-            let &Entry { deadline, next, .. } = self.entry(index);
-            order.push((deadline, order.len(), index));
-            index = next;
-        }
-        // The position is part of the key because a stable sort would allocate.
-        order.sort_unstable();
-        for (_, _, index) in order.drain(..) {
-            self.append(DUE, index);
-        }
-        self.overdue_order = order;
-    }
-
-    fn append(&mut self, place: u32, index: u32) {
-        let list = &mut self.lists[place as usize];
-        let entry = &mut self.entries[index as usize];
-        let last = std::mem::replace(&mut list.last, index);
-        entry.place = place;
-        entry.previous = last;
-        entry.next = END;
-        if last == END {
-            list.first = index;
-            list.earliest = entry.deadline;
-            self.occupied[(place / SLOTS) as usize] |= 1 << (place % SLOTS);
-        } else {
-            list.earliest = list.earliest.min(entry.deadline);
-            self.entries[last as usize].next = index;
-        }
-    }
-
-    fn unlink(&mut self, index: u32) {
-        let &Entry { previous, next, .. } = self.entry(index);
-        let &Entry {
-            deadline, place, ..
-        } = self.entry(index);
-        let list = &mut self.lists[place as usize];
-        match previous {
-            END => list.first = next,
-            _ => self.entries[previous as usize].next = next,
-        }
-        match next {
-            END => list.last = previous,
-            _ => self.entries[next as usize].previous = previous,
-        }
-        if list.first == END {
-            self.occupied[(place / SLOTS) as usize] &= !(1 << (place % SLOTS));
-        } else if deadline == list.earliest && place < FIRST_NON_SLOT {
-            self.refresh_earliest(place);
-        }
-    }
-
-    /// Recomputes a slot's earliest deadline after the entry that had it left.
-    ///
-    /// The search is short by design, see [`SEARCH_LIMIT`]. When it finds nothing certain the old value stays: it may
-    /// be too early but is never too late, and until a timer with that very deadline leaves nobody searches again.
-    fn refresh_earliest(&mut self, place: u32) {
-        let list = self.list(place);
-        let mut earliest = NEVER;
-        let mut index = list.first;
-        for _ in 0..SEARCH_LIMIT {
-            let entry = self.entry(index);
-            earliest = earliest.min(entry.deadline);
-            index = entry.next;
-            if index == END || earliest == list.earliest {
-                self.lists[place as usize].earliest = earliest;
-                return;
+        loop {
+            let (cell, number) = self.chains.pop(&mut self.due, &mut self.popped)?;
+            if let Some(alarm) = self.entries.alarm_in(cell, number) {
+                self.come -= 1;
+                let (_, payload) = self.entries.release(alarm)?;
+                return Some((alarm, payload));
             }
         }
     }
 
-    /// Empties a list and returns its first entry; the entries keep their links.
-    fn take_list(&mut self, place: u32) -> u32 {
-        self.occupied[(place / SLOTS) as usize] &= !(1 << (place % SLOTS));
-        std::mem::replace(&mut self.lists[place as usize], List::EMPTY).first
-    }
-
-    fn take_entry(&mut self, deadline: u64, payload: T) -> u32 {
-        if let Some(index) = self.free.pop() {
-            let entry = &mut self.entries[index as usize];
-            entry.deadline = deadline;
-            entry.payload = payload;
-            return index;
-        }
-        let index = u32::try_from(self.entries.len()).unwrap_or(END);
-        assert_ne!(index, END, "four billion timers are armed");
-        self.entries.push(Entry {
-            deadline,
-            payload,
-            generation: NonZeroU32::MIN,
-            place: PARKED,
-            previous: END,
-            next: END,
-        });
-        index
-    }
-
-    /// Kills the entry's alarm and keeps its memory for the next timer.
-    fn release_entry(&mut self, index: u32) {
-        self.armed -= 1;
-        let entry = &mut self.entries[index as usize];
-        entry.generation = entry.generation.saturating_add(1);
-        // After four billion uses an entry is retired, so that no alarm is ever valid twice.
-        if entry.generation != NonZeroU32::MAX {
-            self.free.push(index);
+    /// The list of an entry with this deadline; `None` if it has come.
+    #[inline]
+    fn list_of(&self, deadline: u64) -> Option<u32> {
+        if deadline == NEVER {
+            Some(PARKED)
+        } else if deadline <= self.calendar.now {
+            None
+        } else {
+            Some(self.calendar.slot_of(deadline))
         }
     }
 
-    fn find(&self, alarm: Alarm) -> Option<&Entry<T>> {
-        let entry = self.entries.get(alarm.index as usize)?;
-        (entry.generation == alarm.generation).then_some(entry)
+    /// Puts an entry at the end of the list in which it belongs, and returns its cell there.
+    #[inline]
+    fn append(&mut self, deadline: u64, number: u32) -> u32 {
+        self.ensure_chunk();
+        let Some(place) = self.list_of(deadline) else {
+            self.come += 1;
+            return self.chains.append(&mut self.overdue, number);
+        };
+        if place != PARKED {
+            self.calendar.occupy(place);
+        }
+        self.lists[place as usize].append(deadline, number, &mut self.chains)
     }
 
-    fn entry(&self, index: u32) -> &Entry<T> {
-        &self.entries[index as usize]
+    /// Puts an entry whose deadline has come at the end of the due.
+    #[inline]
+    fn append_due(&mut self, number: u32) {
+        self.ensure_chunk();
+        let cell = self.chains.append(&mut self.due, number);
+        self.entries.moved(number, cell);
     }
 
-    fn list(&self, place: u32) -> &List {
-        &self.lists[place as usize]
+    /// Counts an entry out of the list in which it was. Its number stays there, in a stale cell.
+    #[inline]
+    fn leave(&mut self, deadline: u64) {
+        let Some(place) = self.list_of(deadline) else {
+            self.come -= 1;
+            return;
+        };
+        let list = &mut self.lists[place as usize];
+        list.armed -= 1;
+        if list.armed == 0 {
+            self.clear(place);
+        } else if deadline == list.earliest && (SLOTS..PARKED).contains(&place) {
+            // The slots of the lowest level have but one deadline each.
+            list.refresh_earliest(&mut self.chains, &mut self.entries);
+        }
+    }
+
+    /// Empties a list of which nothing is armed.
+    #[inline(never)]
+    fn clear(&mut self, place: u32) {
+        let list = &mut self.lists[place as usize];
+        self.chains.clear(&mut list.chain);
+        *list = List::EMPTY;
+        if place != PARKED {
+            self.calendar.vacate(place);
+        }
+    }
+
+    /// Empties the slot that the current tick has just entered: into the due, and into lower levels.
+    fn spread(&mut self, slot: u32) {
+        if slot < SLOTS && self.due.is_empty() {
+            // All of them are due, in the order in which they stand: the chain is taken as it is.
+            let list = &mut self.lists[slot as usize];
+            self.come += list.armed;
+            self.due = std::mem::replace(&mut list.chain, Chain::EMPTY);
+            return self.clear(slot);
+        }
+        // It is missing only if the last use panicked.
+        let mut batch = (self.batch.take()).unwrap_or_else(|| Box::new(Batch::new()));
+        while !self.lists[slot as usize].chain.is_empty() {
+            // The rest stays in its place, where `compact` finds it.
+            let chain = &mut self.lists[slot as usize].chain;
+            for &(deadline, number) in batch.take(chain, &mut self.chains, &self.entries) {
+                if deadline == self.calendar.now {
+                    self.come += 1;
+                    self.append_due(number);
+                } else {
+                    let cell = self.append(deadline, number);
+                    self.entries.moved(number, cell);
+                }
+            }
+        }
+        self.batch = Some(batch);
+        self.clear(slot);
+    }
+
+    /// Makes due what was armed for a deadline that had already come.
+    fn collect_overdue(&mut self) {
+        let mut order = std::mem::take(&mut self.overdue_order);
+        let mut batch = Batch::new();
+        while !self.overdue.is_empty() {
+            let batch = batch.take(&mut self.overdue, &mut self.chains, &self.entries);
+            order.extend(
+                (order.len()..)
+                    .zip(batch)
+                    .map(|(position, &(deadline, number))| (deadline, position, number)),
+            );
+        }
+        // The position is part of the key because a stable sort would allocate.
+        order.sort_unstable();
+        for (_, _, number) in order.drain(..) {
+            self.append_due(number);
+        }
+        self.overdue_order = order;
+    }
+
+    /// Sees to it that a number can be appended without an allocation.
+    #[inline]
+    fn ensure_chunk(&mut self) {
+        if self.chains.is_used_up() {
+            self.compact();
+        }
+    }
+
+    /// Takes all stale cells out of all lists.
+    #[cold]
+    fn compact(&mut self) {
+        for list in self.lists.iter_mut() {
+            list.compact(&mut self.chains, &mut self.entries);
+        }
+        compact(&mut self.due, &mut self.chains, &mut self.entries);
+        self.popped = 0;
+        compact(&mut self.overdue, &mut self.chains, &mut self.entries);
+    }
+
+    /// Makes room for more timers, and for all their numbers in whatever lists they may be.
+    #[cold]
+    fn grow(&mut self) {
+        self.entries.grow();
+        let count = self.entries.capacity();
+        // As many cells again may be stale before the lists are compacted, so that an arm pays for one entry that is
+        // looked at. And each list may end in a chunk that is not full.
+        let ends = count.min(LISTS + 2) + 1;
+        self.chains.reserve(2 * count / CELLS as usize + ends);
     }
 }
 
@@ -382,68 +377,16 @@ impl<T: Copy> fmt::Debug for Wheel<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Wheel")
-            .field("now", &self.now)
+            .field("now", &self.calendar.now)
             .field("len", &self.len())
             .field("next_deadline", &self.next_deadline())
             .finish_non_exhaustive()
     }
 }
 
-/// Bits of the tick that one level looks at: as many slots as one word has bits for.
-const DIGIT_BITS: u32 = 6;
-const SLOTS: u32 = 1 << DIGIT_BITS;
-/// The lowest digit of a tick.
-const LAST_DIGIT: u64 = 63;
-/// Eleven digits of six bits cover `u64`.
-const LEVELS: u32 = u64::BITS.div_ceil(DIGIT_BITS);
-
-/// The first place after the slots of the last level. From here on lists are not ordered by deadline.
-const FIRST_NON_SLOT: u32 = LEVELS * SLOTS;
-/// The list of what is due, in the order in which it is popped.
-const DUE: u32 = FIRST_NON_SLOT;
-/// The list of what was armed for the current tick or an earlier one, in arming order.
-const OVERDUE: u32 = FIRST_NON_SLOT + 1;
-/// The list of what never fires.
-const PARKED: u32 = FIRST_NON_SLOT + 2;
-const LISTS: usize = FIRST_NON_SLOT as usize + 3;
-
-/// The link at either end of a list.
-const END: u32 = u32::MAX;
-
-/// How many entries of a slot are looked at for its earliest deadline. It bounds what cancelling costs when timers
-/// leave in the order in which they came, as request timeouts do; a loop pays with an early wake now and then.
-const SEARCH_LIMIT: usize = 16;
-
-/// One timer, or a free entry. 32 bytes with a payload of eight: two to a cache line.
-struct Entry<T> {
-    /// The tick asked for. It may be far in the past for an entry that is due or overdue.
-    deadline: u64,
-    payload: T,
-    /// Invariant: differs from the generation of every alarm but the one that names this very timer.
-    generation: NonZeroU32,
-    /// The list that the entry is linked into. It is recorded because a deadline that has come does not tell
-    /// [`DUE`] from [`OVERDUE`]; meaningless in a free entry.
-    place: u32,
-    previous: u32,
-    next: u32,
-}
-
-/// A doubly linked list through the entries.
-#[derive(Clone, Copy)]
-struct List {
-    /// Invariant for slots with entries: not after any deadline in the list, and not before the slot's first tick.
-    earliest: u64,
-    first: u32,
-    last: u32,
-}
-
-impl List {
-    const EMPTY: Self = Self {
-        earliest: NEVER,
-        first: END,
-        last: END,
-    };
-}
+/// The list of what never fires: the first after the slots of the last level.
+const PARKED: u32 = LEVELS * SLOTS;
+const LISTS: usize = PARKED as usize + 1;
 
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,20 @@
-//! The wheel beside a heap and a search tree.
+//! The wheel beside a heap, a search tree and the timers of tokio.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
+#[cfg(target_os = "linux")]
+use std::{
+    pin::Pin,
+    sync::LazyLock,
+    task::{Context, Waker},
+    time::Duration,
+};
 
 use criterion::Criterion;
 use fastrand::Rng;
 use netloop::wheel::{Alarm, Wheel};
+#[cfg(target_os = "linux")]
+use tokio::{runtime::Runtime, time::Sleep};
 
 use crate::measure::Group;
 
@@ -13,6 +22,9 @@ const SIZES: [usize; 3] = [1_000, 10_000, 100_000];
 
 /// A minute of milliseconds, over which deadlines are spread.
 const SPREAD: u64 = 60_000;
+
+/// So many that they do not fit into the caches.
+const MILLION: [usize; 1] = [1_000_000];
 
 /// What is common to all of them. Timers are named by their place in a table of the owner's.
 trait Timers {
@@ -23,6 +35,10 @@ trait Timers {
     fn arm(&mut self, deadline: u64, id: u32) -> Self::Handle;
     fn cancel(&mut self, handle: Self::Handle);
     fn rearm(&mut self, handle: Self::Handle, deadline: u64) -> Self::Handle;
+}
+
+/// Those whose time is told, and does not pass by itself.
+trait Expire: Timers {
     fn next_deadline(&mut self) -> Option<u64>;
     /// Gives out everything due, and says how many.
     fn expire(&mut self, now: u64) -> usize;
@@ -45,6 +61,9 @@ impl Timers for Wheel<u32> {
         self.rearm(handle, deadline);
         handle
     }
+}
+
+impl Expire for Wheel<u32> {
     fn next_deadline(&mut self) -> Option<u64> {
         Self::next_deadline(self)
     }
@@ -87,6 +106,9 @@ impl Timers for Heap {
         self.cancel(id);
         self.arm(deadline, id)
     }
+}
+
+impl Expire for Heap {
     fn next_deadline(&mut self) -> Option<u64> {
         while let Some(&Reverse((deadline, id, generation))) = self.heap.peek() {
             if self.generations[id as usize] == generation {
@@ -127,6 +149,9 @@ impl Timers for Tree {
         self.cancel(handle);
         self.arm(deadline, handle.1)
     }
+}
+
+impl Expire for Tree {
     fn next_deadline(&mut self) -> Option<u64> {
         self.0.first().map(|&(deadline, _)| deadline)
     }
@@ -140,70 +165,138 @@ impl Timers for Tree {
     }
 }
 
+/// Futures, each in a box of its owner's, as a connection has one for its timeout.
+#[cfg(target_os = "linux")]
+struct Tokio {
+    start: tokio::time::Instant,
+    sleeps: Vec<Option<Pin<Box<Sleep>>>>,
+    /// Where the timers find the runtime that they belong to.
+    _runtime: tokio::runtime::EnterGuard<'static>,
+}
+
+#[cfg(target_os = "linux")]
+impl Timers for Tokio {
+    const NAME: &'static str = "tokio Sleep";
+    type Handle = u32;
+
+    fn new() -> Self {
+        static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .build();
+            runtime.expect("a runtime without sockets needs nothing")
+        });
+        Self {
+            // Far enough away that none of them comes.
+            start: tokio::time::Instant::now() + Duration::from_secs(3_600),
+            sleeps: Vec::new(),
+            _runtime: RUNTIME.enter(),
+        }
+    }
+    fn arm(&mut self, deadline: u64, id: u32) -> u32 {
+        let deadline = self.start + Duration::from_millis(deadline);
+        let mut sleep = Box::pin(tokio::time::sleep_until(deadline));
+        // It is armed when it is asked for the first time.
+        let pending = sleep.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(pending.is_pending());
+        self.sleeps.push(Some(sleep));
+        id
+    }
+    fn cancel(&mut self, id: u32) {
+        self.sleeps[id as usize] = None;
+    }
+    fn rearm(&mut self, id: u32, deadline: u64) -> u32 {
+        let deadline = self.start + Duration::from_millis(deadline);
+        if let Some(sleep) = &mut self.sleeps[id as usize] {
+            sleep.as_mut().reset(deadline);
+        }
+        id
+    }
+}
+
+type Measure = fn(&mut Group<'_>, usize);
+
 pub(crate) fn measure(criterion: &mut Criterion) {
-    operation(
-        criterion,
-        "timers: arm",
-        arm::<Wheel<u32>>,
-        arm::<Heap>,
-        arm::<Tree>,
-    );
-    operation(
-        criterion,
-        "timers: cancel",
-        cancel::<Wheel<u32>>,
-        cancel::<Heap>,
-        cancel::<Tree>,
-    );
-    operation(
-        criterion,
-        "timers: move to another deadline",
-        rearm::<Wheel<u32>>,
-        rearm::<Heap>,
-        rearm::<Tree>,
-    );
-    operation(
-        criterion,
-        "timers: next deadline",
+    let mut operation = |name: &str, sizes: &[usize], peers: &[Measure]| {
+        let mut group = Group::new(criterion, name);
+        for size in sizes {
+            for measure in peers {
+                measure(&mut group, *size);
+            }
+        }
+    };
+    let peers: [Measure; 3] = [arm::<Wheel<u32>>, arm::<Heap>, arm::<Tree>];
+    operation("timers: arm", &SIZES, &peers);
+    let peers: [Measure; 3] = [cancel::<Wheel<u32>>, cancel::<Heap>, cancel::<Tree>];
+    operation("timers: cancel", &SIZES, &peers);
+    let peers: [Measure; 3] = [rearm::<Wheel<u32>>, rearm::<Heap>, rearm::<Tree>];
+    operation("timers: move to another deadline", &SIZES, &peers);
+    let peers: [Measure; 3] = [
         next_deadline::<Wheel<u32>>,
         next_deadline::<Heap>,
         next_deadline::<Tree>,
-    );
-    operation(
-        criterion,
-        "timers: expire, each at its deadline",
+    ];
+    operation("timers: next deadline", &SIZES, &peers);
+    let peers: [Measure; 3] = [
         expire_each::<Wheel<u32>>,
         expire_each::<Heap>,
         expire_each::<Tree>,
-    );
-    operation(
-        criterion,
-        "timers: expire, all at the same deadline",
+    ];
+    operation("timers: expire, each at its deadline", &SIZES, &peers);
+    operation("timers, a million: expire", &MILLION, &peers);
+    let peers: [Measure; 3] = [
         expire_together::<Wheel<u32>>,
         expire_together::<Heap>,
         expire_together::<Tree>,
-    );
+    ];
+    operation("timers: expire, all at the same deadline", &SIZES, &peers);
+
+    operation("timers, a million: arm", &MILLION, &MILLION_ARM);
+    operation("timers, a million: arm again", &MILLION, &MILLION_AGAIN);
+    operation("timers, a million: move", &MILLION, &MILLION_MOVE);
+    operation("timers, a million: cancel", &MILLION, &MILLION_CANCEL);
+
     let mut group = Group::new(criterion, "timers: an hour passes in which nothing is due");
     empty_hour::<Wheel<u32>>(&mut group);
     empty_hour::<Heap>(&mut group);
     empty_hour::<Tree>(&mut group);
     drop(group);
-    touch_lazily(&mut Group::new(
-        criterion,
-        "timers: an idle timeout is put off",
-    ));
+    let mut group = Group::new(criterion, "timers: an idle timeout is put off");
+    touch_lazily(&mut group, 10_000);
+    touch_lazily(&mut group, MILLION[0]);
 }
 
-type Measure = fn(&mut Group<'_>, usize);
+const MILLION_ARM: [Measure; PEERS] = [
+    arm::<Wheel<u32>>,
+    arm::<Heap>,
+    arm::<Tree>,
+    #[cfg(target_os = "linux")]
+    arm::<Tokio>,
+];
+const MILLION_AGAIN: [Measure; PEERS] = [
+    arm_again::<Wheel<u32>>,
+    arm_again::<Heap>,
+    arm_again::<Tree>,
+    #[cfg(target_os = "linux")]
+    arm_again::<Tokio>,
+];
+const MILLION_MOVE: [Measure; PEERS] = [
+    rearm::<Wheel<u32>>,
+    rearm::<Heap>,
+    rearm::<Tree>,
+    #[cfg(target_os = "linux")]
+    rearm::<Tokio>,
+];
+const MILLION_CANCEL: [Measure; PEERS] = [
+    cancel::<Wheel<u32>>,
+    cancel::<Heap>,
+    cancel::<Tree>,
+    #[cfg(target_os = "linux")]
+    cancel::<Tokio>,
+];
 
-fn operation(criterion: &mut Criterion, name: &str, wheel: Measure, heap: Measure, tree: Measure) {
-    let mut group = Group::new(criterion, name);
-    for size in SIZES {
-        for measure in [wheel, heap, tree] {
-            measure(&mut group, size);
-        }
-    }
-}
+/// Tokio is a dependency of the benchmarks on Linux only.
+const PEERS: usize = if cfg!(target_os = "linux") { 4 } else { 3 };
 
 fn deadlines(count: usize, seed: u64) -> Vec<u64> {
     let mut random = Rng::with_seed(seed);
@@ -233,6 +326,23 @@ fn arm<T: Timers>(group: &mut Group<'_>, size: usize) {
     });
 }
 
+/// Into the memory of timers that ended in an order of their own.
+fn arm_again<T: Timers>(group: &mut Group<'_>, size: usize) {
+    let deadlines = deadlines(size, 1);
+    let prepare = |timers: &mut T| {
+        let (before, handles) = armed(&deadlines);
+        *timers = before;
+        for handle in handles {
+            timers.cancel(handle);
+        }
+    };
+    group.rounds(T::NAME, size, size, T::new(), prepare, |timers| {
+        for (id, &deadline) in (0..).zip(&deadlines) {
+            timers.arm(deadline, id);
+        }
+    });
+}
+
 fn cancel<T: Timers>(group: &mut Group<'_>, size: usize) {
     let deadlines = deadlines(size, 1);
     let prepare = |state: &mut (T, Vec<T::Handle>)| *state = armed(&deadlines);
@@ -254,12 +364,12 @@ fn rearm<T: Timers>(group: &mut Group<'_>, size: usize) {
     });
 }
 
-fn next_deadline<T: Timers>(group: &mut Group<'_>, size: usize) {
+fn next_deadline<T: Expire>(group: &mut Group<'_>, size: usize) {
     let (mut timers, _) = armed::<T>(&deadlines(size, 1));
     group.each(T::NAME, size, || timers.next_deadline());
 }
 
-fn expire_each<T: Timers>(group: &mut Group<'_>, size: usize) {
+fn expire_each<T: Expire>(group: &mut Group<'_>, size: usize) {
     let deadlines = deadlines(size, 1);
     let prepare = |timers: &mut T| *timers = armed(&deadlines).0;
     group.rounds(T::NAME, size, size, T::new(), prepare, |timers| {
@@ -269,7 +379,7 @@ fn expire_each<T: Timers>(group: &mut Group<'_>, size: usize) {
     });
 }
 
-fn expire_together<T: Timers>(group: &mut Group<'_>, size: usize) {
+fn expire_together<T: Expire>(group: &mut Group<'_>, size: usize) {
     let deadlines = vec![SPREAD; size];
     let prepare = |timers: &mut T| *timers = armed(&deadlines).0;
     group.rounds(T::NAME, size, size, T::new(), prepare, |timers| {
@@ -278,7 +388,7 @@ fn expire_together<T: Timers>(group: &mut Group<'_>, size: usize) {
     });
 }
 
-fn empty_hour<T: Timers>(group: &mut Group<'_>) {
+fn empty_hour<T: Expire>(group: &mut Group<'_>) {
     const HOUR: u64 = 3_600_000;
     let mut timers = T::new();
     timers.arm(u64::MAX - 1, 0);
@@ -290,17 +400,17 @@ fn empty_hour<T: Timers>(group: &mut Group<'_>) {
 }
 
 /// What a socket does with its idle timeout: every byte only stores the time, and the entry on the wheel is looked at
-/// when it comes up. Each of the sockets is touched once a second, for as long as its timeout is.
-fn touch_lazily(group: &mut Group<'_>) {
-    const SOCKETS: u32 = 10_000;
+/// when it comes up. Each of the sockets is touched once a second, in any order, for as long as its timeout is.
+fn touch_lazily(group: &mut Group<'_>, sockets: usize) {
     const TIMEOUT: u64 = 30_000;
     const SECONDS: usize = 30;
     let mut wheel = Wheel::new(0);
-    for id in 0..SOCKETS {
-        wheel.arm(TIMEOUT, id);
+    let mut order: Vec<usize> = (0..sockets).collect();
+    for &socket in &order {
+        wheel.arm(TIMEOUT, socket);
     }
-    let state = (wheel, vec![0; SOCKETS as usize], 0);
-    let sockets = SOCKETS as usize;
+    Rng::with_seed(2).shuffle(&mut order);
+    let state = (wheel, vec![0; sockets], 0);
     let touches = sockets * SECONDS;
     group.rounds(
         "wheel, lazily",
@@ -312,12 +422,12 @@ fn touch_lazily(group: &mut Group<'_>) {
             let (wheel, active, now) = state;
             for _ in 0..SECONDS {
                 *now += 1_000;
-                for active in active.iter_mut() {
-                    *active = *now;
+                for &socket in &order {
+                    active[socket] = *now;
                 }
                 wheel.advance(*now);
-                while let Some((_, id)) = wheel.next_due() {
-                    wheel.arm(active[id as usize] + TIMEOUT, id);
+                while let Some((_, socket)) = wheel.next_due() {
+                    wheel.arm(active[socket] + TIMEOUT, socket);
                 }
             }
         },

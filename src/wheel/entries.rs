@@ -1,0 +1,208 @@
+//! The armed timers, in one table.
+//!
+//! It knows which alarms are alive and which entries are free. It keeps, but does not know, what the cells mean in
+//! which entries stand.
+
+use std::num::NonZeroU32;
+
+use super::chains::NONE;
+use super::vacancies::Vacancies;
+
+/// Names one armed timer of one [`Wheel`](super::Wheel).
+///
+/// It is dead once the timer was popped or cancelled. A dead alarm is harmless: it never reaches a timer that was
+/// armed later, and every call with it does nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Alarm {
+    pub(super) number: u32,
+    generation: NonZeroU32,
+}
+
+/// Armed timers and free entries, by number.
+pub(super) struct Entries<T> {
+    table: Vec<Entry<T>>,
+    vacancies: Vacancies,
+    armed: usize,
+}
+
+/// One timer, or a free entry. 28 bytes with a payload of twelve.
+struct Entry<T> {
+    /// Invariant: differs from the generation of every alarm but the one that names this very timer.
+    generation: NonZeroU32,
+    /// The tick asked for. It may be far in the past for an entry that is due or overdue.
+    deadline: Deadline,
+    payload: T,
+    /// The one cell in which the entry stands, [`NONE`] while it is free. Every other cell with its number is stale.
+    cell: u32,
+}
+
+/// A tick in halves, lower one first: as a `u64` it would make the entry larger by what it is aligned to.
+#[derive(Clone, Copy)]
+struct Deadline([u32; 2]);
+
+/// Tables grow by this part: the worst that a caller pays is an eighth more than is in use, and not twice as much.
+const GROWTH: usize = 8;
+
+/// The fewest entries that a table has room for.
+const SMALLEST: usize = 16;
+
+/// After four billion uses an entry is retired, so that no alarm is ever valid twice.
+const LAST_GENERATION: NonZeroU32 = NonZeroU32::new(u32::MAX - 1).expect("not zero");
+
+impl<T: Copy> Entries<T> {
+    pub(super) const fn new() -> Self {
+        Self {
+            table: Vec::new(),
+            vacancies: Vacancies::new(),
+            armed: 0,
+        }
+    }
+
+    /// How many are not free.
+    pub(super) fn armed(&self) -> usize {
+        self.armed
+    }
+
+    /// How many there is room for.
+    pub(super) fn capacity(&self) -> usize {
+        self.table.capacity()
+    }
+
+    /// The number of the entry for the next timer; `None` when the table must [grow](Self::grow) first.
+    #[inline]
+    pub(super) fn vacancy(&mut self) -> Option<u32> {
+        if let Some(number) = self.vacancies.take() {
+            return Some(number);
+        }
+        let number = self.table.len();
+        (number < self.table.capacity()).then(|| u32::try_from(number).unwrap_or(NONE))
+    }
+
+    #[cold]
+    pub(super) fn grow(&mut self) {
+        let more = (self.table.len() / GROWTH).max(SMALLEST);
+        self.table.reserve_exact(more);
+        self.vacancies.cover(self.table.capacity());
+    }
+
+    /// Puts a timer into the entry that [`vacancy`](Self::vacancy) has named.
+    #[inline]
+    pub(super) fn fill(&mut self, number: u32, deadline: u64, payload: T, cell: u32) -> Alarm {
+        self.armed += 1;
+        let deadline = Deadline::new(deadline);
+        let mut generation = NonZeroU32::MIN;
+        if let Some(entry) = self.table.get_mut(number as usize) {
+            generation = entry.generation;
+            entry.deadline = deadline;
+            entry.payload = payload;
+            entry.cell = cell;
+        } else {
+            self.table.push(Entry {
+                generation,
+                deadline,
+                payload,
+                cell,
+            });
+        }
+        Alarm { number, generation }
+    }
+
+    /// The deadline of a timer.
+    pub(super) fn deadline(&self, alarm: Alarm) -> Option<u64> {
+        let entry = self.table.get(alarm.number as usize)?;
+        (entry.generation == alarm.generation).then(|| entry.deadline.tick())
+    }
+
+    /// Ends a timer: its alarm is dead, its cell is stale, and its entry is free. Returns its deadline and payload.
+    #[inline]
+    pub(super) fn release(&mut self, alarm: Alarm) -> Option<(u64, T)> {
+        let entry = self.table.get_mut(alarm.number as usize)?;
+        if entry.generation != alarm.generation {
+            return None;
+        }
+        self.armed -= 1;
+        let ended = (entry.deadline.tick(), entry.payload);
+        entry.cell = NONE;
+        entry.generation = alarm.generation.saturating_add(1);
+        if alarm.generation != LAST_GENERATION {
+            self.vacancies.insert(alarm.number);
+        }
+        Some(ended)
+    }
+
+    /// Makes the cell of a timer stale, and returns its deadline.
+    #[inline]
+    pub(super) fn withdraw(&mut self, alarm: Alarm) -> Option<u64> {
+        let entry = self.table.get_mut(alarm.number as usize)?;
+        (entry.generation == alarm.generation).then(|| {
+            entry.cell = NONE;
+            entry.deadline.tick()
+        })
+    }
+
+    /// Gives a timer that was withdrawn another deadline and a cell.
+    #[inline]
+    pub(super) fn file(&mut self, number: u32, deadline: u64, cell: u32) {
+        let entry = &mut self.table[number as usize];
+        entry.deadline = Deadline::new(deadline);
+        entry.cell = cell;
+    }
+
+    /// Says that a timer stands in another cell.
+    #[inline]
+    pub(super) fn moved(&mut self, number: u32, cell: u32) {
+        self.table[number as usize].cell = cell;
+    }
+
+    /// The deadline of an entry and the cell in which it stands; `None` for [`NONE`].
+    #[inline]
+    pub(super) fn whereabouts(&self, number: u32) -> Option<(u64, u32)> {
+        let entry = self.table.get(number as usize)?;
+        Some((entry.deadline.tick(), entry.cell))
+    }
+
+    /// The alarm of the timer whose number stands in a cell; `None` when the cell is stale.
+    #[inline]
+    pub(super) fn alarm_in(&self, cell: u32, number: u32) -> Option<Alarm> {
+        let entry = self.table.get(number as usize)?;
+        let generation = entry.generation;
+        (entry.cell == cell).then_some(Alarm { number, generation })
+    }
+}
+
+impl Deadline {
+    #[expect(clippy::cast_possible_truncation, reason = "into halves")]
+    fn new(tick: u64) -> Self {
+        Self([tick as u32, (tick >> u32::BITS) as u32])
+    }
+
+    #[inline]
+    fn tick(self) -> u64 {
+        u64::from(self.0[0]) | u64::from(self.0[1]) << u32::BITS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_retired_before_its_alarms_repeat() {
+        let mut entries = Entries::new();
+        entries.grow();
+        let number = entries.vacancy().expect("the table has grown");
+        entries.fill(number, 5, (), 1);
+        entries.table[0].generation = LAST_GENERATION;
+        let last = entries.alarm_in(1, 0).expect("it stands there");
+        assert_eq!(entries.release(last), Some((5, ())));
+        assert_eq!(entries.vacancy(), Some(1));
+        assert_eq!(entries.release(last), None);
+        assert_eq!(entries.deadline(last), None);
+    }
+
+    #[test]
+    fn a_timer_takes_28_bytes_with_what_a_reactor_keeps_and_an_optional_alarm_8() {
+        assert_eq!(size_of::<Entry<[u32; 3]>>(), 28);
+        assert_eq!(size_of::<Option<Alarm>>(), 8);
+    }
+}

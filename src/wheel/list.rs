@@ -1,0 +1,95 @@
+//! The timers of one slot.
+
+use super::NEVER;
+use super::batch::Batch;
+use super::chains::{Chain, Chains};
+use super::entries::Entries;
+
+/// The entries of a slot, in arming order, and what is known of them all.
+#[derive(Clone, Copy)]
+pub(super) struct List {
+    /// Invariant for slots with entries: not after any deadline in the list, and not before the slot's first tick.
+    pub(super) earliest: u64,
+    pub(super) chain: Chain,
+    /// How many timers there are. Invariant: without any the list is [`EMPTY`](Self::EMPTY).
+    pub(super) armed: u32,
+    /// How many cells the chain has, with stale ones.
+    cells: u32,
+}
+
+/// How many entries of a slot are looked at for its earliest deadline. It bounds what cancelling costs when timers
+/// leave in the order in which they came, as request timeouts do; a loop pays with an early wake now and then.
+pub(super) const SEARCH_LIMIT: u32 = 16;
+
+/// How many cells are looked at for those entries. If so few entries may have more, the stale ones are taken out.
+const CELL_LIMIT: u32 = 4 * SEARCH_LIMIT;
+
+impl List {
+    pub(super) const EMPTY: Self = Self {
+        earliest: NEVER,
+        chain: Chain::EMPTY,
+        armed: 0,
+        cells: 0,
+    };
+
+    /// Adds an entry at the end and returns the cell in which it stands.
+    #[inline]
+    pub(super) fn append(&mut self, deadline: u64, number: u32, chains: &mut Chains) -> u32 {
+        self.earliest = self.earliest.min(deadline);
+        self.armed += 1;
+        self.cells += 1;
+        chains.append(&mut self.chain, number)
+    }
+
+    /// Recomputes the earliest deadline after the entry that had it left.
+    ///
+    /// The search is short by design, see [`SEARCH_LIMIT`]. When it finds nothing certain the old value stays: it may
+    /// be too early but is never too late, and until a timer with that very deadline leaves nobody searches again.
+    #[cold]
+    pub(super) fn refresh_earliest<T: Copy>(
+        &mut self,
+        chains: &mut Chains,
+        entries: &mut Entries<T>,
+    ) {
+        if self.armed <= SEARCH_LIMIT && self.cells > CELL_LIMIT {
+            self.compact(chains, entries);
+        }
+        let mut earliest = NEVER;
+        let mut found = 0;
+        for (cell, number) in chains.cells(self.chain).take(CELL_LIMIT as usize) {
+            let Some((deadline, stands_in)) = entries.whereabouts(number) else {
+                break;
+            };
+            if stands_in == cell {
+                found += 1;
+                earliest = earliest.min(deadline);
+            }
+            if earliest == self.earliest || found == SEARCH_LIMIT {
+                break;
+            }
+        }
+        if found == self.armed {
+            self.earliest = earliest;
+        }
+    }
+
+    /// Takes the stale cells out.
+    pub(super) fn compact<T: Copy>(&mut self, chains: &mut Chains, entries: &mut Entries<T>) {
+        if self.cells != self.armed {
+            compact(&mut self.chain, chains, entries);
+            self.cells = self.armed;
+        }
+    }
+}
+
+/// Takes the stale cells out of a chain. It needs no chunk but those that come free on the way.
+pub(super) fn compact<T: Copy>(chain: &mut Chain, chains: &mut Chains, entries: &mut Entries<T>) {
+    let mut rest = std::mem::replace(chain, Chain::EMPTY);
+    let mut batch = Batch::new();
+    while !rest.is_empty() {
+        for &(_, number) in batch.take(&mut rest, chains, entries) {
+            let cell = chains.append(chain, number);
+            entries.moved(number, cell);
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! The wheel against a naive model, with random operations.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use crate::wheel::list::SEARCH_LIMIT;
+use crate::wheel::{Alarm, NEVER, Wheel};
+
+/// What the wheel must do, said as plainly as possible: a sorted map, and a queue of what is due.
+struct Model {
+    now: u64,
+    armings: u64,
+    waiting: BTreeMap<(u64, u64), u64>,
+    due: VecDeque<(u64, u64)>,
+    /// Deadline and arming number of every payload that is armed.
+    armed: HashMap<u64, (u64, u64)>,
+}
+
+impl Model {
+    fn new(now: u64) -> Self {
+        Self {
+            now,
+            armings: 0,
+            waiting: BTreeMap::new(),
+            due: VecDeque::new(),
+            armed: HashMap::new(),
+        }
+    }
+
+    fn arm(&mut self, deadline: u64, payload: u64) {
+        self.armings += 1;
+        self.waiting.insert((deadline, self.armings), payload);
+        self.armed.insert(payload, (deadline, self.armings));
+    }
+
+    fn cancel(&mut self, payload: u64) -> Option<u64> {
+        let key = self.armed.remove(&payload)?;
+        if self.waiting.remove(&key).is_none() {
+            self.due.retain(|(_, due)| *due != payload);
+        }
+        Some(payload)
+    }
+
+    fn rearm(&mut self, payload: u64, deadline: u64) -> bool {
+        let alive = self.cancel(payload).is_some();
+        if alive {
+            self.arm(deadline, payload);
+        }
+        alive
+    }
+
+    fn advance(&mut self, now: u64) {
+        self.now = self.now.max(now);
+        while let Some(first) = self.waiting.first_entry() {
+            let (deadline, _) = *first.key();
+            if deadline > self.now || deadline == NEVER {
+                break;
+            }
+            self.due.push_back((deadline, first.remove()));
+        }
+    }
+
+    fn next_due(&mut self) -> Option<u64> {
+        let (_, payload) = self.due.pop_front()?;
+        self.armed.remove(&payload);
+        Some(payload)
+    }
+
+    fn next_deadline(&self) -> Option<u64> {
+        if !self.due.is_empty() {
+            return Some(self.now);
+        }
+        let (&(deadline, _), _) = self.waiting.first_key_value()?;
+        (deadline != NEVER).then_some(deadline.max(self.now))
+    }
+}
+
+/// Distances from nothing to the end of time, small ones and round ones more often than chance would have them.
+fn random_gap(random: &mut fastrand::Rng) -> u64 {
+    const HOUR: u64 = 3_600_000;
+    const YEAR: u64 = 366 * 24 * HOUR;
+    match random.u8(0..16) {
+        0 | 1 => 0,
+        2..=4 => random.u64(0..4),
+        5..=7 => random.u64(0..130),
+        8 | 9 => random.u64(0..10_000),
+        10 => 30_000,
+        11 => random.u64(0..HOUR),
+        12 => random.u64(0..YEAR),
+        13 => 1 << random.u32(0..64),
+        14 => (1 << random.u32(0..64)) - 1,
+        _ => random.u64(..) >> random.u32(0..64),
+    }
+}
+
+/// Runs random operations on wheel and model and compares every answer.
+///
+/// `target` is how many timers it tends to hold: up to sixteen the wheel promises exact deadlines whatever was
+/// cancelled, with many more its slots are crowded.
+fn compare_with_model(seed: u64, start: u64, operations: usize, target: usize) {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut model = Model::new(start);
+    let mut wheel = Wheel::new(start);
+    let mut alarms: Vec<(Alarm, u64)> = Vec::new();
+    let mut dead: Option<(Alarm, u64)> = None;
+    let mut payloads = 0;
+    let mut held = (0, 0);
+    for operation in 0..operations {
+        let at = format_args!("seed {seed}, start {start}, operation {operation}").to_string();
+        let pick = random.usize(..alarms.len().max(1));
+        let chosen = alarms.get(pick).copied();
+        match random.u8(0..20) {
+            0..=6 if alarms.len() < target => {
+                let gap = random_gap(&mut random);
+                let deadline = match random.u8(0..16) {
+                    0 => model.now.saturating_sub(gap),
+                    1 => NEVER,
+                    // Ties with a timer that was armed before, maybe on another level.
+                    2 | 3 => chosen.map_or(NEVER - 1, |(_, payload)| model.armed[&payload].0),
+                    _ => model.now.saturating_add(gap),
+                };
+                payloads += 1;
+                model.arm(deadline, payloads);
+                alarms.push((wheel.arm(deadline, payloads), payloads));
+            }
+            0..=9 => {
+                let Some((alarm, payload)) = chosen else {
+                    continue;
+                };
+                assert_eq!(wheel.cancel(alarm), model.cancel(payload), "{at}");
+                dead = Some(alarms.swap_remove(pick));
+            }
+            10..=12 => {
+                let Some((alarm, payload)) = chosen else {
+                    continue;
+                };
+                let gap = random_gap(&mut random);
+                let deadline = match random.u8(0..8) {
+                    0 => model.now.saturating_sub(gap),
+                    1 => model.armed[&payload].0,
+                    _ => model.now.saturating_add(gap),
+                };
+                assert_eq!(
+                    wheel.rearm(alarm, deadline),
+                    model.rearm(payload, deadline),
+                    "{at}"
+                );
+            }
+            13 => {
+                let Some((alarm, _)) = dead else { continue };
+                assert_eq!(wheel.cancel(alarm), None, "{at}");
+                assert!(!wheel.rearm(alarm, start), "{at}");
+                assert_eq!(wheel.deadline(alarm), None, "{at}");
+            }
+            14..=16 => {
+                let small = random.u8(0..8) != 0;
+                let now = match random.u8(0..8) {
+                    0 => model.now.saturating_sub(random_gap(&mut random)),
+                    1..=3 => wheel.next_deadline().unwrap_or(model.now),
+                    _ if small => model.now.saturating_add(random.u64(0..200)),
+                    // Years at a time, but not so often that the end of time is soon reached.
+                    _ => model
+                        .now
+                        .saturating_add(random_gap(&mut random) >> random.u32(0..48)),
+                };
+                wheel.advance(now);
+                model.advance(now);
+            }
+            _ => {
+                for _ in 0..random.usize(0..8) {
+                    let popped = wheel.next_due();
+                    assert_eq!(popped.map(|(_, payload)| payload), model.next_due(), "{at}");
+                    let Some(popped) = popped else { break };
+                    let position = alarms.iter().position(|armed| *armed == popped);
+                    dead = Some(alarms.swap_remove(position.expect("popped alarms were armed")));
+                }
+            }
+        }
+        assert_eq!(wheel.len(), model.armed.len(), "{at}");
+        let (timers, chunks) = (wheel.entries.capacity(), wheel.chains.capacity());
+        assert!(timers > held.0 || chunks == held.1, "it grew: {at}");
+        held = (timers, chunks);
+        assert_eq!(wheel.is_empty(), model.armed.is_empty(), "{at}");
+        if let Some(&(alarm, payload)) = alarms.last() {
+            assert_eq!(wheel.deadline(alarm), Some(model.armed[&payload].0), "{at}");
+        }
+        let (promised, exact) = (wheel.next_deadline(), model.next_deadline());
+        if target <= SEARCH_LIMIT as usize {
+            assert_eq!(promised, exact, "{at}");
+        } else {
+            assert_eq!(promised.is_some(), exact.is_some(), "{at}");
+            assert!(promised <= exact, "too late: {at}");
+            assert!(
+                promised.is_none_or(|tick| tick >= model.now),
+                "in the past: {at}"
+            );
+        }
+    }
+}
+
+pub(super) const STARTS: [u64; 16] = [
+    0,
+    1,
+    (1 << 16) - 100,
+    1 << 16,
+    (1 << 31) - 100,
+    (1 << 32) - 100,
+    1 << 32,
+    (1 << 36) - 100,
+    1 << 36,
+    (1 << 48) - 100,
+    1 << 48,
+    (1 << 60) - 100,
+    u64::MAX / 3,
+    u64::MAX - (1 << 40),
+    u64::MAX - 1_000,
+    u64::MAX,
+];
+
+#[test]
+fn does_what_the_model_does_with_few_timers_and_names_every_deadline_exactly() {
+    for (seed, start) in (0..).zip(STARTS) {
+        for round in 0..20 {
+            compare_with_model(seed * 100 + round, start, 2_000, SEARCH_LIMIT as usize);
+        }
+    }
+}
+
+#[test]
+fn does_what_the_model_does_with_many_timers() {
+    for (seed, start) in (10_000..).zip(STARTS) {
+        for round in 0..15 {
+            compare_with_model(seed * 100 + round, start, 2_000, 300);
+        }
+    }
+}
+
+#[test]
+fn does_what_the_model_does_with_so_many_timers_that_slots_fill_many_chunks() {
+    for (seed, start) in (20_000..).zip(STARTS) {
+        compare_with_model(seed, start, 10_000, 3_000);
+    }
+}
