@@ -57,7 +57,7 @@ impl Socket<'_> {
     /// Sends `bytes`, behind everything that was written before.
     ///
     /// Small writes are gathered, and leave in one system call: those of a socket's own callback when the callback is
-    /// done, those to other sockets in the next flush phase. From 16 KiB on the kernel is asked at once, and only
+    /// done, those to other sockets, and to one that others have written to in this turn, in the next flush phase. From 16 KiB on the kernel is asked at once, and only
     /// what it does not take is copied. While connecting, everything is queued.
     ///
     /// The answer tells how the queue is; see [`Flow`]. An empty write changes nothing.

@@ -90,7 +90,8 @@ impl<T: Handler> Reactor<T> {
         self.current = Some(key);
     }
 
-    /// The event of the source named by [`focus`](Self::focus) has been looked at; it flushes if it asked to.
+    /// The event of the source named by [`focus`](Self::focus) has been looked at; it flushes if it asked to. One that is
+    /// on the flush list already, because others have written to it, stays there: so everything leaves in one call.
     #[inline]
     pub fn finish(&mut self, lent: &mut T::Lent<'_>) {
         if let Some(key) = self.current.take() {
@@ -129,10 +130,10 @@ impl<T: Handler> Reactor<T> {
         let Some(slot) = self.slots.get_mut(key) else {
             return;
         };
-        let marks = &mut slot.standing.marks;
-        if !marks.contains(Marks::WANTS_FLUSH) {
+        if !slot.standing.wants_place_to_flush() {
             return;
         }
+        let marks = &mut slot.standing.marks;
         marks.remove(Marks::WANTS_FLUSH);
         if marks.contains(Marks::CLOSING) {
             return;
