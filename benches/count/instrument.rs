@@ -1,5 +1,6 @@
 //! The tools that count, and how a server is run under one and ended again.
 
+use std::cell::Cell;
 use std::error::Error;
 use std::fs;
 use std::io::{self, BufRead, BufReader};
@@ -9,11 +10,15 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::load::{self, CONNECTIONS, Grip};
+use crate::case::Case;
+use crate::counts::Counts;
+use crate::load::Grip;
 use crate::subject::Subject;
 
 /// How long a server may take to write down what was counted, once it was asked to end.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// After so long a server that has answered everything is waiting for more.
+const REST: Duration = Duration::from_millis(2);
 
 /// Something that counts.
 #[derive(Clone, Copy)]
@@ -41,13 +46,6 @@ impl Instrument {
         }
     }
 
-    pub(crate) fn decimals(self) -> usize {
-        match self {
-            Self::Instructions => 0,
-            Self::SystemCalls => 2,
-        }
-    }
-
     /// What the tool says of itself; `None` if it is not on the PATH.
     pub(crate) fn version(self) -> Option<String> {
         let output = Command::new(self.tool()).arg("--version").output().ok()?;
@@ -55,58 +53,73 @@ impl Instrument {
         text.lines().next().map(ToOwned::to_owned)
     }
 
-    /// How many rounds a short and a long run have. An instruction under callgrind takes fifty times as long.
-    fn rounds(self) -> [u32; 2] {
-        match self {
-            Self::Instructions => [50, 250],
-            Self::SystemCalls => [100, 600],
-        }
+    /// What was counted for one operation.
+    pub(crate) fn per_operation(
+        self,
+        subject: &Subject,
+        case: &Case,
+    ) -> Result<Counts, Box<dyn Error>> {
+        let [few, many] = case.rounds.map(|rounds| self.total(subject, case, rounds));
+        let rounds = case.rounds[1] - case.rounds[0];
+        let operations = f64::from(rounds) * case.load.operations() as f64;
+        Ok((many? - few?) / operations)
     }
 
-    /// The count for one message.
-    pub(crate) fn per_message(self, subject: &Subject) -> Result<f64, Box<dyn Error>> {
-        let rounds = self.rounds();
-        let [few, many] = rounds.map(|rounds| self.total(subject, rounds));
-        let messages = f64::from(rounds[1] - rounds[0]) * CONNECTIONS as f64;
-        Ok((many? - few?) / messages)
-    }
-
-    /// The count for a whole run with so many rounds.
-    fn total(self, subject: &Subject, rounds: u32) -> Result<f64, Box<dyn Error>> {
+    /// What was counted in a whole run with so many rounds.
+    fn total(self, subject: &Subject, case: &Case, rounds: u32) -> Result<Counts, Box<dyn Error>> {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let counted = folder.join(format!("count_{}", self.tool()));
-        let mut child = self.start(subject, &counted)?;
+        let mut child = self.start(subject, case.mode, &counted)?;
+        let holds = Cell::new(0.0);
         let exchanged = listening_address(&mut child).and_then(|address| {
-            let grip = |grip| self.grip(&child, grip);
-            Ok(load::exchange(address, rounds, grip)?)
+            let is_held = case.load.fits_into_buffers();
+            let grip = |grip| {
+                if !is_held {
+                    return Ok(());
+                }
+                if let Grip::Hold = grip {
+                    holds.set(holds.get() + 1.0);
+                    thread::sleep(REST);
+                }
+                signal(self.server(&child)?, grip)
+            };
+            Ok(case.load.exchange(address, rounds, grip)?)
         });
         end(&mut child)?;
         exchanged?;
         let counted = fs::read_to_string(counted)?;
-        let count = match self {
-            Self::Instructions => counted
-                .lines()
-                .filter_map(|line| line.strip_prefix("totals:"))
-                .find_map(|total| total.trim().parse().ok()),
-            // `100.00    0.012345           1     12345        12 total`
-            Self::SystemCalls => counted
-                .lines()
-                .find(|line| line.ends_with("total"))
-                .and_then(|line| line.split_whitespace().nth(3)?.parse().ok()),
+        let counts = match self {
+            Self::Instructions => instructions(&counted),
+            // To be held cuts a wait short, which is called again: that is no cost of the server's.
+            Self::SystemCalls => system_calls(&counted).map(|counts| Counts {
+                calls: counts.calls - holds.get(),
+                waits: counts.waits - holds.get(),
+                ..counts
+            }),
         };
-        count.ok_or_else(|| format!("{} has counted nothing", self.tool()).into())
+        counts.ok_or_else(|| format!("{} has counted nothing", self.tool()).into())
     }
 
-    /// strace stands between us and the server: it would be the one that is held.
-    fn grip(self, child: &Child, grip: Grip) -> io::Result<()> {
-        match (self, grip) {
-            (Self::Instructions, Grip::Hold) => signal(child, "-STOP"),
-            (Self::Instructions, Grip::LetGo) => signal(child, "-CONT"),
-            (Self::SystemCalls, _) => Ok(()),
+    /// The process of the server: callgrind is in it, strace stands between us and it.
+    fn server(self, child: &Child) -> io::Result<u32> {
+        let id = child.id();
+        match self {
+            Self::Instructions => Ok(id),
+            Self::SystemCalls => {
+                let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
+                let server = children.split_whitespace().next();
+                let server = server.and_then(|server| server.parse().ok());
+                server.ok_or_else(|| io::Error::other("strace has no child"))
+            }
         }
     }
 
-    fn start(self, subject: &Subject, counted: &PathBuf) -> Result<Child, Box<dyn Error>> {
+    fn start(
+        self,
+        subject: &Subject,
+        mode: &'static str,
+        counted: &PathBuf,
+    ) -> Result<Child, Box<dyn Error>> {
         let mut command = Command::new(self.tool());
         match self {
             Self::Instructions => {
@@ -119,7 +132,7 @@ impl Instrument {
         };
         command
             .arg(&subject.program)
-            .args(subject.arguments())
+            .args(subject.arguments(mode))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
@@ -140,7 +153,7 @@ fn listening_address(child: &mut Child) -> Result<SocketAddr, Box<dyn Error>> {
 /// Ends the tool and the server in it. TERM, because both write down what they have counted then; a process that was
 /// started in the background of a script may ignore INT.
 fn end(child: &mut Child) -> Result<(), Box<dyn Error>> {
-    signal(child, "-TERM")?;
+    send("-TERM", child.id())?;
     let until = Instant::now() + PATIENCE;
     while child.try_wait()?.is_none() {
         if Instant::now() > until {
@@ -153,8 +166,62 @@ fn end(child: &mut Child) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// Holds a process or lets it go on, and waits until it is held.
+fn signal(process: u32, grip: Grip) -> io::Result<()> {
+    match grip {
+        Grip::Hold => send("-STOP", process)?,
+        Grip::LetGo => return send("-CONT", process),
+    }
+    let until = Instant::now() + PATIENCE;
+    // The state is behind the name, which is in brackets.
+    let is_held = |stat: &str| {
+        let state = stat.rsplit(") ").next();
+        state.is_some_and(|state| state.starts_with(['T', 't']))
+    };
+    while !is_held(&fs::read_to_string(format!("/proc/{process}/stat"))?) {
+        if Instant::now() > until {
+            return Err(io::Error::other("the server cannot be held"));
+        }
+        thread::yield_now();
+    }
+    Ok(())
+}
+
 /// By a program, as the standard library sends no signal but KILL.
-fn signal(child: &Child, signal: &str) -> io::Result<()> {
-    let id = child.id().to_string();
+fn send(signal: &str, process: u32) -> io::Result<()> {
+    let id = process.to_string();
     Command::new("kill").args([signal, &id]).status().map(drop)
+}
+
+/// From `totals: 12345`.
+fn instructions(counted: &str) -> Option<Counts> {
+    let total = counted
+        .lines()
+        .find_map(|line| line.strip_prefix("totals:"))?;
+    Some(Counts {
+        instructions: total.trim().parse().ok()?,
+        ..Counts::default()
+    })
+}
+
+/// From lines like `12.34    0.012345           1     12345        12 recvfrom`, where the errors may be missing.
+fn system_calls(counted: &str) -> Option<Counts> {
+    let mut counts = Counts::default();
+    for line in counted.lines() {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let (Some(name), Some(calls)) = (fields.last(), fields.get(3)) else {
+            continue;
+        };
+        let Ok(calls) = calls.parse::<f64>() else {
+            continue;
+        };
+        match *name {
+            "total" => counts.calls = calls,
+            "read" | "readv" | "recvfrom" | "recvmsg" => counts.receives += calls,
+            "write" | "writev" | "sendto" | "sendmsg" => counts.sends += calls,
+            _ if name.starts_with("epoll_") && name.contains("wait") => counts.waits += calls,
+            _ => {}
+        }
+    }
+    (counts.calls > 0.0).then_some(counts)
 }

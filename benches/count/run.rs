@@ -1,19 +1,23 @@
-//! The command line, and the table.
+//! The command line.
 
 use std::error::Error;
 use std::process::ExitCode;
 
 use lexopt::prelude::*;
 
+use crate::case::{CASES, Case};
+use crate::counts::Counts;
 use crate::instrument::Instrument;
-use crate::subject::Subject;
-use crate::{load, subject};
+use crate::subject::{self, Roster, Subject};
+use crate::table::{self, Row};
 
 const USAGE: &str = "\
-Counts user-space instructions (valgrind) and system calls (strace) for each echoed message of 64 bytes.
+Counts user-space instructions (valgrind) and system calls (strace) for each message, connection or block.
 
     cargo bench --bench count [-- OPTIONS]
 
+    --case NAMES     only these cases, separated by commas; about a minute each
+    --list           the cases
     --simulation     netloop with and without its feature `simulation`, which may not cost more than 4 %
     --serve PATH     also count this program, which is started as PATH PORT echo
 ";
@@ -21,6 +25,14 @@ Counts user-space instructions (valgrind) and system calls (strace) for each ech
 /// By how much the build with the feature may differ. So much of the instructions, which take some ten nanoseconds, is a
 /// five-hundredth of the time of a message.
 const TOLERANCE: f64 = 0.04;
+
+/// What the user asked for.
+#[derive(Default)]
+struct Options {
+    cases: Vec<String>,
+    with_simulation: bool,
+    programs: Vec<std::path::PathBuf>,
+}
 
 pub(crate) fn main() -> ExitCode {
     match run() {
@@ -35,14 +47,23 @@ pub(crate) fn main() -> ExitCode {
 fn run() -> Result<ExitCode, Box<dyn Error>> {
     let mut parser = lexopt::Parser::from_env();
     let mut is_asked = false;
-    let mut with_simulation = false;
-    let mut others = Vec::new();
+    let mut options = Options::default();
     while let Some(argument) = parser.next()? {
         is_asked |= argument != Long("test");
         match argument {
             Long("bench" | "test") => {}
-            Long("simulation") => with_simulation = true,
-            Long("serve") => others.push(Subject::program(parser.value()?.into())),
+            Long("simulation") => options.with_simulation = true,
+            Long("serve") => options.programs.push(parser.value()?.into()),
+            Long("case") => {
+                let names = parser.value()?.string()?;
+                options.cases.extend(names.split(',').map(str::to_owned));
+            }
+            Long("list") => {
+                for case in &CASES {
+                    println!("{:<10} {}", case.name, case.title);
+                }
+                return Ok(ExitCode::SUCCESS);
+            }
             Long("help") | Short('h') => {
                 print!("{USAGE}");
                 return Ok(ExitCode::SUCCESS);
@@ -54,104 +75,118 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
         // `cargo test` runs benches too, and nobody wants to wait for this one there.
         return Ok(ExitCode::SUCCESS);
     }
-    let instruments: Vec<Instrument> = Instrument::ALL
-        .into_iter()
-        .filter(|instrument| match instrument.version() {
+    let instruments = instruments()?;
+    match options.with_simulation {
+        true => compare_builds(&instruments),
+        false => count_cases(&options, &instruments),
+    }
+}
+
+/// The tools that are on this machine.
+fn instruments() -> Result<Vec<Instrument>, &'static str> {
+    let mut found = Vec::new();
+    for instrument in Instrument::ALL {
+        match instrument.version() {
             Some(version) => {
                 println!("{}: {version}", instrument.what());
-                true
+                found.push(instrument);
             }
-            None => {
-                println!("{}: {} is not here", instrument.what(), instrument.tool());
-                false
-            }
-        })
-        .collect();
-    if instruments.is_empty() {
-        return Err("nothing to count with".into());
+            None => println!("{}: {} is not here", instrument.what(), instrument.tool()),
+        }
     }
-    let mut subjects = match with_simulation {
-        true => subject::with_and_without_simulation()?,
-        false => subject::netloop_and_its_floors()?,
+    match found.is_empty() {
+        true => Err("nothing to count with"),
+        false => Ok(found),
+    }
+}
+
+fn count_cases(options: &Options, instruments: &[Instrument]) -> Result<ExitCode, Box<dyn Error>> {
+    let is_wanted = |case: &&Case| {
+        options.cases.is_empty() || options.cases.iter().any(|name| name == case.name)
     };
-    subjects.extend(others);
-    let rows = count(&subjects, &instruments);
-    print_table(&rows, &instruments);
-    Ok(match with_simulation && !costs_nothing(&rows) {
-        true => ExitCode::FAILURE,
-        false => ExitCode::SUCCESS,
+    let cases: Vec<&Case> = CASES.iter().filter(is_wanted).collect();
+    if cases.is_empty() {
+        return Err("there is no such case; --list shows them".into());
+    }
+    let Roster {
+        plain,
+        with_idle_timeouts,
+    } = subject::netloop_and_its_floors()?;
+    let others: Vec<Subject> = options
+        .programs
+        .iter()
+        .cloned()
+        .map(Subject::program)
+        .collect();
+    let mut bars = Vec::new();
+    for case in cases {
+        let with_idle_timeouts = case.has_idle_timeouts.then_some(&with_idle_timeouts);
+        let others = (case.mode == "echo").then_some(&others);
+        let subjects = plain
+            .iter()
+            .chain(with_idle_timeouts.into_iter().flatten())
+            .chain(others.into_iter().flatten());
+        let rows: Vec<Row<'_>> = subjects
+            .map(|subject| count(subject, case, instruments))
+            .collect();
+        table::print(case, &rows);
+        bars.extend(table::judge(case, &rows));
+    }
+    table::print_bars(&bars);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// netloop without and with the feature, in the first case.
+fn compare_builds(instruments: &[Instrument]) -> Result<ExitCode, Box<dyn Error>> {
+    let subjects = subject::with_and_without_simulation()?;
+    let case = &CASES[0];
+    let rows: Vec<Row<'_>> = subjects
+        .iter()
+        .map(|subject| count(subject, case, instruments))
+        .collect();
+    table::print(case, &rows);
+    Ok(match costs_nothing(&rows) {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
     })
 }
 
-/// What was counted for one subject: a figure for each instrument, or what went wrong.
-struct Row<'a> {
-    name: &'a str,
-    counts: Vec<Result<f64, String>>,
-}
-
-fn count<'a>(subjects: &'a [Subject], instruments: &[Instrument]) -> Vec<Row<'a>> {
-    let count = |subject| {
-        instruments
-            .iter()
-            .map(|instrument| {
-                let counted = instrument.per_message(subject);
-                counted.map_err(|error| error.to_string())
-            })
-            .collect()
-    };
-    subjects
+/// With all instruments; one that fails voids the row.
+fn count<'a>(subject: &'a Subject, case: &Case, instruments: &[Instrument]) -> Row<'a> {
+    eprintln!("counting {}, {} ..", case.name, subject.name);
+    let counts = instruments
         .iter()
-        .map(|subject| {
-            eprintln!("counting {} ..", subject.name);
-            Row {
-                name: &subject.name,
-                counts: count(subject),
-            }
-        })
-        .collect()
-}
-
-fn print_table(rows: &[Row<'_>], instruments: &[Instrument]) {
-    println!(
-        "\nfor each message of {} bytes echoed, {} connections:\n",
-        load::MESSAGE_BYTES,
-        load::CONNECTIONS
-    );
-    print!("| {:<28} |", "server");
-    for instrument in instruments {
-        print!(" {:>12} |", instrument.what());
-    }
-    print!("\n|:{:-<28}-|", "");
-    for _ in instruments {
-        print!("-{:-<12}:|", "");
-    }
-    println!();
-    for Row { name, counts } in rows {
-        print!("| {name:<28} |");
-        for (count, instrument) in counts.iter().zip(instruments) {
-            match count {
-                Ok(count) => print!(" {count:>12.*} |", instrument.decimals()),
-                Err(error) => print!(" {error} |"),
-            }
-        }
-        println!();
+        .try_fold(Counts::default(), |sum, instrument| {
+            let counts = instrument.per_operation(subject, case);
+            counts
+                .map(|counts| sum + counts)
+                .map_err(|error| error.to_string())
+        });
+    Row {
+        name: &subject.name,
+        counts,
     }
 }
 
 /// Whether the last row counts no more than the first, as far as two builds of the same can be compared.
 fn costs_nothing(rows: &[Row<'_>]) -> bool {
-    let (Some(without), Some(with)) = (rows.first(), rows.get(1)) else {
+    let [Ok(without), Ok(with)] = [0, 1].map(|place| rows[place].counts.as_ref()) else {
         return false;
     };
     println!();
     let mut is_nothing = true;
-    for pair in without.counts.iter().zip(&with.counts) {
-        let (Ok(without), Ok(with)) = pair else {
-            return false;
+    for (what, without, with) in [
+        ("instructions", without.instructions, with.instructions),
+        ("system calls", without.calls, with.calls),
+    ] {
+        // An instrument that is not here has counted nothing of either.
+        let difference = if without > 0.0 {
+            with / without - 1.0
+        } else {
+            0.0
         };
-        let difference = with / without - 1.0;
         println!(
-            "the feature costs {:+.2} ({:+.1} %)",
+            "the feature costs {:+.2} {what} ({:+.1} %)",
             with - without,
             difference * 100.0
         );

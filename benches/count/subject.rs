@@ -7,7 +7,10 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-/// A server that is started as `program [before] PORT echo [after]` and prints `listening ADDRESS`.
+/// The servers of the comparison that are counted, netloop first.
+const NAMES: [&str; 3] = ["netloop", "raw_epoll", "mio"];
+
+/// A server that is started as `program [before] PORT MODE [after]` and prints `listening ADDRESS`.
 pub(crate) struct Subject {
     pub(crate) name: String,
     pub(crate) program: PathBuf,
@@ -51,25 +54,27 @@ impl Subject {
         }
     }
 
-    pub(crate) fn arguments(&self) -> Vec<&str> {
+    pub(crate) fn arguments(&self, mode: &'static str) -> Vec<&str> {
         // Port 0: the system chooses one that is free, and the server says which.
-        let service = ["0", "echo"];
+        let service = ["0", mode];
         [&self.before[..], &service, &self.after].concat()
     }
 }
 
-/// netloop, and what it stands on: each with and without idle timeouts.
-pub(crate) fn netloop_and_its_floors() -> Result<Vec<Subject>, Box<dyn Error>> {
-    let serve = build_example("serve", &[])?;
+/// netloop and what it stands on, and the same with idle timeouts.
+pub(crate) struct Roster {
+    pub(crate) plain: Vec<Subject>,
+    pub(crate) with_idle_timeouts: Vec<Subject>,
+}
+
+/// The servers of the comparison.
+pub(crate) fn netloop_and_its_floors() -> Result<Roster, Box<dyn Error>> {
     let versus = build(&["bench", "--bench", "versus", "--no-run"], "versus")?;
-    Ok(vec![
-        Subject::example("netloop", &serve),
-        Subject::example("netloop", &serve).with_idle_timeout(),
-        Subject::peer("raw_epoll", &versus),
-        Subject::peer("raw_epoll", &versus).with_idle_timeout(),
-        Subject::peer("mio", &versus),
-        Subject::peer("mio", &versus).with_idle_timeout(),
-    ])
+    let peers = || NAMES.map(|name| Subject::peer(name, &versus)).into_iter();
+    Ok(Roster {
+        plain: peers().collect(),
+        with_idle_timeouts: peers().map(Subject::with_idle_timeout).collect(),
+    })
 }
 
 /// netloop as it is, and with the variants that its feature adds to everything at the seam.

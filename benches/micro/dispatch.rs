@@ -1,4 +1,4 @@
-//! From the kernel's events to the source that each is for, beside a loop by hand that does the same.
+//! From the kernel's events to the source that each is for, beside a loop by hand that does the same, and calloop.
 //!
 //! The sources are datagram sockets with one datagram each, which is received when the clock stands: only the poll and
 //! the way to the source are measured.
@@ -49,6 +49,8 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     for size in SIZES {
         through_the_reactor(&mut group, size).expect("datagrams can be sent to oneself");
         by_hand(&mut group, size).expect("datagrams can be sent to oneself");
+        #[cfg(target_os = "linux")]
+        calloop(&mut group, size).expect("datagrams can be sent to oneself");
     }
     drop(group);
     stale_token(&mut Group::new(
@@ -110,6 +112,42 @@ fn by_hand(group: &mut Group<'_>, size: usize) -> io::Result<()> {
                 let is_here = sources.get_mut(event.token().0).is_some();
                 calls += usize::from(is_here && event.is_readable());
             }
+        }
+    });
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn calloop(group: &mut Group<'_>, size: usize) -> io::Result<()> {
+    use std::os::fd::AsFd;
+
+    use calloop::generic::Generic;
+    use calloop::{EventLoop, Interest, Mode, PostAction};
+
+    let (sockets, addresses) = sockets(size)?;
+    let sender = std::net::UdpSocket::bind("127.0.0.1:0")?;
+    let event_loop: EventLoop<'_, usize> = EventLoop::try_new().map_err(io::Error::other)?;
+    for socket in &sockets {
+        let descriptor = socket.as_fd().try_clone_to_owned()?;
+        let source = Generic::new(descriptor, Interest::READ, Mode::Edge);
+        let inserted = event_loop.handle().insert_source(source, |_, _, calls| {
+            *calls += 1;
+            Ok(PostAction::Continue)
+        });
+        inserted.map_err(|error| io::Error::other(error.error))?;
+    }
+    let prepare = |_: &mut EventLoop<'_, usize>| {
+        for socket in &sockets {
+            drain(socket);
+        }
+        send_to_all(&sender, &addresses);
+    };
+    group.rounds("calloop", size, size, event_loop, prepare, |event_loop| {
+        let mut calls = 0;
+        while calls < size {
+            event_loop
+                .dispatch(None, &mut calls)
+                .expect("polling works");
         }
     });
     Ok(())

@@ -1,23 +1,88 @@
-//! Echoes over loopback with both ends on one thread, beside a loop by hand.
+//! Echoes with both ends on one thread, beside a loop by hand, and tokio.
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 
 use criterion::Criterion;
+use mio::event::Source;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
-use netloop::{Budget, Context, EventLoop, Flow, Result, SocketHandler, SocketId, Wait};
+use netloop::{Budget, Context, EventLoop, Flow, SocketHandler, SocketId, SocketOptions, Wait};
 
 use crate::measure::Group;
 
+const LENGTHS: [usize; 2] = [64, 16 << 10];
+const PAIRS: [usize; 2] = [1, 100];
+
 pub(crate) fn measure(criterion: &mut Criterion) {
     let mut group = Group::new(criterion, "echo: there and back, both ends on one thread");
-    for length in [64, 16 << 10] {
-        for pairs in [1, 100] {
-            netloop(&mut group, length, pairs).expect("loopback connects");
-            mio(&mut group, length, pairs).expect("loopback connects");
+    for length in LENGTHS {
+        for pairs in PAIRS {
+            over_tcp(&mut group, length, pairs).expect("loopback connects");
+            #[cfg(target_os = "linux")]
+            tokio(&mut group, length, pairs).expect("loopback connects");
         }
     }
+    drop(group);
+    #[cfg(unix)]
+    {
+        let mut group = Group::new(criterion, "echo: the same over a pair of Unix sockets");
+        for length in LENGTHS {
+            for pairs in PAIRS {
+                over_unix(&mut group, length, pairs).expect("sockets come in pairs");
+            }
+        }
+    }
+}
+
+fn over_tcp(group: &mut Group<'_>, length: usize, pairs: usize) -> io::Result<()> {
+    let mut event_loop: EventLoop<Clients> = EventLoop::new()?;
+    let server = event_loop.listen("127.0.0.1:0", |_, _| Echo)?;
+    let address = event_loop.server(server).address();
+    let address = address.expect("a server has an address");
+    for _ in 0..pairs {
+        event_loop.connect(address, Client::new(length))?;
+    }
+    let mut clients = Clients::default();
+    while clients.connected.len() < pairs {
+        event_loop.turn(&mut clients, Wait::Forever, Budget::UNLIMITED)?;
+    }
+    netloop(group, length, event_loop, clients);
+
+    let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+    let mut ends = Vec::new();
+    for _ in 0..pairs {
+        let client = std::net::TcpStream::connect(listener.local_addr()?)?;
+        client.set_nonblocking(true)?;
+        let (server, _) = listener.accept()?;
+        for stream in [TcpStream::from_std(client), server] {
+            stream.set_nodelay(true)?;
+            ends.push(stream);
+        }
+    }
+    mio(group, length, ends)
+}
+
+#[cfg(unix)]
+fn over_unix(group: &mut Group<'_>, length: usize, pairs: usize) -> io::Result<()> {
+    use mio::net::UnixStream;
+
+    let mut event_loop: EventLoop<Clients> = EventLoop::new()?;
+    let mut clients = Clients::default();
+    for _ in 0..pairs {
+        let (client, server) = std::os::unix::net::UnixStream::pair()?;
+        event_loop.adopt_unix(server, SocketOptions::new(), Echo)?;
+        let client = event_loop.adopt_unix(client, SocketOptions::new(), Client::new(length))?;
+        clients.connected.push(client);
+    }
+    netloop(group, length, event_loop, clients);
+
+    let mut ends = Vec::new();
+    for _ in 0..pairs {
+        let (client, server) = UnixStream::pair()?;
+        ends.extend([client, server]);
+    }
+    mio(group, length, ends)
 }
 
 fn name(of: &str, pairs: usize) -> String {
@@ -53,6 +118,15 @@ struct Client {
     received: usize,
 }
 
+impl Client {
+    fn new(length: usize) -> Self {
+        Self {
+            length,
+            received: 0,
+        }
+    }
+}
+
 impl SocketHandler<Clients> for Client {
     fn on_connect(&mut self, cx: &mut Context<'_, Clients>) {
         let id = cx.socket.id();
@@ -67,19 +141,8 @@ impl SocketHandler<Clients> for Client {
     }
 }
 
-fn netloop(group: &mut Group<'_>, length: usize, pairs: usize) -> Result<()> {
-    let mut event_loop: EventLoop<Clients> = EventLoop::new()?;
-    let server = event_loop.listen("127.0.0.1:0", |_, _| Echo)?;
-    let address = event_loop.server(server).address();
-    let address = address.expect("a server has an address");
-    for _ in 0..pairs {
-        let received = 0;
-        event_loop.connect(address, Client { length, received })?;
-    }
-    let mut clients = Clients::default();
-    while clients.connected.len() < pairs {
-        event_loop.turn(&mut clients, Wait::Forever, Budget::UNLIMITED)?;
-    }
+fn netloop(group: &mut Group<'_>, length: usize, event_loop: EventLoop<Clients>, clients: Clients) {
+    let pairs = clients.connected.len();
     let message = vec![b'x'; length];
     let state = (event_loop, clients);
     group.rounds(
@@ -100,31 +163,28 @@ fn netloop(group: &mut Group<'_>, length: usize, pairs: usize) -> Result<()> {
             }
         },
     );
-    Ok(())
 }
 
 /// One end of a pair. Clients have even places, and the server's end of each the odd one behind it.
-struct End {
-    stream: TcpStream,
+struct End<Stream> {
+    stream: Stream,
     received: usize,
 }
 
-fn mio(group: &mut Group<'_>, length: usize, pairs: usize) -> io::Result<()> {
-    let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+fn mio<Stream: Read + Write + Source>(
+    group: &mut Group<'_>,
+    length: usize,
+    streams: Vec<Stream>,
+) -> io::Result<()> {
     let mut poll = Poll::new()?;
+    let pairs = streams.len() / 2;
     let mut ends = Vec::new();
-    for _ in 0..pairs {
-        let client = std::net::TcpStream::connect(listener.local_addr()?)?;
-        client.set_nonblocking(true)?;
-        let (server, _) = listener.accept()?;
-        for mut stream in [TcpStream::from_std(client), server] {
-            stream.set_nodelay(true)?;
-            let both = Interest::READABLE | Interest::WRITABLE;
-            poll.registry()
-                .register(&mut stream, Token(ends.len()), both)?;
-            let received = 0;
-            ends.push(End { stream, received });
-        }
+    for mut stream in streams {
+        let both = Interest::READABLE | Interest::WRITABLE;
+        poll.registry()
+            .register(&mut stream, Token(ends.len()), both)?;
+        let received = 0;
+        ends.push(End { stream, received });
     }
     let mut events = Events::with_capacity(1024);
     let mut buffer = vec![0; 128 << 10];
@@ -152,7 +212,60 @@ fn mio(group: &mut Group<'_>, length: usize, pairs: usize) -> io::Result<()> {
     Ok(())
 }
 
-impl End {
+/// A task for each of the server's ends. The clients are one task, as what they do is not what is compared.
+#[cfg(target_os = "linux")]
+fn tokio(group: &mut Group<'_>, length: usize, pairs: usize) -> io::Result<()> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
+    let clients: io::Result<Vec<TcpStream>> = runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let mut clients = Vec::new();
+        for _ in 0..pairs {
+            let client = TcpStream::connect(listener.local_addr()?).await?;
+            client.set_nodelay(true)?;
+            clients.push(client);
+            let (mut server, _) = listener.accept().await?;
+            server.set_nodelay(true)?;
+            tokio::spawn(async move {
+                let mut buffer = vec![0; 128 << 10];
+                while let Ok(length @ 1..) = server.read(&mut buffer).await {
+                    if server.write_all(&buffer[..length]).await.is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        Ok(clients)
+    });
+    let message = vec![b'x'; length];
+    let mut answer = vec![0; length];
+    group.rounds(
+        &name("tokio", pairs),
+        length,
+        pairs,
+        clients?,
+        |_| (),
+        |clients| {
+            runtime.block_on(async {
+                for client in clients.iter_mut() {
+                    let sent = client.write_all(&message).await;
+                    sent.expect("it is connected");
+                }
+                for client in clients {
+                    let received = client.read_exact(&mut answer).await;
+                    received.expect("it is connected");
+                }
+            });
+        },
+    );
+    Ok(())
+}
+
+impl<Stream: Read + Write> End<Stream> {
     /// Reads what there is, and sends it back if this is the server's end. Says whether a whole answer has come.
     fn serve(&mut self, token: Token, length: usize, buffer: &mut [u8]) -> usize {
         let Ok(read) = self.stream.read(buffer) else {

@@ -12,8 +12,11 @@ mod accept;
 mod block_list;
 mod dispatch;
 mod echo;
+mod errors;
+mod handlers;
 mod measure;
 mod send_buffer;
+mod sizes;
 mod slots;
 mod timers;
 mod turn;
@@ -31,14 +34,17 @@ fn main() {
         .warm_up_time(Duration::from_millis(100))
         .measurement_time(Duration::from_millis(400))
         .configure_from_args();
+    sizes::print();
     timers::measure(&mut criterion);
     slots::measure(&mut criterion);
     send_buffer::measure(&mut criterion);
     dispatch::measure(&mut criterion);
+    handlers::measure(&mut criterion);
     turn::measure(&mut criterion);
     wake::measure(&mut criterion);
     echo::measure(&mut criterion);
     accept::measure(&mut criterion);
     block_list::measure(&mut criterion);
+    errors::measure(&mut criterion);
     criterion.final_summary();
 }

@@ -1,9 +1,10 @@
-//! The table with keys that do not come back, beside the slab that it is made of.
+//! The table with keys that do not come back, beside the slab that it is made of and another one with generations.
 
 use criterion::Criterion;
 use fastrand::Rng;
 use netloop::slots::{Beside, Key, Slots};
 use slab::Slab;
+use slotmap::{DefaultKey, SlotMap};
 
 use crate::measure::Group;
 
@@ -20,6 +21,11 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     group.each("slab", None, || {
         let index = slab.insert(7_u64);
         slab.try_remove(index)
+    });
+    let mut slot_map = SlotMap::new();
+    group.each("slotmap", None, || {
+        let key = slot_map.insert(7_u64);
+        slot_map.remove(key)
     });
     drop(group);
 
@@ -76,6 +82,18 @@ pub(crate) fn measure(criterion: &mut Criterion) {
                 assert!(values.sum::<u64>() > 0);
             },
         );
+        let (slot_map, keys) = filled_slot_map(size);
+        group.rounds(
+            "slotmap",
+            size,
+            size,
+            &slot_map,
+            |_| (),
+            |slot_map| {
+                let sum: u64 = keys.iter().filter_map(|&key| slot_map.get(key)).sum();
+                assert!(sum > 0);
+            },
+        );
     }
     drop(group);
 
@@ -103,6 +121,17 @@ pub(crate) fn measure(criterion: &mut Criterion) {
                 assert!(slab.iter().map(|(_, value)| value).sum::<u64>() > 0);
             },
         );
+        let (slot_map, _) = filled_slot_map(size);
+        group.rounds(
+            "slotmap",
+            size,
+            size,
+            &slot_map,
+            |_| (),
+            |slot_map| {
+                assert!(slot_map.values().sum::<u64>() > 0);
+            },
+        );
     }
 }
 
@@ -112,4 +141,13 @@ fn filled(size: usize) -> (Slots<u64>, Vec<Key>) {
     let mut keys: Vec<_> = (0..size).map(|value| slots.insert(value as u64)).collect();
     Rng::with_seed(1).shuffle(&mut keys);
     (slots, keys)
+}
+
+fn filled_slot_map(size: usize) -> (SlotMap<DefaultKey, u64>, Vec<DefaultKey>) {
+    let mut slot_map = SlotMap::new();
+    let mut keys: Vec<_> = (0..size)
+        .map(|value| slot_map.insert(value as u64))
+        .collect();
+    Rng::with_seed(1).shuffle(&mut keys);
+    (slot_map, keys)
 }

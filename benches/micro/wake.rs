@@ -19,6 +19,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     );
     posts(&mut group, 1).expect("a loop can be made and woken");
     channel(&mut group, 1).expect("a poll can be made and woken");
+    waker(&mut group).expect("a poll can be made and woken");
     drop(group);
     let mut group = Group::new(
         criterion,
@@ -80,6 +81,14 @@ fn channel(group: &mut Group<'_>, count: usize) -> io::Result<()> {
             }
         },
     );
+    Ok(())
+}
+
+/// The call that a wake-up costs at least, and that all posts behind the first one are spared.
+fn waker(group: &mut Group<'_>) -> io::Result<()> {
+    let poll = Poll::new()?;
+    let waker = Waker::new(poll.registry(), Token(0))?;
+    group.each("mio's waker, and nobody looks", None, || waker.wake());
     Ok(())
 }
 

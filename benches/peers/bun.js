@@ -8,6 +8,8 @@ const [port, mode, ...options] = process.argv.slice(2);
 const idle = options.indexOf('--idle-timeout');
 const idleTimeout = idle < 0 ? 0 : Number(options[idle + 1]);
 
+const messageLength = 64;
+const answers = mode === 'echo' || mode === 'messages';
 const floodBlock = new Uint8Array(65536);
 for (let i = 0; i < floodBlock.length; i++) floodBlock[i] = (i ^ (i >> 8)) & 0xff;
 
@@ -20,7 +22,7 @@ function send(socket, bytes) {
   const taken = Math.max(0, socket.write(bytes));
   if (taken < bytes.length) {
     socket.data.unsent.push(bytes.slice(taken));
-    if (mode === 'echo') socket.pause();
+    if (answers) socket.pause();
   }
 }
 
@@ -34,7 +36,7 @@ function flush(socket) {
     }
     unsent.shift();
   }
-  if (mode === 'echo') socket.resume();
+  if (answers) socket.resume();
   if (socket.data.ended) socket.end();
 }
 
@@ -57,6 +59,11 @@ const members = new Set();
 
 const reads = {
   echo: (socket, bytes) => send(socket, bytes),
+  messages: (socket, bytes) => {
+    for (let start = 0; start < bytes.length; start += messageLength) {
+      send(socket, bytes.subarray(start, start + messageLength));
+    }
+  },
   discard: (socket, bytes) => {
     socket.data.received += bytes.length;
   },

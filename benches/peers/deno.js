@@ -8,6 +8,7 @@ const idle = options.indexOf('--idle-timeout');
 const idleTimeout = idle < 0 ? 0 : Number(options[idle + 1]) * 1000;
 const readBuffer = 16 * 1024;
 
+const messageLength = 64;
 const floodBlock = new Uint8Array(65536);
 for (let i = 0; i < floodBlock.length; i++) floodBlock[i] = (i ^ (i >> 8)) & 0xff;
 
@@ -44,6 +45,18 @@ async function echo(connection, state) {
     if (length === null) return;
     if (state) state.last = performance.now();
     await writeAll(connection, buffer.subarray(0, length));
+  }
+}
+
+async function messages(connection, state) {
+  const buffer = new Uint8Array(readBuffer);
+  for (;;) {
+    const length = await connection.read(buffer);
+    if (length === null) return;
+    if (state) state.last = performance.now();
+    for (let start = 0; start < length; start += messageLength) {
+      await writeAll(connection, buffer.subarray(start, Math.min(start + messageLength, length)));
+    }
   }
 }
 
@@ -99,7 +112,7 @@ async function tell(member, words) {
   member.sending = false;
 }
 
-const serve = { echo, discard, flood, broadcast }[mode];
+const serve = { echo, messages, discard, flood, broadcast }[mode];
 
 async function converse(connection) {
   connection.setNoDelay(true);

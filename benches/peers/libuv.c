@@ -12,7 +12,8 @@
 #include <string.h>
 #include <uv.h>
 
-enum mode { MODE_ECHO, MODE_DISCARD, MODE_FLOOD, MODE_BROADCAST };
+enum mode { MODE_ECHO, MODE_MESSAGES, MODE_DISCARD, MODE_FLOOD, MODE_BROADCAST };
+enum { MESSAGE = 64 };
 
 typedef struct connection {
   uv_tcp_t stream;
@@ -36,6 +37,8 @@ static uint64_t idle_timeout_ms;
 static char read_buffer[128 * 1024];
 static char flood_block[65536];
 static connection members = {.previous = &members, .next = &members};
+
+static int answers(void) { return mode == MODE_ECHO || mode == MODE_MESSAGES; }
 
 static void after_close(uv_handle_t *handle) {
   connection *c = handle->data;
@@ -73,7 +76,7 @@ static void after_write(uv_write_t *request, int status) {
     finish(c);
   } else if (c->queued == 0 && !uv_is_closing((uv_handle_t *)&c->stream)) {
     touch(c);
-    if (mode == MODE_ECHO) uv_read_start((uv_stream_t *)&c->stream, on_allocate, on_read);
+    if (answers()) uv_read_start((uv_stream_t *)&c->stream, on_allocate, on_read);
     if (mode == MODE_DISCARD) finish(c);
   }
 }
@@ -96,7 +99,7 @@ static void send_bytes(connection *c, const char *bytes, size_t length) {
   memcpy(write->bytes, bytes + taken, length - taken);
   uv_buf_t rest = uv_buf_init(write->bytes, (unsigned)(length - taken));
   c->queued++;
-  if (mode == MODE_ECHO) uv_read_stop((uv_stream_t *)&c->stream);
+  if (answers()) uv_read_stop((uv_stream_t *)&c->stream);
   uv_write(&write->request, (uv_stream_t *)&c->stream, &rest, 1, after_write);
 }
 
@@ -133,6 +136,12 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
   touch(c);
   if (mode == MODE_ECHO) {
     send_bytes(c, buffer->base, (size_t)length);
+  } else if (mode == MODE_MESSAGES) {
+    /* Every message is written by itself, until one fails. */
+    for (ssize_t start = 0; start < length && !uv_is_closing((uv_handle_t *)stream); start += MESSAGE) {
+      ssize_t rest = length - start;
+      send_bytes(c, buffer->base + start, (size_t)(rest < MESSAGE ? rest : MESSAGE));
+    }
   } else if (mode == MODE_DISCARD) {
     c->received += (uint64_t)length;
   } else if (mode == MODE_BROADCAST) {
@@ -178,7 +187,7 @@ static void on_connection(uv_stream_t *server, int status) {
 }
 
 int main(int count, char **words) {
-  static const char *const names[] = {"echo", "discard", "flood", "broadcast"};
+  static const char *const names[] = {"echo", "messages", "discard", "flood", "broadcast"};
   if (count < 3) return 2;
   while (mode <= MODE_BROADCAST && strcmp(words[2], names[mode]) != 0) mode++;
   if (mode > MODE_BROADCAST) return 2;

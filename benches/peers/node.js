@@ -14,6 +14,7 @@ const tuned = options.includes('--tuned');
 const idle = options.indexOf('--idle-timeout');
 const idleTimeout = idle < 0 ? 0 : Number(options[idle + 1]) * 1000;
 
+const messageLength = 64;
 const floodBlock = Buffer.alloc(65536);
 for (let i = 0; i < floodBlock.length; i++) floodBlock[i] = (i ^ (i >> 8)) & 0xff;
 
@@ -27,6 +28,20 @@ function prepare(socket) {
 function echo(socket) {
   socket.on('data', (data) => {
     if (!socket.write(data)) {
+      socket.pause();
+      socket.once('drain', () => socket.resume());
+    }
+  });
+}
+
+// Answers every 64 bytes with a write of its own.
+function messages(socket) {
+  socket.on('data', (data) => {
+    let open = true;
+    for (let start = 0; start < data.length; start += messageLength) {
+      open = socket.write(data.subarray(start, start + messageLength));
+    }
+    if (!open) {
       socket.pause();
       socket.once('drain', () => socket.resume());
     }
@@ -98,6 +113,20 @@ function echoTuned(accepted) {
   });
 }
 
+// Corked, so that all answers to one read leave as one.
+function messagesTuned(accepted) {
+  reread(accepted, (socket, bytes) => {
+    socket.cork();
+    for (let start = 0; start < bytes.length; start += messageLength) {
+      socket.write(bytes.subarray(start, start + messageLength));
+    }
+    socket.uncork();
+    if (socket.writableLength === 0) return true;
+    socket.write(nothing, () => socket.resume());
+    return false;
+  });
+}
+
 function discardTuned(accepted) {
   let received = 0;
   const socket = reread(accepted, (_, bytes) => {
@@ -130,10 +159,16 @@ function broadcastTuned(socket) {
   });
 }
 
-const idiomatic = { echo, discard, flood, broadcast };
-const expert = { echo: echoTuned, discard: discardTuned, flood, broadcast: broadcastTuned };
+const idiomatic = { echo, messages, discard, flood, broadcast };
+const expert = {
+  echo: echoTuned,
+  messages: messagesTuned,
+  discard: discardTuned,
+  flood,
+  broadcast: broadcastTuned,
+};
 const serve = (tuned ? expert : idiomatic)[mode];
-const rereads = tuned && (mode === 'echo' || mode === 'discard');
+const rereads = tuned && ['echo', 'messages', 'discard'].includes(mode);
 
 const server = net.createServer(
   { noDelay: true, allowHalfOpen: mode === 'discard', pauseOnConnect: rereads },

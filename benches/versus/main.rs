@@ -1,9 +1,12 @@
 //! The comparison: the same work for netloop and for what else there is, side by side, on this machine.
 //!
 //! `cargo bench --bench versus -- --help` says what can be asked for. From top to bottom: the command line
-//! ([`options`]), who is compared ([`peers`]), what is measured ([`workload`], carried by [`load`]), in which order
-//! ([`rounds`]), with what certainty ([`statistics`], [`summary`]), and how it is told ([`report`]).
+//! ([`options`]), who is compared ([`peers`]), what is measured ([`workload`], carried by [`load`]), for how long
+//! ([`plan`]) and in which order ([`rounds`]), with what certainty ([`statistics`], [`summary`]), what was promised
+//! ([`bars`]), and how it is told ([`report`]).
 
+#[cfg(target_os = "linux")]
+mod bars;
 #[cfg(target_os = "linux")]
 mod context;
 #[cfg(target_os = "linux")]
@@ -14,6 +17,8 @@ mod options;
 mod pattern;
 #[cfg(target_os = "linux")]
 mod peers;
+#[cfg(target_os = "linux")]
+mod plan;
 #[cfg(target_os = "linux")]
 mod report;
 #[cfg(target_os = "linux")]

@@ -18,6 +18,8 @@ The same work for netloop and for what else there is, side by side on this machi
 
     --quick               about a minute; without it about six
     --full                every workload; about an hour
+    --bars                only what the project has promised of itself, until each promise is seen to be kept or not;
+                          14 minutes at most
     --workload WORDS      only workloads whose name contains one of these words, separated by commas
     --peer NAMES          only these peers, separated by commas; also those that take part only when named
     --baseline NAME       what ratios are taken against; raw_epoll if not given
@@ -33,6 +35,7 @@ The same work for netloop and for what else there is, side by side on this machi
 /// What the user asked for.
 pub(crate) struct Options {
     pub(crate) scope: Scope,
+    pub(crate) bars: bool,
     pub(crate) workloads: Vec<String>,
     pub(crate) peers: Vec<String>,
     pub(crate) baseline: String,
@@ -62,6 +65,7 @@ pub(crate) fn parse() -> Result<Request, lexopt::Error> {
     let mut is_asked = false;
     let mut options = Options {
         scope: Scope::Standard,
+        bars: false,
         workloads: Vec::new(),
         peers: Vec::new(),
         baseline: "raw_epoll".to_owned(),
@@ -79,6 +83,7 @@ pub(crate) fn parse() -> Result<Request, lexopt::Error> {
             Long("test") => {}
             Long("quick") => options.scope = Scope::Quick,
             Long("full") => options.scope = Scope::Full,
+            Long("bars") => options.bars = true,
             Long("list") => options.list = true,
             Long("workload") => options.workloads.extend(words(&parser.value()?.string()?)),
             Long("peer") => options.peers.extend(words(&parser.value()?.string()?)),

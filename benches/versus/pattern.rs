@@ -4,6 +4,9 @@
 const PERIOD: usize = 65_521;
 /// The longest slice that one comparison or one send may take.
 pub(crate) const LONGEST_SLICE: usize = 1 << 20;
+/// The length of a small message: that of a broadcast, of a visit, and of what [`super::peers::service::Mode::Messages`]
+/// answers at a time.
+pub(crate) const MESSAGE: usize = 64;
 /// The length of the block that the servers of [`super::peers::service::Mode::Flood`] repeat.
 pub(crate) const FLOOD_BLOCK: usize = 65_536;
 

@@ -3,34 +3,20 @@
 //! A machine's speed drifts by more than the peers differ. What is compared is therefore always the same round, a
 //! fraction of a second apart, and a figure is the median over rounds.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::load::{Slice, Target, Timing};
 use crate::pattern::Pattern;
 use crate::peers::Peer;
 use crate::peers::process::{self, ServerProcess};
 use crate::peers::service::Service;
+use crate::plan::Plan;
 use crate::statistics::Estimate;
 use crate::system::{Usage, interrupted};
 use crate::workload::{Kind, Workload};
 
 /// Rounds are added until the ratios to the baseline are known this well.
 const GOOD_SPREAD: f64 = 0.02;
-/// What starting and connecting cost beside the measurement, for planning.
-const PER_SLICE: Duration = Duration::from_millis(30);
-const PER_CONNECTION: Duration = Duration::from_micros(100);
-
-/// How a run is planned.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Plan {
-    /// For each workload.
-    pub(crate) time: Duration,
-    pub(crate) minimum_rounds: usize,
-    pub(crate) maximum_rounds: usize,
-    /// Of workloads for which each slice needs a new server: memory hardly differs from one to the next.
-    pub(crate) fresh_rounds: usize,
-}
-
 /// The cores of this machine, divided between the server and the generator.
 #[derive(Clone, Debug)]
 pub(crate) struct Cores {
@@ -67,6 +53,22 @@ impl Section {
             .iter()
             .find(|row| row.peer == peer && row.fault.is_none() && !row.slices.is_empty())
     }
+
+    /// Adds what was measured of the same workload later. Invariant: a peer that was not measured again never comes
+    /// back, so that equal places in two rows are still of one round.
+    pub(crate) fn append(&mut self, later: Self) {
+        for row in later.rows {
+            match self.rows.iter_mut().find(|mine| mine.peer == row.peer) {
+                Some(mine) => {
+                    mine.slices.extend(row.slices);
+                    mine.peak_memory = mine.peak_memory.max(row.peak_memory);
+                    mine.usage += row.usage;
+                    mine.fault = mine.fault.take().or(row.fault);
+                }
+                None => self.rows.push(row),
+            }
+        }
+    }
 }
 
 /// Someone at the table: a peer, its server if one is running, and what it has shown.
@@ -79,27 +81,20 @@ struct Seat<'a> {
 /// Measures one workload. `progress` hears what is being done, and to how many per cent the workload is done.
 pub(crate) fn measure(
     workload: &Workload,
-    peers: &[Peer],
+    peers: &[&Peer],
     baseline: &str,
     plan: Plan,
     cores: &Cores,
     progress: &dyn Fn(&str, u8),
 ) -> Section {
-    let able = |peer: &&Peer| peer.descriptor.can(workload.mode(), workload.connections());
-    let mut seats: Vec<Seat<'_>> = peers.iter().filter(able).map(Seat::new).collect();
-    let absent = peers
-        .iter()
-        .filter(|peer| !able(peer))
-        .map(|peer| peer.descriptor.name)
-        .collect();
+    let (able, unable): (Vec<&Peer>, Vec<&Peer>) =
+        peers.iter().partition(|peer| workload.suits(peer));
+    let mut seats: Vec<Seat<'_>> = able.into_iter().map(Seat::new).collect();
+    let absent = unable.iter().map(|peer| peer.descriptor.name).collect();
     let pattern = Pattern::seeded(workload.connections() as u64);
     let began = Instant::now();
-    let (minimum, maximum) = if workload.needs_fresh_server() {
-        (plan.fresh_rounds, plan.fresh_rounds)
-    } else {
-        (plan.minimum_rounds, plan.maximum_rounds)
-    };
-    let timing = timing(workload, plan, minimum, seats.len());
+    let (minimum, maximum) = plan.rounds(workload, seats.len());
+    let timing = plan.timing(workload, seats.len());
     let table = Table {
         workload,
         cores,
@@ -228,19 +223,6 @@ impl<'a> Seat<'a> {
     fn finish(mut self) -> Row {
         self.stop();
         self.row
-    }
-}
-
-/// Divides a workload's time among rounds and peers.
-fn timing(workload: &Workload, plan: Plan, rounds: usize, peers: usize) -> Timing {
-    let connections = u32::try_from(workload.connections()).unwrap_or(u32::MAX);
-    let overhead = PER_SLICE + PER_CONNECTION * connections;
-    let slices = u32::try_from((rounds + 1) * peers.max(1)).unwrap_or(u32::MAX);
-    let slice = (plan.time / slices).saturating_sub(overhead);
-    let slice = slice.clamp(Duration::from_millis(100), Duration::from_millis(1500));
-    Timing {
-        warm_up: slice / 4,
-        measured: slice * 3 / 4,
     }
 }
 

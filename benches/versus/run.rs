@@ -5,16 +5,22 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::bars::measure::Trial;
 use crate::options::{self, Options, Request, USAGE};
 use crate::peers::roster::DESCRIPTORS;
 use crate::peers::{self, Peer};
+use crate::plan::{Allowance, Plan};
 use crate::report::{self, Report};
-use crate::rounds::{self, Cores, Plan};
+use crate::rounds::{self, Cores};
 use crate::workload::{self, Scope, Workload};
-use crate::{context, self_check, system};
+use crate::{bars, context, self_check, system};
 
 /// More threads than this only take cores from the rest of the machine.
 const MOST_CLIENT_CORES: usize = 4;
+/// The time of a run for the bars.
+const BARS_SECONDS: f64 = 840.0;
+/// So many workloads a short run has.
+const USUAL_WORKLOADS: usize = 9;
 
 pub(crate) fn main() -> ExitCode {
     let outcome = match options::parse() {
@@ -40,7 +46,7 @@ pub(crate) fn main() -> ExitCode {
 
 fn compare(options: &Options) -> Result<(), String> {
     let open_files = system::raise_open_file_limit();
-    let catalogue = workload::catalogue(open_files);
+    let catalogue = workload::catalogue(open_files, system::tcp_memory());
     let (peers, missing) = find_peers(options)?;
     let workloads = choose(options, &catalogue)?;
     if options.list {
@@ -73,6 +79,7 @@ fn compare(options: &Options) -> Result<(), String> {
         missing,
         baseline: baseline(options, &peers),
         sections: Vec::new(),
+        bars: Vec::new(),
     };
     if open_files < 10_200 {
         report.warnings.push(format!(
@@ -81,33 +88,115 @@ fn compare(options: &Options) -> Result<(), String> {
     }
     report::terminal::print_head(&report);
     system::catch_interrupt();
-    let plan = plan(options, workloads.len());
     let began = Instant::now();
-    let bar = progress_bar(workloads.len());
+    if options.bars {
+        try_bars(options, &workloads, &peers, &cores, &mut report);
+    } else {
+        compare_all(options, &workloads, &peers, &cores, &mut report);
+    }
+    if system::interrupted() {
+        report
+            .warnings
+            .push("interrupted: what was still to come is missing".to_owned());
+    }
+    println!("measured in {}", span(began.elapsed()));
+    report::write(&report, earlier.as_ref(), &options.output)
+}
+
+/// Every workload, one after the other.
+fn compare_all(
+    options: &Options,
+    workloads: &[Workload],
+    peers: &[Peer],
+    cores: &Cores,
+    report: &mut Report,
+) {
+    let time = time(options, workloads.len());
+    let peers: Vec<&Peer> = peers.iter().collect();
+    let able = |workload: &Workload| peers.iter().filter(|peer| workload.suits(peer)).count();
+    let mut allowance = Allowance::new(time, workloads, peers.len());
+    let mut plan = Plan::of(options.scope);
+    if let Some(rounds) = options.rounds {
+        plan.minimum_rounds = rounds.max(1);
+        plan.maximum_rounds = plan.maximum_rounds.max(rounds);
+    }
+    let expected: Duration = Allowance::new(time, workloads, peers.len())
+        .all()
+        .zip(workloads)
+        .map(|(time, workload)| Plan { time, ..plan }.expected(workload, able(workload)))
+        .sum();
+    println!(
+        "{} workloads, {} peers: {} at most\n",
+        workloads.len(),
+        peers.len(),
+        span(expected)
+    );
+    let bar = progress_bar(workloads.len() as u64 * 100);
     for (done, workload) in workloads.iter().enumerate() {
         if system::interrupted() {
-            report
-                .warnings
-                .push("interrupted: the later workloads are missing".to_owned());
             break;
         }
-        let section = rounds::measure(
-            workload,
-            &peers,
-            &report.baseline,
-            plan,
-            &cores,
-            &|what, share| {
-                bar.set_position(done as u64 * 100 + u64::from(share));
-                bar.set_message(format!("{}: {what}", workload.title));
-            },
-        );
+        let plan = Plan {
+            time: allowance.next(),
+            ..plan
+        };
+        let progress = |what: &str, share| {
+            bar.set_position(done as u64 * 100 + u64::from(share));
+            bar.set_message(format!("{}: {what}", workload.title));
+        };
+        let section = rounds::measure(workload, &peers, &report.baseline, plan, cores, &progress);
         bar.suspend(|| report::terminal::print_section(&section, &report.baseline));
         report.sections.push(section);
     }
     bar.finish_and_clear();
-    println!("measured in {:.0} s", began.elapsed().as_secs_f64());
-    report::write(&report, earlier.as_ref(), &options.output)
+}
+
+/// Only what was promised, until it is decided.
+fn try_bars(
+    options: &Options,
+    workloads: &[Workload],
+    peers: &[Peer],
+    cores: &Cores,
+    report: &mut Report,
+) {
+    let mut bars = bars::list::bars();
+    if !options.workloads.is_empty() {
+        bars.retain(|bar| {
+            workloads
+                .iter()
+                .any(|workload| workload.name == bar.workload)
+        });
+    }
+    // In the order of the bars.
+    let mut names: Vec<&str> = bars.iter().map(|bar| bar.workload).collect();
+    names.dedup();
+    let named = |name: &&str| workloads.iter().find(|workload| workload.name == **name);
+    let workloads: Vec<Workload> = names.iter().filter_map(named).cloned().collect();
+    let time = options.seconds.unwrap_or(BARS_SECONDS);
+    let trial = Trial {
+        bars: &bars,
+        workloads: &workloads,
+        peers,
+        cores,
+        time: Duration::from_secs_f64(time),
+    };
+    println!(
+        "{} bars: {} for one pass, {} at most\n",
+        bars.len(),
+        span(trial.first_pass()),
+        span(trial.time.max(trial.first_pass()))
+    );
+    let bar = progress_bar(100);
+    let progress = |what: &str, share| {
+        bar.set_position(u64::from(share));
+        bar.set_message(what.to_owned());
+    };
+    report.sections = trial.measure(&progress, &|told| bar.suspend(|| println!("{told}")));
+    bar.finish_and_clear();
+    for section in &report.sections {
+        report::terminal::print_section(section, &report.baseline);
+    }
+    report.bars = trial.judge(&report.sections);
 }
 
 /// Peers that are not here, and why.
@@ -124,7 +213,11 @@ fn find_peers(options: &Options) -> Result<(Vec<Peer>, Missing), String> {
     let mut missing = Vec::new();
     for descriptor in DESCRIPTORS {
         let named = options.peers.iter().any(|name| name == descriptor.name);
-        if !named && !options.list && (!options.peers.is_empty() || !descriptor.by_default) {
+        let usual = match options.bars {
+            true => bars::list::needs(descriptor.name),
+            false => descriptor.by_default,
+        };
+        if !named && !options.list && (!options.peers.is_empty() || !usual) {
             continue;
         }
         let given = descriptor
@@ -145,7 +238,7 @@ fn choose(options: &Options, catalogue: &[Workload]) -> Result<Vec<Workload>, St
     let chosen: Vec<Workload> = if options.workloads.is_empty() {
         catalogue
             .iter()
-            .filter(|workload| workload.scope <= options.scope)
+            .filter(|workload| options.bars || workload.scope <= options.scope)
             .cloned()
             .collect()
     } else {
@@ -221,30 +314,34 @@ fn divide_cores(available: &[usize]) -> Cores {
     }
 }
 
-fn plan(options: &Options, workloads: usize) -> Plan {
-    let (seconds, minimum_rounds, maximum_rounds, fresh_rounds) = match options.scope {
-        Scope::Quick => (60.0, 5, 5, 1),
-        Scope::Standard => (350.0, 7, 21, 3),
-        Scope::Full => (3600.0, 9, 31, 5),
+/// How long the whole run may take.
+fn time(options: &Options, workloads: usize) -> Duration {
+    let seconds = match options.scope {
+        Scope::Quick => 60.0,
+        Scope::Standard => 350.0,
+        Scope::Full => 3600.0,
     };
-    // A few chosen workloads take no more time each than they would in the whole list.
-    let seconds = options.seconds.unwrap_or(seconds);
-    let shared = match (options.seconds, options.workloads.is_empty()) {
-        (None, false) => workloads.max(9),
-        _ => workloads,
+    let seconds = match (options.seconds, options.workloads.is_empty()) {
+        (Some(seconds), _) => seconds,
+        // A few chosen workloads take no more time each than they would in the whole list.
+        (None, false) => seconds * workloads.min(USUAL_WORKLOADS) as f64 / USUAL_WORKLOADS as f64,
+        (None, true) => seconds,
     };
-    let minimum_rounds = options.rounds.unwrap_or(minimum_rounds).max(1);
-    Plan {
-        time: Duration::from_secs_f64(seconds / shared.max(1) as f64),
-        minimum_rounds,
-        maximum_rounds: maximum_rounds.max(minimum_rounds),
-        fresh_rounds,
+    Duration::from_secs_f64(seconds)
+}
+
+fn span(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    if seconds < 100.0 {
+        format!("{seconds:.0} s")
+    } else {
+        format!("{:.0} minutes", seconds / 60.0)
     }
 }
 
 /// Draws nothing when the output is not a terminal.
-fn progress_bar(workloads: usize) -> ProgressBar {
-    let bar = ProgressBar::new(workloads as u64 * 100);
+fn progress_bar(length: u64) -> ProgressBar {
+    let bar = ProgressBar::new(length);
     if let Ok(style) =
         ProgressStyle::with_template("{elapsed_precise} ▕{bar:32}▏ {percent:>3} % {msg}")
     {

@@ -11,7 +11,7 @@ use crate::load::broadcast::Broadcast;
 use crate::load::bulk::{Sink, Source};
 use crate::load::echo::Echo;
 use crate::load::{Slice, Target, Timing};
-use crate::pattern::Pattern;
+use crate::pattern::{MESSAGE, Pattern};
 use crate::peers::process::ServerProcess;
 use crate::peers::roster::{DESCRIPTORS, LIAR};
 use crate::peers::service::{Mode, Service};
@@ -30,7 +30,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 pub(crate) fn run() -> Result<(), String> {
     statistics()?;
     for descriptor in DESCRIPTORS.iter().filter(|descriptor| descriptor.is_here()) {
-        for mode in [Mode::Echo, Mode::Discard, Mode::Flood, Mode::Broadcast] {
+        for mode in Mode::ALL {
             if descriptor.can(mode, 8) {
                 let slice = serve(descriptor, mode)?.map_err(|fault| {
                     format!("{} fails as {}: {fault}", descriptor.name, mode.word())
@@ -46,7 +46,7 @@ pub(crate) fn run() -> Result<(), String> {
         }
     }
     idle_timeouts()?;
-    for mode in [Mode::Echo, Mode::Discard, Mode::Flood, Mode::Broadcast] {
+    for mode in Mode::ALL {
         match serve(&LIAR, mode)? {
             Ok(_) => return Err(format!("a liar passes as {}", mode.word())),
             Err(fault) => println!("a liar is caught as {}: {fault}", mode.word()),
@@ -88,6 +88,11 @@ fn serve(descriptor: &'static Descriptor, mode: Mode) -> Result<Result<Slice, St
     let kind = match mode {
         Mode::Echo => Kind::Echo(Echo {
             size: 1024,
+            connections: 8,
+            pipelining: 16,
+        }),
+        Mode::Messages => Kind::Messages(Echo {
+            size: MESSAGE,
             connections: 8,
             pipelining: 16,
         }),

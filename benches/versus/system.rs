@@ -260,10 +260,26 @@ pub(crate) fn raise_open_file_limit() -> u64 {
     }
 }
 
-/// From now on an interrupt from the keyboard only sets the flag that [`interrupted`] reads.
+/// How many bytes of all connections together the kernel keeps without a thought. Beyond that it takes them
+/// reluctantly, and in the end not at all: two sides that both write then wait for each other.
+pub(crate) fn tcp_memory() -> u64 {
+    // SAFETY: the call takes one integer.
+    let page = u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096);
+    let limits = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_mem").unwrap_or_default();
+    let pages = limits
+        .split_whitespace()
+        .next()
+        .and_then(|most| most.parse::<u64>().ok());
+    pages.map_or(u64::MAX, |pages| pages.saturating_mul(page))
+}
+
+/// From now on an interrupt from the keyboard only sets the flag that [`interrupted`] reads. A second one ends the
+/// program.
 pub(crate) fn catch_interrupt() {
     extern "C" fn note(_: libc::c_int) {
         INTERRUPTED.store(true, Ordering::Relaxed);
+        // SAFETY: the call is async-signal-safe.
+        unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
     }
     let handler: extern "C" fn(libc::c_int) = note;
     // SAFETY: the handler only stores to an atomic, which is async-signal-safe.

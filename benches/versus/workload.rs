@@ -10,11 +10,11 @@ use crate::load::idle::Idle;
 use crate::load::paced::Paced;
 use crate::load::stalled::Stalled;
 use crate::load::{self, Slice, Target, Timing};
-use crate::peers::service::Mode;
+use crate::peers::Peer;
+use crate::peers::service::{IDLE_TIMEOUT, Mode};
 
 /// Descriptors that a process needs beside its connections.
 const SPARE_DESCRIPTORS: u64 = 200;
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How much of the list a run does.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -31,6 +31,8 @@ pub(crate) enum Scope {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
     Echo(Echo),
+    /// An echo whose server answers every message by itself.
+    Messages(Echo),
     /// An open loop at a share of what the slowest peer reaches in the closed loop.
     Paced {
         echo: Echo,
@@ -62,6 +64,7 @@ impl Workload {
             | Kind::Churn(_)
             | Kind::Stalled(_)
             | Kind::Idle(_) => Mode::Echo,
+            Kind::Messages(_) => Mode::Messages,
             Kind::Sink(_) => Mode::Discard,
             Kind::Source(_) => Mode::Flood,
             Kind::Broadcast(_) => Mode::Broadcast,
@@ -71,13 +74,27 @@ impl Workload {
     /// The connections that are open at the same time.
     pub(crate) fn connections(&self) -> usize {
         match self.kind {
-            Kind::Echo(echo) | Kind::Paced { echo, .. } => echo.connections,
+            Kind::Echo(echo) | Kind::Messages(echo) | Kind::Paced { echo, .. } => echo.connections,
             Kind::Churn(churn) => churn.connections,
             Kind::Sink(sink) => sink.connections,
             Kind::Source(source) => source.connections,
             Kind::Broadcast(broadcast) => broadcast.members,
             Kind::Stalled(stalled) => stalled.stalled + stalled.active,
             Kind::Idle(idle) => idle.connections,
+        }
+    }
+
+    pub(crate) fn suits(&self, peer: &Peer) -> bool {
+        peer.descriptor.can(self.mode(), self.connections())
+    }
+
+    /// How much of it is on its way at the same time.
+    pub(crate) fn bytes_under_way(&self) -> usize {
+        match self.kind {
+            Kind::Echo(echo) | Kind::Messages(echo) => {
+                echo.size * echo.connections * echo.pipelining
+            }
+            _ => 0,
         }
     }
 
@@ -101,7 +118,7 @@ impl Kind {
         rate: Option<f64>,
     ) -> Result<Slice, String> {
         match *self {
-            Self::Echo(echo) => load::run(&echo, target, timing),
+            Self::Echo(echo) | Self::Messages(echo) => load::run(&echo, target, timing),
             Self::Paced { echo, .. } => match rate {
                 Some(rate) => load::run(
                     &Paced {
@@ -124,8 +141,8 @@ impl Kind {
     }
 }
 
-/// All workloads, with no more connections than `open_files` allows.
-pub(crate) fn catalogue(open_files: u64) -> Vec<Workload> {
+/// All workloads, with no more connections than `open_files` allows, and no more bytes under way than `tcp_memory`.
+pub(crate) fn catalogue(open_files: u64, tcp_memory: u64) -> Vec<Workload> {
     let most = usize::try_from(open_files.saturating_sub(SPARE_DESCRIPTORS))
         .unwrap_or(usize::MAX)
         .max(16);
@@ -134,10 +151,14 @@ pub(crate) fn catalogue(open_files: u64) -> Vec<Workload> {
         for pipelining in [1, 16] {
             for size in [64, 1024, 16 * 1024, 64 * 1024] {
                 for connections in [1, 64, 1000, 10_000] {
+                    let connections = connections.min(most);
+                    let fitting = tcp_memory / (size * connections) as u64;
                     let echo = Echo {
                         size,
-                        connections: connections.min(most),
-                        pipelining,
+                        connections,
+                        pipelining: usize::try_from(fitting)
+                            .unwrap_or(usize::MAX)
+                            .clamp(1, pipelining),
                     };
                     workloads.push(echo_workload(echo, idle_timeout));
                 }
@@ -159,6 +180,16 @@ pub(crate) fn catalogue(open_files: u64) -> Vec<Workload> {
             scope,
         ));
     }
+    workloads.push(plain(
+        "messages-64x64p16".to_owned(),
+        "echo 64 B, 64 connections, 16 in flight each, a write of its own for each answer"
+            .to_owned(),
+        Kind::Messages(Echo {
+            pipelining: 16,
+            ..echo
+        }),
+        Scope::Standard,
+    ));
     workloads.push(plain(
         "churn-64".to_owned(),
         "connect, echo 64 B, close; 64 at a time".to_owned(),

@@ -6,10 +6,9 @@ use std::time::Instant;
 
 use super::connection::Connection;
 use super::{Load, PATIENCE, Phase, READ_BUFFER, Stopwatch, Target, record};
-use crate::pattern::Pattern;
+use crate::pattern::{MESSAGE, Pattern};
 use crate::system::{EDGE, Epoll, PEER_END, READABLE};
 
-const MESSAGE: usize = 64;
 /// Speaker and round, 4 bytes each, before the pattern.
 const HEADER: usize = 8;
 /// The speakers that a member has heard are bits of one word.

@@ -8,9 +8,9 @@ use std::time::Instant;
 use socket2::{Domain, Socket, Type};
 
 use super::{Load, PATIENCE, Phase, Stopwatch, Target, record, share};
+use crate::pattern::MESSAGE;
 use crate::system::{self, EDGE, Epoll, PEER_END, READABLE, WRITABLE};
 
-const MESSAGE: usize = 64;
 /// Every connection leaves a port in TIME_WAIT, and there are 28,000 of them for each address of the client's.
 const SOURCE_ADDRESSES: u64 = 200;
 

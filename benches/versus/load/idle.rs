@@ -5,14 +5,17 @@ use std::time::{Duration, Instant};
 
 use super::echo::Echo;
 use super::{Load, Stopwatch, Target, Timing};
+use crate::pattern::MESSAGE;
 use crate::peers::process;
 use crate::system;
 
-const MESSAGE: usize = 64;
 /// Resident memory, by how much it grew for each connection.
 pub(crate) const BYTES_PER_CONNECTION: &str = "bytes per idle connection";
 /// What the server uses while nobody says anything.
 pub(crate) const CPU_AT_REST: &str = "CPU µs per second at rest";
+
+/// How often it wakes up meanwhile.
+pub(crate) const WAKE_UPS_AT_REST: &str = "wake-ups per second at rest";
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Idle {
@@ -96,7 +99,7 @@ impl Load for Idle {
                 resident.saturating_sub(before) as f64 / self.connections as f64,
             ),
             (CPU_AT_REST, used.as_secs_f64() * 1e6 / seconds),
-            ("wake-ups per second at rest", wake_ups as f64 / seconds),
+            (WAKE_UPS_AT_REST, wake_ups as f64 / seconds),
         ];
         Ok(())
     }

@@ -24,6 +24,8 @@ const QUIET: Duration = Duration::from_millis(100);
 pub(crate) const GROWTH_PER_READER: &str = "growth per stalled reader, KiB";
 /// What those who behave see meanwhile.
 pub(crate) const P99_OF_OTHERS: &str = "p99 µs of the others beside them";
+/// The same as a multiple of what they saw before the stalled readers came.
+pub(crate) const P99_CHANGE: &str = "p99 of the others, beside by before";
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stalled {
@@ -58,6 +60,7 @@ pub(crate) fn run(load: Stalled, target: &Target<'_>, timing: Timing) -> Result<
         ),
         ("p99 µs of the others before", p99(&before)),
         (P99_OF_OTHERS, p99(&slice)),
+        (P99_CHANGE, p99(&slice) / p99(&before).max(1.0)),
     ];
     Ok(slice)
 }

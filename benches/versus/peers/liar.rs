@@ -37,7 +37,7 @@ fn lie(mut stream: TcpStream, mode: Mode) -> io::Result<()> {
         total += length;
         match mode {
             // One bit of one byte.
-            Mode::Echo => {
+            Mode::Echo | Mode::Messages => {
                 buffer[length - 1] ^= u8::from(total > HONEST_BYTES);
                 stream.write_all(&buffer[..length])?;
             }

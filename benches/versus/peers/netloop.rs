@@ -1,28 +1,47 @@
 //! The library under test, as its documentation says it should be used: no option beyond what every peer has.
 
 use std::io;
-use std::rc::Rc;
 use std::time::Duration;
 
 use ::netloop::{Context, EventLoop, Flow, SocketHandler, SocketId, SocketOptions};
 
-use super::service::{Mode, Service, announce};
-use crate::pattern::FLOOD;
+use super::service::{IDLE_TIMEOUT, Mode, Service, announce};
+use crate::pattern::{FLOOD, MESSAGE};
+
+/// Longer than the answer of a peer on the same machine takes.
+const BUSY_POLL: Duration = Duration::from_micros(100);
 
 /// The members of a broadcast, in no order.
 type Members = Vec<SocketId>;
 
 /// Serves until the process is killed; returns only on failure.
 pub(crate) fn serve(service: &Service) -> io::Result<()> {
-    serve_forever(service.port, service.mode, service.idle_timeout).map_err(io::Error::other)
+    serve_forever(service, None).map_err(io::Error::other)
 }
 
-fn serve_forever(port: u16, mode: Mode, idle_timeout: Option<Duration>) -> ::netloop::Result<()> {
+/// The same, where every socket has an idle timeout: what the timeout costs is what this costs beyond [`serve`].
+pub(crate) fn serve_with_idle_timeout(service: &Service) -> io::Result<()> {
+    serve(&Service {
+        idle_timeout: service.idle_timeout.or(Some(IDLE_TIMEOUT)),
+        ..*service
+    })
+}
+
+/// The same, where the loop looks for events for a while before it sleeps.
+pub(crate) fn serve_with_busy_poll(service: &Service) -> io::Result<()> {
+    serve_forever(service, Some(BUSY_POLL)).map_err(io::Error::other)
+}
+
+fn serve_forever(service: &Service, busy_poll: Option<Duration>) -> ::netloop::Result<()> {
     let mut event_loop: EventLoop<Members> = EventLoop::new()?;
-    let address = ("127.0.0.1", port);
-    let options = SocketOptions::new().idle_timeout(idle_timeout);
-    let server = match mode {
+    if let Some(duration) = busy_poll {
+        event_loop.busy_poll(duration);
+    }
+    let address = ("127.0.0.1", service.port);
+    let options = SocketOptions::new().idle_timeout(service.idle_timeout);
+    let server = match service.mode {
         Mode::Echo => event_loop.listen_with(address, options, |_, _| Echo)?,
+        Mode::Messages => event_loop.listen_with(address, options, |_, _| Messages)?,
         Mode::Discard => {
             event_loop.listen_with(address, options, |_, _| Discard { received: 0 })?
         }
@@ -41,6 +60,24 @@ struct Echo;
 impl SocketHandler<Members> for Echo {
     fn on_data(&mut self, cx: &mut Context<'_, Members>, data: &[u8]) {
         if cx.socket.write(data) == Flow::Full {
+            cx.socket.pause();
+        }
+    }
+
+    fn on_drain(&mut self, cx: &mut Context<'_, Members>) {
+        cx.socket.resume();
+    }
+}
+
+struct Messages;
+
+impl SocketHandler<Members> for Messages {
+    fn on_data(&mut self, cx: &mut Context<'_, Members>, data: &[u8]) {
+        let mut flow = Flow::Open;
+        for message in data.chunks(MESSAGE) {
+            flow = cx.socket.write(message);
+        }
+        if flow == Flow::Full {
             cx.socket.pause();
         }
     }
@@ -93,12 +130,11 @@ impl SocketHandler<Members> for Member {
     }
 
     fn on_data(&mut self, cx: &mut Context<'_, Members>, data: &[u8]) {
-        let words: Rc<[u8]> = data.into();
         let speaker = cx.socket.id();
-        for &member in cx.shared.iter().filter(|&&member| member != speaker) {
-            // A member that does not read fails by itself, at the limit of its queue.
-            let _ = cx.socket.other(member).write_shared(Rc::clone(&words));
-        }
+        let others = cx.shared.iter().copied();
+        let others = others.filter(|&member| member != speaker);
+        // A member that does not read fails by itself, at the limit of its queue.
+        let _ = cx.socket.sockets().broadcast(others, data);
     }
 
     fn on_close(&mut self, cx: &mut Context<'_, Members>, _: ::netloop::CloseReason) {

@@ -5,8 +5,8 @@ use super::{
     Descriptor, Origin, liar, mio_loop, netloop, raw_epoll, threads, tokio_tasks, tokio_tuned,
 };
 
-const EVERY_MODE: &[Mode] = &[Mode::Echo, Mode::Discard, Mode::Flood, Mode::Broadcast];
-const NO_BROADCAST: &[Mode] = &[Mode::Echo, Mode::Discard, Mode::Flood];
+const EVERY_MODE: &[Mode] = &Mode::ALL;
+const NO_BROADCAST: &[Mode] = &[Mode::Echo, Mode::Messages, Mode::Discard, Mode::Flood];
 const MANY: usize = 1_000_000;
 
 pub(crate) static DESCRIPTORS: &[Descriptor] = &[
@@ -20,6 +20,28 @@ pub(crate) static DESCRIPTORS: &[Descriptor] = &[
         most_connections: MANY,
         modes: EVERY_MODE,
         by_default: true,
+    },
+    Descriptor {
+        name: "netloop_idle",
+        describes: "this library, with an idle timeout of 30 s for each socket also where others have none",
+        origin: Origin::Here {
+            built_on: Some("netloop"),
+            serve: netloop::serve_with_idle_timeout,
+        },
+        most_connections: MANY,
+        modes: EVERY_MODE,
+        by_default: false,
+    },
+    Descriptor {
+        name: "netloop_busy",
+        describes: "this library, looking for events for 100 µs before it sleeps",
+        origin: Origin::Here {
+            built_on: Some("netloop"),
+            serve: netloop::serve_with_busy_poll,
+        },
+        most_connections: MANY,
+        modes: EVERY_MODE,
+        by_default: false,
     },
     Descriptor {
         name: "raw_epoll",

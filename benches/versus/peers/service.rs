@@ -8,12 +8,17 @@ use socket2::{Domain, Socket, Type};
 
 /// Node's backlog, which all peers use.
 pub(crate) const BACKLOG: i32 = 511;
+/// The idle timeout of the workloads that have one.
+pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What the server does with a connection.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) enum Mode {
     /// Sends back what it receives; stops reading while the peer does not read.
     Echo,
+    /// The same, but every [`MESSAGE`](crate::pattern::MESSAGE) bytes are written by themselves, as a server does that
+    /// answers requests one by one: whether they leave as one is up to what it is written with.
+    Messages,
     /// Drops what it receives; answers the peer's end of stream with the number of bytes, 8 bytes big-endian.
     Discard,
     /// Sends [`flood_block`](crate::pattern::flood_block) over and over, as fast as the peer reads.
@@ -23,12 +28,19 @@ pub(crate) enum Mode {
 }
 
 impl Mode {
-    const ALL: [Self; 4] = [Self::Echo, Self::Discard, Self::Flood, Self::Broadcast];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Echo,
+        Self::Messages,
+        Self::Discard,
+        Self::Flood,
+        Self::Broadcast,
+    ];
 
     /// The word on a server's command line.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Echo => "echo",
+            Self::Messages => "messages",
             Self::Discard => "discard",
             Self::Flood => "flood",
             Self::Broadcast => "broadcast",

@@ -126,7 +126,8 @@ impl<Stream: Read + Write> Session<Stream> {
             };
             let received = &desk.read_buffer[..length];
             match desk.mode {
-                Mode::Echo => {
+                // What was read is the answer, and leaves as one: nobody who writes by hand sends it in pieces.
+                Mode::Echo | Mode::Messages => {
                     if !send(&mut self.stream, &mut self.unsent, received) {
                         return Outcome::Close;
                     }

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 
 use super::service::{Mode, Service, announce};
-use crate::pattern::flood_block;
+use crate::pattern::{MESSAGE, flood_block};
 
 const READ_BUFFER: usize = 128 * 1024;
 /// The buffer lies on the heap, so a small stack is enough.
@@ -40,8 +40,12 @@ fn converse(mut stream: TcpStream, service: &Service) -> io::Result<()> {
             break;
         }
         received += length as u64;
-        if service.mode == Mode::Echo {
-            stream.write_all(&buffer[..length])?;
+        match service.mode {
+            Mode::Echo => stream.write_all(&buffer[..length])?,
+            Mode::Messages => buffer[..length]
+                .chunks(MESSAGE)
+                .try_for_each(|message| stream.write_all(message))?,
+            Mode::Discard | Mode::Flood | Mode::Broadcast => {}
         }
     }
     if service.mode == Mode::Discard {

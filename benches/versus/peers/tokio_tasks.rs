@@ -10,7 +10,7 @@ use tokio::net::tcp::OwnedReadHalf;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::service::{Mode, Service, announce};
-use crate::pattern::flood_block;
+use crate::pattern::{MESSAGE, flood_block};
 
 const READ_BUFFER: usize = 16 * 1024;
 
@@ -43,6 +43,7 @@ async fn accept(service: &Service) -> io::Result<()> {
         match service.mode {
             Mode::Discard => drop(tokio::spawn(discard(stream, idle_timeout))),
             Mode::Flood => drop(tokio::spawn(flood(stream))),
+            Mode::Messages => drop(tokio::spawn(messages(stream, idle_timeout))),
             Mode::Echo | Mode::Broadcast => drop(tokio::spawn(echo(stream, idle_timeout))),
         }
     }
@@ -56,6 +57,19 @@ async fn echo(mut stream: TcpStream, idle_timeout: Option<Duration>) -> io::Resu
             return Ok(());
         }
         stream.write_all(&buffer[..length]).await?;
+    }
+}
+
+async fn messages(mut stream: TcpStream, idle_timeout: Option<Duration>) -> io::Result<()> {
+    let mut buffer = vec![0; READ_BUFFER];
+    loop {
+        let length = read(&mut stream, &mut buffer, idle_timeout).await?;
+        if length == 0 {
+            return Ok(());
+        }
+        for message in buffer[..length].chunks(MESSAGE) {
+            stream.write_all(message).await?;
+        }
     }
 }
 

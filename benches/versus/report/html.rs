@@ -3,6 +3,7 @@
 use super::charts::Chart;
 use super::table::{self, Table};
 use super::{Report, compare, losses, terminal};
+use crate::bars;
 
 const STYLE: &str = "\
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; color: #1c2430 }
@@ -23,6 +24,17 @@ pub(crate) fn page(
         body.push_str(&format!(
             "<p class=beware>Beware: {}</p>\n",
             escape(warning)
+        ));
+    }
+    if !report.bars.is_empty() {
+        body.push_str("<h2>The bars</h2>\n");
+        body.push_str(&table(&bars::table::table(&report.bars)));
+        let sentence = bars::table::sentence(&report.bars);
+        let note = bars::table::NOTE.replace('`', "");
+        body.push_str(&format!(
+            "<p>{}</p>\n<p>{}</p>\n",
+            escape(&sentence),
+            escape(&note)
         ));
     }
     if let Some(account) = losses::account(report) {

@@ -4,6 +4,7 @@ use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
 
 use super::Report;
+use crate::bars;
 use crate::load::Slice;
 use crate::rounds::{Row, Section};
 use crate::statistics::Estimate;
@@ -40,6 +41,7 @@ pub(crate) fn text(report: &Report) -> String {
         "warnings": report.warnings,
         "peers": peers,
         "missing": missing,
+        "bars": report.bars.iter().map(bars::table::json).collect::<Vec<_>>(),
         "workloads": workloads,
     });
     format!("{whole}\n")

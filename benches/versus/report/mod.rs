@@ -11,6 +11,7 @@ pub(crate) mod terminal;
 
 use std::path::Path;
 
+use crate::bars::Outcome;
 use crate::context::Context;
 use crate::rounds::Section;
 
@@ -27,6 +28,8 @@ pub(crate) struct Report {
     pub(crate) missing: Vec<(&'static str, String)>,
     pub(crate) baseline: String,
     pub(crate) sections: Vec<Section>,
+    /// What became of the bars, if the run was about them.
+    pub(crate) bars: Vec<Outcome>,
 }
 
 impl Report {

@@ -2,6 +2,7 @@
 
 use super::table::{self, Table, estimate};
 use super::{Report, compare, losses};
+use crate::bars;
 use crate::rounds::Section;
 use crate::summary::Summary;
 
@@ -38,9 +39,13 @@ pub(crate) fn print_section(section: &Section, baseline: &str) {
     println!("{}", table::section(section, baseline));
 }
 
-/// Losses first, then one line for each workload.
+/// The bars if the run was about them, then losses, then one line for each workload.
 pub(crate) fn summary(report: &Report, earlier: Option<&compare::Earlier>) -> String {
-    let mut text = losses::text(report);
+    let mut text = String::new();
+    if !report.bars.is_empty() {
+        text.push_str(&bars::table::text(&report.bars));
+    }
+    text.push_str(&losses::text(report));
     text.push_str(&format!(
         "\n## CPU time per operation, as a multiple of {}'s (95 % interval)\n\n",
         report.baseline

@@ -1,0 +1,151 @@
+//! How long a run takes, and how that time is divided among workloads, rounds and peers.
+
+use std::time::{Duration, Instant};
+
+use crate::load::Timing;
+use crate::workload::{Kind, Scope, Workload};
+
+/// What starting and connecting cost beside the measurement.
+const PER_SLICE: Duration = Duration::from_millis(30);
+const PER_CONNECTION: Duration = Duration::from_micros(100);
+/// How fast the bytes that are under way go round, at least: they have to arrive before a slice is over.
+const BYTES_PER_SECOND: f64 = 5e8;
+/// Stalled readers try for so long to send more.
+const STALLING: Duration = Duration::from_millis(1700);
+/// Two starts of a server, and the time in which idle connections come to rest.
+const SETTLING: Duration = Duration::from_millis(400);
+/// A slice that is shorter tells nothing, one that is longer nothing new.
+const SHORTEST_SLICE: Duration = Duration::from_millis(100);
+const LONGEST_SLICE: Duration = Duration::from_millis(1500);
+/// At rest little happens, and it takes longer to be seen.
+const LONGEST_REST: Duration = Duration::from_secs(4);
+/// By such slices the time of a run is divided among its workloads.
+const USUAL_SLICE: Duration = Duration::from_millis(300);
+/// With fewer rounds there is no interval at all.
+const FEWEST_ROUNDS: usize = 3;
+
+/// How one workload is measured.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    /// For the whole workload.
+    pub(crate) time: Duration,
+    pub(crate) minimum_rounds: usize,
+    pub(crate) maximum_rounds: usize,
+    /// Of workloads for which each slice needs a new server: memory hardly differs from one to the next.
+    pub(crate) fresh_rounds: usize,
+}
+
+impl Plan {
+    /// What a scope allows for each workload, but for the time, which an [`Allowance`] knows.
+    pub(crate) fn of(scope: Scope) -> Self {
+        let (minimum_rounds, maximum_rounds, fresh_rounds) = match scope {
+            Scope::Quick => (5, 5, 1),
+            Scope::Standard => (7, 21, 3),
+            Scope::Full => (5, 31, 3),
+        };
+        Self {
+            time: Duration::ZERO,
+            minimum_rounds,
+            maximum_rounds,
+            fresh_rounds,
+        }
+    }
+
+    /// At least so many rounds, and at most so many: fewer than was asked for where not even the shortest slices fit.
+    pub(crate) fn rounds(&self, workload: &Workload, peers: usize) -> (usize, usize) {
+        if workload.needs_fresh_server() {
+            return (self.fresh_rounds, self.fresh_rounds);
+        }
+        let shortest = round(workload, peers, SHORTEST_SLICE);
+        let fitting = times(self.time, shortest).saturating_sub(1);
+        let minimum = self
+            .minimum_rounds
+            .min(fitting.max(FEWEST_ROUNDS.min(self.minimum_rounds)));
+        (minimum, self.maximum_rounds)
+    }
+
+    /// Divides the time among rounds and peers.
+    pub(crate) fn timing(&self, workload: &Workload, peers: usize) -> Timing {
+        let (rounds, _) = self.rounds(workload, peers);
+        let slices = u32::try_from((rounds + 1) * peers.max(1)).unwrap_or(u32::MAX);
+        let slice = (self.time / slices).saturating_sub(overhead(workload));
+        let longest = match workload.kind {
+            Kind::Idle(_) => LONGEST_REST,
+            _ => LONGEST_SLICE,
+        };
+        let slice = slice.clamp(SHORTEST_SLICE, longest);
+        Timing {
+            warm_up: slice / 4,
+            measured: slice * 3 / 4,
+        }
+    }
+
+    /// How long the workload will take at most, as far as that can be known.
+    pub(crate) fn expected(&self, workload: &Workload, peers: usize) -> Duration {
+        let timing = self.timing(workload, peers);
+        let round = round(workload, peers, timing.warm_up + timing.measured);
+        let (minimum, maximum) = self.rounds(workload, peers);
+        let warm_up = usize::from(!workload.needs_fresh_server());
+        let rounds = times(self.time, round).saturating_sub(warm_up);
+        let rounds = rounds.clamp(minimum, maximum.max(minimum)) + warm_up;
+        round * u32::try_from(rounds).unwrap_or(u32::MAX)
+    }
+}
+
+/// The time of a whole run, of which every workload gets as much as its rounds take beside those of the others. What
+/// one does not use is left to those behind it.
+pub(crate) struct Allowance {
+    until: Instant,
+    /// Of the workloads that are still to come, the next one last.
+    weights: Vec<f64>,
+}
+
+impl Allowance {
+    pub(crate) fn new(time: Duration, workloads: &[Workload], peers: usize) -> Self {
+        let weight = |workload| round(workload, peers, USUAL_SLICE).as_secs_f64();
+        Self {
+            until: Instant::now() + time,
+            weights: workloads.iter().rev().map(weight).collect(),
+        }
+    }
+
+    /// The time of each workload if all use what they get.
+    pub(crate) fn all(self) -> impl Iterator<Item = Duration> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        let whole: f64 = self.weights.iter().sum();
+        self.weights
+            .into_iter()
+            .rev()
+            .map(move |weight| left.mul_f64(weight / whole))
+    }
+
+    /// The time of the next workload.
+    pub(crate) fn next(&mut self) -> Duration {
+        let left = self.until.saturating_duration_since(Instant::now());
+        let whole: f64 = self.weights.iter().sum();
+        self.weights
+            .pop()
+            .map_or(Duration::ZERO, |weight| left.mul_f64(weight / whole))
+    }
+}
+
+/// What one round of all peers takes.
+pub(crate) fn round(workload: &Workload, peers: usize, slice: Duration) -> Duration {
+    (slice + overhead(workload)) * u32::try_from(peers.max(1)).unwrap_or(u32::MAX)
+}
+
+/// What a slice takes beside the measurement.
+fn overhead(workload: &Workload) -> Duration {
+    let connections = u32::try_from(workload.connections()).unwrap_or(u32::MAX);
+    let under_way = workload.bytes_under_way() as f64 / BYTES_PER_SECOND;
+    let special = match workload.kind {
+        Kind::Stalled(_) => STALLING + SETTLING,
+        Kind::Idle(_) => SETTLING,
+        _ => Duration::ZERO,
+    };
+    PER_SLICE + PER_CONNECTION * connections + Duration::from_secs_f64(under_way) + special
+}
+
+fn times(time: Duration, each: Duration) -> usize {
+    usize::try_from(time.as_nanos() / each.as_nanos().max(1)).unwrap_or(usize::MAX)
+}
