@@ -52,7 +52,7 @@ bitflags! {
         const WRITE_CLOSED = 1 << 3;
 
         /// The source has failed. epoll: `EPOLLERR`; kqueue: `EV_ERROR`, or `EV_EOF` with a code in `fflags`. On
-        /// Windows only a refused connect has it; a reset comes as both closed bits.
+        /// Windows a refused connect has it; a reset comes as both closed bits, and the library adds this one.
         ///
         /// The data that came before a reset can still be read, and the read after it tells which error it was: read
         /// first, close then. A refused datagram comes with this bit and without [`READABLE`](Self::READABLE), which

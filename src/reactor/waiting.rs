@@ -74,8 +74,8 @@ impl<T: Handler> Reactor<T> {
         for _ in 0..=self.slots.len() / capacity {
             self.selector.poll(timeout, self.clock.now())?;
             let folded = self.fold();
-            // The waker may have had one of the places.
-            if folded == 0 || folded + 1 < capacity {
+            // The waker may have had one of the places; only where that would make a difference it is looked up.
+            if folded + 1 < capacity || !self.selector.is_full() {
                 break;
             }
             timeout = Some(Duration::ZERO);

@@ -19,6 +19,8 @@ mod stream_options;
 pub(crate) use acceptor::{Acceptor, Binding, OwnedPath, Reserve};
 pub(crate) use lookup::{Job, Lookups, Ticket};
 pub(crate) use opening::System;
+#[cfg(feature = "simulation")]
+use selector::with_abort;
 pub(crate) use selector::{Selector, Waker};
 pub(crate) use stream::{ConnectStep, Stream};
 pub(crate) use stream_options::KeepAliveTimes;

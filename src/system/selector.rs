@@ -158,6 +158,18 @@ impl Selector {
         }
     }
 
+    /// Whether the last wait fetched as many events as it could, the waker's own counted, so that there may be more.
+    pub(crate) fn is_full(&self) -> bool {
+        match self {
+            Self::Kernel { events, .. } => {
+                let last = events.capacity().saturating_sub(1);
+                events.iter().nth(last).is_some()
+            }
+            #[cfg(feature = "simulation")]
+            Self::Simulated(selector) => selector.batch().len() >= selector.capacity(),
+        }
+    }
+
     /// The descriptor that becomes readable when the kernel has news, for a host that waits on our behalf.
     #[cfg(unix)]
     pub(crate) fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
@@ -240,5 +252,18 @@ fn readiness_of(event: &Event) -> Readiness {
     readiness.set(Readiness::READ_CLOSED, event.is_read_closed());
     readiness.set(Readiness::WRITE_CLOSED, event.is_write_closed());
     readiness.set(Readiness::ERROR, event.is_error());
-    readiness
+    match cfg!(windows) {
+        true => with_abort(readiness),
+        false => readiness,
+    }
+}
+
+/// What AFD says, with a reset called an error. It says only that nothing can be written any more, which it says of
+/// nothing else (mio takes that bit from `POLL_ABORT` and `POLL_CONNECT_FAIL`); and who does not read would not hear
+/// of it.
+pub(super) fn with_abort(readiness: Readiness) -> Readiness {
+    match readiness.contains(Readiness::WRITE_CLOSED) {
+        true => readiness | Readiness::ERROR,
+        false => readiness,
+    }
 }

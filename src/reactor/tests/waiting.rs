@@ -149,6 +149,23 @@ fn what_one_batch_cannot_hold_is_fetched_before_anybody_is_served() {
 }
 
 #[test]
+fn a_wake_takes_the_place_of_no_news() {
+    in_time(|| {
+        let mut reactor = Reactor::new(1).unwrap();
+        let waker = reactor.waker().unwrap();
+        let (source, mut peer) = listening();
+        reactor.insert(source, Interest::READABLE).unwrap();
+        reactor.poll(Some(Duration::ZERO)).unwrap();
+        let before = reactor.events();
+        // Who comes first is told first.
+        waker.wake().unwrap();
+        peer.write_all(b"a").unwrap();
+        reactor.poll(None).unwrap();
+        assert_eq!(reactor.events(), before + 1);
+    });
+}
+
+#[test]
 fn the_descriptor_is_readable_for_news_and_the_wait_tells_the_rest() {
     let (source, mut peer) = listening();
     let mut reactor = Reactor::new(16).unwrap();

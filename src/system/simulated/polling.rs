@@ -1,9 +1,9 @@
 //! How a simulated kernel says what is ready: one batch for one loop, in the manner of its flavour.
 
 use crate::readiness::Readiness;
+use crate::system::with_abort;
 
-use super::endpoint::Endpoint;
-use super::errno::Fault;
+use super::endpoint::{Endpoint, Phase};
 use super::network::Network;
 use super::options::Flavour;
 use super::trace::Note;
@@ -132,12 +132,14 @@ impl Network {
 /// All that is true of a socket, in the words of the flavour.
 fn level_of(endpoint: &Endpoint, flavour: Flavour) -> Readiness {
     let level = endpoint.readiness();
-    let was_connected = endpoint.peer.is_some();
-    match (flavour, endpoint.error) {
-        // AFD reports a reset as the end of both directions; only a connect that failed is an error.
-        (Flavour::Afd, Some(Fault::Reset | Fault::BrokenPipe)) if was_connected => {
-            level - Readiness::ERROR
-        }
-        _ => level,
+    if flavour != Flavour::Afd || endpoint.peer.is_none() {
+        return level;
     }
+    // AFD reports a reset as the end of both directions, and no other end as one of writing; only a connect that failed
+    // is an error to it. What the seam makes of that is the same as on Windows.
+    let said = level - (Readiness::ERROR | Readiness::WRITE_CLOSED);
+    with_abort(match endpoint.phase {
+        Phase::Dead => said | Readiness::READ_CLOSED | Readiness::WRITE_CLOSED,
+        Phase::Connecting | Phase::Connected => said,
+    })
 }

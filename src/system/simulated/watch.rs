@@ -96,7 +96,6 @@ impl Watch {
                 Reports([inward, outward])
             }
             Flavour::Afd => {
-                // Winsock tells of a reset as of an end in both directions; only a refusal is an error.
                 let report = level & self.armed;
                 self.armed -= report;
                 Reports([report, Readiness::empty()])

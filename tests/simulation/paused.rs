@@ -1,0 +1,92 @@
+//! A socket that does not read hears of a reset all the same, whatever its kernel calls it.
+
+use std::time::Duration;
+
+use netloop::simulation::{Flavour, Options, Simulation};
+use netloop::{CloseReason, Context, Error, ListenOptions, SocketHandler, SocketOptions};
+
+struct Paused;
+
+impl SocketHandler<Vec<String>> for Paused {
+    fn on_data(&mut self, _cx: &mut Context<'_, Vec<String>>, _data: &[u8]) {
+        panic!("it is paused");
+    }
+    fn on_error(&mut self, cx: &mut Context<'_, Vec<String>>, error: &Error) {
+        cx.shared.push(error.code().to_owned());
+    }
+    fn on_close(&mut self, cx: &mut Context<'_, Vec<String>>, reason: CloseReason) {
+        cx.shared.push(format!("{reason:?}"));
+    }
+}
+
+/// Sends something, and resets.
+struct Resetting;
+
+impl SocketHandler for Resetting {
+    fn on_connect(&mut self, cx: &mut Context<'_>) {
+        let _ = cx.socket.write(b"unread");
+        let id = cx.socket.id();
+        cx.after(Duration::from_secs(1), move |cx| {
+            cx.sockets.socket(id).reset().unwrap();
+        });
+    }
+    fn on_data(&mut self, _cx: &mut Context<'_>, _data: &[u8]) {}
+}
+
+#[test]
+fn a_paused_socket_hears_of_a_reset_on_every_system() {
+    for flavour in Flavour::ALL {
+        for seed in 0..20 {
+            let mut simulation = Simulation::new(seed, Options::new().flavour(flavour)).unwrap();
+            let mut server = simulation.host(Vec::new()).unwrap();
+            let mut client = simulation.host(()).unwrap();
+            let options = SocketOptions::new().pause_on_connect(true);
+            let options = ListenOptions::new().socket(options);
+            server
+                .event_loop
+                .listen_with("10.0.0.1:7", options, |_, _| Paused)
+                .unwrap();
+            client.event_loop.connect("10.0.0.1:7", Resetting).unwrap();
+            simulation.run(&mut [&mut server, &mut client]).unwrap();
+            assert_eq!(server.shared, ["ECONNRESET", "Reset"], "{simulation:?}");
+        }
+    }
+}
+
+#[test]
+fn a_paused_socket_does_not_hear_of_an_end() {
+    for flavour in Flavour::ALL {
+        let mut simulation = Simulation::new(1, Options::new().flavour(flavour)).unwrap();
+        let mut server = simulation.host(Vec::new()).unwrap();
+        let mut client = simulation.host(()).unwrap();
+        let options = SocketOptions::new()
+            .pause_on_connect(true)
+            .allow_half_open(true);
+        let options = ListenOptions::new().socket(options);
+        server
+            .event_loop
+            .listen_with("10.0.0.1:7", options, |_, _| Paused)
+            .unwrap();
+        let id = client.event_loop.connect("10.0.0.1:7", Silent).unwrap();
+        simulation.run(&mut [&mut server, &mut client]).unwrap();
+        let ids: Vec<_> = server.event_loop.sockets().ids().collect();
+        for &id in &ids {
+            server.event_loop.socket(id).end();
+        }
+        client.event_loop.socket(id).end();
+        simulation
+            .run_for(&mut [&mut server, &mut client], Duration::from_secs(1))
+            .unwrap();
+        assert!(
+            server.shared.is_empty(),
+            "{simulation:?}: {:?}",
+            server.shared
+        );
+    }
+}
+
+struct Silent;
+
+impl SocketHandler for Silent {
+    fn on_data(&mut self, _cx: &mut Context<'_>, _data: &[u8]) {}
+}
