@@ -51,13 +51,19 @@
 //!
 //! TCP as a program sees it on Linux: buffers of a limited size, half-closed connections, resets and what they leave
 //! readable, backlogs, refused and timed-out connects, latency, jitter, bandwidth, and machines that are cut off and
-//! come back ([`Simulation::isolate`]). The kernel's way to report readiness, in four [flavours](Flavour). [Faults]
+//! come back ([`Simulation::isolate`]), or do not: what is not acknowledged for
+//! [`Options::retransmission_timeout`] fails with ETIMEDOUT, and so does a connection whose [keep-alive](crate::KeepAlive)
+//! probes are in vain. The kernel's way to report readiness, in four [flavours](Flavour). [Faults]
 //! that calls have. Time: nothing waits, the clock is moved on to when something happens next.
 //!
 //! # What is not
 //!
 //! Loss, reordering and duplication, which TCP hides; congestion; Unix sockets, standard input and adopted descriptors;
-//! keep-alive probes; other threads. How long a callback takes: it takes no time at all.
+//! other threads. How long a callback takes: it takes no time at all.
+//!
+//! A receive window of its own: what a sender's kernel took has room at the receiver, so that an end never waits behind
+//! bytes that are not read, and no window is ever probed. A kernel that gives up what was closed already: a FIN that is
+//! held back comes in the end, however late.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -318,7 +324,12 @@ impl fmt::Debug for Simulation {
 }
 
 /// A loop on the real network whose calls meet `faults`, as `seed` has it: connections of other programs can be tested
-/// with it. Faults that only a simulated network can have (`resets`, `false_events`, `self_connects`) do not happen.
+/// with it.
+///
+/// A fault is what the loop is told; of the real connection it is true as far as it can be. One that was reset really is,
+/// but its peer learns it when the loop closes it, which it does at once; what had arrived is not read any more. A
+/// connect to a local port really meets itself, where nobody listens and no local address was asked for. The kernel has
+/// its own mind beside it: what it does and when is not up to the seed, so a run cannot be repeated exactly.
 ///
 /// # Errors
 ///

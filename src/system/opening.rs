@@ -66,8 +66,7 @@ impl System {
                 .map_err(|error| (ConnectStep::Connect, error)),
             #[cfg(feature = "simulation")]
             Self::Disturbed(disturbance) => {
-                let stream = Stream::connect(address, local)?;
-                let stream = simulated::DisturbedStream::new(stream, disturbance);
+                let stream = simulated::DisturbedStream::connect(address, local, disturbance)?;
                 Ok(Stream::Simulated(simulated::Stream::Disturbed(stream)))
             }
         }

@@ -20,6 +20,17 @@ pub(crate) struct KeepAliveTimes {
 }
 
 impl Stream {
+    /// Whether it is TCP, in a simulation too: nothing else has a reset.
+    pub(crate) fn can_be_reset(&self) -> bool {
+        match self {
+            Self::Tcp(_) => true,
+            #[cfg(unix)]
+            Self::Unix(_) | Self::Input(_) => false,
+            #[cfg(feature = "simulation")]
+            Self::Simulated(_) => true,
+        }
+    }
+
     /// Makes the coming close a reset: what is unsent is thrown away and the peer gets a RST.
     pub(crate) fn reset_on_close(&self) -> io::Result<()> {
         match self {
@@ -38,7 +49,7 @@ impl Stream {
             #[cfg(unix)]
             Self::Unix(_) | Self::Input(_) => Ok(()),
             #[cfg(feature = "simulation")]
-            Self::Simulated(_) => Ok(()),
+            Self::Simulated(stream) => stream.set_no_delay(on),
         }
     }
 
@@ -49,7 +60,7 @@ impl Stream {
             #[cfg(unix)]
             Self::Unix(_) | Self::Input(_) => Ok(()),
             #[cfg(feature = "simulation")]
-            Self::Simulated(_) => Ok(()),
+            Self::Simulated(stream) => stream.set_keep_alive(times),
         }
     }
 

@@ -14,6 +14,8 @@ mod differential;
 mod disturbed;
 mod ledger;
 mod pattern;
+mod paused;
 mod run;
 mod seeds;
+mod silence;
 mod workloads;

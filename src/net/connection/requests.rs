@@ -33,7 +33,7 @@ impl Connection {
         match (self.stage, &self.stream) {
             (Stage::Closed, _) => Ok(()),
             // A stream that is to be had later is TCP: only names are dialed.
-            (Stage::Connecting, Some(_)) if !self.is_tcp() => {
+            (Stage::Connecting, Some(stream)) if !stream.can_be_reset() => {
                 Err(io::ErrorKind::Unsupported.into())
             }
             (Stage::Connecting, _) => {

@@ -1,4 +1,7 @@
 //! The calls on a connection: what a program asks of its sockets, with the faults that stand in between.
+//!
+//! What is due has arrived before a call looks: without latency a packet is there by the time that the call which sent
+//! it returns, as on loopback, and not only when somebody polls.
 
 use std::io::IoSlice;
 
@@ -15,6 +18,7 @@ use super::wire::Packet;
 
 impl Network {
     pub(crate) fn read(&mut self, key: Key, buffer: &mut [u8]) -> Result<usize, Fault> {
+        self.arrive();
         let result = self.read_or_fail(key, buffer);
         self.note(Note::Read, key, result);
         result
@@ -51,6 +55,7 @@ impl Network {
     }
 
     pub(crate) fn write(&mut self, key: Key, slices: &[IoSlice<'_>]) -> Result<usize, Fault> {
+        self.arrive();
         let result = self.write_or_fail(key, slices);
         self.note(Note::Write, key, result);
         result
@@ -159,6 +164,7 @@ impl Network {
 
     /// Sends the FIN.
     pub(crate) fn shutdown_write(&mut self, key: Key) -> Result<(), Fault> {
+        self.arrive();
         let endpoint = self.endpoints.get_mut(key).ok_or(Fault::NotConnected)?;
         if endpoint.phase != Phase::Connected {
             return Err(Fault::NotConnected);
@@ -187,6 +193,7 @@ impl Network {
 
     /// Closes a socket: with a FIN behind what was sent, or with a reset.
     pub(crate) fn close(&mut self, key: Key) {
+        self.arrive();
         let Some(endpoint) = self.endpoints.get(key) else {
             return;
         };

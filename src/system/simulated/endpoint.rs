@@ -7,6 +7,7 @@ use crate::slots::Key;
 
 use super::errno::Fault;
 use super::pipe::{Inbox, Outlet};
+use super::silence::Silence;
 use super::watch::Watch;
 
 /// How far a simulated connection is.
@@ -31,6 +32,7 @@ pub(crate) struct Endpoint {
     pub(crate) peer: Option<Key>,
     pub(crate) inbox: Inbox,
     pub(crate) outlet: Outlet,
+    pub(crate) silence: Silence,
     /// What the next call that can fail will say, once (SO_ERROR).
     pub(crate) error: Option<Fault>,
     /// Our FIN is sent, or nothing can be sent any more.
@@ -54,6 +56,7 @@ impl Endpoint {
             peer: None,
             inbox: Inbox::default(),
             outlet: Outlet::new(capacity),
+            silence: Silence::default(),
             error: None,
             has_ended: false,
             resets_on_close: false,

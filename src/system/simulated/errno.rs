@@ -17,6 +17,7 @@ pub(crate) enum Fault {
     TimedOut,
     NotConnected,
     AddressInUse,
+    InvalidArgument,
 }
 
 impl Fault {
@@ -38,6 +39,7 @@ impl Fault {
             Self::TimedOut => 110,
             Self::NotConnected => 107,
             Self::AddressInUse => 98,
+            Self::InvalidArgument => 22,
         }
     }
 
@@ -56,6 +58,7 @@ impl Fault {
             Self::TimedOut => 10060,
             Self::NotConnected => 10057,
             Self::AddressInUse => 10048,
+            Self::InvalidArgument => 10022,
         }
     }
 
@@ -74,6 +77,7 @@ impl Fault {
             Self::TimedOut => 60,
             Self::NotConnected => 57,
             Self::AddressInUse => 48,
+            Self::InvalidArgument => 22,
         }
     }
 }

@@ -3,7 +3,7 @@
 //! [`Network`] is the world; [`Host`] one machine of it, on which a loop runs; [`Selector`], [`Stream`] and
 //! [`Acceptor`] are what the real ones are in `system`. Its rules are Linux's, as far as a program can see them: what
 //! a RST leaves readable, which call gets the error and how often, what closing with unread bytes does. What it does
-//! not have: loss and duplication (TCP hides them), urgent data, Unix sockets, keep-alive probes.
+//! not have: loss and duplication (TCP hides them), urgent data, Unix sockets.
 
 mod calls;
 mod disturbed;
@@ -18,6 +18,7 @@ mod pipe;
 mod polling;
 mod random;
 mod selector;
+mod silence;
 mod sockets;
 mod stand_in;
 mod trace;

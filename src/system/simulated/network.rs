@@ -39,7 +39,7 @@ pub(crate) struct Network {
     /// When the simulation began, by a clock that is never asked again.
     origin: Instant,
     /// Nanoseconds since `origin`.
-    now: u64,
+    pub(super) now: u64,
 }
 
 impl Network {
@@ -131,6 +131,9 @@ impl Network {
                 .endpoints
                 .get(flight.to)
                 .is_none_or(|endpoint| endpoint.phase != Phase::Connecting),
+            Packet::Silence => self.endpoints.get(flight.to).is_none_or(|endpoint| {
+                endpoint.phase != Phase::Connected || !endpoint.silence.ends_at(flight.at)
+            }),
             Packet::News | Packet::Window(_) => self.endpoints.get(flight.to).is_none(),
             _ => false,
         }
@@ -146,12 +149,12 @@ impl Network {
                 continue;
             }
             let (from, to) = flight.route;
-            let is_cut =
-                from != to && (self.machines[from].is_isolated || self.machines[to].is_isolated);
-            if is_cut && flight.packet.travels() {
+            if self.are_cut(from, to) && flight.packet.travels() {
+                self.is_held(&flight);
                 self.wire.hold(flight);
                 continue;
             }
+            self.is_heard(&flight);
             self.trace
                 .note(Note::Arrival, flight.to.to_token() as u64, flight.at);
             self.moved += 1;
@@ -163,10 +166,11 @@ impl Network {
         let (from, to) = (flight.from, flight.to);
         match flight.packet {
             Packet::Syn(tries) => return self.meet(from, tries),
-            Packet::GiveUp => {
+            Packet::GiveUp | Packet::Silence => {
                 if let Some(endpoint) = self.endpoints.get_mut(to) {
                     endpoint.fail(Fault::TimedOut);
                 }
+                self.wire.forget(to);
                 return self.tell(to, Readiness::all());
             }
             _ => {}
@@ -188,7 +192,11 @@ impl Network {
                 endpoint.phase = Phase::Connected;
                 Readiness::all()
             }
-            Packet::Bytes(_) if endpoint.phase == Phase::Dead => return,
+            // A connection that this side has given up. The other learns it as soon as it says something.
+            Packet::Bytes(_) | Packet::Fin if endpoint.phase == Phase::Dead => {
+                let route = (flight.route.1, flight.route.0);
+                return self.send(to, from, route, Packet::Reset);
+            }
             Packet::Bytes(count) => {
                 endpoint.inbox.arrive(count);
                 Readiness::READABLE
@@ -207,7 +215,7 @@ impl Network {
                 }
                 Readiness::WRITABLE
             }
-            Packet::News | Packet::Syn(_) | Packet::GiveUp => Readiness::all(),
+            Packet::News | Packet::Syn(_) | Packet::GiveUp | Packet::Silence => Readiness::all(),
         };
         self.tell(to, news);
     }
@@ -331,6 +339,17 @@ impl Network {
         self.machines[machine].is_isolated = is_isolated;
         // At once, so that nothing which is under way still overtakes it.
         self.wire.release(self.now);
+        self.ask_again();
+    }
+
+    /// Whether nothing gets from one machine to the other.
+    pub(super) fn are_cut(&self, here: usize, there: usize) -> bool {
+        here != there && (self.machines[here].is_isolated || self.machines[there].is_isolated)
+    }
+
+    /// Whether a fault refuses an option of a socket.
+    pub(crate) fn refuses_option(&mut self) -> bool {
+        self.random.chance(self.options.faults.refused_options)
     }
 
     /// Nothing goes wrong from now on.
@@ -350,6 +369,6 @@ impl Network {
 /// How long a poll takes that does not wait, in nanoseconds.
 const MOMENT: u64 = 1_000;
 
-fn nanoseconds(duration: Duration) -> u64 {
+pub(super) fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX / 4)
 }

@@ -54,6 +54,8 @@ pub struct Faults {
     pub false_events: u16,
     /// A connect to a local port on which nobody listens meets itself (simultaneous open).
     pub self_connects: u16,
+    /// An option of a socket is refused (EINVAL, which macOS says once the peer has gone).
+    pub refused_options: u16,
 }
 
 impl Faults {
@@ -69,6 +71,7 @@ impl Faults {
         empty_polls: 0,
         false_events: 0,
         self_connects: 0,
+        refused_options: 0,
     };
 
     /// Every fault, in `per_mille` calls of a thousand.
@@ -84,6 +87,7 @@ impl Faults {
             empty_polls: per_mille,
             false_events: per_mille,
             self_connects: per_mille,
+            refused_options: per_mille,
         }
     }
 }
@@ -115,9 +119,14 @@ pub struct Options {
     pub batch: usize,
     /// How many sockets a loop may have open before it gets EMFILE; `None`: as many as it likes.
     pub descriptors: Option<usize>,
+    /// How long a kernel sends again what is not acknowledged, before the connection fails with ETIMEDOUT.
+    pub retransmission_timeout: Duration,
     /// What goes wrong.
     pub faults: Faults,
 }
+
+/// Linux's, with tcp_retries2 at 15: 924.6 s.
+const RETRANSMISSION_TIMEOUT: Duration = Duration::from_millis(924_600);
 
 impl Options {
     /// A calm network as loopback is one: Linux, no delay, 256 KiB for each direction, no faults.
@@ -130,6 +139,7 @@ impl Options {
             capacity: 256 << 10,
             batch: 1024,
             descriptors: None,
+            retransmission_timeout: RETRANSMISSION_TIMEOUT,
             faults: Faults::NONE,
         }
     }
@@ -154,6 +164,7 @@ impl Options {
             empty_polls: rate(),
             false_events: rate(),
             self_connects: rate(),
+            refused_options: rate(),
         };
         Self {
             flavour: random.choose(&Flavour::ALL),
@@ -163,6 +174,7 @@ impl Options {
             capacity: random.choose(&[1, 100, 4 << 10, 64 << 10, 256 << 10]),
             batch: random.choose(&[1, 2, 1024]),
             descriptors: None,
+            retransmission_timeout: RETRANSMISSION_TIMEOUT,
             faults,
         }
     }

@@ -8,6 +8,7 @@ use mio::{Interest, Registry, Token};
 
 use crate::readiness::Readiness;
 use crate::slots::Key;
+use crate::system::KeepAliveTimes;
 
 use super::endpoint::{Endpoint, Phase};
 use super::errno::Fault;
@@ -69,6 +70,23 @@ impl Stream {
     pub(crate) fn reset_on_close(&self) {
         if let Some(endpoint) = self.network.borrow_mut().endpoints.get_mut(self.key) {
             endpoint.resets_on_close = true;
+        }
+    }
+
+    pub(crate) fn set_no_delay(&self) -> io::Result<()> {
+        self.refuse_option()
+    }
+
+    pub(crate) fn set_keep_alive(&self, times: Option<KeepAliveTimes>) -> io::Result<()> {
+        self.refuse_option()?;
+        self.network.borrow_mut().keep_alive(self.key, times);
+        Ok(())
+    }
+
+    fn refuse_option(&self) -> io::Result<()> {
+        match self.network.borrow_mut().refuses_option() {
+            true => Err(Fault::InvalidArgument.to_io()),
+            false => Ok(()),
         }
     }
 

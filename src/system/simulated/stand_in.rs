@@ -9,6 +9,7 @@ use mio::event::Source;
 use mio::{Interest, Registry, Token};
 
 use crate::readiness::Readiness;
+use crate::system::KeepAliveTimes;
 
 use super::disturbed::{Disturbance, DisturbedAcceptor, DisturbedStream};
 use super::{selector, sockets};
@@ -47,7 +48,7 @@ impl Stream {
     pub(crate) fn shutdown_write(&self) -> io::Result<()> {
         match self {
             Self::Virtual(stream) => stream.shutdown_write(),
-            Self::Disturbed(stream) => stream.inner.shutdown_write(),
+            Self::Disturbed(stream) => stream.shutdown_write(),
         }
     }
 
@@ -65,6 +66,20 @@ impl Stream {
                 Ok(())
             }
             Self::Disturbed(stream) => stream.inner.reset_on_close(),
+        }
+    }
+
+    pub(crate) fn set_no_delay(&self, on: bool) -> io::Result<()> {
+        match self {
+            Self::Virtual(stream) => stream.set_no_delay(),
+            Self::Disturbed(stream) => stream.set_no_delay(on),
+        }
+    }
+
+    pub(crate) fn set_keep_alive(&self, times: Option<KeepAliveTimes>) -> io::Result<()> {
+        match self {
+            Self::Virtual(stream) => stream.set_keep_alive(times),
+            Self::Disturbed(stream) => stream.set_keep_alive(times),
         }
     }
 
@@ -247,6 +262,7 @@ impl Selector {
                 if disturbance.cuts_poll_short() {
                     return Ok(());
                 }
+                disturbance.may_tell_falsely();
                 let timeout = match disturbance.owes() {
                     true => Some(Duration::ZERO),
                     false => timeout,

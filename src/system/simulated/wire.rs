@@ -24,12 +24,14 @@ pub(crate) enum Packet {
     News,
     /// No packet: connecting has taken too long.
     GiveUp,
+    /// No packet: the peer has not answered for too long.
+    Silence,
 }
 
 impl Packet {
     /// Whether it has to cross the network.
     pub(crate) fn travels(self) -> bool {
-        !matches!(self, Self::News | Self::GiveUp)
+        !matches!(self, Self::News | Self::GiveUp | Self::Silence)
     }
 }
 
@@ -109,6 +111,11 @@ impl Wire {
     /// Keeps a packet back until [`release`](Self::release).
     pub(crate) fn hold(&mut self, flight: Flight) {
         self.held.push(flight);
+    }
+
+    /// What `from` has sent and was held back is never sent again.
+    pub(crate) fn forget(&mut self, from: Key) {
+        self.held.retain(|flight| flight.from != from);
     }
 
     /// What was held back sets out again, to arrive at `at` in the same order.
