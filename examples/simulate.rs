@@ -92,6 +92,7 @@ fn run(seed: u64, is_mended: bool) -> Result<(Vec<u16>, Duration, String)> {
         resets: 0,
         aborted_accepts: 0,
         exhausted_accepts: 0,
+        exhausted_connects: 0,
         ..wild.faults
     };
     let mut simulation = Simulation::new(seed, wild.faults(faults))?;

@@ -53,8 +53,11 @@
 //! readable, backlogs, refused and timed-out connects, latency, jitter, bandwidth, and machines that are cut off and
 //! come back ([`Simulation::isolate`]), or do not: what is not acknowledged for
 //! [`Options::retransmission_timeout`] fails with ETIMEDOUT, and so does a connection whose [keep-alive](crate::KeepAlive)
-//! probes are in vain. The kernel's way to report readiness, in four [flavours](Flavour). [Faults]
-//! that calls have. Time: nothing waits, the clock is moved on to when something happens next.
+//! probes are in vain. Addresses that are slow, silent or out of reach ([`Reach`]); ports that are taken, and sockets
+//! that connect to themselves. Descriptors, of which each machine may have only so many, the one that a loop keeps in
+//! reserve among them. Lookups from a table of [names](Simulation::set_name), which take their time and may fail. The
+//! kernel's way to report readiness, in four [flavours](Flavour). [Faults] that calls have. Time: nothing waits, the
+//! clock is moved on to when something happens next.
 //!
 //! # What is not
 //!
@@ -77,7 +80,7 @@ use crate::net::{Error, Result};
 use crate::system::System;
 use crate::system::simulated;
 
-pub use crate::system::simulated::{Faults, Flavour, Options};
+pub use crate::system::simulated::{Calls, Faults, Flavour, Options, Reach};
 
 /// After how many turns in a row in which nothing happens a simulation says that a loop spins.
 const SPINNING_TURNS: u32 = 10_000;
@@ -183,25 +186,42 @@ impl Simulation {
                     return Ok(Rest::OutOfTime);
                 }
             }
-            let deadlines = hosts.iter_mut().filter_map(|host| host.next_deadline());
-            let arrival = self.network.borrow_mut().next_arrival();
-            let Some(next) = deadlines.chain(arrival).min() else {
-                return Ok(Rest::Quiescent);
-            };
-            self.idle_turns = 0;
-            let mut network = self.network.borrow_mut();
-            match deadline {
-                Some(deadline) if deadline <= next => {
-                    network.pass_until(deadline);
-                    return Ok(Rest::OutOfTime);
-                }
-                _ => network.pass_until(next),
+            if let Some(rest) = self.skip(hosts, deadline) {
+                return Ok(rest);
             }
         }
     }
 
+    /// When something happens next of what is under way or that one of `hosts` waits for; `None` if nothing ever will.
+    fn next_happening(&self, hosts: &mut [&mut dyn Party]) -> Option<Instant> {
+        let deadlines = hosts.iter_mut().filter_map(|host| host.next_deadline());
+        let arrival = self.network.borrow_mut().next_arrival();
+        deadlines.chain(arrival).min()
+    }
+
+    fn pass_until(&mut self, instant: Instant) {
+        self.idle_turns = 0;
+        self.network.borrow_mut().pass_until(instant);
+    }
+
+    /// Moves the clock on to when something happens next, but not beyond `deadline`, once [`step`](Self::step) finds
+    /// nothing to do any more. Says how the run has come to its end, if it has. The two are what [`run`](Self::run) is
+    /// made of, for a test that looks at every turn.
+    pub fn skip(
+        &mut self,
+        hosts: &mut [&mut dyn Party],
+        deadline: Option<Instant>,
+    ) -> Option<Rest> {
+        let Some(next) = self.next_happening(hosts) else {
+            return Some(Rest::Quiescent);
+        };
+        let is_over = deadline.is_some_and(|deadline| deadline <= next);
+        self.pass_until(deadline.map_or(next, |deadline| deadline.min(next)));
+        is_over.then_some(Rest::OutOfTime)
+    }
+
     /// Gives a turn to each of `hosts` that has something to do now, in an order that the seed chooses. Says whether
-    /// any had. No time passes, but the microsecond that a turn takes.
+    /// any had. No time passes, but the microsecond that a turn takes; [`skip`](Self::skip) lets it pass.
     ///
     /// # Errors
     ///
@@ -241,10 +261,16 @@ impl Simulation {
         Ok(())
     }
 
-    /// Lets `name` stand for `addresses`, where no [`Resolver`](crate::Resolver) is given. At first there is only
+    /// Lets `name` stand for `addresses` (none: it is not found), where no [`Resolver`](crate::Resolver) is given. At first there is only
     /// `localhost`; every other name is not found.
     pub fn set_name(&mut self, name: &str, addresses: &[IpAddr]) {
         self.names.set(name, addresses);
+    }
+
+    /// Makes connects to `address` from now on slow, lost or impossible, or [normal](Reach::Normal) again: one address
+    /// of a name that is not as good as the others.
+    pub fn set_reach(&mut self, address: IpAddr, reach: Reach) {
+        self.network.borrow_mut().set_reach(address, reach);
     }
 
     /// Cuts the loop off from all others, until [`rejoin`](Self::rejoin). What is sent meanwhile is not lost, as TCP
@@ -259,12 +285,15 @@ impl Simulation {
     }
 
     fn set_isolated<S>(&self, event_loop: &EventLoop<S>, is_isolated: bool) {
-        let host = event_loop.host().filter(|host| host.is_of(&self.network));
-        if let Some(host) = host {
-            self.network
-                .borrow_mut()
-                .isolate(host.machine(), is_isolated);
+        if let Some(machine) = self.machine_of(event_loop) {
+            self.network.borrow_mut().isolate(machine, is_isolated);
         }
+    }
+
+    /// The machine of a loop, if that is of this simulation.
+    fn machine_of<S>(&self, event_loop: &EventLoop<S>) -> Option<usize> {
+        let host = event_loop.host().filter(|host| host.is_of(&self.network));
+        host.map(simulated::Host::machine)
     }
 
     /// Nothing goes wrong from now on, and nobody is cut off: what a test does before it asks whether everything that
@@ -304,6 +333,21 @@ impl Simulation {
         self.network.borrow().trace().entries()
     }
 
+    /// How many calls the loop has made into its kernel: what a test needs that says how much work a message may be.
+    /// None for a loop of another simulation.
+    pub fn calls<S>(&self, event_loop: &EventLoop<S>) -> Calls {
+        let machine = self.machine_of(event_loop);
+        machine.map_or_else(Calls::default, |machine| {
+            self.network.borrow().machine(machine).calls
+        })
+    }
+
+    /// How much memory the buffers of the simulated kernels take, which on a real system is not the program's: to be
+    /// left out when a test counts what is on the heap.
+    pub fn kernel_bytes(&self) -> usize {
+        self.network.borrow().held_bytes()
+    }
+
     /// How many sockets are open, on all machines.
     pub fn open_sockets(&self) -> usize {
         self.network.borrow().open()
@@ -324,7 +368,7 @@ impl fmt::Debug for Simulation {
 }
 
 /// A loop on the real network whose calls meet `faults`, as `seed` has it: connections of other programs can be tested
-/// with it.
+/// with it. Those of descriptors and lookups (`exhausted_connects`, `failed_lookups`, `slow_lookups`) do not happen.
 ///
 /// A fault is what the loop is told; of the real connection it is true as far as it can be. One that was reset really is,
 /// but its peer learns it when the loop closes it, which it does at once; what had arrived is not read any more. A

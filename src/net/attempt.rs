@@ -22,8 +22,21 @@ impl Attempt {
                 registration.would_block(Interest::WRITABLE);
                 None
             }
+            // Nobody is there, so the next address has its turn.
+            Ok(true) if is_connected_to_itself(&self.stream, self.address) => {
+                Some(Err(io::ErrorKind::ConnectionRefused.into()))
+            }
             Ok(true) => Some(Ok(())),
             Err(error) => Some(Err(error)),
         }
     }
+}
+
+/// A connect to a port of this machine on which nobody listens can meet itself, if the system happens to choose that
+/// very port for this end (simultaneous open, RFC 9293 3.5). Nobody wants that connection.
+pub(super) fn is_connected_to_itself(stream: &Stream, peer: SocketAddr) -> bool {
+    peer.ip().to_canonical().is_loopback()
+        && stream
+            .local_address()
+            .is_ok_and(|local| local == Some(peer))
 }

@@ -267,6 +267,11 @@ impl Net {
             }
         });
         self.begin_attempt(id);
+        // The deadline that has come was the nearest one. If every address that was left fails at once, nothing else
+        // files the others.
+        self.with_connection(id, |connection, registration, _| {
+            connection.file_deadline(registration);
+        });
     }
 
     /// An attempt has ended: the first that succeeds is the connection, and all others are closed.

@@ -120,11 +120,11 @@ impl Net {
             inquiries: None,
             pending: Vec::new(),
             reactor,
+            reserve: Reserve::new(&system),
             system,
             pool: Pool::new(),
             broadcast: Broadcast::default(),
             gathered: Gathered::default(),
-            reserve: Reserve::new(),
             resting: Vec::new(),
         })
     }

@@ -11,6 +11,7 @@ use mio::net::TcpListener;
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
+use super::opening::System;
 #[cfg(feature = "simulation")]
 use super::simulated;
 use super::stream::Stream;
@@ -242,13 +243,36 @@ fn identity_of(path: &Path) -> Option<(u64, u64)> {
 ///
 /// Giving it up makes room to accept one connection and to close it at once, so that the queue of the kernel does
 /// not rot and the peer learns that it was refused (libuv's trick).
-#[derive(Debug, Default)]
-pub(crate) struct Reserve(Option<File>);
+#[derive(Debug)]
+pub(crate) struct Reserve {
+    /// Where it is had from.
+    system: System,
+    held: Option<Spare>,
+}
+
+/// A descriptor of nothing.
+#[derive(Debug)]
+enum Spare {
+    Kernel {
+        #[expect(dead_code, reason = "it is only held, until it is dropped")]
+        file: File,
+    },
+    #[cfg(feature = "simulation")]
+    Simulated {
+        #[expect(dead_code, reason = "it is only held, until it is dropped")]
+        descriptor: simulated::Descriptor,
+    },
+}
 
 impl Reserve {
     /// Takes the descriptor now, while there are some. A system without one simply has no reserve.
-    pub(crate) fn new() -> Self {
-        Self(Self::open())
+    pub(crate) fn new(system: &System) -> Self {
+        let mut reserve = Self {
+            system: system.clone(),
+            held: None,
+        };
+        reserve.refill();
+        reserve
     }
 
     /// Uses the reserve to accept one connection from `acceptor` and to reset it, and takes the reserve back.
@@ -256,11 +280,14 @@ impl Reserve {
     pub(crate) fn refuse_one(&mut self, acceptor: &Acceptor) -> bool {
         #[cfg(feature = "simulation")]
         if let Acceptor::Simulated(acceptor) = acceptor {
-            return acceptor.refuse_one();
+            // Where descriptors are only said to be short, none has to be given up.
+            if let Some(refused) = acceptor.refuse_one() {
+                return refused;
+            }
         }
-        if self.0.take().is_none() {
+        if self.held.take().is_none() {
             // Somebody else took the descriptor in an earlier episode; there may be one again.
-            self.0 = Self::open();
+            self.refill();
             return false;
         }
         let refused = match acceptor.accept() {
@@ -271,12 +298,20 @@ impl Reserve {
             }
             Err(_) => false,
         };
-        self.0 = Self::open();
+        self.refill();
         refused
     }
 
-    fn open() -> Option<File> {
-        File::open(if cfg!(windows) { "NUL" } else { "/dev/null" }).ok()
+    fn refill(&mut self) {
+        self.held = match &self.system {
+            #[cfg(feature = "simulation")]
+            System::Simulated(host) => host
+                .spare_descriptor()
+                .map(|descriptor| Spare::Simulated { descriptor }),
+            _ => File::open(if cfg!(windows) { "NUL" } else { "/dev/null" })
+                .ok()
+                .map(|file| Spare::Kernel { file }),
+        };
     }
 }
 

@@ -10,6 +10,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::Waker;
+#[cfg(feature = "simulation")]
+use super::simulated::Clerk;
 
 /// As many as libuv has. One that a lookup is stuck in holds up the others only when all of them are stuck.
 const MOST_THREADS: usize = 4;
@@ -30,8 +32,9 @@ pub(crate) type Answer = (Ticket, io::Result<Vec<IpAddr>>);
 pub(crate) struct Lookups {
     shared: Arc<Shared>,
     next_ticket: Ticket,
-    /// Questions are answered where they are asked, as a simulation has no other threads.
-    is_inline: bool,
+    /// Who answers in a simulation, which has no other threads.
+    #[cfg(feature = "simulation")]
+    clerk: Option<Clerk>,
 }
 
 struct Shared {
@@ -64,15 +67,16 @@ impl Lookups {
                 work: Condvar::new(),
             }),
             next_ticket: 0,
-            is_inline: false,
+            #[cfg(feature = "simulation")]
+            clerk: None,
         }
     }
 
-    /// Lookups that are done at once, by whoever asks. The answer comes no sooner than from a thread.
+    /// Lookups that `clerk` does, in the time of a simulation.
     #[cfg(feature = "simulation")]
-    pub(crate) fn inline(waker: Waker) -> Self {
+    pub(crate) fn simulated(waker: Waker, clerk: Clerk) -> Self {
         let mut lookups = Self::new(waker);
-        lookups.is_inline = true;
+        lookups.clerk = Some(clerk);
         lookups
     }
 
@@ -84,9 +88,10 @@ impl Lookups {
     /// had at all.
     pub(crate) fn ask(&mut self, job: Job) -> io::Result<Ticket> {
         let ticket = self.next_ticket;
-        if self.is_inline {
+        #[cfg(feature = "simulation")]
+        if let Some(clerk) = &self.clerk {
             self.next_ticket += 1;
-            drop(self.shared.answer(ticket, job));
+            clerk.take_question(ticket, || do_job(job));
             return Ok(ticket);
         }
         let mut state = self.shared.lock();
@@ -113,6 +118,10 @@ impl Lookups {
 
     /// The next answer, of those that are there. One whose question was given up on comes too.
     pub(crate) fn next_answer(&self) -> Option<Answer> {
+        #[cfg(feature = "simulation")]
+        if let Some(clerk) = &self.clerk {
+            return clerk.next_answer();
+        }
         self.shared.lock().answers.pop_front()
     }
 
@@ -142,10 +151,9 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does `job`, which may panic, and lays its answer out for the loop.
+    /// Does `job` and lays its answer out for the loop.
     fn answer(&self, ticket: Ticket, job: Job) -> MutexGuard<'_, State> {
-        let answer = catch_unwind(AssertUnwindSafe(job))
-            .unwrap_or_else(|_| Err(io::Error::other("the resolver panicked")));
+        let answer = do_job(job);
         let mut state = self.lock();
         state.answers.push_back((ticket, answer));
         if let Some(waker) = &state.waker {
@@ -175,6 +183,12 @@ impl Shared {
             state = self.answer(ticket, job);
         }
     }
+}
+
+/// Does `job`, which may panic.
+fn do_job(job: Job) -> io::Result<Vec<IpAddr>> {
+    catch_unwind(AssertUnwindSafe(job))
+        .unwrap_or_else(|_| Err(io::Error::other("the resolver panicked")))
 }
 
 impl fmt::Debug for Lookups {

@@ -47,7 +47,7 @@ impl System {
     pub(crate) fn lookups(&self, waker: Waker) -> Lookups {
         match self {
             #[cfg(feature = "simulation")]
-            Self::Simulated(_) => Lookups::inline(waker),
+            Self::Simulated(host) => Lookups::simulated(waker, host.clerk()),
             _ => Lookups::new(waker),
         }
     }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use netloop::{Context, LoopContext, SocketId, TimerId};
 
-use super::checker::{Behaviour, World, connect, destroy, end, write};
+use super::checker::{Behaviour, World, destroy, end, write};
+use super::connecting::connect;
 
 /// Does something at random in every callback, to itself or to another socket of its loop.
 pub(crate) struct Chaos {
@@ -66,7 +67,8 @@ impl Chaos {
             }
             82..88 => {
                 let options = cx.shared.options.clone();
-                let _ = connect(cx, options, Self::new());
+                let request = cx.shared.request();
+                connect(cx, request, options, Self::new());
             }
             88..94 => self.arm(cx, id),
             94..97 => {
@@ -105,6 +107,13 @@ fn any_socket(cx: &mut Context<'_, World>) -> Option<(SocketId, usize)> {
 }
 
 impl Behaviour for Chaos {
+    fn dialing(&mut self, cx: &mut Context<'_, World>, side: usize) {
+        // Not each time, or few connects would ever come to anything.
+        if cx.shared.random.bool() {
+            self.act(cx, side);
+        }
+    }
+
     fn connected(&mut self, cx: &mut Context<'_, World>, side: usize) {
         self.act(cx, side);
     }

@@ -3,15 +3,19 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::Instant;
+
+use std::net::{IpAddr, SocketAddr};
 
 use netloop::{
-    CloseReason, ConnectOptions, Context, Error, EventLoop, Flow, Socket, SocketHandler, SocketId,
-    SocketOptions, Sockets, State,
+    CloseReason, Context, Error, Flow, Socket, SocketHandler, SocketId, SocketOptions, Sockets,
+    State,
 };
 
+use super::dialed::Dialed;
 use super::ledger::Ledger;
 use super::ledger::Phase::{self, Connected, Ended, Failed, New};
+use super::requests::{Book, Request};
 
 /// No workload writes more than this in one piece.
 pub(crate) const LONGEST_WRITE: usize = 64 << 10;
@@ -23,7 +27,9 @@ pub(crate) struct World {
     pub(crate) number: usize,
     pub(crate) random: fastrand::Rng,
     /// Where the server of the workload listens.
-    pub(crate) server: std::net::SocketAddr,
+    pub(crate) server: SocketAddr,
+    /// What else there is to connect to.
+    pub(crate) book: Rc<Book>,
     pub(crate) options: SocketOptions,
     pub(crate) max_queued: usize,
     /// The longest piece that is worth writing, given how much the network takes at a time.
@@ -34,8 +40,20 @@ pub(crate) struct World {
     pub(crate) fuel: u32,
 }
 
+impl World {
+    /// What a callback of this loop connects to next: the server, or whatever there is where there is more.
+    pub(crate) fn request(&mut self) -> Request {
+        if self.book.is_empty() {
+            return Request::to(self.server);
+        }
+        Request::random(&self.book, &mut self.random)
+    }
+}
+
 /// What a workload does with a socket. All methods come with what the checker knows of the socket.
 pub(crate) trait Behaviour: 'static {
+    /// Something is told of the connect before it has come to its end.
+    fn dialing(&mut self, _cx: &mut Context<'_, World>, _side: usize) {}
     fn connected(&mut self, _cx: &mut Context<'_, World>, _side: usize) {}
     fn data(&mut self, cx: &mut Context<'_, World>, side: usize, data: &[u8]);
     fn drained(&mut self, _cx: &mut Context<'_, World>, _side: usize) {}
@@ -75,6 +93,7 @@ impl<B: Behaviour> Checked<B> {
         let id = cx.socket.id();
         assert_eq!(*self.id.get_or_insert(id), id, "S6: another socket's event");
         let side = &ledger.sides[self.side];
+        let side_is_accepted = side.end == 1;
         assert!(
             allowed.contains(&side.phase),
             "S2: {name} in phase {:?}: {side:?}",
@@ -101,8 +120,36 @@ impl<B: Behaviour> Checked<B> {
                 assert_eq!(dead.write(b"nobody"), Flow::Closed, "S5");
             }
         }
-        if ledger.open.insert((cx.shared.number, id)) && name != "on_close" {
+        if ledger.open.insert((cx.shared.number, id)) && side_is_accepted && name != "on_close" {
             cx.shared.sides.push((id, self.side));
+        }
+    }
+
+    /// What the handler is told of its connect.
+    fn tell(
+        &mut self,
+        cx: &mut Context<'_, World>,
+        name: &str,
+        note: impl FnOnce(&mut Dialed, &mut Context<'_, World>),
+    ) {
+        self.enter(cx, name, &[New]);
+        if let Some(dialed) = &mut self.ledger.borrow_mut().sides[self.side].dialed {
+            note(dialed, cx);
+        }
+        self.behaviour.dialing(cx, self.side);
+        self.leave(cx);
+    }
+
+    /// L: a connect comes to its end, one way or the other, and in time.
+    fn check_patience(&self, now: Instant) {
+        let ledger = self.ledger.borrow();
+        let it = &ledger.sides[self.side];
+        if let Some(dialed) = it.dialed.as_ref().filter(|_| it.phase == New) {
+            assert!(
+                now <= dialed.deadline(),
+                "L: a late end of a connect, {:?} late: {it:?}",
+                now - dialed.deadline()
+            );
         }
     }
 
@@ -128,8 +175,55 @@ impl<B> Drop for Checked<B> {
 }
 
 impl<B: Behaviour> SocketHandler<World> for Checked<B> {
+    fn on_lookup(
+        &mut self,
+        cx: &mut Context<'_, World>,
+        host: &str,
+        found: Result<IpAddr, &Error>,
+    ) {
+        self.tell(cx, "on_lookup", |dialed, cx| {
+            dialed.looked_up(host, found, cx.now());
+        });
+    }
+
+    fn on_connection_attempt(&mut self, cx: &mut Context<'_, World>, address: SocketAddr) {
+        self.tell(cx, "on_connection_attempt", |dialed, cx| {
+            dialed.attempted(address, cx.now());
+        });
+    }
+
+    fn on_connection_attempt_failed(
+        &mut self,
+        cx: &mut Context<'_, World>,
+        address: SocketAddr,
+        _error: &Error,
+    ) {
+        self.tell(cx, "on_connection_attempt_failed", |dialed, _| {
+            dialed.attempt_failed(address);
+        });
+    }
+
+    fn on_connection_attempt_timeout(&mut self, cx: &mut Context<'_, World>, address: SocketAddr) {
+        self.tell(cx, "on_connection_attempt_timeout", |dialed, cx| {
+            dialed.attempt_is_slow(address, cx.now());
+        });
+    }
+
     fn on_connect(&mut self, cx: &mut Context<'_, World>) {
         self.enter(cx, "on_connect", &[New]);
+        self.check_patience(cx.now());
+        {
+            let mut ledger = self.ledger.borrow_mut();
+            let side = &mut ledger.sides[self.side];
+            side.was_connected = true;
+            if let Some(dialed) = &mut side.dialed {
+                let local = cx.socket.local_address().unwrap();
+                let peer = cx.socket.peer_address().unwrap();
+                dialed.connected(local, peer, cx.socket.attempted_addresses());
+                assert!(side.address.is_none_or(|it| it == peer), "{side:?}");
+                side.address = Some(peer);
+            }
+        }
         self.advance(Connected);
         self.behaviour.connected(cx, self.side);
         self.leave(cx);
@@ -196,8 +290,16 @@ impl<B: Behaviour> SocketHandler<World> for Checked<B> {
         self.leave(cx);
     }
 
-    fn on_error(&mut self, cx: &mut Context<'_, World>, _error: &Error) {
+    fn on_error(&mut self, cx: &mut Context<'_, World>, error: &Error) {
         self.enter(cx, "on_error", &[New, Connected, Ended]);
+        self.check_patience(cx.now());
+        {
+            let ledger = self.ledger.borrow();
+            let side = &ledger.sides[self.side];
+            if let Some(dialed) = side.dialed.as_ref().filter(|_| side.phase == New) {
+                dialed.failed(error, cx.now());
+            }
+        }
         self.advance(Failed);
         self.leave(cx);
     }
@@ -220,74 +322,18 @@ impl<B: Behaviour> SocketHandler<World> for Checked<B> {
             }
             side.reason = Some(reason);
             side.phase = Phase::Closed;
-            if side.end == 1 {
+            let (end, queued) = (side.end, side.most_queued);
+            if end == 1 {
                 ledger.accepted_closed += 1;
             }
+            ledger.held.close(queued);
+            ledger.live[cx.shared.number] -= 1;
             let entry = (cx.shared.number, cx.socket.id());
             ledger.open.remove(&entry);
             ledger.dead.push(entry);
         }
         self.behaviour.closed(cx, self.side);
         self.ledger.borrow_mut().is_calling = false;
-    }
-}
-
-/// Connects with a checked handler; answers with the new socket, if there is one, and its side.
-pub(crate) fn connect<B: Behaviour>(
-    cx: &mut impl Connects,
-    options: SocketOptions,
-    behaviour: B,
-) -> Option<(SocketId, usize)> {
-    let ledger = cx.ledger();
-    let (link, port) = ledger.borrow_mut().new_link();
-    let side = ledger.borrow_mut().open_side(link, 0);
-    let options = ConnectOptions::new()
-        .local_port(port)
-        .timeout(Duration::from_secs(20))
-        .socket(options);
-    let handler = Checked::new(&ledger, side, behaviour);
-    let id = cx.connect_checked(options, handler)?;
-    Some((id, side))
-}
-
-/// What a connection can be made from.
-pub(crate) trait Connects {
-    fn ledger(&self) -> Rc<RefCell<Ledger>>;
-    fn connect_checked<B: Behaviour>(
-        &mut self,
-        options: ConnectOptions,
-        handler: Checked<B>,
-    ) -> Option<SocketId>;
-}
-
-impl Connects for Context<'_, World> {
-    fn ledger(&self) -> Rc<RefCell<Ledger>> {
-        Rc::clone(&self.shared.ledger)
-    }
-    fn connect_checked<B: Behaviour>(
-        &mut self,
-        options: ConnectOptions,
-        handler: Checked<B>,
-    ) -> Option<SocketId> {
-        let server = self.shared.server;
-        Some(self.connect_with(server, options, handler).unwrap())
-    }
-}
-
-impl Connects for (&mut EventLoop<World>, &World) {
-    fn ledger(&self) -> Rc<RefCell<Ledger>> {
-        Rc::clone(&self.1.ledger)
-    }
-    fn connect_checked<B: Behaviour>(
-        &mut self,
-        options: ConnectOptions,
-        handler: Checked<B>,
-    ) -> Option<SocketId> {
-        Some(
-            self.0
-                .connect_with(self.1.server, options, handler)
-                .unwrap(),
-        )
     }
 }
 
@@ -299,6 +345,7 @@ pub(crate) fn write(
     length: usize,
 ) -> Flow {
     let mut ledger = ledger.borrow_mut();
+    ledger.calls += 1;
     let bytes = ledger.to_send(side, length.min(LONGEST_WRITE));
     let length = bytes.len() as u64;
     let flow = match ledger.callbacks % 3 {
@@ -306,6 +353,11 @@ pub(crate) fn write(
         1 => socket.write_owned(bytes),
         _ => socket.write_shared(bytes.into()),
     };
+    let it = &mut ledger.sides[side];
+    let before = it.most_queued;
+    let after = before.max(socket.queued_bytes());
+    it.most_queued = after;
+    ledger.held.grow(before, after);
     let it = &mut ledger.sides[side];
     match flow {
         Flow::Open => it.sent += length,
@@ -335,15 +387,35 @@ pub(crate) fn destroy(socket: &mut Socket<'_>, ledger: &Rc<RefCell<Ledger>>, sid
     ledger.borrow_mut().sides[side].was_cut = true;
 }
 
-/// L1 and L2, of a loop that is at rest: nothing waits that could go on. `sockets` are all of it.
+/// L1 to L3, of a loop that is at rest: nothing waits that could go on. `sockets` are all of it.
 pub(crate) fn check_rest(sockets: &mut Sockets<'_>, ledger: &Ledger, sides: &[(SocketId, usize)]) {
     for &(id, side) in sides {
         let socket = sockets.socket(id);
-        if socket.state() == State::Closed || socket.state() == State::Opening {
+        let it = &ledger.sides[side];
+        assert_ne!(
+            socket.state(),
+            State::Opening,
+            "L: no end of a connect: {it:?}"
+        );
+        if socket.state() == State::Closed {
             continue;
         }
-        let it = &ledger.sides[side];
-        let Some(peer) = ledger.peer_of(side) else {
+        assert!(
+            !it.has_ended,
+            "L3: it has ended, and the time to wait for its peer is over: {it:?}"
+        );
+        let peer = ledger.peer_of(side);
+        let is_alone = ledger.is_stray(side) || peer.is_some_and(|it| it.phase == Phase::Closed);
+        assert!(
+            !is_alone || it.saw_end || socket.is_paused(),
+            "L3: its peer is gone, and it does not know: {it:?}"
+        );
+        let Some(peer) = peer else {
+            // One that was reset in the queue of the server may not know while it is paused.
+            assert!(
+                it.end == 1 || socket.is_paused(),
+                "L: it was never accepted: {it:?}"
+            );
             continue;
         };
         if peer.phase == Phase::Closed || it.phase == Phase::Closed {

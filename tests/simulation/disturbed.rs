@@ -14,8 +14,10 @@ use netloop::{
 };
 
 use super::checker::{self, Behaviour, Checked, LONGEST_WRITE, end};
-use super::ledger::Ledger;
+use super::dialed::Dialed;
+use super::ledger::{FIRST_PORT, Ledger};
 use super::pattern::Pattern;
+use super::requests::Request;
 use super::workloads;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -177,8 +179,9 @@ impl ServerHandler<checker::World> for Counter {
             return None;
         };
         let ledger = &cx.shared.ledger;
-        ledger.borrow_mut().accepted += 1;
-        let side = ledger.borrow_mut().open_side(usize::from(link), 1);
+        let port = u16::try_from(FIRST_PORT + usize::from(link)).unwrap();
+        let side = ledger.borrow_mut().open_accepted(port, cx.shared.server);
+        ledger.borrow_mut().live[0] += 1;
         let random = &mut cx.shared.random;
         Some(match self.0 {
             Workload::Echo => boxed(ledger, side, workloads::Echo),
@@ -237,6 +240,7 @@ impl Scene {
             number: 0,
             random,
             server: address,
+            book: Rc::default(),
             options,
             max_queued,
             longest: LONGEST_WRITE,
@@ -272,8 +276,11 @@ impl Scene {
 
     fn connect_with<B: Behaviour>(&mut self, behaviour: B) {
         let ledger = &self.world.ledger;
-        let (link, _) = ledger.borrow_mut().new_link();
-        let side = ledger.borrow_mut().open_side(link, 0);
+        let (link, port) = ledger.borrow_mut().new_link();
+        let request = Request::to(self.world.server);
+        let dialed = Dialed::new(request, &self.world.book, port, Instant::now());
+        let side = ledger.borrow_mut().open_client(link, dialed);
+        ledger.borrow_mut().live[0] += 1;
         let handler = Checked::new(ledger, side, behaviour);
         let options = ConnectOptions::new()
             .local_address(address_of(link))

@@ -1,14 +1,22 @@
 //! What has happened to every connection of a run, and what must never happen.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::Instant;
 
 use netloop::{CloseReason, SocketId};
 
+use super::checker::LONGEST_WRITE;
+use super::dialed::Dialed;
 use super::pattern::Pattern;
+use super::requests::SERVICE;
 
 /// The clients' local ports begin here: the number of a connection is its port less this.
 pub(crate) const FIRST_PORT: usize = 2_000;
+
+/// How many loops a run has at most.
+pub(crate) const MOST_LOOPS: usize = 3;
 
 /// How far the life of a socket has come (S2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +35,12 @@ pub(crate) struct Side {
     /// 0 for who has connected, 1 for who has accepted.
     pub(crate) end: usize,
     pub(crate) phase: Phase,
+    /// Where the server is: of the end that has connected, as soon as it has.
+    pub(crate) address: Option<SocketAddr>,
+    /// How the end that connects was told to.
+    pub(crate) dialed: Option<Dialed>,
+    /// Whether it ever was connected.
+    pub(crate) was_connected: bool,
     /// Bytes that writes have accepted.
     pub(crate) sent: u64,
     /// Bytes of writes that found out that the connection is dead. The kernel may have had some of them before.
@@ -38,6 +52,8 @@ pub(crate) struct Side {
     /// Something was called that may throw bytes away.
     pub(crate) was_cut: bool,
     pub(crate) saw_end: bool,
+    /// The most that was ever queued.
+    pub(crate) most_queued: usize,
     pub(crate) tokens_asked: u64,
     pub(crate) tokens_told: u64,
     /// A write has answered `Full`, and no drain has come.
@@ -46,17 +62,21 @@ pub(crate) struct Side {
 }
 
 impl Side {
-    fn new(link: usize, end: usize) -> Self {
+    fn new(link: usize, end: usize, address: Option<SocketAddr>) -> Self {
         Self {
             link,
             end,
             phase: Phase::New,
+            address,
+            dialed: None,
+            was_connected: false,
             sent: 0,
             refused: 0,
             received: 0,
             has_ended: false,
             was_cut: false,
             saw_end: false,
+            most_queued: 0,
             tokens_asked: 0,
             tokens_told: 0,
             is_full: false,
@@ -65,11 +85,66 @@ impl Side {
     }
 }
 
+impl Side {
+    /// How many descriptors it may have: of those that it tries, all but those that have failed, and none is left of
+    /// the others when one is taken.
+    pub(crate) fn most_descriptors(&self) -> usize {
+        match &self.dialed {
+            Some(dialed) if !self.was_connected => dialed.most_attempts(),
+            _ => 1,
+        }
+    }
+}
+
+/// How much memory the queues of all sockets may take, in bytes: each as much as it took at most, since what it was in
+/// may be the pool's when it is sent.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    now: usize,
+    /// What is in `now` of sockets that are closed: they may have been opened in this very turn.
+    of_closed: usize,
+    most: usize,
+}
+
+impl Held {
+    /// A queue takes twice its bytes at most, as a chunk is begun between any two payloads that were given away, which
+    /// are no smaller than it; and beyond that a chunk that is not full, one that is not all sent, and one payload of
+    /// which a byte is left.
+    fn of(queued: usize) -> usize {
+        match queued {
+            0 => 0,
+            bytes => 2 * bytes + LONGEST_WRITE + (32 << 10),
+        }
+    }
+
+    /// The most that one of the sockets has queued was `before`.
+    pub(crate) fn grow(&mut self, before: usize, after: usize) {
+        self.now += Self::of(after) - Self::of(before);
+        self.most = self.most.max(self.now);
+    }
+
+    /// A socket is closed whose queue was so long at most.
+    pub(crate) fn close(&mut self, most_queued: usize) {
+        self.of_closed += Self::of(most_queued);
+    }
+
+    /// The turn is over. Says how much there ever was at a time.
+    pub(crate) fn end_turn(&mut self) -> usize {
+        self.now -= std::mem::take(&mut self.of_closed);
+        self.most
+    }
+}
+
 /// The books of one run, which all its loops keep together.
 pub(crate) struct Ledger {
-    pub(crate) pattern: std::rc::Rc<Pattern>,
+    pub(crate) pattern: Rc<Pattern>,
     pub(crate) sides: Vec<Side>,
-    ends: BTreeMap<(usize, usize), usize>,
+    /// The sides that connect, by their connections.
+    clients: BTreeMap<usize, usize>,
+    /// The sides that were accepted, by their connections and where. One that races may be accepted at several places.
+    accepted_at: BTreeMap<(usize, SocketAddr), usize>,
+    /// The connection that connects from the server's own port.
+    mirrored: Option<usize>,
     /// Whether what comes back is what was sent.
     pub(crate) is_echo: bool,
     /// Connections that carry another one's bytes.
@@ -82,10 +157,18 @@ pub(crate) struct Ledger {
     pub(crate) handlers: usize,
     /// A callback is running (S9).
     pub(crate) is_calling: bool,
+    /// What the queues of all sockets have held at most, each in its life.
+    pub(crate) held: Held,
+    /// How many sockets each loop has.
+    pub(crate) live: [u64; MOST_LOOPS],
     pub(crate) accepted: usize,
     pub(crate) refused: usize,
     pub(crate) accepted_closed: usize,
     pub(crate) callbacks: u64,
+    /// What callbacks and the test have asked of sockets that the loop may have to do at once.
+    pub(crate) calls: u64,
+    /// How often a server was told that there are no descriptors.
+    pub(crate) server_errors: u64,
     pub(crate) delivered: u64,
     /// Who was given bytes last, in which turn, and how often in it (I9).
     turn_of: Option<(usize, Instant, u32)>,
@@ -95,11 +178,13 @@ pub(crate) struct Ledger {
 const LONGEST_BURST: u32 = 4;
 
 impl Ledger {
-    pub(crate) fn new(pattern: std::rc::Rc<Pattern>, is_echo: bool) -> Self {
+    pub(crate) fn new(pattern: Rc<Pattern>, is_echo: bool) -> Self {
         Self {
             pattern,
             sides: Vec::new(),
-            ends: BTreeMap::new(),
+            clients: BTreeMap::new(),
+            accepted_at: BTreeMap::new(),
+            mirrored: None,
             is_echo,
             aliases: BTreeMap::new(),
             next_link: 0,
@@ -107,10 +192,14 @@ impl Ledger {
             dead: Vec::new(),
             handlers: 0,
             is_calling: false,
+            held: Held::default(),
+            live: [0; MOST_LOOPS],
             accepted: 0,
             refused: 0,
             accepted_closed: 0,
             callbacks: 0,
+            calls: 0,
+            server_errors: 0,
             delivered: 0,
             turn_of: None,
         }
@@ -123,11 +212,41 @@ impl Ledger {
         (link, u16::try_from(FIRST_PORT + link).unwrap())
     }
 
-    pub(crate) fn open_side(&mut self, link: usize, end: usize) -> usize {
+    /// The side that connects, of the connection `link`.
+    pub(crate) fn open_client(&mut self, link: usize, dialed: Dialed) -> usize {
         let side = self.sides.len();
-        self.sides.push(Side::new(link, end));
-        self.ends.insert((link, end), side);
+        if dialed.request.local_port == Some(SERVICE) {
+            self.mirrored = Some(link);
+        }
+        self.sides.push(Side {
+            dialed: Some(dialed),
+            ..Side::new(link, 0, None)
+        });
+        self.sides[side].address = self.sides[side].dialed.as_ref().and_then(Dialed::address);
+        self.clients.insert(link, side);
         side
+    }
+
+    /// The side that was accepted at `address`, of the connection that comes from `port`.
+    pub(crate) fn open_accepted(&mut self, port: u16, address: SocketAddr) -> usize {
+        let link = match (port, self.mirrored) {
+            (SERVICE, Some(link)) => link,
+            _ => usize::from(port) - FIRST_PORT,
+        };
+        let side = self.sides.len();
+        self.sides.push(Side::new(link, 1, Some(address)));
+        let before = self.accepted_at.insert((link, address), side);
+        assert_eq!(before, None, "a connection is accepted twice at {address}");
+        self.accepted += 1;
+        side
+    }
+
+    /// Whether nobody is at the other end of an accepted side: who has connected is elsewhere, or nowhere any more.
+    pub(crate) fn is_stray(&self, side: usize) -> bool {
+        let it = &self.sides[side];
+        let client = &self.sides[self.clients[&it.link]];
+        let is_there = client.address == it.address && client.phase != Phase::Closed;
+        it.end == 1 && !is_there
     }
 
     /// The connection `link` carries the bytes of `of`.
@@ -148,8 +267,13 @@ impl Ledger {
 
     pub(crate) fn peer_of(&self, side: usize) -> Option<&Side> {
         let side = &self.sides[side];
-        let peer = self.ends.get(&(side.link, 1 - side.end))?;
-        Some(&self.sides[*peer])
+        let address = side.address?;
+        let peer = match side.end {
+            0 => self.accepted_at.get(&(side.link, address)),
+            _ => self.clients.get(&side.link),
+        };
+        let peer = &self.sides[*peer?];
+        (peer.address == Some(address)).then_some(peer)
     }
 
     /// The next `length` bytes that `side` has to send.
@@ -183,6 +307,10 @@ impl Ledger {
             assert!(piece == expected, "S1: other bytes than were sent: {it:?}");
             position += piece.len() as u64;
         }
+        assert!(
+            it.end == 0 || self.peer_of(side).is_some(),
+            "S1: bytes of a connect that was not taken: {it:?}"
+        );
         if let Some(peer) = self.peer_of(side) {
             assert!(
                 position <= peer.sent + peer.refused,

@@ -8,14 +8,34 @@
     reason = "a test says what it expects by panicking"
 )]
 
+use std::alloc::System;
+
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+
+#[allow(dead_code, reason = "not all of it is needed here")]
+#[path = "../guarantees/support/child.rs"]
+mod child;
+
+mod asking;
 mod chaos;
 mod checker;
+mod connecting;
+mod crowd;
+mod dialed;
+mod dialing;
 mod differential;
 mod disturbed;
+mod effort;
+mod heap;
 mod ledger;
 mod pattern;
 mod paused;
+mod requests;
 mod run;
 mod seeds;
+mod serving;
 mod silence;
 mod workloads;
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;

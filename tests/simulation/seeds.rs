@@ -5,18 +5,26 @@ use std::time::Instant;
 
 use netloop::simulation::Flavour;
 
+use super::heap::run_and_count;
 use super::pattern::Pattern;
 use super::run::{Outcome, Workload, run};
 
+fn run_alone(workload: Workload, seed: u64, flavour: Flavour, pattern: &Rc<Pattern>) -> Outcome {
+    run(workload, seed, flavour, pattern, None)
+}
+
 /// The workload and the flavour that a seed is for: all of them in turn.
-fn kind_of(seed: u64) -> (Workload, Flavour) {
+pub(crate) fn kind_of(seed: u64) -> (Workload, Flavour) {
     let number = usize::try_from(seed).unwrap();
     let workload = Workload::ALL[number % Workload::ALL.len()];
     let flavour = Flavour::ALL[number / Workload::ALL.len() % Flavour::ALL.len()];
     (workload, flavour)
 }
 
-fn run_seeds(seeds: std::ops::Range<u64>) -> Outcome {
+/// How one seed is run: with or without a look at the heap.
+type Run = fn(Workload, u64, Flavour, &Rc<Pattern>) -> Outcome;
+
+fn run_seeds(seeds: std::ops::Range<u64>, run: Run) -> Outcome {
     let pattern = Rc::new(Pattern::new());
     let began = Instant::now();
     let mut all = Outcome::default();
@@ -29,6 +37,7 @@ fn run_seeds(seeds: std::ops::Range<u64>) -> Outcome {
         all.bytes += outcome.bytes;
         all.connections += outcome.connections;
         all.virtual_time += outcome.virtual_time;
+        all.idle_turns += outcome.idle_turns;
     }
     let seconds = began.elapsed().as_secs_f64();
     println!(
@@ -51,13 +60,13 @@ fn two_thousand_seeds_keep_every_promise() {
         let seed = seed.parse().unwrap();
         for workload in Workload::ALL {
             for flavour in Flavour::ALL {
-                let outcome = run(workload, seed, flavour, &pattern);
+                let outcome = run_alone(workload, seed, flavour, &pattern);
                 println!("{workload:?} {flavour:?}: {outcome:?}");
             }
         }
         return;
     }
-    let outcome = run_seeds(0..2_000);
+    let outcome = run_seeds(0..2_000, run_alone);
     assert!(outcome.bytes > 1_000_000, "the workloads do something");
 }
 
@@ -65,7 +74,8 @@ fn two_thousand_seeds_keep_every_promise() {
 #[ignore = "it takes minutes"]
 fn as_many_seeds_as_asked_for_keep_every_promise() {
     let seeds = std::env::var("SEEDS").map_or(200_000, |seeds| seeds.parse().unwrap());
-    run_seeds(0..seeds);
+    // It is alone in its process, as no other test is ignored.
+    run_seeds(0..seeds, run_and_count);
 }
 
 #[test]
@@ -74,8 +84,12 @@ fn a_seed_always_gives_the_same_run() {
     let mut traces = std::collections::BTreeSet::new();
     for seed in 0..96 {
         let (workload, flavour) = kind_of(seed);
-        let outcome = run(workload, seed, flavour, &pattern);
-        assert_eq!(outcome, run(workload, seed, flavour, &pattern), "{seed}");
+        let outcome = run_alone(workload, seed, flavour, &pattern);
+        assert_eq!(
+            outcome,
+            run(workload, seed, flavour, &pattern, None),
+            "{seed}"
+        );
         traces.insert(outcome.trace);
     }
     assert_eq!(traces.len(), 96, "other seeds give other runs");

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use netloop::{Context, Flow, SocketId};
 
-use super::checker::{Behaviour, LONGEST_WRITE, World, connect, destroy, end, write};
+use super::checker::{Behaviour, LONGEST_WRITE, World, destroy, end, write};
+use super::connecting::connect;
+use super::requests::Request;
 
 /// Sends back what comes, and stops reading while it cannot.
 pub(crate) struct Echo;
@@ -168,12 +170,12 @@ impl Behaviour for Relay {
         };
         let options = cx.shared.options.clone();
         let link = cx.shared.ledger.borrow().sides[side].link;
-        self.other = connect(cx, options, back);
-        if let Some((_, other)) = self.other {
-            let mut ledger = cx.shared.ledger.borrow_mut();
-            let new = ledger.sides[other].link;
-            ledger.alias(new, link);
-        }
+        let request = Request::to(cx.shared.server);
+        let (id, other) = connect(cx, request, options, back);
+        self.other = Some((id, other));
+        let mut ledger = cx.shared.ledger.borrow_mut();
+        let new = ledger.sides[other].link;
+        ledger.alias(new, link);
     }
 
     fn data(&mut self, cx: &mut Context<'_, World>, _side: usize, data: &[u8]) {

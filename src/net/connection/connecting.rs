@@ -9,6 +9,7 @@ use crate::reactor::{Interest, Registration};
 use crate::send_buffer::Pool;
 use crate::system::Stream;
 
+use super::super::attempt::is_connected_to_itself;
 use super::deadlines::later;
 use super::error::Syscall;
 use super::{
@@ -55,7 +56,11 @@ impl Connection {
                 return None;
             }
         }
-        if self.is_connected_to_itself() {
+        if self
+            .peer
+            .address()
+            .is_some_and(|peer| is_connected_to_itself(stream, peer))
+        {
             self.fail_connect(io::ErrorKind::ConnectionRefused.into(), registration);
             return None;
         }
@@ -74,17 +79,6 @@ impl Connection {
             registration.flush_soon();
         }
         Some(Event::Socket(SocketEvent::Connected))
-    }
-
-    /// A connect to a port of this machine on which nobody listens can meet itself, if the system happens to choose
-    /// that very port for this end (simultaneous open, RFC 9293 3.5). Nobody wants that connection.
-    pub(super) fn is_connected_to_itself(&self) -> bool {
-        match (&self.stream, self.peer.address()) {
-            (Some(stream), Some(peer)) if peer.ip().to_canonical().is_loopback() => stream
-                .local_address()
-                .is_ok_and(|local| local == Some(peer)),
-            _ => false,
-        }
     }
 
     /// Does the reset that was asked for while connecting, after what was queued then has been sent.

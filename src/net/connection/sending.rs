@@ -328,8 +328,9 @@ impl Connection {
         self.outbound = Outbound::Ending;
         self.owes_drain = false;
         self.is_corked = false;
-        self.begun_tick = registration.latest_tick();
         if self.stage == Stage::Open {
+            // While it connects, this is when that began, and the time for it is not begun anew.
+            self.begun_tick = registration.latest_tick();
             self.file_deadline(registration);
             registration.flush_soon();
         }

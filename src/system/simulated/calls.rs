@@ -12,6 +12,7 @@ use super::endpoint::Phase;
 use super::errno::Fault;
 use super::network::Network;
 use super::options::Flavour;
+use super::tally::Calls;
 use super::trace::Note;
 use super::watch::Watched;
 use super::wire::Packet;
@@ -20,6 +21,7 @@ impl Network {
     pub(crate) fn read(&mut self, key: Key, buffer: &mut [u8]) -> Result<usize, Fault> {
         self.arrive();
         let result = self.read_or_fail(key, buffer);
+        self.count(key, result, |calls| &mut calls.reads);
         self.note(Note::Read, key, result);
         result
     }
@@ -57,6 +59,7 @@ impl Network {
     pub(crate) fn write(&mut self, key: Key, slices: &[IoSlice<'_>]) -> Result<usize, Fault> {
         self.arrive();
         let result = self.write_or_fail(key, slices);
+        self.count(key, result, |calls| &mut calls.writes);
         self.note(Note::Write, key, result);
         result
     }
@@ -220,6 +223,18 @@ impl Network {
             _ => {}
         }
         self.endpoints.remove(key);
+    }
+
+    fn count(
+        &mut self,
+        key: Key,
+        result: Result<usize, Fault>,
+        kind: impl FnOnce(&mut Calls) -> &mut u64,
+    ) {
+        let endpoint = self.endpoints.get(key);
+        if let Some(endpoint) = endpoint.filter(|_| result != Err(Fault::Interrupted)) {
+            *kind(&mut self.machines[endpoint.watch.machine].calls) += 1;
+        }
     }
 
     fn note(&mut self, note: Note, key: Key, result: Result<usize, Fault>) {

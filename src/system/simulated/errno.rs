@@ -10,6 +10,7 @@ pub(crate) enum Fault {
     Interrupted,
     NoBuffers,
     TooManyFiles,
+    TableFull,
     Aborted,
     Reset,
     BrokenPipe,
@@ -18,6 +19,7 @@ pub(crate) enum Fault {
     NotConnected,
     AddressInUse,
     InvalidArgument,
+    Unreachable,
 }
 
 impl Fault {
@@ -32,6 +34,7 @@ impl Fault {
             Self::Interrupted => 4,
             Self::NoBuffers => 105,
             Self::TooManyFiles => 24,
+            Self::TableFull => 23,
             Self::Aborted => 103,
             Self::Reset => 104,
             Self::BrokenPipe => 32,
@@ -40,6 +43,7 @@ impl Fault {
             Self::NotConnected => 107,
             Self::AddressInUse => 98,
             Self::InvalidArgument => 22,
+            Self::Unreachable => 101,
         }
     }
 
@@ -50,7 +54,7 @@ impl Fault {
             Self::WouldBlock => 10035,
             Self::Interrupted => 10004,
             Self::NoBuffers => 10055,
-            Self::TooManyFiles => 10024,
+            Self::TooManyFiles | Self::TableFull => 10024,
             Self::Aborted => 10053,
             Self::Reset => 10054,
             Self::BrokenPipe => 10058,
@@ -59,6 +63,7 @@ impl Fault {
             Self::NotConnected => 10057,
             Self::AddressInUse => 10048,
             Self::InvalidArgument => 10022,
+            Self::Unreachable => 10051,
         }
     }
 
@@ -70,6 +75,7 @@ impl Fault {
             Self::Interrupted => 4,
             Self::NoBuffers => 55,
             Self::TooManyFiles => 24,
+            Self::TableFull => 23,
             Self::Aborted => 53,
             Self::Reset => 54,
             Self::BrokenPipe => 32,
@@ -78,6 +84,7 @@ impl Fault {
             Self::NotConnected => 57,
             Self::AddressInUse => 48,
             Self::InvalidArgument => 22,
+            Self::Unreachable => 51,
         }
     }
 }

@@ -9,6 +9,7 @@ use super::endpoint::Endpoint;
 use super::errno::Fault;
 use super::listening::Listening;
 use super::network::Network;
+use super::reach::Reach;
 use super::trace::Note;
 use super::watch::{Watch, Watched};
 use super::wire::Packet;
@@ -33,15 +34,28 @@ impl Network {
         remote: SocketAddr,
         local: Option<SocketAddr>,
     ) -> Result<Key, Fault> {
-        self.open_descriptor(machine)?;
-        let local = match local {
-            Some(local) if local.port() != 0 => local,
-            local => {
-                let ip =
-                    local.map_or_else(|| source_address(machine, remote.ip()), |local| local.ip());
-                SocketAddr::new(ip, self.free_port(remote))
-            }
+        self.machines[machine].calls.connects += 1;
+        let is_short = self.random.chance(self.options.faults.exhausted_connects);
+        if is_short || !self.has_descriptor(machine) {
+            return Err(self.shortage());
+        }
+        let reach = self.reaches.get(&remote.ip()).copied();
+        if reach == Some(Reach::Unreachable) {
+            return Err(Fault::Unreachable);
+        }
+        let ip = match local.map(|local| local.ip()) {
+            Some(ip) if !ip.is_unspecified() => ip,
+            _ => source_address(machine, remote.ip()),
         };
+        let port = match local.map_or(0, |local| local.port()) {
+            0 => self.free_port(remote),
+            port => port,
+        };
+        let local = SocketAddr::new(ip, port);
+        if self.bound.contains_key(&local) {
+            return Err(Fault::AddressInUse);
+        }
+        self.open_descriptor(machine)?;
         let watch = Watch::new(machine);
         let endpoint = Endpoint::new(watch, local, remote, self.options.capacity);
         let key = self.endpoints.insert(endpoint);
@@ -55,7 +69,11 @@ impl Network {
             u64::from(local.port()),
         );
         let route = (machine, there.unwrap_or(machine));
-        self.send(key, key, route, Packet::Syn(0));
+        match reach {
+            Some(Reach::Silent | Reach::Unreachable) => {}
+            Some(Reach::Slow(delay)) => self.send_late(delay, key, key, route, Packet::Syn(0)),
+            Some(Reach::Normal) | None => self.send(key, key, route, Packet::Syn(0)),
+        }
         self.arm_give_up(key, machine);
         Ok(key)
     }
@@ -120,11 +138,18 @@ impl Network {
     /// Takes the next connection that waits.
     pub(crate) fn accept(&mut self, listener: Key) -> Result<(Key, SocketAddr), Fault> {
         let faults = self.options.faults;
+        let listening = self.listeners.get(listener).ok_or(Fault::NotConnected)?;
+        let machine = listening.watch.machine;
+        self.machines[machine].calls.accepts += 1;
+        // Linux takes a descriptor before it looks whether anybody waits.
+        if !self.has_descriptor(machine) {
+            self.machines[machine].calls.exhausted_accepts += 1;
+            return Err(self.shortage());
+        }
         let listening = self
             .listeners
             .get_mut(listener)
             .ok_or(Fault::NotConnected)?;
-        let machine = listening.watch.machine;
         let Some(&key) = listening.queue.front() else {
             if listening.watch.rearm() {
                 self.machines[machine]
@@ -134,13 +159,12 @@ impl Network {
             return Err(Fault::WouldBlock);
         };
         if self.random.chance(faults.interruptions) {
+            self.machines[machine].calls.accepts -= 1;
             return Err(Fault::Interrupted);
         }
         if self.random.chance(faults.exhausted_accepts) {
-            return Err(Fault::TooManyFiles);
-        }
-        if !self.has_descriptor(machine) {
-            return Err(Fault::TooManyFiles);
+            self.machines[machine].calls.exhausted_accepts += 1;
+            return Err(self.shortage());
         }
         if let Some(listening) = self.listeners.get_mut(listener) {
             listening.queue.pop_front();
@@ -158,21 +182,6 @@ impl Network {
             u64::from(remote.port()),
         );
         Ok((key, remote))
-    }
-
-    /// Resets the next connection that waits, with the descriptor that was kept for it.
-    pub(crate) fn refuse_one(&mut self, listener: Key) -> bool {
-        let waiting = self
-            .listeners
-            .get_mut(listener)
-            .and_then(|listening| listening.queue.pop_front());
-        match waiting {
-            Some(key) => {
-                self.abandon(key);
-                true
-            }
-            None => false,
-        }
     }
 
     /// Stops listening. Who waits to be accepted is reset.
@@ -195,12 +204,24 @@ impl Network {
     fn has_descriptor(&self, machine: usize) -> bool {
         self.options
             .descriptors
-            .is_none_or(|most| self.machines[machine].open < most)
+            .is_none_or(|most| self.machines[machine].descriptors() < most)
+    }
+
+    /// A descriptor that is for nothing yet.
+    pub(super) fn take_spare(&mut self, machine: usize) -> bool {
+        let is_there = self.has_descriptor(machine);
+        self.machines[machine].spares += usize::from(is_there);
+        is_there
+    }
+
+    /// Why there is no descriptor: the process has none left, or the whole system.
+    fn shortage(&mut self) -> Fault {
+        self.random.choose(&[Fault::TooManyFiles, Fault::TableFull])
     }
 
     fn open_descriptor(&mut self, machine: usize) -> Result<(), Fault> {
         if !self.has_descriptor(machine) {
-            return Err(Fault::TooManyFiles);
+            return Err(self.shortage());
         }
         self.machines[machine].open += 1;
         Ok(())

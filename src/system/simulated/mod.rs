@@ -6,6 +6,7 @@
 //! not have: loss and duplication (TCP hides them), urgent data, Unix sockets.
 
 mod calls;
+mod clerk;
 mod disturbed;
 mod endpoint;
 mod errno;
@@ -17,14 +18,17 @@ mod options;
 mod pipe;
 mod polling;
 mod random;
+mod reach;
 mod selector;
 mod silence;
 mod sockets;
 mod stand_in;
+mod tally;
 mod trace;
 mod watch;
 mod wire;
 
+pub(crate) use clerk::{Clerk, Descriptor};
 pub(crate) use disturbed::{Disturbance, DisturbedAcceptor, DisturbedStream};
 pub(crate) use meeting::Terms;
 pub(crate) use names::Names;
@@ -34,3 +38,5 @@ pub(crate) use sockets::{Acceptor as VirtualAcceptor, Stream as VirtualStream};
 pub(crate) use stand_in::{Acceptor, Selector, Stream};
 
 pub use options::{Faults, Flavour, Options};
+pub use reach::Reach;
+pub use tally::Calls;

@@ -1,7 +1,8 @@
 //! The network itself: its sockets, its clock, and what happens when a packet arrives.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use crate::readiness::Readiness;
@@ -13,6 +14,7 @@ use super::listening::Listening;
 use super::meeting::FIRST_PORT;
 use super::options::{Faults, Flavour, Options};
 use super::random::Random;
+use super::reach::Reach;
 use super::trace::{Note, Trace};
 use super::watch::{Machine, Watch, Watched};
 use super::wire::{Flight, Packet, Wire};
@@ -32,6 +34,10 @@ pub(crate) struct Network {
     pub(super) listeners: Slots<Listening>,
     /// Who listens where; several where the port is shared. Ordered, so that no run depends on a hash.
     pub(super) bound: BTreeMap<SocketAddr, Vec<Key>>,
+    /// Addresses that are not reached as others are.
+    pub(super) reaches: BTreeMap<IpAddr, Reach>,
+    /// What lookups will find: by when, for which machine, and for which question.
+    pub(super) answers: BTreeMap<(u64, usize, u64), io::Result<Vec<IpAddr>>>,
     /// The port that the next socket without one gets.
     pub(super) next_port: u16,
     /// How often something has moved: bytes, a connection, a packet. A turn in which nothing does is an idle one.
@@ -53,6 +59,8 @@ impl Network {
             endpoints: Slots::new(),
             listeners: Slots::new(),
             bound: BTreeMap::new(),
+            reaches: BTreeMap::new(),
+            answers: BTreeMap::new(),
             next_port: FIRST_PORT,
             moved: 0,
             origin: Instant::now(),
@@ -118,11 +126,14 @@ impl Network {
     pub(crate) fn next_arrival(&mut self) -> Option<Instant> {
         while let Some(flight) = self.wire.peek() {
             if !self.is_moot(flight) {
-                return Some(self.origin + Duration::from_nanos(flight.at));
+                break;
             }
             self.wire.pop();
         }
-        None
+        let packet = self.wire.peek().map(|flight| flight.at);
+        let answer = self.answers.first_key_value().map(|((at, ..), _)| *at);
+        let next = packet.into_iter().chain(answer).min()?;
+        Some(self.origin + Duration::from_nanos(next))
     }
 
     fn is_moot(&self, flight: &Flight) -> bool {
@@ -141,6 +152,7 @@ impl Network {
 
     /// Lets everything arrive that is due.
     pub(crate) fn arrive(&mut self) {
+        self.hand_out_answers(self.now);
         while self.wire.peek().is_some_and(|flight| flight.at <= self.now) {
             let Some(flight) = self.wire.pop() else {
                 return;
@@ -269,11 +281,24 @@ impl Network {
         self.tell(client, Readiness::all());
     }
 
+    /// Sends `packet`, to arrive so much later than it would.
+    pub(super) fn send_late(
+        &mut self,
+        delay: Duration,
+        from: Key,
+        to: Key,
+        route: (usize, usize),
+        packet: Packet,
+    ) {
+        let at = self.now + self.delay() + nanoseconds(delay);
+        self.wire.send(at, from, to, route, packet);
+    }
+
     /// Sends `packet`, to arrive after everything that `from` has sent before, unless it is a reset, which waits for
     /// no bytes.
     pub(super) fn send(&mut self, from: Key, to: Key, route: (usize, usize), packet: Packet) {
         let mut at = self.now + self.delay();
-        if matches!(packet, Packet::Bytes(_) | Packet::Fin) {
+        if matches!(packet, Packet::SynAck | Packet::Bytes(_) | Packet::Fin) {
             if let Some(endpoint) = self.endpoints.get_mut(from) {
                 let outlet = &mut endpoint.outlet;
                 at = at.max(outlet.busy_until);
@@ -285,6 +310,13 @@ impl Network {
             }
         }
         self.wire.send(at, from, to, route, packet);
+    }
+
+    /// When a lookup that begins now is answered.
+    pub(super) fn lookup_end(&mut self) -> u64 {
+        let jitter = nanoseconds(self.options.jitter);
+        let time = nanoseconds(self.options.lookup_time);
+        self.now + time + self.random.below(jitter + 1)
     }
 
     /// How long the next packet is under way.
@@ -358,6 +390,20 @@ impl Network {
         for machine in 0..self.machines.len() {
             self.isolate(machine, false);
         }
+    }
+
+    /// From now on connects to `address` meet this.
+    pub(crate) fn set_reach(&mut self, address: IpAddr, reach: Reach) {
+        self.reaches.insert(address, reach);
+    }
+
+    /// How much memory its sockets' buffers take, and what is under way.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let inboxes = self
+            .endpoints
+            .iter()
+            .map(|(_, endpoint)| endpoint.inbox.held_bytes());
+        inboxes.sum::<usize>() + self.wire.held_bytes()
     }
 
     /// How many sockets are open, of the whole network.

@@ -46,8 +46,15 @@ pub struct Faults {
     pub resets: u16,
     /// A connection is gone when it is accepted (ECONNABORTED).
     pub aborted_accepts: u16,
-    /// There is no descriptor for a connection that waits (EMFILE).
+    /// There is no descriptor for a connection that waits: the process has none left (EMFILE), or the whole system
+    /// (ENFILE).
     pub exhausted_accepts: u16,
+    /// There is no descriptor to connect with, as above.
+    pub exhausted_connects: u16,
+    /// A lookup fails for now (EAI_AGAIN).
+    pub failed_lookups: u16,
+    /// A lookup takes some times five seconds longer, since as many name servers do not answer.
+    pub slow_lookups: u16,
     /// A wait ends early, with nothing.
     pub empty_polls: u16,
     /// A socket is reported as ready that is not.
@@ -68,6 +75,9 @@ impl Faults {
         resets: 0,
         aborted_accepts: 0,
         exhausted_accepts: 0,
+        exhausted_connects: 0,
+        failed_lookups: 0,
+        slow_lookups: 0,
         empty_polls: 0,
         false_events: 0,
         self_connects: 0,
@@ -84,6 +94,9 @@ impl Faults {
             resets: per_mille,
             aborted_accepts: per_mille,
             exhausted_accepts: per_mille,
+            exhausted_connects: per_mille,
+            failed_lookups: per_mille,
+            slow_lookups: per_mille,
             empty_polls: per_mille,
             false_events: per_mille,
             self_connects: per_mille,
@@ -111,6 +124,8 @@ pub struct Options {
     pub latency: Duration,
     /// How much longer it may be, by chance. Bytes never overtake bytes.
     pub jitter: Duration,
+    /// How long a lookup takes, and longer by the jitter.
+    pub lookup_time: Duration,
     /// How much each direction of a connection carries in a second; `None`: as much as there is room for.
     pub bytes_per_second: Option<u64>,
     /// How many bytes of each direction may be under way or unread before writing blocks.
@@ -135,6 +150,7 @@ impl Options {
             flavour: Flavour::Epoll,
             latency: Duration::ZERO,
             jitter: Duration::ZERO,
+            lookup_time: Duration::ZERO,
             bytes_per_second: None,
             capacity: 256 << 10,
             batch: 1024,
@@ -161,22 +177,32 @@ impl Options {
             resets: rate() / 20,
             aborted_accepts: rate(),
             exhausted_accepts: rate(),
+            exhausted_connects: 0,
+            failed_lookups: 0,
+            slow_lookups: 0,
             empty_polls: rate(),
             false_events: rate(),
             self_connects: rate(),
             refused_options: rate(),
         };
-        Self {
+        let mut options = Self {
             flavour: random.choose(&Flavour::ALL),
             latency: Duration::from_micros(latency),
             jitter: Duration::from_micros(jitter),
+            lookup_time: Duration::ZERO,
             bytes_per_second: random.choose(&[None, None, Some(1 << 20), Some(64 << 10)]),
             capacity: random.choose(&[1, 100, 4 << 10, 64 << 10, 256 << 10]),
             batch: random.choose(&[1, 2, 1024]),
             descriptors: None,
             retransmission_timeout: RETRANSMISSION_TIMEOUT,
             faults,
-        }
+        };
+        // Drawn last, so that a seed still means of the others what it meant before there were these.
+        options.faults.exhausted_connects = random.choose(&rates);
+        options.faults.failed_lookups = random.choose(&rates);
+        options.faults.slow_lookups = random.choose(&rates);
+        options.lookup_time = Duration::from_micros(random.choose(&[0, 0, 300, 30_000, 400_000]));
+        options
     }
 
     /// The same with `flavour`.

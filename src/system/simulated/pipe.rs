@@ -24,6 +24,11 @@ impl Inbox {
         self.arrived = (self.arrived + count).min(self.bytes.len());
     }
 
+    /// How much memory it takes.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// How much can be read.
     pub(crate) fn readable(&self) -> usize {
         self.arrived

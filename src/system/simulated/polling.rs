@@ -26,6 +26,7 @@ impl Network {
     /// Fills `batch` with what is ready on `machine`.
     pub(crate) fn collect(&mut self, machine: usize, batch: &mut Vec<(usize, Readiness)>) {
         batch.clear();
+        self.machines[machine].calls.polls += 1;
         let is_adverse = self.options.flavour == Flavour::Adversary;
         let most = self.options.batch.max(1);
         if !self.random.chance(self.options.faults.empty_polls) {

@@ -13,6 +13,7 @@ use mio::{Interest, Poll, Token};
 
 use crate::readiness::Readiness;
 
+use super::clerk::{Clerk, Descriptor};
 use super::names::Names;
 use super::network::Network;
 
@@ -44,6 +45,23 @@ impl Host {
     /// What stands for the system's resolver.
     pub(crate) fn names(&self) -> Arc<Names> {
         Arc::clone(&self.names)
+    }
+
+    /// What does the loop's lookups.
+    pub(crate) fn clerk(&self) -> Clerk {
+        Clerk {
+            network: Shared::clone(&self.network),
+            machine: self.machine,
+        }
+    }
+
+    /// A descriptor for nothing, if there is one.
+    pub(crate) fn spare_descriptor(&self) -> Option<Descriptor> {
+        let is_there = self.network.borrow_mut().take_spare(self.machine);
+        is_there.then(|| Descriptor {
+            network: Shared::clone(&self.network),
+            machine: self.machine,
+        })
     }
 
     pub(crate) fn machine(&self) -> usize {

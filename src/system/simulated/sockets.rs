@@ -175,10 +175,6 @@ impl Acceptor {
         Ok((stream, peer))
     }
 
-    pub(crate) fn refuse_one(&self) -> bool {
-        self.network.borrow_mut().refuse_one(self.key)
-    }
-
     pub(crate) fn local_address(&self) -> Option<SocketAddr> {
         let network = self.network.borrow();
         network.listeners.get(self.key).map(|it| it.address)

@@ -147,10 +147,11 @@ impl Acceptor {
         }
     }
 
-    pub(crate) fn refuse_one(&self) -> bool {
+    /// Refuses the next connection that waits, if that takes no descriptor; `None` if it does.
+    pub(crate) fn refuse_one(&self) -> Option<bool> {
         match self {
-            Self::Virtual(acceptor) => acceptor.refuse_one(),
-            Self::Disturbed(acceptor) => acceptor.refuse_one(),
+            Self::Virtual(_) => None,
+            Self::Disturbed(acceptor) => Some(acceptor.refuse_one()),
         }
     }
 

@@ -30,6 +30,8 @@ pub(crate) enum Note {
     Close,
     /// A wait has ended, with so many events.
     Poll,
+    /// A lookup has been answered.
+    Answer,
 }
 
 impl Trace {

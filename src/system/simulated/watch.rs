@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::readiness::Readiness;
 use crate::slots::Key;
 
+use super::clerk::Answer;
 use super::options::Flavour;
+use super::tally::Calls;
 
 /// What can be watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,11 +129,26 @@ pub(crate) struct Machine {
     pub(crate) is_isolated: bool,
     /// How many sockets it has open.
     pub(crate) open: usize,
+    /// How many descriptors it holds beside, for nothing.
+    pub(crate) spares: usize,
+    /// What lookups have found, until the loop takes it.
+    pub(crate) answers: VecDeque<Answer>,
+    /// What its loop has asked of it.
+    pub(crate) calls: Calls,
 }
 
 impl Machine {
+    /// How many descriptors are taken.
+    pub(crate) fn descriptors(&self) -> usize {
+        self.open + self.spares
+    }
+
     pub(crate) fn is_woken(&self) -> bool {
         self.woken.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn wake(&self) {
+        self.woken.store(true, Ordering::Release);
     }
 
     pub(crate) fn take_wake(&self) -> bool {

@@ -99,6 +99,11 @@ impl Wire {
         });
     }
 
+    /// How much memory it takes.
+    pub(crate) fn held_bytes(&self) -> usize {
+        (self.flights.capacity() + self.held.capacity()) * size_of::<Flight>()
+    }
+
     /// The next packet, whenever it arrives.
     pub(crate) fn peek(&self) -> Option<&Flight> {
         self.flights.peek()

@@ -1,0 +1,176 @@
+//! The questions to a run that has come to rest, and at its end.
+
+use std::time::Duration;
+
+use netloop::{Budget, SocketId, SocketOptions};
+
+use super::checker::{check_rest, end};
+use super::crowd::{Besieger, Probe};
+use super::effort::check_rests;
+use super::ledger::Side;
+use super::requests::Request;
+use super::run::{Outcome, Scene, Workload};
+
+impl Scene {
+    pub(super) fn check_rest(&mut self) {
+        let ledger = self.ledger.borrow();
+        for host in &mut self.hosts {
+            check_rest(&mut host.event_loop.sockets(), &ledger, &host.shared.sides);
+        }
+        let is_open = |side: &&Side| side.reason.is_none();
+        assert_eq!(
+            ledger.accepted,
+            ledger.accepted_closed
+                + ledger
+                    .sides
+                    .iter()
+                    .filter(|side| side.end == 1)
+                    .filter(is_open)
+                    .count(),
+            "S8"
+        );
+        let mut listening = 0;
+        for &(host, server) in &self.servers {
+            let event_loop = &mut self.hosts[host].event_loop;
+            listening += usize::from(event_loop.server(server).is_listening());
+        }
+        assert_eq!(
+            self.simulation.open_sockets(),
+            listening + ledger.sides.iter().filter(is_open).count(),
+            "R1: a descriptor of nobody, such as one of a connect that was not taken"
+        );
+        check_rests(&self.simulation, &self.hosts, self.servers.len(), &ledger);
+    }
+
+    /// After the storm: whoever can be reached is reached, and serves; whoever cannot be is not.
+    pub(super) fn probe(&mut self) {
+        let is_apt = matches!(self.workload, Workload::Dialing | Workload::Crowded);
+        if !is_apt {
+            return;
+        }
+        if self.workload == Workload::Crowded && self.hosts.len() > 1 {
+            self.besiege();
+        }
+        self.book.is_unreliable.set(false);
+        let mut probes = Vec::new();
+        for host in &mut self.hosts {
+            host.shared.fuel = 0;
+            host.budget = Budget::UNLIMITED;
+        }
+        for _ in 0..self.random.usize(1..4) {
+            let number = self.random.usize(..self.hosts.len());
+            let (request, is_good) = match self.workload {
+                Workload::Dialing => {
+                    let request = Request::probe(&self.book, &mut self.random);
+                    let is_good = self.book.leads_somewhere(&request);
+                    (request, is_good)
+                }
+                _ => (Request::to(self.hosts[0].shared.server), true),
+            };
+            let options = SocketOptions::new();
+            let (_, side) = self.connect_with(number, request, options, Probe);
+            probes.push((side, is_good));
+            if self.workload == Workload::Crowded {
+                // One after the other: there may be descriptors for no more.
+                self.settle();
+            }
+        }
+        self.settle();
+        let ledger = self.ledger.borrow();
+        for (side, is_good) in probes {
+            let it = &ledger.sides[side];
+            assert_eq!(
+                it.was_connected, is_good,
+                "L: in calm weather: {it:?} {:?}",
+                self.book.names
+            );
+            assert!(
+                !is_good || ledger.peer_of(side).is_some(),
+                "L: not served: {it:?}"
+            );
+        }
+    }
+
+    /// More guests than there are descriptors for, who do not go: all but one are served, that one is refused and does
+    /// not wait, the server is told once, and rests.
+    fn besiege(&mut self) {
+        self.hosts.iter_mut().for_each(|host| host.shared.fuel = 0);
+        let descriptors = self.descriptors.unwrap();
+        let shortages = self.ledger.borrow().server_errors;
+        let before = self.simulation.calls(&self.hosts[0].event_loop);
+        let mut guests = Vec::new();
+        // The server's own descriptor is one, and the one that it keeps in reserve.
+        for _ in 0..descriptors - 1 {
+            let request = Request::to(self.hosts[0].shared.server);
+            guests.push(self.connect_with(1, request, SocketOptions::new(), Besieger));
+            // One after the other, as the backlog may be short.
+            self.run_for(Duration::from_millis(20));
+        }
+        self.run_for(Duration::from_millis(1_500));
+        {
+            let ledger = self.ledger.borrow();
+            let is_inside = |&(_, side): &(SocketId, usize)| ledger.sides[side].reason.is_none();
+            let inside = guests.iter().filter(|guest| is_inside(guest)).count();
+            assert_eq!(
+                inside,
+                descriptors - 2,
+                "L: one has to be refused: {guests:?}"
+            );
+            let is_served = |&(_, side): &(SocketId, usize)| ledger.peer_of(side).is_some();
+            let mut all = guests.iter().filter(|guest| is_inside(guest));
+            assert!(
+                all.all(is_served),
+                "L: some wait in the backlog: {guests:?}"
+            );
+            assert_eq!(
+                ledger.server_errors,
+                shortages + 1,
+                "a shortage is told once"
+            );
+        }
+        let after = self.simulation.calls(&self.hosts[0].event_loop);
+        let exhausted = after.exhausted_accepts - before.exhausted_accepts;
+        assert!(exhausted <= 20, "L4: {exhausted} accepts in two seconds");
+        for (id, side) in guests {
+            end(&mut self.hosts[1].event_loop.socket(id), &self.ledger, side);
+        }
+        self.settle();
+    }
+
+    /// L3 and R1 to R3: nothing is left.
+    pub(super) fn check_end(self) -> Outcome {
+        let Self {
+            simulation,
+            mut hosts,
+            ledger,
+            servers,
+            idle_turns,
+            ..
+        } = self;
+        {
+            let ledger = ledger.borrow();
+            check_rests(&simulation, &hosts, servers.len(), &ledger);
+            for side in &ledger.sides {
+                assert!(side.reason.is_some(), "L3: not closed: {side:?}");
+            }
+            assert_eq!(ledger.accepted, ledger.accepted_closed, "S8");
+            assert_eq!(ledger.handlers, 0, "R3: handlers were not dropped");
+        }
+        for host in &mut hosts {
+            assert!(!host.event_loop.is_alive(), "R2: {:?}", host.event_loop);
+            assert_eq!(host.event_loop.sockets().ids().count(), 0, "R2");
+        }
+        assert_eq!(simulation.open_sockets(), 0, "R1");
+        drop(hosts);
+        let ledger = ledger.borrow();
+        Outcome {
+            turns: simulation.turns(),
+            trace: simulation.trace(),
+            callbacks: ledger.callbacks,
+            bytes: ledger.delivered,
+            connections: ledger.sides.len(),
+            virtual_time: simulation.elapsed(),
+            idle_turns,
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! How much a turn may do (L4, L5), and how much memory the loops may take (R3).
+
+use netloop::simulation::{Calls, Host, Simulation};
+
+use super::checker::World;
+use super::ledger::{Ledger, MOST_LOOPS, Side};
+
+/// How many reads in a row a connection does, and how many accepts a server, before the next source is served.
+const READ_BURST: u64 = 4;
+const ACCEPT_BURST: u64 = 64;
+
+/// How many accepts in a row may fail for a reason of the peer's.
+const TRANSIENT_BURST: u64 = 16;
+
+/// How often a connection may be flushed in a turn: before the poll, when it is served, behind the sockets, behind the
+/// timers and behind the closes.
+const FLUSHES: u64 = 5;
+
+/// What a turn began with.
+pub(crate) struct Before {
+    calls: [Calls; MOST_LOOPS],
+    sockets: [u64; MOST_LOOPS],
+    callbacks: u64,
+    asked: u64,
+}
+
+impl Before {
+    pub(crate) fn new(simulation: &Simulation, hosts: &[Host<World>], ledger: &Ledger) -> Self {
+        let mut calls = [Calls::default(); MOST_LOOPS];
+        for (calls, host) in calls.iter_mut().zip(hosts) {
+            *calls = simulation.calls(&host.event_loop);
+        }
+        Self {
+            calls,
+            sockets: ledger.live,
+            callbacks: ledger.callbacks,
+            asked: ledger.calls,
+        }
+    }
+
+    /// L5: no turn makes more calls than its sources are worth, each of which has its budget, and those of a callback.
+    /// Every host has had one turn at most.
+    pub(crate) fn check_turn(
+        &self,
+        simulation: &Simulation,
+        hosts: &[Host<World>],
+        listeners: usize,
+        batch: usize,
+        ledger: &Ledger,
+    ) {
+        let callbacks = ledger.callbacks - self.callbacks;
+        let asked = ledger.calls - self.asked;
+        for (number, host) in hosts.iter().enumerate() {
+            let (before, now) = (self.calls[number], simulation.calls(&host.event_loop));
+            let polls = now.polls - before.polls;
+            let accepts = now.accepts - before.accepts;
+            let reads = now.reads - before.reads;
+            let writes = now.writes - before.writes;
+            let connects = now.connects - before.connects;
+            // Attempts are sources of their own, which are written of here as what asked for them.
+            let sources = self.sockets[number] + listeners as u64 + accepts + connects + asked;
+            let most_polls = 2 + 17 * sources / batch.max(1) as u64;
+            assert!(
+                polls <= most_polls,
+                "L5: {polls} polls in a turn of {sources} sources"
+            );
+            assert!(
+                accepts <= listeners as u64 * ACCEPT_BURST * (TRANSIENT_BURST + 1),
+                "L5: {accepts} accepts in a turn"
+            );
+            assert!(
+                reads <= sources * READ_BURST,
+                "L5: {reads} reads in a turn of {sources} sources"
+            );
+            assert!(
+                writes <= sources * FLUSHES + callbacks + 2 * asked,
+                "L5: {writes} writes in a turn of {sources} sources, {callbacks} callbacks and {asked} calls"
+            );
+        }
+    }
+
+    /// Whether nothing was done at all.
+    pub(crate) fn did_nothing(
+        &self,
+        simulation: &Simulation,
+        hosts: &[Host<World>],
+        ledger: &Ledger,
+    ) -> bool {
+        let is_same = |(before, host): (&Calls, &Host<World>)| {
+            let mut now = simulation.calls(&host.event_loop);
+            now.polls = before.polls;
+            now == *before
+        };
+        self.callbacks == ledger.callbacks && self.calls.iter().zip(hosts).all(is_same)
+    }
+}
+
+/// R1 during a run: the descriptors that are open are those of servers and of sockets that are not closed, each of
+/// which has one, or one for each attempt while it connects.
+pub(crate) fn check_descriptors(simulation: &Simulation, listeners: usize, ledger: &Ledger) {
+    let open = ledger.sides.iter().filter(|side| side.reason.is_none());
+    let most: usize = open.map(Side::most_descriptors).sum();
+    let open = simulation.open_sockets();
+    assert!(
+        open <= listeners + most,
+        "R1: {open} descriptors are open, of which {listeners} are servers' and at most {most} are sockets'"
+    );
+}
+
+/// L4: who has no descriptor to accept with rests, longer each time, and only a close or a success wakes it up sooner.
+pub(crate) fn check_rests(
+    simulation: &Simulation,
+    hosts: &[Host<World>],
+    listeners: usize,
+    ledger: &Ledger,
+) {
+    /// From 5 ms on twice as long each time, until it is a second.
+    const RESTS_TO_A_SECOND: u64 = 9;
+    let closed = ledger.dead.len() as u64;
+    let successes = ledger.accepted as u64 + 1;
+    let seconds = simulation.elapsed().as_secs() + 1;
+    let most = listeners as u64 * (RESTS_TO_A_SECOND * successes + closed + seconds);
+    let exhausted = hosts
+        .iter()
+        .map(|host| simulation.calls(&host.event_loop).exhausted_accepts);
+    let exhausted: u64 = exhausted.sum();
+    assert!(
+        exhausted <= most,
+        "L4: {exhausted} accepts without a descriptor, of which {most} are due to rests"
+    );
+    assert!(
+        ledger.server_errors <= exhausted,
+        "{} shortages told of {exhausted}",
+        ledger.server_errors
+    );
+}
+
+/// What is on the heap now, of the whole process: to be asked where nobody else is.
+pub(crate) type Live = fn() -> usize;
+
+/// R3 during a run: what the loops take of the heap is what is queued, and a constant for each socket.
+pub(crate) struct Heap {
+    live: Live,
+    base: usize,
+    /// The most that were open at a time.
+    sockets: usize,
+}
+
+/// For each loop: the read buffer, the tables at their first sizes.
+const LOOP_BYTES: usize = 256 << 10;
+/// What a loop's pool keeps at most of what is not queued any more.
+const POOL_BYTES: usize = 4 << 20;
+/// For each socket that ever was, in the books of this test; for each that is open at a time, in the loop.
+const BOOK_BYTES: usize = 1 << 10;
+const SOCKET_BYTES: usize = 2 << 10;
+
+impl Heap {
+    pub(crate) fn new(live: Live) -> Self {
+        Self {
+            live,
+            base: live(),
+            sockets: 0,
+        }
+    }
+
+    pub(crate) fn check(
+        &mut self,
+        simulation: &Simulation,
+        hosts: &[Host<World>],
+        ledger: &mut Ledger,
+    ) {
+        let queued = ledger.held.end_turn();
+        let sockets = ledger.live.iter().sum::<u64>();
+        self.sockets = self.sockets.max(usize::try_from(sockets).unwrap());
+        let live = (self.live)().saturating_sub(self.base);
+        let most = simulation.kernel_bytes()
+            + hosts.len() * LOOP_BYTES
+            + queued
+            + queued.min(POOL_BYTES)
+            + self.sockets * SOCKET_BYTES
+            + ledger.sides.len() * BOOK_BYTES;
+        assert!(
+            live <= most,
+            "R3: {live} bytes are on the heap and at most {most} are due to what is queued: {} sockets, {} in all",
+            self.sockets,
+            ledger.sides.len()
+        );
+    }
+}

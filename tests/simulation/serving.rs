@@ -1,0 +1,87 @@
+//! The servers of a run: what they accept, and what they count.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use netloop::{Accepted, Dropped, Error, LoopContext, ServerHandler, SocketHandler};
+
+use super::chaos::Chaos;
+use super::checker::{Behaviour, Checked, World};
+use super::ledger::Ledger;
+use super::run::Workload;
+use super::workloads::{Echo, Firehose, Relay, Sip};
+
+/// Accepts with checked handlers, and counts (S8).
+pub(crate) struct Counter {
+    pub(crate) workload: Workload,
+    pub(crate) is_backend: bool,
+}
+
+impl Counter {
+    fn handler(&self, world: &mut World, side: usize) -> Box<dyn SocketHandler<World>> {
+        let ledger = &world.ledger;
+        let random = &mut world.random;
+        match self.workload {
+            Workload::Proxy if !self.is_backend => boxed(
+                ledger,
+                side,
+                Relay {
+                    other: None,
+                    connects: true,
+                },
+            ),
+            Workload::Echo | Workload::Proxy | Workload::Shutdown | Workload::Crowded => {
+                boxed(ledger, side, Echo)
+            }
+            Workload::Firehose => boxed(
+                ledger,
+                side,
+                Firehose {
+                    left: random.usize(1..world.fuel as usize * 8),
+                    piece: random.usize(world.fuel as usize / 10 + 1..world.fuel as usize + 2),
+                },
+            ),
+            Workload::Flood => boxed(ledger, side, Sip { pauses: 3 }),
+            Workload::Chaos | Workload::Dialing => boxed(ledger, side, Chaos::new()),
+        }
+    }
+}
+
+fn boxed<B: Behaviour>(
+    ledger: &Rc<RefCell<Ledger>>,
+    side: usize,
+    behaviour: B,
+) -> Box<dyn SocketHandler<World>> {
+    Box::new(Checked::new(ledger, side, behaviour))
+}
+
+impl ServerHandler<World> for Counter {
+    fn on_connection(
+        &mut self,
+        cx: &mut LoopContext<'_, World>,
+        accepted: &Accepted,
+    ) -> Option<Box<dyn SocketHandler<World>>> {
+        let port = accepted.peer_address.unwrap().port();
+        let address = cx.sockets.socket(accepted.id).local_address().unwrap();
+        let side = {
+            let mut ledger = cx.shared.ledger.borrow_mut();
+            assert!(!ledger.is_calling, "S9: on_connection within a callback");
+            ledger.live[cx.shared.number] += 1;
+            ledger.open_accepted(port, address)
+        };
+        Some(self.handler(cx.shared, side))
+    }
+
+    fn on_drop(&mut self, cx: &mut LoopContext<'_, World>, _dropped: &Dropped) {
+        cx.shared.ledger.borrow_mut().refused += 1;
+    }
+
+    fn on_error(&mut self, cx: &mut LoopContext<'_, World>, error: &Error) {
+        let code = error.code();
+        assert!(
+            matches!(code, "EMFILE" | "ENFILE"),
+            "a server fails with {error}"
+        );
+        cx.shared.ledger.borrow_mut().server_errors += 1;
+    }
+}
