@@ -146,13 +146,14 @@ impl<K: Copy> Lane<K> {
     }
 
     fn begin(&mut self) {
-        self.round.drain(..self.given);
-        self.given = 0;
-        if self.round.is_empty() {
+        if self.remaining() == 0 {
+            self.round.clear();
             std::mem::swap(&mut self.round, &mut self.waiting);
         } else {
+            self.round.drain(..self.given);
             self.round.append(&mut self.waiting);
         }
+        self.given = 0;
     }
 
     fn remaining(&self) -> usize {

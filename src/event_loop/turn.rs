@@ -14,6 +14,10 @@ use super::{Budget, EventLoop, LoopContext, Turn, Wait};
 /// How many posts are made in one turn. The rest waits for the next, so that a busy thread cannot starve sockets.
 const POSTS_A_TURN: usize = 1024;
 
+/// How many timers and timeouts are told in one turn. The rest waits for the next, so that sockets are served between
+/// the ten thousand idle timeouts that a lost uplink makes fall due at once.
+const TIMERS_A_TURN: u32 = 4096;
+
 impl<S> EventLoop<S> {
     /// Turns until nothing is left that keeps the loop going, or [`stop`](Self::stop) is called: Node's whole life.
     ///
@@ -108,7 +112,8 @@ impl<S> EventLoop<S> {
         self.tell_closes(shared, &mut turn);
         // What a farewell says to others leaves in this turn too.
         self.net.flush();
-        turn.more = self.has_queued();
+        turn.more =
+            self.has_queued() || turn.timers >= TIMERS_A_TURN && self.net.reactor.has_elapsed();
         turn.alive = self.is_alive();
         // Told once: later turns of a host that goes on all the same wait as ever.
         turn.stopped = self.take_stop();
@@ -171,7 +176,10 @@ impl<S> EventLoop<S> {
 
     fn fire_timers(&mut self, shared: &mut S, turn: &mut Turn) {
         self.net.reactor.advance();
-        while let Some(due) = self.net.next_elapsed() {
+        while turn.timers < TIMERS_A_TURN {
+            let Some(due) = self.net.next_elapsed() else {
+                return;
+            };
             turn.timers += 1;
             match due {
                 Due::Deadline(happened) => self.deliver(shared, happened),

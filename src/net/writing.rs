@@ -124,7 +124,7 @@ impl Net {
     /// The callbacks of the source are done: its own replies leave now.
     #[inline(always)]
     pub(crate) fn finish(&mut self) {
-        let Some((_, bytes)) = self.gathered.end() else {
+        let Some((id, bytes)) = self.gathered.end() else {
             return self.reactor.finish(&mut Lent {
                 buffer: &mut [],
                 pool: &mut self.pool,
@@ -133,13 +133,16 @@ impl Net {
                 room: 0,
             });
         };
-        let pool = &mut self.pool;
-        self.reactor.finish_with(|resident, registration| {
-            resident.connection_mut().is_some_and(|connection| {
+        let mut is_all_sent = false;
+        if let Some((resident, mut registration)) = self.reactor.finish_by_hand() {
+            if let Some(connection) = resident.connection_mut() {
                 connection.count_written(bytes.len());
-                connection.send_at_once(bytes, registration, pool)
-            })
-        });
+                is_all_sent = connection.send_at_once(bytes, &mut registration, &mut self.pool);
+            }
+        }
         self.gathered.clear();
+        if !is_all_sent {
+            self.reactor.visit(id.0, |_, _| ());
+        }
     }
 }

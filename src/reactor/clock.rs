@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::wheel::NEVER;
 
 /// Milliseconds, because the system's own waiting is no finer: epoll rounds every timeout up to them.
-const TICKS_PER_SECOND: u128 = 1_000;
+const TICKS_PER_SECOND: u64 = 1_000;
 
 /// A reading of the clock that all of a turn works with. It never reads by itself: the time is told to it.
 #[derive(Debug)]
@@ -32,13 +32,13 @@ impl Clock {
     /// Takes over a new reading. Time that seems to run backwards stands still instead.
     pub(super) fn set(&mut self, now: Instant) {
         self.now = self.now.max(now);
-        self.tick = saturate(ticks(self.now.duration_since(self.origin)));
+        self.tick = ticks(self.now.duration_since(self.origin));
         self.latest_tick = self.latest_tick.max(self.tick);
     }
 
     /// Notes a reading that is newer than the turn's, which goes on with its own.
     pub(super) fn note(&mut self, now: Instant) {
-        let tick = saturate(ticks(now.saturating_duration_since(self.origin)));
+        let tick = ticks(now.saturating_duration_since(self.origin));
         self.latest_tick = self.latest_tick.max(tick);
     }
 
@@ -59,15 +59,13 @@ impl Clock {
     /// The first tick at which `instant` has passed for certain: rounded up, so that nothing comes early.
     pub(super) fn tick_at(&self, instant: Instant) -> u64 {
         let since = instant.saturating_duration_since(self.origin);
-        saturate(ticks_rounded_up(since))
+        ticks_rounded_up(since)
     }
 
     /// The first tick by which `duration` has passed for certain, counted from `now`.
     pub(super) fn tick_after(&self, duration: Duration) -> u64 {
         let since = self.now.duration_since(self.origin);
-        since
-            .checked_add(duration)
-            .map_or(NEVER, |until| saturate(ticks_rounded_up(until)))
+        since.checked_add(duration).map_or(NEVER, ticks_rounded_up)
     }
 
     /// When `tick` begins; `None` if that is never, or beyond what the clock can say.
@@ -79,16 +77,18 @@ impl Clock {
     }
 }
 
-fn ticks(duration: Duration) -> u128 {
-    duration.as_nanos() * TICKS_PER_SECOND / 1_000_000_000
+// In 64 bits, and so not by `as_nanos`: a division of 128 bits takes a hundred instructions, several times a turn.
+fn ticks(duration: Duration) -> u64 {
+    ticks_and(duration, duration.subsec_millis())
 }
 
-fn ticks_rounded_up(duration: Duration) -> u128 {
-    (duration.as_nanos() * TICKS_PER_SECOND).div_ceil(1_000_000_000)
+fn ticks_rounded_up(duration: Duration) -> u64 {
+    ticks_and(duration, duration.subsec_nanos().div_ceil(1_000_000))
 }
 
-fn saturate(ticks: u128) -> u64 {
-    u64::try_from(ticks).unwrap_or(NEVER)
+fn ticks_and(duration: Duration, rest_ms: u32) -> u64 {
+    let seconds = duration.as_secs().saturating_mul(TICKS_PER_SECOND);
+    seconds.saturating_add(u64::from(rest_ms))
 }
 
 #[cfg(test)]

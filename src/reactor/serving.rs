@@ -99,30 +99,19 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// As [`finish`](Self::finish), where whoever drives the reactor knows what there is to be sent and lets `sender`
-    /// send it, which says whether it left the source's place in the reactor as it was.
+    /// As [`finish`](Self::finish), for who knows what there is to be sent and sends it itself. If that changes the
+    /// source's place here, a [`visit`](Self::visit) has to follow.
     #[inline(always)]
-    pub(crate) fn finish_with(
-        &mut self,
-        sender: impl FnOnce(&mut T, &mut Registration<'_>) -> bool,
-    ) {
-        let Some(key) = self.current.take() else {
-            return;
+    pub(crate) fn finish_by_hand(&mut self) -> Option<(&mut T, Registration<'_>)> {
+        let key = self.current.take()?;
+        let slot = self.slots.get_mut(key)?;
+        let registration = Registration {
+            key,
+            standing: &mut slot.standing,
+            wheel: &mut self.wheel,
+            clock: &self.clock,
         };
-        if let Some(slot) = self.slots.get_mut(key) {
-            let is_settled = sender(
-                &mut slot.source,
-                &mut Registration {
-                    key,
-                    standing: &mut slot.standing,
-                    wheel: &mut self.wheel,
-                    clock: &self.clock,
-                },
-            );
-            if !is_settled {
-                settle(key, slot, None, &mut self.schedule, &self.selector);
-            }
-        }
+        Some((&mut slot.source, registration))
     }
 
     #[inline]

@@ -131,6 +131,12 @@ impl<T: Handler> Reactor<T> {
         self.schedule.len(Phase::Close) > 0
     }
 
+    /// Whether anything has fallen due by the reactor's time that nobody has taken.
+    pub(crate) fn has_elapsed(&self) -> bool {
+        let next = self.wheel.next_deadline();
+        next.is_some_and(|tick| tick <= self.clock.tick())
+    }
+
     /// Takes the next thing that has fallen due, in the order of the deadlines.
     pub fn next_elapsed(&mut self) -> Option<Elapsed<T::Event>> {
         while let Some((_, due)) = self.wheel.next_due() {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use netloop::{Budget, EventLoop, ListenOptions, SocketOptions, Wait};
 
 use crate::fairness::{Served, Sink, bulk, bytes_of, chatty, turn, wide_pair};
-use crate::support::{PATIENCE, Peer, Recorder, Scene, Seen, spend};
+use crate::support::{PATIENCE, Peer, Recorder, Scene, Seen, let_time_pass, spend};
 
 // Decision 12: a turn with a budget makes progress, says that there is more, and forgets nobody.
 #[test]
@@ -134,4 +134,32 @@ fn a_socket_whose_bytes_a_budget_left_unread_does_not_time_out() {
         let name = format!("socket {number}");
         assert_eq!(scene.world.trace(&name), "connect data:x");
     }
+}
+
+// E4, B13
+#[test]
+fn ten_thousand_timers_that_fall_due_at_once_let_sockets_be_served_in_between() {
+    const TIMERS: usize = 10_000;
+    let mut scene = Scene::new();
+    let (_, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("us"));
+    for number in 0..TIMERS {
+        scene.event_loop.after(Duration::ZERO, move |cx| {
+            cx.shared.note(number.to_string());
+        });
+    }
+    // Till all of them are due.
+    let_time_pass(Duration::from_millis(5));
+    let mut turns = 0;
+    while scene.world.notes.len() < TIMERS {
+        peer.write(b"?");
+        let turn = scene.turn();
+        turns += 1;
+        assert!(turn.timers <= 4096, "{turn:?}");
+        assert_eq!(turn.more, scene.world.notes.len() < TIMERS);
+        assert!(turns < 10);
+    }
+    assert_eq!(turns, 3);
+    assert_eq!(scene.world.received_length("us"), 3);
+    let order: Vec<String> = (0..TIMERS).map(|number| number.to_string()).collect();
+    assert!(scene.world.notes == order, "in arming order, each once");
 }

@@ -331,7 +331,10 @@ impl Connection {
         if self.stage == Stage::Open {
             // While it connects, this is when that began, and the time for it is not begun anew.
             self.begun_tick = registration.latest_tick();
-            self.file_deadline(registration);
+            if !self.queue.is_empty() || self.failure.is_some() {
+                // Else the flush ends this side at once, and nearly always the connection with it.
+                self.file_deadline(registration);
+            }
             registration.flush_soon();
         }
     }
@@ -376,8 +379,10 @@ impl Connection {
         if let Some(stream) = &self.stream {
             if let Err(error) = stream.shutdown_write() {
                 self.fail_io(Syscall::Shutdown, error, registration);
+                return;
             }
         }
+        self.file_deadline(registration);
     }
 }
 
