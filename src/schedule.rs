@@ -101,6 +101,13 @@ impl<K: Copy> Schedule<K> {
         self.serve.len() + self.flush.len() + self.close.len() == 0
     }
 
+    /// Gives back the memory of entries that are gone, for use after a spike.
+    pub fn shrink(&mut self) {
+        for lane in [&mut self.serve, &mut self.flush, &mut self.close] {
+            lane.shrink();
+        }
+    }
+
     const fn lane(&self, phase: Phase) -> &Lane<K> {
         match phase {
             Phase::Serve => &self.serve,
@@ -154,6 +161,13 @@ impl<K: Copy> Lane<K> {
             self.round.append(&mut self.waiting);
         }
         self.given = 0;
+    }
+
+    fn shrink(&mut self) {
+        self.round.drain(..self.given);
+        self.given = 0;
+        self.round.shrink_to_fit();
+        self.waiting.shrink_to_fit();
     }
 
     fn remaining(&self) -> usize {
@@ -236,6 +250,26 @@ mod tests {
         assert_eq!(schedule.next(Phase::Close), None);
         assert_eq!(schedule.remaining(Phase::Close), 0);
         assert!(!schedule.is_idle());
+    }
+
+    #[test]
+    fn a_schedule_that_shrinks_keeps_what_waits_in_order() {
+        let mut schedule = Schedule::new();
+        for key in 0..1_000 {
+            schedule.push(Phase::Serve, key);
+        }
+        schedule.begin(Phase::Serve);
+        for key in 0..990 {
+            assert_eq!(schedule.next(Phase::Serve), Some(key));
+        }
+        schedule.push(Phase::Serve, 1_000);
+        schedule.shrink();
+        assert!(schedule.lane(Phase::Serve).round.capacity() < 100);
+        assert_eq!(schedule.remaining(Phase::Serve), 10);
+        for key in 990..1_000 {
+            assert_eq!(schedule.next(Phase::Serve), Some(key));
+        }
+        assert_eq!(round(&mut schedule, Phase::Serve), [1_000]);
     }
 
     #[test]

@@ -314,14 +314,14 @@ impl<T> fmt::Debug for Slots<T> {
     }
 }
 
-/// By how many entries a full table of `length` grows: it doubles while it is small, and then takes an eighth more at a
-/// time. A table of a hundred thousand connections that had just doubled would waste as much memory as it uses; and
+/// By how many entries a full table of `length` grows: it doubles while it is small, and then takes a sixteenth more
+/// at a time. A table of a hundred thousand connections that had just doubled would waste as much memory as it uses; and
 /// what grows a little can often grow where it lies (`mremap(2)`).
 fn growth(length: usize) -> usize {
     if length < 1024 {
         length.max(16)
     } else {
-        length / 8
+        length / 16
     }
 }
 

@@ -55,6 +55,12 @@ impl<S> Agenda<S> {
         self.deferred.pop_front()
     }
 
+    /// Gives back the memory of what was done.
+    pub(super) fn trim(&mut self) {
+        self.installs.shrink_to_fit();
+        self.deferred.shrink_to_fit();
+    }
+
     /// Whether a timer or a deferred call is a reason for the loop to go on.
     pub(super) fn holds_loop(&self) -> bool {
         self.timers.hold_loop() || !self.deferred.is_empty()

@@ -178,6 +178,18 @@ impl<S> EventLoop<S> {
         self.net.reactor.busy_poll(duration);
     }
 
+    /// Gives back the memory that is only kept to be used again: free chunks of queues, and the places of sockets and
+    /// handlers that are gone, as far as they lie behind the last that is there. For a program that has had its spike and
+    /// is quiet now; the next sockets and writes allocate again. The timer wheel keeps the room for as many timers as
+    /// there ever were, some 40 bytes each.
+    pub fn trim(&mut self) {
+        self.net.trim();
+        self.handlers.shrink();
+        self.server_handlers.shrink();
+        self.posts.shrink_to_fit();
+        self.agenda.trim();
+    }
+
     /// Sends what was written since the last turn, so that it leaves before the host goes on: at the end of a game's
     /// frame, say. No handler is called; what fails is told in the next turn.
     ///

@@ -156,6 +156,12 @@ impl Broadcast {
         }
     }
 
+    pub(crate) fn shrink(&mut self) {
+        for strand in &mut self.strands {
+            strand.bytes.shrink_to_fit();
+        }
+    }
+
     /// Gives a room that begins to speak a strand of its own, if there is one.
     fn open(&mut self, word: &[u8]) -> Option<u8> {
         let strand = self.strands.get_mut(usize::from(self.used))?;

@@ -58,6 +58,10 @@ impl Gathered {
         (!self.bytes.is_empty()).then_some((owner, self.bytes.as_slice()))
     }
 
+    pub(super) fn shrink(&mut self) {
+        self.bytes.shrink_to_fit();
+    }
+
     /// Forgets what was sent or queued, and keeps the memory for the next callback.
     #[inline]
     pub(super) fn clear(&mut self) {

@@ -33,6 +33,15 @@ impl Net {
         self.gathered.clear();
     }
 
+    /// Gives back the memory that is only kept for the next writes and the next sockets.
+    pub(crate) fn trim(&mut self) {
+        self.pool.trim();
+        self.reactor.shrink();
+        // What lies here belongs to a callback or to a flush that is still to come.
+        self.gathered.shrink();
+        self.broadcast.shrink();
+    }
+
     /// How many bytes `id` has written that its connection does not know of yet.
     pub(crate) fn gathered_bytes(&self, id: SocketId) -> usize {
         self.gathered.length_of(id)

@@ -43,6 +43,8 @@ pub(crate) struct Extras {
     notices: VecDeque<Notice>,
     /// Invariant: in rising order of position.
     marks: VecDeque<SendMark>,
+    /// What the queue still held when it was thrown away.
+    lost_bytes: usize,
     /// It closed while it was connecting.
     is_closed_unconnected: bool,
 }
@@ -153,6 +155,14 @@ impl Connection {
             (Error::SOCKET_CLOSED, "the socket was closed")
         };
         Some((token, Error::internal(code, text)))
+    }
+
+    pub(super) fn note_lost(&mut self, bytes: usize) {
+        self.extras_mut().lost_bytes += bytes;
+    }
+
+    pub(super) fn lost_bytes(&self) -> usize {
+        self.extras.as_ref().map_or(0, |extras| extras.lost_bytes)
     }
 
     pub(super) fn note_closed_unconnected(&mut self) {

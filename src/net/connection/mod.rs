@@ -92,8 +92,6 @@ pub(crate) struct Connection {
     /// What it is to be sent of the broadcasts of this turn. Invariant: empty, or nothing is queued, and the connection was
     /// ready to be written to when the part began and has not been touched since.
     part: Part,
-    /// What the queue still held when it was thrown away.
-    lost_bytes: usize,
     bytes_read: u64,
     /// Without those that `part` still holds.
     bytes_written: u64,
@@ -132,7 +130,6 @@ impl Connection {
             outcome: CloseReason::Local,
             queue: SendBuffer::new(),
             part: Part::default(),
-            lost_bytes: 0,
             bytes_read: 0,
             bytes_written: 0,
             active_tick: 0,
@@ -227,7 +224,10 @@ impl Connection {
         self.queue_part(broadcast, pool);
         self.stage = Stage::Closed;
         self.stream = None;
-        self.lost_bytes += self.queue.discard(pool);
+        let lost = self.queue.discard(pool);
+        if lost > 0 {
+            self.note_lost(lost);
+        }
         (self.outcome, self.failure.take())
     }
 }

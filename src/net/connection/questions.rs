@@ -46,7 +46,7 @@ impl Connection {
 
     /// What no kernel has taken: still to be sent, or lost with the close.
     pub(crate) fn queued_bytes(&self) -> usize {
-        self.queue.len() + self.part.len() + self.lost_bytes
+        self.queue.len() + self.part.len() + self.lost_bytes()
     }
 
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
