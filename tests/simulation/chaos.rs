@@ -19,7 +19,7 @@ impl Chaos {
         Self { timer: None }
     }
 
-    fn act(&mut self, cx: &mut Context<'_, World>, side: usize) {
+    pub(crate) fn act(&mut self, cx: &mut Context<'_, World>, side: usize) {
         if cx.shared.fuel == 0 {
             return;
         }

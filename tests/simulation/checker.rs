@@ -32,6 +32,8 @@ pub(crate) struct World {
     pub(crate) book: Rc<Book>,
     pub(crate) options: SocketOptions,
     pub(crate) max_queued: usize,
+    /// From how many queued bytes on a write answers `Full`.
+    pub(crate) high_water: usize,
     /// The longest piece that is worth writing, given how much the network takes at a time.
     pub(crate) longest: usize,
     /// The sockets of the loop that ever were, with their sides.
@@ -314,6 +316,10 @@ impl<B: Behaviour> SocketHandler<World> for Checked<B> {
                 assert_eq!(side.phase, Failed, "S2: {reason:?} without on_error");
             }
             assert_eq!(side.tokens_asked, side.tokens_told, "S3: {side:?}");
+            assert!(
+                side.most_open < cx.shared.high_water,
+                "S4: `Open` beyond the mark: {side:?}"
+            );
             if reason == CloseReason::Graceful {
                 assert_eq!(queued, 0, "S1: bytes were lost: {side:?}");
                 assert!(side.saw_end && side.has_ended, "S2: {side:?}");
@@ -347,27 +353,15 @@ pub(crate) fn write(
     let mut ledger = ledger.borrow_mut();
     ledger.calls += 1;
     let bytes = ledger.to_send(side, length.min(LONGEST_WRITE));
-    let length = bytes.len() as u64;
+    let length = bytes.len();
+    ledger.say(side, &bytes);
     let flow = match ledger.callbacks % 3 {
         0 => socket.write(&bytes),
         1 => socket.write_owned(bytes),
         _ => socket.write_shared(bytes.into()),
     };
+    ledger.note_written(side, length, flow, socket.queued_bytes());
     let it = &mut ledger.sides[side];
-    let before = it.most_queued;
-    let after = before.max(socket.queued_bytes());
-    it.most_queued = after;
-    ledger.held.grow(before, after);
-    let it = &mut ledger.sides[side];
-    match flow {
-        Flow::Open => it.sent += length,
-        Flow::Full => {
-            it.sent += length;
-            it.is_full = true;
-        }
-        Flow::Ended => assert!(it.has_ended, "`Ended` without an end: {it:?}"),
-        Flow::Closed => it.refused += length,
-    }
     if it.tokens_asked < 20 && flow.is_accepted() && it.sent % 3 == 0 {
         socket.notify_when_sent(it.tokens_asked);
         it.tokens_asked += 1;

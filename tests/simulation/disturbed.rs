@@ -223,9 +223,10 @@ impl Scene {
         let is_echo = matches!(workload, Workload::Echo);
         let ledger = Ledger::new(Rc::clone(pattern), is_echo);
         let max_queued = random.choice([LONGEST_WRITE, 1 << 20]).unwrap();
+        let high = random.choice([1, 1000, 64 << 10]).unwrap();
         let options = SocketOptions::new()
             .max_queued_bytes(max_queued)
-            .high_water_mark(random.choice([1, 1000, 64 << 10]).unwrap())
+            .high_water_mark(high)
             .low_water_mark(random.choice([0, 500]).unwrap())
             .keep_alive(KeepAlive::new())
             .allow_half_open(random.bool());
@@ -243,6 +244,7 @@ impl Scene {
             book: Rc::default(),
             options,
             max_queued,
+            high_water: high,
             longest: LONGEST_WRITE,
             sides: Vec::new(),
             fuel: 0,

@@ -1,11 +1,12 @@
 //! What has happened to every connection of a run, and what must never happen.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
-use netloop::{CloseReason, SocketId};
+use netloop::{CloseReason, Flow, SocketId};
 
 use super::checker::LONGEST_WRITE;
 use super::dialed::Dialed;
@@ -54,11 +55,25 @@ pub(crate) struct Side {
     pub(crate) saw_end: bool,
     /// The most that was ever queued.
     pub(crate) most_queued: usize,
+    /// The most that was queued when a write answered `Open`.
+    pub(crate) most_open: usize,
     pub(crate) tokens_asked: u64,
     pub(crate) tokens_told: u64,
     /// A write has answered `Full`, and no drain has come.
     pub(crate) is_full: bool,
     pub(crate) reason: Option<CloseReason>,
+    /// What it was to send, where no pattern says that: in a room.
+    said: Option<Said>,
+}
+
+/// The bytes that a side was to send.
+#[derive(Default)]
+struct Said(Vec<u8>);
+
+impl fmt::Debug for Said {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} bytes", self.0.len())
+    }
 }
 
 impl Side {
@@ -77,10 +92,12 @@ impl Side {
             was_cut: false,
             saw_end: false,
             most_queued: 0,
+            most_open: 0,
             tokens_asked: 0,
             tokens_told: 0,
             is_full: false,
             reason: None,
+            said: None,
         }
     }
 }
@@ -147,6 +164,8 @@ pub(crate) struct Ledger {
     mirrored: Option<usize>,
     /// Whether what comes back is what was sent.
     pub(crate) is_echo: bool,
+    /// Whether those who are accepted are sent what others say.
+    pub(crate) is_room: bool,
     /// Connections that carry another one's bytes.
     aliases: BTreeMap<usize, usize>,
     next_link: usize,
@@ -186,6 +205,7 @@ impl Ledger {
             accepted_at: BTreeMap::new(),
             mirrored: None,
             is_echo,
+            is_room: false,
             aliases: BTreeMap::new(),
             next_link: 0,
             open: BTreeSet::new(),
@@ -234,7 +254,10 @@ impl Ledger {
             _ => usize::from(port) - FIRST_PORT,
         };
         let side = self.sides.len();
-        self.sides.push(Side::new(link, 1, Some(address)));
+        self.sides.push(Side {
+            said: self.is_room.then(Said::default),
+            ..Side::new(link, 1, Some(address))
+        });
         let before = self.accepted_at.insert((link, address), side);
         assert_eq!(before, None, "a connection is accepted twice at {address}");
         self.accepted += 1;
@@ -283,6 +306,49 @@ impl Ledger {
         self.pattern.piece(stream, it.sent, length).to_vec()
     }
 
+    /// `side` is about to be sent `bytes`, behind all that it was before.
+    pub(crate) fn say(&mut self, side: usize, bytes: &[u8]) {
+        if let Some(said) = &mut self.sides[side].said {
+            said.0.extend_from_slice(bytes);
+        }
+    }
+
+    /// The last `length` bytes were not taken, as the side has ended.
+    fn unsay(&mut self, side: usize, length: usize) {
+        if let Some(said) = &mut self.sides[side].said {
+            said.0.truncate(said.0.len() - length);
+        }
+    }
+
+    /// A write of `length` bytes was answered with `flow`, and `queued` bytes wait now.
+    pub(crate) fn note_written(&mut self, side: usize, length: usize, flow: Flow, queued: usize) {
+        let it = &mut self.sides[side];
+        let before = it.most_queued;
+        it.most_queued = before.max(queued);
+        self.held.grow(before, it.most_queued);
+        match flow {
+            Flow::Open => {
+                it.sent += length as u64;
+                it.most_open = it.most_open.max(queued);
+            }
+            Flow::Full => {
+                it.sent += length as u64;
+                it.is_full = true;
+            }
+            Flow::Ended => {
+                assert!(it.has_ended, "`Ended` without an end: {it:?}");
+                self.unsay(side, length);
+            }
+            Flow::Closed => it.refused += length as u64,
+        }
+    }
+
+    /// How much memory the books of a room take.
+    pub(crate) fn said_bytes(&self) -> usize {
+        let said = self.sides.iter().filter_map(|side| side.said.as_ref());
+        said.map(|said| said.0.capacity()).sum()
+    }
+
     /// I9: no socket keeps the loop to itself. The time is a turn's own, as it moves on with each.
     pub(crate) fn check_fairness(&mut self, side: usize, now: Instant) {
         let count = match self.turn_of {
@@ -302,8 +368,16 @@ impl Ledger {
         let it = &self.sides[side];
         let stream = self.stream(it.link, 1 - it.end);
         let mut position = it.received;
+        let said = self.peer_of(side).and_then(|peer| peer.said.as_ref());
         for piece in data.chunks(super::pattern::LONGEST) {
-            let expected = self.pattern.piece(stream, position, piece.len());
+            let expected = match said {
+                Some(said) => {
+                    let start = usize::try_from(position).unwrap();
+                    let rest = &said.0[start.min(said.0.len())..];
+                    &rest[..piece.len().min(rest.len())]
+                }
+                None => self.pattern.piece(stream, position, piece.len()),
+            };
             assert!(piece == expected, "S1: other bytes than were sent: {it:?}");
             position += piece.len() as u64;
         }

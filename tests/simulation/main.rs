@@ -31,6 +31,7 @@ mod ledger;
 mod pattern;
 mod paused;
 mod requests;
+mod room;
 mod run;
 mod seeds;
 mod serving;

@@ -8,6 +8,7 @@ use netloop::{Accepted, Dropped, Error, LoopContext, ServerHandler, SocketHandle
 use super::chaos::Chaos;
 use super::checker::{Behaviour, Checked, World};
 use super::ledger::Ledger;
+use super::room::Member;
 use super::run::Workload;
 use super::workloads::{Echo, Firehose, Relay, Sip};
 
@@ -42,6 +43,7 @@ impl Counter {
                 },
             ),
             Workload::Flood => boxed(ledger, side, Sip { pauses: 3 }),
+            Workload::Room => boxed(ledger, side, Member::new()),
             Workload::Chaos | Workload::Dialing => boxed(ledger, side, Chaos::new()),
         }
     }
