@@ -155,12 +155,16 @@ impl<K: Copy> Lane<K> {
     fn begin(&mut self) {
         if self.remaining() == 0 {
             self.round.clear();
+            self.given = 0;
             std::mem::swap(&mut self.round, &mut self.waiting);
-        } else {
-            self.round.drain(..self.given);
-            self.round.append(&mut self.waiting);
+            return;
         }
-        self.given = 0;
+        // Under a small budget little is given out of much: what is left is moved when it is the smaller part.
+        if self.given > self.round.len() / 2 {
+            self.round.drain(..self.given);
+            self.given = 0;
+        }
+        self.round.append(&mut self.waiting);
     }
 
     fn shrink(&mut self) {

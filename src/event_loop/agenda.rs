@@ -25,7 +25,7 @@ pub(super) enum Occupant<S> {
 /// Everything that was asked for.
 pub(super) struct Agenda<S> {
     /// Handlers of what was made within a callback: they cannot be put beside the others while one is borrowed.
-    pub(super) installs: Vec<(Key, Occupant<S>)>,
+    pub(super) installs: VecDeque<(Key, Occupant<S>)>,
     deferred: VecDeque<Call<S>>,
     pub(super) timers: Timers<S>,
     pub(super) is_stopping: bool,
@@ -35,7 +35,7 @@ pub(super) struct Agenda<S> {
 impl<S> Agenda<S> {
     pub(super) fn new(mailbox: Arc<Mailbox<S>>) -> Self {
         Self {
-            installs: Vec::new(),
+            installs: VecDeque::new(),
             deferred: VecDeque::new(),
             timers: Timers::new(),
             is_stopping: false,
@@ -59,6 +59,7 @@ impl<S> Agenda<S> {
     pub(super) fn trim(&mut self) {
         self.installs.shrink_to_fit();
         self.deferred.shrink_to_fit();
+        self.timers.trim();
     }
 
     /// Whether a timer or a deferred call is a reason for the loop to go on.

@@ -129,7 +129,7 @@ macro_rules! verbs {
                 let id = net.listen(endpoint, &options.into())?;
                 agenda
                     .installs
-                    .push((id.0, Occupant::Server(Box::new(handler))));
+                    .push_back((id.0, Occupant::Server(Box::new(handler))));
                 Ok(id)
             }
 
@@ -150,7 +150,7 @@ macro_rules! verbs {
                 let id = net.adopt_listener(listener, &options.into())?;
                 agenda
                     .installs
-                    .push((id.0, Occupant::Server(Box::new(handler))));
+                    .push_back((id.0, Occupant::Server(Box::new(handler))));
                 Ok(id)
             }
 
@@ -170,12 +170,13 @@ macro_rules! verbs {
                 let id = net.adopt_unix_listener(listener, &options.into())?;
                 agenda
                     .installs
-                    .push((id.0, Occupant::Server(Box::new(handler))));
+                    .push_back((id.0, Occupant::Server(Box::new(handler))));
                 Ok(id)
             }
 
             /// Connects to `to`, an address, a name with a port or (on Unix) a path. The handler's `on_connect` comes when the
-            /// connection is there; if it cannot be made, `on_error` and `on_close` come instead. The socket can be written to at once.
+            /// connection is there; if it cannot be made, `on_error` and `on_close` come instead. The socket can be written
+            /// to at once.
             ///
             /// # Errors
             ///
@@ -204,7 +205,7 @@ macro_rules! verbs {
                 let id = net.connect(endpoint, &options.into())?;
                 agenda
                     .installs
-                    .push((id.0, Occupant::Socket(Box::new(handler))));
+                    .push_back((id.0, Occupant::Socket(Box::new(handler))));
                 Ok(id)
             }
 
@@ -224,7 +225,7 @@ macro_rules! verbs {
                 let id = net.adopt(stream, options.into())?;
                 agenda
                     .installs
-                    .push((id.0, Occupant::Socket(Box::new(handler))));
+                    .push_back((id.0, Occupant::Socket(Box::new(handler))));
                 Ok(id)
             }
 
@@ -244,7 +245,7 @@ macro_rules! verbs {
                 let id = net.adopt_unix(stream, options.into())?;
                 agenda
                     .installs
-                    .push((id.0, Occupant::Socket(Box::new(handler))));
+                    .push_back((id.0, Occupant::Socket(Box::new(handler))));
                 Ok(id)
             }
 
@@ -265,7 +266,7 @@ macro_rules! verbs {
                 let id = net.adopt_input(input.as_fd())?;
                 agenda
                     .installs
-                    .push((id.0, Occupant::Socket(Box::new(handler))));
+                    .push_back((id.0, Occupant::Socket(Box::new(handler))));
                 Ok(id)
             }
 
@@ -283,7 +284,7 @@ macro_rules! verbs {
                 }
                 agenda
                     .installs
-                    .push((id.0, Occupant::Socket(Box::new(handler))));
+                    .push_back((id.0, Occupant::Socket(Box::new(handler))));
                 true
             }
 

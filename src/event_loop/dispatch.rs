@@ -44,7 +44,9 @@ impl<S> EventLoop<S> {
     /// Puts handlers beside what was made in a callback. It is done after each, before anything else can happen to
     /// the new ones.
     pub(super) fn install(&mut self) {
-        for (key, occupant) in self.agenda.installs.drain(..) {
+        // One by one, as a handler that is displaced is user code and may panic when it is dropped: the others stay, and
+        // are put in their places by the next call of this.
+        while let Some((key, occupant)) = self.agenda.installs.pop_front() {
             if self.net.reactor.get(key).is_some() {
                 match occupant {
                     Occupant::Socket(handler) => drop(self.handlers.insert(key, handler)),
@@ -252,7 +254,7 @@ fn tell<S>(handler: &mut dyn SocketHandler<S>, cx: &mut Context<'_, S>, event: S
         SocketEvent::Data(_) => debug_assert!(false, "the loop itself lends the read buffer"),
         SocketEvent::Connected => {
             handler.on_connect(cx);
-            cx.socket.reset_if_asked();
+            cx.socket.catch_up();
         }
         SocketEvent::Drained => handler.on_drain(cx),
         SocketEvent::Ended => {

@@ -43,6 +43,11 @@ impl<S> Timers<S> {
         }
     }
 
+    /// Gives back the memory of those that are over.
+    pub(super) fn trim(&mut self) {
+        self.timers.shrink();
+    }
+
     /// Whether one of them is a reason for the loop to go on.
     pub(super) fn hold_loop(&self) -> bool {
         self.held > 0

@@ -34,9 +34,10 @@ impl Attempt {
 
 /// A connect to a port of this machine on which nobody listens can meet itself, if the system happens to choose that
 /// very port for this end (simultaneous open, RFC 9293 3.5). Nobody wants that connection.
-pub(super) fn is_connected_to_itself(stream: &Stream, peer: SocketAddr) -> bool {
-    peer.ip().to_canonical().is_loopback()
-        && stream
-            .local_address()
-            .is_ok_and(|local| local == Some(peer))
+pub(super) fn is_connected_to_itself(stream: &Stream, asked: SocketAddr) -> bool {
+    let Ok(Some(local)) = stream.local_address() else {
+        return false;
+    };
+    // The port nearly always tells. The address need not: 0.0.0.0 can be connected to, and nobody has it.
+    local.port() == asked.port() && stream.peer_address().is_ok_and(|peer| peer == Some(local))
 }

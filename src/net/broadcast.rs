@@ -55,6 +55,11 @@ pub(crate) struct Part {
 }
 
 impl Part {
+    /// Lets no more words be put behind.
+    pub(crate) fn seal(&mut self) {
+        self.limit = self.end;
+    }
+
     #[inline]
     pub(crate) fn is_empty(self) -> bool {
         self.start == self.end
@@ -67,11 +72,11 @@ impl Part {
 }
 
 impl Broadcast {
-    /// The part of a socket that is to be sent `word` and nothing else, and has room for less than `room` bytes; `None`
+    /// The part of a socket that is to be sent `word` and nothing else, and takes less than `most` bytes; `None`
     /// if `word` must be queued.
     #[inline]
-    pub(crate) fn begin(&mut self, word: &[u8], room: usize) -> Option<Part> {
-        if word.is_empty() || word.len() >= room {
+    pub(crate) fn begin(&mut self, word: &[u8], most: usize) -> Option<Part> {
+        if word.is_empty() || word.len() >= most {
             return None;
         }
         let recent = &self.strands[usize::from(self.recent)];
@@ -84,7 +89,7 @@ impl Broadcast {
         Some(Part {
             start,
             end: offset(strand.bytes.len()),
-            limit: start.saturating_add(u16::try_from(room).unwrap_or(u16::MAX)),
+            limit: start.saturating_add(u16::try_from(most).unwrap_or(u16::MAX)),
             strand: self.recent,
         })
     }

@@ -146,7 +146,9 @@ impl Net {
                 room: 0,
             };
             let (key, event) = self.reactor.next(&mut lent)?;
-            self.gathered.begin(SocketId(key), lent.room);
+            if lent.room > 0 {
+                self.gathered.begin(SocketId(key), lent.room);
+            }
             let happened = self.happened(key, event);
             if happened.is_some() {
                 return happened;

@@ -57,8 +57,9 @@ impl Socket<'_> {
     /// Sends `bytes`, behind everything that was written before.
     ///
     /// Small writes are gathered, and leave in one system call: those of a socket's own callback when the callback is
-    /// done, those to other sockets, and to one that others have written to in this turn, in the next flush phase. From 16 KiB on the kernel is asked at once, and only
-    /// what it does not take is copied. While connecting, everything is queued.
+    /// done, those to other sockets, and to one that others have written to in this turn, in the next flush phase. From
+    /// 16 KiB on the kernel is asked at once, and only what it does not take is copied. While connecting, everything is
+    /// queued.
     ///
     /// The answer tells how the queue is; see [`Flow`]. An empty write changes nothing.
     #[inline]
@@ -163,11 +164,10 @@ impl Socket<'_> {
         self.request_now(Connection::answer_end);
     }
 
-    pub(crate) fn reset_if_asked(&mut self) {
-        self.net
-            .with_connection(self.id, |connection, registration, pool| {
-                connection.reset_if_asked(registration, pool);
-            });
+    pub(crate) fn catch_up(&mut self) {
+        if self.connection().is_some_and(Connection::is_behind) {
+            self.net.with_connection(self.id, Connection::catch_up);
+        }
     }
 
     /// Closes the socket now with a RST, so that the peer gets ECONNRESET; what the kernel does not take at once is

@@ -139,8 +139,10 @@ impl Drop for Lookups {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.waker = None;
-        state.waiting.clear();
+        let waiting = std::mem::take(&mut state.waiting);
         drop(state);
+        // A job holds a resolver, which is code of others and is dropped with it.
+        drop(waiting);
         self.shared.work.notify_all();
     }
 }

@@ -97,6 +97,39 @@ fn what_was_broadcast_to_a_socket_that_is_destroyed_in_the_same_turn_leaves_befo
     }
 }
 
+/// Says to the member, who is named `member`, what it hears itself, and notes the answers.
+fn speaker(name: &'static str) -> Recorder {
+    Recorder::new(name).reacting(move |cx, seen| {
+        if matches!(seen, Seen::Data(_)) {
+            let member = cx.shared.id("member");
+            let written = cx.socket.other(member).write(b"hello");
+            let named = cx.socket.sockets().broadcast([member], b"again");
+            cx.shared.note(format!("{name}: {written:?}, {named:?}"));
+        }
+    })
+}
+
+#[test]
+fn a_member_that_fails_in_the_middle_of_a_turn_takes_nothing_more() {
+    let mut scene = Scene::new();
+    let (_, mut before) = scene.accepted(SocketOptions::new(), speaker("before"));
+    let (member, peer) = scene.accepted(SocketOptions::new(), Recorder::new("member"));
+    let (_, mut after) = scene.accepted(SocketOptions::new(), speaker("after"));
+    // In this order the loop hears of them, as it knows of nothing else.
+    scene.settle();
+    before.write(b"?");
+    peer.reset();
+    after.write(b"?");
+    scene.drive("both speakers", |world| world.notes.len() == 2);
+    assert_eq!(scene.world.notes[0], "before: Open, []");
+    assert_eq!(
+        scene.world.notes[1],
+        format!("after: Closed, [({member:?}, Closed)]")
+    );
+    scene.drive_to_close("member");
+    assert_eq!(scene.world.close_reason("member"), Some(CloseReason::Reset));
+}
+
 /// What each member must have heard by now.
 type Expected = HashMap<SocketId, Vec<u8>>;
 

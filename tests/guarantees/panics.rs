@@ -367,3 +367,26 @@ fn a_handler_that_panics_while_it_is_dropped_is_gone_all_the_same() {
         1
     );
 }
+
+#[test]
+fn a_handler_that_panics_when_it_is_replaced_takes_no_other_with_it() {
+    let mut scene = Scene::new();
+    let (ours, _peer) = Peer::pair();
+    let bad = BadDrop(Rc::new(Cell::new(false)));
+    let id = scene
+        .event_loop
+        .adopt(ours, SocketOptions::new(), bad)
+        .unwrap();
+    scene.settle();
+    scene
+        .event_loop
+        .replace_handler(id, Recorder::new("successor"));
+    let (ours, mut peer) = Peer::pair();
+    scene
+        .event_loop
+        .adopt(ours, SocketOptions::new(), Recorder::new("newcomer"))
+        .unwrap();
+    drive_to_panic(&mut scene, "the drop of the old handler");
+    peer.write(b"is anybody there?");
+    scene.drive("an answer", |world| world.received_length("newcomer") == 17);
+}

@@ -75,16 +75,26 @@ impl Connection {
             self.begun_tick = registration.latest_tick();
             self.file_deadline(registration);
         }
-        if !self.queue.is_empty() || self.has_marks() || self.outbound == Outbound::Ending {
+        if self.has_to_flush() {
             registration.flush_soon();
         }
         Some(Event::Socket(SocketEvent::Connected))
     }
 
-    /// Does the reset that was asked for while connecting, after what was queued then has been sent.
-    pub(crate) fn reset_if_asked(&mut self, registration: &mut Registration<'_>, pool: &mut Pool) {
+    /// Whether something was asked for while connecting that is still to be done.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.stage == Stage::Open && (self.resets_when_connected || self.has_to_flush())
+    }
+
+    fn has_to_flush(&self) -> bool {
+        !self.queue.is_empty() || self.has_marks() || self.outbound == Outbound::Ending
+    }
+
+    /// Does what was asked for while connecting, now that the handler knows of the connection: sends what is queued,
+    /// before anything is read, and resets the connection if that was wanted.
+    pub(crate) fn catch_up(&mut self, registration: &mut Registration<'_>, pool: &mut Pool) {
+        self.flush(registration, pool);
         if self.resets_when_connected && self.stage == Stage::Open {
-            self.flush(registration, pool);
             // It was not asked for unless this is TCP, which can be reset.
             let _ = self.reset(registration);
         }

@@ -58,6 +58,8 @@ impl Connection {
             self.peer = Peer::Unknown;
             self.note_closed_unconnected();
         }
+        // What waits for the flush is lost like what is queued, but nothing more is taken.
+        self.part.seal();
         self.outcome = reason;
         self.stage = Stage::Closed;
         registration.close();

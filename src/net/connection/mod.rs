@@ -6,6 +6,7 @@
 mod broadcasting;
 mod connecting;
 mod deadlines;
+mod ending;
 mod extras;
 mod failing;
 mod peer;
@@ -89,8 +90,8 @@ pub(crate) struct Connection {
     is_out_of_buffers: bool,
     outcome: CloseReason,
     queue: SendBuffer,
-    /// What it is to be sent of the broadcasts of this turn. Invariant: empty, or nothing is queued, and the connection was
-    /// ready to be written to when the part began and has not been touched since.
+    /// What it is to be sent of the broadcasts of this turn. Invariant: empty or sealed, or nothing is queued and a write
+    /// would be answered `Open`.
     part: Part,
     bytes_read: u64,
     /// Without those that `part` still holds.
@@ -99,7 +100,7 @@ pub(crate) struct Connection {
     active_tick: u64,
     /// When connecting began, or our own end.
     begun_tick: u64,
-    /// In nanoseconds, half as long as the `Duration` that it is.
+    /// In nanoseconds, as an `Option<Duration>` takes twice the room. What is longer than 584 years is cut to that.
     idle_ns: Option<NonZeroU64>,
     /// The first fatal error. One that a write met is held back until the bytes that arrived before it are read.
     failure: Option<Error>,

@@ -1,4 +1,4 @@
-//! The outbound half: writes, the flush, the end.
+//! The outbound half: writes and the flush.
 
 use std::io;
 
@@ -7,8 +7,8 @@ use crate::send_buffer::Pool;
 use crate::system::Stream;
 
 use super::super::payload::DIRECT_BYTES;
-use super::error::{Error, Syscall};
-use super::{CloseReason, Connection, Flow, Inbound, Outbound, Payload, Stage};
+use super::error::Error;
+use super::{CloseReason, Connection, Flow, Outbound, Payload, Stage};
 
 /// How much one callback may gather outside of its socket's queue. Beyond it the queue's chunks are as good.
 const GATHERED_BYTES: usize = 64 << 10;
@@ -112,7 +112,8 @@ impl Connection {
         self.bytes_written += bytes as u64;
     }
 
-    /// Sends `bytes`, which were gathered elsewhere and accepted, with nothing before them, says whether that was all, and queues what the kernel does not take.
+    /// Sends `bytes`, which were gathered elsewhere and accepted, with nothing before them. Queues what the kernel does
+    /// not take, and says whether that was nothing.
     #[inline(always)]
     pub(crate) fn send_at_once(
         &mut self,
@@ -318,71 +319,6 @@ impl Connection {
         if self.send(&[], registration, pool).is_ok() && self.has_marks() {
             self.reach_marks(registration);
         }
-    }
-
-    /// Ends this side: a FIN behind what is queued.
-    pub(crate) fn end(&mut self, registration: &mut Registration<'_>) {
-        if self.stage == Stage::Closed || self.outbound != Outbound::Open {
-            return;
-        }
-        self.outbound = Outbound::Ending;
-        self.owes_drain = false;
-        self.is_corked = false;
-        if self.stage == Stage::Open {
-            // While it connects, this is when that began, and the time for it is not begun anew.
-            self.begun_tick = registration.latest_tick();
-            if !self.queue.is_empty() || self.failure.is_some() {
-                // Else the flush ends this side at once, and nearly always the connection with it.
-                self.file_deadline(registration);
-            }
-            registration.flush_soon();
-        }
-    }
-
-    /// Ends this side, and closes as soon as that is done.
-    pub(crate) fn end_and_close(&mut self, registration: &mut Registration<'_>) {
-        if self.stage == Stage::Closed {
-            return;
-        }
-        self.closes_when_sent = true;
-        if self.outbound == Outbound::Finished {
-            self.close(CloseReason::Local, registration);
-        } else {
-            self.end(registration);
-        }
-    }
-
-    /// After the handler has seen the peer's end: ends this side too, unless half-open is allowed.
-    pub(crate) fn answer_end(&mut self, registration: &mut Registration<'_>) {
-        if self.inbound != Inbound::Ended || self.stage != Stage::Open {
-            return;
-        }
-        if !self.options.allow_half_open {
-            self.end(registration);
-        }
-        if self.outbound == Outbound::Finished {
-            self.close(CloseReason::Graceful, registration);
-        }
-    }
-
-    pub(super) fn finish_sending(&mut self, registration: &mut Registration<'_>) {
-        self.outbound = Outbound::Finished;
-        // Where a close follows at once it sends the FIN, and a shutdown before it would be a call for nothing.
-        if self.closes_when_sent {
-            self.close(CloseReason::Local, registration);
-            return;
-        }
-        if self.inbound == Inbound::Ended {
-            self.close(CloseReason::Graceful, registration);
-            return;
-        }
-        if let Some(stream) = &self.stream {
-            if let Err(error) = stream.shutdown_write() {
-                self.fail_io(Syscall::Shutdown, error, registration);
-                return;
-            }
-        }
-        self.file_deadline(registration);
     }
 }
 

@@ -1,0 +1,73 @@
+//! The end of the outbound half: a FIN behind the last byte, and the close that may follow.
+
+use crate::reactor::Registration;
+
+use super::error::Syscall;
+use super::{CloseReason, Connection, Inbound, Outbound, Stage};
+
+impl Connection {
+    /// Ends this side: a FIN behind what is queued.
+    pub(crate) fn end(&mut self, registration: &mut Registration<'_>) {
+        if self.stage == Stage::Closed || self.outbound != Outbound::Open {
+            return;
+        }
+        self.outbound = Outbound::Ending;
+        self.owes_drain = false;
+        self.is_corked = false;
+        if self.stage == Stage::Open {
+            // While it connects, this is when that began, and the time for it is not begun anew.
+            self.begun_tick = registration.latest_tick();
+            if !self.queue.is_empty() || self.failure.is_some() {
+                // Else the flush ends this side at once, and nearly always the connection with it.
+                self.file_deadline(registration);
+            }
+            registration.flush_soon();
+        }
+    }
+
+    /// Ends this side, and closes as soon as that is done.
+    pub(crate) fn end_and_close(&mut self, registration: &mut Registration<'_>) {
+        if self.stage == Stage::Closed {
+            return;
+        }
+        self.closes_when_sent = true;
+        if self.outbound == Outbound::Finished {
+            self.close(CloseReason::Local, registration);
+        } else {
+            self.end(registration);
+        }
+    }
+
+    /// After the handler has seen the peer's end: ends this side too, unless half-open is allowed.
+    pub(crate) fn answer_end(&mut self, registration: &mut Registration<'_>) {
+        if self.inbound != Inbound::Ended || self.stage != Stage::Open {
+            return;
+        }
+        if !self.options.allow_half_open {
+            self.end(registration);
+        }
+        if self.outbound == Outbound::Finished {
+            self.close(CloseReason::Graceful, registration);
+        }
+    }
+
+    pub(super) fn finish_sending(&mut self, registration: &mut Registration<'_>) {
+        self.outbound = Outbound::Finished;
+        // Where a close follows at once it sends the FIN, and a shutdown before it would be a call for nothing.
+        if self.closes_when_sent {
+            self.close(CloseReason::Local, registration);
+            return;
+        }
+        if self.inbound == Inbound::Ended {
+            self.close(CloseReason::Graceful, registration);
+            return;
+        }
+        if let Some(stream) = &self.stream {
+            if let Err(error) = stream.shutdown_write() {
+                self.fail_io(Syscall::Shutdown, error, registration);
+                return;
+            }
+        }
+        self.file_deadline(registration);
+    }
+}
