@@ -13,7 +13,8 @@ use super::super::attempt::is_connected_to_itself;
 use super::deadlines::later;
 use super::error::Syscall;
 use super::{
-    CloseReason, Connection, Error, Event, Notice, Outbound, SocketEvent, SocketOptions, Stage,
+    CloseReason, Connection, Error, Event, Facts, Notice, Outbound, SocketEvent, SocketOptions,
+    Stage,
 };
 
 impl Connection {
@@ -83,7 +84,8 @@ impl Connection {
 
     /// Whether something was asked for while connecting that is still to be done.
     pub(crate) fn is_behind(&self) -> bool {
-        self.stage == Stage::Open && (self.resets_when_connected || self.has_to_flush())
+        self.stage == Stage::Open
+            && (self.facts.contains(Facts::RESETS_WHEN_CONNECTED) || self.has_to_flush())
     }
 
     fn has_to_flush(&self) -> bool {
@@ -94,7 +96,7 @@ impl Connection {
     /// before anything is read, and resets the connection if that was wanted.
     pub(crate) fn catch_up(&mut self, registration: &mut Registration<'_>, pool: &mut Pool) {
         self.flush(registration, pool);
-        if self.resets_when_connected && self.stage == Stage::Open {
+        if self.facts.contains(Facts::RESETS_WHEN_CONNECTED) && self.stage == Stage::Open {
             // It was not asked for unless this is TCP, which can be reset.
             let _ = self.reset(registration);
         }

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use crate::reactor::{Readiness, Registration};
 
-use super::{CloseReason, Connection, DialEvent, Event, Outbound, SocketEvent, Stage};
+use super::{CloseReason, Connection, DialEvent, Event, Facts, Outbound, SocketEvent, Stage};
 
 impl Connection {
     pub(crate) fn elapsed(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         let now = registration.tick();
-        if self.is_out_of_buffers {
-            self.is_out_of_buffers = false;
+        if self.facts.contains(Facts::IS_OUT_OF_BUFFERS) {
+            self.facts.remove(Facts::IS_OUT_OF_BUFFERS);
             registration.assume(Readiness::WRITABLE);
         }
         if self.stage == Stage::Connecting {
@@ -47,7 +47,7 @@ impl Connection {
             // Bytes have arrived that only wait for their turn.
             self.active_tick = now;
         } else if is_idle {
-            self.idle_is_reported = true;
+            self.facts.insert(Facts::IDLE_IS_REPORTED);
             self.file_deadline(registration);
             return Some(Event::Socket(SocketEvent::TimedOut));
         }
@@ -65,7 +65,7 @@ impl Connection {
         }
         self.idle_ns = timeout.and_then(to_nanoseconds);
         self.active_tick = registration.latest_tick();
-        self.idle_is_reported = false;
+        self.facts.remove(Facts::IDLE_IS_REPORTED);
         self.file_deadline(registration);
     }
 
@@ -73,8 +73,8 @@ impl Connection {
     #[inline]
     pub(super) fn touch(&mut self, registration: &mut Registration<'_>) {
         self.active_tick = registration.latest_tick();
-        if self.idle_is_reported {
-            self.idle_is_reported = false;
+        if self.facts.contains(Facts::IDLE_IS_REPORTED) {
+            self.facts.remove(Facts::IDLE_IS_REPORTED);
             self.file_deadline(registration);
         }
     }
@@ -105,7 +105,9 @@ impl Connection {
 
     pub(super) fn idle_deadline(&self) -> Option<u64> {
         match self.idle_timeout() {
-            Some(timeout) if !self.idle_is_reported => Some(later(self.active_tick, timeout)),
+            Some(timeout) if !self.facts.contains(Facts::IDLE_IS_REPORTED) => {
+                Some(later(self.active_tick, timeout))
+            }
             _ => None,
         }
     }

@@ -3,7 +3,7 @@
 use crate::reactor::Registration;
 
 use super::error::Syscall;
-use super::{CloseReason, Connection, Inbound, Outbound, Stage};
+use super::{CloseReason, Connection, Facts, Inbound, Outbound, Stage};
 
 impl Connection {
     /// Ends this side: a FIN behind what is queued.
@@ -30,7 +30,7 @@ impl Connection {
         if self.stage == Stage::Closed {
             return;
         }
-        self.closes_when_sent = true;
+        self.facts.insert(Facts::CLOSES_WHEN_SENT);
         if self.outbound == Outbound::Finished {
             self.close(CloseReason::Local, registration);
         } else {
@@ -54,7 +54,7 @@ impl Connection {
     pub(super) fn finish_sending(&mut self, registration: &mut Registration<'_>) {
         self.outbound = Outbound::Finished;
         // Where a close follows at once it sends the FIN, and a shutdown before it would be a call for nothing.
-        if self.closes_when_sent {
+        if self.facts.contains(Facts::CLOSES_WHEN_SENT) {
             self.close(CloseReason::Local, registration);
             return;
         }

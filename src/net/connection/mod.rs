@@ -19,6 +19,8 @@ use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::rc::Rc;
 
+use bitflags::bitflags;
+
 use crate::reactor::{Interest, Key, Readiness, Registration};
 use crate::send_buffer::{Pool, SendBuffer};
 use crate::system::Stream;
@@ -67,6 +69,23 @@ enum Outbound {
     Finished,
 }
 
+bitflags! {
+    /// What few connections have to remember, in a byte for all of it.
+    #[derive(Clone, Copy, Debug)]
+    struct Facts: u8 {
+        /// The idle timeout was reported, and no byte has moved since.
+        const IDLE_IS_REPORTED = 1 << 0;
+        /// Close when the queue is sent, without waiting for the peer's FIN.
+        const CLOSES_WHEN_SENT = 1 << 1;
+        /// `reset` came while connecting: it is done when the connection is there, as in Node.
+        const RESETS_WHEN_CONNECTED = 1 << 2;
+        /// The kernel had no memory to send with; the next deadline tries again.
+        const IS_OUT_OF_BUFFERS = 1 << 3;
+        /// The server counts it against its limit.
+        const HOLDS_PLACE = 1 << 4;
+    }
+}
+
 /// One connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -78,16 +97,9 @@ pub(crate) struct Connection {
     is_paused: bool,
     /// A write answered `Full` and no drain has come since.
     owes_drain: bool,
-    /// The idle timeout was reported, and no byte has moved since.
-    idle_is_reported: bool,
-    /// Close when the queue is sent, without waiting for the peer's FIN.
-    closes_when_sent: bool,
-    /// `reset` came while connecting: it is done when the connection is there, as in Node.
-    resets_when_connected: bool,
     /// Nothing is sent until `uncork`, or until so much is queued that it must be.
     is_corked: bool,
-    /// The kernel had no memory to send with; the next deadline tries again.
-    is_out_of_buffers: bool,
+    facts: Facts,
     outcome: CloseReason,
     queue: SendBuffer,
     /// What it is to be sent of the broadcasts of this turn. Invariant: empty or sealed, or nothing is queued and a write
@@ -108,8 +120,6 @@ pub(crate) struct Connection {
     peer: Peer,
     /// The server that accepted it, which counts it.
     server: Option<Key>,
-    /// Whether the server counts it against its limit.
-    holds_place: bool,
     options: Rc<SocketOptions>,
     extras: Option<Box<Extras>>,
 }
@@ -123,11 +133,8 @@ impl Connection {
             outbound: Outbound::Open,
             is_paused: options.pause_on_connect,
             owes_drain: false,
-            idle_is_reported: false,
-            closes_when_sent: false,
-            resets_when_connected: false,
             is_corked: false,
-            is_out_of_buffers: false,
+            facts: Facts::empty(),
             outcome: CloseReason::Local,
             queue: SendBuffer::new(),
             part: Part::default(),
@@ -139,7 +146,6 @@ impl Connection {
             failure: None,
             peer: peer.into(),
             server: None,
-            holds_place: false,
             options,
             extras: None,
         }
@@ -155,7 +161,10 @@ impl Connection {
         Self {
             stage: Stage::Open,
             server,
-            holds_place: server.is_some(),
+            facts: match server {
+                Some(_) => Facts::HOLDS_PLACE,
+                None => Facts::empty(),
+            },
             ..Self::new(Some(stream), peer, options)
         }
     }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::reactor::{Interest, Key, Registration};
 
-use super::{CloseReason, Connection, Error, Inbound, KeepAlive, Stage};
+use super::{CloseReason, Connection, Error, Facts, Inbound, KeepAlive, Stage};
 
 impl Connection {
     /// Closes it now, with or without an error.
@@ -18,7 +18,7 @@ impl Connection {
             None => {
                 // The close is ours now, whatever a write may have met before.
                 self.failure = None;
-                let reason = match self.idle_is_reported {
+                let reason = match self.facts.contains(Facts::IDLE_IS_REPORTED) {
                     true => CloseReason::TimedOut,
                     false => CloseReason::Local,
                 };
@@ -37,7 +37,7 @@ impl Connection {
                 Err(io::ErrorKind::Unsupported.into())
             }
             (Stage::Connecting, _) => {
-                self.resets_when_connected = true;
+                self.facts.insert(Facts::RESETS_WHEN_CONNECTED);
                 Ok(())
             }
             (Stage::Open, None) => Ok(()),
@@ -51,8 +51,11 @@ impl Connection {
 
     /// Whose place it held, the first time that it is asked for after the close.
     pub(crate) fn give_up_place(&mut self) -> Option<Key> {
-        let gives_up = self.stage == Stage::Closed && std::mem::take(&mut self.holds_place);
-        if gives_up { self.server } else { None }
+        if self.stage != Stage::Closed || !self.facts.contains(Facts::HOLDS_PLACE) {
+            return None;
+        }
+        self.facts.remove(Facts::HOLDS_PLACE);
+        self.server
     }
 
     pub(crate) fn pause(&mut self, registration: &mut Registration<'_>) {

@@ -8,7 +8,7 @@ use crate::system::Stream;
 
 use super::super::payload::DIRECT_BYTES;
 use super::error::Error;
-use super::{CloseReason, Connection, Flow, Outbound, Payload, Stage};
+use super::{CloseReason, Connection, Facts, Flow, Outbound, Payload, Stage};
 
 /// How much one callback may gather outside of its socket's queue. Beyond it the queue's chunks are as good.
 const GATHERED_BYTES: usize = 64 << 10;
@@ -291,7 +291,7 @@ impl Connection {
         }
         if is_out_of_buffers(&error) {
             registration.would_block(Interest::WRITABLE);
-            self.is_out_of_buffers = true;
+            self.facts.insert(Facts::IS_OUT_OF_BUFFERS);
             registration.wake_at(registration.tick() + OUT_OF_BUFFERS_RETRY_TICKS);
             return Ok(0);
         }
