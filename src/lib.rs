@@ -45,6 +45,7 @@ pub mod text;
 pub mod wheel;
 
 #[doc = include_str!("performance.md")]
+#[doc = include_str!("performance.svg")]
 pub mod performance {}
 
 mod event_loop;
