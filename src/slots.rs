@@ -278,11 +278,11 @@ impl<T> Slots<T> {
         loop {
             let index = self.slab.vacant_key();
             if index == self.slab.capacity() {
-                self.slab.reserve_exact(growth(index));
+                self.slab.reserve_exact(growth::<T>(index));
             }
             if index == self.next_generations.len() {
                 if index == self.next_generations.capacity() {
-                    self.next_generations.reserve_exact(growth(index));
+                    self.next_generations.reserve_exact(growth::<u32>(index));
                 }
                 self.next_generations.push(1);
             }
@@ -314,11 +314,15 @@ impl<T> fmt::Debug for Slots<T> {
     }
 }
 
-/// By how many entries a full table of `length` grows: it doubles while it is small, and then takes a sixteenth more
-/// at a time. A table of a hundred thousand connections that had just doubled would waste as much memory as it uses; and
-/// what grows a little can often grow where it lies (`mremap(2)`).
-fn growth(length: usize) -> usize {
-    if length < 1024 {
+/// From this size on an allocator asks the system for pages of its own, which a table that grows takes along
+/// (`mremap(2)`). Below it a table that grows moves, and leaves a hole behind.
+const MAPPED_BYTES: usize = 128 << 10;
+
+/// By how many entries a full table of `length` entries of type `T` grows: it doubles while it is small, and then takes
+/// a sixteenth more at a time. A table of a hundred thousand connections that had just doubled would waste as much
+/// memory as it uses.
+fn growth<T>(length: usize) -> usize {
+    if length * size_of::<T>() < MAPPED_BYTES {
         length.max(16)
     } else {
         length / 16

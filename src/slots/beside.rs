@@ -47,7 +47,7 @@ impl<T> Beside<T> {
             if self.entries.capacity() <= key.index() {
                 let further = key.index() + 1 - self.entries.len();
                 self.entries
-                    .reserve_exact(further.max(growth(self.entries.len())));
+                    .reserve_exact(further.max(growth::<T>(self.entries.len())));
             }
             self.entries.resize_with(key.index() + 1, || None);
         }

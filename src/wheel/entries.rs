@@ -40,8 +40,8 @@ struct Entry<T> {
 #[derive(Clone, Copy)]
 struct Deadline([u32; 2]);
 
-/// Tables grow by this part: the worst that a caller pays is an eighth more than is in use, and not twice as much.
-const GROWTH: usize = 8;
+/// Tables grow by this part: the worst that a caller pays is a sixteenth more than is in use, and not twice as much.
+const GROWTH: usize = 16;
 
 /// The fewest entries that a table has room for.
 const SMALLEST: usize = 16;
