@@ -212,10 +212,10 @@ fn a_busy_wait_ends_like_any_other() {
             assert!(reactor.refresh_now() - start >= Duration::from_millis(5));
             // A deadline of the wheel.
             let wait = Duration::from_millis(5);
+            let start = reactor.refresh_now();
             reactor.visit(key, |_, registration| {
                 registration.wake_at(registration.tick_after(wait));
             });
-            let start = reactor.refresh_now();
             reactor.poll(None).unwrap();
             assert!(reactor.refresh_now() - start >= wait);
             reactor.advance();
