@@ -170,8 +170,6 @@ impl Expire for Tree {
 struct Tokio {
     start: tokio::time::Instant,
     sleeps: Vec<Option<Pin<Box<Sleep>>>>,
-    /// Where the timers find the runtime that they belong to.
-    _runtime: tokio::runtime::EnterGuard<'static>,
 }
 
 #[cfg(target_os = "linux")]
@@ -186,11 +184,15 @@ impl Timers for Tokio {
                 .build();
             runtime.expect("a runtime without sockets needs nothing")
         });
+        thread_local! {
+            /// Where the timers find the runtime that they belong to. Entered once, as it must be left in reverse order.
+            static ENTERED: tokio::runtime::EnterGuard<'static> = RUNTIME.enter();
+        }
+        ENTERED.with(|_| ());
         Self {
             // Far enough away that none of them comes.
             start: tokio::time::Instant::now() + Duration::from_secs(3_600),
             sleeps: Vec::new(),
-            _runtime: RUNTIME.enter(),
         }
     }
     fn arm(&mut self, deadline: u64, id: u32) -> u32 {
