@@ -83,7 +83,7 @@ use crate::system::Selector;
 use crate::wheel::Wheel;
 
 use clock::Clock;
-use registration::{Due, Marks, Standing};
+use registration::{ATTENTION, Due, Marks, Standing};
 use serving::settle;
 
 pub use crate::readiness::{Interest, Readiness};
@@ -222,7 +222,8 @@ impl<T: Handler> Reactor<T> {
             if let Some(source) = slot.source.source() {
                 let _ = self.selector.deregister(source);
             }
-            slot.standing.readiness = Readiness::empty();
+            // What it wants to report of its own is no matter of the kernel's.
+            slot.standing.readiness &= ATTENTION;
         }
     }
 
