@@ -39,6 +39,7 @@ struct Strand {
 #[derive(Clone, Copy, Debug)]
 struct Step {
     strand: u8,
+    /// Invariant: not zero, where only an empty part ends.
     from: u16,
     to: u16,
 }
@@ -130,10 +131,7 @@ impl Broadcast {
     #[inline]
     pub(crate) fn follow(&self, part: &mut Part) -> bool {
         let Some(step) = self.step else { return false };
-        let follows = part.strand == step.strand
-            && part.end == step.from
-            && part.start < part.end
-            && step.to < part.limit;
+        let follows = part.strand == step.strand && part.end == step.from && step.to < part.limit;
         if follows {
             part.end = step.to;
         }

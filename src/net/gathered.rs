@@ -1,10 +1,9 @@
-//! What the socket whose callback runs has written in it, until the callback is done.
+//! What the socket whose `on_data` runs has written in it, until that is done.
 //!
 //! Nearly every reply is small, is written to one's own socket and leaves at once. Such bytes need no queue: they are
 //! put down here, in one place for all sockets, and sent from here, and their connection is not looked up for either.
 
 use super::SocketId;
-use super::payload::DIRECT_BYTES;
 
 /// The bytes that wait for the end of a callback.
 ///
@@ -33,7 +32,7 @@ impl Gathered {
     /// Puts `bytes` down if they are their writer's to put down here, and says whether they were.
     #[inline]
     pub(super) fn take(&mut self, writer: SocketId, bytes: &[u8]) -> bool {
-        let fits = bytes.len() < self.room.min(DIRECT_BYTES) && self.owner == Some(writer);
+        let fits = bytes.len() < self.room && self.owner == Some(writer);
         if fits {
             self.room -= bytes.len();
             self.bytes.extend_from_slice(bytes);

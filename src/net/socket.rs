@@ -64,9 +64,6 @@ impl Socket<'_> {
     /// The answer tells how the queue is; see [`Flow`]. An empty write changes nothing.
     #[inline]
     pub fn write(&mut self, bytes: &[u8]) -> Flow {
-        if self.net.gather(self.id, bytes) {
-            return Flow::Open;
-        }
         self.write_payload(Payload::Borrowed(bytes))
     }
 
@@ -86,6 +83,7 @@ impl Socket<'_> {
         self.write_payload(Payload::Static(bytes))
     }
 
+    #[inline(always)]
     fn write_payload(&mut self, payload: Payload<'_>) -> Flow {
         self.net.write(self.id, payload)
     }

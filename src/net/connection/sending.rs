@@ -101,7 +101,7 @@ impl Connection {
         registration: &mut Registration<'_>,
         pool: &mut Pool,
     ) {
-        self.bytes_written += bytes.len() as u64;
+        self.count_written(bytes.len());
         self.queue.copy(bytes, pool);
         registration.flush_soon();
     }
