@@ -8,14 +8,14 @@
 mod beside;
 
 use std::fmt;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 
 use slab::Slab;
 
 pub use beside::Beside;
 
-/// The width of the index within a token. With 32 bit pointers 20 bits are left for it, about a million sources.
-const TOKEN_INDEX_BITS: u32 = if usize::BITS >= 64 { 32 } else { 20 };
+/// The width of the index within a token of 32 bits: about a million sources.
+const SHORT_INDEX_BITS: u32 = 20;
 
 /// The last generation that a slot may have. One less than the type allows, so that "the next generation" always has
 /// a representation and no 64 bit token consists of ones only.
@@ -28,27 +28,36 @@ const LAST_GENERATION: u32 = u32::MAX - 1;
 /// from; keep tables apart by types around it.
 ///
 /// It prints as index and generation, `3v7` being the seventh tenant of slot 3.
+// One word and not two, so that it is loaded, stored and compared at once: a message takes a dozen of each.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key {
-    index: u32,
-    /// Invariant: at most [`LAST_GENERATION`].
-    generation: NonZeroU32,
-}
+pub struct Key(
+    /// The index, and below it the generation. Invariant: the generation is at least 1 and at most [`LAST_GENERATION`].
+    NonZeroU64,
+);
 
 impl Key {
+    const fn new(index: u32, generation: NonZeroU32) -> Self {
+        let key = (index as u64) << 32 | generation.get() as u64;
+        Self(NonZeroU64::new(key).expect("a generation is not zero"))
+    }
+
     /// The position of the slot, dense from zero: what a side table indexes by. It is shared with the earlier and
     /// the later tenants of the slot.
     #[inline]
     #[must_use]
     pub const fn index(self) -> usize {
-        self.index as usize
+        (self.0.get() >> 32) as usize
     }
 
     /// Which tenant of the slot this is, counted from 1.
     #[inline]
     #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the upper half is the index"
+    )]
     pub const fn generation(self) -> u32 {
-        self.generation.get()
+        self.0.get() as u32
     }
 
     /// The key as the number that a poll carries for a source; [`Slots::find`] turns it back.
@@ -64,13 +73,28 @@ impl Key {
         reason = "the token was packed into as many bits as a usize has"
     )]
     pub const fn to_token(self) -> usize {
-        pack(self, TOKEN_INDEX_BITS) as usize
+        if usize::BITS >= 64 {
+            self.0.get() as usize
+        } else {
+            pack_into_32_bits(self) as usize
+        }
+    }
+
+    /// The generation as tables keep it.
+    fn tenant(self) -> NonZeroU32 {
+        NonZeroU32::new(self.generation()).expect("no key has generation zero")
+    }
+
+    /// Whether it is the key of the tenant of this `generation`, wherever that lives.
+    #[inline]
+    const fn is_of(self, generation: NonZeroU32) -> bool {
+        self.generation() == generation.get()
     }
 }
 
 impl fmt::Display for Key {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}v{}", self.index, self.generation)
+        write!(formatter, "{}v{}", self.index(), self.generation())
     }
 }
 
@@ -148,10 +172,8 @@ impl<T> Slots<T> {
     pub fn insert_with(&mut self, make: impl FnOnce(Key) -> T) -> Key {
         let key = self.reserve_key();
         let value = make(key);
-        let index = self.slab.insert(Slot::Live {
-            generation: key.generation,
-            value,
-        });
+        let generation = key.tenant();
+        let index = self.slab.insert(Slot::Live { generation, value });
         debug_assert_eq!(index, key.index());
         key
     }
@@ -161,7 +183,7 @@ impl<T> Slots<T> {
     #[must_use]
     pub fn get(&self, key: Key) -> Option<&T> {
         match self.slab.get(key.index()) {
-            Some(Slot::Live { generation, value }) if *generation == key.generation => Some(value),
+            Some(Slot::Live { generation, value }) if key.is_of(*generation) => Some(value),
             _ => None,
         }
     }
@@ -171,7 +193,7 @@ impl<T> Slots<T> {
     #[must_use]
     pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
         match self.slab.get_mut(key.index()) {
-            Some(Slot::Live { generation, value }) if *generation == key.generation => Some(value),
+            Some(Slot::Live { generation, value }) if key.is_of(*generation) => Some(value),
             _ => None,
         }
     }
@@ -179,13 +201,12 @@ impl<T> Slots<T> {
     /// The key whose [`Key::to_token`] is `token`, if its entry is still here.
     ///
     /// Any number may be asked for: a token of a removed entry and one that was never a key give `None`.
-    #[inline]
     #[must_use]
     pub fn find(&self, token: usize) -> Option<Key> {
-        let index = u32::try_from(token as u64 & ((1 << TOKEN_INDEX_BITS) - 1)).ok()?;
-        match self.slab.get(index as usize) {
+        let index = index_in(token);
+        match self.slab.get(index) {
             Some(&Slot::Live { generation, .. }) => {
-                let key = Key { index, generation };
+                let key = key_at(index, generation);
                 (key.to_token() == token).then_some(key)
             }
             _ => None,
@@ -195,15 +216,12 @@ impl<T> Slots<T> {
     /// The entry whose key has this token, with the key: [`find`](Self::find) and [`get_mut`](Self::get_mut) in one.
     #[inline]
     pub fn find_mut(&mut self, token: usize) -> Option<(Key, &mut T)> {
-        let index = u32::try_from(token as u64 & ((1 << TOKEN_INDEX_BITS) - 1)).ok()?;
-        match self.slab.get_mut(index as usize) {
-            Some(Slot::Live { generation, value }) => {
-                let generation = *generation;
-                let key = Key { index, generation };
-                (key.to_token() == token).then_some((key, value))
-            }
-            _ => None,
+        if usize::BITS < 64 {
+            let key = self.find(token)?;
+            return self.get_mut(key).map(|value| (key, value));
         }
+        let key = Key(NonZeroU64::new(token as u64)?);
+        self.get_mut(key).map(|value| (key, value))
     }
 
     /// Takes the entry of `key` out. From now on the key is dead; removing it again gives `None`.
@@ -331,20 +349,24 @@ fn growth<T>(length: usize) -> usize {
 
 fn key_at(index: usize, generation: NonZeroU32) -> Key {
     let index = u32::try_from(index).expect("four billion entries exceed any limit on descriptors");
-    Key { index, generation }
+    Key::new(index, generation)
 }
 
-/// The token of `key`: 64 bits wide when 32 of them are for the index, else 32. The generation is reduced modulo the
-/// largest number that its bits can hold, so that they are never all ones, and neither is the token.
-#[inline]
-const fn pack(key: Key, index_bits: u32) -> u64 {
-    let generation_bits = if index_bits == 32 {
-        32
+/// The index in a token; in one that was never a key's, any number.
+fn index_in(token: usize) -> usize {
+    if usize::BITS >= 64 {
+        token >> (usize::BITS / 2)
     } else {
-        32 - index_bits
-    };
-    let generation = key.generation.get() as u64 % ((1 << generation_bits) - 1);
-    (generation << index_bits) | (key.index as u64 & ((1 << index_bits) - 1))
+        token & ((1 << SHORT_INDEX_BITS) - 1)
+    }
+}
+
+/// The token of `key` where tokens have 32 bits. The generation is reduced modulo the largest number that its bits can
+/// hold, so that they are never all ones, and neither is the token.
+const fn pack_into_32_bits(key: Key) -> u64 {
+    let generation = key.generation() as u64 % ((1 << (32 - SHORT_INDEX_BITS)) - 1);
+    let index = key.index() as u64 & ((1 << SHORT_INDEX_BITS) - 1);
+    generation << SHORT_INDEX_BITS | index
 }
 
 #[cfg(test)]

@@ -52,10 +52,10 @@ impl<T> Beside<T> {
             self.entries.resize_with(key.index() + 1, || None);
         }
         let entry = &mut self.entries[key.index()];
-        if matches!(entry, Some((generation, _)) if *generation > key.generation) {
+        if matches!(entry, Some((generation, _)) if generation.get() > key.generation()) {
             return Some(value);
         }
-        match entry.replace((key.generation, value)) {
+        match entry.replace((key.tenant(), value)) {
             Some((_, displaced)) => Some(displaced),
             None => {
                 self.length += 1;
@@ -69,7 +69,7 @@ impl<T> Beside<T> {
     #[must_use]
     pub fn get(&self, key: Key) -> Option<&T> {
         match self.entries.get(key.index()) {
-            Some(Some((generation, value))) if *generation == key.generation => Some(value),
+            Some(Some((generation, value))) if key.is_of(*generation) => Some(value),
             _ => None,
         }
     }
@@ -79,7 +79,7 @@ impl<T> Beside<T> {
     #[must_use]
     pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
         match self.entries.get_mut(key.index()) {
-            Some(Some((generation, value))) if *generation == key.generation => Some(value),
+            Some(Some((generation, value))) if key.is_of(*generation) => Some(value),
             _ => None,
         }
     }
@@ -87,7 +87,7 @@ impl<T> Beside<T> {
     /// Takes out the value that was put under exactly this key.
     pub fn remove(&mut self, key: Key) -> Option<T> {
         let entry = self.entries.get_mut(key.index())?;
-        let (_, value) = entry.take_if(|(generation, _)| *generation == key.generation)?;
+        let (_, value) = entry.take_if(|(generation, _)| key.is_of(*generation))?;
         self.length -= 1;
         Some(value)
     }
