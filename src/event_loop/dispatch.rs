@@ -69,6 +69,9 @@ impl<S> EventLoop<S> {
     #[inline(always)]
     pub(super) fn deliver(&mut self, shared: &mut S, happened: Happened) {
         match happened {
+            Happened::Socket(id, SocketEvent::Data { length, room }) => {
+                self.deliver_data(shared, id, length, room);
+            }
             Happened::Socket(id, event) => self.deliver_to_socket(shared, id, event),
             Happened::Server(id, event) => self.deliver_to_server(shared, id, *event),
         }
@@ -112,9 +115,27 @@ impl<S> EventLoop<S> {
         }
     }
 
-    #[inline(always)]
     fn deliver_to_socket(&mut self, shared: &mut S, id: SocketId, event: SocketEvent) {
         self.net.focus(id.0);
+        self.call_socket(shared, id, |handler, cx, _| tell(handler, cx, event));
+    }
+
+    /// Tells a socket of the first `length` bytes in the read buffer.
+    #[inline(always)]
+    fn deliver_data(&mut self, shared: &mut S, id: SocketId, length: usize, room: u32) {
+        self.net.focus_with_room(id, room);
+        self.call_socket(shared, id, |handler, cx, buffer| {
+            handler.on_data(cx, &buffer[..length]);
+        });
+    }
+
+    #[inline(always)]
+    fn call_socket(
+        &mut self,
+        shared: &mut S,
+        id: SocketId,
+        call: impl FnOnce(&mut dyn SocketHandler<S>, &mut Context<'_, S>, &[u8]),
+    ) {
         let Some(handler) = self.handlers.get_mut(id.0) else {
             return self.net.finish();
         };
@@ -124,10 +145,7 @@ impl<S> EventLoop<S> {
             shared,
             agenda: &mut self.agenda,
         };
-        match event {
-            SocketEvent::Data(length) => handler.on_data(&mut cx, &self.read_buffer[..length]),
-            event => tell(handler.as_mut(), &mut cx, event),
-        }
+        call(handler.as_mut(), &mut cx, &self.read_buffer);
         self.net.finish();
         self.calling = None;
         if !self.agenda.installs.is_empty() {
@@ -251,7 +269,7 @@ impl<S> EventLoop<S> {
 #[inline(never)]
 fn tell<S>(handler: &mut dyn SocketHandler<S>, cx: &mut Context<'_, S>, event: SocketEvent) {
     match event {
-        SocketEvent::Data(_) => debug_assert!(false, "the loop itself lends the read buffer"),
+        SocketEvent::Data { .. } => debug_assert!(false, "the loop itself lends the read buffer"),
         SocketEvent::Connected => {
             handler.on_connect(cx);
             cx.socket.catch_up();

@@ -41,7 +41,7 @@ use connection::Connection;
 use gathered::Gathered;
 use inquiries::Inquiries;
 use listener::Listener;
-use resident::{Lent, Resident};
+use resident::{Event, Lent, Resident};
 
 pub use address::{Address, Endpoint, Family};
 pub use block_list::BlockList;
@@ -135,7 +135,7 @@ impl Net {
     }
 
     /// Serves until something has happened. Bytes that were read are in `buffer`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next(&mut self, buffer: &mut [u8]) -> Option<Happened> {
         loop {
             let mut lent = Lent {
@@ -143,11 +143,10 @@ impl Net {
                 pool: &mut self.pool,
                 broadcast: &mut self.broadcast,
                 reserve: &mut self.reserve,
-                room: 0,
             };
             let (key, event) = self.reactor.next(&mut lent)?;
-            if lent.room > 0 {
-                self.gathered.begin(SocketId(key), lent.room);
+            if let Event::Socket(event) = event {
+                return Some(Happened::Socket(SocketId(key), event));
             }
             let happened = self.happened(key, event);
             if happened.is_some() {
@@ -183,14 +182,20 @@ impl Net {
             pool: &mut self.pool,
             broadcast: &mut self.broadcast,
             reserve: &mut self.reserve,
-            room: 0,
         });
     }
 
-    /// The callbacks of a source begin: what it writes until [`finish`](Self::finish) leaves as one.
+    /// The callback of a source begins: what it writes until [`finish`](Self::finish) leaves as one.
     #[inline]
     pub(crate) fn focus(&mut self, key: Key) {
         self.reactor.focus(key);
+    }
+
+    /// [`focus`](Self::focus), for the callback of a socket whose first `room` bytes need no question.
+    #[inline]
+    pub(crate) fn focus_with_room(&mut self, id: SocketId, room: u32) {
+        self.reactor.focus(id.0);
+        self.gathered.begin(id, room as usize);
     }
 
     pub(crate) fn next_notice(&mut self, id: SocketId) -> Option<Notice> {

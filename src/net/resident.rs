@@ -50,8 +50,13 @@ pub(crate) enum Event {
 pub(crate) enum SocketEvent {
     /// The connection is there.
     Connected,
-    /// So many bytes are in the read buffer.
-    Data(usize),
+    /// Bytes are in the read buffer.
+    Data {
+        /// How many.
+        length: usize,
+        /// How many may be written in the callback before anything must be asked of the connection.
+        room: u32,
+    },
     /// What was queued is sent down to the low-water mark, after a write had answered `Full`.
     Drained,
     /// Notices wait to be told.
@@ -103,8 +108,6 @@ pub(crate) struct Lent<'a> {
     pub(crate) broadcast: &'a mut Broadcast,
     /// The descriptor for when there are none.
     pub(crate) reserve: &'a mut Reserve,
-    /// An answer: how many bytes the source may write in its callback before anything must be asked of it.
-    pub(crate) room: usize,
 }
 
 impl Resident {
@@ -115,9 +118,14 @@ impl Resident {
         }
     }
 
+    /// The connection, to change. Only who reads and replies, which leaves it as it is, goes by another way.
+    #[inline]
     pub(crate) fn connection_mut(&mut self) -> Option<&mut Connection> {
         match self {
-            Self::Connection(connection) => Some(connection),
+            Self::Connection(connection) => {
+                connection.disturb();
+                Some(connection)
+            }
             Self::Listener(_) | Self::Attempt(_) => None,
         }
     }
@@ -167,14 +175,16 @@ impl Handler for Resident {
         }
     }
 
-    #[inline]
     fn writable(
         &mut self,
         registration: &mut Registration<'_>,
         lent: &mut Lent<'_>,
     ) -> Option<Event> {
         match self {
-            Self::Connection(connection) => connection.writable(registration, lent),
+            Self::Connection(connection) => {
+                connection.disturb();
+                connection.writable(registration, lent)
+            }
             Self::Attempt(attempt) => attempt
                 .writable(registration)
                 .map(|outcome| Event::Dial(DialEvent::AttemptEnded(outcome))),
@@ -188,7 +198,10 @@ impl Handler for Resident {
         _lent: &mut Lent<'_>,
     ) -> Option<Event> {
         match self {
-            Self::Connection(connection) => connection.closed(registration),
+            Self::Connection(connection) => {
+                connection.disturb();
+                connection.closed(registration)
+            }
             // What is wrong with a listener is told by accept, when its rest is over; an attempt is writable then.
             Self::Listener(_) | Self::Attempt(_) => None,
         }
@@ -197,6 +210,7 @@ impl Handler for Resident {
     #[inline]
     fn flush(&mut self, registration: &mut Registration<'_>, lent: &mut Lent<'_>) {
         if let Self::Connection(connection) = self {
+            connection.disturb();
             connection.flush_all(registration, lent.broadcast, lent.pool);
         }
     }
@@ -211,7 +225,10 @@ impl Handler for Resident {
 
     fn elapsed(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         match self {
-            Self::Connection(connection) => connection.elapsed(registration),
+            Self::Connection(connection) => {
+                connection.disturb();
+                connection.elapsed(registration)
+            }
             Self::Listener(listener) => {
                 listener.elapsed(registration);
                 None

@@ -137,15 +137,15 @@ impl Net {
                 pool: &mut self.pool,
                 broadcast: &mut self.broadcast,
                 reserve: &mut self.reserve,
-                room: 0,
             });
         };
         let mut is_all_sent = false;
-        if let Some((resident, mut registration)) = self.reactor.finish_by_hand() {
-            if let Some(connection) = resident.connection_mut() {
-                connection.count_written(bytes.len());
-                is_all_sent = connection.send_at_once(bytes, &mut registration, &mut self.pool);
-            }
+        // Not by `connection_mut`: to send a reply at once leaves a connection as it is.
+        if let Some((Resident::Connection(connection), mut registration)) =
+            self.reactor.finish_by_hand(id.0)
+        {
+            connection.count_written(bytes.len());
+            is_all_sent = connection.send_at_once(bytes, &mut registration, &mut self.pool);
         }
         self.gathered.clear();
         if !is_all_sent {

@@ -73,6 +73,12 @@ impl Standing {
         self.readiness.intersects(self.wanted)
     }
 
+    /// Whether it wishes for something.
+    #[inline]
+    pub(super) fn has_wish(&self) -> bool {
+        self.marks.intersects(Marks::WISHES)
+    }
+
     /// Whether it wishes for something, other than the flush that it is on the list for already.
     #[inline]
     pub(super) fn has_fresh_wish(&self) -> bool {
@@ -90,8 +96,8 @@ impl Standing {
     /// Whether reading is all that there is to do, as it nearly always is.
     #[inline]
     pub(super) fn only_reads(&self) -> bool {
+        // `READABLE` is wanted by who wants to read and by nobody else.
         self.readiness & self.wanted == Readiness::READABLE
-            && self.interest.contains(Interest::READABLE)
     }
 
     /// Whether it is ready for `direction` and wants it.

@@ -15,25 +15,22 @@ impl<T: Handler> Reactor<T> {
 
     /// Serves ready sources until one gives an event; `None` when the phase is over. Each source is asked to write
     /// first, as that frees memory, and then to read.
-    #[inline]
+    // Always: this is the loop's own loop, and has one caller in it.
+    #[inline(always)]
     pub fn next(&mut self, lent: &mut T::Lent<'_>) -> Option<(Key, T::Event)> {
         loop {
-            let Burst { key, left } = match self.burst.take() {
-                Some(burst) => burst,
-                None => Burst {
-                    key: self.schedule.next(Phase::Serve)?,
-                    left: u32::MAX,
-                },
+            let key = match self.burst {
+                Some(burst) => burst.key,
+                None => self.schedule.next(Phase::Serve)?,
             };
             let Some(slot) = self.slots.get_mut(key) else {
+                self.burst = None;
                 continue;
             };
             let Slot { source, standing } = slot;
             standing.marks.remove(Marks::QUEUED);
-            if standing
-                .marks
-                .intersects(Marks::CLOSING | Marks::WANTS_CLOSE)
-            {
+            if standing.marks.intersects(Marks::CLOSING | Marks::WANTS_CLOSE) {
+                self.burst = None;
                 continue;
             }
             let mut registration = Registration {
@@ -43,19 +40,34 @@ impl<T: Handler> Reactor<T> {
                 clock: &self.clock,
             };
             let event = serve(source, &mut registration, lent);
-            if standing.has_work() && event.is_some() {
-                let left = left.min(source.burst().max(1)) - 1;
-                if left > 0 {
-                    // Its burst goes on with the next call, so it needs no place in the queue.
-                    standing.marks.insert(Marks::QUEUED);
-                    self.burst = Some(Burst { key, left });
-                }
+            // Nearly never: everything that had arrived was read, and nothing was asked for that was not before.
+            if standing.has_work() || standing.has_wish() || self.burst.is_some() {
+                self.follow_up(key, event.is_some());
             }
-            settle(key, slot, self.current, &mut self.schedule, &self.selector);
             if let Some(event) = event {
                 return Some((key, event));
             }
         }
+    }
+
+    /// Sees to a source that was served and has more to do: its burst goes on, or it is put on the lists that it belongs
+    /// on.
+    #[inline(never)]
+    fn follow_up(&mut self, key: Key, gave_event: bool) {
+        let burst = self.burst.take();
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
+        if gave_event && slot.standing.has_work() {
+            let left = burst.map_or(u32::MAX, |burst| burst.left);
+            let left = left.min(slot.source.burst().max(1)) - 1;
+            if left > 0 {
+                // Its burst goes on with the next call, so it needs no place in the queue.
+                slot.standing.marks.insert(Marks::QUEUED);
+                self.burst = Some(Burst { key, left });
+            }
+        }
+        settle(key, slot, self.current, &mut self.schedule, &self.selector);
     }
 
     /// The next source that asked to be closed, which stays where it is until [`remove`](Self::remove), but is out
@@ -99,11 +111,11 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// As [`finish`](Self::finish), for who knows what there is to be sent and sends it itself. If that changes the
-    /// source's place here, a [`visit`](Self::visit) has to follow.
+    /// As [`finish`](Self::finish), for who knows what the source under `key`, which was named, has to send, and sends it
+    /// itself. If that changes the source's place here, a [`visit`](Self::visit) has to follow.
     #[inline(always)]
-    pub(crate) fn finish_by_hand(&mut self) -> Option<(&mut T, Registration<'_>)> {
-        let key = self.current.take()?;
+    pub(crate) fn finish_by_hand(&mut self, key: Key) -> Option<(&mut T, Registration<'_>)> {
+        self.current = None;
         let slot = self.slots.get_mut(key)?;
         let registration = Registration {
             key,
@@ -154,6 +166,7 @@ fn serve<T: Handler>(
 }
 
 /// Serves a source that wants something else than to read.
+#[inline(never)]
 fn serve_rarely<T: Handler>(
     source: &mut T,
     registration: &mut Registration<'_>,

@@ -1,6 +1,6 @@
 //! One end of a connection: connect, read, write, shut down.
 
-use std::io::{self, IoSlice, Read};
+use std::io::{self, IoSlice, Read, Write};
 use std::net::SocketAddr;
 
 use mio::event::Source;
@@ -157,12 +157,12 @@ impl Stream {
         }
     }
 
-    /// [`write`](Self::write), of one piece: the reply of nearly every callback.
+    /// [`write`](Self::write), of one piece: the reply of nearly every callback. The standard library's own `write` never
+    /// raises SIGPIPE either.
     #[inline(always)]
-    pub(crate) fn write_one(&self, bytes: &[u8]) -> io::Result<usize> {
+    pub(crate) fn write_one(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if let Self::Tcp(stream) = self {
-            let socket = SockRef::from(stream);
-            match stream.try_io(|| socket.send_with_flags(bytes, NO_SIGNAL)) {
+            match stream.write(bytes) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 done => return done,
             }

@@ -15,7 +15,8 @@ impl Connection {
         registration: &mut Registration<'_>,
         broadcast: &mut Broadcast,
     ) -> bool {
-        let Some(part) = broadcast.begin(word, self.room_to_gather(registration)) else {
+        let room = self.room_to_reply(registration) as usize;
+        let Some(part) = broadcast.begin(word, room) else {
             return false;
         };
         self.part = part;

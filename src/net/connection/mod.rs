@@ -105,6 +105,10 @@ pub(crate) struct Connection {
     /// What it is to be sent of the broadcasts of this turn. Invariant: empty or sealed, or nothing is queued and a write
     /// would be answered `Open`.
     part: Part,
+    /// What [`room_to_reply`](Self::room_to_reply) has said, and would say again: nobody has been given the connection to
+    /// change since. Zero if nobody knows. Invariant: if it is not zero, data is read and replies are sent without any
+    /// other question, so whoever changes anything that the answer depends on sets it to zero first.
+    reply_room: u32,
     bytes_read: u64,
     /// Without those that `part` still holds.
     bytes_written: u64,
@@ -138,6 +142,7 @@ impl Connection {
             outcome: CloseReason::Local,
             queue: SendBuffer::new(),
             part: Part::default(),
+            reply_room: 0,
             bytes_read: 0,
             bytes_written: 0,
             active_tick: 0,

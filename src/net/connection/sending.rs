@@ -11,7 +11,7 @@ use super::error::Error;
 use super::{CloseReason, Connection, Facts, Flow, Outbound, Payload, Stage};
 
 /// How much one callback may gather outside of its socket's queue. Beyond it the queue's chunks are as good.
-const GATHERED_BYTES: usize = 64 << 10;
+const GATHERED_BYTES: u32 = 64 << 10;
 
 /// How long to wait when the kernel has no memory to send with (ENOBUFS): no edge announces that it has again.
 const OUT_OF_BUFFERS_RETRY_TICKS: u64 = 10;
@@ -72,9 +72,9 @@ impl Connection {
     }
 
     /// How many bytes may be written in a callback that begins now without asking: below it, every write would be
-    /// answered `Open` and sent when the callback is done.
-    #[inline]
-    pub(super) fn room_to_gather(&self, registration: &Registration<'_>) -> usize {
+    /// answered `Open` and sent when the callback is done. Zero if that is not so, and while a timeout that was told
+    /// waits for the next byte.
+    pub(super) fn room_to_reply(&self, registration: &Registration<'_>) -> u32 {
         if self.stage != Stage::Open
             || self.outbound != Outbound::Open
             || self.is_corked
@@ -82,16 +82,21 @@ impl Connection {
             || !self.queue.is_empty()
             || !self.part.is_empty()
             || self.failure.is_some()
+            || self.facts.contains(Facts::IDLE_IS_REPORTED)
             || self.has_marks()
             || !registration.readiness().serves(Interest::WRITABLE)
         {
             return 0;
         }
         let options = &self.options;
-        options
-            .high_water_mark
-            .min(options.max_queued_bytes)
-            .min(GATHERED_BYTES)
+        let most = options.high_water_mark.min(options.max_queued_bytes);
+        u32::try_from(most).map_or(GATHERED_BYTES, |most| most.min(GATHERED_BYTES))
+    }
+
+    /// Somebody may change it: what was known of its room is known no more.
+    #[inline]
+    pub(crate) fn disturb(&mut self) {
+        self.reply_room = 0;
     }
 
     /// Queues what was gathered in the callback so far, as somebody is about to look at the queue or to change it.
@@ -121,7 +126,7 @@ impl Connection {
         registration: &mut Registration<'_>,
         pool: &mut Pool,
     ) -> bool {
-        let Some(stream) = &self.stream else {
+        let Some(stream) = &mut self.stream else {
             return false;
         };
         let sent = stream.write_one(bytes);
@@ -143,6 +148,7 @@ impl Connection {
         registration: &mut Registration<'_>,
         pool: &mut Pool,
     ) {
+        self.disturb();
         let sent = match sent {
             Ok(sent) => {
                 self.wrote(sent, bytes.len(), registration);
