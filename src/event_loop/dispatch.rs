@@ -122,7 +122,7 @@ impl<S> EventLoop<S> {
 
     /// Tells a socket of the first `length` bytes in the read buffer.
     #[inline(always)]
-    fn deliver_data(&mut self, shared: &mut S, id: SocketId, length: usize, room: u32) {
+    fn deliver_data(&mut self, shared: &mut S, id: SocketId, length: usize, room: u16) {
         self.net.focus_with_room(id, room);
         self.call_socket(shared, id, |handler, cx, buffer| {
             handler.on_data(cx, &buffer[..length]);

@@ -15,7 +15,7 @@ use super::dial::Dial;
 use super::error::{Error, Result, Syscall};
 use super::inquiries::Inquiries;
 use super::options::ConnectOptions;
-use super::resident::{DialEvent, Event, Resident};
+use super::resident::{Event, Resident};
 use super::resolver::{SharedResolver, SystemResolver};
 use super::{Happened, Net, ServerId, SocketId};
 
@@ -253,8 +253,8 @@ impl Net {
         match event {
             Event::Socket(event) => return Some(Happened::Socket(SocketId(key), event)),
             Event::Server(event) => return Some(Happened::Server(ServerId(key), event)),
-            Event::Dial(DialEvent::AttemptEnded(outcome)) => self.attempt_ended(key, outcome),
-            Event::Dial(DialEvent::AttemptIsSlow) => self.attempt_is_slow(SocketId(key)),
+            Event::AttemptEnded(outcome) => self.attempt_ended(key, outcome),
+            Event::AttemptIsSlow => self.attempt_is_slow(SocketId(key)),
         }
         None
     }

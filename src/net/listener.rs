@@ -219,7 +219,9 @@ impl Listener {
                     return None;
                 }
                 AcceptFault::Interrupted | AcceptFault::Transient => {}
-                AcceptFault::Exhausted => return self.rest(error, registration, lent.reserve),
+                AcceptFault::Exhausted => {
+                    return self.rest(error, registration, &mut lent.supplies.reserve);
+                }
                 AcceptFault::Fatal => return self.fault(error, registration),
             }
         }

@@ -41,7 +41,7 @@ use connection::Connection;
 use gathered::Gathered;
 use inquiries::Inquiries;
 use listener::Listener;
-use resident::{Event, Lent, Resident};
+use resident::{Event, Lent, Resident, Supplies};
 
 pub use address::{Address, Endpoint, Family};
 pub use block_list::BlockList;
@@ -65,12 +65,9 @@ pub(crate) struct Net {
     pub(crate) reactor: Reactor<Resident>,
     /// Where sockets are opened.
     pub(crate) system: System,
-    pool: Pool,
-    /// What several sockets are to be sent in this turn.
-    broadcast: Broadcast,
+    supplies: Supplies,
     /// What the socket whose callback runs has written in it.
     gathered: Gathered,
-    reserve: Reserve,
     /// Servers that ran out of descriptors. Each close of a socket frees one, and so wakes them.
     resting: Vec<Key>,
     waker: Waker,
@@ -120,10 +117,12 @@ impl Net {
             inquiries: None,
             pending: Vec::new(),
             reactor,
-            reserve: Reserve::new(&system),
+            supplies: Supplies {
+                pool: Pool::new(),
+                broadcast: Broadcast::default(),
+                reserve: Reserve::new(&system),
+            },
             system,
-            pool: Pool::new(),
-            broadcast: Broadcast::default(),
             gathered: Gathered::default(),
             resting: Vec::new(),
         })
@@ -140,9 +139,7 @@ impl Net {
         loop {
             let mut lent = Lent {
                 buffer,
-                pool: &mut self.pool,
-                broadcast: &mut self.broadcast,
-                reserve: &mut self.reserve,
+                supplies: &mut self.supplies,
             };
             let (key, event) = self.reactor.next(&mut lent)?;
             if let Event::Socket(event) = event {
@@ -179,9 +176,7 @@ impl Net {
         self.reactor.begin(Phase::Flush);
         self.reactor.flush(&mut Lent {
             buffer: &mut [],
-            pool: &mut self.pool,
-            broadcast: &mut self.broadcast,
-            reserve: &mut self.reserve,
+            supplies: &mut self.supplies,
         });
     }
 
@@ -193,9 +188,9 @@ impl Net {
 
     /// [`focus`](Self::focus), for the callback of a socket whose first `room` bytes need no question.
     #[inline]
-    pub(crate) fn focus_with_room(&mut self, id: SocketId, room: u32) {
+    pub(crate) fn focus_with_room(&mut self, id: SocketId, room: u16) {
         self.reactor.focus(id.0);
-        self.gathered.begin(id, room as usize);
+        self.gathered.begin(id, usize::from(room));
     }
 
     pub(crate) fn next_notice(&mut self, id: SocketId) -> Option<Notice> {
@@ -226,16 +221,13 @@ impl Net {
             self.queue_gathered();
         }
         let Self {
-            reactor,
-            pool,
-            broadcast,
-            ..
+            reactor, supplies, ..
         } = self;
         reactor
             .visit(id.0, |resident, registration| {
                 let connection = resident.connection_mut()?;
-                connection.queue_part(broadcast, pool);
-                Some(ask(connection, registration, pool))
+                connection.queue_part(supplies);
+                Some(ask(connection, registration, &mut supplies.pool))
             })
             .flatten()
     }
@@ -279,14 +271,11 @@ impl Net {
         let id = SocketId(key);
         self.close_attempts(id);
         let Self {
-            reactor,
-            pool,
-            broadcast,
-            ..
+            reactor, supplies, ..
         } = self;
         let shut = reactor.visit(key, |resident, _| {
             let connection = resident.connection_mut()?;
-            Some(connection.shut(broadcast, pool))
+            Some(connection.shut(supplies))
         });
         let Some((reason, error)) = shut.flatten() else {
             return Some(Closing::Server(ServerId(key)));

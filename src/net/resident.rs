@@ -33,7 +33,7 @@ pub(crate) enum Resident {
     Attempt(Box<Attempt>),
 }
 
-/// What happened to a source, as a value.
+/// What happened to a source, as a value: two words, so that it is returned in registers.
 #[derive(Debug)]
 pub(crate) enum Event {
     /// To a socket: it is for the socket's handler.
@@ -41,8 +41,10 @@ pub(crate) enum Event {
     /// To a server: it is for the server's handler. Boxed, so that the events of sockets, a million for each of these,
     /// stay small.
     Server(Box<ServerEvent>),
-    /// To a connection that is being made: it stays on this floor.
-    Dial(DialEvent),
+    /// An attempt to connect has ended. It stays on this floor, as what follows does.
+    AttemptEnded(io::Result<()>),
+    /// The latest attempt has been alone long enough.
+    AttemptIsSlow,
 }
 
 /// What happened to a socket.
@@ -55,7 +57,7 @@ pub(crate) enum SocketEvent {
         /// How many.
         length: usize,
         /// How many may be written in the callback before anything must be asked of the connection.
-        room: u32,
+        room: u16,
     },
     /// What was queued is sent down to the low-water mark, after a write had answered `Full`.
     Drained,
@@ -65,15 +67,6 @@ pub(crate) enum SocketEvent {
     Ended,
     /// No byte has moved for the idle timeout.
     TimedOut,
-}
-
-/// What happened to a connection that is being made.
-#[derive(Debug)]
-pub(crate) enum DialEvent {
-    /// An attempt has ended.
-    AttemptEnded(io::Result<()>),
-    /// The latest attempt has been alone long enough.
-    AttemptIsSlow,
 }
 
 /// What happened to a server.
@@ -102,12 +95,18 @@ pub(crate) enum ServerEvent {
 pub(crate) struct Lent<'a> {
     /// The one read buffer of the loop.
     pub(crate) buffer: &'a mut [u8],
+    pub(crate) supplies: &'a mut Supplies,
+}
+
+/// What all sources use, and none has for itself.
+#[derive(Debug)]
+pub(crate) struct Supplies {
     /// Chunks for what is queued.
-    pub(crate) pool: &'a mut Pool,
+    pub(crate) pool: Pool,
     /// What several sockets are to be sent in this turn.
-    pub(crate) broadcast: &'a mut Broadcast,
+    pub(crate) broadcast: Broadcast,
     /// The descriptor for when there are none.
-    pub(crate) reserve: &'a mut Reserve,
+    pub(crate) reserve: Reserve,
 }
 
 impl Resident {
@@ -145,6 +144,20 @@ impl Resident {
     }
 }
 
+impl Resident {
+    #[inline(never)]
+    fn readable_rarely(
+        &mut self,
+        registration: &mut Registration<'_>,
+        lent: &mut Lent<'_>,
+    ) -> Option<Event> {
+        match self {
+            Self::Listener(listener) => listener.readable(registration, lent),
+            Self::Connection(_) | Self::Attempt(_) => None,
+        }
+    }
+}
+
 impl Handler for Resident {
     type Event = Event;
     type Lent<'a> = Lent<'a>;
@@ -168,11 +181,10 @@ impl Handler for Resident {
         registration: &mut Registration<'_>,
         lent: &mut Lent<'_>,
     ) -> Option<Event> {
-        match self {
-            Self::Connection(connection) => connection.readable(registration, lent),
-            Self::Listener(listener) => listener.readable(registration, lent),
-            Self::Attempt(_) => None,
+        if let Self::Connection(connection) = self {
+            return connection.readable(registration, lent);
         }
+        self.readable_rarely(&mut registration.reborrow(), lent)
     }
 
     fn writable(
@@ -185,9 +197,7 @@ impl Handler for Resident {
                 connection.disturb();
                 connection.writable(registration, lent)
             }
-            Self::Attempt(attempt) => attempt
-                .writable(registration)
-                .map(|outcome| Event::Dial(DialEvent::AttemptEnded(outcome))),
+            Self::Attempt(attempt) => attempt.writable(registration).map(Event::AttemptEnded),
             Self::Listener(_) => None,
         }
     }
@@ -211,7 +221,7 @@ impl Handler for Resident {
     fn flush(&mut self, registration: &mut Registration<'_>, lent: &mut Lent<'_>) {
         if let Self::Connection(connection) = self {
             connection.disturb();
-            connection.flush_all(registration, lent.broadcast, lent.pool);
+            connection.flush_all(registration, lent.supplies);
         }
     }
 

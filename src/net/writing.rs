@@ -24,7 +24,7 @@ impl Net {
         let Some((id, bytes)) = self.gathered.end() else {
             return;
         };
-        let pool = &mut self.pool;
+        let pool = &mut self.supplies.pool;
         self.reactor.visit(id.0, |resident, registration| {
             if let Some(connection) = resident.connection_mut() {
                 connection.queue_gathered(bytes, registration, pool);
@@ -35,11 +35,11 @@ impl Net {
 
     /// Gives back the memory that is only kept for the next writes and the next sockets.
     pub(crate) fn trim(&mut self) {
-        self.pool.trim();
+        self.supplies.pool.trim();
         self.reactor.shrink();
         // What lies here belongs to a callback or to a flush that is still to come.
         self.gathered.shrink();
-        self.broadcast.shrink();
+        self.supplies.broadcast.shrink();
     }
 
     /// How many bytes `id` has written that its connection does not know of yet.
@@ -65,7 +65,7 @@ impl Net {
             let connection = self.reactor.source_mut(id.0);
             let connection = connection.and_then(Resident::connection_mut);
             let bytes = payload.as_bytes();
-            if connection.is_some_and(|it| it.hear_more(bytes, &mut self.broadcast)) {
+            if connection.is_some_and(|it| it.hear_more(bytes, &mut self.supplies.broadcast)) {
                 return Flow::Open;
             }
         }
@@ -73,18 +73,17 @@ impl Net {
             self.queue_gathered();
         }
         let Self {
-            reactor,
-            pool,
-            broadcast,
-            ..
+            reactor, supplies, ..
         } = self;
         let flow = reactor.visit(id.0, |resident, registration| {
             let connection = resident.connection_mut()?;
-            if is_short && connection.hear(payload.as_bytes(), registration, broadcast) {
+            if is_short
+                && connection.hear(payload.as_bytes(), registration, &mut supplies.broadcast)
+            {
                 return Some(Flow::Open);
             }
-            connection.queue_part(broadcast, pool);
-            Some(connection.write(payload, registration, pool))
+            connection.queue_part(supplies);
+            Some(connection.write(payload, registration, &mut supplies.pool))
         });
         flow.flatten().unwrap_or(Flow::Closed)
     }
@@ -103,7 +102,7 @@ impl Net {
             }
         };
         if bytes.len() < KEEP_BYTES {
-            self.broadcast.begin_word();
+            self.supplies.broadcast.begin_word();
             for id in sockets {
                 if !self.follow(id) {
                     write(self, id, Payload::Borrowed(bytes));
@@ -125,7 +124,7 @@ impl Net {
             .reactor
             .source_mut(id.0)
             .and_then(Resident::connection_mut);
-        connection.is_some_and(|connection| connection.follow(&self.broadcast))
+        connection.is_some_and(|connection| connection.follow(&self.supplies.broadcast))
     }
 
     /// The callbacks of the source are done: its own replies leave now.
@@ -134,9 +133,7 @@ impl Net {
         let Some((id, bytes)) = self.gathered.end() else {
             return self.reactor.finish(&mut Lent {
                 buffer: &mut [],
-                pool: &mut self.pool,
-                broadcast: &mut self.broadcast,
-                reserve: &mut self.reserve,
+                supplies: &mut self.supplies,
             });
         };
         let mut is_all_sent = false;
@@ -144,8 +141,7 @@ impl Net {
         if let Some((Resident::Connection(connection), mut registration)) =
             self.reactor.finish_by_hand(id.0)
         {
-            connection.count_written(bytes.len());
-            is_all_sent = connection.send_at_once(bytes, &mut registration, &mut self.pool);
+            is_all_sent = connection.reply(bytes, &mut registration, &mut self.supplies.pool);
         }
         self.gathered.clear();
         if !is_all_sent {

@@ -145,6 +145,18 @@ pub struct Registration<'a> {
 }
 
 impl Registration<'_> {
+    /// The same place, lent on: to a function that is rarely called and not inlined. What is lent on itself has to lie
+    /// in memory, and so would be written there for every message.
+    #[inline(always)]
+    pub(crate) fn reborrow(&mut self) -> Registration<'_> {
+        Registration {
+            key: self.key,
+            standing: self.standing,
+            wheel: self.wheel,
+            clock: self.clock,
+        }
+    }
+
     /// The key under which the source is registered.
     pub fn key(&self) -> Key {
         self.key

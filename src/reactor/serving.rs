@@ -29,7 +29,10 @@ impl<T: Handler> Reactor<T> {
             };
             let Slot { source, standing } = slot;
             standing.marks.remove(Marks::QUEUED);
-            if standing.marks.intersects(Marks::CLOSING | Marks::WANTS_CLOSE) {
+            if standing
+                .marks
+                .intersects(Marks::CLOSING | Marks::WANTS_CLOSE)
+            {
                 self.burst = None;
                 continue;
             }
@@ -162,7 +165,7 @@ fn serve<T: Handler>(
     if registration.standing.only_reads() {
         return source.readable(registration, lent);
     }
-    serve_rarely(source, registration, lent)
+    serve_rarely(source, &mut registration.reborrow(), lent)
 }
 
 /// Serves a source that wants something else than to read.

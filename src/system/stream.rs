@@ -136,9 +136,21 @@ impl Stream {
     }
 
     /// Reads what is there, at most `buffer`, which is never empty: a read into nothing looks like an end.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         debug_assert!(!buffer.is_empty(), "a read of 0 must mean the end");
+        // Nearly every stream is one of these, and nearly every read goes well.
+        if let Self::Tcp(stream) = self {
+            match stream.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => return read,
+            }
+        }
+        self.read_rarely(buffer)
+    }
+
+    #[inline(never)]
+    fn read_rarely(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let read = match self {
                 Self::Tcp(stream) => stream.read(buffer),

@@ -1,10 +1,9 @@
 //! The part that a connection has in what several sockets are to be sent in this turn.
 
 use crate::reactor::{Interest, Registration};
-use crate::send_buffer::Pool;
 
 use super::super::broadcast::Broadcast;
-use super::{Connection, Stage};
+use super::{Connection, Stage, Supplies};
 
 impl Connection {
     /// Takes `word` as its part of the broadcast, and says whether it could: nothing else may be queued.
@@ -15,7 +14,7 @@ impl Connection {
         registration: &mut Registration<'_>,
         broadcast: &mut Broadcast,
     ) -> bool {
-        let room = self.room_to_reply(registration) as usize;
+        let room = usize::from(self.room_to_reply(registration));
         let Some(part) = broadcast.begin(word, room) else {
             return false;
         };
@@ -39,14 +38,17 @@ impl Connection {
 
     /// Moves its part to the queue, before anything else is done to the connection.
     #[inline]
-    pub(crate) fn queue_part(&mut self, broadcast: &mut Broadcast, pool: &mut Pool) {
+    pub(crate) fn queue_part(&mut self, supplies: &mut Supplies) {
         if !self.part.is_empty() {
-            self.copy_part(broadcast, pool);
+            self.copy_part(supplies);
         }
     }
 
     #[cold]
-    fn copy_part(&mut self, broadcast: &mut Broadcast, pool: &mut Pool) {
+    fn copy_part(&mut self, supplies: &mut Supplies) {
+        let Supplies {
+            pool, broadcast, ..
+        } = supplies;
         self.count_written(self.part.len());
         self.queue.copy(broadcast.bytes(self.part), pool);
         broadcast.release(std::mem::take(&mut self.part));
@@ -57,9 +59,11 @@ impl Connection {
     pub(crate) fn flush_all(
         &mut self,
         registration: &mut Registration<'_>,
-        broadcast: &mut Broadcast,
-        pool: &mut Pool,
+        supplies: &mut Supplies,
     ) {
+        let Supplies {
+            pool, broadcast, ..
+        } = supplies;
         if self.part.is_empty() {
             self.flush(registration, pool);
         } else if self.stage == Stage::Open
@@ -67,12 +71,11 @@ impl Connection {
             && registration.readiness().serves(Interest::WRITABLE)
         {
             let part = std::mem::take(&mut self.part);
-            self.count_written(part.len());
-            self.send_at_once(broadcast.bytes(part), registration, pool);
+            self.send_first(broadcast.bytes(part), registration, pool);
             broadcast.release(part);
         } else {
-            self.queue_part(broadcast, pool);
-            self.flush(registration, pool);
+            self.queue_part(supplies);
+            self.flush(registration, &mut supplies.pool);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::reactor::{Readiness, Registration};
 
-use super::{CloseReason, Connection, DialEvent, Event, Facts, Outbound, SocketEvent, Stage};
+use super::{CloseReason, Connection, Event, Facts, Outbound, SocketEvent, Stage};
 
 impl Connection {
     pub(crate) fn elapsed(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
@@ -29,7 +29,7 @@ impl Connection {
                     self.fail_lookup(io::ErrorKind::TimedOut.into(), registration);
                     return None;
                 }
-                return Some(Event::Dial(DialEvent::AttemptIsSlow));
+                return Some(Event::AttemptIsSlow);
             }
         } else if self
             .close_deadline()

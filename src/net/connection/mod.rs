@@ -25,12 +25,12 @@ use crate::reactor::{Interest, Key, Readiness, Registration};
 use crate::send_buffer::{Pool, SendBuffer};
 use crate::system::Stream;
 
-use super::broadcast::{Broadcast, Part};
+use super::broadcast::Part;
 use super::error::{self, Error};
 use super::keep_alive::KeepAlive;
 use super::options::SocketOptions;
 use super::payload::Payload;
-use super::resident::{DialEvent, Event, Lent, SocketEvent};
+use super::resident::{Event, Lent, SocketEvent, Supplies};
 use super::status::{CloseReason, Flow, State};
 
 use extras::Extras;
@@ -108,7 +108,7 @@ pub(crate) struct Connection {
     /// What [`room_to_reply`](Self::room_to_reply) has said, and would say again: nobody has been given the connection to
     /// change since. Zero if nobody knows. Invariant: if it is not zero, data is read and replies are sent without any
     /// other question, so whoever changes anything that the answer depends on sets it to zero first.
-    reply_room: u32,
+    reply_room: u16,
     bytes_read: u64,
     /// Without those that `part` still holds.
     bytes_written: u64,
@@ -231,15 +231,11 @@ impl Connection {
     }
 
     /// Lets go of the descriptor and of what is queued, and says why it closed and whether with an error.
-    pub(crate) fn shut(
-        &mut self,
-        broadcast: &mut Broadcast,
-        pool: &mut Pool,
-    ) -> (CloseReason, Option<Error>) {
-        self.queue_part(broadcast, pool);
+    pub(crate) fn shut(&mut self, supplies: &mut Supplies) -> (CloseReason, Option<Error>) {
+        self.queue_part(supplies);
         self.stage = Stage::Closed;
         self.stream = None;
-        let lost = self.queue.discard(pool);
+        let lost = self.queue.discard(&mut supplies.pool);
         if lost > 0 {
             self.note_lost(lost);
         }

@@ -1,6 +1,6 @@
 //! The outbound half: writes and the flush.
 
-use std::io;
+use std::io::{self, IoSlice};
 
 use crate::reactor::{Interest, Registration};
 use crate::send_buffer::Pool;
@@ -11,7 +11,7 @@ use super::error::Error;
 use super::{CloseReason, Connection, Facts, Flow, Outbound, Payload, Stage};
 
 /// How much one callback may gather outside of its socket's queue. Beyond it the queue's chunks are as good.
-const GATHERED_BYTES: u32 = 64 << 10;
+const GATHERED_BYTES: u16 = u16::MAX;
 
 /// How long to wait when the kernel has no memory to send with (ENOBUFS): no edge announces that it has again.
 const OUT_OF_BUFFERS_RETRY_TICKS: u64 = 10;
@@ -74,7 +74,7 @@ impl Connection {
     /// How many bytes may be written in a callback that begins now without asking: below it, every write would be
     /// answered `Open` and sent when the callback is done. Zero if that is not so, and while a timeout that was told
     /// waits for the next byte.
-    pub(super) fn room_to_reply(&self, registration: &Registration<'_>) -> u32 {
+    pub(super) fn room_to_reply(&self, registration: &Registration<'_>) -> u16 {
         if self.stage != Stage::Open
             || self.outbound != Outbound::Open
             || self.is_corked
@@ -90,7 +90,7 @@ impl Connection {
         }
         let options = &self.options;
         let most = options.high_water_mark.min(options.max_queued_bytes);
-        u32::try_from(most).map_or(GATHERED_BYTES, |most| most.min(GATHERED_BYTES))
+        u16::try_from(most).unwrap_or(GATHERED_BYTES)
     }
 
     /// Somebody may change it: what was known of its room is known no more.
@@ -117,10 +117,10 @@ impl Connection {
         self.bytes_written += bytes as u64;
     }
 
-    /// Sends `bytes`, which were gathered elsewhere and accepted, with nothing before them. Queues what the kernel does
-    /// not take, and says whether that was nothing.
+    /// Sends `bytes`, which its callback has written, and of which its [`reply_room`](Self::reply_room) said that they
+    /// may be sent at once. Queues what the kernel does not take, and says whether that was nothing.
     #[inline(always)]
-    pub(crate) fn send_at_once(
+    pub(crate) fn reply(
         &mut self,
         bytes: &[u8],
         registration: &mut Registration<'_>,
@@ -129,14 +129,34 @@ impl Connection {
         let Some(stream) = &mut self.stream else {
             return false;
         };
-        let sent = stream.write_one(bytes);
-        let is_all_sent = sent.as_ref().is_ok_and(|&sent| sent == bytes.len());
-        if is_all_sent {
-            self.touch(registration);
-        } else {
-            self.queue_unsent(bytes, sent, registration, pool);
+        self.bytes_written += bytes.len() as u64;
+        match stream.write_one(bytes) {
+            Ok(sent) if sent == bytes.len() => {
+                self.active_tick = registration.latest_tick();
+                true
+            }
+            sent => {
+                self.queue_unsent(bytes, sent, &mut registration.reborrow(), pool);
+                false
+            }
         }
-        is_all_sent
+    }
+
+    /// Sends `bytes`, which were accepted, with nothing before them, and queues what the kernel does not take.
+    pub(super) fn send_first(
+        &mut self,
+        bytes: &[u8],
+        registration: &mut Registration<'_>,
+        pool: &mut Pool,
+    ) {
+        let Some(stream) = &self.stream else {
+            return;
+        };
+        self.bytes_written += bytes.len() as u64;
+        match stream.write(&[IoSlice::new(bytes)]) {
+            Ok(sent) if sent == bytes.len() => self.touch(registration),
+            sent => self.queue_unsent(bytes, sent, registration, pool),
+        }
     }
 
     /// Queues what of `bytes` was not sent.

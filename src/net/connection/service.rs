@@ -16,7 +16,7 @@ impl Connection {
         lent: &mut Lent<'_>,
     ) -> Option<Event> {
         let (Some(stream), true) = (&mut self.stream, self.reply_room > 0) else {
-            return self.readable_rarely(registration, lent);
+            return self.readable_rarely(&mut registration.reborrow(), lent);
         };
         // Nobody has touched it since it was found to be as nearly all are nearly always, so nothing needs to be asked.
         match stream.read(lent.buffer) {
@@ -29,7 +29,7 @@ impl Connection {
                 let room = self.reply_room;
                 Some(Event::Socket(SocketEvent::Data { length, room }))
             }
-            read => self.read_no_data(read, registration),
+            read => self.read_no_data(read, &mut registration.reborrow()),
         }
     }
 
@@ -100,7 +100,7 @@ impl Connection {
         if self.stage == Stage::Connecting {
             return self.finish_connecting(registration);
         }
-        self.flush_all(registration, lent.broadcast, lent.pool);
+        self.flush_all(registration, lent.supplies);
         if self.owes_drain
             && self.outbound == Outbound::Open
             && self.queue.len()
