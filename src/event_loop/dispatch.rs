@@ -65,13 +65,9 @@ impl<S> EventLoop<S> {
         drop(server_handler);
     }
 
-    /// Tells what happened to whom it is for.
-    #[inline(always)]
+    /// Tells what happened to whom it is for: anything but data, which [`deliver_data`](Self::deliver_data) is for.
     pub(super) fn deliver(&mut self, shared: &mut S, happened: Happened) {
         match happened {
-            Happened::Socket(id, SocketEvent::Data { length, room }) => {
-                self.deliver_data(shared, id, length, room);
-            }
             Happened::Socket(id, event) => self.deliver_to_socket(shared, id, event),
             Happened::Server(id, event) => self.deliver_to_server(shared, id, *event),
         }
@@ -118,15 +114,26 @@ impl<S> EventLoop<S> {
     fn deliver_to_socket(&mut self, shared: &mut S, id: SocketId, event: SocketEvent) {
         self.net.focus(id.0);
         self.call_socket(shared, id, |handler, cx, _| tell(handler, cx, event));
+        self.net.finish();
+        self.end_call();
     }
 
-    /// Tells a socket of the first `length` bytes in the read buffer.
+    /// Tells a socket of the first `length` bytes in the read buffer, and lets it write `room` bytes without a question.
+    // Always, as the two below: it has one caller, and is what is done for every message.
     #[inline(always)]
-    fn deliver_data(&mut self, shared: &mut S, id: SocketId, length: usize, room: u16) {
+    pub(super) fn deliver_data(
+        &mut self,
+        shared: &mut S,
+        id: SocketId,
+        length: usize,
+        room: u16,
+    ) {
         self.net.focus_with_room(id, room);
         self.call_socket(shared, id, |handler, cx, buffer| {
             handler.on_data(cx, &buffer[..length]);
         });
+        self.net.finish_replying();
+        self.end_call();
     }
 
     #[inline(always)]
@@ -136,17 +143,19 @@ impl<S> EventLoop<S> {
         id: SocketId,
         call: impl FnOnce(&mut dyn SocketHandler<S>, &mut Context<'_, S>, &[u8]),
     ) {
-        let Some(handler) = self.handlers.get_mut(id.0) else {
-            return self.net.finish();
-        };
-        self.calling = Some(Calling::Socket(id));
-        let mut cx = Context {
-            socket: Socket::new(&mut self.net, id),
-            shared,
-            agenda: &mut self.agenda,
-        };
-        call(handler.as_mut(), &mut cx, &self.read_buffer);
-        self.net.finish();
+        if let Some(handler) = self.handlers.get_mut(id.0) {
+            self.calling = Some(Calling::Socket(id));
+            let mut cx = Context {
+                socket: Socket::new(&mut self.net, id),
+                shared,
+                agenda: &mut self.agenda,
+            };
+            call(handler.as_mut(), &mut cx, &self.read_buffer);
+        }
+    }
+
+    #[inline(always)]
+    fn end_call(&mut self) {
         self.calling = None;
         if !self.agenda.installs.is_empty() {
             self.install();
@@ -269,7 +278,7 @@ impl<S> EventLoop<S> {
 #[inline(never)]
 fn tell<S>(handler: &mut dyn SocketHandler<S>, cx: &mut Context<'_, S>, event: SocketEvent) {
     match event {
-        SocketEvent::Data { .. } => debug_assert!(false, "the loop itself lends the read buffer"),
+        SocketEvent::Data { .. } => debug_assert!(false, "data is told with the read buffer"),
         SocketEvent::Connected => {
             handler.on_connect(cx);
             cx.socket.catch_up();

@@ -4,7 +4,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::net::{Closing, Due, Error, Result, Sockets, Syscall, TimerId};
+use crate::net::{
+    Closing, Due, Error, Happened, Result, SocketEvent, Sockets, Syscall, TimerId,
+};
 use crate::reactor::Phase;
 
 use super::dispatch::Calling;
@@ -166,7 +168,12 @@ impl<S> EventLoop<S> {
             .and_then(|time| self.net.reactor.now().checked_add(time));
         self.net.begin_serving();
         while let Some(happened) = self.net.next(&mut self.read_buffer) {
-            self.deliver(shared, happened);
+            match happened {
+                Happened::Socket(id, SocketEvent::Data { length, room }) => {
+                    self.deliver_data(shared, id, length, room);
+                }
+                rare => self.deliver(shared, rare),
+            }
             turn.events += 1;
             if budget.events.is_some_and(|events| turn.events >= events)
                 || until.is_some_and(|until| self.net.reactor.read_clock() >= until)

@@ -64,7 +64,7 @@ impl Socket<'_> {
     /// The answer tells how the queue is; see [`Flow`]. An empty write changes nothing.
     #[inline]
     pub fn write(&mut self, bytes: &[u8]) -> Flow {
-        self.write_payload(Payload::Borrowed(bytes))
+        self.net.write_bytes(self.id, bytes)
     }
 
     /// Sends `bytes` without copying them: what the kernel does not take at once is kept as it is. Short ones are
@@ -83,7 +83,6 @@ impl Socket<'_> {
         self.write_payload(Payload::Static(bytes))
     }
 
-    #[inline(always)]
     fn write_payload(&mut self, payload: Payload<'_>) -> Flow {
         self.net.write(self.id, payload)
     }

@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use crate::send_buffer::KEEP_BYTES;
 
-use super::payload::Payload;
+use super::payload::{DIRECT_BYTES, Payload};
 use super::resident::{Lent, Resident};
 use super::{Flow, Net, SocketId};
 
@@ -47,9 +47,17 @@ impl Net {
         self.gathered.length_of(id)
     }
 
-    /// Takes what a socket is to be sent.
-    // Always: of a borrowed payload, which is nearly every one, two comparisons and a copy are left.
+    /// Takes `bytes`, which a socket is to be sent.
+    // Always: two comparisons and a copy are left of nearly every one.
     #[inline(always)]
+    pub(crate) fn write_bytes(&mut self, id: SocketId, bytes: &[u8]) -> Flow {
+        if bytes.len() < DIRECT_BYTES && self.gathered.take(id, bytes) {
+            return Flow::Open;
+        }
+        self.write_elsewhere(id, Payload::Borrowed(bytes))
+    }
+
+    /// Takes what a socket is to be sent.
     pub(crate) fn write(&mut self, id: SocketId, payload: Payload<'_>) -> Flow {
         if payload.is_better_gathered() && self.gathered.take(id, payload.as_bytes()) {
             return Flow::Open;
@@ -127,14 +135,20 @@ impl Net {
         connection.is_some_and(|connection| connection.follow(&self.supplies.broadcast))
     }
 
-    /// The callbacks of the source are done: its own replies leave now.
-    #[inline(always)]
+    /// The callback of the source is done: what it has queued leaves now.
     pub(crate) fn finish(&mut self) {
+        self.reactor.finish(&mut Lent {
+            buffer: &mut [],
+            supplies: &mut self.supplies,
+        });
+    }
+
+    /// [`finish`](Self::finish), after [`focus_with_room`](Self::focus_with_room): what was gathered leaves now.
+    // Always: it has one caller, and is a part of what every message costs.
+    #[inline(always)]
+    pub(crate) fn finish_replying(&mut self) {
         let Some((id, bytes)) = self.gathered.end() else {
-            return self.reactor.finish(&mut Lent {
-                buffer: &mut [],
-                supplies: &mut self.supplies,
-            });
+            return self.finish();
         };
         let mut is_all_sent = false;
         // Not by `connection_mut`: to send a reply at once leaves a connection as it is.

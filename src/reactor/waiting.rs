@@ -98,11 +98,9 @@ impl<T: Handler> Reactor<T> {
             events,
             ..
         } = self;
-        let mut folded = 0;
-        for (token, readiness) in selector.batch() {
-            folded += 1;
+        let folded = selector.for_each(|token, readiness| {
             let Some((key, slot)) = slots.find_mut(token) else {
-                continue;
+                return;
             };
             let standing = &mut slot.standing;
             standing.readiness |= readiness;
@@ -110,7 +108,7 @@ impl<T: Handler> Reactor<T> {
                 standing.marks.insert(Marks::QUEUED);
                 schedule.push(Phase::Serve, key);
             }
-        }
+        });
         *events += folded as u64;
         folded
     }

@@ -148,14 +148,29 @@ impl Selector {
     }
 
     /// Hands out the last batch as plain values: a slot's token with what the kernel said of it. The waker's own
-    /// event is left out, as ending the wait was all it had to do.
-    #[inline]
-    pub(crate) fn batch(&self) -> Batch<'_> {
+    /// event is left out, as ending the wait was all it had to do. Says how many there were.
+    // Not as an iterator: which variant it is would be asked for each event.
+    #[inline(always)]
+    pub(crate) fn for_each(&self, mut take: impl FnMut(usize, Readiness)) -> usize {
+        let mut count = 0;
         match self {
-            Self::Kernel { events, .. } => Batch::Kernel(events.iter()),
+            Self::Kernel { events, .. } => {
+                for event in events {
+                    if event.token() != WAKER {
+                        count += 1;
+                        take(event.token().0, readiness_of(event));
+                    }
+                }
+            }
             #[cfg(feature = "simulation")]
-            Self::Simulated(selector) => Batch::Simulated(selector.batch().iter()),
+            Self::Simulated(selector) => {
+                for &(token, readiness) in selector.batch() {
+                    count += 1;
+                    take(token, readiness);
+                }
+            }
         }
+        count
     }
 
     /// Whether the last wait fetched as many events as it could, the waker's own counted, so that there may be more.
@@ -178,30 +193,6 @@ impl Selector {
             Self::Kernel { poll, .. } => poll.registry().as_fd(),
             #[cfg(feature = "simulation")]
             Self::Simulated(selector) => selector.as_fd(),
-        }
-    }
-}
-
-/// The events of one wait.
-pub(crate) enum Batch<'a> {
-    /// As the kernel gave them.
-    Kernel(mio::event::Iter<'a>),
-    /// As a simulation gave them.
-    #[cfg(feature = "simulation")]
-    Simulated(std::slice::Iter<'a, (usize, Readiness)>),
-}
-
-impl Iterator for Batch<'_> {
-    type Item = (usize, Readiness);
-
-    #[inline]
-    fn next(&mut self) -> Option<Self::Item> {
-        match self {
-            Self::Kernel(events) => events
-                .find(|event| event.token() != WAKER)
-                .map(|event| (event.token().0, readiness_of(event))),
-            #[cfg(feature = "simulation")]
-            Self::Simulated(events) => events.next().copied(),
         }
     }
 }

@@ -135,49 +135,36 @@ impl Stream {
         }
     }
 
-    /// Reads what is there, at most `buffer`, which is never empty: a read into nothing looks like an end.
+    /// Reads what is there, at most `buffer`, which is never empty: a read into nothing looks like an end. A signal may
+    /// interrupt it, as it may [`write_one`](Self::write_one); then there is as much to be done as before.
     #[inline(always)]
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         debug_assert!(!buffer.is_empty(), "a read of 0 must mean the end");
-        // Nearly every stream is one of these, and nearly every read goes well.
+        // Nearly every stream is one of these.
         if let Self::Tcp(stream) = self {
-            match stream.read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                read => return read,
-            }
+            return stream.read(buffer);
         }
-        self.read_rarely(buffer)
+        self.read_other(buffer)
     }
 
     #[inline(never)]
-    fn read_rarely(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let read = match self {
-                Self::Tcp(stream) => stream.read(buffer),
-                #[cfg(unix)]
-                Self::Unix(stream) => stream.read(buffer),
-                #[cfg(unix)]
-                Self::Input(input) => input.file.read(buffer),
-                #[cfg(feature = "simulation")]
-                Self::Simulated(stream) => stream.read(buffer),
-            };
-            match read {
-                Ok(read) => return Ok(read),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+    fn read_other(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.read(buffer),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.read(buffer),
+            #[cfg(unix)]
+            Self::Input(input) => input.file.read(buffer),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(stream) => stream.read(buffer),
         }
     }
 
-    /// [`write`](Self::write), of one piece: the reply of nearly every callback. The standard library's own `write` never
-    /// raises SIGPIPE either.
+    /// Writes one piece, as nearly every reply is. The standard library's own `write` never raises SIGPIPE either.
     #[inline(always)]
     pub(crate) fn write_one(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if let Self::Tcp(stream) = self {
-            match stream.write(bytes) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                done => return done,
-            }
+            return stream.write(bytes);
         }
         self.write(&[IoSlice::new(bytes)])
     }

@@ -311,6 +311,10 @@ impl Connection {
         error: io::Error,
         registration: &mut Registration<'_>,
     ) -> io::Result<usize> {
+        if error.kind() == io::ErrorKind::Interrupted {
+            // It is as writable as before.
+            return Ok(0);
+        }
         if error.kind() == io::ErrorKind::WouldBlock {
             registration.would_block(Interest::WRITABLE);
             return Ok(0);

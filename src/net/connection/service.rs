@@ -85,6 +85,8 @@ impl Connection {
                 self.report_held_back(registration);
                 None
             }
+            // It is as readable as before, and so is served again.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => None,
             Err(error) => {
                 self.fail_io(Syscall::Read, error, registration);
                 None

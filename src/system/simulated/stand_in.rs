@@ -269,7 +269,7 @@ impl Selector {
                     false => timeout,
                 };
                 inner.poll(timeout, asked_at)?;
-                batch.extend(inner.batch());
+                inner.for_each(|token, readiness| batch.push((token, readiness)));
                 disturbance.take_owed(batch);
                 Ok(())
             }
