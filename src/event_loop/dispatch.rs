@@ -4,7 +4,6 @@ use crate::net::{
     CloseReason, Error, Happened, Notice, ServerEvent, ServerId, Socket, SocketEvent, SocketId,
     Sockets,
 };
-use crate::reactor::Key;
 
 use super::agenda::Occupant;
 use super::handler::{Accepted, Dropped, SocketHandler};
@@ -35,8 +34,8 @@ impl<S> EventLoop<S> {
                 Socket::new(&mut self.net, id).destroy_with(error);
             }
             Some(Calling::Failing(id, reason)) => self.untold = Some((id, reason)),
-            Some(Calling::Closed(id)) => self.forget(id.0),
-            Some(Calling::ClosedServer(id)) => self.forget(id.0),
+            Some(Calling::Closed(id)) => self.forget_socket(id),
+            Some(Calling::ClosedServer(id)) => self.forget_server(id),
         }
         self.install();
     }
@@ -56,24 +55,32 @@ impl<S> EventLoop<S> {
         }
     }
 
-    fn forget(&mut self, key: Key) {
-        let handler = self.handlers.remove(key);
-        let server_handler = self.server_handlers.remove(key);
-        self.net.remove(key);
+    fn forget_socket(&mut self, id: SocketId) {
+        let handler = self.handlers.remove(id.0);
+        self.net.remove_socket(id);
         // Last, as it is user code and may panic: nothing is left half done then.
         drop(handler);
-        drop(server_handler);
+    }
+
+    fn forget_server(&mut self, id: ServerId) {
+        let handler = self.server_handlers.remove(id.0);
+        self.net.remove_server(id);
+        // As with a socket's.
+        drop(handler);
     }
 
     /// Tells what happened to whom it is for: anything but data, which [`deliver_data`](Self::deliver_data) is for.
     pub(super) fn deliver(&mut self, shared: &mut S, happened: Happened) {
         match happened {
             Happened::Socket(id, event) => self.deliver_to_socket(shared, id, event),
-            Happened::Server(id, event) => self.deliver_to_server(shared, id, *event),
+            Happened::Server(id) => self.deliver_to_server(shared, id),
         }
     }
 
-    fn deliver_to_server(&mut self, shared: &mut S, server: ServerId, event: ServerEvent) {
+    fn deliver_to_server(&mut self, shared: &mut S, server: ServerId) {
+        let Some(event) = self.net.take_server_event(server) else {
+            return;
+        };
         match event {
             ServerEvent::Listening => {
                 self.call_server(shared, server, |handler, cx| {
@@ -121,13 +128,7 @@ impl<S> EventLoop<S> {
     /// Tells a socket of the first `length` bytes in the read buffer, and lets it write `room` bytes without a question.
     // Always, as the two below: it has one caller, and is what is done for every message.
     #[inline(always)]
-    pub(super) fn deliver_data(
-        &mut self,
-        shared: &mut S,
-        id: SocketId,
-        length: usize,
-        room: u16,
-    ) {
+    pub(super) fn deliver_data(&mut self, shared: &mut S, id: SocketId, length: usize, room: u16) {
         self.net.focus_with_room(id, room);
         self.call_socket(shared, id, |handler, cx, buffer| {
             handler.on_data(cx, &buffer[..length]);
@@ -255,7 +256,7 @@ impl<S> EventLoop<S> {
         self.calling = None;
         // A handler that was installed meanwhile for the dead socket goes with it.
         self.install();
-        self.forget(id.0);
+        self.forget_socket(id);
     }
 
     /// Tells a server its end; then it is forgotten.
@@ -270,7 +271,7 @@ impl<S> EventLoop<S> {
         }
         self.calling = None;
         self.install();
-        self.forget(id.0);
+        self.forget_server(id);
     }
 }
 

@@ -4,9 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::net::{
-    Closing, Due, Error, Happened, Result, SocketEvent, Sockets, Syscall, TimerId,
-};
+use crate::net::{Closing, Due, Error, Happened, Result, SocketEvent, Sockets, Syscall, TimerId};
 use crate::reactor::Phase;
 
 use super::dispatch::Calling;

@@ -252,7 +252,7 @@ impl Net {
     pub(super) fn happened(&mut self, key: Key, event: Event) -> Option<Happened> {
         match event {
             Event::Socket(event) => return Some(Happened::Socket(SocketId(key), event)),
-            Event::Server(event) => return Some(Happened::Server(ServerId(key), event)),
+            Event::Server => return Some(Happened::Server(ServerId(key))),
             Event::AttemptEnded(outcome) => self.attempt_ended(key, outcome),
             Event::AttemptIsSlow => self.attempt_is_slow(SocketId(key)),
         }
@@ -336,13 +336,8 @@ impl Net {
 
     /// Closes the attempts that are still under way for `id`.
     pub(super) fn close_attempts(&mut self, id: SocketId) {
-        let attempts = self.with_connection(id, |connection, _, _| {
-            connection
-                .dial_mut()
-                .map(Dial::take_attempts)
-                .unwrap_or_default()
-        });
-        for attempt in attempts.unwrap_or_default() {
+        let dial = self.connection_mut(id).and_then(Connection::dial_mut);
+        for attempt in dial.map(Dial::take_attempts).unwrap_or_default() {
             self.reactor.remove(attempt);
         }
     }

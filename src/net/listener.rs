@@ -47,8 +47,8 @@ pub(crate) struct Listener {
     passes_on_options: bool,
     /// The name that it will listen on is being looked up.
     is_pending: bool,
-    /// What is to be told.
-    notice: Option<ServerEvent>,
+    /// What is to be told next.
+    event: Option<ServerEvent>,
     block_list: Option<Rc<BlockList>>,
     /// The path that it made, with the file's identity: what is removed with it is only what is its own, also when the
     /// whole loop goes.
@@ -61,7 +61,7 @@ impl Listener {
         Self {
             passes_on_options: false,
             is_pending: true,
-            notice: None,
+            event: None,
             block_list: options.block_list.clone(),
             path: None,
             acceptor: None,
@@ -95,13 +95,13 @@ impl Listener {
         }
         self.acceptor = Some(acceptor);
         self.path = path;
-        self.notice = Some(ServerEvent::Listening);
+        self.event = Some(ServerEvent::Listening);
     }
 
     /// It will never listen: this is told, and then its end.
     pub(crate) fn fail(&mut self, error: Error, registration: &mut Registration<'_>) {
         self.is_pending = false;
-        self.notice = Some(ServerEvent::ListenFailed(error));
+        self.event = Some(ServerEvent::ListenFailed(error));
         registration.attend_soon();
     }
 
@@ -109,9 +109,22 @@ impl Listener {
         self.is_pending
     }
 
-    pub(crate) fn attend(&mut self) -> Option<Event> {
-        let notice = self.notice.take()?;
-        Some(Event::Server(Box::new(notice)))
+    pub(crate) fn attend(&self) -> Option<Event> {
+        self.event.as_ref().map(|_| Event::Server)
+    }
+
+    /// What has happened, for the server's handler.
+    pub(crate) fn take_event(&mut self) -> Option<ServerEvent> {
+        self.event.take()
+    }
+
+    fn report(&mut self, event: ServerEvent) -> Event {
+        debug_assert!(
+            self.event.is_none(),
+            "who has something to report is attended to first"
+        );
+        self.event = Some(event);
+        Event::Server
     }
 
     pub(crate) fn acceptor_mut(&mut self) -> Option<&mut Acceptor> {
@@ -174,7 +187,7 @@ impl Listener {
     pub(crate) fn stop(&mut self, registration: &mut Registration<'_>) {
         self.acceptor = None;
         self.is_pending = false;
-        self.notice = None;
+        self.event = None;
         self.path = None;
         registration.unwant(Interest::READABLE);
         self.close_if_done(registration);
@@ -208,7 +221,8 @@ impl Listener {
                     if self.is_blocked(peer) {
                         continue;
                     }
-                    return Some(Event::Server(Box::new(self.admit(stream, peer))));
+                    let event = self.admit(stream, peer);
+                    return Some(self.report(event));
                 }
                 Err(error) => error,
             };
@@ -276,8 +290,8 @@ impl Listener {
         Some(self.failed(error))
     }
 
-    fn failed(&self, error: io::Error) -> Event {
+    fn failed(&mut self, error: io::Error) -> Event {
         let error = Error::new(Syscall::Accept, error).at(self.endpoint.clone());
-        Event::Server(Box::new(ServerEvent::AcceptFailed(error)))
+        self.report(ServerEvent::AcceptFailed(error))
     }
 }

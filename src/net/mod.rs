@@ -82,8 +82,8 @@ pub(crate) struct Net {
 pub(crate) enum Happened {
     /// For the handler of a socket.
     Socket(SocketId, SocketEvent),
-    /// For the handler of a server.
-    Server(ServerId, Box<ServerEvent>),
+    /// For the handler of a server: what it is has to be [taken](Net::take_server_event).
+    Server(ServerId),
 }
 
 /// Something that has fallen due.
@@ -193,14 +193,16 @@ impl Net {
         self.gathered.begin(id, usize::from(room));
     }
 
+    pub(crate) fn take_server_event(&mut self, id: ServerId) -> Option<ServerEvent> {
+        self.listener_mut(id)?.take_event()
+    }
+
     pub(crate) fn next_notice(&mut self, id: SocketId) -> Option<Notice> {
-        self.with_connection(id, |connection, _, _| connection.next_notice())
-            .flatten()
+        self.connection_mut(id)?.next_notice()
     }
 
     pub(crate) fn next_missed_mark(&mut self, id: SocketId) -> Option<(u64, Error)> {
-        self.with_connection(id, |connection, _, _| connection.next_missed_mark())
-            .flatten()
+        self.connection_mut(id)?.next_missed_mark()
     }
 
     pub(crate) fn connection(&self, id: SocketId) -> Option<&Connection> {
@@ -209,6 +211,17 @@ impl Net {
 
     pub(crate) fn listener(&self, id: ServerId) -> Option<&Listener> {
         self.reactor.get(id.0)?.listener()
+    }
+
+    /// A connection, to change in a way that concerns neither what is queued nor its place in the reactor.
+    #[inline]
+    fn connection_mut(&mut self, id: SocketId) -> Option<&mut Connection> {
+        self.reactor.source_mut(id.0)?.connection_mut()
+    }
+
+    /// As [`connection_mut`](Self::connection_mut).
+    fn listener_mut(&mut self, id: ServerId) -> Option<&mut Listener> {
+        self.reactor.source_mut(id.0)?.listener_mut()
     }
 
     #[inline]
@@ -284,23 +297,35 @@ impl Net {
         Some(Closing::Socket(id, reason, error))
     }
 
-    /// Forgets what has been told to have ended.
-    pub(crate) fn remove(&mut self, key: Key) {
-        self.free_place(SocketId(key));
-        let server = self.connection(SocketId(key)).and_then(Connection::server);
-        self.reactor.remove(key);
+    /// Forgets a socket that has been told its end.
+    pub(crate) fn remove_socket(&mut self, id: SocketId) {
+        let Some(connection) = self.connection_mut(id) else {
+            return;
+        };
+        let held_place = connection.give_up_place().is_some();
+        let server = connection.server();
+        self.reactor.remove(id.0);
         if let Some(server) = server {
             self.with_listener(ServerId(server), |listener, registration| {
+                if held_place {
+                    listener.place_freed();
+                }
                 listener.connection_closed(registration);
             });
         }
     }
 
+    /// Forgets a server that has been told its end.
+    pub(crate) fn remove_server(&mut self, id: ServerId) {
+        self.reactor.remove(id.0);
+    }
+
     /// A socket that is closed holds none of its server's places any more, though the server still waits for its end.
     pub(crate) fn free_place(&mut self, id: SocketId) {
-        let server = self.with_connection(id, |connection, _, _| connection.give_up_place());
-        if let Some(server) = server.flatten() {
-            self.with_listener(ServerId(server), |listener, _| listener.place_freed());
+        let connection = self.connection_mut(id);
+        let server = connection.and_then(Connection::give_up_place);
+        if let Some(listener) = server.and_then(|server| self.listener_mut(ServerId(server))) {
+            listener.place_freed();
         }
     }
 

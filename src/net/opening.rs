@@ -76,6 +76,7 @@ impl Net {
     pub(super) fn install(&mut self, connection: Connection) -> SocketId {
         let interest = connection.first_interest();
         let readiness = connection.first_readiness();
+        let counts_time = connection.counts_time();
         let resident = Resident::Connection(connection);
         let (key, failure) = match self.reactor.insert_ready(resident, interest, readiness) {
             Ok(key) => (key, None),
@@ -84,7 +85,9 @@ impl Net {
                 Some(error),
             ),
         };
-        self.reactor.note_now();
+        if counts_time {
+            self.reactor.note_now();
+        }
         self.reactor.visit(key, |resident, registration| {
             if let Some(connection) = resident.connection_mut() {
                 connection.begin(registration);

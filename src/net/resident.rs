@@ -38,9 +38,9 @@ pub(crate) enum Resident {
 pub(crate) enum Event {
     /// To a socket: it is for the socket's handler.
     Socket(SocketEvent),
-    /// To a server: it is for the server's handler. Boxed, so that the events of sockets, a million for each of these,
-    /// stay small.
-    Server(Box<ServerEvent>),
+    /// To a server: it is for the server's handler, and waits with the listener until it is
+    /// [taken](Listener::take_event), so that the events of sockets, a million for each of these, stay small.
+    Server,
     /// An attempt to connect has ended. It stays on this floor, as what follows does.
     AttemptEnded(io::Result<()>),
     /// The latest attempt has been alone long enough.

@@ -158,7 +158,11 @@ impl Socket<'_> {
     }
 
     pub(crate) fn answer_end(&mut self) {
-        self.request_now(Connection::answer_end);
+        if self.connection().is_some_and(Connection::ends_at_once) {
+            self.request(Connection::answer_end);
+        } else {
+            self.request_now(Connection::answer_end);
+        }
     }
 
     pub(crate) fn catch_up(&mut self) {

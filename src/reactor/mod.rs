@@ -181,19 +181,18 @@ impl<T: Handler> Reactor<T> {
     ) -> Result<Key, (io::Error, T)> {
         let standing = Standing::new(interest, readiness);
         let key = self.slots.insert(Slot { source, standing });
-        self.held += 1;
-        match self.register(key) {
-            Ok(()) => {
-                // A visit puts it on the lists that it belongs on.
-                self.visit(key, |_, _| ());
-                Ok(key)
-            }
-            Err(error) => {
-                self.held -= 1;
-                let slot = self.slots.remove(key).expect("it was inserted above");
-                Err((error, slot.source))
-            }
+        let slot = self.slots.get_mut(key).expect("it was inserted above");
+        let registered = match slot.source.source() {
+            Some(source) => self.selector.register(source, key.to_token()),
+            None => Ok(()),
+        };
+        if let Err(error) = registered {
+            let slot = self.slots.remove(key).expect("it was inserted above");
+            return Err((error, slot.source));
         }
+        self.held += 1;
+        settle(key, slot, self.current, &mut self.schedule, &self.selector);
+        Ok(key)
     }
 
     /// Gives a source a place without the kernel's knowing it: to be told that it has failed, or to be registered

@@ -38,6 +38,14 @@ impl Connection {
         }
     }
 
+    /// Whether its own end comes as soon as it is asked for, so that no time is counted from it.
+    pub(crate) fn ends_at_once(&self) -> bool {
+        self.inbound == Inbound::Ended
+            && self.queue.is_empty()
+            && self.part.is_empty()
+            && self.failure.is_none()
+    }
+
     /// After the handler has seen the peer's end: ends this side too, unless half-open is allowed.
     pub(crate) fn answer_end(&mut self, registration: &mut Registration<'_>) {
         if self.inbound != Inbound::Ended || self.stage != Stage::Open {

@@ -201,6 +201,11 @@ impl Connection {
         }
     }
 
+    /// Whether it matters when it began.
+    pub(crate) fn counts_time(&self) -> bool {
+        self.stage == Stage::Connecting || self.idle_ns.is_some()
+    }
+
     /// Starts its clocks; once, right after it was registered.
     pub(crate) fn begin(&mut self, registration: &mut Registration<'_>) {
         self.active_tick = registration.latest_tick();
@@ -209,6 +214,7 @@ impl Connection {
             registration.assume(Readiness::READABLE);
         }
         self.file_deadline(registration);
+        self.reply_room = self.room_to_reply(registration);
     }
 
     /// Gives its stream away, with what is not sent; the connection is over then.
