@@ -70,6 +70,7 @@ impl<S> EventLoop<S> {
     }
 
     /// Tells what happened to whom it is for: anything but data, which [`deliver_data`](Self::deliver_data) is for.
+    #[inline(always)]
     pub(super) fn deliver(&mut self, shared: &mut S, happened: Happened) {
         match happened {
             Happened::Socket(id, event) => self.deliver_to_socket(shared, id, event),
@@ -77,6 +78,7 @@ impl<S> EventLoop<S> {
         }
     }
 
+    #[inline(never)]
     fn deliver_to_server(&mut self, shared: &mut S, server: ServerId) {
         let Some(event) = self.net.take_server_event(server) else {
             return;
@@ -118,6 +120,7 @@ impl<S> EventLoop<S> {
         }
     }
 
+    #[inline(never)]
     fn deliver_to_socket(&mut self, shared: &mut S, id: SocketId, event: SocketEvent) {
         self.net.focus(id.0);
         self.call_socket(shared, id, |handler, cx, _| tell(handler, cx, event));
@@ -125,11 +128,11 @@ impl<S> EventLoop<S> {
         self.end_call();
     }
 
-    /// Tells a socket of the first `length` bytes in the read buffer, and lets it write `room` bytes without a question.
+    /// Tells a socket of the first `length` bytes in the read buffer.
     // Always, as the two below: it has one caller, and is what is done for every message.
     #[inline(always)]
-    pub(super) fn deliver_data(&mut self, shared: &mut S, id: SocketId, length: usize, room: u16) {
-        self.net.focus_with_room(id, room);
+    pub(super) fn deliver_data(&mut self, shared: &mut S, id: SocketId, length: usize) {
+        self.net.focus(id.0);
         self.call_socket(shared, id, |handler, cx, buffer| {
             handler.on_data(cx, &buffer[..length]);
         });
@@ -279,7 +282,7 @@ impl<S> EventLoop<S> {
 #[inline(never)]
 fn tell<S>(handler: &mut dyn SocketHandler<S>, cx: &mut Context<'_, S>, event: SocketEvent) {
     match event {
-        SocketEvent::Data { .. } => debug_assert!(false, "data is told with the read buffer"),
+        SocketEvent::Data(_) => debug_assert!(false, "data is told with the read buffer"),
         SocketEvent::Connected => {
             handler.on_connect(cx);
             cx.socket.catch_up();

@@ -167,8 +167,8 @@ impl<S> EventLoop<S> {
         self.net.begin_serving();
         while let Some(happened) = self.net.next(&mut self.read_buffer) {
             match happened {
-                Happened::Socket(id, SocketEvent::Data { length, room }) => {
-                    self.deliver_data(shared, id, length, room);
+                Happened::Socket(id, SocketEvent::Data(length)) => {
+                    self.deliver_data(shared, id, length);
                 }
                 rare => self.deliver(shared, rare),
             }

@@ -6,21 +6,24 @@ use std::net::SocketAddr;
 use crate::reactor::{Interest, Key, Registration};
 use crate::system::Stream;
 
+use super::resident::Event;
+
 /// A connect under way, for the connection `owner`.
 #[derive(Debug)]
 pub(crate) struct Attempt {
     pub(crate) stream: Stream,
     pub(crate) owner: Key,
     pub(crate) address: SocketAddr,
+    /// How it ended; `None` until it has.
+    pub(crate) outcome: Option<io::Result<()>>,
 }
 
 impl Attempt {
-    /// How it ended, if it has.
-    pub(crate) fn writable(&self, registration: &mut Registration<'_>) -> Option<io::Result<()>> {
-        match self.stream.finish_connecting() {
+    pub(crate) fn writable(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
+        self.outcome = match self.stream.finish_connecting() {
             Ok(false) => {
                 registration.would_block(Interest::WRITABLE);
-                None
+                return None;
             }
             // Nobody is there, so the next address has its turn.
             Ok(true) if is_connected_to_itself(&self.stream, self.address) => {
@@ -28,7 +31,8 @@ impl Attempt {
             }
             Ok(true) => Some(Ok(())),
             Err(error) => Some(Err(error)),
-        }
+        };
+        Some(Event::AttemptEnded)
     }
 }
 

@@ -193,6 +193,7 @@ impl Net {
                     stream,
                     owner: id.0,
                     address,
+                    outcome: None,
                 };
                 let resident = Resident::Attempt(Box::new(attempt));
                 self.reactor
@@ -253,7 +254,7 @@ impl Net {
         match event {
             Event::Socket(event) => return Some(Happened::Socket(SocketId(key), event)),
             Event::Server => return Some(Happened::Server(ServerId(key))),
-            Event::AttemptEnded(outcome) => self.attempt_ended(key, outcome),
+            Event::AttemptEnded => self.attempt_ended(key),
             Event::AttemptIsSlow => self.attempt_is_slow(SocketId(key)),
         }
         None
@@ -275,7 +276,7 @@ impl Net {
     }
 
     /// An attempt has ended: the first that succeeds is the connection, and all others are closed.
-    fn attempt_ended(&mut self, key: Key, outcome: io::Result<()>) {
+    fn attempt_ended(&mut self, key: Key) {
         let Some(Resident::Attempt(attempt)) = self.reactor.remove(key) else {
             return;
         };
@@ -283,6 +284,7 @@ impl Net {
             stream,
             owner,
             address,
+            outcome,
         } = *attempt;
         let id = SocketId(owner);
         let is_wanted = self.with_connection(id, |connection, _, _| {
@@ -291,9 +293,9 @@ impl Net {
             }
             connection.is_dialing()
         });
-        if is_wanted != Some(true) {
+        let (Some(true), Some(outcome)) = (is_wanted, outcome) else {
             return;
-        }
+        };
         match outcome {
             Ok(()) => {
                 self.close_attempts(id);

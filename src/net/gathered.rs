@@ -11,7 +11,7 @@ use super::SocketId;
 /// that connection moves them there first ([`Net::with_connection`](super::Net::with_connection)), and whoever asks for
 /// its counts adds them.
 #[derive(Debug, Default)]
-pub(super) struct Gathered {
+pub(crate) struct Gathered {
     /// Whose they are; `None` outside of callbacks, and from the moment on in which they were moved.
     owner: Option<SocketId>,
     bytes: Vec<u8>,

@@ -66,8 +66,6 @@ pub(crate) struct Net {
     /// Where sockets are opened.
     pub(crate) system: System,
     supplies: Supplies,
-    /// What the socket whose callback runs has written in it.
-    gathered: Gathered,
     /// Servers that ran out of descriptors. Each close of a socket frees one, and so wakes them.
     resting: Vec<Key>,
     waker: Waker,
@@ -120,10 +118,10 @@ impl Net {
             supplies: Supplies {
                 pool: Pool::new(),
                 broadcast: Broadcast::default(),
+                gathered: Gathered::default(),
                 reserve: Reserve::new(&system),
             },
             system,
-            gathered: Gathered::default(),
             resting: Vec::new(),
         })
     }
@@ -186,13 +184,6 @@ impl Net {
         self.reactor.focus(key);
     }
 
-    /// [`focus`](Self::focus), for the callback of a socket whose first `room` bytes need no question.
-    #[inline]
-    pub(crate) fn focus_with_room(&mut self, id: SocketId, room: u16) {
-        self.reactor.focus(id.0);
-        self.gathered.begin(id, usize::from(room));
-    }
-
     pub(crate) fn take_server_event(&mut self, id: ServerId) -> Option<ServerEvent> {
         self.listener_mut(id)?.take_event()
     }
@@ -230,7 +221,7 @@ impl Net {
         id: SocketId,
         ask: impl FnOnce(&mut Connection, &mut Registration<'_>, &mut Pool) -> R,
     ) -> Option<R> {
-        if self.gathered.is_of(id) {
+        if self.supplies.gathered.is_of(id) {
             self.queue_gathered();
         }
         let Self {

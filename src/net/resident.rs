@@ -1,6 +1,5 @@
 //! What lives in the reactor, and what it reports.
 
-use std::io;
 use std::net::SocketAddr;
 
 use mio::event::Source;
@@ -13,6 +12,7 @@ use super::attempt::Attempt;
 use super::broadcast::Broadcast;
 use super::connection::Connection;
 use super::error::Error;
+use super::gathered::Gathered;
 use super::listener::Listener;
 
 /// How many connections a listener takes in a row before the next source is served.
@@ -33,7 +33,7 @@ pub(crate) enum Resident {
     Attempt(Box<Attempt>),
 }
 
-/// What happened to a source, as a value: two words, so that it is returned in registers.
+/// What happened to a source, as a value of two words: with a payload in one variant only it is passed in registers.
 #[derive(Debug)]
 pub(crate) enum Event {
     /// To a socket: it is for the socket's handler.
@@ -42,7 +42,7 @@ pub(crate) enum Event {
     /// [taken](Listener::take_event), so that the events of sockets, a million for each of these, stay small.
     Server,
     /// An attempt to connect has ended. It stays on this floor, as what follows does.
-    AttemptEnded(io::Result<()>),
+    AttemptEnded,
     /// The latest attempt has been alone long enough.
     AttemptIsSlow,
 }
@@ -52,13 +52,8 @@ pub(crate) enum Event {
 pub(crate) enum SocketEvent {
     /// The connection is there.
     Connected,
-    /// Bytes are in the read buffer.
-    Data {
-        /// How many.
-        length: usize,
-        /// How many may be written in the callback before anything must be asked of the connection.
-        room: u16,
-    },
+    /// So many bytes are in the read buffer.
+    Data(usize),
     /// What was queued is sent down to the low-water mark, after a write had answered `Full`.
     Drained,
     /// Notices wait to be told.
@@ -105,6 +100,8 @@ pub(crate) struct Supplies {
     pub(crate) pool: Pool,
     /// What several sockets are to be sent in this turn.
     pub(crate) broadcast: Broadcast,
+    /// What the socket whose callback runs has written in it.
+    pub(crate) gathered: Gathered,
     /// The descriptor for when there are none.
     pub(crate) reserve: Reserve,
 }
@@ -197,7 +194,7 @@ impl Handler for Resident {
                 connection.disturb();
                 connection.writable(registration, lent)
             }
-            Self::Attempt(attempt) => attempt.writable(registration).map(Event::AttemptEnded),
+            Self::Attempt(attempt) => attempt.writable(registration),
             Self::Listener(_) => None,
         }
     }

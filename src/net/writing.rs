@@ -14,23 +14,23 @@ use std::rc::Rc;
 use crate::send_buffer::KEEP_BYTES;
 
 use super::payload::{DIRECT_BYTES, Payload};
-use super::resident::{Lent, Resident};
+use super::resident::{Lent, Resident, Supplies};
 use super::{Flow, Net, SocketId};
 
 impl Net {
     /// Moves what `id` has written in its callback to its queue, before anything else is done to it.
     #[cold]
     pub(super) fn queue_gathered(&mut self) {
-        let Some((id, bytes)) = self.gathered.end() else {
+        let Supplies { gathered, pool, .. } = &mut self.supplies;
+        let Some((id, bytes)) = gathered.end() else {
             return;
         };
-        let pool = &mut self.supplies.pool;
         self.reactor.visit(id.0, |resident, registration| {
             if let Some(connection) = resident.connection_mut() {
                 connection.queue_gathered(bytes, registration, pool);
             }
         });
-        self.gathered.clear();
+        gathered.clear();
     }
 
     /// Gives back the memory that is only kept for the next writes and the next sockets.
@@ -38,20 +38,20 @@ impl Net {
         self.supplies.pool.trim();
         self.reactor.shrink();
         // What lies here belongs to a callback or to a flush that is still to come.
-        self.gathered.shrink();
+        self.supplies.gathered.shrink();
         self.supplies.broadcast.shrink();
     }
 
     /// How many bytes `id` has written that its connection does not know of yet.
     pub(crate) fn gathered_bytes(&self, id: SocketId) -> usize {
-        self.gathered.length_of(id)
+        self.supplies.gathered.length_of(id)
     }
 
     /// Takes `bytes`, which a socket is to be sent.
     // Always: two comparisons and a copy are left of nearly every one.
     #[inline(always)]
     pub(crate) fn write_bytes(&mut self, id: SocketId, bytes: &[u8]) -> Flow {
-        if bytes.len() < DIRECT_BYTES && self.gathered.take(id, bytes) {
+        if bytes.len() < DIRECT_BYTES && self.supplies.gathered.take(id, bytes) {
             return Flow::Open;
         }
         self.write_elsewhere(id, Payload::Borrowed(bytes))
@@ -59,7 +59,7 @@ impl Net {
 
     /// Takes what a socket is to be sent.
     pub(crate) fn write(&mut self, id: SocketId, payload: Payload<'_>) -> Flow {
-        if payload.is_better_gathered() && self.gathered.take(id, payload.as_bytes()) {
+        if payload.is_better_gathered() && self.supplies.gathered.take(id, payload.as_bytes()) {
             return Flow::Open;
         }
         self.write_elsewhere(id, payload)
@@ -77,7 +77,7 @@ impl Net {
                 return Flow::Open;
             }
         }
-        if self.gathered.is_of(id) {
+        if self.supplies.gathered.is_of(id) {
             self.queue_gathered();
         }
         let Self {
@@ -143,11 +143,12 @@ impl Net {
         });
     }
 
-    /// [`finish`](Self::finish), after [`focus_with_room`](Self::focus_with_room): what was gathered leaves now.
+    /// [`finish`](Self::finish), after the callback for data: what it gathered leaves now.
     // Always: it has one caller, and is a part of what every message costs.
     #[inline(always)]
     pub(crate) fn finish_replying(&mut self) {
-        let Some((id, bytes)) = self.gathered.end() else {
+        let Supplies { gathered, pool, .. } = &mut self.supplies;
+        let Some((id, bytes)) = gathered.end() else {
             return self.finish();
         };
         let mut is_all_sent = false;
@@ -155,9 +156,9 @@ impl Net {
         if let Some((Resident::Connection(connection), mut registration)) =
             self.reactor.finish_by_hand(id.0)
         {
-            is_all_sent = connection.reply(bytes, &mut registration, &mut self.supplies.pool);
+            is_all_sent = connection.reply(bytes, &mut registration, pool);
         }
-        self.gathered.clear();
+        gathered.clear();
         if !is_all_sent {
             self.reactor.visit(id.0, |_, _| ());
         }

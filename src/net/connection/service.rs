@@ -2,9 +2,10 @@
 
 use std::io;
 
-use crate::reactor::{Interest, Registration};
+use crate::reactor::{Interest, Key, Registration};
 use crate::system::Stream;
 
+use super::super::SocketId;
 use super::error::Syscall;
 use super::{Connection, Event, Inbound, Lent, Outbound, SocketEvent, Stage};
 
@@ -15,6 +16,10 @@ impl Connection {
         registration: &mut Registration<'_>,
         lent: &mut Lent<'_>,
     ) -> Option<Event> {
+        debug_assert!(
+            self.reply_room == 0 || self.reply_room == self.room_to_reply(registration),
+            "whoever changes a connection disturbs it"
+        );
         let (Some(stream), true) = (&mut self.stream, self.reply_room > 0) else {
             return self.readable_rarely(&mut registration.reborrow(), lent);
         };
@@ -26,11 +31,20 @@ impl Connection {
                 }
                 self.bytes_read += length as u64;
                 self.active_tick = registration.latest_tick();
-                let room = self.reply_room;
-                Some(Event::Socket(SocketEvent::Data { length, room }))
+                self.begin_replying(registration.key(), lent);
+                Some(Event::Socket(SocketEvent::Data(length)))
             }
-            read => self.read_no_data(read, &mut registration.reborrow()),
+            // Apart, as a processor gets there by a comparison each, and would have to put them together first.
+            Ok(_) => self.peer_ended(&mut registration.reborrow()),
+            Err(error) => self.read_failed(error, &mut registration.reborrow()),
         }
+    }
+
+    /// Lets the callback that comes now gather what it writes, as far as there is room.
+    #[inline(always)]
+    fn begin_replying(&self, key: Key, lent: &mut Lent<'_>) {
+        let room = usize::from(self.reply_room);
+        lent.supplies.gathered.begin(SocketId(key), room);
     }
 
     /// Reads from a connection of which it is not known that nothing is queued, corked, failed or over.
@@ -63,35 +77,32 @@ impl Connection {
                 self.bytes_read += length as u64;
                 self.touch(registration);
                 self.reply_room = self.room_to_reply(registration);
-                let room = self.reply_room;
-                Some(Event::Socket(SocketEvent::Data { length, room }))
+                self.begin_replying(registration.key(), lent);
+                Some(Event::Socket(SocketEvent::Data(length)))
             }
-            read => self.read_no_data(read, registration),
+            Ok(_) => self.peer_ended(registration),
+            Err(error) => self.read_failed(error, registration),
         }
     }
 
-    /// A read has met the end, or nothing, or an error.
+    /// A read has met nothing, or an error.
     #[inline(never)]
-    fn read_no_data(
+    fn read_failed(
         &mut self,
-        read: io::Result<usize>,
+        error: io::Error,
         registration: &mut Registration<'_>,
     ) -> Option<Event> {
         self.disturb();
-        match read {
-            Ok(_) => self.peer_ended(registration),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => {
                 registration.would_block(Interest::READABLE);
                 self.report_held_back(registration);
-                None
             }
             // It is as readable as before, and so is served again.
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => None,
-            Err(error) => {
-                self.fail_io(Syscall::Read, error, registration);
-                None
-            }
+            io::ErrorKind::Interrupted => {}
+            _ => self.fail_io(Syscall::Read, error, registration),
         }
+        None
     }
 
     pub(crate) fn writable(
@@ -132,7 +143,9 @@ impl Connection {
         None
     }
 
-    pub(super) fn peer_ended(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
+    #[inline(never)]
+    fn peer_ended(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
+        self.disturb();
         registration.unwant(Interest::READABLE);
         self.inbound = Inbound::Ended;
         if self.failure.is_some() {
