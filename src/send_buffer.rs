@@ -5,7 +5,7 @@
 //! the write itself is a closure, and whoever pushes decides when enough is queued.
 //!
 //! Most writes are small and leave at once, so the case that counts is "copy 64 bytes, flush, empty again": the
-//! [`Pool`] makes it free of allocations, and an idle socket owns nothing but two words.
+//! [`Pool`] makes it free of allocations, and an idle socket owns nothing but one word.
 
 mod pool;
 mod queue;
@@ -58,30 +58,27 @@ const TINY_BYTES: usize = 64;
 pub struct SendBuffer {
     /// Invariant: present exactly while there are unsent bytes.
     queue: Option<Box<Queue>>,
-    /// Invariant: the sum of the unsent bytes of the queue's segments and of its open chunk.
-    length: usize,
 }
 
 impl SendBuffer {
     /// An empty buffer. Allocates nothing.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            queue: None,
-            length: 0,
-        }
+        Self { queue: None }
     }
 
     /// How many bytes were pushed that the kernel has not taken yet: exact, not an estimate.
     #[must_use]
-    pub const fn len(&self) -> usize {
-        self.length
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.queue.as_deref().map_or(0, Queue::len)
     }
 
     /// Whether there is nothing to send.
     #[must_use]
+    #[inline]
     pub const fn is_empty(&self) -> bool {
-        self.length == 0
+        self.queue.is_none()
     }
 
     /// Appends a copy of `bytes`. Small writes coalesce in the last chunk, long ones spill into further chunks.
@@ -93,7 +90,6 @@ impl SendBuffer {
         self.queue
             .get_or_insert_with(|| pool.take_queue())
             .append(bytes, pool);
-        self.length += bytes.len();
     }
 
     /// Appends `bytes[from..]` and keeps the vector until the kernel has taken its last byte. Nothing is copied,
@@ -179,14 +175,14 @@ impl SendBuffer {
             return offer_one(tail, write);
         };
         let taken = queue.offer(tail, write)?;
-        let taken_of_queue = taken.min(self.length);
+        let taken_of_queue = taken.min(queue.len());
         self.consume(taken_of_queue, pool);
         Ok(taken - taken_of_queue)
     }
 
     /// Takes everything that is unsent out, as one piece: for a socket that goes on elsewhere.
     pub fn take_bytes(&mut self, pool: &mut Pool) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.length);
+        let mut bytes = Vec::with_capacity(self.len());
         while !self.is_empty() {
             let taken = self.flush(pool, |slices| {
                 for slice in slices {
@@ -201,7 +197,7 @@ impl SendBuffer {
 
     /// Drops everything that is unsent, gives the storage back, and returns how many bytes were lost.
     pub fn discard(&mut self, pool: &mut Pool) -> usize {
-        let lost = self.length;
+        let lost = self.len();
         self.consume(lost, pool);
         lost
     }
@@ -217,7 +213,6 @@ impl SendBuffer {
     }
 
     fn push(&mut self, segment: Segment, pool: &mut Pool) {
-        self.length += segment.unsent().len();
         self.queue
             .get_or_insert_with(|| pool.take_bare_queue())
             .push(segment);
@@ -226,13 +221,12 @@ impl SendBuffer {
     /// Forgets the first `count` bytes, of at most `length`, and what held them.
     #[inline]
     fn consume(&mut self, count: usize, pool: &mut Pool) {
-        self.length -= count;
-        if let Some(queue) = &mut self.queue {
+        if let Some(mut queue) = self.queue.take() {
             queue.consume(count, pool);
-        }
-        if self.length == 0 {
-            if let Some(queue) = self.queue.take() {
+            if queue.len() == 0 {
                 pool.put_queue(queue);
+            } else {
+                self.queue = Some(queue);
             }
         }
     }
@@ -244,7 +238,7 @@ impl fmt::Debug for SendBuffer {
         let pieces = self.queue.as_deref().map_or(0, Queue::pieces);
         formatter
             .debug_struct("SendBuffer")
-            .field("unsent_bytes", &self.length)
+            .field("unsent_bytes", &self.len())
             .field("pieces", &pieces)
             .finish()
     }

@@ -1,7 +1,6 @@
 //! The segments of one socket's unsent bytes, in order, and how they are offered to a vectored write.
 //!
-//! Knows the four ways in which bytes can be held. Does not decide which one is used, and does not count the total:
-//! `SendBuffer` does both.
+//! Knows the four ways in which bytes can be held. Does not decide which one is used: `SendBuffer` does.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -34,9 +33,17 @@ pub(super) struct Queue {
     open: Vec<u8>,
     /// How many bytes of the open chunk are sent. Invariant: zero while there are segments.
     open_start: usize,
+    /// Invariant: the sum of the unsent bytes of the segments and of the open chunk.
+    length: usize,
 }
 
 impl Queue {
+    /// How many bytes are unsent.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.length
+    }
+
     /// How many pieces of memory hold unsent bytes.
     pub(super) fn pieces(&self) -> usize {
         self.segments.len() + usize::from(!self.open_unsent().is_empty())
@@ -71,6 +78,7 @@ impl Queue {
     /// Copies `bytes` behind everything else: into the open chunk as far as they fit, then into further ones.
     #[inline]
     pub(super) fn append(&mut self, bytes: &[u8], pool: &mut Pool) {
+        self.length += bytes.len();
         if bytes.len() <= self.room() {
             self.open.extend_from_slice(bytes);
         } else {
@@ -80,6 +88,7 @@ impl Queue {
 
     /// Puts a segment behind everything else.
     pub(super) fn push(&mut self, segment: Segment) {
+        self.length += segment.unsent().len();
         self.close();
         self.segments.push_back(segment);
     }
@@ -101,6 +110,7 @@ impl Queue {
     /// Forgets the first `count` bytes, of which there are so many.
     #[inline]
     pub(super) fn consume(&mut self, mut count: usize, pool: &mut Pool) {
+        self.length -= count;
         if !self.segments.is_empty() {
             count = self.consume_segments(count, pool);
         }
