@@ -67,7 +67,7 @@ impl Connection {
         if self.part.is_empty() {
             self.flush(registration, pool);
         } else if self.stage == Stage::Open
-            && self.failure.is_none()
+            && !self.has_failed()
             && registration.readiness().serves(Interest::WRITABLE)
         {
             let part = std::mem::take(&mut self.part);

@@ -35,7 +35,7 @@ impl Connection {
             .close_deadline()
             .is_some_and(|deadline| deadline <= now)
         {
-            if self.failure.is_some() {
+            if self.has_failed() {
                 self.report_held_back(registration);
             } else {
                 self.close(CloseReason::TimedOut, registration);

@@ -12,12 +12,11 @@ impl Connection {
             return;
         }
         self.outbound = Outbound::Ending;
-        self.owes_drain = false;
-        self.is_corked = false;
+        self.facts.remove(Facts::OWES_DRAIN | Facts::IS_CORKED);
         if self.stage == Stage::Open {
             // While it connects, this is when that began, and the time for it is not begun anew.
             self.begun_tick = registration.latest_tick();
-            if !self.queue.is_empty() || self.failure.is_some() {
+            if !self.queue.is_empty() || self.has_failed() {
                 // Else the flush ends this side at once, and nearly always the connection with it.
                 self.file_deadline(registration);
             }
@@ -43,7 +42,7 @@ impl Connection {
         self.inbound == Inbound::Ended
             && self.queue.is_empty()
             && self.part.is_empty()
-            && self.failure.is_none()
+            && !self.has_failed()
     }
 
     /// After the handler has seen the peer's end: ends this side too, unless half-open is allowed.

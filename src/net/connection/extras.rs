@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::reactor::Registration;
 
 use super::super::dial::Dial;
-use super::{Connection, Error, Event, SocketEvent, Stage};
+use super::{Connection, Error, Event, Facts, SocketEvent, Stage};
 
 /// Something to be told to the handler beside its main events.
 #[derive(Debug)]
@@ -47,11 +47,24 @@ pub(crate) struct Extras {
     lost_bytes: usize,
     /// It closed while it was connecting.
     is_closed_unconnected: bool,
+    /// Invariant: `Some` exactly if the connection [has failed](Facts::HAS_FAILED).
+    failure: Option<Error>,
 }
 
 impl Connection {
     fn extras_mut(&mut self) -> &mut Extras {
         self.extras.get_or_insert_default()
+    }
+
+    /// Notes a fatal error.
+    pub(super) fn set_failure(&mut self, error: Error) {
+        self.facts.insert(Facts::HAS_FAILED);
+        self.extras_mut().failure = Some(error);
+    }
+
+    pub(super) fn take_failure(&mut self) -> Option<Error> {
+        self.facts.remove(Facts::HAS_FAILED);
+        self.extras.as_mut()?.failure.take()
     }
 
     pub(crate) fn set_dial(&mut self, dial: Dial) {
@@ -126,7 +139,7 @@ impl Connection {
 
     /// Makes notices of the marks that the kernel has passed.
     pub(super) fn reach_marks(&mut self, registration: &mut Registration<'_>) {
-        if self.stage != Stage::Open || self.failure.is_some() {
+        if self.stage != Stage::Open || self.has_failed() {
             // Not there yet, or a write has been refused: what it was about was never sent.
             return;
         }

@@ -17,7 +17,7 @@ impl Connection {
             self.fail(error, reason, registration);
             return;
         }
-        self.failure = Some(error);
+        self.set_failure(error);
         registration.unwant(Interest::WRITABLE);
         registration.want(Interest::READABLE);
         registration.assume(Readiness::READABLE);
@@ -25,7 +25,7 @@ impl Connection {
 
     /// Tells the failure that a write met, now that nothing is left to be read.
     pub(super) fn report_held_back(&mut self, registration: &mut Registration<'_>) {
-        if let Some(error) = self.failure.take() {
+        if let Some(error) = self.take_failure() {
             let reason = reason_of(error.kind());
             self.fail(error, reason, registration);
         }
@@ -48,7 +48,7 @@ impl Connection {
         reason: CloseReason,
         registration: &mut Registration<'_>,
     ) {
-        self.failure = Some(error);
+        self.set_failure(error);
         self.close(reason, registration);
     }
 

@@ -83,6 +83,13 @@ bitflags! {
         const IS_OUT_OF_BUFFERS = 1 << 3;
         /// The server counts it against its limit.
         const HOLDS_PLACE = 1 << 4;
+        /// A write answered `Full` and no drain has come since.
+        const OWES_DRAIN = 1 << 5;
+        /// Nothing is sent until `uncork`, or until so much is queued that it must be.
+        const IS_CORKED = 1 << 6;
+        /// There is a fatal error: the first is in the extras. One that a write met is held back until the bytes that
+        /// arrived before it are read.
+        const HAS_FAILED = 1 << 7;
     }
 }
 
@@ -95,10 +102,6 @@ pub(crate) struct Connection {
     inbound: Inbound,
     outbound: Outbound,
     is_paused: bool,
-    /// A write answered `Full` and no drain has come since.
-    owes_drain: bool,
-    /// Nothing is sent until `uncork`, or until so much is queued that it must be.
-    is_corked: bool,
     facts: Facts,
     outcome: CloseReason,
     queue: SendBuffer,
@@ -118,8 +121,6 @@ pub(crate) struct Connection {
     begun_tick: u64,
     /// In nanoseconds, as an `Option<Duration>` takes twice the room. What is longer than 584 years is cut to that.
     idle_ns: Option<NonZeroU64>,
-    /// The first fatal error. One that a write met is held back until the bytes that arrived before it are read.
-    failure: Option<Error>,
     /// Taken from accept or connect and kept for ever, as the kernel forgets it with the connection.
     peer: Peer,
     /// The server that accepted it, which counts it.
@@ -136,8 +137,6 @@ impl Connection {
             inbound: Inbound::Open,
             outbound: Outbound::Open,
             is_paused: options.pause_on_connect,
-            owes_drain: false,
-            is_corked: false,
             facts: Facts::empty(),
             outcome: CloseReason::Local,
             queue: SendBuffer::new(),
@@ -148,7 +147,6 @@ impl Connection {
             active_tick: 0,
             begun_tick: 0,
             idle_ns: options.idle_timeout.and_then(deadlines::to_nanoseconds),
-            failure: None,
             peer: peer.into(),
             server: None,
             options,
@@ -245,6 +243,6 @@ impl Connection {
         if lost > 0 {
             self.note_lost(lost);
         }
-        (self.outcome, self.failure.take())
+        (self.outcome, self.take_failure())
     }
 }

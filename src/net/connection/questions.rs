@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::reactor::Key;
 use crate::system::Stream;
 
-use super::{Connection, Inbound, Outbound, SocketOptions, Stage, State};
+use super::{Connection, Facts, Inbound, Outbound, SocketOptions, Stage, State};
 
 impl Connection {
     pub(crate) fn state(&self) -> State {
@@ -25,15 +25,27 @@ impl Connection {
 
     /// Whether a write would be taken.
     pub(crate) fn is_writable(&self) -> bool {
-        self.stage != Stage::Closed && self.outbound == Outbound::Open && self.failure.is_none()
+        self.stage != Stage::Closed && self.outbound == Outbound::Open && !self.has_failed()
     }
 
     pub(crate) fn is_paused(&self) -> bool {
         self.is_paused
     }
 
+    #[inline]
     pub(crate) fn owes_drain(&self) -> bool {
-        self.owes_drain
+        self.facts.contains(Facts::OWES_DRAIN)
+    }
+
+    #[inline]
+    pub(super) fn is_corked(&self) -> bool {
+        self.facts.contains(Facts::IS_CORKED)
+    }
+
+    /// Whether it has met a fatal error, told or not.
+    #[inline]
+    pub(super) fn has_failed(&self) -> bool {
+        self.facts.contains(Facts::HAS_FAILED)
     }
 
     pub(crate) fn bytes_read(&self) -> u64 {
@@ -74,7 +86,7 @@ impl Connection {
     }
 
     pub(crate) fn can_be_detached(&self) -> bool {
-        self.stage == Stage::Open && self.stream.is_some() && self.failure.is_none()
+        self.stage == Stage::Open && self.stream.is_some() && !self.has_failed()
     }
 
     pub(crate) fn is_tcp(&self) -> bool {

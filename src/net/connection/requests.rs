@@ -17,7 +17,7 @@ impl Connection {
             Some(error) => self.fail(error, CloseReason::Error, registration),
             None => {
                 // The close is ours now, whatever a write may have met before.
-                self.failure = None;
+                drop(self.take_failure());
                 let reason = match self.facts.contains(Facts::IDLE_IS_REPORTED) {
                     true => CloseReason::TimedOut,
                     false => CloseReason::Local,
@@ -75,11 +75,11 @@ impl Connection {
     }
 
     pub(crate) fn cork(&mut self) {
-        self.is_corked = true;
+        self.facts.insert(Facts::IS_CORKED);
     }
 
     pub(crate) fn uncork(&mut self, registration: &mut Registration<'_>) {
-        self.is_corked = false;
+        self.facts.remove(Facts::IS_CORKED);
         registration.flush_soon();
     }
 

@@ -25,7 +25,7 @@ impl Connection {
         registration: &mut Registration<'_>,
         pool: &mut Pool,
     ) -> Flow {
-        if self.stage == Stage::Closed || self.failure.is_some() {
+        if self.stage == Stage::Closed || self.has_failed() {
             return Flow::Closed;
         }
         if self.outbound != Outbound::Open {
@@ -34,7 +34,7 @@ impl Connection {
         let length = payload.len();
         if !self.has_room_for(length, registration, pool) {
             // Making room may have met a failure, which is the one that counts then.
-            if self.failure.is_none() {
+            if !self.has_failed() {
                 let limit = Error::queue_limit(self.options.max_queued_bytes, self.peer.address());
                 self.fail(limit, CloseReason::Limit, registration);
             }
@@ -42,7 +42,7 @@ impl Connection {
         }
         let mut taken = 0;
         if length >= DIRECT_BYTES
-            && !self.is_corked
+            && !self.is_corked()
             && self.stage == Stage::Open
             && registration.readiness().serves(Interest::WRITABLE)
         {
@@ -56,7 +56,7 @@ impl Connection {
         }
         if length > taken {
             payload.queue(taken, &mut self.queue, pool);
-            if length < DIRECT_BYTES || self.is_corked {
+            if length < DIRECT_BYTES || self.is_corked() {
                 registration.flush_soon();
             } else {
                 // The kernel was asked just now, or has not said yet that it has room.
@@ -77,11 +77,11 @@ impl Connection {
     pub(super) fn room_to_reply(&self, registration: &Registration<'_>) -> u16 {
         if self.stage != Stage::Open
             || self.outbound != Outbound::Open
-            || self.is_corked
-            || self.owes_drain
+            || self.is_corked()
+            || self.owes_drain()
             || !self.queue.is_empty()
             || !self.part.is_empty()
-            || self.failure.is_some()
+            || self.has_failed()
             || self.facts.contains(Facts::IDLE_IS_REPORTED)
             || self.has_marks()
             || !registration.readiness().serves(Interest::WRITABLE)
@@ -209,13 +209,13 @@ impl Connection {
     /// Whether there is room for more.
     #[inline]
     pub(super) fn flow(&mut self, registration: &mut Registration<'_>) -> Flow {
-        if self.stage == Stage::Closed || self.failure.is_some() {
+        if self.stage == Stage::Closed || self.has_failed() {
             return Flow::Closed;
         }
         if self.queue.is_empty() || self.queue.len() < self.options.high_water_mark {
             return Flow::Open;
         }
-        self.owes_drain = true;
+        self.facts.insert(Facts::OWES_DRAIN);
         registration.want(Interest::WRITABLE);
         Flow::Full
     }
@@ -223,10 +223,10 @@ impl Connection {
     /// Sends what is queued, in one call, and the FIN behind it if that is due.
     #[inline]
     pub(crate) fn flush(&mut self, registration: &mut Registration<'_>, pool: &mut Pool) {
-        if self.stage != Stage::Open || self.failure.is_some() {
+        if self.stage != Stage::Open || self.has_failed() {
             return;
         }
-        if self.is_corked && self.queue.len() < self.options.high_water_mark {
+        if self.is_corked() && self.queue.len() < self.options.high_water_mark {
             return;
         }
         if !self.queue.is_empty() {
@@ -247,7 +247,7 @@ impl Connection {
             registration.want(Interest::WRITABLE);
             return;
         }
-        if !self.owes_drain {
+        if !self.owes_drain() {
             registration.unwant(Interest::WRITABLE);
         } else {
             // The drain is told by the next serve phase, on a fresh stack, and fairly among all others.
@@ -330,7 +330,7 @@ impl Connection {
 
     /// Sends what was only gathered, so that as little as possible is left.
     pub(crate) fn flush_now(&mut self, registration: &mut Registration<'_>, pool: &mut Pool) {
-        self.is_corked = false;
+        self.facts.remove(Facts::IS_CORKED);
         self.flush(registration, pool);
     }
 
@@ -338,8 +338,8 @@ impl Connection {
     /// the destroy behind it (C10). What `cork` held back goes with the rest.
     pub(crate) fn send_gathered(&mut self, registration: &mut Registration<'_>, pool: &mut Pool) {
         if self.stage != Stage::Open
-            || self.failure.is_some()
-            || self.is_corked
+            || self.has_failed()
+            || self.is_corked()
             || self.queue.is_empty()
             || !registration.readiness().serves(Interest::WRITABLE)
         {

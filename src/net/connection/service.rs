@@ -7,7 +7,7 @@ use crate::system::Stream;
 
 use super::super::SocketId;
 use super::error::Syscall;
-use super::{Connection, Event, Inbound, Lent, Outbound, SocketEvent, Stage};
+use super::{Connection, Event, Facts, Inbound, Lent, Outbound, SocketEvent, Stage};
 
 impl Connection {
     #[inline(always)]
@@ -114,7 +114,7 @@ impl Connection {
             return self.finish_connecting(registration);
         }
         self.flush_all(registration, lent.supplies);
-        if self.owes_drain
+        if self.owes_drain()
             && self.outbound == Outbound::Open
             && self.queue.len()
                 <= self
@@ -122,7 +122,7 @@ impl Connection {
                     .low_water_mark
                     .min(self.options.high_water_mark)
         {
-            self.owes_drain = false;
+            self.facts.remove(Facts::OWES_DRAIN);
             if self.queue.is_empty() {
                 registration.unwant(Interest::WRITABLE);
             }
@@ -148,7 +148,7 @@ impl Connection {
         self.disturb();
         registration.unwant(Interest::READABLE);
         self.inbound = Inbound::Ended;
-        if self.failure.is_some() {
+        if self.has_failed() {
             // A write met the reset first and used the kernel's error up, so that the read sees a plain end.
             self.report_held_back(registration);
             return None;
