@@ -1,4 +1,4 @@
-//! A server for load generators: `serve PORT MODE [--idle-timeout SECONDS]`, on 127.0.0.1.
+//! A server for load generators: `serve PORT MODE [--idle-timeout SECONDS] [--read-buffer BYTES]`, on 127.0.0.1.
 //!
 //! | MODE | what it does |
 //! |---|---|
@@ -82,16 +82,18 @@ impl SocketHandler<Members> for Broadcast {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    const USAGE: &str = "usage: serve PORT echo|discard|flood|broadcast [--idle-timeout SECONDS]";
+    const USAGE: &str = "usage: serve PORT echo|discard|flood|broadcast [--idle-timeout SECONDS] [--read-buffer BYTES]";
     let mut port: Option<u16> = None;
     let mut mode: Option<String> = None;
     let mut idle = None;
+    let mut read_buffer = None;
     let mut arguments = Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
             Arg::Long("idle-timeout") => {
                 idle = Some(Duration::from_secs(arguments.value()?.parse()?));
             }
+            Arg::Long("read-buffer") => read_buffer = Some(arguments.value()?.parse()?),
             Arg::Value(value) if port.is_none() => port = Some(value.parse()?),
             Arg::Value(value) if mode.is_none() => mode = Some(value.string()?),
             _ => return Err(USAGE.into()),
@@ -102,6 +104,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
 
     let mut event_loop: EventLoop<Members> = EventLoop::new()?;
+    if let Some(bytes) = read_buffer {
+        event_loop.resize_read_buffer(bytes);
+    }
     let address = ("127.0.0.1", port);
     let options = SocketOptions::new().idle_timeout(idle);
     let server = match mode.as_str() {

@@ -31,6 +31,9 @@ pub use wait::{Budget, Turn, Wait};
 /// call (`ARCHITECTURE.md`, decisions).
 const READ_BUFFER_BYTES: usize = 128 << 10;
 
+/// A socket that is behind with sending reads half of it, which must not be nothing.
+const LEAST_READ_BUFFER_BYTES: usize = 1 << 10;
+
 /// How many events are taken from the kernel at a time; what is more it keeps for the next turn.
 const EVENTS_A_POLL: usize = 1024;
 
@@ -176,6 +179,16 @@ impl<S> EventLoop<S> {
     /// without.
     pub fn busy_poll(&mut self, duration: Duration) {
         self.net.reactor.busy_poll(duration);
+    }
+
+    /// Makes the one read buffer of the loop `bytes` long, which is how much a socket is read at a time and the most that
+    /// one `on_data` can be given. It is 128 KiB at first; less than 1 KiB counts as 1 KiB.
+    ///
+    /// A smaller one is for programs that count every page of memory: longer messages take more calls then, to the system
+    /// and of handlers. A larger one helps next to nobody. Shorter than 64 KiB it costs echoed messages of that length
+    /// twice their time ([`performance`](crate::performance) has the figures).
+    pub fn resize_read_buffer(&mut self, bytes: usize) {
+        self.read_buffer = vec![0; bytes.max(LEAST_READ_BUFFER_BYTES)].into_boxed_slice();
     }
 
     /// Gives back the memory that is only kept to be used again: free chunks of queues, and the places of sockets and

@@ -28,6 +28,34 @@ fn data_comes_in_pieces_of_1_byte_to_128_kib() {
     }
 }
 
+#[test]
+fn no_piece_is_longer_than_the_read_buffer_and_none_is_lost_when_that_is_resized() {
+    let mut scene = Scene::new();
+    let (_, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("us"));
+    let bytes = pattern(1 << 20, 3);
+    let mut told = 0;
+    // Nothing is too little for a buffer, and counts as 1 KiB.
+    for (asked, most) in [(4 << 10, 4 << 10), (0, 1 << 10), (256 << 10, 256 << 10)] {
+        scene.event_loop.resize_read_buffer(asked);
+        scene.world.log.clear();
+        scene.peer_writes(&mut peer, &bytes);
+        scene.drive("all of it", |world| {
+            world.received_length("us") == bytes.len()
+        });
+        assert_same_bytes(&scene.world.received("us"), &bytes);
+        let pieces = scene.world.log.iter().filter_map(|(_, seen)| match seen {
+            Seen::Data(piece) => Some(piece.len()),
+            _ => None,
+        });
+        let longest = pieces.inspect(|_| told += 1).max();
+        assert!(
+            longest.is_some_and(|longest| longest <= most),
+            "{longest:?}"
+        );
+    }
+    assert!(told > 1024 + 256, "the short buffers were used");
+}
+
 // D2
 #[test]
 fn pause_inside_on_data_holds_back_the_rest() {
