@@ -146,3 +146,25 @@ fn whatever_a_callback_does_between_its_writes_they_arrive_whole_and_in_order() 
         assert_same_bytes(&heard, &whole);
     }
 }
+
+// Each reply is gathered and leaves at once, until the kernel has no room for one.
+#[test]
+fn a_reply_that_the_kernel_does_not_take_whole_is_neither_lost_nor_overtaken() {
+    let mut scene = Scene::new();
+    scene.event_loop.resize_read_buffer(8 << 10);
+    let echo = Recorder::new("us").reacting(|cx, seen| {
+        if let Seen::Data(piece) = seen {
+            assert_ne!(cx.socket.write(piece), Flow::Closed);
+        }
+    });
+    let (id, mut peer) = scene.accepted(SocketOptions::new(), echo);
+    let bytes = pattern(12 << 20, 1);
+    scene.peer_writes(&mut peer, &bytes);
+    scene.drive("all of it", |world| {
+        world.received_length("us") == bytes.len()
+    });
+    let queued = scene.socket(id).queued_bytes();
+    assert!(queued > 0, "the kernel has taken all of it");
+    let answer = scene.peer_reads(&mut peer, bytes.len());
+    assert_same_bytes(&answer, &bytes);
+}
