@@ -11,6 +11,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 #[allow(dead_code, reason = "not all of it is needed here")]
@@ -42,10 +43,11 @@ struct Traced {
 
 impl Traced {
     fn start(arguments: &[&str]) -> Self {
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
         let trace = std::env::temp_dir().join(format!(
             "netloop-trace-{}-{}",
             std::process::id(),
-            arguments.len()
+            STARTED.fetch_add(1, Ordering::Relaxed)
         ));
         let serve = example("serve");
         // The shell says who it is before it becomes the server.
@@ -226,6 +228,44 @@ fn an_idle_timeout_takes_no_call_of_the_system() {
         return report_skipped("strace");
     }
     assert_one_each(&["0", "echo", "--idle-timeout", "60"]);
+}
+
+// The options are the listener's, the address comes with the accept, and to close a socket is to deregister it.
+#[test]
+fn a_connection_that_comes_asks_and_goes_takes_six_calls() {
+    if !strace_works() {
+        return report_skipped("strace");
+    }
+    const VISITS: usize = 200;
+    let server = Traced::start(&["0", "echo"]);
+    let witness = connect(server.address);
+    round_trip(&witness, b"now begin");
+    for _ in 0..VISITS {
+        let mut visitor = connect(server.address);
+        round_trip(&visitor, b"visit");
+        visitor.shutdown(std::net::Shutdown::Write).unwrap();
+        assert_eq!(visitor.read(&mut [0]).unwrap(), 0, "the server ends too");
+    }
+    round_trip(&witness, b"now end");
+    let calls = server.calls_between("now begin", "now end");
+    report(&format!("{VISITS} visits: {calls:?}"));
+    // A message and an end are received; and an accept finds nobody where it was not told how many there are.
+    for (what, names, each) in [
+        ("accepts", &["accept4"][..], 2),
+        ("registrations", &["epoll_ctl"], 1),
+        ("receives", &RECEIVES, 2),
+        ("sends", &SENDS, 1),
+        ("closes", &["close"], 1),
+    ] {
+        // The witness's own message is answered within what is counted.
+        let most = VISITS * each + 2;
+        let count = calls.of(names);
+        assert!(count <= most, "{count} {what}: {calls:?}");
+    }
+    // The standard library asks for a descriptor's flags before it closes it, in a debug build.
+    let others = ["epoll_wait", "accept4", "epoll_ctl", "close", "fcntl"];
+    let expected = [&RECEIVES[..], &SENDS[..], &others].concat();
+    assert_eq!(calls.others(&expected), [""; 0], "{calls:?}");
 }
 
 /// A shell that lets the test and its server have as many descriptors as the system allows.

@@ -244,6 +244,10 @@ impl Handler for Resident {
         }
     }
 
+    fn close_deregisters(&self) -> bool {
+        matches!(self, Self::Connection(connection) if connection.close_deregisters())
+    }
+
     #[inline]
     fn burst(&self) -> u32 {
         match self {

@@ -68,6 +68,14 @@ pub trait Handler {
         None
     }
 
+    /// Whether to close the source takes it out of the selector, so that no call of its own is needed for that. No, which
+    /// is the answer of whoever does not say otherwise, is always right. Yes is right for a descriptor of which there is
+    /// no duplicate, on a system that forgets it with the last one (`epoll(7)`). If there is one all the same, in a child
+    /// that was forked, the selector goes on telling of it under the dead key, which reaches nobody.
+    fn close_deregisters(&self) -> bool {
+        false
+    }
+
     /// How many events in a row the source may give before the next one is served. A listener accepts in bursts, as
     /// each turn costs a poll; 1 is the fairest.
     fn burst(&self) -> u32 {

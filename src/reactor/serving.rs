@@ -73,12 +73,16 @@ impl<T: Handler> Reactor<T> {
         settle(key, slot, self.current, &mut self.schedule, &self.selector);
     }
 
-    /// The next source that asked to be closed, which stays where it is until [`remove`](Self::remove), but is out
-    /// of the kernel's sight and is not served any more.
+    /// The next source that asked to be closed, which stays where it is until [`remove`](Self::remove), but is not served
+    /// any more, and is out of the kernel's sight if it is not about to be by
+    /// [being closed](Handler::close_deregisters).
     pub fn next_closing(&mut self) -> Option<Key> {
         loop {
             let key = self.schedule.next(Phase::Close)?;
             if let Some(slot) = self.slots.get_mut(key) {
+                if slot.source.close_deregisters() {
+                    return Some(key);
+                }
                 if let Some(source) = slot.source.source() {
                     // It fails only for what the kernel has forgotten already.
                     let _ = self.selector.deregister(source);

@@ -47,3 +47,10 @@ pub(crate) const SHORT_TRANSFER_DRAINS: bool = cfg!(all(
     ),
     not(mio_unsupported_force_poll_poll),
 ));
+
+/// Whether the kernel takes a descriptor out of the selector by itself when the last duplicate of it is closed
+/// (`epoll(7)`, question 6). kqueue does too, but nobody has measured there what the call costs.
+pub(crate) const CLOSE_DEREGISTERS: bool = cfg!(all(
+    any(target_os = "linux", target_os = "android"),
+    not(mio_unsupported_force_poll_poll)
+));

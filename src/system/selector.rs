@@ -109,8 +109,8 @@ impl Selector {
         }
     }
 
-    /// Takes `source` out. It must happen before its descriptor is closed: a duplicate of the descriptor in
-    /// another process would keep delivering its events to us otherwise.
+    /// Takes `source` out. It must happen before its descriptor is closed, if there may be a duplicate: that would keep
+    /// delivering its events to us otherwise.
     pub(crate) fn deregister(&self, source: &mut dyn Source) -> io::Result<()> {
         match self {
             Self::Kernel { poll, .. } => source.deregister(poll.registry()),

@@ -8,11 +8,11 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
-use super::SHORT_TRANSFER_DRAINS;
 #[cfg(unix)]
 use super::input::Input;
 #[cfg(feature = "simulation")]
 use super::simulated;
+use super::{CLOSE_DEREGISTERS, SHORT_TRANSFER_DRAINS};
 
 /// A send to a peer that has gone must be an error and not SIGPIPE: a host in C or C++ may have left that signal
 /// at its default, which ends the process (std protects `write` but not `write_vectored`).
@@ -270,6 +270,19 @@ impl Stream {
             #[cfg(feature = "simulation")]
             Self::Simulated(stream) => stream.short_transfer_drains(),
             _ => SHORT_TRANSFER_DRAINS,
+        }
+    }
+
+    /// Whether to close it takes it out of the selector, if it is the only descriptor of its socket.
+    pub(crate) fn close_deregisters(&self) -> bool {
+        match self {
+            Self::Tcp(_) => CLOSE_DEREGISTERS,
+            #[cfg(unix)]
+            Self::Unix(_) => CLOSE_DEREGISTERS,
+            #[cfg(unix)]
+            Self::Input(_) => false,
+            #[cfg(feature = "simulation")]
+            Self::Simulated(_) => false,
         }
     }
 

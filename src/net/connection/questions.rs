@@ -98,6 +98,12 @@ impl Connection {
         matches!(self.stream, Some(Stream::Unix(_)))
     }
 
+    /// Whether to close its descriptor is all that it takes to end it: it was accepted here, and nobody was ever given
+    /// it, so there is no other descriptor of its socket.
+    pub(crate) fn close_deregisters(&self) -> bool {
+        self.server.is_some() && self.stream.as_ref().is_some_and(Stream::close_deregisters)
+    }
+
     pub(crate) fn server(&self) -> Option<Key> {
         self.server
     }
