@@ -133,11 +133,13 @@ pub struct Slots<T> {
 }
 
 enum Slot<T> {
-    /// The entry that the key of this index and generation names.
-    Live { generation: NonZeroU32, value: T },
     /// All generations were given out. The slot stays occupied for ever, because to the slab a vacant slot is one that
     /// it may use again, and then a stale key could name a stranger.
+    // Before the other: so both this and the slab's vacant entry have an even number for a mark, and one bit tells
+    // whether anybody lives here.
     Retired,
+    /// The entry that the key of this index and generation names.
+    Live { generation: NonZeroU32, value: T },
 }
 
 impl<T> Slots<T> {

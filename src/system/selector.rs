@@ -236,10 +236,14 @@ fn poll_until(poll: &mut Poll, events: &mut Events, deadline: Option<Instant>) -
     }
 }
 
+#[inline(always)]
 fn readiness_of(event: &Event) -> Readiness {
     let mut readiness = Readiness::empty();
     readiness.set(Readiness::READABLE, event.is_readable());
     readiness.set(Readiness::WRITABLE, event.is_writable());
+    if !(event.is_error() || event.is_read_closed() || event.is_write_closed()) {
+        return readiness;
+    }
     readiness.set(Readiness::READ_CLOSED, event.is_read_closed());
     readiness.set(Readiness::WRITE_CLOSED, event.is_write_closed());
     readiness.set(Readiness::ERROR, event.is_error());

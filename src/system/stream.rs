@@ -136,19 +136,9 @@ impl Stream {
     }
 
     /// Reads what is there, at most `buffer`, which is never empty: a read into nothing looks like an end. A signal may
-    /// interrupt it, as it may [`write_one`](Self::write_one); then there is as much to be done as before.
-    #[inline(always)]
+    /// interrupt it; then there is as much to be done as before.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         debug_assert!(!buffer.is_empty(), "a read of 0 must mean the end");
-        // Nearly every stream is one of these.
-        if let Self::Tcp(stream) = self {
-            return stream.read(buffer);
-        }
-        self.read_other(buffer)
-    }
-
-    #[inline(never)]
-    fn read_other(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.read(buffer),
             #[cfg(unix)]
@@ -160,13 +150,30 @@ impl Stream {
         }
     }
 
-    /// Writes one piece, as nearly every reply is. The standard library's own `write` never raises SIGPIPE either.
+    /// [`read`](Self::read), of what nearly every stream is; `None` for the others, which are to be read that way.
+    // What comes from one place only is looked at where it comes from, and not put together first.
     #[inline(always)]
-    pub(crate) fn write_one(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if let Self::Tcp(stream) = self {
-            return stream.write(bytes);
+    pub(crate) fn read_usual(&mut self, buffer: &mut [u8]) -> Option<io::Result<usize>> {
+        match self {
+            Self::Tcp(stream) => Some(stream.read(buffer)),
+            #[cfg(unix)]
+            Self::Unix(_) | Self::Input(_) => None,
+            #[cfg(feature = "simulation")]
+            Self::Simulated(stream) => Some(stream.read(buffer)),
         }
-        self.write(&[IoSlice::new(bytes)])
+    }
+
+    /// [`write`](Self::write) of one piece, to what nearly every stream is; `None` for the others. The standard library's
+    /// own `write` never raises SIGPIPE either. A signal may interrupt it.
+    #[inline(always)]
+    pub(crate) fn write_usual(&mut self, bytes: &[u8]) -> Option<io::Result<usize>> {
+        match self {
+            Self::Tcp(stream) => Some(stream.write(bytes)),
+            #[cfg(unix)]
+            Self::Unix(_) | Self::Input(_) => None,
+            #[cfg(feature = "simulation")]
+            Self::Simulated(stream) => Some(stream.write(&[IoSlice::new(bytes)])),
+        }
     }
 
     /// Writes `slices` in one call, without ever raising SIGPIPE. `slices` is not empty and holds no empty one.

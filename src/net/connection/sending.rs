@@ -126,20 +126,21 @@ impl Connection {
         registration: &mut Registration<'_>,
         pool: &mut Pool,
     ) -> bool {
-        let Some(stream) = &mut self.stream else {
-            return false;
-        };
-        self.bytes_written += bytes.len() as u64;
-        match stream.write_one(bytes) {
-            Ok(sent) if sent == bytes.len() => {
-                self.active_tick = registration.latest_tick();
-                true
-            }
-            sent => {
-                self.queue_unsent(bytes, sent, &mut registration.reborrow(), pool);
-                false
+        if let Some(stream) = &mut self.stream {
+            match stream.write_usual(bytes) {
+                Some(Ok(sent)) if sent == bytes.len() => {
+                    self.bytes_written += sent as u64;
+                    self.active_tick = registration.latest_tick();
+                    return true;
+                }
+                Some(sent) => {
+                    self.bytes_written += bytes.len() as u64;
+                    self.queue_unsent(bytes, sent, &mut registration.reborrow(), pool);
+                }
+                None => self.send_first(bytes, &mut registration.reborrow(), pool),
             }
         }
+        false
     }
 
     /// Sends `bytes`, which were accepted, with nothing before them, and queues what the kernel does not take.

@@ -24,7 +24,10 @@ impl Connection {
             return self.readable_rarely(&mut registration.reborrow(), lent);
         };
         // Nobody has touched it since it was found to be as nearly all are nearly always, so nothing needs to be asked.
-        match stream.read(lent.buffer) {
+        let Some(read) = stream.read_usual(lent.buffer) else {
+            return self.readable_rarely(&mut registration.reborrow(), lent);
+        };
+        match read {
             Ok(length) if length > 0 => {
                 if length < lent.buffer.len() && stream.short_transfer_drains() {
                     registration.fell_short(Interest::READABLE);
