@@ -96,9 +96,11 @@ pub use registration::Registration;
 pub(crate) use crate::system::Waker;
 
 /// A source with its place in the reactor.
+// In this order: the kernel's news are for the standing alone, which then lies in one cache line with the key.
+#[repr(C)]
 struct Slot<T> {
-    source: T,
     standing: Standing,
+    source: T,
 }
 
 /// The source that is being served, for as long as its burst lasts.

@@ -94,35 +94,37 @@ bitflags! {
 }
 
 /// One connection.
+// In this order: what a message touches comes first, so that with the reactor's own it lies in two cache lines.
+#[repr(C)]
 #[derive(Debug)]
 pub(crate) struct Connection {
     /// Invariant: `Some` until the close phase, unless the connect failed at once.
     stream: Option<Stream>,
+    bytes_read: u64,
+    /// Without those that `part` still holds.
+    bytes_written: u64,
+    /// When a byte moved last, or the connection came about.
+    active_tick: u64,
+    /// What [`room_to_reply`](Self::room_to_reply) has said, and would say again: nobody has been given the connection to
+    /// change since. Zero if nobody knows. Invariant: if it is not zero, data is read and replies are sent without any
+    /// other question, so whoever changes anything that the answer depends on sets it to zero first.
+    reply_room: u16,
     stage: Stage,
     inbound: Inbound,
     outbound: Outbound,
     is_paused: bool,
     facts: Facts,
     outcome: CloseReason,
+    /// Taken from accept or connect and kept for ever, as the kernel forgets it with the connection.
+    peer: Peer,
     queue: SendBuffer,
     /// What it is to be sent of the broadcasts of this turn. Invariant: empty or sealed, or nothing is queued and a write
     /// would be answered `Open`.
     part: Part,
-    /// What [`room_to_reply`](Self::room_to_reply) has said, and would say again: nobody has been given the connection to
-    /// change since. Zero if nobody knows. Invariant: if it is not zero, data is read and replies are sent without any
-    /// other question, so whoever changes anything that the answer depends on sets it to zero first.
-    reply_room: u16,
-    bytes_read: u64,
-    /// Without those that `part` still holds.
-    bytes_written: u64,
-    /// When a byte moved last, or the connection came about.
-    active_tick: u64,
     /// When connecting began, or our own end.
     begun_tick: u64,
     /// In nanoseconds, as an `Option<Duration>` takes twice the room. What is longer than 584 years is cut to that.
     idle_ns: Option<NonZeroU64>,
-    /// Taken from accept or connect and kept for ever, as the kernel forgets it with the connection.
-    peer: Peer,
     /// The server that accepted it, which counts it.
     server: Option<Key>,
     options: Rc<SocketOptions>,
