@@ -9,8 +9,10 @@ pub(super) struct Vacancies {
     /// The lowest row has a bit for each number, those above have one for each word of the row below.
     /// Invariant: such a bit is set if and only if the word has bits set.
     rows: [Vec<u64>; ROWS],
-    /// The word of the lowest row that is being used up.
-    current: usize,
+    /// What is left of the word that is being used up. It was taken out of the lowest row.
+    word: u64,
+    /// The number that the lowest bit of `word` stands for.
+    base: u32,
 }
 
 const BITS: usize = u64::BITS as usize;
@@ -22,7 +24,8 @@ impl Vacancies {
     pub(super) const fn new() -> Self {
         Self {
             rows: [const { Vec::new() }; ROWS],
-            current: 0,
+            word: 0,
+            base: 0,
         }
     }
 
@@ -35,7 +38,7 @@ impl Vacancies {
         }
     }
 
-    /// Adds a number that there is room for.
+    /// Adds a number that there is room for, and that is not in the set.
     #[inline]
     pub(super) fn insert(&mut self, number: u32) {
         let number = number as usize;
@@ -50,18 +53,25 @@ impl Vacancies {
     /// Takes a number out.
     #[inline]
     pub(super) fn take(&mut self) -> Option<u32> {
-        if self.rows[0].get(self.current).is_none_or(|word| *word == 0) {
-            self.current = self.first_word()?;
+        if self.word == 0 {
+            self.next_word()?;
         }
-        let word = &mut self.rows[0][self.current];
-        let number = self.current * BITS + word.trailing_zeros() as usize;
-        *word &= *word - 1;
-        if *word == 0 {
-            self.clear_above(self.current);
-        }
-        u32::try_from(number).ok()
+        let number = self.base + self.word.trailing_zeros();
+        self.word &= self.word - 1;
+        Some(number)
     }
 
+    /// Takes the first word of the lowest row that has bits set out of it.
+    #[cold]
+    fn next_word(&mut self) -> Option<()> {
+        let word = self.first_word()?;
+        self.base = u32::try_from(word * BITS).ok()?;
+        self.word = std::mem::take(&mut self.rows[0][word]);
+        self.clear_above(word);
+        Some(())
+    }
+
+    #[cold]
     fn mark_above(&mut self, word: usize) {
         let mut word = word;
         for row in &mut self.rows[1..] {
@@ -82,7 +92,6 @@ impl Vacancies {
     }
 
     /// The first word of the lowest row that has bits set.
-    #[cold]
     fn first_word(&self) -> Option<usize> {
         let (top, below) = self.rows.split_last()?;
         let mut word = top.iter().position(|word| *word != 0)?;
@@ -112,8 +121,9 @@ mod tests {
                 let phase = step / 10_000 % 2;
                 if random.u32(0..3) > phase {
                     let number = random.u32(..limit);
-                    vacancies.insert(number);
-                    model.insert(number);
+                    if model.insert(number) {
+                        vacancies.insert(number);
+                    }
                 } else {
                     let at = format!("seed {seed}, step {step}");
                     let taken = vacancies.take();
