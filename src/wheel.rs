@@ -224,10 +224,9 @@ impl<T: Copy> Wheel<T> {
     pub fn next_due(&mut self) -> Option<(Alarm, T)> {
         loop {
             let (cell, number) = self.chains.pop(&mut self.due, &mut self.popped)?;
-            if let Some(alarm) = self.entries.alarm_in(cell, number) {
+            if let Some(ended) = self.entries.end(cell, number) {
                 self.come -= 1;
-                let (_, payload) = self.entries.release(alarm)?;
-                return Some((alarm, payload));
+                return Some(ended);
             }
         }
     }

@@ -120,13 +120,8 @@ impl<T: Copy> Entries<T> {
         if entry.generation != alarm.generation {
             return None;
         }
-        self.armed -= 1;
         let ended = (entry.deadline.tick(), entry.payload);
-        entry.cell = NONE;
-        entry.generation = alarm.generation.saturating_add(1);
-        if alarm.generation != LAST_GENERATION {
-            self.vacancies.insert(alarm.number);
-        }
+        self.free(alarm);
         Some(ended)
     }
 
@@ -161,12 +156,31 @@ impl<T: Copy> Entries<T> {
         Some((entry.deadline.tick(), entry.cell))
     }
 
-    /// The alarm of the timer whose number stands in a cell; `None` when the cell is stale.
+    /// Ends the timer whose number stands in a cell; `None` when the cell is stale. Returns what was its alarm, and its
+    /// payload.
     #[inline]
-    pub(super) fn alarm_in(&self, cell: u32, number: u32) -> Option<Alarm> {
-        let entry = self.table.get(number as usize)?;
+    pub(super) fn end(&mut self, cell: u32, number: u32) -> Option<(Alarm, T)> {
+        let entry = self.table.get_mut(number as usize)?;
+        if entry.cell != cell {
+            return None;
+        }
         let generation = entry.generation;
-        (entry.cell == cell).then_some(Alarm { number, generation })
+        let payload = entry.payload;
+        self.free(Alarm { number, generation });
+        Some((Alarm { number, generation }, payload))
+    }
+
+    #[inline]
+    fn free(&mut self, alarm: Alarm) {
+        let Some(entry) = self.table.get_mut(alarm.number as usize) else {
+            return;
+        };
+        entry.cell = NONE;
+        entry.generation = alarm.generation.saturating_add(1);
+        self.armed -= 1;
+        if alarm.generation != LAST_GENERATION {
+            self.vacancies.insert(alarm.number);
+        }
     }
 }
 
@@ -193,8 +207,7 @@ mod tests {
         let number = entries.vacancy().expect("the table has grown");
         entries.fill(number, 5, (), 1);
         entries.table[0].generation = LAST_GENERATION;
-        let last = entries.alarm_in(1, 0).expect("it stands there");
-        assert_eq!(entries.release(last), Some((5, ())));
+        let (last, ()) = entries.end(1, 0).expect("it stands there");
         assert_eq!(entries.vacancy(), Some(1));
         assert_eq!(entries.release(last), None);
         assert_eq!(entries.deadline(last), None);
