@@ -25,7 +25,6 @@
 //!    appended to, also when a slot is spread over lower levels (those are empty by then), so a list keeps arming
 //!    order without a sequence number in the entry.
 //! 3. A slot never begins at or before the current tick, so the next deadline never lies in the past.
-
 //!
 //! With a million timers all the time goes into waiting for memory, so the parts are made for touching little of it,
 //! and for touching it many at a time: the `entries` stand in one table, the lists are `chains` of their numbers, a
@@ -246,21 +245,51 @@ impl<T: Copy> Wheel<T> {
     /// Puts an entry at the end of the list in which it belongs, and returns its cell there.
     #[inline]
     fn append(&mut self, deadline: u64, number: u32) -> u32 {
-        self.ensure_chunk();
-        let Some(place) = self.list_of(deadline) else {
-            self.come += 1;
-            return self.chains.append(&mut self.overdue, number);
-        };
+        match self.list_of(deadline) {
+            Some(place) => self.append_to(place, deadline, number),
+            None => self.append_overdue(number),
+        }
+    }
+
+    /// Puts an entry at the end of a list that is known, and returns its cell there.
+    #[inline]
+    fn append_to(&mut self, place: u32, deadline: u64, number: u32) -> u32 {
+        if self.lists[place as usize].chain.is_full() {
+            self.extend(place);
+        }
+        self.lists[place as usize].put(deadline, number, &mut self.chains)
+    }
+
+    /// Makes room in a list whose last chunk is full, or which has none because nothing was in it.
+    #[inline(never)]
+    fn extend(&mut self, place: u32) {
         if place != PARKED {
             self.calendar.occupy(place);
         }
-        self.lists[place as usize].append(deadline, number, &mut self.chains)
+        self.ensure_chunk();
+        let chain = &mut self.lists[place as usize].chain;
+        // Without its stale cells it may have room.
+        if chain.is_full() {
+            self.chains.extend(chain);
+        }
+    }
+
+    /// Puts an entry whose deadline had come when it was armed behind the others of that kind.
+    #[cold]
+    fn append_overdue(&mut self, number: u32) -> u32 {
+        self.come += 1;
+        if self.overdue.is_full() {
+            self.ensure_chunk();
+        }
+        self.chains.append(&mut self.overdue, number)
     }
 
     /// Puts an entry whose deadline has come at the end of the due.
     #[inline]
     fn append_due(&mut self, number: u32) {
-        self.ensure_chunk();
+        if self.due.is_full() {
+            self.ensure_chunk();
+        }
         let cell = self.chains.append(&mut self.due, number);
         self.entries.moved(number, cell);
     }
@@ -274,6 +303,7 @@ impl<T: Copy> Wheel<T> {
         };
         let list = &mut self.lists[place as usize];
         list.armed -= 1;
+        list.stale += 1;
         if list.armed == 0 {
             self.clear(place);
         } else if deadline == list.earliest && (SLOTS..PARKED).contains(&place) {
@@ -311,10 +341,10 @@ impl<T: Copy> Wheel<T> {
                 if deadline == self.calendar.now {
                     self.come += 1;
                     self.append_due(number);
-                } else {
-                    let cell = self.append(deadline, number);
-                    self.entries.moved(number, cell);
+                    continue;
                 }
+                let cell = self.append(deadline, number);
+                self.entries.moved(number, cell);
             }
         }
         self.batch = Some(batch);
@@ -341,7 +371,7 @@ impl<T: Copy> Wheel<T> {
         self.overdue_order = order;
     }
 
-    /// Sees to it that a number can be appended without an allocation.
+    /// Sees to it that a chain can be extended without an allocation.
     #[inline]
     fn ensure_chunk(&mut self) {
         if self.chains.is_used_up() {

@@ -43,8 +43,15 @@ impl Chain {
     };
 
     /// Whether it has no cells, not even stale ones.
+    #[inline]
     pub(super) fn is_empty(self) -> bool {
         self.first == NONE
+    }
+
+    /// Whether it needs another chunk to be appended to.
+    #[inline]
+    pub(super) fn is_full(self) -> bool {
+        self.end % CHUNK == CELLS
     }
 }
 
@@ -77,14 +84,15 @@ impl Chains {
     /// Adds a number at the end and returns the cell in which it stands.
     #[inline]
     pub(super) fn append(&mut self, chain: &mut Chain, number: u32) -> u32 {
-        if chain.end % CHUNK == CELLS {
-            let chunk = self.take_chunk();
-            match chain.first {
-                NONE => chain.first = chunk,
-                _ => self.chunks[(chain.end / CHUNK) as usize][0] = chunk,
-            }
-            chain.end = chunk * CHUNK;
+        if chain.is_full() {
+            self.extend(chain);
         }
+        self.put(chain, number)
+    }
+
+    /// Adds a number at the end of a chain that is not [full](Chain::is_full).
+    #[inline]
+    pub(super) fn put(&mut self, chain: &mut Chain, number: u32) -> u32 {
         chain.end += 1;
         self.chunks[(chain.end / CHUNK) as usize][(chain.end % CHUNK) as usize] = number;
         chain.end
@@ -122,6 +130,7 @@ impl Chains {
     /// Takes the first number off a chain, with its cell, stale or not.
     ///
     /// `taken` is how many were taken from its first chunk, and starts at 0 with each chain.
+    #[inline]
     pub(super) fn pop(&mut self, chain: &mut Chain, taken: &mut u32) -> Option<(u32, u32)> {
         if *taken == CELLS {
             *taken = 0;
@@ -151,6 +160,18 @@ impl Chains {
         }
     }
 
+    /// Puts a chunk at the end of a chain that is full.
+    #[inline]
+    pub(super) fn extend(&mut self, chain: &mut Chain) {
+        let chunk = self.take_chunk();
+        match chain.first {
+            NONE => chain.first = chunk,
+            _ => self.chunks[(chain.end / CHUNK) as usize][0] = chunk,
+        }
+        chain.end = chunk * CHUNK;
+    }
+
+    #[inline]
     fn take_chunk(&mut self) -> u32 {
         const BLANK: [u32; CHUNK as usize] = [NONE; CHUNK as usize];
         if let Some(chunk) = self.chunks.get_mut(self.free as usize) {

@@ -13,8 +13,8 @@ pub(super) struct List {
     pub(super) chain: Chain,
     /// How many timers there are. Invariant: without any the list is [`EMPTY`](Self::EMPTY).
     pub(super) armed: u32,
-    /// How many cells the chain has, with stale ones.
-    cells: u32,
+    /// How many cells of the chain are stale.
+    pub(super) stale: u32,
 }
 
 /// How many entries of a slot are looked at for its earliest deadline. It bounds what cancelling costs when timers
@@ -29,16 +29,15 @@ impl List {
         earliest: NEVER,
         chain: Chain::EMPTY,
         armed: 0,
-        cells: 0,
+        stale: 0,
     };
 
-    /// Adds an entry at the end and returns the cell in which it stands.
+    /// Adds an entry at the end and returns the cell in which it stands. The chain is not [full](Chain::is_full).
     #[inline]
-    pub(super) fn append(&mut self, deadline: u64, number: u32, chains: &mut Chains) -> u32 {
+    pub(super) fn put(&mut self, deadline: u64, number: u32, chains: &mut Chains) -> u32 {
         self.earliest = self.earliest.min(deadline);
         self.armed += 1;
-        self.cells += 1;
-        chains.append(&mut self.chain, number)
+        chains.put(&mut self.chain, number)
     }
 
     /// Recomputes the earliest deadline after the entry that had it left.
@@ -51,7 +50,7 @@ impl List {
         chains: &mut Chains,
         entries: &mut Entries<T>,
     ) {
-        if self.armed <= SEARCH_LIMIT && self.cells > CELL_LIMIT {
+        if self.armed <= SEARCH_LIMIT && self.armed + self.stale > CELL_LIMIT {
             self.compact(chains, entries);
         }
         let mut earliest = NEVER;
@@ -75,9 +74,9 @@ impl List {
 
     /// Takes the stale cells out.
     pub(super) fn compact<T: Copy>(&mut self, chains: &mut Chains, entries: &mut Entries<T>) {
-        if self.cells != self.armed {
+        if self.stale > 0 {
             compact(&mut self.chain, chains, entries);
-            self.cells = self.armed;
+            self.stale = 0;
         }
     }
 }
