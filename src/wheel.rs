@@ -44,7 +44,7 @@ use batch::Batch;
 use calendar::{Calendar, LEVELS, SLOTS};
 use chains::{CELLS, Chain, Chains};
 use entries::Entries;
-use list::{List, compact};
+use list::{List, SEARCH_LIMIT, compact};
 
 pub use entries::Alarm;
 
@@ -306,9 +306,26 @@ impl<T: Copy> Wheel<T> {
         list.stale += 1;
         if list.armed == 0 {
             self.clear(place);
-        } else if deadline == list.earliest && (SLOTS..PARKED).contains(&place) {
-            // The slots of the lowest level have but one deadline each.
-            list.refresh_earliest(&mut self.chains, &mut self.entries);
+        } else if deadline == list.earliest
+            && list.armed <= SEARCH_LIMIT
+            && self.calendar.nearest_slot() == Some(place)
+        {
+            self.refresh_nearest();
+        }
+    }
+
+    /// Finds the earliest deadline of the nearest slot, from which the first may have gone.
+    ///
+    /// It is done when a slot becomes the nearest, or loses its first then: of the others nobody is told.
+    #[inline(never)]
+    fn refresh_nearest(&mut self) {
+        // The slots of the lowest level have but one deadline each.
+        let nearest = self.calendar.nearest_slot();
+        if let Some(slot) = nearest.filter(|slot| *slot >= SLOTS) {
+            let list = &mut self.lists[slot as usize];
+            if list.stale > 0 && list.armed <= SEARCH_LIMIT {
+                list.refresh_earliest(&mut self.chains, &mut self.entries);
+            }
         }
     }
 
@@ -320,6 +337,7 @@ impl<T: Copy> Wheel<T> {
         *list = List::EMPTY;
         if place != PARKED {
             self.calendar.vacate(place);
+            self.refresh_nearest();
         }
     }
 

@@ -21,9 +21,6 @@ pub(super) struct List {
 /// leave in the order in which they came, as request timeouts do; a loop pays with an early wake now and then.
 pub(super) const SEARCH_LIMIT: u32 = 16;
 
-/// How many cells are looked at for those entries. If so few entries may have more, the stale ones are taken out.
-const CELL_LIMIT: u32 = 4 * SEARCH_LIMIT;
-
 impl List {
     pub(super) const EMPTY: Self = Self {
         earliest: NEVER,
@@ -40,36 +37,26 @@ impl List {
         chains.put(&mut self.chain, number)
     }
 
-    /// Recomputes the earliest deadline after the entry that had it left.
+    /// Recomputes the earliest deadline after the entry that had it left, if no more than [`SEARCH_LIMIT`] are left.
     ///
-    /// The search is short by design, see [`SEARCH_LIMIT`]. When it finds nothing certain the old value stays: it may
-    /// be too early but is never too late, and until a timer with that very deadline leaves nobody searches again.
+    /// With more of them the old value stays: it may be too early but is never too late, and until a timer with that very
+    /// deadline leaves nobody asks again.
     #[cold]
     pub(super) fn refresh_earliest<T: Copy>(
         &mut self,
         chains: &mut Chains,
         entries: &mut Entries<T>,
     ) {
-        if self.armed <= SEARCH_LIMIT && self.armed + self.stale > CELL_LIMIT {
+        if self.stale > SEARCH_LIMIT {
             self.compact(chains, entries);
         }
-        let mut earliest = NEVER;
-        let mut found = 0;
-        for (cell, number) in chains.cells(self.chain).take(CELL_LIMIT as usize) {
-            let Some((deadline, stands_in)) = entries.whereabouts(number) else {
-                break;
-            };
-            if stands_in == cell {
-                found += 1;
-                earliest = earliest.min(deadline);
-            }
-            if earliest == self.earliest || found == SEARCH_LIMIT {
-                break;
-            }
-        }
-        if found == self.armed {
-            self.earliest = earliest;
-        }
+        self.earliest = (chains.cells(self.chain))
+            .filter_map(|(cell, number)| {
+                let (deadline, stands_in) = entries.whereabouts(number)?;
+                (stands_in == cell).then_some(deadline)
+            })
+            .min()
+            .unwrap_or(NEVER);
     }
 
     /// Takes the stale cells out.

@@ -213,6 +213,22 @@ fn the_next_deadline_of_the_sixteen_that_are_left_is_exact() {
 }
 
 #[test]
+fn a_slot_that_lost_its_first_timer_while_others_were_nearer_names_the_next_when_its_turn_comes() {
+    let mut wheel = Wheel::new(0);
+    let near = wheel.arm(300, 300);
+    let first = wheel.arm(8_200, 8_200);
+    wheel.arm(8_210, 8_210);
+    wheel.cancel(first);
+    assert_eq!(wheel.next_deadline(), Some(300));
+    wheel.rearm(near, 8_220);
+    assert_eq!(wheel.next_deadline(), Some(8_210));
+    let nearer = wheel.arm(20, 20);
+    wheel.advance(20);
+    assert_eq!(wheel.next_due(), Some((nearer, 20)));
+    assert_eq!(wheel.next_deadline(), Some(8_210));
+}
+
+#[test]
 fn a_million_timers_take_42_bytes_each_at_most() {
     let mut wheel = Wheel::new(0);
     for payload in 0..1_000_000_u64 {
