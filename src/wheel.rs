@@ -4,20 +4,22 @@
 //! argument of [`Wheel::advance`]), does not decide how long a tick is, and calls nobody: what fell due is popped
 //! with [`Wheel::next_due`].
 //!
-//! The tick counter is read as eleven digits of six bits. An entry lies on the level of the highest digit in which
-//! its deadline differs from the current tick, in the slot that this digit of its deadline names:
+//! The tick counter is read as fourteen digits, two of eight bits and above them twelve of four. An entry lies on the
+//! level of the highest digit in which its deadline differs from the current tick, in the slot that this digit of its
+//! deadline names:
 //!
-//! | level | ticks per slot | 64 slots reach, at 1 ms a tick |
-//! |------:|---------------:|-------------------------------:|
-//! |     0 |              1 |                          64 ms |
-//! |     1 |             64 |                            4 s |
-//! |     2 |          4,096 |                        4.4 min |
-//! |     3 |        262,144 |                          4.7 h |
-//! |    10 |           2^60 |              the rest of `u64` |
+//! | level | ticks per slot | slots | they reach, at 1 ms a tick |
+//! |------:|---------------:|------:|---------------------------:|
+//! |     0 |              1 |   256 |                     256 ms |
+//! |     1 |            256 |   256 |                       65 s |
+//! |     2 |         65,536 |    16 |                     17 min |
+//! |     3 |      1,048,576 |    16 |                      4.6 h |
+//! |    13 |           2^60 |    16 |          the rest of `u64` |
 //!
 //! So every deadline has a place: there is no overflow list, and no uptime at which the top level is passed.
-//! When the current tick enters a slot, the slot's entries move to lower levels, at most ten times in an entry's
-//! life and usually once or twice. Three things follow, and the code leans on all of them:
+//! When the current tick enters a slot, the slot's entries move to lower levels, at most thirteen times in an entry's
+//! life. The lowest two levels are the widest, so that the timeouts of a network, of up to a minute, move once. Three
+//! things follow, and the code leans on all of them:
 //!
 //! 1. Everything on a level is earlier than everything on the levels above it, and within a level lower slots are
 //!    earlier. The first set bit of the occupancy bitmaps is therefore the nearest slot.
@@ -41,7 +43,7 @@ mod vacancies;
 use std::fmt;
 
 use batch::Batch;
-use calendar::{Calendar, LEVELS, SLOTS};
+use calendar::{Calendar, LOWEST, SLOTS};
 use chains::{CELLS, Chain, Chains};
 use entries::Entries;
 use list::{List, SEARCH_LIMIT, compact};
@@ -81,7 +83,7 @@ pub struct Wheel<T> {
     calendar: Calendar,
     entries: Entries<T>,
     chains: Chains,
-    /// One row of slots per level, then the list of what never fires.
+    /// The slots of all levels, then the list of what never fires.
     /// Invariant: all entries of a slot belong there by [`Calendar::slot_of`].
     lists: Box<[List; LISTS]>,
     /// What is due, in the order in which it is popped.
@@ -184,7 +186,7 @@ impl<T: Copy> Wheel<T> {
     /// It never lies in the past: while anything is due it is the current tick. It never lies after the earliest
     /// deadline, and it is that deadline unless the earliest of more than sixteen timers in the nearest slot
     /// was cancelled or re-armed. Then it may be the deadline of the one that left: finding the new earliest would
-    /// make each such call as long as the slot, while one early `advance` splits the slot 64 ways.
+    /// make each such call as long as the slot, while one early `advance` spreads the slot over the level below.
     #[must_use]
     pub fn next_deadline(&self) -> Option<u64> {
         if self.come > 0 {
@@ -321,7 +323,7 @@ impl<T: Copy> Wheel<T> {
     fn refresh_nearest(&mut self) {
         // The slots of the lowest level have but one deadline each.
         let nearest = self.calendar.nearest_slot();
-        if let Some(slot) = nearest.filter(|slot| *slot >= SLOTS) {
+        if let Some(slot) = nearest.filter(|slot| *slot >= LOWEST) {
             let list = &mut self.lists[slot as usize];
             if list.stale > 0 && list.armed <= SEARCH_LIMIT {
                 list.refresh_earliest(&mut self.chains, &mut self.entries);
@@ -343,7 +345,7 @@ impl<T: Copy> Wheel<T> {
 
     /// Empties the slot that the current tick has just entered: into the due, and into lower levels.
     fn spread(&mut self, slot: u32) {
-        if slot < SLOTS && self.due.is_empty() {
+        if slot < LOWEST && self.due.is_empty() {
             // All of them are due, in the order in which they stand: the chain is taken as it is.
             let list = &mut self.lists[slot as usize];
             self.come += list.armed;
@@ -352,6 +354,7 @@ impl<T: Copy> Wheel<T> {
         }
         // It is missing only if the last use panicked.
         let mut batch = (self.batch.take()).unwrap_or_else(|| Box::new(Batch::new()));
+        let below = Calendar::level_below(slot);
         while !self.lists[slot as usize].chain.is_empty() {
             // The rest stays in its place, where `compact` finds it.
             let chain = &mut self.lists[slot as usize].chain;
@@ -361,7 +364,12 @@ impl<T: Copy> Wheel<T> {
                     self.append_due(number);
                     continue;
                 }
-                let cell = self.append(deadline, number);
+                let mut place = below.slot_of(deadline);
+                if below.begins_with(place) {
+                    // Its digit there is zero as that of the present is, so it differs further down.
+                    place = self.calendar.slot_of(deadline);
+                }
+                let cell = self.append_to(place, deadline, number);
                 self.entries.moved(number, cell);
             }
         }
@@ -432,7 +440,7 @@ impl<T: Copy> fmt::Debug for Wheel<T> {
 }
 
 /// The list of what never fires: the first after the slots of the last level.
-const PARKED: u32 = LEVELS * SLOTS;
+const PARKED: u32 = SLOTS;
 const LISTS: usize = PARKED as usize + 1;
 
 #[cfg(test)]

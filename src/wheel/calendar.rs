@@ -6,62 +6,209 @@
 pub(super) struct Calendar {
     /// The current tick.
     pub(super) now: u64,
-    /// Invariant: bit `slot % SLOTS` of word `slot / SLOTS` is set if and only if the slot has entries.
-    occupied: [u64; LEVELS as usize],
+    /// Invariant: bit `slot % WORD` of word `slot / WORD` is set if and only if the slot has entries.
+    occupied: [u64; WORDS],
+    /// Invariant: a bit is set if and only if the word of `occupied` has bits set.
+    words: u32,
 }
 
-/// Bits of the tick that one level looks at: as many slots as one word has bits for.
-const DIGIT_BITS: u32 = 6;
-/// The slots of a level.
-pub(super) const SLOTS: u32 = 1 << DIGIT_BITS;
-/// The lowest digit of a tick.
-const LAST_DIGIT: u64 = 63;
-/// Eleven digits of six bits cover `u64`.
-pub(super) const LEVELS: u32 = u64::BITS.div_ceil(DIGIT_BITS);
+/// The digits of a tick, lowest first: how many bits each has.
+///
+/// The two lowest cover a minute of milliseconds, so that an idle timeout is moved once before it is due. The levels above
+/// have few timers and few slots, as each slot costs memory, and are moved from seldom.
+const DIGITS: [u32; 14] = [8, 8, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4];
+
+/// The slots of all levels.
+pub(super) const SLOTS: u32 = LEVELS[LEVELS.len() - 1].first + (1 << DIGITS[DIGITS.len() - 1]);
+
+/// How many slots the lowest level has. Each of them has one deadline.
+pub(super) const LOWEST: u32 = 1 << DIGITS[0];
+
+const WORD: u32 = u64::BITS;
+const WORDS: usize = (SLOTS / WORD) as usize;
+
+/// One level of slots, for one digit of the tick.
+#[derive(Clone, Copy)]
+pub(super) struct Level {
+    /// How many bits lie below the digit.
+    shift: u32,
+    /// The highest value of the digit.
+    highest: u32,
+    /// The slot of the digit zero, which stays empty: what would be in it lies on a lower level.
+    first: u32,
+}
+
+const LEVELS: [Level; DIGITS.len()] = {
+    let mut levels = [Level {
+        shift: 0,
+        highest: 0,
+        first: 0,
+    }; DIGITS.len()];
+    let (mut level, mut shift, mut first) = (0, 0, 0);
+    while level < DIGITS.len() {
+        levels[level] = Level {
+            shift,
+            highest: (1 << DIGITS[level]) - 1,
+            first,
+        };
+        shift += DIGITS[level];
+        first += 1 << DIGITS[level];
+        level += 1;
+    }
+    levels
+};
+
+/// The level of each bit of a tick: that of the digit in which the bit lies.
+const LEVEL_OF_BIT: [Level; u64::BITS as usize] = {
+    let mut of_bit = [LEVELS[0]; u64::BITS as usize];
+    let (mut level, mut bit) = (0, 0);
+    while bit < u64::BITS {
+        if bit == LEVELS[level].shift + DIGITS[level] {
+            level += 1;
+        }
+        of_bit[bit as usize] = LEVELS[level];
+        bit += 1;
+    }
+    of_bit
+};
+
+/// How many slots the smallest level has; the levels begin at multiples of it.
+const GROUP: u32 = 1 << DIGITS[DIGITS.len() - 1];
+
+/// The number of the level for each group of slots.
+const LEVEL_OF_GROUP: [usize; (SLOTS / GROUP) as usize] = {
+    let mut of_group = [0; (SLOTS / GROUP) as usize];
+    let (mut level, mut slot) = (0, 0);
+    while slot < SLOTS {
+        if slot == LEVELS[level].first + (1 << DIGITS[level]) {
+            level += 1;
+        }
+        of_group[(slot / GROUP) as usize] = level;
+        slot += GROUP;
+    }
+    of_group
+};
 
 impl Calendar {
     pub(super) const fn new(now: u64) -> Self {
         Self {
             now,
-            occupied: [0; LEVELS as usize],
+            occupied: [0; WORDS],
+            words: 0,
         }
     }
 
     /// The slot of a deadline that lies after the current tick.
     #[inline]
     pub(super) fn slot_of(&self, deadline: u64) -> u32 {
-        let level = (deadline ^ self.now).ilog2() / DIGIT_BITS;
-        let digit = (deadline >> (level * DIGIT_BITS)) & LAST_DIGIT;
-        level * SLOTS + digit as u32
+        // The lowest bit changes no level. Without it there would be a check that the deadline is not the present.
+        let highest_difference = ((deadline ^ self.now) | 1).ilog2();
+        LEVEL_OF_BIT[highest_difference as usize].slot_of(deadline)
     }
 
     /// The first tick that a slot covers.
+    #[inline]
     pub(super) fn start_of(&self, slot: u32) -> u64 {
-        let (level, digit) = (slot / SLOTS, slot % SLOTS);
-        let shift = level * DIGIT_BITS;
-        // The digits above are those of the current tick. The top level's digit has only four bits, so they are
-        // cut off below the shift: a mask above it would be wider than the tick.
-        let tick = (self.now >> shift) & !LAST_DIGIT | u64::from(digit);
-        tick << shift
+        let level = LEVELS[LEVEL_OF_GROUP[(slot / GROUP) as usize]];
+        // The digits above are those of the current tick.
+        let tick = (self.now >> level.shift) & !u64::from(level.highest);
+        (tick | u64::from(slot - level.first)) << level.shift
+    }
+
+    /// The level below that of a slot, on whose digit its entries differ first.
+    pub(super) fn level_below(slot: u32) -> Level {
+        let level = LEVEL_OF_GROUP[(slot / GROUP) as usize];
+        LEVELS[level.saturating_sub(1)]
     }
 
     /// The slot whose entries are earlier than all others'.
+    #[inline]
     pub(super) fn nearest_slot(&self) -> Option<u32> {
-        (0..)
-            .zip(&self.occupied)
-            .find(|(_, row)| **row != 0)
-            .map(|(level, row)| level * SLOTS + row.trailing_zeros())
+        let word = self.words.trailing_zeros();
+        let bits = self.occupied.get(word as usize)?;
+        Some(word * WORD + bits.trailing_zeros())
     }
 
     /// A slot has entries now.
     #[inline]
     pub(super) fn occupy(&mut self, slot: u32) {
-        self.occupied[(slot / SLOTS) as usize] |= 1 << (slot % SLOTS);
+        let word = slot / WORD;
+        self.occupied[word as usize] |= 1 << (slot % WORD);
+        self.words |= 1 << word;
     }
 
     /// A slot has no entries any more.
     #[inline]
     pub(super) fn vacate(&mut self, slot: u32) {
-        self.occupied[(slot / SLOTS) as usize] &= !(1 << (slot % SLOTS));
+        let word = slot / WORD;
+        let bits = &mut self.occupied[word as usize];
+        *bits &= !(1 << (slot % WORD));
+        self.words &= !(u32::from(*bits == 0) << word);
+    }
+}
+
+impl Level {
+    /// The slot that the level's digit of a deadline names.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "a digit has a few bits")]
+    pub(super) fn slot_of(self, deadline: u64) -> u32 {
+        self.first + ((deadline >> self.shift) as u32 & self.highest)
+    }
+
+    /// Whether it is a slot of digit zero, so that the deadline lies on a lower level.
+    #[inline]
+    pub(super) fn begins_with(self, slot: u32) -> bool {
+        slot == self.first
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digits_cover_a_tick_and_every_slot_has_its_level() {
+        assert_eq!(DIGITS.iter().sum::<u32>(), u64::BITS);
+        for slot in 0..SLOTS {
+            let level = LEVELS[LEVEL_OF_GROUP[(slot / GROUP) as usize]];
+            assert!(
+                (level.first..=level.first + level.highest).contains(&slot),
+                "{slot}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_slot_begins_after_the_present_and_not_after_its_deadlines_and_later_ones_have_later_slots()
+    {
+        for now in (0..64).flat_map(|bit| [1 << bit, (1 << bit) - 1, u64::MAX - (1 << bit)]) {
+            let calendar = Calendar::new(now);
+            let mut before = 0;
+            let deadlines = (0..64).filter_map(|bit| now.checked_add(1 << bit));
+            for deadline in deadlines {
+                let slot = calendar.slot_of(deadline);
+                let start = calendar.start_of(slot);
+                assert!(now < start && start <= deadline, "{deadline} from {now}");
+                assert!(before <= slot, "{deadline} from {now}");
+                before = slot;
+            }
+        }
+    }
+
+    #[test]
+    fn the_nearest_slot_is_the_lowest_that_is_occupied() {
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut calendar = Calendar::new(0);
+        let mut model = std::collections::BTreeSet::new();
+        for _ in 0..10_000 {
+            let slot = random.u32(..SLOTS) >> random.u32(..10);
+            if model.remove(&slot) {
+                calendar.vacate(slot);
+            } else {
+                model.insert(slot);
+                calendar.occupy(slot);
+            }
+            assert_eq!(calendar.nearest_slot(), model.first().copied());
+        }
     }
 }

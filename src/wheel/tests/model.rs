@@ -197,16 +197,20 @@ fn compare_with_model(seed: u64, start: u64, operations: usize, target: usize) {
     }
 }
 
-pub(super) const STARTS: [u64; 16] = [
+pub(super) const STARTS: [u64; 20] = [
     0,
     1,
+    (1 << 8) - 100,
+    1 << 8,
     (1 << 16) - 100,
     1 << 16,
+    (1 << 22) - 100,
     (1 << 31) - 100,
     (1 << 32) - 100,
     1 << 32,
     (1 << 36) - 100,
     1 << 36,
+    (1 << 46) - 100,
     (1 << 48) - 100,
     1 << 48,
     (1 << 60) - 100,
