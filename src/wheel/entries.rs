@@ -170,6 +170,7 @@ impl<T: Copy> Entries<T> {
         Some((Alarm { number, generation }, payload))
     }
 
+    /// Frees the entry of a timer that is alive.
     #[inline]
     fn free(&mut self, alarm: Alarm) {
         let Some(entry) = self.table.get_mut(alarm.number as usize) else {
