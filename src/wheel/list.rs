@@ -37,24 +37,20 @@ impl List {
         chains.put(&mut self.chain, number)
     }
 
-    /// Recomputes the earliest deadline after the entry that had it left, if no more than [`SEARCH_LIMIT`] are left.
+    /// Recomputes the earliest deadline after the entry that had it left. No more than [`SEARCH_LIMIT`] are to be left.
     ///
-    /// With more of them the old value stays: it may be too early but is never too late, and until a timer with that very
-    /// deadline leaves nobody asks again.
+    /// With more of them the old value stays: it may be too early but is never too late.
     #[cold]
     pub(super) fn refresh_earliest<T: Copy>(
         &mut self,
         chains: &mut Chains,
         entries: &mut Entries<T>,
     ) {
-        if self.stale > SEARCH_LIMIT {
-            self.compact(chains, entries);
-        }
+        // So the search is short, and is not made again before another timer has left.
+        self.compact(chains, entries);
         self.earliest = (chains.cells(self.chain))
-            .filter_map(|(cell, number)| {
-                let (deadline, stands_in) = entries.whereabouts(number)?;
-                (stands_in == cell).then_some(deadline)
-            })
+            .filter_map(|(_, number)| entries.whereabouts(number))
+            .map(|(deadline, _)| deadline)
             .min()
             .unwrap_or(NEVER);
     }
