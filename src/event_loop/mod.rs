@@ -185,8 +185,7 @@ impl<S> EventLoop<S> {
     /// one `on_data` can be given. It is 128 KiB at first; less than 1 KiB counts as 1 KiB.
     ///
     /// A smaller one is for programs that count every page of memory: longer messages take more calls then, to the system
-    /// and of handlers. A larger one helps next to nobody. Shorter than 64 KiB it costs echoed messages of that length
-    /// twice their time ([`performance`](crate::performance) has the figures).
+    /// and of handlers. A larger one helps next to nobody ([`performance`](crate::performance) has the figures).
     pub fn resize_read_buffer(&mut self, bytes: usize) {
         self.read_buffer = vec![0; bytes.max(LEAST_READ_BUFFER_BYTES)].into_boxed_slice();
     }
