@@ -1,7 +1,10 @@
 //! What `cargo test` runs instead of a comparison: whether the comparison itself can be believed.
 //!
 //! Every peer of this binary must pass every mode, a liar must be caught in every mode, a silent connection must be
-//! closed after its idle timeout and not before, and the statistics must be right where the answer is known.
+//! closed after its idle timeout and not before, a server must be measured as what it is ([`servers`]), and the
+//! statistics must be right where the answer is known.
+
+mod servers;
 
 use std::io::Read;
 use std::net::TcpStream;
@@ -45,6 +48,7 @@ pub(crate) fn run() -> Result<(), String> {
             }
         }
     }
+    servers::check()?;
     idle_timeouts()?;
     for mode in Mode::ALL {
         match serve(&LIAR, mode)? {

@@ -2,9 +2,9 @@
 
 use super::{Bar, Figure};
 use crate::load::{idle, stalled};
+use crate::peers::roster::FLOOR;
 use crate::report::SUBJECT;
 
-const FLOOR: &str = "raw_epoll";
 /// The subject with an idle timeout for each socket.
 const WITH_IDLE_TIMEOUT: &str = "netloop_idle";
 /// The subject when it looks for events for a while before it sleeps.

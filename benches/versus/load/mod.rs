@@ -144,6 +144,10 @@ impl Slice {
             mine.add(theirs)
                 .expect("all latency histograms have the same bounds");
         }
+        // Each thread keeps its share of the schedule.
+        if let (Some(mine), Some(theirs)) = (&mut self.intended_rate, other.intended_rate) {
+            *mine += theirs;
+        }
     }
 }
 

@@ -7,6 +7,8 @@ use super::{
 
 const EVERY_MODE: &[Mode] = &Mode::ALL;
 const NO_BROADCAST: &[Mode] = &[Mode::Echo, Mode::Messages, Mode::Discard, Mode::Flood];
+/// The peer below which nobody should get: the least that the kernel can be asked for.
+pub(crate) const FLOOR: &str = "raw_epoll";
 const MANY: usize = 1_000_000;
 
 pub(crate) static DESCRIPTORS: &[Descriptor] = &[
@@ -44,7 +46,7 @@ pub(crate) static DESCRIPTORS: &[Descriptor] = &[
         by_default: false,
     },
     Descriptor {
-        name: "raw_epoll",
+        name: FLOOR,
         describes: "the floor: an edge-triggered epoll loop by hand, one shared 128 KiB read buffer",
         origin: Origin::Here {
             built_on: None,
