@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::load::Timing;
+use crate::statistics;
 use crate::workload::{Kind, Scope, Workload};
 
 /// What starting and connecting cost beside the measurement.
@@ -21,8 +22,8 @@ const LONGEST_SLICE: Duration = Duration::from_millis(1500);
 const LONGEST_REST: Duration = Duration::from_secs(4);
 /// By such slices the time of a run is divided among its workloads.
 const USUAL_SLICE: Duration = Duration::from_millis(300);
-/// With fewer rounds there is no interval at all.
-const FEWEST_ROUNDS: usize = 3;
+/// With fewer rounds there is no interval, and nothing is decided: rather than that, a run takes longer.
+const FEWEST_ROUNDS: usize = statistics::FEWEST;
 
 /// How one workload is measured.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +32,7 @@ pub(crate) struct Plan {
     pub(crate) time: Duration,
     pub(crate) minimum_rounds: usize,
     pub(crate) maximum_rounds: usize,
-    /// Of workloads for which each slice needs a new server: memory hardly differs from one to the next.
+    /// Of workloads for which each slice needs a new server.
     pub(crate) fresh_rounds: usize,
 }
 
@@ -39,9 +40,10 @@ impl Plan {
     /// What a scope allows for each workload, but for the time, which an [`Allowance`] knows.
     pub(crate) fn of(scope: Scope) -> Self {
         let (minimum_rounds, maximum_rounds, fresh_rounds) = match scope {
-            Scope::Quick => (5, 5, 1),
-            Scope::Standard => (7, 21, 3),
-            Scope::Full => (5, 31, 3),
+            // One start shows the values, and decides nothing.
+            Scope::Quick => (FEWEST_ROUNDS, FEWEST_ROUNDS, 1),
+            Scope::Standard => (7, 21, FEWEST_ROUNDS),
+            Scope::Full => (7, 31, FEWEST_ROUNDS),
         };
         Self {
             time: Duration::ZERO,

@@ -2,8 +2,9 @@
 //!
 //! Every peer of this binary must pass every mode, a liar must be caught in every mode, a silent connection must be
 //! closed after its idle timeout and not before, a server must be measured as what it is ([`servers`]), and the
-//! statistics must be right where the answer is known.
+//! statistics must be right where the answer is known ([`certainty`]).
 
+mod certainty;
 mod servers;
 
 use std::io::Read;
@@ -19,7 +20,6 @@ use crate::peers::process::ServerProcess;
 use crate::peers::roster::{DESCRIPTORS, LIAR};
 use crate::peers::service::{Mode, Service};
 use crate::peers::{Descriptor, Peer};
-use crate::statistics::Estimate;
 use crate::system;
 use crate::workload::Kind;
 
@@ -31,7 +31,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Returns what is wrong.
 pub(crate) fn run() -> Result<(), String> {
-    statistics()?;
+    certainty::check()?;
     for descriptor in DESCRIPTORS.iter().filter(|descriptor| descriptor.is_here()) {
         for mode in Mode::ALL {
             if descriptor.can(mode, 8) {
@@ -145,23 +145,5 @@ fn idle_timeout(descriptor: &'static Descriptor) -> Result<(), String> {
             descriptor.name
         )),
         _ => Ok(()),
-    }
-}
-
-fn statistics() -> Result<(), String> {
-    let same = Estimate::of(&[2.0; 7]);
-    let spread = Estimate::of(&[1.0, 2.0, 3.0, 4.0, 100.0]);
-    let sound =
-        same == Some(Estimate {
-            median: 2.0,
-            low: 2.0,
-            high: 2.0,
-        }) && spread
-            .is_some_and(|spread| spread.median == 3.0 && spread.low < 3.0 && spread.high > 4.0)
-            && Estimate::of(&[]).is_none();
-    if sound {
-        Ok(())
-    } else {
-        Err(format!("the statistics are wrong: {same:?}, {spread:?}"))
     }
 }

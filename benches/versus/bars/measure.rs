@@ -1,8 +1,8 @@
 //! How the bars are measured: all workloads in passes of a few rounds, and in every pass only what is not decided yet.
 //!
 //! So the time goes to what is close to its bar, a bad minute of the machine falls on one pass only, and each pass
-//! begins with new server processes, of which one may be lucky with where its memory lies. Stopping as soon as an
-//! interval has left the bar makes the interval a little too narrow; that is the price of a run that ends.
+//! begins with new server processes, of which one may be lucky with where its memory lies. To stop as soon as an
+//! interval has left the bar is to look many times, for which the intervals are wider than usual.
 
 use std::time::{Duration, Instant};
 
@@ -14,9 +14,9 @@ use crate::system::interrupted;
 use crate::workload::Workload;
 
 /// Of a pass. As many as a first decision needs, and one for the machine's other affairs.
-const ROUNDS: usize = 9;
-/// Where each slice needs a new server.
-const STARTS: usize = 3;
+pub(crate) const ROUNDS: usize = 9;
+/// Where each slice needs a new server: two passes are enough for a decision.
+const STARTS: usize = 4;
 const SLICE: Duration = Duration::from_millis(280);
 /// What a slice at rest lasts, or one with stalled readers.
 const LONG_SLICE: Duration = Duration::from_millis(3000);

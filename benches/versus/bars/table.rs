@@ -4,11 +4,13 @@ use serde_json::{Value, json};
 
 use super::{Bar, Outcome, Verdict};
 use crate::report::table::{Table, thousands};
+use crate::statistics::Interval;
 
 /// What has to be known before the table is believed.
 pub(crate) const NOTE: &str = "\
-Reached: the whole 95 % interval is at the bar or below. Not reached: all of it is above. Not decided: the bar lies within \
-it, and the time was over. Ratios are of the same round, with rounds left out in which other programs had these cores for \
+Reached: the whole interval is at the bar or below. Not reached: all of it is above. Not decided: the bar lies within \
+it, and the time was over, or there were fewer than eight rounds, and so no interval. Intervals are of 99 %, since each bar \
+is looked at after every pass until it is decided. Ratios are of the same round, with rounds left out in which other programs had these cores for \
 more than 5 % of the time; where these were too many, the row says disturbed, and is decided only if its interval is a \
 tenth away from the bar. To be ahead of a peer is to be below one. \
 System calls and instructions are counted by `cargo bench --bench count`, timers are measured by \
@@ -16,19 +18,20 @@ System calls and instructions are counted by `cargo bench --bench count`, timers
 
 /// One line for each bar.
 pub(crate) fn table(outcomes: &[Outcome]) -> Table {
-    let mut table = Table::new(&["workload", "figure", "measured (95 %)", "bar", "", "rounds"]);
+    let mut table = Table::new(&["workload", "figure", "measured (99 %)", "bar", "", "rounds"]);
     for outcome in outcomes {
         let bar = &outcome.bar;
         let measured = outcome.estimate.map_or_else(
             || "-".to_owned(),
             |estimate| {
                 let number = |value| number(bar, value);
-                format!(
-                    "{} ({}–{})",
-                    number(estimate.median),
-                    number(estimate.low),
-                    number(estimate.high)
-                )
+                let median = number(estimate.median);
+                match estimate.interval {
+                    Some(Interval { low, high }) => {
+                        format!("{median} ({}–{})", number(low), number(high))
+                    }
+                    None => median,
+                }
             },
         );
         let cells = [
@@ -80,7 +83,9 @@ pub(crate) fn json(outcome: &Outcome) -> Value {
         "against": bar.against,
         "at_most": bar.at_most,
         "measured": outcome.estimate.map(|estimate| json!({
-            "median": estimate.median, "low": estimate.low, "high": estimate.high,
+            "median": estimate.median,
+            "low": estimate.interval.map(|interval| interval.low),
+            "high": estimate.interval.map(|interval| interval.high),
         })),
         "rounds": outcome.rounds,
         "disturbed": outcome.is_disturbed,

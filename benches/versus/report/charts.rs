@@ -57,7 +57,8 @@ pub(crate) fn draw(report: &Report) -> Result<Vec<Chart>, String> {
     let counted = |section: &&Section| section.workload.counts_operations();
     let ratios = groups(report, counted, |summary| {
         let ratio = summary.cpu_ratio?;
-        Some((ratio.median, ratio.low, ratio.high))
+        let reach = ratio.reach();
+        Some((ratio.median, reach.low, reach.high))
     });
     let title = format!(
         "CPU time per operation, as a multiple of {}'s: less is better",

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::Report;
 use super::json::SCHEMA;
 use super::table::{Table, estimate};
-use crate::statistics::Estimate;
+use crate::statistics::{Estimate, Interval};
 use crate::summary::Summary;
 
 /// What an earlier run found.
@@ -42,8 +42,9 @@ pub(crate) fn read(path: &Path) -> Result<Earlier, String> {
                 let number = |name: &str| ratio[name].as_f64();
                 Some(Estimate {
                     median: number("median")?,
-                    low: number("low")?,
-                    high: number("high")?,
+                    interval: number("low")
+                        .zip(number("high"))
+                        .map(|(low, high)| Interval { low, high }),
                 })
             })();
             if let Some(then) = then {
@@ -92,12 +93,11 @@ pub(crate) fn table(report: &Report, earlier: &Earlier) -> Result<Table, String>
                 .ratios
                 .get(&(section.workload.name.clone(), row.peer.to_owned()));
             if let (Some(now), Some(then)) = (now, then) {
-                let verdict = if now.low > then.high {
-                    "worse"
-                } else if now.high < then.low {
-                    "better"
-                } else {
-                    "the intervals overlap"
+                let verdict = match (now.interval, then.interval) {
+                    (Some(now), Some(then)) if now.low > then.high => "worse",
+                    (Some(now), Some(then)) if now.high < then.low => "better",
+                    (Some(_), Some(_)) => "the intervals overlap",
+                    _ => "too few rounds",
                 };
                 let cells = [
                     &section.workload.name,

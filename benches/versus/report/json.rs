@@ -112,9 +112,13 @@ fn extras(extras: &[(&'static str, f64)]) -> Map<String, Value> {
 }
 
 fn estimate(estimate: Option<Estimate>) -> Option<Value> {
-    estimate.map(
-        |estimate| json!({"median": estimate.median, "low": estimate.low, "high": estimate.high}),
-    )
+    estimate.map(|estimate| {
+        json!({
+            "median": estimate.median,
+            "low": estimate.interval.map(|interval| interval.low),
+            "high": estimate.interval.map(|interval| interval.high),
+        })
+    })
 }
 
 /// Each bucket that is not empty, as its highest value and its count: enough to add histograms up again.

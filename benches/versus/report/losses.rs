@@ -7,8 +7,6 @@ use crate::rounds::{Section, ratios};
 use crate::statistics::Estimate;
 use crate::summary::Summary;
 
-/// With fewer, one bad moment of the machine decides.
-const ENOUGH_ROUNDS: usize = 3;
 /// Of what only some workloads have, these are costs; the others explain.
 const COSTS: [&str; 4] = [
     idle::BYTES_PER_CONNECTION,
@@ -26,8 +24,6 @@ pub(crate) struct Comparison {
     pub(crate) figure: &'static str,
     /// Subject by peer, turned so that more than one is worse.
     pub(crate) ratio: Estimate,
-    /// Fewer rounds than [`ENOUGH_ROUNDS`] give an interval that means nothing.
-    is_certain: bool,
 }
 
 /// How a comparison ended.
@@ -35,7 +31,7 @@ pub(crate) struct Comparison {
 pub(crate) enum Verdict {
     /// The whole interval is on the wrong side of one.
     Behind,
-    /// The interval contains one: this run cannot tell.
+    /// The interval contains one, or there were too few rounds for an interval: this run cannot tell.
     Undecided,
     /// The whole interval is on the right side of one.
     Ahead,
@@ -43,11 +39,9 @@ pub(crate) enum Verdict {
 
 impl Comparison {
     pub(crate) fn verdict(&self) -> Verdict {
-        if !self.is_certain {
-            Verdict::Undecided
-        } else if self.ratio.low > 1.0 {
+        if self.ratio.is_above(1.0) {
             Verdict::Behind
-        } else if self.ratio.high < 1.0 {
+        } else if self.ratio.is_below(1.0) {
             Verdict::Ahead
         } else {
             Verdict::Undecided
@@ -79,7 +73,7 @@ fn section(section: &Section) -> Vec<Comparison> {
         .iter()
         .filter(|row| row.peer != SUBJECT && section.row(row.peer).is_some())
     {
-        let mut compare = |figure, enough_rounds, values: Vec<f64>| {
+        let mut compare = |figure, values: Vec<f64>| {
             if let Some(ratio) = Estimate::of(&values) {
                 let workload = section.workload.name.clone();
                 comparisons.push(Comparison {
@@ -87,44 +81,38 @@ fn section(section: &Section) -> Vec<Comparison> {
                     peer: row.peer,
                     figure,
                     ratio,
-                    is_certain: values.len() >= enough_rounds,
                 });
             }
         };
         if section.workload.counts_operations() {
             compare(
                 "CPU per operation",
-                ENOUGH_ROUNDS,
                 ratios(subject, row, Slice::cpu_per_operation_ns),
             );
             let is_paced = row.slices[0].intended_rate.is_some();
             if is_paced || section.workload.connections() == 1 {
                 let p99 = |slice: &Slice| slice.latency.value_at_quantile(0.99) as f64;
-                compare("p99", ENOUGH_ROUNDS, ratios(subject, row, p99));
+                compare("p99", ratios(subject, row, p99));
             }
             if !is_paced && !is_distorted(SUBJECT) && !is_distorted(row.peer) {
                 compare(
                     "time per operation",
-                    ENOUGH_ROUNDS,
                     ratios(subject, row, |slice| 1.0 / slice.rate()),
                 );
             }
         }
         for (place, (name, _)) in subject.slices[0].extras.iter().enumerate() {
             if COSTS.contains(name) {
-                // Memory does not depend on what else the machine does.
-                let is_memory = *name == idle::BYTES_PER_CONNECTION;
                 compare(
                     name,
-                    if is_memory { 1 } else { ENOUGH_ROUNDS },
                     ratios(subject, row, |slice| slice.extras[place].1.max(1.0)),
                 );
             }
         }
         let (mine, theirs) = (subject.peak_memory, row.peak_memory.max(1));
         if mine.abs_diff(theirs) > MEMORY_NOISE {
-            // One value for all rounds.
-            compare("peak memory", 1, vec![mine as f64 / theirs as f64]);
+            // One value for all rounds: it is told, and decides nothing.
+            compare("peak memory", vec![mine as f64 / theirs as f64]);
         }
     }
     comparisons
@@ -159,7 +147,7 @@ pub(crate) fn account(report: &Report) -> Option<Account> {
     }
     let sentence = format!(
         "Ahead in {} comparisons, undecided in {}, behind in {}. Behind means that the whole 95 % interval of the ratio is \
-         above one, where more than one is worse; undecided, that the interval contains one.",
+         above one, where more than one is worse; undecided, that the interval contains one, or that there were fewer than six rounds.",
         with(Verdict::Ahead).count(),
         with(Verdict::Undecided).count(),
         losses.rows.len()

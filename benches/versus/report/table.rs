@@ -1,7 +1,7 @@
 //! Tables in Markdown, aligned so that they can be read on a terminal too.
 
 use crate::rounds::Section;
-use crate::statistics::Estimate;
+use crate::statistics::{Estimate, Interval};
 use crate::summary::Summary;
 
 #[derive(Debug, Default)]
@@ -172,10 +172,10 @@ pub(crate) fn rows(section: &Section, baseline: &str) -> Table {
 }
 
 pub(crate) fn estimate(estimate: &Estimate) -> String {
-    format!(
-        "{:.2} ({:.2}–{:.2})",
-        estimate.median, estimate.low, estimate.high
-    )
+    match estimate.interval {
+        Some(Interval { low, high }) => format!("{:.2} ({low:.2}–{high:.2})", estimate.median),
+        None => format!("{:.2}", estimate.median),
+    }
 }
 
 fn percent(share: f64) -> String {
