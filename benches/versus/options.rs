@@ -24,7 +24,8 @@ The same work for netloop and for what else there is, side by side on this machi
     --peer NAMES          only these peers, separated by commas; also those that take part only when named
     --baseline NAME       what ratios are taken against; raw_epoll if not given
     --seconds N           how long the whole run may take
-    --rounds N            at least so many rounds of each workload
+    --rounds N            at least so many rounds of each workload; of fewer than six nothing is decided
+    --seed N              of the order in which the peers take turns; the report tells it
     --node, --bun, --deno PATH    a runtime that is not on the PATH, or another than the one that is
     --output FOLDER       where results go; target/versus if not given
     --compare FILE        also compare with the results.json of an earlier run
@@ -41,6 +42,7 @@ pub(crate) struct Options {
     pub(crate) baseline: String,
     pub(crate) seconds: Option<f64>,
     pub(crate) rounds: Option<usize>,
+    pub(crate) seed: u64,
     /// A program for each runtime that was named.
     pub(crate) programs: HashMap<&'static str, PathBuf>,
     pub(crate) output: PathBuf,
@@ -71,6 +73,7 @@ pub(crate) fn parse() -> Result<Request, lexopt::Error> {
         baseline: "raw_epoll".to_owned(),
         seconds: None,
         rounds: None,
+        seed: fastrand::u64(..1_000_000),
         programs: HashMap::new(),
         output: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/versus")),
         compare: None,
@@ -90,6 +93,7 @@ pub(crate) fn parse() -> Result<Request, lexopt::Error> {
             Long("baseline") => options.baseline = parser.value()?.string()?,
             Long("seconds") => options.seconds = Some(parser.value()?.parse()?),
             Long("rounds") => options.rounds = Some(parser.value()?.parse()?),
+            Long("seed") => options.seed = parser.value()?.parse()?,
             Long("output") => options.output = parser.value()?.into(),
             Long("compare") => options.compare = Some(parser.value()?.into()),
             Long("serve") => return serve(&mut parser),

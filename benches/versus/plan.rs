@@ -34,11 +34,13 @@ pub(crate) struct Plan {
     pub(crate) maximum_rounds: usize,
     /// Of workloads for which each slice needs a new server.
     pub(crate) fresh_rounds: usize,
+    /// Of the order of the peers.
+    pub(crate) seed: u64,
 }
 
 impl Plan {
     /// What a scope allows for each workload, but for the time, which an [`Allowance`] knows.
-    pub(crate) fn of(scope: Scope) -> Self {
+    pub(crate) fn of(scope: Scope, seed: u64) -> Self {
         let (minimum_rounds, maximum_rounds, fresh_rounds) = match scope {
             // One start shows the values, and decides nothing.
             Scope::Quick => (FEWEST_ROUNDS, FEWEST_ROUNDS, 1),
@@ -50,6 +52,7 @@ impl Plan {
             minimum_rounds,
             maximum_rounds,
             fresh_rounds,
+            seed,
         }
     }
 

@@ -1,7 +1,8 @@
-//! The order of measurement: all peers take turns in every round, and every round begins with another one.
+//! The order of measurement: all peers take turns in every round, in an order that is drawn anew each time.
 //!
 //! A machine's speed drifts by more than the peers differ. What is compared is therefore always the same round, a
-//! fraction of a second apart, and a figure is the median over rounds.
+//! fraction of a second apart, and a figure is the median over rounds. An order that is only rotated would give nearly
+//! every peer the same one before it in each round, whose caches and whose heat it inherits.
 
 use std::time::Instant;
 
@@ -115,12 +116,14 @@ pub(crate) fn measure(
             rate = Some((slowest * f64::from(percent) / 100.0).max(1.0));
         }
     }
+    let mut random = fastrand::Rng::with_seed(seed(plan, workload));
+    let mut order: Vec<usize> = (0..seats.len()).collect();
     let mut round = 0;
     while !interrupted() && seats.iter().any(|seat| seat.row.fault.is_none()) {
-        let count = seats.len();
-        for turn in 0..count {
-            let seat = &mut seats[(turn + round) % count];
-            let done = (round * count + turn) * 100 / (minimum * count);
+        random.shuffle(&mut order);
+        for (turn, place) in order.iter().enumerate() {
+            let seat = &mut seats[*place];
+            let done = (round * order.len() + turn) * 100 / (minimum * order.len());
             progress(
                 &format!("{} (round {})", seat.row.peer, round + 1),
                 u8::try_from(done.min(100)).expect("a percentage"),
@@ -224,6 +227,12 @@ impl<'a> Seat<'a> {
         self.stop();
         self.row
     }
+}
+
+/// Each workload has orders of its own.
+fn seed(plan: Plan, workload: &Workload) -> u64 {
+    let mix = |seed: u64, byte: u8| seed.wrapping_mul(31).wrapping_add(u64::from(byte));
+    workload.name.bytes().fold(plan.seed, mix)
 }
 
 /// Whether every ratio to the baseline is known well enough.

@@ -86,6 +86,10 @@ fn compare(options: &Options) -> Result<(), String> {
             "only {open_files} open files: workloads have fewer connections (see ulimit -n)"
         ));
     }
+    report.context.push((
+        "order of the peers",
+        format!("drawn anew in each round, with the seed {}", options.seed),
+    ));
     report::terminal::print_head(&report);
     system::catch_interrupt();
     let began = Instant::now();
@@ -115,7 +119,7 @@ fn compare_all(
     let peers: Vec<&Peer> = peers.iter().collect();
     let able = |workload: &Workload| peers.iter().filter(|peer| workload.suits(peer)).count();
     let mut allowance = Allowance::new(time, workloads, peers.len());
-    let mut plan = Plan::of(options.scope);
+    let mut plan = Plan::of(options.scope, options.seed);
     if let Some(rounds) = options.rounds {
         plan.minimum_rounds = rounds.max(1);
         plan.maximum_rounds = plan.maximum_rounds.max(rounds);
@@ -179,6 +183,7 @@ fn try_bars(
         peers,
         cores,
         time: Duration::from_secs_f64(time),
+        seed: options.seed,
     };
     println!(
         "{} bars: {} for one pass, {} at most\n",

@@ -29,6 +29,8 @@ pub(crate) struct Trial<'a> {
     pub(crate) cores: &'a Cores,
     /// No pass begins that would not end within it, but for the first.
     pub(crate) time: Duration,
+    /// Of the order of the peers.
+    pub(crate) seed: u64,
 }
 
 impl Trial<'_> {
@@ -41,7 +43,10 @@ impl Trial<'_> {
             u8::try_from(share.min(100)).expect("a percentage")
         };
         let mut sections: Vec<Option<Section>> = self.workloads.iter().map(|_| None).collect();
+        // Each pass has orders of its own.
+        let mut seed = self.seed;
         loop {
+            seed += 1;
             let mut has_measured = false;
             for (workload, section) in self.workloads.iter().zip(&mut sections) {
                 let peers = self.wanted(workload, section.as_ref());
@@ -55,6 +60,7 @@ impl Trial<'_> {
                     minimum_rounds: ROUNDS,
                     maximum_rounds: ROUNDS,
                     fresh_rounds: STARTS,
+                    seed,
                 };
                 // No ratio stops a pass early: the baseline is nobody.
                 let measured =
