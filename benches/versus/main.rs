@@ -2,8 +2,8 @@
 //!
 //! `cargo bench --bench versus -- --help` says what can be asked for. From top to bottom: the command line
 //! ([`options`]), who is compared ([`peers`]), what is measured ([`workload`], carried by [`load`]), for how long
-//! ([`plan`]) and in which order ([`rounds`]), with what certainty ([`statistics`], [`summary`]), what was promised
-//! ([`bars`]), and how it is told ([`report`]).
+//! ([`warm_up`], [`plan`]) and in which order ([`rounds`], [`seat`]), with what certainty ([`statistics`],
+//! [`summary`]), what was promised ([`bars`]), and how it is told ([`report`]).
 
 #[cfg(target_os = "linux")]
 mod bars;
@@ -26,6 +26,8 @@ mod rounds;
 #[cfg(target_os = "linux")]
 mod run;
 #[cfg(target_os = "linux")]
+mod seat;
+#[cfg(target_os = "linux")]
 mod self_check;
 #[cfg(target_os = "linux")]
 mod statistics;
@@ -33,6 +35,8 @@ mod statistics;
 mod summary;
 #[cfg(target_os = "linux")]
 mod system;
+#[cfg(target_os = "linux")]
+mod warm_up;
 #[cfg(target_os = "linux")]
 mod workload;
 

@@ -16,8 +16,8 @@ The same work for netloop and for what else there is, side by side on this machi
 
     cargo bench --bench versus [-- OPTIONS]
 
-    --quick               about a minute; without it about six
-    --full                every workload; about an hour
+    --quick               about two minutes; without it about twelve, or sixteen with every peer there is
+    --full                every workload; an hour or more
     --bars                only what the project has promised of itself, until each promise is seen to be kept or not;
                           14 minutes at most
     --workload WORDS      only workloads whose name contains one of these words, separated by commas

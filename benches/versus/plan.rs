@@ -3,16 +3,19 @@
 use std::time::{Duration, Instant};
 
 use crate::load::Timing;
+use crate::peers::Peer;
 use crate::statistics;
+use crate::warm_up::WarmUp;
 use crate::workload::{Kind, Scope, Workload};
 
 /// What starting and connecting cost beside the measurement.
 const PER_SLICE: Duration = Duration::from_millis(30);
+const PER_START: Duration = Duration::from_millis(150);
 const PER_CONNECTION: Duration = Duration::from_micros(100);
 /// How fast the bytes that are under way go round, at least: they have to arrive before a slice is over.
 const BYTES_PER_SECOND: f64 = 5e8;
-/// Stalled readers try for so long to send more.
-const STALLING: Duration = Duration::from_millis(1700);
+/// The server warms up first, and then stalled readers try for so long to send more.
+const STALLING: Duration = Duration::from_millis(2200);
 /// Two starts of a server, and the time in which idle connections come to rest.
 const SETTLING: Duration = Duration::from_millis(400);
 /// A slice that is shorter tells nothing, one that is longer nothing new.
@@ -57,23 +60,24 @@ impl Plan {
     }
 
     /// At least so many rounds, and at most so many: fewer than was asked for where not even the shortest slices fit.
-    pub(crate) fn rounds(&self, workload: &Workload, peers: usize) -> (usize, usize) {
+    pub(crate) fn rounds(&self, workload: &Workload, peers: &[&Peer]) -> (usize, usize) {
         if workload.needs_fresh_server() {
             return (self.fresh_rounds, self.fresh_rounds);
         }
-        let shortest = round(workload, peers, SHORTEST_SLICE);
-        let fitting = times(self.time, shortest).saturating_sub(1);
+        let shortest = round(workload, peers.len(), SHORTEST_SLICE);
+        let fitting = times(self.time.saturating_sub(warm_up(workload, peers)), shortest);
         let minimum = self
             .minimum_rounds
             .min(fitting.max(FEWEST_ROUNDS.min(self.minimum_rounds)));
         (minimum, self.maximum_rounds)
     }
 
-    /// Divides the time among rounds and peers.
-    pub(crate) fn timing(&self, workload: &Workload, peers: usize) -> Timing {
+    /// Divides the time that the warm-up leaves among rounds and peers.
+    pub(crate) fn timing(&self, workload: &Workload, peers: &[&Peer]) -> Timing {
         let (rounds, _) = self.rounds(workload, peers);
-        let slices = u32::try_from((rounds + 1) * peers.max(1)).unwrap_or(u32::MAX);
-        let slice = (self.time / slices).saturating_sub(overhead(workload));
+        let slices = u32::try_from(rounds * peers.len().max(1)).unwrap_or(u32::MAX);
+        let time = self.time.saturating_sub(warm_up(workload, peers));
+        let slice = (time / slices).saturating_sub(overhead(workload));
         let longest = match workload.kind {
             Kind::Idle(_) => LONGEST_REST,
             _ => LONGEST_SLICE,
@@ -86,14 +90,25 @@ impl Plan {
     }
 
     /// How long the workload will take at most, as far as that can be known.
-    pub(crate) fn expected(&self, workload: &Workload, peers: usize) -> Duration {
+    pub(crate) fn expected(&self, workload: &Workload, peers: &[&Peer]) -> Duration {
         let timing = self.timing(workload, peers);
-        let round = round(workload, peers, timing.warm_up + timing.measured);
+        let round = round(workload, peers.len(), timing.warm_up + timing.measured);
         let (minimum, maximum) = self.rounds(workload, peers);
-        let warm_up = usize::from(!workload.needs_fresh_server());
-        let rounds = times(self.time, round).saturating_sub(warm_up);
-        let rounds = rounds.clamp(minimum, maximum.max(minimum)) + warm_up;
-        round * u32::try_from(rounds).unwrap_or(u32::MAX)
+        let warm_up = warm_up(workload, peers);
+        let rounds = times(self.time.saturating_sub(warm_up), round);
+        let rounds = rounds.clamp(minimum, maximum.max(minimum));
+        warm_up + round * u32::try_from(rounds).unwrap_or(u32::MAX)
+    }
+
+    /// What it takes with usual slices, beside the other workloads.
+    fn weight(&self, workload: &Workload, peers: &[&Peer]) -> f64 {
+        let rounds = if workload.needs_fresh_server() {
+            self.fresh_rounds
+        } else {
+            self.minimum_rounds
+        };
+        let round = round(workload, peers.len(), USUAL_SLICE);
+        warm_up(workload, peers).as_secs_f64() + round.as_secs_f64() * rounds as f64
     }
 }
 
@@ -106,8 +121,13 @@ pub(crate) struct Allowance {
 }
 
 impl Allowance {
-    pub(crate) fn new(time: Duration, workloads: &[Workload], peers: usize) -> Self {
-        let weight = |workload| round(workload, peers, USUAL_SLICE).as_secs_f64();
+    pub(crate) fn new(
+        time: Duration,
+        plan: &Plan,
+        workloads: &[Workload],
+        peers: &[&Peer],
+    ) -> Self {
+        let weight = |workload| plan.weight(workload, &able(workload, peers));
         Self {
             until: Instant::now() + time,
             weights: workloads.iter().rev().map(weight).collect(),
@@ -132,6 +152,24 @@ impl Allowance {
             .pop()
             .map_or(Duration::ZERO, |weight| left.mul_f64(weight / whole))
     }
+}
+
+/// Those of the peers that can do this.
+pub(crate) fn able<'a>(workload: &Workload, peers: &[&'a Peer]) -> Vec<&'a Peer> {
+    let suits = |peer: &&&Peer| workload.suits(peer);
+    peers.iter().filter(suits).copied().collect()
+}
+
+/// How long it takes at most until all servers are warm.
+pub(crate) fn warm_up(workload: &Workload, peers: &[&Peer]) -> Duration {
+    if workload.needs_fresh_server() {
+        return Duration::ZERO;
+    }
+    let overhead = overhead(workload);
+    peers
+        .iter()
+        .map(|peer| PER_START + WarmUp::of(peer.descriptor).longest(overhead))
+        .sum()
 }
 
 /// What one round of all peers takes.

@@ -6,18 +6,18 @@
 
 use std::time::Instant;
 
-use crate::load::{Slice, Target, Timing};
+use crate::load::Slice;
 use crate::pattern::Pattern;
 use crate::peers::Peer;
-use crate::peers::process::{self, ServerProcess};
-use crate::peers::service::Service;
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
+use crate::seat::{Seat, Table};
 use crate::statistics::Estimate;
 use crate::system::{Usage, interrupted};
 use crate::workload::{Kind, Workload};
 
 /// Rounds are added until the ratios to the baseline are known this well.
 const GOOD_SPREAD: f64 = 0.02;
+
 /// The cores of this machine, divided between the server and the generator.
 #[derive(Clone, Debug)]
 pub(crate) struct Cores {
@@ -46,6 +46,16 @@ pub(crate) struct Section {
     pub(crate) rows: Vec<Row>,
     /// Peers that cannot do this.
     pub(crate) absent: Vec<&'static str>,
+    /// Of a fixed-rate load.
+    pub(crate) pace: Option<Pace>,
+}
+
+/// A fixed rate, and whose peak it is a share of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Pace {
+    /// Operations a second.
+    pub(crate) rate: f64,
+    pub(crate) slowest: &'static str,
 }
 
 impl Section {
@@ -72,13 +82,6 @@ impl Section {
     }
 }
 
-/// Someone at the table: a peer, its server if one is running, and what it has shown.
-struct Seat<'a> {
-    peer: &'a Peer,
-    server: Option<ServerProcess>,
-    row: Row,
-}
-
 /// Measures one workload. `progress` hears what is being done, and to how many per cent the workload is done.
 pub(crate) fn measure(
     workload: &Workload,
@@ -88,37 +91,32 @@ pub(crate) fn measure(
     cores: &Cores,
     progress: &dyn Fn(&str, u8),
 ) -> Section {
-    let (able, unable): (Vec<&Peer>, Vec<&Peer>) =
-        peers.iter().partition(|peer| workload.suits(peer));
-    let mut seats: Vec<Seat<'_>> = able.into_iter().map(Seat::new).collect();
-    let absent = unable.iter().map(|peer| peer.descriptor.name).collect();
+    let able = plan::able(workload, peers);
+    let is_absent = |peer: &&&Peer| !workload.suits(peer);
+    let absent = peers.iter().filter(is_absent);
+    let absent = absent.map(|peer| peer.descriptor.name).collect();
     let pattern = Pattern::seeded(workload.connections() as u64);
     let began = Instant::now();
-    let (minimum, maximum) = plan.rounds(workload, seats.len());
-    let timing = plan.timing(workload, seats.len());
+    let (minimum, maximum) = plan.rounds(workload, &able);
+    let timing = plan.timing(workload, &able);
     let table = Table {
         workload,
         cores,
         pattern: &pattern,
     };
-    let mut rate = None;
+    let mut seats: Vec<Seat<'_>> = able.into_iter().map(Seat::new).collect();
+    let mut pace = None;
     if !workload.needs_fresh_server() {
-        // The round before the first one warms up caches and compilers, and does not count.
-        let mut peaks = Vec::new();
-        for seat in &mut seats {
-            progress(&format!("{} (warm-up)", seat.row.peer), 0);
-            if let Some(slice) = seat.run(&table, timing, None) {
-                peaks.push(slice.rate());
-            }
-        }
+        let peaks = warm_up(&mut seats, &table, progress);
         if let Kind::Paced { percent, .. } = workload.kind {
-            let slowest = peaks.into_iter().reduce(f64::min).unwrap_or(1000.0);
-            rate = Some((slowest * f64::from(percent) / 100.0).max(1.0));
+            pace = self::pace(&peaks, percent);
         }
     }
+    let rate = pace.map(|pace| pace.rate);
     let mut random = fastrand::Rng::with_seed(seed(plan, workload));
     let mut order: Vec<usize> = (0..seats.len()).collect();
     let mut round = 0;
+    let rounds_began = Instant::now();
     while !interrupted() && seats.iter().any(|seat| seat.row.fault.is_none()) {
         random.shuffle(&mut order);
         for (turn, place) in order.iter().enumerate() {
@@ -136,97 +134,51 @@ pub(crate) fn measure(
             }
         }
         round += 1;
-        let spent = began.elapsed();
-        let one_more = spent + spent / u32::try_from(round).expect("few rounds");
+        let each = rounds_began.elapsed() / u32::try_from(round).expect("few rounds");
+        let one_more = began.elapsed() + each;
         if round >= maximum
             || round >= minimum && (one_more > plan.time || settled(&seats, baseline))
         {
             break;
         }
     }
+    let mut workload = workload.clone();
+    if let Some(Pace { rate, slowest }) = pace {
+        workload.title += &format!(" ({slowest}'s), which is {rate:.0} a second");
+    }
     Section {
-        workload: workload.clone(),
+        workload,
         rows: seats.into_iter().map(Seat::finish).collect(),
         absent,
+        pace,
     }
 }
 
-/// What all seats of one workload share.
-struct Table<'a> {
-    workload: &'a Workload,
-    cores: &'a Cores,
-    pattern: &'a Pattern,
+/// Warms up all servers, one after the other, and returns the peak of each that could be warmed up.
+fn warm_up(
+    seats: &mut [Seat<'_>],
+    table: &Table<'_>,
+    progress: &dyn Fn(&str, u8),
+) -> Vec<(&'static str, f64)> {
+    let mut peaks = Vec::new();
+    for seat in seats {
+        progress(&format!("{} (warm-up)", seat.row.peer), 0);
+        if let Some(peak) = seat.warm_up(table) {
+            peaks.push((seat.row.peer, peak));
+        }
+    }
+    peaks
 }
 
-impl<'a> Seat<'a> {
-    fn new(peer: &'a Peer) -> Self {
-        let row = Row {
-            peer: peer.descriptor.name,
-            slices: Vec::new(),
-            peak_memory: 0,
-            usage: Usage::default(),
-            fault: None,
-        };
-        Self {
-            peer,
-            server: None,
-            row,
-        }
-    }
-
-    /// Runs one slice, starting the server if need be. A fault voids the row and stops the server.
-    fn run(&mut self, table: &Table<'_>, timing: Timing, rate: Option<f64>) -> Option<Slice> {
-        if self.row.fault.is_some() {
-            return None;
-        }
-        let outcome = self.try_run(table, timing, rate);
-        if table.workload.needs_fresh_server() || outcome.is_err() {
-            self.stop();
-        }
-        outcome.map_err(|fault| self.row.fault = Some(fault)).ok()
-    }
-
-    fn try_run(
-        &mut self,
-        table: &Table<'_>,
-        timing: Timing,
-        rate: Option<f64>,
-    ) -> Result<Slice, String> {
-        let server = match &mut self.server {
-            Some(server) => server,
-            none => {
-                let service = Service {
-                    port: 0,
-                    mode: table.workload.mode(),
-                    idle_timeout: table.workload.idle_timeout,
-                };
-                none.insert(ServerProcess::start(
-                    self.peer,
-                    &service,
-                    table.cores.server,
-                )?)
-            }
-        };
-        let target = Target {
-            address: server.address,
-            process: server.id(),
-            cores: &table.cores.client,
-            pattern: table.pattern,
-        };
-        table.workload.kind.run(&target, timing, rate)
-    }
-
-    fn stop(&mut self) {
-        if let Some(server) = self.server.take() {
-            self.row.peak_memory = self.row.peak_memory.max(process::memory(server.id()).peak);
-            self.row.usage += server.stop();
-        }
-    }
-
-    fn finish(mut self) -> Row {
-        self.stop();
-        self.row
-    }
+/// A share of what the slowest can do once it is warm; none if nobody could do anything.
+fn pace(peaks: &[(&'static str, f64)], percent: u32) -> Option<Pace> {
+    let (slowest, peak) = peaks
+        .iter()
+        .min_by(|(_, one), (_, other)| one.total_cmp(other))?;
+    Some(Pace {
+        rate: (peak * f64::from(percent) / 100.0).max(1.0),
+        slowest,
+    })
 }
 
 /// Each workload has orders of its own.

@@ -9,7 +9,7 @@ use crate::bars::measure::Trial;
 use crate::options::{self, Options, Request, USAGE};
 use crate::peers::roster::DESCRIPTORS;
 use crate::peers::{self, Peer};
-use crate::plan::{Allowance, Plan};
+use crate::plan::{Allowance, Plan, able};
 use crate::report::{self, Report};
 use crate::rounds::{self, Cores};
 use crate::workload::{self, Scope, Workload};
@@ -20,7 +20,7 @@ const MOST_CLIENT_CORES: usize = 4;
 /// The time of a run for the bars.
 const BARS_SECONDS: f64 = 840.0;
 /// So many workloads a short run has.
-const USUAL_WORKLOADS: usize = 9;
+const USUAL_WORKLOADS: usize = 6;
 
 pub(crate) fn main() -> ExitCode {
     let outcome = match options::parse() {
@@ -117,18 +117,17 @@ fn compare_all(
 ) {
     let time = time(options, workloads.len());
     let peers: Vec<&Peer> = peers.iter().collect();
-    let able = |workload: &Workload| peers.iter().filter(|peer| workload.suits(peer)).count();
-    let mut allowance = Allowance::new(time, workloads, peers.len());
     let mut plan = Plan::of(options.scope, options.seed);
     if let Some(rounds) = options.rounds {
         plan.minimum_rounds = rounds.max(1);
         plan.maximum_rounds = plan.maximum_rounds.max(rounds);
     }
-    let expected: Duration = Allowance::new(time, workloads, peers.len())
+    let expected: Duration = Allowance::new(time, &plan, workloads, &peers)
         .all()
         .zip(workloads)
-        .map(|(time, workload)| Plan { time, ..plan }.expected(workload, able(workload)))
+        .map(|(time, workload)| Plan { time, ..plan }.expected(workload, &able(workload, &peers)))
         .sum();
+    let mut allowance = Allowance::new(time, &plan, workloads, &peers);
     println!(
         "{} workloads, {} peers: {} at most\n",
         workloads.len(),
@@ -322,8 +321,8 @@ fn divide_cores(available: &[usize]) -> Cores {
 /// How long the whole run may take.
 fn time(options: &Options, workloads: usize) -> Duration {
     let seconds = match options.scope {
-        Scope::Quick => 60.0,
-        Scope::Standard => 350.0,
+        Scope::Quick => 110.0,
+        Scope::Standard => 700.0,
         Scope::Full => 3600.0,
     };
     let seconds = match (options.seconds, options.workloads.is_empty()) {

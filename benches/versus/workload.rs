@@ -19,11 +19,11 @@ const SPARE_DESCRIPTORS: u64 = 200;
 /// How much of the list a run does.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Scope {
-    /// About a minute: one workload of each important kind.
+    /// About two minutes: one workload of each important kind.
     Quick,
-    /// Some minutes.
+    /// A quarter of an hour.
     Standard,
-    /// About an hour: every size with every number of connections.
+    /// An hour or more: every size with every number of connections.
     Full,
 }
 
@@ -33,7 +33,7 @@ pub(crate) enum Kind {
     Echo(Echo),
     /// An echo whose server answers every message by itself.
     Messages(Echo),
-    /// An open loop at a share of what the slowest peer reaches in the closed loop.
+    /// An open loop at a share of what the slowest peer reaches in the closed loop of its warm-up, once it is warm.
     Paced {
         echo: Echo,
         percent: u32,
@@ -265,11 +265,9 @@ fn echo_workload(echo: Echo, idle_timeout: Option<Duration>) -> Workload {
         pipelining,
     } = echo;
     let scope = match (size, connections, pipelining, idle_timeout.is_some()) {
-        (64, 1 | 64 | 1000, 1, false) | (64, 64, 16, false) | (16_384, 64, 1, false) => {
-            Scope::Quick
-        }
-        (1024 | 65_536, 64, 1, false)
-        | (64, 1001.., 1, false)
+        (64, 64, 1 | 16, false) => Scope::Quick,
+        (1024 | 16_384 | 65_536, 64, 1, false)
+        | (64, 1 | 1000.., 1, false)
         | (64, 1000, 16, false)
         | (64, 64 | 1000, 1, true) => Scope::Standard,
         _ => Scope::Full,

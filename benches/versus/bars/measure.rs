@@ -51,12 +51,12 @@ impl Trial<'_> {
             for (workload, section) in self.workloads.iter().zip(&mut sections) {
                 let peers = self.wanted(workload, section.as_ref());
                 let left = self.time.saturating_sub(began.elapsed());
-                let fits = section.is_none() || pass(workload, peers.len()) <= left;
+                let fits = section.is_none() || pass(workload, &peers) <= left;
                 if peers.is_empty() || !fits || interrupted() {
                     continue;
                 }
                 let plan = Plan {
-                    time: pass(workload, peers.len()),
+                    time: pass(workload, &peers),
                     minimum_rounds: ROUNDS,
                     maximum_rounds: ROUNDS,
                     fresh_rounds: STARTS,
@@ -89,7 +89,7 @@ impl Trial<'_> {
     pub(crate) fn first_pass(&self) -> Duration {
         self.workloads
             .iter()
-            .map(|workload| pass(workload, self.wanted(workload, None).len()))
+            .map(|workload| pass(workload, &self.wanted(workload, None)))
             .sum()
     }
 
@@ -129,12 +129,12 @@ impl Trial<'_> {
 }
 
 /// How long a pass of one workload takes.
-fn pass(workload: &Workload, peers: usize) -> Duration {
+fn pass(workload: &Workload, peers: &[&Peer]) -> Duration {
     let (rounds, slice) = if workload.needs_fresh_server() {
         (STARTS, LONG_SLICE)
     } else {
-        // The round before the first one warms up.
-        (ROUNDS + 1, SLICE)
+        (ROUNDS, SLICE)
     };
-    plan::round(workload, peers, slice) * u32::try_from(rounds).unwrap_or(u32::MAX)
+    let round = plan::round(workload, peers.len(), slice);
+    plan::warm_up(workload, peers) + round * u32::try_from(rounds).unwrap_or(u32::MAX)
 }

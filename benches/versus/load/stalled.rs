@@ -15,6 +15,11 @@ use crate::peers::process;
 /// A server without backpressure takes everything: so much, and no more, is offered to it on each connection.
 const MOST_BYTES: usize = 8 << 20;
 const KERNEL_BUFFER: usize = 64 * 1024;
+/// A server that has just been started is slow, and in some languages very slow.
+const WARM_UP: Timing = Timing {
+    warm_up: Duration::ZERO,
+    measured: Duration::from_millis(500),
+};
 /// For so long a stalled reader tries to send more.
 const PUSH: Duration = Duration::from_millis(1500);
 /// When nobody could send for so long, the server has stopped reading.
@@ -44,6 +49,7 @@ pub(crate) fn run(load: Stalled, target: &Target<'_>, timing: Timing) -> Result<
         connections: load.active,
         pipelining: 1,
     };
+    super::run(&echo, target, WARM_UP)?;
     let before = super::run(&echo, target, half)?;
     let memory_before = process::memory(target.process).resident;
     let (stalled, accepted) = stall(load.stalled, target)?;

@@ -131,6 +131,11 @@ impl Descriptor {
         matches!(self.origin, Origin::Here { .. })
     }
 
+    /// Whether it compiles its code while it runs, so that it is slow in the beginning.
+    pub(crate) fn compiles_while_it_runs(&self) -> bool {
+        matches!(self.origin, Origin::Script { .. })
+    }
+
     pub(crate) fn can(&self, mode: Mode, connections: usize) -> bool {
         self.modes.contains(&mode) && connections <= self.most_connections
     }

@@ -52,6 +52,8 @@ fn workload(section: &Section, baseline: &str) -> Value {
         "name": section.workload.name,
         "title": section.workload.title,
         "connections": section.workload.connections(),
+        "rate_per_second": section.pace.map(|pace| pace.rate),
+        "slowest": section.pace.map(|pace| pace.slowest),
         "idle_timeout_seconds": section.workload.idle_timeout.map(|timeout| timeout.as_secs()),
         "rows": section.rows.iter().map(|row| self::row(row, section, baseline)).collect::<Vec<_>>(),
     })
