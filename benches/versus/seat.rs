@@ -1,14 +1,19 @@
 //! Someone at the table: a peer, its server if one is running, and what it has shown.
 
+use std::time::Duration;
+
 use crate::load::{Slice, Target, Timing};
 use crate::pattern::Pattern;
 use crate::peers::Peer;
-use crate::peers::process::{self, ServerProcess};
+use crate::peers::process::ServerProcess;
 use crate::peers::service::Service;
 use crate::rounds::{Cores, Row};
 use crate::system::{Usage, interrupted};
 use crate::warm_up::WarmUp;
 use crate::workload::Workload;
+
+/// No operation costs a server less: a system call alone takes longer, and at most 16 messages share one.
+const LEAST_CPU_NS: f64 = 10.0;
 
 /// What all seats of one workload share.
 pub(crate) struct Table<'a> {
@@ -92,7 +97,7 @@ impl<'a> Seat<'a> {
         };
         let target = Target {
             address: server.address,
-            process: server.id(),
+            server: &server.family(),
             cores: &table.cores.client,
             pattern: table.pattern,
         };
@@ -101,7 +106,7 @@ impl<'a> Seat<'a> {
 
     fn stop(&mut self) {
         if let Some(server) = self.server.take() {
-            let peak = process::memory(server.id()).peak;
+            let peak = server.family().memory().peak;
             self.row.peak_memory = self.row.peak_memory.max(peak);
             self.row.usage += server.stop();
         }
@@ -109,6 +114,19 @@ impl<'a> Seat<'a> {
 
     pub(crate) fn finish(mut self) -> Row {
         self.stop();
+        let fault = self.row.fault.take();
+        self.row.fault = fault.or_else(|| unaccounted(&self.row.slices));
         self.row
     }
+}
+
+/// What is wrong if servers have answered without using CPU time. Only all slices together show it: a source may live
+/// for the length of one on what the kernel still has of it.
+pub(crate) fn unaccounted(slices: &[Slice]) -> Option<String> {
+    let operations: u64 = slices.iter().map(|slice| slice.operations).sum();
+    let cpu: Duration = slices.iter().map(|slice| slice.server_cpu).sum();
+    // A daemon is no child of what was started, for example, and would look like a miracle.
+    let is_miracle = operations > 0 && cpu.as_secs_f64() * 1e9 < LEAST_CPU_NS * operations as f64;
+    is_miracle
+        .then(|| "answered without using CPU time: it is another process that serves".to_owned())
 }

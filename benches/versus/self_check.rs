@@ -85,7 +85,7 @@ fn serve(descriptor: &'static Descriptor, mode: Mode) -> Result<Result<Slice, St
     let pattern = Pattern::seeded(1);
     let target = Target {
         address: server.address,
-        process: server.id(),
+        server: &server.family(),
         cores: &cores[..1],
         pattern: &pattern,
     };

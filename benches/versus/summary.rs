@@ -26,7 +26,8 @@ pub(crate) struct Summary {
     pub(crate) client_busy: f64,
     /// The generator was the limit: rates say nothing, CPU time still does.
     pub(crate) client_bound: bool,
-    /// Something else on the machine had the cores for a part of the time that counts: do not believe the row.
+    /// Something else on the machine than server and generator had the cores for a part of the time that counts: do
+    /// not believe the row.
     pub(crate) disturbed: bool,
     /// Over all rounds, nanoseconds; empty for loads without answers.
     pub(crate) latency: Histogram<u64>,

@@ -21,8 +21,7 @@ const CONFIDENCE: Confidence = Confidence::Repeated;
 const ENOUGH: usize = 8;
 /// A slice that lost more of its time to other programs is left out, if enough are left.
 const DISTURBED: f64 = 0.05;
-/// If not enough are left, an interval has to be this far from the bar. Runtimes with threads of their own, which take
-/// the core from their main one, are that far.
+/// If not enough are left, an interval has to be this far from the bar.
 const DISTURBED_MARGIN: f64 = 1.1;
 
 /// What is held against a bar.

@@ -6,8 +6,6 @@ use std::time::{Duration, Instant};
 use super::echo::Echo;
 use super::{Load, Stopwatch, Target, Timing};
 use crate::pattern::MESSAGE;
-use crate::peers::process;
-use crate::system;
 
 /// Resident memory, by how much it grew for each connection.
 pub(crate) const BYTES_PER_CONNECTION: &str = "bytes per idle connection";
@@ -49,7 +47,7 @@ impl Load for Idle {
     }
 
     fn prepare(&self, target: &Target<'_>, _: usize, _: usize) -> Result<Self::Ready, String> {
-        let before = process::memory(target.process).resident;
+        let before = target.server.memory().resident;
         Ok((
             before,
             super::echo::Ready::open(target, self.connections, 0, 1)?,
@@ -82,16 +80,16 @@ impl Load for Idle {
             stopwatch.slice.verified_bytes += MESSAGE as u64;
         }
         std::thread::sleep(Duration::from_millis(200));
-        let resident = process::memory(target.process).resident;
+        let resident = target.server.memory().resident;
         let rest = stopwatch.end() - stopwatch.begin();
         let cpu = |when: &str| {
-            system::process_cpu(target.process).map_err(|error| format!("{when}: {error}"))
+            let cpu = target.server.cpu();
+            cpu.map_err(|error| format!("{when}: {error}"))
         };
-        let (cpu_before, wake_ups_before) =
-            (cpu("before the rest")?, process::wake_ups(target.process));
+        let (cpu_before, wake_ups_before) = (cpu("before the rest")?, target.server.wake_ups());
         std::thread::sleep(rest);
         let used = cpu("after the rest")?.saturating_sub(cpu_before);
-        let wake_ups = process::wake_ups(target.process) - wake_ups_before;
+        let wake_ups = target.server.wake_ups().saturating_sub(wake_ups_before);
         let seconds = rest.as_secs_f64();
         stopwatch.slice.extras = vec![
             (

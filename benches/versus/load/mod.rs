@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 
 use crate::pattern::Pattern;
-use crate::peers::process;
+use crate::peers::family::{Family, Reading, own_thread_waited};
 use crate::system;
 
 /// A server that does not answer for so long is taken for dead.
@@ -31,7 +31,7 @@ pub(crate) const READ_BUFFER: usize = 256 * 1024;
 /// The server that the load is for, and what the generator may use.
 pub(crate) struct Target<'a> {
     pub(crate) address: SocketAddr,
-    pub(crate) process: u32,
+    pub(crate) server: &'a Family,
     /// The cores of the generator: one thread on each at most.
     pub(crate) cores: &'a [usize],
     pub(crate) pattern: &'a Pattern,
@@ -54,7 +54,7 @@ pub(crate) struct Slice {
     pub(crate) client_threads: usize,
     /// How long the first thread of the generator was ready to run and something else had its core.
     pub(crate) client_waited: Duration,
-    /// The same of the server's main thread.
+    /// The same of the server's main thread, as far as it was not another thread of the server.
     pub(crate) server_waited: Duration,
     pub(crate) verified_bytes: u64,
     /// Nanoseconds from the send, or in fixed-rate loads from the intended send, until the whole answer is there.
@@ -179,16 +179,15 @@ pub(crate) struct Stopwatch {
     phase: Phase,
     began: Instant,
     /// Only one thread measures the server, or its time would count twice.
-    server: Option<u32>,
+    server: Option<Family>,
     client_at_begin: Duration,
-    server_at_begin: Duration,
     client_waited_at_begin: Duration,
-    server_waited_at_begin: Duration,
+    server_at_begin: Reading,
     pub(crate) slice: Slice,
 }
 
 impl Stopwatch {
-    fn new(begin: Instant, measured: Duration, server: Option<u32>) -> Self {
+    fn new(begin: Instant, measured: Duration, server: Option<Family>) -> Self {
         Self {
             begin,
             end: begin + measured,
@@ -196,9 +195,8 @@ impl Stopwatch {
             began: begin,
             server,
             client_at_begin: Duration::ZERO,
-            server_at_begin: Duration::ZERO,
             client_waited_at_begin: Duration::ZERO,
-            server_waited_at_begin: Duration::ZERO,
+            server_at_begin: Reading::default(),
             slice: Slice::empty(),
         }
     }
@@ -211,10 +209,9 @@ impl Stopwatch {
             // Whoever was late to notice still measures for the whole time.
             self.end += now - self.begin;
             self.client_at_begin = system::thread_cpu();
-            self.server_at_begin = self.server_cpu();
-            if let Some(server) = self.server {
-                self.client_waited_at_begin = process::waited(None);
-                self.server_waited_at_begin = process::waited(Some(server));
+            if let Some(server) = &self.server {
+                self.server_at_begin = server.read();
+                self.client_waited_at_begin = own_thread_waited();
             }
         }
         // On a machine that is busy with other things not one operation may have fitted in.
@@ -222,14 +219,14 @@ impl Stopwatch {
         if self.phase == Phase::Measured && is_over {
             self.phase = Phase::Over;
             self.slice.seconds = (now - self.began).as_secs_f64();
-            self.slice.server_cpu = self.server_cpu().saturating_sub(self.server_at_begin);
             self.slice.client_cpu = system::thread_cpu().saturating_sub(self.client_at_begin);
             self.slice.client_threads = 1;
-            if let Some(server) = self.server {
+            if let Some(server) = &self.server {
+                let reading = server.read();
+                self.slice.server_cpu = reading.cpu.saturating_sub(self.server_at_begin.cpu);
+                self.slice.server_waited = reading.disturbed_since(&self.server_at_begin);
                 self.slice.client_waited =
-                    process::waited(None).saturating_sub(self.client_waited_at_begin);
-                self.slice.server_waited =
-                    process::waited(Some(server)).saturating_sub(self.server_waited_at_begin);
+                    own_thread_waited().saturating_sub(self.client_waited_at_begin);
             }
         }
         self.phase
@@ -241,12 +238,6 @@ impl Stopwatch {
 
     pub(crate) fn end(&self) -> Instant {
         self.end
-    }
-
-    fn server_cpu(&self) -> Duration {
-        self.server
-            .and_then(|server| system::process_cpu(server).ok())
-            .unwrap_or(Duration::ZERO)
     }
 }
 
@@ -295,7 +286,7 @@ pub(crate) fn run<L: Load>(load: &L, target: &Target<'_>, timing: Timing) -> Res
             return Err("another thread of the generator could not connect".to_owned());
         }
         let begin = *begin.get_or_init(|| Instant::now() + timing.warm_up);
-        let server = (thread == 0).then_some(target.process);
+        let server = (thread == 0).then(|| target.server.clone());
         let mut stopwatch = Stopwatch::new(begin, timing.measured, server);
         load.drive(target, ready, &mut stopwatch)?;
         Ok(stopwatch.slice)

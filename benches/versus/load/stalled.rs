@@ -10,7 +10,6 @@ use socket2::{Domain, Socket, Type};
 use super::echo::Echo;
 use super::{Slice, Target, Timing};
 use crate::pattern::LONGEST_SLICE;
-use crate::peers::process;
 
 /// A server without backpressure takes everything: so much, and no more, is offered to it on each connection.
 const MOST_BYTES: usize = 8 << 20;
@@ -51,10 +50,10 @@ pub(crate) fn run(load: Stalled, target: &Target<'_>, timing: Timing) -> Result<
     };
     super::run(&echo, target, WARM_UP)?;
     let before = super::run(&echo, target, half)?;
-    let memory_before = process::memory(target.process).resident;
+    let memory_before = target.server.memory().resident;
     let (stalled, accepted) = stall(load.stalled, target)?;
     let mut slice = super::run(&echo, target, half)?;
-    let memory = process::memory(target.process).peak;
+    let memory = target.server.memory().peak;
     drop(stalled);
     let growth = memory.saturating_sub(memory_before) as f64 / load.stalled as f64;
     let p99 = |slice: &Slice| slice.latency.value_at_quantile(0.99) as f64 / 1000.0;

@@ -1,5 +1,6 @@
 //! Who is compared: what a peer is, how it is found on this machine, how it is started. The list is in [`roster`].
 
+pub(crate) mod family;
 pub(crate) mod liar;
 pub(crate) mod mio_loop;
 pub(crate) mod netloop;

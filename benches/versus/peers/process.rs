@@ -1,12 +1,14 @@
-//! A server process: started on its own core, measured from outside, dead when this value is dropped.
+//! A server process: started on its own core, dead when this value is dropped. What it uses is measured in
+//! [`super::family`].
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use super::Peer;
+use super::family::Family;
 use super::service::Service;
 use crate::system::{self, Usage};
 
@@ -19,17 +21,14 @@ pub(crate) struct ServerProcess {
     stopped: bool,
 }
 
-/// What `/proc` tells of a living server.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Memory {
-    pub(crate) resident: u64,
-    pub(crate) peak: u64,
-}
-
 impl ServerProcess {
     /// Starts the peer and waits until it listens.
     pub(crate) fn start(peer: &Peer, service: &Service, core: usize) -> Result<Self, String> {
-        let mut command = peer.command(service);
+        Self::spawn(peer.command(service), core)
+    }
+
+    /// Starts what prints `listening` and its address, and waits until it does.
+    pub(crate) fn spawn(mut command: Command, core: usize) -> Result<Self, String> {
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -74,14 +73,21 @@ impl ServerProcess {
         Ok(server)
     }
 
-    pub(crate) fn id(&self) -> u32 {
-        self.id
+    /// The process and all that it has started so far.
+    pub(crate) fn family(&self) -> Family {
+        Family::of(self.id)
     }
 
     /// Ends the process and returns what it used over its life.
     pub(crate) fn stop(mut self) -> Usage {
+        // Its children are killed before it could wait for them, so that its own account is without them.
+        let cpu = self.family().cpu().unwrap_or_default();
         self.stopped = true;
-        system::kill_group_and_wait(self.id)
+        let usage = system::kill_group_and_wait(self.id);
+        Usage {
+            cpu: usage.cpu.max(cpu),
+            ..usage
+        }
     }
 }
 
@@ -91,51 +97,4 @@ impl Drop for ServerProcess {
             system::kill_group_and_wait(self.id);
         }
     }
-}
-
-/// The resident memory of a process, now and at its highest.
-pub(crate) fn memory(process: u32) -> Memory {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let kilobytes = |key: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(key));
-        line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok())
-            .unwrap_or(0)
-    };
-    Memory {
-        resident: kilobytes("VmRSS:") * 1024,
-        peak: kilobytes("VmHWM:") * 1024,
-    }
-}
-
-/// How often the threads of a process have gone to sleep by themselves, which is how often something woke them.
-pub(crate) fn wake_ups(process: u32) -> u64 {
-    let Ok(threads) = std::fs::read_dir(format!("/proc/{process}/task")) else {
-        return 0;
-    };
-    threads
-        .filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("status")).ok())
-        .filter_map(|status| {
-            status
-                .lines()
-                .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?
-                .trim()
-                .parse::<u64>()
-                .ok()
-        })
-        .sum()
-}
-
-/// How long the main thread of a process, or the calling thread, was ready to run while something else had its core.
-pub(crate) fn waited(process: Option<u32>) -> Duration {
-    let path = process.map_or_else(
-        || "/proc/thread-self/schedstat".to_owned(),
-        |id| format!("/proc/{id}/schedstat"),
-    );
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    Duration::from_nanos(
-        text.split_whitespace()
-            .nth(1)
-            .and_then(|field| field.parse().ok())
-            .unwrap_or(0),
-    )
 }

@@ -8,8 +8,9 @@ use crate::summary::Summary;
 
 /// How to read the figures.
 pub(crate) const NOTES: &str = "\
-Figures are medians over interleaved rounds, each of which begins with another peer. The intervals are bootstrapped from \
-the ratios of single rounds. CPU time is user and system time of the whole server process, whatever the generator does. \
+Figures are medians over interleaved rounds, in each of which the peers take turns in an order drawn anew. The intervals \
+are order statistics of the ratios of single rounds, and there are none of fewer than six. CPU time is user and system time \
+of the whole server process and its children, whatever the generator does. \
 Every byte was compared with what had to come, except that sinks count; a row in which one byte or one connection failed \
 is void. Latency of fixed-rate loads counts from the intended send time; in all other loads it is a service time, which a \
 slow server improves by slowing down the sender. Client-bound: the generator was the limit, so that rates say nothing, \

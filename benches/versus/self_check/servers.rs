@@ -1,12 +1,16 @@
-//! Whether a server is measured as what it is.
+//! Whether a server is measured as what it is: one behind a wrapper, one that is somebody else.
+
+use std::process::Command;
 
 use super::{TIMING, start};
 use crate::load::echo::Echo;
 use crate::load::{Slice, Target, Timing};
 use crate::pattern::{MESSAGE, Pattern};
+use crate::peers::family::Family;
 use crate::peers::process::ServerProcess;
 use crate::peers::roster::{DESCRIPTORS, FLOOR};
 use crate::peers::service::Mode;
+use crate::seat::unaccounted;
 use crate::system;
 use crate::workload::Kind;
 
@@ -16,15 +20,22 @@ const ECHO: Echo = Echo {
     pipelining: 1,
 };
 pub(super) fn check() -> Result<(), String> {
-    two_threads_keep_one_rate()
+    two_threads_keep_one_rate()?;
+    a_wrapper_hides_nothing()?;
+    somebody_else_is_noticed()
 }
 
-/// Runs one slice on a server, with two threads of the generator if the load has work for two.
-fn run(server: &ServerProcess, kind: Kind, rate: Option<f64>) -> Result<Slice, String> {
+/// Runs one slice on the server of a family, with two threads of the generator if the load has work for two.
+fn run(
+    server: &ServerProcess,
+    family: &Family,
+    kind: Kind,
+    rate: Option<f64>,
+) -> Result<Slice, String> {
     let core = system::cores()[0];
     let target = Target {
         address: server.address,
-        process: server.id(),
+        server: family,
         cores: &[core, core],
         pattern: &Pattern::seeded(1),
     };
@@ -50,7 +61,7 @@ fn two_threads_keep_one_rate() -> Result<(), String> {
         echo: ECHO,
         percent: 50,
     };
-    let slice = run(&server, kind, Some(RATE))?;
+    let slice = run(&server, &server.family(), kind, Some(RATE))?;
     let intended = slice.intended_rate.unwrap_or(0.0);
     if slice.client_threads != 2 || (intended - RATE).abs() > 0.01 || slice.rate() > RATE * 1.5 {
         return Err(format!(
@@ -59,5 +70,35 @@ fn two_threads_keep_one_rate() -> Result<(), String> {
             slice.rate()
         ));
     }
+    Ok(())
+}
+
+/// A shell that waits for the server uses no CPU time; its child does.
+fn a_wrapper_hides_nothing() -> Result<(), String> {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "\"$0\" --serve raw_epoll 0 echo; :"])
+        .arg(program);
+    let core = system::cores().last().copied().unwrap_or(0);
+    let server = ServerProcess::spawn(command, core)?;
+    let family = server.family();
+    let slice = run(&server, &family, Kind::Echo(ECHO), None)?;
+    if slice.cpu_per_operation_ns() < 300.0 || family.memory().peak < 2_000_000 {
+        return Err(format!(
+            "a server behind a wrapper looks like one that uses {:.0} ns and {} bytes",
+            slice.cpu_per_operation_ns(),
+            family.memory().peak
+        ));
+    }
+    Ok(())
+}
+
+/// What cannot be measured must not be shown as costing nothing.
+fn somebody_else_is_noticed() -> Result<(), String> {
+    let (server, other) = (floor()?, floor()?);
+    let slice = run(&server, &other.family(), Kind::Echo(ECHO), None)?;
+    let fault = unaccounted(&[slice]).ok_or("a server that uses no CPU time passes")?;
+    println!("a server elsewhere is caught: {fault}");
     Ok(())
 }
