@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::time::Instant;
 
 use super::connection::Connection;
-use super::{Load, PATIENCE, Phase, READ_BUFFER, Stopwatch, Target, record};
+use super::{Load, PATIENCE, Phase, READ_BUFFER, Stopwatch, Target, joining, record};
 use crate::pattern::{MESSAGE, Pattern};
 use crate::system::{EDGE, Epoll, PEER_END, READABLE};
 
@@ -37,7 +37,7 @@ impl Load for Broadcast {
     }
 
     fn prepare(&self, target: &Target<'_>, _: usize, _: usize) -> Result<Self::Ready, String> {
-        let epoll = Epoll::new(1024).map_err(|error| error.to_string())?;
+        let mut epoll = Epoll::new(1024).map_err(|error| error.to_string())?;
         let mut members = Vec::new();
         for place in 0..self.members {
             let connection = Connection::open(target, place)?;
@@ -50,8 +50,8 @@ impl Load for Broadcast {
                 heard: 0,
             });
         }
-        // A server may accept later than the handshake is done, and nobody hears what was said before he came in.
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        let mut buffer = vec![0; READ_BUFFER];
+        joining::join(&mut epoll, &mut members, target.pattern, &mut buffer)?;
         Ok((epoll, members))
     }
 
@@ -103,9 +103,10 @@ impl Load for Broadcast {
     }
 }
 
-fn message(pattern: &Pattern, speaker: usize, round: u32) -> [u8; MESSAGE] {
+/// What a speaker says in a round.
+pub(super) fn message(pattern: &Pattern, speaker: usize, round: u32) -> [u8; MESSAGE] {
     let mut message = [0; MESSAGE];
-    let speaker = u32::try_from(speaker).expect("at most 64");
+    let speaker = u32::try_from(speaker).expect("a small number");
     message[..4].copy_from_slice(&speaker.to_be_bytes());
     message[4..HEADER].copy_from_slice(&round.to_be_bytes());
     let position = u64::from(round) * 31 + u64::from(speaker);
@@ -113,11 +114,47 @@ fn message(pattern: &Pattern, speaker: usize, round: u32) -> [u8; MESSAGE] {
     message
 }
 
-fn say(member: &mut Member, message: &[u8]) -> Result<(), String> {
+/// The speaker and the round of a message.
+pub(super) fn header(message: &[u8]) -> (usize, u32) {
+    let number = |place: usize| {
+        let bytes = message[place..place + 4].try_into().expect("four bytes");
+        u32::from_be_bytes(bytes)
+    };
+    (number(0) as usize, number(4))
+}
+
+pub(super) fn say(member: &mut Member, message: &[u8]) -> Result<(), String> {
     match member.connection.stream().write(message) {
         Ok(MESSAGE) => Ok(()),
         Ok(_) => Err("an empty socket took only part of 64 bytes".to_owned()),
         Err(error) => Err(format!("a send failed: {error}")),
+    }
+}
+
+impl Member {
+    /// Reads what has come, and gives every whole message to `check`.
+    pub(super) fn receive(
+        &mut self,
+        buffer: &mut [u8],
+        mut check: impl FnMut(&[u8]) -> Result<(), String>,
+    ) -> Result<(), String> {
+        loop {
+            let length = match self.connection.stream().read(buffer) {
+                Ok(0) => return Err("the server closed a connection".to_owned()),
+                Ok(length) => length,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(format!("a receive failed: {error}")),
+            };
+            self.partial.extend_from_slice(&buffer[..length]);
+            let whole = self.partial.len() / MESSAGE * MESSAGE;
+            self.partial[..whole]
+                .chunks_exact(MESSAGE)
+                .try_for_each(&mut check)?;
+            self.partial.drain(..whole);
+            if length < buffer.len() {
+                return Ok(());
+            }
+        }
     }
 }
 
@@ -130,31 +167,20 @@ fn hear(
     everybody: u64,
 ) -> Result<usize, String> {
     let mut messages = 0;
-    loop {
-        let length = match member.connection.stream().read(buffer) {
-            Ok(0) => return Err("the server closed a connection".to_owned()),
-            Ok(length) => length,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(messages),
-            Err(error) => return Err(format!("a receive failed: {error}")),
-        };
-        member.partial.extend_from_slice(&buffer[..length]);
-        let whole = member.partial.len() / MESSAGE * MESSAGE;
-        for received in member.partial[..whole].chunks_exact(MESSAGE) {
-            let speaker =
-                u32::from_be_bytes(received[..4].try_into().expect("four bytes")) as usize;
-            let known = speaker < MOST_SPEAKERS && everybody & (1 << speaker) != 0;
-            if !known || received != message(pattern, speaker, round) {
-                return Err("a wrong message".to_owned());
-            }
-            if member.heard & (1 << speaker) != 0 {
-                return Err("a message came twice, or to its own speaker".to_owned());
-            }
-            member.heard |= 1 << speaker;
-            messages += 1;
+    let mut heard = member.heard;
+    member.receive(buffer, |received| {
+        let (speaker, _) = header(received);
+        let known = speaker < MOST_SPEAKERS && everybody & (1 << speaker) != 0;
+        if !known || received != message(pattern, speaker, round) {
+            return Err("a wrong message".to_owned());
         }
-        member.partial.drain(..whole);
-        if length < buffer.len() {
-            return Ok(messages);
+        if heard & (1 << speaker) != 0 {
+            return Err("a message came twice, or to its own speaker".to_owned());
         }
-    }
+        heard |= 1 << speaker;
+        messages += 1;
+        Ok(())
+    })?;
+    member.heard = heard;
+    Ok(messages)
 }

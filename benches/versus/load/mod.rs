@@ -9,6 +9,7 @@ pub(crate) mod churn;
 pub(crate) mod connection;
 pub(crate) mod echo;
 pub(crate) mod idle;
+mod joining;
 pub(crate) mod paced;
 pub(crate) mod stalled;
 

@@ -1,8 +1,13 @@
-//! Whether a server is measured as what it is: one behind a wrapper, one that is somebody else.
+//! Whether a server is measured as what it is: one that accepts late, one behind a wrapper, one that is somebody else.
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::{TIMING, start};
+use crate::load::broadcast::Broadcast;
 use crate::load::echo::Echo;
 use crate::load::{Slice, Target, Timing};
 use crate::pattern::{MESSAGE, Pattern};
@@ -19,10 +24,14 @@ const ECHO: Echo = Echo {
     connections: 16,
     pipelining: 1,
 };
+/// Longer than a generator might wait for everybody without asking.
+const LATE: Duration = Duration::from_millis(300);
+
 pub(super) fn check() -> Result<(), String> {
     two_threads_keep_one_rate()?;
     a_wrapper_hides_nothing()?;
-    somebody_else_is_noticed()
+    somebody_else_is_noticed()?;
+    a_late_server_is_waited_for()
 }
 
 /// Runs one slice on the server of a family, with two threads of the generator if the load has work for two.
@@ -101,4 +110,59 @@ fn somebody_else_is_noticed() -> Result<(), String> {
     let fault = unaccounted(&[slice]).ok_or("a server that uses no CPU time passes")?;
     println!("a server elsewhere is caught: {fault}");
     Ok(())
+}
+
+/// A room that is right and takes its time.
+fn a_late_server_is_waited_for() -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("a late server: {error}");
+    let listener = TcpListener::bind("127.0.0.1:0").map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let room = Broadcast {
+        members: 8,
+        speakers: 3,
+    };
+    let target = Target {
+        address,
+        server: &Family::of(std::process::id()),
+        cores: &system::cores()[..1],
+        pattern: &Pattern::seeded(1),
+    };
+    // It ends when its guests have left.
+    std::thread::spawn(move || accept_late(&listener, room.members));
+    Kind::Broadcast(room)
+        .run(&target, TIMING, None)
+        .map(drop)
+        .map_err(|fault| format!("a server that accepts late is void: {fault}"))
+}
+
+fn accept_late(listener: &TcpListener, count: usize) {
+    let members: Arc<Mutex<Vec<TcpStream>>> = Arc::default();
+    for number in 0..count {
+        let Ok((mut stream, _)) = listener.accept() else {
+            return;
+        };
+        let members = Arc::clone(&members);
+        let Ok(own) = stream.try_clone() else { return };
+        if let Ok(mut members) = members.lock() {
+            members.push(own);
+        }
+        std::thread::spawn(move || {
+            let mut words = [0; 4096];
+            while let Ok(length @ 1..) = stream.read(&mut words) {
+                let Ok(mut members) = members.lock() else {
+                    return;
+                };
+                for (member, other) in members.iter_mut().enumerate() {
+                    // Whoever has left hears nothing.
+                    if member != number {
+                        let _ = other.write_all(&words[..length]);
+                    }
+                }
+            }
+        });
+        // The half of the members have to wait.
+        if number == count / 2 {
+            std::thread::sleep(LATE);
+        }
+    }
 }
