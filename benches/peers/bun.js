@@ -3,6 +3,8 @@
 //   bun bun.js PORT MODE [--idle-timeout SECONDS]
 //
 // One object of handlers serves all sockets, `write` answers how many bytes it took, and the rest waits for `drain`.
+// Bun's sockets cannot be corked, so what leaves together is put together here: the answers to one read, and what a
+// member hears in one turn.
 // Bun sets TCP_NODELAY by itself; we ask for it all the same.
 const [port, mode, ...options] = process.argv.slice(2);
 const idle = options.indexOf('--idle-timeout');
@@ -57,22 +59,65 @@ function count(value) {
 
 const members = new Set();
 
+// What was said in this turn, by whom, and how much of it there is.
+let said = [];
+let saidLength = 0;
+
+function hear(socket, bytes) {
+  if (said.length === 0) setImmediate(passOn);
+  // The bytes are Bun's, and only until the handler returns.
+  said.push({ speaker: socket, words: bytes.slice() });
+  saidLength += bytes.length;
+}
+
+function passOn() {
+  const words = said;
+  const all = joined(words, saidLength);
+  const speakers = new Set(words.map(({ speaker }) => speaker));
+  said = [];
+  saidLength = 0;
+  for (const member of members) {
+    if (!speakers.has(member)) {
+      send(member, all);
+      continue;
+    }
+    const others = words.filter(({ speaker }) => speaker !== member);
+    const length = others.reduce((sum, { words }) => sum + words.length, 0);
+    if (length > 0) send(member, joined(others, length));
+  }
+}
+
+function joined(list, length) {
+  if (list.length === 1) return list[0].words;
+  const whole = new Uint8Array(length);
+  let position = 0;
+  for (const { words } of list) {
+    whole.set(words, position);
+    position += words.length;
+  }
+  return whole;
+}
+
+// Room for the answers to one read.
+let gathered = new Uint8Array(65536);
+
 const reads = {
   echo: (socket, bytes) => send(socket, bytes),
   messages: (socket, bytes) => {
+    if (gathered.length < bytes.length) gathered = new Uint8Array(2 * bytes.length);
+    let end = 0;
     for (let start = 0; start < bytes.length; start += messageLength) {
-      send(socket, bytes.subarray(start, start + messageLength));
+      const answer = bytes.subarray(start, start + messageLength);
+      gathered.set(answer, end);
+      end += answer.length;
     }
+    send(socket, gathered.subarray(0, end));
   },
   discard: (socket, bytes) => {
     socket.data.received += bytes.length;
   },
   flood: () => {},
-  broadcast: (socket, bytes) => {
-    for (const member of members) {
-      if (member !== socket) send(member, bytes);
-    }
-  },
+  broadcast: hear,
 };
 
 const server = Bun.listen({

@@ -1,5 +1,6 @@
 /* A server for the comparison, on libuv, as an expert writes it: one read buffer for all connections, uv_try_write
- * from the read callback, a queued write only for what the kernel did not take, and no reading until that is gone.
+ * from the read callback, a queued write only for what the kernel did not take, and no reading until that is gone. The
+ * answers to one read leave with one call, and so does what a member hears in one turn of the loop.
  *
  *   libuv-peer PORT MODE [--idle-timeout SECONDS]
  *
@@ -37,6 +38,19 @@ static uint64_t idle_timeout_ms;
 static char read_buffer[128 * 1024];
 static char flood_block[65536];
 static connection members = {.previous = &members, .next = &members};
+
+/* What was said in this turn, one after the other, and by whom. */
+typedef struct {
+  const connection *speaker;
+  size_t start, end;
+} words;
+
+static struct {
+  char *bytes;
+  size_t length, room;
+  words *parts;
+  size_t count, parts_room;
+} said;
 
 static int answers(void) { return mode == MODE_ECHO || mode == MODE_MESSAGES; }
 
@@ -81,12 +95,13 @@ static void after_write(uv_write_t *request, int status) {
   }
 }
 
-/* Writes at once; copies and queues what is left. */
-static void send_bytes(connection *c, const char *bytes, size_t length) {
-  size_t taken = 0;
+/* Writes all parts with one call at once; copies and queues what is left. */
+static void send_parts(connection *c, uv_buf_t *parts, unsigned count) {
+  size_t length = 0, taken = 0;
+  for (unsigned i = 0; i < count; i++) length += parts[i].len;
+  if (length == 0) return;
   if (c->queued == 0) {
-    uv_buf_t buffer = uv_buf_init((char *)bytes, (unsigned)length);
-    int result = uv_try_write((uv_stream_t *)&c->stream, &buffer, 1);
+    int result = uv_try_write((uv_stream_t *)&c->stream, parts, count);
     if (result < 0 && result != UV_EAGAIN) {
       finish(c);
       return;
@@ -96,11 +111,76 @@ static void send_bytes(connection *c, const char *bytes, size_t length) {
   if (taken == length) return;
   queued_write *write = malloc(sizeof *write + length - taken);
   write->owner = c;
-  memcpy(write->bytes, bytes + taken, length - taken);
+  size_t skip = taken, position = 0;
+  for (unsigned i = 0; i < count; i++) {
+    size_t skipped = skip < parts[i].len ? skip : parts[i].len;
+    memcpy(write->bytes + position, parts[i].base + skipped, parts[i].len - skipped);
+    position += parts[i].len - skipped;
+    skip -= skipped;
+  }
   uv_buf_t rest = uv_buf_init(write->bytes, (unsigned)(length - taken));
   c->queued++;
   if (answers()) uv_read_stop((uv_stream_t *)&c->stream);
   uv_write(&write->request, (uv_stream_t *)&c->stream, &rest, 1, after_write);
+}
+
+static void send_bytes(connection *c, const char *bytes, size_t length) {
+  uv_buf_t buffer = uv_buf_init((char *)bytes, (unsigned)length);
+  send_parts(c, &buffer, 1);
+}
+
+static void *grow(void *memory, size_t *room, size_t needed, size_t each) {
+  if (needed <= *room) return memory;
+  *room = 2 * needed;
+  return realloc(memory, *room * each);
+}
+
+/* Answers every message by itself, and writes all answers at the end of the read. */
+static void answer_messages(connection *c, const char *bytes, size_t length) {
+  static char gathered[sizeof read_buffer];
+  size_t end = 0;
+  for (size_t start = 0; start < length; start += MESSAGE) {
+    size_t rest = length - start, answer = rest < MESSAGE ? rest : MESSAGE;
+    memcpy(gathered + end, bytes + start, answer);
+    end += answer;
+  }
+  send_bytes(c, gathered, end);
+}
+
+static void note_words(const connection *speaker, const char *bytes, size_t length) {
+  said.bytes = grow(said.bytes, &said.room, said.length + length, 1);
+  said.parts = grow(said.parts, &said.parts_room, said.count + 1, sizeof *said.parts);
+  memcpy(said.bytes + said.length, bytes, length);
+  said.parts[said.count++] = (words){speaker, said.length, said.length + length};
+  said.length += length;
+}
+
+/* After all that this turn had to read: every member hears all that others have said, with one call. */
+static void pass_on(uv_check_t *check) {
+  static uv_buf_t *parts;
+  static size_t room;
+  (void)check;
+  if (said.count == 0) return;
+  parts = grow(parts, &room, said.count, sizeof *parts);
+  /* Whoever fails is taken out of the list while we walk it. */
+  for (connection *member = members.next, *next; member != &members; member = next) {
+    unsigned count = 0;
+    int joins = 0;
+    next = member->next;
+    for (size_t i = 0; i < said.count; i++) {
+      const words *part = &said.parts[i];
+      if (part->speaker == member) {
+        joins = 0;
+      } else if (joins) {
+        parts[count - 1].len += part->end - part->start;
+      } else {
+        parts[count++] = uv_buf_init(said.bytes + part->start, (unsigned)(part->end - part->start));
+        joins = 1;
+      }
+    }
+    send_parts(member, parts, count);
+  }
+  said.length = said.count = 0;
 }
 
 static void after_flood(uv_write_t *request, int status) {
@@ -137,19 +217,11 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
   if (mode == MODE_ECHO) {
     send_bytes(c, buffer->base, (size_t)length);
   } else if (mode == MODE_MESSAGES) {
-    /* Every message is written by itself, until one fails. */
-    for (ssize_t start = 0; start < length && !uv_is_closing((uv_handle_t *)stream); start += MESSAGE) {
-      ssize_t rest = length - start;
-      send_bytes(c, buffer->base + start, (size_t)(rest < MESSAGE ? rest : MESSAGE));
-    }
+    answer_messages(c, buffer->base, (size_t)length);
   } else if (mode == MODE_DISCARD) {
     c->received += (uint64_t)length;
   } else if (mode == MODE_BROADCAST) {
-    /* Whoever fails is taken out of the list while we walk it. */
-    for (connection *member = members.next, *next; member != &members; member = next) {
-      next = member->next;
-      if (member != c) send_bytes(member, buffer->base, (size_t)length);
-    }
+    note_words(c, buffer->base, (size_t)length);
   }
 }
 
@@ -204,6 +276,9 @@ int main(int count, char **words) {
   uv_ip4_addr("127.0.0.1", atoi(words[1]), &address);
   if (uv_tcp_bind(&server, (const struct sockaddr *)&address, 0) != 0) return 1;
   if (uv_listen((uv_stream_t *)&server, 511, on_connection) != 0) return 1;
+  uv_check_t check;
+  uv_check_init(loop, &check);
+  if (mode == MODE_BROADCAST) uv_check_start(&check, pass_on);
   uv_tcp_getsockname(&server, (struct sockaddr *)&address, &length);
   printf("listening 127.0.0.1:%d\n", (int)ntohs(address.sin_port));
   fflush(stdout);

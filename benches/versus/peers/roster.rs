@@ -102,7 +102,7 @@ pub(crate) static DESCRIPTORS: &[Descriptor] = &[
     },
     Descriptor {
         name: "libuv",
-        describes: "libuv in C: try_write from the read callback, queued writes for the rest",
+        describes: "libuv in C: one try_write for all answers to a read and all that is heard in a turn; queued writes for the rest",
         origin: Origin::Compiled {
             library: "libuv",
             source: "libuv.c",
@@ -113,7 +113,7 @@ pub(crate) static DESCRIPTORS: &[Descriptor] = &[
     },
     Descriptor {
         name: "node",
-        describes: "Node's net, idiomatic: on('data') and write, pause and drain",
+        describes: "Node's net, idiomatic: on('data') and write, pause and drain; a write for each message and member",
         origin: Origin::Script {
             runtime: "node",
             before: &[],
@@ -152,7 +152,7 @@ pub(crate) static DESCRIPTORS: &[Descriptor] = &[
     },
     Descriptor {
         name: "bun_tuned",
-        describes: "Bun.listen: shared handlers, write from the data handler, drain for the rest",
+        describes: "Bun.listen: shared handlers, one write for all answers to a read and all that is heard in a turn, drain for the rest",
         origin: Origin::Script {
             runtime: "bun",
             before: &[],
@@ -165,7 +165,7 @@ pub(crate) static DESCRIPTORS: &[Descriptor] = &[
     },
     Descriptor {
         name: "deno",
-        describes: "Deno.listen: one async loop and a 16 KiB buffer per connection",
+        describes: "Deno.listen: one async loop and a 16 KiB buffer per connection; a write for each message and member",
         origin: Origin::Script {
             runtime: "deno",
             before: &["run", "--allow-net"],
