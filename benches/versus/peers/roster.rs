@@ -126,7 +126,7 @@ pub(crate) static DESCRIPTORS: &[Descriptor] = &[
     },
     Descriptor {
         name: "node_tuned",
-        describes: "Node's net, tuned: onread into a reused buffer; corked broadcast",
+        describes: "Node's net, tuned: onread into a reused buffer, one socket per connection; corked messages and broadcast",
         origin: Origin::Script {
             runtime: "node",
             before: &[],
