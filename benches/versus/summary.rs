@@ -3,11 +3,14 @@
 use hdrhistogram::Histogram;
 
 use crate::load::{Slice, new_histogram};
+use crate::peers::roster::FLOOR;
 use crate::rounds::{Row, Section, ratios};
 use crate::statistics::{Estimate, median};
 
 /// Above this share of its cores the generator may be what is slow.
 const CLIENT_BUSY: f64 = 0.85;
+/// Above this one it may be too, if it gets no more out of the floor.
+const CLIENT_BUSY_AS_WITH_FLOOR: f64 = 0.7;
 /// A server that uses this share of its core is the limit itself, however busy the generator is.
 const SERVER_BUSY: f64 = 0.95;
 /// Above this share of the time lost to other programs a row is marked.
@@ -49,10 +52,10 @@ impl Summary {
         let middle = |figure: fn(&Slice) -> f64| {
             median(&row.slices.iter().map(figure).collect::<Vec<_>>()).unwrap_or(0.0)
         };
-        let against = |figure: fn(&Slice) -> f64| {
+        let against = |peer: &str, figure: fn(&Slice) -> f64| {
             section
-                .row(baseline)
-                .and_then(|baseline| Estimate::of(&ratios(row, baseline, figure)))
+                .row(peer)
+                .and_then(|other| Estimate::of(&ratios(row, other, figure)))
         };
         let mut latency = new_histogram();
         let mut uncorrected: Option<Histogram<u64>> = None;
@@ -67,6 +70,15 @@ impl Summary {
             }
         }
         let (server_busy, client_busy) = (middle(Slice::server_busy), middle(Slice::client_busy));
+        // The floor leaves out all that can be left out: what is as fast as it waits for something else.
+        let is_as_fast_as_floor = against(FLOOR, Slice::rate)
+            .and_then(|ratio| ratio.interval)
+            .is_some_and(|ratio| ratio.high >= 1.0);
+        let client_limit = if is_as_fast_as_floor {
+            CLIENT_BUSY_AS_WITH_FLOOR
+        } else {
+            CLIENT_BUSY
+        };
         let extra = |place: usize| {
             median(
                 &row.slices
@@ -78,13 +90,13 @@ impl Summary {
         Some(Self {
             rate: middle(Slice::rate),
             cpu_per_operation_ns: middle(Slice::cpu_per_operation_ns),
-            cpu_ratio: against(Slice::cpu_per_operation_ns),
-            rate_ratio: against(Slice::rate),
+            cpu_ratio: against(baseline, Slice::cpu_per_operation_ns),
+            rate_ratio: against(baseline, Slice::rate),
             server_busy,
             client_busy,
             // An open loop sends at its own pace, and waits actively: it is never the limit by being busy.
             client_bound: uncorrected.is_none()
-                && client_busy > CLIENT_BUSY
+                && client_busy > client_limit
                 && server_busy < SERVER_BUSY,
             disturbed: middle(Slice::disturbance) > DISTURBED,
             latency,

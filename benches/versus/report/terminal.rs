@@ -13,8 +13,10 @@ are order statistics of the ratios of single rounds, and there are none of fewer
 of the whole server process and its children, whatever the generator does. \
 Every byte was compared with what had to come, except that sinks count; a row in which one byte or one connection failed \
 is void. Latency of fixed-rate loads counts from the intended send time; in all other loads it is a service time, which a \
-slow server improves by slowing down the sender. Client-bound: the generator was the limit, so that rates say nothing, \
-and CPU time still does. Disturbed: other programs had these cores for more than 5 % of the time.";
+slow server improves by slowing down the sender. Client-bound: the generator was the limit, since it was busy for 85 % of the time, or \
+for 70 % and the floor did no better, so that rates say nothing, and CPU time still does. Disturbed: other programs had these \
+cores for more than 5 % of the time. The helper threads of a runtime, which collect garbage and compile, share the server's \
+core with it: what they use is a part of its CPU time, and disturbs nobody else.";
 
 /// Who, where, and what to beware of.
 pub(crate) fn head(report: &Report) -> String {
