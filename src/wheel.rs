@@ -18,7 +18,7 @@
 //!
 //! So every deadline has a place: there is no overflow list, and no uptime at which the top level is passed.
 //! When the current tick enters a slot, the slot's entries move to lower levels, at most thirteen times in an entry's
-//! life. The lowest two levels are the widest, so that the timeouts of a network, of up to a minute, move once. Three
+//! life. The lowest two levels are the widest, so that timeouts of up to a minute move once, or twice. Three
 //! things follow, and the code leans on all of them:
 //!
 //! 1. Everything on a level is earlier than everything on the levels above it, and within a level lower slots are
@@ -325,8 +325,9 @@ impl<T: Copy> Wheel<T> {
         let nearest = self.calendar.nearest_slot();
         if let Some(slot) = nearest.filter(|slot| *slot >= LOWEST) {
             let list = &mut self.lists[slot as usize];
-            if list.stale > 0 && list.armed <= SEARCH_LIMIT {
-                list.refresh_earliest(&mut self.chains, &mut self.entries);
+            // Of more than that the old value stays: it may be too early but is never too late.
+            if list.armed <= SEARCH_LIMIT {
+                list.compact(&mut self.chains, &mut self.entries);
             }
         }
     }

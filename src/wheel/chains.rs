@@ -98,20 +98,6 @@ impl Chains {
         chain.end
     }
 
-    /// The cells of a chain with their numbers, stale ones too.
-    pub(super) fn cells(&self, chain: Chain) -> impl Iterator<Item = (u32, u32)> {
-        let mut chunk = chain.first;
-        std::iter::from_fn(move || {
-            let [next, cells @ ..] = self.chunks.get(chunk as usize)?;
-            let first = chunk * CHUNK + 1;
-            chunk = *next;
-            Some((first..).zip(cells))
-        })
-        .flatten()
-        .map(|(cell, number)| (cell, *number))
-        .take_while(|(_, number)| *number != NONE)
-    }
-
     /// Takes the first chunk off a chain and returns its first cell and its numbers, the last of which may be
     /// [`NONE`]. The next append may use its cells again.
     #[inline]

@@ -37,41 +37,31 @@ impl List {
         chains.put(&mut self.chain, number)
     }
 
-    /// Recomputes the earliest deadline after the entry that had it left. No more than [`SEARCH_LIMIT`] are to be left.
-    ///
-    /// With more of them the old value stays: it may be too early but is never too late.
-    #[cold]
-    pub(super) fn refresh_earliest<T: Copy>(
-        &mut self,
-        chains: &mut Chains,
-        entries: &mut Entries<T>,
-    ) {
-        // So the search is short, and is not made again before another timer has left.
-        self.compact(chains, entries);
-        self.earliest = (chains.cells(self.chain))
-            .filter_map(|(_, number)| entries.whereabouts(number))
-            .map(|(deadline, _)| deadline)
-            .min()
-            .unwrap_or(NEVER);
-    }
-
-    /// Takes the stale cells out.
+    /// Takes the stale cells out, and recomputes the earliest deadline, which may have left with one of them.
     pub(super) fn compact<T: Copy>(&mut self, chains: &mut Chains, entries: &mut Entries<T>) {
         if self.stale > 0 {
-            compact(&mut self.chain, chains, entries);
+            self.earliest = compact(&mut self.chain, chains, entries);
             self.stale = 0;
         }
     }
 }
 
-/// Takes the stale cells out of a chain. It needs no chunk but those that come free on the way.
-pub(super) fn compact<T: Copy>(chain: &mut Chain, chains: &mut Chains, entries: &mut Entries<T>) {
+/// Takes the stale cells out of a chain, and returns the earliest deadline that is left. It needs no chunk but those that
+/// come free on the way.
+pub(super) fn compact<T: Copy>(
+    chain: &mut Chain,
+    chains: &mut Chains,
+    entries: &mut Entries<T>,
+) -> u64 {
+    let mut earliest = NEVER;
     let mut rest = std::mem::replace(chain, Chain::EMPTY);
     let mut batch = Batch::new();
     while !rest.is_empty() {
-        for &(_, number) in batch.take(&mut rest, chains, entries) {
+        for &(deadline, number) in batch.take(&mut rest, chains, entries) {
+            earliest = earliest.min(deadline);
             let cell = chains.append(chain, number);
             entries.moved(number, cell);
         }
     }
+    earliest
 }

@@ -228,6 +228,24 @@ fn a_slot_that_lost_its_first_timer_while_others_were_nearer_names_the_next_when
 }
 
 #[test]
+fn a_slot_that_is_compacted_before_its_turn_comes_names_its_earliest_too() {
+    let mut wheel = Wheel::new(0);
+    let near = wheel.arm(10, 0);
+    let first = wheel.arm(520, 1);
+    wheel.arm(700, 2);
+    let mover = wheel.arm(5_000, 3);
+    wheel.arm(5_060, 4);
+    // It is not the nearest slot that loses its first, so nobody looks for another one yet.
+    wheel.cancel(first);
+    // Stale cells pile up until all lists are compacted.
+    for step in 0..600 {
+        wheel.rearm(mover, 5_000 + step % 50);
+    }
+    wheel.cancel(near);
+    assert_eq!(wheel.next_deadline(), Some(700));
+}
+
+#[test]
 fn a_timer_takes_44_bytes_at_most_among_ten_thousand_and_38_among_a_million() {
     for (count, most) in [(10_000_u32, 44), (1_000_000, 38)] {
         let mut wheel = Wheel::new(0);
