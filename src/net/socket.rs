@@ -264,7 +264,9 @@ impl Socket<'_> {
     }
 
     /// After how long without a byte in either direction `on_timeout` comes: counted from now, once, and again after
-    /// the next byte. `None` or zero: never. A queued write that the peer does not take is not activity.
+    /// the next byte. `None` or zero: never. A queued write that the peer does not take is not activity. A byte counts
+    /// from the reading of the clock that its turn began with, as in Node: what a callback writes after long work counts
+    /// from before the work.
     pub fn set_timeout(&mut self, timeout: impl Into<Option<Duration>>) {
         let timeout = timeout.into();
         self.request_now(|connection, registration| {

@@ -203,7 +203,8 @@ fn serve_rarely<T: Handler>(
 }
 
 /// Puts a source on the lists that it belongs on. Invariant I7 rests on its being called whenever bits of a source may
-/// have changed.
+/// have changed, unless it is known that there is nothing to put it on a list for: [`Reactor::next`] looks first, and the
+/// kernel's news are folded with a look of their own.
 #[inline(always)]
 pub(super) fn settle<T: Handler>(
     key: Key,

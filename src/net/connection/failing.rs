@@ -58,6 +58,7 @@ impl Connection {
             self.peer = Peer::Unknown;
             self.note_closed_unconnected();
         }
+        self.disturb();
         // What waits for the flush is lost like what is queued, but nothing more is taken.
         self.part.seal();
         self.outcome = reason;

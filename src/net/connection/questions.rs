@@ -116,6 +116,10 @@ impl Connection {
         &self.options
     }
 
+    pub(super) fn reads_may_block(&self) -> bool {
+        self.stream.as_ref().is_some_and(Stream::reads_may_block)
+    }
+
     pub(super) fn is_input(&self) -> bool {
         self.stream.as_ref().is_some_and(Stream::is_input)
     }

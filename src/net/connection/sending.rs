@@ -118,7 +118,7 @@ impl Connection {
     }
 
     /// Sends `bytes`, which its callback has written, and of which its [`reply_room`](Self::reply_room) said that they
-    /// may be sent at once. Queues what the kernel does not take, and says whether that was nothing.
+    /// may be sent at once. Queues what the kernel does not take, and says whether that is known to be nothing.
     #[inline(always)]
     pub(crate) fn reply(
         &mut self,

@@ -101,6 +101,8 @@ impl Connection {
                 registration.would_block(Interest::READABLE);
                 self.report_held_back(registration);
             }
+            // There was nothing to read, or it would not have waited: it is asked of the kernel afresh.
+            io::ErrorKind::Interrupted if self.reads_may_block() => registration.rearm(),
             // It is as readable as before, and so is served again.
             io::ErrorKind::Interrupted => {}
             _ => self.fail_io(Syscall::Read, error, registration),
