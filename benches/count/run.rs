@@ -101,13 +101,15 @@ fn instruments() -> Result<Vec<Instrument>, &'static str> {
 }
 
 fn count_cases(options: &Options, instruments: &[Instrument]) -> Result<ExitCode, Box<dyn Error>> {
+    // Whoever mistypes one of two would believe that both were counted.
+    let is_known = |name: &String| CASES.iter().any(|case| case.name == name);
+    if let Some(unknown) = options.cases.iter().find(|name| !is_known(name)) {
+        return Err(format!("there is no case called {unknown}; --list shows them").into());
+    }
     let is_wanted = |case: &&Case| {
         options.cases.is_empty() || options.cases.iter().any(|name| name == case.name)
     };
     let cases: Vec<&Case> = CASES.iter().filter(is_wanted).collect();
-    if cases.is_empty() {
-        return Err("there is no such case; --list shows them".into());
-    }
     let Roster {
         plain,
         with_idle_timeouts,
