@@ -13,6 +13,7 @@ use mio::{Events, Poll, Token};
 use netloop::reactor::{Handler, Interest, Key, Phase, Reactor, Registration};
 use netloop::slots::Slots;
 use slab::Slab;
+use slotmap::{DefaultKey, Key as _, KeyData, SlotMap};
 
 use crate::measure::Group;
 
@@ -192,6 +193,27 @@ fn stale_token(group: &mut Group<'_>) {
         |_| (),
         |slots| {
             let found = tokens.iter().find_map(|&token| slots.find(token));
+            assert_eq!(found, None);
+        },
+    );
+    let mut slot_map = SlotMap::new();
+    let keys: Vec<DefaultKey> = (0..COUNT).map(|_| slot_map.insert(())).collect();
+    let tokens: Vec<u64> = keys.iter().map(|key| key.data().as_ffi()).collect();
+    for key in keys {
+        slot_map.remove(key);
+        slot_map.insert(());
+    }
+    group.rounds(
+        "slotmap",
+        COUNT,
+        COUNT,
+        slot_map,
+        |_| (),
+        |slot_map| {
+            let key = |token: u64| DefaultKey::from(KeyData::from_ffi(token));
+            let found = tokens
+                .iter()
+                .find(|&&token| slot_map.contains_key(key(token)));
             assert_eq!(found, None);
         },
     );

@@ -1,7 +1,9 @@
 //! How a line is measured: the clock around the operation alone, and every allocation within it counted.
+//!
+//! What criterion makes of it goes to its own files; the medians are kept here too, for [`crate::bars`].
 
 use std::alloc::System;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -12,14 +14,32 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
+/// How often a line is measured after its warm-up.
+pub(crate) const SAMPLES: usize = 20;
+
+thread_local! {
+    /// The lines that have run, with the nanoseconds of one operation.
+    static MEDIANS: RefCell<Vec<(String, f64)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The nanoseconds of one operation, if that line has run. Its name is that of the group, of the line, and the size.
+pub(crate) fn median_of(line: &str) -> Option<f64> {
+    MEDIANS.with_borrow(|medians| {
+        let found = medians.iter().find(|(name, _)| name == line);
+        found.map(|(_, nanoseconds)| *nanoseconds)
+    })
+}
+
 /// Lines that are compared with each other.
 pub(crate) struct Group<'a> {
+    name: String,
     group: BenchmarkGroup<'a, WallTime>,
 }
 
 impl<'a> Group<'a> {
     pub(crate) fn new(criterion: &'a mut Criterion, name: &str) -> Self {
         Self {
+            name: name.to_owned(),
             group: criterion.benchmark_group(name),
         }
     }
@@ -77,10 +97,27 @@ impl<'a> Group<'a> {
             None => BenchmarkId::from(Name(name)),
         };
         let tally = Tally::default();
+        let mut samples = Vec::new();
         self.group.bench_function(id, |bencher| {
-            bencher.iter_custom(|iterations| measure(iterations, &tally));
+            bencher.iter_custom(|iterations| {
+                let elapsed = measure(iterations, &tally);
+                samples.push(elapsed.as_secs_f64() * 1e9 / iterations as f64);
+                elapsed
+            });
         });
         tally.print();
+        self.keep(name, size, &samples);
+    }
+
+    /// Without the samples of the warm-up, which come first.
+    fn keep(&self, name: &str, size: Option<usize>, samples: &[f64]) {
+        let mut measured = samples[samples.len().saturating_sub(SAMPLES)..].to_vec();
+        measured.sort_by(f64::total_cmp);
+        if let Some(median) = measured.get(measured.len() / 2) {
+            let size = size.map_or_else(String::new, |size| format!("/{size}"));
+            let line = format!("{}/{name}{size}", self.name);
+            MEDIANS.with_borrow_mut(|medians| medians.push((line, *median)));
+        }
     }
 }
 

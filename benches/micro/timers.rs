@@ -18,6 +18,8 @@ use tokio::{runtime::Runtime, time::Sleep};
 
 use crate::measure::Group;
 
+mod put_off;
+
 const SIZES: [usize; 3] = [1_000, 10_000, 100_000];
 
 /// A minute of milliseconds, over which deadlines are spread.
@@ -263,9 +265,10 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     empty_hour::<Heap>(&mut group);
     empty_hour::<Tree>(&mut group);
     drop(group);
-    let mut group = Group::new(criterion, "timers: an idle timeout is put off");
-    touch_lazily(&mut group, 10_000);
-    touch_lazily(&mut group, MILLION[0]);
+    put_off::measure(&mut Group::new(
+        criterion,
+        "timers: an idle timeout is put off",
+    ));
 }
 
 const MILLION_ARM: [Measure; PEERS] = [
@@ -399,39 +402,4 @@ fn empty_hour<T: Expire>(group: &mut Group<'_>) {
         now += HOUR;
         timers.expire(now)
     });
-}
-
-/// What a socket does with its idle timeout: every byte only stores the time, and the entry on the wheel is looked at
-/// when it comes up. Each of the sockets is touched once a second, in any order, for as long as its timeout is.
-fn touch_lazily(group: &mut Group<'_>, sockets: usize) {
-    const TIMEOUT: u64 = 30_000;
-    const SECONDS: usize = 30;
-    let mut wheel = Wheel::new(0);
-    let mut order: Vec<usize> = (0..sockets).collect();
-    for &socket in &order {
-        wheel.arm(TIMEOUT, socket);
-    }
-    Rng::with_seed(2).shuffle(&mut order);
-    let state = (wheel, vec![0; sockets], 0);
-    let touches = sockets * SECONDS;
-    group.rounds(
-        "wheel, lazily",
-        sockets,
-        touches,
-        state,
-        |_| (),
-        |state| {
-            let (wheel, active, now) = state;
-            for _ in 0..SECONDS {
-                *now += 1_000;
-                for &socket in &order {
-                    active[socket] = *now;
-                }
-                wheel.advance(*now);
-                while let Some((_, socket)) = wheel.next_due() {
-                    wheel.arm(active[socket] + TIMEOUT, socket);
-                }
-            }
-        },
-    );
 }
