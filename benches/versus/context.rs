@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::peers::first_line;
+use crate::ask::first_line;
+use crate::built;
 use crate::rounds::Cores;
 
 /// Name and value of each circumstance, in the order of the report.
 pub(crate) type Context = Vec<(&'static str, String)>;
 
-pub(crate) fn gather(cores: &Cores, open_files: u64) -> Context {
+pub(crate) fn gather(scope: &str, cores: &Cores, open_files: u64) -> Context {
     let cpu_info = read("/proc/cpuinfo");
     let model = cpu_info
         .lines()
@@ -26,6 +27,8 @@ pub(crate) fn gather(cores: &Cores, open_files: u64) -> Context {
             .join(", ")
     };
     vec![
+        ("command", built::command()),
+        ("scope", scope.to_owned()),
         (
             "CPU",
             model
@@ -69,23 +72,16 @@ pub(crate) fn gather(cores: &Cores, open_files: u64) -> Context {
         ("open files", open_files.to_string()),
         (
             "rustc",
-            first_line(Command::new("rustc").arg("--version"))
-                .unwrap_or_else(|| "unknown".to_owned()),
+            first_line(Command::new("rustc").arg("--version")).unwrap_or_else(unknown),
         ),
-        (
-            "build",
-            if cfg!(debug_assertions) {
-                "WITHOUT optimisation: worthless"
-            } else {
-                "optimised"
-            }
-            .to_owned(),
-        ),
+        ("build", built::profile()),
+        ("RUSTFLAGS", built::flags()),
+        ("built for", built::target()),
         ("commit", commit()),
         (
             "date",
             first_line(Command::new("date").args(["-u", "+%Y-%m-%d %H:%M UTC"]))
-                .unwrap_or_default(),
+                .unwrap_or_else(unknown),
         ),
         (
             "network",
@@ -134,18 +130,24 @@ pub(crate) fn warnings(cores: &Cores) -> Vec<String> {
     warnings
 }
 
+/// The commit, and whether the sources are it; where git does not say, its own reason, which is not always that there
+/// is no repository.
 fn commit() -> String {
     let git = |arguments: &[&str]| {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
         first_line(Command::new("git").arg("-C").arg(folder).args(arguments))
     };
     match git(&["rev-parse", "--short=12", "HEAD"]) {
-        Some(commit) if git(&["status", "--porcelain"]).is_some() => {
+        Ok(commit) if git(&["status", "--porcelain"]).is_ok() => {
             format!("{commit}, with changes")
         }
-        Some(commit) => commit,
-        None => "not in a repository".to_owned(),
+        Ok(commit) => commit,
+        Err(reason) => unknown(reason),
     }
+}
+
+fn unknown(reason: String) -> String {
+    format!("unknown: {reason}")
 }
 
 fn read(path: &str) -> String {

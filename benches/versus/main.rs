@@ -1,14 +1,25 @@
 //! The comparison: the same work for netloop and for what else there is, side by side, on this machine.
 //!
 //! `cargo bench --bench versus -- --help` says what can be asked for. From top to bottom: the command line
-//! ([`options`]), who is compared ([`peers`]), what is measured ([`workload`], carried by [`load`]), for how long
-//! ([`warm_up`], [`plan`]) and in which order ([`rounds`], [`seat`]), with what certainty ([`statistics`],
-//! [`summary`]), what was promised ([`bars`]), and how it is told ([`report`]).
+//! ([`options`], [`selection`]), who is compared ([`peers`]), what is measured ([`workload`], listed in [`catalogue`],
+//! carried by [`load`]), for how long ([`warm_up`], [`plan`], [`costs`], [`fit`]) and in which order ([`rounds`],
+//! [`seat`]), with what certainty ([`statistics`], [`summary`]), what was promised ([`bars`]), and how it is told
+//! ([`report`]).
 
+#[cfg(target_os = "linux")]
+mod ask;
 #[cfg(target_os = "linux")]
 mod bars;
 #[cfg(target_os = "linux")]
+mod built;
+#[cfg(target_os = "linux")]
+mod catalogue;
+#[cfg(target_os = "linux")]
 mod context;
+#[cfg(target_os = "linux")]
+mod costs;
+#[cfg(target_os = "linux")]
+mod fit;
 #[cfg(target_os = "linux")]
 mod load;
 #[cfg(target_os = "linux")]
@@ -26,7 +37,11 @@ mod rounds;
 #[cfg(target_os = "linux")]
 mod run;
 #[cfg(target_os = "linux")]
+mod say;
+#[cfg(target_os = "linux")]
 mod seat;
+#[cfg(target_os = "linux")]
+mod selection;
 #[cfg(target_os = "linux")]
 mod self_check;
 #[cfg(target_os = "linux")]

@@ -2,16 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use crate::costs;
 use crate::load::Timing;
 use crate::peers::Peer;
 use crate::statistics;
 use crate::warm_up::WarmUp;
 use crate::workload::{Kind, Scope, Workload};
 
-/// What starting and connecting cost beside the measurement.
-const PER_SLICE: Duration = Duration::from_millis(30);
-const PER_START: Duration = Duration::from_millis(150);
-const PER_CONNECTION: Duration = Duration::from_micros(100);
 /// How fast the bytes that are under way go round, at least: they have to arrive before a slice is over.
 const BYTES_PER_SECOND: f64 = 5e8;
 /// The server warms up first, and then stalled readers try for so long to send more.
@@ -168,7 +165,7 @@ pub(crate) fn warm_up(workload: &Workload, peers: &[&Peer]) -> Duration {
     let overhead = overhead(workload);
     peers
         .iter()
-        .map(|peer| PER_START + WarmUp::of(peer.descriptor).longest(overhead))
+        .map(|peer| costs::known().start + WarmUp::of(peer.descriptor).longest(overhead))
         .sum()
 }
 
@@ -181,12 +178,15 @@ pub(crate) fn round(workload: &Workload, peers: usize, slice: Duration) -> Durat
 fn overhead(workload: &Workload) -> Duration {
     let connections = u32::try_from(workload.connections()).unwrap_or(u32::MAX);
     let under_way = workload.bytes_under_way() as f64 / BYTES_PER_SECOND;
+    let costs = costs::known();
+    let connecting = costs.connection * connections;
     let special = match workload.kind {
         Kind::Stalled(_) => STALLING + SETTLING,
-        Kind::Idle(_) => SETTLING,
+        // Each says something and is answered, one after the other, and all are there when the server ends.
+        Kind::Idle(_) => SETTLING + connecting * 2,
         _ => Duration::ZERO,
     };
-    PER_SLICE + PER_CONNECTION * connections + Duration::from_secs_f64(under_way) + special
+    costs.slice + connecting + Duration::from_secs_f64(under_way) + special
 }
 
 fn times(time: Duration, each: Duration) -> usize {

@@ -6,27 +6,31 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::bars::measure::Trial;
+use crate::bars::{Bar, Verdict};
+use crate::fit::{self, Fit};
 use crate::options::{self, Options, Request, USAGE};
-use crate::peers::roster::DESCRIPTORS;
 use crate::peers::{self, Peer};
-use crate::plan::{Allowance, Plan, able};
-use crate::report::{self, Report};
+use crate::plan::{Allowance, Plan};
+use crate::report::{self, Report, voids};
 use crate::rounds::{self, Cores};
-use crate::workload::{self, Scope, Workload};
-use crate::{bars, context, self_check, system};
+use crate::say::{complain, say};
+use crate::workload::{Scope, Workload};
+use crate::{bars, catalogue, context, costs, selection, self_check, system};
 
 /// More threads than this only take cores from the rest of the machine.
 const MOST_CLIENT_CORES: usize = 4;
 /// The time of a run for the bars.
 const BARS_SECONDS: f64 = 840.0;
+/// By so much a run may be longer than was asked for.
+const OVERTIME: f64 = 1.15;
 /// So many workloads a short run has.
 const USUAL_WORKLOADS: usize = 6;
 
 pub(crate) fn main() -> ExitCode {
     let outcome = match options::parse() {
-        Err(error) => Err(format!("{error}\n\n{USAGE}")),
+        Err(error) => Err(format!("{error}\n--help says what can be asked for")),
         Ok(Request::Help) => {
-            print!("{USAGE}");
+            say(USAGE.trim_end());
             Ok(())
         }
         Ok(Request::Test) => self_check::run(),
@@ -38,7 +42,7 @@ pub(crate) fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            eprintln!("{message}");
+            complain(&message);
             ExitCode::FAILURE
         }
     }
@@ -46,25 +50,25 @@ pub(crate) fn main() -> ExitCode {
 
 fn compare(options: &Options) -> Result<(), String> {
     let open_files = system::raise_open_file_limit();
-    let catalogue = workload::catalogue(open_files, system::tcp_memory());
-    let (peers, missing) = find_peers(options)?;
-    let workloads = choose(options, &catalogue)?;
+    let tcp_memory = system::tcp_memory();
+    let catalogue = catalogue::catalogue(open_files, tcp_memory);
+    let (peers, missing) = selection::peers(options)?;
+    let workloads = selection::workloads(options, &catalogue)?;
     if options.list {
-        list(&peers, &missing, &catalogue);
+        say(&selection::list(&peers, &missing, &catalogue));
         return Ok(());
     }
-    if peers.is_empty() {
-        return Err("no peer is left to be measured".to_owned());
-    }
-    // Read before an hour of measuring shows that there is nothing to compare with.
+    let baseline = selection::baseline(options, &peers, &missing)?;
+    // Before an hour of measuring shows that there is nothing to compare with, or nowhere to write to.
     let earlier = options
         .compare
         .as_deref()
         .map(report::compare::read)
         .transpose()?;
+    report::prepare(&options.output)?;
     let cores = divide_cores(&system::cores());
     let mut report = Report {
-        context: context::gather(&cores, open_files),
+        context: context::gather(options.scope_word(), &cores, open_files),
         warnings: context::warnings(&cores),
         peers: peers
             .iter()
@@ -77,15 +81,12 @@ fn compare(options: &Options) -> Result<(), String> {
             })
             .collect(),
         missing,
-        baseline: baseline(options, &peers),
+        baseline,
         sections: Vec::new(),
         bars: Vec::new(),
     };
-    if open_files < 10_200 {
-        report.warnings.push(format!(
-            "only {open_files} open files: workloads have fewer connections (see ulimit -n)"
-        ));
-    }
+    let smaller = catalogue::smaller_ones(&workloads, open_files, tcp_memory);
+    report.warnings.extend(smaller);
     report.context.push((
         "order of the peers",
         format!("drawn anew in each round, with the seed {}", options.seed),
@@ -103,8 +104,12 @@ fn compare(options: &Options) -> Result<(), String> {
             .warnings
             .push("interrupted: what was still to come is missing".to_owned());
     }
-    println!("measured in {}", span(began.elapsed()));
-    report::write(&report, earlier.as_ref(), &options.output)
+    say(&format!("measured in {}\n", span(began.elapsed())));
+    report::write(&report, earlier.as_ref(), &options.output)?;
+    match voids::fatal(&report) {
+        failures if failures.is_empty() => Ok(()),
+        failures => Err(failures.join("\n")),
+    }
 }
 
 /// Every workload, one after the other.
@@ -116,42 +121,75 @@ fn compare_all(
     report: &mut Report,
 ) {
     let time = time(options, workloads.len());
-    let peers: Vec<&Peer> = peers.iter().collect();
+    let began = Instant::now();
     let mut plan = Plan::of(options.scope, options.seed);
     if let Some(rounds) = options.rounds {
-        plan.minimum_rounds = rounds.max(1);
+        plan.minimum_rounds = rounds;
         plan.maximum_rounds = plan.maximum_rounds.max(rounds);
     }
-    let expected: Duration = Allowance::new(time, &plan, workloads, &peers)
+    let costs = costs::measure(peers, cores);
+    let mut fit = Fit::all(workloads, peers, plan);
+    // Whoever names workloads and no time wants these, however long they take.
+    let is_limited = options.seconds.is_some() || options.workloads.is_empty();
+    if is_limited {
+        let named = |name: &str| options.peers.iter().any(|peer| peer == name);
+        let is_needed =
+            |name: &str| name == report::SUBJECT || name == report.baseline || named(name);
+        fit.shrink(time.saturating_sub(began.elapsed()), is_needed);
+    }
+    let left = time.saturating_sub(began.elapsed());
+    let mut allowance = Allowance::new(left, &fit.plan, &fit.workloads, &fit.peers);
+    let expected: Duration = Allowance::new(left, &fit.plan, &fit.workloads, &fit.peers)
         .all()
-        .zip(workloads)
-        .map(|(time, workload)| Plan { time, ..plan }.expected(workload, &able(workload, &peers)))
+        .zip(&fit.workloads)
+        .map(|(time, workload)| fit::expected(&Plan { time, ..fit.plan }, workload, &fit.peers))
         .sum();
-    let mut allowance = Allowance::new(time, &plan, workloads, &peers);
-    println!(
-        "{} workloads, {} peers: {} at most\n",
-        workloads.len(),
-        peers.len(),
-        span(expected)
-    );
-    let bar = progress_bar(workloads.len() as u64 * 100);
-    for (done, workload) in workloads.iter().enumerate() {
+    say(&format!(
+        "{} workloads, {} peers: about {} (a start takes {:.0} ms here, a connection {:.0} µs)",
+        fit.workloads.len(),
+        fit.peers.len(),
+        span(expected + began.elapsed()),
+        costs.start.as_secs_f64() * 1e3,
+        costs.connection.as_secs_f64() * 1e6,
+    ));
+    if !fit.left_out.is_empty() {
+        say(&format!("left out to fit: {}", fit.left_out.join(", ")));
+    }
+    say("");
+    let bar = progress_bar(fit.workloads.len() as u64 * 100);
+    let mut too_late = Vec::new();
+    for (done, workload) in fit.workloads.iter().enumerate() {
         if system::interrupted() {
             break;
         }
         let plan = Plan {
             time: allowance.next(),
-            ..plan
+            ..fit.plan
         };
+        // The machine may have become busier than it was when the time was divided.
+        let left = time.mul_f64(OVERTIME).saturating_sub(began.elapsed());
+        if is_limited && done > 0 && !fit.has_time_for(workload, left) {
+            too_late.push(workload.name.clone());
+            continue;
+        }
         let progress = |what: &str, share| {
             bar.set_position(done as u64 * 100 + u64::from(share));
             bar.set_message(format!("{}: {what}", workload.title));
         };
-        let section = rounds::measure(workload, &peers, &report.baseline, plan, cores, &progress);
+        let (peers, baseline) = (&fit.peers, &report.baseline);
+        let section = rounds::measure(workload, peers, baseline, plan, cores, &progress);
         bar.suspend(|| report::terminal::print_section(&section, &report.baseline));
         report.sections.push(section);
     }
     bar.finish_and_clear();
+    fit.left_out.append(&mut too_late);
+    if !fit.left_out.is_empty() {
+        report.warnings.push(format!(
+            "left out to fit into about {}: {}",
+            span(time),
+            fit.left_out.join(", ")
+        ));
+    }
 }
 
 /// Only what was promised, until it is decided.
@@ -167,13 +205,14 @@ fn try_bars(
         bars.retain(|bar| {
             workloads
                 .iter()
-                .any(|workload| workload.name == bar.workload)
+                .any(|workload| workload.is_called(bar.workload))
         });
     }
     // In the order of the bars.
     let mut names: Vec<&str> = bars.iter().map(|bar| bar.workload).collect();
     names.dedup();
     let named = |name: &&str| workloads.iter().find(|workload| workload.name == **name);
+    let all = workloads;
     let workloads: Vec<Workload> = names.iter().filter_map(named).cloned().collect();
     let time = options.seconds.unwrap_or(BARS_SECONDS);
     let trial = Trial {
@@ -184,120 +223,49 @@ fn try_bars(
         time: Duration::from_secs_f64(time),
         seed: options.seed,
     };
-    println!(
-        "{} bars: {} for one pass, {} at most\n",
+    say(&format!(
+        "{} bars: {} for one pass, about {} at most\n",
         bars.len(),
         span(trial.first_pass()),
         span(trial.time.max(trial.first_pass()))
-    );
+    ));
     let bar = progress_bar(100);
     let progress = |what: &str, share| {
         bar.set_position(u64::from(share));
         bar.set_message(what.to_owned());
     };
-    report.sections = trial.measure(&progress, &|told| bar.suspend(|| println!("{told}")));
+    report.sections = trial.measure(&progress, &|told| bar.suspend(|| say(told)));
     bar.finish_and_clear();
     for section in &report.sections {
         report::terminal::print_section(section, &report.baseline);
     }
     report.bars = trial.judge(&report.sections);
-}
-
-/// Peers that are not here, and why.
-type Missing = Vec<(&'static str, String)>;
-
-/// The peers that are here, and those that are not.
-fn find_peers(options: &Options) -> Result<(Vec<Peer>, Missing), String> {
-    for name in &options.peers {
-        if !DESCRIPTORS.iter().any(|descriptor| descriptor.name == name) {
-            return Err(format!("there is no peer called {name}; --list shows them"));
-        }
-    }
-    let mut found = Vec::new();
-    let mut missing = Vec::new();
-    for descriptor in DESCRIPTORS {
-        let named = options.peers.iter().any(|name| name == descriptor.name);
-        let usual = match options.bars {
-            true => bars::list::needs(descriptor.name),
-            false => descriptor.by_default,
-        };
-        if !named && !options.list && (!options.peers.is_empty() || !usual) {
-            continue;
-        }
-        let given = descriptor
-            .runtime()
-            .and_then(|runtime| options.programs.get(runtime));
-        match descriptor.find(
-            given.map(std::path::PathBuf::as_path),
-            &options.output.join("build"),
-        ) {
-            Ok(peer) => found.push(peer),
-            Err(reason) => missing.push((descriptor.name, reason)),
-        }
-    }
-    Ok((found, missing))
-}
-
-fn choose(options: &Options, catalogue: &[Workload]) -> Result<Vec<Workload>, String> {
-    let chosen: Vec<Workload> = if options.workloads.is_empty() {
-        catalogue
+    for outcome in &mut report.bars {
+        if report
+            .sections
             .iter()
-            .filter(|workload| options.bars || workload.scope <= options.scope)
-            .cloned()
-            .collect()
-    } else {
-        // A whole name means this workload only, although it may be the beginning of others.
-        let is_whole = |word: &str| catalogue.iter().any(|workload| workload.name == word);
-        let fits = |word: &String, name: &str| {
-            if is_whole(word) {
-                name == word
-            } else {
-                name.contains(word.as_str())
-            }
-        };
-        let named = |workload: &&Workload| {
-            options
-                .workloads
-                .iter()
-                .any(|word| fits(word, &workload.name))
-        };
-        catalogue.iter().filter(named).cloned().collect()
-    };
-    if chosen.is_empty() {
-        Err("no workload has such a name; --list shows them".to_owned())
-    } else {
-        Ok(chosen)
+            .all(|section| section.workload.name != outcome.bar.workload)
+        {
+            outcome.verdict = Verdict::NotMeasured(why_not(&outcome.bar, all, peers));
+        }
     }
 }
 
-fn list(peers: &[Peer], missing: &[(&str, String)], catalogue: &[Workload]) {
-    println!("peers");
-    for peer in peers {
-        println!(
-            "  {:<12} {:<12} {}",
-            peer.descriptor.name, peer.version, peer.descriptor.describes
-        );
-    }
-    for (name, reason) in missing {
-        println!("  {name:<12} not here: {reason}");
-    }
-    println!("\nworkloads");
-    for workload in catalogue {
-        println!(
-            "  {:<26} {:<9} {}",
-            workload.name,
-            format!("{:?}", workload.scope).to_lowercase(),
-            workload.title
-        );
-    }
-}
-
-/// The one that was asked for, or the first.
-fn baseline(options: &Options, peers: &[Peer]) -> String {
-    let asked = peers
+/// Why the workload of a bar was not even begun.
+fn why_not(bar: &Bar, workloads: &[Workload], peers: &[Peer]) -> String {
+    let is_here = |name: &str| peers.iter().any(|peer| peer.descriptor.name == name);
+    let smaller = workloads
         .iter()
-        .find(|peer| peer.descriptor.name == options.baseline);
-    asked.unwrap_or(&peers[0]).descriptor.name.to_owned()
+        .find(|workload| workload.is_called(bar.workload));
+    match (bar.peers().find(|name| !is_here(name)), smaller) {
+        (Some(peer), _) => format!("{peer} takes no part"),
+        (None, Some(smaller)) if smaller.name != bar.workload => {
+            format!("this machine allows only {}", smaller.name)
+        }
+        (None, Some(_)) if system::interrupted() => "interrupted".to_owned(),
+        (None, Some(_)) => "no time was left".to_owned(),
+        (None, None) => "not asked for".to_owned(),
+    }
 }
 
 /// The last core is the server's; what is left, up to a number, is the generator's.
@@ -321,7 +289,7 @@ fn divide_cores(available: &[usize]) -> Cores {
 /// How long the whole run may take.
 fn time(options: &Options, workloads: usize) -> Duration {
     let seconds = match options.scope {
-        Scope::Quick => 110.0,
+        Scope::Quick => 120.0,
         Scope::Standard => 700.0,
         Scope::Full => 3600.0,
     };

@@ -1,4 +1,4 @@
-//! What is measured: the list of workloads, and which of them a short run does.
+//! What is measured: what a workload is, and how it is carried by a load. The list is in [`crate::catalogue`].
 
 use std::time::Duration;
 
@@ -11,10 +11,7 @@ use crate::load::paced::Paced;
 use crate::load::stalled::Stalled;
 use crate::load::{self, Slice, Target, Timing};
 use crate::peers::Peer;
-use crate::peers::service::{IDLE_TIMEOUT, Mode};
-
-/// Descriptors that a process needs beside its connections.
-const SPARE_DESCRIPTORS: u64 = 200;
+use crate::peers::service::Mode;
 
 /// How much of the list a run does.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -25,6 +22,16 @@ pub(crate) enum Scope {
     Standard,
     /// An hour or more: every size with every number of connections.
     Full,
+}
+
+impl Scope {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Quick => "quick",
+            Self::Standard => "standard",
+            Self::Full => "full",
+        }
+    }
 }
 
 /// The load, with everything but the rate of an open loop, which the peers' own speed decides.
@@ -54,9 +61,16 @@ pub(crate) struct Workload {
     pub(crate) kind: Kind,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) scope: Scope,
+    /// The names of larger ones for which this machine has too few descriptors or too little memory.
+    pub(crate) stands_for: Vec<String>,
 }
 
 impl Workload {
+    /// Whether this is what a user means by a name, on this machine or another.
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.stands_for.iter().any(|larger| larger == name)
+    }
+
     pub(crate) fn mode(&self) -> Mode {
         match self.kind {
             Kind::Echo(_)
@@ -139,176 +153,4 @@ impl Kind {
             Self::Idle(idle) => load::idle::run(idle, target, timing),
         }
     }
-}
-
-/// All workloads, with no more connections than `open_files` allows, and no more bytes under way than `tcp_memory`.
-pub(crate) fn catalogue(open_files: u64, tcp_memory: u64) -> Vec<Workload> {
-    let most = usize::try_from(open_files.saturating_sub(SPARE_DESCRIPTORS))
-        .unwrap_or(usize::MAX)
-        .max(16);
-    let mut workloads = Vec::new();
-    for idle_timeout in [None, Some(IDLE_TIMEOUT)] {
-        for pipelining in [1, 16] {
-            for size in [64, 1024, 16 * 1024, 64 * 1024] {
-                for connections in [1, 64, 1000, 10_000] {
-                    let connections = connections.min(most);
-                    let fitting = tcp_memory / (size * connections) as u64;
-                    let echo = Echo {
-                        size,
-                        connections,
-                        pipelining: usize::try_from(fitting)
-                            .unwrap_or(usize::MAX)
-                            .clamp(1, pipelining),
-                    };
-                    workloads.push(echo_workload(echo, idle_timeout));
-                }
-            }
-        }
-    }
-    let echo = Echo {
-        size: 64,
-        connections: 64,
-        pipelining: 1,
-    };
-    for (percent, scope) in [(25, Scope::Full), (50, Scope::Quick), (75, Scope::Standard)] {
-        workloads.push(plain(
-            format!("paced-64x64-{percent}%"),
-            format!(
-                "echo 64 B, 64 connections, fixed rate: {percent} % of the slowest peer's peak"
-            ),
-            Kind::Paced { echo, percent },
-            scope,
-        ));
-    }
-    workloads.push(plain(
-        "messages-64x64p16".to_owned(),
-        "echo 64 B, 64 connections, 16 in flight each, a write of its own for each answer"
-            .to_owned(),
-        Kind::Messages(Echo {
-            pipelining: 16,
-            ..echo
-        }),
-        Scope::Standard,
-    ));
-    workloads.push(plain(
-        "churn-64".to_owned(),
-        "connect, echo 64 B, close; 64 at a time".to_owned(),
-        Kind::Churn(Churn { connections: 64 }),
-        Scope::Quick,
-    ));
-    for (connections, scope) in [(1, Scope::Full), (4, Scope::Standard), (16, Scope::Full)] {
-        let title =
-            |verb: &str| format!("{verb} over {connections} connections; one operation is 64 KiB");
-        let sink = Kind::Sink(Sink { connections });
-        workloads.push(plain(
-            format!("sink-{connections}"),
-            title("sink: the client sends"),
-            sink,
-            scope,
-        ));
-        let source = Kind::Source(Source { connections });
-        workloads.push(plain(
-            format!("source-{connections}"),
-            title("source: the server sends"),
-            source,
-            scope,
-        ));
-    }
-    let members = most.min(1000);
-    for (speakers, scope) in [(1, Scope::Standard), (16, Scope::Quick)] {
-        workloads.push(plain(
-            format!("broadcast-{members}x{speakers}"),
-            format!("broadcast 64 B among {members} members, {speakers} speaking at once; one operation is a delivery"),
-            Kind::Broadcast(Broadcast { members, speakers }),
-            scope,
-        ));
-    }
-    workloads.push(plain(
-        "stalled-50".to_owned(),
-        "echo 64 B, 16 connections, beside 50 peers that send and never read".to_owned(),
-        Kind::Stalled(Stalled {
-            stalled: 50.min(most / 2),
-            active: 16.min(most / 2),
-        }),
-        Scope::Standard,
-    ));
-    let connections = most.min(10_000);
-    for (idle_timeout, scope) in [(None, Scope::Quick), (Some(IDLE_TIMEOUT), Scope::Standard)] {
-        workloads.push(Workload {
-            name: format!("idle-{connections}{}", idle_suffix(idle_timeout)),
-            title: format!("{connections} idle connections{}", idle_words(idle_timeout)),
-            kind: Kind::Idle(Idle { connections }),
-            idle_timeout,
-            scope,
-        });
-    }
-    // A small limit of open files makes several sizes the same.
-    let mut seen = std::collections::HashSet::new();
-    workloads.retain(|workload| seen.insert(workload.name.clone()));
-    workloads
-}
-
-fn plain(name: String, title: String, kind: Kind, scope: Scope) -> Workload {
-    Workload {
-        name,
-        title,
-        kind,
-        idle_timeout: None,
-        scope,
-    }
-}
-
-fn echo_workload(echo: Echo, idle_timeout: Option<Duration>) -> Workload {
-    let Echo {
-        size,
-        connections,
-        pipelining,
-    } = echo;
-    let scope = match (size, connections, pipelining, idle_timeout.is_some()) {
-        (64, 64, 1 | 16, false) => Scope::Quick,
-        (1024 | 16_384 | 65_536, 64, 1, false)
-        | (64, 1 | 1000.., 1, false)
-        | (64, 1000, 16, false)
-        | (64, 64 | 1000, 1, true) => Scope::Standard,
-        _ => Scope::Full,
-    };
-    let words = if size < 1024 {
-        format!("{size} B")
-    } else {
-        format!("{} KiB", size / 1024)
-    };
-    let plural = if connections == 1 { "" } else { "s" };
-    let depth = if pipelining == 1 {
-        String::new()
-    } else {
-        format!(", {pipelining} in flight each")
-    };
-    let short = if size < 1024 {
-        size.to_string()
-    } else {
-        format!("{}k", size / 1024)
-    };
-    Workload {
-        name: format!(
-            "echo-{short}x{connections}p{pipelining}{}",
-            idle_suffix(idle_timeout)
-        ),
-        title: format!(
-            "echo {words}, {connections} connection{plural}{depth}{}",
-            idle_words(idle_timeout)
-        ),
-        kind: Kind::Echo(echo),
-        idle_timeout,
-        scope,
-    }
-}
-
-fn idle_suffix(idle_timeout: Option<Duration>) -> String {
-    idle_timeout.map_or_else(String::new, |timeout| format!("-idle{}", timeout.as_secs()))
-}
-
-fn idle_words(idle_timeout: Option<Duration>) -> String {
-    idle_timeout.map_or_else(String::new, |timeout| {
-        format!(", each with an idle timeout of {} s", timeout.as_secs())
-    })
 }

@@ -1,5 +1,6 @@
 //! Who is compared: what a peer is, how it is found on this machine, how it is started. The list is in [`roster`].
 
+mod compile;
 pub(crate) mod family;
 pub(crate) mod liar;
 pub(crate) mod mio_loop;
@@ -18,8 +19,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use compile::TemporaryFolder;
 use roster::{DESCRIPTORS, LIAR};
 use service::{Mode, Service};
+
+use crate::ask::first_line;
 
 /// The folder of the peers that are not written in Rust.
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers");
@@ -65,6 +69,8 @@ pub(crate) struct Peer {
     program: PathBuf,
     before: Vec<String>,
     after: Vec<String>,
+    /// Where the program lies if it could not be built where the results go.
+    _build: Option<TemporaryFolder>,
 }
 
 impl Descriptor {
@@ -83,6 +89,7 @@ impl Descriptor {
                 program: std::env::current_exe().map_err(|error| error.to_string())?,
                 before: vec!["--serve".to_owned(), self.name.to_owned()],
                 after: Vec::new(),
+                _build: None,
             }),
             Origin::Script {
                 runtime,
@@ -92,7 +99,7 @@ impl Descriptor {
             } => {
                 let program = given.map_or_else(|| PathBuf::from(runtime), Path::to_path_buf);
                 let version = first_line(Command::new(&program).arg("--version"))
-                    .ok_or_else(|| format!("{runtime} is not on the PATH"))?;
+                    .map(|line| bare_version(runtime, &line))?;
                 let mut before: Vec<String> = owned(before);
                 before.push(format!("{SCRIPTS}/{script}"));
                 Ok(Peer {
@@ -101,19 +108,20 @@ impl Descriptor {
                     program,
                     before,
                     after: owned(after),
+                    _build: None,
                 })
             }
             Origin::Compiled { library, source } => {
                 let version =
-                    first_line(Command::new("pkg-config").args(["--modversion", library]))
-                        .ok_or_else(|| format!("pkg-config does not know {library}"))?;
-                let program = compile(library, source, build_folder)?;
+                    first_line(Command::new("pkg-config").args(["--modversion", library]))?;
+                let (program, build) = compile::compile(library, source, build_folder)?;
                 Ok(Peer {
                     descriptor: self,
                     version,
                     program,
                     before: Vec::new(),
                     after: Vec::new(),
+                    _build: build,
                 })
             }
         }
@@ -174,27 +182,11 @@ pub(crate) fn serve_here(name: &str, service: &Service) -> io::Result<()> {
     }
 }
 
-fn compile(library: &str, source: &str, build_folder: &Path) -> Result<PathBuf, String> {
-    std::fs::create_dir_all(build_folder).map_err(|error| error.to_string())?;
-    let program = build_folder.join(format!("{library}-peer"));
-    let flags = first_line(Command::new("pkg-config").args(["--cflags", "--libs", library]))
-        .unwrap_or_default();
-    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
-    let output = Command::new(&compiler)
-        .args(["-O2", "-o"])
-        .arg(&program)
-        .arg(format!("{SCRIPTS}/{source}"))
-        .args(flags.split_whitespace())
-        .output()
-        .map_err(|error| format!("no C compiler ({compiler}: {error})"))?;
-    if output.status.success() {
-        Ok(program)
-    } else {
-        Err(format!(
-            "{source} does not compile: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        ))
-    }
+/// Without what some runtimes say around it: their name, and how they were built.
+fn bare_version(runtime: &str, line: &str) -> String {
+    let version = line.strip_prefix(runtime).unwrap_or(line);
+    let version = version.split(" (").next().unwrap_or(version);
+    version.trim().to_owned()
 }
 
 /// The version of a crate that this binary was built with.
@@ -208,18 +200,4 @@ fn locked_version(package: &str) -> String {
         .and_then(|after| after.split('"').next())
         .unwrap_or("of unknown version")
         .to_owned()
-}
-
-/// What a command prints first, if it can be run and succeeds.
-pub(crate) fn first_line(command: &mut Command) -> Option<String> {
-    let output = command
-        .stdin(std::process::Stdio::null())
-        .output()
-        .ok()
-        .filter(|output| output.status.success())?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    text.lines()
-        .next()
-        .map(|line| line.trim().to_owned())
-        .filter(|line| !line.is_empty())
 }

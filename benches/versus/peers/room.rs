@@ -136,8 +136,10 @@ impl<Stream: Read + Write> Room<Stream> {
 
 impl IdleWheel {
     fn new(timeout: Duration) -> Self {
+        // One more, since the second in which a connection was last active had begun before that.
         let timeout_seconds = u32::try_from(timeout.as_secs())
             .unwrap_or(u32::MAX)
+            .saturating_add(1)
             .clamp(1, SLOTS - 1);
         Self {
             slots: vec![Vec::new(); SLOTS as usize],

@@ -26,37 +26,83 @@ pub(crate) fn read(path: &Path) -> Result<Earlier, String> {
     let failed = |reason: String| format!("{}: {reason}", path.display());
     let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
     let value: Value = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
-    if value["schema"] != SCHEMA {
-        return Err(failed(format!(
-            "schema {} instead of {SCHEMA}",
-            value["schema"]
-        )));
+    match value.get("schema") {
+        Some(schema) if *schema == SCHEMA => {}
+        Some(other) => return Err(failed(format!("schema {other} instead of {SCHEMA}"))),
+        None => {
+            return Err(failed(
+                "this is no results.json of such a run: the number schema is missing".to_owned(),
+            ));
+        }
     }
-    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let earlier = understand(&value).map_err(|place| {
+        failed(format!(
+            "this is no results.json of such a run: {place} is missing"
+        ))
+    })?;
+    if earlier.ratios.is_empty() {
+        return Err(failed("there is no ratio to a baseline in it".to_owned()));
+    }
+    Ok(earlier)
+}
+
+/// What is known of an earlier run, or the place of what is missing.
+fn understand(value: &Value) -> Result<Earlier, String> {
     let mut ratios = HashMap::new();
-    for workload in list(&value["workloads"]) {
-        for row in list(&workload["rows"]) {
-            let ratio = &row["summary"]["cpu_ratio"];
-            let then = (|| {
-                let number = |name: &str| ratio[name].as_f64();
-                Some(Estimate {
-                    median: number("median")?,
-                    interval: number("low")
-                        .zip(number("high"))
-                        .map(|(low, high)| Interval { low, high }),
-                })
-            })();
-            if let Some(then) = then {
-                ratios.insert((word(&workload["name"]), word(&row["peer"])), then);
+    for (number, workload) in list(value, "", "workloads")?.iter().enumerate() {
+        let place = format!("workloads[{number}].");
+        let name = word(workload, &place, "name")?;
+        for (number, row) in list(workload, &place, "rows")?.iter().enumerate() {
+            let place = format!("{place}rows[{number}].");
+            let peer = word(row, &place, "peer")?;
+            // A void row has no summary, and the baseline's and those at rest have no ratio.
+            let summary = row
+                .get("summary")
+                .ok_or_else(|| format!("{place}summary"))?;
+            let ratio = &summary["cpu_ratio"];
+            if !ratio.is_null() {
+                let place = format!("{place}summary.cpu_ratio.");
+                let ratio = Estimate {
+                    median: number_of(ratio, &place, "median")?,
+                    interval: interval(ratio, &place)?,
+                };
+                ratios.insert((name.clone(), peer), ratio);
             }
         }
     }
+    let context = value.get("context").ok_or("context")?;
     Ok(Earlier {
-        baseline: word(&value["baseline"]),
-        commit: word(&value["context"]["commit"]),
+        baseline: word(value, "", "baseline")?,
+        commit: word(context, "context.", "commit")?,
         ratios,
     })
+}
+
+/// There is none of too few rounds.
+fn interval(ratio: &Value, place: &str) -> Result<Option<Interval>, String> {
+    if ratio["low"].is_null() && ratio["high"].is_null() {
+        return Ok(None);
+    }
+    Ok(Some(Interval {
+        low: number_of(ratio, place, "low")?,
+        high: number_of(ratio, place, "high")?,
+    }))
+}
+
+fn list<'a>(value: &'a Value, place: &str, name: &str) -> Result<&'a Vec<Value>, String> {
+    let list = value.get(name).and_then(Value::as_array);
+    list.ok_or_else(|| format!("the list {place}{name}"))
+}
+
+fn word(value: &Value, place: &str, name: &str) -> Result<String, String> {
+    let word = value.get(name).and_then(Value::as_str);
+    word.map(str::to_owned)
+        .ok_or_else(|| format!("the text {place}{name}"))
+}
+
+fn number_of(value: &Value, place: &str, name: &str) -> Result<f64, String> {
+    let number = value.get(name).and_then(Value::as_f64);
+    number.ok_or_else(|| format!("the number {place}{name}"))
 }
 
 impl Earlier {
@@ -111,6 +157,9 @@ pub(crate) fn table(report: &Report, earlier: &Earlier) -> Result<Table, String>
                     .push(cells.iter().map(ToString::to_string).collect());
             }
         }
+    }
+    if table.rows.is_empty() {
+        return Err("not comparable: no ratio is in both runs".to_owned());
     }
     Ok(table)
 }

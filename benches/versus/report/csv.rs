@@ -1,4 +1,5 @@
-//! One line for each slice that was measured, for spreadsheets.
+//! One line for each slice that was measured, for spreadsheets. The lines before the header, which begin with `#`, are
+//! the circumstances: figures without them mean nothing.
 
 use super::Report;
 use crate::load::Slice;
@@ -7,7 +8,14 @@ const HEADER: &str = "workload,peer,round,operations,seconds,operations_per_seco
 server_busy,client_busy,p50_ns,p99_ns,p999_ns,verified_bytes,peak_memory_bytes,extras,fault\n";
 
 pub(crate) fn text(report: &Report) -> String {
-    let mut text = HEADER.to_owned();
+    let mut text = String::new();
+    for (name, value) in &report.context {
+        text.push_str(&format!("# {name}: {value}\n"));
+    }
+    for warning in &report.warnings {
+        text.push_str(&format!("# beware: {warning}\n"));
+    }
+    text.push_str(HEADER);
     for section in &report.sections {
         let workload = &section.workload.name;
         for row in &section.rows {

@@ -9,9 +9,9 @@ const STYLE: &str = "\
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; color: #1c2430 }
 h1, h2, h3 { line-height: 1.2 } h2 { margin-top: 2.5rem; border-bottom: 1px solid #d5dae1 }
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums }
-.wide { overflow-x: auto } td, th { padding: .2rem .6rem; text-align: right; border-bottom: 1px solid #e4e8ed }
+.wide { overflow-x: auto } td { white-space: nowrap } td, th { padding: .2rem .6rem; text-align: right; border-bottom: 1px solid #e4e8ed }
 td:first-child, th:first-child { text-align: left } tr.subject { background: #fff4d6 } th { color: #5b6675 }
-svg { max-width: 100%; height: auto } .beware { color: #9a3412 } code { background: #f1f3f6; padding: 0 .2rem }
+svg { display: block; margin: 1rem 0 } .beware { color: #9a3412 } code { background: #f1f3f6; padding: 0 .2rem }
 ";
 
 pub(crate) fn page(
@@ -37,13 +37,7 @@ pub(crate) fn page(
             escape(&note)
         ));
     }
-    if let Some(account) = losses::account(report) {
-        body.push_str(&format!("<h2>Where {} loses</h2>\n", super::SUBJECT));
-        if !account.losses.rows.is_empty() {
-            body.push_str(&table(&account.losses));
-        }
-        body.push_str(&format!("<p>{}</p>\n", escape(&account.sentence)));
-    }
+    body.push_str(&losses_of_subject(report));
     body.push_str("<h2>CPU time per operation, as a multiple of the baseline's</h2>\n");
     body.push_str(&table(&terminal::matrix(report)));
     body.push_str(&format!("<p>{}</p>\n", escape(terminal::NOTES)));
@@ -54,12 +48,9 @@ pub(crate) fn page(
             Err(reason) => body.push_str(&format!("<p class=beware>{}</p>\n", escape(&reason))),
         }
     }
+    body.push_str("<h2>Charts</h2>\n");
     for chart in charts {
-        body.push_str(&format!(
-            "<h2>{}</h2>\n{}\n",
-            escape(&chart.title),
-            chart.svg
-        ));
+        body.push_str(&chart.svg);
     }
     body.push_str("<h2>Each workload</h2>\n");
     for section in &report.sections {
@@ -107,6 +98,28 @@ pub(crate) fn page(
         "<!doctype html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\
          <title>Versus</title><style>\n{STYLE}</style></head><body>\n{body}</body></html>\n"
     )
+}
+
+/// The same as [`losses::text`].
+fn losses_of_subject(report: &Report) -> String {
+    let Some(account) = losses::account(report) else {
+        return format!("<p>{} did not take part.</p>\n", super::SUBJECT);
+    };
+    let mut text = format!("<h2>Where {} loses</h2>\n", super::SUBJECT);
+    if account.losses.rows.is_empty() {
+        text.push_str(&format!("<p>{}</p>\n", account.nowhere));
+    } else {
+        text.push_str(&table(&account.losses));
+    }
+    text.push_str(&format!("<p>{}</p>\n", escape(&account.sentence)));
+    if let Some((loud, undecided)) = account.undecided {
+        text.push_str(&format!(
+            "<p class=beware><b>{}</b></p>\n{}",
+            escape(&loud),
+            table(&undecided)
+        ));
+    }
+    text
 }
 
 fn table(table: &Table) -> String {

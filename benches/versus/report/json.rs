@@ -1,9 +1,25 @@
 //! Everything, for programs: raw values of every round, and the histograms.
+//!
+//! The form, of which a reader may rely on what is named here:
+//!
+//! - `schema`: changes when a reader of the old form would misread the new one; a field that is new does not change it.
+//! - `context`, `warnings`, `peers`, `missing`, `baseline`: the circumstances, `context.command` and `context.build`
+//!   among them.
+//! - `comparisons`: each of the subject with a peer, its `ratio` turned so that more than one is worse, and its `verdict`.
+//! - `workloads[].rows[]`: a `peer`, its `fault` if it is void, its `summary` if it is not.
+//! - `workloads[].rows[].latency_ns` and `latency_from_send_ns`: all rounds together, a list of `[value, count]` for each
+//!   bucket that is not empty, where `value` is the highest of the bucket.
+//! - `workloads[].rows[].rounds[]`: the raw values of each round; `latency_hdr` and `latency_from_send_hdr` are its
+//!   histograms of nanoseconds as every HdrHistogram library reads them: V2, deflated, in base64.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 use serde_json::{Map, Value, json};
 
-use super::Report;
+use super::losses::{self, Comparison};
+use super::{Report, table};
 use crate::bars;
 use crate::load::Slice;
 use crate::rounds::{Row, Section};
@@ -13,7 +29,7 @@ use crate::summary::Summary;
 /// Changes when a reader of the old form would misread the new one.
 pub(crate) const SCHEMA: u64 = 1;
 
-pub(crate) fn text(report: &Report) -> String {
+pub(crate) fn text(report: &Report) -> Result<String, String> {
     let context: Map<String, Value> = report
         .context
         .iter()
@@ -33,7 +49,8 @@ pub(crate) fn text(report: &Report) -> String {
         .sections
         .iter()
         .map(|section| workload(section, &report.baseline))
-        .collect();
+        .collect::<Result<_, _>>()?;
+    let comparisons: Vec<Value> = losses::comparisons(report).iter().map(comparison).collect();
     let whole = json!({
         "schema": SCHEMA,
         "baseline": report.baseline,
@@ -42,26 +59,44 @@ pub(crate) fn text(report: &Report) -> String {
         "peers": peers,
         "missing": missing,
         "bars": report.bars.iter().map(bars::table::json).collect::<Vec<_>>(),
+        "comparisons": comparisons,
         "workloads": workloads,
     });
-    format!("{whole}\n")
+    Ok(format!("{whole}\n"))
 }
 
-fn workload(section: &Section, baseline: &str) -> Value {
+fn comparison(comparison: &Comparison) -> Value {
     json!({
+        "workload": comparison.workload,
+        "against": comparison.peer,
+        "figure": comparison.figure,
+        "ratio": estimate(Some(comparison.ratio)),
+        "verdict": comparison.verdict().word(),
+    })
+}
+
+fn workload(section: &Section, baseline: &str) -> Result<Value, String> {
+    let rows: Vec<Value> = section
+        .rows
+        .iter()
+        .map(|row| self::row(row, section, baseline))
+        .collect::<Result<_, _>>()?;
+    Ok(json!({
         "name": section.workload.name,
         "title": section.workload.title,
         "connections": section.workload.connections(),
         "rate_per_second": section.pace.map(|pace| pace.rate),
         "slowest": section.pace.map(|pace| pace.slowest),
         "idle_timeout_seconds": section.workload.idle_timeout.map(|timeout| timeout.as_secs()),
-        "rows": section.rows.iter().map(|row| self::row(row, section, baseline)).collect::<Vec<_>>(),
-    })
+        "stands_for": section.workload.stands_for,
+        "rows": rows,
+    }))
 }
 
-fn row(row: &Row, section: &Section, baseline: &str) -> Value {
+fn row(row: &Row, section: &Section, baseline: &str) -> Result<Value, String> {
     let summary = Summary::of(row, section, baseline);
-    json!({
+    let rounds: Vec<Value> = row.slices.iter().map(slice).collect::<Result<_, _>>()?;
+    Ok(json!({
         "peer": row.peer,
         "fault": row.fault,
         "peak_memory_bytes": row.peak_memory,
@@ -79,18 +114,20 @@ fn row(row: &Row, section: &Section, baseline: &str) -> Value {
             "client_busy": summary.client_busy,
             "client_bound": summary.client_bound,
             "disturbed": summary.disturbed,
+            "notes": table::notes(summary, row.peer == baseline),
             "intended_rate": summary.intended_rate,
             "verified_bytes": summary.verified_bytes,
             "extras": extras(&summary.extras),
         })),
         "latency_ns": summary.as_ref().map(|summary| buckets(&summary.latency)),
         "latency_from_send_ns": summary.as_ref().and_then(|summary| summary.uncorrected.as_ref()).map(buckets),
-        "rounds": row.slices.iter().map(slice).collect::<Vec<_>>(),
-    })
+        "rounds": rounds,
+    }))
 }
 
-fn slice(slice: &Slice) -> Value {
-    json!({
+fn slice(slice: &Slice) -> Result<Value, String> {
+    let uncorrected = slice.uncorrected.as_ref().map(encoded).transpose()?;
+    Ok(json!({
         "operations": slice.operations,
         "seconds": slice.seconds,
         "server_cpu_seconds": slice.server_cpu.as_secs_f64(),
@@ -102,8 +139,20 @@ fn slice(slice: &Slice) -> Value {
         "p99_ns": slice.latency.value_at_quantile(0.99),
         "p999_ns": slice.latency.value_at_quantile(0.999),
         "verified_bytes": slice.verified_bytes,
+        "intended_rate": slice.intended_rate,
         "extras": extras(&slice.extras),
-    })
+        "latency_hdr": encoded(&slice.latency)?,
+        "latency_from_send_hdr": uncorrected,
+    }))
+}
+
+/// As other programs read histograms.
+fn encoded(histogram: &Histogram<u64>) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    V2DeflateSerializer::new()
+        .serialize(histogram, &mut bytes)
+        .map_err(|error| format!("a histogram cannot be written: {error}"))?;
+    Ok(STANDARD.encode(bytes))
 }
 
 fn extras(extras: &[(&'static str, f64)]) -> Map<String, Value> {

@@ -1,10 +1,10 @@
 //! Where the subject is behind: the part of a report that is read first, and that its author would rather leave out.
 
 use super::table::{Table, estimate};
-use super::{Report, SUBJECT};
+use super::{Report, SUBJECT, voids};
 use crate::load::{Slice, idle, stalled};
 use crate::rounds::{Section, ratios};
-use crate::statistics::Estimate;
+use crate::statistics::{Estimate, Interval};
 use crate::summary::Summary;
 
 /// Of what only some workloads have, these are costs; the others explain.
@@ -14,6 +14,8 @@ const COSTS: [&str; 4] = [
     stalled::GROWTH_PER_READER,
     stalled::P99_OF_OTHERS,
 ];
+/// An interval that ends this near to one on both sides has shown that there is no difference worth a word.
+const AS_GOOD_AS_ONE: f64 = 1.05;
 /// Two runs of one program differ by as much.
 const MEMORY_NOISE: u64 = 1_000_000;
 
@@ -31,20 +33,46 @@ pub(crate) struct Comparison {
 pub(crate) enum Verdict {
     /// The whole interval is on the wrong side of one.
     Behind,
-    /// The interval contains one, or there were too few rounds for an interval: this run cannot tell.
+    /// The interval contains one and is too wide to say that there is no difference: this run cannot tell.
     Undecided,
+    /// Too few rounds for an interval, or a figure that has one value only: nobody tried to tell.
+    NotJudged,
+    /// The interval contains one and nothing that is far from it.
+    Even,
     /// The whole interval is on the right side of one.
     Ahead,
 }
 
 impl Comparison {
     pub(crate) fn verdict(&self) -> Verdict {
-        if self.ratio.is_above(1.0) {
-            Verdict::Behind
-        } else if self.ratio.is_below(1.0) {
-            Verdict::Ahead
+        Verdict::of(&self.ratio)
+    }
+}
+
+impl Verdict {
+    /// Of a ratio of which more than one is worse.
+    pub(crate) fn of(ratio: &Estimate) -> Self {
+        let Some(Interval { low, high }) = ratio.interval else {
+            return Self::NotJudged;
+        };
+        if low > 1.0 {
+            Self::Behind
+        } else if high < 1.0 {
+            Self::Ahead
+        } else if high <= AS_GOOD_AS_ONE && low >= 1.0 / AS_GOOD_AS_ONE {
+            Self::Even
         } else {
-            Verdict::Undecided
+            Self::Undecided
+        }
+    }
+
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Behind => "behind",
+            Self::Undecided => "undecided",
+            Self::NotJudged => "not judged",
+            Self::Even => "even",
+            Self::Ahead => "ahead",
         }
     }
 }
@@ -118,13 +146,19 @@ fn section(section: &Section) -> Vec<Comparison> {
     comparisons
 }
 
-/// The losses as a table, and a sentence about all comparisons.
+/// What a report begins with.
 pub(crate) struct Account {
+    /// Where the subject failed, then where it is behind.
     pub(crate) losses: Table,
+    /// Instead of the table when there is nothing in it.
+    pub(crate) nowhere: &'static str,
+    /// About all comparisons.
     pub(crate) sentence: String,
+    /// What cannot be told from this run, if there is anything: how much, and then which.
+    pub(crate) undecided: Option<(String, Table)>,
 }
 
-/// What a report begins with; none when the subject did not take part.
+/// None when the subject did not take part.
 pub(crate) fn account(report: &Report) -> Option<Account> {
     report.peers.iter().find(|(name, _, _)| *name == SUBJECT)?;
     let comparisons = comparisons(report);
@@ -133,37 +167,88 @@ pub(crate) fn account(report: &Report) -> Option<Account> {
             .iter()
             .filter(move |comparison| comparison.verdict() == verdict)
     };
+    let voids = voids::of_subject(report);
     let mut losses = Table::new(&["workload", "against", "figure", "ratio (95 %)"]);
+    for (workload, fault) in &voids {
+        losses.push(&[workload, "everybody", "VOID", fault]);
+    }
     for loss in with(Verdict::Behind) {
-        let cells = [
+        losses.push(&[
             &loss.workload,
             loss.peer,
             loss.figure,
             &estimate(&loss.ratio),
-        ];
-        losses
-            .rows
-            .push(cells.iter().map(ToString::to_string).collect());
+        ]);
     }
+    let count = |verdict| with(verdict).count();
+    let void = match voids.len() {
+        0 => String::new(),
+        count => format!("VOID in {count} of {} workloads. ", report.sections.len()),
+    };
     let sentence = format!(
-        "Ahead in {} comparisons, undecided in {}, behind in {}. Behind means that the whole 95 % interval of the ratio is \
-         above one, where more than one is worse; undecided, that the interval contains one, or that there were fewer than six rounds.",
-        with(Verdict::Ahead).count(),
-        with(Verdict::Undecided).count(),
-        losses.rows.len()
+        "{void}Ahead in {} comparisons, even in {}, undecided in {}, behind in {}; not judged in {}. Behind means that the \
+         whole 95 % interval of the ratio is above one, where more than one is worse; even, that it contains one and ends \
+         within 5 % of it on both sides; undecided, that it contains one and more; not judged, that there were fewer than \
+         six rounds, or one value for all of them, as of peak memory.",
+        count(Verdict::Ahead),
+        count(Verdict::Even),
+        count(Verdict::Undecided),
+        count(Verdict::Behind),
+        count(Verdict::NotJudged),
     );
-    Some(Account { losses, sentence })
+    let undecided = match count(Verdict::Undecided) {
+        0 => None,
+        number => Some((
+            format!(
+                "UNDECIDED: {number} of {} comparisons. Who is ahead there this run cannot tell: more rounds can \
+                 (--rounds, --seconds), or a quieter machine.",
+                comparisons.len() - count(Verdict::NotJudged)
+            ),
+            by_workload_and_figure(with(Verdict::Undecided)),
+        )),
+    };
+    Some(Account {
+        losses,
+        nowhere: if comparisons.is_empty() {
+            "nothing was compared"
+        } else {
+            "nowhere in this run"
+        },
+        sentence,
+        undecided,
+    })
+}
+
+/// A row for each workload and figure, in it the peers.
+fn by_workload_and_figure<'a>(comparisons: impl Iterator<Item = &'a Comparison>) -> Table {
+    let mut comparisons: Vec<&Comparison> = comparisons.collect();
+    comparisons.sort_by_key(|comparison| (&comparison.workload, comparison.figure));
+    let mut table = Table::new(&["undecided", "figure", "against"]);
+    for same in comparisons
+        .chunk_by(|one, other| (&one.workload, one.figure) == (&other.workload, other.figure))
+    {
+        let peers: Vec<&str> = same.iter().map(|comparison| comparison.peer).collect();
+        table.push(&[&same[0].workload, same[0].figure, &peers.join(", ")]);
+    }
+    table
 }
 
 /// The same in Markdown.
 pub(crate) fn text(report: &Report) -> String {
-    let Some(Account { losses, sentence }) = account(report) else {
+    let Some(account) = account(report) else {
         return format!("{SUBJECT} did not take part.\n");
     };
-    let losses = if losses.rows.is_empty() {
-        "nowhere in this run\n".to_owned()
+    let losses = if account.losses.rows.is_empty() {
+        format!("{}\n", account.nowhere)
     } else {
-        losses.markdown()
+        account.losses.markdown()
     };
-    format!("## Where {SUBJECT} loses\n\n{losses}\n{sentence}\n")
+    let mut text = format!(
+        "## Where {SUBJECT} loses\n\n{losses}\n{}\n",
+        account.sentence
+    );
+    if let Some((loud, table)) = account.undecided {
+        text.push_str(&format!("\n**{loud}**\n\n{}", table.markdown()));
+    }
+    text
 }

@@ -8,12 +8,14 @@ pub(crate) mod json;
 pub(crate) mod losses;
 pub(crate) mod table;
 pub(crate) mod terminal;
+pub(crate) mod voids;
 
 use std::path::Path;
 
 use crate::bars::Outcome;
 use crate::context::Context;
 use crate::rounds::Section;
+use crate::say::say;
 
 /// Whose losses are told first.
 pub(crate) const SUBJECT: &str = "netloop";
@@ -53,6 +55,28 @@ impl Report {
     }
 }
 
+/// What a run writes beside its charts.
+const FILES: [&str; 4] = ["summary.md", "results.csv", "results.json", "report.html"];
+
+/// Makes sure that the results can be written, while nothing is lost yet if they cannot.
+pub(crate) fn prepare(folder: &Path) -> Result<(), String> {
+    let failed = |path: &Path, error| format!("{}: {error}", path.display());
+    std::fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
+    let probe = folder.join(format!(".probe-{}", std::process::id()));
+    std::fs::write(&probe, "").map_err(|error| failed(folder, error))?;
+    std::fs::remove_file(&probe).map_err(|error| failed(&probe, error))?;
+    for path in FILES.map(|name| folder.join(name)) {
+        // A file of another user's may be in a folder of ours. What is in it stays until there is something better.
+        match std::fs::OpenOptions::new().append(true).open(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(failed(&path, error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// Prints the summary and writes all files into `folder`.
 pub(crate) fn write(
     report: &Report,
@@ -60,29 +84,48 @@ pub(crate) fn write(
     folder: &Path,
 ) -> Result<(), String> {
     let summary = terminal::summary(report, earlier);
-    println!("{summary}");
+    say(&summary);
     let save = |name: &str, text: &str| {
         std::fs::write(folder.join(name), text)
             .map_err(|error| format!("{}: {error}", folder.join(name).display()))
     };
-    std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let mut details = format!("{}\n{summary}", terminal::head(report));
     for section in &report.sections {
         details.push_str(&table::section(section, &report.baseline));
         details.push('\n');
     }
-    save("summary.md", &details)?;
-    save("results.csv", &csv::text(report))?;
-    save("results.json", &json::text(report))?;
-    let charts = charts::draw(report)?;
+    let charts = charts::draw(report);
+    let texts = [
+        details,
+        csv::text(report),
+        json::text(report)?,
+        html::page(report, earlier, &charts),
+    ];
+    for (name, text) in FILES.iter().zip(&texts) {
+        save(name, text)?;
+    }
+    remove_charts(folder)?;
     for chart in &charts {
         save(&format!("{}.svg", chart.name), &chart.svg)?;
     }
-    save("report.html", &html::page(report, earlier, &charts))?;
-    println!(
-        "wrote summary.md, results.csv, results.json, report.html and {} charts to {}",
+    say(&format!(
+        "wrote {} and {} charts to {}",
+        FILES.join(", "),
         charts.len(),
         folder.display()
-    );
+    ));
+    Ok(())
+}
+
+/// A former run may have drawn what this one has not measured, and nobody could tell them apart.
+fn remove_charts(folder: &Path) -> Result<(), String> {
+    let failed = |error| format!("{}: {error}", folder.display());
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if charts::is_name_of_chart(&name) {
+            std::fs::remove_file(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        }
+    }
     Ok(())
 }

@@ -1,8 +1,12 @@
 //! Tables in Markdown, aligned so that they can be read on a terminal too.
 
+use super::losses::Verdict;
 use crate::rounds::Section;
 use crate::statistics::{Estimate, Interval};
 use crate::summary::Summary;
+
+/// An interval whose half is a larger share of its ratio is said to be wide.
+const WIDE: f64 = 0.05;
 
 #[derive(Debug, Default)]
 pub(crate) struct Table {
@@ -16,6 +20,11 @@ impl Table {
             header: header.iter().map(ToString::to_string).collect(),
             rows: Vec::new(),
         }
+    }
+
+    pub(crate) fn push(&mut self, cells: &[&str]) {
+        self.rows
+            .push(cells.iter().map(ToString::to_string).collect());
     }
 
     /// The first column holds names and is aligned to the left, all others to the right.
@@ -160,15 +169,31 @@ pub(crate) fn rows(section: &Section, baseline: &str) -> Table {
         cells.extend(summary.extras.iter().map(|(_, value)| thousands(*value)));
         cells.push(format!("{:.1}", summary.peak_memory as f64 / 1e6));
         cells.push(summary.rounds.to_string());
-        let notes = [
-            (summary.client_bound, "client-bound"),
-            (summary.disturbed, "disturbed"),
-        ];
-        let notes = notes.iter().filter(|(applies, _)| *applies);
-        cells.push(notes.map(|(_, note)| *note).collect::<Vec<_>>().join(", "));
+        cells.push(notes(summary, *peer == baseline).join(", "));
         table.rows.push(cells);
     }
     table
+}
+
+/// What keeps a row from being believed as it stands.
+pub(crate) fn notes(summary: &Summary, is_baseline: bool) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some(ratio) = summary.cpu_ratio.filter(|_| !is_baseline) {
+        if ratio.interval.is_some() && ratio.spread() > WIDE {
+            notes.push(format!("wide: ±{}", percent(ratio.spread())));
+        }
+        let verdict = Verdict::of(&ratio);
+        if matches!(verdict, Verdict::Undecided | Verdict::NotJudged) {
+            notes.push(verdict.word().to_owned());
+        }
+    }
+    if summary.client_bound {
+        notes.push("client-bound".to_owned());
+    }
+    if summary.disturbed {
+        notes.push("disturbed".to_owned());
+    }
+    notes
 }
 
 pub(crate) fn estimate(estimate: &Estimate) -> String {

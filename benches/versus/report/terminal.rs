@@ -4,6 +4,7 @@ use super::table::{self, Table, estimate};
 use super::{Report, compare, losses};
 use crate::bars;
 use crate::rounds::Section;
+use crate::say::say;
 use crate::summary::Summary;
 
 /// How to read the figures.
@@ -11,12 +12,13 @@ pub(crate) const NOTES: &str = "\
 Figures are medians over interleaved rounds, in each of which the peers take turns in an order drawn anew. The intervals \
 are order statistics of the ratios of single rounds, and there are none of fewer than six. CPU time is user and system time \
 of the whole server process and its children, whatever the generator does. \
-Every byte was compared with what had to come, except that sinks count; a row in which one byte or one connection failed \
-is void. Latency of fixed-rate loads counts from the intended send time; in all other loads it is a service time, which a \
-slow server improves by slowing down the sender. Client-bound: the generator was the limit, since it was busy for 85 % of the time, or \
-for 70 % and the floor did no better, so that rates say nothing, and CPU time still does. Disturbed: other programs had these \
-cores for more than 5 % of the time. The helper threads of a runtime, which collect garbage and compile, share the server's \
-core with it: what they use is a part of its CPU time, and disturbs nobody else.";
+Every byte that comes back was compared with what had to come; what a sink receives is only counted. A row in which one \
+byte or one connection failed is void. Wide: the half of the interval of the CPU ratio is more than 5 % of it. Undecided: \
+that interval contains one, and ends more than 5 % away from it. Not judged: there is none. Latency of fixed-rate loads \
+counts from the intended send time; in all other loads it is a service time, which a slow server improves by slowing down the sender. Client-bound: the generator was the limit, since it was busy for 85 % of \
+the time, or for 70 % and the floor did no better, so that rates say nothing, and CPU time still does. Disturbed: other \
+programs had these cores for more than 5 % of the time. The helper threads of a runtime, which collect garbage and compile, \
+share the server's core with it: what they use is a part of its CPU time, and disturbs nobody else.";
 
 /// Who, where, and what to beware of.
 pub(crate) fn head(report: &Report) -> String {
@@ -35,11 +37,11 @@ pub(crate) fn head(report: &Report) -> String {
 }
 
 pub(crate) fn print_head(report: &Report) {
-    println!("{}", head(report));
+    say(&head(report));
 }
 
 pub(crate) fn print_section(section: &Section, baseline: &str) {
-    println!("{}", table::section(section, baseline));
+    say(&table::section(section, baseline));
 }
 
 /// The bars if the run was about them, then losses, then one line for each workload.

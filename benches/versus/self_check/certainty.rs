@@ -3,6 +3,7 @@
 use crate::bars::list::bars;
 use crate::bars::measure::ROUNDS;
 use crate::bars::{Bar, Verdict};
+use crate::say::say;
 use crate::statistics::{Confidence, Estimate, FEWEST, Interval};
 
 /// Any will do; this one makes the outcome the same each time.
@@ -14,7 +15,7 @@ const LOOKS: usize = 10;
 const CHANCE: f64 = 0.011;
 
 pub(super) fn check() -> Result<(), String> {
-    println!("simulations with the seed {SEED}");
+    say(&format!("simulations with the seed {SEED}"));
     known_answers()?;
     equals()?;
     bar_at_the_truth()?;
@@ -51,10 +52,10 @@ fn equals() -> Result<(), String> {
             Estimate::of(&ratios).is_some_and(|it| it.is_above(1.0) || it.is_below(1.0))
         };
         let share = (0..TRIALS).filter(is_wrong).count() as f64 / TRIALS as f64;
-        println!(
+        say(&format!(
             "equals are told apart in {rounds} rounds: {:.1} %",
             share * 100.0
-        );
+        ));
         if share > 0.05 + CHANCE {
             return Err(format!(
                 "{rounds} rounds give an interval that is too narrow"
@@ -67,11 +68,11 @@ fn equals() -> Result<(), String> {
 /// A bar that lies exactly at the truth cannot be decided: whatever is decided is wrong.
 fn bar_at_the_truth() -> Result<(), String> {
     let (reached, not_reached, _) = play(1.0)?;
-    println!(
+    say(&format!(
         "a bar at the truth, {LOOKS} looks: {:.1} % reached, {:.1} % not reached",
         reached * 100.0,
         not_reached * 100.0
-    );
+    ));
     if reached + not_reached > 0.05 + CHANCE {
         return Err("bars are decided too lightly".to_owned());
     }
@@ -81,12 +82,12 @@ fn bar_at_the_truth() -> Result<(), String> {
 /// A bar that is missed by as much as a round varies must be found to be missed, and soon.
 fn bar_beside_the_truth() -> Result<(), String> {
     let (reached, not_reached, looks) = play(1.0 + NOISE)?;
-    println!(
+    say(&format!(
         "a bar missed by {:.0} %: {:.1} % reached, {:.1} % not reached, after {looks:.1} looks",
         NOISE * 100.0,
         reached * 100.0,
         not_reached * 100.0
-    );
+    ));
     if reached > 0.001 || not_reached < 0.99 {
         return Err("bars are not decided where they could be".to_owned());
     }

@@ -15,6 +15,7 @@ use crate::peers::family::Family;
 use crate::peers::process::ServerProcess;
 use crate::peers::roster::{DESCRIPTORS, FLOOR};
 use crate::peers::service::Mode;
+use crate::say::say;
 use crate::seat::unaccounted;
 use crate::system;
 use crate::workload::Kind;
@@ -108,7 +109,7 @@ fn somebody_else_is_noticed() -> Result<(), String> {
     let (server, other) = (floor()?, floor()?);
     let slice = run(&server, &other.family(), Kind::Echo(ECHO), None)?;
     let fault = unaccounted(&[slice]).ok_or("a server that uses no CPU time passes")?;
-    println!("a server elsewhere is caught: {fault}");
+    say(&format!("a server elsewhere is caught: {fault}"));
     Ok(())
 }
 
