@@ -40,11 +40,12 @@ struct Entry<T> {
 #[derive(Clone, Copy)]
 struct Deadline([u32; 2]);
 
-/// Tables grow by this part: the worst that a caller pays is a sixteenth more than is in use, and not twice as much.
-const GROWTH: usize = 16;
-
 /// The fewest entries that a table has room for.
 const SMALLEST: usize = 16;
+
+/// From this size on an allocator asks the system for pages of its own, which a table that grows takes along
+/// (`mremap(2)`). Below it a table that grows moves, and leaves a hole behind.
+const MAPPED_BYTES: usize = 128 << 10;
 
 /// After four billion uses an entry is retired, so that no alarm is ever valid twice.
 const LAST_GENERATION: NonZeroU32 = NonZeroU32::new(u32::MAX - 1).expect("not zero");
@@ -80,8 +81,13 @@ impl<T: Copy> Entries<T> {
 
     #[cold]
     pub(super) fn grow(&mut self) {
-        let more = (self.table.len() / GROWTH).max(SMALLEST);
-        self.table.reserve_exact(more);
+        let length = self.table.len();
+        // It doubles while it is small: then the worst that a caller pays is a sixteenth more than is in use.
+        let more = match length * size_of::<Entry<T>>() {
+            0..MAPPED_BYTES => length,
+            _ => length / 16,
+        };
+        self.table.reserve_exact(more.max(SMALLEST));
         self.vacancies.cover(self.table.capacity());
     }
 
