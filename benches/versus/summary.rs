@@ -5,7 +5,7 @@ use hdrhistogram::Histogram;
 use crate::load::{Slice, new_histogram};
 use crate::peers::roster::FLOOR;
 use crate::rounds::{Row, Section, ratios};
-use crate::statistics::{Estimate, median};
+use crate::statistics::{self, Estimate, Interval, median};
 
 /// Above this share of its cores the generator may be what is slow.
 const CLIENT_BUSY: f64 = 0.85;
@@ -23,6 +23,8 @@ pub(crate) struct Summary {
     pub(crate) cpu_per_operation_ns: f64,
     /// CPU time per operation against the baseline, round by round.
     pub(crate) cpu_ratio: Option<Estimate>,
+    /// Of the same, what a bootstrap says.
+    pub(crate) cpu_ratio_bootstrap: Option<Interval>,
     /// Operations a second against the baseline, round by round.
     pub(crate) rate_ratio: Option<Estimate>,
     pub(crate) server_busy: f64,
@@ -91,6 +93,9 @@ impl Summary {
             rate: middle(Slice::rate),
             cpu_per_operation_ns: middle(Slice::cpu_per_operation_ns),
             cpu_ratio: against(baseline, Slice::cpu_per_operation_ns),
+            cpu_ratio_bootstrap: section.row(baseline).and_then(|other| {
+                statistics::bootstrap(&ratios(row, other, Slice::cpu_per_operation_ns))
+            }),
             rate_ratio: against(baseline, Slice::rate),
             server_busy,
             client_busy,

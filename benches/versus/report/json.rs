@@ -7,6 +7,7 @@
 //!   among them.
 //! - `comparisons`: each of the subject with a peer, its `ratio` turned so that more than one is worse, and its `verdict`.
 //! - `workloads[].rows[]`: a `peer`, its `fault` if it is void, its `summary` if it is not.
+//! - `workloads[].rows[].summary.cpu_ratio_bootstrap`: the 95 % interval of a bootstrap, to compare with other tools'.
 //! - `workloads[].rows[].latency_ns` and `latency_from_send_ns`: all rounds together, a list of `[value, count]` for each
 //!   bucket that is not empty, where `value` is the highest of the bucket.
 //! - `workloads[].rows[].rounds[]`: the raw values of each round; `latency_hdr` and `latency_from_send_hdr` are its
@@ -109,6 +110,7 @@ fn row(row: &Row, section: &Section, baseline: &str) -> Result<Value, String> {
             "operations_per_second": summary.rate,
             "cpu_ns_per_operation": summary.cpu_per_operation_ns,
             "cpu_ratio": estimate(summary.cpu_ratio),
+            "cpu_ratio_bootstrap": summary.cpu_ratio_bootstrap.map(|it| [it.low, it.high]),
             "rate_ratio": estimate(summary.rate_ratio),
             "server_busy": summary.server_busy,
             "client_busy": summary.client_busy,
