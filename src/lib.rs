@@ -45,7 +45,9 @@ pub mod text;
 pub mod wheel;
 
 #[doc = include_str!("performance.md")]
-#[doc = include_str!("performance.svg")]
+#[doc = include_str!("performance_time.svg")]
+///
+#[doc = include_str!("performance_memory.svg")]
 pub mod performance {}
 
 mod event_loop;
