@@ -420,8 +420,8 @@ fn pings_among_firehoses_are_answered_in_a_bounded_number_of_events() {
         let position = served.iter().position(|(who, _)| *who == 9);
         between.borrow_mut().push(position.unwrap());
     }
-    // Nine bursts of four reads at most come before it.
-    assert!(between.borrow().iter().all(|&before| before <= 36));
+    // Nine bursts of sixteen reads at most come before it.
+    assert!(between.borrow().iter().all(|&before| before <= 144));
     is_over.store(true, Ordering::Relaxed);
     drop(event_loop);
     for hose in hoses {

@@ -6,7 +6,7 @@ use super::checker::World;
 use super::ledger::{Ledger, MOST_LOOPS, Side};
 
 /// How many reads in a row a connection does, and how many accepts a server, before the next source is served.
-const READ_BURST: u64 = 4;
+const READ_BURST: u64 = 16;
 const ACCEPT_BURST: u64 = 64;
 
 /// How many accepts in a row may fail for a reason of the peer's.

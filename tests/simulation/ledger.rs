@@ -194,7 +194,7 @@ pub(crate) struct Ledger {
 }
 
 /// How many reads in a row one socket may have.
-const LONGEST_BURST: u32 = 4;
+const LONGEST_BURST: u32 = 16;
 
 impl Ledger {
     pub(crate) fn new(pattern: Rc<Pattern>, is_echo: bool) -> Self {
