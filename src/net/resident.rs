@@ -18,8 +18,8 @@ use super::listener::Listener;
 /// How many connections a listener takes in a row before the next source is served.
 const ACCEPT_BURST: u32 = 64;
 
-/// How many full reads a connection does in a row, 2 MiB. A burst saves a poll for each of them on bulk transfers, and
-/// what has just arrived is read before others push it out of the caches; a read that is not full ends it anyway.
+/// How many full reads a connection does in a row, 2 MiB. A burst saves a poll for each of them on bulk transfers; a read
+/// that is not full ends it anyway.
 const READ_BURST: u32 = 16;
 
 /// A source of this floor.
