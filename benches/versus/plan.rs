@@ -175,7 +175,7 @@ pub(crate) fn round(workload: &Workload, peers: usize, slice: Duration) -> Durat
 }
 
 /// What a slice takes beside the measurement.
-fn overhead(workload: &Workload) -> Duration {
+pub(crate) fn overhead(workload: &Workload) -> Duration {
     let connections = u32::try_from(workload.connections()).unwrap_or(u32::MAX);
     let under_way = workload.bytes_under_way() as f64 / BYTES_PER_SECOND;
     let costs = costs::known();
