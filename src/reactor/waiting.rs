@@ -124,6 +124,11 @@ impl<T: Handler> Reactor<T> {
         self.schedule.remaining(phase)
     }
 
+    /// How many entries wait for the phase, in this round of it and the next.
+    pub(crate) fn waiting(&self, phase: Phase) -> usize {
+        self.schedule.len(phase)
+    }
+
     /// Whether a source waits for the close phase.
     pub(crate) fn has_closing(&self) -> bool {
         self.schedule.len(Phase::Close) > 0

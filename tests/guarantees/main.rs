@@ -22,6 +22,7 @@ mod gathering;
 mod handlers;
 mod idle_timeout;
 mod listening;
+mod lively_rooms;
 mod more_sockets;
 mod never_early;
 mod reading;

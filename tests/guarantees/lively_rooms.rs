@@ -1,0 +1,121 @@
+//! Rooms in which somebody speaks while others are being heard: what is said to many waits for those who speak at the same
+//! time, and not for ever.
+
+use std::time::Instant;
+
+use netloop::{Budget, Context, EventLoop, SocketHandler, SocketId, SocketOptions, Turn, Wait};
+
+use crate::support::{PATIENCE, Peer};
+
+/// What is said waits for others who speak if it is said to so many.
+const MANY: usize = 64;
+
+/// What all members know.
+#[derive(Default)]
+struct Room {
+    members: Vec<SocketId>,
+    /// Who has spoken first, kept so that it does not end.
+    speaker: Option<Peer>,
+    /// Who speaks as soon as somebody else is heard, and how often he still does.
+    hasty: Option<(Peer, usize)>,
+    /// What still waited for the last member whenever a word came, before that word.
+    waiting: Vec<usize>,
+}
+
+/// Says what it hears to all other members.
+struct Member;
+
+impl SocketHandler<Room> for Member {
+    fn on_data(&mut self, cx: &mut Context<'_, Room>, data: &[u8]) {
+        let last = *cx.shared.members.last().unwrap();
+        let waiting = cx.socket.other(last).queued_bytes();
+        cx.shared.waiting.push(waiting);
+        let speaker = cx.socket.id();
+        let others = cx.shared.members.iter().copied();
+        let others = others.filter(|&member| member != speaker);
+        assert!(cx.socket.sockets().broadcast(others, data).is_empty());
+        if let Some((peer, times)) = &mut cx.shared.hasty {
+            if *times > 0 {
+                *times -= 1;
+                peer.write(b"and me");
+            }
+        }
+    }
+}
+
+/// A room in which `others` hear the first member, who has said a word, and the second is hasty; with the peers of those
+/// who only listen.
+fn room(others: usize, times: usize) -> (EventLoop<Room>, Room, Vec<Peer>) {
+    let mut event_loop = EventLoop::new().unwrap();
+    let mut room = Room::default();
+    let mut peers = Vec::new();
+    for _ in 0..=others {
+        let (ours, peer) = Peer::roomy_pair();
+        let id = event_loop.adopt(ours, SocketOptions::new(), Member);
+        room.members.push(id.unwrap());
+        peers.push(peer);
+    }
+    let mut speaker = peers.remove(0);
+    speaker.write(b"I");
+    room.speaker = Some(speaker);
+    room.hasty = Some((peers.remove(0), times));
+    (event_loop, room, peers)
+}
+
+/// The first turn in which somebody is heard.
+fn turn(event_loop: &mut EventLoop<Room>, room: &mut Room, budget: Budget) -> Turn {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let turn = event_loop.turn(room, Wait::Until(deadline), budget);
+        let turn = turn.unwrap();
+        if turn.events > 0 {
+            return turn;
+        }
+        assert!(Instant::now() < deadline, "nobody was heard");
+    }
+}
+
+#[test]
+fn who_speaks_while_a_large_room_is_told_is_heard_with_what_it_is_told() {
+    let (mut event_loop, mut room, mut peers) = room(MANY, 3);
+    let turn = turn(&mut event_loop, &mut room, Budget::UNLIMITED);
+    assert_eq!(turn.events, 4);
+    assert_eq!(room.waiting, [0, 1, 7, 13], "nothing was sent in between");
+    for peer in &mut peers {
+        let heard = peer.read_some(100).unwrap().unwrap();
+        assert_eq!(heard, b"Iand meand meand me");
+    }
+}
+
+#[test]
+fn a_small_room_is_told_at_once() {
+    let (mut event_loop, mut room, mut peers) = room(MANY - 1, 1);
+    let turn = turn(&mut event_loop, &mut room, Budget::UNLIMITED);
+    assert_eq!(turn.events, 1);
+    for peer in &mut peers {
+        assert_eq!(peer.read_some(100).unwrap().unwrap(), b"I");
+    }
+}
+
+// I9: whoever speaks for ever keeps nobody waiting for ever.
+#[test]
+fn a_room_that_never_falls_silent_is_told_what_was_said_so_far() {
+    let (mut event_loop, mut room, mut peers) = room(MANY, 10_000);
+    let turn = turn(&mut event_loop, &mut room, Budget::UNLIMITED);
+    let events = usize::try_from(turn.events).unwrap();
+    assert!(events <= 1 + room.members.len(), "{events} words");
+    for peer in &mut peers {
+        let heard = peer.read_some(1_000).unwrap().unwrap();
+        assert_eq!(heard.len(), 1 + (events - 1) * "and me".len());
+    }
+}
+
+// Decision 12: a budget is for the turn, however often it looks for more.
+#[test]
+fn a_budget_ends_the_waiting_for_other_speakers() {
+    for budget in [1, 3] {
+        let (mut event_loop, mut room, _peers) = room(MANY, 10);
+        let turn = turn(&mut event_loop, &mut room, Budget::events(budget));
+        assert_eq!(turn.events, budget);
+    }
+}
