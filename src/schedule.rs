@@ -69,6 +69,7 @@ impl<K: Copy> Schedule<K> {
     ///
     /// A round that was not finished (its time was up, or a handler panicked) needs no care: what it left is still in
     /// front, in order, and belongs to the new round.
+    #[inline]
     pub fn begin(&mut self, phase: Phase) {
         self.lane_mut(phase).begin();
     }
@@ -152,7 +153,15 @@ impl<K: Copy> Lane<K> {
         }
     }
 
+    #[inline]
     fn begin(&mut self) {
+        // Nearly every time, of nearly every phase.
+        if !self.waiting.is_empty() {
+            self.begin_with_more();
+        }
+    }
+
+    fn begin_with_more(&mut self) {
         if self.remaining() == 0 {
             self.round.clear();
             self.given = 0;

@@ -247,8 +247,12 @@ impl<S> EventLoop<S> {
 
     /// Whether there is something to do at once.
     fn has_queued(&self) -> bool {
-        !self.net.reactor.is_idle()
-            || self.agenda.deferred() > 0
+        !self.net.reactor.is_idle() || self.has_calls()
+    }
+
+    /// Whether calls are to be made at once that are no events of sockets.
+    fn has_calls(&self) -> bool {
+        self.agenda.deferred() > 0
             || !self.posts.is_empty()
             || self.agenda.mailbox.is_pending()
             || self.calling.is_some()

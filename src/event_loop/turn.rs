@@ -54,7 +54,8 @@ impl<S> EventLoop<S> {
         if self.take_stop() {
             return Ok(());
         }
-        while self.is_alive() {
+        let mut is_alive = self.is_alive();
+        while is_alive {
             // Asked after the deferred calls: the last of them may have been all that was left.
             let wait = |event_loop: &Self| {
                 if event_loop.is_alive() {
@@ -63,9 +64,8 @@ impl<S> EventLoop<S> {
                     Wait::No
                 }
             };
-            if self.make_turn(shared, wait, Budget::UNLIMITED)?.stopped {
-                break;
-            }
+            let turn = self.make_turn(shared, wait, Budget::UNLIMITED)?;
+            is_alive = turn.alive && !turn.stopped;
         }
         Ok(())
     }
@@ -120,14 +120,19 @@ impl<S> EventLoop<S> {
     ) -> Result<Turn> {
         let mut turn = Turn::default();
         self.recover();
-        self.net.reactor.refresh_now();
-        self.make_deferred_calls(shared, &mut turn);
-        self.net.flush();
-        if turn.calls > 0 {
-            // What the calls took of the time must not be waited for again.
+        // Where no deadline is set and nothing is to be done before the wait nobody asks for the time before it.
+        let asks_for_time = self.agenda.deferred() > 0 || self.net.reactor.counts_time();
+        if asks_for_time {
             self.net.reactor.refresh_now();
         }
-        self.poll(wait(self))?;
+        self.make_deferred_calls(shared, &mut turn);
+        self.net.flush();
+        let wait = wait(self);
+        // What the calls took of the time must not be waited for again.
+        if turn.calls > 0 || !asks_for_time && wait.is_limited() {
+            self.net.reactor.refresh_now();
+        }
+        self.poll(wait)?;
         self.net.reactor.refresh_now();
         self.net.take_answers();
         self.make_posts(shared, &mut turn);
@@ -161,7 +166,8 @@ impl<S> EventLoop<S> {
     fn poll(&mut self, wait: Wait) -> Result<()> {
         let now = self.net.reactor.now();
         let timeout = match wait {
-            _ if self.has_queued() || self.agenda.is_stopping => Some(Duration::ZERO),
+            // The reactor sees to what is queued in it.
+            _ if self.has_calls() || self.agenda.is_stopping => Some(Duration::ZERO),
             Wait::No => Some(Duration::ZERO),
             Wait::For(duration) => Some(duration),
             Wait::Until(deadline) => Some(deadline.saturating_duration_since(now)),

@@ -15,6 +15,13 @@ pub enum Wait {
     Forever,
 }
 
+impl Wait {
+    /// Whether it takes a clock to know when it is over.
+    pub(super) fn is_limited(self) -> bool {
+        matches!(self, Self::For(_) | Self::Until(_))
+    }
+}
+
 /// How many events of sockets a turn may deliver, or for how long. What is left stays queued, in order, and the turn says
 /// that there is [`more`](Turn::more). Whatever the budget, a turn that has something to do does at least one thing.
 ///

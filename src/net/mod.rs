@@ -171,6 +171,13 @@ impl Net {
 
     /// Sends what was queued on sockets other than the one that was being served.
     pub(crate) fn flush(&mut self) {
+        if self.reactor.waiting(Phase::Flush) > 0 {
+            self.flush_all();
+        }
+    }
+
+    #[inline(never)]
+    fn flush_all(&mut self) {
         self.reactor.begin(Phase::Flush);
         self.reactor.flush(&mut Lent {
             buffer: &mut [],

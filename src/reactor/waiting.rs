@@ -124,6 +124,12 @@ impl<T: Handler> Reactor<T> {
         self.schedule.remaining(phase)
     }
 
+    /// Whether the time makes a difference before the next [`poll`](Self::poll): to how long that may wait, or to when a
+    /// byte is said to have been sent.
+    pub(crate) fn counts_time(&self) -> bool {
+        !self.wheel.is_empty() || self.waiting(Phase::Flush) > 0
+    }
+
     /// How many entries wait for the phase, in this round of it and the next.
     pub(crate) fn waiting(&self, phase: Phase) -> usize {
         self.schedule.len(phase)

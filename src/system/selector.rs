@@ -119,7 +119,8 @@ impl Selector {
         }
     }
 
-    /// Waits until something is ready or `timeout` has passed since `asked_at`; `None` waits without end.
+    /// Waits until something is ready or `timeout` has passed since `asked_at`, a reading of the clock; `None` waits
+    /// without end.
     /// A signal does not end the wait: it goes on with what is left of the time.
     pub(crate) fn poll(&mut self, timeout: Option<Duration>, asked_at: Instant) -> io::Result<()> {
         match self {
@@ -127,7 +128,8 @@ impl Selector {
                 let mut left = timeout;
                 if !busy.is_zero() && timeout != Some(Duration::ZERO) {
                     let most = timeout.map_or(*busy, |timeout| timeout.min(*busy));
-                    if poll_until(poll, events, asked_at.checked_add(most))? {
+                    // Who asked without a limit need not have read the clock.
+                    if poll_until(poll, events, Instant::now().checked_add(most))? {
                         return Ok(());
                     }
                     left = timeout.map(|timeout| timeout.saturating_sub(asked_at.elapsed()));
