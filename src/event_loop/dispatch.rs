@@ -42,7 +42,15 @@ impl<S> EventLoop<S> {
 
     /// Puts handlers beside what was made in a callback. It is done after each, before anything else can happen to
     /// the new ones.
+    #[inline]
     pub(super) fn install(&mut self) {
+        if !self.agenda.installs.is_empty() {
+            self.install_all();
+        }
+    }
+
+    #[inline(never)]
+    fn install_all(&mut self) {
         // One by one, as a handler that is displaced is user code and may panic when it is dropped: the others stay, and
         // are put in their places by the next call of this.
         while let Some((key, occupant)) = self.agenda.installs.pop_front() {
@@ -161,9 +169,7 @@ impl<S> EventLoop<S> {
     #[inline(always)]
     fn end_call(&mut self) {
         self.calling = None;
-        if !self.agenda.installs.is_empty() {
-            self.install();
-        }
+        self.install();
     }
 
     /// Asks the server for the handler of a new connection, and gives that its first event.

@@ -274,6 +274,7 @@ impl<S> EventLoop<S> {
         while let Some(closing) = self.net.next_closing() {
             turn.closed += 1;
             match closing {
+                Closing::Plain(id, reason) => self.tell_end(shared, id, reason),
                 Closing::Socket(id, reason, error) => {
                     self.tell_socket_close(shared, id, reason, error);
                 }

@@ -338,8 +338,11 @@ impl Net {
 
     /// Closes the attempts that are still under way for `id`.
     pub(super) fn close_attempts(&mut self, id: SocketId) {
-        let dial = self.connection_mut(id).and_then(Connection::dial_mut);
-        for attempt in dial.map(Dial::take_attempts).unwrap_or_default() {
+        let connection = self.connection_mut(id);
+        for attempt in connection
+            .map(Connection::take_attempts)
+            .unwrap_or_default()
+        {
             self.reactor.remove(attempt);
         }
     }

@@ -177,10 +177,9 @@ impl Listener {
         self.places_taken = self.places_taken.saturating_sub(1);
     }
 
-    /// One of its sockets is gone. The last one takes a server with it that has closed.
-    pub(crate) fn connection_closed(&mut self, registration: &mut Registration<'_>) {
+    /// One of its sockets is gone. The last one takes a server with it that [is done](Self::is_done).
+    pub(crate) fn connection_closed(&mut self) {
         self.connections = self.connections.saturating_sub(1);
-        self.close_if_done(registration);
     }
 
     /// Stops listening at once; the kernel refuses newcomers from now on. The caller has deregistered it.
@@ -194,9 +193,14 @@ impl Listener {
     }
 
     pub(crate) fn close_if_done(&self, registration: &mut Registration<'_>) {
-        if self.acceptor.is_none() && !self.is_pending && self.connections == 0 {
+        if self.is_done() {
             registration.close();
         }
+    }
+
+    /// Whether it has closed, and its last socket is gone.
+    pub(crate) fn is_done(&self) -> bool {
+        self.acceptor.is_none() && !self.is_pending && self.connections == 0
     }
 
     /// Tries again, because a descriptor may be free now.

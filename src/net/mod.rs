@@ -96,7 +96,9 @@ pub(crate) enum Due {
 /// Something that has come to its end.
 #[derive(Debug)]
 pub(crate) enum Closing {
-    /// A socket, which is told the error first, if there is one.
+    /// A socket that has nothing to be told but that.
+    Plain(SocketId, CloseReason),
+    /// A socket, which is told first what else there is to tell, the error if there is one.
     Socket(SocketId, CloseReason, Option<Error>),
     /// A server, after the last of its sockets.
     Server(ServerId),
@@ -170,6 +172,7 @@ impl Net {
     }
 
     /// Sends what was queued on sockets other than the one that was being served.
+    #[inline]
     pub(crate) fn flush(&mut self) {
         if self.reactor.waiting(Phase::Flush) > 0 {
             self.flush_all();
@@ -218,7 +221,7 @@ impl Net {
     }
 
     /// As [`connection_mut`](Self::connection_mut).
-    fn listener_mut(&mut self, id: ServerId) -> Option<&mut Listener> {
+    pub(super) fn listener_mut(&mut self, id: ServerId) -> Option<&mut Listener> {
         self.reactor.source_mut(id.0)?.listener_mut()
     }
 
@@ -280,35 +283,50 @@ impl Net {
     pub(crate) fn next_closing(&mut self) -> Option<Closing> {
         let key = self.reactor.next_closing()?;
         let id = SocketId(key);
-        self.close_attempts(id);
         let Self {
             reactor, supplies, ..
         } = self;
         let shut = reactor.visit(key, |resident, _| {
             let connection = resident.connection_mut()?;
-            Some(connection.shut(supplies))
+            let attempts = connection.take_attempts();
+            let (reason, error) = connection.shut(supplies);
+            let closing = if connection.has_extras() {
+                Closing::Socket(id, reason, error)
+            } else {
+                Closing::Plain(id, reason)
+            };
+            Some((attempts, closing))
         });
-        let Some((reason, error)) = shut.flatten() else {
+        let Some((attempts, closing)) = shut.flatten() else {
             return Some(Closing::Server(ServerId(key)));
         };
+        for attempt in attempts {
+            self.reactor.remove(attempt);
+        }
         self.wake_resting();
-        Some(Closing::Socket(id, reason, error))
+        Some(closing)
     }
 
     /// Forgets a socket that has been told its end.
     pub(crate) fn remove_socket(&mut self, id: SocketId) {
-        let Some(connection) = self.connection_mut(id) else {
+        let mut resident = self.reactor.remove(id.0);
+        let Some(connection) = resident.as_mut().and_then(Resident::connection_mut) else {
             return;
         };
         let held_place = connection.give_up_place().is_some();
-        let server = connection.server();
-        self.reactor.remove(id.0);
-        if let Some(server) = server {
-            self.with_listener(ServerId(server), |listener, registration| {
-                if held_place {
-                    listener.place_freed();
-                }
-                listener.connection_closed(registration);
+        let Some(server) = connection.server().map(ServerId) else {
+            return;
+        };
+        let Some(listener) = self.listener_mut(server) else {
+            return;
+        };
+        if held_place {
+            listener.place_freed();
+        }
+        listener.connection_closed();
+        if listener.is_done() {
+            self.with_listener(server, |listener, registration| {
+                listener.close_if_done(registration);
             });
         }
     }

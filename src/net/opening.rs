@@ -68,7 +68,9 @@ impl Net {
             connection.apply_options();
         }
         let id = self.install(connection);
-        self.with_listener(server, |listener, _| listener.connection_opened());
+        if let Some(listener) = self.listener_mut(server) {
+            listener.connection_opened();
+        }
         Some(id)
     }
 

@@ -230,12 +230,11 @@ impl<T: Handler> Reactor<T> {
 
     /// Takes a source out at once, without an event, and gives it back. Its key is dead from now on.
     pub fn remove(&mut self, key: Key) -> Option<T> {
-        let slot = self.slots.get_mut(key)?;
+        let mut slot = self.slots.remove(key)?;
         if let Some(source) = slot.source.source() {
             // It fails only for what the kernel has forgotten already.
             let _ = self.selector.deregister(source);
         }
-        let slot = self.slots.remove(key)?;
         if let Some(alarm) = slot.standing.alarm {
             self.wheel.cancel(alarm);
         }

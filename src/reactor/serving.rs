@@ -259,6 +259,8 @@ fn settle_rarely<T: Handler>(
         return true;
     }
     if standing.marks.contains(Marks::WANTS_CLOSE) {
+        // The wish is granted, and not looked at again whenever somebody looks at the source until it is gone.
+        standing.marks.remove(Marks::WANTS_CLOSE);
         standing.marks.insert(Marks::CLOSING);
         schedule.push(Phase::Close, key);
         return true;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::reactor::Registration;
 
 use super::super::dial::Dial;
-use super::{Connection, Error, Event, Facts, SocketEvent, Stage};
+use super::{Connection, Error, Event, Facts, Key, SocketEvent, Stage};
 
 /// Something to be told to the handler beside its main events.
 #[derive(Debug)]
@@ -93,6 +93,16 @@ impl Connection {
 
     pub(crate) fn dial_mut(&mut self) -> Option<&mut Dial> {
         self.extras.as_mut()?.dial.as_mut()
+    }
+
+    /// The sources of its attempts to connect that are still under way, which are to be closed.
+    pub(crate) fn take_attempts(&mut self) -> Vec<Key> {
+        self.dial_mut().map(Dial::take_attempts).unwrap_or_default()
+    }
+
+    /// Whether there may be notices or marks to be told.
+    pub(crate) fn has_extras(&self) -> bool {
+        self.extras.is_some()
     }
 
     /// Whether it is still looking for the address to connect to.
