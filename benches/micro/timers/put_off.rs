@@ -1,6 +1,8 @@
 //! Idle timeouts, of which nearly all are put off before they come: each of the sockets is touched once a second, in
 //! any order, for as long as its timeout is.
 
+use std::hint::black_box;
+
 use fastrand::Rng;
 use netloop::wheel::Wheel;
 
@@ -15,11 +17,36 @@ const SECOND: u64 = 1_000;
 
 pub(super) fn measure(group: &mut Group<'_>) {
     for sockets in [10_000, MILLION[0]] {
+        stores_alone(group, sockets);
         lazily(group, sockets);
         eagerly::<Tree>(group, sockets);
         #[cfg(target_os = "linux")]
         eagerly::<Tokio>(group, sockets);
     }
+}
+
+/// What is left where nobody looks at the timeouts: how long it takes to store a number anywhere in a table of this size is
+/// a matter of the machine's caches. No wheel can be faster.
+fn stores_alone(group: &mut Group<'_>, sockets: usize) {
+    let order = order(sockets);
+    let state = (vec![0_u64; sockets], 0);
+    let touches = sockets * SECONDS;
+    group.rounds(
+        "the store alone",
+        sockets,
+        touches,
+        state,
+        |_| (),
+        |(active, now)| {
+            for _ in 0..SECONDS {
+                *now += SECOND;
+                for &socket in &order {
+                    active[socket as usize] = *now;
+                }
+                black_box(&active);
+            }
+        },
+    );
 }
 
 /// What a socket of ours does: every byte only stores the time, and the entry on the wheel is looked at when it comes up.
