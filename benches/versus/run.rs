@@ -214,6 +214,7 @@ fn try_bars(
     let named = |name: &&str| workloads.iter().find(|workload| workload.name == **name);
     let all = workloads;
     let workloads: Vec<Workload> = names.iter().filter_map(named).cloned().collect();
+    costs::measure(peers, cores);
     let time = options.seconds.unwrap_or(BARS_SECONDS);
     let trial = Trial {
         bars: &bars,

@@ -128,6 +128,14 @@ impl Slice {
         }
     }
 
+    /// Adds what was seen in a slice after this one.
+    fn append(&mut self, later: &Self) {
+        let (seconds, threads) = (self.seconds + later.seconds, self.client_threads);
+        self.merge(later);
+        self.seconds = seconds;
+        self.client_threads = threads;
+    }
+
     /// Adds what another thread saw in the same slice.
     fn merge(&mut self, other: &Self) {
         self.operations += other.operations;
