@@ -348,7 +348,8 @@ macro_rules! verbs {
                 Remote::new(&agenda.mailbox)
             }
 
-            /// The loop's time: one reading of the clock, made at the beginning of the turn and after its wait.
+            /// The loop's time: one reading of the clock, made before the wait if anything asks for it, and after it. Where
+            /// much waits to be sent the turn looks for news once more, and reads the clock then.
             pub fn now(&self) -> Instant {
                 let (net, _) = self.view();
                 net.reactor.now()

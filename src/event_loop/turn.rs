@@ -22,6 +22,9 @@ const TIMERS_A_TURN: u32 = 4096;
 /// less than a hundredth of what so many sends take, and may spare half of them.
 const MANY_SENDS: usize = 64;
 
+/// What a send takes, about.
+const SEND_TIME: Duration = Duration::from_micros(5);
+
 /// Where the serving of a turn ends, if its budget has an end.
 #[derive(Clone, Copy)]
 struct Limit {
@@ -210,33 +213,42 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Serves who has become ready meanwhile, again and again, as long as many wait to be sent something and more of them
-    /// than were served here: what these say to the same sockets leaves with what was said before, in one send for each.
+    /// Serves who has become ready meanwhile, again and again, if many wait to be sent something: what those say to the
+    /// same sockets leaves with what was said before, in one send for each. It ends before the sends are later by that than
+    /// they are long.
     fn serve_before_many_sends(
         &mut self,
         shared: &mut S,
         limit: Limit,
         turn: &mut Turn,
     ) -> Result<()> {
-        let before = turn.events;
-        loop {
-            let sends = self.net.reactor.waiting(Phase::Flush);
-            let served = turn.events - before;
-            if sends < MANY_SENDS
-                || sends <= usize::try_from(served).unwrap_or(usize::MAX)
+        if self.net.reactor.waiting(Phase::Flush) < MANY_SENDS {
+            return Ok(());
+        }
+        let (before, began) = (turn.events, self.net.reactor.read_clock());
+        for round in 0_u32.. {
+            let sends = u32::try_from(self.net.reactor.waiting(Phase::Flush)).unwrap_or(u32::MAX);
+            // A round in which nobody was told anything counts too: who only sent had to be served as well.
+            let served = round + (turn.events - before);
+            let passed = self.net.reactor.read_clock().duration_since(began);
+            if served >= sends
+                || passed >= SEND_TIME.saturating_mul(sends)
                 // Some have more to say than they may in a turn. For them it would be longer than for others.
                 || self.net.reactor.waiting(Phase::Serve) > 0
                 || limit.is_reached(turn, || self.net.reactor.read_clock())
             {
-                return Ok(());
+                break;
             }
             self.poll(Wait::No)?;
+            // What woke the loop would not wake it again.
+            self.net.take_answers();
             if self.net.reactor.waiting(Phase::Serve) == 0 {
-                return Ok(());
+                break;
             }
             self.net.reactor.refresh_now();
             self.serve_ready(shared, limit, turn);
         }
+        Ok(())
     }
 
     fn fire_timers(&mut self, shared: &mut S, turn: &mut Turn) {

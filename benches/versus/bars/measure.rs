@@ -152,7 +152,7 @@ fn slice_of(workload: &Workload) -> Duration {
 /// As many as take the time of the fewest long ones.
 fn rounds_of(workload: &Workload) -> usize {
     let overhead = plan::overhead(workload);
-    let long = (LONGEST_SLICE + overhead).as_secs_f64();
-    let one = (slice_of(workload) + overhead).as_secs_f64();
-    (ROUNDS as f64 * long / one) as usize
+    let long = (LONGEST_SLICE + overhead).as_micros();
+    let one = (slice_of(workload) + overhead).as_micros();
+    usize::try_from(ROUNDS as u128 * long / one).unwrap_or(ROUNDS)
 }
