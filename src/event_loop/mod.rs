@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::net::{CloseReason, Net, Result, Server, ServerId, Socket, SocketId, Sockets};
+use crate::reactor::Phase;
 use crate::slots::Beside;
 use crate::system::System;
 
@@ -237,7 +238,7 @@ impl<S> EventLoop<S> {
     /// deferred call, a post, a [`Hold`], or a close that is still to be told.
     pub fn is_alive(&self) -> bool {
         self.net.reactor.held() > 0
-            || self.net.reactor.has_closing()
+            || self.net.reactor.waiting(Phase::Close) > 0
             || self.agenda.holds_loop()
             || self.agenda.mailbox.holds_loop()
             || !self.posts.is_empty()

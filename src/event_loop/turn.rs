@@ -226,16 +226,16 @@ impl<S> EventLoop<S> {
             return Ok(());
         }
         let (before, began) = (turn.events, self.net.reactor.read_clock());
+        let mut now = began;
         for round in 0_u32.. {
             let sends = u32::try_from(self.net.reactor.waiting(Phase::Flush)).unwrap_or(u32::MAX);
             // A round in which nobody was told anything counts too: who only sent had to be served as well.
             let served = round + (turn.events - before);
-            let passed = self.net.reactor.read_clock().duration_since(began);
             if served >= sends
-                || passed >= SEND_TIME.saturating_mul(sends)
+                || now.duration_since(began) >= SEND_TIME.saturating_mul(sends)
                 // Some have more to say than they may in a turn. For them it would be longer than for others.
                 || self.net.reactor.waiting(Phase::Serve) > 0
-                || limit.is_reached(turn, || self.net.reactor.read_clock())
+                || limit.is_reached(turn, || now)
             {
                 break;
             }
@@ -247,6 +247,7 @@ impl<S> EventLoop<S> {
             }
             self.net.reactor.refresh_now();
             self.serve_ready(shared, limit, turn);
+            now = self.net.reactor.read_clock();
         }
         Ok(())
     }

@@ -35,7 +35,8 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// As much as there is; each phase of the turn is bounded all the same, by what was queued when it began.
+    /// As much as there is; each phase of the turn is bounded all the same, by what was queued when it began,
+    /// or by what many sends take.
     pub const UNLIMITED: Self = Self {
         time: None,
         events: None,

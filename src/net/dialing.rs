@@ -339,10 +339,13 @@ impl Net {
     /// Closes the attempts that are still under way for `id`.
     pub(super) fn close_attempts(&mut self, id: SocketId) {
         let connection = self.connection_mut(id);
-        for attempt in connection
-            .map(Connection::take_attempts)
-            .unwrap_or_default()
-        {
+        let attempts = connection.map(Connection::take_attempts);
+        self.remove_attempts(attempts.unwrap_or_default());
+    }
+
+    /// Closes attempts that their connection knows of no more.
+    pub(super) fn remove_attempts(&mut self, attempts: Vec<Key>) {
+        for attempt in attempts {
             self.reactor.remove(attempt);
         }
     }

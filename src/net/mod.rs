@@ -221,7 +221,7 @@ impl Net {
     }
 
     /// As [`connection_mut`](Self::connection_mut).
-    pub(super) fn listener_mut(&mut self, id: ServerId) -> Option<&mut Listener> {
+    fn listener_mut(&mut self, id: ServerId) -> Option<&mut Listener> {
         self.reactor.source_mut(id.0)?.listener_mut()
     }
 
@@ -300,9 +300,7 @@ impl Net {
         let Some((attempts, closing)) = shut.flatten() else {
             return Some(Closing::Server(ServerId(key)));
         };
-        for attempt in attempts {
-            self.reactor.remove(attempt);
-        }
+        self.remove_attempts(attempts);
         self.wake_resting();
         Some(closing)
     }

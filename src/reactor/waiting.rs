@@ -135,11 +135,6 @@ impl<T: Handler> Reactor<T> {
         self.schedule.len(phase)
     }
 
-    /// Whether a source waits for the close phase.
-    pub(crate) fn has_closing(&self) -> bool {
-        self.schedule.len(Phase::Close) > 0
-    }
-
     /// Whether anything has fallen due by the reactor's time that nobody has taken.
     pub(crate) fn has_elapsed(&self) -> bool {
         let next = self.wheel.next_deadline();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::reactor::{Interest, Readiness};
+use crate::reactor::{Interest, Phase, Readiness};
 
 use super::{Call, Probe, closing, flush, insert_readable, insert_ready, reactor, serve};
 
@@ -23,10 +23,10 @@ fn closing_twice_is_closing_once() {
         });
         assert_eq!(was_closing, Some(true));
     }
-    assert!(reactor.has_closing());
+    assert_eq!(reactor.waiting(Phase::Close), 1);
     assert_eq!(closing(&mut reactor), [key]);
     reactor.visit(key, |_, registration| registration.close());
-    assert!(!reactor.has_closing());
+    assert_eq!(reactor.waiting(Phase::Close), 0);
     assert_eq!(closing(&mut reactor), []);
 }
 
@@ -90,7 +90,7 @@ fn who_closes_during_the_close_phase_waits_for_the_next() {
     let first = reactor.insert_unregistered(Probe::quick('a'), Interest::empty());
     let second = reactor.insert_unregistered(Probe::quick('b'), Interest::empty());
     reactor.visit(first, |_, registration| registration.close());
-    reactor.begin(super::Phase::Close);
+    reactor.begin(Phase::Close);
     assert_eq!(reactor.next_closing(), Some(first));
     reactor.visit(second, |_, registration| registration.close());
     assert_eq!(reactor.next_closing(), None);
