@@ -76,18 +76,16 @@ pub(crate) fn run(load: Stalled, target: &Target<'_>, timing: Timing) -> Result<
 
 /// What those who behave see, as one slice, and the p99 of one part of it in microseconds.
 fn watch(echo: &Echo, target: &Target<'_>, part: Timing) -> Result<(Slice, f64), String> {
-    let mut whole: Option<Slice> = None;
-    let mut p99s = Vec::new();
-    for _ in 0..PARTS {
+    let p99 = |slice: &Slice| slice.latency.value_at_quantile(0.99) as f64 / 1000.0;
+    let mut whole = super::run(echo, target, part)?;
+    let mut p99s = vec![p99(&whole)];
+    for _ in 1..PARTS {
         let slice = super::run(echo, target, part)?;
-        p99s.push(slice.latency.value_at_quantile(0.99) as f64 / 1000.0);
-        match &mut whole {
-            Some(whole) => whole.append(&slice),
-            none => *none = Some(slice),
-        }
+        p99s.push(p99(&slice));
+        whole.append(&slice);
     }
     let p99 = statistics::median(&p99s).expect("there are several parts");
-    Ok((whole.expect("there are several parts"), p99))
+    Ok((whole, p99))
 }
 
 /// Connects peers that send until the server stops reading; returns them and how much was taken in all.

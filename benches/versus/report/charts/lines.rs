@@ -70,14 +70,7 @@ pub(super) fn draw(
     }
     drawing.line((LEFT, bottom), (RIGHT, bottom), AXIS, 1.0);
     drawing.line((LEFT, top), (LEFT, bottom), AXIS, 1.0);
-    let middle = f64::midpoint(LEFT, RIGHT);
-    drawing.text(
-        (middle, bottom + 32.0),
-        Anchor::Middle,
-        12.0,
-        PALE_INK,
-        axes.across,
-    );
+    style::caption(&mut drawing, (LEFT, RIGHT), bottom, axes.across);
     drawing.upright_text((22.0, f64::midpoint(top, bottom)), 12.0, PALE_INK, axes.up);
     // The subject's line lies above all others.
     let mut order: Vec<&Line> = with_points().collect();

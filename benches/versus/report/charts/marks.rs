@@ -65,14 +65,7 @@ pub(super) fn draw(
             drawing.text((x, y), Anchor::Middle, 12.0, INK, &tick.label);
         }
     }
-    let middle = f64::midpoint(LEFT, RIGHT);
-    drawing.text(
-        (middle, bottom + 32.0),
-        Anchor::Middle,
-        12.0,
-        PALE_INK,
-        across.title,
-    );
+    style::caption(&mut drawing, (LEFT, RIGHT), bottom, across.title);
     let mut y = top;
     for group in groups {
         drawing.line((12.0, y), (RIGHT, y), AXIS, 0.5);

@@ -100,6 +100,12 @@ impl Style {
     }
 }
 
+/// Says below a chart, between its edges, what it shows from left to right.
+pub(super) fn caption(drawing: &mut Drawing, (left, right): (f64, f64), bottom: f64, text: &str) {
+    let middle = (f64::midpoint(left, right), bottom + 32.0);
+    drawing.text(middle, Anchor::Middle, 12.0, PALE_INK, text);
+}
+
 /// The title, and below it the names with their marks in as many lines as they need. Returns where the chart may begin.
 pub(super) fn head<'a>(
     report: &Report,
