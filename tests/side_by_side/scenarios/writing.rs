@@ -131,6 +131,7 @@ fn drain(stage: &mut Stage<'_>) -> Step {
 fn no_drain_after_end(stage: &mut Stage<'_>) -> Step {
     stage.on("c.connect", &format!("write c {LARGE} 1; end c 1; state c"))?;
     let mut peer = stage.client_with_peer("")?;
+    stage.wait("c", "state")?;
     stage.peer_reads_to_end(&mut peer)?;
     peer.finish()?;
     stage.wait("c", "close")
@@ -144,6 +145,8 @@ fn beyond_the_limit(stage: &mut Stage<'_>) -> Step {
     stage.leave_amounts_out("c");
     let mut peer = stage.client_with_peer("")?;
     peer.finish()?;
+    // Only then: a peer that reads at once may empty the kernel as fast as it is filled.
+    stage.wait_times("c", "write(", 2)?;
     let _ = peer.read_to_end()?;
     stage.wait("c", "close")
 }
