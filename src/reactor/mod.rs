@@ -2,7 +2,7 @@
 //!
 //! A [`Reactor`] owns the selector, a slab of sources, the timer wheel and the run queue. It knows nothing of
 //! sockets, and calls no user code but the [`Handler`] methods of its sources. Each source is registered with the
-//! kernel once, for both directions. What the kernel says is kept as [`Readiness`] bits, what a source wants as
+//! kernel once, whatever it wants. What the kernel says is kept as [`Readiness`] bits, what a source wants as
 //! [`Interest`] bits, and a source for which the two meet is on the run queue. Pausing, resuming and waiting for
 //! room are bits flipped; none of them is a system call.
 //!
@@ -174,7 +174,8 @@ impl<T: Handler> Reactor<T> {
     }
 
     /// Registers `source` as [`insert`](Self::insert) does, but assumes that it is ready for `readiness` already,
-    /// and gives the source back if it cannot be registered.
+    /// and gives the source back if it cannot be registered. What is writable is registered for reading alone, until a
+    /// write would block.
     pub(crate) fn insert_ready(
         &mut self,
         source: T,
@@ -184,11 +185,7 @@ impl<T: Handler> Reactor<T> {
         let standing = Standing::new(interest, readiness);
         let key = self.slots.insert(Slot { source, standing });
         let slot = self.slots.get_mut(key).expect("it was inserted above");
-        let registered = match slot.source.source() {
-            Some(source) => self.selector.register(source, key.to_token()),
-            None => Ok(()),
-        };
-        if let Err(error) = registered {
+        if let Err(error) = tell_selector(&self.selector, key, slot) {
             let slot = self.slots.remove(key).expect("it was inserted above");
             return Err((error, slot.source));
         }
@@ -207,11 +204,8 @@ impl<T: Handler> Reactor<T> {
 
     /// Registers the kernel's side of a source that had none when it was inserted, or has another one now.
     pub(crate) fn register(&mut self, key: Key) -> io::Result<()> {
-        let Some(slot) = self.slots.get_mut(key) else {
-            return Ok(());
-        };
-        match slot.source.source() {
-            Some(source) => self.selector.register(source, key.to_token()),
+        match self.slots.get_mut(key) {
+            Some(slot) => tell_selector(&self.selector, key, slot),
             None => Ok(()),
         }
     }
@@ -326,6 +320,13 @@ impl<T: Handler> Reactor<T> {
     /// How many events the kernel has delivered since the reactor was made.
     pub fn events(&self) -> u64 {
         self.events
+    }
+}
+
+fn tell_selector<T: Handler>(selector: &Selector, key: Key, slot: &mut Slot<T>) -> io::Result<()> {
+    match slot.source.source() {
+        Some(source) => selector.register(source, key.to_token(), slot.standing.hears()),
+        None => Ok(()),
     }
 }
 

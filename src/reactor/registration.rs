@@ -27,10 +27,14 @@ bitflags! {
         /// Invariant: set from the entry on the close list until the slot is removed. Nothing of the source is served
         /// any more.
         const CLOSING = 1 << 4;
-        /// A wish: to be armed again, as the descriptor may not be read until it would block.
+        /// A wish: to be armed again, as the descriptor may not be read until it would block, or as the kernel has to tell
+        /// from now on when it is writable.
         const WANTS_REARM = 1 << 5;
         /// The source is a reason to go on.
         const HELD = 1 << 6;
+        /// The kernel tells when the source becomes writable. Invariant: where this is not set, the source was known to be
+        /// writable when it was registered, and nobody has found anything else since.
+        const HEARS_WRITABLE = 1 << 7;
         /// All that may have to be acted upon when the source has been looked at.
         const WISHES = Self::WANTS_FLUSH.bits() | Self::WANTS_CLOSE.bits() | Self::WANTS_REARM.bits();
     }
@@ -62,8 +66,20 @@ impl Standing {
             readiness,
             interest,
             wanted: wanted_for(interest),
-            marks: Marks::HELD,
+            // That it is writable is no news.
+            marks: match readiness.contains(Readiness::WRITABLE) {
+                true => Marks::HELD,
+                false => Marks::HELD | Marks::HEARS_WRITABLE,
+            },
             alarm: None,
+        }
+    }
+
+    /// In which directions the kernel tells when the source becomes ready.
+    pub(super) fn hears(&self) -> Interest {
+        match self.marks.contains(Marks::HEARS_WRITABLE) {
+            true => Interest::all(),
+            false => Interest::READABLE,
         }
     }
 
@@ -110,6 +126,15 @@ impl Standing {
     #[inline]
     pub(super) fn is_broken_unread(&self) -> bool {
         self.readiness.contains(Readiness::ERROR) && !self.interest.contains(Interest::READABLE)
+    }
+
+    /// A write found that the kernel has no room. If it was not to tell of room, it is from now on.
+    #[inline]
+    fn lose_room(&mut self) {
+        self.readiness.remove(Readiness::WRITABLE);
+        if !self.marks.contains(Marks::HEARS_WRITABLE) {
+            self.marks.insert(Marks::WANTS_REARM);
+        }
     }
 
     fn set_interest(&mut self, interest: Interest) {
@@ -178,7 +203,7 @@ impl Registration<'_> {
         self.standing.interest
     }
 
-    /// Wants to be called for `interest` too. Costs no system call: the kernel reports both directions anyway.
+    /// Wants to be called for `interest` too. Costs no system call: the kernel reports it anyway, or need not.
     #[inline]
     pub fn want(&mut self, interest: Interest) {
         if !self.standing.interest.contains(interest) {
@@ -205,7 +230,8 @@ impl Registration<'_> {
             gone |= Readiness::READABLE | Readiness::READ_CLOSED;
         }
         if direction.contains(Interest::WRITABLE) {
-            gone |= Readiness::WRITABLE | Readiness::WRITE_CLOSED;
+            gone |= Readiness::WRITE_CLOSED;
+            self.standing.lose_room();
         }
         self.standing.readiness.remove(gone);
     }
@@ -228,7 +254,7 @@ impl Registration<'_> {
         if direction.contains(Interest::WRITABLE)
             && !readiness.intersects(Readiness::WRITE_CLOSED | Readiness::ERROR)
         {
-            readiness.remove(Readiness::WRITABLE);
+            self.standing.lose_room();
         }
     }
 

@@ -267,9 +267,12 @@ fn settle_rarely<T: Handler>(
     }
     standing.marks.remove(Marks::WANTS_REARM);
     if let Some(source) = source.source() {
-        if selector.rearm(source, key.to_token()).is_err() {
+        match selector.rearm(source, key.to_token()) {
+            Ok(()) => standing.marks.insert(Marks::HEARS_WRITABLE),
             // A source that the kernel will not watch must find out by itself what is wrong with it.
-            standing.readiness.insert(Readiness::READABLE);
+            Err(_) => standing
+                .readiness
+                .insert(Readiness::READABLE | Readiness::WRITABLE),
         }
     }
     false

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::event::{Event, Source};
-use mio::{Events, Poll, Token};
+use mio::{Events, Poll, Registry, Token};
 
-use crate::readiness::Readiness;
+use crate::readiness::{Interest, Readiness};
 
 #[cfg(feature = "simulation")]
 use super::simulated;
@@ -83,39 +83,34 @@ impl Selector {
         }
     }
 
-    /// Registers `source` for both directions, once for its whole life: what is wanted of it is kept by the
-    /// reactor, so that `epoll_ctl(MOD)` is never called.
-    pub(crate) fn register(&self, source: &mut dyn Source, token: usize) -> io::Result<()> {
-        match self {
-            Self::Kernel { poll, .. } => {
-                let both = mio::Interest::READABLE | mio::Interest::WRITABLE;
-                source.register(poll.registry(), Token(token), both)
-            }
-            #[cfg(feature = "simulation")]
-            Self::Simulated(selector) => selector.register(source, token),
-        }
+    /// Registers `source`, to be told when it becomes ready in one of `directions`, which is always for reading: not what
+    /// is wanted of it at the moment, which the reactor keeps, but what there can be news of until it is
+    /// [armed again](Self::rearm).
+    pub(crate) fn register(
+        &self,
+        source: &mut dyn Source,
+        token: usize,
+        directions: Interest,
+    ) -> io::Result<()> {
+        source.register(self.registry(), Token(token), to_mio(directions))
     }
 
-    /// Asks for a fresh edge if `source` is still ready. Only for descriptors that may not be read to the end
-    /// because a read could block, such as a terminal that is shared with a shell.
+    /// Asks to be told of both directions from now on, and of whatever `source` is ready for at the moment.
     pub(crate) fn rearm(&self, source: &mut dyn Source, token: usize) -> io::Result<()> {
-        match self {
-            Self::Kernel { poll, .. } => {
-                let both = mio::Interest::READABLE | mio::Interest::WRITABLE;
-                source.reregister(poll.registry(), Token(token), both)
-            }
-            #[cfg(feature = "simulation")]
-            Self::Simulated(selector) => selector.rearm(source, token),
-        }
+        source.reregister(self.registry(), Token(token), to_mio(Interest::all()))
     }
 
     /// Takes `source` out. It must happen before its descriptor is closed, if there may be a duplicate: that would keep
     /// delivering its events to us otherwise.
     pub(crate) fn deregister(&self, source: &mut dyn Source) -> io::Result<()> {
+        source.deregister(self.registry())
+    }
+
+    pub(super) fn registry(&self) -> &Registry {
         match self {
-            Self::Kernel { poll, .. } => source.deregister(poll.registry()),
+            Self::Kernel { poll, .. } => poll.registry(),
             #[cfg(feature = "simulation")]
-            Self::Simulated(selector) => selector.deregister(source),
+            Self::Simulated(selector) => selector.registry(),
         }
     }
 
@@ -235,6 +230,13 @@ fn poll_until(poll: &mut Poll, events: &mut Events, deadline: Option<Instant>) -
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return Ok(false);
         }
+    }
+}
+
+fn to_mio(directions: Interest) -> mio::Interest {
+    match directions.contains(Interest::WRITABLE) {
+        true => mio::Interest::READABLE | mio::Interest::WRITABLE,
+        false => mio::Interest::READABLE,
     }
 }
 

@@ -14,7 +14,7 @@ use mio::event::Source;
 use mio::net::UnixStream;
 use mio::{Events, Poll, Token};
 
-use crate::reactor::{Handler, Interest, Key, Phase, Reactor, Registration};
+use crate::reactor::{Handler, Interest, Key, Phase, Reactor, Readiness, Registration};
 
 use super::{Call, Whereabouts, closing};
 
@@ -152,7 +152,13 @@ impl World {
             received: 0,
         };
         let interest = Interest::from_bits_truncate(self.random.u8(0..2));
-        let key = self.reactor.insert(wire, interest).unwrap();
+        // Of some it is known that they are writable, as of what a server accepts.
+        let known = match self.random.bool() {
+            true => Readiness::WRITABLE,
+            false => Readiness::empty(),
+        };
+        let inserted = self.reactor.insert_ready(wire, interest, known);
+        let key = inserted.map_err(|(error, _)| error).unwrap();
         let other = Other {
             peer: Some(there),
             sent: 0,

@@ -222,14 +222,24 @@ impl DisturbedStream {
 }
 
 impl Source for DisturbedStream {
-    fn register(&mut self, registry: &Registry, token: Token, both: Interest) -> io::Result<()> {
+    fn register(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        directions: Interest,
+    ) -> io::Result<()> {
         self.token = Some(token.0);
         self.disturbance.register(token.0);
-        self.inner.register(registry, token, both)
+        self.inner.register(registry, token, directions)
     }
 
-    fn reregister(&mut self, registry: &Registry, token: Token, both: Interest) -> io::Result<()> {
-        self.inner.reregister(registry, token, both)
+    fn reregister(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        directions: Interest,
+    ) -> io::Result<()> {
+        self.inner.reregister(registry, token, directions)
     }
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
@@ -284,14 +294,24 @@ impl DisturbedAcceptor {
 }
 
 impl Source for DisturbedAcceptor {
-    fn register(&mut self, registry: &Registry, token: Token, both: Interest) -> io::Result<()> {
+    fn register(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        directions: Interest,
+    ) -> io::Result<()> {
         self.token = Some(token.0);
         self.disturbance.register(token.0);
-        self.inner.register(registry, token, both)
+        self.inner.register(registry, token, directions)
     }
 
-    fn reregister(&mut self, registry: &Registry, token: Token, both: Interest) -> io::Result<()> {
-        self.inner.reregister(registry, token, both)
+    fn reregister(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        directions: Interest,
+    ) -> io::Result<()> {
+        self.inner.reregister(registry, token, directions)
     }
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {

@@ -8,8 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use mio::event::Source;
-use mio::{Interest, Poll, Token};
+use mio::{Poll, Registry};
 
 use crate::readiness::Readiness;
 
@@ -117,18 +116,8 @@ impl Selector {
         Waker(Arc::clone(&network.machine(self.host.machine).woken))
     }
 
-    pub(crate) fn register(&self, source: &mut dyn Source, token: usize) -> io::Result<()> {
-        let both = Interest::READABLE | Interest::WRITABLE;
-        source.register(self.host.poll.registry(), Token(token), both)
-    }
-
-    pub(crate) fn rearm(&self, source: &mut dyn Source, token: usize) -> io::Result<()> {
-        let both = Interest::READABLE | Interest::WRITABLE;
-        source.reregister(self.host.poll.registry(), Token(token), both)
-    }
-
-    pub(crate) fn deregister(&self, source: &mut dyn Source) -> io::Result<()> {
-        source.deregister(self.host.poll.registry())
+    pub(crate) fn registry(&self) -> &Registry {
+        self.host.poll.registry()
     }
 
     /// Waits: the clock moves on to the next thing that happens, or by `timeout`.

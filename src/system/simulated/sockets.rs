@@ -120,10 +120,10 @@ impl Drop for Stream {
 
 impl Source for Stream {
     /// Its machine watches it. mio's registry is that of the real kernel, which knows nothing of it.
-    fn register(&mut self, _: &Registry, token: Token, _: Interest) -> io::Result<()> {
+    fn register(&mut self, _: &Registry, token: Token, directions: Interest) -> io::Result<()> {
         let mut network = self.network.borrow_mut();
         if let Some(endpoint) = network.endpoints.get_mut(self.key) {
-            endpoint.watch.register(token.0);
+            endpoint.watch.register(token.0, directions);
         }
         network.tell(self.key, Readiness::all());
         Ok(())
@@ -133,9 +133,9 @@ impl Source for Stream {
         &mut self,
         registry: &Registry,
         token: Token,
-        interests: Interest,
+        directions: Interest,
     ) -> io::Result<()> {
-        self.register(registry, token, interests)
+        self.register(registry, token, directions)
     }
 
     fn deregister(&mut self, _: &Registry) -> io::Result<()> {
@@ -188,10 +188,10 @@ impl Drop for Acceptor {
 }
 
 impl Source for Acceptor {
-    fn register(&mut self, _: &Registry, token: Token, _: Interest) -> io::Result<()> {
+    fn register(&mut self, _: &Registry, token: Token, directions: Interest) -> io::Result<()> {
         let mut network = self.network.borrow_mut();
         if let Some(listening) = network.listeners.get_mut(self.key) {
-            listening.watch.register(token.0);
+            listening.watch.register(token.0, directions);
         }
         network.tell_listener(self.key);
         Ok(())
@@ -201,9 +201,9 @@ impl Source for Acceptor {
         &mut self,
         registry: &Registry,
         token: Token,
-        interests: Interest,
+        directions: Interest,
     ) -> io::Result<()> {
-        self.register(registry, token, interests)
+        self.register(registry, token, directions)
     }
 
     fn deregister(&mut self, _: &Registry) -> io::Result<()> {

@@ -113,12 +113,22 @@ impl Stream {
 }
 
 impl Source for Stream {
-    fn register(&mut self, registry: &Registry, token: Token, both: Interest) -> io::Result<()> {
-        self.source().register(registry, token, both)
+    fn register(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        directions: Interest,
+    ) -> io::Result<()> {
+        self.source().register(registry, token, directions)
     }
 
-    fn reregister(&mut self, registry: &Registry, token: Token, both: Interest) -> io::Result<()> {
-        self.source().reregister(registry, token, both)
+    fn reregister(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        directions: Interest,
+    ) -> io::Result<()> {
+        self.source().reregister(registry, token, directions)
     }
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
@@ -171,12 +181,22 @@ impl Acceptor {
 }
 
 impl Source for Acceptor {
-    fn register(&mut self, registry: &Registry, token: Token, both: Interest) -> io::Result<()> {
-        self.source().register(registry, token, both)
+    fn register(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        directions: Interest,
+    ) -> io::Result<()> {
+        self.source().register(registry, token, directions)
     }
 
-    fn reregister(&mut self, registry: &Registry, token: Token, both: Interest) -> io::Result<()> {
-        self.source().reregister(registry, token, both)
+    fn reregister(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        directions: Interest,
+    ) -> io::Result<()> {
+        self.source().reregister(registry, token, directions)
     }
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
@@ -230,24 +250,10 @@ impl Selector {
         }
     }
 
-    pub(crate) fn register(&self, source: &mut dyn Source, token: usize) -> io::Result<()> {
+    pub(crate) fn registry(&self) -> &Registry {
         match self {
-            Self::Virtual(selector) => selector.register(source, token),
-            Self::Disturbed { inner, .. } => inner.register(source, token),
-        }
-    }
-
-    pub(crate) fn rearm(&self, source: &mut dyn Source, token: usize) -> io::Result<()> {
-        match self {
-            Self::Virtual(selector) => selector.rearm(source, token),
-            Self::Disturbed { inner, .. } => inner.rearm(source, token),
-        }
-    }
-
-    pub(crate) fn deregister(&self, source: &mut dyn Source) -> io::Result<()> {
-        match self {
-            Self::Virtual(selector) => selector.deregister(source),
-            Self::Disturbed { inner, .. } => inner.deregister(source),
+            Self::Virtual(selector) => selector.registry(),
+            Self::Disturbed { inner, .. } => inner.registry(),
         }
     }
 

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use mio::Interest;
+
 use crate::readiness::Readiness;
 use crate::slots::Key;
 
@@ -33,6 +35,8 @@ pub(crate) struct Watch {
     news: Readiness,
     /// What may be reported; AFD takes out what it has reported.
     armed: Readiness,
+    /// What is worth a report: everything, or what there is to tell to who asked only about reading.
+    heard: Readiness,
 }
 
 /// The bits that reading waits for.
@@ -48,13 +52,18 @@ impl Watch {
             is_listed: false,
             news: Readiness::empty(),
             armed: Readiness::all(),
+            heard: Readiness::all(),
         }
     }
 
-    pub(crate) fn register(&mut self, token: usize) {
+    pub(crate) fn register(&mut self, token: usize, directions: Interest) {
         self.token = Some(token);
         self.armed = Readiness::all();
         self.news = Readiness::all();
+        self.heard = match directions.is_writable() {
+            true => Readiness::all(),
+            false => Readiness::all() - Readiness::WRITABLE,
+        };
     }
 
     pub(crate) fn deregister(&mut self) {
@@ -68,13 +77,17 @@ impl Watch {
     /// There is news of `what`. Says whether it is to be put on its machine's list.
     pub(crate) fn has_news(&mut self, what: Readiness) -> bool {
         self.news |= what;
+        what.intersects(self.heard) && self.enlist()
+    }
+
+    fn enlist(&mut self) -> bool {
         self.token.is_some() && !std::mem::replace(&mut self.is_listed, true)
     }
 
     /// A call has blocked: AFD looks again, for everything. Says whether it is to be put on its machine's list.
     pub(crate) fn rearm(&mut self) -> bool {
         self.armed = Readiness::all();
-        self.has_news(Readiness::empty())
+        self.enlist()
     }
 
     /// It was taken off the list: what to report of it, given all that is true of it.
@@ -84,14 +97,25 @@ impl Watch {
         if self.token.is_none() {
             return Reports::default();
         }
+        let hears_writable = self.heard.contains(Readiness::WRITABLE);
+        let level = level & self.heard;
         match flavour {
+            // That nothing can be written any more comes uncalled only with the end of both directions (EPOLLHUP) or with
+            // an error.
+            Flavour::Epoll | Flavour::Adversary
+                if !hears_writable
+                    && !level.intersects(Readiness::READ_CLOSED | Readiness::ERROR) =>
+            {
+                Reports([level - Readiness::WRITE_CLOSED, Readiness::empty()])
+            }
             Flavour::Epoll | Flavour::Adversary => Reports([level, Readiness::empty()]),
             Flavour::Kqueue => {
                 let inward = match level.intersects(INWARD) && news.intersects(INWARD) {
                     true => level & (INWARD | Readiness::ERROR),
                     false => Readiness::empty(),
                 };
-                let outward = match level.intersects(OUTWARD) && news.intersects(OUTWARD) {
+                let has_outward = level.intersects(OUTWARD) && news.intersects(OUTWARD);
+                let outward = match has_outward && hears_writable {
                     true => level & (OUTWARD | Readiness::ERROR),
                     false => Readiness::empty(),
                 };

@@ -1,13 +1,13 @@
 //! What the selector is told of a source, and when.
 
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream as Peer;
 use std::rc::Rc;
 
 use mio::net::UnixStream;
 
 use crate::reactor::tests::closing;
-use crate::reactor::{Interest, Key, Reactor, Readiness};
+use crate::reactor::{Interest, Key, Reactor, Readiness, Registration};
 
 use super::{Heard, Tellings, Wire, poll, read, serve, stream_pair, unblocked};
 
@@ -135,6 +135,76 @@ fn a_source_that_cannot_be_armed_again_finds_out_by_reading() {
         assert_eq!(serve(&mut reactor), [Heard::Bytes(1)]);
         assert!(!reactor.is_idle());
     }
+}
+
+/// A source of which it is known that it is writable, as of what a server accepts.
+fn insert_writable(reactor: &mut Reactor<Wire<UnixStream>>, wire: Wire<UnixStream>) -> Key {
+    let inserted = reactor.insert_ready(wire, Interest::READABLE, Readiness::WRITABLE);
+    inserted.map_err(|(error, _)| error).unwrap()
+}
+
+#[test]
+fn a_peer_that_reads_wakes_nobody_who_waits_for_no_room() {
+    let (wire, mut peer) = stream_pair();
+    let tellings = Rc::clone(&wire.kernel.tellings);
+    let mut reactor = Reactor::new(16).unwrap();
+    let key = insert_writable(&mut reactor, wire);
+    assert_eq!(poll(&mut reactor), 0, "that it is writable is no news");
+    for _ in 0..3 {
+        reactor.visit(key, |wire, _| wire.kernel.source.write_all(b"abc").unwrap());
+        peer.read_exact(&mut [0; 3]).unwrap();
+        assert_eq!(poll(&mut reactor), 0);
+    }
+    let readiness = reactor.visit(key, |_, registration| registration.readiness());
+    assert_eq!(readiness, Some(Readiness::WRITABLE));
+    assert_eq!(tellings.get().reregister, 0);
+}
+
+#[test]
+fn who_meets_a_full_buffer_is_told_of_room_from_then_on() {
+    let meetings: [fn(&mut Registration<'_>); 2] = [
+        |registration| registration.would_block(Interest::WRITABLE),
+        |registration| registration.fell_short(Interest::WRITABLE),
+    ];
+    for meet in meetings {
+        let (wire, mut peer) = stream_pair();
+        let tellings = Rc::clone(&wire.kernel.tellings);
+        let mut reactor = Reactor::new(16).unwrap();
+        let key = insert_writable(&mut reactor, wire);
+        for _ in 0..3 {
+            let sent = reactor.visit(key, |wire, registration| {
+                let stream = &mut wire.kernel.source;
+                let sent = std::iter::from_fn(|| stream.write(&[7; 1024]).ok());
+                let sent: usize = sent.sum();
+                meet(registration);
+                registration.want(Interest::WRITABLE);
+                sent
+            });
+            assert_eq!(poll(&mut reactor), 0, "there is no room");
+            assert!(reactor.is_idle());
+            peer.read_exact(&mut vec![0; sent.unwrap()]).unwrap();
+            assert_eq!(poll(&mut reactor), 1);
+            assert_eq!(serve(&mut reactor), [Heard::Room]);
+        }
+        assert_eq!(tellings.get().reregister, 1, "asked for once");
+    }
+}
+
+#[test]
+fn room_that_comes_before_it_is_asked_for_is_told() {
+    let (wire, mut peer) = stream_pair();
+    let mut reactor = Reactor::new(16).unwrap();
+    let key = insert_writable(&mut reactor, wire);
+    reactor.visit(key, |wire, registration| {
+        let stream = &mut wire.kernel.source;
+        let sent: usize = std::iter::from_fn(|| stream.write(&[7; 1024]).ok()).sum();
+        registration.would_block(Interest::WRITABLE);
+        registration.want(Interest::WRITABLE);
+        // The kernel has had room again since, and had nobody to tell.
+        peer.read_exact(&mut vec![0; sent]).unwrap();
+    });
+    assert_eq!(poll(&mut reactor), 1);
+    assert_eq!(serve(&mut reactor), [Heard::Room]);
 }
 
 #[test]
