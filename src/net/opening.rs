@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use crate::reactor::Registration;
 use crate::system::Stream;
 
 use super::connection::Connection;
@@ -60,46 +61,44 @@ impl Net {
         stream: Stream,
         peer: Option<SocketAddr>,
     ) -> Option<SocketId> {
-        let listener = self.reactor.get(server.0)?.listener()?;
+        let listener = self.listener_mut(server)?;
+        listener.connection_opened();
         let has_options = listener.passes_on_options();
         let options = listener.socket_options();
         let connection = Connection::established(stream, peer, Some(server.0), options);
         if !has_options {
             connection.apply_options();
         }
-        let id = self.install(connection);
-        if let Some(listener) = self.listener_mut(server) {
-            listener.connection_opened();
-        }
-        Some(id)
+        Some(self.install(connection))
     }
 
     /// Gives a connection its place. Failing to register it is the connection's own failure, told as any other.
     pub(super) fn install(&mut self, connection: Connection) -> SocketId {
         let interest = connection.first_interest();
         let readiness = connection.first_readiness();
-        let counts_time = connection.counts_time();
-        let resident = Resident::Connection(connection);
-        let (key, failure) = match self.reactor.insert_ready(resident, interest, readiness) {
-            Ok(key) => (key, None),
-            Err((error, resident)) => (
-                self.reactor.insert_unregistered(resident, interest),
-                Some(error),
-            ),
-        };
-        if counts_time {
+        if connection.counts_time() {
             self.reactor.note_now();
         }
-        self.reactor.visit(key, |resident, registration| {
-            if let Some(connection) = resident.connection_mut() {
+        let resident = Resident::Connection(connection);
+        let begin = |resident: &mut Resident, registration: &mut Registration<'_>| {
+            if let Resident::Connection(connection) = resident {
                 connection.begin(registration);
-                if let Some(error) = failure {
+            }
+        };
+        let inserted = self
+            .reactor
+            .insert_begun(resident, interest, readiness, begin);
+        SocketId(inserted.unwrap_or_else(|(error, resident)| {
+            let key = self.reactor.insert_unregistered(resident, interest);
+            self.reactor.visit(key, |resident, registration| {
+                begin(resident, registration);
+                if let Some(connection) = resident.connection_mut() {
                     let error = Error::new(Syscall::Register, error);
                     connection.fail(error, CloseReason::Error, registration);
                 }
-            }
-        });
-        SocketId(key)
+            });
+            key
+        }))
     }
 
     /// Takes the stream out of a socket, which closes then, with what was not sent.

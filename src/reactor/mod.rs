@@ -182,6 +182,17 @@ impl<T: Handler> Reactor<T> {
         interest: Interest,
         readiness: Readiness,
     ) -> Result<Key, (io::Error, T)> {
+        self.insert_begun(source, interest, readiness, |_, _| ())
+    }
+
+    /// [`insert_ready`](Self::insert_ready), with a [`visit`](Self::visit) at once.
+    pub(crate) fn insert_begun(
+        &mut self,
+        source: T,
+        interest: Interest,
+        readiness: Readiness,
+        begin: impl FnOnce(&mut T, &mut Registration<'_>),
+    ) -> Result<Key, (io::Error, T)> {
         let standing = Standing::new(interest, readiness);
         let key = self.slots.insert(Slot { source, standing });
         let slot = self.slots.get_mut(key).expect("it was inserted above");
@@ -190,6 +201,15 @@ impl<T: Handler> Reactor<T> {
             return Err((error, slot.source));
         }
         self.held += 1;
+        begin(
+            &mut slot.source,
+            &mut Registration {
+                key,
+                standing: &mut slot.standing,
+                wheel: &mut self.wheel,
+                clock: &self.clock,
+            },
+        );
         settle(key, slot, self.current, &mut self.schedule, &self.selector);
         Ok(key)
     }

@@ -43,6 +43,7 @@ impl Connection {
             && self.queue.is_empty()
             && self.part.is_empty()
             && !self.has_failed()
+            && !self.has_marks()
     }
 
     /// After the handler has seen the peer's end: ends this side too, unless half-open is allowed.
@@ -51,6 +52,11 @@ impl Connection {
             return;
         }
         if !self.options.allow_half_open {
+            if self.outbound == Outbound::Open && self.ends_at_once() {
+                // The handler has had its say, so there is nothing to wait for the flush for.
+                self.finish_sending(registration);
+                return;
+            }
             self.end(registration);
         }
         if self.outbound == Outbound::Finished {
