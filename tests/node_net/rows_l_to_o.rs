@@ -153,8 +153,9 @@ fn net_localport() {
             cx.socket.end();
         })
     });
-    // Held for us: two may share an address that both say so and do not listen.
-    let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
+    // Held for us: two may share an address that both say so and do not listen. It is held of all addresses, as who
+    // connects from it is bound to all.
+    let any: std::net::SocketAddr = "0.0.0.0:0".parse().unwrap();
     let holder = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     holder.set_reuse_address(true).unwrap();
     holder.bind(&any.into()).unwrap();

@@ -3,7 +3,7 @@
 //! It does not block, so that one thread can play both ends; [`Scene`](super::Scene) turns the loop between its steps.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, Type};
@@ -204,12 +204,15 @@ pub(crate) struct DeadPort {
 
 impl DeadPort {
     pub(crate) fn new() -> Self {
-        let any: SocketAddr = ([127, 0, 0, 1], 0).into();
+        // Of all addresses, as who connects from it is bound to all: with it on one alone, what others have on another
+        // would be in the way.
+        let any: SocketAddr = (Ipv4Addr::UNSPECIFIED, 0).into();
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.set_reuse_address(true).unwrap();
         socket.bind(&any.into()).unwrap();
+        let port = socket.local_addr().unwrap().as_socket().unwrap().port();
         Self {
-            address: socket.local_addr().unwrap().as_socket().unwrap(),
+            address: (Ipv4Addr::LOCALHOST, port).into(),
             _socket: socket,
         }
     }
