@@ -5,7 +5,9 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use netloop::text::{Lines, Utf8Decoder};
-use netloop::{CloseReason, Context, Error, Flow, KeepAlive, SocketHandler, SocketOptions, State};
+use netloop::{
+    CloseReason, Context, Error, Flow, KeepAlive, SocketHandler, SocketId, SocketOptions, State,
+};
 use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::support::{
@@ -72,6 +74,47 @@ fn a_cork_gives_way_at_the_high_water_mark() {
     // It is still corked.
     assert_eq!(scene.socket(id).write(b"y"), Flow::Open);
     nothing_arrives(&mut scene, &mut peer);
+}
+
+/// Writes until the kernel takes no more and so much is queued, and says how much that was.
+fn write_until_queued(scene: &mut Scene, id: SocketId, queued: usize) -> usize {
+    let mut written = 0;
+    while scene.socket(id).queued_bytes() < queued {
+        assert!(scene.socket(id).write(&[7; 5_000]).is_accepted());
+        written += 5_000;
+        scene.turn();
+    }
+    written
+}
+
+// F2, and I10: the kernel's room would wake the loop for nothing, again and again, were it held back.
+#[test]
+fn a_cork_holds_back_nothing_that_waits_for_room() {
+    const MARK: usize = 64 << 10;
+    for (is_corked_first, queued) in [(true, MARK + 20_000), (false, 20_000)] {
+        let mut scene = Scene::new();
+        let options = SocketOptions::new().high_water_mark(MARK);
+        let (id, mut peer) = scene.adopted(options, Recorder::new("us"));
+        if is_corked_first {
+            scene.socket(id).cork();
+        }
+        let written = write_until_queued(&mut scene, id, queued);
+        scene.socket(id).cork();
+        assert_eq!(scene.peer_reads(&mut peer, written).len(), written);
+        scene.settle();
+        assert_eq!(scene.socket(id).queued_bytes(), 0);
+        let has_drained = scene.world.has_seen("us", &Seen::Drain);
+        assert_eq!(
+            has_drained, is_corked_first,
+            "only one had been told to wait"
+        );
+
+        // And now it holds.
+        assert_eq!(scene.socket(id).write(b"corked"), Flow::Open);
+        nothing_arrives(&mut scene, &mut peer);
+        scene.socket(id).uncork();
+        assert_eq!(scene.peer_reads(&mut peer, 6), b"corked");
+    }
 }
 
 #[test]
@@ -327,7 +370,7 @@ fn unix_sockets_move_between_loops_too_and_are_no_tcp() {
 }
 
 /// The type of service of the stream behind `id`, as the system has it, without its two lowest bits.
-fn taken_type_of_service(scene: &mut Scene, id: netloop::SocketId) -> u32 {
+fn taken_type_of_service(scene: &mut Scene, id: SocketId) -> u32 {
     let (stream, _) = scene.socket(id).detach().unwrap();
     SockRef::from(&stream).tos_v4().unwrap() & 0xFC
 }

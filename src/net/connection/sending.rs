@@ -227,7 +227,10 @@ impl Connection {
         if self.stage != Stage::Open || self.has_failed() {
             return;
         }
-        if self.is_corked() && self.queue.len() < self.options.high_water_mark {
+        // What waits for room is not held back, and takes along what was written behind it: to hold it would be to come
+        // here again and again for as long as there is room, and its drain would never come.
+        let waits_for_room = registration.interest().contains(Interest::WRITABLE);
+        if self.is_corked() && !waits_for_room && self.queue.len() < self.options.high_water_mark {
             return;
         }
         if !self.queue.is_empty() {
