@@ -35,8 +35,9 @@ bitflags! {
 
         /// A write may succeed, or a connect has come to its end. epoll: `EPOLLOUT`; kqueue: `EVFILT_WRITE`.
         ///
-        /// epoll sets it in every event of a socket with room to send, whatever the event is about: it says nothing
-        /// to an owner who has nothing to write, and must meet an [`Interest::WRITABLE`] before anyone is called.
+        /// epoll sets it in every event of a socket with room to send that is registered for it, whatever the event is
+        /// about: it says nothing to an owner who has nothing to write, and must meet an [`Interest::WRITABLE`] before
+        /// anyone is called.
         const WRITABLE = 1 << 1;
 
         /// No more data will come than what is queued already. epoll: `EPOLLHUP`, or `EPOLLIN` with `EPOLLRDHUP`;

@@ -1,10 +1,10 @@
 //! Levels over the kernel's edges: who is ready, who wants it, and who is served next.
 //!
 //! A [`Reactor`] owns the selector, a slab of sources, the timer wheel and the run queue. It knows nothing of
-//! sockets, and calls no user code but the [`Handler`] methods of its sources. Each source is registered with the
-//! kernel once, whatever it wants. What the kernel says is kept as [`Readiness`] bits, what a source wants as
-//! [`Interest`] bits, and a source for which the two meet is on the run queue. Pausing, resuming and waiting for
-//! room are bits flipped; none of them is a system call.
+//! sockets, and calls no user code but the [`Handler`] methods of its sources. A source is registered with the kernel
+//! when it is inserted, and not again whenever it wants something else. What the kernel says is kept as [`Readiness`]
+//! bits, what a source wants as [`Interest`] bits, and a source for which the two meet is on the run queue. Pausing,
+//! resuming and waiting for room are bits flipped; none of them is a system call.
 //!
 //! Whoever drives it repeats: [`poll`](Reactor::poll), then [`begin`](Reactor::begin) a phase and take what comes
 //! out of it until it is over. Every phase is as long as its list was when it began.
@@ -239,6 +239,7 @@ impl<T: Handler> Reactor<T> {
             }
             // What it wants to report of its own is no matter of the kernel's.
             slot.standing.readiness &= ATTENTION;
+            slot.standing.marks.insert(Marks::HEARS_WRITABLE);
         }
     }
 

@@ -32,8 +32,8 @@ bitflags! {
         const WANTS_REARM = 1 << 5;
         /// The source is a reason to go on.
         const HELD = 1 << 6;
-        /// The kernel tells when the source becomes writable. Invariant: where this is not set, the source was known to be
-        /// writable when it was registered, and nobody has found anything else since.
+        /// The kernel tells when the source becomes writable. Invariant: where this is not set, the source is not
+        /// registered, or it was known to be writable and nobody has found anything else, or it wishes to be armed again.
         const HEARS_WRITABLE = 1 << 7;
         /// All that may have to be acted upon when the source has been looked at.
         const WISHES = Self::WANTS_FLUSH.bits() | Self::WANTS_CLOSE.bits() | Self::WANTS_REARM.bits();
@@ -159,8 +159,9 @@ pub(super) enum Due {
 /// The place of one source in a [`Reactor`](super::Reactor), lent to its [`Handler`](super::Handler) methods: its
 /// key, what it is ready for, what it wants, its deadline.
 ///
-/// Everything here only marks. Nothing is called back and no system call is made, except by
-/// [`rearm`](Self::rearm), whose call follows when the method has returned.
+/// Everything here only marks. Nothing is called back and no system call is made, except for [`rearm`](Self::rearm), and
+/// for the first write that meets a full buffer of a source that was known to be writable: the call follows when the
+/// method has returned.
 #[derive(Debug)]
 pub struct Registration<'a> {
     pub(super) key: Key,

@@ -54,6 +54,7 @@ impl Connection {
         if !self.options.allow_half_open {
             if self.outbound == Outbound::Open && self.ends_at_once() {
                 // The handler has had its say, so there is nothing to wait for the flush for.
+                self.facts.remove(Facts::OWES_DRAIN | Facts::IS_CORKED);
                 self.finish_sending(registration);
                 return;
             }

@@ -97,17 +97,8 @@ impl Watch {
         if self.token.is_none() {
             return Reports::default();
         }
-        let hears_writable = self.heard.contains(Readiness::WRITABLE);
         let level = level & self.heard;
         match flavour {
-            // That nothing can be written any more comes uncalled only with the end of both directions (EPOLLHUP) or with
-            // an error.
-            Flavour::Epoll | Flavour::Adversary
-                if !hears_writable
-                    && !level.intersects(Readiness::READ_CLOSED | Readiness::ERROR) =>
-            {
-                Reports([level - Readiness::WRITE_CLOSED, Readiness::empty()])
-            }
             Flavour::Epoll | Flavour::Adversary => Reports([level, Readiness::empty()]),
             Flavour::Kqueue => {
                 let inward = match level.intersects(INWARD) && news.intersects(INWARD) {
@@ -115,7 +106,7 @@ impl Watch {
                     false => Readiness::empty(),
                 };
                 let has_outward = level.intersects(OUTWARD) && news.intersects(OUTWARD);
-                let outward = match has_outward && hears_writable {
+                let outward = match has_outward && self.heard.contains(Readiness::WRITABLE) {
                     true => level & (OUTWARD | Readiness::ERROR),
                     false => Readiness::empty(),
                 };
