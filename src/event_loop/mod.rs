@@ -261,7 +261,7 @@ impl<S> EventLoop<S> {
     }
 }
 
-#[cfg(unix)]
+#[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
 impl<S> std::os::fd::AsFd for EventLoop<S> {
     /// The descriptor that becomes readable when the kernel has news for the loop. It says nothing of what the loop
     /// knows already: wait on it no longer than [`EventLoop::poll_timeout`], and always turn when it is readable.

@@ -193,7 +193,7 @@ impl<T: Handler> Reactor<T> {
 
     /// The selector's own descriptor, readable when [`poll`](Self::poll) would find news. See
     /// [`poll_timeout`](Self::poll_timeout) for what it does not tell.
-    #[cfg(unix)]
+    #[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
     pub fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         self.selector.as_fd()
     }

@@ -183,7 +183,7 @@ impl Selector {
     }
 
     /// The descriptor that becomes readable when the kernel has news, for a host that waits on our behalf.
-    #[cfg(unix)]
+    #[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
     pub(crate) fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         use std::os::fd::AsFd;
         match self {

@@ -158,7 +158,7 @@ impl Selector {
         &self.batch
     }
 
-    #[cfg(unix)]
+    #[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
     pub(crate) fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         use std::os::fd::AsFd;
         self.host.poll.registry().as_fd()

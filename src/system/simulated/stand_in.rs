@@ -289,7 +289,7 @@ impl Selector {
         }
     }
 
-    #[cfg(unix)]
+    #[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
     pub(crate) fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         match self {
             Self::Virtual(selector) => selector.as_fd(),
