@@ -348,6 +348,12 @@ impl Simulation {
         self.network.borrow().held_bytes()
     }
 
+    /// How many packets are under way, between all machines. What an [isolated](Self::isolate) machine cannot receive for
+    /// now is among them.
+    pub fn packets_under_way(&self) -> usize {
+        self.network.borrow().packets_under_way()
+    }
+
     /// How many sockets are open, on all machines.
     pub fn open_sockets(&self) -> usize {
         self.network.borrow().open()

@@ -406,6 +406,11 @@ impl Network {
         inboxes.sum::<usize>() + self.wire.held_bytes()
     }
 
+    /// How many packets are under way.
+    pub(crate) fn packets_under_way(&self) -> usize {
+        self.wire.packets()
+    }
+
     /// How many sockets are open, of the whole network.
     pub(crate) fn open(&self) -> usize {
         self.machines.iter().map(|machine| machine.open).sum()

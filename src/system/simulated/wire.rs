@@ -99,6 +99,12 @@ impl Wire {
         });
     }
 
+    /// How many packets there are. What only stands in their order is none.
+    pub(crate) fn packets(&self) -> usize {
+        let flights = self.flights.iter().chain(&self.held);
+        flights.filter(|flight| flight.packet.travels()).count()
+    }
+
     /// How much memory it takes.
     pub(crate) fn held_bytes(&self) -> usize {
         (self.flights.capacity() + self.held.capacity()) * size_of::<Flight>()
