@@ -96,7 +96,7 @@ impl Socket<'_> {
 
     /// Holds back what is written from now on, beyond the callback, until [`uncork`](Self::uncork), `end`, or until as
     /// much is queued as the high-water mark says. What the kernel had no room for is not held back, and takes along what
-    /// is written behind it.
+    /// is written behind it. After `end` it does nothing.
     pub fn cork(&mut self) {
         self.request(|connection, _| connection.cork());
     }

@@ -132,6 +132,20 @@ fn the_end_takes_along_what_is_corked() {
     assert_eq!(scene.world.trace("us"), "connect end close:Graceful");
 }
 
+#[test]
+fn a_cork_behind_the_end_holds_up_neither_the_last_bytes_nor_the_fin() {
+    for words in [b"".as_slice(), b"last words"] {
+        let mut scene = Scene::new();
+        let (id, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("us"));
+        let _ = scene.socket(id).write(words);
+        scene.socket(id).end();
+        scene.socket(id).cork();
+        let received = scene.peer_reads_to_end(&mut peer);
+        assert_eq!(received.bytes, words);
+        assert_eq!(received.end, PeerEnd::Fin);
+    }
+}
+
 // C10: what was only held back is lost with the rest.
 #[test]
 fn destroying_a_corked_socket_says_what_was_lost() {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::reactor::{Interest, Key, Registration};
 
-use super::{CloseReason, Connection, Error, Facts, Inbound, KeepAlive, Stage};
+use super::{CloseReason, Connection, Error, Facts, Inbound, KeepAlive, Outbound, Stage};
 
 impl Connection {
     /// Closes it now, with or without an error.
@@ -75,7 +75,10 @@ impl Connection {
     }
 
     pub(crate) fn cork(&mut self) {
-        self.facts.insert(Facts::IS_CORKED);
+        // Behind the end nothing more is written, and a cork would only hold up the FIN.
+        if self.outbound == Outbound::Open {
+            self.facts.insert(Facts::IS_CORKED);
+        }
     }
 
     pub(crate) fn uncork(&mut self, registration: &mut Registration<'_>) {
