@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use netloop::{Context, LoopContext, SocketId, TimerId};
 
-use super::checker::{Behaviour, World, destroy, end, write};
+use super::checker::{Behaviour, World, cork, destroy, end, uncork, write};
 use super::connecting::connect;
 
 /// Does something at random in every callback, to itself or to another socket of its loop.
@@ -39,13 +39,15 @@ impl Chaos {
         let ledger = Rc::clone(&cx.shared.ledger);
         let choice = cx.shared.random.u32(..100);
         match choice {
-            0..50 => {
+            0..46 => {
                 let length = match cx.shared.random.u32(..10) {
                     0 => cx.shared.random.usize(1..=cx.shared.longest),
                     _ => cx.shared.random.usize(1..=cx.shared.longest.min(200)),
                 };
                 let _ = write(&mut cx.socket.other(id), &ledger, side, length);
             }
+            46 => cork(&mut cx.socket.other(id), &ledger, side),
+            47..50 => uncork(&mut cx.socket.other(id), &ledger, side),
             50..57 => cx.socket.other(id).pause(),
             57..70 => cx.socket.other(id).resume(),
             70..74 => end(&mut cx.socket.other(id), &ledger, side),

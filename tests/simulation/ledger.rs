@@ -53,6 +53,8 @@ pub(crate) struct Side {
     /// Something was called that may throw bytes away.
     pub(crate) was_cut: bool,
     pub(crate) saw_end: bool,
+    /// `cork` was called, and no `uncork` since.
+    pub(crate) is_corked: bool,
     /// The most that was ever queued.
     pub(crate) most_queued: usize,
     /// The most that was queued when a write answered `Open`.
@@ -91,6 +93,7 @@ impl Side {
             has_ended: false,
             was_cut: false,
             saw_end: false,
+            is_corked: false,
             most_queued: 0,
             most_open: 0,
             tokens_asked: 0,
@@ -103,6 +106,11 @@ impl Side {
 }
 
 impl Side {
+    /// Whether what it has written need not leave: a cork does not hold what there was too much of.
+    pub(crate) fn is_held_back(&self) -> bool {
+        self.is_corked && !self.is_full && !self.has_ended
+    }
+
     /// How many descriptors it may have: of those that it tries, all but those that have failed, and none is left of
     /// the others when one is taken.
     pub(crate) fn most_descriptors(&self) -> usize {
