@@ -1,9 +1,10 @@
 //! The part that a connection has in what several sockets are to be sent in this turn.
 
+use crate::net::core::Supplies;
+use crate::net::outbox::Broadcast;
 use crate::reactor::{Interest, Registration};
 
-use super::super::broadcast::Broadcast;
-use super::{Connection, Stage, Supplies};
+use super::{Connection, Stage};
 
 impl Connection {
     /// Takes `word` as its part of the broadcast, and says whether it could: nothing else may be queued.

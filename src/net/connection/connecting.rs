@@ -5,16 +5,16 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::net::connect::is_connected_to_itself;
+use crate::net::core::Event;
 use crate::reactor::{Interest, Registration};
 use crate::send_buffer::Pool;
 use crate::system::Stream;
 
-use super::super::attempt::is_connected_to_itself;
 use super::deadlines::later;
 use super::error::Syscall;
 use super::{
-    CloseReason, Connection, Error, Event, Facts, Notice, Outbound, SocketEvent, SocketOptions,
-    Stage,
+    CloseReason, Connection, Error, Facts, Notice, Outbound, SocketEvent, SocketOptions, Stage,
 };
 
 impl Connection {

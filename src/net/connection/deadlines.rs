@@ -5,9 +5,10 @@ use std::io;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
+use crate::net::core::Event;
 use crate::reactor::{Readiness, Registration};
 
-use super::{CloseReason, Connection, Event, Facts, Outbound, SocketEvent, Stage};
+use super::{CloseReason, Connection, Facts, Outbound, SocketEvent, Stage};
 
 impl Connection {
     pub(crate) fn elapsed(&mut self, registration: &mut Registration<'_>) -> Option<Event> {

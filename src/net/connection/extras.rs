@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::net::connect::Dial;
+use crate::net::core::Event;
 use crate::reactor::Registration;
 
-use super::super::dial::Dial;
-use super::{Connection, Error, Event, Facts, Key, SocketEvent, Stage};
+use super::{Connection, Error, Facts, Key, SocketEvent, Stage};
 
 /// Something to be told to the handler beside its main events.
 #[derive(Debug)]

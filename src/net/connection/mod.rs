@@ -21,17 +21,13 @@ use std::rc::Rc;
 
 use bitflags::bitflags;
 
+use crate::net::core::{SocketEvent, Supplies};
+use crate::net::error::{self, Error};
+use crate::net::outbox::{Part, Payload};
+use crate::net::values::{CloseReason, Flow, KeepAlive, SocketOptions, State};
 use crate::reactor::{Interest, Key, Readiness, Registration};
 use crate::send_buffer::{Pool, SendBuffer};
 use crate::system::Stream;
-
-use super::broadcast::Part;
-use super::error::{self, Error};
-use super::keep_alive::KeepAlive;
-use super::options::SocketOptions;
-use super::payload::Payload;
-use super::resident::{Event, Lent, SocketEvent, Supplies};
-use super::status::{CloseReason, Flow, State};
 
 use extras::Extras;
 use peer::Peer;

@@ -2,11 +2,11 @@
 
 use std::io::{self, IoSlice};
 
+use crate::net::outbox::DIRECT_BYTES;
 use crate::reactor::{Interest, Registration};
 use crate::send_buffer::Pool;
 use crate::system::Stream;
 
-use super::super::payload::DIRECT_BYTES;
 use super::error::Error;
 use super::{CloseReason, Connection, Facts, Flow, Outbound, Payload, Stage};
 

@@ -2,12 +2,13 @@
 
 use std::io;
 
+use crate::net::core::{Event, Lent};
+use crate::net::values::SocketId;
 use crate::reactor::{Interest, Key, Registration};
 use crate::system::Stream;
 
-use super::super::SocketId;
 use super::error::Syscall;
-use super::{Connection, Event, Facts, Inbound, Lent, Outbound, SocketEvent, Stage};
+use super::{Connection, Facts, Inbound, Outbound, SocketEvent, Stage};
 
 impl Connection {
     #[inline(always)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::error::{Error, Result};
+use crate::net::error::{Error, Result};
 
 /// A set of IP addresses, given as addresses, ranges and subnets: Node's `net.BlockList`.
 ///

@@ -6,11 +6,10 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
+use crate::net::address::{Endpoint, Family};
+use crate::net::error::Error;
+use crate::net::values::ConnectOptions;
 use crate::reactor::Key;
-
-use super::address::{Endpoint, Family};
-use super::error::Error;
-use super::options::ConnectOptions;
 
 /// At most so many addresses of one name are tried; a hostile answer may hold thousands.
 const MOST_ADDRESSES: usize = 16;

@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::connection::Connection;
-use super::error::{Error, Result, Syscall};
-use super::keep_alive::KeepAlive;
-use super::payload::Payload;
+use crate::net::connection::{Connection, Notice};
+use crate::net::core::Net;
+use crate::net::error::{Error, Result, Syscall};
+use crate::net::outbox::Payload;
+use crate::net::values::{Flow, KeepAlive, ServerId, SocketId, State};
+
 use super::sockets::Sockets;
-use super::status::{Flow, State};
-use super::{Net, Notice, ServerId, SocketId};
 
 /// One socket, borrowed from its loop: [`Context::socket`](crate::Context) in a callback, `event_loop.socket(id)`
 /// outside.

@@ -8,11 +8,11 @@ use std::io::{self, ErrorKind};
 
 /// A name of a system error and its wording, which is libuv's.
 #[derive(Debug)]
-pub(super) struct Errno {
+pub(crate) struct Errno {
     /// `ECONNREFUSED` and the like.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// What Node says of it.
-    pub(super) wording: &'static str,
+    pub(crate) wording: &'static str,
     /// What this system says for it; 0 where it has no such error, or where we do not know.
     number: i32,
     /// The kind that means this error and no other row's; for EACCES, which shares its kind with EPERM, the likelier.
@@ -21,20 +21,20 @@ pub(super) struct Errno {
 
 impl Errno {
     /// The row for an error: by its number, else by its kind.
-    pub(super) fn of(error: &io::Error) -> Option<&'static Self> {
+    pub(crate) fn of(error: &io::Error) -> Option<&'static Self> {
         let number = error.raw_os_error().filter(|&number| number != 0);
         let by_number = number.and_then(|number| ERRORS.iter().find(|row| row.number == number));
         by_number.or_else(|| ERRORS.iter().find(|row| row.kind == Some(error.kind())))
     }
 
     /// The row with this name.
-    pub(super) fn named(name: &str) -> Option<&'static Self> {
+    pub(crate) fn named(name: &str) -> Option<&'static Self> {
         ERRORS.iter().find(|row| row.name == name)
     }
 
     /// The error that the system would give.
     #[cfg(test)]
-    pub(super) fn to_io(&self) -> io::Error {
+    pub(crate) fn to_io(&self) -> io::Error {
         match (self.number, self.kind) {
             (0, Some(kind)) => kind.into(),
             (0, None) => io::Error::other(self.wording),

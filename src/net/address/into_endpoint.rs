@@ -6,8 +6,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::path::{Path, PathBuf};
 
-use super::address::Endpoint;
-use super::error::{Error, Result};
+use crate::net::error::{Error, Result};
+
+use super::endpoint::Endpoint;
 
 /// What can say where to listen or connect: an address, a name with a port, or a path.
 ///

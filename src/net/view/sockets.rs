@@ -1,8 +1,10 @@
 //! The view of everything that lives in a loop.
 
+use crate::net::core::Net;
+use crate::net::values::{Flow, ServerId, SocketId};
+
 use super::server::Server;
 use super::socket::Socket;
-use super::{Flow, Net, ServerId, SocketId};
 
 /// All sockets and servers of a loop, for callbacks that have no socket of their own: timers, deferred calls, posts,
 /// hooks, and those of a server.

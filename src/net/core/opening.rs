@@ -3,15 +3,14 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use crate::net::connection::Connection;
+use crate::net::error::{Error, Result, Syscall};
+use crate::net::values::{CloseReason, ServerId, SocketId, SocketOptions};
 use crate::reactor::Registration;
 use crate::system::Stream;
 
-use super::connection::Connection;
-use super::error::{Error, Result, Syscall};
-use super::options::SocketOptions;
-use super::resident::Resident;
-use super::status::CloseReason;
-use super::{Net, ServerId, SocketId};
+use super::Net;
+use super::source::Resident;
 
 impl Net {
     /// Takes over a connection that exists already.
@@ -73,7 +72,7 @@ impl Net {
     }
 
     /// Gives a connection its place. Failing to register it is the connection's own failure, told as any other.
-    pub(super) fn install(&mut self, connection: Connection) -> SocketId {
+    pub(crate) fn install(&mut self, connection: Connection) -> SocketId {
         let interest = connection.first_interest();
         let readiness = connection.first_readiness();
         if connection.counts_time() {

@@ -6,10 +6,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::address::Family;
-use super::block_list::BlockList;
+use crate::net::address::{BlockList, Family};
+use crate::net::connect::{Resolver, SharedResolver};
+
 use super::keep_alive::KeepAlive;
-use super::resolver::{Resolver, SharedResolver};
 
 /// The options of a socket, those that it is accepted with or connects with. The names are Node's.
 ///

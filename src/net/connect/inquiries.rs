@@ -20,13 +20,13 @@ struct Inquiry {
 }
 
 /// The questions that are in flight.
-pub(super) struct Inquiries {
+pub(crate) struct Inquiries {
     lookups: Lookups,
     in_flight: Vec<Inquiry>,
 }
 
 impl Inquiries {
-    pub(super) fn new(lookups: Lookups) -> Self {
+    pub(crate) fn new(lookups: Lookups) -> Self {
         Self {
             lookups,
             in_flight: Vec::new(),
@@ -34,7 +34,7 @@ impl Inquiries {
     }
 
     /// Asks for the addresses of `host`, on behalf of `asker`.
-    pub(super) fn ask(
+    pub(crate) fn ask(
         &mut self,
         host: &str,
         resolver: &SharedResolver,
@@ -69,12 +69,12 @@ impl Inquiries {
     }
 
     /// Whether an answer is to be expected.
-    pub(super) fn is_waiting(&self) -> bool {
+    pub(crate) fn is_waiting(&self) -> bool {
         !self.in_flight.is_empty()
     }
 
     /// The next answer, with all who asked. They may be gone by now.
-    pub(super) fn next_answer(&mut self) -> Option<(Vec<Key>, io::Result<Vec<std::net::IpAddr>>)> {
+    pub(crate) fn next_answer(&mut self) -> Option<(Vec<Key>, io::Result<Vec<std::net::IpAddr>>)> {
         let (ticket, answer) = self.lookups.next_answer()?;
         let place = self
             .in_flight

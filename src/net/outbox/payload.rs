@@ -6,7 +6,7 @@ use crate::send_buffer::{KEEP_BYTES, Pool, SendBuffer};
 
 /// From this size on a write does not wait for the flush point: gathering cannot save anything any more, and what
 /// the kernel takes at once need not be copied.
-pub(super) const DIRECT_BYTES: usize = 16 << 10;
+pub(crate) const DIRECT_BYTES: usize = 16 << 10;
 
 /// The bytes of one write, in the form in which the writer has them: only what is borrowed has to be copied if the
 /// kernel does not take it at once.

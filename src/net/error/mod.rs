@@ -3,6 +3,7 @@
 //! It knows no socket and no handler. What a system error is called is in the table of [`Errno`],
 //! and what to do about it in `hint`.
 
+mod errno;
 mod hint;
 mod syscall;
 
@@ -13,10 +14,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::address::Endpoint;
-use super::errno::Errno;
+use crate::net::address::Endpoint;
 
 pub use syscall::Syscall;
+
+pub(crate) use errno::Errno;
 
 /// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -2,8 +2,8 @@
 //!
 //! | written | waits in | leaves |
 //! |---|---|---|
-//! | by a socket, in its own `on_data` | [`Gathered`](super::gathered::Gathered) | when the callback is done |
-//! | to another socket, that nothing is queued for | [`Broadcast`](super::broadcast::Broadcast) | in the flush phase |
+//! | by a socket, in its own `on_data` | [`Gathered`](crate::net::outbox::Gathered) | when the callback is done |
+//! | to another socket, that nothing is queued for | [`Broadcast`](crate::net::outbox::Broadcast) | in the flush phase |
 //! | where the kernel has no room, or anything else stands in the way | the connection's own queue | as the kernel takes it |
 //!
 //! The first two are one piece of memory for all sockets, and hold what is short. Whoever is about to do anything else to
@@ -11,16 +11,17 @@
 
 use std::rc::Rc;
 
+use crate::net::outbox::{DIRECT_BYTES, Payload};
+use crate::net::values::{Flow, SocketId};
 use crate::send_buffer::KEEP_BYTES;
 
-use super::payload::{DIRECT_BYTES, Payload};
-use super::resident::{Lent, Resident, Supplies};
-use super::{Flow, Net, SocketId};
+use super::Net;
+use super::source::{Lent, Resident, Supplies};
 
 impl Net {
     /// Moves what `id` has written in its callback to its queue, before anything else is done to it.
     #[cold]
-    pub(super) fn queue_gathered(&mut self) {
+    pub(crate) fn queue_gathered(&mut self) {
         let Supplies { gathered, pool, .. } = &mut self.supplies;
         let Some((id, bytes)) = gathered.end() else {
             return;

@@ -4,16 +4,14 @@ use std::net::SocketAddr;
 
 use mio::event::Source;
 
+use crate::net::connect::Attempt;
+use crate::net::connection::Connection;
+use crate::net::error::Error;
+use crate::net::listener::Listener;
+use crate::net::outbox::{Broadcast, Gathered};
 use crate::reactor::{Handler, Registration};
 use crate::send_buffer::Pool;
 use crate::system::{Reserve, Stream};
-
-use super::attempt::Attempt;
-use super::broadcast::Broadcast;
-use super::connection::Connection;
-use super::error::Error;
-use super::gathered::Gathered;
-use super::listener::Listener;
 
 /// How many connections a listener takes in a row before the next source is served.
 const ACCEPT_BURST: u32 = 64;

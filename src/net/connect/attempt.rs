@@ -3,10 +3,9 @@
 use std::io;
 use std::net::SocketAddr;
 
+use crate::net::core::Event;
 use crate::reactor::{Interest, Key, Registration};
 use crate::system::Stream;
-
-use super::resident::Event;
 
 /// A connect under way, for the connection `owner`.
 #[derive(Debug)]
@@ -38,7 +37,7 @@ impl Attempt {
 
 /// A connect to a port of this machine on which nobody listens can meet itself, if the system happens to choose that
 /// very port for this end (simultaneous open, RFC 9293 3.5). Nobody wants that connection.
-pub(super) fn is_connected_to_itself(stream: &Stream, asked: SocketAddr) -> bool {
+pub(crate) fn is_connected_to_itself(stream: &Stream, asked: SocketAddr) -> bool {
     let Ok(Some(local)) = stream.local_address() else {
         return false;
     };

@@ -1,20 +1,21 @@
 //! The state machine of one server: it listens, it rests while the process is out of descriptors, it has closed and
 //! waits for its last connection.
 
+mod accept_fault;
+
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::net::address::{BlockList, Endpoint};
+use crate::net::core::{Event, Lent, ServerEvent};
+use crate::net::error::{Error, Syscall};
+use crate::net::values::{ListenOptions, SocketOptions};
 use crate::reactor::{Interest, Readiness, Registration};
 use crate::system::{Acceptor, OwnedPath, Reserve, Stream};
 
-use super::accept_fault::{AcceptFault, classify_accept};
-use super::address::Endpoint;
-use super::block_list::BlockList;
-use super::error::{Error, Syscall};
-use super::options::{ListenOptions, SocketOptions};
-use super::resident::{Event, Lent, ServerEvent};
+use accept_fault::{AcceptFault, classify_accept};
 
 /// How many accepts in a row may fail for a peer's reason before the others are served.
 const TRANSIENT_FAULTS_A_CALL: u32 = 16;

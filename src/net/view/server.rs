@@ -1,9 +1,11 @@
 //! The view of one server.
 
-use super::address::Endpoint;
-use super::listener::Listener;
+use crate::net::address::Endpoint;
+use crate::net::core::Net;
+use crate::net::listener::Listener;
+use crate::net::values::{ServerId, SocketId};
+
 use super::socket::Socket;
-use super::{Net, ServerId, SocketId};
 
 /// One server, borrowed from its loop: `event_loop.server(id)`, or [`Sockets::server`](crate::Sockets::server) in a
 /// callback. A view of a server that is gone is harmless.

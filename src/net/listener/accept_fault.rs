@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::errno::Errno;
+use crate::net::error::Errno;
 
 /// Whose fault a failed `accept` is, and so what to do next.
 ///

@@ -5,19 +5,16 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::net::address::Endpoint;
+use crate::net::connect::{Attempt, Dial, Inquiries, SharedResolver, SystemResolver};
+use crate::net::connection::{Connection, Notice};
+use crate::net::error::{Error, Result, Syscall};
+use crate::net::values::{ConnectOptions, ServerId, SocketId};
 use crate::reactor::{Interest, Key, Readiness};
 use crate::system::{ConnectStep, Stream, System};
 
-use super::address::Endpoint;
-use super::attempt::Attempt;
-use super::connection::{Connection, Notice};
-use super::dial::Dial;
-use super::error::{Error, Result, Syscall};
-use super::inquiries::Inquiries;
-use super::options::ConnectOptions;
-use super::resident::{Event, Resident};
-use super::resolver::{SharedResolver, SystemResolver};
-use super::{Happened, Net, ServerId, SocketId};
+use super::source::{Event, Resident};
+use super::{Happened, Net};
 
 impl Net {
     /// Starts to connect. What goes wrong from here on is told to the handler, in a later turn.
@@ -104,7 +101,7 @@ impl Net {
     }
 
     /// Asks for the addresses of a name.
-    pub(super) fn inquire(
+    pub(crate) fn inquire(
         &mut self,
         host: &str,
         resolver: &SharedResolver,
@@ -250,7 +247,7 @@ impl Net {
 
     /// Names whom an event is for; what stays on this floor is dealt with.
     #[inline]
-    pub(super) fn happened(&mut self, key: Key, event: Event) -> Option<Happened> {
+    pub(crate) fn happened(&mut self, key: Key, event: Event) -> Option<Happened> {
         match event {
             Event::Socket(event) => return Some(Happened::Socket(SocketId(key), event)),
             Event::Server => return Some(Happened::Server(ServerId(key))),
@@ -337,14 +334,14 @@ impl Net {
     }
 
     /// Closes the attempts that are still under way for `id`.
-    pub(super) fn close_attempts(&mut self, id: SocketId) {
+    pub(crate) fn close_attempts(&mut self, id: SocketId) {
         let connection = self.connection_mut(id);
         let attempts = connection.map(Connection::take_attempts);
         self.remove_attempts(attempts.unwrap_or_default());
     }
 
     /// Closes attempts that their connection knows of no more.
-    pub(super) fn remove_attempts(&mut self, attempts: Vec<Key>) {
+    pub(crate) fn remove_attempts(&mut self, attempts: Vec<Key>) {
         for attempt in attempts {
             self.reactor.remove(attempt);
         }
@@ -391,7 +388,7 @@ fn local_endpoint(options: &ConnectOptions, remote: SocketAddr) -> Option<Socket
     Some(SocketAddr::new(address, options.local_port))
 }
 
-pub(super) fn resolver_of(system: &System, resolver: Option<&SharedResolver>) -> SharedResolver {
+pub(crate) fn resolver_of(system: &System, resolver: Option<&SharedResolver>) -> SharedResolver {
     match (system, resolver) {
         (_, Some(resolver)) => Arc::clone(resolver),
         #[cfg(feature = "simulation")]
@@ -407,7 +404,7 @@ fn system_resolver() -> SharedResolver {
 }
 
 /// The same error once more: one answer may be told to many.
-pub(super) fn copy_of(error: &io::Error) -> io::Error {
+pub(crate) fn copy_of(error: &io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code),
         None => io::Error::new(error.kind(), error.to_string()),

@@ -4,17 +4,16 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
+use crate::net::address::Endpoint;
+use crate::net::error::{Error, Result, Syscall};
+use crate::net::listener::Listener;
+use crate::net::values::{KeepAlive, ListenOptions, ServerId};
 use crate::reactor::Interest;
 use crate::system::{Acceptor, Binding, OwnedPath, System};
 
-use super::address::Endpoint;
-use super::dialing::{copy_of, resolver_of};
-use super::error::{Error, Result, Syscall};
-use super::keep_alive::KeepAlive;
-use super::listener::Listener;
-use super::options::ListenOptions;
-use super::resident::Resident;
-use super::{Net, ServerId};
+use super::Net;
+use super::connecting::{copy_of, resolver_of};
+use super::source::Resident;
 
 impl Net {
     /// Starts to listen. The port of an address is taken when this returns; a name is looked up first, and what goes
@@ -64,7 +63,7 @@ impl Net {
 
     /// A name that a server is to listen on was looked up: it binds the first address that is not of one link only, as
     /// Node does (`fe80::/10` means nothing without an interface).
-    pub(super) fn name_to_listen_on(
+    pub(crate) fn name_to_listen_on(
         &mut self,
         id: ServerId,
         answer: std::result::Result<&[IpAddr], &io::Error>,

@@ -3,7 +3,7 @@
 //! Nearly every reply is small, is written to one's own socket and leaves at once. Such bytes need no queue: they are
 //! put down here, in one place for all sockets, and sent from here, and their connection is not looked up for either.
 
-use super::SocketId;
+use crate::net::values::SocketId;
 
 /// The bytes that wait for the end of a callback.
 ///
@@ -23,7 +23,7 @@ pub(crate) struct Gathered {
 impl Gathered {
     /// A callback of `owner` is about to begin, who takes less than `room` bytes without any question.
     #[inline]
-    pub(super) fn begin(&mut self, owner: SocketId, room: usize) {
+    pub(crate) fn begin(&mut self, owner: SocketId, room: usize) {
         debug_assert!(self.bytes.is_empty(), "the last callback was finished");
         self.owner = Some(owner);
         self.room = room;
@@ -31,7 +31,7 @@ impl Gathered {
 
     /// Puts `bytes` down if they are their writer's to put down here, and says whether they were.
     #[inline]
-    pub(super) fn take(&mut self, writer: SocketId, bytes: &[u8]) -> bool {
+    pub(crate) fn take(&mut self, writer: SocketId, bytes: &[u8]) -> bool {
         let fits = bytes.len() < self.room && self.owner == Some(writer);
         if fits {
             self.room -= bytes.len();
@@ -41,29 +41,29 @@ impl Gathered {
     }
 
     #[inline]
-    pub(super) fn is_of(&self, id: SocketId) -> bool {
+    pub(crate) fn is_of(&self, id: SocketId) -> bool {
         self.owner == Some(id)
     }
 
     /// How many bytes of `id` are here.
-    pub(super) fn length_of(&self, id: SocketId) -> usize {
+    pub(crate) fn length_of(&self, id: SocketId) -> usize {
         if self.is_of(id) { self.bytes.len() } else { 0 }
     }
 
     /// Nothing more is put down: gives out what was, with its owner. It is to be [cleared](Self::clear) then.
     #[inline]
-    pub(super) fn end(&mut self) -> Option<(SocketId, &[u8])> {
+    pub(crate) fn end(&mut self) -> Option<(SocketId, &[u8])> {
         let owner = self.owner.take()?;
         (!self.bytes.is_empty()).then_some((owner, self.bytes.as_slice()))
     }
 
-    pub(super) fn shrink(&mut self) {
+    pub(crate) fn shrink(&mut self) {
         self.bytes.shrink_to_fit();
     }
 
     /// Forgets what was sent or queued, and keeps the memory for the next callback.
     #[inline]
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.bytes.clear();
     }
 }

@@ -1,0 +1,350 @@
+//! Everything that a loop has to do with the network, across its sources.
+
+mod connecting;
+mod listening;
+mod opening;
+pub(crate) mod source;
+mod writing;
+
+use crate::net::connect::Inquiries;
+use crate::net::connection::{Connection, Notice};
+use crate::net::error::{Error, Result, Syscall};
+use crate::net::listener::Listener;
+use crate::net::outbox::{Broadcast, Gathered};
+use crate::net::values::{CloseReason, ListenOptions, ServerId, SocketId, TimerId};
+use crate::reactor::{Elapsed, Key, Phase, Reactor, Registration, Waker};
+use crate::send_buffer::Pool;
+use crate::system::{Reserve, System};
+
+use source::Resident;
+
+pub(crate) use source::{Event, Lent, ServerEvent, SocketEvent, Supplies};
+
+/// Everything that a loop has to do with the network.
+#[derive(Debug)]
+pub(crate) struct Net {
+    pub(crate) reactor: Reactor<Resident>,
+    /// Where sockets are opened.
+    pub(crate) system: System,
+    supplies: Supplies,
+    /// Servers that ran out of descriptors. Each close of a socket frees one, and so wakes them.
+    resting: Vec<Key>,
+    waker: Waker,
+    /// Names that are being looked up; made when the first is.
+    inquiries: Option<Inquiries>,
+    /// Servers whose name is being looked up, with what they were to listen with.
+    pending: Vec<(ServerId, ListenOptions)>,
+}
+
+/// Something that happened, with whom it is for.
+#[derive(Debug)]
+pub(crate) enum Happened {
+    /// For the handler of a socket.
+    Socket(SocketId, SocketEvent),
+    /// For the handler of a server: what it is has to be [taken](Net::take_server_event).
+    Server(ServerId),
+}
+
+/// Something that has fallen due.
+#[derive(Debug)]
+pub(crate) enum Due {
+    /// A deadline of a socket or a server, and what came of it.
+    Deadline(Happened),
+    /// A timer.
+    Timer(TimerId),
+}
+
+/// Something that has come to its end.
+#[derive(Debug)]
+pub(crate) enum Closing {
+    /// A socket that has nothing to be told but that.
+    Plain(SocketId, CloseReason),
+    /// A socket, which is told first what else there is to tell, the error if there is one.
+    Socket(SocketId, CloseReason, Option<Error>),
+    /// A server, after the last of its sockets.
+    Server(ServerId),
+}
+
+impl Net {
+    pub(crate) fn new(system: System, events_capacity: usize) -> Result<Self> {
+        let selector = system.selector(events_capacity);
+        let selector = selector.map_err(|error| Error::new(Syscall::Poll, error))?;
+        let reactor = Reactor::with_selector(selector);
+        let waker = reactor
+            .waker()
+            .map_err(|error| Error::new(Syscall::Poll, error))?;
+        Ok(Self {
+            waker,
+            inquiries: None,
+            pending: Vec::new(),
+            reactor,
+            supplies: Supplies {
+                pool: Pool::new(),
+                broadcast: Broadcast::default(),
+                gathered: Gathered::default(),
+                reserve: Reserve::new(&system),
+            },
+            system,
+            resting: Vec::new(),
+        })
+    }
+
+    /// Begins the phase in which ready sources are served.
+    pub(crate) fn begin_serving(&mut self) {
+        self.reactor.begin(Phase::Serve);
+    }
+
+    /// Serves until something has happened. Bytes that were read are in `buffer`.
+    #[inline(always)]
+    pub(crate) fn next(&mut self, buffer: &mut [u8]) -> Option<Happened> {
+        loop {
+            let mut lent = Lent {
+                buffer,
+                supplies: &mut self.supplies,
+            };
+            let (key, event) = self.reactor.next(&mut lent)?;
+            if let Event::Socket(event) = event {
+                return Some(Happened::Socket(SocketId(key), event));
+            }
+            let happened = self.happened(key, event);
+            if happened.is_some() {
+                return happened;
+            }
+        }
+    }
+
+    /// The next thing that has fallen due.
+    pub(crate) fn next_elapsed(&mut self) -> Option<Due> {
+        loop {
+            match self.reactor.next_elapsed()? {
+                Elapsed::Timer(key) => return Some(Due::Timer(TimerId(key))),
+                Elapsed::Source(key, event) => {
+                    if let Some(happened) = self.happened(key, event) {
+                        return Some(Due::Deadline(happened));
+                    }
+                }
+            }
+        }
+    }
+
+    /// What ends a wait from another thread.
+    pub(crate) fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+
+    /// Sends what was queued on sockets other than the one that was being served.
+    #[inline]
+    pub(crate) fn flush(&mut self) {
+        if self.reactor.waiting(Phase::Flush) > 0 {
+            self.flush_all();
+        }
+    }
+
+    #[inline(never)]
+    fn flush_all(&mut self) {
+        self.reactor.begin(Phase::Flush);
+        self.reactor.flush(&mut Lent {
+            buffer: &mut [],
+            supplies: &mut self.supplies,
+        });
+    }
+
+    /// The callback of a source begins: what it writes until [`finish`](Self::finish) leaves as one.
+    #[inline]
+    pub(crate) fn focus(&mut self, key: Key) {
+        self.reactor.focus(key);
+    }
+
+    pub(crate) fn take_server_event(&mut self, id: ServerId) -> Option<ServerEvent> {
+        self.listener_mut(id)?.take_event()
+    }
+
+    pub(crate) fn next_notice(&mut self, id: SocketId) -> Option<Notice> {
+        self.connection_mut(id)?.next_notice()
+    }
+
+    pub(crate) fn next_missed_mark(&mut self, id: SocketId) -> Option<(u64, Error)> {
+        self.connection_mut(id)?.next_missed_mark()
+    }
+
+    pub(crate) fn connection(&self, id: SocketId) -> Option<&Connection> {
+        self.reactor.get(id.0)?.connection()
+    }
+
+    pub(crate) fn listener(&self, id: ServerId) -> Option<&Listener> {
+        self.reactor.get(id.0)?.listener()
+    }
+
+    /// A connection, to change in a way that concerns neither what is queued nor its place in the reactor.
+    #[inline]
+    fn connection_mut(&mut self, id: SocketId) -> Option<&mut Connection> {
+        self.reactor.source_mut(id.0)?.connection_mut()
+    }
+
+    /// As [`connection_mut`](Self::connection_mut).
+    fn listener_mut(&mut self, id: ServerId) -> Option<&mut Listener> {
+        self.reactor.source_mut(id.0)?.listener_mut()
+    }
+
+    #[inline]
+    pub(crate) fn with_connection<R>(
+        &mut self,
+        id: SocketId,
+        ask: impl FnOnce(&mut Connection, &mut Registration<'_>, &mut Pool) -> R,
+    ) -> Option<R> {
+        if self.supplies.gathered.is_of(id) {
+            self.queue_gathered();
+        }
+        let Self {
+            reactor, supplies, ..
+        } = self;
+        reactor
+            .visit(id.0, |resident, registration| {
+                let connection = resident.connection_mut()?;
+                connection.queue_part(supplies);
+                Some(ask(connection, registration, &mut supplies.pool))
+            })
+            .flatten()
+    }
+
+    pub(crate) fn with_listener<R>(
+        &mut self,
+        id: ServerId,
+        ask: impl FnOnce(&mut Listener, &mut Registration<'_>) -> R,
+    ) -> Option<R> {
+        self.reactor
+            .visit(id.0, |resident, registration| {
+                resident
+                    .listener_mut()
+                    .map(|listener| ask(listener, registration))
+            })
+            .flatten()
+    }
+
+    /// Stops listening at once.
+    pub(crate) fn close_server(&mut self, id: ServerId) {
+        if self
+            .listener(id)
+            .is_some_and(|listener| listener.is_listening() || listener.is_pending())
+        {
+            self.reactor.deregister(id.0);
+            self.with_listener(id, |listener, registration| listener.stop(registration));
+            // What it still waits for is its sockets, and those are reasons to go on by themselves.
+            self.reactor.set_held(id.0, false);
+        }
+    }
+
+    /// Begins the phase in which what has ended is told.
+    pub(crate) fn begin_closing(&mut self) {
+        self.reactor.begin(Phase::Close);
+    }
+
+    /// The next thing that has ended. Its descriptor is closed, and its slot still answers until
+    /// [`remove`](Self::remove), so that `on_close` can ask for addresses and counts.
+    pub(crate) fn next_closing(&mut self) -> Option<Closing> {
+        let key = self.reactor.next_closing()?;
+        let id = SocketId(key);
+        let Self {
+            reactor, supplies, ..
+        } = self;
+        let shut = reactor.visit(key, |resident, _| {
+            let connection = resident.connection_mut()?;
+            let attempts = connection.take_attempts();
+            let (reason, error) = connection.shut(supplies);
+            let closing = if connection.has_extras() {
+                Closing::Socket(id, reason, error)
+            } else {
+                Closing::Plain(id, reason)
+            };
+            Some((attempts, closing))
+        });
+        let Some((attempts, closing)) = shut.flatten() else {
+            return Some(Closing::Server(ServerId(key)));
+        };
+        self.remove_attempts(attempts);
+        self.wake_resting();
+        Some(closing)
+    }
+
+    /// Forgets a socket that has been told its end.
+    pub(crate) fn remove_socket(&mut self, id: SocketId) {
+        let mut resident = self.reactor.remove(id.0);
+        let Some(connection) = resident.as_mut().and_then(Resident::connection_mut) else {
+            return;
+        };
+        let held_place = connection.give_up_place().is_some();
+        let Some(server) = connection.server().map(ServerId) else {
+            return;
+        };
+        let Some(listener) = self.listener_mut(server) else {
+            return;
+        };
+        if held_place {
+            listener.place_freed();
+        }
+        listener.connection_closed();
+        if listener.is_done() {
+            self.with_listener(server, |listener, registration| {
+                listener.close_if_done(registration);
+            });
+        }
+    }
+
+    /// Forgets a server that has been told its end.
+    pub(crate) fn remove_server(&mut self, id: ServerId) {
+        self.reactor.remove(id.0);
+    }
+
+    /// A socket that is closed holds none of its server's places any more, though the server still waits for its end.
+    pub(crate) fn free_place(&mut self, id: SocketId) {
+        let connection = self.connection_mut(id);
+        let server = connection.and_then(Connection::give_up_place);
+        if let Some(listener) = server.and_then(|server| self.listener_mut(ServerId(server))) {
+            listener.place_freed();
+        }
+    }
+
+    /// A server that could not accept has told so: it stops if that is for good, else it is woken when a descriptor may
+    /// be free.
+    pub(crate) fn accept_failed(&mut self, id: ServerId) {
+        if self.listener(id).is_some_and(Listener::is_faulty) {
+            self.close_server(id);
+        } else if !self.resting.contains(&id.0) {
+            self.resting.push(id.0);
+        }
+    }
+
+    /// A descriptor may be free: servers that rest try again.
+    fn wake_resting(&mut self) {
+        for place in (0..self.resting.len()).rev() {
+            let id = ServerId(self.resting[place]);
+            let rests = self.with_listener(id, |listener, registration| {
+                listener.wake(registration);
+                listener.is_resting()
+            });
+            if rests != Some(true) {
+                self.resting.swap_remove(place);
+            }
+        }
+    }
+
+    /// The sockets that `server` accepted and that are not gone.
+    pub(crate) fn sockets_of(&self, server: ServerId) -> impl Iterator<Item = SocketId> + '_ {
+        self.reactor.iter().filter_map(move |(key, resident)| {
+            let connection = resident.connection()?;
+            (connection.server() == Some(server.0)).then_some(SocketId(key))
+        })
+    }
+
+    pub(crate) fn socket_is_closed(&self, id: SocketId) -> bool {
+        self.connection(id).is_none_or(Connection::is_closed)
+    }
+
+    /// All sockets.
+    pub(crate) fn socket_ids(&self) -> impl Iterator<Item = SocketId> + '_ {
+        self.reactor
+            .iter()
+            .filter(|(_, resident)| resident.connection().is_some())
+            .map(|(key, _)| SocketId(key))
+    }
+}

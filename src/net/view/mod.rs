@@ -1,0 +1,9 @@
+//! The views through which users reach what lives in a loop.
+
+mod server;
+mod socket;
+mod sockets;
+
+pub use server::Server;
+pub use socket::Socket;
+pub use sockets::Sockets;
