@@ -1,7 +1,7 @@
 //! Sockets and servers without callbacks: state machines over the reactor, and the views through which they are used.
 //!
 //! [`Net`] owns the reactor with everything that lives in it. What happens comes out of it as an
-//! [`Event`](core::source::Event) with a key; what users ask for goes in through [`Socket`], [`Server`] and [`Sockets`].
+//! [`Event`](values::Event) with a key; what users ask for goes in through [`Socket`], [`Server`] and [`Sockets`].
 //! Nothing here knows a handler.
 
 mod address;
@@ -26,5 +26,6 @@ pub use values::{
 };
 pub use view::{Server, Socket, Sockets};
 
-pub(crate) use self::core::{Closing, Due, Happened, Net, ServerEvent, SocketEvent};
+pub(crate) use self::core::{Closing, Due, Happened, Net};
 pub(crate) use connection::Notice;
+pub(crate) use values::{ServerEvent, SocketEvent};

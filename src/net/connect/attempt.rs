@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use crate::net::core::Event;
+use crate::net::values::Event;
 use crate::reactor::{Interest, Key, Registration};
 use crate::system::Stream;
 

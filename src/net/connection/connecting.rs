@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::net::connect::is_connected_to_itself;
-use crate::net::core::Event;
+use crate::net::values::Event;
 use crate::reactor::{Interest, Registration};
 use crate::send_buffer::Pool;
 use crate::system::Stream;

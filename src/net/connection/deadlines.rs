@@ -5,7 +5,7 @@ use std::io;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use crate::net::core::Event;
+use crate::net::values::Event;
 use crate::reactor::{Readiness, Registration};
 
 use super::{CloseReason, Connection, Facts, Outbound, SocketEvent, Stage};

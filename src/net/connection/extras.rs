@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::net::connect::Dial;
-use crate::net::core::Event;
+use crate::net::values::Event;
 use crate::reactor::Registration;
 
 use super::{Connection, Error, Facts, Key, SocketEvent, Stage};

@@ -21,10 +21,10 @@ use std::rc::Rc;
 
 use bitflags::bitflags;
 
-use crate::net::core::{SocketEvent, Supplies};
+use crate::net::core::Supplies;
 use crate::net::error::{self, Error};
 use crate::net::outbox::{Part, Payload};
-use crate::net::values::{CloseReason, Flow, KeepAlive, SocketOptions, State};
+use crate::net::values::{CloseReason, Flow, KeepAlive, SocketEvent, SocketOptions, State};
 use crate::reactor::{Interest, Key, Readiness, Registration};
 use crate::send_buffer::{Pool, SendBuffer};
 use crate::system::Stream;

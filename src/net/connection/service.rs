@@ -2,8 +2,8 @@
 
 use std::io;
 
-use crate::net::core::{Event, Lent};
-use crate::net::values::SocketId;
+use crate::net::core::Lent;
+use crate::net::values::{Event, SocketId};
 use crate::reactor::{Interest, Key, Registration};
 use crate::system::Stream;
 

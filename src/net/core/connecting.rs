@@ -9,11 +9,11 @@ use crate::net::address::Endpoint;
 use crate::net::connect::{Attempt, Dial, Inquiries, SharedResolver, SystemResolver};
 use crate::net::connection::{Connection, Notice};
 use crate::net::error::{Error, Result, Syscall};
-use crate::net::values::{ConnectOptions, ServerId, SocketId};
+use crate::net::values::{ConnectOptions, Event, ServerId, SocketId};
 use crate::reactor::{Interest, Key, Readiness};
 use crate::system::{ConnectStep, Stream, System};
 
-use super::source::{Event, Resident};
+use super::source::Resident;
 use super::{Happened, Net};
 
 impl Net {

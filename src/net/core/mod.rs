@@ -11,14 +11,16 @@ use crate::net::connection::{Connection, Notice};
 use crate::net::error::{Error, Result, Syscall};
 use crate::net::listener::Listener;
 use crate::net::outbox::{Broadcast, Gathered};
-use crate::net::values::{CloseReason, ListenOptions, ServerId, SocketId, TimerId};
+use crate::net::values::{
+    CloseReason, Event, ListenOptions, ServerEvent, ServerId, SocketEvent, SocketId, TimerId,
+};
 use crate::reactor::{Elapsed, Key, Phase, Reactor, Registration, Waker};
 use crate::send_buffer::Pool;
 use crate::system::{Reserve, System};
 
 use source::Resident;
 
-pub(crate) use source::{Event, Lent, ServerEvent, SocketEvent, Supplies};
+pub(crate) use source::{Lent, Supplies};
 
 /// Everything that a loop has to do with the network.
 #[derive(Debug)]

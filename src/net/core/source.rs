@@ -1,17 +1,15 @@
-//! What lives in the reactor, and what it reports.
-
-use std::net::SocketAddr;
+//! The sources that live in the reactor, and the dispatch of its calls to them.
 
 use mio::event::Source;
 
 use crate::net::connect::Attempt;
 use crate::net::connection::Connection;
-use crate::net::error::Error;
 use crate::net::listener::Listener;
 use crate::net::outbox::{Broadcast, Gathered};
+use crate::net::values::Event;
 use crate::reactor::{Handler, Registration};
 use crate::send_buffer::Pool;
-use crate::system::{Reserve, Stream};
+use crate::system::Reserve;
 
 /// How many connections a listener takes in a row before the next source is served.
 const ACCEPT_BURST: u32 = 64;
@@ -29,58 +27,6 @@ pub(crate) enum Resident {
     Listener(Box<Listener>),
     /// One of several connects that race for a connection.
     Attempt(Box<Attempt>),
-}
-
-/// What happened to a source, as a value of two words: with a payload in one variant only it is passed in registers.
-#[derive(Debug)]
-pub(crate) enum Event {
-    /// To a socket: it is for the socket's handler.
-    Socket(SocketEvent),
-    /// To a server: it is for the server's handler, and waits with the listener until it is
-    /// [taken](Listener::take_event), so that the events of sockets, a million for each of these, stay small.
-    Server,
-    /// An attempt to connect has ended. It stays on this floor, as what follows does.
-    AttemptEnded,
-    /// The latest attempt has been alone long enough.
-    AttemptIsSlow,
-}
-
-/// What happened to a socket.
-#[derive(Debug)]
-pub(crate) enum SocketEvent {
-    /// The connection is there.
-    Connected,
-    /// So many bytes are in the read buffer.
-    Data(usize),
-    /// What was queued is sent down to the low-water mark, after a write had answered `Full`.
-    Drained,
-    /// Notices wait to be told.
-    Noticed,
-    /// The peer has ended, and everything that it sent was read.
-    Ended,
-    /// No byte has moved for the idle timeout.
-    TimedOut,
-}
-
-/// What happened to a server.
-#[derive(Debug)]
-pub(crate) enum ServerEvent {
-    /// It listens.
-    Listening,
-    /// It will never listen.
-    ListenFailed(Error),
-    /// It has a new connection.
-    Accepted {
-        stream: Stream,
-        peer: Option<SocketAddr>,
-    },
-    /// It has one connection too many.
-    Dropped {
-        stream: Stream,
-        peer: Option<SocketAddr>,
-    },
-    /// It cannot accept for now, or not any more.
-    AcceptFailed(Error),
 }
 
 /// What a source is lent while it is served.

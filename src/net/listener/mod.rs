@@ -9,9 +9,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::net::address::{BlockList, Endpoint};
-use crate::net::core::{Event, Lent, ServerEvent};
+use crate::net::core::Lent;
 use crate::net::error::{Error, Syscall};
-use crate::net::values::{ListenOptions, SocketOptions};
+use crate::net::values::{Event, ListenOptions, ServerEvent, SocketOptions};
 use crate::reactor::{Interest, Readiness, Registration};
 use crate::system::{Acceptor, OwnedPath, Reserve, Stream};
 
