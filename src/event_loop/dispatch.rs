@@ -130,22 +130,16 @@ impl<S> EventLoop<S> {
 
     #[inline(never)]
     fn deliver_to_socket(&mut self, shared: &mut S, id: SocketId, event: SocketEvent) {
-        self.net.focus(id.0);
         self.call_socket(shared, id, |handler, cx, _| tell(handler, cx, event));
-        self.net.finish();
-        self.end_call();
     }
 
     /// Tells a socket of the first `length` bytes in the read buffer.
-    // Always, as the two below: it has one caller, and is what is done for every message.
+    // Always, as the one below: it has one caller, and is what is done for every message.
     #[inline(always)]
     pub(super) fn deliver_data(&mut self, shared: &mut S, id: SocketId, length: usize) {
-        self.net.focus(id.0);
         self.call_socket(shared, id, |handler, cx, buffer| {
             handler.on_data(cx, &buffer[..length]);
         });
-        self.net.finish_replying();
-        self.end_call();
     }
 
     #[inline(always)]
@@ -155,19 +149,17 @@ impl<S> EventLoop<S> {
         id: SocketId,
         call: impl FnOnce(&mut dyn SocketHandler<S>, &mut Context<'_, S>, &[u8]),
     ) {
-        if let Some(handler) = self.handlers.get_mut(id.0) {
-            self.calling = Some(Calling::Socket(id));
-            let mut cx = Context {
-                socket: Socket::new(&mut self.net, id),
-                shared,
-                agenda: &mut self.agenda,
-            };
-            call(handler.as_mut(), &mut cx, &self.read_buffer);
-        }
-    }
-
-    #[inline(always)]
-    fn end_call(&mut self) {
+        self.net.with_callback(id, |net| {
+            if let Some(handler) = self.handlers.get_mut(id.0) {
+                self.calling = Some(Calling::Socket(id));
+                let mut cx = Context {
+                    socket: Socket::new(net, id),
+                    shared,
+                    agenda: &mut self.agenda,
+                };
+                call(handler.as_mut(), &mut cx, &self.read_buffer);
+            }
+        });
         self.calling = None;
         self.install();
     }

@@ -110,6 +110,17 @@ struct Burst {
     left: u32,
 }
 
+/// The callback of one source, from [`Reactor::begin_callback`] to [`Reactor::end_callback`]: what the source asks to
+/// flush in between leaves when it ends.
+///
+/// Its end consumes it, so a callback ends once and under the key that it began with. A scope that is dropped, as by a
+/// panic, loses no flush: the source takes its place on the flush list when the next callback begins.
+#[derive(Debug)]
+#[must_use = "what the source asks to flush leaves when the scope is given to `end_callback`"]
+pub struct CallbackScope {
+    key: Key,
+}
+
 /// What fell due on the wheel.
 #[derive(Debug)]
 pub enum Elapsed<E> {
@@ -127,9 +138,9 @@ pub struct Reactor<T: Handler> {
     wheel: Wheel<Due>,
     clock: Clock,
     burst: Option<Burst>,
-    /// The source whose event is being looked at: its wish for a flush is granted when that is done, by
-    /// [`finish`](Reactor::finish), before the next source is served.
-    current: Option<Key>,
+    /// The source whose callback runs: [`end_callback`](Reactor::end_callback) flushes it, so its wish for a flush puts
+    /// it on no list. If the callback panics, the key stays until the next one begins.
+    in_callback: Option<Key>,
     /// Invariant: how many sources are marked [`Marks::HELD`].
     held: usize,
     /// How many events the kernel has delivered in all.
@@ -156,7 +167,7 @@ impl<T: Handler> Reactor<T> {
             wheel: Wheel::new(clock.tick()),
             clock,
             burst: None,
-            current: None,
+            in_callback: None,
             held: 0,
             events: 0,
         }
@@ -210,7 +221,13 @@ impl<T: Handler> Reactor<T> {
                 clock: &self.clock,
             },
         );
-        settle(key, slot, self.current, &mut self.schedule, &self.selector);
+        settle(
+            key,
+            slot,
+            self.in_callback,
+            &mut self.schedule,
+            &self.selector,
+        );
         Ok(key)
     }
 
@@ -286,7 +303,13 @@ impl<T: Handler> Reactor<T> {
             clock: &self.clock,
         };
         let answer = visitor(&mut slot.source, &mut registration);
-        settle(key, slot, self.current, &mut self.schedule, &self.selector);
+        settle(
+            key,
+            slot,
+            self.in_callback,
+            &mut self.schedule,
+            &self.selector,
+        );
         Some(answer)
     }
 

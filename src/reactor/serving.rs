@@ -4,7 +4,9 @@ use crate::schedule::Schedule;
 use crate::system::Selector;
 
 use super::registration::{ATTENTION, Marks};
-use super::{Burst, Handler, Interest, Key, Phase, Reactor, Readiness, Registration, Slot};
+use super::{
+    Burst, CallbackScope, Handler, Interest, Key, Phase, Reactor, Readiness, Registration, Slot,
+};
 
 impl<T: Handler> Reactor<T> {
     /// Begins a phase: it is as long as its list is now. What comes on the list meanwhile waits for the next one, so
@@ -70,7 +72,13 @@ impl<T: Handler> Reactor<T> {
                 self.burst = Some(Burst { key, left });
             }
         }
-        settle(key, slot, self.current, &mut self.schedule, &self.selector);
+        settle(
+            key,
+            slot,
+            self.in_callback,
+            &mut self.schedule,
+            &self.selector,
+        );
     }
 
     /// The next source that asked to be closed, which stays where it is until [`remove`](Self::remove), but is not served
@@ -102,35 +110,56 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Names the source whose event is looked at from now on: a flush that it asks for is done by
-    /// [`finish`](Self::finish) and needs no place in the flush list.
+    /// Begins the callback of the source under `key`. What that source asks to flush until the scope is
+    /// [ended](Self::end_callback) needs no place in the flush list.
     #[inline]
-    pub fn focus(&mut self, key: Key) {
-        self.current = Some(key);
-    }
-
-    /// The event of the source named by [`focus`](Self::focus) has been looked at; it flushes if it asked to. One that is
-    /// on the flush list already, because others have written to it, stays there: so everything leaves in one call.
-    #[inline]
-    pub fn finish(&mut self, lent: &mut T::Lent<'_>) {
-        if let Some(key) = self.current.take() {
-            self.flush_one(key, lent);
+    pub fn begin_callback(&mut self, key: Key) -> CallbackScope {
+        if let Some(dropped) = self.in_callback.replace(key) {
+            self.resettle(dropped);
         }
+        CallbackScope { key }
     }
 
-    /// As [`finish`](Self::finish), for who knows what the source under `key`, which was named, has to send, and sends it
-    /// itself. If that changes the source's place here, a [`visit`](Self::visit) has to follow.
+    /// Ends a callback: its source flushes now if it asked to. A source that is on the flush list already, because
+    /// others have written to it, stays there, so that everything leaves in one call.
+    #[inline]
+    pub fn end_callback(&mut self, scope: CallbackScope, lent: &mut T::Lent<'_>) {
+        let key = self.leave(scope);
+        self.flush_one(key, lent);
+    }
+
+    /// Ends a callback by `send`, which sends without [`Handler::flush`] what the source wrote, and returns whether
+    /// that left the registration as it was. If it did not, the source is put on the lists that it belongs on.
     #[inline(always)]
-    pub(crate) fn finish_by_hand(&mut self, key: Key) -> Option<(&mut T, Registration<'_>)> {
-        self.current = None;
-        let slot = self.slots.get_mut(key)?;
-        let registration = Registration {
+    pub(crate) fn end_callback_by(
+        &mut self,
+        scope: CallbackScope,
+        send: impl FnOnce(&mut T, &mut Registration<'_>) -> bool,
+    ) {
+        let key = self.leave(scope);
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
+        let mut registration = Registration {
             key,
             standing: &mut slot.standing,
             wheel: &mut self.wheel,
             clock: &self.clock,
         };
-        Some((&mut slot.source, registration))
+        if !send(&mut slot.source, &mut registration) {
+            self.resettle(key);
+        }
+    }
+
+    #[inline]
+    fn leave(&mut self, scope: CallbackScope) -> Key {
+        self.in_callback = None;
+        scope.key
+    }
+
+    #[inline(never)]
+    fn resettle(&mut self, key: Key) {
+        self.visit(key, |_, _| ());
     }
 
     #[inline]
@@ -155,7 +184,13 @@ impl<T: Handler> Reactor<T> {
             },
             lent,
         );
-        settle(key, slot, self.current, &mut self.schedule, &self.selector);
+        settle(
+            key,
+            slot,
+            self.in_callback,
+            &mut self.schedule,
+            &self.selector,
+        );
     }
 }
 
@@ -209,21 +244,21 @@ fn serve_rarely<T: Handler>(
 pub(super) fn settle<T: Handler>(
     key: Key,
     slot: &mut Slot<T>,
-    current: Option<Key>,
+    in_callback: Option<Key>,
     schedule: &mut Schedule<Key>,
     selector: &Selector,
 ) {
     let standing = &slot.standing;
     // Nearly always: everything that had arrived was read, and nothing was asked for that was not before.
     if standing.has_work() || standing.has_fresh_wish() {
-        enlist(key, slot, current, schedule, selector);
+        enlist(key, slot, in_callback, schedule, selector);
     }
 }
 
 fn enlist<T: Handler>(
     key: Key,
     slot: &mut Slot<T>,
-    current: Option<Key>,
+    in_callback: Option<Key>,
     schedule: &mut Schedule<Key>,
     selector: &Selector,
 ) {
@@ -240,7 +275,7 @@ fn enlist<T: Handler>(
         standing.marks.insert(Marks::QUEUED);
         schedule.push(Phase::Serve, key);
     }
-    if standing.wants_place_to_flush() && current != Some(key) {
+    if standing.wants_place_to_flush() && in_callback != Some(key) {
         standing.marks.insert(Marks::FLUSH_QUEUED);
         schedule.push(Phase::Flush, key);
     }

@@ -161,7 +161,13 @@ impl<T: Handler> Reactor<T> {
                 wheel: &mut self.wheel,
                 clock: &self.clock,
             });
-            settle(key, slot, self.current, &mut self.schedule, &self.selector);
+            settle(
+                key,
+                slot,
+                self.in_callback,
+                &mut self.schedule,
+                &self.selector,
+            );
             if let Some(event) = event {
                 return Some(Elapsed::Source(key, event));
             }

@@ -151,10 +151,18 @@ impl Net {
         });
     }
 
-    /// The callback of a source begins: what it writes until [`finish`](Self::finish) leaves as one.
-    #[inline]
-    pub(crate) fn focus(&mut self, key: Key) {
-        self.reactor.focus(key);
+    /// Runs `callback` as the callback of a socket: what the socket writes in it leaves as one when it returns.
+    // Always: it is a part of what every message costs.
+    #[inline(always)]
+    pub(crate) fn with_callback<R>(
+        &mut self,
+        id: SocketId,
+        callback: impl FnOnce(&mut Self) -> R,
+    ) -> R {
+        let scope = self.reactor.begin_callback(id.0);
+        let answer = callback(self);
+        self.end_callback(scope);
+        answer
     }
 
     pub(crate) fn take_server_event(&mut self, id: ServerId) -> Option<ServerEvent> {

@@ -13,6 +13,7 @@ use std::rc::Rc;
 
 use crate::net::outbox::{DIRECT_BYTES, Payload};
 use crate::net::values::{Flow, SocketId};
+use crate::reactor::CallbackScope;
 use crate::send_buffer::KEEP_BYTES;
 
 use super::Net;
@@ -136,32 +137,27 @@ impl Net {
         connection.is_some_and(|connection| connection.follow(&self.supplies.broadcast))
     }
 
-    /// The callback of the source is done: what it has queued leaves now.
-    pub(crate) fn finish(&mut self) {
-        self.reactor.finish(&mut Lent {
-            buffer: &mut [],
-            supplies: &mut self.supplies,
-        });
+    /// Ends the callback of a socket: what it gathered and what it queued leaves now.
+    #[inline(always)]
+    pub(super) fn end_callback(&mut self, scope: CallbackScope) {
+        let Supplies { gathered, pool, .. } = &mut self.supplies;
+        let Some((_, bytes)) = gathered.end() else {
+            return self.end_callback_by_flush(scope);
+        };
+        self.reactor
+            .end_callback_by(scope, |resident, registration| match resident {
+                // Not by `connection_mut`: to send a reply at once leaves a connection as it is.
+                Resident::Connection(connection) => connection.reply(bytes, registration, pool),
+                Resident::Listener(_) | Resident::Attempt(_) => true,
+            });
+        gathered.clear();
     }
 
-    /// [`finish`](Self::finish), after the callback for data: what it gathered leaves now.
-    // Always: it has one caller, and is a part of what every message costs.
-    #[inline(always)]
-    pub(crate) fn finish_replying(&mut self) {
-        let Supplies { gathered, pool, .. } = &mut self.supplies;
-        let Some((id, bytes)) = gathered.end() else {
-            return self.finish();
+    fn end_callback_by_flush(&mut self, scope: CallbackScope) {
+        let mut lent = Lent {
+            buffer: &mut [],
+            supplies: &mut self.supplies,
         };
-        let mut is_all_sent = false;
-        // Not by `connection_mut`: to send a reply at once leaves a connection as it is.
-        if let Some((Resident::Connection(connection), mut registration)) =
-            self.reactor.finish_by_hand(id.0)
-        {
-            is_all_sent = connection.reply(bytes, &mut registration, pool);
-        }
-        gathered.clear();
-        if !is_all_sent {
-            self.reactor.visit(id.0, |_, _| ());
-        }
+        self.reactor.end_callback(scope, &mut lent);
     }
 }

@@ -60,11 +60,11 @@ fn what_a_source_writes_in_its_own_event_leaves_before_the_next_is_served() {
     let mut log = Log::new();
     reactor.begin(Phase::Serve);
     while let Some((key, _)) = reactor.next(&mut log) {
-        reactor.focus(key);
+        let scope = reactor.begin_callback(key);
         for _ in 0..3 {
             ask(&mut reactor, key);
         }
-        reactor.finish(&mut log);
+        reactor.end_callback(scope, &mut log);
     }
     assert_eq!(
         log,
@@ -85,13 +85,13 @@ fn what_is_written_to_others_waits_for_the_phase() {
     let others =
         ['b', 'c'].map(|name| reactor.insert_unregistered(Probe::quick(name), Interest::READABLE));
     let mut log = Log::new();
-    reactor.focus(own);
+    let scope = reactor.begin_callback(own);
     for _ in 0..3 {
         for key in others {
             ask(&mut reactor, key);
         }
     }
-    reactor.finish(&mut log);
+    reactor.end_callback(scope, &mut log);
     assert_eq!(log, []);
     assert_eq!(
         flush(&mut reactor),
@@ -105,9 +105,9 @@ fn a_source_that_others_have_asked_to_flush_does_it_once_and_in_the_phase() {
     let key = reactor.insert_unregistered(Probe::quick('a'), Interest::READABLE);
     ask(&mut reactor, key);
     let mut log = Log::new();
-    reactor.focus(key);
+    let scope = reactor.begin_callback(key);
     ask(&mut reactor, key);
-    reactor.finish(&mut log);
+    reactor.end_callback(scope, &mut log);
     assert_eq!(log, [], "it would only have to flush twice");
     assert_eq!(flush(&mut reactor), [('a', Call::Flush)]);
     assert_eq!(flush(&mut reactor), []);
@@ -121,17 +121,49 @@ fn a_source_that_others_have_asked_to_flush_does_it_once_and_in_the_phase() {
 }
 
 #[test]
-fn a_focus_ends_with_its_event() {
+fn a_callback_that_has_ended_is_in_the_way_of_no_flush() {
     let mut reactor = reactor();
     let key = reactor.insert_unregistered(Probe::quick('a'), Interest::READABLE);
     let mut log = Log::new();
-    reactor.focus(key);
-    reactor.finish(&mut log);
+    let scope = reactor.begin_callback(key);
+    reactor.end_callback(scope, &mut log);
     assert_eq!(log, [], "nothing was asked for");
     ask(&mut reactor, key);
-    reactor.finish(&mut log);
-    assert_eq!(log, [], "no event is being looked at");
     assert_eq!(flush(&mut reactor), [('a', Call::Flush)]);
+}
+
+#[test]
+fn a_dropped_scope_loses_no_flush() {
+    let mut reactor = reactor();
+    let keys =
+        ['a', 'b'].map(|name| reactor.insert_unregistered(Probe::quick(name), Interest::READABLE));
+    for key in keys {
+        let dropped = reactor.begin_callback(key);
+        ask(&mut reactor, key);
+        drop(dropped);
+    }
+    assert_eq!(flush(&mut reactor), [('a', Call::Flush)]);
+    let mut log = Log::new();
+    let scope = reactor.begin_callback(keys[1]);
+    reactor.end_callback(scope, &mut log);
+    assert_eq!(log, [('b', Call::Flush)], "its next callback flushes it");
+}
+
+#[test]
+fn a_source_that_sends_by_itself_is_settled_if_it_has_changed() {
+    for is_unchanged in [true, false] {
+        let mut reactor = reactor();
+        let key = reactor.insert_unregistered(Probe::quick('a'), Interest::WRITABLE);
+        let scope = reactor.begin_callback(key);
+        reactor.end_callback_by(scope, |_, registration| {
+            if !is_unchanged {
+                registration.assume(Readiness::WRITABLE);
+                registration.flush_soon();
+            }
+            is_unchanged
+        });
+        assert_eq!(reactor.is_idle(), is_unchanged);
+    }
 }
 
 #[test]
@@ -139,19 +171,19 @@ fn a_source_that_goes_during_its_own_event_is_not_flushed() {
     let mut reactor = reactor();
     let mut log = Log::new();
     let removed = reactor.insert_unregistered(Probe::quick('a'), Interest::READABLE);
-    reactor.focus(removed);
+    let scope = reactor.begin_callback(removed);
     ask(&mut reactor, removed);
     reactor.remove(removed);
-    reactor.finish(&mut log);
+    reactor.end_callback(scope, &mut log);
 
     let closed = reactor.insert_unregistered(Probe::quick('b'), Interest::READABLE);
     ask(&mut reactor, closed);
-    reactor.focus(closed);
+    let scope = reactor.begin_callback(closed);
     reactor.visit(closed, |_, registration| {
         registration.flush_soon();
         registration.close();
     });
-    reactor.finish(&mut log);
+    reactor.end_callback(scope, &mut log);
     assert_eq!(log, []);
     assert_eq!(flush(&mut reactor), []);
 }

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::reactor::registration::Marks;
-use crate::reactor::{Elapsed, Interest, Key, Phase, Reactor, Readiness};
+use crate::reactor::{CallbackScope, Elapsed, Interest, Key, Phase, Reactor, Readiness};
 
 use super::{Call, Whereabouts};
 use actor::{Actor, Stage};
@@ -32,6 +32,7 @@ struct Pair {
     origin: Instant,
     /// Some of the keys that were ever given out, dead and alive.
     keys: Vec<Key>,
+    scope: Option<CallbackScope>,
 }
 
 impl Pair {
@@ -49,6 +50,7 @@ impl Pair {
             stage: Rc::new(RefCell::new(stage)),
             random,
             keys: Vec::new(),
+            scope: None,
         }
     }
 
@@ -60,8 +62,8 @@ impl Pair {
             35..=44 => self.begin(),
             45..=69 => drop(self.next()),
             70..=74 => self.flush(),
-            75..=78 => self.focus(),
-            79..=82 => self.finish(),
+            75..=78 => self.begin_callback(),
+            79..=82 => self.end_callback(),
             83..=85 => self.close(),
             86..=88 => self.hold(),
             89..=92 => self.pass_time(),
@@ -166,19 +168,27 @@ impl Pair {
         assert!(records.next().is_none(), "the reactor made too many calls");
     }
 
-    fn focus(&mut self) {
-        // One event is looked at at a time.
-        self.finish();
-        if let Some(key) = self.key() {
-            self.reactor.focus(key);
-            self.twin.focus = Some(key);
+    fn begin_callback(&mut self) {
+        let Some(key) = self.key() else {
+            return;
+        };
+        // Often the one before has ended; a scope that is dropped stands for a callback that panicked.
+        if self.random.u8(0..4) > 0 {
+            self.end_callback();
+        }
+        self.scope = Some(self.reactor.begin_callback(key));
+        if let Some(dropped) = self.twin.in_callback.replace(key) {
+            self.twin.settle(dropped);
         }
     }
 
-    fn finish(&mut self) {
-        self.reactor.finish(&mut ());
+    fn end_callback(&mut self) {
+        let Some(scope) = self.scope.take() else {
+            return;
+        };
+        self.reactor.end_callback(scope, &mut ());
         let mut records = self.records();
-        if let Some(key) = self.twin.focus.take() {
+        if let Some(key) = self.twin.in_callback.take() {
             if !self.twin.flush_list.contains(&key) {
                 self.twin.flush_one(key, &mut records);
             }

@@ -233,9 +233,9 @@ fn a_dead_key_reaches_nobody() {
     reactor.deregister(dead);
     reactor.set_held(dead, false);
     assert!(!reactor.is_held(dead));
-    reactor.focus(dead);
+    let scope = reactor.begin_callback(dead);
     let mut log = Log::new();
-    reactor.finish(&mut log);
+    reactor.end_callback(scope, &mut log);
     assert_eq!(log, []);
     assert_eq!((reactor.len(), reactor.held()), (1, 1));
 }

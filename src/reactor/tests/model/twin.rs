@@ -74,7 +74,7 @@ pub(super) struct Twin {
     pub(super) flush_quota: usize,
     pub(super) close_quota: usize,
     pub(super) burst: Option<(Key, u32)>,
-    pub(super) focus: Option<Key>,
+    pub(super) in_callback: Option<Key>,
     /// In the order of arming.
     pub(super) filed: Vec<Filed>,
     pub(super) due: Vec<Filed>,
@@ -97,7 +97,7 @@ impl Twin {
         if level.must_be_served() && !is_queued {
             self.run_queue.push(key);
         }
-        if level.wants_flush && !self.flush_list.contains(&key) && self.focus != Some(key) {
+        if level.wants_flush && !self.flush_list.contains(&key) && self.in_callback != Some(key) {
             self.flush_list.push(key);
         }
     }
