@@ -6,9 +6,9 @@
 //! ([`subject`]), doing what ([`case`]), with what ([`instrument`], [`counts`]), under which load ([`load`]).
 //!
 //! ```text
-//! cargo bench --bench count
-//! cargo bench --bench count -- --case echo,visits
-//! cargo bench --bench count -- --simulation
+//! cargo count
+//! cargo count --case echo,visits
+//! cargo count --simulation
 //! ```
 
 #[cfg(target_os = "linux")]

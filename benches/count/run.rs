@@ -14,7 +14,7 @@ use crate::table::{self, Row};
 const USAGE: &str = "\
 Counts user-space instructions (valgrind) and system calls (strace) for each message, connection or block.
 
-    cargo bench --bench count [-- OPTIONS]
+    cargo count [OPTIONS]
 
     --case NAMES     only these cases, separated by commas; about a minute each
     --list           the cases
@@ -35,6 +35,8 @@ struct Options {
 }
 
 pub(crate) fn main() -> ExitCode {
+    // cargo starts a bench in the folder of its package. Paths on the command line start at the root of the workspace.
+    let _ = std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     match run() {
         Ok(code) => code,
         Err(error) => {

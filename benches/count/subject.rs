@@ -69,7 +69,17 @@ pub(crate) struct Roster {
 
 /// The servers of the comparison.
 pub(crate) fn netloop_and_its_floors() -> Result<Roster, Box<dyn Error>> {
-    let versus = build(&["bench", "--bench", "versus", "--no-run"], "versus")?;
+    let versus = build(
+        &[
+            "bench",
+            "-p",
+            "netloop-benches",
+            "--bench",
+            "versus",
+            "--no-run",
+        ],
+        "versus",
+    )?;
     let peers = || NAMES.map(|name| Subject::peer(name, &versus)).into_iter();
     Ok(Roster {
         plain: peers().collect(),
@@ -89,7 +99,11 @@ pub(crate) fn with_and_without_simulation() -> Result<Vec<Subject>, Box<dyn Erro
 
 /// Builds `examples/serve`, and keeps a copy under `name` that the next build does not overwrite.
 fn build_example(name: &str, features: &[&str]) -> Result<PathBuf, Box<dyn Error>> {
-    let command = [&["build", "--release", "--example", "serve"], features].concat();
+    let command = [
+        &["build", "--release", "-p", "netloop", "--example", "serve"],
+        features,
+    ]
+    .concat();
     let built = build(&command, "serve")?;
     let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::copy(built, &copy)?;

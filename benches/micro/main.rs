@@ -4,9 +4,9 @@
 //! so its time is that of one operation of many that were done in a row.
 //!
 //! ```text
-//! cargo bench --bench micro
-//! cargo bench --bench micro -- timers
-//! cargo bench --bench micro -- --groups
+//! cargo micro
+//! cargo micro timers
+//! cargo micro --groups
 //! ```
 
 mod accept;
@@ -105,7 +105,7 @@ fn main() {
 }
 
 fn print_groups() {
-    println!("cargo bench --bench micro [-- PART OF A NAME]; names begin with");
+    println!("cargo micro [PART OF A NAME]; names begin with");
     for (name, what, _) in PARTS {
         println!("    {name:<18} {what}");
     }

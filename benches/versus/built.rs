@@ -3,8 +3,8 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-/// What cargo read when it built this binary.
-const MANIFEST: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
+/// The manifest of the workspace, which holds the profiles, as it was when this binary was built.
+const MANIFEST: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
 
 /// A setting of the profile: its name, what the environment said of it in the profiles of benchmarks and of releases,
 /// and what it is if nobody says anything.
@@ -55,8 +55,8 @@ pub(crate) fn command() -> String {
             name.to_string_lossy().into_owned()
         })
         .collect();
-    format!("cargo bench --bench versus -- {}", words.join(" "))
-        .trim_end_matches([' ', '-'])
+    format!("cargo versus {}", words.join(" "))
+        .trim_end()
         .to_owned()
 }
 

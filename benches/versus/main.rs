@@ -1,6 +1,6 @@
 //! The comparison: the same work for netloop and for what else there is, side by side, on this machine.
 //!
-//! `cargo bench --bench versus -- --help` says what can be asked for. From top to bottom: the command line
+//! `cargo versus --help` says what can be asked for. From top to bottom: the command line
 //! ([`options`], [`selection`]), who is compared ([`peers`]), what is measured ([`workload`], listed in [`catalogue`],
 //! carried by [`load`]), for how long ([`warm_up`], [`plan`], [`costs`], [`fit`]) and in which order ([`rounds`],
 //! [`seat`]), with what certainty ([`statistics`], [`summary`]), what was promised ([`bars`]), and how it is told

@@ -14,7 +14,7 @@ use crate::workload::Scope;
 pub(crate) const USAGE: &str = "\
 The same work for netloop and for what else there is, side by side on this machine.
 
-    cargo bench --bench versus [-- OPTIONS]
+    cargo versus [OPTIONS]
 
     --quick               about two minutes; without it about twelve, or sixteen with every peer there is
     --full                every workload; an hour or more
@@ -89,7 +89,7 @@ pub(crate) fn parse() -> Result<Request, lexopt::Error> {
         rounds: None,
         seed: fastrand::u64(..1_000_000),
         programs: HashMap::new(),
-        output: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/versus")),
+        output: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/versus")),
         compare: None,
         list: false,
     };

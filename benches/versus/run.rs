@@ -27,6 +27,8 @@ const OVERTIME: f64 = 1.15;
 const USUAL_WORKLOADS: usize = 6;
 
 pub(crate) fn main() -> ExitCode {
+    // cargo starts a bench in the folder of its package. Paths on the command line start at the root of the workspace.
+    let _ = std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     let outcome = match options::parse() {
         Err(error) => Err(format!("{error}\n--help says what can be asked for")),
         Ok(Request::Help) => {

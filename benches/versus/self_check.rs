@@ -59,7 +59,7 @@ pub(crate) fn run() -> Result<(), String> {
             Err(fault) => say(&format!("a liar is caught as {}: {fault}", mode.word())),
         }
     }
-    say("the comparison can be believed; cargo bench --bench versus carries it out");
+    say("the comparison can be believed; cargo versus carries it out");
     Ok(())
 }
 

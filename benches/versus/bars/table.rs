@@ -13,8 +13,8 @@ it, and the time was over, or there were fewer than eight rounds, and so no inte
 is looked at after every pass until it is decided. Ratios are of the same round, with rounds left out in which other programs had these cores for \
 more than 5 % of the time; where these were too many, the row says disturbed, and is decided only if its interval is a \
 tenth away from the bar. To be ahead of a peer is to be below one. \
-System calls and instructions are counted by `cargo bench --bench count`, timers are measured by \
-`cargo bench --bench micro -- timers`.";
+System calls and instructions are counted by `cargo count`, timers are measured by \
+`cargo micro timers`.";
 
 /// One line for each bar.
 pub(crate) fn table(outcomes: &[Outcome]) -> Table {

@@ -26,7 +26,7 @@ use service::{Mode, Service};
 use crate::ask::first_line;
 
 /// The folder of the peers that are not written in Rust.
-const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers");
+const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers");
 
 /// What is known of a peer before anything is looked up.
 pub(crate) struct Descriptor {
@@ -191,7 +191,7 @@ fn bare_version(runtime: &str, line: &str) -> String {
 
 /// The version of a crate that this binary was built with.
 fn locked_version(package: &str) -> String {
-    let lock = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.lock");
+    let lock = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock");
     let lock = std::fs::read_to_string(lock).unwrap_or_default();
     let after = lock
         .split_once(&format!("name = \"{package}\"\nversion = \""))
