@@ -83,7 +83,7 @@ use crate::system::Selector;
 use crate::wheel::Wheel;
 
 use clock::Clock;
-use registration::{ATTENTION, Due, Marks, Standing};
+use registration::{Due, Marks, Signals, Standing};
 use serving::settle;
 
 pub use crate::readiness::{Interest, Readiness};
@@ -255,7 +255,7 @@ impl<T: Handler> Reactor<T> {
                 let _ = self.selector.deregister(source);
             }
             // What it wants to report of its own is no matter of the kernel's.
-            slot.standing.readiness &= ATTENTION;
+            slot.standing.signals &= Signals::ATTENTION;
             slot.standing.marks.insert(Marks::HEARS_WRITABLE);
         }
     }

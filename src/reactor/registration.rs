@@ -40,20 +40,39 @@ bitflags! {
     }
 }
 
-/// A wish: to report something of its own, whatever the kernel says. It is kept as one more bit of readiness that is
-/// always wanted, so that "must it be served?", which is asked several times for every message, is one comparison.
-pub(super) const ATTENTION: Readiness = Readiness::from_bits_retain(1 << 7);
+bitflags! {
+    /// Reasons to serve a source: what the kernel reports, and what the source asks for itself. They are bits of one
+    /// word, so that "must it be served?", which is asked several times for every message, is one comparison.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(super) struct Signals: u8 {
+        const READABLE = Readiness::READABLE.bits();
+        const WRITABLE = Readiness::WRITABLE.bits();
+        const READ_CLOSED = Readiness::READ_CLOSED.bits();
+        const WRITE_CLOSED = Readiness::WRITE_CLOSED.bits();
+        const ERROR = Readiness::ERROR.bits();
+        /// The source asks to report something of its own, whatever the kernel says. It is always wanted.
+        const ATTENTION = 1 << 7;
+    }
+}
+
+impl From<Readiness> for Signals {
+    #[inline]
+    fn from(readiness: Readiness) -> Self {
+        Self::from_bits_retain(readiness.bits())
+    }
+}
 
 /// What the reactor keeps beside each source.
 #[derive(Debug)]
 pub(super) struct Standing {
-    /// What the kernel said and no call has contradicted since, and [`ATTENTION`].
-    pub(super) readiness: Readiness,
+    /// The kernel's reports that no call has disproved since, and [`Signals::ATTENTION`].
+    pub(super) signals: Signals,
     /// What the source wants to be called for.
     interest: Interest,
-    /// Every readiness that is worth a call. Invariant: what serves `interest`, and in any case [`ATTENTION`] and an
-    /// error: one that no read would find is for [`Handler::closed`](super::Handler::closed).
-    wanted: Readiness,
+    /// The signals that are worth a call. Invariant: all that serve `interest`, and in any case
+    /// [`Signals::ATTENTION`] and an error: one that no read would find is for
+    /// [`Handler::closed`](super::Handler::closed).
+    wanted: Signals,
     pub(super) marks: Marks,
     /// The one entry on the wheel. It is never later than the next deadline, and may be earlier: it is re-filed
     /// when it falls due, not when the deadline moves.
@@ -63,7 +82,7 @@ pub(super) struct Standing {
 impl Standing {
     pub(super) fn new(interest: Interest, readiness: Readiness) -> Self {
         Self {
-            readiness,
+            signals: readiness.into(),
             interest,
             wanted: wanted_for(interest),
             // That it is writable is no news.
@@ -86,7 +105,7 @@ impl Standing {
     /// Whether the source must be served: ready and wanted, or broken where no read would find out.
     #[inline]
     pub(super) fn has_work(&self) -> bool {
-        self.readiness.intersects(self.wanted)
+        self.signals.intersects(self.wanted)
     }
 
     /// Whether it wishes for something.
@@ -113,25 +132,31 @@ impl Standing {
     #[inline]
     pub(super) fn only_reads(&self) -> bool {
         // `READABLE` is wanted by who wants to read and by nobody else.
-        self.readiness & self.wanted == Readiness::READABLE
+        self.signals & self.wanted == Signals::READABLE
+    }
+
+    /// The kernel's part of the signals.
+    #[inline]
+    fn readiness(&self) -> Readiness {
+        Readiness::from_bits(self.signals.bits())
     }
 
     /// Whether it is ready for `direction` and wants it.
     #[inline]
     pub(super) fn serves(&self, direction: Interest) -> bool {
-        self.interest.contains(direction) && self.readiness.serves(direction)
+        self.interest.contains(direction) && self.readiness().serves(direction)
     }
 
     /// An error that only [`Handler::closed`](super::Handler::closed) can look at.
     #[inline]
     pub(super) fn is_broken_unread(&self) -> bool {
-        self.readiness.contains(Readiness::ERROR) && !self.interest.contains(Interest::READABLE)
+        self.signals.contains(Signals::ERROR) && !self.interest.contains(Interest::READABLE)
     }
 
     /// A write found that the kernel has no room. If it was not to tell of room, it is from now on.
     #[inline]
     fn lose_room(&mut self) {
-        self.readiness.remove(Readiness::WRITABLE);
+        self.signals.remove(Signals::WRITABLE);
         if !self.marks.contains(Marks::HEARS_WRITABLE) {
             self.marks.insert(Marks::WANTS_REARM);
         }
@@ -143,8 +168,8 @@ impl Standing {
     }
 }
 
-fn wanted_for(interest: Interest) -> Readiness {
-    interest.served_by() | Readiness::ERROR | ATTENTION
+fn wanted_for(interest: Interest) -> Signals {
+    Signals::from(interest.served_by()) | Signals::ERROR | Signals::ATTENTION
 }
 
 /// What falls due on the wheel.
@@ -191,7 +216,7 @@ impl Registration<'_> {
     /// What the kernel has said and no call has contradicted.
     #[inline]
     pub fn readiness(&self) -> Readiness {
-        self.standing.readiness - ATTENTION
+        self.standing.readiness()
     }
 
     /// Whether the source is about to be served: it is ready for something that it wants.
@@ -226,15 +251,15 @@ impl Registration<'_> {
     /// A call of the kind `direction` would have blocked: the kernel will tell when that changes.
     #[inline]
     pub fn would_block(&mut self, direction: Interest) {
-        let mut gone = Readiness::ERROR;
+        let mut gone = Signals::ERROR;
         if direction.contains(Interest::READABLE) {
-            gone |= Readiness::READABLE | Readiness::READ_CLOSED;
+            gone |= Signals::READABLE | Signals::READ_CLOSED;
         }
         if direction.contains(Interest::WRITABLE) {
-            gone |= Readiness::WRITE_CLOSED;
+            gone |= Signals::WRITE_CLOSED;
             self.standing.lose_room();
         }
-        self.standing.readiness.remove(gone);
+        self.standing.signals.remove(gone);
     }
 
     /// A call of the kind `direction` moved less than it could have, which on an edge-triggered selector proves that
@@ -246,14 +271,14 @@ impl Registration<'_> {
         if !SHORT_TRANSFER_DRAINS {
             return;
         }
-        let readiness = &mut self.standing.readiness;
+        let signals = &mut self.standing.signals;
         if direction.contains(Interest::READABLE)
-            && !readiness.intersects(Readiness::READ_CLOSED | Readiness::ERROR)
+            && !signals.intersects(Signals::READ_CLOSED | Signals::ERROR)
         {
-            readiness.remove(Readiness::READABLE);
+            signals.remove(Signals::READABLE);
         }
         if direction.contains(Interest::WRITABLE)
-            && !readiness.intersects(Readiness::WRITE_CLOSED | Readiness::ERROR)
+            && !signals.intersects(Signals::WRITE_CLOSED | Signals::ERROR)
         {
             self.standing.lose_room();
         }
@@ -262,13 +287,13 @@ impl Registration<'_> {
     /// Pretends that the kernel has said `readiness`: the source knows better, as a fresh socket does of its empty
     /// send buffer.
     pub fn assume(&mut self, readiness: Readiness) {
-        self.standing.readiness.insert(readiness);
+        self.standing.signals.insert(readiness.into());
     }
 
     /// The source must not be read until it would block, because that would block the thread. What is left is asked
     /// of the kernel afresh.
     pub fn rearm(&mut self) {
-        self.standing.readiness.remove(Readiness::READABLE);
+        self.standing.signals.remove(Signals::READABLE);
         self.standing.marks.insert(Marks::WANTS_REARM);
     }
 
@@ -282,7 +307,7 @@ impl Registration<'_> {
     /// Wants [`Handler::attend`](super::Handler::attend) when the source is served next: it has something to report
     /// that did not come from the kernel. Several wishes are one.
     pub fn attend_soon(&mut self) {
-        self.standing.readiness.insert(ATTENTION);
+        self.standing.signals.insert(Signals::ATTENTION);
     }
 
     /// Wants to be taken out. The source stays until the close phase, but is not served any more.

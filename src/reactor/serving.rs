@@ -3,10 +3,8 @@
 use crate::schedule::Schedule;
 use crate::system::Selector;
 
-use super::registration::{ATTENTION, Marks};
-use super::{
-    Burst, CallbackScope, Handler, Interest, Key, Phase, Reactor, Readiness, Registration, Slot,
-};
+use super::registration::{Marks, Signals};
+use super::{Burst, CallbackScope, Handler, Interest, Key, Phase, Reactor, Registration, Slot};
 
 impl<T: Handler> Reactor<T> {
     /// Begins a phase: it is as long as its list is now. What comes on the list meanwhile waits for the next one, so
@@ -214,8 +212,8 @@ fn serve_rarely<T: Handler>(
     registration: &mut Registration<'_>,
     lent: &mut T::Lent<'_>,
 ) -> Option<T::Event> {
-    if registration.standing.readiness.contains(ATTENTION) {
-        registration.standing.readiness.remove(ATTENTION);
+    if registration.standing.signals.contains(Signals::ATTENTION) {
+        registration.standing.signals.remove(Signals::ATTENTION);
         let event = source.attend(registration);
         if event.is_some() || registration.is_closing() {
             return event;
@@ -231,7 +229,7 @@ fn serve_rarely<T: Handler>(
         return source.readable(registration, lent);
     }
     if registration.standing.is_broken_unread() {
-        registration.standing.readiness.remove(Readiness::ERROR);
+        registration.standing.signals.remove(Signals::ERROR);
         return source.closed(registration, lent);
     }
     None
@@ -306,8 +304,8 @@ fn settle_rarely<T: Handler>(
             Ok(()) => standing.marks.insert(Marks::HEARS_WRITABLE),
             // A source that the kernel will not watch must find out by itself what is wrong with it.
             Err(_) => standing
-                .readiness
-                .insert(Readiness::READABLE | Readiness::WRITABLE),
+                .signals
+                .insert(Signals::READABLE | Signals::WRITABLE),
         }
     }
     false

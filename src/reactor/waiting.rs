@@ -103,7 +103,7 @@ impl<T: Handler> Reactor<T> {
                 return;
             };
             let standing = &mut slot.standing;
-            standing.readiness |= readiness;
+            standing.signals |= readiness.into();
             if standing.has_work() && !standing.marks.intersects(Marks::QUEUED | Marks::CLOSING) {
                 standing.marks.insert(Marks::QUEUED);
                 schedule.push(Phase::Serve, key);

@@ -204,8 +204,8 @@ fn a_writer_that_cannot_tell_the_error_is_told_it() {
 
 #[test]
 fn whatever_is_ready_and_wanted_can_be_answered_so_that_the_loop_comes_to_rest() {
-    for interest in (0..=Interest::all().bits()).map(Interest::from_bits_retain) {
-        for readiness in (0..=Readiness::all().bits()).map(Readiness::from_bits_retain) {
+    for interest in (0..4).map(Interest::from_bits) {
+        for readiness in (0..32).map(Readiness::from_bits) {
             let mut reactor = reactor();
             insert_ready(&mut reactor, Probe::quick('a'), interest, readiness);
             for _ in 0..3 {

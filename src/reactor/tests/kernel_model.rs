@@ -151,7 +151,7 @@ impl World {
             outgoing: 0,
             received: 0,
         };
-        let interest = Interest::from_bits_truncate(self.random.u8(0..2));
+        let interest = Interest::from_bits(self.random.u8(0..2));
         // Of some it is known that they are writable, as of what a server accepts.
         let known = match self.random.bool() {
             true => Readiness::WRITABLE,

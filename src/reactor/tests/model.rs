@@ -93,7 +93,7 @@ impl Pair {
             stage: Rc::clone(&self.stage),
             burst,
         };
-        let interest = Interest::from_bits_truncate(self.random.u8(0..4));
+        let interest = Interest::from_bits(self.random.u8(0..4));
         let is_readable = self.random.bool();
         let key = if is_readable {
             let inserted = self
