@@ -30,19 +30,14 @@
 //! - **net**: connections and servers as state machines, seen through [`Socket`], [`Server`] and [`Sockets`]. It calls
 //!   nobody back.
 //! - **[`reactor`]**: levels over the kernel's edges, for any source that mio can poll.
-//! - **ground**: [`slots`] (keys that never reach a stranger), [`readiness`], [`wheel`] (timers), [`send_buffer`],
-//!   [`schedule`] (fairness). Data structures without I/O and without a clock, each usable alone.
+//! - **ground**: data structures without I/O and without a clock, private to the crate: slots whose keys never reach a
+//!   stranger, the timer wheel, the send buffer, the lists that make the turn fair.
 #![forbid(unsafe_code)]
 
 pub mod reactor;
-pub mod readiness;
-pub mod schedule;
-pub mod send_buffer;
 #[cfg(feature = "simulation")]
 pub mod simulation;
-pub mod slots;
 pub mod text;
-pub mod wheel;
 
 #[doc = include_str!("performance.md")]
 #[doc = include_str!("performance_time.svg")]
@@ -52,7 +47,39 @@ pub mod performance {}
 
 mod event_loop;
 mod net;
+mod readiness;
+// What is `pub` in these is reached through `internals` alone, and by no other crate without that feature.
+#[cfg_attr(not(feature = "internals"), expect(unreachable_pub))]
+mod schedule;
+#[cfg_attr(not(feature = "internals"), expect(unreachable_pub))]
+mod send_buffer;
+#[cfg_attr(not(feature = "internals"), expect(unreachable_pub))]
+mod slots;
 mod system;
+#[cfg_attr(not(feature = "internals"), expect(unreachable_pub))]
+mod wheel;
+
+/// The data structures of the ground, for `benches/` to measure. No part of the public API: any release may change it.
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals {
+    pub mod schedule {
+        pub use crate::schedule::*;
+    }
+    pub mod send_buffer {
+        pub use crate::send_buffer::*;
+    }
+    pub mod slots {
+        pub use crate::slots::*;
+
+        pub fn to_token(key: Key) -> usize {
+            key.to_token()
+        }
+    }
+    pub mod wheel {
+        pub use crate::wheel::*;
+    }
+}
 
 pub use event_loop::{
     Accepted, Budget, Context, Dropped, EventLoop, Hold, LoopContext, Remote, ServerHandler,

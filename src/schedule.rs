@@ -4,7 +4,7 @@
 //! is pushed while a phase runs waits for its next round, so one busy source cannot keep the others, or the poll, from
 //! having their turn. This module does not know what a key stands for, nor why it was pushed.
 
-/// The lists of a [`Schedule`], named by the phase of the turn that empties them.
+/// The phases of a turn in which a reactor works a list of sources off: each has a list of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// Sources that are ready for something they want.
@@ -23,23 +23,6 @@ pub enum Phase {
 /// which costs less than finding it here.
 ///
 /// Nothing allocates once the queues have reached the length that the load needs.
-///
-/// ```
-/// use netloop::schedule::{Phase, Schedule};
-///
-/// let mut schedule = Schedule::new();
-/// schedule.push(Phase::Serve, 'a');
-/// schedule.push(Phase::Serve, 'b');
-///
-/// let mut served = Vec::new();
-/// schedule.begin(Phase::Serve);
-/// while let Some(source) = schedule.next(Phase::Serve) {
-///     served.push(source);
-///     schedule.push(Phase::Serve, source); // still ready: to the back, for the next round
-/// }
-/// assert_eq!(served, ['a', 'b']);
-/// assert_eq!(schedule.len(Phase::Serve), 2);
-/// ```
 #[derive(Debug)]
 pub struct Schedule<K> {
     serve: Lane<K>,

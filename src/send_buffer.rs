@@ -16,8 +16,7 @@ use std::fmt;
 use std::io::{self, IoSlice};
 use std::rc::Rc;
 
-pub use pool::{CHUNK_BYTES, Pool};
-pub use queue::{GATHER_BYTES, GATHER_SLICES};
+pub use pool::Pool;
 use queue::{Queue, Segment, offer_one};
 
 /// From this length on a payload is kept by reference; below it a copy into a chunk that is open anyway costs less
@@ -36,24 +35,6 @@ const TINY_BYTES: usize = 64;
 /// it would be given memory that the first one lacks.
 ///
 /// Nothing here is bounded. The caller compares [`len`](Self::len) with its limit before it pushes.
-///
-/// ```
-/// use netloop::send_buffer::{Pool, SendBuffer};
-///
-/// let mut pool = Pool::new();
-/// let mut unsent = SendBuffer::new();
-/// unsent.copy(b"HTTP/1.1 200 OK\r\n\r\n", &mut pool);
-/// unsent.own(vec![b'x'; 4096], 0, &mut pool);
-///
-/// // The kernel takes the head and 81 bytes of the body.
-/// let taken = unsent.flush(&mut pool, |slices| {
-///     assert_eq!(slices.len(), 2);
-///     Ok(100)
-/// })?;
-/// assert_eq!(taken, 100);
-/// assert_eq!(unsent.len(), 4096 - 81);
-/// # Ok::<(), std::io::Error>(())
-/// ```
 #[derive(Default)]
 pub struct SendBuffer {
     /// Invariant: present exactly while there are unsent bytes.
@@ -130,7 +111,7 @@ impl SendBuffer {
 
     /// Offers the head of the queue to `write` in one call and forgets the bytes that it took. Returns their number.
     ///
-    /// `write` sees 1 to [`GATHER_SLICES`] slices, none of them empty, of at most [`GATHER_BYTES`] together. It is not
+    /// `write` sees 1 to [`GATHER_SLICES`](queue::GATHER_SLICES) slices, none of them empty, of at most [`GATHER_BYTES`](queue::GATHER_BYTES) together. It is not
     /// called when there is nothing to send; that gives `Ok(0)`. An `Ok(0)` while [`len`](Self::len) is not zero means
     /// that the kernel took nothing: treat it like `WouldBlock`, or the loop spins.
     ///

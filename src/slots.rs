@@ -21,13 +21,13 @@ const SHORT_INDEX_BITS: u32 = 20;
 /// a representation and no 64 bit token consists of ones only.
 const LAST_GENERATION: u32 = u32::MAX - 1;
 
-/// The name of one entry of a [`Slots`], valid until that entry is removed and never again.
+/// The name of one entry of a table, such as a source in a reactor: valid until that entry is removed, and never again.
 ///
-/// Keys are small (8 bytes, also as `Option<Key>`), are copied freely and may outlive what they name: every lookup by
-/// a dead key gives `None`. They order by index, then by generation. A key says nothing about which `Slots` it came
-/// from; keep tables apart by types around it.
+/// A key is small (8 bytes, also as `Option<Key>`), is copied freely and may outlive the entry: a lookup by a dead key
+/// gives `None`. Keys order by index, then by generation. A key does not say which table it came from: wrap it in a
+/// type for each table.
 ///
-/// It prints as index and generation, `3v7` being the seventh tenant of slot 3.
+/// It prints as index and generation: `3v7` is the seventh tenant of slot 3.
 // One word and not two, so that it is loaded, stored and compared at once: a message takes a dozen of each.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(
@@ -41,15 +41,15 @@ impl Key {
         Self(NonZeroU64::new(key).expect("a generation is not zero"))
     }
 
-    /// The position of the slot, dense from zero: what a side table indexes by. It is shared with the earlier and
-    /// the later tenants of the slot.
+    /// Returns the position of the slot, dense from zero, by which a side table can be indexed. The earlier and the
+    /// later tenants of the slot have the same.
     #[inline]
     #[must_use]
     pub const fn index(self) -> usize {
         (self.0.get() >> 32) as usize
     }
 
-    /// Which tenant of the slot this is, counted from 1.
+    /// Returns the number of this tenant among the tenants of the slot, counted from 1.
     #[inline]
     #[must_use]
     #[expect(
@@ -72,7 +72,7 @@ impl Key {
         clippy::cast_possible_truncation,
         reason = "the token was packed into as many bits as a usize has"
     )]
-    pub const fn to_token(self) -> usize {
+    pub(crate) const fn to_token(self) -> usize {
         if usize::BITS >= 64 {
             self.0.get() as usize
         } else {
@@ -107,19 +107,6 @@ impl fmt::Debug for Key {
 /// A table that chooses the keys of its entries: a slab whose keys do not come back.
 ///
 /// Inserting, looking up and removing take constant time, and a table that stays at its size does not allocate.
-///
-/// ```
-/// use netloop::slots::Slots;
-///
-/// let mut names = Slots::new();
-/// let alice = names.insert("alice");
-/// assert_eq!(names.remove(alice), Some("alice"));
-///
-/// let bob = names.insert("bob");
-/// assert_eq!(bob.index(), alice.index(), "the slot is reused");
-/// assert_eq!(names.get(alice), None, "the key is not");
-/// assert_eq!(names.get(bob), Some(&"bob"));
-/// ```
 pub struct Slots<T> {
     slab: Slab<Slot<T>>,
     /// The generation that the next tenant of each index gets. It lies apart from the slots because the slab forgets
@@ -149,16 +136,6 @@ impl<T> Slots<T> {
         Self {
             slab: Slab::new(),
             next_generations: Vec::new(),
-            retired: 0,
-        }
-    }
-
-    /// An empty table that holds `capacity` entries before it allocates again.
-    #[must_use]
-    pub fn with_capacity(capacity: usize) -> Self {
-        Self {
-            slab: Slab::with_capacity(capacity),
-            next_generations: Vec::with_capacity(capacity),
             retired: 0,
         }
     }
@@ -264,25 +241,6 @@ impl<T> Slots<T> {
             Slot::Live { generation, value } => Some((key_at(index, *generation), value)),
             Slot::Retired => None,
         })
-    }
-
-    /// All entries by rising index, to change.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = (Key, &mut T)> {
-        self.slab.iter_mut().filter_map(|(index, slot)| match slot {
-            Slot::Live { generation, value } => Some((key_at(index, *generation), value)),
-            Slot::Retired => None,
-        })
-    }
-
-    /// The keys of all entries by rising index.
-    pub fn keys(&self) -> impl Iterator<Item = Key> {
-        self.iter().map(|(key, _)| key)
-    }
-
-    /// How many slots there is memory for.
-    #[must_use]
-    pub fn capacity(&self) -> usize {
-        self.slab.capacity()
     }
 
     /// Gives back the memory of the vacant slots behind the last entry, for use after a spike.

@@ -58,26 +58,6 @@ pub const NEVER: u64 = u64::MAX;
 /// Arming, cancelling and re-arming cost the same however many timers there are, and allocate only when more
 /// timers are armed than ever before. Timers fire in the order of their deadlines and, for the same deadline, in
 /// the order in which they were armed. Nothing fires early.
-///
-/// ```
-/// use netloop::wheel::{NEVER, Wheel};
-///
-/// let mut wheel = Wheel::new(1_000);
-/// let connect = wheel.arm(1_250, "connect");
-/// wheel.arm(31_000, "idle");
-/// wheel.arm(NEVER, "paused");
-/// assert_eq!(wheel.next_deadline(), Some(1_250));
-///
-/// assert_eq!(wheel.cancel(connect), Some("connect"));
-/// assert_eq!(wheel.next_deadline(), Some(31_000));
-///
-/// wheel.advance(31_000);
-/// let (_, payload) = wheel.next_due().expect("its deadline has come");
-/// assert_eq!(payload, "idle");
-/// assert!(wheel.next_due().is_none());
-/// assert_eq!(wheel.next_deadline(), None);
-/// assert_eq!(wheel.len(), 1);
-/// ```
 pub struct Wheel<T> {
     /// Invariant: every entry in a slot has a deadline after `calendar.now`, which is the tick of the latest `advance`.
     calendar: Calendar,

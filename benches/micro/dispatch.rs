@@ -10,8 +10,8 @@ use criterion::Criterion;
 use mio::event::Source;
 use mio::net::UdpSocket;
 use mio::{Events, Poll, Token};
+use netloop::internals::slots::{Slots, to_token};
 use netloop::reactor::{Handler, Interest, Key, Phase, Reactor, Registration};
-use netloop::slots::Slots;
 use slab::Slab;
 use slotmap::{DefaultKey, Key as _, KeyData, SlotMap};
 
@@ -180,7 +180,7 @@ fn stale_token(group: &mut Group<'_>) {
     const COUNT: usize = 1_000;
     let mut slots = Slots::new();
     let keys: Vec<_> = (0..COUNT).map(|_| slots.insert(())).collect();
-    let tokens: Vec<_> = keys.iter().map(|key| key.to_token()).collect();
+    let tokens: Vec<_> = keys.iter().map(|&key| to_token(key)).collect();
     for key in keys {
         slots.remove(key);
         slots.insert(());

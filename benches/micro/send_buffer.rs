@@ -5,7 +5,7 @@ use std::io::IoSlice;
 use std::rc::Rc;
 
 use criterion::Criterion;
-use netloop::send_buffer::{Pool, SendBuffer};
+use netloop::internals::send_buffer::{Pool, SendBuffer};
 
 use crate::measure::Group;
 

@@ -1,7 +1,7 @@
 //! How large the types are that lie in every table, or are given to every call.
 
+use netloop::internals::send_buffer::SendBuffer;
 use netloop::reactor::{Alarm, Interest, Key, Phase, Readiness};
-use netloop::send_buffer::SendBuffer;
 use netloop::{
     Budget, CloseReason, Context, Error, Flow, ServerId, Socket, SocketHandler, SocketId,
     SocketOptions, State, TimerId, Turn, Wait,

@@ -2,7 +2,7 @@
 
 use criterion::Criterion;
 use fastrand::Rng;
-use netloop::slots::{Beside, Key, Slots};
+use netloop::internals::slots::{Beside, Key, Slots, to_token};
 use slab::Slab;
 use slotmap::{DefaultKey, SlotMap};
 
@@ -43,7 +43,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
                 assert!(sum > 0);
             },
         );
-        let tokens: Vec<_> = keys.iter().map(|key| key.to_token()).collect();
+        let tokens: Vec<_> = keys.iter().map(|&key| to_token(key)).collect();
         group.rounds(
             "slots, by token",
             size,

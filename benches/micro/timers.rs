@@ -12,7 +12,7 @@ use std::{
 
 use criterion::Criterion;
 use fastrand::Rng;
-use netloop::wheel::{Alarm, Wheel};
+use netloop::internals::wheel::{Alarm, Wheel};
 #[cfg(target_os = "linux")]
 use tokio::{runtime::Runtime, time::Sleep};
 

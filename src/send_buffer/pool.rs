@@ -9,7 +9,7 @@ use super::queue::Queue;
 
 /// The capacity of a pooled chunk, 16 KiB: the size of Redis' reply buffer, and of most messages a few. Smaller ones
 /// cost more slices for each write, larger ones cost a slow peer with little to send more memory.
-pub const CHUNK_BYTES: usize = 16 * 1024;
+pub(super) const CHUNK_BYTES: usize = 16 * 1024;
 
 /// What [`Pool::new`] keeps in chunks, 4 MiB.
 const DEFAULT_LIMIT_BYTES: usize = 4 * 1024 * 1024;
@@ -25,21 +25,6 @@ const QUEUE_SEGMENTS: usize = 128;
 ///
 /// What a buffer has drained comes back here and serves the next one, so that a loop in its steady state allocates
 /// nothing. Beyond its limit the pool frees what it is given, so that a burst does not stay in memory.
-///
-/// ```
-/// use netloop::send_buffer::{CHUNK_BYTES, Pool, SendBuffer};
-///
-/// let mut pool = Pool::with_limit(CHUNK_BYTES);
-/// let mut unsent = SendBuffer::new();
-/// unsent.copy(&[7; 3 * CHUNK_BYTES], &mut pool);
-/// assert_eq!(pool.held_bytes(), 0);
-///
-/// unsent.discard(&mut pool);
-/// assert!((CHUNK_BYTES..2 * CHUNK_BYTES).contains(&pool.held_bytes()));
-///
-/// pool.trim();
-/// assert_eq!(pool.held_bytes(), 0);
-/// ```
 #[expect(
     clippy::vec_box,
     reason = "a send buffer holds the box, and taking a queue must not allocate one"
@@ -85,8 +70,8 @@ impl Pool {
     }
 
     /// How many bytes of memory the free chunks and queues occupy. What sockets have in use is not counted.
-    #[must_use]
-    pub fn held_bytes(&self) -> usize {
+    #[cfg(test)]
+    pub(super) fn held_bytes(&self) -> usize {
         let chunks: usize = self.chunks.iter().map(Vec::capacity).sum();
         let queues = self.ready.iter().chain(&self.bare);
         let queues: usize = queues.map(|queue| queue.occupied_bytes()).sum();

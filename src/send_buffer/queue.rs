@@ -11,11 +11,11 @@ use super::pool::Pool;
 
 /// The most slices that one write is offered. The kernel's own limit is 1024 on Linux and 16 by POSIX' minimum; libuv
 /// and std clamp to the kernel's. 64 make the call's overhead vanish and keep the array on the stack at 1 KiB.
-pub const GATHER_SLICES: usize = 64;
+pub(super) const GATHER_SLICES: usize = 64;
 
 /// The most bytes that one write is offered, 1 MiB. macOS and the BSDs refuse more than `INT_MAX` with `EINVAL`, Linux
 /// cuts off at 0x7ffff000, and a longer write would keep the loop from its other sockets.
-pub const GATHER_BYTES: usize = 1024 * 1024;
+pub(super) const GATHER_BYTES: usize = 1024 * 1024;
 
 /// Up to so many segments are gathered in a small array: filling one of `GATHER_SLICES` costs more than a head and a
 /// body are worth.
@@ -50,6 +50,7 @@ impl Queue {
     }
 
     /// The memory of the queue and of its chunks, without what callers own or share.
+    #[cfg(test)]
     pub(super) fn occupied_bytes(&self) -> usize {
         let chunks: usize = self.segments.iter().map(Segment::chunk_bytes).sum();
         size_of::<Self>()
@@ -279,6 +280,7 @@ impl Segment {
     }
 
     /// The memory of the chunk; zero for what came from the caller.
+    #[cfg(test)]
     fn chunk_bytes(&self) -> usize {
         match &self.storage {
             Storage::Chunk(chunk) => chunk.capacity(),

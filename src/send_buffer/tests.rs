@@ -94,6 +94,32 @@ fn a_buffer_is_two_words_and_an_empty_one_owns_nothing() {
 }
 
 #[test]
+fn a_write_takes_a_head_and_a_part_of_the_body_at_once() {
+    let mut pool = Pool::new();
+    let mut unsent = SendBuffer::new();
+    unsent.copy(b"HTTP/1.1 200 OK\r\n\r\n", &mut pool);
+    unsent.own(vec![b'x'; 4096], 0, &mut pool);
+    let taken = unsent.flush(&mut pool, |slices| {
+        assert_eq!(slices.len(), 2);
+        Ok(100)
+    });
+    assert_eq!(taken.ok(), Some(100));
+    assert_eq!(unsent.len(), 4096 - 81);
+}
+
+#[test]
+fn a_pool_keeps_a_chunk_and_its_queue_until_it_is_trimmed() {
+    let mut pool = Pool::with_limit(CHUNK_BYTES);
+    let mut unsent = SendBuffer::new();
+    unsent.copy(&[7; 3 * CHUNK_BYTES], &mut pool);
+    assert_eq!(pool.held_bytes(), 0);
+    unsent.discard(&mut pool);
+    assert!((CHUNK_BYTES..2 * CHUNK_BYTES).contains(&pool.held_bytes()));
+    pool.trim();
+    assert_eq!(pool.held_bytes(), 0);
+}
+
+#[test]
 fn small_writes_coalesce_into_one_slice() {
     let mut pool = Pool::new();
     let mut unsent = SendBuffer::new();

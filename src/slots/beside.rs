@@ -3,27 +3,12 @@
 use std::fmt;
 use std::num::NonZeroU32;
 
-use super::{Key, growth, key_at};
+use super::{Key, growth};
 
 /// A side table under the keys of a [`Slots`](super::Slots): what belongs to some entries but must be borrowed apart from them.
 ///
 /// It holds at most one value per index, and only the key that put it there reaches it. It is as long as the highest
 /// index in it, so a large `T` is better boxed.
-///
-/// ```
-/// use netloop::slots::{Beside, Slots};
-///
-/// let mut counters = Slots::new();
-/// let mut labels = Beside::new();
-/// let key = counters.insert(0);
-/// labels.insert(key, String::from("clicks"));
-///
-/// // Both are borrowed at once.
-/// if let (Some(counter), Some(label)) = (counters.get_mut(key), labels.get(key)) {
-///     *counter += label.len();
-/// }
-/// assert_eq!(counters.get(key), Some(&6));
-/// ```
 pub struct Beside<T> {
     entries: Vec<Option<(NonZeroU32, T)>>,
     /// Invariant: the number of `Some` in `entries`.
@@ -65,6 +50,7 @@ impl<T> Beside<T> {
     }
 
     /// The value that was put under exactly this key.
+    #[cfg(any(test, feature = "internals"))]
     #[inline]
     #[must_use]
     pub fn get(&self, key: Key) -> Option<&T> {
@@ -95,34 +81,8 @@ impl<T> Beside<T> {
     /// How many values there are.
     #[inline]
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.length
-    }
-
-    /// Whether there is no value.
-    #[inline]
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.length == 0
-    }
-
-    /// Empties the table and hands out what was in it by rising index. What the iterator has not reached when it is
-    /// dropped is dropped with it.
-    pub fn drain(&mut self) -> impl Iterator<Item = (Key, T)> {
-        self.length = 0;
-        self.entries
-            .drain(..)
-            .enumerate()
-            .filter_map(|(index, entry)| {
-                let (generation, value) = entry?;
-                Some((key_at(index, generation), value))
-            })
-    }
-
-    /// Empties the table and keeps its memory.
-    pub fn clear(&mut self) {
-        self.length = 0;
-        self.entries.clear();
     }
 
     /// Gives back the memory behind the last value, for use after a spike.

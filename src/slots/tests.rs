@@ -95,8 +95,7 @@ fn a_slot_is_retired_when_its_generations_are_used_up() {
         assert_eq!(slots.remove(stale), None);
         assert_eq!(slots.find(stale.to_token()), None);
     }
-    assert_eq!(slots.keys().collect::<Vec<_>>(), [next_door]);
-    assert_eq!(slots.iter_mut().count(), 1);
+    assert_eq!(slots.iter().collect::<Vec<_>>(), [(next_door, &3)]);
     slots.remove(next_door);
     assert!(slots.is_empty());
 }
@@ -117,13 +116,13 @@ fn a_maker_that_panics_in_the_last_generation_retires_the_slot() {
 
 #[test]
 fn shrinking_gives_memory_back_and_revives_no_key() {
-    let mut slots = Slots::with_capacity(10);
+    let mut slots = Slots::new();
     let stale: Vec<_> = (0..1_000).map(|value| slots.insert(value)).collect();
     for &key in &stale[1..] {
         slots.remove(key);
     }
     slots.shrink();
-    assert!(slots.capacity() < 100, "{}", slots.capacity());
+    assert!(slots.slab.capacity() < 100, "{}", slots.slab.capacity());
     assert_eq!(slots.get(stale[0]), Some(&0));
     for value in 0..1_000 {
         slots.insert(value);
@@ -216,14 +215,6 @@ fn random_operations_agree_with_a_map() {
                     let expected: Vec<_> =
                         model.iter().map(|(key, value)| (*key, *value)).collect();
                     assert_eq!(entries, expected, "seed {seed}, step {step}");
-                    assert!(
-                        slots.keys().eq(model.keys().copied()),
-                        "seed {seed}, step {step}"
-                    );
-                    for (_, value) in slots.iter_mut() {
-                        *value += 3;
-                    }
-                    model.values_mut().for_each(|value| *value += 3);
                 }
                 (_, Some(key)) => {
                     assert_eq!(slots.get(key), model.get(&key), "seed {seed}, step {step}");
@@ -265,21 +256,6 @@ fn a_younger_key_displaces_an_older_one_and_not_the_other_way() {
     assert_eq!(beside.insert(key(4, 2), 'd'), Some('d'));
     assert_eq!(beside.get(key(4, 3)), Some(&'c'));
     assert_eq!(beside.len(), 1);
-}
-
-#[test]
-fn draining_hands_out_every_value_with_its_key() {
-    let mut beside = Beside::new();
-    for index in [5, 2, 9] {
-        beside.insert(key(index, index + 1), index);
-    }
-    let drained: Vec<_> = beside.drain().collect();
-    assert_eq!(drained, [(key(2, 3), 2), (key(5, 6), 5), (key(9, 10), 9)]);
-    assert!(beside.is_empty());
-
-    beside.insert(key(1, 1), 1);
-    drop(beside.drain());
-    assert_eq!((beside.len(), beside.get(key(1, 1))), (0, None));
 }
 
 #[test]
@@ -326,24 +302,6 @@ fn random_operations_beside_agree_with_a_map() {
                     }
                 }
                 75 => beside.shrink(),
-                76 if random.u32(0..20) == 0 => {
-                    beside.clear();
-                    model.clear();
-                }
-                77 if random.u32(0..20) == 0 => {
-                    let drained: Vec<_> = beside.drain().collect();
-                    let expected = std::mem::take(&mut model).into_iter();
-                    assert_eq!(
-                        drained,
-                        expected
-                            .map(|(index, (generation, value))| (
-                                self::key(index, generation),
-                                value
-                            ))
-                            .collect::<Vec<_>>(),
-                        "seed {seed}, step {step}"
-                    );
-                }
                 _ => assert_eq!(
                     beside.get(key).copied(),
                     live.map(|(_, value)| value),

@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use super::chains::NONE;
 use super::vacancies::Vacancies;
 
-/// Names one armed timer of one [`Wheel`](super::Wheel).
+/// The name of one armed timer, valid until the timer fires or is cancelled.
 ///
 /// It is dead once the timer was popped or cancelled. A dead alarm is harmless: it never reaches a timer that was
 /// armed later, and every call with it does nothing.

@@ -13,6 +13,21 @@ fn drain<T: Copy>(wheel: &mut Wheel<T>) -> Vec<T> {
 }
 
 #[test]
+fn the_next_deadline_is_that_of_the_earliest_timer_left() {
+    let mut wheel = Wheel::new(1_000);
+    let connect = wheel.arm(1_250, "connect");
+    wheel.arm(31_000, "idle");
+    wheel.arm(NEVER, "paused");
+    assert_eq!(wheel.next_deadline(), Some(1_250));
+    assert_eq!(wheel.cancel(connect), Some("connect"));
+    assert_eq!(wheel.next_deadline(), Some(31_000));
+    wheel.advance(31_000);
+    assert_eq!(drain(&mut wheel), ["idle"]);
+    assert_eq!(wheel.next_deadline(), None);
+    assert_eq!(wheel.len(), 1, "one never fires");
+}
+
+#[test]
 fn same_deadline_fires_in_arming_order_across_levels() {
     let deadline = 5 * 262_144 + 7;
     let mut wheel = Wheel::new(0);

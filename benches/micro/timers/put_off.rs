@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use fastrand::Rng;
-use netloop::wheel::Wheel;
+use netloop::internals::wheel::Wheel;
 
 #[cfg(target_os = "linux")]
 use super::Tokio;
