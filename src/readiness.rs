@@ -217,6 +217,10 @@ impl Interest {
         readiness
     }
 
+    pub(crate) const fn difference(self, other: Self) -> Self {
+        Self(self.0.difference(other.0))
+    }
+
     #[cfg(test)]
     pub(crate) const fn from_bits(bits: u8) -> Self {
         Self(InterestBits::from_bits_truncate(bits))
@@ -242,32 +246,6 @@ macro_rules! set_operators {
             }
         }
 
-        impl BitAnd for $set {
-            type Output = Self;
-
-            #[inline]
-            fn bitand(self, other: Self) -> Self {
-                Self(self.0 & other.0)
-            }
-        }
-
-        /// The bits of the first set that the second does not have.
-        impl Sub for $set {
-            type Output = Self;
-
-            #[inline]
-            fn sub(self, other: Self) -> Self {
-                Self(self.0 - other.0)
-            }
-        }
-
-        impl SubAssign for $set {
-            #[inline]
-            fn sub_assign(&mut self, other: Self) {
-                self.0 -= other.0;
-            }
-        }
-
         impl fmt::Debug for $set {
             fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str(concat!(stringify!($set), "("))?;
@@ -280,6 +258,32 @@ macro_rules! set_operators {
 
 set_operators!(Readiness);
 set_operators!(Interest);
+
+impl BitAnd for Readiness {
+    type Output = Self;
+
+    #[inline]
+    fn bitand(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+}
+
+/// The bits of the first set that the second does not have.
+impl Sub for Readiness {
+    type Output = Self;
+
+    #[inline]
+    fn sub(self, other: Self) -> Self {
+        Self(self.0 - other.0)
+    }
+}
+
+impl SubAssign for Readiness {
+    #[inline]
+    fn sub_assign(&mut self, other: Self) {
+        self.0 -= other.0;
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -61,7 +61,7 @@ pub trait Handler {
         None
     }
 
-    /// A deadline that was set with [`Registration::wake_at`] has come, or an earlier one that it replaced: the
+    /// A deadline that was set with [`Registration::set_deadline`] has come, or an earlier one that it replaced: the
     /// source compares, and sets the next one.
     fn elapsed(&mut self, registration: &mut Registration<'_>) -> Option<Self::Event> {
         let _ = registration;

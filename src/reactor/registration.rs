@@ -1,6 +1,6 @@
 //! A source's place in the reactor, lent to the source while it is served.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bitflags::bitflags;
 
@@ -244,7 +244,7 @@ impl Registration<'_> {
     pub fn unwant(&mut self, interest: Interest) {
         if self.standing.interest.intersects(interest) {
             self.standing
-                .set_interest(self.standing.interest - interest);
+                .set_interest(self.standing.interest.difference(interest));
         }
     }
 
@@ -322,27 +322,39 @@ impl Registration<'_> {
             .intersects(Marks::WANTS_CLOSE | Marks::CLOSING)
     }
 
+    /// Returns the reactor's time: the reading of the clock that the turn works with.
+    pub fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// Wants [`Handler::elapsed`](super::Handler::elapsed) once `deadline` has passed, never earlier. A source has one
+    /// entry on the timer wheel, so a later deadline than the one before leaves the entry in its place: the call may
+    /// come at the earlier one too, and the source compares. To move a deadline away costs nothing for that reason.
+    pub fn set_deadline(&mut self, deadline: Instant) {
+        self.wake_at(self.clock.tick_at(deadline));
+    }
+
     /// The reactor's time, as the tick that has begun.
     #[inline]
-    pub fn tick(&self) -> u64 {
+    pub(crate) fn tick(&self) -> u64 {
         self.clock.tick()
     }
 
     /// The latest tick that is known to have begun: at least [`tick`](Self::tick), and later than it where the clock
     /// was read again since. What is counted from here is never early.
     #[inline]
-    pub fn latest_tick(&self) -> u64 {
+    pub(crate) fn latest_tick(&self) -> u64 {
         self.clock.latest_tick()
     }
 
     /// The first tick by which `duration` has passed for certain, counted from now.
-    pub fn tick_after(&self, duration: Duration) -> u64 {
+    pub(crate) fn tick_after(&self, duration: Duration) -> u64 {
         self.clock.tick_after(duration)
     }
 
     /// Wants [`Handler::elapsed`](super::Handler::elapsed) at `tick` or before. It touches the wheel only if nothing
     /// is filed yet or what is filed would come too late, so moving a deadline away costs nothing.
-    pub fn wake_at(&mut self, tick: u64) {
+    pub(crate) fn wake_at(&mut self, tick: u64) {
         match self.standing.alarm {
             Some(alarm) if self.wheel.deadline(alarm).is_some_and(|at| at <= tick) => {}
             Some(alarm) if self.wheel.rearm(alarm, tick) => {}

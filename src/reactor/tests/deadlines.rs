@@ -48,7 +48,13 @@ fn a_deadline_is_never_early_and_at_most_a_millisecond_late() {
         reactor.set_now(start);
         let duration = Duration::from_nanos(random.u64(..20_000_000));
         let key = insert(&mut reactor, 'a');
-        wake_after(&mut reactor, key, duration);
+        if random.bool() {
+            wake_after(&mut reactor, key, duration);
+        } else {
+            reactor.visit(key, |_, registration| {
+                registration.set_deadline(registration.now() + duration);
+            });
+        }
         let mut now = start;
         loop {
             now += Duration::from_nanos(random.u64(1..700_000));
