@@ -78,6 +78,7 @@ use std::time::{Duration, Instant};
 use crate::event_loop::{Budget, EventLoop, Turn, Wait};
 use crate::net::{Error, Result};
 use crate::system::System;
+use crate::system::faults::Disturbance;
 use crate::system::simulated;
 
 pub use crate::system::simulated::{Calls, Faults, Flavour, Options, Reach};
@@ -385,7 +386,7 @@ impl fmt::Debug for Simulation {
 ///
 /// As [`EventLoop::new`].
 pub fn disturbed_event_loop<S>(seed: u64, faults: Faults) -> Result<EventLoop<S>> {
-    EventLoop::on(System::Disturbed(simulated::Disturbance::new(seed, faults)))
+    EventLoop::on(System::Disturbed(Disturbance::new(seed, faults)))
 }
 
 /// A loop together with the state that it lends to its handlers.

@@ -11,7 +11,7 @@ use mio::net::TcpListener;
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
-use super::opening::System;
+use super::factory::System;
 #[cfg(feature = "simulation")]
 use super::simulated;
 use super::stream::Stream;

@@ -6,10 +6,12 @@
 //! a descriptor or a clock.
 
 mod acceptor;
-#[cfg(unix)]
-mod input;
+mod factory;
+#[cfg(feature = "simulation")]
+pub(crate) mod faults;
 mod lookup;
-mod opening;
+#[cfg(unix)]
+mod native;
 mod selector;
 #[cfg(feature = "simulation")]
 pub(crate) mod simulated;
@@ -17,8 +19,8 @@ mod stream;
 mod stream_options;
 
 pub(crate) use acceptor::{Acceptor, Binding, OwnedPath, Reserve};
+pub(crate) use factory::System;
 pub(crate) use lookup::{Job, Lookups, Ticket};
-pub(crate) use opening::System;
 #[cfg(feature = "simulation")]
 use selector::with_abort;
 pub(crate) use selector::{Selector, Waker};

@@ -9,7 +9,7 @@ use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 #[cfg(unix)]
-use super::input::Input;
+use super::native::Input;
 #[cfg(feature = "simulation")]
 use super::simulated;
 use super::{CLOSE_DEREGISTERS, SHORT_TRANSFER_DRAINS};

@@ -5,38 +5,20 @@
 //! a RST leaves readable, which call gets the error and how often, what closing with unread bytes does. What it does
 //! not have: loss and duplication (TCP hides them), urgent data, Unix sockets.
 
-mod calls;
-mod clerk;
-mod disturbed;
-mod endpoint;
-mod errno;
-mod listening;
-mod meeting;
+pub(super) mod kernel;
 mod names;
-mod network;
-mod options;
-mod pipe;
-mod polling;
-mod random;
-mod reach;
+pub(super) mod options;
 mod selector;
-mod silence;
 mod sockets;
 mod stand_in;
-mod tally;
-mod trace;
-mod watch;
-mod wire;
 
-pub(crate) use clerk::{Clerk, Descriptor};
-pub(crate) use disturbed::{Disturbance, DisturbedAcceptor, DisturbedStream};
-pub(crate) use meeting::Terms;
+pub(crate) use kernel::lookups::{Clerk, Descriptor};
+pub(crate) use kernel::{Network, Terms};
 pub(crate) use names::Names;
-pub(crate) use network::Network;
 pub(crate) use selector::{Host, Selector as VirtualSelector, Shared, Waker};
 pub(crate) use sockets::{Acceptor as VirtualAcceptor, Stream as VirtualStream};
 pub(crate) use stand_in::{Acceptor, Selector, Stream};
 
+pub use kernel::call_counts::Calls;
+pub use kernel::route::Reach;
 pub use options::{Faults, Flavour, Options};
-pub use reach::Reach;
-pub use tally::Calls;

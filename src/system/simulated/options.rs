@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::random::Random;
+use crate::system::faults::random::Random;
 
 /// How the simulated kernel reports what is ready: which loop of which system a program would meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -12,9 +12,9 @@ use mio::{Poll, Registry};
 
 use crate::readiness::Readiness;
 
-use super::clerk::{Clerk, Descriptor};
+use super::kernel::Network;
+use super::kernel::lookups::{Clerk, Descriptor};
 use super::names::Names;
-use super::network::Network;
 
 /// What all sockets of one simulation share.
 pub(crate) type Shared = Rc<RefCell<Network>>;

@@ -10,11 +10,11 @@ use crate::readiness::Readiness;
 use crate::slots::Key;
 use crate::system::KeepAliveTimes;
 
-use super::endpoint::{Endpoint, Phase};
-use super::errno::Fault;
-use super::meeting::Terms;
+use super::kernel::Terms;
+use super::kernel::endpoint::{Endpoint, Phase};
 use super::options::Flavour;
 use super::selector::{Host, Shared};
+use crate::system::faults::errno::Fault;
 
 /// One end of a simulated connection. Dropping it closes it.
 #[derive(Debug)]

@@ -11,8 +11,8 @@ use mio::{Interest, Registry, Token};
 use crate::readiness::Readiness;
 use crate::system::KeepAliveTimes;
 
-use super::disturbed::{Disturbance, DisturbedAcceptor, DisturbedStream};
 use super::{selector, sockets};
+use crate::system::faults::{Disturbance, DisturbedAcceptor, DisturbedStream};
 
 /// A connection.
 #[derive(Debug)]

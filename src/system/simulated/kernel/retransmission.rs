@@ -61,7 +61,7 @@ impl Network {
     }
 
     /// Something that `flight`'s sender wants to have acknowledged is held back.
-    pub(super) fn is_held(&mut self, flight: &Flight) {
+    pub(in crate::system) fn is_held(&mut self, flight: &Flight) {
         let is_acknowledged = matches!(flight.packet, Packet::Bytes(_) | Packet::Fin);
         let end = self.now + nanoseconds(self.options.retransmission_timeout);
         let Some(endpoint) = self.endpoints.get_mut(flight.from) else {
@@ -75,7 +75,7 @@ impl Network {
     }
 
     /// Something of `flight` has got through: its sender knows that, and its receiver has heard.
-    pub(super) fn is_heard(&mut self, flight: &Flight) {
+    pub(in crate::system) fn is_heard(&mut self, flight: &Flight) {
         if !flight.packet.travels() {
             return;
         }
@@ -89,7 +89,7 @@ impl Network {
     }
 
     /// Some machine was cut off, or has come back.
-    pub(super) fn ask_again(&mut self) {
+    pub(in crate::system) fn ask_again(&mut self) {
         let keys: Vec<Key> = self.endpoints.iter().map(|(key, _)| key).collect();
         for key in keys {
             self.ask(key);

@@ -4,8 +4,8 @@ use std::fmt;
 use std::io;
 use std::net::IpAddr;
 
+use super::super::selector::Shared;
 use super::network::Network;
-use super::selector::Shared;
 use super::trace::Note;
 
 /// An answer, with the ticket of the question.
@@ -13,8 +13,8 @@ pub(crate) type Answer = (u64, io::Result<Vec<IpAddr>>);
 
 /// The lookups of one loop: their answers come when the network's time has come.
 pub(crate) struct Clerk {
-    pub(super) network: Shared,
-    pub(super) machine: usize,
+    pub(in crate::system) network: Shared,
+    pub(in crate::system) machine: usize,
 }
 
 impl Clerk {
@@ -59,8 +59,8 @@ impl fmt::Debug for Clerk {
 
 /// A descriptor that is held for nothing.
 pub(crate) struct Descriptor {
-    pub(super) network: Shared,
-    pub(super) machine: usize,
+    pub(in crate::system) network: Shared,
+    pub(in crate::system) machine: usize,
 }
 
 impl Drop for Descriptor {
@@ -98,7 +98,7 @@ impl Network {
     }
 
     /// Hands out the answers that are due.
-    pub(super) fn hand_out_answers(&mut self, now: u64) {
+    pub(in crate::system) fn hand_out_answers(&mut self, now: u64) {
         while let Some(entry) = self.answers.first_entry() {
             let &(at, machine, ticket) = entry.key();
             if at > now {

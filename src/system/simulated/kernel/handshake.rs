@@ -6,16 +6,16 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use crate::slots::Key;
 
 use super::endpoint::Endpoint;
-use super::errno::Fault;
-use super::listening::Listening;
+use super::listener::Listening;
 use super::network::Network;
-use super::reach::Reach;
+use super::route::Reach;
 use super::trace::Note;
 use super::watch::{Watch, Watched};
 use super::wire::Packet;
+use crate::system::faults::errno::Fault;
 
 /// The ports that sockets get which ask for none, as on Linux.
-pub(super) const FIRST_PORT: u16 = 32_768;
+pub(in crate::system) const FIRST_PORT: u16 = 32_768;
 const LAST_PORT: u16 = 60_999;
 
 /// What is asked of a listening socket before it listens.
@@ -111,7 +111,7 @@ impl Network {
     }
 
     /// Who listens where a SYN to `address` arrives: on the address itself, or on all of the machine.
-    pub(super) fn listener_at(&mut self, address: SocketAddr) -> Option<Key> {
+    pub(in crate::system) fn listener_at(&mut self, address: SocketAddr) -> Option<Key> {
         let port = address.port();
         let any_v6 = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port);
         let any = match address {
@@ -208,7 +208,7 @@ impl Network {
     }
 
     /// A descriptor that is for nothing yet.
-    pub(super) fn take_spare(&mut self, machine: usize) -> bool {
+    pub(in crate::system) fn take_spare(&mut self, machine: usize) -> bool {
         let is_there = self.has_descriptor(machine);
         self.machines[machine].spares += usize::from(is_there);
         is_there

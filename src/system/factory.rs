@@ -4,6 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 
 use super::acceptor::{Acceptor, Binding};
+#[cfg(feature = "simulation")]
+use super::faults;
 use super::lookup::Lookups;
 use super::selector::{Selector, Waker};
 #[cfg(feature = "simulation")]
@@ -20,7 +22,7 @@ pub(crate) enum System {
     Simulated(simulated::Host),
     /// The operating system, with faults in front of it.
     #[cfg(feature = "simulation")]
-    Disturbed(simulated::Disturbance),
+    Disturbed(faults::Disturbance),
 }
 
 impl System {
@@ -66,7 +68,7 @@ impl System {
                 .map_err(|error| (ConnectStep::Connect, error)),
             #[cfg(feature = "simulation")]
             Self::Disturbed(disturbance) => {
-                let stream = simulated::DisturbedStream::connect(address, local, disturbance)?;
+                let stream = faults::DisturbedStream::connect(address, local, disturbance)?;
                 Ok(Stream::Simulated(simulated::Stream::Disturbed(stream)))
             }
         }
@@ -100,7 +102,7 @@ impl System {
             #[cfg(feature = "simulation")]
             Self::Disturbed(disturbance) => {
                 let acceptor = Acceptor::bind(address, binding)?;
-                let acceptor = simulated::DisturbedAcceptor::new(acceptor, disturbance);
+                let acceptor = faults::DisturbedAcceptor::new(acceptor, disturbance);
                 let acceptor = simulated::Acceptor::Disturbed(acceptor);
                 Ok(Acceptor::Simulated(acceptor))
             }

@@ -13,8 +13,8 @@ use crate::readiness::Readiness;
 use crate::system::{Acceptor, ConnectStep, KeepAliveTimes, Stream};
 
 use super::errno::Fault;
-use super::options::Faults;
 use super::random::Random;
+use crate::system::simulated::Faults;
 
 /// What is announced again to who was kept from reading. A blocked read makes the loop forget what it was told of the
 /// end, which the kernel would tell again: whether there is one is not known here, and reading finds out.
@@ -109,7 +109,7 @@ impl Disturbance {
 /// A real connection with faults.
 #[derive(Debug)]
 pub(crate) struct DisturbedStream {
-    pub(super) inner: Box<Stream>,
+    pub(in crate::system) inner: Box<Stream>,
     disturbance: Disturbance,
     token: Option<usize>,
     /// A fault has reset it: its error was told, and nothing comes or goes any more. The kernel's own socket is reset
@@ -251,7 +251,7 @@ impl Source for DisturbedStream {
 /// A real listening socket with faults.
 #[derive(Debug)]
 pub(crate) struct DisturbedAcceptor {
-    pub(super) inner: Box<Acceptor>,
+    pub(in crate::system) inner: Box<Acceptor>,
     disturbance: Disturbance,
     token: Option<usize>,
 }

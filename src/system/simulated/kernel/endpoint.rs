@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use crate::readiness::Readiness;
 use crate::slots::Key;
 
-use super::errno::Fault;
 use super::pipe::{Inbox, Outlet};
-use super::silence::Silence;
+use super::retransmission::Silence;
 use super::watch::Watch;
+use crate::system::faults::errno::Fault;
 
 /// How far a simulated connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

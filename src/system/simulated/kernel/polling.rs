@@ -3,9 +3,9 @@
 use crate::readiness::Readiness;
 use crate::system::with_abort;
 
+use super::super::options::Flavour;
 use super::endpoint::{Endpoint, Phase};
 use super::network::Network;
-use super::options::Flavour;
 use super::trace::Note;
 use super::watch::{Reports, Watched};
 

@@ -8,14 +8,14 @@ use std::io::IoSlice;
 use crate::readiness::Readiness;
 use crate::slots::Key;
 
+use super::super::options::Flavour;
+use super::call_counts::Calls;
 use super::endpoint::Phase;
-use super::errno::Fault;
 use super::network::Network;
-use super::options::Flavour;
-use super::tally::Calls;
 use super::trace::Note;
 use super::watch::Watched;
 use super::wire::Packet;
+use crate::system::faults::errno::Fault;
 
 impl Network {
     pub(crate) fn read(&mut self, key: Key, buffer: &mut [u8]) -> Result<usize, Fault> {
@@ -205,7 +205,7 @@ impl Network {
     }
 
     /// Resets a connection that no program has a descriptor of.
-    pub(super) fn abandon(&mut self, key: Key) {
+    pub(in crate::system) fn abandon(&mut self, key: Key) {
         self.abandon_with(key, true);
     }
 

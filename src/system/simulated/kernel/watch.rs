@@ -9,9 +9,9 @@ use mio::Interest;
 use crate::readiness::Readiness;
 use crate::slots::Key;
 
-use super::clerk::Answer;
-use super::options::Flavour;
-use super::tally::Calls;
+use super::super::options::Flavour;
+use super::call_counts::Calls;
+use super::lookups::Answer;
 
 /// What can be watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 use crate::readiness::Readiness;
 use crate::slots::{Key, Slots};
 
+use super::super::options::{Faults, Flavour, Options};
 use super::endpoint::{Endpoint, Phase};
-use super::errno::Fault;
-use super::listening::Listening;
-use super::meeting::FIRST_PORT;
-use super::options::{Faults, Flavour, Options};
-use super::random::Random;
-use super::reach::Reach;
+use super::handshake::FIRST_PORT;
+use super::listener::Listening;
+use super::route::Reach;
 use super::trace::{Note, Trace};
 use super::watch::{Machine, Watch, Watched};
 use super::wire::{Flight, Packet, Wire};
+use crate::system::faults::errno::Fault;
+use crate::system::faults::random::Random;
 
 /// How long Linux tries to connect before it gives up: six SYNs, each waiting twice as long as the one before.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(127);
@@ -25,27 +25,27 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(127);
 /// A simulated network with all that is in it. Everything of it happens when it is called, and nowhere else.
 #[derive(Debug)]
 pub(crate) struct Network {
-    pub(super) options: Options,
-    pub(super) random: Random,
-    pub(super) trace: Trace,
-    pub(super) wire: Wire,
-    pub(super) machines: Vec<Machine>,
-    pub(super) endpoints: Slots<Endpoint>,
-    pub(super) listeners: Slots<Listening>,
+    pub(in crate::system) options: Options,
+    pub(in crate::system) random: Random,
+    pub(in crate::system) trace: Trace,
+    pub(in crate::system) wire: Wire,
+    pub(in crate::system) machines: Vec<Machine>,
+    pub(in crate::system) endpoints: Slots<Endpoint>,
+    pub(in crate::system) listeners: Slots<Listening>,
     /// Who listens where; several where the port is shared. Ordered, so that no run depends on a hash.
-    pub(super) bound: BTreeMap<SocketAddr, Vec<Key>>,
+    pub(in crate::system) bound: BTreeMap<SocketAddr, Vec<Key>>,
     /// Addresses that are not reached as others are.
-    pub(super) reaches: BTreeMap<IpAddr, Reach>,
+    pub(in crate::system) reaches: BTreeMap<IpAddr, Reach>,
     /// What lookups will find: by when, for which machine, and for which question.
-    pub(super) answers: BTreeMap<(u64, usize, u64), io::Result<Vec<IpAddr>>>,
+    pub(in crate::system) answers: BTreeMap<(u64, usize, u64), io::Result<Vec<IpAddr>>>,
     /// The port that the next socket without one gets.
-    pub(super) next_port: u16,
+    pub(in crate::system) next_port: u16,
     /// How often something has moved: bytes, a connection, a packet. A turn in which nothing does is an idle one.
-    pub(super) moved: u64,
+    pub(in crate::system) moved: u64,
     /// When the simulation began, by a clock that is never asked again.
     origin: Instant,
     /// Nanoseconds since `origin`.
-    pub(super) now: u64,
+    pub(in crate::system) now: u64,
 }
 
 impl Network {
@@ -99,7 +99,7 @@ impl Network {
     }
 
     /// A poll takes a moment, so that time passes also for those who are always busy.
-    pub(super) fn pass_moment(&mut self) {
+    pub(in crate::system) fn pass_moment(&mut self) {
         self.now += MOMENT;
     }
 
@@ -282,7 +282,7 @@ impl Network {
     }
 
     /// Sends `packet`, to arrive so much later than it would.
-    pub(super) fn send_late(
+    pub(in crate::system) fn send_late(
         &mut self,
         delay: Duration,
         from: Key,
@@ -296,7 +296,13 @@ impl Network {
 
     /// Sends `packet`, to arrive after everything that `from` has sent before, unless it is a reset, which waits for
     /// no bytes.
-    pub(super) fn send(&mut self, from: Key, to: Key, route: (usize, usize), packet: Packet) {
+    pub(in crate::system) fn send(
+        &mut self,
+        from: Key,
+        to: Key,
+        route: (usize, usize),
+        packet: Packet,
+    ) {
         let mut at = self.now + self.delay();
         if matches!(packet, Packet::SynAck | Packet::Bytes(_) | Packet::Fin) {
             if let Some(endpoint) = self.endpoints.get_mut(from) {
@@ -313,7 +319,7 @@ impl Network {
     }
 
     /// When a lookup that begins now is answered.
-    pub(super) fn lookup_end(&mut self) -> u64 {
+    pub(in crate::system) fn lookup_end(&mut self) -> u64 {
         let jitter = nanoseconds(self.options.jitter);
         let time = nanoseconds(self.options.lookup_time);
         self.now + time + self.random.below(jitter + 1)
@@ -326,7 +332,7 @@ impl Network {
     }
 
     /// Sees to it that a fault that hid something from `endpoint` is made up for: what is true is announced again.
-    pub(super) fn owe_news(&mut self, endpoint: Key, machine: usize) {
+    pub(in crate::system) fn owe_news(&mut self, endpoint: Key, machine: usize) {
         if self.options.flavour == Flavour::Afd {
             // Its selector announces nothing without a call that has blocked.
             return;
@@ -336,14 +342,14 @@ impl Network {
             .send(at, endpoint, endpoint, (machine, machine), Packet::News);
     }
 
-    pub(super) fn arm_give_up(&mut self, client: Key, machine: usize) {
+    pub(in crate::system) fn arm_give_up(&mut self, client: Key, machine: usize) {
         let at = self.now + nanoseconds(CONNECT_PATIENCE);
         self.wire
             .send(at, client, client, (machine, machine), Packet::GiveUp);
     }
 
     /// There is news of `what` for the socket `key`.
-    pub(super) fn tell(&mut self, key: Key, what: Readiness) {
+    pub(in crate::system) fn tell(&mut self, key: Key, what: Readiness) {
         if let Some(endpoint) = self.endpoints.get_mut(key) {
             if endpoint.watch.has_news(what) {
                 let machine = endpoint.watch.machine;
@@ -354,7 +360,7 @@ impl Network {
         }
     }
 
-    pub(super) fn tell_listener(&mut self, key: Key) {
+    pub(in crate::system) fn tell_listener(&mut self, key: Key) {
         if let Some(listening) = self.listeners.get_mut(key) {
             if listening.watch.has_news(Readiness::READABLE) {
                 let machine = listening.watch.machine;
@@ -375,7 +381,7 @@ impl Network {
     }
 
     /// Whether nothing gets from one machine to the other.
-    pub(super) fn are_cut(&self, here: usize, there: usize) -> bool {
+    pub(in crate::system) fn are_cut(&self, here: usize, there: usize) -> bool {
         here != there && (self.machines[here].is_isolated || self.machines[there].is_isolated)
     }
 
@@ -420,6 +426,6 @@ impl Network {
 /// How long a poll takes that does not wait, in nanoseconds.
 const MOMENT: u64 = 1_000;
 
-pub(super) fn nanoseconds(duration: Duration) -> u64 {
+pub(in crate::system) fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX / 4)
 }

@@ -9,13 +9,17 @@ use mio::{Interest, Registry, Token};
 /// A descriptor that is only read: a terminal, a pipe or a file, left blocking as other programs share it.
 #[derive(Debug)]
 pub(crate) struct Input {
-    pub(super) file: std::fs::File,
+    pub(in crate::system) file: std::fs::File,
     /// False if the kernel refuses to poll it, as it does for regular files, which are always ready.
-    pub(super) pollable: bool,
+    pub(in crate::system) pollable: bool,
 }
 
 impl Input {
-    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+    pub(in crate::system) fn register(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<()> {
         let descriptor = self.file.as_raw_fd();
         match mio::unix::SourceFd(&descriptor).register(registry, token, Interest::READABLE) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -26,7 +30,11 @@ impl Input {
         }
     }
 
-    pub(super) fn reregister(&self, registry: &Registry, token: Token) -> io::Result<()> {
+    pub(in crate::system) fn reregister(
+        &self,
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<()> {
         if !self.pollable {
             return Ok(());
         }
@@ -34,7 +42,7 @@ impl Input {
         mio::unix::SourceFd(&descriptor).reregister(registry, token, Interest::READABLE)
     }
 
-    pub(super) fn deregister(&self, registry: &Registry) -> io::Result<()> {
+    pub(in crate::system) fn deregister(&self, registry: &Registry) -> io::Result<()> {
         if !self.pollable {
             return Ok(());
         }
