@@ -19,7 +19,7 @@ use netloop::{
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, Stats, StatsAlloc};
 
 #[allow(dead_code, reason = "not all of it is needed here")]
-#[path = "guarantees/support/child.rs"]
+#[path = "support/child.rs"]
 mod child;
 
 use child::in_own_process;

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 #[allow(dead_code, reason = "not all of it is needed here")]
-#[path = "guarantees/support/child.rs"]
+#[path = "support/child.rs"]
 mod child;
 #[allow(dead_code, reason = "not all of it is needed here")]
 #[path = "examples/programs.rs"]

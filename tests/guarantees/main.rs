@@ -12,6 +12,7 @@
     allow(dead_code, unused_imports, reason = "what needs a descriptor is out")
 )]
 
+#[path = "../support/mod.rs"]
 mod support;
 
 mod backpressure;

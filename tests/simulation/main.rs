@@ -13,7 +13,7 @@ use std::alloc::System;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
 #[allow(dead_code, reason = "not all of it is needed here")]
-#[path = "../guarantees/support/child.rs"]
+#[path = "../support/child.rs"]
 mod child;
 
 mod asking;

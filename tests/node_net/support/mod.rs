@@ -5,7 +5,7 @@
     dead_code,
     reason = "shared with the tests of the guarantees, which use the rest"
 )]
-#[path = "../../guarantees/support/bytes.rs"]
+#[path = "../../support/bytes.rs"]
 mod bytes;
 mod life;
 #[allow(
@@ -13,7 +13,7 @@ mod life;
     clippy::needless_pass_by_ref_mut,
     reason = "shared with the tests of the guarantees, which use the rest"
 )]
-#[path = "../../guarantees/support/peer.rs"]
+#[path = "../../support/peer.rs"]
 mod peer;
 mod recipes;
 mod recorder;
