@@ -18,11 +18,10 @@ use netloop::{
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, Stats, StatsAlloc};
 
-#[allow(dead_code, reason = "not all of it is needed here")]
-#[path = "support/child.rs"]
-mod child;
+#[path = "support/mod.rs"]
+mod support;
 
-use child::in_own_process;
+use support::in_own_process;
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;

@@ -15,17 +15,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 #[allow(dead_code, reason = "not all of it is needed here")]
-#[path = "support/child.rs"]
-mod child;
-#[allow(dead_code, reason = "not all of it is needed here")]
 #[path = "examples/programs.rs"]
 mod programs;
+#[path = "support/mod.rs"]
+mod support;
 #[allow(dead_code, reason = "not all of it is needed here")]
 #[path = "examples/transcript.rs"]
 mod transcript;
 
-use child::{in_own_process, strace_works};
 use programs::{example, report_skipped};
+use support::{in_own_process, strace_works};
 use transcript::{PATIENCE, Transcript, ask_for};
 
 /// The ways to receive and to send of which there may be one for each message.

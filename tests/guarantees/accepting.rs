@@ -12,7 +12,7 @@ use netloop::{
     SocketId, SocketOptions, State,
 };
 
-use crate::servers::{assert_echoes, echo, echoing, is_connection, serve};
+use crate::servers::{assert_echoes, echo, echoing, serve};
 use crate::support::{Peer, PeerEnd, Reception, Recorder, Scene, Seen, World};
 
 // H8
@@ -102,7 +102,7 @@ fn on_connection_comes_first_with_the_options_applied_and_the_peer_known() {
     let mut scene = Scene::new();
     let seen_inside = Rc::new(RefCell::new(None));
     let noted = Rc::clone(&seen_inside);
-    let reception = Reception::new("server", move |cx, accepted| {
+    let reception = Reception::welcoming("server", move |cx, accepted| {
         let socket = cx.sockets.socket(accepted.id);
         *noted.borrow_mut() = Some((
             socket.state(),
@@ -136,7 +136,9 @@ fn on_connection_comes_first_with_the_options_applied_and_the_peer_known() {
         ))
     );
     let log = scene.world.log.iter();
-    let log: Vec<String> = log.map(|(name, seen)| format!("{name} {seen}")).collect();
+    let log: Vec<String> = log
+        .map(|event| format!("{} {}", event.name, event.seen))
+        .collect();
     assert_eq!(
         log,
         ["server listening", "server connection", "socket connect"]
@@ -153,7 +155,7 @@ fn on_connection_comes_first_with_the_options_applied_and_the_peer_known() {
 #[test]
 fn what_on_connection_writes_goes_out_ahead_of_what_on_connect_writes() {
     let mut scene = Scene::new();
-    let reception = Reception::new("server", |cx, accepted| {
+    let reception = Reception::welcoming("server", |cx, accepted| {
         assert_eq!(cx.sockets.socket(accepted.id).write(b"wel"), Flow::Open);
         Some(Recorder::new("socket").reacting(|cx, seen| {
             if *seen == Seen::Connect {
@@ -170,7 +172,7 @@ fn what_on_connection_writes_goes_out_ahead_of_what_on_connect_writes() {
 #[test]
 fn a_socket_destroyed_in_on_connection_gets_its_close_and_nothing_else() {
     let mut scene = Scene::new();
-    let reception = Reception::new("server", |cx, accepted| {
+    let reception = Reception::welcoming("server", |cx, accepted| {
         cx.sockets.socket(accepted.id).destroy();
         Some(Recorder::new("socket"))
     });
@@ -186,7 +188,7 @@ fn a_socket_destroyed_in_on_connection_gets_its_close_and_nothing_else() {
 fn a_refused_connection_ends_without_an_event_and_the_next_is_welcome() {
     let mut scene = Scene::new();
     let mut count = 0;
-    let reception = Reception::new("server", move |_, _| {
+    let reception = Reception::welcoming("server", move |_, _| {
         count += 1;
         (count > 1).then(|| echo("welcome"))
     });
@@ -210,10 +212,10 @@ fn each_connection_is_told_once() {
     let (server, address) = serve(&mut scene, ListenOptions::new(), echoing());
     let peers: Vec<Peer> = (0..200).map(|_| Peer::connect(address)).collect();
     scene.drive("all connections", |world| {
-        world.count("server", is_connection) == 200
+        world.count("server", "connection") == 200
     });
     scene.settle();
-    assert_eq!(scene.world.count("server", is_connection), 200);
+    assert_eq!(scene.world.count("server", "connection"), 200);
     assert_eq!(scene.event_loop.server(server).connections(), 200);
 
     // Everybody that connected is there, and nobody twice.
@@ -268,7 +270,7 @@ fn the_backlog_is_511_unless_it_is_chosen() {
         }
         assert!(!is_queued(address, &mut queued), "more than {backlog}");
         scene.drive("all that were queued", |world| {
-            world.count("server", is_connection) > backlog
+            world.count("server", "connection") > backlog
         });
     }
 }

@@ -368,7 +368,7 @@ fn peers_that_never_read_cost_the_others_nothing() {
         }
     }
     let limits = scene.world.log.iter();
-    let limits = limits.filter(|(_, seen)| *seen == Seen::Close(CloseReason::Limit));
+    let limits = limits.filter(|event| event.seen == Seen::Close(CloseReason::Limit));
     assert_eq!(limits.count(), stalled.len(), "each failed by itself");
     assert_eq!(scene.event_loop.server(server).connections(), peers.len());
 }
@@ -386,7 +386,7 @@ fn after_every_full_comes_exactly_one_drain() {
             .low_water_mark(low)
             .max_queued_bytes(usize::MAX);
         let (id, mut peer) = scene.accepted(options, Recorder::new("us"));
-        let drains = |scene: &Scene| scene.world.count("us", |seen| *seen == Seen::Drain);
+        let drains = |scene: &Scene| scene.world.count("us", "drain");
         let (mut written, mut read, mut owed) = (0, 0, 0);
         for _ in 0..120 {
             if random.bool() {
@@ -413,9 +413,7 @@ fn after_every_full_comes_exactly_one_drain() {
         }
         assert!(owed > 0, "seed {seed}");
         scene.peer_reads(&mut peer, written - read);
-        scene.drive("the last drain", |world| {
-            world.count("us", |seen| *seen == Seen::Drain) == owed
-        });
+        scene.drive("the last drain", |world| world.count("us", "drain") == owed);
         scene.settle();
         assert_eq!(drains(&scene), owed, "seed {seed}");
         assert_eq!(scene.socket(id).queued_bytes(), 0, "seed {seed}");

@@ -104,7 +104,9 @@ fn of_several_errors_the_first_is_told_and_on_close_follows_directly() {
         scene.world.trace("us"),
         "connect error:ERR_OTHER close:Error"
     );
-    assert_eq!(scene.world.error("us"), Some(("ERR_OTHER", "the first")));
+    let error = scene.world.error("us");
+    assert_eq!(error.code(), "ERR_OTHER");
+    assert_eq!(error.to_string(), "the first");
 }
 
 // A3: what the standard library calls an error is one too.
@@ -176,7 +178,7 @@ fn an_end_may_be_followed_by_the_error_of_a_late_write() {
         scene.socket(id).write(b"is anybody there?") == Flow::Closed
     });
     scene.drive_to_close("us");
-    let (code, _) = scene.world.error("us").unwrap();
+    let code = scene.world.error("us").code();
     assert!(matches!(code, "EPIPE" | "ECONNRESET"), "{code}");
     assert_eq!(
         scene.world.trace("us"),

@@ -179,7 +179,7 @@ fn the_peer_sees_the_address_that_we_connect_from() {
 fn the_peer_sees_the_port_that_we_connect_from() {
     let mut scene = Scene::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let reserved = DeadPort::new();
+    let reserved = DeadPort::everywhere();
     let port = reserved.address().port();
     let options = ConnectOptions::new().local_port(port);
     scene

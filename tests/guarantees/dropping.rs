@@ -79,7 +79,7 @@ fn populate(scene: &mut Scene, drops: &Rc<Cell<usize>>, peers: &mut Vec<Peer>) -
     // Servers, with and without somebody in the queue; timers; calls that were deferred and posted.
     for _ in 0..2 {
         let dropped = counted();
-        let reception = Reception::new("server", move |_, _| {
+        let reception = Reception::welcoming("server", move |_, _| {
             let _ = &dropped;
             None
         });

@@ -282,7 +282,7 @@ fn run_tells_the_close_of_what_does_not_keep_it_going() {
         .serve(
             "127.0.0.1:0",
             ListenOptions::new(),
-            Reception::new("server", |_, _| None),
+            Reception::welcoming("idle server", |_, _| None),
         )
         .unwrap();
     let (id, _peer) = scene.accepted(SocketOptions::new(), Recorder::new("socket"));
@@ -291,7 +291,7 @@ fn run_tells_the_close_of_what_does_not_keep_it_going() {
     scene.event_loop.server(server).close();
     scene.socket(id).destroy();
     scene.run_to_its_end();
-    assert_eq!(scene.world.trace("server"), "listening server-close");
+    assert_eq!(scene.world.trace("idle server"), "listening server-close");
     assert_eq!(scene.world.trace("socket"), "connect close:Local");
 }
 

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use netloop::{CloseReason, Flow, ListenOptions, SocketId, SocketOptions, Wait};
 use socket2::SockRef;
 
-use crate::servers::{assert_echoes, echoing, is_connection, serve};
+use crate::servers::{assert_echoes, echoing, serve};
 use crate::support::{
     PATIENCE, Peer, PeerEnd, Recorder, Scene, Seen, World, in_own_process, with_failing_calls,
 };
@@ -27,11 +27,11 @@ const FEW_DESCRIPTORS: &str = r#"ulimit -n 64; exec "$@""#;
 const FREE: usize = 4;
 
 fn errors(world: &World) -> usize {
-    world.count("server", |seen| matches!(seen, Seen::Error(..)))
+    world.count("server", "error")
 }
 
 fn connections(world: &World) -> usize {
-    world.count("server", is_connection)
+    world.count("server", "connection")
 }
 
 /// Takes all descriptors that are left but `FREE`.
@@ -57,10 +57,9 @@ fn out_of_descriptors_a_server_neither_spins_nor_goes_deaf_and_says_so_once() {
         let mut crowd: Vec<Peer> = (0..25).map(|_| Peer::connect(address)).collect();
         let _taken = take_descriptors();
         scene.drive("the error", |world| errors(world) == 1);
-        assert_eq!(
-            scene.world.error("server"),
-            Some(("EMFILE", &*format!("accept EMFILE {address}")))
-        );
+        let error = scene.world.error("server");
+        assert_eq!(error.code(), "EMFILE");
+        assert_eq!(error.to_string(), format!("accept EMFILE {address}"));
         assert_eq!(connections(&scene.world), 5 + FREE);
         assert!(scene.event_loop.server(server).is_listening());
 
@@ -243,7 +242,7 @@ fn a_shortage_of_the_whole_system_is_waited_out_like_one_of_the_process() {
         let mut peer = Peer::connect(address);
         assert_echoes(&mut scene, &mut peer);
         assert_eq!(errors(&scene.world), 1);
-        assert_eq!(scene.world.error("server").unwrap().0, "ENFILE");
+        assert_eq!(scene.world.error("server").code(), "ENFILE");
     });
 }
 

@@ -184,7 +184,7 @@ fn play(within: Within, deed: Deed, case: &str) {
     let reception = {
         let (plot, members) = (plot.clone(), Rc::clone(&members));
         let reacting = plot.clone();
-        let reception = Reception::new("server", move |cx, accepted| {
+        let reception = Reception::welcoming("server", move |cx, accepted| {
             let name = format!("member {}", members.replace(members.get() + 1));
             cx.shared.newest = Some(accepted.id);
             if let Within::ServerConnection | Within::Connect = plot.within {
@@ -207,7 +207,7 @@ fn play(within: Within, deed: Deed, case: &str) {
             Some(plot.recorder(name))
         });
         reception.reacting(move |cx, seen| match seen {
-            Seen::Drop => reacting.act(Within::ServerDrop, cx),
+            Seen::Drop(_) => reacting.act(Within::ServerDrop, cx),
             Seen::ServerClose => reacting.act(Within::ServerClose, cx),
             Seen::Listening => reacting.act(Within::ServerListening, cx),
             _ => {}
@@ -258,7 +258,7 @@ fn play(within: Within, deed: Deed, case: &str) {
             // A second server, whose first event comes when the others are there.
             plot.cast.set(Some(cast));
             let reacting = plot.clone();
-            let second = Reception::new("second", |_, _| None).reacting(move |cx, seen| {
+            let second = Reception::welcoming("second", |_, _| None).reacting(move |cx, seen| {
                 if *seen == Seen::Listening {
                     reacting.act(Within::ServerListening, cx);
                 }
@@ -328,9 +328,7 @@ fn play(within: Within, deed: Deed, case: &str) {
     scene.drive_with(case, |scene| !scene.event_loop.is_alive());
     assert!(scene.world.all_are_closed(), "{case}");
     assert_eq!(scene.event_loop.sockets().ids().count(), 0, "{case}");
-    let closes = scene
-        .world
-        .count("server", |seen| *seen == Seen::ServerClose);
+    let closes = scene.world.count("server", "server-close");
     assert_eq!(closes, 1, "{case}");
 }
 

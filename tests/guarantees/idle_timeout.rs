@@ -21,7 +21,7 @@ pub(crate) fn idle(timeout: Duration) -> SocketOptions {
 }
 
 pub(crate) fn timeouts(scene: &Scene) -> usize {
-    scene.world.count("us", |seen| *seen == Seen::Timeout)
+    scene.world.count("us", "timeout")
 }
 
 pub(crate) fn drive_to_timeout(scene: &mut Scene) {
@@ -162,14 +162,14 @@ fn it_comes_once_until_the_next_byte() {
     let active = Instant::now();
     peer.write(b".");
     scene.drive("the second timeout", |world| {
-        world.count("us", |seen| *seen == Seen::Timeout) == 2
+        world.count("us", "timeout") == 2
     });
     assert!(active.elapsed() >= IDLE);
 
     let active = Instant::now();
     let _ = scene.socket(id).write(b".");
     scene.drive("the third timeout", |world| {
-        world.count("us", |seen| *seen == Seen::Timeout) == 3
+        world.count("us", "timeout") == 3
     });
     assert!(active.elapsed() >= IDLE);
     assert_eq!(

@@ -12,7 +12,7 @@ use crate::support::{Peer, PeerEnd, Reception, Recorder, Scene, Seen, World};
 
 /// A server that welcomes everybody as `guest`.
 fn plain() -> Reception {
-    Reception::new("server", |cx, accepted| {
+    Reception::welcoming("server", |cx, accepted| {
         cx.shared.newest = Some(accepted.id);
         Some(Recorder::new("guest"))
     })
@@ -45,7 +45,7 @@ fn that_a_server_listens_is_told_once_later_and_before_its_first_connection() {
     assert!(scene.world.log.is_empty());
     let _peers = [Peer::connect(address), Peer::connect(address)];
     scene.drive("both connections", |world| {
-        world.count("guest", |seen| *seen == Seen::Connect) == 2
+        world.count("guest", "connect") == 2
     });
     scene.settle();
     assert_eq!(
@@ -122,10 +122,10 @@ fn a_name_that_leads_to_a_taken_port_is_an_error_of_the_server_which_ends() {
     scene.drive("the end of the server", |world| {
         world.has_seen("server", &Seen::ServerClose)
     });
-    let (code, text) = scene.world.error("server").unwrap();
-    assert_eq!(code, "EADDRINUSE");
+    let error = scene.world.error("server");
+    assert_eq!(error.code(), "EADDRINUSE");
     assert_eq!(
-        text,
+        error.to_string(),
         format!("listen EADDRINUSE: address already in use {address}")
     );
     assert_eq!(scene.world.trace("server"), "error:EADDRINUSE server-close");
@@ -136,14 +136,14 @@ fn a_name_that_leads_to_a_taken_port_is_an_error_of_the_server_which_ends() {
 /// Lets somebody connect, and says whether the server took them. The peer stays connected for as long as it is kept.
 fn is_welcome(scene: &mut Scene, server: ServerId) -> (Peer, bool) {
     let address: SocketAddr = scene.event_loop.server(server).address().unwrap();
-    let count = |world: &World, what: &Seen| world.count("server", |seen| seen == what);
-    let before = count(&scene.world, &Seen::Connection);
-    let dropped = count(&scene.world, &Seen::Drop);
+    let taken = |world: &World| world.count("server", "connection");
+    let dropped = |world: &World| world.count("server", "drop");
+    let before = (taken(&scene.world), dropped(&scene.world));
     let peer = Peer::connect(address);
     scene.drive("the newcomer", |world| {
-        count(world, &Seen::Connection) + count(world, &Seen::Drop) > before + dropped
+        taken(world) + dropped(world) > before.0 + before.1
     });
-    let is_welcome = count(&scene.world, &Seen::Connection) > before;
+    let is_welcome = taken(&scene.world) > before.0;
     (peer, is_welcome)
 }
 
@@ -181,15 +181,11 @@ fn how_many_connections_a_server_holds_can_be_changed_at_any_time() {
         assert_eq!(guest.read_some(1), Ok(None));
         guest.close();
     }
-    scene.drive("three closes", |world| {
-        world.count("guest", |seen| matches!(seen, Seen::Close(_))) == 3
-    });
+    scene.drive("three closes", |world| world.count("guest", "close") == 3);
     // The last place is taken until its guest has gone.
     assert!(!is_welcome(&mut scene, server).1);
     guests.clear();
-    scene.drive("the last close", |world| {
-        world.count("guest", |seen| matches!(seen, Seen::Close(_))) == 4
-    });
+    scene.drive("the last close", |world| world.count("guest", "close") == 4);
     assert!(is_welcome(&mut scene, server).1);
 }
 
@@ -373,7 +369,7 @@ mod unix {
         assert!(scene.socket(guest).is_paused());
         assert_eq!(scene.socket(guest).server(), Some(server));
         let mut dropped = UnixStream::connect(&path).unwrap();
-        scene.drive("the drop", |world| world.has_seen("server", &Seen::Drop));
+        scene.drive("the drop", |world| world.has("server", "drop"));
         assert_eq!(dropped.read(&mut [0]).unwrap(), 0);
 
         scene.event_loop.server(server).destroy_connections();

@@ -194,7 +194,7 @@ fn a_notice_asked_for_before_the_connection_comes_after_it() {
         .unwrap();
     scene.socket(id).notify_when_sent(1);
     scene.drive("the notice", |world| {
-        world.has_seen("us", &Seen::Sent(1, None))
+        world.has_seen("us", &Seen::Sent(1, Ok(())))
     });
     assert_eq!(scene.world.trace("us"), "connect sent:1");
 }
@@ -210,7 +210,7 @@ fn a_notice_asked_for_after_destroy_fails() {
     scene.drive_to_close("us");
     assert_eq!(
         scene.world.trace("us"),
-        "connect unsent:1:ERR_SOCKET_CLOSED close:Local"
+        "connect sent:1:ERR_SOCKET_CLOSED close:Local"
     );
 }
 
@@ -234,7 +234,7 @@ fn a_detached_stream_goes_on_in_another_loop_without_a_byte_lost() {
     scene.drive_to_close("before");
     assert_eq!(
         scene.world.trace("before"),
-        "unsent:1:ERR_SOCKET_CLOSED close:Detached"
+        "sent:1:ERR_SOCKET_CLOSED close:Detached"
     );
 
     let mut other = Scene::new();

@@ -232,6 +232,6 @@ fn a_socket_whose_bytes_wait_behind_the_budget_is_not_idle() {
         .world
         .log
         .iter()
-        .any(|(_, seen)| *seen == Seen::Timeout);
+        .any(|event| event.seen == Seen::Timeout);
     assert!(!early || begun.elapsed() >= IDLE);
 }

@@ -21,8 +21,8 @@ fn data_comes_in_pieces_of_1_byte_to_128_kib() {
         world.received_length("us") == 1 + bytes.len()
     });
     assert_same_bytes(&scene.world.received("us")[1..], &bytes);
-    for (_, seen) in &scene.world.log {
-        if let Seen::Data(piece) = seen {
+    for event in &scene.world.log {
+        if let Seen::Data(piece) = &event.seen {
             assert!((1..=128 << 10).contains(&piece.len()));
         }
     }
@@ -43,10 +43,14 @@ fn no_piece_is_longer_than_the_read_buffer_and_none_is_lost_when_that_is_resized
             world.received_length("us") == bytes.len()
         });
         assert_same_bytes(&scene.world.received("us"), &bytes);
-        let pieces = scene.world.log.iter().filter_map(|(_, seen)| match seen {
-            Seen::Data(piece) => Some(piece.len()),
-            _ => None,
-        });
+        let pieces = scene
+            .world
+            .log
+            .iter()
+            .filter_map(|event| match &event.seen {
+                Seen::Data(piece) => Some(piece.len()),
+                _ => None,
+            });
         let longest = pieces.inspect(|_| told += 1).max();
         assert!(
             longest.is_some_and(|longest| longest <= most),
@@ -75,11 +79,10 @@ fn pause_inside_on_data_holds_back_the_rest() {
     while scene.world.received_length("us") < sent {
         scene.settle();
         pieces += 1;
-        let is_data = |seen: &Seen| matches!(seen, Seen::Data(_));
-        assert_eq!(scene.world.count("us", is_data), pieces, "one a resume");
+        assert_eq!(scene.world.count("us", "data"), pieces, "one a resume");
         scene.socket(id).resume();
         assert_eq!(
-            scene.world.count("us", is_data),
+            scene.world.count("us", "data"),
             pieces,
             "resume itself delivers nothing"
         );
@@ -280,8 +283,7 @@ fn destroy_inside_on_data_stops_the_data_and_resets_a_peer_that_had_sent_more() 
     peer.half_close();
     scene.drive_to_close("us");
     scene.settle();
-    let is_data = |seen: &Seen| matches!(seen, Seen::Data(_));
-    assert_eq!(scene.world.count("us", is_data), 1);
+    assert_eq!(scene.world.count("us", "data"), 1);
     assert!(scene.world.trace("us").ends_with(" close:Local"));
     assert_eq!(scene.peer_reads_to_end(&mut peer).end, PeerEnd::Reset);
 }
@@ -351,8 +353,6 @@ fn no_byte_and_no_wake_up_is_lost_through_thousands_of_pauses() {
     peer.close();
     scene.drive_to_close("us");
     assert_same_bytes(&scene.world.received("us"), &bytes);
-    let pauses = scene
-        .world
-        .count("us", |seen| matches!(seen, Seen::Data(_)));
+    let pauses = scene.world.count("us", "data");
     assert!(pauses > 500, "{pauses} pauses");
 }

@@ -59,7 +59,7 @@ fn what_was_never_sent_is_told_before_on_close() {
                 scene.settle();
                 drop(peer);
             },
-            "connect unsent:1:ERR_SOCKET_CLOSED unsent:2:ERR_SOCKET_CLOSED close:Local",
+            "connect sent:1:ERR_SOCKET_CLOSED sent:2:ERR_SOCKET_CLOSED close:Local",
         ),
         (
             "failed",
@@ -69,12 +69,12 @@ fn what_was_never_sent_is_told_before_on_close() {
                 scene.settle();
                 drop(peer);
             },
-            "connect error:ERR_OTHER unsent:1:ERR_OTHER unsent:2:ERR_OTHER close:Error",
+            "connect error:ERR_OTHER sent:1:ERR_OTHER sent:2:ERR_OTHER close:Error",
         ),
         (
             "reset",
             |_, _, peer| peer.reset(),
-            "connect error:ECONNRESET unsent:1:ECONNRESET unsent:2:ECONNRESET close:Reset",
+            "connect error:ECONNRESET sent:1:ECONNRESET sent:2:ECONNRESET close:Reset",
         ),
     ];
     for (name, ending, trace) in endings {
@@ -104,7 +104,7 @@ fn what_was_written_to_a_connection_that_fails_is_told_as_unsent() {
     scene.drive_to_close("us");
     assert_eq!(
         scene.world.trace("us"),
-        "error:ECONNREFUSED unsent:1:ECONNREFUSED close:Error"
+        "error:ECONNREFUSED sent:1:ECONNREFUSED close:Error"
     );
 }
 
@@ -115,7 +115,7 @@ fn writing_again_and_again_from_on_sent_does_not_nest() {
     let rounds = 20_000;
     let writing = Recorder::new("us").reacting(move |cx, seen| match seen {
         Seen::Connect => cx.socket.notify_when_sent(0),
-        Seen::Sent(token, None) if *token < rounds => {
+        Seen::Sent(token, Ok(())) if *token < rounds => {
             let _ = cx.socket.write(b".");
             cx.socket.notify_when_sent(token + 1);
             cx.shared.log.clear();
@@ -125,6 +125,6 @@ fn writing_again_and_again_from_on_sent_does_not_nest() {
     let (_, mut peer) = scene.accepted(SocketOptions::new(), writing);
     scene.drive_with("20,000 rounds", |scene| {
         let _ = peer.read_some(1 << 20);
-        scene.world.has_seen("us", &Seen::Sent(rounds, None))
+        scene.world.has_seen("us", &Seen::Sent(rounds, Ok(())))
     });
 }

@@ -165,7 +165,7 @@ fn a_panic_in_on_close_of_a_server_is_the_end_of_it() {
 #[test]
 fn a_panic_in_the_last_close_of_a_server_that_waits_for_it_does_not_keep_it_waiting() {
     let mut scene = Scene::new();
-    let reception = Reception::new("server", |_, _| {
+    let reception = Reception::welcoming("server", |_, _| {
         Some(panicking("socket", |seen| matches!(seen, Seen::Close(_))))
     });
     let server = scene

@@ -24,7 +24,7 @@ pub(crate) fn serve(
 /// A reception that welcomes everybody as `socket 0`, `socket 1`, .., each of which sends back what it is sent.
 pub(crate) fn echoing() -> Reception {
     let mut count = 0;
-    Reception::new("server", move |_, _| {
+    Reception::welcoming("server", move |_, _| {
         count += 1;
         Some(echo(format!("socket {}", count - 1)))
     })
@@ -36,10 +36,6 @@ pub(crate) fn echo(name: impl Into<String>) -> Recorder {
             assert_eq!(cx.socket.write(bytes), Flow::Open);
         }
     })
-}
-
-pub(crate) fn is_connection(seen: &Seen) -> bool {
-    *seen == Seen::Connection
 }
 
 /// Asks `peer` for an answer, which only a living socket gives.
@@ -165,7 +161,7 @@ fn the_end_of_a_server_comes_after_the_end_of_its_last_socket() {
     let (server, address) = serve(&mut scene, ListenOptions::new(), echoing());
     let peers: Vec<Peer> = (0..3).map(|_| Peer::connect(address)).collect();
     scene.drive("all connections", |world| {
-        world.count("server", is_connection) == 3
+        world.count("server", "connection") == 3
     });
     scene.event_loop.server(server).close();
     for (closed, peer) in peers.into_iter().enumerate() {
@@ -181,13 +177,13 @@ fn the_end_of_a_server_comes_after_the_end_of_its_last_socket() {
         .world
         .log
         .iter()
-        .partition(|(_, seen)| *seen == Seen::ServerClose);
+        .partition(|event| event.seen == Seen::ServerClose);
     assert_eq!(last.len(), 1);
     assert_eq!(
-        scene.world.log.last().map(|(name, _)| name.as_str()),
+        scene.world.log.last().map(|event| event.name.as_str()),
         Some("server")
     );
-    assert!(before.iter().any(|(name, _)| name == "socket 2"));
+    assert!(before.iter().any(|event| event.name == "socket 2"));
 }
 
 // H6
@@ -197,7 +193,7 @@ fn a_server_is_told_its_end_once_however_often_it_is_closed() {
     let (server, address) = serve(&mut scene, ListenOptions::new(), echoing());
     let peer = Peer::connect(address);
     scene.drive("the connection", |world| {
-        world.count("server", is_connection) == 1
+        world.count("server", "connection") == 1
     });
     for _ in 0..3 {
         scene.event_loop.server(server).close();
@@ -222,14 +218,14 @@ fn a_new_server_on_the_same_port_does_not_delay_the_end_of_the_old_one() {
     assert_echoes(&mut scene, &mut kept);
     scene.event_loop.server(old).close();
 
-    let successor = Reception::new("successor", |_, _| Some(Recorder::new("new socket")));
+    let successor = Reception::welcoming("successor", |_, _| Some(Recorder::new("new socket")));
     scene
         .event_loop
         .serve(address, ListenOptions::new(), successor)
         .unwrap();
     let _newcomer = Peer::connect(address);
     scene.drive("the newcomer", |world| {
-        world.count("successor", is_connection) == 1
+        world.count("successor", "connection") == 1
     });
     assert_echoes(&mut scene, &mut kept);
     kept.close();
@@ -242,7 +238,7 @@ fn a_new_server_on_the_same_port_does_not_delay_the_end_of_the_old_one() {
 #[test]
 fn a_server_may_close_itself_while_it_welcomes_a_connection() {
     let mut scene = Scene::new();
-    let reception = Reception::new("server", |cx, accepted| {
+    let reception = Reception::welcoming("server", |cx, accepted| {
         cx.sockets.server(accepted.server).close();
         Some(echo("only"))
     });
@@ -293,7 +289,7 @@ fn iteration_gives_the_connections_of_this_server_and_no_other_sockets() {
     let (_, other) = serve(
         &mut scene,
         ListenOptions::new(),
-        Reception::new("other", |_, _| Some(Recorder::new("stranger"))),
+        Reception::welcoming("other", |_, _| Some(Recorder::new("stranger"))),
     );
     let _peers = [
         Peer::connect(address),
@@ -305,8 +301,8 @@ fn iteration_gives_the_connections_of_this_server_and_no_other_sockets() {
         .connect(address, Recorder::new("dialed"))
         .unwrap();
     scene.drive("all connections", |world| {
-        world.count("server", is_connection) == 3
-            && world.count("other", is_connection) == 1
+        world.count("server", "connection") == 3
+            && world.count("other", "connection") == 1
             && world.has_seen("dialed", &Seen::Connect)
     });
     let mut accepted: Vec<SocketId> = scene.event_loop.server(server).sockets().collect();
@@ -337,7 +333,7 @@ fn closing_a_server_and_destroying_its_connections_ends_run() {
     let (server, address) = serve(&mut scene, ListenOptions::new(), echoing());
     let _peers = [Peer::connect(address), Peer::connect(address)];
     scene.drive("both connections", |world| {
-        world.count("server", is_connection) == 2
+        world.count("server", "connection") == 2
     });
     scene.event_loop.server(server).close();
     scene.event_loop.server(server).destroy_connections();

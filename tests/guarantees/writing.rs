@@ -163,7 +163,7 @@ fn each_time_the_queue_was_full_it_drains() {
     assert_eq!(scene.socket(id).write(&[b'x'; 8 << 20]), Flow::Full);
     scene.peer_reads(&mut peer, 4 * (8 << 20));
     scene.settle();
-    assert_eq!(scene.world.count("us", |seen| *seen == Seen::Drain), 4);
+    assert_eq!(scene.world.count("us", "drain"), 4);
 }
 
 // C3; reliability C6

@@ -9,6 +9,7 @@
     reason = "tests have the names of Node's files, and one of those has capitals"
 )]
 
+#[path = "../support/mod.rs"]
 mod support;
 
 mod rows_a_to_b;

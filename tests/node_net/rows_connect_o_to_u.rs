@@ -168,11 +168,11 @@ fn reset_in_connect(more: impl Fn(&mut netloop::Socket<'_>) + 'static) -> (Scene
     });
     scene.connect(address, ConnectOptions::new(), client);
     let mut peer = Peer::accept(&listener);
-    let (bytes, end) = scene.peer_reads_to_end(&mut peer);
-    assert_eq!(bytes, b"");
+    let received = scene.peer_reads_to_end(&mut peer);
+    assert_eq!(received.bytes, b"");
     scene.drive("the late write", |world| !world.notes.is_empty());
     scene.drive_to_close("client");
-    (scene, end)
+    (scene, received.end)
 }
 
 #[test]
@@ -218,8 +218,5 @@ fn net_connect_unref() {
     let Scene { event_loop, world } = scene;
     drop(event_loop);
     let World { log, .. } = world;
-    assert!(
-        !log.iter()
-            .any(|(_, seen, _)| matches!(seen, Seen::Close(_)))
-    );
+    assert!(!log.iter().any(|event| matches!(event.seen, Seen::Close(_))));
 }

@@ -82,8 +82,7 @@ fn net_server_blocklist() {
     let address = scene.address_of(server);
 
     let mut blocked = Peer::connect(address);
-    let (bytes, _) = scene.peer_reads_to_end(&mut blocked);
-    assert_eq!(bytes, b"");
+    assert_eq!(scene.peer_reads_to_end(&mut blocked).bytes, b"");
     scene.settle();
     assert_eq!(scene.world.trace("server"), "listening");
     assert_eq!(scene.event_loop.server(server).connections(), 0);
@@ -365,17 +364,16 @@ fn net_server_max_connections() {
     assert_eq!(scene.world.count("server", "connection"), MOST);
     assert_eq!(scene.event_loop.server(server).connections(), MOST);
     for peer in &mut peers[MOST..] {
-        let (bytes, _) = scene.peer_reads_to_end(peer);
-        assert_eq!(bytes, b"");
+        assert_eq!(scene.peer_reads_to_end(peer).bytes, b"");
     }
 
     for id in scene.world.ids.values() {
         scene.event_loop.socket(*id).end();
     }
     for peer in &mut peers[..MOST] {
-        let (bytes, end) = scene.peer_reads_to_end(peer);
-        assert_eq!(bytes, b"hello");
-        assert_eq!(end, PeerEnd::Fin);
+        let received = scene.peer_reads_to_end(peer);
+        assert_eq!(received.bytes, b"hello");
+        assert_eq!(received.end, PeerEnd::Fin);
     }
 }
 

@@ -101,10 +101,11 @@ fn net_timeout() {
 
 /// When `name` was told `word` last.
 fn last_time_of(scene: &Scene, name: &str, word: &str) -> Instant {
-    let mut log = scene.world.log.iter().rev();
-    log.find(|(who, seen, _)| who == name && seen.word() == word)
-        .and_then(|(_, _, at)| *at)
-        .unwrap()
+    let told = scene
+        .world
+        .of(name)
+        .filter(|event| event.seen.word() == word);
+    told.last().unwrap().at
 }
 
 #[test]
@@ -162,7 +163,8 @@ fn net_writable() {
     let mut peer = Peer::accept(&listener);
     peer.half_close();
     let received = scene.peer_reads_to_end(&mut peer);
-    assert_eq!(received, (b"hello world".to_vec(), PeerEnd::Fin));
+    assert_eq!(received.bytes, b"hello world");
+    assert_eq!(received.end, PeerEnd::Fin);
     scene.drive_to_close("client");
     assert_eq!(scene.world.trace("client"), "connect end close:Graceful");
 }

@@ -7,10 +7,10 @@ use std::rc::Rc;
 use netloop::simulation::Flavour;
 use stats_alloc::INSTRUMENTED_SYSTEM;
 
-use super::child::in_own_process;
 use super::pattern::Pattern;
 use super::run::{Outcome, Workload, run};
 use super::seeds::kind_of;
+use super::support::in_own_process;
 
 /// What is on the heap, of the whole process.
 pub(crate) fn live() -> usize {

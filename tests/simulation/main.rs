@@ -12,9 +12,8 @@ use std::alloc::System;
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
-#[allow(dead_code, reason = "not all of it is needed here")]
-#[path = "../support/child.rs"]
-mod child;
+#[path = "../support/mod.rs"]
+mod support;
 
 mod asking;
 mod chaos;

@@ -1,8 +1,8 @@
-//! What no socket may ever be told, whatever happens to it: checked at each event, in every test.
+//! The order of events that every socket must keep: checked at each event, in every test.
 
 use super::Seen;
 
-/// What one socket has been told so far.
+/// The events that one socket has been told so far.
 #[derive(Debug, Default)]
 pub(crate) struct Life {
     is_connected: bool,
@@ -13,11 +13,12 @@ pub(crate) struct Life {
 }
 
 impl Life {
-    /// The order of events of one socket (A1 to A6, D1; I2, I3), as the documentation of `SocketHandler` writes it.
+    /// Checks that `seen` may come now (A1 to A6, B1, C9, D1; I2, I3): the order that the documentation of
+    /// `SocketHandler` gives.
     pub(crate) fn see(&mut self, seen: &Seen) {
         assert!(!self.is_closed, "{seen} after on_close");
         assert!(
-            !self.is_failed || matches!(seen, Seen::Close(_) | Seen::Sent(..)),
+            !self.is_failed || matches!(seen, Seen::Close(_) | Seen::Sent(_, Err(_))),
             "{seen} between on_error and on_close"
         );
         match seen {
@@ -35,12 +36,13 @@ impl Life {
                 assert!(!self.is_ended, "ended twice");
                 self.is_ended = true;
             }
-            Seen::Error(..) => self.is_failed = true,
+            Seen::Error(_) => self.is_failed = true,
             Seen::Close(_) => self.is_closed = true,
             Seen::Drain | Seen::Sent(..) | Seen::Timeout => {}
-            Seen::Listening | Seen::Connection | Seen::Drop | Seen::ServerClose => {
-                panic!("{seen} is not for sockets")
+            dialing if dialing.is_dialing() => {
+                assert!(!self.is_connected, "{seen} after on_connect");
             }
+            _ => panic!("{seen} is not for sockets"),
         }
     }
 

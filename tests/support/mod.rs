@@ -1,18 +1,36 @@
-//! The stage on which every guarantee is shown: a loop, what its handlers have seen, and real peers beside it.
+//! The stage of the tests: a loop, a log of the events that its handlers were told, and real peers beside it.
+//!
+//! Each test binary includes it by its path.
+#![allow(
+    dead_code,
+    unused_imports,
+    clippy::needless_pass_by_ref_mut,
+    reason = "each binary uses a part of it"
+)]
 
 mod bytes;
 mod child;
 mod life;
 mod peer;
+mod places;
+mod program;
 mod recorder;
+mod resolvers;
 mod running;
 mod scene;
+mod scratch;
+mod seen;
 mod time;
 
 pub(crate) use bytes::{assert_same_bytes, pattern};
-pub(crate) use child::{descriptors, in_own_process, with_failing_calls};
-pub(crate) use peer::{BlackHole, DeadPort, Peer, PeerEnd, Received};
-pub(crate) use recorder::{Reception, Recorder, Seen, World};
+pub(crate) use child::{descriptors, in_own_process, strace_works, with_failing_calls};
+pub(crate) use peer::{Peer, PeerEnd, Received};
+pub(crate) use places::{BlackHole, DeadPort, has_ipv6};
+pub(crate) use program::{Child, Observed, observe};
+pub(crate) use recorder::{Reception, Recorder};
+pub(crate) use resolvers::{Looked, answering, failing};
 pub(crate) use running::spend;
 pub(crate) use scene::{Disturbed, PATIENCE, Scene, until_undisturbed};
+pub(crate) use scratch::scratch_path;
+pub(crate) use seen::{Event, Seen, World};
 pub(crate) use time::let_time_pass;

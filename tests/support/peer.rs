@@ -3,7 +3,7 @@
 //! It does not block, so that one thread can play both ends; [`Scene`](super::Scene) turns the loop between its steps.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, Type};
@@ -155,69 +155,5 @@ impl From<TcpStream> for Peer {
         stream.set_nodelay(true).unwrap();
         stream.set_nonblocking(true).unwrap();
         Self { stream }
-    }
-}
-
-/// A server that does not answer: connecting to it neither succeeds nor fails.
-#[derive(Debug)]
-pub(crate) struct BlackHole {
-    address: SocketAddr,
-    /// They keep its queue full, so that the system drops every further SYN.
-    _listener: Socket,
-    _waiting: Vec<Socket>,
-}
-
-impl BlackHole {
-    pub(crate) fn new() -> Self {
-        let any: SocketAddr = ([127, 0, 0, 1], 0).into();
-        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        listener.bind(&any.into()).unwrap();
-        listener.listen(0).unwrap();
-        let address = listener.local_addr().unwrap().as_socket().unwrap();
-        let waiting = (0..4).map(|_| {
-            let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-            socket.set_nonblocking(true).unwrap();
-            // It is under way, or done.
-            let _ = socket.connect(&address.into());
-            socket
-        });
-        Self {
-            address,
-            _waiting: waiting.collect(),
-            _listener: listener,
-        }
-    }
-
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
-    }
-}
-
-/// A port on which nobody listens, and which nobody else is given meanwhile: connecting to it is refused. We may connect
-/// from it.
-#[derive(Debug)]
-pub(crate) struct DeadPort {
-    address: SocketAddr,
-    /// Bound and not listening.
-    _socket: Socket,
-}
-
-impl DeadPort {
-    pub(crate) fn new() -> Self {
-        // Of all addresses, as who connects from it is bound to all: with it on one alone, what others have on another
-        // would be in the way.
-        let any: SocketAddr = (Ipv4Addr::UNSPECIFIED, 0).into();
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        socket.set_reuse_address(true).unwrap();
-        socket.bind(&any.into()).unwrap();
-        let port = socket.local_addr().unwrap().as_socket().unwrap().port();
-        Self {
-            address: (Ipv4Addr::LOCALHOST, port).into(),
-            _socket: socket,
-        }
-    }
-
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
     }
 }

@@ -1,4 +1,4 @@
-//! Letting `run` come to its end, with somebody who says so if it does not; and letting time pass.
+//! Runs of the loop to its end, with a guard against one that does not come; and a handler that is busy.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,10 +8,10 @@ use super::{PATIENCE, Scene};
 impl Scene {
     /// Runs the loop until nothing is left that keeps it going, or it is stopped.
     pub(crate) fn run_to_its_end(&mut self) {
-        // It does not keep the loop going itself, and is called as soon as that has gone on for too long.
-        let guard = self
-            .event_loop
-            .after(PATIENCE, |cx| panic!("run does not end: {:?}", cx.shared));
+        // The guard does not keep the loop going itself.
+        let guard = self.event_loop.after(PATIENCE, |cx| {
+            panic!("run does not end; {}", cx.shared.brief())
+        });
         self.event_loop.hold_timer(guard, false);
         self.event_loop.run(&mut self.world).unwrap();
         self.event_loop.cancel(guard);

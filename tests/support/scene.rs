@@ -1,13 +1,14 @@
-//! A loop with its shared state, and the ways to let it run until something is the case.
+//! A loop with its shared state, and the ways to let it run until a condition holds.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use netloop::{
-    Budget, EventLoop, ListenOptions, ServerId, Socket, SocketId, SocketOptions, Turn, Wait,
+    Budget, ConnectOptions, EventLoop, IntoEndpoint, ListenOptions, ServerId, Socket, SocketId,
+    SocketOptions, Turn, Wait,
 };
 
-use super::{Peer, PeerEnd, Received, Recorder, World};
+use super::{Peer, PeerEnd, Received, Reception, Recorder, World};
 
 /// How long anything may take before a test says that it does not come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -29,6 +30,69 @@ impl Scene {
         }
     }
 
+    /// Listens on `to` with `reception`.
+    #[track_caller]
+    pub(crate) fn serve(
+        &mut self,
+        to: impl IntoEndpoint,
+        options: impl Into<ListenOptions>,
+        reception: Reception,
+    ) -> ServerId {
+        self.event_loop.serve(to, options, reception).unwrap()
+    }
+
+    /// Listens on a port of 127.0.0.1 with `make` for each connection, as the server called `server`.
+    #[track_caller]
+    pub(crate) fn listen(
+        &mut self,
+        options: impl Into<ListenOptions>,
+        make: impl FnMut(usize) -> Recorder + 'static,
+    ) -> (ServerId, SocketAddr) {
+        let server = self.serve("127.0.0.1:0", options, Reception::new("server", make));
+        let address = self.address_of(server);
+        (server, address)
+    }
+
+    /// [`listen`](Self::listen) on a port at which `neighbour` can be made elsewhere: a dead port, or a black hole.
+    #[track_caller]
+    pub(crate) fn listen_beside<T>(
+        &mut self,
+        neighbour: impl Fn(u16) -> std::io::Result<T>,
+        make: impl Fn(usize) -> Recorder + Clone + 'static,
+    ) -> (u16, T) {
+        for _ in 0..64 {
+            let (server, address) = self.listen(ListenOptions::new(), make.clone());
+            match neighbour(address.port()) {
+                Ok(neighbour) => return (address.port(), neighbour),
+                Err(_) => self.close(server),
+            }
+        }
+        panic!("no port is free at both");
+    }
+
+    #[track_caller]
+    pub(crate) fn address_of(&mut self, server: ServerId) -> SocketAddr {
+        self.event_loop.server(server).address().unwrap()
+    }
+
+    #[track_caller]
+    pub(crate) fn connect(
+        &mut self,
+        to: impl IntoEndpoint,
+        options: impl Into<ConnectOptions>,
+        recorder: Recorder,
+    ) -> SocketId {
+        self.event_loop.connect_with(to, options, recorder).unwrap()
+    }
+
+    pub(crate) fn socket(&mut self, id: SocketId) -> Socket<'_> {
+        self.event_loop.socket(id)
+    }
+
+    pub(crate) fn close(&mut self, server: ServerId) {
+        self.event_loop.server(server).close();
+    }
+
     /// One turn that does not wait.
     pub(crate) fn turn(&mut self) -> Turn {
         self.turn_within(Wait::No)
@@ -41,32 +105,46 @@ impl Scene {
     }
 
     /// Turns until `done`; `what` says in a panic what did not come.
+    #[track_caller]
     pub(crate) fn drive(&mut self, what: &str, mut done: impl FnMut(&World) -> bool) {
         self.drive_with(what, |scene| done(&scene.world));
     }
 
     /// Turns until `done`, which may use the loop, or play the peer.
+    #[track_caller]
     pub(crate) fn drive_with(&mut self, what: &str, mut done: impl FnMut(&mut Self) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !done(self) {
             assert!(
                 Instant::now() < deadline,
-                "this did not come: {what}; seen so far: {:?}",
-                self.brief_log()
+                "this did not come: {what}; {}",
+                self.world.brief()
             );
             self.turn_within(Wait::For(STEP));
         }
     }
 
+    /// Turns until `name` was told an event of `word`.
+    #[track_caller]
+    pub(crate) fn drive_until(&mut self, name: &str, word: &str) {
+        self.drive(&format!("{word} of {name}"), |world| world.has(name, word));
+    }
+
     /// Turns until `name` is closed.
+    #[track_caller]
     pub(crate) fn drive_to_close(&mut self, name: &str) {
-        self.drive(&format!("the close of {name}"), |world| {
-            world.close_reason(name).is_some()
-        });
+        self.drive_until(name, "close");
+    }
+
+    /// Turns until nothing keeps the loop going any more: where Node's process would end.
+    #[track_caller]
+    pub(crate) fn drive_to_exit(&mut self) {
+        self.drive_with("the end of the loop", |scene| !scene.event_loop.is_alive());
     }
 
     /// Turns until the loop has had nothing to do for some turns in a row, so that "it does not come" can be said of
     /// what would have come at once. Timers that are not due yet are not waited for.
+    #[track_caller]
     pub(crate) fn settle(&mut self) {
         let deadline = Instant::now() + PATIENCE;
         let mut quiet = 0;
@@ -87,6 +165,7 @@ impl Scene {
     }
 
     /// Reads at the peer until it has `length` bytes.
+    #[track_caller]
     pub(crate) fn peer_reads(&mut self, peer: &mut Peer, length: usize) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.drive_with(&format!("{length} bytes at the peer"), |_| {
@@ -106,6 +185,7 @@ impl Scene {
     }
 
     /// Reads at the peer until the connection ends there.
+    #[track_caller]
     pub(crate) fn peer_reads_to_end(&mut self, peer: &mut Peer) -> Received {
         let mut bytes = Vec::new();
         let mut end: Option<PeerEnd> = None;
@@ -128,35 +208,13 @@ impl Scene {
     }
 
     /// Sends all of `bytes` from the peer, however slowly the loop takes them.
+    #[track_caller]
     pub(crate) fn peer_writes(&mut self, peer: &mut Peer, bytes: &[u8]) {
         let mut sent = 0;
         self.drive_with("the peer's bytes being taken", |_| {
             sent += peer.write_some(&bytes[sent..]);
             sent == bytes.len()
         });
-    }
-
-    /// Listens with a handler for each connection that `make` answers with, given the connection's number.
-    pub(crate) fn listen(
-        &mut self,
-        options: impl Into<ListenOptions>,
-        mut make: impl FnMut(usize) -> Recorder + 'static,
-    ) -> (ServerId, SocketAddr) {
-        let mut count = 0;
-        let server = self
-            .event_loop
-            .listen_with(
-                "127.0.0.1:0",
-                options,
-                move |world: &mut World, accepted| {
-                    world.newest = Some(accepted.id);
-                    count += 1;
-                    make(count - 1)
-                },
-            )
-            .unwrap();
-        let address = self.event_loop.server(server).address().unwrap();
-        (server, address)
     }
 
     /// A connected socket with `recorder`, accepted by a server of its own, and its peer.
@@ -194,19 +252,10 @@ impl Scene {
         let id = self.event_loop.adopt(ours, &options, recorder).unwrap();
         (id, peer)
     }
-
-    pub(crate) fn socket(&mut self, id: SocketId) -> Socket<'_> {
-        self.event_loop.socket(id)
-    }
-
-    fn brief_log(&self) -> Vec<String> {
-        let log = self.world.log.iter();
-        log.map(|(name, seen)| format!("{name} {seen}")).collect()
-    }
 }
 
-/// Plays `attempt` until it says that the machine has not disturbed it: some things can only be shown while this thread
-/// runs at least every few milliseconds, which nobody promises.
+/// Plays `attempt` until the machine has not disturbed it: some guarantees show only while this thread runs at least
+/// every few milliseconds, which the system does not promise.
 pub(crate) fn until_undisturbed(mut attempt: impl FnMut() -> Disturbed) {
     let deadline = Instant::now() + PATIENCE;
     while attempt() == Disturbed::Yes {

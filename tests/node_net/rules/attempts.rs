@@ -252,7 +252,7 @@ fn an_earlier_attempt_goes_on_and_may_still_be_the_one() {
     assert_eq!(scene.socket(client).peer_address(), Some(address));
     let mut peer = Peer::accept(&listener);
     let _ = scene.socket(client).end_with(b"late, but here");
-    assert_eq!(scene.peer_reads_to_end(&mut peer).0, b"late, but here");
+    assert_eq!(scene.peer_reads_to_end(&mut peer).bytes, b"late, but here");
     drop(second);
 }
 

@@ -161,8 +161,7 @@ fn a_reset_while_looking_up_is_done_when_connected_after_what_was_queued() {
     scene.drive_to_close("client");
     assert_eq!(scene.world.trace("client"), "connect close:Local");
     let mut peer = Peer::accept(&listener);
-    let (_, end) = scene.peer_reads_to_end(&mut peer);
-    assert_eq!(end, PeerEnd::Reset);
+    assert_eq!(scene.peer_reads_to_end(&mut peer).end, PeerEnd::Reset);
 }
 
 /// B7: all of it is legal while the name is looked up, and takes effect with the connection.

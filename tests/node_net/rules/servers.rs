@@ -72,9 +72,9 @@ fn a_limit_of_0_drops_all_and_can_be_changed_at_any_time() {
     let (server, address) = scene.listen(options, |_| Recorder::new("accepted"));
     let mut dropped = Peer::connect(address);
     let from = dropped.address();
-    let (bytes, end) = scene.peer_reads_to_end(&mut dropped);
-    assert_eq!((bytes.len(), end), (0, PeerEnd::Fin));
-    let seen = scene.world.log.last().map(|(_, seen, _)| seen.clone());
+    let received = scene.peer_reads_to_end(&mut dropped);
+    assert_eq!((received.bytes.len(), received.end), (0, PeerEnd::Fin));
+    let seen = scene.world.log.last().map(|event| event.seen.clone());
     assert!(
         matches!(seen, Some(Seen::Drop(Some(peer))) if peer == from),
         "{seen:?}"

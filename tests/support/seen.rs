@@ -1,4 +1,4 @@
-//! What handlers were told, written down.
+//! The log of the events that handlers were told.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,9 +10,9 @@ use netloop::{CloseReason, Error, SocketId};
 use super::life::Life;
 
 /// One event, as a handler was told it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
-    /// The name, and an address of it or the code of the error.
+    /// A lookup: the name, and an address of it or the code of the error.
     Lookup(String, Result<IpAddr, &'static str>),
     Attempt(SocketAddr),
     AttemptFailed(SocketAddr, &'static str),
@@ -110,27 +110,41 @@ impl fmt::Display for Seen {
     }
 }
 
+/// One entry of the log.
+#[derive(Clone, Debug)]
+pub(crate) struct Event {
+    /// The name of the handler that was told it.
+    pub(crate) name: String,
+    pub(crate) seen: Seen,
+    /// The loop's time.
+    pub(crate) at: Instant,
+}
+
 /// The state that is shared with all handlers.
 #[derive(Debug, Default)]
 pub(crate) struct World {
-    /// Every event of every handler, with the handler's name and its time.
-    pub(crate) log: Vec<(String, Seen, Option<Instant>)>,
+    /// Every event of every handler, in order.
+    pub(crate) log: Vec<Event>,
     /// The socket behind each name.
     pub(crate) ids: HashMap<String, SocketId>,
-    /// Anything that a test's reactions want to note.
+    /// The socket that a server accepted last.
+    pub(crate) newest: Option<SocketId>,
+    /// The events that each socket was told, to check that the next one may follow.
+    pub(crate) lives: HashMap<SocketId, Life>,
+    /// Notes of a test's reactions.
     pub(crate) notes: Vec<String>,
     errors: HashMap<String, Error>,
-    lives: HashMap<SocketId, Life>,
 }
 
 impl World {
-    pub(super) fn see(&mut self, name: &str, seen: &Seen, at: Instant) {
-        self.log.push((name.to_owned(), seen.clone(), Some(at)));
+    pub(super) fn see(&mut self, name: &str, seen: Seen, at: Instant) {
+        let name = name.to_owned();
+        self.log.push(Event { name, seen, at });
     }
 
-    pub(super) fn see_of(&mut self, name: &str, id: SocketId, seen: &Seen, at: Instant) {
+    pub(super) fn see_of(&mut self, name: &str, id: SocketId, seen: Seen, at: Instant) {
         self.ids.insert(name.to_owned(), id);
-        self.lives.entry(id).or_default().see(seen);
+        self.lives.entry(id).or_default().see(&seen);
         self.see(name, seen, at);
     }
 
@@ -138,17 +152,20 @@ impl World {
         self.errors.insert(name.to_owned(), error.clone());
     }
 
-    fn of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Seen> + 'a {
-        let log = self.log.iter();
-        log.filter(move |(who, ..)| who == name)
-            .map(|(_, seen, _)| seen)
+    /// The events of `name`, in order.
+    pub(crate) fn of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Event> + 'a {
+        self.log.iter().filter(move |event| event.name == name)
     }
 
-    /// What `name` was told, in order, in words; adjacent data is one. Lookups and attempts, which every connect has,
-    /// are not in it: [`dialing`](Self::dialing) has them.
+    fn seen_by<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Seen> + 'a {
+        self.of(name).map(|event| &event.seen)
+    }
+
+    /// Returns the events of `name` in order, in words; adjacent data is one: `connect data:hello end close:Graceful`.
+    /// Lookups and attempts, which every connect has, are left to [`dialing`](Self::dialing).
     pub(crate) fn trace(&self, name: &str) -> String {
         let mut merged: Vec<Seen> = Vec::new();
-        for seen in self.of(name).filter(|seen| !seen.is_dialing()) {
+        for seen in self.seen_by(name).filter(|seen| !seen.is_dialing()) {
             match (merged.last_mut(), seen) {
                 (Some(Seen::Data(before)), Seen::Data(more)) => before.extend_from_slice(more),
                 _ => merged.push(seen.clone()),
@@ -157,36 +174,43 @@ impl World {
         words(merged.iter())
     }
 
-    /// How `name` found its connection, up to and including what came of it.
+    /// Returns the lookups and attempts of `name`, up to and including their result.
     pub(crate) fn dialing(&self, name: &str) -> String {
-        words(self.of(name).filter(|seen| {
+        words(self.seen_by(name).filter(|seen| {
             seen.is_dialing() || matches!(seen, Seen::Connect | Seen::Error(_) | Seen::Close(_))
         }))
     }
 
-    /// How many times `name` was told this: a word of [`Seen::WORDS`].
+    /// Counts the events of `word` ([`Seen::WORDS`]) that `name` was told.
     pub(crate) fn count(&self, name: &str, word: &str) -> usize {
         assert!(Seen::WORDS.contains(&word), "no event is called {word}");
-        self.of(name).filter(|seen| seen.word() == word).count()
+        self.seen_by(name)
+            .filter(|seen| seen.word() == word)
+            .count()
     }
 
-    /// Whether `name` was told this: a word of [`Seen::WORDS`].
+    /// Whether `name` was told an event of `word` ([`Seen::WORDS`]).
     pub(crate) fn has(&self, name: &str, word: &str) -> bool {
         self.count(name, word) > 0
     }
 
-    /// When `name` was told this first.
+    /// Whether `name` was told exactly this event.
+    pub(crate) fn has_seen(&self, name: &str, wanted: &Seen) -> bool {
+        self.seen_by(name).any(|seen| seen == wanted)
+    }
+
+    /// The time of the first event of `word` that `name` was told.
     pub(crate) fn time_of(&self, name: &str, word: &str) -> Instant {
-        let mut log = self.log.iter();
-        log.find(|(who, seen, _)| who == name && seen.word() == word)
-            .and_then(|(_, _, at)| *at)
+        self.of(name)
+            .find(|event| event.seen.word() == word)
             .unwrap_or_else(|| panic!("{name} was not told {word}"))
+            .at
     }
 
     /// All bytes that `name` was given.
     pub(crate) fn received(&self, name: &str) -> Vec<u8> {
         let mut received = Vec::new();
-        for seen in self.of(name) {
+        for seen in self.seen_by(name) {
             if let Seen::Data(bytes) = seen {
                 received.extend_from_slice(bytes);
             }
@@ -194,9 +218,9 @@ impl World {
         received
     }
 
-    /// How many bytes `name` was given.
+    /// The number of bytes that `name` was given.
     pub(crate) fn received_length(&self, name: &str) -> usize {
-        self.of(name)
+        self.seen_by(name)
             .map(|seen| match seen {
                 Seen::Data(bytes) => bytes.len(),
                 _ => 0,
@@ -204,9 +228,9 @@ impl World {
             .sum()
     }
 
-    /// Why `name` closed, if it has.
+    /// The reason that `name` was told when it closed, if it has.
     pub(crate) fn close_reason(&self, name: &str) -> Option<CloseReason> {
-        self.of(name).find_map(|seen| match seen {
+        self.seen_by(name).find_map(|seen| match seen {
             Seen::Close(reason) => Some(*reason),
             _ => None,
         })
@@ -225,6 +249,22 @@ impl World {
             .ids
             .get(name)
             .unwrap_or_else(|| panic!("nothing has happened to {name} yet"))
+    }
+
+    /// Whether every socket that was told anything was told its end too.
+    pub(crate) fn all_are_closed(&self) -> bool {
+        self.lives.values().all(Life::is_closed)
+    }
+
+    /// The end of the log, short enough for one screen.
+    pub(crate) fn brief(&self) -> String {
+        const MOST: usize = 20;
+        let left_out = self.log.len().saturating_sub(MOST);
+        let last: Vec<String> = self.log[left_out..]
+            .iter()
+            .map(|event| format!("{} {}", event.name, event.seen))
+            .collect();
+        format!("the last events, after {left_out} others: {last:?}")
     }
 
     pub(crate) fn note(&mut self, note: impl Into<String>) {
