@@ -12,17 +12,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod rows_a_to_b;
-mod rows_c;
-mod rows_connect_o_to_u;
-mod rows_d_to_k;
-mod rows_l_to_o;
-mod rows_p_to_r;
-mod rows_pingpong;
-mod rows_se;
-mod rows_so_to_sy;
-mod rows_t_to_w;
-
 mod children;
+mod rows;
 mod rules;
 mod table;

@@ -24,7 +24,7 @@ mod time;
 
 pub(crate) use bytes::{assert_same_bytes, pattern};
 pub(crate) use child::{descriptors, in_own_process, strace_works, with_failing_calls};
-pub(crate) use peer::{Peer, PeerEnd, Received};
+pub(crate) use peer::{Peer, PeerEnd, Received, listener};
 pub(crate) use places::{BlackHole, DeadPort, has_ipv6};
 pub(crate) use program::{Child, Observed, observe};
 pub(crate) use recorder::{Reception, Recorder};

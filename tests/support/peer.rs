@@ -11,6 +11,13 @@ use socket2::{Domain, SockRef, Socket, Type};
 /// How much a peer reads at a time at most.
 const READ_BYTES: usize = 256 << 10;
 
+/// A server of the standard library for the loop to connect to, and its address.
+pub(crate) fn listener() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
 /// How a peer saw its connection end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PeerEnd {

@@ -16,7 +16,7 @@ type ServerReaction = Box<dyn FnMut(&mut LoopContext<'_, World>, &Seen)>;
 type Welcome = Box<dyn FnMut(&mut LoopContext<'_, World>, &Accepted) -> Option<Recorder>>;
 
 fn is_for(wanted: Option<&'static str>, seen: &Seen) -> bool {
-    wanted.map_or(!seen.is_dialing(), |word| word == seen.word())
+    wanted.map_or_else(|| !seen.is_dialing(), |word| word == seen.word())
 }
 
 /// A handler that logs each event under its name, and then runs its reactions. Without a reaction it changes nothing; in

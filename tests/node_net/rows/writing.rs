@@ -1,36 +1,156 @@
-//! The rows from `net-sync-cork` on, and `net-settimeout`: timeouts and writes.
+//! Writing: bytes, large and small, corked and queued.
 
-use std::net::{SocketAddr, TcpListener};
-use std::time::{Duration, Instant};
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
 
-use netloop::{CloseReason, Context, Flow, SocketHandler, SocketOptions};
+use netloop::{
+    CloseReason, ConnectOptions, Context, Flow, ListenOptions, SocketHandler, SocketOptions, State,
+};
 
-use crate::support::{BlackHole, Peer, PeerEnd, Recorder, Scene, Seen, World, assert_same_bytes};
+use crate::support::{Recorder, Scene, Seen, World, assert_same_bytes, pattern};
 
-/// A server of the standard library, and where it is.
-fn listener() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    (listener, address)
+#[test]
+fn net_binary() {
+    let mut scene = Scene::new();
+    let (server, address) = scene.listen(ListenOptions::new(), |_| {
+        Recorder::new("accepted").on("data", |cx, seen| {
+            if let Seen::Data(bytes) = seen {
+                let _ = cx.socket.write(bytes);
+            }
+        })
+    });
+    let descending: Vec<u8> = (0..=255).rev().collect();
+    let ascending: Vec<u8> = (0..=255).collect();
+    let first = descending.clone();
+    let mut next = 0;
+    let client = Recorder::new("client")
+        .on("connect", move |cx, _| {
+            let _ = cx.socket.write(&first);
+        })
+        .on("data", move |cx, _| {
+            // What is sent one by one begins when all of the first part is back.
+            if cx.shared.received_length("client") != 256 + next {
+                return;
+            }
+            match u8::try_from(next) {
+                Ok(byte) => {
+                    let _ = cx.socket.write(&[byte]);
+                    next += 1;
+                }
+                Err(_) => cx.socket.end(),
+            }
+        });
+    scene.connect(address, ConnectOptions::new(), client);
+    scene.drive_to_close("client");
+    scene.drive_to_close("accepted");
+    assert_eq!(
+        scene.world.received("client"),
+        [descending, ascending].concat()
+    );
+    assert_eq!(
+        scene.world.trace("client"),
+        "connect data:512 end close:Graceful"
+    );
+    scene.close(server);
+    scene.drive_to_exit();
 }
 
 #[test]
-fn net_settimeout() {
-    for never in [None, Some(Duration::ZERO)] {
-        let mut scene = Scene::new();
-        let (_, address) = scene.listen(SocketOptions::new(), |_| Recorder::new("accepted"));
-        let id = scene.connect(address, SocketOptions::new(), Recorder::new("client"));
-        let mut socket = scene.socket(id);
-        socket.set_timeout(Duration::from_millis(100));
-        assert_eq!(socket.timeout(), Some(Duration::from_millis(100)));
-        socket.set_timeout(never);
-        assert_eq!(socket.timeout(), None);
-        scene.drive_until("accepted", "connect");
-        let accepted = scene.world.id("accepted");
-        let _ = scene.socket(accepted).write(b"meanwhile");
-        scene.let_pass(Duration::from_millis(250));
-        assert_eq!(scene.world.trace("client"), "connect data:meanwhile");
+fn net_buffersize() {
+    let mut scene = Scene::new();
+    let (_, address) = scene.listen(ListenOptions::new(), |_| Recorder::new("accepted"));
+    let at_finish = Rc::new(Cell::new(None));
+    let seen_at_finish = Rc::clone(&at_finish);
+    let recorder = Recorder::new("client").on("sent", move |cx, _| {
+        seen_at_finish.set(Some(cx.socket.queued_bytes()));
+    });
+    let client = scene.connect(address, SocketOptions::new(), recorder);
+    let mut socket = scene.socket(client);
+    for written in 1..10 {
+        let _ = socket.write(b"a");
+        assert_eq!(socket.queued_bytes(), written);
     }
+    socket.end();
+    socket.notify_when_sent(0);
+    scene.drive_to_close("client");
+    assert_eq!(at_finish.get(), Some(0));
+    assert_eq!(scene.world.received("accepted"), b"aaaaaaaaa");
+}
+
+#[test]
+fn net_connect_buffer2() {
+    let mut scene = Scene::new();
+    let (_, address) = scene.listen(ListenOptions::new(), |_| Recorder::new("accepted"));
+    let client = Recorder::new("client").on("connect", |cx, _| {
+        assert_eq!(cx.socket.bytes_written(), 11);
+    });
+    // With a mark of 0 everything that is queued is too much.
+    let options = SocketOptions::new().high_water_mark(0);
+    let client = scene.connect(address, options, client);
+    let mut socket = scene.socket(client);
+    assert_eq!(socket.state(), State::Opening);
+    assert_eq!(socket.write(b"L'Etat, "), Flow::Full);
+    socket.notify_when_sent(1);
+    assert_eq!(socket.bytes_written(), 8);
+    assert_eq!(socket.queued_bytes(), 8);
+    assert_eq!(socket.end_with(b"c'e"), Flow::Full);
+    assert_eq!(socket.bytes_written(), 11);
+    assert_eq!(socket.state(), State::Opening);
+    scene.drive_to_close("client");
+    scene.drive_to_close("accepted");
+    assert_eq!(
+        scene.world.trace("client"),
+        "connect sent:1 end close:Graceful"
+    );
+    assert_eq!(scene.world.received("accepted"), b"L'Etat, c'e");
+}
+
+#[test]
+fn net_large_string() {
+    let mut scene = Scene::new();
+    let (server, address) = scene.listen(SocketOptions::new().allow_half_open(true), |_| {
+        Recorder::new("accepted").on("end", |cx, _| cx.socket.end())
+    });
+    let sent = pattern(122_880, 1);
+    let client = scene.connect(address, ConnectOptions::new(), Recorder::new("client"));
+    let _ = scene.socket(client).write(&sent);
+    scene.socket(client).end();
+    scene.drive_until("server", "connection");
+    scene.close(server);
+    scene.drive_to_exit();
+    assert_same_bytes(&scene.world.received("accepted"), &sent);
+    assert_eq!(
+        scene.world.trace("accepted"),
+        "connect data:122880 end close:Graceful"
+    );
+    assert_eq!(scene.world.trace("client"), "connect end close:Graceful");
+}
+
+#[test]
+fn net_socket_byteswritten() {
+    let mut scene = Scene::new();
+    let (_, address) = scene.listen(SocketOptions::new(), |_| Recorder::new("accepted"));
+    let client = Recorder::new("client")
+        .on("connect", |cx, _| {
+            let written = cx.socket.bytes_written();
+            cx.shared.note(format!("connect {written}"));
+            cx.socket.end();
+        })
+        .on("end", |cx, _| {
+            let written = cx.socket.bytes_written();
+            cx.shared.note(format!("end {written}"));
+        });
+    let id = scene.connect(address, SocketOptions::new(), client);
+    let mut socket = scene.socket(id);
+    socket.cork();
+    assert_eq!(socket.write(b"one"), Flow::Open);
+    assert_eq!(socket.write("twø".as_bytes()), Flow::Open);
+    socket.uncork();
+    assert_eq!(socket.bytes_written(), 7);
+    scene.drive_to_close("client");
+    assert_eq!(scene.world.notes, ["connect 7", "end 7"]);
+    assert_eq!(scene.world.received("accepted"), "onetwø".as_bytes());
 }
 
 #[test]
@@ -55,118 +175,6 @@ fn net_sync_cork() {
         scene.world.trace("accepted"),
         "connect data:400 end close:Graceful"
     );
-}
-
-// The exchanges and the timeout are shorter than in Node's test. The socket destroys itself, which is the default of
-// `on_timeout` (deviation: Node only tells).
-#[test]
-fn net_timeout() {
-    const ROUNDS: u32 = 5;
-    const IDLE: Duration = Duration::from_millis(600);
-    let mut scene = Scene::new();
-    let options = SocketOptions::new().idle_timeout(IDLE);
-    let (_, address) = scene.listen(options, |_| {
-        Recorder::new("accepted")
-            .on("data", |cx, seen| {
-                let Seen::Data(bytes) = seen else { return };
-                let _ = cx.socket.write(bytes);
-            })
-            .on("timeout", |cx, _| cx.socket.destroy())
-    });
-    let client = Recorder::new("client").on("connect", |cx, _| {
-        let id = cx.socket.id();
-        for round in 1..=ROUNDS {
-            cx.after(Duration::from_millis(120) * round, move |cx| {
-                let _ = cx.sockets.socket(id).write(b"ping");
-            });
-        }
-    });
-    scene.connect(address, SocketOptions::new(), client);
-    scene.drive_to_close("client");
-    scene.drive_to_close("accepted");
-    let trace = scene.world.trace("accepted");
-    assert_eq!(
-        trace,
-        "connect data:pingpingpingpingping timeout close:TimedOut"
-    );
-    let trace = scene.world.trace("client");
-    assert_eq!(
-        trace,
-        "connect data:pingpingpingpingping end close:Graceful"
-    );
-    let waited =
-        scene.world.time_of("accepted", "timeout") - last_time_of(&scene, "accepted", "data");
-    assert!(waited >= IDLE, "{waited:?}");
-}
-
-/// When `name` was told `word` last.
-fn last_time_of(scene: &Scene, name: &str, word: &str) -> Instant {
-    let told = scene
-        .world
-        .of(name)
-        .filter(|event| event.seen.word() == word);
-    told.last().unwrap().at
-}
-
-#[test]
-fn net_timeout_no_handle() {
-    let hole = BlackHole::new();
-    let mut scene = Scene::new();
-    let id = scene.connect(
-        hole.address(),
-        SocketOptions::new(),
-        Recorder::new("client"),
-    );
-    scene.socket(id).set_timeout(Duration::from_millis(50));
-    scene.drive_until("client", "timeout");
-    scene.let_pass(Duration::from_millis(120));
-    assert_eq!(scene.world.trace("client"), "timeout");
-
-    scene.socket(id).set_timeout(Duration::from_millis(50));
-    scene.socket(id).unref();
-    scene.drive_to_exit();
-    assert_eq!(
-        scene.world.trace("client"),
-        "timeout",
-        "a timer alone holds nothing"
-    );
-}
-
-// Five times as fast as in Node's test.
-#[test]
-fn net_timeout2() {
-    let mut scene = Scene::new();
-    let (listener, address) = listener();
-    let options = SocketOptions::new().idle_timeout(Duration::from_millis(500));
-    let client = Recorder::new("client").on("connect", |cx, _| {
-        let id = cx.socket.id();
-        cx.every(Duration::from_millis(200), move |cx| {
-            let _ = cx.sockets.socket(id).write(b"hello");
-        });
-    });
-    scene.connect(address, options, client);
-    let mut peer = Peer::accept(&listener);
-    scene.let_pass(Duration::from_millis(1100));
-    assert_eq!(scene.world.trace("client"), "connect");
-    assert!(matches!(peer.read_some(10), Ok(Some(bytes)) if bytes == b"hellohello"));
-}
-
-#[test]
-fn net_writable() {
-    let mut scene = Scene::new();
-    let (listener, address) = listener();
-    let client = Recorder::new("client").on("end", |cx, _| {
-        assert!(cx.socket.is_writable());
-        assert_eq!(cx.socket.write(b"hello world"), Flow::Open);
-    });
-    scene.connect(address, SocketOptions::new(), client);
-    let mut peer = Peer::accept(&listener);
-    peer.half_close();
-    let received = scene.peer_reads_to_end(&mut peer);
-    assert_eq!(received.bytes, b"hello world");
-    assert_eq!(received.end, PeerEnd::Fin);
-    scene.drive_to_close("client");
-    assert_eq!(scene.world.trace("client"), "connect end close:Graceful");
 }
 
 // What a write callback would tell is what the call answers.

@@ -1,4 +1,4 @@
-//! The rows that are games of ping and pong: `net-pingpong`, `net-pingpong-delay` and `net-pingpong@pummel`.
+//! The games of ping and pong: `net-pingpong`, `net-pingpong-delay` and `net-pingpong@pummel`.
 
 use std::net::{IpAddr, TcpListener};
 use std::time::Duration;

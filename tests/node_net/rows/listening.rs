@@ -1,31 +1,198 @@
-//! The rows from `net-server-address` to `net-server-unref-persistent`.
+//! Listening: where, how it fails, and how it is told.
 
+use std::cell::Cell;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
-use std::sync::mpsc;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, mpsc};
 
 use netloop::{
-    Accepted, BlockList, Error, KeepAlive, ListenOptions, LoopContext, Resolver, ServerHandler,
-    ServerId, SocketHandler, SocketOptions, Syscall,
+    Accepted, ConnectOptions, Error, ListenOptions, LoopContext, ServerHandler, ServerId,
+    SocketHandler, Syscall,
 };
-use socket2::{Domain, Socket, Type};
 
+use super::{plain, serve_name};
 use crate::support::{
-    Looked, PATIENCE, Peer, PeerEnd, Reception, Recorder, Scene, World, answering, failing,
-    has_ipv6, observe, scratch_path,
+    Child, Looked, Peer, Reception, Recorder, Scene, World, answering, failing, has_ipv6,
+    scratch_path,
 };
 
-/// A server whose connections only write down what they are told.
-fn plain() -> Reception {
-    Reception::new("server", |_| Recorder::new("accepted"))
+/// DEVIATE: what the system says comes back from the call, not later as an event; so it is in all rows about `listen`.
+#[test]
+fn net_better_error_messages_listen() {
+    let mut scene = Scene::new();
+    let reception = Reception::new("server", |_| Recorder::new("accepted"));
+    let error = scene
+        .event_loop
+        .serve("1.1.1.1:1", ListenOptions::new(), reception)
+        .unwrap_err();
+    assert!(["EADDRNOTAVAIL", "EACCES"].contains(&error.code()));
+    assert_eq!(error.address(), Some([1, 1, 1, 1].into()));
+    assert_eq!(error.port(), Some(1));
+    assert_eq!(error.syscall(), Some(Syscall::Listen));
+    assert_eq!(error.syscall().unwrap().to_string(), "listen");
+    scene.settle();
+    assert_eq!(scene.world.trace("server"), "");
+    assert!(!scene.event_loop.is_alive());
 }
 
-/// Listens on a name that `resolver` looks up.
-fn serve_name(scene: &mut Scene, resolver: Arc<dyn Resolver>) -> ServerId {
-    let options = ListenOptions::new().resolver(resolver);
-    scene.serve(("a.name", 0), options, plain())
+#[test]
+fn net_bind_twice() {
+    let mut scene = Scene::new();
+    let (first, address) = scene.listen(ListenOptions::new(), |_| Recorder::new("accepted"));
+    let second = Reception::new("second", |_| Recorder::new("wrong"));
+    let error = scene
+        .event_loop
+        .serve(address, ListenOptions::new(), second)
+        .unwrap_err();
+    assert_eq!(error.code(), "EADDRINUSE");
+    assert_eq!(
+        error.to_string(),
+        format!("listen EADDRINUSE: address already in use {address}")
+    );
+    scene.connect(address, ConnectOptions::new(), Recorder::new("client"));
+    scene.drive_until("accepted", "connect");
+    assert!(scene.event_loop.server(first).is_listening());
+    assert_eq!(scene.world.trace("second"), "");
+    assert_eq!(scene.world.trace("server"), "listening connection");
+}
+
+#[test]
+fn net_eaddrinuse() {
+    let mut scene = Scene::new();
+    let anywhere = "0.0.0.0:0";
+    let first = scene.serve(
+        anywhere,
+        ListenOptions::new(),
+        Reception::new("first", |_| Recorder::new("accepted")),
+    );
+    let port = scene.address_of(first).port();
+    let second = Reception::new("second", |_| Recorder::new("accepted"));
+    let error = scene
+        .event_loop
+        .serve(("0.0.0.0", port), ListenOptions::new(), second)
+        .unwrap_err();
+    assert!(error.to_string().contains("EADDRINUSE"), "{error}");
+    scene.settle();
+    assert_eq!(scene.world.trace("second"), "");
+    assert_eq!(scene.world.trace("first"), "listening");
+}
+
+/// Rust's runtime opens `/dev/null` as descriptor 0 if that is closed when a program begins, so that ours will be
+/// another; no number means anything to netloop.
+#[cfg(unix)]
+#[test]
+fn net_listen_after_destroying_stdin() {
+    let mut child = Child::start("serve_without_standard_input", "", "<&-", "-");
+    assert_eq!(
+        child.says("trace"),
+        "connect end close:Graceful / listening connection server-close"
+    );
+}
+
+#[test]
+fn net_listen_close_server_callback_is_not_function() {
+    let mut scene = Scene::new();
+    let (server, _) = scene.listen(ListenOptions::new(), |_| Recorder::new("accepted"));
+    scene.close(server);
+    scene.drive_to_exit();
+    assert_eq!(scene.world.trace("server"), "server-close");
+}
+
+/// DEVIATE: the error comes back from the call.
+#[test]
+fn net_listen_error() {
+    let mut scene = Scene::new();
+    let reception = Reception::new("server", |_| Recorder::new("accepted"));
+    let listened = scene
+        .event_loop
+        .serve("1.1.1.1:1", ListenOptions::new(), reception);
+    assert_eq!(listened.unwrap_err().syscall(), Some(Syscall::Listen));
+    scene.drive_to_exit();
+    assert_eq!(scene.world.trace("server"), "");
+}
+
+/// DEVIATE: what cannot listen is refused by the call. A panic it is in neither.
+#[cfg(unix)]
+#[test]
+fn net_listen_fd0() {
+    use std::fs::File;
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::OwnedFd;
+
+    let connected = {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        TcpStream::connect(listener.local_addr().unwrap()).unwrap()
+    };
+    let inherited: [(OwnedFd, &[&str]); 2] = [
+        (
+            File::open("/dev/null").unwrap().into(),
+            &["ENOTSOCK", "EINVAL"],
+        ),
+        (connected.into(), &["EINVAL"]),
+    ];
+    for (descriptor, codes) in inherited {
+        let mut scene = Scene::new();
+        let error = scene
+            .event_loop
+            .serve_listener(
+                TcpListener::from(descriptor),
+                ListenOptions::new(),
+                Reception::new("server", |_| Recorder::new("accepted")),
+            )
+            .unwrap_err();
+        assert!(codes.contains(&error.code()), "{error}");
+        assert_eq!(error.syscall(), Some(Syscall::Listen));
+        scene.drive_to_exit();
+        assert_eq!(scene.world.trace("server"), "");
+    }
+}
+
+/// DEVIATE: a server is made by listening, so that what is false before is one whose name is being looked up.
+#[test]
+fn net_listening() {
+    let mut scene = Scene::new();
+    let id = Rc::new(Cell::new(None));
+    let (of_listening, of_close) = (Rc::clone(&id), Rc::clone(&id));
+    let reception = Reception::new("server", |_| Recorder::new("accepted"))
+        .on("listening", move |cx, _| {
+            let mut server = cx.sockets.server(of_listening.get().unwrap());
+            assert!(server.is_listening());
+            server.close();
+            assert!(!server.is_listening());
+        })
+        .on("server-close", move |cx, _| {
+            let server = cx.sockets.server(of_close.get().unwrap());
+            assert!(!server.is_listening());
+            assert_eq!(server.address(), None);
+        });
+    let server = scene.serve(("localhost", 0), ListenOptions::new(), reception);
+    id.set(Some(server));
+    assert!(!scene.event_loop.server(server).is_listening());
+    assert_eq!(scene.event_loop.server(server).address(), None);
+    scene.drive_to_exit();
+    assert_eq!(scene.world.trace("server"), "listening server-close");
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn net_reuseport() {
+    let hosts = ["127.0.0.1", "::"];
+    for host in &hosts[..if has_ipv6() { 2 } else { 1 }] {
+        let mut scene = Scene::new();
+        let reception = || Reception::new("server", |_| Recorder::new("accepted"));
+        let shared = ListenOptions::new().reuse_port(true);
+        let first = scene.serve((*host, 0), shared.clone(), reception());
+        let address = scene.address_of(first);
+        let second = scene.serve(address, shared, reception());
+        assert_eq!(scene.address_of(second), address);
+        scene.settle();
+        assert_eq!(scene.world.trace("server"), "listening listening");
+        // Without the option the port is taken.
+        let third = scene
+            .event_loop
+            .serve(address, ListenOptions::new(), reception());
+        assert_eq!(third.unwrap_err().code(), "EADDRINUSE");
+    }
 }
 
 // There is no listening without a host: `[::]` says the same, and 0.0.0.0 is not chosen behind the caller's back.
@@ -73,29 +240,6 @@ fn net_server_bind() {
 }
 
 #[test]
-fn net_server_blocklist() {
-    let mut scene = Scene::new();
-    let mut list = BlockList::new();
-    list.add_address([127, 0, 0, 1]);
-    let options = ListenOptions::new().block_list(Rc::new(list));
-    let server = scene.serve("127.0.0.1:0", options, plain());
-    let address = scene.address_of(server);
-
-    let mut blocked = Peer::connect(address);
-    assert_eq!(scene.peer_reads_to_end(&mut blocked).bytes, b"");
-    scene.settle();
-    assert_eq!(scene.world.trace("server"), "listening");
-    assert_eq!(scene.event_loop.server(server).connections(), 0);
-
-    // The same server, somebody else.
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    let from: SocketAddr = "127.0.0.2:0".parse().unwrap();
-    socket.bind(&from.into()).unwrap();
-    socket.connect(&address.into()).unwrap();
-    scene.drive_until("server", "connection");
-}
-
-#[test]
 fn net_server_close_before_calling_lookup_callback() {
     let mut scene = Scene::new();
     let (answer, answers) = mpsc::channel();
@@ -119,35 +263,6 @@ fn net_server_close_before_calling_lookup_callback() {
     scene.settle();
     assert_eq!(scene.world.trace("server"), "server-close");
     assert!(!scene.event_loop.is_alive());
-}
-
-// Of each connection the system is asked what it has been told.
-#[test]
-fn net_server_keepalive() {
-    let mut scene = Scene::new();
-    let options = SocketOptions::new().keep_alive(KeepAlive::after(Duration::from_secs(1)));
-    let later = [None, Some(1), Some(2), Some(3)];
-    let mut rest = later.into_iter();
-    let reception = Reception::welcoming("server", move |cx, accepted| {
-        let mut socket = cx.sockets.socket(accepted.id);
-        if let Some(seconds) = rest.next().flatten() {
-            let keep_alive = KeepAlive::after(Duration::from_secs(seconds));
-            socket.set_keep_alive(keep_alive).unwrap();
-        }
-        let (stream, _) = socket.detach().unwrap();
-        let observed = observe(&stream);
-        assert!(observed.keep_alive);
-        let seconds = observed.keep_alive_after.as_secs();
-        cx.shared.note(seconds.to_string());
-        None
-    });
-    let server = scene.serve("127.0.0.1:0", options, reception);
-    let address = scene.address_of(server);
-    for count in 1..=later.len() {
-        let _peer = Peer::connect(address);
-        scene.drive("the connection", |world| world.notes.len() == count);
-    }
-    assert_eq!(scene.world.notes, ["1", "1", "2", "3"]);
 }
 
 // A descriptor that cannot listen is refused by the call (deviation: `listen` answers at once).
@@ -251,51 +366,6 @@ fn net_server_listen_options() {
     }
 }
 
-#[cfg(unix)]
-#[test]
-fn net_server_listen_path() {
-    use std::os::unix::fs::PermissionsExt;
-
-    let scratch = scratch_path();
-    let path = scratch.path.as_path();
-    let mut scene = Scene::new();
-    let listen = |scene: &mut Scene, form: usize| {
-        let options = ListenOptions::new()
-            .readable_all(form == 0)
-            .writable_all(form == 0);
-        match form {
-            0 => scene.serve(path, options, plain()),
-            1 => scene.serve(path.to_owned(), options, plain()),
-            2 => scene.serve(scratch.text(), options, plain()),
-            _ => scene.serve(format!("unix:{}", scratch.text()), options, plain()),
-        }
-    };
-    for form in 0..4 {
-        let server = listen(&mut scene, form);
-        scene.drive_until("server", "listening");
-        assert_eq!(scene.event_loop.server(server).path(), Some(path));
-        if form == 0 {
-            let mode = std::fs::metadata(path).unwrap().permissions().mode();
-            assert_eq!(mode & 0o006, 0o006);
-        }
-        let error = scene
-            .event_loop
-            .serve(path, ListenOptions::new(), plain())
-            .unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!(
-                "listen EADDRINUSE: address already in use {}",
-                path.display()
-            )
-        );
-        scene.close(server);
-        scene.drive_until("server", "server-close");
-        assert_eq!(scene.world.trace("server"), "listening server-close");
-        scene.world.log.clear();
-    }
-}
-
 /// Closes as soon as it listens, and listens again from there so many times.
 struct Fleeting {
     times: u32,
@@ -341,61 +411,6 @@ fn net_server_listen_remove_callback() {
     );
 }
 
-#[test]
-fn net_server_max_connections() {
-    const MOST: usize = 10;
-    let mut scene = Scene::new();
-    let options = ListenOptions::new().max_connections(MOST);
-    let reception = Reception::new("server", |count| {
-        Recorder::new(format!("accepted {count}")).on("connect", |cx, _| {
-            let _ = cx.socket.write(b"hello");
-        })
-    });
-    let server = scene.serve("127.0.0.1:0", options, reception);
-    let address = scene.address_of(server);
-
-    let mut peers = Vec::new();
-    for count in 1..=2 * MOST {
-        peers.push(Peer::connect(address));
-        scene.drive("the connection, or that it was dropped", |world| {
-            world.count("server", "connection") + world.count("server", "drop") == count
-        });
-    }
-    assert_eq!(scene.world.count("server", "connection"), MOST);
-    assert_eq!(scene.event_loop.server(server).connections(), MOST);
-    for peer in &mut peers[MOST..] {
-        assert_eq!(scene.peer_reads_to_end(peer).bytes, b"");
-    }
-
-    for id in scene.world.ids.values() {
-        scene.event_loop.socket(*id).end();
-    }
-    for peer in &mut peers[..MOST] {
-        let received = scene.peer_reads_to_end(peer);
-        assert_eq!(received.bytes, b"hello");
-        assert_eq!(received.end, PeerEnd::Fin);
-    }
-}
-
-// It is on by default, other than in Node (deviation); so both ways are asked for.
-#[test]
-fn net_server_nodelay() {
-    for wanted in [true, false] {
-        let mut scene = Scene::new();
-        let reception = Reception::welcoming("server", move |cx, accepted| {
-            let mut socket = cx.sockets.socket(accepted.id);
-            socket.set_no_delay(wanted).unwrap();
-            let (stream, _) = socket.detach().unwrap();
-            assert_eq!(observe(&stream).no_delay, wanted);
-            None
-        });
-        let options = SocketOptions::new().no_delay(wanted);
-        let server = scene.serve("127.0.0.1:0", options, reception);
-        let _peer = Peer::connect(scene.address_of(server));
-        scene.drive_until("server", "connection");
-    }
-}
-
 // `listen` answers at once (deviation), so there is no handler to listen again from; nothing is left of the failure.
 #[test]
 fn net_server_try_ports() {
@@ -413,36 +428,4 @@ fn net_server_try_ports() {
     scene.close(second);
     scene.drive_to_exit();
     assert_eq!(scene.world.count("server", "server-close"), 2);
-}
-
-/// Runs the loop as a program does that has nothing else to do.
-fn run(scene: &mut Scene) {
-    let watchdog = scene
-        .event_loop
-        .after(PATIENCE, |_| panic!("the loop does not end"));
-    scene.event_loop.hold_timer(watchdog, false);
-    scene.event_loop.run(&mut scene.world).unwrap();
-    scene.event_loop.cancel(watchdog);
-}
-
-#[test]
-fn net_server_unref() {
-    let mut scene = Scene::new();
-    let (server, _) = scene.listen(SocketOptions::new(), |_| Recorder::new("accepted"));
-    scene.event_loop.server(server).unref();
-    run(&mut scene);
-    assert!(scene.event_loop.server(server).is_listening());
-    assert!(!scene.world.has("server", "server-close"));
-}
-
-#[test]
-fn net_server_unref_persistent() {
-    let mut scene = Scene::new();
-    let server = serve_name(&mut scene, answering(&["127.0.0.1"]));
-    scene.event_loop.server(server).unref();
-    assert!(!scene.event_loop.server(server).is_listening());
-    run(&mut scene);
-    scene.drive_until("server", "listening");
-    run(&mut scene);
-    assert!(scene.event_loop.server(server).is_listening());
 }
