@@ -14,18 +14,17 @@ mod outbox;
 mod values;
 mod view;
 
-pub use address::{
-    Address, BlockList, Endpoint, Family, IntoEndpoint, is_ip, is_ipv4, is_ipv6,
-    parse_socket_address,
-};
-pub use connect::{Resolver, SystemResolver};
+pub use address::{BlockList, IntoEndpoint, is_ip, is_ipv4, is_ipv6, parse_socket_address};
+pub use connect::{ConnectOptions, Resolver, SystemResolver};
 pub use error::{Error, Result, Syscall};
+pub use listener::ListenOptions;
 pub use values::{
-    CloseReason, ConnectOptions, Flow, KeepAlive, ListenOptions, ServerId, SocketId, SocketOptions,
+    Address, CloseReason, Endpoint, Family, Flow, KeepAlive, ServerId, SocketId, SocketOptions,
     State, TimerId,
 };
 pub use view::{Server, Socket, Sockets};
 
 pub(crate) use self::core::{Closing, Due, Happened, Net};
 pub(crate) use connection::Notice;
-pub(crate) use values::{ServerEvent, SocketEvent};
+pub(crate) use listener::ServerEvent;
+pub(crate) use values::SocketEvent;

@@ -7,8 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 use std::path::{Path, PathBuf};
 
 use crate::net::error::{Error, Result};
-
-use super::endpoint::Endpoint;
+use crate::net::values::Endpoint;
 
 /// What can say where to listen or connect: an address, a name with a port, or a path.
 ///

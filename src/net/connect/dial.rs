@@ -6,10 +6,11 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
-use crate::net::address::{Endpoint, Family};
 use crate::net::error::Error;
-use crate::net::values::ConnectOptions;
+use crate::net::values::{Endpoint, Family};
 use crate::reactor::Key;
+
+use super::options::ConnectOptions;
 
 /// At most so many addresses of one name are tried; a hostile answer may hold thousands.
 const MOST_ADDRESSES: usize = 16;

@@ -3,8 +3,10 @@
 mod attempt;
 mod dial;
 mod inquiries;
+mod options;
 mod resolver;
 
+pub use options::ConnectOptions;
 pub use resolver::{Resolver, SystemResolver};
 
 pub(crate) use attempt::{Attempt, is_connected_to_itself};

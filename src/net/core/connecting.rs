@@ -5,11 +5,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::net::address::Endpoint;
-use crate::net::connect::{Attempt, Dial, Inquiries, SharedResolver, SystemResolver};
+use crate::net::connect::{
+    Attempt, ConnectOptions, Dial, Inquiries, SharedResolver, SystemResolver,
+};
 use crate::net::connection::{Connection, Notice};
 use crate::net::error::{Error, Result, Syscall};
-use crate::net::values::{ConnectOptions, Event, ServerId, SocketId};
+use crate::net::values::{Endpoint, Event, ServerId, SocketId};
 use crate::reactor::{Interest, Key, Readiness};
 use crate::system::{ConnectStep, Stream, System};
 

@@ -4,10 +4,9 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
-use crate::net::address::Endpoint;
 use crate::net::error::{Error, Result, Syscall};
-use crate::net::listener::Listener;
-use crate::net::values::{KeepAlive, ListenOptions, ServerId};
+use crate::net::listener::{ListenOptions, Listener};
+use crate::net::values::{Endpoint, KeepAlive, ServerId};
 use crate::reactor::Interest;
 use crate::system::{Acceptor, Binding, OwnedPath, System};
 

@@ -9,11 +9,9 @@ mod writing;
 use crate::net::connect::Inquiries;
 use crate::net::connection::{Connection, Notice};
 use crate::net::error::{Error, Result, Syscall};
-use crate::net::listener::Listener;
+use crate::net::listener::{ListenOptions, Listener, ServerEvent};
 use crate::net::outbox::{Broadcast, Gathered};
-use crate::net::values::{
-    CloseReason, Event, ListenOptions, ServerEvent, ServerId, SocketEvent, SocketId, TimerId,
-};
+use crate::net::values::{CloseReason, Event, ServerId, SocketEvent, SocketId, TimerId};
 use crate::reactor::{Elapsed, Key, Phase, Reactor, Registration, Waker};
 use crate::send_buffer::Pool;
 use crate::system::{Reserve, System};

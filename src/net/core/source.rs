@@ -93,7 +93,7 @@ impl Resident {
         lent: &mut Lent<'_>,
     ) -> Option<Event> {
         match self {
-            Self::Listener(listener) => listener.readable(registration, lent),
+            Self::Listener(listener) => listener.readable(registration, &mut lent.supplies.reserve),
             Self::Connection(_) | Self::Attempt(_) => None,
         }
     }

@@ -14,7 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::net::address::Endpoint;
+use crate::net::values::Endpoint;
 
 pub use syscall::Syscall;
 

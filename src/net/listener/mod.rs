@@ -2,20 +2,25 @@
 //! waits for its last connection.
 
 mod accept_fault;
+mod event;
+mod options;
 
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::net::address::{BlockList, Endpoint};
-use crate::net::core::Lent;
+use crate::net::address::BlockList;
 use crate::net::error::{Error, Syscall};
-use crate::net::values::{Event, ListenOptions, ServerEvent, SocketOptions};
+use crate::net::values::{Endpoint, Event, SocketOptions};
 use crate::reactor::{Interest, Readiness, Registration};
 use crate::system::{Acceptor, OwnedPath, Reserve, Stream};
 
 use accept_fault::{AcceptFault, classify_accept};
+
+pub use options::ListenOptions;
+
+pub(crate) use event::ServerEvent;
 
 /// How many accepts in a row may fail for a peer's reason before the others are served.
 const TRANSIENT_FAULTS_A_CALL: u32 = 16;
@@ -215,7 +220,7 @@ impl Listener {
     pub(crate) fn readable(
         &mut self,
         registration: &mut Registration<'_>,
-        lent: &mut Lent<'_>,
+        reserve: &mut Reserve,
     ) -> Option<Event> {
         let acceptor = self.acceptor.as_ref()?;
         for _ in 0..TRANSIENT_FAULTS_A_CALL {
@@ -239,7 +244,7 @@ impl Listener {
                 }
                 AcceptFault::Interrupted | AcceptFault::Transient => {}
                 AcceptFault::Exhausted => {
-                    return self.rest(error, registration, &mut lent.supplies.reserve);
+                    return self.rest(error, registration, reserve);
                 }
                 AcceptFault::Fatal => return self.fault(error, registration),
             }

@@ -1,10 +1,5 @@
 //! The events that the state machines report upward.
 
-use std::net::SocketAddr;
-
-use crate::net::error::Error;
-use crate::system::Stream;
-
 /// An event of a source, as a value of two words: with a payload in one variant only it is passed in registers.
 #[derive(Debug)]
 pub(crate) enum Event {
@@ -34,25 +29,4 @@ pub(crate) enum SocketEvent {
     Ended,
     /// No byte has moved for the idle timeout.
     TimedOut,
-}
-
-/// An event of a server.
-#[derive(Debug)]
-pub(crate) enum ServerEvent {
-    /// The server listens.
-    Listening,
-    /// The server will never listen.
-    ListenFailed(Error),
-    /// The server has accepted a connection.
-    Accepted {
-        stream: Stream,
-        peer: Option<SocketAddr>,
-    },
-    /// The server has accepted a connection beyond its limit.
-    Dropped {
-        stream: Stream,
-        peer: Option<SocketAddr>,
-    },
-    /// The server cannot accept for now, or not any more.
-    AcceptFailed(Error),
 }

@@ -1,14 +1,16 @@
 //! The values that users set and are told.
 
+mod endpoint;
 mod event;
 mod ids;
 mod keep_alive;
-mod options;
+mod socket_options;
 mod status;
 
+pub use endpoint::{Address, Endpoint, Family};
 pub use ids::{ServerId, SocketId, TimerId};
 pub use keep_alive::KeepAlive;
-pub use options::{ConnectOptions, ListenOptions, SocketOptions};
+pub use socket_options::SocketOptions;
 pub use status::{CloseReason, Flow, State};
 
-pub(crate) use event::{Event, ServerEvent, SocketEvent};
+pub(crate) use event::{Event, SocketEvent};

@@ -1,9 +1,8 @@
 //! The view of one server.
 
-use crate::net::address::Endpoint;
 use crate::net::core::Net;
 use crate::net::listener::Listener;
-use crate::net::values::{ServerId, SocketId};
+use crate::net::values::{Endpoint, ServerId, SocketId};
 
 use super::socket::Socket;
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// Where to listen, or where to connect to.
 ///
-/// Usually made from text or from a pair, through [`IntoEndpoint`](super::IntoEndpoint). It displays as one would type it:
+/// Usually made from text or from a pair, through [`IntoEndpoint`](crate::IntoEndpoint). It displays as one would type it:
 /// `127.0.0.1:3000`, `[::1]:3000`, `localhost:3000`, `/run/app.sock`, and `@name` for a socket without a file.
 ///
 /// ```
