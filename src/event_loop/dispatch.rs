@@ -112,7 +112,7 @@ impl<S> EventLoop<S> {
                     self.deliver_connection(shared, accepted);
                 }
             }
-            ServerEvent::Dropped { stream, peer } => {
+            ServerEvent::OverLimit { stream, peer } => {
                 let dropped = Dropped {
                     server,
                     local_address: stream.local_address().ok().flatten(),

@@ -23,41 +23,37 @@ impl Net {
         options: &ListenOptions,
     ) -> Result<ServerId> {
         let failed = |error| Error::new(Syscall::Listen, error).at(endpoint.clone());
-        let mut listener = Listener::pending(endpoint.clone(), options);
-        match &endpoint {
+        let (acceptor, path) = match &endpoint {
             Endpoint::Socket(address) => {
-                let acceptor = self
-                    .system
-                    .bind(*address, &binding(options))
-                    .map_err(failed)?;
-                listener.begin(acceptor, None);
+                let bound = self.system.bind(*address, &binding(options));
+                (bound.map_err(failed)?, None)
             }
-            Endpoint::Path(path) => {
-                let (acceptor, owned) = bind_path(&self.system, path, options).map_err(failed)?;
-                listener.begin(acceptor, owned);
+            Endpoint::Path(path) => bind_path(&self.system, path, options).map_err(failed)?,
+            Endpoint::Name { host, .. } => {
+                return Ok(self.listen_on_name(host, &endpoint, options));
             }
-            Endpoint::Name { host, .. } => return self.listen_on_name(host, listener, options),
-        }
-        self.serve(listener)
+        };
+        self.serve(Listener::bound(acceptor, path, endpoint, options))
     }
 
     fn listen_on_name(
         &mut self,
         host: &str,
-        listener: Listener,
+        endpoint: &Endpoint,
         options: &ListenOptions,
-    ) -> Result<ServerId> {
+    ) -> ServerId {
+        let listener = Listener::pending(endpoint.clone(), options);
         let resident = Resident::Listener(Box::new(listener));
         let id = ServerId(
             self.reactor
                 .insert_unregistered(resident, Interest::empty()),
         );
-        self.pending.push((id, options.clone()));
+        self.servers.push(id);
         let resolver = resolver_of(&self.system, options.resolver.as_ref());
         if let Err(error) = self.inquire(host, &resolver, id.0) {
             self.name_to_listen_on(id, Err(&error));
         }
-        Ok(id)
+        id
     }
 
     /// A name that a server is to listen on was looked up: it binds the first address that is not of one link only, as
@@ -67,22 +63,20 @@ impl Net {
         id: ServerId,
         answer: std::result::Result<&[IpAddr], &io::Error>,
     ) {
-        let Some(place) = self.pending.iter().position(|(pending, _)| *pending == id) else {
-            return;
-        };
-        let (_, options) = self.pending.swap_remove(place);
-        let Some(listener) = self.listener(id).filter(|listener| listener.is_pending()) else {
+        let listener = self.reactor.get(id.0).and_then(Resident::listener);
+        let Some((listener, options)) = listener.and_then(|it| Some((it, it.pending_options()?)))
+        else {
             return;
         };
         let endpoint = listener.endpoint().clone();
         let bound = match answer {
             Err(error) => Err(Error::new(Syscall::Lookup, copy_of(error)).at(endpoint)),
-            Ok(found) => bind_first(&self.system, found, endpoint, &options),
+            Ok(found) => bind_first(&self.system, found, endpoint, options),
         };
         let is_bound = bound.is_ok();
         self.with_listener(id, |listener, registration| match bound {
             Ok(acceptor) => {
-                listener.begin(acceptor, None);
+                listener.begin(acceptor);
                 registration.want(Interest::READABLE);
                 registration.attend_soon();
             }
@@ -140,6 +134,7 @@ impl Net {
             .insert(resident, Interest::READABLE)
             .map_err(|error| Error::new(Syscall::Listen, error).at(endpoint))?;
         let id = ServerId(key);
+        self.servers.push(id);
         self.with_listener(id, |_, registration| registration.attend_soon());
         Ok(id)
     }

@@ -9,12 +9,12 @@ mod writing;
 use crate::net::connect::Inquiries;
 use crate::net::connection::{Connection, Notice};
 use crate::net::error::{Error, Result, Syscall};
-use crate::net::listener::{ListenOptions, Listener, ServerEvent};
+use crate::net::listener::{Listener, ServerEvent, Shortage};
 use crate::net::outbox::{Broadcast, Gathered};
 use crate::net::values::{CloseReason, Event, ServerId, SocketEvent, SocketId, TimerId};
 use crate::reactor::{Elapsed, Key, Phase, Reactor, Registration, Waker};
 use crate::send_buffer::Pool;
-use crate::system::{Reserve, System};
+use crate::system::System;
 
 use source::Resident;
 
@@ -27,13 +27,11 @@ pub(crate) struct Net {
     /// Where sockets are opened.
     pub(crate) system: System,
     supplies: Supplies,
-    /// Servers that ran out of descriptors. Each close of a socket frees one, and so wakes them.
-    resting: Vec<Key>,
+    /// Every server, so that those that pause are found without a look at every socket.
+    servers: Vec<ServerId>,
     waker: Waker,
     /// Names that are being looked up; made when the first is.
     inquiries: Option<Inquiries>,
-    /// Servers whose name is being looked up, with what they were to listen with.
-    pending: Vec<(ServerId, ListenOptions)>,
 }
 
 /// Something that happened, with whom it is for.
@@ -76,16 +74,15 @@ impl Net {
         Ok(Self {
             waker,
             inquiries: None,
-            pending: Vec::new(),
             reactor,
             supplies: Supplies {
                 pool: Pool::new(),
                 broadcast: Broadcast::default(),
                 gathered: Gathered::default(),
-                reserve: Reserve::new(&system),
+                shortage: Shortage::new(&system),
             },
             system,
-            resting: Vec::new(),
+            servers: Vec::new(),
         })
     }
 
@@ -233,11 +230,11 @@ impl Net {
     pub(crate) fn close_server(&mut self, id: ServerId) {
         if self
             .listener(id)
-            .is_some_and(|listener| listener.is_listening() || listener.is_pending())
+            .is_some_and(|listener| !listener.is_closed())
         {
             self.reactor.deregister(id.0);
             self.with_listener(id, |listener, registration| listener.stop(registration));
-            // What it still waits for is its sockets, and those are reasons to go on by themselves.
+            // It still waits for its sockets, and those hold the loop by themselves.
             self.reactor.set_held(id.0, false);
         }
     }
@@ -270,7 +267,9 @@ impl Net {
             return Some(Closing::Server(ServerId(key)));
         };
         self.remove_attempts(attempts);
-        self.wake_resting();
+        if self.supplies.shortage.take() {
+            self.wake_servers();
+        }
         Some(closing)
     }
 
@@ -300,6 +299,7 @@ impl Net {
 
     /// Forgets a server that has been told its end.
     pub(crate) fn remove_server(&mut self, id: ServerId) {
+        self.servers.retain(|server| *server != id);
         self.reactor.remove(id.0);
     }
 
@@ -312,27 +312,20 @@ impl Net {
         }
     }
 
-    /// A server that could not accept has told so: it stops if that is for good, else it is woken when a descriptor may
-    /// be free.
+    /// Stops a server that could not accept if that is for good.
     pub(crate) fn accept_failed(&mut self, id: ServerId) {
         if self.listener(id).is_some_and(Listener::is_faulty) {
             self.close_server(id);
-        } else if !self.resting.contains(&id.0) {
-            self.resting.push(id.0);
         }
     }
 
-    /// A descriptor may be free: servers that rest try again.
-    fn wake_resting(&mut self) {
-        for place in (0..self.resting.len()).rev() {
-            let id = ServerId(self.resting[place]);
-            let rests = self.with_listener(id, |listener, registration| {
+    /// Lets servers that pause try again, because a descriptor may be free.
+    #[cold]
+    fn wake_servers(&mut self) {
+        for place in 0..self.servers.len() {
+            self.with_listener(self.servers[place], |listener, registration| {
                 listener.wake(registration);
-                listener.is_resting()
             });
-            if rests != Some(true) {
-                self.resting.swap_remove(place);
-            }
         }
     }
 

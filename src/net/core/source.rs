@@ -4,12 +4,11 @@ use mio::event::Source;
 
 use crate::net::connect::Attempt;
 use crate::net::connection::Connection;
-use crate::net::listener::Listener;
+use crate::net::listener::{Listener, Shortage};
 use crate::net::outbox::{Broadcast, Gathered};
 use crate::net::values::Event;
 use crate::reactor::{Handler, Registration};
 use crate::send_buffer::Pool;
-use crate::system::Reserve;
 
 /// How many connections a listener takes in a row before the next source is served.
 const ACCEPT_BURST: u32 = 64;
@@ -46,8 +45,8 @@ pub(crate) struct Supplies {
     pub(crate) broadcast: Broadcast,
     /// What the socket whose callback runs has written in it.
     pub(crate) gathered: Gathered,
-    /// The descriptor for when there are none.
-    pub(crate) reserve: Reserve,
+    /// The shortage of descriptors, as the servers meet it.
+    pub(crate) shortage: Shortage,
 }
 
 impl Resident {
@@ -93,7 +92,9 @@ impl Resident {
         lent: &mut Lent<'_>,
     ) -> Option<Event> {
         match self {
-            Self::Listener(listener) => listener.readable(registration, &mut lent.supplies.reserve),
+            Self::Listener(listener) => {
+                listener.readable(registration, &mut lent.supplies.shortage)
+            }
             Self::Connection(_) | Self::Attempt(_) => None,
         }
     }
@@ -181,7 +182,7 @@ impl Handler for Resident {
                 connection.elapsed(registration)
             }
             Self::Listener(listener) => {
-                listener.elapsed(registration);
+                listener.wake(registration);
                 None
             }
             Self::Attempt(_) => None,

@@ -18,7 +18,7 @@ pub(crate) enum ServerEvent {
         peer: Option<SocketAddr>,
     },
     /// The server has accepted a connection beyond its limit.
-    Dropped {
+    OverLimit {
         stream: Stream,
         peer: Option<SocketAddr>,
     },

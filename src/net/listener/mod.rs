@@ -1,11 +1,13 @@
-//! The state machine of one server: it listens, it rests while the process is out of descriptors, it has closed and
-//! waits for its last connection.
+//! The state machine of one server: it listens, rests while the process is out of descriptors, and once closed waits
+//! for its last connection.
 
 mod accept_fault;
 mod event;
 mod options;
+mod shortage;
 
 use std::io;
+use std::mem;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -14,112 +16,148 @@ use crate::net::address::BlockList;
 use crate::net::error::{Error, Syscall};
 use crate::net::values::{Endpoint, Event, SocketOptions};
 use crate::reactor::{Interest, Readiness, Registration};
-use crate::system::{Acceptor, OwnedPath, Reserve, Stream};
+use crate::system::{Acceptor, OwnedPath, Stream};
 
 use accept_fault::{AcceptFault, classify_accept};
 
 pub use options::ListenOptions;
 
 pub(crate) use event::ServerEvent;
+pub(crate) use shortage::Shortage;
 
-/// How many accepts in a row may fail for a peer's reason before the others are served.
+/// The limit on accepts in a row that fail for a peer's reason, before other sources are served.
 const TRANSIENT_FAULTS_A_CALL: u32 = 16;
 
 /// The pauses while there are no descriptors: this, then twice as long each time, up to a second.
-const FIRST_REST: Duration = Duration::from_millis(5);
-const LONGEST_REST: Duration = Duration::from_secs(1);
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// How many failures in a row, each for a reason that does not pass, end a listener.
+/// The number of failures in a row, each for a reason that does not pass, that ends a listener.
 const FATAL_FAULTS: u32 = 3;
 
 /// One server.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    /// Invariant: `Some` exactly while it listens.
-    acceptor: Option<Acceptor>,
-    /// Where it was bound, which stays known when it has closed.
+    state: State,
+    /// The place that the server was told to listen on, then the one that it is bound to. It stays known after the close.
     endpoint: Endpoint,
-    /// How many of its sockets have not yet had their `on_close`.
+    /// The number of its sockets that have not yet had their `on_close`.
     connections: usize,
-    /// How many of them are not closed: these are what the limit is about.
+    /// The number of its sockets that are not closed: the limit is about these.
     places_taken: usize,
     max_connections: Option<usize>,
-    /// While descriptors are short: how long the last rest was since a peer was accepted. `None` when it is well, which
-    /// is known when nobody waits any more: the kernel looks for a descriptor before it looks into its queue.
-    rest: Option<Duration>,
-    /// Failures in a row that do not pass.
-    fatal_faults: u32,
     socket_options: Rc<SocketOptions>,
-    passes_on_options: bool,
-    /// The name that it will listen on is being looked up.
-    is_pending: bool,
-    /// What is to be told next.
-    event: Option<ServerEvent>,
     block_list: Option<Rc<BlockList>>,
-    /// The path that it made, with the file's identity: what is removed with it is only what is its own, also when the
-    /// whole loop goes.
+    /// The event that its handler is told next.
+    event: Option<ServerEvent>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The name is being looked up that it will listen on, with these options.
+    Pending(Box<ListenOptions>),
+    /// The kernel queues connections for it.
+    Listening(Bound),
+    /// It listens, but descriptors are short: it pauses between attempts to accept. The shortage is over when no peer
+    /// waits any more, because the kernel looks for a descriptor before it looks into its queue.
+    Resting {
+        bound: Bound,
+        /// The length of the last pause; zero once a peer was accepted after it.
+        pause: Duration,
+    },
+    /// It listens no more, or never did. The server goes with the last of its sockets.
+    Closed,
+}
+
+/// The part of a server that lives as long as it listens.
+#[derive(Debug)]
+struct Bound {
+    acceptor: Acceptor,
+    /// The path that the server made, with the file's identity: dropping it removes only the server's own file, also when
+    /// the whole loop goes.
     path: Option<OwnedPath>,
+    passes_on_options: bool,
+    /// The number of failures in a row that do not pass.
+    fatal_faults: u32,
 }
 
 impl Listener {
     /// A listener on a name that is being looked up.
     pub(crate) fn pending(endpoint: Endpoint, options: &ListenOptions) -> Self {
         Self {
-            passes_on_options: false,
-            is_pending: true,
-            event: None,
-            block_list: options.block_list.clone(),
-            path: None,
-            acceptor: None,
+            state: State::Pending(Box::new(options.clone())),
             endpoint,
             connections: 0,
             places_taken: 0,
             max_connections: options.max_connections,
-            rest: None,
-            fatal_faults: 0,
             socket_options: Rc::new(options.socket.clone()),
+            block_list: options.block_list.clone(),
+            event: None,
         }
+    }
+
+    /// A listener that was bound to `endpoint` with `options`.
+    pub(crate) fn bound(
+        acceptor: Acceptor,
+        path: Option<OwnedPath>,
+        endpoint: Endpoint,
+        options: &ListenOptions,
+    ) -> Self {
+        let mut listener = Self::pending(endpoint, options);
+        listener.begin(acceptor);
+        if let Some(bound) = listener.bound_mut() {
+            bound.path = path;
+        }
+        listener
     }
 
     /// A listener that was made elsewhere: its sockets inherit nothing of `options`.
     pub(crate) fn adopted(acceptor: Acceptor, endpoint: Endpoint, options: &ListenOptions) -> Self {
-        let mut listener = Self::pending(endpoint, options);
-        listener.begin(acceptor, None);
-        listener.passes_on_options = false;
+        let mut listener = Self::bound(acceptor, None, endpoint, options);
+        if let Some(bound) = listener.bound_mut() {
+            bound.passes_on_options = false;
+        }
         listener
     }
 
-    /// It listens from now on.
-    pub(crate) fn begin(&mut self, acceptor: Acceptor, path: Option<OwnedPath>) {
-        self.is_pending = false;
-        // The type of service is not among what a listener is given, so who has one is given all by itself.
-        self.passes_on_options =
-            acceptor.passes_on_options() && self.socket_options.type_of_service.is_none();
+    /// Listens from now on.
+    pub(crate) fn begin(&mut self, acceptor: Acceptor) {
         if let Ok(Some(address)) = acceptor.local_address() {
             // The port may have been 0, and the host a name.
             self.endpoint = Endpoint::Socket(address);
         }
-        self.acceptor = Some(acceptor);
-        self.path = path;
+        self.state = State::Listening(Bound {
+            // A listener is not given the type of service, so sockets that have one are given all options themselves.
+            passes_on_options: acceptor.passes_on_options()
+                && self.socket_options.type_of_service.is_none(),
+            acceptor,
+            path: None,
+            fatal_faults: 0,
+        });
         self.event = Some(ServerEvent::Listening);
     }
 
-    /// It will never listen: this is told, and then its end.
+    /// Gives up before it ever listened. The handler is told the error first, and the end comes with
+    /// [`stop`](Self::stop).
     pub(crate) fn fail(&mut self, error: Error, registration: &mut Registration<'_>) {
-        self.is_pending = false;
+        self.state = State::Closed;
         self.event = Some(ServerEvent::ListenFailed(error));
         registration.attend_soon();
     }
 
-    pub(crate) fn is_pending(&self) -> bool {
-        self.is_pending
+    /// The options to bind with, while the name is being looked up.
+    pub(crate) fn pending_options(&self) -> Option<&ListenOptions> {
+        match &self.state {
+            State::Pending(options) => Some(options),
+            State::Listening(_) | State::Resting { .. } | State::Closed => None,
+        }
     }
 
     pub(crate) fn attend(&self) -> Option<Event> {
         self.event.as_ref().map(|_| Event::Server)
     }
 
-    /// What has happened, for the server's handler.
+    /// Takes the event that the server's handler is told next.
     pub(crate) fn take_event(&mut self) -> Option<ServerEvent> {
         self.event.take()
     }
@@ -127,22 +165,41 @@ impl Listener {
     fn report(&mut self, event: ServerEvent) -> Event {
         debug_assert!(
             self.event.is_none(),
-            "who has something to report is attended to first"
+            "a listener with an event to report is attended to before it is served"
         );
         self.event = Some(event);
         Event::Server
     }
 
     pub(crate) fn acceptor_mut(&mut self) -> Option<&mut Acceptor> {
-        self.acceptor.as_mut()
+        Some(&mut self.bound_mut()?.acceptor)
     }
 
     pub(crate) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
+    fn as_bound(&self) -> Option<&Bound> {
+        match &self.state {
+            State::Listening(bound) | State::Resting { bound, .. } => Some(bound),
+            State::Pending(_) | State::Closed => None,
+        }
+    }
+
+    fn bound_mut(&mut self) -> Option<&mut Bound> {
+        match &mut self.state {
+            State::Listening(bound) | State::Resting { bound, .. } => Some(bound),
+            State::Pending(_) | State::Closed => None,
+        }
+    }
+
     pub(crate) fn is_listening(&self) -> bool {
-        self.acceptor.is_some()
+        self.as_bound().is_some()
+    }
+
+    /// Whether it listens no more, or never did.
+    pub(crate) fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed)
     }
 
     pub(crate) fn connections(&self) -> usize {
@@ -159,41 +216,35 @@ impl Listener {
 
     /// Whether an accepted socket has the options already that its listener was given.
     pub(crate) fn passes_on_options(&self) -> bool {
-        self.passes_on_options
+        self.as_bound().is_some_and(|bound| bound.passes_on_options)
     }
 
     /// Whether accepting has failed for good.
     pub(crate) fn is_faulty(&self) -> bool {
-        self.fatal_faults >= FATAL_FAULTS
+        self.as_bound()
+            .is_some_and(|bound| bound.fatal_faults >= FATAL_FAULTS)
     }
 
-    /// Whether descriptors are short.
-    pub(crate) fn is_resting(&self) -> bool {
-        self.rest.is_some()
-    }
-
-    /// One more of its sockets is there.
+    /// Counts one more socket.
     pub(crate) fn connection_opened(&mut self) {
         self.connections += 1;
         self.places_taken += 1;
     }
 
-    /// One of its sockets is closed, and will be gone before long.
+    /// Takes note that one of its sockets is closed, and will be gone before long.
     pub(crate) fn place_freed(&mut self) {
         self.places_taken = self.places_taken.saturating_sub(1);
     }
 
-    /// One of its sockets is gone. The last one takes a server with it that [is done](Self::is_done).
+    /// Takes note that one of its sockets is gone. The last one takes a server with it that [is done](Self::is_done).
     pub(crate) fn connection_closed(&mut self) {
         self.connections = self.connections.saturating_sub(1);
     }
 
-    /// Stops listening at once; the kernel refuses newcomers from now on. The caller has deregistered it.
+    /// Stops listening at once; the kernel refuses new peers from now on. The caller has deregistered it.
     pub(crate) fn stop(&mut self, registration: &mut Registration<'_>) {
-        self.acceptor = None;
-        self.is_pending = false;
+        self.state = State::Closed;
         self.event = None;
-        self.path = None;
         registration.unwant(Interest::READABLE);
         self.close_if_done(registration);
     }
@@ -206,12 +257,12 @@ impl Listener {
 
     /// Whether it has closed, and its last socket is gone.
     pub(crate) fn is_done(&self) -> bool {
-        self.acceptor.is_none() && !self.is_pending && self.connections == 0
+        self.is_closed() && self.connections == 0
     }
 
-    /// Tries again, because a descriptor may be free now.
+    /// Ends a pause: tries to accept again, because a descriptor may be free now.
     pub(crate) fn wake(&self, registration: &mut Registration<'_>) {
-        if self.is_listening() && self.rest.is_some() {
+        if let State::Resting { .. } = self.state {
             registration.assume(Readiness::READABLE);
             registration.want(Interest::READABLE);
         }
@@ -220,14 +271,12 @@ impl Listener {
     pub(crate) fn readable(
         &mut self,
         registration: &mut Registration<'_>,
-        reserve: &mut Reserve,
+        shortage: &mut Shortage,
     ) -> Option<Event> {
-        let acceptor = self.acceptor.as_ref()?;
         for _ in 0..TRANSIENT_FAULTS_A_CALL {
-            let error = match acceptor.accept() {
+            let error = match self.as_bound()?.acceptor.accept() {
                 Ok((stream, peer)) => {
-                    self.rest = self.rest.map(|_| Duration::ZERO);
-                    self.fatal_faults = 0;
+                    self.note_accepted();
                     if self.is_blocked(peer) {
                         continue;
                     }
@@ -238,18 +287,25 @@ impl Listener {
             };
             match classify_accept(&error) {
                 AcceptFault::WouldBlock => {
-                    self.rest = None;
+                    self.end_shortage();
                     registration.would_block(Interest::READABLE);
                     return None;
                 }
                 AcceptFault::Interrupted | AcceptFault::Transient => {}
-                AcceptFault::Exhausted => {
-                    return self.rest(error, registration, reserve);
-                }
+                AcceptFault::Exhausted => return self.rest(error, registration, shortage),
                 AcceptFault::Fatal => return self.fault(error, registration),
             }
         }
         None
+    }
+
+    fn note_accepted(&mut self) {
+        if let State::Resting { pause, .. } = &mut self.state {
+            *pause = Duration::ZERO;
+        }
+        if let Some(bound) = self.bound_mut() {
+            bound.fatal_faults = 0;
+        }
     }
 
     fn is_blocked(&self, peer: Option<SocketAddr>) -> bool {
@@ -259,48 +315,56 @@ impl Listener {
         }
     }
 
-    /// A rest is over.
-    pub(crate) fn elapsed(&self, registration: &mut Registration<'_>) {
-        self.wake(registration);
-    }
-
     fn admit(&self, stream: Stream, peer: Option<SocketAddr>) -> ServerEvent {
         match self.max_connections {
-            Some(limit) if self.places_taken >= limit => ServerEvent::Dropped { stream, peer },
+            Some(limit) if self.places_taken >= limit => ServerEvent::OverLimit { stream, peer },
             _ => ServerEvent::Accepted { stream, peer },
         }
     }
 
-    /// Rests after refusing one peer with the reserve descriptor: no edge comes for the peers that wait already, so
-    /// the listener has to come back by itself. It tells once an episode, and not once an attempt.
+    /// Pauses after refusing one peer with the reserve descriptor: no edge comes for the peers that wait already, so
+    /// the listener has to come back by itself. The handler is told once a shortage, not once an attempt.
     fn rest(
         &mut self,
         error: io::Error,
         registration: &mut Registration<'_>,
-        reserve: &mut Reserve,
+        shortage: &mut Shortage,
     ) -> Option<Event> {
-        if let Some(acceptor) = &self.acceptor {
-            reserve.refuse_one(acceptor);
-        }
-        let begins = self.rest.is_none();
-        let rest = (self.rest.unwrap_or_default() * 2).clamp(FIRST_REST, LONGEST_REST);
-        self.rest = Some(rest);
+        let (bound, last) = match mem::replace(&mut self.state, State::Closed) {
+            State::Listening(bound) => (bound, None),
+            State::Resting { bound, pause } => (bound, Some(pause)),
+            other @ (State::Pending(_) | State::Closed) => {
+                self.state = other;
+                return None;
+            }
+        };
+        shortage.meet(&bound.acceptor);
+        let pause = (last.unwrap_or_default() * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+        self.state = State::Resting { bound, pause };
         registration.unwant(Interest::READABLE);
-        registration.wake_at(registration.tick_after(rest));
-        begins.then(|| self.failed(error))
+        registration.wake_at(registration.tick_after(pause));
+        last.is_none().then(|| self.accept_failed(error))
+    }
+
+    /// Listens as usual again: no peer waits, so descriptors are not short.
+    fn end_shortage(&mut self) {
+        self.state = match mem::replace(&mut self.state, State::Closed) {
+            State::Resting { bound, .. } => State::Listening(bound),
+            other => other,
+        };
     }
 
     /// Counts a failure that does not pass. The third in a row ends the listener, which would be deaf otherwise.
     fn fault(&mut self, error: io::Error, registration: &mut Registration<'_>) -> Option<Event> {
-        self.fatal_faults += 1;
-        if self.fatal_faults < FATAL_FAULTS {
+        self.bound_mut()?.fatal_faults += 1;
+        if !self.is_faulty() {
             return None;
         }
         registration.unwant(Interest::READABLE);
-        Some(self.failed(error))
+        Some(self.accept_failed(error))
     }
 
-    fn failed(&mut self, error: io::Error) -> Event {
+    fn accept_failed(&mut self, error: io::Error) -> Event {
         let error = Error::new(Syscall::Accept, error).at(self.endpoint.clone());
         self.report(ServerEvent::AcceptFailed(error))
     }
