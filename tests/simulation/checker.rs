@@ -221,7 +221,7 @@ impl<B: Behaviour> SocketHandler<World> for Checked<B> {
             if let Some(dialed) = &mut side.dialed {
                 let local = cx.socket.local_address().unwrap();
                 let peer = cx.socket.peer_address().unwrap();
-                dialed.connected(local, peer, cx.socket.attempted_addresses());
+                dialed.connected(local, peer, &cx.socket.attempted_addresses());
                 assert!(side.address.is_none_or(|it| it == peer), "{side:?}");
                 side.address = Some(peer);
             }

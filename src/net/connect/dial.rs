@@ -1,8 +1,7 @@
-//! How a connection is made to a name: which addresses are tried, in which order, and what became of each (RFC 8305).
+//! The decisions of a connect to a name: the addresses that are tried, their order, and the result of each (RFC 8305).
 //!
-//! It decides, and does nothing itself: no lookup, no connect, no clock.
+//! Decisions only: no lookup, no connect and no clock.
 
-use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
@@ -12,45 +11,66 @@ use crate::reactor::Key;
 
 use super::options::ConnectOptions;
 
-/// At most so many addresses of one name are tried; a hostile answer may hold thousands.
+/// The limit on the addresses of one name that are tried; a hostile answer may hold thousands.
 const MOST_ADDRESSES: usize = 16;
 
-/// A connection that is being made.
+/// A connect to a name, from the lookup to the end of the last attempt.
 #[derive(Debug)]
 pub(crate) struct Dial {
     host: String,
     port: u16,
     pub(crate) options: Rc<ConnectOptions>,
-    /// Still to be tried, in this order.
-    candidates: VecDeque<SocketAddr>,
-    /// Whether the lookup is still under way.
-    is_looking_up: bool,
-    /// Whether the name had more than one address: only then is a failure told as one of several.
-    has_several: bool,
-    /// The attempts that are under way, each a source of its own.
-    attempts: Vec<(Key, SocketAddr)>,
-    attempted: Vec<SocketAddr>,
-    /// In the order in which they came, which overlapping attempts may do in any.
-    errors: Vec<(SocketAddr, Error)>,
-    /// Every address, in the order in which they are tried.
-    order: Vec<SocketAddr>,
-    /// When the next address is tried beside those that are under way.
+    /// The addresses in the order in which they are tried; `None` until the lookup has answered.
+    candidates: Option<Vec<Candidate>>,
+    /// The tick at which the next address is tried beside the attempts under way. Invariant: `Some` only while an attempt
+    /// is under way and an address waits.
     next_attempt_tick: Option<u64>,
 }
 
+/// One address of the name. Invariant: no two candidates of a dial have the same address.
+#[derive(Debug)]
+struct Candidate {
+    address: SocketAddr,
+    state: CandidateState,
+}
+
+/// The progress of one address. Addresses leave `Waiting` in order.
+#[derive(Debug)]
+enum CandidateState {
+    /// The address is still to be tried.
+    Waiting,
+    /// The attempt with this key, a source of its own, is under way.
+    Racing(Key),
+    /// The attempt is over without an error: it won, or it was abandoned.
+    Over,
+    /// The system was asked to connect, and the connect failed.
+    Failed(Error),
+    /// The system was never asked: the block list has the address, or the local address could not be bound.
+    Refused(Error),
+}
+
+impl CandidateState {
+    fn error(&self) -> Option<&Error> {
+        match self {
+            Self::Failed(error) | Self::Refused(error) => Some(error),
+            Self::Waiting | Self::Racing(_) | Self::Over => None,
+        }
+    }
+
+    /// Whether the system was asked to connect to the address.
+    fn was_attempted(&self) -> bool {
+        matches!(self, Self::Racing(_) | Self::Over | Self::Failed(_))
+    }
+}
+
 impl Dial {
+    /// A dial whose lookup is under way.
     pub(crate) fn new(host: String, port: u16, options: Rc<ConnectOptions>) -> Self {
         Self {
             host,
             port,
             options,
-            candidates: VecDeque::new(),
-            is_looking_up: true,
-            has_several: false,
-            attempts: Vec::new(),
-            attempted: Vec::new(),
-            errors: Vec::new(),
-            order: Vec::new(),
+            candidates: None,
             next_attempt_tick: None,
         }
     }
@@ -66,10 +86,9 @@ impl Dial {
         }
     }
 
-    /// Takes over what the lookup found: those of the family that was asked for, without duplicates, the families in
-    /// turn, beginning with that of the first. Says whether any is left.
+    /// Takes over the answer of the lookup: the addresses of the family that was asked for, without duplicates, the
+    /// families in turn, beginning with that of the first. Returns whether any is left.
     pub(crate) fn set_addresses(&mut self, found: &[IpAddr]) -> bool {
-        self.is_looking_up = false;
         let mut addresses: Vec<IpAddr> = Vec::new();
         for &address in found.iter().filter(|address| self.wants(address)) {
             if addresses.len() < MOST_ADDRESSES && !addresses.contains(&address) {
@@ -79,16 +98,15 @@ impl Dial {
         if !self.options.auto_select_family {
             addresses.truncate(1);
         }
-        self.candidates = interleave(&addresses)
-            .into_iter()
-            .map(|address| SocketAddr::new(address, self.port))
-            .collect();
-        self.order = self.candidates.iter().copied().collect();
-        self.has_several = self.candidates.len() > 1;
-        !self.candidates.is_empty()
+        let candidates = interleave(&addresses).into_iter().map(|address| Candidate {
+            address: SocketAddr::new(address, self.port),
+            state: CandidateState::Waiting,
+        });
+        self.candidates = Some(candidates.collect());
+        self.has_waiting()
     }
 
-    /// Which of those that were found the handler is told of: all, or the only one that is tried.
+    /// The part of an answer that the handler is told: all of it, or the only address that is tried.
     pub(crate) fn to_be_told<'a>(&self, found: &'a [IpAddr]) -> &'a [IpAddr] {
         match found.iter().position(|address| self.wants(address)) {
             Some(first) if !self.options.auto_select_family => &found[first..=first],
@@ -105,81 +123,127 @@ impl Dial {
     }
 
     pub(crate) fn is_looking_up(&self) -> bool {
-        self.is_looking_up
+        self.candidates.is_none()
     }
 
-    /// The next address to try.
+    /// The next address to try. The caller tells the dial what became of it before it asks again.
     pub(crate) fn next_candidate(&mut self) -> Option<SocketAddr> {
         self.next_attempt_tick = None;
-        self.candidates.pop_front()
+        self.candidates()
+            .iter()
+            .find(|candidate| matches!(candidate.state, CandidateState::Waiting))
+            .map(|candidate| candidate.address)
     }
 
-    /// The system was asked to connect to `address`.
-    pub(crate) fn tried(&mut self, address: SocketAddr) {
-        self.attempted.push(address);
+    /// Notes that the attempt `key` on `address` is under way. If another address waits, it is tried at `next_tick`.
+    pub(crate) fn began(&mut self, key: Key, address: SocketAddr, next_tick: u64) {
+        self.set_state(address, CandidateState::Racing(key));
+        self.next_attempt_tick = self.has_waiting().then_some(next_tick);
     }
 
-    pub(crate) fn has_candidates(&self) -> bool {
-        !self.candidates.is_empty()
+    /// Notes that the attempt on `address` is over. Its error, if it has one, follows with [`failed`](Self::failed).
+    pub(crate) fn ended(&mut self, address: SocketAddr) {
+        self.set_state(address, CandidateState::Over);
     }
 
-    /// The attempt `key` is under way. If there is another address, it is tried at `next_tick`.
-    pub(crate) fn begun(&mut self, key: Key, address: SocketAddr, next_tick: u64) {
-        self.attempts.push((key, address));
-        self.next_attempt_tick = self.has_candidates().then_some(next_tick);
-    }
-
-    /// The attempt `key` is over.
-    pub(crate) fn ended(&mut self, key: Key) {
-        self.attempts.retain(|(attempt, _)| *attempt != key);
-    }
-
+    /// Notes that connecting to `address` has failed.
     pub(crate) fn failed(&mut self, address: SocketAddr, error: Error) {
-        self.errors.push((address, error));
+        self.set_state(address, CandidateState::Failed(error));
+    }
+
+    /// Notes that `address` cannot be tried.
+    pub(crate) fn refused(&mut self, address: SocketAddr, error: Error) {
+        self.set_state(address, CandidateState::Refused(error));
     }
 
     pub(crate) fn next_attempt_tick(&self) -> Option<u64> {
         self.next_attempt_tick
     }
 
-    /// The attempt that was begun last, if it is still under way: the one whose time is up when the next one begins.
-    pub(crate) fn latest_attempt(&self) -> Option<SocketAddr> {
-        self.attempts.last().map(|(_, address)| *address)
+    /// The address of the newest attempt that is under way: the one whose delay is over when the next one begins.
+    pub(crate) fn newest_attempt(&self) -> Option<SocketAddr> {
+        self.candidates()
+            .iter()
+            .rev()
+            .find(|candidate| matches!(candidate.state, CandidateState::Racing(_)))
+            .map(|candidate| candidate.address)
     }
 
-    pub(crate) fn is_racing(&self) -> bool {
-        !self.attempts.is_empty()
+    /// Whether every address was tried and none is under way.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        let is_done = |candidate: &Candidate| {
+            !matches!(
+                candidate.state,
+                CandidateState::Waiting | CandidateState::Racing(_)
+            )
+        };
+        !self.is_looking_up() && self.candidates().iter().all(is_done)
     }
 
-    /// The sources of all attempts that are still under way, which are to be closed.
-    pub(crate) fn take_attempts(&mut self) -> Vec<Key> {
+    /// Abandons the attempts that are under way, and returns their sources, which the caller closes.
+    pub(crate) fn abandon_attempts(&mut self) -> Vec<Key> {
         self.next_attempt_tick = None;
-        self.attempts.drain(..).map(|(key, _)| key).collect()
-    }
-
-    pub(crate) fn attempted(&self) -> &[SocketAddr] {
-        if self.has_several {
-            &self.attempted
-        } else {
-            &[]
+        let mut keys = Vec::new();
+        for candidate in self.candidates.iter_mut().flatten() {
+            if let CandidateState::Racing(key) = candidate.state {
+                keys.push(key);
+                candidate.state = CandidateState::Over;
+            }
         }
+        keys
     }
 
-    /// What to tell when all have failed: the one error there is, or one that lists every attempt's.
-    pub(crate) fn failure(&mut self) -> Error {
-        let mut errors = std::mem::take(&mut self.errors);
-        errors.sort_by_key(|(address, _)| self.order.iter().position(|one| one == address));
-        let mut errors: Vec<Error> = errors.into_iter().map(|(_, error)| error).collect();
-        if !self.has_several {
+    /// The addresses that the system was asked to connect to, in order; none if the name had a single address.
+    pub(crate) fn attempted(&self) -> Vec<SocketAddr> {
+        if !self.has_several() {
+            return Vec::new();
+        }
+        self.candidates()
+            .iter()
+            .filter(|candidate| candidate.state.was_attempted())
+            .map(|candidate| candidate.address)
+            .collect()
+    }
+
+    /// The error of a dial that is exhausted: the only one there is, or one that lists those of all addresses in order.
+    pub(crate) fn failure(&self) -> Error {
+        let mut errors: Vec<Error> = self
+            .candidates()
+            .iter()
+            .filter_map(|candidate| candidate.state.error().cloned())
+            .collect();
+        if !self.has_several() {
             if let Some(error) = errors.pop() {
                 return error;
             }
         }
         Error::aggregate(self.endpoint(), errors)
     }
+
+    fn candidates(&self) -> &[Candidate] {
+        self.candidates.as_deref().unwrap_or_default()
+    }
+
+    /// Whether the name had more than one address: only then is a failure told as one of several.
+    fn has_several(&self) -> bool {
+        self.candidates().len() > 1
+    }
+
+    fn has_waiting(&self) -> bool {
+        self.candidates()
+            .iter()
+            .any(|candidate| matches!(candidate.state, CandidateState::Waiting))
+    }
+
+    fn set_state(&mut self, address: SocketAddr, state: CandidateState) {
+        let mut candidates = self.candidates.iter_mut().flatten();
+        if let Some(candidate) = candidates.find(|candidate| candidate.address == address) {
+            candidate.state = state;
+        }
+    }
 }
 
-/// The families in turn, beginning with that of the first address; what is left of the longer list at the end.
+/// Mixes the families in turn, beginning with that of the first address; the rest of the longer list comes last.
 fn interleave(addresses: &[IpAddr]) -> Vec<IpAddr> {
     let Some(first) = addresses.first() else {
         return Vec::new();
@@ -197,70 +261,4 @@ fn interleave(addresses: &[IpAddr]) -> Vec<IpAddr> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn addresses(text: &str) -> Vec<IpAddr> {
-        text.split_whitespace()
-            .map(|address| address.parse().unwrap())
-            .collect()
-    }
-
-    fn order(options: ConnectOptions, found: &str) -> Vec<String> {
-        let mut dial = Dial::new("host".into(), 1, Rc::new(options));
-        dial.set_addresses(&addresses(found));
-        std::iter::from_fn(|| dial.next_candidate())
-            .map(|address| address.ip().to_string())
-            .collect()
-    }
-
-    #[test]
-    fn families_take_turns_beginning_with_that_of_the_first() {
-        let options = ConnectOptions::new;
-        assert_eq!(
-            order(options(), "::1 ::2 ::3 1.1.1.1 2.2.2.2"),
-            ["::1", "1.1.1.1", "::2", "2.2.2.2", "::3"]
-        );
-        assert_eq!(order(options(), "1.1.1.1 ::1"), ["1.1.1.1", "::1"]);
-        assert_eq!(order(options(), "::1 ::1 ::2"), ["::1", "::2"]);
-    }
-
-    #[test]
-    fn a_family_that_was_asked_for_leaves_out_the_other() {
-        let only_v4 = ConnectOptions::new().family(Family::IPv4);
-        assert_eq!(order(only_v4, "::1 1.1.1.1"), ["1.1.1.1"]);
-        let only_v6 = ConnectOptions::new().family(Family::IPv6);
-        assert!(order(only_v6, "1.1.1.1").is_empty());
-    }
-
-    #[test]
-    fn without_selection_only_the_first_is_tried() {
-        let first = ConnectOptions::new().auto_select_family(false);
-        assert_eq!(order(first, "::1 1.1.1.1"), ["::1"]);
-    }
-
-    #[test]
-    fn errors_are_told_in_the_order_of_the_attempts_whichever_failed_first() {
-        let mut dial = Dial::new("host".into(), 1, Rc::new(ConnectOptions::new()));
-        dial.set_addresses(&addresses("1.1.1.1 2.2.2.2 3.3.3.3"));
-        let tried: Vec<SocketAddr> = std::iter::from_fn(|| dial.next_candidate()).collect();
-        for place in [2, 0, 1] {
-            dial.failed(tried[place], Error::other(tried[place].ip().to_string()));
-        }
-        let told: Vec<String> = dial
-            .failure()
-            .attempts()
-            .iter()
-            .map(Error::to_string)
-            .collect();
-        assert_eq!(told, ["1.1.1.1", "2.2.2.2", "3.3.3.3"]);
-    }
-
-    #[test]
-    fn a_hostile_answer_is_cut_short() {
-        let many: String = (0..1000)
-            .map(|n| format!("10.0.{}.{} ", n / 250, n % 250))
-            .collect();
-        assert_eq!(order(ConnectOptions::new(), &many).len(), MOST_ADDRESSES);
-    }
-}
+mod tests;

@@ -98,7 +98,9 @@ impl Connection {
 
     /// The sources of its attempts to connect that are still under way, which are to be closed.
     pub(crate) fn take_attempts(&mut self) -> Vec<Key> {
-        self.dial_mut().map(Dial::take_attempts).unwrap_or_default()
+        self.dial_mut()
+            .map(Dial::abandon_attempts)
+            .unwrap_or_default()
     }
 
     /// Whether there may be notices or marks to be told.

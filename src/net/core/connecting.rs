@@ -32,23 +32,22 @@ impl Net {
     }
 
     fn connect_to_address(&mut self, address: SocketAddr, options: &ConnectOptions) -> SocketId {
-        let started = start(&self.system, address, options);
-        let (stream, failure) = match started {
+        let (stream, failure) = match start(&self.system, address, options) {
             Ok(stream) => (Some(stream), None),
-            Err(error) => (None, Some(error)),
+            Err(failure) => (None, Some(failure)),
         };
         let socket_options = Rc::new(options.socket.clone());
         let connection =
             Connection::connecting(stream, Some(address), options.timeout, socket_options);
         let id = self.install(connection);
         self.with_connection(id, |connection, registration, _| {
-            if failure.as_ref().is_none_or(was_tried) {
+            if !matches!(failure, Some(StartFailure::Refused(_))) {
                 connection.notify(Notice::AttemptBegun(address), registration);
             }
             if let Some(local) = local_endpoint(options, address) {
                 connection.set_asked_local(local);
             }
-            if let Some(error) = failure {
+            if let Some(StartFailure::Refused(error) | StartFailure::Failed(error)) = failure {
                 connection.notify(Notice::AttemptFailed(address, error.clone()), registration);
                 connection.fail_attempt(error, registration);
             }
@@ -196,37 +195,37 @@ impl Net {
                 let resident = Resident::Attempt(Box::new(attempt));
                 self.reactor
                     .insert_ready(resident, Interest::WRITABLE, Readiness::empty())
-                    .map_err(|(error, _)| Error::new(Syscall::Register, error))
+                    .map_err(|(error, _)| {
+                        StartFailure::Failed(Error::new(Syscall::Register, error))
+                    })
             });
             if let Ok(key) = &begun {
                 // The connection is what keeps the loop going.
                 self.reactor.set_held(*key, false);
             }
             let is_under_way = self.with_connection(id, |connection, registration, _| {
-                if begun.as_ref().err().is_none_or(was_tried) {
+                if !matches!(begun, Err(StartFailure::Refused(_))) {
                     connection.notify(Notice::AttemptBegun(address), registration);
-                    if let Some(dial) = connection.dial_mut() {
-                        dial.tried(address);
+                }
+                if let Err(StartFailure::Refused(error) | StartFailure::Failed(error)) = &begun {
+                    let notice = Notice::AttemptFailed(address, error.clone());
+                    connection.notify(notice, registration);
+                }
+                let is_under_way = begun.is_ok();
+                if let Some(dial) = connection.dial_mut() {
+                    match begun {
+                        Ok(key) => {
+                            let next = registration.tick_after(options.attempt_delay);
+                            dial.began(key, address, next);
+                        }
+                        Err(StartFailure::Refused(error)) => dial.refused(address, error),
+                        Err(StartFailure::Failed(error)) => dial.failed(address, error),
                     }
                 }
-                match begun {
-                    Ok(key) => {
-                        let next = registration.tick_after(options.attempt_delay);
-                        if let Some(dial) = connection.dial_mut() {
-                            dial.begun(key, address, next);
-                        }
-                        connection.file_deadline(registration);
-                        true
-                    }
-                    Err(error) => {
-                        let notice = Notice::AttemptFailed(address, error.clone());
-                        connection.notify(notice, registration);
-                        if let Some(dial) = connection.dial_mut() {
-                            dial.failed(address, error);
-                        }
-                        false
-                    }
+                if is_under_way {
+                    connection.file_deadline(registration);
                 }
+                is_under_way
             });
             if is_under_way != Some(false) {
                 return;
@@ -236,10 +235,7 @@ impl Net {
 
     fn fail_if_exhausted(&mut self, id: SocketId) {
         self.with_connection(id, |connection, registration, _| {
-            let Some(dial) = connection.dial_mut() else {
-                return;
-            };
-            if !dial.is_racing() && !dial.has_candidates() {
+            if let Some(dial) = connection.dial().filter(|dial| dial.is_exhausted()) {
                 let failure = dial.failure();
                 connection.fail_attempt(failure, registration);
             }
@@ -261,7 +257,7 @@ impl Net {
     /// An attempt has been alone long enough: the next address is tried beside it.
     fn attempt_is_slow(&mut self, id: SocketId) {
         self.with_connection(id, |connection, registration, _| {
-            if let Some(slow) = connection.dial().and_then(Dial::latest_attempt) {
+            if let Some(slow) = connection.dial().and_then(Dial::newest_attempt) {
                 connection.notify(Notice::AttemptIsSlow(slow), registration);
             }
         });
@@ -287,7 +283,7 @@ impl Net {
         let id = SocketId(owner);
         let is_wanted = self.with_connection(id, |connection, _, _| {
             if let Some(dial) = connection.dial_mut() {
-                dial.ended(key);
+                dial.ended(address);
             }
             connection.is_dialing()
         });
@@ -349,31 +345,45 @@ impl Net {
     }
 }
 
+/// The failure of a connect that never got under way.
+#[derive(Debug)]
+enum StartFailure {
+    /// The system was not asked to connect: the address is blocked, or the local one could not be bound.
+    Refused(Error),
+    /// The system was asked, and refused at once.
+    Failed(Error),
+}
+
 /// Starts to connect to one address, unless it is blocked.
-fn start(system: &System, address: SocketAddr, options: &ConnectOptions) -> Result<Stream> {
+fn start(
+    system: &System,
+    address: SocketAddr,
+    options: &ConnectOptions,
+) -> std::result::Result<Stream, StartFailure> {
     if options
         .block_list
         .as_ref()
         .is_some_and(|list| list.check(address.ip()))
     {
         let blocked = Error::internal(Error::IP_BLOCKED, "the address is on the block list");
-        return Err(blocked.at(address.into()));
+        return Err(StartFailure::Refused(blocked.at(address.into())));
     }
     let local = local_endpoint(options, address);
     system
         .connect(address, local)
         .map_err(|(step, error)| match (step, local) {
-            (ConnectStep::Bind, Some(local)) => Error::new(Syscall::Bind, error).at(local.into()),
-            (_, Some(local)) => Error::new(Syscall::Connect, error)
-                .at(address.into())
-                .bound_to(local),
-            (_, None) => Error::new(Syscall::Connect, error).at(address.into()),
+            (ConnectStep::Bind, Some(local)) => {
+                StartFailure::Refused(Error::new(Syscall::Bind, error).at(local.into()))
+            }
+            (_, Some(local)) => StartFailure::Failed(
+                Error::new(Syscall::Connect, error)
+                    .at(address.into())
+                    .bound_to(local),
+            ),
+            (_, None) => {
+                StartFailure::Failed(Error::new(Syscall::Connect, error).at(address.into()))
+            }
         })
-}
-
-/// Whether the system was asked to connect at all: what is blocked, or cannot be bound, fails without an attempt.
-fn was_tried(error: &Error) -> bool {
-    !matches!(error.syscall(), None | Some(Syscall::Bind))
 }
 
 /// Where to connect from, if that was said.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::net::connect::Dial;
 use crate::net::connection::{Connection, Notice};
 use crate::net::core::Net;
 use crate::net::error::{Error, Result, Syscall};
@@ -402,10 +403,10 @@ impl Socket<'_> {
 
     /// The addresses that were tried, in this order, if the name had several; the last one of a socket that is
     /// connected may not be the one that won, as attempts overlap. Node's `autoSelectFamilyAttemptedAddresses`.
-    pub fn attempted_addresses(&self) -> &[SocketAddr] {
+    pub fn attempted_addresses(&self) -> Vec<SocketAddr> {
         self.connection()
             .and_then(Connection::dial)
-            .map_or(&[], |dial| dial.attempted())
+            .map_or_else(Vec::new, Dial::attempted)
     }
 
     /// The name that is or was connected to; `None` if it was an address.

@@ -141,7 +141,7 @@ fn a_refusal_lets_the_next_address_be_tried_at_once() {
         "lookup:127.0.0.2 lookup:127.0.0.1 attempt:127.0.0.2 \
          attempt-failed:127.0.0.2:ECONNREFUSED attempt:127.0.0.1 connect"
     );
-    let attempted = scene.socket(client).attempted_addresses().to_vec();
+    let attempted = scene.socket(client).attempted_addresses();
     assert_eq!(
         attempted.last().unwrap().to_string(),
         format!("127.0.0.1:{port}")

@@ -235,7 +235,7 @@ fn act_on_socket(cx: &mut impl Callback, verb: &str, name: &str, words: &[&str])
             "note" => return Some(format!("note{}", snapshot(socket))),
             "destroyed" => return Some(format!("destroyed={}", socket.is_destroyed())),
             "queue" => return Some(format!("queue={}", socket.queued_bytes())),
-            "tried" => return Some(format!("tried={}", list(socket.attempted_addresses()))),
+            "tried" => return Some(format!("tried={}", list(&socket.attempted_addresses()))),
             "addresses" => {
                 let local = place(socket.local_address());
                 let remote = place(socket.peer_address());
