@@ -6,13 +6,10 @@ use std::sync::Arc;
 
 use crate::reactor::Key;
 
-use super::LoopContext;
+use super::call::Call;
 use super::handler::{ServerHandler, SocketHandler};
 use super::remote::Mailbox;
 use super::timers::Timers;
-
-/// A call without a socket, to be made once.
-pub(super) type Call<S> = Box<dyn FnOnce(&mut LoopContext<'_, S>)>;
 
 /// Whose handler lies beside a slot.
 pub(super) enum Occupant<S> {

@@ -352,7 +352,7 @@ macro_rules! verbs {
             /// much waits to be sent the turn looks for news once more, and reads the clock then.
             pub fn now(&self) -> Instant {
                 let (net, _) = self.view();
-                net.reactor.now()
+                net.now()
             }
         }
     };

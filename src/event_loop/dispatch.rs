@@ -54,7 +54,7 @@ impl<S> EventLoop<S> {
         // One by one, as a handler that is displaced is user code and may panic when it is dropped: the others stay, and
         // are put in their places by the next call of this.
         while let Some((key, occupant)) = self.agenda.installs.pop_front() {
-            if self.net.reactor.get(key).is_some() {
+            if self.net.contains(key) {
                 match occupant {
                     Occupant::Socket(handler) => drop(self.handlers.insert(key, handler)),
                     Occupant::Server(handler) => drop(self.server_handlers.insert(key, handler)),

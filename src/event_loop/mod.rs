@@ -1,6 +1,7 @@
 //! The loop itself: the top floor, and the only one that calls user code.
 
 mod agenda;
+mod call;
 mod context;
 mod dispatch;
 mod handler;
@@ -15,13 +16,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::net::{CloseReason, Net, Result, Server, ServerId, Socket, SocketId, Sockets};
-use crate::reactor::Phase;
 use crate::slots::Beside;
 use crate::system::System;
 
 use agenda::Agenda;
+use call::Post;
 use dispatch::Calling;
-use remote::{Mailbox, Post};
+use remote::Mailbox;
 
 pub use context::{Context, LoopContext};
 pub use handler::{Accepted, Dropped, ServerHandler, SocketHandler};
@@ -140,7 +141,7 @@ impl<S> EventLoop<S> {
     }
 
     fn parts(&mut self) -> (&mut Net, &mut Agenda<S>) {
-        self.net.reactor.refresh_now();
+        self.net.refresh_now();
         (&mut self.net, &mut self.agenda)
     }
 
@@ -151,7 +152,7 @@ impl<S> EventLoop<S> {
     /// The net, for a host that has done other things since the last turn: what is counted from now on is not counted
     /// from then.
     fn net_now(&mut self) -> &mut Net {
-        self.net.reactor.refresh_now();
+        self.net.refresh_now();
         &mut self.net
     }
 
@@ -179,7 +180,7 @@ impl<S> EventLoop<S> {
     /// for a loop with a core of its own; and it changes nothing else: a wait ends as early, and no later, than
     /// without.
     pub fn busy_poll(&mut self, duration: Duration) {
-        self.net.reactor.busy_poll(duration);
+        self.net.busy_poll(duration);
     }
 
     /// Makes the one read buffer of the loop `bytes` long, which is how much a socket is read at a time and the most that
@@ -221,24 +222,23 @@ impl<S> EventLoop<S> {
         if self.has_queued() {
             return Some(Duration::ZERO);
         }
-        let deadline = self.net.reactor.next_deadline()?;
-        Some(deadline.saturating_duration_since(self.net.reactor.read_clock()))
+        let deadline = self.net.next_deadline()?;
+        Some(deadline.saturating_duration_since(self.net.read_clock()))
     }
 
     /// When the loop has something to do next without any news from the kernel; `None` if nothing is due at all.
     /// While something is queued it is now.
     pub fn next_deadline(&self) -> Option<Instant> {
         if self.has_queued() {
-            return Some(self.net.reactor.read_clock());
+            return Some(self.net.read_clock());
         }
-        self.net.reactor.next_deadline()
+        self.net.next_deadline()
     }
 
     /// Whether anything is left that keeps [`run`](Self::run) going: a socket, server or timer that is held, a
     /// deferred call, a post, a [`Hold`], or a close that is still to be told.
     pub fn is_alive(&self) -> bool {
-        self.net.reactor.held() > 0
-            || self.net.reactor.waiting(Phase::Close) > 0
+        self.net.holds_loop()
             || self.agenda.holds_loop()
             || self.agenda.mailbox.holds_loop()
             || !self.posts.is_empty()
@@ -248,7 +248,7 @@ impl<S> EventLoop<S> {
 
     /// Whether there is something to do at once.
     fn has_queued(&self) -> bool {
-        !self.net.reactor.is_idle() || self.has_calls()
+        self.net.has_queued() || self.has_calls()
     }
 
     /// Whether calls are to be made at once that are no events of sockets.
@@ -266,7 +266,7 @@ impl<S> std::os::fd::AsFd for EventLoop<S> {
     /// The descriptor that becomes readable when the kernel has news for the loop. It says nothing of what the loop
     /// knows already: wait on it no longer than [`EventLoop::poll_timeout`], and always turn when it is readable.
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.net.reactor.as_fd()
+        self.net.as_fd()
     }
 }
 

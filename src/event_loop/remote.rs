@@ -9,9 +9,7 @@ use crate::net::{Error, Result};
 use crate::reactor::Waker;
 
 use super::LoopContext;
-
-/// A call from another thread.
-pub(super) type Post<S> = Box<dyn FnOnce(&mut LoopContext<'_, S>) + Send>;
+use super::call::Post;
 
 /// How many posts may wait. A loop that cannot keep up must not fill the memory unseen.
 const CAPACITY: usize = 65_536;

@@ -8,11 +8,7 @@ use crate::net::{Net, TimerId};
 use crate::reactor::Alarm;
 use crate::slots::Slots;
 
-use super::LoopContext;
-use super::agenda::Call;
-
-/// A call without a socket, to be made again and again.
-type RepeatedCall<S> = Box<dyn FnMut(&mut LoopContext<'_, S>)>;
+use super::call::{Call, RepeatedCall};
 
 /// What a timer does when it comes.
 pub(super) enum Action<S> {
@@ -53,12 +49,10 @@ impl<S> Timers<S> {
         self.held > 0
     }
 
-    /// Arms a timer. The clock is read for it, as a turn's reading may be old by now and no timer may come early.
+    /// Arms a timer.
     pub(super) fn arm(&mut self, net: &mut Net, after: Duration, action: Action<S>) -> TimerId {
-        let deadline = net.reactor.read_clock().checked_add(after);
-        let reactor = &mut net.reactor;
         let key = self.timers.insert_with(|key| Timer {
-            alarm: reactor.arm(deadline, key),
+            alarm: net.arm_timer(TimerId(key), after),
             action,
             is_held: true,
         });
@@ -70,7 +64,7 @@ impl<S> Timers<S> {
         let Some(timer) = self.timers.remove(id.0) else {
             return false;
         };
-        net.reactor.disarm(timer.alarm);
+        net.disarm_timer(timer.alarm);
         if timer.is_held {
             self.held -= 1;
         }
@@ -92,7 +86,7 @@ impl<S> Timers<S> {
 
     pub(super) fn due_at(&self, net: &Net, id: TimerId) -> Option<Instant> {
         let timer = self.timers.get(id.0)?;
-        net.reactor.deadline_of(timer.alarm)
+        net.timer_due_at(timer.alarm)
     }
 
     /// Takes out what the timer `id` does, which has come: for good, or until it is given back with
@@ -111,9 +105,7 @@ impl<S> Timers<S> {
             }
             return Some(timer.action);
         };
-        // Other callbacks may have taken long since the turn's reading of the clock.
-        let deadline = net.reactor.read_clock().checked_add(period);
-        timer.alarm = net.reactor.arm(deadline, id.0);
+        timer.alarm = net.arm_timer(id, period);
         Some(Action::Repeatedly(Some(call), period))
     }
 

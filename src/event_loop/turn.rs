@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::net::{Closing, Due, Error, Happened, Result, SocketEvent, Sockets, Syscall, TimerId};
+use crate::net::{Closing, Due, Happened, Result, SocketEvent, Sockets, TimerId};
 use crate::reactor::Phase;
 
 use super::dispatch::Calling;
@@ -84,7 +84,7 @@ impl<S> EventLoop<S> {
     pub fn run_until(&mut self, shared: &mut S, deadline: Instant) -> Result<()> {
         loop {
             let turn = self.turn(shared, Wait::Until(deadline), Budget::UNLIMITED)?;
-            if turn.stopped || self.net.reactor.read_clock() >= deadline {
+            if turn.stopped || self.net.read_clock() >= deadline {
                 return Ok(());
             }
         }
@@ -124,22 +124,22 @@ impl<S> EventLoop<S> {
         let mut turn = Turn::default();
         self.recover();
         // Where no deadline is set and nothing is to be done before the wait nobody asks for the time before it.
-        let asks_for_time = self.agenda.deferred() > 0 || self.net.reactor.counts_time();
+        let asks_for_time = self.agenda.deferred() > 0 || self.net.counts_time();
         if asks_for_time {
-            self.net.reactor.refresh_now();
+            self.net.refresh_now();
         }
         self.make_deferred_calls(shared, &mut turn);
         self.net.flush();
         let wait = wait(self);
         // What the calls took of the time must not be waited for again.
         if turn.calls > 0 || !asks_for_time && wait.is_limited() {
-            self.net.reactor.refresh_now();
+            self.net.refresh_now();
         }
         self.poll(wait)?;
-        self.net.reactor.refresh_now();
+        self.net.refresh_now();
         self.net.take_answers();
         self.make_posts(shared, &mut turn);
-        let limit = Limit::of(budget, self.net.reactor.now());
+        let limit = Limit::of(budget, self.net.now());
         self.serve_ready(shared, limit, &mut turn);
         self.serve_before_many_sends(shared, limit, &mut turn)?;
         self.net.flush();
@@ -148,8 +148,7 @@ impl<S> EventLoop<S> {
         self.tell_closes(shared, &mut turn);
         // What a farewell says to others leaves in this turn too.
         self.net.flush();
-        turn.more =
-            self.has_queued() || turn.timers >= TIMERS_A_TURN && self.net.reactor.has_elapsed();
+        turn.more = self.has_queued() || turn.timers >= TIMERS_A_TURN && self.net.has_elapsed();
         turn.alive = self.is_alive();
         // Told once: later turns of a host that goes on all the same wait as ever.
         turn.stopped = self.take_stop();
@@ -167,7 +166,7 @@ impl<S> EventLoop<S> {
     }
 
     fn poll(&mut self, wait: Wait) -> Result<()> {
-        let now = self.net.reactor.now();
+        let now = self.net.now();
         let timeout = match wait {
             // The reactor sees to what is queued in it.
             _ if self.has_calls() || self.agenda.is_stopping => Some(Duration::ZERO),
@@ -176,8 +175,7 @@ impl<S> EventLoop<S> {
             Wait::Until(deadline) => Some(deadline.saturating_duration_since(now)),
             Wait::Forever => None,
         };
-        let polled = self.net.reactor.poll(timeout);
-        polled.map_err(|error| Error::new(Syscall::Poll, error))
+        self.net.poll(timeout)
     }
 
     fn make_posts(&mut self, shared: &mut S, turn: &mut Turn) {
@@ -207,7 +205,7 @@ impl<S> EventLoop<S> {
                 rare => self.deliver(shared, rare),
             }
             turn.events += 1;
-            if limit.is_reached(turn, || self.net.reactor.read_clock()) {
+            if limit.is_reached(turn, || self.net.read_clock()) {
                 return;
             }
         }
@@ -222,19 +220,19 @@ impl<S> EventLoop<S> {
         limit: Limit,
         turn: &mut Turn,
     ) -> Result<()> {
-        if self.net.reactor.waiting(Phase::Flush) < MANY_SENDS {
+        if self.net.waiting(Phase::Flush) < MANY_SENDS {
             return Ok(());
         }
-        let (before, began) = (turn.events, self.net.reactor.read_clock());
+        let (before, began) = (turn.events, self.net.read_clock());
         let mut now = began;
         for round in 0_u32.. {
-            let sends = u32::try_from(self.net.reactor.waiting(Phase::Flush)).unwrap_or(u32::MAX);
+            let sends = u32::try_from(self.net.waiting(Phase::Flush)).unwrap_or(u32::MAX);
             // A round in which nobody was told anything counts too: who only sent had to be served as well.
             let served = round + (turn.events - before);
             if served >= sends
                 || now.duration_since(began) >= SEND_TIME.saturating_mul(sends)
                 // Some have more to say than they may in a turn. For them it would be longer than for others.
-                || self.net.reactor.waiting(Phase::Serve) > 0
+                || self.net.waiting(Phase::Serve) > 0
                 || limit.is_reached(turn, || now)
             {
                 break;
@@ -242,18 +240,18 @@ impl<S> EventLoop<S> {
             self.poll(Wait::No)?;
             // What woke the loop would not wake it again.
             self.net.take_answers();
-            if self.net.reactor.waiting(Phase::Serve) == 0 {
+            if self.net.waiting(Phase::Serve) == 0 {
                 break;
             }
-            self.net.reactor.refresh_now();
+            self.net.refresh_now();
             self.serve_ready(shared, limit, turn);
-            now = self.net.reactor.read_clock();
+            now = self.net.read_clock();
         }
         Ok(())
     }
 
     fn fire_timers(&mut self, shared: &mut S, turn: &mut Turn) {
-        self.net.reactor.advance();
+        self.net.begin_timers();
         while turn.timers < TIMERS_A_TURN {
             let Some(due) = self.net.next_elapsed() else {
                 return;
@@ -294,7 +292,7 @@ impl<S> EventLoop<S> {
                 Closing::Server(id) => self.tell_server_close(shared, id),
             }
         }
-        debug_assert_eq!(self.net.reactor.remaining(Phase::Close), 0);
+        debug_assert_eq!(self.net.remaining(Phase::Close), 0);
     }
 
     /// Makes one call that has no socket, as whose it is marked while it runs.

@@ -1,5 +1,6 @@
 //! Everything that a loop has to do with the network, across its sources.
 
+mod clock;
 mod connecting;
 mod listening;
 mod opening;
@@ -23,7 +24,7 @@ pub(crate) use source::{Lent, Supplies};
 /// Everything that a loop has to do with the network.
 #[derive(Debug)]
 pub(crate) struct Net {
-    pub(crate) reactor: Reactor<Resident>,
+    reactor: Reactor<Resident>,
     /// Where sockets are opened.
     pub(crate) system: System,
     supplies: Supplies,

@@ -91,11 +91,11 @@ impl<'a> Server<'a> {
     /// Makes the server a reason for [`run`](crate::EventLoop::run) to go on, which it is unless
     /// [`unref`](Self::unref) was called.
     pub fn hold(&mut self) {
-        self.net.reactor.set_held(self.id.0, true);
+        self.net.set_held(self.id.0, true);
     }
 
     /// Makes the server no reason for [`run`](crate::EventLoop::run) to go on. Its sockets are reasons of their own.
     pub fn unref(&mut self) {
-        self.net.reactor.set_held(self.id.0, false);
+        self.net.set_held(self.id.0, false);
     }
 }

@@ -247,7 +247,7 @@ impl Socket<'_> {
         &mut self,
         request: impl FnOnce(&mut Connection, &mut crate::reactor::Registration<'_>),
     ) {
-        self.net.reactor.note_now();
+        self.net.note_now();
         self.request(request);
     }
 }
@@ -319,13 +319,13 @@ impl Socket<'_> {
     /// Makes the socket a reason for [`run`](crate::EventLoop::run) to go on, which it is unless
     /// [`unref`](Self::unref) was called. (Node's `ref` is a word of the language here.)
     pub fn hold(&mut self) {
-        self.net.reactor.set_held(self.id.0, true);
+        self.net.set_held(self.id.0, true);
     }
 
     /// Makes the socket no reason for [`run`](crate::EventLoop::run) to go on: the loop may end while it is open.
     /// Once or twice is the same.
     pub fn unref(&mut self) {
-        self.net.reactor.set_held(self.id.0, false);
+        self.net.set_held(self.id.0, false);
     }
 }
 
@@ -362,7 +362,7 @@ impl Socket<'_> {
 
     /// Whether it is a reason for [`run`](crate::EventLoop::run) to go on.
     pub fn is_held(&self) -> bool {
-        self.net.reactor.is_held(self.id.0)
+        self.net.is_held(self.id.0)
     }
 
     /// How many bytes were received; those that `on_data` is being called with are among them. Kept until after
