@@ -83,7 +83,7 @@ pub mod internals {
 
 pub use event_loop::{
     Accepted, Budget, Context, Dropped, EventLoop, Hold, LoopContext, Remote, ServerHandler,
-    SocketHandler, Turn, Wait,
+    SocketHandler, Timer, Turn, Wait,
 };
 pub use net::{
     Address, BlockList, CloseReason, ConnectOptions, Endpoint, Error, Family, Flow, IntoEndpoint,

@@ -1,6 +1,6 @@
 //! Calls without a socket, as the loop keeps them until it makes them.
 
-use super::LoopContext;
+use super::loop_context::LoopContext;
 
 /// A call that is made once.
 pub(super) type Call<S> = Box<dyn FnOnce(&mut LoopContext<'_, S>)>;

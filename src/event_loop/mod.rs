@@ -5,9 +5,13 @@ mod call;
 mod context;
 mod dispatch;
 mod handler;
+mod loop_context;
 mod remote;
+mod requests;
+mod timer;
 mod timers;
 mod turn;
+mod verbs;
 mod wait;
 
 use std::collections::VecDeque;
@@ -24,9 +28,11 @@ use call::Post;
 use dispatch::Calling;
 use remote::Mailbox;
 
-pub use context::{Context, LoopContext};
+pub use context::Context;
 pub use handler::{Accepted, Dropped, ServerHandler, SocketHandler};
+pub use loop_context::LoopContext;
 pub use remote::{Hold, Remote};
+pub use timer::Timer;
 pub use wait::{Budget, Turn, Wait};
 
 /// The one read buffer: more than 64 KiB, so that a read of exactly as much is seen to be short and needs no second
@@ -138,15 +144,6 @@ impl<S> EventLoop<S> {
             System::Simulated(ref host) => Some(host),
             _ => None,
         }
-    }
-
-    fn parts(&mut self) -> (&mut Net, &mut Agenda<S>) {
-        self.net.refresh_now();
-        (&mut self.net, &mut self.agenda)
-    }
-
-    fn view(&self) -> (&Net, &Agenda<S>) {
-        (&self.net, &self.agenda)
     }
 
     /// The net, for a host that has done other things since the last turn: what is counted from now on is not counted

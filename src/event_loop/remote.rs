@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::net::{Error, Result};
 use crate::reactor::Waker;
 
-use super::LoopContext;
 use super::call::Post;
+use super::loop_context::LoopContext;
 
 /// How many posts may wait. A loop that cannot keep up must not fill the memory unseen.
 const CAPACITY: usize = 65_536;

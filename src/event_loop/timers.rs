@@ -84,6 +84,10 @@ impl<S> Timers<S> {
         }
     }
 
+    pub(super) fn is_held(&self, id: TimerId) -> bool {
+        self.timers.get(id.0).is_some_and(|timer| timer.is_held)
+    }
+
     pub(super) fn due_at(&self, net: &Net, id: TimerId) -> Option<Instant> {
         let timer = self.timers.get(id.0)?;
         net.timer_due_at(timer.alarm)

@@ -1,0 +1,164 @@
+//! The verbs of a loop, written once: its own, and those of the contexts, forward to these.
+
+use std::time::Duration;
+
+use crate::net::{
+    ConnectOptions, IntoEndpoint, ListenOptions, Net, Result, ServerId, SocketId, SocketOptions,
+    TimerId,
+};
+
+use super::agenda::{Agenda, Occupant};
+use super::handler::{Accept, Accepted, ServerHandler, SocketHandler};
+use super::loop_context::LoopContext;
+use super::remote::Remote;
+use super::timers::Action;
+
+/// The two parts of a loop that a verb works on. The shared state is no part of it: a host that makes a server has not
+/// lent it yet.
+pub(super) struct Verbs<'a, S> {
+    pub(super) net: &'a mut Net,
+    pub(super) agenda: &'a mut Agenda<S>,
+}
+
+impl<S> Verbs<'_, S> {
+    pub(super) fn listen_with<F, H>(
+        self,
+        to: impl IntoEndpoint,
+        options: ListenOptions,
+        accept: F,
+    ) -> Result<ServerId>
+    where
+        F: FnMut(&mut S, &Accepted) -> H + 'static,
+        H: SocketHandler<S> + 'static,
+    {
+        self.serve(to, options, Accept(accept))
+    }
+
+    pub(super) fn serve(
+        self,
+        to: impl IntoEndpoint,
+        options: ListenOptions,
+        handler: impl ServerHandler<S> + 'static,
+    ) -> Result<ServerId> {
+        let id = self.net.listen(to.into_endpoint()?, &options)?;
+        Ok(self.install_server(id, handler))
+    }
+
+    pub(super) fn serve_listener(
+        self,
+        listener: std::net::TcpListener,
+        options: ListenOptions,
+        handler: impl ServerHandler<S> + 'static,
+    ) -> Result<ServerId> {
+        let id = self.net.adopt_listener(listener, &options)?;
+        Ok(self.install_server(id, handler))
+    }
+
+    #[cfg(unix)]
+    pub(super) fn serve_unix_listener(
+        self,
+        listener: std::os::unix::net::UnixListener,
+        options: ListenOptions,
+        handler: impl ServerHandler<S> + 'static,
+    ) -> Result<ServerId> {
+        let id = self.net.adopt_unix_listener(listener, &options)?;
+        Ok(self.install_server(id, handler))
+    }
+
+    pub(super) fn connect_with(
+        self,
+        to: impl IntoEndpoint,
+        options: ConnectOptions,
+        handler: impl SocketHandler<S> + 'static,
+    ) -> Result<SocketId> {
+        let id = self.net.connect(to.into_endpoint()?, &options)?;
+        Ok(self.install_socket(id, handler))
+    }
+
+    pub(super) fn adopt(
+        self,
+        stream: std::net::TcpStream,
+        options: SocketOptions,
+        handler: impl SocketHandler<S> + 'static,
+    ) -> Result<SocketId> {
+        let id = self.net.adopt(stream, options)?;
+        Ok(self.install_socket(id, handler))
+    }
+
+    #[cfg(unix)]
+    pub(super) fn adopt_unix(
+        self,
+        stream: std::os::unix::net::UnixStream,
+        options: SocketOptions,
+        handler: impl SocketHandler<S> + 'static,
+    ) -> Result<SocketId> {
+        let id = self.net.adopt_unix(stream, options)?;
+        Ok(self.install_socket(id, handler))
+    }
+
+    #[cfg(unix)]
+    pub(super) fn read_input(
+        self,
+        input: impl std::os::fd::AsFd,
+        handler: impl SocketHandler<S> + 'static,
+    ) -> Result<SocketId> {
+        let id = self.net.adopt_input(input.as_fd())?;
+        Ok(self.install_socket(id, handler))
+    }
+
+    pub(super) fn replace_handler(
+        self,
+        id: SocketId,
+        handler: impl SocketHandler<S> + 'static,
+    ) -> bool {
+        if self.net.socket_is_closed(id) {
+            return false;
+        }
+        self.install_socket(id, handler);
+        true
+    }
+
+    pub(super) fn after(
+        self,
+        after: Duration,
+        call: impl FnOnce(&mut LoopContext<'_, S>) + 'static,
+    ) -> TimerId {
+        let action = Action::Once(Box::new(call));
+        self.agenda.timers.arm(self.net, after, action)
+    }
+
+    pub(super) fn every(
+        self,
+        period: Duration,
+        call: impl FnMut(&mut LoopContext<'_, S>) + 'static,
+    ) -> TimerId {
+        let action = Action::Repeatedly(Some(Box::new(call)), period);
+        self.agenda.timers.arm(self.net, period, action)
+    }
+
+    pub(super) fn defer(self, call: impl FnOnce(&mut LoopContext<'_, S>) + 'static) {
+        self.agenda.defer(Box::new(call));
+    }
+
+    pub(super) fn stop(self) {
+        self.agenda.is_stopping = true;
+    }
+
+    fn install_socket(self, id: SocketId, handler: impl SocketHandler<S> + 'static) -> SocketId {
+        let occupant = Occupant::Socket(Box::new(handler));
+        self.agenda.installs.push_back((id.0, occupant));
+        id
+    }
+
+    fn install_server(self, id: ServerId, handler: impl ServerHandler<S> + 'static) -> ServerId {
+        let occupant = Occupant::Server(Box::new(handler));
+        self.agenda.installs.push_back((id.0, occupant));
+        id
+    }
+}
+
+impl<S> Agenda<S> {
+    pub(super) fn remote(&self) -> Remote<S> {
+        Remote::new(&self.mailbox)
+    }
+}
