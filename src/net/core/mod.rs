@@ -13,7 +13,7 @@ use crate::net::error::{Error, Result, Syscall};
 use crate::net::listener::{Listener, ServerEvent, Shortage};
 use crate::net::outbox::{Broadcast, Gathered};
 use crate::net::values::{CloseReason, Event, ServerId, SocketEvent, SocketId, TimerId};
-use crate::reactor::{Elapsed, Key, Phase, Reactor, Registration, Waker};
+use crate::reactor::{Elapsed, Phase, Reactor, Registration, Waker};
 use crate::send_buffer::Pool;
 use crate::system::System;
 
