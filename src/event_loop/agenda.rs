@@ -7,8 +7,9 @@ use std::sync::Arc;
 use crate::reactor::Key;
 
 use super::call::Call;
-use super::handler::{ServerHandler, SocketHandler};
 use super::remote::Mailbox;
+use super::server_handler::ServerHandler;
+use super::socket_handler::SocketHandler;
 use super::timers::Timers;
 
 /// Whose handler lies beside a slot.

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use crate::net::{ConnectOptions, IntoEndpoint, Result, Socket, SocketId, Sockets, TimerId};
 
 use super::agenda::Agenda;
-use super::handler::SocketHandler;
 use super::loop_context::LoopContext;
 use super::remote::Remote;
+use super::socket_handler::SocketHandler;
 use super::timer::Timer;
 
 /// What the callbacks of a socket are lent.

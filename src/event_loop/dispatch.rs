@@ -6,7 +6,8 @@ use crate::net::{
 };
 
 use super::agenda::Occupant;
-use super::handler::{Accepted, Dropped, SocketHandler};
+use super::server_handler::{Accepted, OverLimit};
+use super::socket_handler::SocketHandler;
 use super::{Context, EventLoop, LoopContext};
 
 /// Whose callback is running. If it is still set when a turn begins, the callback has panicked.
@@ -113,13 +114,15 @@ impl<S> EventLoop<S> {
                 }
             }
             ServerEvent::OverLimit { stream, peer } => {
-                let dropped = Dropped {
+                let refused = OverLimit {
                     server,
                     local_address: stream.local_address().ok().flatten(),
                     peer_address: peer,
                 };
                 drop(stream);
-                self.call_server(shared, server, |handler, cx| handler.on_drop(cx, &dropped));
+                self.call_server(shared, server, |handler, cx| {
+                    handler.on_over_limit(cx, &refused)
+                });
             }
             ServerEvent::AcceptFailed(error) => {
                 self.net.accept_failed(server);
@@ -309,7 +312,7 @@ fn tell_notice<S>(handler: &mut dyn SocketHandler<S>, cx: &mut Context<'_, S>, n
         Notice::AttemptFailed(address, error) => {
             handler.on_connection_attempt_failed(cx, address, &error);
         }
-        Notice::AttemptIsSlow(address) => handler.on_connection_attempt_timeout(cx, address),
+        Notice::AttemptIsSlow(address) => handler.on_connection_attempt_slow(cx, address),
         Notice::Sent(token) => handler.on_sent(cx, token, Ok(())),
     }
 }

@@ -9,8 +9,10 @@ use crate::net::{
 };
 
 use super::agenda::Agenda;
-use super::handler::{Accepted, ServerHandler, SocketHandler};
+use super::into_handler::IntoHandler;
 use super::remote::Remote;
+use super::server_handler::{Accepted, ServerHandler};
+use super::socket_handler::SocketHandler;
 use super::timer::Timer;
 use super::verbs::Verbs;
 
@@ -41,10 +43,11 @@ impl<S> LoopContext<'_, S> {
     /// # Errors
     ///
     /// As [`EventLoop::listen`](crate::EventLoop::listen).
-    pub fn listen<F, H>(&mut self, to: impl IntoEndpoint, accept: F) -> Result<ServerId>
+    pub fn listen<F, R, M>(&mut self, to: impl IntoEndpoint, accept: F) -> Result<ServerId>
     where
-        F: FnMut(&mut S, &Accepted) -> H + 'static,
-        H: SocketHandler<S> + 'static,
+        F: FnMut(&mut LoopContext<'_, S>, &Accepted) -> R + 'static,
+        R: IntoHandler<S, M>,
+        M: 'static,
     {
         self.verbs().listen_with(to, ListenOptions::new(), accept)
     }
@@ -54,15 +57,16 @@ impl<S> LoopContext<'_, S> {
     /// # Errors
     ///
     /// As [`EventLoop::listen_with`](crate::EventLoop::listen_with).
-    pub fn listen_with<F, H>(
+    pub fn listen_with<F, R, M>(
         &mut self,
         to: impl IntoEndpoint,
         options: impl Into<ListenOptions>,
         accept: F,
     ) -> Result<ServerId>
     where
-        F: FnMut(&mut S, &Accepted) -> H + 'static,
-        H: SocketHandler<S> + 'static,
+        F: FnMut(&mut LoopContext<'_, S>, &Accepted) -> R + 'static,
+        R: IntoHandler<S, M>,
+        M: 'static,
     {
         self.verbs().listen_with(to, options.into(), accept)
     }

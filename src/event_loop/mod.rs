@@ -4,10 +4,12 @@ mod agenda;
 mod call;
 mod context;
 mod dispatch;
-mod handler;
+mod into_handler;
 mod loop_context;
 mod remote;
 mod requests;
+mod server_handler;
+mod socket_handler;
 mod timer;
 mod timers;
 mod turn;
@@ -29,9 +31,11 @@ use dispatch::Calling;
 use remote::Mailbox;
 
 pub use context::Context;
-pub use handler::{Accepted, Dropped, ServerHandler, SocketHandler};
+pub use into_handler::IntoHandler;
 pub use loop_context::LoopContext;
 pub use remote::{Hold, Remote};
+pub use server_handler::{Accepted, OverLimit, ServerHandler};
+pub use socket_handler::SocketHandler;
 pub use timer::Timer;
 pub use wait::{Budget, Turn, Wait};
 

@@ -9,9 +9,11 @@ use crate::net::{
 
 use super::EventLoop;
 use super::agenda::Agenda;
-use super::handler::{Accepted, ServerHandler, SocketHandler};
+use super::into_handler::IntoHandler;
 use super::loop_context::LoopContext;
 use super::remote::Remote;
+use super::server_handler::{Accepted, ServerHandler};
+use super::socket_handler::SocketHandler;
 use super::timer::Timer;
 use super::verbs::Verbs;
 
@@ -49,10 +51,11 @@ impl<S> EventLoop<S> {
     /// # Errors
     ///
     /// The system's error of binding and listening, at once: EADDRINUSE, EADDRNOTAVAIL, EACCES and the like.
-    pub fn listen<F, H>(&mut self, to: impl IntoEndpoint, accept: F) -> Result<ServerId>
+    pub fn listen<F, R, M>(&mut self, to: impl IntoEndpoint, accept: F) -> Result<ServerId>
     where
-        F: FnMut(&mut S, &Accepted) -> H + 'static,
-        H: SocketHandler<S> + 'static,
+        F: FnMut(&mut LoopContext<'_, S>, &Accepted) -> R + 'static,
+        R: IntoHandler<S, M>,
+        M: 'static,
     {
         self.verbs().listen_with(to, ListenOptions::new(), accept)
     }
@@ -62,15 +65,16 @@ impl<S> EventLoop<S> {
     /// # Errors
     ///
     /// As [`listen`](Self::listen).
-    pub fn listen_with<F, H>(
+    pub fn listen_with<F, R, M>(
         &mut self,
         to: impl IntoEndpoint,
         options: impl Into<ListenOptions>,
         accept: F,
     ) -> Result<ServerId>
     where
-        F: FnMut(&mut S, &Accepted) -> H + 'static,
-        H: SocketHandler<S> + 'static,
+        F: FnMut(&mut LoopContext<'_, S>, &Accepted) -> R + 'static,
+        R: IntoHandler<S, M>,
+        M: 'static,
     {
         self.verbs().listen_with(to, options.into(), accept)
     }

@@ -8,9 +8,11 @@ use crate::net::{
 };
 
 use super::agenda::{Agenda, Occupant};
-use super::handler::{Accept, Accepted, ServerHandler, SocketHandler};
+use super::into_handler::IntoHandler;
 use super::loop_context::LoopContext;
 use super::remote::Remote;
+use super::server_handler::{Accept, Accepted, ServerHandler};
+use super::socket_handler::SocketHandler;
 use super::timers::Action;
 
 /// The two parts of a loop that a verb works on. The shared state is no part of it: a host that makes a server has not
@@ -21,17 +23,18 @@ pub(super) struct Verbs<'a, S> {
 }
 
 impl<S> Verbs<'_, S> {
-    pub(super) fn listen_with<F, H>(
+    pub(super) fn listen_with<F, R, M>(
         self,
         to: impl IntoEndpoint,
         options: ListenOptions,
         accept: F,
     ) -> Result<ServerId>
     where
-        F: FnMut(&mut S, &Accepted) -> H + 'static,
-        H: SocketHandler<S> + 'static,
+        F: FnMut(&mut LoopContext<'_, S>, &Accepted) -> R + 'static,
+        R: IntoHandler<S, M>,
+        M: 'static,
     {
-        self.serve(to, options, Accept(accept))
+        self.serve(to, options, Accept::new(accept))
     }
 
     pub(super) fn serve(
@@ -145,7 +148,7 @@ impl<S> Verbs<'_, S> {
     }
 
     fn install_socket(self, id: SocketId, handler: impl SocketHandler<S> + 'static) -> SocketId {
-        let occupant = Occupant::Socket(Box::new(handler));
+        let occupant = Occupant::Socket(handler.boxed());
         self.agenda.installs.push_back((id.0, occupant));
         id
     }

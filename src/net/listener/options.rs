@@ -68,7 +68,7 @@ impl ListenOptions {
     }
 
     /// How many connections the server holds at most; one more is accepted, closed, and reported to
-    /// [`on_drop`](crate::ServerHandler::on_drop). Default: no limit. 0 drops all.
+    /// [`on_over_limit`](crate::ServerHandler::on_over_limit). Default: no limit. 0 drops all.
     pub fn max_connections(mut self, connections: impl Into<Option<usize>>) -> Self {
         self.max_connections = connections.into();
         self
