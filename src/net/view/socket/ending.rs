@@ -1,0 +1,98 @@
+//! The ways in which a socket ends, closes, or leaves the loop.
+
+use crate::net::connection::Connection;
+use crate::net::error::{Error, Result, Syscall};
+use crate::net::values::Flow;
+
+use super::Socket;
+
+/// Ending.
+impl Socket<'_> {
+    /// Ends this side: what is queued is sent, then a FIN (`shutdown(2)`). The peer may go on sending, and the socket
+    /// closes when it has ended too, or when nothing has moved for the
+    /// [`close_timeout`](crate::SocketOptions::close_timeout). While connecting it waits for the connection. Ending
+    /// twice is harmless.
+    pub fn end(&mut self) {
+        self.request_now(Connection::end);
+    }
+
+    /// Sends `bytes`, then ends this side. The answer is that of the write.
+    pub fn end_with(&mut self, bytes: &[u8]) -> Flow {
+        let flow = self.write(bytes);
+        self.end();
+        flow
+    }
+
+    /// Ends this side and closes as soon as everything is sent, without waiting for the peer's end. What the peer
+    /// sends meanwhile may be lost, and if it is still unread when we close, the system tells the peer with a reset.
+    /// Node's `destroySoon`.
+    pub fn destroy_soon(&mut self) {
+        self.request_now(Connection::end_and_close);
+    }
+
+    /// The same as [`destroy_soon`](Self::destroy_soon): the close comes after the end, not after the peer's.
+    pub fn end_after(&mut self) {
+        self.destroy_soon();
+    }
+
+    /// Closes the socket now: what the kernel does not take at once is thrown away, and of all events only `on_close`
+    /// still comes, in the close phase of this turn. Destroying twice is harmless. The reason is
+    /// [`CloseReason::Local`](crate::CloseReason::Local), or `TimedOut` if the idle timeout was reported and nothing has
+    /// moved since.
+    pub fn destroy(&mut self) {
+        self.request_last(|connection, registration| connection.destroy(None, registration));
+    }
+
+    /// Closes the socket now, because of `error`, which its handler is told before `on_close`. Of several errors the
+    /// first counts.
+    pub fn destroy_with(&mut self, error: impl Into<Error>) {
+        let error = error.into();
+        self.request_last(|connection, registration| {
+            connection.destroy(Some(error), registration);
+        });
+    }
+
+    /// thrown away. While connecting it waits for the connection, sends what is queued and resets then, as in Node
+    /// (`resetAndDestroy`).
+    ///
+    /// # Errors
+    ///
+    /// ERR_INVALID_HANDLE_TYPE: Unix sockets have no reset. The socket lives on.
+    pub fn reset(&mut self) -> Result<()> {
+        let reset = self
+            .net
+            .with_connection(self.id, |connection, registration, pool| {
+                connection.send_gathered(registration, pool);
+                connection.reset(registration)
+            });
+        self.net.free_place(self.id);
+        reset.unwrap_or(Ok(())).map_err(|error| match error.kind() {
+            std::io::ErrorKind::Unsupported => {
+                Error::internal(Error::INVALID_HANDLE_TYPE, "only a TCP socket can be reset")
+            }
+            _ => Error::new(Syscall::SetOption, error),
+        })
+    }
+
+    /// Takes the connection out of the loop, to be used with the standard library or by another loop, with the bytes
+    /// that were written and that the kernel has not taken yet. Nothing was read ahead. The socket closes with
+    /// [`CloseReason::Detached`](crate::CloseReason::Detached); the connection does not. `None` if it is not a TCP
+    /// connection that is there. The stream is still non-blocking.
+    pub fn detach(&mut self) -> Option<(std::net::TcpStream, Vec<u8>)> {
+        if !self.connection().is_some_and(Connection::is_tcp) {
+            return None;
+        }
+        let (stream, unsent) = self.net.detach(self.id)?;
+        Some((stream.into_tcp().ok()?, unsent))
+    }
+
+    /// [`detach`](Self::detach), for a Unix socket.
+    #[cfg(unix)]
+    pub fn detach_unix(&mut self) -> Option<(std::os::unix::net::UnixStream, Vec<u8>)> {
+        if !self.connection().is_some_and(Connection::is_unix) {
+            return None;
+        }
+        let (stream, unsent) = self.net.detach(self.id)?;
+        Some((stream.into_unix().ok()?, unsent))
+    }
+}

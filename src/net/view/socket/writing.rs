@@ -1,0 +1,64 @@
+//! What a socket is sent.
+
+use std::rc::Rc;
+
+use crate::net::connection::Connection;
+use crate::net::outbox::Payload;
+use crate::net::values::Flow;
+
+use super::Socket;
+
+/// Writing and ending.
+impl Socket<'_> {
+    /// Sends `bytes`, behind everything that was written before.
+    ///
+    /// Small writes are gathered, and leave in one system call: those of a socket's own callback when the callback is
+    /// done, those to other sockets, and to one that others have written to in this turn, in the next flush phase. From
+    /// 16 KiB on the kernel is asked at once, and only what it does not take is copied. While connecting, everything is
+    /// queued.
+    ///
+    /// The answer tells how the queue is; see [`Flow`]. An empty write changes nothing.
+    #[inline]
+    pub fn write(&mut self, bytes: &[u8]) -> Flow {
+        self.net.write_bytes(self.id, bytes)
+    }
+
+    /// Sends `bytes` without copying them: what the kernel does not take at once is kept as it is. Short ones are
+    /// copied all the same, where that is cheaper.
+    pub fn write_owned(&mut self, bytes: Vec<u8>) -> Flow {
+        self.write_payload(Payload::Owned(bytes))
+    }
+
+    /// Sends `bytes` that other sockets send too, without a copy for each: a broadcast.
+    pub fn write_shared(&mut self, bytes: Rc<[u8]>) -> Flow {
+        self.write_payload(Payload::Shared(bytes))
+    }
+
+    /// Sends `bytes` that live for ever, without copying them.
+    pub fn write_static(&mut self, bytes: &'static [u8]) -> Flow {
+        self.write_payload(Payload::Static(bytes))
+    }
+
+    fn write_payload(&mut self, payload: Payload<'_>) -> Flow {
+        self.net.write(self.id, payload)
+    }
+
+    /// Lets [`on_sent`](crate::SocketHandler::on_sent) come with `token` when the kernel has taken everything that was
+    /// written until now, or never will. Node's write callback: `write(..)` and then this. It costs nothing to sockets
+    /// that never ask. On a socket that is gone nothing comes.
+    pub fn notify_when_sent(&mut self, token: u64) {
+        self.request(|connection, registration| connection.mark(token, registration));
+    }
+
+    /// Holds back what is written from now on, beyond the callback, until [`uncork`](Self::uncork), `end`, or until as
+    /// much is queued as the high-water mark says. What the kernel had no room for is not held back, and takes along what
+    /// is written behind it. After `end` it does nothing.
+    pub fn cork(&mut self) {
+        self.request(|connection, _| connection.cork());
+    }
+
+    /// Sends what [`cork`](Self::cork) has held back, at the next flush point.
+    pub fn uncork(&mut self) {
+        self.request(Connection::uncork);
+    }
+}
