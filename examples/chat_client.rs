@@ -27,13 +27,13 @@ struct Keyboard;
 
 impl SocketHandler<Chat> for Keyboard {
     fn on_data(&mut self, cx: &mut Context<'_, Chat>, data: &[u8]) {
-        if cx.socket.other(cx.shared.server).write(data) == Flow::Full {
+        if cx.socket.socket(cx.shared.server).write(data) == Flow::Full {
             cx.socket.pause();
         }
     }
 
     fn on_close(&mut self, cx: &mut Context<'_, Chat>, _: CloseReason) {
-        cx.socket.other(cx.shared.server).end();
+        cx.socket.socket(cx.shared.server).end();
     }
 }
 
@@ -60,7 +60,7 @@ impl SocketHandler<Chat> for Screen {
     }
 
     fn on_drain(&mut self, cx: &mut Context<'_, Chat>) {
-        cx.socket.other(cx.shared.keyboard).resume();
+        cx.socket.socket(cx.shared.keyboard).resume();
     }
 
     fn on_end(&mut self, cx: &mut Context<'_, Chat>) {
@@ -80,7 +80,7 @@ impl SocketHandler<Chat> for Screen {
     }
 
     fn on_close(&mut self, cx: &mut Context<'_, Chat>, _: CloseReason) {
-        cx.socket.other(cx.shared.keyboard).destroy();
+        cx.socket.socket(cx.shared.keyboard).destroy();
     }
 }
 

@@ -14,7 +14,7 @@ use super::timer::Timer;
 /// What the callbacks of a socket are lent.
 ///
 /// `socket` and `shared` are fields, not methods, so that both can be used at once:
-/// `for &id in &cx.shared.members { cx.socket.other(id).write(..); }`.
+/// `for &id in &cx.shared.members { cx.socket.socket(id).write(..); }`.
 ///
 /// The verbs that callbacks need most are here; [`as_loop`](Self::as_loop) has all of them.
 pub struct Context<'a, S = ()> {

@@ -81,7 +81,7 @@ const EVENTS_A_POLL: usize = 1024;
 /// let server = event_loop.listen("127.0.0.1:0", |_, _| Shout)?;
 /// let address = event_loop.server(server).address().unwrap();
 /// event_loop.connect(address, Ask(b"hello"))?;
-/// event_loop.server(server).unref();
+/// event_loop.server(server).release();
 ///
 /// let mut answer = Vec::new();
 /// event_loop.run(&mut answer)?;

@@ -26,12 +26,6 @@ impl Net {
         self.reactor.refresh_now();
     }
 
-    /// Reads the clock for what is counted from now on, and leaves the turn's reading as it is: nothing may fall due
-    /// before the kernel was asked what has arrived.
-    pub(crate) fn note_now(&mut self) {
-        self.reactor.note_now();
-    }
-
     /// Whether the time makes a difference before the next [`poll`](Self::poll).
     pub(crate) fn counts_time(&self) -> bool {
         self.reactor.counts_time()
@@ -111,16 +105,6 @@ impl Net {
     /// Whether a source or a close that is still to be told keeps the loop going.
     pub(crate) fn holds_loop(&self) -> bool {
         self.reactor.held() > 0 || self.reactor.waiting(Phase::Close) > 0
-    }
-
-    /// Makes a source a reason for the loop to go on, or no reason.
-    pub(crate) fn set_held(&mut self, key: Key, held: bool) {
-        self.reactor.set_held(key, held);
-    }
-
-    /// Whether a source is a reason for the loop to go on.
-    pub(crate) fn is_held(&self, key: Key) -> bool {
-        self.reactor.is_held(key)
     }
 
     /// Whether there is a source under `key`.

@@ -4,6 +4,7 @@ mod clock;
 mod connecting;
 mod listening;
 mod opening;
+mod requests;
 pub(crate) mod source;
 mod writing;
 

@@ -28,6 +28,11 @@ impl<'a> Server<'a> {
         self.id
     }
 
+    /// The socket `id` of the same loop, whether this server accepted it or not.
+    pub fn socket(&mut self, id: SocketId) -> Socket<'_> {
+        Socket::new(self.net, id)
+    }
+
     /// Stops listening at once: newcomers are refused by the system, and so are those that it has queued. The
     /// connections stay and are usable. `on_close` comes when the last of them has had its own. Closing twice is
     /// harmless.
@@ -39,7 +44,7 @@ impl<'a> Server<'a> {
     pub fn destroy_connections(&mut self) {
         let sockets: Vec<SocketId> = self.sockets().collect();
         for socket in sockets {
-            Socket::new(self.net, socket).destroy();
+            self.net.destroy(socket, None);
         }
     }
 
@@ -70,7 +75,7 @@ impl<'a> Server<'a> {
     }
 
     /// How many of its connections are not gone; also while it closes.
-    pub fn connections(&self) -> usize {
+    pub fn connection_count(&self) -> usize {
         self.listener().map_or(0, Listener::connections)
     }
 
@@ -89,13 +94,13 @@ impl<'a> Server<'a> {
     }
 
     /// Makes the server a reason for [`run`](crate::EventLoop::run) to go on, which it is unless
-    /// [`unref`](Self::unref) was called.
+    /// [`release`](Self::release) was called.
     pub fn hold(&mut self) {
-        self.net.set_held(self.id.0, true);
+        self.net.hold(self.id.0);
     }
 
     /// Makes the server no reason for [`run`](crate::EventLoop::run) to go on. Its sockets are reasons of their own.
-    pub fn unref(&mut self) {
-        self.net.set_held(self.id.0, false);
+    pub fn release(&mut self) {
+        self.net.release(self.id.0);
     }
 }

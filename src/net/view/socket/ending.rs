@@ -13,7 +13,7 @@ impl Socket<'_> {
     /// [`close_timeout`](crate::SocketOptions::close_timeout). While connecting it waits for the connection. Ending
     /// twice is harmless.
     pub fn end(&mut self) {
-        self.request_now(Connection::end);
+        self.net.request_now(self.id, Connection::end);
     }
 
     /// Sends `bytes`, then ends this side. The answer is that of the write.
@@ -27,12 +27,7 @@ impl Socket<'_> {
     /// sends meanwhile may be lost, and if it is still unread when we close, the system tells the peer with a reset.
     /// Node's `destroySoon`.
     pub fn destroy_soon(&mut self) {
-        self.request_now(Connection::end_and_close);
-    }
-
-    /// The same as [`destroy_soon`](Self::destroy_soon): the close comes after the end, not after the peer's.
-    pub fn end_after(&mut self) {
-        self.destroy_soon();
+        self.net.request_now(self.id, Connection::end_and_close);
     }
 
     /// Closes the socket now: what the kernel does not take at once is thrown away, and of all events only `on_close`
@@ -40,18 +35,16 @@ impl Socket<'_> {
     /// [`CloseReason::Local`](crate::CloseReason::Local), or `TimedOut` if the idle timeout was reported and nothing has
     /// moved since.
     pub fn destroy(&mut self) {
-        self.request_last(|connection, registration| connection.destroy(None, registration));
+        self.net.destroy(self.id, None);
     }
 
     /// Closes the socket now, because of `error`, which its handler is told before `on_close`. Of several errors the
     /// first counts.
     pub fn destroy_with(&mut self, error: impl Into<Error>) {
-        let error = error.into();
-        self.request_last(|connection, registration| {
-            connection.destroy(Some(error), registration);
-        });
+        self.net.destroy(self.id, Some(error.into()));
     }
 
+    /// Closes the socket now with a RST, so that the peer gets ECONNRESET; what the kernel does not take at once is
     /// thrown away. While connecting it waits for the connection, sends what is queued and resets then, as in Node
     /// (`resetAndDestroy`).
     ///
@@ -59,13 +52,7 @@ impl Socket<'_> {
     ///
     /// ERR_INVALID_HANDLE_TYPE: Unix sockets have no reset. The socket lives on.
     pub fn reset(&mut self) -> Result<()> {
-        let reset = self
-            .net
-            .with_connection(self.id, |connection, registration, pool| {
-                connection.send_gathered(registration, pool);
-                connection.reset(registration)
-            });
-        self.net.free_place(self.id);
+        let reset = self.net.close_socket(self.id, Connection::reset);
         reset.unwrap_or(Ok(())).map_err(|error| match error.kind() {
             std::io::ErrorKind::Unsupported => {
                 Error::internal(Error::INVALID_HANDLE_TYPE, "only a TCP socket can be reset")

@@ -8,9 +8,9 @@ mod writing;
 use crate::net::connection::{Connection, Notice};
 use crate::net::core::Net;
 use crate::net::error::Error;
-use crate::net::values::SocketId;
-use crate::reactor::Registration;
+use crate::net::values::{ServerId, SocketId};
 
+use super::server::Server;
 use super::sockets::Sockets;
 
 /// One socket, borrowed from its loop: [`Context::socket`](crate::Context) in a callback, `event_loop.socket(id)`
@@ -42,9 +42,14 @@ impl<'a> Socket<'a> {
         self.id
     }
 
-    /// Another socket of the same loop. It looks and behaves the same, whether `id` is alive, dead, or this socket's.
-    pub fn other(&mut self, id: SocketId) -> Socket<'_> {
-        Socket { net: self.net, id }
+    /// The socket `id` of the same loop. The view behaves the same, whether `id` is alive, dead, or this socket's own.
+    pub fn socket(&mut self, id: SocketId) -> Socket<'_> {
+        Socket::new(self.net, id)
+    }
+
+    /// The server `id` of the same loop; a view that does nothing if the server is gone.
+    pub fn server(&mut self, id: ServerId) -> Server<'_> {
+        Server::new(self.net, id)
     }
 
     /// All sockets and servers of the same loop.
@@ -62,9 +67,9 @@ impl<'a> Socket<'a> {
 
     pub(crate) fn answer_end(&mut self) {
         if self.connection().is_some_and(Connection::ends_at_once) {
-            self.request(Connection::answer_end);
+            self.net.request(self.id, Connection::answer_end);
         } else {
-            self.request_now(Connection::answer_end);
+            self.net.request_now(self.id, Connection::answer_end);
         }
     }
 
@@ -76,29 +81,5 @@ impl<'a> Socket<'a> {
 
     fn connection(&self) -> Option<&Connection> {
         self.net.connection(self.id)
-    }
-
-    fn request(&mut self, request: impl FnOnce(&mut Connection, &mut Registration<'_>)) {
-        self.net
-            .with_connection(self.id, |connection, registration, _| {
-                request(connection, registration);
-            });
-    }
-
-    /// [`request`](Self::request) for what closes the socket.
-    fn request_last(&mut self, request: impl FnOnce(&mut Connection, &mut Registration<'_>)) {
-        self.net
-            .with_connection(self.id, |connection, registration, pool| {
-                connection.send_gathered(registration, pool);
-                request(connection, registration);
-            });
-        self.net.free_place(self.id);
-    }
-
-    /// [`request`](Self::request) for what begins to count time: the turn's reading of the clock may be old by now,
-    /// and nothing may come early.
-    fn request_now(&mut self, request: impl FnOnce(&mut Connection, &mut Registration<'_>)) {
-        self.net.note_now();
-        self.request(request);
     }
 }

@@ -13,21 +13,21 @@ impl Socket<'_> {
     /// Stops reading: no `on_data` and no `on_end` until [`resume`](Self::resume). It costs no system call. A reset is
     /// still noticed, and reported at once; the idle timeout goes on.
     pub fn pause(&mut self) {
-        self.request(Connection::pause);
+        self.net.request(self.id, Connection::pause);
     }
 
     /// Goes on reading, in a later turn; what arrived meanwhile is not lost.
     pub fn resume(&mut self) {
-        self.request(Connection::resume);
+        self.net.request(self.id, Connection::resume);
     }
 
     /// After how long without a byte in either direction `on_timeout` comes: counted from now, once, and again after
     /// the next byte. `None` or zero: never. A queued write that the peer does not take is not activity. A byte counts
     /// from the reading of the clock that its turn began with, as in Node: what a callback writes after long work counts
     /// from before the work.
-    pub fn set_timeout(&mut self, timeout: impl Into<Option<Duration>>) {
+    pub fn set_idle_timeout(&mut self, timeout: impl Into<Option<Duration>>) {
         let timeout = timeout.into();
-        self.request_now(|connection, registration| {
+        self.net.request_now(self.id, |connection, registration| {
             connection.set_idle_timeout(timeout, registration);
         });
     }
@@ -73,14 +73,14 @@ impl Socket<'_> {
     }
 
     /// Makes the socket a reason for [`run`](crate::EventLoop::run) to go on, which it is unless
-    /// [`unref`](Self::unref) was called. (Node's `ref` is a word of the language here.)
+    /// [`release`](Self::release) was called. (Node's `ref` is a word of the language here.)
     pub fn hold(&mut self) {
-        self.net.set_held(self.id.0, true);
+        self.net.hold(self.id.0);
     }
 
     /// Makes the socket no reason for [`run`](crate::EventLoop::run) to go on: the loop may end while it is open.
     /// Once or twice is the same.
-    pub fn unref(&mut self) {
-        self.net.set_held(self.id.0, false);
+    pub fn release(&mut self) {
+        self.net.release(self.id.0);
     }
 }

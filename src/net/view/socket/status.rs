@@ -89,13 +89,13 @@ impl Socket<'_> {
         Some(self.connection()?.dial()?.host().to_owned())
     }
 
-    /// The server that accepted it; `None` for a socket that connected.
-    pub fn server(&self) -> Option<ServerId> {
+    /// The server that accepted the socket; `None` for a socket that connected.
+    pub fn accepted_by(&self) -> Option<ServerId> {
         self.connection().and_then(Connection::server).map(ServerId)
     }
 
     /// The idle timeout that is set.
-    pub fn timeout(&self) -> Option<Duration> {
+    pub fn idle_timeout(&self) -> Option<Duration> {
         self.connection().and_then(Connection::idle_timeout)
     }
 

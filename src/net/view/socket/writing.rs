@@ -47,18 +47,20 @@ impl Socket<'_> {
     /// written until now, or never will. Node's write callback: `write(..)` and then this. It costs nothing to sockets
     /// that never ask. On a socket that is gone nothing comes.
     pub fn notify_when_sent(&mut self, token: u64) {
-        self.request(|connection, registration| connection.mark(token, registration));
+        self.net.request(self.id, |connection, registration| {
+            connection.mark(token, registration)
+        });
     }
 
     /// Holds back what is written from now on, beyond the callback, until [`uncork`](Self::uncork), `end`, or until as
     /// much is queued as the high-water mark says. What the kernel had no room for is not held back, and takes along what
     /// is written behind it. After `end` it does nothing.
     pub fn cork(&mut self) {
-        self.request(|connection, _| connection.cork());
+        self.net.request(self.id, |connection, _| connection.cork());
     }
 
     /// Sends what [`cork`](Self::cork) has held back, at the next flush point.
     pub fn uncork(&mut self) {
-        self.request(Connection::uncork);
+        self.net.request(self.id, Connection::uncork);
     }
 }

@@ -1,0 +1,69 @@
+//! The requests that the views make: each finds its source, and does one thing to it.
+
+use crate::net::connection::Connection;
+use crate::net::error::Error;
+use crate::net::values::SocketId;
+use crate::reactor::{Key, Registration};
+
+use super::Net;
+
+impl Net {
+    /// Makes `request` of a connection; nothing happens if it is gone.
+    pub(crate) fn request(
+        &mut self,
+        id: SocketId,
+        request: impl FnOnce(&mut Connection, &mut Registration<'_>),
+    ) {
+        self.with_connection(id, |connection, registration, _| {
+            request(connection, registration);
+        });
+    }
+
+    /// [`request`](Self::request), for requests that begin to count time: the turn's reading of the clock may be old
+    /// by now, and no deadline may come early.
+    pub(crate) fn request_now(
+        &mut self,
+        id: SocketId,
+        request: impl FnOnce(&mut Connection, &mut Registration<'_>),
+    ) {
+        self.reactor.note_now();
+        self.request(id, request);
+    }
+
+    /// Closes a connection with `close`, after the kernel was offered the bytes that were only gathered, and frees the
+    /// place that it held of its server's limit.
+    pub(crate) fn close_socket<R>(
+        &mut self,
+        id: SocketId,
+        close: impl FnOnce(&mut Connection, &mut Registration<'_>) -> R,
+    ) -> Option<R> {
+        let closed = self.with_connection(id, |connection, registration, pool| {
+            connection.send_gathered(registration, pool);
+            close(connection, registration)
+        });
+        self.free_place(id);
+        closed
+    }
+
+    /// Destroys a socket, with or without an error.
+    pub(crate) fn destroy(&mut self, id: SocketId, error: Option<Error>) {
+        self.close_socket(id, |connection, registration| {
+            connection.destroy(error, registration);
+        });
+    }
+
+    /// Makes a source a reason for the loop to go on.
+    pub(crate) fn hold(&mut self, key: Key) {
+        self.reactor.set_held(key, true);
+    }
+
+    /// Makes a source no reason for the loop to go on.
+    pub(crate) fn release(&mut self, key: Key) {
+        self.reactor.set_held(key, false);
+    }
+
+    /// Whether a source is a reason for the loop to go on.
+    pub(crate) fn is_held(&self, key: Key) -> bool {
+        self.reactor.is_held(key)
+    }
+}
