@@ -29,7 +29,7 @@ fn one_connection_too_many_is_dropped_and_reported() {
         scene.world.trace("server"),
         "listening connection connection drop"
     );
-    assert_eq!(scene.event_loop.server(server).connections(), 2);
+    assert_eq!(scene.event_loop.server(server).connection_count(), 2);
     for peer in &mut held {
         assert_echoes(&mut scene, peer);
     }
@@ -107,9 +107,9 @@ fn on_connection_comes_first_with_the_options_applied_and_the_peer_known() {
         *noted.borrow_mut() = Some((
             socket.state(),
             socket.is_paused(),
-            socket.timeout(),
+            socket.idle_timeout(),
             socket.allows_half_open(),
-            socket.server(),
+            socket.accepted_by(),
             socket.peer_address(),
         ));
         Some(Recorder::new("socket"))
@@ -181,7 +181,7 @@ fn a_socket_destroyed_in_on_connection_gets_its_close_and_nothing_else() {
     assert_eq!(scene.peer_reads_to_end(&mut peer).end, PeerEnd::Fin);
     scene.drive_to_close("socket");
     assert_eq!(scene.world.trace("socket"), "close:Local");
-    assert_eq!(scene.event_loop.server(server).connections(), 0);
+    assert_eq!(scene.event_loop.server(server).connection_count(), 0);
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn a_refused_connection_ends_without_an_event_and_the_next_is_welcome() {
     let (server, address) = serve(&mut scene, ListenOptions::new(), reception);
     let mut refused = Peer::connect(address);
     assert_eq!(scene.peer_reads_to_end(&mut refused).end, PeerEnd::Fin);
-    assert_eq!(scene.event_loop.server(server).connections(), 0);
+    assert_eq!(scene.event_loop.server(server).connection_count(), 0);
     assert_eq!(scene.world.trace("server"), "listening connection");
 
     assert_echoes(&mut scene, &mut Peer::connect(address));
@@ -216,7 +216,7 @@ fn each_connection_is_told_once() {
     });
     scene.settle();
     assert_eq!(scene.world.count("server", "connection"), 200);
-    assert_eq!(scene.event_loop.server(server).connections(), 200);
+    assert_eq!(scene.event_loop.server(server).connection_count(), 200);
 
     // Everybody that connected is there, and nobody twice.
     let view = scene.event_loop.server(server);
@@ -321,7 +321,7 @@ fn peers_that_have_reset_before_they_are_accepted_hurt_nobody() {
     let mut well = Peer::connect(address);
     assert_echoes(&mut scene, &mut well);
     scene.drive_with("all closes", |scene| {
-        scene.event_loop.server(server).connections() == 1
+        scene.event_loop.server(server).connection_count() == 1
     });
     for number in 0..PEERS {
         assert_eq!(

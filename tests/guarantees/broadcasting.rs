@@ -102,7 +102,7 @@ fn speaker(name: &'static str) -> Recorder {
     Recorder::new(name).reacting(move |cx, seen| {
         if matches!(seen, Seen::Data(_)) {
             let member = cx.shared.id("member");
-            let written = cx.socket.other(member).write(b"hello");
+            let written = cx.socket.socket(member).write(b"hello");
             let named = cx.socket.sockets().broadcast([member], b"again");
             cx.shared.note(format!("{name}: {written:?}, {named:?}"));
         }
@@ -162,20 +162,20 @@ fn chatter(
             1 => {
                 let word: Rc<[u8]> = word.into();
                 for id in to {
-                    let flow = cx.socket.other(id).write_shared(Rc::clone(&word));
+                    let flow = cx.socket.socket(id).write_shared(Rc::clone(&word));
                     assert!(matches!(flow, Flow::Open | Flow::Full));
                 }
             }
             _ => {
                 for id in to {
-                    let flow = cx.socket.other(id).write(&word);
+                    let flow = cx.socket.socket(id).write(&word);
                     assert!(matches!(flow, Flow::Open | Flow::Full));
                 }
             }
         }
         let someone = ids[random.usize(0..ids.len())];
         let own = expected.entry(someone).or_default();
-        let mut socket = cx.socket.other(someone);
+        let mut socket = cx.socket.socket(someone);
         assert_eq!(socket.bytes_written(), own.len() as u64);
         match random.u8(0..12) {
             0 => socket.pause(),
@@ -192,8 +192,8 @@ fn chatter(
         }
     }
     for &id in ids {
-        cx.socket.other(id).uncork();
-        cx.socket.other(id).resume();
+        cx.socket.socket(id).uncork();
+        cx.socket.socket(id).resume();
     }
 }
 

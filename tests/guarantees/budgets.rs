@@ -81,7 +81,7 @@ fn a_turn_with_a_budget_of_time_begins_nothing_after_it_is_spent() {
     });
     let mut peers: Vec<Peer> = (0..20).map(|_| Peer::connect(address)).collect();
     scene.drive_with("all connections", |scene| {
-        scene.event_loop.server(server).connections() == 20
+        scene.event_loop.server(server).connection_count() == 20
     });
     for peer in &mut peers {
         peer.write(b"x");

@@ -130,7 +130,7 @@ fn after_destroy_nothing_but_on_close_comes() {
     peer.write(b"data");
     peer.half_close();
     while let Ok(Some(_)) = peer.read_some(1 << 20) {}
-    scene.socket(id).set_timeout(Duration::from_millis(1));
+    scene.socket(id).set_idle_timeout(Duration::from_millis(1));
     scene.socket(id).destroy();
     scene.let_pass(Duration::from_millis(20));
     assert_eq!(scene.world.trace("us"), "connect close:Local");
@@ -298,7 +298,7 @@ fn nothing_that_is_asked_of_a_closed_socket_changes_why_it_closed() {
         ),
         (
             "timed out",
-            |scene, id| scene.socket(id).set_timeout(Duration::from_millis(1)),
+            |scene, id| scene.socket(id).set_idle_timeout(Duration::from_millis(1)),
             "connect timeout close:TimedOut",
         ),
     ];
@@ -337,13 +337,13 @@ fn meddle(socket: &mut netloop::Socket<'_>) {
     socket.destroy_soon();
     socket.pause();
     socket.resume();
-    socket.set_timeout(Duration::from_millis(1));
+    socket.set_idle_timeout(Duration::from_millis(1));
     socket.set_no_delay(true).unwrap();
     socket.set_keep_alive(None).unwrap();
     socket.reset().unwrap();
     socket.destroy_with(Error::other("too late"));
     socket.destroy();
-    socket.unref();
+    socket.release();
     socket.hold();
 }
 
@@ -386,7 +386,7 @@ fn peers_that_end_leave_no_socket_behind() {
     scene.drive("100 closes", |world| {
         world.lives.len() == 100 && world.all_are_closed()
     });
-    assert_eq!(scene.event_loop.server(server).connections(), 0);
+    assert_eq!(scene.event_loop.server(server).connection_count(), 0);
     assert_eq!(scene.event_loop.sockets().ids().count(), 0);
     for name in 0..100 {
         let trace = scene.world.trace(&name.to_string());

@@ -236,8 +236,8 @@ fn everything_may_be_asked_for_while_connecting() {
     socket
         .set_keep_alive(KeepAlive::after(Duration::from_secs(60)))
         .unwrap();
-    socket.set_timeout(Duration::from_secs(60));
-    socket.unref();
+    socket.set_idle_timeout(Duration::from_secs(60));
+    socket.release();
     socket.hold();
     socket.pause();
     socket.resume();
@@ -285,7 +285,7 @@ fn options_are_applied_before_on_connect() {
     let looking = Recorder::new("us").reacting(|cx, _| {
         assert!(cx.socket.is_paused() && cx.socket.allows_half_open());
         assert_eq!(cx.socket.high_water_mark(), 10);
-        assert_eq!(cx.socket.timeout(), Some(Duration::from_secs(9)));
+        assert_eq!(cx.socket.idle_timeout(), Some(Duration::from_secs(9)));
     });
     scene
         .event_loop

@@ -308,5 +308,5 @@ fn a_dead_id_answers_what_a_closed_socket_would() {
         (socket.local_address(), socket.peer_address()),
         (None, None)
     );
-    assert_eq!((socket.server(), socket.timeout()), (None, None));
+    assert_eq!((socket.accepted_by(), socket.idle_timeout()), (None, None));
 }

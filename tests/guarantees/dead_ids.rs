@@ -30,8 +30,8 @@ fn a_dead_id_reaches_nobody_even_when_its_slot_is_used_again() {
             assert_eq!(socket.write_owned(vec![0; 100_000]), Flow::Closed);
             assert_eq!(socket.end_with(b"stray"), Flow::Closed);
             socket.pause();
-            socket.set_timeout(Duration::from_millis(1));
-            socket.unref();
+            socket.set_idle_timeout(Duration::from_millis(1));
+            socket.release();
             socket.destroy_soon();
             socket.reset().unwrap();
             socket.destroy_with(Error::other("stray"));
@@ -44,7 +44,7 @@ fn a_dead_id_reaches_nobody_even_when_its_slot_is_used_again() {
         scene.settle();
         assert_eq!(scene.world.trace(&name), "connect");
         let socket = scene.socket(id);
-        assert!(!socket.is_paused() && socket.is_held() && socket.timeout().is_none());
+        assert!(!socket.is_paused() && socket.is_held() && socket.idle_timeout().is_none());
         assert_eq!(socket.bytes_written(), 0);
         peer.reset();
         scene.drive_to_close(&name);
@@ -73,7 +73,7 @@ fn an_event_that_was_under_way_for_a_dead_socket_reaches_nobody() {
                         assert_eq!(cx.shared.ids.get(&name), Some(&own), "seed {seed}");
                         let all: Vec<SocketId> = cx.socket.sockets().ids().collect();
                         let victim = all[random.usize(..all.len())];
-                        cx.socket.other(victim).destroy();
+                        cx.socket.socket(victim).destroy();
                     }
                 })
             })
@@ -118,10 +118,10 @@ fn dead_servers_and_timers_are_harmless_too() {
     dead.close();
     dead.destroy_connections();
     dead.set_max_connections(0);
-    dead.unref();
+    dead.release();
     assert!(!dead.is_listening());
     assert_eq!((dead.address(), dead.path()), (None, None));
-    assert_eq!((dead.connections(), dead.sockets().count()), (0, 0));
+    assert_eq!((dead.connection_count(), dead.sockets().count()), (0, 0));
     assert!(scene.event_loop.server(other).is_listening());
     assert!(std::net::TcpStream::connect(address).is_err());
 

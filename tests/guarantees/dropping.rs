@@ -166,7 +166,7 @@ fn no_descriptor_is_lost_over_thousands_of_connections_and_failures() {
         let mut event_loop: EventLoop = EventLoop::new().unwrap();
         let server = event_loop.listen("127.0.0.1:0", |(), _| Quiet).unwrap();
         let address = event_loop.server(server).address().unwrap();
-        event_loop.server(server).unref();
+        event_loop.server(server).release();
         let (_, nobody) = listening();
         let round = |event_loop: &mut EventLoop| {
             event_loop.connect(address, Quiet).unwrap();

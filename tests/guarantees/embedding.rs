@@ -122,7 +122,7 @@ fn what_a_budget_left_over_is_in_poll_timeout_and_not_in_the_descriptor() {
     });
     let mut peers: Vec<Peer> = (0..10).map(|_| Peer::connect(address)).collect();
     scene.drive_with("all connections", |scene| {
-        scene.event_loop.server(server).connections() == 10
+        scene.event_loop.server(server).connection_count() == 10
     });
     scene.settle();
     for peer in &mut peers {
@@ -201,7 +201,7 @@ fn a_host_drains_the_descriptor_of_a_loop_that_is_not_alive() {
     let mut scene = Scene::new();
     let (id, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("socket"));
     scene.settle();
-    scene.socket(id).unref();
+    scene.socket(id).release();
     assert!(!scene.event_loop.is_alive());
     let mut host = Host::of(&scene);
     peer.write(b"x");
@@ -272,7 +272,7 @@ fn a_game_of_fixed_steps_gives_the_network_the_time_between_them() {
     });
     let mut peers: Vec<Peer> = (0..PLAYERS).map(|_| Peer::connect(address)).collect();
     scene.drive_with("all players", |scene| {
-        scene.event_loop.server(server).connections() == PLAYERS
+        scene.event_loop.server(server).connection_count() == PLAYERS
     });
     let begun = Instant::now();
     let mut next_step = begun + STEP;

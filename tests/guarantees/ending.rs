@@ -294,7 +294,7 @@ fn destroy_soon_flushes_8_mb_to_a_slow_reader() {
 
 // C11
 #[test]
-fn end_after_works_while_connecting() {
+fn destroy_soon_works_while_connecting() {
     let mut scene = Scene::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -303,7 +303,7 @@ fn end_after_works_while_connecting() {
         .connect(address, Recorder::new("us"))
         .unwrap();
     assert_eq!(scene.socket(id).write(b"a short visit"), Flow::Open);
-    scene.socket(id).end_after();
+    scene.socket(id).destroy_soon();
     let mut peer = Peer::accept(&listener);
     let received = scene.peer_reads_to_end(&mut peer);
     assert_eq!(

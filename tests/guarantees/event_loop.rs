@@ -145,7 +145,7 @@ fn no_callback_comes_within_an_api_call_or_within_another_callback() {
                     let nobody = "127.0.0.1:1";
                     let failing = Recorder::new("failing");
                     let failing = cx.connect(nobody, failing).unwrap();
-                    cx.socket.other(failing).destroy();
+                    cx.socket.socket(failing).destroy();
                 }
                 if matches!(seen, Seen::Close(_)) {
                     cx.socket.destroy();
@@ -208,8 +208,8 @@ fn an_unreferenced_socket_does_not_keep_run_going() {
     let mut scene = Scene::new();
     let (id, _peer) = scene.accepted(SocketOptions::new(), Recorder::new("socket"));
     assert!(scene.event_loop.is_alive());
-    scene.socket(id).unref();
-    scene.socket(id).unref();
+    scene.socket(id).release();
+    scene.socket(id).release();
     assert!(!scene.socket(id).is_held());
     scene.run_to_its_end();
     // J3: nobody is told anything.
@@ -218,7 +218,7 @@ fn an_unreferenced_socket_does_not_keep_run_going() {
     scene.socket(id).hold();
     scene.socket(id).hold();
     assert!(scene.event_loop.is_alive());
-    scene.socket(id).unref();
+    scene.socket(id).release();
     assert!(!scene.event_loop.is_alive());
 }
 
@@ -232,7 +232,7 @@ fn an_unreferenced_connect_does_not_keep_run_going() {
         .connect(address, Recorder::new("dialer"))
         .unwrap();
     assert!(scene.event_loop.is_alive());
-    scene.socket(id).unref();
+    scene.socket(id).release();
     assert!(!scene.event_loop.is_alive());
     scene.drive("the connection", |world| {
         world.has_seen("dialer", &Seen::Connect)
@@ -252,7 +252,7 @@ fn an_idle_timeout_does_not_keep_run_going() {
     let mut scene = Scene::new();
     let options = SocketOptions::new().idle_timeout(Duration::from_millis(1));
     let (id, _peer) = scene.accepted(options, Recorder::new("socket"));
-    scene.socket(id).unref();
+    scene.socket(id).release();
     scene.run_to_its_end();
 }
 
@@ -266,7 +266,7 @@ fn run_ends_after_a_deferred_call_that_was_all_that_was_left() {
     let (id, _peer) = scene.accepted(SocketOptions::new(), Recorder::new("socket"));
     scene.event_loop.defer(move |cx| {
         note(cx, "the last one lets go");
-        cx.sockets.socket(id).unref();
+        cx.sockets.socket(id).release();
     });
     assert_short(|| scene.run_to_its_end());
     assert_eq!(scene.world.notes, ["alone", "the last one lets go"]);
@@ -286,8 +286,8 @@ fn run_tells_the_close_of_what_does_not_keep_it_going() {
         )
         .unwrap();
     let (id, _peer) = scene.accepted(SocketOptions::new(), Recorder::new("socket"));
-    scene.socket(id).unref();
-    scene.event_loop.server(server).unref();
+    scene.socket(id).release();
+    scene.event_loop.server(server).release();
     scene.event_loop.server(server).close();
     scene.socket(id).destroy();
     scene.run_to_its_end();
@@ -371,7 +371,7 @@ fn a_stop_in_the_middle_of_a_batch_loses_no_event() {
     });
     let mut peers: Vec<Peer> = (0..5).map(|_| Peer::connect(address)).collect();
     scene.drive_with("all connections", |scene| {
-        scene.event_loop.server(server).connections() == 5
+        scene.event_loop.server(server).connection_count() == 5
     });
     for peer in &mut peers {
         peer.write(b"x");

@@ -196,7 +196,7 @@ fn a_crowd_at_the_door_does_not_starve_those_inside() {
         turns += 1;
         let turn = scene.turn();
         assert_eq!(scene.world.received_length("inside"), turns);
-        let now = scene.event_loop.server(server).connections();
+        let now = scene.event_loop.server(server).connection_count();
         assert!(
             now > accepted && now - accepted <= BURST,
             "{accepted} {now}"
@@ -218,8 +218,8 @@ fn a_crowd_at_one_door_does_not_keep_another_door_shut() {
     let _crowd: Vec<Peer> = (0..300).map(|_| Peer::connect(address)).collect();
     let _lonely = Peer::connect(quiet_address);
     scene.turn();
-    assert_eq!(scene.event_loop.server(crowded).connections(), BURST);
-    assert_eq!(scene.event_loop.server(other).connections(), 1);
+    assert_eq!(scene.event_loop.server(crowded).connection_count(), BURST);
+    assert_eq!(scene.event_loop.server(other).connection_count(), 1);
 }
 
 // B13
@@ -309,7 +309,7 @@ fn sockets_that_all_time_out_at_once_are_all_told_and_the_busy_one_is_not() {
     let mut busy = Peer::connect(address);
     let _idle: Vec<Peer> = (1..SOCKETS).map(|_| Peer::connect(address)).collect();
     scene.drive_with("all connections", |scene| {
-        scene.event_loop.server(server).connections() == SOCKETS
+        scene.event_loop.server(server).connection_count() == SOCKETS
     });
     scene.drive_with("all timeouts", |scene| {
         busy.write(b"x");
@@ -336,7 +336,7 @@ pub(crate) fn chatty(scene: &mut Scene, options: SocketOptions, count: usize) ->
         }
     }
     scene.drive_with("all connections", |scene| {
-        scene.event_loop.server(server).connections() == count
+        scene.event_loop.server(server).connection_count() == count
     });
     peers
 }
@@ -350,7 +350,7 @@ fn after_a_stall_no_socket_times_out_whose_peer_has_sent_in_time() {
     let mut peers = chatty(&mut scene, SocketOptions::new(), SOCKETS);
     let ids: Vec<_> = scene.event_loop.sockets().ids().collect();
     for id in ids {
-        scene.socket(id).set_timeout(timeout);
+        scene.socket(id).set_idle_timeout(timeout);
     }
     for peer in &mut peers {
         peer.write(b"x");

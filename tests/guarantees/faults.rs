@@ -110,7 +110,7 @@ fn out_of_descriptors_a_server_neither_spins_nor_goes_deaf_and_says_so_once() {
             crowd.is_empty()
         });
         scene.drive_with("all closes", |scene| {
-            scene.event_loop.server(server).connections() == 0
+            scene.event_loop.server(server).connection_count() == 0
         });
         assert_eq!(errors(&scene.world), 1, "it was one episode");
         assert_echoes(&mut scene, &mut Peer::connect(address));
@@ -129,7 +129,7 @@ fn a_server_that_runs_out_of_descriptors_again_says_so_again() {
             scene.drive("the error", |world| errors(world) == episode);
             drop((crowd, taken));
             scene.drive_with("all closes", |scene| {
-                scene.event_loop.server(server).connections() == 0
+                scene.event_loop.server(server).connection_count() == 0
             });
             assert_echoes(&mut scene, &mut Peer::connect(address));
             scene.settle();
@@ -202,7 +202,7 @@ fn connections_that_failed_before_they_were_accepted_are_passed_over() {
         let mut peers: Vec<Peer> = (0..60).map(|_| Peer::connect(address)).collect();
         let begun = Instant::now();
         scene.drive_with("all connections", |scene| {
-            scene.event_loop.server(server).connections() == 60
+            scene.event_loop.server(server).connection_count() == 60
         });
         for peer in &mut peers {
             assert_echoes(&mut scene, peer);

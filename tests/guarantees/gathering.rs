@@ -30,7 +30,7 @@ fn the_counts_include_what_was_written_a_moment_ago() {
         assert_eq!(cx.socket.write_static(b"678"), Flow::Open);
         assert_eq!(cx.socket.queued_bytes(), 8);
         let id = cx.socket.id();
-        assert_eq!(cx.socket.other(id).bytes_written(), 8);
+        assert_eq!(cx.socket.socket(id).bytes_written(), 8);
     });
     let id = scene.world.id("us");
     assert_eq!(scene.socket(id).queued_bytes(), 0);
@@ -95,10 +95,12 @@ fn something_harmless(cx: &mut Context<'_, World>, which: usize) {
         1 => cx.socket.resume(),
         2 => cx.socket.cork(),
         3 => cx.socket.uncork(),
-        4 => cx.socket.set_timeout(std::time::Duration::from_secs(60)),
+        4 => cx
+            .socket
+            .set_idle_timeout(std::time::Duration::from_secs(60)),
         5 => cx.socket.set_no_delay(true).unwrap(),
         6 => cx.socket.notify_when_sent(7),
-        7 => cx.socket.other(id).hold(),
+        7 => cx.socket.socket(id).hold(),
         _ => {
             let _ = (cx.socket.state(), cx.socket.local_address());
         }
@@ -124,7 +126,7 @@ fn whatever_a_callback_does_between_its_writes_they_arrive_whole_and_in_order() 
                 let flow = match random.usize(0..5) {
                     0 => cx.socket.write_owned(piece.to_vec()),
                     1 => cx.socket.write_shared(piece.into()),
-                    2 => cx.socket.other(id).write(piece),
+                    2 => cx.socket.socket(id).write(piece),
                     _ => cx.socket.write(piece),
                 };
                 assert!(matches!(flow, Flow::Open | Flow::Full), "{flow:?}");

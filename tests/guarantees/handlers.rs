@@ -120,7 +120,7 @@ impl Plot {
             }
             Within::Sent => scene.socket(own).notify_when_sent(1),
             Within::End => peer.as_mut().unwrap().half_close(),
-            Within::Timeout => scene.socket(own).set_timeout(Duration::from_millis(1)),
+            Within::Timeout => scene.socket(own).set_idle_timeout(Duration::from_millis(1)),
             Within::Error => peer.take().unwrap().reset(),
             Within::Close => scene.socket(own).destroy(),
             Within::ServerDrop => {
@@ -267,7 +267,7 @@ fn play(within: Within, deed: Deed, case: &str) {
                 .event_loop
                 .serve("127.0.0.1:0", ListenOptions::new(), second)
                 .unwrap();
-            scene.event_loop.server(second).unref();
+            scene.event_loop.server(second).release();
         }
         Within::Connect | Within::ServerConnection => {}
         _ => plot.cast.set(Some(cast)),

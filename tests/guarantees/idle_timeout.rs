@@ -85,7 +85,7 @@ fn it_runs_while_paused_and_after_our_own_end() {
     scene.world.log.clear();
     scene.socket(id).end();
     let begun = Instant::now();
-    scene.socket(id).set_timeout(IDLE);
+    scene.socket(id).set_idle_timeout(IDLE);
     drive_to_timeout(&mut scene);
     assert!(begun.elapsed() >= IDLE);
     assert_eq!(scene.socket(id).state(), State::ReadOnly);
@@ -230,18 +230,18 @@ fn a_reader_that_trickles_never_times_out() {
 fn none_and_zero_switch_it_off_and_a_new_one_begins_anew() {
     let mut scene = Scene::new();
     let (id, _peer) = scene.accepted(idle(IDLE), Recorder::new("us"));
-    assert_eq!(scene.socket(id).timeout(), Some(IDLE));
+    assert_eq!(scene.socket(id).idle_timeout(), Some(IDLE));
     for off in [None, Some(Duration::ZERO)] {
-        scene.socket(id).set_timeout(IDLE);
-        scene.socket(id).set_timeout(off);
-        assert_eq!(scene.socket(id).timeout(), None);
+        scene.socket(id).set_idle_timeout(IDLE);
+        scene.socket(id).set_idle_timeout(off);
+        assert_eq!(scene.socket(id).idle_timeout(), None);
         scene.let_pass(2 * IDLE);
         assert_eq!(scene.world.trace("us"), "connect");
     }
-    scene.socket(id).set_timeout(Duration::from_secs(3600));
+    scene.socket(id).set_idle_timeout(Duration::from_secs(3600));
     scene.turn();
     let begun = Instant::now();
-    scene.socket(id).set_timeout(IDLE);
+    scene.socket(id).set_idle_timeout(IDLE);
     drive_to_timeout(&mut scene);
     assert!(begun.elapsed() >= IDLE);
 }
@@ -252,7 +252,7 @@ fn a_timeout_of_zero_in_the_options_means_never() {
     let mut scene = Scene::new();
     let (id, _peer) = scene.accepted(idle(Duration::ZERO), Recorder::new("us"));
     scene.let_pass(IDLE);
-    assert_eq!(scene.socket(id).timeout(), None);
+    assert_eq!(scene.socket(id).idle_timeout(), None);
     assert_eq!(scene.world.trace("us"), "connect");
 }
 
@@ -263,7 +263,7 @@ fn the_longest_of_all_timeouts_is_harmless() {
     let (id, mut peer) = scene.accepted(idle(Duration::MAX), Recorder::new("us"));
     peer.write(b".");
     scene.drive("a byte", |world| world.received("us") == b".");
-    scene.socket(id).set_timeout(Duration::MAX);
+    scene.socket(id).set_idle_timeout(Duration::MAX);
     scene.settle();
     assert_eq!(scene.world.trace("us"), "connect data:.");
 }
@@ -273,12 +273,12 @@ fn the_longest_of_all_timeouts_is_harmless() {
 fn a_destroyed_socket_has_no_timeout() {
     let mut scene = Scene::new();
     let (id, _peer) = scene.accepted(SocketOptions::new(), Recorder::new("us"));
-    scene.socket(id).set_timeout(Duration::from_millis(1));
+    scene.socket(id).set_idle_timeout(Duration::from_millis(1));
     scene.socket(id).destroy();
-    scene.socket(id).set_timeout(Duration::from_millis(1));
+    scene.socket(id).set_idle_timeout(Duration::from_millis(1));
     let_time_pass(Duration::from_millis(5));
     scene.drive_to_close("us");
-    scene.socket(id).set_timeout(Duration::from_millis(1));
+    scene.socket(id).set_idle_timeout(Duration::from_millis(1));
     scene.let_pass(Duration::from_millis(5));
     assert_eq!(scene.world.trace("us"), "connect close:Local");
 }
@@ -288,7 +288,7 @@ fn a_destroyed_socket_has_no_timeout() {
 fn it_does_not_keep_the_loop_alive() {
     let mut scene = Scene::new();
     let (id, _peer) = scene.accepted(idle(PATIENCE), Recorder::new("us"));
-    scene.socket(id).unref();
+    scene.socket(id).release();
     let begun = Instant::now();
     scene.event_loop.run(&mut scene.world).unwrap();
     assert!(begun.elapsed() < PATIENCE);

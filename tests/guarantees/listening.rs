@@ -87,7 +87,7 @@ fn listening_on_a_name_begins_when_it_is_looked_up_and_keeps_what_was_said_meanw
     let mut view = scene.event_loop.server(server);
     assert!(!view.is_listening());
     assert_eq!(view.address(), None);
-    assert_eq!(view.connections(), 0);
+    assert_eq!(view.connection_count(), 0);
     view.set_max_connections(1);
     assert!(
         scene.event_loop.is_alive(),
@@ -176,7 +176,7 @@ fn how_many_connections_a_server_holds_can_be_changed_at_any_time() {
     // Nobody who was there has to go because the limit fell.
     scene.event_loop.server(server).set_max_connections(1);
     scene.settle();
-    assert_eq!(scene.event_loop.server(server).connections(), 4);
+    assert_eq!(scene.event_loop.server(server).connection_count(), 4);
     for mut guest in guests.drain(1..) {
         assert_eq!(guest.read_some(1), Ok(None));
         guest.close();
@@ -367,7 +367,7 @@ mod unix {
         scene.drive("the connection", |world| world.newest.is_some());
         let guest = scene.world.newest.unwrap();
         assert!(scene.socket(guest).is_paused());
-        assert_eq!(scene.socket(guest).server(), Some(server));
+        assert_eq!(scene.socket(guest).accepted_by(), Some(server));
         let mut dropped = UnixStream::connect(&path).unwrap();
         scene.drive("the drop", |world| world.has("server", "drop"));
         assert_eq!(dropped.read(&mut [0]).unwrap(), 0);

@@ -34,7 +34,7 @@ struct Member;
 impl SocketHandler<Room> for Member {
     fn on_data(&mut self, cx: &mut Context<'_, Room>, data: &[u8]) {
         let last = *cx.shared.members.last().unwrap();
-        let waiting = cx.socket.other(last).queued_bytes();
+        let waiting = cx.socket.socket(last).queued_bytes();
         cx.shared.waiting.push(waiting);
         let speaker = cx.socket.id();
         let others = cx.shared.members.iter().copied();

@@ -311,7 +311,7 @@ fn a_detached_socket_is_none_of_its_servers_any_more() {
     let id = scene.world.newest.unwrap();
     let _stream = scene.socket(id).detach().unwrap();
     scene.drive_to_close("us");
-    assert_eq!(scene.event_loop.server(server).connections(), 0);
+    assert_eq!(scene.event_loop.server(server).connection_count(), 0);
     scene.event_loop.server(server).close();
     scene.settle();
     assert!(!scene.event_loop.is_alive());

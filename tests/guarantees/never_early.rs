@@ -34,7 +34,7 @@ fn none_of_many_is_early_and_each_comes_once() {
         };
         let (id, peer) = scene.adopted(SocketOptions::new(), timing);
         begun.set(Instant::now());
-        scene.socket(id).set_timeout(timeout);
+        scene.socket(id).set_idle_timeout(timeout);
         pairs.push(peer);
     }
     scene.drive("all timeouts", |world| world.log.len() == sockets);
@@ -50,7 +50,7 @@ fn a_timeout_that_is_set_between_turns_counts_from_the_call() {
     scene.settle();
     let_time_pass(2 * IDLE);
     let begun = Instant::now();
-    scene.socket(id).set_timeout(IDLE);
+    scene.socket(id).set_idle_timeout(IDLE);
     drive_to_timeout(&mut scene);
     assert!(begun.elapsed() >= IDLE, "after {:?}", begun.elapsed());
 }
@@ -66,7 +66,7 @@ fn a_timeout_that_is_set_late_in_a_long_callback_counts_from_the_call() {
             if let Seen::Data(_) = seen {
                 let_time_pass(2 * IDLE);
                 set.set(Some(Instant::now()));
-                cx.socket.set_timeout(IDLE);
+                cx.socket.set_idle_timeout(IDLE);
             }
         })
     };
@@ -94,7 +94,7 @@ fn a_timeout_that_is_set_late_in_a_long_callback_times_out_nobody_who_was_writte
                     chatty.as_mut().unwrap().write(b"in time");
                     written.set(Some(Instant::now()));
                     let_time_pass(2 * IDLE);
-                    cx.socket.set_timeout(Duration::from_secs(9));
+                    cx.socket.set_idle_timeout(Duration::from_secs(9));
                 }
             })
         };

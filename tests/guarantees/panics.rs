@@ -145,7 +145,7 @@ fn a_panic_in_on_drain_closes_the_socket_with_an_error() {
         |seen| *seen == Seen::Drain,
         |scene, _| {
             let id = scene.world.id("socket");
-            scene.socket(id).set_timeout(None);
+            scene.socket(id).set_idle_timeout(None);
             let flow = scene.socket(id).write(&vec![b'x'; 200_000]);
             assert_eq!(flow, Flow::Full);
         },
@@ -202,7 +202,7 @@ fn a_panic_in_on_connect_of_an_accepted_socket_closes_it_with_an_error() {
         scene.world.trace("socket"),
         "connect error:ERR_HANDLER_PANICKED close:Error"
     );
-    assert_eq!(scene.event_loop.server(server).connections(), 1);
+    assert_eq!(scene.event_loop.server(server).connection_count(), 1);
     assert_usable(&mut scene, &mut bystander);
 }
 
@@ -299,7 +299,7 @@ fn a_panic_in_the_middle_of_a_turn_loses_no_event_of_others() {
     });
     let mut peers: Vec<Peer> = (0..9).map(|_| Peer::connect(address)).collect();
     scene.drive_with("all connections", |scene| {
-        scene.event_loop.server(server).connections() == 9
+        scene.event_loop.server(server).connection_count() == 9
     });
     for peer in &mut peers {
         peer.write(b"x");
@@ -311,7 +311,7 @@ fn a_panic_in_the_middle_of_a_turn_loses_no_event_of_others() {
         (0..9).all(|number| world.received(&format!("socket {number}")) == b"x")
     });
     scene.drive_with("the closes", |scene| {
-        scene.event_loop.server(server).connections() == 6
+        scene.event_loop.server(server).connection_count() == 6
     });
     for number in [0, 3, 6] {
         assert_eq!(

@@ -91,7 +91,7 @@ fn a_panic_in_on_connection_costs_that_connection_and_the_server_goes_on() {
         world.has_seen("socket", &Seen::Connect)
     });
     assert_eq!(*told.borrow(), ["connection", "connection"]);
-    assert_eq!(scene.event_loop.server(server).connections(), 1);
+    assert_eq!(scene.event_loop.server(server).connection_count(), 1);
     assert_usable(&mut scene, &mut bystander);
 }
 
@@ -109,7 +109,7 @@ fn a_panic_in_an_accepting_closure_costs_that_connection() {
     let mut unlucky = Peer::connect(address);
     drive_to_panic(&mut scene, "the closure");
     scene.peer_reads_to_end(&mut unlucky);
-    assert_eq!(scene.event_loop.server(server).connections(), 0);
+    assert_eq!(scene.event_loop.server(server).connection_count(), 0);
     assert_usable(&mut scene, &mut bystander);
 }
 

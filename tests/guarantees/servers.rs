@@ -136,9 +136,9 @@ fn close_refuses_newcomers_at_once_and_leaves_the_connections_usable() {
     let view = scene.event_loop.server(server);
     assert!(!view.is_listening());
     assert_eq!(view.address(), None);
-    assert_eq!(view.connections(), 1);
+    assert_eq!(view.connection_count(), 1);
     assert_echoes(&mut scene, &mut old);
-    assert_eq!(scene.event_loop.server(server).connections(), 1);
+    assert_eq!(scene.event_loop.server(server).connection_count(), 1);
 }
 
 // H5
@@ -167,7 +167,10 @@ fn the_end_of_a_server_comes_after_the_end_of_its_last_socket() {
     for (closed, peer) in peers.into_iter().enumerate() {
         scene.settle();
         assert!(!scene.world.has_seen("server", &Seen::ServerClose));
-        assert_eq!(scene.event_loop.server(server).connections(), 3 - closed);
+        assert_eq!(
+            scene.event_loop.server(server).connection_count(),
+            3 - closed
+        );
         peer.close();
     }
     scene.drive("the server's end", |world| {
@@ -264,7 +267,7 @@ fn a_server_may_close_itself_while_it_welcomes_a_connection() {
 fn an_unreferenced_server_does_not_keep_run_going_but_its_sockets_do() {
     let mut scene = Scene::new();
     let (server, address) = serve(&mut scene, ListenOptions::new(), echoing());
-    scene.event_loop.server(server).unref();
+    scene.event_loop.server(server).release();
     scene.run_to_its_end();
 
     let mut peer = Peer::connect(address);
@@ -355,10 +358,10 @@ fn a_dead_server_id_reaches_nobody() {
     let (_, address) = serve(&mut scene, ListenOptions::new(), echoing());
     let mut view = scene.event_loop.server(dead);
     assert!(!view.is_listening());
-    assert_eq!((view.address(), view.connections()), (None, 0));
+    assert_eq!((view.address(), view.connection_count()), (None, 0));
     view.set_max_connections(0);
     view.destroy_connections();
-    view.unref();
+    view.release();
     view.close();
     assert_eq!(view.sockets().count(), 0);
     assert!(scene.event_loop.is_alive());

@@ -52,7 +52,7 @@ fn serve_without_standard_input() {
     let mut scene = Scene::new();
     let (server, address) = scene.listen(ListenOptions::new(), |_| {
         Recorder::new("accepted").on("end", |cx, _| {
-            if let Some(server) = cx.socket.server() {
+            if let Some(server) = cx.socket.accepted_by() {
                 cx.socket.sockets().server(server).close();
             }
         })

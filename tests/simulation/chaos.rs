@@ -44,28 +44,28 @@ impl Chaos {
                     0 => cx.shared.random.usize(1..=cx.shared.longest),
                     _ => cx.shared.random.usize(1..=cx.shared.longest.min(200)),
                 };
-                let _ = write(&mut cx.socket.other(id), &ledger, side, length);
+                let _ = write(&mut cx.socket.socket(id), &ledger, side, length);
             }
-            46 => cork(&mut cx.socket.other(id), &ledger, side),
-            47..50 => uncork(&mut cx.socket.other(id), &ledger, side),
-            50..57 => cx.socket.other(id).pause(),
-            57..70 => cx.socket.other(id).resume(),
-            70..74 => end(&mut cx.socket.other(id), &ledger, side),
-            74..76 => destroy(&mut cx.socket.other(id), &ledger, side),
+            46 => cork(&mut cx.socket.socket(id), &ledger, side),
+            47..50 => uncork(&mut cx.socket.socket(id), &ledger, side),
+            50..57 => cx.socket.socket(id).pause(),
+            57..70 => cx.socket.socket(id).resume(),
+            70..74 => end(&mut cx.socket.socket(id), &ledger, side),
+            74..76 => destroy(&mut cx.socket.socket(id), &ledger, side),
             76 => {
-                cx.socket.other(id).destroy_soon();
+                cx.socket.socket(id).destroy_soon();
                 let mut ledger = ledger.borrow_mut();
                 ledger.sides[side].has_ended = true;
                 // The peer's reset of what it still sends may overtake what we have sent.
                 ledger.sides[side].was_cut = true;
             }
             77 => {
-                let _ = cx.socket.other(id).reset();
+                let _ = cx.socket.socket(id).reset();
                 ledger.borrow_mut().sides[side].was_cut = true;
             }
             78..82 => {
                 let after = Duration::from_micros(cx.shared.random.u64(..50_000));
-                cx.socket.other(id).set_timeout(after);
+                cx.socket.socket(id).set_idle_timeout(after);
             }
             82..88 => {
                 let options = cx.shared.options.clone();

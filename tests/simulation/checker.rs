@@ -117,7 +117,7 @@ impl<B: Behaviour> Checked<B> {
             let chosen = cx.shared.random.usize(..ledger.dead.len());
             let (number, dead) = ledger.dead[chosen];
             if number == cx.shared.number {
-                let mut dead = cx.socket.other(dead);
+                let mut dead = cx.socket.socket(dead);
                 assert_eq!(dead.state(), State::Closed, "S5");
                 assert_eq!(dead.write(b"nobody"), Flow::Closed, "S5");
             }

@@ -34,7 +34,7 @@ impl Guest {
             }
             2 => {
                 let after = Duration::from_micros(cx.shared.random.u64(..50_000));
-                cx.socket.set_timeout(after);
+                cx.socket.set_idle_timeout(after);
             }
             3 => end(&mut cx.socket, &ledger, side),
             _ => {}

@@ -183,7 +183,7 @@ impl Behaviour for Relay {
             return;
         };
         for piece in data.chunks(LONGEST_WRITE) {
-            let mut there = cx.socket.other(id);
+            let mut there = cx.socket.socket(id);
             if write(&mut there, &cx.shared.ledger, other, piece.len()) == Flow::Full {
                 cx.socket.pause();
             }
@@ -192,13 +192,13 @@ impl Behaviour for Relay {
 
     fn drained(&mut self, cx: &mut Context<'_, World>, _side: usize) {
         if let Some((id, _)) = self.other {
-            cx.socket.other(id).resume();
+            cx.socket.socket(id).resume();
         }
     }
 
     fn ended(&mut self, cx: &mut Context<'_, World>, side: usize) {
         if let Some((id, other)) = self.other {
-            end(&mut cx.socket.other(id), &cx.shared.ledger, other);
+            end(&mut cx.socket.socket(id), &cx.shared.ledger, other);
         }
         if cx.socket.allows_half_open() {
             end(&mut cx.socket, &cx.shared.ledger, side);
@@ -207,7 +207,7 @@ impl Behaviour for Relay {
 
     fn closed(&mut self, cx: &mut Context<'_, World>, _side: usize) {
         if let Some((id, other)) = self.other {
-            destroy(&mut cx.socket.other(id), &cx.shared.ledger, other);
+            destroy(&mut cx.socket.socket(id), &cx.shared.ledger, other);
         }
     }
 }

@@ -78,9 +78,9 @@ macro_rules! acting {
                     .unwrap();
                 let $cx = &mut *self;
                 let address = $sockets.server(server).address().unwrap();
-                $sockets.server(server).unref();
+                $sockets.server(server).release();
                 let client = self.connect(address, Recorder::new("visitor")).unwrap();
-                self.socket(client).end_after();
+                self.socket(client).destroy_soon();
             }
             fn destroy_later(&mut self, id: SocketId) {
                 self.defer(move |cx| cx.sockets.socket(id).destroy());
@@ -89,7 +89,7 @@ macro_rules! acting {
     };
 }
 
-acting!(Context, cx, cx.socket.sockets(), id, cx.socket.other(id));
+acting!(Context, cx, cx.socket.sockets(), id, cx.socket.socket(id));
 acting!(LoopContext, cx, cx.sockets, id, cx.sockets.socket(id));
 
 /// Three sockets of one server; `own` is the one whose callback it is, where it is one of a socket.
@@ -109,7 +109,7 @@ impl Deed {
             Self::FailItself => cx.socket(cast.own).destroy_with(Error::other("drastic")),
             Self::ResetItself => cx.socket(cast.own).reset().unwrap(),
             Self::EndItself => cx.socket(cast.own).end(),
-            Self::EndItselfAndClose => cx.socket(cast.own).end_after(),
+            Self::EndItselfAndClose => cx.socket(cast.own).destroy_soon(),
             Self::DestroyAnother => cx.socket(cast.other).destroy(),
             Self::DestroyAll => {
                 for id in cx.all() {

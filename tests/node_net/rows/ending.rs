@@ -19,12 +19,12 @@ fn net_after_close() {
         socket.set_no_delay(true).unwrap();
         socket.set_keep_alive(KeepAlive::new()).unwrap();
         socket.set_type_of_service(0x10).unwrap();
-        socket.set_timeout(Duration::from_millis(1));
+        socket.set_idle_timeout(Duration::from_millis(1));
         assert_eq!(socket.queued_bytes(), 0);
         socket.pause();
         socket.resume();
         socket.hold();
-        socket.unref();
+        socket.release();
         socket.end();
         socket.destroy();
         assert_eq!(socket.local_address(), None);

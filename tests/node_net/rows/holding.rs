@@ -12,16 +12,16 @@ use crate::support::{PATIENCE, Peer, Recorder, Scene, Seen, World, answering};
 fn net_connect_paused_connection() {
     let mut scene = Scene::new();
     let (server, address) = scene.listen(ListenOptions::new(), |_| {
-        Recorder::new("accepted").on("connect", |cx, _| cx.socket.unref())
+        Recorder::new("accepted").on("connect", |cx, _| cx.socket.release())
     });
-    scene.event_loop.server(server).unref();
+    scene.event_loop.server(server).release();
     let client = scene.connect(address, ConnectOptions::new(), Recorder::new("client"));
     scene.socket(client).pause();
     scene.drive_until("client", "connect");
     scene.drive_until("accepted", "connect");
     scene.settle();
     assert!(scene.event_loop.is_alive());
-    scene.socket(client).unref();
+    scene.socket(client).release();
     assert!(!scene.event_loop.is_alive());
     scene.event_loop.run(&mut scene.world).unwrap();
     assert_eq!(scene.world.trace("client"), "connect");
@@ -31,7 +31,7 @@ fn net_connect_paused_connection() {
 fn net_connect_unref() {
     let mut scene = Scene::new();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let client = Recorder::new("client").on("connect", |cx, _| cx.socket.unref());
+    let client = Recorder::new("client").on("connect", |cx, _| cx.socket.release());
     let client = scene.connect(
         listener.local_addr().unwrap(),
         ConnectOptions::new(),
@@ -55,7 +55,7 @@ fn net_persistent_ref_unref() {
         // The other end holds nothing, and answers a little later.
         let (server, address) = scene.listen(SocketOptions::new(), |_| {
             Recorder::new("accepted").on("connect", |cx, _| {
-                cx.socket.unref();
+                cx.socket.release();
                 let id = cx.socket.id();
                 let timer = cx.after(Duration::from_millis(20), move |cx| {
                     let _ = cx.sockets.socket(id).end_with(b"late");
@@ -63,9 +63,9 @@ fn net_persistent_ref_unref() {
                 cx.hold_timer(timer, false);
             })
         });
-        scene.event_loop.server(server).unref();
+        scene.event_loop.server(server).release();
         let id = scene.connect(address, SocketOptions::new(), Recorder::new("client"));
-        scene.socket(id).unref();
+        scene.socket(id).release();
         if is_held_again {
             scene.socket(id).hold();
         }
@@ -93,7 +93,7 @@ fn run(scene: &mut Scene) {
 fn net_server_unref() {
     let mut scene = Scene::new();
     let (server, _) = scene.listen(SocketOptions::new(), |_| Recorder::new("accepted"));
-    scene.event_loop.server(server).unref();
+    scene.event_loop.server(server).release();
     run(&mut scene);
     assert!(scene.event_loop.server(server).is_listening());
     assert!(!scene.world.has("server", "server-close"));
@@ -103,7 +103,7 @@ fn net_server_unref() {
 fn net_server_unref_persistent() {
     let mut scene = Scene::new();
     let server = serve_name(&mut scene, answering(&["127.0.0.1"]));
-    scene.event_loop.server(server).unref();
+    scene.event_loop.server(server).release();
     assert!(!scene.event_loop.server(server).is_listening());
     run(&mut scene);
     scene.drive_until("server", "listening");

@@ -34,7 +34,7 @@ fn net_keepalive() {
     let mut scene = Scene::new();
     let (server, address) = scene.listen(ListenOptions::new(), |_| {
         Recorder::new("accepted").on("connect", |cx, _| {
-            cx.socket.set_timeout(Duration::ZERO);
+            cx.socket.set_idle_timeout(Duration::ZERO);
             let keep_alive = KeepAlive::after(Duration::from_millis(50));
             cx.socket.set_keep_alive(keep_alive).unwrap();
         })

@@ -97,8 +97,8 @@ impl SocketHandler<World> for Ponger {
     fn on_data(&mut self, cx: &mut Context<'_, World>, data: &[u8]) {
         assert_eq!(data, b"PING");
         assert_eq!(cx.socket.state(), State::Open);
-        assert_eq!(cx.socket.server(), Some(self.server));
-        let connections = cx.socket.sockets().server(self.server).connections();
+        assert_eq!(cx.socket.accepted_by(), Some(self.server));
+        let connections = cx.socket.sockets().server(self.server).connection_count();
         assert_eq!(connections, 1);
         let client = cx.socket.peer_address().map(|address| address.ip());
         assert_eq!(client, self.game.client);

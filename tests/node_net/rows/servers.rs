@@ -18,10 +18,10 @@ fn net_get_connections() {
     let pending = ("localhost", dead.port());
     let server = scene.serve(pending, ListenOptions::new(), reception());
     assert!(!scene.event_loop.server(server).is_listening());
-    assert_eq!(scene.event_loop.server(server).connections(), 0);
+    assert_eq!(scene.event_loop.server(server).connection_count(), 0);
     scene.drive_to_exit();
     assert_eq!(scene.world.trace("server"), "error:EADDRINUSE server-close");
-    assert_eq!(scene.event_loop.server(server).connections(), 0);
+    assert_eq!(scene.event_loop.server(server).connection_count(), 0);
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn net_server_blocklist() {
     assert_eq!(scene.peer_reads_to_end(&mut blocked).bytes, b"");
     scene.settle();
     assert_eq!(scene.world.trace("server"), "listening");
-    assert_eq!(scene.event_loop.server(server).connections(), 0);
+    assert_eq!(scene.event_loop.server(server).connection_count(), 0);
 
     // The same server, somebody else.
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
@@ -105,7 +105,7 @@ fn net_server_max_connections() {
         });
     }
     assert_eq!(scene.world.count("server", "connection"), MOST);
-    assert_eq!(scene.event_loop.server(server).connections(), MOST);
+    assert_eq!(scene.event_loop.server(server).connection_count(), MOST);
     for peer in &mut peers[MOST..] {
         assert_eq!(scene.peer_reads_to_end(peer).bytes, b"");
     }

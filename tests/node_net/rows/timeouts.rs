@@ -13,10 +13,10 @@ fn net_settimeout() {
         let (_, address) = scene.listen(SocketOptions::new(), |_| Recorder::new("accepted"));
         let id = scene.connect(address, SocketOptions::new(), Recorder::new("client"));
         let mut socket = scene.socket(id);
-        socket.set_timeout(Duration::from_millis(100));
-        assert_eq!(socket.timeout(), Some(Duration::from_millis(100)));
-        socket.set_timeout(never);
-        assert_eq!(socket.timeout(), None);
+        socket.set_idle_timeout(Duration::from_millis(100));
+        assert_eq!(socket.idle_timeout(), Some(Duration::from_millis(100)));
+        socket.set_idle_timeout(never);
+        assert_eq!(socket.idle_timeout(), None);
         scene.drive_until("accepted", "connect");
         let accepted = scene.world.id("accepted");
         let _ = scene.socket(accepted).write(b"meanwhile");
@@ -85,13 +85,13 @@ fn net_timeout_no_handle() {
         SocketOptions::new(),
         Recorder::new("client"),
     );
-    scene.socket(id).set_timeout(Duration::from_millis(50));
+    scene.socket(id).set_idle_timeout(Duration::from_millis(50));
     scene.drive_until("client", "timeout");
     scene.let_pass(Duration::from_millis(120));
     assert_eq!(scene.world.trace("client"), "timeout");
 
-    scene.socket(id).set_timeout(Duration::from_millis(50));
-    scene.socket(id).unref();
+    scene.socket(id).set_idle_timeout(Duration::from_millis(50));
+    scene.socket(id).release();
     scene.drive_to_exit();
     assert_eq!(
         scene.world.trace("client"),

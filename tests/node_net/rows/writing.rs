@@ -186,7 +186,7 @@ fn net_write_after_close() {
         .on("connect", |cx, _| cx.socket.end())
         .on("end", |cx, _| {
             let accepted = cx.shared.id("accepted");
-            let flow = cx.socket.other(accepted).write(b"test");
+            let flow = cx.socket.socket(accepted).write(b"test");
             cx.shared.note(format!("{flow:?}"));
         });
     scene.connect(address, SocketOptions::new(), client);

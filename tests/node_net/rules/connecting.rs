@@ -185,8 +185,8 @@ fn what_is_asked_of_a_socket_while_its_name_is_looked_up_holds_when_it_is_connec
         .unwrap();
     socket.set_type_of_service(0x10).unwrap();
     assert_eq!(socket.type_of_service(), Some(0x10));
-    socket.set_timeout(Duration::from_secs(60));
-    socket.unref();
+    socket.set_idle_timeout(Duration::from_secs(60));
+    socket.release();
     scene.drive_until("client", "connect");
     let mut peer = Peer::accept(&listener);
     peer.write(b"unread");
@@ -228,16 +228,16 @@ fn connecting_anew_from_on_close_begins_from_nothing() {
     let client = Recorder::new("first")
         .on("connect", |cx, _| {
             let _ = cx.socket.write(b"hello");
-            cx.socket.set_timeout(Duration::from_secs(60));
+            cx.socket.set_idle_timeout(Duration::from_secs(60));
             cx.socket.destroy();
         })
         .on("close", move |cx, _| {
             assert_eq!(cx.socket.bytes_written(), 5);
             let second = cx.connect(address, Recorder::new("second")).unwrap();
             assert_ne!(second, cx.socket.id());
-            let socket = cx.socket.other(second);
+            let socket = cx.socket.socket(second);
             assert_eq!(socket.state(), State::Opening);
-            assert_eq!((socket.bytes_written(), socket.timeout()), (0, None));
+            assert_eq!((socket.bytes_written(), socket.idle_timeout()), (0, None));
         });
     let first = scene.connect(address, ConnectOptions::new(), client);
     scene.drive_until("second", "connect");

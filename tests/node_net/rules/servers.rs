@@ -14,9 +14,9 @@ fn a_server_closes_once_and_after_the_last_of_its_sockets() {
     let mut scene = Scene::new();
     let (server, address) = scene.listen(ListenOptions::new(), |number| {
         Recorder::new(format!("accepted-{number}")).on("close", move |cx, _| {
-            let id = cx.socket.server().unwrap();
+            let id = cx.socket.accepted_by().unwrap();
             let is_last = cx.shared.count("server", "connection") == 2
-                && cx.socket.sockets().server(id).connections() == 1;
+                && cx.socket.sockets().server(id).connection_count() == 1;
             cx.shared.note(format!("{number} {is_last}"));
             assert!(!cx.shared.has("server", "server-close"));
         })
@@ -27,12 +27,12 @@ fn a_server_closes_once_and_after_the_last_of_its_sockets() {
     for _ in 0..3 {
         scene.close(server);
     }
-    assert_eq!(scene.event_loop.server(server).connections(), 2);
+    assert_eq!(scene.event_loop.server(server).connection_count(), 2);
     scene.settle();
     assert!(!scene.world.has("server", "server-close"));
     one.close();
     scene.drive_to_close("accepted-0");
-    assert_eq!(scene.event_loop.server(server).connections(), 1);
+    assert_eq!(scene.event_loop.server(server).connection_count(), 1);
     other.close();
     scene.drive_to_exit();
     assert_eq!(scene.world.notes, ["0 false", "1 true"]);
@@ -57,7 +57,7 @@ fn a_port_can_be_listened_on_again_while_old_connections_live() {
     );
     let _newcomer = Peer::connect(address);
     scene.drive_until("new-accepted", "connect");
-    assert_eq!(scene.event_loop.server(old).connections(), 1);
+    assert_eq!(scene.event_loop.server(old).connection_count(), 1);
     peer.close();
     scene.drive_until("server", "server-close");
     assert!(!scene.world.has("new", "server-close"));
@@ -79,7 +79,7 @@ fn a_limit_of_0_drops_all_and_can_be_changed_at_any_time() {
         matches!(seen, Some(Seen::Drop(Some(peer))) if peer == from),
         "{seen:?}"
     );
-    assert_eq!(scene.event_loop.server(server).connections(), 0);
+    assert_eq!(scene.event_loop.server(server).connection_count(), 0);
 
     scene.event_loop.server(server).set_max_connections(1);
     let first = Peer::connect(address);
@@ -119,7 +119,7 @@ fn peers_on_the_block_list_are_neither_counted_nor_told() {
     scene.peer_reads_to_end(&mut blocked);
     scene.settle();
     assert_eq!(scene.world.trace("server"), "listening");
-    assert_eq!(scene.event_loop.server(server).connections(), 0);
+    assert_eq!(scene.event_loop.server(server).connection_count(), 0);
 }
 
 /// H10, T38.
@@ -162,7 +162,7 @@ fn unref_is_remembered_by_a_server_whose_name_is_looked_up_and_is_not_passed_on(
         ListenOptions::new(),
         Reception::new("server", |_| Recorder::new("accepted")),
     );
-    scene.event_loop.server(server).unref();
+    scene.event_loop.server(server).release();
     assert!(!scene.event_loop.is_alive());
     scene.drive_until("server", "listening");
     assert!(!scene.event_loop.is_alive());
@@ -175,7 +175,7 @@ fn unref_is_remembered_by_a_server_whose_name_is_looked_up_and_is_not_passed_on(
     );
     scene.event_loop.server(server).hold();
     let accepted = scene.world.id("accepted");
-    scene.socket(accepted).unref();
+    scene.socket(accepted).release();
     assert!(scene.event_loop.is_alive());
 }
 

@@ -255,11 +255,11 @@ fn act_on_socket(cx: &mut impl Callback, verb: &str, name: &str, words: &[&str])
             "resume" => socket.resume(),
             "cork" => socket.cork(),
             "uncork" => socket.uncork(),
-            "set_timeout" => socket.set_timeout(milliseconds(words[0])),
+            "set_timeout" => socket.set_idle_timeout(milliseconds(words[0])),
             "set_options" => {
                 let _ = socket.set_no_delay(true);
                 let _ = socket.set_keep_alive(KeepAlive::after(Duration::from_secs(1)));
-                socket.unref();
+                socket.release();
                 socket.hold();
             }
             _ => panic!("no such verb: {verb} {name}"),
@@ -277,7 +277,7 @@ fn act_on_server(cx: &mut impl Callback, verb: &str, name: &str, words: &[&str])
         match verb {
             "listens" => return Some(format!("listens={}", server.is_listening())),
             "address" => return Some(format!("address={}", where_is(server))),
-            "connections" => return Some(format!("connections={}", server.connections())),
+            "connections" => return Some(format!("connections={}", server.connection_count())),
             "close" => server.close(),
             "max" => server.set_max_connections(number(words[0])),
             _ => panic!("no such verb: {verb} {name}"),
