@@ -61,7 +61,7 @@ const EVENTS_A_POLL: usize = 1024;
 ///
 /// impl SocketHandler<Vec<u8>> for Ask {
 ///     fn on_connect(&mut self, cx: &mut Context<'_, Vec<u8>>) {
-///         let _ = cx.socket.end_with(self.0);
+///         cx.socket.end_with(self.0);
 ///     }
 ///     fn on_data(&mut self, cx: &mut Context<'_, Vec<u8>>, data: &[u8]) {
 ///         cx.shared.extend_from_slice(data);
@@ -72,7 +72,7 @@ const EVENTS_A_POLL: usize = 1024;
 ///
 /// impl SocketHandler<Vec<u8>> for Shout {
 ///     fn on_data(&mut self, cx: &mut Context<'_, Vec<u8>>, data: &[u8]) {
-///         let _ = cx.socket.write_owned(data.to_ascii_uppercase());
+///         cx.socket.write_owned(data.to_ascii_uppercase()).ignore();
 ///     }
 /// }
 ///

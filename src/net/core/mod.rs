@@ -2,6 +2,7 @@
 
 mod clock;
 mod connecting;
+mod formatting;
 mod listening;
 mod opening;
 mod requests;
@@ -31,6 +32,8 @@ pub(crate) struct Net {
     supplies: Supplies,
     /// Every server, so that those that pause are found without a look at every socket.
     servers: Vec<ServerId>,
+    /// Where formatted writes are put together. Invariant: empty between two writes.
+    scratch: String,
     waker: Waker,
     /// Names that are being looked up; made when the first is.
     inquiries: Option<Inquiries>,
@@ -85,6 +88,7 @@ impl Net {
             },
             system,
             servers: Vec::new(),
+            scratch: String::new(),
         })
     }
 

@@ -38,6 +38,7 @@ impl Net {
     /// Gives back the memory that is only kept for the next writes and the next sockets.
     pub(crate) fn trim(&mut self) {
         self.supplies.pool.trim();
+        self.scratch.shrink_to_fit();
         self.reactor.shrink();
         // What lies here belongs to a callback or to a flush that is still to come.
         self.supplies.gathered.shrink();

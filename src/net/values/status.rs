@@ -4,7 +4,6 @@
 ///
 /// It is Node's boolean, with the two cases told apart in which nothing was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[must_use = "`Full` asks the producer to stop until `on_drain`, and `Closed` and `Ended` say that nothing was taken"]
 pub enum Flow {
     /// The bytes were taken, and there is room for more.
     Open,
@@ -23,6 +22,25 @@ impl Flow {
     pub fn is_accepted(self) -> bool {
         matches!(self, Self::Open | Self::Full)
     }
+
+    /// Says that the producer does not care how full the queue is.
+    ///
+    /// It suits short answers, of which there are as many as the peer asks for. A peer that does not read them is closed
+    /// with [`CloseReason::Limit`] when [`max_queued_bytes`](crate::SocketOptions::max_queued_bytes) are queued, and a
+    /// socket that is closed tells it with [`on_close`](crate::SocketHandler::on_close).
+    ///
+    /// ```
+    /// use netloop::{Context, SocketHandler};
+    ///
+    /// struct Clock;
+    ///
+    /// impl SocketHandler for Clock {
+    ///     fn on_data(&mut self, cx: &mut Context<'_>, _: &[u8]) {
+    ///         cx.socket.write(b"12:00\n").ignore();
+    ///     }
+    /// }
+    /// ```
+    pub fn ignore(self) {}
 }
 
 /// What a socket can still do; Node's `readyState`.
