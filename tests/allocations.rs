@@ -116,7 +116,13 @@ const WARM_UP: Duration = Duration::from_millis(300);
 
 /// Makes 10,000 round trips over 100 connections, after some to warm up, and counts what they allocate.
 fn assert_allocates_nothing(options: SocketOptions, message: &[u8]) {
-    let (mut event_loop, address) = echo_server(options);
+    assert_server_allocates_nothing(echo_server(options), message);
+}
+
+fn assert_server_allocates_nothing(
+    (mut event_loop, address): (EventLoop, SocketAddr),
+    message: &[u8],
+) {
     let mut peers = connect(&mut event_loop, address, 100);
     let warm = Instant::now() + WARM_UP;
     while Instant::now() < warm {
@@ -161,6 +167,27 @@ fn echo_round_trips_with_an_idle_timeout_allocate_nothing() {
     in_own_process(r#"exec "$@""#, || {
         let options = SocketOptions::new().idle_timeout(Duration::from_millis(100));
         assert_allocates_nothing(options, &[b'x'; 64]);
+    });
+}
+
+/// An echo whose answers are formatted.
+struct Formatted;
+
+impl SocketHandler for Formatted {
+    fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) {
+        let (first, rest) = std::str::from_utf8(data).unwrap().split_at(1);
+        write!(cx.socket, "{first}{rest}");
+    }
+}
+
+// I11: they are put together in one buffer of the loop.
+#[test]
+fn formatted_answers_allocate_nothing() {
+    in_own_process(r#"exec "$@""#, || {
+        let mut event_loop = EventLoop::new().unwrap();
+        let server = event_loop.listen("127.0.0.1:0", |(), _| Formatted).unwrap();
+        let address = event_loop.server(server).address().unwrap();
+        assert_server_allocates_nothing((event_loop, address), &[b'x'; 64]);
     });
 }
 

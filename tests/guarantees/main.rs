@@ -23,6 +23,7 @@ mod connecting;
 mod counters_and_addresses;
 mod dead_ids;
 mod ending;
+mod formatted_writes;
 mod gathering;
 mod handlers;
 mod idle_timeout;
