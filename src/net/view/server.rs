@@ -2,7 +2,7 @@
 
 use crate::net::core::Net;
 use crate::net::listener::Listener;
-use crate::net::values::{Endpoint, ServerId, SocketId};
+use crate::net::values::{Endpoint, Flow, ServerId, SocketId};
 
 use super::socket::Socket;
 
@@ -42,8 +42,7 @@ impl<'a> Server<'a> {
 
     /// Destroys all connections of the server, which a server that closes waits for otherwise.
     pub fn destroy_connections(&mut self) {
-        let sockets: Vec<SocketId> = self.sockets().collect();
-        for socket in sockets {
+        for socket in self.sockets() {
             self.net.destroy(socket, None);
         }
     }
@@ -79,10 +78,47 @@ impl<'a> Server<'a> {
         self.listener().map_or(0, Listener::connections)
     }
 
-    /// The sockets that it accepted and that are not gone, in no particular order. It looks at every socket of the
-    /// loop.
-    pub fn sockets(&self) -> impl Iterator<Item = SocketId> + '_ {
-        self.net.sockets_of(self.id)
+    /// The sockets that the server accepted and that are not gone, in no particular order.
+    ///
+    /// The iterator owns its ids and borrows nothing, so that its sockets can be written to and closed meanwhile. It is
+    /// as the loop was when it was made. That costs a look at every socket of the loop, and a list of 8 bytes for each
+    /// that is found: a program that asks for every message keeps a list of its own.
+    ///
+    /// ```no_run
+    /// # use netloop::{EventLoop, ServerId};
+    /// # fn close_idle(event_loop: &mut EventLoop, server: ServerId) {
+    /// let mut server = event_loop.server(server);
+    /// for id in server.sockets() {
+    ///     if server.socket(id).queued_bytes() > 0 {
+    ///         server.socket(id).destroy();
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub fn sockets(&self) -> impl Iterator<Item = SocketId> + use<> {
+        let sockets: Vec<_> = self.net.sockets_of(self.id).collect();
+        sockets.into_iter()
+    }
+
+    /// Sends `bytes` to each of the server's [`sockets`](Self::sockets), as
+    /// [`Sockets::broadcast`](crate::Sockets::broadcast) does, and returns each that did not answer [`Flow::Open`] with
+    /// its answer. It costs what `sockets` costs beside the writes.
+    ///
+    /// ```no_run
+    /// # use netloop::{EventLoop, Flow, ServerId};
+    /// # fn announce(event_loop: &mut EventLoop, server: ServerId) {
+    /// let mut server = event_loop.server(server);
+    /// for (id, flow) in server.broadcast(b"the server restarts in a minute\n") {
+    ///     if flow == Flow::Full {
+    ///         server.socket(id).destroy();
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    #[must_use = "it names the sockets that cannot keep up, or are gone"]
+    pub fn broadcast(&mut self, bytes: &[u8]) -> Vec<(SocketId, Flow)> {
+        let sockets = self.sockets();
+        self.net.broadcast(sockets, bytes)
     }
 
     /// How many connections it holds at most from now on; `None`: as many as there are. 0 drops every newcomer.
