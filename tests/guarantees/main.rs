@@ -15,6 +15,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod all_sockets;
 mod backpressure;
 mod broadcasting;
 mod close_timeout;
