@@ -78,10 +78,11 @@ use std::time::{Duration, Instant};
 use crate::event_loop::{Budget, EventLoop, Turn, Wait};
 use crate::net::{Error, Result};
 use crate::system::System;
-use crate::system::faults::Disturbance;
+use crate::system::faults::Injector;
 use crate::system::simulated;
 
-pub use crate::system::simulated::{Calls, Faults, Flavour, Options, Reach};
+pub use crate::system::faults::Faults;
+pub use crate::system::simulated::{Calls, Flavour, Options, Reach};
 
 /// After how many turns in a row in which nothing happens a simulation says that a loop spins.
 const SPINNING_TURNS: u32 = 10_000;
@@ -386,7 +387,7 @@ impl fmt::Debug for Simulation {
 ///
 /// As [`EventLoop::new`].
 pub fn disturbed_event_loop<S>(seed: u64, faults: Faults) -> Result<EventLoop<S>> {
-    EventLoop::on(System::Disturbed(Disturbance::new(seed, faults)))
+    EventLoop::on(System::Faulty(Injector::new(seed, faults)))
 }
 
 /// A loop together with the state that it lends to its handlers.

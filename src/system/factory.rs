@@ -1,18 +1,22 @@
-//! Which system a loop runs on, and how sockets are opened there.
+//! The system that a loop runs on, and how sockets are opened there.
 
 use std::io;
 use std::net::SocketAddr;
 
-use super::acceptor::{Acceptor, Binding};
+use super::acceptor::Acceptor;
 #[cfg(feature = "simulation")]
 use super::faults;
-use super::lookup::Lookups;
-use super::selector::{Selector, Waker};
+use super::lookups::Lookups;
+use super::native::LookupThreads;
+use super::native::tcp::ConnectStep;
+use super::options::Binding;
+use super::selector::Selector;
 #[cfg(feature = "simulation")]
 use super::simulated;
-use super::stream::{ConnectStep, Stream};
+use super::stream::Stream;
+use super::waker::Waker;
 
-/// Where a loop's selector and sockets come from. It has one value in production, and costs nothing there.
+/// The factory of a loop's selector and sockets. It has one value in production, and costs nothing there.
 #[derive(Clone, Debug)]
 pub(crate) enum System {
     /// The operating system.
@@ -22,35 +26,32 @@ pub(crate) enum System {
     Simulated(simulated::Host),
     /// The operating system, with faults in front of it.
     #[cfg(feature = "simulation")]
-    Disturbed(faults::Disturbance),
+    Faulty(faults::Injector),
 }
 
 impl System {
-    /// Opens a selector that fetches at most `capacity` events in one call; a simulation has a number of its own.
+    /// Opens a selector whose wait fetches at most `capacity` events; a simulation has a number of its own.
     pub(crate) fn selector(&self, capacity: usize) -> io::Result<Selector> {
         match self {
             Self::Kernel => Selector::new(capacity),
             #[cfg(feature = "simulation")]
             Self::Simulated(host) => {
-                let selector = simulated::VirtualSelector::new(host.clone());
-                let selector = simulated::Selector::Virtual(selector);
+                let selector = simulated::Selector::new(host.clone());
                 Ok(Selector::Simulated(selector))
             }
             #[cfg(feature = "simulation")]
-            Self::Disturbed(disturbance) => {
-                let selector = Selector::new(capacity)?;
-                let selector = simulated::Selector::disturbed(selector, disturbance);
-                Ok(Selector::Simulated(selector))
+            Self::Faulty(injector) => {
+                faults::FaultySelector::new(capacity, injector).map(Selector::Faulty)
             }
         }
     }
 
-    /// Where names are looked up; `waker` wakes the loop when there is an answer.
+    /// Makes the lookups of a loop, which `waker` wakes when there is an answer.
     pub(crate) fn lookups(&self, waker: Waker) -> Lookups {
         match self {
             #[cfg(feature = "simulation")]
-            Self::Simulated(host) => Lookups::simulated(waker, host.clerk()),
-            _ => Lookups::new(waker),
+            Self::Simulated(host) => Lookups::Simulated(host.lookups()),
+            _ => Lookups::Threads(LookupThreads::new(waker)),
         }
     }
 
@@ -63,18 +64,17 @@ impl System {
         match self {
             Self::Kernel => Stream::connect(address, local),
             #[cfg(feature = "simulation")]
-            Self::Simulated(host) => simulated::VirtualStream::connect(host, address, local)
-                .map(|stream| Stream::Simulated(simulated::Stream::Virtual(stream)))
+            Self::Simulated(host) => simulated::Stream::connect(host, address, local)
+                .map(Stream::Simulated)
                 .map_err(|error| (ConnectStep::Connect, error)),
             #[cfg(feature = "simulation")]
-            Self::Disturbed(disturbance) => {
-                let stream = faults::DisturbedStream::connect(address, local, disturbance)?;
-                Ok(Stream::Simulated(simulated::Stream::Disturbed(stream)))
+            Self::Faulty(injector) => {
+                faults::FaultyStream::connect(address, local, injector).map(Stream::Faulty)
             }
         }
     }
 
-    /// As [`Stream::connect_path`].
+    /// As [`Stream::connect_path`]. Unix sockets have no faults, and do not exist in a simulation.
     #[cfg(unix)]
     pub(crate) fn connect_path(&self, path: &std::path::Path) -> io::Result<Stream> {
         match self {
@@ -90,26 +90,16 @@ impl System {
             Self::Kernel => Acceptor::bind(address, binding),
             #[cfg(feature = "simulation")]
             Self::Simulated(host) => {
-                let terms = simulated::Terms {
-                    backlog: usize::try_from(binding.backlog).unwrap_or(usize::MAX),
-                    is_v6_only: binding.ipv6_only,
-                    shares_port: binding.reuse_port,
-                };
-                let acceptor = simulated::VirtualAcceptor::bind(host, address, terms)?;
-                let acceptor = simulated::Acceptor::Virtual(acceptor);
-                Ok(Acceptor::Simulated(acceptor))
+                simulated::Acceptor::bind(host, address, binding).map(Acceptor::Simulated)
             }
             #[cfg(feature = "simulation")]
-            Self::Disturbed(disturbance) => {
-                let acceptor = Acceptor::bind(address, binding)?;
-                let acceptor = faults::DisturbedAcceptor::new(acceptor, disturbance);
-                let acceptor = simulated::Acceptor::Disturbed(acceptor);
-                Ok(Acceptor::Simulated(acceptor))
+            Self::Faulty(injector) => {
+                faults::FaultyAcceptor::bind(address, binding, injector).map(Acceptor::Faulty)
             }
         }
     }
 
-    /// As [`Acceptor::bind_path`].
+    /// As [`Acceptor::bind_path`]. Unix sockets have no faults, and do not exist in a simulation.
     #[cfg(unix)]
     pub(crate) fn bind_path(
         &self,

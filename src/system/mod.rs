@@ -1,58 +1,40 @@
-//! The seam: everything that touches the operating system goes through here, and nothing else does.
+//! The seam: every use of the operating system goes through this module.
 //!
-//! Polling and the clock are in [`Selector`], connections in [`Stream`], listeners in [`Acceptor`]. Each is an
-//! enum of what the system offers, so that another variant (a simulated network under a virtual clock) can
-//! stand here without a generic parameter in any type that a user sees. The floors above never name `mio::net`,
-//! a descriptor or a clock.
+//! Polling and the clock are in [`Selector`], connections in [`Stream`], listeners in [`Acceptor`]. Each is one flat
+//! enum of all kinds, so that a simulated network under a virtual clock can take the system's place without a generic
+//! parameter in any public type. The floors above never name `mio::net`, a descriptor or a clock.
+//!
+//! The rooms, from the bottom up: `native` is the operating system, `faults` stands in front of it, and `simulated` is
+//! a network in memory. [`System`] opens the sockets of all three.
 
 mod acceptor;
+mod afd;
 mod factory;
 #[cfg(feature = "simulation")]
 pub(crate) mod faults;
 mod lookup;
-#[cfg(unix)]
+mod lookups;
 mod native;
+mod options;
+mod owned_path;
+mod platform;
+mod reserve;
 mod selector;
 #[cfg(feature = "simulation")]
 pub(crate) mod simulated;
 mod stream;
 mod stream_options;
+mod waker;
 
-pub(crate) use acceptor::{Acceptor, Binding, OwnedPath, Reserve};
+pub(crate) use acceptor::Acceptor;
 pub(crate) use factory::System;
-pub(crate) use lookup::{Job, Lookups, Ticket};
-#[cfg(feature = "simulation")]
-use selector::with_abort;
-pub(crate) use selector::{Selector, Waker};
-pub(crate) use stream::{ConnectStep, Stream};
-pub(crate) use stream_options::KeepAliveTimes;
-
-/// Whether a read or write that moved less than it could proves that the kernel has no more for now.
-///
-/// True for the edge-triggered selectors: the next byte is a new edge. False for AFD and `poll(2)`, which re-arm
-/// only when a call would block (tokio#5866), so there every drain ends with `WouldBlock`.
-pub(crate) const SHORT_TRANSFER_DRAINS: bool = cfg!(all(
-    any(
-        target_os = "android",
-        target_os = "dragonfly",
-        target_os = "freebsd",
-        target_os = "illumos",
-        target_os = "ios",
-        target_os = "linux",
-        target_os = "macos",
-        target_os = "netbsd",
-        target_os = "openbsd",
-        target_os = "redox",
-        target_os = "tvos",
-        target_os = "visionos",
-        target_os = "watchos",
-    ),
-    not(mio_unsupported_force_poll_poll),
-));
-
-/// Whether the kernel takes a descriptor out of the selector by itself when the last duplicate of it is closed
-/// (`epoll(7)`, question 6). kqueue does too, but nobody has measured there what the call costs.
-pub(crate) const CLOSE_DEREGISTERS: bool = cfg!(all(
-    any(target_os = "linux", target_os = "android"),
-    not(mio_unsupported_force_poll_poll)
-));
+pub(crate) use lookup::{Job, Ticket};
+pub(crate) use lookups::Lookups;
+pub(crate) use native::tcp::ConnectStep;
+pub(crate) use options::{Binding, KeepAliveTimes};
+pub(crate) use owned_path::OwnedPath;
+pub(crate) use platform::SHORT_TRANSFER_DRAINS;
+pub(crate) use reserve::Reserve;
+pub(crate) use selector::Selector;
+pub(crate) use stream::Stream;
+pub(crate) use waker::Waker;

@@ -159,7 +159,7 @@ fn bind_path(
     let acceptor = system.bind_path(path, &binding(options))?;
     let owned = OwnedPath::of(path);
     if (options.readable_all || options.writable_all) && owned.is_some() {
-        Acceptor::open_path(path, options.readable_all, options.writable_all)?;
+        Acceptor::widen_permissions(path, options.readable_all, options.writable_all)?;
     }
     Ok((acceptor, owned))
 }

@@ -5,7 +5,7 @@ use std::io;
 
 /// An error of a simulated call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub(crate) enum Errno {
     WouldBlock,
     Interrupted,
     NoBuffers,
@@ -22,7 +22,7 @@ pub(crate) enum Fault {
     Unreachable,
 }
 
-impl Fault {
+impl Errno {
     pub(crate) fn to_io(self) -> io::Error {
         io::Error::from_raw_os_error(self.number())
     }

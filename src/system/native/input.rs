@@ -1,52 +1,64 @@
-//! A descriptor that is only read, and that belongs to other programs too.
+//! A descriptor that is only read, and that other programs share.
 
-use std::io;
-use std::os::fd::AsRawFd;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use mio::event::Source;
+use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
-/// A descriptor that is only read: a terminal, a pipe or a file, left blocking as other programs share it.
+/// A terminal, a pipe or a file that is only read. It stays blocking, as other programs share it.
 #[derive(Debug)]
 pub(crate) struct Input {
-    pub(in crate::system) file: std::fs::File,
+    file: File,
     /// False if the kernel refuses to poll it, as it does for regular files, which are always ready.
-    pub(in crate::system) pollable: bool,
+    is_pollable: bool,
 }
 
 impl Input {
-    pub(in crate::system) fn register(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-    ) -> io::Result<()> {
+    /// Takes a duplicate of `descriptor`.
+    pub(crate) fn adopt(descriptor: BorrowedFd<'_>) -> io::Result<Self> {
+        Ok(Self {
+            file: descriptor.try_clone_to_owned()?.into(),
+            is_pollable: true,
+        })
+    }
+
+    pub(crate) fn is_pollable(&self) -> bool {
+        self.is_pollable
+    }
+
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read(buffer)
+    }
+}
+
+impl Source for Input {
+    fn register(&mut self, registry: &Registry, token: Token, _: Interest) -> io::Result<()> {
         let descriptor = self.file.as_raw_fd();
-        match mio::unix::SourceFd(&descriptor).register(registry, token, Interest::READABLE) {
+        match SourceFd(&descriptor).register(registry, token, Interest::READABLE) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                self.pollable = false;
+                self.is_pollable = false;
                 Ok(())
             }
             done => done,
         }
     }
 
-    pub(in crate::system) fn reregister(
-        &self,
-        registry: &Registry,
-        token: Token,
-    ) -> io::Result<()> {
-        if !self.pollable {
+    fn reregister(&mut self, registry: &Registry, token: Token, _: Interest) -> io::Result<()> {
+        if !self.is_pollable {
             return Ok(());
         }
         let descriptor = self.file.as_raw_fd();
-        mio::unix::SourceFd(&descriptor).reregister(registry, token, Interest::READABLE)
+        SourceFd(&descriptor).reregister(registry, token, Interest::READABLE)
     }
 
-    pub(in crate::system) fn deregister(&self, registry: &Registry) -> io::Result<()> {
-        if !self.pollable {
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        if !self.is_pollable {
             return Ok(());
         }
         let descriptor = self.file.as_raw_fd();
-        mio::unix::SourceFd(&descriptor).deregister(registry)
+        SourceFd(&descriptor).deregister(registry)
     }
 }

@@ -1,5 +1,19 @@
-//! Sources of the operating system that mio does not have.
+//! The operating system's own sockets, selector and lookups, which the seam and the faults share.
 
+#[cfg(unix)]
 mod input;
+mod listen;
+mod lookup_threads;
+mod selector;
+mod socket;
+pub(super) mod tcp;
+#[cfg(unix)]
+pub(super) mod unix;
 
-pub(super) use input::Input;
+#[cfg(unix)]
+pub(crate) use input::Input;
+pub(super) use listen::{INHERITS_OPTIONS, adopt_tcp_listener, listen_tcp};
+#[cfg(unix)]
+pub(super) use listen::{adopt_unix_listener, listen_unix, widen_permissions};
+pub(crate) use lookup_threads::LookupThreads;
+pub(crate) use selector::Selector;

@@ -10,15 +10,13 @@ mod names;
 pub(super) mod options;
 mod selector;
 mod sockets;
-mod stand_in;
 
-pub(crate) use kernel::lookups::{Clerk, Descriptor};
-pub(crate) use kernel::{Network, Terms};
+pub(crate) use kernel::Network;
+pub(crate) use kernel::lookups::{Lookups, SpareDescriptor};
 pub(crate) use names::Names;
-pub(crate) use selector::{Host, Selector as VirtualSelector, Shared, Waker};
-pub(crate) use sockets::{Acceptor as VirtualAcceptor, Stream as VirtualStream};
-pub(crate) use stand_in::{Acceptor, Selector, Stream};
+pub(crate) use selector::{Host, Selector, Shared, Waker};
+pub(crate) use sockets::{Acceptor, Stream};
 
 pub use kernel::call_counts::Calls;
 pub use kernel::route::Reach;
-pub use options::{Faults, Flavour, Options};
+pub use options::{Flavour, Options};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::system::faults::Faults;
 use crate::system::faults::random::Random;
 
 /// How the simulated kernel reports what is ready: which loop of which system a program would meet.
@@ -22,87 +23,6 @@ pub enum Flavour {
 impl Flavour {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Epoll, Self::Kqueue, Self::Afd, Self::Adversary];
-}
-
-/// How often each fault happens, in calls of a thousand. All are faults that real systems have.
-///
-/// ```
-/// use netloop::simulation::Faults;
-///
-/// let faults = Faults { resets: 0, ..Faults::everywhere(20) };
-/// assert_eq!(faults.interruptions, 20);
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Faults {
-    /// A read or a write moves less than it could; the rest is announced later.
-    pub short_transfers: u16,
-    /// A call is ended by a signal (EINTR).
-    pub interruptions: u16,
-    /// A call would block although the socket was said to be ready, and is announced later.
-    pub false_blocks: u16,
-    /// The kernel has no memory to send with (ENOBUFS), which nothing announces the end of.
-    pub missing_buffers: u16,
-    /// The connection is reset between two calls.
-    pub resets: u16,
-    /// A connection is gone when it is accepted (ECONNABORTED).
-    pub aborted_accepts: u16,
-    /// There is no descriptor for a connection that waits: the process has none left (EMFILE), or the whole system
-    /// (ENFILE).
-    pub exhausted_accepts: u16,
-    /// There is no descriptor to connect with, as above.
-    pub exhausted_connects: u16,
-    /// A lookup fails for now (EAI_AGAIN).
-    pub failed_lookups: u16,
-    /// A lookup takes some times five seconds longer, since as many name servers do not answer.
-    pub slow_lookups: u16,
-    /// A wait ends early, with nothing.
-    pub empty_polls: u16,
-    /// A socket is reported as ready that is not.
-    pub false_events: u16,
-    /// A connect to a local port on which nobody listens meets itself (simultaneous open).
-    pub self_connects: u16,
-    /// An option of a socket is refused (EINVAL, which macOS says once the peer has gone).
-    pub refused_options: u16,
-}
-
-impl Faults {
-    /// No fault at all.
-    pub const NONE: Self = Self {
-        short_transfers: 0,
-        interruptions: 0,
-        false_blocks: 0,
-        missing_buffers: 0,
-        resets: 0,
-        aborted_accepts: 0,
-        exhausted_accepts: 0,
-        exhausted_connects: 0,
-        failed_lookups: 0,
-        slow_lookups: 0,
-        empty_polls: 0,
-        false_events: 0,
-        self_connects: 0,
-        refused_options: 0,
-    };
-
-    /// Every fault, in `per_mille` calls of a thousand.
-    pub const fn everywhere(per_mille: u16) -> Self {
-        Self {
-            short_transfers: per_mille,
-            interruptions: per_mille,
-            false_blocks: per_mille,
-            missing_buffers: per_mille,
-            resets: per_mille,
-            aborted_accepts: per_mille,
-            exhausted_accepts: per_mille,
-            exhausted_connects: per_mille,
-            failed_lookups: per_mille,
-            slow_lookups: per_mille,
-            empty_polls: per_mille,
-            false_events: per_mille,
-            self_connects: per_mille,
-            refused_options: per_mille,
-        }
-    }
 }
 
 /// What a simulated network is like. Its `Debug` output says everything that a run depends on beside its seed.

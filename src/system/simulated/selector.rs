@@ -13,7 +13,7 @@ use mio::{Poll, Registry};
 use crate::readiness::Readiness;
 
 use super::kernel::Network;
-use super::kernel::lookups::{Clerk, Descriptor};
+use super::kernel::lookups::{Lookups, SpareDescriptor};
 use super::names::Names;
 
 /// What all sockets of one simulation share.
@@ -47,17 +47,14 @@ impl Host {
     }
 
     /// What does the loop's lookups.
-    pub(crate) fn clerk(&self) -> Clerk {
-        Clerk {
-            network: Shared::clone(&self.network),
-            machine: self.machine,
-        }
+    pub(crate) fn lookups(&self) -> Lookups {
+        Lookups::new(Shared::clone(&self.network), self.machine)
     }
 
     /// A descriptor for nothing, if there is one.
-    pub(crate) fn spare_descriptor(&self) -> Option<Descriptor> {
+    pub(crate) fn spare_descriptor(&self) -> Option<SpareDescriptor> {
         let is_there = self.network.borrow_mut().take_spare(self.machine);
-        is_there.then(|| Descriptor {
+        is_there.then(|| SpareDescriptor {
             network: Shared::clone(&self.network),
             machine: self.machine,
         })
@@ -156,12 +153,6 @@ impl Selector {
 
     pub(crate) fn batch(&self) -> &[(usize, Readiness)] {
         &self.batch
-    }
-
-    #[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
-    pub(crate) fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        use std::os::fd::AsFd;
-        self.host.poll.registry().as_fd()
     }
 }
 

@@ -8,13 +8,12 @@ use mio::{Interest, Registry, Token};
 
 use crate::readiness::Readiness;
 use crate::slots::Key;
-use crate::system::KeepAliveTimes;
+use crate::system::options::{Binding, KeepAliveTimes};
 
-use super::kernel::Terms;
 use super::kernel::endpoint::{Endpoint, Phase};
 use super::options::Flavour;
 use super::selector::{Host, Shared};
-use crate::system::faults::errno::Fault;
+use crate::system::faults::errno::Errno;
 
 /// One end of a simulated connection. Dropping it closes it.
 #[derive(Debug)]
@@ -32,7 +31,7 @@ impl Stream {
         let mut network = host.network.borrow_mut();
         let key = network
             .connect(host.machine, remote, local)
-            .map_err(Fault::to_io)?;
+            .map_err(Errno::to_io)?;
         Ok(Self {
             network: Shared::clone(&host.network),
             key,
@@ -48,23 +47,23 @@ impl Stream {
 
     pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.network.borrow_mut().read(self.key, buffer);
-        read.map_err(Fault::to_io)
+        read.map_err(Errno::to_io)
     }
 
     pub(crate) fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let written = self.network.borrow_mut().write(self.key, slices);
-        written.map_err(Fault::to_io)
+        written.map_err(Errno::to_io)
     }
 
     pub(crate) fn shutdown_write(&self) -> io::Result<()> {
         let done = self.network.borrow_mut().shutdown_write(self.key);
-        done.map_err(Fault::to_io)
+        done.map_err(Errno::to_io)
     }
 
     pub(crate) fn take_error(&self) -> Option<io::Error> {
         let mut network = self.network.borrow_mut();
         let endpoint = network.endpoints.get_mut(self.key)?;
-        endpoint.error.take().map(Fault::to_io)
+        endpoint.error.take().map(Errno::to_io)
     }
 
     pub(crate) fn reset_on_close(&self) {
@@ -85,7 +84,7 @@ impl Stream {
 
     fn refuse_option(&self) -> io::Result<()> {
         match self.network.borrow_mut().refuses_option() {
-            true => Err(Fault::InvalidArgument.to_io()),
+            true => Err(Errno::InvalidArgument.to_io()),
             false => Ok(()),
         }
     }
@@ -98,7 +97,7 @@ impl Stream {
     pub(crate) fn peer_address(&self) -> io::Result<SocketAddr> {
         match self.ask(|endpoint| (endpoint.phase, endpoint.remote)) {
             Some((Phase::Connected, remote)) => Ok(remote),
-            _ => Err(Fault::NotConnected.to_io()),
+            _ => Err(Errno::NotConnected.to_io()),
         }
     }
 
@@ -154,11 +153,11 @@ pub(crate) struct Acceptor {
 }
 
 impl Acceptor {
-    pub(crate) fn bind(host: &Host, address: SocketAddr, terms: Terms) -> io::Result<Self> {
+    pub(crate) fn bind(host: &Host, address: SocketAddr, binding: &Binding) -> io::Result<Self> {
         let mut network = host.network.borrow_mut();
         let key = network
-            .bind(host.machine, address, terms)
-            .map_err(Fault::to_io)?;
+            .bind(host.machine, address, binding)
+            .map_err(Errno::to_io)?;
         Ok(Self {
             network: Shared::clone(&host.network),
             key,
@@ -167,7 +166,7 @@ impl Acceptor {
 
     pub(crate) fn accept(&self) -> io::Result<(Stream, SocketAddr)> {
         let accepted = self.network.borrow_mut().accept(self.key);
-        let (key, peer) = accepted.map_err(Fault::to_io)?;
+        let (key, peer) = accepted.map_err(Errno::to_io)?;
         let stream = Stream {
             network: Shared::clone(&self.network),
             key,

@@ -15,10 +15,10 @@ use super::network::Network;
 use super::trace::Note;
 use super::watch::Watched;
 use super::wire::Packet;
-use crate::system::faults::errno::Fault;
+use crate::system::faults::errno::Errno;
 
 impl Network {
-    pub(crate) fn read(&mut self, key: Key, buffer: &mut [u8]) -> Result<usize, Fault> {
+    pub(crate) fn read(&mut self, key: Key, buffer: &mut [u8]) -> Result<usize, Errno> {
         self.arrive();
         let result = self.read_or_fail(key, buffer);
         self.count(key, result, |calls| &mut calls.reads);
@@ -26,10 +26,10 @@ impl Network {
         result
     }
 
-    fn read_or_fail(&mut self, key: Key, buffer: &mut [u8]) -> Result<usize, Fault> {
+    fn read_or_fail(&mut self, key: Key, buffer: &mut [u8]) -> Result<usize, Errno> {
         self.disturb(key)?;
         let faults = self.options.faults;
-        let endpoint = self.endpoints.get_mut(key).ok_or(Fault::NotConnected)?;
+        let endpoint = self.endpoints.get_mut(key).ok_or(Errno::NotConnected)?;
         let (machine, peer) = (endpoint.watch.machine, endpoint.peer);
         let available = endpoint.inbox.readable().min(buffer.len());
         let mut most = available;
@@ -50,13 +50,13 @@ impl Network {
                     self.owe_news(key, machine);
                 }
             }
-            Err(Fault::WouldBlock) => self.rearm(key),
+            Err(Errno::WouldBlock) => self.rearm(key),
             _ => {}
         }
         read
     }
 
-    pub(crate) fn write(&mut self, key: Key, slices: &[IoSlice<'_>]) -> Result<usize, Fault> {
+    pub(crate) fn write(&mut self, key: Key, slices: &[IoSlice<'_>]) -> Result<usize, Errno> {
         self.arrive();
         let result = self.write_or_fail(key, slices);
         self.count(key, result, |calls| &mut calls.writes);
@@ -64,19 +64,19 @@ impl Network {
         result
     }
 
-    fn write_or_fail(&mut self, key: Key, slices: &[IoSlice<'_>]) -> Result<usize, Fault> {
+    fn write_or_fail(&mut self, key: Key, slices: &[IoSlice<'_>]) -> Result<usize, Errno> {
         self.disturb(key)?;
         let faults = self.options.faults;
         if self.random.chance(faults.missing_buffers) {
-            return Err(Fault::NoBuffers);
+            return Err(Errno::NoBuffers);
         }
         let offered = slices.iter().map(|slice| slice.len()).sum();
-        let endpoint = self.endpoints.get_mut(key).ok_or(Fault::NotConnected)?;
+        let endpoint = self.endpoints.get_mut(key).ok_or(Errno::NotConnected)?;
         let machine = endpoint.watch.machine;
         let room = match endpoint.may_write(offered) {
             Ok(room) => room,
             Err(fault) => {
-                if fault == Fault::WouldBlock {
+                if fault == Errno::WouldBlock {
                     self.rearm(key);
                 }
                 return Err(fault);
@@ -88,10 +88,10 @@ impl Network {
             self.owe_news(key, machine);
         }
         let Some(endpoint) = self.endpoints.get_mut(key) else {
-            return Err(Fault::NotConnected);
+            return Err(Errno::NotConnected);
         };
         endpoint.outlet.took(count, offered);
-        let peer = endpoint.peer.ok_or(Fault::NotConnected)?;
+        let peer = endpoint.peer.ok_or(Errno::NotConnected)?;
         let mut there = machine;
         if let Some(receiver) = self.endpoints.get_mut(peer) {
             there = receiver.watch.machine;
@@ -111,10 +111,10 @@ impl Network {
     }
 
     /// What may come between a program and its socket, whatever is called.
-    fn disturb(&mut self, key: Key) -> Result<(), Fault> {
+    fn disturb(&mut self, key: Key) -> Result<(), Errno> {
         let faults = self.options.faults;
         if self.random.chance(faults.interruptions) {
-            return Err(Fault::Interrupted);
+            return Err(Errno::Interrupted);
         }
         if self.random.chance(faults.false_blocks) {
             let machine = self.endpoints.get(key).map(|it| it.watch.machine);
@@ -122,7 +122,7 @@ impl Network {
                 self.owe_news(key, machine);
                 self.rearm(key);
             }
-            return Err(Fault::WouldBlock);
+            return Err(Errno::WouldBlock);
         }
         if self.random.chance(faults.resets) {
             self.break_connection(key);
@@ -166,11 +166,11 @@ impl Network {
     }
 
     /// Sends the FIN.
-    pub(crate) fn shutdown_write(&mut self, key: Key) -> Result<(), Fault> {
+    pub(crate) fn shutdown_write(&mut self, key: Key) -> Result<(), Errno> {
         self.arrive();
-        let endpoint = self.endpoints.get_mut(key).ok_or(Fault::NotConnected)?;
+        let endpoint = self.endpoints.get_mut(key).ok_or(Errno::NotConnected)?;
         if endpoint.phase != Phase::Connected {
-            return Err(Fault::NotConnected);
+            return Err(Errno::NotConnected);
         }
         if std::mem::replace(&mut endpoint.has_ended, true) {
             return Ok(());
@@ -228,16 +228,16 @@ impl Network {
     fn count(
         &mut self,
         key: Key,
-        result: Result<usize, Fault>,
+        result: Result<usize, Errno>,
         kind: impl FnOnce(&mut Calls) -> &mut u64,
     ) {
         let endpoint = self.endpoints.get(key);
-        if let Some(endpoint) = endpoint.filter(|_| result != Err(Fault::Interrupted)) {
+        if let Some(endpoint) = endpoint.filter(|_| result != Err(Errno::Interrupted)) {
             *kind(&mut self.machines[endpoint.watch.machine].calls) += 1;
         }
     }
 
-    fn note(&mut self, note: Note, key: Key, result: Result<usize, Fault>) {
+    fn note(&mut self, note: Note, key: Key, result: Result<usize, Errno>) {
         let result = match result {
             Ok(count) => {
                 self.moved += 1;

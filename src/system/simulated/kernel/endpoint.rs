@@ -8,7 +8,7 @@ use crate::slots::Key;
 use super::pipe::{Inbox, Outlet};
 use super::retransmission::Silence;
 use super::watch::Watch;
-use crate::system::faults::errno::Fault;
+use crate::system::faults::errno::Errno;
 
 /// How far a simulated connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub(crate) struct Endpoint {
     pub(crate) outlet: Outlet,
     pub(crate) silence: Silence,
     /// What the next call that can fail will say, once (SO_ERROR).
-    pub(crate) error: Option<Fault>,
+    pub(crate) error: Option<Errno>,
     /// Our FIN is sent, or nothing can be sent any more.
     pub(crate) has_ended: bool,
     /// Closing it resets the connection (SO_LINGER of 0).
@@ -90,12 +90,12 @@ impl Endpoint {
     }
 
     /// What is read when the simulation has nothing against it; `most` is a limit that a fault may have set.
-    pub(crate) fn read(&mut self, buffer: &mut [u8], most: usize) -> Result<usize, Fault> {
+    pub(crate) fn read(&mut self, buffer: &mut [u8], most: usize) -> Result<usize, Errno> {
         if self.inbox.readable() > 0 {
             return Ok(self.inbox.read(buffer, most));
         }
         if self.phase == Phase::Connecting {
-            return Err(Fault::WouldBlock);
+            return Err(Errno::WouldBlock);
         }
         // After a FIN the end is what is read, whatever came behind it (SOCK_DONE).
         if self.inbox.has_end {
@@ -104,25 +104,25 @@ impl Endpoint {
         match self.error.take() {
             Some(fault) => Err(fault),
             None if self.phase == Phase::Dead => Ok(0),
-            None => Err(Fault::WouldBlock),
+            None => Err(Errno::WouldBlock),
         }
     }
 
     /// How many of `offered` bytes can be sent now.
-    pub(crate) fn may_write(&mut self, offered: usize) -> Result<usize, Fault> {
+    pub(crate) fn may_write(&mut self, offered: usize) -> Result<usize, Errno> {
         if let Some(fault) = self.error.take() {
             return Err(fault);
         }
         if self.has_ended || self.phase == Phase::Dead {
-            return Err(Fault::BrokenPipe);
+            return Err(Errno::BrokenPipe);
         }
         if self.phase == Phase::Connecting {
-            return Err(Fault::WouldBlock);
+            return Err(Errno::WouldBlock);
         }
         match self.outlet.room() {
             0 => {
                 self.outlet.took(0, offered);
-                Err(Fault::WouldBlock)
+                Err(Errno::WouldBlock)
             }
             room => Ok(room.min(offered)),
         }
@@ -134,15 +134,15 @@ impl Endpoint {
             return;
         }
         self.error = Some(match (self.phase, self.inbox.has_end, self.has_ended) {
-            (Phase::Connecting, ..) => Fault::Refused,
-            (_, true, false) => Fault::BrokenPipe,
-            _ => Fault::Reset,
+            (Phase::Connecting, ..) => Errno::Refused,
+            (_, true, false) => Errno::BrokenPipe,
+            _ => Errno::Reset,
         });
         self.die();
     }
 
     /// It failed for a reason of its own.
-    pub(crate) fn fail(&mut self, fault: Fault) {
+    pub(crate) fn fail(&mut self, fault: Errno) {
         if self.phase != Phase::Dead {
             self.error = Some(fault);
             self.die();

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::slots::Key;
+use crate::system::options::Binding;
 
 use super::endpoint::Endpoint;
 use super::listener::Listening;
@@ -12,19 +13,11 @@ use super::route::Reach;
 use super::trace::Note;
 use super::watch::{Watch, Watched};
 use super::wire::Packet;
-use crate::system::faults::errno::Fault;
+use crate::system::faults::errno::Errno;
 
 /// The ports that sockets get which ask for none, as on Linux.
 pub(in crate::system) const FIRST_PORT: u16 = 32_768;
 const LAST_PORT: u16 = 60_999;
-
-/// What is asked of a listening socket before it listens.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Terms {
-    pub(crate) backlog: usize,
-    pub(crate) is_v6_only: bool,
-    pub(crate) shares_port: bool,
-}
 
 impl Network {
     /// Starts to connect from `machine` to `remote`.
@@ -33,7 +26,7 @@ impl Network {
         machine: usize,
         remote: SocketAddr,
         local: Option<SocketAddr>,
-    ) -> Result<Key, Fault> {
+    ) -> Result<Key, Errno> {
         self.machines[machine].calls.connects += 1;
         let is_short = self.random.chance(self.options.faults.exhausted_connects);
         if is_short || !self.has_descriptor(machine) {
@@ -41,7 +34,7 @@ impl Network {
         }
         let reach = self.reaches.get(&remote.ip()).copied();
         if reach == Some(Reach::Unreachable) {
-            return Err(Fault::Unreachable);
+            return Err(Errno::Unreachable);
         }
         let ip = match local.map(|local| local.ip()) {
             Some(ip) if !ip.is_unspecified() => ip,
@@ -53,7 +46,7 @@ impl Network {
         };
         let local = SocketAddr::new(ip, port);
         if self.bound.contains_key(&local) {
-            return Err(Fault::AddressInUse);
+            return Err(Errno::AddressInUse);
         }
         self.open_descriptor(machine)?;
         let watch = Watch::new(machine);
@@ -83,8 +76,8 @@ impl Network {
         &mut self,
         machine: usize,
         address: SocketAddr,
-        terms: Terms,
-    ) -> Result<Key, Fault> {
+        binding: &Binding,
+    ) -> Result<Key, Errno> {
         let address = match address.port() {
             0 => SocketAddr::new(address.ip(), self.next_port()),
             _ => address,
@@ -92,18 +85,18 @@ impl Network {
         let others = self.bound.get(&address).into_iter().flatten();
         let is_shared = |other: &Key| {
             let listening = self.listeners.get(*other);
-            terms.shares_port && listening.is_some_and(|listening| listening.shares_port)
+            binding.reuse_port && listening.is_some_and(|listening| listening.shares_port)
         };
         if !others.into_iter().all(is_shared) {
-            return Err(Fault::AddressInUse);
+            return Err(Errno::AddressInUse);
         }
         self.open_descriptor(machine)?;
         let key = self.listeners.insert(Listening {
             watch: Watch::new(machine),
             address,
-            is_v6_only: terms.is_v6_only,
-            shares_port: terms.shares_port,
-            backlog: terms.backlog,
+            is_v6_only: binding.ipv6_only,
+            shares_port: binding.reuse_port,
+            backlog: usize::try_from(binding.backlog).unwrap_or(usize::MAX),
             queue: VecDeque::new(),
         });
         self.bound.entry(address).or_default().push(key);
@@ -136,9 +129,9 @@ impl Network {
     }
 
     /// Takes the next connection that waits.
-    pub(crate) fn accept(&mut self, listener: Key) -> Result<(Key, SocketAddr), Fault> {
+    pub(crate) fn accept(&mut self, listener: Key) -> Result<(Key, SocketAddr), Errno> {
         let faults = self.options.faults;
-        let listening = self.listeners.get(listener).ok_or(Fault::NotConnected)?;
+        let listening = self.listeners.get(listener).ok_or(Errno::NotConnected)?;
         let machine = listening.watch.machine;
         self.machines[machine].calls.accepts += 1;
         // Linux takes a descriptor before it looks whether anybody waits.
@@ -149,18 +142,18 @@ impl Network {
         let listening = self
             .listeners
             .get_mut(listener)
-            .ok_or(Fault::NotConnected)?;
+            .ok_or(Errno::NotConnected)?;
         let Some(&key) = listening.queue.front() else {
             if listening.watch.rearm() {
                 self.machines[machine]
                     .list
                     .push_back(Watched::Listener(listener));
             }
-            return Err(Fault::WouldBlock);
+            return Err(Errno::WouldBlock);
         };
         if self.random.chance(faults.interruptions) {
             self.machines[machine].calls.accepts -= 1;
-            return Err(Fault::Interrupted);
+            return Err(Errno::Interrupted);
         }
         if self.random.chance(faults.exhausted_accepts) {
             self.machines[machine].calls.exhausted_accepts += 1;
@@ -171,11 +164,11 @@ impl Network {
         }
         if self.random.chance(faults.aborted_accepts) {
             self.abandon(key);
-            return Err(Fault::Aborted);
+            return Err(Errno::Aborted);
         }
         self.open_descriptor(machine)?;
         let remote = self.endpoints.get(key).map(|endpoint| endpoint.remote);
-        let remote = remote.ok_or(Fault::Aborted)?;
+        let remote = remote.ok_or(Errno::Aborted)?;
         self.trace.note(
             Note::Accept,
             key.to_token() as u64,
@@ -215,11 +208,11 @@ impl Network {
     }
 
     /// Why there is no descriptor: the process has none left, or the whole system.
-    fn shortage(&mut self) -> Fault {
-        self.random.choose(&[Fault::TooManyFiles, Fault::TableFull])
+    fn shortage(&mut self) -> Errno {
+        self.random.choose(&[Errno::TooManyFiles, Errno::TableFull])
     }
 
-    fn open_descriptor(&mut self, machine: usize) -> Result<(), Fault> {
+    fn open_descriptor(&mut self, machine: usize) -> Result<(), Errno> {
         if !self.has_descriptor(machine) {
             return Err(self.shortage());
         }

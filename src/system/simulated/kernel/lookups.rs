@@ -5,29 +5,36 @@ use std::io;
 use std::net::IpAddr;
 
 use super::super::selector::Shared;
+use crate::system::lookup::{self, Answer, Job, Ticket};
+
 use super::network::Network;
 use super::trace::Note;
 
-/// An answer, with the ticket of the question.
-pub(crate) type Answer = (u64, io::Result<Vec<IpAddr>>);
-
 /// The lookups of one loop: their answers come when the network's time has come.
-pub(crate) struct Clerk {
-    pub(in crate::system) network: Shared,
-    pub(in crate::system) machine: usize,
+pub(crate) struct Lookups {
+    network: Shared,
+    machine: usize,
+    next_ticket: Ticket,
 }
 
-impl Clerk {
-    /// Has the question answered by `answer`, and lays the answer by until it is due.
-    pub(crate) fn take_question(
-        &self,
-        ticket: u64,
-        answer: impl FnOnce() -> io::Result<Vec<IpAddr>>,
-    ) {
+impl Lookups {
+    pub(crate) fn new(network: Shared, machine: usize) -> Self {
+        Self {
+            network,
+            machine,
+            next_ticket: 0,
+        }
+    }
+
+    /// Has the question answered by `job`, and lays the answer by until it is due.
+    pub(crate) fn ask(&mut self, job: Job) -> Ticket {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
         // Somebody's own resolver may look at the simulation.
-        let answer = answer();
+        let found = lookup::run(job);
         let mut network = self.network.borrow_mut();
-        network.answer_later(self.machine, ticket, answer);
+        network.answer_later(self.machine, ticket, found);
+        ticket
     }
 
     /// The next answer, of those that have come.
@@ -38,7 +45,7 @@ impl Clerk {
     }
 }
 
-impl Drop for Clerk {
+impl Drop for Lookups {
     /// Nobody is left who would hear.
     fn drop(&mut self) {
         let mut network = self.network.borrow_mut();
@@ -48,31 +55,31 @@ impl Drop for Clerk {
     }
 }
 
-impl fmt::Debug for Clerk {
+impl fmt::Debug for Lookups {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
-            .debug_struct("Clerk")
+            .debug_struct("Lookups")
             .field("machine", &self.machine)
             .finish_non_exhaustive()
     }
 }
 
 /// A descriptor that is held for nothing.
-pub(crate) struct Descriptor {
+pub(crate) struct SpareDescriptor {
     pub(in crate::system) network: Shared,
     pub(in crate::system) machine: usize,
 }
 
-impl Drop for Descriptor {
+impl Drop for SpareDescriptor {
     fn drop(&mut self) {
         self.network.borrow_mut().machines[self.machine].spares -= 1;
     }
 }
 
-impl fmt::Debug for Descriptor {
+impl fmt::Debug for SpareDescriptor {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
-            .debug_struct("Descriptor")
+            .debug_struct("SpareDescriptor")
             .field("machine", &self.machine)
             .finish_non_exhaustive()
     }

@@ -15,5 +15,4 @@ mod trace;
 mod watch;
 mod wire;
 
-pub(crate) use handshake::Terms;
 pub(crate) use network::Network;

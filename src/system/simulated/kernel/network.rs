@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::readiness::Readiness;
 use crate::slots::{Key, Slots};
 
-use super::super::options::{Faults, Flavour, Options};
+use super::super::options::{Flavour, Options};
 use super::endpoint::{Endpoint, Phase};
 use super::handshake::FIRST_PORT;
 use super::listener::Listening;
@@ -16,7 +16,8 @@ use super::route::Reach;
 use super::trace::{Note, Trace};
 use super::watch::{Machine, Watch, Watched};
 use super::wire::{Flight, Packet, Wire};
-use crate::system::faults::errno::Fault;
+use crate::system::faults::Faults;
+use crate::system::faults::errno::Errno;
 use crate::system::faults::random::Random;
 
 /// How long Linux tries to connect before it gives up: six SYNs, each waiting twice as long as the one before.
@@ -180,7 +181,7 @@ impl Network {
             Packet::Syn(tries) => return self.meet(from, tries),
             Packet::GiveUp | Packet::Silence => {
                 if let Some(endpoint) = self.endpoints.get_mut(to) {
-                    endpoint.fail(Fault::TimedOut);
+                    endpoint.fail(Errno::TimedOut);
                 }
                 self.wire.forget(to);
                 return self.tell(to, Readiness::all());

@@ -1,7 +1,7 @@
 //! How a simulated kernel says what is ready: one batch for one loop, in the manner of its flavour.
 
 use crate::readiness::Readiness;
-use crate::system::with_abort;
+use crate::system::afd::abort_as_error;
 
 use super::super::options::Flavour;
 use super::endpoint::{Endpoint, Phase};
@@ -139,7 +139,7 @@ fn level_of(endpoint: &Endpoint, flavour: Flavour) -> Readiness {
     // AFD reports a reset as the end of both directions, and no other end as one of writing; only a connect that failed
     // is an error to it. What the seam makes of that is the same as on Windows.
     let said = level - (Readiness::ERROR | Readiness::WRITE_CLOSED);
-    with_abort(match endpoint.phase {
+    abort_as_error(match endpoint.phase {
         Phase::Dead => said | Readiness::READ_CLOSED | Readiness::WRITE_CLOSED,
         Phase::Connecting | Phase::Connected => said,
     })

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::slots::Key;
-use crate::system::KeepAliveTimes;
+use crate::system::options::KeepAliveTimes;
 
 use super::endpoint::{Endpoint, Phase};
 use super::network::{Network, nanoseconds};

@@ -11,7 +11,7 @@ use crate::slots::Key;
 
 use super::super::options::Flavour;
 use super::call_counts::Calls;
-use super::lookups::Answer;
+use crate::system::lookup::Answer;
 
 /// What can be watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

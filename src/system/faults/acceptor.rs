@@ -1,0 +1,96 @@
+//! A listening TCP socket with faults.
+
+use std::io;
+use std::net::SocketAddr;
+
+use mio::event::Source;
+use mio::net::TcpListener;
+use mio::{Interest, Registry, Token};
+
+use crate::readiness::Readiness;
+use crate::system::native::{self, tcp};
+use crate::system::options::Binding;
+
+use super::errno::Errno;
+use super::injector::Injector;
+use super::stream::FaultyStream;
+
+/// A real listening socket whose calls meet faults.
+#[derive(Debug)]
+pub(crate) struct FaultyAcceptor {
+    inner: TcpListener,
+    injector: Injector,
+    token: Option<usize>,
+}
+
+impl FaultyAcceptor {
+    pub(crate) fn bind(
+        address: SocketAddr,
+        binding: &Binding,
+        injector: &Injector,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            inner: native::listen_tcp(address, binding)?,
+            injector: injector.clone(),
+            token: None,
+        })
+    }
+
+    pub(crate) fn accept(&self) -> io::Result<(FaultyStream, SocketAddr)> {
+        if self.injector.strikes(|faults| faults.interruptions) {
+            return Err(Errno::Interrupted.to_io());
+        }
+        if self.injector.strikes(|faults| faults.exhausted_accepts) {
+            return Err(Errno::TooManyFiles.to_io());
+        }
+        if self.injector.strikes(|faults| faults.false_blocks) {
+            self.injector.owe(self.token, Readiness::READABLE);
+            return Err(Errno::WouldBlock.to_io());
+        }
+        let (stream, peer) = self.inner.accept()?;
+        if self.injector.strikes(|faults| faults.aborted_accepts) {
+            return Err(Errno::Aborted.to_io());
+        }
+        Ok((FaultyStream::new(stream, &self.injector), peer))
+    }
+
+    /// Accepts one connection and resets it, without a fault and without the reserve: the descriptors are not really
+    /// exhausted.
+    pub(crate) fn refuse_one(&self) -> bool {
+        match self.inner.accept() {
+            Ok((stream, _)) => tcp::reset_on_close(&stream).is_ok(),
+            Err(_) => false,
+        }
+    }
+
+    pub(crate) fn local_address(&self) -> io::Result<SocketAddr> {
+        self.inner.local_addr()
+    }
+}
+
+impl Source for FaultyAcceptor {
+    fn register(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        directions: Interest,
+    ) -> io::Result<()> {
+        self.token = Some(token.0);
+        self.injector.register(token.0);
+        self.inner.register(registry, token, directions)
+    }
+
+    fn reregister(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        directions: Interest,
+    ) -> io::Result<()> {
+        self.inner.reregister(registry, token, directions)
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        self.injector.deregister(self.token.take());
+        self.inner.deregister(registry)
+    }
+}

@@ -1,0 +1,185 @@
+//! A TCP connection with faults.
+
+use std::cell::Cell;
+use std::io::{self, IoSlice, Read};
+use std::net::{Shutdown, SocketAddr};
+
+use mio::event::Source;
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+
+use crate::readiness::Readiness;
+use crate::system::native::tcp::{self, ConnectStep};
+use crate::system::options::KeepAliveTimes;
+
+use super::errno::Errno;
+use super::injector::Injector;
+
+/// The readiness that is reported again after a fault in a read.
+///
+/// A blocked read makes the loop forget a reported end, and the kernel would report it again. Whether there is one is
+/// not known here; the next read finds out.
+const INWARD: Readiness = Readiness::READABLE.union(Readiness::READ_CLOSED);
+
+/// A real connection whose calls meet faults.
+#[derive(Debug)]
+pub(crate) struct FaultyStream {
+    inner: TcpStream,
+    injector: Injector,
+    token: Option<usize>,
+    /// Whether a fault has reset it: the error was returned once, and no bytes move any more.
+    ///
+    /// The kernel's socket is reset when it is closed, which is what a program does with a failed one.
+    is_reset: Cell<bool>,
+}
+
+impl FaultyStream {
+    pub(super) fn new(inner: TcpStream, injector: &Injector) -> Self {
+        Self {
+            inner,
+            injector: injector.clone(),
+            token: None,
+            is_reset: Cell::new(false),
+        }
+    }
+
+    /// As [`tcp::connect`]. By a fault, a connect to a port of this machine that has no listener connects to itself:
+    /// it binds that very port.
+    pub(crate) fn connect(
+        address: SocketAddr,
+        local: Option<SocketAddr>,
+        injector: &Injector,
+    ) -> Result<Self, (ConnectStep, io::Error)> {
+        let is_self_connect = local.is_none()
+            && address.ip().is_loopback()
+            && injector.strikes(|faults| faults.self_connects);
+        let to_itself = match is_self_connect {
+            // The port of a listener cannot be bound.
+            true => tcp::connect(address, Some(address)).ok(),
+            false => None,
+        };
+        let stream = match to_itself {
+            Some(stream) => stream,
+            None => tcp::connect(address, local)?,
+        };
+        Ok(Self::new(stream, injector))
+    }
+
+    pub(crate) fn finish_connecting(&self) -> io::Result<bool> {
+        tcp::finish_connecting(&self.inner)
+    }
+
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.is_reset.get() {
+            return Ok(0);
+        }
+        self.inject(INWARD)?;
+        let mut most = buffer.len();
+        if self.injector.strikes(|faults| faults.short_transfers) {
+            most = self.injector.part(most.min(1000));
+            self.injector.owe(self.token, INWARD);
+        }
+        self.inner.read(&mut buffer[..most])
+    }
+
+    pub(crate) fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        if self.is_reset.get() {
+            return Err(Errno::BrokenPipe.to_io());
+        }
+        self.inject(Readiness::WRITABLE)?;
+        if self.injector.strikes(|faults| faults.missing_buffers) {
+            return Err(Errno::NoBuffers.to_io());
+        }
+        if self.injector.strikes(|faults| faults.short_transfers) {
+            if let Some(first) = slices.first() {
+                let count = self.injector.part(first.len());
+                self.injector.owe(self.token, Readiness::WRITABLE);
+                return tcp::send(&self.inner, &[IoSlice::new(&first[..count])]);
+            }
+        }
+        tcp::send(&self.inner, slices)
+    }
+
+    /// Draws the faults that reading and writing have in common.
+    fn inject(&self, readiness: Readiness) -> io::Result<()> {
+        if self.injector.strikes(|faults| faults.resets) && self.reset_on_close().is_ok() {
+            self.is_reset.set(true);
+            return Err(Errno::Reset.to_io());
+        }
+        if self.injector.strikes(|faults| faults.interruptions) {
+            return Err(Errno::Interrupted.to_io());
+        }
+        if self.injector.strikes(|faults| faults.false_blocks) {
+            self.injector.owe(self.token, readiness);
+            return Err(Errno::WouldBlock.to_io());
+        }
+        Ok(())
+    }
+
+    pub(crate) fn shutdown_write(&self) -> io::Result<()> {
+        if self.is_reset.get() {
+            return Err(Errno::NotConnected.to_io());
+        }
+        self.inner.shutdown(Shutdown::Write)
+    }
+
+    pub(crate) fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.inner.take_error()
+    }
+
+    pub(crate) fn reset_on_close(&self) -> io::Result<()> {
+        tcp::reset_on_close(&self.inner)
+    }
+
+    pub(crate) fn set_no_delay(&self, on: bool) -> io::Result<()> {
+        self.maybe_refuse_option()?;
+        self.inner.set_nodelay(on)
+    }
+
+    pub(crate) fn set_keep_alive(&self, times: Option<KeepAliveTimes>) -> io::Result<()> {
+        self.maybe_refuse_option()?;
+        tcp::set_keep_alive(&self.inner, times)
+    }
+
+    fn maybe_refuse_option(&self) -> io::Result<()> {
+        match self.injector.strikes(|faults| faults.refused_options) {
+            true => Err(Errno::InvalidArgument.to_io()),
+            false => Ok(()),
+        }
+    }
+
+    pub(crate) fn local_address(&self) -> io::Result<SocketAddr> {
+        self.inner.local_addr()
+    }
+
+    pub(crate) fn peer_address(&self) -> io::Result<SocketAddr> {
+        self.inner.peer_addr()
+    }
+}
+
+impl Source for FaultyStream {
+    fn register(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        directions: Interest,
+    ) -> io::Result<()> {
+        self.token = Some(token.0);
+        self.injector.register(token.0);
+        self.inner.register(registry, token, directions)
+    }
+
+    fn reregister(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        directions: Interest,
+    ) -> io::Result<()> {
+        self.inner.reregister(registry, token, directions)
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        self.injector.deregister(self.token.take());
+        self.inner.deregister(registry)
+    }
+}

@@ -1,0 +1,71 @@
+use std::io::{ErrorKind, IoSlice, Read};
+use std::net::TcpListener;
+
+use super::injector::Injector;
+use super::rates::Faults;
+use super::stream::FaultyStream;
+
+fn injector(faults: Faults) -> Injector {
+    Injector::new(1, faults)
+}
+
+#[test]
+fn a_reset_is_returned_once_and_reaches_the_peer_at_close() {
+    let faults = Faults {
+        resets: 1000,
+        ..Faults::NONE
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let stream = FaultyStream::connect(address, None, &injector(faults));
+    let mut stream = stream.map_err(|(_, error)| error).unwrap();
+    let (mut peer, _) = listener.accept().unwrap();
+    let mut buffer = [0; 8];
+    let reset = stream.read(&mut buffer).unwrap_err();
+    assert_eq!(reset.kind(), ErrorKind::ConnectionReset);
+    assert_eq!(stream.read(&mut buffer).unwrap(), 0);
+    let broken = stream.write(&[IoSlice::new(b"a")]).unwrap_err();
+    assert_eq!(broken.kind(), ErrorKind::BrokenPipe);
+    drop(stream);
+    let reset = peer.read(&mut buffer).unwrap_err();
+    assert_eq!(reset.kind(), ErrorKind::ConnectionReset);
+}
+
+#[test]
+fn a_self_connect_happens_only_without_a_listener() {
+    let faults = Faults {
+        self_connects: 1000,
+        ..Faults::NONE
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let connect = || FaultyStream::connect(address, None, &injector(faults));
+    let with_listener = connect().map_err(|(_, error)| error).unwrap();
+    assert_ne!(
+        with_listener.local_address().unwrap(),
+        address,
+        "there is a listener"
+    );
+    drop((with_listener, listener));
+    let without = connect().map_err(|(_, error)| error).unwrap();
+    assert_eq!(without.peer_address().unwrap(), address);
+    assert_eq!(without.local_address().unwrap(), address);
+}
+
+#[test]
+fn spurious_events_are_of_registered_sockets() {
+    let faults = Faults {
+        false_events: 1000,
+        ..Faults::NONE
+    };
+    let injector = injector(faults);
+    injector.maybe_owe_spurious();
+    assert!(!injector.owes(), "no socket is registered");
+    injector.register(3);
+    injector.register(4);
+    injector.deregister(Some(4));
+    injector.maybe_owe_spurious();
+    let mut batch = Vec::new();
+    injector.take_owed(&mut batch);
+    assert!(matches!(batch[..], [(3, _)]), "{batch:?}");
+}

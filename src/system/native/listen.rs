@@ -1,0 +1,114 @@
+//! Listening sockets of the operating system.
+
+use std::io;
+use std::net::SocketAddr;
+#[cfg(unix)]
+use std::path::Path;
+
+use mio::net::TcpListener;
+#[cfg(unix)]
+use mio::net::UnixListener;
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
+
+use crate::system::options::{Binding, set_keep_alive};
+
+/// Whether accepted connections inherit TCP_NODELAY and SO_KEEPALIVE from the listener.
+///
+/// Linux copies both, which saves two calls for each connection. Other systems are not relied on.
+pub(crate) const INHERITS_OPTIONS: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+/// Binds `address` and listens. The port is taken when this returns, so an error reaches the caller at once.
+pub(crate) fn listen_tcp(address: SocketAddr, binding: &Binding) -> io::Result<TcpListener> {
+    let domain = Domain::for_address(address);
+    let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+    // On Windows SO_REUSEADDR would let any process steal the port, and TIME_WAIT blocks no bind there.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    if domain == Domain::IPV6 {
+        socket.set_only_v6(binding.ipv6_only)?;
+    } else if binding.ipv6_only {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "`ipv6_only` is for IPv6 addresses",
+        ));
+    }
+    if binding.reuse_port {
+        reuse_port(&socket)?;
+    }
+    if INHERITS_OPTIONS {
+        socket.set_tcp_nodelay(binding.no_delay)?;
+        if binding.keep_alive.is_some() {
+            set_keep_alive(&SockRef::from(&socket), binding.keep_alive)?;
+        }
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&SockAddr::from(address))?;
+    socket.listen(backlog(binding))?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
+/// Binds the Unix socket at `path` and listens. An existing file is never removed.
+#[cfg(unix)]
+pub(crate) fn listen_unix(path: &Path, binding: &Binding) -> io::Result<UnixListener> {
+    let address = SockAddr::unix(path)?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address)?;
+    socket.listen(backlog(binding))?;
+    let listener = std::os::unix::net::UnixListener::from(std::os::fd::OwnedFd::from(socket));
+    Ok(UnixListener::from_std(listener))
+}
+
+/// Takes over a listener of the standard library.
+///
+/// It listens again, to fail here for a socket that cannot: a connected one would never accept anything.
+pub(crate) fn adopt_tcp_listener(
+    listener: std::net::TcpListener,
+    binding: &Binding,
+) -> io::Result<TcpListener> {
+    SockRef::from(&listener).listen(backlog(binding))?;
+    listener.set_nonblocking(true)?;
+    Ok(TcpListener::from_std(listener))
+}
+
+/// As [`adopt_tcp_listener`], for a Unix socket.
+#[cfg(unix)]
+pub(crate) fn adopt_unix_listener(
+    listener: std::os::unix::net::UnixListener,
+    binding: &Binding,
+) -> io::Result<UnixListener> {
+    SockRef::from(&listener).listen(backlog(binding))?;
+    listener.set_nonblocking(true)?;
+    Ok(UnixListener::from_std(listener))
+}
+
+/// Lets other users than the owner read or write the Unix socket at `path`.
+#[cfg(unix)]
+pub(crate) fn widen_permissions(path: &Path, readable: bool, writable: bool) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let mut permissions = std::fs::metadata(path)?.permissions();
+    let more = if readable { 0o004 } else { 0 } | if writable { 0o002 } else { 0 };
+    permissions.set_mode(permissions.mode() | more);
+    std::fs::set_permissions(path, permissions)
+}
+
+fn backlog(binding: &Binding) -> i32 {
+    i32::try_from(binding.backlog).unwrap_or(i32::MAX)
+}
+
+/// Sets SO_REUSEPORT only where the kernel distributes the connections, as libuv does. On other systems the newest
+/// socket would get them all.
+fn reuse_port(socket: &Socket) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    return socket.set_reuse_port(true);
+    #[cfg(target_os = "freebsd")]
+    return socket.set_reuse_port_lb(true);
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+    {
+        let _ = socket;
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "this system does not share out connections between sockets on one port",
+        ))
+    }
+}

@@ -1,0 +1,162 @@
+//! Helper threads for name lookups, which are started on demand and never joined.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use crate::system::lookup::{self, Answer, Job, Ticket};
+use crate::system::waker::Waker;
+
+/// The most threads, as in libuv. A lookup that hangs delays the others only when all threads hang.
+const MOST_THREADS: usize = 4;
+
+/// The most questions that wait. A name server that does not answer must not fill the memory (node#62503).
+const MOST_WAITING: usize = 1024;
+
+/// The questions that wait for a helper thread, are under way, or are answered.
+pub(crate) struct LookupThreads {
+    shared: Arc<Shared>,
+    next_ticket: Ticket,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    work: Condvar,
+}
+
+struct State {
+    waiting: VecDeque<(Ticket, Job)>,
+    answers: VecDeque<Answer>,
+    threads: usize,
+    /// Invariant: the number of threads that wait for work.
+    idle: usize,
+    /// Invariant: `Some` as long as the loop lives; threads end as soon as they see `None`. The waker owns a
+    /// descriptor, which must be closed with the loop even if a thread hangs.
+    waker: Option<Waker>,
+}
+
+impl LookupThreads {
+    /// Makes the queue; `waker` wakes the loop when there is an answer.
+    pub(crate) fn new(waker: Waker) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                state: Mutex::new(State {
+                    waiting: VecDeque::new(),
+                    answers: VecDeque::new(),
+                    threads: 0,
+                    idle: 0,
+                    waker: Some(waker),
+                }),
+                work: Condvar::new(),
+            }),
+            next_ticket: 0,
+        }
+    }
+
+    /// Queues `job`, and starts a thread if all are busy.
+    ///
+    /// # Errors
+    ///
+    /// `ResourceBusy` if too many questions wait already, or the system's error if it refuses the first thread.
+    pub(crate) fn ask(&mut self, job: Job) -> io::Result<Ticket> {
+        let ticket = self.next_ticket;
+        let mut state = self.shared.lock();
+        if state.waiting.len() >= MOST_WAITING {
+            return Err(io::Error::new(
+                io::ErrorKind::ResourceBusy,
+                "too many lookups are waiting already",
+            ));
+        }
+        if state.idle <= state.waiting.len() && state.threads < MOST_THREADS {
+            match self.start_thread() {
+                Ok(()) => state.threads += 1,
+                // The existing threads will reach the question later.
+                Err(_) if state.threads > 0 => {}
+                Err(error) => return Err(error),
+            }
+        }
+        state.waiting.push_back((ticket, job));
+        drop(state);
+        self.next_ticket += 1;
+        self.shared.work.notify_one();
+        Ok(ticket)
+    }
+
+    pub(crate) fn next_answer(&self) -> Option<Answer> {
+        self.shared.lock().answers.pop_front()
+    }
+
+    fn start_thread(&self) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        thread::Builder::new()
+            .name("netloop lookup".into())
+            .spawn(move || shared.work())?;
+        Ok(())
+    }
+}
+
+impl Drop for LookupThreads {
+    /// Joins no thread: one that hangs in a lookup ends with the lookup, or with the process.
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.waker = None;
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        // A job owns a resolver, so its drop runs user code, which must not run under the lock.
+        drop(waiting);
+        self.shared.work.notify_all();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No user code runs under the lock, so a panic leaves nothing half done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `job`, queues its answer and wakes the loop.
+    fn answer(&self, ticket: Ticket, job: Job) -> MutexGuard<'_, State> {
+        let answer = lookup::run(job);
+        let mut state = self.lock();
+        state.answers.push_back((ticket, answer));
+        if let Some(waker) = &state.waker {
+            // If the wake fails, the loop finds the answer in its next turn.
+            let _ = waker.wake();
+        }
+        state
+    }
+
+    /// Runs queued jobs until the loop is dropped; the body of each thread.
+    fn work(&self) {
+        let mut state = self.lock();
+        loop {
+            if state.waker.is_none() {
+                return;
+            }
+            let Some((ticket, job)) = state.waiting.pop_front() else {
+                state.idle += 1;
+                state = self
+                    .work
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner);
+                state.idle -= 1;
+                continue;
+            };
+            drop(state);
+            state = self.answer(ticket, job);
+        }
+    }
+}
+
+impl fmt::Debug for LookupThreads {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.shared.lock();
+        formatter
+            .debug_struct("LookupThreads")
+            .field("waiting", &state.waiting.len())
+            .field("threads", &state.threads)
+            .finish_non_exhaustive()
+    }
+}

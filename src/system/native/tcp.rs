@@ -1,0 +1,141 @@
+//! TCP sockets of the operating system.
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mio::net::TcpStream;
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
+
+use super::socket;
+use crate::system::options::{self, KeepAliveTimes};
+
+/// The call behind `connect` that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ConnectStep {
+    /// Binding the local address.
+    Bind,
+    /// Opening the socket or connecting it.
+    Connect,
+}
+
+/// Starts to connect to `address`, from `local` if that is given.
+///
+/// # Errors
+///
+/// The error names the call that failed, since binding and connecting fail for different reasons.
+pub(crate) fn connect(
+    address: SocketAddr,
+    local: Option<SocketAddr>,
+) -> Result<TcpStream, (ConnectStep, io::Error)> {
+    let opening = |error| (ConnectStep::Connect, error);
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )
+    .map_err(opening)?;
+    socket.set_nonblocking(true).map_err(opening)?;
+    socket::suppress_pipe_signal(&socket).map_err(opening)?;
+    if let Some(local) = local {
+        let binding = |error| (ConnectStep::Bind, error);
+        #[cfg(unix)]
+        socket.set_reuse_address(true).map_err(binding)?;
+        socket.bind(&SockAddr::from(local)).map_err(binding)?;
+    }
+    socket::start_connecting(&socket, &SockAddr::from(address)).map_err(opening)?;
+    Ok(TcpStream::from_std(socket.into()))
+}
+
+/// Takes over a connected socket of the standard library.
+pub(crate) fn adopt(stream: std::net::TcpStream) -> io::Result<TcpStream> {
+    stream.set_nonblocking(true)?;
+    socket::suppress_pipe_signal(&SockRef::from(&stream))?;
+    Ok(TcpStream::from_std(stream))
+}
+
+/// Asks for the result of a connect once the socket has become writable; false after a spurious event.
+pub(crate) fn finish_connecting(stream: &TcpStream) -> io::Result<bool> {
+    socket::is_connected(stream.take_error()?, || stream.peer_addr().map(drop))
+}
+
+/// Sends `slices` in one call, without SIGPIPE.
+#[inline]
+pub(crate) fn send(stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    // `try_io` because mio re-arms its Windows selector inside it.
+    stream.try_io(|| socket::send(&SockRef::from(stream), slices))
+}
+
+/// Makes the coming close a reset.
+pub(crate) fn reset_on_close(stream: &TcpStream) -> io::Result<()> {
+    SockRef::from(stream).set_linger(Some(Duration::ZERO))
+}
+
+pub(crate) fn set_keep_alive(stream: &TcpStream, times: Option<KeepAliveTimes>) -> io::Result<()> {
+    options::set_keep_alive(&SockRef::from(stream), times)
+}
+
+/// Sets IP_TOS or IPV6_TCLASS.
+pub(crate) fn set_type_of_service(stream: &TcpStream, value: u8) -> io::Result<()> {
+    let socket = SockRef::from(stream);
+    match stream.local_addr()? {
+        SocketAddr::V4(_) => socket.set_tos_v4(value.into()),
+        SocketAddr::V6(_) => traffic_class::set(&socket, value),
+    }
+}
+
+/// Returns IP_TOS or IPV6_TCLASS.
+pub(crate) fn type_of_service(stream: &TcpStream) -> io::Result<u32> {
+    let socket = SockRef::from(stream);
+    match stream.local_addr()? {
+        SocketAddr::V4(_) => socket.tos_v4(),
+        SocketAddr::V6(_) => traffic_class::of(&socket),
+    }
+}
+
+/// IPV6_TCLASS, on the systems for which socket2 has it.
+mod traffic_class {
+    use std::io;
+
+    use socket2::SockRef;
+
+    #[cfg(any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "freebsd",
+        target_vendor = "apple"
+    ))]
+    pub(super) fn set(socket: &SockRef<'_>, value: u8) -> io::Result<()> {
+        socket.set_tclass_v6(value.into())
+    }
+
+    #[cfg(any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "freebsd",
+        target_vendor = "apple"
+    ))]
+    pub(super) fn of(socket: &SockRef<'_>) -> io::Result<u32> {
+        socket.tclass_v6()
+    }
+
+    #[cfg(not(any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "freebsd",
+        target_vendor = "apple"
+    )))]
+    pub(super) fn set(_: &SockRef<'_>, _: u8) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    #[cfg(not(any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "freebsd",
+        target_vendor = "apple"
+    )))]
+    pub(super) fn of(_: &SockRef<'_>) -> io::Result<u32> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}

@@ -1,0 +1,38 @@
+//! Unix domain sockets of the operating system.
+
+use std::io::{self, IoSlice};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use mio::net::UnixStream;
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+
+use super::socket;
+
+/// Starts to connect to the Unix socket at `path`; a leading NUL names Linux's abstract namespace.
+pub(crate) fn connect(path: &Path) -> io::Result<UnixStream> {
+    let address = SockAddr::unix(path)?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket::suppress_pipe_signal(&socket)?;
+    socket::start_connecting(&socket, &address)?;
+    let stream = std::os::unix::net::UnixStream::from(OwnedFd::from(socket));
+    Ok(UnixStream::from_std(stream))
+}
+
+/// Takes over a connected socket of the standard library.
+pub(crate) fn adopt(stream: std::os::unix::net::UnixStream) -> io::Result<UnixStream> {
+    stream.set_nonblocking(true)?;
+    socket::suppress_pipe_signal(&SockRef::from(&stream))?;
+    Ok(UnixStream::from_std(stream))
+}
+
+/// Asks for the result of a connect once the socket has become writable; false after a spurious event.
+pub(crate) fn finish_connecting(stream: &UnixStream) -> io::Result<bool> {
+    socket::is_connected(stream.take_error()?, || stream.peer_addr().map(drop))
+}
+
+/// Sends `slices` in one call, without SIGPIPE.
+pub(crate) fn send(stream: &UnixStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    stream.try_io(|| socket::send(&SockRef::from(stream), slices))
+}

@@ -1,0 +1,62 @@
+//! Options of sockets, as values and as calls on any socket.
+
+use std::io;
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+
+/// Options that a listening socket gets before it listens.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Binding {
+    /// The most connections that wait to be accepted; the kernel caps the figure (`net.core.somaxconn`).
+    pub(crate) backlog: u32,
+    /// Whether an IPv6 socket refuses IPv4 peers.
+    pub(crate) ipv6_only: bool,
+    /// Whether several sockets may listen on the address, among which the kernel distributes the connections.
+    pub(crate) reuse_port: bool,
+    /// TCP_NODELAY of accepted connections, on systems where they inherit it.
+    pub(crate) no_delay: bool,
+    /// SO_KEEPALIVE of accepted connections, on systems where they inherit it.
+    pub(crate) keep_alive: Option<KeepAliveTimes>,
+}
+
+/// The times of TCP keep-alive probes; `None` keeps the operating system's value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct KeepAliveTimes {
+    /// The silence of the peer before the first probe.
+    pub(crate) idle: Option<Duration>,
+    /// The time between two probes.
+    pub(crate) interval: Option<Duration>,
+    /// The number of unanswered probes after which the connection fails.
+    pub(crate) count: Option<u32>,
+}
+
+/// Sets SO_KEEPALIVE on `socket`, and the times that are given.
+pub(crate) fn set_keep_alive(
+    socket: &SockRef<'_>,
+    times: Option<KeepAliveTimes>,
+) -> io::Result<()> {
+    let Some(times) = times else {
+        return socket.set_keepalive(false);
+    };
+    let mut keep_alive = TcpKeepalive::new();
+    if let Some(idle) = times.idle {
+        keep_alive = keep_alive.with_time(idle);
+    }
+    #[cfg(not(any(
+        target_os = "openbsd",
+        target_os = "redox",
+        target_os = "solaris",
+        target_os = "nto",
+        target_os = "haiku",
+    )))]
+    {
+        if let Some(interval) = times.interval {
+            keep_alive = keep_alive.with_interval(interval);
+        }
+        if let Some(count) = times.count {
+            keep_alive = keep_alive.with_retries(count);
+        }
+    }
+    socket.set_tcp_keepalive(&keep_alive)
+}

@@ -1,0 +1,42 @@
+//! The file of a Unix socket, removed when its server closes.
+
+#[cfg(unix)]
+use std::path::Path;
+use std::path::PathBuf;
+
+/// The file of a Unix socket that this program made.
+///
+/// Dropping it removes the file, but only the same one: a successor's socket may have taken its place (libuv#1332).
+#[derive(Debug)]
+pub(crate) struct OwnedPath {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl OwnedPath {
+    /// Remembers the file at `path`, which was just made; `None` for a name that is no file.
+    #[cfg(unix)]
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        Some(Self {
+            path: path.into(),
+            identity: identity_of(path)?,
+        })
+    }
+}
+
+impl Drop for OwnedPath {
+    fn drop(&mut self) {
+        #[cfg(unix)]
+        if identity_of(&self.path) == Some(self.identity) {
+            // A failure leaves the file, and the next bind of the path reports it as taken.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+#[cfg(unix)]
+fn identity_of(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = std::fs::symlink_metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
