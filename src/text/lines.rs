@@ -80,7 +80,7 @@ impl Lines {
             self.go_on(bytes)
         };
         let last_end = rest.iter().rposition(|&byte| byte == b'\n');
-        let (whole, beginning) = rest.split_at(last_end.map_or(0, |index| index + 1));
+        let beginning = &rest[last_end.map_or(0, |index| index + 1)..];
         let too_long = LineTooLong {
             max_line_bytes: self.max_line_bytes,
         };
@@ -95,8 +95,10 @@ impl Lines {
             Earlier::TooLong => Some(Err(too_long)),
         };
         CompletedLines {
+            remainder: if first.is_some() { bytes } else { rest },
             first,
-            whole,
+            behind_first: rest,
+            beginning_bytes: beginning.len(),
             last,
             too_long,
         }
@@ -164,13 +166,45 @@ impl Default for Lines {
 #[derive(Debug)]
 #[must_use = "the lines in it are gone when it is dropped"]
 pub struct CompletedLines<'a> {
+    /// The bytes of the chunk behind the line that was given last: whole lines, each with its end, and then the
+    /// beginning of one. Before `first` is given it is all of the chunk.
+    remainder: &'a [u8],
     /// The line that began in an earlier chunk.
     first: Option<Result<&'a [u8], LineTooLong>>,
-    /// The lines that lie whole in this chunk, each with its end.
-    whole: &'a [u8],
+    /// The bytes of the chunk behind `first`.
+    behind_first: &'a [u8],
+    /// The length of the beginning of a line at the end of the chunk.
+    beginning_bytes: usize,
     /// The line that has no end in this chunk, and is too long already.
     last: Option<LineTooLong>,
     too_long: LineTooLong,
+}
+
+impl<'a> CompletedLines<'a> {
+    /// Returns the bytes of the chunk behind the line that the iterator gave last: further lines, and the beginning of
+    /// one. Before the first line it is the whole chunk, behind a last line that is too long it is empty.
+    ///
+    /// These are the bytes that the next handler has to read when a line switches to another protocol. The [`Lines`]
+    /// keeps a copy of the beginning at their end, so it does not go on from there: another one does, or the same after
+    /// a [`finish`](Lines::finish).
+    ///
+    /// ```
+    /// use netloop::text::Lines;
+    ///
+    /// let mut lines = Lines::new(512);
+    /// let mut completed = lines.push(b"HELLO\r\nBINARY\r\n\x00\x2a\n");
+    /// while let Some(line) = completed.next() {
+    ///     if line? == b"BINARY" {
+    ///         break;
+    ///     }
+    /// }
+    /// assert_eq!(completed.remainder(), b"\x00\x2a\n");
+    /// # Ok::<(), netloop::text::LineTooLong>(())
+    /// ```
+    #[must_use]
+    pub fn remainder(&self) -> &'a [u8] {
+        self.remainder
+    }
 }
 
 impl<'a> Iterator for CompletedLines<'a> {
@@ -178,13 +212,17 @@ impl<'a> Iterator for CompletedLines<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         if let Some(first) = self.first.take() {
+            self.remainder = self.behind_first;
             return Some(first);
         }
-        let Some(end) = end_of_line(self.whole) else {
-            return self.last.take().map(Err);
-        };
-        let line = without_return(&self.whole[..end - 1]);
-        self.whole = &self.whole[end..];
+        if self.remainder.len() == self.beginning_bytes {
+            let last = self.last.take()?;
+            self.remainder = &[];
+            return Some(Err(last));
+        }
+        let end = end_of_line(self.remainder)?;
+        let line = without_return(&self.remainder[..end - 1]);
+        self.remainder = &self.remainder[end..];
         if line.len() > self.too_long.max_line_bytes {
             return Some(Err(self.too_long));
         }

@@ -1,6 +1,6 @@
 use super::*;
 
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Told {
     Line(Vec<u8>),
     TooLong,
@@ -62,6 +62,78 @@ fn every_chunking_of_every_short_stream_tells_what_the_whole_has() {
             }
         }
     }
+}
+
+/// Reads a stream in pieces up to its first `count` items, and the rest of it by other lines, from the remainder on.
+/// `None` if the last of the `count` is too long, so that a part of it may be still to come.
+fn in_two_parts(
+    pieces: &[&[u8]],
+    max_line_bytes: usize,
+    count: usize,
+) -> Option<(Vec<Told>, Vec<Told>)> {
+    let mut lines = Lines::new(max_line_bytes);
+    let mut told = Vec::new();
+    for (place, piece) in pieces.iter().enumerate() {
+        let mut completed = lines.push(piece);
+        while let Some(line) = completed.next() {
+            told.push(Told::Line(line.ok()?.to_vec()));
+            if told.len() == count {
+                let remainder = std::iter::once(completed.remainder());
+                let rest = remainder.chain(pieces[place + 1..].iter().copied());
+                return Some((told, in_pieces(&mut Lines::new(max_line_bytes), rest)));
+            }
+        }
+    }
+    None
+}
+
+#[test]
+fn other_lines_go_on_from_the_remainder_behind_any_line() {
+    for length in 1..=6 {
+        for number in 0..3_usize.pow(length) {
+            let stream: Vec<u8> = (0..length)
+                .map(|place| b"a\r\n"[number / 3_usize.pow(place) % 3])
+                .collect();
+            for cuts in 0..1 << (length - 1) {
+                let mut index = 0;
+                let pieces = stream.split_inclusive(|_| {
+                    index += 1;
+                    cuts >> (index - 1) & 1 == 1
+                });
+                let pieces: Vec<_> = pieces.collect();
+                for max_line_bytes in [1, 5] {
+                    for count in 1.. {
+                        let Some((before, behind)) = in_two_parts(&pieces, max_line_bytes, count)
+                        else {
+                            break;
+                        };
+                        let told = [before, behind].concat();
+                        let case = || format!("{stream:?}, cuts {cuts:b}, {count} lines");
+                        assert_eq!(told, model(&stream, max_line_bytes), "{}", case());
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_remainder_is_the_chunk_first_and_nothing_behind_an_endless_line() {
+    let mut lines = Lines::new(3);
+    assert_eq!(lines.push(b"ab").remainder(), b"ab");
+    let mut completed = lines.push(b"c\nd\nlong ");
+    assert_eq!(completed.remainder(), b"c\nd\nlong ");
+    assert_eq!(completed.next(), Some(Ok(&b"abc"[..])));
+    assert_eq!(completed.remainder(), b"d\nlong ");
+    assert_eq!(completed.next(), Some(Ok(&b"d"[..])));
+    assert!(completed.next().is_some_and(|line| line.is_err()));
+    assert_eq!(completed.remainder(), b"");
+    assert_eq!(completed.next(), None);
+    assert_eq!(
+        lines.push(b"er").remainder(),
+        b"",
+        "the rest of a line that was told"
+    );
 }
 
 #[test]
