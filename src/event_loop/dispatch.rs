@@ -145,6 +145,12 @@ impl<S> EventLoop<S> {
         });
     }
 
+    /// Tells a socket of its timer with `token`.
+    #[inline(never)]
+    pub(super) fn deliver_timer(&mut self, shared: &mut S, id: SocketId, token: u64) {
+        self.call_socket(shared, id, |handler, cx, _| handler.on_timer(cx, token));
+    }
+
     #[inline(always)]
     fn call_socket(
         &mut self,

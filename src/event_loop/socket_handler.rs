@@ -119,10 +119,18 @@ pub trait SocketHandler<S = ()> {
 
     /// No byte has moved in either direction for the idle timeout, at least. It comes once, and again only after the
     /// next byte. The default destroys the socket, with [`CloseReason::TimedOut`]; Node only tells, and sockets whose
-    /// owner forgot about it leak there.
+    /// owner forgot about it leak there. For deadlines of other kinds see [`on_timer`](Self::on_timer).
     #[doc(alias = "timeout")]
     fn on_timeout(&mut self, cx: &mut Context<'_, S>) {
         cx.socket.destroy();
+    }
+
+    /// The timer that [`Socket::after`](crate::Socket::after) armed with `token` has come: once, and never early. It does
+    /// not come once the socket has closed or its handler was replaced. For a deadline that every byte puts off see
+    /// [`on_timeout`](Self::on_timeout).
+    #[doc(alias = "setTimeout")]
+    fn on_timer(&mut self, cx: &mut Context<'_, S>, token: u64) {
+        let _ = (cx, token);
     }
 
     /// The socket has failed. It comes at most once, and [`on_close`](Self::on_close) directly follows. The default
@@ -217,6 +225,9 @@ macro_rules! forward_events {
         }
         fn on_timeout(&mut self, cx: &mut Context<'_, S>) {
             (**self).on_timeout(cx);
+        }
+        fn on_timer(&mut self, cx: &mut Context<'_, S>, token: u64) {
+            (**self).on_timer(cx, token);
         }
         fn on_error(&mut self, cx: &mut Context<'_, S>, error: &Error) {
             (**self).on_error(cx, error);

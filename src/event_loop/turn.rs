@@ -260,6 +260,7 @@ impl<S> EventLoop<S> {
             match due {
                 Due::Deadline(happened) => self.deliver(shared, happened),
                 Due::Timer(id) => self.fire_timer(shared, id),
+                Due::SocketTimer(id, token) => self.deliver_timer(shared, id, token),
             }
         }
     }

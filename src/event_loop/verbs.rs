@@ -117,6 +117,8 @@ impl<S> Verbs<'_, S> {
         if self.net.socket_is_closed(id) {
             return false;
         }
+        // They are those of the old handler, by its tokens.
+        self.net.cancel_socket_timers(id);
         self.install_socket(id, handler);
         true
     }

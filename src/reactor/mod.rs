@@ -128,6 +128,8 @@ pub enum Elapsed<E> {
     Source(Key, E),
     /// A timer that the driver armed with [`Reactor::arm`] under this key.
     Timer(Key),
+    /// A timer that the driver armed with [`Reactor::arm_source_timer`] under this key.
+    SourceTimer(Key),
 }
 
 /// Serves sources of one type, `T`. See the [module](self) for how it is driven.

@@ -179,6 +179,8 @@ pub(super) enum Due {
     Source(Key),
     /// A timer of the driver's own, which the reactor only passes on.
     Timer(Key),
+    /// A timer that the driver keeps for one of its sources.
+    SourceTimer(Key),
 }
 
 /// The place of one source in a [`Reactor`](super::Reactor), lent to its [`Handler`](super::Handler) methods: its

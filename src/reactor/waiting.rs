@@ -146,6 +146,7 @@ impl<T: Handler> Reactor<T> {
         while let Some((_, due)) = self.wheel.next_due() {
             let key = match due {
                 Due::Timer(key) => return Some(Elapsed::Timer(key)),
+                Due::SourceTimer(key) => return Some(Elapsed::SourceTimer(key)),
                 Due::Source(key) => key,
             };
             let Some(slot) = self.slots.get_mut(key) else {
@@ -178,8 +179,18 @@ impl<T: Handler> Reactor<T> {
     /// Arms a timer of the driver's own for `deadline`: [`Elapsed::Timer`] gives `name` back then, never earlier.
     /// Without a deadline (the clock cannot say one so far away) it never comes.
     pub fn arm(&mut self, deadline: Option<Instant>, name: Key) -> Alarm {
+        self.arm_due(deadline, Due::Timer(name))
+    }
+
+    /// Arms a timer as [`arm`](Self::arm) does, one that the driver keeps for a source: [`Elapsed::SourceTimer`] gives
+    /// `name` back. So a driver with two tables of timers knows in which of them a name lies.
+    pub fn arm_source_timer(&mut self, deadline: Option<Instant>, name: Key) -> Alarm {
+        self.arm_due(deadline, Due::SourceTimer(name))
+    }
+
+    fn arm_due(&mut self, deadline: Option<Instant>, due: Due) -> Alarm {
         let tick = deadline.map_or(u64::MAX, |deadline| self.clock.tick_at(deadline));
-        self.wheel.arm(tick, Due::Timer(name))
+        self.wheel.arm(tick, due)
     }
 
     /// Takes a timer back. It does nothing to one that has come or was taken back before.

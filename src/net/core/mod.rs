@@ -6,6 +6,7 @@ mod formatting;
 mod listening;
 mod opening;
 mod requests;
+mod socket_timers;
 pub(crate) mod source;
 mod writing;
 
@@ -19,6 +20,7 @@ use crate::reactor::{Elapsed, Phase, Reactor, Registration, Waker};
 use crate::send_buffer::Pool;
 use crate::system::System;
 
+use socket_timers::SocketTimers;
 use source::Resident;
 
 pub(crate) use source::{Lent, Supplies};
@@ -37,6 +39,7 @@ pub(crate) struct Net {
     waker: Waker,
     /// Names that are being looked up; made when the first is.
     inquiries: Option<Inquiries>,
+    socket_timers: SocketTimers,
 }
 
 /// Something that happened, with whom it is for.
@@ -53,8 +56,10 @@ pub(crate) enum Happened {
 pub(crate) enum Due {
     /// A deadline of a socket or a server, and what came of it.
     Deadline(Happened),
-    /// A timer.
+    /// A timer of the loop.
     Timer(TimerId),
+    /// A timer of a socket, with its token.
+    SocketTimer(SocketId, u64),
 }
 
 /// Something that has come to its end.
@@ -79,6 +84,7 @@ impl Net {
         Ok(Self {
             waker,
             inquiries: None,
+            socket_timers: SocketTimers::default(),
             reactor,
             supplies: Supplies {
                 pool: Pool::new(),
@@ -121,6 +127,11 @@ impl Net {
         loop {
             match self.reactor.next_elapsed()? {
                 Elapsed::Timer(key) => return Some(Due::Timer(TimerId(key))),
+                Elapsed::SourceTimer(name) => {
+                    if let Some((id, token)) = self.take_socket_timer(name) {
+                        return Some(Due::SocketTimer(id, token));
+                    }
+                }
                 Elapsed::Source(key, event) => {
                     if let Some(happened) = self.happened(key, event) {
                         return Some(Due::Deadline(happened));
@@ -255,6 +266,7 @@ impl Net {
     pub(crate) fn next_closing(&mut self) -> Option<Closing> {
         let key = self.reactor.next_closing()?;
         let id = SocketId(key);
+        self.cancel_socket_timers(id);
         let Self {
             reactor, supplies, ..
         } = self;

@@ -40,6 +40,7 @@ impl Net {
         self.supplies.pool.trim();
         self.scratch.shrink_to_fit();
         self.reactor.shrink();
+        self.socket_timers.shrink();
         // What lies here belongs to a callback or to a flush that is still to come.
         self.supplies.gathered.shrink();
         self.supplies.broadcast.shrink();

@@ -2,6 +2,7 @@
 
 mod server;
 mod socket;
+mod socket_timers;
 mod sockets;
 
 pub use server::Server;

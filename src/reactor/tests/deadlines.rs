@@ -34,7 +34,7 @@ fn taken(reactor: &mut Reactor<Probe>) -> Vec<Key> {
                 assert_eq!(event, Call::Elapsed);
                 key
             }
-            Elapsed::Timer(name) => name,
+            Elapsed::Timer(name) | Elapsed::SourceTimer(name) => name,
         })
         .collect()
 }

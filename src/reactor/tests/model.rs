@@ -242,7 +242,7 @@ impl Pair {
         for _ in 0..self.random.u8(1..6) {
             let elapsed = self.reactor.next_elapsed().map(|elapsed| match elapsed {
                 Elapsed::Source(key, call) => (key, Some(call)),
-                Elapsed::Timer(name) => (name, None),
+                Elapsed::Timer(name) | Elapsed::SourceTimer(name) => (name, None),
             });
             let mut records = self.records();
             assert_eq!(elapsed, self.twin.elapse_next(&mut records));

@@ -1,0 +1,140 @@
+//! Timers of sockets, under tokens that their handlers choose.
+//!
+//! Few sockets have any, so nothing of them is in a connection. An armed timer is one entry on the wheel, which goes as
+//! soon as the socket closes or its handler is replaced: a timer that outlived its socket would wake the loop for nothing.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::net::values::SocketId;
+use crate::reactor::{Alarm, Key};
+use crate::slots::Slots;
+
+use super::Net;
+
+/// All timers that sockets have armed and that have not come.
+#[derive(Debug, Default)]
+pub(super) struct SocketTimers {
+    /// The timers, by the names under which the wheel knows them.
+    armed: Slots<SocketTimer>,
+    /// The names of the timers, sorted so that those of one socket stand together. A socket may have as many as it has
+    /// requests under way, so a search through all of its timers for one token would be too slow.
+    /// Invariant: exactly one entry for each timer in `armed`.
+    names: BTreeMap<(SocketId, u64), Key>,
+}
+
+#[derive(Debug)]
+struct SocketTimer {
+    socket: SocketId,
+    token: u64,
+    alarm: Alarm,
+}
+
+impl SocketTimers {
+    /// Gives back the memory of timers that are over.
+    pub(super) fn shrink(&mut self) {
+        self.armed.shrink();
+    }
+}
+
+impl Net {
+    /// Arms the timer of `id` with `token`, or moves it if it is armed already. A socket that is closed gets none.
+    pub(crate) fn arm_socket_timer(&mut self, id: SocketId, after: Duration, token: u64) {
+        if self.socket_is_closed(id) {
+            return;
+        }
+        self.cancel_socket_timer(id, token);
+        // The turn's reading of the clock may be old by now, and no timer may come early.
+        let deadline = self.reactor.read_clock().checked_add(after);
+        let reactor = &mut self.reactor;
+        let name = self.socket_timers.armed.insert_with(|name| SocketTimer {
+            socket: id,
+            token,
+            alarm: reactor.arm_source_timer(deadline, name),
+        });
+        self.socket_timers.names.insert((id, token), name);
+    }
+
+    /// Takes back the timer of `id` with `token`, and answers whether it was still to come.
+    pub(crate) fn cancel_socket_timer(&mut self, id: SocketId, token: u64) -> bool {
+        let Some(name) = self.socket_timers.names.remove(&(id, token)) else {
+            return false;
+        };
+        self.disarm_socket_timer(name);
+        true
+    }
+
+    /// Takes back every timer of `id`.
+    pub(crate) fn cancel_socket_timers(&mut self, id: SocketId) {
+        // Nearly always: this stands in the way of every close.
+        if self.socket_timers.names.is_empty() {
+            return;
+        }
+        let of_socket = (id, 0)..=(id, u64::MAX);
+        while let Some((&entry, &name)) = self.socket_timers.names.range(of_socket.clone()).next() {
+            self.socket_timers.names.remove(&entry);
+            self.disarm_socket_timer(name);
+        }
+    }
+
+    fn disarm_socket_timer(&mut self, name: Key) {
+        if let Some(timer) = self.socket_timers.armed.remove(name) {
+            self.reactor.disarm(timer.alarm);
+        }
+    }
+
+    /// Takes out the timer `name`, which has come. `None` if its socket has closed since: the close phase of this turn
+    /// would take it back.
+    pub(super) fn take_socket_timer(&mut self, name: Key) -> Option<(SocketId, u64)> {
+        let timer = self.socket_timers.armed.remove(name)?;
+        self.socket_timers
+            .names
+            .remove(&(timer.socket, timer.token));
+        (!self.socket_is_closed(timer.socket)).then_some((timer.socket, timer.token))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::System;
+
+    fn net() -> Net {
+        Net::new(System::Kernel, 16).unwrap()
+    }
+
+    fn socket(net: &mut Net) -> SocketId {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let options = crate::net::ConnectOptions::new();
+        net.connect(listener.local_addr().unwrap().into(), &options)
+            .unwrap()
+    }
+
+    #[test]
+    fn timers_of_one_socket_leave_those_of_another_alone() {
+        let mut net = net();
+        let (one, other) = (socket(&mut net), socket(&mut net));
+        for token in [0, 7, u64::MAX] {
+            net.arm_socket_timer(one, Duration::from_secs(60), token);
+            net.arm_socket_timer(other, Duration::from_secs(60), token);
+        }
+        net.cancel_socket_timers(one);
+        assert!(!net.cancel_socket_timer(one, 7));
+        assert_eq!(net.socket_timers.armed.len(), 3);
+        for token in [0, 7, u64::MAX] {
+            assert!(net.cancel_socket_timer(other, token));
+        }
+        assert!(net.socket_timers.armed.is_empty() && net.socket_timers.names.is_empty());
+    }
+
+    #[test]
+    fn a_timer_that_is_armed_again_is_one_entry() {
+        let mut net = net();
+        let id = socket(&mut net);
+        for _ in 0..100 {
+            net.arm_socket_timer(id, Duration::from_secs(60), 1);
+        }
+        assert_eq!(net.socket_timers.armed.len(), 1);
+        assert_eq!(net.socket_timers.names.len(), 1);
+    }
+}
