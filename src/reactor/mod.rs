@@ -70,6 +70,7 @@ mod clock;
 mod handler;
 mod registration;
 mod serving;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod waiting;
@@ -83,8 +84,8 @@ use crate::system::Selector;
 use crate::wheel::Wheel;
 
 use clock::Clock;
-use registration::{Due, Marks, Signals, Standing};
 use serving::settle;
+use standing::{Due, Marks, Signals, Standing};
 
 pub use crate::readiness::{Interest, Readiness};
 pub use crate::schedule::Phase;

@@ -3,7 +3,7 @@
 use crate::schedule::Schedule;
 use crate::system::Selector;
 
-use super::registration::{Marks, Signals};
+use super::standing::{Marks, Signals};
 use super::{Burst, CallbackScope, Handler, Interest, Key, Phase, Reactor, Registration, Slot};
 
 impl<T: Handler> Reactor<T> {

@@ -3,8 +3,8 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::registration::{Due, Marks};
 use super::serving::settle;
+use super::standing::{Due, Marks};
 use super::{Alarm, Elapsed, Handler, Key, Phase, Reactor, Registration, Waker};
 
 impl<T: Handler> Reactor<T> {

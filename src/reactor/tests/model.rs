@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::reactor::registration::Marks;
+use crate::reactor::standing::Marks;
 use crate::reactor::{CallbackScope, Elapsed, Interest, Key, Phase, Reactor, Readiness};
 
 use super::{Call, Whereabouts};
