@@ -29,7 +29,7 @@ const TINY_BYTES: usize = 64;
 
 /// The unsent bytes of one socket, first in, first out.
 ///
-/// Bytes enter by [`copy`](Self::copy), [`own`](Self::own), [`share`](Self::share) or [`lend`](Self::lend), and leave
+/// Bytes enter by [`copy`](Self::copy), [`own`](Self::own), [`share`](Self::share) or [`share_static`](Self::share_static), and leave
 /// by [`flush`](Self::flush) when the kernel has taken them. Storage comes from a [`Pool`] that all sockets of a loop
 /// share; a buffer that is empty has given everything back. Always pass the same pool: another one would work, but
 /// it would be given memory that the first one lacks.
@@ -101,11 +101,11 @@ impl SendBuffer {
     }
 
     /// Appends bytes that live for ever, without copying them. Short ones are copied as [`share`](Self::share) does.
-    pub fn lend(&mut self, bytes: &'static [u8], pool: &mut Pool) {
+    pub fn share_static(&mut self, bytes: &'static [u8], pool: &mut Pool) {
         if self.is_better_copied(bytes.len()) {
             self.copy(bytes, pool);
         } else {
-            self.push(Segment::lent(bytes), pool);
+            self.push(Segment::from_static(bytes), pool);
         }
     }
 
@@ -190,7 +190,7 @@ impl SendBuffer {
                 && self
                     .queue
                     .as_deref()
-                    .is_some_and(|queue| queue.room() >= length)
+                    .is_some_and(|queue| queue.spare_capacity() >= length)
     }
 
     fn push(&mut self, segment: Segment, pool: &mut Pool) {

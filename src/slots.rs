@@ -81,7 +81,7 @@ impl Key {
     }
 
     /// The generation as tables keep it.
-    fn tenant(self) -> NonZeroU32 {
+    fn nonzero_generation(self) -> NonZeroU32 {
         NonZeroU32::new(self.generation()).expect("no key has generation zero")
     }
 
@@ -151,7 +151,7 @@ impl<T> Slots<T> {
     pub fn insert_with(&mut self, make: impl FnOnce(Key) -> T) -> Key {
         let key = self.reserve_key();
         let value = make(key);
-        let generation = key.tenant();
+        let generation = key.nonzero_generation();
         let index = self.slab.insert(Slot::Live { generation, value });
         debug_assert_eq!(index, key.index());
         key

@@ -37,8 +37,8 @@ mod batch;
 mod calendar;
 mod chains;
 mod entries;
+mod free_set;
 mod list;
-mod vacancies;
 
 use std::fmt;
 
@@ -74,7 +74,7 @@ pub struct Wheel<T> {
     overdue: Chain,
     /// How many timers there are in `due` and `overdue` together. Nothing tells which of them one is in: the deadlines
     /// in both have come.
-    come: u32,
+    due_count: u32,
     /// For emptying slots, and taken out meanwhile. To blank one costs more than to move the few timers of a tick.
     batch: Option<Box<Batch>>,
     /// Deadline, position and number of the overdue while they are sorted. Kept so that sorting does not allocate.
@@ -93,7 +93,7 @@ impl<T: Copy> Wheel<T> {
             due: Chain::EMPTY,
             popped: 0,
             overdue: Chain::EMPTY,
-            come: 0,
+            due_count: 0,
             batch: Some(Box::new(Batch::new())),
             overdue_order: Vec::new(),
         }
@@ -110,7 +110,7 @@ impl<T: Copy> Wheel<T> {
     #[inline]
     pub fn arm(&mut self, deadline_tick: u64, payload: T) -> Alarm {
         let number = loop {
-            match self.entries.vacancy() {
+            match self.entries.next_free() {
                 Some(number) => break number,
                 None => self.grow(),
             }
@@ -125,7 +125,7 @@ impl<T: Copy> Wheel<T> {
     #[inline]
     pub fn cancel(&mut self, alarm: Alarm) -> Option<T> {
         let (deadline, payload) = self.entries.release(alarm)?;
-        self.leave(deadline);
+        self.remove_from_list(deadline);
         Some(payload)
     }
 
@@ -134,10 +134,10 @@ impl<T: Copy> Wheel<T> {
     /// Handle and payload stay. Among timers of the same deadline it counts as armed just now, also when the
     /// deadline did not change. A timer that is due but was not popped yet is no longer due.
     pub fn rearm(&mut self, alarm: Alarm, deadline_tick: u64) -> bool {
-        let Some(deadline) = self.entries.withdraw(alarm) else {
+        let Some(deadline) = self.entries.unlink(alarm) else {
             return false;
         };
-        self.leave(deadline);
+        self.remove_from_list(deadline);
         let cell = self.append(deadline_tick, alarm.number);
         self.entries.file(alarm.number, deadline_tick, cell);
         true
@@ -169,7 +169,7 @@ impl<T: Copy> Wheel<T> {
     /// make each such call as long as the slot, while one early `advance` spreads the slot over the level below.
     #[must_use]
     pub fn next_deadline(&self) -> Option<u64> {
-        if self.come > 0 {
+        if self.due_count > 0 {
             return Some(self.calendar.now);
         }
         let slot = self.calendar.nearest_slot()?;
@@ -184,7 +184,7 @@ impl<T: Copy> Wheel<T> {
     pub fn advance(&mut self, now_tick: u64) {
         let now_tick = now_tick.max(self.calendar.now);
         if !self.overdue.is_empty() {
-            self.collect_overdue();
+            self.sort_overdue();
         }
         while let Some(slot) = self.calendar.nearest_slot() {
             let start = self.calendar.start_of(slot);
@@ -193,7 +193,7 @@ impl<T: Copy> Wheel<T> {
             }
             // Time goes from slot to slot, so that what this one holds is placed as seen from its first tick.
             self.calendar.now = start;
-            self.spread(slot);
+            self.cascade(slot);
         }
         self.calendar.now = now_tick;
     }
@@ -206,7 +206,7 @@ impl<T: Copy> Wheel<T> {
         loop {
             let (cell, number) = self.chains.pop(&mut self.due, &mut self.popped)?;
             if let Some(ended) = self.entries.end(cell, number) {
-                self.come -= 1;
+                self.due_count -= 1;
                 return Some(ended);
             }
         }
@@ -259,7 +259,7 @@ impl<T: Copy> Wheel<T> {
     /// Puts an entry whose deadline had come when it was armed behind the others of that kind.
     #[cold]
     fn append_overdue(&mut self, number: u32) -> u32 {
-        self.come += 1;
+        self.due_count += 1;
         if self.overdue.is_full() {
             self.ensure_chunk();
         }
@@ -278,9 +278,9 @@ impl<T: Copy> Wheel<T> {
 
     /// Counts an entry out of the list in which it was. Its number stays there, in a stale cell.
     #[inline]
-    fn leave(&mut self, deadline: u64) {
+    fn remove_from_list(&mut self, deadline: u64) {
         let Some(place) = self.list_of(deadline) else {
-            self.come -= 1;
+            self.due_count -= 1;
             return;
         };
         let list = &mut self.lists[place as usize];
@@ -325,11 +325,11 @@ impl<T: Copy> Wheel<T> {
     }
 
     /// Empties the slot that the current tick has just entered: into the due, and into lower levels.
-    fn spread(&mut self, slot: u32) {
+    fn cascade(&mut self, slot: u32) {
         if slot < LOWEST && self.due.is_empty() {
             // All of them are due, in the order in which they stand: the chain is taken as it is.
             let list = &mut self.lists[slot as usize];
-            self.come += list.armed;
+            self.due_count += list.armed;
             self.due = std::mem::replace(&mut list.chain, Chain::EMPTY);
             return self.clear(slot);
         }
@@ -341,7 +341,7 @@ impl<T: Copy> Wheel<T> {
             let chain = &mut self.lists[slot as usize].chain;
             for &(deadline, number) in batch.take(chain, &mut self.chains, &self.entries) {
                 if deadline == self.calendar.now {
-                    self.come += 1;
+                    self.due_count += 1;
                     self.append_due(number);
                     continue;
                 }
@@ -359,7 +359,7 @@ impl<T: Copy> Wheel<T> {
     }
 
     /// Makes due what was armed for a deadline that had already come.
-    fn collect_overdue(&mut self) {
+    fn sort_overdue(&mut self) {
         let mut order = std::mem::take(&mut self.overdue_order);
         let mut batch = Batch::new();
         while !self.overdue.is_empty() {

@@ -1,4 +1,4 @@
-//! Levels over the kernel's edges: who is ready, who wants it, and who is served next.
+//! Levels over the kernel's edges: waiter is ready, waiter wants it, and waiter is served next.
 //!
 //! A [`Reactor`] owns the selector, a slab of sources, the timer wheel and the run queue. It knows nothing of
 //! sockets, and calls no user code but the [`Handler`] methods of its sources. A source is registered with the kernel
@@ -70,7 +70,7 @@ mod clock;
 mod handler;
 mod registration;
 mod serving;
-mod standing;
+mod source_state;
 #[cfg(test)]
 mod tests;
 mod waiting;
@@ -85,7 +85,7 @@ use crate::wheel::Wheel;
 
 use clock::Clock;
 use serving::settle;
-use standing::{Due, Marks, Signals, Standing};
+use source_state::{Due, Flags, Signals, SourceState};
 
 pub use crate::readiness::{Interest, Readiness};
 pub use crate::schedule::Phase;
@@ -97,10 +97,10 @@ pub use registration::Registration;
 pub(crate) use crate::system::Waker;
 
 /// A source with its place in the reactor.
-// In this order: the kernel's news are for the standing alone, which then lies in one cache line with the key.
+// In this order: the kernel's news are for the state alone, which then lies in one cache line with the key.
 #[repr(C)]
 struct Slot<T> {
-    standing: Standing,
+    state: SourceState,
     source: T,
 }
 
@@ -144,7 +144,7 @@ pub struct Reactor<T: Handler> {
     /// The source whose callback runs: [`end_callback`](Reactor::end_callback) flushes it, so its wish for a flush puts
     /// it on no list. If the callback panics, the key stays until the next one begins.
     in_callback: Option<Key>,
-    /// Invariant: how many sources are marked [`Marks::HELD`].
+    /// Invariant: how many sources are marked [`Flags::HELD`].
     held: usize,
     /// How many events the kernel has delivered in all.
     events: u64,
@@ -207,10 +207,10 @@ impl<T: Handler> Reactor<T> {
         readiness: Readiness,
         begin: impl FnOnce(&mut T, &mut Registration<'_>),
     ) -> Result<Key, (io::Error, T)> {
-        let standing = Standing::new(interest, readiness);
-        let key = self.slots.insert(Slot { source, standing });
+        let state = SourceState::new(interest, readiness);
+        let key = self.slots.insert(Slot { source, state });
         let slot = self.slots.get_mut(key).expect("it was inserted above");
-        if let Err(error) = tell_selector(&self.selector, key, slot) {
+        if let Err(error) = register_with_selector(&self.selector, key, slot) {
             let slot = self.slots.remove(key).expect("it was inserted above");
             return Err((error, slot.source));
         }
@@ -219,7 +219,7 @@ impl<T: Handler> Reactor<T> {
             &mut slot.source,
             &mut Registration {
                 key,
-                standing: &mut slot.standing,
+                state: &mut slot.state,
                 wheel: &mut self.wheel,
                 clock: &self.clock,
             },
@@ -237,15 +237,15 @@ impl<T: Handler> Reactor<T> {
     /// Gives a source a place without the kernel's knowing it: to be told that it has failed, or to be registered
     /// later.
     pub(crate) fn insert_unregistered(&mut self, source: T, interest: Interest) -> Key {
-        let standing = Standing::new(interest, Readiness::empty());
+        let state = SourceState::new(interest, Readiness::empty());
         self.held += 1;
-        self.slots.insert(Slot { source, standing })
+        self.slots.insert(Slot { source, state })
     }
 
     /// Registers the kernel's side of a source that had none when it was inserted, or has another one now.
     pub(crate) fn register(&mut self, key: Key) -> io::Result<()> {
         match self.slots.get_mut(key) {
-            Some(slot) => tell_selector(&self.selector, key, slot),
+            Some(slot) => register_with_selector(&self.selector, key, slot),
             None => Ok(()),
         }
     }
@@ -258,8 +258,8 @@ impl<T: Handler> Reactor<T> {
                 let _ = self.selector.deregister(source);
             }
             // What it wants to report of its own is no matter of the kernel's.
-            slot.standing.signals &= Signals::ATTENTION;
-            slot.standing.marks.insert(Marks::HEARS_WRITABLE);
+            slot.state.signals &= Signals::ATTENTION;
+            slot.state.flags.insert(Flags::WATCHES_WRITABLE);
         }
     }
 
@@ -270,10 +270,10 @@ impl<T: Handler> Reactor<T> {
             // It fails only for what the kernel has forgotten already.
             let _ = self.selector.deregister(source);
         }
-        if let Some(alarm) = slot.standing.alarm {
+        if let Some(alarm) = slot.state.alarm {
             self.wheel.cancel(alarm);
         }
-        if slot.standing.marks.contains(Marks::HELD) {
+        if slot.state.flags.contains(Flags::HELD) {
             self.held -= 1;
         }
         Some(slot.source)
@@ -301,7 +301,7 @@ impl<T: Handler> Reactor<T> {
         let slot = self.slots.get_mut(key)?;
         let mut registration = Registration {
             key,
-            standing: &mut slot.standing,
+            state: &mut slot.state,
             wheel: &mut self.wheel,
             clock: &self.clock,
         };
@@ -341,8 +341,8 @@ impl<T: Handler> Reactor<T> {
     /// Says whether the source under `key` is a reason to go on ([`held`](Self::held)). Saying so twice counts once.
     pub fn set_held(&mut self, key: Key, held: bool) {
         if let Some(slot) = self.slots.get_mut(key) {
-            if slot.standing.marks.contains(Marks::HELD) != held {
-                slot.standing.marks.toggle(Marks::HELD);
+            if slot.state.flags.contains(Flags::HELD) != held {
+                slot.state.flags.toggle(Flags::HELD);
                 if held {
                     self.held += 1;
                 } else {
@@ -356,7 +356,7 @@ impl<T: Handler> Reactor<T> {
     pub fn is_held(&self, key: Key) -> bool {
         self.slots
             .get(key)
-            .is_some_and(|slot| slot.standing.marks.contains(Marks::HELD))
+            .is_some_and(|slot| slot.state.flags.contains(Flags::HELD))
     }
 
     /// How many sources are a reason to go on. A source is one until [`set_held`](Self::set_held) says otherwise.
@@ -370,9 +370,13 @@ impl<T: Handler> Reactor<T> {
     }
 }
 
-fn tell_selector<T: Handler>(selector: &Selector, key: Key, slot: &mut Slot<T>) -> io::Result<()> {
+fn register_with_selector<T: Handler>(
+    selector: &Selector,
+    key: Key,
+    slot: &mut Slot<T>,
+) -> io::Result<()> {
     match slot.source.source() {
-        Some(source) => selector.register(source, key.to_token(), slot.standing.hears()),
+        Some(source) => selector.register(source, key.to_token(), slot.state.watched_directions()),
         None => Ok(()),
     }
 }

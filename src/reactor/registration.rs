@@ -8,18 +8,18 @@ use crate::system::SHORT_TRANSFER_DRAINS;
 use crate::wheel::Wheel;
 
 use super::clock::Clock;
-use super::standing::{Due, Marks, Signals, Standing};
+use super::source_state::{Due, Flags, Signals, SourceState};
 
 /// The place of one source in a [`Reactor`](super::Reactor), lent to its [`Handler`](super::Handler) methods: its
 /// key, what it is ready for, what it wants, its deadline.
 ///
-/// Everything here only marks. Nothing is called back and no system call is made, except for [`rearm`](Self::rearm), and
+/// Everything here only flags. Nothing is called back and no system call is made, except for [`rearm`](Self::rearm), and
 /// for the first write that meets a full buffer of a source that was known to be writable: the call follows when the
 /// method has returned.
 #[derive(Debug)]
 pub struct Registration<'a> {
     pub(super) key: Key,
-    pub(super) standing: &'a mut Standing,
+    pub(super) state: &'a mut SourceState,
     pub(super) wheel: &'a mut Wheel<Due>,
     pub(super) clock: &'a Clock,
 }
@@ -31,7 +31,7 @@ impl Registration<'_> {
     pub(crate) fn reborrow(&mut self) -> Registration<'_> {
         Registration {
             key: self.key,
-            standing: self.standing,
+            state: self.state,
             wheel: self.wheel,
             clock: self.clock,
         }
@@ -45,25 +45,24 @@ impl Registration<'_> {
     /// What the kernel has said and no call has contradicted.
     #[inline]
     pub fn readiness(&self) -> Readiness {
-        self.standing.readiness()
+        self.state.readiness()
     }
 
     /// Whether the source is about to be served: it is ready for something that it wants.
     pub fn has_work(&self) -> bool {
-        self.standing.has_work()
+        self.state.has_work()
     }
 
     /// What the source is called for.
     pub fn interest(&self) -> Interest {
-        self.standing.interest
+        self.state.interest
     }
 
     /// Wants to be called for `interest` too. Costs no system call: the kernel reports it anyway, or need not.
     #[inline]
     pub fn want(&mut self, interest: Interest) {
-        if !self.standing.interest.contains(interest) {
-            self.standing
-                .set_interest(self.standing.interest | interest);
+        if !self.state.interest.contains(interest) {
+            self.state.set_interest(self.state.interest | interest);
         }
     }
 
@@ -71,9 +70,9 @@ impl Registration<'_> {
     /// [`want`](Self::want) takes up where this left off.
     #[inline]
     pub fn unwant(&mut self, interest: Interest) {
-        if self.standing.interest.intersects(interest) {
-            self.standing
-                .set_interest(self.standing.interest.difference(interest));
+        if self.state.interest.intersects(interest) {
+            self.state
+                .set_interest(self.state.interest.difference(interest));
         }
     }
 
@@ -86,9 +85,9 @@ impl Registration<'_> {
         }
         if direction.contains(Interest::WRITABLE) {
             gone |= Signals::WRITE_CLOSED;
-            self.standing.lose_room();
+            self.state.clear_writable();
         }
-        self.standing.signals.remove(gone);
+        self.state.signals.remove(gone);
     }
 
     /// A call of the kind `direction` moved less than it could have, which on an edge-triggered selector proves that
@@ -100,7 +99,7 @@ impl Registration<'_> {
         if !SHORT_TRANSFER_DRAINS {
             return;
         }
-        let signals = &mut self.standing.signals;
+        let signals = &mut self.state.signals;
         if direction.contains(Interest::READABLE)
             && !signals.intersects(Signals::READ_CLOSED | Signals::ERROR)
         {
@@ -109,46 +108,46 @@ impl Registration<'_> {
         if direction.contains(Interest::WRITABLE)
             && !signals.intersects(Signals::WRITE_CLOSED | Signals::ERROR)
         {
-            self.standing.lose_room();
+            self.state.clear_writable();
         }
     }
 
     /// Pretends that the kernel has said `readiness`: the source knows better, as a fresh socket does of its empty
     /// send buffer.
     pub fn assume(&mut self, readiness: Readiness) {
-        self.standing.signals.insert(readiness.into());
+        self.state.signals.insert(readiness.into());
     }
 
     /// The source must not be read until it would block, because that would block the thread. What is left is asked
     /// of the kernel afresh.
     pub fn rearm(&mut self) {
-        self.standing.signals.remove(Signals::READABLE);
-        self.standing.marks.insert(Marks::WANTS_REARM);
+        self.state.signals.remove(Signals::READABLE);
+        self.state.flags.insert(Flags::WANTS_REARM);
     }
 
     /// Wants [`Handler::flush`](super::Handler::flush) at the next flush point: at the end of the source's own
-    /// event if one is being looked at, else in the next flush phase. Several wishes are one.
+    /// event if one is being looked at, else in the next flush phase. Several requests are one.
     #[inline]
     pub fn flush_soon(&mut self) {
-        self.standing.marks.insert(Marks::WANTS_FLUSH);
+        self.state.flags.insert(Flags::WANTS_FLUSH);
     }
 
     /// Wants [`Handler::attend`](super::Handler::attend) when the source is served next: it has something to report
-    /// that did not come from the kernel. Several wishes are one.
+    /// that did not come from the kernel. Several requests are one.
     pub fn attend_soon(&mut self) {
-        self.standing.signals.insert(Signals::ATTENTION);
+        self.state.signals.insert(Signals::ATTENTION);
     }
 
     /// Wants to be taken out. The source stays until the close phase, but is not served any more.
     pub fn close(&mut self) {
-        self.standing.marks.insert(Marks::WANTS_CLOSE);
+        self.state.flags.insert(Flags::WANTS_CLOSE);
     }
 
     /// Whether [`close`](Self::close) was called.
     pub fn is_closing(&self) -> bool {
-        self.standing
-            .marks
-            .intersects(Marks::WANTS_CLOSE | Marks::CLOSING)
+        self.state
+            .flags
+            .intersects(Flags::WANTS_CLOSE | Flags::CLOSING)
     }
 
     /// Returns the reactor's time: the reading of the clock that the turn works with.
@@ -184,10 +183,10 @@ impl Registration<'_> {
     /// Wants [`Handler::elapsed`](super::Handler::elapsed) at `tick` or before. It touches the wheel only if nothing
     /// is filed yet or what is filed would come too late, so moving a deadline away costs nothing.
     pub(crate) fn wake_at(&mut self, tick: u64) {
-        match self.standing.alarm {
+        match self.state.alarm {
             Some(alarm) if self.wheel.deadline(alarm).is_some_and(|at| at <= tick) => {}
             Some(alarm) if self.wheel.rearm(alarm, tick) => {}
-            _ => self.standing.alarm = Some(self.wheel.arm(tick, Due::Source(self.key))),
+            _ => self.state.alarm = Some(self.wheel.arm(tick, Due::Source(self.key))),
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Serving: who is called next, and what list a source belongs on afterwards.
+//! Serving: waiter is called next, and what list a source belongs on afterwards.
 
 use crate::schedule::Schedule;
 use crate::system::Selector;
 
-use super::standing::{Marks, Signals};
+use super::source_state::{Flags, Signals};
 use super::{Burst, CallbackScope, Handler, Interest, Key, Phase, Reactor, Registration, Slot};
 
 impl<T: Handler> Reactor<T> {
@@ -27,25 +27,22 @@ impl<T: Handler> Reactor<T> {
                 self.burst = None;
                 continue;
             };
-            let Slot { source, standing } = slot;
-            standing.marks.remove(Marks::QUEUED);
-            if standing
-                .marks
-                .intersects(Marks::CLOSING | Marks::WANTS_CLOSE)
-            {
+            let Slot { source, state } = slot;
+            state.flags.remove(Flags::QUEUED);
+            if state.flags.intersects(Flags::CLOSING | Flags::WANTS_CLOSE) {
                 self.burst = None;
                 continue;
             }
             let mut registration = Registration {
                 key,
-                standing,
+                state,
                 wheel: &mut self.wheel,
                 clock: &self.clock,
             };
             let event = serve(source, &mut registration, lent);
             // Nearly never: everything that had arrived was read, and nothing was asked for that was not before.
-            if standing.has_work() || standing.has_wish() || self.burst.is_some() {
-                self.follow_up(key, event.is_some());
+            if state.has_work() || state.has_request() || self.burst.is_some() {
+                self.continue_burst_or_settle(key, event.is_some());
             }
             if let Some(event) = event {
                 return Some((key, event));
@@ -56,17 +53,17 @@ impl<T: Handler> Reactor<T> {
     /// Sees to a source that was served and has more to do: its burst goes on, or it is put on the lists that it belongs
     /// on.
     #[inline(never)]
-    fn follow_up(&mut self, key: Key, gave_event: bool) {
+    fn continue_burst_or_settle(&mut self, key: Key, gave_event: bool) {
         let burst = self.burst.take();
         let Some(slot) = self.slots.get_mut(key) else {
             return;
         };
-        if gave_event && slot.standing.has_work() {
+        if gave_event && slot.state.has_work() {
             let left = burst.map_or(u32::MAX, |burst| burst.left);
             let left = left.min(slot.source.burst().max(1)) - 1;
             if left > 0 {
                 // Its burst goes on with the next call, so it needs no place in the queue.
-                slot.standing.marks.insert(Marks::QUEUED);
+                slot.state.flags.insert(Flags::QUEUED);
                 self.burst = Some(Burst { key, left });
             }
         }
@@ -102,7 +99,7 @@ impl<T: Handler> Reactor<T> {
     pub fn flush(&mut self, lent: &mut T::Lent<'_>) {
         while let Some(key) = self.schedule.next(Phase::Flush) {
             if let Some(slot) = self.slots.get_mut(key) {
-                slot.standing.marks.remove(Marks::FLUSH_QUEUED);
+                slot.state.flags.remove(Flags::FLUSH_QUEUED);
             }
             self.flush_one(key, lent);
         }
@@ -140,7 +137,7 @@ impl<T: Handler> Reactor<T> {
         };
         let mut registration = Registration {
             key,
-            standing: &mut slot.standing,
+            state: &mut slot.state,
             wheel: &mut self.wheel,
             clock: &self.clock,
         };
@@ -165,18 +162,18 @@ impl<T: Handler> Reactor<T> {
         let Some(slot) = self.slots.get_mut(key) else {
             return;
         };
-        if !slot.standing.wants_place_to_flush() {
+        if !slot.state.needs_flush_entry() {
             return;
         }
-        let marks = &mut slot.standing.marks;
-        marks.remove(Marks::WANTS_FLUSH);
-        if marks.contains(Marks::CLOSING) {
+        let flags = &mut slot.state.flags;
+        flags.remove(Flags::WANTS_FLUSH);
+        if flags.contains(Flags::CLOSING) {
             return;
         }
         slot.source.flush(
             &mut Registration {
                 key,
-                standing: &mut slot.standing,
+                state: &mut slot.state,
                 wheel: &mut self.wheel,
                 clock: &self.clock,
             },
@@ -199,37 +196,37 @@ fn serve<T: Handler>(
     registration: &mut Registration<'_>,
     lent: &mut T::Lent<'_>,
 ) -> Option<T::Event> {
-    if registration.standing.only_reads() {
+    if registration.state.only_reads() {
         return source.readable(registration, lent);
     }
-    serve_rarely(source, &mut registration.reborrow(), lent)
+    serve_slow_path(source, &mut registration.reborrow(), lent)
 }
 
 /// Serves a source that wants something else than to read.
 #[inline(never)]
-fn serve_rarely<T: Handler>(
+fn serve_slow_path<T: Handler>(
     source: &mut T,
     registration: &mut Registration<'_>,
     lent: &mut T::Lent<'_>,
 ) -> Option<T::Event> {
-    if registration.standing.signals.contains(Signals::ATTENTION) {
-        registration.standing.signals.remove(Signals::ATTENTION);
+    if registration.state.signals.contains(Signals::ATTENTION) {
+        registration.state.signals.remove(Signals::ATTENTION);
         let event = source.attend(registration);
         if event.is_some() || registration.is_closing() {
             return event;
         }
     }
-    if registration.standing.serves(Interest::WRITABLE) {
+    if registration.state.serves(Interest::WRITABLE) {
         let event = source.writable(registration, lent);
         if event.is_some() || registration.is_closing() {
             return event;
         }
     }
-    if registration.standing.serves(Interest::READABLE) {
+    if registration.state.serves(Interest::READABLE) {
         return source.readable(registration, lent);
     }
-    if registration.standing.is_broken_unread() {
-        registration.standing.signals.remove(Signals::ERROR);
+    if registration.state.has_unread_error() {
+        registration.state.signals.remove(Signals::ERROR);
         return source.closed(registration, lent);
     }
     None
@@ -237,7 +234,7 @@ fn serve_rarely<T: Handler>(
 
 /// Puts a source on the lists that it belongs on. Invariant I7 rests on its being called whenever bits of a source may
 /// have changed, unless it is known that there is nothing to put it on a list for: [`Reactor::next`] looks first, and the
-/// kernel's news are folded with a look of their own.
+/// kernel's news are applied with a look of their own.
 #[inline(always)]
 pub(super) fn settle<T: Handler>(
     key: Key,
@@ -246,66 +243,64 @@ pub(super) fn settle<T: Handler>(
     schedule: &mut Schedule<Key>,
     selector: &Selector,
 ) {
-    let standing = &slot.standing;
+    let state = &slot.state;
     // Nearly always: everything that had arrived was read, and nothing was asked for that was not before.
-    if standing.has_work() || standing.has_fresh_wish() {
-        enlist(key, slot, in_callback, schedule, selector);
+    if state.has_work() || state.has_new_request() {
+        enqueue(key, slot, in_callback, schedule, selector);
     }
 }
 
-fn enlist<T: Handler>(
+fn enqueue<T: Handler>(
     key: Key,
     slot: &mut Slot<T>,
     in_callback: Option<Key>,
     schedule: &mut Schedule<Key>,
     selector: &Selector,
 ) {
-    let standing = &mut slot.standing;
-    if standing
-        .marks
-        .intersects(Marks::CLOSING | Marks::WANTS_CLOSE | Marks::WANTS_REARM)
-        && settle_rarely(key, slot, schedule, selector)
+    let state = &mut slot.state;
+    if state
+        .flags
+        .intersects(Flags::CLOSING | Flags::WANTS_CLOSE | Flags::WANTS_REARM)
+        && close_or_rearm(key, slot, schedule, selector)
     {
         return;
     }
-    let standing = &mut slot.standing;
-    if standing.has_work() && !standing.marks.contains(Marks::QUEUED) {
-        standing.marks.insert(Marks::QUEUED);
+    let state = &mut slot.state;
+    if state.has_work() && !state.flags.contains(Flags::QUEUED) {
+        state.flags.insert(Flags::QUEUED);
         schedule.push(Phase::Serve, key);
     }
-    if standing.wants_place_to_flush() && in_callback != Some(key) {
-        standing.marks.insert(Marks::FLUSH_QUEUED);
+    if state.needs_flush_entry() && in_callback != Some(key) {
+        state.flags.insert(Flags::FLUSH_QUEUED);
         schedule.push(Phase::Flush, key);
     }
 }
 
 /// The part of settling that few sources ever need: arming again, and closing. Says whether nothing else is to be done.
 #[cold]
-fn settle_rarely<T: Handler>(
+fn close_or_rearm<T: Handler>(
     key: Key,
     slot: &mut Slot<T>,
     schedule: &mut Schedule<Key>,
     selector: &Selector,
 ) -> bool {
-    let Slot { source, standing } = slot;
-    if standing.marks.contains(Marks::CLOSING) {
+    let Slot { source, state } = slot;
+    if state.flags.contains(Flags::CLOSING) {
         return true;
     }
-    if standing.marks.contains(Marks::WANTS_CLOSE) {
+    if state.flags.contains(Flags::WANTS_CLOSE) {
         // The wish is granted, and not looked at again whenever somebody looks at the source until it is gone.
-        standing.marks.remove(Marks::WANTS_CLOSE);
-        standing.marks.insert(Marks::CLOSING);
+        state.flags.remove(Flags::WANTS_CLOSE);
+        state.flags.insert(Flags::CLOSING);
         schedule.push(Phase::Close, key);
         return true;
     }
-    standing.marks.remove(Marks::WANTS_REARM);
+    state.flags.remove(Flags::WANTS_REARM);
     if let Some(source) = source.source() {
         match selector.rearm(source, key.to_token()) {
-            Ok(()) => standing.marks.insert(Marks::HEARS_WRITABLE),
+            Ok(()) => state.flags.insert(Flags::WATCHES_WRITABLE),
             // A source that the kernel will not watch must find out by itself what is wrong with it.
-            Err(_) => standing
-                .signals
-                .insert(Signals::READABLE | Signals::WRITABLE),
+            Err(_) => state.signals.insert(Signals::READABLE | Signals::WRITABLE),
         }
     }
     false

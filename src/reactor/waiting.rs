@@ -4,7 +4,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::serving::settle;
-use super::standing::{Due, Marks};
+use super::source_state::{Due, Flags};
 use super::{Alarm, Elapsed, Handler, Key, Phase, Reactor, Registration, Waker};
 
 impl<T: Handler> Reactor<T> {
@@ -73,9 +73,9 @@ impl<T: Handler> Reactor<T> {
         let capacity = self.selector.capacity().max(1);
         for _ in 0..=self.slots.len() / capacity {
             self.selector.poll(timeout, self.clock.now())?;
-            let folded = self.fold();
+            let applied = self.apply_events();
             // The waker may have had one of the places; only where that would make a difference it is looked up.
-            if folded + 1 < capacity || !self.selector.is_full() {
+            if applied + 1 < capacity || !self.selector.is_full() {
                 break;
             }
             timeout = Some(Duration::ZERO);
@@ -90,7 +90,7 @@ impl<T: Handler> Reactor<T> {
     }
 
     /// Adds what the kernel said to what is known of each source, and says of how many it did.
-    fn fold(&mut self) -> usize {
+    fn apply_events(&mut self) -> usize {
         let Self {
             selector,
             slots,
@@ -98,19 +98,19 @@ impl<T: Handler> Reactor<T> {
             events,
             ..
         } = self;
-        let folded = selector.for_each(|token, readiness| {
+        let applied = selector.for_each(|token, readiness| {
             let Some((key, slot)) = slots.find_mut(token) else {
                 return;
             };
-            let standing = &mut slot.standing;
-            standing.signals |= readiness.into();
-            if standing.has_work() && !standing.marks.intersects(Marks::QUEUED | Marks::CLOSING) {
-                standing.marks.insert(Marks::QUEUED);
+            let state = &mut slot.state;
+            state.signals |= readiness.into();
+            if state.has_work() && !state.flags.intersects(Flags::QUEUED | Flags::CLOSING) {
+                state.flags.insert(Flags::QUEUED);
                 schedule.push(Phase::Serve, key);
             }
         });
-        *events += folded as u64;
-        folded
+        *events += applied as u64;
+        applied
     }
 
     /// Moves what has fallen due by the reactor's time to where [`next_elapsed`](Self::next_elapsed) takes it from.
@@ -152,13 +152,13 @@ impl<T: Handler> Reactor<T> {
             let Some(slot) = self.slots.get_mut(key) else {
                 continue;
             };
-            slot.standing.alarm = None;
-            if slot.standing.marks.contains(Marks::CLOSING) {
+            slot.state.alarm = None;
+            if slot.state.flags.contains(Flags::CLOSING) {
                 continue;
             }
             let event = slot.source.elapsed(&mut Registration {
                 key,
-                standing: &mut slot.standing,
+                state: &mut slot.state,
                 wheel: &mut self.wheel,
                 clock: &self.clock,
             });

@@ -95,7 +95,7 @@ impl Pool {
 
     /// Keeps the chunk for the next taker, or frees it. One without the full capacity is freed.
     pub(super) fn put_chunk(&mut self, mut chunk: Vec<u8>) {
-        if chunk.capacity() >= CHUNK_BYTES && self.has_room_for_chunk() {
+        if chunk.capacity() >= CHUNK_BYTES && self.can_keep_chunk() {
             chunk.clear();
             self.chunks.push(chunk);
         }
@@ -125,7 +125,7 @@ impl Pool {
     #[inline]
     pub(super) fn put_queue(&mut self, mut queue: Box<Queue>) {
         queue.reset();
-        if queue.has_chunk() && self.has_room_for_chunk() && self.has_room_for(&queue) {
+        if queue.has_chunk() && self.can_keep_chunk() && self.can_keep(&queue) {
             self.ready.push(queue);
         } else {
             self.put_parts(queue);
@@ -136,19 +136,19 @@ impl Pool {
     #[inline(never)]
     fn put_parts(&mut self, mut queue: Box<Queue>) {
         self.put_chunk(queue.take_chunk());
-        if self.has_room_for(&queue) {
+        if self.can_keep(&queue) {
             self.bare.push(queue);
         }
     }
 
     #[inline]
-    fn has_room_for(&self, queue: &Queue) -> bool {
+    fn can_keep(&self, queue: &Queue) -> bool {
         self.ready.len() + self.bare.len() < self.queue_limit
             && queue.ring_capacity() <= QUEUE_SEGMENTS
     }
 
     #[inline]
-    fn has_room_for_chunk(&self) -> bool {
+    fn can_keep_chunk(&self) -> bool {
         self.chunks.len() + self.ready.len() < self.chunk_limit
     }
 }

@@ -66,7 +66,7 @@ impl Queue {
     }
 
     /// How many bytes can be appended without another chunk; zero when no chunk is open.
-    pub(super) fn room(&self) -> usize {
+    pub(super) fn spare_capacity(&self) -> usize {
         self.open.capacity() - self.open.len()
     }
 
@@ -80,7 +80,7 @@ impl Queue {
     #[inline]
     pub(super) fn append(&mut self, bytes: &[u8], pool: &mut Pool) {
         self.length += bytes.len();
-        if bytes.len() <= self.room() {
+        if bytes.len() <= self.spare_capacity() {
             self.open.extend_from_slice(bytes);
         } else {
             self.spill(bytes, pool);
@@ -180,11 +180,11 @@ impl Queue {
     fn spill(&mut self, bytes: &[u8], pool: &mut Pool) {
         let mut rest = bytes;
         while !rest.is_empty() {
-            if self.room() == 0 {
+            if self.spare_capacity() == 0 {
                 self.close();
                 self.open = pool.take_chunk();
             }
-            let (fitting, further) = rest.split_at(rest.len().min(self.room()));
+            let (fitting, further) = rest.split_at(rest.len().min(self.spare_capacity()));
             self.open.extend_from_slice(fitting);
             rest = further;
         }
@@ -261,7 +261,7 @@ impl Segment {
     }
 
     /// Bytes that are never freed.
-    pub(super) fn lent(bytes: &'static [u8]) -> Self {
+    pub(super) fn from_static(bytes: &'static [u8]) -> Self {
         Self {
             storage: Storage::Static(bytes),
             start: 0,

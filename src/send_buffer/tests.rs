@@ -84,7 +84,7 @@ fn a_buffer_is_two_words_and_an_empty_one_owns_nothing() {
     unsent.own(vec![1; 5000], 5000, &mut pool);
     unsent.own(vec![1; 5000], usize::MAX, &mut pool);
     unsent.share(vec![1; 5000].into(), 5001, &mut pool);
-    unsent.lend(&[], &mut pool);
+    unsent.share_static(&[], &mut pool);
     assert!(unsent.queue.is_none());
     let called = |_: &[IoSlice<'_>]| panic!("there is nothing to write");
     assert_eq!(unsent.flush(&mut pool, called).ok(), Some(0));
@@ -156,7 +156,7 @@ fn long_payloads_are_not_copied() {
     assert_eq!(Rc::strong_count(&shared), 1, "given back when it is sent");
 
     let mut unsent = SendBuffer::new();
-    unsent.lend(&bytes[..TINY_BYTES], &mut pool);
+    unsent.share_static(&bytes[..TINY_BYTES], &mut pool);
     assert_eq!(head(&mut unsent, &mut pool), bytes.as_ptr());
 }
 
@@ -167,7 +167,7 @@ fn short_payloads_are_copied_and_their_owners_set_free() {
     let mut unsent = SendBuffer::new();
     unsent.own(shared.to_vec(), 0, &mut pool);
     unsent.share(Rc::clone(&shared), 0, &mut pool);
-    unsent.lend(b"end", &mut pool);
+    unsent.share_static(b"end", &mut pool);
     assert_eq!(Rc::strong_count(&shared), 1);
     assert_eq!(pieces_in(&unsent), 1);
     let expected = [&shared[..], &shared[..], b"end"].concat();
@@ -197,7 +197,7 @@ fn a_queue_longer_than_one_write_leaves_in_several() {
     for count in 1..=3 * GATHER_SLICES {
         let mut unsent = SendBuffer::new();
         for _ in 0..count {
-            unsent.lend(bytes, &mut pool);
+            unsent.share_static(bytes, &mut pool);
         }
         let mut writes = Vec::new();
         while !unsent.is_empty() {
@@ -225,7 +225,7 @@ fn one_write_is_offered_a_mebibyte_at_most() {
         unsent.flush_with(bytes, &mut pool, write).ok(),
         Some(GATHER_BYTES)
     );
-    unsent.lend(bytes, &mut pool);
+    unsent.share_static(bytes, &mut pool);
     assert_eq!(unsent.flush(&mut pool, write).ok(), Some(GATHER_BYTES));
     assert_eq!(unsent.flush_with(b"tail", &mut pool, write).ok(), Some(0));
     unsent.copy(b"copied", &mut pool);

@@ -40,7 +40,7 @@ impl<T> Beside<T> {
         if matches!(entry, Some((generation, _)) if generation.get() > key.generation()) {
             return Some(value);
         }
-        match entry.replace((key.tenant(), value)) {
+        match entry.replace((key.nonzero_generation(), value)) {
             Some((_, displaced)) => Some(displaced),
             None => {
                 self.length += 1;

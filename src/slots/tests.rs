@@ -149,7 +149,7 @@ fn a_key_is_its_index_and_its_generation() {
         let key = key(index, generation);
         assert_eq!(key.index(), index as usize);
         assert_eq!(key.generation(), generation);
-        assert_eq!(key.tenant().get(), generation);
+        assert_eq!(key.nonzero_generation().get(), generation);
     }
 }
 

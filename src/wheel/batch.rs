@@ -37,12 +37,12 @@ impl Batch {
                 break;
             };
             for (cell, number) in (first..).zip(numbers) {
-                let Some((deadline, stands_in)) = entries.whereabouts(number) else {
+                let Some((deadline, current_cell)) = entries.location(number) else {
                     break;
                 };
                 // No branch: a processor that guesses one wrong throws away the reads that it has begun.
                 self.entries[self.length] = (deadline, number);
-                self.length += usize::from(stands_in == cell);
+                self.length += usize::from(current_cell == cell);
             }
         }
         &self.entries[..self.length]

@@ -6,7 +6,7 @@
 use std::num::NonZeroU32;
 
 use super::chains::NONE;
-use super::vacancies::Vacancies;
+use super::free_set::FreeSet;
 
 /// The name of one armed timer, valid until the timer fires or is cancelled.
 ///
@@ -21,7 +21,7 @@ pub struct Alarm {
 /// Armed timers and free entries, by number.
 pub(super) struct Entries<T> {
     table: Vec<Entry<T>>,
-    vacancies: Vacancies,
+    free_set: FreeSet,
     armed: usize,
 }
 
@@ -54,7 +54,7 @@ impl<T: Copy> Entries<T> {
     pub(super) const fn new() -> Self {
         Self {
             table: Vec::new(),
-            vacancies: Vacancies::new(),
+            free_set: FreeSet::new(),
             armed: 0,
         }
     }
@@ -71,8 +71,8 @@ impl<T: Copy> Entries<T> {
 
     /// The number of the entry for the next timer; `None` when the table must [grow](Self::grow) first.
     #[inline]
-    pub(super) fn vacancy(&mut self) -> Option<u32> {
-        if let Some(number) = self.vacancies.take() {
+    pub(super) fn next_free(&mut self) -> Option<u32> {
+        if let Some(number) = self.free_set.take() {
             return Some(number);
         }
         let number = self.table.len();
@@ -88,10 +88,10 @@ impl<T: Copy> Entries<T> {
             _ => length / 16,
         };
         self.table.reserve_exact(more.max(SMALLEST));
-        self.vacancies.cover(self.table.capacity());
+        self.free_set.cover(self.table.capacity());
     }
 
-    /// Puts a timer into the entry that [`vacancy`](Self::vacancy) has named.
+    /// Puts a timer into the entry that [`next_free`](Self::next_free) has named.
     #[inline]
     pub(super) fn fill(&mut self, number: u32, deadline: u64, payload: T, cell: u32) -> Alarm {
         self.armed += 1;
@@ -133,7 +133,7 @@ impl<T: Copy> Entries<T> {
 
     /// Makes the cell of a timer stale, and returns its deadline.
     #[inline]
-    pub(super) fn withdraw(&mut self, alarm: Alarm) -> Option<u64> {
+    pub(super) fn unlink(&mut self, alarm: Alarm) -> Option<u64> {
         let entry = self.table.get_mut(alarm.number as usize)?;
         (entry.generation == alarm.generation).then(|| {
             entry.cell = NONE;
@@ -157,7 +157,7 @@ impl<T: Copy> Entries<T> {
 
     /// The deadline of an entry and the cell in which it stands; `None` for [`NONE`].
     #[inline]
-    pub(super) fn whereabouts(&self, number: u32) -> Option<(u64, u32)> {
+    pub(super) fn location(&self, number: u32) -> Option<(u64, u32)> {
         let entry = self.table.get(number as usize)?;
         Some((entry.deadline.tick(), entry.cell))
     }
@@ -186,7 +186,7 @@ impl<T: Copy> Entries<T> {
         entry.generation = alarm.generation.saturating_add(1);
         self.armed -= 1;
         if alarm.generation != LAST_GENERATION {
-            self.vacancies.insert(alarm.number);
+            self.free_set.insert(alarm.number);
         }
     }
 }
@@ -211,11 +211,11 @@ mod tests {
     fn an_entry_is_retired_before_its_alarms_repeat() {
         let mut entries = Entries::new();
         entries.grow();
-        let number = entries.vacancy().expect("the table has grown");
+        let number = entries.next_free().expect("the table has grown");
         entries.fill(number, 5, (), 1);
         entries.table[0].generation = LAST_GENERATION;
         let (last, ()) = entries.end(1, 0).expect("it stands there");
-        assert_eq!(entries.vacancy(), Some(1));
+        assert_eq!(entries.next_free(), Some(1));
         assert_eq!(entries.release(last), None);
         assert_eq!(entries.deadline(last), None);
     }

@@ -54,7 +54,7 @@ impl Payload<'_> {
             Self::Borrowed(bytes) => queue.copy(&bytes[from..], pool),
             Self::Owned(bytes) => queue.own(bytes, from, pool),
             Self::Shared(bytes) => queue.share(bytes, from, pool),
-            Self::Static(bytes) => queue.lend(&bytes[from..], pool),
+            Self::Static(bytes) => queue.share_static(&bytes[from..], pool),
         }
     }
 }

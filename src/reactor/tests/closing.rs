@@ -1,4 +1,4 @@
-//! How sources leave, and who keeps the loop going.
+//! How sources leave, and waiter keeps the loop going.
 
 use std::time::Duration;
 

@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::reactor::standing::Marks;
+use crate::reactor::source_state::Flags;
 use crate::reactor::{CallbackScope, Elapsed, Interest, Key, Phase, Reactor, Readiness};
 
 use super::{Call, Whereabouts};
@@ -251,7 +251,7 @@ impl Pair {
     }
 
     fn arm(&mut self) {
-        let is_timer = |filed: &&Filed| matches!(filed.who, Waiting::Timer(..));
+        let is_timer = |filed: &&Filed| matches!(filed.waiter, Waiting::Timer(..));
         let timers = self.twin.filed.iter().chain(&self.twin.due);
         if timers.filter(is_timer).count() == MOST_TIMERS {
             return;
@@ -262,13 +262,13 @@ impl Pair {
             let alarm = self.reactor.arm(Some(instant), name);
             self.twin.filed.push(Filed {
                 deadline,
-                who: Waiting::Timer(name, alarm),
+                waiter: Waiting::Timer(name, alarm),
             });
         }
     }
 
     fn disarm(&mut self) {
-        let alarm = |filed: &Filed| match filed.who {
+        let alarm = |filed: &Filed| match filed.waiter {
             Waiting::Timer(_, alarm) => Some(alarm),
             Waiting::Source(_) => None,
         };
@@ -276,7 +276,7 @@ impl Pair {
         if let Some(alarm) = all.filter_map(alarm).next() {
             self.reactor.disarm(alarm);
             self.twin
-                .withdraw(|who| matches!(who, Waiting::Timer(_, other) if other == alarm));
+                .withdraw(|waiter| matches!(waiter, Waiting::Timer(_, other) if other == alarm));
         }
     }
 
@@ -285,7 +285,7 @@ impl Pair {
         for (&key, level) in &twin.levels {
             let slot = reactor.slots.get(key).expect("it was not removed");
             if level.must_be_served() && !level.is_closing {
-                let is_queued = slot.standing.marks.contains(Marks::QUEUED);
+                let is_queued = slot.state.flags.contains(Flags::QUEUED);
                 assert!(is_queued, "I7: {key} must be served: {level:?}");
             }
         }

@@ -158,7 +158,7 @@ fn run_against_model(seed: u64, operations: usize, limit_bytes: usize) {
                     pair.expect(rest);
                 }
                 _ => {
-                    pair.unsent.lend(payload, &mut pool);
+                    pair.unsent.share_static(payload, &mut pool);
                     pair.expect(payload);
                 }
             },
@@ -228,7 +228,7 @@ fn every_chunking_in_every_kind_of_segment_leaves_in_order_at_every_write_size()
                         }
                         1 => Segment::owned([b"sent", piece].concat(), 4),
                         2 => Segment::shared([b"sent", piece].concat().into(), 4),
-                        _ => Segment::lent(piece),
+                        _ => Segment::from_static(piece),
                     };
                     unsent.push(segment, &mut pool);
                 }
@@ -264,7 +264,7 @@ fn every_split_of_queue_and_tail_leaves_in_order_at_every_write_size() {
                 let mut unsent = SendBuffer::new();
                 let (front, tail) = bytes.split_at(queued);
                 for piece in pieces(&bytes[..queued], cuts) {
-                    unsent.push(Segment::lent(piece), &mut pool);
+                    unsent.push(Segment::from_static(piece), &mut pool);
                 }
                 let taken_of_tail = unsent
                     .flush_with(tail, &mut pool, |slices| {
@@ -292,7 +292,7 @@ fn five_gibibytes_of_one_static_mebibyte_leave_in_order_without_memory() {
     let mut pool = Pool::new();
     let mut unsent = SendBuffer::new();
     for _ in 0..REPEATS {
-        unsent.lend(mebibyte, &mut pool);
+        unsent.share_static(mebibyte, &mut pool);
     }
     assert_eq!(unsent.len(), 5 << 30);
     let mut random = fastrand::Rng::with_seed(3);

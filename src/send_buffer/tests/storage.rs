@@ -39,7 +39,7 @@ fn a_steady_state_neither_allocates_nor_frees() {
     assert_steady(&mut Pool::new(), |unsent, pool| {
         for _ in 0..10 {
             unsent.copy(&bytes[..64], pool);
-            unsent.lend(bytes, pool);
+            unsent.share_static(bytes, pool);
         }
         unsent.copy(&bytes[..64], pool);
     });
@@ -90,7 +90,7 @@ fn references_do_not_keep_a_chunk_from_others() {
     let mut unsent = SendBuffer::new();
     unsent.copy(b"short", &mut pool);
     flush_all(&mut unsent, &mut pool);
-    unsent.lend(noise(5000), &mut pool);
+    unsent.share_static(noise(5000), &mut pool);
     assert!(pool.held_bytes() >= CHUNK_BYTES);
     assert!(occupied_bytes(&unsent) < CHUNK_BYTES);
 }
@@ -103,7 +103,7 @@ fn a_slow_peer_costs_little_more_than_its_unsent_bytes() {
     let mut expected = Vec::new();
     for _ in 0..4096 {
         unsent.copy(b"\n", &mut pool);
-        unsent.lend(body, &mut pool);
+        unsent.share_static(body, &mut pool);
         expected.push(b'\n');
         expected.extend_from_slice(body);
     }
@@ -156,7 +156,7 @@ fn the_default_pool_keeps_four_mebibytes_of_chunks_and_1024_queues() {
     let mut buffers: Vec<SendBuffer> = Vec::new();
     for _ in 0..2000 {
         let mut unsent = SendBuffer::new();
-        unsent.lend(noise_page(), &mut pool);
+        unsent.share_static(noise_page(), &mut pool);
         buffers.push(unsent);
     }
     let queue = occupied_bytes(&buffers[0]);
@@ -183,7 +183,7 @@ fn free_queues_with_and_without_a_chunk_share_one_limit() {
         if number < 500 {
             unsent.copy(b"short", &mut pool);
         } else {
-            unsent.lend(noise_page(), &mut pool);
+            unsent.share_static(noise_page(), &mut pool);
         }
         buffers.push(unsent);
     }

@@ -61,7 +61,7 @@ pub(super) enum Waiting {
 #[derive(Debug)]
 pub(super) struct Filed {
     pub(super) deadline: u64,
-    pub(super) who: Waiting,
+    pub(super) waiter: Waiting,
 }
 
 #[derive(Debug, Default)]
@@ -144,26 +144,26 @@ impl Twin {
     }
 
     fn wake_at(&mut self, key: Key, tick: u64) {
-        let who = Waiting::Source(key);
+        let waiter = Waiting::Source(key);
         let mut all = self.filed.iter().chain(&self.due);
-        if all.any(|filed| filed.who == who && filed.deadline <= tick) {
+        if all.any(|filed| filed.waiter == waiter && filed.deadline <= tick) {
             return;
         }
-        self.withdraw(|other| other == who);
+        self.withdraw(|other| other == waiter);
         self.filed.push(Filed {
             deadline: tick,
-            who,
+            waiter,
         });
     }
 
     pub(super) fn withdraw(&mut self, matches: impl Fn(Waiting) -> bool) {
-        self.filed.retain(|filed| !matches(filed.who));
-        self.due.retain(|filed| !matches(filed.who));
+        self.filed.retain(|filed| !matches(filed.waiter));
+        self.due.retain(|filed| !matches(filed.waiter));
     }
 
     pub(super) fn remove(&mut self, key: Key) {
         self.levels.remove(&key);
-        self.withdraw(|who| who == Waiting::Source(key));
+        self.withdraw(|waiter| waiter == Waiting::Source(key));
     }
 
     /// What one call of `next` must have done, and what it must have returned.
@@ -255,7 +255,7 @@ impl Twin {
     /// What one call of `next_elapsed` must have done, and what it must have returned.
     pub(super) fn elapse_next(&mut self, records: &mut Records) -> Option<(Key, Option<Call>)> {
         while !self.due.is_empty() {
-            let key = match self.due.remove(0).who {
+            let key = match self.due.remove(0).waiter {
                 Waiting::Timer(name, _) => return Some((name, None)),
                 Waiting::Source(key) => key,
             };

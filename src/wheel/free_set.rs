@@ -5,7 +5,7 @@
 /// A bit for each number, so that the set of a million fits into a near cache, and numbers come out in the order of
 /// memory. A stack of them, or a list through the entries, would give them out in the order in which timers happened
 /// to end, and every arm would wait for memory.
-pub(super) struct Vacancies {
+pub(super) struct FreeSet {
     /// The lowest row has a bit for each number, those above have one for each word of the row below.
     /// Invariant: such a bit is set if and only if the word has bits set.
     rows: [Vec<u64>; ROWS],
@@ -20,7 +20,7 @@ const BITS: usize = u64::BITS as usize;
 /// A word of the topmost row stands for sixteen million numbers. That row is searched word by word.
 const ROWS: usize = 4;
 
-impl Vacancies {
+impl FreeSet {
     pub(super) const fn new() -> Self {
         Self {
             rows: [const { Vec::new() }; ROWS],
@@ -113,20 +113,20 @@ mod tests {
     fn gives_out_each_number_that_was_added_and_no_other() {
         for (seed, limit) in [(1, 10), (2, 64), (3, 5_000), (4, 300_000)] {
             let mut random = fastrand::Rng::with_seed(seed);
-            let mut vacancies = Vacancies::new();
+            let mut free_set = FreeSet::new();
             let mut model = BTreeSet::new();
-            vacancies.cover(limit as usize);
+            free_set.cover(limit as usize);
             for step in 0..100_000 {
                 // Now more are added than taken, now fewer.
                 let phase = step / 10_000 % 2;
                 if random.u32(0..3) > phase {
                     let number = random.u32(..limit);
                     if model.insert(number) {
-                        vacancies.insert(number);
+                        free_set.insert(number);
                     }
                 } else {
                     let at = format!("seed {seed}, step {step}");
-                    let taken = vacancies.take();
+                    let taken = free_set.take();
                     assert_eq!(taken.is_none(), model.is_empty(), "{at}");
                     assert!(taken.is_none_or(|number| model.remove(&number)), "{at}");
                 }
@@ -137,13 +137,13 @@ mod tests {
     #[test]
     fn what_was_added_in_any_order_comes_out_in_the_order_of_memory() {
         let mut numbers: Vec<u32> = (0..10_000).collect();
-        let mut vacancies = Vacancies::new();
-        vacancies.cover(numbers.len());
+        let mut free_set = FreeSet::new();
+        free_set.cover(numbers.len());
         fastrand::Rng::with_seed(1).shuffle(&mut numbers);
         for number in numbers {
-            vacancies.insert(number);
+            free_set.insert(number);
         }
-        let taken = std::iter::from_fn(|| vacancies.take());
+        let taken = std::iter::from_fn(|| free_set.take());
         assert!(taken.eq(0..10_000));
     }
 }

@@ -18,10 +18,10 @@ pub(super) enum Due {
 }
 
 bitflags! {
-    /// What the reactor has to remember of a source beside its readiness. The wishes are set by the source; the rest
+    /// What the reactor has to remember of a source beside its readiness. The requests are set by the source; the rest
     /// by the reactor alone.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub(super) struct Marks: u8 {
+    pub(super) struct Flags: u8 {
         /// Invariant: set exactly while the key is on the serve list, or its burst goes on.
         const QUEUED = 1 << 0;
         /// A wish: to flush at the next flush point.
@@ -39,10 +39,10 @@ bitflags! {
         /// The source is a reason to go on.
         const HELD = 1 << 6;
         /// The kernel tells when the source becomes writable. Invariant: where this is not set, the source is not
-        /// registered, or it was known to be writable and nobody has found anything else, or it wishes to be armed again.
-        const HEARS_WRITABLE = 1 << 7;
+        /// registered, or it was known to be writable and nobody has found anything else, or it requests to be armed again.
+        const WATCHES_WRITABLE = 1 << 7;
         /// All that may have to be acted upon when the source has been looked at.
-        const WISHES = Self::WANTS_FLUSH.bits() | Self::WANTS_CLOSE.bits() | Self::WANTS_REARM.bits();
+        const REQUESTS = Self::WANTS_FLUSH.bits() | Self::WANTS_CLOSE.bits() | Self::WANTS_REARM.bits();
     }
 }
 
@@ -70,7 +70,7 @@ impl From<Readiness> for Signals {
 
 /// What the reactor keeps beside each source.
 #[derive(Debug)]
-pub(super) struct Standing {
+pub(super) struct SourceState {
     /// The kernel's reports that no call has disproved since, and [`Signals::ATTENTION`].
     pub(super) signals: Signals,
     /// What the source wants to be called for.
@@ -79,30 +79,30 @@ pub(super) struct Standing {
     /// [`Signals::ATTENTION`] and an error: one that no read would find is for
     /// [`Handler::closed`](super::Handler::closed).
     wanted: Signals,
-    pub(super) marks: Marks,
+    pub(super) flags: Flags,
     /// The one entry on the wheel. It is never later than the next deadline, and may be earlier: it is re-filed
     /// when it falls due, not when the deadline moves.
     pub(super) alarm: Option<Alarm>,
 }
 
-impl Standing {
+impl SourceState {
     pub(super) fn new(interest: Interest, readiness: Readiness) -> Self {
         Self {
             signals: readiness.into(),
             interest,
             wanted: wanted_for(interest),
             // That it is writable is no news.
-            marks: match readiness.contains(Readiness::WRITABLE) {
-                true => Marks::HELD,
-                false => Marks::HELD | Marks::HEARS_WRITABLE,
+            flags: match readiness.contains(Readiness::WRITABLE) {
+                true => Flags::HELD,
+                false => Flags::HELD | Flags::WATCHES_WRITABLE,
             },
             alarm: None,
         }
     }
 
     /// In which directions the kernel tells when the source becomes ready.
-    pub(super) fn hears(&self) -> Interest {
-        match self.marks.contains(Marks::HEARS_WRITABLE) {
+    pub(super) fn watched_directions(&self) -> Interest {
+        match self.flags.contains(Flags::WATCHES_WRITABLE) {
             true => Interest::all(),
             false => Interest::READABLE,
         }
@@ -114,30 +114,30 @@ impl Standing {
         self.signals.intersects(self.wanted)
     }
 
-    /// Whether it wishes for something.
+    /// Whether it requests for something.
     #[inline]
-    pub(super) fn has_wish(&self) -> bool {
-        self.marks.intersects(Marks::WISHES)
+    pub(super) fn has_request(&self) -> bool {
+        self.flags.intersects(Flags::REQUESTS)
     }
 
-    /// Whether it wishes for something, other than the flush that it is on the list for already.
+    /// Whether it requests for something, other than the flush that it is on the list for already.
     #[inline]
-    pub(super) fn has_fresh_wish(&self) -> bool {
-        let wishes = self.marks & Marks::WISHES;
-        !wishes.is_empty()
-            && (wishes != Marks::WANTS_FLUSH || !self.marks.contains(Marks::FLUSH_QUEUED))
+    pub(super) fn has_new_request(&self) -> bool {
+        let requests = self.flags & Flags::REQUESTS;
+        !requests.is_empty()
+            && (requests != Flags::WANTS_FLUSH || !self.flags.contains(Flags::FLUSH_QUEUED))
     }
 
     /// Whether it wants to flush and is not on the list for that.
     #[inline]
-    pub(super) fn wants_place_to_flush(&self) -> bool {
-        self.marks & (Marks::WANTS_FLUSH | Marks::FLUSH_QUEUED) == Marks::WANTS_FLUSH
+    pub(super) fn needs_flush_entry(&self) -> bool {
+        self.flags & (Flags::WANTS_FLUSH | Flags::FLUSH_QUEUED) == Flags::WANTS_FLUSH
     }
 
     /// Whether reading is all that there is to do, as it nearly always is.
     #[inline]
     pub(super) fn only_reads(&self) -> bool {
-        // `READABLE` is wanted by who wants to read and by nobody else.
+        // `READABLE` is wanted by waiter wants to read and by nobody else.
         self.signals & self.wanted == Signals::READABLE
     }
 
@@ -155,16 +155,16 @@ impl Standing {
 
     /// An error that only [`Handler::closed`](super::Handler::closed) can look at.
     #[inline]
-    pub(super) fn is_broken_unread(&self) -> bool {
+    pub(super) fn has_unread_error(&self) -> bool {
         self.signals.contains(Signals::ERROR) && !self.interest.contains(Interest::READABLE)
     }
 
     /// A write found that the kernel has no room. If it was not to tell of room, it is from now on.
     #[inline]
-    pub(super) fn lose_room(&mut self) {
+    pub(super) fn clear_writable(&mut self) {
         self.signals.remove(Signals::WRITABLE);
-        if !self.marks.contains(Marks::HEARS_WRITABLE) {
-            self.marks.insert(Marks::WANTS_REARM);
+        if !self.flags.contains(Flags::WATCHES_WRITABLE) {
+            self.flags.insert(Flags::WANTS_REARM);
         }
     }
 
