@@ -20,7 +20,7 @@ pub use error::{Error, Result, Syscall};
 pub use listener::ListenOptions;
 pub use values::{
     Address, CloseReason, Endpoint, Family, Flow, KeepAlive, ServerId, SocketId, SocketOptions,
-    State, TimerId,
+    State, StdListener, StdStream, TimerId,
 };
 pub use view::{Server, Socket, Sockets};
 

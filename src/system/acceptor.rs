@@ -70,6 +70,35 @@ impl Acceptor {
         native::adopt_unix_listener(listener, binding).map(Self::Unix)
     }
 
+    /// Whether it is a socket of the kernel that the standard library has a type for.
+    pub(crate) fn is_standard(&self) -> bool {
+        match self {
+            Self::Tcp(_) => true,
+            #[cfg(unix)]
+            Self::Unix(_) => true,
+            #[cfg(feature = "simulation")]
+            Self::Simulated(_) | Self::Faulty(_) => false,
+        }
+    }
+
+    /// Gives the descriptor away, to be used with the standard library. It must be deregistered.
+    pub(crate) fn into_tcp(self) -> Result<std::net::TcpListener, Self> {
+        match self {
+            Self::Tcp(listener) => Ok(listener.into()),
+            #[cfg(any(unix, feature = "simulation"))]
+            other => Err(other),
+        }
+    }
+
+    /// As [`into_tcp`](Self::into_tcp), for Unix sockets.
+    #[cfg(unix)]
+    pub(crate) fn into_unix(self) -> Result<std::os::unix::net::UnixListener, Self> {
+        match self {
+            Self::Unix(listener) => Ok(listener.into()),
+            other => Err(other),
+        }
+    }
+
     /// Takes the next connection off the backlog, with the address of its peer: `getpeername` may not know the peer any
     /// more a moment later.
     pub(crate) fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {

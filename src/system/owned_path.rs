@@ -10,7 +10,8 @@ use std::path::PathBuf;
 #[derive(Debug)]
 pub(crate) struct OwnedPath {
     path: PathBuf,
-    identity: (u64, u64),
+    /// `None` once the file was left to another owner.
+    identity: Option<(u64, u64)>,
 }
 
 impl OwnedPath {
@@ -19,15 +20,20 @@ impl OwnedPath {
     pub(crate) fn of(path: &Path) -> Option<Self> {
         Some(Self {
             path: path.into(),
-            identity: identity_of(path)?,
+            identity: Some(identity_of(path)?),
         })
+    }
+
+    /// Leaves the file where it is, for the new owner of its socket.
+    pub(crate) fn leave(mut self) {
+        self.identity = None;
     }
 }
 
 impl Drop for OwnedPath {
     fn drop(&mut self) {
         #[cfg(unix)]
-        if identity_of(&self.path) == Some(self.identity) {
+        if self.identity.is_some() && identity_of(&self.path) == self.identity {
             // A failure leaves the file, and the next bind of the path reports it as taken.
             let _ = std::fs::remove_file(&self.path);
         }

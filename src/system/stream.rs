@@ -223,6 +223,19 @@ impl Stream {
         }
     }
 
+    /// Whether it is a socket of the kernel that the standard library has a type for.
+    pub(crate) fn is_standard(&self) -> bool {
+        match self {
+            Self::Tcp(_) => true,
+            #[cfg(unix)]
+            Self::Unix(_) => true,
+            #[cfg(unix)]
+            Self::Input(_) => false,
+            #[cfg(feature = "simulation")]
+            Self::Simulated(_) | Self::Faulty(_) => false,
+        }
+    }
+
     /// Gives the descriptor away, to be used with the standard library. It must be deregistered.
     pub(crate) fn into_tcp(self) -> Result<std::net::TcpStream, Self> {
         match self {

@@ -85,17 +85,11 @@ impl Connection {
         }
     }
 
+    /// Whether its stream can be given away as one of the standard library.
     pub(crate) fn can_be_detached(&self) -> bool {
-        self.stage == Stage::Open && self.stream.is_some() && !self.has_failed()
-    }
-
-    pub(crate) fn is_tcp(&self) -> bool {
-        matches!(self.stream, Some(Stream::Tcp(_)))
-    }
-
-    #[cfg(unix)]
-    pub(crate) fn is_unix(&self) -> bool {
-        matches!(self.stream, Some(Stream::Unix(_)))
+        self.stage == Stage::Open
+            && self.stream.as_ref().is_some_and(Stream::is_standard)
+            && !self.has_failed()
     }
 
     /// Whether to close its descriptor is all that it takes to end it: it was accepted here, and nobody was ever given

@@ -5,9 +5,10 @@ use std::rc::Rc;
 
 use crate::net::connection::Connection;
 use crate::net::error::{Error, Result, Syscall};
-use crate::net::values::{CloseReason, ServerId, SocketId, SocketOptions};
+use crate::net::listener::Listener;
+use crate::net::values::{CloseReason, ServerId, SocketId, SocketOptions, StdListener, StdStream};
 use crate::reactor::Registration;
-use crate::system::Stream;
+use crate::system::{Acceptor, Stream};
 
 use super::Net;
 use super::source::Resident;
@@ -100,13 +101,50 @@ impl Net {
         }))
     }
 
-    /// Takes the stream out of a socket, which closes then, with what was not sent.
-    pub(crate) fn detach(&mut self, id: SocketId) -> Option<(Stream, Vec<u8>)> {
+    /// Takes the stream out of a socket, which closes then, with the bytes that were not sent.
+    pub(crate) fn detach(&mut self, id: SocketId) -> Option<(StdStream, Vec<u8>)> {
+        // Asked twice: a socket of another kind keeps its cork, and the flush may meet a failure.
+        if !self.connection(id).is_some_and(Connection::can_be_detached) {
+            return None;
+        }
         self.with_connection(id, Connection::flush_now);
         if !self.connection(id).is_some_and(Connection::can_be_detached) {
             return None;
         }
         self.reactor.deregister(id.0);
-        self.with_connection(id, Connection::detach).flatten()
+        let (stream, unsent) = self.with_connection(id, Connection::detach).flatten()?;
+        Some((standard_stream(stream)?, unsent))
+    }
+
+    /// Takes the listening socket out of a server, which listens no more then.
+    pub(crate) fn detach_server(&mut self, id: ServerId) -> Option<StdListener> {
+        if !self.listener(id).is_some_and(Listener::can_be_detached) {
+            return None;
+        }
+        self.reactor.deregister(id.0);
+        let acceptor = self.with_listener(id, Listener::detach).flatten()?;
+        // As for a server that closes: its sockets hold the loop by themselves.
+        self.reactor.set_held(id.0, false);
+        standard_listener(acceptor)
+    }
+}
+
+fn standard_stream(stream: Stream) -> Option<StdStream> {
+    match stream.into_tcp() {
+        Ok(stream) => Some(StdStream::Tcp(stream)),
+        #[cfg(unix)]
+        Err(stream) => stream.into_unix().ok().map(StdStream::Unix),
+        #[cfg(not(unix))]
+        Err(_) => None,
+    }
+}
+
+fn standard_listener(acceptor: Acceptor) -> Option<StdListener> {
+    match acceptor.into_tcp() {
+        Ok(listener) => Some(StdListener::Tcp(listener)),
+        #[cfg(unix)]
+        Err(acceptor) => acceptor.into_unix().ok().map(StdListener::Unix),
+        #[cfg(not(unix))]
+        Err(_) => None,
     }
 }

@@ -249,6 +249,28 @@ impl Listener {
         self.close_if_done(registration);
     }
 
+    /// Whether its listening socket can be given away as one of the standard library.
+    pub(crate) fn can_be_detached(&self) -> bool {
+        self.as_bound()
+            .is_some_and(|bound| bound.acceptor.is_standard())
+    }
+
+    /// Gives its listening socket away and [stops](Self::stop). The file of a Unix socket stays, as it is still the
+    /// address of that socket.
+    pub(crate) fn detach(&mut self, registration: &mut Registration<'_>) -> Option<Acceptor> {
+        let state = mem::replace(&mut self.state, State::Closed);
+        self.stop(registration);
+        match state {
+            State::Listening(bound) | State::Resting { bound, .. } => {
+                if let Some(path) = bound.path {
+                    path.leave();
+                }
+                Some(bound.acceptor)
+            }
+            State::Pending(_) | State::Closed => None,
+        }
+    }
+
     pub(crate) fn close_if_done(&self, registration: &mut Registration<'_>) {
         if self.is_done() {
             registration.close();

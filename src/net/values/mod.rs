@@ -5,12 +5,14 @@ mod event;
 mod ids;
 mod keep_alive;
 mod socket_options;
+mod standard;
 mod status;
 
 pub use endpoint::{Address, Endpoint, Family};
 pub use ids::{ServerId, SocketId, TimerId};
 pub use keep_alive::KeepAlive;
 pub use socket_options::SocketOptions;
+pub use standard::{StdListener, StdStream};
 pub use status::{CloseReason, Flow, State};
 
 pub(crate) use event::{Event, SocketEvent};

@@ -2,7 +2,7 @@
 
 use crate::net::core::Net;
 use crate::net::listener::Listener;
-use crate::net::values::{Endpoint, Flow, ServerId, SocketId};
+use crate::net::values::{Endpoint, Flow, ServerId, SocketId, StdListener};
 
 use super::socket::Socket;
 
@@ -38,6 +38,27 @@ impl<'a> Server<'a> {
     /// harmless.
     pub fn close(&mut self) {
         self.net.close_server(self.id);
+    }
+
+    /// Takes the listening socket out of the loop, to be used with the standard library, by another loop or by another
+    /// process, and closes the server.
+    ///
+    /// The peers that the kernel has queued go with it, and those that connect meanwhile wait there: none is refused. It
+    /// is still non-blocking, and the file of a Unix socket is not removed. The connections stay as after
+    /// [`close`](Self::close). `None` if the server does not listen, and in a simulation.
+    ///
+    /// ```no_run
+    /// # use netloop::{EventLoop, ServerId};
+    /// # fn hand_over(event_loop: &mut EventLoop, server: ServerId) {
+    /// // A successor accepts from here on; this loop serves the connections that it has to their end.
+    /// if let Some(listener) = event_loop.server(server).detach() {
+    ///     std::thread::spawn(move || listener.into_tcp()?.accept().ok());
+    /// }
+    /// # }
+    /// ```
+    #[must_use = "dropping the listener refuses the peers that wait"]
+    pub fn detach(&mut self) -> Option<StdListener> {
+        self.net.detach_server(self.id)
     }
 
     /// Destroys all connections of the server, which a server that closes waits for otherwise.

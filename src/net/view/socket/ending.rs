@@ -2,7 +2,7 @@
 
 use crate::net::connection::Connection;
 use crate::net::error::{Error, Result, Syscall};
-use crate::net::values::Flow;
+use crate::net::values::{Flow, StdStream};
 
 use super::Socket;
 
@@ -61,25 +61,37 @@ impl Socket<'_> {
         })
     }
 
-    /// Takes the connection out of the loop, to be used with the standard library or by another loop, with the bytes
-    /// that were written and that the kernel has not taken yet. Nothing was read ahead. The socket closes with
-    /// [`CloseReason::Detached`](crate::CloseReason::Detached); the connection does not. `None` if it is not a TCP
-    /// connection that is there. The stream is still non-blocking.
-    pub fn detach(&mut self) -> Option<(std::net::TcpStream, Vec<u8>)> {
-        if !self.connection().is_some_and(Connection::is_tcp) {
-            return None;
-        }
-        let (stream, unsent) = self.net.detach(self.id)?;
-        Some((stream.into_tcp().ok()?, unsent))
-    }
-
-    /// [`detach`](Self::detach), for a Unix socket.
-    #[cfg(unix)]
-    pub fn detach_unix(&mut self) -> Option<(std::os::unix::net::UnixStream, Vec<u8>)> {
-        if !self.connection().is_some_and(Connection::is_unix) {
-            return None;
-        }
-        let (stream, unsent) = self.net.detach(self.id)?;
-        Some((stream.into_unix().ok()?, unsent))
+    /// Takes the connection out of the loop, to be used with the standard library or by another loop, and returns it with
+    /// the bytes that were written and that the kernel has not taken yet.
+    ///
+    /// Nothing was read ahead, and the stream is still non-blocking. The socket closes with
+    /// [`CloseReason::Detached`](crate::CloseReason::Detached); the connection does not. `None` if there is no connection
+    /// that the standard library has a type for: while connecting, after the close, for input, and in a simulation.
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use netloop::{Context, SocketHandler};
+    ///
+    /// /// Hands the connection to a thread that may block.
+    /// struct HandOver;
+    ///
+    /// impl SocketHandler for HandOver {
+    ///     fn on_data(&mut self, cx: &mut Context<'_>, request: &[u8]) {
+    ///         let request = request.to_vec();
+    ///         let Some((stream, unsent)) = cx.socket.detach() else {
+    ///             return;
+    ///         };
+    ///         let mut stream = stream.into_tcp().expect("the server listens on a TCP port");
+    ///         std::thread::spawn(move || {
+    ///             stream.set_nonblocking(false)?;
+    ///             stream.write_all(&unsent)?;
+    ///             stream.write_all(&request)
+    ///         });
+    ///     }
+    /// }
+    /// ```
+    #[must_use = "dropping the stream closes the connection"]
+    pub fn detach(&mut self) -> Option<(StdStream, Vec<u8>)> {
+        self.net.detach(self.id)
     }
 }

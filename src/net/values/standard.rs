@@ -1,0 +1,113 @@
+//! Sockets of the standard library, which a loop takes over and gives away.
+
+use std::net::{TcpListener, TcpStream};
+#[cfg(unix)]
+use std::os::unix::net::{UnixListener, UnixStream};
+
+/// A connected socket of the standard library.
+///
+/// [`Socket::detach`](crate::Socket::detach) gives one out. It is non-blocking then.
+///
+/// ```no_run
+/// # use netloop::{EventLoop, SocketId};
+/// # fn hand_over(event_loop: &mut EventLoop, id: SocketId) -> std::io::Result<()> {
+/// if let Some((stream, unsent)) = event_loop.socket(id).detach() {
+///     let mut stream = stream.into_tcp().expect("the server listens on a TCP port");
+///     stream.set_nonblocking(false)?;
+///     std::io::Write::write_all(&mut stream, &unsent)?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StdStream {
+    /// A TCP connection.
+    Tcp(TcpStream),
+    /// A connection over a Unix socket.
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+impl StdStream {
+    /// Returns the TCP connection; `None` if it is another kind, which is closed then.
+    #[must_use]
+    pub fn into_tcp(self) -> Option<TcpStream> {
+        match self {
+            Self::Tcp(stream) => Some(stream),
+            #[cfg(unix)]
+            Self::Unix(_) => None,
+        }
+    }
+
+    /// Returns the connection over a Unix socket; `None` if it is another kind, which is closed then.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn into_unix(self) -> Option<UnixStream> {
+        match self {
+            Self::Unix(stream) => Some(stream),
+            Self::Tcp(_) => None,
+        }
+    }
+}
+
+impl From<TcpStream> for StdStream {
+    fn from(stream: TcpStream) -> Self {
+        Self::Tcp(stream)
+    }
+}
+
+#[cfg(unix)]
+impl From<UnixStream> for StdStream {
+    fn from(stream: UnixStream) -> Self {
+        Self::Unix(stream)
+    }
+}
+
+/// A listening socket of the standard library.
+///
+/// [`Server::detach`](crate::Server::detach) gives one out. It is non-blocking then.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StdListener {
+    /// A listener on a TCP port.
+    Tcp(TcpListener),
+    /// A listener on a Unix socket.
+    #[cfg(unix)]
+    Unix(UnixListener),
+}
+
+impl StdListener {
+    /// Returns the TCP listener; `None` if it is another kind, which is closed then.
+    #[must_use]
+    pub fn into_tcp(self) -> Option<TcpListener> {
+        match self {
+            Self::Tcp(listener) => Some(listener),
+            #[cfg(unix)]
+            Self::Unix(_) => None,
+        }
+    }
+
+    /// Returns the listener on a Unix socket; `None` if it is another kind, which is closed then.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn into_unix(self) -> Option<UnixListener> {
+        match self {
+            Self::Unix(listener) => Some(listener),
+            Self::Tcp(_) => None,
+        }
+    }
+}
+
+impl From<TcpListener> for StdListener {
+    fn from(listener: TcpListener) -> Self {
+        Self::Tcp(listener)
+    }
+}
+
+#[cfg(unix)]
+impl From<UnixListener> for StdListener {
+    fn from(listener: UnixListener) -> Self {
+        Self::Unix(listener)
+    }
+}
