@@ -317,6 +317,7 @@ fn options_that_are_asked_for_while_connecting_are_on_the_connection() {
             world.has_seen(name, &Seen::Connect)
         });
         let (stream, unsent) = scene.socket(id).detach().unwrap();
+        let stream = stream.into_tcp().unwrap();
         assert!(unsent.is_empty());
         let options = socket2::SockRef::from(&stream);
         assert_eq!(stream.nodelay().unwrap(), !keeps_alive);

@@ -212,6 +212,7 @@ fn a_listener_made_elsewhere_is_served_with_the_options_of_its_sockets() {
     scene.drive("the end", |world| world.has_seen("guest", &Seen::End));
     assert_eq!(scene.socket(guest).state(), State::WriteOnly);
     let (stream, _) = scene.socket(guest).detach().unwrap();
+    let stream = stream.into_tcp().unwrap();
     assert!(
         stream.nodelay().unwrap(),
         "an adopted listener passes nothing on"

@@ -227,6 +227,7 @@ fn a_detached_stream_goes_on_in_another_loop_without_a_byte_lost() {
     peer.write(b"unread");
     scene.settle();
     let (stream, unsent) = scene.socket(id).detach().unwrap();
+    let stream = stream.into_tcp().unwrap();
     assert!(!unsent.is_empty(), "the kernel cannot have taken all of it");
     assert_eq!(scene.socket(id).state(), State::Closed);
     assert_eq!(scene.socket(id).write(b"too late"), Flow::Closed);
@@ -259,7 +260,8 @@ fn a_handler_can_hand_its_socket_to_a_thread() {
     let mut scene = Scene::new();
     let us = Recorder::new("us").reacting(|cx, seen| {
         if let Seen::Data(_) = seen {
-            let (mut stream, unsent) = cx.socket.detach().unwrap();
+            let (stream, unsent) = cx.socket.detach().unwrap();
+            let mut stream = stream.into_tcp().unwrap();
             assert!(unsent.is_empty());
             stream.set_nonblocking(false).unwrap();
             std::thread::spawn(move || {
@@ -349,7 +351,6 @@ fn unix_sockets_move_between_loops_too_and_are_no_tcp() {
         .adopt_unix(ours, options, Recorder::new("before"))
         .unwrap();
     let mut socket = scene.socket(id);
-    assert!(socket.detach().is_none(), "no TCP stream");
     assert_eq!(
         (socket.local_address(), socket.peer_address()),
         (None, None)
@@ -361,7 +362,8 @@ fn unix_sockets_move_between_loops_too_and_are_no_tcp() {
     let error = socket.reset().unwrap_err();
     assert_eq!(error.code(), Error::INVALID_HANDLE_TYPE, "K");
     assert_eq!(socket.state(), State::Open);
-    let (ours, unsent) = socket.detach_unix().unwrap();
+    let (ours, unsent) = socket.detach().unwrap();
+    let ours = ours.into_unix().unwrap();
     assert!(unsent.is_empty());
     scene.drive_to_close("before");
     assert_eq!(scene.world.trace("before"), "close:Detached");
@@ -386,6 +388,7 @@ fn unix_sockets_move_between_loops_too_and_are_no_tcp() {
 /// The type of service of the stream behind `id`, as the system has it, without its two lowest bits.
 fn taken_type_of_service(scene: &mut Scene, id: SocketId) -> u32 {
     let (stream, _) = scene.socket(id).detach().unwrap();
+    let stream = stream.into_tcp().unwrap();
     SockRef::from(&stream).tos_v4().unwrap() & 0xFC
 }
 

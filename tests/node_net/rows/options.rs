@@ -20,6 +20,7 @@ fn net_connect_nodelay() {
         let (_, address) = scene.listen(ListenOptions::new(), |_| Recorder::new("accepted"));
         let client = Recorder::new("client").on("connect", |cx, _| {
             let (stream, _) = cx.socket.detach().unwrap();
+            let stream = stream.into_tcp().unwrap();
             cx.shared.note(observe(&stream).no_delay.to_string());
         });
         scene.connect(address, options, client);
@@ -74,6 +75,7 @@ fn net_persistent_keepalive() {
     assert_eq!(scene.socket(id).state(), State::Open);
     assert_eq!(peer.read_some(1), Ok(None));
     let (stream, _) = scene.socket(id).detach().unwrap();
+    let stream = stream.into_tcp().unwrap();
     let observed = observe(&stream);
     assert!(observed.keep_alive);
     assert_eq!(observed.keep_alive_after, Duration::from_secs(1));
@@ -91,6 +93,7 @@ fn net_persistent_nodelay() {
         scene.socket(id).set_no_delay(wanted).unwrap();
         scene.drive_until("client", "connect");
         let (stream, _) = scene.socket(id).detach().unwrap();
+        let stream = stream.into_tcp().unwrap();
         assert_eq!(observe(&stream).no_delay, wanted);
     }
 }
@@ -109,6 +112,7 @@ fn net_server_keepalive() {
             socket.set_keep_alive(keep_alive).unwrap();
         }
         let (stream, _) = socket.detach().unwrap();
+        let stream = stream.into_tcp().unwrap();
         let observed = observe(&stream);
         assert!(observed.keep_alive);
         let seconds = observed.keep_alive_after.as_secs();
@@ -133,6 +137,7 @@ fn net_server_nodelay() {
             let mut socket = cx.sockets.socket(accepted.id);
             socket.set_no_delay(wanted).unwrap();
             let (stream, _) = socket.detach().unwrap();
+            let stream = stream.into_tcp().unwrap();
             assert_eq!(observe(&stream).no_delay, wanted);
             None
         });
@@ -166,6 +171,7 @@ fn net_socket_tos() {
         }
         // It is the system that says so.
         let (stream, _) = scene.socket(id).detach().unwrap();
+        let stream = stream.into_tcp().unwrap();
         let socket = SockRef::from(&stream);
         let value = if address.is_ipv4() {
             socket.tos_v4().unwrap()

@@ -70,7 +70,8 @@ fn net_connect_options_fd() {
             .adopt_unix(stream, SocketOptions::new(), Recorder::new(name.clone()))
             .unwrap();
         if number == 5 {
-            let (stream, _) = scene.socket(client).detach_unix().unwrap();
+            let (stream, _) = scene.socket(client).detach().unwrap();
+            let stream = stream.into_unix().unwrap();
             assert_eq!(stream.as_raw_fd(), descriptor);
             drop(stream);
         } else {

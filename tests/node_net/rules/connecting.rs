@@ -193,6 +193,7 @@ fn what_is_asked_of_a_socket_while_its_name_is_looked_up_holds_when_it_is_connec
     scene.settle();
     assert_eq!(scene.world.trace("client"), "connect");
     let (stream, _) = scene.socket(client).detach().unwrap();
+    let stream = stream.into_tcp().unwrap();
     let expected = Observed {
         no_delay: false,
         keep_alive: true,
