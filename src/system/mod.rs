@@ -9,6 +9,7 @@
 
 mod acceptor;
 mod afd;
+mod descriptor;
 mod factory;
 #[cfg(feature = "simulation")]
 pub(crate) mod faults;

@@ -48,6 +48,8 @@ pub(crate) struct Extras {
     lost_bytes: usize,
     /// It closed while it was connecting.
     is_closed_unconnected: bool,
+    /// Its descriptor was lent, so that there may be duplicates of it.
+    is_lent: bool,
     /// Invariant: `Some` exactly if the connection [has failed](Facts::HAS_FAILED).
     failure: Option<Error>,
 }
@@ -189,6 +191,18 @@ impl Connection {
 
     pub(super) fn lost_bytes(&self) -> usize {
         self.extras.as_ref().map_or(0, |extras| extras.lost_bytes)
+    }
+
+    /// Lends its descriptor. The user may duplicate it, and closing ours does not deregister it then.
+    #[cfg(unix)]
+    pub(crate) fn lend_descriptor(&mut self) -> Option<std::os::fd::BorrowedFd<'_>> {
+        self.live_stream()?.descriptor()?;
+        self.extras_mut().is_lent = true;
+        self.live_stream()?.descriptor()
+    }
+
+    pub(super) fn is_lent(&self) -> bool {
+        self.extras.as_ref().is_some_and(|extras| extras.is_lent)
     }
 
     pub(super) fn note_closed_unconnected(&mut self) {

@@ -92,10 +92,20 @@ impl Connection {
             && !self.has_failed()
     }
 
-    /// Whether to close its descriptor is all that it takes to end it: it was accepted here, and nobody was ever given
-    /// it, so there is no other descriptor of its socket.
+    /// The stream, from its first moment to the close.
+    pub(crate) fn live_stream(&self) -> Option<&Stream> {
+        match self.stage {
+            Stage::Connecting | Stage::Open => self.stream.as_ref(),
+            Stage::Closed => None,
+        }
+    }
+
+    /// Whether to close its descriptor is all that it takes to end it: it was accepted here and was never lent, so there
+    /// is no other descriptor of its socket.
     pub(crate) fn close_deregisters(&self) -> bool {
-        self.server.is_some() && self.stream.as_ref().is_some_and(Stream::close_deregisters)
+        self.server.is_some()
+            && !self.is_lent()
+            && self.stream.as_ref().is_some_and(Stream::close_deregisters)
     }
 
     pub(crate) fn server(&self) -> Option<Key> {

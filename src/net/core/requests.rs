@@ -52,6 +52,12 @@ impl Net {
         });
     }
 
+    /// Lends the descriptor of a socket. It is noted that there may be duplicates.
+    #[cfg(unix)]
+    pub(crate) fn lend_descriptor(&mut self, id: SocketId) -> Option<std::os::fd::BorrowedFd<'_>> {
+        self.connection_mut(id)?.lend_descriptor()
+    }
+
     /// Makes a source a reason for the loop to go on.
     pub(crate) fn hold(&mut self, key: Key) {
         self.reactor.set_held(key, true);

@@ -74,6 +74,8 @@ impl Error {
     pub const MAILBOX_FULL: &'static str = "ERR_MAILBOX_FULL";
     /// `ERR_INVALID_HANDLE_TYPE`: a Unix socket was asked for what only TCP can do.
     pub const INVALID_HANDLE_TYPE: &'static str = "ERR_INVALID_HANDLE_TYPE";
+    /// `ERR_NO_DESCRIPTOR`: the socket or server has no descriptor of the system.
+    pub const NO_DESCRIPTOR: &'static str = "ERR_NO_DESCRIPTOR";
     /// `ERR_OTHER`: an error that [`Error::other`] made, or an [`io::Error`] of no known kind.
     pub const OTHER: &'static str = "ERR_OTHER";
 }
@@ -396,7 +398,7 @@ fn lookup_code(error: &io::Error) -> &'static str {
 fn kind_of(code: &str) -> io::ErrorKind {
     match code {
         Error::INVALID_ARGUMENT | Error::BAD_PORT => io::ErrorKind::InvalidInput,
-        Error::SOCKET_CLOSED => io::ErrorKind::NotConnected,
+        Error::SOCKET_CLOSED | Error::NO_DESCRIPTOR => io::ErrorKind::NotConnected,
         Error::CLOSED_BEFORE_CONNECTION => io::ErrorKind::ConnectionAborted,
         Error::QUEUE_LIMIT | Error::MAILBOX_FULL => io::ErrorKind::QuotaExceeded,
         Error::LOOP_CLOSED => io::ErrorKind::BrokenPipe,

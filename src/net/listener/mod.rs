@@ -175,6 +175,12 @@ impl Listener {
         Some(&mut self.bound_mut()?.acceptor)
     }
 
+    /// The listening socket, as long as it listens.
+    #[cfg(unix)]
+    pub(crate) fn acceptor(&self) -> Option<&Acceptor> {
+        Some(&self.as_bound()?.acceptor)
+    }
+
     pub(crate) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }

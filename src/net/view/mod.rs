@@ -1,5 +1,7 @@
 //! The views through which users reach what lives in a loop.
 
+#[cfg(unix)]
+mod descriptor;
 mod server;
 mod socket;
 mod socket_timers;

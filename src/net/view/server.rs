@@ -10,8 +10,8 @@ use super::socket::Socket;
 /// callback. A view of a server that is gone is harmless.
 #[derive(Debug)]
 pub struct Server<'a> {
-    net: &'a mut Net,
-    id: ServerId,
+    pub(super) net: &'a mut Net,
+    pub(super) id: ServerId,
 }
 
 impl<'a> Server<'a> {

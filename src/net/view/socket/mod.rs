@@ -20,8 +20,8 @@ use super::sockets::Sockets;
 /// that is gone is harmless: questions answer what a closed socket would, and requests do nothing.
 #[derive(Debug)]
 pub struct Socket<'a> {
-    net: &'a mut Net,
-    id: SocketId,
+    pub(super) net: &'a mut Net,
+    pub(super) id: SocketId,
 }
 
 impl<'a> Socket<'a> {

@@ -1,6 +1,7 @@
 //! The questions that a socket answers.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::net::connection::Connection;
@@ -69,6 +70,20 @@ impl Socket<'_> {
     /// connection exists, and for what has none.
     pub fn peer_address(&self) -> Option<SocketAddr> {
         self.connection().and_then(Connection::peer)
+    }
+
+    /// Returns the path at this end, if this is a Unix socket that is bound to one: for a socket that was accepted, the
+    /// path that its server listens on. It is asked of the system (`getsockname(2)`); `None` after the close.
+    #[doc(alias = "address")]
+    pub fn local_path(&self) -> Option<PathBuf> {
+        self.connection()?.live_stream()?.local_path()
+    }
+
+    /// Returns the path at the other end, if this is a Unix socket that is bound to one: for a socket that connected, the
+    /// path that it connected to. A client seldom has one. It is asked of the system (`getpeername(2)`); `None` after the
+    /// close.
+    pub fn peer_path(&self) -> Option<PathBuf> {
+        self.connection()?.live_stream()?.peer_path()
     }
 
     /// The type of service or traffic class: what the system has, or before there is a connection what was set.
