@@ -1,5 +1,7 @@
 //! From an event, which is a value, to the handler that it is for.
 
+use std::net::SocketAddr;
+
 use crate::net::{
     CloseReason, Error, Happened, Notice, ServerEvent, ServerId, Socket, SocketEvent, SocketId,
     Sockets,
@@ -312,7 +314,7 @@ fn tell_notice<S>(handler: &mut dyn SocketHandler<S>, cx: &mut Context<'_, S>, n
     match notice {
         Notice::LookedUp(found) => {
             let host = cx.socket.host().unwrap_or_default();
-            handler.on_lookup(cx, &host, found.as_ref().copied());
+            handler.on_lookup(cx, &host, found.as_ref().map(SocketAddr::ip));
         }
         Notice::AttemptBegun(address) => handler.on_connection_attempt(cx, address),
         Notice::AttemptFailed(address, error) => {

@@ -15,7 +15,7 @@ mod values;
 mod view;
 
 pub use address::{BlockList, IntoEndpoint, is_ip, is_ipv4, is_ipv6, parse_socket_address};
-pub use connect::{ConnectOptions, Resolver, SystemResolver};
+pub use connect::{ConnectOptions, HostQuery, Resolver, SystemResolver};
 pub use error::{Error, Result, Syscall};
 pub use listener::ListenOptions;
 pub use values::{

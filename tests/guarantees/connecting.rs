@@ -1,10 +1,14 @@
 //! Connecting to an address: what may be done before the connection is there, and how it fails (rules B; reliability
 //! B11, D8, D10).
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV6, TcpListener};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use netloop::{ConnectOptions, Endpoint, Flow, KeepAlive, SocketOptions, State, Syscall};
+use netloop::{
+    ConnectOptions, Endpoint, Error, Family, Flow, HostQuery, KeepAlive, SocketOptions, State,
+    Syscall,
+};
 
 use crate::support::{BlackHole, DeadPort, Peer, PeerEnd, Recorder, Scene, Seen, let_time_pass};
 
@@ -410,4 +414,73 @@ fn the_connect_deadline_is_over_when_the_connection_is_there() {
     scene.let_pass(2 * timeout);
     assert_eq!(scene.world.trace("us"), "connect");
     drop(listener);
+}
+
+// An address on one link means nothing without its zone (curl#22079): the kernel refuses it with EINVAL.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_zone_of_an_address_reaches_the_kernel() {
+    let index = std::fs::read_to_string("/sys/class/net/lo/ifindex").unwrap();
+    let index: u32 = index.trim().parse().unwrap();
+    let address: SocketAddr = format!("[fe80::77%{index}]:9").parse().unwrap();
+    let resolver = Arc::new(move |_: &HostQuery<'_>| {
+        Ok(vec![SocketAddr::V6(SocketAddrV6::new(
+            "fe80::77".parse().unwrap(),
+            0,
+            0,
+            index,
+        ))])
+    });
+    for host in ["fe80::77%lo", &format!("fe80::77%{index}"), "a.name"] {
+        let mut scene = Scene::new();
+        let options = ConnectOptions::new().resolver(resolver.clone());
+        scene
+            .event_loop
+            .connect_with((host, 9), options, Recorder::new("us"))
+            .unwrap();
+        scene.drive_to_close("us");
+        let failure = &scene.world.failures["us"];
+        assert_eq!(failure.syscall, Some(Syscall::Connect), "{host}");
+        assert_eq!(failure.endpoint, Some(Endpoint::Socket(address)), "{host}");
+        let (code, text) = scene.world.error("us").unwrap();
+        assert_ne!(code, "EINVAL", "{host}");
+        assert!(text.contains(&format!("fe80::77%{index}:9")), "{text}");
+    }
+}
+
+#[test]
+fn a_resolver_fails_with_a_code_of_its_own() {
+    let mut scene = Scene::new();
+    let resolver = Arc::new(|query: &HostQuery<'_>| {
+        assert_eq!(query.family, Some(Family::IPv6));
+        Err(Error::with_code("ESERVFAIL", "the name server is upset"))
+    });
+    let options = ConnectOptions::new()
+        .family(Family::IPv6)
+        .resolver(resolver);
+    scene
+        .event_loop
+        .connect_with("a.name:9", options, Recorder::new("us"))
+        .unwrap();
+    scene.drive_to_close("us");
+    assert_eq!(scene.world.trace("us"), "error:ESERVFAIL close:Error");
+    let (_, text) = scene.world.error("us").unwrap();
+    assert_eq!(
+        text,
+        "getaddrinfo ESERVFAIL: the name server is upset a.name"
+    );
+}
+
+#[test]
+fn a_resolver_may_choose_the_port_too() {
+    let mut scene = Scene::new();
+    let (_listener, address) = listener();
+    let resolver = Arc::new(move |_: &HostQuery<'_>| Ok(vec![address]));
+    let options = ConnectOptions::new().resolver(resolver);
+    let id = scene
+        .event_loop
+        .connect_with(("a.name", 9), options, Recorder::new("us"))
+        .unwrap();
+    scene.drive("connect", |world| world.has_seen("us", &Seen::Connect));
+    assert_eq!(scene.socket(id).peer_address(), Some(address));
 }

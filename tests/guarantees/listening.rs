@@ -1,11 +1,11 @@
 //! How servers come to listen: on names, on Unix paths, on sockets made elsewhere; and how many connections they hold.
 
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use netloop::{ListenOptions, Resolver, ServerId, SocketOptions, State, Syscall};
+use netloop::{HostQuery, ListenOptions, Resolver, ServerId, SocketOptions, State, Syscall};
 use socket2::{Domain, Socket, Type};
 
 use crate::support::{Peer, PeerEnd, Reception, Recorder, Scene, Seen, World};
@@ -21,11 +21,11 @@ fn plain() -> Reception {
 /// A resolver that answers once it is `released`.
 fn waiting(released: &Arc<AtomicBool>) -> Arc<dyn Resolver> {
     let released = Arc::clone(released);
-    Arc::new(move |_: &str| {
+    Arc::new(move |_: &HostQuery<'_>| {
         while !released.load(Ordering::Acquire) {
             std::thread::park_timeout(Duration::from_millis(1));
         }
-        Ok(vec![IpAddr::from([127, 0, 0, 1])])
+        Ok(vec![SocketAddr::from(([127, 0, 0, 1], 0))])
     })
 }
 
@@ -436,4 +436,24 @@ mod unix {
             "connect data:question end close:Graceful"
         );
     }
+}
+
+// An address on one link means nothing without its zone: the kernel refuses to bind it with EINVAL.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_server_binds_an_address_with_its_zone() {
+    let index = std::fs::read_to_string("/sys/class/net/lo/ifindex").unwrap();
+    let index: u32 = index.trim().parse().unwrap();
+    let mut scene = Scene::new();
+    scene
+        .event_loop
+        .serve("[fe80::77%lo]:0", ListenOptions::new(), plain())
+        .unwrap();
+    scene.drive("its end", |world| {
+        world.has_seen("server", &Seen::ServerClose)
+    });
+    // No interface has the address, but the kernel has understood which one was meant.
+    let (code, text) = scene.world.error("server").unwrap();
+    assert_eq!(code, "EADDRNOTAVAIL");
+    assert!(text.ends_with(&format!("fe80::77%{index}")), "{text}");
 }

@@ -2,11 +2,13 @@
 //! time, and not for ever. (It does not wait longer than the sends take, so a thread that did not run for as long as that
 //! shows nothing.)
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use netloop::{Budget, Context, EventLoop, SocketHandler, SocketId, SocketOptions, Turn, Wait};
+use netloop::{
+    Budget, Context, EventLoop, HostQuery, SocketHandler, SocketId, SocketOptions, Turn, Wait,
+};
 
 use crate::support::{Disturbed, PATIENCE, Peer, until_undisturbed};
 
@@ -165,10 +167,10 @@ fn a_name_that_is_found_while_a_large_room_is_told_is_not_forgotten() {
     let (mut event_loop, mut room, _peers) = room(MANY, 0);
     let (release, released) = mpsc::channel();
     let released = std::sync::Mutex::new(released);
-    let resolver = move |_: &str| {
+    let resolver = move |_: &HostQuery<'_>| {
         let released = released.lock().unwrap();
         released.recv_timeout(PATIENCE).unwrap();
-        Ok(vec![IpAddr::from([127, 0, 0, 1])])
+        Ok(vec![SocketAddr::from(([127, 0, 0, 1], 0))])
     };
     let options = netloop::ConnectOptions::new().resolver(std::sync::Arc::new(resolver));
     event_loop

@@ -5,20 +5,21 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use netloop::Resolver;
+use netloop::{Error, HostQuery, Resolver};
 
 /// X7: a resolver that answers with `addresses` to every name.
 pub(crate) fn answering(addresses: &[&str]) -> Arc<dyn Resolver> {
-    let found: Vec<IpAddr> = addresses.iter().map(|text| text.parse().unwrap()).collect();
-    Arc::new(move |_: &str| Ok(found.clone()))
+    let at = |text: &&str| SocketAddr::new(text.parse().unwrap(), 0);
+    let found: Vec<SocketAddr> = addresses.iter().map(at).collect();
+    Arc::new(move |_: &HostQuery<'_>| Ok(found.clone()))
 }
 
 /// X7: a resolver that knows no name, as the system's says it.
 pub(crate) fn failing(asked: &Looked) -> Arc<dyn Resolver> {
     let asked = asked.clone();
-    Arc::new(move |_: &str| {
+    Arc::new(move |_: &HostQuery<'_>| {
         asked.0.fetch_add(1, Ordering::SeqCst);
-        Err(io::ErrorKind::NotFound.into())
+        Err(Error::with_code("ENOTFOUND", "there is no such name"))
     })
 }
 

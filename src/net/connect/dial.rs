@@ -2,14 +2,15 @@
 //!
 //! Decisions only: no lookup, no connect and no clock.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use crate::net::error::Error;
-use crate::net::values::{Endpoint, Family};
+use crate::net::values::Endpoint;
 use crate::reactor::Key;
 
 use super::options::ConnectOptions;
+use super::resolver::is_of;
 
 /// The limit on the addresses of one name that are tried; a hostile answer may hold thousands.
 const MOST_ADDRESSES: usize = 16;
@@ -88,9 +89,10 @@ impl Dial {
 
     /// Takes over the answer of the lookup: the addresses of the family that was asked for, without duplicates, the
     /// families in turn, beginning with that of the first. Returns whether any is left.
-    pub(crate) fn set_addresses(&mut self, found: &[IpAddr]) -> bool {
-        let mut addresses: Vec<IpAddr> = Vec::new();
+    pub(crate) fn set_addresses(&mut self, found: &[SocketAddr]) -> bool {
+        let mut addresses: Vec<SocketAddr> = Vec::new();
         for &address in found.iter().filter(|address| self.wants(address)) {
+            let address = at_port(address, self.port);
             if addresses.len() < MOST_ADDRESSES && !addresses.contains(&address) {
                 addresses.push(address);
             }
@@ -99,7 +101,7 @@ impl Dial {
             addresses.truncate(1);
         }
         let candidates = interleave(&addresses).into_iter().map(|address| Candidate {
-            address: SocketAddr::new(address, self.port),
+            address,
             state: CandidateState::Waiting,
         });
         self.candidates = Some(candidates.collect());
@@ -107,19 +109,18 @@ impl Dial {
     }
 
     /// The part of an answer that the handler is told: all of it, or the only address that is tried.
-    pub(crate) fn to_be_told<'a>(&self, found: &'a [IpAddr]) -> &'a [IpAddr] {
-        match found.iter().position(|address| self.wants(address)) {
+    pub(crate) fn to_be_told(&self, found: &[SocketAddr]) -> Vec<SocketAddr> {
+        let told = match found.iter().position(|address| self.wants(address)) {
             Some(first) if !self.options.auto_select_family => &found[first..=first],
             _ => found,
-        }
+        };
+        told.iter()
+            .map(|&address| at_port(address, self.port))
+            .collect()
     }
 
-    fn wants(&self, address: &IpAddr) -> bool {
-        match self.options.family {
-            Some(Family::IPv4) => address.is_ipv4(),
-            Some(Family::IPv6) => address.is_ipv6(),
-            _ => true,
-        }
+    fn wants(&self, address: &SocketAddr) -> bool {
+        is_of(self.options.family, *address)
     }
 
     pub(crate) fn is_looking_up(&self) -> bool {
@@ -243,12 +244,20 @@ impl Dial {
     }
 }
 
+/// The address with `port` in the place of port 0.
+pub(crate) fn at_port(mut address: SocketAddr, port: u16) -> SocketAddr {
+    if address.port() == 0 {
+        address.set_port(port);
+    }
+    address
+}
+
 /// Mixes the families in turn, beginning with that of the first address; the rest of the longer list comes last.
-fn interleave(addresses: &[IpAddr]) -> Vec<IpAddr> {
+fn interleave(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let Some(first) = addresses.first() else {
         return Vec::new();
     };
-    let (leading, other): (Vec<IpAddr>, Vec<IpAddr>) = addresses
+    let (leading, other): (Vec<SocketAddr>, Vec<SocketAddr>) = addresses
         .iter()
         .partition(|address| address.is_ipv4() == first.is_ipv4());
     let (mut leading, mut other) = (leading.into_iter(), other.into_iter());

@@ -2,14 +2,14 @@
 
 mod attempt;
 mod dial;
-mod inquiries;
+mod lookups;
 mod options;
 mod resolver;
 
 pub use options::ConnectOptions;
-pub use resolver::{Resolver, SystemResolver};
+pub use resolver::{HostQuery, Resolver, SystemResolver};
 
 pub(crate) use attempt::{Attempt, is_connected_to_itself};
-pub(crate) use dial::Dial;
-pub(crate) use inquiries::Inquiries;
+pub(crate) use dial::{Dial, at_port};
+pub(crate) use lookups::PendingLookups;
 pub(crate) use resolver::SharedResolver;

@@ -1,63 +1,130 @@
-//! From a name to addresses: the trait that users may implement, and the system's own way.
+//! From a name to addresses: the trait that users may implement, and the system's resolver.
 
 use std::io;
-use std::net::{IpAddr, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
-/// What turns names into addresses. Node's `lookup` option.
+use crate::net::error::{Error, Result};
+use crate::net::values::Family;
+
+/// A resolver turns names into addresses; the `lookup` option of Node.
 ///
-/// It is called on a helper thread of the loop and may block there: the loop goes on meanwhile, and gives up on an
-/// answer that takes longer than the loop's time limit. Several names may be asked for at once, from several threads.
-/// The same question is not asked twice at the same time.
+/// It is called on a helper thread of the loop and may block there. The loop goes on meanwhile, and gives up on an answer
+/// that takes longer than [`lookup_timeout`](crate::ConnectOptions::lookup_timeout). Several names may be asked for at
+/// once, from several threads. The same question is not asked twice at the same time.
 ///
 /// A closure is a resolver too:
 ///
 /// ```
+/// use std::net::SocketAddr;
 /// use std::sync::Arc;
-/// use netloop::ConnectOptions;
+/// use netloop::{ConnectOptions, Error, HostQuery};
 ///
-/// let options = ConnectOptions::new()
-///     .resolver(Arc::new(|_host: &str| Ok(vec!["127.0.0.1".parse().unwrap()])));
+/// let options = ConnectOptions::new().resolver(Arc::new(|query: &HostQuery<'_>| match query.host {
+///     "game.internal" => Ok(vec![SocketAddr::from(([10, 0, 0, 7], 0))]),
+///     _ => Err(Error::with_code("ENOTFOUND", "only game.internal is known here")),
+/// }));
 /// ```
 pub trait Resolver: Send + Sync {
-    /// The addresses of `host`, the preferred one first. No address at all counts as "not found".
+    /// Returns the addresses of [`query.host`](HostQuery::host), the preferred one first.
+    ///
+    /// An address with port 0 stands for the port that is connected to or listened on, and any other port is taken as it
+    /// is. An IPv6 address keeps its zone (`scope_id`). An empty answer counts as ENOTFOUND.
     ///
     /// # Errors
     ///
-    /// What is to be told to `on_error`.
-    fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>>;
+    /// The error is told to `on_lookup` and `on_error` with its own [code](Error::code), and with the name that was
+    /// looked up. An [`io::Error`] becomes ENOTFOUND if its kind is `NotFound`, EAI_AGAIN if it is `WouldBlock` or
+    /// `ResourceBusy`, and ETIMEDOUT if it is `TimedOut`.
+    fn resolve(&self, query: &HostQuery<'_>) -> Result<Vec<SocketAddr>>;
+}
+
+/// The question that a [`Resolver`] is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct HostQuery<'a> {
+    /// The name to look up. [`SystemResolver`] alone is also asked for IPv6 addresses with a zone by name
+    /// (`fe80::1%eth0`), because only the system knows the number of the zone.
+    pub host: &'a str,
+    /// The family that is wanted; `None`: both. Addresses of the other family are left out of an answer.
+    pub family: Option<Family>,
+}
+
+impl<'a> HostQuery<'a> {
+    /// The question for the addresses of `host`, of one family or (`None`) of both.
+    #[must_use]
+    pub fn new(host: &'a str, family: Option<Family>) -> Self {
+        Self { host, family }
+    }
 }
 
 impl<F> Resolver for F
 where
-    F: Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync,
+    F: Fn(&HostQuery<'_>) -> Result<Vec<SocketAddr>> + Send + Sync,
 {
-    fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {
-        self(host)
+    fn resolve(&self, query: &HostQuery<'_>) -> Result<Vec<SocketAddr>> {
+        self(query)
     }
 }
 
 #[cfg(feature = "simulation")]
 impl Resolver for crate::system::simulated::Names {
-    fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {
-        self.look_up(host)
+    fn resolve(&self, query: &HostQuery<'_>) -> Result<Vec<SocketAddr>> {
+        let found = self.look_up(query.host)?;
+        Ok(found
+            .into_iter()
+            .map(|address| SocketAddr::new(address, 0))
+            .collect())
     }
 }
 
-/// The system's resolver (`getaddrinfo(3)`), in the system's order, as Node has it since version 17.
+/// The system's resolver (`getaddrinfo(3)`), in the system's order, as in Node since version 17.
+///
+/// Its errors have the codes of Node: ENOTFOUND if there is no such name or it has no address, EAI_AGAIN if no name server
+/// has answered, and the system's own where asking failed (EMFILE and the like).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemResolver;
 
 impl Resolver for SystemResolver {
-    fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {
-        let mut found: Vec<IpAddr> = Vec::new();
-        for address in (host, 0).to_socket_addrs()? {
-            if !found.contains(&address.ip()) {
-                found.push(address.ip());
+    fn resolve(&self, query: &HostQuery<'_>) -> Result<Vec<SocketAddr>> {
+        let mut found: Vec<SocketAddr> = Vec::new();
+        for address in (query.host, 0).to_socket_addrs().map_err(failure)? {
+            // It answers once for each kind of socket.
+            if is_of(query.family, address) && !found.contains(&address) {
+                found.push(address);
             }
         }
         Ok(found)
     }
+}
+
+/// Whether `address` is of the family that is wanted.
+pub(crate) fn is_of(family: Option<Family>, address: SocketAddr) -> bool {
+    match family {
+        Some(Family::IPv4) => address.is_ipv4(),
+        Some(Family::IPv6) => address.is_ipv6(),
+        _ => true,
+    }
+}
+
+/// The error of a lookup by the standard library, with Node's code.
+///
+/// Node tells "there is no such name" from "ask again later". The standard library drops the number that `getaddrinfo`
+/// gives and keeps only its words. They are in English unless the program has set a locale; then every failure is
+/// ENOTFOUND. Errors of other resolvers are never judged by their text.
+fn failure(error: io::Error) -> Error {
+    if error.raw_os_error().is_some() {
+        return error.into();
+    }
+    let text = error.to_string().to_ascii_lowercase();
+    // The words of glibc and the BSDs, and of musl.
+    let is_temporary = text.contains("temporary failure") || text.contains("try again");
+    let code = if is_temporary {
+        "EAI_AGAIN"
+    } else {
+        "ENOTFOUND"
+    };
+    Error::with_code(code, text)
 }
 
 /// A resolver that several loops, threads and questions share.
@@ -66,4 +133,39 @@ pub(crate) type SharedResolver = Arc<dyn Resolver>;
 /// Whether two are the same, so that their answers can be shared.
 pub(crate) fn is_same(one: &SharedResolver, other: &SharedResolver) -> bool {
     std::ptr::addr_eq(Arc::as_ptr(one), Arc::as_ptr(other))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_the_system_resolver_become_the_codes_of_node() {
+        let code = |words: &str| {
+            let text = format!("failed to lookup address information: {words}");
+            failure(io::Error::other(text)).code()
+        };
+        assert_eq!(code("Name or service not known"), "ENOTFOUND");
+        assert_eq!(code("Name does not resolve"), "ENOTFOUND");
+        assert_eq!(code("Temporary failure in name resolution"), "EAI_AGAIN");
+        assert_eq!(code("Try again"), "EAI_AGAIN");
+    }
+
+    #[test]
+    fn the_system_resolver_keeps_the_zone_of_an_address() {
+        let query = |host| SystemResolver.resolve(&HostQuery::new(host, None));
+        let found = query("fe80::1%7").unwrap();
+        assert_eq!(found, ["[fe80::1%7]:0".parse().unwrap()]);
+    }
+
+    #[test]
+    fn the_system_resolver_answers_with_the_family_asked_for() {
+        let query = |family| {
+            let answer = SystemResolver.resolve(&HostQuery::new("127.0.0.1", family));
+            answer.unwrap().len()
+        };
+        assert_eq!(query(None), 1);
+        assert_eq!(query(Some(Family::IPv4)), 1);
+        assert_eq!(query(Some(Family::IPv6)), 0);
+    }
 }

@@ -1,7 +1,7 @@
 //! What few connections have: a dial under way, notices that wait to be told, marks on what is being sent.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::net::connect::Dial;
@@ -14,7 +14,7 @@ use super::{Connection, Error, Facts, Key, SocketEvent, Stage};
 #[derive(Debug)]
 pub(crate) enum Notice {
     /// The name led to an address, or to none.
-    LookedUp(Result<IpAddr, Error>),
+    LookedUp(Result<SocketAddr, Error>),
     /// An address is being tried.
     AttemptBegun(SocketAddr),
     /// It could not be reached.

@@ -1,15 +1,16 @@
 //! Connecting: to an address or a path at once, to a name by a lookup and a race of attempts.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::net::address::is_ipv6;
 use crate::net::connect::{
-    Attempt, ConnectOptions, Dial, Inquiries, SharedResolver, SystemResolver,
+    Attempt, ConnectOptions, Dial, HostQuery, PendingLookups, SharedResolver, SystemResolver,
 };
 use crate::net::connection::{Connection, Notice};
-use crate::net::error::{Error, Result, Syscall};
+use crate::net::error::{Error, Result, Syscall, copy_of_io};
 use crate::net::values::{Endpoint, Event, ServerId, SocketId};
 use crate::reactor::{Interest, Key, Readiness};
 use crate::system::{ConnectStep, Stream, System};
@@ -88,11 +89,11 @@ impl Net {
     fn connect_to_name(&mut self, host: String, port: u16, options: &ConnectOptions) -> SocketId {
         let socket_options = Rc::new(options.socket.clone());
         let mut connection = Connection::connecting(None, None, options.timeout, socket_options);
-        let resolver = resolver_of(&self.system, options.resolver.as_ref());
-        let asked_for = host.clone();
-        connection.set_dial(Dial::new(host, port, Rc::new(options.clone())));
+        let dial = Dial::new(host.clone(), port, Rc::new(options.clone()));
+        connection.set_dial(dial);
         let id = self.install(connection);
-        if let Err(error) = self.inquire(&asked_for, &resolver, id.0) {
+        let query = HostQuery::new(&host, options.family);
+        if let Err(error) = self.look_up(&query, options.resolver.as_ref(), id.0) {
             self.with_connection(id, |connection, registration, _| {
                 connection.fail_lookup(error, registration);
             });
@@ -100,27 +101,24 @@ impl Net {
         id
     }
 
-    /// Asks for the addresses of a name.
-    pub(crate) fn inquire(
+    /// Asks for the addresses of a name, on behalf of `asker`.
+    pub(super) fn look_up(
         &mut self,
-        host: &str,
-        resolver: &SharedResolver,
+        query: &HostQuery<'_>,
+        resolver: Option<&SharedResolver>,
         asker: Key,
     ) -> io::Result<()> {
+        let resolver = resolver_of(&self.system, resolver, query.host);
         let waker = &self.waker;
-        self.inquiries
-            .get_or_insert_with(|| Inquiries::new(self.system.lookups(waker.clone())))
-            .ask(host, resolver, asker)
+        self.lookups
+            .get_or_insert_with(|| PendingLookups::new(self.system.lookups(waker.clone())))
+            .ask(query, &resolver, asker)
     }
 
-    /// Passes on the answers that have come in. Those who asked may be gone.
+    /// Passes on the answers that have come in. The sources that asked may be gone.
     pub(crate) fn take_answers(&mut self) {
-        while let Some(inquiries) = self
-            .inquiries
-            .as_mut()
-            .filter(|inquiries| inquiries.is_waiting())
-        {
-            let Some((askers, answer)) = inquiries.next_answer() else {
+        while let Some(lookups) = self.lookups.as_mut().filter(|lookups| lookups.is_waiting()) {
+            let Some((askers, answer)) = lookups.next_answer() else {
                 return;
             };
             for asker in askers {
@@ -141,7 +139,7 @@ impl Net {
     fn name_to_connect_to(
         &mut self,
         id: SocketId,
-        answer: std::result::Result<&[IpAddr], &io::Error>,
+        answer: std::result::Result<&[SocketAddr], &io::Error>,
     ) {
         let goes_on = self.with_connection(id, |connection, registration, _| {
             if !connection.is_dialing() {
@@ -150,14 +148,12 @@ impl Net {
             let found = match answer {
                 Ok(found) => found,
                 Err(error) => {
-                    connection.fail_lookup(copy_of(error), registration);
+                    connection.fail_lookup(copy_of_io(error), registration);
                     return false;
                 }
             };
-            let told = connection
-                .dial()
-                .map_or(found, |dial| dial.to_be_told(found));
-            for &address in told {
+            let told = connection.dial().map(|dial| dial.to_be_told(found));
+            for address in told.unwrap_or_default() {
                 connection.notify(Notice::LookedUp(Ok(address)), registration);
             }
             let any = connection
@@ -386,7 +382,8 @@ fn start(
         })
 }
 
-/// Where to connect from, if that was said.
+/// The address to connect from, if one was asked for. An IPv6 address on one link only means something together with a
+/// zone, which is that of the remote address.
 fn local_endpoint(options: &ConnectOptions, remote: SocketAddr) -> Option<SocketAddr> {
     if options.local_address.is_none() && options.local_port == 0 {
         return None;
@@ -396,10 +393,18 @@ fn local_endpoint(options: &ConnectOptions, remote: SocketAddr) -> Option<Socket
         (None, SocketAddr::V4(_)) => Ipv4Addr::UNSPECIFIED.into(),
         (None, SocketAddr::V6(_)) => Ipv6Addr::UNSPECIFIED.into(),
     };
-    Some(SocketAddr::new(address, options.local_port))
+    Some(match (address, remote) {
+        (IpAddr::V6(address), SocketAddr::V6(remote)) if address.is_unicast_link_local() => {
+            SocketAddrV6::new(address, options.local_port, 0, remote.scope_id()).into()
+        }
+        _ => SocketAddr::new(address, options.local_port),
+    })
 }
 
-pub(crate) fn resolver_of(system: &System, resolver: Option<&SharedResolver>) -> SharedResolver {
+/// The resolver that is asked for `host`.
+fn resolver_of(system: &System, resolver: Option<&SharedResolver>, host: &str) -> SharedResolver {
+    // An address is left to a resolver only for the name of its zone, which is an interface of this machine and no host.
+    let resolver = resolver.filter(|_| !is_ipv6(host));
     match (system, resolver) {
         (_, Some(resolver)) => Arc::clone(resolver),
         #[cfg(feature = "simulation")]
@@ -412,12 +417,4 @@ fn system_resolver() -> SharedResolver {
     // One for all, so that the same question of several askers is seen to be the same.
     static SYSTEM: std::sync::OnceLock<SharedResolver> = std::sync::OnceLock::new();
     Arc::clone(SYSTEM.get_or_init(|| Arc::new(SystemResolver)))
-}
-
-/// The same error once more: one answer may be told to many.
-pub(crate) fn copy_of(error: &io::Error) -> io::Error {
-    match error.raw_os_error() {
-        Some(code) => io::Error::from_raw_os_error(code),
-        None => io::Error::new(error.kind(), error.to_string()),
-    }
 }

@@ -1,17 +1,17 @@
 //! Listening: on an address or a path at once, on a name after its lookup.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 
-use crate::net::error::{Error, Result, Syscall};
+use crate::net::connect::{HostQuery, at_port};
+use crate::net::error::{Error, Result, Syscall, copy_of_io};
 use crate::net::listener::{ListenOptions, Listener};
 use crate::net::values::{Endpoint, KeepAlive, ServerId};
 use crate::reactor::Interest;
 use crate::system::{Acceptor, Binding, OwnedPath, System};
 
 use super::Net;
-use super::connecting::{copy_of, resolver_of};
 use super::source::Resident;
 
 impl Net {
@@ -49,19 +49,19 @@ impl Net {
                 .insert_unregistered(resident, Interest::empty()),
         );
         self.servers.push(id);
-        let resolver = resolver_of(&self.system, options.resolver.as_ref());
-        if let Err(error) = self.inquire(host, &resolver, id.0) {
+        let query = HostQuery::new(host, None);
+        if let Err(error) = self.look_up(&query, options.resolver.as_ref(), id.0) {
             self.name_to_listen_on(id, Err(&error));
         }
         id
     }
 
-    /// A name that a server is to listen on was looked up: it binds the first address that is not of one link only, as
-    /// Node does (`fe80::/10` means nothing without an interface).
+    /// Binds a server to its name, which was looked up: to the first address that can be bound. A link-local one
+    /// (`fe80::/10`) means nothing without a zone, and is passed over as in Node.
     pub(crate) fn name_to_listen_on(
         &mut self,
         id: ServerId,
-        answer: std::result::Result<&[IpAddr], &io::Error>,
+        answer: std::result::Result<&[SocketAddr], &io::Error>,
     ) {
         let listener = self.reactor.get(id.0).and_then(Resident::listener);
         let Some((listener, options)) = listener.and_then(|it| Some((it, it.pending_options()?)))
@@ -70,7 +70,7 @@ impl Net {
         };
         let endpoint = listener.endpoint().clone();
         let bound = match answer {
-            Err(error) => Err(Error::new(Syscall::Lookup, copy_of(error)).at(endpoint)),
+            Err(error) => Err(Error::new(Syscall::Lookup, copy_of_io(error)).at(endpoint)),
             Ok(found) => bind_first(&self.system, found, endpoint, options),
         };
         let is_bound = bound.is_ok();
@@ -171,7 +171,7 @@ fn bind_path(_: &System, _: &Path, _: &ListenOptions) -> io::Result<(Acceptor, O
 
 fn bind_first(
     system: &System,
-    found: &[IpAddr],
+    found: &[SocketAddr],
     endpoint: Endpoint,
     options: &ListenOptions,
 ) -> Result<Acceptor> {
@@ -180,8 +180,8 @@ fn bind_first(
         let nothing = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         return Err(Error::new(Syscall::Lookup, nothing).at(endpoint));
     };
-    let usable = found.iter().find(|address| !is_link_local(address));
-    let address = SocketAddr::new(*usable.unwrap_or(first), port);
+    let usable = found.iter().find(|address| !lacks_zone(address));
+    let address = at_port(*usable.unwrap_or(first), port);
     let failed = |error| Error::new(Syscall::Listen, error).at(address.into());
     if usable.is_none() {
         return Err(failed(io::ErrorKind::InvalidInput.into()));
@@ -189,9 +189,10 @@ fn bind_first(
     system.bind(address, &binding(options)).map_err(failed)
 }
 
-fn is_link_local(address: &IpAddr) -> bool {
+/// Whether an address is on one link only, and does not say on which.
+fn lacks_zone(address: &SocketAddr) -> bool {
     match address {
-        IpAddr::V6(address) => address.is_unicast_link_local(),
-        IpAddr::V4(_) => false,
+        SocketAddr::V6(address) => address.ip().is_unicast_link_local() && address.scope_id() == 0,
+        SocketAddr::V4(_) => false,
     }
 }

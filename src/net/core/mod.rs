@@ -10,7 +10,7 @@ mod socket_timers;
 pub(crate) mod source;
 mod writing;
 
-use crate::net::connect::Inquiries;
+use crate::net::connect::PendingLookups;
 use crate::net::connection::{Connection, Notice};
 use crate::net::error::{Error, Result, Syscall};
 use crate::net::listener::{Listener, ServerEvent, Shortage};
@@ -37,8 +37,8 @@ pub(crate) struct Net {
     /// Where formatted writes are put together. Invariant: empty between two writes.
     scratch: String,
     waker: Waker,
-    /// Names that are being looked up; made when the first is.
-    inquiries: Option<Inquiries>,
+    /// The names that are being looked up; made with the first lookup.
+    lookups: Option<PendingLookups>,
     socket_timers: SocketTimers,
 }
 
@@ -83,7 +83,7 @@ impl Net {
             .map_err(|error| Error::new(Syscall::Poll, error))?;
         Ok(Self {
             waker,
-            inquiries: None,
+            lookups: None,
             socket_timers: SocketTimers::default(),
             reactor,
             supplies: Supplies {

@@ -177,6 +177,20 @@ impl Error {
         Self::internal(Self::OTHER, message)
     }
 
+    /// An error with a code of your own, for instance for [`Resolver::resolve`](crate::Resolver::resolve).
+    ///
+    /// ```
+    /// let error = netloop::Error::with_code("ESERVFAIL", "the name server has failed");
+    /// assert_eq!(error.code(), "ESERVFAIL");
+    /// assert_eq!(error.to_string(), "the name server has failed");
+    /// ```
+    pub fn with_code(
+        code: &'static str,
+        message: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self::internal(code, message)
+    }
+
     /// What a call of the system, or of what stands for it, failed with.
     pub(crate) fn new(syscall: Syscall, source: io::Error) -> Self {
         let code = code_of(Some(syscall), &source);
@@ -301,6 +315,30 @@ impl From<io::Error> for Error {
     }
 }
 
+/// The same error once more: one answer may be told to many sources.
+pub(crate) fn copy_of_io(error: &io::Error) -> io::Error {
+    if let Some(number) = error.raw_os_error() {
+        return io::Error::from_raw_os_error(number);
+    }
+    match inner(error) {
+        Some(error) => to_io(error.clone()),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
+}
+
+/// An [`io::Error`] that loses nothing: the system's own as it was, every other with the whole error within.
+pub(crate) fn to_io(error: Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(number) => io::Error::from_raw_os_error(number),
+        None => error.into(),
+    }
+}
+
+/// The error that an [`io::Error`] was made of, if it was one of this crate.
+fn inner(error: &io::Error) -> Option<&Error> {
+    error.get_ref()?.downcast_ref()
+}
+
 /// Keeps the kind and the text, and the whole error within: `downcast` gives it back.
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
@@ -332,7 +370,7 @@ impl Error {
     /// the calls of every connection; but what was never a system error has no code that would say it.
     fn has_wording(&self, syscall: Syscall) -> bool {
         match syscall {
-            Syscall::Lookup => false,
+            Syscall::Lookup => !is_lookup_code(self.0.code) && Errno::named(self.0.code).is_none(),
             Syscall::Listen
             | Syscall::Open
             | Syscall::Poll
@@ -360,8 +398,10 @@ const UNKNOWN: &str = "UNKNOWN";
 
 /// The name of an error that the system, or what stands for it, has given.
 fn code_of(syscall: Option<Syscall>, error: &io::Error) -> &'static str {
-    if syscall == Some(Syscall::Lookup) && !is_system_error(error) {
-        return lookup_code(error);
+    if syscall == Some(Syscall::Lookup) {
+        if let Some(code) = lookup_code(error) {
+            return code;
+        }
     }
     match Errno::of(error) {
         Some(errno) => errno.name,
@@ -370,28 +410,25 @@ fn code_of(syscall: Option<Syscall>, error: &io::Error) -> &'static str {
     }
 }
 
-/// Whether it has a number of its own, rather than one of the resolver's.
-fn is_system_error(error: &io::Error) -> bool {
-    // WSAHOST_NOT_FOUND to WSANO_DATA: Winsock's resolver numbers its answers like any other error.
-    error
-        .raw_os_error()
-        .is_some_and(|number| !(cfg!(windows) && (11001..=11004).contains(&number)))
+/// The code of a failed lookup; `None` if the system has failed at something else than the answer.
+fn lookup_code(error: &io::Error) -> Option<&'static str> {
+    match error.raw_os_error() {
+        // Winsock's resolver numbers its answers like any other error, from WSAHOST_NOT_FOUND to WSANO_DATA.
+        Some(11001 | 11003 | 11004) if cfg!(windows) => return Some("ENOTFOUND"),
+        Some(11002) if cfg!(windows) => return Some("EAI_AGAIN"),
+        Some(_) => return None,
+        None => {}
+    }
+    match error.kind() {
+        io::ErrorKind::NotFound => Some("ENOTFOUND"),
+        io::ErrorKind::WouldBlock | io::ErrorKind::ResourceBusy => Some("EAI_AGAIN"),
+        _ => inner(error).map(Error::code),
+    }
 }
 
-/// Node tells "there is no such name" from "ask again later". The standard library keeps only the resolver's words,
-/// in English whatever the locale, because no Rust program sets one by itself.
-fn lookup_code(error: &io::Error) -> &'static str {
-    if error.kind() == io::ErrorKind::TimedOut {
-        return "ETIMEDOUT";
-    }
-    let text = error.to_string().to_ascii_lowercase();
-    // glibc and the BSDs, and musl; the number is Winsock's.
-    let passes = text.contains("temporary failure") || text.contains("try again");
-    if passes || error.raw_os_error() == Some(11002) {
-        "EAI_AGAIN"
-    } else {
-        "ENOTFOUND"
-    }
+/// Whether it is one of the codes that a lookup alone has, which need no words beside them.
+fn is_lookup_code(code: &str) -> bool {
+    matches!(code, "ENOTFOUND" | "EAI_AGAIN")
 }
 
 /// The kind of an error with one of our own codes.
@@ -403,6 +440,8 @@ fn kind_of(code: &str) -> io::ErrorKind {
         Error::QUEUE_LIMIT | Error::MAILBOX_FULL => io::ErrorKind::QuotaExceeded,
         Error::LOOP_CLOSED => io::ErrorKind::BrokenPipe,
         Error::IP_BLOCKED => io::ErrorKind::PermissionDenied,
+        "ENOTFOUND" => io::ErrorKind::NotFound,
+        "EAI_AGAIN" => io::ErrorKind::WouldBlock,
         _ => io::ErrorKind::Other,
     }
 }

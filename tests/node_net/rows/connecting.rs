@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use netloop::{
-    CloseReason, ConnectOptions, Context, Error, Family, ListenOptions, SocketHandler,
+    CloseReason, ConnectOptions, Context, Error, Family, HostQuery, ListenOptions, SocketHandler,
     SocketOptions, State, Syscall,
 };
 use socket2::{Domain, Socket, Type};
@@ -81,10 +81,10 @@ fn net_connect_after_destroy() {
     let (release, released) = mpsc::channel::<()>();
     let (answer, answered) = mpsc::channel::<()>();
     let (released, answer) = (Mutex::new(released), Mutex::new(answer));
-    let resolver = Arc::new(move |_: &str| {
+    let resolver = Arc::new(move |_: &HostQuery<'_>| {
         let _ = released.lock().unwrap().recv();
         let _ = answer.lock().unwrap().send(());
-        Ok(vec![[127, 0, 0, 1].into()])
+        Ok(vec![([127, 0, 0, 1], 0).into()])
     });
     let options = ConnectOptions::new().resolver(resolver);
     let client = scene.connect(
@@ -217,11 +217,11 @@ fn net_connect_options_ipv6() {
     let options = ConnectOptions::new()
         .family(Family::IPv6)
         .socket(SocketOptions::new().allow_half_open(true))
-        .resolver(Arc::new(move |host: &str| {
-            let _ = asked.lock().unwrap().send(host.to_owned());
+        .resolver(Arc::new(move |query: &HostQuery<'_>| {
+            let _ = asked.lock().unwrap().send(query.host.to_owned());
             Ok(vec![
-                [127, 0, 0, 1].into(),
-                std::net::Ipv6Addr::LOCALHOST.into(),
+                ([127, 0, 0, 1], 0).into(),
+                (std::net::Ipv6Addr::LOCALHOST, 0).into(),
             ])
         }));
     let client = Recorder::new("client").on("end", |cx, _| {

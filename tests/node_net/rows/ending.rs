@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use netloop::{ConnectOptions, Flow, KeepAlive, ListenOptions, SocketOptions, State};
+use netloop::{ConnectOptions, Flow, HostQuery, KeepAlive, ListenOptions, SocketOptions, State};
 
 use crate::support::{Child, DeadPort, Peer, PeerEnd, Recorder, Scene, listener};
 
@@ -140,7 +140,7 @@ fn net_end_without_connect() {
     let mut scene = Scene::new();
     let (release, released) = mpsc::channel::<()>();
     let released = std::sync::Mutex::new(released);
-    let options = ConnectOptions::new().resolver(Arc::new(move |_: &str| {
+    let options = ConnectOptions::new().resolver(Arc::new(move |_: &HostQuery<'_>| {
         let _ = released.lock().unwrap().recv();
         Ok(Vec::new())
     }));

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, mpsc};
 
 use netloop::{
-    Accepted, ConnectOptions, Error, ListenOptions, LoopContext, ServerHandler, ServerId,
-    SocketHandler, Syscall,
+    Accepted, ConnectOptions, Error, HostQuery, ListenOptions, LoopContext, ServerHandler,
+    ServerId, SocketHandler, Syscall,
 };
 
 use super::{plain, serve_name};
@@ -245,10 +245,10 @@ fn net_server_close_before_calling_lookup_callback() {
     let (answer, answers) = mpsc::channel();
     let (tell, told) = mpsc::channel();
     let answers = Mutex::new(answers);
-    let stuck = move |_: &str| {
+    let stuck = move |_: &HostQuery<'_>| {
         answers.lock().unwrap().recv().unwrap();
         tell.send(()).unwrap();
-        Ok(vec!["127.0.0.1".parse().unwrap()])
+        Ok(vec!["127.0.0.1:0".parse().unwrap()])
     };
     let server = serve_name(&mut scene, Arc::new(stuck));
     scene.turn();

@@ -4,7 +4,9 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use netloop::{ConnectOptions, KeepAlive, ListenOptions, Resolver, SocketOptions, State, Syscall};
+use netloop::{
+    ConnectOptions, HostQuery, KeepAlive, ListenOptions, Resolver, SocketOptions, State, Syscall,
+};
 
 use crate::support::{
     BlackHole, DeadPort, Looked, Observed, Peer, PeerEnd, Recorder, Scene, answering, failing,
@@ -15,9 +17,9 @@ use crate::support::{
 fn stuck() -> (mpsc::Sender<()>, Arc<dyn Resolver>) {
     let (release, released) = mpsc::channel::<()>();
     let released = Mutex::new(released);
-    let resolver = Arc::new(move |_: &str| {
+    let resolver = Arc::new(move |_: &HostQuery<'_>| {
         let _ = released.lock().unwrap().recv();
-        Ok(vec![[127, 0, 0, 1].into()])
+        Ok(vec![([127, 0, 0, 1], 0).into()])
     });
     (release, resolver)
 }
@@ -306,10 +308,10 @@ fn the_same_question_is_asked_once_while_it_is_under_way() {
     let released = Mutex::new(released);
     let asked = Arc::new(Mutex::new(0));
     let times = Arc::clone(&asked);
-    let resolver: Arc<dyn Resolver> = Arc::new(move |_: &str| {
+    let resolver: Arc<dyn Resolver> = Arc::new(move |_: &HostQuery<'_>| {
         *times.lock().unwrap() += 1;
         let _ = released.lock().unwrap().recv();
-        Ok(vec![[127, 0, 0, 1].into()])
+        Ok(vec![([127, 0, 0, 1], 0).into()])
     });
     let mut scene = Scene::new();
     let (_, address) = scene.listen(ListenOptions::new(), |_| Recorder::new("accepted"));

@@ -1,12 +1,12 @@
 //! The words of an action that are options, and numbers.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use netloop::{ConnectOptions, Endpoint, IntoEndpoint, ListenOptions, SocketOptions};
+use netloop::{ConnectOptions, Endpoint, HostQuery, IntoEndpoint, ListenOptions, SocketOptions};
 
 /// The words of an action that are options: `a=1 b`.
 pub(super) struct Options(HashMap<String, String>);
@@ -42,9 +42,10 @@ impl Options {
         let Some(found) = self.get("lookup") else {
             return options;
         };
-        let found: Vec<IpAddr> = found.split(',').flat_map(str::parse).collect();
+        let found = found.split(',').flat_map(str::parse::<IpAddr>);
+        let found: Vec<SocketAddr> = found.map(|address| SocketAddr::new(address, 0)).collect();
         let after = self.duration("lookup_ms", 0);
-        options.resolver(Arc::new(move |_: &str| {
+        options.resolver(Arc::new(move |_: &HostQuery<'_>| {
             // Lets time pass: a lookup is to be slow.
             std::thread::sleep(after);
             Ok(found.clone())

@@ -2,13 +2,14 @@ use std::collections::VecDeque;
 
 use fastrand::Rng;
 
+use crate::net::values::Family;
 use crate::slots::Slots;
 
 use super::*;
 
-fn addresses(text: &str) -> Vec<IpAddr> {
+fn addresses(text: &str) -> Vec<SocketAddr> {
     text.split_whitespace()
-        .map(|address| address.parse().unwrap())
+        .map(|address| SocketAddr::new(address.parse().unwrap(), 0))
         .collect()
 }
 
@@ -88,6 +89,25 @@ fn a_hostile_answer_is_cut_short() {
     assert_eq!(order(ConnectOptions::new(), &many).len(), MOST_ADDRESSES);
 }
 
+#[test]
+fn an_answer_keeps_its_zone_and_a_port_of_its_own() {
+    let found: Vec<SocketAddr> = ["[fe80::1%3]:0", "[fe80::1%4]:0", "1.1.1.1:8080"]
+        .map(|text| text.parse().unwrap())
+        .into();
+    let mut dial = Dial::new("host".into(), 80, Rc::new(ConnectOptions::new()));
+    assert_eq!(
+        dial.to_be_told(&found)[0],
+        "[fe80::1%3]:80".parse().unwrap()
+    );
+    assert!(dial.set_addresses(&found));
+    let mut tried = Vec::new();
+    while let Some(address) = dial.next_candidate() {
+        tried.push(address.to_string());
+        dial.failed(address, error(address));
+    }
+    assert_eq!(tried, ["[fe80::1%3]:80", "1.1.1.1:8080", "[fe80::1%4]:80"]);
+}
+
 /// The naive model: a list for each thing that can be asked, kept in step by hand.
 #[derive(Default)]
 struct Lists {
@@ -100,8 +120,8 @@ struct Lists {
 }
 
 impl Lists {
-    fn of(options: &ConnectOptions, found: &[IpAddr]) -> Self {
-        let mut left: Vec<IpAddr> = Vec::new();
+    fn of(options: &ConnectOptions, found: &[SocketAddr]) -> Self {
+        let mut left: Vec<SocketAddr> = Vec::new();
         for &address in found {
             let is_wanted = match options.family {
                 Some(Family::IPv4) => address.is_ipv4(),
@@ -116,10 +136,11 @@ impl Lists {
             left.truncate(1);
         }
         let mut order = Vec::new();
-        let mut is_v4 = left.first().is_some_and(IpAddr::is_ipv4);
+        let mut is_v4 = left.first().is_some_and(SocketAddr::is_ipv4);
         while !left.is_empty() {
             let of_family = left.iter().position(|address| address.is_ipv4() == is_v4);
-            order.push(SocketAddr::new(left.remove(of_family.unwrap_or(0)), 1));
+            let address = left.remove(of_family.unwrap_or(0));
+            order.push(SocketAddr::new(address.ip(), 1));
             is_v4 = !is_v4;
         }
         Self {
@@ -167,7 +188,7 @@ fn a_dial_answers_as_the_naive_lists_do() {
     for seed in 0..5_000 {
         let mut random = Rng::with_seed(seed);
         let pool = addresses("1.1.1.1 2.2.2.2 3.3.3.3 ::1 ::2 ::3");
-        let found: Vec<IpAddr> = (0..random.usize(..9))
+        let found: Vec<SocketAddr> = (0..random.usize(..9))
             .map(|_| pool[random.usize(..pool.len())])
             .collect();
         let family = [None, None, Some(Family::IPv4), Some(Family::IPv6)];

@@ -2,10 +2,9 @@
 
 use std::fmt;
 use std::io;
-use std::net::IpAddr;
 
 use super::super::selector::Shared;
-use crate::system::lookup::{self, Answer, Job, Ticket};
+use crate::system::lookup::{self, Answer, Found, Job, Ticket};
 
 use super::network::Network;
 use super::trace::Note;
@@ -93,13 +92,16 @@ const MOST_SILENT_SERVERS: u64 = 8;
 
 impl Network {
     /// Lays `answer` by for as long as a lookup takes, with what may go wrong.
-    fn answer_later(&mut self, machine: usize, ticket: u64, mut answer: io::Result<Vec<IpAddr>>) {
+    fn answer_later(&mut self, machine: usize, ticket: u64, mut answer: Found) {
         let mut at = self.lookup_end();
         if self.random.chance(self.options.faults.slow_lookups) {
             at += SERVER_PATIENCE * (1 + self.random.below(MOST_SILENT_SERVERS)) * 1_000_000_000;
         }
         if self.random.chance(self.options.faults.failed_lookups) {
-            answer = Err(io::Error::other("temporary failure in name resolution"));
+            answer = Err(io::Error::new(
+                io::ErrorKind::WouldBlock,
+                "temporary failure in name resolution",
+            ));
         }
         self.answers.insert((at, machine, ticket), answer);
     }

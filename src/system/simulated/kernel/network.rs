@@ -1,7 +1,6 @@
 //! The network itself: its sockets, its clock, and what happens when a packet arrives.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -19,6 +18,7 @@ use super::wire::{Flight, Packet, Wire};
 use crate::system::faults::Faults;
 use crate::system::faults::errno::Errno;
 use crate::system::faults::random::Random;
+use crate::system::lookup::Found;
 
 /// How long Linux tries to connect before it gives up: six SYNs, each waiting twice as long as the one before.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(127);
@@ -38,7 +38,7 @@ pub(crate) struct Network {
     /// Addresses that are not reached as others are.
     pub(in crate::system) reaches: BTreeMap<IpAddr, Reach>,
     /// What lookups will find: by when, for which machine, and for which question.
-    pub(in crate::system) answers: BTreeMap<(u64, usize, u64), io::Result<Vec<IpAddr>>>,
+    pub(in crate::system) answers: BTreeMap<(u64, usize, u64), Found>,
     /// The port that the next socket without one gets.
     pub(in crate::system) next_port: u16,
     /// How often something has moved: bytes, a connection, a packet. A turn in which nothing does is an idle one.

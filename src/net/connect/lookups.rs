@@ -1,0 +1,104 @@
+//! The lookups that are under way, with the sources that wait for each. A question is asked once while it is in flight.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::net::error::to_io;
+use crate::net::values::Family;
+use crate::reactor::Key;
+use crate::system::{Job, Lookups, Ticket};
+
+use super::resolver::{HostQuery, SharedResolver, is_same};
+
+/// The length of the longest name that DNS knows (RFC 1035). Longer ones are refused before any resolver is asked.
+const LONGEST_NAME: usize = 253;
+
+/// One question, with all sources that wait for its answer.
+struct PendingLookup {
+    ticket: Ticket,
+    host: String,
+    family: Option<Family>,
+    resolver: SharedResolver,
+    askers: Vec<Key>,
+}
+
+/// The questions that are in flight.
+pub(crate) struct PendingLookups {
+    lookups: Lookups,
+    pending: Vec<PendingLookup>,
+}
+
+impl PendingLookups {
+    pub(crate) fn new(lookups: Lookups) -> Self {
+        Self {
+            lookups,
+            pending: Vec::new(),
+        }
+    }
+
+    /// Asks `resolver` the question `query`, on behalf of `asker`.
+    pub(crate) fn ask(
+        &mut self,
+        query: &HostQuery<'_>,
+        resolver: &SharedResolver,
+        asker: Key,
+    ) -> io::Result<()> {
+        let &HostQuery { host, family } = query;
+        if host.is_empty() || host.len() > LONGEST_NAME || host.contains('\0') {
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "this cannot be a host's name",
+            ));
+        }
+        let same = self.pending.iter_mut().find(|lookup| {
+            lookup.host == host && lookup.family == family && is_same(&lookup.resolver, resolver)
+        });
+        if let Some(lookup) = same {
+            lookup.askers.push(asker);
+            return Ok(());
+        }
+        let job: Job = {
+            let (host, resolver) = (host.to_owned(), Arc::clone(resolver));
+            Box::new(move || {
+                let query = HostQuery::new(&host, family);
+                resolver.resolve(&query).map_err(to_io)
+            })
+        };
+        let ticket = self.lookups.ask(job)?;
+        self.pending.push(PendingLookup {
+            ticket,
+            host: host.to_owned(),
+            family,
+            resolver: Arc::clone(resolver),
+            askers: vec![asker],
+        });
+        Ok(())
+    }
+
+    /// Whether an answer is to be expected.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// The next answer, with all sources that asked. They may be gone by now.
+    pub(crate) fn next_answer(&mut self) -> Option<(Vec<Key>, io::Result<Vec<SocketAddr>>)> {
+        let (ticket, answer) = self.lookups.next_answer()?;
+        let place = self
+            .pending
+            .iter()
+            .position(|lookup| lookup.ticket == ticket)?;
+        let lookup = self.pending.swap_remove(place);
+        Some((lookup.askers, answer))
+    }
+}
+
+impl std::fmt::Debug for PendingLookups {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("PendingLookups")
+            .field("pending", &self.pending.len())
+            .field("lookups", &self.lookups)
+            .finish()
+    }
+}
