@@ -1,7 +1,6 @@
 //! Resolvers that are told what to answer.
 
-use std::io;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
