@@ -4,7 +4,6 @@
 mod descriptor;
 mod server;
 mod socket;
-mod socket_timers;
 mod sockets;
 
 pub use server::Server;

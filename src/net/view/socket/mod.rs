@@ -3,6 +3,7 @@
 mod ending;
 mod options;
 mod status;
+mod timers;
 mod writing;
 
 use crate::net::connection::{Connection, Notice};

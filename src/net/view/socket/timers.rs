@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::socket::Socket;
+use super::Socket;
 
 /// Timers.
 impl Socket<'_> {
@@ -44,14 +44,12 @@ impl Socket<'_> {
     /// ```
     #[doc(alias = "setTimeout")]
     pub fn after(&mut self, after: Duration, token: u64) {
-        let id = self.id();
-        self.net_mut().arm_socket_timer(id, after, token);
+        self.net.arm_socket_timer(self.id, after, token);
     }
 
     /// Takes back the timer with `token`, and answers whether it was still to come.
     #[doc(alias = "clearTimeout")]
     pub fn cancel(&mut self, token: u64) -> bool {
-        let id = self.id();
-        self.net_mut().cancel_socket_timer(id, token)
+        self.net.cancel_socket_timer(self.id, token)
     }
 }
