@@ -82,8 +82,8 @@ pub mod internals {
 }
 
 pub use event_loop::{
-    Accepted, Budget, Context, EventLoop, Hold, IntoHandler, LoopContext, OverLimit, Remote,
-    ServerHandler, SocketHandler, Timer, Turn, Wait,
+    Accepted, Budget, Context, EventLoop, EventLoopOptions, Hold, IntoHandler, LoopContext,
+    OverLimit, Remote, RunEnd, ServerHandler, SocketHandler, Timer, Turn, Wait,
 };
 pub use net::{
     Address, BlockList, CloseReason, ConnectOptions, Endpoint, Error, Family, Flow, HostQuery,

@@ -75,7 +75,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::event_loop::{Budget, EventLoop, Turn, Wait};
+use crate::event_loop::{Budget, EventLoop, EventLoopOptions, Turn, Wait};
 use crate::net::{Error, Result};
 use crate::system::System;
 use crate::system::faults::Injector;
@@ -144,7 +144,7 @@ impl Simulation {
             Rc::clone(&self.poll),
             Arc::clone(&self.names),
         );
-        EventLoop::on(System::Simulated(host))
+        EventLoop::on(System::Simulated(host), EventLoopOptions::new())
     }
 
     /// A loop together with the state that it lends to its handlers.
@@ -387,7 +387,10 @@ impl fmt::Debug for Simulation {
 ///
 /// As [`EventLoop::new`].
 pub fn disturbed_event_loop<S>(seed: u64, faults: Faults) -> Result<EventLoop<S>> {
-    EventLoop::on(System::Faulty(Injector::new(seed, faults)))
+    EventLoop::on(
+        System::Faulty(Injector::new(seed, faults)),
+        EventLoopOptions::new(),
+    )
 }
 
 /// A loop together with the state that it lends to its handlers.

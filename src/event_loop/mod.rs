@@ -6,6 +6,7 @@ mod context;
 mod dispatch;
 mod into_handler;
 mod loop_context;
+mod options;
 mod remote;
 mod requests;
 mod server_handler;
@@ -21,7 +22,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::net::{CloseReason, Net, Result, Server, ServerId, Socket, SocketId, Sockets};
+use crate::net::{CloseReason, Limits, Net, Result, Server, ServerId, Socket, SocketId, Sockets};
+use crate::reactor::Phase;
 use crate::slots::Beside;
 use crate::system::System;
 
@@ -29,25 +31,20 @@ use agenda::Agenda;
 use call::Post;
 use dispatch::Calling;
 use remote::Mailbox;
+use wait::Limit;
 
 pub use context::Context;
 pub use into_handler::IntoHandler;
 pub use loop_context::LoopContext;
+pub use options::EventLoopOptions;
 pub use remote::{Hold, Remote};
 pub use server_handler::{Accepted, OverLimit, ServerHandler};
 pub use socket_handler::SocketHandler;
 pub use timer::Timer;
-pub use wait::{Budget, Turn, Wait};
+pub use wait::{Budget, RunEnd, Turn, Wait};
 
-/// The one read buffer: more than 64 KiB, so that a read of exactly as much is seen to be short and needs no second
-/// call (`ARCHITECTURE.md`, decisions).
-const READ_BUFFER_BYTES: usize = 128 << 10;
-
-/// A socket that is behind with sending reads half of it, which must not be nothing.
+/// A socket that is behind with sending reads half of the read buffer, which must not be nothing.
 const LEAST_READ_BUFFER_BYTES: usize = 1 << 10;
-
-/// How many events are taken from the kernel at a time; what is more it keeps for the next turn.
-const EVENTS_A_POLL: usize = 1024;
 
 /// A network event loop: one thread, one loop, a handler per socket.
 ///
@@ -109,6 +106,7 @@ pub struct EventLoop<S = ()> {
     /// Posts that were taken from the mailbox and not made yet.
     posts: VecDeque<Post<S>>,
     read_buffer: Box<[u8]>,
+    options: EventLoopOptions,
     /// Whose callback is running. Between turns it is `None`, unless a callback has panicked.
     calling: Option<Calling>,
     /// A socket whose `on_error` panicked, and that is still to be told its end.
@@ -116,29 +114,51 @@ pub struct EventLoop<S = ()> {
 }
 
 impl<S> EventLoop<S> {
-    /// Makes a loop. It may be made on any thread, and stays there.
+    /// Makes a loop with all [options](EventLoopOptions) at their defaults. It may be made on any thread, and stays there.
     ///
     /// # Errors
     ///
-    /// What the system says if it has no selector or no descriptor to give, such as EMFILE.
+    /// The system's error if it has no selector or no descriptor to give, such as EMFILE.
     pub fn new() -> Result<Self> {
-        Self::on(System::Kernel)
+        Self::with_options(EventLoopOptions::new())
     }
 
-    /// A loop on `system`.
-    pub(crate) fn on(system: System) -> Result<Self> {
-        let net = Net::new(system, EVENTS_A_POLL)?;
-        let mailbox = Mailbox::new(net.waker());
+    /// Makes a loop with `options`.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn with_options(options: EventLoopOptions) -> Result<Self> {
+        Self::on(System::Kernel, options)
+    }
+
+    /// Makes a loop on `system`.
+    pub(crate) fn on(system: System, options: EventLoopOptions) -> Result<Self> {
+        let limits = Limits {
+            events_per_poll: options.events_per_poll.max(1),
+            lookup_threads: options.lookup_threads.max(1),
+            pooled_bytes: options.pooled_bytes,
+        };
+        let mut net = Net::new(system, &limits)?;
+        net.busy_poll(options.busy_poll);
+        let mailbox = Mailbox::new(net.waker(), options.posts_capacity);
+        let buffer_bytes = options.read_buffer_bytes.max(LEAST_READ_BUFFER_BYTES);
         Ok(Self {
             net,
             handlers: Beside::new(),
             server_handlers: Beside::new(),
             agenda: Agenda::new(Arc::new(mailbox)),
             posts: VecDeque::new(),
-            read_buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
+            read_buffer: vec![0; buffer_bytes].into_boxed_slice(),
+            options,
             calling: None,
             untold: None,
         })
+    }
+
+    /// Returns the options that the loop was made with.
+    pub fn options(&self) -> &EventLoopOptions {
+        &self.options
     }
 
     /// The machine of a simulation that the loop runs on.
@@ -173,26 +193,6 @@ impl<S> EventLoop<S> {
         Sockets::new(self.net_now())
     }
 
-    /// Lets every wait of the loop begin with asking the kernel again and again for `duration`, before the thread goes
-    /// to sleep; zero, as at first, lets it sleep at once.
-    ///
-    /// Being woken takes a thread longer than serving a message does. Where latency is worth a whole core, this saves
-    /// it: 50 microseconds are enough for a peer that answers at once. The thread is busy all that time, so it is
-    /// for a loop with a core of its own; and it changes nothing else: a wait ends as early, and no later, than
-    /// without.
-    pub fn busy_poll(&mut self, duration: Duration) {
-        self.net.busy_poll(duration);
-    }
-
-    /// Makes the one read buffer of the loop `bytes` long, which is how much a socket is read at a time and the most that
-    /// one `on_data` can be given. It is 128 KiB at first; less than 1 KiB counts as 1 KiB.
-    ///
-    /// A smaller one is for programs that count every page of memory: longer messages take more calls then, to the system
-    /// and of handlers. A larger one helps next to nobody ([`performance`](crate::performance) has the figures).
-    pub fn resize_read_buffer(&mut self, bytes: usize) {
-        self.read_buffer = vec![0; bytes.max(LEAST_READ_BUFFER_BYTES)].into_boxed_slice();
-    }
-
     /// Gives back the memory that is only kept to be used again: free chunks of queues, and the places of sockets and
     /// handlers that are gone, as far as they lie behind the last that is there. For a program that has had its spike and
     /// is quiet now; the next sockets and writes allocate again. The timer wheel keeps the room for as many timers as
@@ -205,15 +205,23 @@ impl<S> EventLoop<S> {
         self.agenda.trim();
     }
 
-    /// Sends what was written since the last turn, so that it leaves before the host goes on: at the end of a game's
-    /// frame, say. No handler is called; what fails is told in the next turn.
+    /// Sends what was written since the last turn, within `budget`, so that it leaves before the host goes on: at the end
+    /// of a game's frame, say. Answers whether more is left, which the next turn sends. No handler is called; what fails
+    /// is told in the next turn.
     ///
-    /// # Errors
-    ///
-    /// None now. What goes wrong with a socket is the socket's own event.
-    pub fn flush(&mut self) -> Result<()> {
-        self.net_now().flush();
-        Ok(())
+    /// Here the budget counts sockets that are sent to, and time from now on.
+    pub fn flush(&mut self, budget: Budget) -> bool {
+        self.net.refresh_now();
+        let limit = Limit::of(budget, self.net.now());
+        self.net.begin_flushing();
+        let mut sockets = 0;
+        while self.net.flush_next() {
+            sockets += 1;
+            if limit.is_reached(sockets, || self.net.read_clock()) {
+                break;
+            }
+        }
+        self.net.waiting(Phase::Flush) > 0
     }
 
     /// How long a host may wait on the loop's descriptor at most: zero while anything is queued, else until the next

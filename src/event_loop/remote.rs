@@ -11,15 +11,14 @@ use crate::reactor::Waker;
 use super::call::Post;
 use super::loop_context::LoopContext;
 
-/// How many posts may wait. A loop that cannot keep up must not fill the memory unseen.
-const CAPACITY: usize = 65_536;
-
 /// Where posts lie until the loop takes them.
 pub(super) struct Mailbox<S> {
     inbox: Mutex<Inbox<S>>,
     /// Whether the loop has been told since it last looked: of many posts only the first has to wake it.
     is_awake: AtomicBool,
     is_stopping: AtomicBool,
+    /// How many posts may wait. A loop that cannot keep up must not fill the memory unseen.
+    capacity: usize,
     /// How many [`Hold`]s are alive.
     holds: AtomicUsize,
 }
@@ -33,8 +32,9 @@ struct Inbox<S> {
 }
 
 impl<S> Mailbox<S> {
-    pub(super) fn new(waker: Waker) -> Self {
+    pub(super) fn new(waker: Waker, capacity: usize) -> Self {
         Self {
+            capacity,
             inbox: Mutex::new(Inbox {
                 posts: VecDeque::new(),
                 waker: Some(waker),
@@ -133,7 +133,7 @@ impl<S> Remote<S> {
     ///
     /// # Errors
     ///
-    /// ERR_LOOP_CLOSED if the loop is gone, and ERR_MAILBOX_FULL if 65,536 posts wait already; `call` is dropped then.
+    /// ERR_LOOP_CLOSED if the loop is gone, and ERR_MAILBOX_FULL if [too many](crate::EventLoopOptions::posts_capacity) posts wait already; `call` is dropped then.
     /// Also what the system says of waking (`write(2)` on an eventfd).
     pub fn post(&self, call: impl FnOnce(&mut LoopContext<'_, S>) + Send + 'static) -> Result<()> {
         let call: Post<S> = Box::new(call);
@@ -142,8 +142,9 @@ impl<S> Remote<S> {
         if inbox.waker.is_none() {
             return Err(Error::internal(Error::LOOP_CLOSED, "the loop is gone"));
         }
-        if inbox.posts.len() >= CAPACITY {
-            let full = format!("{CAPACITY} posts wait already; the loop cannot keep up");
+        let capacity = self.mailbox.capacity;
+        if inbox.posts.len() >= capacity {
+            let full = format!("{capacity} posts wait already; the loop cannot keep up");
             return Err(Error::internal(Error::MAILBOX_FULL, full));
         }
         inbox.posts.push_back(call);

@@ -9,7 +9,8 @@ use crate::reactor::Phase;
 
 use super::dispatch::Calling;
 use super::timers::Action;
-use super::{Budget, EventLoop, LoopContext, Turn, Wait};
+use super::wait::Limit;
+use super::{Budget, EventLoop, LoopContext, RunEnd, Turn, Wait};
 
 /// How many posts are made in one turn. The rest waits for the next, so that a busy thread cannot starve sockets.
 const POSTS_A_TURN: usize = 1024;
@@ -25,28 +26,6 @@ const MANY_SENDS: usize = 64;
 /// What a send takes, about.
 const SEND_TIME: Duration = Duration::from_micros(5);
 
-/// Where the serving of a turn ends, if its budget has an end.
-#[derive(Clone, Copy)]
-struct Limit {
-    events: Option<u32>,
-    until: Option<Instant>,
-}
-
-impl Limit {
-    fn of(budget: Budget, now: Instant) -> Self {
-        Self {
-            events: budget.events,
-            until: budget.time.and_then(|time| now.checked_add(time)),
-        }
-    }
-
-    #[inline]
-    fn is_reached(self, turn: &Turn, now: impl FnOnce() -> Instant) -> bool {
-        self.events.is_some_and(|events| turn.events >= events)
-            || self.until.is_some_and(|until| now() >= until)
-    }
-}
-
 impl<S> EventLoop<S> {
     /// Turns until nothing is left that keeps the loop going, or [`stop`](Self::stop) is called: Node's whole life.
     ///
@@ -54,23 +33,62 @@ impl<S> EventLoop<S> {
     ///
     /// Only if polling itself fails. What goes wrong with a socket is the socket's own event.
     pub fn run(&mut self, shared: &mut S) -> Result<()> {
+        self.run_to(shared, None)?;
+        Ok(())
+    }
+
+    /// Runs as [`run`](Self::run) does, but for no longer than `limit`: for tests, and for a shutdown that gives its peers
+    /// some time.
+    ///
+    /// The kernel counts in milliseconds and rounds up, so it may return up to one late. A callback that is running is
+    /// not interrupted.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use netloop::{EventLoop, RunEnd};
+    ///
+    /// # fn main() -> netloop::Result<()> {
+    /// let mut event_loop: EventLoop = EventLoop::new()?;
+    /// event_loop.after(Duration::from_millis(1), |_| {});
+    /// assert_eq!(event_loop.run_for(&mut (), Duration::from_secs(60))?, RunEnd::Finished);
+    ///
+    /// event_loop.after(Duration::from_secs(60), |_| {});
+    /// assert_eq!(event_loop.run_for(&mut (), Duration::from_millis(1))?, RunEnd::TimedOut);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub fn run_for(&mut self, shared: &mut S, limit: Duration) -> Result<RunEnd> {
+        // A limit beyond the clock is none.
+        let deadline = self.net.read_clock().checked_add(limit);
+        self.run_to(shared, deadline)
+    }
+
+    fn run_to(&mut self, shared: &mut S, deadline: Option<Instant>) -> Result<RunEnd> {
         if self.take_stop() {
-            return Ok(());
+            return Ok(RunEnd::Stopped);
         }
         let mut is_alive = self.is_alive();
         while is_alive {
             // Asked after the deferred calls: the last of them may have been all that was left.
-            let wait = |event_loop: &Self| {
-                if event_loop.is_alive() {
-                    Wait::Forever
-                } else {
-                    Wait::No
-                }
+            let wait = |event_loop: &Self| match deadline {
+                _ if !event_loop.is_alive() => Wait::No,
+                Some(deadline) => Wait::Until(deadline),
+                None => Wait::Forever,
             };
             let turn = self.make_turn(shared, wait, Budget::UNLIMITED)?;
-            is_alive = turn.alive && !turn.stopped;
+            if turn.stopped {
+                return Ok(RunEnd::Stopped);
+            }
+            is_alive = turn.alive;
+            if is_alive && deadline.is_some_and(|deadline| self.net.read_clock() >= deadline) {
+                return Ok(RunEnd::TimedOut);
+            }
         }
-        Ok(())
+        Ok(RunEnd::Finished)
     }
 
     /// Turns until `deadline`, whether anything is left to do or not, or until [`stop`](Self::stop) is called: the
@@ -205,7 +223,7 @@ impl<S> EventLoop<S> {
                 rare => self.deliver(shared, rare),
             }
             turn.events += 1;
-            if limit.is_reached(turn, || self.net.read_clock()) {
+            if limit.is_reached(turn.events, || self.net.read_clock()) {
                 return;
             }
         }
@@ -233,7 +251,7 @@ impl<S> EventLoop<S> {
                 || now.duration_since(began) >= SEND_TIME.saturating_mul(sends)
                 // Some have more to say than they may in a turn. For them it would be longer than for others.
                 || self.net.waiting(Phase::Serve) > 0
-                || limit.is_reached(turn, || now)
+                || limit.is_reached(turn.events, || now)
             {
                 break;
             }

@@ -28,10 +28,19 @@ impl Wait {
 /// The budget is for the phase in which sockets and servers are served, by far the longest. Deferred calls, posts,
 /// timers and closes are bounded by how many there were when their phase began, posts by 1,024 besides, and timers by
 /// 4,096.
+///
+/// ```
+/// use std::time::Duration;
+/// use netloop::Budget;
+///
+/// let step = Budget::new().time(Duration::from_millis(2)).events(1_000);
+/// // Of two limits of a kind the smaller counts.
+/// assert_eq!(step.time(Duration::from_secs(1)).events(10), step.events(10));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Budget {
-    pub(super) time: Option<Duration>,
-    pub(super) events: Option<u32>,
+    time: Option<Duration>,
+    events: Option<u32>,
 }
 
 impl Budget {
@@ -42,37 +51,65 @@ impl Budget {
         events: None,
     };
 
-    /// No event of a socket is begun when so much time has passed since the turn's wait. A callback that is running is
-    /// not interrupted.
-    pub const fn time(time: Duration) -> Self {
-        Self {
-            time: Some(time),
-            events: None,
-        }
+    /// Returns a budget without a limit, to be given some.
+    pub const fn new() -> Self {
+        Self::UNLIMITED
     }
 
-    /// At most so many events of sockets.
-    pub const fn events(events: u32) -> Self {
-        Self {
-            time: None,
-            events: Some(events),
-        }
-    }
-
-    /// Both limits: whichever is reached first.
+    /// Lets no event of a socket begin when so much time has passed since the turn's wait. A callback that is running
+    /// is not interrupted. If there is such a limit already, the smaller one counts.
     #[must_use]
-    pub const fn and(self, other: Self) -> Self {
+    pub const fn time(mut self, time: Duration) -> Self {
+        match self.time {
+            Some(before) if before.as_nanos() <= time.as_nanos() => {}
+            _ => self.time = Some(time),
+        }
+        self
+    }
+
+    /// Allows at most so many events of sockets. If there is such a limit already, the smaller one counts.
+    #[must_use]
+    pub const fn events(mut self, events: u32) -> Self {
+        match self.events {
+            Some(before) if before <= events => {}
+            _ => self.events = Some(events),
+        }
+        self
+    }
+}
+
+/// A budget that has begun to be spent.
+#[derive(Clone, Copy)]
+pub(super) struct Limit {
+    events: Option<u32>,
+    until: Option<Instant>,
+}
+
+impl Limit {
+    pub(super) fn of(budget: Budget, now: Instant) -> Self {
         Self {
-            time: match self.time {
-                Some(time) => Some(time),
-                None => other.time,
-            },
-            events: match self.events {
-                Some(events) => Some(events),
-                None => other.events,
-            },
+            events: budget.events,
+            until: budget.time.and_then(|time| now.checked_add(time)),
         }
     }
+
+    /// Whether nothing more may be begun after `events` events; `now` is read only if there is a limit of time.
+    #[inline]
+    pub(super) fn is_reached(self, events: u32, now: impl FnOnce() -> Instant) -> bool {
+        self.events.is_some_and(|most| events >= most)
+            || self.until.is_some_and(|until| now() >= until)
+    }
+}
+
+/// The way in which [`run_for`](crate::EventLoop::run_for) has come to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunEnd {
+    /// Nothing is left that keeps the loop going.
+    Finished,
+    /// [`stop`](crate::EventLoop::stop) was called.
+    Stopped,
+    /// The time was over first.
+    TimedOut,
 }
 
 /// What a turn did.

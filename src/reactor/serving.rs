@@ -97,12 +97,20 @@ impl<T: Handler> Reactor<T> {
 
     /// Lets all sources flush that have asked for it, as far as the phase is long.
     pub fn flush(&mut self, lent: &mut T::Lent<'_>) {
-        while let Some(key) = self.schedule.next(Phase::Flush) {
-            if let Some(slot) = self.slots.get_mut(key) {
-                slot.state.flags.remove(Flags::FLUSH_QUEUED);
-            }
-            self.flush_one(key, lent);
+        while self.flush_next(lent) {}
+    }
+
+    /// Lets the next source flush that has asked for it. Answers `false` when the phase is over.
+    #[inline]
+    pub fn flush_next(&mut self, lent: &mut T::Lent<'_>) -> bool {
+        let Some(key) = self.schedule.next(Phase::Flush) else {
+            return false;
+        };
+        if let Some(slot) = self.slots.get_mut(key) {
+            slot.state.flags.remove(Flags::FLUSH_QUEUED);
         }
+        self.flush_one(key, lent);
+        true
     }
 
     /// Begins the callback of the source under `key`. What that source asks to flush until the scope is

@@ -46,12 +46,12 @@ impl System {
         }
     }
 
-    /// Makes the lookups of a loop, which `waker` wakes when there is an answer.
-    pub(crate) fn lookups(&self, waker: Waker) -> Lookups {
+    /// Makes the lookups of a loop, done by at most `threads` threads, which `waker` wakes when there is an answer.
+    pub(crate) fn lookups(&self, waker: Waker, threads: usize) -> Lookups {
         match self {
             #[cfg(feature = "simulation")]
             Self::Simulated(host) => Lookups::Simulated(host.lookups()),
-            _ => Lookups::Threads(LookupThreads::new(waker)),
+            _ => Lookups::Threads(LookupThreads::new(waker, threads)),
         }
     }
 

@@ -111,7 +111,9 @@ impl Net {
         let resolver = resolver_of(&self.system, resolver, query.host);
         let waker = &self.waker;
         self.lookups
-            .get_or_insert_with(|| PendingLookups::new(self.system.lookups(waker.clone())))
+            .get_or_insert_with(|| {
+                PendingLookups::new(self.system.lookups(waker.clone(), self.lookup_threads))
+            })
             .ask(query, &resolver, asker)
     }
 

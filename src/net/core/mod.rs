@@ -39,7 +39,20 @@ pub(crate) struct Net {
     waker: Waker,
     /// The names that are being looked up; made with the first lookup.
     lookups: Option<PendingLookups>,
+    /// The greatest number of threads that look names up.
+    lookup_threads: usize,
     socket_timers: SocketTimers,
+}
+
+/// How much the net takes at a time, and how much it keeps.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// How many events are taken from the kernel at a time.
+    pub(crate) events_per_poll: usize,
+    /// How many threads look up names at most.
+    pub(crate) lookup_threads: usize,
+    /// How many bytes of free chunks are kept.
+    pub(crate) pooled_bytes: usize,
 }
 
 /// Something that happened, with whom it is for.
@@ -74,8 +87,8 @@ pub(crate) enum Closing {
 }
 
 impl Net {
-    pub(crate) fn new(system: System, events_capacity: usize) -> Result<Self> {
-        let selector = system.selector(events_capacity);
+    pub(crate) fn new(system: System, limits: &Limits) -> Result<Self> {
+        let selector = system.selector(limits.events_per_poll);
         let selector = selector.map_err(|error| Error::new(Syscall::Poll, error))?;
         let reactor = Reactor::with_selector(selector);
         let waker = reactor
@@ -84,10 +97,11 @@ impl Net {
         Ok(Self {
             waker,
             lookups: None,
+            lookup_threads: limits.lookup_threads,
             socket_timers: SocketTimers::default(),
             reactor,
             supplies: Supplies {
-                pool: Pool::new(),
+                pool: Pool::with_limit(limits.pooled_bytes),
                 broadcast: Broadcast::default(),
                 gathered: Gathered::default(),
                 shortage: Shortage::new(&system),
@@ -152,6 +166,19 @@ impl Net {
         if self.reactor.waiting(Phase::Flush) > 0 {
             self.flush_all();
         }
+    }
+
+    /// Begins a flush that [`flush_next`](Self::flush_next) does source by source.
+    pub(crate) fn begin_flushing(&mut self) {
+        self.reactor.begin(Phase::Flush);
+    }
+
+    /// Sends what was queued on the next source. Answers `false` when none is left.
+    pub(crate) fn flush_next(&mut self) -> bool {
+        self.reactor.flush_next(&mut Lent {
+            buffer: &mut [],
+            supplies: &mut self.supplies,
+        })
     }
 
     #[inline(never)]

@@ -9,9 +9,6 @@ use std::thread;
 use crate::system::lookup::{self, Answer, Job, Ticket};
 use crate::system::waker::Waker;
 
-/// The most threads, as in libuv. A lookup that hangs delays the others only when all threads hang.
-const MOST_THREADS: usize = 4;
-
 /// The most questions that wait. A name server that does not answer must not fill the memory (node#62503).
 const MOST_WAITING: usize = 1024;
 
@@ -19,6 +16,8 @@ const MOST_WAITING: usize = 1024;
 pub(crate) struct LookupThreads {
     shared: Arc<Shared>,
     next_ticket: Ticket,
+    /// A thread that hangs in a lookup holds up the others only when all of them hang.
+    most_threads: usize,
 }
 
 struct Shared {
@@ -38,9 +37,10 @@ struct State {
 }
 
 impl LookupThreads {
-    /// Makes the queue; `waker` wakes the loop when there is an answer.
-    pub(crate) fn new(waker: Waker) -> Self {
+    /// Makes the queue, which at most `threads` threads serve; `waker` wakes the loop when there is an answer.
+    pub(crate) fn new(waker: Waker, threads: usize) -> Self {
         Self {
+            most_threads: threads.max(1),
             shared: Arc::new(Shared {
                 state: Mutex::new(State {
                     waiting: VecDeque::new(),
@@ -69,7 +69,7 @@ impl LookupThreads {
                 "too many lookups are waiting already",
             ));
         }
-        if state.idle <= state.waiting.len() && state.threads < MOST_THREADS {
+        if state.idle <= state.waiting.len() && state.threads < self.most_threads {
             match self.start_thread() {
                 Ok(()) => state.threads += 1,
                 // The existing threads will reach the question later.
