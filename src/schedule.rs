@@ -1,15 +1,15 @@
-//! Who is served next. Fairness lives here, alone.
+//! The order in which sources are served. All fairness lies here.
 //!
-//! Each phase of a turn has a first-in first-out list and a quota: the length of the list when the phase began. What
-//! is pushed while a phase runs waits for its next round, so one busy source cannot keep the others, or the poll, from
-//! having their turn. This module does not know what a key stands for, nor why it was pushed.
+//! Each phase of a turn has a first-in first-out list and a quota: the length of the list when the phase began. A key
+//! that is pushed while a phase runs waits for its next round, so one busy source cannot keep the others, or the poll,
+//! from their turn. This module knows neither the meaning of a key nor the reason for which it was pushed.
 
-/// The phases of a turn in which a reactor works a list of sources off: each has a list of its own.
+/// The phases of a turn in which a reactor works off a list of sources: each has a list of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// Sources that are ready for something they want.
     Serve,
-    /// Sources with queued output that has not been offered to the kernel since it was queued.
+    /// Sources with queued output that was not offered to the kernel since it was queued.
     Flush,
     /// Sources whose end is decided and only has to be reported and carried out.
     Close,
@@ -17,10 +17,10 @@ pub enum Phase {
 
 /// Three queues of keys, one for each [`Phase`], each served in rounds.
 ///
-/// The caller guarantees that a key is in a list at most once, by a flag per phase in the slot that the key names: set
-/// by `push`, cleared when `next` gives the key out. The schedule does not search for doubles; what is pushed twice is
-/// given out twice. Nor can an entry be withdrawn: a key whose slot is gone by its turn is for the caller to skip,
-/// which costs less than finding it here.
+/// The caller guarantees that a key is in a list at most once, by a flag for each phase in the slot that the key names:
+/// `push` sets it, and it is cleared when `next` gives the key out. The schedule does not search for duplicates: a key
+/// that is pushed twice is given out twice. Nor can an entry be withdrawn: the caller skips a key whose slot is gone by
+/// its turn, which costs less than finding it here.
 ///
 /// Nothing allocates once the queues have reached the length that the load needs.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub struct Schedule<K> {
 }
 
 impl<K: Copy> Schedule<K> {
-    /// A schedule with nothing to do, which has not allocated.
+    /// Makes a schedule with nothing to do, which has not allocated.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -48,17 +48,17 @@ impl<K: Copy> Schedule<K> {
         self.lane_mut(phase).waiting.push(key);
     }
 
-    /// Begins a round of `phase`: what is in its list now is what [`next`](Self::next) will give out.
+    /// Begins a round of `phase`: [`next`](Self::next) will give out the keys that are in its list now.
     ///
-    /// A round that was not finished (its time was up, or a handler panicked) needs no care: what it left is still in
+    /// A round that was not finished (its time was up, or a handler panicked) needs no care: the rest of it is still in
     /// front, in order, and belongs to the new round.
     #[inline]
     pub fn begin(&mut self, phase: Phase) {
         self.lane_mut(phase).begin();
     }
 
-    /// The key whose turn it is, taken off the list, or `None` when the round is over. Without a
-    /// [`begin`](Self::begin) there is no round.
+    /// Takes the next key off the list; `None` when the round is over. Without a [`begin`](Self::begin) there is no
+    /// round.
     #[inline]
     pub fn next(&mut self, phase: Phase) -> Option<K> {
         let lane = self.lane_mut(phase);
@@ -67,13 +67,13 @@ impl<K: Copy> Schedule<K> {
         Some(key)
     }
 
-    /// How many keys the running round still has to give out.
+    /// Returns how many keys the running round still has to give out.
     #[must_use]
     pub fn remaining(&self, phase: Phase) -> usize {
         self.lane(phase).remaining()
     }
 
-    /// How many keys wait for `phase`, in this round and the next.
+    /// Returns how many keys wait for `phase`, in this round and the next.
     #[must_use]
     pub fn len(&self, phase: Phase) -> usize {
         self.lane(phase).len()
@@ -115,15 +115,15 @@ impl<K: Copy> Default for Schedule<K> {
     }
 }
 
-/// The list of one phase: two arrays that take turns, as a round is never added to. A ring would do with one, and cost
-/// every entry a few instructions more.
+/// The list of one phase: two arrays that take turns, since a round is never added to. A ring would do with one, and
+/// cost every entry a few instructions more.
 #[derive(Debug)]
 struct Lane<K> {
     /// The running round, or the last one.
     round: Vec<K>,
-    /// How many of the round were given out. Invariant: at most the length of `round`.
+    /// The number of keys of the round that were given out. Invariant: at most the length of `round`.
     given: usize,
-    /// What came since the round began.
+    /// The keys that were pushed since the round began.
     waiting: Vec<K>,
 }
 
@@ -138,7 +138,7 @@ impl<K: Copy> Lane<K> {
 
     #[inline]
     fn begin(&mut self) {
-        // Nearly every time, of nearly every phase.
+        // Fast path: nothing was pushed, as nearly every time in nearly every phase.
         if !self.waiting.is_empty() {
             self.begin_with_more();
         }
@@ -151,7 +151,7 @@ impl<K: Copy> Lane<K> {
             std::mem::swap(&mut self.round, &mut self.waiting);
             return;
         }
-        // Under a small budget little is given out of much: what is left is moved when it is the smaller part.
+        // Under a small budget little is given out of much: the rest is moved when it is the smaller part.
         if self.given > self.round.len() / 2 {
             self.round.drain(..self.given);
             self.given = 0;
@@ -291,7 +291,7 @@ mod tests {
         }
     }
 
-    /// The plain reading of the contract: every entry remembers whether a round has begun since it was pushed.
+    /// A plain model of the contract: every entry remembers whether a round has begun since it was pushed.
     #[derive(Default)]
     struct Model {
         entries: Vec<(u32, bool)>,

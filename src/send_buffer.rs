@@ -1,10 +1,10 @@
-//! What one socket still has to send.
+//! The unsent bytes of one socket.
 //!
-//! Knows the order of the unsent bytes, how to keep them with as little copying and allocating as possible, and how
-//! to offer them to the kernel in one vectored write. Does not know sockets, readiness, high-water marks or limits:
-//! the write itself is a closure, and whoever pushes decides when enough is queued.
+//! It knows their order, how to keep them with as little copying and allocating as possible, and how to offer them to
+//! the kernel in one vectored write. It does not know sockets, readiness, watermarks or limits: the write itself is a
+//! closure, and the caller that pushes decides when enough is queued.
 //!
-//! Most writes are small and leave at once, so the case that counts is "copy 64 bytes, flush, empty again": the
+//! Most writes are small and leave at once, so the case that counts is "copy 64 bytes, flush, empty again". The
 //! [`Pool`] makes it free of allocations, and an idle socket owns nothing but one word.
 
 mod pool;
@@ -19,20 +19,20 @@ use std::rc::Rc;
 pub use pool::Pool;
 use queue::{Queue, Segment, offer_one};
 
-/// From this length on a payload is kept by reference; below it a copy into a chunk that is open anyway costs less
-/// than a slice of its own in the vectored write.
+/// From this length on a payload is kept by reference; below it a copy into a chunk that is open anyway costs less than
+/// a slice of its own in the vectored write.
 pub(crate) const KEEP_BYTES: usize = 1024;
 
-/// Below this length a payload is always copied: the entry that would refer to it is about as long as the payload,
-/// and a million such entries would cost a slow peer's queue many times the bytes it counts.
+/// Below this length a payload is always copied. An entry that refers to it is about as long as the payload, and a
+/// million such entries would cost a slow peer's queue many times the bytes it counts.
 const TINY_BYTES: usize = 64;
 
 /// The unsent bytes of one socket, first in, first out.
 ///
-/// Bytes enter by [`copy`](Self::copy), [`own`](Self::own), [`share`](Self::share) or [`share_static`](Self::share_static), and leave
-/// by [`flush`](Self::flush) when the kernel has taken them. Storage comes from a [`Pool`] that all sockets of a loop
-/// share; a buffer that is empty has given everything back. Always pass the same pool: another one would work, but
-/// it would be given memory that the first one lacks.
+/// Bytes enter by [`copy`](Self::copy), [`own`](Self::own), [`share`](Self::share) or
+/// [`share_static`](Self::share_static), and leave by [`flush`](Self::flush) when the kernel has taken them. Storage
+/// comes from a [`Pool`] that all sockets of a loop share; an empty buffer has given everything back. Always pass the
+/// same pool: another one would work, but it would be given memory that the first one lacks.
 ///
 /// Nothing here is bounded. The caller compares [`len`](Self::len) with its limit before it pushes.
 #[derive(Default)]
@@ -42,13 +42,13 @@ pub struct SendBuffer {
 }
 
 impl SendBuffer {
-    /// An empty buffer. Allocates nothing.
+    /// Makes an empty buffer, which allocates nothing.
     #[must_use]
     pub const fn new() -> Self {
         Self { queue: None }
     }
 
-    /// How many bytes were pushed that the kernel has not taken yet: exact, not an estimate.
+    /// Returns how many bytes were pushed that the kernel has not taken yet: exact, not an estimate.
     #[must_use]
     #[inline]
     pub fn len(&self) -> usize {
@@ -73,10 +73,11 @@ impl SendBuffer {
             .append(bytes, pool);
     }
 
-    /// Appends `bytes[from..]` and keeps the vector until the kernel has taken its last byte. Nothing is copied,
-    /// unless fewer than 1 KiB are left to send: those are copied and the vector is freed now.
+    /// Appends `bytes[from..]` and keeps the vector until the kernel has taken its last byte. Nothing is copied, unless
+    /// fewer than 1 KiB are left to send: then they are copied and the vector is freed now.
     ///
-    /// `from` is what an earlier direct write already sent; at or beyond the end there is nothing to append.
+    /// `from` is the number of bytes that an earlier direct write already sent; at or beyond the end there is nothing
+    /// to append.
     pub fn own(&mut self, bytes: Vec<u8>, from: usize, pool: &mut Pool) {
         let unsent = bytes.get(from..).unwrap_or_default();
         if unsent.len() < KEEP_BYTES {
@@ -86,11 +87,11 @@ impl SendBuffer {
         }
     }
 
-    /// Appends `bytes[from..]` and holds a reference until the kernel has taken its last byte, so that one broadcast
-    /// lies in memory once, however many sockets still have to send it.
+    /// Appends `bytes[from..]` and holds a reference until the kernel has taken its last byte. So one broadcast lies in
+    /// memory once, however many sockets still have to send it.
     ///
-    /// Short remainders are copied where that is the cheaper way: under 64 bytes always, under 1 KiB when the end of
-    /// the queue is a chunk with room for them.
+    /// Short remainders are copied where that is the cheaper way: under 64 bytes always, under 1 KiB if the end of the
+    /// queue is a chunk into which they fit.
     pub fn share(&mut self, bytes: Rc<[u8]>, from: usize, pool: &mut Pool) {
         let unsent = bytes.get(from..).unwrap_or_default();
         if self.is_better_copied(unsent.len()) {
@@ -111,14 +112,15 @@ impl SendBuffer {
 
     /// Offers the head of the queue to `write` in one call and forgets the bytes that it took. Returns their number.
     ///
-    /// `write` sees 1 to [`GATHER_SLICES`](queue::GATHER_SLICES) slices, none of them empty, of at most [`GATHER_BYTES`](queue::GATHER_BYTES) together. It is not
-    /// called when there is nothing to send; that gives `Ok(0)`. An `Ok(0)` while [`len`](Self::len) is not zero means
-    /// that the kernel took nothing: treat it like `WouldBlock`, or the loop spins.
+    /// `write` sees 1 to [`GATHER_SLICES`](queue::GATHER_SLICES) slices, none of them empty, of at most
+    /// [`GATHER_BYTES`](queue::GATHER_BYTES) together. It is not called when there is nothing to send; that gives
+    /// `Ok(0)`. An `Ok(0)` while [`len`](Self::len) is not zero means that the kernel took nothing: treat it like
+    /// `WouldBlock`, or the loop spins.
     ///
     /// # Errors
     ///
-    /// Whatever `write` returns (`WouldBlock` and `Interrupted` too), and an error of kind `Other` when it claims more
-    /// bytes than it was offered. The queue is then unchanged, and the call can be repeated.
+    /// Any error that `write` returns (`WouldBlock` and `Interrupted` too), and an error of kind `Other` if it claims
+    /// more bytes than it was offered. The queue is then unchanged, and the call can be repeated.
     #[inline]
     pub fn flush(
         &mut self,
@@ -133,11 +135,12 @@ impl SendBuffer {
         Ok(taken)
     }
 
-    /// Like [`flush`](Self::flush), with `tail` behind everything that is queued although it is not queued itself:
-    /// a large payload goes straight to the kernel, and only what is left of it needs to be kept.
+    /// Offers `tail` too, behind everything that is queued although it is not queued itself; else it does as
+    /// [`flush`](Self::flush). So a large payload goes straight to the kernel, and only the rest of it needs to be
+    /// kept.
     ///
-    /// Returns how many bytes of `tail` were taken. The queue goes first, so this is zero while any of it is left;
-    /// push `tail` from the returned offset on. `write` is not called when queue and tail are both empty.
+    /// Returns how many bytes of `tail` were taken. The queue goes first, so this is zero while any of it is left; push
+    /// `tail` from the returned offset on. `write` is not called when queue and tail are both empty.
     ///
     /// # Errors
     ///
@@ -161,7 +164,7 @@ impl SendBuffer {
         Ok(taken - taken_of_queue)
     }
 
-    /// Takes everything that is unsent out, as one piece: for a socket that goes on elsewhere.
+    /// Takes all unsent bytes out, as one piece: for a socket that goes on elsewhere.
     pub fn take_bytes(&mut self, pool: &mut Pool) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.len());
         while !self.is_empty() {
@@ -176,7 +179,7 @@ impl SendBuffer {
         bytes
     }
 
-    /// Drops everything that is unsent, gives the storage back, and returns how many bytes were lost.
+    /// Drops all unsent bytes, gives the storage back, and returns how many bytes were lost.
     pub fn discard(&mut self, pool: &mut Pool) -> usize {
         let lost = self.len();
         self.consume(lost, pool);
@@ -199,7 +202,7 @@ impl SendBuffer {
             .push(segment);
     }
 
-    /// Forgets the first `count` bytes, of at most `length`, and what held them.
+    /// Forgets the first `count` bytes, of at most `length`, and the storage that only they were in.
     #[inline]
     fn consume(&mut self, count: usize, pool: &mut Pool) {
         if let Some(mut queue) = self.queue.take() {

@@ -1,9 +1,9 @@
-//! Generational keys: a [`Slots`] hands out one [`Key`] per entry, a [`Beside`] holds more under the same keys.
+//! A generational arena: a [`Slots`] hands out one [`Key`] for each entry, and a [`Beside`] holds more under the same
+//! keys.
 //!
-//! A key carries the index of its slot and the generation of its tenant. Indexes are reused, so that tables stay as
-//! short as the number of live entries; keys are never reused, so that a dead key reaches nobody instead of the
-//! stranger who moved in. This module does not know what is kept in the slots, nor what a poll is: a token is only a
-//! key squeezed into a `usize`.
+//! A key carries the index of its slot and the generation of its entry. Indexes are reused, so a table stays as short
+//! as the number of live entries. Keys are never reused, so a dead key reaches no later entry of the same slot. This
+//! module knows neither the values in the slots nor a poll: a token is only a key squeezed into a `usize`.
 
 mod beside;
 
@@ -17,8 +17,8 @@ pub use beside::Beside;
 /// The width of the index within a token of 32 bits: about a million sources.
 const SHORT_INDEX_BITS: u32 = 20;
 
-/// The last generation that a slot may have. One less than the type allows, so that "the next generation" always has
-/// a representation and no 64 bit token consists of ones only.
+/// The last generation that a slot may have. One less than the type allows, so that "the next generation" always has a
+/// representation and no token of 64 bits consists of ones only.
 const LAST_GENERATION: u32 = u32::MAX - 1;
 
 /// The name of one entry of a table, such as a source in a reactor: valid until that entry is removed, and never again.
@@ -41,15 +41,15 @@ impl Key {
         Self(NonZeroU64::new(key).expect("a generation is not zero"))
     }
 
-    /// Returns the position of the slot, dense from zero, by which a side table can be indexed. The earlier and the
-    /// later tenants of the slot have the same.
+    /// Returns the position of the slot, dense from zero, by which a side table can be indexed. Earlier and later
+    /// entries of the slot have the same.
     #[inline]
     #[must_use]
     pub const fn index(self) -> usize {
         (self.0.get() >> 32) as usize
     }
 
-    /// Returns the number of this tenant among the tenants of the slot, counted from 1.
+    /// Returns the number of this entry among the entries of the slot, counted from 1.
     #[inline]
     #[must_use]
     #[expect(
@@ -60,12 +60,12 @@ impl Key {
         self.0.get() as u32
     }
 
-    /// The key as the number that a poll carries for a source; [`Slots::find`] turns it back.
+    /// Returns the key as the number that a poll carries for a source; [`Slots::find`] turns it back.
     ///
     /// On 64 bit machines the token holds the whole key. On 32 bit machines it holds 20 bits of index and 12 bits of
-    /// generation: a token that outlived its source by exactly 4095 tenants of the slot would be taken for its
-    /// successor's, which costs a spurious wake-up, and sources from index 1,048,576 on could not be told apart from
-    /// lower ones, were there room for so many. `usize::MAX` is never produced and is free for other uses.
+    /// generation. A token that outlived its source by exactly 4095 entries of the slot would be taken for its
+    /// successor's, which costs a spurious wake-up. Sources from index 1,048,576 on could not be told apart from lower
+    /// ones, were there memory for so many. `usize::MAX` is never produced and is free for other uses.
     #[inline]
     #[must_use]
     #[expect(
@@ -80,12 +80,12 @@ impl Key {
         }
     }
 
-    /// The generation as tables keep it.
+    /// Returns the generation as tables keep it.
     fn nonzero_generation(self) -> NonZeroU32 {
         NonZeroU32::new(self.generation()).expect("no key has generation zero")
     }
 
-    /// Whether it is the key of the tenant of this `generation`, wherever that lives.
+    /// Whether it is the key of the entry of this `generation`, at whatever index.
     #[inline]
     const fn is_of(self, generation: NonZeroU32) -> bool {
         self.generation() == generation.get()
@@ -106,11 +106,11 @@ impl fmt::Debug for Key {
 
 /// A table that chooses the keys of its entries: a slab whose keys do not come back.
 ///
-/// Inserting, looking up and removing take constant time, and a table that stays at its size does not allocate.
+/// To insert, to look up and to remove take constant time, and a table that stays at its size does not allocate.
 pub struct Slots<T> {
     slab: Slab<Slot<T>>,
-    /// The generation that the next tenant of each index gets. It lies apart from the slots because the slab forgets
-    /// what a vacant slot held, and because only `insert` needs it.
+    /// The generation of the next entry for each index. It lies apart from the slots because the slab forgets a vacant
+    /// slot's content, and because only `insert` needs it.
     ///
     /// Invariant: as long as the slab has ever been, also after [`Slots::shrink`]; above the generation of every key
     /// that was ever given out for the index.
@@ -120,17 +120,17 @@ pub struct Slots<T> {
 }
 
 enum Slot<T> {
-    /// All generations were given out. The slot stays occupied for ever, because to the slab a vacant slot is one that
-    /// it may use again, and then a stale key could name a stranger.
-    // Before the other: so both this and the slab's vacant entry have an even number for a mark, and one bit tells
-    // whether anybody lives here.
+    /// All generations were given out. The slot stays occupied for ever: the slab may reuse a vacant slot, and then a
+    /// stale key could name a later entry.
+    // Before the other: this and the slab's vacant entry both have an even number for a discriminant then, and one bit
+    // tells whether the slot has an entry.
     Retired,
     /// The entry that the key of this index and generation names.
     Live { generation: NonZeroU32, value: T },
 }
 
 impl<T> Slots<T> {
-    /// An empty table that has not allocated.
+    /// Makes an empty table that has not allocated.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -140,14 +140,14 @@ impl<T> Slots<T> {
         }
     }
 
-    /// Takes `value` in and gives it a key that no entry of this table had before.
+    /// Inserts `value` under a key that no entry of this table had before.
     pub fn insert(&mut self, value: T) -> Key {
         self.insert_with(|_| value)
     }
 
-    /// Inserts what `make` returns for the key that the entry is going to have, for values that know their own key.
+    /// Inserts the value that `make` returns for the key of the new entry, for a value that knows its own key.
     ///
-    /// When `make` panics nothing is inserted, and the key that it saw stays dead.
+    /// If `make` panics nothing is inserted, and the key that it saw stays dead.
     pub fn insert_with(&mut self, make: impl FnOnce(Key) -> T) -> Key {
         let key = self.reserve_key();
         let value = make(key);
@@ -157,7 +157,7 @@ impl<T> Slots<T> {
         key
     }
 
-    /// The entry of `key`, or `None` once that was removed.
+    /// Returns the entry of `key`; `None` once that was removed.
     #[inline]
     #[must_use]
     pub fn get(&self, key: Key) -> Option<&T> {
@@ -167,7 +167,7 @@ impl<T> Slots<T> {
         }
     }
 
-    /// The entry of `key` to change, or `None` once that was removed.
+    /// Returns the entry of `key`, to change; `None` once that was removed.
     #[inline]
     #[must_use]
     pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
@@ -177,9 +177,9 @@ impl<T> Slots<T> {
         }
     }
 
-    /// The key whose [`Key::to_token`] is `token`, if its entry is still here.
+    /// Returns the key whose [`Key::to_token`] is `token`, if its entry is still here.
     ///
-    /// Any number may be asked for: a token of a removed entry and one that was never a key give `None`.
+    /// Any number may be asked for: a token of a removed entry, and one that was never a key's, give `None`.
     #[must_use]
     pub fn find(&self, token: usize) -> Option<Key> {
         let index = index_in(token);
@@ -192,7 +192,8 @@ impl<T> Slots<T> {
         }
     }
 
-    /// The entry whose key has this token, with the key: [`find`](Self::find) and [`get_mut`](Self::get_mut) in one.
+    /// Returns the entry whose key has this token, with the key: [`find`](Self::find) and [`get_mut`](Self::get_mut) in
+    /// one.
     #[inline]
     pub fn find_mut(&mut self, token: usize) -> Option<(Key, &mut T)> {
         if usize::BITS < 64 {
@@ -203,7 +204,7 @@ impl<T> Slots<T> {
         self.get_mut(key).map(|value| (key, value))
     }
 
-    /// Takes the entry of `key` out. From now on the key is dead; removing it again gives `None`.
+    /// Takes the entry of `key` out. From now on the key is dead: to remove it again gives `None`.
     pub fn remove(&mut self, key: Key) -> Option<T> {
         if !self.contains(key) {
             return None;
@@ -221,7 +222,7 @@ impl<T> Slots<T> {
         self.get(key).is_some()
     }
 
-    /// How many entries there are.
+    /// Returns the number of entries.
     #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
@@ -235,7 +236,7 @@ impl<T> Slots<T> {
         self.len() == 0
     }
 
-    /// All entries by rising index, which is not the order of insertion.
+    /// Returns all entries by rising index, which is not the order of insertion.
     pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
         self.slab.iter().filter_map(|(index, slot)| match slot {
             Slot::Live { generation, value } => Some((key_at(index, *generation), value)),
@@ -251,7 +252,8 @@ impl<T> Slots<T> {
         self.next_generations.shrink_to_fit();
     }
 
-    /// The key for the slot that the slab will fill next, used up from now on whether it is filled or not.
+    /// Returns the key for the slot that the slab will fill next. It is used up from now on, whether the slot is filled
+    /// or not.
     fn reserve_key(&mut self) -> Key {
         loop {
             let index = self.slab.vacant_key();
@@ -296,9 +298,9 @@ impl<T> fmt::Debug for Slots<T> {
 /// (`mremap(2)`). Below it a table that grows moves, and leaves a hole behind.
 const MAPPED_BYTES: usize = 128 << 10;
 
-/// By how many entries a full table of `length` entries of type `T` grows: it doubles while it is small, and then takes
-/// a sixteenth more at a time. A table of a hundred thousand connections that had just doubled would waste as much
-/// memory as it uses.
+/// Returns the number of entries by which a full table of `length` entries of type `T` grows: it doubles while it is
+/// small, and then takes a sixteenth more at a time. A table of a hundred thousand connections that had just doubled
+/// would waste as much memory as it uses.
 fn growth<T>(length: usize) -> usize {
     if length * size_of::<T>() < MAPPED_BYTES {
         length.max(16)
@@ -312,7 +314,7 @@ fn key_at(index: usize, generation: NonZeroU32) -> Key {
     Key::new(index, generation)
 }
 
-/// The index in a token; in one that was never a key's, any number.
+/// Returns the index in a token; any number, if the token was never a key's.
 fn index_in(token: usize) -> usize {
     if usize::BITS >= 64 {
         token >> (usize::BITS / 2)
@@ -321,8 +323,8 @@ fn index_in(token: usize) -> usize {
     }
 }
 
-/// The token of `key` where tokens have 32 bits. The generation is reduced modulo the largest number that its bits can
-/// hold, so that they are never all ones, and neither is the token.
+/// Returns the token of `key` where tokens have 32 bits. The generation is reduced modulo the largest number that its
+/// bits can hold, so that neither they nor the token are ever all ones.
 const fn pack_into_32_bits(key: Key) -> u64 {
     let generation = key.generation() as u64 % ((1 << (32 - SHORT_INDEX_BITS)) - 1);
     let index = key.index() as u64 & ((1 << SHORT_INDEX_BITS) - 1);

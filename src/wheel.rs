@@ -1,8 +1,8 @@
 //! A hierarchical timer wheel over `u64` ticks.
 //!
-//! It knows deadlines, their order and one small payload per deadline. It knows no clock (the current tick is an
-//! argument of [`Wheel::advance`]), does not decide how long a tick is, and calls nobody: what fell due is popped
-//! with [`Wheel::next_due`].
+//! It knows deadlines, their order and one small payload for each. It knows no clock: the current tick is an argument
+//! of [`Wheel::advance`], and the caller decides how long a tick is. It calls no code back: due timers are popped with
+//! [`Wheel::next_due`].
 //!
 //! The tick counter is read as fourteen digits, two of eight bits and above them twelve of four. An entry lies on the
 //! level of the highest digit in which its deadline differs from the current tick, in the slot that this digit of its
@@ -16,22 +16,22 @@
 //! |     3 |      1,048,576 |    16 |                      4.6 h |
 //! |    13 |           2^60 |    16 |          the rest of `u64` |
 //!
-//! So every deadline has a place: there is no overflow list, and no uptime at which the top level is passed.
-//! When the current tick enters a slot, the slot's entries move to lower levels, at most thirteen times in an entry's
-//! life. The lowest two levels are the widest, so that timeouts of up to a minute move once, or twice. Three
-//! things follow, and the code leans on all of them:
+//! So every deadline has a place: there is no overflow list, and no uptime at which the top level is passed. When the
+//! current tick enters a slot, its entries cascade to lower levels, at most thirteen times in an entry's life. The
+//! lowest two levels are the widest, so that a timeout of up to a minute cascades once or twice. Three facts follow,
+//! and the code relies on all of them:
 //!
 //! 1. Everything on a level is earlier than everything on the levels above it, and within a level lower slots are
 //!    earlier. The first set bit of the occupancy bitmaps is therefore the nearest slot.
-//! 2. Entries with the same deadline always lie in the same list, whenever they were armed. Lists are only ever
-//!    appended to, also when a slot is spread over lower levels (those are empty by then), so a list keeps arming
-//!    order without a sequence number in the entry.
+//! 2. Entries with the same deadline always lie in the same list, whenever they were armed. A list is only ever
+//!    appended to, also when a slot cascades to lower levels (those are empty by then). So a list keeps arming order
+//!    without a sequence number in the entry.
 //! 3. A slot never begins at or before the current tick, so the next deadline never lies in the past.
 //!
-//! With a million timers all the time goes into waiting for memory, so the parts are made for touching little of it,
-//! and for touching it many at a time: the `entries` stand in one table, the lists are `chains` of their numbers, a
-//! slot is emptied by the `batch`, and a timer that is cancelled or moved leaves a stale number behind. Which slot is
-//! which is in the `calendar`.
+//! With a million timers all the time goes into waiting for memory, so the parts touch little of it, and touch it many
+//! entries at a time. The `entries` stand in one table. The lists are `chains` of their numbers. A slot is emptied by
+//! the `batch`. A timer that is cancelled or moved leaves a stale number behind. The `calendar` maps deadlines to
+//! slots.
 
 mod batch;
 mod calendar;
@@ -50,39 +50,40 @@ use list::{List, SEARCH_LIMIT, compact};
 
 pub use entries::Alarm;
 
-/// The deadline that never comes: an entry armed for it is kept, can be cancelled and re-armed, and never fires.
+/// The deadline that never comes: an entry armed for it is kept, can be cancelled and rearmed, and never fires.
 pub const NEVER: u64 = u64::MAX;
 
 /// Timers by deadline, in ticks that the caller defines.
 ///
-/// Arming, cancelling and re-arming cost the same however many timers there are, and allocate only when more
-/// timers are armed than ever before. Timers fire in the order of their deadlines and, for the same deadline, in
-/// the order in which they were armed. Nothing fires early.
+/// To arm, to cancel and to rearm cost the same however many timers there are, and allocate only when more timers are
+/// armed than ever before. Timers fire in the order of their deadlines and, for the same deadline, in the order in
+/// which they were armed. No timer fires early.
 pub struct Wheel<T> {
     /// Invariant: every entry in a slot has a deadline after `calendar.now`, which is the tick of the latest `advance`.
     calendar: Calendar,
     entries: Entries<T>,
     chains: Chains,
-    /// The slots of all levels, then the list of what never fires.
-    /// Invariant: all entries of a slot belong there by [`Calendar::slot_of`].
+    /// The slots of all levels, then the list of the timers that never fire. Invariant: all entries of a slot belong
+    /// there by [`Calendar::slot_of`].
     lists: Box<[List; LISTS]>,
-    /// What is due, in the order in which it is popped.
+    /// The due timers, in the order in which they are popped.
     due: Chain,
-    /// How many cells of `due` were popped since it last lost a chunk.
+    /// The number of cells of `due` that were popped since it last lost a chunk.
     popped: u32,
-    /// What was armed for the current tick or an earlier one, in arming order.
+    /// The timers that were armed for the current tick or an earlier one, in arming order.
     overdue: Chain,
-    /// How many timers there are in `due` and `overdue` together. Nothing tells which of them one is in: the deadlines
-    /// in both have come.
+    /// The number of timers in `due` and `overdue` together. Nothing tells in which of the two a timer is: the
+    /// deadlines in both have come.
     due_count: u32,
-    /// For emptying slots, and taken out meanwhile. To blank one costs more than to move the few timers of a tick.
+    /// The buffer for emptying slots, taken out meanwhile. To blank a new one costs more than to move the few timers of
+    /// a tick.
     batch: Option<Box<Batch>>,
     /// Deadline, position and number of the overdue while they are sorted. Kept so that sorting does not allocate.
     overdue_order: Vec<(u64, usize, u32)>,
 }
 
 impl<T: Copy> Wheel<T> {
-    /// Creates an empty wheel whose current tick is `now_tick`.
+    /// Makes an empty wheel whose current tick is `now_tick`.
     #[must_use]
     pub fn new(now_tick: u64) -> Self {
         Self {
@@ -119,9 +120,7 @@ impl<T: Copy> Wheel<T> {
         self.entries.fill(number, deadline_tick, payload, cell)
     }
 
-    /// Disarms a timer and returns its payload, also when it is due but was not popped yet.
-    ///
-    /// `None` when the alarm is dead.
+    /// Disarms a timer and returns its payload, also if it is due and was not popped yet. `None` if the alarm is dead.
     #[inline]
     pub fn cancel(&mut self, alarm: Alarm) -> Option<T> {
         let (deadline, payload) = self.entries.release(alarm)?;
@@ -129,10 +128,10 @@ impl<T: Copy> Wheel<T> {
         Some(payload)
     }
 
-    /// Moves a timer to another deadline and says whether it was still there.
+    /// Moves a timer to another deadline and returns whether it was still there.
     ///
-    /// Handle and payload stay. Among timers of the same deadline it counts as armed just now, also when the
-    /// deadline did not change. A timer that is due but was not popped yet is no longer due.
+    /// Handle and payload stay. Among timers of the same deadline it counts as armed just now, also if the deadline did
+    /// not change. A timer that is due and was not popped yet is no longer due.
     pub fn rearm(&mut self, alarm: Alarm, deadline_tick: u64) -> bool {
         let Some(deadline) = self.entries.unlink(alarm) else {
             return false;
@@ -143,13 +142,14 @@ impl<T: Copy> Wheel<T> {
         true
     }
 
-    /// The tick that a timer was armed for, `None` when the alarm is dead.
+    /// Returns the tick that a timer was armed for; `None` if the alarm is dead.
     #[must_use]
     pub fn deadline(&self, alarm: Alarm) -> Option<u64> {
         self.entries.deadline(alarm)
     }
 
-    /// How many timers are armed, with those that are due but not popped and those that never fire.
+    /// Returns the number of armed timers, with those timers that are due but not popped and those timers that never
+    /// fire.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.armed()
@@ -161,12 +161,12 @@ impl<T: Copy> Wheel<T> {
         self.len() == 0
     }
 
-    /// The earliest tick at which [`advance`](Self::advance) has something to do; `None` when nothing will fire.
+    /// Returns the earliest tick at which [`advance`](Self::advance) has something to do; `None` if no timer will fire.
     ///
-    /// It never lies in the past: while anything is due it is the current tick. It never lies after the earliest
-    /// deadline, and it is that deadline unless the earliest of more than sixteen timers in the nearest slot
-    /// was cancelled or re-armed. Then it may be the deadline of the one that left: finding the new earliest would
-    /// make each such call as long as the slot, while one early `advance` spreads the slot over the level below.
+    /// It never lies in the past: while a timer is due it is the current tick. It never lies after the earliest
+    /// deadline, and it is that deadline, with one exception: the earliest of more than sixteen timers in the nearest
+    /// slot was cancelled or rearmed. Then it may be the deadline of the one that left. To find the new earliest would
+    /// make each such call as long as the slot, while one early `advance` cascades the slot to the level below.
     #[must_use]
     pub fn next_deadline(&self) -> Option<u64> {
         if self.due_count > 0 {
@@ -176,11 +176,11 @@ impl<T: Copy> Wheel<T> {
         Some(self.lists[slot as usize].earliest)
     }
 
-    /// Makes `now_tick` the current tick and everything with a deadline up to it due.
+    /// Makes `now_tick` the current tick and every timer with a deadline up to it due.
     ///
-    /// What falls due is queued for [`next_due`](Self::next_due) by deadline, then by arming order, behind what an
-    /// earlier `advance` queued and nobody popped. The cost depends on the number of timers in the slots that were
-    /// passed, not on the number of ticks. A tick before the current one counts as the current one.
+    /// The timers that fall due are queued for [`next_due`](Self::next_due) by deadline, then by arming order, behind
+    /// the timers of an earlier `advance` that were not popped. The cost depends on the number of timers in the slots
+    /// that were passed, not on the number of ticks. A tick before the current one counts as the current one.
     pub fn advance(&mut self, now_tick: u64) {
         let now_tick = now_tick.max(self.calendar.now);
         if !self.overdue.is_empty() {
@@ -191,7 +191,7 @@ impl<T: Copy> Wheel<T> {
             if start > now_tick {
                 break;
             }
-            // Time goes from slot to slot, so that what this one holds is placed as seen from its first tick.
+            // Time goes from slot to slot, so that the entries of this one are placed as seen from its first tick.
             self.calendar.now = start;
             self.cascade(slot);
         }
@@ -200,7 +200,7 @@ impl<T: Copy> Wheel<T> {
 
     /// Pops the next due timer. Its alarm is dead from here on.
     ///
-    /// Timers armed or re-armed between two calls are not returned before the next [`advance`](Self::advance).
+    /// Timers armed or rearmed between two calls are not returned before the next [`advance`](Self::advance).
     #[inline]
     pub fn next_due(&mut self) -> Option<(Alarm, T)> {
         loop {
@@ -212,7 +212,7 @@ impl<T: Copy> Wheel<T> {
         }
     }
 
-    /// The list of an entry with this deadline; `None` if it has come.
+    /// Returns the list of an entry with this deadline; `None` if the deadline has come.
     #[inline]
     fn list_of(&self, deadline: u64) -> Option<u32> {
         if deadline == NEVER {
@@ -242,7 +242,7 @@ impl<T: Copy> Wheel<T> {
         self.lists[place as usize].put(deadline, number, &mut self.chains)
     }
 
-    /// Makes room in a list whose last chunk is full, or which has none because nothing was in it.
+    /// Extends a list whose last chunk is full, or which has none because it was empty.
     #[inline(never)]
     fn extend(&mut self, place: u32) {
         if place != PARKED {
@@ -250,7 +250,7 @@ impl<T: Copy> Wheel<T> {
         }
         self.ensure_chunk();
         let chain = &mut self.lists[place as usize].chain;
-        // Without its stale cells it may have room.
+        // Without its stale cells it may have a free one.
         if chain.is_full() {
             self.chains.extend(chain);
         }
@@ -266,7 +266,7 @@ impl<T: Copy> Wheel<T> {
         self.chains.append(&mut self.overdue, number)
     }
 
-    /// Puts an entry whose deadline has come at the end of the due.
+    /// Puts an entry whose deadline has come at the end of the due ones.
     #[inline]
     fn append_due(&mut self, number: u32) {
         if self.due.is_full() {
@@ -296,9 +296,10 @@ impl<T: Copy> Wheel<T> {
         }
     }
 
-    /// Finds the earliest deadline of the nearest slot, from which the first may have gone.
+    /// Finds the earliest deadline of the nearest slot, whose first entry may have gone.
     ///
-    /// It is done when a slot becomes the nearest, or loses its first then: of the others nobody is told.
+    /// It is done when a slot becomes the nearest, or loses its first entry while it is: no caller sees the earliest
+    /// deadline of another slot.
     #[inline(never)]
     fn refresh_nearest(&mut self) {
         // The slots of the lowest level have but one deadline each.
@@ -324,7 +325,7 @@ impl<T: Copy> Wheel<T> {
         }
     }
 
-    /// Empties the slot that the current tick has just entered: into the due, and into lower levels.
+    /// Empties the slot that the current tick has just entered: into the due list, and into lower levels.
     fn cascade(&mut self, slot: u32) {
         if slot < LOWEST && self.due.is_empty() {
             // All of them are due, in the order in which they stand: the chain is taken as it is.
@@ -358,7 +359,7 @@ impl<T: Copy> Wheel<T> {
         self.clear(slot);
     }
 
-    /// Makes due what was armed for a deadline that had already come.
+    /// Makes the timers due that were armed for a deadline that had already come.
     fn sort_overdue(&mut self) {
         let mut order = std::mem::take(&mut self.overdue_order);
         let mut batch = Batch::new();
@@ -378,7 +379,7 @@ impl<T: Copy> Wheel<T> {
         self.overdue_order = order;
     }
 
-    /// Sees to it that a chain can be extended without an allocation.
+    /// Ensures that a chain can be extended without an allocation.
     #[inline]
     fn ensure_chunk(&mut self) {
         if self.chains.is_used_up() {
@@ -397,7 +398,7 @@ impl<T: Copy> Wheel<T> {
         compact(&mut self.overdue, &mut self.chains, &mut self.entries);
     }
 
-    /// Makes room for more timers, and for all their numbers in whatever lists they may be.
+    /// Allocates for more timers, and for all their numbers in whatever lists they may be.
     #[cold]
     fn grow(&mut self) {
         self.entries.grow();
@@ -420,7 +421,7 @@ impl<T: Copy> fmt::Debug for Wheel<T> {
     }
 }
 
-/// The list of what never fires: the first after the slots of the last level.
+/// The list of the timers that never fire: the first after the slots of the last level.
 const PARKED: u32 = SLOTS;
 const LISTS: usize = PARKED as usize + 1;
 

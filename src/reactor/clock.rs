@@ -4,18 +4,18 @@ use std::time::{Duration, Instant};
 
 use crate::wheel::NEVER;
 
-/// Milliseconds, because the system's own waiting is no finer: epoll rounds every timeout up to them.
+/// Ticks are milliseconds: a finer resolution would be lost, since epoll rounds every timeout up to milliseconds.
 const TICKS_PER_SECOND: u64 = 1_000;
 
-/// A reading of the clock that all of a turn works with. It never reads by itself: the time is told to it.
+/// The reading of the clock that all of a turn works with. It never reads by itself: the caller passes readings in.
 #[derive(Debug)]
 pub(super) struct Clock {
     origin: Instant,
     now: Instant,
     /// Invariant: the whole ticks between `origin` and `now`.
     tick: u64,
-    /// What time it is known to be by now, for what is counted from a call made late in a turn. Nothing falls due by
-    /// it, since nobody has asked the kernel yet what arrived meanwhile. Invariant: at least `tick`.
+    /// The latest reading, from which a deadline set late in a turn is counted. No timer falls due by it, because the
+    /// kernel was not asked yet for arrivals in the meantime. Invariant: at least `tick`.
     latest_tick: u64,
 }
 
@@ -56,19 +56,19 @@ impl Clock {
         self.latest_tick
     }
 
-    /// The first tick at which `instant` has passed for certain: rounded up, so that nothing comes early.
+    /// Returns the first tick at which `instant` has passed for certain: rounded up, so that no timer is early.
     pub(super) fn tick_at(&self, instant: Instant) -> u64 {
         let since = instant.saturating_duration_since(self.origin);
         ticks_rounded_up(since)
     }
 
-    /// The first tick by which `duration` has passed for certain, counted from `now`.
+    /// Returns the first tick by which `duration` has passed for certain, counted from `now`.
     pub(super) fn tick_after(&self, duration: Duration) -> u64 {
         let since = self.now.duration_since(self.origin);
         since.checked_add(duration).map_or(NEVER, ticks_rounded_up)
     }
 
-    /// When `tick` begins; `None` if that is never, or beyond what the clock can say.
+    /// Returns the time at which `tick` begins; `None` for [`NEVER`], or a time beyond what the clock can say.
     pub(super) fn instant_of(&self, tick: u64) -> Option<Instant> {
         if tick == NEVER {
             return None;
@@ -77,7 +77,7 @@ impl Clock {
     }
 }
 
-// In 64 bits, and so not by `as_nanos`: a division of 128 bits takes a hundred instructions, several times a turn.
+// In 64 bits and not by `as_nanos`: a division of 128 bits takes a hundred instructions, several times a turn.
 fn ticks(duration: Duration) -> u64 {
     ticks_and(duration, duration.subsec_millis())
 }

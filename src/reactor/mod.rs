@@ -1,13 +1,13 @@
-//! Levels over the kernel's edges: waiter is ready, waiter wants it, and waiter is served next.
+//! Levels over the kernel's edges, for any source that mio can poll.
 //!
-//! A [`Reactor`] owns the selector, a slab of sources, the timer wheel and the run queue. It knows nothing of
-//! sockets, and calls no user code but the [`Handler`] methods of its sources. A source is registered with the kernel
-//! when it is inserted, and not again whenever it wants something else. What the kernel says is kept as [`Readiness`]
-//! bits, what a source wants as [`Interest`] bits, and a source for which the two meet is on the run queue. Pausing,
-//! resuming and waiting for room are bits flipped; none of them is a system call.
+//! A [`Reactor`] owns the selector, a slab of sources, the timer wheel and the run queue. It knows nothing of sockets,
+//! and calls no user code but the [`Handler`] methods of its sources. A source is registered with the kernel when it is
+//! inserted, and not again when its interest changes. The kernel's reports are kept as [`Readiness`] bits and the
+//! source's wants as [`Interest`] bits; a source for which the two meet is on the run queue. To pause, to resume and to
+//! wait for buffer space are bits flipped, and none of them is a system call.
 //!
-//! Whoever drives it repeats: [`poll`](Reactor::poll), then [`begin`](Reactor::begin) a phase and take what comes
-//! out of it until it is over. Every phase is as long as its list was when it began.
+//! The driver of a reactor repeats three steps: [`poll`](Reactor::poll), [`begin`](Reactor::begin) a phase, and take
+//! events out of it until it is over. A phase is as long as its list was when the phase began.
 //!
 //! ```
 //! use mio::event::Source;
@@ -97,7 +97,7 @@ pub use registration::Registration;
 pub(crate) use crate::system::Waker;
 
 /// A source with its place in the reactor.
-// In this order: the kernel's news are for the state alone, which then lies in one cache line with the key.
+// In this order: to apply an event touches the state alone, which then lies in one cache line with the key.
 #[repr(C)]
 struct Slot<T> {
     state: SourceState,
@@ -111,29 +111,29 @@ struct Burst {
     left: u32,
 }
 
-/// The callback of one source, from [`Reactor::begin_callback`] to [`Reactor::end_callback`]: what the source asks to
-/// flush in between leaves when it ends.
+/// The callback of one source, from [`Reactor::begin_callback`] to [`Reactor::end_callback`]: a flush that the source
+/// asks for in between is done when the callback ends.
 ///
-/// Its end consumes it, so a callback ends once and under the key that it began with. A scope that is dropped, as by a
-/// panic, loses no flush: the source takes its place on the flush list when the next callback begins.
+/// The end consumes the scope, so a callback ends once and under the key that it began with. A scope that is dropped,
+/// as by a panic, loses no flush: the source takes its place on the flush list when the next callback begins.
 #[derive(Debug)]
 #[must_use = "what the source asks to flush leaves when the scope is given to `end_callback`"]
 pub struct CallbackScope {
     key: Key,
 }
 
-/// What fell due on the wheel.
+/// An entry of the timer wheel that fell due.
 #[derive(Debug)]
 pub enum Elapsed<E> {
     /// A source made an event of its deadline.
     Source(Key, E),
-    /// A timer that the driver armed with [`Reactor::arm`] under this key.
+    /// A timer came that the driver had armed with [`Reactor::arm`] under this key.
     Timer(Key),
     /// A timer that the driver armed with [`Reactor::arm_source_timer`] under this key.
     SourceTimer(Key),
 }
 
-/// Serves sources of one type, `T`. See the [module](self) for how it is driven.
+/// A server of sources of one type, `T`. The [module](self) says how it is driven.
 pub struct Reactor<T: Handler> {
     selector: Selector,
     slots: Slots<Slot<T>>,
@@ -141,12 +141,12 @@ pub struct Reactor<T: Handler> {
     wheel: Wheel<Due>,
     clock: Clock,
     burst: Option<Burst>,
-    /// The source whose callback runs: [`end_callback`](Reactor::end_callback) flushes it, so its wish for a flush puts
+    /// The source whose callback runs: [`end_callback`](Reactor::end_callback) flushes it, so its request to flush puts
     /// it on no list. If the callback panics, the key stays until the next one begins.
     in_callback: Option<Key>,
-    /// Invariant: how many sources are marked [`Flags::HELD`].
+    /// Invariant: the number of sources with the flag [`Flags::HELD`].
     held: usize,
-    /// How many events the kernel has delivered in all.
+    /// The number of events that the kernel has delivered in all.
     events: u64,
 }
 
@@ -155,12 +155,12 @@ impl<T: Handler> Reactor<T> {
     ///
     /// # Errors
     ///
-    /// What the system says if it has no selector to give (`epoll_create1(2)`), such as EMFILE.
+    /// The system's error if it has no selector to give (`epoll_create1(2)`), such as EMFILE.
     pub fn new(events_capacity: usize) -> io::Result<Self> {
         Ok(Self::with_selector(Selector::new(events_capacity)?))
     }
 
-    /// A reactor that waits with `selector`.
+    /// Makes a reactor that waits with `selector`.
     pub(crate) fn with_selector(selector: Selector) -> Self {
         let clock = Clock::new(selector.now());
         Self {
@@ -180,16 +180,16 @@ impl<T: Handler> Reactor<T> {
     ///
     /// # Errors
     ///
-    /// What the system says of the registration (`epoll_ctl(2)`): EPERM for what cannot be polled, ENOSPC beyond
-    /// the user's limit of watches. The source is then dropped.
+    /// The system's error about the registration (`epoll_ctl(2)`): EPERM for a descriptor that cannot be polled, ENOSPC
+    /// beyond the user's limit of watches. The source is dropped then.
     pub fn insert(&mut self, source: T, interest: Interest) -> io::Result<Key> {
         self.insert_ready(source, interest, Readiness::empty())
             .map_err(|(error, _)| error)
     }
 
-    /// Registers `source` as [`insert`](Self::insert) does, but assumes that it is ready for `readiness` already,
-    /// and gives the source back if it cannot be registered. What is writable is registered for reading alone, until a
-    /// write would block.
+    /// Registers `source` as [`insert`](Self::insert) does, but assumes that it is ready for `readiness` already, and
+    /// gives the source back if it cannot be registered. A source that is assumed to be writable is registered for
+    /// reading alone, until a write would block.
     pub(crate) fn insert_ready(
         &mut self,
         source: T,
@@ -199,7 +199,7 @@ impl<T: Handler> Reactor<T> {
         self.insert_begun(source, interest, readiness, |_, _| ())
     }
 
-    /// [`insert_ready`](Self::insert_ready), with a [`visit`](Self::visit) at once.
+    /// Registers `source` as [`insert_ready`](Self::insert_ready) does, with a [`visit`](Self::visit) at once.
     pub(crate) fn insert_begun(
         &mut self,
         source: T,
@@ -234,8 +234,7 @@ impl<T: Handler> Reactor<T> {
         Ok(key)
     }
 
-    /// Gives a source a place without the kernel's knowing it: to be told that it has failed, or to be registered
-    /// later.
+    /// Inserts a source without the kernel's knowing it: to report its failure, or to be registered later.
     pub(crate) fn insert_unregistered(&mut self, source: T, interest: Interest) -> Key {
         let state = SourceState::new(interest, Readiness::empty());
         self.held += 1;
@@ -250,14 +249,14 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Deregisters the kernel's side of a source that goes on without it, and forgets what was said of it. A failure
-    /// means that it was not there.
+    /// Deregisters the kernel's side of a source that goes on without it, and forgets the kernel's reports. An error is
+    /// ignored: it means that the kernel's side was not registered.
     pub(crate) fn deregister(&mut self, key: Key) {
         if let Some(slot) = self.slots.get_mut(key) {
             if let Some(source) = slot.source.source() {
                 let _ = self.selector.deregister(source);
             }
-            // What it wants to report of its own is no matter of the kernel's.
+            // The source's own request to report something does not depend on the kernel.
             slot.state.signals &= Signals::ATTENTION;
             slot.state.flags.insert(Flags::WATCHES_WRITABLE);
         }
@@ -267,7 +266,7 @@ impl<T: Handler> Reactor<T> {
     pub fn remove(&mut self, key: Key) -> Option<T> {
         let mut slot = self.slots.remove(key)?;
         if let Some(source) = slot.source.source() {
-            // It fails only for what the kernel has forgotten already.
+            // It fails only if the kernel has forgotten the descriptor already.
             let _ = self.selector.deregister(source);
         }
         if let Some(alarm) = slot.state.alarm {
@@ -279,19 +278,19 @@ impl<T: Handler> Reactor<T> {
         Some(slot.source)
     }
 
-    /// The source under `key`; `None` if it is gone.
+    /// Returns the source under `key`; `None` if it is gone.
     pub fn get(&self, key: Key) -> Option<&T> {
         self.slots.get(key).map(|slot| &slot.source)
     }
 
-    /// The source under `key`, to change in a way that does not concern its place here.
+    /// Returns the source under `key`, to change in a way that does not concern its place here.
     #[inline]
     pub(crate) fn source_mut(&mut self, key: Key) -> Option<&mut T> {
         self.slots.get_mut(key).map(|slot| &mut slot.source)
     }
 
-    /// Lets `visitor` change the source under `key`, and puts it on the lists that it belongs on after that.
-    /// `None` if it is gone.
+    /// Lets `visitor` change the source under `key`, and then puts the source on the lists that it belongs on. Returns
+    /// the visitor's answer; `None` if the source is gone.
     #[inline]
     pub fn visit<R>(
         &mut self,
@@ -316,19 +315,19 @@ impl<T: Handler> Reactor<T> {
         Some(answer)
     }
 
-    /// Gives back the memory that sources which are gone have left in the tables. Four bytes stay for every place that
-    /// was ever taken, so that no key comes back to life, and the wheel keeps its own.
+    /// Gives back the memory that removed sources have left in the tables. Four bytes stay for every slot that was ever
+    /// used, so that no key comes back to life, and the timer wheel keeps its own memory.
     pub fn shrink(&mut self) {
         self.slots.shrink();
         self.schedule.shrink();
     }
 
-    /// All sources with their keys, in no particular order.
+    /// Returns all sources with their keys, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> + '_ {
         self.slots.iter().map(|(key, slot)| (key, &slot.source))
     }
 
-    /// How many sources there are.
+    /// Returns the number of sources.
     pub fn len(&self) -> usize {
         self.slots.len()
     }
@@ -338,7 +337,7 @@ impl<T: Handler> Reactor<T> {
         self.slots.is_empty()
     }
 
-    /// Says whether the source under `key` is a reason to go on ([`held`](Self::held)). Saying so twice counts once.
+    /// Sets whether the source under `key` is a reason to go on ([`held`](Self::held)). Setting it twice counts once.
     pub fn set_held(&mut self, key: Key, held: bool) {
         if let Some(slot) = self.slots.get_mut(key) {
             if slot.state.flags.contains(Flags::HELD) != held {
@@ -352,19 +351,20 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Whether the source under `key` is a reason to go on.
+    /// Whether the source under `key` is a reason to go on; `false` if it is gone.
     pub fn is_held(&self, key: Key) -> bool {
         self.slots
             .get(key)
             .is_some_and(|slot| slot.state.flags.contains(Flags::HELD))
     }
 
-    /// How many sources are a reason to go on. A source is one until [`set_held`](Self::set_held) says otherwise.
+    /// Returns the number of sources that are a reason to go on. A source is one until [`set_held`](Self::set_held)
+    /// changes that.
     pub fn held(&self) -> usize {
         self.held
     }
 
-    /// How many events the kernel has delivered since the reactor was made.
+    /// Returns the number of events that the kernel has delivered since the reactor was made.
     pub fn events(&self) -> u64 {
         self.events
     }

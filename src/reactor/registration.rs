@@ -10,12 +10,12 @@ use crate::wheel::Wheel;
 use super::clock::Clock;
 use super::source_state::{Due, Flags, Signals, SourceState};
 
-/// The place of one source in a [`Reactor`](super::Reactor), lent to its [`Handler`](super::Handler) methods: its
-/// key, what it is ready for, what it wants, its deadline.
+/// The place of one source in a [`Reactor`](super::Reactor), lent to its [`Handler`](super::Handler) methods: its key,
+/// its readiness, its interest, its deadline.
 ///
-/// Everything here only flags. Nothing is called back and no system call is made, except for [`rearm`](Self::rearm), and
-/// for the first write that meets a full buffer of a source that was known to be writable: the call follows when the
-/// method has returned.
+/// A method here only sets bits. Nothing is called back and no system call is made, with two exceptions:
+/// [`rearm`](Self::rearm), and the first write that meets a full buffer of a source that was known to be writable. Both
+/// make their call when the handler's method has returned.
 #[derive(Debug)]
 pub struct Registration<'a> {
     pub(super) key: Key,
@@ -25,8 +25,8 @@ pub struct Registration<'a> {
 }
 
 impl Registration<'_> {
-    /// The same place, lent on: to a function that is rarely called and not inlined. What is lent on itself has to lie
-    /// in memory, and so would be written there for every message.
+    /// Lends the place on, to a function that is rarely called and not inlined. Lending `self` itself would force it
+    /// into memory, with a store for each field on every message.
     #[inline(always)]
     pub(crate) fn reborrow(&mut self) -> Registration<'_> {
         Registration {
@@ -37,12 +37,12 @@ impl Registration<'_> {
         }
     }
 
-    /// The key under which the source is registered.
+    /// Returns the key under which the source is registered.
     pub fn key(&self) -> Key {
         self.key
     }
 
-    /// What the kernel has said and no call has contradicted.
+    /// Returns the kernel's reports that no call has disproved since.
     #[inline]
     pub fn readiness(&self) -> Readiness {
         self.state.readiness()
@@ -53,12 +53,13 @@ impl Registration<'_> {
         self.state.has_work()
     }
 
-    /// What the source is called for.
+    /// Returns the directions in which the source is called.
     pub fn interest(&self) -> Interest {
         self.state.interest
     }
 
-    /// Wants to be called for `interest` too. Costs no system call: the kernel reports it anyway, or need not.
+    /// Adds `interest` to the directions in which the source is called. It costs no system call: the kernel reports
+    /// both directions anyway, or need not.
     #[inline]
     pub fn want(&mut self, interest: Interest) {
         if !self.state.interest.contains(interest) {
@@ -66,8 +67,8 @@ impl Registration<'_> {
         }
     }
 
-    /// Wants no call for `interest` any more. What the kernel reports meanwhile is kept, so that
-    /// [`want`](Self::want) takes up where this left off.
+    /// Takes `interest` out of the directions in which the source is called. The kernel's reports are kept meanwhile,
+    /// so that [`want`](Self::want) takes up where this left off.
     #[inline]
     pub fn unwant(&mut self, interest: Interest) {
         if self.state.interest.intersects(interest) {
@@ -76,7 +77,7 @@ impl Registration<'_> {
         }
     }
 
-    /// A call of the kind `direction` would have blocked: the kernel will tell when that changes.
+    /// Notes that a call in `direction` would have blocked: the kernel will report when that changes.
     #[inline]
     pub fn would_block(&mut self, direction: Interest) {
         let mut gone = Signals::ERROR;
@@ -90,10 +91,11 @@ impl Registration<'_> {
         self.state.signals.remove(gone);
     }
 
-    /// A call of the kind `direction` moved less than it could have, which on an edge-triggered selector proves that
-    /// there is no more for now, unless an end or an error is waiting behind it: those give no edge of their own.
-    /// On the other selectors (AFD, `poll(2)`) it proves nothing and does nothing: there every drain ends with a call
-    /// that would block.
+    /// Notes that a call in `direction` moved less than it could have.
+    ///
+    /// On an edge-triggered selector that proves that there is no more for now, and clears the readiness, unless an end
+    /// or an error is waiting behind: those give no edge of their own. On the other selectors (AFD, `poll(2)`) it
+    /// proves nothing and does nothing: there every drain ends with a call that would block.
     #[inline]
     pub fn fell_short(&mut self, direction: Interest) {
         if !SHORT_TRANSFER_DRAINS {
@@ -112,33 +114,33 @@ impl Registration<'_> {
         }
     }
 
-    /// Pretends that the kernel has said `readiness`: the source knows better, as a fresh socket does of its empty
+    /// Sets `readiness` as if the kernel had reported it: the source knows better, as a fresh socket does of its empty
     /// send buffer.
     pub fn assume(&mut self, readiness: Readiness) {
         self.state.signals.insert(readiness.into());
     }
 
-    /// The source must not be read until it would block, because that would block the thread. What is left is asked
-    /// of the kernel afresh.
+    /// Asks the kernel afresh for readiness, in place of reading until a read would block: for a descriptor on which a
+    /// read blocks the thread.
     pub fn rearm(&mut self) {
         self.state.signals.remove(Signals::READABLE);
         self.state.flags.insert(Flags::WANTS_REARM);
     }
 
-    /// Wants [`Handler::flush`](super::Handler::flush) at the next flush point: at the end of the source's own
-    /// event if one is being looked at, else in the next flush phase. Several requests are one.
+    /// Asks for [`Handler::flush`](super::Handler::flush) at the next flush point: at the end of the source's own
+    /// callback if it runs, else in the next flush phase. Several requests are one.
     #[inline]
     pub fn flush_soon(&mut self) {
         self.state.flags.insert(Flags::WANTS_FLUSH);
     }
 
-    /// Wants [`Handler::attend`](super::Handler::attend) when the source is served next: it has something to report
+    /// Asks for [`Handler::attend`](super::Handler::attend) when the source is served next: it has something to report
     /// that did not come from the kernel. Several requests are one.
     pub fn attend_soon(&mut self) {
         self.state.signals.insert(Signals::ATTENTION);
     }
 
-    /// Wants to be taken out. The source stays until the close phase, but is not served any more.
+    /// Asks to be taken out. The source stays until the close phase, but is not served any more.
     pub fn close(&mut self) {
         self.state.flags.insert(Flags::WANTS_CLOSE);
     }
@@ -155,33 +157,34 @@ impl Registration<'_> {
         self.clock.now()
     }
 
-    /// Wants [`Handler::elapsed`](super::Handler::elapsed) once `deadline` has passed, never earlier. A source has one
-    /// entry on the timer wheel, so a later deadline than the one before leaves the entry in its place: the call may
-    /// come at the earlier one too, and the source compares. To move a deadline away costs nothing for that reason.
+    /// Asks for [`Handler::elapsed`](super::Handler::elapsed) once `deadline` has passed, never earlier.
+    ///
+    /// A source has one entry on the timer wheel, and a later deadline leaves that entry in its place: so moving a
+    /// deadline away costs nothing. The call may come at the earlier deadline too, and the source compares.
     pub fn set_deadline(&mut self, deadline: Instant) {
         self.wake_at(self.clock.tick_at(deadline));
     }
 
-    /// The reactor's time, as the tick that has begun.
+    /// Returns the reactor's time as a tick: the last one that has begun.
     #[inline]
     pub(crate) fn tick(&self) -> u64 {
         self.clock.tick()
     }
 
-    /// The latest tick that is known to have begun: at least [`tick`](Self::tick), and later than it where the clock
-    /// was read again since. What is counted from here is never early.
+    /// Returns the latest tick that is known to have begun: at least [`tick`](Self::tick), and later if the clock was
+    /// read again since. A deadline counted from here is never early.
     #[inline]
     pub(crate) fn latest_tick(&self) -> u64 {
         self.clock.latest_tick()
     }
 
-    /// The first tick by which `duration` has passed for certain, counted from now.
+    /// Returns the first tick by which `duration` has passed for certain, counted from the reactor's time.
     pub(crate) fn tick_after(&self, duration: Duration) -> u64 {
         self.clock.tick_after(duration)
     }
 
-    /// Wants [`Handler::elapsed`](super::Handler::elapsed) at `tick` or before. It touches the wheel only if nothing
-    /// is filed yet or what is filed would come too late, so moving a deadline away costs nothing.
+    /// Asks for [`Handler::elapsed`](super::Handler::elapsed) at `tick` or before. It touches the wheel only if no
+    /// entry is armed yet, or the armed one would come too late.
     pub(crate) fn wake_at(&mut self, tick: u64) {
         match self.state.alarm {
             Some(alarm) if self.wheel.deadline(alarm).is_some_and(|at| at <= tick) => {}

@@ -1,4 +1,4 @@
-//! Serving: waiter is called next, and what list a source belongs on afterwards.
+//! Serving: the order of the sources, and the lists that a source is put on afterwards.
 
 use crate::schedule::Schedule;
 use crate::system::Selector;
@@ -7,15 +7,15 @@ use super::source_state::{Flags, Signals};
 use super::{Burst, CallbackScope, Handler, Interest, Key, Phase, Reactor, Registration, Slot};
 
 impl<T: Handler> Reactor<T> {
-    /// Begins a phase: it is as long as its list is now. What comes on the list meanwhile waits for the next one, so
-    /// no source can keep another from being served.
+    /// Begins a phase, which is as long as its list is now. A source that comes on the list meanwhile waits for the
+    /// next round, so no source can keep another from being served.
     pub fn begin(&mut self, phase: Phase) {
         self.schedule.begin(phase);
     }
 
     /// Serves ready sources until one gives an event; `None` when the phase is over. Each source is asked to write
-    /// first, as that frees memory, and then to read.
-    // Always: this is the loop's own loop, and has one caller in it.
+    /// first, since that frees memory, and then to read.
+    // Always: this is the innermost loop of the event loop, and has one caller there.
     #[inline(always)]
     pub fn next(&mut self, lent: &mut T::Lent<'_>) -> Option<(Key, T::Event)> {
         loop {
@@ -40,7 +40,7 @@ impl<T: Handler> Reactor<T> {
                 clock: &self.clock,
             };
             let event = serve(source, &mut registration, lent);
-            // Nearly never: everything that had arrived was read, and nothing was asked for that was not before.
+            // Fast path: everything that had arrived was read, and no request is new.
             if state.has_work() || state.has_request() || self.burst.is_some() {
                 self.continue_burst_or_settle(key, event.is_some());
             }
@@ -50,8 +50,7 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Sees to a source that was served and has more to do: its burst goes on, or it is put on the lists that it belongs
-    /// on.
+    /// Continues the burst of a source that was served and has more to do, or else puts the source on its lists.
     #[inline(never)]
     fn continue_burst_or_settle(&mut self, key: Key, gave_event: bool) {
         let burst = self.burst.take();
@@ -62,7 +61,7 @@ impl<T: Handler> Reactor<T> {
             let left = burst.map_or(u32::MAX, |burst| burst.left);
             let left = left.min(slot.source.burst().max(1)) - 1;
             if left > 0 {
-                // Its burst goes on with the next call, so it needs no place in the queue.
+                // The burst goes on with the next call, so the source needs no place in the queue.
                 slot.state.flags.insert(Flags::QUEUED);
                 self.burst = Some(Burst { key, left });
             }
@@ -76,9 +75,9 @@ impl<T: Handler> Reactor<T> {
         );
     }
 
-    /// The next source that asked to be closed, which stays where it is until [`remove`](Self::remove), but is not served
-    /// any more, and is out of the kernel's sight if it is not about to be by
-    /// [being closed](Handler::close_deregisters).
+    /// Returns the next source that asked to be closed. It stays until [`remove`](Self::remove) but is not served any
+    /// more, and the kernel no longer reports it, unless [closing it](Handler::close_deregisters) is about to see to
+    /// that.
     pub fn next_closing(&mut self) -> Option<Key> {
         loop {
             let key = self.schedule.next(Phase::Close)?;
@@ -87,7 +86,7 @@ impl<T: Handler> Reactor<T> {
                     return Some(key);
                 }
                 if let Some(source) = slot.source.source() {
-                    // It fails only for what the kernel has forgotten already.
+                    // It fails only if the kernel has forgotten the descriptor already.
                     let _ = self.selector.deregister(source);
                 }
                 return Some(key);
@@ -95,7 +94,7 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Lets all sources flush that have asked for it, as far as the phase is long.
+    /// Flushes the sources that have asked for it, as many as the phase is long.
     pub fn flush(&mut self, lent: &mut T::Lent<'_>) {
         while self.flush_next(lent) {}
     }
@@ -113,7 +112,7 @@ impl<T: Handler> Reactor<T> {
         true
     }
 
-    /// Begins the callback of the source under `key`. What that source asks to flush until the scope is
+    /// Begins the callback of the source under `key`. A flush that this source asks for until the scope is
     /// [ended](Self::end_callback) needs no place in the flush list.
     #[inline]
     pub fn begin_callback(&mut self, key: Key) -> CallbackScope {
@@ -131,8 +130,8 @@ impl<T: Handler> Reactor<T> {
         self.flush_one(key, lent);
     }
 
-    /// Ends a callback by `send`, which sends without [`Handler::flush`] what the source wrote, and returns whether
-    /// that left the registration as it was. If it did not, the source is put on the lists that it belongs on.
+    /// Ends a callback by `send`, which sends the source's bytes without [`Handler::flush`], and returns whether that
+    /// left the registration as it was. If it did not, the source is put on the lists that it belongs on.
     #[inline(always)]
     pub(crate) fn end_callback_by(
         &mut self,
@@ -197,7 +196,7 @@ impl<T: Handler> Reactor<T> {
     }
 }
 
-/// Serves one source once: writing before reading, an error that no read would find last.
+/// Serves one source once: it writes before it reads, and an error that no read would find comes last.
 #[inline(always)]
 fn serve<T: Handler>(
     source: &mut T,
@@ -240,9 +239,10 @@ fn serve_slow_path<T: Handler>(
     None
 }
 
-/// Puts a source on the lists that it belongs on. Invariant I7 rests on its being called whenever bits of a source may
-/// have changed, unless it is known that there is nothing to put it on a list for: [`Reactor::next`] looks first, and the
-/// kernel's news are applied with a look of their own.
+/// Puts a source on the lists that it belongs on.
+///
+/// Invariant I7 rests on a call of this whenever bits of a source may have changed. Two places look for themselves that
+/// there is nothing to put on a list: [`Reactor::next`], and the one that applies the kernel's events.
 #[inline(always)]
 pub(super) fn settle<T: Handler>(
     key: Key,
@@ -252,7 +252,7 @@ pub(super) fn settle<T: Handler>(
     selector: &Selector,
 ) {
     let state = &slot.state;
-    // Nearly always: everything that had arrived was read, and nothing was asked for that was not before.
+    // Fast path: everything that had arrived was read, and no request is new.
     if state.has_work() || state.has_new_request() {
         enqueue(key, slot, in_callback, schedule, selector);
     }
@@ -284,7 +284,8 @@ fn enqueue<T: Handler>(
     }
 }
 
-/// The part of settling that few sources ever need: arming again, and closing. Says whether nothing else is to be done.
+/// Grants the requests that few sources ever make: to be registered anew, and to be closed. Returns whether nothing
+/// else is to be done for the source.
 #[cold]
 fn close_or_rearm<T: Handler>(
     key: Key,
@@ -297,7 +298,7 @@ fn close_or_rearm<T: Handler>(
         return true;
     }
     if state.flags.contains(Flags::WANTS_CLOSE) {
-        // The wish is granted, and not looked at again whenever somebody looks at the source until it is gone.
+        // The request is granted, and not looked at again with each visit until the source is gone.
         state.flags.remove(Flags::WANTS_CLOSE);
         state.flags.insert(Flags::CLOSING);
         schedule.push(Phase::Close, key);
@@ -307,7 +308,7 @@ fn close_or_rearm<T: Handler>(
     if let Some(source) = source.source() {
         match selector.rearm(source, key.to_token()) {
             Ok(()) => state.flags.insert(Flags::WATCHES_WRITABLE),
-            // A source that the kernel will not watch must find out by itself what is wrong with it.
+            // A source that the kernel does not watch must find out by itself, with a read or a write, what is wrong.
             Err(_) => state.signals.insert(Signals::READABLE | Signals::WRITABLE),
         }
     }

@@ -1,4 +1,4 @@
-//! What the reactor keeps beside each source: what it is ready for, what it wants, and which lists it is on.
+//! State that the reactor keeps beside each source: its readiness, its interest, and the lists that it is on.
 
 use bitflags::bitflags;
 
@@ -6,7 +6,7 @@ use crate::readiness::{Interest, Readiness};
 use crate::slots::Key;
 use crate::wheel::Alarm;
 
-/// What falls due on the wheel.
+/// An entry of the timer wheel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
     /// The deadline of a source.
@@ -18,37 +18,38 @@ pub(super) enum Due {
 }
 
 bitflags! {
-    /// What the reactor has to remember of a source beside its readiness. The requests are set by the source; the rest
-    /// by the reactor alone.
+    /// Facts about a source that are not readiness. The source sets the requests, and the reactor alone sets the rest.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(super) struct Flags: u8 {
         /// Invariant: set exactly while the key is on the serve list, or its burst goes on.
         const QUEUED = 1 << 0;
-        /// A wish: to flush at the next flush point.
+        /// Request: to flush at the next flush point.
         const WANTS_FLUSH = 1 << 1;
         /// Invariant: set exactly while the key is on the flush list.
         const FLUSH_QUEUED = 1 << 2;
-        /// A wish: to be taken out.
+        /// Request: to be taken out.
         const WANTS_CLOSE = 1 << 3;
-        /// Invariant: set from the entry on the close list until the slot is removed. Nothing of the source is served
-        /// any more.
+        /// Invariant: set from the entry on the close list until the slot is removed. The source is not served any
+        /// more.
         const CLOSING = 1 << 4;
-        /// A wish: to be armed again, as the descriptor may not be read until it would block, or as the kernel has to tell
-        /// from now on when it is writable.
+        /// Request: to be registered anew, because the descriptor may not be read until it would block, or because the
+        /// kernel has to report writability from now on.
         const WANTS_REARM = 1 << 5;
         /// The source is a reason to go on.
         const HELD = 1 << 6;
-        /// The kernel tells when the source becomes writable. Invariant: where this is not set, the source is not
-        /// registered, or it was known to be writable and nobody has found anything else, or it requests to be armed again.
+        /// The kernel reports when the source becomes writable.
+        ///
+        /// Invariant: where this is not set, the source is not registered, or it was known to be writable and no write
+        /// has disproved that, or a request to be registered anew is pending.
         const WATCHES_WRITABLE = 1 << 7;
-        /// All that may have to be acted upon when the source has been looked at.
+        /// All requests that are acted upon after the source was served or visited.
         const REQUESTS = Self::WANTS_FLUSH.bits() | Self::WANTS_CLOSE.bits() | Self::WANTS_REARM.bits();
     }
 }
 
 bitflags! {
-    /// Reasons to serve a source: what the kernel reports, and what the source asks for itself. They are bits of one
-    /// word, so that "must it be served?", which is asked several times for every message, is one comparison.
+    /// Reasons to serve a source: the kernel's reports and the source's own request. They are bits of one word, so that
+    /// "must it be served?", asked several times for every message, is one comparison.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(super) struct Signals: u8 {
         const READABLE = Readiness::READABLE.bits();
@@ -56,7 +57,7 @@ bitflags! {
         const READ_CLOSED = Readiness::READ_CLOSED.bits();
         const WRITE_CLOSED = Readiness::WRITE_CLOSED.bits();
         const ERROR = Readiness::ERROR.bits();
-        /// The source asks to report something of its own, whatever the kernel says. It is always wanted.
+        /// The source asks to report something of its own, whatever the kernel reports. It is always wanted.
         const ATTENTION = 1 << 7;
     }
 }
@@ -68,20 +69,21 @@ impl From<Readiness> for Signals {
     }
 }
 
-/// What the reactor keeps beside each source.
+/// The reactor's state of one source.
 #[derive(Debug)]
 pub(super) struct SourceState {
     /// The kernel's reports that no call has disproved since, and [`Signals::ATTENTION`].
     pub(super) signals: Signals,
-    /// What the source wants to be called for.
+    /// The directions in which the source wants to be called.
     pub(super) interest: Interest,
-    /// The signals that are worth a call. Invariant: all that serve `interest`, and in any case
-    /// [`Signals::ATTENTION`] and an error: one that no read would find is for
-    /// [`Handler::closed`](super::Handler::closed).
+    /// The signals that are worth a call.
+    ///
+    /// Invariant: all that serve `interest`, and in any case [`Signals::ATTENTION`] and an error: an error that no read
+    /// would find is for [`Handler::closed`](super::Handler::closed).
     wanted: Signals,
     pub(super) flags: Flags,
-    /// The one entry on the wheel. It is never later than the next deadline, and may be earlier: it is re-filed
-    /// when it falls due, not when the deadline moves.
+    /// The one entry on the timer wheel. It is never later than the next deadline, and may be earlier: it is armed
+    /// again when it falls due, not when the deadline moves.
     pub(super) alarm: Option<Alarm>,
 }
 
@@ -91,7 +93,8 @@ impl SourceState {
             signals: readiness.into(),
             interest,
             wanted: wanted_for(interest),
-            // That it is writable is no news.
+            // A source that is known to be writable is registered without that direction, whose first edge would be
+            // spurious.
             flags: match readiness.contains(Readiness::WRITABLE) {
                 true => Flags::HELD,
                 false => Flags::HELD | Flags::WATCHES_WRITABLE,
@@ -100,7 +103,7 @@ impl SourceState {
         }
     }
 
-    /// In which directions the kernel tells when the source becomes ready.
+    /// Returns the directions that the kernel reports.
     pub(super) fn watched_directions(&self) -> Interest {
         match self.flags.contains(Flags::WATCHES_WRITABLE) {
             true => Interest::all(),
@@ -108,19 +111,19 @@ impl SourceState {
         }
     }
 
-    /// Whether the source must be served: ready and wanted, or broken where no read would find out.
+    /// Whether the source must be served: ready for something wanted, or failed where no read would find the error.
     #[inline]
     pub(super) fn has_work(&self) -> bool {
         self.signals.intersects(self.wanted)
     }
 
-    /// Whether it requests for something.
+    /// Whether a request is pending.
     #[inline]
     pub(super) fn has_request(&self) -> bool {
         self.flags.intersects(Flags::REQUESTS)
     }
 
-    /// Whether it requests for something, other than the flush that it is on the list for already.
+    /// Whether a request is pending, other than the flush for which the source is on its list already.
     #[inline]
     pub(super) fn has_new_request(&self) -> bool {
         let requests = self.flags & Flags::REQUESTS;
@@ -128,7 +131,7 @@ impl SourceState {
             && (requests != Flags::WANTS_FLUSH || !self.flags.contains(Flags::FLUSH_QUEUED))
     }
 
-    /// Whether it wants to flush and is not on the list for that.
+    /// Whether the source asks to flush and is not on the flush list.
     #[inline]
     pub(super) fn needs_flush_entry(&self) -> bool {
         self.flags & (Flags::WANTS_FLUSH | Flags::FLUSH_QUEUED) == Flags::WANTS_FLUSH
@@ -137,29 +140,30 @@ impl SourceState {
     /// Whether reading is all that there is to do, as it nearly always is.
     #[inline]
     pub(super) fn only_reads(&self) -> bool {
-        // `READABLE` is wanted by waiter wants to read and by nobody else.
+        // `READABLE` is wanted only with `Interest::READABLE`.
         self.signals & self.wanted == Signals::READABLE
     }
 
-    /// The kernel's part of the signals.
+    /// Returns the kernel's part of the signals.
     #[inline]
     pub(super) fn readiness(&self) -> Readiness {
         Readiness::from_bits(self.signals.bits())
     }
 
-    /// Whether it is ready for `direction` and wants it.
+    /// Whether the source is ready for `direction` and wants it.
     #[inline]
     pub(super) fn serves(&self, direction: Interest) -> bool {
         self.interest.contains(direction) && self.readiness().serves(direction)
     }
 
-    /// An error that only [`Handler::closed`](super::Handler::closed) can look at.
+    /// Whether there is an error that only [`Handler::closed`](super::Handler::closed) can look at.
     #[inline]
     pub(super) fn has_unread_error(&self) -> bool {
         self.signals.contains(Signals::ERROR) && !self.interest.contains(Interest::READABLE)
     }
 
-    /// A write found that the kernel has no room. If it was not to tell of room, it is from now on.
+    /// Notes that a write found the buffer full. A source whose writability the kernel does not report is registered
+    /// anew for it.
     #[inline]
     pub(super) fn clear_writable(&mut self) {
         self.signals.remove(Signals::WRITABLE);

@@ -1,4 +1,4 @@
-//! Time and waiting: the clock that is told, the wheel, and the wait for the kernel.
+//! Time and waiting: the clock, the timer wheel, and the wait for the kernel.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -8,36 +8,37 @@ use super::source_state::{Due, Flags};
 use super::{Alarm, Elapsed, Handler, Key, Phase, Reactor, Registration, Waker};
 
 impl<T: Handler> Reactor<T> {
-    /// The reactor's time: the last reading of the clock.
+    /// Returns the reactor's time: the last reading of the clock.
     pub fn now(&self) -> Instant {
         self.clock.now()
     }
 
-    /// Reads the clock without taking it over as the reactor's time.
+    /// Reads the clock without taking the reading over as the reactor's time.
     pub(crate) fn read_clock(&self) -> Instant {
         self.selector.now()
     }
 
-    /// Reads the clock anew, and says what it reads.
+    /// Reads the clock anew, takes the reading over as the reactor's time and returns it.
     pub fn refresh_now(&mut self) -> Instant {
         self.set_now(self.selector.now());
         self.clock.now()
     }
 
-    /// Reads the clock for what is counted from now on ([`Registration::latest_tick`]), and leaves the reactor's time
-    /// as it is: what falls due by it must not come before the kernel was asked what has arrived.
+    /// Reads the clock for deadlines that are counted from now on ([`Registration::latest_tick`]), and leaves the
+    /// reactor's time as it is. A timer that is due by the new reading must not fire before the kernel was asked for
+    /// arrivals.
     pub(crate) fn note_now(&mut self) {
         self.clock.note(self.selector.now());
     }
 
-    /// Takes `now` as the reactor's time. Time that runs backwards stands still.
+    /// Takes `now` over as the reactor's time. Time that runs backwards stands still.
     pub fn set_now(&mut self, now: Instant) {
         self.clock.set(now);
     }
 
-    /// How long [`poll`](Self::poll) may wait at most: not at all while anything is queued, else until the next
-    /// deadline on the wheel, else without end (`None`). A host that waits on [`as_fd`](Self::as_fd) itself must
-    /// not wait longer than this, as the kernel says nothing of what it has already said.
+    /// Returns the longest time for which [`poll`](Self::poll) waits: none while anything is queued, else until the
+    /// next deadline on the timer wheel, else without end (`None`). A host that waits on [`as_fd`](Self::as_fd) itself
+    /// must not wait longer than this, since the kernel does not repeat a report.
     pub fn poll_timeout(&self) -> Option<Duration> {
         if !self.is_idle() {
             return Some(Duration::ZERO);
@@ -46,7 +47,7 @@ impl<T: Handler> Reactor<T> {
             .map(|deadline| deadline.saturating_duration_since(self.clock.now()))
     }
 
-    /// When the wheel has something to do next.
+    /// Returns the time at which the timer wheel has something to do next.
     pub fn next_deadline(&self) -> Option<Instant> {
         let tick = self.wheel.next_deadline()?;
         self.clock.instant_of(tick)
@@ -57,8 +58,10 @@ impl<T: Handler> Reactor<T> {
         self.schedule.is_idle() && self.burst.is_none()
     }
 
-    /// Waits for the kernel's news for at most `timeout` (`None`: without end), or less if something is queued or
-    /// falls due, and folds them into the sources: no source is served yet. Signals do not end the wait.
+    /// Waits for the kernel's events and applies them to the sources; no source is served yet.
+    ///
+    /// The wait lasts at most for `timeout` (`None`: without end), and less if a source is queued or a deadline passes.
+    /// Signals do not end it.
     ///
     /// # Errors
     ///
@@ -68,13 +71,13 @@ impl<T: Handler> Reactor<T> {
             (Some(asked), Some(due)) => Some(asked.min(due)),
             (asked, due) => asked.or(due),
         };
-        // A full batch may not be all. Whatever the kernel still keeps looks idle without being so, and would time out
-        // after a stall; so it is fetched before anybody is served. Each source is told of once, which is the bound.
+        // A full batch may not be all. A source whose event the kernel still keeps looks idle, and would time out after
+        // a stall. So all events are fetched before any source is served; each source has one, which is the bound.
         let capacity = self.selector.capacity().max(1);
         for _ in 0..=self.slots.len() / capacity {
             self.selector.poll(timeout, self.clock.now())?;
             let applied = self.apply_events();
-            // The waker may have had one of the places; only where that would make a difference it is looked up.
+            // The waker may have taken one of the places; whether it did is looked up only where it makes a difference.
             if applied + 1 < capacity || !self.selector.is_full() {
                 break;
             }
@@ -83,13 +86,13 @@ impl<T: Handler> Reactor<T> {
         Ok(())
     }
 
-    /// Lets every wait begin with asking the kernel again and again for `duration`, without sleeping; zero, as at first,
-    /// lets it sleep at once.
+    /// Lets every wait begin with polling the kernel without sleeping, for `duration`. Zero, the default, sleeps at
+    /// once.
     pub fn busy_poll(&mut self, duration: Duration) {
         self.selector.poll_busily(duration);
     }
 
-    /// Adds what the kernel said to what is known of each source, and says of how many it did.
+    /// Adds the kernel's events to the readiness of their sources, and returns the number of sources.
     fn apply_events(&mut self) -> usize {
         let Self {
             selector,
@@ -113,35 +116,35 @@ impl<T: Handler> Reactor<T> {
         applied
     }
 
-    /// Moves what has fallen due by the reactor's time to where [`next_elapsed`](Self::next_elapsed) takes it from.
-    /// A deadline that is set while they are taken comes next time, however short it is.
+    /// Makes the entries that are due by the reactor's time available to [`next_elapsed`](Self::next_elapsed). A
+    /// deadline that is set while they are taken comes next time, however short it is.
     pub fn advance(&mut self) {
         self.wheel.advance(self.clock.tick());
     }
 
-    /// How many entries of the phase that has begun are still to come.
+    /// Returns how many keys the running round of the phase still has to give out.
     pub fn remaining(&self, phase: Phase) -> usize {
         self.schedule.remaining(phase)
     }
 
-    /// Whether the time makes a difference before the next [`poll`](Self::poll): to how long that may wait, or to when a
-    /// byte is said to have been sent.
+    /// Whether the time makes a difference before the next [`poll`](Self::poll): to how long that may wait, or to when
+    /// a byte counts as sent.
     pub(crate) fn counts_time(&self) -> bool {
         !self.wheel.is_empty() || self.waiting(Phase::Flush) > 0
     }
 
-    /// How many entries wait for the phase, in this round of it and the next.
+    /// Returns how many entries wait for the phase, in this round of it and the next.
     pub(crate) fn waiting(&self, phase: Phase) -> usize {
         self.schedule.len(phase)
     }
 
-    /// Whether anything has fallen due by the reactor's time that nobody has taken.
+    /// Whether a deadline has passed by the reactor's time that was not taken yet.
     pub(crate) fn has_elapsed(&self) -> bool {
         let next = self.wheel.next_deadline();
         next.is_some_and(|tick| tick <= self.clock.tick())
     }
 
-    /// Takes the next thing that has fallen due, in the order of the deadlines.
+    /// Takes the next entry that has fallen due, in the order of the deadlines.
     pub fn next_elapsed(&mut self) -> Option<Elapsed<T::Event>> {
         while let Some((_, due)) = self.wheel.next_due() {
             let key = match due {
@@ -177,7 +180,7 @@ impl<T: Handler> Reactor<T> {
     }
 
     /// Arms a timer of the driver's own for `deadline`: [`Elapsed::Timer`] gives `name` back then, never earlier.
-    /// Without a deadline (the clock cannot say one so far away) it never comes.
+    /// Without a deadline (one so far away that the clock cannot say it) it never comes.
     pub fn arm(&mut self, deadline: Option<Instant>, name: Key) -> Alarm {
         self.arm_due(deadline, Due::Timer(name))
     }
@@ -193,23 +196,23 @@ impl<T: Handler> Reactor<T> {
         self.wheel.arm(tick, due)
     }
 
-    /// Takes a timer back. It does nothing to one that has come or was taken back before.
+    /// Cancels a timer. A timer that has come or was cancelled before is left alone.
     pub fn disarm(&mut self, alarm: Alarm) {
         self.wheel.cancel(alarm);
     }
 
-    /// When a timer that was armed comes; `None` if it has, or never will.
+    /// Returns the deadline of a timer that is armed; `None` if it has come, was cancelled, or never comes.
     pub(crate) fn deadline_of(&self, alarm: Alarm) -> Option<Instant> {
         self.clock.instant_of(self.wheel.deadline(alarm)?)
     }
 
-    /// A handle that ends a wait from any thread. To be made at most once.
+    /// Returns a handle that ends a wait from any thread. To be made at most once.
     pub(crate) fn waker(&self) -> io::Result<Waker> {
         self.selector.waker()
     }
 
-    /// The selector's own descriptor, readable when [`poll`](Self::poll) would find news. See
-    /// [`poll_timeout`](Self::poll_timeout) for what it does not tell.
+    /// Returns the selector's own descriptor, readable when [`poll`](Self::poll) would find events. It does not cover
+    /// queued work and deadlines: see [`poll_timeout`](Self::poll_timeout).
     #[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
     pub fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         self.selector.as_fd()

@@ -1,7 +1,7 @@
 //! Storage that drained send buffers leave for the next ones.
 //!
-//! Knows how much may be kept and keeps no more. Does not know how much is in use: what a socket has taken is that
-//! socket's, and is freed with it when it does not come back.
+//! It knows how much may be kept and keeps no more. It does not know how much is in use: the storage that a socket has
+//! taken is that socket's, and is freed with it unless it comes back.
 
 use std::fmt;
 
@@ -11,11 +11,11 @@ use super::queue::Queue;
 /// cost more slices for each write, larger ones cost a slow peer with little to send more memory.
 pub(super) const CHUNK_BYTES: usize = 16 * 1024;
 
-/// What [`Pool::new`] keeps in chunks, 4 MiB.
+/// The bytes of chunks that [`Pool::new`] keeps, 4 MiB.
 const DEFAULT_LIMIT_BYTES: usize = 4 * 1024 * 1024;
 
-/// Free queues kept for each free chunk that may be kept: sockets with unsent bytes that are not in a chunk need one
-/// too, and it is far smaller than a chunk. Gives 1024 of them by default.
+/// Free queues kept for each free chunk that may be kept: a socket with unsent bytes that are not in a chunk needs a
+/// queue too, and a queue is far smaller than a chunk. Gives 1024 of them by default.
 const QUEUES_PER_CHUNK: usize = 4;
 
 /// A queue that has grown beyond this many segments is freed, so that one burst does not make the pool large for ever.
@@ -23,33 +23,34 @@ const QUEUE_SEGMENTS: usize = 128;
 
 /// Free chunks and free queues, shared by all send buffers of one loop.
 ///
-/// What a buffer has drained comes back here and serves the next one, so that a loop in its steady state allocates
-/// nothing. Beyond its limit the pool frees what it is given, so that a burst does not stay in memory.
+/// The storage that a buffer has drained comes back here and serves the next one, so a loop in its steady state
+/// allocates nothing. Beyond its limit the pool frees the storage that it is given, so a burst does not stay in memory.
 #[expect(
     clippy::vec_box,
     reason = "a send buffer holds the box, and taking a queue must not allocate one"
 )]
 pub struct Pool {
-    /// Invariant: each is empty and has room for `CHUNK_BYTES`; there are at most `chunk_limit`, those in `ready` included.
+    /// Invariant: each is empty and has the capacity of `CHUNK_BYTES`; there are at most `chunk_limit`, those in
+    /// `ready` included.
     chunks: Vec<Vec<u8>>,
     /// Queues with an open chunk, for copies. Invariant: as for `bare`.
     ready: Vec<Box<Queue>>,
-    /// Queues without a chunk. Invariant: each is empty and has room for at most `QUEUE_SEGMENTS`; there are at most
-    /// `queue_limit`, those in `ready` included.
+    /// Queues without a chunk. Invariant: each is empty and has capacity for at most `QUEUE_SEGMENTS`; there are at
+    /// most `queue_limit`, those in `ready` included.
     bare: Vec<Box<Queue>>,
     chunk_limit: usize,
     queue_limit: usize,
 }
 
 impl Pool {
-    /// A pool that keeps at most 4 MiB of free chunks and 1024 free queues. Allocates nothing yet.
+    /// Makes a pool that keeps at most 4 MiB of free chunks and 1024 free queues. It allocates nothing yet.
     #[must_use]
     pub const fn new() -> Self {
         Self::with_limit(DEFAULT_LIMIT_BYTES)
     }
 
-    /// A pool that keeps at most `bytes` of free chunks (whole chunks of [`CHUNK_BYTES`]) and four free queues for each
-    /// of these chunks. With less than one chunk it keeps nothing, and every burst of writes allocates.
+    /// Makes a pool that keeps at most `bytes` of free chunks (whole chunks of [`CHUNK_BYTES`]) and four free queues
+    /// for each of these chunks. With less than one chunk it keeps nothing, and every burst of writes allocates.
     #[must_use]
     pub const fn with_limit(bytes: usize) -> Self {
         let chunk_limit = bytes / CHUNK_BYTES;
@@ -62,14 +63,14 @@ impl Pool {
         }
     }
 
-    /// Frees all that is held. For a loop that has been idle for a while; the next writes allocate again.
+    /// Frees all free storage, for a loop that has been idle for a while; the next writes allocate again.
     pub fn trim(&mut self) {
         self.chunks = Vec::new();
         self.ready = Vec::new();
         self.bare = Vec::new();
     }
 
-    /// How many bytes of memory the free chunks and queues occupy. What sockets have in use is not counted.
+    /// The bytes of memory that the free chunks and queues occupy. Storage that sockets have in use is not counted.
     #[cfg(test)]
     pub(super) fn held_bytes(&self) -> usize {
         let chunks: usize = self.chunks.iter().map(Vec::capacity).sum();
@@ -78,7 +79,7 @@ impl Pool {
         chunks + queues
     }
 
-    /// An empty chunk with room for [`CHUNK_BYTES`].
+    /// An empty chunk with the capacity of [`CHUNK_BYTES`].
     pub(super) fn take_chunk(&mut self) -> Vec<u8> {
         if let Some(chunk) = self.chunks.pop() {
             return chunk;
@@ -110,7 +111,7 @@ impl Pool {
         }
     }
 
-    /// An empty queue for references, without a chunk: it may never need one, and others do.
+    /// An empty queue for references, without a chunk: it may never need one, and other queues do.
     #[inline(never)]
     pub(super) fn take_bare_queue(&mut self) -> Box<Queue> {
         let mut queue = self
@@ -132,7 +133,7 @@ impl Pool {
         }
     }
 
-    /// Keeps what there is room for, of a queue and its chunk that cannot both be kept.
+    /// Keeps the parts that the pool can keep, of a queue and its chunk that cannot both be kept.
     #[inline(never)]
     fn put_parts(&mut self, mut queue: Box<Queue>) {
         self.put_chunk(queue.take_chunk());

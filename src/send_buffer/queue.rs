@@ -1,6 +1,6 @@
 //! The segments of one socket's unsent bytes, in order, and how they are offered to a vectored write.
 //!
-//! Knows the four ways in which bytes can be held. Does not decide which one is used: `SendBuffer` does.
+//! It knows the four ways in which bytes can be held. `SendBuffer` decides which one is used.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -17,7 +17,7 @@ pub(super) const GATHER_SLICES: usize = 64;
 /// cuts off at 0x7ffff000, and a longer write would keep the loop from its other sockets.
 pub(super) const GATHER_BYTES: usize = 1024 * 1024;
 
-/// Up to so many segments are gathered in a small array: filling one of `GATHER_SLICES` costs more than a head and a
+/// The most segments that are gathered in a small array: to fill one of `GATHER_SLICES` costs more than a head and a
 /// body are worth.
 const FEW_SEGMENTS: usize = 6;
 
@@ -29,27 +29,27 @@ const FEW_SEGMENTS: usize = 6;
 pub(super) struct Queue {
     /// Invariant: none is without unsent bytes.
     segments: VecDeque<Segment>,
-    /// Where copies go. Invariant: without capacity, or with unsent bytes, or the queue is empty.
+    /// The chunk that copies go to. Invariant: without capacity, or with unsent bytes, or the queue is empty.
     open: Vec<u8>,
-    /// How many bytes of the open chunk are sent. Invariant: zero while there are segments.
+    /// The number of sent bytes of the open chunk. Invariant: zero while there are segments.
     open_start: usize,
     /// Invariant: the sum of the unsent bytes of the segments and of the open chunk.
     length: usize,
 }
 
 impl Queue {
-    /// How many bytes are unsent.
+    /// The number of unsent bytes.
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.length
     }
 
-    /// How many pieces of memory hold unsent bytes.
+    /// The number of pieces of memory that hold unsent bytes.
     pub(super) fn pieces(&self) -> usize {
         self.segments.len() + usize::from(!self.open_unsent().is_empty())
     }
 
-    /// The memory of the queue and of its chunks, without what callers own or share.
+    /// The memory of the queue and of its chunks, without memory that callers own or share.
     #[cfg(test)]
     pub(super) fn occupied_bytes(&self) -> usize {
         let chunks: usize = self.segments.iter().map(Segment::chunk_bytes).sum();
@@ -59,13 +59,13 @@ impl Queue {
             + chunks
     }
 
-    /// How many segments the queue has memory for.
+    /// The number of segments that fit without an allocation.
     #[inline]
     pub(super) fn ring_capacity(&self) -> usize {
         self.segments.capacity()
     }
 
-    /// How many bytes can be appended without another chunk; zero when no chunk is open.
+    /// The number of bytes that can be appended without another chunk; zero if no chunk is open.
     pub(super) fn spare_capacity(&self) -> usize {
         self.open.capacity() - self.open.len()
     }
@@ -108,7 +108,7 @@ impl Queue {
         }
     }
 
-    /// Forgets the first `count` bytes, of which there are so many.
+    /// Forgets the first `count` bytes, which are unsent.
     #[inline]
     pub(super) fn consume(&mut self, mut count: usize, pool: &mut Pool) {
         self.length -= count;
@@ -130,7 +130,7 @@ impl Queue {
         mem::take(&mut self.open)
     }
 
-    /// Panics where an invariant is broken, and returns the sum of the unsent bytes.
+    /// Checks the invariants, and returns the sum of the unsent bytes.
     #[cfg(test)]
     pub(super) fn check(&self) -> usize {
         for (index, segment) in self.segments.iter().enumerate() {
@@ -175,7 +175,7 @@ impl Queue {
         count
     }
 
-    /// Appends what does not fit into the open chunk. Not inlined: it is rare, and would make `append` slow.
+    /// Appends the bytes that do not fit into the open chunk. Not inlined: it is rare, and would make `append` slow.
     #[inline(never)]
     fn spill(&mut self, bytes: &[u8], pool: &mut Pool) {
         let mut rest = bytes;
@@ -190,7 +190,7 @@ impl Queue {
         }
     }
 
-    /// Makes the open chunk the last segment, so that something else can follow it.
+    /// Makes the open chunk the last segment, so that another can follow it.
     fn close(&mut self) {
         if self.open.is_empty() {
             return;
@@ -198,7 +198,7 @@ impl Queue {
         let mut chunk = mem::take(&mut self.open);
         if self.segments.len() >= GATHER_SLICES && chunk.len() < chunk.capacity() / 2 {
             // Several writes behind, this chunk will stay for a while. If every one of them held a few bytes between
-            // two references, a slow peer would cost many times what its limit on unsent bytes says.
+            // two references, a slow peer would cost many times the bytes that its limit counts.
             chunk.shrink_to_fit();
         }
         self.segments.push_back(Segment {
@@ -207,7 +207,7 @@ impl Queue {
         });
     }
 
-    /// Gathers what one write may carry. Not inlined: with its array, every flush would need a kibibyte of stack.
+    /// Gathers as much as one write may carry. Not inlined: with its array, every flush would need a kibibyte of stack.
     #[inline(never)]
     fn offer_many<const SLICES: usize>(
         &self,
@@ -236,10 +236,10 @@ impl Queue {
     }
 }
 
-/// Bytes that lie together in memory, and how many of them are sent.
+/// Bytes that lie together in memory, and the number of them that are sent.
 pub(super) struct Segment {
     storage: Storage,
-    /// Where the unsent bytes begin. Invariant: less than the storage's length.
+    /// The index of the first unsent byte. Invariant: less than the storage's length.
     start: usize,
 }
 
@@ -252,7 +252,7 @@ impl Segment {
         }
     }
 
-    /// A reference to bytes that others hold too, from `start` on.
+    /// A reference to bytes that other sockets may refer to too, from `start` on.
     pub(super) fn shared(bytes: Rc<[u8]>, start: usize) -> Self {
         Self {
             storage: Storage::Shared(bytes),
@@ -279,7 +279,7 @@ impl Segment {
         &bytes[self.start..]
     }
 
-    /// The memory of the chunk; zero for what came from the caller.
+    /// The memory of the chunk; zero for bytes that came from the caller.
     #[cfg(test)]
     fn chunk_bytes(&self) -> usize {
         match &self.storage {

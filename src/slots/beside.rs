@@ -1,14 +1,15 @@
-//! A side table under the keys of a `Slots`: it knows the keys, and nothing of what they are the keys of.
+//! A side table under the keys of a `Slots`, which knows the keys and not the entries that they name.
 
 use std::fmt;
 use std::num::NonZeroU32;
 
 use super::{Key, growth};
 
-/// A side table under the keys of a [`Slots`](super::Slots): what belongs to some entries but must be borrowed apart from them.
+/// A side table under the keys of a [`Slots`](super::Slots): values that belong to some entries but must be borrowed
+/// apart from them.
 ///
-/// It holds at most one value per index, and only the key that put it there reaches it. It is as long as the highest
-/// index in it, so a large `T` is better boxed.
+/// It holds at most one value for each index, and only the key under which the value was put reaches it. It is as long
+/// as the highest index in it, so a large `T` is better boxed.
 pub struct Beside<T> {
     entries: Vec<Option<(NonZeroU32, T)>>,
     /// Invariant: the number of `Some` in `entries`.
@@ -16,7 +17,7 @@ pub struct Beside<T> {
 }
 
 impl<T> Beside<T> {
-    /// An empty table that has not allocated.
+    /// Makes an empty table that has not allocated.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -25,8 +26,8 @@ impl<T> Beside<T> {
         }
     }
 
-    /// Puts `value` under `key` and returns the value that has lost its place by that, if any: the one that was under
-    /// the same key or under an older one of the same index, or `value` itself when a younger key holds the place.
+    /// Puts `value` under `key` and returns the value that has lost its place by that. It is the value under the same
+    /// key or an older one of the same index, or `value` itself if a younger key holds the place.
     pub fn insert(&mut self, key: Key, value: T) -> Option<T> {
         if self.entries.len() <= key.index() {
             if self.entries.capacity() <= key.index() {
@@ -49,7 +50,7 @@ impl<T> Beside<T> {
         }
     }
 
-    /// The value that was put under exactly this key.
+    /// Returns the value that was put under exactly this key.
     #[cfg(any(test, feature = "internals"))]
     #[inline]
     #[must_use]
@@ -60,7 +61,7 @@ impl<T> Beside<T> {
         }
     }
 
-    /// The value that was put under exactly this key, to change.
+    /// Returns the value that was put under exactly this key, to change.
     #[inline]
     #[must_use]
     pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
@@ -78,7 +79,7 @@ impl<T> Beside<T> {
         Some(value)
     }
 
-    /// How many values there are.
+    /// Returns the number of values.
     #[inline]
     #[must_use]
     pub(crate) fn len(&self) -> usize {

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::io::BufRead;
 
-/// Cuts the bytes of a stream into lines, and keeps the beginning of a line until the rest of it has come.
+/// A cutter of a stream's bytes into lines, which keeps the beginning of a line until the rest of it has come.
 ///
 /// A line ends with LF or CR LF, which are not part of it; a CR elsewhere is a byte like any other. A line that lies
-/// whole in its chunk is borrowed from there and costs no copy. A line of more than the greatest length is an error
-/// in its place, as soon as it is too long; it is skipped to its end, and the lines behind it come as if nothing had
-/// been. So no peer can make this grow.
+/// whole in its chunk is borrowed from there and costs no copy. A line longer than the limit is an error in its place,
+/// as soon as it is too long. It is skipped to its end, and the lines behind it come as if it had not been. So no peer
+/// can make this grow.
 ///
 /// Within a handler, whose own fields are borrowed apart from one another:
 ///
@@ -42,8 +42,8 @@ use std::io::BufRead;
 /// assert_eq!(commands.served, 3);
 /// ```
 ///
-/// To call a method of the whole handler for each line, take the lines out for the time:
-/// `let mut lines = std::mem::take(&mut self.lines)`, and put them back behind the loop.
+/// To call a method of the whole handler for each line, take the lines out for the time: `let mut lines =
+/// std::mem::take(&mut self.lines)`, and put them back behind the loop.
 #[derive(Clone, Debug)]
 pub struct Lines {
     max_line_bytes: usize,
@@ -52,14 +52,15 @@ pub struct Lines {
     /// Invariant: at most the greatest length, and one byte more if that is a CR, which may be half of an end.
     partial: Vec<u8>,
     /// The last line that came in pieces. It is apart from `partial`, because the beginning of the next line is known
-    /// while this one is still being lent.
+    /// while this one is still lent out.
     joined: Vec<u8>,
-    /// The line was too long: the rest of it goes by, up to its end.
+    /// The line was too long: the rest of it is skipped, up to its end.
     is_skipping: bool,
 }
 
 impl Lines {
-    /// Lines of at most `max_line_bytes` bytes each, without their ends. It keeps two times as many at most.
+    /// Makes a cutter for lines of at most `max_line_bytes` bytes each, without their ends. It keeps two times as many
+    /// at most.
     #[must_use]
     pub fn new(max_line_bytes: usize) -> Self {
         Self {
@@ -70,7 +71,7 @@ impl Lines {
         }
     }
 
-    /// The lines that `bytes` completes.
+    /// Returns the lines that `bytes` completes.
     ///
     /// All of `bytes` is taken at once: lines that are still in the iterator when it is dropped are gone.
     pub fn push<'a>(&'a mut self, bytes: &'a [u8]) -> CompletedLines<'a> {
@@ -104,8 +105,8 @@ impl Lines {
         }
     }
 
-    /// The line that the stream left without an end, if there is one; a CR at its very end counts as half of an end.
-    /// The next push begins a new stream.
+    /// Returns the line that the stream left without an end, if there is one; a CR at its very end counts as half of an
+    /// end. The next push begins a new stream.
     pub fn finish(&mut self) -> Option<&[u8]> {
         self.is_skipping = false;
         self.joined.clear();
@@ -117,7 +118,7 @@ impl Lines {
         }
     }
 
-    /// Goes on with the line that began earlier. Says what became of it, and gives what lies behind it.
+    /// Continues the line that began earlier. Returns its fate, and the bytes behind it.
     fn go_on<'a>(&mut self, bytes: &'a [u8]) -> (Earlier, &'a [u8]) {
         let end = end_of_line(bytes);
         let (line, rest) = match end {
@@ -139,8 +140,8 @@ impl Lines {
         (earlier, rest)
     }
 
-    /// Adds to the line that has no end yet. Says whether it still fits; if not, it is dropped, and what comes of it
-    /// will be skipped.
+    /// Adds to the line that has no end yet, and returns whether it still fits. If not, it is dropped, and the rest of
+    /// it will be skipped.
     fn keep(&mut self, bytes: &[u8]) -> bool {
         // One byte over the length may be the CR of its end, which only the byte behind it decides.
         let fits = bytes.len() <= self.max_line_bytes.saturating_add(1) - self.partial.len() && {
@@ -239,7 +240,7 @@ pub struct LineTooLong {
 }
 
 impl LineTooLong {
-    /// How many bytes were allowed.
+    /// Returns the number of bytes that were allowed.
     #[must_use]
     pub fn max_line_bytes(&self) -> usize {
         self.max_line_bytes
@@ -258,7 +259,7 @@ impl fmt::Display for LineTooLong {
 
 impl std::error::Error for LineTooLong {}
 
-/// What became of a line that began in an earlier chunk.
+/// The fate of a line that began in an earlier chunk.
 enum Earlier {
     /// It has no end yet, or it was reported already, or there was none.
     Goes,
@@ -268,10 +269,10 @@ enum Earlier {
     TooLong,
 }
 
-/// How many bytes the first line has, with its end; `None` if it has none.
+/// Returns the number of bytes of the first line, with its end; `None` if it has none.
 fn end_of_line(mut bytes: &[u8]) -> Option<usize> {
     let line = bytes;
-    // This is the standard library's way to its fast search for a byte. Reading from memory cannot fail.
+    // The standard library's way to its fast search for a byte. Reading from memory cannot fail.
     let length = bytes.skip_until(b'\n').unwrap_or(0);
     line[..length].ends_with(b"\n").then_some(length)
 }

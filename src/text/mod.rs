@@ -1,7 +1,7 @@
-//! From bytes as they come to text and lines: what a handler keeps to undo the cuts that a network makes anywhere.
+//! Text and lines from the bytes of a stream, which a network cuts anywhere.
 //!
-//! A socket delivers bytes, and knows neither characters nor lines: Node's `setEncoding` lies here, outside of it, as
-//! two small adapters. They know nothing of sockets.
+//! A socket delivers bytes, and knows neither characters nor lines. Node's `setEncoding` lies here, outside of it, as
+//! two small adapters that a handler keeps. They know nothing of sockets.
 //!
 //! ```
 //! use netloop::text::Lines;

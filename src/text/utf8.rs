@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str;
 
-/// Turns the bytes of a stream into text, and keeps the beginning of a character until the rest of it has come.
+/// A decoder of a stream's bytes into text, which keeps the beginning of a character until the rest of it has come.
 ///
-/// What [`push`](Self::push) gives over time is, put together, what the whole stream decodes to at once: Node's
+/// The texts of all [`push`](Self::push) calls are together what the whole stream decodes to at once: Node's
 /// `setEncoding('utf8')`, browsers' `TextDecoder` and [`String::from_utf8_lossy`] agree on it. A byte order mark is
-/// kept, as Node keeps it. Text that lies whole in its chunk is borrowed from there; only a character that was cut
-/// in two, or one that is replaced, makes a copy.
+/// kept, as Node keeps it. Text that lies whole in its chunk is borrowed from there; only a character that was cut in
+/// two, or one that is replaced, makes a copy.
 ///
 /// ```
 /// use netloop::text::Utf8Decoder;
@@ -29,24 +29,24 @@ pub struct Utf8Decoder {
 }
 
 impl Utf8Decoder {
-    /// A decoder at the beginning of a stream.
+    /// Makes a decoder at the beginning of a stream.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The text that `bytes` goes on with, up to the last whole character. Whatever cannot be part of a character
+    /// Returns the text in `bytes`, up to the last whole character. A sequence that cannot be part of a character
     /// becomes U+FFFD.
     pub fn push<'a>(&mut self, bytes: &'a [u8]) -> Cow<'a, str> {
         self.decode(bytes).0
     }
 
-    /// As [`push`](Self::push), but refuses what is no UTF-8 instead of replacing it.
+    /// Returns the text in `bytes` as [`push`](Self::push) does, but refuses invalid UTF-8 instead of replacing it.
     ///
     /// # Errors
     ///
-    /// If something in `bytes` cannot be part of a character, or does not go on with the one that was cut. None of
-    /// `bytes` is given then, and the decoder goes on behind it.
+    /// If a sequence in `bytes` cannot be part of a character, or does not continue the character that was cut. None of
+    /// `bytes` is given then, and the decoder continues behind it.
     pub fn push_strict<'a>(&mut self, bytes: &'a [u8]) -> Result<Cow<'a, str>, InvalidUtf8> {
         match self.decode(bytes) {
             (text, false) => Ok(text),
@@ -54,8 +54,8 @@ impl Utf8Decoder {
         }
     }
 
-    /// What is left when the stream ends: U+FFFD if it ends within a character, else nothing. The decoder is as new
-    /// after it.
+    /// Returns the rest of the text when the stream ends: U+FFFD if it ends within a character, else nothing. The
+    /// decoder is as new after it.
     pub fn finish(&mut self) -> &'static str {
         match self.finish_strict() {
             Ok(()) => "",
@@ -63,7 +63,7 @@ impl Utf8Decoder {
         }
     }
 
-    /// As [`finish`](Self::finish), for [`push_strict`](Self::push_strict).
+    /// Ends the stream as [`finish`](Self::finish) does, for [`push_strict`](Self::push_strict).
     ///
     /// # Errors
     ///
@@ -75,7 +75,7 @@ impl Utf8Decoder {
         }
     }
 
-    /// The text, and whether anything in it was replaced.
+    /// Returns the text, and whether any of it was replaced.
     fn decode<'a>(&mut self, bytes: &'a [u8]) -> (Cow<'a, str>, bool) {
         let mut text = String::new();
         let (rest, mut is_replaced) = self.complete(bytes, &mut text);
@@ -114,7 +114,8 @@ impl Utf8Decoder {
         (Cow::Owned(text), is_replaced)
     }
 
-    /// Goes on with the character that was cut. Gives what it did not need, and whether there was no such character.
+    /// Continues the character that was cut. Returns the bytes that it did not need, and whether they cannot continue
+    /// it.
     fn complete<'a>(&mut self, bytes: &'a [u8], text: &mut String) -> (&'a [u8], bool) {
         let mut rest = bytes;
         while self.pending_bytes > 0 {
@@ -146,7 +147,7 @@ impl Utf8Decoder {
     }
 }
 
-/// The stream is no UTF-8.
+/// The error of a stream that is no UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidUtf8;
 
@@ -158,10 +159,10 @@ impl fmt::Display for InvalidUtf8 {
 
 impl std::error::Error for InvalidUtf8 {}
 
-/// How many bytes a character has at most.
+/// The most bytes that a character has.
 const LONGEST_CHARACTER: usize = 4;
 
-/// What stands for bytes that are no character.
+/// The text in place of bytes that are no character.
 const REPLACEMENT: &str = "\u{FFFD}";
 
 /// Whether more bytes could make a character of these.

@@ -1,12 +1,12 @@
-//! What stands at the front of a chain, read in one go.
+//! The entries at the front of a chain, read in one go.
 
 use super::chains::{CELLS, Chain, Chains, NONE};
 use super::entries::Entries;
 
-/// Entries that were taken off a chain, in its order: deadlines and numbers.
+/// Deadlines and numbers of entries that were taken off a chain, in its order.
 ///
 /// The entries of a slot lie anywhere in a table that may be larger than the caches. A loop that reads one, finds its
-/// place and puts it there waits for memory at each of them; one that only reads has many reads under way.
+/// place and puts it there waits for memory at each of them; a loop that only reads has many reads under way.
 pub(super) struct Batch {
     entries: [(u64, u32); LENGTH],
     length: usize,
@@ -23,8 +23,8 @@ impl Batch {
         }
     }
 
-    /// Takes the next entries off a chain; what was taken before is forgotten. Stale cells are left out, so there may
-    /// be none although the chain goes on.
+    /// Takes the next entries off a chain, and forgets those entries that were taken before. Stale cells are left out,
+    /// so there may be none although the chain goes on.
     pub(super) fn take<T: Copy>(
         &mut self,
         chain: &mut Chain,
@@ -40,7 +40,7 @@ impl Batch {
                 let Some((deadline, current_cell)) = entries.location(number) else {
                     break;
                 };
-                // No branch: a processor that guesses one wrong throws away the reads that it has begun.
+                // No branch: a processor that mispredicts one throws away the reads that it has begun.
                 self.entries[self.length] = (deadline, number);
                 self.length += usize::from(current_cell == cell);
             }

@@ -1,4 +1,4 @@
-//! Which slot a deadline lies in, and which slot comes next.
+//! The map from deadlines to slots, and the order of the slots.
 //!
 //! It knows the present, the arithmetic of the levels, and of each slot only whether it has entries.
 
@@ -12,16 +12,16 @@ pub(super) struct Calendar {
     words: u32,
 }
 
-/// The digits of a tick, lowest first: how many bits each has.
+/// The digits of a tick, lowest first: the number of bits of each.
 ///
-/// The two lowest cover a minute of milliseconds, so that an idle timeout is moved once before it is due. The levels above
-/// have few timers and few slots, as each slot costs memory, and are moved from seldom.
+/// The two lowest cover a minute of milliseconds, so that an idle timeout cascades once before it is due. The levels
+/// above have few timers and few slots, since each slot costs memory, and seldom cascade.
 const DIGITS: [u32; 14] = [8, 8, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4];
 
 /// The slots of all levels.
 pub(super) const SLOTS: u32 = LEVELS[LEVELS.len() - 1].first + (1 << DIGITS[DIGITS.len() - 1]);
 
-/// How many slots the lowest level has. Each of them has one deadline.
+/// The number of slots of the lowest level. Each of them has one deadline.
 pub(super) const LOWEST: u32 = 1 << DIGITS[0];
 
 const WORD: u32 = u64::BITS;
@@ -30,11 +30,11 @@ const WORDS: usize = (SLOTS / WORD) as usize;
 /// One level of slots, for one digit of the tick.
 #[derive(Clone, Copy)]
 pub(super) struct Level {
-    /// How many bits lie below the digit.
+    /// The number of bits below the digit.
     shift: u32,
     /// The highest value of the digit.
     highest: u32,
-    /// The slot of the digit zero, which stays empty: what would be in it lies on a lower level.
+    /// The slot of the digit zero, which stays empty: its entries lie on a lower level.
     first: u32,
 }
 
@@ -72,7 +72,7 @@ const LEVEL_OF_BIT: [Level; u64::BITS as usize] = {
     of_bit
 };
 
-/// How many slots the smallest level has; the levels begin at multiples of it.
+/// The number of slots of the smallest level; the levels begin at multiples of it.
 const GROUP: u32 = 1 << DIGITS[DIGITS.len() - 1];
 
 /// The number of the level for each group of slots.
@@ -101,7 +101,7 @@ impl Calendar {
     /// The slot of a deadline that lies after the current tick.
     #[inline]
     pub(super) fn slot_of(&self, deadline: u64) -> u32 {
-        // The lowest bit changes no level. Without it there would be a check that the deadline is not the present.
+        // The lowest bit changes no level. Setting it avoids a check that the deadline is not the present.
         let highest_difference = ((deadline ^ self.now) | 1).ilog2();
         LEVEL_OF_BIT[highest_difference as usize].slot_of(deadline)
     }
@@ -121,7 +121,7 @@ impl Calendar {
         LEVELS[level.saturating_sub(1)]
     }
 
-    /// The slot whose entries are earlier than all others'.
+    /// The slot whose entries are earlier than all other slots'.
     #[inline]
     pub(super) fn nearest_slot(&self) -> Option<u32> {
         let word = self.words.trailing_zeros();
@@ -129,7 +129,7 @@ impl Calendar {
         Some(word * WORD + bits.trailing_zeros())
     }
 
-    /// A slot has entries now.
+    /// Notes that a slot has entries.
     #[inline]
     pub(super) fn occupy(&mut self, slot: u32) {
         let word = slot / WORD;
@@ -137,7 +137,7 @@ impl Calendar {
         self.words |= 1 << word;
     }
 
-    /// A slot has no entries any more.
+    /// Notes that a slot has no entries any more.
     #[inline]
     pub(super) fn vacate(&mut self, slot: u32) {
         let word = slot / WORD;

@@ -1,19 +1,19 @@
 //! Lists of entry numbers, in chunks of one table.
 //!
-//! It knows numbers and the cells in which they stand, and nothing of timers. A list that is linked through its
-//! entries makes a walker wait for memory at each, because the address of the next stands in the one before. Here
-//! fifteen numbers stand in a row, and a processor that reads them asks for the entries all at once.
+//! It knows numbers and the cells in which they stand, and nothing of timers. A list that is linked through its entries
+//! makes a reader wait for memory at each, because the address of the next stands in the one before. Here fifteen
+//! numbers stand in a row, and a processor that reads them asks for the entries all at once.
 //!
-//! Nothing is ever taken out of the middle of a chain. Whoever owns the numbers remembers in which cell each of them
-//! stands; a cell whose number stands elsewhere, or nowhere, is *stale*, and goes when the chain is taken apart or
-//! filled anew.
+//! A number is never taken out of the middle of a chain. The owner of the numbers remembers the cell in which each of
+//! them stands. A cell whose number stands in another cell, or in none, is *stale*: it goes when the chain is taken
+//! apart or filled anew.
 
 /// The chunks of all chains of a wheel.
 pub(super) struct Chains {
     /// The first word of a chunk is the number of the next, the others are its cells. A cell is named by its position
     /// in the whole table.
     chunks: Vec<[u32; CHUNK as usize]>,
-    /// The first of the chunks that no chain uses; they are linked like those of a chain.
+    /// The first of the chunks that no chain uses, which are linked like the chunks of a chain.
     free: u32,
 }
 
@@ -28,12 +28,12 @@ pub(super) struct Chain {
 /// The cells of a chunk.
 pub(super) const CELLS: u32 = CHUNK - 1;
 
-/// A cache line.
+/// The words of a cache line.
 const CHUNK: u32 = 16;
 
-/// The link of the last chunk, a cell without a number, and the cell of what stands in none.
+/// The link of the last chunk, a cell without a number, and the cell of a number that stands in none.
 ///
-/// As a cell it would be the last of its chunk, so that an empty chain takes a chunk when it is appended to.
+/// As a cell it would be the last of its chunk, so an empty chain takes a chunk when it is appended to.
 pub(super) const NONE: u32 = u32::MAX;
 
 impl Chain {
@@ -63,13 +63,13 @@ impl Chains {
         }
     }
 
-    /// How many chunks there is room for.
+    /// The number of chunks that fit without an allocation.
     #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
         self.chunks.capacity()
     }
 
-    /// Makes room for so many chunks in all.
+    /// Allocates for `count` chunks in all.
     pub(super) fn reserve(&mut self, count: usize) {
         let more = count.saturating_sub(self.chunks.len());
         self.chunks.reserve_exact(more);
@@ -115,7 +115,7 @@ impl Chains {
 
     /// Takes the first number off a chain, with its cell, stale or not.
     ///
-    /// `taken` is how many were taken from its first chunk, and starts at 0 with each chain.
+    /// `taken` counts the numbers that were taken from its first chunk, and starts at 0 with each chain.
     #[inline]
     pub(super) fn pop(&mut self, chain: &mut Chain, taken: &mut u32) -> Option<(u32, u32)> {
         if *taken == CELLS {

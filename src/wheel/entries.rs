@@ -1,7 +1,7 @@
 //! The armed timers, in one table.
 //!
-//! It knows which alarms are alive and which entries are free. It keeps, but does not know, what the cells mean in
-//! which entries stand.
+//! It knows which alarms are alive and which entries are free. It keeps the cells in which entries stand, but does not
+//! know their meaning.
 
 use std::num::NonZeroU32;
 
@@ -10,8 +10,7 @@ use super::free_set::FreeSet;
 
 /// The name of one armed timer, valid until the timer fires or is cancelled.
 ///
-/// It is dead once the timer was popped or cancelled. A dead alarm is harmless: it never reaches a timer that was
-/// armed later, and every call with it does nothing.
+/// A dead alarm is harmless: it never reaches a timer that was armed later, and every call with it does nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Alarm {
     pub(super) number: u32,
@@ -36,11 +35,11 @@ struct Entry<T> {
     cell: u32,
 }
 
-/// A tick in halves, lower one first: as a `u64` it would make the entry larger by what it is aligned to.
+/// A tick in halves, lower one first: as a `u64` it would make the entry larger, by its alignment.
 #[derive(Clone, Copy)]
 struct Deadline([u32; 2]);
 
-/// The fewest entries that a table has room for.
+/// The least capacity of a table.
 const SMALLEST: usize = 16;
 
 /// From this size on an allocator asks the system for pages of its own, which a table that grows takes along
@@ -59,17 +58,17 @@ impl<T: Copy> Entries<T> {
         }
     }
 
-    /// How many are not free.
+    /// The number of entries that are not free.
     pub(super) fn armed(&self) -> usize {
         self.armed
     }
 
-    /// How many there is room for.
+    /// The number of entries that fit without an allocation.
     pub(super) fn capacity(&self) -> usize {
         self.table.capacity()
     }
 
-    /// The number of the entry for the next timer; `None` when the table must [grow](Self::grow) first.
+    /// The number of the entry for the next timer; `None` if the table must [grow](Self::grow) first.
     #[inline]
     pub(super) fn next_free(&mut self) -> Option<u32> {
         if let Some(number) = self.free_set.take() {
@@ -82,7 +81,7 @@ impl<T: Copy> Entries<T> {
     #[cold]
     pub(super) fn grow(&mut self) {
         let length = self.table.len();
-        // It doubles while it is small: then the worst that a caller pays is a sixteenth more than is in use.
+        // It doubles while it is small, and then takes a sixteenth more at a time.
         let more = match length * size_of::<Entry<T>>() {
             0..MAPPED_BYTES => length,
             _ => length / 16,
@@ -149,7 +148,7 @@ impl<T: Copy> Entries<T> {
         entry.cell = cell;
     }
 
-    /// Says that a timer stands in another cell.
+    /// Notes that a timer stands in another cell.
     #[inline]
     pub(super) fn moved(&mut self, number: u32, cell: u32) {
         self.table[number as usize].cell = cell;
@@ -162,7 +161,7 @@ impl<T: Copy> Entries<T> {
         Some((entry.deadline.tick(), entry.cell))
     }
 
-    /// Ends the timer whose number stands in a cell; `None` when the cell is stale. Returns what was its alarm, and its
+    /// Ends the timer whose number stands in a cell; `None` if the cell is stale. Returns its former alarm, and its
     /// payload.
     #[inline]
     pub(super) fn end(&mut self, cell: u32, number: u32) -> Option<(Alarm, T)> {

@@ -1,15 +1,15 @@
-//! Which entries of a table are free.
+//! The set of the free entries of a table.
 
-/// A set of numbers. One is taken out of it wherever it is quickest.
+/// A set of numbers. One is taken out of it wherever that is quickest.
 ///
 /// A bit for each number, so that the set of a million fits into a near cache, and numbers come out in the order of
-/// memory. A stack of them, or a list through the entries, would give them out in the order in which timers happened
-/// to end, and every arm would wait for memory.
+/// memory. A stack of them, or a list through the entries, would give them out in the order in which timers happened to
+/// end, and every arm would wait for memory.
 pub(super) struct FreeSet {
     /// The lowest row has a bit for each number, those above have one for each word of the row below.
     /// Invariant: such a bit is set if and only if the word has bits set.
     rows: [Vec<u64>; ROWS],
-    /// What is left of the word that is being used up. It was taken out of the lowest row.
+    /// The rest of the word that is being used up. It was taken out of the lowest row.
     word: u64,
     /// The number that the lowest bit of `word` stands for.
     base: u32,
@@ -29,7 +29,7 @@ impl FreeSet {
         }
     }
 
-    /// Makes room for the numbers below `count`.
+    /// Allocates for the numbers below `count`.
     pub(super) fn cover(&mut self, count: usize) {
         let mut count = count;
         for row in &mut self.rows {
@@ -38,7 +38,7 @@ impl FreeSet {
         }
     }
 
-    /// Adds a number that there is room for, and that is not in the set.
+    /// Adds a number that is covered, and that is not in the set.
     #[inline]
     pub(super) fn insert(&mut self, number: u32) {
         let number = number as usize;

@@ -5,19 +5,19 @@ use super::batch::Batch;
 use super::chains::{Chain, Chains};
 use super::entries::Entries;
 
-/// The entries of a slot, in arming order, and what is known of them all.
+/// The entries of a slot, in arming order, and facts about all of them.
 #[derive(Clone, Copy)]
 pub(super) struct List {
     /// Invariant for slots with entries: not after any deadline in the list, and not before the slot's first tick.
     pub(super) earliest: u64,
     pub(super) chain: Chain,
-    /// How many timers there are. Invariant: without any the list is [`EMPTY`](Self::EMPTY).
+    /// The number of timers. Invariant: without any the list is [`EMPTY`](Self::EMPTY).
     pub(super) armed: u32,
-    /// How many cells of the chain are stale.
+    /// The number of stale cells of the chain.
     pub(super) stale: u32,
 }
 
-/// How many entries of a slot are looked at for its earliest deadline. It bounds what cancelling costs when timers
+/// The most entries of a slot that are searched for its earliest deadline. It bounds the cost of a cancel when timers
 /// leave in the order in which they came, as request timeouts do; a loop pays with an early wake now and then.
 pub(super) const SEARCH_LIMIT: u32 = 16;
 
@@ -46,8 +46,8 @@ impl List {
     }
 }
 
-/// Takes the stale cells out of a chain, and returns the earliest deadline that is left. It needs no chunk but those that
-/// come free on the way.
+/// Takes the stale cells out of a chain, and returns the earliest deadline that is left. It needs no chunk but the
+/// chunks that come free on the way.
 pub(super) fn compact<T: Copy>(
     chain: &mut Chain,
     chains: &mut Chains,
