@@ -21,7 +21,7 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, Stats, StatsAlloc};
 #[path = "support/mod.rs"]
 mod support;
 
-use support::in_own_process;
+use support::{in_own_process, loopback};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -50,7 +50,7 @@ fn echo_server(options: SocketOptions) -> (EventLoop, SocketAddr) {
     let mut event_loop = EventLoop::new().unwrap();
     let options = ListenOptions::new().socket(options);
     let server = event_loop
-        .listen_with("127.0.0.1:0", options, |(), _| Echo)
+        .listen_with(loopback(), options, |(), _| Echo)
         .unwrap();
     let address = event_loop.server(server).address().unwrap();
     (event_loop, address)

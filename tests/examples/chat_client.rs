@@ -6,15 +6,10 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::thread;
 
-use crate::programs::{Program, example, has, report_skipped, start_server};
+use crate::chat_server::start_chat_server;
+use crate::programs::{Program, example, has, report_skipped};
+use crate::support::listener;
 use crate::transcript::{PATIENCE, Transcript, ask_for};
-
-/// A server of the test's own, which has exactly one client.
-fn listen() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("there are ports left");
-    let address = listener.local_addr().expect("it is bound");
-    (listener, address)
-}
 
 fn accept(listener: &TcpListener) -> TcpStream {
     listener.set_nonblocking(true).expect("it is a socket");
@@ -42,7 +37,7 @@ fn client(address: SocketAddr) -> Command {
 
 #[test]
 fn its_input_may_be_a_pipe() {
-    let (_server, address) = start_server("chat_server", &["127.0.0.1:0"]);
+    let (_server, address) = start_chat_server();
     let mut ada = Program::start(example("chat_client").args([&address.to_string(), "ada"]));
     ada.output.expect("* welcome, ada");
     let mut bob = Program::start(&mut client(address));
@@ -65,7 +60,7 @@ fn its_input_may_be_a_file() {
         said.push_str(&format!("line {number}\n"));
     }
     std::fs::write(&path, &said).unwrap();
-    let (_server, address) = start_server("chat_server", &["127.0.0.1:0"]);
+    let (_server, address) = start_chat_server();
     let mut ada = Program::start(example("chat_client").args([&address.to_string(), "ada"]));
     ada.output.expect("* welcome, ada");
     let file = File::open(&path).unwrap();
@@ -85,7 +80,7 @@ fn its_input_may_be_a_terminal() {
     if !version.is_ok_and(|output| output.stdout.starts_with(b"script from util-linux")) {
         return report_skipped("script of util-linux");
     }
-    let (_server, address) = start_server("chat_server", &["127.0.0.1:0"]);
+    let (_server, address) = start_chat_server();
     let mut ada = Program::start(example("chat_client").args([&address.to_string(), "ada"]));
     ada.output.expect("* welcome, ada");
     let command = client(address);
@@ -114,7 +109,7 @@ fn its_input_may_be_a_terminal() {
 
 #[test]
 fn without_input_it_joins_and_leaves() {
-    let (_server, address) = start_server("chat_server", &["127.0.0.1:0"]);
+    let (_server, address) = start_chat_server();
     let mut bob = Program::start_with_input(&mut client(address), Stdio::null());
     assert!(bob.wait().success());
     let heard = bob.output.to_the_end();
@@ -123,7 +118,7 @@ fn without_input_it_joins_and_leaves() {
 
 #[test]
 fn after_the_end_of_its_input_it_shows_what_the_server_still_sends() {
-    let (listener, address) = listen();
+    let (listener, address) = listener();
     let mut bob = Program::start(&mut client(address));
     let mut server = accept(&listener);
     bob.say("goodbye");
@@ -143,7 +138,7 @@ fn after_the_end_of_its_input_it_shows_what_the_server_still_sends() {
 #[test]
 fn it_reads_its_input_no_faster_than_the_server_reads() {
     const BYTES: usize = 32 << 20;
-    let (listener, address) = listen();
+    let (listener, address) = listener();
     let mut bob = Program::start(&mut client(address));
     let mut server = accept(&listener);
     let mut input = bob.take_input();
@@ -164,7 +159,7 @@ fn it_reads_its_input_no_faster_than_the_server_reads() {
 
 #[test]
 fn when_the_server_is_killed_it_says_so_and_exits() {
-    let (mut server, address) = start_server("chat_server", &["127.0.0.1:0"]);
+    let (mut server, address) = start_chat_server();
     let mut bob = Program::start(&mut client(address));
     bob.output.expect("* welcome, bob");
     server.kill();
@@ -174,7 +169,7 @@ fn when_the_server_is_killed_it_says_so_and_exits() {
 
 #[test]
 fn when_the_server_ends_it_says_so_and_exits() {
-    let (listener, address) = listen();
+    let (listener, address) = listener();
     let mut bob = Program::start(&mut client(address));
     let mut server = accept(&listener);
     server.write_all(b"that is all").unwrap();
@@ -188,7 +183,7 @@ fn when_the_server_ends_it_says_so_and_exits() {
 
 #[test]
 fn when_the_server_resets_it_says_so_and_fails() {
-    let (listener, address) = listen();
+    let (listener, address) = listener();
     let mut bob = Program::start(&mut client(address));
     let mut server = accept(&listener);
     server.write_all(b"hello\n").unwrap();
@@ -207,7 +202,7 @@ fn when_the_server_resets_it_says_so_and_fails() {
 
 #[test]
 fn without_a_server_it_says_so_and_fails() {
-    let (listener, address) = listen();
+    let (listener, address) = listener();
     drop(listener);
     let mut bob = Program::start(&mut client(address));
     assert_eq!(bob.wait().code(), Some(1));
@@ -223,7 +218,7 @@ fn when_nobody_looks_at_its_output_any_more_it_ends() {
     if !has("head") {
         return;
     }
-    let (listener, address) = listen();
+    let (listener, address) = listener();
     let command = client(address);
     let program = command.get_program().to_str().unwrap();
     let line = format!("'{program}' {address} bob | head -n 1");

@@ -5,7 +5,13 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::Command;
 
 use crate::programs::{Program, example, has, has_netcat, start_server};
+use crate::support::loopback;
 use crate::transcript::Transcript;
+
+/// Starts the chat server on an address of the test's own, and says which.
+pub(crate) fn start_chat_server() -> (Program, SocketAddr) {
+    start_server("chat_server", &[&loopback().to_string()])
+}
 
 /// Shows what it hears, answers `ping` in the room, and ends when it hears `bye`.
 const NODE_MEMBER: &str = r#"
@@ -129,7 +135,7 @@ fn netcat_a_node_script_and_the_client_talk_to_each_other() {
     if !has_netcat() || !has("node") {
         return;
     }
-    let (mut server, address) = start_server("chat_server", &["127.0.0.1:0"]);
+    let (mut server, address) = start_chat_server();
     let mut netcat = Make::Netcat.join(address);
     let mut node = Make::Node.join(address);
     netcat.output.expect("* node joined\n");
@@ -181,7 +187,7 @@ fn netcat_a_node_script_and_the_client_talk_to_each_other() {
 #[test]
 fn of_a_member_that_is_killed_the_others_notice_its_leave_line_only() {
     for victim in Make::all() {
-        let (mut server, address) = start_server("chat_server", &["127.0.0.1:0"]);
+        let (mut server, address) = start_chat_server();
         let mut ada = Bare::join("ada", address);
         let mut bob = Bare::join("bob", address);
         let mut program = victim.join(address);
@@ -201,7 +207,7 @@ fn of_a_member_that_is_killed_the_others_notice_its_leave_line_only() {
 
 #[test]
 fn of_a_member_that_is_killed_with_unread_lines_the_others_notice_its_leave_line_only() {
-    let (mut server, address) = start_server("chat_server", &["127.0.0.1:0"]);
+    let (mut server, address) = start_chat_server();
     let mut ada = Bare::join("ada", address);
     let mut bob = Bare::join("bob", address);
     let mut victim = Make::Client.join(address);
@@ -222,7 +228,7 @@ fn a_member_that_half_closes_leaves_when_all_that_it_said_is_told() {
     if !has_netcat() {
         return;
     }
-    let (mut server, address) = start_server("chat_server", &["127.0.0.1:0"]);
+    let (mut server, address) = start_chat_server();
     let mut ada = Bare::join("ada", address);
     let (host, port) = (address.ip().to_string(), address.port().to_string());
     let mut netcat = Program::start(Command::new("nc").args(["-N", &host, &port]));
@@ -293,7 +299,7 @@ fn flood_until_it_is_dropped(flooder: &mut Bare, others: &mut [&mut Transcript],
 
 #[test]
 fn a_socket_that_does_not_read_is_dropped_and_delays_nobody() {
-    let (mut server, address) = start_server("chat_server", &["127.0.0.1:0"]);
+    let (mut server, address) = start_chat_server();
     let makes = Make::all().into_iter();
     let mut others: Vec<Program> = makes.map(|make| make.join(address)).collect();
     let mut flooder = Bare::join("flooder", address);
@@ -314,7 +320,7 @@ fn a_socket_that_does_not_read_is_dropped_and_delays_nobody() {
 
 #[test]
 fn a_stopped_client_is_dropped_and_says_so_when_it_goes_on() {
-    let (mut server, address) = start_server("chat_server", &["127.0.0.1:0"]);
+    let (mut server, address) = start_chat_server();
     let mut stopped = Make::Client.join(address);
     let mut ada = Bare::join("ada", address);
     let mut flooder = Bare::join("flooder", address);
@@ -330,7 +336,7 @@ fn a_stopped_client_is_dropped_and_says_so_when_it_goes_on() {
 
 #[test]
 fn too_long_a_line_is_left_out_and_the_next_one_is_heard() {
-    let (mut server, address) = start_server("chat_server", &["127.0.0.1:0"]);
+    let (mut server, address) = start_chat_server();
     let mut ada = Bare::join("ada", address);
     let mut bob = Bare::join("bob", address);
     let longest = "y".repeat(4096);
@@ -350,7 +356,7 @@ fn too_long_a_line_is_left_out_and_the_next_one_is_heard() {
 
 #[test]
 fn only_one_member_at_a_time_has_a_nickname() {
-    let (_server, address) = start_server("chat_server", &["127.0.0.1:0"]);
+    let (_server, address) = start_chat_server();
     let mut ada = Bare::join("ada", address);
     let mut second = Bare::connect("the second ada", address);
     second.say("ada");
@@ -374,7 +380,7 @@ fn only_one_member_at_a_time_has_a_nickname() {
 
 #[test]
 fn what_steers_terminals_does_not_reach_other_members() {
-    let (_server, address) = start_server("chat_server", &["127.0.0.1:0"]);
+    let (_server, address) = start_chat_server();
     let mut ada = Bare::join("ada", address);
     let mut eve = Bare::join("eve", address);
     eve.send(b"\x1b[2Jboo\x07 \xff \xc2\x9b1A\r\n");
@@ -386,7 +392,7 @@ fn what_steers_terminals_does_not_reach_other_members() {
 
 #[test]
 fn one_who_has_no_nickname_hears_and_tells_nothing() {
-    let (_server, address) = start_server("chat_server", &["127.0.0.1:0"]);
+    let (_server, address) = start_chat_server();
     let mut ada = Bare::join("ada", address);
     let mut nobody = Bare::connect("nobody", address);
     nobody.output.expect("* your nickname?\n");

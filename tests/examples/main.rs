@@ -2,6 +2,9 @@
 //!
 //! What is not installed (netcat-openbsd, socat, Node, `script`) is skipped, and said to be on standard error.
 
+#[path = "../support/mod.rs"]
+mod support;
+
 mod chat_client;
 mod chat_server;
 mod programs;

@@ -13,7 +13,7 @@ use netloop::{
 };
 
 use crate::servers::{assert_echoes, echo, echoing, serve};
-use crate::support::{Peer, PeerEnd, Reception, Recorder, Scene, Seen, World};
+use crate::support::{Peer, PeerEnd, Reception, Recorder, Scene, Seen, World, loopback};
 
 // H8
 #[test]
@@ -81,11 +81,7 @@ fn a_dropped_connection_is_reported_with_both_addresses() {
     let dropped = Rc::clone(&bouncer.dropped);
     let server = scene
         .event_loop
-        .serve(
-            "127.0.0.1:0",
-            ListenOptions::new().max_connections(0),
-            bouncer,
-        )
+        .serve(loopback(), ListenOptions::new().max_connections(0), bouncer)
         .unwrap();
     let address = scene.event_loop.server(server).address().unwrap();
     let peer = Peer::connect(address);
@@ -295,7 +291,7 @@ fn keep_alive_is_on_for_each_accepted_socket_however_its_listener_came_about() {
     let options = || SocketOptions::new().keep_alive(KeepAlive::after(Duration::from_secs(60)));
     let (_, own) = serve(&mut scene, options(), echoing());
     let (_, plain) = serve(&mut scene, ListenOptions::new(), echoing());
-    let adopted = TcpListener::bind("127.0.0.1:0").unwrap();
+    let adopted = TcpListener::bind(loopback()).unwrap();
     let adopted_address = adopted.local_addr().unwrap();
     scene
         .event_loop

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use netloop::{Error, Flow, SocketOptions, State};
 
-use crate::support::{Peer, PeerEnd, Recorder, Scene, Seen};
+use crate::support::{Peer, PeerEnd, Recorder, Scene, Seen, loopback};
 
 fn half_open() -> SocketOptions {
     SocketOptions::new().allow_half_open(true)
@@ -34,7 +34,7 @@ fn on_close_comes_with_a_reason_even_if_there_never_was_a_connection() {
     let mut scene = Scene::new();
     let id = scene
         .event_loop
-        .connect("127.0.0.1:1", Recorder::new("us"))
+        .connect((loopback().ip(), 1), Recorder::new("us"))
         .unwrap();
     scene.socket(id).destroy();
     scene.drive_to_close("us");

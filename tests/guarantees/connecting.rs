@@ -1,7 +1,7 @@
 //! Connecting to an address: what may be done before the connection is there, and how it fails (rules B; reliability
 //! B11, D8, D10).
 
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV6, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV6};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,14 +10,10 @@ use netloop::{
     Syscall,
 };
 
-use crate::support::{BlackHole, DeadPort, Peer, PeerEnd, Recorder, Scene, Seen, let_time_pass};
-
-/// A listener of the standard library for us to connect to.
-fn listener() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    (listener, address)
-}
+use crate::support::{
+    BlackHole, DeadPort, Peer, PeerEnd, Recorder, Scene, Seen, host, let_time_pass, listener,
+    loopback,
+};
 
 // B1; J
 #[test]
@@ -113,12 +109,12 @@ fn a_connect_error_names_the_local_address_if_one_was_asked_for() {
     let mut scene = Scene::new();
     let dead = DeadPort::new();
     let address = dead.address();
-    let local = Ipv4Addr::new(127, 0, 0, 2);
+    let local = host("host2");
     scene
         .event_loop
         .connect_with(
             address,
-            ConnectOptions::new().local_address(std::net::IpAddr::V4(local)),
+            ConnectOptions::new().local_address(local),
             Recorder::new("us"),
         )
         .unwrap();
@@ -127,9 +123,7 @@ fn a_connect_error_names_the_local_address_if_one_was_asked_for() {
     assert_eq!(error.code(), "ECONNREFUSED");
     let text = error.to_string();
     assert!(
-        text.starts_with(&format!(
-            "connect ECONNREFUSED {address} - Local (127.0.0.2"
-        )),
+        text.starts_with(&format!("connect ECONNREFUSED {address} - Local ({local}")),
         "{text}"
     );
     assert_eq!(error.local().unwrap().ip(), local);
@@ -164,7 +158,7 @@ fn port_0_is_refused_like_any_other() {
     let mut scene = Scene::new();
     scene
         .event_loop
-        .connect("127.0.0.1:0", Recorder::new("us"))
+        .connect(loopback(), Recorder::new("us"))
         .unwrap();
     scene.drive_to_close("us");
     assert_eq!(scene.world.trace("us"), "error:ECONNREFUSED close:Error");

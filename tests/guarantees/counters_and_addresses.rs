@@ -1,10 +1,10 @@
 //! What can be asked of a socket: how many bytes, and who is at either end (rules F and G).
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 
 use netloop::{ConnectOptions, Flow, ListenOptions, SocketOptions, State};
 
-use crate::support::{DeadPort, Peer, Recorder, Scene, Seen};
+use crate::support::{DeadPort, Peer, Recorder, Scene, Seen, host, listener, loopback};
 
 // F1
 #[test]
@@ -88,8 +88,7 @@ fn queued_bytes_is_what_no_kernel_has_taken() {
 #[test]
 fn before_the_connection_there_is_no_address_and_asking_early_spoils_nothing() {
     let mut scene = Scene::new();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
+    let (listener, address) = listener();
     let id = scene
         .event_loop
         .connect(address, Recorder::new("us"))
@@ -159,9 +158,9 @@ fn from_on_connect_on_both_addresses_are_known_at_both_ends() {
 #[test]
 fn the_peer_sees_the_address_that_we_connect_from() {
     let mut scene = Scene::new();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let from = Ipv4Addr::new(127, 0, 0, 2);
-    let options = ConnectOptions::new().local_address(IpAddr::V4(from));
+    let listener = TcpListener::bind(loopback()).unwrap();
+    let from = host("host2");
+    let options = ConnectOptions::new().local_address(from);
     let id = scene
         .event_loop
         .connect_with(listener.local_addr().unwrap(), options, Recorder::new("us"))
@@ -178,7 +177,7 @@ fn the_peer_sees_the_address_that_we_connect_from() {
 #[test]
 fn the_peer_sees_the_port_that_we_connect_from() {
     let mut scene = Scene::new();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind(loopback()).unwrap();
     let reserved = DeadPort::everywhere();
     let port = reserved.address().port();
     let options = ConnectOptions::new().local_port(port);
@@ -230,7 +229,7 @@ fn a_dual_stack_server_shows_ipv4_peers_as_mapped_ipv6() {
         Err(error) => panic!("{error}"),
     };
     let port = scene.event_loop.server(server).address().unwrap().port();
-    let peer = Peer::connect(SocketAddr::from(([127, 0, 0, 1], port)));
+    let peer = Peer::connect((loopback().ip(), port).into());
     scene.drive("the connection", |world| !world.notes.is_empty());
     let peer_port = peer.address().port();
     assert_eq!(
@@ -244,7 +243,7 @@ fn a_dual_stack_server_shows_ipv4_peers_as_mapped_ipv6() {
         .listen_with("[::]:0", only, |_, _| Recorder::new("v6 only"))
         .unwrap();
     let port = scene.event_loop.server(server).address().unwrap().port();
-    assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
+    assert!(TcpStream::connect((loopback().ip(), port)).is_err());
 }
 
 // G5

@@ -10,7 +10,7 @@ use netloop::{
 
 use crate::event_loop::{LONG, listening, note};
 use crate::support::{
-    PATIENCE, Peer, Reception, Recorder, Scene, World, descriptors, in_own_process,
+    PATIENCE, Peer, Reception, Recorder, Scene, World, descriptors, in_own_process, loopback,
 };
 
 /// Counts how often it is dropped.
@@ -85,7 +85,7 @@ fn populate(scene: &mut Scene, drops: &Rc<Cell<usize>>, peers: &mut Vec<Peer>) -
         });
         let server = scene
             .event_loop
-            .serve("127.0.0.1:0", ListenOptions::new(), reception)
+            .serve(loopback(), ListenOptions::new(), reception)
             .unwrap();
         let address = scene.event_loop.server(server).address().unwrap();
         peers.push(Peer::connect(address));
@@ -164,7 +164,7 @@ fn a_handler_that_uses_its_remote_while_it_is_dropped_with_the_loop_is_told_that
 fn no_descriptor_is_lost_over_thousands_of_connections_and_failures() {
     in_own_process(r#"exec "$@""#, || {
         let mut event_loop: EventLoop = EventLoop::new().unwrap();
-        let server = event_loop.listen("127.0.0.1:0", |(), _| Quiet).unwrap();
+        let server = event_loop.listen(loopback(), |(), _| Quiet).unwrap();
         let address = event_loop.server(server).address().unwrap();
         event_loop.server(server).release();
         let (_, nobody) = listening();

@@ -1,10 +1,8 @@
 //! The end of what we write: the FIN behind the last byte, and the ways to go without waiting for it (rules C5 to C12).
 
-use std::net::TcpListener;
-
 use netloop::{CloseReason, Flow, SocketOptions, State};
 
-use crate::support::{Peer, PeerEnd, Recorder, Scene, Seen, assert_same_bytes, pattern};
+use crate::support::{Peer, PeerEnd, Recorder, Scene, Seen, assert_same_bytes, listener, pattern};
 
 // C5
 #[test]
@@ -34,8 +32,7 @@ fn fin_waits_for_the_last_byte() {
 #[test]
 fn an_end_while_connecting_waits_for_the_connection() {
     let mut scene = Scene::new();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
+    let (listener, address) = listener();
     let id = scene
         .event_loop
         .connect(address, Recorder::new("us"))
@@ -296,8 +293,7 @@ fn destroy_soon_flushes_8_mb_to_a_slow_reader() {
 #[test]
 fn destroy_soon_works_while_connecting() {
     let mut scene = Scene::new();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
+    let (listener, address) = listener();
     let id = scene
         .event_loop
         .connect(address, Recorder::new("us"))

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use netloop::{CloseReason, EventLoop, Flow, ListenOptions, LoopContext, SocketOptions, Wait};
 
-use crate::support::{PATIENCE, Peer, Reception, Recorder, Scene, Seen, World, spend};
+use crate::support::{
+    PATIENCE, Peer, Reception, Recorder, Scene, Seen, World, listener, loopback, spend,
+};
 
 /// When a timer comes that is only there to wait for, which no test does.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
@@ -142,7 +144,7 @@ fn no_callback_comes_within_an_api_call_or_within_another_callback() {
                     cx.socket.resume();
                     let within = within.clone();
                     cx.after(Duration::ZERO, move |_| within.assert_not_nested(|| ()));
-                    let nobody = "127.0.0.1:1";
+                    let nobody = (loopback().ip(), 1);
                     let failing = Recorder::new("failing");
                     let failing = cx.connect(nobody, failing).unwrap();
                     cx.socket.socket(failing).destroy();
@@ -241,8 +243,7 @@ fn an_unreferenced_connect_does_not_keep_run_going() {
 }
 
 pub(crate) fn listening() -> (std::net::TcpListener, std::net::SocketAddr) {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
+    let (listener, address) = listener();
     (listener, address)
 }
 
@@ -280,7 +281,7 @@ fn run_tells_the_close_of_what_does_not_keep_it_going() {
     let server = scene
         .event_loop
         .serve(
-            "127.0.0.1:0",
+            loopback(),
             ListenOptions::new(),
             Reception::welcoming("idle server", |_, _| None),
         )

@@ -14,7 +14,7 @@ use netloop::{
     SocketOptions, Turn, Wait,
 };
 
-use crate::support::{PATIENCE, Peer, Recorder, Scene, Seen, World, spend};
+use crate::support::{PATIENCE, Peer, Recorder, Scene, Seen, World, loopback, spend};
 
 /// Who was served in the order of serving, with how many bytes.
 pub(crate) type Served = Vec<(usize, usize)>;
@@ -39,7 +39,7 @@ pub(crate) fn turn<S>(
 
 /// A pair of connected sockets whose kernel buffers megabytes.
 pub(crate) fn wide_pair() -> (std::net::TcpStream, Peer) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind(loopback()).unwrap();
     let peer = Peer::connect(listener.local_addr().unwrap());
     (listener.accept().unwrap().0, peer)
 }
@@ -324,7 +324,7 @@ fn sockets_that_all_time_out_at_once_are_all_told_and_the_busy_one_is_not() {
     assert!(!scene.world.has_seen("socket 0", &Seen::Timeout));
 }
 
-/// Connects `count` sockets to a server of `scene` on `127.0.0.1`, all of which have sent a byte that nobody has read.
+/// Connects `count` sockets to a server of `scene`, all of which have sent a byte that nobody has read.
 pub(crate) fn chatty(scene: &mut Scene, options: SocketOptions, count: usize) -> Vec<Peer> {
     let (server, address): (_, SocketAddr) =
         scene.listen(options, |number| Recorder::new(format!("socket {number}")));

@@ -17,7 +17,8 @@ use socket2::SockRef;
 
 use crate::servers::{assert_echoes, echoing, serve};
 use crate::support::{
-    PATIENCE, Peer, PeerEnd, Recorder, Scene, Seen, World, in_own_process, with_failing_calls,
+    PATIENCE, Peer, PeerEnd, Recorder, Scene, Seen, World, in_own_process, listener, loopback,
+    with_failing_calls,
 };
 
 /// A shell that leaves the test few descriptors.
@@ -170,9 +171,8 @@ fn a_server_finds_out_by_itself_that_there_are_descriptors_again() {
 #[test]
 fn a_listener_that_is_broken_for_good_is_told_and_closed_and_its_connections_stay() {
     let mut scene = Scene::new();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (listener, address) = listener();
     let same = listener.try_clone().unwrap();
-    let address = listener.local_addr().unwrap();
     let server = scene
         .event_loop
         .serve_listener(listener, ListenOptions::new(), echoing())
@@ -372,7 +372,7 @@ fn sigpipe_at_its_default_kills_nobody() {
         sigpipe::reset();
         assert!(!ignores_sigpipe());
 
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = TcpListener::bind(loopback()).unwrap();
         for (number, write) in WRITES.into_iter().enumerate() {
             let mut scene = Scene::new();
             let name = format!("socket {number}");

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use netloop::{Flow, ListenOptions, SocketId, SocketOptions};
 
-use crate::support::{Peer, Reception, Recorder, Scene, Seen};
+use crate::support::{Peer, Reception, Recorder, Scene, Seen, loopback};
 
 use deeds::{Acting, Cast, Deed, EVERYTHING};
 
@@ -218,7 +218,7 @@ fn play(within: Within, deed: Deed, case: &str) {
         .socket(SocketOptions::new().allow_half_open(true));
     let server = scene
         .event_loop
-        .serve("127.0.0.1:0", options, reception)
+        .serve(loopback(), options, reception)
         .unwrap();
     let address = scene.event_loop.server(server).address().unwrap();
 
@@ -239,7 +239,7 @@ fn play(within: Within, deed: Deed, case: &str) {
     let mut extra = None;
     match within {
         Within::ConnectOfClient => {
-            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let listener = std::net::TcpListener::bind(loopback()).unwrap();
             let to = listener.local_addr().unwrap();
             let client = {
                 let plot = plot.clone();
@@ -265,7 +265,7 @@ fn play(within: Within, deed: Deed, case: &str) {
             });
             let second = scene
                 .event_loop
-                .serve("127.0.0.1:0", ListenOptions::new(), second)
+                .serve(loopback(), ListenOptions::new(), second)
                 .unwrap();
             scene.event_loop.server(second).release();
         }

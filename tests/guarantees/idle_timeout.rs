@@ -4,14 +4,14 @@
 //! that it came soon.
 
 use std::cell::Cell;
-use std::net::TcpListener;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use netloop::{CloseReason, Context, EventLoop, Flow, SocketHandler, SocketOptions, State};
 
 use crate::support::{
-    BlackHole, Disturbed, PATIENCE, Peer, Recorder, Scene, Seen, let_time_pass, until_undisturbed,
+    BlackHole, Disturbed, PATIENCE, Peer, Recorder, Scene, Seen, let_time_pass, listener,
+    until_undisturbed,
 };
 
 pub(crate) const IDLE: Duration = Duration::from_millis(40);
@@ -53,8 +53,7 @@ fn it_runs_while_connecting_and_leaves_the_connecting_to_the_handler() {
 #[test]
 fn the_connection_restarts_it() {
     let mut scene = Scene::new();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
+    let (_listener, address) = listener();
     let connected = Rc::new(Cell::new(None));
     let looking = {
         let connected = Rc::clone(&connected);

@@ -1,6 +1,6 @@
 //! How servers come to listen: on names, on Unix paths, on sockets made elsewhere; and how many connections they hold.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,7 +8,9 @@ use std::time::Duration;
 use netloop::{HostQuery, ListenOptions, Resolver, ServerId, SocketOptions, State, Syscall};
 use socket2::{Domain, Socket, Type};
 
-use crate::support::{Peer, PeerEnd, Reception, Recorder, Scene, Seen, World};
+use crate::support::{
+    Peer, PeerEnd, Reception, Recorder, Scene, Seen, World, host, listener, loopback,
+};
 
 /// A server that welcomes everybody as `guest`.
 fn plain() -> Reception {
@@ -20,12 +22,12 @@ fn plain() -> Reception {
 
 /// A resolver that answers once it is `released`.
 fn waiting(released: &Arc<AtomicBool>) -> Arc<dyn Resolver> {
-    let released = Arc::clone(released);
+    let (released, found) = (Arc::clone(released), host("host1"));
     Arc::new(move |_: &HostQuery<'_>| {
         while !released.load(Ordering::Acquire) {
             std::thread::park_timeout(Duration::from_millis(1));
         }
-        Ok(vec![SocketAddr::from(([127, 0, 0, 1], 0))])
+        Ok(vec![SocketAddr::new(found, 0)])
     })
 }
 
@@ -39,7 +41,7 @@ fn that_a_server_listens_is_told_once_later_and_before_its_first_connection() {
     let mut scene = Scene::new();
     let server = scene
         .event_loop
-        .serve("127.0.0.1:0", ListenOptions::new(), plain())
+        .serve(loopback(), ListenOptions::new(), plain())
         .unwrap();
     let address = scene.event_loop.server(server).address().unwrap();
     assert!(scene.world.log.is_empty());
@@ -58,7 +60,7 @@ fn that_a_server_listens_is_told_once_later_and_before_its_first_connection() {
 #[test]
 fn a_server_that_is_closed_at_once_never_listens() {
     let mut scene = Scene::new();
-    for place in ["127.0.0.1:0", "localhost:0"] {
+    for place in [loopback().to_string(), "localhost:0".to_owned()] {
         let server = scene
             .event_loop
             .serve(place, ListenOptions::new(), plain())
@@ -111,8 +113,7 @@ fn listening_on_a_name_begins_when_it_is_looked_up_and_keeps_what_was_said_meanw
 #[test]
 fn a_name_that_leads_to_a_taken_port_is_an_error_of_the_server_which_ends() {
     let mut scene = Scene::new();
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = taken.local_addr().unwrap();
+    let (_taken, address) = listener();
     let released = Arc::new(AtomicBool::new(true));
     let options = ListenOptions::new().resolver(waiting(&released));
     let server = scene
@@ -153,7 +154,7 @@ fn how_many_connections_a_server_holds_can_be_changed_at_any_time() {
     let mut scene = Scene::new();
     let server = scene
         .event_loop
-        .serve("127.0.0.1:0", ListenOptions::new(), plain())
+        .serve(loopback(), ListenOptions::new(), plain())
         .unwrap();
     let mut guests = Vec::new();
     let steps: [(Option<usize>, bool); 7] = [
@@ -192,8 +193,7 @@ fn how_many_connections_a_server_holds_can_be_changed_at_any_time() {
 #[test]
 fn a_listener_made_elsewhere_is_served_with_the_options_of_its_sockets() {
     let mut scene = Scene::new();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
+    let (listener, address) = listener();
     // Somebody is waiting already.
     let peer = Peer::connect(address);
     let server = scene
@@ -223,8 +223,7 @@ fn a_listener_made_elsewhere_is_served_with_the_options_of_its_sockets() {
 fn a_socket_that_is_only_bound_is_made_to_listen_and_one_that_cannot_is_refused() {
     let mut scene = Scene::new();
     let bound = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
-    bound.bind(&any.into()).unwrap();
+    bound.bind(&loopback().into()).unwrap();
     let server = scene
         .event_loop
         .serve_listener(bound.into(), ListenOptions::new(), plain())

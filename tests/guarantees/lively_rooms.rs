@@ -10,7 +10,7 @@ use netloop::{
     Budget, Context, EventLoop, HostQuery, SocketHandler, SocketId, SocketOptions, Turn, Wait,
 };
 
-use crate::support::{Disturbed, PATIENCE, Peer, until_undisturbed};
+use crate::support::{Disturbed, PATIENCE, Peer, host, until_undisturbed};
 
 /// What is said waits for others who speak if it is said to so many.
 const MANY: usize = 64;
@@ -167,10 +167,11 @@ fn a_name_that_is_found_while_a_large_room_is_told_is_not_forgotten() {
     let (mut event_loop, mut room, _peers) = room(MANY, 0);
     let (release, released) = mpsc::channel();
     let released = std::sync::Mutex::new(released);
+    let found = host("host1");
     let resolver = move |_: &HostQuery<'_>| {
         let released = released.lock().unwrap();
         released.recv_timeout(PATIENCE).unwrap();
-        Ok(vec![SocketAddr::from(([127, 0, 0, 1], 0))])
+        Ok(vec![SocketAddr::new(found, 0)])
     };
     let options = netloop::ConnectOptions::new().resolver(std::sync::Arc::new(resolver));
     event_loop

@@ -2,7 +2,7 @@
 //! and be read as text.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpStream;
 
 use netloop::text::{Lines, Utf8Decoder};
 use netloop::{
@@ -11,7 +11,7 @@ use netloop::{
 use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::support::{
-    BlackHole, Peer, PeerEnd, Recorder, Scene, Seen, World, assert_same_bytes, pattern,
+    BlackHole, Peer, PeerEnd, Recorder, Scene, Seen, World, assert_same_bytes, listener, pattern,
 };
 
 /// Nothing has come to the peer, and nothing will by itself.
@@ -41,9 +41,8 @@ fn what_is_corked_leaves_when_it_is_uncorked() {
 
 #[test]
 fn corking_while_connecting_holds_back_beyond_the_connect() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (listener, address) = listener();
     let mut scene = Scene::new();
-    let address = listener.local_addr().unwrap();
     let id = scene
         .event_loop
         .connect(address, Recorder::new("us"))
@@ -185,9 +184,8 @@ fn a_notice_comes_when_a_later_large_write_took_its_bytes_along() {
 // C3: it is a place in the stream, also in an empty one.
 #[test]
 fn a_notice_asked_for_before_the_connection_comes_after_it() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (_listener, address) = listener();
     let mut scene = Scene::new();
-    let address = listener.local_addr().unwrap();
     let id = scene
         .event_loop
         .connect(address, Recorder::new("us"))
@@ -398,8 +396,7 @@ fn the_type_of_service_of_the_options_is_that_of_every_new_socket() {
     let options = || SocketOptions::new().type_of_service(0x20);
     let (accepted, _peer) = scene.accepted(options(), Recorder::new("accepted"));
     let (adopted, _other) = scene.adopted(options(), Recorder::new("adopted"));
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address: SocketAddr = listener.local_addr().unwrap();
+    let (_listener, address) = listener();
     let connected = scene
         .event_loop
         .connect_with(address, options(), Recorder::new("connected"))

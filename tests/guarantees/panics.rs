@@ -11,7 +11,7 @@ use netloop::{
     Wait,
 };
 
-use crate::support::{PATIENCE, Peer, Recorder, Scene, Seen, World};
+use crate::support::{PATIENCE, Peer, Recorder, Scene, Seen, World, loopback};
 
 /// What every panic of these tests says, so that another is not taken for it.
 pub(crate) const OWN_FAULT: &str = "the handler's own fault";
@@ -210,7 +210,7 @@ fn a_panic_in_on_connect_of_an_accepted_socket_closes_it_with_an_error() {
 fn a_panic_in_on_connect_of_a_connecting_socket_closes_it_with_an_error() {
     let mut scene = Scene::new();
     let mut bystander = bystander(&mut scene);
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind(loopback()).unwrap();
     let handler = panicking("socket", |seen| *seen == Seen::Connect);
     scene
         .event_loop

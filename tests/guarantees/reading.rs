@@ -2,7 +2,9 @@
 
 use netloop::{Flow, SocketOptions, State};
 
-use crate::support::{PeerEnd, Recorder, Scene, Seen, assert_same_bytes, pattern};
+use crate::support::{
+    PeerEnd, Recorder, Scene, Seen, assert_same_bytes, listener, loopback, pattern,
+};
 
 fn paused() -> SocketOptions {
     SocketOptions::new().pause_on_connect(true)
@@ -111,8 +113,7 @@ fn the_last_of_several_pauses_and_resumes_counts() {
 #[test]
 fn a_pause_while_connecting_holds_from_the_first_byte_on() {
     let mut scene = Scene::new();
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
+    let (listener, address) = listener();
     let mut connect = |name: &str| {
         let recorder = Recorder::new(name);
         scene.event_loop.connect(address, recorder).unwrap()
@@ -234,7 +235,7 @@ fn a_handler_that_ignores_its_data_still_ends_and_closes() {
         }
     }
     let mut event_loop = netloop::EventLoop::new().unwrap();
-    let server = event_loop.listen("127.0.0.1:0", |_, _| Deaf).unwrap();
+    let server = event_loop.listen(loopback(), |_, _| Deaf).unwrap();
     let address = event_loop.server(server).address().unwrap();
     let mut peer = crate::support::Peer::connect(address);
     peer.write(b"abc");

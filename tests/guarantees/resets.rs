@@ -1,12 +1,11 @@
 //! Peers that reset the connection: at every point of its life it is told as a reset, and never as a clean end
 //! (D5, D9, C13; reliability B8, B9, C3, C12, D13).
 
-use std::net::TcpListener;
 use std::time::Duration;
 
 use netloop::{CloseReason, Flow, SocketId, SocketOptions};
 
-use crate::support::{Peer, PeerEnd, Recorder, Scene, Seen, assert_same_bytes, pattern};
+use crate::support::{Peer, PeerEnd, Recorder, Scene, Seen, assert_same_bytes, listener, pattern};
 
 /// What we do after the reset has arrived and before the loop can have noticed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -76,8 +75,7 @@ fn data_then_reset_is_delivered_and_then_told_as_a_reset_in_every_combination() 
 #[test]
 fn a_reset_that_comes_while_data_is_being_handled_is_not_lost() {
     let mut scene = Scene::new();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
+    let (listener, address) = listener();
     // The peer's reset follows when its first bytes have been read: after the short read.
     let peer = std::rc::Rc::new(std::cell::RefCell::new(None::<Peer>));
     let killing = {

@@ -10,7 +10,7 @@ use netloop::{
 use socket2::SockRef;
 
 use crate::panics::{OWN_FAULT, assert_usable, bystander, drive_to_panic, panicking};
-use crate::support::{Peer, Reception, Recorder, Scene, Seen, World};
+use crate::support::{Peer, Reception, Recorder, Scene, Seen, World, listener, loopback};
 
 /// A server of which one callback panics, the first time.
 #[derive(Default)]
@@ -64,9 +64,8 @@ fn fragile(
     TcpListener,
 ) {
     let mut scene = Scene::new();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (listener, address) = listener();
     let same = listener.try_clone().unwrap();
-    let address = listener.local_addr().unwrap();
     let server = Fragile {
         breaks_in,
         ..Fragile::default()
@@ -170,7 +169,7 @@ fn a_panic_in_the_last_close_of_a_server_that_waits_for_it_does_not_keep_it_wait
     });
     let server = scene
         .event_loop
-        .serve("127.0.0.1:0", ListenOptions::new(), reception)
+        .serve(loopback(), ListenOptions::new(), reception)
         .unwrap();
     let address = scene.event_loop.server(server).address().unwrap();
     let peer = Peer::connect(address);

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use netloop::{CloseReason, Flow, ListenOptions, ServerId, SocketId, Syscall};
 
-use crate::support::{Peer, PeerEnd, Reception, Recorder, Scene, Seen};
+use crate::support::{Peer, PeerEnd, Reception, Recorder, Scene, Seen, listener, loopback};
 
 /// Listens with `reception` on a port of the system's choice.
 pub(crate) fn serve(
@@ -15,7 +15,7 @@ pub(crate) fn serve(
 ) -> (ServerId, SocketAddr) {
     let server = scene
         .event_loop
-        .serve("127.0.0.1:0", options, reception)
+        .serve(loopback(), options, reception)
         .unwrap();
     let address = scene.event_loop.server(server).address().unwrap();
     (server, address)
@@ -80,7 +80,7 @@ fn a_port_that_is_taken_is_an_error_of_listen_in_nodes_words() {
 // H2
 #[test]
 fn a_listen_that_failed_leaves_nothing_behind() {
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = TcpListener::bind(loopback()).unwrap();
     let mut scene = Scene::new();
     for to in [taken.local_addr().unwrap(), "192.0.2.1:0".parse().unwrap()] {
         scene
@@ -370,8 +370,7 @@ fn a_dead_server_id_reaches_nobody() {
 
 #[test]
 fn a_listener_made_elsewhere_is_served_with_what_it_has_queued() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
+    let (listener, address) = listener();
     let mut early = Peer::connect(address);
     early.write(b"early");
 
@@ -398,7 +397,7 @@ fn an_ipv6_server_serves_ipv4_peers_too_unless_it_is_told_not_to() {
             .serve("[::]:0", ListenOptions::new().ipv6_only(only), echoing())
             .unwrap();
         let port = scene.event_loop.server(server).address().unwrap().port();
-        let v4 = TcpStream::connect(("127.0.0.1", port));
+        let v4 = TcpStream::connect((loopback().ip(), port));
         assert_eq!(v4.is_err(), only);
         assert_echoes(
             &mut scene,

@@ -1,11 +1,10 @@
 //! Writing: what a write answers, when the drain comes, and that the bytes arrive (rules C1 to C4).
 
-use std::net::TcpListener;
 use std::rc::Rc;
 
 use netloop::{Flow, SocketOptions};
 
-use crate::support::{Peer, Recorder, Scene, Seen, assert_same_bytes, pattern};
+use crate::support::{Peer, Recorder, Scene, Seen, assert_same_bytes, listener, pattern};
 
 const MARK: usize = 64 << 10;
 
@@ -35,8 +34,7 @@ fn a_write_that_leaves_the_mark_queued_answers_full() {
 #[test]
 fn while_connecting_a_write_answers_full_from_exactly_the_mark_on() {
     let mut scene = Scene::new();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
+    let (_listener, address) = listener();
     let id = scene
         .event_loop
         .connect(address, Recorder::new("us"))
@@ -185,8 +183,7 @@ fn an_empty_write_sends_nothing_and_changes_nothing() {
 #[test]
 fn what_is_written_before_the_connection_precedes_what_on_connect_writes() {
     let mut scene = Scene::new();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
+    let (listener, address) = listener();
     let greeter = Recorder::new("us").reacting(|cx, seen| {
         if *seen == Seen::Connect {
             let _ = cx.socket.write(b"third ");

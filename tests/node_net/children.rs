@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use netloop::{ConnectOptions, ListenOptions};
 use socket2::{Domain, Socket, Type};
 
-use crate::support::{Recorder, Scene};
+use crate::support::{Recorder, Scene, loopback};
 
 /// What the test that started this program says; `None` if none has.
 fn argument() -> Option<String> {
@@ -22,7 +22,7 @@ fn accept_and_wait() {
     if argument().is_none() {
         return;
     }
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind(loopback()).unwrap();
     println!("address={}", listener.local_addr().unwrap());
     let _held = listener.accept().unwrap();
     loop {

@@ -3,6 +3,9 @@
 
 #![cfg(target_os = "linux")]
 
+#[path = "../support/mod.rs"]
+mod support;
+
 mod deviations;
 mod differences;
 mod loopback;
@@ -46,7 +49,7 @@ fn netloop_tells_what_node_tells_but_for_what_is_listed() {
     };
     let directory = Directory::new();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/side_by_side/scenarios.js");
-    let loopback = Loopback::of_this_process();
+    let loopback = Loopback::of_this_test();
     let cast_anew = || {
         [
             Subject::node(&script, loopback.local),

@@ -1,7 +1,7 @@
 //! Where a scenario is played: it tells the subjects what to do, plays their peers, and keeps what was seen.
 
 use std::error::Error;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -130,12 +130,12 @@ impl<'a> Stage<'a> {
     }
 
     /// The address that scenarios call 127.0.0.1.
-    pub(crate) fn local(&self) -> Ipv4Addr {
+    pub(crate) fn local(&self) -> IpAddr {
         self.loopback.local
     }
 
     /// The address that scenarios call 127.0.0.2.
-    pub(crate) fn other(&self) -> Ipv4Addr {
+    pub(crate) fn other(&self) -> IpAddr {
         self.loopback.other
     }
 
@@ -167,7 +167,7 @@ impl<'a> Stage<'a> {
 
     /// Listens for the subject's clients.
     pub(crate) fn raw_listener(&mut self) -> Step<(Listener, u16)> {
-        let listener = Listener::on(IpAddr::V4(self.loopback.local), 0, 16)?;
+        let listener = Listener::on(self.loopback.local, 0, 16)?;
         let port = listener.port()?;
         self.log.name_port(port, "server");
         Ok((listener, port))
@@ -198,8 +198,8 @@ impl<'a> Stage<'a> {
     }
 
     /// A port at which connects hang.
-    pub(crate) fn black_hole(&mut self, address: Ipv4Addr, port: u16) -> Step<BlackHole> {
-        let hole = BlackHole::on(IpAddr::V4(address), port)?;
+    pub(crate) fn black_hole(&mut self, address: IpAddr, port: u16) -> Step<BlackHole> {
+        let hole = BlackHole::on(address, port)?;
         self.log.name_port(hole.port()?, "server");
         Ok(hole)
     }

@@ -1,7 +1,7 @@
 //! The two that are compared, behind one face: lines go in that say what to do, lines come out that say what happened.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -31,7 +31,7 @@ enum Body {
 
 impl Subject {
     /// Node in a process of its own, which ends with this value.
-    pub(crate) fn node(script: &Path, local: Ipv4Addr) -> Self {
+    pub(crate) fn node(script: &Path, local: IpAddr) -> Self {
         let mut child = Command::new("node")
             .arg(script)
             .arg(local.to_string())
@@ -56,7 +56,7 @@ impl Subject {
     }
 
     /// A loop on a thread of its own, which ends with this value.
-    pub(crate) fn netloop(local: Ipv4Addr) -> Self {
+    pub(crate) fn netloop(local: IpAddr) -> Self {
         let (told, lines) = mpsc::channel();
         let (hand_over, handed) = mpsc::channel();
         let thread = std::thread::spawn(move || run_loop(told, local, &hand_over));
@@ -99,7 +99,7 @@ impl Subject {
     }
 }
 
-fn run_loop(told: Sender<String>, local: Ipv4Addr, hand_over: &Sender<Remote<World>>) {
+fn run_loop(told: Sender<String>, local: IpAddr, hand_over: &Sender<Remote<World>>) {
     let mut event_loop = EventLoop::new().expect("a loop can be made");
     let remote = event_loop.remote();
     let _until_stopped = remote.hold();

@@ -14,13 +14,14 @@ mod losses;
 mod recorder;
 mod script;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use netloop::simulation::{Host, Options, Simulation};
 use netloop::{Budget, ConnectOptions, EventLoop, ListenOptions, SocketOptions, Wait};
 use socket2::{Domain, Socket, Type};
 
+use super::support::{client_host, client_number, loopback};
 use losses::losses;
 use recorder::{Log, Name, Recorder};
 use script::{Action, Script};
@@ -59,35 +60,22 @@ struct World<'a> {
     nowhere: SocketAddr,
 }
 
-/// Where the connection of the number comes from.
-fn address_of(number: usize) -> IpAddr {
-    Ipv4Addr::new(127, 1, 0, u8::try_from(number).unwrap()).into()
-}
-
-fn number_of(peer: SocketAddr) -> Option<usize> {
-    match peer.ip() {
-        IpAddr::V4(address) => match address.octets() {
-            [127, 1, 0, number] => Some(usize::from(number)),
-            _ => None,
-        },
-        IpAddr::V6(_) => None,
-    }
-}
-
 fn options(half_open: bool) -> SocketOptions {
     SocketOptions::new()
         .allow_half_open(half_open)
         .max_queued_bytes(LIMIT)
 }
 
-fn listen(event_loop: &mut EventLoop<Log>, script: &Script) -> SocketAddr {
+fn listen(event_loop: &mut EventLoop<Log>, place: SocketAddr, script: &Script) -> SocketAddr {
     let options = ListenOptions::new().socket(options(script.server_is_half_open));
     let echoes = script.echoes;
     let server = event_loop.listen_with(
-        "127.0.0.1:0",
+        place,
         options,
         move |log: &mut Log, accepted: &netloop::Accepted| {
-            let number = accepted.peer_address.and_then(number_of);
+            let number = accepted
+                .peer_address
+                .and_then(|peer| client_number(peer.ip()));
             let name = number.map(|number| (number, false));
             if let Some(name) = name {
                 log.ids.insert(name, accepted.id);
@@ -144,7 +132,7 @@ impl World<'_> {
             echoes: false,
         };
         let options = ConnectOptions::new()
-            .local_address(address_of(number))
+            .local_address(client_host(number))
             .socket(options);
         let id = self.event_loop.connect_with(address, options, recorder);
         let id = id.unwrap();
@@ -198,15 +186,15 @@ fn compare(seed: u64) -> Result<(), Difference> {
     let script = Script::new(&mut fastrand::Rng::with_seed(seed));
     let mut simulation = Simulation::new(seed, Options::new()).unwrap();
     let mut host: Host<Log> = simulation.host(Log::default()).unwrap();
-    let simulated = listen(&mut host.event_loop, &script);
+    let simulated_place = "127.0.0.1:0".parse().unwrap();
+    let simulated = listen(&mut host.event_loop, simulated_place, &script);
 
     let mut event_loop = EventLoop::new().unwrap();
     let mut log = Log::default();
-    let real = listen(&mut event_loop, &script);
+    let real = listen(&mut event_loop, loopback(), &script);
     // It is ours, and does not listen: who connects to it is refused for certain.
     let dead = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    dead.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
-        .unwrap();
+    dead.bind(&loopback().into()).unwrap();
     let nowhere = dead.local_addr().unwrap().as_socket().unwrap();
 
     for (number, step) in script.steps.iter().enumerate() {

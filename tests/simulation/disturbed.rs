@@ -3,7 +3,6 @@
 #![cfg(any(target_os = "linux", target_os = "android"))]
 
 use std::cell::RefCell;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -18,6 +17,7 @@ use super::dialed::Dialed;
 use super::ledger::{FIRST_PORT, Ledger};
 use super::pattern::Pattern;
 use super::requests::Request;
+use super::support::{client_host, client_number, listener, loopback};
 use super::workloads;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -111,7 +111,7 @@ fn run(seed: u64, pattern: &Rc<Pattern>) {
         pattern: Rc::clone(pattern),
         closed: 0,
     };
-    let server = event_loop.listen("127.0.0.1:0", |_, _| Echo).unwrap();
+    let server = event_loop.listen(loopback(), |_, _| Echo).unwrap();
     let address = event_loop.server(server).address().unwrap();
     for stream in 0..CLIENTS {
         let ask = Ask {
@@ -157,11 +157,6 @@ enum Workload {
     Flood,
 }
 
-/// The connection of this number comes from here, so that who accepts it knows which it is.
-fn address_of(link: usize) -> IpAddr {
-    Ipv4Addr::new(127, 2, 0, u8::try_from(link).unwrap()).into()
-}
-
 /// Accepts with checked handlers.
 struct Counter(Workload);
 
@@ -171,15 +166,10 @@ impl ServerHandler<checker::World> for Counter {
         cx: &mut LoopContext<'_, checker::World>,
         accepted: &Accepted,
     ) -> Option<Box<dyn SocketHandler<checker::World>>> {
-        let IpAddr::V4(address) = accepted.peer_address?.ip() else {
-            return None;
-        };
-        let [127, 2, 0, link] = address.octets() else {
-            // A stranger that looks for a port on which nobody listens.
-            return None;
-        };
+        // A stranger that looks for a port without a server has no number.
+        let link = client_number(accepted.peer_address?.ip())?;
         let ledger = &cx.shared.ledger;
-        let port = u16::try_from(FIRST_PORT + usize::from(link)).unwrap();
+        let port = u16::try_from(FIRST_PORT + link).unwrap();
         let side = ledger.borrow_mut().open_accepted(port, cx.shared.server);
         ledger.borrow_mut().live[0] += 1;
         let random = &mut cx.shared.random;
@@ -233,7 +223,7 @@ impl Scene {
         let mut event_loop = disturbed_event_loop(seed, faults).unwrap();
         let listen = netloop::ListenOptions::new().socket(options.clone());
         let server = event_loop
-            .serve("127.0.0.1:0", listen, Counter(workload))
+            .serve(loopback(), listen, Counter(workload))
             .unwrap();
         let address = event_loop.server(server).address().unwrap();
         let world = checker::World {
@@ -285,7 +275,7 @@ impl Scene {
         ledger.borrow_mut().live[0] += 1;
         let handler = Checked::new(ledger, side, behaviour);
         let options = ConnectOptions::new()
-            .local_address(address_of(link))
+            .local_address(client_host(link))
             .socket(self.world.options.clone());
         let id = self
             .event_loop
@@ -384,9 +374,8 @@ fn a_real_socket_that_meets_itself_is_refused() {
         self_connects: 1000,
         ..Faults::NONE
     };
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address: SocketAddr = nobody.local_addr().unwrap();
-    drop(nobody);
+    let (listener, address) = listener();
+    drop(listener);
     let mut event_loop = disturbed_event_loop(1, faults).unwrap();
     event_loop.connect(address, Alone).unwrap();
     let mut end = End::default();

@@ -5,12 +5,14 @@
     dead_code,
     unused_imports,
     clippy::needless_pass_by_ref_mut,
-    reason = "each binary uses a part of it"
+    clippy::unwrap_used,
+    reason = "each binary uses a part of it, and a test says what it expects by panicking"
 )]
 
 mod bytes;
 mod child;
 mod life;
+mod loopback;
 mod peer;
 mod places;
 mod program;
@@ -24,6 +26,7 @@ mod time;
 
 pub(crate) use bytes::{assert_same_bytes, pattern};
 pub(crate) use child::{descriptors, in_own_process, strace_works, with_failing_calls};
+pub(crate) use loopback::{client_host, client_number, host, host_name, hosts, loopback};
 pub(crate) use peer::{Peer, PeerEnd, Received, listener};
 pub(crate) use places::{BlackHole, DeadPort, has_ipv6};
 pub(crate) use program::{Child, Observed, observe};

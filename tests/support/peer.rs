@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
+use super::loopback;
 use socket2::{Domain, SockRef, Socket, Type};
 
 /// How much a peer reads at a time at most.
@@ -13,7 +14,7 @@ const READ_BYTES: usize = 256 << 10;
 
 /// A server of the standard library for the loop to connect to, and its address.
 pub(crate) fn listener() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind(loopback()).unwrap();
     let address = listener.local_addr().unwrap();
     (listener, address)
 }
@@ -57,7 +58,7 @@ impl Peer {
     /// Two connected ends, for a loop to adopt one of them. Both kernels buffer little, so that few bytes make the
     /// sender wait.
     pub(crate) fn pair() -> (TcpStream, Self) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = TcpListener::bind(loopback()).unwrap();
         let peer = Self::connect_with_small_window(listener.local_addr().unwrap());
         let (ours, _) = listener.accept().unwrap();
         SockRef::from(&ours).set_send_buffer_size(4096).unwrap();
@@ -73,7 +74,7 @@ impl Peer {
 
     /// Two connected ends, of which the first has room for several reads of the loop (128 KiB each) in its kernel.
     pub(crate) fn roomy_pair() -> (TcpStream, Self) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = TcpListener::bind(loopback()).unwrap();
         SockRef::from(&listener)
             .set_recv_buffer_size(1 << 20)
             .unwrap();

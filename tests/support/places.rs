@@ -5,9 +5,11 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use socket2::{Domain, Socket, Type};
 
+use super::host;
+
 /// X1: a place that does not answer. Connecting to it neither succeeds nor fails.
 ///
-/// It is at 127.0.0.2, so that a live server can be on the same port of 127.0.0.1.
+/// It is at `host2` ([`host`]), so that a live server can be on the same port of `host1`.
 pub(crate) struct BlackHole {
     address: SocketAddr,
     /// Its queue is full, so that the system drops every further SYN.
@@ -17,10 +19,11 @@ pub(crate) struct BlackHole {
 
 impl BlackHole {
     pub(crate) fn new() -> Self {
-        Self::at("127.0.0.2:0".parse().unwrap()).unwrap()
+        Self::at("host2", 0).unwrap()
     }
 
-    pub(crate) fn at(address: SocketAddr) -> io::Result<Self> {
+    pub(crate) fn at(name: &str, port: u16) -> io::Result<Self> {
+        let address = SocketAddr::new(host(name), port);
         let listener = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
         listener.bind(&address.into())?;
         listener.listen(0)?;
@@ -63,9 +66,15 @@ pub(crate) struct DeadPort {
 }
 
 impl DeadPort {
-    /// A dead port of 127.0.0.1.
+    /// A dead port of `host1`.
     pub(crate) fn new() -> Self {
-        Self::of(&["127.0.0.1"])
+        Self::of(&["host1"])
+    }
+
+    /// A dead port of whatever the system takes `localhost` for.
+    pub(crate) fn localhost() -> Self {
+        let hosts = ["127.0.0.1", "::1"];
+        Self::of(&hosts[..if has_ipv6() { 2 } else { 1 }])
     }
 
     /// A dead port that is nothing else at any address, from which a socket bound to all addresses may connect.
@@ -82,7 +91,8 @@ impl DeadPort {
     }
 
     /// A certain address, if it is free.
-    pub(crate) fn at(address: SocketAddr) -> io::Result<Self> {
+    pub(crate) fn at(name: &str, port: u16) -> io::Result<Self> {
+        let address = SocketAddr::new(host(name), port);
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
         socket.bind(&address.into())?;
         Ok(Self {
@@ -97,8 +107,8 @@ impl DeadPort {
             let mut port = 0;
             let holders: io::Result<Vec<Socket>> = hosts
                 .iter()
-                .map(|host| {
-                    let address = SocketAddr::new(host.parse().unwrap(), port);
+                .map(|name| {
+                    let address = SocketAddr::new(host(name), port);
                     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
                     socket.bind(&address.into())?;
                     port = socket.local_addr()?.as_socket().unwrap().port();
@@ -107,7 +117,7 @@ impl DeadPort {
                 .collect();
             if let Ok(holders) = holders {
                 return Self {
-                    address: SocketAddr::new(hosts[0].parse().unwrap(), port),
+                    address: SocketAddr::new(host(hosts[0]), port),
                     _holders: holders,
                 };
             }

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-/// X8: what the system has been told of a socket.
+/// X8: the options that the system has for a socket.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Observed {
     pub(crate) no_delay: bool,
     pub(crate) keep_alive: bool,
-    /// TCP_KEEPIDLE.
+    /// TCP_KEEPIDLE, which Windows does not tell.
+    #[cfg(not(windows))]
     pub(crate) keep_alive_after: Duration,
 }
 
@@ -22,6 +23,7 @@ pub(crate) fn observe(stream: &TcpStream) -> Observed {
     Observed {
         no_delay: stream.nodelay().unwrap(),
         keep_alive: socket.keepalive().unwrap(),
+        #[cfg(not(windows))]
         keep_alive_after: socket.tcp_keepalive_time().unwrap(),
     }
 }

@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use netloop::{Error, HostQuery, Resolver};
 
-/// X7: a resolver that answers with `addresses` to every name.
+use super::host;
+
+/// X7: a resolver that answers every name with `addresses`, as [`host`] reads them.
 pub(crate) fn answering(addresses: &[&str]) -> Arc<dyn Resolver> {
-    let at = |text: &&str| SocketAddr::new(text.parse().unwrap(), 0);
+    let at = |name: &&str| SocketAddr::new(host(name), 0);
     let found: Vec<SocketAddr> = addresses.iter().map(at).collect();
     Arc::new(move |_: &HostQuery<'_>| Ok(found.clone()))
 }

@@ -8,7 +8,7 @@ use netloop::{
     SocketOptions, Turn, Wait,
 };
 
-use super::{Peer, PeerEnd, Received, Reception, Recorder, World};
+use super::{Peer, PeerEnd, Received, Reception, Recorder, World, loopback};
 
 /// How long anything may take before a test says that it does not come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -41,14 +41,14 @@ impl Scene {
         self.event_loop.serve(to, options, reception).unwrap()
     }
 
-    /// Listens on a port of 127.0.0.1 with `make` for each connection, as the server called `server`.
+    /// Listens on a port of `host1` with `make` for each connection, as the server called `server`.
     #[track_caller]
     pub(crate) fn listen(
         &mut self,
         options: impl Into<ListenOptions>,
         make: impl FnMut(usize) -> Recorder + 'static,
     ) -> (ServerId, SocketAddr) {
-        let server = self.serve("127.0.0.1:0", options, Reception::new("server", make));
+        let server = self.serve(loopback(), options, Reception::new("server", make));
         let address = self.address_of(server);
         (server, address)
     }

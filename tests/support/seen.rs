@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use netloop::{CloseReason, Error, SocketId};
 
+use super::host_name;
 use super::life::Life;
 
 /// One event, as a handler was told it.
@@ -94,12 +95,14 @@ impl fmt::Display for Seen {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}", self.word())?;
         match self {
-            Self::Lookup(_, Ok(address)) => write!(formatter, ":{address}"),
+            Self::Lookup(_, Ok(address)) => write!(formatter, ":{}", host_name(*address)),
             Self::Lookup(_, Err(code)) | Self::Error(code) => write!(formatter, ":{code}"),
             Self::Attempt(address) | Self::AttemptTimeout(address) => {
-                write!(formatter, ":{}", address.ip())
+                write!(formatter, ":{}", host_name(address.ip()))
             }
-            Self::AttemptFailed(address, code) => write!(formatter, ":{}:{code}", address.ip()),
+            Self::AttemptFailed(address, code) => {
+                write!(formatter, ":{}:{code}", host_name(address.ip()))
+            }
             Self::Data(bytes) if bytes.len() > 32 => write!(formatter, ":{}", bytes.len()),
             Self::Data(bytes) => write!(formatter, ":{}", bytes.escape_ascii()),
             Self::Sent(token, Ok(())) => write!(formatter, ":{token}"),

@@ -2,7 +2,7 @@
 
 use netloop::{Context, Error, Flow, LoopContext, Server, ServerId, Socket, SocketId};
 
-use crate::support::{Recorder, World};
+use crate::support::{Recorder, World, loopback};
 
 /// What is done there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ macro_rules! acting {
             }
             fn connect_and_listen(&mut self) {
                 let server = self
-                    .listen("127.0.0.1:0", |_, _| Recorder::new("newcomer"))
+                    .listen(loopback(), |_, _| Recorder::new("newcomer"))
                     .unwrap();
                 let $cx = &mut *self;
                 let address = $sockets.server(server).address().unwrap();

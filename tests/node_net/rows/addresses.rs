@@ -23,7 +23,7 @@ fn net_blocklist() {
     assert_eq!(scene.world.error("literal").address(), Some(address.ip()));
 
     let to = ("example.invalid", address.port());
-    let one = options.clone().resolver(answering(&["127.0.0.1"]));
+    let one = options.clone().resolver(answering(&["host1"]));
     for (name, options) in [
         ("one-address", one.clone().auto_select_family(false)),
         ("list-of-one", one),
@@ -34,7 +34,7 @@ fn net_blocklist() {
         assert!(scene.world.error(name).attempts().is_empty());
     }
 
-    let several = options.resolver(answering(&["127.0.0.1", "127.0.0.2"]));
+    let several = options.resolver(answering(&["host1", "host2"]));
     scene.connect(to, several, Recorder::new("several"));
     scene.drive_to_close("several");
     assert_eq!(scene.world.trace("several"), blocked);

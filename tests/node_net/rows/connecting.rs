@@ -11,19 +11,16 @@ use netloop::{
 };
 use socket2::{Domain, Socket, Type};
 
+use super::plain;
 use crate::support::{
-    DeadPort, Looked, Reception, Recorder, Scene, Seen, World, answering, failing, has_ipv6,
-    listener,
+    DeadPort, Looked, Reception, Recorder, Scene, Seen, World, answering, failing, has_ipv6, host,
+    listener, loopback,
 };
 
 #[test]
 fn net_better_error_messages_port() {
     let mut scene = Scene::new();
-    let dead = if has_ipv6() {
-        DeadPort::of(&["127.0.0.1", "::1"])
-    } else {
-        DeadPort::new()
-    };
+    let dead = DeadPort::localhost();
     scene.connect(
         ("localhost", dead.port()),
         ConnectOptions::new(),
@@ -81,10 +78,11 @@ fn net_connect_after_destroy() {
     let (release, released) = mpsc::channel::<()>();
     let (answer, answered) = mpsc::channel::<()>();
     let (released, answer) = (Mutex::new(released), Mutex::new(answer));
+    let found = host("host1");
     let resolver = Arc::new(move |_: &HostQuery<'_>| {
         let _ = released.lock().unwrap().recv();
         let _ = answer.lock().unwrap().send(());
-        Ok(vec![([127, 0, 0, 1], 0).into()])
+        Ok(vec![SocketAddr::new(found, 0)])
     });
     let options = ConnectOptions::new().resolver(resolver);
     let client = scene.connect(
@@ -136,13 +134,14 @@ fn net_connect_immediate_destroy() {
 #[test]
 fn net_connect_local_error() {
     let mut scene = Scene::new();
-    for host in ["127.0.0.1", "::1"] {
-        if host == "::1" && !has_ipv6() {
+    for name in ["host1", "::1"] {
+        if name == "::1" && !has_ipv6() {
             continue;
         }
-        let dead = DeadPort::of(&[host]);
+        let dead = DeadPort::of(&[name]);
         // Held for us, so that nobody else takes it: two may share it that both say so and do not listen.
-        let any = SocketAddr::new(host.parse().unwrap(), 0);
+        let host = host(name);
+        let any = SocketAddr::new(host, 0);
         let holder = Socket::new(Domain::for_address(any), Type::STREAM, None).unwrap();
         holder.set_reuse_address(true).unwrap();
         holder.bind(&any.into()).unwrap();
@@ -150,14 +149,15 @@ fn net_connect_local_error() {
         let options = ConnectOptions::new()
             .local_address(local.ip())
             .local_port(local.port());
-        scene.connect(dead.address(), options, Recorder::new(host));
-        scene.drive_to_close(host);
-        assert_eq!(scene.world.trace(host), "error:ECONNREFUSED close:Error");
-        let error = scene.world.error(host);
+        scene.connect(dead.address(), options, Recorder::new(name));
+        scene.drive_to_close(name);
+        assert_eq!(scene.world.trace(name), "error:ECONNREFUSED close:Error");
+        let error = scene.world.error(name);
         assert_eq!(error.syscall(), Some(Syscall::Connect));
         assert_eq!(error.local(), Some(local));
         assert_eq!(
             error.to_string(),
+            // The text of Node has no brackets around IPv6.
             format!(
                 "connect ECONNREFUSED {host}:{} - Local ({host}:{})",
                 dead.port(),
@@ -214,15 +214,16 @@ fn net_connect_options_ipv6() {
     let port = scene.address_of(server).port();
     let (asked, questions) = mpsc::channel();
     let asked = Mutex::new(asked);
+    let found = vec![
+        SocketAddr::new(host("host1"), 0),
+        SocketAddr::new(host("::1"), 0),
+    ];
     let options = ConnectOptions::new()
         .family(Family::IPv6)
         .socket(SocketOptions::new().allow_half_open(true))
         .resolver(Arc::new(move |query: &HostQuery<'_>| {
             let _ = asked.lock().unwrap().send(query.host.to_owned());
-            Ok(vec![
-                ([127, 0, 0, 1], 0).into(),
-                (std::net::Ipv6Addr::LOCALHOST, 0).into(),
-            ])
+            Ok(found.clone())
         }));
     let client = Recorder::new("client").on("end", |cx, _| {
         let id = cx.socket.id();
@@ -254,7 +255,7 @@ fn net_connect_options_port() {
         if number % 2 == 0 {
             scene.connect(address, ConnectOptions::new(), client);
         } else {
-            let options = ConnectOptions::new().resolver(answering(&["127.0.0.1"]));
+            let options = ConnectOptions::new().resolver(answering(&["host1"]));
             scene.connect(("localhost", address.port()), options, client);
         }
     }
@@ -273,7 +274,7 @@ fn net_connect_options_port() {
         );
     };
     scene.connect(
-        "127.0.0.1:0",
+        loopback(),
         ConnectOptions::new(),
         Recorder::new("address-0"),
     );
@@ -310,7 +311,8 @@ fn net_dns_error() {
 #[test]
 fn net_dns_lookup() {
     let mut scene = Scene::new();
-    let (_, address) = scene.listen(ListenOptions::new(), |_| Recorder::new("accepted"));
+    let server = scene.serve("127.0.0.1:0", ListenOptions::new(), plain());
+    let address = scene.address_of(server);
     let client = Recorder::new("client").on("lookup", |cx, seen| {
         let Seen::Lookup(host, Ok(found)) = seen else {
             panic!("{seen}");
@@ -326,10 +328,11 @@ fn net_dns_lookup() {
 
 #[test]
 fn net_dns_lookup_skip() {
-    for host in ["127.0.0.1", "::1"] {
-        if host == "::1" && !has_ipv6() {
+    for name in ["host1", "::1"] {
+        if name == "::1" && !has_ipv6() {
             continue;
         }
+        let host = host(name);
         let mut scene = Scene::new();
         let server = scene.serve(
             (host, 0),
@@ -341,7 +344,7 @@ fn net_dns_lookup_skip() {
         scene.drive_until("client", "connect");
         assert_eq!(
             scene.world.dialing("client"),
-            format!("attempt:{host} connect")
+            format!("attempt:{name} connect")
         );
     }
 }
@@ -395,7 +398,7 @@ fn net_reconnect_error() {
 fn net_socket_connect_without_cb() {
     let mut scene = Scene::new();
     let reception = Reception::new("server", |_| Recorder::new("accepted"));
-    let server = scene.serve("127.0.0.1:0", SocketOptions::new(), reception);
+    let server = scene.serve(loopback(), SocketOptions::new(), reception);
     let address = scene.address_of(server);
     let id = scene.connect(address, SocketOptions::new(), Recorder::new("client"));
     scene.drive_until("client", "connect");

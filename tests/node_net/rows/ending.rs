@@ -64,8 +64,7 @@ fn net_child_process_connect_reset() {
 /// A socket that is reset in `on_connect` and then `more`, and the peer that it was connected to.
 fn reset_in_connect(more: impl Fn(&mut netloop::Socket<'_>) + 'static) -> (Scene, PeerEnd) {
     let mut scene = Scene::new();
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
+    let (listener, address) = listener();
     let client = Recorder::new("client").on("connect", move |cx, _| {
         cx.socket.reset().unwrap();
         more(&mut cx.socket);

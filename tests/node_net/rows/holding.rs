@@ -5,7 +5,7 @@ use std::time::Duration;
 use netloop::{ConnectOptions, ListenOptions, SocketOptions, State};
 
 use super::serve_name;
-use crate::support::{PATIENCE, Peer, Recorder, Scene, Seen, World, answering};
+use crate::support::{PATIENCE, Peer, Recorder, Scene, Seen, World, answering, loopback};
 
 /// DEVIATE: a socket is a reason for the loop to go on whether it is paused or not, until it is said not to be.
 #[test]
@@ -30,7 +30,7 @@ fn net_connect_paused_connection() {
 #[test]
 fn net_connect_unref() {
     let mut scene = Scene::new();
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = std::net::TcpListener::bind(loopback()).unwrap();
     let client = Recorder::new("client").on("connect", |cx, _| cx.socket.release());
     let client = scene.connect(
         listener.local_addr().unwrap(),
@@ -102,7 +102,7 @@ fn net_server_unref() {
 #[test]
 fn net_server_unref_persistent() {
     let mut scene = Scene::new();
-    let server = serve_name(&mut scene, answering(&["127.0.0.1"]));
+    let server = serve_name(&mut scene, answering(&["host1"]));
     scene.event_loop.server(server).release();
     assert!(!scene.event_loop.server(server).is_listening());
     run(&mut scene);

@@ -12,8 +12,8 @@ use netloop::{
 
 use super::{plain, serve_name};
 use crate::support::{
-    Child, Looked, Peer, Reception, Recorder, Scene, World, answering, failing, has_ipv6,
-    scratch_path,
+    Child, Looked, Peer, Reception, Recorder, Scene, World, answering, failing, has_ipv6, host,
+    listener, loopback, scratch_path,
 };
 
 /// DEVIATE: what the system says comes back from the call, not later as an event; so it is in all rows about `listen`.
@@ -120,7 +120,7 @@ fn net_listen_fd0() {
     use std::os::fd::OwnedFd;
 
     let connected = {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = TcpListener::bind(loopback()).unwrap();
         TcpStream::connect(listener.local_addr().unwrap()).unwrap()
     };
     let inherited: [(OwnedFd, &[&str]); 2] = [
@@ -176,12 +176,12 @@ fn net_listening() {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[test]
 fn net_reuseport() {
-    let hosts = ["127.0.0.1", "::"];
-    for host in &hosts[..if has_ipv6() { 2 } else { 1 }] {
+    let hosts = ["host1", "::"];
+    for name in &hosts[..if has_ipv6() { 2 } else { 1 }] {
         let mut scene = Scene::new();
         let reception = || Reception::new("server", |_| Recorder::new("accepted"));
         let shared = ListenOptions::new().reuse_port(true);
-        let first = scene.serve((*host, 0), shared.clone(), reception());
+        let first = scene.serve((host(name), 0), shared.clone(), reception());
         let address = scene.address_of(first);
         let second = scene.serve(address, shared, reception());
         assert_eq!(scene.address_of(second), address);
@@ -198,18 +198,17 @@ fn net_reuseport() {
 // There is no listening without a host: `[::]` says the same, and 0.0.0.0 is not chosen behind the caller's back.
 #[test]
 fn net_server_address() {
-    let hosts = ["127.0.0.1", "::1", "::"];
-    for host in &hosts[..if has_ipv6() { 3 } else { 1 }] {
+    let hosts = ["host1", "::1", "::"];
+    for name in &hosts[..if has_ipv6() { 3 } else { 1 }] {
         let mut scene = Scene::new();
         let reception = plain().on("listening", |cx, _| cx.shared.note("listening"));
-        let server = scene.serve((*host, 0), ListenOptions::new(), reception);
+        let server = scene.serve((host(name), 0), ListenOptions::new(), reception);
         scene.drive_until("server", "listening");
         let address = scene.address_of(server);
-        assert_eq!(address.ip().to_string(), *host);
+        assert_eq!(address.ip(), host(name));
         assert_ne!(address.port(), 0);
 
-        // An address that no other test uses: there the port cannot be somebody else's.
-        let given = SocketAddr::new([127, 0, 53, 1].into(), address.port());
+        let given = SocketAddr::new(host("host2"), address.port());
         if address.is_ipv4() {
             let other = scene.serve(given, ListenOptions::new(), plain());
             assert_eq!(scene.address_of(other), given);
@@ -221,11 +220,11 @@ fn net_server_address() {
 #[test]
 fn net_server_bind() {
     let mut scene = Scene::new();
-    let chosen = scene.serve("127.0.0.1:0", ListenOptions::new(), plain());
+    let chosen = scene.serve(loopback(), ListenOptions::new(), plain());
     let port = scene.address_of(chosen).port();
     assert!(port > 100);
 
-    let given = SocketAddr::new([127, 0, 53, 2].into(), port);
+    let given = SocketAddr::new(host("host2"), port);
     for options in [ListenOptions::new(), ListenOptions::new().backlog(127)] {
         let server = scene.serve(given, options, plain());
         assert_eq!(scene.address_of(server), given);
@@ -245,10 +244,11 @@ fn net_server_close_before_calling_lookup_callback() {
     let (answer, answers) = mpsc::channel();
     let (tell, told) = mpsc::channel();
     let answers = Mutex::new(answers);
+    let found = host("host1");
     let stuck = move |_: &HostQuery<'_>| {
         answers.lock().unwrap().recv().unwrap();
         tell.send(()).unwrap();
-        Ok(vec!["127.0.0.1:0".parse().unwrap()])
+        Ok(vec![SocketAddr::new(found, 0)])
     };
     let server = serve_name(&mut scene, Arc::new(stuck));
     scene.turn();
@@ -273,8 +273,7 @@ fn net_server_listen_handle() {
     use std::os::unix::net::{UnixListener, UnixStream};
 
     let mut scene = Scene::new();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
+    let (listener, address) = listener();
     let server = scene
         .event_loop
         .serve_listener(listener, ListenOptions::new(), plain())
@@ -334,16 +333,16 @@ fn net_server_listen_ipv6_link_local() {
         "fe90::1",
         "fea0::1",
         "febf:ffff::",
-        "127.0.0.1",
+        "host1",
     ];
-    for (found, bound) in [(&many[..], "127.0.0.1"), (&["fe80::1", "::1"], "::1")] {
+    for (found, bound) in [(&many[..], "host1"), (&["fe80::1", "::1"], "::1")] {
         if bound == "::1" && !has_ipv6() {
             continue;
         }
         let mut scene = Scene::new();
         let server = serve_name(&mut scene, answering(found));
         scene.drive_until("server", "listening");
-        assert_eq!(scene.address_of(server).ip().to_string(), bound);
+        assert_eq!(scene.address_of(server).ip(), host(bound));
     }
 }
 
@@ -389,8 +388,7 @@ impl ServerHandler<World> for Fleeting {
             let again = Self {
                 times: self.times - 1,
             };
-            cx.serve("127.0.0.1:0", ListenOptions::new(), again)
-                .unwrap();
+            cx.serve(loopback(), ListenOptions::new(), again).unwrap();
         }
     }
 }
@@ -402,7 +400,7 @@ fn net_server_listen_remove_callback() {
     let fleeting = Fleeting { times: 2 };
     scene
         .event_loop
-        .serve("127.0.0.1:0", ListenOptions::new(), fleeting)
+        .serve(loopback(), ListenOptions::new(), fleeting)
         .unwrap();
     scene.drive_to_exit();
     assert_eq!(
@@ -415,14 +413,14 @@ fn net_server_listen_remove_callback() {
 #[test]
 fn net_server_try_ports() {
     let mut scene = Scene::new();
-    let first = scene.serve("127.0.0.1:0", ListenOptions::new(), plain());
+    let first = scene.serve(loopback(), ListenOptions::new(), plain());
     let address = scene.address_of(first);
     let error = scene
         .event_loop
         .serve(address, ListenOptions::new(), plain())
         .unwrap_err();
     assert_eq!(error.code(), "EADDRINUSE");
-    let second = scene.serve("127.0.0.1:0", ListenOptions::new(), plain());
+    let second = scene.serve(loopback(), ListenOptions::new(), plain());
     assert_ne!(scene.address_of(second), address);
     scene.close(first);
     scene.close(second);

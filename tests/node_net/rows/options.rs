@@ -6,7 +6,9 @@ use std::time::Duration;
 use netloop::{ConnectOptions, KeepAlive, ListenOptions, SocketOptions, State};
 use socket2::SockRef;
 
-use crate::support::{Peer, Reception, Recorder, Scene, has_ipv6, observe};
+use crate::support::{
+    Peer, Reception, Recorder, Scene, has_ipv6, host, listener, loopback, observe,
+};
 
 /// DEVIATE: it is on unless one says no, since the writes of a callback leave as one anyway.
 #[test]
@@ -59,11 +61,11 @@ fn net_keepalive() {
 }
 
 // Node drops the 400 ms and leaves the system's two hours; netloop rounds up (deviation, `KeepAlive::after`).
+#[cfg(not(windows))]
 #[test]
 fn net_persistent_keepalive() {
     let mut scene = Scene::new();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
+    let (listener, address) = listener();
     let id = scene.connect(address, SocketOptions::new(), Recorder::new("client"));
     let mut socket = scene.socket(id);
     assert_eq!(socket.state(), State::Opening);
@@ -86,9 +88,8 @@ fn net_persistent_keepalive() {
 fn net_persistent_nodelay() {
     for wanted in [true, false] {
         let mut scene = Scene::new();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (_listener, address) = listener();
         let options = SocketOptions::new().no_delay(!wanted);
-        let address = listener.local_addr().unwrap();
         let id = scene.connect(address, options, Recorder::new("client"));
         scene.socket(id).set_no_delay(wanted).unwrap();
         scene.drive_until("client", "connect");
@@ -99,6 +100,7 @@ fn net_persistent_nodelay() {
 }
 
 // Of each connection the system is asked what it has been told.
+#[cfg(not(windows))]
 #[test]
 fn net_server_keepalive() {
     let mut scene = Scene::new();
@@ -119,7 +121,7 @@ fn net_server_keepalive() {
         cx.shared.note(seconds.to_string());
         None
     });
-    let server = scene.serve("127.0.0.1:0", options, reception);
+    let server = scene.serve(loopback(), options, reception);
     let address = scene.address_of(server);
     for count in 1..=later.len() {
         let _peer = Peer::connect(address);
@@ -142,7 +144,7 @@ fn net_server_nodelay() {
             None
         });
         let options = SocketOptions::new().no_delay(wanted);
-        let server = scene.serve("127.0.0.1:0", options, reception);
+        let server = scene.serve(loopback(), options, reception);
         let _peer = Peer::connect(scene.address_of(server));
         scene.drive_until("server", "connection");
     }
@@ -153,9 +155,9 @@ fn net_server_nodelay() {
 #[test]
 fn net_socket_tos() {
     const OURS: u8 = 0xFC;
-    let hosts = ["127.0.0.1", "::1"];
-    for host in &hosts[..if has_ipv6() { 2 } else { 1 }] {
-        let listener = TcpListener::bind((*host, 0)).unwrap();
+    let hosts = ["host1", "::1"];
+    for name in &hosts[..if has_ipv6() { 2 } else { 1 }] {
+        let listener = TcpListener::bind((host(name), 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let mut scene = Scene::new();
         let id = scene.connect(address, SocketOptions::new(), Recorder::new("client"));

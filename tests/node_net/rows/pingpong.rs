@@ -8,7 +8,7 @@ use netloop::{
     SocketOptions, State,
 };
 
-use crate::support::{Scene, World, has_ipv6, scratch_path};
+use crate::support::{Scene, World, has_ipv6, loopback, scratch_path};
 
 /// One game of ping and pong.
 #[derive(Clone, Copy)]
@@ -160,12 +160,16 @@ fn play(place: impl IntoEndpoint, reach: impl FnOnce(u16) -> Endpoint, game: Gam
 }
 
 /// Plays `game` on TCP: the server binds `host`, and sees the client as `client`.
-fn play_on(host: &str, to: &'static str, client: &str, game: Game) {
+fn play_on(host: &str, to: &str, client: &str, game: Game) {
     let game = Game {
         client: Some(client.parse().unwrap()),
         ..game
     };
-    play((host, 0), |port| (to, port).into_endpoint().unwrap(), game);
+    play(
+        (host, 0),
+        |port| (to.to_owned(), port).into_endpoint().unwrap(),
+        game,
+    );
 }
 
 const GAME: Game = Game {
@@ -198,15 +202,17 @@ fn net_pingpong_delay() {
         delay: Some(Duration::from_millis(1)),
         ..GAME
     };
-    play_on("127.0.0.1", "127.0.0.1", "127.0.0.1", game);
+    let host = loopback().ip().to_string();
+    play_on(&host, &host, "127.0.0.1", game);
 }
 
 // A server without a host is one on `[::]` here.
 #[test]
 fn net_pingpong_pummel() {
-    play_on("127.0.0.1", "127.0.0.1", "127.0.0.1", GAME);
+    let host = loopback().ip().to_string();
+    play_on(&host, &host, "127.0.0.1", GAME);
     if has_ipv6() {
-        play_on("::", "127.0.0.1", "::ffff:127.0.0.1", GAME);
+        play_on("::", &host, "::ffff:127.0.0.1", GAME);
         play_on("::", "::1", "::1", GAME);
         play_on("::1", "::1", "::1", GAME);
     }

@@ -7,13 +7,13 @@ use netloop::{BlockList, ConnectOptions, ListenOptions};
 use socket2::{Domain, Socket, Type};
 
 use super::plain;
-use crate::support::{DeadPort, Peer, PeerEnd, Reception, Recorder, Scene};
+use crate::support::{DeadPort, Peer, PeerEnd, Reception, Recorder, Scene, host, loopback};
 
 /// DEVIATE: the count is the answer of the call, so that there is no callback that could come too early.
 #[test]
 fn net_get_connections() {
     let mut scene = Scene::new();
-    let dead = DeadPort::new();
+    let dead = DeadPort::localhost();
     let reception = || Reception::new("server", |_| Recorder::new("accepted"));
     let pending = ("localhost", dead.port());
     let server = scene.serve(pending, ListenOptions::new(), reception());
@@ -65,9 +65,10 @@ fn net_many_clients() {
 fn net_server_blocklist() {
     let mut scene = Scene::new();
     let mut list = BlockList::new();
+    // Connections to any address of the range come from this one.
     list.add_address([127, 0, 0, 1]);
     let options = ListenOptions::new().block_list(Rc::new(list));
-    let server = scene.serve("127.0.0.1:0", options, plain());
+    let server = scene.serve(loopback(), options, plain());
     let address = scene.address_of(server);
 
     let mut blocked = Peer::connect(address);
@@ -78,7 +79,7 @@ fn net_server_blocklist() {
 
     // The same server, somebody else.
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    let from: SocketAddr = "127.0.0.2:0".parse().unwrap();
+    let from = SocketAddr::new(host("host2"), 0);
     socket.bind(&from.into()).unwrap();
     socket.connect(&address.into()).unwrap();
     scene.drive_until("server", "connection");
@@ -94,7 +95,7 @@ fn net_server_max_connections() {
             let _ = cx.socket.write(b"hello");
         })
     });
-    let server = scene.serve("127.0.0.1:0", options, reception);
+    let server = scene.serve(loopback(), options, reception);
     let address = scene.address_of(server);
 
     let mut peers = Vec::new();

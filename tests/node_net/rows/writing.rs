@@ -8,7 +8,7 @@ use netloop::{
     CloseReason, ConnectOptions, Context, Flow, ListenOptions, SocketHandler, SocketOptions, State,
 };
 
-use crate::support::{Recorder, Scene, Seen, World, assert_same_bytes, pattern};
+use crate::support::{Recorder, Scene, Seen, World, assert_same_bytes, loopback, pattern};
 
 #[test]
 fn net_binary() {
@@ -296,7 +296,7 @@ fn net_write_fully_async_buffer() {
     let mut scene = Scene::new();
     let server = scene
         .event_loop
-        .listen("127.0.0.1:0", |_, _| Checking::default())
+        .listen(loopback(), |_, _| Checking::default())
         .unwrap();
     let address = scene.address_of(server);
     let filling = Filling {

@@ -1,12 +1,12 @@
 //! I: a name with several addresses. The numbers are those of the rule.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use netloop::{ConnectOptions, Family, ListenOptions, SocketOptions, State};
 use socket2::{Domain, Socket, Type};
 
-use crate::support::{BlackHole, DeadPort, Peer, Recorder, Scene, answering, has_ipv6};
+use crate::support::{BlackHole, DeadPort, Peer, Recorder, Scene, answering, has_ipv6, host};
 
 const NAME: &str = "example.invalid";
 
@@ -47,12 +47,12 @@ fn a_local_address_makes_attempts_of_the_other_family_fail_and_the_rest_go_on() 
         })
     });
     let options = fast()
-        .resolver(answering(&["::1", "127.0.0.1"]))
-        .local_address(std::net::IpAddr::from([127, 0, 0, 3]));
+        .resolver(answering(&["::1", "host1"]))
+        .local_address(host("host3"));
     scene.connect((NAME, address.port()), options, Recorder::new("client"));
     scene.drive("the connection", |world| !world.notes.is_empty());
     scene.drive_until("client", "connect");
-    assert_eq!(scene.world.notes, ["127.0.0.3"]);
+    assert_eq!(scene.world.notes, [host("host3").to_string()]);
     assert_eq!(scene.world.count("client", "attempt"), 1);
     assert_eq!(scene.world.count("client", "attempt-failed"), 1);
 }
@@ -63,13 +63,13 @@ fn a_family_that_was_asked_for_is_the_only_one_that_is_tried() {
     let mut scene = Scene::new();
     let (_, address) = scene.listen(ListenOptions::new(), |_| Recorder::new("accepted"));
     let options = fast()
-        .resolver(answering(&["::1", "127.0.0.1"]))
+        .resolver(answering(&["::1", "host1"]))
         .family(Family::IPv4);
     scene.connect((NAME, address.port()), options, Recorder::new("client"));
     scene.drive_until("client", "connect");
     assert_eq!(
         scene.world.dialing("client"),
-        "lookup:::1 lookup:127.0.0.1 attempt:127.0.0.1 connect"
+        "lookup:::1 lookup:host1 attempt:host1 connect"
     );
 }
 
@@ -78,15 +78,12 @@ fn a_family_that_was_asked_for_is_the_only_one_that_is_tried() {
 fn destroying_in_on_lookup_stops_everything() {
     let mut scene = Scene::new();
     let (server, address) = scene.listen(ListenOptions::new(), |_| Recorder::new("wrong"));
-    let options = fast().resolver(answering(&["127.0.0.1", "127.0.0.2"]));
+    let options = fast().resolver(answering(&["host1", "host2"]));
     let client = Recorder::new("client").on("lookup", |cx, _| cx.socket.destroy());
     scene.connect((NAME, address.port()), options, client);
     scene.drive_to_close("client");
     scene.settle();
-    assert_eq!(
-        scene.world.dialing("client"),
-        "lookup:127.0.0.1 close:Local"
-    );
+    assert_eq!(scene.world.dialing("client"), "lookup:host1 close:Local");
     scene.close(server);
     scene.drive_to_exit();
 }
@@ -98,8 +95,8 @@ fn addresses_are_tried_in_turn_by_family_and_each_once() {
         return;
     }
     let mut scene = Scene::new();
-    let dead = DeadPort::of(&["127.0.0.1", "127.0.0.2", "127.0.0.3", "::1"]);
-    let found = ["127.0.0.1", "127.0.0.2", "127.0.0.1", "127.0.0.3", "::1"];
+    let dead = DeadPort::of(&["host1", "host2", "host3", "::1"]);
+    let found = ["host1", "host2", "host1", "host3", "::1"];
     let options = fast().resolver(answering(&found));
     scene.connect((NAME, dead.port()), options, Recorder::new("client"));
     scene.drive_to_close("client");
@@ -108,7 +105,7 @@ fn addresses_are_tried_in_turn_by_family_and_each_once() {
         .split(' ')
         .filter_map(|word| word.strip_prefix("attempt:"))
         .collect();
-    assert_eq!(attempts, ["127.0.0.1", "::1", "127.0.0.2", "127.0.0.3"]);
+    assert_eq!(attempts, ["host1", "::1", "host2", "host3"]);
 }
 
 /// I4: an only address makes an ordinary connect of it.
@@ -116,7 +113,7 @@ fn addresses_are_tried_in_turn_by_family_and_each_once() {
 fn one_address_leaves_no_list_of_attempts() {
     let mut scene = Scene::new();
     let (_, address) = scene.listen(ListenOptions::new(), |_| Recorder::new("accepted"));
-    let options = fast().resolver(answering(&["127.0.0.1", "127.0.0.1"]));
+    let options = fast().resolver(answering(&["host1", "host1"]));
     let client = scene.connect((NAME, address.port()), options, Recorder::new("client"));
     scene.drive_until("client", "connect");
     assert!(scene.socket(client).attempted_addresses().is_empty());
@@ -128,23 +125,23 @@ fn a_refusal_lets_the_next_address_be_tried_at_once() {
     let delay = Duration::from_secs(60);
     let mut scene = Scene::new();
     let (port, _dead) = scene.listen_beside(
-        |port| DeadPort::at(([127, 0, 0, 2], port).into()),
+        |port| DeadPort::at("host2", port),
         |_| Recorder::new("accepted"),
     );
     let options = ConnectOptions::new()
         .attempt_delay(delay)
-        .resolver(answering(&["127.0.0.2", "127.0.0.1"]));
+        .resolver(answering(&["host2", "host1"]));
     let client = scene.connect((NAME, port), options, Recorder::new("client"));
     scene.drive_until("client", "connect");
     assert_eq!(
         scene.world.dialing("client"),
-        "lookup:127.0.0.2 lookup:127.0.0.1 attempt:127.0.0.2 \
-         attempt-failed:127.0.0.2:ECONNREFUSED attempt:127.0.0.1 connect"
+        "lookup:host2 lookup:host1 attempt:host2 \
+         attempt-failed:host2:ECONNREFUSED attempt:host1 connect"
     );
     let attempted = scene.socket(client).attempted_addresses();
     assert_eq!(
-        attempted.last().unwrap().to_string(),
-        format!("127.0.0.1:{port}")
+        attempted.last(),
+        Some(&SocketAddr::new(host("host1"), port))
     );
     assert_eq!(attempted.len(), 2);
 }
@@ -155,21 +152,21 @@ fn a_refusal_lets_the_next_address_be_tried_at_once() {
 fn an_address_that_does_not_answer_is_passed_by_after_the_delay() {
     let mut scene = Scene::new();
     let (port, hole) = scene.listen_beside(
-        |port| BlackHole::at(([127, 0, 0, 2], port).into()),
+        |port| BlackHole::at("host2", port),
         |_| Recorder::new("accepted"),
     );
-    let options = fast().resolver(answering(&["127.0.0.2", "127.0.0.1"]));
+    let options = fast().resolver(answering(&["host2", "host1"]));
     let client = scene.connect((NAME, port), options, Recorder::new("client"));
     let _ = scene.socket(client).write(b"to whom it may concern");
     scene.drive("the bytes", |world| world.received_length("accepted") == 22);
     assert_eq!(
         scene.world.dialing("client"),
-        "lookup:127.0.0.2 lookup:127.0.0.1 attempt:127.0.0.2 attempt-timeout:127.0.0.2 \
-         attempt:127.0.0.1 connect"
+        "lookup:host2 lookup:host1 attempt:host2 attempt-timeout:host2 \
+         attempt:host1 connect"
     );
     assert_eq!(
-        scene.socket(client).peer_address().unwrap().to_string(),
-        format!("127.0.0.1:{port}")
+        scene.socket(client).peer_address(),
+        Some(SocketAddr::new(host("host1"), port))
     );
     drop(hole);
 }
@@ -180,12 +177,12 @@ fn an_address_that_does_not_answer_is_passed_by_after_the_delay() {
 fn destroying_when_an_attempt_is_slow_leaves_only_the_close() {
     let mut scene = Scene::new();
     let (port, hole) = scene.listen_beside(
-        |port| BlackHole::at(([127, 0, 0, 2], port).into()),
+        |port| BlackHole::at("host2", port),
         |_| Recorder::new("wrong"),
     );
     let options = fast()
         .attempt_delay(Duration::from_millis(200))
-        .resolver(answering(&["127.0.0.2", "127.0.0.1"]));
+        .resolver(answering(&["host2", "host1"]));
     let client = Recorder::new("client").on("attempt-timeout", |cx, _| cx.socket.destroy());
     scene.connect((NAME, port), options, client);
     scene.drive_to_close("client");
@@ -199,7 +196,7 @@ fn destroying_when_an_attempt_is_slow_leaves_only_the_close() {
 #[test]
 fn when_all_have_failed_one_error_lists_each_in_the_order_of_the_attempts() {
     let mut scene = Scene::new();
-    let hosts = ["127.0.0.3", "127.0.0.1", "127.0.0.2"];
+    let hosts = ["host3", "host1", "host2"];
     let dead = DeadPort::of(&hosts);
     let options = fast().resolver(answering(&hosts));
     scene.connect((NAME, dead.port()), options, Recorder::new("client"));
@@ -210,7 +207,7 @@ fn when_all_have_failed_one_error_lists_each_in_the_order_of_the_attempts() {
     );
     let error = scene.world.error("client");
     let each: Vec<String> = error.attempts().iter().map(ToString::to_string).collect();
-    let expected = hosts.map(|host| format!("connect ECONNREFUSED {host}:{}", dead.port()));
+    let expected = hosts.map(|name| format!("connect ECONNREFUSED {}:{}", host(name), dead.port()));
     assert_eq!(each, expected);
 }
 
@@ -221,7 +218,7 @@ fn the_idle_timeout_goes_on_through_all_attempts() {
     let hole = BlackHole::new();
     let mut scene = Scene::new();
     let options = fast()
-        .resolver(answering(&["127.0.0.2", "127.0.0.2"]))
+        .resolver(answering(&["host2", "host2"]))
         .socket(SocketOptions::new().idle_timeout(Duration::from_millis(50)));
     let client = Recorder::new("client").on("timeout", |cx, _| {
         assert_eq!(cx.socket.state(), State::Opening);
@@ -238,10 +235,10 @@ fn the_idle_timeout_goes_on_through_all_attempts() {
 #[test]
 fn an_earlier_attempt_goes_on_and_may_still_be_the_one() {
     let first = BlackHole::new();
-    let second = BlackHole::at(([127, 0, 0, 3], first.address().port()).into()).unwrap();
+    let second = BlackHole::at("host3", first.address().port()).unwrap();
     let mut scene = Scene::new();
     let to = (NAME, first.address().port());
-    let options = fast().resolver(answering(&["127.0.0.2", "127.0.0.3"]));
+    let options = fast().resolver(answering(&["host2", "host3"]));
     let client = scene.connect(to, options, Recorder::new("client"));
     scene.drive("both attempts", |world| {
         world.count("client", "attempt") == 2
@@ -262,12 +259,12 @@ fn an_earlier_attempt_goes_on_and_may_still_be_the_one() {
 fn the_attempts_that_lose_are_given_up() {
     let mut scene = Scene::new();
     let (port, hole) = scene.listen_beside(
-        |port| BlackHole::at(([127, 0, 0, 2], port).into()),
+        |port| BlackHole::at("host2", port),
         |_| Recorder::new("accepted"),
     );
     let options = fast()
         .attempt_delay(Duration::from_millis(200))
-        .resolver(answering(&["127.0.0.2", "127.0.0.1"]));
+        .resolver(answering(&["host2", "host1"]));
     scene.connect((NAME, port), options, Recorder::new("client"));
     scene.drive_until("client", "connect");
     assert_nobody_asks(&mut scene, hole);
@@ -280,12 +277,12 @@ fn the_attempts_that_lose_are_given_up() {
 fn a_late_refusal_names_the_local_address_that_was_asked_for() {
     let first = BlackHole::new();
     let address = first.address();
-    let second = BlackHole::at(([127, 0, 0, 3], address.port()).into()).unwrap();
+    let second = BlackHole::at("host3", address.port()).unwrap();
     let mut scene = Scene::new();
-    let local = std::net::IpAddr::from([127, 0, 0, 1]);
+    let local = host("host1");
     let options = fast().local_address(local);
     scene.connect(address, options.clone(), Recorder::new("address"));
-    let options = options.resolver(answering(&["127.0.0.2", "127.0.0.3"]));
+    let options = options.resolver(answering(&["host2", "host3"]));
     scene.connect((NAME, address.port()), options, Recorder::new("name"));
     scene.drive("both attempts", |world| world.count("name", "attempt") == 2);
     drop((first, second));

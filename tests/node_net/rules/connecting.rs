@@ -1,6 +1,6 @@
 //! B: how a connection comes about, above all by name.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
@@ -10,16 +10,17 @@ use netloop::{
 
 use crate::support::{
     BlackHole, DeadPort, Looked, Observed, Peer, PeerEnd, Recorder, Scene, answering, failing,
-    observe,
+    host, loopback, observe,
 };
 
 /// A resolver that does not answer before the returned sender is dropped.
 fn stuck() -> (mpsc::Sender<()>, Arc<dyn Resolver>) {
     let (release, released) = mpsc::channel::<()>();
     let released = Mutex::new(released);
+    let address = host("host1");
     let resolver = Arc::new(move |_: &HostQuery<'_>| {
         let _ = released.lock().unwrap().recv();
-        Ok(vec![([127, 0, 0, 1], 0).into()])
+        Ok(vec![SocketAddr::new(address, 0)])
     });
     (release, resolver)
 }
@@ -29,7 +30,7 @@ fn stuck() -> (mpsc::Sender<()>, Arc<dyn Resolver>) {
 fn lookup_attempt_and_connect_come_in_this_order_and_never_inside_the_call() {
     let mut scene = Scene::new();
     let (_, address) = scene.listen(ListenOptions::new(), |_| Recorder::new("accepted"));
-    let options = ConnectOptions::new().resolver(answering(&["127.0.0.1"]));
+    let options = ConnectOptions::new().resolver(answering(&["host1"]));
     scene.connect(
         ("example.invalid", address.port()),
         options,
@@ -41,9 +42,9 @@ fn lookup_attempt_and_connect_come_in_this_order_and_never_inside_the_call() {
     scene.drive_until("literal", "connect");
     assert_eq!(
         scene.world.dialing("client"),
-        "lookup:127.0.0.1 attempt:127.0.0.1 connect"
+        "lookup:host1 attempt:host1 connect"
     );
-    assert_eq!(scene.world.dialing("literal"), "attempt:127.0.0.1 connect");
+    assert_eq!(scene.world.dialing("literal"), "attempt:host1 connect");
 }
 
 /// B2.
@@ -100,7 +101,7 @@ fn a_name_without_an_address_is_not_found() {
 fn a_refused_name_of_one_address_names_the_address() {
     let mut scene = Scene::new();
     let dead = DeadPort::new();
-    let options = ConnectOptions::new().resolver(answering(&["127.0.0.1"]));
+    let options = ConnectOptions::new().resolver(answering(&["host1"]));
     scene.connect(
         ("example.invalid", dead.port()),
         options,
@@ -152,9 +153,9 @@ fn destroying_before_the_connection_fails_what_was_written_with_its_own_code() {
 #[test]
 fn a_reset_while_looking_up_is_done_when_connected_after_what_was_queued() {
     let mut scene = Scene::new();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind(loopback()).unwrap();
     let port = listener.local_addr().unwrap().port();
-    let options = ConnectOptions::new().resolver(answering(&["127.0.0.1"]));
+    let options = ConnectOptions::new().resolver(answering(&["host1"]));
     let client = scene.connect(("example.invalid", port), options, Recorder::new("client"));
     let mut socket = scene.socket(client);
     let _ = socket.write(b"last words");
@@ -167,12 +168,13 @@ fn a_reset_while_looking_up_is_done_when_connected_after_what_was_queued() {
 }
 
 /// B7: all of it is legal while the name is looked up, and takes effect with the connection.
+#[cfg(not(windows))]
 #[test]
 fn what_is_asked_of_a_socket_while_its_name_is_looked_up_holds_when_it_is_connected() {
     let mut scene = Scene::new();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind(loopback()).unwrap();
     let port = listener.local_addr().unwrap().port();
-    let options = ConnectOptions::new().resolver(answering(&["127.0.0.1"]));
+    let options = ConnectOptions::new().resolver(answering(&["host1"]));
     let client = Recorder::new("client").on("connect", |cx, _| {
         assert!(cx.socket.is_paused());
         assert!(!cx.socket.is_held());
@@ -210,7 +212,7 @@ fn what_was_written_during_the_lookup_precedes_what_on_connect_writes() {
     let mut scene = Scene::new();
     let (_, address) = scene.listen(ListenOptions::new(), |_| Recorder::new("accepted"));
     let options = ConnectOptions::new()
-        .resolver(answering(&["127.0.0.1"]))
+        .resolver(answering(&["host1"]))
         .socket(SocketOptions::new().high_water_mark(6));
     let client = Recorder::new("client").on("connect", |cx, _| {
         let _ = cx.socket.end_with(b" after");
@@ -257,7 +259,7 @@ fn the_connect_deadline_is_over_lookup_and_attempts() {
     let brief = ConnectOptions::new().timeout(Duration::from_millis(60));
     for (name, resolver) in [
         ("lookup", resolver),
-        ("attempts", answering(&["127.0.0.2", "127.0.0.2"])),
+        ("attempts", answering(&["host2", "host2"])),
     ] {
         let mut scene = Scene::new();
         let begun = Instant::now();
@@ -308,10 +310,11 @@ fn the_same_question_is_asked_once_while_it_is_under_way() {
     let released = Mutex::new(released);
     let asked = Arc::new(Mutex::new(0));
     let times = Arc::clone(&asked);
+    let found = host("host1");
     let resolver: Arc<dyn Resolver> = Arc::new(move |_: &HostQuery<'_>| {
         *times.lock().unwrap() += 1;
         let _ = released.lock().unwrap().recv();
-        Ok(vec![([127, 0, 0, 1], 0).into()])
+        Ok(vec![SocketAddr::new(found, 0)])
     });
     let mut scene = Scene::new();
     let (_, address) = scene.listen(ListenOptions::new(), |_| Recorder::new("accepted"));

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::rc::Rc;
 
 use crate::support::{
-    Child, DeadPort, Looked, Peer, PeerEnd, Reception, Recorder, Scene, Seen, failing,
+    Child, DeadPort, Looked, Peer, PeerEnd, Reception, Recorder, Scene, Seen, failing, loopback,
 };
 
 /// H6. DEVIATE: Node's comes just before the last socket's, and again for each call.
@@ -130,7 +130,7 @@ fn a_socket_may_be_destroyed_in_on_connection() {
         cx.sockets.socket(accepted.id).destroy();
         Some(Recorder::new("accepted"))
     });
-    let server = scene.serve("127.0.0.1:0", ListenOptions::new(), reception);
+    let server = scene.serve(loopback(), ListenOptions::new(), reception);
     let address = scene.address_of(server);
     let mut peer = Peer::connect(address);
     scene.peer_reads_to_end(&mut peer);
@@ -149,7 +149,7 @@ fn a_server_without_descriptors_says_so_once_refuses_and_goes_on() {
         child.says("trace"),
         "listening connection connection error:EMFILE connection"
     );
-    assert!(child.says("text").starts_with("accept EMFILE 127.0.0.1:"));
+    assert!(child.says("text").starts_with("accept EMFILE 127."));
     assert_eq!(child.says("refused"), "3");
 }
 
@@ -187,7 +187,7 @@ fn a_name_that_cannot_be_listened_on_is_told_once_and_the_server_ends() {
     let options = ListenOptions::new().resolver(failing(&asked));
     let reception = Reception::new("lookup", |_| Recorder::new("accepted"));
     scene.serve("example.invalid:0", options, reception);
-    let dead = DeadPort::new();
+    let dead = DeadPort::localhost();
     scene.serve(
         ("localhost", dead.port()),
         ListenOptions::new(),
@@ -204,8 +204,7 @@ fn a_name_that_cannot_be_listened_on_is_told_once_and_the_server_ends() {
 fn a_socket_that_is_only_bound_is_made_to_listen() {
     let mut scene = Scene::new();
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
-    socket.bind(&any.into()).unwrap();
+    socket.bind(&loopback().into()).unwrap();
     let server = scene
         .event_loop
         .serve_listener(

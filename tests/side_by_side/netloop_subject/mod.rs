@@ -5,7 +5,7 @@ mod handlers;
 mod options;
 
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ use options::{Options, milliseconds, number};
 pub(crate) struct World {
     told: Sender<String>,
     /// Where to listen and connect, if a scenario does not say.
-    local: Ipv4Addr,
+    local: IpAddr,
     /// Which scenario it is, so that late events of an earlier one are mute.
     scenario: u32,
     sockets: HashMap<String, SocketId>,
@@ -39,7 +39,7 @@ struct Rule {
 }
 
 impl World {
-    pub(crate) fn new(told: Sender<String>, local: Ipv4Addr) -> Self {
+    pub(crate) fn new(told: Sender<String>, local: IpAddr) -> Self {
         Self {
             told,
             local,

@@ -67,7 +67,7 @@ impl Options {
     }
 
     /// Where to listen or connect; on `local`, if nothing else is said.
-    pub(super) fn endpoint(&self, local: Ipv4Addr) -> Endpoint {
+    pub(super) fn endpoint(&self, local: IpAddr) -> Endpoint {
         if let Some(path) = self.get("path") {
             return Endpoint::Path(PathBuf::from(path));
         }
