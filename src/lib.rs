@@ -87,9 +87,9 @@ pub use event_loop::{
 };
 pub use net::{
     Address, BlockList, CloseReason, ConnectOptions, Endpoint, Error, Family, Flow, HostQuery,
-    IntoEndpoint, KeepAlive, ListenOptions, Resolver, Result, Server, ServerId, Socket, SocketId,
-    SocketOptions, Sockets, State, StdListener, StdStream, Syscall, SystemResolver, TimerId, is_ip,
-    is_ipv4, is_ipv6, parse_socket_address,
+    IntoEndpoint, IntoListener, KeepAlive, ListenOptions, Resolver, Result, Server, ServerId,
+    Socket, SocketId, SocketOptions, Sockets, State, StdListener, StdStream, Syscall,
+    SystemResolver, TimerId, is_ip, is_ipv4, is_ipv6, parse_socket_address,
 };
 
 /// The programs of the README are compiled as tests.

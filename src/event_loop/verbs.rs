@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::net::{
-    ConnectOptions, IntoEndpoint, ListenOptions, Net, Result, ServerId, SocketId, SocketOptions,
-    TimerId,
+    ConnectOptions, IntoEndpoint, ListenOn, ListenOptions, Net, Result, ServerId, SocketId,
+    SocketOptions, TimerId,
 };
 
 use super::agenda::{Agenda, Occupant};
@@ -43,7 +43,9 @@ impl<S> Verbs<'_, S> {
         options: ListenOptions,
         handler: impl ServerHandler<S> + 'static,
     ) -> Result<ServerId> {
-        let id = self.net.listen(to.into_endpoint()?, &options)?;
+        let id = self
+            .net
+            .listen(ListenOn::Endpoint(to.into_endpoint()?), &options)?;
         Ok(self.install_server(id, handler))
     }
 
@@ -53,7 +55,9 @@ impl<S> Verbs<'_, S> {
         options: ListenOptions,
         handler: impl ServerHandler<S> + 'static,
     ) -> Result<ServerId> {
-        let id = self.net.adopt_listener(listener, &options)?;
+        let id = self
+            .net
+            .listen(ListenOn::Adopted(listener.into()), &options)?;
         Ok(self.install_server(id, handler))
     }
 
@@ -64,7 +68,9 @@ impl<S> Verbs<'_, S> {
         options: ListenOptions,
         handler: impl ServerHandler<S> + 'static,
     ) -> Result<ServerId> {
-        let id = self.net.adopt_unix_listener(listener, &options)?;
+        let id = self
+            .net
+            .listen(ListenOn::Adopted(listener.into()), &options)?;
         Ok(self.install_server(id, handler))
     }
 
@@ -84,7 +90,7 @@ impl<S> Verbs<'_, S> {
         options: SocketOptions,
         handler: impl SocketHandler<S> + 'static,
     ) -> Result<SocketId> {
-        let id = self.net.adopt(stream, options)?;
+        let id = self.net.adopt(stream.into(), options)?;
         Ok(self.install_socket(id, handler))
     }
 
@@ -95,7 +101,7 @@ impl<S> Verbs<'_, S> {
         options: SocketOptions,
         handler: impl SocketHandler<S> + 'static,
     ) -> Result<SocketId> {
-        let id = self.net.adopt_unix(stream, options)?;
+        let id = self.net.adopt(stream.into(), options)?;
         Ok(self.install_socket(id, handler))
     }
 

@@ -14,7 +14,9 @@ mod outbox;
 mod values;
 mod view;
 
-pub use address::{BlockList, IntoEndpoint, is_ip, is_ipv4, is_ipv6, parse_socket_address};
+pub use address::{
+    BlockList, IntoEndpoint, IntoListener, is_ip, is_ipv4, is_ipv6, parse_socket_address,
+};
 pub use connect::{ConnectOptions, HostQuery, Resolver, SystemResolver};
 pub use error::{Error, Result, Syscall};
 pub use listener::ListenOptions;
@@ -25,6 +27,7 @@ pub use values::{
 pub use view::{Server, Socket, Sockets};
 
 pub(crate) use self::core::{Closing, Due, Happened, Limits, Net};
+pub(crate) use address::ListenOn;
 pub(crate) use connection::Notice;
 pub(crate) use listener::ServerEvent;
 pub(crate) use values::SocketEvent;

@@ -4,10 +4,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use crate::net::address::ListenOn;
 use crate::net::connect::{HostQuery, at_port};
 use crate::net::error::{Error, Result, Syscall, copy_of_io};
 use crate::net::listener::{ListenOptions, Listener};
-use crate::net::values::{Endpoint, KeepAlive, ServerId};
+use crate::net::values::{Endpoint, KeepAlive, ServerId, StdListener};
 use crate::reactor::Interest;
 use crate::system::{Acceptor, Binding, OwnedPath, System};
 
@@ -15,9 +16,19 @@ use super::Net;
 use super::source::Resident;
 
 impl Net {
-    /// Starts to listen. The port of an address is taken when this returns; a name is looked up first, and what goes
-    /// wrong then is told to the handler.
-    pub(crate) fn listen(
+    /// Starts to listen. The port of an address is taken when this returns. A name is looked up first, and a failure of
+    /// that is told to the handler. A socket that was made elsewhere is taken over.
+    pub(crate) fn listen(&mut self, on: ListenOn, options: &ListenOptions) -> Result<ServerId> {
+        match on {
+            ListenOn::Endpoint(endpoint) => self.listen_on_endpoint(endpoint, options),
+            ListenOn::Adopted(listener) => {
+                let listener = take_over(listener, options);
+                self.serve(listener.map_err(|error| Error::new(Syscall::Listen, error))?)
+            }
+        }
+    }
+
+    fn listen_on_endpoint(
         &mut self,
         endpoint: Endpoint,
         options: &ListenOptions,
@@ -97,35 +108,6 @@ impl Net {
         self.with_listener(id, |listener, registration| listener.stop(registration));
     }
 
-    /// Takes over a socket that listens already, or is bound.
-    pub(crate) fn adopt_listener(
-        &mut self,
-        listener: std::net::TcpListener,
-        options: &ListenOptions,
-    ) -> Result<ServerId> {
-        let failed = |error| Error::new(Syscall::Listen, error);
-        let address = listener.local_addr().map_err(failed)?;
-        let acceptor = Acceptor::adopt_tcp(listener, &binding(options)).map_err(failed)?;
-        self.serve(Listener::adopted(acceptor, address.into(), options))
-    }
-
-    /// Takes over a Unix socket that listens already. Its path is not removed with it.
-    #[cfg(unix)]
-    pub(crate) fn adopt_unix_listener(
-        &mut self,
-        listener: std::os::unix::net::UnixListener,
-        options: &ListenOptions,
-    ) -> Result<ServerId> {
-        let failed = |error| Error::new(Syscall::Listen, error);
-        let address = listener.local_addr().map_err(failed)?;
-        let path = address
-            .as_pathname()
-            .unwrap_or_else(|| Path::new(""))
-            .into();
-        let acceptor = Acceptor::adopt_unix(listener, &binding(options)).map_err(failed)?;
-        self.serve(Listener::adopted(acceptor, Endpoint::Path(path), options))
-    }
-
     fn serve(&mut self, listener: Listener) -> Result<ServerId> {
         let endpoint = listener.endpoint().clone();
         let resident = Resident::Listener(Box::new(listener));
@@ -138,6 +120,26 @@ impl Net {
         self.with_listener(id, |_, registration| registration.attend_soon());
         Ok(id)
     }
+}
+
+/// Takes over a socket of the standard library that listens already, or is bound. Its path is not removed with it.
+fn take_over(listener: StdListener, options: &ListenOptions) -> io::Result<Listener> {
+    let binding = binding(options);
+    let (acceptor, endpoint) = match listener {
+        StdListener::Tcp(listener) => {
+            let address = listener.local_addr()?;
+            let acceptor = Acceptor::adopt_tcp(listener, &binding)?;
+            (acceptor, Endpoint::Socket(address))
+        }
+        #[cfg(unix)]
+        StdListener::Unix(listener) => {
+            let address = listener.local_addr()?;
+            let path = address.as_pathname().unwrap_or_else(|| Path::new(""));
+            let acceptor = Acceptor::adopt_unix(listener, &binding)?;
+            (acceptor, Endpoint::Path(path.into()))
+        }
+    };
+    Ok(Listener::adopted(acceptor, endpoint, options))
 }
 
 fn binding(options: &ListenOptions) -> Binding {

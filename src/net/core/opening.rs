@@ -1,5 +1,6 @@
 //! Connections that come from elsewhere: accepted, or made by others; and those that leave for elsewhere.
 
+use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -15,30 +16,10 @@ use super::source::Resident;
 
 impl Net {
     /// Takes over a connection that exists already.
-    pub(crate) fn adopt(
-        &mut self,
-        stream: std::net::TcpStream,
-        options: SocketOptions,
-    ) -> Result<SocketId> {
-        let failed = |error| Error::new(Syscall::Open, error);
-        let stream = Stream::adopt_tcp(stream).map_err(failed)?;
-        let peer = stream.peer_address().map_err(failed)?;
+    pub(crate) fn adopt(&mut self, stream: StdStream, options: SocketOptions) -> Result<SocketId> {
+        let (stream, peer) = take_over(stream).map_err(|error| Error::new(Syscall::Open, error))?;
         let connection = Connection::established(stream, peer, None, Rc::new(options));
         connection.apply_options();
-        Ok(self.install(connection))
-    }
-
-    /// Takes over a Unix socket that is connected already.
-    #[cfg(unix)]
-    pub(crate) fn adopt_unix(
-        &mut self,
-        stream: std::os::unix::net::UnixStream,
-        options: SocketOptions,
-    ) -> Result<SocketId> {
-        let failed = |error| Error::new(Syscall::Open, error);
-        stream.peer_addr().map_err(failed)?;
-        let stream = Stream::adopt_unix(stream).map_err(failed)?;
-        let connection = Connection::established(stream, None, None, Rc::new(options));
         Ok(self.install(connection))
     }
 
@@ -146,5 +127,20 @@ fn standard_listener(acceptor: Acceptor) -> Option<StdListener> {
         Err(acceptor) => acceptor.into_unix().ok().map(StdListener::Unix),
         #[cfg(not(unix))]
         Err(_) => None,
+    }
+}
+
+/// Takes over a stream of the standard library, with the address of its peer. It fails if there is no peer.
+fn take_over(stream: StdStream) -> io::Result<(Stream, Option<SocketAddr>)> {
+    match stream {
+        StdStream::Tcp(stream) => {
+            let peer = stream.peer_addr()?;
+            Ok((Stream::adopt_tcp(stream)?, Some(peer)))
+        }
+        #[cfg(unix)]
+        StdStream::Unix(stream) => {
+            stream.peer_addr()?;
+            Ok((Stream::adopt_unix(stream)?, None))
+        }
     }
 }

@@ -1,0 +1,81 @@
+//! The forms in which users may say what a server listens on.
+
+use std::net::TcpListener;
+#[cfg(unix)]
+use std::os::unix::net::UnixListener;
+
+use crate::net::error::Result;
+use crate::net::values::{Endpoint, StdListener};
+
+use super::into_endpoint::IntoEndpoint;
+
+/// A place to listen on, or a socket that is bound already: the first argument of
+/// [`listen`](crate::EventLoop::listen) and [`serve`](crate::EventLoop::serve).
+///
+/// It is implemented for everything that is an [`IntoEndpoint`], and for `TcpListener`, `UnixListener` and
+/// [`StdListener`]: sockets that were made elsewhere or inherited (systemd's socket activation). Such a socket need not
+/// listen yet. No other crate can implement the trait.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` says no place to listen on",
+    note = "a place is an address (`\"127.0.0.1:3000\"`, `(\"localhost\", 3000)`, a `SocketAddr`), a path \
+            (`\"/run/app.sock\"`), or a `TcpListener` or `UnixListener` that is bound already"
+)]
+pub trait IntoListener {
+    /// Takes it apart. The type of the answer has no public name, which is what seals the trait.
+    #[doc(hidden)]
+    fn into_listener(self) -> Result<ListenOn>;
+}
+
+/// A place to bind, or a socket to take over.
+#[derive(Debug)]
+pub enum ListenOn {
+    /// An address, a name or a path.
+    Endpoint(Endpoint),
+    /// A socket that was made elsewhere.
+    Adopted(StdListener),
+}
+
+impl<E: IntoEndpoint> IntoListener for E {
+    fn into_listener(self) -> Result<ListenOn> {
+        Ok(ListenOn::Endpoint(self.into_endpoint()?))
+    }
+}
+
+/// The forms that are a socket already.
+macro_rules! socket_into_listener {
+    ($($(#[$condition:meta])* $form:ty),+ $(,)?) => {$(
+        $(#[$condition])*
+        impl IntoListener for $form {
+            fn into_listener(self) -> Result<ListenOn> {
+                Ok(ListenOn::Adopted(self.into()))
+            }
+        }
+    )+};
+}
+
+socket_into_listener!(
+    TcpListener,
+    StdListener,
+    #[cfg(unix)]
+    UnixListener
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_bound_and_a_socket_is_adopted() {
+        let place = "127.0.0.1:80".into_listener().unwrap();
+        assert!(matches!(place, ListenOn::Endpoint(Endpoint::Socket(_))));
+        assert!("127.0.0.1".into_listener().is_err());
+        let socket = || TcpListener::bind("127.0.0.1:0").unwrap();
+        for adopted in [
+            socket().into_listener(),
+            StdListener::from(socket()).into_listener(),
+        ] {
+            let adopted = adopted.unwrap();
+            assert!(matches!(adopted, ListenOn::Adopted(StdListener::Tcp(_))));
+        }
+    }
+}
