@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::reactor::Key;
 use crate::system::Stream;
 
-use super::{Connection, Facts, Inbound, Outbound, SocketOptions, Stage, State};
+use super::{Connection, Facts, Inbound, KeepAlive, Outbound, SocketOptions, Stage, State};
 
 impl Connection {
     pub(crate) fn state(&self) -> State {
@@ -114,6 +114,21 @@ impl Connection {
 
     pub(crate) fn idle_timeout(&self) -> Option<Duration> {
         self.idle_ns.map(|idle| Duration::from_nanos(idle.get()))
+    }
+
+    /// Whether TCP_NODELAY is or will be set; false for what is not TCP.
+    pub(crate) fn no_delay(&self) -> bool {
+        self.options.no_delay && self.may_be_tcp()
+    }
+
+    /// The keep-alive that is or will be set; `None` for what is not TCP.
+    pub(crate) fn keep_alive(&self) -> Option<KeepAlive> {
+        self.options.keep_alive.filter(|_| self.may_be_tcp())
+    }
+
+    /// Whether it is TCP, or will be: only names are dialed without a stream, and only to TCP.
+    fn may_be_tcp(&self) -> bool {
+        self.stream.as_ref().is_none_or(Stream::can_be_reset)
     }
 
     pub(crate) fn options(&self) -> &SocketOptions {

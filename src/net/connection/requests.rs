@@ -97,23 +97,23 @@ impl Connection {
     }
 
     pub(crate) fn set_no_delay(&mut self, on: bool) -> io::Result<()> {
-        match (&self.stream, self.stage) {
-            (Some(stream), Stage::Open) => stream.set_no_delay(on),
-            _ => {
-                Rc::make_mut(&mut self.options).no_delay = on;
-                Ok(())
-            }
+        if let (Some(stream), Stage::Open) = (&self.stream, self.stage) {
+            stream.set_no_delay(on)?;
         }
+        if self.options.no_delay != on {
+            Rc::make_mut(&mut self.options).no_delay = on;
+        }
+        Ok(())
     }
 
     pub(crate) fn set_keep_alive(&mut self, keep_alive: Option<KeepAlive>) -> io::Result<()> {
-        match (&self.stream, self.stage) {
-            (Some(stream), Stage::Open) => stream.set_keep_alive(keep_alive.map(KeepAlive::times)),
-            _ => {
-                Rc::make_mut(&mut self.options).keep_alive = keep_alive;
-                Ok(())
-            }
+        if let (Some(stream), Stage::Open) = (&self.stream, self.stage) {
+            stream.set_keep_alive(keep_alive.map(KeepAlive::times))?;
         }
+        if self.options.keep_alive != keep_alive {
+            Rc::make_mut(&mut self.options).keep_alive = keep_alive;
+        }
+        Ok(())
     }
 
     /// Sets the options that the accepted socket did not inherit from its listener. A failure means that the peer

@@ -72,4 +72,9 @@ impl Net {
     pub(crate) fn is_held(&self, key: Key) -> bool {
         self.reactor.is_held(key)
     }
+
+    /// Counts the servers that are not gone.
+    pub(crate) fn server_count(&self) -> usize {
+        self.servers.len()
+    }
 }

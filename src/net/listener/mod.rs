@@ -212,6 +212,10 @@ impl Listener {
         self.connections
     }
 
+    pub(crate) fn max_connections(&self) -> Option<usize> {
+        self.max_connections
+    }
+
     pub(crate) fn set_max_connections(&mut self, connections: Option<usize>) {
         self.max_connections = connections;
     }

@@ -1,4 +1,4 @@
-//! The views through which users reach what lives in a loop.
+//! The views through which users reach the sockets and servers of a loop.
 
 #[cfg(unix)]
 mod descriptor;

@@ -1,14 +1,21 @@
 //! The view of one server.
 
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::Path;
+
 use crate::net::core::Net;
 use crate::net::listener::Listener;
 use crate::net::values::{Endpoint, Flow, ServerId, SocketId, StdListener};
 
 use super::socket::Socket;
 
-/// One server, borrowed from its loop: `event_loop.server(id)`, or [`Sockets::server`](crate::Sockets::server) in a
-/// callback. A view of a server that is gone is harmless.
-#[derive(Debug)]
+/// One server, borrowed from its loop: `event_loop.server(id)` outside, [`Sockets::server`](crate::Sockets::server) and
+/// [`Socket::server`](crate::Socket::server) in a callback.
+///
+/// A view of a server that is gone is harmless: getters answer as for a closed server, and verbs do nothing.
+///
+/// `{:?}` shows the server as it is: `Server { id: 0v1, state: Listening, on: 127.0.0.1:7000, connections: 3 }`.
 pub struct Server<'a> {
     pub(super) net: &'a mut Net,
     pub(super) id: ServerId,
@@ -23,37 +30,43 @@ impl<'a> Server<'a> {
         self.net.listener(self.id)
     }
 
-    /// The server's name.
+    /// Returns the server's id, to store it and to find the server again.
     pub fn id(&self) -> ServerId {
         self.id
     }
 
-    /// The socket `id` of the same loop, whether this server accepted it or not.
+    /// Returns the view of the socket `id` of the same loop, whether this server accepted it or not.
     pub fn socket(&mut self, id: SocketId) -> Socket<'_> {
         Socket::new(self.net, id)
     }
+}
 
-    /// Stops listening at once: newcomers are refused by the system, and so are those that it has queued. The
-    /// connections stay and are usable. `on_close` comes when the last of them has had its own. Closing twice is
+/// Listening.
+impl Server<'_> {
+    /// Stops listening at once. The system refuses new peers, and the peers that it has queued.
+    ///
+    /// The connections stay and are usable. `on_close` comes when the last of them has had its own. To close twice is
     /// harmless.
     pub fn close(&mut self) {
         self.net.close_server(self.id);
     }
 
-    /// Takes the listening socket out of the loop, to be used with the standard library, by another loop or by another
-    /// process, and closes the server.
+    /// Takes the listening socket out of the loop and closes the server. It can be used with the standard library, by
+    /// another loop or by another process.
     ///
-    /// The peers that the kernel has queued go with it, and those that connect meanwhile wait there: none is refused. It
-    /// is still non-blocking, and the file of a Unix socket is not removed. The connections stay as after
-    /// [`close`](Self::close). `None` if the server does not listen, and in a simulation.
+    /// The peers that the kernel has queued go with it, and so do peers that connect meanwhile: none is refused. It is
+    /// still non-blocking, and the file of a Unix socket stays. The connections stay as after [`close`](Self::close).
+    /// `None` if the server does not listen, and in a simulation.
     ///
     /// ```no_run
-    /// # use netloop::{EventLoop, ServerId};
-    /// # fn hand_over(event_loop: &mut EventLoop, server: ServerId) {
-    /// // A successor accepts from here on; this loop serves the connections that it has to their end.
+    /// # use netloop::{EventLoop, ServerId, StdListener};
+    /// # fn start_successor(_: StdListener) {}
+    /// # fn hand_over(event_loop: &mut EventLoop, server: ServerId) -> netloop::Result<()> {
+    /// // The successor accepts from here on; this loop serves the connections that it has to their end.
     /// if let Some(listener) = event_loop.server(server).detach() {
-    ///     std::thread::spawn(move || listener.into_tcp()?.accept().ok());
+    ///     start_successor(listener);
     /// }
+    /// event_loop.run(&mut ())
     /// # }
     /// ```
     #[must_use = "dropping the listener refuses the peers that wait"]
@@ -61,28 +74,24 @@ impl<'a> Server<'a> {
         self.net.detach_server(self.id)
     }
 
-    /// Destroys all connections of the server, which a server that closes waits for otherwise.
-    pub fn destroy_connections(&mut self) {
-        for socket in self.sockets() {
-            self.net.destroy(socket, None);
-        }
-    }
-
-    /// Whether it listens.
+    /// Whether the server listens.
+    #[doc(alias = "listening")]
     pub fn is_listening(&self) -> bool {
         self.listener().is_some_and(Listener::is_listening)
     }
 
-    /// Where it listens, with the port that the system chose if it was asked to; `None` when it does not listen.
-    pub fn address(&self) -> Option<std::net::SocketAddr> {
+    /// Returns the address that the server listens on, with the port that the system chose if it was asked to. `None` if
+    /// the server does not listen, or listens on a path.
+    pub fn address(&self) -> Option<SocketAddr> {
         match self.endpoint()? {
             Endpoint::Socket(address) => Some(*address),
             Endpoint::Path(_) | Endpoint::Name { .. } => None,
         }
     }
 
-    /// The path on which it listens, if it is a Unix socket.
-    pub fn path(&self) -> Option<&std::path::Path> {
+    /// Returns the path that the server listens on, if it is a Unix socket.
+    #[doc(alias = "address")]
+    pub fn path(&self) -> Option<&Path> {
         match self.endpoint()? {
             Endpoint::Path(path) => Some(path),
             Endpoint::Socket(_) | Endpoint::Name { .. } => None,
@@ -94,20 +103,43 @@ impl<'a> Server<'a> {
         listener.is_listening().then(|| listener.endpoint())
     }
 
-    /// How many of its connections are not gone; also while it closes.
+    /// Makes the server a reason for [`run`](crate::EventLoop::run) to go on. It is one unless [`release`](Self::release)
+    /// was called, and as long as it listens.
+    #[doc(alias = "ref")]
+    pub fn hold(&mut self) {
+        self.net.hold(self.id.0);
+    }
+
+    /// Makes the server no reason for [`run`](crate::EventLoop::run) to go on. Its sockets are reasons of their own.
+    #[doc(alias = "unref")]
+    pub fn release(&mut self) {
+        self.net.release(self.id.0);
+    }
+
+    /// Whether the server is a reason for [`run`](crate::EventLoop::run) to go on.
+    #[doc(alias = "hasRef")]
+    pub fn is_held(&self) -> bool {
+        self.net.is_held(self.id.0)
+    }
+}
+
+/// Connections.
+impl Server<'_> {
+    /// Returns the number of the server's connections that are not gone; also while it closes.
+    #[doc(alias("getConnections", "connections"))]
     pub fn connection_count(&self) -> usize {
         self.listener().map_or(0, Listener::connections)
     }
 
-    /// The sockets that the server accepted and that are not gone, in no particular order.
+    /// Returns the sockets that the server accepted and that are not gone, in no particular order.
     ///
-    /// The iterator owns its ids and borrows nothing, so that its sockets can be written to and closed meanwhile. It is
-    /// as the loop was when it was made. That costs a look at every socket of the loop, and a list of 8 bytes for each
-    /// that is found: a program that asks for every message keeps a list of its own.
+    /// The iterator owns its ids and borrows nothing, so the sockets can be written to and closed meanwhile. It shows the
+    /// loop at the time of the call. The call looks at every socket of the loop and makes a list of 8 bytes for each that
+    /// it finds. A program that calls it for every message should rather keep a list of its own.
     ///
     /// ```no_run
     /// # use netloop::{EventLoop, ServerId};
-    /// # fn close_idle(event_loop: &mut EventLoop, server: ServerId) {
+    /// # fn drop_laggards(event_loop: &mut EventLoop, server: ServerId) {
     /// let mut server = event_loop.server(server);
     /// for id in server.sockets() {
     ///     if server.socket(id).queued_bytes() > 0 {
@@ -116,14 +148,15 @@ impl<'a> Server<'a> {
     /// }
     /// # }
     /// ```
+    #[doc(alias = "connections")]
     pub fn sockets(&self) -> impl Iterator<Item = SocketId> + use<> {
         let sockets: Vec<_> = self.net.sockets_of(self.id).collect();
         sockets.into_iter()
     }
 
     /// Sends `bytes` to each of the server's [`sockets`](Self::sockets), as
-    /// [`Sockets::broadcast`](crate::Sockets::broadcast) does, and returns each that did not answer [`Flow::Open`] with
-    /// its answer. It costs what `sockets` costs beside the writes.
+    /// [`Sockets::broadcast`](crate::Sockets::broadcast) does. Returns each socket that did not answer [`Flow::Open`],
+    /// with its answer. It costs as much as `sockets`, beside the writes.
     ///
     /// ```no_run
     /// # use netloop::{EventLoop, Flow, ServerId};
@@ -142,22 +175,50 @@ impl<'a> Server<'a> {
         self.net.broadcast(sockets, bytes)
     }
 
-    /// How many connections it holds at most from now on; `None`: as many as there are. 0 drops every newcomer.
+    /// Destroys all connections of the server. A server that closes waits for their end otherwise.
+    #[doc(alias = "closeAllConnections")]
+    pub fn destroy_connections(&mut self) {
+        for socket in self.sockets() {
+            self.net.destroy(socket, None);
+        }
+    }
+
+    /// Returns the number of connections that the server holds at most; `None` if there is no limit.
+    #[doc(alias = "maxConnections")]
+    pub fn max_connections(&self) -> Option<usize> {
+        self.listener().and_then(Listener::max_connections)
+    }
+
+    /// Sets the number of connections that the server holds at most from now on; `None` for no limit. With 0 it closes
+    /// every new one.
+    #[doc(alias = "maxConnections")]
     pub fn set_max_connections(&mut self, connections: impl Into<Option<usize>>) {
         let connections = connections.into();
         self.net.with_listener(self.id, |listener, _| {
             listener.set_max_connections(connections)
         });
     }
+}
 
-    /// Makes the server a reason for [`run`](crate::EventLoop::run) to go on, which it is unless
-    /// [`release`](Self::release) was called.
-    pub fn hold(&mut self) {
-        self.net.hold(self.id.0);
-    }
-
-    /// Makes the server no reason for [`run`](crate::EventLoop::run) to go on. Its sockets are reasons of their own.
-    pub fn release(&mut self) {
-        self.net.release(self.id.0);
+impl fmt::Debug for Server<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fields = formatter.debug_struct("Server");
+        fields.field("id", &format_args!("{}", self.id));
+        match self.listener() {
+            Some(listener) if !listener.is_closed() => {
+                let state = if listener.is_listening() {
+                    "Listening"
+                } else {
+                    "LookingUp"
+                };
+                fields.field("state", &format_args!("{state}"));
+                fields.field("on", &format_args!("{}", listener.endpoint()));
+            }
+            _ => {
+                fields.field("state", &format_args!("Closed"));
+            }
+        }
+        fields.field("connections", &self.connection_count());
+        fields.finish()
     }
 }

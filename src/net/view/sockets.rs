@@ -1,14 +1,17 @@
 //! The view of everything that lives in a loop.
 
+use std::fmt;
+
 use crate::net::core::Net;
 use crate::net::values::{Flow, ServerId, SocketId};
 
 use super::server::Server;
 use super::socket::Socket;
 
-/// All sockets and servers of a loop, for callbacks that have no socket of their own: timers, deferred calls, posts,
-/// hooks, and those of a server.
-#[derive(Debug)]
+/// All sockets and servers of a loop, for callbacks that have no socket of their own: of timers, deferred calls, posts
+/// and servers.
+///
+/// `{:?}` counts them: `Sockets { sockets: 3, servers: 1 }`.
 pub struct Sockets<'a> {
     net: &'a mut Net,
 }
@@ -26,22 +29,22 @@ impl<'a> Sockets<'a> {
         self.net
     }
 
-    /// The socket `id`; a view that does nothing if it is gone.
+    /// Returns the view of the socket `id`. It does nothing if the socket is gone.
     pub fn socket(&mut self, id: SocketId) -> Socket<'_> {
         Socket::new(self.net, id)
     }
 
-    /// The server `id`; a view that does nothing if it is gone.
+    /// Returns the view of the server `id`. It does nothing if the server is gone.
     pub fn server(&mut self, id: ServerId) -> Server<'_> {
         Server::new(self.net, id)
     }
 
-    /// Sends `bytes` to each of `sockets`, and tells of each that did not answer
-    /// [`Flow::Open`](crate::Flow::Open) what its answer was: [`Full`](crate::Flow::Full) is a member that cannot keep
-    /// up. It is the same as to [`write`](Socket::write) to each of them, in that order, and costs less.
+    /// Sends `bytes` to each of `sockets`. Returns each that did not answer [`Flow::Open`](crate::Flow::Open), with its
+    /// answer: [`Full`](crate::Flow::Full) is a socket that cannot keep up.
     ///
-    /// Short messages to sockets that keep up lie in memory once, however many hear them, and all that a socket is sent
-    /// in one turn leaves in one system call, in one piece. The same goes for writes of the same bytes one by one.
+    /// It does the same as a [`write`](Socket::write) to each of them in that order, and costs less. A short message to
+    /// sockets that keep up is in memory once, however many receive it. All bytes that a socket is sent in one turn leave
+    /// in one system call. Writes of the same bytes one by one share their memory too.
     ///
     /// ```no_run
     /// use netloop::{Context, SocketHandler, SocketId};
@@ -70,10 +73,10 @@ impl<'a> Sockets<'a> {
         self.net.broadcast(sockets, bytes)
     }
 
-    /// The ids of all sockets, in no particular order.
+    /// Returns the ids of all sockets, in no particular order.
     ///
-    /// The iterator owns its ids and borrows nothing, so that its sockets can be written to and closed meanwhile. It is
-    /// as the loop was when it was made, at the cost of a list of 8 bytes a socket.
+    /// The iterator owns its ids and borrows nothing, so the sockets can be written to and closed meanwhile. It shows the
+    /// loop at the time of the call, which makes a list of 8 bytes a socket.
     ///
     /// ```no_run
     /// # let mut event_loop: netloop::EventLoop = netloop::EventLoop::new().unwrap();
@@ -85,5 +88,15 @@ impl<'a> Sockets<'a> {
     pub fn ids(&self) -> impl Iterator<Item = SocketId> + use<> {
         let ids: Vec<_> = self.net.socket_ids().collect();
         ids.into_iter()
+    }
+}
+
+impl fmt::Debug for Sockets<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Sockets")
+            .field("sockets", &self.net.socket_ids().count())
+            .field("servers", &self.net.server_count())
+            .finish()
     }
 }

@@ -1,10 +1,12 @@
-//! The view of one socket, through which everything is asked of it.
+//! The view of one socket.
 
 mod ending;
 mod options;
 mod status;
 mod timers;
 mod writing;
+
+use std::fmt;
 
 use crate::net::connection::{Connection, Notice};
 use crate::net::core::Net;
@@ -14,12 +16,35 @@ use crate::net::values::{ServerId, SocketId};
 use super::server::Server;
 use super::sockets::Sockets;
 
-/// One socket, borrowed from its loop: [`Context::socket`](crate::Context) in a callback, `event_loop.socket(id)`
-/// outside.
+/// One socket, borrowed from its loop: [`cx.socket`](crate::Context) in a callback, `event_loop.socket(id)` outside.
 ///
-/// Every call only marks what is to be done, or does a system call at once; none calls a handler. A view of a socket
-/// that is gone is harmless: questions answer what a closed socket would, and requests do nothing.
-#[derive(Debug)]
+/// A call only marks the socket, or makes one system call at once; none calls a handler. A view of a socket that is gone
+/// is harmless: getters answer as for a closed socket, and verbs do nothing.
+///
+/// `{:?}` shows the socket as it is: `Socket { id: 3v7, state: Open, peer: 127.0.0.1:5000, queued: 1204 }`.
+///
+/// # From one socket to another
+///
+/// [`socket`](Self::socket) leads to every other socket of the loop, [`server`](Self::server) to a server, and
+/// [`sockets`](Self::sockets) to all of them:
+///
+/// ```
+/// use netloop::{Context, SocketHandler, SocketId};
+///
+/// /// Passes on to another socket everything that arrives, and the end behind it.
+/// struct Relay {
+///     to: SocketId,
+/// }
+///
+/// impl SocketHandler for Relay {
+///     fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) {
+///         cx.socket.socket(self.to).write(data).ignore();
+///     }
+///     fn on_end(&mut self, cx: &mut Context<'_>) {
+///         cx.socket.socket(self.to).end();
+///     }
+/// }
+/// ```
 pub struct Socket<'a> {
     pub(super) net: &'a mut Net,
     pub(super) id: SocketId,
@@ -38,22 +63,22 @@ impl<'a> Socket<'a> {
         self.net
     }
 
-    /// The socket's name.
+    /// Returns the socket's id, to store it and to find the socket again.
     pub fn id(&self) -> SocketId {
         self.id
     }
 
-    /// The socket `id` of the same loop. The view behaves the same, whether `id` is alive, dead, or this socket's own.
+    /// Returns the view of the socket `id` of the same loop. It behaves the same if `id` is this socket's own, or dead.
     pub fn socket(&mut self, id: SocketId) -> Socket<'_> {
         Socket::new(self.net, id)
     }
 
-    /// The server `id` of the same loop; a view that does nothing if the server is gone.
+    /// Returns the view of the server `id` of the same loop. It does nothing if the server is gone.
     pub fn server(&mut self, id: ServerId) -> Server<'_> {
         Server::new(self.net, id)
     }
 
-    /// All sockets and servers of the same loop.
+    /// Returns the view of all sockets and servers of the same loop.
     pub fn sockets(&mut self) -> Sockets<'_> {
         Sockets::new(self.net)
     }
@@ -82,5 +107,20 @@ impl<'a> Socket<'a> {
 
     fn connection(&self) -> Option<&Connection> {
         self.net.connection(self.id)
+    }
+}
+
+impl fmt::Debug for Socket<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fields = formatter.debug_struct("Socket");
+        fields.field("id", &format_args!("{}", self.id));
+        fields.field("state", &self.state());
+        if let Some(address) = self.peer_address() {
+            fields.field("peer", &address);
+        } else if let Some(path) = self.peer_path() {
+            fields.field("peer", &format_args!("{}", path.display()));
+        }
+        fields.field("queued", &self.queued_bytes());
+        fields.finish()
     }
 }

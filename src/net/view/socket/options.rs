@@ -1,30 +1,90 @@
-//! What can be set on a socket while it is there.
+//! Settings of a socket that is there already.
 
 use std::time::Duration;
 
 use crate::net::connection::Connection;
 use crate::net::error::{Error, Result, Syscall};
-use crate::net::values::KeepAlive;
+use crate::net::values::{KeepAlive, SocketOptions};
 
 use super::Socket;
 
-/// Reading, time, options.
+/// Reading, and keeping the loop going.
 impl Socket<'_> {
-    /// Stops reading: no `on_data` and no `on_end` until [`resume`](Self::resume). It costs no system call. A reset is
-    /// still noticed, and reported at once; the idle timeout goes on.
+    /// Stops reading: `on_data` and `on_end` do not come until [`resume`](Self::resume). It costs no system call. A reset
+    /// is still noticed, and reported at once; the idle timeout goes on.
+    ///
+    /// ```
+    /// use netloop::{Context, Flow, SocketHandler};
+    ///
+    /// struct Echo;
+    ///
+    /// impl SocketHandler for Echo {
+    ///     fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) {
+    ///         if cx.socket.write(data) == Flow::Full {
+    ///             cx.socket.pause();
+    ///         }
+    ///     }
+    ///     fn on_drain(&mut self, cx: &mut Context<'_>) {
+    ///         cx.socket.resume();
+    ///     }
+    /// }
+    /// ```
     pub fn pause(&mut self) {
         self.net.request(self.id, Connection::pause);
     }
 
-    /// Goes on reading, in a later turn; what arrived meanwhile is not lost.
+    /// Reads again, in a later turn. Bytes that arrived meanwhile are not lost.
     pub fn resume(&mut self) {
         self.net.request(self.id, Connection::resume);
     }
 
-    /// After how long without a byte in either direction `on_timeout` comes: counted from now, once, and again after
-    /// the next byte. `None` or zero: never. A queued write that the peer does not take is not activity. A byte counts
-    /// from the reading of the clock that its turn began with, as in Node: what a callback writes after long work counts
-    /// from before the work.
+    /// Makes the socket a reason for [`run`](crate::EventLoop::run) to go on. It is one unless [`release`](Self::release)
+    /// was called.
+    #[doc(alias = "ref")]
+    pub fn hold(&mut self) {
+        self.net.hold(self.id.0);
+    }
+
+    /// Makes the socket no reason for [`run`](crate::EventLoop::run) to go on: the loop may end while it is open. To call
+    /// it twice changes nothing more.
+    #[doc(alias = "unref")]
+    pub fn release(&mut self) {
+        self.net.release(self.id.0);
+    }
+
+    /// Whether the socket is a reason for [`run`](crate::EventLoop::run) to go on.
+    #[doc(alias = "hasRef")]
+    pub fn is_held(&self) -> bool {
+        self.net.is_held(self.id.0)
+    }
+}
+
+/// Settings, which begin as the [`SocketOptions`] have them.
+impl Socket<'_> {
+    /// Sets the time without a byte in either direction after which `on_timeout` comes; `None` or zero for never.
+    ///
+    /// It is counted from now. The event comes once, and again only after the next byte. A queued write that the peer
+    /// does not take is no activity. As in Node, a byte counts from the clock reading that its turn began with. A callback
+    /// that works long before it writes has written at the beginning of its turn.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use netloop::{Context, SocketHandler};
+    ///
+    /// struct Patient;
+    ///
+    /// impl SocketHandler for Patient {
+    ///     fn on_connect(&mut self, cx: &mut Context<'_>) {
+    ///         cx.socket.set_idle_timeout(Duration::from_secs(60));
+    ///     }
+    ///     fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {}
+    ///     fn on_timeout(&mut self, cx: &mut Context<'_>) {
+    ///         // The default destroys the socket instead.
+    ///         writeln!(cx.socket, "are you still there?");
+    ///     }
+    /// }
+    /// ```
+    #[doc(alias = "setTimeout")]
     pub fn set_idle_timeout(&mut self, timeout: impl Into<Option<Duration>>) {
         let timeout = timeout.into();
         self.net.request_now(self.id, |connection, registration| {
@@ -32,24 +92,42 @@ impl Socket<'_> {
         });
     }
 
-    /// Sets TCP_NODELAY, now or when connected. Without effect on a socket that is not TCP or is gone.
+    /// Returns the idle timeout.
+    #[doc(alias = "timeout")]
+    pub fn idle_timeout(&self) -> Option<Duration> {
+        self.connection().and_then(Connection::idle_timeout)
+    }
+
+    /// Sets TCP_NODELAY, now or when connected. It has no effect on a socket that is not TCP, or is gone.
     ///
     /// # Errors
     ///
-    /// What `setsockopt(2)` says.
+    /// The error of `setsockopt(2)`.
+    #[doc(alias = "setNoDelay")]
     pub fn set_no_delay(&mut self, on: bool) -> Result<()> {
         self.set_option(|connection| connection.set_no_delay(on))
     }
 
-    /// Sets SO_KEEPALIVE with its times, or switches it off with `None`; now or when connected. Without effect on a
-    /// socket that is not TCP or is gone.
+    /// Whether TCP_NODELAY was set here, by the options or by [`set_no_delay`](Self::set_no_delay).
+    pub fn no_delay(&self) -> bool {
+        self.connection().is_some_and(Connection::no_delay)
+    }
+
+    /// Sets SO_KEEPALIVE with its times, or switches it off with `None`; now or when connected. It has no effect on a
+    /// socket that is not TCP, or is gone.
     ///
     /// # Errors
     ///
-    /// What `setsockopt(2)` says.
+    /// The error of `setsockopt(2)`.
+    #[doc(alias = "setKeepAlive")]
     pub fn set_keep_alive(&mut self, keep_alive: impl Into<Option<KeepAlive>>) -> Result<()> {
         let keep_alive = keep_alive.into();
         self.set_option(|connection| connection.set_keep_alive(keep_alive))
+    }
+
+    /// Returns the keep-alive that was set here, by the options or by [`set_keep_alive`](Self::set_keep_alive).
+    pub fn keep_alive(&self) -> Option<KeepAlive> {
+        self.connection().and_then(Connection::keep_alive)
     }
 
     /// Sets the type of service (IP_TOS) or traffic class (IPV6_TCLASS), now or when connected. The two lowest bits
@@ -57,9 +135,17 @@ impl Socket<'_> {
     ///
     /// # Errors
     ///
-    /// What `setsockopt(2)` says.
+    /// The error of `setsockopt(2)`.
+    #[doc(alias = "setTypeOfService")]
     pub fn set_type_of_service(&mut self, value: u8) -> Result<()> {
         self.set_option(|connection| connection.set_type_of_service(value))
+    }
+
+    /// Returns the type of service or traffic class as the system has it. Before there is a connection it is the one that
+    /// was set.
+    #[doc(alias = "getTypeOfService")]
+    pub fn type_of_service(&self) -> Option<u8> {
+        self.connection().and_then(Connection::type_of_service)
     }
 
     fn set_option(
@@ -71,16 +157,45 @@ impl Socket<'_> {
             .unwrap_or(Ok(()))
             .map_err(|error| Error::new(Syscall::SetOption, error))
     }
+}
 
-    /// Makes the socket a reason for [`run`](crate::EventLoop::run) to go on, which it is unless
-    /// [`release`](Self::release) was called. (Node's `ref` is a word of the language here.)
-    pub fn hold(&mut self) {
-        self.net.hold(self.id.0);
+/// Options that are fixed when the socket is made. For a socket that is gone they are those of a queue that takes nothing.
+impl Socket<'_> {
+    /// Whether this side stays open when the peer ends ([`allow_half_open`](SocketOptions::allow_half_open)).
+    #[doc(alias = "allowHalfOpen")]
+    pub fn allows_half_open(&self) -> bool {
+        self.options()
+            .is_some_and(|options| options.allow_half_open)
     }
 
-    /// Makes the socket no reason for [`run`](crate::EventLoop::run) to go on: the loop may end while it is open.
-    /// Once or twice is the same.
-    pub fn release(&mut self) {
-        self.net.release(self.id.0);
+    /// Returns the number of queued bytes from which on a write answers [`Flow::Full`](crate::Flow::Full)
+    /// ([`high_water_mark`](SocketOptions::high_water_mark)).
+    #[doc(alias = "writableHighWaterMark")]
+    pub fn high_water_mark(&self) -> usize {
+        self.options().map_or(0, |options| options.high_water_mark)
+    }
+
+    /// Returns the number of queued bytes down to which `on_drain` waits
+    /// ([`low_water_mark`](SocketOptions::low_water_mark)).
+    pub fn low_water_mark(&self) -> usize {
+        self.options().map_or(0, |options| {
+            options.low_water_mark.min(options.high_water_mark)
+        })
+    }
+
+    /// Returns the number of queued bytes beyond which the socket fails
+    /// ([`max_queued_bytes`](SocketOptions::max_queued_bytes)).
+    pub fn max_queued_bytes(&self) -> usize {
+        self.options().map_or(0, |options| options.max_queued_bytes)
+    }
+
+    /// Returns the time that the connection may stay without a byte moving after [`end`](Self::end)
+    /// ([`close_timeout`](SocketOptions::close_timeout)).
+    pub fn close_timeout(&self) -> Option<Duration> {
+        self.options().and_then(|options| options.close_timeout)
+    }
+
+    fn options(&self) -> Option<&SocketOptions> {
+        self.connection().map(Connection::options)
     }
 }

@@ -11,7 +11,7 @@ impl Socket<'_> {
     ///
     /// The timers of a socket are gone as soon as it closes or its handler is replaced, and none of them keeps
     /// [`run`](crate::EventLoop::run) going. A deadline for silence needs none:
-    /// [`set_timeout`](Self::set_timeout) is moved by every byte.
+    /// [`set_idle_timeout`](Self::set_idle_timeout) is moved by every byte.
     ///
     /// ```
     /// use std::time::Duration;
@@ -34,7 +34,7 @@ impl Socket<'_> {
     ///     fn on_timer(&mut self, cx: &mut Context<'_>, token: u64) {
     ///         match token {
     ///             PING => {
-    ///                 let _ = cx.socket.write(b"PING\n");
+    ///                 writeln!(cx.socket, "PING");
     ///                 cx.socket.after(Duration::from_secs(60), PING);
     ///             }
     ///             _ => cx.socket.destroy(),

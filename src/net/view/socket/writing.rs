@@ -1,4 +1,4 @@
-//! What a socket is sent.
+//! Writes, notices of sent bytes, and corks.
 
 use std::fmt;
 use std::rc::Rc;
@@ -9,16 +9,16 @@ use crate::net::values::Flow;
 
 use super::Socket;
 
-/// Writing and ending.
+/// Writing.
 impl Socket<'_> {
     /// Sends `bytes`, behind everything that was written before.
     ///
-    /// Small writes are gathered, and leave in one system call: those of a socket's own callback when the callback is
-    /// done, those to other sockets, and to one that others have written to in this turn, in the next flush phase. From
-    /// 16 KiB on the kernel is asked at once, and only what it does not take is copied. While connecting, everything is
-    /// queued.
+    /// Small writes are gathered and leave in one system call. Writes of a socket's own callback leave when the callback
+    /// is done, writes to other sockets in the next flush phase. From 16 KiB on the kernel is asked at once, and only the
+    /// bytes that it does not take are copied. While connecting, everything is queued.
     ///
-    /// The answer tells how the queue is; see [`Flow`]. An empty write changes nothing.
+    /// The answer tells how full the queue is: a producer that can wait [pauses](Self::pause) at [`Flow::Full`] until
+    /// `on_drain`, others [ignore](Flow::ignore) it. An empty write changes nothing.
     #[must_use = "`Full` asks the producer to stop until `on_drain`; `ignore` says that it does not care"]
     #[inline]
     pub fn write(&mut self, bytes: &[u8]) -> Flow {
@@ -28,8 +28,8 @@ impl Socket<'_> {
     /// Sends formatted text: the method behind `write!(cx.socket, ..)` and `writeln!`.
     ///
     /// The text is made whole before any of it is written, so a write that is refused sends none of it. It is put
-    /// together in a buffer of the loop, and a text without arguments is not copied at all. Unlike
-    /// [`write`](Self::write) it answers without being asked, as `write!` is for short answers.
+    /// together in a buffer of the loop, which is used again; a literal is not copied at all. The answer may be left
+    /// alone, as most text is a short answer.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -46,19 +46,32 @@ impl Socket<'_> {
     ///
     /// # Panics
     ///
-    /// As `format!` does: if a `Display` of the arguments fails.
+    /// If a `Display` of the arguments fails, as `format!` does.
     pub fn write_fmt(&mut self, arguments: fmt::Arguments<'_>) -> Flow {
         self.net.write_formatted(self.id, arguments)
     }
 
-    /// Sends `bytes` without copying them: what the kernel does not take at once is kept as it is. Short ones are
-    /// copied all the same, where that is cheaper.
+    /// Sends `bytes` without copying them: the part that the kernel does not take at once is kept as it is. Short ones
+    /// are copied, where that costs less.
+    ///
+    /// ```
+    /// use netloop::{Context, SocketHandler};
+    ///
+    /// struct Shout;
+    ///
+    /// impl SocketHandler for Shout {
+    ///     fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) {
+    ///         cx.socket.write_owned(data.to_ascii_uppercase()).ignore();
+    ///     }
+    /// }
+    /// ```
     #[must_use = "`Full` asks the producer to stop until `on_drain`; `ignore` says that it does not care"]
     pub fn write_owned(&mut self, bytes: Vec<u8>) -> Flow {
         self.write_payload(Payload::Owned(bytes))
     }
 
-    /// Sends `bytes` that other sockets send too, without a copy for each: a broadcast.
+    /// Sends `bytes` that other sockets are sent too, without a copy for each. For short messages
+    /// [`Sockets::broadcast`](crate::Sockets::broadcast) costs less.
     #[must_use = "`Full` asks the producer to stop until `on_drain`; `ignore` says that it does not care"]
     pub fn write_shared(&mut self, bytes: Rc<[u8]>) -> Flow {
         self.write_payload(Payload::Shared(bytes))
@@ -74,23 +87,51 @@ impl Socket<'_> {
         self.net.write(self.id, payload)
     }
 
-    /// Lets [`on_sent`](crate::SocketHandler::on_sent) come with `token` when the kernel has taken everything that was
-    /// written until now, or never will. Node's write callback: `write(..)` and then this. It costs nothing to sockets
-    /// that never ask. On a socket that is gone nothing comes.
+    /// Lets [`on_sent`](crate::SocketHandler::on_sent) come with `token` once the kernel has taken everything that was
+    /// written until now, or never will. It stands for the callback of Node's `write`.
+    ///
+    /// If a write was refused, the token behind it fails: with the socket's error, or with ERR_STREAM_WRITE_AFTER_END
+    /// behind [`Flow::Ended`]. On a socket that is gone nothing comes. Sockets that never ask pay nothing.
+    ///
+    /// ```
+    /// use netloop::{Context, Error, SocketHandler};
+    ///
+    /// struct Parts {
+    ///     parts: Vec<Vec<u8>>,
+    /// }
+    ///
+    /// impl SocketHandler for Parts {
+    ///     fn on_connect(&mut self, cx: &mut Context<'_>) {
+    ///         for (number, part) in (0..).zip(self.parts.drain(..)) {
+    ///             cx.socket.write_owned(part).ignore();
+    ///             cx.socket.notify_when_sent(number);
+    ///         }
+    ///     }
+    ///     fn on_sent(&mut self, _: &mut Context<'_>, number: u64, sent: Result<(), &Error>) {
+    ///         match sent {
+    ///             Ok(()) => println!("part {number} is on its way"),
+    ///             Err(error) => println!("part {number} was lost: {error}"),
+    ///         }
+    ///     }
+    ///     fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {}
+    /// }
+    /// ```
     pub fn notify_when_sent(&mut self, token: u64) {
         self.net.request(self.id, |connection, registration| {
-            connection.mark(token, registration)
+            connection.mark(token, registration);
         });
     }
 
-    /// Holds back what is written from now on, beyond the callback, until [`uncork`](Self::uncork), `end`, or until as
-    /// much is queued as the high-water mark says. What the kernel had no room for is not held back, and takes along what
-    /// is written behind it. After `end` it does nothing.
+    /// Holds back everything that is written from now on, beyond the callback.
+    ///
+    /// It ends with [`uncork`](Self::uncork) or `end`, or when as many bytes are queued as the high-water mark says. Bytes
+    /// that wait for the kernel already are not held back, and take along the bytes behind them. After `end` it does
+    /// nothing. It is rarely needed: the writes of one callback leave together anyway.
     pub fn cork(&mut self) {
         self.net.request(self.id, |connection, _| connection.cork());
     }
 
-    /// Sends what [`cork`](Self::cork) has held back, at the next flush point.
+    /// Sends the bytes that [`cork`](Self::cork) has held back, at the next flush point.
     pub fn uncork(&mut self) {
         self.net.request(self.id, Connection::uncork);
     }
