@@ -452,7 +452,8 @@ fn a_server_binds_an_address_with_its_zone() {
         world.has_seen("server", &Seen::ServerClose)
     });
     // No interface has the address, but the kernel has understood which one was meant.
-    let (code, text) = scene.world.error("server").unwrap();
-    assert_eq!(code, "EADDRNOTAVAIL");
+    let error = scene.world.error("server");
+    assert_eq!(error.code(), "EADDRNOTAVAIL");
+    let text = error.to_string();
     assert!(text.ends_with(&format!("fe80::77%{index}")), "{text}");
 }

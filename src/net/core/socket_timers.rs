@@ -97,10 +97,19 @@ impl Net {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::core::Limits;
     use crate::system::System;
 
     fn net() -> Net {
-        Net::new(System::Kernel, 16).unwrap()
+        Net::new(
+            System::Kernel,
+            &Limits {
+                events_per_poll: 16,
+                lookup_threads: 1,
+                pooled_bytes: 0,
+            },
+        )
+        .unwrap()
     }
 
     fn socket(net: &mut Net) -> SocketId {
