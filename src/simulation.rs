@@ -203,7 +203,7 @@ impl Simulation {
 
     fn pass_until(&mut self, instant: Instant) {
         self.idle_turns = 0;
-        self.network.borrow_mut().pass_until(instant);
+        self.network.borrow_mut().advance_to(instant);
     }
 
     /// Moves the clock on to when something happens next, but not beyond `deadline`, once [`step`](Self::step) finds
@@ -231,8 +231,8 @@ impl Simulation {
     pub fn step(&mut self, hosts: &mut [&mut dyn Party]) -> Result<bool> {
         let first = {
             let mut network = self.network.borrow_mut();
-            network.arrive();
-            network.random_mut().index(hosts.len())
+            network.deliver();
+            network.draw_index(hosts.len())
         };
         let mut any = false;
         for position in 0..hosts.len() {
@@ -246,11 +246,11 @@ impl Simulation {
     }
 
     fn turn(&mut self, host: &mut dyn Party) -> Result<()> {
-        let before = self.network.borrow().moved();
+        let before = self.network.borrow().progress();
         let turn = host.turn()?;
         self.turns += 1;
         let did_nothing = turn.events + turn.timers + turn.calls + turn.closed == 0;
-        if did_nothing && self.network.borrow().moved() == before {
+        if did_nothing && self.network.borrow().progress() == before {
             self.idle_turns += 1;
             if self.idle_turns > SPINNING_TURNS {
                 return Err(Error::other(format!(
@@ -272,7 +272,7 @@ impl Simulation {
     /// Makes connects to `address` from now on slow, lost or impossible, or [normal](Reach::Normal) again: one address
     /// of a name that is not as good as the others.
     pub fn set_reach(&mut self, address: IpAddr, reach: Reach) {
-        self.network.borrow_mut().set_reach(address, reach);
+        self.network.borrow_mut().set_route(address, reach);
     }
 
     /// Cuts the loop off from all others, until [`rejoin`](Self::rejoin). What is sent meanwhile is not lost, as TCP
@@ -288,12 +288,13 @@ impl Simulation {
 
     fn set_isolated<S>(&self, event_loop: &EventLoop<S>, is_isolated: bool) {
         if let Some(machine) = self.machine_of(event_loop) {
-            self.network.borrow_mut().isolate(machine, is_isolated);
+            let mut network = self.network.borrow_mut();
+            network.set_partitioned(machine, is_isolated);
         }
     }
 
     /// The machine of a loop, if that is of this simulation.
-    fn machine_of<S>(&self, event_loop: &EventLoop<S>) -> Option<usize> {
+    fn machine_of<S>(&self, event_loop: &EventLoop<S>) -> Option<simulated::MachineId> {
         let host = event_loop.host().filter(|host| host.is_of(&self.network));
         host.map(simulated::Host::machine)
     }
@@ -301,7 +302,7 @@ impl Simulation {
     /// Nothing goes wrong from now on, and nobody is cut off: what a test does before it asks whether everything that
     /// had to come has come.
     pub fn calm(&mut self) {
-        self.network.borrow_mut().calm();
+        self.network.borrow_mut().end_faults();
     }
 
     /// The network's options, to be changed on the way.
@@ -327,12 +328,12 @@ impl Simulation {
     /// A hash of everything that has happened: every call, packet, event and movement of the clock. Two runs with the
     /// same seed, options and program have the same.
     pub fn trace(&self) -> u64 {
-        self.network.borrow().trace().hash()
+        self.network.borrow().trace_hash()
     }
 
     /// How many things have happened, of those that [`trace`](Self::trace) is made of.
     pub fn happenings(&self) -> u64 {
-        self.network.borrow().trace().entries()
+        self.network.borrow().trace_entries()
     }
 
     /// How many calls the loop has made into its kernel: what a test needs that says how much work a message may be.
@@ -340,7 +341,7 @@ impl Simulation {
     pub fn calls<S>(&self, event_loop: &EventLoop<S>) -> Calls {
         let machine = self.machine_of(event_loop);
         machine.map_or_else(Calls::default, |machine| {
-            self.network.borrow().machine(machine).calls
+            self.network.borrow().calls(machine)
         })
     }
 
@@ -353,12 +354,12 @@ impl Simulation {
     /// How many packets are under way, between all machines. What an [isolated](Self::isolate) machine cannot receive for
     /// now is among them.
     pub fn packets_under_way(&self) -> usize {
-        self.network.borrow().packets_under_way()
+        self.network.borrow().packets()
     }
 
     /// How many sockets are open, on all machines.
     pub fn open_sockets(&self) -> usize {
-        self.network.borrow().open()
+        self.network.borrow().open_sockets()
     }
 }
 

@@ -1,22 +1,27 @@
-//! A simulated network behind the seam: sockets, kernels, wires and a clock in memory, all moved by one seed.
+//! A simulated network behind the seam: sockets, kernels, wires and a clock in memory, all driven by one seed.
 //!
-//! [`Network`] is the world; [`Host`] one machine of it, on which a loop runs; [`Selector`], [`Stream`] and
-//! [`Acceptor`] are what the real ones are in `system`. Its rules are Linux's, as far as a program can see them: what
-//! a RST leaves readable, which call gets the error and how often, what closing with unread bytes does. What it does
-//! not have: loss and duplication (TCP hides them), urgent data, Unix sockets.
+//! [`Network`] is the network, and [`Host`] one machine of it, on which a loop runs. [`Selector`], [`Stream`] and
+//! [`Acceptor`] are its variants of the types of the seam. Its rules are Linux's, as far as a program can observe
+//! them: which bytes a RST leaves readable, which call returns the error and how often, what closing with unread bytes
+//! does. It has no loss and no duplication (TCP hides them), no urgent data and no Unix sockets.
 
-pub(super) mod kernel;
+mod acceptor;
+mod host;
+mod kernel;
+mod lookups;
 mod names;
-pub(super) mod options;
+mod options;
 mod selector;
-mod sockets;
+mod spare_descriptor;
+mod stream;
 
-pub(crate) use kernel::Network;
-pub(crate) use kernel::lookups::{Lookups, SpareDescriptor};
+pub(super) use acceptor::Acceptor;
+pub(crate) use host::{Host, Shared};
+pub use kernel::{Calls, Reach};
+pub(crate) use kernel::{MachineId, Network};
+pub(super) use lookups::Lookups;
 pub(crate) use names::Names;
-pub(crate) use selector::{Host, Selector, Shared, Waker};
-pub(crate) use sockets::{Acceptor, Stream};
-
-pub use kernel::call_counts::Calls;
-pub use kernel::route::Reach;
 pub use options::{Flavour, Options};
+pub(super) use selector::{Selector, Waker};
+pub(super) use spare_descriptor::SpareDescriptor;
+pub(super) use stream::Stream;

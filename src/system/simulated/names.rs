@@ -1,11 +1,13 @@
-//! What names stand for in a simulated network.
+//! The names of a simulated network.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 
-/// A table in place of a name server. It can be shared with other threads as every resolver can, though none asks.
+/// A table in place of a name server.
+///
+/// It is `Sync` as every resolver is, though all lookups of a simulation run on one thread.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     table: Mutex<BTreeMap<String, Vec<IpAddr>>>,
@@ -17,7 +19,7 @@ impl Names {
         table.insert(name.to_owned(), addresses.to_vec());
     }
 
-    /// The addresses of `name`. Every machine knows itself.
+    /// Returns the addresses of `name`. Every machine has the name `localhost`.
     pub(crate) fn look_up(&self, name: &str) -> io::Result<Vec<IpAddr>> {
         let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         match table.get(name) {

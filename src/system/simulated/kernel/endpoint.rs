@@ -4,45 +4,57 @@ use std::net::SocketAddr;
 
 use crate::readiness::Readiness;
 use crate::slots::Key;
-
-use super::pipe::{Inbox, Outlet};
-use super::retransmission::Silence;
-use super::watch::Watch;
 use crate::system::faults::errno::Errno;
 
-/// How far a simulated connection is.
+use super::pipe::{ReceiveBuffer, SendWindow};
+use super::retransmission::PeerTimeouts;
+use super::watch::Watch;
+use super::wire::Packet;
+
+/// The state of a simulated connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// The SYN is under way, or its answer is.
     Connecting,
     /// Both ends know of each other.
     Connected,
-    /// It was refused or reset, or has timed out. What had arrived can still be read.
+    /// It was refused or reset, or has timed out. Bytes that had arrived can still be read.
     Dead,
+}
+
+/// The kernel's reaction to a packet.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Reaction {
+    /// Nothing changes for the program.
+    Nothing,
+    /// The selector may have something to report.
+    Notify(Readiness),
+    /// The sender gets a packet back.
+    Reply(Packet),
 }
 
 /// One end of a connection.
 #[derive(Debug)]
-pub(crate) struct Endpoint {
-    pub(crate) watch: Watch,
-    pub(crate) local: SocketAddr,
-    pub(crate) remote: SocketAddr,
-    pub(crate) phase: Phase,
-    /// The other end. Its key may be dead, when it was closed.
-    pub(crate) peer: Option<Key>,
-    pub(crate) inbox: Inbox,
-    pub(crate) outlet: Outlet,
-    pub(crate) silence: Silence,
-    /// What the next call that can fail will say, once (SO_ERROR).
-    pub(crate) error: Option<Errno>,
-    /// Our FIN is sent, or nothing can be sent any more.
-    pub(crate) has_ended: bool,
-    /// Closing it resets the connection (SO_LINGER of 0).
-    pub(crate) resets_on_close: bool,
+pub(super) struct Endpoint {
+    pub(super) watch: Watch,
+    pub(super) local: SocketAddr,
+    pub(super) remote: SocketAddr,
+    pub(super) phase: Phase,
+    /// The other end. The key is dead once that was closed.
+    pub(super) peer: Option<Key>,
+    pub(super) inbox: ReceiveBuffer,
+    pub(super) window: SendWindow,
+    pub(super) timeouts: PeerTimeouts,
+    /// The error that the next call which can fail returns, once (SO_ERROR).
+    pub(super) error: Option<Errno>,
+    /// Whether the FIN is sent, or nothing can be sent any more.
+    pub(super) has_ended: bool,
+    /// Whether closing it resets the connection (SO_LINGER of 0).
+    pub(super) has_zero_linger: bool,
 }
 
 impl Endpoint {
-    pub(crate) fn new(
+    pub(super) fn new(
         watch: Watch,
         local: SocketAddr,
         remote: SocketAddr,
@@ -54,23 +66,23 @@ impl Endpoint {
             remote,
             phase: Phase::Connecting,
             peer: None,
-            inbox: Inbox::default(),
-            outlet: Outlet::new(capacity),
-            silence: Silence::default(),
+            inbox: ReceiveBuffer::default(),
+            window: SendWindow::new(capacity),
+            timeouts: PeerTimeouts::default(),
             error: None,
             has_ended: false,
-            resets_on_close: false,
+            has_zero_linger: false,
         }
     }
 
-    /// All that is true of it, as epoll says it (`tcp_poll` in Linux).
-    pub(crate) fn readiness(&self) -> Readiness {
+    /// The present readiness, as epoll reports it (`tcp_poll` in Linux).
+    pub(super) fn readiness(&self) -> Readiness {
         let mut readiness = Readiness::empty();
         if self.phase == Phase::Connecting {
             return readiness;
         }
         let is_dead = self.phase == Phase::Dead;
-        let nothing_comes = self.inbox.has_end || is_dead;
+        let nothing_comes = self.inbox.has_fin || is_dead;
         let nothing_goes = self.has_ended || is_dead;
         readiness.set(
             Readiness::READABLE,
@@ -78,7 +90,7 @@ impl Endpoint {
         );
         readiness.set(
             Readiness::WRITABLE,
-            nothing_goes || self.outlet.is_writable(),
+            nothing_goes || self.window.is_writable(),
         );
         readiness.set(Readiness::READ_CLOSED, nothing_comes);
         readiness.set(
@@ -89,29 +101,29 @@ impl Endpoint {
         readiness
     }
 
-    /// What is read when the simulation has nothing against it; `most` is a limit that a fault may have set.
-    pub(crate) fn read(&mut self, buffer: &mut [u8], most: usize) -> Result<usize, Errno> {
+    /// Reads at most `most` bytes, a limit that a fault may have set.
+    pub(super) fn read(&mut self, buffer: &mut [u8], most: usize) -> Result<usize, Errno> {
         if self.inbox.readable() > 0 {
             return Ok(self.inbox.read(buffer, most));
         }
         if self.phase == Phase::Connecting {
             return Err(Errno::WouldBlock);
         }
-        // After a FIN the end is what is read, whatever came behind it (SOCK_DONE).
-        if self.inbox.has_end {
+        // After a FIN a read returns the end, whatever came behind it (SOCK_DONE).
+        if self.inbox.has_fin {
             return Ok(0);
         }
         match self.error.take() {
-            Some(fault) => Err(fault),
+            Some(error) => Err(error),
             None if self.phase == Phase::Dead => Ok(0),
             None => Err(Errno::WouldBlock),
         }
     }
 
-    /// How many of `offered` bytes can be sent now.
-    pub(crate) fn may_write(&mut self, offered: usize) -> Result<usize, Errno> {
-        if let Some(fault) = self.error.take() {
-            return Err(fault);
+    /// Returns how many of `offered` bytes can be sent now.
+    pub(super) fn writable(&mut self, offered: usize) -> Result<usize, Errno> {
+        if let Some(error) = self.error.take() {
+            return Err(error);
         }
         if self.has_ended || self.phase == Phase::Dead {
             return Err(Errno::BrokenPipe);
@@ -119,21 +131,51 @@ impl Endpoint {
         if self.phase == Phase::Connecting {
             return Err(Errno::WouldBlock);
         }
-        match self.outlet.room() {
+        match self.window.free() {
             0 => {
-                self.outlet.took(0, offered);
+                self.window.take(0, offered);
                 Err(Errno::WouldBlock)
             }
-            room => Ok(room.min(offered)),
+            free => Ok(free.min(offered)),
         }
     }
 
-    /// A RST has arrived: what is under way is lost, what has arrived is not (`tcp_reset` in Linux).
-    pub(crate) fn reset(&mut self) {
+    /// Handles a packet, or a timer of its own.
+    pub(super) fn receive(&mut self, packet: Packet) -> Reaction {
+        match packet {
+            Packet::SynAck if self.phase != Phase::Connecting => return Reaction::Nothing,
+            Packet::SynAck => self.phase = Phase::Connected,
+            // This side has given the connection up. The peer learns it as soon as it sends something.
+            Packet::Bytes(_) | Packet::Fin if self.phase == Phase::Dead => {
+                return Reaction::Reply(Packet::Reset);
+            }
+            Packet::Bytes(count) => {
+                self.inbox.arrive(count);
+                return Reaction::Notify(Readiness::READABLE);
+            }
+            Packet::Fin => {
+                self.inbox.has_fin = self.phase == Phase::Connected;
+                return Reaction::Notify(Readiness::READABLE);
+            }
+            Packet::Window(count) => {
+                return match self.window.release(count) {
+                    true => Reaction::Notify(Readiness::WRITABLE),
+                    false => Reaction::Nothing,
+                };
+            }
+            Packet::Reset => self.reset(),
+            Packet::ConnectTimeout | Packet::PeerTimeout => self.time_out(),
+            Packet::Renotify | Packet::Syn(_) => {}
+        }
+        Reaction::Notify(Readiness::all())
+    }
+
+    /// Handles a RST: the bytes under way are lost, the arrived ones are not (`tcp_reset` in Linux).
+    pub(super) fn reset(&mut self) {
         if self.phase == Phase::Dead {
             return;
         }
-        self.error = Some(match (self.phase, self.inbox.has_end, self.has_ended) {
+        self.error = Some(match (self.phase, self.inbox.has_fin, self.has_ended) {
             (Phase::Connecting, ..) => Errno::Refused,
             (_, true, false) => Errno::BrokenPipe,
             _ => Errno::Reset,
@@ -141,10 +183,9 @@ impl Endpoint {
         self.die();
     }
 
-    /// It failed for a reason of its own.
-    pub(crate) fn fail(&mut self, fault: Errno) {
+    fn time_out(&mut self) {
         if self.phase != Phase::Dead {
-            self.error = Some(fault);
+            self.error = Some(Errno::TimedOut);
             self.die();
         }
     }
@@ -152,15 +193,16 @@ impl Endpoint {
     fn die(&mut self) {
         self.phase = Phase::Dead;
         self.has_ended = true;
-        self.inbox.cut();
+        self.inbox.drop_in_flight();
     }
 
-    /// Whether closing it resets the connection: because that was asked for, or because the peer's bytes were not
-    /// all read, as they say that they arrived and they never will (RFC 2525 2.17). When both have ended there is no
-    /// connection left to reset (`tcp_close` in Linux).
-    pub(crate) fn resets(&self) -> bool {
+    /// Whether closing it resets the connection: the program asked for that, or has not read all bytes of the peer.
+    ///
+    /// A FIN would tell the peer that those bytes arrived, and the program never reads them (RFC 2525 2.17). When both
+    /// sides have ended there is no connection left to reset (`tcp_close` in Linux).
+    pub(super) fn resets_on_close(&self) -> bool {
         self.phase == Phase::Connected
-            && !(self.has_ended && self.inbox.has_end)
-            && (self.resets_on_close || self.inbox.readable() > 0)
+            && !(self.has_ended && self.inbox.has_fin)
+            && (self.has_zero_linger || self.inbox.readable() > 0)
     }
 }

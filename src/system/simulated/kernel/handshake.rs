@@ -1,39 +1,44 @@
-//! How sockets come about: ports, connects, listening sockets and what they accept.
+//! How connections are established: connect, SYN and accept.
 
-use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use crate::slots::Key;
-use crate::system::options::Binding;
-
-use super::endpoint::Endpoint;
-use super::listener::Listening;
-use super::network::Network;
-use super::route::Reach;
-use super::trace::Note;
-use super::watch::{Watch, Watched};
-use super::wire::Packet;
 use crate::system::faults::errno::Errno;
 
-/// The ports that sockets get which ask for none, as on Linux.
-pub(in crate::system) const FIRST_PORT: u16 = 32_768;
-const LAST_PORT: u16 = 60_999;
+use super::connections::Connections;
+use super::endpoint::Phase;
+use super::machine::MachineId;
+use super::ports::Ports;
+use super::route::Reach;
+use super::trace::Note;
+use super::watch::Watched;
+use super::wire::Link;
+use super::world::World;
 
-impl Network {
-    /// Starts to connect from `machine` to `remote`.
-    pub(crate) fn connect(
-        &mut self,
-        machine: usize,
+/// One step of the establishment of a connection, with the parts of the network that it joins.
+#[derive(Debug)]
+pub(super) struct Handshake<'a> {
+    pub(super) world: &'a mut World,
+    pub(super) connections: &'a mut Connections,
+    pub(super) ports: &'a mut Ports,
+}
+
+impl Handshake<'_> {
+    /// Opens a socket on `machine` and sends its SYN to `remote`, by `route`.
+    pub(super) fn connect(
+        self,
+        machine: MachineId,
         remote: SocketAddr,
         local: Option<SocketAddr>,
+        route: Reach,
     ) -> Result<Key, Errno> {
-        self.machines[machine].calls.connects += 1;
-        let is_short = self.random.chance(self.options.faults.exhausted_connects);
-        if is_short || !self.has_descriptor(machine) {
-            return Err(self.shortage());
+        self.world.machines.get_mut(machine).calls.connects += 1;
+        let is_short = self.world.strikes(|faults| faults.exhausted_connects);
+        if is_short || !self.world.has_descriptor(machine) {
+            return Err(self.world.shortage());
         }
-        let reach = self.reaches.get(&remote.ip()).copied();
-        if reach == Some(Reach::Unreachable) {
+        if route == Reach::Unreachable {
             return Err(Errno::Unreachable);
         }
         let ip = match local.map(|local| local.ip()) {
@@ -41,209 +46,117 @@ impl Network {
             _ => source_address(machine, remote.ip()),
         };
         let port = match local.map_or(0, |local| local.port()) {
-            0 => self.free_port(remote),
+            0 => self.ports.port_to(self.world, remote),
             port => port,
         };
         let local = SocketAddr::new(ip, port);
-        if self.bound.contains_key(&local) {
+        if self.ports.is_bound(local) {
             return Err(Errno::AddressInUse);
         }
-        self.open_descriptor(machine)?;
-        let watch = Watch::new(machine);
-        let endpoint = Endpoint::new(watch, local, remote, self.options.capacity);
-        let key = self.endpoints.insert(endpoint);
-        let there = match self.listener_at(remote) {
-            Some(listener) => self.listeners.get(listener).map(|it| it.watch.machine),
-            None => None,
+        self.world.open_socket(machine)?;
+        let key = self.connections.open(self.world, machine, local, remote);
+        let listener = self.ports.listener_at(remote, &mut self.world.random);
+        let listener = listener.and_then(|listener| self.ports.get(listener));
+        let link = Link {
+            from: machine,
+            to: listener.map_or(machine, |listener| listener.watch.machine),
         };
-        self.trace.note(
-            Note::Connect,
-            key.to_token() as u64,
-            u64::from(local.port()),
-        );
-        let route = (machine, there.unwrap_or(machine));
-        match reach {
-            Some(Reach::Silent | Reach::Unreachable) => {}
-            Some(Reach::Slow(delay)) => self.send_late(delay, key, key, route, Packet::Syn(0)),
-            Some(Reach::Normal) | None => self.send(key, key, route, Packet::Syn(0)),
+        let token = key.to_token() as u64;
+        self.world.trace.note(Note::Connect, token, u64::from(port));
+        match route {
+            Reach::Silent | Reach::Unreachable => {}
+            Reach::Slow(delay) => self.connections.send_syn(self.world, key, link, delay),
+            Reach::Normal => {
+                self.connections
+                    .send_syn(self.world, key, link, Duration::ZERO);
+            }
         }
-        self.arm_give_up(key, machine);
+        self.connections
+            .arm_connect_timeout(self.world, key, machine);
         Ok(key)
     }
 
-    /// Listens on `address`.
-    pub(crate) fn bind(
-        &mut self,
-        machine: usize,
-        address: SocketAddr,
-        binding: &Binding,
-    ) -> Result<Key, Errno> {
-        let address = match address.port() {
-            0 => SocketAddr::new(address.ip(), self.next_port()),
-            _ => address,
+    /// Handles the arrival of a SYN of `client` at the address that it goes to.
+    pub(super) fn on_syn(self, client: Key, tries: u32) {
+        let (world, connections) = (self.world, self.connections);
+        let Some(endpoint) = connections.get(client) else {
+            return;
         };
-        let others = self.bound.get(&address).into_iter().flatten();
-        let is_shared = |other: &Key| {
-            let listening = self.listeners.get(*other);
-            binding.reuse_port && listening.is_some_and(|listening| listening.shares_port)
-        };
-        if !others.into_iter().all(is_shared) {
-            return Err(Errno::AddressInUse);
+        if endpoint.phase != Phase::Connecting {
+            return;
         }
-        self.open_descriptor(machine)?;
-        let key = self.listeners.insert(Listening {
-            watch: Watch::new(machine),
-            address,
-            is_v6_only: binding.ipv6_only,
-            shares_port: binding.reuse_port,
-            backlog: usize::try_from(binding.backlog).unwrap_or(usize::MAX),
-            queue: VecDeque::new(),
-        });
-        self.bound.entry(address).or_default().push(key);
-        Ok(key)
-    }
-
-    /// Who listens where a SYN to `address` arrives: on the address itself, or on all of the machine.
-    pub(in crate::system) fn listener_at(&mut self, address: SocketAddr) -> Option<Key> {
-        let port = address.port();
-        let any_v6 = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port);
-        let any = match address {
-            SocketAddr::V4(_) => SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port),
-            SocketAddr::V6(_) => any_v6,
+        let (local, remote, machine) = (endpoint.local, endpoint.remote, endpoint.watch.machine);
+        if local == remote {
+            return connections.connect_to_itself(world, client);
+        }
+        let Some(key) = self.ports.listener_at(remote, &mut world.random) else {
+            return connections.refuse(world, client, machine);
         };
-        for place in [address, any, any_v6] {
-            let Some(keys) = self.bound.get(&place) else {
-                continue;
+        let Some(listener) = self.ports.get_mut(key) else {
+            return;
+        };
+        let there = listener.watch.machine;
+        if listener.is_full() {
+            let link = Link {
+                from: machine,
+                to: there,
             };
-            if keys.is_empty() {
-                continue;
-            }
-            let key = keys[self.random.index(keys.len())];
-            let is_foreign = place.is_ipv6() && address.is_ipv4();
-            match self.listeners.get(key) {
-                Some(listening) if is_foreign && listening.is_v6_only => {}
-                _ => return Some(key),
-            }
+            return connections.retry_syn(world, client, link, tries);
         }
-        None
+        let accepted = connections.establish(world, client, there);
+        listener.queue.extend(accepted);
+        self.ports.notify(world, key);
     }
 
-    /// Takes the next connection that waits.
-    pub(crate) fn accept(&mut self, listener: Key) -> Result<(Key, SocketAddr), Errno> {
-        let faults = self.options.faults;
-        let listening = self.listeners.get(listener).ok_or(Errno::NotConnected)?;
-        let machine = listening.watch.machine;
-        self.machines[machine].calls.accepts += 1;
-        // Linux takes a descriptor before it looks whether anybody waits.
-        if !self.has_descriptor(machine) {
-            self.machines[machine].calls.exhausted_accepts += 1;
-            return Err(self.shortage());
+    /// Takes the next connection that waits at the listener `key`.
+    pub(super) fn accept(self, key: Key) -> Result<(Key, SocketAddr), Errno> {
+        let listener = self.ports.get_mut(key).ok_or(Errno::NotConnected)?;
+        let machine = listener.watch.machine;
+        self.world.machines.get_mut(machine).calls.accepts += 1;
+        // Linux takes a descriptor before it looks whether a connection waits.
+        if !self.world.has_descriptor(machine) {
+            return Err(self.world.accept_shortage(machine));
         }
-        let listening = self
-            .listeners
-            .get_mut(listener)
-            .ok_or(Errno::NotConnected)?;
-        let Some(&key) = listening.queue.front() else {
-            if listening.watch.rearm() {
-                self.machines[machine]
-                    .list
-                    .push_back(Watched::Listener(listener));
+        let Some(&accepted) = listener.queue.front() else {
+            if listener.watch.rearm() {
+                self.world.enqueue(machine, Watched::Listener(key));
             }
             return Err(Errno::WouldBlock);
         };
-        if self.random.chance(faults.interruptions) {
-            self.machines[machine].calls.accepts -= 1;
+        if self.world.strikes(|faults| faults.interruptions) {
+            self.world.machines.get_mut(machine).calls.accepts -= 1;
             return Err(Errno::Interrupted);
         }
-        if self.random.chance(faults.exhausted_accepts) {
-            self.machines[machine].calls.exhausted_accepts += 1;
-            return Err(self.shortage());
+        if self.world.strikes(|faults| faults.exhausted_accepts) {
+            return Err(self.world.accept_shortage(machine));
         }
-        if let Some(listening) = self.listeners.get_mut(listener) {
-            listening.queue.pop_front();
-        }
-        if self.random.chance(faults.aborted_accepts) {
-            self.abandon(key);
+        listener.queue.pop_front();
+        if self.world.strikes(|faults| faults.aborted_accepts) {
+            self.connections.abandon(self.world, accepted);
             return Err(Errno::Aborted);
         }
-        self.open_descriptor(machine)?;
-        let remote = self.endpoints.get(key).map(|endpoint| endpoint.remote);
-        let remote = remote.ok_or(Errno::Aborted)?;
-        self.trace.note(
-            Note::Accept,
-            key.to_token() as u64,
-            u64::from(remote.port()),
-        );
-        Ok((key, remote))
+        self.world.open_socket(machine)?;
+        let endpoint = self.connections.get(accepted).ok_or(Errno::Aborted)?;
+        let remote = endpoint.remote;
+        let token = accepted.to_token() as u64;
+        let port = u64::from(remote.port());
+        self.world.trace.note(Note::Accept, token, port);
+        Ok((accepted, remote))
     }
 
-    /// Stops listening. Who waits to be accepted is reset.
-    pub(crate) fn close_listener(&mut self, key: Key) {
-        let Some(listening) = self.listeners.remove(key) else {
+    /// Stops listening, and resets the connections that wait to be accepted.
+    pub(super) fn close_listener(self, key: Key) {
+        let Some(listener) = self.ports.close(self.world, key) else {
             return;
         };
-        self.machines[listening.watch.machine].open -= 1;
-        if let Some(others) = self.bound.get_mut(&listening.address) {
-            others.retain(|&other| other != key);
-            if others.is_empty() {
-                self.bound.remove(&listening.address);
-            }
+        for waiting in listener.queue {
+            self.connections.abandon(self.world, waiting);
         }
-        for waiting in listening.queue {
-            self.abandon(waiting);
-        }
-    }
-
-    fn has_descriptor(&self, machine: usize) -> bool {
-        self.options
-            .descriptors
-            .is_none_or(|most| self.machines[machine].descriptors() < most)
-    }
-
-    /// A descriptor that is for nothing yet.
-    pub(in crate::system) fn take_spare(&mut self, machine: usize) -> bool {
-        let is_there = self.has_descriptor(machine);
-        self.machines[machine].spares += usize::from(is_there);
-        is_there
-    }
-
-    /// Why there is no descriptor: the process has none left, or the whole system.
-    fn shortage(&mut self) -> Errno {
-        self.random.choose(&[Errno::TooManyFiles, Errno::TableFull])
-    }
-
-    fn open_descriptor(&mut self, machine: usize) -> Result<(), Errno> {
-        if !self.has_descriptor(machine) {
-            return Err(self.shortage());
-        }
-        self.machines[machine].open += 1;
-        Ok(())
-    }
-
-    /// A port for a socket that connects to `remote`: by a fault, that very one.
-    fn free_port(&mut self, remote: SocketAddr) -> u16 {
-        let may_meet_itself = remote.ip().is_loopback()
-            && self.listener_at(remote).is_none()
-            && self.random.chance(self.options.faults.self_connects);
-        if may_meet_itself {
-            return remote.port();
-        }
-        self.next_port()
-    }
-
-    fn next_port(&mut self) -> u16 {
-        let port = self.next_port;
-        self.next_port = if port >= LAST_PORT {
-            FIRST_PORT
-        } else {
-            port + 1
-        };
-        port
     }
 }
 
-/// The address that a machine speaks from: loopback to loopback, and its own to all others.
-fn source_address(machine: usize, remote: IpAddr) -> IpAddr {
+/// The address that a machine connects from: loopback to loopback, and its own to all others.
+fn source_address(machine: MachineId, remote: IpAddr) -> IpAddr {
     let number = u16::try_from(machine + 1).unwrap_or(u16::MAX);
     let [high, low] = number.to_be_bytes();
     match remote {

@@ -10,25 +10,25 @@ use super::watch::Watch;
 
 /// A socket that listens.
 #[derive(Debug)]
-pub(crate) struct Listening {
-    pub(crate) watch: Watch,
-    pub(crate) address: SocketAddr,
-    /// Whether an IPv6 socket leaves IPv4 alone.
-    pub(crate) is_v6_only: bool,
-    /// Whether others may listen on the address.
-    pub(crate) shares_port: bool,
-    pub(crate) backlog: usize,
-    /// Connections that are there and not accepted.
-    pub(crate) queue: VecDeque<Key>,
+pub(super) struct Listener {
+    pub(super) watch: Watch,
+    pub(super) address: SocketAddr,
+    /// Whether an IPv6 socket refuses IPv4 peers.
+    pub(super) is_v6_only: bool,
+    /// Whether other sockets may listen on the address.
+    pub(super) shares_port: bool,
+    pub(super) backlog: usize,
+    /// The established connections that wait to be accepted.
+    pub(super) queue: VecDeque<Key>,
 }
 
-impl Listening {
-    /// Whether the next connection would be one too many. Linux takes one more than it was told.
-    pub(crate) fn is_full(&self) -> bool {
+impl Listener {
+    /// Whether the next connection would be one too many. Linux takes one more than its backlog.
+    pub(super) fn is_full(&self) -> bool {
         self.queue.len() > self.backlog
     }
 
-    pub(crate) fn readiness(&self) -> Readiness {
+    pub(super) fn readiness(&self) -> Readiness {
         match self.queue.is_empty() {
             true => Readiness::empty(),
             false => Readiness::READABLE,

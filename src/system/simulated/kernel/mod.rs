@@ -1,18 +1,31 @@
-//! The simulated network itself.
+//! The network itself: the kernels of all machines, what is under way between them, and the clock.
+//!
+//! [`Network`] is the one door, and each system call of a program is a method of it. Behind it, every part owns its
+//! state: [`Connections`](connections::Connections) the endpoints and the wire, [`Ports`](ports::Ports) the listeners,
+//! [`PendingLookups`](lookups::PendingLookups) the answers under way, and [`World`](world::World) what all of them
+//! depend on. No part knows another one but the world; the network makes them work together.
 
-pub(super) mod call_counts;
-mod calls;
-pub(super) mod endpoint;
+mod call_counts;
+mod clock;
+mod connections;
+mod endpoint;
 mod handshake;
 mod listener;
-pub(super) mod lookups;
+mod lookups;
+mod machine;
 mod network;
 mod pipe;
 mod polling;
+mod ports;
 mod retransmission;
-pub(super) mod route;
+mod route;
 mod trace;
 mod watch;
 mod wire;
+mod world;
 
+pub use call_counts::Calls;
+pub(super) use endpoint::Phase;
+pub(crate) use machine::MachineId;
 pub(crate) use network::Network;
+pub use route::Reach;

@@ -1,432 +1,377 @@
-//! The network itself: its sockets, its clock, and what happens when a packet arrives.
+//! The network as a whole: each system call of a program is a method here, and so is the passage of time.
+//!
+//! Packets that are due arrive before a call looks. Without latency a packet has arrived by the time at which the call
+//! that sent it returns, as on loopback, and not only at the next poll.
 
 use std::collections::BTreeMap;
+use std::io::IoSlice;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use crate::readiness::Readiness;
-use crate::slots::{Key, Slots};
+use mio::Interest;
 
-use super::super::options::{Flavour, Options};
-use super::endpoint::{Endpoint, Phase};
-use super::handshake::FIRST_PORT;
-use super::listener::Listening;
-use super::route::Reach;
-use super::trace::{Note, Trace};
-use super::watch::{Machine, Watch, Watched};
-use super::wire::{Flight, Packet, Wire};
+use crate::readiness::Readiness;
+use crate::slots::Key;
 use crate::system::faults::Faults;
 use crate::system::faults::errno::Errno;
-use crate::system::faults::random::Random;
-use crate::system::lookup::Found;
+use crate::system::lookup::{Answer, Found, Ticket};
+use crate::system::options::{Binding, KeepAliveTimes};
 
-/// How long Linux tries to connect before it gives up: six SYNs, each waiting twice as long as the one before.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(127);
+use super::super::options::{Flavour, Options};
+use super::call_counts::Calls;
+use super::connections::Connections;
+use super::endpoint::Phase;
+use super::handshake::Handshake;
+use super::lookups::PendingLookups;
+use super::machine::MachineId;
+use super::polling::Poll;
+use super::ports::Ports;
+use super::route::Reach;
+use super::trace::Note;
+use super::wire::{Link, Packet};
+use super::world::World;
 
-/// A simulated network with all that is in it. Everything of it happens when it is called, and nowhere else.
+/// A simulated network with all machines in it. Nothing happens in it but within a call of its methods.
 #[derive(Debug)]
 pub(crate) struct Network {
-    pub(in crate::system) options: Options,
-    pub(in crate::system) random: Random,
-    pub(in crate::system) trace: Trace,
-    pub(in crate::system) wire: Wire,
-    pub(in crate::system) machines: Vec<Machine>,
-    pub(in crate::system) endpoints: Slots<Endpoint>,
-    pub(in crate::system) listeners: Slots<Listening>,
-    /// Who listens where; several where the port is shared. Ordered, so that no run depends on a hash.
-    pub(in crate::system) bound: BTreeMap<SocketAddr, Vec<Key>>,
-    /// Addresses that are not reached as others are.
-    pub(in crate::system) reaches: BTreeMap<IpAddr, Reach>,
-    /// What lookups will find: by when, for which machine, and for which question.
-    pub(in crate::system) answers: BTreeMap<(u64, usize, u64), Found>,
-    /// The port that the next socket without one gets.
-    pub(in crate::system) next_port: u16,
-    /// How often something has moved: bytes, a connection, a packet. A turn in which nothing does is an idle one.
-    pub(in crate::system) moved: u64,
-    /// When the simulation began, by a clock that is never asked again.
-    origin: Instant,
-    /// Nanoseconds since `origin`.
-    pub(in crate::system) now: u64,
+    world: World,
+    connections: Connections,
+    ports: Ports,
+    lookups: PendingLookups,
+    /// The addresses whose route is not a normal one.
+    routes: BTreeMap<IpAddr, Reach>,
 }
 
 impl Network {
     pub(crate) fn new(seed: u64, options: Options) -> Self {
         Self {
-            options,
-            random: Random::new(seed),
-            trace: Trace::new(),
-            wire: Wire::default(),
-            machines: Vec::new(),
-            endpoints: Slots::new(),
-            listeners: Slots::new(),
-            bound: BTreeMap::new(),
-            reaches: BTreeMap::new(),
-            answers: BTreeMap::new(),
-            next_port: FIRST_PORT,
-            moved: 0,
-            origin: Instant::now(),
-            now: 0,
+            world: World::new(seed, options),
+            connections: Connections::new(),
+            ports: Ports::new(),
+            lookups: PendingLookups::default(),
+            routes: BTreeMap::new(),
         }
     }
 
-    /// One more machine.
-    pub(crate) fn add_machine(&mut self) -> usize {
-        self.machines.push(Machine::default());
-        self.machines.len() - 1
+    pub(crate) fn add_machine(&mut self) -> MachineId {
+        self.world.machines.add()
     }
 
-    pub(crate) fn options(&self) -> &Options {
-        &self.options
-    }
-
-    pub(crate) fn options_mut(&mut self) -> &mut Options {
-        &mut self.options
-    }
-
-    pub(crate) fn trace(&self) -> &Trace {
-        &self.trace
-    }
-
-    pub(crate) fn random_mut(&mut self) -> &mut Random {
-        &mut self.random
-    }
-
-    pub(crate) fn machine(&self, machine: usize) -> &Machine {
-        &self.machines[machine]
-    }
-
-    pub(crate) fn moved(&self) -> u64 {
-        self.moved
-    }
-
-    /// A poll takes a moment, so that time passes also for those who are always busy.
-    pub(in crate::system) fn pass_moment(&mut self) {
-        self.now += MOMENT;
-    }
-
-    /// The simulation's time.
-    pub(crate) fn now(&self) -> Instant {
-        self.origin + Duration::from_nanos(self.now)
-    }
-
-    pub(crate) fn elapsed(&self) -> Duration {
-        Duration::from_nanos(self.now)
-    }
-
-    /// Moves the clock on to `instant`, unless that has passed.
-    pub(crate) fn pass_until(&mut self, instant: Instant) {
-        let since = nanoseconds(instant.saturating_duration_since(self.origin));
-        if since > self.now {
-            self.now = since;
-            self.trace.note(Note::Time, 0, since);
+    fn handshake(&mut self) -> Handshake<'_> {
+        Handshake {
+            world: &mut self.world,
+            connections: &mut self.connections,
+            ports: &mut self.ports,
         }
-    }
-
-    /// When the next packet arrives. What would make no difference any more is forgotten first, so that nobody waits
-    /// for it.
-    pub(crate) fn next_arrival(&mut self) -> Option<Instant> {
-        while let Some(flight) = self.wire.peek() {
-            if !self.is_moot(flight) {
-                break;
-            }
-            self.wire.pop();
-        }
-        let packet = self.wire.peek().map(|flight| flight.at);
-        let answer = self.answers.first_key_value().map(|((at, ..), _)| *at);
-        let next = packet.into_iter().chain(answer).min()?;
-        Some(self.origin + Duration::from_nanos(next))
-    }
-
-    fn is_moot(&self, flight: &Flight) -> bool {
-        match flight.packet {
-            Packet::GiveUp => self
-                .endpoints
-                .get(flight.to)
-                .is_none_or(|endpoint| endpoint.phase != Phase::Connecting),
-            Packet::Silence => self.endpoints.get(flight.to).is_none_or(|endpoint| {
-                endpoint.phase != Phase::Connected || !endpoint.silence.ends_at(flight.at)
-            }),
-            Packet::News | Packet::Window(_) => self.endpoints.get(flight.to).is_none(),
-            _ => false,
-        }
-    }
-
-    /// Lets everything arrive that is due.
-    pub(crate) fn arrive(&mut self) {
-        self.hand_out_answers(self.now);
-        while self.wire.peek().is_some_and(|flight| flight.at <= self.now) {
-            let Some(flight) = self.wire.pop() else {
-                return;
-            };
-            if self.is_moot(&flight) {
-                continue;
-            }
-            let (from, to) = flight.route;
-            if self.are_cut(from, to) && flight.packet.travels() {
-                self.is_held(&flight);
-                self.wire.hold(flight);
-                continue;
-            }
-            self.is_heard(&flight);
-            self.trace
-                .note(Note::Arrival, flight.to.to_token() as u64, flight.at);
-            self.moved += 1;
-            self.receive(&flight);
-        }
-    }
-
-    fn receive(&mut self, flight: &Flight) {
-        let (from, to) = (flight.from, flight.to);
-        match flight.packet {
-            Packet::Syn(tries) => return self.meet(from, tries),
-            Packet::GiveUp | Packet::Silence => {
-                if let Some(endpoint) = self.endpoints.get_mut(to) {
-                    endpoint.fail(Errno::TimedOut);
-                }
-                self.wire.forget(to);
-                return self.tell(to, Readiness::all());
-            }
-            _ => {}
-        }
-        let Some(endpoint) = self.endpoints.get_mut(to) else {
-            // It is closed. Bytes that nobody will read are answered by a reset, and so is a connection that
-            // nobody wants any more.
-            if matches!(flight.packet, Packet::Bytes(_) | Packet::SynAck) {
-                let route = (flight.route.1, flight.route.0);
-                self.send(to, from, route, Packet::Reset);
-            }
-            return;
-        };
-        let news = match flight.packet {
-            Packet::SynAck => {
-                if endpoint.phase != Phase::Connecting {
-                    return;
-                }
-                endpoint.phase = Phase::Connected;
-                Readiness::all()
-            }
-            // A connection that this side has given up. The other learns it as soon as it says something.
-            Packet::Bytes(_) | Packet::Fin if endpoint.phase == Phase::Dead => {
-                let route = (flight.route.1, flight.route.0);
-                return self.send(to, from, route, Packet::Reset);
-            }
-            Packet::Bytes(count) => {
-                endpoint.inbox.arrive(count);
-                Readiness::READABLE
-            }
-            Packet::Fin => {
-                endpoint.inbox.has_end = endpoint.phase == Phase::Connected;
-                Readiness::READABLE
-            }
-            Packet::Reset => {
-                endpoint.reset();
-                Readiness::all()
-            }
-            Packet::Window(count) => {
-                if !endpoint.outlet.freed(count) {
-                    return;
-                }
-                Readiness::WRITABLE
-            }
-            Packet::News | Packet::Syn(_) | Packet::GiveUp | Packet::Silence => Readiness::all(),
-        };
-        self.tell(to, news);
-    }
-
-    /// A SYN of `client` has arrived at the address that it goes to.
-    fn meet(&mut self, client: Key, tries: u32) {
-        let Some(endpoint) = self.endpoints.get(client) else {
-            return;
-        };
-        if endpoint.phase != Phase::Connecting {
-            return;
-        }
-        let (local, remote, machine) = (endpoint.local, endpoint.remote, endpoint.watch.machine);
-        if local == remote {
-            return self.meet_itself(client);
-        }
-        let Some(key) = self.listener_at(remote) else {
-            let route = (machine, machine);
-            return self.send(client, client, route, Packet::Reset);
-        };
-        let Some(listening) = self.listeners.get_mut(key) else {
-            return;
-        };
-        let there = listening.watch.machine;
-        if listening.is_full() {
-            // Linux drops what does not fit, and the client tries again.
-            let pause = Duration::from_secs(1 << tries.min(6));
-            let at = self.now + nanoseconds(pause);
-            return self
-                .wire
-                .send(at, client, client, (machine, there), Packet::Syn(tries + 1));
-        }
-        let mut accepted = Endpoint::new(Watch::new(there), remote, local, self.options.capacity);
-        accepted.phase = Phase::Connected;
-        accepted.peer = Some(client);
-        let accepted = self.endpoints.insert(accepted);
-        listening.queue.push_back(accepted);
-        if let Some(endpoint) = self.endpoints.get_mut(client) {
-            endpoint.peer = Some(accepted);
-        }
-        self.send(accepted, client, (there, machine), Packet::SynAck);
-        self.tell_listener(key);
-    }
-
-    /// The simultaneous open of one socket with itself.
-    fn meet_itself(&mut self, client: Key) {
-        if let Some(endpoint) = self.endpoints.get_mut(client) {
-            endpoint.phase = Phase::Connected;
-            endpoint.peer = Some(client);
-        }
-        self.tell(client, Readiness::all());
-    }
-
-    /// Sends `packet`, to arrive so much later than it would.
-    pub(in crate::system) fn send_late(
-        &mut self,
-        delay: Duration,
-        from: Key,
-        to: Key,
-        route: (usize, usize),
-        packet: Packet,
-    ) {
-        let at = self.now + self.delay() + nanoseconds(delay);
-        self.wire.send(at, from, to, route, packet);
-    }
-
-    /// Sends `packet`, to arrive after everything that `from` has sent before, unless it is a reset, which waits for
-    /// no bytes.
-    pub(in crate::system) fn send(
-        &mut self,
-        from: Key,
-        to: Key,
-        route: (usize, usize),
-        packet: Packet,
-    ) {
-        let mut at = self.now + self.delay();
-        if matches!(packet, Packet::SynAck | Packet::Bytes(_) | Packet::Fin) {
-            if let Some(endpoint) = self.endpoints.get_mut(from) {
-                let outlet = &mut endpoint.outlet;
-                at = at.max(outlet.busy_until);
-                if let (Packet::Bytes(count), Some(rate)) = (packet, self.options.bytes_per_second)
-                {
-                    at += (count as u64).saturating_mul(1_000_000_000) / rate.max(1);
-                }
-                outlet.busy_until = at;
-            }
-        }
-        self.wire.send(at, from, to, route, packet);
-    }
-
-    /// When a lookup that begins now is answered.
-    pub(in crate::system) fn lookup_end(&mut self) -> u64 {
-        let jitter = nanoseconds(self.options.jitter);
-        let time = nanoseconds(self.options.lookup_time);
-        self.now + time + self.random.below(jitter + 1)
-    }
-
-    /// How long the next packet is under way.
-    fn delay(&mut self) -> u64 {
-        let jitter = nanoseconds(self.options.jitter);
-        nanoseconds(self.options.latency) + self.random.below(jitter + 1)
-    }
-
-    /// Sees to it that a fault that hid something from `endpoint` is made up for: what is true is announced again.
-    pub(in crate::system) fn owe_news(&mut self, endpoint: Key, machine: usize) {
-        if self.options.flavour == Flavour::Afd {
-            // Its selector announces nothing without a call that has blocked.
-            return;
-        }
-        let at = self.now + self.delay();
-        self.wire
-            .send(at, endpoint, endpoint, (machine, machine), Packet::News);
-    }
-
-    pub(in crate::system) fn arm_give_up(&mut self, client: Key, machine: usize) {
-        let at = self.now + nanoseconds(CONNECT_PATIENCE);
-        self.wire
-            .send(at, client, client, (machine, machine), Packet::GiveUp);
-    }
-
-    /// There is news of `what` for the socket `key`.
-    pub(in crate::system) fn tell(&mut self, key: Key, what: Readiness) {
-        if let Some(endpoint) = self.endpoints.get_mut(key) {
-            if endpoint.watch.has_news(what) {
-                let machine = endpoint.watch.machine;
-                self.machines[machine]
-                    .list
-                    .push_back(Watched::Endpoint(key));
-            }
-        }
-    }
-
-    pub(in crate::system) fn tell_listener(&mut self, key: Key) {
-        if let Some(listening) = self.listeners.get_mut(key) {
-            if listening.watch.has_news(Readiness::READABLE) {
-                let machine = listening.watch.machine;
-                self.machines[machine]
-                    .list
-                    .push_back(Watched::Listener(key));
-            }
-        }
-    }
-
-    /// Cuts `machine` off from all others, or lets it come back: what was sent meanwhile arrives then.
-    pub(crate) fn isolate(&mut self, machine: usize, is_isolated: bool) {
-        self.arrive();
-        self.machines[machine].is_isolated = is_isolated;
-        // At once, so that nothing which is under way still overtakes it.
-        self.wire.release(self.now);
-        self.ask_again();
-    }
-
-    /// Whether nothing gets from one machine to the other.
-    pub(in crate::system) fn are_cut(&self, here: usize, there: usize) -> bool {
-        here != there && (self.machines[here].is_isolated || self.machines[there].is_isolated)
-    }
-
-    /// Whether a fault refuses an option of a socket.
-    pub(crate) fn refuses_option(&mut self) -> bool {
-        self.random.chance(self.options.faults.refused_options)
-    }
-
-    /// Nothing goes wrong from now on.
-    pub(crate) fn calm(&mut self) {
-        self.options.faults = Faults::NONE;
-        for machine in 0..self.machines.len() {
-            self.isolate(machine, false);
-        }
-    }
-
-    /// From now on connects to `address` meet this.
-    pub(crate) fn set_reach(&mut self, address: IpAddr, reach: Reach) {
-        self.reaches.insert(address, reach);
-    }
-
-    /// How much memory its sockets' buffers take, and what is under way.
-    pub(crate) fn held_bytes(&self) -> usize {
-        let inboxes = self
-            .endpoints
-            .iter()
-            .map(|(_, endpoint)| endpoint.inbox.held_bytes());
-        inboxes.sum::<usize>() + self.wire.held_bytes()
-    }
-
-    /// How many packets are under way.
-    pub(crate) fn packets_under_way(&self) -> usize {
-        self.wire.packets()
-    }
-
-    /// How many sockets are open, of the whole network.
-    pub(crate) fn open(&self) -> usize {
-        self.machines.iter().map(|machine| machine.open).sum()
     }
 }
 
-/// How long a poll takes that does not wait, in nanoseconds.
-const MOMENT: u64 = 1_000;
+/// Time, and the packets that arrive in it.
+impl Network {
+    pub(crate) fn now(&self) -> Instant {
+        self.world.clock.now()
+    }
 
-pub(in crate::system) fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX / 4)
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.world.clock.elapsed()
+    }
+
+    /// Lets the time of a poll pass.
+    pub(crate) fn pass_poll(&mut self) {
+        self.world.clock.pass_poll();
+    }
+
+    /// Moves the clock on to `instant`, unless that has passed.
+    pub(crate) fn advance_to(&mut self, instant: Instant) {
+        if self.world.clock.advance_to(instant) {
+            let now = self.world.clock.nanoseconds();
+            self.world.trace.note(Note::Time, 0, now);
+        }
+    }
+
+    /// The arrival of the next packet or answer.
+    pub(crate) fn next_arrival(&mut self) -> Option<Instant> {
+        let packet = self.connections.next_arrival();
+        let answer = self.lookups.next_arrival();
+        let next = packet.into_iter().chain(answer).min()?;
+        Some(self.world.clock.instant(next))
+    }
+
+    /// Delivers everything that is due.
+    pub(crate) fn deliver(&mut self) {
+        self.lookups.deliver(&mut self.world);
+        while let Some(flight) = self.connections.pop_due(self.world.clock.nanoseconds()) {
+            let Link { from, to } = flight.link;
+            if self.world.machines.are_partitioned(from, to) && flight.packet.travels() {
+                self.connections.hold(&self.world, flight);
+                continue;
+            }
+            self.connections.on_heard(&self.world, &flight);
+            let token = flight.to.to_token() as u64;
+            self.world.trace.note(Note::Arrival, token, flight.at);
+            self.world.progress += 1;
+            match flight.packet {
+                Packet::Syn(tries) => self.handshake().on_syn(flight.from, tries),
+                _ => self.connections.receive(&mut self.world, &flight),
+            }
+        }
+    }
+}
+
+/// The calls on connections.
+impl Network {
+    /// Starts to connect from `machine` to `remote`.
+    pub(crate) fn connect(
+        &mut self,
+        machine: MachineId,
+        remote: SocketAddr,
+        local: Option<SocketAddr>,
+    ) -> Result<Key, Errno> {
+        let route = self.routes.get(&remote.ip()).copied().unwrap_or_default();
+        self.handshake().connect(machine, remote, local, route)
+    }
+
+    pub(crate) fn read(&mut self, key: Key, buffer: &mut [u8]) -> Result<usize, Errno> {
+        self.deliver();
+        self.connections.read(&mut self.world, key, buffer)
+    }
+
+    pub(crate) fn write(&mut self, key: Key, slices: &[IoSlice<'_>]) -> Result<usize, Errno> {
+        self.deliver();
+        self.connections.write(&mut self.world, key, slices)
+    }
+
+    /// Sends the FIN.
+    pub(crate) fn shutdown_write(&mut self, key: Key) -> Result<(), Errno> {
+        self.deliver();
+        self.connections.shutdown_write(&mut self.world, key)
+    }
+
+    pub(crate) fn close(&mut self, key: Key) {
+        self.deliver();
+        self.connections.close(&mut self.world, key);
+    }
+
+    pub(crate) fn phase(&self, key: Key) -> Option<Phase> {
+        self.connections.get(key).map(|endpoint| endpoint.phase)
+    }
+
+    pub(crate) fn local_address(&self, key: Key) -> Option<SocketAddr> {
+        self.connections.get(key).map(|endpoint| endpoint.local)
+    }
+
+    /// The peer's address, as long as the connection exists.
+    pub(crate) fn peer_address(&self, key: Key) -> Result<SocketAddr, Errno> {
+        match self.connections.get(key) {
+            Some(endpoint) if endpoint.phase == Phase::Connected => Ok(endpoint.remote),
+            _ => Err(Errno::NotConnected),
+        }
+    }
+
+    /// Takes the error of the socket (SO_ERROR).
+    pub(crate) fn take_error(&mut self, key: Key) -> Option<Errno> {
+        self.connections.get_mut(key)?.error.take()
+    }
+
+    /// Makes the coming close of the socket a reset (SO_LINGER of 0).
+    pub(crate) fn reset_on_close(&mut self, key: Key) {
+        if let Some(endpoint) = self.connections.get_mut(key) {
+            endpoint.has_zero_linger = true;
+        }
+    }
+
+    /// Draws whether a fault refuses an option of a socket.
+    pub(crate) fn set_option(&mut self) -> Result<(), Errno> {
+        match self.world.strikes(|faults| faults.refused_options) {
+            true => Err(Errno::InvalidArgument),
+            false => Ok(()),
+        }
+    }
+
+    pub(crate) fn set_keep_alive(&mut self, key: Key, times: Option<KeepAliveTimes>) {
+        self.connections.set_keep_alive(&self.world, key, times);
+    }
+
+    pub(crate) fn register(&mut self, key: Key, token: usize, directions: Interest) {
+        if let Some(endpoint) = self.connections.get_mut(key) {
+            endpoint.watch.register(token, directions);
+        }
+        self.connections
+            .notify(&mut self.world, key, Readiness::all());
+    }
+
+    pub(crate) fn deregister(&mut self, key: Key) {
+        if let Some(endpoint) = self.connections.get_mut(key) {
+            endpoint.watch.deregister();
+        }
+    }
+}
+
+/// The calls on listening sockets.
+impl Network {
+    /// Listens on `address`.
+    pub(crate) fn bind(
+        &mut self,
+        machine: MachineId,
+        address: SocketAddr,
+        binding: &Binding,
+    ) -> Result<Key, Errno> {
+        self.ports.bind(&mut self.world, machine, address, binding)
+    }
+
+    /// Takes the next connection that waits.
+    pub(crate) fn accept(&mut self, key: Key) -> Result<(Key, SocketAddr), Errno> {
+        self.handshake().accept(key)
+    }
+
+    /// Stops listening, and resets the connections that wait to be accepted.
+    pub(crate) fn close_listener(&mut self, key: Key) {
+        self.handshake().close_listener(key);
+    }
+
+    pub(crate) fn listener_address(&self, key: Key) -> Option<SocketAddr> {
+        self.ports.get(key).map(|listener| listener.address)
+    }
+
+    pub(crate) fn register_listener(&mut self, key: Key, token: usize, directions: Interest) {
+        if let Some(listener) = self.ports.get_mut(key) {
+            listener.watch.register(token, directions);
+        }
+        self.ports.notify(&mut self.world, key);
+    }
+
+    pub(crate) fn deregister_listener(&mut self, key: Key) {
+        if let Some(listener) = self.ports.get_mut(key) {
+            listener.watch.deregister();
+        }
+    }
+}
+
+/// The calls of a machine that are about no socket.
+impl Network {
+    /// The most events of a poll.
+    pub(crate) fn batch_size(&self) -> usize {
+        self.world.options.batch.max(1)
+    }
+
+    /// Whether a poll of `machine` would find an event or a wake.
+    pub(crate) fn has_events(&self, machine: MachineId) -> bool {
+        self.world.machines.get(machine).has_events()
+    }
+
+    /// Fills `batch` with the events of `machine`.
+    pub(crate) fn poll(&mut self, machine: MachineId, batch: &mut Vec<(usize, Readiness)>) {
+        let mut poll = Poll {
+            machine,
+            world: &mut self.world,
+            connections: &mut self.connections,
+            ports: &mut self.ports,
+        };
+        poll.collect(batch);
+    }
+
+    /// The flag that ends a wait of `machine` when it is set, from any thread.
+    pub(crate) fn woken(&self, machine: MachineId) -> Arc<AtomicBool> {
+        self.world.machines.get(machine).woken()
+    }
+
+    pub(crate) fn take_wake(&self, machine: MachineId) -> bool {
+        self.world.machines.get(machine).take_wake()
+    }
+
+    /// Whether a short read or write proves that the kernel has no more for now.
+    pub(crate) fn short_transfer_drains(&self) -> bool {
+        self.world.options.flavour != Flavour::Afd
+    }
+
+    /// Answers a lookup of `machine` with `found`, after the time that a lookup takes.
+    pub(crate) fn answer_later(&mut self, machine: MachineId, ticket: Ticket, found: Found) {
+        self.lookups
+            .schedule(&mut self.world, machine, ticket, found);
+    }
+
+    /// Takes the next answer that has come.
+    pub(crate) fn next_answer(&mut self, machine: MachineId) -> Option<Answer> {
+        self.world.machines.get_mut(machine).answers.pop_front()
+    }
+
+    /// Drops all answers for `machine`, whose loop is gone.
+    pub(crate) fn cancel_lookups(&mut self, machine: MachineId) {
+        self.lookups.cancel(machine);
+        self.world.machines.get_mut(machine).answers.clear();
+    }
+
+    /// Takes a descriptor into reserve. Returns whether there was one.
+    pub(crate) fn take_spare(&mut self, machine: MachineId) -> bool {
+        let is_there = self.world.has_descriptor(machine);
+        self.world.machines.get_mut(machine).spares += usize::from(is_there);
+        is_there
+    }
+
+    pub(crate) fn close_spare(&mut self, machine: MachineId) {
+        self.world.machines.get_mut(machine).spares -= 1;
+    }
+}
+
+/// What a test changes and asks for.
+impl Network {
+    pub(crate) fn options_mut(&mut self) -> &mut Options {
+        &mut self.world.options
+    }
+
+    /// Sets the fate of the coming connects to `address`.
+    pub(crate) fn set_route(&mut self, address: IpAddr, route: Reach) {
+        self.routes.insert(address, route);
+    }
+
+    /// Cuts `machine` off from all others, or reconnects it: the packets sent meanwhile arrive then.
+    pub(crate) fn set_partitioned(&mut self, machine: MachineId, is_partitioned: bool) {
+        self.deliver();
+        self.world.machines.get_mut(machine).is_partitioned = is_partitioned;
+        self.connections.on_partition_change(&self.world);
+    }
+
+    /// Ends all faults and all partitions.
+    pub(crate) fn end_faults(&mut self) {
+        self.world.options.faults = Faults::NONE;
+        for machine in 0..self.world.machines.len() {
+            self.set_partitioned(machine, false);
+        }
+    }
+
+    /// Draws a position in a list of `length` entries.
+    pub(crate) fn draw_index(&mut self, length: usize) -> usize {
+        self.world.random.index(length)
+    }
+
+    pub(crate) fn progress(&self) -> u64 {
+        self.world.progress
+    }
+
+    pub(crate) fn trace_hash(&self) -> u64 {
+        self.world.trace.hash()
+    }
+
+    pub(crate) fn trace_entries(&self) -> u64 {
+        self.world.trace.entries()
+    }
+
+    pub(crate) fn calls(&self, machine: MachineId) -> Calls {
+        self.world.machines.get(machine).calls
+    }
+
+    /// The memory that the buffers and the packets take.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.connections.held_bytes()
+    }
+
+    pub(crate) fn packets(&self) -> usize {
+        self.connections.packets()
+    }
+
+    pub(crate) fn open_sockets(&self) -> usize {
+        self.world.machines.open_sockets()
+    }
 }

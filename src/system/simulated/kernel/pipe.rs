@@ -1,41 +1,41 @@
-//! One direction of a connection: bytes under way, bytes that have arrived, and what comes behind the last of them.
+//! The two ends of one direction of a connection: the receiver's buffer and the sender's window.
 
 use std::collections::VecDeque;
 
-/// What a socket receives.
+/// The bytes that a socket receives, with the end behind them.
 #[derive(Debug, Default)]
-pub(crate) struct Inbox {
-    /// What was sent and not read yet, in order.
+pub(super) struct ReceiveBuffer {
+    /// The bytes that were sent and not read yet, in order.
     bytes: VecDeque<u8>,
-    /// How much of it has arrived. Invariant: at most the length of `bytes`.
+    /// The number of them that have arrived. Invariant: at most the length of `bytes`.
     arrived: usize,
-    /// The peer's FIN has arrived, behind everything.
-    pub(crate) has_end: bool,
+    /// Whether the peer's FIN has arrived, behind all bytes.
+    pub(super) has_fin: bool,
 }
 
-impl Inbox {
-    /// Takes what the peer sends, as being under way.
-    pub(crate) fn send(&mut self, bytes: &[u8]) {
+impl ReceiveBuffer {
+    /// Appends bytes that are under way from now on.
+    pub(super) fn send(&mut self, bytes: &[u8]) {
         self.bytes.extend(bytes);
     }
 
-    /// The next `count` bytes have arrived.
-    pub(crate) fn arrive(&mut self, count: usize) {
+    /// Makes the next `count` bytes readable.
+    pub(super) fn arrive(&mut self, count: usize) {
         self.arrived = (self.arrived + count).min(self.bytes.len());
     }
 
-    /// How much memory it takes.
-    pub(crate) fn held_bytes(&self) -> usize {
+    /// The memory that it takes.
+    pub(super) fn held_bytes(&self) -> usize {
         self.bytes.capacity()
     }
 
-    /// How much can be read.
-    pub(crate) fn readable(&self) -> usize {
+    /// The number of bytes that can be read.
+    pub(super) fn readable(&self) -> usize {
         self.arrived
     }
 
-    /// Reads at most `most` bytes of what has arrived.
-    pub(crate) fn read(&mut self, buffer: &mut [u8], most: usize) -> usize {
+    /// Reads at most `most` of the bytes that have arrived.
+    pub(super) fn read(&mut self, buffer: &mut [u8], most: usize) -> usize {
         let count = buffer.len().min(most).min(self.arrived);
         let (front, back) = self.bytes.as_slices();
         let of_front = count.min(front.len());
@@ -46,27 +46,26 @@ impl Inbox {
         count
     }
 
-    /// What is under way is lost; what has arrived stays readable.
-    pub(crate) fn cut(&mut self) {
+    /// Loses the bytes that are under way. The arrived ones stay readable.
+    pub(super) fn drop_in_flight(&mut self) {
         self.bytes.truncate(self.arrived);
     }
 }
 
-/// What a socket may still send.
+/// The capacity that a socket has left to send into.
 #[derive(Debug)]
-pub(crate) struct Outlet {
+pub(super) struct SendWindow {
     capacity: usize,
-    /// What was sent and the peer has not read, as far as this side knows.
+    /// The bytes that were sent and that the peer has not read, as far as this side knows.
     unread: usize,
-    /// A write or a poll found too little room, so that the selector has to tell when there is more (Linux's
-    /// SOCK_NOSPACE).
+    /// Whether a write or a poll found too little capacity, so that more of it is an event (Linux's SOCK_NOSPACE).
     is_blocked: bool,
-    /// When the last thing sent on it arrives: nothing overtakes it.
-    pub(crate) busy_until: u64,
+    /// The arrival of the last packet sent, which no later one overtakes.
+    pub(super) busy_until: u64,
 }
 
-impl Outlet {
-    pub(crate) fn new(capacity: usize) -> Self {
+impl SendWindow {
+    pub(super) fn new(capacity: usize) -> Self {
         Self {
             capacity: capacity.max(1),
             unread: 0,
@@ -75,31 +74,31 @@ impl Outlet {
         }
     }
 
-    /// How much a write takes.
-    pub(crate) fn room(&self) -> usize {
+    /// The number of bytes that a write takes.
+    pub(super) fn free(&self) -> usize {
         self.capacity.saturating_sub(self.unread)
     }
 
-    /// Whether there is enough room to say so: a third, as on Linux, so that not every byte read is an event.
-    pub(crate) fn is_writable(&self) -> bool {
-        self.room() * 3 >= self.capacity
+    /// Whether the free capacity is worth an event: a third, as on Linux, so that not every byte read is one.
+    pub(super) fn is_writable(&self) -> bool {
+        self.free() * 3 >= self.capacity
     }
 
-    /// A poll has looked: if there was too little room, it wants to know when there is more.
-    pub(crate) fn was_polled(&mut self) {
+    /// Notes that a poll has looked. If there was too little capacity, the selector must report when there is more.
+    pub(super) fn on_poll(&mut self) {
         self.is_blocked |= !self.is_writable();
     }
 
-    /// A write of `offered` bytes took `taken`.
-    pub(crate) fn took(&mut self, taken: usize, offered: usize) {
+    /// Takes the capacity for a write of `offered` bytes, `taken` of which are sent.
+    pub(super) fn take(&mut self, taken: usize, offered: usize) {
         self.unread += taken;
         if taken < offered {
             self.is_blocked = true;
         }
     }
 
-    /// The peer has read `count` bytes. Says whether whoever waits for room has to be told.
-    pub(crate) fn freed(&mut self, count: usize) -> bool {
+    /// Frees the capacity of `count` bytes that the peer has read. Returns whether a blocked sender must be notified.
+    pub(super) fn release(&mut self, count: usize) -> bool {
         self.unread = self.unread.saturating_sub(count);
         if self.is_blocked && self.is_writable() {
             self.is_blocked = false;
@@ -114,28 +113,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_has_arrived_is_read_and_a_cut_loses_the_rest() {
-        let mut inbox = Inbox::default();
+    fn arrived_bytes_are_readable_and_a_reset_loses_the_rest() {
+        let mut inbox = ReceiveBuffer::default();
         inbox.send(b"hello world");
         inbox.arrive(5);
         let mut buffer = [0; 16];
         assert_eq!(inbox.read(&mut buffer, 2), 2);
         assert_eq!(&buffer[..2], b"he");
-        inbox.cut();
+        inbox.drop_in_flight();
         assert_eq!(inbox.read(&mut buffer, 16), 3);
         assert_eq!(&buffer[..3], b"llo");
         assert_eq!(inbox.read(&mut buffer, 16), 0);
     }
 
     #[test]
-    fn room_is_told_once_and_only_to_who_waits() {
-        let mut outlet = Outlet::new(9);
-        outlet.took(6, 6);
-        assert!(!outlet.freed(1), "nobody waits");
-        outlet.took(4, 5);
-        assert_eq!(outlet.room(), 0);
-        assert!(!outlet.freed(2), "less than a third");
-        assert!(outlet.freed(1));
-        assert!(!outlet.freed(1), "it was told");
+    fn free_capacity_is_reported_once_and_only_after_blocking() {
+        let mut window = SendWindow::new(9);
+        window.take(6, 6);
+        assert!(!window.release(1), "no write has blocked");
+        window.take(4, 5);
+        assert_eq!(window.free(), 0);
+        assert!(!window.release(2), "less than a third");
+        assert!(window.release(1));
+        assert!(!window.release(1), "it was reported");
     }
 }

@@ -1,70 +1,74 @@
-//! How a simulated kernel says what is ready: one batch for one loop, in the manner of its flavour.
+//! One poll of one machine: a batch of events, in the manner of the flavour.
 
 use crate::readiness::Readiness;
 use crate::system::afd::abort_as_error;
 
 use super::super::options::Flavour;
+use super::connections::Connections;
 use super::endpoint::{Endpoint, Phase};
-use super::network::Network;
+use super::machine::MachineId;
+use super::ports::Ports;
 use super::trace::Note;
 use super::watch::{Reports, Watched};
+use super::world::World;
 
-/// How many old events the adversary remembers of a loop.
-const MEMORY: usize = 32;
+/// The number of old events that the adversary remembers for each loop.
+const HISTORY: usize = 32;
 
-/// Of a thousand sources that are ready, how many the adversary keeps for a later poll, and how many polls repeat an
-/// old event.
-const ADVERSE: u16 = 150;
+/// The rate, in a thousand, at which the adversary keeps a ready source for a later poll, and repeats an old event.
+const ADVERSITY: u16 = 150;
 
-impl Network {
-    /// Whether a poll of `machine` would find anything.
-    pub(crate) fn has_events(&self, machine: usize) -> bool {
-        let machine = &self.machines[machine];
-        !machine.list.is_empty() || machine.is_woken()
-    }
+/// A poll under way, with the parts of the network that it looks at.
+#[derive(Debug)]
+pub(super) struct Poll<'a> {
+    pub(super) machine: MachineId,
+    pub(super) world: &'a mut World,
+    pub(super) connections: &'a mut Connections,
+    pub(super) ports: &'a mut Ports,
+}
 
-    /// Fills `batch` with what is ready on `machine`.
-    pub(crate) fn collect(&mut self, machine: usize, batch: &mut Vec<(usize, Readiness)>) {
+impl Poll<'_> {
+    /// Fills `batch` with the events of the machine.
+    pub(super) fn collect(&mut self, batch: &mut Vec<(usize, Readiness)>) {
         batch.clear();
-        self.machines[machine].calls.polls += 1;
-        let is_adverse = self.options.flavour == Flavour::Adversary;
-        let most = self.options.batch.max(1);
-        if !self.random.chance(self.options.faults.empty_polls) {
-            self.collect_ready(machine, most, is_adverse, batch);
+        self.world.machines.get_mut(self.machine).calls.polls += 1;
+        let is_adverse = self.world.options.flavour == Flavour::Adversary;
+        let most = self.world.options.batch.max(1);
+        if !self.world.strikes(|faults| faults.empty_polls) {
+            self.collect_ready(most, is_adverse, batch);
         }
         if is_adverse {
-            self.confuse(machine, most, batch);
+            self.confuse(most, batch);
         }
-        if self.random.chance(self.options.faults.false_events) {
-            self.add_false_event(machine, batch);
+        if self.world.strikes(|faults| faults.false_events) {
+            self.add_spurious(batch);
         }
+        let trace = &mut self.world.trace;
         for &(token, readiness) in &*batch {
-            self.trace
-                .note(Note::Event, token as u64, u64::from(readiness.bits()));
+            trace.note(Note::Event, token as u64, u64::from(readiness.bits()));
         }
-        self.trace
-            .note(Note::Poll, machine as u64, batch.len() as u64);
+        trace.note(Note::Poll, self.machine as u64, batch.len() as u64);
     }
 
     fn collect_ready(
         &mut self,
-        machine: usize,
         most: usize,
         is_adverse: bool,
         batch: &mut Vec<(usize, Readiness)>,
     ) {
-        for _ in 0..self.machines[machine].list.len() {
+        for _ in 0..self.world.machines.get(self.machine).ready.len() {
             if batch.len() >= most {
                 return;
             }
-            let Some(watched) = self.machines[machine].list.pop_front() else {
+            let machine = self.world.machines.get_mut(self.machine);
+            let Some(source) = machine.ready.pop_front() else {
                 return;
             };
-            if is_adverse && self.random.chance(ADVERSE) {
-                self.machines[machine].list.push_back(watched);
+            if is_adverse && self.world.random.chance(ADVERSITY) {
+                self.world.enqueue(self.machine, source);
                 continue;
             }
-            let Some((token, Reports(reports))) = self.look_at(watched) else {
+            let Some((token, Reports(reports))) = self.report(source) else {
                 continue;
             };
             let reports = reports.into_iter().filter(|report| !report.is_empty());
@@ -72,75 +76,76 @@ impl Network {
         }
     }
 
-    /// What there is to report of a source that was on the list.
-    fn look_at(&mut self, watched: Watched) -> Option<(usize, Reports)> {
-        let flavour = self.options.flavour;
-        match watched {
+    /// The token and the events of a source that was on the ready list.
+    fn report(&mut self, source: Watched) -> Option<(usize, Reports)> {
+        let flavour = self.world.options.flavour;
+        match source {
             Watched::Endpoint(key) => {
-                let endpoint = self.endpoints.get_mut(key)?;
+                let endpoint = self.connections.get_mut(key)?;
                 let level = level_of(endpoint, flavour);
-                endpoint.outlet.was_polled();
+                endpoint.window.on_poll();
                 let token = endpoint.watch.token()?;
                 Some((token, endpoint.watch.report(level, flavour)))
             }
             Watched::Listener(key) => {
-                let listening = self.listeners.get_mut(key)?;
-                let level = listening.readiness();
-                let token = listening.watch.token()?;
-                Some((token, listening.watch.report(level, flavour)))
+                let listener = self.ports.get_mut(key)?;
+                let level = listener.readiness();
+                let token = listener.watch.token()?;
+                Some((token, listener.watch.report(level, flavour)))
             }
         }
     }
 
-    /// Shuffles, and repeats something old, perhaps of a socket that is no more.
-    fn confuse(&mut self, machine: usize, most: usize, batch: &mut Vec<(usize, Readiness)>) {
+    /// Shuffles the batch and repeats an old event, perhaps of a socket that is closed.
+    fn confuse(&mut self, most: usize, batch: &mut Vec<(usize, Readiness)>) {
+        let random = &mut self.world.random;
         for last in (1..batch.len()).rev() {
-            let other = self.random.index(last + 1);
+            let other = random.index(last + 1);
             batch.swap(last, other);
         }
-        let memory = &mut self.machines[machine].memory;
+        let history = &mut self.world.machines.get_mut(self.machine).history;
         for &event in &*batch {
-            if memory.len() < MEMORY {
-                memory.push(event);
+            if history.len() < HISTORY {
+                history.push(event);
             } else {
-                memory[self.random.index(MEMORY)] = event;
+                history[random.index(HISTORY)] = event;
             }
         }
-        if !memory.is_empty() && batch.len() < most && self.random.chance(ADVERSE) {
-            let old = memory[self.random.index(memory.len())];
+        if !history.is_empty() && batch.len() < most && random.chance(ADVERSITY) {
+            let old = history[random.index(history.len())];
             batch.push(old);
         }
     }
 
-    /// Reports some socket of `machine` as ready for what it need not be ready for.
-    fn add_false_event(&mut self, machine: usize, batch: &mut Vec<(usize, Readiness)>) {
-        let count = self.endpoints.len();
+    /// Adds an event of some socket of the machine, whatever its readiness is.
+    fn add_spurious(&mut self, batch: &mut Vec<(usize, Readiness)>) {
+        let count = self.connections.len();
         if count == 0 {
             return;
         }
-        let chosen = self.random.index(count);
-        let readiness = match self.random.chance(500) {
+        let chosen = self.world.random.index(count);
+        let readiness = match self.world.random.chance(500) {
             true => Readiness::READABLE,
             false => Readiness::WRITABLE,
         };
-        let watch = self.endpoints.iter().nth(chosen).map(|(_, it)| &it.watch);
-        if let Some(watch) = watch.filter(|watch| watch.machine == machine) {
+        let watch = self.connections.nth(chosen).map(|endpoint| &endpoint.watch);
+        if let Some(watch) = watch.filter(|watch| watch.machine == self.machine) {
             batch.extend(watch.token().map(|token| (token, readiness)));
         }
     }
 }
 
-/// All that is true of a socket, in the words of the flavour.
+/// The present readiness of a socket, as the selector of the flavour reports it.
 fn level_of(endpoint: &Endpoint, flavour: Flavour) -> Readiness {
     let level = endpoint.readiness();
     if flavour != Flavour::Afd || endpoint.peer.is_none() {
         return level;
     }
-    // AFD reports a reset as the end of both directions, and no other end as one of writing; only a connect that failed
-    // is an error to it. What the seam makes of that is the same as on Windows.
-    let said = level - (Readiness::ERROR | Readiness::WRITE_CLOSED);
+    // AFD reports a reset as the end of both directions, and no other end as one of writing. Only a failed connect is
+    // an error to it. The seam treats that as it does on Windows.
+    let reported = level - (Readiness::ERROR | Readiness::WRITE_CLOSED);
     abort_as_error(match endpoint.phase {
-        Phase::Dead => said | Readiness::READ_CLOSED | Readiness::WRITE_CLOSED,
-        Phase::Connecting | Phase::Connected => said,
+        Phase::Dead => reported | Readiness::READ_CLOSED | Readiness::WRITE_CLOSED,
+        Phase::Connecting | Phase::Connected => reported,
     })
 }

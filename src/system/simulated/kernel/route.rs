@@ -1,17 +1,17 @@
-//! How an address can be reached: what its network does with a connect.
+//! The route to an address: what the network does with a connect.
 
 use std::time::Duration;
 
-/// What becomes of connects to an address.
+/// The fate of connects to an address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reach {
-    /// They arrive, and are answered by whoever listens there, or refused.
+    /// They arrive. A listener answers them, or the kernel refuses them.
     #[default]
     Normal,
-    /// They arrive so much later.
+    /// They arrive later by this time.
     Slow(Duration),
     /// They are lost, as behind a firewall that drops them: only a timeout ends the attempt.
     Silent,
-    /// The system knows no way there, and says so at once (ENETUNREACH), as it does of IPv6 where there is none.
+    /// The system has no route and returns ENETUNREACH at once, as for IPv6 where there is none.
     Unreachable,
 }

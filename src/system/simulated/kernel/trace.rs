@@ -1,20 +1,21 @@
-//! What happened, as one number: two runs are the same exactly if their traces are.
+//! A hash of everything that has happened: two runs are equal exactly if their traces are.
 
-/// A running hash (FNV-1a over whole words). Nothing goes in that could differ between two runs of one seed: no
-/// address, no hash order, no wall clock.
+/// A running hash, FNV-1a over integers of 64 bits.
+///
+/// Nothing goes in that could differ between two runs of one seed: no address, no hash order, no wall clock.
 #[derive(Clone, Debug)]
-pub(crate) struct Trace {
+pub(super) struct Trace {
     hash: u64,
     entries: u64,
 }
 
-/// What is noted in a trace.
+/// The kind of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Note {
-    /// The clock moved, to so many nanoseconds.
+pub(super) enum Note {
+    /// The clock moved, to a number of nanoseconds.
     Time,
-    /// A packet has arrived, of some kind, for some socket.
+    /// A packet arrived at a socket.
     Arrival,
     /// An event was given to a loop.
     Event,
@@ -24,39 +25,40 @@ pub(crate) enum Note {
     Write,
     /// A connection was accepted.
     Accept,
-    /// A connect has begun.
+    /// A connect began.
     Connect,
     /// A socket was closed.
     Close,
-    /// A wait has ended, with so many events.
+    /// A wait ended, with a number of events.
     Poll,
-    /// A lookup has been answered.
+    /// A lookup was answered.
     Answer,
 }
 
 impl Trace {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             hash: 0xCBF2_9CE4_8422_2325,
             entries: 0,
         }
     }
 
-    pub(crate) fn note(&mut self, note: Note, what: u64, result: u64) {
+    /// Adds an entry about `subject`, such as the key of a socket.
+    pub(super) fn note(&mut self, note: Note, subject: u64, result: u64) {
         self.entries += 1;
-        for word in [note as u64, what, result] {
-            self.hash = (self.hash ^ word)
+        for value in [note as u64, subject, result] {
+            self.hash = (self.hash ^ value)
                 .wrapping_mul(0x0000_0100_0000_01B3)
                 .rotate_left(23);
         }
     }
 
-    pub(crate) fn hash(&self) -> u64 {
+    pub(super) fn hash(&self) -> u64 {
         self.hash
     }
 
-    /// How many things have happened.
-    pub(crate) fn entries(&self) -> u64 {
+    /// The number of entries.
+    pub(super) fn entries(&self) -> u64 {
         self.entries
     }
 }

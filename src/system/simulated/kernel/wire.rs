@@ -1,52 +1,80 @@
-//! What is under way between sockets, in the order in which it arrives.
+//! The packets under way between sockets, in the order in which they arrive.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use crate::slots::Key;
 
-/// What goes from one socket to another.
+use super::machine::MachineId;
+
+/// A message from one socket to another, or a timer of a socket that stands in the same order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Packet {
-    /// A connect, tried for the so-many-th time.
+pub(super) enum Packet {
+    /// A connect, with the number of SYNs sent before.
     Syn(u32),
-    /// The connect has met a listener.
+    /// The answer of a listener to a SYN.
     SynAck,
-    /// So many bytes, which lie in the receiver's inbox already.
+    /// A number of bytes, which are in the receiver's buffer already.
     Bytes(usize),
     /// The sender's end.
     Fin,
-    /// The connection is no more; or never was.
+    /// The connection does not exist, or no longer.
     Reset,
-    /// The receiver of bytes has read so many.
+    /// The number of bytes that the receiver has read.
     Window(usize),
-    /// No packet: news for the selector that a fault has held back.
-    News,
-    /// No packet: connecting has taken too long.
-    GiveUp,
-    /// No packet: the peer has not answered for too long.
-    Silence,
+    /// A timer: a fault has held readiness back, which is due to be reported.
+    Renotify,
+    /// A timer: connecting has taken too long.
+    ConnectTimeout,
+    /// A timer: the peer has not answered for too long.
+    PeerTimeout,
 }
 
 impl Packet {
-    /// Whether it has to cross the network.
-    pub(crate) fn travels(self) -> bool {
-        !matches!(self, Self::News | Self::GiveUp | Self::Silence)
+    /// Whether it crosses the network. A timer does not.
+    pub(super) fn travels(self) -> bool {
+        !matches!(
+            self,
+            Self::Renotify | Self::ConnectTimeout | Self::PeerTimeout
+        )
+    }
+}
+
+/// The machines that a packet goes from and to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Link {
+    pub(super) from: MachineId,
+    pub(super) to: MachineId,
+}
+
+impl Link {
+    /// The link of a socket to itself, for timers.
+    pub(super) fn within(machine: MachineId) -> Self {
+        Self {
+            from: machine,
+            to: machine,
+        }
+    }
+
+    pub(super) fn reversed(self) -> Self {
+        Self {
+            from: self.to,
+            to: self.from,
+        }
     }
 }
 
 /// A packet under way.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Flight {
-    /// When it arrives, in nanoseconds of the simulation.
-    pub(crate) at: u64,
-    /// What is sent first arrives first, if both arrive at the same time.
+pub(super) struct Flight {
+    /// Its arrival, in nanoseconds of the simulation.
+    pub(super) at: u64,
+    /// Orders packets that arrive at the same time by the time at which they were sent.
     sequence: u64,
-    pub(crate) from: Key,
-    pub(crate) to: Key,
-    /// The machines that it goes from and to.
-    pub(crate) route: (usize, usize),
-    pub(crate) packet: Packet,
+    pub(super) from: Key,
+    pub(super) to: Key,
+    pub(super) link: Link,
+    pub(super) packet: Packet,
 }
 
 impl PartialEq for Flight {
@@ -64,75 +92,68 @@ impl PartialOrd for Flight {
 }
 
 impl Ord for Flight {
-    /// Reversed, as the heap gives out the greatest.
+    /// Reversed, as the heap pops the greatest.
     fn cmp(&self, other: &Self) -> Ordering {
         (other.at, other.sequence).cmp(&(self.at, self.sequence))
     }
 }
 
-/// Everything that is under way.
+/// All packets under way.
 #[derive(Debug, Default)]
-pub(crate) struct Wire {
+pub(super) struct Wire {
     flights: BinaryHeap<Flight>,
-    /// What cannot arrive as a machine is isolated, in the order of sending.
+    /// The packets that a partition holds back, in the order of sending.
     held: Vec<Flight>,
     sequence: u64,
 }
 
 impl Wire {
-    pub(crate) fn send(
-        &mut self,
-        at: u64,
-        from: Key,
-        to: Key,
-        route: (usize, usize),
-        packet: Packet,
-    ) {
+    pub(super) fn send(&mut self, at: u64, from: Key, to: Key, link: Link, packet: Packet) {
         self.sequence += 1;
         self.flights.push(Flight {
             at,
             sequence: self.sequence,
             from,
             to,
-            route,
+            link,
             packet,
         });
     }
 
-    /// How many packets there are. What only stands in their order is none.
-    pub(crate) fn packets(&self) -> usize {
+    /// The number of packets under way, without timers.
+    pub(super) fn packets(&self) -> usize {
         let flights = self.flights.iter().chain(&self.held);
         flights.filter(|flight| flight.packet.travels()).count()
     }
 
-    /// How much memory it takes.
-    pub(crate) fn held_bytes(&self) -> usize {
+    /// The memory that it takes.
+    pub(super) fn held_bytes(&self) -> usize {
         (self.flights.capacity() + self.held.capacity()) * size_of::<Flight>()
     }
 
-    /// The next packet, whenever it arrives.
-    pub(crate) fn peek(&self) -> Option<&Flight> {
+    /// The next packet to arrive.
+    pub(super) fn peek(&self) -> Option<&Flight> {
         self.flights.peek()
     }
 
-    pub(crate) fn pop(&mut self) -> Option<Flight> {
+    pub(super) fn pop(&mut self) -> Option<Flight> {
         self.flights.pop()
     }
 
     /// Keeps a packet back until [`release`](Self::release).
-    pub(crate) fn hold(&mut self, flight: Flight) {
+    pub(super) fn hold(&mut self, flight: Flight) {
         self.held.push(flight);
     }
 
-    /// What `from` has sent and was held back is never sent again.
-    pub(crate) fn forget(&mut self, from: Key) {
+    /// Drops the held packets of `from`, which has given up sending them again.
+    pub(super) fn drop_held(&mut self, from: Key) {
         self.held.retain(|flight| flight.from != from);
     }
 
-    /// What was held back sets out again, to arrive at `at` in the same order.
-    pub(crate) fn release(&mut self, at: u64) {
+    /// Sends the held packets again, to arrive at `at` in the same order.
+    pub(super) fn release(&mut self, at: u64) {
         for flight in std::mem::take(&mut self.held) {
-            self.send(at, flight.from, flight.to, flight.route, flight.packet);
+            self.send(at, flight.from, flight.to, flight.link, flight.packet);
         }
     }
 }

@@ -1,0 +1,89 @@
+//! The surroundings that every part of the network depends on.
+
+use crate::system::faults::Faults;
+use crate::system::faults::errno::Errno;
+use crate::system::faults::random::Random;
+
+use super::super::options::Options;
+use super::clock::{Clock, nanoseconds};
+use super::machine::{MachineId, Machines};
+use super::trace::Trace;
+use super::watch::Watched;
+
+/// The options, the chance, the time, the trace and the machines of one simulation.
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) options: Options,
+    pub(super) random: Random,
+    pub(super) clock: Clock,
+    pub(super) trace: Trace,
+    pub(super) machines: Machines,
+    /// The number of transfers, arrivals and answers so far. A turn that leaves it as it was is an idle one.
+    pub(super) progress: u64,
+}
+
+impl World {
+    pub(super) fn new(seed: u64, options: Options) -> Self {
+        Self {
+            options,
+            random: Random::new(seed),
+            clock: Clock::new(),
+            trace: Trace::new(),
+            machines: Machines::default(),
+            progress: 0,
+        }
+    }
+
+    /// Draws whether the fault whose rate `rate` selects happens now.
+    pub(super) fn strikes(&mut self, rate: impl FnOnce(&Faults) -> u16) -> bool {
+        let rate = rate(&self.options.faults);
+        self.random.chance(rate)
+    }
+
+    /// Draws the arrival time of a packet that is sent now.
+    pub(super) fn arrival(&mut self) -> u64 {
+        let latency = nanoseconds(self.options.latency);
+        self.clock.nanoseconds() + latency + self.jitter()
+    }
+
+    /// Draws the time at which a lookup that begins now is answered.
+    pub(super) fn lookup_end(&mut self) -> u64 {
+        let time = nanoseconds(self.options.lookup_time);
+        self.clock.nanoseconds() + time + self.jitter()
+    }
+
+    fn jitter(&mut self) -> u64 {
+        let jitter = nanoseconds(self.options.jitter);
+        self.random.below(jitter + 1)
+    }
+
+    /// Queues a source on the ready list of its machine.
+    pub(super) fn enqueue(&mut self, machine: MachineId, source: Watched) {
+        self.machines.get_mut(machine).ready.push_back(source);
+    }
+
+    pub(super) fn has_descriptor(&self, machine: MachineId) -> bool {
+        let taken = self.machines.get(machine).descriptors();
+        self.options.descriptors.is_none_or(|most| taken < most)
+    }
+
+    /// Takes a descriptor for a socket.
+    pub(super) fn open_socket(&mut self, machine: MachineId) -> Result<(), Errno> {
+        if !self.has_descriptor(machine) {
+            return Err(self.shortage());
+        }
+        self.machines.get_mut(machine).sockets += 1;
+        Ok(())
+    }
+
+    /// Draws the error for a missing descriptor: the process has none left, or the whole system.
+    pub(super) fn shortage(&mut self) -> Errno {
+        self.random.choose(&[Errno::TooManyFiles, Errno::TableFull])
+    }
+    /// As [`shortage`](Self::shortage), for an accept.
+    pub(super) fn accept_shortage(&mut self, machine: MachineId) -> Errno {
+        let calls = &mut self.machines.get_mut(machine).calls;
+        calls.exhausted_accepts += 1;
+        self.shortage()
+    }
+}

@@ -1,0 +1,56 @@
+//! Name lookups of a simulated loop.
+
+use std::fmt;
+
+use crate::system::lookup::{self, Answer, Job, Ticket};
+
+use super::host::Shared;
+use super::kernel::MachineId;
+
+/// The lookups of one loop, whose answers come in the time of the simulation.
+pub(crate) struct Lookups {
+    network: Shared,
+    machine: MachineId,
+    next_ticket: Ticket,
+}
+
+impl Lookups {
+    pub(super) fn new(network: Shared, machine: MachineId) -> Self {
+        Self {
+            network,
+            machine,
+            next_ticket: 0,
+        }
+    }
+
+    /// Runs `job` at once, and keeps its answer until it is due.
+    pub(crate) fn ask(&mut self, job: Job) -> Ticket {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        // Before the network is borrowed: the resolver is user code, and may look at the simulation.
+        let found = lookup::run(job);
+        let mut network = self.network.borrow_mut();
+        network.answer_later(self.machine, ticket, found);
+        ticket
+    }
+
+    pub(crate) fn next_answer(&self) -> Option<Answer> {
+        self.network.borrow_mut().next_answer(self.machine)
+    }
+}
+
+impl Drop for Lookups {
+    /// Drops the answers under way, as no loop is left to take them.
+    fn drop(&mut self) {
+        self.network.borrow_mut().cancel_lookups(self.machine);
+    }
+}
+
+impl fmt::Debug for Lookups {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Lookups")
+            .field("machine", &self.machine)
+            .finish_non_exhaustive()
+    }
+}

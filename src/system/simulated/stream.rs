@@ -1,0 +1,127 @@
+//! A descriptor of a simulated connection.
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+
+use mio::event::Source;
+use mio::{Interest, Registry, Token};
+
+use crate::slots::Key;
+use crate::system::faults::errno::Errno;
+use crate::system::options::KeepAliveTimes;
+
+use super::host::{Host, Shared};
+use super::kernel::Phase;
+
+/// One end of a simulated connection. Dropping it closes it.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    network: Shared,
+    key: Key,
+}
+
+impl Stream {
+    pub(crate) fn connect(
+        host: &Host,
+        remote: SocketAddr,
+        local: Option<SocketAddr>,
+    ) -> io::Result<Self> {
+        let connecting = host
+            .network()
+            .borrow_mut()
+            .connect(host.machine(), remote, local);
+        let key = connecting.map_err(Errno::to_io)?;
+        Ok(Self::new(Shared::clone(host.network()), key))
+    }
+
+    pub(super) fn new(network: Shared, key: Key) -> Self {
+        Self { network, key }
+    }
+
+    pub(crate) fn finish_connecting(&self) -> io::Result<bool> {
+        if let Some(error) = self.take_error() {
+            return Err(error);
+        }
+        Ok(self.network.borrow().phase(self.key) == Some(Phase::Connected))
+    }
+
+    pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.network.borrow_mut().read(self.key, buffer);
+        read.map_err(Errno::to_io)
+    }
+
+    pub(crate) fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let written = self.network.borrow_mut().write(self.key, slices);
+        written.map_err(Errno::to_io)
+    }
+
+    pub(crate) fn shutdown_write(&self) -> io::Result<()> {
+        let done = self.network.borrow_mut().shutdown_write(self.key);
+        done.map_err(Errno::to_io)
+    }
+
+    pub(crate) fn take_error(&self) -> Option<io::Error> {
+        let error = self.network.borrow_mut().take_error(self.key);
+        error.map(Errno::to_io)
+    }
+
+    pub(crate) fn reset_on_close(&self) {
+        self.network.borrow_mut().reset_on_close(self.key);
+    }
+
+    pub(crate) fn set_no_delay(&self) -> io::Result<()> {
+        let set = self.network.borrow_mut().set_option();
+        set.map_err(Errno::to_io)
+    }
+
+    pub(crate) fn set_keep_alive(&self, times: Option<KeepAliveTimes>) -> io::Result<()> {
+        let mut network = self.network.borrow_mut();
+        network.set_option().map_err(Errno::to_io)?;
+        network.set_keep_alive(self.key, times);
+        Ok(())
+    }
+
+    pub(crate) fn local_address(&self) -> Option<SocketAddr> {
+        self.network.borrow().local_address(self.key)
+    }
+
+    /// The peer's address, as long as the connection exists.
+    pub(crate) fn peer_address(&self) -> io::Result<SocketAddr> {
+        let address = self.network.borrow().peer_address(self.key);
+        address.map_err(Errno::to_io)
+    }
+
+    /// Whether a short read or write proves that there is no more for now.
+    pub(crate) fn short_transfer_drains(&self) -> bool {
+        self.network.borrow().short_transfer_drains()
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.network.borrow_mut().close(self.key);
+    }
+}
+
+impl Source for Stream {
+    /// Registers it with its simulated machine. mio's registry is that of the real kernel, which does not know it.
+    fn register(&mut self, _: &Registry, token: Token, directions: Interest) -> io::Result<()> {
+        let mut network = self.network.borrow_mut();
+        network.register(self.key, token.0, directions);
+        Ok(())
+    }
+
+    fn reregister(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        directions: Interest,
+    ) -> io::Result<()> {
+        self.register(registry, token, directions)
+    }
+
+    fn deregister(&mut self, _: &Registry) -> io::Result<()> {
+        self.network.borrow_mut().deregister(self.key);
+        Ok(())
+    }
+}
