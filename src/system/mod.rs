@@ -10,6 +10,7 @@
 mod acceptor;
 mod afd;
 mod descriptor;
+pub(crate) mod errno;
 mod factory;
 #[cfg(feature = "simulation")]
 pub(crate) mod faults;

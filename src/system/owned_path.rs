@@ -1,12 +1,12 @@
 //! The file of a Unix socket, removed when its server closes.
 
 #[cfg(unix)]
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The file of a Unix socket that this program made.
 ///
 /// Dropping it removes the file, but only the same one: a successor's socket may have taken its place (libuv#1332).
+#[cfg(unix)]
 #[derive(Debug)]
 pub(crate) struct OwnedPath {
     path: PathBuf,
@@ -14,9 +14,14 @@ pub(crate) struct OwnedPath {
     identity: Option<(u64, u64)>,
 }
 
+/// The file of a Unix socket, of which there are none here.
+#[cfg(not(unix))]
+#[derive(Debug)]
+pub(crate) enum OwnedPath {}
+
+#[cfg(unix)]
 impl OwnedPath {
     /// Remembers the file at `path`, which was just made; `None` for a name that is no file.
-    #[cfg(unix)]
     pub(crate) fn of(path: &Path) -> Option<Self> {
         Some(Self {
             path: path.into(),
@@ -30,9 +35,9 @@ impl OwnedPath {
     }
 }
 
+#[cfg(unix)]
 impl Drop for OwnedPath {
     fn drop(&mut self) {
-        #[cfg(unix)]
         if self.identity.is_some() && identity_of(&self.path) == self.identity {
             // A failure leaves the file, and the next bind of the path reports it as taken.
             let _ = std::fs::remove_file(&self.path);

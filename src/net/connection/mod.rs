@@ -171,6 +171,7 @@ impl Connection {
     }
 
     /// Something that can only be read: its outbound half was never open.
+    #[cfg(unix)]
     pub(crate) fn input(stream: Stream, options: Rc<SocketOptions>) -> Self {
         Self {
             stage: Stage::Open,

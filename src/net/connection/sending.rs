@@ -6,6 +6,7 @@ use crate::net::outbox::DIRECT_BYTES;
 use crate::reactor::{Interest, Registration};
 use crate::send_buffer::Pool;
 use crate::system::Stream;
+use crate::system::errno::is_out_of_buffers;
 
 use super::error::Error;
 use super::{CloseReason, Connection, Facts, Flow, Outbound, Payload, Stage};
@@ -354,16 +355,4 @@ impl Connection {
             self.reach_marks(registration);
         }
     }
-}
-
-/// ENOBUFS and ENOMEM: the connection is well, the kernel is short of memory.
-fn is_out_of_buffers(error: &io::Error) -> bool {
-    const ENOBUFS: i32 = if cfg!(any(target_os = "linux", target_os = "android")) {
-        105
-    } else if cfg!(windows) {
-        10055
-    } else {
-        55
-    };
-    error.raw_os_error() == Some(ENOBUFS) || error.kind() == io::ErrorKind::OutOfMemory
 }

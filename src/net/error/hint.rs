@@ -4,6 +4,7 @@
 //! to ask it with.
 
 use std::borrow::Cow;
+use std::io;
 
 use super::{Error, Syscall};
 
@@ -40,6 +41,12 @@ pub(super) fn hint(error: &Error) -> Option<Cow<'static, str>> {
             "no route leads there; is the network up, and the address right?"
         }
         "EPIPE" => "the peer had closed before; `on_end` and `on_close` tell when to stop writing",
+        "ENOTFOUND" if is_undecided(error.io()) => {
+            return Some(Cow::Owned(format!(
+                "the resolver's answer was: {}; check the spelling, and the network",
+                error.io()
+            )));
+        }
         "ENOTFOUND" => "there is no such name; check the spelling, and what the resolver is set to",
         "EAI_AGAIN" => "the name servers did not answer; is the network up?",
         Error::QUEUE_LIMIT => {
@@ -48,6 +55,11 @@ pub(super) fn hint(error: &Error) -> Option<Cow<'static, str>> {
         _ => return None,
     };
     Some(Cow::Borrowed(hint))
+}
+
+/// Whether a failed lookup has nothing but a text, which may say "no such name" or "ask again later".
+fn is_undecided(error: &io::Error) -> bool {
+    error.raw_os_error().is_none() && error.kind() != io::ErrorKind::NotFound
 }
 
 /// How to find out who listens on a port already.

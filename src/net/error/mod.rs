@@ -83,6 +83,10 @@ impl Error {
 impl Error {
     /// `ECONNREFUSED`, `EADDRINUSE`, `ENOTFOUND` and so on, the same on every system, or one of the codes above.
     /// An error of the system that has no name here is `UNKNOWN`.
+    ///
+    /// A failed lookup is `ENOTFOUND` or `EAI_AGAIN`. On Unix the [`SystemResolver`](crate::SystemResolver) cannot tell
+    /// the two apart and gives `ENOTFOUND` for both; [`io`](Self::io) has the resolver's own text. A
+    /// [`Resolver`](crate::Resolver) of your own gets `EAI_AGAIN` for an error of the kind `ResourceBusy`.
     #[must_use]
     pub fn code(&self) -> &'static str {
         self.0.code
@@ -396,7 +400,7 @@ impl Error {
 
 const UNKNOWN: &str = "UNKNOWN";
 
-/// The name of an error that the system, or what stands for it, has given.
+/// The name of an error that the system, or a substitute for it, has returned.
 fn code_of(syscall: Option<Syscall>, error: &io::Error) -> &'static str {
     if syscall == Some(Syscall::Lookup) {
         if let Some(code) = lookup_code(error) {
@@ -410,14 +414,10 @@ fn code_of(syscall: Option<Syscall>, error: &io::Error) -> &'static str {
     }
 }
 
-/// The code of a failed lookup; `None` if the system has failed at something else than the answer.
+/// The code of a failed lookup, by number and kind; `None` if the failure is not the resolver's answer (EMFILE).
 fn lookup_code(error: &io::Error) -> Option<&'static str> {
-    match error.raw_os_error() {
-        // Winsock's resolver numbers its answers like any other error, from WSAHOST_NOT_FOUND to WSANO_DATA.
-        Some(11001 | 11003 | 11004) if cfg!(windows) => return Some("ENOTFOUND"),
-        Some(11002) if cfg!(windows) => return Some("EAI_AGAIN"),
-        Some(_) => return None,
-        None => {}
+    if error.raw_os_error().is_some() {
+        return winsock_lookup_code(error);
     }
     match error.kind() {
         io::ErrorKind::NotFound => Some("ENOTFOUND"),
@@ -429,6 +429,24 @@ fn lookup_code(error: &io::Error) -> Option<&'static str> {
 /// Whether it is one of the codes that a lookup alone has, which need no words beside them.
 fn is_lookup_code(code: &str) -> bool {
     matches!(code, "ENOTFOUND" | "EAI_AGAIN")
+}
+
+/// The code of an answer of Winsock's resolver, which has numbers like any other error.
+#[cfg(windows)]
+fn winsock_lookup_code(error: &io::Error) -> Option<&'static str> {
+    use windows_sys::Win32::Networking::WinSock::{
+        WSAHOST_NOT_FOUND, WSANO_DATA, WSANO_RECOVERY, WSATRY_AGAIN,
+    };
+    match error.raw_os_error()? {
+        WSATRY_AGAIN => Some("EAI_AGAIN"),
+        WSANO_RECOVERY | WSAHOST_NOT_FOUND | WSANO_DATA => Some("ENOTFOUND"),
+        _ => None,
+    }
+}
+
+#[cfg(not(windows))]
+fn winsock_lookup_code(_: &io::Error) -> Option<&'static str> {
+    None
 }
 
 /// The kind of an error with one of our own codes.

@@ -175,6 +175,14 @@ fn a_failed_lookup_names_its_host_and_neither_address_nor_port() {
 }
 
 #[test]
+fn the_code_of_a_lookup_depends_on_its_kind() {
+    let code = |kind: ErrorKind| Error::new(Syscall::Lookup, kind.into()).code();
+    assert_eq!(code(ErrorKind::ResourceBusy), "EAI_AGAIN");
+    assert_eq!(code(ErrorKind::NotFound), "ENOTFOUND");
+    assert_eq!(code(ErrorKind::TimedOut), "ETIMEDOUT");
+}
+
+#[test]
 fn an_aggregate_tells_every_attempt_and_has_the_code_of_the_first() {
     let attempt = |errno, address| Error::new(Syscall::Connect, system(errno)).at(socket(address));
     let error = Error::aggregate(

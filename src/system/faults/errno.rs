@@ -1,9 +1,8 @@
-//! The error numbers of the simulated kernel: those of the system that the program was built for, so that errors look
-//! as they would there.
+//! The errors of calls that a fault or the simulated kernel fails.
 
 use std::io;
 
-/// An error of a simulated call.
+/// The error of a simulated call. Its number is that of the system that the program is built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Errno {
     WouldBlock,
@@ -27,64 +26,36 @@ impl Errno {
         io::Error::from_raw_os_error(self.number())
     }
 
-    #[cfg(any(target_os = "linux", target_os = "android"))]
     fn number(self) -> i32 {
+        #[cfg(unix)]
+        use libc::{
+            EADDRINUSE, EAGAIN, ECONNABORTED, ECONNREFUSED, ECONNRESET, EINTR, EINVAL, EMFILE,
+            ENETUNREACH, ENFILE, ENOBUFS, ENOTCONN, EPIPE, ETIMEDOUT,
+        };
+        // Winsock has no number of its own for a full table, and calls a broken pipe a shut-down socket.
+        #[cfg(windows)]
+        use windows_sys::Win32::Networking::WinSock::{
+            WSAEADDRINUSE as EADDRINUSE, WSAECONNABORTED as ECONNABORTED,
+            WSAECONNREFUSED as ECONNREFUSED, WSAECONNRESET as ECONNRESET, WSAEINTR as EINTR,
+            WSAEINVAL as EINVAL, WSAEMFILE as EMFILE, WSAEMFILE as ENFILE,
+            WSAENETUNREACH as ENETUNREACH, WSAENOBUFS as ENOBUFS, WSAENOTCONN as ENOTCONN,
+            WSAESHUTDOWN as EPIPE, WSAETIMEDOUT as ETIMEDOUT, WSAEWOULDBLOCK as EAGAIN,
+        };
         match self {
-            Self::WouldBlock => 11,
-            Self::Interrupted => 4,
-            Self::NoBuffers => 105,
-            Self::TooManyFiles => 24,
-            Self::TableFull => 23,
-            Self::Aborted => 103,
-            Self::Reset => 104,
-            Self::BrokenPipe => 32,
-            Self::Refused => 111,
-            Self::TimedOut => 110,
-            Self::NotConnected => 107,
-            Self::AddressInUse => 98,
-            Self::InvalidArgument => 22,
-            Self::Unreachable => 101,
-        }
-    }
-
-    /// Winsock's numbers.
-    #[cfg(windows)]
-    fn number(self) -> i32 {
-        match self {
-            Self::WouldBlock => 10035,
-            Self::Interrupted => 10004,
-            Self::NoBuffers => 10055,
-            Self::TooManyFiles | Self::TableFull => 10024,
-            Self::Aborted => 10053,
-            Self::Reset => 10054,
-            Self::BrokenPipe => 10058,
-            Self::Refused => 10061,
-            Self::TimedOut => 10060,
-            Self::NotConnected => 10057,
-            Self::AddressInUse => 10048,
-            Self::InvalidArgument => 10022,
-            Self::Unreachable => 10051,
-        }
-    }
-
-    /// The numbers of the BSDs, macOS among them.
-    #[cfg(not(any(target_os = "linux", target_os = "android", windows)))]
-    fn number(self) -> i32 {
-        match self {
-            Self::WouldBlock => 35,
-            Self::Interrupted => 4,
-            Self::NoBuffers => 55,
-            Self::TooManyFiles => 24,
-            Self::TableFull => 23,
-            Self::Aborted => 53,
-            Self::Reset => 54,
-            Self::BrokenPipe => 32,
-            Self::Refused => 61,
-            Self::TimedOut => 60,
-            Self::NotConnected => 57,
-            Self::AddressInUse => 48,
-            Self::InvalidArgument => 22,
-            Self::Unreachable => 51,
+            Self::WouldBlock => EAGAIN,
+            Self::Interrupted => EINTR,
+            Self::NoBuffers => ENOBUFS,
+            Self::TooManyFiles => EMFILE,
+            Self::TableFull => ENFILE,
+            Self::Aborted => ECONNABORTED,
+            Self::Reset => ECONNRESET,
+            Self::BrokenPipe => EPIPE,
+            Self::Refused => ECONNREFUSED,
+            Self::TimedOut => ETIMEDOUT,
+            Self::NotConnected => ENOTCONN,
+            Self::AddressInUse => EADDRINUSE,
+            Self::InvalidArgument => EINVAL,
+            Self::Unreachable => ENETUNREACH,
         }
     }
 }

@@ -4,29 +4,16 @@ use std::io::{self, IoSlice};
 
 use socket2::{SockAddr, SockRef, Socket};
 
+use crate::system::errno::is_in_progress;
+
 /// The flag that turns SIGPIPE into an error, for a send to a peer that has gone.
 ///
 /// A host in C or C++ may have left that signal at its default, which ends the process. std protects `write` but not
 /// `write_vectored`.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-const NO_SIGNAL: i32 = 0x4000;
-#[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
-const NO_SIGNAL: i32 = 0x20000;
-#[cfg(any(target_os = "openbsd", target_os = "netbsd"))]
-const NO_SIGNAL: i32 = 0x400;
-#[cfg(any(target_os = "illumos", target_os = "solaris"))]
-const NO_SIGNAL: i32 = 0x200;
-/// Apple has no such flag (the socket option SO_NOSIGPIPE is set instead), and Windows has no such signal.
-#[cfg(not(any(
-    target_os = "linux",
-    target_os = "android",
-    target_os = "freebsd",
-    target_os = "dragonfly",
-    target_os = "openbsd",
-    target_os = "netbsd",
-    target_os = "illumos",
-    target_os = "solaris",
-)))]
+#[cfg(all(unix, not(any(target_vendor = "apple", target_os = "redox"))))]
+const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
+/// On Apple's systems a socket option, SO_NOSIGPIPE, does the same. Windows has no such signal.
+#[cfg(any(not(unix), target_vendor = "apple", target_os = "redox"))]
 const NO_SIGNAL: i32 = 0;
 
 /// Starts to connect a non-blocking `socket`. A connect that goes on in the background is a success.
@@ -34,26 +21,6 @@ pub(super) fn start_connecting(socket: &Socket, address: &SockAddr) -> io::Resul
     match socket.connect(address) {
         Err(error) if is_in_progress(&error) => Ok(()),
         done => done,
-    }
-}
-
-fn is_in_progress(error: &io::Error) -> bool {
-    // EINPROGRESS has no stable `ErrorKind`; on Windows a connect under way would block. A connect that a signal
-    // interrupted goes on in the background (connect(2)).
-    #[cfg(unix)]
-    {
-        const EINPROGRESS: i32 = if cfg!(any(target_os = "linux", target_os = "android")) {
-            115
-        } else if cfg!(any(target_os = "illumos", target_os = "solaris")) {
-            150
-        } else {
-            36
-        };
-        error.raw_os_error() == Some(EINPROGRESS) || error.kind() == io::ErrorKind::Interrupted
-    }
-    #[cfg(not(unix))]
-    {
-        error.kind() == io::ErrorKind::WouldBlock
     }
 }
 

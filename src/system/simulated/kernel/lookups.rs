@@ -37,7 +37,10 @@ impl PendingLookups {
             at += SERVER_TIMEOUT * servers * 1_000_000_000;
         }
         if world.strikes(|faults| faults.failed_lookups) {
-            found = Err(io::Error::other("temporary failure in name resolution"));
+            found = Err(io::Error::new(
+                io::ErrorKind::ResourceBusy,
+                "the simulated name servers failed for now",
+            ));
         }
         self.answers.insert((at, machine, ticket), found);
     }
