@@ -48,7 +48,7 @@ pub mod performance {}
 mod event_loop;
 mod net;
 mod readiness;
-// What is `pub` in these is reached through `internals` alone, and by no other crate without that feature.
+// Their `pub` items reach other crates through `internals` alone.
 #[cfg_attr(not(feature = "internals"), expect(unreachable_pub))]
 mod schedule;
 #[cfg_attr(not(feature = "internals"), expect(unreachable_pub))]

@@ -66,7 +66,7 @@ impl Readiness {
     /// `EVFILT_READ` with `EV_EOF`.
     ///
     /// Data may still lie before the end, and only a read of zero bytes proves the end. While this bit is set a short
-    /// read does not mean that the source is drained: the end has no edge of its own, so a source that stops reading
+    /// read does not mean that the source is drained. The end has no edge of its own, so a source that stops reading
     /// there never learns of it.
     pub const READ_CLOSED: Self = Self(ReadinessBits::READ_CLOSED);
 
@@ -117,9 +117,9 @@ impl Readiness {
 
     /// Whether anything wanted is ready, so that the source belongs on the run queue.
     ///
-    /// The end of a direction and an error count as ready for that direction: a read finds the end and the name of the
-    /// error, a write finds a refused connect. A [`WRITABLE`](Self::WRITABLE) without
-    /// [`Interest::WRITABLE`] serves nothing.
+    /// The end of a direction and an error count as ready for that direction. A read finds the end and the name of the
+    /// error, a write finds a refused connect. A [`WRITABLE`](Self::WRITABLE) without [`Interest::WRITABLE`] serves
+    /// nothing.
     #[inline]
     #[must_use]
     pub const fn serves(self, interest: Interest) -> bool {
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_served_to_who_wants_nothing() {
+    fn an_empty_interest_is_never_served() {
         assert!(!Readiness::all().serves(Interest::empty()));
     }
 

@@ -1,7 +1,7 @@
 //! The order in which sources are served. All fairness lies here.
 //!
 //! Each phase of a turn has a first-in first-out list and a quota: the length of the list when the phase began. A key
-//! that is pushed while a phase runs waits for its next round, so one busy source cannot keep the others, or the poll,
+//! that is pushed while a phase runs waits for its next round. So one busy source cannot keep the others, or the poll,
 //! from their turn. This module knows neither the meaning of a key nor the reason for which it was pushed.
 
 /// The phases of a turn in which a reactor works off a list of sources: each has a list of its own.
@@ -17,8 +17,8 @@ pub enum Phase {
 
 /// Three queues of keys, one for each [`Phase`], each served in rounds.
 ///
-/// The caller guarantees that a key is in a list at most once, by a flag for each phase in the slot that the key names:
-/// `push` sets it, and it is cleared when `next` gives the key out. The schedule does not search for duplicates: a key
+/// The caller guarantees that a key is in a list at most once, by a flag for each phase in the key's slot. It sets the
+/// flag with `push`, and clears it when `next` gives the key out. The schedule does not search for duplicates: a key
 /// that is pushed twice is given out twice. Nor can an entry be withdrawn: the caller skips a key whose slot is gone by
 /// its turn, which costs less than finding it here.
 ///
@@ -50,7 +50,7 @@ impl<K: Copy> Schedule<K> {
 
     /// Begins a round of `phase`: [`next`](Self::next) will give out the keys that are in its list now.
     ///
-    /// A round that was not finished (its time was up, or a handler panicked) needs no care: the rest of it is still in
+    /// A round that was not finished (its time was up, or a handler panicked) needs no care. The rest of it is still in
     /// front, in order, and belongs to the new round.
     #[inline]
     pub fn begin(&mut self, phase: Phase) {
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_pushed_during_a_phase_waits_for_the_next_round() {
+    fn a_key_pushed_during_a_phase_waits_for_the_next_round() {
         let mut schedule = Schedule::new();
         schedule.push(Phase::Serve, 1);
         schedule.begin(Phase::Serve);

@@ -1,8 +1,8 @@
 //! The unsent bytes of one socket.
 //!
-//! It knows their order, how to keep them with as little copying and allocating as possible, and how to offer them to
-//! the kernel in one vectored write. It does not know sockets, readiness, watermarks or limits: the write itself is a
-//! closure, and the caller that pushes decides when enough is queued.
+//! It knows their order, keeps them with as little copying and allocating as possible, and offers them to the kernel in
+//! one vectored write. It does not know sockets, readiness, watermarks or limits: the write itself is a closure, and
+//! the caller that pushes decides when enough is queued.
 //!
 //! Most writes are small and leave at once, so the case that counts is "copy 64 bytes, flush, empty again". The
 //! [`Pool`] makes it free of allocations, and an idle socket owns nothing but one word.
@@ -19,12 +19,12 @@ use std::rc::Rc;
 pub use pool::Pool;
 use queue::{Queue, Segment, offer_one};
 
-/// From this length on a payload is kept by reference; below it a copy into a chunk that is open anyway costs less than
+/// From this length on a payload is kept by reference. Below it a copy into a chunk that is open anyway costs less than
 /// a slice of its own in the vectored write.
 pub(crate) const KEEP_BYTES: usize = 1024;
 
-/// Below this length a payload is always copied. An entry that refers to it is about as long as the payload, and a
-/// million such entries would cost a slow peer's queue many times the bytes it counts.
+/// Below this length a payload is always copied. An entry that refers to it is about as long as the payload. A million
+/// such entries would cost a slow peer's queue many times the bytes it counts.
 const TINY_BYTES: usize = 64;
 
 /// The unsent bytes of one socket, first in, first out.
@@ -90,8 +90,8 @@ impl SendBuffer {
     /// Appends `bytes[from..]` and holds a reference until the kernel has taken its last byte. So one broadcast lies in
     /// memory once, however many sockets still have to send it.
     ///
-    /// Short remainders are copied where that is the cheaper way: under 64 bytes always, under 1 KiB if the end of the
-    /// queue is a chunk into which they fit.
+    /// A short remainder is copied where that is the cheaper way: under 64 bytes always, under 1 KiB if it fits into
+    /// the last chunk.
     pub fn share(&mut self, bytes: Rc<[u8]>, from: usize, pool: &mut Pool) {
         let unsent = bytes.get(from..).unwrap_or_default();
         if self.is_better_copied(unsent.len()) {

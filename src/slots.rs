@@ -23,8 +23,8 @@ const LAST_GENERATION: u32 = u32::MAX - 1;
 
 /// The name of one entry of a table, such as a source in a reactor: valid until that entry is removed, and never again.
 ///
-/// A key is small (8 bytes, also as `Option<Key>`), is copied freely and may outlive the entry: a lookup by a dead key
-/// gives `None`. Keys order by index, then by generation. A key does not say which table it came from: wrap it in a
+/// A key is small (8 bytes, also as `Option<Key>`) and is copied freely. It may outlive the entry: a lookup by a dead
+/// key gives `None`. Keys order by index, then by generation. A key does not say which table it came from: wrap it in a
 /// type for each table.
 ///
 /// It prints as index and generation: `3v7` is the seventh tenant of slot 3.
@@ -112,8 +112,8 @@ pub struct Slots<T> {
     /// The generation of the next entry for each index. It lies apart from the slots because the slab forgets a vacant
     /// slot's content, and because only `insert` needs it.
     ///
-    /// Invariant: as long as the slab has ever been, also after [`Slots::shrink`]; above the generation of every key
-    /// that was ever given out for the index.
+    /// Invariant: as long as the slab has ever been, also after [`Slots::shrink`]. Each is above the generations of all
+    /// keys that were given out for the index.
     next_generations: Vec<u32>,
     /// Invariant: the number of [`Slot::Retired`] in `slab`.
     retired: usize,
@@ -122,8 +122,8 @@ pub struct Slots<T> {
 enum Slot<T> {
     /// All generations were given out. The slot stays occupied for ever: the slab may reuse a vacant slot, and then a
     /// stale key could name a later entry.
-    // Before the other: this and the slab's vacant entry both have an even number for a discriminant then, and one bit
-    // tells whether the slot has an entry.
+    // Before the other. This and the slab's vacant entry both have an even discriminant then, and one bit tells whether
+    // the slot has an entry.
     Retired,
     /// The entry that the key of this index and generation names.
     Live { generation: NonZeroU32, value: T },
@@ -298,7 +298,7 @@ impl<T> fmt::Debug for Slots<T> {
 /// (`mremap(2)`). Below it a table that grows moves, and leaves a hole behind.
 const MAPPED_BYTES: usize = 128 << 10;
 
-/// Returns the number of entries by which a full table of `length` entries of type `T` grows: it doubles while it is
+/// Returns the number of entries by which a full table of `length` entries of type `T` grows. It doubles while it is
 /// small, and then takes a sixteenth more at a time. A table of a hundred thousand connections that had just doubled
 /// would waste as much memory as it uses.
 fn growth<T>(length: usize) -> usize {

@@ -5,8 +5,8 @@
 //! [`Wheel::next_due`].
 //!
 //! The tick counter is read as fourteen digits, two of eight bits and above them twelve of four. An entry lies on the
-//! level of the highest digit in which its deadline differs from the current tick, in the slot that this digit of its
-//! deadline names:
+//! level of the highest digit in which its deadline differs from the current tick. This digit of its deadline names the
+//! slot:
 //!
 //! | level | ticks per slot | slots | they reach, at 1 ms a tick |
 //! |------:|---------------:|------:|---------------------------:|
@@ -28,7 +28,7 @@
 //!    without a sequence number in the entry.
 //! 3. A slot never begins at or before the current tick, so the next deadline never lies in the past.
 //!
-//! With a million timers all the time goes into waiting for memory, so the parts touch little of it, and touch it many
+//! With a million timers all the time goes into waiting for memory. So the parts touch little of it, and touch it many
 //! entries at a time. The `entries` stand in one table. The lists are `chains` of their numbers. A slot is emptied by
 //! the `batch`. A timer that is cancelled or moved leaves a stale number behind. The `calendar` maps deadlines to
 //! slots.
@@ -55,9 +55,9 @@ pub const NEVER: u64 = u64::MAX;
 
 /// Timers by deadline, in ticks that the caller defines.
 ///
-/// To arm, to cancel and to rearm cost the same however many timers there are, and allocate only when more timers are
-/// armed than ever before. Timers fire in the order of their deadlines and, for the same deadline, in the order in
-/// which they were armed. No timer fires early.
+/// To arm, to cancel and to rearm cost the same for any number of timers, and allocate only when more are armed than
+/// ever before. Timers fire in the order of their deadlines and, for the same deadline, in the order in which they were
+/// armed. No timer fires early.
 pub struct Wheel<T> {
     /// Invariant: every entry in a slot has a deadline after `calendar.now`, which is the tick of the latest `advance`.
     calendar: Calendar,
@@ -102,8 +102,8 @@ impl<T: Copy> Wheel<T> {
 
     /// Arms a timer. It falls due in the first [`advance`](Self::advance) to `deadline_tick` or later.
     ///
-    /// A deadline that has already come waits for the next `advance`, whatever tick that one names; so a callback
-    /// that arms a timer for "now" cannot keep the loop popping for ever. [`NEVER`] does not fire.
+    /// A deadline that has already come waits for the next `advance`, whatever tick that one names. So a callback that
+    /// arms a timer for "now" cannot keep the loop popping for ever. [`NEVER`] does not fire.
     ///
     /// # Panics
     ///
@@ -164,9 +164,9 @@ impl<T: Copy> Wheel<T> {
     /// Returns the earliest tick at which [`advance`](Self::advance) has something to do; `None` if no timer will fire.
     ///
     /// It never lies in the past: while a timer is due it is the current tick. It never lies after the earliest
-    /// deadline, and it is that deadline, with one exception: the earliest of more than sixteen timers in the nearest
-    /// slot was cancelled or rearmed. Then it may be the deadline of the one that left. To find the new earliest would
-    /// make each such call as long as the slot, while one early `advance` cascades the slot to the level below.
+    /// deadline. It is that deadline, unless the earliest of more than sixteen timers in the nearest slot was cancelled
+    /// or rearmed. Then it may be the deadline of the one that left. To find the new earliest would make each such call
+    /// as long as the slot; one early `advance` cascades the slot to the level below.
     #[must_use]
     pub fn next_deadline(&self) -> Option<u64> {
         if self.due_count > 0 {
@@ -178,9 +178,10 @@ impl<T: Copy> Wheel<T> {
 
     /// Makes `now_tick` the current tick and every timer with a deadline up to it due.
     ///
-    /// The timers that fall due are queued for [`next_due`](Self::next_due) by deadline, then by arming order, behind
-    /// the timers of an earlier `advance` that were not popped. The cost depends on the number of timers in the slots
-    /// that were passed, not on the number of ticks. A tick before the current one counts as the current one.
+    /// The timers that fall due are queued for [`next_due`](Self::next_due) by deadline, then by arming order. They
+    /// stand behind the timers of an earlier `advance` that were not popped. The cost depends on the number of timers
+    /// in the slots that were passed, not on the number of ticks. A tick before the current one counts as the current
+    /// one.
     pub fn advance(&mut self, now_tick: u64) {
         let now_tick = now_tick.max(self.calendar.now);
         if !self.overdue.is_empty() {
@@ -298,7 +299,7 @@ impl<T: Copy> Wheel<T> {
 
     /// Finds the earliest deadline of the nearest slot, whose first entry may have gone.
     ///
-    /// It is done when a slot becomes the nearest, or loses its first entry while it is: no caller sees the earliest
+    /// It is done when a slot becomes the nearest, or loses its first entry while it is. No caller sees the earliest
     /// deadline of another slot.
     #[inline(never)]
     fn refresh_nearest(&mut self) {

@@ -7,10 +7,10 @@ use super::Registration;
 /// A source that a [`Reactor`](super::Reactor) serves: an object that the kernel can poll, with its reaction to
 /// readiness.
 ///
-/// The reactor gives *levels* over the kernel's edges: it serves a source again for as long as the source is ready for
-/// something that it wants ([`Registration::want`]). A method may therefore do a bounded piece of work and return, and
-/// never has to drain. It only has to report the end: [`Registration::would_block`] after a call that would have
-/// blocked. A method that neither makes progress nor reports the end is called again and again.
+/// The reactor gives *levels* over the kernel's edges: it serves a source for as long as that is ready for something it
+/// wants ([`Registration::want`]). A method may therefore do a bounded piece of work and return, and never has to
+/// drain. It only has to report the end: [`Registration::would_block`] after a call that would have blocked. A method
+/// that neither makes progress nor reports the end is called again and again.
 ///
 /// An event goes up as a value, [`Event`](Self::Event), and not through a callback: the reactor is not borrowed while
 /// the driver looks at the value.
@@ -22,7 +22,7 @@ pub trait Handler {
     type Lent<'a>;
 
     /// Returns the object to register and, before it is closed, to deregister. `None` if the kernel has no part in the
-    /// source, or no longer has: the source is then served by its deadlines and its own requests only.
+    /// source, or no longer has. The source is then served by its deadlines and its own requests only.
     fn source(&mut self) -> Option<&mut dyn Source>;
 
     /// There may be data to read (or a connection to accept), or the end of the data, or an error that a read returns.
@@ -71,8 +71,8 @@ pub trait Handler {
     /// Whether closing the source takes it out of the selector, so that the reactor need not deregister it.
     ///
     /// `false`, the default, is always right. `true` is right for a descriptor without a duplicate, on a system that
-    /// forgets a descriptor with its last duplicate (`epoll(7)`). If there is a duplicate all the same, in a forked
-    /// child, the selector goes on reporting it under the dead key, which reaches no source.
+    /// forgets a descriptor with its last duplicate (`epoll(7)`). If a forked child holds a duplicate all the same, the
+    /// selector goes on reporting it under the dead key, which reaches no source.
     fn close_deregisters(&self) -> bool {
         false
     }

@@ -3,7 +3,7 @@
 //! A [`Reactor`] owns the selector, a slab of sources, the timer wheel and the run queue. It knows nothing of sockets,
 //! and calls no user code but the [`Handler`] methods of its sources. A source is registered with the kernel when it is
 //! inserted, and not again when its interest changes. The kernel's reports are kept as [`Readiness`] bits and the
-//! source's wants as [`Interest`] bits; a source for which the two meet is on the run queue. To pause, to resume and to
+//! source's wants as [`Interest`] bits. A source for which the two meet is on the run queue. To pause, to resume and to
 //! wait for buffer space are bits flipped, and none of them is a system call.
 //!
 //! The driver of a reactor repeats three steps: [`poll`](Reactor::poll), [`begin`](Reactor::begin) a phase, and take
@@ -111,11 +111,11 @@ struct Burst {
     left: u32,
 }
 
-/// The callback of one source, from [`Reactor::begin_callback`] to [`Reactor::end_callback`]: a flush that the source
+/// The callback of one source, from [`Reactor::begin_callback`] to [`Reactor::end_callback`]. A flush that the source
 /// asks for in between is done when the callback ends.
 ///
 /// The end consumes the scope, so a callback ends once and under the key that it began with. A scope that is dropped,
-/// as by a panic, loses no flush: the source takes its place on the flush list when the next callback begins.
+/// as by a panic, loses no flush: its source goes on the flush list when the next callback begins.
 #[derive(Debug)]
 #[must_use = "what the source asks to flush leaves when the scope is given to `end_callback`"]
 pub struct CallbackScope {
@@ -316,7 +316,7 @@ impl<T: Handler> Reactor<T> {
     }
 
     /// Gives back the memory that removed sources have left in the tables. Four bytes stay for every slot that was ever
-    /// used, so that no key comes back to life, and the timer wheel keeps its own memory.
+    /// used, so that no key comes back to life. The timer wheel keeps its own memory.
     pub fn shrink(&mut self) {
         self.slots.shrink();
         self.schedule.shrink();

@@ -13,9 +13,9 @@ use super::source_state::{Due, Flags, Signals, SourceState};
 /// The place of one source in a [`Reactor`](super::Reactor), lent to its [`Handler`](super::Handler) methods: its key,
 /// its readiness, its interest, its deadline.
 ///
-/// A method here only sets bits. Nothing is called back and no system call is made, with two exceptions:
-/// [`rearm`](Self::rearm), and the first write that meets a full buffer of a source that was known to be writable. Both
-/// make their call when the handler's method has returned.
+/// A method here only sets bits. Nothing is called back. Two methods lead to a system call when the handler's method
+/// has returned: [`rearm`](Self::rearm), and [`would_block`](Self::would_block) for the first write that meets a full
+/// buffer.
 #[derive(Debug)]
 pub struct Registration<'a> {
     pub(super) key: Key,
@@ -93,9 +93,9 @@ impl Registration<'_> {
 
     /// Notes that a call in `direction` moved less than it could have.
     ///
-    /// On an edge-triggered selector that proves that there is no more for now, and clears the readiness, unless an end
-    /// or an error is waiting behind: those give no edge of their own. On the other selectors (AFD, `poll(2)`) it
-    /// proves nothing and does nothing: there every drain ends with a call that would block.
+    /// On an edge-triggered selector that proves that there is no more for now, and clears the readiness. It does not
+    /// if an end or an error is waiting behind, since those give no edge of their own. On the other selectors (AFD,
+    /// `poll(2)`) it proves nothing and does nothing: there every drain ends with a call that would block.
     #[inline]
     pub fn fell_short(&mut self, direction: Interest) {
         if !SHORT_TRANSFER_DRAINS {
@@ -127,8 +127,8 @@ impl Registration<'_> {
         self.state.flags.insert(Flags::WANTS_REARM);
     }
 
-    /// Asks for [`Handler::flush`](super::Handler::flush) at the next flush point: at the end of the source's own
-    /// callback if it runs, else in the next flush phase. Several requests are one.
+    /// Asks for [`Handler::flush`](super::Handler::flush) at the next flush point. That is the end of the source's own
+    /// callback if it runs, else the next flush phase. Several requests are one.
     #[inline]
     pub fn flush_soon(&mut self) {
         self.state.flags.insert(Flags::WANTS_FLUSH);
@@ -159,8 +159,8 @@ impl Registration<'_> {
 
     /// Asks for [`Handler::elapsed`](super::Handler::elapsed) once `deadline` has passed, never earlier.
     ///
-    /// A source has one entry on the timer wheel, and a later deadline leaves that entry in its place: so moving a
-    /// deadline away costs nothing. The call may come at the earlier deadline too, and the source compares.
+    /// A source has one entry on the timer wheel. A later deadline leaves that entry in its place, so moving a deadline
+    /// away costs nothing. The call may come at the earlier deadline too, and the source compares.
     pub fn set_deadline(&mut self, deadline: Instant) {
         self.wake_at(self.clock.tick_at(deadline));
     }

@@ -76,8 +76,7 @@ impl<T: Handler> Reactor<T> {
     }
 
     /// Returns the next source that asked to be closed. It stays until [`remove`](Self::remove) but is not served any
-    /// more, and the kernel no longer reports it, unless [closing it](Handler::close_deregisters) is about to see to
-    /// that.
+    /// more. It is deregistered, unless [closing it](Handler::close_deregisters) does that.
     pub fn next_closing(&mut self) -> Option<Key> {
         loop {
             let key = self.schedule.next(Phase::Close)?;

@@ -32,15 +32,15 @@ bitflags! {
         /// Invariant: set from the entry on the close list until the slot is removed. The source is not served any
         /// more.
         const CLOSING = 1 << 4;
-        /// Request: to be registered anew, because the descriptor may not be read until it would block, or because the
-        /// kernel has to report writability from now on.
+        /// Request: to be registered anew. Either the descriptor may not be read until it would block, or the kernel
+        /// has to report writability from now on.
         const WANTS_REARM = 1 << 5;
         /// The source is a reason to go on.
         const HELD = 1 << 6;
         /// The kernel reports when the source becomes writable.
         ///
-        /// Invariant: where this is not set, the source is not registered, or it was known to be writable and no write
-        /// has disproved that, or a request to be registered anew is pending.
+        /// Invariant: where this is not set, one of three holds. The source is not registered; it was known to be
+        /// writable and no write has disproved that; a request to be registered anew is pending.
         const WATCHES_WRITABLE = 1 << 7;
         /// All requests that are acted upon after the source was served or visited.
         const REQUESTS = Self::WANTS_FLUSH.bits() | Self::WANTS_CLOSE.bits() | Self::WANTS_REARM.bits();

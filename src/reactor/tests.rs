@@ -1,5 +1,5 @@
-//! The reactor alone, with sources made for the purpose: probes, which have no kernel side and are told what they are
-//! ready for, and wires, which are real sockets. Probes live on virtual time.
+//! The reactor alone, with two kinds of sources. Probes have no kernel side, and the test gives them their readiness;
+//! wires are real sockets. Probes live on virtual time.
 
 mod asking;
 mod closing;
@@ -25,7 +25,7 @@ use super::{Handler, Interest, Key, Phase, Reactor, Readiness, Registration};
 /// Longer than any wait that ends as it should.
 const TOO_LONG: Duration = Duration::from_secs(10);
 
-/// What a source is asked to do.
+/// A call that a source gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Call {
     Attend,
@@ -36,13 +36,13 @@ enum Call {
     Elapsed,
 }
 
-/// What all probes were asked to do, in order, but for `attend` and `elapsed`, to which nothing is lent.
+/// The calls that all probes got, in order, but for `attend` and `elapsed`, which get no resources to log to.
 type Log = Vec<(char, Call)>;
 
-/// Acts on a call, and says whether the probe reports it as an event.
+/// Acts on a call, and returns whether the probe reports it as an event.
 type Act = Box<dyn FnMut(Call, &mut Registration<'_>) -> bool>;
 
-/// A source without a kernel side. Each test says how it acts, and the log says what it was asked.
+/// A source without a kernel side. Each test gives it its actions, and the log has the calls that it got.
 struct Probe {
     name: char,
     burst: u32,
@@ -58,12 +58,12 @@ impl Probe {
         }
     }
 
-    /// Stays ready for ever, and reports every call.
+    /// Makes a probe that stays ready for ever, and reports every call.
     fn tireless(name: char) -> Self {
         Self::new(name, |_, _| true)
     }
 
-    /// Does what it is asked for at once: it would block after every call.
+    /// Makes a probe that is drained by any call: the next would block.
     fn quick(name: char) -> Self {
         Self::new(name, |call, registration| {
             match call {
@@ -144,7 +144,7 @@ fn insert_ready(
     inserted.map_err(|(error, _)| error).unwrap()
 }
 
-/// One whole phase of serving; what the probes were asked in it.
+/// Runs one whole phase of serving, and returns the calls in it.
 fn serve(reactor: &mut Reactor<Probe>) -> Log {
     let mut log = Log::new();
     reactor.begin(Phase::Serve);
@@ -154,7 +154,7 @@ fn serve(reactor: &mut Reactor<Probe>) -> Log {
     log
 }
 
-/// One whole flush phase; what the probes were asked in it.
+/// Runs one whole flush phase, and returns the calls in it.
 fn flush(reactor: &mut Reactor<Probe>) -> Log {
     let mut log = Log::new();
     reactor.begin(Phase::Flush);
@@ -162,7 +162,7 @@ fn flush(reactor: &mut Reactor<Probe>) -> Log {
     log
 }
 
-/// One whole phase of closing; the keys that came out of it.
+/// Runs one whole phase of closing, and returns the keys that came out of it.
 fn closing<T: Handler>(reactor: &mut Reactor<T>) -> Vec<Key> {
     reactor.begin(Phase::Close);
     std::iter::from_fn(|| reactor.next_closing()).collect()

@@ -36,9 +36,9 @@ impl<T: Handler> Reactor<T> {
         self.clock.set(now);
     }
 
-    /// Returns the longest time for which [`poll`](Self::poll) waits: none while anything is queued, else until the
-    /// next deadline on the timer wheel, else without end (`None`). A host that waits on [`as_fd`](Self::as_fd) itself
-    /// must not wait longer than this, since the kernel does not repeat a report.
+    /// Returns the longest time for which [`poll`](Self::poll) waits. It is zero while anything is queued, else it ends
+    /// at the next deadline on the timer wheel; `None` if there is none. A host that waits on [`as_fd`](Self::as_fd)
+    /// itself must not wait longer than this, since the kernel does not repeat a report.
     pub fn poll_timeout(&self) -> Option<Duration> {
         if !self.is_idle() {
             return Some(Duration::ZERO);

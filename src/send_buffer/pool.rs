@@ -1,6 +1,6 @@
 //! Storage that drained send buffers leave for the next ones.
 //!
-//! It knows how much may be kept and keeps no more. It does not know how much is in use: the storage that a socket has
+//! It knows how much may be kept and keeps no more. It does not know how much is in use. The storage that a socket has
 //! taken is that socket's, and is freed with it unless it comes back.
 
 use std::fmt;
@@ -14,7 +14,7 @@ pub(super) const CHUNK_BYTES: usize = 16 * 1024;
 /// The bytes of chunks that [`Pool::new`] keeps, 4 MiB.
 const DEFAULT_LIMIT_BYTES: usize = 4 * 1024 * 1024;
 
-/// Free queues kept for each free chunk that may be kept: a socket with unsent bytes that are not in a chunk needs a
+/// Free queues kept for each free chunk that may be kept. A socket with unsent bytes that are not in a chunk needs a
 /// queue too, and a queue is far smaller than a chunk. Gives 1024 of them by default.
 const QUEUES_PER_CHUNK: usize = 4;
 

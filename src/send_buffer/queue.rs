@@ -10,11 +10,12 @@ use std::rc::Rc;
 use super::pool::Pool;
 
 /// The most slices that one write is offered. The kernel's own limit is 1024 on Linux and 16 by POSIX' minimum; libuv
-/// and std clamp to the kernel's. 64 make the call's overhead vanish and keep the array on the stack at 1 KiB.
+/// and std clamp to the kernel's. With 64 the call's overhead vanishes and the array on the stack stays at 1 KiB.
 pub(super) const GATHER_SLICES: usize = 64;
 
-/// The most bytes that one write is offered, 1 MiB. macOS and the BSDs refuse more than `INT_MAX` with `EINVAL`, Linux
-/// cuts off at 0x7ffff000, and a longer write would keep the loop from its other sockets.
+/// The most bytes that one write is offered, 1 MiB. A longer write would keep the loop from its other sockets. The
+/// systems' own limits are far above: macOS and the BSDs refuse more than `INT_MAX` with `EINVAL`, Linux cuts off at
+/// 0x7ffff000.
 pub(super) const GATHER_BYTES: usize = 1024 * 1024;
 
 /// The most segments that are gathered in a small array: to fill one of `GATHER_SLICES` costs more than a head and a
@@ -23,7 +24,7 @@ const FEW_SEGMENTS: usize = 6;
 
 /// The bytes that are not fully sent: the segments, then the open chunk.
 ///
-/// The open chunk is not one of the segments, and stays with the queue through the pool: so a small write that leaves
+/// The open chunk is not one of the segments, and stays with the queue through the pool. So a small write that leaves
 /// at once only moves two lengths.
 #[derive(Default)]
 pub(super) struct Queue {
@@ -153,8 +154,8 @@ impl Queue {
         &self.open[self.open_start..]
     }
 
-    /// Forgets the first `count` bytes as far as they lie in segments, gives the chunks of those that end here back to
-    /// the pool, and returns how many bytes are yet to be forgotten.
+    /// Forgets the first `count` bytes as far as they lie in segments, and returns how many are yet to be forgotten.
+    /// The chunks of the segments that end here go back to the pool.
     #[inline(never)]
     fn consume_segments(&mut self, mut count: usize, pool: &mut Pool) -> usize {
         while let Some(first) = self.segments.front_mut() {

@@ -1,4 +1,4 @@
-//! What the send buffer and its pool guarantee, one test each.
+//! The guarantees of the send buffer and its pool, one test each.
 
 mod model;
 mod storage;
@@ -13,14 +13,14 @@ use super::{KEEP_BYTES, SendBuffer, TINY_BYTES};
 /// The most that a free queue may occupy beside its chunk.
 const QUEUE_BYTES: usize = 128 * size_of::<Segment>() + size_of::<Queue>();
 
-/// Bytes without a period, so that a lost, doubled or exchanged range cannot go unseen. They live for ever.
+/// Returns bytes without a period, so that a lost, doubled or exchanged range cannot go unseen. They live for ever.
 fn noise(length: usize) -> &'static [u8] {
     let mut bytes = vec![0; length];
     fastrand::Rng::with_seed(length as u64).fill(&mut bytes);
     bytes.leak()
 }
 
-/// What one write is offered, joined.
+/// Joins the slices that one write is offered.
 fn joined(slices: &[IoSlice<'_>]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(offered(slices));
     for slice in slices {
@@ -29,12 +29,12 @@ fn joined(slices: &[IoSlice<'_>]) -> Vec<u8> {
     bytes
 }
 
-/// How much one write is offered.
+/// Returns the number of bytes that one write is offered.
 fn offered(slices: &[IoSlice<'_>]) -> usize {
     slices.iter().map(|slice| slice.len()).sum()
 }
 
-/// Where in memory the bytes lie that leave first.
+/// Returns the address of the bytes that leave first.
 fn head(unsent: &mut SendBuffer, pool: &mut Pool) -> *const u8 {
     let mut head = std::ptr::null();
     let nothing = unsent.flush(pool, |slices| {
@@ -175,7 +175,7 @@ fn short_payloads_are_copied_and_their_owners_set_free() {
 }
 
 #[test]
-fn a_short_reference_is_kept_where_no_chunk_has_room_for_it() {
+fn a_short_reference_is_kept_where_no_chunk_has_space() {
     let mut pool = Pool::new();
     let mut unsent = SendBuffer::new();
     let shared: Rc<[u8]> = noise(KEEP_BYTES - 1).into();

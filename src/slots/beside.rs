@@ -26,8 +26,8 @@ impl<T> Beside<T> {
         }
     }
 
-    /// Puts `value` under `key` and returns the value that has lost its place by that. It is the value under the same
-    /// key or an older one of the same index, or `value` itself if a younger key holds the place.
+    /// Puts `value` under `key` and returns the value that has lost its place by that. That is the value under the same
+    /// key or an older one of the index, or `value` itself if a younger key holds the place.
     pub fn insert(&mut self, key: Key, value: T) -> Option<T> {
         if self.entries.len() <= key.index() {
             if self.entries.capacity() <= key.index() {

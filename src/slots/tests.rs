@@ -1,4 +1,4 @@
-//! Tests of the tables against plain maps, and of what happens when the generations run out.
+//! Tests of the tables against plain maps, and of the end of the generations.
 
 use std::collections::{BTreeMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,7 +10,7 @@ fn key(index: u32, generation: u32) -> Key {
     Key::new(index, generation)
 }
 
-/// Makes the next tenant of `index` the one of `generation`, as if the others had come and gone.
+/// Makes the next entry of `index` the one of `generation`, as if the others had come and gone.
 fn age<T>(slots: &mut Slots<T>, index: usize, generation: u32) {
     slots.next_generations[index] = generation;
 }
@@ -34,7 +34,7 @@ fn keys_order_by_index_first() {
 }
 
 #[test]
-fn a_dead_key_reaches_nobody() {
+fn a_dead_key_reaches_no_entry() {
     let mut slots = Slots::new();
     let old = slots.insert('a');
     assert_eq!(slots.remove(old), Some('a'));
@@ -154,7 +154,7 @@ fn a_key_is_its_index_and_its_generation() {
 }
 
 #[test]
-fn a_narrow_token_tells_four_thousand_neighbouring_generations_apart() {
+fn a_narrow_token_tells_4000_neighbouring_generations_apart() {
     let tokens: HashSet<_> = (5_000..5_000 + 4_095)
         .map(|generation| pack_into_32_bits(key(0xA_BCDE, generation)))
         .collect();
@@ -203,7 +203,7 @@ fn random_operations_agree_with_a_map() {
                     model.entry(key).and_modify(|value| *value += 1);
                 }
                 (70..72, _) => {
-                    // The slot that is filled next grows old: it has at most three tenants to come.
+                    // The slot that is filled next grows old: it has at most three entries to come.
                     let index = slots.slab.vacant_key();
                     if let Some(next) = slots.next_generations.get_mut(index) {
                         *next = (*next).max(LAST_GENERATION - random.u32(0..3));
@@ -259,11 +259,11 @@ fn a_younger_key_displaces_an_older_one_and_not_the_other_way() {
 }
 
 #[test]
-fn random_operations_beside_agree_with_a_map() {
+fn a_side_table_agrees_with_a_map_at_random() {
     for seed in 0..60 {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut beside = Beside::new();
-        // Per index, the youngest generation that holds a value.
+        // The youngest generation that holds a value, for each index.
         let mut model: BTreeMap<u32, (u32, u32)> = BTreeMap::new();
         for step in 0..10_000_u32 {
             let (index, generation) = (random.u32(0..20), random.u32(1..6));

@@ -42,8 +42,8 @@ use std::io::BufRead;
 /// assert_eq!(commands.served, 3);
 /// ```
 ///
-/// To call a method of the whole handler for each line, take the lines out for the time: `let mut lines =
-/// std::mem::take(&mut self.lines)`, and put them back behind the loop.
+/// To call a method of the whole handler for each line, take the lines out (`let mut lines = std::mem::take(&mut
+/// self.lines)`), and put them back behind the loop.
 #[derive(Clone, Debug)]
 pub struct Lines {
     max_line_bytes: usize,
@@ -105,7 +105,7 @@ impl Lines {
         }
     }
 
-    /// Returns the line that the stream left without an end, if there is one; a CR at its very end counts as half of an
+    /// Returns the line that the stream left without an end, if there is one. A CR at its very end counts as half of an
     /// end. The next push begins a new stream.
     pub fn finish(&mut self) -> Option<&[u8]> {
         self.is_skipping = false;
@@ -186,7 +186,7 @@ impl<'a> CompletedLines<'a> {
     /// one. Before the first line it is the whole chunk, behind a last line that is too long it is empty.
     ///
     /// These are the bytes that the next handler has to read when a line switches to another protocol. The [`Lines`]
-    /// keeps a copy of the beginning at their end, so it does not go on from there: another one does, or the same after
+    /// keeps a copy of the beginning at their end. To read lines from the remainder, use another one, or the same after
     /// a [`finish`](Lines::finish).
     ///
     /// ```

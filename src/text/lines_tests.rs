@@ -1,46 +1,46 @@
 use super::*;
 
 #[derive(Clone, Debug, PartialEq)]
-enum Told {
+enum Item {
     Line(Vec<u8>),
     TooLong,
     Rest(Vec<u8>),
 }
 
-/// What the whole stream has in it, read off at once.
-fn model(stream: &[u8], max_line_bytes: usize) -> Vec<Told> {
-    let mut told = Vec::new();
+/// Returns the lines of the whole stream, read at once.
+fn model(stream: &[u8], max_line_bytes: usize) -> Vec<Item> {
+    let mut found = Vec::new();
     for line in stream.split_inclusive(|&byte| byte == b'\n') {
         let is_ended = line.ends_with(b"\n");
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let line = line.strip_suffix(b"\r").unwrap_or(line).to_vec();
-        told.push(match is_ended {
-            _ if line.len() > max_line_bytes => Told::TooLong,
-            true => Told::Line(line),
-            false => Told::Rest(line),
+        found.push(match is_ended {
+            _ if line.len() > max_line_bytes => Item::TooLong,
+            true => Item::Line(line),
+            false => Item::Rest(line),
         });
     }
-    told
+    found
 }
 
-fn in_pieces<'a>(lines: &mut Lines, pieces: impl Iterator<Item = &'a [u8]>) -> Vec<Told> {
-    let mut told = Vec::new();
+fn in_pieces<'a>(lines: &mut Lines, pieces: impl Iterator<Item = &'a [u8]>) -> Vec<Item> {
+    let mut found = Vec::new();
     for piece in pieces {
         for line in lines.push(piece) {
-            told.push(match line {
-                Ok(line) => Told::Line(line.to_vec()),
-                Err(_) => Told::TooLong,
+            found.push(match line {
+                Ok(line) => Item::Line(line.to_vec()),
+                Err(_) => Item::TooLong,
             });
         }
         let kept = lines.partial.len();
         assert!(kept <= lines.max_line_bytes + 1, "it keeps {kept} bytes");
     }
-    told.extend(lines.finish().map(|rest| Told::Rest(rest.to_vec())));
-    told
+    found.extend(lines.finish().map(|rest| Item::Rest(rest.to_vec())));
+    found
 }
 
 #[test]
-fn every_chunking_of_every_short_stream_tells_what_the_whole_has() {
+fn every_chunking_of_every_short_stream_gives_its_lines() {
     // Every stream of up to six bytes out of `a`, CR and LF, with every chunking and several greatest lengths.
     for length in 1..=6 {
         for number in 0..3_usize.pow(length) {
@@ -55,9 +55,9 @@ fn every_chunking_of_every_short_stream_tells_what_the_whole_has() {
                         index += 1;
                         cuts >> (index - 1) & 1 == 1
                     });
-                    let told = in_pieces(&mut Lines::new(max_line_bytes), pieces);
+                    let found = in_pieces(&mut Lines::new(max_line_bytes), pieces);
                     let case = || format!("{stream:?}, cuts {cuts:b}, at most {max_line_bytes}");
-                    assert_eq!(told, expected, "{}", case());
+                    assert_eq!(found, expected, "{}", case());
                 }
             }
         }
@@ -70,17 +70,17 @@ fn in_two_parts(
     pieces: &[&[u8]],
     max_line_bytes: usize,
     count: usize,
-) -> Option<(Vec<Told>, Vec<Told>)> {
+) -> Option<(Vec<Item>, Vec<Item>)> {
     let mut lines = Lines::new(max_line_bytes);
-    let mut told = Vec::new();
+    let mut found = Vec::new();
     for (place, piece) in pieces.iter().enumerate() {
         let mut completed = lines.push(piece);
         while let Some(line) = completed.next() {
-            told.push(Told::Line(line.ok()?.to_vec()));
-            if told.len() == count {
+            found.push(Item::Line(line.ok()?.to_vec()));
+            if found.len() == count {
                 let remainder = std::iter::once(completed.remainder());
                 let rest = remainder.chain(pieces[place + 1..].iter().copied());
-                return Some((told, in_pieces(&mut Lines::new(max_line_bytes), rest)));
+                return Some((found, in_pieces(&mut Lines::new(max_line_bytes), rest)));
             }
         }
     }
@@ -107,9 +107,9 @@ fn other_lines_go_on_from_the_remainder_behind_any_line() {
                         else {
                             break;
                         };
-                        let told = [before, behind].concat();
+                        let found = [before, behind].concat();
                         let case = || format!("{stream:?}, cuts {cuts:b}, {count} lines");
-                        assert_eq!(told, model(&stream, max_line_bytes), "{}", case());
+                        assert_eq!(found, model(&stream, max_line_bytes), "{}", case());
                     }
                 }
             }
@@ -118,7 +118,7 @@ fn other_lines_go_on_from_the_remainder_behind_any_line() {
 }
 
 #[test]
-fn the_remainder_is_the_chunk_first_and_nothing_behind_an_endless_line() {
+fn the_remainder_shrinks_from_the_chunk_to_nothing() {
     let mut lines = Lines::new(3);
     assert_eq!(lines.push(b"ab").remainder(), b"ab");
     let mut completed = lines.push(b"c\nd\nlong ");
@@ -132,12 +132,12 @@ fn the_remainder_is_the_chunk_first_and_nothing_behind_an_endless_line() {
     assert_eq!(
         lines.push(b"er").remainder(),
         b"",
-        "the rest of a line that was told"
+        "the rest of a line that was reported"
     );
 }
 
 #[test]
-fn random_chunkings_of_random_streams_tell_what_the_whole_has() {
+fn random_chunkings_of_random_streams_give_their_lines() {
     // One object for all: a finished stream leaves nothing behind.
     let mut lines = Lines::new(12);
     for seed in 0..40_000 {
@@ -186,15 +186,15 @@ fn a_line_is_refused_as_soon_as_it_is_too_long_and_once() {
     assert_eq!(lines.push(b"abcd").count(), 1);
     assert_eq!(lines.push(&[b'e'; 1000]).count(), 0);
     assert_eq!(lines.partial, b"", "the rest of it is not kept");
-    let told: Vec<_> = lines.push(b"f\nok\n").collect();
-    assert_eq!(told, [Ok(&b"ok"[..])]);
+    let found: Vec<_> = lines.push(b"f\nok\n").collect();
+    assert_eq!(found, [Ok(&b"ok"[..])]);
 }
 
 #[test]
-fn what_is_too_long_says_so_with_its_limit() {
+fn the_error_of_a_long_line_names_the_limit() {
     let mut lines = Lines::new(3);
-    let told = lines.push(b"abcd\n").next();
-    let error = told.expect("there is a line").expect_err("it is too long");
+    let found = lines.push(b"abcd\n").next();
+    let error = found.expect("there is a line").expect_err("it is too long");
     assert_eq!(error.to_string(), "a line has more than 3 bytes");
     assert_eq!(error.max_line_bytes(), 3);
 }

@@ -6,9 +6,9 @@ use std::str;
 
 /// A decoder of a stream's bytes into text, which keeps the beginning of a character until the rest of it has come.
 ///
-/// The texts of all [`push`](Self::push) calls are together what the whole stream decodes to at once: Node's
+/// The texts of all [`push`](Self::push) calls, joined, are the text that the whole stream decodes to at once. Node's
 /// `setEncoding('utf8')`, browsers' `TextDecoder` and [`String::from_utf8_lossy`] agree on it. A byte order mark is
-/// kept, as Node keeps it. Text that lies whole in its chunk is borrowed from there; only a character that was cut in
+/// kept, as Node keeps it. Text that lies whole in its chunk is borrowed from there. Only a character that was cut in
 /// two, or one that is replaced, makes a copy.
 ///
 /// ```
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn every_chunking_decodes_to_what_the_whole_does() {
+    fn every_chunking_decodes_as_the_whole_does() {
         // Every sequence of up to three edge bytes, with every chunking of it.
         for length in 1..=3 {
             for number in 0..EDGES.len().pow(length) {
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn random_streams_decode_to_what_the_whole_does_and_are_refused_if_it_is() {
+    fn random_chunkings_decode_or_fail_as_the_whole_does() {
         for seed in 0..60_000 {
             let mut random = fastrand::Rng::with_seed(seed);
             let mut bytes = Vec::new();
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_character_is_replaced_once_and_what_broke_it_is_read_again() {
+    fn a_broken_character_is_replaced_once() {
         let mut decoder = Utf8Decoder::new();
         assert_eq!(decoder.push(b"\xf0\x9f\x92"), "");
         assert_eq!(decoder.push(b"\xe2\x82\xac!"), "\u{FFFD}€!");
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_ends_within_a_character_ends_with_one_replacement() {
+    fn a_stream_cut_within_a_character_ends_in_a_replacement() {
         let mut decoder = Utf8Decoder::new();
         assert_eq!(decoder.push(b"a\xf0\x9f\x92"), "a");
         assert_eq!(decoder.finish(), "\u{FFFD}");
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn the_strict_form_gives_text_up_to_the_chunk_that_is_wrong_and_goes_on_behind_it() {
+    fn the_strict_form_refuses_a_chunk_and_continues_behind_it() {
         let mut decoder = Utf8Decoder::new();
         assert_eq!(decoder.push_strict(b"good \xc5"), Ok("good ".into()));
         assert_eq!(decoder.push_strict(b"\xbe"), Ok("ž".into()));

@@ -179,8 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_begins_after_the_present_and_not_after_its_deadlines_and_later_ones_have_later_slots()
-    {
+    fn slots_start_after_now_by_their_deadlines_and_in_order() {
         for now in (0..64).flat_map(|bit| [1 << bit, (1 << bit) - 1, u64::MAX - (1 << bit)]) {
             let calendar = Calendar::new(now);
             let mut before = 0;

@@ -1,8 +1,8 @@
 //! Lists of entry numbers, in chunks of one table.
 //!
-//! It knows numbers and the cells in which they stand, and nothing of timers. A list that is linked through its entries
-//! makes a reader wait for memory at each, because the address of the next stands in the one before. Here fifteen
-//! numbers stand in a row, and a processor that reads them asks for the entries all at once.
+//! It knows numbers and the cells in which they stand, and nothing of timers. A list linked through its entries makes a
+//! reader wait for memory at each, because the address of the next stands in the one before. Here fifteen numbers stand
+//! in a row, and a processor that reads them asks for the entries all at once.
 //!
 //! A number is never taken out of the middle of a chain. The owner of the numbers remembers the cell in which each of
 //! them stands. A cell whose number stands in another cell, or in none, is *stale*: it goes when the chain is taken

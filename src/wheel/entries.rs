@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timer_takes_28_bytes_with_what_a_reactor_keeps_and_an_optional_alarm_8() {
+    fn a_timer_of_a_reactor_takes_28_bytes_and_its_handle_8() {
         assert_eq!(size_of::<Entry<[u32; 3]>>(), 28);
         assert_eq!(size_of::<Option<Alarm>>(), 8);
     }

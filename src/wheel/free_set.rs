@@ -2,9 +2,9 @@
 
 /// A set of numbers. One is taken out of it wherever that is quickest.
 ///
-/// A bit for each number, so that the set of a million fits into a near cache, and numbers come out in the order of
-/// memory. A stack of them, or a list through the entries, would give them out in the order in which timers happened to
-/// end, and every arm would wait for memory.
+/// A bit for each number: so the set of a million fits into a near cache, and numbers come out in the order of memory.
+/// A stack of them, or a list through the entries, would give them out in the order in which timers ended. Every arm
+/// would wait for memory then.
 pub(super) struct FreeSet {
     /// The lowest row has a bit for each number, those above have one for each word of the row below.
     /// Invariant: such a bit is set if and only if the word has bits set.
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_added_in_any_order_comes_out_in_the_order_of_memory() {
+    fn numbers_come_out_in_the_order_of_memory() {
         let mut numbers: Vec<u32> = (0..10_000).collect();
         let mut free_set = FreeSet::new();
         free_set.cover(numbers.len());

@@ -18,7 +18,7 @@ pub(super) struct List {
 }
 
 /// The most entries of a slot that are searched for its earliest deadline. It bounds the cost of a cancel when timers
-/// leave in the order in which they came, as request timeouts do; a loop pays with an early wake now and then.
+/// leave in the order in which they came, as request timeouts do. A loop pays with an early wake now and then.
 pub(super) const SEARCH_LIMIT: u32 = 16;
 
 impl List {

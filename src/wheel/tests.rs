@@ -5,7 +5,7 @@ mod model;
 use self::model::STARTS;
 use super::*;
 
-/// Pops everything that is due.
+/// Pops every due timer.
 fn drain<T: Copy>(wheel: &mut Wheel<T>) -> Vec<T> {
     std::iter::from_fn(|| wheel.next_due())
         .map(|(_, payload)| payload)
@@ -83,7 +83,7 @@ fn nothing_fires_a_tick_early() {
 }
 
 #[test]
-fn what_is_armed_for_now_while_popping_waits_for_the_next_advance() {
+fn a_timer_armed_for_now_while_popping_waits_an_advance() {
     let mut wheel = Wheel::new(10);
     wheel.arm(20, "first");
     wheel.advance(20);
@@ -96,7 +96,7 @@ fn what_is_armed_for_now_while_popping_waits_for_the_next_advance() {
 }
 
 #[test]
-fn what_is_due_can_be_cancelled_and_rearmed_until_it_is_popped() {
+fn a_due_timer_can_be_cancelled_or_rearmed_until_popped() {
     let mut wheel = Wheel::new(0);
     let alarms = ["kept", "cancelled", "rearmed", "last"].map(|payload| wheel.arm(5, payload));
     wheel.advance(7);
@@ -111,7 +111,7 @@ fn what_is_due_can_be_cancelled_and_rearmed_until_it_is_popped() {
 }
 
 #[test]
-fn what_was_left_unpopped_goes_before_what_falls_due_later() {
+fn unpopped_timers_precede_later_ones() {
     let mut wheel = Wheel::new(0);
     wheel.arm(5, 1);
     wheel.arm(9, 2);
@@ -135,7 +135,7 @@ fn a_clock_that_goes_back_is_ignored() {
 }
 
 #[test]
-fn a_dead_alarm_never_reaches_a_later_timer() {
+fn a_dead_handle_never_reaches_a_later_timer() {
     let mut wheel = Wheel::new(0);
     let cancelled = wheel.arm(5, 'a');
     wheel.cancel(cancelled);
@@ -153,7 +153,7 @@ fn a_dead_alarm_never_reaches_a_later_timer() {
 }
 
 #[test]
-fn a_loop_that_sleeps_until_the_next_deadline_wakes_only_to_fire() {
+fn sleeping_to_the_next_deadline_wakes_only_to_fire() {
     let mut wheel = Wheel::new(0);
     // One per slot size, and two that share a slot on a high level.
     let deadlines = [3, 100, 5_000, 300_000, 400_000, 20_000_000, 1 << 40];
@@ -170,7 +170,7 @@ fn a_loop_that_sleeps_until_the_next_deadline_wakes_only_to_fire() {
 }
 
 #[test]
-fn in_a_crowded_slot_a_cancelled_first_deadline_costs_a_loop_one_early_wake() {
+fn a_cancel_in_a_crowded_slot_costs_one_early_wake() {
     let mut wheel = Wheel::new(0);
     let first = wheel.arm(8_192, 8_192);
     for deadline in 8_300..8_400 {
@@ -184,14 +184,14 @@ fn in_a_crowded_slot_a_cancelled_first_deadline_costs_a_loop_one_early_wake() {
 }
 
 #[test]
-fn timers_that_move_for_ever_leave_no_more_behind_than_there_are() {
+fn endless_rearming_leaves_bounded_stale_cells() {
     for count in [1, 2, 15, 16, 300] {
         let mut wheel = Wheel::new(1_000);
         let alarms: Vec<Alarm> = (0..count)
             .map(|payload| wheel.arm(5_000, payload))
             .collect();
         let chunks = wheel.chains.capacity();
-        // Within a slot, to and fro, and among those that have come and wait for an advance that never is.
+        // Within a slot, to and fro, and among the timers that have come and wait for an advance that never is.
         for deadlines in [[5_000, 5_001], [5_000, 900_000], [7, 8], [NEVER, 5_000]] {
             for round in 0..1_000 {
                 for &alarm in &alarms {
@@ -227,7 +227,7 @@ fn the_next_deadline_of_the_sixteen_that_are_left_is_exact() {
 }
 
 #[test]
-fn a_slot_that_lost_its_first_timer_while_others_were_nearer_names_the_next_when_its_turn_comes() {
+fn a_far_slot_that_lost_its_first_timer_is_exact_in_turn() {
     let mut wheel = Wheel::new(0);
     let near = wheel.arm(300, 300);
     let first = wheel.arm(8_200, 8_200);
@@ -243,14 +243,14 @@ fn a_slot_that_lost_its_first_timer_while_others_were_nearer_names_the_next_when
 }
 
 #[test]
-fn a_slot_that_is_compacted_before_its_turn_comes_names_its_earliest_too() {
+fn a_slot_compacted_before_its_turn_names_its_earliest() {
     let mut wheel = Wheel::new(0);
     let near = wheel.arm(10, 0);
     let first = wheel.arm(520, 1);
     wheel.arm(700, 2);
     let mover = wheel.arm(5_000, 3);
     wheel.arm(5_060, 4);
-    // It is not the nearest slot that loses its first, so nobody looks for another one yet.
+    // It is not the nearest slot that loses its first, so its next one is not looked for yet.
     wheel.cancel(first);
     // Stale cells pile up until all lists are compacted.
     for step in 0..600 {
@@ -261,7 +261,7 @@ fn a_slot_that_is_compacted_before_its_turn_comes_names_its_earliest_too() {
 }
 
 #[test]
-fn a_timer_takes_45_bytes_at_most_among_ten_thousand_and_39_among_a_million() {
+fn a_timer_takes_45_bytes_among_10000_and_39_among_a_million() {
     for (count, most) in [(10_000_u32, 45), (1_000_000, 39)] {
         let mut wheel = Wheel::new(0);
         for payload in 0..count {

@@ -1,4 +1,4 @@
-//! What a source is asked to do, given what it is ready for and what it wants.
+//! The calls that a source gets, given its readiness and its interest.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ fn an_event_of_writing_lets_reading_wait_but_does_not_lose_it() {
 }
 
 #[test]
-fn attention_comes_first_and_once_however_often_it_was_asked_for() {
+fn a_sources_own_request_is_served_first_and_once() {
     let both = Interest::READABLE | Interest::WRITABLE;
     let ready = Readiness::READABLE | Readiness::WRITABLE;
     let mut reactor = reactor();
@@ -72,7 +72,7 @@ fn attention_is_paid_to_a_source_that_is_ready_for_nothing() {
 }
 
 #[test]
-fn attention_without_an_event_does_not_hold_up_what_else_there_is() {
+fn an_own_request_without_event_delays_no_readiness() {
     let mut reactor = reactor();
     let key = insert_readable(&mut reactor, Probe::new('a', |_, _| false));
     reactor.visit(key, |_, registration| registration.attend_soon());
@@ -113,7 +113,7 @@ fn a_source_is_asked_for_what_it_wants_only() {
 }
 
 #[test]
-fn the_end_of_a_direction_serves_who_waits_for_the_direction() {
+fn the_end_of_a_direction_serves_its_interest() {
     for (interest, end, expected) in [
         (Interest::READABLE, Readiness::READ_CLOSED, Call::Readable),
         (Interest::WRITABLE, Readiness::WRITE_CLOSED, Call::Writable),
@@ -147,7 +147,7 @@ fn wanting_what_is_ready_serves_and_unwanting_stops_it() {
 }
 
 #[test]
-fn an_error_is_told_once_to_who_does_not_read() {
+fn an_unread_error_is_reported_once() {
     let mut reactor = reactor();
     let failed = Readiness::ERROR | Readiness::READABLE | Readiness::READ_CLOSED;
     let probe = Probe::tireless('a');
@@ -203,7 +203,7 @@ fn a_writer_that_cannot_tell_the_error_is_told_it() {
 }
 
 #[test]
-fn whatever_is_ready_and_wanted_can_be_answered_so_that_the_loop_comes_to_rest() {
+fn every_readiness_can_be_answered_until_the_loop_rests() {
     for interest in (0..4).map(Interest::from_bits) {
         for readiness in (0..32).map(Readiness::from_bits) {
             let mut reactor = reactor();
@@ -217,7 +217,7 @@ fn whatever_is_ready_and_wanted_can_be_answered_so_that_the_loop_comes_to_rest()
 }
 
 #[test]
-fn a_short_transfer_drains_unless_an_end_or_an_error_waits_behind_it() {
+fn a_short_transfer_drains_unless_an_end_or_error_waits() {
     for (direction, ready, ends) in [
         (
             Interest::READABLE,

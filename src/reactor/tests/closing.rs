@@ -1,4 +1,4 @@
-//! How sources leave, and waiter keeps the loop going.
+//! The ways in which sources leave, and the sources that keep the loop going.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ fn sources_close_in_the_order_in_which_they_asked() {
 }
 
 #[test]
-fn a_source_that_closes_answers_until_it_is_removed_and_is_asked_nothing() {
+fn a_closing_source_answers_and_is_not_served() {
     let mut reactor = reactor();
     let both = Interest::READABLE | Interest::WRITABLE;
     let ready = Readiness::READABLE | Readiness::WRITABLE;
@@ -71,7 +71,7 @@ fn a_source_that_closes_answers_until_it_is_removed_and_is_asked_nothing() {
 }
 
 #[test]
-fn a_source_removed_before_the_close_phase_does_not_come_up_in_it() {
+fn a_source_removed_before_the_close_phase_is_not_in_it() {
     let mut reactor = reactor();
     let removed = reactor.insert_unregistered(Probe::quick('a'), Interest::empty());
     let closed = reactor.insert_unregistered(Probe::quick('b'), Interest::empty());
@@ -85,7 +85,7 @@ fn a_source_removed_before_the_close_phase_does_not_come_up_in_it() {
 }
 
 #[test]
-fn who_closes_during_the_close_phase_waits_for_the_next() {
+fn a_source_closed_during_the_phase_waits_for_the_next() {
     let mut reactor = reactor();
     let first = reactor.insert_unregistered(Probe::quick('a'), Interest::empty());
     let second = reactor.insert_unregistered(Probe::quick('b'), Interest::empty());

@@ -1,4 +1,4 @@
-//! Deadlines on virtual time: lazily, in order, never early, and not for the dead.
+//! Deadlines on virtual time: lazy, in order, never early, and not for removed sources.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ fn wake_after(reactor: &mut Reactor<Probe>, key: Key, duration: Duration) {
     });
 }
 
-/// Lets the time be `now`, and takes what falls due by then.
+/// Sets the time to `now`, and takes the deadlines that are due by then.
 fn elapse(reactor: &mut Reactor<Probe>, now: Instant) -> Vec<Key> {
     reactor.set_now(now);
     reactor.advance();
@@ -146,7 +146,7 @@ fn an_idle_timeout_is_refiled_only_when_it_falls_due() {
 }
 
 #[test]
-fn deadlines_come_in_their_order_and_the_same_ones_in_that_of_arming() {
+fn deadlines_come_in_order_and_ties_in_arming_order() {
     let mut reactor = reactor();
     let start = reactor.now();
     let keys = ['a', 'b', 'c', 'd'].map(|name| insert(&mut reactor, name));
@@ -212,7 +212,7 @@ fn a_deadline_without_an_event_lets_the_next_one_come() {
 }
 
 #[test]
-fn what_a_deadline_makes_a_source_want_is_served() {
+fn an_interest_added_by_a_deadline_is_served() {
     let mut reactor = reactor();
     let start = reactor.now();
     let probe = Probe::new('a', |call, registration| {
@@ -256,7 +256,7 @@ fn the_wait_lasts_until_the_next_deadline() {
 }
 
 #[test]
-fn the_drivers_own_timers_come_under_their_name_and_in_one_order_with_the_sources() {
+fn driver_timers_and_source_deadlines_share_one_order() {
     let mut reactor = reactor();
     let start = reactor.now();
     let key = insert(&mut reactor, 'a');

@@ -1,4 +1,4 @@
-//! When queued output leaves, and that it leaves once.
+//! The time at which queued output leaves, which it does once.
 
 use crate::reactor::{Interest, Key, Phase, Reactor, Readiness};
 
@@ -40,7 +40,7 @@ fn a_wish_during_a_flush_waits_for_the_next_phase() {
 }
 
 #[test]
-fn a_flush_may_ask_to_be_called_when_there_is_room() {
+fn a_flush_may_ask_for_writability() {
     let mut reactor = reactor();
     let probe = Probe::new('a', |_, registration| {
         registration.want(Interest::WRITABLE);
@@ -54,7 +54,7 @@ fn a_flush_may_ask_to_be_called_when_there_is_room() {
 }
 
 #[test]
-fn what_a_source_writes_in_its_own_event_leaves_before_the_next_is_served() {
+fn own_writes_leave_before_the_next_source_is_served() {
     let mut reactor = reactor();
     let keys = ['a', 'b'].map(|name| insert_readable(&mut reactor, Probe::quick(name)));
     let mut log = Log::new();
@@ -79,7 +79,7 @@ fn what_a_source_writes_in_its_own_event_leaves_before_the_next_is_served() {
 }
 
 #[test]
-fn what_is_written_to_others_waits_for_the_phase() {
+fn writes_to_other_sources_wait_for_the_flush_phase() {
     let mut reactor = reactor();
     let own = insert_readable(&mut reactor, Probe::quick('a'));
     let others =
@@ -100,7 +100,7 @@ fn what_is_written_to_others_waits_for_the_phase() {
 }
 
 #[test]
-fn a_source_that_others_have_asked_to_flush_does_it_once_and_in_the_phase() {
+fn a_source_flushed_for_others_flushes_once_in_the_phase() {
     let mut reactor = reactor();
     let key = reactor.insert_unregistered(Probe::quick('a'), Interest::READABLE);
     ask(&mut reactor, key);

@@ -1,8 +1,8 @@
-//! Real sockets, and what was measured of them through mio on Linux:
+//! Real sockets, with the facts about them that were measured through mio on Linux:
 //!
 //! | | fact |
 //! |---|---|
-//! | F1, F2, F3 | what is left unread, unaccepted or unreceived gives no second event |
+//! | F1, F2, F3 | data left unread, unaccepted or unreceived gives no second event |
 //! | F5 | nor does it make the selector's own descriptor readable |
 //! | F6 | the event for one byte says writable, too |
 //! | F7 | an end that arrived with the data gives no event of its own |
@@ -25,7 +25,7 @@ use mio::{Registry, Token};
 
 use crate::reactor::{Handler, Interest, Phase, Reactor, Registration};
 
-/// How often the selector was told of a source, which is a system call each time.
+/// The registrations of a source with the selector, each of which is a system call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Tellings {
     register: u32,
@@ -33,7 +33,7 @@ struct Tellings {
     deregister: u32,
 }
 
-/// A source that counts what the selector is told of it, and can refuse to be told.
+/// A source that counts its registrations, and can refuse them.
 struct Counted<S> {
     source: S,
     tellings: Rc<Cell<Tellings>>,
@@ -79,9 +79,9 @@ impl<S: Source> Source for Counted<S> {
     }
 }
 
-/// What a wire reports.
+/// The report of a wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Heard {
+enum Report {
     Bytes(usize),
     End,
     Failed(ErrorKind),
@@ -93,12 +93,12 @@ enum Heard {
 struct Wire<S> {
     kernel: Counted<S>,
     receive: fn(&mut S, &mut [u8]) -> io::Result<usize>,
-    /// How much it reads at most in a call.
+    /// The most bytes that it reads in a call.
     chunk_bytes: usize,
     reads: u32,
-    /// Whether it asks to be armed again instead of reading until it would block.
+    /// Whether it asks to be registered anew instead of reading until it would block.
     rearms: bool,
-    /// Whether it denies that there is anything in the kernel.
+    /// Whether it denies that the kernel has a part in it.
     is_hidden: bool,
 }
 
@@ -127,19 +127,19 @@ impl<S> Wire<S> {
 }
 
 impl<S: Source> Handler for Wire<S> {
-    type Event = Heard;
+    type Event = Report;
     type Lent<'a> = ();
 
     fn source(&mut self) -> Option<&mut dyn Source> {
         (!self.is_hidden).then_some(&mut self.kernel as &mut dyn Source)
     }
 
-    fn readable(&mut self, registration: &mut Registration<'_>, _: &mut ()) -> Option<Heard> {
+    fn readable(&mut self, registration: &mut Registration<'_>, _: &mut ()) -> Option<Report> {
         self.reads += 1;
         match (self.receive)(&mut self.kernel.source, &mut [0; 64][..self.chunk_bytes]) {
             Ok(0) => {
                 registration.unwant(Interest::READABLE);
-                Some(Heard::End)
+                Some(Report::End)
             }
             Ok(length) => {
                 if self.rearms {
@@ -147,7 +147,7 @@ impl<S: Source> Handler for Wire<S> {
                 } else if length < self.chunk_bytes {
                     registration.fell_short(Interest::READABLE);
                 }
-                Some(Heard::Bytes(length))
+                Some(Report::Bytes(length))
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 registration.would_block(Interest::READABLE);
@@ -155,18 +155,18 @@ impl<S: Source> Handler for Wire<S> {
             }
             Err(error) => {
                 registration.unwant(Interest::READABLE);
-                Some(Heard::Failed(error.kind()))
+                Some(Report::Failed(error.kind()))
             }
         }
     }
 
-    fn writable(&mut self, registration: &mut Registration<'_>, _: &mut ()) -> Option<Heard> {
+    fn writable(&mut self, registration: &mut Registration<'_>, _: &mut ()) -> Option<Report> {
         registration.unwant(Interest::WRITABLE);
-        Some(Heard::Room)
+        Some(Report::Room)
     }
 
-    fn closed(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<Heard> {
-        Some(Heard::Closed)
+    fn closed(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<Report> {
+        Some(Report::Closed)
     }
 }
 
@@ -184,7 +184,7 @@ fn read<S: Read>(stream: &mut S, buffer: &mut [u8]) -> io::Result<usize> {
     stream.read(buffer)
 }
 
-/// A TCP connection, whose other end has sent `data` and then a reset.
+/// Makes a TCP connection whose other end has sent `data` and then a reset.
 fn reset_connection(data: &[u8]) -> Wire<TcpStream> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let here = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -196,22 +196,22 @@ fn reset_connection(data: &[u8]) -> Wire<TcpStream> {
     Wire::new(TcpStream::from_std(here), read)
 }
 
-/// Polls without waiting; how many events the kernel had.
+/// Polls without waiting, and returns the number of events that the kernel had.
 fn poll<T: Handler>(reactor: &mut Reactor<T>) -> u64 {
     let before = reactor.events();
     reactor.poll(Some(Duration::ZERO)).unwrap();
     reactor.events() - before
 }
 
-fn serve<S: Source>(reactor: &mut Reactor<Wire<S>>) -> Vec<Heard> {
+fn serve<S: Source>(reactor: &mut Reactor<Wire<S>>) -> Vec<Report> {
     reactor.begin(Phase::Serve);
     std::iter::from_fn(|| reactor.next(&mut ()))
         .map(|(_, heard)| heard)
         .collect()
 }
 
-/// Polls and serves until `count` events have been reported, for what takes the kernel a moment.
-fn hear<S: Source>(reactor: &mut Reactor<Wire<S>>, count: usize) -> Vec<Heard> {
+/// Polls and serves until `count` events have been reported: the kernel may take a moment for them.
+fn await_reports<S: Source>(reactor: &mut Reactor<Wire<S>>, count: usize) -> Vec<Report> {
     let deadline = Instant::now() + Duration::from_secs(10);
     let mut heard = Vec::new();
     while heard.len() < count {

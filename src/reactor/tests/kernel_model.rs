@@ -1,8 +1,8 @@
-//! Random traffic over real sockets, with the kernel as the model: what it says to a selector that is asked anew each
-//! time is the level that the reactor must have kept from the edges.
+//! Random traffic over real sockets, with the kernel as the model. Its answer to a selector that asks anew each time is
+//! the level that the reactor must have kept from the edges.
 //!
-//! epoll looks at a source again whenever it is registered again. So all sources lie, duplicated, in a second
-//! selector, and registering them there again and polling it tells what level-triggered polling would have told.
+//! epoll looks at a source again whenever it is registered again. So all sources lie, duplicated, in a second selector.
+//! To register them there again and to poll it gives the answer of level-triggered polling.
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
@@ -106,7 +106,7 @@ impl Handler for Wire {
 
 /// The other end of a wire.
 struct Other {
-    /// `None` once it was closed.
+    /// `None` once it is closed.
     peer: Option<Peer>,
     sent: u64,
     /// The wire's own socket, in the selector that knows levels.
@@ -152,7 +152,7 @@ impl World {
             received: 0,
         };
         let interest = Interest::from_bits(self.random.u8(0..2));
-        // Of some it is known that they are writable, as of what a server accepts.
+        // Some are known to be writable, as an accepted socket is.
         let known = match self.random.bool() {
             true => Readiness::WRITABLE,
             false => Readiness::empty(),
@@ -213,7 +213,7 @@ impl World {
         });
     }
 
-    /// Serves a part of a phase, with the news or without.
+    /// Serves a part of a phase, with or without new events.
     fn serve_some(&mut self) {
         if self.random.bool() {
             self.reactor.poll(Some(Duration::ZERO)).unwrap();
@@ -231,7 +231,7 @@ impl World {
         }
     }
 
-    /// Whoever would be told so by level-triggered polling is served within one phase.
+    /// Checks that every source that level-triggered polling would report is served within one phase.
     fn check(&mut self) {
         while {
             let before = self.reactor.events();
@@ -254,7 +254,7 @@ impl World {
         }
     }
 
-    /// Who is ready, says the kernel, for what it wants.
+    /// Returns the sources that the kernel, asked anew, reports as ready for their interest.
     fn called_for(&mut self) -> Vec<(Key, Call)> {
         let keys: Vec<_> = self.others.keys().copied().collect();
         for (token, other) in self.others.values_mut().enumerate() {
@@ -281,7 +281,7 @@ impl World {
         called_for
     }
 
-    /// With everybody reading, all that was sent arrives.
+    /// Lets every wire read, and checks that all sent bytes arrive.
     fn settle(&mut self) {
         for key in self.others.keys().copied().collect::<Vec<_>>() {
             self.resume(key);
@@ -314,7 +314,7 @@ fn both() -> mio::Interest {
 }
 
 #[test]
-fn whoever_level_triggered_polling_would_call_for_is_served() {
+fn every_source_that_level_triggering_would_report_is_served() {
     for seed in 0..SEEDS {
         let mut whereabouts = Whereabouts { seed, step: 0 };
         let mut world = World::new(seed);

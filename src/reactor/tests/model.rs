@@ -1,7 +1,7 @@
 //! Random operations on virtual time, against a [twin](twin::Twin) of the reactor.
 //!
 //! After every operation the reactor has called the same sources, for the same reasons and in the same order as the
-//! twin expects, and invariant I7 holds: what is ready and wanted is on the run queue.
+//! twin expects. Invariant I7 holds too: a source that is ready for its interest is on the run queue.
 
 mod actor;
 mod twin;
@@ -79,7 +79,7 @@ impl Pair {
         self.random.choice(&self.keys).copied()
     }
 
-    /// What the sources did in the call that has just returned.
+    /// Returns the actions of the sources in the call that has just returned.
     fn records(&self) -> Records {
         std::mem::take(&mut self.stage.borrow_mut().records).into_iter()
     }
@@ -238,7 +238,7 @@ impl Pair {
     fn elapse(&mut self) {
         self.reactor.advance();
         self.twin.advance();
-        // What is not taken stays due.
+        // A deadline that is not taken stays due.
         for _ in 0..self.random.u8(1..6) {
             let elapsed = self.reactor.next_elapsed().map(|elapsed| match elapsed {
                 Elapsed::Source(key, call) => (key, Some(call)),
@@ -314,7 +314,7 @@ impl Pair {
 }
 
 #[test]
-fn what_is_ready_and_wanted_is_queued_whatever_happens() {
+fn a_ready_and_wanted_source_is_always_queued() {
     for seed in 0..SEEDS {
         let mut pair = Pair::new(seed);
         let mut whereabouts = Whereabouts { seed, step: 0 };

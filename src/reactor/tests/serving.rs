@@ -1,4 +1,4 @@
-//! Who is served, in which order and how often.
+//! The order in which sources are served, and how often.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::reactor::{Interest, Phase, Reactor, Readiness};
 
 use super::{Call, Log, Probe, in_time, insert_readable, reactor, serve};
 
-/// The names in a log in which everybody was asked to read.
+/// Returns the names in a log in which every probe was asked to read.
 fn readers(log: Log) -> String {
     let name = |(name, call)| {
         assert_eq!(call, Call::Readable);
@@ -25,7 +25,7 @@ fn take(reactor: &mut Reactor<Probe>, count: usize) -> Log {
 }
 
 #[test]
-fn a_source_that_stays_ready_is_served_again_without_being_told_so() {
+fn a_source_that_stays_ready_is_served_without_an_event() {
     let mut reactor = reactor();
     insert_readable(&mut reactor, Probe::tireless('a'));
     for _ in 0..100 {
@@ -35,7 +35,7 @@ fn a_source_that_stays_ready_is_served_again_without_being_told_so() {
 }
 
 #[test]
-fn a_source_without_an_event_is_served_once_a_phase_all_the_same() {
+fn a_source_without_an_event_is_served_once_a_phase() {
     let mut reactor = reactor();
     insert_readable(&mut reactor, Probe::new('a', |_, _| false).with_burst(8));
     insert_readable(&mut reactor, Probe::new('b', |_, _| false));
@@ -56,7 +56,7 @@ fn each_source_is_served_once_a_phase() {
 }
 
 #[test]
-fn what_becomes_ready_during_a_phase_waits_for_the_next() {
+fn a_source_ready_during_a_phase_waits_for_the_next() {
     let mut reactor = reactor();
     let late = reactor.insert_unregistered(Probe::quick('b'), Interest::READABLE);
     insert_readable(&mut reactor, Probe::quick('a'));
@@ -202,7 +202,7 @@ fn a_source_removed_during_a_phase_is_passed_over() {
 }
 
 #[test]
-fn a_newcomer_in_the_place_of_one_that_was_queued_is_not_served_for_it() {
+fn a_reused_slot_does_not_inherit_a_queued_key() {
     let mut reactor = reactor();
     insert_readable(&mut reactor, Probe::quick('a'));
     let removed = insert_readable(&mut reactor, Probe::quick('b'));
@@ -220,7 +220,7 @@ fn a_newcomer_in_the_place_of_one_that_was_queued_is_not_served_for_it() {
 }
 
 #[test]
-fn a_dead_key_reaches_nobody() {
+fn a_dead_key_reaches_no_entry() {
     let mut reactor = reactor();
     let dead = insert_readable(&mut reactor, Probe::quick('a'));
     assert!(reactor.remove(dead).is_some());

@@ -1,4 +1,4 @@
-//! The wait itself, in real time: what ends it, and what it leaves in the kernel.
+//! The wait itself, in real time: its ends, and the events that it leaves in the kernel.
 
 use std::io::Write;
 use std::os::unix::net::UnixStream as Peer;
@@ -11,7 +11,7 @@ use crate::reactor::{Elapsed, Handler, Interest, Phase, Reactor, Registration};
 
 use super::{TOO_LONG, in_time};
 
-/// Stays ready as soon as it has been: it never reads.
+/// A source that stays ready as soon as it has been: it never reads.
 struct Listening(UnixStream);
 
 impl Handler for Listening {
@@ -115,7 +115,7 @@ fn a_wake_ends_the_wait_of_now_or_the_next_and_is_no_event() {
         let waker = reactor.waker().unwrap();
         waker.wake().unwrap();
         reactor.poll(None).unwrap();
-        // The handle stays here: the wake goes away with the last one.
+        // The original stays here: a wake is lost when the last handle is dropped.
         let elsewhere = waker.clone();
         let waking = std::thread::spawn(move || elsewhere.wake());
         reactor.poll(None).unwrap();
@@ -126,7 +126,7 @@ fn a_wake_ends_the_wait_of_now_or_the_next_and_is_no_event() {
 }
 
 #[test]
-fn what_one_batch_cannot_hold_is_fetched_before_anybody_is_served() {
+fn all_batches_are_fetched_before_a_source_is_served() {
     in_time(|| {
         let mut reactor = Reactor::new(2).unwrap();
         let mut peers = Vec::new();
@@ -155,7 +155,7 @@ fn a_wake_takes_the_place_of_no_news() {
         reactor.insert(source, Interest::READABLE).unwrap();
         reactor.poll(Some(Duration::ZERO)).unwrap();
         let before = reactor.events();
-        // Who comes first is told first.
+        // The kernel reports the first event first.
         waker.wake().unwrap();
         peer.write_all(b"a").unwrap();
         reactor.poll(None).unwrap();
@@ -165,7 +165,7 @@ fn a_wake_takes_the_place_of_no_news() {
 
 #[cfg(not(mio_unsupported_force_poll_poll))]
 #[test]
-fn the_descriptor_is_readable_for_news_and_the_wait_tells_the_rest() {
+fn the_descriptor_shows_events_and_the_timeout_the_rest() {
     use mio::unix::SourceFd;
     use mio::{Events, Poll, Token};
 
@@ -175,7 +175,7 @@ fn the_descriptor_is_readable_for_news_and_the_wait_tells_the_rest() {
     reactor.poll(Some(Duration::ZERO)).unwrap();
 
     let mut host = Poll::new().unwrap();
-    let mut news = Events::with_capacity(4);
+    let mut events = Events::with_capacity(4);
     let descriptor = std::os::fd::AsRawFd::as_raw_fd(&reactor.as_fd());
     host.registry()
         .register(
@@ -184,16 +184,16 @@ fn the_descriptor_is_readable_for_news_and_the_wait_tells_the_rest() {
             mio::Interest::READABLE,
         )
         .unwrap();
-    host.poll(&mut news, Some(Duration::ZERO)).unwrap();
-    assert!(news.is_empty());
+    host.poll(&mut events, Some(Duration::ZERO)).unwrap();
+    assert!(events.is_empty());
     assert_eq!(reactor.poll_timeout(), None);
 
     peer.write_all(b"a").unwrap();
-    host.poll(&mut news, Some(TOO_LONG)).unwrap();
-    assert!(!news.is_empty());
+    host.poll(&mut events, Some(TOO_LONG)).unwrap();
+    assert!(!events.is_empty());
     reactor.poll(Some(Duration::ZERO)).unwrap();
-    host.poll(&mut news, Some(Duration::ZERO)).unwrap();
-    assert!(news.is_empty(), "the byte is unread (F5)");
+    host.poll(&mut events, Some(Duration::ZERO)).unwrap();
+    assert!(events.is_empty(), "the byte is unread (F5)");
     assert_eq!(reactor.poll_timeout(), Some(Duration::ZERO));
 }
 
@@ -204,11 +204,11 @@ fn a_busy_wait_ends_like_any_other() {
         let mut reactor = Reactor::new(16).unwrap();
         let key = reactor.insert(source, Interest::READABLE).unwrap();
         let waker = reactor.waker().unwrap();
-        // That it can be written to is news, too, once.
+        // Writability is an event of its own, once.
         reactor.poll(None).unwrap();
         for busy in [Duration::from_millis(1), TOO_LONG] {
             reactor.busy_poll(busy);
-            // The end of the time that was asked for, both before and after it falls asleep.
+            // The end of the asked time, both before and after it falls asleep.
             let start = reactor.refresh_now();
             reactor.poll(Some(Duration::from_millis(5))).unwrap();
             assert!(reactor.refresh_now() - start >= Duration::from_millis(5));
@@ -228,8 +228,8 @@ fn a_busy_wait_ends_like_any_other() {
             reactor.poll(None).unwrap();
             thread.join().unwrap();
         }
-        // News, last because this source never reads it.
-        peer.write_all(b"news").unwrap();
+        // Data, last because this source never reads it.
+        peer.write_all(b"data").unwrap();
         reactor.poll(None).unwrap();
         reactor.begin(Phase::Serve);
         assert_eq!(reactor.next(&mut ()), Some((key, ())));

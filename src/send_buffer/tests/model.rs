@@ -13,7 +13,7 @@ use super::{QUEUE_BYTES, check_invariants, flush_all, joined, noise};
 struct Pair {
     unsent: SendBuffer,
     model: Vec<u8>,
-    /// How much of the model is sent.
+    /// The number of bytes of the model that are sent.
     sent: usize,
 }
 
@@ -30,7 +30,7 @@ impl Pair {
         &self.model[self.sent..]
     }
 
-    /// One write, with a random outcome, of the queue and `tail`; checks what is offered and what is left.
+    /// Does one write, with a random outcome, of the queue and `tail`; checks the offered bytes and the rest.
     fn flush(&mut self, tail: &[u8], pool: &mut Pool, random: &mut fastrand::Rng) {
         let before = self.unsent.len();
         let mut calls = 0;
@@ -190,14 +190,14 @@ fn random_operations_behave_like_a_plain_vector() {
 }
 
 #[test]
-fn random_operations_behave_like_a_plain_vector_with_a_pool_of_almost_nothing() {
+fn a_tiny_pool_behaves_like_a_plain_vector() {
     for seed in 8..10 {
         run_against_model(seed, 100_000, CHUNK_BYTES);
         run_against_model(seed, 50_000, 0);
     }
 }
 
-/// Bit `i` of `cuts` set: a new segment begins after byte `i`.
+/// Cuts `bytes`: for bit `i` of `cuts`, a new segment begins after byte `i`.
 fn pieces(bytes: &'static [u8], cuts: u32) -> Vec<&'static [u8]> {
     let mut pieces = Vec::new();
     let mut start = 0;
@@ -211,7 +211,7 @@ fn pieces(bytes: &'static [u8], cuts: u32) -> Vec<&'static [u8]> {
 }
 
 #[test]
-fn every_chunking_in_every_kind_of_segment_leaves_in_order_at_every_write_size() {
+fn every_chunking_of_every_segment_kind_leaves_in_order() {
     let bytes: &'static [u8] = b"abcdef";
     let mut pool = Pool::new();
     let mut runs = 0;
@@ -255,7 +255,7 @@ fn every_chunking_in_every_kind_of_segment_leaves_in_order_at_every_write_size()
 }
 
 #[test]
-fn every_split_of_queue_and_tail_leaves_in_order_at_every_write_size() {
+fn every_split_of_queue_and_tail_leaves_in_order() {
     let bytes: &'static [u8] = b"abcdefgh";
     let mut pool = Pool::new();
     for queued in 0..=bytes.len() {
@@ -285,7 +285,7 @@ fn every_split_of_queue_and_tail_leaves_in_order_at_every_write_size() {
 
 #[cfg(target_pointer_width = "64")]
 #[test]
-fn five_gibibytes_of_one_static_mebibyte_leave_in_order_without_memory() {
+fn five_gibibytes_of_one_static_mebibyte_need_no_memory() {
     const REPEATS: usize = 5 * 1024;
     let mebibyte = noise(1 << 20);
     let base = mebibyte.as_ptr().addr();

@@ -1,4 +1,4 @@
-//! Where the memory comes from and where it goes: reuse, the pool's limits, and what a slow peer costs.
+//! The storage of send buffers: its reuse, the pool's limits, and the cost of a slow peer.
 
 use std::rc::Rc;
 
@@ -7,8 +7,8 @@ use super::super::queue::{Queue, Segment};
 use super::super::{KEEP_BYTES, SendBuffer};
 use super::{QUEUE_BYTES, flush_all, head, noise, occupied_bytes};
 
-/// Pushes and flushes again and again. All memory is either held by the pool or occupied by the queue, so if both
-/// together neither grow nor shrink while something is queued, then nothing was allocated and nothing freed.
+/// Pushes and flushes again and again. All memory is either held by the pool or occupied by the queue. If both together
+/// neither grow nor shrink while bytes are queued, nothing was allocated and nothing freed.
 fn assert_steady(pool: &mut Pool, push: impl Fn(&mut SendBuffer, &mut Pool)) {
     let mut unsent = SendBuffer::new();
     push(&mut unsent, pool);
@@ -54,7 +54,7 @@ fn the_same_chunk_serves_again_and_again() {
     let queue: *const Queue = unsent.queue.as_deref().expect("something is queued");
     for _ in 0..100 {
         flush_all(&mut unsent, &mut pool);
-        // Other memory of the same size must not be what comes next by chance of the allocator.
+        // So that other memory of the same size does not come next by chance of the allocator.
         let between = Vec::<u8>::with_capacity(CHUNK_BYTES);
         unsent.copy(b"again", &mut pool);
         assert_eq!(head(&mut unsent, &mut pool), chunk);
@@ -151,7 +151,7 @@ fn the_pool_keeps_no_more_than_its_limit() {
 }
 
 #[test]
-fn the_default_pool_keeps_four_mebibytes_of_chunks_and_1024_queues() {
+fn the_default_pool_keeps_4_mib_of_chunks_and_1024_queues() {
     let mut pool = Pool::new();
     let mut buffers: Vec<SendBuffer> = Vec::new();
     for _ in 0..2000 {

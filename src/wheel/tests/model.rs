@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use crate::wheel::list::SEARCH_LIMIT;
 use crate::wheel::{Alarm, NEVER, Wheel};
 
-/// What the wheel must do, said as plainly as possible: a sorted map, and a queue of what is due.
+/// The contract of the wheel as plain as can be: a sorted map, and a queue of due timers.
 struct Model {
     now: u64,
     armings: u64,
@@ -74,7 +74,7 @@ impl Model {
     }
 }
 
-/// Distances from nothing to the end of time, small ones and round ones more often than chance would have them.
+/// Returns distances from nothing to the end of time, small ones and round ones more often than chance would have them.
 fn random_gap(random: &mut fastrand::Rng) -> u64 {
     const HOUR: u64 = 3_600_000;
     const YEAR: u64 = 366 * 24 * HOUR;
@@ -94,8 +94,8 @@ fn random_gap(random: &mut fastrand::Rng) -> u64 {
 
 /// Runs random operations on wheel and model and compares every answer.
 ///
-/// `target` is how many timers it tends to hold: up to sixteen the wheel promises exact deadlines whatever was
-/// cancelled, with many more its slots are crowded.
+/// `target` is the number of timers that it tends to hold. Up to sixteen the wheel promises exact deadlines whatever
+/// was cancelled; with many more its slots are crowded.
 fn compare_with_model(seed: u64, start: u64, operations: usize, target: usize) {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut model = Model::new(start);
@@ -221,7 +221,7 @@ pub(super) const STARTS: [u64; 20] = [
 ];
 
 #[test]
-fn does_what_the_model_does_with_few_timers_and_names_every_deadline_exactly() {
+fn with_few_timers_the_wheel_is_exact_and_like_the_model() {
     for (seed, start) in (0..).zip(STARTS) {
         for round in 0..20 {
             compare_with_model(seed * 100 + round, start, 2_000, SEARCH_LIMIT as usize);
@@ -239,7 +239,7 @@ fn does_what_the_model_does_with_many_timers() {
 }
 
 #[test]
-fn does_what_the_model_does_with_so_many_timers_that_slots_fill_many_chunks() {
+fn with_many_timers_a_slot_the_wheel_is_like_the_model() {
     for (seed, start) in (20_000..).zip(STARTS) {
         compare_with_model(seed, start, 10_000, 3_000);
     }

@@ -1,4 +1,4 @@
-//! The kernel tells edges, and levels come of them.
+//! The kernel reports edges, and the reactor makes levels of them.
 
 use std::io::{ErrorKind, Write};
 use std::time::Duration;
@@ -8,17 +8,17 @@ use mio::net::{TcpListener, UdpSocket};
 use crate::reactor::{Interest, Reactor, Readiness};
 use crate::system::SHORT_TRANSFER_DRAINS;
 
-use super::{Heard, Wire, hear, poll, reset_connection, serve, stream_pair};
+use super::{Report, Wire, await_reports, poll, reset_connection, serve, stream_pair};
 
 #[test]
-fn a_source_that_reads_a_byte_a_call_is_served_until_it_would_block() {
+fn reading_a_byte_a_call_is_served_until_it_would_block() {
     let (wire, mut peer) = stream_pair();
     let mut reactor = Reactor::new(16).unwrap();
     let key = reactor.insert(wire.reading(1), Interest::READABLE).unwrap();
     peer.write_all(&[7; 1_000]).unwrap();
     assert_eq!(poll(&mut reactor), 1);
     for byte in 0..1_000 {
-        assert_eq!(serve(&mut reactor), [Heard::Bytes(1)], "byte {byte}");
+        assert_eq!(serve(&mut reactor), [Report::Bytes(1)], "byte {byte}");
         assert_eq!(poll(&mut reactor), 0, "the kernel says it once (F1)");
     }
     assert_eq!(serve(&mut reactor), []);
@@ -27,7 +27,7 @@ fn a_source_that_reads_a_byte_a_call_is_served_until_it_would_block() {
 }
 
 #[test]
-fn the_connections_behind_the_first_are_accepted_without_another_event() {
+fn further_connections_are_accepted_without_another_event() {
     let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     let accept: fn(&mut TcpListener, &mut [u8]) -> _ =
@@ -38,13 +38,13 @@ fn the_connections_behind_the_first_are_accepted_without_another_event() {
         .unwrap();
     let connect = |_| std::net::TcpStream::connect(address).unwrap();
     let peers: Vec<_> = (0..5).map(connect).collect();
-    assert_eq!(hear(&mut reactor, peers.len()).len(), peers.len());
+    assert_eq!(await_reports(&mut reactor, peers.len()).len(), peers.len());
     assert_eq!(serve(&mut reactor), []);
     assert!(reactor.is_idle(), "none is left (F2)");
 }
 
 #[test]
-fn the_datagrams_behind_the_first_are_received_without_another_event() {
+fn further_datagrams_are_received_without_another_event() {
     let here = UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = here.local_addr().unwrap();
     let mut reactor = Reactor::new(16).unwrap();
@@ -59,7 +59,7 @@ fn the_datagrams_behind_the_first_are_received_without_another_event() {
     for _ in 0..3 {
         there.send_to(b"datagram", address).unwrap();
     }
-    assert_eq!(hear(&mut reactor, 3), [Heard::Bytes(64); 3]);
+    assert_eq!(await_reports(&mut reactor, 3), [Report::Bytes(64); 3]);
     assert_eq!(serve(&mut reactor), []);
     assert!(reactor.is_idle(), "none is left (F3)");
 }
@@ -71,14 +71,14 @@ fn pausing_keeps_the_edge() {
     let key = reactor.insert(wire, Interest::empty()).unwrap();
     peer.write_all(b"abc").unwrap();
     assert_eq!(poll(&mut reactor), 1);
-    assert!(reactor.is_idle(), "nobody waits for it");
+    assert!(reactor.is_idle(), "no source waits for it");
     assert_eq!(reactor.poll_timeout(), None);
     assert_eq!(serve(&mut reactor), []);
 
     reactor.visit(key, |_, registration| registration.want(Interest::READABLE));
     assert_eq!(reactor.poll_timeout(), Some(Duration::ZERO));
     assert_eq!(poll(&mut reactor), 0);
-    assert_eq!(serve(&mut reactor), [Heard::Bytes(3)]);
+    assert_eq!(serve(&mut reactor), [Report::Bytes(3)]);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_reader_is_not_asked_to_write_when_a_byte_arrives() {
     let mut reactor = Reactor::new(16).unwrap();
     let key = reactor.insert(wire, Interest::READABLE).unwrap();
     peer.write_all(b"a").unwrap();
-    assert_eq!(hear(&mut reactor, 1), [Heard::Bytes(1)]);
+    assert_eq!(await_reports(&mut reactor, 1), [Report::Bytes(1)]);
     let readiness = reactor.visit(key, |_, registration| registration.readiness());
     assert_eq!(
         readiness,
@@ -95,11 +95,11 @@ fn a_reader_is_not_asked_to_write_when_a_byte_arrives() {
         "although the kernel said so, too (F6)"
     );
     reactor.visit(key, |_, registration| registration.want(Interest::WRITABLE));
-    assert_eq!(serve(&mut reactor), [Heard::Room]);
+    assert_eq!(serve(&mut reactor), [Report::Room]);
 }
 
 #[test]
-fn more_news_of_a_source_that_waits_already_does_not_serve_it_twice() {
+fn a_queued_source_with_another_event_is_served_once() {
     let (wire, mut peer) = stream_pair();
     let mut reactor = Reactor::new(16).unwrap();
     reactor.insert(wire.reading(1), Interest::READABLE).unwrap();
@@ -107,11 +107,11 @@ fn more_news_of_a_source_that_waits_already_does_not_serve_it_twice() {
         peer.write_all(b"abc").unwrap();
         assert_eq!(poll(&mut reactor), 1);
     }
-    assert_eq!(serve(&mut reactor), [Heard::Bytes(1)]);
+    assert_eq!(serve(&mut reactor), [Report::Bytes(1)]);
 }
 
 #[test]
-fn what_the_kernel_says_is_added_to_what_is_known() {
+fn kernel_events_add_to_the_known_readiness() {
     let (wire, _peer) = stream_pair();
     let mut reactor = Reactor::new(16).unwrap();
     let key = reactor.insert(wire, Interest::empty()).unwrap();
@@ -131,7 +131,7 @@ fn a_short_read_saves_the_call_that_would_block() {
     for round in 1..=3 {
         peer.write_all(b"abc").unwrap();
         assert_eq!(poll(&mut reactor), 1);
-        assert_eq!(serve(&mut reactor), [Heard::Bytes(3)]);
+        assert_eq!(serve(&mut reactor), [Report::Bytes(3)]);
         assert!(reactor.is_idle() || !SHORT_TRANSFER_DRAINS);
         serve(&mut reactor);
         let calls = if SHORT_TRANSFER_DRAINS {
@@ -151,10 +151,10 @@ fn an_end_behind_a_short_read_is_not_lost() {
     peer.write_all(b"abc").unwrap();
     peer.shutdown(std::net::Shutdown::Write).unwrap();
     poll(&mut reactor);
-    assert_eq!(serve(&mut reactor), [Heard::Bytes(3)]);
+    assert_eq!(serve(&mut reactor), [Report::Bytes(3)]);
     assert!(!reactor.is_idle(), "the end has no event of its own (F7)");
     assert_eq!(poll(&mut reactor), 0);
-    assert_eq!(serve(&mut reactor), [Heard::End]);
+    assert_eq!(serve(&mut reactor), [Report::End]);
     assert!(reactor.is_idle());
 }
 
@@ -164,9 +164,9 @@ fn an_end_after_a_short_read_has_its_own_event() {
     let mut reactor = Reactor::new(16).unwrap();
     reactor.insert(wire, Interest::READABLE).unwrap();
     peer.write_all(b"abc").unwrap();
-    assert_eq!(hear(&mut reactor, 1), [Heard::Bytes(3)]);
+    assert_eq!(await_reports(&mut reactor, 1), [Report::Bytes(3)]);
     drop(peer);
-    assert_eq!(hear(&mut reactor, 1), [Heard::End]);
+    assert_eq!(await_reports(&mut reactor, 1), [Report::End]);
 }
 
 #[test]
@@ -175,8 +175,8 @@ fn a_reset_is_told_by_the_read_behind_the_data_before_it() {
     let wire = reset_connection(b"abc");
     reactor.insert(wire, Interest::READABLE).unwrap();
     assert_eq!(
-        hear(&mut reactor, 2),
-        [Heard::Bytes(3), Heard::Failed(ErrorKind::ConnectionReset)],
+        await_reports(&mut reactor, 2),
+        [Report::Bytes(3), Report::Failed(ErrorKind::ConnectionReset)],
         "and not by `closed` (F8)"
     );
 }
@@ -186,7 +186,7 @@ fn an_error_on_a_source_that_does_not_read_is_told_once() {
     let mut reactor = Reactor::new(16).unwrap();
     let wire = reset_connection(b"abc");
     let key = reactor.insert(wire, Interest::empty()).unwrap();
-    assert_eq!(hear(&mut reactor, 1), [Heard::Closed]);
+    assert_eq!(await_reports(&mut reactor, 1), [Report::Closed]);
     for _ in 0..3 {
         poll(&mut reactor);
         assert!(reactor.is_idle());
@@ -194,8 +194,8 @@ fn an_error_on_a_source_that_does_not_read_is_told_once() {
     }
     reactor.visit(key, |_, registration| registration.want(Interest::READABLE));
     assert_eq!(
-        hear(&mut reactor, 2),
-        [Heard::Bytes(3), Heard::Failed(ErrorKind::ConnectionReset)],
+        await_reports(&mut reactor, 2),
+        [Report::Bytes(3), Report::Failed(ErrorKind::ConnectionReset)],
         "and what came before it can still be read"
     );
 }
@@ -203,9 +203,9 @@ fn an_error_on_a_source_that_does_not_read_is_told_once() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_refused_datagram_is_told_by_a_read() {
-    let nobody = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-    let address = nobody.local_addr().unwrap();
-    drop(nobody);
+    let unbound = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = unbound.local_addr().unwrap();
+    drop(unbound);
     let here = UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     here.connect(address).unwrap();
     let receive: fn(&mut UdpSocket, &mut [u8]) -> _ = |socket, buffer| socket.recv(buffer);
@@ -215,8 +215,8 @@ fn a_refused_datagram_is_told_by_a_read() {
         .insert(Wire::new(here, receive), Interest::READABLE)
         .unwrap();
     assert_eq!(
-        hear(&mut reactor, 1),
-        [Heard::Failed(ErrorKind::ConnectionRefused)],
+        await_reports(&mut reactor, 1),
+        [Report::Failed(ErrorKind::ConnectionRefused)],
         "although nothing is readable (F10)"
     );
 }

@@ -1,4 +1,4 @@
-//! What the selector is told of a source, and when.
+//! The selector's part: when a source is registered, and for which directions.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream as Peer;
@@ -9,7 +9,7 @@ use mio::net::UnixStream;
 use crate::reactor::tests::closing;
 use crate::reactor::{Interest, Key, Reactor, Readiness, Registration};
 
-use super::{Heard, Tellings, Wire, poll, read, serve, stream_pair, unblocked};
+use super::{Report, Tellings, Wire, poll, read, serve, stream_pair, unblocked};
 
 #[test]
 fn flipping_interests_makes_no_system_call() {
@@ -37,7 +37,7 @@ fn flipping_interests_makes_no_system_call() {
 }
 
 #[test]
-fn a_token_that_outlived_its_source_reaches_nobody() {
+fn a_token_that_outlived_its_source_reaches_no_source() {
     let (here, mut peer) = Peer::pair().unwrap();
     let duplicate = here.try_clone().unwrap();
     let mut reactor = Reactor::new(16).unwrap();
@@ -110,7 +110,7 @@ fn a_source_that_may_not_be_drained_is_armed_again() {
     peer.write_all(b"abc").unwrap();
     for _ in 0..3 {
         assert_eq!(poll(&mut reactor), 1, "a fresh edge for what is left");
-        assert_eq!(serve(&mut reactor), [Heard::Bytes(1)]);
+        assert_eq!(serve(&mut reactor), [Report::Bytes(1)]);
         assert!(reactor.is_idle(), "it is not read again unasked");
     }
     assert_eq!(poll(&mut reactor), 1, "it is still writable");
@@ -132,24 +132,24 @@ fn a_source_that_cannot_be_armed_again_finds_out_by_reading() {
     assert_eq!(poll(&mut reactor), 1);
     reactor.visit(key, |wire, _| wire.kernel.refuses = true);
     for _ in 0..3 {
-        assert_eq!(serve(&mut reactor), [Heard::Bytes(1)]);
+        assert_eq!(serve(&mut reactor), [Report::Bytes(1)]);
         assert!(!reactor.is_idle());
     }
 }
 
-/// A source of which it is known that it is writable, as of what a server accepts.
+/// Inserts a source that is known to be writable, as an accepted socket is.
 fn insert_writable(reactor: &mut Reactor<Wire<UnixStream>>, wire: Wire<UnixStream>) -> Key {
     let inserted = reactor.insert_ready(wire, Interest::READABLE, Readiness::WRITABLE);
     inserted.map_err(|(error, _)| error).unwrap()
 }
 
 #[test]
-fn a_peer_that_reads_wakes_nobody_who_waits_for_no_room() {
+fn a_reading_peer_wakes_no_source_without_write_interest() {
     let (wire, mut peer) = stream_pair();
     let tellings = Rc::clone(&wire.kernel.tellings);
     let mut reactor = Reactor::new(16).unwrap();
     let key = insert_writable(&mut reactor, wire);
-    assert_eq!(poll(&mut reactor), 0, "that it is writable is no news");
+    assert_eq!(poll(&mut reactor), 0, "writability is known already");
     for _ in 0..3 {
         reactor.visit(key, |wire, _| wire.kernel.source.write_all(b"abc").unwrap());
         peer.read_exact(&mut [0; 3]).unwrap();
@@ -161,7 +161,7 @@ fn a_peer_that_reads_wakes_nobody_who_waits_for_no_room() {
 }
 
 #[test]
-fn who_meets_a_full_buffer_is_told_of_room_from_then_on() {
+fn a_source_that_meets_a_full_buffer_hears_of_space_later() {
     let meetings: [fn(&mut Registration<'_>); 2] = [
         |registration| registration.would_block(Interest::WRITABLE),
         |registration| registration.fell_short(Interest::WRITABLE),
@@ -180,18 +180,18 @@ fn who_meets_a_full_buffer_is_told_of_room_from_then_on() {
                 registration.want(Interest::WRITABLE);
                 sent
             });
-            assert_eq!(poll(&mut reactor), 0, "there is no room");
+            assert_eq!(poll(&mut reactor), 0, "the buffer is full");
             assert!(reactor.is_idle());
             peer.read_exact(&mut vec![0; sent.unwrap()]).unwrap();
             assert_eq!(poll(&mut reactor), 1);
-            assert_eq!(serve(&mut reactor), [Heard::Room]);
+            assert_eq!(serve(&mut reactor), [Report::Room]);
         }
         assert_eq!(tellings.get().reregister, 1, "asked for once");
     }
 }
 
 #[test]
-fn room_that_comes_before_it_is_asked_for_is_told() {
+fn space_freed_before_the_request_is_reported() {
     let (wire, mut peer) = stream_pair();
     let mut reactor = Reactor::new(16).unwrap();
     let key = insert_writable(&mut reactor, wire);
@@ -200,11 +200,11 @@ fn room_that_comes_before_it_is_asked_for_is_told() {
         let sent: usize = std::iter::from_fn(|| stream.write(&[7; 1024]).ok()).sum();
         registration.would_block(Interest::WRITABLE);
         registration.want(Interest::WRITABLE);
-        // The kernel has had room again since, and had nobody to tell.
+        // The kernel has had space again since, and reported it to no source.
         peer.read_exact(&mut vec![0; sent]).unwrap();
     });
     assert_eq!(poll(&mut reactor), 1);
-    assert_eq!(serve(&mut reactor), [Heard::Room]);
+    assert_eq!(serve(&mut reactor), [Report::Room]);
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn a_source_that_the_selector_refuses_is_given_back() {
 }
 
 #[test]
-fn what_was_said_of_the_former_source_is_forgotten_with_it() {
+fn readiness_is_forgotten_with_the_former_source() {
     let (wire, peer) = stream_pair();
     let mut reactor = Reactor::new(16).unwrap();
     let key = reactor.insert(wire, Interest::empty()).unwrap();

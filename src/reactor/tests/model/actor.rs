@@ -1,4 +1,4 @@
-//! Sources that do as they like, and write down what they did.
+//! Sources that act at random, and record their actions.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -8,7 +8,7 @@ use mio::event::Source;
 use crate::reactor::tests::Call;
 use crate::reactor::{Handler, Interest, Key, Readiness, Registration};
 
-/// One thing that a source does with its registration.
+/// One action of a source on its registration.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Action {
     Assume(Readiness),
@@ -64,7 +64,7 @@ impl Action {
     }
 }
 
-/// What happened within the reactor, for the twin to go through afterwards.
+/// A call within the reactor, for the twin to replay afterwards.
 #[derive(Debug)]
 pub(super) struct Record {
     pub(super) key: Key,
@@ -73,13 +73,13 @@ pub(super) struct Record {
     pub(super) reports: bool,
 }
 
-/// Where the sources find out what to do, and write down what they did.
+/// The place where the sources draw their actions and record them.
 pub(super) struct Stage {
     pub(super) random: fastrand::Rng,
     pub(super) records: Vec<Record>,
 }
 
-/// A source that does as it likes.
+/// A source that acts at random.
 pub(super) struct Actor {
     pub(super) stage: Rc<RefCell<Stage>>,
     pub(super) burst: u32,

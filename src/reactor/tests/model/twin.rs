@@ -1,4 +1,4 @@
-//! The reactor as plain as can be: a bit is a `bool`, a list is a `Vec` that is searched, and a deadline is found by
+//! The reactor as plain as can be. A bit is a `bool`, a list is a `Vec` that is searched, and a deadline is found by
 //! looking at all of them.
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use crate::system::SHORT_TRANSFER_DRAINS;
 
 use super::actor::{Action, Record};
 
-/// What the sources did, for the twin to go through.
+/// The actions of the sources, for the twin to replay.
 pub(super) type Records = std::vec::IntoIter<Record>;
 
 /// One source as the twin sees it.
@@ -51,7 +51,7 @@ impl Level {
     }
 }
 
-/// Who is behind a deadline.
+/// The owner of a deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Waiting {
     Source(Key),
@@ -166,7 +166,7 @@ impl Twin {
         self.withdraw(|waiter| waiter == Waiting::Source(key));
     }
 
-    /// What one call of `next` must have done, and what it must have returned.
+    /// Replays one call of `next`, and returns the event that it must have returned.
     pub(super) fn serve_next(&mut self, records: &mut Records) -> Option<(Key, Call)> {
         loop {
             let (key, left) = match self.burst.take() {
@@ -252,7 +252,7 @@ impl Twin {
         self.due.extend(due);
     }
 
-    /// What one call of `next_elapsed` must have done, and what it must have returned.
+    /// Replays one call of `next_elapsed`, and returns the entry that it must have returned.
     pub(super) fn elapse_next(&mut self, records: &mut Records) -> Option<(Key, Option<Call>)> {
         while !self.due.is_empty() {
             let key = match self.due.remove(0).waiter {
