@@ -86,10 +86,10 @@ pub use event_loop::{
     OverLimit, Remote, RunEnd, ServerHandler, SocketHandler, Timer, Turn, Wait,
 };
 pub use net::{
-    Address, BlockList, CloseReason, ConnectOptions, Endpoint, Error, Family, Flow, HostQuery,
-    IntoEndpoint, IntoListener, KeepAlive, ListenOptions, Resolver, Result, Server, ServerId,
-    Socket, SocketId, SocketOptions, Sockets, State, StdListener, StdStream, Syscall,
-    SystemResolver, TimerId, is_ip, is_ipv4, is_ipv6, parse_socket_address,
+    BlockList, CloseReason, ConnectOptions, Endpoint, Error, Family, Flow, HostQuery, IntoEndpoint,
+    IntoListener, KeepAlive, ListenOptions, Resolver, Result, Server, ServerId, Socket, SocketId,
+    SocketOptions, Sockets, State, StdListener, StdStream, Syscall, SystemResolver, TimerId,
+    ip_family, is_ipv4, is_ipv6, parse_socket_address,
 };
 
 /// The programs of the README are compiled as tests.

@@ -15,14 +15,14 @@ mod values;
 mod view;
 
 pub use address::{
-    BlockList, IntoEndpoint, IntoListener, is_ip, is_ipv4, is_ipv6, parse_socket_address,
+    BlockList, IntoEndpoint, IntoListener, ip_family, is_ipv4, is_ipv6, parse_socket_address,
 };
 pub use connect::{ConnectOptions, HostQuery, Resolver, SystemResolver};
 pub use error::{Error, Result, Syscall};
 pub use listener::ListenOptions;
 pub use values::{
-    Address, CloseReason, Endpoint, Family, Flow, KeepAlive, ServerId, SocketId, SocketOptions,
-    State, StdListener, StdStream, TimerId,
+    CloseReason, Endpoint, Family, Flow, KeepAlive, ServerId, SocketId, SocketOptions, State,
+    StdListener, StdStream, TimerId,
 };
 pub use view::{Server, Socket, Sockets};
 

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 use std::path::{Path, PathBuf};
 
 use crate::net::error::{Error, Result};
-use crate::net::values::Endpoint;
+use crate::net::values::{Endpoint, Family};
 
 /// What can say where to listen or connect: an address, a name with a port, or a path.
 ///
@@ -40,24 +40,27 @@ pub trait IntoEndpoint {
     fn into_endpoint(self) -> Result<Endpoint>;
 }
 
-/// 4 or 6 if `text` is an IP address of that version, else 0: Node's `net.isIP`.
+/// Returns the family of the IP address that `text` is; `None` if it is none. Node's `net.isIP`.
 ///
-/// An IPv6 address may have a zone (`fe80::1%eth0`), which the parser of the standard library refuses; an octet of an
+/// An IPv6 address may have a zone (`fe80::1%eth0`), which the parser of the standard library refuses. An octet of an
 /// IPv4 address may not begin with a zero.
 ///
 /// ```
-/// use netloop::is_ip;
+/// use netloop::{Family, ip_family};
 ///
-/// assert_eq!((is_ip("127.0.0.1"), is_ip("fe80::1%eth0"), is_ip("localhost")), (4, 6, 0));
+/// assert_eq!(ip_family("127.0.0.1"), Some(Family::IPv4));
+/// assert_eq!(ip_family("fe80::1%eth0"), Some(Family::IPv6));
+/// assert_eq!(ip_family("localhost"), None);
 /// ```
 #[must_use]
-pub fn is_ip(text: &str) -> u8 {
+#[doc(alias = "isIP")]
+pub fn ip_family(text: &str) -> Option<Family> {
     if is_ipv4(text) {
-        4
+        Some(Family::IPv4)
     } else if is_ipv6(text) {
-        6
+        Some(Family::IPv6)
     } else {
-        0
+        None
     }
 }
 

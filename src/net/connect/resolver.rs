@@ -104,7 +104,7 @@ pub(crate) fn is_of(family: Option<Family>, address: SocketAddr) -> bool {
     match family {
         Some(Family::IPv4) => address.is_ipv4(),
         Some(Family::IPv6) => address.is_ipv6(),
-        _ => true,
+        None => true,
     }
 }
 

@@ -4,7 +4,7 @@
 //! until it is looked up.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// Where to listen, or where to connect to.
@@ -55,74 +55,13 @@ impl Endpoint {
     }
 }
 
-/// Who is at an end of a connection.
-///
-/// ```
-/// use netloop::{Address, Family};
-///
-/// let address = Address::from(std::net::SocketAddr::from(([127, 0, 0, 1], 80)));
-/// assert_eq!(address.family(), Family::IPv4);
-/// assert_eq!(address.to_string(), "127.0.0.1:80");
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Address {
-    /// An IP address and a port. On a listener that serves both families an IPv4 peer appears as `::ffff:a.b.c.d`.
-    Socket(SocketAddr),
-    /// A Unix domain socket: its path, and `None` for one without a name, as clients are.
-    Unix(Option<Box<Path>>),
-}
-
-impl Address {
-    /// The IP address; `None` for a Unix socket.
-    #[must_use]
-    pub fn ip(&self) -> Option<IpAddr> {
-        self.as_socket().map(|address| address.ip())
-    }
-
-    /// The port; `None` for a Unix socket.
-    #[must_use]
-    pub fn port(&self) -> Option<u16> {
-        self.as_socket().map(|address| address.port())
-    }
-
-    /// Which kind of address it is.
-    #[must_use]
-    pub fn family(&self) -> Family {
-        match self {
-            Self::Socket(SocketAddr::V4(_)) => Family::IPv4,
-            Self::Socket(SocketAddr::V6(_)) => Family::IPv6,
-            Self::Unix(_) => Family::Unix,
-        }
-    }
-
-    /// The IP address and the port together; `None` for a Unix socket.
-    #[must_use]
-    pub fn as_socket(&self) -> Option<SocketAddr> {
-        match self {
-            Self::Socket(address) => Some(*address),
-            Self::Unix(_) => None,
-        }
-    }
-
-    /// The path of a Unix socket; `None` for one without a name, and for an IP address.
-    #[must_use]
-    pub fn as_path(&self) -> Option<&Path> {
-        match self {
-            Self::Unix(path) => path.as_deref(),
-            Self::Socket(_) => None,
-        }
-    }
-}
-
-/// The kind of an [`Address`], displayed with Node's words `IPv4` and `IPv6`, and `Unix`.
+/// The family of an IP address, displayed with Node's words `IPv4` and `IPv6`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Family {
     /// An IPv4 address.
     IPv4,
     /// An IPv6 address.
     IPv6,
-    /// A Unix domain socket.
-    Unix,
 }
 
 impl fmt::Display for Endpoint {
@@ -143,28 +82,11 @@ impl From<SocketAddr> for Endpoint {
     }
 }
 
-impl From<SocketAddr> for Address {
-    fn from(address: SocketAddr) -> Self {
-        Self::Socket(address)
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Socket(address) => address.fmt(formatter),
-            Self::Unix(Some(path)) => write_path(formatter, path),
-            Self::Unix(None) => formatter.write_str("(unnamed)"),
-        }
-    }
-}
-
 impl fmt::Display for Family {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad(match self {
             Self::IPv4 => "IPv4",
             Self::IPv6 => "IPv6",
-            Self::Unix => "Unix",
         })
     }
 }
@@ -208,11 +130,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_as_small_as_a_socket_address() {
-        assert_eq!(size_of::<Address>(), 32);
-    }
-
-    #[test]
     fn an_endpoint_reads_as_one_would_type_it_and_in_errors_as_node_has_it() {
         let socket = |text: &str| Endpoint::Socket(text.parse().expect("it is an address"));
         let name = |host: &str, port| Endpoint::Name {
@@ -244,25 +161,8 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_address_answers_for_what_it_has() {
-        let socket: SocketAddr = "[::1]:80".parse().expect("it is an address");
-        let ipv6 = Address::from(socket);
-        assert_eq!((ipv6.ip(), ipv6.port()), (Some(socket.ip()), Some(80)));
-        assert_eq!((ipv6.as_socket(), ipv6.as_path()), (Some(socket), None));
-        assert_eq!(
-            (ipv6.family(), ipv6.to_string()),
-            (Family::IPv6, "[::1]:80".to_owned())
-        );
-
-        let path = Path::new("/run/x.sock");
-        let unix = Address::Unix(Some(path.into()));
-        assert_eq!(
-            (unix.ip(), unix.port(), unix.as_socket()),
-            (None, None, None)
-        );
-        assert_eq!((unix.as_path(), unix.family()), (Some(path), Family::Unix));
-        assert_eq!(unix.to_string(), "/run/x.sock");
-        assert_eq!(Address::Unix(None).to_string(), "(unnamed)");
+    fn a_family_is_displayed_with_the_words_of_node() {
         assert_eq!(format!("{:>5}", Family::IPv4), " IPv4");
+        assert_eq!(Family::IPv6.to_string(), "IPv6");
     }
 }

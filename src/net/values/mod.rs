@@ -8,7 +8,7 @@ mod socket_options;
 mod standard;
 mod status;
 
-pub use endpoint::{Address, Endpoint, Family};
+pub use endpoint::{Endpoint, Family};
 pub use ids::{ServerId, SocketId, TimerId};
 pub use keep_alive::KeepAlive;
 pub use socket_options::SocketOptions;

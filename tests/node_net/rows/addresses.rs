@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use netloop::{
-    BlockList, ConnectOptions, Error, ListenOptions, SocketOptions, State, is_ip, is_ipv4, is_ipv6,
+    BlockList, ConnectOptions, Error, Family, ListenOptions, SocketOptions, State, ip_family,
+    is_ipv4, is_ipv6,
 };
 
 use crate::support::{Recorder, Scene, answering};
@@ -89,7 +90,12 @@ fn net_isip() {
         ("127.0.0.1 ", 0),
         ("::1::", 0),
     ] {
-        assert_eq!(is_ip(text), version, "{text:?}");
+        let family = match version {
+            4 => Some(Family::IPv4),
+            6 => Some(Family::IPv6),
+            _ => None,
+        };
+        assert_eq!(ip_family(text), family, "{text:?}");
         assert_eq!(is_ipv4(text), version == 4, "{text:?}");
         assert_eq!(is_ipv6(text), version == 6, "{text:?}");
     }

@@ -224,8 +224,8 @@ fn random_text_never_panics_and_what_it_becomes_can_be_said_again() {
 fn ip_addresses_are_told_from_other_text_as_node_tells_them() {
     for text in ["0.0.0.0", "255.255.255.255", "192.0.2.1"] {
         assert_eq!(
-            (is_ip(text), is_ipv4(text), is_ipv6(text)),
-            (4, true, false),
+            (ip_family(text), is_ipv4(text), is_ipv6(text)),
+            (Some(Family::IPv4), true, false),
             "{text}"
         );
     }
@@ -245,8 +245,8 @@ fn ip_addresses_are_told_from_other_text_as_node_tells_them() {
         "::1%a-b:c",
     ] {
         assert_eq!(
-            (is_ip(text), is_ipv4(text), is_ipv6(text)),
-            (6, false, true),
+            (ip_family(text), is_ipv4(text), is_ipv6(text)),
+            (Some(Family::IPv6), false, true),
             "{text}"
         );
     }
@@ -288,8 +288,8 @@ fn ip_addresses_are_told_from_other_text_as_node_tells_them() {
         "1.2.3.4%eth0",
     ] {
         assert_eq!(
-            (is_ip(text), is_ipv4(text), is_ipv6(text)),
-            (0, false, false),
+            (ip_family(text), is_ipv4(text), is_ipv6(text)),
+            (None, false, false),
             "{text}"
         );
     }

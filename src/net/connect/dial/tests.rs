@@ -126,7 +126,7 @@ impl Lists {
             let is_wanted = match options.family {
                 Some(Family::IPv4) => address.is_ipv4(),
                 Some(Family::IPv6) => address.is_ipv6(),
-                _ => true,
+                None => true,
             };
             if is_wanted && !left.contains(&address) && left.len() < MOST_ADDRESSES {
                 left.push(address);
