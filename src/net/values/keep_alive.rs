@@ -1,20 +1,34 @@
-//! How a silent connection is probed.
+//! The probes on a silent connection.
 
 use std::time::Duration;
 
 use crate::system::KeepAliveTimes;
 
-/// TCP keep-alive: probes on a silent connection, so that a peer that vanished is noticed.
+/// TCP keep-alive: probes on a silent connection, so that a peer that has vanished is noticed.
+///
+/// The system counts in whole seconds. A fraction is rounded up here; Node drops it, and so silently turns half a second
+/// into "leave it as it is".
+///
+/// ```
+/// use std::time::Duration;
+/// use netloop::KeepAlive;
+///
+/// let keep_alive = KeepAlive::after(Duration::from_secs(60)).probes(4);
+/// assert_eq!(keep_alive.idle(), Some(Duration::from_secs(60)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(alias = "setKeepAlive")]
 pub struct KeepAlive {
+    /// Invariant of both times: whole seconds, and at least one.
     idle: Option<Duration>,
     interval: Duration,
+    /// Invariant: at least 1.
     probes: u32,
 }
 
 impl KeepAlive {
-    /// Keep-alive with the system's own idle time before the first probe (two hours on Linux), and Node's 1 s
-    /// between probes and 10 probes.
+    /// Keep-alive with the system's own idle time before the first probe (two hours on Linux), and with Node's 10 probes
+    /// 1 s apart.
     pub fn new() -> Self {
         Self {
             idle: None,
@@ -23,10 +37,8 @@ impl KeepAlive {
         }
     }
 
-    /// Keep-alive whose first probe comes after `idle` of silence.
-    ///
-    /// The system counts in whole seconds: a fraction is rounded up here, where Node drops it and so silently turns
-    /// half a second into "leave it as it is".
+    /// Keep-alive whose first probe comes after `idle` of silence, in whole seconds (rounded up).
+    #[doc(alias = "keepAliveInitialDelay")]
     pub fn after(idle: Duration) -> Self {
         Self {
             idle: Some(whole_seconds(idle)),
@@ -34,16 +46,34 @@ impl KeepAlive {
         }
     }
 
-    /// The time between two unanswered probes, in whole seconds (rounded up). Default 1 s.
+    /// Sets the time between two unanswered probes, in whole seconds (rounded up). Default: 1 s.
     pub fn interval(mut self, interval: Duration) -> Self {
         self.interval = whole_seconds(interval);
         self
     }
 
-    /// After how many unanswered probes the connection fails with ETIMEDOUT. Default 10.
+    /// Sets the number of unanswered probes after which the connection fails with ETIMEDOUT. Default: 10; 0 counts as 1.
     pub fn probes(mut self, probes: u32) -> Self {
         self.probes = probes.max(1);
         self
+    }
+
+    /// The silence before the first probe; `None`: the system's own.
+    #[must_use]
+    pub fn idle(&self) -> Option<Duration> {
+        self.idle
+    }
+
+    /// The time between two unanswered probes.
+    #[must_use]
+    pub fn probe_interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// The number of unanswered probes after which the connection fails.
+    #[must_use]
+    pub fn probe_count(&self) -> u32 {
+        self.probes
     }
 
     pub(crate) fn times(self) -> KeepAliveTimes {
@@ -66,4 +96,20 @@ fn whole_seconds(duration: Duration) -> Duration {
         .as_secs()
         .saturating_add(u64::from(duration.subsec_nanos() > 0));
     Duration::from_secs(seconds.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_whole_seconds_and_never_zero() {
+        let keep_alive = KeepAlive::after(Duration::from_millis(1_001))
+            .interval(Duration::ZERO)
+            .probes(0);
+        assert_eq!(keep_alive.idle(), Some(Duration::from_secs(2)));
+        assert_eq!(keep_alive.probe_interval(), Duration::from_secs(1));
+        assert_eq!(keep_alive.probe_count(), 1);
+        assert_eq!(KeepAlive::new().idle(), None);
+    }
 }
