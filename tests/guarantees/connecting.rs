@@ -382,7 +382,7 @@ fn the_connect_deadline_is_never_early_and_fails_with_etimedout() {
     // The clock of the loop stands still while the host does other things.
     let_time_pass(2 * timeout);
     let begun = Instant::now();
-    let options = ConnectOptions::new().timeout(timeout);
+    let options = ConnectOptions::new().connect_timeout(timeout);
     scene
         .event_loop
         .connect_with(nobody.address(), options, Recorder::new("us"))
@@ -400,7 +400,7 @@ fn the_connect_deadline_is_over_when_the_connection_is_there() {
     let mut scene = Scene::new();
     let (listener, address) = listener();
     let timeout = Duration::from_millis(30);
-    let options = ConnectOptions::new().timeout(timeout);
+    let options = ConnectOptions::new().connect_timeout(timeout);
     scene
         .event_loop
         .connect_with(address, options, Recorder::new("us"))

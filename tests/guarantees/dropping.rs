@@ -69,7 +69,7 @@ fn populate(scene: &mut Scene, drops: &Rc<Cell<usize>>, peers: &mut Vec<Peer>) -
     scene.socket(id).destroy();
     peers.push(peer);
     let (listener, address) = listening();
-    let options = ConnectOptions::new().timeout(LONG);
+    let options = ConnectOptions::new().connect_timeout(LONG);
     let connecting = socket("connecting");
     scene
         .event_loop

@@ -123,7 +123,7 @@ fn all_deadlines_that_are_set_late_in_a_long_callback_count_from_the_call() {
                 let_time_pass(2 * IDLE);
                 set.set(Some(Instant::now()));
                 cx.socket.end();
-                let options = ConnectOptions::new().timeout(IDLE);
+                let options = ConnectOptions::new().connect_timeout(IDLE);
                 let recorder = Recorder::new("connecting");
                 cx.connect_with(address, options, recorder).unwrap();
                 let options = ConnectOptions::new().socket(idle(IDLE));

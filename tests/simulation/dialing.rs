@@ -88,7 +88,7 @@ fn a_connect_ends_in_time_also_when_the_last_address_has_failed_at_once() -> Res
     simulation.set_name("name", &both);
     simulation.set_reach(both[0], Reach::Silent);
     simulation.set_reach(both[1], Reach::Unreachable);
-    let options = ConnectOptions::new().timeout(Duration::from_secs(3));
+    let options = ConnectOptions::new().connect_timeout(Duration::from_secs(3));
     let (told, after) = dial(&mut simulation, &mut server, options, None)?;
     assert_eq!(told, "ETIMEDOUT");
     assert!(after < Duration::from_secs(4), "{after:?}");
@@ -103,7 +103,7 @@ fn ending_while_connecting_does_not_begin_the_time_for_it_anew() -> Result<()> {
     simulation.set_reach(both[0], Reach::Silent);
     simulation.set_reach(both[1], Reach::Silent);
     let options = ConnectOptions::new()
-        .timeout(Duration::from_secs(3))
+        .connect_timeout(Duration::from_secs(3))
         .attempt_delay(Duration::from_secs(2));
     let end_after = Some(Duration::from_secs(2));
     let (told, after) = dial(&mut simulation, &mut server, options, end_after)?;

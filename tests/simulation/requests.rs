@@ -254,7 +254,7 @@ impl Request {
         };
         let mut options = ConnectOptions::new()
             .local_port(port)
-            .timeout(self.timeout)
+            .connect_timeout(self.timeout)
             .lookup_timeout(self.lookup_timeout)
             .attempt_delay(self.delay)
             .auto_select_family(self.tries_all)

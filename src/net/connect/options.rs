@@ -1,4 +1,4 @@
-//! What can be said of a connect before it begins.
+//! The options of a connect.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -11,18 +11,22 @@ use crate::net::values::{Family, SocketOptions};
 
 use super::resolver::{Resolver, SharedResolver};
 
-/// How a socket connects, and its options.
+/// Node's least delay between two attempts; a shorter one would turn the race into a flood.
+const LEAST_ATTEMPT_DELAY: Duration = Duration::from_millis(10);
+
+/// The options of a connect, and of the socket that it makes.
 ///
 /// ```
 /// use std::time::Duration;
 /// use netloop::ConnectOptions;
 ///
-/// let options = ConnectOptions::new().timeout(Duration::from_secs(5));
+/// let options = ConnectOptions::new().connect_timeout(Duration::from_secs(5));
 /// ```
 #[derive(Clone)]
 pub struct ConnectOptions {
-    pub(crate) timeout: Option<Duration>,
+    pub(crate) connect_timeout: Option<Duration>,
     pub(crate) lookup_timeout: Option<Duration>,
+    /// Invariant: at least [`LEAST_ATTEMPT_DELAY`].
     pub(crate) attempt_delay: Duration,
     pub(crate) auto_select_family: bool,
     pub(crate) family: Option<Family>,
@@ -37,7 +41,7 @@ impl ConnectOptions {
     /// Every option at its default, which each method names.
     pub fn new() -> Self {
         Self {
-            timeout: None,
+            connect_timeout: None,
             lookup_timeout: Some(Duration::from_secs(30)),
             attempt_delay: Duration::from_millis(250),
             auto_select_family: true,
@@ -50,68 +54,87 @@ impl ConnectOptions {
         }
     }
 
-    /// How long connecting may take in all, lookup and attempts included, before it fails with ETIMEDOUT. Default:
-    /// as long as the system tries, which is about two minutes on Linux. Node has no such option: its `timeout` is
-    /// the idle timeout.
-    pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.timeout = timeout.into();
+    /// Limits the time that connecting takes in all, lookup and attempts included. After it the socket fails with
+    /// ETIMEDOUT.
+    ///
+    /// Default: `None`, as long as the system tries, which is about two minutes on Linux. Node has no such option: its
+    /// `timeout` is the [idle timeout](SocketOptions::idle_timeout).
+    pub fn connect_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.connect_timeout = timeout.into();
         self
     }
 
-    /// How long looking the name up may take. Default 30 s; a lookup that takes longer fails with ETIMEDOUT, and its
-    /// late answer is thrown away.
+    /// Limits the time that the lookup of a name takes. After it the socket fails with ETIMEDOUT, and a late answer is
+    /// thrown away.
+    ///
+    /// Default: 30 s; `None`: no limit of its own. Node has no such option.
     pub fn lookup_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.lookup_timeout = timeout.into();
         self
     }
 
-    /// Which family of addresses of a name is tried. Default: both.
+    /// Restricts the addresses of a name to one family. Default: `None`, both.
     pub fn family(mut self, family: impl Into<Option<Family>>) -> Self {
         self.family = family.into();
         self
     }
 
-    /// Whether all addresses of a name are tried, the families in turn, or only the first; Node's `autoSelectFamily`.
-    /// Default `true`.
+    /// Whether all addresses of a name are tried, the families in turn, or only the first. Default: `true`.
+    #[doc(alias = "autoSelectFamily")]
     pub fn auto_select_family(mut self, select: bool) -> Self {
         self.auto_select_family = select;
         self
     }
 
-    /// How long an attempt is alone before the next address is tried beside it (RFC 8305, "Happy Eyeballs"). Default
-    /// 250 ms. Other than in Node, the earlier attempt goes on: the first that succeeds is taken, and only then are
-    /// the others closed. Less than 10 ms counts as 10 ms, as in Node.
+    /// Sets how long an attempt is alone before the next address of a name is tried beside it (RFC 8305, "Happy
+    /// Eyeballs").
+    ///
+    /// Default: 250 ms. Less than 10 ms counts as 10 ms, as in Node. Unlike in Node, the earlier attempt goes on: the
+    /// first attempt that succeeds becomes the connection, and only then are the others closed.
+    #[doc(alias = "autoSelectFamilyAttemptTimeout")]
     pub fn attempt_delay(mut self, delay: Duration) -> Self {
-        self.attempt_delay = delay.max(Duration::from_millis(10));
+        self.attempt_delay = delay.max(LEAST_ATTEMPT_DELAY);
         self
     }
 
-    /// What looks the name up; Node's `lookup`. Default: the system ([`SystemResolver`](crate::SystemResolver)).
+    /// Sets the resolver that looks the name up. Default: the system's
+    /// ([`SystemResolver`](crate::SystemResolver)).
+    ///
+    /// Connects that share the `Arc` share the answer to a question that is asked twice at once.
+    #[doc(alias = "lookup")]
     pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
         self.resolver = Some(resolver);
         self
     }
 
-    /// Addresses that are never connected to: the attempt fails with ERR_IP_BLOCKED, and no packet is sent. It is
-    /// checked after the lookup, so that a name cannot lead past it.
+    /// Sets addresses that are never connected to. Default: none.
+    ///
+    /// An attempt on one fails with [ERR_IP_BLOCKED](crate::Error::IP_BLOCKED), and no packet is sent. The list is
+    /// consulted after the lookup, so that a name cannot lead past it.
+    #[doc(alias = "blockList")]
     pub fn block_list(mut self, list: impl Into<Option<Rc<BlockList>>>) -> Self {
         self.block_list = list.into();
         self
     }
 
-    /// The address to connect from. Default: the system chooses.
+    /// Sets the address to connect from. Default: `None`, the system chooses.
+    ///
+    /// A link-local IPv6 address is bound in the zone of the address that is connected to. If the system cannot bind
+    /// the address, the socket fails with the error of `bind`.
+    #[doc(alias = "localAddress")]
     pub fn local_address(mut self, address: impl Into<Option<IpAddr>>) -> Self {
         self.local_address = address.into();
         self
     }
 
-    /// The port to connect from. Default 0: the system chooses.
+    /// Sets the port to connect from. Default: 0, the system chooses.
+    #[doc(alias = "localPort")]
     pub fn local_port(mut self, port: u16) -> Self {
         self.local_port = port;
         self
     }
 
-    /// The options of the socket.
+    /// Sets the options of the socket. Default: [`SocketOptions::new`].
     pub fn socket(mut self, options: SocketOptions) -> Self {
         self.socket = options;
         self
@@ -122,16 +145,17 @@ impl fmt::Debug for ConnectOptions {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("ConnectOptions")
-            .field("timeout", &self.timeout)
+            .field("connect_timeout", &self.connect_timeout)
             .field("lookup_timeout", &self.lookup_timeout)
             .field("family", &self.family)
             .field("auto_select_family", &self.auto_select_family)
             .field("attempt_delay", &self.attempt_delay)
+            .field("has_resolver", &self.resolver.is_some())
             .field("local_address", &self.local_address)
             .field("local_port", &self.local_port)
             .field("block_list", &self.block_list)
             .field("socket", &self.socket)
-            .finish_non_exhaustive()
+            .finish()
     }
 }
 
@@ -141,6 +165,7 @@ impl Default for ConnectOptions {
     }
 }
 
+/// Connects with the defaults, to a socket with `options`.
 impl From<SocketOptions> for ConnectOptions {
     fn from(options: SocketOptions) -> Self {
         Self::new().socket(options)

@@ -1,4 +1,4 @@
-//! Connecting: to an address or a path at once, to a name by a lookup and a race of attempts.
+//! Connecting: to an address or a path at once, to a name by a lookup and a race of attempts (RFC 8305).
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
@@ -19,7 +19,7 @@ use super::source::Resident;
 use super::{Happened, Net};
 
 impl Net {
-    /// Starts to connect. What goes wrong from here on is told to the handler, in a later turn.
+    /// Starts to connect. A failure from here on is told to the handler, in a later turn.
     pub(crate) fn connect(
         &mut self,
         endpoint: Endpoint,
@@ -38,8 +38,12 @@ impl Net {
             Err(failure) => (None, Some(failure)),
         };
         let socket_options = Rc::new(options.socket.clone());
-        let connection =
-            Connection::connecting(stream, Some(address), options.timeout, socket_options);
+        let connection = Connection::connecting(
+            stream,
+            Some(address),
+            options.connect_timeout,
+            socket_options,
+        );
         let id = self.install(connection);
         self.with_connection(id, |connection, registration, _| {
             if !matches!(failure, Some(StartFailure::Refused(_))) {
@@ -63,7 +67,8 @@ impl Net {
             Err(error) => (None, Some(error)),
         };
         let socket_options = Rc::new(options.socket.clone());
-        let connection = Connection::connecting(stream, None, options.timeout, socket_options);
+        let connection =
+            Connection::connecting(stream, None, options.connect_timeout, socket_options);
         let id = self.install(connection);
         if let Some(error) = failure {
             let error = Error::new(Syscall::Connect, error).at(Endpoint::Path(path.into()));
@@ -77,7 +82,8 @@ impl Net {
     #[cfg(not(unix))]
     fn connect_to_path(&mut self, path: &std::path::Path, options: &ConnectOptions) -> SocketId {
         let socket_options = Rc::new(options.socket.clone());
-        let connection = Connection::connecting(None, None, options.timeout, socket_options);
+        let connection =
+            Connection::connecting(None, None, options.connect_timeout, socket_options);
         let id = self.install(connection);
         let error = Error::new(Syscall::Connect, io::ErrorKind::Unsupported.into());
         self.with_connection(id, |connection, registration, _| {
@@ -88,7 +94,8 @@ impl Net {
 
     fn connect_to_name(&mut self, host: String, port: u16, options: &ConnectOptions) -> SocketId {
         let socket_options = Rc::new(options.socket.clone());
-        let mut connection = Connection::connecting(None, None, options.timeout, socket_options);
+        let mut connection =
+            Connection::connecting(None, None, options.connect_timeout, socket_options);
         let dial = Dial::new(host.clone(), port, Rc::new(options.clone()));
         connection.set_dial(dial);
         let id = self.install(connection);
@@ -130,15 +137,16 @@ impl Net {
                     .get(asker)
                     .is_some_and(|it| it.listener().is_some())
                 {
-                    self.name_to_listen_on(ServerId(asker), answer);
+                    self.finish_listen_lookup(ServerId(asker), answer);
                 } else {
-                    self.name_to_connect_to(SocketId(asker), answer);
+                    self.finish_connect_lookup(SocketId(asker), answer);
                 }
             }
         }
     }
 
-    fn name_to_connect_to(
+    /// Begins the race of attempts, now that the name of `id` was looked up.
+    fn finish_connect_lookup(
         &mut self,
         id: SocketId,
         answer: std::result::Result<&[SocketAddr], &io::Error>,
@@ -172,7 +180,8 @@ impl Net {
         }
     }
 
-    /// Tries the next address that can be tried; the dial has failed if there is none and nothing is under way.
+    /// Starts an attempt on the next address that lets one start. The dial fails if there is none and no attempt is under
+    /// way.
     fn begin_attempt(&mut self, id: SocketId) {
         loop {
             let Some(Some((address, options))) = self.with_connection(id, |connection, _, _| {
@@ -198,7 +207,7 @@ impl Net {
                     })
             });
             if let Ok(key) = &begun {
-                // The connection is what keeps the loop going.
+                // The connection holds the loop, and not its attempts.
                 self.reactor.set_held(*key, false);
             }
             let is_under_way = self.with_connection(id, |connection, registration, _| {
@@ -240,7 +249,7 @@ impl Net {
         });
     }
 
-    /// Names whom an event is for; what stays on this floor is dealt with.
+    /// Names the socket or server that an event is for, and deals with an event that stays on this floor.
     #[inline]
     pub(crate) fn happened(&mut self, key: Key, event: Event) -> Option<Happened> {
         match event {
@@ -252,7 +261,7 @@ impl Net {
         None
     }
 
-    /// An attempt has been alone long enough: the next address is tried beside it.
+    /// Tries the next address beside an attempt that has been alone for its whole delay.
     fn attempt_is_slow(&mut self, id: SocketId) {
         self.with_connection(id, |connection, registration, _| {
             if let Some(slow) = connection.dial().and_then(Dial::newest_attempt) {
@@ -260,14 +269,13 @@ impl Net {
             }
         });
         self.begin_attempt(id);
-        // The deadline that has come was the nearest one. If every address that was left fails at once, nothing else
-        // files the others.
+        // The nearest deadline has fired. If every address that is left fails at once, no other call files the next one.
         self.with_connection(id, |connection, registration, _| {
             connection.file_deadline(registration);
         });
     }
 
-    /// An attempt has ended: the first that succeeds is the connection, and all others are closed.
+    /// Takes the result of an attempt. The first that succeeds becomes the connection, and all others are closed.
     fn attempt_ended(&mut self, key: Key) {
         let Some(Resident::Attempt(attempt)) = self.reactor.remove(key) else {
             return;
@@ -291,7 +299,7 @@ impl Net {
         match outcome {
             Ok(()) => {
                 self.close_attempts(id);
-                self.win(id, stream, address);
+                self.adopt_attempt(id, stream, address);
             }
             Err(error) => {
                 let mut error = Error::new(Syscall::Connect, error).at(address.into());
@@ -310,15 +318,15 @@ impl Net {
         }
     }
 
-    /// Gives the connection the stream that won.
-    fn win(&mut self, id: SocketId, stream: Stream, address: SocketAddr) {
+    /// Gives the connection the stream of the attempt that succeeded.
+    fn adopt_attempt(&mut self, id: SocketId, stream: Stream, address: SocketAddr) {
         self.with_connection(id, |connection, _, _| {
             connection.set_stream(stream, address)
         });
         let registered = self.reactor.register(id.0);
         self.with_connection(id, |connection, registration, _| match registered {
             Ok(()) => {
-                // It is connected; the usual way of finding that out does the rest.
+                // It is connected. The connection finds that out as any other does, when it is writable.
                 registration.assume(Readiness::WRITABLE);
                 registration.want(Interest::WRITABLE);
             }
@@ -335,7 +343,7 @@ impl Net {
         self.remove_attempts(attempts.unwrap_or_default());
     }
 
-    /// Closes attempts that their connection knows of no more.
+    /// Closes attempts that their connection has abandoned.
     pub(crate) fn remove_attempts(&mut self, attempts: Vec<Key>) {
         for attempt in attempts {
             self.reactor.remove(attempt);
@@ -363,7 +371,7 @@ fn start(
         .as_ref()
         .is_some_and(|list| list.check(address.ip()))
     {
-        let blocked = Error::internal(Error::IP_BLOCKED, "the address is on the block list");
+        let blocked = Error::with_code(Error::IP_BLOCKED, "the address is on the block list");
         return Err(StartFailure::Refused(blocked.at(address.into())));
     }
     let local = local_endpoint(options, address);
@@ -416,7 +424,7 @@ fn resolver_of(system: &System, resolver: Option<&SharedResolver>, host: &str) -
 }
 
 fn system_resolver() -> SharedResolver {
-    // One for all, so that the same question of several askers is seen to be the same.
+    // One for all, so that the same question from several sources is asked once.
     static SYSTEM: std::sync::OnceLock<SharedResolver> = std::sync::OnceLock::new();
     Arc::clone(SYSTEM.get_or_init(|| Arc::new(SystemResolver)))
 }

@@ -256,7 +256,7 @@ fn connecting_anew_from_on_close_begins_from_nothing() {
 fn the_connect_deadline_is_over_lookup_and_attempts() {
     let hole = BlackHole::new();
     let (_release, resolver) = stuck();
-    let brief = ConnectOptions::new().timeout(Duration::from_millis(60));
+    let brief = ConnectOptions::new().connect_timeout(Duration::from_millis(60));
     for (name, resolver) in [
         ("lookup", resolver),
         ("attempts", answering(&["host2", "host2"])),
