@@ -33,7 +33,7 @@ impl<S> EventLoop<S> {
         match self.calling.take() {
             None | Some(Calling::Loop) => {}
             Some(Calling::Socket(id)) => {
-                let error = Error::internal(Error::HANDLER_PANICKED, "its handler panicked");
+                let error = Error::with_code(Error::HANDLER_PANICKED, "its handler panicked");
                 Socket::new(&mut self.net, id).destroy_with(error);
             }
             Some(Calling::Failing(id, reason)) => self.untold = Some((id, reason)),

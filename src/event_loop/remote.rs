@@ -140,12 +140,12 @@ impl<S> Remote<S> {
         let mut inbox = self.mailbox.inbox();
         // Looked at under the lock, so that `close` finds every post that was let in.
         if inbox.waker.is_none() {
-            return Err(Error::internal(Error::LOOP_CLOSED, "the loop is gone"));
+            return Err(Error::with_code(Error::LOOP_CLOSED, "the loop is gone"));
         }
         let capacity = self.mailbox.capacity;
         if inbox.posts.len() >= capacity {
             let full = format!("{capacity} posts wait already; the loop cannot keep up");
-            return Err(Error::internal(Error::MAILBOX_FULL, full));
+            return Err(Error::with_code(Error::MAILBOX_FULL, full));
         }
         inbox.posts.push_back(call);
         drop(inbox);

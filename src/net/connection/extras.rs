@@ -182,7 +182,7 @@ impl Connection {
         } else {
             (Error::SOCKET_CLOSED, "the socket was closed")
         };
-        Some((token, Error::internal(code, text)))
+        Some((token, Error::with_code(code, text)))
     }
 
     pub(super) fn note_lost(&mut self, bytes: usize) {

@@ -1,22 +1,22 @@
-//! What to do about the errors that people ask about most: the second line of `{:#}`.
+//! Advice about the errors that users ask about most: the second line of `{:#}`.
 //!
-//! Advice, no diagnosis: nothing is asked of the system here, since an error is often shown when there is nothing left
-//! to ask it with.
+//! It is advice, and no diagnosis: it asks nothing of the system, because an error is often shown when no descriptor is
+//! left to ask with.
 
 use std::borrow::Cow;
 use std::io;
 
 use super::{Error, Syscall};
 
-/// The advice for `error`, if there is any that is right whatever the program does.
+/// The advice for `error`, if there is one that is right in every program.
 pub(super) fn hint(error: &Error) -> Option<Cow<'static, str>> {
     let is_listening = matches!(error.syscall(), Some(Syscall::Listen | Syscall::Bind));
     let is_path = error.path().is_some();
     let hint = match error.code() {
         "EADDRINUSE" if is_path => {
-            "a server has this file, or a dead one left it; remove it if nobody answers there"
+            "a server has this file, or a dead one left it; remove it if no server answers there"
         }
-        "EADDRINUSE" => return Some(Cow::Owned(who_has(error.port()?))),
+        "EADDRINUSE" => return Some(Cow::Owned(holder_of(error.port()?))),
         "EADDRNOTAVAIL" if is_listening => {
             "no interface of this machine has the address; `[::]` and `0.0.0.0` are all it has"
         }
@@ -31,7 +31,7 @@ pub(super) fn hint(error: &Error) -> Option<Cow<'static, str>> {
         }
         "ENFILE" => "the whole system has no descriptor left; `sysctl fs.file-nr` tells how many",
         "ECONNREFUSED" => {
-            "nobody listens there, or a firewall refuses; is the server up, on that address?"
+            "no server listens there, or a firewall refuses; is it up, on that address?"
         }
         "ECONNRESET" => "the peer dropped the connection: it died, or closed it with bytes unread",
         "ETIMEDOUT" => {
@@ -62,13 +62,13 @@ fn is_undecided(error: &io::Error) -> bool {
     error.raw_os_error().is_none() && error.kind() != io::ErrorKind::NotFound
 }
 
-/// How to find out who listens on a port already.
-fn who_has(port: u16) -> String {
+/// The command that finds the process that listens on a port already.
+fn holder_of(port: u16) -> String {
     if cfg!(windows) {
-        format!("`netstat -ano | findstr :{port}` shows who has it; port 0 takes a free one")
+        format!("`netstat -ano | findstr :{port}` shows the process; port 0 takes a free one")
     } else if cfg!(any(target_os = "linux", target_os = "android")) {
-        format!("`ss -ltnp 'sport = :{port}'` shows who has it; port 0 takes a free one")
+        format!("`ss -ltnp 'sport = :{port}'` shows the process; port 0 takes a free one")
     } else {
-        format!("`lsof -nP -iTCP:{port} -sTCP:LISTEN` shows who has it; port 0 takes a free one")
+        format!("`lsof -nP -iTCP:{port} -sTCP:LISTEN` shows the process; port 0 takes a free one")
     }
 }

@@ -1,7 +1,6 @@
-//! What went wrong, told as Node tells it: the code, the call, the place, and the system's own error beneath.
+//! Errors as Node tells them: the code, the call, the place, and the system's own error beneath.
 //!
-//! It knows no socket and no handler. What a system error is called is in the table of [`Errno`],
-//! and what to do about it in `hint`.
+//! They know no socket and no handler. The table of [`Errno`] holds the names of system errors, and `hint` the advice.
 
 mod errno;
 mod hint;
@@ -23,12 +22,12 @@ pub(crate) use errno::Errno;
 /// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Something failed: which call, where, and why.
+/// A failure: the call that failed, the place, and the reason.
 ///
-/// What Node's errors carry is here under the same names: [`code`](Self::code), [`syscall`](Self::syscall),
+/// It carries the properties of Node's errors under the same names: [`code`](Self::code), [`syscall`](Self::syscall),
 /// [`address`](Self::address), [`port`](Self::port), [`hostname`](Self::hostname). The text is Node's too, and
-/// `{:#}` adds a line with what to do about the commoner ones. So does `{:?}`, because that is what `main` prints
-/// when it returns an error; `{:#?}` shows the fields.
+/// `{:#}` adds a line of advice about the commoner ones. So does `{:?}`, because `main` prints that form when it
+/// returns an error; `{:#?}` shows the fields.
 ///
 /// ```
 /// use netloop::Error;
@@ -54,9 +53,9 @@ struct Inner {
 
 /// The codes of the errors that do not come from the system.
 impl Error {
-    /// `ERR_INVALID_ARGUMENT`: an argument can never be right; the text says what would be.
+    /// `ERR_INVALID_ARGUMENT`: an argument can never be right; the text tells a right one.
     pub const INVALID_ARGUMENT: &'static str = "ERR_INVALID_ARGUMENT";
-    /// `ERR_SOCKET_BAD_PORT`: what stands for a port is no number from 0 to 65535.
+    /// `ERR_SOCKET_BAD_PORT`: a port is no number from 0 to 65535.
     pub const BAD_PORT: &'static str = "ERR_SOCKET_BAD_PORT";
     /// `ERR_SOCKET_CLOSED`: the socket is closed.
     pub const SOCKET_CLOSED: &'static str = "ERR_SOCKET_CLOSED";
@@ -72,7 +71,7 @@ impl Error {
     pub const LOOP_CLOSED: &'static str = "ERR_LOOP_CLOSED";
     /// `ERR_MAILBOX_FULL`: more calls wait to be made in the loop's thread than it keeps.
     pub const MAILBOX_FULL: &'static str = "ERR_MAILBOX_FULL";
-    /// `ERR_INVALID_HANDLE_TYPE`: a Unix socket was asked for what only TCP can do.
+    /// `ERR_INVALID_HANDLE_TYPE`: the call works on TCP sockets only, and this is a Unix socket.
     pub const INVALID_HANDLE_TYPE: &'static str = "ERR_INVALID_HANDLE_TYPE";
     /// `ERR_NO_DESCRIPTOR`: the socket or server has no descriptor of the system.
     pub const NO_DESCRIPTOR: &'static str = "ERR_NO_DESCRIPTOR";
@@ -81,7 +80,8 @@ impl Error {
 }
 
 impl Error {
-    /// `ECONNREFUSED`, `EADDRINUSE`, `ENOTFOUND` and so on, the same on every system, or one of the codes above.
+    /// The name of the failure, the same on every system: `ECONNREFUSED`, `EADDRINUSE`, `ENOTFOUND` and so on, or one of
+    /// the codes above.
     /// An error of the system that has no name here is `UNKNOWN`.
     ///
     /// A failed lookup is `ENOTFOUND` or `EAI_AGAIN`. On Unix the [`SystemResolver`](crate::SystemResolver) cannot tell
@@ -113,7 +113,7 @@ impl Error {
         }
     }
 
-    /// The port that the call was about. A lookup is about no port, as in Node.
+    /// The port that the call was about; `None` for a path, and for a lookup, as in Node.
     #[must_use]
     pub fn port(&self) -> Option<u16> {
         match self.0.syscall {
@@ -122,7 +122,7 @@ impl Error {
         }
     }
 
-    /// The name that the call was about.
+    /// The name that the call was about; `None` if it was about an address or a path.
     #[must_use]
     pub fn hostname(&self) -> Option<&str> {
         match self.endpoint()? {
@@ -131,7 +131,7 @@ impl Error {
         }
     }
 
-    /// The path of the Unix socket that the call was about.
+    /// The path of the Unix socket that the call was about; `None` if it was about another place.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         match self.endpoint()? {
@@ -140,19 +140,20 @@ impl Error {
         }
     }
 
-    /// The local address that the connection was to be made from, if one had been asked for.
+    /// The local address to connect from, if one was asked for
+    /// ([`local_address`](crate::ConnectOptions::local_address)).
     #[must_use]
     pub fn local(&self) -> Option<SocketAddr> {
         self.0.local
     }
 
-    /// What each address of a name failed with, in the order they were tried; empty unless several were.
+    /// The error of each address of a name, in the order in which they were tried; empty unless it had several.
     #[must_use]
     pub fn attempts(&self) -> &[Self] {
         &self.0.attempts
     }
 
-    /// The system's own error beneath, or what stands for it in an error that does not come from the system.
+    /// The system's own error beneath. An error that does not come from the system has one with its kind and text.
     #[must_use]
     pub fn io(&self) -> &io::Error {
         &self.0.source
@@ -164,13 +165,14 @@ impl Error {
         self.0.source.kind()
     }
 
-    /// The system's number for it, which is another one on every system; `None` if it does not come from the system.
+    /// The system's number for it, which differs between systems; `None` if it does not come from the system.
     #[must_use]
     pub fn raw_os_error(&self) -> Option<i32> {
         self.0.source.raw_os_error()
     }
 
-    /// An error of your own, for instance for `destroy_with`: code `ERR_OTHER`, and the text that is given.
+    /// An error of your own with the code `ERR_OTHER`, for instance for
+    /// [`destroy_with`](crate::Socket::destroy_with).
     ///
     /// ```
     /// let error = netloop::Error::other("the peer speaks another protocol");
@@ -178,7 +180,7 @@ impl Error {
     /// assert_eq!(error.code(), "ERR_OTHER");
     /// ```
     pub fn other(message: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self::internal(Self::OTHER, message)
+        Self::with_code(Self::OTHER, message)
     }
 
     /// An error with a code of your own, for instance for [`Resolver::resolve`](crate::Resolver::resolve).
@@ -192,25 +194,17 @@ impl Error {
         code: &'static str,
         message: impl Into<Box<dyn StdError + Send + Sync>>,
     ) -> Self {
-        Self::internal(code, message)
+        Self::assemble(code, None, io::Error::new(kind_of(code), message))
     }
 
-    /// What a call of the system, or of what stands for it, failed with.
+    /// The failure of a call of the system.
     pub(crate) fn new(syscall: Syscall, source: io::Error) -> Self {
         let code = code_of(Some(syscall), &source);
         Self::assemble(code, Some(syscall), source)
     }
 
-    /// An error with one of the codes above.
-    pub(crate) fn internal(
-        code: &'static str,
-        message: impl Into<Box<dyn StdError + Send + Sync>>,
-    ) -> Self {
-        Self::assemble(code, None, io::Error::new(kind_of(code), message))
-    }
-
-    /// Every one of several addresses failed: the first one's code and call, as Node has it, and the place that the
-    /// user asked for.
+    /// The failure of all addresses of a name: with the code of the first, as in Node, and the place that the user asked
+    /// for.
     pub(crate) fn aggregate(endpoint: Endpoint, attempts: Vec<Self>) -> Self {
         let (code, kind) = match attempts.first() {
             Some(first) => (first.code(), first.kind()),
@@ -223,9 +217,9 @@ impl Error {
         error.at(endpoint)
     }
 
-    /// A socket's queue has reached its hard limit.
+    /// The failure of a socket whose queue has reached its limit.
     pub(crate) fn queue_limit(limit: usize, peer: Option<SocketAddr>) -> Self {
-        let error = Self::internal(
+        let error = Self::with_code(
             Self::QUEUE_LIMIT,
             format!("more than {limit} bytes would be queued for a peer that does not read them"),
         );
@@ -235,7 +229,7 @@ impl Error {
         }
     }
 
-    /// The same error with the place it happened at.
+    /// The same error, with the place that the call was about.
     #[must_use]
     pub(crate) fn at(mut self, endpoint: Endpoint) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
@@ -244,7 +238,7 @@ impl Error {
         self
     }
 
-    /// The same error with the local address that had been asked for.
+    /// The same error, with the local address that was asked for.
     #[must_use]
     pub(crate) fn bound_to(mut self, local: SocketAddr) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
@@ -265,7 +259,7 @@ impl Error {
     }
 }
 
-/// The longer form, with a second line that says what to do about it, is `{:#}`.
+/// The form `{:#}` has a second line with advice.
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write_call_and_code(formatter)?;
@@ -284,7 +278,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// The text with its hint, since this is what is printed when `main` returns the error; `{:#?}` shows the fields.
+/// The text with its advice, because `main` prints this form when it returns the error; `{:#?}` shows the fields.
 impl fmt::Debug for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !formatter.alternate() {
@@ -308,8 +302,8 @@ impl StdError for Error {
     }
 }
 
-/// Takes over what the standard library says, without a call or a place. One that an [`Error`] was turned into
-/// becomes that error again.
+/// Takes over an error of the standard library, without a call or a place. An [`Error`] that was turned into one comes
+/// back whole.
 impl From<io::Error> for Error {
     fn from(source: io::Error) -> Self {
         match source.downcast::<Self>() {
@@ -343,7 +337,7 @@ fn inner(error: &io::Error) -> Option<&Error> {
     error.get_ref()?.downcast_ref()
 }
 
-/// Keeps the kind and the text, and the whole error within: `downcast` gives it back.
+/// Keeps the kind, the text and the whole error within: `downcast` gives it back.
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         Self::new(error.kind(), error)
@@ -370,8 +364,8 @@ impl Error {
         }
     }
 
-    /// Node words the errors of `listen`, and of calls that say nothing of their own such as `poll`. It is terse about
-    /// the calls of every connection; but what was never a system error has no code that would say it.
+    /// Whether words follow the code. Node has them for `listen`, and for calls such as `poll` whose name says little. It
+    /// is terse about the calls of every connection, but an error that was never the system's needs its own words.
     fn has_wording(&self, syscall: Syscall) -> bool {
         match syscall {
             Syscall::Lookup => !is_lookup_code(self.0.code) && Errno::named(self.0.code).is_none(),
@@ -389,7 +383,7 @@ impl Error {
         }
     }
 
-    /// Node's words for an error of the system; what somebody else made speaks for itself.
+    /// Node's words for an error of the system; an error that another resolver or library made has its own.
     fn wording(&self) -> String {
         match Errno::named(self.0.code) {
             Some(errno) if self.0.source.get_ref().is_none() => errno.wording.to_owned(),
@@ -449,7 +443,7 @@ fn winsock_lookup_code(_: &io::Error) -> Option<&'static str> {
     None
 }
 
-/// The kind of an error with one of our own codes.
+/// The kind of an error that does not come from the system.
 fn kind_of(code: &str) -> io::ErrorKind {
     match code {
         Error::INVALID_ARGUMENT | Error::BAD_PORT => io::ErrorKind::InvalidInput,

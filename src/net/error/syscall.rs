@@ -1,4 +1,4 @@
-//! Which calls can fail, by their names in Node's errors.
+//! The calls that can fail, by their names in Node's errors.
 
 use std::fmt;
 

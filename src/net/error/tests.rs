@@ -119,7 +119,7 @@ fn the_alternate_text_adds_one_line_with_advice() {
     let text = format!("{in_use:#}");
     let (_, hint) = text.split_once('\n').expect("there are two lines");
     assert!(
-        hint.contains(":3000") && hint.contains("shows who has it"),
+        hint.contains(":3000") && hint.contains("shows the process"),
         "{hint}"
     );
     let high_port = Error::new(Syscall::Listen, system("EACCES")).at(socket("0.0.0.0:8080"));
@@ -183,7 +183,7 @@ fn the_code_of_a_lookup_depends_on_its_kind() {
 }
 
 #[test]
-fn an_aggregate_tells_every_attempt_and_has_the_code_of_the_first() {
+fn an_aggregate_lists_every_attempt_under_the_code_of_the_first() {
     let attempt = |errno, address| Error::new(Syscall::Connect, system(errno)).at(socket(address));
     let error = Error::aggregate(
         name("localhost"),
@@ -258,13 +258,13 @@ fn our_own_errors_have_a_kind_that_fits() {
     assert_eq!(limit.port(), Some(5));
     assert_eq!(Error::other("no").kind(), ErrorKind::Other);
     assert_eq!(
-        Error::internal(Error::BAD_PORT, "no").kind(),
+        Error::with_code(Error::BAD_PORT, "no").kind(),
         ErrorKind::InvalidInput
     );
 }
 
 #[test]
-fn a_resolver_gives_a_code_of_its_own_or_a_kind_that_stands_for_one() {
+fn a_resolver_fails_with_a_code_or_a_kind_that_stands_for_one() {
     let lookup = |error: io::Error| Error::new(Syscall::Lookup, error).at(name("a.name"));
     for (kind, code) in [
         (ErrorKind::NotFound, "ENOTFOUND"),

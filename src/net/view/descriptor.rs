@@ -84,7 +84,7 @@ impl Server<'_> {
 fn duplicate(descriptor: Option<BorrowedFd<'_>>) -> Result<OwnedFd> {
     match descriptor {
         Some(descriptor) => Ok(descriptor.try_clone_to_owned()?),
-        None => Err(Error::internal(
+        None => Err(Error::with_code(
             Error::NO_DESCRIPTOR,
             "there is no descriptor: closed, connecting by name, or simulated",
         )),

@@ -91,7 +91,7 @@ impl Socket<'_> {
         let reset = self.net.close_socket(self.id, Connection::reset);
         reset.unwrap_or(Ok(())).map_err(|error| match error.kind() {
             std::io::ErrorKind::Unsupported => {
-                Error::internal(Error::INVALID_HANDLE_TYPE, "only a TCP socket can be reset")
+                Error::with_code(Error::INVALID_HANDLE_TYPE, "only a TCP socket can be reset")
             }
             _ => Error::new(Syscall::SetOption, error),
         })
