@@ -1,4 +1,4 @@
-//! A set of IP addresses that may not connect, or be connected to.
+//! A set of IP addresses that may not connect, or must not be connected to.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,13 +8,14 @@ use crate::net::error::{Error, Result};
 
 /// A set of IP addresses, given as addresses, ranges and subnets: Node's `net.BlockList`.
 ///
-/// An IPv4 address and the same one in IPv6 clothes (`::ffff:1.2.3.4`, as a listener of both families shows its
-/// peers) are one address here, whichever of them a rule or a question names. So `::/0` is every address of both
-/// families.
+/// An IPv4 address and its IPv4-mapped IPv6 form (`::ffff:1.2.3.4`, as a listener of both families shows its peers) are
+/// one address here, whichever of them a rule or a question names. So `::/0` is every address of both families.
 ///
-/// Node keeps a list of rules and walks it for every question. This is a set: what was added twice is there once,
-/// overlapping and adjacent ranges become one, a question takes O(log n), and what is taken out is out, whichever
-/// rules covered it. That also makes an allow-list: [`everything`](Self::everything) without what may pass.
+/// Node keeps a list of rules and walks it for every question. This is a set: overlapping and adjacent ranges become one,
+/// and a question takes O(log n). An address that is removed is out of it, whichever rules covered it. So it can be an
+/// allow-list too: [`everything`](Self::everything), without the addresses that may pass.
+///
+/// A set has no zones: an IPv6 address is blocked on all links or on none.
 ///
 /// ```
 /// use netloop::BlockList;
@@ -31,7 +32,7 @@ use crate::net::error::{Error, Result};
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct BlockList {
-    /// The last address of each range by its first one. IPv4 lies where IPv6 maps it, at `::ffff:0:0/96`.
+    /// The last address of each range, by the first one. IPv4 lies where IPv6 maps it, at `::ffff:0:0/96`.
     ///
     /// Invariant: no range overlaps or touches another, and none ends before it begins. A map and not a sorted
     /// vector, because a list of a million bans must also take the next one.
@@ -45,7 +46,7 @@ impl BlockList {
         Self::default()
     }
 
-    /// A list that blocks every address: what is removed from it is an allow-list.
+    /// A list that blocks every address. The addresses that are removed from it form an allow-list.
     #[must_use]
     pub fn everything() -> Self {
         Self {
@@ -57,8 +58,8 @@ impl BlockList {
     /// documentation, multicast and reserved ones, and the IPv6 ranges that carry an IPv4 address inside (6to4,
     /// NAT64, Teredo, `::/96`), through which the others could be reached.
     ///
-    /// It keeps a service that connects where its users say from reaching into its own network. The ranges are those
-    /// of the IANA special-purpose registries (RFC 6890).
+    /// It keeps a service that connects to hosts of its users' choice from reaching into its own network. The ranges are
+    /// the ones of the IANA special-purpose registries (RFC 6890).
     #[must_use]
     pub fn special_purpose() -> Self {
         let mut block_list = Self::new();
@@ -70,6 +71,7 @@ impl BlockList {
     }
 
     /// Blocks one address.
+    #[doc(alias = "addAddress")]
     pub fn add_address(&mut self, address: impl Into<IpAddr>) {
         let position = position(address.into());
         self.insert(position, position);
@@ -80,6 +82,7 @@ impl BlockList {
     /// # Errors
     ///
     /// `ERR_INVALID_ARGUMENT` if `end` comes before `start`, or if only one of them is IPv4.
+    #[doc(alias = "addRange")]
     pub fn add_range(&mut self, start: impl Into<IpAddr>, end: impl Into<IpAddr>) -> Result<()> {
         let (first, last) = range(start.into(), end.into())?;
         self.insert(first, last);
@@ -91,18 +94,19 @@ impl BlockList {
     /// # Errors
     ///
     /// `ERR_INVALID_ARGUMENT` if the prefix is longer than an address of the family: 32 bits or 128.
+    #[doc(alias = "addSubnet")]
     pub fn add_subnet(&mut self, network: impl Into<IpAddr>, prefix: u8) -> Result<()> {
         let (first, last) = subnet(network.into(), prefix)?;
         self.insert(first, last);
         Ok(())
     }
 
-    /// Blocks what a line of a configuration says: `1.2.3.4`, `10.0.0.0/8`, `fe80::/10` or `1.2.3.4-1.2.3.9`.
+    /// Blocks the addresses of one line of a configuration: `1.2.3.4`, `10.0.0.0/8`, `fe80::/10` or `1.2.3.4-1.2.3.9`.
     ///
     /// # Errors
     ///
-    /// `ERR_INVALID_ARGUMENT` if it is none of them, and as [`add_range`](Self::add_range) and
-    /// [`add_subnet`](Self::add_subnet) have it.
+    /// `ERR_INVALID_ARGUMENT` if it is none of these forms, and the errors of [`add_range`](Self::add_range) and
+    /// [`add_subnet`](Self::add_subnet).
     pub fn add(&mut self, rule: &str) -> Result<()> {
         let malformed = || {
             invalid(format!(
@@ -121,35 +125,35 @@ impl BlockList {
         }
     }
 
-    /// Blocks one address no longer, even if it was added as part of a range or a subnet.
+    /// Removes one address, even if it was added as part of a range or a subnet.
     pub fn remove_address(&mut self, address: impl Into<IpAddr>) {
         let position = position(address.into());
-        self.take_out(position, position);
+        self.remove(position, position);
     }
 
-    /// Blocks the addresses from `start` to `end`, both included, no longer.
+    /// Removes the addresses from `start` to `end`, both included.
     ///
     /// # Errors
     ///
-    /// As [`add_range`](Self::add_range).
+    /// The errors of [`add_range`](Self::add_range).
     pub fn remove_range(&mut self, start: impl Into<IpAddr>, end: impl Into<IpAddr>) -> Result<()> {
         let (first, last) = range(start.into(), end.into())?;
-        self.take_out(first, last);
+        self.remove(first, last);
         Ok(())
     }
 
-    /// Blocks the addresses of a subnet no longer.
+    /// Removes the addresses of a subnet.
     ///
     /// # Errors
     ///
-    /// As [`add_subnet`](Self::add_subnet).
+    /// The errors of [`add_subnet`](Self::add_subnet).
     pub fn remove_subnet(&mut self, network: impl Into<IpAddr>, prefix: u8) -> Result<()> {
         let (first, last) = subnet(network.into(), prefix)?;
-        self.take_out(first, last);
+        self.remove(first, last);
         Ok(())
     }
 
-    /// Blocks nothing any more.
+    /// Removes every address.
     pub fn clear(&mut self) {
         self.ranges.clear();
     }
@@ -162,8 +166,8 @@ impl BlockList {
         candidate.is_some_and(|(_, &last)| position <= last)
     }
 
-    /// What is blocked, as ranges with both ends included, in ascending order with no two of them adjacent. A range
-    /// within `::ffff:0:0/96` is shown as IPv4.
+    /// The blocked ranges, both ends included, in ascending order. No two are adjacent, and a range within
+    /// `::ffff:0:0/96` is shown as IPv4.
     pub fn rules(&self) -> impl Iterator<Item = (IpAddr, IpAddr)> + '_ {
         self.ranges.iter().map(|(&first, &last)| {
             let ends = [first, last].map(Ipv6Addr::from);
@@ -174,7 +178,7 @@ impl BlockList {
         })
     }
 
-    /// How many [`rules`](Self::rules) there are, after merging.
+    /// The number of [`rules`](Self::rules), after merging.
     #[must_use]
     pub fn len(&self) -> usize {
         self.ranges.len()
@@ -186,7 +190,7 @@ impl BlockList {
         self.ranges.is_empty()
     }
 
-    /// Adds a range, which swallows all that it overlaps or touches.
+    /// Adds a range, which swallows every range that it overlaps or touches.
     fn insert(&mut self, mut first: u128, mut last: u128) {
         if let Some((&before, &end)) = self.ranges.range(..=first).next_back() {
             if end.saturating_add(1) >= first {
@@ -201,8 +205,8 @@ impl BlockList {
         self.ranges.insert(first, last);
     }
 
-    /// Takes a range out, and leaves what reaches beyond it on either side.
-    fn take_out(&mut self, first: u128, last: u128) {
+    /// Removes a range, and keeps the parts of others that reach beyond it on either side.
+    fn remove(&mut self, first: u128, last: u128) {
         while let Some((&start, &end)) = self.ranges.range(..=last).next_back() {
             if end < first {
                 return;
@@ -267,7 +271,7 @@ const fn mapped(first: u16, second: u16, third: u16) -> [u16; 8] {
     [0, 0, 0, 0, 0, 0xffff, first << 8 | second, third << 8]
 }
 
-/// Where an address lies in the order of all.
+/// The position of an address in the order of all.
 fn position(address: IpAddr) -> u128 {
     u128::from(match address {
         IpAddr::V4(address) => address.to_ipv6_mapped(),
@@ -275,7 +279,7 @@ fn position(address: IpAddr) -> u128 {
     })
 }
 
-/// The bits that a prefix of so many bits leaves to the host.
+/// The bits of an address that a prefix of `prefix` bits leaves to the host.
 fn host_bits(prefix: u8) -> u128 {
     u128::MAX.checked_shr(u32::from(prefix)).unwrap_or(0)
 }
@@ -311,7 +315,7 @@ fn subnet(network: IpAddr, prefix: u8) -> Result<(u128, u128)> {
 }
 
 fn invalid(message: String) -> Error {
-    Error::internal(Error::INVALID_ARGUMENT, message)
+    Error::with_code(Error::INVALID_ARGUMENT, message)
 }
 
 #[cfg(test)]

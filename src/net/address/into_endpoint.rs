@@ -1,6 +1,6 @@
-//! How users may say where to listen or connect, and what counts as an IP address.
+//! The forms in which users may say where to listen or connect, and the test for an IP address.
 //!
-//! Text is taken apart here and nowhere else. Nothing panics on text, and what no system would accept is refused
+//! Text is taken apart here and nowhere else. No text makes it panic, and a place that no system would accept is refused
 //! before any system is asked.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::net::error::{Error, Result};
 use crate::net::values::{Endpoint, Family};
 
-/// What can say where to listen or connect: an address, a name with a port, or a path.
+/// A form in which a place to listen or connect is said: an address, a name with a port, or a path.
 ///
 /// | given | is |
 /// |---|---|
@@ -20,8 +20,8 @@ use crate::net::values::{Endpoint, Family};
 /// | `"/run/app.sock"`, `"unix:app.sock"`, `Path`, `PathBuf` | a Unix domain socket |
 /// | `"unix:@name"`, `"\0name"` | a socket in Linux's abstract namespace |
 ///
-/// A literal address is never looked up. There is no form without a host: `[::]:80` says "every address" when
-/// listening, and `localhost:80` says "this machine" when connecting.
+/// A literal address is never looked up, but for the name of its zone (`[fe80::1%eth0]:80`). There is no form without a
+/// host: `[::]:80` says "every address" when listening, and `localhost:80` says "this machine" when connecting.
 ///
 /// ```
 /// use netloop::IntoEndpoint;
@@ -30,13 +30,18 @@ use crate::net::values::{Endpoint, Family};
 /// assert_eq!(error.code(), "ERR_INVALID_ARGUMENT");
 /// assert!(error.to_string().contains("has no port"));
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` says no place to listen on or to connect to",
+    note = "a place is an address (`\"127.0.0.1:3000\"`, `(\"localhost\", 3000)`, a `SocketAddr`) or a path \
+            (`\"/run/app.sock\"`)"
+)]
 pub trait IntoEndpoint {
-    /// Takes it apart.
+    /// Takes the form apart.
     ///
     /// # Errors
     ///
-    /// `ERR_SOCKET_BAD_PORT` if what stands for the port is no number from 0 to 65535, and `ERR_INVALID_ARGUMENT`
-    /// for everything else that no system would accept; the text says what was given and what would do.
+    /// `ERR_SOCKET_BAD_PORT` if the port is no number from 0 to 65535, and `ERR_INVALID_ARGUMENT` for everything else
+    /// that no system would accept. The text tells the value that was given, and a right one.
     fn into_endpoint(self) -> Result<Endpoint>;
 }
 
@@ -66,19 +71,22 @@ pub fn ip_family(text: &str) -> Option<Family> {
 
 /// Whether `text` is an IPv4 address in dotted decimal: Node's `net.isIPv4`.
 #[must_use]
+#[doc(alias = "isIPv4")]
 pub fn is_ipv4(text: &str) -> bool {
     text.parse::<Ipv4Addr>().is_ok()
 }
 
 /// Whether `text` is an IPv6 address, with or without a zone: Node's `net.isIPv6`.
 #[must_use]
+#[doc(alias = "isIPv6")]
 pub fn is_ipv6(text: &str) -> bool {
     split_zone(text).is_some()
 }
 
-/// An IP address with or without a port, and 0 if it has none: Node's `SocketAddress.parse`. `None` for all else.
+/// Parses an IP address with or without a port, which is 0 then: Node's `SocketAddress.parse`. `None` for other text.
 ///
-/// Node sends the text through its URL parser, and so takes `0x7f.1` and reads port 80 as 0. Neither is imitated.
+/// A zone is kept as a number (`[fe80::1%3]:80`); one by name has no number here and makes it `None`. Node sends the text
+/// through its URL parser, and so takes `0x7f.1` and reads port 80 as 0. Neither is imitated.
 ///
 /// ```
 /// use netloop::parse_socket_address;
@@ -88,6 +96,7 @@ pub fn is_ipv6(text: &str) -> bool {
 /// assert_eq!(parse_socket_address("localhost:80"), None);
 /// ```
 #[must_use]
+#[doc(alias = "SocketAddress")]
 pub fn parse_socket_address(text: &str) -> Option<SocketAddr> {
     if let Ok(address) = text.parse() {
         return Some(address);
@@ -99,7 +108,7 @@ pub fn parse_socket_address(text: &str) -> Option<SocketAddr> {
 }
 
 impl IntoEndpoint for Endpoint {
-    /// Checks the path, if it is one: [`Endpoint::Path`] can be made of anything.
+    /// Checks a path: [`Endpoint::Path`] can be made of any.
     fn into_endpoint(self) -> Result<Endpoint> {
         match self {
             Self::Path(path) => path_endpoint(path),
@@ -117,7 +126,7 @@ impl IntoEndpoint for &Endpoint {
 impl IntoEndpoint for &str {
     fn into_endpoint(self) -> Result<Endpoint> {
         if let Some(path) = self.strip_prefix("unix:") {
-            // Nobody can type a NUL byte into a configuration; `@` is how `ss` and systemd write it.
+            // A NUL byte cannot be typed into a configuration; `ss` and systemd write `@` in its place.
             return match path.strip_prefix('@') {
                 Some(name) => path_endpoint(PathBuf::from(format!("\0{name}"))),
                 None => path_endpoint(PathBuf::from(path)),
@@ -141,7 +150,7 @@ impl IntoEndpoint for &str {
             )));
         };
         let Some(port) = parse_port(port) else {
-            return Err(Error::internal(
+            return Err(Error::with_code(
                 Error::BAD_PORT,
                 format!("Port should be >= 0 and < 65536. Received {port:?} in {self:?}."),
             ));
@@ -210,14 +219,14 @@ macro_rules! address_into_endpoint {
 address_into_endpoint!(SocketAddr, SocketAddrV4, SocketAddrV6);
 address_into_endpoint!((IpAddr, u16), (Ipv4Addr, u16), (Ipv6Addr, u16));
 
-/// How many bytes of a path fit into `sun_path` together with the NUL that ends it.
+/// The number of bytes of a path that fit into `sun_path` together with the NUL that ends it.
 const LONGEST_PATH: usize = if cfg!(any(target_os = "linux", target_os = "android", windows)) {
     107
 } else {
     103
 };
 
-/// A path that the kernel would cut or refuse is refused here, before any file is touched.
+/// Refuses a path that the kernel would cut or refuse, before any file is touched.
 fn path_endpoint(path: PathBuf) -> Result<Endpoint> {
     let bytes = path.as_os_str().as_encoded_bytes();
     let problem = if bytes.is_empty() {
@@ -249,7 +258,7 @@ fn path_endpoint(path: PathBuf) -> Result<Endpoint> {
     Err(invalid(problem))
 }
 
-/// A host without brackets: a literal if it is one, else a name if a resolver could make something of it.
+/// Takes a host without brackets: as a literal if it is one, else as a name if a resolver could know it.
 fn host_endpoint(host: &str, port: u16) -> Result<Endpoint> {
     if let Some(address) = literal_address(host, port) {
         return Ok(Endpoint::Socket(address));
@@ -281,7 +290,7 @@ fn literal_address(host: &str, port: u16) -> Option<SocketAddr> {
     Some(SocketAddrV6::new(address, port, 0, scope_id).into())
 }
 
-/// An IPv6 address and its zone, in which Node allows letters, digits, `-`, `.` and `:`.
+/// Splits an IPv6 address from its zone, in which Node allows letters, digits, `-`, `.` and `:`.
 fn split_zone(text: &str) -> Option<(Ipv6Addr, Option<&str>)> {
     let Some((address, zone)) = text.split_once('%') else {
         return text.parse().ok().map(|address| (address, None));
@@ -293,7 +302,7 @@ fn split_zone(text: &str) -> Option<(Ipv6Addr, Option<&str>)> {
     Some((address.parse().ok()?, Some(zone)))
 }
 
-/// Digits only: `parse` alone would take `+80`.
+/// Parses digits only: `parse` alone would take `+80`.
 fn parse_port(text: &str) -> Option<u16> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         text.parse().ok()
@@ -303,7 +312,7 @@ fn parse_port(text: &str) -> Option<u16> {
 }
 
 fn invalid(message: String) -> Error {
-    Error::internal(Error::INVALID_ARGUMENT, message)
+    Error::with_code(Error::INVALID_ARGUMENT, message)
 }
 
 #[cfg(test)]

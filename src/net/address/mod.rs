@@ -1,4 +1,4 @@
-//! Addresses: how they are written, parsed and blocked.
+//! Addresses: parsing them, and blocking them.
 
 mod block_list;
 mod into_endpoint;

@@ -13,18 +13,19 @@ pub(crate) struct Attempt {
     pub(crate) stream: Stream,
     pub(crate) owner: Key,
     pub(crate) address: SocketAddr,
-    /// How it ended; `None` until it has.
+    /// The result; `None` while the attempt is under way.
     pub(crate) outcome: Option<io::Result<()>>,
 }
 
 impl Attempt {
+    /// Asks the kernel for the result of the connect, if there is one already.
     pub(crate) fn writable(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         self.outcome = match self.stream.finish_connecting() {
             Ok(false) => {
                 registration.would_block(Interest::WRITABLE);
                 return None;
             }
-            // Nobody is there, so the next address has its turn.
+            // No server is there, so the next address has its turn.
             Ok(true) if is_connected_to_itself(&self.stream, self.address) => {
                 Some(Err(io::ErrorKind::ConnectionRefused.into()))
             }
@@ -35,12 +36,14 @@ impl Attempt {
     }
 }
 
-/// A connect to a port of this machine on which nobody listens can meet itself, if the system happens to choose that
-/// very port for this end (simultaneous open, RFC 9293 3.5). Nobody wants that connection.
+/// Whether a connect has met itself instead of a server.
+///
+/// That can happen with a port of this machine on which no server listens, if the system chooses the same port for this
+/// end (simultaneous open, RFC 9293 3.5). Such a connection is of no use to any program.
 pub(crate) fn is_connected_to_itself(stream: &Stream, asked: SocketAddr) -> bool {
     let Ok(Some(local)) = stream.local_address() else {
         return false;
     };
-    // The port nearly always tells. The address need not: 0.0.0.0 can be connected to, and nobody has it.
+    // The port nearly always tells. The address need not: 0.0.0.0 can be connected to, but is no socket's own.
     local.port() == asked.port() && stream.peer_address().is_ok_and(|peer| peer == Some(local))
 }

@@ -1,4 +1,4 @@
-//! From a name to addresses to the first that answers: which are tried, and when.
+//! From a name to a connection: lookups, the addresses to try with their order and delays, and the attempts.
 
 mod attempt;
 mod dial;

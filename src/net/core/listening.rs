@@ -62,14 +62,14 @@ impl Net {
         self.servers.push(id);
         let query = HostQuery::new(host, None);
         if let Err(error) = self.look_up(&query, options.resolver.as_ref(), id.0) {
-            self.name_to_listen_on(id, Err(&error));
+            self.finish_listen_lookup(id, Err(&error));
         }
         id
     }
 
     /// Binds a server to its name, which was looked up: to the first address that can be bound. A link-local one
     /// (`fe80::/10`) means nothing without a zone, and is passed over as in Node.
-    pub(crate) fn name_to_listen_on(
+    pub(crate) fn finish_listen_lookup(
         &mut self,
         id: ServerId,
         answer: std::result::Result<&[SocketAddr], &io::Error>,
@@ -103,7 +103,7 @@ impl Net {
         }
     }
 
-    /// The failure of a server that never listened has been told: it ends.
+    /// Ends a server that never listened, now that its failure is told.
     pub(crate) fn listening_failed(&mut self, id: ServerId) {
         self.with_listener(id, |listener, registration| listener.stop(registration));
     }

@@ -55,19 +55,19 @@ pub(crate) struct Limits {
     pub(crate) pooled_bytes: usize,
 }
 
-/// Something that happened, with whom it is for.
+/// An event, with the socket or server that it is for.
 #[derive(Debug)]
 pub(crate) enum Happened {
     /// For the handler of a socket.
     Socket(SocketId, SocketEvent),
-    /// For the handler of a server: what it is has to be [taken](Net::take_server_event).
+    /// For the handler of a server, which [takes](Net::take_server_event) it from the net.
     Server(ServerId),
 }
 
-/// Something that has fallen due.
+/// A deadline or timer that has fallen due.
 #[derive(Debug)]
 pub(crate) enum Due {
-    /// A deadline of a socket or a server, and what came of it.
+    /// A deadline of a socket or a server, with the event that it brings.
     Deadline(Happened),
     /// A timer of the loop.
     Timer(TimerId),
@@ -75,12 +75,12 @@ pub(crate) enum Due {
     SocketTimer(SocketId, u64),
 }
 
-/// Something that has come to its end.
+/// A socket or server that has come to its end.
 #[derive(Debug)]
 pub(crate) enum Closing {
-    /// A socket that has nothing to be told but that.
+    /// A socket that is told its end alone.
     Plain(SocketId, CloseReason),
-    /// A socket, which is told first what else there is to tell, the error if there is one.
+    /// A socket that is told its notices and its error first, if there are any.
     Socket(SocketId, CloseReason, Option<Error>),
     /// A server, after the last of its sockets.
     Server(ServerId),

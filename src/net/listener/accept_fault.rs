@@ -1,28 +1,28 @@
-//! What a failed `accept` means for the listener.
+//! The meaning of a failed `accept` for the listener.
 
 use std::io;
 
 use crate::net::error::Errno;
 
-/// Whose fault a failed `accept` is, and so what to do next.
+/// The cause of a failed `accept`, which decides what the listener does next.
 ///
-/// Most loops have only one answer, and then either one bad peer slows all others, or the listener is deaf after
-/// the first shortage: with edge-triggered polling no new event comes when descriptors are free again.
+/// Most loops have a single answer. Then either one bad peer slows all others, or the listener is deaf after the first
+/// shortage: with edge-triggered polling no new event comes when descriptors are free again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AcceptFault {
-    /// The process or the system has run out of descriptors or memory: rest, and come back without being told.
+    /// The process or the system has run out of descriptors or memory: pause, and come back without an edge.
     Exhausted,
-    /// This one connection is gone, and the next may be fine: go on at once, for the count only.
+    /// This connection is gone, and the next may be fine: go on at once.
     Transient,
-    /// A signal came first: the same call again.
+    /// A signal came first: repeat the call.
     Interrupted,
-    /// Nobody waits: the next edge tells.
+    /// No peer waits: the next edge tells of one.
     WouldBlock,
-    /// The listener itself seems broken. Once may be bad luck; several in a row are the end of it.
+    /// The listener itself seems broken. Several in a row end it; a single one may be bad luck.
     Fatal,
 }
 
-/// What `error`, given by `accept`, means.
+/// The cause behind `error`, which `accept` gave.
 pub(crate) fn classify_accept(error: &io::Error) -> AcceptFault {
     let Some(errno) = Errno::of(error) else {
         return AcceptFault::Fatal;
@@ -32,7 +32,7 @@ pub(crate) fn classify_accept(error: &io::Error) -> AcceptFault {
         "EINTR" => AcceptFault::Interrupted,
         "EMFILE" | "ENFILE" | "ENOBUFS" | "ENOMEM" => AcceptFault::Exhausted,
         // Linux passes on errors that are pending on the new connection (accept(2)), a firewall refuses with
-        // EPERM, and Winsock has ENOTCONN for a peer that has reset already.
+        // EPERM, and Winsock gives ENOTCONN for a peer that has reset already.
         "ECONNABORTED" | "ECONNRESET" | "EPERM" | "EPROTO" | "ETIMEDOUT" | "ENETDOWN"
         | "ENETUNREACH" | "EHOSTDOWN" | "EHOSTUNREACH" | "ENONET" | "ENOPROTOOPT" | "ENOTSUP"
         | "ENOTCONN" => AcceptFault::Transient,
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn shortages_rest_although_the_standard_library_has_no_kind_for_them() {
+    fn a_shortage_is_recognised_without_a_kind_in_std() {
         for errno in ["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"] {
             assert_eq!(fault(errno), AcceptFault::Exhausted, "{errno}");
         }
@@ -75,13 +75,13 @@ mod tests {
     }
 
     #[test]
-    fn waiting_is_told_from_failing() {
+    fn waiting_is_no_failure() {
         assert_eq!(fault("EAGAIN"), AcceptFault::WouldBlock);
         assert_eq!(fault("EINTR"), AcceptFault::Interrupted);
     }
 
     #[test]
-    fn a_listener_that_is_none_is_broken() {
+    fn an_error_of_the_listener_itself_is_fatal() {
         for errno in ["EBADF", "EINVAL", "ENOTSOCK", "EFAULT"] {
             assert_eq!(fault(errno), AcceptFault::Fatal, "{errno}");
         }

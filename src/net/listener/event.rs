@@ -8,7 +8,7 @@ use crate::system::Stream;
 /// An event of a server.
 #[derive(Debug)]
 pub(crate) enum ServerEvent {
-    /// The server listens.
+    /// The server listens, and its address is known.
     Listening,
     /// The server will never listen.
     ListenFailed(Error),

@@ -1,4 +1,4 @@
-//! What can be said of a server before it exists.
+//! The options of a server.
 
 use std::fmt;
 use std::rc::Rc;
@@ -8,7 +8,7 @@ use crate::net::address::BlockList;
 use crate::net::connect::{Resolver, SharedResolver};
 use crate::net::values::SocketOptions;
 
-/// How a server listens, and the options of what it accepts.
+/// The options of a server, and of the sockets that it accepts.
 ///
 /// ```
 /// use netloop::{ListenOptions, SocketOptions};
@@ -47,58 +47,78 @@ impl ListenOptions {
         }
     }
 
-    /// How many connections the kernel queues until they are accepted; it has a limit of its own
-    /// (`net.core.somaxconn`). Default 511, as in Node. Beyond it a peer's connect is delayed or refused.
+    /// Sets how many connections the kernel queues until they are accepted. Default: 511, as in Node.
+    ///
+    /// The kernel has a limit of its own (`net.core.somaxconn`). A peer that connects while the queue is full waits or is
+    /// refused.
     pub fn backlog(mut self, backlog: u32) -> Self {
         self.backlog = backlog;
         self
     }
 
-    /// Whether an IPv6 address serves IPv6 peers only. Default `false`: IPv4 peers come as `::ffff:a.b.c.d`.
+    /// Whether an IPv6 address serves IPv6 peers only. Default: `false`, so that `[::]` serves IPv4 peers too, which
+    /// appear as `::ffff:a.b.c.d`.
+    ///
+    /// On an IPv4 address `true` makes `listen` fail with EINVAL.
+    #[doc(alias = "ipv6Only")]
     pub fn ipv6_only(mut self, only: bool) -> Self {
         self.ipv6_only = only;
         self
     }
 
-    /// SO_REUSEPORT: several sockets, of this process or of others, listen on the address, and the kernel shares out
-    /// the connections. Default `false`. An error where the kernel does not share them out.
+    /// Whether several sockets, of this process or of others, may listen on the address, and the kernel shares out the
+    /// connections (SO_REUSEPORT). Default: `false`.
+    ///
+    /// `listen` fails with ENOTSUP where the kernel does not share them out.
+    #[doc(alias = "reusePort")]
+    #[doc(alias = "SO_REUSEPORT")]
     pub fn reuse_port(mut self, reuse: bool) -> Self {
         self.reuse_port = reuse;
         self
     }
 
-    /// How many connections the server holds at most; one more is accepted, closed, and reported to
-    /// [`on_over_limit`](crate::ServerHandler::on_over_limit). Default: no limit. 0 drops all.
+    /// Limits how many connections the server holds. Default: `None`, no limit; 0 closes every new one.
+    ///
+    /// A connection over the limit is accepted, closed at once, and reported to
+    /// [`on_over_limit`](crate::ServerHandler::on_over_limit).
+    #[doc(alias = "maxConnections")]
     pub fn max_connections(mut self, connections: impl Into<Option<usize>>) -> Self {
         self.max_connections = connections.into();
         self
     }
 
-    /// Whether everybody may read the path of a Unix socket (mode `o+r`). Default `false`: as the umask has it.
+    /// Whether every user of the machine may read the path of a Unix socket (mode `o+r`). Default: `false`, as the umask
+    /// has it.
+    #[doc(alias = "readableAll")]
     pub fn readable_all(mut self, readable: bool) -> Self {
         self.readable_all = readable;
         self
     }
 
-    /// Whether everybody may write the path of a Unix socket (mode `o+w`), which connecting takes. Default `false`.
+    /// Whether every user of the machine may write the path of a Unix socket (mode `o+w`), which connecting takes.
+    /// Default: `false`, as the umask has it.
+    #[doc(alias = "writableAll")]
     pub fn writable_all(mut self, writable: bool) -> Self {
         self.writable_all = writable;
         self
     }
 
-    /// Peers that are closed as soon as they are accepted, without any event.
+    /// Sets the peers that are closed as soon as they are accepted, without any event. Default: none.
+    #[doc(alias = "blockList")]
     pub fn block_list(mut self, list: impl Into<Option<Rc<BlockList>>>) -> Self {
         self.block_list = list.into();
         self
     }
 
-    /// What looks up the name to listen on, if it is one. Default: the system.
+    /// Sets the resolver that looks up the name to listen on. Default: the system's
+    /// ([`SystemResolver`](crate::SystemResolver)).
+    #[doc(alias = "lookup")]
     pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
         self.resolver = Some(resolver);
         self
     }
 
-    /// The options of the sockets that are accepted.
+    /// Sets the options of the sockets that are accepted. Default: [`SocketOptions::new`].
     pub fn socket(mut self, options: SocketOptions) -> Self {
         self.socket = options;
         self
@@ -112,10 +132,13 @@ impl fmt::Debug for ListenOptions {
             .field("backlog", &self.backlog)
             .field("ipv6_only", &self.ipv6_only)
             .field("reuse_port", &self.reuse_port)
+            .field("readable_all", &self.readable_all)
+            .field("writable_all", &self.writable_all)
             .field("max_connections", &self.max_connections)
+            .field("has_resolver", &self.resolver.is_some())
             .field("block_list", &self.block_list)
             .field("socket", &self.socket)
-            .finish_non_exhaustive()
+            .finish()
     }
 }
 
@@ -125,6 +148,7 @@ impl Default for ListenOptions {
     }
 }
 
+/// Listens with the defaults, and accepts sockets with `options`.
 impl From<SocketOptions> for ListenOptions {
     fn from(options: SocketOptions) -> Self {
         Self::new().socket(options)

@@ -1,15 +1,15 @@
-//! Where to listen or connect to, and who is at an end of a connection: what addresses are, and how they read.
+//! The places to listen on or to connect to, and their text.
 //!
-//! How they are made of text is in `into_endpoint`. Nothing here asks a resolver or a kernel: a name stays a name
-//! until it is looked up.
+//! `address::into_endpoint` makes them of text. Nothing here asks a resolver or a kernel: a name stays a name until it is
+//! looked up.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-/// Where to listen, or where to connect to.
+/// A place to listen on or to connect to.
 ///
-/// Usually made from text or from a pair, through [`IntoEndpoint`](crate::IntoEndpoint). It displays as one would type it:
+/// Usually made from text or from a pair, through [`IntoEndpoint`](crate::IntoEndpoint). It displays as it is typed:
 /// `127.0.0.1:3000`, `[::1]:3000`, `localhost:3000`, `/run/app.sock`, and `@name` for a socket without a file.
 ///
 /// ```
@@ -27,14 +27,14 @@ pub enum Endpoint {
     Socket(SocketAddr),
     /// A name that a resolver turns into addresses, and a port.
     Name {
-        /// The host's name; or an IPv6 address with a zone by name (`fe80::1%eth0`), since only the resolver knows
+        /// The host's name, or an IPv6 address with a zone by name (`fe80::1%eth0`): only the system's resolver knows
         /// the number of the zone.
         host: String,
         /// The port.
         port: u16,
     },
-    /// The path of a Unix domain socket. One that begins with a NUL byte is in Linux's abstract namespace and has
-    /// no file.
+    /// The path of a Unix domain socket. A path that begins with a NUL byte is a name in Linux's abstract namespace,
+    /// without a file.
     Path(PathBuf),
 }
 
@@ -49,7 +49,7 @@ impl Endpoint {
         }
     }
 
-    /// The same place as Node writes it in the texts of its errors: without brackets around IPv6 and without port 0.
+    /// The same place as Node writes it in the texts of its errors, without brackets around IPv6 and without port 0.
     pub(crate) fn in_error_text(&self) -> impl fmt::Display + '_ {
         InErrorText(self)
     }
@@ -116,7 +116,7 @@ impl fmt::Display for InErrorText<'_> {
     }
 }
 
-/// Shows a name of the abstract namespace with `@` where it has NUL bytes, as `ss` does.
+/// Writes a name of the abstract namespace with `@` where it has NUL bytes, as `ss` does.
 fn write_path(formatter: &mut fmt::Formatter<'_>, path: &Path) -> fmt::Result {
     let text = path.to_string_lossy();
     match text.strip_prefix('\0') {
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_endpoint_reads_as_one_would_type_it_and_in_errors_as_node_has_it() {
+    fn an_endpoint_reads_as_it_is_typed_and_in_errors_as_in_node() {
         let socket = |text: &str| Endpoint::Socket(text.parse().expect("it is an address"));
         let name = |host: &str, port| Endpoint::Name {
             host: host.to_owned(),

@@ -1,4 +1,4 @@
-//! The names of what lives in a loop.
+//! The names of the sockets, servers and timers of a loop.
 
 use std::fmt;
 
@@ -25,17 +25,18 @@ macro_rules! id {
 }
 
 id! {
-    /// The name of a socket, for as long as the loop lives. It is small and `Copy`, and it carries a generation: the id
-    /// of a socket that is gone reaches nobody, never the socket that has taken its place.
+    /// The name of a socket, for as long as the loop lives. It is small and `Copy`.
+    ///
+    /// It carries a generation: the id of a socket that is gone reaches no socket, never the one that has taken its place.
     SocketId
 }
 
 id! {
-    /// The name of a server; as [`SocketId`].
+    /// The name of a server, with the promises of [`SocketId`].
     ServerId
 }
 
 id! {
-    /// The name of a timer; as [`SocketId`].
+    /// The name of a timer, with the promises of [`SocketId`].
     TimerId
 }

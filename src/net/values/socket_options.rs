@@ -1,10 +1,10 @@
-//! What can be said of a socket before it exists.
+//! The options of a socket.
 
 use std::time::Duration;
 
 use super::keep_alive::KeepAlive;
 
-/// The options of a socket, those that it is accepted with or connects with. The names are Node's.
+/// The options that a socket is accepted, adopted or connects with.
 ///
 /// ```
 /// use std::time::Duration;
@@ -47,72 +47,101 @@ impl SocketOptions {
         }
     }
 
-    /// Whether this side stays open when the peer ends, until it ends by itself. Default `false`: after
-    /// [`on_end`](crate::SocketHandler::on_end) what is queued is sent, then a FIN, and the socket closes.
+    /// Whether this side stays open when the peer ends, until it ends by itself. Default: `false`.
+    ///
+    /// With `false`, [`on_end`](crate::SocketHandler::on_end) is followed by our own end: queued bytes are sent, then a
+    /// FIN, and the socket closes.
+    #[doc(alias = "allowHalfOpen")]
     pub fn allow_half_open(mut self, allow: bool) -> Self {
         self.allow_half_open = allow;
         self
     }
 
-    /// Whether the socket begins paused: nothing is read until [`Socket::resume`](crate::Socket::resume). Default
+    /// Whether the socket begins paused: nothing is read until [`Socket::resume`](crate::Socket::resume). Default:
     /// `false`.
+    #[doc(alias = "pauseOnConnect")]
     pub fn pause_on_connect(mut self, pause: bool) -> Self {
         self.pause_on_connect = pause;
         self
     }
 
-    /// TCP_NODELAY. Default `true`, other than in Node: the writes of a callback leave as one anyway, so Nagle's
-    /// algorithm could only delay them.
+    /// Whether small packets are sent at once (TCP_NODELAY). Default: `true`, unlike in Node.
+    ///
+    /// The writes of a callback leave together anyway, so Nagle's algorithm could only delay them. Without effect on
+    /// sockets that are not TCP.
+    #[doc(alias = "setNoDelay")]
+    #[doc(alias = "noDelay")]
+    #[doc(alias = "TCP_NODELAY")]
     pub fn no_delay(mut self, on: bool) -> Self {
         self.no_delay = on;
         self
     }
 
-    /// SO_KEEPALIVE with its times. Default: off.
+    /// Sets the probes on a silent connection (SO_KEEPALIVE). Default: `None`, off. Without effect on sockets that are
+    /// not TCP.
+    #[doc(alias = "setKeepAlive")]
+    #[doc(alias = "keepAlive")]
+    #[doc(alias = "SO_KEEPALIVE")]
     pub fn keep_alive(mut self, keep_alive: impl Into<Option<KeepAlive>>) -> Self {
         self.keep_alive = keep_alive.into();
         self
     }
 
-    /// The type of service (IP_TOS) or traffic class (IPV6_TCLASS) of what is sent. Default: as the system has it. The
-    /// two lowest bits belong to congestion control, and the system may keep them to itself.
+    /// Sets the type of service (IP_TOS) or traffic class (IPV6_TCLASS) of what is sent. Default: `None`, as the system
+    /// has it.
+    ///
+    /// The two lowest bits belong to congestion control, and the system may keep them to itself.
+    #[doc(alias = "setTypeOfService")]
+    #[doc(alias = "IP_TOS")]
     pub fn type_of_service(mut self, value: impl Into<Option<u8>>) -> Self {
         self.type_of_service = value.into();
         self
     }
 
-    /// From how many queued bytes on a write answers [`Flow::Full`](crate::Flow::Full). Default 64 KiB, as in Node 22.
+    /// Sets the number of queued bytes from which on a write answers [`Flow::Full`](crate::Flow::Full). Default: 64 KiB,
+    /// as in Node 22.
+    #[doc(alias = "highWaterMark")]
+    #[doc(alias = "writableHighWaterMark")]
     pub fn high_water_mark(mut self, bytes: usize) -> Self {
         self.high_water_mark = bytes;
         self
     }
 
-    /// Down to how many queued bytes [`on_drain`](crate::SocketHandler::on_drain) waits, but not above the high-water
-    /// mark. Default 0, as in Node.
+    /// Sets the number of queued bytes at which [`on_drain`](crate::SocketHandler::on_drain) comes after a write has
+    /// answered [`Flow::Full`](crate::Flow::Full). Default: 0, as in Node.
+    ///
+    /// A mark above the high-water mark counts as the high-water mark.
     pub fn low_water_mark(mut self, bytes: usize) -> Self {
         self.low_water_mark = bytes;
         self
     }
 
-    /// How many bytes may pile up. A write that would pass the limit is refused whole and the socket fails with
-    /// [`CloseReason::Limit`](crate::CloseReason::Limit); only a write to an empty queue is taken whatever its length,
-    /// since its bytes are in memory already. Default 16 MiB; Node has no limit, which lets a peer that does not read
-    /// fill the memory of a program that ignores [`Flow::Full`](crate::Flow::Full).
+    /// Limits the bytes that may be queued. Default: 16 MiB.
+    ///
+    /// A write that would pass the limit is refused whole, and the socket fails with
+    /// [`CloseReason::Limit`](crate::CloseReason::Limit). A write to an empty queue is taken whatever its length, since
+    /// its bytes are in memory already. Node has no limit: there a peer that does not read fills the memory of a program
+    /// that ignores [`Flow::Full`](crate::Flow::Full).
     pub fn max_queued_bytes(mut self, bytes: usize) -> Self {
         self.max_queued_bytes = bytes;
         self
     }
 
-    /// After how long without a byte in either direction [`on_timeout`](crate::SocketHandler::on_timeout) comes.
-    /// Default: never. Zero means never too, as in Node.
+    /// Sets the time without a byte in either direction after which
+    /// [`on_timeout`](crate::SocketHandler::on_timeout) comes. Default: `None`, never; zero means never too, as in Node.
+    ///
+    /// [`Socket::set_idle_timeout`](crate::Socket::set_idle_timeout) changes it later.
+    #[doc(alias = "setTimeout")]
+    #[doc(alias = "timeout")]
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.idle_timeout = timeout.into().filter(|timeout| !timeout.is_zero());
         self
     }
 
-    /// After `end`, how long the connection may stay without a byte moving before it is closed with
-    /// [`CloseReason::TimedOut`](crate::CloseReason::TimedOut). Default 30 s; `None` waits for ever as Node does,
-    /// and keeps the descriptor of every peer that vanishes then.
+    /// Sets the time without a byte moving after which a connection that this side has ended is closed, with
+    /// [`CloseReason::TimedOut`](crate::CloseReason::TimedOut). Default: 30 s.
+    ///
+    /// `None` waits for ever, as Node does, and keeps the descriptor of every peer that vanishes then.
     pub fn close_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.close_timeout = timeout.into();
         self

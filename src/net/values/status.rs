@@ -1,19 +1,20 @@
-//! The words in which a socket says how it is: what became of a write, what state it is in, why it closed.
+//! The answers of a socket: the result of a write, the state it is in, the reason why it closed.
 
-/// What a write says to whoever produces the bytes.
+/// The answer of a write to the producer of the bytes.
 ///
-/// It is Node's boolean, with the two cases told apart in which nothing was taken.
+/// It is Node's boolean, with two more answers for the cases in which nothing was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Flow {
-    /// The bytes were taken, and there is room for more.
+    /// The bytes were taken, and the queue has capacity for more.
     Open,
     /// The bytes were taken, but the kernel is behind: at least as many as the high-water mark are queued.
-    /// [`on_drain`](crate::SocketHandler::on_drain) tells when to go on. Writing on is allowed, up to the hard limit.
+    /// [`on_drain`](crate::SocketHandler::on_drain) tells when to go on. Writing on is allowed, up to
+    /// [the limit](crate::SocketOptions::max_queued_bytes).
     Full,
     /// Nothing was taken: this side has ended ([`Socket::end`](crate::Socket::end)). The graceful close goes on.
     Ended,
-    /// The socket is closed or about to be, or its id is dead: nothing was taken, unless this very write met the
-    /// failure, in which case the kernel may have had some of it already.
+    /// Nothing was taken: the socket is closed or about to be, or its id is dead. If this very write met the failure,
+    /// the kernel may have taken a part of the bytes before.
     Closed,
 }
 
@@ -25,9 +26,9 @@ impl Flow {
 
     /// Says that the producer does not care how full the queue is.
     ///
-    /// It suits short answers, of which there are as many as the peer asks for. A peer that does not read them is closed
-    /// with [`CloseReason::Limit`] when [`max_queued_bytes`](crate::SocketOptions::max_queued_bytes) are queued, and a
-    /// socket that is closed tells it with [`on_close`](crate::SocketHandler::on_close).
+    /// It suits short answers, of which there are as many as the peer asks for. The socket of a peer that does not read
+    /// them closes with [`CloseReason::Limit`] when [`max_queued_bytes`](crate::SocketOptions::max_queued_bytes) are
+    /// queued. A closed socket tells so with [`on_close`](crate::SocketHandler::on_close).
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -43,10 +44,11 @@ impl Flow {
     pub fn ignore(self) {}
 }
 
-/// What a socket can still do; Node's `readyState`.
+/// The directions in which a socket can still carry bytes; Node's `readyState`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[doc(alias = "readyState")]
 pub enum State {
-    /// Connecting, or looking up where to connect to. Writes are queued.
+    /// The socket connects, or looks up the name to connect to. Writes are queued.
     Opening,
     /// Both directions are open.
     Open,
@@ -59,7 +61,7 @@ pub enum State {
 }
 
 impl std::fmt::Display for State {
-    /// Node's spelling: `opening`, `open`, `readOnly`, `writeOnly`, `closed`.
+    /// Writes Node's spelling: `opening`, `open`, `readOnly`, `writeOnly`, `closed`.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(match self {
             Self::Opening => "opening",
@@ -71,7 +73,8 @@ impl std::fmt::Display for State {
     }
 }
 
-/// Why a socket closed. It comes with [`on_close`](crate::SocketHandler::on_close), the last event of every socket.
+/// The reason why a socket closed. It comes with [`on_close`](crate::SocketHandler::on_close), the last event of every
+/// socket.
 ///
 /// Only [`Graceful`](Self::Graceful) promises that every byte that a write accepted was handed to the kernel. For
 /// the others, [`Socket::queued_bytes`](crate::Socket::queued_bytes) tells within `on_close` how many were lost.
@@ -80,23 +83,25 @@ impl std::fmt::Display for State {
 pub enum CloseReason {
     /// Both sides have ended, and everything was sent.
     Graceful,
-    /// The peer reset the connection, or vanished from it: what was sent last may never have arrived.
+    /// The peer reset the connection, or vanished from it. The bytes sent last may never have arrived.
     Reset,
     /// A deadline passed: of connecting, of being idle, or of waiting for the other side after our own end.
     TimedOut,
     /// This side closed it: `destroy`, `destroy_soon` or `reset`.
     Local,
-    /// More was queued than the hard limit allows ([`SocketOptions::max_queued_bytes`](crate::SocketOptions)).
+    /// A write would have queued more than [`max_queued_bytes`](crate::SocketOptions::max_queued_bytes).
     Limit,
-    /// Its descriptor was taken out and lives on elsewhere: [`Socket::detach`](crate::Socket::detach).
+    /// [`Socket::detach`](crate::Socket::detach) took the descriptor out of the loop, and it lives on elsewhere.
     Detached,
-    /// Something else failed; [`on_error`](crate::SocketHandler::on_error) came directly before and said what.
+    /// A call failed for another reason, which [`on_error`](crate::SocketHandler::on_error) told directly before.
     Error,
 }
 
 impl CloseReason {
-    /// Whether the connection broke, as opposed to being ended or given up by either side. Whether there was an error
-    /// (Node's `hadError`) is what [`on_error`](crate::SocketHandler::on_error) tells, directly before `on_close`.
+    /// Whether the connection broke, as opposed to being ended or given up by either side.
+    ///
+    /// An error (Node's `hadError`) is told by [`on_error`](crate::SocketHandler::on_error), directly before `on_close`.
+    #[doc(alias = "hadError")]
     pub fn is_failure(self) -> bool {
         matches!(self, Self::Reset | Self::Limit | Self::Error)
     }

@@ -11,7 +11,7 @@ fn rules(block_list: &BlockList) -> Vec<String> {
         .collect()
 }
 
-/// What the list replaces: every rule that was ever given, walked from the newest, each with what it decides.
+/// The naive model: every rule that was ever given, walked from the newest, each with what it decides.
 #[derive(Default)]
 struct LinearScan(Vec<(u128, u128, bool)>);
 

@@ -73,7 +73,7 @@ fn a_zone_is_kept_as_a_number_or_as_a_name_to_look_up() {
 }
 
 #[test]
-fn a_name_that_only_looks_like_an_address_is_left_to_the_resolver() {
+fn a_name_that_looks_like_an_address_is_left_to_the_resolver() {
     for host in [
         "127.1",
         "1.2.3.4.5",
@@ -88,7 +88,7 @@ fn a_name_that_only_looks_like_an_address_is_left_to_the_resolver() {
 }
 
 #[test]
-fn what_cannot_be_is_refused_with_what_was_given_and_what_would_do() {
+fn a_refusal_tells_what_was_given_and_what_would_do() {
     for (given, text) in [
         ("", "\"\" has no port; expected"),
         ("localhost", "\"localhost\" has no port; expected"),
@@ -139,7 +139,7 @@ fn what_cannot_be_is_refused_with_what_was_given_and_what_would_do() {
 }
 
 #[test]
-fn a_path_that_the_kernel_would_cut_is_refused_before_it_is_asked() {
+fn a_path_that_the_kernel_would_cut_is_refused() {
     let longest = format!("/{}", "x".repeat(LONGEST_PATH - 1));
     assert_eq!(
         endpoint(longest.as_str()),
@@ -182,7 +182,7 @@ fn a_name_without_a_file_may_have_any_bytes() {
 }
 
 #[test]
-fn random_text_never_panics_and_what_it_becomes_can_be_said_again() {
+fn random_text_never_panics_and_endpoints_survive_display() {
     const PIECES: [&str; 16] = [
         ":",
         "::",
