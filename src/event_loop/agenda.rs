@@ -7,17 +7,20 @@ use std::sync::Arc;
 use crate::reactor::Key;
 
 use super::call::Call;
+use super::pipe;
 use super::remote::Mailbox;
 use super::server_handler::ServerHandler;
 use super::socket_handler::SocketHandler;
 use super::timers::Timers;
 
-/// Whose handler lies beside a slot.
+/// A handler that waits to be put beside the slot of its socket or server.
 pub(super) enum Occupant<S> {
-    /// A socket's.
+    /// The handler of a socket.
     Socket(Box<dyn SocketHandler<S>>),
-    /// A server's.
+    /// The handler of a server.
     Server(Box<dyn ServerHandler<S>>),
+    /// One end of a pipe, to be put in front of the handler that its socket has.
+    Pipe(pipe::End, pipe::PutBefore<S>),
 }
 
 /// Everything that was asked for.

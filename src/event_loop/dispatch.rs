@@ -61,6 +61,10 @@ impl<S> EventLoop<S> {
                 match occupant {
                     Occupant::Socket(handler) => drop(self.handlers.insert(key, handler)),
                     Occupant::Server(handler) => drop(self.server_handlers.insert(key, handler)),
+                    Occupant::Pipe(end, put_before) => {
+                        let piped = put_before(end, self.handlers.remove(key));
+                        self.handlers.insert(key, piped);
+                    }
                 }
             }
         }
@@ -192,12 +196,16 @@ impl<S> EventLoop<S> {
             _ => None,
         };
         self.calling = None;
+        let is_refused = handler.is_none();
+        if let Some(handler) = handler {
+            self.handlers.insert(id.0, handler);
+        }
+        // After it: the callback may have asked for a pipe, which stands in front of the handler.
         self.install();
-        let Some(handler) = handler else {
+        if is_refused {
             Socket::new(&mut self.net, id).destroy();
             return;
-        };
-        self.handlers.insert(id.0, handler);
+        }
         if !self.net.socket_is_closed(id) {
             self.deliver_to_socket(shared, id, SocketEvent::Connected);
         }

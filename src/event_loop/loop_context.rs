@@ -198,6 +198,71 @@ impl<S> LoopContext<'_, S> {
         self.verbs().replace_handler(id, handler)
     }
 
+    /// Passes on everything that `from` receives to `to`, as Node's `stream.pipe` does; [`pipe_both`](Self::pipe_both)
+    /// joins them in both directions and has the details. Answers whether both are there; if not, nothing is changed.
+    ///
+    /// `from` sends, and `to` receives, by its own handler, as before. That `to` has been ended by its peer does not end
+    /// it: the bytes of `from` still go there.
+    #[doc(alias = "stream.pipe")]
+    pub fn pipe(&mut self, from: SocketId, to: SocketId) -> bool
+    where
+        S: 'static,
+    {
+        self.verbs().pipe(from, to, false)
+    }
+
+    /// Joins two sockets: what one receives, the other sends, from the next event on. Answers whether both are there; if
+    /// not, nothing is changed. Either may still be connecting.
+    ///
+    /// - **Backpressure**: the one that receives is paused while the queue of the other is full.
+    /// - **Half-close**: when the peer of one has ended, the other is ended behind the last byte, and the way back stays
+    ///   open, whatever [`allow_half_open`](crate::SocketOptions::allow_half_open) says.
+    /// - **Failure**: when one has failed, the other sends the bytes that had come before, and closes then with the same
+    ///   error. When one closes in another way, such as by `destroy`, the other sends and closes too.
+    ///
+    /// The handlers stay. They get every event but the bytes, so that they can note the ends, or act on a timeout. Bytes
+    /// that a handler has received and that are for the other socket have to be written to it before:
+    ///
+    /// ```
+    /// use netloop::{Context, EventLoop, SocketHandler};
+    ///
+    /// /// The client of a proxy. Its first byte says which of the servers it wants, and everything behind is for that.
+    /// struct Client;
+    /// struct Quiet;
+    ///
+    /// impl SocketHandler<Vec<String>> for Client {
+    ///     fn on_data(&mut self, cx: &mut Context<'_, Vec<String>>, data: &[u8]) {
+    ///         let server = cx.shared[usize::from(data[0]) % cx.shared.len()].clone();
+    ///         let Ok(upstream) = cx.connect(server.as_str(), Quiet) else {
+    ///             return cx.socket.destroy();
+    ///         };
+    ///         let _ = cx.socket.socket(upstream).write(&data[1..]);
+    ///         let client = cx.socket.id();
+    ///         cx.as_loop().pipe_both(client, upstream);
+    ///     }
+    /// }
+    /// impl SocketHandler<Vec<String>> for Quiet {
+    ///     fn on_data(&mut self, _: &mut Context<'_, Vec<String>>, _: &[u8]) {}
+    /// }
+    ///
+    /// # fn main() -> netloop::Result<()> {
+    /// let mut event_loop = EventLoop::new()?;
+    /// event_loop.listen("127.0.0.1:0", |_, _| Client)?;
+    /// # event_loop.context(&mut Vec::new());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// [`replace_handler`](Self::replace_handler) takes a socket out of its pipe.
+    #[doc(alias = "stream.pipe")]
+    #[doc(alias = "pipeline")]
+    pub fn pipe_both(&mut self, a: SocketId, b: SocketId) -> bool
+    where
+        S: 'static,
+    {
+        self.verbs().pipe(a, b, true)
+    }
+
     /// Calls `call` once, when at least `after` has passed: [`EventLoop::after`](crate::EventLoop::after).
     pub fn after(
         &mut self,

@@ -7,6 +7,7 @@ mod dispatch;
 mod into_handler;
 mod loop_context;
 mod options;
+mod pipe;
 mod remote;
 mod requests;
 mod server_handler;

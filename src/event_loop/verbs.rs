@@ -10,6 +10,7 @@ use crate::net::{
 use super::agenda::{Agenda, Occupant};
 use super::into_handler::IntoHandler;
 use super::loop_context::LoopContext;
+use super::pipe::{self, Piped};
 use super::remote::Remote;
 use super::server_handler::{Accept, Accepted, ServerHandler};
 use super::socket_handler::SocketHandler;
@@ -126,6 +127,20 @@ impl<S> Verbs<'_, S> {
         // They are those of the old handler, by its tokens.
         self.net.cancel_socket_timers(id);
         self.install_socket(id, handler);
+        true
+    }
+
+    pub(super) fn pipe(self, from: SocketId, to: SocketId, both: bool) -> bool
+    where
+        S: 'static,
+    {
+        let Some(ends) = pipe::join(self.net, from, to, both) else {
+            return false;
+        };
+        let installs = ends
+            .into_iter()
+            .map(|(id, end)| (id.0, Occupant::Pipe(end, Piped::put_before)));
+        self.agenda.installs.extend(installs);
         true
     }
 

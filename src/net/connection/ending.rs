@@ -1,5 +1,7 @@
 //! The end of the outbound half: a FIN behind the last byte, and the close that may follow.
 
+use std::rc::Rc;
+
 use crate::reactor::Registration;
 
 use super::error::Syscall;
@@ -34,6 +36,13 @@ impl Connection {
             self.close(CloseReason::Local, registration);
         } else {
             self.end(registration);
+        }
+    }
+
+    /// Lets this side stay open when the peer ends, whatever the options were.
+    pub(crate) fn allow_half_open(&mut self) {
+        if !self.options.allow_half_open {
+            Rc::make_mut(&mut self.options).allow_half_open = true;
         }
     }
 

@@ -58,6 +58,11 @@ impl Net {
         self.connection_mut(id)?.lend_descriptor()
     }
 
+    /// Lets a socket send on when its peer has ended.
+    pub(crate) fn allow_half_open(&mut self, id: SocketId) {
+        self.request(id, |connection, _| connection.allow_half_open());
+    }
+
     /// Makes a source a reason for the loop to go on.
     pub(crate) fn hold(&mut self, key: Key) {
         self.reactor.set_held(key, true);
