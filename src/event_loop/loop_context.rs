@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::net::{
-    ConnectOptions, IntoEndpoint, ListenOptions, Result, ServerId, SocketId, SocketOptions,
-    Sockets, TimerId,
+    ConnectOptions, IntoEndpoint, IntoListener, ListenOptions, Result, ServerId, SocketId,
+    SocketOptions, Sockets, StdStream, TimerId,
 };
 
 use super::agenda::Agenda;
@@ -43,7 +43,7 @@ impl<S> LoopContext<'_, S> {
     /// # Errors
     ///
     /// As [`EventLoop::listen`](crate::EventLoop::listen).
-    pub fn listen<F, R, M>(&mut self, to: impl IntoEndpoint, accept: F) -> Result<ServerId>
+    pub fn listen<F, R, M>(&mut self, to: impl IntoListener, accept: F) -> Result<ServerId>
     where
         F: FnMut(&mut LoopContext<'_, S>, &Accepted) -> R + 'static,
         R: IntoHandler<S, M>,
@@ -59,7 +59,7 @@ impl<S> LoopContext<'_, S> {
     /// As [`EventLoop::listen_with`](crate::EventLoop::listen_with).
     pub fn listen_with<F, R, M>(
         &mut self,
-        to: impl IntoEndpoint,
+        to: impl IntoListener,
         options: impl Into<ListenOptions>,
         accept: F,
     ) -> Result<ServerId>
@@ -78,42 +78,11 @@ impl<S> LoopContext<'_, S> {
     /// As [`EventLoop::serve`](crate::EventLoop::serve).
     pub fn serve(
         &mut self,
-        to: impl IntoEndpoint,
+        to: impl IntoListener,
         options: impl Into<ListenOptions>,
         handler: impl ServerHandler<S> + 'static,
     ) -> Result<ServerId> {
         self.verbs().serve(to, options.into(), handler)
-    }
-
-    /// Serves a socket that listens already: [`EventLoop::serve_listener`](crate::EventLoop::serve_listener).
-    ///
-    /// # Errors
-    ///
-    /// As [`EventLoop::serve_listener`](crate::EventLoop::serve_listener).
-    pub fn serve_listener(
-        &mut self,
-        listener: std::net::TcpListener,
-        options: impl Into<ListenOptions>,
-        handler: impl ServerHandler<S> + 'static,
-    ) -> Result<ServerId> {
-        self.verbs()
-            .serve_listener(listener, options.into(), handler)
-    }
-
-    /// Serves a Unix socket that listens already: [`EventLoop::serve_unix_listener`](crate::EventLoop::serve_unix_listener).
-    ///
-    /// # Errors
-    ///
-    /// As [`EventLoop::serve_unix_listener`](crate::EventLoop::serve_unix_listener).
-    #[cfg(unix)]
-    pub fn serve_unix_listener(
-        &mut self,
-        listener: std::os::unix::net::UnixListener,
-        options: impl Into<ListenOptions>,
-        handler: impl ServerHandler<S> + 'static,
-    ) -> Result<ServerId> {
-        self.verbs()
-            .serve_unix_listener(listener, options.into(), handler)
     }
 
     /// Connects to `to`: [`EventLoop::connect`](crate::EventLoop::connect).
@@ -151,26 +120,11 @@ impl<S> LoopContext<'_, S> {
     /// As [`EventLoop::adopt`](crate::EventLoop::adopt).
     pub fn adopt(
         &mut self,
-        stream: std::net::TcpStream,
+        stream: impl Into<StdStream>,
         options: impl Into<SocketOptions>,
         handler: impl SocketHandler<S> + 'static,
     ) -> Result<SocketId> {
         self.verbs().adopt(stream, options.into(), handler)
-    }
-
-    /// Takes over a Unix socket: [`EventLoop::adopt_unix`](crate::EventLoop::adopt_unix).
-    ///
-    /// # Errors
-    ///
-    /// As [`EventLoop::adopt_unix`](crate::EventLoop::adopt_unix).
-    #[cfg(unix)]
-    pub fn adopt_unix(
-        &mut self,
-        stream: std::os::unix::net::UnixStream,
-        options: impl Into<SocketOptions>,
-        handler: impl SocketHandler<S> + 'static,
-    ) -> Result<SocketId> {
-        self.verbs().adopt_unix(stream, options.into(), handler)
     }
 
     /// Reads `input` in the loop: [`EventLoop::read_input`](crate::EventLoop::read_input).

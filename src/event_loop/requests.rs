@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::net::{
-    ConnectOptions, IntoEndpoint, ListenOptions, Net, Result, ServerId, SocketId, SocketOptions,
-    Sockets, TimerId,
+    ConnectOptions, IntoEndpoint, IntoListener, ListenOptions, Net, Result, ServerId, SocketId,
+    SocketOptions, Sockets, StdStream, TimerId,
 };
 
 use super::EventLoop;
@@ -42,16 +42,52 @@ impl<S> EventLoop<S> {
         Verbs { net, agenda }
     }
 
-    /// Listens on `to`, an address or (on Unix) a path, and lets `accept` make the handler of each connection
-    /// from the shared state and what is known of the peer. See [`serve`](Self::serve) for options and for
-    /// the other events of a server.
+    /// Listens on `to`, and lets `accept` make the handler of each connection.
+    ///
+    /// `to` is an address, a name, a path (on Unix) or a listener that was made elsewhere: see
+    /// [`IntoListener`]. Such a listener is made non-blocking, and listens with the backlog of the options; a Unix listener's
+    /// path is not removed with the server.
+    ///
+    /// `accept` gets the loop and what is known of the peer, and answers with a handler, with an `Option` of one (`None` refuses
+    /// the connection), or with a box where kinds differ: see [`IntoHandler`]. It can use every other socket, connect
+    /// upstream, and write to the new socket. [`serve`](Self::serve) is for the other events of a server.
     ///
     /// The port is taken when this returns, and no callback comes before the next turn.
+    ///
+    /// ```
+    /// use netloop::{Context, EventLoop, SocketHandler, SocketId};
+    ///
+    /// struct Member;
+    ///
+    /// impl SocketHandler<Vec<SocketId>> for Member {
+    ///     fn on_data(&mut self, cx: &mut Context<'_, Vec<SocketId>>, data: &[u8]) {
+    ///         let members = cx.shared.iter().copied();
+    ///         let _ = cx.socket.sockets().broadcast(members, data);
+    ///     }
+    /// }
+    ///
+    /// let mut event_loop = EventLoop::new()?;
+    /// event_loop.listen("127.0.0.1:0", |cx, accepted| {
+    ///     // A room of ten.
+    ///     if cx.shared.len() == 10 {
+    ///         return None;
+    ///     }
+    ///     cx.shared.push(accepted.id);
+    ///     Some(Member)
+    /// })?;
+    ///
+    /// // A listener of the standard library, such as one that was inherited.
+    /// let inherited = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// event_loop.listen(inherited, |_, _| Member)?;
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
     /// The system's error of binding and listening, at once: EADDRINUSE, EADDRNOTAVAIL, EACCES and the like.
-    pub fn listen<F, R, M>(&mut self, to: impl IntoEndpoint, accept: F) -> Result<ServerId>
+    #[doc(alias = "createServer")]
+    #[doc(alias = "net.Server")]
+    pub fn listen<F, R, M>(&mut self, to: impl IntoListener, accept: F) -> Result<ServerId>
     where
         F: FnMut(&mut LoopContext<'_, S>, &Accepted) -> R + 'static,
         R: IntoHandler<S, M>,
@@ -67,7 +103,7 @@ impl<S> EventLoop<S> {
     /// As [`listen`](Self::listen).
     pub fn listen_with<F, R, M>(
         &mut self,
-        to: impl IntoEndpoint,
+        to: impl IntoListener,
         options: impl Into<ListenOptions>,
         accept: F,
     ) -> Result<ServerId>
@@ -79,61 +115,50 @@ impl<S> EventLoop<S> {
         self.verbs().listen_with(to, options.into(), accept)
     }
 
-    /// Listens on `to` with a [`ServerHandler`], which also learns of errors, of dropped connections and of
-    /// the server's end.
+    /// Listens on `to`, as [`listen`](Self::listen) does, with a [`ServerHandler`], which also learns of errors, of connections
+    /// beyond the limit, and of the server's end.
     ///
     /// # Errors
     ///
     /// As [`listen`](Self::listen).
+    #[doc(alias = "createServer")]
     pub fn serve(
         &mut self,
-        to: impl IntoEndpoint,
+        to: impl IntoListener,
         options: impl Into<ListenOptions>,
         handler: impl ServerHandler<S> + 'static,
     ) -> Result<ServerId> {
         self.verbs().serve(to, options.into(), handler)
     }
 
-    /// Serves a socket that listens already or is bound, made elsewhere or inherited (systemd's socket
-    /// activation). It is made non-blocking, and listens with the backlog of the options; those of binding
-    /// have no effect.
+    /// Connects to `to`, an address, a name with a port or (on Unix) a path. The handler's
+    /// [`on_connect`](SocketHandler::on_connect) comes when the connection is there; if it cannot be made, `on_error` and
+    /// `on_close` come instead. The socket can be written to at once: the bytes wait for the connection.
     ///
-    /// # Errors
+    /// ```no_run
+    /// use netloop::{Context, EventLoop, SocketHandler};
     ///
-    /// The system's error of the descriptor.
-    pub fn serve_listener(
-        &mut self,
-        listener: std::net::TcpListener,
-        options: impl Into<ListenOptions>,
-        handler: impl ServerHandler<S> + 'static,
-    ) -> Result<ServerId> {
-        self.verbs()
-            .serve_listener(listener, options.into(), handler)
-    }
-
-    /// Serves a Unix socket as [`serve_listener`](Self::serve_listener) does. Its path is not removed when the server closes.
+    /// struct Answer;
     ///
-    /// # Errors
+    /// impl SocketHandler for Answer {
+    ///     fn on_data(&mut self, _: &mut Context<'_>, data: &[u8]) {
+    ///         print!("{}", String::from_utf8_lossy(data));
+    ///     }
+    /// }
     ///
-    /// As [`serve_listener`](Self::serve_listener).
-    #[cfg(unix)]
-    pub fn serve_unix_listener(
-        &mut self,
-        listener: std::os::unix::net::UnixListener,
-        options: impl Into<ListenOptions>,
-        handler: impl ServerHandler<S> + 'static,
-    ) -> Result<ServerId> {
-        self.verbs()
-            .serve_unix_listener(listener, options.into(), handler)
-    }
-
-    /// Connects to `to`, an address, a name with a port or (on Unix) a path. The handler's `on_connect` comes when the
-    /// connection is there; if it cannot be made, `on_error` and `on_close` come instead. The socket can be written
-    /// to at once.
+    /// let mut event_loop: EventLoop = EventLoop::new()?;
+    /// let id = event_loop.connect("example.org:80", Answer)?;
+    /// let _ = event_loop.socket(id).end_with(b"GET / HTTP/1.0\r\nHost: example.org\r\n\r\n");
+    /// event_loop.run(&mut ())?;
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
     /// Only an error of the arguments. An error of the system is told to the handler, in a later turn.
+    #[doc(alias = "createConnection")]
+    #[doc(alias = "net.connect")]
+    #[doc(alias = "net.Socket")]
     pub fn connect(
         &mut self,
         to: impl IntoEndpoint,
@@ -148,6 +173,7 @@ impl<S> EventLoop<S> {
     /// # Errors
     ///
     /// As [`connect`](Self::connect).
+    #[doc(alias = "createConnection")]
     pub fn connect_with(
         &mut self,
         to: impl IntoEndpoint,
@@ -157,43 +183,29 @@ impl<S> EventLoop<S> {
         self.verbs().connect_with(to, options.into(), handler)
     }
 
-    /// Takes over a connection of the standard library, made non-blocking. `on_connect` does not come: it is
-    /// connected already.
+    /// Takes over a connection that was made elsewhere, a `TcpStream` or a `UnixStream` of the standard library. It is made
+    /// non-blocking. `on_connect` does not come: it is connected already.
     ///
     /// # Errors
     ///
     /// The system's error of the descriptor; ENOTCONN if it is not connected.
     pub fn adopt(
         &mut self,
-        stream: std::net::TcpStream,
+        stream: impl Into<StdStream>,
         options: impl Into<SocketOptions>,
         handler: impl SocketHandler<S> + 'static,
     ) -> Result<SocketId> {
         self.verbs().adopt(stream, options.into(), handler)
     }
 
-    /// Takes over a Unix socket as [`adopt`](Self::adopt) does.
-    ///
-    /// # Errors
-    ///
-    /// As [`adopt`](Self::adopt).
-    #[cfg(unix)]
-    pub fn adopt_unix(
-        &mut self,
-        stream: std::os::unix::net::UnixStream,
-        options: impl Into<SocketOptions>,
-        handler: impl SocketHandler<S> + 'static,
-    ) -> Result<SocketId> {
-        self.verbs().adopt_unix(stream, options.into(), handler)
-    }
-
-    /// Reads `input`, such as [`std::io::stdin`], in the loop: a terminal, a pipe, a socket or a file. Its
-    /// descriptor is duplicated and not made non-blocking, which would change it for all programs that share
-    /// it. The handler gets `on_data`, `on_end` and `on_close`; nothing can be written.
+    /// Reads `input`, such as [`std::io::stdin`], in the loop: a terminal, a pipe, a socket or a file. Its descriptor is
+    /// duplicated and not made non-blocking, which would change it for all programs that share it. The handler gets
+    /// `on_data`, `on_end` and `on_close`; nothing can be written.
     ///
     /// # Errors
     ///
     /// The error of `dup(2)`.
+    #[doc(alias = "process.stdin")]
     #[cfg(unix)]
     pub fn read_input(
         &mut self,
@@ -203,8 +215,12 @@ impl<S> EventLoop<S> {
         self.verbs().read_input(input, handler)
     }
 
-    /// Calls `call` once, when at least `after` has passed; never early, and not in the timer phase that is
-    /// under way. Timers due at the same time come in the order in which they were armed.
+    /// Calls `call` once, when at least `after` has passed; never early, and not in the timer phase that is under way. Timers
+    /// due at the same time come in the order in which they were armed.
+    ///
+    /// A timer that belongs to one socket is better armed with [`Socket::after`](crate::Socket::after): it reaches the
+    /// handler, and goes with the socket.
+    #[doc(alias = "setTimeout")]
     pub fn after(
         &mut self,
         after: Duration,
@@ -213,8 +229,26 @@ impl<S> EventLoop<S> {
         self.verbs().after(after, call)
     }
 
-    /// Calls `call` every `period`, at least so long after the call before, until it is cancelled. A late call
-    /// is not made up for, as in libuv.
+    /// Calls `call` every `period`, at least so long after the call before, until it is [cancelled](Timer::cancel). A late
+    /// call is not made up for, as in libuv.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use netloop::EventLoop;
+    ///
+    /// let mut event_loop = EventLoop::new()?;
+    /// event_loop.every(Duration::from_millis(1), |cx| {
+    ///     *cx.shared += 1;
+    ///     if *cx.shared == 3 {
+    ///         cx.stop();
+    ///     }
+    /// });
+    /// let mut ticks = 0;
+    /// event_loop.run(&mut ticks)?;
+    /// assert_eq!(ticks, 3);
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
+    #[doc(alias = "setInterval")]
     pub fn every(
         &mut self,
         period: Duration,
@@ -224,28 +258,32 @@ impl<S> EventLoop<S> {
     }
 
     /// Returns the timer `id`: to cancel it, to ask when it comes, and to say whether it keeps the loop going.
+    #[doc(alias = "clearTimeout")]
+    #[doc(alias = "clearInterval")]
     pub fn timer(&mut self, id: TimerId) -> Timer<'_, S> {
         let (net, agenda) = self.parts();
         Timer::new(net, agenda, id)
     }
 
-    /// Calls `call` at the beginning of the next turn, on a fresh stack.
+    /// Calls `call` at the beginning of the next turn, on a fresh stack. Calls are made in the order in which they were deferred.
+    #[doc(alias = "setImmediate")]
     pub fn defer(&mut self, call: impl FnOnce(&mut LoopContext<'_, S>) + 'static) {
         self.verbs().defer(call);
     }
 
-    /// Lets [`run`](crate::EventLoop::run) return when the turn that is under way is over.
+    /// Lets [`run`](Self::run) return when the turn that is under way is over, or at once if none is.
     pub fn stop(&mut self) {
         self.verbs().stop();
     }
 
-    /// Returns a handle for other threads.
+    /// Returns a handle for other threads, through which they [post](Remote::post) calls to the loop.
+    #[doc(alias = "postMessage")]
     pub fn remote(&self) -> Remote<S> {
         self.agenda.remote()
     }
 
-    /// Returns the loop's time: one reading of the clock, made before the wait if anything asks for it, and after it.
-    /// Where much waits to be sent the turn looks for news once more, and reads the clock then.
+    /// Returns the loop's time: one reading of the clock, made before the wait if anything asks for it, and after it. Where much
+    /// waits to be sent the turn looks for news once more, and reads the clock then.
     pub fn now(&self) -> Instant {
         self.net.now()
     }

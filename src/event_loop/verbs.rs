@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::net::{
-    ConnectOptions, IntoEndpoint, ListenOn, ListenOptions, Net, Result, ServerId, SocketId,
-    SocketOptions, TimerId,
+    ConnectOptions, IntoEndpoint, IntoListener, ListenOptions, Net, Result, ServerId, SocketId,
+    SocketOptions, StdStream, TimerId,
 };
 
 use super::agenda::{Agenda, Occupant};
@@ -26,7 +26,7 @@ pub(super) struct Verbs<'a, S> {
 impl<S> Verbs<'_, S> {
     pub(super) fn listen_with<F, R, M>(
         self,
-        to: impl IntoEndpoint,
+        to: impl IntoListener,
         options: ListenOptions,
         accept: F,
     ) -> Result<ServerId>
@@ -40,38 +40,11 @@ impl<S> Verbs<'_, S> {
 
     pub(super) fn serve(
         self,
-        to: impl IntoEndpoint,
+        to: impl IntoListener,
         options: ListenOptions,
         handler: impl ServerHandler<S> + 'static,
     ) -> Result<ServerId> {
-        let id = self
-            .net
-            .listen(ListenOn::Endpoint(to.into_endpoint()?), &options)?;
-        Ok(self.install_server(id, handler))
-    }
-
-    pub(super) fn serve_listener(
-        self,
-        listener: std::net::TcpListener,
-        options: ListenOptions,
-        handler: impl ServerHandler<S> + 'static,
-    ) -> Result<ServerId> {
-        let id = self
-            .net
-            .listen(ListenOn::Adopted(listener.into()), &options)?;
-        Ok(self.install_server(id, handler))
-    }
-
-    #[cfg(unix)]
-    pub(super) fn serve_unix_listener(
-        self,
-        listener: std::os::unix::net::UnixListener,
-        options: ListenOptions,
-        handler: impl ServerHandler<S> + 'static,
-    ) -> Result<ServerId> {
-        let id = self
-            .net
-            .listen(ListenOn::Adopted(listener.into()), &options)?;
+        let id = self.net.listen(to.into_listener()?, &options)?;
         Ok(self.install_server(id, handler))
     }
 
@@ -87,18 +60,7 @@ impl<S> Verbs<'_, S> {
 
     pub(super) fn adopt(
         self,
-        stream: std::net::TcpStream,
-        options: SocketOptions,
-        handler: impl SocketHandler<S> + 'static,
-    ) -> Result<SocketId> {
-        let id = self.net.adopt(stream.into(), options)?;
-        Ok(self.install_socket(id, handler))
-    }
-
-    #[cfg(unix)]
-    pub(super) fn adopt_unix(
-        self,
-        stream: std::os::unix::net::UnixStream,
+        stream: impl Into<StdStream>,
         options: SocketOptions,
         handler: impl SocketHandler<S> + 'static,
     ) -> Result<SocketId> {

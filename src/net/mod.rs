@@ -27,7 +27,6 @@ pub use values::{
 pub use view::{Server, Socket, Sockets};
 
 pub(crate) use self::core::{Closing, Due, Happened, Limits, Net};
-pub(crate) use address::ListenOn;
 pub(crate) use connection::Notice;
 pub(crate) use listener::ServerEvent;
 pub(crate) use values::SocketEvent;
