@@ -55,13 +55,14 @@ impl Net {
         self.socket_timers.names.insert((id, token), name);
     }
 
-    /// Takes back the timer of `id` with `token`, and answers whether it was still to come.
+    /// Takes back the timer of `id` with `token`, and answers whether it was still to come: those of a socket that is
+    /// closed are not, even before the close phase takes them back.
     pub(crate) fn cancel_socket_timer(&mut self, id: SocketId, token: u64) -> bool {
         let Some(name) = self.socket_timers.names.remove(&(id, token)) else {
             return false;
         };
         self.disarm_socket_timer(name);
-        true
+        !self.socket_is_closed(id)
     }
 
     /// Takes back every timer of `id`.
