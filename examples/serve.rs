@@ -14,7 +14,9 @@
 use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
-use netloop::{CloseReason, Context, EventLoop, Flow, SocketHandler, SocketId, SocketOptions};
+use netloop::{
+    CloseReason, Context, EventLoop, EventLoopOptions, Flow, SocketHandler, SocketId, SocketOptions,
+};
 
 /// What a flood is made of. It lives for ever, so that nothing of it is ever copied.
 static FLOOD: [u8; 256 << 10] = [b'x'; 256 << 10];
@@ -103,10 +105,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Err(USAGE.into());
     };
 
-    let mut event_loop: EventLoop<Members> = EventLoop::new()?;
+    let mut options = EventLoopOptions::new();
     if let Some(bytes) = read_buffer {
-        event_loop.resize_read_buffer(bytes);
+        options = options.read_buffer_bytes(bytes);
     }
+    let mut event_loop: EventLoop<Members> = EventLoop::with_options(options)?;
     let address = ("127.0.0.1", port);
     let options = SocketOptions::new().idle_timeout(idle);
     let server = match mode.as_str() {

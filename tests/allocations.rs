@@ -50,7 +50,7 @@ fn echo_server(options: SocketOptions) -> (EventLoop, SocketAddr) {
     let mut event_loop = EventLoop::new().unwrap();
     let options = ListenOptions::new().socket(options);
     let server = event_loop
-        .listen_with(loopback(), options, |(), _| Echo)
+        .listen_with(loopback(), options, |_, _| Echo)
         .unwrap();
     let address = event_loop.server(server).address().unwrap();
     (event_loop, address)
@@ -185,7 +185,7 @@ impl SocketHandler for Formatted {
 fn formatted_answers_allocate_nothing() {
     in_own_process(r#"exec "$@""#, || {
         let mut event_loop = EventLoop::new().unwrap();
-        let server = event_loop.listen("127.0.0.1:0", |(), _| Formatted).unwrap();
+        let server = event_loop.listen("127.0.0.1:0", |_, _| Formatted).unwrap();
         let address = event_loop.server(server).address().unwrap();
         assert_server_allocates_nothing((event_loop, address), &[b'x'; 64]);
     });

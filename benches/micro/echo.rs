@@ -71,8 +71,8 @@ fn over_unix(group: &mut Group<'_>, length: usize, pairs: usize) -> io::Result<(
     let mut clients = Clients::default();
     for _ in 0..pairs {
         let (client, server) = std::os::unix::net::UnixStream::pair()?;
-        event_loop.adopt_unix(server, SocketOptions::new(), Echo)?;
-        let client = event_loop.adopt_unix(client, SocketOptions::new(), Client::new(length))?;
+        event_loop.adopt(server, SocketOptions::new(), Echo)?;
+        let client = event_loop.adopt(client, SocketOptions::new(), Client::new(length))?;
         clients.connected.push(client);
     }
     netloop(group, length, event_loop, clients);

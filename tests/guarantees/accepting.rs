@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use netloop::{
-    Accepted, Dropped, Flow, KeepAlive, ListenOptions, LoopContext, ServerHandler, SocketHandler,
+    Accepted, Flow, KeepAlive, ListenOptions, LoopContext, OverLimit, ServerHandler, SocketHandler,
     SocketId, SocketOptions, State,
 };
 
@@ -57,7 +57,7 @@ fn a_limit_of_no_connections_drops_all_of_them() {
 /// Notes the addresses of what it drops.
 #[derive(Default)]
 struct Bouncer {
-    dropped: Rc<RefCell<Vec<Dropped>>>,
+    dropped: Rc<RefCell<Vec<OverLimit>>>,
 }
 
 impl ServerHandler<World> for Bouncer {
@@ -68,7 +68,7 @@ impl ServerHandler<World> for Bouncer {
     ) -> Option<Box<dyn SocketHandler<World>>> {
         None
     }
-    fn on_drop(&mut self, _: &mut LoopContext<'_, World>, dropped: &Dropped) {
+    fn on_over_limit(&mut self, _: &mut LoopContext<'_, World>, dropped: &OverLimit) {
         self.dropped.borrow_mut().push(*dropped);
     }
 }
@@ -295,7 +295,7 @@ fn keep_alive_is_on_for_each_accepted_socket_however_its_listener_came_about() {
     let adopted_address = adopted.local_addr().unwrap();
     scene
         .event_loop
-        .serve_listener(adopted, options(), echoing())
+        .serve(adopted, options(), echoing())
         .unwrap();
     for (address, timer) in [(own, "02"), (plain, "00"), (adopted_address, "02")] {
         let mut peer = Peer::connect(address);

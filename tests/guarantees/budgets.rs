@@ -32,7 +32,7 @@ fn a_turn_with_a_budget_of_events_goes_on_where_the_last_one_stopped() {
                 &mut event_loop,
                 &mut served,
                 Wait::No,
-                Budget::events(budget),
+                Budget::new().events(budget),
             );
             turns += 1;
             assert!(turn.events <= budget);
@@ -57,7 +57,7 @@ fn a_turn_with_no_time_at_all_serves_one_source() {
     let mut turns = 0;
     let deadline = Instant::now() + PATIENCE;
     while served.iter().map(|(_, length)| length).sum::<usize>() < filled.iter().sum() {
-        let budget = Budget::time(Duration::ZERO);
+        let budget = Budget::new().time(Duration::ZERO);
         let turn = turn(&mut event_loop, &mut served, Wait::No, budget);
         assert_eq!(turn.events, 1);
         turns += 1;
@@ -86,7 +86,7 @@ fn a_turn_with_a_budget_of_time_begins_nothing_after_it_is_spent() {
     for peer in &mut peers {
         peer.write(b"x");
     }
-    let budget = Budget::time(Duration::from_millis(12));
+    let budget = Budget::new().time(Duration::from_millis(12));
     let turn = turn(&mut scene.event_loop, &mut scene.world, Wait::No, budget);
     // On a busy machine a sleep may take longer than 5 ms, never less: three of them are too many.
     assert!((1..=3).contains(&turn.events), "{turn:?}");
@@ -105,7 +105,7 @@ fn an_end_behind_the_last_byte_that_a_budget_let_through_is_not_lost() {
     peer.write(b"the end");
     peer.half_close();
     scene.drive_with("the close", |scene| {
-        let budget = Budget::events(1);
+        let budget = Budget::new().events(1);
         turn(&mut scene.event_loop, &mut scene.world, Wait::No, budget);
         scene.world.close_reason("socket").is_some()
     });
@@ -127,7 +127,7 @@ fn a_socket_whose_bytes_a_budget_left_unread_does_not_time_out() {
     }
     spend(timeout + Duration::from_millis(10));
     for _ in 0..5 {
-        let budget = Budget::events(1);
+        let budget = Budget::new().events(1);
         turn(&mut scene.event_loop, &mut scene.world, Wait::No, budget);
     }
     for number in 0..5 {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use netloop::{Error, Flow, SocketOptions, State};
+use netloop::{Budget, Error, Flow, SocketOptions, State};
 
 use crate::support::{Peer, PeerEnd, Recorder, Scene, Seen, loopback};
 
@@ -206,7 +206,7 @@ fn closing_is_graceful_in_whichever_order_both_sides_end() {
     let (id, peer) = scene.accepted(half_open(), Recorder::new("at once"));
     scene.socket(id).end();
     peer.half_close();
-    scene.event_loop.flush().unwrap();
+    scene.event_loop.flush(Budget::UNLIMITED);
     scene.drive_to_close("at once");
 
     let (_, peer) = scene.accepted(

@@ -39,6 +39,7 @@ fn a_dead_id_reaches_nobody_even_when_its_slot_is_used_again() {
             assert_eq!((socket.bytes_read(), socket.peer_address()), (0, None));
             scene
                 .event_loop
+                .context(&mut scene.world)
                 .replace_handler(dead, Recorder::new("stray"));
         }
         scene.settle();
@@ -132,8 +133,8 @@ fn dead_servers_and_timers_are_harmless_too() {
     scene
         .event_loop
         .after(Duration::ZERO, |cx| cx.shared.note("another"));
-    assert!(!scene.event_loop.cancel(timer));
-    assert_eq!(scene.event_loop.due_at(timer), None);
-    scene.event_loop.hold_timer(timer, false);
+    assert!(!scene.event_loop.timer(timer).cancel());
+    assert_eq!(scene.event_loop.timer(timer).due_at(), None);
+    scene.event_loop.timer(timer).release();
     scene.drive("the other", |world| world.notes == ["timer", "another"]);
 }

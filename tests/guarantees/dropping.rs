@@ -164,7 +164,7 @@ fn a_handler_that_uses_its_remote_while_it_is_dropped_with_the_loop_is_told_that
 fn no_descriptor_is_lost_over_thousands_of_connections_and_failures() {
     in_own_process(r#"exec "$@""#, || {
         let mut event_loop: EventLoop = EventLoop::new().unwrap();
-        let server = event_loop.listen(loopback(), |(), _| Quiet).unwrap();
+        let server = event_loop.listen(loopback(), |_, _| Quiet).unwrap();
         let address = event_loop.server(server).address().unwrap();
         event_loop.server(server).release();
         let (_, nobody) = listening();

@@ -130,7 +130,7 @@ fn what_a_budget_left_over_is_in_poll_timeout_and_not_in_the_descriptor() {
     }
     let mut host = Host::of(&scene);
     assert!(host.wait(&scene));
-    let budget = Budget::events(1);
+    let budget = Budget::new().events(1);
     let mut turns = 0;
     loop {
         let turn = scene
@@ -227,7 +227,7 @@ fn flush_sends_what_the_host_wrote_and_calls_nobody() {
     }
     assert_eq!(scene.socket(second).end_with(b"last"), Flow::Open);
     assert_eq!(first_peer.read_some(10), Ok(None), "nothing left so far");
-    scene.event_loop.flush().unwrap();
+    scene.event_loop.flush(Budget::UNLIMITED);
 
     // No turn from here on.
     let mut stream = first_peer.into_stream();
@@ -292,7 +292,7 @@ fn a_game_of_fixed_steps_gives_the_network_the_time_between_them() {
             let snapshot = [u8::try_from(step).unwrap(); 64];
             assert_eq!(scene.socket(id).write(&snapshot), Flow::Open);
         }
-        scene.event_loop.flush().unwrap();
+        scene.event_loop.flush(Budget::UNLIMITED);
         // The snapshot of this step is with the players before the next begins.
         for peer in &mut peers {
             let snapshot = read_snapshot(peer);

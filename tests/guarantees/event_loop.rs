@@ -6,7 +6,9 @@ use std::rc::Rc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use netloop::{CloseReason, EventLoop, Flow, ListenOptions, LoopContext, SocketOptions, Wait};
+use netloop::{
+    Budget, CloseReason, EventLoop, Flow, ListenOptions, LoopContext, SocketOptions, Wait,
+};
 
 use crate::support::{
     PATIENCE, Peer, Reception, Recorder, Scene, Seen, World, listener, loopback, spend,
@@ -158,7 +160,7 @@ fn no_callback_comes_within_an_api_call_or_within_another_callback() {
     };
     within.assert_not_nested(|| {
         scene.event_loop.connect(address, dialer).unwrap();
-        scene.event_loop.flush().unwrap();
+        scene.event_loop.flush(Budget::UNLIMITED);
     });
     let remote = scene.event_loop.remote();
     remote
@@ -340,8 +342,8 @@ fn stop_lets_the_turn_finish_and_the_next_run_go_on() {
     scene.run_to_its_end();
     assert!(fired.get() >= 10);
     assert_eq!(scene.world.notes, ["not before the next run"]);
-    assert!(scene.event_loop.cancel(id));
-    assert!(scene.event_loop.cancel(unfinished));
+    assert!(scene.event_loop.timer(id).cancel());
+    assert!(scene.event_loop.timer(unfinished).cancel());
 }
 
 // libuv's loop_stop_before_run.

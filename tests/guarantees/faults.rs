@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use netloop::{CloseReason, Flow, ListenOptions, SocketId, SocketOptions, Wait};
+use netloop::{Budget, CloseReason, Flow, ListenOptions, SocketId, SocketOptions, Wait};
 use socket2::SockRef;
 
 use crate::servers::{assert_echoes, echoing, serve};
@@ -175,7 +175,7 @@ fn a_listener_that_is_broken_for_good_is_told_and_closed_and_its_connections_sta
     let same = listener.try_clone().unwrap();
     let server = scene
         .event_loop
-        .serve_listener(listener, ListenOptions::new(), echoing())
+        .serve(listener, ListenOptions::new(), echoing())
         .unwrap();
     let mut peer = Peer::connect(address);
     assert_echoes(&mut scene, &mut peer);
@@ -388,7 +388,7 @@ fn sigpipe_at_its_default_kills_nobody() {
             // A reset behind a FIN is EPIPE at the next write, whereas one without is ECONNRESET at first.
             peer.reset();
             write(&mut scene, id);
-            scene.event_loop.flush().unwrap();
+            scene.event_loop.flush(Budget::UNLIMITED);
             scene.drive_to_close(&name);
             assert_eq!(
                 scene.world.trace(&name),
@@ -419,7 +419,7 @@ fn sigpipe_at_its_default_kills_nobody_who_writes_to_a_unix_socket() {
             });
             drop(listener.accept().unwrap());
             write(&mut scene, id);
-            scene.event_loop.flush().unwrap();
+            scene.event_loop.flush(Budget::UNLIMITED);
             scene.drive_to_close(&name);
             assert_eq!(scene.world.close_reason(&name), Some(CloseReason::Reset));
         }

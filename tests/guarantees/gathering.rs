@@ -1,6 +1,6 @@
 //! What a socket writes in its own callback: that it leaves as one, and that nobody can tell where it is meanwhile.
 
-use netloop::{Context, Flow, SocketOptions};
+use netloop::{Context, EventLoop, EventLoopOptions, Flow, SocketOptions};
 
 use crate::support::{Recorder, Scene, Seen, World, assert_same_bytes, pattern};
 
@@ -153,7 +153,8 @@ fn whatever_a_callback_does_between_its_writes_they_arrive_whole_and_in_order() 
 #[test]
 fn a_reply_that_the_kernel_does_not_take_whole_is_neither_lost_nor_overtaken() {
     let mut scene = Scene::new();
-    scene.event_loop.resize_read_buffer(8 << 10);
+    let options = EventLoopOptions::new().read_buffer_bytes(8 << 10);
+    scene.event_loop = EventLoop::with_options(options).unwrap();
     let echo = Recorder::new("us").reacting(|cx, seen| {
         if let Seen::Data(piece) = seen {
             assert_ne!(cx.socket.write(piece), Flow::Closed);

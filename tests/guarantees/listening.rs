@@ -198,7 +198,7 @@ fn a_listener_made_elsewhere_is_served_with_the_options_of_its_sockets() {
     let peer = Peer::connect(address);
     let server = scene
         .event_loop
-        .serve_listener(
+        .serve(
             listener,
             SocketOptions::new().allow_half_open(true),
             plain(),
@@ -226,7 +226,11 @@ fn a_socket_that_is_only_bound_is_made_to_listen_and_one_that_cannot_is_refused(
     bound.bind(&loopback().into()).unwrap();
     let server = scene
         .event_loop
-        .serve_listener(bound.into(), ListenOptions::new(), plain())
+        .serve(
+            std::net::TcpListener::from(bound),
+            ListenOptions::new(),
+            plain(),
+        )
         .unwrap();
     assert!(is_welcome(&mut scene, server).1);
 
@@ -235,7 +239,11 @@ fn a_socket_that_is_only_bound_is_made_to_listen_and_one_that_cannot_is_refused(
     connected.connect(&address.into()).unwrap();
     let error = scene
         .event_loop
-        .serve_listener(connected.into(), ListenOptions::new(), plain())
+        .serve(
+            std::net::TcpListener::from(connected),
+            ListenOptions::new(),
+            plain(),
+        )
         .unwrap_err();
     assert_eq!(error.syscall(), Some(Syscall::Listen));
     assert_eq!(error.code(), "EINVAL");
@@ -355,10 +363,7 @@ mod unix {
         let listener = UnixListener::bind(&path).unwrap();
         let mut scene = Scene::new();
         let options = SocketOptions::new().pause_on_connect(true);
-        let server = scene
-            .event_loop
-            .serve_unix_listener(listener, options, plain())
-            .unwrap();
+        let server = scene.event_loop.serve(listener, options, plain()).unwrap();
         let mut view = scene.event_loop.server(server);
         assert_eq!(view.path(), Some(path.as_path()));
         assert_eq!(view.address(), None);

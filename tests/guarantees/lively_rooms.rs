@@ -132,7 +132,7 @@ fn a_budget_ends_the_waiting_for_other_speakers() {
     for budget in [1, 3] {
         until_undisturbed(|| {
             let (mut event_loop, mut room, _peers) = room(MANY, 10);
-            let turn = turn(&mut event_loop, &mut room, Budget::events(budget));
+            let turn = turn(&mut event_loop, &mut room, Budget::new().events(budget));
             assert!(turn.events <= budget);
             if turn.events < budget {
                 return Disturbed::Yes;

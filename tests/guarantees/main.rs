@@ -17,6 +17,7 @@ mod support;
 
 mod all_sockets;
 mod backpressure;
+mod boxed_handlers;
 mod broadcasting;
 mod close_timeout;
 mod closing;
@@ -32,10 +33,12 @@ mod listening;
 mod lively_rooms;
 mod more_sockets;
 mod never_early;
+mod pipes;
 mod reading;
 mod replacing;
 mod resets;
 mod sent_notices;
+mod socket_timers;
 mod writing;
 
 mod accepting;

@@ -346,7 +346,7 @@ fn unix_sockets_move_between_loops_too_and_are_no_tcp() {
         .type_of_service(0x10);
     let id = scene
         .event_loop
-        .adopt_unix(ours, options, Recorder::new("before"))
+        .adopt(ours, options, Recorder::new("before"))
         .unwrap();
     let mut socket = scene.socket(id);
     assert_eq!(
@@ -370,7 +370,7 @@ fn unix_sockets_move_between_loops_too_and_are_no_tcp() {
     let options = SocketOptions::new();
     let id = other
         .event_loop
-        .adopt_unix(ours, options, Recorder::new("after"))
+        .adopt(ours, options, Recorder::new("after"))
         .unwrap();
     theirs.write_all(b"hello").unwrap();
     assert_eq!(other.socket(id).end_with(b"hi"), Flow::Open);

@@ -186,7 +186,7 @@ fn bytes_that_a_host_flushes_between_turns_are_activity_when_they_move() {
     scene.world.log.clear();
     let moved = Instant::now();
     let _ = scene.socket(id).write(b"a snapshot");
-    scene.event_loop.flush().unwrap();
+    scene.event_loop.flush(Budget::UNLIMITED);
     drive_to_timeout(&mut scene);
     assert!(moved.elapsed() >= 2 * IDLE, "after {:?}", moved.elapsed());
 }
@@ -225,7 +225,7 @@ fn a_socket_whose_bytes_wait_behind_the_budget_is_not_idle() {
     for _ in 0..4 {
         scene
             .event_loop
-            .turn(&mut scene.world, Wait::No, Budget::events(1))
+            .turn(&mut scene.world, Wait::No, Budget::new().events(1))
             .unwrap();
     }
     let early = scene

@@ -272,8 +272,8 @@ fn a_repeating_timer_that_panics_is_over() {
     });
     drive_to_panic(&mut scene, "the timer");
     scene.let_pass(Duration::from_millis(10));
-    assert_eq!(scene.event_loop.due_at(id), None);
-    assert!(!scene.event_loop.cancel(id));
+    assert_eq!(scene.event_loop.timer(id).due_at(), None);
+    assert!(!scene.event_loop.timer(id).cancel());
     assert_usable(&mut scene, &mut bystander);
     drop(bystander);
     scene.event_loop.sockets();
@@ -380,6 +380,7 @@ fn a_handler_that_panics_when_it_is_replaced_takes_no_other_with_it() {
     scene.settle();
     scene
         .event_loop
+        .context(&mut scene.world)
         .replace_handler(id, Recorder::new("successor"));
     let (ours, mut peer) = Peer::pair();
     scene

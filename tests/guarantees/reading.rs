@@ -1,6 +1,6 @@
 //! Reading: what is delivered, when, and what a pause holds back (rules D; reliability B1, B10).
 
-use netloop::{Flow, SocketOptions, State};
+use netloop::{EventLoop, EventLoopOptions, Flow, SocketOptions, State};
 
 use crate::support::{
     PeerEnd, Recorder, Scene, Seen, assert_same_bytes, listener, loopback, pattern,
@@ -31,15 +31,15 @@ fn data_comes_in_pieces_of_1_byte_to_128_kib() {
 }
 
 #[test]
-fn no_piece_is_longer_than_the_read_buffer_and_none_is_lost_when_that_is_resized() {
-    let mut scene = Scene::new();
-    let (_, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("us"));
+fn no_piece_is_longer_than_the_read_buffer_and_none_is_lost() {
     let bytes = pattern(1 << 20, 3);
     let mut told = 0;
     // Nothing is too little for a buffer, and counts as 1 KiB.
     for (asked, most) in [(4 << 10, 4 << 10), (0, 1 << 10), (256 << 10, 256 << 10)] {
-        scene.event_loop.resize_read_buffer(asked);
-        scene.world.log.clear();
+        let mut scene = Scene::new();
+        let options = EventLoopOptions::new().read_buffer_bytes(asked);
+        scene.event_loop = EventLoop::with_options(options).unwrap();
+        let (_, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("us"));
         scene.peer_writes(&mut peer, &bytes);
         scene.drive("all of it", |world| {
             world.received_length("us") == bytes.len()
@@ -234,7 +234,7 @@ fn a_handler_that_ignores_its_data_still_ends_and_closes() {
             cx.shared.push(reason);
         }
     }
-    let mut event_loop = netloop::EventLoop::new().unwrap();
+    let mut event_loop = EventLoop::new().unwrap();
     let server = event_loop.listen(loopback(), |_, _| Deaf).unwrap();
     let address = event_loop.server(server).address().unwrap();
     let mut peer = crate::support::Peer::connect(address);

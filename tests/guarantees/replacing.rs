@@ -45,6 +45,7 @@ fn a_replaced_handler_takes_the_socket_over_as_it_is() {
     peer.write(b"held back");
     scene
         .event_loop
+        .context(&mut scene.world)
         .replace_handler(id, Recorder::new("second"));
     scene.settle();
     assert_eq!(scene.world.trace("second"), "");
@@ -76,17 +77,29 @@ fn a_replaced_handler_is_dropped_once() {
     };
     let mut scene = Scene::new();
     let (id, _peer) = scene.accepted(SocketOptions::new(), recorder("first"));
-    scene.event_loop.replace_handler(id, recorder("second"));
+    scene
+        .event_loop
+        .context(&mut scene.world)
+        .replace_handler(id, recorder("second"));
     scene.turn();
     assert_eq!(dropped.get(), 1);
     // Several at once: the last one counts.
-    scene.event_loop.replace_handler(id, recorder("third"));
-    scene.event_loop.replace_handler(id, recorder("fourth"));
+    scene
+        .event_loop
+        .context(&mut scene.world)
+        .replace_handler(id, recorder("third"));
+    scene
+        .event_loop
+        .context(&mut scene.world)
+        .replace_handler(id, recorder("fourth"));
     scene.socket(id).destroy();
     scene.drive_to_close("fourth");
     assert_eq!(dropped.get(), 4);
     // A handler for the dead is dropped too.
-    scene.event_loop.replace_handler(id, recorder("fifth"));
+    scene
+        .event_loop
+        .context(&mut scene.world)
+        .replace_handler(id, recorder("fifth"));
     scene.settle();
     assert_eq!(dropped.get(), 5);
     assert_eq!(scene.world.trace("second"), "");

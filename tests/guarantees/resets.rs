@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use netloop::{CloseReason, Flow, SocketId, SocketOptions};
+use netloop::{Budget, CloseReason, Flow, SocketId, SocketOptions};
 
 use crate::support::{Peer, PeerEnd, Recorder, Scene, Seen, assert_same_bytes, listener, pattern};
 
@@ -43,14 +43,14 @@ fn data_then_reset_is_delivered_and_then_told_as_a_reset_in_every_combination() 
                     First::Read => {}
                     First::SmallWrite => {
                         let _ = scene.socket(id).write(b"hello?");
-                        scene.event_loop.flush().unwrap();
+                        scene.event_loop.flush(Budget::UNLIMITED);
                     }
                     First::LargeWrite => {
                         let _ = scene.socket(id).write(&[0; 32 << 10]);
                     }
                     First::End => {
                         scene.socket(id).end();
-                        scene.event_loop.flush().unwrap();
+                        scene.event_loop.flush(Budget::UNLIMITED);
                     }
                 }
                 scene.drive_to_close("us");

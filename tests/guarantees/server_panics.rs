@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 
 use netloop::{
-    Accepted, Dropped, Error, ListenOptions, LoopContext, ServerHandler, ServerId, SocketHandler,
+    Accepted, Error, ListenOptions, LoopContext, OverLimit, ServerHandler, ServerId, SocketHandler,
 };
 use socket2::SockRef;
 
@@ -38,7 +38,7 @@ impl ServerHandler<World> for Fragile {
         self.tell("connection");
         Some(Box::new(Recorder::new("socket")))
     }
-    fn on_drop(&mut self, _: &mut LoopContext<'_, World>, _: &Dropped) {
+    fn on_over_limit(&mut self, _: &mut LoopContext<'_, World>, _: &OverLimit) {
         self.tell("drop");
     }
     fn on_error(&mut self, _: &mut LoopContext<'_, World>, error: &Error) {
@@ -71,10 +71,7 @@ fn fragile(
         ..Fragile::default()
     };
     let told = Rc::clone(&server.told);
-    let id = scene
-        .event_loop
-        .serve_listener(listener, options, server)
-        .unwrap();
+    let id = scene.event_loop.serve(listener, options, server).unwrap();
     (scene, id, address, told, same)
 }
 
@@ -120,7 +117,7 @@ fn a_panic_in_on_drop_leaves_the_server_as_it_is() {
     for _ in 0..2 {
         let mut dropped = Peer::connect(address);
         if told.borrow().is_empty() {
-            drive_to_panic(&mut scene, "on_drop");
+            drive_to_panic(&mut scene, "on_over_limit");
         }
         scene.peer_reads_to_end(&mut dropped);
     }

@@ -377,7 +377,7 @@ fn a_listener_made_elsewhere_is_served_with_what_it_has_queued() {
     let mut scene = Scene::new();
     let server = scene
         .event_loop
-        .serve_listener(listener, ListenOptions::new().max_connections(2), echoing())
+        .serve(listener, ListenOptions::new().max_connections(2), echoing())
         .unwrap();
     assert_eq!(scene.event_loop.server(server).address(), Some(address));
     assert_eq!(scene.peer_reads(&mut early, 5), b"early");

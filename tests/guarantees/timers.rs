@@ -25,9 +25,9 @@ fn new_loop<S>() -> EventLoop<S> {
 /// Runs until nothing is left, and fails if that takes too long.
 fn run<S>(event_loop: &mut EventLoop<S>, shared: &mut S) {
     let guard = event_loop.after(PATIENCE, |_| panic!("run does not end"));
-    event_loop.hold_timer(guard, false);
+    event_loop.timer(guard).release();
     event_loop.run(shared).unwrap();
-    event_loop.cancel(guard);
+    event_loop.timer(guard).cancel();
 }
 
 fn turn<S>(event_loop: &mut EventLoop<S>, shared: &mut S, wait: Wait) -> netloop::Turn {
@@ -96,8 +96,12 @@ fn one_shots_come_once_and_a_repeating_one_until_it_is_cancelled() {
         let armed = event_loop.after(after, move |cx: &mut LoopContext<'_, Counts>| {
             cx.shared.once[number] += 1;
             let own: TimerId = own.get().unwrap();
-            assert_eq!(cx.due_at(own), None, "it is over within its own call");
-            assert!(!cx.cancel(own));
+            assert_eq!(
+                cx.timer(own).due_at(),
+                None,
+                "it is over within its own call"
+            );
+            assert!(!cx.timer(own).cancel());
         });
         id.set(Some(armed));
     }
@@ -106,16 +110,19 @@ fn one_shots_come_once_and_a_repeating_one_until_it_is_cancelled() {
     let repeating = event_loop.every(MILLISECOND * 10, move |cx: &mut LoopContext<'_, Counts>| {
         cx.shared.repeats += 1;
         let id: TimerId = id.get().unwrap();
-        assert!(cx.due_at(id).is_some(), "it is active within its own call");
+        assert!(
+            cx.timer(id).due_at().is_some(),
+            "it is active within its own call"
+        );
         if cx.shared.repeats == 5 {
-            assert!(cx.cancel(id));
-            assert_eq!(cx.due_at(id), None);
+            assert!(cx.timer(id).cancel());
+            assert_eq!(cx.timer(id).due_at(), None);
         }
     });
     own.set(Some(repeating));
     let cancelled = event_loop.after(MILLISECOND, |_| panic!("it was cancelled"));
-    assert!(event_loop.cancel(cancelled));
-    assert!(!event_loop.cancel(cancelled), "once is enough");
+    assert!(event_loop.timer(cancelled).cancel());
+    assert!(!event_loop.timer(cancelled).cancel(), "once is enough");
 
     let mut counts = Counts::default();
     run(&mut event_loop, &mut counts);
@@ -207,9 +214,13 @@ fn timers_further_away_than_the_clock_can_count_never_come_and_hurt_nobody() {
         })
         .collect();
     let expected = Instant::now().checked_add(HUGE[0]);
-    let due = event_loop.due_at(armed[0]);
+    let due = event_loop.timer(armed[0]).due_at();
     assert_eq!(due.is_some(), expected.is_some());
-    assert_eq!(event_loop.due_at(armed[6]), None, "it is beyond the clock");
+    assert_eq!(
+        event_loop.timer(armed[6]).due_at(),
+        None,
+        "it is beyond the clock"
+    );
 
     let mut fired = 0;
     event_loop.after(MILLISECOND, |cx: &mut LoopContext<'_, u32>| *cx.shared += 1);
@@ -217,7 +228,7 @@ fn timers_further_away_than_the_clock_can_count_never_come_and_hurt_nobody() {
         turn(&mut event_loop, &mut fired, Wait::Forever);
     }
     for id in armed {
-        assert!(event_loop.cancel(id));
+        assert!(event_loop.timer(id).cancel());
     }
     assert!(!event_loop.is_alive());
     assert_eq!(event_loop.poll_timeout(), None);
@@ -302,8 +313,8 @@ fn a_timer_that_does_not_hold_the_loop_is_not_waited_for() {
     let mut event_loop = new_loop();
     for after in [Duration::ZERO, PATIENCE] {
         let id = event_loop.after(after, |_| panic!("nobody waits for it"));
-        event_loop.hold_timer(id, false);
-        event_loop.hold_timer(id, false);
+        event_loop.timer(id).release();
+        event_loop.timer(id).release();
     }
     spend(MILLISECOND * 2);
     assert!(!event_loop.is_alive());
@@ -316,15 +327,15 @@ fn a_timer_that_does_not_hold_the_loop_comes_as_long_as_others_do() {
     let id = event_loop.every(MILLISECOND, |cx: &mut LoopContext<'_, u32>| {
         *cx.shared += 1;
     });
-    event_loop.hold_timer(id, false);
+    event_loop.timer(id).release();
     event_loop.after(MILLISECOND * 20, |_| {});
     let mut fired = 0;
     run(&mut event_loop, &mut fired);
     assert!(fired >= 2, "{fired}");
 
-    event_loop.hold_timer(id, true);
+    event_loop.timer(id).hold();
     assert!(event_loop.is_alive());
-    event_loop.cancel(id);
+    event_loop.timer(id).cancel();
     assert!(!event_loop.is_alive());
 }
 
@@ -333,10 +344,10 @@ fn a_timer_that_does_not_hold_the_loop_comes_as_long_as_others_do() {
 fn a_timer_that_is_cancelled_and_armed_anew_comes_at_the_new_time_only() {
     let mut event_loop = new_loop();
     let old = event_loop.after(PATIENCE * 100, |_| panic!("the old one"));
-    assert!(event_loop.cancel(old));
+    assert!(event_loop.timer(old).cancel());
     let new = event_loop.after(MILLISECOND, |cx: &mut LoopContext<'_, u32>| *cx.shared += 1);
     assert_ne!(old, new);
-    assert!(!event_loop.cancel(old), "a dead id reaches nobody");
+    assert!(!event_loop.timer(old).cancel(), "a dead id reaches nobody");
     let mut fired = 0;
     run(&mut event_loop, &mut fired);
     assert_eq!(fired, 1);
@@ -352,7 +363,7 @@ fn a_timer_cancelled_by_another_of_the_same_moment_does_not_come() {
         let id = event_loop.after(MILLISECOND, move |cx: &mut LoopContext<'_, Vec<_>>| {
             cx.shared.push(number);
             for id in others.borrow_mut().drain(..) {
-                cx.cancel(id);
+                cx.timer(id).cancel();
             }
         });
         victims.borrow_mut().push(id);
@@ -371,7 +382,7 @@ fn a_repeating_timer_may_cancel_itself_and_arm_another_in_its_place() {
     let id = Rc::clone(&own);
     let first = event_loop.every(MILLISECOND, move |cx: &mut LoopContext<'_, Vec<_>>| {
         cx.shared.push("first");
-        assert!(cx.cancel(id.get().unwrap()));
+        assert!(cx.timer(id.get().unwrap()).cancel());
         // It takes the place of the one that is being called.
         cx.after(MILLISECOND, |cx| cx.shared.push("second"));
     });
@@ -390,7 +401,7 @@ fn the_time_until_the_next_timer_can_be_asked() {
 
     let armed = Instant::now();
     let second = event_loop.after(Duration::from_secs(1), |_| {});
-    let due = event_loop.due_at(second).unwrap();
+    let due = event_loop.timer(second).due_at().unwrap();
     assert!(due >= armed + Duration::from_secs(1));
     assert!(due <= Instant::now() + Duration::from_secs(1) + MILLISECOND);
     assert_eq!(event_loop.next_deadline(), Some(due));
@@ -399,10 +410,13 @@ fn the_time_until_the_next_timer_can_be_asked() {
     assert!(armed + left + (Instant::now() - armed) >= due);
 
     let sooner = event_loop.after(MILLISECOND * 100, |_| {});
-    assert_eq!(event_loop.next_deadline(), event_loop.due_at(sooner));
-    event_loop.cancel(sooner);
+    assert_eq!(
+        event_loop.next_deadline(),
+        event_loop.timer(sooner).due_at()
+    );
+    event_loop.timer(sooner).cancel();
     assert_eq!(event_loop.next_deadline(), Some(due));
-    event_loop.cancel(second);
+    event_loop.timer(second).cancel();
     assert_eq!(event_loop.poll_timeout(), None);
 }
 
@@ -418,9 +432,12 @@ fn the_next_deadline_is_never_later_than_the_first_timer() {
             armed.push(event_loop.after(after, |_| {}));
         } else {
             let victim = armed.swap_remove(random.usize(0..armed.len()));
-            event_loop.cancel(victim);
+            event_loop.timer(victim).cancel();
         }
-        let first = armed.iter().filter_map(|&id| event_loop.due_at(id)).min();
+        let first = armed
+            .iter()
+            .filter_map(|&id| event_loop.timer(id).due_at())
+            .min();
         let said = event_loop.next_deadline();
         assert!(said.is_some() == first.is_some() && said <= first, "seed 3");
     }

@@ -75,7 +75,7 @@ impl Chaos {
             88..94 => self.arm(cx, id),
             94..97 => {
                 if let Some((timer, is_cancelled)) = self.timer.take() {
-                    if cx.cancel(timer) {
+                    if cx.timer(timer).cancel() {
                         is_cancelled.set(true);
                     }
                 }

@@ -205,8 +205,8 @@ impl<B: Behaviour> SocketHandler<World> for Checked<B> {
         });
     }
 
-    fn on_connection_attempt_timeout(&mut self, cx: &mut Context<'_, World>, address: SocketAddr) {
-        self.tell(cx, "on_connection_attempt_timeout", |dialed, cx| {
+    fn on_connection_attempt_slow(&mut self, cx: &mut Context<'_, World>, address: SocketAddr) {
+        self.tell(cx, "on_connection_attempt_slow", |dialed, cx| {
             dialed.attempt_is_slow(address, cx.now());
         });
     }

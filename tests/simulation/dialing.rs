@@ -66,7 +66,7 @@ impl SocketHandler for Ignore {
 fn network() -> Result<(Simulation, Host<()>)> {
     let mut simulation = Simulation::new(1, Options::new())?;
     let mut server = simulation.host(())?;
-    server.event_loop.listen("10.0.0.1:7000", |(), _| Ignore)?;
+    server.event_loop.listen("10.0.0.1:7000", |_, _| Ignore)?;
     Ok((simulation, server))
 }
 

@@ -69,20 +69,16 @@ fn options(half_open: bool) -> SocketOptions {
 fn listen(event_loop: &mut EventLoop<Log>, place: SocketAddr, script: &Script) -> SocketAddr {
     let options = ListenOptions::new().socket(options(script.server_is_half_open));
     let echoes = script.echoes;
-    let server = event_loop.listen_with(
-        place,
-        options,
-        move |log: &mut Log, accepted: &netloop::Accepted| {
-            let number = accepted
-                .peer_address
-                .and_then(|peer| client_number(peer.ip()));
-            let name = number.map(|number| (number, false));
-            if let Some(name) = name {
-                log.ids.insert(name, accepted.id);
-            }
-            Recorder { name, echoes }
-        },
-    );
+    let server = event_loop.listen_with(place, options, move |cx, accepted| {
+        let number = accepted
+            .peer_address
+            .and_then(|peer| client_number(peer.ip()));
+        let name = number.map(|number| (number, false));
+        if let Some(name) = name {
+            cx.shared.ids.insert(name, accepted.id);
+        }
+        Recorder { name, echoes }
+    });
     let server = server.unwrap();
     event_loop.server(server).address().unwrap()
 }

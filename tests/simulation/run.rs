@@ -370,7 +370,7 @@ impl Scene {
             match self.random.u32(..6) {
                 0 => self.simulation.isolate(event_loop),
                 1 | 2 => self.simulation.rejoin(event_loop),
-                3 => self.hosts[chosen].budget = netloop::Budget::events(1),
+                3 => self.hosts[chosen].budget = netloop::Budget::new().events(1),
                 _ => self.hosts[chosen].budget = netloop::Budget::UNLIMITED,
             }
         }

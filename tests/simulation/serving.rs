@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use netloop::{Accepted, Dropped, Error, LoopContext, ServerHandler, SocketHandler};
+use netloop::{Accepted, Error, LoopContext, OverLimit, ServerHandler, SocketHandler};
 
 use super::chaos::Chaos;
 use super::checker::{Behaviour, Checked, World};
@@ -74,7 +74,7 @@ impl ServerHandler<World> for Counter {
         Some(self.handler(cx.shared, side))
     }
 
-    fn on_drop(&mut self, cx: &mut LoopContext<'_, World>, _dropped: &Dropped) {
+    fn on_over_limit(&mut self, cx: &mut LoopContext<'_, World>, _dropped: &OverLimit) {
         cx.shared.ledger.borrow_mut().refused += 1;
     }
 

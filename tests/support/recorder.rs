@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use netloop::{
-    Accepted, CloseReason, Context, Dropped, Error, LoopContext, ServerHandler, ServerId,
+    Accepted, CloseReason, Context, Error, LoopContext, OverLimit, ServerHandler, ServerId,
     SocketHandler,
 };
 
@@ -91,7 +91,7 @@ impl SocketHandler<World> for Recorder {
     ) {
         self.see(cx, Seen::AttemptFailed(address, error.code()));
     }
-    fn on_connection_attempt_timeout(&mut self, cx: &mut Context<'_, World>, address: SocketAddr) {
+    fn on_connection_attempt_slow(&mut self, cx: &mut Context<'_, World>, address: SocketAddr) {
         self.see(cx, Seen::AttemptTimeout(address));
     }
     fn on_connect(&mut self, cx: &mut Context<'_, World>) {
@@ -111,6 +111,9 @@ impl SocketHandler<World> for Recorder {
     }
     fn on_timeout(&mut self, cx: &mut Context<'_, World>) {
         self.see(cx, Seen::Timeout);
+    }
+    fn on_timer(&mut self, cx: &mut Context<'_, World>, token: u64) {
+        self.see(cx, Seen::Timer(token));
     }
     fn on_error(&mut self, cx: &mut Context<'_, World>, error: &Error) {
         cx.shared.keep_error(&self.name, error);
@@ -198,7 +201,7 @@ impl ServerHandler<World> for Reception {
         let handler = (self.welcome)(cx, accepted)?;
         Some(Box::new(handler))
     }
-    fn on_drop(&mut self, cx: &mut LoopContext<'_, World>, dropped: &Dropped) {
+    fn on_over_limit(&mut self, cx: &mut LoopContext<'_, World>, dropped: &OverLimit) {
         self.see(cx, &Seen::Drop(dropped.peer_address));
     }
     fn on_error(&mut self, cx: &mut LoopContext<'_, World>, error: &Error) {

@@ -12,9 +12,9 @@ impl Scene {
         let guard = self.event_loop.after(PATIENCE, |cx| {
             panic!("run does not end; {}", cx.shared.brief())
         });
-        self.event_loop.hold_timer(guard, false);
+        self.event_loop.timer(guard).release();
         self.event_loop.run(&mut self.world).unwrap();
-        self.event_loop.cancel(guard);
+        self.event_loop.timer(guard).cancel();
     }
 }
 

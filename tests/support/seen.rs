@@ -25,6 +25,8 @@ pub(crate) enum Seen {
     Sent(u64, Result<(), &'static str>),
     End,
     Timeout,
+    /// A timer of the socket, with its token.
+    Timer(u64),
     /// Of a socket or a server. The error itself is in [`World::error`].
     Error(&'static str),
     /// Of a socket.
@@ -41,7 +43,7 @@ pub(crate) enum Seen {
 
 impl Seen {
     /// The words by which reactions are chosen, and that traces consist of.
-    pub(crate) const WORDS: [&'static str; 16] = [
+    pub(crate) const WORDS: [&'static str; 17] = [
         "lookup",
         "attempt",
         "attempt-failed",
@@ -52,6 +54,7 @@ impl Seen {
         "sent",
         "end",
         "timeout",
+        "timer",
         "error",
         "close",
         "listening",
@@ -72,6 +75,7 @@ impl Seen {
             Self::Sent(..) => "sent",
             Self::End => "end",
             Self::Timeout => "timeout",
+            Self::Timer(_) => "timer",
             Self::Error(_) => "error",
             Self::Close(_) => "close",
             Self::Listening => "listening",
@@ -105,7 +109,7 @@ impl fmt::Display for Seen {
             }
             Self::Data(bytes) if bytes.len() > 32 => write!(formatter, ":{}", bytes.len()),
             Self::Data(bytes) => write!(formatter, ":{}", bytes.escape_ascii()),
-            Self::Sent(token, Ok(())) => write!(formatter, ":{token}"),
+            Self::Sent(token, Ok(())) | Self::Timer(token) => write!(formatter, ":{token}"),
             Self::Sent(token, Err(code)) => write!(formatter, ":{token}:{code}"),
             Self::Close(reason) => write!(formatter, ":{reason:?}"),
             _ => Ok(()),

@@ -3,7 +3,9 @@
 use std::io;
 use std::time::Duration;
 
-use ::netloop::{Context, EventLoop, Flow, SocketHandler, SocketId, SocketOptions};
+use ::netloop::{
+    Context, EventLoop, EventLoopOptions, Flow, SocketHandler, SocketId, SocketOptions,
+};
 
 use super::service::{IDLE_TIMEOUT, Mode, Service, announce};
 use crate::pattern::{FLOOD, MESSAGE};
@@ -33,10 +35,8 @@ pub(crate) fn serve_with_busy_poll(service: &Service) -> io::Result<()> {
 }
 
 fn serve_forever(service: &Service, busy_poll: Option<Duration>) -> ::netloop::Result<()> {
-    let mut event_loop: EventLoop<Members> = EventLoop::new()?;
-    if let Some(duration) = busy_poll {
-        event_loop.busy_poll(duration);
-    }
+    let options = EventLoopOptions::new().busy_poll(busy_poll.unwrap_or_default());
+    let mut event_loop: EventLoop<Members> = EventLoop::with_options(options)?;
     let address = ("127.0.0.1", service.port);
     let options = SocketOptions::new().idle_timeout(service.idle_timeout);
     let server = match service.mode {

@@ -55,7 +55,7 @@ pub(crate) trait Acting {
 }
 
 macro_rules! acting {
-    ($context:ident, $cx:ident, $sockets:expr, $id:ident, $socket:expr) => {
+    ($context:ident, $cx:ident, $sockets:expr, $id:ident, $socket:expr, $verbs:expr) => {
         impl Acting for $context<'_, World> {
             fn socket(&mut self, $id: SocketId) -> Socket<'_> {
                 let $cx = self;
@@ -73,7 +73,8 @@ macro_rules! acting {
                 self.replace_handler(id, recorder);
             }
             fn connect_and_listen(&mut self) {
-                let server = self
+                let $cx = &mut *self;
+                let server = $verbs
                     .listen(loopback(), |_, _| Recorder::new("newcomer"))
                     .unwrap();
                 let $cx = &mut *self;
@@ -89,8 +90,15 @@ macro_rules! acting {
     };
 }
 
-acting!(Context, cx, cx.socket.sockets(), id, cx.socket.socket(id));
-acting!(LoopContext, cx, cx.sockets, id, cx.sockets.socket(id));
+acting!(
+    Context,
+    cx,
+    cx.socket.sockets(),
+    id,
+    cx.socket.socket(id),
+    cx.as_loop()
+);
+acting!(LoopContext, cx, cx.sockets, id, cx.sockets.socket(id), cx);
 
 /// Three sockets of one server; `own` is the one whose callback it is, where it is one of a socket.
 #[derive(Clone, Copy, Debug)]

@@ -127,7 +127,7 @@ fn net_autoselectfamily_ipv4first() {
     );
     scene
         .event_loop
-        .serve_listener(
+        .serve(
             v6,
             ListenOptions::new(),
             Reception::new("server-v6", |_| Recorder::new("v6")),

@@ -191,6 +191,7 @@ fn net_connect_memleak() {
     assert_eq!(scene.socket(client).state(), State::Open);
     scene
         .event_loop
+        .context(&mut scene.world)
         .replace_handler(client, Recorder::new("other"));
     scene.turn();
     assert_eq!(Rc::strong_count(&captured), 1);

@@ -60,7 +60,7 @@ fn net_persistent_ref_unref() {
                 let timer = cx.after(Duration::from_millis(20), move |cx| {
                     let _ = cx.sockets.socket(id).end_with(b"late");
                 });
-                cx.hold_timer(timer, false);
+                cx.timer(timer).release();
             })
         });
         scene.event_loop.server(server).release();
@@ -84,9 +84,9 @@ fn run(scene: &mut Scene) {
     let watchdog = scene
         .event_loop
         .after(PATIENCE, |_| panic!("the loop does not end"));
-    scene.event_loop.hold_timer(watchdog, false);
+    scene.event_loop.timer(watchdog).release();
     scene.event_loop.run(&mut scene.world).unwrap();
-    scene.event_loop.cancel(watchdog);
+    scene.event_loop.timer(watchdog).cancel();
 }
 
 #[test]

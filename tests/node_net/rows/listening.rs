@@ -134,7 +134,7 @@ fn net_listen_fd0() {
         let mut scene = Scene::new();
         let error = scene
             .event_loop
-            .serve_listener(
+            .serve(
                 TcpListener::from(descriptor),
                 ListenOptions::new(),
                 Reception::new("server", |_| Recorder::new("accepted")),
@@ -276,7 +276,7 @@ fn net_server_listen_handle() {
     let (listener, address) = listener();
     let server = scene
         .event_loop
-        .serve_listener(listener, ListenOptions::new(), plain())
+        .serve(listener, ListenOptions::new(), plain())
         .unwrap();
     assert_eq!(scene.address_of(server), address);
     let _peer = Peer::connect(address);
@@ -288,7 +288,7 @@ fn net_server_listen_handle() {
     let reception = Reception::new("unix", |_| Recorder::new("accepted-unix"));
     let server = scene
         .event_loop
-        .serve_unix_listener(listener, ListenOptions::new(), reception)
+        .serve(listener, ListenOptions::new(), reception)
         .unwrap();
     let peer = UnixStream::connect(&scratch.path).unwrap();
     scene.drive_until("accepted-unix", "connect");
@@ -302,7 +302,7 @@ fn net_server_listen_handle() {
     let reception = Reception::new("file", |_| Recorder::new("never"));
     let error = scene
         .event_loop
-        .serve_listener(listener, ListenOptions::new(), reception)
+        .serve(listener, ListenOptions::new(), reception)
         .unwrap_err();
     assert_eq!(error.syscall(), Some(Syscall::Listen));
     assert!(["EINVAL", "ENOTSOCK"].contains(&error.code()), "{error}");

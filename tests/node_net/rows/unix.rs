@@ -67,7 +67,7 @@ fn net_connect_options_fd() {
         let name = format!("client-{number}");
         let client = scene
             .event_loop
-            .adopt_unix(stream, SocketOptions::new(), Recorder::new(name.clone()))
+            .adopt(stream, SocketOptions::new(), Recorder::new(name.clone()))
             .unwrap();
         if number == 5 {
             let (stream, _) = scene.socket(client).detach().unwrap();

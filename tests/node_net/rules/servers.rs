@@ -207,7 +207,7 @@ fn a_socket_that_is_only_bound_is_made_to_listen() {
     socket.bind(&loopback().into()).unwrap();
     let server = scene
         .event_loop
-        .serve_listener(
+        .serve(
             TcpListener::from(socket),
             SocketOptions::new(),
             Reception::new("server", |_| Recorder::new("accepted")),

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use netloop::{
-    Accepted, CloseReason, Context, Dropped, Error, LoopContext, ServerHandler, ServerId,
+    Accepted, CloseReason, Context, Error, LoopContext, OverLimit, ServerHandler, ServerId,
     SocketHandler,
 };
 
@@ -59,7 +59,7 @@ impl SocketHandler<World> for Watcher {
         let detail = format!("({} {})", address.ip(), error.code());
         self.tell(cx, "attemptFailed", &detail);
     }
-    fn on_connection_attempt_timeout(&mut self, cx: &mut Context<'_, World>, address: SocketAddr) {
+    fn on_connection_attempt_slow(&mut self, cx: &mut Context<'_, World>, address: SocketAddr) {
         self.tell(cx, "attemptTimeout", &format!("({})", address.ip()));
     }
     fn on_connect(&mut self, cx: &mut Context<'_, World>) {
@@ -158,7 +158,7 @@ impl ServerHandler<World> for Reception {
         self.tell(cx, "connection", &format!("({name})"));
         Some(Box::new(watcher))
     }
-    fn on_drop(&mut self, cx: &mut LoopContext<'_, World>, _: &Dropped) {
+    fn on_over_limit(&mut self, cx: &mut LoopContext<'_, World>, _: &OverLimit) {
         self.tell(cx, "drop", "");
     }
     fn on_error(&mut self, cx: &mut LoopContext<'_, World>, error: &Error) {

@@ -87,7 +87,7 @@ trait Callback {
 
 /// The two kinds of callbacks differ in how they reach the sockets.
 macro_rules! callback {
-    ($type:ident, |$cx:ident| $sockets:expr) => {
+    ($type:ident, |$cx:ident| $sockets:expr, $verbs:expr) => {
         impl Callback for $type<'_, World> {
             fn world(&mut self) -> &mut World {
                 self.shared
@@ -114,14 +114,15 @@ macro_rules! callback {
                 options: ListenOptions,
                 handler: Reception,
             ) -> netloop::Result<ServerId> {
-                $type::serve(self, to, options, handler)
+                let $cx = self;
+                $verbs.serve(to, options, handler)
             }
         }
     };
 }
 
-callback!(Context, |cx| cx.socket.sockets());
-callback!(LoopContext, |cx| cx.sockets);
+callback!(Context, |cx| cx.socket.sockets(), cx.as_loop());
+callback!(LoopContext, |cx| cx.sockets, cx);
 
 /// Obeys one command.
 pub(crate) fn obey(cx: &mut LoopContext<'_, World>, command: &str) {
