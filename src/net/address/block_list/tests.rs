@@ -53,7 +53,7 @@ fn answers_are_those_of_a_linear_scan_of_all_rules_ever_given() {
             if blocks {
                 block_list.insert(first, last);
             } else {
-                block_list.take_out(first, last);
+                block_list.remove(first, last);
             }
             model.0.push((first, last, blocks));
 
