@@ -330,5 +330,6 @@ fn tell_notice<S>(handler: &mut dyn SocketHandler<S>, cx: &mut Context<'_, S>, n
         }
         Notice::AttemptIsSlow(address) => handler.on_connection_attempt_slow(cx, address),
         Notice::Sent(token) => handler.on_sent(cx, token, Ok(())),
+        Notice::Refused(token, error) => handler.on_sent(cx, token, Err(&error)),
     }
 }

@@ -103,8 +103,8 @@ pub trait SocketHandler<S = ()> {
 
     /// The bytes that were written until [`notify_when_sent`](crate::Socket::notify_when_sent) was called with `token`
     /// are with the kernel, or never will be: `Err` is the socket's error, else ERR_SOCKET_CLOSED, or before there was a
-    /// connection ERR_SOCKET_CLOSED_BEFORE_CONNECTION. Each token comes once, in the order of the calls, and before
-    /// `on_close`.
+    /// connection ERR_SOCKET_CLOSED_BEFORE_CONNECTION. If one of the writes came after the end of this side, it is
+    /// ERR_STREAM_WRITE_AFTER_END. Each token comes once, in the order of the calls, and before `on_close`.
     fn on_sent(&mut self, cx: &mut Context<'_, S>, token: u64, sent: Result<(), &Error>) {
         let _ = (cx, token, sent);
     }

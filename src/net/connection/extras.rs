@@ -23,6 +23,8 @@ pub(crate) enum Notice {
     AttemptIsSlow(SocketAddr),
     /// The kernel has taken everything up to the mark with this token.
     Sent(u64),
+    /// A write before the mark with this token was refused.
+    Refused(u64, Error),
 }
 
 /// A place in the stream of bytes that are written.
@@ -31,6 +33,21 @@ struct SendMark {
     /// How many bytes had been written when it was set.
     position: u64,
     token: u64,
+    /// A write before it was refused, so that it fails even if everything else is sent.
+    is_refused: bool,
+}
+
+impl SendMark {
+    fn notice(self) -> Notice {
+        match self.is_refused {
+            false => Notice::Sent(self.token),
+            true => Notice::Refused(self.token, write_after_end()),
+        }
+    }
+}
+
+fn write_after_end() -> Error {
+    Error::with_code(Error::WRITE_AFTER_END, "write after end")
 }
 
 /// Boxed, so that the connections that have none of it, which are nearly all, pay one pointer.
@@ -48,6 +65,8 @@ pub(crate) struct Extras {
     lost_bytes: usize,
     /// It closed while it was connecting.
     is_closed_unconnected: bool,
+    /// A write came after the end. Nothing is taken from then on, so every later mark stands behind it.
+    has_refused: bool,
     /// Its descriptor was lent, so that there may be duplicates of it.
     is_lent: bool,
     /// Invariant: `Some` exactly if the connection [has failed](Facts::HAS_FAILED).
@@ -131,16 +150,19 @@ impl Connection {
         if let Some(extras) = &mut self.extras {
             extras
                 .notices
-                .retain(|notice| matches!(notice, Notice::Sent(_)));
+                .retain(|notice| matches!(notice, Notice::Sent(_) | Notice::Refused(..)));
         }
     }
 
     /// Asks for notice when the kernel has taken everything that was written until now.
     pub(crate) fn mark(&mut self, token: u64, registration: &mut Registration<'_>) {
         let position = self.bytes_written;
-        self.extras_mut()
-            .marks
-            .push_back(SendMark { position, token });
+        let extras = self.extras_mut();
+        extras.marks.push_back(SendMark {
+            position,
+            token,
+            is_refused: extras.has_refused,
+        });
         self.reach_marks(registration);
     }
 
@@ -167,7 +189,7 @@ impl Connection {
                 break;
             }
             extras.marks.pop_front();
-            extras.notices.push_back(Notice::Sent(mark.token));
+            extras.notices.push_back(mark.notice());
             registration.attend_soon();
         }
     }
@@ -175,14 +197,23 @@ impl Connection {
     /// The tokens of the marks that will never be reached, each once, with what to tell if nothing has failed.
     pub(crate) fn next_missed_mark(&mut self) -> Option<(u64, Error)> {
         let extras = self.extras.as_mut()?;
-        let token = extras.marks.pop_front()?.token;
+        let mark = extras.marks.pop_front()?;
+        if mark.is_refused {
+            return Some((mark.token, write_after_end()));
+        }
         let (code, text) = if extras.is_closed_unconnected {
             let text = "the socket was closed before there was a connection";
             (Error::CLOSED_BEFORE_CONNECTION, text)
         } else {
             (Error::SOCKET_CLOSED, "the socket was closed")
         };
-        Some((token, Error::with_code(code, text)))
+        Some((mark.token, Error::with_code(code, text)))
+    }
+
+    /// Takes note of a write that came after the end.
+    #[cold]
+    pub(super) fn note_refused(&mut self) {
+        self.extras_mut().has_refused = true;
     }
 
     pub(super) fn note_lost(&mut self, bytes: usize) {

@@ -30,6 +30,7 @@ impl Connection {
             return Flow::Closed;
         }
         if self.outbound != Outbound::Open {
+            self.note_refused();
             return Flow::Ended;
         }
         let length = payload.len();

@@ -73,6 +73,8 @@ impl Error {
     pub const MAILBOX_FULL: &'static str = "ERR_MAILBOX_FULL";
     /// `ERR_INVALID_HANDLE_TYPE`: the call works on TCP sockets only, and this is a Unix socket.
     pub const INVALID_HANDLE_TYPE: &'static str = "ERR_INVALID_HANDLE_TYPE";
+    /// `ERR_STREAM_WRITE_AFTER_END`: a write came after the end of this side.
+    pub const WRITE_AFTER_END: &'static str = "ERR_STREAM_WRITE_AFTER_END";
     /// `ERR_NO_DESCRIPTOR`: the socket or server has no descriptor of the system.
     pub const NO_DESCRIPTOR: &'static str = "ERR_NO_DESCRIPTOR";
     /// `ERR_OTHER`: an error that [`Error::other`] made, or an [`io::Error`] of no known kind.
@@ -450,7 +452,7 @@ fn kind_of(code: &str) -> io::ErrorKind {
         Error::SOCKET_CLOSED | Error::NO_DESCRIPTOR => io::ErrorKind::NotConnected,
         Error::CLOSED_BEFORE_CONNECTION => io::ErrorKind::ConnectionAborted,
         Error::QUEUE_LIMIT | Error::MAILBOX_FULL => io::ErrorKind::QuotaExceeded,
-        Error::LOOP_CLOSED => io::ErrorKind::BrokenPipe,
+        Error::LOOP_CLOSED | Error::WRITE_AFTER_END => io::ErrorKind::BrokenPipe,
         Error::IP_BLOCKED => io::ErrorKind::PermissionDenied,
         "ENOTFOUND" => io::ErrorKind::NotFound,
         "EAI_AGAIN" => io::ErrorKind::WouldBlock,
