@@ -1,7 +1,7 @@
-//! A terminal for `chat_server`: what is typed goes to the room, and what is said there is shown.
+//! A terminal for `chat_server`: it sends the lines that are typed, and shows the lines of the room.
 //!
-//! Standard input may as well be a pipe or a file. At its end this side of the connection ends too; what the server
-//! still has to say is shown until it has ended as well.
+//! Standard input may as well be a pipe or a file. At its end this side of the connection ends too. The client shows
+//! the server's remaining lines until the server has ended as well.
 //!
 //! ```text
 //! $ cargo run --example chat_client -- 127.0.0.1:7001 bob      # chat_client [ADDR] [NICK], while ada is there
@@ -9,14 +9,14 @@
 //! * welcome, bob (others here: 1)
 //! hello, ada
 //! ada: hello, bob
-//! * the server has left                                       # on standard error: somebody has stopped it
+//! * the server has left                                       # on standard error: the server was stopped
 //! ```
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use netloop::{CloseReason, Context, Error, EventLoop, Flow, SocketHandler, SocketId};
 
-/// What the two handlers share: each other's socket.
+/// The state that the two handlers share: the socket of each.
 struct Chat {
     server: SocketId,
     keyboard: SocketId,
@@ -54,7 +54,7 @@ impl SocketHandler<Chat> for Screen {
             .and_then(|()| screen.flush())
             .is_err()
         {
-            // Nobody looks any more: `chat_client | head -1`.
+            // The reader of our output has gone: `chat_client | head -1`.
             cx.stop();
         }
     }
@@ -92,8 +92,7 @@ fn main() -> netloop::Result<ExitCode> {
     let mut event_loop = EventLoop::new()?;
     let server = event_loop.connect(address, Screen::default())?;
     if let Some(nickname) = arguments.next() {
-        let nickname = format!("{nickname}\n").into_bytes();
-        let _ = event_loop.socket(server).write_owned(nickname);
+        writeln!(event_loop.socket(server), "{nickname}");
     }
     let mut chat = Chat {
         server,

@@ -1,11 +1,11 @@
-//! A chat room. Whoever connects sends lines, the first of which is a nickname: `chat_client`, netcat, a script.
+//! A chat room. A client sends lines, the first of which is a nickname: `chat_client`, netcat, a script.
 //!
 //! ```text
 //! $ cargo run --example chat_server                # or, with an address: chat_server 0.0.0.0:7001
 //! listening 127.0.0.1:7001
 //! ```
 //!
-//! What ada sees in another terminal, while bob comes and goes in a third:
+//! Ada's terminal, while bob comes and goes in another:
 //!
 //! ```text
 //! $ nc 127.0.0.1 7001
@@ -27,15 +27,15 @@ use netloop::{
     CloseReason, Context, EventLoop, Flow, KeepAlive, SocketHandler, SocketId, SocketOptions,
 };
 
-/// A longer line is left out, so that nobody can make the server keep a line that never ends.
+/// The limit of a line. A longer one is left out, so that no client makes the server keep a line that never ends.
 const MAX_LINE_BYTES: usize = 4096;
 
 const MAX_NICKNAME_CHARACTERS: usize = 32;
 
-/// How far a member may lag behind, on top of what the kernel's buffers hold.
+/// The number of bytes that a member may lag behind, on top of the kernel's buffers.
 const MAX_LAG_BYTES: usize = 256 << 10;
 
-/// Those who have said their nickname. Who has not is connected, but hears and says nothing.
+/// The members, by their nicknames. A client that has sent none yet is connected, but is no member.
 type Room = BTreeMap<SocketId, Rc<str>>;
 
 struct Member {
@@ -44,25 +44,27 @@ struct Member {
 
 impl SocketHandler<Room> for Member {
     fn on_connect(&mut self, cx: &mut Context<'_, Room>) {
-        answer(cx, "your nickname?");
+        writeln!(cx.socket, "* your nickname?");
     }
 
     fn on_data(&mut self, cx: &mut Context<'_, Room>, data: &[u8]) {
         for line in self.lines.push(data) {
             match line {
-                Ok(line) => hear(cx, line),
-                Err(too_long) => answer(cx, &too_long.to_string()),
+                Ok(line) => take_line(cx, line),
+                Err(too_long) => {
+                    writeln!(cx.socket, "* {too_long}");
+                }
             }
         }
     }
 
     fn on_end(&mut self, cx: &mut Context<'_, Room>) {
         if let Some(line) = self.lines.finish() {
-            hear(cx, line);
+            take_line(cx, line);
         }
     }
 
-    /// However a member leaves, by an end, by a crash, or because it was dropped: it is told here, and only here.
+    /// The one place where a member leaves, be it by an end, by a crash, or because it lagged.
     fn on_close(&mut self, cx: &mut Context<'_, Room>, _: CloseReason) {
         if let Some(nickname) = cx.shared.remove(&cx.socket.id()) {
             tell_the_others(cx, &format!("* {nickname} left\n"));
@@ -70,8 +72,8 @@ impl SocketHandler<Room> for Member {
     }
 }
 
-fn hear(cx: &mut Context<'_, Room>, line: &[u8]) {
-    // What would move the cursor of other people's terminals, or ring their bells, does not get there.
+fn take_line(cx: &mut Context<'_, Room>, line: &[u8]) {
+    // Control characters would move the cursor of the other terminals, or ring their bells.
     let line = String::from_utf8_lossy(line).replace(char::is_control, " ");
     match cx.shared.get(&cx.socket.id()) {
         Some(nickname) => {
@@ -85,29 +87,24 @@ fn hear(cx: &mut Context<'_, Room>, line: &[u8]) {
 fn join(cx: &mut Context<'_, Room>, nickname: &str) {
     let length = nickname.chars().count();
     if length == 0 || length > MAX_NICKNAME_CHARACTERS {
-        answer(
-            cx,
-            &format!("1 to {MAX_NICKNAME_CHARACTERS} characters, please"),
+        writeln!(
+            cx.socket,
+            "* 1 to {MAX_NICKNAME_CHARACTERS} characters, please"
         );
         return;
     }
     if cx.shared.values().any(|taken| **taken == *nickname) {
-        answer(cx, "taken; another nickname?");
+        writeln!(cx.socket, "* taken; another nickname?");
         return;
     }
     let others = cx.shared.len();
-    answer(cx, &format!("welcome, {nickname} (others here: {others})"));
+    writeln!(cx.socket, "* welcome, {nickname} (others here: {others})");
     cx.shared.insert(cx.socket.id(), nickname.into());
     tell_the_others(cx, &format!("* {nickname} joined\n"));
 }
 
-fn answer(cx: &mut Context<'_, Room>, text: &str) {
-    // To one who does not read, this goes on until the hard limit of its queue closes it.
-    let _ = cx.socket.write_owned(format!("* {text}\n").into_bytes());
-}
-
-/// One line for all. A member who cannot keep up is dropped, as waiting for it would make all the others wait; its
-/// `on_close` comes later, on a fresh stack, so the room does not change while we walk it.
+/// Sends one line to all others. A member that cannot keep up is dropped, since to wait for it would make all others
+/// wait. Its `on_close` comes later, on a fresh stack, so the room does not change during the loop.
 fn tell_the_others(cx: &mut Context<'_, Room>, line: &str) {
     let speaker = cx.socket.id();
     let others = cx.shared.keys().copied().filter(|&id| id != speaker);

@@ -18,7 +18,7 @@ use netloop::{
     CloseReason, Context, EventLoop, EventLoopOptions, Flow, SocketHandler, SocketId, SocketOptions,
 };
 
-/// What a flood is made of. It lives for ever, so that nothing of it is ever copied.
+/// The bytes of a flood. They live for ever, so that none of them is ever copied.
 static FLOOD: [u8; 256 << 10] = [b'x'; 256 << 10];
 
 /// The members of the broadcast.
