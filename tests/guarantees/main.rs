@@ -8,8 +8,12 @@
     reason = "a test says what it expects by panicking"
 )]
 #![cfg_attr(
-    mio_unsupported_force_poll_poll,
-    allow(dead_code, unused_imports, reason = "what needs a descriptor is out")
+    any(mio_unsupported_force_poll_poll, not(target_os = "linux")),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "tests of what the system does not have are out"
+    )
 )]
 
 #[path = "../support/mod.rs"]
@@ -47,11 +51,12 @@ mod writing;
 mod accepting;
 mod budgets;
 mod dropping;
-// mio has no descriptor to give there.
-#[cfg(not(mio_unsupported_force_poll_poll))]
+// With poll(2), and on Windows, there is no descriptor of the loop.
+#[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
 mod embedding;
 mod event_loop;
 mod fairness;
+#[cfg(unix)]
 mod faults;
 mod other_threads;
 mod panics;

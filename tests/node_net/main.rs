@@ -8,6 +8,13 @@
     non_snake_case,
     reason = "tests have the names of Node's files, and one of those has capitals"
 )]
+#![cfg_attr(
+    not(target_os = "linux"),
+    allow(
+        unused_imports,
+        reason = "tests of what the system does not have are out"
+    )
+)]
 
 #[path = "../support/mod.rs"]
 mod support;
