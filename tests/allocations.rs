@@ -235,7 +235,7 @@ fn an_idle_connection_takes_at_most_320_bytes_of_heap() {
 }
 
 #[test]
-fn an_idle_connection_with_a_timeout_takes_at_most_320_bytes_of_heap() {
+fn an_idle_connection_with_a_timeout_takes_at_most_320_bytes() {
     in_own_process(MANY_DESCRIPTORS, || {
         let options = SocketOptions::new().idle_timeout(Duration::from_secs(600));
         assert_idle_connections_are_small(options, "idle connections with a timeout");
@@ -275,7 +275,7 @@ fn what_connections_took_is_given_back_or_used_again() {
 
 // C14 of the reliability table.
 #[test]
-fn a_loop_that_is_trimmed_after_a_spike_keeps_next_to_nothing_of_it() {
+fn a_loop_trimmed_after_a_spike_keeps_next_to_nothing() {
     in_own_process(MANY_DESCRIPTORS, || {
         let (mut event_loop, address) = echo_server(SocketOptions::new());
         let mut first = connect(&mut event_loop, address, 1);

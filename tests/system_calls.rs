@@ -213,7 +213,7 @@ fn report(text: &str) {
 }
 
 #[test]
-fn an_echoed_message_takes_one_receive_and_one_send_and_nothing_else_but_waiting() {
+fn an_echoed_message_takes_one_receive_one_send_and_a_wait() {
     if !strace_works() {
         return report_skipped("strace");
     }
@@ -338,7 +338,7 @@ fn ten_thousand_idle_connections_take_no_call_for_a_second() {
 
 // I10: the timers are looked at when one is due, and not before.
 #[test]
-fn ten_thousand_idle_connections_with_a_timeout_take_no_call_for_a_second() {
+fn idle_connections_with_a_timeout_take_no_call_for_a_second() {
     if !strace_works() {
         return report_skipped("strace");
     }

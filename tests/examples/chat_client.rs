@@ -117,7 +117,7 @@ fn without_input_it_joins_and_leaves() {
 }
 
 #[test]
-fn after_the_end_of_its_input_it_shows_what_the_server_still_sends() {
+fn after_its_input_ends_it_shows_what_the_server_sends() {
     let (listener, address) = listener();
     let mut bob = Program::start(&mut client(address));
     let mut server = accept(&listener);
@@ -214,7 +214,7 @@ fn without_a_server_it_says_so_and_fails() {
 }
 
 #[test]
-fn when_nobody_looks_at_its_output_any_more_it_ends() {
+fn it_ends_when_its_output_is_closed() {
     if !has("head") {
         return;
     }

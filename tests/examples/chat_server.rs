@@ -185,7 +185,7 @@ fn netcat_a_node_script_and_the_client_talk_to_each_other() {
 }
 
 #[test]
-fn of_a_member_that_is_killed_the_others_notice_its_leave_line_only() {
+fn a_killed_member_is_noticed_by_its_leave_line_only() {
     for victim in Make::all() {
         let (mut server, address) = start_chat_server();
         let mut ada = Bare::join("ada", address);
@@ -206,7 +206,7 @@ fn of_a_member_that_is_killed_the_others_notice_its_leave_line_only() {
 }
 
 #[test]
-fn of_a_member_that_is_killed_with_unread_lines_the_others_notice_its_leave_line_only() {
+fn a_member_killed_with_unread_lines_only_leaves() {
     let (mut server, address) = start_chat_server();
     let mut ada = Bare::join("ada", address);
     let mut bob = Bare::join("bob", address);
@@ -224,7 +224,7 @@ fn of_a_member_that_is_killed_with_unread_lines_the_others_notice_its_leave_line
 }
 
 #[test]
-fn a_member_that_half_closes_leaves_when_all_that_it_said_is_told() {
+fn a_half_closed_member_leaves_once_all_its_lines_are_told() {
     if !has_netcat() {
         return;
     }
@@ -298,7 +298,7 @@ fn flood_until_it_is_dropped(flooder: &mut Bare, others: &mut [&mut Transcript],
 }
 
 #[test]
-fn a_socket_that_does_not_read_is_dropped_and_delays_nobody() {
+fn a_socket_that_does_not_read_is_dropped_and_delays_no_other() {
     let (mut server, address) = start_chat_server();
     let makes = Make::all().into_iter();
     let mut others: Vec<Program> = makes.map(|make| make.join(address)).collect();
@@ -391,7 +391,7 @@ fn what_steers_terminals_does_not_reach_other_members() {
 }
 
 #[test]
-fn one_who_has_no_nickname_hears_and_tells_nothing() {
+fn a_guest_without_a_nickname_hears_and_tells_nothing() {
     let (_server, address) = start_chat_server();
     let mut ada = Bare::join("ada", address);
     let mut nobody = Bare::connect("nobody", address);

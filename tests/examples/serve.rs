@@ -105,7 +105,7 @@ fn echo_returns_64_mebibytes_from_socat_byte_for_byte() {
 }
 
 #[test]
-fn echo_returns_64_mebibytes_to_one_who_reads_a_byte_at_a_time_for_a_second() {
+fn echo_returns_64_mebibytes_to_a_reader_of_single_bytes() {
     let (mut server, address) = start_echo();
     let sent = Arc::new(payload(2, PAYLOAD_BYTES));
     let mut slow = connect(address);
@@ -195,7 +195,7 @@ fn echo_returns_everything_to_a_thousand_at_once() {
 }
 
 #[test]
-fn echo_returns_everything_to_a_thousand_who_read_a_byte_at_a_time_for_a_second() {
+fn echo_returns_all_to_a_thousand_readers_of_single_bytes() {
     echo_to_a_thousand(Duration::from_secs(1));
 }
 
@@ -254,7 +254,7 @@ fn broadcast_sends_to_all_but_the_speaker() {
 }
 
 #[test]
-fn an_idle_timeout_closes_those_who_are_silent() {
+fn an_idle_timeout_closes_silent_clients() {
     let (_server, address) = start_server("serve", &["0", "echo", "--idle-timeout", "1"]);
     let begun = Instant::now();
     let mut silent = connect(address);

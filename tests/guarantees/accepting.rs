@@ -94,7 +94,7 @@ fn a_dropped_connection_is_reported_with_both_addresses() {
 
 // H10
 #[test]
-fn on_connection_comes_first_with_the_options_applied_and_the_peer_known() {
+fn on_connection_comes_first_with_options_and_peer_known() {
     let mut scene = Scene::new();
     let seen_inside = Rc::new(RefCell::new(None));
     let noted = Rc::clone(&seen_inside);
@@ -149,7 +149,7 @@ fn on_connection_comes_first_with_the_options_applied_and_the_peer_known() {
 
 // H10
 #[test]
-fn what_on_connection_writes_goes_out_ahead_of_what_on_connect_writes() {
+fn bytes_of_on_connection_go_out_ahead_of_those_of_on_connect() {
     let mut scene = Scene::new();
     let reception = Reception::welcoming("server", |cx, accepted| {
         assert_eq!(cx.sockets.socket(accepted.id).write(b"wel"), Flow::Open);
@@ -166,7 +166,7 @@ fn what_on_connection_writes_goes_out_ahead_of_what_on_connect_writes() {
 
 // H10 (T38)
 #[test]
-fn a_socket_destroyed_in_on_connection_gets_its_close_and_nothing_else() {
+fn a_socket_destroyed_in_on_connection_gets_its_close_only() {
     let mut scene = Scene::new();
     let reception = Reception::welcoming("server", |cx, accepted| {
         cx.sockets.socket(accepted.id).destroy();
@@ -181,7 +181,7 @@ fn a_socket_destroyed_in_on_connection_gets_its_close_and_nothing_else() {
 }
 
 #[test]
-fn a_refused_connection_ends_without_an_event_and_the_next_is_welcome() {
+fn a_refused_connection_ends_silently_and_the_next_is_welcome() {
     let mut scene = Scene::new();
     let mut count = 0;
     let reception = Reception::welcoming("server", move |_, _| {
@@ -286,7 +286,7 @@ fn kernel_timer(peer: &Peer) -> String {
 
 // D6, H10. Linux copies the option from the listener, unless that was made elsewhere.
 #[test]
-fn keep_alive_is_on_for_each_accepted_socket_however_its_listener_came_about() {
+fn keep_alive_is_on_for_sockets_of_every_kind_of_listener() {
     let mut scene = Scene::new();
     let options = || SocketOptions::new().keep_alive(KeepAlive::after(Duration::from_secs(60)));
     let (_, own) = serve(&mut scene, options(), echoing());
@@ -307,7 +307,7 @@ fn keep_alive_is_on_for_each_accepted_socket_however_its_listener_came_about() {
 
 // A5
 #[test]
-fn peers_that_have_reset_before_they_are_accepted_hurt_nobody() {
+fn peers_that_reset_before_their_accept_do_no_harm() {
     const PEERS: usize = 200;
     let mut scene = Scene::new();
     let (server, address) = serve(&mut scene, ListenOptions::new(), echoing());

@@ -17,7 +17,7 @@ fn note(cx: &mut Context<'_, World>, flow: Flow) {
 
 // I6
 #[test]
-fn a_write_that_would_pass_the_hard_limit_is_refused_whole_and_fails_the_socket() {
+fn a_write_past_the_limit_is_refused_and_fails_the_socket() {
     let mut scene = Scene::new();
     let limit = 100_000;
     let options = SocketOptions::new().max_queued_bytes(limit);
@@ -244,7 +244,7 @@ fn full_comes_at_the_high_mark_and_drain_at_the_low_mark() {
 
 // C2
 #[test]
-fn a_producer_that_stops_at_full_and_goes_on_at_drain_stays_at_the_mark_and_loses_nothing() {
+fn a_producer_that_heeds_full_and_drain_stays_at_the_mark() {
     let mut scene = Scene::new();
     let chunk = pattern(10_000, 1);
     let whole = 12 << 20;

@@ -42,7 +42,7 @@ fn all_members_hear_all_words_in_order() {
 }
 
 #[test]
-fn whoever_cannot_keep_up_or_is_gone_is_named() {
+fn members_that_cannot_keep_up_or_are_gone_are_named() {
     let mut scene = Scene::new();
     let options = SocketOptions::new().high_water_mark(100);
     let members = room(&mut scene, 4, &options);
@@ -75,7 +75,7 @@ fn whoever_cannot_keep_up_or_is_gone_is_named() {
 }
 
 #[test]
-fn what_was_broadcast_to_a_socket_that_is_destroyed_in_the_same_turn_leaves_before_it() {
+fn a_broadcast_leaves_ahead_of_a_destroy_in_the_same_turn() {
     let mut scene = Scene::new();
     let mut members = room(&mut scene, 3, &SocketOptions::new());
     let ids: Vec<SocketId> = members.iter().map(|(id, _)| *id).collect();
@@ -110,7 +110,7 @@ fn speaker(name: &'static str) -> Recorder {
 }
 
 #[test]
-fn a_member_that_fails_in_the_middle_of_a_turn_takes_nothing_more() {
+fn a_member_that_fails_within_a_turn_takes_nothing_more() {
     let mut scene = Scene::new();
     let (_, mut before) = scene.accepted(SocketOptions::new(), speaker("before"));
     let (member, peer) = scene.accepted(SocketOptions::new(), Recorder::new("member"));

@@ -9,7 +9,7 @@ use crate::support::{PATIENCE, Peer, Recorder, Scene, Seen, let_time_pass, spend
 
 // Decision 12: a turn with a budget makes progress, says that there is more, and forgets nobody.
 #[test]
-fn a_turn_with_a_budget_of_events_goes_on_where_the_last_one_stopped() {
+fn a_turn_with_a_budget_of_events_resumes_the_last_one() {
     const SOCKETS: usize = 10;
     let mut event_loop = EventLoop::new().unwrap();
     let mut peers = Vec::new();
@@ -70,7 +70,7 @@ fn a_turn_with_no_time_at_all_serves_one_source() {
 }
 
 #[test]
-fn a_turn_with_a_budget_of_time_begins_nothing_after_it_is_spent() {
+fn a_turn_begins_nothing_after_its_budget_of_time() {
     let mut scene = Scene::new();
     let (server, address) = scene.listen(ListenOptions::new(), |number| {
         Recorder::new(format!("slow {number}")).reacting(|_, seen| {
@@ -95,7 +95,7 @@ fn a_turn_with_a_budget_of_time_begins_nothing_after_it_is_spent() {
 
 // eof_after_budget.
 #[test]
-fn an_end_behind_the_last_byte_that_a_budget_let_through_is_not_lost() {
+fn an_end_behind_the_last_byte_of_a_budget_is_not_lost() {
     let mut scene = Scene::new();
     let (ours, mut peer) = wide_pair();
     scene
@@ -138,7 +138,7 @@ fn a_socket_whose_bytes_a_budget_left_unread_does_not_time_out() {
 
 // E4, B13
 #[test]
-fn ten_thousand_timers_that_fall_due_at_once_let_sockets_be_served_in_between() {
+fn ten_thousand_due_timers_let_sockets_be_served_in_between() {
     const TIMERS: usize = 10_000;
     let mut scene = Scene::new();
     let (_, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("us"));

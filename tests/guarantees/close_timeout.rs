@@ -8,7 +8,7 @@ use crate::support::{Disturbed, PeerEnd, Recorder, Scene, Seen, pattern, until_u
 
 // Reliability D5
 #[test]
-fn a_peer_that_never_ends_is_waited_for_no_longer_than_the_close_timeout() {
+fn a_peer_that_never_ends_gets_no_more_than_the_close_timeout() {
     let mut scene = Scene::new();
     let timeout = Duration::from_millis(60);
     let options = SocketOptions::new().close_timeout(timeout);
@@ -52,7 +52,7 @@ fn bytes_that_still_move_put_the_close_timeout_off() {
 
 // Reliability D5; C11
 #[test]
-fn a_reader_that_stalls_is_given_up_after_the_close_timeout_with_its_bytes_counted() {
+fn a_stalled_reader_is_given_up_after_the_close_timeout() {
     let mut scene = Scene::new();
     let timeout = Duration::from_millis(50);
     let options = SocketOptions::new().close_timeout(timeout);

@@ -30,7 +30,7 @@ fn on_close_does_not_come_inside_destroy() {
 
 // A1, DEVIATE: on_close always says why, also for a socket that never had a connection.
 #[test]
-fn on_close_comes_with_a_reason_even_if_there_never_was_a_connection() {
+fn on_close_has_a_reason_even_without_a_connection() {
     let mut scene = Scene::new();
     let id = scene
         .event_loop
@@ -90,7 +90,7 @@ fn the_reason_is_a_failure_exactly_when_there_was_an_error() {
 
 // A3 (T6), I3
 #[test]
-fn of_several_errors_the_first_is_told_and_on_close_follows_directly() {
+fn the_first_of_several_errors_is_told_right_before_on_close() {
     let mut scene = Scene::new();
     let (id, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("us"));
     peer.write(b"unread");
@@ -282,7 +282,7 @@ fn destroy_is_idempotent_in_every_callback() {
 
 // A3, A8
 #[test]
-fn nothing_that_is_asked_of_a_closed_socket_changes_why_it_closed() {
+fn no_call_on_a_closed_socket_changes_why_it_closed() {
     let mut scene = Scene::new();
     type Ending = fn(&mut Scene, netloop::SocketId);
     let endings: [(&str, Ending, &str); 3] = [

@@ -51,7 +51,7 @@ fn an_immediate_error_of_the_system_is_told_later_too() {
 
 // B2
 #[test]
-fn the_state_is_opening_until_on_connect_and_before_on_error_it_is_over() {
+fn the_state_is_opening_until_on_connect_or_on_error() {
     let mut scene = Scene::new();
     let (_listener, address) = listener();
     let looking = |name: &str| {
@@ -187,7 +187,7 @@ fn destroy_while_connecting_tells_only_on_close() {
 
 // B6 (T11)
 #[test]
-fn reset_while_connecting_connects_sends_what_is_queued_and_resets_then() {
+fn reset_while_connecting_follows_the_queued_bytes() {
     let mut scene = Scene::new();
     let (listener, address) = listener();
     let id = scene
@@ -256,7 +256,7 @@ fn everything_may_be_asked_for_while_connecting() {
 
 // B8 (T15)
 #[test]
-fn a_drain_that_is_owed_from_before_comes_after_on_connect_and_before_data() {
+fn an_owed_drain_comes_between_on_connect_and_data() {
     let mut scene = Scene::new();
     let (listener, address) = listener();
     let id = scene
@@ -297,7 +297,7 @@ fn options_are_applied_before_on_connect() {
 
 // B7, B8
 #[test]
-fn options_that_are_asked_for_while_connecting_are_on_the_connection() {
+fn options_set_while_connecting_hold_on_the_connection() {
     let mut scene = Scene::new();
     let (_listener, address) = listener();
     let idle = Duration::from_secs(60);

@@ -8,7 +8,7 @@ use crate::support::{DeadPort, Peer, Recorder, Scene, Seen, host, listener, loop
 
 // F1
 #[test]
-fn bytes_read_includes_the_bytes_that_on_data_is_called_with_and_stays_until_after_on_close() {
+fn bytes_read_counts_those_in_on_data_and_outlasts_on_close() {
     let mut scene = Scene::new();
     let counting = Recorder::new("us").reacting(|cx, seen| {
         let count = cx.socket.bytes_read();
@@ -34,7 +34,7 @@ fn bytes_read_includes_the_bytes_that_on_data_is_called_with_and_stays_until_aft
 
 // F2
 #[test]
-fn bytes_written_jumps_by_each_accepted_write_and_stays_until_after_on_close() {
+fn bytes_written_counts_accepted_writes_and_outlasts_on_close() {
     let mut scene = Scene::new();
     let counting = Recorder::new("us").reacting(|cx, seen| {
         if let Seen::Close(_) = seen {
@@ -86,7 +86,7 @@ fn queued_bytes_is_what_no_kernel_has_taken() {
 
 // G1
 #[test]
-fn before_the_connection_there_is_no_address_and_asking_early_spoils_nothing() {
+fn no_address_before_the_connection_and_asking_early_is_safe() {
     let mut scene = Scene::new();
     let (listener, address) = listener();
     let id = scene

@@ -11,7 +11,7 @@ use crate::support::{Peer, Recorder, Scene, Seen};
 
 // I4
 #[test]
-fn a_dead_id_reaches_nobody_even_when_its_slot_is_used_again() {
+fn a_dead_id_reaches_no_socket_even_when_its_slot_is_reused() {
     let mut scene = Scene::new();
     let (_, address) = scene.listen(SocketOptions::new(), |n| {
         Recorder::new(format!("socket {n}"))
@@ -56,7 +56,7 @@ fn a_dead_id_reaches_nobody_even_when_its_slot_is_used_again() {
 
 // I4: the slot is used again within the very turn in which its socket died.
 #[test]
-fn an_event_that_was_under_way_for_a_dead_socket_reaches_nobody() {
+fn an_event_under_way_for_a_dead_socket_reaches_no_handler() {
     for seed in 0..10 {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut scene = Scene::new();

@@ -127,7 +127,7 @@ fn a_listener_moves_between_loops_and_refuses_no_peer() {
     let reception = Reception::new("server", |_| Recorder::new("guest"));
     let server = other
         .event_loop
-        .serve_listener(listener, ListenOptions::new(), reception)
+        .serve(listener, ListenOptions::new(), reception)
         .unwrap();
     other.drive_with("both connections", |other| {
         other.event_loop.server(server).connection_count() == 2

@@ -103,7 +103,7 @@ fn populate(scene: &mut Scene, drops: &Rc<Cell<usize>>, peers: &mut Vec<Peer>) -
 
 // I12, D12
 #[test]
-fn dropping_the_loop_drops_every_handler_and_call_once_and_calls_none() {
+fn dropping_the_loop_drops_handlers_once_and_calls_none() {
     let mut scene = Scene::new();
     let drops = Rc::new(Cell::new(0));
     let mut peers = Vec::new();
@@ -138,7 +138,7 @@ fn dropping_the_loop_closes_every_descriptor() {
 
 // D12: what is dropped may use what it has.
 #[test]
-fn a_handler_that_uses_its_remote_while_it_is_dropped_with_the_loop_is_told_that_it_is_gone() {
+fn a_handler_dropped_with_the_loop_finds_its_remote_gone() {
     struct Last(Remote<World>, Rc<RefCell<Vec<&'static str>>>);
     impl Drop for Last {
         fn drop(&mut self) {
@@ -161,7 +161,7 @@ fn a_handler_that_uses_its_remote_while_it_is_dropped_with_the_loop_is_told_that
 
 // fd_leak of loop.md 3n.
 #[test]
-fn no_descriptor_is_lost_over_thousands_of_connections_and_failures() {
+fn no_descriptor_leaks_over_thousands_of_connections() {
     in_own_process(r#"exec "$@""#, || {
         let mut event_loop: EventLoop = EventLoop::new().unwrap();
         let server = event_loop.listen(loopback(), |_, _| Quiet).unwrap();

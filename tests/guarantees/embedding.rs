@@ -92,7 +92,7 @@ fn a_host_that_waits_on_the_descriptor_serves_sockets() {
 
 // libuv's embed.
 #[test]
-fn a_host_that_waits_on_the_descriptor_hears_of_posts_and_timers() {
+fn a_host_waiting_on_the_descriptor_hears_of_posts_and_timers() {
     let mut scene = Scene::new();
     let mut host = Host::of(&scene);
     let remote = scene.event_loop.remote();
@@ -115,7 +115,7 @@ fn a_host_that_waits_on_the_descriptor_hears_of_posts_and_timers() {
 
 // embed_ready_list, F5: the kernel is silent about what it has told already.
 #[test]
-fn what_a_budget_left_over_is_in_poll_timeout_and_not_in_the_descriptor() {
+fn leftovers_of_a_budget_show_in_poll_timeout_only() {
     let mut scene = Scene::new();
     let (server, address) = scene.listen(ListenOptions::new(), |number| {
         Recorder::new(format!("socket {number}"))
@@ -153,7 +153,7 @@ fn what_a_budget_left_over_is_in_poll_timeout_and_not_in_the_descriptor() {
 }
 
 #[test]
-fn poll_timeout_is_zero_while_anything_is_queued_and_without_end_when_nothing_is() {
+fn poll_timeout_is_zero_if_anything_is_queued_else_none() {
     let mut scene = Scene::new();
     let (id, _peer) = scene.accepted(SocketOptions::new(), Recorder::new("socket"));
     scene.settle();
@@ -216,7 +216,7 @@ fn a_host_drains_the_descriptor_of_a_loop_that_is_not_alive() {
 
 // host_write_flush: at the end of a frame, say.
 #[test]
-fn flush_sends_what_the_host_wrote_and_calls_nobody() {
+fn flush_sends_what_the_host_wrote_and_calls_no_handler() {
     let mut scene = Scene::new();
     let (first, mut first_peer) = scene.accepted(SocketOptions::new(), Recorder::new("first"));
     let (second, mut second_peer) = scene.accepted(SocketOptions::new(), Recorder::new("second"));
@@ -246,7 +246,7 @@ fn flush_sends_what_the_host_wrote_and_calls_nobody() {
 
 // 4c: one turn a frame, which never waits.
 #[test]
-fn frames_that_turn_without_waiting_take_what_has_come_and_go_on() {
+fn frames_that_turn_without_waiting_take_what_has_come() {
     let mut scene = Scene::new();
     let (_, mut peer) = scene.accepted(SocketOptions::new(), echo("socket"));
     let _far = scene.event_loop.after(PATIENCE * 10, |_| {});
@@ -262,7 +262,7 @@ fn frames_that_turn_without_waiting_take_what_has_come_and_go_on() {
 
 // The program of DESIGN.md: the game owns the clock and the world, the loop is a guest.
 #[test]
-fn a_game_of_fixed_steps_gives_the_network_the_time_between_them() {
+fn a_game_of_fixed_steps_gives_the_network_the_rest() {
     const STEPS: usize = 20;
     const STEP: Duration = Duration::from_millis(10);
     const PLAYERS: usize = 3;

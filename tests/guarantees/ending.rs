@@ -213,7 +213,7 @@ fn what_was_gathered_leaves_before_a_destroy() {
 
 // A4: after a destroy the close is ours, whatever its last write meets.
 #[test]
-fn a_reset_that_is_met_by_the_last_bytes_of_a_destroy_is_not_told() {
+fn a_reset_met_by_the_last_bytes_of_a_destroy_is_not_told() {
     for paused in [false, true] {
         let mut scene = Scene::new();
         let options = SocketOptions::new().pause_on_connect(paused);

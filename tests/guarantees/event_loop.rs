@@ -76,7 +76,7 @@ fn the_phases_of_a_turn_come_in_their_order() {
 
 // host_write_flush, and the flush before the poll.
 #[test]
-fn what_a_deferred_call_writes_leaves_before_the_wait_of_the_same_turn() {
+fn writes_of_a_deferred_call_leave_before_the_turns_wait() {
     let mut scene = Scene::new();
     let (id, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("socket"));
     scene.event_loop.defer(move |cx| {
@@ -119,7 +119,7 @@ impl Within {
 
 // I1; libuv's callback_stack.
 #[test]
-fn no_callback_comes_within_an_api_call_or_within_another_callback() {
+fn no_callback_comes_within_a_call_or_another_callback() {
     let mut scene = Scene::new();
     let within = Within::default();
     let (server, address) = {
@@ -348,7 +348,7 @@ fn stop_lets_the_turn_finish_and_the_next_run_go_on() {
 
 // libuv's loop_stop_before_run.
 #[test]
-fn a_stop_before_run_ends_it_before_anything_happens_and_is_then_forgotten() {
+fn a_stop_before_run_ends_that_run_at_once_and_no_later_one() {
     let mut scene = Scene::new();
     scene
         .event_loop
@@ -403,7 +403,7 @@ fn a_stop_does_not_keep_later_turns_from_waiting() {
 }
 
 #[test]
-fn run_until_returns_at_its_deadline_whether_or_not_there_is_something_to_do() {
+fn run_until_returns_at_its_deadline_busy_or_not() {
     let mut scene = Scene::new();
     for _ in 0..5 {
         let deadline = Instant::now() + Duration::from_millis(10);
@@ -438,7 +438,7 @@ fn run_until_ends_early_at_a_stop() {
 
 // libuv's run_nowait.
 #[test]
-fn a_turn_that_may_not_wait_returns_at_once_and_says_that_it_is_alive() {
+fn a_turn_that_may_not_wait_returns_at_once_and_alive() {
     let mut scene = Scene::new();
     scene.event_loop.after(LONG, |_| {});
     let turn = assert_short(|| scene.turn());
@@ -459,7 +459,7 @@ fn the_time_of_the_loop_advances_with_each_turn() {
 
 // calloop's dispatch_idle; libuv's queue_foreach_delete.
 #[test]
-fn deferred_calls_come_in_order_and_those_they_defer_a_turn_later() {
+fn deferred_calls_come_in_order_and_nested_ones_a_turn_later() {
     let mut scene = Scene::new();
     for name in ["first", "second"] {
         scene.event_loop.defer(move |cx| {

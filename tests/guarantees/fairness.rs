@@ -271,7 +271,7 @@ fn calls_and_timers_without_end_do_not_starve_a_socket() {
 
 // E4
 #[test]
-fn a_hundred_thousand_timers_of_one_moment_all_come_and_a_socket_is_served_before_and_after() {
+fn a_hundred_thousand_timers_at_once_do_not_starve_a_socket() {
     const TIMERS: u32 = 100_000;
     let mut scene = Scene::new();
     let (_, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("socket"));
@@ -300,7 +300,7 @@ fn a_hundred_thousand_timers_of_one_moment_all_come_and_a_socket_is_served_befor
 
 // E4, for idle timeouts.
 #[test]
-fn sockets_that_all_time_out_at_once_are_all_told_and_the_busy_one_is_not() {
+fn timeouts_at_once_reach_all_idle_sockets_and_no_busy_one() {
     const SOCKETS: usize = 300;
     let mut scene = Scene::new();
     let options = SocketOptions::new().idle_timeout(Duration::from_millis(60));
@@ -343,7 +343,7 @@ pub(crate) fn chatty(scene: &mut Scene, options: SocketOptions, count: usize) ->
 
 // E2: more sockets than the kernel tells of at a time, whose bytes came while the thread was busy elsewhere.
 #[test]
-fn after_a_stall_no_socket_times_out_whose_peer_has_sent_in_time() {
+fn no_socket_times_out_after_a_stall_if_its_peer_sent_in_time() {
     const SOCKETS: usize = 1_500;
     let mut scene = Scene::new();
     let timeout = Duration::from_millis(300);
@@ -369,7 +369,7 @@ fn after_a_stall_no_socket_times_out_whose_peer_has_sent_in_time() {
 
 // F5
 #[test]
-fn a_thousand_sockets_destroyed_at_once_are_all_told_in_the_same_turn() {
+fn a_thousand_sockets_destroyed_at_once_close_in_one_turn() {
     const SOCKETS: usize = 1_000;
     let mut scene = Scene::new();
     let _peers = chatty(&mut scene, SocketOptions::new(), SOCKETS);
@@ -391,7 +391,7 @@ fn a_thousand_sockets_destroyed_at_once_are_all_told_in_the_same_turn() {
 
 // F1 and A7 together, from real threads: the longest that anybody waits among nine firehoses.
 #[test]
-fn pings_among_firehoses_are_answered_in_a_bounded_number_of_events() {
+fn pings_among_firehoses_are_answered_within_bounded_events() {
     const PINGS: usize = 50;
     let (mut event_loop, peers, _) = bulk(9);
     let is_over = Arc::new(AtomicBool::new(false));

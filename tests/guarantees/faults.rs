@@ -47,7 +47,7 @@ fn take_descriptors() -> Vec<File> {
 
 // A1
 #[test]
-fn out_of_descriptors_a_server_neither_spins_nor_goes_deaf_and_says_so_once() {
+fn without_descriptors_a_server_fails_once_and_does_not_spin() {
     in_own_process(FEW_DESCRIPTORS, || {
         let mut scene = Scene::new();
         let (server, address) = serve(&mut scene, ListenOptions::new(), echoing());
@@ -141,7 +141,7 @@ fn a_server_that_runs_out_of_descriptors_again_says_so_again() {
 
 // A1: somebody else frees the descriptors, of which nobody tells the server.
 #[test]
-fn a_server_finds_out_by_itself_that_there_are_descriptors_again() {
+fn a_server_finds_by_itself_that_descriptors_are_free_again() {
     in_own_process(FEW_DESCRIPTORS, || {
         let mut scene = Scene::new();
         let (_, address) = serve(&mut scene, ListenOptions::new(), echoing());
@@ -169,7 +169,7 @@ fn a_server_finds_out_by_itself_that_there_are_descriptors_again() {
 
 // A10: the listening socket is shut down by somebody who shares it.
 #[test]
-fn a_listener_that_is_broken_for_good_is_told_and_closed_and_its_connections_stay() {
+fn a_broken_listener_is_told_and_closed_but_its_sockets_stay() {
     let mut scene = Scene::new();
     let (listener, address) = listener();
     let same = listener.try_clone().unwrap();
@@ -194,7 +194,7 @@ fn a_listener_that_is_broken_for_good_is_told_and_closed_and_its_connections_sta
 // A4: the fault of one peer is no fault of the server, and no reason to pause. (Which errors are of that kind is tested
 // beside their table.)
 #[test]
-fn connections_that_failed_before_they_were_accepted_are_passed_over() {
+fn connections_that_fail_before_their_accept_are_passed_over() {
     // Every second accept fails.
     with_failing_calls(&["accept4:error=ECONNABORTED:when=1+2"], || {
         let mut scene = Scene::new();
@@ -234,7 +234,7 @@ fn accepts_that_fail_without_end_do_not_starve_a_socket() {
 
 // A2, A3
 #[test]
-fn a_shortage_of_the_whole_system_is_waited_out_like_one_of_the_process() {
+fn a_system_wide_shortage_is_waited_out_like_ones_own() {
     // The second is that of turning a peer away.
     with_failing_calls(&["accept4:error=ENFILE:when=1..2"], || {
         let mut scene = Scene::new();
@@ -366,7 +366,7 @@ const WRITES: [fn(&mut Scene, SocketId); 3] = [
 
 // C4, F19: in a host that has left SIGPIPE at its default, it would end the process.
 #[test]
-fn sigpipe_at_its_default_kills_nobody() {
+fn sigpipe_at_its_default_does_not_kill_the_process() {
     in_own_process(r#"exec "$@""#, || {
         assert!(ignores_sigpipe());
         sigpipe::reset();
@@ -401,7 +401,7 @@ fn sigpipe_at_its_default_kills_nobody() {
 
 // C4, for Unix sockets.
 #[test]
-fn sigpipe_at_its_default_kills_nobody_who_writes_to_a_unix_socket() {
+fn sigpipe_at_its_default_does_not_kill_on_a_unix_socket() {
     in_own_process(r#"exec "$@""#, || {
         sigpipe::reset();
         let path = std::env::temp_dir().join(format!("netloop-{}.socket", std::process::id()));

@@ -39,7 +39,7 @@ fn the_counts_include_what_was_written_a_moment_ago() {
 }
 
 #[test]
-fn a_write_that_reaches_the_mark_behind_gathered_ones_answers_as_if_they_were_queued() {
+fn gathered_bytes_count_towards_the_mark_of_a_write() {
     let options = SocketOptions::new()
         .high_water_mark(10)
         .max_queued_bytes(12);
@@ -108,7 +108,7 @@ fn something_harmless(cx: &mut Context<'_, World>, which: usize) {
 }
 
 #[test]
-fn whatever_a_callback_does_between_its_writes_they_arrive_whole_and_in_order() {
+fn writes_of_a_callback_arrive_in_order_whatever_is_in_between() {
     for seed in 0..200 {
         let mut random = fastrand::Rng::with_seed(seed);
         let said = pattern(300_000, seed);
@@ -151,7 +151,7 @@ fn whatever_a_callback_does_between_its_writes_they_arrive_whole_and_in_order() 
 
 // Each reply is gathered and leaves at once, until the kernel has no room for one.
 #[test]
-fn a_reply_that_the_kernel_does_not_take_whole_is_neither_lost_nor_overtaken() {
+fn a_reply_taken_in_part_is_neither_lost_nor_overtaken() {
     let mut scene = Scene::new();
     let options = EventLoopOptions::new().read_buffer_bytes(8 << 10);
     scene.event_loop = EventLoop::with_options(options).unwrap();

@@ -167,7 +167,7 @@ impl Plot {
 
 // A8, I1, I2, I3; reliability D2. That no event comes after on_close, or is missing, is checked at each event.
 #[test]
-fn anything_may_be_done_to_anybody_within_any_callback() {
+fn anything_may_be_done_to_any_socket_within_any_callback() {
     for within in EVERYWHERE {
         for deed in EVERYTHING {
             let case = format!("{deed:?} within {within:?}");
@@ -348,7 +348,7 @@ fn couple(scene: &mut Scene, options: SocketOptions, one: Recorder, other: Recor
 
 // I1; reliability C11
 #[test]
-fn two_sockets_of_one_loop_that_answer_each_other_for_ever_do_not_nest() {
+fn two_sockets_that_answer_each_other_for_ever_do_not_nest() {
     let mut scene = Scene::new();
     let rally = |name: &str| {
         Recorder::new(name).reacting(|cx, seen| {

@@ -30,7 +30,7 @@ pub(crate) fn drive_to_timeout(scene: &mut Scene) {
 
 // E1 (T30)
 #[test]
-fn it_runs_while_connecting_and_leaves_the_connecting_to_the_handler() {
+fn it_runs_while_connecting_and_leaves_the_rest_to_the_handler() {
     let nobody = BlackHole::new();
     let mut scene = Scene::new();
     let giving_up = Recorder::new("us").reacting(|cx, seen| {
@@ -309,7 +309,7 @@ impl SocketHandler<Vec<String>> for Forgetful {
 
 // E3, DEVIATE: Node only tells, and sockets whose owner forgot about it leak.
 #[test]
-fn by_default_it_destroys_the_socket_with_timed_out_and_without_an_error() {
+fn by_default_it_destroys_with_timed_out_and_no_error() {
     let mut event_loop = EventLoop::new().unwrap();
     let (ours, _peer) = Peer::pair();
     event_loop.adopt(ours, idle(IDLE), Forgetful).unwrap();

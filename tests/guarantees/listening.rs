@@ -37,7 +37,7 @@ fn is_listening(world: &World) -> bool {
 
 // H1, H10
 #[test]
-fn that_a_server_listens_is_told_once_later_and_before_its_first_connection() {
+fn on_listening_comes_once_later_and_before_any_connection() {
     let mut scene = Scene::new();
     let server = scene
         .event_loop
@@ -74,7 +74,7 @@ fn a_server_that_is_closed_at_once_never_listens() {
 }
 
 #[test]
-fn listening_on_a_name_begins_when_it_is_looked_up_and_keeps_what_was_said_meanwhile() {
+fn listening_on_a_name_keeps_what_was_set_during_the_lookup() {
     let mut scene = Scene::new();
     let released = Arc::new(AtomicBool::new(false));
     let options = ListenOptions::new()
@@ -111,7 +111,7 @@ fn listening_on_a_name_begins_when_it_is_looked_up_and_keeps_what_was_said_meanw
 }
 
 #[test]
-fn a_name_that_leads_to_a_taken_port_is_an_error_of_the_server_which_ends() {
+fn a_name_that_leads_to_a_taken_port_ends_the_server() {
     let mut scene = Scene::new();
     let (_taken, address) = listener();
     let released = Arc::new(AtomicBool::new(true));
@@ -150,7 +150,7 @@ fn is_welcome(scene: &mut Scene, server: ServerId) -> (Peer, bool) {
 
 // H8
 #[test]
-fn how_many_connections_a_server_holds_can_be_changed_at_any_time() {
+fn the_most_connections_of_a_server_can_change_at_any_time() {
     let mut scene = Scene::new();
     let server = scene
         .event_loop
@@ -191,7 +191,7 @@ fn how_many_connections_a_server_holds_can_be_changed_at_any_time() {
 }
 
 #[test]
-fn a_listener_made_elsewhere_is_served_with_the_options_of_its_sockets() {
+fn an_adopted_listener_is_served_with_the_socket_options() {
     let mut scene = Scene::new();
     let (listener, address) = listener();
     // Somebody is waiting already.
@@ -220,7 +220,7 @@ fn a_listener_made_elsewhere_is_served_with_the_options_of_its_sockets() {
 }
 
 #[test]
-fn a_socket_that_is_only_bound_is_made_to_listen_and_one_that_cannot_is_refused() {
+fn a_bound_socket_is_made_to_listen_and_a_connected_one_refused() {
     let mut scene = Scene::new();
     let bound = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     bound.bind(&loopback().into()).unwrap();

@@ -87,7 +87,7 @@ fn turn(event_loop: &mut EventLoop<Room>, room: &mut Room, budget: Budget) -> Tu
 }
 
 #[test]
-fn who_speaks_while_a_large_room_is_told_is_heard_with_what_it_is_told() {
+fn speakers_during_a_large_flush_are_heard_in_the_same_flush() {
     until_undisturbed(|| {
         let (mut event_loop, mut room, mut peers) = room(MANY, 3);
         let turn = turn(&mut event_loop, &mut room, Budget::UNLIMITED);
@@ -161,7 +161,7 @@ impl SocketHandler<Room> for Asker {
 // The wake-up of a lookup is one edge: who asks for news in the middle of a turn may not use it up.
 #[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
 #[test]
-fn a_name_that_is_found_while_a_large_room_is_told_is_not_forgotten() {
+fn a_lookup_that_ends_during_a_large_flush_is_not_lost() {
     use std::os::fd::{AsFd, AsRawFd};
 
     let (mut event_loop, mut room, _peers) = room(MANY, 0);

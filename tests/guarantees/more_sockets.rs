@@ -132,7 +132,7 @@ fn the_end_takes_along_what_is_corked() {
 }
 
 #[test]
-fn a_cork_behind_the_end_holds_up_neither_the_last_bytes_nor_the_fin() {
+fn a_cork_after_end_delays_neither_the_last_bytes_nor_the_fin() {
     for words in [b"".as_slice(), b"last words"] {
         let mut scene = Scene::new();
         let (id, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("us"));
@@ -213,7 +213,7 @@ fn a_notice_asked_for_after_destroy_fails() {
 }
 
 #[test]
-fn a_detached_stream_goes_on_in_another_loop_without_a_byte_lost() {
+fn a_detached_stream_goes_on_in_another_loop_without_loss() {
     let mut scene = Scene::new();
     let (id, mut peer) = scene.adopted(SocketOptions::new(), Recorder::new("before"));
     let bytes = pattern(300_000, 1);
@@ -391,7 +391,7 @@ fn taken_type_of_service(scene: &mut Scene, id: SocketId) -> u32 {
 }
 
 #[test]
-fn the_type_of_service_of_the_options_is_that_of_every_new_socket() {
+fn the_type_of_service_option_holds_for_every_new_socket() {
     let mut scene = Scene::new();
     let options = || SocketOptions::new().type_of_service(0x20);
     let (accepted, _peer) = scene.accepted(options(), Recorder::new("accepted"));

@@ -57,7 +57,7 @@ fn a_timeout_that_is_set_between_turns_counts_from_the_call() {
 
 // I8
 #[test]
-fn a_timeout_that_is_set_late_in_a_long_callback_counts_from_the_call() {
+fn a_timeout_set_late_in_a_long_callback_counts_from_the_call() {
     let mut scene = Scene::new();
     let set = Rc::new(Cell::new(None));
     let slow = {
@@ -79,7 +79,7 @@ fn a_timeout_that_is_set_late_in_a_long_callback_counts_from_the_call() {
 
 // I8; reliability E2: the others have not been asked yet whether anything has arrived for them.
 #[test]
-fn a_timeout_that_is_set_late_in_a_long_callback_times_out_nobody_who_was_written_to_meanwhile() {
+fn a_late_timeout_spares_sockets_written_to_meanwhile() {
     until_undisturbed(|| {
         let mut scene = Scene::new();
         let begun = Instant::now();
@@ -111,7 +111,7 @@ fn a_timeout_that_is_set_late_in_a_long_callback_times_out_nobody_who_was_writte
 
 // I8
 #[test]
-fn all_deadlines_that_are_set_late_in_a_long_callback_count_from_the_call() {
+fn deadlines_set_late_in_a_long_callback_count_from_the_call() {
     let nobody = BlackHole::new();
     let address = nobody.address();
     let mut scene = Scene::new();
@@ -148,7 +148,7 @@ fn all_deadlines_that_are_set_late_in_a_long_callback_count_from_the_call() {
 
 // I8
 #[test]
-fn a_connection_that_is_taken_over_between_turns_is_not_idle_from_before() {
+fn a_connection_adopted_between_turns_is_not_idle_from_before() {
     let mut scene = Scene::new();
     scene.settle();
     let_time_pass(2 * IDLE);
@@ -178,7 +178,7 @@ fn the_close_timeout_counts_from_an_end_between_turns() {
 
 // I8
 #[test]
-fn bytes_that_a_host_flushes_between_turns_are_activity_when_they_move() {
+fn bytes_flushed_between_turns_are_activity_when_they_move() {
     let mut scene = Scene::new();
     let (id, _peer) = scene.accepted(idle(2 * IDLE), Recorder::new("us"));
     scene.turn();
@@ -193,7 +193,7 @@ fn bytes_that_a_host_flushes_between_turns_are_activity_when_they_move() {
 
 // Reliability E2
 #[test]
-fn a_loop_that_comes_back_late_reads_before_it_says_that_nobody_wrote() {
+fn a_loop_that_comes_back_late_reads_before_it_times_out() {
     let mut scene = Scene::new();
     let (_, mut peer) = scene.accepted(idle(IDLE), Recorder::new("us"));
     scene.turn();

@@ -132,7 +132,7 @@ fn posts_of_four_threads_all_arrive_in_the_order_of_each_thread() {
 
 // B12: nothing grows without bound.
 #[test]
-fn a_loop_that_does_not_keep_up_refuses_posts_and_takes_them_again_later() {
+fn a_loop_that_falls_behind_refuses_posts_until_it_catches_up() {
     let mut scene = Scene::new();
     let remote = scene.event_loop.remote();
     let mut posted = 0;
@@ -153,7 +153,7 @@ fn a_loop_that_does_not_keep_up_refuses_posts_and_takes_them_again_later() {
 
 // B12
 #[test]
-fn a_post_after_the_loop_is_gone_is_an_error_and_a_wake_is_harmless() {
+fn after_the_loop_a_post_fails_and_a_wake_is_harmless() {
     let scene = Scene::new();
     let event_loop = scene.event_loop;
     let remote = event_loop.remote();

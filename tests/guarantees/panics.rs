@@ -181,7 +181,7 @@ fn a_panic_in_on_close_is_the_end_of_the_socket() {
 }
 
 #[test]
-fn a_panic_in_on_connect_of_an_accepted_socket_closes_it_with_an_error() {
+fn a_panic_in_on_connect_closes_an_accepted_socket() {
     let mut scene = Scene::new();
     let mut bystander = bystander(&mut scene);
     let (server, address) = scene.listen(ListenOptions::new(), |number| {
@@ -207,7 +207,7 @@ fn a_panic_in_on_connect_of_an_accepted_socket_closes_it_with_an_error() {
 }
 
 #[test]
-fn a_panic_in_on_connect_of_a_connecting_socket_closes_it_with_an_error() {
+fn a_panic_in_on_connect_closes_a_connecting_socket() {
     let mut scene = Scene::new();
     let mut bystander = bystander(&mut scene);
     let listener = TcpListener::bind(loopback()).unwrap();
@@ -340,7 +340,7 @@ impl SocketHandler<World> for BadDrop {
 }
 
 #[test]
-fn a_handler_that_panics_while_it_is_dropped_is_gone_all_the_same() {
+fn a_handler_that_panics_in_its_drop_is_gone_all_the_same() {
     let mut scene = Scene::new();
     let mut bystander = bystander(&mut scene);
     let (ours, _peer) = Peer::pair();
@@ -369,7 +369,7 @@ fn a_handler_that_panics_while_it_is_dropped_is_gone_all_the_same() {
 }
 
 #[test]
-fn a_handler_that_panics_when_it_is_replaced_takes_no_other_with_it() {
+fn a_handler_that_panics_when_replaced_takes_no_other_along() {
     let mut scene = Scene::new();
     let (ours, _peer) = Peer::pair();
     let bad = BadDrop(Rc::new(Cell::new(false)));

@@ -272,7 +272,7 @@ fn after_our_own_end_data_is_still_delivered_in_full() {
 
 // D8 (T22)
 #[test]
-fn destroy_inside_on_data_stops_the_data_and_resets_a_peer_that_had_sent_more() {
+fn destroy_inside_on_data_stops_data_and_resets_the_peer() {
     let mut scene = Scene::new();
     let leaving = Recorder::new("us").reacting(|cx, seen| {
         if let Seen::Data(_) = seen {
@@ -291,7 +291,7 @@ fn destroy_inside_on_data_stops_the_data_and_resets_a_peer_that_had_sent_more() 
 
 // D10
 #[test]
-fn on_end_finds_its_socket_alive_and_this_side_ends_only_after_it() {
+fn on_end_finds_its_socket_open_and_this_side_ends_after_it() {
     let mut scene = Scene::new();
     let looking = Recorder::new("us").reacting(|cx, seen| {
         if *seen == Seen::End {
@@ -312,7 +312,7 @@ fn on_end_finds_its_socket_alive_and_this_side_ends_only_after_it() {
 
 // Reliability B10
 #[test]
-fn an_end_that_arrives_together_with_much_data_comes_behind_all_of_it() {
+fn an_end_that_arrives_with_much_data_comes_behind_all_of_it() {
     let mut scene = Scene::new();
     let (id, mut peer) = scene.accepted(paused(), Recorder::new("us"));
     let bytes = pattern(1 << 20, 4);

@@ -9,7 +9,7 @@ use crate::support::{Recorder, Scene, Seen, assert_same_bytes, pattern};
 
 // A protocol switch: design 4.
 #[test]
-fn a_replaced_handler_gets_the_next_event_and_the_old_one_nothing_more() {
+fn a_replacement_gets_the_next_event_and_the_old_one_none() {
     let mut scene = Scene::new();
     let switching = Recorder::new("first").reacting(|cx, seen| {
         if let Seen::Data(_) = seen {
@@ -108,7 +108,7 @@ fn a_replaced_handler_is_dropped_once() {
 
 // Design 6, I2
 #[test]
-fn a_handler_that_is_replaced_in_its_last_callback_changes_nothing() {
+fn a_replacement_in_the_last_callback_changes_nothing() {
     let mut scene = Scene::new();
     let late = Recorder::new("us").reacting(|cx, seen| {
         if let Seen::Close(_) = seen {

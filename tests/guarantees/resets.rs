@@ -23,7 +23,7 @@ enum First {
 // D9 and D5, both DEVIATE: libuv turns data and RST into a clean end, and a paused socket is told only when it resumes.
 // Reliability B9, D13
 #[test]
-fn data_then_reset_is_delivered_and_then_told_as_a_reset_in_every_combination() {
+fn data_before_a_reset_is_delivered_in_every_combination() {
     for data in [&b""[..], b"last words"] {
         for first in [
             First::Read,
@@ -101,7 +101,7 @@ fn a_reset_that_comes_while_data_is_being_handled_is_not_lost() {
 
 // Reliability C3, C12
 #[test]
-fn what_arrived_before_the_reset_is_delivered_although_a_write_met_it_first() {
+fn data_before_a_reset_is_delivered_if_a_write_met_it_first() {
     let mut scene = Scene::new();
     let bytes = pattern(200_000, 1);
     let (ours, mut peer) = Peer::roomy_pair();
@@ -135,7 +135,7 @@ fn what_arrived_before_the_reset_is_delivered_although_a_write_met_it_first() {
 
 // Reliability B8: a program that pauses because its write was not taken must not wait for ever.
 #[test]
-fn a_socket_that_pauses_after_a_write_met_the_reset_is_told_at_once() {
+fn a_socket_paused_after_a_write_met_a_reset_is_told_at_once() {
     let mut scene = Scene::new();
     let careful = Recorder::new("us").reacting(|cx, seen| {
         if let Seen::Data(_) = seen {
@@ -235,7 +235,7 @@ fn a_reset_at_any_point_of_life_is_told_as_a_reset() {
 
 // G3, DEVIATE: in Node such a connection has no remote address at all.
 #[test]
-fn a_connection_that_was_reset_before_it_was_accepted_still_knows_its_peer() {
+fn a_connection_reset_before_its_accept_still_knows_its_peer() {
     let mut scene = Scene::new();
     let (_, address) = scene.listen(SocketOptions::new(), |_| {
         Recorder::new("us").reacting(|cx, seen| {
@@ -311,7 +311,7 @@ fn a_reset_of_a_closed_socket_does_nothing() {
 
 // Reliability B8
 #[test]
-fn a_paused_socket_whose_peer_has_gone_does_not_keep_the_loop_busy() {
+fn a_paused_socket_without_a_peer_keeps_no_loop_busy() {
     let mut scene = Scene::new();
     let paused = SocketOptions::new().pause_on_connect(true);
     let (_, mut unread) = scene.accepted(paused.clone(), Recorder::new("unread"));

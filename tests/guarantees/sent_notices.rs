@@ -6,7 +6,7 @@ use crate::support::{DeadPort, Peer, Recorder, Scene, Seen};
 
 // C3: Node's write callback.
 #[test]
-fn each_notice_of_what_was_sent_comes_once_in_order_and_not_inside_the_call() {
+fn each_sent_notice_comes_once_in_order_and_after_the_call() {
     let mut scene = Scene::new();
     let writing = Recorder::new("us").reacting(|cx, seen| {
         if let Seen::Data(_) = seen {
@@ -92,7 +92,7 @@ fn what_was_never_sent_is_told_before_on_close() {
 
 // C9: before the connection is there.
 #[test]
-fn what_was_written_to_a_connection_that_fails_is_told_as_unsent() {
+fn bytes_for_a_connection_that_fails_are_told_as_unsent() {
     let mut scene = Scene::new();
     let dead = DeadPort::new();
     let id = scene

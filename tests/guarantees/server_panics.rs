@@ -76,7 +76,7 @@ fn fragile(
 }
 
 #[test]
-fn a_panic_in_on_connection_costs_that_connection_and_the_server_goes_on() {
+fn a_panic_in_on_connection_costs_only_that_connection() {
     let (mut scene, server, address, told, _) = fragile("connection", ListenOptions::new());
     let mut bystander = bystander(&mut scene);
     let mut unlucky = Peer::connect(address);
@@ -128,7 +128,7 @@ fn a_panic_in_on_drop_leaves_the_server_as_it_is() {
 
 // A10: somebody else has shut the listening socket down. Its connections stay.
 #[test]
-fn a_panic_in_on_error_of_a_server_does_not_keep_its_close_from_coming() {
+fn a_panic_in_a_servers_on_error_does_not_prevent_its_close() {
     let (mut scene, server, address, told, same) = fragile("error", ListenOptions::new());
     let mut bystander = bystander(&mut scene);
     let peer = Peer::connect(address);
@@ -159,7 +159,7 @@ fn a_panic_in_on_close_of_a_server_is_the_end_of_it() {
 
 // I2 and H6: the server waits for a socket whose last callback panics.
 #[test]
-fn a_panic_in_the_last_close_of_a_server_that_waits_for_it_does_not_keep_it_waiting() {
+fn a_panic_in_the_last_on_close_lets_a_closing_server_end() {
     let mut scene = Scene::new();
     let reception = Reception::welcoming("server", |_, _| {
         Some(panicking("socket", |seen| matches!(seen, Seen::Close(_))))

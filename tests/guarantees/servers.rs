@@ -46,7 +46,7 @@ pub(crate) fn assert_echoes(scene: &mut Scene, peer: &mut Peer) {
 
 // H1, with its DEVIATE: listening succeeds or fails at once.
 #[test]
-fn the_port_is_taken_when_listen_returns_and_no_callback_comes_before_a_turn() {
+fn listen_takes_the_port_at_once_and_calls_back_in_a_turn() {
     let mut scene = Scene::new();
     let (server, address) = serve(&mut scene, ListenOptions::new(), echoing());
     assert_ne!(address.port(), 0);
@@ -95,7 +95,7 @@ fn a_listen_that_failed_leaves_nothing_behind() {
 
 // H2
 #[test]
-fn an_address_of_another_machine_is_an_error_of_listen_in_nodes_words() {
+fn listening_on_a_foreign_address_fails_in_nodes_words() {
     let mut scene = Scene::new();
     let error = scene
         .event_loop
@@ -109,7 +109,7 @@ fn an_address_of_another_machine_is_an_error_of_listen_in_nodes_words() {
 
 // H4
 #[test]
-fn a_server_that_is_closed_at_once_is_told_its_end_and_nothing_else() {
+fn a_server_closed_at_once_is_told_its_end_and_nothing_else() {
     let mut scene = Scene::new();
     let (server, address) = serve(&mut scene, ListenOptions::new(), echoing());
     scene.event_loop.server(server).close();
@@ -124,7 +124,7 @@ fn a_server_that_is_closed_at_once_is_told_its_end_and_nothing_else() {
 
 // H5
 #[test]
-fn close_refuses_newcomers_at_once_and_leaves_the_connections_usable() {
+fn close_refuses_newcomers_and_leaves_connections_usable() {
     let mut scene = Scene::new();
     let (server, address) = serve(&mut scene, ListenOptions::new(), echoing());
     let mut old = Peer::connect(address);
@@ -214,7 +214,7 @@ fn a_server_is_told_its_end_once_however_often_it_is_closed() {
 
 // H7: what Node withholds comes here.
 #[test]
-fn a_new_server_on_the_same_port_does_not_delay_the_end_of_the_old_one() {
+fn a_new_server_on_the_port_does_not_delay_the_old_ones_end() {
     let mut scene = Scene::new();
     let (old, address) = serve(&mut scene, ListenOptions::new(), echoing());
     let mut kept = Peer::connect(address);
@@ -264,7 +264,7 @@ fn a_server_may_close_itself_while_it_welcomes_a_connection() {
 
 // H13
 #[test]
-fn an_unreferenced_server_does_not_keep_run_going_but_its_sockets_do() {
+fn an_unreferenced_server_lets_run_end_but_its_sockets_do_not() {
     let mut scene = Scene::new();
     let (server, address) = serve(&mut scene, ListenOptions::new(), echoing());
     scene.event_loop.server(server).release();
@@ -286,7 +286,7 @@ fn an_unreferenced_server_does_not_keep_run_going_but_its_sockets_do() {
 }
 
 #[test]
-fn iteration_gives_the_connections_of_this_server_and_no_other_sockets() {
+fn iteration_gives_the_connections_of_this_server_only() {
     let mut scene = Scene::new();
     let (server, address) = serve(&mut scene, ListenOptions::new(), echoing());
     let (_, other) = serve(
@@ -349,7 +349,7 @@ fn closing_a_server_and_destroying_its_connections_ends_run() {
 }
 
 #[test]
-fn a_dead_server_id_reaches_nobody() {
+fn a_dead_server_id_reaches_no_server() {
     let mut scene = Scene::new();
     let (dead, _) = serve(&mut scene, ListenOptions::new(), echoing());
     scene.event_loop.server(dead).close();
@@ -389,7 +389,7 @@ fn a_listener_made_elsewhere_is_served_with_what_it_has_queued() {
 }
 
 #[test]
-fn an_ipv6_server_serves_ipv4_peers_too_unless_it_is_told_not_to() {
+fn an_ipv6_server_serves_ipv4_peers_unless_told_not_to() {
     let mut scene = Scene::new();
     for only in [false, true] {
         let server = scene

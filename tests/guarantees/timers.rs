@@ -62,7 +62,7 @@ fn no_timer_is_ever_early() {
 
 // I8: the turn's reading of the clock is old by then.
 #[test]
-fn a_timer_armed_at_the_end_of_a_long_callback_is_counted_from_then() {
+fn a_timer_armed_late_in_a_long_callback_counts_from_then() {
     let mut event_loop = new_loop();
     event_loop.defer(|cx: &mut LoopContext<'_, Option<Duration>>| {
         spend(MILLISECOND * 20);
@@ -81,7 +81,7 @@ fn a_timer_armed_at_the_end_of_a_long_callback_is_counted_from_then() {
 
 // libuv's timer, made faster.
 #[test]
-fn one_shots_come_once_and_a_repeating_one_until_it_is_cancelled() {
+fn one_shots_come_once_and_repeating_timers_until_cancelled() {
     #[derive(Default)]
     struct Counts {
         once: [u32; 10],
@@ -147,7 +147,7 @@ fn timers_of_the_same_length_fire_in_the_order_of_arming() {
 }
 
 #[test]
-fn timers_that_are_overdue_together_fire_in_the_order_of_their_deadlines() {
+fn overdue_timers_fire_in_the_order_of_their_deadlines() {
     let mut event_loop = new_loop();
     let mut random = fastrand::Rng::with_seed(2);
     for _ in 0..300 {
@@ -166,7 +166,7 @@ fn timers_that_are_overdue_together_fire_in_the_order_of_their_deadlines() {
 
 // libuv's timer_zero_timeout; B13.
 #[test]
-fn a_timer_that_arms_itself_again_without_delay_is_called_once_a_turn() {
+fn a_timer_that_rearms_itself_without_delay_comes_once_a_turn() {
     fn again(cx: &mut LoopContext<'_, u32>) {
         *cx.shared += 1;
         cx.after(Duration::ZERO, again);
@@ -185,7 +185,7 @@ fn a_timer_that_arms_itself_again_without_delay_is_called_once_a_turn() {
 
 // The same, for a clock that has moved on within the callback.
 #[test]
-fn a_timer_armed_in_a_long_callback_waits_for_the_next_turn_though_it_is_due() {
+fn a_due_timer_armed_in_a_callback_waits_for_the_next_turn() {
     let mut event_loop = new_loop();
     event_loop.after(Duration::ZERO, |cx: &mut LoopContext<'_, Vec<_>>| {
         cx.shared.push("first");
@@ -202,7 +202,7 @@ fn a_timer_armed_in_a_long_callback_waits_for_the_next_turn_though_it_is_due() {
 
 // libuv's timer_huge_timeout; E1.
 #[test]
-fn timers_further_away_than_the_clock_can_count_never_come_and_hurt_nobody() {
+fn timers_beyond_the_range_of_the_clock_never_come() {
     let mut event_loop = new_loop();
     let armed: Vec<TimerId> = HUGE
         .into_iter()
@@ -270,7 +270,7 @@ fn a_turn_that_waits_for_ever_waits_for_a_timer() {
 
 // libuv's timer_no_double_call.
 #[test]
-fn a_repeating_timer_that_is_overdue_by_several_periods_comes_once() {
+fn a_repeating_timer_overdue_by_several_periods_comes_once() {
     let mut event_loop = new_loop();
     event_loop.every(MILLISECOND * 10, |cx: &mut LoopContext<'_, u32>| {
         *cx.shared += 1;
@@ -284,7 +284,7 @@ fn a_repeating_timer_that_is_overdue_by_several_periods_comes_once() {
 
 // I8, of the documentation's "at least so long after the call before".
 #[test]
-fn a_repeating_timer_is_never_early_either_even_after_a_long_callback() {
+fn a_repeating_timer_is_never_early_after_a_long_callback() {
     let mut scene = Scene::new();
     let slow = Recorder::new("slow").reacting(|_, seen| {
         if matches!(seen, Seen::Data(_)) {
@@ -322,7 +322,7 @@ fn a_timer_that_does_not_hold_the_loop_is_not_waited_for() {
 }
 
 #[test]
-fn a_timer_that_does_not_hold_the_loop_comes_as_long_as_others_do() {
+fn a_timer_that_does_not_hold_the_loop_comes_while_others_do() {
     let mut event_loop = new_loop();
     let id = event_loop.every(MILLISECOND, |cx: &mut LoopContext<'_, u32>| {
         *cx.shared += 1;
@@ -341,7 +341,7 @@ fn a_timer_that_does_not_hold_the_loop_comes_as_long_as_others_do() {
 
 // libuv's timer_start_twice.
 #[test]
-fn a_timer_that_is_cancelled_and_armed_anew_comes_at_the_new_time_only() {
+fn a_timer_cancelled_and_armed_anew_comes_at_the_new_time() {
     let mut event_loop = new_loop();
     let old = event_loop.after(PATIENCE * 100, |_| panic!("the old one"));
     assert!(event_loop.timer(old).cancel());
@@ -355,7 +355,7 @@ fn a_timer_that_is_cancelled_and_armed_anew_comes_at_the_new_time_only() {
 
 // libuv's handles that close each other.
 #[test]
-fn a_timer_cancelled_by_another_of_the_same_moment_does_not_come() {
+fn a_timer_cancelled_by_another_at_its_moment_does_not_come() {
     let mut event_loop = new_loop();
     let victims = Rc::new(RefCell::new(Vec::new()));
     for number in 0..10 {
@@ -376,7 +376,7 @@ fn a_timer_cancelled_by_another_of_the_same_moment_does_not_come() {
 }
 
 #[test]
-fn a_repeating_timer_may_cancel_itself_and_arm_another_in_its_place() {
+fn a_repeating_timer_may_cancel_itself_and_arm_another() {
     let mut event_loop = new_loop();
     let own = Rc::new(Cell::new(None));
     let id = Rc::clone(&own);
@@ -445,7 +445,7 @@ fn the_next_deadline_is_never_later_than_the_first_timer() {
 
 // libuv's idle_starvation; B13.
 #[test]
-fn calls_that_defer_themselves_for_ever_do_not_keep_a_timer_from_coming() {
+fn calls_that_defer_themselves_for_ever_do_not_starve_a_timer() {
     fn busy(cx: &mut LoopContext<'_, bool>) {
         if !*cx.shared {
             cx.defer(busy);

@@ -32,7 +32,7 @@ fn a_write_that_leaves_the_mark_queued_answers_full() {
 
 // C1 (T15)
 #[test]
-fn while_connecting_a_write_answers_full_from_exactly_the_mark_on() {
+fn while_connecting_writes_answer_full_from_the_mark_on() {
     let mut scene = Scene::new();
     let (_listener, address) = listener();
     let id = scene
@@ -51,7 +51,7 @@ fn while_connecting_a_write_answers_full_from_exactly_the_mark_on() {
 
 // C1
 #[test]
-fn with_a_mark_of_zero_every_write_that_stays_queued_answers_full() {
+fn with_a_mark_of_zero_every_queued_write_answers_full() {
     let mut scene = Scene::new();
     let options = SocketOptions::new().high_water_mark(0);
     let (id, mut peer) = scene.adopted(options, Recorder::new("us"));
@@ -181,7 +181,7 @@ fn an_empty_write_sends_nothing_and_changes_nothing() {
 
 // C4; B8
 #[test]
-fn what_is_written_before_the_connection_precedes_what_on_connect_writes() {
+fn early_writes_precede_those_of_on_connect() {
     let mut scene = Scene::new();
     let (listener, address) = listener();
     let greeter = Recorder::new("us").reacting(|cx, seen| {

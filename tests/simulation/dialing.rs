@@ -82,7 +82,7 @@ fn an_address_that_leads_to_oneself_leaves_its_turn_to_the_next() -> Result<()> 
 }
 
 #[test]
-fn a_connect_ends_in_time_also_when_the_last_address_has_failed_at_once() -> Result<()> {
+fn a_connect_ends_in_time_if_the_last_address_fails_at_once() -> Result<()> {
     let (mut simulation, mut server) = network()?;
     let both = addresses("10.0.0.8 10.0.0.9");
     simulation.set_name("name", &both);

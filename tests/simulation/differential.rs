@@ -259,7 +259,7 @@ fn compare_until_nothing_is_lost(seed: u64) -> u32 {
 }
 
 #[test]
-fn the_same_script_is_told_the_same_in_a_simulation_and_on_loopback() {
+fn a_script_is_told_the_same_in_a_simulation_and_on_loopback() {
     let number =
         |name, default| std::env::var(name).map_or(default, |number| number.parse().unwrap());
     let (first, scripts): (u64, u64) = (number("FIRST_SCRIPT", 0), number("SCRIPTS", 200));

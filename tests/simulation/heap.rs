@@ -39,7 +39,7 @@ pub(crate) fn run_and_count(
 }
 
 #[test]
-fn nothing_is_left_on_the_heap_and_no_more_is_taken_than_is_queued() {
+fn the_heap_holds_only_what_is_queued_and_nothing_afterwards() {
     in_own_process(r#"exec "$@""#, || {
         let pattern = Rc::new(Pattern::new());
         for seed in 0..320 {

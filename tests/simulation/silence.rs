@@ -152,7 +152,7 @@ fn keep_alive_finds_a_dead_peer_and_no_other() {
 }
 
 #[test]
-fn who_sends_again_does_not_ask() {
+fn a_sender_that_sends_again_does_not_ask() {
     let keep_alive = KeepAlive::after(Duration::from_secs(1));
     let options = SocketOptions::new().keep_alive(keep_alive);
     let mut pair = Pair::new(Options::new(), options);

@@ -18,7 +18,7 @@ fn fast() -> ConnectOptions {
 /// the order of asking: the first must be one who asks only now. The attempts must be older than the system's timers
 /// are exact, which is less than a tenth of a second.
 #[cfg(target_os = "linux")]
-fn assert_nobody_asks(scene: &mut Scene, hole: BlackHole) {
+fn assert_no_attempt_is_left(scene: &mut Scene, hole: BlackHole) {
     let asking = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     asking.set_nonblocking(true).unwrap();
     let _ = asking.connect(&hole.address().into());
@@ -35,7 +35,7 @@ fn assert_nobody_asks(scene: &mut Scene, hole: BlackHole) {
 /// attempts that fail.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_local_address_makes_attempts_of_the_other_family_fail_and_the_rest_go_on() {
+fn a_local_address_fails_attempts_of_the_other_family_only() {
     if !has_ipv6() {
         return;
     }
@@ -189,12 +189,12 @@ fn destroying_when_an_attempt_is_slow_leaves_only_the_close() {
     scene.settle();
     assert_eq!(scene.world.trace("client"), "close:Local");
     assert_eq!(scene.world.count("client", "attempt-timeout"), 1);
-    assert_nobody_asks(&mut scene, hole);
+    assert_no_attempt_is_left(&mut scene, hole);
 }
 
 /// I9: one error, with all of them.
 #[test]
-fn when_all_have_failed_one_error_lists_each_in_the_order_of_the_attempts() {
+fn one_error_lists_all_failed_attempts_in_order() {
     let mut scene = Scene::new();
     let hosts = ["host3", "host1", "host2"];
     let dead = DeadPort::of(&hosts);
@@ -267,7 +267,7 @@ fn the_attempts_that_lose_are_given_up() {
         .resolver(answering(&["host2", "host1"]));
     scene.connect((NAME, port), options, Recorder::new("client"));
     scene.drive_until("client", "connect");
-    assert_nobody_asks(&mut scene, hole);
+    assert_no_attempt_is_left(&mut scene, hole);
 }
 
 /// B4: what the system refuses only later carries as much as what it refuses at once. The address refuses when the

@@ -27,7 +27,7 @@ fn stuck() -> (mpsc::Sender<()>, Arc<dyn Resolver>) {
 
 /// B1, and its deviation: a resolver that answers at once tells nothing inside the call either.
 #[test]
-fn lookup_attempt_and_connect_come_in_this_order_and_never_inside_the_call() {
+fn lookup_attempt_and_connect_come_in_order_after_the_call() {
     let mut scene = Scene::new();
     let (_, address) = scene.listen(ListenOptions::new(), |_| Recorder::new("accepted"));
     let options = ConnectOptions::new().resolver(answering(&["host1"]));
@@ -49,7 +49,7 @@ fn lookup_attempt_and_connect_come_in_this_order_and_never_inside_the_call() {
 
 /// B2.
 #[test]
-fn a_socket_is_opening_while_its_name_is_looked_up_and_not_any_more_in_on_error() {
+fn a_socket_is_opening_during_its_lookup_and_closed_in_on_error() {
     let mut scene = Scene::new();
     let asked = Looked::default();
     let client = Recorder::new("client")
@@ -121,7 +121,7 @@ fn a_refused_name_of_one_address_names_the_address() {
 /// B5 and C9.
 #[cfg(target_os = "linux")]
 #[test]
-fn destroying_before_the_connection_fails_what_was_written_with_its_own_code() {
+fn destroying_before_the_connection_fails_writes_with_a_code() {
     let hole = BlackHole::new();
     let (_release, resolver) = stuck();
     let mut scene = Scene::new();
@@ -151,7 +151,7 @@ fn destroying_before_the_connection_fails_what_was_written_with_its_own_code() {
 
 /// B6, T11, by name.
 #[test]
-fn a_reset_while_looking_up_is_done_when_connected_after_what_was_queued() {
+fn a_reset_during_the_lookup_follows_the_queued_bytes() {
     let mut scene = Scene::new();
     let listener = TcpListener::bind(loopback()).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -170,7 +170,7 @@ fn a_reset_while_looking_up_is_done_when_connected_after_what_was_queued() {
 /// B7: all of it is legal while the name is looked up, and takes effect with the connection.
 #[cfg(not(windows))]
 #[test]
-fn what_is_asked_of_a_socket_while_its_name_is_looked_up_holds_when_it_is_connected() {
+fn settings_made_during_the_lookup_hold_on_the_connection() {
     let mut scene = Scene::new();
     let listener = TcpListener::bind(loopback()).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -208,7 +208,7 @@ fn what_is_asked_of_a_socket_while_its_name_is_looked_up_holds_when_it_is_connec
 
 /// B8: what was queued goes first, and the drain that it owes comes after `on_connect`.
 #[test]
-fn what_was_written_during_the_lookup_precedes_what_on_connect_writes() {
+fn bytes_written_during_the_lookup_precede_those_of_on_connect() {
     let mut scene = Scene::new();
     let (_, address) = scene.listen(ListenOptions::new(), |_| Recorder::new("accepted"));
     let options = ConnectOptions::new()

@@ -143,7 +143,7 @@ fn a_socket_may_be_destroyed_in_on_connection() {
 /// H11, T39. DEVIATE: it is told, once, where Node says nothing.
 #[cfg(unix)]
 #[test]
-fn a_server_without_descriptors_says_so_once_refuses_and_goes_on() {
+fn a_server_without_descriptors_fails_once_and_goes_on() {
     let mut child = Child::start("run_out_of_descriptors", "ulimit -n 64;", "", "-");
     assert_eq!(
         child.says("trace"),
@@ -155,7 +155,7 @@ fn a_server_without_descriptors_says_so_once_refuses_and_goes_on() {
 
 /// H13.
 #[test]
-fn unref_is_remembered_by_a_server_whose_name_is_looked_up_and_is_not_passed_on() {
+fn unref_outlasts_the_lookup_and_is_not_passed_on_to_sockets() {
     let mut scene = Scene::new();
     let server = scene.serve(
         ("localhost", 0),
@@ -181,7 +181,7 @@ fn unref_is_remembered_by_a_server_whose_name_is_looked_up_and_is_not_passed_on(
 
 /// H2 for names. DEVIATE: the server that will never listen has its end told too, as every server does.
 #[test]
-fn a_name_that_cannot_be_listened_on_is_told_once_and_the_server_ends() {
+fn a_name_that_cannot_be_listened_on_ends_the_server() {
     let mut scene = Scene::new();
     let asked = Looked::default();
     let options = ListenOptions::new().resolver(failing(&asked));

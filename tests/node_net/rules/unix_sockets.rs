@@ -11,7 +11,7 @@ fn reception() -> Reception {
 }
 
 #[test]
-fn connecting_to_a_socket_file_that_nobody_serves_any_more_is_refused() {
+fn connecting_to_an_abandoned_socket_file_is_refused() {
     let mut scene = Scene::new();
     let path = scratch_path();
     drop(UnixListener::bind(&path.path).unwrap());
@@ -32,7 +32,7 @@ fn connecting_to_a_socket_file_that_nobody_serves_any_more_is_refused() {
 }
 
 #[test]
-fn listening_on_a_file_that_is_there_is_refused_even_if_nobody_serves_it() {
+fn listening_on_an_existing_file_is_refused_even_if_abandoned() {
     let mut scene = Scene::new();
     let path = scratch_path();
     drop(UnixListener::bind(&path.path).unwrap());
@@ -66,7 +66,7 @@ fn closing_removes_the_path() {
 
 /// DEVIATE: Node removes whatever is there.
 #[test]
-fn closing_leaves_a_path_alone_that_is_somebody_elses_by_now() {
+fn closing_leaves_a_path_alone_that_another_server_took() {
     let mut scene = Scene::new();
     let path = scratch_path();
     let server = scene.serve(path.path.as_path(), ListenOptions::new(), reception());

@@ -6,7 +6,7 @@ use crate::support::{Peer, Recorder, Scene};
 
 /// C3.
 #[test]
-fn each_token_comes_once_in_order_and_never_inside_the_call_empty_writes_included() {
+fn each_token_comes_once_in_order_and_after_the_call() {
     let mut scene = Scene::new();
     let (_, address) = scene.listen(ListenOptions::new(), |_| Recorder::new("accepted"));
     let client = Recorder::new("client").on("connect", |cx, _| {
@@ -49,7 +49,7 @@ fn a_write_after_end_is_told_to_the_caller_and_harms_nothing() {
 
 /// C8, T19. DEVIATE: the later write is told to the caller, and is no EPIPE.
 #[test]
-fn after_the_peers_end_a_write_is_taken_within_on_end_and_refused_later() {
+fn a_write_is_taken_within_on_end_and_refused_afterwards() {
     let mut scene = Scene::new();
     let (_, address) = scene.listen(SocketOptions::new().allow_half_open(true), |_| {
         Recorder::new("accepted").on("connect", |cx, _| cx.socket.end())
@@ -126,7 +126,7 @@ fn destroying_tells_every_token_that_it_was_not_sent() {
 
 /// C7: also if everything that was written before had been sent.
 #[test]
-fn a_token_that_is_asked_for_after_destroy_is_never_told_as_sent() {
+fn a_token_asked_for_after_destroy_is_never_told_as_sent() {
     let mut scene = Scene::new();
     let (_, address) = scene.listen(ListenOptions::new(), |_| Recorder::new("accepted"));
     let client = Recorder::new("client").on("connect", |cx, _| {
