@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -35,7 +35,7 @@ const SENDS: [&str; 4] = ["sendto", "sendmsg", "write", "writev"];
 struct Traced {
     strace: Child,
     /// The process that is traced. It is ended by itself: strace would leave it running if it were killed.
-    server: u32,
+    server: Option<u32>,
     address: SocketAddr,
     trace: PathBuf,
 }
@@ -61,15 +61,16 @@ impl Traced {
             .spawn()
             .unwrap();
         let mut output = Transcript::of("serve", strace.stdout.take().unwrap());
-        let server = output.next_line().parse().unwrap();
-        let line = output.next_line();
-        let address = line.strip_prefix("listening ").unwrap().parse().unwrap();
-        Self {
+        let mut traced = Self {
             strace,
-            server,
-            address,
+            server: None,
+            address: (Ipv4Addr::UNSPECIFIED, 0).into(),
             trace,
-        }
+        };
+        traced.server = Some(output.next_line().parse().unwrap());
+        let line = output.next_line();
+        traced.address = line.strip_prefix("listening ").unwrap().parse().unwrap();
+        traced
     }
 
     /// Ends the server, and returns the calls that it made between the messages `begin` and `end` of a peer: both are
@@ -92,11 +93,16 @@ impl Traced {
     }
 
     fn end(&mut self) {
-        let kill = format!("kill {}", self.server);
-        let _ = Command::new("sh")
-            .args(["-c", &kill])
-            .stderr(Stdio::null())
-            .status();
+        match self.server {
+            Some(server) => {
+                let kill = format!("kill -KILL {server}");
+                let _ = Command::new("sh")
+                    .args(["-c", &kill])
+                    .stderr(Stdio::null())
+                    .status();
+            }
+            None => drop(self.strace.kill()),
+        }
         let _ = self.strace.wait();
     }
 }
@@ -309,7 +315,7 @@ fn assert_silent(arguments: &[&str]) {
     for peer in &peers {
         round_trip(peer, b"warm");
     }
-    let descriptors = format!("/proc/{}/fd", server.server);
+    let descriptors = format!("/proc/{}/fd", server.server.unwrap());
     ask_for("server with all connections", || {
         (fs::read_dir(&descriptors).ok()?.count() >= count).then_some(())
     });

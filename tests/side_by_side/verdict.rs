@@ -153,6 +153,32 @@ fn node_tells(difference: &Difference, version: &NodeVersion) -> &'static str {
 
 /// Prints the comparison: the table, then the differences, then what was not meant.
 pub(crate) fn print(verdicts: &[Verdict], version: &NodeVersion, with_traces: bool) {
+    // A failure is to be seen on one screen.
+    if with_traces || verdicts.iter().all(Verdict::is_good) {
+        print_tables(verdicts, version, with_traces);
+    }
+    for verdict in verdicts.iter().filter(|verdict| !verdict.is_good()) {
+        println!("\nDIFFERS: {}", verdict.scenario.name);
+        for fault in &verdict.faults {
+            println!("    {fault}");
+        }
+    }
+    let same = verdicts
+        .iter()
+        .filter(|verdict| verdict.is_good() && verdict.differences.is_empty());
+    let listed = verdicts
+        .iter()
+        .filter(|verdict| verdict.is_good() && !verdict.differences.is_empty());
+    println!(
+        "\n{} scenarios: {} the same, {} with listed differences, {} not as expected\n",
+        verdicts.len(),
+        same.count(),
+        listed.count(),
+        verdicts.iter().filter(|verdict| !verdict.is_good()).count()
+    );
+}
+
+fn print_tables(verdicts: &[Verdict], version: &NodeVersion, with_traces: bool) {
     println!("\n## netloop and Node {version}, side by side\n");
     println!("| # | scenario | rules | played | result |");
     println!("|---|---|---|---|---|");
@@ -186,23 +212,4 @@ pub(crate) fn print(verdicts: &[Verdict], version: &NodeVersion, with_traces: bo
             }
         }
     }
-    for verdict in verdicts.iter().filter(|verdict| !verdict.is_good()) {
-        println!("\nDIFFERS: {}", verdict.scenario.name);
-        for fault in &verdict.faults {
-            println!("    {fault}");
-        }
-    }
-    let same = verdicts
-        .iter()
-        .filter(|verdict| verdict.is_good() && verdict.differences.is_empty());
-    let listed = verdicts
-        .iter()
-        .filter(|verdict| verdict.is_good() && !verdict.differences.is_empty());
-    println!(
-        "\n{} scenarios: {} the same, {} with listed differences, {} not as expected\n",
-        verdicts.len(),
-        same.count(),
-        listed.count(),
-        verdicts.iter().filter(|verdict| !verdict.is_good()).count()
-    );
 }

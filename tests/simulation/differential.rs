@@ -230,11 +230,9 @@ fn compare(seed: u64) -> Result<(), Difference> {
             }
             let has_losses = losses() > losses_before;
             if has_losses || start.elapsed() > PATIENCE {
-                let (loopback, simulation) = (&log.told, &host.shared.told);
+                let difference = log.difference_from(&host.shared);
                 return Err(Difference {
-                    message: format!(
-                        "seed {seed}, step {number} of {script:#?}\nloopback: {loopback:#?}\nsimulation: {simulation:#?}"
-                    ),
+                    message: format!("seed {seed}, step {number}, {step:?}:\n{difference}"),
                     has_losses,
                 });
             }

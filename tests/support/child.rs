@@ -3,8 +3,8 @@
 
 use std::any::type_name_of_val;
 use std::env;
-use std::io::{Read, Write};
-use std::process::{Command, Stdio};
+use std::io::{self, Read, Write};
+use std::process::{self, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -15,11 +15,15 @@ const CHILD: &str = "NETLOOP_TEST_IN_OWN_PROCESS";
 /// How long a child may take. Each wait inside has a deadline of its own.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// How many lines of a failed child's output are shown: about a screen.
+const MOST_LINES: usize = 40;
+
 /// Runs `body`, and nothing else, in this test binary once more. `launch` is how a shell starts it, with `"$@"` for the
 /// command itself: `ulimit -n 64; exec "$@"`. To be the only call of a test function.
 pub(crate) fn in_own_process(launch: &str, body: impl FnOnce()) {
     let test = name_of(&body);
     if env::var_os(CHILD).is_some_and(|name| name == test) {
+        end_with_the_parent();
         return body();
     }
     let mut child = Command::new("sh")
@@ -27,7 +31,7 @@ pub(crate) fn in_own_process(launch: &str, body: impl FnOnce()) {
         .arg(env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture"])
         .env(CHILD, test)
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -47,18 +51,43 @@ pub(crate) fn in_own_process(launch: &str, body: impl FnOnce()) {
     let mut text = String::new();
     for _ in 0..2 {
         let Ok(more) = receiver.recv_timeout(PATIENCE) else {
+            // The end of its input ends the child; the kill is for a shell or a tracer around it.
+            drop(child.stdin.take());
             let _ = child.kill();
+            let _ = child.wait();
             panic!("{test} in its own process took longer than {PATIENCE:?}");
         };
         text.push_str(&more);
     }
+    // Until here the child must have its input.
     let status = child.wait().unwrap();
     assert!(
         status.success() && text.contains("1 passed"),
-        "{test} in its own process: {status}\n{text}"
+        "{test} in its own process: {status}\n{}",
+        last_lines(&text)
     );
-    // What the child has measured or skipped is worth seeing, with `--nocapture`.
+    // Shows the child's measurements and skips, with `--nocapture`.
     print!("{text}");
+}
+
+/// Makes this process end when its standard input does: when the parent has closed it, or is gone itself. A kill from the
+/// parent would reach the tracer alone where there is one.
+fn end_with_the_parent() {
+    let (ready, is_ready) = mpsc::channel();
+    thread::spawn(move || {
+        // It has its buffer before the body begins, which may count allocations.
+        let input = io::stdin();
+        ready.send(()).unwrap();
+        drop(ready);
+        let _ = input.lock().read(&mut [0]);
+        process::exit(1);
+    });
+    is_ready.recv().unwrap();
+}
+
+fn last_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(MOST_LINES)..].join("\n")
 }
 
 /// The test that `body` is written in. The closure is called `guarantees::faults::some_test::{{closure}}`, so the name
@@ -83,7 +112,7 @@ pub(crate) fn with_failing_calls(injections: &[&str], body: impl FnOnce()) {
     if env::var_os(CHILD).is_none() && !strace_works() {
         // Past the capture of the harness, which hides what a test prints that passes.
         let _ = writeln!(
-            std::io::stderr(),
+            io::stderr(),
             "SKIPPED {}: strace is missing or may not trace",
             name_of(&body)
         );

@@ -89,6 +89,41 @@ impl Log {
     }
 }
 
+impl Log {
+    /// The ends in which this log, of loopback, and `simulated` differ: few enough for one screen.
+    pub(super) fn difference_from(&self, simulated: &Self) -> String {
+        const MOST: usize = 4;
+        let names: BTreeSet<Name> = self
+            .told
+            .keys()
+            .chain(simulated.told.keys())
+            .copied()
+            .collect();
+        let lines = names.into_iter().filter_map(|name| {
+            let [real, simulated] = [self, simulated].map(|log| log.end_of(name));
+            (real != simulated).then(|| {
+                format!(
+                    "{name:?}\n  loopback   {}\n  simulation {}",
+                    brief(real),
+                    brief(simulated)
+                )
+            })
+        });
+        lines.take(MOST).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The events of `name`, and the number of bytes that are still under way to it.
+    fn end_of(&self, name: Name) -> (&[Told], usize) {
+        let told = self.told.get(&name).map_or(&[][..], Vec::as_slice);
+        (told, self.under_way.get(&name).map_or(0, VecDeque::len))
+    }
+}
+
+fn brief((told, missing): (&[Told], usize)) -> String {
+    let last = &told[told.len().saturating_sub(20)..];
+    format!("{last:?}, {missing} bytes under way")
+}
+
 /// How much of what was written before a cut arrives, and how much is queued then, is up to the size of the buffers;
 /// and so is in how many pieces it comes and goes, and what other news lies between two of them. That it is the right
 /// bytes was seen already, and it counts how often a queue was drained.
