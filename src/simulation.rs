@@ -1,12 +1,12 @@
 //! A simulated network, for testing whole servers in virtual time, from a seed. Only with the feature `simulation`.
 //!
 //! Most faults of a network program are orders of events that a real kernel shows once in a million runs. Here a seed
-//! chooses the order, the delays and the faults; thousands of runs take a second, and the one that fails is repeated
-//! exactly by its seed.
+//! chooses the order, the delays and the faults. Thousands of runs take a second, and a failing run is repeated exactly
+//! by its seed.
 //!
-//! A [`Simulation`] gives out event loops of the usual type. Handlers run on them unchanged; only the addresses are
-//! those of the simulation. Loops of one simulation reach each other; a [`Host`] is a loop with the state that it
-//! lends to its handlers, and [`Simulation::run`] turns several hosts until nothing is left to happen.
+//! A [`Simulation`] makes event loops of the usual type. Handlers run on them unchanged; only the addresses are those of
+//! the simulation. Loops of one simulation reach each other. A [`Host`] is a loop with the state that it lends to its
+//! handlers, and [`Simulation::run`] turns several hosts until nothing is left to happen.
 //!
 //! ```
 //! use netloop::simulation::{Options, Simulation};
@@ -47,26 +47,27 @@
 //! # }
 //! ```
 //!
-//! # What is simulated
+//! # The simulated part
 //!
-//! TCP as a program sees it on Linux: buffers of a limited size, half-closed connections, resets and what they leave
-//! readable, backlogs, refused and timed-out connects, latency, jitter, bandwidth, and machines that are cut off and
-//! come back ([`Simulation::isolate`]), or do not: what is not acknowledged for
-//! [`Options::retransmission_timeout`] fails with ETIMEDOUT, and so does a connection whose [keep-alive](crate::KeepAlive)
-//! probes are in vain. Addresses that are slow, silent or out of reach ([`Reach`]); ports that are taken, and sockets
-//! that connect to themselves. Descriptors, of which each machine may have only so many, the one that a loop keeps in
-//! reserve among them. Lookups from a table of [names](Simulation::set_name), which take their time and may fail. The
-//! kernel's way to report readiness, in four [flavours](Flavour). [Faults] that calls have. Time: nothing waits, the
-//! clock is moved on to when something happens next.
+//! - TCP as a program sees it on Linux: buffers of a limited size, half-closed connections, backlogs, refused and
+//!   timed-out connects, resets and the bytes that they leave readable.
+//! - The network: latency, jitter, bandwidth, and addresses that are slow, lossy or out of reach ([`Route`]).
+//! - Partitions ([`Simulation::partition`]). Bytes that are not acknowledged for [`Options::retransmission_timeout`] fail
+//!   with ETIMEDOUT, and so does a connection whose [keep-alive](crate::KeepAlive) probes stay unanswered.
+//! - Ports that are taken, and sockets that connect to themselves.
+//! - Descriptors, of which each machine may have a limited number. The one that a loop keeps in reserve is among them.
+//! - Lookups from a table of [names](Simulation::set_name), which take their time and may fail.
+//! - The kernel's way to report readiness, in four [flavours](Flavour), and [`Faults`] of calls.
+//! - Time: nothing waits. The clock moves on to the next event.
 //!
-//! # What is not
+//! # The absent part
 //!
 //! Loss, reordering and duplication, which TCP hides; congestion; Unix sockets, standard input and adopted descriptors;
-//! other threads. How long a callback takes: it takes no time at all.
+//! other threads. A callback takes no time.
 //!
-//! A receive window of its own: what a sender's kernel took has room at the receiver, so that an end never waits behind
-//! bytes that are not read, and no window is ever probed. A kernel that gives up what was closed already: a FIN that is
-//! held back comes in the end, however late.
+//! There is no receive window: bytes that the sender's kernel took have capacity at the receiver. So an end never waits
+//! behind unread bytes, and no window is ever probed. A kernel never gives up a socket that is already closed: a FIN that
+//! is held back arrives in the end, however late.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -82,9 +83,9 @@ use crate::system::faults::Injector;
 use crate::system::simulated;
 
 pub use crate::system::faults::Faults;
-pub use crate::system::simulated::{Calls, Flavour, Options, Reach};
+pub use crate::system::simulated::{CallCounts, Flavour, Options, Route};
 
-/// After how many turns in a row in which nothing happens a simulation says that a loop spins.
+/// The number of idle turns in a row after which a simulation reports that a loop spins.
 const SPINNING_TURNS: u32 = 10_000;
 
 /// A simulated network, and the clock of everything in it. See the [module](self).
@@ -93,28 +94,28 @@ pub struct Simulation {
     poll: Rc<mio::Poll>,
     names: Arc<simulated::Names>,
     seed: u64,
-    /// As they were at the beginning, for a failing run to print.
+    /// The options at the beginning, for a failing run to print.
     options: Options,
     turns: u64,
-    /// Turns in a row in which nothing has happened.
+    /// The number of turns in a row without progress.
     idle_turns: u32,
 }
 
-/// How a run has come to its end.
+/// The reason for the end of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rest {
+pub enum SimulationEnd {
     /// Nothing is left that could ever happen: nothing is queued, under way, or due.
     Quiescent,
     /// The time was over first.
-    OutOfTime,
+    TimedOut,
 }
 
 impl Simulation {
-    /// A network like `options`, in which everything that is left to chance is up to `seed`.
+    /// Makes a network with `options`, in which `seed` decides everything that is left to chance.
     ///
     /// # Errors
     ///
-    /// What the system says if it has no descriptor to give: one is used, for the types of the real network.
+    /// The system's error if it has no descriptor left: one is used, for the types of the real network.
     pub fn new(seed: u64, options: Options) -> Result<Self> {
         let network = simulated::Network::new(seed, options.clone());
         Ok(Self {
@@ -128,12 +129,13 @@ impl Simulation {
         })
     }
 
-    /// A loop on a machine of its own, the n-th of which has the addresses `10.0.0.n` and `fd00::n`, and shares
-    /// `127.0.0.1` and every other address with all others.
+    /// Makes a loop on a machine of its own.
     ///
-    /// A loop that is used alone can be [run](EventLoop::run) as ever: the clock moves on when it waits. Waiting
-    /// without end for what never comes is an error there. Several loops are better driven by [`run`](Self::run),
-    /// since each that waits by itself moves the clock for all.
+    /// The n-th machine has the addresses `10.0.0.n` and `fd00::n`. All machines share `127.0.0.1` and every other address.
+    ///
+    /// A loop that is used alone can be [run](EventLoop::run) as usual: the clock moves on when it waits. A wait without
+    /// end that nothing can end is an error there. Several loops are better driven by [`run`](Self::run), since each that
+    /// waits by itself moves the clock for all.
     ///
     /// # Errors
     ///
@@ -147,7 +149,7 @@ impl Simulation {
         EventLoop::on(System::Simulated(host), EventLoopOptions::new())
     }
 
-    /// A loop together with the state that it lends to its handlers.
+    /// Makes a loop together with the state that it lends to its handlers.
     ///
     /// # Errors
     ///
@@ -165,10 +167,10 @@ impl Simulation {
     ///
     /// # Errors
     ///
-    /// As [`EventLoop::turn`]; and if a loop turns thousands of times without anything happening, which on a real
-    /// system would be a processor that is busy with nothing.
-    pub fn run(&mut self, hosts: &mut [&mut dyn Party]) -> Result<Rest> {
-        self.run_to(hosts, None)
+    /// As [`EventLoop::turn`]; and if a loop turns thousands of times without progress, which on a real system would
+    /// keep a processor busy for nothing.
+    pub fn run(&mut self, hosts: &mut [&mut dyn AnyHost]) -> Result<SimulationEnd> {
+        self.run_until(hosts, None)
     }
 
     /// Turns `hosts` until nothing is left to happen, or `time` has passed in the simulation.
@@ -176,59 +178,67 @@ impl Simulation {
     /// # Errors
     ///
     /// As [`run`](Self::run).
-    pub fn run_for(&mut self, hosts: &mut [&mut dyn Party], time: Duration) -> Result<Rest> {
+    pub fn run_for(
+        &mut self,
+        hosts: &mut [&mut dyn AnyHost],
+        time: Duration,
+    ) -> Result<SimulationEnd> {
         let deadline = self.now().checked_add(time);
-        self.run_to(hosts, deadline)
+        self.run_until(hosts, deadline)
     }
 
-    fn run_to(&mut self, hosts: &mut [&mut dyn Party], deadline: Option<Instant>) -> Result<Rest> {
+    fn run_until(
+        &mut self,
+        hosts: &mut [&mut dyn AnyHost],
+        deadline: Option<Instant>,
+    ) -> Result<SimulationEnd> {
         loop {
             while self.step(hosts)? {
                 if deadline.is_some_and(|deadline| self.now() >= deadline) {
-                    return Ok(Rest::OutOfTime);
+                    return Ok(SimulationEnd::TimedOut);
                 }
             }
-            if let Some(rest) = self.skip(hosts, deadline) {
-                return Ok(rest);
+            if let Some(end) = self.advance(hosts, deadline) {
+                return Ok(end);
             }
         }
     }
 
-    /// When something happens next of what is under way or that one of `hosts` waits for; `None` if nothing ever will.
-    fn next_happening(&self, hosts: &mut [&mut dyn Party]) -> Option<Instant> {
+    /// The time of the next event: an arrival or a deadline of one of `hosts`. `None` if there will never be one.
+    fn next_event(&self, hosts: &mut [&mut dyn AnyHost]) -> Option<Instant> {
         let deadlines = hosts.iter_mut().filter_map(|host| host.next_deadline());
         let arrival = self.network.borrow_mut().next_arrival();
         deadlines.chain(arrival).min()
     }
 
-    fn pass_until(&mut self, instant: Instant) {
-        self.idle_turns = 0;
-        self.network.borrow_mut().advance_to(instant);
-    }
-
-    /// Moves the clock on to when something happens next, but not beyond `deadline`, once [`step`](Self::step) finds
-    /// nothing to do any more. Says how the run has come to its end, if it has. The two are what [`run`](Self::run) is
-    /// made of, for a test that looks at every turn.
-    pub fn skip(
+    /// Moves the clock on to the next event, but not beyond `deadline`, once [`step`](Self::step) finds nothing to do.
+    /// Returns the end of the run, if this is it.
+    ///
+    /// [`run`](Self::run) repeats these two; a test that looks at every turn can do so too.
+    pub fn advance(
         &mut self,
-        hosts: &mut [&mut dyn Party],
+        hosts: &mut [&mut dyn AnyHost],
         deadline: Option<Instant>,
-    ) -> Option<Rest> {
-        let Some(next) = self.next_happening(hosts) else {
-            return Some(Rest::Quiescent);
+    ) -> Option<SimulationEnd> {
+        let Some(next) = self.next_event(hosts) else {
+            return Some(SimulationEnd::Quiescent);
         };
         let is_over = deadline.is_some_and(|deadline| deadline <= next);
-        self.pass_until(deadline.map_or(next, |deadline| deadline.min(next)));
-        is_over.then_some(Rest::OutOfTime)
+        let until = deadline.map_or(next, |deadline| deadline.min(next));
+        self.idle_turns = 0;
+        self.network.borrow_mut().advance_to(until);
+        is_over.then_some(SimulationEnd::TimedOut)
     }
 
-    /// Gives a turn to each of `hosts` that has something to do now, in an order that the seed chooses. Says whether
-    /// any had. No time passes, but the microsecond that a turn takes; [`skip`](Self::skip) lets it pass.
+    /// Gives a turn to each of `hosts` that has something to do now, in an order that the seed chooses. Returns whether
+    /// any had.
+    ///
+    /// No time passes but the microsecond of a turn; [`advance`](Self::advance) lets it pass.
     ///
     /// # Errors
     ///
     /// As [`run`](Self::run).
-    pub fn step(&mut self, hosts: &mut [&mut dyn Party]) -> Result<bool> {
+    pub fn step(&mut self, hosts: &mut [&mut dyn AnyHost]) -> Result<bool> {
         let first = {
             let mut network = self.network.borrow_mut();
             network.deliver();
@@ -245,7 +255,7 @@ impl Simulation {
         Ok(any)
     }
 
-    fn turn(&mut self, host: &mut dyn Party) -> Result<()> {
+    fn turn(&mut self, host: &mut dyn AnyHost) -> Result<()> {
         let before = self.network.borrow().progress();
         let turn = host.turn()?;
         self.turns += 1;
@@ -263,108 +273,110 @@ impl Simulation {
         Ok(())
     }
 
-    /// Lets `name` stand for `addresses` (none: it is not found), where no [`Resolver`](crate::Resolver) is given. At first there is only
-    /// `localhost`; every other name is not found.
+    /// Gives `name` the `addresses`; without any, the name is not found.
+    ///
+    /// It applies where no [`Resolver`](crate::Resolver) is given. At first there is only `localhost`.
     pub fn set_name(&mut self, name: &str, addresses: &[IpAddr]) {
         self.names.set(name, addresses);
     }
 
-    /// Makes connects to `address` from now on slow, lost or impossible, or [normal](Reach::Normal) again: one address
-    /// of a name that is not as good as the others.
-    pub fn set_reach(&mut self, address: IpAddr, reach: Reach) {
-        self.network.borrow_mut().set_route(address, reach);
+    /// Makes the coming connects to `address` slow, lost or impossible, or [normal](Route::Normal) again.
+    ///
+    /// One address of a name can be worse than the others that way.
+    pub fn set_route(&mut self, address: IpAddr, route: Route) {
+        self.network.borrow_mut().set_route(address, route);
     }
 
-    /// Cuts the loop off from all others, until [`rejoin`](Self::rejoin). What is sent meanwhile is not lost, as TCP
+    /// Cuts the loop off from all others, until [`heal`](Self::heal). Nothing that is sent meanwhile is lost, as TCP
     /// would send it again.
-    pub fn isolate<S>(&mut self, event_loop: &EventLoop<S>) {
-        self.set_isolated(event_loop, true);
+    pub fn partition<S>(&mut self, event_loop: &EventLoop<S>) {
+        self.set_partitioned(event_loop, true);
     }
 
-    /// Ends [`isolate`](Self::isolate).
-    pub fn rejoin<S>(&mut self, event_loop: &EventLoop<S>) {
-        self.set_isolated(event_loop, false);
+    /// Ends a [`partition`](Self::partition).
+    pub fn heal<S>(&mut self, event_loop: &EventLoop<S>) {
+        self.set_partitioned(event_loop, false);
     }
 
-    fn set_isolated<S>(&self, event_loop: &EventLoop<S>, is_isolated: bool) {
+    fn set_partitioned<S>(&self, event_loop: &EventLoop<S>, is_partitioned: bool) {
         if let Some(machine) = self.machine_of(event_loop) {
             let mut network = self.network.borrow_mut();
-            network.set_partitioned(machine, is_isolated);
+            network.set_partitioned(machine, is_partitioned);
         }
     }
 
-    /// The machine of a loop, if that is of this simulation.
+    /// The machine of a loop; `None` for a loop of another simulation.
     fn machine_of<S>(&self, event_loop: &EventLoop<S>) -> Option<simulated::MachineId> {
         let host = event_loop.host().filter(|host| host.is_of(&self.network));
         host.map(simulated::Host::machine)
     }
 
-    /// Nothing goes wrong from now on, and nobody is cut off: what a test does before it asks whether everything that
-    /// had to come has come.
-    pub fn calm(&mut self) {
+    /// Ends all faults and all partitions.
+    ///
+    /// A test calls it before it checks that everything has arrived which had to arrive.
+    pub fn end_faults(&mut self) {
         self.network.borrow_mut().end_faults();
     }
 
-    /// The network's options, to be changed on the way.
+    /// Changes the network's options during a run.
     pub fn set_options(&mut self, change: impl FnOnce(&mut Options)) {
         change(self.network.borrow_mut().options_mut());
     }
 
-    /// The simulation's time, which all its loops go by.
+    /// The time of the simulation, which is the clock of all its loops.
     pub fn now(&self) -> Instant {
         self.network.borrow().now()
     }
 
-    /// How much time has passed in the simulation.
+    /// The time that has passed in the simulation.
     pub fn elapsed(&self) -> Duration {
         self.network.borrow().elapsed()
     }
 
-    /// How many turns [`step`](Self::step) and the runs have made.
+    /// The number of turns that [`step`](Self::step) and the runs have made.
     pub fn turns(&self) -> u64 {
         self.turns
     }
 
     /// A hash of everything that has happened: every call, packet, event and movement of the clock. Two runs with the
     /// same seed, options and program have the same.
-    pub fn trace(&self) -> u64 {
+    pub fn trace_hash(&self) -> u64 {
         self.network.borrow().trace_hash()
     }
 
-    /// How many things have happened, of those that [`trace`](Self::trace) is made of.
-    pub fn happenings(&self) -> u64 {
+    /// The number of entries in the [trace](Self::trace_hash).
+    pub fn trace_entries(&self) -> u64 {
         self.network.borrow().trace_entries()
     }
 
-    /// How many calls the loop has made into its kernel: what a test needs that says how much work a message may be.
-    /// None for a loop of another simulation.
-    pub fn calls<S>(&self, event_loop: &EventLoop<S>) -> Calls {
+    /// The numbers of calls that the loop has made into its kernel, for a test that limits the work of a message. All
+    /// are 0 for a loop of another simulation.
+    pub fn call_counts<S>(&self, event_loop: &EventLoop<S>) -> CallCounts {
         let machine = self.machine_of(event_loop);
-        machine.map_or_else(Calls::default, |machine| {
-            self.network.borrow().calls(machine)
+        machine.map_or_else(CallCounts::default, |machine| {
+            self.network.borrow().call_counts(machine)
         })
     }
 
-    /// How much memory the buffers of the simulated kernels take, which on a real system is not the program's: to be
-    /// left out when a test counts what is on the heap.
+    /// The memory of the simulated kernels' buffers, which a real program does not own. A test that counts the heap
+    /// subtracts it.
     pub fn kernel_bytes(&self) -> usize {
         self.network.borrow().held_bytes()
     }
 
-    /// How many packets are under way, between all machines. What an [isolated](Self::isolate) machine cannot receive for
-    /// now is among them.
-    pub fn packets_under_way(&self) -> usize {
+    /// The number of packets under way between all machines, with those that a [partition](Self::partition) holds back.
+    pub fn packets_in_flight(&self) -> usize {
         self.network.borrow().packets()
     }
 
-    /// How many sockets are open, on all machines.
+    /// The number of open sockets on all machines.
     pub fn open_sockets(&self) -> usize {
         self.network.borrow().open_sockets()
     }
 }
 
 impl fmt::Debug for Simulation {
-    /// All that is needed to have the same run again.
+    /// Prints all that is needed to repeat the run.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Simulation")
@@ -376,18 +388,20 @@ impl fmt::Debug for Simulation {
     }
 }
 
-/// A loop on the real network whose calls meet `faults`, as `seed` has it: connections of other programs can be tested
-/// with it. Those of descriptors and lookups (`exhausted_connects`, `failed_lookups`, `slow_lookups`) do not happen.
+/// Makes a loop on the real network whose calls meet `faults`, as `seed` decides. It can test connections to other
+/// programs.
 ///
-/// A fault is what the loop is told; of the real connection it is true as far as it can be. One that was reset really is,
-/// but its peer learns it when the loop closes it, which it does at once; what had arrived is not read any more. A
-/// connect to a local port really meets itself, where nobody listens and no local address was asked for. The kernel has
-/// its own mind beside it: what it does and when is not up to the seed, so a run cannot be repeated exactly.
+/// The faults of descriptors and lookups (`exhausted_connects`, `failed_lookups`, `slow_lookups`) do not happen.
+///
+/// A fault is true of the real connection as far as possible. After a reset the loop closes the socket at once, and the
+/// peer learns of the reset from that close; bytes that had arrived are not read any more. A self-connect really happens,
+/// if the port has no listener and no local address was given. The kernel's own timing does not depend on the seed, so a
+/// run cannot be repeated exactly.
 ///
 /// # Errors
 ///
 /// As [`EventLoop::new`].
-pub fn disturbed_event_loop<S>(seed: u64, faults: Faults) -> Result<EventLoop<S>> {
+pub fn faulty_event_loop<S>(seed: u64, faults: Faults) -> Result<EventLoop<S>> {
     EventLoop::on(
         System::Faulty(Injector::new(seed, faults)),
         EventLoopOptions::new(),
@@ -399,29 +413,29 @@ pub fn disturbed_event_loop<S>(seed: u64, faults: Faults) -> Result<EventLoop<S>
 pub struct Host<S> {
     /// The loop.
     pub event_loop: EventLoop<S>,
-    /// What its handlers find in `cx.shared`.
+    /// The state that handlers find in `cx.shared`.
     pub shared: S,
-    /// How much each turn may do. At first everything.
+    /// The most work of one turn; unlimited at first.
     pub budget: Budget,
 }
 
-/// What a [`Simulation`] turns: a [`Host`], whatever state it has.
-pub trait Party: sealed::Party {}
+/// A [`Host`] with any state, as a [`Simulation`] turns it.
+pub trait AnyHost: sealed::AnyHost {}
 
-impl<S> Party for Host<S> {}
+impl<S> AnyHost for Host<S> {}
 
 mod sealed {
     use super::{Instant, Result, Turn};
 
-    /// What the simulation asks of a host; nobody else can be one.
-    pub trait Party {
+    /// The part of a host that the simulation drives. Sealed: no other type can be a host.
+    pub trait AnyHost {
         fn turn(&mut self) -> Result<Turn>;
         fn has_work(&mut self) -> bool;
         fn next_deadline(&mut self) -> Option<Instant>;
     }
 }
 
-impl<S> sealed::Party for Host<S> {
+impl<S> sealed::AnyHost for Host<S> {
     fn turn(&mut self) -> Result<Turn> {
         self.event_loop
             .turn(&mut self.shared, Wait::No, self.budget)
@@ -429,11 +443,11 @@ impl<S> sealed::Party for Host<S> {
 
     /// Whether a turn would find something to do.
     fn has_work(&mut self) -> bool {
-        let has_news = self
+        let has_events = self
             .event_loop
             .host()
             .is_some_and(simulated::Host::has_events);
-        has_news || self.event_loop.poll_timeout() == Some(Duration::ZERO)
+        has_events || self.event_loop.poll_timeout() == Some(Duration::ZERO)
     }
 
     fn next_deadline(&mut self) -> Option<Instant> {

@@ -111,7 +111,7 @@ impl Stream {
     // One branch and one call: with a single kind behind it the compiler need not build a result that the caller takes
     // apart again.
     #[inline(always)]
-    pub(crate) fn read_usual(&mut self, buffer: &mut [u8]) -> Option<io::Result<usize>> {
+    pub(crate) fn read_fast_path(&mut self, buffer: &mut [u8]) -> Option<io::Result<usize>> {
         match self {
             Self::Tcp(stream) => Some(stream.read(buffer)),
             #[cfg(unix)]
@@ -127,7 +127,7 @@ impl Stream {
     ///
     /// The standard library's own `write` does not raise SIGPIPE either. A signal may interrupt it.
     #[inline(always)]
-    pub(crate) fn write_usual(&mut self, bytes: &[u8]) -> Option<io::Result<usize>> {
+    pub(crate) fn write_fast_path(&mut self, bytes: &[u8]) -> Option<io::Result<usize>> {
         match self {
             Self::Tcp(stream) => Some(stream.write(bytes)),
             #[cfg(unix)]

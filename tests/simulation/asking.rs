@@ -97,7 +97,7 @@ impl Scene {
         self.hosts.iter_mut().for_each(|host| host.shared.fuel = 0);
         let descriptors = self.descriptors.unwrap();
         let shortages = self.ledger.borrow().server_errors;
-        let before = self.simulation.calls(&self.hosts[0].event_loop);
+        let before = self.simulation.call_counts(&self.hosts[0].event_loop);
         let mut guests = Vec::new();
         // The server's own descriptor is one, and the one that it keeps in reserve.
         for _ in 0..descriptors - 1 {
@@ -128,7 +128,7 @@ impl Scene {
                 "a shortage is told once"
             );
         }
-        let after = self.simulation.calls(&self.hosts[0].event_loop);
+        let after = self.simulation.call_counts(&self.hosts[0].event_loop);
         let exhausted = after.exhausted_accepts - before.exhausted_accepts;
         assert!(exhausted <= 20, "L4: {exhausted} accepts in two seconds");
         for (id, side) in guests {
@@ -165,7 +165,7 @@ impl Scene {
         let ledger = ledger.borrow();
         Outcome {
             turns: simulation.turns(),
-            trace: simulation.trace(),
+            trace: simulation.trace_hash(),
             callbacks: ledger.callbacks,
             bytes: ledger.delivered,
             connections: ledger.sides.len(),

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use netloop::simulation::{Host, Options, Reach, Rest, Simulation};
+use netloop::simulation::{Host, Options, Route, Simulation, SimulationEnd};
 use netloop::{CloseReason, ConnectOptions, Context, Error, Result, SocketHandler};
 
 /// What has become of a connect, and when.
@@ -53,7 +53,7 @@ fn dial(
         client.event_loop.socket(id).end();
     }
     let rest = simulation.run(&mut [server, &mut client])?;
-    assert_eq!(rest, Rest::Quiescent);
+    assert_eq!(rest, SimulationEnd::Quiescent);
     Ok(client.shared.pop().unwrap())
 }
 
@@ -86,8 +86,8 @@ fn a_connect_ends_in_time_if_the_last_address_fails_at_once() -> Result<()> {
     let (mut simulation, mut server) = network()?;
     let both = addresses("10.0.0.8 10.0.0.9");
     simulation.set_name("name", &both);
-    simulation.set_reach(both[0], Reach::Silent);
-    simulation.set_reach(both[1], Reach::Unreachable);
+    simulation.set_route(both[0], Route::Blackhole);
+    simulation.set_route(both[1], Route::Unreachable);
     let options = ConnectOptions::new().connect_timeout(Duration::from_secs(3));
     let (told, after) = dial(&mut simulation, &mut server, options, None)?;
     assert_eq!(told, "ETIMEDOUT");
@@ -100,8 +100,8 @@ fn ending_while_connecting_does_not_begin_the_time_for_it_anew() -> Result<()> {
     let (mut simulation, mut server) = network()?;
     let both = addresses("10.0.0.8 10.0.0.9");
     simulation.set_name("name", &both);
-    simulation.set_reach(both[0], Reach::Silent);
-    simulation.set_reach(both[1], Reach::Silent);
+    simulation.set_route(both[0], Route::Blackhole);
+    simulation.set_route(both[1], Route::Blackhole);
     let options = ConnectOptions::new()
         .connect_timeout(Duration::from_secs(3))
         .attempt_delay(Duration::from_secs(2));

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use netloop::simulation::{Faults, disturbed_event_loop};
+use netloop::simulation::{Faults, faulty_event_loop};
 use netloop::{
     Accepted, Budget, CloseReason, ConnectOptions, Context, Error, EventLoop, Flow, KeepAlive,
     LoopContext, ServerHandler, ServerId, SocketHandler, SocketOptions, Wait,
@@ -104,9 +104,9 @@ fn run(seed: u64, pattern: &Rc<Pattern>) {
         resets: 0,
         missing_buffers: 2,
         exhausted_accepts: 0,
-        ..Faults::everywhere(random.choice([0, 20, 100, 300]).unwrap())
+        ..Faults::uniform(random.choice([0, 20, 100, 300]).unwrap())
     };
-    let mut event_loop: EventLoop<World> = disturbed_event_loop(seed, faults).unwrap();
+    let mut event_loop: EventLoop<World> = faulty_event_loop(seed, faults).unwrap();
     let mut world = World {
         pattern: Rc::clone(pattern),
         closed: 0,
@@ -208,7 +208,7 @@ impl Scene {
         let faults = Faults {
             missing_buffers: rate.min(2),
             resets: rate / 20,
-            ..Faults::everywhere(rate)
+            ..Faults::uniform(rate)
         };
         let is_echo = matches!(workload, Workload::Echo);
         let ledger = Ledger::new(Rc::clone(pattern), is_echo);
@@ -220,7 +220,7 @@ impl Scene {
             .low_water_mark(random.choice([0, 500]).unwrap())
             .keep_alive(KeepAlive::new())
             .allow_half_open(random.bool());
-        let mut event_loop = disturbed_event_loop(seed, faults).unwrap();
+        let mut event_loop = faulty_event_loop(seed, faults).unwrap();
         let listen = netloop::ListenOptions::new().socket(options.clone());
         let server = event_loop
             .serve(loopback(), listen, Counter(workload))
@@ -376,7 +376,7 @@ fn a_real_socket_that_meets_itself_is_refused() {
     };
     let (listener, address) = listener();
     drop(listener);
-    let mut event_loop = disturbed_event_loop(1, faults).unwrap();
+    let mut event_loop = faulty_event_loop(1, faults).unwrap();
     event_loop.connect(address, Alone).unwrap();
     let mut end = End::default();
     event_loop.run(&mut end).unwrap();

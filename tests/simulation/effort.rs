@@ -1,6 +1,6 @@
 //! How much a turn may do (L4, L5), and how much memory the loops may take (R3).
 
-use netloop::simulation::{Calls, Host, Simulation};
+use netloop::simulation::{CallCounts, Host, Simulation};
 
 use super::checker::World;
 use super::ledger::{Ledger, MOST_LOOPS, Side};
@@ -18,7 +18,7 @@ const FLUSHES: u64 = 5;
 
 /// What a turn began with.
 pub(crate) struct Before {
-    calls: [Calls; MOST_LOOPS],
+    calls: [CallCounts; MOST_LOOPS],
     sockets: [u64; MOST_LOOPS],
     callbacks: u64,
     asked: u64,
@@ -26,9 +26,9 @@ pub(crate) struct Before {
 
 impl Before {
     pub(crate) fn new(simulation: &Simulation, hosts: &[Host<World>], ledger: &Ledger) -> Self {
-        let mut calls = [Calls::default(); MOST_LOOPS];
+        let mut calls = [CallCounts::default(); MOST_LOOPS];
         for (calls, host) in calls.iter_mut().zip(hosts) {
-            *calls = simulation.calls(&host.event_loop);
+            *calls = simulation.call_counts(&host.event_loop);
         }
         Self {
             calls,
@@ -51,7 +51,7 @@ impl Before {
         let callbacks = ledger.callbacks - self.callbacks;
         let asked = ledger.calls - self.asked;
         for (number, host) in hosts.iter().enumerate() {
-            let (before, now) = (self.calls[number], simulation.calls(&host.event_loop));
+            let (before, now) = (self.calls[number], simulation.call_counts(&host.event_loop));
             let polls = now.polls - before.polls;
             let accepts = now.accepts - before.accepts;
             let reads = now.reads - before.reads;
@@ -86,8 +86,8 @@ impl Before {
         hosts: &[Host<World>],
         ledger: &Ledger,
     ) -> bool {
-        let is_same = |(before, host): (&Calls, &Host<World>)| {
-            let mut now = simulation.calls(&host.event_loop);
+        let is_same = |(before, host): (&CallCounts, &Host<World>)| {
+            let mut now = simulation.call_counts(&host.event_loop);
             now.polls = before.polls;
             now == *before
         };
@@ -121,7 +121,7 @@ pub(crate) fn check_rests(
     let listeners = listeners as u64;
     let exhausted = hosts
         .iter()
-        .map(|host| simulation.calls(&host.event_loop).exhausted_accepts);
+        .map(|host| simulation.call_counts(&host.event_loop).exhausted_accepts);
     let exhausted: u64 = exhausted.sum();
     // Each shortage is told of, and begins with short rests again; a success begins them again within it.
     let begun = ledger.server_errors + ledger.accepted as u64;

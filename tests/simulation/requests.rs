@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use netloop::simulation::{Reach, Simulation};
+use netloop::simulation::{Route, Simulation};
 use netloop::{BlockList, ConnectOptions, Endpoint, Family, SocketOptions};
 
 /// Where the servers listen, on every address that they have.
@@ -44,17 +44,17 @@ impl Book {
         }
         for &server in slow {
             let delay = Duration::from_millis(random.u64(1..2_000));
-            simulation.set_reach(server, Reach::Slow(delay));
+            simulation.set_route(server, Route::Delayed(delay));
             book.open.insert(server, delay);
         }
         let mut places: Vec<IpAddr> = book.open.keys().copied().collect();
         for silent in ["10.8.0.1", "fd08::1"] {
             book.silent.push(silent.parse().unwrap());
-            simulation.set_reach(silent.parse().unwrap(), Reach::Silent);
+            simulation.set_route(silent.parse().unwrap(), Route::Blackhole);
         }
         for unreachable in ["10.6.0.1", "fd06::1"] {
             let address = unreachable.parse().unwrap();
-            simulation.set_reach(address, Reach::Unreachable);
+            simulation.set_route(address, Route::Unreachable);
             places.push(address);
         }
         places.extend(&book.silent);

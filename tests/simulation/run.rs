@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use netloop::simulation::{Flavour, Host, Options, Party, Rest, Simulation};
+use netloop::simulation::{AnyHost, Flavour, Host, Options, Simulation, SimulationEnd};
 use netloop::{ListenOptions, ServerId, SocketId, SocketOptions};
 
 use super::chaos::Chaos;
@@ -111,7 +111,7 @@ pub(crate) fn run(
     scene.heap = heap;
     scene.start();
     scene.disturb();
-    scene.simulation.calm();
+    scene.simulation.end_faults();
     scene.simulation.set_options(|options| {
         options.latency = options.latency.min(Duration::from_millis(1));
         options.jitter = options.jitter.min(Duration::from_millis(1));
@@ -309,24 +309,24 @@ impl Scene {
         connect(&mut from, request, options, behaviour)
     }
 
-    fn parties(hosts: &mut [Host<World>]) -> Vec<&mut dyn Party> {
+    fn parties(hosts: &mut [Host<World>]) -> Vec<&mut dyn AnyHost> {
         hosts
             .iter_mut()
-            .map(|host| host as &mut dyn Party)
+            .map(|host| host as &mut dyn AnyHost)
             .collect()
     }
 
     /// Turns all loops until nothing is left to happen or `time` has passed, and looks at each turn.
-    pub(super) fn run_for(&mut self, time: Duration) -> Rest {
+    pub(super) fn run_for(&mut self, time: Duration) -> SimulationEnd {
         let deadline = self.simulation.now() + time;
         loop {
             while self.step() {
                 if self.simulation.now() >= deadline {
-                    return Rest::OutOfTime;
+                    return SimulationEnd::TimedOut;
                 }
             }
             let mut parties = Self::parties(&mut self.hosts);
-            if let Some(rest) = self.simulation.skip(&mut parties, Some(deadline)) {
+            if let Some(rest) = self.simulation.advance(&mut parties, Some(deadline)) {
                 return rest;
             }
         }
@@ -368,8 +368,8 @@ impl Scene {
             let chosen = self.random.usize(..self.hosts.len());
             let event_loop = &self.hosts[chosen].event_loop;
             match self.random.u32(..6) {
-                0 => self.simulation.isolate(event_loop),
-                1 | 2 => self.simulation.rejoin(event_loop),
+                0 => self.simulation.partition(event_loop),
+                1 | 2 => self.simulation.heal(event_loop),
                 3 => self.hosts[chosen].budget = netloop::Budget::new().events(1),
                 _ => self.hosts[chosen].budget = netloop::Budget::UNLIMITED,
             }
@@ -400,9 +400,9 @@ impl Scene {
         let before = self.simulation.turns();
         let idle_before = self.idle_turns;
         let calls_before = self.ledger.borrow().calls;
-        let under_way = self.simulation.packets_under_way() as u64;
+        let under_way = self.simulation.packets_in_flight() as u64;
         let rest = self.run_for(Duration::from_secs(3600));
-        assert_eq!(rest, Rest::Quiescent, "it never comes to rest");
+        assert_eq!(rest, SimulationEnd::Quiescent, "it never comes to rest");
         let turns = self.simulation.turns() - before;
         assert!(turns < 1_000_000, "{turns} turns to come to rest");
         let idle = self.idle_turns - idle_before;

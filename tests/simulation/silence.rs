@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use netloop::simulation::{Host, Options, Rest, Simulation};
+use netloop::simulation::{Host, Options, Simulation, SimulationEnd};
 use netloop::{
     CloseReason, Context, Error, KeepAlive, Result, SocketHandler, SocketId, SocketOptions,
 };
@@ -60,14 +60,17 @@ impl Pair {
     /// Runs until nothing is left to happen, and says how many whole seconds that took.
     fn run(&mut self) -> Duration {
         let before = self.simulation.elapsed();
-        let hosts: &mut [&mut dyn netloop::simulation::Party] =
+        let hosts: &mut [&mut dyn netloop::simulation::AnyHost] =
             &mut [&mut self.server, &mut self.client];
-        assert_eq!(self.simulation.run(hosts).unwrap(), Rest::Quiescent);
+        assert_eq!(
+            self.simulation.run(hosts).unwrap(),
+            SimulationEnd::Quiescent
+        );
         let passed = self.simulation.elapsed() - before;
         Duration::from_secs(passed.as_secs())
     }
 
-    fn run_for(&mut self, time: Duration) -> Result<Rest> {
+    fn run_for(&mut self, time: Duration) -> Result<SimulationEnd> {
         self.simulation
             .run_for(&mut [&mut self.server, &mut self.client], time)
     }
@@ -81,14 +84,14 @@ impl Pair {
 #[test]
 fn what_is_never_acknowledged_fails_when_the_kernel_gives_up() {
     let mut pair = Pair::new(Options::new(), SocketOptions::new());
-    pair.simulation.isolate(&pair.server.event_loop);
+    pair.simulation.partition(&pair.server.event_loop);
     Pair::write(&mut pair.client);
     assert_eq!(pair.run(), Duration::from_secs(924));
     assert_eq!(pair.client.shared.told, ["ETIMEDOUT", "TimedOut"]);
     assert!(pair.server.shared.told.is_empty(), "it has sent nothing");
 
     // What was given up never comes; and the other side learns it when it says something.
-    pair.simulation.rejoin(&pair.server.event_loop);
+    pair.simulation.heal(&pair.server.event_loop);
     pair.run();
     assert!(pair.server.shared.told.is_empty());
     Pair::write(&mut pair.server);
@@ -100,14 +103,14 @@ fn what_is_never_acknowledged_fails_when_the_kernel_gives_up() {
 fn what_is_acknowledged_in_time_does_not_fail() {
     let mut pair = Pair::new(Options::new(), SocketOptions::new());
     for round in 1..4 {
-        pair.simulation.isolate(&pair.client.event_loop);
+        pair.simulation.partition(&pair.client.event_loop);
         Pair::write(&mut pair.client);
         pair.run_for(Duration::from_secs(900)).unwrap();
         // That somebody else is cut off, too, gives no new time.
-        pair.simulation.isolate(&pair.server.event_loop);
-        pair.simulation.rejoin(&pair.server.event_loop);
+        pair.simulation.partition(&pair.server.event_loop);
+        pair.simulation.heal(&pair.server.event_loop);
         pair.run_for(Duration::from_secs(20)).unwrap();
-        pair.simulation.rejoin(&pair.client.event_loop);
+        pair.simulation.heal(&pair.client.event_loop);
         assert_eq!(pair.run(), Duration::ZERO);
         assert_eq!(pair.server.shared.told.len(), round);
     }
@@ -121,11 +124,11 @@ fn another_cut_does_not_begin_the_time_anew() {
         ..Options::new()
     };
     let mut pair = Pair::new(options, SocketOptions::new());
-    pair.simulation.isolate(&pair.client.event_loop);
+    pair.simulation.partition(&pair.client.event_loop);
     Pair::write(&mut pair.client);
     pair.run_for(Duration::from_secs(90)).unwrap();
-    pair.simulation.isolate(&pair.server.event_loop);
-    pair.simulation.rejoin(&pair.server.event_loop);
+    pair.simulation.partition(&pair.server.event_loop);
+    pair.simulation.heal(&pair.server.event_loop);
     assert!(pair.run() <= Duration::from_secs(10));
     assert_eq!(pair.client.shared.told, ["ETIMEDOUT", "TimedOut"]);
 }
@@ -139,13 +142,13 @@ fn keep_alive_finds_a_dead_peer_and_no_other() {
     let mut pair = Pair::new(Options::new(), options);
     // Every minute it asks, and is answered.
     pair.run_for(Duration::from_secs(200)).unwrap();
-    pair.simulation.isolate(&pair.server.event_loop);
+    pair.simulation.partition(&pair.server.event_loop);
     pair.run_for(Duration::from_secs(30)).unwrap();
-    pair.simulation.rejoin(&pair.server.event_loop);
+    pair.simulation.heal(&pair.server.event_loop);
     assert_eq!(pair.run(), Duration::ZERO);
 
     // It was heard of at 230 s, so it is asked at 290 s and given up at 340 s.
-    pair.simulation.isolate(&pair.client.event_loop);
+    pair.simulation.partition(&pair.client.event_loop);
     assert_eq!(pair.run(), Duration::from_secs(110));
     assert_eq!(pair.client.shared.told, ["ETIMEDOUT", "TimedOut"]);
     assert!(pair.server.shared.told.is_empty(), "it does not ask");
@@ -156,7 +159,7 @@ fn a_sender_that_sends_again_does_not_ask() {
     let keep_alive = KeepAlive::after(Duration::from_secs(1));
     let options = SocketOptions::new().keep_alive(keep_alive);
     let mut pair = Pair::new(Options::new(), options);
-    pair.simulation.isolate(&pair.server.event_loop);
+    pair.simulation.partition(&pair.server.event_loop);
     Pair::write(&mut pair.client);
     assert_eq!(pair.run(), Duration::from_secs(924));
     assert_eq!(pair.client.shared.told, ["ETIMEDOUT", "TimedOut"]);

@@ -129,7 +129,7 @@ impl Connection {
         pool: &mut Pool,
     ) -> bool {
         if let Some(stream) = &mut self.stream {
-            match stream.write_usual(bytes) {
+            match stream.write_fast_path(bytes) {
                 Some(Ok(sent)) if sent == bytes.len() => {
                     self.bytes_written += sent as u64;
                     self.active_tick = registration.latest_tick();

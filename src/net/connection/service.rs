@@ -25,7 +25,7 @@ impl Connection {
             return self.readable_rarely(&mut registration.reborrow(), lent);
         };
         // Nobody has touched it since it was found to be as nearly all are nearly always, so nothing needs to be asked.
-        let Some(read) = stream.read_usual(lent.buffer) else {
+        let Some(read) = stream.read_fast_path(lent.buffer) else {
             return self.readable_rarely(&mut registration.reborrow(), lent);
         };
         match read {

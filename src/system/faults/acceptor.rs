@@ -43,7 +43,7 @@ impl FaultyAcceptor {
         if self.injector.strikes(|faults| faults.exhausted_accepts) {
             return Err(Errno::TooManyFiles.to_io());
         }
-        if self.injector.strikes(|faults| faults.false_blocks) {
+        if self.injector.strikes(|faults| faults.spurious_blocks) {
             self.injector.owe(self.token, Readiness::READABLE);
             return Err(Errno::WouldBlock.to_io());
         }

@@ -58,7 +58,7 @@ impl Injector {
 
     /// Draws a spurious event of some registered socket, for the next poll to report.
     pub(super) fn maybe_owe_spurious(&self) {
-        if !self.strikes(|faults| faults.false_events) {
+        if !self.strikes(|faults| faults.spurious_events) {
             return;
         }
         let mut state = self.0.borrow_mut();

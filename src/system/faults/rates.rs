@@ -5,7 +5,7 @@
 /// ```
 /// use netloop::simulation::Faults;
 ///
-/// let faults = Faults { resets: 0, ..Faults::everywhere(20) };
+/// let faults = Faults { resets: 0, ..Faults::uniform(20) };
 /// assert_eq!(faults.interruptions, 20);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Faults {
     /// A signal interrupts a call (EINTR).
     pub interruptions: u16,
     /// A call would block although the socket was reported as ready; it is reported again later.
-    pub false_blocks: u16,
+    pub spurious_blocks: u16,
     /// The kernel has no memory to send with (ENOBUFS). No event announces the end of it.
     pub missing_buffers: u16,
     /// The connection is reset between two calls.
@@ -34,7 +34,7 @@ pub struct Faults {
     /// A wait ends early, without events.
     pub empty_polls: u16,
     /// A socket is reported as ready and is not.
-    pub false_events: u16,
+    pub spurious_events: u16,
     /// A connect to a local port without a listener connects to itself (simultaneous open).
     pub self_connects: u16,
     /// An option of a socket is refused (EINVAL, which macOS returns once the peer has gone).
@@ -46,7 +46,7 @@ impl Faults {
     pub const NONE: Self = Self {
         short_transfers: 0,
         interruptions: 0,
-        false_blocks: 0,
+        spurious_blocks: 0,
         missing_buffers: 0,
         resets: 0,
         aborted_accepts: 0,
@@ -55,17 +55,17 @@ impl Faults {
         failed_lookups: 0,
         slow_lookups: 0,
         empty_polls: 0,
-        false_events: 0,
+        spurious_events: 0,
         self_connects: 0,
         refused_options: 0,
     };
 
     /// Every fault, each in `per_mille` calls of a thousand.
-    pub const fn everywhere(per_mille: u16) -> Self {
+    pub const fn uniform(per_mille: u16) -> Self {
         Self {
             short_transfers: per_mille,
             interruptions: per_mille,
-            false_blocks: per_mille,
+            spurious_blocks: per_mille,
             missing_buffers: per_mille,
             resets: per_mille,
             aborted_accepts: per_mille,
@@ -74,7 +74,7 @@ impl Faults {
             failed_lookups: per_mille,
             slow_lookups: per_mille,
             empty_polls: per_mille,
-            false_events: per_mille,
+            spurious_events: per_mille,
             self_connects: per_mille,
             refused_options: per_mille,
         }

@@ -109,7 +109,7 @@ impl FaultyStream {
         if self.injector.strikes(|faults| faults.interruptions) {
             return Err(Errno::Interrupted.to_io());
         }
-        if self.injector.strikes(|faults| faults.false_blocks) {
+        if self.injector.strikes(|faults| faults.spurious_blocks) {
             self.injector.owe(self.token, readiness);
             return Err(Errno::WouldBlock.to_io());
         }

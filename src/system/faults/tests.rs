@@ -55,7 +55,7 @@ fn a_self_connect_happens_only_without_a_listener() {
 #[test]
 fn spurious_events_are_of_registered_sockets() {
     let faults = Faults {
-        false_events: 1000,
+        spurious_events: 1000,
         ..Faults::NONE
     };
     let injector = injector(faults);

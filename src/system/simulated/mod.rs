@@ -6,6 +6,7 @@
 //! does. It has no loss and no duplication (TCP hides them), no urgent data and no Unix sockets.
 
 mod acceptor;
+mod flavour;
 mod host;
 mod kernel;
 mod lookups;
@@ -16,12 +17,13 @@ mod spare_descriptor;
 mod stream;
 
 pub(super) use acceptor::Acceptor;
+pub use flavour::Flavour;
 pub(crate) use host::{Host, Shared};
-pub use kernel::{Calls, Reach};
+pub use kernel::{CallCounts, Route};
 pub(crate) use kernel::{MachineId, Network};
 pub(super) use lookups::Lookups;
 pub(crate) use names::Names;
-pub use options::{Flavour, Options};
+pub use options::Options;
 pub(super) use selector::{Selector, Waker};
 pub(super) use spare_descriptor::SpareDescriptor;
 pub(super) use stream::Stream;

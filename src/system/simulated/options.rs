@@ -1,31 +1,13 @@
-//! What a simulated network is like: how far its machines are apart, how their kernels report, and what goes wrong.
+//! The options of a simulated network: distances, kernels and faults.
 
 use std::time::Duration;
 
 use crate::system::faults::Faults;
 use crate::system::faults::random::Random;
 
-/// How the simulated kernel reports what is ready: which loop of which system a program would meet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Flavour {
-    /// Linux: one event for a socket with all that is true of it, when something has become true (edge-triggered).
-    Epoll,
-    /// macOS and the BSDs: reading and writing are reported by events of their own, with the end beside them.
-    Kqueue,
-    /// Windows: what was reported is not reported again before a call has blocked, which also reports anew that
-    /// writing is possible, and a read that came short proves nothing.
-    Afd,
-    /// No system that exists, and worse than all: events come late, twice, in any order, one at a time, and for
-    /// sockets that are closed already.
-    Adversary,
-}
+use super::flavour::Flavour;
 
-impl Flavour {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Epoll, Self::Kqueue, Self::Afd, Self::Adversary];
-}
-
-/// What a simulated network is like. Its `Debug` output says everything that a run depends on beside its seed.
+/// The options of a simulated network. The `Debug` output has everything that a run depends on beside its seed.
 ///
 /// ```
 /// use std::time::Duration;
@@ -38,33 +20,33 @@ impl Flavour {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// How the kernels report.
+    /// The way in which the kernels report readiness.
     pub flavour: Flavour,
-    /// How long everything is under way from one socket to the other.
+    /// The time that each packet is under way.
     pub latency: Duration,
-    /// How much longer it may be, by chance. Bytes never overtake bytes.
+    /// The most that chance adds to the latency. Bytes never overtake bytes.
     pub jitter: Duration,
-    /// How long a lookup takes, and longer by the jitter.
+    /// The time of a lookup, to which the jitter is added.
     pub lookup_time: Duration,
-    /// How much each direction of a connection carries in a second; `None`: as much as there is room for.
+    /// The bandwidth of each direction of a connection; `None` for no limit.
     pub bytes_per_second: Option<u64>,
-    /// How many bytes of each direction may be under way or unread before writing blocks.
+    /// The number of bytes in each direction that may be under way or unread before writing blocks.
     pub capacity: usize,
-    /// How many events a wait gives at most.
+    /// The most events of one wait.
     pub batch: usize,
-    /// How many sockets a loop may have open before it gets EMFILE; `None`: as many as it likes.
+    /// The number of descriptors of a loop, beyond which it gets EMFILE; `None` for no limit.
     pub descriptors: Option<usize>,
-    /// How long a kernel sends again what is not acknowledged, before the connection fails with ETIMEDOUT.
+    /// The time for which a kernel retransmits unacknowledged bytes before the connection fails with ETIMEDOUT.
     pub retransmission_timeout: Duration,
-    /// What goes wrong.
+    /// The faults of calls.
     pub faults: Faults,
 }
 
-/// Linux's, with tcp_retries2 at 15: 924.6 s.
+/// Linux's time with tcp_retries2 at 15, 924.6 s.
 const RETRANSMISSION_TIMEOUT: Duration = Duration::from_millis(924_600);
 
 impl Options {
-    /// A calm network as loopback is one: Linux, no delay, 256 KiB for each direction, no faults.
+    /// A network like loopback: Linux, no delay, 256 KiB for each direction, no faults.
     pub const fn new() -> Self {
         Self {
             flavour: Flavour::Epoll,
@@ -80,9 +62,9 @@ impl Options {
         }
     }
 
-    /// Anything, as `seed` has it: any flavour, latency, capacity and batch, with few faults or many.
+    /// Draws all options from `seed`: any flavour, latency, capacity and batch, with few faults or many.
     pub fn from_seed(seed: u64) -> Self {
-        // Another stream than that of the run, which begins with the seed itself.
+        // Not the stream of the run, which begins with the seed itself.
         let mut random = Random::new(!seed);
         let latency = random.choose(&[0, 0, 1, 50, 700, 20_000, 150_000]);
         let jitter = random.choose(&[0, 0, 1, 3]) * latency / 2;
@@ -92,7 +74,7 @@ impl Options {
         let faults = Faults {
             short_transfers: rate(),
             interruptions: rate(),
-            false_blocks: rate(),
+            spurious_blocks: rate(),
             missing_buffers: rate() / 4,
             resets: rate() / 20,
             aborted_accepts: rate(),
@@ -101,7 +83,7 @@ impl Options {
             failed_lookups: 0,
             slow_lookups: 0,
             empty_polls: rate(),
-            false_events: rate(),
+            spurious_events: rate(),
             self_connects: rate(),
             refused_options: rate(),
         };
@@ -117,7 +99,7 @@ impl Options {
             retransmission_timeout: RETRANSMISSION_TIMEOUT,
             faults,
         };
-        // Drawn last, so that a seed still means of the others what it meant before there were these.
+        // Newer options are drawn last, so that a seed still means the same for the older ones.
         options.faults.exhausted_connects = random.choose(&rates);
         options.faults.failed_lookups = random.choose(&rates);
         options.faults.slow_lookups = random.choose(&rates);
@@ -125,13 +107,13 @@ impl Options {
         options
     }
 
-    /// The same with `flavour`.
+    /// Sets the flavour.
     pub fn flavour(mut self, flavour: Flavour) -> Self {
         self.flavour = flavour;
         self
     }
 
-    /// The same with `faults`.
+    /// Sets the faults.
     pub fn faults(mut self, faults: Faults) -> Self {
         self.faults = faults;
         self

@@ -5,7 +5,7 @@
 /// A call that a signal interrupted (EINTR) and that is repeated at once counts once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Calls {
+pub struct CallCounts {
     /// Polls, whether they waited or not.
     pub polls: u64,
     /// Connects that were begun, or failed at once.

@@ -10,7 +10,7 @@ use super::connections::Connections;
 use super::endpoint::Phase;
 use super::machine::MachineId;
 use super::ports::Ports;
-use super::route::Reach;
+use super::route::Route;
 use super::trace::Note;
 use super::watch::Watched;
 use super::wire::Link;
@@ -31,14 +31,14 @@ impl Handshake<'_> {
         machine: MachineId,
         remote: SocketAddr,
         local: Option<SocketAddr>,
-        route: Reach,
+        route: Route,
     ) -> Result<Key, Errno> {
         self.world.machines.get_mut(machine).calls.connects += 1;
         let is_short = self.world.strikes(|faults| faults.exhausted_connects);
         if is_short || !self.world.has_descriptor(machine) {
             return Err(self.world.shortage());
         }
-        if route == Reach::Unreachable {
+        if route == Route::Unreachable {
             return Err(Errno::Unreachable);
         }
         let ip = match local.map(|local| local.ip()) {
@@ -64,9 +64,9 @@ impl Handshake<'_> {
         let token = key.to_token() as u64;
         self.world.trace.note(Note::Connect, token, u64::from(port));
         match route {
-            Reach::Silent | Reach::Unreachable => {}
-            Reach::Slow(delay) => self.connections.send_syn(self.world, key, link, delay),
-            Reach::Normal => {
+            Route::Blackhole | Route::Unreachable => {}
+            Route::Delayed(delay) => self.connections.send_syn(self.world, key, link, delay),
+            Route::Normal => {
                 self.connections
                     .send_syn(self.world, key, link, Duration::ZERO);
             }

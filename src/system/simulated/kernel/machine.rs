@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::readiness::Readiness;
 use crate::system::lookup::Answer;
 
-use super::call_counts::Calls;
+use super::call_counts::CallCounts;
 use super::watch::Watched;
 
 /// The number of a machine, from 0 on.
@@ -31,7 +31,7 @@ pub(super) struct Machine {
     /// The answers of lookups that the loop has not taken yet.
     pub(super) answers: VecDeque<Answer>,
     /// The calls that the loop has made.
-    pub(super) calls: Calls,
+    pub(super) calls: CallCounts,
 }
 
 impl Machine {

@@ -24,8 +24,8 @@ mod watch;
 mod wire;
 mod world;
 
-pub use call_counts::Calls;
+pub use call_counts::CallCounts;
 pub(super) use endpoint::Phase;
 pub(crate) use machine::MachineId;
 pub(crate) use network::Network;
-pub use route::Reach;
+pub use route::Route;

@@ -19,8 +19,7 @@ use crate::system::faults::errno::Errno;
 use crate::system::lookup::{Answer, Found, Ticket};
 use crate::system::options::{Binding, KeepAliveTimes};
 
-use super::super::options::{Flavour, Options};
-use super::call_counts::Calls;
+use super::call_counts::CallCounts;
 use super::connections::Connections;
 use super::endpoint::Phase;
 use super::handshake::Handshake;
@@ -28,10 +27,12 @@ use super::lookups::PendingLookups;
 use super::machine::MachineId;
 use super::polling::Poll;
 use super::ports::Ports;
-use super::route::Reach;
+use super::route::Route;
 use super::trace::Note;
 use super::wire::{Link, Packet};
 use super::world::World;
+use crate::system::simulated::flavour::Flavour;
+use crate::system::simulated::options::Options;
 
 /// A simulated network with all machines in it. Nothing happens in it but within a call of its methods.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ pub(crate) struct Network {
     ports: Ports,
     lookups: PendingLookups,
     /// The addresses whose route is not a normal one.
-    routes: BTreeMap<IpAddr, Reach>,
+    routes: BTreeMap<IpAddr, Route>,
 }
 
 impl Network {
@@ -322,7 +323,7 @@ impl Network {
     }
 
     /// Sets the fate of the coming connects to `address`.
-    pub(crate) fn set_route(&mut self, address: IpAddr, route: Reach) {
+    pub(crate) fn set_route(&mut self, address: IpAddr, route: Route) {
         self.routes.insert(address, route);
     }
 
@@ -358,7 +359,7 @@ impl Network {
         self.world.trace.entries()
     }
 
-    pub(crate) fn calls(&self, machine: MachineId) -> Calls {
+    pub(crate) fn call_counts(&self, machine: MachineId) -> CallCounts {
         self.world.machines.get(machine).calls
     }
 

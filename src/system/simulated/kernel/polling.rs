@@ -3,7 +3,6 @@
 use crate::readiness::Readiness;
 use crate::system::afd::abort_as_error;
 
-use super::super::options::Flavour;
 use super::connections::Connections;
 use super::endpoint::{Endpoint, Phase};
 use super::machine::MachineId;
@@ -11,6 +10,7 @@ use super::ports::Ports;
 use super::trace::Note;
 use super::watch::{Reports, Watched};
 use super::world::World;
+use crate::system::simulated::flavour::Flavour;
 
 /// The number of old events that the adversary remembers for each loop.
 const HISTORY: usize = 32;
@@ -40,7 +40,7 @@ impl Poll<'_> {
         if is_adverse {
             self.confuse(most, batch);
         }
-        if self.world.strikes(|faults| faults.false_events) {
+        if self.world.strikes(|faults| faults.spurious_events) {
             self.add_spurious(batch);
         }
         let trace = &mut self.world.trace;

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 /// The fate of connects to an address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Reach {
+pub enum Route {
     /// They arrive. A listener answers them, or the kernel refuses them.
     #[default]
     Normal,
     /// They arrive later by this time.
-    Slow(Duration),
+    Delayed(Duration),
     /// They are lost, as behind a firewall that drops them: only a timeout ends the attempt.
-    Silent,
+    Blackhole,
     /// The system has no route and returns ENETUNREACH at once, as for IPv6 where there is none.
     Unreachable,
 }

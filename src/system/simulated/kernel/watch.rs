@@ -5,8 +5,8 @@ use mio::Interest;
 use crate::readiness::Readiness;
 use crate::slots::Key;
 
-use super::super::options::Flavour;
 use super::machine::MachineId;
+use crate::system::simulated::flavour::Flavour;
 
 /// A source on a ready list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

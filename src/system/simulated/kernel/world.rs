@@ -4,11 +4,11 @@ use crate::system::faults::Faults;
 use crate::system::faults::errno::Errno;
 use crate::system::faults::random::Random;
 
-use super::super::options::Options;
 use super::clock::{Clock, nanoseconds};
 use super::machine::{MachineId, Machines};
 use super::trace::Trace;
 use super::watch::Watched;
+use crate::system::simulated::options::Options;
 
 /// The options, the chance, the time, the trace and the machines of one simulation.
 #[derive(Debug)]

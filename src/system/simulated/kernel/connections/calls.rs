@@ -6,14 +6,14 @@ use crate::readiness::Readiness;
 use crate::slots::Key;
 use crate::system::faults::errno::Errno;
 
-use super::super::super::options::Flavour;
-use super::super::call_counts::Calls;
+use super::super::call_counts::CallCounts;
 use super::super::endpoint::Phase;
 use super::super::trace::Note;
 use super::super::watch::Watched;
 use super::super::wire::Packet;
 use super::super::world::World;
 use super::Connections;
+use crate::system::simulated::flavour::Flavour;
 
 impl Connections {
     pub(in super::super) fn read(
@@ -119,7 +119,7 @@ impl Connections {
         if world.strikes(|faults| faults.interruptions) {
             return Err(Errno::Interrupted);
         }
-        if world.strikes(|faults| faults.false_blocks) {
+        if world.strikes(|faults| faults.spurious_blocks) {
             if let Some(endpoint) = self.endpoints.get(key) {
                 let machine = endpoint.watch.machine;
                 self.renotify_later(world, key, machine);
@@ -212,7 +212,7 @@ impl Connections {
         world: &mut World,
         key: Key,
         result: Result<usize, Errno>,
-        kind: impl FnOnce(&mut Calls) -> &mut u64,
+        kind: impl FnOnce(&mut CallCounts) -> &mut u64,
     ) {
         let endpoint = self.endpoints.get(key);
         if let Some(endpoint) = endpoint.filter(|_| result != Err(Errno::Interrupted)) {

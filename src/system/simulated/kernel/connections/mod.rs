@@ -9,13 +9,13 @@ use crate::readiness::Readiness;
 use crate::slots::{Key, Slots};
 use crate::system::options::KeepAliveTimes;
 
-use super::super::options::Flavour;
 use super::clock::nanoseconds;
 use super::endpoint::{Endpoint, Phase, Reaction};
 use super::machine::MachineId;
 use super::watch::{Watch, Watched};
 use super::wire::{Flight, Link, Packet, Wire};
 use super::world::World;
+use crate::system::simulated::flavour::Flavour;
 
 /// The time for which Linux tries to connect: six SYNs, each with twice the wait of the one before.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(127);
