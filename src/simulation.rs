@@ -50,7 +50,7 @@
 //! # The simulated part
 //!
 //! - TCP as a program sees it on Linux: buffers of a limited size, half-closed connections, backlogs, refused and
-//!   timed-out connects, resets and the bytes that they leave readable.
+//!   timed-out connects. Resets, and the bytes that they leave readable.
 //! - The network: latency, jitter, bandwidth, and addresses that are slow, lossy or out of reach ([`Route`]).
 //! - Partitions ([`Simulation::partition`]). Bytes that are not acknowledged for [`Options::retransmission_timeout`] fail
 //!   with ETIMEDOUT, and so does a connection whose [keep-alive](crate::KeepAlive) probes stay unanswered.

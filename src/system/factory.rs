@@ -51,7 +51,10 @@ impl System {
         match self {
             #[cfg(feature = "simulation")]
             Self::Simulated(host) => Lookups::Simulated(host.lookups()),
-            _ => Lookups::Threads(LookupThreads::new(waker, threads)),
+            _ => {
+                let threads = LookupThreads::new(Box::new(move || waker.wake()), threads);
+                Lookups::Threads(threads)
+            }
         }
     }
 

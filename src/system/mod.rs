@@ -1,8 +1,8 @@
 //! The seam: every use of the operating system goes through this module.
 //!
 //! Polling and the clock are in [`Selector`], connections in [`Stream`], listeners in [`Acceptor`]. Each is one flat
-//! enum of all kinds, so that a simulated network under a virtual clock can take the system's place without a generic
-//! parameter in any public type. The floors above never name `mio::net`, a descriptor or a clock.
+//! enum of all kinds. So a simulated network under a virtual clock can take the system's place, and no public type
+//! needs a generic parameter for that. The floors above never name `mio::net`, a descriptor or a clock.
 //!
 //! The rooms, from the bottom up: `native` is the operating system, `faults` stands in front of it, and `simulated` is
 //! a network in memory. [`System`] opens the sockets of all three.

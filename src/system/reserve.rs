@@ -9,8 +9,8 @@ use super::simulated;
 
 /// A spare descriptor, closed for a moment when the process has run out of descriptors (libuv's trick).
 ///
-/// That makes it possible to accept one connection and to reset it at once: the kernel's backlog drains, and the peer
-/// learns that it was refused.
+/// Then one connection can be accepted and reset at once: the kernel's backlog drains, and the peer learns that it was
+/// refused.
 #[derive(Debug)]
 pub(crate) struct Reserve {
     /// The system that a spare descriptor is opened on.

@@ -1,9 +1,9 @@
-//! The one source of chance of a simulation: everything that is random in it is drawn from here, in one order.
+//! The one source of chance of a simulation, from which all numbers are drawn in one order.
 
 /// A stream of numbers that depends on its seed alone (SplitMix64, Steele, Lea and Flood 2014).
 ///
-/// It is not `fastrand`, which could change its stream with a version: a seed must mean the same for as long as this
-/// crate does.
+/// It is not `fastrand`, whose stream could change with a version: a seed must mean the same in every release of this
+/// crate.
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
 
@@ -20,7 +20,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `bound`; 0 if that is 0. The bias is a part in 2^32 for the bounds that are used here.
+    /// Draws a number below `bound`; 0 if that is 0. The bias is a part in 2^32 for the bounds that are used here.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         if bound <= 1 {
             return 0;
@@ -28,19 +28,20 @@ impl Random {
         self.next() % bound
     }
 
-    /// A position in something of `length` entries; 0 if it is empty.
+    /// Draws a position in a list of `length` entries; 0 if the list is empty.
     pub(crate) fn index(&mut self, length: usize) -> usize {
-        // What is below a length fits into its type.
+        // A number below a length fits into the type of the length.
         usize::try_from(self.below(length as u64)).unwrap_or(0)
     }
 
-    /// True `per_mille` times in a thousand. What never happens draws no number, so that switching a fault off
-    /// leaves room for the others only.
+    /// Draws true `per_mille` times in a thousand.
+    ///
+    /// A rate of 0 draws no number: a fault that is off shifts no draw of the others.
     pub(crate) fn chance(&mut self, per_mille: u16) -> bool {
         per_mille > 0 && self.below(1000) < u64::from(per_mille)
     }
 
-    /// One of `choices`, which are not empty.
+    /// Draws one of `choices`, which are not empty.
     pub(crate) fn choose<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.index(choices.len())]
     }
@@ -60,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn chances_come_about_as_often_as_they_say() {
+    fn chances_come_about_as_often_as_their_rate() {
         let mut random = Random::new(1);
         let count = (0..100_000).filter(|_| random.chance(100)).count();
         assert!((9_500..10_500).contains(&count), "{count}");

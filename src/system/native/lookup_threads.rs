@@ -7,10 +7,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use crate::system::lookup::{self, Answer, Job, Ticket};
-use crate::system::waker::Waker;
 
 /// The most questions that wait. A name server that does not answer must not fill the memory (node#62503).
 const MOST_WAITING: usize = 1024;
+
+/// A closure that wakes the loop.
+type Wake = Box<dyn Fn() -> io::Result<()> + Send>;
 
 /// The questions that wait for a helper thread, are under way, or are answered.
 pub(crate) struct LookupThreads {
@@ -31,14 +33,14 @@ struct State {
     threads: usize,
     /// Invariant: the number of threads that wait for work.
     idle: usize,
-    /// Invariant: `Some` as long as the loop lives; threads end as soon as they see `None`. The waker owns a
+    /// Invariant: `Some` as long as the loop lives; threads end as soon as they see `None`. The closure owns a
     /// descriptor, which must be closed with the loop even if a thread hangs.
-    waker: Option<Waker>,
+    wake: Option<Wake>,
 }
 
 impl LookupThreads {
-    /// Makes the queue, which at most `threads` threads serve; `waker` wakes the loop when there is an answer.
-    pub(crate) fn new(waker: Waker, threads: usize) -> Self {
+    /// Makes the queue, which at most `threads` threads serve; `wake` wakes the loop when there is an answer.
+    pub(crate) fn new(wake: Wake, threads: usize) -> Self {
         Self {
             most_threads: threads.max(1),
             shared: Arc::new(Shared {
@@ -47,7 +49,7 @@ impl LookupThreads {
                     answers: VecDeque::new(),
                     threads: 0,
                     idle: 0,
-                    waker: Some(waker),
+                    wake: Some(wake),
                 }),
                 work: Condvar::new(),
             }),
@@ -101,7 +103,7 @@ impl Drop for LookupThreads {
     /// Joins no thread: one that hangs in a lookup ends with the lookup, or with the process.
     fn drop(&mut self) {
         let mut state = self.shared.lock();
-        state.waker = None;
+        state.wake = None;
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
         // A job owns a resolver, so its drop runs user code, which must not run under the lock.
@@ -121,9 +123,9 @@ impl Shared {
         let answer = lookup::run(job);
         let mut state = self.lock();
         state.answers.push_back((ticket, answer));
-        if let Some(waker) = &state.waker {
+        if let Some(wake) = &state.wake {
             // If the wake fails, the loop finds the answer in its next turn.
-            let _ = waker.wake();
+            let _ = wake();
         }
         state
     }
@@ -132,7 +134,7 @@ impl Shared {
     fn work(&self) {
         let mut state = self.lock();
         loop {
-            if state.waker.is_none() {
+            if state.wake.is_none() {
                 return;
             }
             let Some((ticket, job)) = state.waiting.pop_front() else {

@@ -10,7 +10,8 @@ use crate::slots::Key;
 use crate::system::faults::errno::Errno;
 use crate::system::options::Binding;
 
-use super::host::{Host, Shared};
+use super::host::Host;
+use super::kernel::Shared;
 use super::stream::Stream;
 
 /// A simulated socket that listens. Dropping it closes it.

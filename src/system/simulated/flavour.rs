@@ -9,7 +9,7 @@ pub enum Flavour {
     Kqueue,
     /// Windows: readiness that was reported is not reported again before a call has blocked.
     ///
-    /// That call makes it report again that writing is possible. A short read proves nothing.
+    /// After such a call it reports writability again. A short read proves nothing.
     Afd,
     /// No existing system, and worse than all: events come late, twice, in any order, one at a time, and for sockets
     /// that are closed already.

@@ -1,19 +1,15 @@
 //! A machine of the network, as the system that a loop runs on.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use mio::{Poll, Registry};
 
-use super::kernel::{MachineId, Network};
+use super::kernel::{MachineId, Shared};
 use super::lookups::Lookups;
 use super::names::Names;
 use super::spare_descriptor::SpareDescriptor;
-
-/// The network, shared by all sockets of a simulation.
-pub(crate) type Shared = Rc<RefCell<Network>>;
 
 /// The system that a simulated loop runs on: a machine of the network.
 #[derive(Clone)]

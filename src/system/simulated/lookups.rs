@@ -4,8 +4,7 @@ use std::fmt;
 
 use crate::system::lookup::{self, Answer, Job, Ticket};
 
-use super::host::Shared;
-use super::kernel::MachineId;
+use super::kernel::{MachineId, Shared};
 
 /// The lookups of one loop, whose answers come in the time of the simulation.
 pub(crate) struct Lookups {

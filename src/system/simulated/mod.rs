@@ -2,8 +2,8 @@
 //!
 //! [`Network`] is the network, and [`Host`] one machine of it, on which a loop runs. [`Selector`], [`Stream`] and
 //! [`Acceptor`] are its variants of the types of the seam. Its rules are Linux's, as far as a program can observe
-//! them: which bytes a RST leaves readable, which call returns the error and how often, what closing with unread bytes
-//! does. It has no loss and no duplication (TCP hides them), no urgent data and no Unix sockets.
+//! them. That includes the bytes that a RST leaves readable, the call that returns the error, and the effect of closing
+//! with unread bytes. It has no loss and no duplication (TCP hides them), no urgent data and no Unix sockets.
 
 mod acceptor;
 mod flavour;
@@ -18,9 +18,9 @@ mod stream;
 
 pub(super) use acceptor::Acceptor;
 pub use flavour::Flavour;
-pub(crate) use host::{Host, Shared};
+pub(crate) use host::Host;
 pub use kernel::{CallCounts, Route};
-pub(crate) use kernel::{MachineId, Network};
+pub(crate) use kernel::{MachineId, Network, Shared};
 pub(super) use lookups::Lookups;
 pub(crate) use names::Names;
 pub use options::Options;

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use super::host::Shared;
-use super::kernel::MachineId;
+use super::kernel::{MachineId, Shared};
 
 /// A descriptor that is open for nothing. Dropping it closes it.
 pub(crate) struct SpareDescriptor {

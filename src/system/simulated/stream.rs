@@ -10,8 +10,8 @@ use crate::slots::Key;
 use crate::system::faults::errno::Errno;
 use crate::system::options::KeepAliveTimes;
 
-use super::host::{Host, Shared};
-use super::kernel::Phase;
+use super::host::Host;
+use super::kernel::{Phase, Shared};
 
 /// One end of a simulated connection. Dropping it closes it.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! How connections are established: connect, SYN and accept.
+//! The establishment of connections: connect, SYN and accept.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -8,11 +8,10 @@ use crate::system::faults::errno::Errno;
 
 use super::connections::Connections;
 use super::endpoint::Phase;
-use super::machine::MachineId;
+use super::machine::{MachineId, Watched};
 use super::ports::Ports;
 use super::route::Route;
 use super::trace::Note;
-use super::watch::Watched;
 use super::wire::Link;
 use super::world::World;
 

@@ -5,13 +5,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::readiness::Readiness;
+use crate::slots::Key;
 use crate::system::lookup::Answer;
 
 use super::call_counts::CallCounts;
-use super::watch::Watched;
 
 /// The number of a machine, from 0 on.
 pub(crate) type MachineId = usize;
+
+/// A source on a ready list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Watched {
+    /// One end of a connection.
+    Endpoint(Key),
+    /// A listening socket.
+    Listener(Key),
+}
 
 /// The kernel of one machine, as far as it belongs to no single socket.
 #[derive(Debug, Default)]

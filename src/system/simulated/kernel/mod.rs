@@ -27,5 +27,5 @@ mod world;
 pub use call_counts::CallCounts;
 pub(super) use endpoint::Phase;
 pub(crate) use machine::MachineId;
-pub(crate) use network::Network;
+pub(crate) use network::{Network, Shared};
 pub use route::Route;

@@ -1,11 +1,13 @@
 //! The network as a whole: each system call of a program is a method here, and so is the passage of time.
 //!
-//! Packets that are due arrive before a call looks. Without latency a packet has arrived by the time at which the call
-//! that sent it returns, as on loopback, and not only at the next poll.
+//! Packets that are due arrive before a call looks. So without latency a packet has arrived when the call that sent it
+//! returns, as on loopback, and not only at the next poll.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::IoSlice;
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -18,6 +20,8 @@ use crate::system::faults::Faults;
 use crate::system::faults::errno::Errno;
 use crate::system::lookup::{Answer, Found, Ticket};
 use crate::system::options::{Binding, KeepAliveTimes};
+use crate::system::simulated::flavour::Flavour;
+use crate::system::simulated::options::Options;
 
 use super::call_counts::CallCounts;
 use super::connections::Connections;
@@ -31,8 +35,9 @@ use super::route::Route;
 use super::trace::Note;
 use super::wire::{Link, Packet};
 use super::world::World;
-use crate::system::simulated::flavour::Flavour;
-use crate::system::simulated::options::Options;
+
+/// The network, shared by all sockets of a simulation.
+pub(crate) type Shared = Rc<RefCell<Network>>;
 
 /// A simulated network with all machines in it. Nothing happens in it but within a call of its methods.
 #[derive(Debug)]
@@ -316,7 +321,7 @@ impl Network {
     }
 }
 
-/// What a test changes and asks for.
+/// The side of the network that a test changes and reads.
 impl Network {
     pub(crate) fn options_mut(&mut self) -> &mut Options {
         &mut self.world.options

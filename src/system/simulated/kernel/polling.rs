@@ -2,15 +2,15 @@
 
 use crate::readiness::Readiness;
 use crate::system::afd::abort_as_error;
+use crate::system::simulated::flavour::Flavour;
 
 use super::connections::Connections;
 use super::endpoint::{Endpoint, Phase};
-use super::machine::MachineId;
+use super::machine::{MachineId, Watched};
 use super::ports::Ports;
 use super::trace::Note;
-use super::watch::{Reports, Watched};
+use super::watch::Reports;
 use super::world::World;
-use crate::system::simulated::flavour::Flavour;
 
 /// The number of old events that the adversary remembers for each loop.
 const HISTORY: usize = 32;

@@ -10,8 +10,8 @@ use crate::system::faults::random::Random;
 use crate::system::options::Binding;
 
 use super::listener::Listener;
-use super::machine::MachineId;
-use super::watch::{Watch, Watched};
+use super::machine::{MachineId, Watched};
+use super::watch::Watch;
 use super::world::World;
 
 /// The range of ephemeral ports, as on Linux.

@@ -3,19 +3,9 @@
 use mio::Interest;
 
 use crate::readiness::Readiness;
-use crate::slots::Key;
-
-use super::machine::MachineId;
 use crate::system::simulated::flavour::Flavour;
 
-/// A source on a ready list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Watched {
-    /// One end of a connection.
-    Endpoint(Key),
-    /// A listening socket.
-    Listener(Key),
-}
+use super::machine::MachineId;
 
 /// The entry of one source in the selector of its machine.
 #[derive(Debug)]

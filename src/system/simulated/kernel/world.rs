@@ -3,12 +3,11 @@
 use crate::system::faults::Faults;
 use crate::system::faults::errno::Errno;
 use crate::system::faults::random::Random;
+use crate::system::simulated::options::Options;
 
 use super::clock::{Clock, nanoseconds};
-use super::machine::{MachineId, Machines};
+use super::machine::{MachineId, Machines, Watched};
 use super::trace::Trace;
-use super::watch::Watched;
-use crate::system::simulated::options::Options;
 
 /// The options, the chance, the time, the trace and the machines of one simulation.
 #[derive(Debug)]

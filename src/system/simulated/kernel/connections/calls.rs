@@ -5,15 +5,15 @@ use std::io::IoSlice;
 use crate::readiness::Readiness;
 use crate::slots::Key;
 use crate::system::faults::errno::Errno;
+use crate::system::simulated::flavour::Flavour;
 
 use super::super::call_counts::CallCounts;
 use super::super::endpoint::Phase;
+use super::super::machine::Watched;
 use super::super::trace::Note;
-use super::super::watch::Watched;
 use super::super::wire::Packet;
 use super::super::world::World;
 use super::Connections;
-use crate::system::simulated::flavour::Flavour;
 
 impl Connections {
     pub(in super::super) fn read(

@@ -8,14 +8,14 @@ use std::time::Duration;
 use crate::readiness::Readiness;
 use crate::slots::{Key, Slots};
 use crate::system::options::KeepAliveTimes;
+use crate::system::simulated::flavour::Flavour;
 
 use super::clock::nanoseconds;
 use super::endpoint::{Endpoint, Phase, Reaction};
-use super::machine::MachineId;
-use super::watch::{Watch, Watched};
+use super::machine::{MachineId, Watched};
+use super::watch::Watch;
 use super::wire::{Flight, Link, Packet, Wire};
 use super::world::World;
-use crate::system::simulated::flavour::Flavour;
 
 /// The time for which Linux tries to connect: six SYNs, each with twice the wait of the one before.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(127);
