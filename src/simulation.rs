@@ -69,6 +69,8 @@
 //! behind unread bytes, and no window is ever probed. A kernel never gives up a socket that is already closed: a FIN that
 //! is held back arrives in the end, however late.
 
+mod host;
+
 use std::cell::RefCell;
 use std::fmt;
 use std::net::IpAddr;
@@ -76,7 +78,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::event_loop::{Budget, EventLoop, EventLoopOptions, Turn, Wait};
+use crate::event_loop::{Budget, EventLoop, EventLoopOptions};
 use crate::net::{Error, Result};
 use crate::system::System;
 use crate::system::faults::Injector;
@@ -84,6 +86,7 @@ use crate::system::simulated;
 
 pub use crate::system::faults::Faults;
 pub use crate::system::simulated::{CallCounts, Flavour, Options, Route};
+pub use host::{AnyHost, Host};
 
 /// The number of idle turns in a row after which a simulation reports that a loop spins.
 const SPINNING_TURNS: u32 = 10_000;
@@ -406,51 +409,4 @@ pub fn faulty_event_loop<S>(seed: u64, faults: Faults) -> Result<EventLoop<S>> {
         System::Faulty(Injector::new(seed, faults)),
         EventLoopOptions::new(),
     )
-}
-
-/// A loop together with the state that it lends to its handlers.
-#[derive(Debug)]
-pub struct Host<S> {
-    /// The loop.
-    pub event_loop: EventLoop<S>,
-    /// The state that handlers find in `cx.shared`.
-    pub shared: S,
-    /// The most work of one turn; unlimited at first.
-    pub budget: Budget,
-}
-
-/// A [`Host`] with any state, as a [`Simulation`] turns it.
-pub trait AnyHost: sealed::AnyHost {}
-
-impl<S> AnyHost for Host<S> {}
-
-mod sealed {
-    use super::{Instant, Result, Turn};
-
-    /// The part of a host that the simulation drives. Sealed: no other type can be a host.
-    pub trait AnyHost {
-        fn turn(&mut self) -> Result<Turn>;
-        fn has_work(&mut self) -> bool;
-        fn next_deadline(&mut self) -> Option<Instant>;
-    }
-}
-
-impl<S> sealed::AnyHost for Host<S> {
-    fn turn(&mut self) -> Result<Turn> {
-        self.event_loop
-            .turn(&mut self.shared, Wait::No, self.budget)
-    }
-
-    /// Whether a turn would find something to do.
-    fn has_work(&mut self) -> bool {
-        let has_events = self
-            .event_loop
-            .host()
-            .is_some_and(simulated::Host::has_events);
-        has_events || self.event_loop.poll_timeout() == Some(Duration::ZERO)
-    }
-
-    fn next_deadline(&mut self) -> Option<Instant> {
-        self.event_loop.next_deadline()
-    }
 }

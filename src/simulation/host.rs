@@ -1,0 +1,57 @@
+//! A loop of a simulation, as the simulation drives it.
+
+use std::time::{Duration, Instant};
+
+use crate::event_loop::{Budget, EventLoop, Turn, Wait};
+use crate::net::Result;
+use crate::system::simulated;
+
+/// A loop together with the state that it lends to its handlers.
+#[derive(Debug)]
+pub struct Host<S> {
+    /// The loop.
+    pub event_loop: EventLoop<S>,
+    /// The state that handlers find in `cx.shared`.
+    pub shared: S,
+    /// The most work of one turn; unlimited at first.
+    pub budget: Budget,
+}
+
+/// A [`Host`] with any state, as a [`Simulation`](super::Simulation) turns it.
+pub trait AnyHost: sealed::AnyHost {}
+
+impl<S> AnyHost for Host<S> {}
+
+mod sealed {
+    use std::time::Instant;
+
+    use crate::event_loop::Turn;
+    use crate::net::Result;
+
+    /// The part of a host that the simulation drives. Sealed: no other type can be a host.
+    pub trait AnyHost {
+        fn turn(&mut self) -> Result<Turn>;
+        fn has_work(&mut self) -> bool;
+        fn next_deadline(&mut self) -> Option<Instant>;
+    }
+}
+
+impl<S> sealed::AnyHost for Host<S> {
+    fn turn(&mut self) -> Result<Turn> {
+        self.event_loop
+            .turn(&mut self.shared, Wait::No, self.budget)
+    }
+
+    /// Whether a turn would find something to do.
+    fn has_work(&mut self) -> bool {
+        let has_events = self
+            .event_loop
+            .host()
+            .is_some_and(simulated::Host::has_events);
+        has_events || self.event_loop.poll_timeout() == Some(Duration::ZERO)
+    }
+
+    fn next_deadline(&mut self) -> Option<Instant> {
+        self.event_loop.next_deadline()
+    }
+}
