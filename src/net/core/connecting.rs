@@ -10,7 +10,7 @@ use crate::net::connect::{
     Attempt, ConnectOptions, Dial, HostQuery, PendingLookups, SharedResolver, SystemResolver,
 };
 use crate::net::connection::{Connection, Notice};
-use crate::net::error::{Error, Result, Syscall, copy_of_io};
+use crate::net::error::{Error, Syscall, copy_of_io};
 use crate::net::values::{Endpoint, Event, ServerId, SocketId};
 use crate::reactor::{Interest, Key, Readiness};
 use crate::system::{ConnectStep, Stream, System};
@@ -19,16 +19,12 @@ use super::source::Resident;
 use super::{Happened, Net};
 
 impl Net {
-    /// Starts to connect. A failure from here on is told to the handler, in a later turn.
-    pub(crate) fn connect(
-        &mut self,
-        endpoint: Endpoint,
-        options: &ConnectOptions,
-    ) -> Result<SocketId> {
+    /// Starts to connect. Every failure is told to the handler, in a later turn.
+    pub(crate) fn connect(&mut self, endpoint: Endpoint, options: &ConnectOptions) -> SocketId {
         match endpoint {
-            Endpoint::Socket(address) => Ok(self.connect_to_address(address, options)),
-            Endpoint::Path(path) => Ok(self.connect_to_path(&path, options)),
-            Endpoint::Name { host, port } => Ok(self.connect_to_name(host, port, options)),
+            Endpoint::Socket(address) => self.connect_to_address(address, options),
+            Endpoint::Path(path) => self.connect_to_path(&path, options),
+            Endpoint::Name { host, port } => self.connect_to_name(host, port, options),
         }
     }
 
@@ -52,7 +48,8 @@ impl Net {
             if let Some(local) = local_endpoint(options, address) {
                 connection.set_asked_local(local);
             }
-            if let Some(StartFailure::Refused(error) | StartFailure::Failed(error)) = failure {
+            if let Some(failure) = failure {
+                let error = failure.error().clone();
                 connection.notify(Notice::AttemptFailed(address, error.clone()), registration);
                 connection.fail_attempt(error, registration);
             }
@@ -146,11 +143,7 @@ impl Net {
     }
 
     /// Begins the race of attempts, now that the name of `id` was looked up.
-    fn finish_connect_lookup(
-        &mut self,
-        id: SocketId,
-        answer: std::result::Result<&[SocketAddr], &io::Error>,
-    ) {
+    fn finish_connect_lookup(&mut self, id: SocketId, answer: Result<&[SocketAddr], &io::Error>) {
         let goes_on = self.with_connection(id, |connection, registration, _| {
             if !connection.is_dialing() {
                 return false;
@@ -183,44 +176,19 @@ impl Net {
     /// Starts an attempt on the next address that lets one start. The dial fails if there is none and no attempt is under
     /// way.
     fn begin_attempt(&mut self, id: SocketId) {
-        loop {
-            let Some(Some((address, options))) = self.with_connection(id, |connection, _, _| {
-                let dial = connection.dial_mut()?;
-                let address = dial.next_candidate()?;
-                Some((address, Rc::clone(&dial.options)))
-            }) else {
-                self.fail_if_exhausted(id);
-                return;
-            };
-            let begun = start(&self.system, address, &options).and_then(|stream| {
-                let attempt = Attempt {
-                    stream,
-                    owner: id.0,
-                    address,
-                    outcome: None,
-                };
-                let resident = Resident::Attempt(Box::new(attempt));
-                self.reactor
-                    .insert_ready(resident, Interest::WRITABLE, Readiness::empty())
-                    .map_err(|(error, _)| {
-                        StartFailure::Failed(Error::new(Syscall::Register, error))
-                    })
-            });
-            if let Ok(key) = &begun {
-                // The connection holds the loop, and not its attempts.
-                self.reactor.set_held(*key, false);
-            }
-            let is_under_way = self.with_connection(id, |connection, registration, _| {
-                if !matches!(begun, Err(StartFailure::Refused(_))) {
+        while let Some((address, options)) = self.next_candidate(id) {
+            let started = self.start_attempt(id, address, &options);
+            let is_under_way = started.is_ok();
+            self.with_connection(id, |connection, registration, _| {
+                if !matches!(started, Err(StartFailure::Refused(_))) {
                     connection.notify(Notice::AttemptBegun(address), registration);
                 }
-                if let Err(StartFailure::Refused(error) | StartFailure::Failed(error)) = &begun {
-                    let notice = Notice::AttemptFailed(address, error.clone());
-                    connection.notify(notice, registration);
+                if let Err(failure) = &started {
+                    let error = failure.error().clone();
+                    connection.notify(Notice::AttemptFailed(address, error), registration);
                 }
-                let is_under_way = begun.is_ok();
                 if let Some(dial) = connection.dial_mut() {
-                    match begun {
+                    match started {
                         Ok(key) => {
                             let next = registration.tick_after(options.attempt_delay);
                             dial.began(key, address, next);
@@ -232,12 +200,44 @@ impl Net {
                 if is_under_way {
                     connection.file_deadline(registration);
                 }
-                is_under_way
             });
-            if is_under_way != Some(false) {
+            if is_under_way {
                 return;
             }
         }
+        self.fail_if_exhausted(id);
+    }
+
+    /// The next address that the dial of `id` tries, with the options to connect with.
+    fn next_candidate(&mut self, id: SocketId) -> Option<(SocketAddr, Rc<ConnectOptions>)> {
+        self.with_connection(id, |connection, _, _| {
+            let dial = connection.dial_mut()?;
+            Some((dial.next_candidate()?, Rc::clone(&dial.options)))
+        })
+        .flatten()
+    }
+
+    /// Starts an attempt on `address`, a source of its own.
+    fn start_attempt(
+        &mut self,
+        owner: SocketId,
+        address: SocketAddr,
+        options: &ConnectOptions,
+    ) -> Result<Key, StartFailure> {
+        let attempt = Attempt {
+            stream: start(&self.system, address, options)?,
+            owner: owner.0,
+            address,
+            outcome: None,
+        };
+        let resident = Resident::Attempt(Box::new(attempt));
+        let key = self
+            .reactor
+            .insert_ready(resident, Interest::WRITABLE, Readiness::empty())
+            .map_err(|(error, _)| StartFailure::Failed(Error::new(Syscall::Register, error)))?;
+        // The connection holds the loop, and not its attempts.
+        self.reactor.set_held(key, false);
+        Ok(key)
     }
 
     fn fail_if_exhausted(&mut self, id: SocketId) {
@@ -360,12 +360,20 @@ enum StartFailure {
     Failed(Error),
 }
 
+impl StartFailure {
+    fn error(&self) -> &Error {
+        match self {
+            Self::Refused(error) | Self::Failed(error) => error,
+        }
+    }
+}
+
 /// Starts to connect to one address, unless it is blocked.
 fn start(
     system: &System,
     address: SocketAddr,
     options: &ConnectOptions,
-) -> std::result::Result<Stream, StartFailure> {
+) -> Result<Stream, StartFailure> {
     if options
         .block_list
         .as_ref()
