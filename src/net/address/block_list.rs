@@ -8,8 +8,8 @@ use crate::net::error::{Error, Result};
 
 /// A set of IP addresses, given as addresses, ranges and subnets: Node's `net.BlockList`.
 ///
-/// An IPv4 address and its IPv4-mapped IPv6 form (`::ffff:1.2.3.4`, as a listener of both families shows its peers) are
-/// one address here, whichever of them a rule or a question names. So `::/0` is every address of both families.
+/// An IPv4 address and its IPv4-mapped IPv6 form are one address here, whichever of them a rule or a question names.
+/// (A listener of both families shows its IPv4 peers as `::ffff:1.2.3.4`.) So `::/0` is every address of both families.
 ///
 /// Node keeps a list of rules and walks it for every question. This is a set: overlapping and adjacent ranges become one,
 /// and a question takes O(log n). An address that is removed is out of it, whichever rules covered it. So it can be an
@@ -55,8 +55,8 @@ impl BlockList {
     }
 
     /// A list of the addresses that are not one host on the public internet: private, shared, link-local, loopback,
-    /// documentation, multicast and reserved ones, and the IPv6 ranges that carry an IPv4 address inside (6to4,
-    /// NAT64, Teredo, `::/96`), through which the others could be reached.
+    /// documentation, multicast and reserved ones. The IPv6 ranges that carry an IPv4 address inside (6to4, NAT64,
+    /// Teredo, `::/96`) are on it too, because the others could be reached through them.
     ///
     /// It keeps a service that connects to hosts of its users' choice from reaching into its own network. The ranges are
     /// the ones of the IANA special-purpose registries (RFC 6890).

@@ -38,8 +38,8 @@ impl Attempt {
 
 /// Whether a connect has met itself instead of a server.
 ///
-/// That can happen with a port of this machine on which no server listens, if the system chooses the same port for this
-/// end (simultaneous open, RFC 9293 3.5). Such a connection is of no use to any program.
+/// A connect to a local port without a server meets itself if the system chooses that very port for this end
+/// (simultaneous open, RFC 9293 3.5). Such a connection is of no use to any program.
 pub(crate) fn is_connected_to_itself(stream: &Stream, asked: SocketAddr) -> bool {
     let Ok(Some(local)) = stream.local_address() else {
         return false;

@@ -25,6 +25,7 @@ use crate::net::values::Family;
 ///     _ => Err(Error::with_code("ENOTFOUND", "only game.internal is known here")),
 /// }));
 /// ```
+#[doc(alias = "lookup")]
 pub trait Resolver: Send + Sync {
     /// Returns the addresses of [`query.host`](HostQuery::host), the preferred one first.
     ///
@@ -84,6 +85,7 @@ impl Resolver for crate::system::simulated::Names {
 /// (EMFILE and the like). On Unix a name server that does not answer is ENOTFOUND too, where Node has EAI_AGAIN: the
 /// standard library does not pass the difference on.
 #[derive(Clone, Copy, Debug, Default)]
+#[doc(alias = "getaddrinfo")]
 pub struct SystemResolver;
 
 impl Resolver for SystemResolver {

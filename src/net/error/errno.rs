@@ -1,8 +1,8 @@
 //! The names of the system's errors, and Node's words for them.
 //!
-//! The standard library has an [`io::ErrorKind`] for most of them, but none for the ones that matter most at accept
-//! (EMFILE, ENFILE, ENOBUFS), and one kind for EACCES and EPERM together. So the number decides if the error has one,
-//! and the kind decides otherwise: for a number without a row, and for errors that are not from the system.
+//! The standard library has an [`io::ErrorKind`] for most of them. It has none for the ones that matter most at accept
+//! (EMFILE, ENFILE, ENOBUFS), and one kind for EACCES and EPERM together. So the number decides if the error has one, and
+//! the kind decides otherwise: for a number without a row, and for errors that are not from the system.
 
 use std::io::{self, ErrorKind};
 

@@ -31,8 +31,8 @@ pub(crate) fn classify_accept(error: &io::Error) -> AcceptFault {
         "EAGAIN" => AcceptFault::WouldBlock,
         "EINTR" => AcceptFault::Interrupted,
         "EMFILE" | "ENFILE" | "ENOBUFS" | "ENOMEM" => AcceptFault::Exhausted,
-        // Linux passes on errors that are pending on the new connection (accept(2)), a firewall refuses with
-        // EPERM, and Winsock gives ENOTCONN for a peer that has reset already.
+        // Linux passes on errors that are pending on the new connection (accept(2)). A firewall refuses with EPERM.
+        // Winsock gives ENOTCONN for a peer that has reset already.
         "ECONNABORTED" | "ECONNRESET" | "EPERM" | "EPROTO" | "ETIMEDOUT" | "ENETDOWN"
         | "ENETUNREACH" | "EHOSTDOWN" | "EHOSTUNREACH" | "ENONET" | "ENOPROTOOPT" | "ENOTSUP"
         | "ENOTCONN" => AcceptFault::Transient,
