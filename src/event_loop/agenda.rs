@@ -1,4 +1,4 @@
-//! What user code has asked for and the loop has still to do: handlers to install, deferred calls, timers, a stop.
+//! The requests of user code that the loop has still to fulfil: handlers to install, deferred calls, timers, a stop.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -13,8 +13,8 @@ use super::server_handler::ServerHandler;
 use super::socket_handler::SocketHandler;
 use super::timers::Timers;
 
-/// A handler that waits to be put beside the slot of its socket or server.
-pub(super) enum Occupant<S> {
+/// A handler that waits to be put into its table.
+pub(super) enum NewHandler<S> {
     /// The handler of a socket.
     Socket(Box<dyn SocketHandler<S>>),
     /// The handler of a server.
@@ -23,10 +23,10 @@ pub(super) enum Occupant<S> {
     Pipe(pipe::End, pipe::PutBefore<S>),
 }
 
-/// Everything that was asked for.
+/// Requests that wait for the loop.
 pub(super) struct Agenda<S> {
-    /// Handlers of what was made within a callback: they cannot be put beside the others while one is borrowed.
-    pub(super) installs: VecDeque<(Key, Occupant<S>)>,
+    /// Handlers of sockets and servers that a callback made: they cannot be put into the tables while one there is borrowed.
+    pub(super) installs: VecDeque<(Key, NewHandler<S>)>,
     deferred: VecDeque<Call<S>>,
     pub(super) timers: Timers<S>,
     pub(super) is_stopping: bool,
@@ -56,7 +56,7 @@ impl<S> Agenda<S> {
         self.deferred.pop_front()
     }
 
-    /// Gives back the memory of what was done.
+    /// Gives back the memory of requests that are fulfilled.
     pub(super) fn trim(&mut self) {
         self.installs.shrink_to_fit();
         self.deferred.shrink_to_fit();

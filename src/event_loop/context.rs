@@ -1,4 +1,4 @@
-//! What the callbacks of a socket are lent: the socket, the shared state, and the verbs that a callback needs.
+//! The context of a socket's callbacks: the socket, the shared state, and the verbs that a callback needs.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use super::remote::Remote;
 use super::socket_handler::SocketHandler;
 use super::timer::Timer;
 
-/// What the callbacks of a socket are lent.
+/// The socket, the shared state and the loop, lent to each callback of a socket.
 ///
 /// `socket` and `shared` are fields, not methods, so that both can be used at once:
 /// `for &id in &cx.shared.members { cx.socket.socket(id).write(..); }`.

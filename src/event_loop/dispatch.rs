@@ -7,28 +7,28 @@ use crate::net::{
     Sockets,
 };
 
-use super::agenda::Occupant;
+use super::agenda::NewHandler;
 use super::server_handler::{Accepted, OverLimit};
 use super::socket_handler::SocketHandler;
 use super::{Context, EventLoop, LoopContext};
 
-/// Whose callback is running. If it is still set when a turn begins, the callback has panicked.
+/// The callback that is running. If it is still set when a turn begins, the callback has panicked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Calling {
-    /// A socket's: it is destroyed.
+    /// A callback of a socket, which is destroyed if it panics.
     Socket(SocketId),
-    /// That of the error of a socket that is closed: its end is still to be told.
+    /// `on_error` of a socket that is closed: its `on_close` is still to come.
     Failing(SocketId, CloseReason),
-    /// The last of a socket that is closed: there is nothing left to do but to forget it.
+    /// `on_close` of a socket, which is only to be forgotten after it.
     Closed(SocketId),
-    /// The last of a server that is closed.
+    /// `on_close` of a server.
     ClosedServer(ServerId),
-    /// One of a server, a timer or another call without a socket: nobody is to blame.
+    /// A callback of a server, a timer or another call without a socket: no socket is destroyed for its panic.
     Loop,
 }
 
 impl<S> EventLoop<S> {
-    /// Cleans up behind a callback that panicked in the turn before: its own socket goes, and no other.
+    /// Cleans up behind a callback that panicked in the turn before: its own socket is destroyed, and no other.
     pub(super) fn recover(&mut self) {
         match self.calling.take() {
             None | Some(Calling::Loop) => {}
@@ -36,15 +36,15 @@ impl<S> EventLoop<S> {
                 let error = Error::with_code(Error::HANDLER_PANICKED, "its handler panicked");
                 Socket::new(&mut self.net, id).destroy_with(error);
             }
-            Some(Calling::Failing(id, reason)) => self.untold = Some((id, reason)),
+            Some(Calling::Failing(id, reason)) => self.unclosed = Some((id, reason)),
             Some(Calling::Closed(id)) => self.forget_socket(id),
             Some(Calling::ClosedServer(id)) => self.forget_server(id),
         }
         self.install();
     }
 
-    /// Puts handlers beside what was made in a callback. It is done after each, before anything else can happen to
-    /// the new ones.
+    /// Installs the handlers of sockets and servers that a callback has made: after each callback, before anything else
+    /// can happen to them.
     #[inline]
     pub(super) fn install(&mut self) {
         if !self.agenda.installs.is_empty() {
@@ -54,14 +54,14 @@ impl<S> EventLoop<S> {
 
     #[inline(never)]
     fn install_all(&mut self) {
-        // One by one, as a handler that is displaced is user code and may panic when it is dropped: the others stay, and
-        // are put in their places by the next call of this.
+        // One by one: a handler that is displaced is user code and may panic when it is dropped. The others stay, and are
+        // installed by the next call.
         while let Some((key, occupant)) = self.agenda.installs.pop_front() {
             if self.net.contains(key) {
                 match occupant {
-                    Occupant::Socket(handler) => drop(self.handlers.insert(key, handler)),
-                    Occupant::Server(handler) => drop(self.server_handlers.insert(key, handler)),
-                    Occupant::Pipe(end, put_before) => {
+                    NewHandler::Socket(handler) => drop(self.handlers.insert(key, handler)),
+                    NewHandler::Server(handler) => drop(self.server_handlers.insert(key, handler)),
+                    NewHandler::Pipe(end, put_before) => {
                         let piped = put_before(end, self.handlers.remove(key));
                         self.handlers.insert(key, piped);
                     }
@@ -73,7 +73,7 @@ impl<S> EventLoop<S> {
     fn forget_socket(&mut self, id: SocketId) {
         let handler = self.handlers.remove(id.0);
         self.net.remove_socket(id);
-        // Last, as it is user code and may panic: nothing is left half done then.
+        // Last, as its drop is user code and may panic: nothing is left half done then.
         drop(handler);
     }
 
@@ -84,7 +84,7 @@ impl<S> EventLoop<S> {
         drop(handler);
     }
 
-    /// Tells what happened to whom it is for: anything but data, which [`deliver_data`](Self::deliver_data) is for.
+    /// Calls the handler that an event is for: any event but data, which [`deliver_data`](Self::deliver_data) is for.
     #[inline(always)]
     pub(super) fn deliver(&mut self, shared: &mut S, happened: Happened) {
         match happened {
@@ -105,7 +105,7 @@ impl<S> EventLoop<S> {
                 });
             }
             ServerEvent::ListenFailed(error) => {
-                // Before the call, which may panic: the end must come all the same.
+                // Before the call, which may panic: `on_close` must come all the same.
                 self.net.listening_failed(server);
                 self.call_server(shared, server, |handler, cx| handler.on_error(cx, &error));
             }
@@ -139,11 +139,13 @@ impl<S> EventLoop<S> {
 
     #[inline(never)]
     fn deliver_to_socket(&mut self, shared: &mut S, id: SocketId, event: SocketEvent) {
-        self.call_socket(shared, id, |handler, cx, _| tell(handler, cx, event));
+        self.call_socket(shared, id, |handler, cx, _| {
+            call_for_event(handler, cx, event)
+        });
     }
 
-    /// Tells a socket of the first `length` bytes in the read buffer.
-    // Always, as the one below: it has one caller, and is what is done for every message.
+    /// Gives a socket the first `length` bytes of the read buffer.
+    // Inlined always, as the one below: it has one caller, and runs for every message.
     #[inline(always)]
     pub(super) fn deliver_data(&mut self, shared: &mut S, id: SocketId, length: usize) {
         self.call_socket(shared, id, |handler, cx, buffer| {
@@ -151,7 +153,7 @@ impl<S> EventLoop<S> {
         });
     }
 
-    /// Tells a socket of its timer with `token`.
+    /// Calls a socket for its timer with `token`.
     #[inline(never)]
     pub(super) fn deliver_timer(&mut self, shared: &mut S, id: SocketId, token: u64) {
         self.call_socket(shared, id, |handler, cx, _| handler.on_timer(cx, token));
@@ -179,10 +181,10 @@ impl<S> EventLoop<S> {
         self.install();
     }
 
-    /// Asks the server for the handler of a new connection, and gives that its first event.
+    /// Asks the server for the handler of a new connection, and calls that for its first event.
     fn deliver_connection(&mut self, shared: &mut S, accepted: Accepted) {
         let id = accepted.id;
-        // A panic in here is the new socket's: there is no handler for it.
+        // A panic in here destroys the new socket: it has no handler.
         self.calling = Some(Calling::Socket(id));
         let handler = match self.server_handlers.get_mut(accepted.server.0) {
             Some(server) => {
@@ -200,7 +202,7 @@ impl<S> EventLoop<S> {
         if let Some(handler) = handler {
             self.handlers.insert(id.0, handler);
         }
-        // After it: the callback may have asked for a pipe, which stands in front of the handler.
+        // After the handler: the callback may have asked for a pipe, which is put in front of it.
         self.install();
         if is_refused {
             Socket::new(&mut self.net, id).destroy();
@@ -233,8 +235,8 @@ impl<S> EventLoop<S> {
         self.install();
     }
 
-    /// Tells a socket its error, if there is one, and its end; then it is forgotten.
-    pub(super) fn tell_socket_close(
+    /// Closes a socket that has more to be told than its end: notices, the error, marks that were never reached.
+    pub(super) fn close_socket(
         &mut self,
         shared: &mut S,
         id: SocketId,
@@ -249,7 +251,7 @@ impl<S> EventLoop<S> {
                 agenda: &mut self.agenda,
             };
             while let Some(notice) = cx.socket.next_notice() {
-                tell_notice(handler.as_mut(), &mut cx, notice);
+                call_for_notice(handler.as_mut(), &mut cx, notice);
             }
             if let Some(error) = &error {
                 handler.on_error(&mut cx, error);
@@ -259,11 +261,11 @@ impl<S> EventLoop<S> {
                 handler.on_sent(&mut cx, token, Err(&why));
             }
         }
-        self.tell_end(shared, id, reason);
+        self.close_plain_socket(shared, id, reason);
     }
 
-    /// Tells a socket its end; then it is forgotten.
-    pub(super) fn tell_end(&mut self, shared: &mut S, id: SocketId, reason: CloseReason) {
+    /// Calls a socket's `on_close` and forgets the socket.
+    pub(super) fn close_plain_socket(&mut self, shared: &mut S, id: SocketId, reason: CloseReason) {
         self.calling = Some(Calling::Closed(id));
         if let Some(handler) = self.handlers.get_mut(id.0) {
             let mut cx = Context {
@@ -279,8 +281,8 @@ impl<S> EventLoop<S> {
         self.forget_socket(id);
     }
 
-    /// Tells a server its end; then it is forgotten.
-    pub(super) fn tell_server_close(&mut self, shared: &mut S, id: ServerId) {
+    /// Calls a server's `on_close` and forgets the server.
+    pub(super) fn close_server(&mut self, shared: &mut S, id: ServerId) {
         self.calling = Some(Calling::ClosedServer(id));
         if let Some(server) = self.server_handlers.get_mut(id.0) {
             server.on_close(&mut LoopContext {
@@ -295,11 +297,15 @@ impl<S> EventLoop<S> {
     }
 }
 
-/// Makes the call for an event that is not data.
+/// Calls a handler for an event that is not data.
 #[inline(never)]
-fn tell<S>(handler: &mut dyn SocketHandler<S>, cx: &mut Context<'_, S>, event: SocketEvent) {
+fn call_for_event<S>(
+    handler: &mut dyn SocketHandler<S>,
+    cx: &mut Context<'_, S>,
+    event: SocketEvent,
+) {
     match event {
-        SocketEvent::Data(_) => debug_assert!(false, "data is told with the read buffer"),
+        SocketEvent::Data(_) => debug_assert!(false, "data is delivered with the read buffer"),
         SocketEvent::Connected => {
             handler.on_connect(cx);
             cx.socket.catch_up();
@@ -312,13 +318,14 @@ fn tell<S>(handler: &mut dyn SocketHandler<S>, cx: &mut Context<'_, S>, event: S
         SocketEvent::TimedOut => handler.on_timeout(cx),
         SocketEvent::Noticed => {
             while let Some(notice) = cx.socket.next_notice() {
-                tell_notice(handler, cx, notice);
+                call_for_notice(handler, cx, notice);
             }
         }
     }
 }
 
-fn tell_notice<S>(handler: &mut dyn SocketHandler<S>, cx: &mut Context<'_, S>, notice: Notice) {
+/// Calls a handler for a notice that waited beside the events of its socket.
+fn call_for_notice<S>(handler: &mut dyn SocketHandler<S>, cx: &mut Context<'_, S>, notice: Notice) {
     match notice {
         Notice::LookedUp(found) => {
             let host = cx.socket.host().unwrap_or_default();

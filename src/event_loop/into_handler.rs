@@ -1,4 +1,4 @@
-//! What a closure that accepts connections may answer.
+//! The answers of a closure that accepts connections.
 
 use super::socket_handler::SocketHandler;
 

@@ -1,4 +1,4 @@
-//! What callbacks without a socket are lent: all sockets, the shared state, and every verb of the loop.
+//! The context of callbacks without a socket: all sockets, the shared state, and every verb of the loop.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -16,7 +16,8 @@ use super::socket_handler::SocketHandler;
 use super::timer::Timer;
 use super::verbs::Verbs;
 
-/// What callbacks that have no socket of their own are lent: timers, deferred calls, posts, and those of a server.
+/// All sockets, the shared state and the loop, lent to callbacks that have no socket of their own: timers, deferred
+/// calls, posts, and the callbacks of a server.
 ///
 /// It is a [`Context`](crate::Context) with all sockets in place of one, and has every verb. A callback of a socket gets
 /// one with [`Context::as_loop`](crate::Context::as_loop), and a host with

@@ -1,4 +1,7 @@
 //! The loop itself: the top floor, and the only one that calls user code.
+//!
+//! `turn` is the order of a turn; `dispatch` goes from an event to its handler; `agenda` keeps what callbacks have asked
+//! for; `verbs` are the requests, which the loop and the two contexts forward to.
 
 mod agenda;
 mod call;
@@ -44,13 +47,13 @@ pub use socket_handler::SocketHandler;
 pub use timer::Timer;
 pub use wait::{Budget, RunEnd, Turn, Wait};
 
-/// A socket that is behind with sending reads half of the read buffer, which must not be nothing.
+/// The least length of the read buffer: a socket that is behind with sending reads half of it, which must not be nothing.
 const LEAST_READ_BUFFER_BYTES: usize = 1 << 10;
 
 /// A network event loop: one thread, one loop, a handler per socket.
 ///
-/// `S` is state of yours that is lent to every callback as [`cx.shared`](Context): you keep it, and lend it to
-/// [`run`](Self::run) or [`turn`](Self::turn).
+/// `S` is the state of the program. Its owner keeps it and lends it to [`run`](Self::run) or [`turn`](Self::turn), and
+/// every callback gets it as [`cx.shared`](Context).
 ///
 /// ```
 /// use netloop::{Context, EventLoop, SocketHandler};
@@ -88,6 +91,21 @@ const LEAST_READ_BUFFER_BYTES: usize = 1 << 10;
 /// # }
 /// ```
 ///
+/// # A turn
+///
+/// Everything happens in turns, each of which goes through its phases in this order:
+///
+/// 1. deferred calls ([`defer`](Self::defer)), and a flush of what they wrote;
+/// 2. the wait for the kernel, if nothing is to be done yet;
+/// 3. posts of other threads ([`Remote::post`]) and answers of lookups;
+/// 4. sockets and servers that are ready: their handlers are called, each with its own replies sent when it returns;
+/// 5. a flush of everything that was written to other sockets, in one send for each;
+/// 6. timers and idle timeouts that are due;
+/// 7. closes: `on_error` and `on_close` of every socket that has come to its end.
+///
+/// Every phase is as long as its list was when it began, so that no callback can keep the others waiting by asking for
+/// more. No callback is ever called within another.
+///
 /// # Owning the thread, or being a guest
 ///
 /// [`run`](Self::run) goes on until nothing is left to do. A program with a main loop of its own calls
@@ -108,10 +126,10 @@ pub struct EventLoop<S = ()> {
     posts: VecDeque<Post<S>>,
     read_buffer: Box<[u8]>,
     options: EventLoopOptions,
-    /// Whose callback is running. Between turns it is `None`, unless a callback has panicked.
+    /// The owner of the callback that is running. Invariant: `None` between turns, unless a callback has panicked.
     calling: Option<Calling>,
-    /// A socket whose `on_error` panicked, and that is still to be told its end.
-    untold: Option<(SocketId, CloseReason)>,
+    /// A socket whose `on_error` panicked before its `on_close`, which is still to come.
+    unclosed: Option<(SocketId, CloseReason)>,
 }
 
 impl<S> EventLoop<S> {
@@ -153,7 +171,7 @@ impl<S> EventLoop<S> {
             read_buffer: vec![0; buffer_bytes].into_boxed_slice(),
             options,
             calling: None,
-            untold: None,
+            unclosed: None,
         })
     }
 
@@ -162,7 +180,7 @@ impl<S> EventLoop<S> {
         &self.options
     }
 
-    /// The machine of a simulation that the loop runs on.
+    /// Returns the machine of a simulation that the loop runs on.
     #[cfg(feature = "simulation")]
     pub(crate) fn host(&self) -> Option<&crate::system::simulated::Host> {
         match self.net.system {
@@ -171,33 +189,32 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// The net, for a host that has done other things since the last turn: what is counted from now on is not counted
-    /// from then.
+    /// Lends out the net, with the clock read anew, as [`parts`](Self::parts) does.
     fn net_now(&mut self) -> &mut Net {
         self.net.refresh_now();
         &mut self.net
     }
 
-    /// The socket `id`; a view that does nothing if it is gone. What is written through it leaves in the next turn,
-    /// or with [`flush`](Self::flush).
+    /// Returns the socket `id`; a view that does nothing if it is gone. Bytes that are written through it leave in the next
+    /// turn, or with [`flush`](Self::flush).
     pub fn socket(&mut self, id: SocketId) -> Socket<'_> {
         Socket::new(self.net_now(), id)
     }
 
-    /// The server `id`; a view that does nothing if it is gone.
+    /// Returns the server `id`; a view that does nothing if it is gone.
     pub fn server(&mut self, id: ServerId) -> Server<'_> {
         Server::new(self.net_now(), id)
     }
 
-    /// All sockets and servers.
+    /// Returns the view of all sockets and servers.
     pub fn sockets(&mut self) -> Sockets<'_> {
         Sockets::new(self.net_now())
     }
 
-    /// Gives back the memory that is only kept to be used again: free chunks of queues, and the places of sockets and
-    /// handlers that are gone, as far as they lie behind the last that is there. For a program that has had its spike and
-    /// is quiet now; the next sockets and writes allocate again. The timer wheel keeps the room for as many timers as
-    /// there ever were, some 40 bytes each.
+    /// Gives back memory that is only kept to be used again: free chunks of queues, and the slots of sockets and handlers
+    /// that are gone, as far as they lie behind the last one in use. It is for a program that is quiet after a spike; the
+    /// next sockets and writes allocate again. The timer wheel keeps its memory for as many timers as there ever were at a
+    /// time, some 40 bytes each.
     pub fn trim(&mut self) {
         self.net.trim();
         self.handlers.shrink();
@@ -206,9 +223,9 @@ impl<S> EventLoop<S> {
         self.agenda.trim();
     }
 
-    /// Sends what was written since the last turn, within `budget`, so that it leaves before the host goes on: at the end
-    /// of a game's frame, say. Answers whether more is left, which the next turn sends. No handler is called; what fails
-    /// is told in the next turn.
+    /// Sends the bytes that were written since the last turn, within `budget`, so that they leave before the host goes on:
+    /// at the end of a game's frame, say. Answers whether more are left, which the next turn sends. No handler is called;
+    /// handlers learn of failures in the next turn.
     ///
     /// Here the budget counts sockets that are sent to, and time from now on.
     pub fn flush(&mut self, budget: Budget) -> bool {
@@ -225,9 +242,29 @@ impl<S> EventLoop<S> {
         self.net.waiting(Phase::Flush) > 0
     }
 
-    /// How long a host may wait on the loop's descriptor at most: zero while anything is queued, else until the next
-    /// deadline, else without end (`None`). To be asked after the last call that may have changed the loop, and
+    /// Returns the longest time that a host may wait on the loop's descriptor: zero while anything is queued, else until
+    /// the next deadline, else without end (`None`). Ask for it after the last call that may have changed the loop, and
     /// directly before the wait.
+    ///
+    /// ```no_run
+    /// # #[cfg(unix)]
+    /// # fn main() -> netloop::Result<()> {
+    /// use std::os::fd::AsFd;
+    /// use netloop::{Budget, EventLoop, Wait};
+    ///
+    /// # fn wait_for(_: &[std::os::fd::BorrowedFd<'_>], _: Option<std::time::Duration>) {}
+    /// let mut event_loop: EventLoop = EventLoop::new()?;
+    /// while event_loop.is_alive() {
+    ///     // A wait of yours, for this descriptor and others.
+    ///     let timeout = event_loop.poll_timeout();
+    ///     wait_for(&[event_loop.as_fd()], timeout);
+    ///     event_loop.turn(&mut (), Wait::No, Budget::UNLIMITED)?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(unix))]
+    /// # fn main() {}
+    /// ```
     pub fn poll_timeout(&self) -> Option<Duration> {
         if self.has_queued() {
             return Some(Duration::ZERO);
@@ -236,8 +273,8 @@ impl<S> EventLoop<S> {
         Some(deadline.saturating_duration_since(self.net.read_clock()))
     }
 
-    /// When the loop has something to do next without any news from the kernel; `None` if nothing is due at all.
-    /// While something is queued it is now.
+    /// Returns when the loop has something to do next without any news from the kernel: now, while something is queued;
+    /// `None` if nothing is due at all.
     pub fn next_deadline(&self) -> Option<Instant> {
         if self.has_queued() {
             return Some(self.net.read_clock());
@@ -246,14 +283,14 @@ impl<S> EventLoop<S> {
     }
 
     /// Whether anything is left that keeps [`run`](Self::run) going: a socket, server or timer that is held, a
-    /// deferred call, a post, a [`Hold`], or a close that is still to be told.
+    /// deferred call, a post, a [`Hold`], or an `on_close` that is still to come.
     pub fn is_alive(&self) -> bool {
         self.net.holds_loop()
             || self.agenda.holds_loop()
             || self.agenda.mailbox.holds_loop()
             || !self.posts.is_empty()
             || self.calling.is_some()
-            || self.untold.is_some()
+            || self.unclosed.is_some()
     }
 
     /// Whether there is something to do at once.
@@ -261,20 +298,20 @@ impl<S> EventLoop<S> {
         self.net.has_queued() || self.has_calls()
     }
 
-    /// Whether calls are to be made at once that are no events of sockets.
+    /// Whether calls that are no events of sockets are to be made at once.
     fn has_calls(&self) -> bool {
         self.agenda.deferred() > 0
             || !self.posts.is_empty()
             || self.agenda.mailbox.is_pending()
             || self.calling.is_some()
-            || self.untold.is_some()
+            || self.unclosed.is_some()
     }
 }
 
 #[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
 impl<S> std::os::fd::AsFd for EventLoop<S> {
-    /// The descriptor that becomes readable when the kernel has news for the loop. It says nothing of what the loop
-    /// knows already: wait on it no longer than [`EventLoop::poll_timeout`], and always turn when it is readable.
+    /// Lends the descriptor that becomes readable when the kernel has news for the loop. It does not show work that the
+    /// loop has queued itself: wait on it no longer than [`EventLoop::poll_timeout`], and always turn when it is readable.
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         self.net.as_fd()
     }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// How a loop works: how much it takes at a time, and how much it keeps. The defaults suit nearly every program
-/// ([`performance`](crate::performance) has figures).
+/// Settings of a whole loop: the sizes in which it works, and the memory that it keeps. The defaults suit nearly every
+/// program ([`performance`](crate::performance) has figures).
 ///
 /// ```
 /// use std::time::Duration;
@@ -19,17 +19,17 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EventLoopOptions {
-    /// How many events are taken from the kernel at a time.
+    /// The most events that are taken from the kernel at a time.
     pub events_per_poll: usize,
-    /// How long the one read buffer is.
+    /// The length of the one read buffer.
     pub read_buffer_bytes: usize,
-    /// How long every wait begins with asking the kernel again and again.
+    /// The time for which every wait polls before it sleeps.
     pub busy_poll: Duration,
-    /// How many posts of other threads may wait.
+    /// The most posts of other threads that may wait.
     pub posts_capacity: usize,
-    /// How many threads look up names at most.
+    /// The most threads that look up names.
     pub lookup_threads: usize,
-    /// How many bytes of free chunks are kept for the queues of sockets.
+    /// The most bytes of free chunks that are kept for the queues of sockets.
     pub pooled_bytes: usize,
 }
 

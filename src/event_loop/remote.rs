@@ -11,19 +11,19 @@ use crate::reactor::Waker;
 use super::call::Post;
 use super::loop_context::LoopContext;
 
-/// Where posts lie until the loop takes them.
+/// A queue of posts between other threads and the loop.
 pub(super) struct Mailbox<S> {
     inbox: Mutex<Inbox<S>>,
-    /// Whether the loop has been told since it last looked: of many posts only the first has to wake it.
+    /// Whether the loop has been woken since it last took posts: of many posts only the first has to wake it.
     is_awake: AtomicBool,
     is_stopping: AtomicBool,
-    /// How many posts may wait. A loop that cannot keep up must not fill the memory unseen.
+    /// The most posts that may wait. A loop that cannot keep up must not fill the memory unseen.
     capacity: usize,
-    /// How many [`Hold`]s are alive.
+    /// The number of [`Hold`]s that are alive.
     holds: AtomicUsize,
 }
 
-/// What lies under the lock.
+/// The part of a mailbox that lies under its lock.
 struct Inbox<S> {
     posts: VecDeque<Post<S>>,
     /// Invariant: `Some` exactly as long as the loop is there. It has a descriptor, which must go with the loop even
@@ -50,20 +50,20 @@ impl<S> Mailbox<S> {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether something was said since the last [`take`](Self::take).
+    /// Whether a thread has posted, woken or stopped the loop since the last [`take`](Self::take).
     pub(super) fn is_pending(&self) -> bool {
         self.is_awake.load(Ordering::Acquire)
     }
 
-    /// Whether the loop must go on for the sake of other threads.
+    /// Whether another thread keeps the loop going.
     pub(super) fn holds_loop(&self) -> bool {
         self.is_pending() || self.holds.load(Ordering::Acquire) > 0
     }
 
-    /// Moves at most `most` posts to `into`, and says whether a stop was asked for. What is posted from now on wakes
-    /// the loop again.
+    /// Moves at most `most` posts to `into`, and answers whether a stop was asked for. A post from now on wakes the loop
+    /// again.
     pub(super) fn take(&self, most: usize, into: &mut VecDeque<Post<S>>) -> bool {
-        // Before the queue is looked at: a post that comes just after the look must find the loop asleep.
+        // Before the queue is read: a post that comes just after the reading must find the loop asleep.
         self.is_awake.store(false, Ordering::Release);
         let mut inbox = self.inbox();
         let count = most.min(inbox.posts.len());
@@ -75,12 +75,12 @@ impl<S> Mailbox<S> {
         self.is_stopping.swap(false, Ordering::AcqRel)
     }
 
-    /// The loop is gone: nothing is taken any more.
+    /// Closes the mailbox, since the loop is gone: every further post is refused.
     pub(super) fn close(&self) {
         let mut inbox = self.inbox();
         inbox.waker = None;
         let posts = std::mem::take(&mut inbox.posts);
-        // What is dropped now is other people's, and may post.
+        // Not under the lock: the drop of a post is user code, which may post.
         drop(inbox);
         drop(posts);
     }
@@ -128,17 +128,18 @@ impl<S> Remote<S> {
         }
     }
 
-    /// Lets the loop's thread make `call` in its next turn, which it begins at once if it is waiting. Posts of one
+    /// Lets the loop's thread make `call` in its next turn, which begins at once if the loop is waiting. Posts of one
     /// thread are made in their order.
     ///
     /// # Errors
     ///
-    /// ERR_LOOP_CLOSED if the loop is gone, and ERR_MAILBOX_FULL if [too many](crate::EventLoopOptions::posts_capacity) posts wait already; `call` is dropped then.
-    /// Also what the system says of waking (`write(2)` on an eventfd).
+    /// ERR_LOOP_CLOSED if the loop is gone, and ERR_MAILBOX_FULL if
+    /// [too many](crate::EventLoopOptions::posts_capacity) posts wait already; `call` is dropped then. Also the system's
+    /// error of waking (`write(2)` on an eventfd).
     pub fn post(&self, call: impl FnOnce(&mut LoopContext<'_, S>) + Send + 'static) -> Result<()> {
         let call: Post<S> = Box::new(call);
         let mut inbox = self.mailbox.inbox();
-        // Looked at under the lock, so that `close` finds every post that was let in.
+        // Read under the lock, so that `close` finds every post that was let in.
         if inbox.waker.is_none() {
             return Err(Error::with_code(Error::LOOP_CLOSED, "the loop is gone"));
         }
@@ -156,7 +157,7 @@ impl<S> Remote<S> {
     ///
     /// # Errors
     ///
-    /// What the system says of waking.
+    /// The system's error of waking.
     pub fn wake(&self) -> Result<()> {
         self.mailbox.wake()
     }
@@ -165,7 +166,7 @@ impl<S> Remote<S> {
     ///
     /// # Errors
     ///
-    /// What the system says of waking.
+    /// The system's error of waking.
     pub fn stop(&self) -> Result<()> {
         self.mailbox.is_stopping.store(true, Ordering::Release);
         self.mailbox.wake()
@@ -203,7 +204,7 @@ pub struct Hold<S = ()> {
 impl<S> Drop for Hold<S> {
     fn drop(&mut self) {
         self.mailbox.holds.fetch_sub(1, Ordering::AcqRel);
-        // The loop has to find out that it may end. If it cannot be woken it is gone, or will find out later.
+        // The loop has to notice that it may end. A loop that cannot be woken is gone, or notices it later.
         let _ = self.mailbox.wake();
     }
 }

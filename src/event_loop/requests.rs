@@ -1,4 +1,4 @@
-//! What the owner of a loop asks of it: sources, calls, and handles. Each verb forwards to the one in `verbs`.
+//! The requests that the owner of a loop makes: sources, calls, and handles. Each verb forwards to the one in `verbs`.
 
 use std::time::{Duration, Instant};
 

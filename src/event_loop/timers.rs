@@ -1,5 +1,4 @@
-//! Timers that users arm: what each does, and whether it is a reason for the loop to go on. When they come is the
-//! reactor's affair.
+//! Timers of the loop: the call of each, and whether it keeps the loop going. Their deadlines are the reactor's.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -10,11 +9,11 @@ use crate::slots::Slots;
 
 use super::call::{Call, RepeatedCall};
 
-/// What a timer does when it comes.
+/// The action of a timer that has come.
 pub(super) enum Action<S> {
-    /// It is called, and the timer is over.
+    /// A call after which the timer is over.
     Once(Call<S>),
-    /// It is called each time. `None` while it is being called, and so for ever if that call panicked.
+    /// A call that is made each period. `None` while it runs, and so for ever if it panicked.
     Repeatedly(Option<RepeatedCall<S>>, Duration),
 }
 
@@ -24,10 +23,10 @@ struct Timer<S> {
     is_held: bool,
 }
 
-/// All timers that are to come.
+/// All timers of the loop that are to come.
 pub(super) struct Timers<S> {
     timers: Slots<Timer<S>>,
-    /// Invariant: how many timers have `is_held` set.
+    /// The number of timers that keep the loop going. Invariant: those with `is_held` set.
     held: usize,
 }
 
@@ -39,12 +38,12 @@ impl<S> Timers<S> {
         }
     }
 
-    /// Gives back the memory of those that are over.
+    /// Gives back the memory of timers that are over.
     pub(super) fn trim(&mut self) {
         self.timers.shrink();
     }
 
-    /// Whether one of them is a reason for the loop to go on.
+    /// Whether a timer keeps the loop going.
     pub(super) fn hold_loop(&self) -> bool {
         self.held > 0
     }
@@ -93,8 +92,8 @@ impl<S> Timers<S> {
         net.timer_due_at(timer.alarm)
     }
 
-    /// Takes out what the timer `id` does, which has come: for good, or until it is given back with
-    /// [`restore`](Self::restore). A repeating one is armed again first, so that it is active within its own call.
+    /// Takes out the action of the timer `id`, which has come: for good, or until [`restore`](Self::restore) gives it back.
+    /// A repeating timer is armed again first, so that it is active within its own call.
     pub(super) fn take(&mut self, net: &mut Net, id: TimerId) -> Option<Action<S>> {
         let timer = self.timers.get_mut(id.0)?;
         let again = match &mut timer.action {
@@ -102,7 +101,7 @@ impl<S> Timers<S> {
             Action::Once(_) => None,
         };
         let Some((call, period)) = again else {
-            // One that comes once, or one whose last call panicked.
+            // It comes once, or its last call panicked.
             let timer = self.timers.remove(id.0)?;
             if timer.is_held {
                 self.held -= 1;

@@ -1,6 +1,6 @@
 //! One turn of the loop, phase by phase, and the ways to make many.
 //!
-//! `ARCHITECTURE.md` numbers the phases and says of each what it is bounded by, and why it stands where it does.
+//! `ARCHITECTURE.md` numbers the phases, and gives the bound of each and the reason for its place.
 
 use std::time::{Duration, Instant};
 
@@ -12,26 +12,27 @@ use super::timers::Action;
 use super::wait::Limit;
 use super::{Budget, EventLoop, LoopContext, RunEnd, Turn, Wait};
 
-/// How many posts are made in one turn. The rest waits for the next, so that a busy thread cannot starve sockets.
+/// The most posts that are made in one turn. The others wait for the next, so that a busy thread cannot starve sockets.
 const POSTS_A_TURN: usize = 1024;
 
-/// How many timers and timeouts are told in one turn. The rest waits for the next, so that sockets are served between
+/// The most timers and timeouts that fire in one turn. The others wait for the next, so that sockets are served between
 /// the ten thousand idle timeouts that a lost uplink makes fall due at once.
 const TIMERS_A_TURN: u32 = 4096;
 
-/// From so many sockets on that wait to be sent something, the kernel is asked once more before they are. To ask takes
-/// less than a hundredth of what so many sends take, and may spare half of them.
+/// The size from which on a flush is worth a further poll before it. The poll takes less than a hundredth of the time of
+/// so many sends, and may spare half of them.
 const MANY_SENDS: usize = 64;
 
-/// What a send takes, about.
+/// The time that one send takes, about.
 const SEND_TIME: Duration = Duration::from_micros(5);
 
 impl<S> EventLoop<S> {
-    /// Turns until nothing is left that keeps the loop going, or [`stop`](Self::stop) is called: Node's whole life.
+    /// Turns until nothing is left that keeps the loop going, or [`stop`](Self::stop) is called: the life of a Node
+    /// process.
     ///
     /// # Errors
     ///
-    /// Only if polling itself fails. What goes wrong with a socket is the socket's own event.
+    /// The system's error if polling itself fails. The error of a socket is that socket's own event.
     pub fn run(&mut self, shared: &mut S) -> Result<()> {
         self.run_to(shared, None)?;
         Ok(())
@@ -141,7 +142,7 @@ impl<S> EventLoop<S> {
     ) -> Result<Turn> {
         let mut turn = Turn::default();
         self.recover();
-        // Where no deadline is set and nothing is to be done before the wait nobody asks for the time before it.
+        // Without a deadline or a call to be made, no callback can ask for the time before the wait.
         let asks_for_time = self.agenda.deferred() > 0 || self.net.counts_time();
         if asks_for_time {
             self.net.refresh_now();
@@ -149,7 +150,7 @@ impl<S> EventLoop<S> {
         self.make_deferred_calls(shared, &mut turn);
         self.net.flush();
         let wait = wait(self);
-        // What the calls took of the time must not be waited for again.
+        // The time that the calls took must not be waited for again.
         if turn.calls > 0 || !asks_for_time && wait.is_limited() {
             self.net.refresh_now();
         }
@@ -163,12 +164,12 @@ impl<S> EventLoop<S> {
         self.net.flush();
         self.fire_timers(shared, &mut turn);
         self.net.flush();
-        self.tell_closes(shared, &mut turn);
-        // What a farewell says to others leaves in this turn too.
+        self.deliver_closes(shared, &mut turn);
+        // Bytes that an `on_close` wrote to other sockets leave in this turn too.
         self.net.flush();
         turn.more = self.has_queued() || turn.timers >= TIMERS_A_TURN && self.net.has_elapsed();
         turn.alive = self.is_alive();
-        // Told once: later turns of a host that goes on all the same wait as ever.
+        // Reported once: later turns of a host that goes on all the same wait as ever.
         turn.stopped = self.take_stop();
         Ok(turn)
     }
@@ -186,7 +187,7 @@ impl<S> EventLoop<S> {
     fn poll(&mut self, wait: Wait) -> Result<()> {
         let now = self.net.now();
         let timeout = match wait {
-            // The reactor sees to what is queued in it.
+            // The reactor itself shortens the wait for the sources that it has queued.
             _ if self.has_calls() || self.agenda.is_stopping => Some(Duration::ZERO),
             Wait::No => Some(Duration::ZERO),
             Wait::For(duration) => Some(duration),
@@ -201,7 +202,7 @@ impl<S> EventLoop<S> {
         if mailbox.is_pending() && mailbox.take(POSTS_A_TURN, &mut self.posts) {
             self.agenda.is_stopping = true;
         }
-        // Popped one by one, so that those behind one that panics are not lost.
+        // Popped one by one, so that the posts behind one that panics are not lost.
         for _ in 0..self.posts.len() {
             let Some(post) = self.posts.pop_front() else {
                 return;
@@ -211,7 +212,7 @@ impl<S> EventLoop<S> {
         }
     }
 
-    // On its own, so that what it works with for every message stays in registers.
+    // A function of its own, so that the values that every message needs stay in registers.
     #[inline(never)]
     fn serve_ready(&mut self, shared: &mut S, limit: Limit, turn: &mut Turn) {
         self.net.begin_serving();
@@ -229,9 +230,9 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Serves who has become ready meanwhile, again and again, if many wait to be sent something: what those say to the
-    /// same sockets leaves with what was said before, in one send for each. It ends before the sends are later by that than
-    /// they are long.
+    /// Before a large flush, polls and serves again, so that broadcasts coalesce: of 16 clients that send at once, the
+    /// first wakes the loop alone, and the messages of the others then leave in the same sends as its own. It ends before
+    /// it has delayed the sends by more than they take.
     fn serve_before_many_sends(
         &mut self,
         shared: &mut S,
@@ -245,18 +246,18 @@ impl<S> EventLoop<S> {
         let mut now = began;
         for round in 0_u32.. {
             let sends = u32::try_from(self.net.waiting(Phase::Flush)).unwrap_or(u32::MAX);
-            // A round in which nobody was told anything counts too: who only sent had to be served as well.
+            // A round without an event counts too: the sources that only sent were served all the same.
             let served = round + (turn.events - before);
             if served >= sends
                 || now.duration_since(began) >= SEND_TIME.saturating_mul(sends)
-                // Some have more to say than they may in a turn. For them it would be longer than for others.
+                // A source has more to deliver than one turn allows: a further round would favour it.
                 || self.net.waiting(Phase::Serve) > 0
                 || limit.is_reached(turn.events, || now)
             {
                 break;
             }
             self.poll(Wait::No)?;
-            // What woke the loop would not wake it again.
+            // A wake-up for answers of lookups has been consumed by this poll.
             self.net.take_answers();
             if self.net.waiting(Phase::Serve) == 0 {
                 break;
@@ -295,26 +296,26 @@ impl<S> EventLoop<S> {
         }
     }
 
-    fn tell_closes(&mut self, shared: &mut S, turn: &mut Turn) {
-        if let Some((id, reason)) = self.untold.take() {
+    fn deliver_closes(&mut self, shared: &mut S, turn: &mut Turn) {
+        if let Some((id, reason)) = self.unclosed.take() {
             turn.closed += 1;
-            self.tell_end(shared, id, reason);
+            self.close_plain_socket(shared, id, reason);
         }
         self.net.begin_closing();
         while let Some(closing) = self.net.next_closing() {
             turn.closed += 1;
             match closing {
-                Closing::Plain(id, reason) => self.tell_end(shared, id, reason),
+                Closing::Plain(id, reason) => self.close_plain_socket(shared, id, reason),
                 Closing::Socket(id, reason, error) => {
-                    self.tell_socket_close(shared, id, reason, error);
+                    self.close_socket(shared, id, reason, error);
                 }
-                Closing::Server(id) => self.tell_server_close(shared, id),
+                Closing::Server(id) => self.close_server(shared, id),
             }
         }
         debug_assert_eq!(self.net.remaining(Phase::Close), 0);
     }
 
-    /// Makes one call that has no socket, as whose it is marked while it runs.
+    /// Makes one call that has no socket, with `calling` as the mark while it runs.
     pub(super) fn call(
         &mut self,
         shared: &mut S,

@@ -7,7 +7,7 @@ use crate::net::{
     SocketOptions, StdStream, TimerId,
 };
 
-use super::agenda::{Agenda, Occupant};
+use super::agenda::{Agenda, NewHandler};
 use super::into_handler::IntoHandler;
 use super::loop_context::LoopContext;
 use super::pipe::{self, Piped};
@@ -101,7 +101,7 @@ impl<S> Verbs<'_, S> {
         };
         let installs = ends
             .into_iter()
-            .map(|(id, end)| (id.0, Occupant::Pipe(end, Piped::put_before)));
+            .map(|(id, end)| (id.0, NewHandler::Pipe(end, Piped::put_before)));
         self.agenda.installs.extend(installs);
         true
     }
@@ -133,13 +133,13 @@ impl<S> Verbs<'_, S> {
     }
 
     fn install_socket(self, id: SocketId, handler: impl SocketHandler<S> + 'static) -> SocketId {
-        let occupant = Occupant::Socket(handler.boxed());
+        let occupant = NewHandler::Socket(handler.boxed());
         self.agenda.installs.push_back((id.0, occupant));
         id
     }
 
     fn install_server(self, id: ServerId, handler: impl ServerHandler<S> + 'static) -> ServerId {
-        let occupant = Occupant::Server(Box::new(handler));
+        let occupant = NewHandler::Server(Box::new(handler));
         self.agenda.installs.push_back((id.0, occupant));
         id
     }

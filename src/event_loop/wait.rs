@@ -1,8 +1,8 @@
-//! How long a turn may wait and work, and what it did.
+//! The limits of a turn, of its wait and of its work, and its result.
 
 use std::time::{Duration, Instant};
 
-/// How long a turn waits if there is nothing to do yet. It never waits longer than until the next deadline.
+/// The longest time that a turn waits if there is nothing to do yet. It never waits longer than until the next deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
     /// Not at all: the call of a game's frame.
@@ -22,8 +22,9 @@ impl Wait {
     }
 }
 
-/// How many events of sockets a turn may deliver, or for how long. What is left stays queued, in order, and the turn says
-/// that there is [`more`](Turn::more). Whatever the budget, a turn that has something to do does at least one thing.
+/// A limit on the events of sockets that a turn may deliver, or on the time for them. Sockets that were not served stay
+/// queued, in order, and the turn answers that there is [`more`](Turn::more). Whatever the budget, a turn that has
+/// something to do does at least one thing.
 ///
 /// The budget is for the phase in which sockets and servers are served, by far the longest. Deferred calls, posts,
 /// timers and closes are bounded by how many there were when their phase began, posts by 1,024 besides, and timers by
@@ -44,8 +45,8 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// As much as there is; each phase of the turn is bounded all the same, by what was queued when it began,
-    /// or by what many sends take.
+    /// No limit; each phase of the turn is bounded all the same, by its queue when it began, or by the time that many sends
+    /// take.
     pub const UNLIMITED: Self = Self {
         time: None,
         events: None,
@@ -101,7 +102,7 @@ impl Limit {
     }
 }
 
-/// The way in which [`run_for`](crate::EventLoop::run_for) has come to its end.
+/// The reason for which [`run_for`](crate::EventLoop::run_for) has returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunEnd {
     /// Nothing is left that keeps the loop going.
@@ -112,17 +113,27 @@ pub enum RunEnd {
     TimedOut,
 }
 
-/// What a turn did.
+/// The result of a turn.
+///
+/// ```
+/// use netloop::{Budget, EventLoop, Wait};
+///
+/// let mut event_loop: EventLoop = EventLoop::new()?;
+/// event_loop.defer(|_| {});
+/// let turn = event_loop.turn(&mut (), Wait::No, Budget::UNLIMITED)?;
+/// assert_eq!((turn.calls, turn.events, turn.more, turn.alive), (1, 0, false, false));
+/// # Ok::<(), netloop::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Turn {
-    /// How many events of sockets and servers it delivered.
+    /// Events of sockets and servers that it delivered.
     pub events: u32,
-    /// How many timers, idle timeouts included, it delivered.
+    /// Timers that it fired, idle timeouts included.
     pub timers: u32,
-    /// How many deferred calls and posts it made.
+    /// Deferred calls and posts that it made.
     pub calls: u32,
-    /// How many sockets and servers it closed.
+    /// Sockets and servers that it closed.
     pub closed: u32,
     /// Something is queued still: the next turn will not wait.
     pub more: bool,
