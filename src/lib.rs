@@ -11,24 +11,30 @@
 //!
 //! | you want to | read |
 //! |---|---|
-//! | write a server or a client | [`EventLoop`], then [`SocketHandler`], which says what comes when |
+//! | write a server or a client | [`EventLoop`], then [`SocketHandler`], which gives the order of the events |
 //! | know what a handler can do | [`Context`] with its [`Socket`]; where there is no socket, [`LoopContext`] with its [`Sockets`] |
+//! | write a helper once, for handlers, timers and the host | [`Context::as_loop`], [`EventLoop::context`] |
+//! | refuse connections, or give them different handlers | [`EventLoop::listen`] and [`IntoHandler`] |
 //! | learn of a server's own events | [`ServerHandler`] |
 //! | set limits, water marks and timeouts | [`SocketOptions`], [`ListenOptions`], [`ConnectOptions`] |
+//! | do something later | [`Socket::after`] for one socket, [`EventLoop::after`], [`EventLoop::every`] and [`EventLoop::defer`] for the loop |
+//! | switch protocols behind a handshake | [`LoopContext::replace_handler`] |
+//! | join two sockets, as a proxy does | [`LoopContext::pipe_both`] |
 //! | understand a failure | [`Error`], [`CloseReason`] |
 //! | call the loop from your own | [`EventLoop::turn`] with [`Wait`] and [`Budget`] |
 //! | reach it from another thread | [`Remote`] |
 //! | read lines or text | [`text`] |
-//! | know what to expect of its speed, measure it, tune it | [`performance`] |
+//! | know what to expect of its speed, measure it, tune it | [`performance`], [`EventLoopOptions`] |
 //!
 //! # The floors, top to bottom
 //!
 //! Calls go down, events come back up as values, and only the top floor calls user code. `ARCHITECTURE.md` has the
 //! picture, one turn of the loop phase by phase, and the invariants with the tests that hold them.
 //!
-//! - **event loop**: [`EventLoop`], the handlers, timers, deferred calls, posts. It decides who is told what, and when.
-//! - **net**: connections and servers as state machines, seen through [`Socket`], [`Server`] and [`Sockets`]. It calls
-//!   nobody back.
+//! - **event loop**: [`EventLoop`], the handlers, timers, deferred calls, posts. It decides which handler is called, and
+//!   when.
+//! - **net**: connections and servers as state machines, seen through [`Socket`], [`Server`] and [`Sockets`]. It calls no
+//!   user code.
 //! - **[`reactor`]**: levels over the kernel's edges, for any source that mio can poll.
 //! - **ground**: data structures without I/O and without a clock, private to the crate: slots whose keys never reach a
 //!   stranger, the timer wheel, the send buffer, the lists that make the turn fair.

@@ -66,7 +66,7 @@ impl<S> EventLoop<S> {
     ///     }
     /// }
     ///
-    /// let mut event_loop = EventLoop::new()?;
+    /// let mut event_loop: EventLoop<Vec<SocketId>> = EventLoop::new()?;
     /// event_loop.listen("127.0.0.1:0", |cx, accepted| {
     ///     // A room of ten.
     ///     if cx.shared.len() == 10 {
