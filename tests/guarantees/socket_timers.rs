@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use netloop::{RunEnd, SocketOptions};
 
-use crate::support::{Peer, Recorder, Scene, Seen, World};
+use crate::support::{Peer, Recorder, Scene, Seen, World, let_time_pass};
 
 const FAR: Duration = Duration::from_secs(60);
 const SOON: Duration = Duration::from_millis(5);
@@ -77,7 +77,7 @@ fn a_timer_that_is_put_off_when_it_is_due_does_not_come() {
         scene.socket(id).after(SOON, token);
     }
     // All three fall due in one turn.
-    std::thread::sleep(2 * SOON);
+    let_time_pass(2 * SOON);
     scene.settle();
     assert_eq!(told(&scene.world, "us"), [1]);
 }
@@ -130,7 +130,7 @@ fn a_timer_that_is_due_does_not_come_after_a_destroy() {
     scene.socket(id).after(SOON, 1);
     scene.socket(id).after(SOON, 2);
     scene.socket(other).after(SOON, 3);
-    std::thread::sleep(2 * SOON);
+    let_time_pass(2 * SOON);
     scene.settle();
     assert_eq!(scene.world.trace("us"), "timer:1 close:Local");
     assert_eq!(scene.world.trace("other"), "close:Local");
