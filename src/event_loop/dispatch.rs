@@ -1,7 +1,5 @@
 //! From an event, which is a value, to the handler that it is for.
 
-use std::net::SocketAddr;
-
 use crate::net::{
     CloseReason, Error, Happened, Notice, ServerEvent, ServerId, Socket, SocketEvent, SocketId,
     Sockets,
@@ -329,7 +327,7 @@ fn call_for_notice<S>(handler: &mut dyn SocketHandler<S>, cx: &mut Context<'_, S
     match notice {
         Notice::LookedUp(found) => {
             let host = cx.socket.host().unwrap_or_default();
-            handler.on_lookup(cx, &host, found.as_ref().map(SocketAddr::ip));
+            handler.on_lookup(cx, &host, found.as_ref().copied());
         }
         Notice::AttemptBegun(address) => handler.on_connection_attempt(cx, address),
         Notice::AttemptFailed(address, error) => {

@@ -4,7 +4,7 @@
 //! handler behind it, which so learns how its socket fares.
 
 use std::cell::RefCell;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use crate::net::{CloseReason, Error, Flow, Net, Socket, SocketId, State};
@@ -200,7 +200,12 @@ impl<S> SocketHandler<S> for Piped<S> {
         }
     }
 
-    fn on_lookup(&mut self, cx: &mut Context<'_, S>, host: &str, found: Result<IpAddr, &Error>) {
+    fn on_lookup(
+        &mut self,
+        cx: &mut Context<'_, S>,
+        host: &str,
+        found: Result<SocketAddr, &Error>,
+    ) {
         if let Some(handler) = &mut self.handler {
             handler.on_lookup(cx, host, found);
         }

@@ -197,6 +197,7 @@ impl<S> fmt::Debug for Remote<S> {
 }
 
 /// Keeps a loop going for as long as it is alive; see [`Remote::hold`].
+#[must_use = "the loop is held until this is dropped"]
 pub struct Hold<S = ()> {
     mailbox: Arc<Mailbox<S>>,
 }

@@ -1,6 +1,6 @@
 //! The behaviour of a socket, as users write it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use crate::net::{CloseReason, Error};
 
@@ -49,9 +49,14 @@ use super::context::Context;
 )]
 pub trait SocketHandler<S = ()> {
     /// The name that is being connected to has led to an address, or to none: once for every address that was found,
-    /// before any is tried. Not called for what needs no lookup.
+    /// with the port that is connected to, before any is tried. Not called where no lookup is needed.
     #[doc(alias = "lookup")]
-    fn on_lookup(&mut self, cx: &mut Context<'_, S>, host: &str, found: Result<IpAddr, &Error>) {
+    fn on_lookup(
+        &mut self,
+        cx: &mut Context<'_, S>,
+        host: &str,
+        found: Result<SocketAddr, &Error>,
+    ) {
         let _ = (cx, host, found);
     }
 
@@ -190,7 +195,7 @@ macro_rules! forward_events {
             &mut self,
             cx: &mut Context<'_, S>,
             host: &str,
-            found: Result<IpAddr, &Error>,
+            found: Result<SocketAddr, &Error>,
         ) {
             (**self).on_lookup(cx, host, found);
         }
