@@ -2,7 +2,7 @@
 //! time, and not for ever. (It does not wait longer than the sends take, so a thread that did not run for as long as that
 //! shows nothing.)
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -152,7 +152,7 @@ impl SocketHandler<Room> for Asker {
         &mut self,
         cx: &mut Context<'_, Room>,
         _: &str,
-        _: Result<IpAddr, &netloop::Error>,
+        _: Result<SocketAddr, &netloop::Error>,
     ) {
         cx.shared.has_looked_up = true;
     }

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Instant;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use netloop::{
     CloseReason, Context, Error, Flow, Socket, SocketHandler, SocketId, SocketOptions, Sockets,
@@ -181,10 +181,10 @@ impl<B: Behaviour> SocketHandler<World> for Checked<B> {
         &mut self,
         cx: &mut Context<'_, World>,
         host: &str,
-        found: Result<IpAddr, &Error>,
+        found: Result<SocketAddr, &Error>,
     ) {
         self.tell(cx, "on_lookup", |dialed, cx| {
-            dialed.looked_up(host, found, cx.now());
+            dialed.looked_up(host, found.map(|found| found.ip()), cx.now());
         });
     }
 

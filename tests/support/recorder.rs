@@ -1,6 +1,6 @@
 //! Handlers that log the events they are told, and then act as the test asked.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use netloop::{
     Accepted, CloseReason, Context, Error, LoopContext, OverLimit, ServerHandler, ServerId,
@@ -73,11 +73,14 @@ impl SocketHandler<World> for Recorder {
         &mut self,
         cx: &mut Context<'_, World>,
         host: &str,
-        found: Result<IpAddr, &Error>,
+        found: Result<SocketAddr, &Error>,
     ) {
         self.see(
             cx,
-            Seen::Lookup(host.to_owned(), found.map_err(Error::code)),
+            Seen::Lookup(
+                host.to_owned(),
+                found.map(|found| found.ip()).map_err(Error::code),
+            ),
         );
     }
     fn on_connection_attempt(&mut self, cx: &mut Context<'_, World>, address: SocketAddr) {

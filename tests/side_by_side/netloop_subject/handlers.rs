@@ -1,6 +1,6 @@
 //! The handlers, which write down what they are told.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use netloop::{
     Accepted, CloseReason, Context, Error, LoopContext, OverLimit, ServerHandler, ServerId,
@@ -40,9 +40,14 @@ impl Watcher {
 }
 
 impl SocketHandler<World> for Watcher {
-    fn on_lookup(&mut self, cx: &mut Context<'_, World>, _: &str, found: Result<IpAddr, &Error>) {
+    fn on_lookup(
+        &mut self,
+        cx: &mut Context<'_, World>,
+        _: &str,
+        found: Result<SocketAddr, &Error>,
+    ) {
         let detail = match found {
-            Ok(address) => format!("({address})"),
+            Ok(address) => format!("({})", address.ip()),
             Err(error) => format!("({})", error.code()),
         };
         self.tell(cx, "lookup", &detail);
