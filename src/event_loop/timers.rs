@@ -17,7 +17,7 @@ pub(super) enum Action<S> {
     Repeatedly(Option<RepeatedCall<S>>, Duration),
 }
 
-struct Timer<S> {
+struct ArmedTimer<S> {
     alarm: Alarm,
     action: Action<S>,
     is_held: bool,
@@ -25,7 +25,7 @@ struct Timer<S> {
 
 /// All timers of the loop that are to come.
 pub(super) struct Timers<S> {
-    timers: Slots<Timer<S>>,
+    timers: Slots<ArmedTimer<S>>,
     /// The number of timers that keep the loop going. Invariant: those with `is_held` set.
     held: usize,
 }
@@ -50,7 +50,7 @@ impl<S> Timers<S> {
 
     /// Arms a timer.
     pub(super) fn arm(&mut self, net: &mut Net, after: Duration, action: Action<S>) -> TimerId {
-        let key = self.timers.insert_with(|key| Timer {
+        let key = self.timers.insert_with(|key| ArmedTimer {
             alarm: net.arm_timer(TimerId(key), after),
             action,
             is_held: true,
