@@ -1,5 +1,5 @@
-//! What the loop takes from the heap: nothing for a round trip once it is warm (I11), little for a connection that is
-//! idle, and nothing that it does not give back.
+//! Heap use of the loop: nothing for a round trip once it is warm (I11), little for an idle connection, and nothing
+//! that it does not give back.
 //!
 //! All threads are counted, so each test has a process of its own.
 #![allow(
@@ -26,7 +26,7 @@ use support::{in_own_process, loopback};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// How long anything may take before a test says that it does not come.
+/// The longest wait for anything before a test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A shell that lets the test have as many descriptors as the system allows.
@@ -73,7 +73,7 @@ fn connect(event_loop: &mut EventLoop, address: SocketAddr, count: usize) -> Vec
     let deadline = Instant::now() + PATIENCE;
     while event_loop.sockets().ids().count() < before + count {
         assert!(Instant::now() < deadline, "not everybody is accepted");
-        // Fewer than are accepted in a turn, so that nobody has to wait in the kernel's queue.
+        // Fewer than are accepted in a turn, so that no peer has to wait in the kernel's queue.
         for _ in 0..(count - peers.len()).min(50) {
             let peer = TcpStream::connect(address).unwrap();
             peer.set_nonblocking(true).unwrap();
@@ -196,7 +196,7 @@ fn report(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-/// How many peers this process can have at its own other end.
+/// The number of peers that this process can have at its own other end.
 fn most_pairs() -> usize {
     let limits = fs::read_to_string("/proc/self/limits").unwrap();
     let line = limits

@@ -1,5 +1,5 @@
-//! What the loop asks of the system, seen by strace on the example `serve`: one receive and one send for each message,
-//! nothing else but waiting (`DESIGN` decisions 1 and 8), and nothing at all while nothing happens (I10).
+//! The calls of the loop to the system, seen by strace on the example `serve`: one receive and one send for each
+//! message, nothing else but waiting (`DESIGN` decisions 1 and 8), and nothing at all while nothing happens (I10).
 #![allow(
     clippy::unwrap_used,
     reason = "a test says what it expects by panicking"
@@ -49,7 +49,7 @@ impl Traced {
             STARTED.fetch_add(1, Ordering::Relaxed)
         ));
         let serve = example("serve");
-        // The shell says who it is before it becomes the server.
+        // The shell says its process id before it becomes the server.
         let mut strace = Command::new("strace")
             .args(["-f", "-qq", "-s", "16", "-o"])
             .arg(&trace)
@@ -116,7 +116,7 @@ impl Drop for Traced {
     }
 }
 
-/// How often each call was made.
+/// The number of times that each call was made.
 #[derive(Debug)]
 struct Calls(BTreeMap<String, usize>);
 
@@ -254,7 +254,7 @@ fn a_connection_that_comes_asks_and_goes_takes_six_calls() {
     round_trip(&witness, b"now end");
     let calls = server.calls_between("now begin", "now end");
     report(&format!("{VISITS} visits: {calls:?}"));
-    // A message and an end are received; and an accept finds nobody where it was not told how many there are.
+    // A message and an end are received; and an accept finds no peer where it was not told how many there are.
     for (what, names, each) in [
         ("accepts", &["accept4"][..], 2),
         ("registrations", &["epoll_ctl"], 1),
@@ -276,7 +276,7 @@ fn a_connection_that_comes_asks_and_goes_takes_six_calls() {
 /// A shell that lets the test and its server have as many descriptors as the system allows.
 const MANY_DESCRIPTORS: &str = r#"ulimit -n "$(ulimit -H -n)"; exec "$@""#;
 
-/// How many connections one process can have: the server or its peers.
+/// The number of connections that one process can have: the server or its peers.
 fn most_connections() -> usize {
     let limits = fs::read_to_string("/proc/self/limits").unwrap();
     let line = limits
@@ -308,7 +308,7 @@ fn assert_silent(arguments: &[&str]) {
     while peers.len() < count {
         peers.push(connect(server.address));
         if peers.len() % 100 == 0 {
-            // The newest is accepted last: nobody has to wait in the kernel's queue.
+            // The newest is accepted last: no peer has to wait in the kernel's queue.
             round_trip(peers.last().unwrap(), b"here");
         }
     }

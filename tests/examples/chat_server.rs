@@ -216,7 +216,7 @@ fn a_member_killed_with_unread_lines_only_leaves() {
     victim.signal("STOP");
     ada.say("this stays unread");
     hears(&mut bob.output, &["ada: this stays unread"]);
-    // What is unread when a socket closes makes the kernel answer with a reset.
+    // Unread bytes at the close make the kernel answer with a reset.
     victim.kill();
     hears(&mut ada.output, &["* client left"]);
     hears(&mut bob.output, &["* client left"]);

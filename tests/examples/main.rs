@@ -1,6 +1,7 @@
 //! The examples as their users run them: as processes of their own, with programs of others at the other end.
 //!
-//! What is not installed (netcat-openbsd, socat, Node, `script`) is skipped, and said to be on standard error.
+//! A test of a program that is not installed (netcat-openbsd, socat, Node, `script`) is skipped, and says so on
+//! standard error.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -109,7 +109,7 @@ impl Program {
     }
 }
 
-/// What the operating system can say of it.
+/// Questions to the operating system about it.
 impl Program {
     /// The most memory that it ever had, where `/proc` tells.
     pub(crate) fn most_resident_bytes(&self) -> Option<usize> {

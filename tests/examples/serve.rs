@@ -14,8 +14,8 @@ const PAYLOAD_BYTES: usize = 64 << 20;
 
 const CONNECTIONS: usize = 1000;
 
-/// What one of the thousand sends: altogether as much as the one with the large payload. It fits in what the kernel
-/// and the server hold for a connection, so a client may send all of it before it reads anything.
+/// The bytes that one of the thousand sends: altogether as many as the large payload. They fit in the buffers of kernel
+/// and server for a connection, so that a client may send all of them before it reads anything.
 const SMALL_PAYLOAD_BYTES: usize = 64 << 10;
 
 /// Enough for debug builds on a busy machine; it takes about a second otherwise.
@@ -158,7 +158,7 @@ fn echo_to_a_thousand(slow_time: Duration) {
             let client = move || {
                 let sent = payload(seed, SMALL_PAYLOAD_BYTES);
                 let outcome = socket.write_all(&sent);
-                // Nobody may fail before this, as the others would wait for ever.
+                // No thread may fail before this, as the others would wait for ever.
                 all_have_sent.wait();
                 outcome.expect("all is taken, though nothing is read");
                 socket.shutdown(Shutdown::Write).expect("it is connected");

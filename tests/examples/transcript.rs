@@ -1,15 +1,15 @@
-//! What a program or a socket has said so far, with waiting for what it is to say.
+//! The output of a program or a socket so far, and waits for its next output.
 
 use std::io::Read;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long anything may take that is not a matter of much data. It is long because the machine may be busy with
-/// something else; what is awaited comes within milliseconds.
+/// The longest wait for anything that is not much data. It is long because the machine may be busy with something else;
+/// the answers themselves come within milliseconds.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Asks until there is an answer, for what nobody can be made to tell.
+/// Asks until there is an answer, where no event tells of it.
 pub(crate) fn ask_for<T>(wanted: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -17,7 +17,7 @@ pub(crate) fn ask_for<T>(wanted: &str, mut ask: impl FnMut() -> Option<T>) -> T 
             return answer;
         }
         assert!(Instant::now() < deadline, "there was no {wanted}");
-        // Lets time pass: nobody can be made to tell; the deadline is above.
+        // Lets time pass: no event tells of it; the deadline is above.
         thread::sleep(Duration::from_millis(2));
     }
 }

@@ -214,7 +214,7 @@ fn each_connection_is_told_once() {
     assert_eq!(scene.world.count("server", "connection"), 200);
     assert_eq!(scene.event_loop.server(server).connection_count(), 200);
 
-    // Everybody that connected is there, and nobody twice.
+    // Every peer that connected is there, and none twice.
     let view = scene.event_loop.server(server);
     let ids: Vec<SocketId> = view.sockets().collect();
     let mut told: Vec<SocketAddr> = ids

@@ -1,5 +1,5 @@
-//! Peers that do not read: what is queued for them stays within its limits, and costs nobody else anything (design 7;
-//! I6, I9; reliability C5).
+//! Peers that do not read: their queues stay within the limits, and cost the other peers nothing (design 7; I6, I9;
+//! reliability C5).
 
 use std::rc::Rc;
 
@@ -335,7 +335,7 @@ fn peers_that_never_read_cost_the_others_nothing() {
     let mut scene = Scene::new();
     let limit = 1 << 20;
     let options = SocketOptions::new().max_queued_bytes(limit);
-    // A room in which everybody hears what anybody says.
+    // A room in which each member hears every other.
     let (server, address) = scene.listen(options, |n| {
         Recorder::new(n.to_string()).reacting(|cx, seen| {
             let Seen::Data(bytes) = seen else {

@@ -1,4 +1,4 @@
-//! Writing the same to many: that everybody hears what was meant for them, whole and in order, whatever else happens.
+//! Writing the same to many: each member hears its messages, whole and in order, whatever else happens.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -97,7 +97,7 @@ fn a_broadcast_leaves_ahead_of_a_destroy_in_the_same_turn() {
     }
 }
 
-/// Says to the member, who is named `member`, what it hears itself, and notes the answers.
+/// Writes and broadcasts to the socket named `member` whenever it has data itself, and notes the answers.
 fn speaker(name: &'static str) -> Recorder {
     Recorder::new(name).reacting(move |cx, seen| {
         if matches!(seen, Seen::Data(_)) {
@@ -130,7 +130,7 @@ fn a_member_that_fails_within_a_turn_takes_nothing_more() {
     assert_eq!(scene.world.close_reason("member"), Some(CloseReason::Reset));
 }
 
-/// What each member must have heard by now.
+/// The bytes that each member must have heard by now.
 type Expected = HashMap<SocketId, Vec<u8>>;
 
 /// One callback's worth of words, each to a random part of the room, with other things done in between.

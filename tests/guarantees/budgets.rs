@@ -1,4 +1,5 @@
-//! Turns with a budget: bounded, always with progress, and nobody is forgotten (decision 12; B1; libuv's `budget_read`).
+//! Turns with a budget: bounded, always with progress, and no source is forgotten (decision 12; B1; libuv's
+//! `budget_read`).
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,7 @@ use netloop::{Budget, EventLoop, ListenOptions, SocketOptions, Wait};
 use crate::fairness::{Served, Sink, bulk, bytes_of, chatty, turn, wide_pair};
 use crate::support::{PATIENCE, Peer, Recorder, Scene, Seen, let_time_pass, spend};
 
-// Decision 12: a turn with a budget makes progress, says that there is more, and forgets nobody.
+// Decision 12: a turn with a budget makes progress, says that there is more, and forgets no source.
 #[test]
 fn a_turn_with_a_budget_of_events_resumes_the_last_one() {
     const SOCKETS: usize = 10;

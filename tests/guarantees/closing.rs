@@ -1,4 +1,4 @@
-//! How a connection ends: the order of the last events, and the reason that comes with them (rules A; reliability D).
+//! The end of a connection: the order of the last events, and the reason that comes with them (rules A; reliability D).
 
 use std::time::Duration;
 
@@ -305,7 +305,7 @@ fn no_call_on_a_closed_socket_changes_why_it_closed() {
     for (name, ending, trace) in endings {
         let meddling = Recorder::new(name).reacting(|cx, seen| {
             if *seen == Seen::Timeout {
-                // What the default does.
+                // The default.
                 netloop::SocketHandler::on_timeout(&mut Plain, cx);
                 meddle(&mut cx.socket);
             }

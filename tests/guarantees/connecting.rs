@@ -332,7 +332,7 @@ fn options_set_while_connecting_hold_on_the_connection() {
 // Reliability D8: only the kernel's choice of port decides whether a connect to a dead port meets itself.
 #[test]
 fn a_connection_to_itself_is_refused() {
-    // 0.0.0.0 leads to this machine, by an address that nobody has asked for.
+    // 0.0.0.0 leads to this machine, by an address that the caller did not ask for.
     for host in ["127.0.0.1", "0.0.0.0"] {
         let mut scene = Scene::new();
         let dead = DeadPort::everywhere();

@@ -1,4 +1,4 @@
-//! What can be asked of a socket: how many bytes, and who is at either end (rules F and G).
+//! The counters of a socket, and the addresses of both its ends (rules F and G).
 
 use std::net::{TcpListener, TcpStream};
 

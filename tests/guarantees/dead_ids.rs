@@ -1,4 +1,4 @@
-//! Ids whose socket, server or timer is gone: they reach nobody, also when the slot is used again (design 3; I4;
+//! Ids whose socket, server or timer is gone: they reach nothing, also when the slot is used again (design 3; I4;
 //! reliability B4, D1).
 
 use std::cell::Cell;
@@ -68,7 +68,7 @@ fn an_event_under_way_for_a_dead_socket_reaches_no_handler() {
                 let mut random = fastrand::Rng::with_seed(seed * 1000 + n as u64);
                 Recorder::new(format!("{n}")).reacting(move |cx, seen| {
                     if let Seen::Data(bytes) = seen {
-                        // Each is told its own number, and kills somebody of whom an event may be waiting.
+                        // Each is told its own number, and destroys a socket that may have an event waiting.
                         let own = cx.socket.id();
                         let name = String::from_utf8(bytes.clone()).unwrap();
                         assert_eq!(cx.shared.ids.get(&name), Some(&own), "seed {seed}");

@@ -76,7 +76,7 @@ fn populate(scene: &mut Scene, drops: &Rc<Cell<usize>>, peers: &mut Vec<Peer>) -
         .connect_with(address, options, connecting)
         .unwrap();
     drop(listener);
-    // Servers, with and without somebody in the queue; timers; calls that were deferred and posted.
+    // Servers, with and without a peer in the queue; timers; calls that were deferred and posted.
     for _ in 0..2 {
         let dropped = counted();
         let reception = Reception::welcoming("server", move |_, _| {

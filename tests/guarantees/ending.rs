@@ -357,7 +357,7 @@ fn an_answer_is_complete_although_the_peer_goes_on_sending() {
     let (_, mut peer) = scene.accepted(SocketOptions::new(), answering);
     let mut received = Vec::new();
     scene.drive_with("the answer and the end", |_| {
-        // What is sent after the answer was given must not turn our close into a reset that eats the answer.
+        // Bytes sent after the answer must not turn our close into a reset that eats the answer.
         let _ = peer.try_write(&[b'?'; 1000]);
         loop {
             match peer.read_some(64 << 10) {

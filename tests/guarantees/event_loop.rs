@@ -216,7 +216,7 @@ fn an_unreferenced_socket_does_not_keep_run_going() {
     scene.socket(id).release();
     assert!(!scene.socket(id).is_held());
     scene.run_to_its_end();
-    // J3: nobody is told anything.
+    // J3: no handler is told anything.
     assert_eq!(scene.world.trace("socket"), "connect");
 
     scene.socket(id).hold();

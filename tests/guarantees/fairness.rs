@@ -1,4 +1,4 @@
-//! Nobody keeps anybody else from being served: bulk senders, floods, crowds at the door, budgets, timers that come all
+//! No source keeps another from being served: bulk senders, floods, crowds of newcomers, budgets, timers that come all
 //! at once (I9; A7, B1, B13, E4, F1, F5 of the reliability table; `budget_read` and `budget_accept` of libuv's).
 
 use std::cell::{Cell, RefCell};
@@ -16,7 +16,7 @@ use netloop::{
 
 use crate::support::{PATIENCE, Peer, Recorder, Scene, Seen, World, loopback, spend};
 
-/// Who was served in the order of serving, with how many bytes.
+/// The sockets in the order of serving, with the number of bytes of each.
 pub(crate) type Served = Vec<(usize, usize)>;
 
 /// Takes everything that it is sent, and notes how much that was at a time.
@@ -174,7 +174,7 @@ fn a_socket_that_writes_for_ever_does_not_starve_a_ping() {
     reading.join().unwrap();
 }
 
-/// How many connections a listener takes in one turn at most.
+/// The most connections that a listener takes in one turn.
 const BURST: usize = 64;
 
 // A7; budget_accept.
@@ -324,7 +324,7 @@ fn timeouts_at_once_reach_all_idle_sockets_and_no_busy_one() {
     assert!(!scene.world.has_seen("socket 0", &Seen::Timeout));
 }
 
-/// Connects `count` sockets to a server of `scene`, all of which have sent a byte that nobody has read.
+/// Connects `count` sockets to a server of `scene`, all of which have sent a byte that is still unread.
 pub(crate) fn chatty(scene: &mut Scene, options: SocketOptions, count: usize) -> Vec<Peer> {
     let (server, address): (_, SocketAddr) =
         scene.listen(options, |number| Recorder::new(format!("socket {number}")));

@@ -1,4 +1,4 @@
-//! What the system does to a server: no descriptors left, calls that fail or are interrupted, SIGPIPE at its default
+//! Faults of the system: no descriptors left, calls that fail or are interrupted, SIGPIPE at its default
 //! (A1 to A6, A10, C4 of the reliability table; F13 and F19 of the loop's specification).
 //!
 //! Each fault needs a process of its own. Where the kernel cannot be brought to it, strace makes the calls fail.
@@ -24,7 +24,7 @@ use crate::support::{
 /// A shell that leaves the test few descriptors.
 const FEW_DESCRIPTORS: &str = r#"ulimit -n 64; exec "$@""#;
 
-/// How many descriptors a test leaves free of those.
+/// The number of those that a test leaves free.
 const FREE: usize = 4;
 
 fn errors(world: &World) -> usize {
@@ -139,7 +139,7 @@ fn a_server_that_runs_out_of_descriptors_again_says_so_again() {
     });
 }
 
-// A1: somebody else frees the descriptors, of which nobody tells the server.
+// A1: the descriptors are freed elsewhere, and no event tells the server.
 #[test]
 fn a_server_finds_by_itself_that_descriptors_are_free_again() {
     in_own_process(FEW_DESCRIPTORS, || {
@@ -167,7 +167,7 @@ fn a_server_finds_by_itself_that_descriptors_are_free_again() {
     });
 }
 
-// A10: the listening socket is shut down by somebody who shares it.
+// A10: the listening socket is shut down through a copy of its descriptor.
 #[test]
 fn a_broken_listener_is_told_and_closed_but_its_sockets_stay() {
     let mut scene = Scene::new();
@@ -215,7 +215,7 @@ fn connections_that_fail_before_their_accept_are_passed_over() {
 // A4: not even an endless row of them keeps the others waiting.
 #[test]
 fn accepts_that_fail_without_end_do_not_starve_a_socket() {
-    // The first connection is let in, and then nobody.
+    // The first connection is let in, and then none.
     with_failing_calls(&["accept4:error=ECONNABORTED:when=2+"], || {
         let mut scene = Scene::new();
         let (server, address) = serve(&mut scene, ListenOptions::new(), echoing());

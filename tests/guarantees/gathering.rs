@@ -1,4 +1,5 @@
-//! What a socket writes in its own callback: that it leaves as one, and that nobody can tell where it is meanwhile.
+//! Writes of a socket in its own callback: they leave as one, and no question about the socket shows where they are
+//! meanwhile.
 
 use netloop::{Context, EventLoop, EventLoopOptions, Flow, SocketOptions};
 
@@ -87,7 +88,7 @@ fn a_panic_behind_a_write_does_not_take_the_write_back() {
     assert_eq!(scene.peer_reads_to_end(&mut peer).bytes, b"said");
 }
 
-/// What a handler may do between two writes; none of it may change the bytes or their order.
+/// Does what a handler may do between two writes; none of it may change the bytes or their order.
 fn something_harmless(cx: &mut Context<'_, World>, which: usize) {
     let id = cx.socket.id();
     match which {

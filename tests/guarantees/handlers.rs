@@ -1,5 +1,5 @@
-//! Handlers that do something drastic from inside a callback: to themselves, to others, to all, to the server (design 6;
-//! I1, I2, I3; A8; reliability C11, D2).
+//! Handlers that do something drastic from inside a callback: to themselves, to others, to all, to the server (design
+//! 6; I1, I2, I3; A8; reliability C11, D2).
 
 mod deeds;
 
@@ -54,7 +54,7 @@ const EVERYWHERE: [Within; 16] = [
     Within::Post,
 ];
 
-/// What is to be done, once, in the callback that is waited for.
+/// A deed to be done, once, in the callback that is waited for.
 #[derive(Clone)]
 struct Plot {
     within: Within,
@@ -73,7 +73,7 @@ impl Plot {
         }
     }
 
-    /// Does it if this is the callback and everybody is there.
+    /// Does it if this is the callback and the whole cast is there.
     fn act(&self, within: Within, cx: &mut impl Acting) {
         if self.within != within || self.is_done.get() {
             return;
@@ -279,7 +279,7 @@ fn play(within: Within, deed: Deed, case: &str) {
     });
     scene.settle();
 
-    // Those are gone that should be, and nobody else.
+    // The sockets that should be gone are, and no others.
     let mut gone: HashSet<SocketId> = deed.closes(&cast).into_iter().collect();
     match within {
         Within::Error | Within::Close => {

@@ -294,7 +294,7 @@ fn it_does_not_keep_the_loop_alive() {
     assert_eq!(scene.world.trace("us"), "connect");
 }
 
-/// A handler that does what handlers do who forget about timeouts.
+/// A handler that forgets about timeouts.
 struct Forgetful;
 
 impl SocketHandler<Vec<String>> for Forgetful {

@@ -1,4 +1,5 @@
-//! How servers come to listen: on names, on Unix paths, on sockets made elsewhere; and how many connections they hold.
+//! The ways in which servers come to listen: on names, on Unix paths, on sockets made elsewhere; and how many
+//! connections they hold.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use crate::support::{
     Peer, PeerEnd, Reception, Recorder, Scene, Seen, World, host, listener, loopback,
 };
 
-/// A server that welcomes everybody as `guest`.
+/// A server that welcomes each connection as `guest`.
 fn plain() -> Reception {
     Reception::welcoming("server", |cx, accepted| {
         cx.shared.newest = Some(accepted.id);
@@ -134,7 +135,7 @@ fn a_name_that_leads_to_a_taken_port_ends_the_server() {
     assert!(!scene.event_loop.is_alive());
 }
 
-/// Lets somebody connect, and says whether the server took them. The peer stays connected for as long as it is kept.
+/// Connects a peer, and says whether the server took it. The peer stays connected for as long as it is kept.
 fn is_welcome(scene: &mut Scene, server: ServerId) -> (Peer, bool) {
     let address: SocketAddr = scene.event_loop.server(server).address().unwrap();
     let taken = |world: &World| world.count("server", "connection");
@@ -174,7 +175,7 @@ fn the_most_connections_of_a_server_can_change_at_any_time() {
             guests.push(peer);
         }
     }
-    // Nobody who was there has to go because the limit fell.
+    // No connection has to go because the limit fell.
     scene.event_loop.server(server).set_max_connections(1);
     scene.settle();
     assert_eq!(scene.event_loop.server(server).connection_count(), 4);
@@ -194,7 +195,7 @@ fn the_most_connections_of_a_server_can_change_at_any_time() {
 fn an_adopted_listener_is_served_with_the_socket_options() {
     let mut scene = Scene::new();
     let (listener, address) = listener();
-    // Somebody is waiting already.
+    // A peer is waiting already.
     let peer = Peer::connect(address);
     let server = scene
         .event_loop
@@ -320,7 +321,7 @@ mod unix {
         assert!(!scene.event_loop.is_alive());
     }
 
-    // K: also a path that nobody listens on any more is never taken.
+    // K: a path without a listener is not taken either.
     #[test]
     fn a_path_that_is_there_is_left_alone() {
         let folder = Folder::new();

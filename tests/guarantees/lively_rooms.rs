@@ -1,6 +1,6 @@
-//! Rooms in which somebody speaks while others are being heard: what is said to many waits for those who speak at the same
-//! time, and not for ever. (It does not wait longer than the sends take, so a thread that did not run for as long as that
-//! shows nothing.)
+//! Rooms in which members speak while others are being heard: a broadcast to many waits for further speakers, and not
+//! for ever. (It does not wait longer than the sends take, so a thread that did not run for as long as that shows
+//! nothing.)
 
 use std::net::SocketAddr;
 use std::sync::mpsc;
@@ -12,21 +12,21 @@ use netloop::{
 
 use crate::support::{Disturbed, PATIENCE, Peer, host, until_undisturbed};
 
-/// What is said waits for others who speak if it is said to so many.
+/// A broadcast to this many members waits for further speakers.
 const MANY: usize = 64;
 
-/// What all members know.
+/// The state that all members share.
 #[derive(Default)]
 struct Room {
     members: Vec<SocketId>,
-    /// Who has spoken first, kept so that it does not end.
+    /// The peer of the first speaker, kept so that it does not end.
     speaker: Option<Peer>,
-    /// Who speaks as soon as somebody else is heard, and how often he still does.
+    /// The peer of the member that speaks as soon as another is heard, and how often it still does.
     hasty: Option<(Peer, usize)>,
-    /// What is done when a word has been passed on.
+    /// A call for the moment when a message has been passed on.
     then: Option<Box<dyn FnOnce()>>,
     has_looked_up: bool,
-    /// What still waited for the last member whenever a word came, before that word.
+    /// The bytes that still waited for the last member whenever a message came, before that message.
     waiting: Vec<usize>,
 }
 
@@ -54,8 +54,8 @@ impl SocketHandler<Room> for Member {
     }
 }
 
-/// A room in which `others` hear the first member, who has said a word, and the second is hasty; with the peers of those
-/// who only listen.
+/// A room in which `others` hear the first member, which has sent a message, and the second is hasty; with the peers of
+/// the members that only listen.
 fn room(others: usize, times: usize) -> (EventLoop<Room>, Room, Vec<Peer>) {
     let mut event_loop = EventLoop::new().unwrap();
     let mut room = Room::default();
@@ -73,7 +73,7 @@ fn room(others: usize, times: usize) -> (EventLoop<Room>, Room, Vec<Peer>) {
     (event_loop, room, peers)
 }
 
-/// The first turn in which somebody is heard.
+/// The first turn in which a member is heard.
 fn turn(event_loop: &mut EventLoop<Room>, room: &mut Room, budget: Budget) -> Turn {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -113,7 +113,7 @@ fn a_small_room_is_told_at_once() {
     }
 }
 
-// I9: whoever speaks for ever keeps nobody waiting for ever.
+// I9: a member that speaks for ever keeps no other waiting for ever.
 #[test]
 fn a_room_that_never_falls_silent_is_told_what_was_said_so_far() {
     let (mut event_loop, mut room, mut peers) = room(MANY, 10_000);
@@ -158,7 +158,7 @@ impl SocketHandler<Room> for Asker {
     }
 }
 
-// The wake-up of a lookup is one edge: who asks for news in the middle of a turn may not use it up.
+// The wake-up of a lookup is one edge: a poll in the middle of a turn may not use it up.
 #[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
 #[test]
 fn a_lookup_that_ends_during_a_large_flush_is_not_lost() {

@@ -1,5 +1,5 @@
-//! What netloop guarantees, one test a sentence: the rules of Node's `net` and of the reliability tables, each shown by
-//! a real peer on a real socket.
+//! The guarantees of netloop, one test a sentence: the rules of Node's `net` and of the reliability tables, each shown
+//! by a real peer on a real socket.
 //!
 //! A comment above each test cites the rule that it holds, by its letter in the specification (C4, D12, ..) or by the
 //! number of an invariant (I2).

@@ -1,4 +1,4 @@
-//! What sockets can do besides: hold writes back, move to another owner or come from one, ask for a type of service,
+//! Further abilities of sockets: hold writes back, move to another owner or come from one, ask for a type of service,
 //! and be read as text.
 
 use std::io::{Read, Write};
@@ -220,7 +220,7 @@ fn a_detached_stream_goes_on_in_another_loop_without_loss() {
     let (first, second) = bytes.split_at(200_000);
     assert_eq!(scene.socket(id).write(first), Flow::Full);
     scene.socket(id).notify_when_sent(1);
-    // What has arrived and was not read goes along.
+    // Bytes that have arrived and were not read go along.
     scene.socket(id).pause();
     peer.write(b"unread");
     scene.settle();

@@ -13,7 +13,7 @@ use netloop::{
 
 use crate::support::{PATIENCE, Peer, Recorder, Scene, Seen, World, loopback};
 
-/// What every panic of these tests says, so that another is not taken for it.
+/// The message of every panic of these tests, so that another is not taken for it.
 pub(crate) const OWN_FAULT: &str = "the handler's own fault";
 
 /// Turns until a callback panics.
@@ -285,7 +285,7 @@ fn a_repeating_timer_that_panics_is_over() {
     scene.run_to_its_end();
 }
 
-// What was waiting in the same turn is served in the next.
+// Sources that waited in the same turn are served in the next.
 #[test]
 fn a_panic_in_the_middle_of_a_turn_loses_no_event_of_others() {
     let mut scene = Scene::new();
@@ -321,7 +321,7 @@ fn a_panic_in_the_middle_of_a_turn_loses_no_event_of_others() {
     }
 }
 
-/// Panics when it is dropped, as nobody should.
+/// Panics when it is dropped, as no handler should.
 struct BadDrop(Rc<Cell<bool>>);
 
 impl Drop for BadDrop {

@@ -7,7 +7,7 @@ use netloop::{Budget, CloseReason, Flow, SocketId, SocketOptions};
 
 use crate::support::{Peer, PeerEnd, Recorder, Scene, Seen, assert_same_bytes, listener, pattern};
 
-/// What we do after the reset has arrived and before the loop can have noticed.
+/// An action after the reset has arrived and before the loop can have noticed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum First {
     /// Nothing: the loop's read meets it.

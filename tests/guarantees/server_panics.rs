@@ -126,7 +126,7 @@ fn a_panic_in_on_drop_leaves_the_server_as_it_is() {
     assert_usable(&mut scene, &mut bystander);
 }
 
-// A10: somebody else has shut the listening socket down. Its connections stay.
+// A10: the listening socket is shut down elsewhere. Its connections stay.
 #[test]
 fn a_panic_in_a_servers_on_error_does_not_prevent_its_close() {
     let (mut scene, server, address, told, same) = fragile("error", ListenOptions::new());

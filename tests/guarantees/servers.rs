@@ -21,7 +21,7 @@ pub(crate) fn serve(
     (server, address)
 }
 
-/// A reception that welcomes everybody as `socket 0`, `socket 1`, .., each of which sends back what it is sent.
+/// A reception that welcomes connections as `socket 0`, `socket 1`, .., each of which sends its bytes back.
 pub(crate) fn echoing() -> Reception {
     let mut count = 0;
     Reception::welcoming("server", move |_, _| {

@@ -10,7 +10,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::support::{Recorder, Scene, loopback};
 
-/// What the test that started this program says; `None` if none has.
+/// The argument from the test that started this program; `None` if none has.
 fn argument() -> Option<String> {
     std::env::var("NETLOOP_TEST_ARGUMENT").ok()
 }

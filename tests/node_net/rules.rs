@@ -1,5 +1,5 @@
-//! What no row of the table covers, by the letters of the rules: B connecting, C writing, H servers, I the race of
-//! attempts, K Unix sockets.
+//! Behaviour that no row of the table covers, by the letters of the rules: B connecting, C writing, H servers, I the
+//! race of attempts, K Unix sockets.
 
 mod attempts;
 mod connecting;

@@ -1,6 +1,6 @@
 //! The differences that are meant, each with its name and reason. Where they show is in `differences.rs`.
 
-/// What kind of difference it is.
+/// A kind of difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A row of the specification that is marked DEVIATE.

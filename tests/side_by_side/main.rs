@@ -75,7 +75,7 @@ fn netloop_tells_what_node_tells_but_for_what_is_listed() {
             .map(|&cast| {
                 let lanes = perform(scenario, &mut subjects, cast, limit, loopback, &directory.0);
                 if lanes.is_err() {
-                    // What a failed scenario has left behind would only confuse the next.
+                    // The leftovers of a failed scenario would only confuse the next.
                     subjects = cast_anew();
                 }
                 Performance {

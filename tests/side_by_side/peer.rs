@@ -7,20 +7,20 @@ use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-/// How long a call may block. A peer that has to wait longer makes its scenario fail.
+/// The longest that a call may block. A peer that has to wait longer makes its scenario fail.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// One end of a connection.
 pub(crate) struct Peer(Socket);
 
-/// What a peer was sent, and how that ended.
+/// The bytes that a peer was sent, and the end of the stream.
 pub(crate) struct Received {
     /// The letters in the order in which they came, each with its count: `a5 b3`.
     pub(crate) runs: String,
     pub(crate) ending: Ending,
 }
 
-/// How a stream of bytes ended.
+/// The end of a stream of bytes.
 pub(crate) enum Ending {
     /// With a FIN.
     End,
@@ -44,7 +44,7 @@ impl Peer {
     fn patient(socket: Socket) -> io::Result<Self> {
         socket.set_read_timeout(Some(PATIENCE))?;
         socket.set_write_timeout(Some(PATIENCE))?;
-        // What a scenario writes at once leaves at once, whether the subject reads or not.
+        // Bytes that a scenario writes at once leave at once, whether the subject reads or not.
         socket.set_send_buffer_size(1 << 20)?;
         Ok(Self(socket))
     }
@@ -135,7 +135,7 @@ impl Listener {
     }
 }
 
-/// A port at which connects neither succeed nor fail: its queue is full, and nobody accepts.
+/// A port at which connects neither succeed nor fail: its queue is full, and no call accepts.
 pub(crate) struct BlackHole {
     listener: Listener,
     waiting: Vec<Socket>,

@@ -1,8 +1,8 @@
-//! What is played.
+//! Scenarios: name, rules, cast, and the steps that are played.
 
 use super::stage::{Stage, Step};
 
-/// Who plays which part.
+/// The parts, and the subjects that play them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cast {
     /// One subject, against sockets of the system.

@@ -10,16 +10,17 @@ use super::peer::{BlackHole, Ending, Listener, PATIENCE, Peer};
 use super::subject::Subject;
 use super::trace::{Lanes, Log};
 
-/// What a step of a scenario answers with; its error says what did not come.
+/// The answer of a step of a scenario; its error says which event did not come.
 pub(crate) type Step<T = ()> = Result<T, Box<dyn Error>>;
 
-/// How long the subjects may still say something when a scenario is over.
+/// The time in which the subjects may still say something when a scenario is over.
 const SETTLE_MS: u64 = 10;
 
-/// How long to wait for what one of the two does not tell.
+/// The wait for an event that one of the two does not tell.
 const IN_VAIN: Duration = Duration::from_millis(150);
 
-/// Who plays what: sockets whose name begins with `c` live in the client's subject, all others in the server's.
+/// The cast of a scenario at work: sockets whose name begins with `c` live in the client's subject, all others in the
+/// server's.
 pub(crate) struct Stage<'a> {
     subjects: &'a mut [Subject; 2],
     client: usize,
@@ -51,7 +52,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// What happens to `key`, such as `c.data` or `c.data@2`, makes its subject do `actions`.
+    /// Makes the subject do `actions` at the event `key`, such as `c.data` or `c.data@2`.
     pub(crate) fn on(&mut self, key: &str, actions: &str) -> Step {
         let at = self.subject_of(key);
         Ok(self.subjects[at].send(&format!("on {key}: {actions}"))?)
@@ -98,7 +99,7 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// What keeps a loop from turning (`stall c GATE`) until it is opened.
+    /// A gate that keeps a loop from turning (`stall c GATE`) until it is opened.
     pub(crate) fn gate(&self) -> String {
         self.path("gate").display().to_string()
     }
@@ -191,7 +192,7 @@ impl<'a> Stage<'a> {
         self.wait("s", "connection(s1)")
     }
 
-    /// A port on which nobody listens.
+    /// A port without a listener.
     pub(crate) fn dead_port(&mut self) -> Step<u16> {
         let (_, port) = self.raw_listener()?;
         Ok(port)

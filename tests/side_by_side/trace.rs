@@ -1,4 +1,5 @@
-//! What was seen, and what of it is compared: everything but what the kernel may do in one way or another.
+//! The events that were seen, and the part of them that is compared: all but those that the kernel may do in one way or
+//! another.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ pub(crate) type Lanes = BTreeMap<String, String>;
 pub(crate) const LONG_NAME: &str = "a-name-of-a-socket-that-is-longer-than-any-system-has-room-for-\
     a-name-of-a-socket-that-is-longer-than-any-system-has-room-for";
 
-/// Who saw what in one scenario.
+/// The events of one scenario, by name.
 pub(crate) struct Log {
     /// Names and events, as they were said.
     entries: Vec<(String, String)>,
@@ -57,13 +58,13 @@ impl Log {
         self.ports.push((port, name));
     }
 
-    /// What `name` has seen.
+    /// The events that `name` has seen.
     pub(crate) fn seen(&self, name: &str) -> impl Iterator<Item = &str> {
         let of_name = self.entries.iter().filter(move |(who, _)| who == name);
         of_name.map(|(_, text)| text.as_str())
     }
 
-    /// How many bytes `name` was given.
+    /// The number of bytes that `name` was given.
     pub(crate) fn bytes(&self, name: &str) -> usize {
         self.seen(name).filter_map(data_length).sum()
     }
@@ -106,7 +107,7 @@ impl Log {
 struct Seen {
     prefix: String,
     text: String,
-    /// How many bytes it carries, if it is data, and the rest of its text then.
+    /// The number of bytes that it carries, if it is data, and the rest of its text then.
     bytes: usize,
     is_data: bool,
 }

@@ -15,7 +15,7 @@ pub(crate) const NODE: usize = 0;
 /// The index of netloop among the subjects.
 pub(crate) const NETLOOP: usize = 1;
 
-/// One playing of a scenario: who was the client, who was the server, and what was seen.
+/// One playing of a scenario: the client, the server, and the events that were seen.
 pub(crate) struct Performance {
     pub(crate) client: usize,
     pub(crate) server: usize,
@@ -39,14 +39,14 @@ impl Performance {
     }
 }
 
-/// What came of one scenario.
+/// The result of one scenario.
 pub(crate) struct Verdict {
     pub(crate) scenario: &'static Scenario,
     performances: usize,
     events: usize,
     /// The differences that were meant, and came.
     differences: Vec<(&'static Difference, &'static str)>,
-    /// What was not meant, each with what it takes to see why.
+    /// The differences that were not meant, each with enough to see why.
     faults: Vec<String>,
     lanes: Lanes,
 }
@@ -137,7 +137,7 @@ impl Verdict {
     }
 }
 
-/// What this Node tells where netloop differs from one Node or another.
+/// The trace of this Node where netloop differs from one Node or another.
 fn node_tells(difference: &Difference, version: &NodeVersion) -> &'static str {
     let known = difference.node.iter().rev();
     known

@@ -42,7 +42,7 @@ impl Scene {
         check_rests(&self.simulation, &self.hosts, self.servers.len(), &ledger);
     }
 
-    /// After the storm: whoever can be reached is reached, and serves; whoever cannot be is not.
+    /// After the storm: each server that can be reached is reached, and serves; the others are not.
     pub(super) fn probe(&mut self) {
         let is_apt = matches!(self.workload, Workload::Dialing | Workload::Crowded);
         if !is_apt {
@@ -91,8 +91,8 @@ impl Scene {
         }
     }
 
-    /// More guests than there are descriptors for, who do not go: all but one are served, that one is refused and does
-    /// not wait, the server is told once, and rests.
+    /// Connects more guests than there are descriptors for, and they stay: all but one are served, that one is refused
+    /// and does not wait, the server is told once, and rests.
     fn besiege(&mut self) {
         self.hosts.iter_mut().for_each(|host| host.shared.fuel = 0);
         let descriptors = self.descriptors.unwrap();

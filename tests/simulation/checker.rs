@@ -20,7 +20,7 @@ use super::requests::{Book, Request};
 /// No workload writes more than this in one piece.
 pub(crate) const LONGEST_WRITE: usize = 64 << 10;
 
-/// What a loop lends to the handlers of a workload.
+/// The state that a loop lends to the handlers of a workload.
 pub(crate) struct World {
     pub(crate) ledger: Rc<RefCell<Ledger>>,
     /// Which loop it is, of those of the run.
@@ -28,7 +28,7 @@ pub(crate) struct World {
     pub(crate) random: fastrand::Rng,
     /// Where the server of the workload listens.
     pub(crate) server: SocketAddr,
-    /// What else there is to connect to.
+    /// The other places to connect to.
     pub(crate) book: Rc<Book>,
     pub(crate) options: SocketOptions,
     pub(crate) max_queued: usize,
@@ -38,12 +38,12 @@ pub(crate) struct World {
     pub(crate) longest: usize,
     /// The sockets of the loop that ever were, with their sides.
     pub(crate) sides: Vec<(SocketId, usize)>,
-    /// How much is still to be done: what keeps a workload from going on for ever.
+    /// The work that is left: it keeps a workload from going on for ever.
     pub(crate) fuel: u32,
 }
 
 impl World {
-    /// What a callback of this loop connects to next: the server, or whatever there is where there is more.
+    /// The next place for a callback of this loop to connect to: the server, or any place of the book.
     pub(crate) fn request(&mut self) -> Request {
         if self.book.is_empty() {
             return Request::to(self.server);
@@ -52,7 +52,7 @@ impl World {
     }
 }
 
-/// What a workload does with a socket. All methods come with what the checker knows of the socket.
+/// The behaviour of a workload's socket. All methods come with the checker's records of the socket.
 pub(crate) trait Behaviour: 'static {
     /// Something is told of the connect before it has come to its end.
     fn dialing(&mut self, _cx: &mut Context<'_, World>, _side: usize) {}
@@ -112,7 +112,7 @@ impl<B: Behaviour> Checked<B> {
                 "S4: {queued} bytes are queued of {side:?}, {peer:?}"
             );
         }
-        // S5: nobody is reached by a dead id.
+        // S5: a dead id reaches no socket.
         if !ledger.dead.is_empty() {
             let chosen = cx.shared.random.usize(..ledger.dead.len());
             let (number, dead) = ledger.dead[chosen];
@@ -127,7 +127,7 @@ impl<B: Behaviour> Checked<B> {
         }
     }
 
-    /// What the handler is told of its connect.
+    /// Records an event of the connect.
     fn tell(
         &mut self,
         cx: &mut Context<'_, World>,

@@ -34,7 +34,7 @@ pub(crate) fn connect<B: Behaviour>(
     (id, side)
 }
 
-/// What a connection can be made from.
+/// A context from which a connection can be made.
 pub(crate) trait Connects {
     fn time(&self) -> Instant;
     fn world(&mut self) -> &mut World;

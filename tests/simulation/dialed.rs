@@ -1,4 +1,4 @@
-//! What a handler is told of a connect, and what it must not be told.
+//! The events of a connect that its handler must be told, and the others, which it must not.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
@@ -13,10 +13,11 @@ use super::requests::{Book, Request, Target};
 pub(crate) struct Dialed {
     pub(crate) request: Request,
     began: Instant,
-    /// What the lookup has to find, and how much of that was told.
+    /// The addresses that the lookup has to find, and the number of those that were told.
     found: Vec<IpAddr>,
     told: usize,
-    /// What has to be tried, in this order, and how much of it was, or was left out since it is blocked.
+    /// The addresses that have to be tried, in this order, and the number of those that were, or were left out since
+    /// they are blocked.
     candidates: Vec<SocketAddr>,
     passed: usize,
     begun: Vec<SocketAddr>,
@@ -189,12 +190,12 @@ impl Dialed {
         );
     }
 
-    /// How many attempts may be under way.
+    /// The most attempts that may be under way.
     pub(crate) fn most_attempts(&self) -> usize {
         self.candidates.len() - self.failed.len()
     }
 
-    /// How long it may be until this connect has come to its end.
+    /// The time by which this connect must have come to its end.
     pub(crate) fn deadline(&self) -> Instant {
         self.began + self.request.timeout + Duration::from_secs(1)
     }

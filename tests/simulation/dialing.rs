@@ -6,7 +6,7 @@ use std::time::Duration;
 use netloop::simulation::{Host, Options, Route, Simulation, SimulationEnd};
 use netloop::{CloseReason, ConnectOptions, Context, Error, Result, SocketHandler};
 
-/// What has become of a connect, and when.
+/// The events of a connect, and their times.
 type Told = Vec<(String, Duration)>;
 
 struct Client {
@@ -74,7 +74,7 @@ fn network() -> Result<(Simulation, Host<()>)> {
 fn an_address_that_leads_to_oneself_leaves_its_turn_to_the_next() -> Result<()> {
     let (mut simulation, mut server) = network()?;
     simulation.set_name("name", &addresses("127.0.0.1 10.0.0.1"));
-    // From the very port that is connected to: at 127.0.0.1 nobody else has it.
+    // From the very port that is connected to: at 127.0.0.1 it is free.
     let options = ConnectOptions::new().local_port(7000);
     let (told, _) = dial(&mut simulation, &mut server, options, None)?;
     assert_eq!(told, "10.0.0.1:7000");

@@ -1,11 +1,11 @@
 //! The same script in a simulation and on loopback: what a socket is told must be the same, word for word.
 //!
-//! What is compared is determined on both sides, and nothing else is in the scripts:
+//! Everything that is compared is determined on both sides, and nothing else is in the scripts:
 //! - After each step everything comes to rest before the next one begins.
 //! - Within a step several actions may meet only where no buffer is filled and no timeout runs ([`Kind`]). How much a
 //!   kernel buffers is its own affair, and a machine that is busy may let a timeout pass between two turns.
 //! - A connection is known by the address that it comes from, and strangers are turned away. Programs that want a port
-//!   on which nobody listens ask for one, let go of it and connect to it, and meanwhile it may have become ours.
+//!   without a listener ask for one, let go of it and connect to it, and meanwhile it may have become ours.
 //! - Where the kernel says that it has lost packets, loopback may have gone another way than it was sent on: a FIN that
 //!   is lost comes behind a reset, and a reset that is lost never. Only then a script that fails is tried again.
 #![cfg(any(target_os = "linux", target_os = "android"))]
@@ -26,26 +26,26 @@ use losses::losses;
 use recorder::{Log, Name, Recorder};
 use script::{Action, Script};
 
-/// How long loopback may take to say what the simulation has said.
+/// The longest that loopback may take to say what the simulation has said.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long, once packets were lost.
+/// The same, once packets were lost.
 const PATIENCE_WITH_LOSSES: Duration = Duration::from_secs(1);
 
-/// How often a script may meet losses and fail.
+/// The most times that a script may meet losses and fail.
 const TRIES: u32 = 20;
 
-/// How much a step moves the simulation's clock: more than an idle timeout.
+/// The time by which a step moves the simulation's clock: more than an idle timeout.
 const STEP: Duration = Duration::from_millis(10);
 
 /// An idle timeout. Real time is spent on it, so it is short.
 const IDLE: Duration = Duration::from_millis(4);
 
-/// What a filling write writes at a time.
+/// The bytes of one write among those that fill the buffers.
 const PIECE: usize = 128 << 10;
 
-/// What is queued behind a filling write at least. Linux lets the buffer of a sender grow on the way, to 4 MiB at most
-/// (tcp_wmem): nobody's queue may be drained by that alone.
+/// The least that is queued behind a filling write. Linux lets the buffer of a sender grow on the way, to 4 MiB at most
+/// (tcp_wmem): no queue may be drained by that alone.
 const SURPLUS: usize = 6 << 20;
 
 /// The limit of all queues, which only [`Action::Overflow`] reaches: small writes do not come near it, also behind a
@@ -188,7 +188,7 @@ fn compare(seed: u64) -> Result<(), Difference> {
     let mut event_loop = EventLoop::new().unwrap();
     let mut log = Log::default();
     let real = listen(&mut event_loop, loopback(), &script);
-    // It is ours, and does not listen: who connects to it is refused for certain.
+    // It is ours, and does not listen: a connection to it is refused for certain.
     let dead = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     dead.bind(&loopback().into()).unwrap();
     let nowhere = dead.local_addr().unwrap().as_socket().unwrap();

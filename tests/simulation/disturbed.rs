@@ -149,7 +149,7 @@ fn real_sockets_with_faults_lose_no_byte() {
     }
 }
 
-/// What is done under the eyes of the checker.
+/// A workload under the eyes of the checker.
 #[derive(Clone, Copy, Debug)]
 enum Workload {
     Echo,
@@ -296,7 +296,7 @@ impl Scene {
         for _ in 0..turns {
             self.turn(1);
         }
-        // Everybody ends and reads what is left.
+        // Each socket ends and reads what is left.
         self.event_loop.server(self.server).close();
         for &(id, side) in &self.world.sides {
             let mut socket = self.event_loop.socket(id);
@@ -349,7 +349,7 @@ fn real_sockets_with_all_faults_keep_every_promise() {
     assert!(resets > 0 || seeds < 10, "no connection was reset");
 }
 
-/// What a socket was told last.
+/// The last events of a socket.
 #[derive(Default)]
 struct End {
     was_connected: bool,

@@ -1,22 +1,22 @@
-//! How much a turn may do (L4, L5), and how much memory the loops may take (R3).
+//! The bounds of a turn's work (L4, L5), and of the loops' memory (R3).
 
 use netloop::simulation::{CallCounts, Host, Simulation};
 
 use super::checker::World;
 use super::ledger::{Ledger, MOST_LOOPS, Side};
 
-/// How many reads in a row a connection does, and how many accepts a server, before the next source is served.
+/// The reads in a row that a connection does, and the accepts of a server, before the next source is served.
 const READ_BURST: u64 = 16;
 const ACCEPT_BURST: u64 = 64;
 
-/// How many accepts in a row may fail for a reason of the peer's.
+/// The most accepts in a row that may fail for a reason of the peer's.
 const TRANSIENT_BURST: u64 = 16;
 
-/// How often a connection may be flushed in a turn: before the poll, when it is served, behind the sockets, behind the
+/// The most flushes of a connection in a turn: before the poll, when it is served, behind the sockets, behind the
 /// timers and behind the closes.
 const FLUSHES: u64 = 5;
 
-/// What a turn began with.
+/// The state at the begin of a turn.
 pub(crate) struct Before {
     calls: [CallCounts; MOST_LOOPS],
     sockets: [u64; MOST_LOOPS],
@@ -107,7 +107,7 @@ pub(crate) fn check_descriptors(simulation: &Simulation, listeners: usize, ledge
     );
 }
 
-/// L4: who has no descriptor to accept with rests, longer each time, and only a close wakes it up sooner.
+/// L4: a listener without a descriptor to accept with rests, longer each time, and only a close wakes it up sooner.
 pub(crate) fn check_rests(
     simulation: &Simulation,
     hosts: &[Host<World>],
@@ -126,14 +126,14 @@ pub(crate) fn check_rests(
     // Each shortage is told of, and begins with short rests again; a success begins them again within it.
     let begun = ledger.server_errors + ledger.accepted as u64;
     let rests = RESTS_TO_A_SECOND * begun + closed + listeners * seconds;
-    // Behind each the reserve is used to refuse somebody, which a fault may call one too many as well.
+    // Behind each the reserve is used to refuse a peer, which a fault may call one too many as well.
     let most = 2 * rests;
     assert!(
         exhausted <= most,
         "L4: {exhausted} accepts without a descriptor, of which {most} are due to rests"
     );
-    // A shortage is over when a descriptor is free again: somebody has closed. One that was none is over at once, and
-    // somebody was refused in it.
+    // A shortage is over when a descriptor is free again: a socket has closed. One that was none is over at once, and a
+    // peer was refused in it.
     let shortages = 2 * closed + ledger.accepted as u64 + listeners;
     assert!(
         ledger.server_errors <= exhausted.min(shortages),
@@ -142,7 +142,7 @@ pub(crate) fn check_rests(
     );
 }
 
-/// What is on the heap now, of the whole process: to be asked where nobody else is.
+/// Counts the bytes on the heap, of the whole process: to be asked where no other test runs.
 pub(crate) type Live = fn() -> usize;
 
 /// R3 during a run: what the loops take of the heap is what is queued, and a constant for each socket.
@@ -155,7 +155,7 @@ pub(crate) struct Heap {
 
 /// For each loop: the read buffer, the tables at their first sizes.
 const LOOP_BYTES: usize = 256 << 10;
-/// What a loop's pool keeps at most of what is not queued any more.
+/// The most that a loop's pool keeps of the memory that no queue needs any more.
 const POOL_BYTES: usize = 4 << 20;
 /// For each socket that ever was, in the books of this test; for each that is open at a time, in the loop.
 const BOOK_BYTES: usize = 1 << 10;

@@ -12,7 +12,7 @@ use super::run::{Outcome, Workload, run};
 use super::seeds::kind_of;
 use super::support::in_own_process;
 
-/// What is on the heap, of the whole process.
+/// The bytes on the heap, of the whole process.
 pub(crate) fn live() -> usize {
     let stats = INSTRUMENTED_SYSTEM.stats();
     stats.bytes_allocated - stats.bytes_deallocated
@@ -26,7 +26,7 @@ pub(crate) fn run_and_count(
     pattern: &Rc<Pattern>,
 ) -> Outcome {
     let (mut before, mut after) = (0, 0);
-    // What is left behind by chance, by the test harness or by something that is made once, is not left again.
+    // Leftovers by chance, of the test harness or of something that is made once, are not left again.
     for _ in 0..3 {
         before = live();
         let outcome = run(workload, seed, flavour, pattern, Some(live));

@@ -1,4 +1,4 @@
-//! What has happened to every connection of a run, and what must never happen.
+//! The history of every connection of a run, and the events that must never happen.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -16,10 +16,10 @@ use super::requests::SERVICE;
 /// The clients' local ports begin here: the number of a connection is its port less this.
 pub(crate) const FIRST_PORT: usize = 2_000;
 
-/// How many loops a run has at most.
+/// The most loops of a run.
 pub(crate) const MOST_LOOPS: usize = 3;
 
-/// How far the life of a socket has come (S2).
+/// The stage that the life of a socket has come to (S2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
     New,
@@ -33,12 +33,12 @@ pub(crate) enum Phase {
 #[derive(Debug)]
 pub(crate) struct Side {
     pub(crate) link: usize,
-    /// 0 for who has connected, 1 for who has accepted.
+    /// 0 for the end that has connected, 1 for the end that has accepted.
     pub(crate) end: usize,
     pub(crate) phase: Phase,
     /// Where the server is: of the end that has connected, as soon as it has.
     pub(crate) address: Option<SocketAddr>,
-    /// How the end that connects was told to.
+    /// The request of the end that connects.
     pub(crate) dialed: Option<Dialed>,
     /// Whether it ever was connected.
     pub(crate) was_connected: bool,
@@ -64,7 +64,7 @@ pub(crate) struct Side {
     /// A write has answered `Full`, and no drain has come.
     pub(crate) is_full: bool,
     pub(crate) reason: Option<CloseReason>,
-    /// What it was to send, where no pattern says that: in a room.
+    /// The bytes that it was to send, where no pattern says that: in a room.
     said: Option<Said>,
 }
 
@@ -111,8 +111,8 @@ impl Side {
         self.is_corked && !self.is_full && !self.has_ended
     }
 
-    /// How many descriptors it may have: of those that it tries, all but those that have failed, and none is left of
-    /// the others when one is taken.
+    /// The most descriptors that it may have: of its attempts, all but those that have failed, and none is left of the
+    /// others when one is taken.
     pub(crate) fn most_descriptors(&self) -> usize {
         match &self.dialed {
             Some(dialed) if !self.was_connected => dialed.most_attempts(),
@@ -121,12 +121,12 @@ impl Side {
     }
 }
 
-/// How much memory the queues of all sockets may take, in bytes: each as much as it took at most, since what it was in
-/// may be the pool's when it is sent.
+/// The memory that the queues of all sockets may take, in bytes: each as much as it took at most, since its memory may
+/// be the pool's when the bytes are sent.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
     now: usize,
-    /// What is in `now` of sockets that are closed: they may have been opened in this very turn.
+    /// The part of `now` that is of closed sockets: they may have been opened in this very turn.
     of_closed: usize,
     most: usize,
 }
@@ -172,7 +172,7 @@ pub(crate) struct Ledger {
     mirrored: Option<usize>,
     /// Whether what comes back is what was sent.
     pub(crate) is_echo: bool,
-    /// Whether those who are accepted are sent what others say.
+    /// Whether accepted sockets are sent what others say.
     pub(crate) is_room: bool,
     /// Connections that carry another one's bytes.
     aliases: BTreeMap<usize, usize>,
@@ -184,24 +184,24 @@ pub(crate) struct Ledger {
     pub(crate) handlers: usize,
     /// A callback is running (S9).
     pub(crate) is_calling: bool,
-    /// What the queues of all sockets have held at most, each in its life.
+    /// The most that the queues of all sockets have held, each in its life.
     pub(crate) held: Held,
-    /// How many sockets each loop has.
+    /// The number of sockets of each loop.
     pub(crate) live: [u64; MOST_LOOPS],
     pub(crate) accepted: usize,
     pub(crate) refused: usize,
     pub(crate) accepted_closed: usize,
     pub(crate) callbacks: u64,
-    /// What callbacks and the test have asked of sockets that the loop may have to do at once.
+    /// The number of calls, of callbacks and of the test, that the loop may have to act on at once.
     pub(crate) calls: u64,
-    /// How often a server was told that there are no descriptors.
+    /// The number of times that a server was told that there are no descriptors.
     pub(crate) server_errors: u64,
     pub(crate) delivered: u64,
-    /// Who was given bytes last, in which turn, and how often in it (I9).
+    /// The socket that was given bytes last, the turn, and the number of times in it (I9).
     turn_of: Option<(usize, Instant, u32)>,
 }
 
-/// How many reads in a row one socket may have.
+/// The most reads in a row that one socket may have.
 const LONGEST_BURST: u32 = 16;
 
 impl Ledger {
@@ -272,7 +272,7 @@ impl Ledger {
         side
     }
 
-    /// Whether nobody is at the other end of an accepted side: who has connected is elsewhere, or nowhere any more.
+    /// Whether an accepted side has no other end: the end that has connected is elsewhere, or gone.
     pub(crate) fn is_stray(&self, side: usize) -> bool {
         let it = &self.sides[side];
         let client = &self.sides[self.clients[&it.link]];
@@ -351,7 +351,7 @@ impl Ledger {
         }
     }
 
-    /// How much memory the books of a room take.
+    /// The memory that the books of a room take.
     pub(crate) fn said_bytes(&self) -> usize {
         let said = self.sides.iter().filter_map(|side| side.said.as_ref());
         said.map(|said| said.0.capacity()).sum()

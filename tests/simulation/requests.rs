@@ -1,4 +1,4 @@
-//! What can be connected to: names with good addresses and bad ones, addresses without a name, oneself.
+//! The places to connect to: names with good addresses and bad ones, addresses without a name, the connecting host.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ pub(crate) const SERVICE: u16 = 1_000;
 /// A name of several addresses, the first of which leads a client to itself if it connects from [`SERVICE`].
 pub(crate) const MIRROR: &str = "mirror";
 
-/// How long a connect may take by default.
+/// The longest that a connect may take by default.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The names of a run, and what becomes of connects to each address.
@@ -24,7 +24,7 @@ pub(crate) struct Book {
     pub(crate) names: Vec<(String, Vec<IpAddr>)>,
     /// Whether lookups may fail that should not.
     pub(crate) is_unreliable: Cell<bool>,
-    /// Those at which somebody listens, with how long it takes to get there.
+    /// The addresses with a listener, with the time that it takes to get there.
     open: BTreeMap<IpAddr, Duration>,
     /// Those that never answer.
     silent: Vec<IpAddr>,
@@ -58,7 +58,7 @@ impl Book {
             places.push(address);
         }
         places.extend(&book.silent);
-        // Nobody listens there, which is said at once.
+        // There is no listener, which is said at once.
         places.extend(["10.9.0.1", "10.9.0.2", "fd09::1"].map(|it| it.parse::<IpAddr>().unwrap()));
         for number in 0..8 {
             let count = random.choice([0, 1, 2, 3, 4, 7]).unwrap();
@@ -81,7 +81,7 @@ impl Book {
         self.names.is_empty()
     }
 
-    /// What a lookup of `name` finds.
+    /// The addresses that a lookup of `name` finds.
     pub(crate) fn addresses(&self, name: &str) -> Option<&[IpAddr]> {
         let found = self.names.iter().find(|(known, _)| known == name);
         found.map(|(_, addresses)| addresses.as_slice())
@@ -96,7 +96,7 @@ impl Book {
     }
 }
 
-/// What to connect to.
+/// A place to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     Address(SocketAddr),
@@ -105,7 +105,7 @@ pub(crate) enum Target {
     Itself,
 }
 
-/// How to connect.
+/// A place to connect to, with the options.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) target: Target,
@@ -143,7 +143,7 @@ impl Request {
             0 => Target::Itself,
             1 => Target::Name("unknown".to_owned()),
             2 => {
-                // Where nobody listens, and from any port: even if it is the same one, nobody is reached.
+                // A port without a listener, and from any port: even from the same one it is refused.
                 let nobody = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 999);
                 let mut request = Self::to(nobody);
                 request.local_port = Some(0);
@@ -225,7 +225,7 @@ impl Request {
             .collect()
     }
 
-    /// What the handler has to be told that the lookup found.
+    /// The addresses that the handler has to be told of.
     pub(crate) fn found(&self, book: &Book) -> Vec<IpAddr> {
         let Target::Name(name) = &self.target else {
             return Vec::new();

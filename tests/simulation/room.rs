@@ -56,7 +56,7 @@ impl Behaviour for Member {
     }
 }
 
-/// Sends one word to most members, those that have gone among them, and enters in the books who took it.
+/// Sends one message to most members, those that have gone among them, and enters in the books which of them took it.
 fn speak(sockets: &mut Sockets<'_>, world: &mut World) {
     if world.fuel == 0 {
         return;

@@ -20,7 +20,7 @@ use super::room::Visitor;
 use super::serving::Counter;
 use super::workloads::{Ask, Flood, Sip};
 
-/// What is simulated.
+/// A kind of server and clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Workload {
     Echo,
@@ -33,7 +33,7 @@ pub(crate) enum Workload {
     Dialing,
     /// More connections than there are descriptors for.
     Crowded,
-    /// What one says is broadcast to the others.
+    /// The bytes of each member are broadcast to the others.
     Room,
 }
 
@@ -59,7 +59,7 @@ impl Workload {
     }
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outcome {
     pub(crate) turns: u64,
@@ -82,9 +82,9 @@ pub(super) struct Scene {
     /// The servers, with the loops that they are on.
     pub(super) servers: Vec<(usize, ServerId)>,
     pub(super) book: Rc<Book>,
-    /// How many events the kernels tell of at a time.
+    /// The most events that the kernels tell of at a time.
     pub(super) batch: usize,
-    /// How many descriptors each loop may have, if there is a limit.
+    /// The most descriptors that each loop may have, if there is a limit.
     pub(super) descriptors: Option<usize>,
     pub(super) heap: Option<Heap>,
     pub(super) idle_turns: u64,
@@ -406,8 +406,8 @@ impl Scene {
         let turns = self.simulation.turns() - before;
         assert!(turns < 1_000_000, "{turns} turns to come to rest");
         let idle = self.idle_turns - idle_before;
-        // What is sent to one that is paused wakes its loop in vain: the kernel tells of it all the same. So does what
-        // had been sent to it before, and was slow to arrive.
+        // Bytes for a paused socket wake its loop in vain: the kernel tells of them all the same. So do bytes that had
+        // been sent to it before, and were slow to arrive.
         let sent = self.ledger.borrow().calls - calls_before;
         let most = 100 + 2 * (turns - idle) + sent + under_way;
         assert!(
@@ -416,7 +416,7 @@ impl Scene {
         );
     }
 
-    /// Everybody ends and reads what is left, and the servers close.
+    /// Ends each socket, which reads what is left, and closes the servers.
     fn finish(&mut self) {
         for host in &mut self.hosts {
             for &(id, side) in &host.shared.sides {

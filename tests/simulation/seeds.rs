@@ -21,7 +21,7 @@ pub(crate) fn kind_of(seed: u64) -> (Workload, Flavour) {
     (workload, flavour)
 }
 
-/// How one seed is run: with or without a look at the heap.
+/// A way to run one seed: with or without a look at the heap.
 type Run = fn(Workload, u64, Flavour, &Rc<Pattern>) -> Outcome;
 
 fn run_seeds(seeds: std::ops::Range<u64>, run: Run) -> Outcome {

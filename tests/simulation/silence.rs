@@ -90,7 +90,7 @@ fn what_is_never_acknowledged_fails_when_the_kernel_gives_up() {
     assert_eq!(pair.client.shared.told, ["ETIMEDOUT", "TimedOut"]);
     assert!(pair.server.shared.told.is_empty(), "it has sent nothing");
 
-    // What was given up never comes; and the other side learns it when it says something.
+    // The bytes that were given up never come; and the other side learns it when it says something.
     pair.simulation.heal(&pair.server.event_loop);
     pair.run();
     assert!(pair.server.shared.told.is_empty());
@@ -106,7 +106,7 @@ fn what_is_acknowledged_in_time_does_not_fail() {
         pair.simulation.partition(&pair.client.event_loop);
         Pair::write(&mut pair.client);
         pair.run_for(Duration::from_secs(900)).unwrap();
-        // That somebody else is cut off, too, gives no new time.
+        // Another host that is cut off gives no new time.
         pair.simulation.partition(&pair.server.event_loop);
         pair.simulation.heal(&pair.server.event_loop);
         pair.run_for(Duration::from_secs(20)).unwrap();

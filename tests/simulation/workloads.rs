@@ -1,4 +1,4 @@
-//! What programs do with sockets: the simple ones, each with the thing that it is hard on.
+//! The simple workloads of programs, each hard on another part of the loop.
 
 use std::time::Duration;
 

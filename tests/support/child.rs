@@ -12,10 +12,10 @@ use std::time::Duration;
 /// Names, in the environment of the child, the test that is run there.
 const CHILD: &str = "NETLOOP_TEST_IN_OWN_PROCESS";
 
-/// How long a child may take. Each wait inside has a deadline of its own.
+/// The longest that a child may take. Each wait inside has a deadline of its own.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How many lines of a failed child's output are shown: about a screen.
+/// The lines of a failed child's output that are shown: about a screen.
 const MOST_LINES: usize = 40;
 
 /// Runs `body`, and nothing else, in this test binary once more. `launch` is how a shell starts it, with `"$@"` for the
@@ -70,8 +70,8 @@ pub(crate) fn in_own_process(launch: &str, body: impl FnOnce()) {
     print!("{text}");
 }
 
-/// Makes this process end when its standard input does: when the parent has closed it, or is gone itself. A kill from the
-/// parent would reach the tracer alone where there is one.
+/// Makes this process end when its standard input does: when the parent has closed it, or is gone itself. A kill from
+/// the parent would reach the tracer alone where there is one.
 fn end_with_the_parent() {
     let (ready, is_ready) = mpsc::channel();
     thread::spawn(move || {
@@ -99,7 +99,7 @@ fn name_of<F: FnOnce()>(body: &F) -> &'static str {
         .unwrap()
 }
 
-/// How many descriptors this process has open; of use only in a process of its own.
+/// The number of descriptors that this process has open; of use only in a process of its own.
 pub(crate) fn descriptors() -> usize {
     // The listing has one itself.
     std::fs::read_dir("/proc/self/fd").unwrap().count() - 1
@@ -129,7 +129,7 @@ pub(crate) fn with_failing_calls(injections: &[&str], body: impl FnOnce()) {
     in_own_process(&launch, body);
 }
 
-/// What may be made to fail. Everything else runs at full speed.
+/// The calls that may be made to fail. All others run at full speed.
 const TRACED: &str = "accept4,epoll_wait,recvfrom,sendto,sendmsg";
 
 /// Whether strace is there and may trace.

@@ -1,5 +1,5 @@
-//! Addresses of a test's own, in 127.77.0.0/16: neither other tests nor other programs of the machine are in its way, and
-//! connections that wait for their end on 127.0.0.1 take none of its ports.
+//! Addresses of a test's own, in 127.77.0.0/16: neither other tests nor other programs of the machine are in its way,
+//! and connections that wait for their end on 127.0.0.1 take none of its ports.
 
 use std::cell::OnceCell;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
@@ -18,7 +18,8 @@ thread_local! {
     static OWN: OnceCell<[IpAddr; HOSTS as usize]> = const { OnceCell::new() };
 }
 
-/// The addresses of this test. Where the system has 127.0.0.1 alone, only the first can be used, and all tests share it.
+/// The addresses of this test. Where the system has 127.0.0.1 alone, only the first can be used, and all tests share
+/// it.
 pub(crate) fn hosts() -> [IpAddr; HOSTS as usize] {
     static COUNT: AtomicU16 = AtomicU16::new(0);
     OWN.with(|own| {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::loopback;
 use socket2::{Domain, SockRef, Socket, Type};
 
-/// How much a peer reads at a time at most.
+/// The most that a peer reads at a time.
 const READ_BYTES: usize = 256 << 10;
 
 /// A server of the standard library for the loop to connect to, and its address.
@@ -19,7 +19,7 @@ pub(crate) fn listener() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-/// How a peer saw its connection end.
+/// The end of a connection, as a peer saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PeerEnd {
     /// A FIN: the read of 0.
@@ -83,7 +83,7 @@ impl Peer {
         (ours, peer)
     }
 
-    /// The next connection that somebody else made to `listener`.
+    /// The next connection to `listener`, made elsewhere.
     pub(crate) fn accept(listener: &TcpListener) -> Self {
         listener.set_nonblocking(false).unwrap();
         Self::from(listener.accept().unwrap().0)

@@ -59,7 +59,7 @@ impl BlackHole {
     }
 }
 
-/// X2: a port that refuses. It is bound and does not listen, so that nobody else can be given it meanwhile.
+/// X2: a port that refuses. It is bound and does not listen, so that no other program can be given it meanwhile.
 pub(crate) struct DeadPort {
     address: SocketAddr,
     _holders: Vec<Socket>,

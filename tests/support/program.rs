@@ -53,7 +53,8 @@ impl Child {
         Self { process, output }
     }
 
-    /// What the child says behind `key=`, in its next line that has it. The child must say it before it waits for us.
+    /// Returns the text behind `key=`, in the child's next line that has it. The child must say it before it waits for
+    /// us.
     pub(crate) fn says(&mut self, key: &str) -> String {
         let key = format!("{key}=");
         self.output

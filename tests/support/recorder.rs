@@ -19,8 +19,8 @@ fn is_for(wanted: Option<&'static str>, seen: &Seen) -> bool {
     wanted.map_or_else(|| !seen.is_dialing(), |word| word == seen.word())
 }
 
-/// A handler that logs each event under its name, and then runs its reactions. Without a reaction it changes nothing; in
-/// particular a timeout does not destroy the socket.
+/// A handler that logs each event under its name, and then runs its reactions. Without a reaction it changes nothing;
+/// in particular a timeout does not destroy the socket.
 pub(crate) struct Recorder {
     name: String,
     reactions: Vec<Reaction<SocketReaction>>,

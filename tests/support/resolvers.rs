@@ -24,7 +24,7 @@ pub(crate) fn failing(asked: &Looked) -> Arc<dyn Resolver> {
     })
 }
 
-/// How many times a resolver was asked.
+/// The number of times that a resolver was asked.
 #[derive(Clone, Default)]
 pub(crate) struct Looked(Arc<AtomicUsize>);
 

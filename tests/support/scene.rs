@@ -10,7 +10,7 @@ use netloop::{
 
 use super::{Peer, PeerEnd, Received, Reception, Recorder, World, loopback};
 
-/// How long anything may take before a test says that it does not come.
+/// The longest wait for anything before a test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One wait of the loop while a test looks at the other end between turns.

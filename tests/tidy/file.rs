@@ -93,7 +93,7 @@ fn collect(folder: &Path, prefix: &str, ignored: &BTreeSet<&str>, files: &mut Ve
         if entry.file_type().unwrap().is_dir() {
             collect(&entry.path(), &format!("{path}/"), ignored, files);
         } else if let Ok(text) = fs::read_to_string(entry.path()) {
-            // What is not UTF-8 is not text.
+            // A file that is not UTF-8 is not text.
             files.push(File { path, text });
         }
     }

@@ -1,4 +1,4 @@
-//! Calls go down, events come back up as values: who may import whom.
+//! Calls go down, events come back up as values: the modules that each may import.
 
 use crate::file::{File, Finding};
 use crate::tokens::{Token, tokens};
@@ -60,7 +60,7 @@ fn floor_of(module: &str) -> Option<usize> {
     FLOORS.iter().position(|floor| floor.contains(&module))
 }
 
-/// What is named by a path from the root of the crate, as `crate::name`, `crate::{name, ..}` or, in a module that lies
+/// The names behind a path from the root of the crate, as `crate::name`, `crate::{name, ..}` or, in a module that lies
 /// `depth` deep, by enough `super`s.
 fn imports_from_root<'a>(tokens: &[Token<'a>], depth: usize) -> Vec<(usize, &'a str)> {
     let is_step = |at: usize, name| {

@@ -1,4 +1,4 @@
-//! What the compiler does not check: the floors, the sizes, and what does not belong in a repository.
+//! Rules that the compiler does not check: the floors, the sizes, and what does not belong in a repository.
 //!
 //! Each finding names a file and a line, and says what to do.
 #![allow(
@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 
 use file::{File, Finding};
 
-/// What a rule finds in one file.
+/// A rule: its findings in one file.
 type Rule = fn(&File) -> Vec<Finding>;
 
 fn check(rule: Rule) {

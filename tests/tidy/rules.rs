@@ -13,7 +13,7 @@ const UNFINISHED: [&str; 3] = [
     concat!("HA", "CK"),
 ];
 
-/// What nobody but the machine that it was written on understands, in two parts likewise.
+/// Paths that mean something only on the machine that they were written on, in two parts likewise.
 const FOREIGN: [&str; 3] = [
     concat!("/wo", "rk/"),
     concat!("/ro", "ot/"),
@@ -75,8 +75,8 @@ pub(crate) fn unwraps(file: &File) -> Vec<Finding> {
         .collect()
 }
 
-/// What the line above a sleep begins with that waits for nobody: one under a deadline where nobody can be made to tell,
-/// or one in a test of what the passing of time does.
+/// The begin of the line above a sleep that waits for no event: one under a deadline where no event tells, or one in a
+/// test of the passing of time.
 const LETS_TIME_PASS: &str = "// Lets time pass:";
 
 pub(crate) fn sleeps(file: &File) -> Vec<Finding> {

@@ -6,7 +6,7 @@ pub(crate) struct Token<'a> {
     pub(crate) line: usize,
     /// Whether it belongs to an item under `#[cfg(test)]`.
     pub(crate) is_test: bool,
-    /// How many modules are open around it within the file.
+    /// The number of modules that are open around it within the file.
     pub(crate) inline_modules: usize,
 }
 
@@ -31,7 +31,7 @@ pub(crate) fn tokens(text: &str) -> Vec<Token<'_>> {
     tokens
 }
 
-/// How long the piece is that `rest` begins with, and whether it is code.
+/// The length of the piece that `rest` begins with, and whether it is code.
 fn piece(rest: &str, first: char) -> (usize, bool) {
     let is_word = |character: char| character.is_alphanumeric() || character == '_';
     let word = rest

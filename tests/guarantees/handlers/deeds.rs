@@ -4,7 +4,7 @@ use netloop::{Context, Error, Flow, LoopContext, Server, ServerId, Socket, Socke
 
 use crate::support::{Recorder, World, loopback};
 
-/// What is done there.
+/// A deed of a handler within its callback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Deed {
     DestroyItself,
@@ -44,7 +44,7 @@ pub(crate) const EVERYTHING: [Deed; 16] = [
     Deed::DestroyItselfLater,
 ];
 
-/// What both kinds of context can do, under one name.
+/// The verbs that both kinds of context have, under one name.
 pub(crate) trait Acting {
     fn socket(&mut self, id: SocketId) -> Socket<'_>;
     fn all(&mut self) -> Vec<SocketId>;

@@ -242,8 +242,8 @@ fn net_localport() {
             cx.socket.end();
         })
     });
-    // Held for us: two may share an address that both say so and do not listen. It is held of all addresses, as who
-    // connects from it is bound to all.
+    // Held for us: two may share an address that both say so and do not listen. It is held at all addresses, as the
+    // socket that connects from it is bound to all.
     let any: std::net::SocketAddr = "0.0.0.0:0".parse().unwrap();
     let holder = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     holder.set_reuse_address(true).unwrap();

@@ -181,7 +181,7 @@ fn net_socket_connect_invalid_autoselectfamilyattempttimeout() {
     for (asked_ms, waited_ms) in [(0, 10), (1, 10), (9, 10), (10, 10), (30, 30)] {
         let hole = BlackHole::new();
         let live = SocketAddr::new(host("host1"), hole.address().port());
-        // Somebody else may have the port there; then nobody needs to answer at all.
+        // Another program may have the port there; then no answer is needed at all.
         let _listener = TcpListener::bind(live);
         let mut scene = Scene::new();
         let options = ConnectOptions::new()

@@ -139,7 +139,7 @@ fn net_connect_local_error() {
             continue;
         }
         let dead = DeadPort::of(&[name]);
-        // Held for us, so that nobody else takes it: two may share it that both say so and do not listen.
+        // Held for us, so that no other program takes it: two may share it that both say so and do not listen.
         let host = host(name);
         let any = SocketAddr::new(host, 0);
         let holder = Socket::new(Domain::for_address(any), Type::STREAM, None).unwrap();
@@ -350,7 +350,7 @@ fn net_dns_lookup_skip() {
     }
 }
 
-/// Connects to where nobody is, and once more from each close.
+/// Connects to a dead port, and once more from each close.
 struct Stubborn {
     address: SocketAddr,
     retries: u32,

@@ -28,7 +28,7 @@ fn net_after_close() {
         socket.end();
         socket.destroy();
         assert_eq!(socket.local_address(), None);
-        // Other than in Node, where the address is lost unless somebody asked before.
+        // Other than in Node, where the address is lost unless it was asked for before.
         assert!(socket.peer_address().is_some());
         assert!(socket.detach().is_none(), "there is no descriptor any more");
         assert_eq!(socket.state(), State::Closed);

@@ -1,4 +1,4 @@
-//! What keeps the loop going, and what does not.
+//! Reasons for the loop to go on: sockets and servers that hold it, and those that do not.
 
 use std::time::Duration;
 

@@ -14,9 +14,9 @@ use crate::support::{Scene, World, has_ipv6, loopback, scratch_path};
 #[derive(Clone, Copy)]
 struct Game {
     rounds: u32,
-    /// How long the client waits before each PING.
+    /// The wait of the client before each PING.
     delay: Option<Duration>,
-    /// Whom the server sees.
+    /// The address from which the server sees the client come.
     client: Option<IpAddr>,
 }
 
@@ -189,7 +189,7 @@ fn net_pingpong() {
     }
 }
 
-/// What the system makes of the name.
+/// The address that the system has for the name.
 fn localhost() -> String {
     let listener = TcpListener::bind(("localhost", 0)).unwrap();
     listener.local_addr().unwrap().ip().to_string()

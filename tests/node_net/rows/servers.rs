@@ -77,7 +77,7 @@ fn net_server_blocklist() {
     assert_eq!(scene.world.trace("server"), "listening");
     assert_eq!(scene.event_loop.server(server).connection_count(), 0);
 
-    // The same server, somebody else.
+    // The same server, another client.
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     let from = SocketAddr::new(host("host2"), 0);
     socket.bind(&from.into()).unwrap();

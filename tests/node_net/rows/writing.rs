@@ -29,7 +29,7 @@ fn net_binary() {
             let _ = cx.socket.write(&first);
         })
         .on("data", move |cx, _| {
-            // What is sent one by one begins when all of the first part is back.
+            // The bytes that are sent one by one begin when all of the first part is back.
             if cx.shared.received_length("client") != 256 + next {
                 return;
             }
@@ -177,7 +177,7 @@ fn net_sync_cork() {
     );
 }
 
-// What a write callback would tell is what the call answers.
+// The call answers what a write callback would tell.
 #[test]
 fn net_write_after_close() {
     let mut scene = Scene::new();
@@ -232,7 +232,7 @@ impl Filling {
     fn fill(&mut self, cx: &mut Context<'_, World>) {
         loop {
             self.buffers += 1;
-            // Nobody keeps what is written.
+            // The buffer is given away.
             match cx.socket.write_owned(buffer(self.buffers)) {
                 Flow::Open => {}
                 flow => return assert_eq!(flow, Flow::Full),

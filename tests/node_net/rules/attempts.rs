@@ -14,9 +14,10 @@ fn fast() -> ConnectOptions {
     ConnectOptions::new().attempt_delay(Duration::from_millis(10))
 }
 
-/// The address begins to answer now. Whoever asks it still, which the system does again after a second, is answered in
-/// the order of asking: the first must be one who asks only now. The attempts must be older than the system's timers
-/// are exact, which is less than a tenth of a second.
+/// Checks that no attempt still asks for the address of `hole`, which begins to answer now.
+///
+/// The system asks again after a second, and the address answers in the order of asking: the first answer must be for a
+/// socket that asks only now. The attempts must be older than the system's timers are exact, a tenth of a second.
 #[cfg(target_os = "linux")]
 fn assert_no_attempt_is_left(scene: &mut Scene, hole: BlackHole) {
     let asking = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();

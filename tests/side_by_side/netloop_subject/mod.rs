@@ -18,7 +18,7 @@ use netloop::{
 use handlers::{Reception, Watcher};
 use options::{Options, milliseconds, number};
 
-/// What the scenario has made, by name, and what it wants done.
+/// The sockets and servers of the scenario, by name, and the actions that it asked for.
 pub(crate) struct World {
     told: Sender<String>,
     /// Where to listen and connect, if a scenario does not say.
@@ -53,7 +53,7 @@ impl World {
     }
 
     fn say(&self, line: &str) {
-        // If nobody listens the comparison is over.
+        // If the receiver is gone the comparison is over.
         let _ = self.told.send(line.to_owned());
     }
 
@@ -66,7 +66,7 @@ impl World {
     }
 }
 
-/// What all callbacks can do, with a socket of their own or without.
+/// The verbs that all callbacks have, with a socket of their own or without.
 trait Callback {
     fn world(&mut self) -> &mut World;
     fn socket<R>(&mut self, id: SocketId, use_it: impl FnOnce(&mut Socket<'_>) -> R) -> R;

@@ -3,7 +3,7 @@
 use super::super::scenario::Scenario;
 use super::super::stage::{Stage, Step};
 
-/// More than the kernel takes while nobody reads.
+/// More than the kernel takes while the peer does not read.
 const LARGE: usize = 12_000_000;
 
 pub(super) const SCENARIOS: &[Scenario] = &[

@@ -2,7 +2,7 @@
 
 use std::fs::read_to_string;
 
-/// How many packets the kernel says that it has thrown away, of anybody's.
+/// The number of packets that the kernel says it has thrown away, of all programs.
 ///
 /// Loopback is no wire that loses nothing. Each processor keeps a thousand packets that are not looked at yet
 /// (`netdev_max_backlog`), and all sockets together have so much memory (`tcp_mem`): beside programs that send much,

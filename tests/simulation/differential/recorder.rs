@@ -1,4 +1,4 @@
-//! What the sockets of one world were told, and what they have still to be told.
+//! The events that the sockets of one world were told, and the bytes that are still under way to them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -7,7 +7,7 @@ use netloop::{CloseReason, Context, Error, SocketHandler, SocketId};
 /// An end of a connection: the number of the connection, and whether it is the end that has connected.
 pub(super) type Name = (usize, bool);
 
-/// What a socket was told. Bytes that come in several pieces count as one.
+/// An event that a socket was told. Bytes that come in several pieces count as one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Told {
     Connected,
@@ -28,7 +28,7 @@ pub(super) struct Log {
     pub(super) connects: usize,
     /// The connections on which more was written than any kernel takes.
     pub(super) filled: BTreeSet<usize>,
-    /// What was written and has not come yet, by who has to get it.
+    /// The bytes that were written and have not come yet, by the end that has to get them.
     under_way: BTreeMap<Name, VecDeque<u8>>,
     /// The last number that went into the bytes.
     counter: u32,
@@ -124,10 +124,11 @@ fn brief((told, missing): (&[Told], usize)) -> String {
     format!("{last:?}, {missing} bytes under way")
 }
 
-/// How much of what was written before a cut arrives, and how much is queued then, is up to the size of the buffers;
-/// and so is in how many pieces it comes and goes, and what other news lies between two of them. That it is the right
-/// bytes was seen already, and it counts how often a queue was drained.
-/// So is whether a FIN has come through a full window before the reset behind it, which makes the reset an EPIPE.
+/// The events without the amounts of bytes, which the size of the buffers decides: how much arrives of the bytes before a
+/// cut, how much is queued then, in how many pieces, and which other news lies between two of them.
+///
+/// The bytes themselves were checked already, and the number of drains counts. The buffers also decide whether a FIN comes
+/// through a full window before the reset behind it, which makes the reset an EPIPE.
 fn without_amounts(told: &[Told]) -> impl Iterator<Item = Told> {
     let has_data = told.iter().any(|told| matches!(told, Told::Data(_)));
     let data = has_data.then_some(Told::Data(0));

@@ -1,19 +1,19 @@
-//! What is done to the sockets of both worlds.
+//! Scripts: the actions on the sockets of both worlds.
 
 use netloop::Socket;
 
 use super::IDLE;
 use super::recorder::Name;
 
-/// What may meet what in a script; see the [module above](super).
+/// The actions that may meet each other in a script; see the [module above](super).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     /// Several actions in a step, with small writes.
     Crowded,
-    /// Writes that fill all buffers, one action in a step. Nobody answers and nobody corks: how much of an answer, or of
-    /// what was gathered, found room would show.
+    /// Writes that fill all buffers, one action in a step. No socket answers and none corks: it would show how much of
+    /// an answer, or of the gathered bytes, the buffers took.
     Full,
-    /// Idle timeouts, one action in a step, and nobody who answers: at each rest they have all been told.
+    /// Idle timeouts, one action in a step, and no socket that answers: at each rest they have all been told.
     Timed,
 }
 
@@ -34,7 +34,7 @@ pub(super) enum Action {
     Simple(Name, Act),
 }
 
-/// What needs nothing but the socket.
+/// An action that needs nothing but the socket.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Act {
     Pause,
@@ -143,7 +143,7 @@ fn action(random: &mut fastrand::Rng, kind: Kind, connections: &mut usize, token
     Action::Simple(name, act)
 }
 
-/// What only scripts of the kind have.
+/// An action that only scripts of the kind have.
 fn special(random: &mut fastrand::Rng, kind: Kind, name: Name) -> Action {
     match (kind, random.u32(..6)) {
         (Kind::Crowded, _) => Action::Write(name, random.usize(1..200)),
