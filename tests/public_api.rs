@@ -25,7 +25,7 @@ const TOOLCHAINS: [&str; 2] = ["nightly-2026-05-20", "nightly"];
 /// The list may not become longer than this without a decision.
 const MOST_LINES: usize = 700;
 
-/// How many lines of a difference are shown.
+/// The lines of a difference that are shown.
 const SHOWN_LINES: usize = 40;
 
 #[test]

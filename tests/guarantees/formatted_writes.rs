@@ -1,4 +1,5 @@
 //! Formatted writes: `write!` of a socket is one write.
+#![allow(clippy::write_literal, reason = "arguments are what is formatted here")]
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};

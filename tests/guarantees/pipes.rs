@@ -34,7 +34,7 @@ fn joined_and_counting(scene: &mut Scene) -> [(SocketId, Peer); 2] {
     [a, b]
 }
 
-/// How many bytes the socket that closed first had read.
+/// The bytes that the socket that closed first had read.
 fn read_by_the_first(scene: &Scene) -> usize {
     scene.world.notes[0].parse().unwrap()
 }
@@ -112,7 +112,7 @@ fn a_peer_that_does_not_read_stops_the_other() {
 }
 
 #[test]
-fn the_end_of_one_peer_comes_behind_its_last_byte_and_the_way_back_stays_open() {
+fn an_end_follows_the_last_byte_and_the_way_back_stays_open() {
     for first in [0, 1] {
         let mut scene = Scene::new();
         let mut sides = joined(&mut scene);
@@ -142,7 +142,7 @@ fn the_end_of_one_peer_comes_behind_its_last_byte_and_the_way_back_stays_open() 
 }
 
 #[test]
-fn a_failure_is_carried_over_behind_the_bytes_that_came_before_it() {
+fn a_failure_is_carried_over_behind_earlier_bytes() {
     for first in ["a", "b"] {
         let mut scene = Scene::new();
         let mut sides = joined_and_counting(&mut scene);
@@ -169,7 +169,7 @@ fn a_failure_is_carried_over_behind_the_bytes_that_came_before_it() {
 }
 
 #[test]
-fn bytes_of_the_other_direction_do_not_cut_short_what_is_carried_over() {
+fn bytes_of_the_other_direction_cut_nothing_short() {
     let mut scene = Scene::new();
     let [(a, mut peer_a), (_, mut peer_b)] = joined_and_counting(&mut scene);
     let bytes = pattern(1 << 20, 7);
@@ -227,7 +227,7 @@ fn one_way_leaves_the_way_back_to_the_handlers() {
     scene.drive("the bytes", |world| {
         world.received("b") == b"for the handler"
     });
-    // That its own peer has ended is no end of the pipe.
+    // The end of its own peer is no end of the pipe.
     peer_b.half_close();
     scene.drive_until("b", "end");
     passes(&mut scene, &mut peer_a, &mut peer_b, &pattern(MUCH, 10));
