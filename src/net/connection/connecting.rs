@@ -2,40 +2,55 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::rc::Rc;
 use std::time::Duration;
 
 use crate::net::connect::is_connected_to_itself;
-use crate::net::values::Event;
+use crate::net::error::{Error, Syscall};
+use crate::net::outbox::Outbox;
+use crate::net::values::{CloseReason, Event, SocketEvent};
 use crate::reactor::{Interest, Registration};
-use crate::send_buffer::Pool;
 use crate::system::Stream;
 
-use super::deadlines::later;
-use super::error::Syscall;
-use super::{
-    CloseReason, Connection, Error, Facts, Notice, Outbound, SocketEvent, SocketOptions, Stage,
-};
+use super::Connection;
+use super::clocks::later;
+use super::notice::Notice;
+use super::stage::Stage;
 
 impl Connection {
-    /// A connection under way; without a stream it is one that has not got so far yet, or never will.
-    pub(crate) fn connecting(
-        stream: Option<Stream>,
-        peer: Option<SocketAddr>,
-        timeout: Option<Duration>,
-        options: Rc<SocketOptions>,
-    ) -> Self {
-        let mut connection = Self::new(stream, peer, options);
+    pub(super) fn with_connect_timeout(mut self, timeout: Option<Duration>) -> Self {
         if let Some(timeout) = timeout {
-            connection.set_connect_timeout(timeout);
+            self.set_connect_timeout(timeout);
         }
-        connection
+        self
+    }
+
+    /// Whether it is still looking for the address to connect to.
+    pub(crate) fn is_dialing(&self) -> bool {
+        matches!(self.stage, Stage::LookingUp(_) | Stage::Racing(_))
+    }
+
+    /// Takes over the addresses that the lookup found, and returns whether any is to be tried.
+    pub(crate) fn begin_race(&mut self, found: &[SocketAddr]) -> bool {
+        match self.stage.take() {
+            Stage::LookingUp(mut dial) => {
+                let any = dial.set_addresses(found);
+                self.stage = Stage::Racing(dial);
+                any
+            }
+            other => {
+                self.stage = other;
+                false
+            }
+        }
     }
 
     /// Takes over the stream of the attempt that won.
     pub(crate) fn set_stream(&mut self, stream: Stream, peer: SocketAddr) {
+        if let Stage::LookingUp(dial) | Stage::Racing(dial) = self.stage.take() {
+            self.set_past_dial(dial);
+        }
+        self.stage = Stage::Connecting(Some(peer).into());
         self.stream = Some(stream);
-        self.peer = Some(peer).into();
     }
 
     pub(super) fn finish_connecting(
@@ -58,22 +73,24 @@ impl Connection {
             }
         }
         if self
-            .peer
+            .stage
             .address()
             .is_some_and(|peer| is_connected_to_itself(stream, peer))
         {
             self.fail_connect(io::ErrorKind::ConnectionRefused.into(), registration);
             return None;
         }
-        self.stage = Stage::Open;
+        if let Stage::Connecting(peer) = self.stage.take() {
+            self.stage = Stage::Open(peer);
+        }
         self.apply_options();
-        self.touch(registration);
+        self.clocks.touch(registration);
         registration.unwant(Interest::WRITABLE);
-        if !self.is_paused {
+        if !self.inbound.is_paused {
             registration.want(Interest::READABLE);
         }
-        if self.outbound == Outbound::Ending {
-            self.begun_tick = registration.latest_tick();
+        if self.outbound.is_ending() {
+            self.clocks.begun = registration.latest_tick();
             self.file_deadline(registration);
         }
         if self.has_to_flush() {
@@ -84,19 +101,24 @@ impl Connection {
 
     /// Whether something was asked for while connecting that is still to be done.
     pub(crate) fn is_behind(&self) -> bool {
-        self.stage == Stage::Open
-            && (self.facts.contains(Facts::RESETS_WHEN_CONNECTED) || self.has_to_flush())
+        self.stage.is_open() && (self.resets_when_connected() || self.has_to_flush())
     }
 
     fn has_to_flush(&self) -> bool {
-        !self.queue.is_empty() || self.has_marks() || self.outbound == Outbound::Ending
+        !self.outbound.unsent.is_empty() || self.outbound.is_marked() || self.outbound.is_ending()
     }
 
-    /// Does what was asked for while connecting, now that the handler knows of the connection: sends what is queued,
+    fn resets_when_connected(&self) -> bool {
+        self.cold
+            .as_ref()
+            .is_some_and(|cold| cold.resets_when_connected)
+    }
+
+    /// Does what was asked for while connecting, now that the handler knows of the connection: sends the unsent bytes,
     /// before anything is read, and resets the connection if that was wanted.
-    pub(crate) fn catch_up(&mut self, registration: &mut Registration<'_>, pool: &mut Pool) {
-        self.flush(registration, pool);
-        if self.facts.contains(Facts::RESETS_WHEN_CONNECTED) && self.stage == Stage::Open {
+    pub(crate) fn catch_up(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
+        self.flush(registration, outbox);
+        if self.stage.is_open() && self.resets_when_connected() {
             // It was not asked for unless this is TCP, which can be reset.
             let _ = self.reset(registration);
         }
@@ -104,32 +126,26 @@ impl Connection {
 
     pub(super) fn connect_deadline(&self) -> Option<u64> {
         self.connect_timeout()
-            .map(|timeout| later(self.begun_tick, timeout))
+            .map(|timeout| later(self.clocks.begun, timeout))
     }
 
     /// When the lookup is given up, or the next address is tried.
     pub(super) fn dial_deadline(&self) -> Option<u64> {
-        if !self.is_dialing() {
-            return None;
+        match &self.stage {
+            Stage::LookingUp(dial) => {
+                let timeout = dial.options.lookup_timeout?;
+                Some(later(self.clocks.begun, timeout))
+            }
+            Stage::Racing(dial) => dial.next_attempt_tick(),
+            Stage::Connecting(_) | Stage::Open(_) | Stage::Closed { .. } => None,
         }
-        let dial = self.dial()?;
-        if dial.is_looking_up() {
-            return dial
-                .options
-                .lookup_timeout
-                .map(|timeout| later(self.begun_tick, timeout));
-        }
-        dial.next_attempt_tick()
     }
 
     /// Fails a connection that could not be made.
     pub(crate) fn fail_connect(&mut self, error: io::Error, registration: &mut Registration<'_>) {
-        let reason = match error.kind() {
-            io::ErrorKind::TimedOut => CloseReason::TimedOut,
-            _ => CloseReason::Error,
-        };
+        let reason = reason_of(&error);
         let error = self.error(Syscall::Connect, error);
-        if let Some(peer) = self.peer.address() {
+        if let Some(peer) = self.stage.address() {
             self.notify(Notice::AttemptFailed(peer, error.clone()), registration);
         }
         self.fail(error, reason, registration);
@@ -142,15 +158,20 @@ impl Connection {
 
     /// Fails a connection whose name leads nowhere.
     pub(crate) fn fail_lookup(&mut self, error: io::Error, registration: &mut Registration<'_>) {
-        let reason = match error.kind() {
-            io::ErrorKind::TimedOut => CloseReason::TimedOut,
-            _ => CloseReason::Error,
-        };
+        let reason = reason_of(&error);
         let mut error = Error::new(Syscall::Lookup, error);
         if let Some(dial) = self.dial() {
             error = error.at(dial.endpoint());
         }
         self.notify(Notice::LookedUp(Err(error.clone())), registration);
         self.fail(error, reason, registration);
+    }
+}
+
+/// The reason of a connect that failed. No peer was reached, so no peer can have reset it.
+fn reason_of(error: &io::Error) -> CloseReason {
+    match error.kind() {
+        io::ErrorKind::TimedOut => CloseReason::TimedOut,
+        _ => CloseReason::Error,
     }
 }

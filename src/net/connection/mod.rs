@@ -1,155 +1,102 @@
 //! The state machine of one connection: two half machines, and what happens when both have come to their end.
 //!
 //! It knows nothing of handlers and calls nobody back. It reads, writes and shuts down through the seam, keeps its
-//! place in the reactor up to date, and gives what happened upward as an [`Event`].
+//! place in the reactor up to date, and gives what happened upward as an [`Event`](crate::net::values::Event).
+//!
+//! | type | is |
+//! |---|---|
+//! | [`Stage`] | the progress of the whole, with what exists only at one stage |
+//! | [`Inbound`] | the half that the peer sends on |
+//! | [`Outbound`] | the half that we send on |
+//! | [`Clocks`] | the times that are counted from |
+//! | [`ColdState`] | what few connections have |
+//!
+//! Bytes come in at one place ([`serving`]) and leave at one place ([`outbound`]), through the
+//! [outbox](crate::net::outbox).
 
-mod broadcasting;
+mod clocks;
+mod closing;
+mod cold;
 mod connecting;
 mod deadlines;
-mod ending;
-mod extras;
-mod failing;
+mod inbound;
+mod marks;
+mod notice;
+mod outbound;
 mod peer;
-mod questions;
 mod requests;
-mod sending;
-mod service;
+mod serving;
+mod stage;
+mod status;
+mod writing;
 
 use std::net::SocketAddr;
-use std::num::NonZeroU64;
 use std::rc::Rc;
 
-use bitflags::bitflags;
-
-use crate::net::core::Supplies;
-use crate::net::error::{self, Error};
-use crate::net::outbox::{Part, Payload};
-use crate::net::values::{CloseReason, Flow, KeepAlive, SocketEvent, SocketOptions, State};
+use crate::net::connect::Dial;
+use crate::net::error::Error;
+use crate::net::outbox::Outbox;
+use crate::net::values::{CloseReason, SocketEvent, SocketOptions};
 use crate::reactor::{Interest, Key, Readiness, Registration};
-use crate::send_buffer::{Pool, SendBuffer};
 use crate::system::Stream;
 
-use extras::Extras;
-use peer::Peer;
+use clocks::Clocks;
+use cold::ColdState;
+use inbound::Inbound;
+use outbound::{Outbound, OutboundState};
+use stage::Stage;
 
-pub(crate) use extras::Notice;
-
-/// How far the connection is, as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// Not there yet. Writes and options are kept.
-    Connecting,
-    /// There, and at least one half is not finished.
-    Open,
-    /// Over: why is in `outcome`. The source is on the close list, or past it.
-    Closed,
-}
-
-/// The half that the peer sends on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Inbound {
-    /// Bytes may come.
-    Open,
-    /// The peer's FIN was read, behind its last byte.
-    Ended,
-}
-
-/// The half that we send on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outbound {
-    /// Writes are taken.
-    Open,
-    /// `end` was called: what is queued goes out, then a FIN.
-    Ending,
-    /// Our FIN is out, or the close that follows will be it.
-    Finished,
-}
-
-bitflags! {
-    /// What few connections have to remember, in a byte for all of it.
-    #[derive(Clone, Copy, Debug)]
-    struct Facts: u8 {
-        /// The idle timeout was reported, and no byte has moved since.
-        const IDLE_IS_REPORTED = 1 << 0;
-        /// Close when the queue is sent, without waiting for the peer's FIN.
-        const CLOSES_WHEN_SENT = 1 << 1;
-        /// `reset` came while connecting: it is done when the connection is there, as in Node.
-        const RESETS_WHEN_CONNECTED = 1 << 2;
-        /// The kernel had no memory to send with; the next deadline tries again.
-        const IS_OUT_OF_BUFFERS = 1 << 3;
-        /// The server counts it against its limit.
-        const HOLDS_PLACE = 1 << 4;
-        /// A write answered `Full` and no drain has come since.
-        const OWES_DRAIN = 1 << 5;
-        /// Nothing is sent until `uncork`, or until so much is queued that it must be.
-        const IS_CORKED = 1 << 6;
-        /// There is a fatal error: the first is in the extras. One that a write met is held back until the bytes that
-        /// arrived before it are read.
-        const HAS_FAILED = 1 << 7;
-    }
-}
+pub(crate) use notice::Notice;
 
 /// One connection.
 // In this order: what a message touches comes first, so that with the reactor's own it lies in two cache lines.
 #[repr(C)]
 #[derive(Debug)]
 pub(crate) struct Connection {
-    /// Invariant: `Some` until the close phase, unless the connect failed at once.
+    /// Invariant: `Some` until the close phase, unless the name is not connected yet or the connect failed at once.
     stream: Option<Stream>,
-    bytes_read: u64,
-    /// Without those that `part` still holds.
-    bytes_written: u64,
-    /// When a byte moved last, or the connection came about.
-    active_tick: u64,
-    /// What [`room_to_reply`](Self::room_to_reply) has said, and would say again: nobody has been given the connection to
-    /// change since. Zero if nobody knows. Invariant: if it is not zero, data is read and replies are sent without any
-    /// other question, so whoever changes anything that the answer depends on sets it to zero first.
-    reply_room: u16,
-    stage: Stage,
     inbound: Inbound,
+    bytes_read: u64,
+    clocks: Clocks,
     outbound: Outbound,
-    is_paused: bool,
-    facts: Facts,
-    outcome: CloseReason,
-    /// Taken from accept or connect and kept for ever, as the kernel forgets it with the connection.
-    peer: Peer,
-    queue: SendBuffer,
-    /// What it is to be sent of the broadcasts of this turn. Invariant: empty or sealed, or nothing is queued and a write
-    /// would be answered `Open`.
-    part: Part,
-    /// When connecting began, or our own end.
-    begun_tick: u64,
-    /// In nanoseconds, as an `Option<Duration>` takes twice the room. What is longer than 584 years is cut to that.
-    idle_ns: Option<NonZeroU64>,
     /// The server that accepted it, which counts it.
     server: Option<Key>,
+    stage: Stage,
     options: Rc<SocketOptions>,
-    extras: Option<Box<Extras>>,
+    cold: Option<Box<ColdState>>,
 }
 
 impl Connection {
-    fn new(stream: Option<Stream>, peer: Option<SocketAddr>, options: Rc<SocketOptions>) -> Self {
+    fn new(stage: Stage, stream: Option<Stream>, options: Rc<SocketOptions>) -> Self {
         Self {
             stream,
-            stage: Stage::Connecting,
-            inbound: Inbound::Open,
-            outbound: Outbound::Open,
-            is_paused: options.pause_on_connect,
-            facts: Facts::empty(),
-            outcome: CloseReason::Local,
-            queue: SendBuffer::new(),
-            part: Part::default(),
-            reply_room: 0,
             bytes_read: 0,
-            bytes_written: 0,
-            active_tick: 0,
-            begun_tick: 0,
-            idle_ns: options.idle_timeout.and_then(deadlines::to_nanoseconds),
-            peer: peer.into(),
+            clocks: Clocks::new(options.idle_timeout),
+            outbound: Outbound::new(&options),
+            inbound: Inbound::new(options.pause_on_connect),
             server: None,
+            stage,
             options,
-            extras: None,
+            cold: None,
         }
+    }
+
+    /// A connection to a name that is being looked up.
+    pub(crate) fn looking_up(dial: Dial, options: Rc<SocketOptions>) -> Self {
+        let timeout = dial.options.connect_timeout;
+        let stage = Stage::LookingUp(Box::new(dial));
+        Self::new(stage, None, options).with_connect_timeout(timeout)
+    }
+
+    /// A connection to an address or a path under way; without a stream it is one that cannot be made.
+    pub(crate) fn connecting(
+        stream: Option<Stream>,
+        peer: Option<SocketAddr>,
+        timeout: Option<std::time::Duration>,
+        options: Rc<SocketOptions>,
+    ) -> Self {
+        let stage = Stage::Connecting(peer.into());
+        Self::new(stage, stream, options).with_connect_timeout(timeout)
     }
 
     /// A connection that a server accepted, or that was adopted: it is there already.
@@ -160,71 +107,63 @@ impl Connection {
         options: Rc<SocketOptions>,
     ) -> Self {
         Self {
-            stage: Stage::Open,
             server,
-            facts: match server {
-                Some(_) => Facts::HOLDS_PLACE,
-                None => Facts::empty(),
-            },
-            ..Self::new(Some(stream), peer, options)
+            ..Self::new(Stage::Open(peer.into()), Some(stream), options)
         }
     }
 
     /// Something that can only be read: its outbound half was never open.
     #[cfg(unix)]
     pub(crate) fn input(stream: Stream, options: Rc<SocketOptions>) -> Self {
-        Self {
-            stage: Stage::Open,
-            outbound: Outbound::Finished,
-            ..Self::new(Some(stream), None, options)
-        }
+        let mut input = Self::established(stream, None, None, options);
+        input.outbound.state = OutboundState::Finished;
+        input
     }
 
     /// What to be registered for at first.
     pub(crate) fn first_interest(&self) -> Interest {
-        match self.stage {
-            Stage::Connecting => Interest::WRITABLE,
-            _ if self.is_paused => Interest::empty(),
-            _ => Interest::READABLE,
+        if self.stage.is_before_open() {
+            Interest::WRITABLE
+        } else if self.inbound.is_paused {
+            Interest::empty()
+        } else {
+            Interest::READABLE
         }
     }
 
-    /// What it is ready for without the kernel saying so: a fresh socket has an empty send buffer, and what cannot
-    /// be polled is always readable.
+    /// What it is ready for without the kernel saying so: a fresh socket has an empty send buffer.
     pub(crate) fn first_readiness(&self) -> Readiness {
-        match (&self.stream, self.stage) {
-            (Some(_), Stage::Open) if self.outbound == Outbound::Open => Readiness::WRITABLE,
-            _ => Readiness::empty(),
+        match self.stage.is_open() && self.outbound.state == OutboundState::Open {
+            true => Readiness::WRITABLE,
+            false => Readiness::empty(),
         }
     }
 
     /// Whether it matters when it began.
     pub(crate) fn counts_time(&self) -> bool {
-        self.stage == Stage::Connecting || self.idle_ns.is_some()
+        self.stage.is_before_open() || self.clocks.idle_timeout().is_some()
     }
 
     /// Starts its clocks; once, right after it was registered.
     pub(crate) fn begin(&mut self, registration: &mut Registration<'_>) {
-        self.active_tick = registration.latest_tick();
-        self.begun_tick = self.active_tick;
+        self.clocks.start(registration.latest_tick());
         if self.stream.as_ref().is_some_and(Stream::is_always_readable) {
             registration.assume(Readiness::READABLE);
         }
         self.file_deadline(registration);
-        self.reply_room = self.room_to_reply(registration);
     }
 
     /// Gives its stream away, with what is not sent; the connection is over then.
     pub(crate) fn detach(
         &mut self,
         registration: &mut Registration<'_>,
-        pool: &mut Pool,
+        outbox: &mut Outbox,
     ) -> Option<(Stream, Vec<u8>)> {
         if !self.can_be_detached() {
             return None;
         }
         let stream = self.stream.take()?;
-        let unsent = self.queue.take_bytes(pool);
+        let unsent = outbox.take_all(&mut self.outbound.unsent);
         self.close(CloseReason::Detached, registration);
         Some((stream, unsent))
     }
@@ -232,16 +171,16 @@ impl Connection {
     pub(crate) fn stream_mut(&mut self) -> Option<&mut Stream> {
         self.stream.as_mut()
     }
+}
 
-    /// Lets go of the descriptor and of what is queued, and says why it closed and whether with an error.
-    pub(crate) fn shut(&mut self, supplies: &mut Supplies) -> (CloseReason, Option<Error>) {
-        self.queue_part(supplies);
-        self.stage = Stage::Closed;
-        self.stream = None;
-        let lost = self.queue.discard(&mut supplies.pool);
-        if lost > 0 {
-            self.note_lost(lost);
-        }
-        (self.outcome, self.take_failure())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_stays_small() {
+        // The stream is larger where debug assertions are on.
+        let front = size_of::<Option<Stream>>() + size_of::<Inbound>();
+        assert_eq!(size_of::<Connection>(), front.next_multiple_of(8) + 120);
     }
 }

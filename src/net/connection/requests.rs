@@ -3,14 +3,18 @@
 use std::io;
 use std::rc::Rc;
 
+use crate::net::error::Error;
+use crate::net::values::{CloseReason, KeepAlive};
 use crate::reactor::{Interest, Key, Registration};
 
-use super::{CloseReason, Connection, Error, Facts, Inbound, KeepAlive, Outbound, Stage};
+use super::Connection;
+use super::outbound::{OutboundFlags, OutboundState};
+use super::stage::Stage;
 
 impl Connection {
     /// Closes it now, with or without an error.
     pub(crate) fn destroy(&mut self, error: Option<Error>, registration: &mut Registration<'_>) {
-        if self.stage == Stage::Closed {
+        if self.stage.is_closed() {
             return;
         }
         match error {
@@ -18,7 +22,7 @@ impl Connection {
             None => {
                 // The close is ours now, whatever a write may have met before.
                 drop(self.take_failure());
-                let reason = match self.facts.contains(Facts::IDLE_IS_REPORTED) {
+                let reason = match self.clocks.idle_is_reported() {
                     true => CloseReason::TimedOut,
                     false => CloseReason::Local,
                 };
@@ -30,18 +34,18 @@ impl Connection {
 
     /// Closes it with a RST; while connecting, as soon as there is something to reset.
     pub(crate) fn reset(&mut self, registration: &mut Registration<'_>) -> io::Result<()> {
-        match (self.stage, &self.stream) {
-            (Stage::Closed, _) => Ok(()),
+        match (&self.stage, &self.stream) {
+            (Stage::Closed { .. }, _) => Ok(()),
             // A stream that is to be had later is TCP: only names are dialed.
-            (Stage::Connecting, Some(stream)) if !stream.can_be_reset() => {
+            (Stage::Connecting(_), Some(stream)) if !stream.can_be_reset() => {
                 Err(io::ErrorKind::Unsupported.into())
             }
-            (Stage::Connecting, _) => {
-                self.facts.insert(Facts::RESETS_WHEN_CONNECTED);
+            (Stage::LookingUp(_) | Stage::Racing(_) | Stage::Connecting(_), _) => {
+                self.cold_mut().resets_when_connected = true;
                 Ok(())
             }
-            (Stage::Open, None) => Ok(()),
-            (Stage::Open, Some(stream)) => {
+            (Stage::Open(_), None) => Ok(()),
+            (Stage::Open(_), Some(stream)) => {
                 stream.reset_on_close()?;
                 self.destroy(None, registration);
                 Ok(())
@@ -49,47 +53,49 @@ impl Connection {
         }
     }
 
-    /// Whose place it held, the first time that it is asked for after the close.
+    /// Gives up its place, and returns the server whose place it was: once, after the close.
     pub(crate) fn give_up_place(&mut self) -> Option<Key> {
-        if self.stage != Stage::Closed || !self.facts.contains(Facts::HOLDS_PLACE) {
-            return None;
+        match &mut self.stage {
+            Stage::Closed { holds_place, .. } => {
+                let held = std::mem::take(holds_place);
+                self.server.filter(|_| held)
+            }
+            _ => None,
         }
-        self.facts.remove(Facts::HOLDS_PLACE);
-        self.server
     }
 
     pub(crate) fn pause(&mut self, registration: &mut Registration<'_>) {
-        self.is_paused = true;
+        self.inbound.is_paused = true;
         registration.unwant(Interest::READABLE);
-        if self.stage == Stage::Open {
+        if self.stage.is_open() {
             // No read comes any more that a failed write could wait for.
             self.report_held_back(registration);
         }
     }
 
     pub(crate) fn resume(&mut self, registration: &mut Registration<'_>) {
-        self.is_paused = false;
-        if self.stage == Stage::Open && self.inbound == Inbound::Open {
+        self.inbound.is_paused = false;
+        if self.stage.is_open() && !self.inbound.has_ended() {
             registration.want(Interest::READABLE);
         }
     }
 
     pub(crate) fn cork(&mut self) {
         // Behind the end nothing more is written, and a cork would only hold up the FIN.
-        if self.outbound == Outbound::Open {
-            self.facts.insert(Facts::IS_CORKED);
+        if self.outbound.state == OutboundState::Open {
+            self.outbound.flags.insert(OutboundFlags::CORKED);
         }
     }
 
     pub(crate) fn uncork(&mut self, registration: &mut Registration<'_>) {
-        self.facts.remove(Facts::IS_CORKED);
+        self.outbound.flags.remove(OutboundFlags::CORKED);
         registration.flush_soon();
     }
 
     pub(crate) fn set_type_of_service(&mut self, value: u8) -> io::Result<()> {
-        match (&self.stream, self.stage) {
-            (Some(stream), Stage::Open) => stream.set_type_of_service(value),
-            _ => {
+        match self.open_stream() {
+            Some(stream) => stream.set_type_of_service(value),
+            None => {
                 Rc::make_mut(&mut self.options).type_of_service = Some(value);
                 Ok(())
             }
@@ -97,7 +103,7 @@ impl Connection {
     }
 
     pub(crate) fn set_no_delay(&mut self, on: bool) -> io::Result<()> {
-        if let (Some(stream), Stage::Open) = (&self.stream, self.stage) {
+        if let Some(stream) = self.open_stream() {
             stream.set_no_delay(on)?;
         }
         if self.options.no_delay != on {
@@ -107,7 +113,7 @@ impl Connection {
     }
 
     pub(crate) fn set_keep_alive(&mut self, keep_alive: Option<KeepAlive>) -> io::Result<()> {
-        if let (Some(stream), Stage::Open) = (&self.stream, self.stage) {
+        if let Some(stream) = self.open_stream() {
             stream.set_keep_alive(keep_alive.map(KeepAlive::times))?;
         }
         if self.options.keep_alive != keep_alive {

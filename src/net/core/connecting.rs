@@ -91,11 +91,8 @@ impl Net {
 
     fn connect_to_name(&mut self, host: String, port: u16, options: &ConnectOptions) -> SocketId {
         let socket_options = Rc::new(options.socket.clone());
-        let mut connection =
-            Connection::connecting(None, None, options.connect_timeout, socket_options);
         let dial = Dial::new(host.clone(), port, Rc::new(options.clone()));
-        connection.set_dial(dial);
-        let id = self.install(connection);
+        let id = self.install(Connection::looking_up(dial, socket_options));
         let query = HostQuery::new(&host, options.family);
         if let Err(error) = self.look_up(&query, options.resolver.as_ref(), id.0) {
             self.with_connection(id, |connection, registration, _| {
@@ -159,9 +156,7 @@ impl Net {
             for address in told.unwrap_or_default() {
                 connection.notify(Notice::LookedUp(Ok(address)), registration);
             }
-            let any = connection
-                .dial_mut()
-                .is_some_and(|dial| dial.set_addresses(found));
+            let any = connection.begin_race(found);
             if !any {
                 let error = io::Error::new(io::ErrorKind::NotFound, "no address of that family");
                 connection.fail_lookup(error, registration);

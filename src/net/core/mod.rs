@@ -14,16 +14,15 @@ use crate::net::connect::PendingLookups;
 use crate::net::connection::{Connection, Notice};
 use crate::net::error::{Error, Result, Syscall};
 use crate::net::listener::{Listener, ServerEvent, Shortage};
-use crate::net::outbox::{Broadcast, Gathered};
+use crate::net::outbox::Outbox;
 use crate::net::values::{CloseReason, Event, ServerId, SocketEvent, SocketId, TimerId};
 use crate::reactor::{Elapsed, Phase, Reactor, Registration, Waker};
-use crate::send_buffer::Pool;
 use crate::system::System;
 
 use socket_timers::SocketTimers;
 use source::Resident;
 
-pub(crate) use source::{Lent, Supplies};
+pub(crate) use source::{Resources, ServeContext};
 
 /// Everything that a loop has to do with the network.
 #[derive(Debug)]
@@ -31,7 +30,7 @@ pub(crate) struct Net {
     reactor: Reactor<Resident>,
     /// Where sockets are opened.
     pub(crate) system: System,
-    supplies: Supplies,
+    resources: Resources,
     /// Every server, so that those that pause are found without a look at every socket.
     servers: Vec<ServerId>,
     /// Where formatted writes are put together. Invariant: empty between two writes.
@@ -100,10 +99,8 @@ impl Net {
             lookup_threads: limits.lookup_threads,
             socket_timers: SocketTimers::default(),
             reactor,
-            supplies: Supplies {
-                pool: Pool::with_limit(limits.pooled_bytes),
-                broadcast: Broadcast::default(),
-                gathered: Gathered::default(),
+            resources: Resources {
+                outbox: Outbox::new(limits.pooled_bytes),
                 shortage: Shortage::new(&system),
             },
             system,
@@ -121,11 +118,11 @@ impl Net {
     #[inline(always)]
     pub(crate) fn next(&mut self, buffer: &mut [u8]) -> Option<Happened> {
         loop {
-            let mut lent = Lent {
+            let mut context = ServeContext {
                 buffer,
-                supplies: &mut self.supplies,
+                resources: &mut self.resources,
             };
-            let (key, event) = self.reactor.next(&mut lent)?;
+            let (key, event) = self.reactor.next(&mut context)?;
             if let Event::Socket(event) = event {
                 return Some(Happened::Socket(SocketId(key), event));
             }
@@ -175,22 +172,22 @@ impl Net {
 
     /// Sends what was queued on the next source. Answers `false` when none is left.
     pub(crate) fn flush_next(&mut self) -> bool {
-        self.reactor.flush_next(&mut Lent {
+        self.reactor.flush_next(&mut ServeContext {
             buffer: &mut [],
-            supplies: &mut self.supplies,
+            resources: &mut self.resources,
         })
     }
 
     #[inline(never)]
     fn flush_all(&mut self) {
         self.reactor.begin(Phase::Flush);
-        self.reactor.flush(&mut Lent {
+        self.reactor.flush(&mut ServeContext {
             buffer: &mut [],
-            supplies: &mut self.supplies,
+            resources: &mut self.resources,
         });
     }
 
-    /// Runs `callback` as the callback of a socket: what the socket writes in it leaves as one when it returns.
+    /// Runs `callback` as a callback of a socket: the bytes that the socket writes in it leave as one when it returns.
     // Always: it is a part of what every message costs.
     #[inline(always)]
     pub(crate) fn with_callback<R>(
@@ -198,7 +195,7 @@ impl Net {
         id: SocketId,
         callback: impl FnOnce(&mut Self) -> R,
     ) -> R {
-        let scope = self.reactor.begin_callback(id.0);
+        let scope = self.begin_callback(id);
         let answer = callback(self);
         self.end_callback(scope);
         answer
@@ -214,6 +211,18 @@ impl Net {
 
     pub(crate) fn next_missed_mark(&mut self, id: SocketId) -> Option<(u64, Error)> {
         self.connection_mut(id)?.next_missed_mark()
+    }
+
+    /// After `on_end`: ends the socket's own side too, unless half-open is allowed.
+    pub(crate) fn answer_end(&mut self, id: SocketId) {
+        let ends_at_once = self.with_connection(id, |connection, _, _| connection.ends_at_once());
+        if ends_at_once == Some(false) {
+            // Time is counted from it, and the turn's reading of the clock may be old by now.
+            self.reactor.note_now();
+        }
+        self.with_connection(id, |connection, registration, _| {
+            connection.answer_end(registration);
+        });
     }
 
     pub(crate) fn connection(&self, id: SocketId) -> Option<&Connection> {
@@ -235,23 +244,19 @@ impl Net {
         self.reactor.source_mut(id.0)?.listener_mut()
     }
 
+    /// Lets `ask` change a connection. The bytes that wait for it in shared memory are settled before.
     #[inline]
     pub(crate) fn with_connection<R>(
         &mut self,
         id: SocketId,
-        ask: impl FnOnce(&mut Connection, &mut Registration<'_>, &mut Pool) -> R,
+        ask: impl FnOnce(&mut Connection, &mut Registration<'_>, &mut Outbox) -> R,
     ) -> Option<R> {
-        if self.supplies.gathered.is_of(id) {
-            self.queue_gathered();
-        }
-        let Self {
-            reactor, supplies, ..
-        } = self;
-        reactor
+        let outbox = &mut self.resources.outbox;
+        self.reactor
             .visit(id.0, |resident, registration| {
                 let connection = resident.connection_mut()?;
-                connection.queue_part(supplies);
-                Some(ask(connection, registration, &mut supplies.pool))
+                connection.settle(id, registration, outbox);
+                Some(ask(connection, registration, outbox))
             })
             .flatten()
     }
@@ -295,13 +300,13 @@ impl Net {
         let id = SocketId(key);
         self.cancel_socket_timers(id);
         let Self {
-            reactor, supplies, ..
+            reactor, resources, ..
         } = self;
         let shut = reactor.visit(key, |resident, _| {
             let connection = resident.connection_mut()?;
             let attempts = connection.take_attempts();
-            let (reason, error) = connection.shut(supplies);
-            let closing = if connection.has_extras() {
+            let (reason, error) = connection.shut(&mut resources.outbox);
+            let closing = if connection.has_cold_state() {
                 Closing::Socket(id, reason, error)
             } else {
                 Closing::Plain(id, reason)
@@ -312,7 +317,7 @@ impl Net {
             return Some(Closing::Server(ServerId(key)));
         };
         self.remove_attempts(attempts);
-        if self.supplies.shortage.take() {
+        if self.resources.shortage.take() {
             self.wake_servers();
         }
         Some(closing)

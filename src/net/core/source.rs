@@ -5,10 +5,9 @@ use mio::event::Source;
 use crate::net::connect::Attempt;
 use crate::net::connection::Connection;
 use crate::net::listener::{Listener, Shortage};
-use crate::net::outbox::{Broadcast, Gathered};
+use crate::net::outbox::Outbox;
 use crate::net::values::Event;
 use crate::reactor::{Handler, Registration};
-use crate::send_buffer::Pool;
 
 /// How many connections a listener takes in a row before the next source is served.
 const ACCEPT_BURST: u32 = 64;
@@ -28,23 +27,18 @@ pub(crate) enum Resident {
     Attempt(Box<Attempt>),
 }
 
-/// What a source is lent while it is served.
+/// The context in which a source is served.
 #[derive(Debug)]
-pub(crate) struct Lent<'a> {
+pub(crate) struct ServeContext<'a> {
     /// The one read buffer of the loop.
     pub(crate) buffer: &'a mut [u8],
-    pub(crate) supplies: &'a mut Supplies,
+    pub(crate) resources: &'a mut Resources,
 }
 
-/// What all sources use, and none has for itself.
+/// The resources that the sources of a loop share.
 #[derive(Debug)]
-pub(crate) struct Supplies {
-    /// Chunks for what is queued.
-    pub(crate) pool: Pool,
-    /// What several sockets are to be sent in this turn.
-    pub(crate) broadcast: Broadcast,
-    /// What the socket whose callback runs has written in it.
-    pub(crate) gathered: Gathered,
+pub(crate) struct Resources {
+    pub(crate) outbox: Outbox,
     /// The shortage of descriptors, as the servers meet it.
     pub(crate) shortage: Shortage,
 }
@@ -57,14 +51,10 @@ impl Resident {
         }
     }
 
-    /// The connection, to change. Only who reads and replies, which leaves it as it is, goes by another way.
     #[inline]
     pub(crate) fn connection_mut(&mut self) -> Option<&mut Connection> {
         match self {
-            Self::Connection(connection) => {
-                connection.disturb();
-                Some(connection)
-            }
+            Self::Connection(connection) => Some(connection),
             Self::Listener(_) | Self::Attempt(_) => None,
         }
     }
@@ -89,11 +79,11 @@ impl Resident {
     fn readable_rarely(
         &mut self,
         registration: &mut Registration<'_>,
-        lent: &mut Lent<'_>,
+        context: &mut ServeContext<'_>,
     ) -> Option<Event> {
         match self {
             Self::Listener(listener) => {
-                listener.readable(registration, &mut lent.supplies.shortage)
+                listener.readable(registration, &mut context.resources.shortage)
             }
             Self::Connection(_) | Self::Attempt(_) => None,
         }
@@ -102,7 +92,7 @@ impl Resident {
 
 impl Handler for Resident {
     type Event = Event;
-    type Lent<'a> = Lent<'a>;
+    type Lent<'a> = ServeContext<'a>;
 
     fn source(&mut self) -> Option<&mut dyn Source> {
         match self {
@@ -121,24 +111,21 @@ impl Handler for Resident {
     fn readable(
         &mut self,
         registration: &mut Registration<'_>,
-        lent: &mut Lent<'_>,
+        context: &mut ServeContext<'_>,
     ) -> Option<Event> {
         if let Self::Connection(connection) = self {
-            return connection.readable(registration, lent);
+            return connection.readable(registration, context);
         }
-        self.readable_rarely(&mut registration.reborrow(), lent)
+        self.readable_rarely(&mut registration.reborrow(), context)
     }
 
     fn writable(
         &mut self,
         registration: &mut Registration<'_>,
-        lent: &mut Lent<'_>,
+        context: &mut ServeContext<'_>,
     ) -> Option<Event> {
         match self {
-            Self::Connection(connection) => {
-                connection.disturb();
-                connection.writable(registration, lent)
-            }
+            Self::Connection(connection) => connection.writable(registration, context),
             Self::Attempt(attempt) => attempt.writable(registration),
             Self::Listener(_) => None,
         }
@@ -147,23 +134,19 @@ impl Handler for Resident {
     fn closed(
         &mut self,
         registration: &mut Registration<'_>,
-        _lent: &mut Lent<'_>,
+        _context: &mut ServeContext<'_>,
     ) -> Option<Event> {
         match self {
-            Self::Connection(connection) => {
-                connection.disturb();
-                connection.closed(registration)
-            }
+            Self::Connection(connection) => connection.closed(registration),
             // What is wrong with a listener is told by accept, when its rest is over; an attempt is writable then.
             Self::Listener(_) | Self::Attempt(_) => None,
         }
     }
 
     #[inline]
-    fn flush(&mut self, registration: &mut Registration<'_>, lent: &mut Lent<'_>) {
+    fn flush(&mut self, registration: &mut Registration<'_>, context: &mut ServeContext<'_>) {
         if let Self::Connection(connection) = self {
-            connection.disturb();
-            connection.flush_all(registration, lent.supplies);
+            connection.flush(registration, &mut context.resources.outbox);
         }
     }
 
@@ -177,10 +160,7 @@ impl Handler for Resident {
 
     fn elapsed(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         match self {
-            Self::Connection(connection) => {
-                connection.disturb();
-                connection.elapsed(registration)
-            }
+            Self::Connection(connection) => connection.elapsed(registration),
             Self::Listener(listener) => {
                 listener.wake(registration);
                 None

@@ -1,13 +1,4 @@
-//! From a write to where its bytes wait: the three places, and who leaves them when.
-//!
-//! | written | waits in | leaves |
-//! |---|---|---|
-//! | by a socket, in its own `on_data` | [`Gathered`](crate::net::outbox::Gathered) | when the callback is done |
-//! | to another socket, that nothing is queued for | [`Broadcast`](crate::net::outbox::Broadcast) | in the flush phase |
-//! | where the kernel has no room, or anything else stands in the way | the connection's own queue | as the kernel takes it |
-//!
-//! The first two are one piece of memory for all sockets, and hold what is short. Whoever is about to do anything else to
-//! a connection moves what waits for it to its queue first, so that nobody else needs to know of them.
+//! Writes, from the views to the outbox, and the callbacks in which they gather.
 
 use std::rc::Rc;
 
@@ -17,90 +8,69 @@ use crate::reactor::CallbackScope;
 use crate::send_buffer::KEEP_BYTES;
 
 use super::Net;
-use super::source::{Lent, Resident, Supplies};
+use super::source::{Resident, ServeContext};
 
 impl Net {
-    /// Moves what `id` has written in its callback to its queue, before anything else is done to it.
-    #[cold]
-    pub(crate) fn queue_gathered(&mut self) {
-        let Supplies { gathered, pool, .. } = &mut self.supplies;
-        let Some((id, bytes)) = gathered.end() else {
-            return;
-        };
-        self.reactor.visit(id.0, |resident, registration| {
-            if let Some(connection) = resident.connection_mut() {
-                connection.queue_gathered(bytes, registration, pool);
-            }
-        });
-        gathered.clear();
-    }
-
     /// Gives back the memory that is only kept for the next writes and the next sockets.
     pub(crate) fn trim(&mut self) {
-        self.supplies.pool.trim();
         self.scratch.shrink_to_fit();
         self.reactor.shrink();
         self.socket_timers.shrink();
-        // What lies here belongs to a callback or to a flush that is still to come.
-        self.supplies.gathered.shrink();
-        self.supplies.broadcast.shrink();
+        self.resources.outbox.trim();
     }
 
-    /// How many bytes `id` has written that its connection does not know of yet.
-    pub(crate) fn gathered_bytes(&self, id: SocketId) -> usize {
-        self.supplies.gathered.length_of(id)
+    /// The bytes that writes of a socket have accepted.
+    pub(crate) fn bytes_written(&self, id: SocketId) -> u64 {
+        let Some(connection) = self.connection(id) else {
+            return 0;
+        };
+        connection.bytes_written() + self.resources.outbox.own_bytes(id) as u64
+    }
+
+    /// The bytes of a socket that no kernel has taken.
+    pub(crate) fn queued_bytes(&self, id: SocketId) -> usize {
+        let Some(connection) = self.connection(id) else {
+            return 0;
+        };
+        connection.queued_bytes() + self.resources.outbox.own_bytes(id)
     }
 
     /// Takes `bytes`, which a socket is to be sent.
     // Always: two comparisons and a copy are left of nearly every one.
     #[inline(always)]
     pub(crate) fn write_bytes(&mut self, id: SocketId, bytes: &[u8]) -> Flow {
-        if bytes.len() < DIRECT_BYTES && self.supplies.gathered.take(id, bytes) {
+        if bytes.len() < DIRECT_BYTES && self.resources.outbox.put_own(id, bytes) {
             return Flow::Open;
         }
-        self.write_elsewhere(id, Payload::Borrowed(bytes))
+        self.write_to_connection(id, Payload::Borrowed(bytes))
     }
 
     /// Takes what a socket is to be sent.
     pub(crate) fn write(&mut self, id: SocketId, payload: Payload<'_>) -> Flow {
-        if payload.is_better_gathered() && self.supplies.gathered.take(id, payload.as_bytes()) {
+        if payload.is_better_copied() && self.resources.outbox.put_own(id, payload.as_bytes()) {
             return Flow::Open;
         }
-        self.write_elsewhere(id, payload)
+        self.write_to_connection(id, payload)
     }
 
-    /// Takes what is not gathered: as a part of the broadcast if that is enough, else into the connection's queue.
+    /// Takes a write that needs a look at the connection.
     #[inline(never)]
-    fn write_elsewhere(&mut self, id: SocketId, payload: Payload<'_>) -> Flow {
-        let is_short = payload.is_better_gathered();
-        if is_short {
+    fn write_to_connection(&mut self, id: SocketId, payload: Payload<'_>) -> Flow {
+        if payload.is_better_copied() {
+            let outbox = &mut self.resources.outbox;
             let connection = self.reactor.source_mut(id.0);
             let connection = connection.and_then(Resident::connection_mut);
-            let bytes = payload.as_bytes();
-            if connection.is_some_and(|it| it.hear_more(bytes, &mut self.supplies.broadcast)) {
+            if connection.is_some_and(|it| it.put_behind(payload.as_bytes(), outbox)) {
                 return Flow::Open;
             }
         }
-        if self.supplies.gathered.is_of(id) {
-            self.queue_gathered();
-        }
-        let Self {
-            reactor, supplies, ..
-        } = self;
-        let flow = reactor.visit(id.0, |resident, registration| {
-            let connection = resident.connection_mut()?;
-            if is_short
-                && connection.hear(payload.as_bytes(), registration, &mut supplies.broadcast)
-            {
-                return Some(Flow::Open);
-            }
-            connection.queue_part(supplies);
-            Some(connection.write(payload, registration, &mut supplies.pool))
-        });
-        flow.flatten().unwrap_or(Flow::Closed)
+        self.with_connection(id, |connection, registration, outbox| {
+            connection.write(payload, registration, outbox)
+        })
+        .unwrap_or(Flow::Closed)
     }
 
-    /// [`write`](Self::write) of `bytes` to each of `sockets`. Says who did not just take them.
+    /// [`write`](Self::write) of `bytes` to each of `sockets`. Returns the sockets that answered anything but `Open`.
     pub(crate) fn broadcast(
         &mut self,
         sockets: impl IntoIterator<Item = SocketId>,
@@ -114,14 +84,14 @@ impl Net {
             }
         };
         if bytes.len() < KEEP_BYTES {
-            self.supplies.broadcast.begin_word();
+            self.resources.outbox.begin_broadcast();
             for id in sockets {
-                if !self.follow(id) {
+                if !self.write_again(id) {
                     write(self, id, Payload::Borrowed(bytes));
                 }
             }
         } else {
-            // Those who cannot be sent it at once keep it by reference.
+            // A socket that cannot be sent it at once keeps it by reference.
             let bytes: Rc<[u8]> = bytes.into();
             for id in sockets {
                 write(self, id, Payload::Shared(Rc::clone(&bytes)));
@@ -130,36 +100,53 @@ impl Net {
         others
     }
 
+    /// Takes the message of the broadcast once more, and returns whether it could without a look at the bytes.
     #[inline]
-    fn follow(&mut self, id: SocketId) -> bool {
-        let connection = self
-            .reactor
-            .source_mut(id.0)
-            .and_then(Resident::connection_mut);
-        connection.is_some_and(|connection| connection.follow(&self.supplies.broadcast))
+    fn write_again(&mut self, id: SocketId) -> bool {
+        let connection = self.reactor.source_mut(id.0);
+        let connection = connection.and_then(Resident::connection_mut);
+        connection.is_some_and(|it| it.put_again(&self.resources.outbox))
     }
 
-    /// Ends the callback of a socket: what it gathered and what it queued leaves now.
+    /// Begins a callback of a socket. A read has begun to gather for it already, as the connection was at hand there.
+    #[inline(always)]
+    pub(super) fn begin_callback(&mut self, id: SocketId) -> CallbackScope {
+        if !self.resources.outbox.gathers_for(id) {
+            self.begin_gathering(id);
+        }
+        self.reactor.begin_callback(id.0)
+    }
+
+    /// Lets a socket gather in its callback, if its connection would answer `Open` to what it writes.
+    #[inline(never)]
+    fn begin_gathering(&mut self, id: SocketId) {
+        let outbox = &mut self.resources.outbox;
+        self.reactor.visit(id.0, |resident, registration| {
+            if let Some(connection) = resident.connection() {
+                outbox.begin_callback(id, connection.callback_capacity(registration));
+            }
+        });
+    }
+
+    /// Ends the callback of a socket: the bytes that it gathered and those that are queued leave now.
     #[inline(always)]
     pub(super) fn end_callback(&mut self, scope: CallbackScope) {
-        let Supplies { gathered, pool, .. } = &mut self.supplies;
-        let Some((_, bytes)) = gathered.end() else {
+        if !self.resources.outbox.end_callback() {
             return self.end_callback_by_flush(scope);
-        };
+        }
+        let outbox = &mut self.resources.outbox;
         self.reactor
             .end_callback_by(scope, |resident, registration| match resident {
-                // Not by `connection_mut`: to send a reply at once leaves a connection as it is.
-                Resident::Connection(connection) => connection.reply(bytes, registration, pool),
+                Resident::Connection(connection) => connection.reply(registration, outbox),
                 Resident::Listener(_) | Resident::Attempt(_) => true,
             });
-        gathered.clear();
     }
 
     fn end_callback_by_flush(&mut self, scope: CallbackScope) {
-        let mut lent = Lent {
+        let mut context = ServeContext {
             buffer: &mut [],
-            supplies: &mut self.supplies,
+            resources: &mut self.resources,
         };
-        self.reactor.end_callback(scope, &mut lent);
+        self.reactor.end_callback(scope, &mut context);
     }
 }

@@ -1,174 +1,174 @@
-//! What several sockets are to be sent in this turn, kept once for all of them.
+//! Messages to several sockets, each kept once for all of them until the flush phase.
 //!
-//! A room of a thousand members, sixteen of whom speak in one turn, makes sixteen thousand writes and a thousand sends.
-//! So a write to a socket whose callback does not run must cost next to nothing, and what a member is sent must lie in
-//! one piece. Both come of one idea: words are put down one behind the other, and a member only remembers from where
-//! to where its part goes. A word that stands there already is not put down again; it only moves the end of the part.
+//! A chat room of a thousand members, sixteen of whom speak in one turn, makes sixteen thousand writes and a thousand
+//! sends. So a write to a socket outside of its callback must cost next to nothing, and the bytes for one member must
+//! lie in one piece. One idea serves both: messages lie one behind the other, and a member only remembers the range that
+//! is its part. A message that lies there already is not copied again; it only moves the end of the part.
 
-/// How many rooms may speak in one turn: words of different rooms do not lie together. A further room is sent what it
-/// says from the queues of its members.
-const STRANDS: usize = 4;
+/// The number of streams of messages in one turn. Messages to different groups of sockets do not lie together; those to
+/// a further group go to the queues of its members.
+const STREAMS: usize = 4;
 
-/// How much one room may say in one turn before its members' queues take over: what two bytes count.
-const STRAND_BYTES: usize = u16::MAX as usize;
+/// The limit on the bytes of one stream, beyond which the queues of its members take over: two bytes count them.
+const STREAM_BYTES: usize = u16::MAX as usize;
 
-/// The words of a turn.
+/// The messages of a turn.
 #[derive(Debug, Default)]
-pub(crate) struct Broadcast {
-    strands: [Strand; STRANDS],
-    /// Invariant: the strands before it have words, and no others.
+pub(super) struct Broadcast {
+    streams: [Stream; STREAMS],
+    /// Invariant: exactly the streams before it have messages.
     used: u8,
-    /// The strand that a word was put down in last.
+    /// The stream that a message was appended to last.
     recent: u8,
-    /// How many parts there are. Invariant: without any, no strand has words.
+    /// The number of parts. Invariant: without any, no stream has messages.
     parts: usize,
-    /// How the word that is being broadcast has moved a part. Invariant: of the words that lie here now.
+    /// How the message that is being broadcast has moved a part. Invariant: it is among the messages that lie here now.
     step: Option<Step>,
 }
 
-/// What one room says, from the first word to the last.
+/// The messages to one group of sockets, from the first to the last.
 #[derive(Debug, Default)]
-struct Strand {
+struct Stream {
     bytes: Vec<u8>,
-    /// Where the last word begins.
+    /// Where the last message begins.
     last_start: usize,
 }
 
-/// From where to where a part was moved by a word. Whose part ends at the same place is moved by the same word in the
-/// same way, without a look at either.
+/// The move of the end of a part by one message. Every part that ends at the same place is moved by the same message in
+/// the same way, without a look at the bytes of either.
 #[derive(Clone, Copy, Debug)]
 struct Step {
-    strand: u8,
+    stream: u8,
     /// Invariant: not zero, where only an empty part ends.
     from: u16,
     to: u16,
 }
 
-/// The part of the words that one socket is to be sent, and that the kernel was not offered yet.
+/// The range of a stream that one socket is to be sent, and that the kernel was not offered yet.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Part {
+pub(super) struct Part {
     start: u16,
-    /// Invariant: `start..end` lies within the strand.
+    /// Invariant: `start..end` lies within the stream.
     end: u16,
-    /// Where the part must end before: beyond it the socket would not just answer `Open`.
+    /// The end must stay before it: beyond it the socket would not just answer `Open`.
     limit: u16,
-    strand: u8,
+    stream: u8,
 }
 
 impl Part {
-    /// Lets no more words be put behind.
-    pub(crate) fn seal(&mut self) {
+    /// Lets the part grow no more.
+    pub(super) fn seal(&mut self) {
         self.limit = self.end;
     }
 
     #[inline]
-    pub(crate) fn is_empty(self) -> bool {
+    pub(super) fn is_empty(self) -> bool {
         self.start == self.end
     }
 
     #[inline]
-    pub(crate) fn len(self) -> usize {
+    pub(super) fn len(self) -> usize {
         usize::from(self.end - self.start)
     }
 }
 
 impl Broadcast {
-    /// The part of a socket that is to be sent `word` and nothing else, and takes less than `most` bytes; `None`
-    /// if `word` must be queued.
+    /// Makes a part of `message` alone, for a socket that takes less than `capacity` bytes. `None` if the message must be
+    /// queued.
     #[inline]
-    pub(crate) fn begin(&mut self, word: &[u8], most: usize) -> Option<Part> {
-        if word.is_empty() || word.len() >= most {
+    pub(super) fn begin(&mut self, message: &[u8], capacity: usize) -> Option<Part> {
+        if message.is_empty() || message.len() >= capacity {
             return None;
         }
-        let recent = &self.strands[usize::from(self.recent)];
-        if self.used == 0 || recent.bytes[recent.last_start..] != *word {
-            self.recent = self.open(word)?;
+        let recent = &self.streams[usize::from(self.recent)];
+        if self.used == 0 || recent.bytes[recent.last_start..] != *message {
+            self.recent = self.open(message)?;
         }
         self.parts += 1;
-        let strand = &self.strands[usize::from(self.recent)];
-        let start = offset(strand.last_start);
+        let stream = &self.streams[usize::from(self.recent)];
+        let start = offset(stream.last_start);
         Some(Part {
             start,
-            end: offset(strand.bytes.len()),
-            limit: start.saturating_add(u16::try_from(most).unwrap_or(u16::MAX)),
-            strand: self.recent,
+            end: offset(stream.bytes.len()),
+            limit: start.saturating_add(u16::try_from(capacity).unwrap_or(u16::MAX)),
+            stream: self.recent,
         })
     }
 
-    /// Puts `word` behind the others of `part`, which is not empty, and says whether it could.
+    /// Appends `message` to `part`, which is not empty, and returns whether it could.
     #[inline]
-    pub(crate) fn extend(&mut self, part: &mut Part, word: &[u8]) -> bool {
-        if word.len() >= usize::from(part.limit - part.end) {
+    pub(super) fn extend(&mut self, part: &mut Part, message: &[u8]) -> bool {
+        if message.len() >= usize::from(part.limit - part.end) {
             return false;
         }
-        let strand = &mut self.strands[usize::from(part.strand)];
-        let further = &strand.bytes[usize::from(part.end)..];
+        let stream = &mut self.streams[usize::from(part.stream)];
+        let further = &stream.bytes[usize::from(part.end)..];
         if further.is_empty() {
-            if !strand.put(word) {
+            if !stream.append(message) {
                 return false;
             }
-            self.recent = part.strand;
-        } else if !further.starts_with(word) {
+            self.recent = part.stream;
+        } else if !further.starts_with(message) {
             return false;
         }
-        let to = part.end + offset(word.len());
+        let to = part.end + offset(message.len());
         self.step = Some(Step {
-            strand: part.strand,
+            stream: part.stream,
             from: std::mem::replace(&mut part.end, to),
             to,
         });
         true
     }
 
-    /// One word is about to be given to many: how the one before it moved parts is of no use.
+    /// Forgets how the last message moved parts: another one is about to be given to many sockets.
     #[inline]
-    pub(crate) fn begin_word(&mut self) {
+    pub(super) fn begin_message(&mut self) {
         self.step = None;
     }
 
-    /// Moves `part` as the same word has moved another's since [`begin_word`](Self::begin_word), if they end at the same
-    /// place, and says whether they do.
+    /// Moves `part` as the message has moved another part since [`begin_message`](Self::begin_message), if both ended at
+    /// the same place. Returns by how many bytes, or `None` if the message has to be appended by itself.
     #[inline]
-    pub(crate) fn follow(&self, part: &mut Part) -> bool {
-        let Some(step) = self.step else { return false };
-        let follows = part.strand == step.strand && part.end == step.from && step.to < part.limit;
-        if follows {
+    pub(super) fn follow(&self, part: &mut Part) -> Option<usize> {
+        let step = self.step?;
+        let follows = part.stream == step.stream && part.end == step.from && step.to < part.limit;
+        follows.then(|| {
             part.end = step.to;
-        }
-        follows
+            usize::from(step.to - step.from)
+        })
     }
 
-    /// What is to be sent for `part`.
+    /// The bytes of `part`.
     #[inline]
-    pub(crate) fn bytes(&self, part: Part) -> &[u8] {
-        &self.strands[usize::from(part.strand)].bytes
+    pub(super) fn bytes(&self, part: Part) -> &[u8] {
+        &self.streams[usize::from(part.stream)].bytes
             [usize::from(part.start)..usize::from(part.end)]
     }
 
-    /// `part`, which is not empty, was sent or queued.
+    /// Forgets `part`, which is not empty, once it was sent or queued.
     #[inline]
-    pub(crate) fn release(&mut self, part: Part) {
+    pub(super) fn release(&mut self, part: Part) {
         debug_assert!(!part.is_empty());
         self.parts -= 1;
         if self.parts == 0 {
-            for strand in &mut self.strands[..usize::from(self.used)] {
-                strand.bytes.clear();
+            for stream in &mut self.streams[..usize::from(self.used)] {
+                stream.bytes.clear();
             }
             self.used = 0;
             self.step = None;
         }
     }
 
-    pub(crate) fn shrink(&mut self) {
-        for strand in &mut self.strands {
-            strand.bytes.shrink_to_fit();
+    pub(super) fn shrink(&mut self) {
+        for stream in &mut self.streams {
+            stream.bytes.shrink_to_fit();
         }
     }
 
-    /// Gives a room that begins to speak a strand of its own, if there is one.
-    fn open(&mut self, word: &[u8]) -> Option<u8> {
-        let strand = self.strands.get_mut(usize::from(self.used))?;
-        if !strand.put(word) {
+    /// Opens a stream with `message`, and returns its index; `None` if there is no free one.
+    fn open(&mut self, message: &[u8]) -> Option<u8> {
+        let stream = self.streams.get_mut(usize::from(self.used))?;
+        if !stream.append(message) {
             return None;
         }
         self.used += 1;
@@ -176,19 +176,19 @@ impl Broadcast {
     }
 }
 
-impl Strand {
-    fn put(&mut self, word: &[u8]) -> bool {
-        let fits = self.bytes.len() + word.len() <= STRAND_BYTES;
+impl Stream {
+    fn append(&mut self, message: &[u8]) -> bool {
+        let fits = self.bytes.len() + message.len() <= STREAM_BYTES;
         if fits {
             self.last_start = self.bytes.len();
-            self.bytes.extend_from_slice(word);
+            self.bytes.extend_from_slice(message);
         }
         fits
     }
 }
 
 fn offset(bytes: usize) -> u16 {
-    u16::try_from(bytes).expect("a strand is shorter than 64 KiB")
+    u16::try_from(bytes).expect("a stream is shorter than 64 KiB")
 }
 
 #[cfg(test)]
@@ -196,31 +196,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_all_members_of_a_room_hear_lies_there_once() {
+    fn messages_to_all_members_lie_there_once() {
         let mut broadcast = Broadcast::default();
-        let words: [&[u8]; 3] = [b"one", b"two", b"three"];
+        let messages: [&[u8]; 3] = [b"one", b"two", b"three"];
         let mut parts = [Part::default(); 10];
-        for word in words {
+        for message in messages {
             for part in &mut parts {
                 if part.is_empty() {
-                    *part = broadcast.begin(word, 100).unwrap();
+                    *part = broadcast.begin(message, 100).unwrap();
                 } else {
-                    assert!(broadcast.extend(part, word));
+                    assert!(broadcast.extend(part, message));
                 }
             }
         }
-        assert_eq!(broadcast.strands[0].bytes, b"onetwothree");
+        assert_eq!(broadcast.streams[0].bytes, b"onetwothree");
         for part in parts {
             assert_eq!(broadcast.bytes(part), b"onetwothree");
             assert_eq!(part.len(), 11);
             broadcast.release(part);
         }
         assert_eq!((broadcast.used, broadcast.parts), (0, 0));
-        assert_eq!(broadcast.strands[0].bytes, b"");
+        assert_eq!(broadcast.streams[0].bytes, b"");
     }
 
     #[test]
-    fn the_speaker_who_does_not_hear_itself_hears_the_others_until_then() {
+    fn a_part_with_a_gap_behind_it_does_not_grow() {
         let mut broadcast = Broadcast::default();
         let mut listener = broadcast.begin(b"a", 100).unwrap();
         let mut speaker = broadcast.begin(b"a", 100).unwrap();
@@ -232,31 +232,31 @@ mod tests {
     }
 
     #[test]
-    fn random_rooms_hear_what_was_said_to_them() {
+    fn random_groups_are_sent_their_own_messages() {
         for seed in 0..200 {
             let mut random = fastrand::Rng::with_seed(seed);
             let mut broadcast = Broadcast::default();
             let mut members = vec![(Part::default(), Vec::new()); 40];
             for step in 0..3_000 {
-                let word: Vec<u8> = (0..random.usize(1..60)).map(|_| random.u8(0..3)).collect();
+                let message: Vec<u8> = (0..random.usize(1..60)).map(|_| random.u8(0..3)).collect();
                 let most = random.usize(1..2_000);
-                let rooms = random.usize(1..7);
-                let room = random.usize(0..rooms);
-                broadcast.begin_word();
+                let groups = random.usize(1..7);
+                let group = random.usize(0..groups);
+                broadcast.begin_message();
                 for (index, (part, heard)) in members.iter_mut().enumerate() {
-                    if index % rooms != room || random.u8(0..20) == 0 {
+                    if index % groups != group || random.u8(0..20) == 0 {
                         continue;
                     }
-                    let took = if broadcast.follow(part) {
+                    let took = if broadcast.follow(part).is_some() {
                         true
                     } else if part.is_empty() {
-                        let begun = broadcast.begin(&word, most);
+                        let begun = broadcast.begin(&message, most);
                         begun.map(|begun| *part = begun).is_some()
                     } else {
-                        broadcast.extend(part, &word)
+                        broadcast.extend(part, &message)
                     };
                     if took {
-                        heard.extend_from_slice(&word);
+                        heard.extend_from_slice(&message);
                         assert!(part.end < part.limit, "seed {seed}, step {step}");
                     }
                 }
@@ -272,8 +272,8 @@ mod tests {
                 let parts = members.iter().filter(|(part, _)| !part.is_empty()).count();
                 assert_eq!(broadcast.parts, parts, "seed {seed}, step {step}");
                 assert_eq!(broadcast.used == 0, parts == 0);
-                for strand in &broadcast.strands {
-                    assert!(strand.bytes.len() <= STRAND_BYTES);
+                for stream in &broadcast.streams {
+                    assert!(stream.bytes.len() <= STREAM_BYTES);
                 }
             }
         }

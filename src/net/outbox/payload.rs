@@ -1,24 +1,23 @@
-//! What is written, and who owns the bytes.
+//! The bytes of one write, in the form in which the caller has them.
 
 use std::rc::Rc;
 
 use crate::send_buffer::{KEEP_BYTES, Pool, SendBuffer};
 
-/// From this size on a write does not wait for the flush point: gathering cannot save anything any more, and what
-/// the kernel takes at once need not be copied.
+/// The size from which on a write does not wait for the flush point: to gather it saves nothing, and bytes that the kernel
+/// takes at once need no copy.
 pub(crate) const DIRECT_BYTES: usize = 16 << 10;
 
-/// The bytes of one write, in the form in which the writer has them: only what is borrowed has to be copied if the
-/// kernel does not take it at once.
+/// The bytes of one write. Only borrowed ones have to be copied if the kernel does not take them at once.
 #[derive(Debug)]
 pub(crate) enum Payload<'a> {
-    /// Borrowed: what is queued is a copy.
+    /// Borrowed from the caller: a copy is queued.
     Borrowed(&'a [u8]),
-    /// Given away.
+    /// Given away by the caller.
     Owned(Vec<u8>),
-    /// Shared with other queues, as for a broadcast.
+    /// Shared with the queues of other connections, as for a broadcast.
     Shared(Rc<[u8]>),
-    /// There for ever.
+    /// Static bytes.
     Static(&'static [u8]),
 }
 
@@ -38,18 +37,18 @@ impl Payload<'_> {
         self.as_bytes().len()
     }
 
-    /// Whether it costs least to copy it to what else its writer says in the same callback.
+    /// Whether to copy the bytes beside other short writes costs least.
     #[inline]
-    pub(crate) fn is_better_gathered(&self) -> bool {
+    pub(crate) fn is_better_copied(&self) -> bool {
         match self {
             Self::Borrowed(bytes) => bytes.len() < DIRECT_BYTES,
             Self::Owned(_) | Self::Shared(_) | Self::Static(_) => self.len() < KEEP_BYTES,
         }
     }
 
-    /// Queues what lies behind the first `from` bytes.
+    /// Appends the bytes from `from` on to `queue`.
     #[inline(always)]
-    pub(crate) fn queue(self, from: usize, queue: &mut SendBuffer, pool: &mut Pool) {
+    pub(super) fn queue(self, from: usize, queue: &mut SendBuffer, pool: &mut Pool) {
         match self {
             Self::Borrowed(bytes) => queue.copy(&bytes[from..], pool),
             Self::Owned(bytes) => queue.own(bytes, from, pool),

@@ -92,11 +92,7 @@ impl<'a> Socket<'a> {
     }
 
     pub(crate) fn answer_end(&mut self) {
-        if self.connection().is_some_and(Connection::ends_at_once) {
-            self.net.request(self.id, Connection::answer_end);
-        } else {
-            self.net.request_now(self.id, Connection::answer_end);
-        }
+        self.net.answer_end(self.id);
     }
 
     pub(crate) fn catch_up(&mut self) {

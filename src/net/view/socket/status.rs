@@ -50,17 +50,14 @@ impl Socket<'_> {
     /// `on_close`.
     #[doc(alias = "bytesWritten")]
     pub fn bytes_written(&self) -> u64 {
-        let gathered = self.net.gathered_bytes(self.id) as u64;
-        let written = self.connection().map_or(0, Connection::bytes_written);
-        written + gathered
+        self.net.bytes_written(self.id)
     }
 
     /// Returns the number of accepted bytes that the kernel has not taken. During `on_close` it is the number of bytes
     /// that were lost.
     #[doc(alias("bufferSize", "writableLength"))]
     pub fn queued_bytes(&self) -> usize {
-        let queued = self.connection().map_or(0, Connection::queued_bytes);
-        queued + self.net.gathered_bytes(self.id)
+        self.net.queued_bytes(self.id)
     }
 }
 

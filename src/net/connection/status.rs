@@ -3,101 +3,93 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::net::values::{KeepAlive, SocketOptions, State};
 use crate::reactor::Key;
 use crate::system::Stream;
 
-use super::{Connection, Facts, Inbound, KeepAlive, Outbound, SocketOptions, Stage, State};
+use super::Connection;
+use super::outbound::OutboundState;
+use super::stage::Stage;
 
 impl Connection {
     pub(crate) fn state(&self) -> State {
-        match (self.stage, self.inbound, self.outbound) {
-            (Stage::Connecting, ..) => State::Opening,
-            (Stage::Open, Inbound::Open, Outbound::Open) => State::Open,
-            (Stage::Open, Inbound::Open, _) => State::ReadOnly,
-            (Stage::Open, Inbound::Ended, Outbound::Open) => State::WriteOnly,
-            (Stage::Open, Inbound::Ended, _) | (Stage::Closed, ..) => State::Closed,
+        if self.stage.is_before_open() {
+            return State::Opening;
+        }
+        let is_writable = self.outbound.state == OutboundState::Open;
+        match (self.stage.is_open(), self.inbound.has_ended(), is_writable) {
+            (true, false, true) => State::Open,
+            (true, false, false) => State::ReadOnly,
+            (true, true, true) => State::WriteOnly,
+            (true, true, false) | (false, ..) => State::Closed,
         }
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.stage == Stage::Closed
+        self.stage.is_closed()
     }
 
     /// Whether a write would be taken.
     pub(crate) fn is_writable(&self) -> bool {
-        self.stage != Stage::Closed && self.outbound == Outbound::Open && !self.has_failed()
+        !self.stage.is_closed()
+            && self.outbound.state == OutboundState::Open
+            && !self.outbound.has_failed()
     }
 
     pub(crate) fn is_paused(&self) -> bool {
-        self.is_paused
+        self.inbound.is_paused
     }
 
-    #[inline]
     pub(crate) fn owes_drain(&self) -> bool {
-        self.facts.contains(Facts::OWES_DRAIN)
-    }
-
-    #[inline]
-    pub(super) fn is_corked(&self) -> bool {
-        self.facts.contains(Facts::IS_CORKED)
-    }
-
-    /// Whether it has met a fatal error, told or not.
-    #[inline]
-    pub(super) fn has_failed(&self) -> bool {
-        self.facts.contains(Facts::HAS_FAILED)
+        self.outbound.owes_drain()
     }
 
     pub(crate) fn bytes_read(&self) -> u64 {
         self.bytes_read
     }
 
+    /// The bytes that writes have accepted, but for those that its running callback has gathered.
     pub(crate) fn bytes_written(&self) -> u64 {
-        self.bytes_written + self.part.len() as u64
+        self.outbound.written
     }
 
-    /// What no kernel has taken: still to be sent, or lost with the close.
+    /// The bytes that no kernel has taken, still to be sent or lost with the close, but for those that its running
+    /// callback has gathered.
     pub(crate) fn queued_bytes(&self) -> usize {
-        self.queue.len() + self.part.len() + self.lost_bytes()
+        self.outbound.unsent.len() + self.lost_bytes()
     }
 
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
         match self.stage {
-            Stage::Connecting => None,
-            _ => self.peer.address(),
+            Stage::Open(_) | Stage::Closed { .. } => self.stage.address(),
+            Stage::LookingUp(_) | Stage::Racing(_) | Stage::Connecting(_) => None,
         }
+    }
+
+    /// The stream, while the connection is there.
+    pub(super) fn open_stream(&self) -> Option<&Stream> {
+        self.stream.as_ref().filter(|_| self.stage.is_open())
     }
 
     pub(crate) fn local_address(&self) -> Option<SocketAddr> {
-        match (&self.stream, self.stage) {
-            (Some(stream), Stage::Open) => stream.local_address().ok().flatten(),
-            _ => None,
-        }
+        self.open_stream()?.local_address().ok().flatten()
     }
 
     pub(crate) fn type_of_service(&self) -> Option<u8> {
-        match (&self.stream, self.stage) {
-            (Some(stream), Stage::Open) => {
-                let value = stream.type_of_service().ok().flatten()?;
-                u8::try_from(value).ok()
-            }
-            _ => self.options.type_of_service,
+        match self.open_stream() {
+            Some(stream) => u8::try_from(stream.type_of_service().ok().flatten()?).ok(),
+            None => self.options.type_of_service,
         }
     }
 
     /// Whether its stream can be given away as one of the standard library.
     pub(crate) fn can_be_detached(&self) -> bool {
-        self.stage == Stage::Open
-            && self.stream.as_ref().is_some_and(Stream::is_standard)
-            && !self.has_failed()
+        self.open_stream().is_some_and(Stream::is_standard) && !self.outbound.has_failed()
     }
 
     /// The stream, from its first moment to the close.
     pub(crate) fn live_stream(&self) -> Option<&Stream> {
-        match self.stage {
-            Stage::Connecting | Stage::Open => self.stream.as_ref(),
-            Stage::Closed => None,
-        }
+        self.stream.as_ref().filter(|_| !self.stage.is_closed())
     }
 
     /// Whether to close its descriptor is all that it takes to end it: it was accepted here and was never lent, so there
@@ -113,7 +105,7 @@ impl Connection {
     }
 
     pub(crate) fn idle_timeout(&self) -> Option<Duration> {
-        self.idle_ns.map(|idle| Duration::from_nanos(idle.get()))
+        self.clocks.idle_timeout()
     }
 
     /// Whether TCP_NODELAY is or will be set; false for what is not TCP.

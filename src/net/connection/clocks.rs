@@ -1,0 +1,138 @@
+//! The times that a connection keeps. Ticks are those of the reactor, one a millisecond.
+
+use std::time::Duration;
+
+use crate::reactor::Registration;
+
+#[derive(Debug)]
+pub(super) struct Clocks {
+    /// When a byte moved last, or the connection came about.
+    pub(super) active: u64,
+    /// When connecting began, or the own end.
+    pub(super) begun: u64,
+    idle: IdleTimeout,
+}
+
+/// An idle timeout, and whether it was reported and no byte has moved since: nanoseconds, where an
+/// `Option<Duration>` would take twice the memory, with the report in the highest bit. Zero is no timeout. A timeout of
+/// more than 292 years is cut to that.
+#[derive(Clone, Copy, Debug)]
+struct IdleTimeout(u64);
+
+impl IdleTimeout {
+    const REPORTED: u64 = 1 << 63;
+
+    /// A timeout of zero never comes, as in Node.
+    fn new(timeout: Option<Duration>) -> Self {
+        let nanoseconds = timeout.map_or(0, |timeout| timeout.as_nanos());
+        Self(u64::try_from(nanoseconds).map_or(!Self::REPORTED, |it| it.min(!Self::REPORTED)))
+    }
+
+    fn duration(self) -> Option<Duration> {
+        let nanoseconds = self.0 & !Self::REPORTED;
+        (nanoseconds > 0).then(|| Duration::from_nanos(nanoseconds))
+    }
+
+    #[inline]
+    fn is_reported(self) -> bool {
+        self.0 & Self::REPORTED != 0
+    }
+}
+
+impl Clocks {
+    pub(super) fn new(idle_timeout: Option<Duration>) -> Self {
+        Self {
+            active: 0,
+            begun: 0,
+            idle: IdleTimeout::new(idle_timeout),
+        }
+    }
+
+    /// Starts the clocks; once, right after the connection was registered.
+    pub(super) fn start(&mut self, tick: u64) {
+        self.active = tick;
+        self.begun = tick;
+    }
+
+    /// Notes that a byte moved.
+    #[inline]
+    pub(super) fn touch(&mut self, registration: &mut Registration<'_>) {
+        self.active = registration.latest_tick();
+        if self.idle.is_reported() {
+            self.rearm_idle(registration);
+        }
+    }
+
+    #[cold]
+    fn rearm_idle(&mut self, registration: &mut Registration<'_>) {
+        self.idle.0 &= !IdleTimeout::REPORTED;
+        if let Some(deadline) = self.idle_deadline() {
+            registration.wake_at(deadline);
+        }
+    }
+
+    pub(super) fn idle_timeout(&self) -> Option<Duration> {
+        self.idle.duration()
+    }
+
+    pub(super) fn set_idle_timeout(&mut self, timeout: Option<Duration>, tick: u64) {
+        self.idle = IdleTimeout::new(timeout);
+        self.active = tick;
+    }
+
+    /// Notes that the idle timeout is reported: it comes again only after the next byte.
+    pub(super) fn report_idle(&mut self) {
+        self.idle.0 |= IdleTimeout::REPORTED;
+    }
+
+    pub(super) fn idle_is_reported(&self) -> bool {
+        self.idle.is_reported()
+    }
+
+    pub(super) fn idle_deadline(&self) -> Option<u64> {
+        if self.idle.is_reported() {
+            return None;
+        }
+        let timeout = self.idle.duration()?;
+        Some(later(self.active, timeout))
+    }
+
+    /// The deadline of the peer's end, counted from the own end or from the last byte behind it.
+    pub(super) fn close_deadline(&self, timeout: Duration) -> u64 {
+        later(self.begun.max(self.active), timeout)
+    }
+}
+
+/// The first tick by which `timeout` has passed for certain since something within the tick `since`.
+pub(super) fn later(since: u64, timeout: Duration) -> u64 {
+    // Not by `as_nanos`: a division of 128 bits takes a hundred instructions.
+    let rest = u64::from(timeout.subsec_nanos().div_ceil(1_000_000));
+    let ticks = timeout.as_secs().saturating_mul(1_000).saturating_add(rest);
+    since.saturating_add(ticks).saturating_add(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_timeout_comes_back_as_it_was() {
+        let second = Duration::from_secs(1);
+        for (set, kept) in [
+            (None, None),
+            (Some(Duration::ZERO), None),
+            (Some(Duration::from_nanos(1)), Some(Duration::from_nanos(1))),
+            (Some(second), Some(second)),
+            (
+                Some(Duration::MAX),
+                Some(Duration::from_nanos(i64::MAX as u64)),
+            ),
+        ] {
+            let mut clocks = Clocks::new(set);
+            assert_eq!(clocks.idle_timeout(), kept);
+            clocks.report_idle();
+            assert_eq!(clocks.idle_timeout(), kept, "reported");
+            assert_eq!(clocks.idle_deadline(), None, "until the next byte");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The cold state: what few connections have, apart from what every message touches.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::net::connect::Dial;
+use crate::net::values::Event;
+use crate::reactor::{Key, Registration};
+
+use super::marks::{Mark, Marks, write_after_end};
+use super::notice::Notice;
+use super::outbound::OutboundFlags;
+use super::{Connection, Error, SocketEvent};
+
+/// Boxed, so that the connections that have none of it, which are nearly all, pay one pointer.
+#[derive(Debug, Default)]
+pub(super) struct ColdState {
+    /// The dial that led to the connection, or was given up.
+    past_dial: Option<Box<Dial>>,
+    /// The local address that was asked for.
+    local: Option<SocketAddr>,
+    /// How long connecting may take.
+    connect_timeout: Option<Duration>,
+    notices: VecDeque<Notice>,
+    marks: Marks,
+    /// What the queue still held when it was thrown away.
+    lost_bytes: usize,
+    /// A write came after the end. Nothing is taken from then on, so every later mark stands behind it.
+    pub(super) has_refused: bool,
+    /// Its descriptor was lent, so that there may be duplicates of it.
+    is_lent: bool,
+    /// It closed while it was connecting.
+    is_closed_unconnected: bool,
+    /// `reset` came while connecting: it is done when the connection is there, as in Node.
+    pub(super) resets_when_connected: bool,
+    /// Invariant: `Some` exactly if the connection [has failed](OutboundFlags::FAILED).
+    failure: Option<Error>,
+}
+
+impl Connection {
+    pub(super) fn cold_mut(&mut self) -> &mut ColdState {
+        self.cold.get_or_insert_default()
+    }
+
+    /// Whether there may be notices or marks to be told.
+    pub(crate) fn has_cold_state(&self) -> bool {
+        self.cold.is_some()
+    }
+
+    /// Notes a fatal error.
+    pub(super) fn set_failure(&mut self, error: Error) {
+        self.outbound.flags.insert(OutboundFlags::FAILED);
+        self.cold_mut().failure = Some(error);
+    }
+
+    pub(super) fn take_failure(&mut self) -> Option<Error> {
+        self.outbound.flags.remove(OutboundFlags::FAILED);
+        self.cold.as_mut()?.failure.take()
+    }
+
+    /// Keeps a dial that is over, for the questions that are asked of it later.
+    pub(super) fn set_past_dial(&mut self, dial: Box<Dial>) {
+        self.cold_mut().past_dial = Some(dial);
+    }
+
+    /// The dial of a connection to a name, under way or over.
+    pub(crate) fn dial(&self) -> Option<&Dial> {
+        let past = || self.cold.as_ref()?.past_dial.as_deref();
+        self.stage.dial().or_else(past)
+    }
+
+    pub(crate) fn dial_mut(&mut self) -> Option<&mut Dial> {
+        match self.stage.dial_mut() {
+            None => self.cold.as_mut()?.past_dial.as_deref_mut(),
+            under_way => under_way,
+        }
+    }
+
+    /// Takes out the sources of the attempts to connect that are still under way, which the caller closes.
+    pub(crate) fn take_attempts(&mut self) -> Vec<Key> {
+        self.dial_mut()
+            .map(Dial::abandon_attempts)
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn set_asked_local(&mut self, local: SocketAddr) {
+        self.cold_mut().local = Some(local);
+    }
+
+    pub(super) fn asked_local(&self) -> Option<SocketAddr> {
+        self.cold.as_ref()?.local
+    }
+
+    pub(super) fn set_connect_timeout(&mut self, timeout: Duration) {
+        self.cold_mut().connect_timeout = Some(timeout);
+    }
+
+    pub(super) fn connect_timeout(&self) -> Option<Duration> {
+        self.cold.as_ref()?.connect_timeout
+    }
+
+    pub(super) fn note_lost(&mut self, bytes: usize) {
+        self.cold_mut().lost_bytes += bytes;
+    }
+
+    pub(super) fn lost_bytes(&self) -> usize {
+        self.cold.as_ref().map_or(0, |cold| cold.lost_bytes)
+    }
+
+    /// Lends its descriptor. The user may duplicate it, and closing ours does not deregister it then.
+    #[cfg(unix)]
+    pub(crate) fn lend_descriptor(&mut self) -> Option<std::os::fd::BorrowedFd<'_>> {
+        self.live_stream()?.descriptor()?;
+        self.cold_mut().is_lent = true;
+        self.live_stream()?.descriptor()
+    }
+
+    pub(super) fn is_lent(&self) -> bool {
+        self.cold.as_ref().is_some_and(|cold| cold.is_lent)
+    }
+
+    pub(super) fn note_closed_unconnected(&mut self) {
+        if let Some(cold) = &mut self.cold {
+            cold.is_closed_unconnected = true;
+        }
+    }
+}
+
+/// Notices.
+impl Connection {
+    /// Keeps `notice` until the handler can be told, in the order of the notices and before anything else.
+    pub(crate) fn notify(&mut self, notice: Notice, registration: &mut Registration<'_>) {
+        self.cold_mut().notices.push_back(notice);
+        registration.attend_soon();
+    }
+
+    /// Takes the next notice to be told.
+    pub(crate) fn next_notice(&mut self) -> Option<Notice> {
+        self.cold.as_mut()?.notices.pop_front()
+    }
+
+    /// Forgets the notices that a socket does not get after `destroy`: all but those of the marks.
+    pub(super) fn drop_notices(&mut self) {
+        if let Some(cold) = &mut self.cold {
+            cold.notices
+                .retain(|notice| matches!(notice, Notice::Sent(_) | Notice::Refused(..)));
+        }
+    }
+
+    pub(crate) fn attend(&self) -> Option<Event> {
+        let cold = self.cold.as_ref()?;
+        (!cold.notices.is_empty()).then_some(Event::Socket(SocketEvent::Noticed))
+    }
+}
+
+/// Marks.
+impl Connection {
+    /// Asks for notice when the kernel has taken everything that was written until now.
+    pub(crate) fn mark(&mut self, token: u64, registration: &mut Registration<'_>) {
+        let position = self.outbound.written;
+        let cold = self.cold_mut();
+        let is_refused = cold.has_refused;
+        cold.marks.push(Mark {
+            position,
+            token,
+            is_refused,
+        });
+        self.outbound.flags.insert(OutboundFlags::MARKED);
+        self.reach_marks(registration);
+    }
+
+    /// Makes notices of the marks that the kernel has passed.
+    pub(super) fn reach_marks(&mut self, registration: &mut Registration<'_>) {
+        if !self.stage.is_open() || self.outbound.has_failed() {
+            // Not there yet, or a write has failed: the bytes before the mark were never sent.
+            return;
+        }
+        let sent = self.outbound.written - self.outbound.unsent.len() as u64;
+        let Some(cold) = &mut self.cold else {
+            return;
+        };
+        while let Some(mark) = cold.marks.pop_reached(sent) {
+            cold.notices.push_back(mark.notice());
+            registration.attend_soon();
+        }
+        if cold.marks.is_empty() {
+            self.outbound.flags.remove(OutboundFlags::MARKED);
+        }
+    }
+
+    /// Takes a mark that will never be reached, with the error to tell if the connection has not failed.
+    pub(crate) fn next_missed_mark(&mut self) -> Option<(u64, Error)> {
+        let cold = self.cold.as_mut()?;
+        let mark = cold.marks.pop()?;
+        if mark.is_refused {
+            return Some((mark.token, write_after_end()));
+        }
+        let (code, text) = if cold.is_closed_unconnected {
+            let text = "the socket was closed before there was a connection";
+            (Error::CLOSED_BEFORE_CONNECTION, text)
+        } else {
+            (Error::SOCKET_CLOSED, "the socket was closed")
+        };
+        Some((mark.token, Error::with_code(code, text)))
+    }
+}

@@ -1,0 +1,30 @@
+//! The half of a connection that the peer sends on.
+
+/// The inbound half. What is rare of it, bytes that are carried over, lies in the cold state.
+#[derive(Debug)]
+pub(super) struct Inbound {
+    pub(super) state: InboundState,
+    pub(super) is_paused: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum InboundState {
+    /// Bytes may come.
+    Open,
+    /// The peer's FIN was read, behind its last byte.
+    Ended,
+}
+
+impl Inbound {
+    pub(super) fn new(is_paused: bool) -> Self {
+        Self {
+            state: InboundState::Open,
+            is_paused,
+        }
+    }
+
+    #[inline]
+    pub(super) fn has_ended(&self) -> bool {
+        self.state == InboundState::Ended
+    }
+}

@@ -1,0 +1,312 @@
+//! Writes and flushes: the outbound half, and what its failure and its end mean for the connection.
+
+use std::io::{self, IoSlice};
+
+use crate::net::error::{Error, Syscall};
+use crate::net::outbox::{DIRECT_BYTES, Outbox, Payload};
+use crate::net::values::{CloseReason, Flow, SocketId};
+use crate::reactor::{Interest, Readiness, Registration};
+
+use super::Connection;
+use super::outbound::{OutboundFlags, OutboundState, Wire, note_sent};
+
+impl Connection {
+    /// Moves the bytes that wait in shared memory to its own queue, before anything else is done to the connection.
+    #[inline]
+    pub(crate) fn settle(
+        &mut self,
+        id: SocketId,
+        registration: &mut Registration<'_>,
+        outbox: &mut Outbox,
+    ) {
+        let own = outbox.settle(id, &mut self.outbound.unsent);
+        if own > 0 {
+            self.outbound.written += own as u64;
+            registration.flush_soon();
+        }
+    }
+
+    /// Whether the connection is there and idle in the outbound direction, and the kernel has room: a write below the
+    /// capacity would be answered `Open`, and be sent at once.
+    #[inline]
+    pub(super) fn is_open_and_idle(&self, registration: &Registration<'_>) -> bool {
+        self.stage.is_open()
+            && self.outbound.is_open_and_idle()
+            && registration.readiness().serves(Interest::WRITABLE)
+    }
+
+    /// How many bytes more than one its callback that begins now may write without a look at the connection.
+    #[inline]
+    pub(crate) fn callback_capacity(&self, registration: &Registration<'_>) -> u16 {
+        match self.is_open_and_idle(registration) {
+            true => self.outbound.capacity,
+            false => 0,
+        }
+    }
+
+    /// Puts `bytes` behind others that leave in the flush phase, and returns whether it could.
+    #[inline]
+    pub(crate) fn put_behind(&mut self, bytes: &[u8], outbox: &mut Outbox) -> bool {
+        self.outbound.put_behind(bytes, outbox)
+    }
+
+    /// Puts the message of the broadcast that is under way once more, and returns whether it could.
+    #[inline]
+    pub(crate) fn put_again(&mut self, outbox: &Outbox) -> bool {
+        self.outbound.put_again(outbox)
+    }
+
+    /// Takes `payload` to be sent. The connection is settled.
+    #[inline]
+    pub(crate) fn write(
+        &mut self,
+        payload: Payload<'_>,
+        registration: &mut Registration<'_>,
+        outbox: &mut Outbox,
+    ) -> Flow {
+        if payload.is_better_copied()
+            && self.is_open_and_idle(registration)
+            && self.outbound.put_first(payload.as_bytes(), outbox)
+        {
+            registration.flush_soon();
+            return Flow::Open;
+        }
+        if self.stage.is_closed() || self.outbound.has_failed() {
+            return Flow::Closed;
+        }
+        if self.outbound.state != OutboundState::Open {
+            self.cold_mut().has_refused = true;
+            return Flow::Ended;
+        }
+        let length = payload.len();
+        if !self.has_room_for(length, registration, outbox) {
+            // Making room may have met a failure, which is the one that counts then.
+            if !self.outbound.has_failed() {
+                let limit = Error::queue_limit(self.options.max_queued_bytes, self.stage.address());
+                self.fail(limit, CloseReason::Limit, registration);
+            }
+            return Flow::Closed;
+        }
+        let is_direct = length >= DIRECT_BYTES && !self.outbound.is_corked();
+        let mut sent = 0;
+        if is_direct && registration.readiness().serves(Interest::WRITABLE) {
+            match self.send(payload.as_bytes(), registration, outbox) {
+                Ok(of_payload) => sent = of_payload,
+                Err(error) => {
+                    self.write_failed(error, registration);
+                    return Flow::Closed;
+                }
+            }
+        }
+        if length > sent {
+            match is_direct {
+                // The kernel was asked just now, or has not said yet that it has room.
+                true => registration.want(Interest::WRITABLE),
+                false => registration.flush_soon(),
+            }
+        }
+        self.outbound.put(payload, sent, outbox);
+        if self.outbound.unsent.len() >= self.options.high_water_mark {
+            // The mark speaks of what the kernel would not take, not of what was only gathered.
+            self.flush(registration, outbox);
+            if self.stage.is_closed() || self.outbound.has_failed() {
+                return Flow::Closed;
+            }
+        }
+        self.outbound.flow(&self.options, registration)
+    }
+
+    #[inline]
+    fn has_room_for(
+        &mut self,
+        length: usize,
+        registration: &mut Registration<'_>,
+        outbox: &mut Outbox,
+    ) -> bool {
+        self.outbound.fits(length, &self.options) || {
+            // Bytes that were only gathered do not count.
+            self.flush(registration, outbox);
+            self.outbound.fits(length, &self.options)
+        }
+    }
+
+    /// Sends the unsent bytes and `tail` behind them, and returns how much of `tail` the kernel took. While connecting
+    /// there is nothing to send on.
+    #[inline]
+    fn send(
+        &mut self,
+        tail: &[u8],
+        registration: &mut Registration<'_>,
+        outbox: &mut Outbox,
+    ) -> io::Result<usize> {
+        let (Some(stream), true) = (&self.stream, self.stage.is_open()) else {
+            return Ok(0);
+        };
+        let mut wire = Wire {
+            stream,
+            clocks: &mut self.clocks,
+            registration,
+            outbox,
+        };
+        self.outbound.send(tail, &mut wire)
+    }
+
+    /// Sends the unsent bytes, in one call, and the FIN behind them if that is due.
+    #[inline]
+    pub(crate) fn flush(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
+        let (Some(stream), true) = (&self.stream, self.stage.is_open()) else {
+            return;
+        };
+        if self.outbound.has_failed() {
+            return;
+        }
+        if registration.readiness().serves(Interest::WRITABLE) {
+            let unsent = &mut self.outbound.unsent;
+            let write = |bytes: &[u8]| stream.write(&[IoSlice::new(bytes)]);
+            if let Some((offered, sent)) = outbox.take_piece(unsent, write) {
+                // No drain is owed and no mark set where bytes lie in one piece, and nothing ends behind them.
+                match sent {
+                    Ok(sent) if sent == offered => self.clocks.touch(registration),
+                    sent => self.sent_in_part(sent, offered, registration),
+                }
+                return;
+            }
+        }
+        let mut wire = Wire {
+            stream,
+            clocks: &mut self.clocks,
+            registration,
+            outbox,
+        };
+        match self.outbound.flush(&self.options, &mut wire) {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                self.write_failed(error, registration);
+                return;
+            }
+        }
+        if self.outbound.is_marked() {
+            // Also with nothing unsent: a large write may have taken along what the mark stands behind.
+            self.reach_marks(registration);
+        }
+        self.outbound.await_kernel(registration);
+        if self.outbound.unsent.is_empty() && self.outbound.is_ending() {
+            self.finish_sending(registration);
+        }
+    }
+
+    /// Sends the bytes that its callback has written, of which [`callback_capacity`](Self::callback_capacity) said that
+    /// they may be sent at once. Returns whether the registration is as it was, which it is if the kernel took all.
+    #[inline(always)]
+    pub(crate) fn reply(
+        &mut self,
+        registration: &mut Registration<'_>,
+        outbox: &mut Outbox,
+    ) -> bool {
+        let Some(stream) = &mut self.stream else {
+            debug_assert!(false, "an open connection has a stream");
+            return true;
+        };
+        let taken = outbox.take_own(|bytes| match stream.write_fast_path(bytes) {
+            Some(Ok(sent)) if sent == bytes.len() => Ok(()),
+            sent => Err(sent),
+        });
+        match taken {
+            Ok(sent) => {
+                self.outbound.written += sent as u64;
+                self.clocks.touch(registration);
+                true
+            }
+            Err(sent) => {
+                self.reply_rarely(sent, &mut registration.reborrow(), outbox);
+                false
+            }
+        }
+    }
+
+    /// The rest of a reply that the kernel did not take whole, or that is to be sent on a rare kind of stream.
+    #[cold]
+    fn reply_rarely(
+        &mut self,
+        sent: Option<io::Result<usize>>,
+        registration: &mut Registration<'_>,
+        outbox: &mut Outbox,
+    ) {
+        let Some(stream) = &self.stream else {
+            return;
+        };
+        let (offered, sent) = outbox.take_rest(&mut self.outbound.unsent, |bytes| {
+            sent.unwrap_or_else(|| stream.write(&[IoSlice::new(bytes)]))
+        });
+        self.outbound.written += offered as u64;
+        if !matches!(sent, Ok(sent) if sent == offered) {
+            self.sent_in_part(sent, offered, registration);
+        } else {
+            self.clocks.touch(registration);
+        }
+    }
+
+    /// Notes that the kernel did not take all of the bytes that it was offered, and that the rest is queued.
+    #[cold]
+    fn sent_in_part(
+        &mut self,
+        sent: io::Result<usize>,
+        offered: usize,
+        registration: &mut Registration<'_>,
+    ) {
+        let noted = match (sent, &self.stream) {
+            (Ok(sent), Some(stream)) => {
+                note_sent(sent, offered, stream, &mut self.clocks, registration);
+                Ok(())
+            }
+            (Ok(_), None) => Ok(()),
+            (Err(error), _) => self.outbound.note_unsent(error, registration),
+        };
+        match noted {
+            Ok(()) => registration.want(Interest::WRITABLE),
+            Err(error) => self.write_failed(error, registration),
+        }
+    }
+
+    /// Sends what was only gathered or corked, so that as little as possible is left.
+    pub(crate) fn flush_now(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
+        self.outbound.flags.remove(OutboundFlags::CORKED);
+        self.flush(registration, outbox);
+    }
+
+    /// Hands the kernel what was only gathered, before the rest is thrown away: in Node a write has left by the time of
+    /// the destroy behind it (C10). Bytes that `cork` held back go with the rest.
+    pub(crate) fn send_gathered(
+        &mut self,
+        registration: &mut Registration<'_>,
+        outbox: &mut Outbox,
+    ) {
+        if !self.stage.is_open()
+            || self.outbound.has_failed()
+            || self.outbound.is_corked()
+            || self.outbound.unsent.is_empty()
+            || !registration.readiness().serves(Interest::WRITABLE)
+        {
+            return;
+        }
+        // No handler is told an error any more: the socket is about to be closed.
+        if self.send(&[], registration, outbox).is_ok() && self.outbound.is_marked() {
+            self.reach_marks(registration);
+        }
+    }
+
+    /// A write has failed for good. What the peer sent before it went is still to be read, and only then is the
+    /// failure told: a reset must not swallow bytes that have arrived, nor look like an end.
+    pub(super) fn write_failed(&mut self, error: io::Error, registration: &mut Registration<'_>) {
+        if self.inbound.is_paused || self.inbound.has_ended() {
+            self.fail_io(Syscall::Write, error, registration);
+            return;
+        }
+        let error = self.error(Syscall::Write, error);
+        self.set_failure(error);
+        registration.unwant(Interest::WRITABLE);
+        registration.want(Interest::READABLE);
+        registration.assume(Readiness::READABLE);
+    }
+}
