@@ -1,18 +1,18 @@
-//! A generational arena: a [`Slots`] hands out one [`Key`] for each entry, and a [`Beside`] holds more under the same
-//! keys.
+//! A generational arena: a [`Slots`] hands out one [`Key`] for each entry, and a [`SideTable`] holds more under the
+//! same keys.
 //!
 //! A key carries the index of its slot and the generation of its entry. Indexes are reused, so a table stays as short
 //! as the number of live entries. Keys are never reused, so a dead key reaches no later entry of the same slot. This
 //! module knows neither the values in the slots nor a poll: a token is only a key squeezed into a `usize`.
 
-mod beside;
+mod side_table;
 
 use std::fmt;
 use std::num::{NonZeroU32, NonZeroU64};
 
 use slab::Slab;
 
-pub use beside::Beside;
+pub use side_table::SideTable;
 
 /// The width of the index within a token of 32 bits: about a million sources.
 const SHORT_INDEX_BITS: u32 = 20;

@@ -48,7 +48,7 @@ use chains::{CELLS, Chain, Chains};
 use entries::Entries;
 use list::{List, SEARCH_LIMIT, compact};
 
-pub use entries::Alarm;
+pub use entries::TimerHandle;
 
 /// The deadline that never comes: an entry armed for it is kept, can be cancelled and rearmed, and never fires.
 pub const NEVER: u64 = u64::MAX;
@@ -109,7 +109,7 @@ impl<T: Copy> Wheel<T> {
     ///
     /// With two billion timers armed at once, which takes more than 80 GiB.
     #[inline]
-    pub fn arm(&mut self, deadline_tick: u64, payload: T) -> Alarm {
+    pub fn arm(&mut self, deadline_tick: u64, payload: T) -> TimerHandle {
         let number = loop {
             match self.entries.next_free() {
                 Some(number) => break number,
@@ -120,32 +120,32 @@ impl<T: Copy> Wheel<T> {
         self.entries.fill(number, deadline_tick, payload, cell)
     }
 
-    /// Disarms a timer and returns its payload, also if it is due and was not popped yet. `None` if the alarm is dead.
+    /// Disarms a timer and returns its payload, also if it is due and was not popped yet. `None` if the handle is dead.
     #[inline]
-    pub fn cancel(&mut self, alarm: Alarm) -> Option<T> {
-        let (deadline, payload) = self.entries.release(alarm)?;
+    pub fn cancel(&mut self, handle: TimerHandle) -> Option<T> {
+        let (deadline, payload) = self.entries.release(handle)?;
         self.remove_from_list(deadline);
         Some(payload)
     }
 
     /// Moves a timer to another deadline and returns whether it was still there.
     ///
-    /// Handle and payload stay. Among timers of the same deadline it counts as armed just now, also if the deadline did
-    /// not change. A timer that is due and was not popped yet is no longer due.
-    pub fn rearm(&mut self, alarm: Alarm, deadline_tick: u64) -> bool {
-        let Some(deadline) = self.entries.unlink(alarm) else {
+    /// The handle and the payload stay. Among timers of the same deadline it counts as armed just now, also if the
+    /// deadline did not change. A timer that is due and was not popped yet is no longer due.
+    pub fn rearm(&mut self, handle: TimerHandle, deadline_tick: u64) -> bool {
+        let Some(deadline) = self.entries.unlink(handle) else {
             return false;
         };
         self.remove_from_list(deadline);
-        let cell = self.append(deadline_tick, alarm.number);
-        self.entries.file(alarm.number, deadline_tick, cell);
+        let cell = self.append(deadline_tick, handle.number);
+        self.entries.file(handle.number, deadline_tick, cell);
         true
     }
 
-    /// Returns the tick that a timer was armed for; `None` if the alarm is dead.
+    /// Returns the tick that a timer was armed for; `None` if the handle is dead.
     #[must_use]
-    pub fn deadline(&self, alarm: Alarm) -> Option<u64> {
-        self.entries.deadline(alarm)
+    pub fn deadline(&self, handle: TimerHandle) -> Option<u64> {
+        self.entries.deadline(handle)
     }
 
     /// Returns the number of armed timers, with those timers that are due but not popped and those timers that never
@@ -199,11 +199,11 @@ impl<T: Copy> Wheel<T> {
         self.calendar.now = now_tick;
     }
 
-    /// Pops the next due timer. Its alarm is dead from here on.
+    /// Pops the next due timer. Its handle is dead from here on.
     ///
     /// Timers armed or rearmed between two calls are not returned before the next [`advance`](Self::advance).
     #[inline]
-    pub fn next_due(&mut self) -> Option<(Alarm, T)> {
+    pub fn next_due(&mut self) -> Option<(TimerHandle, T)> {
         loop {
             let (cell, number) = self.chains.pop(&mut self.due, &mut self.popped)?;
             if let Some(ended) = self.entries.end(cell, number) {

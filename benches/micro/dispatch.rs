@@ -24,20 +24,24 @@ struct Called(UdpSocket);
 
 impl Handler for Called {
     type Event = ();
-    type Lent<'a> = usize;
+    type Resources<'a> = usize;
 
     fn source(&mut self) -> Option<&mut dyn Source> {
         Some(&mut self.0)
     }
-    fn readable(&mut self, registration: &mut Registration<'_>, calls: &mut usize) -> Option<()> {
+    fn on_readable(
+        &mut self,
+        registration: &mut Registration<'_>,
+        calls: &mut usize,
+    ) -> Option<()> {
         *calls += 1;
         registration.would_block(Interest::READABLE);
         None
     }
-    fn writable(&mut self, _: &mut Registration<'_>, _: &mut usize) -> Option<()> {
+    fn on_writable(&mut self, _: &mut Registration<'_>, _: &mut usize) -> Option<()> {
         None
     }
-    fn closed(&mut self, _: &mut Registration<'_>, _: &mut usize) -> Option<()> {
+    fn on_error(&mut self, _: &mut Registration<'_>, _: &mut usize) -> Option<()> {
         None
     }
 }

@@ -1,7 +1,7 @@
 //! How large the types are that lie in every table, or are given to every call.
 
 use netloop::internals::send_buffer::SendBuffer;
-use netloop::reactor::{Alarm, Interest, Key, Phase, Readiness};
+use netloop::reactor::{Interest, Key, Phase, Readiness, TimerHandle};
 use netloop::{
     Budget, CloseReason, Context, Error, Flow, ServerId, Socket, SocketHandler, SocketId,
     SocketOptions, State, TimerId, Turn, Wait,
@@ -16,7 +16,7 @@ pub(crate) fn print() {
         ("SocketId", size_of::<SocketId>()),
         ("ServerId", size_of::<ServerId>()),
         ("TimerId", size_of::<TimerId>()),
-        ("Alarm", size_of::<Alarm>()),
+        ("TimerHandle", size_of::<TimerHandle>()),
         ("Readiness", size_of::<Readiness>()),
         ("Interest", size_of::<Interest>()),
         ("Phase", size_of::<Phase>()),

@@ -2,7 +2,7 @@
 
 use criterion::Criterion;
 use fastrand::Rng;
-use netloop::internals::slots::{Beside, Key, Slots, to_token};
+use netloop::internals::slots::{Key, SideTable, Slots, to_token};
 use slab::Slab;
 use slotmap::{DefaultKey, SlotMap};
 
@@ -55,18 +55,18 @@ pub(crate) fn measure(criterion: &mut Criterion) {
                 assert_eq!(found.count(), size);
             },
         );
-        let mut beside = Beside::new();
+        let mut side_table = SideTable::new();
         for &key in &keys {
-            beside.insert(key, 1_u64);
+            side_table.insert(key, 1_u64);
         }
         group.rounds(
-            "beside",
+            "side table",
             size,
             size,
-            &beside,
+            &side_table,
             |_| (),
-            |beside| {
-                let sum: u64 = keys.iter().filter_map(|&key| beside.get(key)).sum();
+            |side_table| {
+                let sum: u64 = keys.iter().filter_map(|&key| side_table.get(key)).sum();
                 assert!(sum > 0);
             },
         );

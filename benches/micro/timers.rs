@@ -12,7 +12,7 @@ use std::{
 
 use criterion::Criterion;
 use fastrand::Rng;
-use netloop::internals::wheel::{Alarm, Wheel};
+use netloop::internals::wheel::{TimerHandle, Wheel};
 #[cfg(target_os = "linux")]
 use tokio::{runtime::Runtime, time::Sleep};
 
@@ -48,18 +48,18 @@ trait Expire: Timers {
 
 impl Timers for Wheel<u32> {
     const NAME: &'static str = "wheel";
-    type Handle = Alarm;
+    type Handle = TimerHandle;
 
     fn new() -> Self {
         Self::new(0)
     }
-    fn arm(&mut self, deadline: u64, id: u32) -> Alarm {
+    fn arm(&mut self, deadline: u64, id: u32) -> TimerHandle {
         self.arm(deadline, id)
     }
-    fn cancel(&mut self, handle: Alarm) {
+    fn cancel(&mut self, handle: TimerHandle) {
         self.cancel(handle);
     }
-    fn rearm(&mut self, handle: Alarm, deadline: u64) -> Alarm {
+    fn rearm(&mut self, handle: TimerHandle, deadline: u64) -> TimerHandle {
         self.rearm(handle, deadline);
         handle
     }

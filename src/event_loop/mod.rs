@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 
 use crate::net::{CloseReason, Limits, Net, Result, Server, ServerId, Socket, SocketId, Sockets};
 use crate::reactor::Phase;
-use crate::slots::Beside;
+use crate::slots::SideTable;
 use crate::system::System;
 
 use agenda::Agenda;
@@ -119,8 +119,8 @@ const LEAST_READ_BUFFER_BYTES: usize = 1 << 10;
 pub struct EventLoop<S = ()> {
     net: Net,
     /// Beside the sockets and not inside them, so that a callback can borrow its handler and the whole net at once.
-    handlers: Beside<Box<dyn SocketHandler<S>>>,
-    server_handlers: Beside<Box<dyn ServerHandler<S>>>,
+    handlers: SideTable<Box<dyn SocketHandler<S>>>,
+    server_handlers: SideTable<Box<dyn ServerHandler<S>>>,
     agenda: Agenda<S>,
     /// Posts that were taken from the mailbox and not made yet.
     posts: VecDeque<Post<S>>,
@@ -164,8 +164,8 @@ impl<S> EventLoop<S> {
         let buffer_bytes = options.read_buffer_bytes.max(LEAST_READ_BUFFER_BYTES);
         Ok(Self {
             net,
-            handlers: Beside::new(),
-            server_handlers: Beside::new(),
+            handlers: SideTable::new(),
+            server_handlers: SideTable::new(),
             agenda: Agenda::new(Arc::new(mailbox)),
             posts: VecDeque::new(),
             read_buffer: vec![0; buffer_bytes].into_boxed_slice(),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::net::{Net, TimerId};
-use crate::reactor::Alarm;
+use crate::reactor::TimerHandle;
 use crate::slots::Slots;
 
 use super::call::{Call, RepeatedCall};
@@ -18,7 +18,7 @@ pub(super) enum Action<S> {
 }
 
 struct ArmedTimer<S> {
-    alarm: Alarm,
+    handle: TimerHandle,
     action: Action<S>,
     is_held: bool,
 }
@@ -51,7 +51,7 @@ impl<S> Timers<S> {
     /// Arms a timer.
     pub(super) fn arm(&mut self, net: &mut Net, after: Duration, action: Action<S>) -> TimerId {
         let key = self.timers.insert_with(|key| ArmedTimer {
-            alarm: net.arm_timer(TimerId(key), after),
+            handle: net.arm_timer(TimerId(key), after),
             action,
             is_held: true,
         });
@@ -63,7 +63,7 @@ impl<S> Timers<S> {
         let Some(timer) = self.timers.remove(id.0) else {
             return false;
         };
-        net.disarm_timer(timer.alarm);
+        net.disarm_timer(timer.handle);
         if timer.is_held {
             self.held -= 1;
         }
@@ -89,7 +89,7 @@ impl<S> Timers<S> {
 
     pub(super) fn due_at(&self, net: &Net, id: TimerId) -> Option<Instant> {
         let timer = self.timers.get(id.0)?;
-        net.timer_due_at(timer.alarm)
+        net.timer_due_at(timer.handle)
     }
 
     /// Takes out the action of the timer `id`, which has come: for good, or until [`restore`](Self::restore) gives it back.
@@ -108,7 +108,7 @@ impl<S> Timers<S> {
             }
             return Some(timer.action);
         };
-        timer.alarm = net.arm_timer(id, period);
+        timer.handle = net.arm_timer(id, period);
         Some(Action::Repeatedly(Some(call), period))
     }
 

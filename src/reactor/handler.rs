@@ -19,51 +19,55 @@ pub trait Handler {
     type Event;
 
     /// Resources that the driver lends to every call, such as a read buffer that all sources share.
-    type Lent<'a>;
+    type Resources<'a>;
 
     /// Returns the object to register and, before it is closed, to deregister. `None` if the kernel has no part in the
     /// source, or no longer has. The source is then served by its deadlines and its own requests only.
     fn source(&mut self) -> Option<&mut dyn Source>;
 
     /// There may be data to read (or a connection to accept), or the end of the data, or an error that a read returns.
-    fn readable(
+    fn on_readable(
         &mut self,
         registration: &mut Registration<'_>,
-        lent: &mut Self::Lent<'_>,
+        resources: &mut Self::Resources<'_>,
     ) -> Option<Self::Event>;
 
     /// There may be space to write, or a connect has come to its end, or an error that a write returns.
-    fn writable(
+    fn on_writable(
         &mut self,
         registration: &mut Registration<'_>,
-        lent: &mut Self::Lent<'_>,
+        resources: &mut Self::Resources<'_>,
     ) -> Option<Self::Event>;
 
     /// The kernel reports an error on a source that is not being read, so that no read would find it.
     ///
-    /// It is called once for each report. While reading is wanted, [`readable`](Self::readable) is called instead,
-    /// since the data that arrived before the error comes first.
-    fn closed(
+    /// It is called once for each report. While reading is wanted, [`on_readable`](Self::on_readable) is called
+    /// instead, since the data that arrived before the error comes first.
+    fn on_error(
         &mut self,
         registration: &mut Registration<'_>,
-        lent: &mut Self::Lent<'_>,
+        resources: &mut Self::Resources<'_>,
     ) -> Option<Self::Event>;
 
     /// A flush point has come for a source that asked for one ([`Registration::flush_soon`]).
-    fn flush(&mut self, registration: &mut Registration<'_>, lent: &mut Self::Lent<'_>) {
-        let _ = (registration, lent);
+    fn on_flush(
+        &mut self,
+        registration: &mut Registration<'_>,
+        resources: &mut Self::Resources<'_>,
+    ) {
+        let _ = (registration, resources);
     }
 
-    /// The source asked to report something of its own ([`Registration::attend_soon`]). This is called before
+    /// The source asked to report something of its own ([`Registration::activate`]). This is called before
     /// everything else that the source is served for.
-    fn attend(&mut self, registration: &mut Registration<'_>) -> Option<Self::Event> {
+    fn on_activated(&mut self, registration: &mut Registration<'_>) -> Option<Self::Event> {
         let _ = registration;
         None
     }
 
     /// A deadline that was set with [`Registration::set_deadline`] has passed, or an earlier one that it replaced. The
     /// source compares, and sets the next one. The call never comes early.
-    fn elapsed(&mut self, registration: &mut Registration<'_>) -> Option<Self::Event> {
+    fn on_deadline(&mut self, registration: &mut Registration<'_>) -> Option<Self::Event> {
         let _ = registration;
         None
     }

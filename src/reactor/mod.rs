@@ -19,12 +19,12 @@
 //!
 //! impl Handler for Counter {
 //!     type Event = usize;
-//!     type Lent<'a> = [u8; 64];
+//!     type Resources<'a> = [u8; 64];
 //!
 //!     fn source(&mut self) -> Option<&mut dyn Source> {
 //!         Some(&mut self.0)
 //!     }
-//!     fn readable(&mut self, registration: &mut Registration<'_>, buffer: &mut [u8; 64]) -> Option<usize> {
+//!     fn on_readable(&mut self, registration: &mut Registration<'_>, buffer: &mut [u8; 64]) -> Option<usize> {
 //!         match self.0.recv(buffer) {
 //!             Ok(length) => Some(length),
 //!             Err(_) => {
@@ -33,10 +33,10 @@
 //!             }
 //!         }
 //!     }
-//!     fn writable(&mut self, _: &mut Registration<'_>, _: &mut [u8; 64]) -> Option<usize> {
+//!     fn on_writable(&mut self, _: &mut Registration<'_>, _: &mut [u8; 64]) -> Option<usize> {
 //!         None
 //!     }
-//!     fn closed(&mut self, _: &mut Registration<'_>, _: &mut [u8; 64]) -> Option<usize> {
+//!     fn on_error(&mut self, _: &mut Registration<'_>, _: &mut [u8; 64]) -> Option<usize> {
 //!         None
 //!     }
 //! }
@@ -90,7 +90,7 @@ use source_state::{Due, Flags, Signals, SourceState};
 pub use crate::readiness::{Interest, Readiness};
 pub use crate::schedule::Phase;
 pub use crate::slots::Key;
-pub use crate::wheel::Alarm;
+pub use crate::wheel::TimerHandle;
 pub use handler::Handler;
 pub use registration::Registration;
 
@@ -257,7 +257,7 @@ impl<T: Handler> Reactor<T> {
                 let _ = self.selector.deregister(source);
             }
             // The source's own request to report something does not depend on the kernel.
-            slot.state.signals &= Signals::ATTENTION;
+            slot.state.signals &= Signals::ACTIVATED;
             slot.state.flags.insert(Flags::WATCHES_WRITABLE);
         }
     }
@@ -269,8 +269,8 @@ impl<T: Handler> Reactor<T> {
             // It fails only if the kernel has forgotten the descriptor already.
             let _ = self.selector.deregister(source);
         }
-        if let Some(alarm) = slot.state.alarm {
-            self.wheel.cancel(alarm);
+        if let Some(handle) = slot.state.timer {
+            self.wheel.cancel(handle);
         }
         if slot.state.flags.contains(Flags::HELD) {
             self.held -= 1;

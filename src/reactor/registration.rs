@@ -127,17 +127,17 @@ impl Registration<'_> {
         self.state.flags.insert(Flags::WANTS_REARM);
     }
 
-    /// Asks for [`Handler::flush`](super::Handler::flush) at the next flush point. That is the end of the source's own
-    /// callback if it runs, else the next flush phase. Several requests are one.
+    /// Asks for [`Handler::on_flush`](super::Handler::on_flush) at the next flush point. That is the end of the
+    /// source's own callback if it runs, else the next flush phase. Several requests are one.
     #[inline]
     pub fn flush_soon(&mut self) {
         self.state.flags.insert(Flags::WANTS_FLUSH);
     }
 
-    /// Asks for [`Handler::attend`](super::Handler::attend) when the source is served next: it has something to report
-    /// that did not come from the kernel. Several requests are one.
-    pub fn attend_soon(&mut self) {
-        self.state.signals.insert(Signals::ATTENTION);
+    /// Asks for [`Handler::on_activated`](super::Handler::on_activated) when the source is served next: it has
+    /// something to report that did not come from the kernel. Several requests are one.
+    pub fn activate(&mut self) {
+        self.state.signals.insert(Signals::ACTIVATED);
     }
 
     /// Asks to be taken out. The source stays until the close phase, but is not served any more.
@@ -157,7 +157,7 @@ impl Registration<'_> {
         self.clock.now()
     }
 
-    /// Asks for [`Handler::elapsed`](super::Handler::elapsed) once `deadline` has passed, never earlier.
+    /// Asks for [`Handler::on_deadline`](super::Handler::on_deadline) once `deadline` has passed, never earlier.
     ///
     /// A source has one entry on the timer wheel. A later deadline leaves that entry in its place, so moving a deadline
     /// away costs nothing. The call may come at the earlier deadline too, and the source compares.
@@ -183,13 +183,13 @@ impl Registration<'_> {
         self.clock.tick_after(duration)
     }
 
-    /// Asks for [`Handler::elapsed`](super::Handler::elapsed) at `tick` or before. It touches the wheel only if no
-    /// entry is armed yet, or the armed one would come too late.
+    /// Asks for [`Handler::on_deadline`](super::Handler::on_deadline) at `tick` or before. It touches the wheel only if
+    /// no entry is armed yet, or the armed one would come too late.
     pub(crate) fn wake_at(&mut self, tick: u64) {
-        match self.state.alarm {
-            Some(alarm) if self.wheel.deadline(alarm).is_some_and(|at| at <= tick) => {}
-            Some(alarm) if self.wheel.rearm(alarm, tick) => {}
-            _ => self.state.alarm = Some(self.wheel.arm(tick, Due::Source(self.key))),
+        match self.state.timer {
+            Some(handle) if self.wheel.deadline(handle).is_some_and(|at| at <= tick) => {}
+            Some(handle) if self.wheel.rearm(handle, tick) => {}
+            _ => self.state.timer = Some(self.wheel.arm(tick, Due::Source(self.key))),
         }
     }
 }

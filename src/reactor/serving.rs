@@ -17,7 +17,7 @@ impl<T: Handler> Reactor<T> {
     /// first, since that frees memory, and then to read.
     // Always: this is the innermost loop of the event loop, and has one caller there.
     #[inline(always)]
-    pub fn next(&mut self, lent: &mut T::Lent<'_>) -> Option<(Key, T::Event)> {
+    pub fn next(&mut self, resources: &mut T::Resources<'_>) -> Option<(Key, T::Event)> {
         loop {
             let key = match self.burst {
                 Some(burst) => burst.key,
@@ -39,7 +39,7 @@ impl<T: Handler> Reactor<T> {
                 wheel: &mut self.wheel,
                 clock: &self.clock,
             };
-            let event = serve(source, &mut registration, lent);
+            let event = serve(source, &mut registration, resources);
             // Fast path: everything that had arrived was read, and no request is new.
             if state.has_work() || state.has_request() || self.burst.is_some() {
                 self.continue_burst_or_settle(key, event.is_some());
@@ -94,20 +94,20 @@ impl<T: Handler> Reactor<T> {
     }
 
     /// Flushes the sources that have asked for it, as many as the phase is long.
-    pub fn flush(&mut self, lent: &mut T::Lent<'_>) {
-        while self.flush_next(lent) {}
+    pub fn flush(&mut self, resources: &mut T::Resources<'_>) {
+        while self.flush_next(resources) {}
     }
 
     /// Lets the next source flush that has asked for it. Answers `false` when the phase is over.
     #[inline]
-    pub fn flush_next(&mut self, lent: &mut T::Lent<'_>) -> bool {
+    pub fn flush_next(&mut self, resources: &mut T::Resources<'_>) -> bool {
         let Some(key) = self.schedule.next(Phase::Flush) else {
             return false;
         };
         if let Some(slot) = self.slots.get_mut(key) {
             slot.state.flags.remove(Flags::FLUSH_QUEUED);
         }
-        self.flush_one(key, lent);
+        self.flush_one(key, resources);
         true
     }
 
@@ -124,13 +124,13 @@ impl<T: Handler> Reactor<T> {
     /// Ends a callback: its source flushes now if it asked to. A source that is on the flush list already, because
     /// others have written to it, stays there, so that everything leaves in one call.
     #[inline]
-    pub fn end_callback(&mut self, scope: CallbackScope, lent: &mut T::Lent<'_>) {
+    pub fn end_callback(&mut self, scope: CallbackScope, resources: &mut T::Resources<'_>) {
         let key = self.leave(scope);
-        self.flush_one(key, lent);
+        self.flush_one(key, resources);
     }
 
-    /// Ends a callback by `send`, which sends the source's bytes without [`Handler::flush`], and returns whether that
-    /// left the registration as it was. If it did not, the source is put on the lists that it belongs on.
+    /// Ends a callback by `send`, which sends the source's bytes without [`Handler::on_flush`], and returns whether
+    /// that left the registration as it was. If it did not, the source is put on the lists that it belongs on.
     #[inline(always)]
     pub(crate) fn end_callback_by(
         &mut self,
@@ -164,7 +164,7 @@ impl<T: Handler> Reactor<T> {
     }
 
     #[inline]
-    fn flush_one(&mut self, key: Key, lent: &mut T::Lent<'_>) {
+    fn flush_one(&mut self, key: Key, resources: &mut T::Resources<'_>) {
         let Some(slot) = self.slots.get_mut(key) else {
             return;
         };
@@ -176,14 +176,14 @@ impl<T: Handler> Reactor<T> {
         if flags.contains(Flags::CLOSING) {
             return;
         }
-        slot.source.flush(
+        slot.source.on_flush(
             &mut Registration {
                 key,
                 state: &mut slot.state,
                 wheel: &mut self.wheel,
                 clock: &self.clock,
             },
-            lent,
+            resources,
         );
         settle(
             key,
@@ -200,12 +200,12 @@ impl<T: Handler> Reactor<T> {
 fn serve<T: Handler>(
     source: &mut T,
     registration: &mut Registration<'_>,
-    lent: &mut T::Lent<'_>,
+    resources: &mut T::Resources<'_>,
 ) -> Option<T::Event> {
     if registration.state.only_reads() {
-        return source.readable(registration, lent);
+        return source.on_readable(registration, resources);
     }
-    serve_slow_path(source, &mut registration.reborrow(), lent)
+    serve_slow_path(source, &mut registration.reborrow(), resources)
 }
 
 /// Serves a source that wants something else than to read.
@@ -213,27 +213,27 @@ fn serve<T: Handler>(
 fn serve_slow_path<T: Handler>(
     source: &mut T,
     registration: &mut Registration<'_>,
-    lent: &mut T::Lent<'_>,
+    resources: &mut T::Resources<'_>,
 ) -> Option<T::Event> {
-    if registration.state.signals.contains(Signals::ATTENTION) {
-        registration.state.signals.remove(Signals::ATTENTION);
-        let event = source.attend(registration);
+    if registration.state.signals.contains(Signals::ACTIVATED) {
+        registration.state.signals.remove(Signals::ACTIVATED);
+        let event = source.on_activated(registration);
         if event.is_some() || registration.is_closing() {
             return event;
         }
     }
     if registration.state.serves(Interest::WRITABLE) {
-        let event = source.writable(registration, lent);
+        let event = source.on_writable(registration, resources);
         if event.is_some() || registration.is_closing() {
             return event;
         }
     }
     if registration.state.serves(Interest::READABLE) {
-        return source.readable(registration, lent);
+        return source.on_readable(registration, resources);
     }
     if registration.state.has_unread_error() {
         registration.state.signals.remove(Signals::ERROR);
-        return source.closed(registration, lent);
+        return source.on_error(registration, resources);
     }
     None
 }

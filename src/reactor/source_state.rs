@@ -4,7 +4,7 @@ use bitflags::bitflags;
 
 use crate::readiness::{Interest, Readiness};
 use crate::slots::Key;
-use crate::wheel::Alarm;
+use crate::wheel::TimerHandle;
 
 /// An entry of the timer wheel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ bitflags! {
         const WRITE_CLOSED = Readiness::WRITE_CLOSED.bits();
         const ERROR = Readiness::ERROR.bits();
         /// The source asks to report something of its own, whatever the kernel reports. It is always wanted.
-        const ATTENTION = 1 << 7;
+        const ACTIVATED = 1 << 7;
     }
 }
 
@@ -72,19 +72,19 @@ impl From<Readiness> for Signals {
 /// The reactor's state of one source.
 #[derive(Debug)]
 pub(super) struct SourceState {
-    /// The kernel's reports that no call has disproved since, and [`Signals::ATTENTION`].
+    /// The kernel's reports that no call has disproved since, and [`Signals::ACTIVATED`].
     pub(super) signals: Signals,
     /// The directions in which the source wants to be called.
     pub(super) interest: Interest,
     /// The signals that are worth a call.
     ///
-    /// Invariant: all that serve `interest`, and in any case [`Signals::ATTENTION`] and an error: an error that no read
-    /// would find is for [`Handler::closed`](super::Handler::closed).
+    /// Invariant: all that serve `interest`, and in any case [`Signals::ACTIVATED`] and an error: an error that no read
+    /// would find is for [`Handler::on_error`](super::Handler::on_error).
     wanted: Signals,
     pub(super) flags: Flags,
     /// The one entry on the timer wheel. It is never later than the next deadline, and may be earlier: it is armed
     /// again when it falls due, not when the deadline moves.
-    pub(super) alarm: Option<Alarm>,
+    pub(super) timer: Option<TimerHandle>,
 }
 
 impl SourceState {
@@ -99,7 +99,7 @@ impl SourceState {
                 true => Flags::HELD,
                 false => Flags::HELD | Flags::WATCHES_WRITABLE,
             },
-            alarm: None,
+            timer: None,
         }
     }
 
@@ -156,7 +156,7 @@ impl SourceState {
         self.interest.contains(direction) && self.readiness().serves(direction)
     }
 
-    /// Whether there is an error that only [`Handler::closed`](super::Handler::closed) can look at.
+    /// Whether there is an error that only [`Handler::on_error`](super::Handler::on_error) can look at.
     #[inline]
     pub(super) fn has_unread_error(&self) -> bool {
         self.signals.contains(Signals::ERROR) && !self.interest.contains(Interest::READABLE)
@@ -179,5 +179,5 @@ impl SourceState {
 }
 
 fn wanted_for(interest: Interest) -> Signals {
-    Signals::from(interest.served_by()) | Signals::ERROR | Signals::ATTENTION
+    Signals::from(interest.served_by()) | Signals::ERROR | Signals::ACTIVATED
 }

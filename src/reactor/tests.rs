@@ -28,7 +28,7 @@ const TOO_LONG: Duration = Duration::from_secs(10);
 /// A call that a source gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Call {
-    Attend,
+    Activated,
     Readable,
     Writable,
     Closed,
@@ -36,7 +36,7 @@ enum Call {
     Elapsed,
 }
 
-/// The calls that all probes got, in order, but for `attend` and `elapsed`, which get no resources to log to.
+/// The calls that all probes got, in order, but for `on_activated` and `on_deadline`, which get no resources to log to.
 type Log = Vec<(char, Call)>;
 
 /// Acts on a call, and returns whether the probe reports it as an event.
@@ -69,7 +69,7 @@ impl Probe {
             match call {
                 Call::Readable => registration.would_block(Interest::READABLE),
                 Call::Writable => registration.would_block(Interest::WRITABLE),
-                Call::Attend | Call::Closed | Call::Flush | Call::Elapsed => {}
+                Call::Activated | Call::Closed | Call::Flush | Call::Elapsed => {}
             }
             true
         })
@@ -86,37 +86,37 @@ impl Probe {
 
 impl Handler for Probe {
     type Event = Call;
-    type Lent<'a> = Log;
+    type Resources<'a> = Log;
 
     fn source(&mut self) -> Option<&mut dyn Source> {
         None
     }
 
-    fn readable(&mut self, registration: &mut Registration<'_>, log: &mut Log) -> Option<Call> {
+    fn on_readable(&mut self, registration: &mut Registration<'_>, log: &mut Log) -> Option<Call> {
         log.push((self.name, Call::Readable));
         self.report(Call::Readable, registration)
     }
 
-    fn writable(&mut self, registration: &mut Registration<'_>, log: &mut Log) -> Option<Call> {
+    fn on_writable(&mut self, registration: &mut Registration<'_>, log: &mut Log) -> Option<Call> {
         log.push((self.name, Call::Writable));
         self.report(Call::Writable, registration)
     }
 
-    fn closed(&mut self, registration: &mut Registration<'_>, log: &mut Log) -> Option<Call> {
+    fn on_error(&mut self, registration: &mut Registration<'_>, log: &mut Log) -> Option<Call> {
         log.push((self.name, Call::Closed));
         self.report(Call::Closed, registration)
     }
 
-    fn flush(&mut self, registration: &mut Registration<'_>, log: &mut Log) {
+    fn on_flush(&mut self, registration: &mut Registration<'_>, log: &mut Log) {
         log.push((self.name, Call::Flush));
         self.report(Call::Flush, registration);
     }
 
-    fn attend(&mut self, registration: &mut Registration<'_>) -> Option<Call> {
-        self.report(Call::Attend, registration)
+    fn on_activated(&mut self, registration: &mut Registration<'_>) -> Option<Call> {
+        self.report(Call::Activated, registration)
     }
 
-    fn elapsed(&mut self, registration: &mut Registration<'_>) -> Option<Call> {
+    fn on_deadline(&mut self, registration: &mut Registration<'_>) -> Option<Call> {
         self.report(Call::Elapsed, registration)
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::serving::settle;
 use super::source_state::{Due, Flags};
-use super::{Alarm, Elapsed, Handler, Key, Phase, Reactor, Registration, Waker};
+use super::{Elapsed, Handler, Key, Phase, Reactor, Registration, TimerHandle, Waker};
 
 impl<T: Handler> Reactor<T> {
     /// Returns the reactor's time: the last reading of the clock.
@@ -155,11 +155,11 @@ impl<T: Handler> Reactor<T> {
             let Some(slot) = self.slots.get_mut(key) else {
                 continue;
             };
-            slot.state.alarm = None;
+            slot.state.timer = None;
             if slot.state.flags.contains(Flags::CLOSING) {
                 continue;
             }
-            let event = slot.source.elapsed(&mut Registration {
+            let event = slot.source.on_deadline(&mut Registration {
                 key,
                 state: &mut slot.state,
                 wheel: &mut self.wheel,
@@ -181,29 +181,29 @@ impl<T: Handler> Reactor<T> {
 
     /// Arms a timer of the driver's own for `deadline`: [`Elapsed::Timer`] gives `name` back then, never earlier.
     /// Without a deadline (one so far away that the clock cannot say it) it never comes.
-    pub fn arm(&mut self, deadline: Option<Instant>, name: Key) -> Alarm {
+    pub fn arm(&mut self, deadline: Option<Instant>, name: Key) -> TimerHandle {
         self.arm_due(deadline, Due::Timer(name))
     }
 
     /// Arms a timer as [`arm`](Self::arm) does, one that the driver keeps for a source: [`Elapsed::SourceTimer`] gives
     /// `name` back. So a driver with two tables of timers knows in which of them a name lies.
-    pub fn arm_source_timer(&mut self, deadline: Option<Instant>, name: Key) -> Alarm {
+    pub fn arm_source_timer(&mut self, deadline: Option<Instant>, name: Key) -> TimerHandle {
         self.arm_due(deadline, Due::SourceTimer(name))
     }
 
-    fn arm_due(&mut self, deadline: Option<Instant>, due: Due) -> Alarm {
+    fn arm_due(&mut self, deadline: Option<Instant>, due: Due) -> TimerHandle {
         let tick = deadline.map_or(u64::MAX, |deadline| self.clock.tick_at(deadline));
         self.wheel.arm(tick, due)
     }
 
     /// Cancels a timer. A timer that has come or was cancelled before is left alone.
-    pub fn disarm(&mut self, alarm: Alarm) {
-        self.wheel.cancel(alarm);
+    pub fn disarm(&mut self, handle: TimerHandle) {
+        self.wheel.cancel(handle);
     }
 
     /// Returns the deadline of a timer that is armed; `None` if it has come, was cancelled, or never comes.
-    pub(crate) fn deadline_of(&self, alarm: Alarm) -> Option<Instant> {
-        self.clock.instant_of(self.wheel.deadline(alarm)?)
+    pub(crate) fn deadline_of(&self, handle: TimerHandle) -> Option<Instant> {
+        self.clock.instant_of(self.wheel.deadline(handle)?)
     }
 
     /// Returns a handle that ends a wait from any thread. To be made at most once.

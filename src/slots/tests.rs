@@ -249,20 +249,20 @@ fn random_operations_agree_with_a_map() {
 
 #[test]
 fn a_younger_key_displaces_an_older_one_and_not_the_other_way() {
-    let mut beside = Beside::new();
-    assert_eq!(beside.insert(key(4, 2), 'a'), None);
-    assert_eq!(beside.insert(key(4, 2), 'b'), Some('a'));
-    assert_eq!(beside.insert(key(4, 3), 'c'), Some('b'));
-    assert_eq!(beside.insert(key(4, 2), 'd'), Some('d'));
-    assert_eq!(beside.get(key(4, 3)), Some(&'c'));
-    assert_eq!(beside.len(), 1);
+    let mut table = SideTable::new();
+    assert_eq!(table.insert(key(4, 2), 'a'), None);
+    assert_eq!(table.insert(key(4, 2), 'b'), Some('a'));
+    assert_eq!(table.insert(key(4, 3), 'c'), Some('b'));
+    assert_eq!(table.insert(key(4, 2), 'd'), Some('d'));
+    assert_eq!(table.get(key(4, 3)), Some(&'c'));
+    assert_eq!(table.len(), 1);
 }
 
 #[test]
 fn a_side_table_agrees_with_a_map_at_random() {
     for seed in 0..60 {
         let mut random = fastrand::Rng::with_seed(seed);
-        let mut beside = Beside::new();
+        let mut table = SideTable::new();
         // The youngest generation that holds a value, for each index.
         let mut model: BTreeMap<u32, (u32, u32)> = BTreeMap::new();
         for step in 0..10_000_u32 {
@@ -281,7 +281,7 @@ fn a_side_table_agrees_with_a_map_at_random() {
                             .map(|(_, value)| value),
                     };
                     assert_eq!(
-                        beside.insert(key, step),
+                        table.insert(key, step),
                         displaced,
                         "seed {seed}, step {step}"
                     );
@@ -291,24 +291,24 @@ fn a_side_table_agrees_with_a_map_at_random() {
                     if removed.is_some() {
                         model.remove(&index);
                     }
-                    assert_eq!(beside.remove(key), removed, "seed {seed}, step {step}");
+                    assert_eq!(table.remove(key), removed, "seed {seed}, step {step}");
                 }
                 70..75 => {
-                    if let Some(value) = beside.get_mut(key) {
+                    if let Some(value) = table.get_mut(key) {
                         *value += 1;
                     }
                     if let Some((held, value)) = model.get_mut(&index) {
                         *value += u32::from(*held == generation);
                     }
                 }
-                75 => beside.shrink(),
+                75 => table.shrink(),
                 _ => assert_eq!(
-                    beside.get(key).copied(),
+                    table.get(key).copied(),
                     live.map(|(_, value)| value),
                     "seed {seed}, step {step}"
                 ),
             }
-            assert_eq!(beside.len(), model.len(), "seed {seed}, step {step}");
+            assert_eq!(table.len(), model.len(), "seed {seed}, step {step}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The armed timers, in one table.
 //!
-//! It knows which alarms are alive and which entries are free. It keeps the cells in which entries stand, but does not
+//! It knows which handles are alive and which entries are free. It keeps the cells in which entries stand, but does not
 //! know their meaning.
 
 use std::num::NonZeroU32;
@@ -10,9 +10,9 @@ use super::free_set::FreeSet;
 
 /// The name of one armed timer, valid until the timer fires or is cancelled.
 ///
-/// A dead alarm is harmless: it never reaches a timer that was armed later, and every call with it does nothing.
+/// A dead handle is harmless: it never reaches a timer that was armed later, and every call with it does nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Alarm {
+pub struct TimerHandle {
     pub(super) number: u32,
     generation: NonZeroU32,
 }
@@ -26,7 +26,7 @@ pub(super) struct Entries<T> {
 
 /// One timer, or a free entry. 28 bytes with a payload of twelve.
 struct Entry<T> {
-    /// Invariant: differs from the generation of every alarm but the one that names this very timer.
+    /// Invariant: differs from the generation of every handle but the one that names this very timer.
     generation: NonZeroU32,
     /// The tick asked for. It may be far in the past for an entry that is due or overdue.
     deadline: Deadline,
@@ -46,7 +46,7 @@ const SMALLEST: usize = 16;
 /// (`mremap(2)`). Below it a table that grows moves, and leaves a hole behind.
 const MAPPED_BYTES: usize = 128 << 10;
 
-/// After four billion uses an entry is retired, so that no alarm is ever valid twice.
+/// After four billion uses an entry is retired, so that no handle is ever valid twice.
 const LAST_GENERATION: NonZeroU32 = NonZeroU32::new(u32::MAX - 1).expect("not zero");
 
 impl<T: Copy> Entries<T> {
@@ -92,7 +92,13 @@ impl<T: Copy> Entries<T> {
 
     /// Puts a timer into the entry that [`next_free`](Self::next_free) has named.
     #[inline]
-    pub(super) fn fill(&mut self, number: u32, deadline: u64, payload: T, cell: u32) -> Alarm {
+    pub(super) fn fill(
+        &mut self,
+        number: u32,
+        deadline: u64,
+        payload: T,
+        cell: u32,
+    ) -> TimerHandle {
         self.armed += 1;
         let deadline = Deadline::new(deadline);
         let mut generation = NonZeroU32::MIN;
@@ -109,32 +115,32 @@ impl<T: Copy> Entries<T> {
                 cell,
             });
         }
-        Alarm { number, generation }
+        TimerHandle { number, generation }
     }
 
     /// The deadline of a timer.
-    pub(super) fn deadline(&self, alarm: Alarm) -> Option<u64> {
-        let entry = self.table.get(alarm.number as usize)?;
-        (entry.generation == alarm.generation).then(|| entry.deadline.tick())
+    pub(super) fn deadline(&self, handle: TimerHandle) -> Option<u64> {
+        let entry = self.table.get(handle.number as usize)?;
+        (entry.generation == handle.generation).then(|| entry.deadline.tick())
     }
 
-    /// Ends a timer: its alarm is dead, its cell is stale, and its entry is free. Returns its deadline and payload.
+    /// Ends a timer: its handle is dead, its cell is stale, and its entry is free. Returns its deadline and payload.
     #[inline]
-    pub(super) fn release(&mut self, alarm: Alarm) -> Option<(u64, T)> {
-        let entry = self.table.get_mut(alarm.number as usize)?;
-        if entry.generation != alarm.generation {
+    pub(super) fn release(&mut self, handle: TimerHandle) -> Option<(u64, T)> {
+        let entry = self.table.get_mut(handle.number as usize)?;
+        if entry.generation != handle.generation {
             return None;
         }
         let ended = (entry.deadline.tick(), entry.payload);
-        self.free(alarm);
+        self.free(handle);
         Some(ended)
     }
 
     /// Makes the cell of a timer stale, and returns its deadline.
     #[inline]
-    pub(super) fn unlink(&mut self, alarm: Alarm) -> Option<u64> {
-        let entry = self.table.get_mut(alarm.number as usize)?;
-        (entry.generation == alarm.generation).then(|| {
+    pub(super) fn unlink(&mut self, handle: TimerHandle) -> Option<u64> {
+        let entry = self.table.get_mut(handle.number as usize)?;
+        (entry.generation == handle.generation).then(|| {
             entry.cell = NONE;
             entry.deadline.tick()
         })
@@ -161,31 +167,31 @@ impl<T: Copy> Entries<T> {
         Some((entry.deadline.tick(), entry.cell))
     }
 
-    /// Ends the timer whose number stands in a cell; `None` if the cell is stale. Returns its former alarm, and its
+    /// Ends the timer whose number stands in a cell; `None` if the cell is stale. Returns its former handle, and its
     /// payload.
     #[inline]
-    pub(super) fn end(&mut self, cell: u32, number: u32) -> Option<(Alarm, T)> {
+    pub(super) fn end(&mut self, cell: u32, number: u32) -> Option<(TimerHandle, T)> {
         let entry = self.table.get_mut(number as usize)?;
         if entry.cell != cell {
             return None;
         }
         let generation = entry.generation;
         let payload = entry.payload;
-        self.free(Alarm { number, generation });
-        Some((Alarm { number, generation }, payload))
+        self.free(TimerHandle { number, generation });
+        Some((TimerHandle { number, generation }, payload))
     }
 
     /// Frees the entry of a timer that is alive.
     #[inline]
-    fn free(&mut self, alarm: Alarm) {
-        let Some(entry) = self.table.get_mut(alarm.number as usize) else {
+    fn free(&mut self, handle: TimerHandle) {
+        let Some(entry) = self.table.get_mut(handle.number as usize) else {
             return;
         };
         entry.cell = NONE;
-        entry.generation = alarm.generation.saturating_add(1);
+        entry.generation = handle.generation.saturating_add(1);
         self.armed -= 1;
-        if alarm.generation != LAST_GENERATION {
-            self.free_set.insert(alarm.number);
+        if handle.generation != LAST_GENERATION {
+            self.free_set.insert(handle.number);
         }
     }
 }
@@ -222,6 +228,6 @@ mod tests {
     #[test]
     fn a_timer_of_a_reactor_takes_28_bytes_and_its_handle_8() {
         assert_eq!(size_of::<Entry<[u32; 3]>>(), 28);
-        assert_eq!(size_of::<Option<Alarm>>(), 8);
+        assert_eq!(size_of::<Option<TimerHandle>>(), 8);
     }
 }

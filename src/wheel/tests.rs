@@ -98,16 +98,16 @@ fn a_timer_armed_for_now_while_popping_waits_an_advance() {
 #[test]
 fn a_due_timer_can_be_cancelled_or_rearmed_until_popped() {
     let mut wheel = Wheel::new(0);
-    let alarms = ["kept", "cancelled", "rearmed", "last"].map(|payload| wheel.arm(5, payload));
+    let handles = ["kept", "cancelled", "rearmed", "last"].map(|payload| wheel.arm(5, payload));
     wheel.advance(7);
-    assert_eq!(wheel.cancel(alarms[1]), Some("cancelled"));
-    assert!(wheel.rearm(alarms[2], 100));
-    assert_eq!(wheel.deadline(alarms[3]), Some(5));
+    assert_eq!(wheel.cancel(handles[1]), Some("cancelled"));
+    assert!(wheel.rearm(handles[2], 100));
+    assert_eq!(wheel.deadline(handles[3]), Some(5));
     assert_eq!(wheel.next_deadline(), Some(7));
     assert_eq!(drain(&mut wheel), ["kept", "last"]);
     assert_eq!(wheel.next_deadline(), Some(100));
     wheel.advance(100);
-    assert_eq!(wheel.next_due(), Some((alarms[2], "rearmed")));
+    assert_eq!(wheel.next_due(), Some((handles[2], "rearmed")));
 }
 
 #[test]
@@ -187,15 +187,15 @@ fn a_cancel_in_a_crowded_slot_costs_one_early_wake() {
 fn endless_rearming_leaves_bounded_stale_cells() {
     for count in [1, 2, 15, 16, 300] {
         let mut wheel = Wheel::new(1_000);
-        let alarms: Vec<Alarm> = (0..count)
+        let handles: Vec<TimerHandle> = (0..count)
             .map(|payload| wheel.arm(5_000, payload))
             .collect();
         let chunks = wheel.chains.capacity();
         // Within a slot, to and fro, and among the timers that have come and wait for an advance that never is.
         for deadlines in [[5_000, 5_001], [5_000, 900_000], [7, 8], [NEVER, 5_000]] {
             for round in 0..1_000 {
-                for &alarm in &alarms {
-                    assert!(wheel.rearm(alarm, deadlines[round % 2]));
+                for &handle in &handles {
+                    assert!(wheel.rearm(handle, deadlines[round % 2]));
                 }
             }
         }
@@ -209,19 +209,19 @@ fn endless_rearming_leaves_bounded_stale_cells() {
 fn the_next_deadline_of_the_sixteen_that_are_left_is_exact() {
     let mut wheel = Wheel::new(0);
     let kept = 8_192 + u64::from(SEARCH_LIMIT);
-    let alarms: Vec<Alarm> = (8_192..8_448)
+    let handles: Vec<TimerHandle> = (8_192..8_448)
         .rev()
         .map(|tick| wheel.arm(tick, ()))
         .collect();
-    for &alarm in &alarms {
-        let deadline = wheel.deadline(alarm).expect("it is armed");
+    for &handle in &handles {
+        let deadline = wheel.deadline(handle).expect("it is armed");
         if deadline >= kept {
-            wheel.cancel(alarm);
+            wheel.cancel(handle);
         }
     }
-    for (deadline, &alarm) in (8_192..kept).zip(alarms.iter().rev()) {
+    for (deadline, &handle) in (8_192..kept).zip(handles.iter().rev()) {
         assert_eq!(wheel.next_deadline(), Some(deadline));
-        wheel.cancel(alarm);
+        wheel.cancel(handle);
     }
     assert_eq!(wheel.next_deadline(), None);
 }
@@ -277,7 +277,7 @@ fn a_timer_takes_45_bytes_among_10000_and_39_among_a_million() {
 fn churn_at_a_size_reached_before_does_not_allocate() {
     let mut random = fastrand::Rng::with_seed(7);
     let mut wheel = Wheel::new(0);
-    let mut alarms: Vec<Alarm> = (0..1_000)
+    let mut handles: Vec<TimerHandle> = (0..1_000)
         .map(|payload| wheel.arm(payload, payload))
         .collect();
     wheel.advance(0);
@@ -288,21 +288,21 @@ fn churn_at_a_size_reached_before_does_not_allocate() {
             wheel.overdue_order.capacity(),
         )
     };
-    while let Some(alarm) = alarms.pop() {
-        wheel.cancel(alarm);
+    while let Some(handle) = handles.pop() {
+        wheel.cancel(handle);
     }
     let before = held(&wheel);
     for round in 0..50 {
         for payload in 0..1_000 {
-            alarms.push(wheel.arm(wheel.calendar.now + random.u64(1..100_000), payload));
+            handles.push(wheel.arm(wheel.calendar.now + random.u64(1..100_000), payload));
         }
-        for alarm in alarms.drain(..) {
+        for handle in handles.drain(..) {
             wheel.rearm(
-                alarm,
+                handle,
                 random.u64(wheel.calendar.now + 1..wheel.calendar.now + 1_000_000),
             );
             if random.bool() {
-                wheel.cancel(alarm);
+                wheel.cancel(handle);
             }
         }
         wheel.advance((round + 1) * 2_000_000);

@@ -171,7 +171,7 @@ mod tests {
             ),
             (
                 "src/wheel.rs",
-                "pub(super) fn f() {}\nuse crate::wheel::Alarm;",
+                "pub(super) fn f() {}\nuse crate::wheel::TimerHandle;",
                 vec![],
             ),
             ("src/wheel.rs", "use crate::slots::Key;", vec![1]),

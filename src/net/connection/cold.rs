@@ -132,7 +132,7 @@ impl Connection {
     /// Keeps `notice` until the handler can be told, in the order of the notices and before anything else.
     pub(crate) fn notify(&mut self, notice: Notice, registration: &mut Registration<'_>) {
         self.cold_mut().notices.push_back(notice);
-        registration.attend_soon();
+        registration.activate();
     }
 
     /// Takes the next notice to be told.
@@ -148,7 +148,7 @@ impl Connection {
         }
     }
 
-    pub(crate) fn attend(&self) -> Option<Event> {
+    pub(crate) fn on_activated(&self) -> Option<Event> {
         let cold = self.cold.as_ref()?;
         (!cold.notices.is_empty()).then_some(Event::Socket(SocketEvent::Noticed))
     }
@@ -182,7 +182,7 @@ impl Connection {
         };
         while let Some(mark) = cold.marks.pop_reached(sent) {
             cold.notices.push_back(mark.notice());
-            registration.attend_soon();
+            registration.activate();
         }
         if cold.marks.is_empty() {
             self.outbound.flags.remove(OutboundFlags::MARKED);

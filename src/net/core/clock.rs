@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::net::error::{Error, Result, Syscall};
 use crate::net::values::TimerId;
-use crate::reactor::{Alarm, Key, Phase};
+use crate::reactor::{Key, Phase, TimerHandle};
 
 use super::Net;
 
@@ -59,19 +59,19 @@ impl Net {
 impl Net {
     /// Arms a timer under `id`, which comes when at least `after` has passed. The clock is read for it: the turn's
     /// reading may be old by now, and no timer may come early.
-    pub(crate) fn arm_timer(&mut self, id: TimerId, after: Duration) -> Alarm {
+    pub(crate) fn arm_timer(&mut self, id: TimerId, after: Duration) -> TimerHandle {
         let deadline = self.reactor.read_clock().checked_add(after);
         self.reactor.arm(deadline, id.0)
     }
 
     /// Takes a timer back.
-    pub(crate) fn disarm_timer(&mut self, alarm: Alarm) {
-        self.reactor.disarm(alarm);
+    pub(crate) fn disarm_timer(&mut self, handle: TimerHandle) {
+        self.reactor.disarm(handle);
     }
 
     /// Returns when a timer comes; `None` if it has, or never will.
-    pub(crate) fn timer_due_at(&self, alarm: Alarm) -> Option<Instant> {
-        self.reactor.deadline_of(alarm)
+    pub(crate) fn timer_due_at(&self, handle: TimerHandle) -> Option<Instant> {
+        self.reactor.deadline_of(handle)
     }
 
     /// Begins the phase in which [due](Self::next_elapsed) timers and timeouts are told.

@@ -89,7 +89,7 @@ impl Net {
             Ok(acceptor) => {
                 listener.begin(acceptor);
                 registration.want(Interest::READABLE);
-                registration.attend_soon();
+                registration.activate();
             }
             Err(error) => listener.fail(error, registration),
         });
@@ -117,7 +117,7 @@ impl Net {
             .map_err(|error| Error::new(Syscall::Listen, error).at(endpoint))?;
         let id = ServerId(key);
         self.servers.push(id);
-        self.with_listener(id, |_, registration| registration.attend_soon());
+        self.with_listener(id, |_, registration| registration.activate());
         Ok(id)
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::net::values::SocketId;
-use crate::reactor::{Alarm, Key};
+use crate::reactor::{Key, TimerHandle};
 use crate::slots::Slots;
 
 use super::Net;
@@ -27,7 +27,7 @@ pub(super) struct SocketTimers {
 struct SocketTimer {
     socket: SocketId,
     token: u64,
-    alarm: Alarm,
+    handle: TimerHandle,
 }
 
 impl SocketTimers {
@@ -50,7 +50,7 @@ impl Net {
         let name = self.socket_timers.armed.insert_with(|name| SocketTimer {
             socket: id,
             token,
-            alarm: reactor.arm_source_timer(deadline, name),
+            handle: reactor.arm_source_timer(deadline, name),
         });
         self.socket_timers.names.insert((id, token), name);
     }
@@ -80,7 +80,7 @@ impl Net {
 
     fn disarm_socket_timer(&mut self, name: Key) {
         if let Some(timer) = self.socket_timers.armed.remove(name) {
-            self.reactor.disarm(timer.alarm);
+            self.reactor.disarm(timer.handle);
         }
     }
 

@@ -92,7 +92,7 @@ impl Resident {
 
 impl Handler for Resident {
     type Event = Event;
-    type Lent<'a> = ServeContext<'a>;
+    type Resources<'a> = ServeContext<'a>;
 
     fn source(&mut self) -> Option<&mut dyn Source> {
         match self {
@@ -108,7 +108,7 @@ impl Handler for Resident {
 
     // Always: it is the one call between the poll and a read, and has one caller.
     #[inline(always)]
-    fn readable(
+    fn on_readable(
         &mut self,
         registration: &mut Registration<'_>,
         context: &mut ServeContext<'_>,
@@ -119,7 +119,7 @@ impl Handler for Resident {
         self.readable_rarely(&mut registration.reborrow(), context)
     }
 
-    fn writable(
+    fn on_writable(
         &mut self,
         registration: &mut Registration<'_>,
         context: &mut ServeContext<'_>,
@@ -131,7 +131,7 @@ impl Handler for Resident {
         }
     }
 
-    fn closed(
+    fn on_error(
         &mut self,
         registration: &mut Registration<'_>,
         _context: &mut ServeContext<'_>,
@@ -144,21 +144,21 @@ impl Handler for Resident {
     }
 
     #[inline]
-    fn flush(&mut self, registration: &mut Registration<'_>, context: &mut ServeContext<'_>) {
+    fn on_flush(&mut self, registration: &mut Registration<'_>, context: &mut ServeContext<'_>) {
         if let Self::Connection(connection) = self {
             connection.flush(registration, &mut context.resources.outbox);
         }
     }
 
-    fn attend(&mut self, _registration: &mut Registration<'_>) -> Option<Event> {
+    fn on_activated(&mut self, _registration: &mut Registration<'_>) -> Option<Event> {
         match self {
-            Self::Connection(connection) => connection.attend(),
-            Self::Listener(listener) => listener.attend(),
+            Self::Connection(connection) => connection.on_activated(),
+            Self::Listener(listener) => listener.on_activated(),
             Self::Attempt(_) => None,
         }
     }
 
-    fn elapsed(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
+    fn on_deadline(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         match self {
             Self::Connection(connection) => connection.elapsed(registration),
             Self::Listener(listener) => {

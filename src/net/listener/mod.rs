@@ -142,7 +142,7 @@ impl Listener {
     pub(crate) fn fail(&mut self, error: Error, registration: &mut Registration<'_>) {
         self.state = State::Closed;
         self.event = Some(ServerEvent::ListenFailed(error));
-        registration.attend_soon();
+        registration.activate();
     }
 
     /// The options to bind with, while the name is being looked up.
@@ -153,7 +153,7 @@ impl Listener {
         }
     }
 
-    pub(crate) fn attend(&self) -> Option<Event> {
+    pub(crate) fn on_activated(&self) -> Option<Event> {
         self.event.as_ref().map(|_| Event::Server)
     }
 

@@ -48,11 +48,11 @@ fn a_sources_own_request_is_served_first_and_once() {
     let mut reactor = reactor();
     let key = insert_ready(&mut reactor, Probe::quick('a'), both, ready);
     for _ in 0..3 {
-        reactor.visit(key, |_, registration| registration.attend_soon());
+        reactor.visit(key, |_, registration| registration.activate());
     }
     reactor.begin(Phase::Serve);
     let mut log = Log::new();
-    assert_eq!(reactor.next(&mut log), Some((key, Call::Attend)));
+    assert_eq!(reactor.next(&mut log), Some((key, Call::Activated)));
     assert_eq!(reactor.next(&mut log), None);
     assert_eq!(log, []);
     assert_eq!(serve(&mut reactor), [('a', Call::Writable)]);
@@ -61,13 +61,13 @@ fn a_sources_own_request_is_served_first_and_once() {
 }
 
 #[test]
-fn attention_is_paid_to_a_source_that_is_ready_for_nothing() {
+fn an_activated_source_is_served_without_readiness() {
     let mut reactor = reactor();
     let key = reactor.insert_unregistered(Probe::quick('a'), Interest::empty());
-    reactor.visit(key, |_, registration| registration.attend_soon());
+    reactor.visit(key, |_, registration| registration.activate());
     assert_eq!(reactor.poll_timeout(), Some(Duration::ZERO));
     reactor.begin(Phase::Serve);
-    assert_eq!(reactor.next(&mut Log::new()), Some((key, Call::Attend)));
+    assert_eq!(reactor.next(&mut Log::new()), Some((key, Call::Activated)));
     assert!(reactor.is_idle());
 }
 
@@ -75,7 +75,7 @@ fn attention_is_paid_to_a_source_that_is_ready_for_nothing() {
 fn an_own_request_without_event_delays_no_readiness() {
     let mut reactor = reactor();
     let key = insert_readable(&mut reactor, Probe::new('a', |_, _| false));
-    reactor.visit(key, |_, registration| registration.attend_soon());
+    reactor.visit(key, |_, registration| registration.activate());
     assert_eq!(serve(&mut reactor), [('a', Call::Readable)]);
 }
 

@@ -128,13 +128,13 @@ impl<S> Wire<S> {
 
 impl<S: Source> Handler for Wire<S> {
     type Event = Report;
-    type Lent<'a> = ();
+    type Resources<'a> = ();
 
     fn source(&mut self) -> Option<&mut dyn Source> {
         (!self.is_hidden).then_some(&mut self.kernel as &mut dyn Source)
     }
 
-    fn readable(&mut self, registration: &mut Registration<'_>, _: &mut ()) -> Option<Report> {
+    fn on_readable(&mut self, registration: &mut Registration<'_>, _: &mut ()) -> Option<Report> {
         self.reads += 1;
         match (self.receive)(&mut self.kernel.source, &mut [0; 64][..self.chunk_bytes]) {
             Ok(0) => {
@@ -160,12 +160,12 @@ impl<S: Source> Handler for Wire<S> {
         }
     }
 
-    fn writable(&mut self, registration: &mut Registration<'_>, _: &mut ()) -> Option<Report> {
+    fn on_writable(&mut self, registration: &mut Registration<'_>, _: &mut ()) -> Option<Report> {
         registration.unwant(Interest::WRITABLE);
         Some(Report::Room)
     }
 
-    fn closed(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<Report> {
+    fn on_error(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<Report> {
         Some(Report::Closed)
     }
 }

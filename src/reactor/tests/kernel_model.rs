@@ -34,13 +34,13 @@ struct Wire {
 
 impl Handler for Wire {
     type Event = ();
-    type Lent<'a> = Vec<(Key, Call)>;
+    type Resources<'a> = Vec<(Key, Call)>;
 
     fn source(&mut self) -> Option<&mut dyn Source> {
         Some(&mut self.stream)
     }
 
-    fn readable(
+    fn on_readable(
         &mut self,
         registration: &mut Registration<'_>,
         calls: &mut Vec<(Key, Call)>,
@@ -64,7 +64,7 @@ impl Handler for Wire {
         None
     }
 
-    fn writable(
+    fn on_writable(
         &mut self,
         registration: &mut Registration<'_>,
         calls: &mut Vec<(Key, Call)>,
@@ -89,7 +89,7 @@ impl Handler for Wire {
         None
     }
 
-    fn closed(
+    fn on_error(
         &mut self,
         registration: &mut Registration<'_>,
         calls: &mut Vec<(Key, Call)>,

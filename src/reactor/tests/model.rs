@@ -259,24 +259,24 @@ impl Pair {
         if let Some(name) = self.key() {
             let deadline = self.twin.now + self.random.u64(0..40);
             let instant = self.origin + Duration::from_millis(deadline);
-            let alarm = self.reactor.arm(Some(instant), name);
+            let handle = self.reactor.arm(Some(instant), name);
             self.twin.filed.push(Filed {
                 deadline,
-                waiter: Waiting::Timer(name, alarm),
+                waiter: Waiting::Timer(name, handle),
             });
         }
     }
 
     fn disarm(&mut self) {
-        let alarm = |filed: &Filed| match filed.waiter {
-            Waiting::Timer(_, alarm) => Some(alarm),
+        let handle = |filed: &Filed| match filed.waiter {
+            Waiting::Timer(_, handle) => Some(handle),
             Waiting::Source(_) => None,
         };
         let all = self.twin.filed.iter().chain(&self.twin.due);
-        if let Some(alarm) = all.filter_map(alarm).next() {
-            self.reactor.disarm(alarm);
+        if let Some(handle) = all.filter_map(handle).next() {
+            self.reactor.disarm(handle);
             self.twin
-                .withdraw(|waiter| matches!(waiter, Waiting::Timer(_, other) if other == alarm));
+                .withdraw(|waiter| matches!(waiter, Waiting::Timer(_, other) if other == handle));
         }
     }
 

@@ -16,25 +16,25 @@ struct Listening(UnixStream);
 
 impl Handler for Listening {
     type Event = ();
-    type Lent<'a> = ();
+    type Resources<'a> = ();
 
     fn source(&mut self) -> Option<&mut dyn Source> {
         Some(&mut self.0)
     }
 
-    fn readable(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<()> {
+    fn on_readable(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<()> {
         Some(())
     }
 
-    fn writable(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<()> {
+    fn on_writable(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<()> {
         None
     }
 
-    fn closed(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<()> {
+    fn on_error(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<()> {
         None
     }
 
-    fn elapsed(&mut self, _: &mut Registration<'_>) -> Option<()> {
+    fn on_deadline(&mut self, _: &mut Registration<'_>) -> Option<()> {
         Some(())
     }
 }

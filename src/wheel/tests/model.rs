@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use crate::wheel::list::SEARCH_LIMIT;
-use crate::wheel::{Alarm, NEVER, Wheel};
+use crate::wheel::{NEVER, TimerHandle, Wheel};
 
 /// The contract of the wheel as plain as can be: a sorted map, and a queue of due timers.
 struct Model {
@@ -100,16 +100,16 @@ fn compare_with_model(seed: u64, start: u64, operations: usize, target: usize) {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut model = Model::new(start);
     let mut wheel = Wheel::new(start);
-    let mut alarms: Vec<(Alarm, u64)> = Vec::new();
-    let mut dead: Option<(Alarm, u64)> = None;
+    let mut handles: Vec<(TimerHandle, u64)> = Vec::new();
+    let mut dead: Option<(TimerHandle, u64)> = None;
     let mut payloads = 0;
     let mut held = (0, 0);
     for operation in 0..operations {
         let at = format_args!("seed {seed}, start {start}, operation {operation}").to_string();
-        let pick = random.usize(..alarms.len().max(1));
-        let chosen = alarms.get(pick).copied();
+        let pick = random.usize(..handles.len().max(1));
+        let chosen = handles.get(pick).copied();
         match random.u8(0..20) {
-            0..=6 if alarms.len() < target => {
+            0..=6 if handles.len() < target => {
                 let gap = random_gap(&mut random);
                 let deadline = match random.u8(0..16) {
                     0 => model.now.saturating_sub(gap),
@@ -120,17 +120,17 @@ fn compare_with_model(seed: u64, start: u64, operations: usize, target: usize) {
                 };
                 payloads += 1;
                 model.arm(deadline, payloads);
-                alarms.push((wheel.arm(deadline, payloads), payloads));
+                handles.push((wheel.arm(deadline, payloads), payloads));
             }
             0..=9 => {
-                let Some((alarm, payload)) = chosen else {
+                let Some((handle, payload)) = chosen else {
                     continue;
                 };
-                assert_eq!(wheel.cancel(alarm), model.cancel(payload), "{at}");
-                dead = Some(alarms.swap_remove(pick));
+                assert_eq!(wheel.cancel(handle), model.cancel(payload), "{at}");
+                dead = Some(handles.swap_remove(pick));
             }
             10..=12 => {
-                let Some((alarm, payload)) = chosen else {
+                let Some((handle, payload)) = chosen else {
                     continue;
                 };
                 let gap = random_gap(&mut random);
@@ -140,16 +140,16 @@ fn compare_with_model(seed: u64, start: u64, operations: usize, target: usize) {
                     _ => model.now.saturating_add(gap),
                 };
                 assert_eq!(
-                    wheel.rearm(alarm, deadline),
+                    wheel.rearm(handle, deadline),
                     model.rearm(payload, deadline),
                     "{at}"
                 );
             }
             13 => {
-                let Some((alarm, _)) = dead else { continue };
-                assert_eq!(wheel.cancel(alarm), None, "{at}");
-                assert!(!wheel.rearm(alarm, start), "{at}");
-                assert_eq!(wheel.deadline(alarm), None, "{at}");
+                let Some((handle, _)) = dead else { continue };
+                assert_eq!(wheel.cancel(handle), None, "{at}");
+                assert!(!wheel.rearm(handle, start), "{at}");
+                assert_eq!(wheel.deadline(handle), None, "{at}");
             }
             14..=16 => {
                 let small = random.u8(0..8) != 0;
@@ -170,8 +170,8 @@ fn compare_with_model(seed: u64, start: u64, operations: usize, target: usize) {
                     let popped = wheel.next_due();
                     assert_eq!(popped.map(|(_, payload)| payload), model.next_due(), "{at}");
                     let Some(popped) = popped else { break };
-                    let position = alarms.iter().position(|armed| *armed == popped);
-                    dead = Some(alarms.swap_remove(position.expect("popped alarms were armed")));
+                    let position = handles.iter().position(|armed| *armed == popped);
+                    dead = Some(handles.swap_remove(position.expect("popped handles were armed")));
                 }
             }
         }
@@ -180,8 +180,12 @@ fn compare_with_model(seed: u64, start: u64, operations: usize, target: usize) {
         assert!(timers > held.0 || chunks == held.1, "it grew: {at}");
         held = (timers, chunks);
         assert_eq!(wheel.is_empty(), model.armed.is_empty(), "{at}");
-        if let Some(&(alarm, payload)) = alarms.last() {
-            assert_eq!(wheel.deadline(alarm), Some(model.armed[&payload].0), "{at}");
+        if let Some(&(handle, payload)) = handles.last() {
+            assert_eq!(
+                wheel.deadline(handle),
+                Some(model.armed[&payload].0),
+                "{at}"
+            );
         }
         let (promised, exact) = (wheel.next_deadline(), model.next_deadline());
         if target <= SEARCH_LIMIT as usize {

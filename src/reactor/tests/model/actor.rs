@@ -16,7 +16,7 @@ pub(super) enum Action {
     FellShort(Interest),
     Want(Interest),
     Unwant(Interest),
-    AttendSoon,
+    Activate,
     FlushSoon,
     Close,
     WakeAt(u64),
@@ -43,7 +43,7 @@ impl Action {
             10..=12 => Self::Want(direction),
             13..=14 => Self::Unwant(direction),
             15..=16 => Self::FlushSoon,
-            17 => Self::AttendSoon,
+            17 => Self::Activate,
             18 if random.u8(0..4) == 0 => Self::Close,
             _ => Self::WakeAt((now + random.u64(0..30)).saturating_sub(3)),
         }
@@ -56,7 +56,7 @@ impl Action {
             Self::FellShort(direction) => registration.fell_short(direction),
             Self::Want(interest) => registration.want(interest),
             Self::Unwant(interest) => registration.unwant(interest),
-            Self::AttendSoon => registration.attend_soon(),
+            Self::Activate => registration.activate(),
             Self::FlushSoon => registration.flush_soon(),
             Self::Close => registration.close(),
             Self::WakeAt(tick) => registration.wake_at(tick),
@@ -108,33 +108,33 @@ impl Actor {
 
 impl Handler for Actor {
     type Event = Call;
-    type Lent<'a> = ();
+    type Resources<'a> = ();
 
     fn source(&mut self) -> Option<&mut dyn Source> {
         None
     }
 
-    fn readable(&mut self, registration: &mut Registration<'_>, _: &mut ()) -> Option<Call> {
+    fn on_readable(&mut self, registration: &mut Registration<'_>, _: &mut ()) -> Option<Call> {
         self.act(Call::Readable, registration)
     }
 
-    fn writable(&mut self, registration: &mut Registration<'_>, _: &mut ()) -> Option<Call> {
+    fn on_writable(&mut self, registration: &mut Registration<'_>, _: &mut ()) -> Option<Call> {
         self.act(Call::Writable, registration)
     }
 
-    fn closed(&mut self, registration: &mut Registration<'_>, _: &mut ()) -> Option<Call> {
+    fn on_error(&mut self, registration: &mut Registration<'_>, _: &mut ()) -> Option<Call> {
         self.act(Call::Closed, registration)
     }
 
-    fn flush(&mut self, registration: &mut Registration<'_>, _: &mut ()) {
+    fn on_flush(&mut self, registration: &mut Registration<'_>, _: &mut ()) {
         self.act(Call::Flush, registration);
     }
 
-    fn attend(&mut self, registration: &mut Registration<'_>) -> Option<Call> {
-        self.act(Call::Attend, registration)
+    fn on_activated(&mut self, registration: &mut Registration<'_>) -> Option<Call> {
+        self.act(Call::Activated, registration)
     }
 
-    fn elapsed(&mut self, registration: &mut Registration<'_>) -> Option<Call> {
+    fn on_deadline(&mut self, registration: &mut Registration<'_>) -> Option<Call> {
         self.act(Call::Elapsed, registration)
     }
 

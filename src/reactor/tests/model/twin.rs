@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::reactor::tests::Call;
-use crate::reactor::{Alarm, Interest, Key, Readiness};
+use crate::reactor::{Interest, Key, Readiness, TimerHandle};
 use crate::system::SHORT_TRANSFER_DRAINS;
 
 use super::actor::{Action, Record};
@@ -22,7 +22,7 @@ pub(super) struct Level {
     pub(super) error: bool,
     pub(super) wants_read: bool,
     pub(super) wants_write: bool,
-    pub(super) wants_attention: bool,
+    pub(super) is_activated: bool,
     pub(super) wants_flush: bool,
     pub(super) is_closing: bool,
     pub(super) is_held: bool,
@@ -44,7 +44,7 @@ impl Level {
 
     /// The level semantics in one line.
     pub(super) fn must_be_served(&self) -> bool {
-        self.wants_attention
+        self.is_activated
             || self.must_write()
             || self.must_read()
             || self.must_be_told_of_the_error()
@@ -55,7 +55,7 @@ impl Level {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Waiting {
     Source(Key),
-    Timer(Key, Alarm),
+    Timer(Key, TimerHandle),
 }
 
 #[derive(Debug)]
@@ -135,7 +135,7 @@ impl Twin {
                     level.wants_read &= !reads(direction);
                     level.wants_write &= !writes(direction);
                 }
-                Action::AttendSoon => level.wants_attention = true,
+                Action::Activate => level.is_activated = true,
                 Action::FlushSoon => level.wants_flush = true,
                 Action::Close => level.is_closing = true,
                 Action::WakeAt(tick) => self.wake_at(key, tick),
@@ -193,8 +193,8 @@ impl Twin {
 
     fn serve(&mut self, key: Key, records: &mut Records) -> Option<Call> {
         let level = self.levels.get_mut(&key).unwrap();
-        if std::mem::take(&mut level.wants_attention) {
-            let event = self.expect(key, Call::Attend, records);
+        if std::mem::take(&mut level.is_activated) {
+            let event = self.expect(key, Call::Activated, records);
             if event.is_some() || self.levels[&key].is_closing {
                 return event;
             }

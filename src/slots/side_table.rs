@@ -10,13 +10,13 @@ use super::{Key, growth};
 ///
 /// It holds at most one value for each index, and only the key under which the value was put reaches it. It is as long
 /// as the highest index in it, so a large `T` is better boxed.
-pub struct Beside<T> {
+pub struct SideTable<T> {
     entries: Vec<Option<(NonZeroU32, T)>>,
     /// Invariant: the number of `Some` in `entries`.
     length: usize,
 }
 
-impl<T> Beside<T> {
+impl<T> SideTable<T> {
     /// Makes an empty table that has not allocated.
     #[must_use]
     pub const fn new() -> Self {
@@ -94,14 +94,14 @@ impl<T> Beside<T> {
     }
 }
 
-impl<T> Default for Beside<T> {
+impl<T> Default for SideTable<T> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T> fmt::Debug for Beside<T> {
+impl<T> fmt::Debug for SideTable<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Beside({} values)", self.length)
+        write!(formatter, "SideTable({} values)", self.length)
     }
 }
