@@ -89,8 +89,8 @@ impl Readiness {
     }
 
     /// Returns the set of all bits.
-    #[must_use]
-    pub const fn all() -> Self {
+    #[cfg(any(test, feature = "simulation"))]
+    pub(crate) const fn all() -> Self {
         Self(ReadinessBits::all())
     }
 
@@ -110,8 +110,7 @@ impl Readiness {
 
     /// Whether at least one bit of `other` is set.
     #[inline]
-    #[must_use]
-    pub const fn intersects(self, other: Self) -> bool {
+    pub(crate) const fn intersects(self, other: Self) -> bool {
         self.0.intersects(other.0)
     }
 
@@ -124,16 +123,6 @@ impl Readiness {
     #[must_use]
     pub const fn serves(self, interest: Interest) -> bool {
         self.intersects(interest.served_by())
-    }
-
-    /// Whether the source is of no further use in either direction: it has failed, or both directions are closed.
-    ///
-    /// The interest makes no difference, so a paused socket learns of a reset. An owner that still wants to read
-    /// should not close yet: data may lie before the end or the error.
-    #[inline]
-    #[must_use]
-    pub const fn is_closed(self) -> bool {
-        self.contains(Self::ERROR) || self.contains(Self::READ_CLOSED.union(Self::WRITE_CLOSED))
     }
 
     pub(crate) const fn union(self, other: Self) -> Self {
@@ -174,8 +163,7 @@ impl Interest {
     }
 
     /// Returns the interest in both directions.
-    #[must_use]
-    pub const fn all() -> Self {
+    pub(crate) const fn all() -> Self {
         Self(InterestBits::all())
     }
 
@@ -195,15 +183,13 @@ impl Interest {
 
     /// Whether at least one direction of `other` is wanted.
     #[inline]
-    #[must_use]
-    pub const fn intersects(self, other: Self) -> bool {
+    pub(crate) const fn intersects(self, other: Self) -> bool {
         self.0.intersects(other.0)
     }
 
     /// Returns every readiness that is worth a call to an owner with this interest; see [`Readiness::serves`].
     #[inline]
-    #[must_use]
-    pub const fn served_by(self) -> Readiness {
+    pub(crate) const fn served_by(self) -> Readiness {
         let mut readiness = Readiness::empty();
         if self.contains(Self::READABLE) {
             readiness = readiness.union(Readiness::READABLE.union(Readiness::READ_CLOSED));
@@ -315,16 +301,6 @@ mod tests {
     }
 
     #[test]
-    fn closed_is_an_error_or_the_end_of_both_directions() {
-        for ready in 0..32 {
-            let both_ends = ready & 0b1100 == 0b1100;
-            let error = ready & 0b1_0000 != 0;
-            let readiness = Readiness::from_bits(ready);
-            assert_eq!(readiness.is_closed(), both_ends || error, "{readiness:?}");
-        }
-    }
-
-    #[test]
     fn an_empty_interest_is_never_served() {
         assert!(!Readiness::all().serves(Interest::empty()));
     }
@@ -352,7 +328,6 @@ mod tests {
     fn an_error_without_readable_is_worth_a_read() {
         let refused = Readiness::WRITABLE | Readiness::ERROR;
         assert!(refused.serves(Interest::READABLE));
-        assert!(refused.is_closed());
     }
 
     #[test]

@@ -129,7 +129,7 @@ pub enum Elapsed<E> {
     Source(Key, E),
     /// A timer came that the driver had armed with [`Reactor::arm`] under this key.
     Timer(Key),
-    /// A timer that the driver armed with [`Reactor::arm_source_timer`] under this key.
+    /// A timer came that the driver had armed with [`Reactor::arm_source_timer`] under this key.
     SourceTimer(Key),
 }
 

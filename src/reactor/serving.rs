@@ -98,9 +98,9 @@ impl<T: Handler> Reactor<T> {
         while self.flush_next(resources) {}
     }
 
-    /// Lets the next source flush that has asked for it. Answers `false` when the phase is over.
+    /// Flushes the next source that has asked for it. Returns `false` when the phase is over.
     #[inline]
-    pub fn flush_next(&mut self, resources: &mut T::Resources<'_>) -> bool {
+    pub(crate) fn flush_next(&mut self, resources: &mut T::Resources<'_>) -> bool {
         let Some(key) = self.schedule.next(Phase::Flush) else {
             return false;
         };

@@ -123,7 +123,7 @@ impl<T: Handler> Reactor<T> {
     }
 
     /// Returns how many keys the running round of the phase still has to give out.
-    pub fn remaining(&self, phase: Phase) -> usize {
+    pub(crate) fn remaining(&self, phase: Phase) -> usize {
         self.schedule.remaining(phase)
     }
 
@@ -185,7 +185,7 @@ impl<T: Handler> Reactor<T> {
         self.arm_due(deadline, Due::Timer(name))
     }
 
-    /// Arms a timer as [`arm`](Self::arm) does, one that the driver keeps for a source: [`Elapsed::SourceTimer`] gives
+    /// Arms a timer as [`arm`](Self::arm) does, but one that the driver keeps for a source: [`Elapsed::SourceTimer`] gives
     /// `name` back. So a driver with two tables of timers knows in which of them a name lies.
     pub fn arm_source_timer(&mut self, deadline: Option<Instant>, name: Key) -> TimerHandle {
         self.arm_due(deadline, Due::SourceTimer(name))
