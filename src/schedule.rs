@@ -7,11 +7,13 @@
 /// The phases of a turn in which a reactor works off a list of sources: each has a list of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Phase {
-    /// Sources that are ready for something they want.
+    /// Sources that are ready for something they want, which [`Reactor::next`](crate::reactor::Reactor::next) serves.
     Serve,
-    /// Sources with queued output that was not offered to the kernel since it was queued.
+    /// Sources with queued output that was not offered to the kernel since it was queued, which
+    /// [`Reactor::flush`](crate::reactor::Reactor::flush) flushes.
     Flush,
-    /// Sources whose end is decided and only has to be reported and carried out.
+    /// Sources whose end is decided and only has to be reported and carried out, which
+    /// [`Reactor::next_closing`](crate::reactor::Reactor::next_closing) returns.
     Close,
 }
 

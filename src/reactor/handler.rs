@@ -10,7 +10,8 @@ use super::Registration;
 /// The reactor gives *levels* over the kernel's edges: it serves a source for as long as that is ready for something it
 /// wants ([`Registration::want`]). A method may therefore do a bounded piece of work and return, and never has to
 /// drain. It only has to report the end: [`Registration::would_block`] after a call that would have blocked. A method
-/// that neither makes progress nor reports the end is called again and again.
+/// that neither makes progress nor reports the end is called again and again. A method must not block, and it reaches
+/// the reactor through its [`Registration`] alone.
 ///
 /// An event goes up as a value, [`Event`](Self::Event), and not through a callback: the reactor is not borrowed while
 /// the driver looks at the value.
@@ -21,8 +22,9 @@ pub trait Handler {
     /// Resources that the driver lends to every call, such as a read buffer that all sources share.
     type Resources<'a>;
 
-    /// Returns the object to register and, before it is closed, to deregister. `None` if the kernel has no part in the
-    /// source, or no longer has. The source is then served by its deadlines and its own requests only.
+    /// Returns the object to register and, before it is closed, to deregister: the same one from the first to the last.
+    /// `None` if the kernel has no part in the source, or no longer has. The source is then served by its deadlines and
+    /// its own requests only.
     fn source(&mut self) -> Option<&mut dyn Source>;
 
     /// There may be data to read (or a connection to accept), or the end of the data, or an error that a read returns.

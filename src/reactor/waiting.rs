@@ -8,7 +8,8 @@ use super::source_state::{Due, Flags};
 use super::{Elapsed, Handler, Key, Phase, Reactor, Registration, TimerHandle, Waker};
 
 impl<T: Handler> Reactor<T> {
-    /// Returns the reactor's time: the last reading of the clock.
+    /// Returns the reactor's time: the reading that [`refresh_now`](Self::refresh_now) or [`set_now`](Self::set_now)
+    /// took over last. Neither [`poll`](Self::poll) nor any other method reads the clock by itself.
     pub fn now(&self) -> Instant {
         self.clock.now()
     }
@@ -144,7 +145,8 @@ impl<T: Handler> Reactor<T> {
         next.is_some_and(|tick| tick <= self.clock.tick())
     }
 
-    /// Takes the next entry that has fallen due, in the order of the deadlines.
+    /// Takes the next entry that has fallen due, in the order of the deadlines; `None` when all that
+    /// [`advance`](Self::advance) found are taken.
     pub fn next_elapsed(&mut self) -> Option<Elapsed<T::Event>> {
         while let Some((_, due)) = self.wheel.next_due() {
             let key = match due {
@@ -196,7 +198,7 @@ impl<T: Handler> Reactor<T> {
         self.wheel.arm(tick, due)
     }
 
-    /// Cancels a timer. A timer that has come or was cancelled before is left alone.
+    /// Cancels a timer. A handle whose timer has come or was cancelled before does nothing.
     pub fn disarm(&mut self, handle: TimerHandle) {
         self.wheel.cancel(handle);
     }

@@ -49,7 +49,7 @@ impl Pool {
         Self::with_limit(DEFAULT_LIMIT_BYTES)
     }
 
-    /// Makes a pool that keeps at most `bytes` of free chunks (whole chunks of [`CHUNK_BYTES`]) and four free queues
+    /// Makes a pool that keeps at most `bytes` of free chunks (whole chunks of `CHUNK_BYTES`) and four free queues
     /// for each of these chunks. With less than one chunk it keeps nothing, and every burst of writes allocates.
     #[must_use]
     pub const fn with_limit(bytes: usize) -> Self {
@@ -79,7 +79,7 @@ impl Pool {
         chunks + queues
     }
 
-    /// An empty chunk with the capacity of [`CHUNK_BYTES`].
+    /// An empty chunk with the capacity of `CHUNK_BYTES`.
     pub(super) fn take_chunk(&mut self) -> Vec<u8> {
         if let Some(chunk) = self.chunks.pop() {
             return chunk;
