@@ -187,8 +187,8 @@ impl<T: Handler> Reactor<T> {
         self.arm_due(deadline, Due::Timer(name))
     }
 
-    /// Arms a timer as [`arm`](Self::arm) does, but one that the driver keeps for a source: [`Elapsed::SourceTimer`] gives
-    /// `name` back. So a driver with two tables of timers knows in which of them a name lies.
+    /// Arms a timer as [`arm`](Self::arm) does, but one that the driver keeps for a source: [`Elapsed::SourceTimer`]
+    /// gives `name` back. So a driver with two tables of timers knows in which of them a name lies.
     pub fn arm_source_timer(&mut self, deadline: Option<Instant>, name: Key) -> TimerHandle {
         self.arm_due(deadline, Due::SourceTimer(name))
     }
