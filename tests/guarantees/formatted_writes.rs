@@ -19,7 +19,8 @@ fn a_callback_formats_its_answer() {
     let mut scene = Scene::new();
     let us = Recorder::new("us").reacting(|cx, seen| {
         if let Seen::Data(_) = seen {
-            write!(cx.socket, "{} by {}, ", 3, "four");
+            let four = "four";
+            write!(cx.socket, "{} by {four}, ", 3);
             writeln!(cx.socket, "and {:>3}", 5);
             write!(cx.socket, "a literal");
             assert_eq!(cx.socket.bytes_written(), 28);
@@ -86,7 +87,8 @@ fn a_display_that_panics_or_fails_writes_nothing() {
         catch_unwind(writing).unwrap_err();
         assert_eq!(scene.socket(id).bytes_written(), 0);
     }
-    write!(scene.socket(id), "{}", "all of it");
+    let whole = "all of it";
+    write!(scene.socket(id), "{whole}");
     scene.socket(id).end();
     let received = scene.peer_reads_to_end(&mut peer).bytes;
     assert_eq!(received, b"all of it");
