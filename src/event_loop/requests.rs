@@ -21,6 +21,23 @@ impl<S> EventLoop<S> {
     /// Returns the loop as callbacks without a socket see it, with the shared state lent to it: for helpers that
     /// callbacks use too ([`Context::as_loop`](crate::Context::as_loop) has an example), and for the verbs that are on
     /// [`LoopContext`] alone.
+    ///
+    /// ```
+    /// use netloop::{EventLoop, LoopContext};
+    ///
+    /// fn report(cx: &mut LoopContext<'_, Vec<String>>) {
+    ///     let sockets = cx.sockets.ids().count();
+    ///     cx.shared.push(format!("{sockets} sockets"));
+    /// }
+    ///
+    /// let mut event_loop = EventLoop::new()?;
+    /// let mut reports = Vec::new();
+    /// event_loop.defer(report);
+    /// event_loop.run(&mut reports)?;
+    /// report(&mut event_loop.context(&mut reports));
+    /// assert_eq!(reports, ["0 sockets", "0 sockets"]);
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
     pub fn context<'a>(&'a mut self, shared: &'a mut S) -> LoopContext<'a, S> {
         let (net, agenda) = self.parts();
         LoopContext {

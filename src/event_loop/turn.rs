@@ -28,7 +28,7 @@ const SEND_TIME: Duration = Duration::from_micros(5);
 
 impl<S> EventLoop<S> {
     /// Turns until nothing is left that keeps the loop going, or [`stop`](Self::stop) is called: the life of a Node
-    /// process.
+    /// process. [`run_for`](Self::run_for) has a limit.
     ///
     /// # Errors
     ///
@@ -97,6 +97,17 @@ impl<S> EventLoop<S> {
     ///
     /// The kernel counts in milliseconds and rounds up, so it may return up to one late.
     ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use netloop::EventLoop;
+    ///
+    /// let mut event_loop: EventLoop = EventLoop::new()?;
+    /// let next_step = Instant::now() + Duration::from_millis(5);
+    /// event_loop.run_until(&mut (), next_step)?;
+    /// assert!(Instant::now() >= next_step);
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`run`](Self::run).
@@ -115,6 +126,23 @@ impl<S> EventLoop<S> {
 
     /// Makes one turn: waits as `wait` says if there is nothing to do yet, does what there is within `budget`, and
     /// says what it did.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use netloop::{Budget, EventLoop, Wait};
+    ///
+    /// # struct World;
+    /// # impl World { fn step(&mut self) {} }
+    /// # fn game(mut event_loop: EventLoop<World>, mut world: World) -> netloop::Result<()> {
+    /// // The network's share of a frame: at most 2 ms, and no waiting.
+    /// let share = Budget::new().time(Duration::from_millis(2));
+    /// while event_loop.turn(&mut world, Wait::No, share)?.alive {
+    ///     world.step();
+    ///     event_loop.flush(share);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// It cannot be called within a callback, as the loop is borrowed there; the compiler says so:
     ///
