@@ -19,6 +19,13 @@ pub(crate) struct OwnedPath {
 #[derive(Debug)]
 pub(crate) enum OwnedPath {}
 
+#[cfg(not(unix))]
+impl OwnedPath {
+    pub(crate) fn leave(self) {
+        match self {}
+    }
+}
+
 #[cfg(unix)]
 impl OwnedPath {
     /// Remembers the file at `path`, which was just made; `None` for a name that is no file.
