@@ -1,0 +1,103 @@
+//! The codes of errors: those of this crate, and the names of the others.
+
+use std::io;
+
+use super::errno::Errno;
+use super::{Error, Syscall, inner};
+
+/// The codes of the errors that do not come from the system.
+impl Error {
+    /// `ERR_INVALID_ARGUMENT`: an argument can never be right; the text tells a right one.
+    pub const INVALID_ARGUMENT: &'static str = "ERR_INVALID_ARGUMENT";
+    /// `ERR_SOCKET_BAD_PORT`: a port is no number from 0 to 65535.
+    pub const BAD_PORT: &'static str = "ERR_SOCKET_BAD_PORT";
+    /// `ERR_SOCKET_CLOSED`: the socket is closed.
+    pub const SOCKET_CLOSED: &'static str = "ERR_SOCKET_CLOSED";
+    /// `ERR_SOCKET_CLOSED_BEFORE_CONNECTION`: the socket was closed before there was a connection.
+    pub const CLOSED_BEFORE_CONNECTION: &'static str = "ERR_SOCKET_CLOSED_BEFORE_CONNECTION";
+    /// `ERR_QUEUE_LIMIT`: more bytes wait to be sent than the socket may queue.
+    pub const QUEUE_LIMIT: &'static str = "ERR_QUEUE_LIMIT";
+    /// `ERR_HANDLER_PANICKED`: a handler panicked, and its socket was destroyed.
+    pub const HANDLER_PANICKED: &'static str = "ERR_HANDLER_PANICKED";
+    /// `ERR_IP_BLOCKED`: the address is on the block list.
+    pub const IP_BLOCKED: &'static str = "ERR_IP_BLOCKED";
+    /// `ERR_LOOP_CLOSED`: the loop that the call was for is gone.
+    pub const LOOP_CLOSED: &'static str = "ERR_LOOP_CLOSED";
+    /// `ERR_MAILBOX_FULL`: more calls wait to be made in the loop's thread than it keeps.
+    pub const MAILBOX_FULL: &'static str = "ERR_MAILBOX_FULL";
+    /// `ERR_INVALID_HANDLE_TYPE`: the call works on TCP sockets only, and this is a Unix socket.
+    pub const INVALID_HANDLE_TYPE: &'static str = "ERR_INVALID_HANDLE_TYPE";
+    /// `ERR_STREAM_WRITE_AFTER_END`: a write came after the end of this side.
+    pub const WRITE_AFTER_END: &'static str = "ERR_STREAM_WRITE_AFTER_END";
+    /// `ERR_NO_DESCRIPTOR`: the socket or server has no descriptor of the system.
+    pub const NO_DESCRIPTOR: &'static str = "ERR_NO_DESCRIPTOR";
+    /// `ERR_OTHER`: an error that [`Error::other`] made, or an [`io::Error`] of no known kind.
+    pub const OTHER: &'static str = "ERR_OTHER";
+}
+
+/// The code of an error of the system that has no name here.
+pub(super) const UNKNOWN: &str = "UNKNOWN";
+
+/// The name of an error that the system, or a substitute for it, has returned.
+pub(super) fn code_of(syscall: Option<Syscall>, error: &io::Error) -> &'static str {
+    if syscall == Some(Syscall::Lookup) {
+        if let Some(code) = lookup_code(error) {
+            return code;
+        }
+    }
+    match Errno::of(error) {
+        Some(errno) => errno.name,
+        None if error.raw_os_error().is_some() || syscall.is_some() => UNKNOWN,
+        None => Error::OTHER,
+    }
+}
+
+/// The code of a failed lookup, by number and kind; `None` if the failure is not the resolver's answer (EMFILE).
+fn lookup_code(error: &io::Error) -> Option<&'static str> {
+    if error.raw_os_error().is_some() {
+        return winsock_lookup_code(error);
+    }
+    match error.kind() {
+        io::ErrorKind::NotFound => Some("ENOTFOUND"),
+        io::ErrorKind::WouldBlock | io::ErrorKind::ResourceBusy => Some("EAI_AGAIN"),
+        _ => inner(error).map(Error::code),
+    }
+}
+
+/// Whether it is one of the codes that a lookup alone has, which need no words beside them.
+pub(super) fn is_lookup_code(code: &str) -> bool {
+    matches!(code, "ENOTFOUND" | "EAI_AGAIN")
+}
+
+/// The code of an answer of Winsock's resolver, which has numbers like any other error.
+#[cfg(windows)]
+fn winsock_lookup_code(error: &io::Error) -> Option<&'static str> {
+    use windows_sys::Win32::Networking::WinSock::{
+        WSAHOST_NOT_FOUND, WSANO_DATA, WSANO_RECOVERY, WSATRY_AGAIN,
+    };
+    match error.raw_os_error()? {
+        WSATRY_AGAIN => Some("EAI_AGAIN"),
+        WSANO_RECOVERY | WSAHOST_NOT_FOUND | WSANO_DATA => Some("ENOTFOUND"),
+        _ => None,
+    }
+}
+
+#[cfg(not(windows))]
+fn winsock_lookup_code(_: &io::Error) -> Option<&'static str> {
+    None
+}
+
+/// The kind of an error that does not come from the system.
+pub(super) fn kind_of(code: &str) -> io::ErrorKind {
+    match code {
+        Error::INVALID_ARGUMENT | Error::BAD_PORT => io::ErrorKind::InvalidInput,
+        Error::SOCKET_CLOSED | Error::NO_DESCRIPTOR => io::ErrorKind::NotConnected,
+        Error::CLOSED_BEFORE_CONNECTION => io::ErrorKind::ConnectionAborted,
+        Error::QUEUE_LIMIT | Error::MAILBOX_FULL => io::ErrorKind::QuotaExceeded,
+        Error::LOOP_CLOSED | Error::WRITE_AFTER_END => io::ErrorKind::BrokenPipe,
+        Error::IP_BLOCKED => io::ErrorKind::PermissionDenied,
+        "ENOTFOUND" => io::ErrorKind::NotFound,
+        "EAI_AGAIN" => io::ErrorKind::WouldBlock,
+        _ => io::ErrorKind::Other,
+    }
+}
