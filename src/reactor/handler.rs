@@ -62,8 +62,12 @@ pub trait Handler {
 
     /// The source asked to report something of its own ([`Registration::activate`]). This is called before
     /// everything else that the source is served for.
-    fn on_activated(&mut self, registration: &mut Registration<'_>) -> Option<Self::Event> {
-        let _ = registration;
+    fn on_activated(
+        &mut self,
+        registration: &mut Registration<'_>,
+        resources: &mut Self::Resources<'_>,
+    ) -> Option<Self::Event> {
+        let _ = (registration, resources);
         None
     }
 

@@ -217,7 +217,7 @@ fn serve_slow_path<T: Handler>(
 ) -> Option<T::Event> {
     if registration.state.signals.contains(Signals::ACTIVATED) {
         registration.state.signals.remove(Signals::ACTIVATED);
-        let event = source.on_activated(registration);
+        let event = source.on_activated(registration, resources);
         if event.is_some() || registration.is_closing() {
             return event;
         }

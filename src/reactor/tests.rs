@@ -36,7 +36,7 @@ enum Call {
     Elapsed,
 }
 
-/// The calls that all probes got, in order, but for `on_activated` and `on_deadline`, which get no resources to log to.
+/// The calls that all probes got, in order, but for `on_activated`, and for `on_deadline`, which gets no resources to log to.
 type Log = Vec<(char, Call)>;
 
 /// Acts on a call, and returns whether the probe reports it as an event.
@@ -112,7 +112,7 @@ impl Handler for Probe {
         self.report(Call::Flush, registration);
     }
 
-    fn on_activated(&mut self, registration: &mut Registration<'_>) -> Option<Call> {
+    fn on_activated(&mut self, registration: &mut Registration<'_>, _: &mut Log) -> Option<Call> {
         self.report(Call::Activated, registration)
     }
 

@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::net::connect::Dial;
-use crate::net::values::Event;
 use crate::reactor::{Key, Registration};
 
+use super::carry::Carry;
 use super::marks::{Mark, Marks, write_after_end};
 use super::notice::Notice;
 use super::outbound::OutboundFlags;
-use super::{Connection, Error, SocketEvent};
+use super::{Connection, Error};
 
 /// Boxed, so that the connections that have none of it, which are nearly all, pay one pointer.
 #[derive(Debug, Default)]
@@ -22,7 +22,8 @@ pub(super) struct ColdState {
     local: Option<SocketAddr>,
     /// How long connecting may take.
     connect_timeout: Option<Duration>,
-    notices: VecDeque<Notice>,
+    pub(super) notices: VecDeque<Notice>,
+    pub(super) carry: Carry,
     marks: Marks,
     /// What the queue still held when it was thrown away.
     lost_bytes: usize,
@@ -146,11 +147,6 @@ impl Connection {
             cold.notices
                 .retain(|notice| matches!(notice, Notice::Sent(_) | Notice::Refused(..)));
         }
-    }
-
-    pub(crate) fn on_activated(&self) -> Option<Event> {
-        let cold = self.cold.as_ref()?;
-        (!cold.notices.is_empty()).then_some(Event::Socket(SocketEvent::Noticed))
     }
 }
 

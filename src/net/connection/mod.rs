@@ -14,6 +14,7 @@
 //! Bytes come in at one place ([`serving`]) and leave at one place ([`outbound`]), through the
 //! [outbox](crate::net::outbox).
 
+mod carry;
 mod clocks;
 mod closing;
 mod cold;
@@ -36,7 +37,7 @@ use std::rc::Rc;
 use crate::net::connect::Dial;
 use crate::net::error::Error;
 use crate::net::outbox::Outbox;
-use crate::net::values::{CloseReason, SocketEvent, SocketOptions};
+use crate::net::values::{CloseReason, SocketOptions};
 use crate::reactor::{Interest, Key, Readiness, Registration};
 use crate::system::Stream;
 

@@ -78,6 +78,9 @@ impl Connection {
         if self.stage.is_open() && !self.inbound.has_ended() {
             registration.want(Interest::READABLE);
         }
+        if self.delivers_carry() {
+            registration.activate();
+        }
     }
 
     pub(crate) fn cork(&mut self) {

@@ -51,15 +51,12 @@ impl Connection {
         registration: &mut Registration<'_>,
         context: &mut ServeContext<'_>,
     ) -> Option<Event> {
+        let space = self.read_space(context.buffer.len());
         let Some(stream) = &mut self.stream else {
             registration.unwant(Interest::READABLE);
             return None;
         };
-        // A connection that is behind with sending reads less, so that what an echo adds stays within the marks.
-        let mut buffer = &mut *context.buffer;
-        if !self.outbound.unsent.is_empty() {
-            buffer = buffer.split_at_mut(buffer.len() / 2).0;
-        }
+        let buffer = &mut context.buffer[..space];
         match stream.read(buffer) {
             Ok(length) if length > 0 => {
                 if stream.reads_may_block() {
@@ -72,11 +69,7 @@ impl Connection {
                 }
                 self.bytes_read += length as u64;
                 self.clocks.touch(registration);
-                let id = SocketId(registration.key());
-                let capacity = self.callback_capacity(registration);
-                let outbox = &mut context.resources.outbox;
-                outbox.begin_callback(id, capacity);
-                Some(Event::Socket(SocketEvent::Data(length)))
+                Some(self.hand_over(length, registration, context))
             }
             Ok(_) => self.peer_ended(registration),
             Err(error) => self.read_failed(error, registration),
@@ -115,6 +108,57 @@ impl Connection {
         }
         self.clocks.touch(registration);
         Some(Event::Socket(SocketEvent::Ended))
+    }
+
+    /// Reports what did not come from the kernel: notices first, then bytes that are carried over.
+    pub(crate) fn on_activated(
+        &mut self,
+        registration: &mut Registration<'_>,
+        context: &mut ServeContext<'_>,
+    ) -> Option<Event> {
+        let has_notices = !self.cold.as_ref()?.notices.is_empty();
+        let carries = self.delivers_carry();
+        if has_notices {
+            if carries {
+                registration.activate();
+            }
+            return Some(Event::Socket(SocketEvent::Noticed));
+        }
+        if !carries {
+            return None;
+        }
+        let space = self.read_space(context.buffer.len());
+        let carry = &mut self.cold.as_mut()?.carry;
+        let length = carry.take(&mut context.buffer[..space]);
+        if !carry.is_empty() {
+            registration.activate();
+        }
+        // They were counted when they were read, and are no activity now.
+        Some(self.hand_over(length, registration, context))
+    }
+
+    /// How much of a read buffer to fill. A connection that is behind with sending reads less, so that what an echo adds
+    /// stays within the marks.
+    fn read_space(&self, buffer: usize) -> usize {
+        match self.outbound.unsent.is_empty() {
+            true => buffer,
+            false => buffer / 2,
+        }
+    }
+
+    /// Gives the first `length` bytes in the read buffer to the handler. Every byte that the handler gets passes here or on
+    /// the fast path of [`readable`](Self::readable), which is the same for a connection that is open and idle.
+    fn hand_over(
+        &mut self,
+        length: usize,
+        registration: &mut Registration<'_>,
+        context: &mut ServeContext<'_>,
+    ) -> Event {
+        let id = SocketId(registration.key());
+        let capacity = self.callback_capacity(registration);
+        let outbox = &mut context.resources.outbox;
+        outbox.begin_callback(id, capacity);
+        Event::Socket(SocketEvent::Data(length))
     }
 
     pub(crate) fn writable(

@@ -82,9 +82,12 @@ impl Connection {
         }
     }
 
-    /// Whether its stream can be given away as one of the standard library.
+    /// Whether its stream can be given away as one of the standard library: not while bytes of it are carried over, which
+    /// would be lost.
     pub(crate) fn can_be_detached(&self) -> bool {
-        self.open_stream().is_some_and(Stream::is_standard) && !self.outbound.has_failed()
+        self.open_stream().is_some_and(Stream::is_standard)
+            && !self.outbound.has_failed()
+            && !self.has_carry()
     }
 
     /// The stream, from its first moment to the close.

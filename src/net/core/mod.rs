@@ -213,6 +213,21 @@ impl Net {
         self.connection_mut(id)?.next_missed_mark()
     }
 
+    /// Carries `bytes` over: they are delivered to the handler of the socket as if they were read again, on a fresh stack,
+    /// before the next read and before the end. They count for everything as bytes that wait in the kernel do: they stay
+    /// while the socket is paused, keep [`poll`](Self::poll) from waiting, and share the burst of their socket. Only
+    /// `bytes_read` has them already.
+    ///
+    /// Bytes of several calls come in the order of the calls. Returns `false`, and keeps nothing, where no bytes can be
+    /// read any more or yet.
+    pub(crate) fn carry(&mut self, id: SocketId, bytes: &[u8]) -> bool {
+        let carried = self.reactor.visit(id.0, |resident, registration| {
+            let connection = resident.connection_mut();
+            connection.is_some_and(|it| it.carry(bytes, registration))
+        });
+        carried.unwrap_or(false)
+    }
+
     /// After `on_end`: ends the socket's own side too, unless half-open is allowed.
     pub(crate) fn answer_end(&mut self, id: SocketId) {
         let ends_at_once = self.with_connection(id, |connection, _, _| connection.ends_at_once());

@@ -150,9 +150,13 @@ impl Handler for Resident {
         }
     }
 
-    fn on_activated(&mut self, _registration: &mut Registration<'_>) -> Option<Event> {
+    fn on_activated(
+        &mut self,
+        registration: &mut Registration<'_>,
+        context: &mut ServeContext<'_>,
+    ) -> Option<Event> {
         match self {
-            Self::Connection(connection) => connection.on_activated(),
+            Self::Connection(connection) => connection.on_activated(registration, context),
             Self::Listener(listener) => listener.on_activated(),
             Self::Attempt(_) => None,
         }

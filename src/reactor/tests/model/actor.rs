@@ -130,7 +130,7 @@ impl Handler for Actor {
         self.act(Call::Flush, registration);
     }
 
-    fn on_activated(&mut self, registration: &mut Registration<'_>) -> Option<Call> {
+    fn on_activated(&mut self, registration: &mut Registration<'_>, _: &mut ()) -> Option<Call> {
         self.act(Call::Activated, registration)
     }
 

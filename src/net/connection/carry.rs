@@ -1,0 +1,102 @@
+//! Bytes that were read and are to be delivered once more, before the next read: the bytes that a replaced handler did not
+//! use.
+
+use crate::reactor::Registration;
+
+use super::Connection;
+
+/// The bytes that a connection carries over to its next delivery.
+#[derive(Debug, Default)]
+pub(super) struct Carry {
+    bytes: Vec<u8>,
+    /// How many of them were put since the last delivery. They were read before the others, which are the rest of what that
+    /// delivery took from.
+    fresh: usize,
+}
+
+impl Carry {
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        let at = self.fresh;
+        self.bytes.splice(at..at, bytes.iter().copied());
+        self.fresh += bytes.len();
+    }
+
+    /// Moves the first bytes to `buffer`, as many as it takes, and returns how many.
+    pub(super) fn take(&mut self, buffer: &mut [u8]) -> usize {
+        let length = self.bytes.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&self.bytes[..length]);
+        self.bytes.drain(..length);
+        self.fresh = 0;
+        if self.bytes.is_empty() {
+            // An idle connection holds no buffer.
+            self.bytes = Vec::new();
+        }
+        length
+    }
+}
+
+impl Connection {
+    /// Carries `bytes` over to the next delivery. Returns `false`, and keeps nothing, where no bytes can be read any more
+    /// or yet.
+    pub(crate) fn carry(&mut self, bytes: &[u8], registration: &mut Registration<'_>) -> bool {
+        if !self.stage.is_open() || self.inbound.has_ended() {
+            return false;
+        }
+        if !bytes.is_empty() {
+            self.cold_mut().carry.put(bytes);
+            if self.delivers_carry() {
+                registration.activate();
+            }
+        }
+        true
+    }
+
+    /// Whether bytes are carried over.
+    pub(super) fn has_carry(&self) -> bool {
+        self.cold
+            .as_ref()
+            .is_some_and(|cold| !cold.carry.is_empty())
+    }
+
+    /// Whether bytes are carried over and can be delivered.
+    pub(super) fn delivers_carry(&self) -> bool {
+        self.has_carry() && self.stage.is_open() && !self.inbound.is_paused
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_come_in_the_order_in_which_they_were_put() {
+        let mut carry = Carry::default();
+        carry.put(b"one, ");
+        carry.put(b"two, three");
+        let mut buffer = [0; 7];
+        assert_eq!(carry.take(&mut buffer), 7);
+        assert_eq!(&buffer, b"one, tw");
+        assert_eq!(carry.take(&mut buffer), 7);
+        assert_eq!(&buffer, b"o, thre");
+        assert_eq!(carry.take(&mut buffer), 1);
+        assert!(carry.is_empty());
+        assert_eq!(carry.bytes.capacity(), 0, "an idle connection holds none");
+    }
+
+    #[test]
+    fn bytes_put_back_come_before_those_behind_them() {
+        let mut carry = Carry::default();
+        carry.put(b"abcdef");
+        let mut buffer = [0; 4];
+        carry.take(&mut buffer);
+        carry.put(b"c");
+        carry.put(b"d");
+        let mut rest = [0; 4];
+        assert_eq!(carry.take(&mut rest), 4);
+        assert_eq!(&rest, b"cdef");
+    }
+}
