@@ -337,16 +337,23 @@ impl<T: Handler> Reactor<T> {
         self.slots.is_empty()
     }
 
-    /// Sets whether the source under `key` is a reason to go on ([`held`](Self::held)). Setting it twice counts once.
-    pub fn set_held(&mut self, key: Key, held: bool) {
+    /// Makes the source under `key` a reason to go on ([`held`](Self::held)), as it is from its insertion on. Holding
+    /// it twice counts once.
+    pub fn hold(&mut self, key: Key) {
         if let Some(slot) = self.slots.get_mut(key) {
-            if slot.state.flags.contains(Flags::HELD) != held {
-                slot.state.flags.toggle(Flags::HELD);
-                if held {
-                    self.held += 1;
-                } else {
-                    self.held -= 1;
-                }
+            if !slot.state.flags.contains(Flags::HELD) {
+                slot.state.flags.insert(Flags::HELD);
+                self.held += 1;
+            }
+        }
+    }
+
+    /// Makes the source under `key` no reason to go on: libuv's `uv_unref`. Releasing it twice counts once.
+    pub fn release(&mut self, key: Key) {
+        if let Some(slot) = self.slots.get_mut(key) {
+            if slot.state.flags.contains(Flags::HELD) {
+                slot.state.flags.remove(Flags::HELD);
+                self.held -= 1;
             }
         }
     }
@@ -358,8 +365,8 @@ impl<T: Handler> Reactor<T> {
             .is_some_and(|slot| slot.state.flags.contains(Flags::HELD))
     }
 
-    /// Returns the number of sources that are a reason to go on. A source is one until [`set_held`](Self::set_held)
-    /// changes that.
+    /// Returns the number of sources that are a reason to go on. A source is one until it is
+    /// [released](Self::release).
     pub fn held(&self) -> usize {
         self.held
     }

@@ -231,7 +231,7 @@ impl Net {
             .insert_ready(resident, Interest::WRITABLE, Readiness::empty())
             .map_err(|(error, _)| StartFailure::Failed(Error::new(Syscall::Register, error)))?;
         // The connection holds the loop, and not its attempts.
-        self.reactor.set_held(key, false);
+        self.reactor.release(key);
         Ok(key)
     }
 

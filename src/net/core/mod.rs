@@ -299,7 +299,7 @@ impl Net {
             self.reactor.deregister(id.0);
             self.with_listener(id, |listener, registration| listener.stop(registration));
             // It still waits for its sockets, and those hold the loop by themselves.
-            self.reactor.set_held(id.0, false);
+            self.reactor.release(id.0);
         }
     }
 

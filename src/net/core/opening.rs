@@ -105,7 +105,7 @@ impl Net {
         self.reactor.deregister(id.0);
         let acceptor = self.with_listener(id, Listener::detach).flatten()?;
         // As for a server that closes: its sockets hold the loop by themselves.
-        self.reactor.set_held(id.0, false);
+        self.reactor.release(id.0);
         standard_listener(acceptor)
     }
 }

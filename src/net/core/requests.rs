@@ -65,12 +65,12 @@ impl Net {
 
     /// Makes a source a reason for the loop to go on.
     pub(crate) fn hold(&mut self, key: Key) {
-        self.reactor.set_held(key, true);
+        self.reactor.hold(key);
     }
 
     /// Makes a source no reason for the loop to go on.
     pub(crate) fn release(&mut self, key: Key) {
-        self.reactor.set_held(key, false);
+        self.reactor.release(key);
     }
 
     /// Whether a source is a reason for the loop to go on.

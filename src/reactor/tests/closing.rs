@@ -104,14 +104,14 @@ fn held_sources_are_counted_once_each() {
     let second = insert_readable(&mut reactor, Probe::quick('b'));
     assert_eq!(reactor.held(), 2, "a source is held from the start");
     for _ in 0..3 {
-        reactor.set_held(first, false);
+        reactor.release(first);
         assert_eq!((reactor.held(), reactor.is_held(first)), (1, false));
     }
     for _ in 0..3 {
-        reactor.set_held(first, true);
+        reactor.hold(first);
         assert_eq!((reactor.held(), reactor.is_held(first)), (2, true));
     }
-    reactor.set_held(first, false);
+    reactor.release(first);
     reactor.remove(first);
     assert_eq!(
         reactor.held(),

@@ -222,7 +222,10 @@ impl Pair {
     fn hold(&mut self) {
         if let Some(key) = self.key() {
             let held = self.random.bool();
-            self.reactor.set_held(key, held);
+            match held {
+                true => self.reactor.hold(key),
+                false => self.reactor.release(key),
+            }
             if let Some(level) = self.twin.levels.get_mut(&key) {
                 level.is_held = held;
             }

@@ -231,7 +231,7 @@ fn a_dead_key_reaches_no_entry() {
     assert!(reactor.visit(dead, |_, _| ()).is_none());
     assert!(reactor.register(dead).is_ok());
     reactor.deregister(dead);
-    reactor.set_held(dead, false);
+    reactor.release(dead);
     assert!(!reactor.is_held(dead));
     let scope = reactor.begin_callback(dead);
     let mut log = Log::new();
