@@ -17,7 +17,10 @@ pub(crate) fn ask_for<T>(wanted: &str, mut ask: impl FnMut() -> Option<T>) -> T 
             return answer;
         }
         assert!(Instant::now() < deadline, "there was no {wanted}");
-        // Lets time pass: no event tells of it; the deadline is above.
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "no event tells of it; the deadline is above"
+        )]
         thread::sleep(Duration::from_millis(2));
     }
 }

@@ -111,7 +111,7 @@ impl<'a> Stage<'a> {
 
     /// Lets time pass in which nothing, or something wrong, may happen.
     pub(crate) fn let_pass(&self, ms: u64) {
-        // Lets time pass: nothing is waited for.
+        #[expect(clippy::disallowed_methods, reason = "nothing is waited for")]
         std::thread::sleep(Duration::from_millis(ms));
     }
 

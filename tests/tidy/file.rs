@@ -23,14 +23,6 @@ impl File {
             .is_some_and(|rest| rest.starts_with('/'))
     }
 
-    /// Whether all of it is compiled for tests only.
-    pub(crate) fn is_test(&self) -> bool {
-        self.is_in("tests")
-            || self.path.contains("/tests/")
-            || self.path.ends_with("/tests.rs")
-            || self.path.ends_with("_tests.rs")
-    }
-
     /// The module that the file is, from the crate's root: `src/wheel_tests.rs` is the tests of `wheel`.
     pub(crate) fn module(&self) -> Vec<&str> {
         let path = self.path.trim_start_matches("src/").trim_end_matches(".rs");

@@ -40,16 +40,6 @@ fn nothing_unfinished_is_left_behind() {
 }
 
 #[test]
-fn only_tests_unwrap() {
-    check(rules::unwraps);
-}
-
-#[test]
-fn nothing_sleeps() {
-    check(rules::sleeps);
-}
-
-#[test]
 fn nothing_names_a_registry_or_a_path_of_one_machine() {
     check(rules::foreign_names);
 }

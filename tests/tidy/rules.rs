@@ -1,7 +1,6 @@
 //! The rules that look at one file at a time, and at nothing else.
 
 use crate::file::{File, Finding};
-use crate::tokens::tokens;
 
 /// As much as can be read in one sitting.
 const MOST_LINES: usize = 450;
@@ -46,63 +45,7 @@ pub(crate) fn unfinished_work(file: &File) -> Vec<Finding> {
             }
         }
     }
-    if file.is_rust() {
-        for pair in tokens(&file.text).windows(2) {
-            if let ([name @ ("todo" | "unimplemented" | "dbg"), "!"], line) =
-                ([pair[0].text, pair[1].text], pair[0].line)
-            {
-                findings.push(file.finding(line, format!("`{name}!`: finish it, or take it out")));
-            }
-        }
-    }
     findings
-}
-
-pub(crate) fn unwraps(file: &File) -> Vec<Finding> {
-    if !file.is_rust() || !file.is_in("src") || file.is_test() {
-        return Vec::new();
-    }
-    let tokens = tokens(&file.text);
-    tokens
-        .windows(2)
-        .filter(|pair| matches!(pair[0].text, "." | "::") && pair[1].text == "unwrap")
-        .filter(|pair| !pair[1].is_test)
-        .map(|pair| {
-            let advice =
-                "`unwrap` outside of tests: return the error, or `expect` with why it cannot fail";
-            file.finding(pair[1].line, advice)
-        })
-        .collect()
-}
-
-/// The begin of the line above a sleep that waits for no event: one under a deadline where no event tells, or one in a
-/// test of the passing of time.
-const LETS_TIME_PASS: &str = "// Lets time pass:";
-
-pub(crate) fn sleeps(file: &File) -> Vec<Finding> {
-    if !file.is_rust() || !(file.is_in("src") || file.is_in("tests")) {
-        return Vec::new();
-    }
-    let tokens = tokens(&file.text);
-    tokens
-        .windows(3)
-        .filter(
-            |three| match [three[0].text, three[1].text, three[2].text] {
-                ["thread", "::", "sleep"] => true,
-                [".", ..] => false,
-                [_, name, next] => name == "sleep" && matches!(next, "(" | "," | "}"),
-            },
-        )
-        .filter(|three| {
-            let above = file.text.lines().nth(three[1].line.saturating_sub(2));
-            !above.is_some_and(|above| above.trim_start().starts_with(LETS_TIME_PASS))
-        })
-        .map(|three| {
-            let advice = "a sleep: wait for what is to happen, with a deadline, or use virtual \
-                          time; if it waits for nobody, say why above it (`// Lets time pass: ..`)";
-            file.finding(three[1].line, advice)
-        })
-        .collect()
 }
 
 pub(crate) fn foreign_names(file: &File) -> Vec<Finding> {
@@ -142,8 +85,6 @@ fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
     use crate::found;
 
@@ -154,95 +95,8 @@ mod tests {
         for (path, text, lines) in [
             ("README.md", note.as_str(), vec![1]),
             ("src/net/server.rs", longer.as_str(), vec![]),
-            ("benches/a.rs", "fn f() {\n    todo!()\n}", vec![2]),
-            (
-                "examples/a.rs",
-                "fn f() { unimplemented!(\"\") }\nfn g() { dbg!(1); }",
-                vec![1, 2],
-            ),
-            (
-                "src/net/server.rs",
-                "// todo!\nlet todo = dbg; // \"dbg!\"",
-                vec![],
-            ),
         ] {
             assert_eq!(found(unfinished_work, path, text), lines, "{path}: {text}");
-        }
-    }
-
-    #[test]
-    fn an_unwrap_is_found_unless_it_is_a_tests() {
-        let test = "#[cfg(test)]\nmod tests {\n    fn f(a: [u8; 1]) { {} b().unwrap() }\n}\n";
-        for (path, text, lines) in [
-            ("src/a.rs", "fn f() { g()\n.unwrap() }", vec![2]),
-            ("src/a.rs", "fn f() { g().map(Option::unwrap) }", vec![1]),
-            (
-                "src/a.rs",
-                "/// a.unwrap()\nfn f() { g().unwrap_or(1).unwrap_or_default() }",
-                vec![],
-            ),
-            ("src/a.rs", test, vec![]),
-            (
-                "src/a.rs",
-                &format!("{test}fn f() {{ g().unwrap() }}"),
-                vec![5],
-            ),
-            (
-                "src/a.rs",
-                "#[cfg(test)]\nmod tests;\nfn f() { g().unwrap() }",
-                vec![3],
-            ),
-            (
-                "src/a.rs",
-                "#[cfg(test)]\nfn f(a: [u8; 1]) { g().unwrap() }",
-                vec![],
-            ),
-            (
-                "src/a.rs",
-                "#[cfg(not(test))]\nfn f() { g().unwrap() }",
-                vec![2],
-            ),
-            ("src/a/tests.rs", "fn f() { g().unwrap() }", vec![]),
-            ("src/a/tests/b.rs", "fn f() { g().unwrap() }", vec![]),
-            ("src/a_tests.rs", "fn f() { g().unwrap() }", vec![]),
-            ("tests/a.rs", "fn f() { g().unwrap() }", vec![]),
-        ] {
-            assert_eq!(found(unwraps, path, text), lines, "{path}: {text}");
-        }
-    }
-
-    #[test]
-    fn a_sleep_is_found_under_any_name() {
-        for (path, text, lines) in [
-            ("tests/a.rs", "fn f() { std::thread::sleep(g()) }", vec![1]),
-            (
-                "src/a.rs",
-                "use std::thread::{self, sleep};\nfn f() { sleep(g()) }",
-                vec![1, 2],
-            ),
-            (
-                "src/a.rs",
-                "// thread::sleep\nfn may_sleep() { phone.sleep() }",
-                vec![],
-            ),
-            ("benches/a.rs", "fn f() { std::thread::sleep(g()) }", vec![]),
-            (
-                "tests/a.rs",
-                "fn f() {\n    // Lets time pass: it is what is tested.\n    thread::sleep(g())\n}",
-                vec![],
-            ),
-            (
-                "tests/a.rs",
-                "// Lets time pass: far away.\nfn f() {\n    thread::sleep(g())\n}",
-                vec![3],
-            ),
-        ] {
-            let found: BTreeSet<_> = found(sleeps, path, text).into_iter().collect();
-            assert_eq!(
-                found.into_iter().collect::<Vec<_>>(),
-                lines,
-                "{path}: {text}"
-            );
         }
     }
 

@@ -4,8 +4,6 @@
 pub(crate) struct Token<'a> {
     pub(crate) text: &'a str,
     pub(crate) line: usize,
-    /// Whether it belongs to an item under `#[cfg(test)]`.
-    pub(crate) is_test: bool,
     /// The number of modules that are open around it within the file.
     pub(crate) inline_modules: usize,
 }
@@ -20,7 +18,6 @@ pub(crate) fn tokens(text: &str) -> Vec<Token<'_>> {
             tokens.push(Token {
                 text,
                 line,
-                is_test: false,
                 inline_modules: 0,
             });
         }
@@ -102,41 +99,19 @@ fn block_comment(rest: &str) -> usize {
     rest.len()
 }
 
-/// Finds out which tokens are for tests, and how many modules lie around each.
+/// Counts the modules that lie around each token.
 fn mark_scopes(tokens: &mut [Token<'_>]) {
-    let mut scopes: Vec<Scope> = Vec::new();
-    let mut next = Scope::default();
-    // A `;` in brackets is that of an array, and ends nothing.
-    let mut brackets = 0;
+    // Whether each open brace is a module's.
+    let mut scopes: Vec<bool> = Vec::new();
     for position in 0..tokens.len() {
         let before = |back: usize| position.checked_sub(back).map_or("", |at| tokens[at].text);
         let is_module = before(2) == "mod";
         let text = tokens[position].text;
-        if text == "cfg" && before(1) == "[" {
-            let condition = tokens[position..].iter().map(|token| token.text);
-            let condition: Vec<_> = condition.take_while(|text| *text != "]").collect();
-            next.is_test |= condition.contains(&"test") && !condition.contains(&"not");
-        }
-        let parent = scopes.last().copied().unwrap_or_default();
-        tokens[position].is_test = parent.is_test || next.is_test;
-        tokens[position].inline_modules = scopes.iter().filter(|scope| scope.is_module).count();
+        tokens[position].inline_modules = scopes.iter().filter(|is_module| **is_module).count();
         match text {
-            "{" => {
-                next.is_test |= parent.is_test;
-                scopes.push(Scope { is_module, ..next });
-                next = Scope::default();
-            }
+            "{" => scopes.push(is_module),
             "}" => drop(scopes.pop()),
-            "(" | "[" => brackets += 1,
-            ")" | "]" => brackets -= 1,
-            ";" if brackets == 0 => next = Scope::default(),
             _ => {}
         }
     }
-}
-
-#[derive(Clone, Copy, Default)]
-struct Scope {
-    pub(crate) is_test: bool,
-    is_module: bool,
 }

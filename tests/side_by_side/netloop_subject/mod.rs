@@ -205,7 +205,10 @@ fn perform(cx: &mut impl Callback, actions: &str) {
 fn stall_until(gate: &Path) {
     let latest = Instant::now() + Duration::from_secs(5);
     while !gate.exists() && Instant::now() < latest {
-        // Lets time pass: a file cannot be waited for; the deadline is above.
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a file cannot be waited for; the deadline is above"
+        )]
         std::thread::sleep(Duration::from_millis(1));
     }
 }

@@ -46,7 +46,7 @@ impl Options {
         let found: Vec<SocketAddr> = found.map(|address| SocketAddr::new(address, 0)).collect();
         let after = self.duration("lookup_ms", 0);
         options.resolver(Arc::new(move |_: &HostQuery<'_>| {
-            // Lets time pass: a lookup is to be slow.
+            #[expect(clippy::disallowed_methods, reason = "a lookup is to be slow")]
             std::thread::sleep(after);
             Ok(found.clone())
         }))
