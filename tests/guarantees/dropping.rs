@@ -8,9 +8,10 @@ use netloop::{
     Budget, ConnectOptions, Error, EventLoop, ListenOptions, Remote, SocketOptions, Wait,
 };
 
-use crate::event_loop::{LONG, listening, note};
+use crate::event_loop::{LONG, note};
 use crate::support::{
-    PATIENCE, Peer, Reception, Recorder, Scene, World, descriptors, in_own_process, loopback,
+    PATIENCE, Peer, Reception, Recorder, Scene, World, descriptors, in_own_process, listener,
+    loopback,
 };
 
 /// Counts how often it is dropped.
@@ -68,7 +69,7 @@ fn populate(scene: &mut Scene, drops: &Rc<Cell<usize>>, peers: &mut Vec<Peer>) -
     let (id, peer) = scene.adopted(SocketOptions::new(), socket("destroyed"));
     scene.socket(id).destroy();
     peers.push(peer);
-    let (listener, address) = listening();
+    let (listener, address) = listener();
     let options = ConnectOptions::new().connect_timeout(LONG);
     let connecting = socket("connecting");
     scene
@@ -167,7 +168,7 @@ fn no_descriptor_leaks_over_thousands_of_connections() {
         let server = event_loop.listen(loopback(), |_, _| Quiet).unwrap();
         let address = event_loop.server(server).address().unwrap();
         event_loop.server(server).release();
-        let (_, nobody) = listening();
+        let (_, nobody) = listener();
         let round = |event_loop: &mut EventLoop| {
             event_loop.connect(address, Quiet).unwrap();
             let reset = event_loop.connect(address, Quiet).unwrap();

@@ -2,7 +2,7 @@
 
 use netloop::{Flow, SocketOptions};
 
-use crate::support::{DeadPort, Peer, Recorder, Scene, Seen};
+use crate::support::{DeadPort, Peer, Recorder, Scene, Seen, listener};
 
 // C3: Node's write callback.
 #[test]
@@ -127,4 +127,53 @@ fn writing_again_and_again_from_on_sent_does_not_nest() {
         let _ = peer.read_some(1 << 20);
         scene.world.has_seen("us", &Seen::Sent(rounds, Ok(())))
     });
+}
+
+// C3: also where a large write, which does not wait for the flush, takes along what the notice is about.
+#[test]
+fn a_notice_comes_when_a_later_large_write_took_its_bytes_along() {
+    let mut scene = Scene::new();
+    let us = Recorder::new("us").reacting(|cx, seen| {
+        if let Seen::Data(_) = seen {
+            assert_eq!(cx.socket.write(b"small"), Flow::Open);
+            cx.socket.notify_when_sent(1);
+            assert_eq!(cx.socket.write(&[0; 20_000]), Flow::Open);
+        }
+    });
+    let (_, mut peer) = scene.accepted(SocketOptions::new(), us);
+    peer.write(b"go");
+    scene.peer_reads(&mut peer, 20_005);
+    scene.settle();
+    assert_eq!(scene.world.trace("us"), "connect data:go sent:1");
+}
+
+// C3: it is a place in the stream, also in an empty one.
+#[test]
+fn a_notice_asked_for_before_the_connection_comes_after_it() {
+    let (_listener, address) = listener();
+    let mut scene = Scene::new();
+    let id = scene
+        .event_loop
+        .connect(address, Recorder::new("us"))
+        .unwrap();
+    scene.socket(id).notify_when_sent(1);
+    scene.drive("the notice", |world| {
+        world.has_seen("us", &Seen::Sent(1, Ok(())))
+    });
+    assert_eq!(scene.world.trace("us"), "connect sent:1");
+}
+
+// C7
+#[test]
+fn a_notice_asked_for_after_destroy_fails() {
+    let mut scene = Scene::new();
+    let (id, _peer) = scene.accepted(SocketOptions::new(), Recorder::new("us"));
+    scene.socket(id).destroy();
+    assert_eq!(scene.socket(id).write(b"too late"), Flow::Closed);
+    scene.socket(id).notify_when_sent(1);
+    scene.drive_to_close("us");
+    assert_eq!(
+        scene.world.trace("us"),
+        "connect sent:1:ERR_SOCKET_CLOSED close:Local"
+    );
 }

@@ -1,0 +1,154 @@
+//! Corks: writes that are held back until they are let go.
+
+use netloop::{Flow, SocketId, SocketOptions};
+
+use crate::support::{Peer, PeerEnd, Recorder, Scene, Seen, listener};
+
+/// Nothing has come to the peer, and nothing will by itself.
+#[track_caller]
+fn nothing_arrives(scene: &mut Scene, peer: &mut Peer) {
+    scene.settle();
+    assert_eq!(peer.read_some(1), Ok(None));
+}
+
+#[test]
+fn what_is_corked_leaves_when_it_is_uncorked() {
+    let mut scene = Scene::new();
+    let (id, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("us"));
+    scene.socket(id).cork();
+    for _ in 0..3 {
+        assert_eq!(scene.socket(id).write(b"head"), Flow::Open);
+        nothing_arrives(&mut scene, &mut peer);
+    }
+    assert_eq!(scene.socket(id).queued_bytes(), 12);
+    assert_eq!(scene.socket(id).bytes_written(), 12, "F2");
+    scene.socket(id).uncork();
+    assert_eq!(scene.peer_reads(&mut peer, 12), b"headheadhead");
+    // And from now on nothing is held back.
+    assert_eq!(scene.socket(id).write(b"tail"), Flow::Open);
+    assert_eq!(scene.peer_reads(&mut peer, 4), b"tail");
+}
+
+#[test]
+fn corking_while_connecting_holds_back_beyond_the_connect() {
+    let (listener, address) = listener();
+    let mut scene = Scene::new();
+    let id = scene
+        .event_loop
+        .connect(address, Recorder::new("us"))
+        .unwrap();
+    scene.socket(id).cork();
+    assert_eq!(scene.socket(id).write(b"later"), Flow::Open);
+    let mut peer = Peer::accept(&listener);
+    scene.drive("the connect", |world| world.has_seen("us", &Seen::Connect));
+    nothing_arrives(&mut scene, &mut peer);
+    scene.socket(id).uncork();
+    assert_eq!(scene.peer_reads(&mut peer, 5), b"later");
+}
+
+#[test]
+fn a_cork_gives_way_at_the_high_water_mark() {
+    let mut scene = Scene::new();
+    let options = SocketOptions::new().high_water_mark(1000);
+    let (id, mut peer) = scene.accepted(options, Recorder::new("us"));
+    scene.socket(id).cork();
+    assert_eq!(scene.socket(id).write(&[1; 999]), Flow::Open);
+    nothing_arrives(&mut scene, &mut peer);
+    assert_eq!(
+        scene.socket(id).write(b"x"),
+        Flow::Open,
+        "the kernel took it all"
+    );
+    assert_eq!(scene.peer_reads(&mut peer, 1000).len(), 1000);
+    // It is still corked.
+    assert_eq!(scene.socket(id).write(b"y"), Flow::Open);
+    nothing_arrives(&mut scene, &mut peer);
+}
+
+/// Writes until the kernel takes no more and so much is queued, and says how much that was.
+fn write_until_queued(scene: &mut Scene, id: SocketId, queued: usize) -> usize {
+    let mut written = 0;
+    while scene.socket(id).queued_bytes() < queued {
+        assert!(scene.socket(id).write(&[7; 5_000]).is_accepted());
+        written += 5_000;
+        scene.turn();
+    }
+    written
+}
+
+// F2, and I10: the kernel's room would wake the loop for nothing, again and again, were it held back.
+#[test]
+fn a_cork_holds_back_nothing_that_waits_for_room() {
+    const MARK: usize = 64 << 10;
+    for (is_corked_first, queued) in [(true, MARK + 20_000), (false, 20_000)] {
+        let mut scene = Scene::new();
+        let options = SocketOptions::new().high_water_mark(MARK);
+        let (id, mut peer) = scene.adopted(options, Recorder::new("us"));
+        if is_corked_first {
+            scene.socket(id).cork();
+        }
+        let written = write_until_queued(&mut scene, id, queued);
+        scene.socket(id).cork();
+        assert_eq!(scene.peer_reads(&mut peer, written).len(), written);
+        scene.settle();
+        assert_eq!(scene.socket(id).queued_bytes(), 0);
+        let has_drained = scene.world.has_seen("us", &Seen::Drain);
+        assert_eq!(
+            has_drained, is_corked_first,
+            "only one had been told to wait"
+        );
+
+        // And now it holds.
+        assert_eq!(scene.socket(id).write(b"corked"), Flow::Open);
+        nothing_arrives(&mut scene, &mut peer);
+        scene.socket(id).uncork();
+        assert_eq!(scene.peer_reads(&mut peer, 6), b"corked");
+    }
+}
+
+#[test]
+fn the_end_takes_along_what_is_corked() {
+    let mut scene = Scene::new();
+    let (id, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("us"));
+    scene.socket(id).cork();
+    assert_eq!(scene.socket(id).write(b"last words"), Flow::Open);
+    scene.socket(id).end();
+    let received = scene.peer_reads_to_end(&mut peer);
+    assert_eq!(received.bytes, b"last words");
+    assert_eq!(received.end, PeerEnd::Fin);
+    peer.close();
+    scene.drive_to_close("us");
+    assert_eq!(scene.world.trace("us"), "connect end close:Graceful");
+}
+
+#[test]
+fn a_cork_after_end_delays_neither_the_last_bytes_nor_the_fin() {
+    for words in [b"".as_slice(), b"last words"] {
+        let mut scene = Scene::new();
+        let (id, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("us"));
+        let _ = scene.socket(id).write(words);
+        scene.socket(id).end();
+        scene.socket(id).cork();
+        let received = scene.peer_reads_to_end(&mut peer);
+        assert_eq!(received.bytes, words);
+        assert_eq!(received.end, PeerEnd::Fin);
+    }
+}
+
+// C10: what was only held back is lost with the rest.
+#[test]
+fn destroying_a_corked_socket_says_what_was_lost() {
+    let mut scene = Scene::new();
+    let us = Recorder::new("us").reacting(|cx, seen| {
+        if let Seen::Close(_) = seen {
+            let lost = cx.socket.queued_bytes();
+            cx.shared.note(format!("{lost} lost"));
+        }
+    });
+    let (id, mut peer) = scene.accepted(SocketOptions::new(), us);
+    scene.socket(id).cork();
+    assert_eq!(scene.socket(id).write(b"never"), Flow::Open);
+    scene.socket(id).destroy();
+    assert_eq!(scene.peer_reads_to_end(&mut peer).bytes, b"");
+    assert_eq!(scene.world.notes, ["5 lost"]);
+}
