@@ -97,8 +97,9 @@ impl<S> Context<'_, S> {
         &mut self,
         id: SocketId,
         handler: impl SocketHandler<S> + 'static,
+        unread: &[u8],
     ) -> bool {
-        self.as_loop().replace_handler(id, handler)
+        self.as_loop().replace_handler(id, handler, unread)
     }
 
     /// Calls `call` once, when at least `after` has passed: [`EventLoop::after`](crate::EventLoop::after).

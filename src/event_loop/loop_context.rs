@@ -143,14 +143,45 @@ impl<S> LoopContext<'_, S> {
     }
 
     /// Gives the socket `id` another handler, from its next event on: a protocol switch. (Events that are told together,
-    /// as several `on_sent`, or `on_error` and `on_close`, are one event.) The old one is dropped without a call. Answers
-    /// whether there is such a socket.
+    /// as several `on_sent`, or `on_error` and `on_close`, are one event.) The old one is dropped without a call, and its
+    /// [timers](crate::Socket::after) are gone.
+    ///
+    /// `unread` are the bytes that the old handler was given and has not used: the new one gets them as its first
+    /// `on_data`, on a fresh stack, before anything that comes later. They wait while the socket is paused.
+    ///
+    /// Answers whether it was done. It is not if the socket is gone, or if there are unread bytes of one that cannot have
+    /// received any: it is not connected yet, or its end was told already.
+    ///
+    /// ```
+    /// use netloop::{Context, SocketHandler};
+    ///
+    /// /// Waits for a line that names the protocol, of which there is one.
+    /// struct Handshake(Vec<u8>);
+    /// struct Echo;
+    ///
+    /// impl SocketHandler for Handshake {
+    ///     fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) {
+    ///         self.0.extend_from_slice(data);
+    ///         let Some(end) = self.0.iter().position(|&byte| byte == b'\n') else {
+    ///             return;
+    ///         };
+    ///         let id = cx.socket.id();
+    ///         cx.replace_handler(id, Echo, &self.0[end + 1..]);
+    ///     }
+    /// }
+    /// impl SocketHandler for Echo {
+    ///     fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) {
+    ///         let _ = cx.socket.write(data);
+    ///     }
+    /// }
+    /// ```
     pub fn replace_handler(
         &mut self,
         id: SocketId,
         handler: impl SocketHandler<S> + 'static,
+        unread: &[u8],
     ) -> bool {
-        self.verbs().replace_handler(id, handler)
+        self.verbs().replace_handler(id, handler, unread)
     }
 
     /// Passes on everything that `from` receives to `to`, as Node's `stream.pipe` does; [`pipe_both`](Self::pipe_both)

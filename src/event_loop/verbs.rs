@@ -82,8 +82,10 @@ impl<S> Verbs<'_, S> {
         self,
         id: SocketId,
         handler: impl SocketHandler<S> + 'static,
+        unread: &[u8],
     ) -> bool {
-        if self.net.socket_is_closed(id) {
+        let is_kept = unread.is_empty() || self.net.carry(id, unread);
+        if !is_kept || self.net.socket_is_closed(id) {
             return false;
         }
         // They are those of the old handler, by its tokens.
