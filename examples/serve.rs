@@ -1,10 +1,12 @@
-//! A server for load generators: `serve PORT MODE [--idle-timeout SECONDS] [--read-buffer BYTES]`, on 127.0.0.1.
+//! A server for load generators, on 127.0.0.1; `benches/versus` measures this one:
+//! `serve PORT MODE [--idle-timeout SECONDS] [--read-buffer BYTES] [--busy-poll MICROSECONDS]`.
 //!
 //! | MODE | what it does |
 //! |---|---|
 //! | `echo` | sends everything back |
-//! | `discard` | reads and drops |
-//! | `flood` | writes for ever, as fast as the peer reads |
+//! | `messages` | sends everything back, each 64 bytes with a write of their own |
+//! | `discard` | reads and drops; answers the peer's end with the number of bytes, 8 of them, big-endian |
+//! | `flood` | writes a block of 64 KiB over and over, as fast as the peer reads |
 //! | `broadcast` | sends each chunk that it receives to all other connections |
 //!
 //! ```text
@@ -18,8 +20,16 @@ use netloop::{
     CloseReason, Context, EventLoop, EventLoopOptions, Flow, SocketHandler, SocketId, SocketOptions,
 };
 
-/// The bytes of a flood. They live for ever, so that none of them is ever copied.
-static FLOOD: [u8; 256 << 10] = [b'x'; 256 << 10];
+/// The block that a flood repeats: byte `i` of it is `i ^ (i >> 8)`. It is static, so that nothing of it is ever copied.
+static FLOOD: [u8; 64 << 10] = {
+    let mut block = [0; 64 << 10];
+    let mut i = 0;
+    while i < block.len() {
+        block[i] = i.to_le_bytes()[0] ^ i.to_le_bytes()[1];
+        i += 1;
+    }
+    block
+};
 
 /// The members of the broadcast.
 type Members = Vec<SocketId>;
@@ -37,10 +47,36 @@ impl SocketHandler<Members> for Echo {
     }
 }
 
-struct Discard;
+struct Messages;
+
+impl SocketHandler<Members> for Messages {
+    fn on_data(&mut self, cx: &mut Context<'_, Members>, data: &[u8]) {
+        let mut flow = Flow::Open;
+        for message in data.chunks(64) {
+            flow = cx.socket.write(message);
+        }
+        if flow == Flow::Full {
+            cx.socket.pause();
+        }
+    }
+    fn on_drain(&mut self, cx: &mut Context<'_, Members>) {
+        cx.socket.resume();
+    }
+}
+
+#[derive(Default)]
+struct Discard {
+    received: u64,
+}
 
 impl SocketHandler<Members> for Discard {
-    fn on_data(&mut self, _: &mut Context<'_, Members>, _: &[u8]) {}
+    fn on_data(&mut self, _: &mut Context<'_, Members>, data: &[u8]) {
+        self.received += data.len() as u64;
+    }
+    fn on_end(&mut self, cx: &mut Context<'_, Members>) {
+        // A peer that is gone misses nothing.
+        let _ = cx.socket.write(&self.received.to_be_bytes());
+    }
 }
 
 struct Flood;
@@ -84,11 +120,13 @@ impl SocketHandler<Members> for Broadcast {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    const USAGE: &str = "usage: serve PORT echo|discard|flood|broadcast [--idle-timeout SECONDS] [--read-buffer BYTES]";
+    const USAGE: &str = "usage: serve PORT echo|messages|discard|flood|broadcast [--idle-timeout SECONDS] \
+        [--read-buffer BYTES] [--busy-poll MICROSECONDS]";
     let mut port: Option<u16> = None;
     let mut mode: Option<String> = None;
     let mut idle = None;
     let mut read_buffer = None;
+    let mut busy_poll = None;
     let mut arguments = Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
@@ -96,6 +134,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 idle = Some(Duration::from_secs(arguments.value()?.parse()?));
             }
             Arg::Long("read-buffer") => read_buffer = Some(arguments.value()?.parse()?),
+            Arg::Long("busy-poll") => {
+                busy_poll = Some(Duration::from_micros(arguments.value()?.parse()?));
+            }
             Arg::Value(value) if port.is_none() => port = Some(value.parse()?),
             Arg::Value(value) if mode.is_none() => mode = Some(value.string()?),
             _ => return Err(USAGE.into()),
@@ -109,12 +150,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     if let Some(bytes) = read_buffer {
         options = options.read_buffer_bytes(bytes);
     }
+    if let Some(duration) = busy_poll {
+        options = options.busy_poll(duration);
+    }
     let mut event_loop: EventLoop<Members> = EventLoop::with_options(options)?;
     let address = ("127.0.0.1", port);
     let options = SocketOptions::new().idle_timeout(idle);
     let server = match mode.as_str() {
         "echo" => event_loop.listen_with(address, options, |_, _| Echo)?,
-        "discard" => event_loop.listen_with(address, options, |_, _| Discard)?,
+        "messages" => event_loop.listen_with(address, options, |_, _| Messages)?,
+        "discard" => event_loop.listen_with(address, options, |_, _| Discard::default())?,
         "flood" => event_loop.listen_with(address, options, |_, _| Flood)?,
         "broadcast" => event_loop.listen_with(address, options, |_, _| Broadcast)?,
         _ => return Err(USAGE.into()),

@@ -1,161 +1,116 @@
-//! The cases: what the servers have to do while they are counted, and how much that may take.
+//! The cases: the work of the servers while they are counted.
 
 use crate::load::Load;
 
-/// Under one kind of load, several servers.
+/// Several servers under one kind of load.
 pub(crate) struct Case {
     /// A word for the command line.
     pub(crate) name: &'static str,
     pub(crate) title: &'static str,
-    /// What the figures are for one of.
+    /// The figures are for one of these.
     pub(crate) operation: &'static str,
     /// The second argument of the server.
     pub(crate) mode: &'static str,
     pub(crate) load: Load,
-    /// How many rounds a short and a long run have.
+    /// The rounds of a short and of a long run.
     pub(crate) rounds: [u32; 2],
-    /// Whether the servers with idle timeouts are counted too.
-    pub(crate) has_idle_timeouts: bool,
-    pub(crate) bars: &'static [Bar],
 }
 
-/// What netloop may take at most.
-pub(crate) struct Bar {
-    pub(crate) figure: Figure,
-    pub(crate) at_most: f64,
-}
-
-/// A figure of netloop's row.
-#[derive(Clone, Copy)]
-pub(crate) enum Figure {
-    Instructions,
-    /// What an idle timeout adds to them.
-    InstructionsOfIdleTimeout,
-    SystemCalls,
-    Sends,
-    SendsPerReceive,
-}
-
-impl Figure {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Instructions => "instructions",
-            Self::InstructionsOfIdleTimeout => "instructions of an idle timeout",
-            Self::SystemCalls => "system calls",
-            Self::Sends => "sends",
-            Self::SendsPerReceive => "sends for each receive",
-        }
+const fn case(
+    name: &'static str,
+    title: &'static str,
+    operation: &'static str,
+    mode: &'static str,
+    load: Load,
+    rounds: [u32; 2],
+) -> Case {
+    Case {
+        name,
+        title,
+        operation,
+        mode,
+        load,
+        rounds,
     }
 }
 
-pub(crate) const CASES: [Case; 8] = [
-    Case {
-        name: "echo",
-        title: "echo of 64 bytes, 64 connections",
-        operation: "message",
-        mode: "echo",
-        load: Load::Echo {
-            connections: 64,
-            size: 64,
-            in_flight: 1,
-        },
-        rounds: [100, 500],
-        has_idle_timeouts: true,
-        bars: &[
-            bar(Figure::Instructions, 250.0),
-            bar(Figure::InstructionsOfIdleTimeout, 30.0),
-            bar(Figure::SystemCalls, 2.03),
-        ],
-    },
-    Case {
-        name: "pipelined",
-        title: "echo of 64 bytes, 64 connections, 16 in flight each",
-        operation: "message",
-        mode: "echo",
-        load: PIPELINED,
-        rounds: [50, 250],
-        has_idle_timeouts: false,
-        bars: &[bar(Figure::SendsPerReceive, ONE)],
-    },
-    Case {
-        name: "messages",
-        title: "the same with a write of its own for each answer: 16 writes in one callback",
-        operation: "message",
-        mode: "messages",
-        load: PIPELINED,
-        rounds: [50, 250],
-        has_idle_timeouts: false,
-        bars: &[bar(Figure::SendsPerReceive, ONE)],
-    },
-    Case {
-        name: "64k",
-        title: "echo of 64 KiB, 64 connections",
-        operation: "message",
-        mode: "echo",
-        load: Load::Echo {
-            connections: 64,
-            size: 64 << 10,
-            in_flight: 1,
-        },
-        rounds: [10, 60],
-        has_idle_timeouts: false,
-        bars: &[bar(Figure::SystemCalls, 2.1)],
-    },
-    Case {
-        name: "visits",
-        title: "connect, echo of 64 bytes, close; 64 at a time",
-        operation: "connection",
-        mode: "echo",
-        load: Load::Visits { at_a_time: 64 },
-        rounds: [10, 60],
-        has_idle_timeouts: false,
-        bars: &[bar(Figure::SystemCalls, 7.3)],
-    },
-    Case {
-        name: "sink",
-        title: "sink: 4 connections send as fast as they can",
-        operation: "64 KiB",
-        mode: "discard",
-        load: Load::Sink { connections: 4 },
-        rounds: [200, 1200],
-        has_idle_timeouts: false,
-        bars: &[bar(Figure::Instructions, NO_COPY)],
-    },
-    Case {
-        name: "source",
-        title: "source: 4 connections are sent to as fast as they read",
-        operation: "64 KiB",
-        mode: "flood",
-        load: Load::Source { connections: 4 },
-        rounds: [200, 1200],
-        has_idle_timeouts: false,
-        bars: &[bar(Figure::Instructions, NO_COPY)],
-    },
-    Case {
-        name: "broadcast",
-        title: "broadcast of 64 bytes among 200 members, 16 of them speaking at once",
-        operation: "member and round",
-        mode: "broadcast",
-        load: Load::Broadcast {
-            members: 200,
-            speakers: 16,
-        },
-        rounds: [20, 100],
-        has_idle_timeouts: false,
-        bars: &[bar(Figure::Sends, ONE)],
-    },
-];
-
-const PIPELINED: Load = Load::Echo {
-    connections: 64,
-    size: 64,
-    in_flight: 16,
-};
-/// To copy 64 KiB takes at least an instruction for each 64 bytes.
-const NO_COPY: f64 = 1000.0;
-/// One, and a little for what arrives in two parts by chance.
-const ONE: f64 = 1.02;
-
-const fn bar(figure: Figure, at_most: f64) -> Bar {
-    Bar { figure, at_most }
+const fn echo(size: usize, in_flight: usize) -> Load {
+    Load::Echo {
+        connections: 64,
+        size,
+        in_flight,
+    }
 }
+
+const BROADCAST: Load = Load::Broadcast {
+    members: 200,
+    speakers: 16,
+};
+
+/// The first one is also counted with idle timeouts.
+pub(crate) const CASES: [Case; 8] = [
+    case(
+        "echo",
+        "echo of 64 bytes, 64 connections",
+        "message",
+        "echo",
+        echo(64, 1),
+        [100, 500],
+    ),
+    case(
+        "pipelined",
+        "echo of 64 bytes, 64 connections, 16 in flight each",
+        "message",
+        "echo",
+        echo(64, 16),
+        [50, 250],
+    ),
+    case(
+        "messages",
+        "the same with a write for each answer: 16 writes in one callback",
+        "message",
+        "messages",
+        echo(64, 16),
+        [50, 250],
+    ),
+    case(
+        "64k",
+        "echo of 64 KiB, 64 connections",
+        "message",
+        "echo",
+        echo(64 << 10, 1),
+        [10, 60],
+    ),
+    case(
+        "visits",
+        "connect, echo of 64 bytes, close; 64 at a time",
+        "connection",
+        "echo",
+        Load::Visits { at_a_time: 64 },
+        [10, 60],
+    ),
+    case(
+        "sink",
+        "sink: 4 connections send as fast as they can",
+        "64 KiB",
+        "discard",
+        Load::Sink { connections: 4 },
+        [200, 1200],
+    ),
+    case(
+        "source",
+        "source: 4 connections are sent to as fast as they read",
+        "64 KiB",
+        "flood",
+        Load::Source { connections: 4 },
+        [200, 1200],
+    ),
+    case(
+        "broadcast",
+        "broadcast of 64 bytes among 200 members, 16 of them speaking at once",
+        "member and round",
+        "broadcast",
+        BROADCAST,
+        [20, 100],
+    ),
+];

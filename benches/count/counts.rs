@@ -1,37 +1,26 @@
-//! What was counted: of a run, or for one operation.
+//! The counts of a run, or for one operation.
 
+use std::array::from_fn;
 use std::ops::{Add, Div, Sub};
 
-/// What an instrument does not count is zero.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Counts {
-    pub(crate) instructions: f64,
-    pub(crate) calls: f64,
-    /// Of the calls.
-    pub(crate) receives: f64,
-    /// Of the calls.
-    pub(crate) sends: f64,
-    /// Of the calls.
-    pub(crate) waits: f64,
-}
+/// The titles of the figures, in the order of their places.
+pub(crate) const TITLES: [&str; 5] = ["instructions", "system calls", "receives", "sends", "waits"];
+pub(crate) const INSTRUCTIONS: usize = 0;
+pub(crate) const CALLS: usize = 1;
+/// Of the calls, as the next two.
+pub(crate) const RECEIVES: usize = 2;
+pub(crate) const SENDS: usize = 3;
+pub(crate) const WAITS: usize = 4;
 
-impl Counts {
-    fn combine(self, other: Self, combine: fn(f64, f64) -> f64) -> Self {
-        Self {
-            instructions: combine(self.instructions, other.instructions),
-            calls: combine(self.calls, other.calls),
-            receives: combine(self.receives, other.receives),
-            sends: combine(self.sends, other.sends),
-            waits: combine(self.waits, other.waits),
-        }
-    }
-}
+/// A figure for each title; zero where no instrument has counted it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts(pub(crate) [f64; 5]);
 
 impl Add for Counts {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
-        self.combine(other, f64::add)
+        Self(from_fn(|place| self.0[place] + other.0[place]))
     }
 }
 
@@ -39,7 +28,7 @@ impl Sub for Counts {
     type Output = Self;
 
     fn sub(self, other: Self) -> Self {
-        self.combine(other, f64::sub)
+        Self(from_fn(|place| self.0[place] - other.0[place]))
     }
 }
 
@@ -47,13 +36,6 @@ impl Div<f64> for Counts {
     type Output = Self;
 
     fn div(self, operations: f64) -> Self {
-        let every = Self {
-            instructions: operations,
-            calls: operations,
-            receives: operations,
-            sends: operations,
-            waits: operations,
-        };
-        self.combine(every, f64::div)
+        Self(self.0.map(|count| count / operations))
     }
 }

@@ -1,4 +1,4 @@
-//! The tools that count, and how a server is run under one and ended again.
+//! The tools that count: a server is run under one and ended again.
 
 use std::cell::Cell;
 use std::error::Error;
@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::case::Case;
-use crate::counts::Counts;
+use crate::counts::{CALLS, Counts, INSTRUCTIONS, RECEIVES, SENDS, WAITS};
 use crate::load::Grip;
 use crate::subject::Subject;
 
@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// After so long a server that has answered everything is waiting for more.
 const REST: Duration = Duration::from_millis(2);
 
-/// Something that counts.
+/// A tool that counts.
 #[derive(Clone, Copy)]
 pub(crate) enum Instrument {
     /// Instructions in user space, by valgrind's callgrind.
@@ -32,28 +32,25 @@ pub(crate) enum Instrument {
 impl Instrument {
     pub(crate) const ALL: [Self; 2] = [Self::Instructions, Self::SystemCalls];
 
-    pub(crate) fn what(self) -> &'static str {
-        match self {
-            Self::Instructions => "instructions",
-            Self::SystemCalls => "system calls",
-        }
-    }
-
-    pub(crate) fn tool(self) -> &'static str {
+    fn tool(self) -> &'static str {
         match self {
             Self::Instructions => "valgrind",
             Self::SystemCalls => "strace",
         }
     }
 
-    /// What the tool says of itself; `None` if it is not on the PATH.
-    pub(crate) fn version(self) -> Option<String> {
-        let output = Command::new(self.tool()).arg("--version").output().ok()?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        text.lines().next().map(ToOwned::to_owned)
+    /// Whether the tool is on this machine; prints its version.
+    pub(crate) fn is_here(&self) -> bool {
+        let output = Command::new(self.tool()).arg("--version").output();
+        let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+        let line = text
+            .ok()
+            .and_then(|text| text.lines().next().map(str::to_owned));
+        println!("{}: {}", self.tool(), line.as_deref().unwrap_or("not here"));
+        line.is_some()
     }
 
-    /// What was counted for one operation.
+    /// Returns the counts for one operation.
     pub(crate) fn per_operation(
         self,
         subject: &Subject,
@@ -65,7 +62,7 @@ impl Instrument {
         Ok((many? - few?) / operations)
     }
 
-    /// What was counted in a whole run with so many rounds.
+    /// Returns the counts of a whole run with so many rounds.
     fn total(self, subject: &Subject, case: &Case, rounds: u32) -> Result<Counts, Box<dyn Error>> {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let counted = folder.join(format!("count_{}", self.tool()));
@@ -91,10 +88,10 @@ impl Instrument {
         let counts = match self {
             Self::Instructions => instructions(&counted),
             // To be held cuts a wait short, which is called again: that is no cost of the server's.
-            Self::SystemCalls => system_calls(&counted).map(|counts| Counts {
-                calls: counts.calls - holds.get(),
-                waits: counts.waits - holds.get(),
-                ..counts
+            Self::SystemCalls => system_calls(&counted).map(|mut counts| {
+                counts.0[CALLS] -= holds.get();
+                counts.0[WAITS] -= holds.get();
+                counts
             }),
         };
         counts.ok_or_else(|| format!("{} has counted nothing", self.tool()).into())
@@ -198,10 +195,9 @@ fn instructions(counted: &str) -> Option<Counts> {
     let total = counted
         .lines()
         .find_map(|line| line.strip_prefix("totals:"))?;
-    Some(Counts {
-        instructions: total.trim().parse().ok()?,
-        ..Counts::default()
-    })
+    let mut counts = Counts::default();
+    counts.0[INSTRUCTIONS] = total.trim().parse().ok()?;
+    Some(counts)
 }
 
 /// From lines like `12.34    0.012345           1     12345        12 recvfrom`, where the errors may be missing.
@@ -216,12 +212,12 @@ fn system_calls(counted: &str) -> Option<Counts> {
             continue;
         };
         match *name {
-            "total" => counts.calls = calls,
-            "read" | "readv" | "recvfrom" | "recvmsg" => counts.receives += calls,
-            "write" | "writev" | "sendto" | "sendmsg" => counts.sends += calls,
-            _ if name.starts_with("epoll_") && name.contains("wait") => counts.waits += calls,
+            "total" => counts.0[CALLS] = calls,
+            "read" | "readv" | "recvfrom" | "recvmsg" => counts.0[RECEIVES] += calls,
+            "write" | "writev" | "sendto" | "sendmsg" => counts.0[SENDS] += calls,
+            _ if name.starts_with("epoll_") && name.contains("wait") => counts.0[WAITS] += calls,
             _ => {}
         }
     }
-    (counts.calls > 0.0).then_some(counts)
+    (counts.0[CALLS] > 0.0).then_some(counts)
 }

@@ -1,8 +1,8 @@
-//! The load: rounds in which every connection does the same, over and over, until each has what it waits for.
+//! The load: rounds in which every connection does the same, over and over, until each has its answer.
 //!
-//! It is written with blocking sockets of the standard library and nothing of the crate that is measured. How fast it is
-//! does not matter, as nothing is timed; that it always does the same does. So the server can be held while a round is
-//! sent: else it would be chance how much of it the server finds at a time, and so how often it goes round its loop.
+//! It is written with blocking sockets of the standard library. Its speed does not matter, as nothing is timed, but it must
+//! always do the same. So the server can be held while a round is sent: else chance would decide how much of the round the
+//! server finds at a time, and so how many turns it makes.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
-/// The length of what is spoken in a broadcast and sent in a visit.
+/// The length of a message in a broadcast and in a visit.
 const MESSAGE: usize = 64;
 const BLOCK: usize = 64 << 10;
-/// Longer than any instrument takes for one answer: who waits so long waits for ever.
+/// Longer than any instrument takes for one answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Every visit leaves a port in TIME_WAIT, and there are 28,000 of them for each address of the client's.
 const SOURCE_ADDRESSES: u32 = 50;
@@ -25,7 +25,7 @@ pub(crate) enum Grip {
     LetGo,
 }
 
-/// What is done in a round.
+/// The work of a round.
 #[derive(Clone, Copy)]
 pub(crate) enum Load {
     /// Every connection sends its messages in one piece, then every connection reads its answers.
@@ -40,7 +40,7 @@ pub(crate) enum Load {
     Sink { connections: usize },
     /// Every connection reads 64 KiB of an endless stream.
     Source { connections: usize },
-    /// The first members speak, and everybody hears all the others.
+    /// The first members speak, and every member hears all the others.
     Broadcast { members: usize, speakers: usize },
 }
 
@@ -190,7 +190,7 @@ fn broadcast(
     grip: impl Fn(Grip) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut members = connect_all(address, members)?;
-    // A server may accept later than the handshake is done, and nobody hears what was said before he came in.
+    // A server may accept later than the handshake is done, and a member hears only what is said after that.
     std::thread::sleep(Duration::from_secs(1));
     let mut heard = vec![0; speakers * MESSAGE];
     for _ in 0..rounds {
@@ -200,7 +200,7 @@ fn broadcast(
         }
         grip(Grip::LetGo)?;
         for (place, member) in members.iter_mut().enumerate() {
-            // Nobody hears himself.
+            // No member hears itself.
             let others = speakers - usize::from(place < speakers);
             let heard = &mut heard[..others * MESSAGE];
             member.read_exact(heard)?;

@@ -1,9 +1,7 @@
-//! What an operation costs, counted instead of timed: user-space instructions by callgrind, system calls by strace.
+//! Instructions and system calls for each operation: they repeat from run to run, on a busy machine too.
 //!
-//! Counts repeat from run to run where times do not, so a change of one per cent can be told from noise. Each server is
-//! run twice, with few rounds and with many; the difference, divided by the operations, is free of what starting up and
-//! connecting cost. From top to bottom: the command line ([`run`]), the tables and the bars ([`table`]), who is counted
-//! ([`subject`]), doing what ([`case`]), with what ([`instrument`], [`counts`]), under which load ([`load`]).
+//! Each server runs under an instrument with a short load and with a long one, and the difference is counted: so that
+//! neither its start nor its end is in the figures.
 //!
 //! ```text
 //! cargo count
@@ -23,8 +21,6 @@ mod load;
 mod run;
 #[cfg(target_os = "linux")]
 mod subject;
-#[cfg(target_os = "linux")]
-mod table;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {

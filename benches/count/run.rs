@@ -1,15 +1,17 @@
-//! The command line.
+//! The command line, and the tables.
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use lexopt::prelude::*;
+use netloop_benches::bars::{self, Bar, Bench, Measured};
+use netloop_benches::table::Table;
 
 use crate::case::{CASES, Case};
-use crate::counts::Counts;
+use crate::counts::{CALLS, Counts, INSTRUCTIONS, RECEIVES, SENDS, TITLES};
 use crate::instrument::Instrument;
-use crate::subject::{self, Roster, Subject};
-use crate::table::{self, Row};
+use crate::subject::{self, Subject};
 
 const USAGE: &str = "\
 Counts user-space instructions (valgrind) and system calls (strace) for each message, connection or block.
@@ -22,23 +24,15 @@ Counts user-space instructions (valgrind) and system calls (strace) for each mes
     --serve PATH     also count this program, which is started as PATH PORT echo
 ";
 
-/// By how much the build with the feature may differ. So much of the instructions, which take some ten nanoseconds, is a
+/// The share by which the build with the feature may differ. So many instructions, which take some ten nanoseconds, are a
 /// five-hundredth of the time of a message.
 const TOLERANCE: f64 = 0.04;
-
-/// What the user asked for.
-#[derive(Default)]
-struct Options {
-    cases: Vec<String>,
-    with_simulation: bool,
-    programs: Vec<std::path::PathBuf>,
-}
 
 pub(crate) fn main() -> ExitCode {
     // cargo starts a bench in the folder of its package. Paths on the command line start at the root of the workspace.
     let _ = std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     match run() {
-        Ok(code) => code,
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("count: {error}");
             ExitCode::FAILURE
@@ -46,155 +40,151 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<ExitCode, Box<dyn Error>> {
+fn run() -> Result<(), Box<dyn Error>> {
     let mut parser = lexopt::Parser::from_env();
-    let mut is_asked = false;
-    let mut options = Options::default();
+    let (mut is_asked, mut compares_builds) = (false, false);
+    let mut names: Vec<String> = Vec::new();
+    let mut programs: Vec<PathBuf> = Vec::new();
     while let Some(argument) = parser.next()? {
         is_asked |= argument != Long("test");
         match argument {
             Long("bench" | "test") => {}
-            Long("simulation") => options.with_simulation = true,
-            Long("serve") => options.programs.push(parser.value()?.into()),
+            Long("simulation") => compares_builds = true,
+            Long("serve") => programs.push(parser.value()?.into()),
             Long("case") => {
-                let names = parser.value()?.string()?;
-                options.cases.extend(names.split(',').map(str::to_owned));
+                let list = parser.value()?.string()?;
+                names.extend(list.split(',').map(str::to_owned));
             }
             Long("list") => {
-                for case in &CASES {
-                    println!("{:<10} {}", case.name, case.title);
-                }
-                return Ok(ExitCode::SUCCESS);
+                CASES
+                    .iter()
+                    .for_each(|case| println!("{:<10} {}", case.name, case.title));
+                return Ok(());
             }
             Long("help") | Short('h') => {
                 print!("{USAGE}");
-                return Ok(ExitCode::SUCCESS);
+                return Ok(());
             }
             _ => return Err(argument.unexpected().into()),
         }
     }
+    // `cargo test` runs benches too, and this one would take minutes.
     if !is_asked {
-        // `cargo test` runs benches too, and nobody wants to wait for this one there.
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     }
-    let instruments = instruments()?;
-    match options.with_simulation {
-        true => compare_builds(&instruments),
-        false => count_cases(&options, &instruments),
-    }
-}
-
-/// The tools that are on this machine.
-fn instruments() -> Result<Vec<Instrument>, &'static str> {
-    let mut found = Vec::new();
-    for instrument in Instrument::ALL {
-        match instrument.version() {
-            Some(version) => {
-                println!("{}: {version}", instrument.what());
-                found.push(instrument);
-            }
-            None => println!("{}: {} is not here", instrument.what(), instrument.tool()),
-        }
-    }
-    match found.is_empty() {
-        true => Err("nothing to count with"),
-        false => Ok(found),
-    }
-}
-
-fn count_cases(options: &Options, instruments: &[Instrument]) -> Result<ExitCode, Box<dyn Error>> {
-    // Whoever mistypes one of two would believe that both were counted.
-    let is_known = |name: &String| CASES.iter().any(|case| case.name == name);
-    if let Some(unknown) = options.cases.iter().find(|name| !is_known(name)) {
+    // A user who mistypes one of two names would believe that both were counted.
+    let is_known = |name: &&String| CASES.iter().any(|case| case.name == *name);
+    if let Some(unknown) = names.iter().find(|name| !is_known(name)) {
         return Err(format!("there is no case called {unknown}; --list shows them").into());
     }
-    let is_wanted = |case: &&Case| {
-        options.cases.is_empty() || options.cases.iter().any(|name| name == case.name)
-    };
-    let cases: Vec<&Case> = CASES.iter().filter(is_wanted).collect();
-    let Roster {
-        plain,
-        with_idle_timeouts,
-    } = subject::netloop_and_its_floors()?;
-    let others: Vec<Subject> = options
-        .programs
-        .iter()
-        .cloned()
-        .map(Subject::program)
+    let instruments: Vec<Instrument> = Instrument::ALL
+        .into_iter()
+        .filter(Instrument::is_here)
         .collect();
-    let mut bars = Vec::new();
-    for case in cases {
-        let with_idle_timeouts = case.has_idle_timeouts.then_some(&with_idle_timeouts);
-        let others = (case.mode == "echo").then_some(&others);
-        let subjects = plain
-            .iter()
-            .chain(with_idle_timeouts.into_iter().flatten())
-            .chain(others.into_iter().flatten());
-        let rows: Vec<Row<'_>> = subjects
-            .map(|subject| count(subject, case, instruments))
-            .collect();
-        table::print(case, &rows);
-        bars.extend(table::judge(case, &rows));
+    if instruments.is_empty() {
+        return Err("nothing to count with".into());
     }
-    table::print_bars(&bars);
-    Ok(ExitCode::SUCCESS)
-}
-
-/// netloop without and with the feature, in the first case.
-fn compare_builds(instruments: &[Instrument]) -> Result<ExitCode, Box<dyn Error>> {
-    let subjects = subject::with_and_without_simulation()?;
-    let case = &CASES[0];
-    let rows: Vec<Row<'_>> = subjects
-        .iter()
-        .map(|subject| count(subject, case, instruments))
-        .collect();
-    table::print(case, &rows);
-    Ok(match costs_nothing(&rows) {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
-    })
-}
-
-/// With all instruments; one that fails voids the row.
-fn count<'a>(subject: &'a Subject, case: &Case, instruments: &[Instrument]) -> Row<'a> {
-    eprintln!("counting {}, {} ..", case.name, subject.name);
-    let counts = instruments
-        .iter()
-        .try_fold(Counts::default(), |sum, instrument| {
-            let counts = instrument.per_operation(subject, case);
-            counts
-                .map(|counts| sum + counts)
-                .map_err(|error| error.to_string())
-        });
-    Row {
-        name: &subject.name,
-        counts,
+    if compares_builds {
+        return compare_builds(&instruments);
     }
+    let is_wanted = |case: &&Case| names.is_empty() || names.iter().any(|name| name == case.name);
+    let floors = subject::netloop_and_its_floors()?;
+    let mut outcomes = Vec::new();
+    for case in CASES.iter().filter(is_wanted) {
+        let mut subjects = floors.clone();
+        if case.name == CASES[0].name {
+            subjects.extend(floors.iter().cloned().map(Subject::with_idle_timeout));
+        }
+        if case.mode == "echo" {
+            let given = programs.iter();
+            subjects.extend(given.map(|path| Subject::new(path.display().to_string(), path)));
+        }
+        let rows = count_all(&subjects, case, &instruments);
+        let bars = bars::of(Bench::Count).into_iter();
+        let bars = bars.filter(|bar| bar.workload == case.name);
+        outcomes.extend(bars.map(|bar| bar.judge(&figure(&bar, &rows))));
+    }
+    println!("\nthe bars:\n\n{}", bars::table(&outcomes).markdown());
+    Ok(())
 }
 
-/// Whether the last row counts no more than the first, as far as two builds of the same can be compared.
-fn costs_nothing(rows: &[Row<'_>]) -> bool {
-    let [Ok(without), Ok(with)] = [0, 1].map(|place| rows[place].counts.as_ref()) else {
-        return false;
+/// The name of a server, and its counts for one operation or what went wrong.
+type Row = (String, Result<Counts, String>);
+
+/// Counts each subject with all instruments, of which one that fails voids the row, and prints the table.
+fn count_all(subjects: &[Subject], case: &Case, instruments: &[Instrument]) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let mut table = Table::new(&[&["server"], &TITLES[..]].concat());
+    for subject in subjects {
+        eprintln!("counting {}, {} ..", case.name, subject.name);
+        let mut counts: Result<Counts, String> = Ok(Counts::default());
+        for instrument in instruments {
+            let more = instrument.per_operation(subject, case);
+            counts = counts.and_then(|sum| Ok(sum + more.map_err(|error| error.to_string())?));
+        }
+        let mut cells = vec![subject.name.clone()];
+        match &counts {
+            Ok(Counts(counts)) => {
+                cells.push(format!("{:.0}", counts[INSTRUCTIONS]));
+                cells.extend(counts[CALLS..].iter().map(|count| format!("{count:.3}")));
+            }
+            Err(error) => cells.push(error.clone()),
+        }
+        table.rows.push(cells);
+        rows.push((subject.name.clone(), counts));
+    }
+    println!("\n{}; for each {}:\n", case.title, case.operation);
+    print!("{}", table.markdown());
+    rows
+}
+
+/// Returns the figure of netloop, whose rows are the first and the one with an idle timeout.
+fn figure(bar: &Bar, rows: &[Row]) -> Measured {
+    let counts = |row: Option<&Row>| match row.map(|(_, counts)| counts) {
+        Some(Ok(Counts(counts))) => Ok(*counts),
+        Some(Err(error)) => Err(error.clone()),
+        None => Err("the row is missing".to_owned()),
     };
-    println!();
-    let mut is_nothing = true;
-    for (what, without, with) in [
-        ("instructions", without.instructions, with.instructions),
-        ("system calls", without.calls, with.calls),
-    ] {
-        // An instrument that is not here has counted nothing of either.
-        let difference = if without > 0.0 {
-            with / without - 1.0
-        } else {
-            0.0
-        };
-        println!(
-            "the feature costs {:+.2} {what} ({:+.1} %)",
-            with - without,
-            difference * 100.0
-        );
-        is_nothing &= difference <= TOLERANCE;
+    let is_idle = |row: &&Row| row.0 != bar.subject && row.0.starts_with(bar.subject);
+    let value = || {
+        let mine = counts(rows.first())?;
+        Ok(match bar.figure {
+            "instructions" => mine[INSTRUCTIONS],
+            "instructions of an idle timeout" => {
+                counts(rows.iter().find(is_idle))?[INSTRUCTIONS] - mine[INSTRUCTIONS]
+            }
+            "system calls" => mine[CALLS],
+            "sends" => mine[SENDS],
+            "sends for each receive" => mine[SENDS] / mine[RECEIVES],
+            other => return Err(format!("{other} is not counted")),
+        })
+    };
+    // An instrument that is not here has counted nothing.
+    match value() {
+        Ok(count) if count.is_finite() && count != 0.0 => Measured::Count(count),
+        Ok(_) => Measured::Nothing("an instrument is missing".to_owned()),
+        Err(reason) => Measured::Nothing(reason),
     }
-    is_nothing
+}
+
+/// Counts netloop without and with the feature, in the first case.
+fn compare_builds(instruments: &[Instrument]) -> Result<(), Box<dyn Error>> {
+    let rows = count_all(
+        &subject::with_and_without_simulation()?,
+        &CASES[0],
+        instruments,
+    );
+    let [(_, without), (_, with)] = &rows[..] else {
+        return Err("there are not two builds".into());
+    };
+    let (without, with) = (without.clone()?, with.clone()?);
+    for place in [INSTRUCTIONS, CALLS] {
+        let difference = with.0[place] - without.0[place];
+        let title = TITLES[place];
+        println!("the feature costs {difference:+.2} {title}");
+        if difference > without.0[place] * TOLERANCE {
+            return Err(format!("the feature costs too many {title}").into());
+        }
+    }
+    Ok(())
 }

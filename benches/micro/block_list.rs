@@ -1,4 +1,4 @@
-//! Whether an address is blocked, beside a list of rules that is gone through from its beginning, as Node's is.
+//! The check of an address, beside a list of rules that is searched from its beginning, as Node's is.
 
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
@@ -9,7 +9,7 @@ use netloop::BlockList;
 
 use crate::measure::Group;
 
-/// How long the prefixes of the rules are.
+/// The length of the rules' prefixes.
 const PREFIX: u8 = 24;
 
 pub(crate) fn measure(criterion: &mut Criterion) {

@@ -1,6 +1,6 @@
-//! From the kernel's events to the source that each is for, beside a loop by hand that does the same, and calloop.
+//! From the kernel's events to the source that each is for, beside a loop by hand, and calloop.
 //!
-//! The sources are datagram sockets with one datagram each, which is received when the clock stands: only the poll and
+//! The sources are datagram sockets with one datagram each, which is received outside the measured time: only the poll and
 //! the way to the source are measured.
 
 use std::io;
@@ -10,16 +10,15 @@ use criterion::Criterion;
 use mio::event::Source;
 use mio::net::UdpSocket;
 use mio::{Events, Poll, Token};
-use netloop::internals::slots::{Slots, to_token};
+
 use netloop::reactor::{Handler, Interest, Key, Phase, Reactor, Registration};
 use slab::Slab;
-use slotmap::{DefaultKey, Key as _, KeyData, SlotMap};
 
 use crate::measure::Group;
 
 const SIZES: [usize; 3] = [1, 64, 1024];
 
-/// Does nothing but to be called.
+/// A source that only counts its calls.
 struct Called(UdpSocket);
 
 impl Handler for Called {
@@ -57,11 +56,6 @@ pub(crate) fn measure(criterion: &mut Criterion) {
         #[cfg(target_os = "linux")]
         calloop(&mut group, size).expect("datagrams can be sent to oneself");
     }
-    drop(group);
-    stale_token(&mut Group::new(
-        criterion,
-        "dispatch: the token of a source that is gone is turned away",
-    ));
 }
 
 fn through_the_reactor(group: &mut Group<'_>, size: usize) -> io::Result<()> {
@@ -78,7 +72,7 @@ fn through_the_reactor(group: &mut Group<'_>, size: usize) -> io::Result<()> {
         }
         send_to_all(&sender, &addresses);
     };
-    group.rounds("reactor", size, size, reactor, prepare, |reactor| {
+    group.prepared_rounds("reactor", size, reactor, prepare, |reactor| {
         let mut calls = 0;
         while calls < size {
             reactor.poll(None).expect("polling works");
@@ -108,7 +102,7 @@ fn by_hand(group: &mut Group<'_>, size: usize) -> io::Result<()> {
         send_to_all(&sender, &addresses);
     };
     let state = (poll, Events::with_capacity(1024), sources);
-    group.rounds("mio by hand", size, size, state, prepare, |state| {
+    group.prepared_rounds("mio by hand", size, state, prepare, |state| {
         let (poll, events, sources) = state;
         let mut calls = 0;
         while calls < size {
@@ -147,7 +141,7 @@ fn calloop(group: &mut Group<'_>, size: usize) -> io::Result<()> {
         }
         send_to_all(&sender, &addresses);
     };
-    group.rounds("calloop", size, size, event_loop, prepare, |event_loop| {
+    group.prepared_rounds("calloop", size, event_loop, prepare, |event_loop| {
         let mut calls = 0;
         while calls < size {
             event_loop
@@ -178,47 +172,4 @@ fn send_to_all(sender: &std::net::UdpSocket, addresses: &[SocketAddr]) {
             .send_to(b"x", address)
             .expect("a datagram can be sent to oneself");
     }
-}
-
-fn stale_token(group: &mut Group<'_>) {
-    const COUNT: usize = 1_000;
-    let mut slots = Slots::new();
-    let keys: Vec<_> = (0..COUNT).map(|_| slots.insert(())).collect();
-    let tokens: Vec<_> = keys.iter().map(|&key| to_token(key)).collect();
-    for key in keys {
-        slots.remove(key);
-        slots.insert(());
-    }
-    group.rounds(
-        "slots",
-        COUNT,
-        COUNT,
-        slots,
-        |_| (),
-        |slots| {
-            let found = tokens.iter().find_map(|&token| slots.find(token));
-            assert_eq!(found, None);
-        },
-    );
-    let mut slot_map = SlotMap::new();
-    let keys: Vec<DefaultKey> = (0..COUNT).map(|_| slot_map.insert(())).collect();
-    let tokens: Vec<u64> = keys.iter().map(|key| key.data().as_ffi()).collect();
-    for key in keys {
-        slot_map.remove(key);
-        slot_map.insert(());
-    }
-    group.rounds(
-        "slotmap",
-        COUNT,
-        COUNT,
-        slot_map,
-        |_| (),
-        |slot_map| {
-            let key = |token: u64| DefaultKey::from(KeyData::from_ffi(token));
-            let found = tokens
-                .iter()
-                .find(|&&token| slot_map.contains_key(key(token)));
-            assert_eq!(found, None);
-        },
-    );
 }

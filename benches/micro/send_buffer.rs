@@ -1,4 +1,4 @@
-//! The queue of what is not sent yet, beside the two that are written by hand most often.
+//! The queue of unsent bytes, beside the two that are written by hand most often.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -9,12 +9,12 @@ use netloop::internals::send_buffer::{Pool, SendBuffer};
 
 use crate::measure::Group;
 
-/// What is common to all of them.
+/// The operations of all of them.
 trait Queue: Default {
     const NAME: &'static str;
 
     fn push(&mut self, bytes: &[u8]);
-    /// Lets a kernel that takes at most `most` bytes have the front of it, and says how much it took.
+    /// Gives the front to a kernel that takes at most `most` bytes, and returns how many it took.
     fn send(&mut self, most: usize) -> usize;
     fn discard(&mut self);
 }
@@ -66,7 +66,7 @@ impl Queue for Moving {
 #[derive(Default)]
 struct Pieces {
     pieces: VecDeque<Vec<u8>>,
-    /// How much of the first one is sent.
+    /// The bytes of the first one that are sent.
     sent: usize,
 }
 
@@ -132,12 +132,6 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     slow_peer::<Pieces>(&mut group);
     drop(group);
 
-    let mut group = Group::new(criterion, "send buffer: 1 MiB is thrown away");
-    thrown_away::<Netloop>(&mut group);
-    thrown_away::<Moving>(&mut group);
-    thrown_away::<Pieces>(&mut group);
-    drop(group);
-
     broadcast(&mut Group::new(
         criterion,
         "send buffer: 16 KiB are queued for one more member of a broadcast",
@@ -155,7 +149,7 @@ fn write_and_send<Q: Queue>(group: &mut Group<'_>, length: usize) {
 
 fn gather<Q: Queue>(group: &mut Group<'_>) {
     let mut queue = Q::default();
-    group.each(Q::NAME, None, || {
+    group.each(Q::NAME, 100, || {
         for _ in 0..100 {
             queue.push(b"sixteen bytes ..");
         }
@@ -173,16 +167,12 @@ fn filled<Q: Queue>(queue: &mut Q) {
 fn slow_peer<Q: Queue>(group: &mut Group<'_>) {
     const PART: usize = 16_000;
     let parts = (1_usize << 20).div_ceil(PART);
-    group.rounds(Q::NAME, None, parts, Q::default(), filled, |queue| {
+    group.prepared_rounds(Q::NAME, parts, Q::default(), filled, |queue| {
         while queue.send(PART) > 0 {}
     });
 }
 
-fn thrown_away<Q: Queue>(group: &mut Group<'_>) {
-    group.rounds(Q::NAME, None, 1, Q::default(), filled, Q::discard);
-}
-
-/// Sharing is what the others do not have: they copy.
+/// Shares the bytes, which the others cannot: they copy.
 fn broadcast(group: &mut Group<'_>) {
     const MEMBERS: usize = 100;
     let bytes: Rc<[u8]> = vec![b'x'; 16 << 10].into();
@@ -193,29 +183,15 @@ fn broadcast(group: &mut Group<'_>) {
         }
     };
     let state = (members(), Pool::new());
-    group.rounds(
-        "shared",
-        None,
-        MEMBERS,
-        state,
-        prepare,
-        |(members, pool)| {
-            for member in members {
-                member.share(Rc::clone(&bytes), 0, pool);
-            }
-        },
-    );
+    group.prepared_rounds("shared", MEMBERS, state, prepare, |(members, pool)| {
+        for member in members {
+            member.share(Rc::clone(&bytes), 0, pool);
+        }
+    });
     let state = (members(), Pool::new());
-    group.rounds(
-        "copied",
-        None,
-        MEMBERS,
-        state,
-        prepare,
-        |(members, pool)| {
-            for member in members {
-                member.copy(&bytes, pool);
-            }
-        },
-    );
+    group.prepared_rounds("copied", MEMBERS, state, prepare, |(members, pool)| {
+        for member in members {
+            member.copy(&bytes, pool);
+        }
+    });
 }

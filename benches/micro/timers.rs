@@ -1,34 +1,28 @@
 //! The wheel beside a heap, a search tree and the timers of tokio.
 
+#[cfg(target_os = "linux")]
+mod tokio_sleep;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
-#[cfg(target_os = "linux")]
-use std::{
-    pin::Pin,
-    sync::LazyLock,
-    task::{Context, Waker},
-    time::Duration,
-};
+use std::hint::black_box;
 
 use criterion::Criterion;
 use fastrand::Rng;
 use netloop::internals::wheel::{TimerHandle, Wheel};
 #[cfg(target_os = "linux")]
-use tokio::{runtime::Runtime, time::Sleep};
+use tokio_sleep::Sleeps;
 
 use crate::measure::Group;
 
-mod put_off;
-
-const SIZES: [usize; 3] = [1_000, 10_000, 100_000];
-
+/// So many fit into the caches.
+const FEW: usize = 10_000;
+/// So many do not.
+const MILLION: usize = 1_000_000;
 /// A minute of milliseconds, over which deadlines are spread.
 const SPREAD: u64 = 60_000;
 
-/// So many that they do not fit into the caches.
-const MILLION: [usize; 1] = [1_000_000];
-
-/// What is common to all of them. Timers are named by their place in a table of the owner's.
+/// The operations of all of them. Timers are named by their place in a table of the owner's.
 trait Timers {
     const NAME: &'static str;
     type Handle: Copy;
@@ -39,9 +33,8 @@ trait Timers {
     fn rearm(&mut self, handle: Self::Handle, deadline: u64) -> Self::Handle;
 }
 
-/// Those whose time is told, and does not pass by itself.
+/// The timers whose time does not pass by itself.
 trait Expire: Timers {
-    fn next_deadline(&mut self) -> Option<u64>;
     /// Gives out everything due, and says how many.
     fn expire(&mut self, now: u64) -> usize;
 }
@@ -66,16 +59,13 @@ impl Timers for Wheel<u32> {
 }
 
 impl Expire for Wheel<u32> {
-    fn next_deadline(&mut self) -> Option<u64> {
-        Self::next_deadline(self)
-    }
     fn expire(&mut self, now: u64) -> usize {
         self.advance(now);
         std::iter::from_fn(|| self.next_due()).count()
     }
 }
 
-/// A binary heap cannot give up what is in its middle, so what was cancelled stays until it surfaces.
+/// A binary heap cannot give up an entry in its middle, so a cancelled one stays until it surfaces.
 struct Heap {
     heap: BinaryHeap<Reverse<(u64, u32, u32)>>,
     /// The generation of each timer; an entry of an older one is dead.
@@ -87,18 +77,16 @@ impl Timers for Heap {
     type Handle = u32;
 
     fn new() -> Self {
-        Self {
-            heap: BinaryHeap::new(),
-            generations: Vec::new(),
-        }
+        let (heap, generations) = (BinaryHeap::new(), Vec::new());
+        Self { heap, generations }
     }
     fn arm(&mut self, deadline: u64, id: u32) -> u32 {
         let place = id as usize;
         if place >= self.generations.len() {
             self.generations.resize(place + 1, 0);
         }
-        let generation = self.generations[place];
-        self.heap.push(Reverse((deadline, id, generation)));
+        self.heap
+            .push(Reverse((deadline, id, self.generations[place])));
         id
     }
     fn cancel(&mut self, id: u32) {
@@ -111,20 +99,14 @@ impl Timers for Heap {
 }
 
 impl Expire for Heap {
-    fn next_deadline(&mut self) -> Option<u64> {
-        while let Some(&Reverse((deadline, id, generation))) = self.heap.peek() {
-            if self.generations[id as usize] == generation {
-                return Some(deadline);
-            }
-            self.heap.pop();
-        }
-        None
-    }
     fn expire(&mut self, now: u64) -> usize {
         let mut count = 0;
-        while self.next_deadline().is_some_and(|deadline| deadline <= now) {
+        while let Some(&Reverse((deadline, id, generation))) = self.heap.peek() {
+            if deadline > now {
+                break;
+            }
             self.heap.pop();
-            count += 1;
+            count += usize::from(self.generations[id as usize] == generation);
         }
         count
     }
@@ -154,12 +136,9 @@ impl Timers for Tree {
 }
 
 impl Expire for Tree {
-    fn next_deadline(&mut self) -> Option<u64> {
-        self.0.first().map(|&(deadline, _)| deadline)
-    }
     fn expire(&mut self, now: u64) -> usize {
         let mut count = 0;
-        while self.next_deadline().is_some_and(|deadline| deadline <= now) {
+        while self.0.first().is_some_and(|(deadline, _)| *deadline <= now) {
             self.0.pop_first();
             count += 1;
         }
@@ -167,167 +146,66 @@ impl Expire for Tree {
     }
 }
 
-/// Futures, each in a box of its owner's, as a connection has one for its timeout.
-#[cfg(target_os = "linux")]
-struct Tokio {
-    start: tokio::time::Instant,
-    sleeps: Vec<Option<Pin<Box<Sleep>>>>,
+/// Measures one operation with each kind of timers; those of tokio only where nothing expires.
+macro_rules! beside {
+    ($criterion:expr, $operation:ident, $name:literal, $size:expr, and tokio) => {
+        let mut group = beside!($criterion, $operation, $name, $size);
+        #[cfg(target_os = "linux")]
+        $operation::<Sleeps>(&mut group, $size);
+        drop(group);
+    };
+    ($criterion:expr, $operation:ident, $name:literal, $size:expr) => {{
+        let mut group = Group::new($criterion, $name);
+        $operation::<Wheel<u32>>(&mut group, $size);
+        $operation::<Heap>(&mut group, $size);
+        $operation::<Tree>(&mut group, $size);
+        group
+    }};
 }
-
-#[cfg(target_os = "linux")]
-impl Timers for Tokio {
-    const NAME: &'static str = "tokio Sleep";
-    type Handle = u32;
-
-    fn new() -> Self {
-        static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_time()
-                .build();
-            runtime.expect("a runtime without sockets needs nothing")
-        });
-        thread_local! {
-            /// Where the timers find the runtime that they belong to. Entered once, as it must be left in reverse order.
-            static ENTERED: tokio::runtime::EnterGuard<'static> = RUNTIME.enter();
-        }
-        ENTERED.with(|_| ());
-        Self {
-            // Far enough away that none of them comes.
-            start: tokio::time::Instant::now() + Duration::from_secs(3_600),
-            sleeps: Vec::new(),
-        }
-    }
-    fn arm(&mut self, deadline: u64, id: u32) -> u32 {
-        let deadline = self.start + Duration::from_millis(deadline);
-        let mut sleep = Box::pin(tokio::time::sleep_until(deadline));
-        // It is armed when it is asked for the first time.
-        let pending = sleep.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        assert!(pending.is_pending());
-        self.sleeps.push(Some(sleep));
-        id
-    }
-    fn cancel(&mut self, id: u32) {
-        self.sleeps[id as usize] = None;
-    }
-    fn rearm(&mut self, id: u32, deadline: u64) -> u32 {
-        let deadline = self.start + Duration::from_millis(deadline);
-        if let Some(sleep) = &mut self.sleeps[id as usize] {
-            sleep.as_mut().reset(deadline);
-        }
-        id
-    }
-}
-
-type Measure = fn(&mut Group<'_>, usize);
 
 pub(crate) fn measure(criterion: &mut Criterion) {
-    let mut operation = |name: &str, sizes: &[usize], peers: &[Measure]| {
-        let mut group = Group::new(criterion, name);
-        for size in sizes {
-            for measure in peers {
-                measure(&mut group, *size);
-            }
-        }
-    };
-    let peers: [Measure; 3] = [arm::<Wheel<u32>>, arm::<Heap>, arm::<Tree>];
-    operation("timers: arm", &SIZES, &peers);
-    let peers: [Measure; 3] = [cancel::<Wheel<u32>>, cancel::<Heap>, cancel::<Tree>];
-    operation("timers: cancel", &SIZES, &peers);
-    let peers: [Measure; 3] = [rearm::<Wheel<u32>>, rearm::<Heap>, rearm::<Tree>];
-    operation("timers: move to another deadline", &SIZES, &peers);
-    let peers: [Measure; 3] = [
-        next_deadline::<Wheel<u32>>,
-        next_deadline::<Heap>,
-        next_deadline::<Tree>,
-    ];
-    operation("timers: next deadline", &SIZES, &peers);
-    let peers: [Measure; 3] = [
-        expire_each::<Wheel<u32>>,
-        expire_each::<Heap>,
-        expire_each::<Tree>,
-    ];
-    operation("timers: expire, each at its deadline", &SIZES, &peers);
-    operation("timers, a million: expire", &MILLION, &peers);
-    let peers: [Measure; 3] = [
-        expire_together::<Wheel<u32>>,
-        expire_together::<Heap>,
-        expire_together::<Tree>,
-    ];
-    operation("timers: expire, all at the same deadline", &SIZES, &peers);
-
-    operation("timers, a million: arm", &MILLION, &MILLION_ARM);
-    operation("timers, a million: arm again", &MILLION, &MILLION_AGAIN);
-    operation("timers, a million: move", &MILLION, &MILLION_MOVE);
-    operation("timers, a million: cancel", &MILLION, &MILLION_CANCEL);
-
-    let mut group = Group::new(criterion, "timers: an hour passes in which nothing is due");
-    empty_hour::<Wheel<u32>>(&mut group);
-    empty_hour::<Heap>(&mut group);
-    empty_hour::<Tree>(&mut group);
-    drop(group);
-    put_off::measure(&mut Group::new(
-        criterion,
-        "timers: an idle timeout is put off",
-    ));
+    beside!(criterion, arm, "timers: arm", FEW, and tokio);
+    beside!(criterion, cancel, "timers: cancel", FEW, and tokio);
+    beside!(criterion, rearm, "timers: move", FEW, and tokio);
+    beside!(criterion, arm, "timers, a million: arm", MILLION, and tokio);
+    beside!(criterion, arm_again, "timers, a million: arm again", MILLION, and tokio);
+    beside!(criterion, rearm, "timers, a million: move", MILLION, and tokio);
+    beside!(criterion, cancel, "timers, a million: cancel", MILLION, and tokio);
+    beside!(criterion, expire, "timers, a million: expire", MILLION);
+    let mut group = Group::new(criterion, "timers: an idle timeout is put off");
+    stores_alone(&mut group, MILLION);
+    put_off_lazily(&mut group, MILLION);
+    put_off_eagerly::<Tree>(&mut group, MILLION);
+    #[cfg(target_os = "linux")]
+    put_off_eagerly::<Sleeps>(&mut group, MILLION);
 }
-
-const MILLION_ARM: [Measure; PEERS] = [
-    arm::<Wheel<u32>>,
-    arm::<Heap>,
-    arm::<Tree>,
-    #[cfg(target_os = "linux")]
-    arm::<Tokio>,
-];
-const MILLION_AGAIN: [Measure; PEERS] = [
-    arm_again::<Wheel<u32>>,
-    arm_again::<Heap>,
-    arm_again::<Tree>,
-    #[cfg(target_os = "linux")]
-    arm_again::<Tokio>,
-];
-const MILLION_MOVE: [Measure; PEERS] = [
-    rearm::<Wheel<u32>>,
-    rearm::<Heap>,
-    rearm::<Tree>,
-    #[cfg(target_os = "linux")]
-    rearm::<Tokio>,
-];
-const MILLION_CANCEL: [Measure; PEERS] = [
-    cancel::<Wheel<u32>>,
-    cancel::<Heap>,
-    cancel::<Tree>,
-    #[cfg(target_os = "linux")]
-    cancel::<Tokio>,
-];
-
-/// Tokio is a dependency of the benchmarks on Linux only.
-const PEERS: usize = if cfg!(target_os = "linux") { 4 } else { 3 };
 
 fn deadlines(count: usize, seed: u64) -> Vec<u64> {
     let mut random = Rng::with_seed(seed);
     (0..count).map(|_| random.u64(1..=SPREAD)).collect()
 }
 
-/// Armed timers, in an order that has nothing to do with their deadlines.
+/// Arms timers, and returns them in an order that has nothing to do with their deadlines.
 fn armed<T: Timers>(deadlines: &[u64]) -> (T, Vec<T::Handle>) {
     let mut timers = T::new();
-    let mut handles: Vec<_> = (0..)
-        .zip(deadlines)
-        .map(|(id, &deadline)| timers.arm(deadline, id))
-        .collect();
+    let arm = |(id, deadline): (u32, &u64)| timers.arm(*deadline, id);
+    let mut handles: Vec<_> = (0..).zip(deadlines).map(arm).collect();
     Rng::with_seed(2).shuffle(&mut handles);
     (timers, handles)
 }
 
+fn arm_all<T: Timers>(timers: &mut T, deadlines: &[u64]) {
+    for (id, &deadline) in (0..).zip(deadlines) {
+        timers.arm(deadline, id);
+    }
+}
+
+/// Into new memory.
 fn arm<T: Timers>(group: &mut Group<'_>, size: usize) {
     let deadlines = deadlines(size, 1);
-    let mut timers = T::new();
     let prepare = |timers: &mut T| *timers = T::new();
-    prepare(&mut timers);
-    group.rounds(T::NAME, size, size, timers, prepare, |timers| {
-        for (id, &deadline) in (0..).zip(&deadlines) {
-            timers.arm(deadline, id);
-        }
+    group.prepared_rounds(T::NAME, size, T::new(), prepare, |timers| {
+        arm_all(timers, &deadlines)
     });
 }
 
@@ -337,21 +215,17 @@ fn arm_again<T: Timers>(group: &mut Group<'_>, size: usize) {
     let prepare = |timers: &mut T| {
         let (before, handles) = armed(&deadlines);
         *timers = before;
-        for handle in handles {
-            timers.cancel(handle);
-        }
+        handles.into_iter().for_each(|handle| timers.cancel(handle));
     };
-    group.rounds(T::NAME, size, size, T::new(), prepare, |timers| {
-        for (id, &deadline) in (0..).zip(&deadlines) {
-            timers.arm(deadline, id);
-        }
+    group.prepared_rounds(T::NAME, size, T::new(), prepare, |timers| {
+        arm_all(timers, &deadlines)
     });
 }
 
 fn cancel<T: Timers>(group: &mut Group<'_>, size: usize) {
     let deadlines = deadlines(size, 1);
     let prepare = |state: &mut (T, Vec<T::Handle>)| *state = armed(&deadlines);
-    group.rounds(T::NAME, size, size, armed::<T>(&[]), prepare, |state| {
+    group.prepared_rounds(T::NAME, size, armed::<T>(&[]), prepare, |state| {
         for &handle in &state.1 {
             state.0.cancel(handle);
         }
@@ -359,47 +233,95 @@ fn cancel<T: Timers>(group: &mut Group<'_>, size: usize) {
 }
 
 fn rearm<T: Timers>(group: &mut Group<'_>, size: usize) {
-    let before = deadlines(size, 1);
-    let after = deadlines(size, 3);
+    let (before, after) = (deadlines(size, 1), deadlines(size, 3));
     let prepare = |state: &mut (T, Vec<T::Handle>)| *state = armed(&before);
-    group.rounds(T::NAME, size, size, armed::<T>(&[]), prepare, |state| {
+    group.prepared_rounds(T::NAME, size, armed::<T>(&[]), prepare, |state| {
         for (&handle, &deadline) in state.1.iter().zip(&after) {
             state.0.rearm(handle, deadline);
         }
     });
 }
 
-fn next_deadline<T: Expire>(group: &mut Group<'_>, size: usize) {
-    let (mut timers, _) = armed::<T>(&deadlines(size, 1));
-    group.each(T::NAME, size, || timers.next_deadline());
-}
-
-fn expire_each<T: Expire>(group: &mut Group<'_>, size: usize) {
+/// The loop asks once a millisecond, as one that is busy does.
+fn expire<T: Expire>(group: &mut Group<'_>, size: usize) {
     let deadlines = deadlines(size, 1);
     let prepare = |timers: &mut T| *timers = armed(&deadlines).0;
-    group.rounds(T::NAME, size, size, T::new(), prepare, |timers| {
-        while let Some(deadline) = timers.next_deadline() {
-            timers.expire(deadline);
+    group.prepared_rounds(T::NAME, size, T::new(), prepare, |timers| {
+        let expired: usize = (1..=SPREAD).map(|now| timers.expire(now)).sum();
+        black_box(expired);
+    });
+}
+
+const TIMEOUT: u64 = 30_000;
+const SECONDS: usize = 30;
+const SECOND: u64 = 1_000;
+
+fn order(sockets: usize) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..).take(sockets).collect();
+    Rng::with_seed(2).shuffle(&mut order);
+    order
+}
+
+/// Each socket is touched once a second. The time of a store anywhere in a table of this size is a matter of the machine's
+/// caches, and no wheel can be faster.
+fn stores_alone(group: &mut Group<'_>, sockets: usize) {
+    let order = order(sockets);
+    let state = (vec![0_u64; sockets], 0);
+    group.rounds("the store alone", sockets, state, |(active, now)| {
+        *now += SECOND;
+        for &socket in &order {
+            active[socket as usize] = *now;
         }
+        black_box(&active);
     });
 }
 
-fn expire_together<T: Expire>(group: &mut Group<'_>, size: usize) {
-    let deadlines = vec![SPREAD; size];
-    let prepare = |timers: &mut T| *timers = armed(&deadlines).0;
-    group.rounds(T::NAME, size, size, T::new(), prepare, |timers| {
-        let expired = timers.expire(SPREAD);
-        assert_eq!(expired, size);
-    });
+/// As a socket of netloop does it: every byte only stores the time, and the entry on the wheel is looked at when it comes
+/// up. The looking is measured too.
+fn put_off_lazily(group: &mut Group<'_>, sockets: usize) {
+    let mut wheel = Wheel::new(0);
+    let order = order(sockets);
+    for &socket in &order {
+        wheel.arm(TIMEOUT, socket);
+    }
+    let state = (wheel, vec![0; sockets], 0);
+    // A round has as many seconds as the timeout, so that each entry comes up once.
+    group.rounds(
+        "wheel, lazily",
+        sockets * SECONDS,
+        state,
+        |(wheel, active, now)| {
+            for _ in 0..SECONDS {
+                *now += SECOND;
+                for &socket in &order {
+                    active[socket as usize] = *now;
+                }
+                wheel.advance(*now);
+                while let Some((_, socket)) = wheel.next_due() {
+                    wheel.arm(active[socket as usize] + TIMEOUT, socket);
+                }
+            }
+        },
+    );
 }
 
-fn empty_hour<T: Expire>(group: &mut Group<'_>) {
-    const HOUR: u64 = 3_600_000;
+/// Without such a store: every byte moves the timer, and nothing is ever due.
+fn put_off_eagerly<T: Timers>(group: &mut Group<'_>, sockets: usize) {
     let mut timers = T::new();
-    timers.arm(u64::MAX - 1, 0);
+    let arm = |socket| timers.arm(TIMEOUT, socket);
+    let mut handles: Vec<T::Handle> = (0..).take(sockets).map(arm).collect();
+    let order = order(sockets);
     let mut now = 0;
-    group.each(T::NAME, None, || {
-        now += HOUR;
-        timers.expire(now)
-    });
+    group.rounds(
+        &format!("{}, each time", T::NAME),
+        sockets,
+        timers,
+        |timers| {
+            now += SECOND;
+            for &socket in &order {
+                let handle = &mut handles[socket as usize];
+                *handle = timers.rearm(*handle, now + TIMEOUT);
+            }
+        },
+    );
 }

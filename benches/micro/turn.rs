@@ -13,9 +13,9 @@ use socket2::{Domain, Socket, Type};
 use crate::measure::Group;
 
 const DEFERRED: usize = 1_000;
-
-/// Connections that one listener holds in its queue, where nobody accepts them: they need no second descriptor.
-const WAITING: i32 = 1_000;
+/// Connections that one listener holds in its queue, where no program accepts them: they need no second descriptor.
+const WAITING: usize = 1_000;
+const BACKLOG: i32 = 2_000;
 
 /// A handler that never gets anything.
 struct Idle;
@@ -26,7 +26,7 @@ impl SocketHandler<usize> for Idle {
 
 pub(crate) fn measure(criterion: &mut Criterion) {
     let mut group = Group::new(criterion, "turn: with so many idle sockets");
-    for size in [0, 1_000, 10_000] {
+    for size in [0, 10_000] {
         if let Err(error) = idle(&mut group, size) {
             println!("{size} idle sockets cannot be had (ulimit -n?): {error}");
         }
@@ -65,8 +65,8 @@ fn idle(group: &mut Group<'_>, size: usize) -> io::Result<()> {
         sources.push(stream);
     }
     let mut poll = move || {
-        poll.poll(&mut events, Some(Duration::ZERO))
-            .map(|()| events.is_empty())
+        let polled = poll.poll(&mut events, Some(Duration::ZERO));
+        polled.map(|()| events.is_empty())
     };
     while !poll()? {}
     group.each("mio by hand", size, poll);
@@ -82,79 +82,58 @@ fn calloop(group: &mut Group<'_>, size: usize) -> io::Result<()> {
     use calloop::generic::Generic;
     use calloop::{Interest, Mode, PostAction};
 
-    let (listeners, streams) = connections(size)?;
+    let (_listeners, streams) = connections(size)?;
     let mut event_loop: calloop::EventLoop<'_, ()> =
         calloop::EventLoop::try_new().map_err(io::Error::other)?;
     for stream in streams {
         let source = Generic::new(stream, Interest::READ, Mode::Edge);
-        let inserted = event_loop
-            .handle()
-            .insert_source(source, |_, _, ()| Ok(PostAction::Continue));
+        let handle = event_loop.handle();
+        let inserted = handle.insert_source(source, |_, _, ()| Ok(PostAction::Continue));
         inserted.map_err(|error| io::Error::other(error.error))?;
     }
     group.each("calloop", size, || {
         event_loop.dispatch(Duration::ZERO, &mut ())
     });
-    drop(listeners);
     Ok(())
 }
 
 fn connections(count: usize) -> io::Result<(Vec<TcpListener>, Vec<TcpStream>)> {
-    let mut listeners: Vec<TcpListener> = Vec::new();
-    let mut streams = Vec::new();
-    for place in 0..count {
-        if place % WAITING as usize == 0 {
-            let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-            socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into())?;
-            socket.listen(2 * WAITING)?;
-            listeners.push(socket.into());
-        }
-        if let Some(listener) = listeners.last() {
+    let (mut listeners, mut streams) = (Vec::new(), Vec::new());
+    for _ in 0..count.div_ceil(WAITING) {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into())?;
+        socket.listen(BACKLOG)?;
+        let listener = TcpListener::from(socket);
+        for _ in 0..WAITING {
             streams.push(TcpStream::connect(listener.local_addr()?)?);
         }
+        listeners.push(listener);
     }
     Ok((listeners, streams))
 }
 
 fn deferred(group: &mut Group<'_>) {
-    let event_loop: EventLoop<usize> = EventLoop::new().expect("a loop can be made");
-    let state = (event_loop, 0);
-    group.rounds(
-        "netloop",
-        None,
-        DEFERRED,
-        state,
-        |_| (),
-        |state| {
-            let (event_loop, calls) = state;
-            *calls = 0;
-            event_loop.defer(|cx| {
-                for _ in 0..DEFERRED {
-                    cx.defer(|cx| *cx.shared += 1);
-                }
-            });
-            while *calls < DEFERRED {
-                let turn = event_loop.turn(calls, Wait::No, Budget::UNLIMITED);
-                turn.expect("polling works");
+    let mut event_loop: EventLoop<usize> = EventLoop::new().expect("a loop can be made");
+    group.rounds("netloop", DEFERRED, 0, |calls| {
+        *calls = 0;
+        event_loop.defer(|cx| {
+            for _ in 0..DEFERRED {
+                cx.defer(|cx| *cx.shared += 1);
             }
-        },
-    );
-
+        });
+        while *calls < DEFERRED {
+            let turn = event_loop.turn(calls, Wait::No, Budget::UNLIMITED);
+            turn.expect("polling works");
+        }
+    });
     type Call = Box<dyn FnOnce(&mut usize)>;
     let mut calls: VecDeque<Call> = VecDeque::new();
-    group.rounds(
-        "VecDeque of boxes",
-        None,
-        DEFERRED,
-        0,
-        |_| (),
-        |count| {
-            for _ in 0..DEFERRED {
-                calls.push_back(Box::new(|count| *count += 1));
-            }
-            while let Some(call) = calls.pop_front() {
-                call(count);
-            }
-        },
-    );
+    group.rounds("VecDeque of boxes", DEFERRED, 0, |count| {
+        for _ in 0..DEFERRED {
+            calls.push_back(Box::new(|count| *count += 1));
+        }
+        while let Some(call) = calls.pop_front() {
+            call(count);
+        }
+    });
 }

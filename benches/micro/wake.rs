@@ -1,154 +1,71 @@
-//! Calls from elsewhere, beside a channel with mio's waker.
+//! Calls from other threads, beside a channel with mio's waker.
 
 use std::io;
-use std::sync::mpsc;
-use std::thread;
+use std::sync::mpsc::{self, Receiver, Sender};
 
 use criterion::Criterion;
 use mio::{Events, Poll, Token, Waker};
-use netloop::{Budget, EventLoop, Result, Wait};
+use netloop::{Budget, EventLoop, Wait};
 
 use crate::measure::Group;
 
-const POSTS: usize = 1_000;
-
 pub(crate) fn measure(criterion: &mut Criterion) {
-    let mut group = Group::new(
-        criterion,
-        "wake: a post is made and run, on the loop's own thread",
-    );
-    posts(&mut group, 1).expect("a loop can be made and woken");
-    channel(&mut group, 1).expect("a poll can be made and woken");
-    waker(&mut group).expect("a poll can be made and woken");
-    drop(group);
-    let mut group = Group::new(
-        criterion,
-        "wake: each of 1,000 posts of which the first one wakes",
-    );
-    posts(&mut group, POSTS).expect("a loop can be made and woken");
-    channel(&mut group, POSTS).expect("a poll can be made and woken");
-    drop(group);
-    let mut group = Group::new(criterion, "wake: to another thread, which posts, and back");
-    posts_of_a_thread(&mut group).expect("a loop can be made and woken");
-    channel_of_a_thread(&mut group).expect("a poll can be made and woken");
-}
-
-fn posts(group: &mut Group<'_>, count: usize) -> Result<()> {
-    let mut event_loop: EventLoop<usize> = EventLoop::new()?;
-    let remote = event_loop.remote();
-    group.rounds(
-        "netloop",
-        None,
-        count,
-        0,
-        |_| (),
-        |calls| {
+    for (name, posts) in [
+        ("wake: a post is made and run, on the loop's own thread", 1),
+        (
+            "wake: each of 1,000 posts of which the first one wakes",
+            1_000,
+        ),
+    ] {
+        let mut group = Group::new(criterion, name);
+        let mut event_loop: EventLoop<usize> = EventLoop::new().expect("a loop can be made");
+        let remote = event_loop.remote();
+        group.rounds("netloop", posts, 0, |calls| {
             *calls = 0;
-            for _ in 0..count {
+            for _ in 0..posts {
                 let _ = remote.post(|cx| *cx.shared += 1);
             }
-            while *calls < count {
+            while *calls < posts {
                 let _ = event_loop.turn(calls, Wait::Forever, Budget::UNLIMITED);
             }
-        },
-    );
-    Ok(())
-}
-
-/// A message is a number: what a post can do that it cannot is not its fault.
-fn channel(group: &mut Group<'_>, count: usize) -> io::Result<()> {
-    let mut poll = Poll::new()?;
-    let waker = Waker::new(poll.registry(), Token(0))?;
-    let mut events = Events::with_capacity(1024);
-    let (sender, receiver) = mpsc::channel();
-    group.rounds(
-        "mpsc and mio by hand",
-        None,
-        count,
-        0,
-        |_| (),
-        |calls| {
-            *calls = 0;
-            for place in 0..count {
-                let _ = sender.send(1);
+        });
+        let mut channel = Channel::new().expect("a poll can be made");
+        group.rounds("mpsc and mio by hand", posts, 0, |received| {
+            *received = 0;
+            for place in 0..posts {
+                let _ = channel.sender.send(1);
                 if place == 0 {
-                    let _ = waker.wake();
+                    let _ = channel.waker.wake();
                 }
             }
-            while *calls < count {
-                let _ = poll.poll(&mut events, None);
-                *calls += receiver.try_iter().sum::<usize>();
+            while *received < posts {
+                let _ = channel.poll.poll(&mut channel.events, None);
+                *received += channel.receiver.try_iter().sum::<usize>();
             }
-        },
-    );
-    Ok(())
+        });
+    }
 }
 
-/// The call that a wake-up costs at least, and that all posts behind the first one are spared.
-fn waker(group: &mut Group<'_>) -> io::Result<()> {
-    let poll = Poll::new()?;
-    let waker = Waker::new(poll.registry(), Token(0))?;
-    group.each("mio's waker, and nobody looks", None, || waker.wake());
-    Ok(())
+/// A message is a number: that it can do less than a post does not make it slower.
+struct Channel {
+    poll: Poll,
+    waker: Waker,
+    events: Events,
+    sender: Sender<usize>,
+    receiver: Receiver<usize>,
 }
 
-fn posts_of_a_thread(group: &mut Group<'_>) -> Result<()> {
-    let mut event_loop: EventLoop<usize> = EventLoop::new()?;
-    let remote = event_loop.remote();
-    let (ask, asked) = mpsc::channel();
-    let thread = thread::spawn(move || {
-        while asked.recv().is_ok() {
-            let _ = remote.post(|cx| *cx.shared += 1);
-        }
-    });
-    group.rounds(
-        "netloop",
-        None,
-        1,
-        0,
-        |_| (),
-        |calls| {
-            *calls = 0;
-            let _ = ask.send(());
-            while *calls == 0 {
-                let _ = event_loop.turn(calls, Wait::Forever, Budget::UNLIMITED);
-            }
-        },
-    );
-    drop(ask);
-    thread.join().expect("the thread has only posted");
-    Ok(())
-}
-
-fn channel_of_a_thread(group: &mut Group<'_>) -> io::Result<()> {
-    let mut poll = Poll::new()?;
-    let waker = Waker::new(poll.registry(), Token(0))?;
-    let mut events = Events::with_capacity(1024);
-    let (sender, receiver) = mpsc::channel();
-    let (ask, asked) = mpsc::channel();
-    let thread = thread::spawn(move || {
-        while asked.recv().is_ok() {
-            let _ = sender.send(());
-            let _ = waker.wake();
-        }
-    });
-    group.rounds(
-        "mpsc and mio by hand",
-        None,
-        1,
-        (),
-        |_| (),
-        |()| {
-            let _ = ask.send(());
-            loop {
-                let _ = poll.poll(&mut events, None);
-                if receiver.try_recv().is_ok() {
-                    break;
-                }
-            }
-        },
-    );
-    drop(ask);
-    thread.join().expect("the thread has only sent");
-    Ok(())
+impl Channel {
+    fn new() -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), Token(0))?;
+        let (sender, receiver) = mpsc::channel();
+        Ok(Self {
+            poll,
+            waker,
+            events: Events::with_capacity(1024),
+            sender,
+            receiver,
+        })
+    }
 }

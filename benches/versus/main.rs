@@ -1,25 +1,11 @@
-//! The comparison: the same work for netloop and for what else there is, side by side, on this machine.
+//! The comparison: the same work for netloop and for other servers, side by side, on this machine.
 //!
-//! `cargo versus --help` says what can be asked for. From top to bottom: the command line
-//! ([`options`], [`selection`]), who is compared ([`peers`]), what is measured ([`workload`], listed in [`catalogue`],
-//! carried by [`load`]), for how long ([`warm_up`], [`plan`], [`costs`], [`fit`]) and in which order ([`rounds`],
-//! [`seat`]), with what certainty ([`statistics`], [`summary`]), what was promised ([`bars`]), and how it is told
-//! ([`report`]).
+//! `cargo versus --help` names the options. From top to bottom: the command line ([`options`]), one run ([`run`]), the
+//! peers ([`peers`]), the workloads ([`workload`], carried by [`load`]), the order of measurement ([`rounds`]), and the
+//! results ([`report`]).
 
 #[cfg(target_os = "linux")]
-mod ask;
-#[cfg(target_os = "linux")]
-mod bars;
-#[cfg(target_os = "linux")]
-mod built;
-#[cfg(target_os = "linux")]
-mod catalogue;
-#[cfg(target_os = "linux")]
 mod context;
-#[cfg(target_os = "linux")]
-mod costs;
-#[cfg(target_os = "linux")]
-mod fit;
 #[cfg(target_os = "linux")]
 mod load;
 #[cfg(target_os = "linux")]
@@ -29,29 +15,15 @@ mod pattern;
 #[cfg(target_os = "linux")]
 mod peers;
 #[cfg(target_os = "linux")]
-mod plan;
-#[cfg(target_os = "linux")]
 mod report;
 #[cfg(target_os = "linux")]
 mod rounds;
 #[cfg(target_os = "linux")]
 mod run;
 #[cfg(target_os = "linux")]
-mod say;
-#[cfg(target_os = "linux")]
-mod seat;
-#[cfg(target_os = "linux")]
-mod selection;
-#[cfg(target_os = "linux")]
 mod self_check;
 #[cfg(target_os = "linux")]
-mod statistics;
-#[cfg(target_os = "linux")]
-mod summary;
-#[cfg(target_os = "linux")]
 mod system;
-#[cfg(target_os = "linux")]
-mod warm_up;
 #[cfg(target_os = "linux")]
 mod workload;
 
@@ -62,7 +34,5 @@ fn main() -> std::process::ExitCode {
 
 #[cfg(not(target_os = "linux"))]
 fn main() {
-    println!(
-        "the comparison needs Linux: its floor and its load generator stand on epoll, its CPU times on /proc"
-    );
+    println!("the comparison needs Linux: its floor and its load generator stand on epoll");
 }

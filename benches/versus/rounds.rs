@@ -1,22 +1,23 @@
 //! The order of measurement: all peers take turns in every round, in an order that is drawn anew each time.
 //!
-//! A machine's speed drifts by more than the peers differ. What is compared is therefore always the same round, a
-//! fraction of a second apart, and a figure is the median over rounds. An order that is only rotated would give nearly
-//! every peer the same one before it in each round, whose caches and whose heat it inherits.
+//! A machine's speed drifts by more than the peers differ. So only slices of the same round are compared, a fraction of a
+//! second apart, and a figure is the median over rounds. In an order that is only rotated nearly every peer would have the
+//! same one before it in each round, and inherit its caches.
 
-use std::time::Instant;
+use std::time::Duration;
 
-use crate::load::Slice;
+use crate::load::{Slice, Target, Timing};
+use crate::options::Options;
 use crate::pattern::Pattern;
-use crate::peers::Peer;
-use crate::plan::{self, Plan};
-use crate::seat::{Seat, Table};
-use crate::statistics::Estimate;
-use crate::system::{Usage, interrupted};
+use crate::peers::Found;
+use crate::peers::process::ServerProcess;
+use crate::peers::service::Service;
 use crate::workload::{Kind, Workload};
 
-/// Rounds are added until the ratios to the baseline are known this well.
-const GOOD_SPREAD: f64 = 0.02;
+/// No operation costs a server less: a system call alone takes longer, and at most 16 messages share one.
+const LEAST_CPU_NS: f64 = 10.0;
+/// Of workloads in which each slice starts a server: memory hardly differs from one start to the next.
+const MOST_FRESH_ROUNDS: usize = 8;
 
 /// The cores of this machine, divided between the server and the generator.
 #[derive(Clone, Debug)]
@@ -25,187 +26,193 @@ pub(crate) struct Cores {
     pub(crate) client: Vec<usize>,
 }
 
-/// All that was measured of one peer under one workload.
+/// The slices of one peer under one workload.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     pub(crate) peer: &'static str,
     /// One slice a round, in order of the rounds.
     pub(crate) slices: Vec<Slice>,
-    /// Of the server process over the whole workload.
+    /// Of the server over the whole workload.
     pub(crate) peak_memory: u64,
-    /// Of the server process or processes, over their lives.
-    pub(crate) usage: Usage,
     /// Why the row is void.
     pub(crate) fault: Option<String>,
 }
 
-/// All that was measured under one workload.
+/// The rows of one workload.
 #[derive(Clone, Debug)]
 pub(crate) struct Section {
     pub(crate) workload: Workload,
     pub(crate) rows: Vec<Row>,
-    /// Peers that cannot do this.
-    pub(crate) absent: Vec<&'static str>,
-    /// Of a fixed-rate load.
-    pub(crate) pace: Option<Pace>,
-}
-
-/// A fixed rate, and whose peak it is a share of.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Pace {
-    /// Operations a second.
-    pub(crate) rate: f64,
-    pub(crate) slowest: &'static str,
 }
 
 impl Section {
+    /// Returns the row of a peer, unless it is void.
     pub(crate) fn row(&self, peer: &str) -> Option<&Row> {
-        self.rows
-            .iter()
-            .find(|row| row.peer == peer && row.fault.is_none() && !row.slices.is_empty())
-    }
-
-    /// Adds what was measured of the same workload later. Invariant: a peer that was not measured again never comes
-    /// back, so that equal places in two rows are still of one round.
-    pub(crate) fn append(&mut self, later: Self) {
-        for row in later.rows {
-            match self.rows.iter_mut().find(|mine| mine.peer == row.peer) {
-                Some(mine) => {
-                    mine.slices.extend(row.slices);
-                    mine.peak_memory = mine.peak_memory.max(row.peak_memory);
-                    mine.usage += row.usage;
-                    mine.fault = mine.fault.take().or(row.fault);
-                }
-                None => self.rows.push(row),
-            }
-        }
+        let mut rows = self.rows.iter();
+        rows.find(|row| row.peer == peer && row.fault.is_none() && !row.slices.is_empty())
     }
 }
 
-/// Measures one workload. `progress` hears what is being done, and to how many per cent the workload is done.
+/// One peer during a workload.
+struct Seat<'a> {
+    peer: &'a Found,
+    server: Option<ServerProcess>,
+    row: Row,
+}
+
+/// Measures one workload. `progress` is told what is being done.
 pub(crate) fn measure(
     workload: &Workload,
-    peers: &[&Peer],
-    baseline: &str,
-    plan: Plan,
+    peers: &[&Found],
+    options: &Options,
     cores: &Cores,
-    progress: &dyn Fn(&str, u8),
+    progress: &dyn Fn(&str),
 ) -> Section {
-    let able = plan::able(workload, peers);
-    let is_absent = |peer: &&&Peer| !workload.suits(peer);
-    let absent = peers.iter().filter(is_absent);
-    let absent = absent.map(|peer| peer.descriptor.name).collect();
-    let pattern = Pattern::seeded(workload.connections() as u64);
-    let began = Instant::now();
-    let (minimum, maximum) = plan.rounds(workload, &able);
-    let timing = plan.timing(workload, &able);
-    let table = Table {
-        workload,
-        cores,
-        pattern: &pattern,
+    let pattern = Pattern::random(workload.connections() as u64);
+    let seat = |peer| Seat {
+        peer,
+        server: None,
+        row: Row {
+            peer: peer.peer.name,
+            slices: Vec::new(),
+            peak_memory: 0,
+            fault: None,
+        },
     };
-    let mut seats: Vec<Seat<'_>> = able.into_iter().map(Seat::new).collect();
-    let mut pace = None;
-    if !workload.needs_fresh_server() {
-        let peaks = warm_up(&mut seats, &table, progress);
-        if let Kind::Paced { percent, .. } = workload.kind {
-            pace = self::pace(&peaks, percent);
-        }
-    }
-    let rate = pace.map(|pace| pace.rate);
-    let mut random = fastrand::Rng::with_seed(seed(plan, workload));
-    let mut order: Vec<usize> = (0..seats.len()).collect();
-    let mut round = 0;
-    let rounds_began = Instant::now();
-    while !interrupted() && seats.iter().any(|seat| seat.row.fault.is_none()) {
-        random.shuffle(&mut order);
-        for (turn, place) in order.iter().enumerate() {
-            let seat = &mut seats[*place];
-            let done = (round * order.len() + turn) * 100 / (minimum * order.len());
-            progress(
-                &format!("{} (round {})", seat.row.peer, round + 1),
-                u8::try_from(done.min(100)).expect("a percentage"),
-            );
-            if let Some(slice) = seat.run(&table, timing, rate) {
-                seat.row.slices.push(slice);
-            }
-            if interrupted() {
-                break;
-            }
-        }
-        round += 1;
-        let each = rounds_began.elapsed() / u32::try_from(round).expect("few rounds");
-        let one_more = began.elapsed() + each;
-        if round >= maximum
-            || round >= minimum && (one_more > plan.time || settled(&seats, baseline))
-        {
-            break;
-        }
-    }
+    let able = peers
+        .iter()
+        .copied()
+        .filter(|found| found.peer.can(workload.mode()));
+    let mut seats: Vec<Seat<'_>> = able.map(seat).collect();
     let mut workload = workload.clone();
-    if let Some(Pace { rate, slowest }) = pace {
-        workload.title += &format!(" ({slowest}'s), which is {rate:.0} a second");
-    }
-    Section {
-        workload,
-        rows: seats.into_iter().map(Seat::finish).collect(),
-        absent,
-        pace,
-    }
-}
-
-/// Warms up all servers, one after the other, and returns the peak of each that could be warmed up.
-fn warm_up(
-    seats: &mut [Seat<'_>],
-    table: &Table<'_>,
-    progress: &dyn Fn(&str, u8),
-) -> Vec<(&'static str, f64)> {
-    let mut peaks = Vec::new();
-    for seat in seats {
-        progress(&format!("{} (warm-up)", seat.row.peer), 0);
-        if let Some(peak) = seat.warm_up(table) {
-            peaks.push((seat.row.peer, peak));
+    let (mut rate, mut rounds) = (None, options.rounds);
+    if workload.needs_fresh_server() {
+        rounds = rounds.min(MOST_FRESH_ROUNDS);
+    } else {
+        let mut slowest: Option<(f64, &str)> = None;
+        for seat in &mut seats {
+            progress(&format!("{} (warm-up)", seat.row.peer));
+            let peak = seat.warm_up(&workload, cores, &pattern);
+            if let Some(peak) = peak.filter(|peak| slowest.is_none_or(|(rate, _)| *peak < rate)) {
+                slowest = Some((peak, seat.row.peer));
+            }
+        }
+        if let (Kind::Paced(_, percent), Some((peak, peer))) = (workload.kind, slowest) {
+            let share = (peak * f64::from(percent) / 100.0).max(1.0);
+            workload.title += &format!(" ({peer}'s), which is {share:.0} a second");
+            rate = Some(share);
         }
     }
-    peaks
-}
-
-/// A share of what the slowest can do once it is warm; none if nobody could do anything.
-fn pace(peaks: &[(&'static str, f64)], percent: u32) -> Option<Pace> {
-    let (slowest, peak) = peaks
-        .iter()
-        .min_by(|(_, one), (_, other)| one.total_cmp(other))?;
-    Some(Pace {
-        rate: (peak * f64::from(percent) / 100.0).max(1.0),
-        slowest,
-    })
-}
-
-/// Each workload has orders of its own.
-fn seed(plan: Plan, workload: &Workload) -> u64 {
-    let mix = |seed: u64, byte: u8| seed.wrapping_mul(31).wrapping_add(u64::from(byte));
-    workload.name.bytes().fold(plan.seed, mix)
-}
-
-/// Whether every ratio to the baseline is known well enough.
-fn settled(seats: &[Seat<'_>], baseline: &str) -> bool {
-    let Some(base) = seats.iter().find(|seat| seat.row.peer == baseline) else {
-        return true;
+    let timing = Timing {
+        warm_up: options.slice / 4,
+        measured: options.slice,
     };
-    seats
-        .iter()
-        .filter(|seat| seat.row.peer != baseline && seat.row.fault.is_none())
-        .all(|seat| {
-            let ratios = ratios(&seat.row, &base.row, Slice::cpu_per_operation_ns);
-            Estimate::of(&ratios).is_some_and(|estimate| estimate.spread() < GOOD_SPREAD)
-        })
+    // Each workload has orders of its own.
+    let mix = |seed: u64, byte: u8| seed.wrapping_mul(31).wrapping_add(u64::from(byte));
+    let mut random = fastrand::Rng::with_seed(workload.name.bytes().fold(options.seed, mix));
+    let mut order: Vec<usize> = (0..seats.len()).collect();
+    for round in 1..=rounds {
+        random.shuffle(&mut order);
+        for place in &order {
+            let seat = &mut seats[*place];
+            progress(&format!("{} (round {round} of {rounds})", seat.row.peer));
+            let slice = seat.run(&workload, cores, &pattern, timing, rate);
+            seat.row.slices.extend(slice);
+        }
+    }
+    let rows = seats.into_iter().map(Seat::finish).collect();
+    Section { workload, rows }
 }
 
-/// The ratio of a figure to the baseline's in each round that both have.
-pub(crate) fn ratios(row: &Row, baseline: &Row, figure: impl Fn(&Slice) -> f64) -> Vec<f64> {
-    let pairs = row.slices.iter().zip(&baseline.slices);
-    pairs
-        .map(|(mine, theirs)| figure(mine) / figure(theirs))
-        .filter(|ratio| ratio.is_finite())
-        .collect()
+impl Seat<'_> {
+    /// Serves slices that do not count. A runtime that compiles its code while it runs is several times slower in its first
+    /// second than ever after. Returns the better rate of the last two: other programs can only have made one slower.
+    fn warm_up(&mut self, workload: &Workload, cores: &Cores, pattern: &Pattern) -> Option<f64> {
+        let (slices, milliseconds) = match self.peer.peer.compiles_while_it_runs() {
+            true => (3, 400),
+            false => (2, 100),
+        };
+        let timing = Timing {
+            warm_up: Duration::ZERO,
+            measured: Duration::from_millis(milliseconds),
+        };
+        let mut rates = Vec::new();
+        for _ in 0..slices {
+            rates.push(self.run(workload, cores, pattern, timing, None)?.rate());
+        }
+        rates.into_iter().rev().take(2).reduce(f64::max)
+    }
+
+    /// Runs one slice, starting the server if need be. A fault voids the row and stops the server.
+    fn run(
+        &mut self,
+        workload: &Workload,
+        cores: &Cores,
+        pattern: &Pattern,
+        timing: Timing,
+        rate: Option<f64>,
+    ) -> Option<Slice> {
+        if self.row.fault.is_some() {
+            return None;
+        }
+        let outcome = self.try_to_run(workload, cores, pattern, timing, rate);
+        if workload.needs_fresh_server() || outcome.is_err() {
+            self.stop();
+        }
+        outcome.map_err(|fault| self.row.fault = Some(fault)).ok()
+    }
+
+    fn try_to_run(
+        &mut self,
+        workload: &Workload,
+        cores: &Cores,
+        pattern: &Pattern,
+        timing: Timing,
+        rate: Option<f64>,
+    ) -> Result<Slice, String> {
+        let server = match &mut self.server {
+            Some(server) => server,
+            none => {
+                let service = Service::new(workload.mode(), workload.idle_timeout);
+                none.insert(self.peer.start(&service, cores.server)?)
+            }
+        };
+        let target = Target {
+            address: server.address,
+            server: &server.processes(),
+            cores: &cores.client,
+            pattern,
+        };
+        workload.run(&target, timing, rate)
+    }
+
+    fn stop(&mut self) {
+        if let Some(server) = self.server.take() {
+            let peak = server.processes().memory().peak;
+            self.row.peak_memory = self.row.peak_memory.max(peak);
+        }
+    }
+
+    fn finish(mut self) -> Row {
+        self.stop();
+        let fault = self.row.fault.take();
+        self.row.fault = fault.or_else(|| unaccounted(&self.row.slices));
+        self.row
+    }
+}
+
+/// Returns the fault of servers that have answered without using CPU time: a daemon, for example, is no child of the
+/// process that was started. Only all slices together show it, as one source may live on bytes in the kernel.
+pub(crate) fn unaccounted(slices: &[Slice]) -> Option<String> {
+    let operations: u64 = slices.iter().map(|slice| slice.operations).sum();
+    let cpu: Duration = slices.iter().map(|slice| slice.server_cpu).sum();
+    let is_free = operations > 0 && cpu.as_secs_f64() * 1e9 < LEAST_CPU_NS * operations as f64;
+    is_free.then(|| "answered without using CPU time: another process serves".to_owned())
+}
+
+/// Returns the ratio of a figure to another row's in each round that both have.
+pub(crate) fn ratios(row: &Row, other: &Row, figure: impl Fn(&Slice) -> f64) -> Vec<f64> {
+    let pairs = row.slices.iter().zip(&other.slices);
+    let ratios = pairs.map(|(mine, theirs)| figure(mine) / figure(theirs));
+    ratios.filter(|ratio| ratio.is_finite()).collect()
 }

@@ -1,17 +1,19 @@
 //! Bulk in one direction: the sink, to which the client sends as fast as it can, and the source, which floods the
 //! client. One operation is 64 KiB.
 
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 use std::net::{Shutdown, TcpStream};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::connection::Connection;
-use super::{Load, PATIENCE, Phase, READ_BUFFER, Stopwatch, Target, share};
-use crate::pattern::{FloodPattern, LONGEST_SLICE};
-use crate::system::{Epoll, PEER_END, READABLE, WRITABLE};
+use socket2::SockRef;
+
+use super::connection::{open_all, receive};
+use super::{Load, PATIENCE, Phase, READ_BUFFER, Share, Slice, Start, TICK, Target, text};
+use crate::pattern::Pattern;
+use crate::system::{EventFlags, PageBuffer, READABLE};
 
 const OPERATION: u64 = 64 * 1024;
-/// What one send call of the client offers.
+/// The bytes that one send call of the client offers.
 const OFFER: u64 = 256 * 1024;
 
 /// The client sends; the server answers the end of stream with the number of bytes that it has read.
@@ -27,145 +29,91 @@ pub(crate) struct Source {
 }
 
 impl Load for Sink {
-    type Ready = (Epoll, Vec<Connection>);
-
     fn most_threads(&self) -> usize {
         self.connections
     }
 
-    fn prepare(
-        &self,
-        target: &Target<'_>,
-        thread: usize,
-        threads: usize,
-    ) -> Result<Self::Ready, String> {
-        let epoll = Epoll::new(64).map_err(|error| error.to_string())?;
-        let mut connections = Vec::new();
-        for place in 0..share(self.connections, thread, threads) {
-            let connection = Connection::open(target, place * threads + thread)?;
-            // Levels: the kernel then asks for more whenever a third of its buffer is free.
-            epoll
-                .add(&connection, place as u64, WRITABLE | PEER_END)
-                .map_err(|error| error.to_string())?;
-            connections.push(connection);
-        }
-        Ok((epoll, connections))
-    }
-
-    fn drive(
-        &self,
-        target: &Target<'_>,
-        ready: Self::Ready,
-        stopwatch: &mut Stopwatch,
-    ) -> Result<(), String> {
-        let (mut epoll, mut connections) = ready;
+    fn drive(&self, target: &Target<'_>, share: Share, start: Start<'_>) -> Result<Slice, String> {
+        // Levels: the kernel then asks for more whenever a third of its buffer is free.
+        let (mut epoll, mut connections) = open_all(
+            target,
+            self.connections,
+            share,
+            EventFlags::OUT | EventFlags::RDHUP,
+        )?;
+        let mut stopwatch = start()?;
         let mut bytes = 0;
-        loop {
-            let count = epoll.wait(1000).map_err(|error| error.to_string())?;
+        while stopwatch.phase(Instant::now()) != Phase::Over {
+            let count = epoll.wait(Some(TICK)).map_err(text)?;
             if count == 0 {
                 return Err("the server has stopped reading".to_owned());
             }
-            for position in 0..count {
-                let (token, readiness) = epoll.event(position);
-                if readiness & WRITABLE == 0 {
+            for place in 0..count {
+                let (token, flags) = epoll.event(place);
+                if !flags.contains(EventFlags::OUT) {
                     return Err("the server closed a connection".to_owned());
                 }
-                let connection =
-                    &mut connections[usize::try_from(token).expect("tokens are places")];
+                let connection = &mut connections[token];
                 let before = connection.sent;
                 connection.allowed = connection.sent + OFFER;
                 connection.send_once(target.pattern)?;
-                let phase = stopwatch.phase(Instant::now());
-                if phase == Phase::Measured {
+                if stopwatch.phase(Instant::now()) == Phase::Measured {
                     bytes += connection.sent - before;
                     stopwatch.slice.operations = bytes / OPERATION;
                 }
             }
-            if stopwatch.phase(Instant::now()) == Phase::Over {
-                break;
-            }
         }
         for connection in connections {
-            let sent = connection.sent;
-            let counted = read_count(connection.into_stream()?)?;
-            if counted != sent {
+            let failed = |error| format!("no count after the end of stream: {error}");
+            let counted = count_of_server(connection.stream).map_err(failed)?;
+            if counted != connection.sent {
+                let sent = connection.sent;
                 return Err(format!("{sent} bytes were sent, {counted} were read"));
             }
-            stopwatch.slice.verified_bytes += sent;
+            stopwatch.slice.verified_bytes += counted;
         }
-        Ok(())
+        Ok(stopwatch.slice)
     }
 }
 
 /// Finishes the stream and reads the count with which the server answers.
-fn read_count(mut stream: TcpStream) -> Result<u64, String> {
-    let failed = |error: std::io::Error| format!("no count after the end of stream: {error}");
-    stream.set_nonblocking(false).map_err(failed)?;
-    stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
-    stream.shutdown(Shutdown::Write).map_err(failed)?;
+fn count_of_server(mut stream: TcpStream) -> std::io::Result<u64> {
+    SockRef::from(&stream).set_linger(None::<Duration>)?;
+    stream.set_nonblocking(false)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.shutdown(Shutdown::Write)?;
     let mut count = [0; 8];
-    stream.read_exact(&mut count).map_err(failed)?;
-    match stream.read(&mut [0]) {
-        Ok(0) => Ok(u64::from_be_bytes(count)),
-        Ok(_) => Err("bytes after the count".to_owned()),
-        Err(error) => Err(failed(error)),
+    stream.read_exact(&mut count)?;
+    match stream.read(&mut [0])? {
+        0 => Ok(u64::from_be_bytes(count)),
+        _ => Err(std::io::Error::other("bytes after the count")),
     }
 }
 
 impl Load for Source {
-    type Ready = (Epoll, Vec<(Connection, u64)>);
-
     fn most_threads(&self) -> usize {
         self.connections
     }
 
-    fn prepare(
-        &self,
-        target: &Target<'_>,
-        thread: usize,
-        threads: usize,
-    ) -> Result<Self::Ready, String> {
-        let epoll = Epoll::new(64).map_err(|error| error.to_string())?;
-        let mut connections = Vec::new();
-        for place in 0..share(self.connections, thread, threads) {
-            let connection = Connection::open(target, place * threads + thread)?;
-            epoll
-                .add(&connection, place as u64, READABLE | PEER_END)
-                .map_err(|error| error.to_string())?;
-            connections.push((connection, 0));
-        }
-        Ok((epoll, connections))
-    }
-
-    fn drive(
-        &self,
-        _: &Target<'_>,
-        ready: Self::Ready,
-        stopwatch: &mut Stopwatch,
-    ) -> Result<(), String> {
-        let (mut epoll, mut connections) = ready;
-        let flood = FloodPattern::new();
-        let mut buffer = vec![0; READ_BUFFER.min(LONGEST_SLICE)];
+    fn drive(&self, target: &Target<'_>, share: Share, start: Start<'_>) -> Result<Slice, String> {
+        let (mut epoll, mut connections) = open_all(target, self.connections, share, READABLE)?;
+        let mut stopwatch = start()?;
+        let flood = Pattern::flood();
+        let mut buffer = PageBuffer::new(READ_BUFFER);
         let mut bytes = 0;
         while stopwatch.phase(Instant::now()) != Phase::Over {
-            let count = epoll.wait(1000).map_err(|error| error.to_string())?;
+            let count = epoll.wait(Some(TICK)).map_err(text)?;
             if count == 0 {
                 return Err("the server has stopped sending".to_owned());
             }
-            for position in 0..count {
-                let (token, _) = epoll.event(position);
-                let (connection, received) =
-                    &mut connections[usize::try_from(token).expect("tokens are places")];
-                let length = match connection.stream().read(&mut buffer) {
-                    Ok(0) => return Err("the server closed a connection".to_owned()),
-                    Ok(length) => length,
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
-                    Err(error) => return Err(format!("a receive failed: {error}")),
-                };
-                if !flood.matches(*received, &buffer[..length]) {
-                    return Err(format!("wrong bytes after byte {received}"));
+            for place in 0..count {
+                let (token, _) = epoll.event(place);
+                let connection = &mut connections[token];
+                let length = receive(&mut connection.stream, &mut buffer)?;
+                if !flood.matches(connection.received, &buffer[..length]) {
+                    return Err(format!("wrong bytes after byte {}", connection.received));
                 }
-                *received += length as u64;
+                connection.received += length as u64;
                 if stopwatch.phase(Instant::now()) == Phase::Measured {
                     bytes += length as u64;
                     stopwatch.slice.operations = bytes / OPERATION;
@@ -173,6 +121,6 @@ impl Load for Source {
             }
         }
         stopwatch.slice.verified_bytes = bytes;
-        Ok(())
+        Ok(stopwatch.slice)
     }
 }

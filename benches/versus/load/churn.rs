@@ -1,17 +1,17 @@
-//! Connect, echo one message, close: what a server without keep-alive lives on. The end of stream is part of the
-//! check: the client finishes first and waits for the server to finish too.
+//! Connect, echo one message, close: the work of a server without keep-alive. The end of stream is part of the check: the
+//! client finishes first and waits for the server to finish too.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Error, ErrorKind, Read, Result as IoResult, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::time::Instant;
 
 use socket2::{Domain, Socket, Type};
 
-use super::{Load, PATIENCE, Phase, Stopwatch, Target, record, share};
+use super::{Load, PATIENCE, Phase, Share, Slice, Start, TICK, Target, text};
 use crate::pattern::MESSAGE;
-use crate::system::{self, EDGE, Epoll, PEER_END, READABLE, WRITABLE};
+use crate::system::{EDGES, Epoll};
 
-/// Every connection leaves a port in TIME_WAIT, and there are 28,000 of them for each address of the client's.
+/// Every connection leaves a port in TIME_WAIT for a minute, and there are 28,000 of them for each address of the client's.
 const SOURCE_ADDRESSES: u64 = 200;
 
 #[derive(Clone, Copy, Debug)]
@@ -20,11 +20,11 @@ pub(crate) struct Churn {
     pub(crate) connections: usize,
 }
 
-/// How far a connection has come.
+/// The progress of a connection.
 enum Stage {
     /// The handshake is under way.
     Connecting,
-    /// The message is sent; so many of its bytes are back.
+    /// The message is sent, and so many of its bytes are back.
     Answering { received: usize },
     /// The client has finished, and waits for the server to finish.
     Finishing,
@@ -38,36 +38,30 @@ struct Visit {
 }
 
 impl Load for Churn {
-    type Ready = usize;
-
     fn most_threads(&self) -> usize {
         self.connections.div_ceil(8)
     }
 
-    fn prepare(&self, _: &Target<'_>, thread: usize, threads: usize) -> Result<usize, String> {
-        Ok(share(self.connections, thread, threads))
-    }
-
-    fn drive(
-        &self,
-        target: &Target<'_>,
-        places: usize,
-        stopwatch: &mut Stopwatch,
-    ) -> Result<(), String> {
-        let mut epoll = Epoll::new(256).map_err(|error| error.to_string())?;
-        let mut number = 0;
+    fn drive(&self, target: &Target<'_>, share: Share, start: Start<'_>) -> Result<Slice, String> {
+        let mut stopwatch = start()?;
+        let mut epoll = Epoll::new(256).map_err(text)?;
+        // Each thread has numbers of its own.
+        let mut number = share.thread as u64;
+        let mut open = 0;
         let mut visits = Vec::new();
-        for place in 0..places {
-            visits.push(Some(Visit::begin(target, &epoll, place, number)?));
-            number += 1;
+        let mut begin = |epoll: &Epoll, place: usize| {
+            number += share.threads as u64;
+            Visit::begin(target, epoll, place, number).map_err(|error| format!("a visit: {error}"))
+        };
+        for place in 0..share.of(self.connections).len() {
+            visits.push(Some(begin(&epoll, place)?));
+            open += 1;
         }
-        let mut open = places;
         let mut last_progress = Instant::now();
         while open > 0 {
-            let count = epoll.wait(1000).map_err(|error| error.to_string())?;
-            for position in 0..count {
-                let (token, _) = epoll.event(position);
-                let place = usize::try_from(token).expect("tokens are places");
+            let count = epoll.wait(Some(TICK)).map_err(text)?;
+            for event in 0..count {
+                let (place, _) = epoll.event(event);
                 let Some(visit) = &mut visits[place] else {
                     continue;
                 };
@@ -76,19 +70,12 @@ impl Load for Churn {
                 }
                 let now = Instant::now();
                 let phase = stopwatch.phase(now);
-                if phase == Phase::Measured {
-                    stopwatch.slice.operations += 1;
-                    stopwatch.slice.verified_bytes += MESSAGE as u64;
-                    let began = visit.began;
-                    record(&mut stopwatch.slice.latency, now - began, 1);
-                }
-                if phase == Phase::Over {
-                    visits[place] = None;
-                    open -= 1;
-                } else {
-                    visits[place] = Some(Visit::begin(target, &epoll, place, number)?);
-                    number += 1;
-                }
+                stopwatch.count(1, MESSAGE, Some(now - visit.began));
+                visits[place] = match phase {
+                    Phase::Over => None,
+                    _ => Some(begin(&epoll, place)?),
+                };
+                open -= usize::from(phase == Phase::Over);
             }
             let now = Instant::now();
             stopwatch.phase(now);
@@ -98,23 +85,15 @@ impl Load for Churn {
                 return Err("no answer for 5 s".to_owned());
             }
         }
-        Ok(())
+        Ok(stopwatch.slice)
     }
 }
 
 impl Visit {
-    fn begin(
-        target: &Target<'_>,
-        epoll: &Epoll,
-        place: usize,
-        number: u64,
-    ) -> Result<Self, String> {
+    fn begin(target: &Target<'_>, epoll: &Epoll, place: usize, number: u64) -> IoResult<Self> {
         let began = Instant::now();
-        let failed = |error| format!("connection {number} failed: {error}");
-        let stream = connect(target.address, number).map_err(failed)?;
-        epoll
-            .add(&stream, place as u64, READABLE | WRITABLE | PEER_END | EDGE)
-            .map_err(failed)?;
+        let stream = connect(target.address, number)?;
+        epoll.add(&stream, place as u64, EDGES)?;
         Ok(Self {
             stream,
             stage: Stage::Connecting,
@@ -125,39 +104,42 @@ impl Visit {
 
     /// Goes as far as it can; true when the visit is over.
     fn proceed(&mut self, target: &Target<'_>) -> Result<bool, String> {
-        let expected = target.pattern.slice(self.number * MESSAGE as u64, MESSAGE);
+        match self.try_to_proceed(target) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(format!("a visit: {error}")),
+        }
+    }
+
+    fn try_to_proceed(&mut self, target: &Target<'_>) -> IoResult<()> {
+        let wrong = |what| Err(Error::other(what));
+        let position = self.number % 1_000_000 * MESSAGE as u64;
+        let expected = target.pattern.slice(position, MESSAGE);
         loop {
             match &mut self.stage {
-                Stage::Connecting => match self.stream.write(expected) {
-                    Ok(MESSAGE) => self.stage = Stage::Answering { received: 0 },
-                    Ok(_) => return Err("an empty socket took only part of 64 bytes".to_owned()),
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
-                    Err(error) => return Err(format!("a connection failed: {error}")),
+                Stage::Connecting => match self.stream.write(expected)? {
+                    MESSAGE => self.stage = Stage::Answering { received: 0 },
+                    _ => return wrong("an empty socket took only part of 64 bytes"),
                 },
                 Stage::Answering { received } => {
                     let mut buffer = [0; MESSAGE + 1];
-                    match self.stream.read(&mut buffer) {
-                        Ok(0) => return Err("the server closed before it answered".to_owned()),
-                        Ok(length) if expected[*received..].starts_with(&buffer[..length]) => {
-                            *received += length
-                        }
-                        Ok(_) => return Err("wrong bytes".to_owned()),
-                        Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
-                        Err(error) => return Err(format!("a receive failed: {error}")),
+                    let length = self.stream.read(&mut buffer)?;
+                    if length == 0 {
+                        return wrong("the server closed before it answered");
                     }
+                    if !expected[*received..].starts_with(&buffer[..length]) {
+                        return wrong("wrong bytes");
+                    }
+                    *received += length;
                     if *received == MESSAGE {
-                        self.stream
-                            .shutdown(Shutdown::Write)
-                            .map_err(|error| error.to_string())?;
+                        self.stream.shutdown(Shutdown::Write)?;
                         self.stage = Stage::Finishing;
                     }
                 }
                 Stage::Finishing => {
-                    return match self.stream.read(&mut [0]) {
-                        Ok(0) => Ok(true),
-                        Ok(_) => Err("bytes after the answer".to_owned()),
-                        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
-                        Err(error) => Err(format!("the end of stream failed: {error}")),
+                    return match self.stream.read(&mut [0])? {
+                        0 => Ok(()),
+                        _ => wrong("bytes after the answer"),
                     };
                 }
             }
@@ -166,14 +148,17 @@ impl Visit {
 }
 
 /// Begins to connect, from one of many addresses of the loopback network.
-fn connect(address: SocketAddr, number: u64) -> std::io::Result<TcpStream> {
+fn connect(address: SocketAddr, number: u64) -> IoResult<TcpStream> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM.nonblocking(), None)?;
     socket.set_tcp_nodelay(true)?;
-    system::choose_port_at_connect(&socket)?;
-    let last = u8::try_from(number % SOURCE_ADDRESSES + 1).expect("at most 200");
-    socket.bind(&SocketAddr::from((Ipv4Addr::new(127, 0, 1, last), 0)).into())?;
+    let host = u8::try_from(number % SOURCE_ADDRESSES + 1).expect("at most 200");
+    socket.bind(&SocketAddr::from((Ipv4Addr::new(127, 0, 1, host), 0)).into())?;
     match socket.connect(&address.into()) {
-        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
+        Err(error)
+            if error.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) =>
+        {
+            Err(error)
+        }
         _ => Ok(socket.into()),
     }
 }

@@ -1,126 +1,96 @@
 //! Open loop: messages are due at fixed times, whether or not the server keeps up, and latency counts from the time
-//! at which a message was due. A server that stalls for 50 ms then shows 50 ms in every message that was due in
-//! between, and not in one: closed loops hide exactly that.
+//! at which a message was due. A server that stalls for 50 ms then shows up to 50 ms in every message that was due
+//! meanwhile, and not in one: closed loops hide exactly that.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::connection::Connection;
-use super::echo::Ready;
-use super::{Load, PATIENCE, Phase, READ_BUFFER, Stopwatch, Target, new_histogram, record, share};
-use crate::system::{PEER_END, READABLE};
+use super::connection::open_all;
+use super::echo::Echo;
+use super::{Load, PATIENCE, Phase, READ_BUFFER, Share, Slice, Start, Target, text};
+use crate::system::{EDGES, PageBuffer, READABLE};
 
-/// Sleeps end this much before the next message is due, and the rest is waited for actively.
+/// A sleep ends this much before the next message is due, and the rest is a busy wait.
 const SPIN: Duration = Duration::from_micros(100);
 /// So many overdue messages are sent before answers are looked at again.
 const SENDS_PER_TURN: usize = 64;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Paced {
-    pub(crate) size: usize,
-    pub(crate) connections: usize,
+    /// One message at a time on each connection, unless the server is late.
+    pub(crate) echo: Echo,
     /// Messages a second over all connections.
     pub(crate) rate: f64,
 }
 
-/// When a message was due, and when it was sent.
-struct Message {
-    due: Instant,
-    sent: Instant,
-}
-
 impl Load for Paced {
-    type Ready = (Ready, f64);
-
     fn most_threads(&self) -> usize {
-        self.connections.div_ceil(8)
+        self.echo.connections.div_ceil(8)
     }
 
-    fn prepare(
-        &self,
-        target: &Target<'_>,
-        thread: usize,
-        threads: usize,
-    ) -> Result<Self::Ready, String> {
-        let mine = share(self.connections, thread, threads) as f64 / self.connections as f64;
-        Ok((
-            Ready::open(target, self.connections, thread, threads)?,
-            self.rate * mine,
-        ))
-    }
-
-    fn drive(
-        &self,
-        target: &Target<'_>,
-        ready: Self::Ready,
-        stopwatch: &mut Stopwatch,
-    ) -> Result<(), String> {
-        let (ready, rate) = ready;
-        let (mut epoll, mut connections) = ready.into_parts();
-        let mut waiting: Vec<VecDeque<Message>> =
-            connections.iter().map(|_| VecDeque::new()).collect();
-        let size = self.size as u64;
-        let mut buffer = vec![0; READ_BUFFER];
+    fn drive(&self, target: &Target<'_>, share: Share, start: Start<'_>) -> Result<Slice, String> {
+        let (mut epoll, mut connections) = open_all(target, self.echo.connections, share, EDGES)?;
+        let mut stopwatch = start()?;
+        let rate = self.rate * connections.len() as f64 / self.echo.connections as f64;
+        let size = self.echo.size as u64;
+        // When the messages under way were due.
+        let mut waiting: Vec<VecDeque<Instant>> = vec![VecDeque::new(); connections.len()];
+        let mut buffer = PageBuffer::new(READ_BUFFER);
         let start = Instant::now();
-        let mut number = 0_u64;
         let due = |number: u64| start + Duration::from_secs_f64(number as f64 / rate);
-        let mut uncorrected = new_histogram();
-        let mut unanswered = 0_u64;
+        let mut number = 0_u64;
+        let mut unanswered = 0;
         let mut now = start;
         loop {
             let mut sends = 0;
-            while now >= due(number) && due(number) < stopwatch.end() && sends < SENDS_PER_TURN {
-                let place =
-                    usize::try_from(number % connections.len() as u64).expect("below a length");
+            while now >= due(number) && due(number) < stopwatch.end && sends < SENDS_PER_TURN {
+                let place = usize::try_from(number % connections.len() as u64).expect("a place");
                 connections[place].allowed += size;
                 connections[place].send(target.pattern)?;
-                waiting[place].push_back(Message {
-                    due: due(number),
-                    sent: now,
-                });
+                waiting[place].push_back(due(number));
                 number += 1;
                 sends += 1;
                 unanswered += 1;
                 now = Instant::now();
             }
-            let over = due(number) >= stopwatch.end();
-            if over && unanswered == 0 {
+            let is_over = due(number) >= stopwatch.end;
+            if is_over && unanswered == 0 {
                 break;
             }
-            if over && now > stopwatch.end() + PATIENCE {
+            if is_over && now > stopwatch.end + PATIENCE {
                 return Err(format!(
                     "{unanswered} messages unanswered 5 s after the end: the rate is too high"
                 ));
             }
-            let pause = if over {
-                Duration::from_millis(1)
-            } else {
-                due(number).saturating_duration_since(now)
+            let pause = match is_over {
+                true => Duration::from_millis(1),
+                false => due(number).saturating_duration_since(now),
             };
             if pause > SPIN {
                 epoll.sleep_until_ready(pause - SPIN);
             }
-            let count = epoll.wait(0).map_err(|error| error.to_string())?;
-            for position in 0..count {
-                let (token, readiness) = epoll.event(position);
-                let place = usize::try_from(token).expect("tokens are places");
+            for event in 0..epoll.wait(Some(Duration::ZERO)).map_err(text)? {
+                let (place, flags) = epoll.event(event);
                 let connection = &mut connections[place];
                 connection.send(target.pattern)?;
-                if readiness & (READABLE | PEER_END) != 0 {
-                    let answered = receive(connection, target, &mut buffer, size)?;
-                    now = Instant::now();
-                    unanswered -= answered;
-                    for message in waiting[place].drain(..usize::try_from(answered).expect("few")) {
-                        if message.due >= stopwatch.begin() && message.due < stopwatch.end() {
-                            record(&mut stopwatch.slice.latency, now - message.due, 1);
-                            record(&mut uncorrected, now - message.sent, 1);
-                        }
-                    }
-                    if stopwatch.phase(now) == Phase::Measured {
-                        stopwatch.slice.operations += answered;
-                        stopwatch.slice.verified_bytes += answered * size;
+                if !flags.intersects(READABLE) {
+                    continue;
+                }
+                let before = connection.received / size;
+                let length = connection.receive(target.pattern, &mut buffer)?;
+                let answered = connection.received / size - before;
+                now = Instant::now();
+                for _ in 0..answered {
+                    let Some(due) = waiting[place].pop_front() else {
+                        return Err("more answers than messages".to_owned());
+                    };
+                    unanswered -= 1;
+                    if due >= stopwatch.begin && due < stopwatch.end {
+                        stopwatch.record(now - due, 1);
                     }
                 }
+                stopwatch.phase(now);
+                stopwatch.count(answered, length, None);
             }
             now = Instant::now();
             stopwatch.phase(now);
@@ -129,19 +99,7 @@ impl Load for Paced {
         while stopwatch.phase(Instant::now()) != Phase::Over {
             epoll.sleep_until_ready(SPIN);
         }
-        stopwatch.slice.uncorrected = Some(uncorrected);
         stopwatch.slice.intended_rate = Some(rate);
-        Ok(())
+        Ok(stopwatch.slice)
     }
-}
-
-fn receive(
-    connection: &mut Connection,
-    target: &Target<'_>,
-    buffer: &mut [u8],
-    size: u64,
-) -> Result<u64, String> {
-    let before = connection.received / size;
-    connection.receive(target.pattern, buffer)?;
-    Ok(connection.received / size - before)
 }

@@ -5,36 +5,29 @@ use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use netloop_benches::statistics::median;
 use socket2::{Domain, Socket, Type};
 
 use super::echo::Echo;
 use super::{Slice, Target, Timing};
-use crate::pattern::LONGEST_SLICE;
-use crate::statistics;
+use crate::pattern::{LONGEST_SLICE, MESSAGE};
 
 /// A server without backpressure takes everything: so much, and no more, is offered to it on each connection.
 const MOST_BYTES: usize = 8 << 20;
 const KERNEL_BUFFER: usize = 64 * 1024;
-/// A server that has just been started is slow, and in some languages very slow.
-const WARM_UP: Timing = Timing {
-    warm_up: Duration::ZERO,
-    measured: Duration::from_millis(500),
-};
-/// For so long a stalled reader tries to send more.
+/// The time in which a stalled reader tries to send more.
 const PUSH: Duration = Duration::from_millis(1500);
-/// When nobody could send for so long, the server has stopped reading.
+/// When no peer could send for so long, the server has stopped reading.
 const QUIET: Duration = Duration::from_millis(100);
-
-/// What those who behave see is seen in so many parts, of which the one in the middle counts: a single stall of the whole
-/// machine decides who the slowest hundredth was.
-const PARTS: u32 = 5;
+/// The latency of the peers that behave is measured in so many parts, of which the middle one counts: a single stall of
+/// the whole machine would decide the slowest hundredth of one long part.
+const PARTS: usize = 5;
 
 /// The highest resident memory, less that before the stalled readers came.
 pub(crate) const GROWTH_PER_READER: &str = "growth per stalled reader, KiB";
-/// What those who behave see meanwhile.
 pub(crate) const P99_OF_OTHERS: &str = "p99 µs of the others beside them";
-/// The same as a multiple of what they saw before the stalled readers came.
-pub(crate) const P99_CHANGE: &str = "p99 of the others, beside by before";
+/// The same as a multiple of the p99 before the stalled readers came.
+const P99_CHANGE: &str = "p99 of the others, beside by before";
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stalled {
@@ -42,65 +35,73 @@ pub(crate) struct Stalled {
     pub(crate) active: usize,
 }
 
-/// Needs a server that has served nobody yet.
-pub(crate) fn run(load: Stalled, target: &Target<'_>, timing: Timing) -> Result<Slice, String> {
-    let part = Timing {
-        warm_up: timing.warm_up / (2 * PARTS),
-        measured: timing.measured / (2 * PARTS),
-    };
-    let echo = Echo {
-        size: 64,
-        connections: load.active,
-        pipelining: 1,
-    };
-    super::run(&echo, target, WARM_UP)?;
-    let (_, p99_before) = watch(&echo, target, part)?;
-    let memory_before = target.server.memory().resident;
-    let (stalled, accepted) = stall(load.stalled, target)?;
-    let (mut slice, p99_beside) = watch(&echo, target, part)?;
-    let memory = target.server.memory().peak;
-    drop(stalled);
-    let growth = memory.saturating_sub(memory_before) as f64 / load.stalled as f64;
-    slice.extras = vec![
-        (GROWTH_PER_READER, growth / 1024.0),
-        (
-            "taken from each stalled reader, KiB",
-            accepted as f64 / load.stalled as f64 / 1024.0,
-        ),
-        ("p99 µs of the others before", p99_before),
-        (P99_OF_OTHERS, p99_beside),
-        (P99_CHANGE, p99_beside / p99_before.max(1.0)),
-    ];
-    Ok(slice)
-}
-
-/// What those who behave see, as one slice, and the p99 of one part of it in microseconds.
-fn watch(echo: &Echo, target: &Target<'_>, part: Timing) -> Result<(Slice, f64), String> {
-    let p99 = |slice: &Slice| slice.latency.value_at_quantile(0.99) as f64 / 1000.0;
-    let mut whole = super::run(echo, target, part)?;
-    let mut p99s = vec![p99(&whole)];
-    for _ in 1..PARTS {
-        let slice = super::run(echo, target, part)?;
-        p99s.push(p99(&slice));
-        whole.append(&slice);
+impl Stalled {
+    /// Needs a server that has served no connection yet.
+    pub(crate) fn run(&self, target: &Target<'_>, timing: Timing) -> Result<Slice, String> {
+        let echo = Echo {
+            size: MESSAGE,
+            connections: self.active,
+            pipelining: 1,
+        };
+        // A server that has just been started is slow, and in some languages very slow.
+        let warm_up = Timing {
+            warm_up: Duration::ZERO,
+            measured: Duration::from_millis(500),
+        };
+        super::run(&echo, target, warm_up)?;
+        let (_, p99_before) = watch(&echo, target, timing)?;
+        let memory_before = target.server.memory().resident;
+        let (stalled, taken) =
+            stall(self.stalled, target).map_err(|error| format!("a stalled reader: {error}"))?;
+        let (mut slice, p99_beside) = watch(&echo, target, timing)?;
+        let growth = target.server.memory().peak.saturating_sub(memory_before);
+        drop(stalled);
+        let kib_each = |bytes: f64| bytes / self.stalled as f64 / 1024.0;
+        slice.extras = vec![
+            (GROWTH_PER_READER, kib_each(growth as f64)),
+            (
+                "taken from each stalled reader, KiB",
+                kib_each(taken as f64),
+            ),
+            ("p99 µs of the others before", p99_before),
+            (P99_OF_OTHERS, p99_beside),
+            (P99_CHANGE, p99_beside / p99_before.max(1.0)),
+        ];
+        Ok(slice)
     }
-    let p99 = statistics::median(&p99s).expect("there are several parts");
-    Ok((whole, p99))
 }
 
-/// Connects peers that send until the server stops reading; returns them and how much was taken in all.
-fn stall(count: usize, target: &Target<'_>) -> Result<(Vec<TcpStream>, usize), String> {
-    let failed = |error: std::io::Error| format!("a stalled reader: {error}");
+/// Returns what the peers that behave see, as one slice, and the p99 of the middle part in microseconds.
+fn watch(echo: &Echo, target: &Target<'_>, timing: Timing) -> Result<(Slice, f64), String> {
+    let mut whole: Option<Slice> = None;
+    let mut p99s = Vec::new();
+    for _ in 0..PARTS {
+        let slice = super::run(echo, target, timing)?;
+        p99s.push(slice.latency_ns(0.99) / 1000.0);
+        match &mut whole {
+            Some(whole) => {
+                let (seconds, threads) = (whole.seconds + slice.seconds, slice.client_threads);
+                whole.merge(&slice);
+                (whole.seconds, whole.client_threads) = (seconds, threads);
+            }
+            none => *none = Some(slice),
+        }
+    }
+    let p99 = median(&p99s).expect("there are several parts");
+    Ok((whole.expect("there are several parts"), p99))
+}
+
+/// Connects peers that send until the server stops reading; returns them and the bytes that were taken in all.
+fn stall(count: usize, target: &Target<'_>) -> std::io::Result<(Vec<TcpStream>, usize)> {
     let mut peers = Vec::new();
     for _ in 0..count {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).map_err(failed)?;
-        // Small buffers on this side: what disappears then is what the server took.
-        socket.set_recv_buffer_size(KERNEL_BUFFER).map_err(failed)?;
-        socket.set_send_buffer_size(KERNEL_BUFFER).map_err(failed)?;
-        socket.connect(&target.address.into()).map_err(failed)?;
-        let stream = TcpStream::from(socket);
-        stream.set_nonblocking(true).map_err(failed)?;
-        peers.push((stream, 0_usize));
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        // With small buffers on this side, the bytes that disappear are in the server.
+        socket.set_recv_buffer_size(KERNEL_BUFFER)?;
+        socket.set_send_buffer_size(KERNEL_BUFFER)?;
+        socket.connect(&target.address.into())?;
+        socket.set_nonblocking(true)?;
+        peers.push((TcpStream::from(socket), 0_usize));
     }
     let began = Instant::now();
     let mut last_progress = began;
@@ -114,7 +115,7 @@ fn stall(count: usize, target: &Target<'_>) -> Result<(Vec<TcpStream>, usize), S
                     last_progress = Instant::now();
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                // To be thrown out is one way for a server to deal with a peer that never reads.
+                // A server may also close the connection of a peer that never reads.
                 Err(_) => *sent = MOST_BYTES,
             }
         }

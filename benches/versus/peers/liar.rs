@@ -3,15 +3,15 @@
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 
-use super::service::{Mode, Service, announce};
-use crate::pattern::flood_block;
+use super::service::{Mode, Service};
+use crate::pattern::FLOOD;
 
-/// So many bytes it serves as it should.
+/// The bytes that it serves as it should.
 const HONEST_BYTES: usize = 1000;
 
-pub(crate) fn serve(service: &Service) -> io::Result<()> {
+pub(super) fn serve(service: &Service) -> io::Result<()> {
     let listener = service.listen()?;
-    announce(listener.local_addr()?)?;
+    listener.set_nonblocking(false)?;
     for stream in listener.incoming() {
         let mode = service.mode;
         std::thread::spawn(move || stream.and_then(|stream| lie(stream, mode)));
@@ -20,9 +20,9 @@ pub(crate) fn serve(service: &Service) -> io::Result<()> {
 }
 
 fn lie(mut stream: TcpStream, mode: Mode) -> io::Result<()> {
+    let mut block = FLOOD.to_vec();
+    block[HONEST_BYTES] ^= 1;
     if mode == Mode::Flood {
-        let mut block = flood_block();
-        block[HONEST_BYTES] ^= 1;
         loop {
             stream.write_all(&block)?;
         }
@@ -31,24 +31,21 @@ fn lie(mut stream: TcpStream, mode: Mode) -> io::Result<()> {
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let length = stream.read(&mut buffer)?;
-        if length == 0 {
-            break;
-        }
         total += length;
         match mode {
-            // One bit of one byte.
+            // One byte is lost.
+            Mode::Discard if length == 0 => {
+                return stream.write_all(&(total as u64 - 1).to_be_bytes());
+            }
+            _ if length == 0 => return Ok(()),
+            // One bit of one byte is wrong.
             Mode::Echo | Mode::Messages => {
                 buffer[length - 1] ^= u8::from(total > HONEST_BYTES);
                 stream.write_all(&buffer[..length])?;
             }
-            // A member hears himself.
+            // A member hears itself.
             Mode::Broadcast => stream.write_all(&buffer[..length])?,
             Mode::Discard | Mode::Flood => {}
         }
     }
-    // One byte is lost.
-    if mode == Mode::Discard {
-        stream.write_all(&(total as u64 - 1).to_be_bytes())?;
-    }
-    Ok(())
 }

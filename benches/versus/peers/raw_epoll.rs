@@ -1,64 +1,60 @@
 //! The floor: an edge-triggered epoll loop by hand, with nothing between it and the system calls.
 //!
-//! It is what a careful C programmer would write for this one purpose, and no more general than that: what a library
-//! costs is what it costs beyond this.
+//! A careful C programmer would write this for this one purpose, and no more general: the cost of a library is its cost
+//! beyond this.
 
 use std::io;
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
 
-use super::room::Room;
-use super::service::{Service, announce};
-use crate::system::{self, EDGE, Epoll, HANG_UP, PEER_END, READABLE, WRITABLE};
+use rustix::net::{SocketFlags, accept_with};
 
-const LISTENER: u64 = u64::MAX;
+use super::service::Service;
+use super::sessions::Sessions;
+use crate::system::{EDGES, Epoll, EventFlags, HANG_UP};
+
+const LISTENER: usize = usize::MAX;
 const EVENTS: usize = 1024;
 /// Connections taken per wake-up, so that a storm of them does not starve the others.
 const ACCEPTS_PER_TURN: usize = 64;
 
-pub(crate) fn serve(service: &Service) -> io::Result<()> {
-    let listener = service.listen()?;
-    listener.set_nonblocking(true)?;
+pub(super) fn serve(service: &Service) -> io::Result<()> {
     let mut epoll = Epoll::new(EVENTS)?;
-    epoll.add(&listener, LISTENER, READABLE)?;
-    announce(listener.local_addr()?)?;
-    let mut room: Room<TcpStream> = Room::new(service);
+    let listener = service.listen()?;
+    epoll.add(&listener, LISTENER as u64, EventFlags::IN)?;
+    let mut sessions: Sessions<TcpStream> = Sessions::new(service);
     loop {
-        let wait_ms = room.wait().map_or(-1, |wait| {
-            i32::try_from(wait.as_millis() + 1).unwrap_or(i32::MAX)
-        });
-        let count = epoll.wait(if wait_ms == 1 { 0 } else { wait_ms })?;
-        room.begin_turn();
-        for position in 0..count {
-            let (token, readiness) = epoll.event(position);
+        // The kernel waits for whole milliseconds, and must not wake the loop before the second is over.
+        let wait = sessions.wait();
+        let wait = wait.map(|wait| wait + Duration::from_millis(u64::from(!wait.is_zero())));
+        let count = epoll.wait(wait)?;
+        sessions.begin_turn();
+        for place in 0..count {
+            let (token, flags) = epoll.event(place);
             if token == LISTENER {
-                accept(&listener, &epoll, &mut room)?;
+                accept(&listener, &epoll, &mut sessions)?;
             } else {
-                let place = usize::try_from(token).expect("tokens are places");
-                room.serve(place, readiness & READABLE != 0, readiness & HANG_UP != 0);
+                let is_readable = flags.contains(EventFlags::IN);
+                sessions.serve(token, is_readable, flags.intersects(HANG_UP));
             }
         }
-        room.end_turn();
+        sessions.end_turn();
     }
 }
 
 fn accept(
-    listener: &std::net::TcpListener,
+    listener: &TcpListener,
     epoll: &Epoll,
-    room: &mut Room<TcpStream>,
+    sessions: &mut Sessions<TcpStream>,
 ) -> io::Result<()> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     for _ in 0..ACCEPTS_PER_TURN {
-        match system::accept(listener) {
-            Ok(stream) => {
-                epoll.add(
-                    &stream,
-                    room.next_place() as u64,
-                    READABLE | WRITABLE | PEER_END | EDGE,
-                )?;
-                room.enter(stream);
-            }
-            // Nobody left, a peer that is already gone, or a full table of descriptors: the next wake-up tries again.
-            Err(_) => break,
-        }
+        // No connection left, a peer that is already gone, or a full table of descriptors: the next wake-up tries again.
+        let Ok(stream) = accept_with(listener, flags) else {
+            break;
+        };
+        epoll.add(&stream, sessions.next_place() as u64, EDGES)?;
+        sessions.enter(stream.into());
     }
     Ok(())
 }

@@ -1,41 +1,42 @@
-//! Where the subject is behind: the part of a report that is read first, and that its author would rather leave out.
+//! The losses of the subject: the part of a report that is read first, and that its author would rather leave out.
 
-use super::table::{Table, estimate};
-use super::{Report, SUBJECT, voids};
+use netloop_benches::bars::{CPU, SUBJECT};
+use netloop_benches::statistics::{Estimate, Interval};
+use netloop_benches::table::Table;
+
+use super::summary::Summary;
+use super::table::estimate;
+use super::{Chapter, Part, Report};
 use crate::load::{Slice, idle, stalled};
 use crate::rounds::{Section, ratios};
-use crate::statistics::{Estimate, Interval};
-use crate::summary::Summary;
 
-/// Of what only some workloads have, these are costs; the others explain.
+/// Of the figures that only some workloads have, these are costs; the others explain.
 const COSTS: [&str; 4] = [
     idle::BYTES_PER_CONNECTION,
     idle::CPU_AT_REST,
     stalled::GROWTH_PER_READER,
     stalled::P99_OF_OTHERS,
 ];
-/// An interval that ends this near to one on both sides has shown that there is no difference worth a word.
+/// An interval that ends this near to one on both sides has shown that no difference is worth a word.
 const AS_GOOD_AS_ONE: f64 = 1.05;
-/// Two runs of one program differ by as much.
-const MEMORY_NOISE: u64 = 1_000_000;
 
 /// One comparison of the subject with a peer.
-pub(crate) struct Comparison {
-    pub(crate) workload: String,
-    pub(crate) peer: &'static str,
-    pub(crate) figure: &'static str,
+pub(super) struct Comparison<'a> {
+    pub(super) workload: &'a str,
+    pub(super) peer: &'static str,
+    pub(super) figure: &'static str,
     /// Subject by peer, turned so that more than one is worse.
-    pub(crate) ratio: Estimate,
+    pub(super) ratio: Estimate,
 }
 
-/// How a comparison ended.
+/// The end of a comparison.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Verdict {
+pub(super) enum Verdict {
     /// The whole interval is on the wrong side of one.
     Behind,
-    /// The interval contains one and is too wide to say that there is no difference: this run cannot tell.
+    /// The interval contains one and is too wide to say that there is no difference.
     Undecided,
-    /// Too few rounds for an interval, or a figure that has one value only: nobody tried to tell.
+    /// There were too few rounds for an interval.
     NotJudged,
     /// The interval contains one and nothing that is far from it.
     Even,
@@ -43,15 +44,9 @@ pub(crate) enum Verdict {
     Ahead,
 }
 
-impl Comparison {
-    pub(crate) fn verdict(&self) -> Verdict {
-        Verdict::of(&self.ratio)
-    }
-}
-
 impl Verdict {
-    /// Of a ratio of which more than one is worse.
-    pub(crate) fn of(ratio: &Estimate) -> Self {
+    /// The verdict on a ratio of which more than one is worse.
+    pub(super) fn of(ratio: &Estimate) -> Self {
         let Some(Interval { low, high }) = ratio.interval else {
             return Self::NotJudged;
         };
@@ -66,7 +61,7 @@ impl Verdict {
         }
     }
 
-    pub(crate) fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Self::Behind => "behind",
             Self::Undecided => "undecided",
@@ -77,178 +72,124 @@ impl Verdict {
     }
 }
 
-/// Every comparison of the subject, the worst first.
-pub(crate) fn comparisons(report: &Report) -> Vec<Comparison> {
-    let mut comparisons: Vec<Comparison> = report.sections.iter().flat_map(section).collect();
+/// Returns every comparison of the subject, the worst first.
+pub(super) fn comparisons(report: &Report) -> Vec<Comparison<'_>> {
+    let mut comparisons: Vec<_> = report.sections.iter().flat_map(of_section).collect();
     comparisons.sort_by(|one, other| other.ratio.median.total_cmp(&one.ratio.median));
     comparisons
 }
 
-fn section(section: &Section) -> Vec<Comparison> {
+fn of_section(section: &Section) -> Vec<Comparison<'_>> {
     let Some(subject) = section.row(SUBJECT) else {
         return Vec::new();
     };
     let mut comparisons = Vec::new();
-    // Neither the generator's limit nor other programs are the peers' affair.
+    // The limit of the generator is no property of the peers.
     let is_distorted = |peer: &str| {
-        section
-            .row(peer)
-            .and_then(|row| Summary::of(row, section, peer))
-            .is_some_and(|summary| summary.client_bound || summary.disturbed)
+        let summary = section.row(peer).map(|row| Summary::of(row, section, peer));
+        summary.is_some_and(|summary| summary.is_client_bound)
     };
-    for row in section
-        .rows
-        .iter()
-        .filter(|row| row.peer != SUBJECT && section.row(row.peer).is_some())
-    {
-        let mut compare = |figure, values: Vec<f64>| {
-            if let Some(ratio) = Estimate::of(&values) {
-                let workload = section.workload.name.clone();
-                comparisons.push(Comparison {
-                    workload,
+    let others = section.rows.iter().filter_map(|row| section.row(row.peer));
+    for row in others.filter(|row| row.peer != SUBJECT) {
+        let mut compare = |figure: &'static str, value: &dyn Fn(&Slice) -> f64| {
+            comparisons.extend(Estimate::of(&ratios(subject, row, value)).map(|ratio| {
+                Comparison {
+                    workload: &section.workload.name,
                     peer: row.peer,
                     figure,
                     ratio,
-                });
-            }
+                }
+            }));
         };
         if section.workload.counts_operations() {
-            compare(
-                "CPU per operation",
-                ratios(subject, row, Slice::cpu_per_operation_ns),
-            );
+            compare(CPU, &Slice::cpu_per_operation_ns);
             let is_paced = row.slices[0].intended_rate.is_some();
             if is_paced || section.workload.connections() == 1 {
-                let p99 = |slice: &Slice| slice.latency.value_at_quantile(0.99) as f64;
-                compare("p99", ratios(subject, row, p99));
+                compare("p99", &|slice| slice.latency_ns(0.99));
             }
             if !is_paced && !is_distorted(SUBJECT) && !is_distorted(row.peer) {
-                compare(
-                    "time per operation",
-                    ratios(subject, row, |slice| 1.0 / slice.rate()),
-                );
+                compare("time per operation", &|slice| 1.0 / slice.rate());
             }
         }
-        for (place, (name, _)) in subject.slices[0].extras.iter().enumerate() {
-            if COSTS.contains(name) {
-                compare(
-                    name,
-                    ratios(subject, row, |slice| slice.extras[place].1.max(1.0)),
-                );
-            }
-        }
-        let (mine, theirs) = (subject.peak_memory, row.peak_memory.max(1));
-        if mine.abs_diff(theirs) > MEMORY_NOISE {
-            // One value for all rounds: it is told, and decides nothing.
-            compare("peak memory", vec![mine as f64 / theirs as f64]);
+        for name in COSTS
+            .iter()
+            .filter(|name| row.slices[0].extra(name).is_some())
+        {
+            compare(name, &|slice| slice.extra(name).unwrap_or(0.0).max(1.0));
         }
     }
     comparisons
 }
 
-/// What a report begins with.
-pub(crate) struct Account {
-    /// Where the subject failed, then where it is behind.
-    pub(crate) losses: Table,
-    /// Instead of the table when there is nothing in it.
-    pub(crate) nowhere: &'static str,
-    /// About all comparisons.
-    pub(crate) sentence: String,
-    /// What cannot be told from this run, if there is anything: how much, and then which.
-    pub(crate) undecided: Option<(String, Table)>,
-}
-
-/// None when the subject did not take part.
-pub(crate) fn account(report: &Report) -> Option<Account> {
-    report.peers.iter().find(|(name, _, _)| *name == SUBJECT)?;
+/// Returns the chapter that a report begins with.
+pub(super) fn chapter(report: &Report) -> Chapter {
     let comparisons = comparisons(report);
     let with = |verdict| {
         comparisons
             .iter()
-            .filter(move |comparison| comparison.verdict() == verdict)
+            .filter(move |one| Verdict::of(&one.ratio) == verdict)
     };
-    let voids = voids::of_subject(report);
     let mut losses = Table::new(&["workload", "against", "figure", "ratio (95 %)"]);
-    for (workload, fault) in &voids {
-        losses.push(&[workload, "everybody", "VOID", fault]);
+    for section in &report.sections {
+        if let Some(fault) = fault(section, SUBJECT) {
+            losses.push([&section.workload.name, "every peer", "VOID", fault]);
+        }
     }
     for loss in with(Verdict::Behind) {
-        losses.push(&[
-            &loss.workload,
+        losses.push([
+            loss.workload,
             loss.peer,
             loss.figure,
             &estimate(&loss.ratio),
         ]);
     }
     let count = |verdict| with(verdict).count();
-    let void = match voids.len() {
-        0 => String::new(),
-        count => format!("VOID in {count} of {} workloads. ", report.sections.len()),
-    };
     let sentence = format!(
-        "{void}Ahead in {} comparisons, even in {}, undecided in {}, behind in {}; not judged in {}. Behind means that the \
-         whole 95 % interval of the ratio is above one, where more than one is worse; even, that it contains one and ends \
-         within 5 % of it on both sides; undecided, that it contains one and more; not judged, that there were fewer than \
-         six rounds, or one value for all of them, as of peak memory.",
+        "Ahead in {} comparisons, even in {}, undecided in {}, behind in {}; not judged in {}. Behind means that the whole \
+         95 % interval of the ratio is above one, where more than one is worse; even, that it contains one and ends within \
+         5 % of it on both sides; undecided, that it contains one and more; not judged, that there were fewer than six \
+         rounds.",
         count(Verdict::Ahead),
         count(Verdict::Even),
         count(Verdict::Undecided),
         count(Verdict::Behind),
         count(Verdict::NotJudged),
     );
-    let undecided = match count(Verdict::Undecided) {
-        0 => None,
-        number => Some((
-            format!(
-                "UNDECIDED: {number} of {} comparisons. Who is ahead there this run cannot tell: more rounds can \
-                 (--rounds, --seconds), or a quieter machine.",
-                comparisons.len() - count(Verdict::NotJudged)
-            ),
-            by_workload_and_figure(with(Verdict::Undecided)),
-        )),
-    };
-    Some(Account {
-        losses,
-        nowhere: if comparisons.is_empty() {
-            "nothing was compared"
-        } else {
-            "nowhere in this run"
-        },
-        sentence,
-        undecided,
-    })
+    let mut parts = vec![match losses.rows.is_empty() {
+        true if comparisons.is_empty() => Part::Text("Nothing was compared.".to_owned()),
+        true => Part::Text("Nowhere in this run.".to_owned()),
+        false => Part::Table(losses),
+    }];
+    parts.push(Part::Text(sentence));
+    if count(Verdict::Undecided) > 0 {
+        let names = with(Verdict::Undecided)
+            .map(|one| format!("{} against {} ({})", one.workload, one.peer, one.figure));
+        let names: Vec<String> = names.collect();
+        parts.push(Part::Text(format!(
+            "Undecided, which more rounds or a quieter machine may decide: {}.",
+            names.join("; ")
+        )));
+    }
+    super::chapter(format!("Where {SUBJECT} loses"), parts)
 }
 
-/// A row for each workload and figure, in it the peers.
-fn by_workload_and_figure<'a>(comparisons: impl Iterator<Item = &'a Comparison>) -> Table {
-    let mut comparisons: Vec<&Comparison> = comparisons.collect();
-    comparisons.sort_by_key(|comparison| (&comparison.workload, comparison.figure));
-    let mut table = Table::new(&["undecided", "figure", "against"]);
-    for same in comparisons
-        .chunk_by(|one, other| (&one.workload, one.figure) == (&other.workload, other.figure))
-    {
-        let peers: Vec<&str> = same.iter().map(|comparison| comparison.peer).collect();
-        table.push(&[&same[0].workload, same[0].figure, &peers.join(", ")]);
+/// Returns why this run must not pass for one that measured something, a line for each reason.
+pub(crate) fn fatal(report: &Report) -> Vec<String> {
+    let mut failures = Vec::new();
+    for section in &report.sections {
+        let name = &section.workload.name;
+        if !section.rows.is_empty() && section.rows.iter().all(|row| row.fault.is_some()) {
+            failures.push(format!("{name}: every peer is void"));
+        }
+        for peer in [SUBJECT, &report.baseline] {
+            failures.extend(fault(section, peer).map(|fault| format!("{name}: {peer}: {fault}")));
+        }
     }
-    table
+    failures.dedup();
+    failures
 }
 
-/// The same in Markdown.
-pub(crate) fn text(report: &Report) -> String {
-    let Some(account) = account(report) else {
-        return format!("{SUBJECT} did not take part.\n");
-    };
-    let losses = if account.losses.rows.is_empty() {
-        format!("{}\n", account.nowhere)
-    } else {
-        account.losses.markdown()
-    };
-    let mut text = format!(
-        "## Where {SUBJECT} loses\n\n{losses}\n{}\n",
-        account.sentence
-    );
-    if let Some((loud, table)) = account.undecided {
-        text.push_str(&format!("\n**{loud}**\n\n{}", table.markdown()));
-    }
-    text
+fn fault<'a>(section: &'a Section, peer: &str) -> Option<&'a str> {
+    let row = section.rows.iter().find(|row| row.peer == peer)?;
+    row.fault.as_deref()
 }

@@ -1,131 +1,211 @@
-//! What a run leaves behind: text on the terminal, and files for people, spreadsheets and programs.
+//! The results: text on the terminal and in Markdown, JSON for programs, and one page with charts.
 
-pub(crate) mod charts;
-pub(crate) mod compare;
-pub(crate) mod csv;
-pub(crate) mod html;
-pub(crate) mod json;
+mod charts;
+mod html;
+mod json;
 pub(crate) mod losses;
-pub(crate) mod table;
-pub(crate) mod terminal;
-pub(crate) mod voids;
+mod summary;
+mod table;
 
 use std::path::Path;
 
-use crate::bars::Outcome;
-use crate::context::Context;
-use crate::rounds::Section;
-use crate::say::say;
+use netloop_benches::bars::{self, Bench, CPU, Measured, Outcome};
+use netloop_benches::table::{Table, thousands};
 
-/// Whose losses are told first.
-pub(crate) const SUBJECT: &str = "netloop";
+use crate::load::Slice;
+use crate::peers::Peer;
+use crate::rounds::{Section, ratios};
+use summary::Summary;
 
-/// All that a run has found.
+/// The results of a run.
 pub(crate) struct Report {
-    pub(crate) context: Context,
+    /// Name and value of each circumstance.
+    pub(crate) context: Vec<(String, String)>,
     pub(crate) warnings: Vec<String>,
-    /// Name, version, and how it was set up.
-    pub(crate) peers: Vec<(&'static str, String, &'static str)>,
+    /// The peers with their versions.
+    pub(crate) peers: Vec<(&'static Peer, String)>,
     /// Peers that are not on this machine, and why.
     pub(crate) missing: Vec<(&'static str, String)>,
     pub(crate) baseline: String,
     pub(crate) sections: Vec<Section>,
-    /// What became of the bars, if the run was about them.
-    pub(crate) bars: Vec<Outcome>,
 }
 
-impl Report {
-    /// A line of the head, for all formats: who takes part and who is missing.
-    pub(crate) fn peers_line(&self) -> String {
-        let found: Vec<String> = self
-            .peers
-            .iter()
-            .map(|(name, version, _)| format!("{name} {version}"))
-            .collect();
-        found.join(" · ")
-    }
+/// The way to read the figures.
+const NOTES: &str = "\
+Figures are medians over interleaved rounds, in each of which the peers take turns in an order drawn anew. The intervals \
+are order statistics of the ratios of single rounds, and there are none of fewer than six. CPU time is user and system time \
+of the whole server, its children and helper threads too. Every byte that comes back was compared with the byte that had to \
+come; the bytes that a sink receives are only counted. A row in which one byte or one connection failed is void. Latency of \
+paced loads counts from the intended send time; in all other loads it is a service time, which a slow server improves by \
+slowing down the sender. Client-bound: the generator was the limit, so that rates say nothing, and CPU time still does. Bars \
+have intervals of 99 %, all of which has to be on one side; system calls and instructions are counted by `cargo count`, \
+timers are measured by `cargo micro timers`.";
 
-    pub(crate) fn missing_line(&self) -> Option<String> {
-        let missing: Vec<String> = self
-            .missing
-            .iter()
-            .map(|(name, reason)| format!("{name} ({reason})"))
-            .collect();
-        (!missing.is_empty()).then(|| missing.join(", "))
-    }
+/// A part of a report, for Markdown and for the page.
+pub(crate) struct Chapter {
+    title: String,
+    parts: Vec<Part>,
 }
 
-/// What a run writes beside its charts.
-const FILES: [&str; 4] = ["summary.md", "results.csv", "results.json", "report.html"];
+enum Part {
+    Text(String),
+    Table(Table),
+}
 
-/// Makes sure that the results can be written, while nothing is lost yet if they cannot.
-pub(crate) fn prepare(folder: &Path) -> Result<(), String> {
-    let failed = |path: &Path, error| format!("{}: {error}", path.display());
-    std::fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
-    let probe = folder.join(format!(".probe-{}", std::process::id()));
-    std::fs::write(&probe, "").map_err(|error| failed(folder, error))?;
-    std::fs::remove_file(&probe).map_err(|error| failed(&probe, error))?;
-    for path in FILES.map(|name| folder.join(name)) {
-        // A file of another user's may be in a folder of ours. What is in it stays until there is something better.
-        match std::fs::OpenOptions::new().append(true).open(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(failed(&path, error));
-            }
-            _ => {}
+/// Returns the chapters in Markdown.
+pub(crate) fn markdown(chapters: &[Chapter]) -> String {
+    let mut text = String::new();
+    for Chapter { title, parts } in chapters {
+        text += &format!("## {title}\n\n");
+        for part in parts {
+            text += &match part {
+                Part::Text(part) => format!("{part}\n\n"),
+                Part::Table(table) => format!("{}\n", table.markdown()),
+            };
         }
     }
-    Ok(())
+    text
 }
 
-/// Prints the summary and writes all files into `folder`.
-pub(crate) fn write(
-    report: &Report,
-    earlier: Option<&compare::Earlier>,
-    folder: &Path,
-) -> Result<(), String> {
-    let summary = terminal::summary(report, earlier);
-    say(&summary);
-    let save = |name: &str, text: &str| {
-        std::fs::write(folder.join(name), text)
-            .map_err(|error| format!("{}: {error}", folder.join(name).display()))
-    };
-    let mut details = format!("{}\n{summary}", terminal::head(report));
+/// Returns the peers, the circumstances and the warnings.
+pub(crate) fn circumstances(report: &Report) -> Vec<Chapter> {
+    let mut peers = Table::new(&["peer", "version", "set-up"]);
+    for (peer, version) in &report.peers {
+        peers.push([peer.name, version, peer.describes]);
+    }
+    for (name, reason) in &report.missing {
+        peers.push([*name, "not here", reason]);
+    }
+    let mut machine = Table::new(&["circumstance", "value"]);
+    for (name, value) in &report.context {
+        machine.push([name, value]);
+    }
+    let warnings = report.warnings.iter();
+    let mut parts = vec![Part::Table(machine)];
+    parts.extend(warnings.map(|warning| Part::Text(format!("Beware: {warning}."))));
+    vec![
+        chapter("Peers", vec![Part::Table(peers)]),
+        chapter("Machine", parts),
+    ]
+}
+
+/// Returns the losses, the bars, and one line for each workload.
+pub(crate) fn results(report: &Report) -> Vec<Chapter> {
+    let mut chapters = vec![losses::chapter(report)];
+    let outcomes = judge(report);
+    if !outcomes.is_empty() {
+        let sentence = Part::Text(bars::sentence(&outcomes));
+        let parts = vec![Part::Table(bars::table(&outcomes)), sentence];
+        chapters.push(chapter("The bars", parts));
+    }
+    let title = format!(
+        "CPU time per operation, as a multiple of {}'s (95 %)",
+        report.baseline
+    );
+    let parts = vec![Part::Table(matrix(report)), Part::Text(NOTES.to_owned())];
+    chapters.push(chapter(title, parts));
+    chapters
+}
+
+/// Returns one workload: a row for each peer with the cheapest first, and the void rows.
+pub(crate) fn workload(section: &Section, baseline: &str) -> Chapter {
+    let mut parts = vec![Part::Table(table::rows(section, baseline))];
+    for row in &section.rows {
+        let void = |fault| Part::Text(format!("{}: void, {fault}", row.peer));
+        parts.extend(row.fault.as_ref().map(void));
+    }
+    let workload = &section.workload;
+    chapter(format!("{} (`{}`)", workload.title, workload.name), parts)
+}
+
+fn chapter(title: impl Into<String>, parts: Vec<Part>) -> Chapter {
+    let title = title.into();
+    Chapter { title, parts }
+}
+
+/// Judges the bars of the workloads that were measured.
+fn judge(report: &Report) -> Vec<Outcome> {
+    let mut outcomes = Vec::new();
     for section in &report.sections {
-        details.push_str(&table::section(section, &report.baseline));
-        details.push('\n');
+        let bars = bars::of(Bench::Versus).into_iter();
+        let bars = bars.filter(|bar| bar.workload == section.workload.name);
+        outcomes.extend(bars.map(|bar| {
+            let rounds = rounds_of(section, &bar);
+            bar.judge(&rounds.map_or_else(Measured::Nothing, Measured::Rounds))
+        }));
     }
-    let charts = charts::draw(report);
-    let texts = [
-        details,
-        csv::text(report),
-        json::text(report)?,
-        html::page(report, earlier, &charts),
-    ];
-    for (name, text) in FILES.iter().zip(&texts) {
-        save(name, text)?;
-    }
-    remove_charts(folder)?;
-    for chart in &charts {
-        save(&format!("{}.svg", chart.name), &chart.svg)?;
-    }
-    say(&format!(
-        "wrote {} and {} charts to {}",
-        FILES.join(", "),
-        charts.len(),
-        folder.display()
-    ));
-    Ok(())
+    outcomes
 }
 
-/// A former run may have drawn what this one has not measured, and nobody could tell them apart.
-fn remove_charts(folder: &Path) -> Result<(), String> {
-    let failed = |error| format!("{}: {error}", folder.display());
-    for entry in std::fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if charts::is_name_of_chart(&name) {
-            std::fs::remove_file(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+fn rounds_of(section: &Section, bar: &bars::Bar) -> Result<Vec<f64>, String> {
+    let row = |peer: &str| {
+        let row = section.rows.iter().find(|row| row.peer == peer);
+        let row = row.ok_or_else(|| format!("{peer} takes no part"))?;
+        match &row.fault {
+            Some(fault) => Err(format!("{peer} is void: {fault}")),
+            None => Ok(row),
         }
+    };
+    let figure = |slice: &Slice| match bar.figure {
+        CPU => slice.cpu_per_operation_ns(),
+        "p50" => slice.latency_ns(0.5),
+        name => slice.extra(name).unwrap_or(f64::NAN),
+    };
+    let subject = row(bar.subject)?;
+    Ok(match bar.against {
+        Some(against) => ratios(subject, row(against)?, figure),
+        None => subject.slices.iter().map(figure).collect(),
+    })
+}
+
+/// Returns the workloads down and the peers across.
+fn matrix(report: &Report) -> Table {
+    let others = report.peers.iter().map(|(peer, _)| peer.name);
+    let others: Vec<&str> = others.filter(|name| *name != report.baseline).collect();
+    let baseline = format!("{} ns", report.baseline);
+    let mut table = Table::new(&[&["workload", &baseline], &others[..]].concat());
+    let sections = report.sections.iter();
+    for section in sections.filter(|section| section.workload.counts_operations()) {
+        let summary = |peer: &str| Some(Summary::of(section.row(peer)?, section, &report.baseline));
+        let dash = || "-".to_owned();
+        let nanoseconds = summary(&report.baseline);
+        let nanoseconds = nanoseconds.map(|summary| thousands(summary.cpu_per_operation_ns));
+        let mut cells = vec![
+            section.workload.name.clone(),
+            nanoseconds.unwrap_or_else(dash),
+        ];
+        for peer in &others {
+            let ratio = summary(peer).and_then(|summary| summary.cpu_ratio);
+            cells.push(ratio.as_ref().map_or_else(dash, table::estimate));
+        }
+        table.rows.push(cells);
+    }
+    table
+}
+
+/// Writes all files into `folder`.
+pub(crate) fn write(report: &Report, folder: &Path) -> Result<(), String> {
+    let mut chapters = results(report);
+    let sections = report.sections.iter();
+    chapters.extend(sections.map(|section| workload(section, &report.baseline)));
+    chapters.extend(circumstances(report));
+    let charts = charts::draw(report);
+    let mut files = vec![
+        (
+            "summary.md".to_owned(),
+            format!("# Versus\n\n{}", markdown(&chapters)),
+        ),
+        ("results.json".to_owned(), json::text(report)?),
+        ("report.html".to_owned(), html::page(&chapters, &charts)),
+    ];
+    files.extend(
+        charts
+            .into_iter()
+            .map(|chart| (format!("{}.svg", chart.name), chart.svg)),
+    );
+    for (name, text) in files {
+        let path = folder.join(name);
+        std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
     }
     Ok(())
 }

@@ -1,17 +1,18 @@
-// A server for the comparison, on Node's net module. Also run by Bun, whose node:net is compatible.
+// A server for the comparison, on Node's net module. Bun and Deno run it too, as their node:net is compatible.
 //
-//   node node.js PORT MODE [--idle-timeout SECONDS] [--tuned]
+//   node net.mjs PORT MODE [--idle-timeout SECONDS] [--tuned]
 //
-// Both variants set noDelay and keep Node's default backlog of 511, as all other peers do.
-// The idiomatic variant is what Node's documentation teaches. The tuned variant reads into one buffer that is used
-// again (`onread`), which spares an allocation per read, and corks a broadcast so that each member gets one write per
-// turn. `onread` cannot be given to a server, so the server's handle gives its connections to us instead of to net, which
-// would make a socket for each that nobody needs.
-'use strict';
-const net = require('net');
+// Both variants set noDelay and keep Node's default backlog of 511. The idiomatic variant is what Node's documentation
+// teaches. The tuned variant, for Node alone, reads into one buffer that is used again (`onread`), which spares an
+// allocation per read, and corks a broadcast so that each member gets one write per turn. `onread` cannot be given to a
+// server, so the server's handle gives its connections to this script instead of to net, which would make a socket for
+// each that nothing needs.
+import net from 'node:net';
+import process from 'node:process';
+import { Buffer } from 'node:buffer';
 
 const [port, mode, ...options] = process.argv.slice(2);
-const tuned = options.includes('--tuned');
+const isTuned = options.includes('--tuned');
 const idle = options.indexOf('--idle-timeout');
 const idleTimeout = idle < 0 ? 0 : Number(options[idle + 1]) * 1000;
 
@@ -21,32 +22,39 @@ for (let i = 0; i < floodBlock.length; i++) floodBlock[i] = (i ^ (i >> 8)) & 0xf
 
 function prepare(socket) {
   socket.on('error', () => {});
-  if (idleTimeout > 0) {
-    socket.setTimeout(idleTimeout, () => socket.destroy());
-  }
+  if (idleTimeout > 0) socket.setTimeout(idleTimeout, () => socket.destroy());
+}
+
+function pauseUntilDrain(socket) {
+  socket.pause();
+  socket.once('drain', () => socket.resume());
 }
 
 function echo(socket) {
   socket.on('data', (data) => {
-    if (!socket.write(data)) {
-      socket.pause();
-      socket.once('drain', () => socket.resume());
-    }
+    if (!socket.write(data)) pauseUntilDrain(socket);
   });
 }
 
-// Answers every 64 bytes with a write of its own.
+// Answers every 64 bytes with a write of its own; returns whether the last one left at once.
+function writeMessages(socket, data) {
+  let isOpen = true;
+  for (let start = 0; start < data.length; start += messageLength) {
+    isOpen = socket.write(data.subarray(start, start + messageLength));
+  }
+  return isOpen;
+}
+
 function messages(socket) {
   socket.on('data', (data) => {
-    let open = true;
-    for (let start = 0; start < data.length; start += messageLength) {
-      open = socket.write(data.subarray(start, start + messageLength));
-    }
-    if (!open) {
-      socket.pause();
-      socket.once('drain', () => socket.resume());
-    }
+    if (!writeMessages(socket, data)) pauseUntilDrain(socket);
   });
+}
+
+function endWithCount(socket, received) {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(BigInt(received));
+  socket.end(bytes);
 }
 
 function discard(socket) {
@@ -54,13 +62,7 @@ function discard(socket) {
   socket.on('data', (data) => {
     received += data.length;
   });
-  socket.on('end', () => socket.end(count(received)));
-}
-
-function count(value) {
-  const bytes = Buffer.alloc(8);
-  bytes.writeBigUInt64BE(BigInt(value));
-  return bytes;
+  socket.on('end', () => endWithCount(socket, received));
 }
 
 function flood(socket) {
@@ -87,15 +89,14 @@ function broadcast(socket) {
 // The tuned variant ------------------------------------------------------------------------------------------------
 
 const readBuffer = 64 * 1024;
-const nothing = Buffer.alloc(0);
 
-// Buffers of connections that are gone. A buffer cannot be shared among sockets that are open, since a write that the
-// kernel did not take whole still refers to it.
+// Buffers of connections that are gone. A buffer cannot be shared among open sockets, since a write that the kernel did
+// not take whole still refers to it.
 const buffers = [];
 const mostBuffers = 1024;
 
-// A socket for the handle of a connection which reads into one buffer and calls `received(socket, bytes)`. That may
-// return false to stop reading until resume().
+// Makes a socket for the handle of a connection, which reads into one buffer and calls `received(socket, bytes)`. That
+// may return false to stop reading until resume().
 function reread(handle, received) {
   const buffer = buffers.pop() ?? Buffer.allocUnsafeSlow(readBuffer);
   const socket = new net.Socket({
@@ -111,13 +112,17 @@ function reread(handle, received) {
   return socket;
 }
 
+// Returns whether all was taken; if not, an empty write behind the rest tells when the buffer is free again.
+function isWritten(socket) {
+  if (socket.writableLength === 0) return true;
+  socket.write(Buffer.alloc(0), () => socket.resume());
+  return false;
+}
+
 function echoTuned(handle) {
   reread(handle, (socket, bytes) => {
     socket.write(bytes);
-    if (socket.writableLength === 0) return true;
-    // An empty write behind the unfinished one tells when the buffer is free again.
-    socket.write(nothing, () => socket.resume());
-    return false;
+    return isWritten(socket);
   });
 }
 
@@ -125,13 +130,9 @@ function echoTuned(handle) {
 function messagesTuned(handle) {
   reread(handle, (socket, bytes) => {
     socket.cork();
-    for (let start = 0; start < bytes.length; start += messageLength) {
-      socket.write(bytes.subarray(start, start + messageLength));
-    }
+    writeMessages(socket, bytes);
     socket.uncork();
-    if (socket.writableLength === 0) return true;
-    socket.write(nothing, () => socket.resume());
-    return false;
+    return isWritten(socket);
   });
 }
 
@@ -141,7 +142,7 @@ function discardTuned(handle) {
     received += bytes.length;
     return true;
   });
-  socket.on('end', () => socket.end(count(received)));
+  socket.on('end', () => endWithCount(socket, received));
 }
 
 const corked = new Set();
@@ -168,23 +169,14 @@ function broadcastTuned(socket) {
 }
 
 const idiomatic = { echo, messages, discard, flood, broadcast };
-const expert = {
-  echo: echoTuned,
-  messages: messagesTuned,
-  discard: discardTuned,
-  flood,
-  broadcast: broadcastTuned,
-};
-const serve = (tuned ? expert : idiomatic)[mode];
-const rereads = tuned && ['echo', 'messages', 'discard'].includes(mode);
+const tuned = { echo: echoTuned, messages: messagesTuned, discard: discardTuned, flood, broadcast: broadcastTuned };
+const serve = (isTuned ? tuned : idiomatic)[mode];
+const rereads = isTuned && ['echo', 'messages', 'discard'].includes(mode);
 
-const server = net.createServer(
-  { noDelay: true, allowHalfOpen: mode === 'discard' },
-  (socket) => {
-    prepare(socket);
-    serve(socket);
-  },
-);
+const server = net.createServer({ noDelay: true, allowHalfOpen: mode === 'discard' }, (socket) => {
+  prepare(socket);
+  serve(socket);
+});
 server.listen({ port: Number(port), host: '127.0.0.1', backlog: 511 }, () => {
   if (rereads) {
     server._handle.onconnection = (error, handle) => {

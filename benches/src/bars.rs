@@ -1,0 +1,301 @@
+//! The bars: what netloop may cost at most. One table for the three benches, and one judge.
+
+use std::borrow::Cow;
+
+use crate::statistics::{BAR_ERROR, Estimate, Interval};
+use crate::table::{Table, thousands};
+
+/// The peer that the bars are about.
+pub const SUBJECT: &str = "netloop";
+/// The peer below which no loop should get: the least that the kernel can be asked for.
+pub const FLOOR: &str = "raw_epoll";
+/// The name of the figure that most bars of `versus` are about.
+pub const CPU: &str = "CPU per operation";
+
+/// The bench that measures a bar.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Bench {
+    /// Times and memory beside other servers, by rounds.
+    Versus,
+    /// Instructions and system calls, which are counted.
+    Count,
+    /// The parts, by samples.
+    Micro,
+}
+
+/// One line of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Bar {
+    /// The command that measures it.
+    pub bench: Bench,
+    /// The workload, the case or the group of lines.
+    pub workload: &'static str,
+    /// The name of the figure.
+    pub figure: &'static str,
+    /// The peer or the line that the figure is of.
+    pub subject: &'static str,
+    /// The peer or the line that it is divided by; `None` where the figure itself is held against the bar.
+    pub against: Option<&'static str>,
+    /// The bar.
+    pub at_most: f64,
+}
+
+/// The measurement that is held against a bar.
+#[derive(Clone, Debug)]
+pub enum Measured {
+    /// A count, which is the same in every run.
+    Count(f64),
+    /// A value, or a ratio, for each round.
+    Rounds(Vec<f64>),
+    /// Nothing, and why.
+    Nothing(String),
+}
+
+/// The judgement of one bar.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The bar.
+    pub bar: Bar,
+    /// The measurement, for readers.
+    pub measured: String,
+    /// The judgement, for readers.
+    pub verdict: Cow<'static, str>,
+}
+
+impl Bar {
+    /// Judges a count by itself, and rounds by their 99 % interval, all of which has to be on one side of the bar.
+    #[must_use]
+    pub fn judge(&self, measured: &Measured) -> Outcome {
+        let number = |value: f64| match self.against {
+            None if value.abs() >= 10.0 => thousands(value),
+            _ => format!("{value:.3}"),
+        };
+        let (measured, verdict) = match measured {
+            Measured::Nothing(reason) => ("-".to_owned(), format!("not measured: {reason}").into()),
+            Measured::Count(count) => (number(*count), reached(*count <= self.at_most).into()),
+            Measured::Rounds(rounds) => match Estimate::with_error(rounds, BAR_ERROR) {
+                None => ("-".to_owned(), "not measured".into()),
+                Some(Estimate { median, interval }) => match interval {
+                    None => (number(median), "not decided: too few rounds".into()),
+                    Some(Interval { low, high }) => {
+                        let text = format!("{} ({}–{})", number(median), number(low), number(high));
+                        let is_decided = high <= self.at_most || low > self.at_most;
+                        let verdict = match is_decided {
+                            true => reached(high <= self.at_most),
+                            false => "not decided",
+                        };
+                        (text, verdict.into())
+                    }
+                },
+            },
+        };
+        Outcome {
+            bar: *self,
+            measured,
+            verdict,
+        }
+    }
+}
+
+fn reached(is_reached: bool) -> &'static str {
+    if is_reached { "reached" } else { "NOT REACHED" }
+}
+
+/// Returns the judgements as a table.
+#[must_use]
+pub fn table(outcomes: &[Outcome]) -> Table {
+    let mut table = Table::new(&["workload", "figure", "measured", "at most", "bar"]);
+    for Outcome {
+        bar,
+        measured,
+        verdict,
+    } in outcomes
+    {
+        let subject = if bar.subject == SUBJECT && bar.against.is_none() {
+            String::new()
+        } else {
+            format!(", {}", bar.subject)
+        };
+        let against = bar
+            .against
+            .map_or_else(String::new, |against| format!(" / {against}"));
+        let figure = format!("{}{subject}{against}", bar.figure);
+        table.push([
+            bar.workload,
+            &figure,
+            measured,
+            &bar.at_most.to_string(),
+            verdict,
+        ]);
+    }
+    table
+}
+
+/// Returns a sentence that counts the judgements.
+#[must_use]
+pub fn sentence(outcomes: &[Outcome]) -> String {
+    let count = |word: &str| {
+        let is_so = |outcome: &&Outcome| outcome.verdict.starts_with(word);
+        outcomes.iter().filter(is_so).count()
+    };
+    format!(
+        "Of {} bars {} are reached, {} are not, {} are not decided, {} were not measured.",
+        outcomes.len(),
+        count("reached"),
+        count("NOT REACHED"),
+        count("not decided"),
+        count("not measured"),
+    )
+}
+
+/// Returns the bars of one bench.
+#[must_use]
+pub fn of(bench: Bench) -> Vec<Bar> {
+    let mut bars = BARS.to_vec();
+    // An echo has to be cheaper than that of each rival.
+    for workload in ["echo-64x64p1", "echo-1kx64p1"] {
+        bars.extend(RIVALS.map(|rival| cpu(workload, SUBJECT, rival, 1.0)));
+    }
+    bars.retain(|bar| bar.bench == bench);
+    bars
+}
+
+const RIVALS: [&str; 8] = [
+    "libuv",
+    "tokio",
+    "tokio_tuned",
+    "compio",
+    "bun",
+    "deno",
+    "node",
+    "node_tuned",
+];
+
+/// The subject with an idle timeout for each socket, and the subject that polls for a while before it sleeps.
+const IDLE: &str = "netloop_idle";
+const BUSY: &str = "netloop_busy";
+/// To copy 64 KiB takes at least an instruction for each 64 bytes.
+const NO_COPY: f64 = 1000.0;
+/// One, and a little for the messages that arrive in two parts by chance.
+const ONE: f64 = 1.02;
+/// The line that the bars of the timers are multiples of, so that they hold on other machines.
+const TOKIO_MOVES: &str = "timers, a million: move/tokio Sleep/1000000";
+
+const BARS: [Bar; 41] = [
+    // Resident memory of an idle connection, and no work while nothing happens.
+    own("idle-10000", "wake-ups per second at rest", 0.0),
+    own("idle-10000-idle30", "bytes per idle connection", 256.0),
+    own("idle-10000-idle30", "wake-ups per second at rest", 1.0),
+    // A peer that never reads must not grow the server beyond its queue, nor slow down the others.
+    own("stalled-50", "growth per stalled reader, KiB", 128.0),
+    own("stalled-50", "p99 of the others, beside by before", 1.1),
+    // CPU time of each message, as a multiple of the floor's; and what an idle timeout may add.
+    cpu("echo-64x64p1", SUBJECT, FLOOR, 1.03),
+    cpu("echo-64x64p1", IDLE, SUBJECT, 1.02),
+    cpu("echo-1kx64p1", SUBJECT, FLOOR, 1.03),
+    cpu("echo-1kx64p1", IDLE, SUBJECT, 1.02),
+    cpu("echo-64x64p16", SUBJECT, FLOOR, 1.05),
+    cpu("echo-64x64p16", IDLE, SUBJECT, 1.02),
+    cpu("echo-64x1000p1", SUBJECT, FLOOR, 1.05),
+    cpu("echo-64x1000p1", IDLE, SUBJECT, 1.02),
+    cpu("echo-64x10000p1", SUBJECT, FLOOR, 1.05),
+    cpu("echo-64x10000p1", IDLE, SUBJECT, 1.02),
+    cpu("echo-16kx64p1", SUBJECT, FLOOR, 1.05),
+    cpu("echo-16kx64p1", IDLE, SUBJECT, 1.02),
+    cpu("echo-64kx64p1", SUBJECT, FLOOR, 1.03),
+    cpu("echo-64kx64p1", IDLE, SUBJECT, 1.02),
+    cpu("echo-64x1p1", SUBJECT, FLOOR, 1.03),
+    cpu("echo-64x1p1", IDLE, SUBJECT, 1.02),
+    Bar {
+        figure: "p50",
+        ..cpu("echo-64x1p1", BUSY, SUBJECT, 0.6)
+    },
+    cpu("messages-64x64p16", SUBJECT, FLOOR, 1.05),
+    cpu("churn-64", SUBJECT, FLOOR, 1.03),
+    cpu("sink-4", SUBJECT, FLOOR, 1.05),
+    cpu("source-4", SUBJECT, FLOOR, 1.05),
+    cpu("broadcast-1000x16", SUBJECT, FLOOR, 1.1),
+    // An echo was to take 250 instructions; without the cached capacity, which cost more code than it was worth, 350.
+    count("echo", "instructions", 350.0),
+    count("echo", "instructions of an idle timeout", 30.0),
+    count("echo", "system calls", 2.03),
+    count("pipelined", "sends for each receive", ONE),
+    count("messages", "sends for each receive", ONE),
+    count("64k", "system calls", 2.1),
+    count("visits", "system calls", 7.3),
+    count("sink", "instructions", NO_COPY),
+    count("source", "instructions", NO_COPY),
+    count("broadcast", "sends", ONE),
+    timer("timers, a million: arm/wheel/1000000", 0.12),
+    timer("timers, a million: cancel/wheel/1000000", 0.18),
+    timer("timers, a million: expire/wheel/1000000", 0.18),
+    timer(
+        "timers: an idle timeout is put off/wheel, lazily/30000000",
+        0.012,
+    ),
+];
+
+const fn own(workload: &'static str, figure: &'static str, at_most: f64) -> Bar {
+    Bar {
+        bench: Bench::Versus,
+        workload,
+        figure,
+        subject: SUBJECT,
+        against: None,
+        at_most,
+    }
+}
+
+const fn cpu(
+    workload: &'static str,
+    subject: &'static str,
+    against: &'static str,
+    at_most: f64,
+) -> Bar {
+    Bar {
+        subject,
+        against: Some(against),
+        ..own(workload, CPU, at_most)
+    }
+}
+
+const fn count(workload: &'static str, figure: &'static str, at_most: f64) -> Bar {
+    Bar {
+        bench: Bench::Count,
+        ..own(workload, figure, at_most)
+    }
+}
+
+const fn timer(subject: &'static str, at_most: f64) -> Bar {
+    Bar {
+        bench: Bench::Micro,
+        subject,
+        against: Some(TOKIO_MOVES),
+        ..own("timers", "time", at_most)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_is_decided_only_where_the_whole_interval_is_on_one_side() {
+        let bar = cpu("", SUBJECT, FLOOR, 1.0);
+        let verdict = |measured| bar.judge(&measured).verdict;
+        let rounds =
+            |from: f64| Measured::Rounds((0..9).map(|n| from + f64::from(n) / 100.0).collect());
+        assert_eq!(verdict(rounds(0.9)), "reached");
+        assert_eq!(verdict(rounds(1.01)), "NOT REACHED");
+        assert_eq!(verdict(rounds(0.95)), "not decided");
+        assert_eq!(
+            verdict(Measured::Rounds(vec![0.5; 7])),
+            "not decided: too few rounds"
+        );
+        assert_eq!(verdict(Measured::Count(1.0)), "reached");
+        assert_eq!(
+            verdict(Measured::Nothing("no".to_owned())),
+            "not measured: no"
+        );
+    }
+}
