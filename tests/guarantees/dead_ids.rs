@@ -37,10 +37,11 @@ fn a_dead_id_reaches_no_socket_even_when_its_slot_is_reused() {
             socket.destroy_with(Error::other("stray"));
             socket.destroy();
             assert_eq!((socket.bytes_read(), socket.peer_address()), (0, None));
-            scene
-                .event_loop
-                .context(&mut scene.world)
-                .replace_handler(dead, Recorder::new("stray"));
+            scene.event_loop.context(&mut scene.world).replace_handler(
+                dead,
+                Recorder::new("stray"),
+                b"",
+            );
         }
         scene.settle();
         assert_eq!(scene.world.trace(&name), "connect");

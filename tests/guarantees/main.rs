@@ -50,6 +50,7 @@ mod replacing;
 mod resets;
 mod sent_notices;
 mod socket_timers;
+mod unread_bytes;
 mod views;
 mod writing;
 

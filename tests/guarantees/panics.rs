@@ -381,7 +381,7 @@ fn a_handler_that_panics_when_replaced_takes_no_other_along() {
     scene
         .event_loop
         .context(&mut scene.world)
-        .replace_handler(id, Recorder::new("successor"));
+        .replace_handler(id, Recorder::new("successor"), b"");
     let (ours, mut peer) = Peer::pair();
     scene
         .event_loop

@@ -349,7 +349,7 @@ fn a_replaced_handler_leaves_the_pipe() {
     let mut scene = Scene::new();
     let [(a, mut peer_a), (b, mut peer_b)] = joined(&mut scene);
     let mut cx = scene.event_loop.context(&mut scene.world);
-    assert!(cx.replace_handler(a, Recorder::new("new")));
+    assert!(cx.replace_handler(a, Recorder::new("new"), b""));
     scene.peer_writes(&mut peer_a, b"mine");
     scene.drive("the bytes", |world| world.received("new") == b"mine");
     scene.peer_writes(&mut peer_b, b"still passed on");

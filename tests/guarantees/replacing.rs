@@ -15,7 +15,7 @@ fn a_replacement_gets_the_next_event_and_the_old_one_none() {
         if let Seen::Data(_) = seen {
             let id = cx.socket.id();
             assert_eq!(cx.socket.write(b"switched"), Flow::Open);
-            cx.replace_handler(id, Recorder::new("second"));
+            cx.replace_handler(id, Recorder::new("second"), b"");
         }
     });
     let (id, mut peer) = scene.accepted(SocketOptions::new(), switching);
@@ -46,7 +46,7 @@ fn a_replaced_handler_takes_the_socket_over_as_it_is() {
     scene
         .event_loop
         .context(&mut scene.world)
-        .replace_handler(id, Recorder::new("second"));
+        .replace_handler(id, Recorder::new("second"), b"");
     scene.settle();
     assert_eq!(scene.world.trace("second"), "");
     assert!(scene.socket(id).is_paused() && scene.socket(id).needs_drain());
@@ -80,18 +80,18 @@ fn a_replaced_handler_is_dropped_once() {
     scene
         .event_loop
         .context(&mut scene.world)
-        .replace_handler(id, recorder("second"));
+        .replace_handler(id, recorder("second"), b"");
     scene.turn();
     assert_eq!(dropped.get(), 1);
     // Several at once: the last one counts.
     scene
         .event_loop
         .context(&mut scene.world)
-        .replace_handler(id, recorder("third"));
+        .replace_handler(id, recorder("third"), b"");
     scene
         .event_loop
         .context(&mut scene.world)
-        .replace_handler(id, recorder("fourth"));
+        .replace_handler(id, recorder("fourth"), b"");
     scene.socket(id).destroy();
     scene.drive_to_close("fourth");
     assert_eq!(dropped.get(), 4);
@@ -99,7 +99,7 @@ fn a_replaced_handler_is_dropped_once() {
     scene
         .event_loop
         .context(&mut scene.world)
-        .replace_handler(id, recorder("fifth"));
+        .replace_handler(id, recorder("fifth"), b"");
     scene.settle();
     assert_eq!(dropped.get(), 5);
     assert_eq!(scene.world.trace("second"), "");
@@ -113,7 +113,7 @@ fn a_replacement_in_the_last_callback_changes_nothing() {
     let late = Recorder::new("us").reacting(|cx, seen| {
         if let Seen::Close(_) = seen {
             let id = cx.socket.id();
-            cx.replace_handler(id, Recorder::new("too late"));
+            cx.replace_handler(id, Recorder::new("too late"), b"");
         }
     });
     let (id, _peer) = scene.accepted(SocketOptions::new(), late);

@@ -142,7 +142,7 @@ fn the_timers_of_a_handler_go_when_it_is_replaced() {
     let (id, _peer) = scene.accepted(SocketOptions::new(), Recorder::new("old"));
     scene.socket(id).after(SOON, 1);
     let mut cx = scene.event_loop.context(&mut scene.world);
-    assert!(cx.replace_handler(id, Recorder::new("new")));
+    assert!(cx.replace_handler(id, Recorder::new("new"), b""));
     cx.sockets.socket(id).after(SOON, 2);
     scene.drive_until("new", "timer");
     scene.let_pass(2 * SOON);

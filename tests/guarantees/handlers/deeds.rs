@@ -70,7 +70,7 @@ macro_rules! acting {
                 act(&mut $sockets.server(id));
             }
             fn replace(&mut self, id: SocketId, recorder: Recorder) {
-                self.replace_handler(id, recorder);
+                self.replace_handler(id, recorder, b"");
             }
             fn connect_and_listen(&mut self) {
                 let $cx = &mut *self;

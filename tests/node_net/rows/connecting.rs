@@ -192,7 +192,7 @@ fn net_connect_memleak() {
     scene
         .event_loop
         .context(&mut scene.world)
-        .replace_handler(client, Recorder::new("other"));
+        .replace_handler(client, Recorder::new("other"), b"");
     scene.turn();
     assert_eq!(Rc::strong_count(&captured), 1);
     scene.socket(client).destroy();
