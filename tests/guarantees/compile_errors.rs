@@ -17,7 +17,7 @@ fn library(folder: &Path) -> Option<PathBuf> {
     })
 }
 
-/// What the compiler says of a program whose server has `closure`; `None` if there is no compiler for it.
+/// Compiles a program whose server has `closure`, and returns the text of the compiler; `None` without a compiler for it.
 fn compiled(name: &str, closure: &str) -> Option<String> {
     let program = format!(
         "use netloop::{{Context, EventLoop, SocketHandler}};
@@ -52,7 +52,7 @@ fn compiled(name: &str, closure: &str) -> Option<String> {
 }
 
 #[test]
-fn the_closure_of_listen_is_inferred_and_its_error_names_the_forms() {
+fn a_wrong_closure_of_listen_is_told_the_forms_it_may_have() {
     let Some(said) = compiled("a_handler", "|_, _| Echo") else {
         println!("skipped: there is no compiler that fits");
         return;

@@ -51,7 +51,7 @@ fn unread_bytes_are_the_first_data_of_the_new_handler() {
 }
 
 #[test]
-fn unread_bytes_come_before_what_has_arrived_since_and_before_the_end() {
+fn unread_bytes_come_before_later_ones_and_before_the_end() {
     let mut scene = Scene::new();
     let switching = lining("first", || lining("second", || Recorder::new("third")));
     let (_, mut peer) = scene.accepted(SocketOptions::new(), switching);
@@ -138,7 +138,7 @@ impl SocketHandler<Vec<u8>> for Plain {
 }
 
 #[test]
-fn a_handler_that_replaces_itself_for_ever_leaves_the_others_their_turn() {
+fn a_handler_that_replaces_itself_for_ever_starves_no_other() {
     let mut event_loop = EventLoop::new().unwrap();
     let restless = event_loop.listen(loopback(), |_, _| Restless).unwrap();
     let plain = event_loop.listen(loopback(), |_, _| Plain).unwrap();
