@@ -6,9 +6,6 @@ use crate::load::Load;
 pub(crate) struct Case {
     /// A word for the command line.
     pub(crate) name: &'static str,
-    pub(crate) title: &'static str,
-    /// The figures are for one of these.
-    pub(crate) operation: &'static str,
     /// The second argument of the server.
     pub(crate) mode: &'static str,
     pub(crate) load: Load,
@@ -16,18 +13,9 @@ pub(crate) struct Case {
     pub(crate) rounds: [u32; 2],
 }
 
-const fn case(
-    name: &'static str,
-    title: &'static str,
-    operation: &'static str,
-    mode: &'static str,
-    load: Load,
-    rounds: [u32; 2],
-) -> Case {
+const fn case(name: &'static str, mode: &'static str, load: Load, rounds: [u32; 2]) -> Case {
     Case {
         name,
-        title,
-        operation,
         mode,
         load,
         rounds,
@@ -42,75 +30,22 @@ const fn echo(size: usize, in_flight: usize) -> Load {
     }
 }
 
+const VISITS: Load = Load::Visits { at_a_time: 64 };
+const SINK: Load = Load::Sink { connections: 4 };
+const SOURCE: Load = Load::Source { connections: 4 };
 const BROADCAST: Load = Load::Broadcast {
     members: 200,
     speakers: 16,
 };
 
-/// The first one is also counted with idle timeouts.
+/// The first one is also counted with idle timeouts. In `messages` each answer is a write of its own.
 pub(crate) const CASES: [Case; 8] = [
-    case(
-        "echo",
-        "echo of 64 bytes, 64 connections",
-        "message",
-        "echo",
-        echo(64, 1),
-        [100, 500],
-    ),
-    case(
-        "pipelined",
-        "echo of 64 bytes, 64 connections, 16 in flight each",
-        "message",
-        "echo",
-        echo(64, 16),
-        [50, 250],
-    ),
-    case(
-        "messages",
-        "the same with a write for each answer: 16 writes in one callback",
-        "message",
-        "messages",
-        echo(64, 16),
-        [50, 250],
-    ),
-    case(
-        "64k",
-        "echo of 64 KiB, 64 connections",
-        "message",
-        "echo",
-        echo(64 << 10, 1),
-        [10, 60],
-    ),
-    case(
-        "visits",
-        "connect, echo of 64 bytes, close; 64 at a time",
-        "connection",
-        "echo",
-        Load::Visits { at_a_time: 64 },
-        [10, 60],
-    ),
-    case(
-        "sink",
-        "sink: 4 connections send as fast as they can",
-        "64 KiB",
-        "discard",
-        Load::Sink { connections: 4 },
-        [200, 1200],
-    ),
-    case(
-        "source",
-        "source: 4 connections are sent to as fast as they read",
-        "64 KiB",
-        "flood",
-        Load::Source { connections: 4 },
-        [200, 1200],
-    ),
-    case(
-        "broadcast",
-        "broadcast of 64 bytes among 200 members, 16 of them speaking at once",
-        "member and round",
-        "broadcast",
-        BROADCAST,
-        [20, 100],
-    ),
+    case("echo", "echo", echo(64, 1), [100, 500]),
+    case("pipelined", "echo", echo(64, 16), [50, 250]),
+    case("messages", "messages", echo(64, 16), [50, 250]),
+    case("64k", "echo", echo(64 << 10, 1), [10, 60]),
+    case("visits", "echo", VISITS, [10, 60]),
+    case("sink", "discard", SINK, [200, 1200]),
+    case("source", "flood", SOURCE, [200, 1200]),
+    case("broadcast", "broadcast", BROADCAST, [20, 100]),
 ];

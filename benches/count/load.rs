@@ -26,7 +26,7 @@ pub(crate) enum Grip {
 }
 
 /// The work of a round.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Load {
     /// Every connection sends its messages in one piece, then every connection reads its answers.
     Echo {
@@ -45,6 +45,16 @@ pub(crate) enum Load {
 }
 
 impl Load {
+    /// The name of one operation.
+    pub(crate) fn operation(self) -> &'static str {
+        match self {
+            Self::Echo { .. } => "message",
+            Self::Visits { .. } => "connection",
+            Self::Sink { .. } | Self::Source { .. } => "64 KiB",
+            Self::Broadcast { .. } => "member and round",
+        }
+    }
+
     /// The operations of one round.
     pub(crate) fn operations(self) -> usize {
         match self {

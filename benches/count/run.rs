@@ -58,7 +58,7 @@ fn run() -> Result<(), Box<dyn Error>> {
             Long("list") => {
                 CASES
                     .iter()
-                    .for_each(|case| println!("{:<10} {}", case.name, case.title));
+                    .for_each(|case| println!("{:<10} {:?}", case.name, case.load));
                 return Ok(());
             }
             Long("help") | Short('h') => {
@@ -133,7 +133,12 @@ fn count_all(subjects: &[Subject], case: &Case, instruments: &[Instrument]) -> V
         table.rows.push(cells);
         rows.push((subject.name.clone(), counts));
     }
-    println!("\n{}; for each {}:\n", case.title, case.operation);
+    println!(
+        "\n{}, {:?}; for each {}:\n",
+        case.name,
+        case.load,
+        case.load.operation()
+    );
     print!("{}", table.markdown());
     rows
 }

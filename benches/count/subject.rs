@@ -3,10 +3,9 @@
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use netloop_benches::bars::{FLOOR, SUBJECT};
-use serde_json::Value;
+use netloop_benches::build::build;
 
 /// A server that is started as `program [before] PORT MODE [after]` and prints `listening ADDRESS`.
 #[derive(Clone)]
@@ -80,24 +79,3 @@ pub(crate) fn with_and_without_simulation() -> Result<Vec<Subject>, Box<dyn Erro
 }
 
 const EXAMPLE: [&str; 6] = ["build", "--release", "-p", "netloop", "--example", "serve"];
-
-/// Lets cargo do `command`, and returns the program `name`.
-fn build(command: &[&str], name: &str) -> Result<PathBuf, Box<dyn Error>> {
-    let output = Command::new(env!("CARGO"))
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args(command)
-        .arg("--message-format=json-render-diagnostics")
-        .stderr(Stdio::inherit())
-        .output()?;
-    if !output.status.success() {
-        return Err(format!("cargo {} failed", command.join(" ")).into());
-    }
-    let messages = String::from_utf8_lossy(&output.stdout);
-    let messages = messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let mut built = messages.filter(|message| message["target"]["name"] == name);
-    built
-        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
-        .ok_or_else(|| format!("cargo did not say where {name} is").into())
-}

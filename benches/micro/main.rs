@@ -9,7 +9,6 @@
 //! ```
 
 mod block_list;
-mod dispatch;
 mod measure;
 mod send_buffer;
 mod slots;
@@ -33,7 +32,6 @@ fn main() {
     timers::measure(&mut criterion);
     slots::measure(&mut criterion);
     send_buffer::measure(&mut criterion);
-    dispatch::measure(&mut criterion);
     turn::measure(&mut criterion);
     wake::measure(&mut criterion);
     block_list::measure(&mut criterion);

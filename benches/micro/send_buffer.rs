@@ -1,6 +1,5 @@
-//! The queue of unsent bytes, beside the two that are written by hand most often.
+//! The queue of unsent bytes, beside the one that is written by hand most often.
 
-use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::rc::Rc;
 
@@ -62,44 +61,6 @@ impl Queue for Moving {
     }
 }
 
-/// A vector for each write.
-#[derive(Default)]
-struct Pieces {
-    pieces: VecDeque<Vec<u8>>,
-    /// The bytes of the first one that are sent.
-    sent: usize,
-}
-
-impl Queue for Pieces {
-    const NAME: &'static str = "VecDeque<Vec>";
-
-    fn push(&mut self, bytes: &[u8]) {
-        self.pieces.push_back(bytes.to_vec());
-    }
-    fn send(&mut self, most: usize) -> usize {
-        let mut slices = [IoSlice::new(&[]); 64];
-        let mut skip = self.sent;
-        for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
-            *slice = IoSlice::new(&piece[skip..]);
-            skip = 0;
-        }
-        let taken = taken_of(&slices, most);
-        self.sent += taken;
-        while let Some(first) = self.pieces.front() {
-            if self.sent < first.len() {
-                break;
-            }
-            self.sent -= first.len();
-            self.pieces.pop_front();
-        }
-        taken
-    }
-    fn discard(&mut self) {
-        self.pieces.clear();
-        self.sent = 0;
-    }
-}
-
 fn taken_of(slices: &[IoSlice<'_>], most: usize) -> usize {
     let offered: usize = slices.iter().map(|slice| slice.len()).sum();
     offered.min(most)
@@ -110,7 +71,6 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     for length in [16, 64, 1024, 64 << 10] {
         write_and_send::<Netloop>(&mut group, length);
         write_and_send::<Moving>(&mut group, length);
-        write_and_send::<Pieces>(&mut group, length);
     }
     drop(group);
 
@@ -120,7 +80,6 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     );
     gather::<Netloop>(&mut group);
     gather::<Moving>(&mut group);
-    gather::<Pieces>(&mut group);
     drop(group);
 
     let mut group = Group::new(
@@ -129,7 +88,6 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     );
     slow_peer::<Netloop>(&mut group);
     slow_peer::<Moving>(&mut group);
-    slow_peer::<Pieces>(&mut group);
     drop(group);
 
     broadcast(&mut Group::new(

@@ -1,10 +1,9 @@
-//! The wheel beside a heap, a search tree and the timers of tokio.
+//! The wheel beside a search tree and the timers of tokio.
 
 #[cfg(target_os = "linux")]
 mod tokio_sleep;
 
-use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap};
+use std::collections::BTreeSet;
 use std::hint::black_box;
 
 use criterion::Criterion;
@@ -65,53 +64,6 @@ impl Expire for Wheel<u32> {
     }
 }
 
-/// A binary heap cannot give up an entry in its middle, so a cancelled one stays until it surfaces.
-struct Heap {
-    heap: BinaryHeap<Reverse<(u64, u32, u32)>>,
-    /// The generation of each timer; an entry of an older one is dead.
-    generations: Vec<u32>,
-}
-
-impl Timers for Heap {
-    const NAME: &'static str = "BinaryHeap";
-    type Handle = u32;
-
-    fn new() -> Self {
-        let (heap, generations) = (BinaryHeap::new(), Vec::new());
-        Self { heap, generations }
-    }
-    fn arm(&mut self, deadline: u64, id: u32) -> u32 {
-        let place = id as usize;
-        if place >= self.generations.len() {
-            self.generations.resize(place + 1, 0);
-        }
-        self.heap
-            .push(Reverse((deadline, id, self.generations[place])));
-        id
-    }
-    fn cancel(&mut self, id: u32) {
-        self.generations[id as usize] += 1;
-    }
-    fn rearm(&mut self, id: u32, deadline: u64) -> u32 {
-        self.cancel(id);
-        self.arm(deadline, id)
-    }
-}
-
-impl Expire for Heap {
-    fn expire(&mut self, now: u64) -> usize {
-        let mut count = 0;
-        while let Some(&Reverse((deadline, id, generation))) = self.heap.peek() {
-            if deadline > now {
-                break;
-            }
-            self.heap.pop();
-            count += usize::from(self.generations[id as usize] == generation);
-        }
-        count
-    }
-}
-
 /// A search tree, by deadline and name.
 struct Tree(BTreeSet<(u64, u32)>);
 
@@ -157,7 +109,6 @@ macro_rules! beside {
     ($criterion:expr, $operation:ident, $name:literal, $size:expr) => {{
         let mut group = Group::new($criterion, $name);
         $operation::<Wheel<u32>>(&mut group, $size);
-        $operation::<Heap>(&mut group, $size);
         $operation::<Tree>(&mut group, $size);
         group
     }};

@@ -1,6 +1,6 @@
 /* A server for the comparison, on libuv, as an expert writes it: one read buffer for all connections, uv_try_write
- * from the read callback, a queued write only for what the kernel did not take, and no reading until that is gone. The
- * answers to one read leave with one call, and so does what a member hears in one turn of the loop.
+ * from the read callback, a queued write only for the rest that the kernel did not take, and no reading until that is
+ * gone.
  *
  *   libuv-peer PORT MODE [--idle-timeout SECONDS]
  *
@@ -14,17 +14,14 @@
 #include <sys/prctl.h>
 #include <uv.h>
 
-enum mode { MODE_ECHO, MODE_MESSAGES, MODE_DISCARD, MODE_FLOOD, MODE_BROADCAST };
-enum { MESSAGE = 64 };
+enum mode { MODE_ECHO, MODE_DISCARD, MODE_FLOOD };
 
-typedef struct connection {
+typedef struct {
   uv_tcp_t stream;
   uv_timer_t timer;
   uint64_t received;
-  size_t position;
   int queued;
   int open_handles;
-  struct connection *previous, *next;
 } connection;
 
 typedef struct {
@@ -39,22 +36,6 @@ static uint64_t idle_timeout_ms;
 /* At a page boundary: some processors copy at half the speed to a place a little behind one. */
 static char read_buffer[128 * 1024] __attribute__((aligned(4096)));
 static char flood_block[65536];
-static connection members = {.previous = &members, .next = &members};
-
-/* The messages of this turn, one after the other, and their speakers. */
-typedef struct {
-  const connection *speaker;
-  size_t start, end;
-} words;
-
-static struct {
-  char *bytes;
-  size_t length, capacity;
-  words *parts;
-  size_t count, parts_capacity;
-} said;
-
-static int answers(void) { return mode == MODE_ECHO || mode == MODE_MESSAGES; }
 
 static void after_close(uv_handle_t *handle) {
   connection *c = handle->data;
@@ -63,8 +44,6 @@ static void after_close(uv_handle_t *handle) {
 
 static void finish(connection *c) {
   if (uv_is_closing((uv_handle_t *)&c->stream)) return;
-  c->previous->next = c->next;
-  c->next->previous = c->previous;
   uv_close((uv_handle_t *)&c->stream, after_close);
   if (idle_timeout_ms > 0) uv_close((uv_handle_t *)&c->timer, after_close);
 }
@@ -92,18 +71,17 @@ static void after_write(uv_write_t *request, int status) {
     finish(c);
   } else if (c->queued == 0 && !uv_is_closing((uv_handle_t *)&c->stream)) {
     touch(c);
-    if (answers()) uv_read_start((uv_stream_t *)&c->stream, on_allocate, on_read);
+    if (mode == MODE_ECHO) uv_read_start((uv_stream_t *)&c->stream, on_allocate, on_read);
     if (mode == MODE_DISCARD) finish(c);
   }
 }
 
-/* Writes all parts with one call at once; copies and queues the rest. */
-static void send_parts(connection *c, uv_buf_t *parts, unsigned count) {
-  size_t length = 0, taken = 0;
-  for (unsigned i = 0; i < count; i++) length += parts[i].len;
-  if (length == 0) return;
+/* Writes with one call at once; copies and queues the rest. */
+static void send_bytes(connection *c, const char *bytes, size_t length) {
+  size_t taken = 0;
   if (c->queued == 0) {
-    int result = uv_try_write((uv_stream_t *)&c->stream, parts, count);
+    uv_buf_t whole = uv_buf_init((char *)bytes, (unsigned)length);
+    int result = uv_try_write((uv_stream_t *)&c->stream, &whole, 1);
     if (result < 0 && result != UV_EAGAIN) {
       finish(c);
       return;
@@ -113,76 +91,11 @@ static void send_parts(connection *c, uv_buf_t *parts, unsigned count) {
   if (taken == length) return;
   queued_write *write = malloc(sizeof *write + length - taken);
   write->owner = c;
-  size_t skip = taken, position = 0;
-  for (unsigned i = 0; i < count; i++) {
-    size_t skipped = skip < parts[i].len ? skip : parts[i].len;
-    memcpy(write->bytes + position, parts[i].base + skipped, parts[i].len - skipped);
-    position += parts[i].len - skipped;
-    skip -= skipped;
-  }
+  memcpy(write->bytes, bytes + taken, length - taken);
   uv_buf_t rest = uv_buf_init(write->bytes, (unsigned)(length - taken));
   c->queued++;
-  if (answers()) uv_read_stop((uv_stream_t *)&c->stream);
+  if (mode == MODE_ECHO) uv_read_stop((uv_stream_t *)&c->stream);
   uv_write(&write->request, (uv_stream_t *)&c->stream, &rest, 1, after_write);
-}
-
-static void send_bytes(connection *c, const char *bytes, size_t length) {
-  uv_buf_t buffer = uv_buf_init((char *)bytes, (unsigned)length);
-  send_parts(c, &buffer, 1);
-}
-
-static void *grow(void *memory, size_t *capacity, size_t needed, size_t each) {
-  if (needed <= *capacity) return memory;
-  *capacity = 2 * needed;
-  return realloc(memory, *capacity * each);
-}
-
-/* Answers every message by itself, and writes all answers at the end of the read. */
-static void answer_messages(connection *c, const char *bytes, size_t length) {
-  static char gathered[sizeof read_buffer];
-  size_t end = 0;
-  for (size_t start = 0; start < length; start += MESSAGE) {
-    size_t rest = length - start, answer = rest < MESSAGE ? rest : MESSAGE;
-    memcpy(gathered + end, bytes + start, answer);
-    end += answer;
-  }
-  send_bytes(c, gathered, end);
-}
-
-static void note_words(const connection *speaker, const char *bytes, size_t length) {
-  said.bytes = grow(said.bytes, &said.capacity, said.length + length, 1);
-  said.parts = grow(said.parts, &said.parts_capacity, said.count + 1, sizeof *said.parts);
-  memcpy(said.bytes + said.length, bytes, length);
-  said.parts[said.count++] = (words){speaker, said.length, said.length + length};
-  said.length += length;
-}
-
-/* After all reads of this turn: every member gets the messages of all others with one call. */
-static void pass_on(uv_check_t *check) {
-  static uv_buf_t *parts;
-  static size_t capacity;
-  (void)check;
-  if (said.count == 0) return;
-  parts = grow(parts, &capacity, said.count, sizeof *parts);
-  /* A member that fails is taken out of the list during this walk. */
-  for (connection *member = members.next, *next; member != &members; member = next) {
-    unsigned count = 0;
-    int joins = 0;
-    next = member->next;
-    for (size_t i = 0; i < said.count; i++) {
-      const words *part = &said.parts[i];
-      if (part->speaker == member) {
-        joins = 0;
-      } else if (joins) {
-        parts[count - 1].len += part->end - part->start;
-      } else {
-        parts[count++] = uv_buf_init(said.bytes + part->start, (unsigned)(part->end - part->start));
-        joins = 1;
-      }
-    }
-    send_parts(member, parts, count);
-  }
-  said.length = said.count = 0;
 }
 
 static void after_flood(uv_write_t *request, int status) {
@@ -218,12 +131,8 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
   touch(c);
   if (mode == MODE_ECHO) {
     send_bytes(c, buffer->base, (size_t)length);
-  } else if (mode == MODE_MESSAGES) {
-    answer_messages(c, buffer->base, (size_t)length);
   } else if (mode == MODE_DISCARD) {
     c->received += (uint64_t)length;
-  } else if (mode == MODE_BROADCAST) {
-    note_words(c, buffer->base, (size_t)length);
   }
 }
 
@@ -233,10 +142,6 @@ static void on_connection(uv_stream_t *server, int status) {
   uv_tcp_init(loop, &c->stream);
   c->stream.data = c;
   c->open_handles = 1;
-  c->previous = members.previous;
-  c->next = &members;
-  members.previous->next = c;
-  members.previous = c;
   if (idle_timeout_ms > 0) {
     uv_timer_init(loop, &c->timer);
     c->timer.data = c;
@@ -261,10 +166,10 @@ static void on_connection(uv_stream_t *server, int status) {
 }
 
 int main(int count, char **words) {
-  static const char *const names[] = {"echo", "messages", "discard", "flood", "broadcast"};
+  static const char *const names[] = {"echo", "discard", "flood"};
   if (count < 3) return 2;
-  while (mode <= MODE_BROADCAST && strcmp(words[2], names[mode]) != 0) mode++;
-  if (mode > MODE_BROADCAST) return 2;
+  while (mode <= MODE_FLOOD && strcmp(words[2], names[mode]) != 0) mode++;
+  if (mode > MODE_FLOOD) return 2;
   if (count > 4 && strcmp(words[3], "--idle-timeout") == 0) {
     idle_timeout_ms = strtoull(words[4], NULL, 10) * 1000;
   }
@@ -280,9 +185,6 @@ int main(int count, char **words) {
   uv_ip4_addr("127.0.0.1", atoi(words[1]), &address);
   if (uv_tcp_bind(&server, (const struct sockaddr *)&address, 0) != 0) return 1;
   if (uv_listen((uv_stream_t *)&server, 511, on_connection) != 0) return 1;
-  uv_check_t check;
-  uv_check_init(loop, &check);
-  if (mode == MODE_BROADCAST) uv_check_start(&check, pass_on);
   uv_tcp_getsockname(&server, (struct sockaddr *)&address, &length);
   printf("listening 127.0.0.1:%d\n", (int)ntohs(address.sin_port));
   fflush(stdout);

@@ -2,5 +2,6 @@
 #![forbid(unsafe_code)]
 
 pub mod bars;
+pub mod build;
 pub mod statistics;
 pub mod table;

@@ -53,6 +53,13 @@ impl Section {
     }
 }
 
+/// The parts that the slices of one workload share.
+struct Setting<'a> {
+    workload: &'a Workload,
+    cores: &'a Cores,
+    pattern: Pattern,
+}
+
 /// One peer during a workload.
 struct Seat<'a> {
     peer: &'a Found,
@@ -69,37 +76,29 @@ pub(crate) fn measure(
     progress: &dyn Fn(&str),
 ) -> Section {
     let pattern = Pattern::random(workload.connections() as u64);
-    let seat = |peer| Seat {
-        peer,
-        server: None,
-        row: Row {
-            peer: peer.peer.name,
-            slices: Vec::new(),
-            peak_memory: 0,
-            fault: None,
-        },
+    let setting = Setting {
+        workload,
+        cores,
+        pattern,
     };
-    let able = peers
-        .iter()
-        .copied()
-        .filter(|found| found.peer.can(workload.mode()));
-    let mut seats: Vec<Seat<'_>> = able.map(seat).collect();
-    let mut workload = workload.clone();
+    let able = peers.iter().filter(|found| found.peer.can(workload.mode()));
+    let mut seats: Vec<Seat<'_>> = able.map(|peer| Seat::new(peer)).collect();
+    let mut told = workload.clone();
     let (mut rate, mut rounds) = (None, options.rounds);
     if workload.needs_fresh_server() {
         rounds = rounds.min(MOST_FRESH_ROUNDS);
     } else {
-        let mut slowest: Option<(f64, &str)> = None;
+        let mut peaks: Vec<(f64, &str)> = Vec::new();
         for seat in &mut seats {
             progress(&format!("{} (warm-up)", seat.row.peer));
-            let peak = seat.warm_up(&workload, cores, &pattern);
-            if let Some(peak) = peak.filter(|peak| slowest.is_none_or(|(rate, _)| *peak < rate)) {
-                slowest = Some((peak, seat.row.peer));
-            }
+            peaks.extend(seat.warm_up(&setting).map(|peak| (peak, seat.row.peer)));
         }
+        let slowest = peaks
+            .into_iter()
+            .min_by(|(one, _), (other, _)| one.total_cmp(other));
         if let (Kind::Paced(_, percent), Some((peak, peer))) = (workload.kind, slowest) {
             let share = (peak * f64::from(percent) / 100.0).max(1.0);
-            workload.title += &format!(" ({peer}'s), which is {share:.0} a second");
+            told.title += &format!(" ({peer}'s), which is {share:.0} a second");
             rate = Some(share);
         }
     }
@@ -116,18 +115,32 @@ pub(crate) fn measure(
         for place in &order {
             let seat = &mut seats[*place];
             progress(&format!("{} (round {round} of {rounds})", seat.row.peer));
-            let slice = seat.run(&workload, cores, &pattern, timing, rate);
+            let slice = seat.run(&setting, timing, rate);
             seat.row.slices.extend(slice);
         }
     }
     let rows = seats.into_iter().map(Seat::finish).collect();
-    Section { workload, rows }
+    Section {
+        workload: told,
+        rows,
+    }
 }
 
-impl Seat<'_> {
+impl<'a> Seat<'a> {
+    fn new(peer: &'a Found) -> Self {
+        let row = Row {
+            peer: peer.peer.name,
+            slices: Vec::new(),
+            peak_memory: 0,
+            fault: None,
+        };
+        let server = None;
+        Self { peer, server, row }
+    }
+
     /// Serves slices that do not count. A runtime that compiles its code while it runs is several times slower in its first
     /// second than ever after. Returns the better rate of the last two: other programs can only have made one slower.
-    fn warm_up(&mut self, workload: &Workload, cores: &Cores, pattern: &Pattern) -> Option<f64> {
+    fn warm_up(&mut self, setting: &Setting<'_>) -> Option<f64> {
         let (slices, milliseconds) = match self.peer.peer.compiles_while_it_runs() {
             true => (3, 400),
             false => (2, 100),
@@ -136,27 +149,18 @@ impl Seat<'_> {
             warm_up: Duration::ZERO,
             measured: Duration::from_millis(milliseconds),
         };
-        let mut rates = Vec::new();
-        for _ in 0..slices {
-            rates.push(self.run(workload, cores, pattern, timing, None)?.rate());
-        }
+        let rates = (0..slices).map(|_| Some(self.run(setting, timing, None)?.rate()));
+        let rates = rates.collect::<Option<Vec<f64>>>()?;
         rates.into_iter().rev().take(2).reduce(f64::max)
     }
 
     /// Runs one slice, starting the server if need be. A fault voids the row and stops the server.
-    fn run(
-        &mut self,
-        workload: &Workload,
-        cores: &Cores,
-        pattern: &Pattern,
-        timing: Timing,
-        rate: Option<f64>,
-    ) -> Option<Slice> {
+    fn run(&mut self, setting: &Setting<'_>, timing: Timing, rate: Option<f64>) -> Option<Slice> {
         if self.row.fault.is_some() {
             return None;
         }
-        let outcome = self.try_to_run(workload, cores, pattern, timing, rate);
-        if workload.needs_fresh_server() || outcome.is_err() {
+        let outcome = self.try_to_run(setting, timing, rate);
+        if setting.workload.needs_fresh_server() || outcome.is_err() {
             self.stop();
         }
         outcome.map_err(|fault| self.row.fault = Some(fault)).ok()
@@ -164,12 +168,15 @@ impl Seat<'_> {
 
     fn try_to_run(
         &mut self,
-        workload: &Workload,
-        cores: &Cores,
-        pattern: &Pattern,
+        setting: &Setting<'_>,
         timing: Timing,
         rate: Option<f64>,
     ) -> Result<Slice, String> {
+        let Setting {
+            workload,
+            cores,
+            pattern,
+        } = setting;
         let server = match &mut self.server {
             Some(server) => server,
             none => {

@@ -1,13 +1,10 @@
 //! The check that `cargo test` runs in place of a comparison: whether the comparison itself can be believed.
 //!
-//! Every peer of this repository must pass every mode, a liar must be caught in every mode, and a silent connection must be
-//! closed after its idle timeout and not before.
+//! Every peer of this repository must pass every mode, and a liar must be caught in every mode.
 
 use std::collections::HashMap;
-use std::io::{ErrorKind, Read};
-use std::net::TcpStream;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::context::{copy_trap, describe_trap};
 use crate::load::broadcast::Broadcast;
@@ -15,12 +12,9 @@ use crate::load::bulk::{Sink, Source};
 use crate::load::echo::Echo;
 use crate::load::{self, Slice, Target, Timing};
 use crate::pattern::{MESSAGE, Pattern};
-use crate::peers::process::ServerProcess;
 use crate::peers::service::{Mode, Service};
 use crate::peers::{LIAR, PEERS, Peer};
 use crate::system;
-
-const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Returns an error that says what is wrong.
 pub(crate) fn run() -> Result<(), String> {
@@ -41,23 +35,17 @@ pub(crate) fn run() -> Result<(), String> {
                 (Ok(_), false) => {}
             }
         }
-        if peer.name != LIAR {
-            check_idle_timeout(peer)?;
-        }
     }
     println!("the trap: {}", describe_trap(copy_trap()));
     println!("the comparison can be believed; cargo versus carries it out");
     Ok(())
 }
 
-fn start(peer: &'static Peer, service: &Service) -> Result<ServerProcess, String> {
-    let found = peer.find(&HashMap::new(), Path::new("target/versus"))?;
-    found.start(service, system::cores().last().copied().unwrap_or(0))
-}
-
 /// Runs one short slice of load on a server of its own: the outer error is ours, the inner one the server's.
 fn serve(peer: &'static Peer, mode: Mode) -> Result<Result<Slice, String>, String> {
-    let server = start(peer, &Service::new(mode, None))?;
+    let found = peer.find(&HashMap::new(), Path::new("target/versus"))?;
+    let core = system::cores().last().copied().unwrap_or(0);
+    let server = found.start(&Service::new(mode, None), core)?;
     let target = Target {
         address: server.address,
         server: &server.processes(),
@@ -84,35 +72,4 @@ fn serve(peer: &'static Peer, mode: Mode) -> Result<Result<Slice, String>, Strin
         Mode::Flood => load::run(&Source { connections: 2 }, &target, timing),
         Mode::Broadcast => load::run(&broadcast, &target, timing),
     })
-}
-
-/// A connection on which nothing happens must end, and not before its time.
-fn check_idle_timeout(peer: &'static Peer) -> Result<(), String> {
-    // This one has a timeout of its own.
-    if peer.name == "netloop_idle" {
-        return Ok(());
-    }
-    let name = peer.name;
-    let server = start(peer, &Service::new(Mode::Echo, Some(IDLE_TIMEOUT)))?;
-    let began = Instant::now();
-    let read = || {
-        let mut stream = TcpStream::connect(server.address)?;
-        stream.set_read_timeout(Some(IDLE_TIMEOUT * 5))?;
-        loop {
-            match stream.read(&mut [0]) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                end => return end,
-            }
-        }
-    };
-    // An end of stream and a reset both close a connection.
-    match read() {
-        Err(error) if error.kind() == ErrorKind::WouldBlock => {
-            Err(format!("{name} never closes an idle connection"))
-        }
-        end if began.elapsed() + Duration::from_millis(5) < IDLE_TIMEOUT => Err(format!(
-            "{name} closes an idle connection too early: {end:?}"
-        )),
-        _ => Ok(()),
-    }
 }

@@ -71,24 +71,16 @@ impl Stalled {
     }
 }
 
-/// Returns what the peers that behave see, as one slice, and the p99 of the middle part in microseconds.
+/// Returns the last of several parts, and the p99 of the middle one in microseconds.
 fn watch(echo: &Echo, target: &Target<'_>, timing: Timing) -> Result<(Slice, f64), String> {
-    let mut whole: Option<Slice> = None;
-    let mut p99s = Vec::new();
-    for _ in 0..PARTS {
-        let slice = super::run(echo, target, timing)?;
-        p99s.push(slice.latency_ns(0.99) / 1000.0);
-        match &mut whole {
-            Some(whole) => {
-                let (seconds, threads) = (whole.seconds + slice.seconds, slice.client_threads);
-                whole.merge(&slice);
-                (whole.seconds, whole.client_threads) = (seconds, threads);
-            }
-            none => *none = Some(slice),
-        }
-    }
-    let p99 = median(&p99s).expect("there are several parts");
-    Ok((whole.expect("there are several parts"), p99))
+    let parts = (0..PARTS).map(|_| super::run(echo, target, timing));
+    let mut parts = parts.collect::<Result<Vec<Slice>, String>>()?;
+    let p99s: Vec<f64> = parts
+        .iter()
+        .map(|part| part.latency_ns(0.99) / 1000.0)
+        .collect();
+    let last = parts.pop().expect("there are several parts");
+    Ok((last, median(&p99s).expect("there are several parts")))
 }
 
 /// Connects peers that send until the server stops reading; returns them and the bytes that were taken in all.

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
+use netloop_benches::build::build;
 use serde_json::Value;
 
 /// The script for Node, Bun and Deno.
@@ -80,39 +82,24 @@ pub(super) fn runtime(name: &str, output: &Path) -> Result<(String, PathBuf), St
     Ok((version_of(Path::new(name))?, PathBuf::from(name)))
 }
 
-/// Builds `examples/serve` with the profile of this binary, and returns where it is.
+/// Builds `examples/serve` as a user would, and returns where it is.
 pub(super) fn serve_example() -> Result<PathBuf, String> {
-    static BUILT: std::sync::OnceLock<Result<PathBuf, String>> = std::sync::OnceLock::new();
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let profile = if cfg!(debug_assertions) {
         "dev"
     } else {
         "release"
     };
-    let build = || {
-        let output = Command::new(env!("CARGO"))
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .args([
-                "build",
-                "--profile",
-                profile,
-                "-p",
-                "netloop",
-                "--example",
-                "serve",
-            ])
-            .arg("--message-format=json-render-diagnostics")
-            .stderr(Stdio::inherit())
-            .output()
-            .map_err(|error| error.to_string())?;
-        let messages = String::from_utf8_lossy(&output.stdout).into_owned();
-        let messages = messages
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let mut serve = messages.filter(|message| message["target"]["name"] == "serve");
-        let program = serve.find_map(|message| message["executable"].as_str().map(PathBuf::from));
-        program.ok_or_else(|| "examples/serve does not build".to_owned())
-    };
-    BUILT.get_or_init(build).clone()
+    let command = [
+        "build",
+        "--profile",
+        profile,
+        "-p",
+        "netloop",
+        "--example",
+        "serve",
+    ];
+    BUILT.get_or_init(|| build(&command, "serve")).clone()
 }
 
 /// Compiles libuv with the peer in C, from the source that cargo has unpacked. Returns the version and the program, whose

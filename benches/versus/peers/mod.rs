@@ -147,7 +147,8 @@ pub(crate) static PEERS: [Peer; 15] = [
         "libuv",
         "in C: one try_write for the answers to a read",
         Origin::Libuv,
-    ),
+    )
+    .only_in(&[Mode::Echo, Mode::Discard, Mode::Flood]),
     peer(
         "node",
         "net, idiomatic: on('data') and write",

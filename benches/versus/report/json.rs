@@ -1,13 +1,9 @@
-//! Everything, for programs: the values of every round, and the histograms.
+//! Everything, for programs: the values of every round.
 //!
 //! - `schema` changes when a reader of the old form would misread the new one; a new field does not change it.
 //! - `comparisons`: each of the subject with a peer, its `ratio` turned so that more than one is worse, and its `verdict`.
-//! - `workloads[].rows[].rounds[]`: the values of each round; `latency_hdr` is its histogram of nanoseconds as every
-//!   HdrHistogram library reads it: V2, deflated, in base64.
+//! - `workloads[].rows[].rounds[]`: the values of each round.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 use netloop_benches::statistics::Estimate;
 use serde_json::{Map, Value, json};
 
@@ -19,7 +15,7 @@ use crate::rounds::{Row, Section};
 
 const SCHEMA: u64 = 2;
 
-pub(super) fn text(report: &Report) -> Result<String, String> {
+pub(super) fn text(report: &Report) -> String {
     let peers = report.peers.iter().map(|(peer, version)| {
         json!({"name": peer.name, "version": version, "describes": peer.describes})
     });
@@ -47,7 +43,7 @@ pub(super) fn text(report: &Report) -> Result<String, String> {
     });
     let sections = report.sections.iter();
     let workloads = sections.map(|section| workload(section, &report.baseline));
-    let workloads: Vec<Value> = workloads.collect::<Result<_, _>>()?;
+    let workloads: Vec<Value> = workloads.collect();
     let whole = json!({
         "schema": SCHEMA,
         "baseline": report.baseline,
@@ -59,24 +55,24 @@ pub(super) fn text(report: &Report) -> Result<String, String> {
         "bars": bars.collect::<Vec<_>>(),
         "workloads": workloads,
     });
-    Ok(format!("{whole}\n"))
+    format!("{whole}\n")
 }
 
-fn workload(section: &Section, baseline: &str) -> Result<Value, String> {
+fn workload(section: &Section, baseline: &str) -> Value {
     let rows = section
         .rows
         .iter()
         .map(|row| self::row(row, section, baseline));
-    Ok(json!({
+    json!({
         "name": section.workload.name,
         "title": section.workload.title,
         "connections": section.workload.connections(),
-        "rows": rows.collect::<Result<Vec<_>, _>>()?,
-    }))
+        "rows": rows.collect::<Vec<_>>(),
+    })
 }
 
-fn row(row: &Row, section: &Section, baseline: &str) -> Result<Value, String> {
-    let rounds: Vec<Value> = row.slices.iter().map(slice).collect::<Result<_, _>>()?;
+fn row(row: &Row, section: &Section, baseline: &str) -> Value {
+    let rounds: Vec<Value> = row.slices.iter().map(slice).collect();
     let summary = section
         .row(row.peer)
         .map(|row| Summary::of(row, section, baseline));
@@ -92,20 +88,17 @@ fn row(row: &Row, section: &Section, baseline: &str) -> Result<Value, String> {
             "extras": extras(&summary.extras),
         })
     });
-    Ok(json!({
+    json!({
         "peer": row.peer,
         "fault": row.fault,
         "peak_memory_bytes": row.peak_memory,
         "summary": summary,
         "rounds": rounds,
-    }))
+    })
 }
 
-fn slice(slice: &Slice) -> Result<Value, String> {
-    let mut bytes = Vec::new();
-    let serialized = V2DeflateSerializer::new().serialize(&slice.latency, &mut bytes);
-    serialized.map_err(|error| format!("a histogram cannot be written: {error}"))?;
-    Ok(json!({
+fn slice(slice: &Slice) -> Value {
+    json!({
         "operations": slice.operations,
         "seconds": slice.seconds,
         "server_cpu_seconds": slice.server_cpu.as_secs_f64(),
@@ -117,8 +110,7 @@ fn slice(slice: &Slice) -> Result<Value, String> {
         "verified_bytes": slice.verified_bytes,
         "intended_rate": slice.intended_rate,
         "extras": extras(&slice.extras),
-        "latency_hdr": STANDARD.encode(bytes),
-    }))
+    })
 }
 
 fn extras(extras: &[(&'static str, f64)]) -> Map<String, Value> {

@@ -195,7 +195,7 @@ pub(crate) fn write(report: &Report, folder: &Path) -> Result<(), String> {
             "summary.md".to_owned(),
             format!("# Versus\n\n{}", markdown(&chapters)),
         ),
-        ("results.json".to_owned(), json::text(report)?),
+        ("results.json".to_owned(), json::text(report)),
         ("report.html".to_owned(), html::page(&chapters, &charts)),
     ];
     files.extend(

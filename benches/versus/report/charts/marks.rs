@@ -1,22 +1,26 @@
 //! For each workload a mark with its interval for each peer that took part.
 //!
 //! The axis is logarithmic: the eye then sees equal factors as equal distances, and no bar begins at an arbitrary place.
+//! Every mark has its name beside it, so that colours need not tell more than the subject and the baseline from the others.
 
 use netloop_benches::bars::SUBJECT;
 
 use super::scale::Scale;
-use super::style::{self, AXIS, GRID, Head, INK, PALE_INK, Style, WIDTH};
-use super::svg::{Anchor, Drawing};
+use super::svg::{Drawing, WIDTH, width_of};
 use crate::report::Report;
 
+const INK: &str = "#1c2430";
+const PALE_INK: &str = "#5b6675";
+const AXIS: &str = "#8a94a3";
+const GRID: &str = "#e3e7ec";
 /// The width of the names of the workloads.
 const LEFT: f64 = 190.0;
 const RIGHT: f64 = WIDTH - 24.0;
+const TOP: f64 = 62.0;
 /// The height of one peer's lane.
 const LANE: f64 = 14.0;
 /// Between two workloads.
 const GAP: f64 = 12.0;
-const TEXT: f64 = 11.0;
 
 /// A value of one peer with its interval.
 pub(super) struct Mark {
@@ -45,58 +49,66 @@ pub(super) fn draw(
     let low = all().map(|mark| mark.low).reduce(f64::min)? / 1.1;
     let high = all().map(|mark| mark.high).reduce(f64::max)? * 1.1;
     let scale = Scale::new((low, high), (LEFT, RIGHT));
-    let names = report.peers.iter().map(|(peer, _)| peer.name);
-    let head = Head::new(
-        title,
-        names.filter(|name| all().any(|mark| mark.peer == *name)),
-    );
-    let top = head.bottom + 22.0;
-    let bottom = top + groups.iter().map(height).sum::<f64>();
-    let mut drawing = Drawing::new(WIDTH, bottom + 68.0);
-    head.draw(&mut drawing);
+    let bottom = TOP + groups.iter().map(height).sum::<f64>();
+    let mut drawing = Drawing::default();
+    drawing.text((12.0, 20.0), "start", 16.0, INK, title);
     for (value, label) in ticks(&scale) {
         let x = scale.pixel(value);
-        let is_one = (value - 1.0).abs() < 1e-9;
-        let (colour, width) = if is_one { (AXIS, 1.5) } else { (GRID, 1.0) };
-        drawing.line((x, top), (x, bottom), colour, width);
+        drawing.line((x, TOP), (x, bottom), GRID, 1.0);
         // At both ends, since the whole of a long chart is not seen at once.
-        for y in [top - 10.0, bottom + 12.0] {
-            drawing.text((x, y), Anchor::Middle, 12.0, INK, &label);
+        for y in [TOP - 10.0, bottom + 12.0] {
+            drawing.text((x, y), "middle", 12.0, INK, &label);
         }
     }
-    let middle = (f64::midpoint(LEFT, RIGHT), bottom + 32.0);
-    drawing.text(middle, Anchor::Middle, 12.0, PALE_INK, caption);
-    let mut y = top;
+    drawing.text((LEFT, bottom + 32.0), "start", 12.0, PALE_INK, caption);
+    let mut y = TOP;
     for group in groups {
         drawing.line((12.0, y), (RIGHT, y), AXIS, 0.5);
-        let middle = (12.0, y + height(group) / 2.0);
-        drawing.text(middle, Anchor::Start, 13.0, INK, group.name);
-        draw_group(&mut drawing, group, &scale, y + f64::midpoint(GAP, LANE));
+        drawing.text(
+            (12.0, y + height(group) / 2.0),
+            "start",
+            13.0,
+            INK,
+            group.name,
+        );
+        for (lane, mark) in (0_u16..).zip(&group.marks) {
+            let y = y + f64::midpoint(GAP, LANE) + f64::from(lane) * LANE;
+            draw_mark(&mut drawing, &report.baseline, mark, &scale, y);
+        }
         y += height(group);
     }
     drawing.line((12.0, bottom), (RIGHT, bottom), AXIS, 0.5);
-    let about = style::about(report);
-    drawing.text((12.0, bottom + 54.0), Anchor::Start, 11.0, PALE_INK, &about);
-    Some(drawing.finish(title, &about))
+    let wanted = ["processor", "kernel", "scope", "commit", "date"];
+    let context = report
+        .context
+        .iter()
+        .filter(|(name, _)| wanted.contains(&name.as_str()));
+    let about: Vec<String> = context
+        .map(|(name, value)| format!("{name} {value}"))
+        .collect();
+    let about = about.join(" · ");
+    drawing.text((12.0, bottom + 54.0), "start", 11.0, PALE_INK, &about);
+    Some(drawing.finish(bottom + 68.0, title, &about))
 }
 
-/// Draws a lane for each mark, from `y` on.
-fn draw_group(drawing: &mut Drawing, group: &Group<'_>, scale: &Scale, y: f64) {
-    for (lane, mark) in group.marks.iter().enumerate() {
-        let y = y + lane as f64 * LANE;
-        let style = Style::of(mark.peer);
-        let (from, to) = (scale.pixel(mark.low), scale.pixel(mark.high));
-        drawing.line((from, y), (to, y), style.colour, style.weight);
-        let x = scale.pixel(mark.value);
-        style.mark(drawing, (x, y));
-        let text = format!("{} {}", mark.peer, mark.label);
-        let colour = if mark.peer == SUBJECT { INK } else { PALE_INK };
-        let beside = to.max(x) + 9.0;
-        if beside + style::width_of(&text, TEXT) < RIGHT {
-            drawing.text((beside, y), Anchor::Start, TEXT, colour, &text);
-        } else {
-            drawing.text((from.min(x) - 9.0, y), Anchor::End, TEXT, colour, &text);
-        }
+fn draw_mark(drawing: &mut Drawing, baseline: &str, mark: &Mark, scale: &Scale, y: f64) {
+    let (ink, colour, width) = match mark.peer {
+        SUBJECT => (INK, "#d64500", 4.0),
+        peer if peer == baseline => (PALE_INK, "#5a626e", 2.0),
+        _ => (PALE_INK, "#0072b2", 2.0),
+    };
+    let (from, x, to) = (
+        scale.pixel(mark.low),
+        scale.pixel(mark.value),
+        scale.pixel(mark.high),
+    );
+    drawing.line((from, y), (to, y), colour, width);
+    drawing.text((x, y), "middle", 8.0 + 2.0 * width, colour, "●");
+    let text = format!("{} {}", mark.peer, mark.label);
+    let beside = to.max(x) + 9.0;
+    match beside + width_of(&text, 11.0) < RIGHT {
+        true => drawing.text((beside, y), "start", 11.0, ink, &text),
+        false => drawing.text((from.min(x) - 9.0, y), "end", 11.0, ink, &text),
     }
 }
 

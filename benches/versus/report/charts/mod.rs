@@ -2,7 +2,6 @@
 
 mod marks;
 mod scale;
-mod style;
 mod svg;
 
 use netloop_benches::table::thousands;

@@ -12,9 +12,8 @@ pub(super) struct Scale {
 }
 
 /// Ratios in the order in which they are wanted where there is space.
-const RATIOS: [f64; 26] = [
-    1.0, 2.0, 1.5, 1.25, 5.0, 10.0, 3.0, 0.9, 1.1, 0.5, 0.8, 20.0, 0.2, 0.1, 50.0, 100.0, 0.7,
-    1.75, 4.0, 7.0, 2.5, 30.0, 0.3, 0.05, 0.95, 1.05,
+const RATIOS: &[f64] = &[
+    1.0, 2.0, 1.5, 1.25, 5.0, 10.0, 3.0, 0.9, 1.1, 0.5, 0.8, 20.0, 0.2, 50.0, 0.7, 4.0, 0.95, 1.05,
 ];
 
 impl Scale {
@@ -34,7 +33,7 @@ impl Scale {
 
     /// Returns the ticks for ratios, which are about one, at least `distance` pixels apart.
     pub(super) fn ratios(&self, distance: f64) -> Vec<(f64, String)> {
-        let ticks = self.fitting(RATIOS.into_iter(), distance).into_iter();
+        let ticks = self.fitting(RATIOS.iter().copied(), distance).into_iter();
         ticks.map(|value| (value, value.to_string())).collect()
     }
 
