@@ -3,7 +3,13 @@
 use crate::file::{File, Finding};
 
 /// As much as can be read in one sitting.
-const MOST_LINES: usize = 450;
+const MANY_LINES: usize = 450;
+
+/// A file of so many lines has more than one idea.
+const MOST_LINES: usize = 700;
+
+/// The words at the head of a file of more than [`MANY_LINES`], before its reason.
+const LONG: &str = "long because";
 
 /// Written in two parts, so that this file does not contain them.
 const UNFINISHED: [&str; 3] = [
@@ -21,13 +27,23 @@ const FOREIGN: [&str; 3] = [
 
 pub(crate) fn long_files(file: &File) -> Vec<Finding> {
     let lines = file.text.lines().count();
-    if !file.is_rust() || !file.is_in("src") || lines <= MOST_LINES {
+    if !file.is_rust() || lines <= MANY_LINES {
         return Vec::new();
     }
-    let advice = format!(
-        "{lines} lines, where {MOST_LINES} are the most: move one of its ideas to a file of its own"
-    );
-    vec![file.finding(MOST_LINES + 1, advice)]
+    let head = file.text.lines().take_while(|line| line.starts_with("//!"));
+    let head: Vec<&str> = head.map(|line| line[3..].trim()).collect();
+    let advice = if lines > MOST_LINES {
+        format!(
+            "{lines} lines, where {MOST_LINES} are the most: move one of its ideas to a file of its own"
+        )
+    } else if !head.join(" ").contains(LONG) {
+        format!(
+            "{lines} lines: move one of its ideas to a file of its own, or say at its head why it is {LONG} .."
+        )
+    } else {
+        return Vec::new();
+    };
+    vec![file.finding(1, advice)]
 }
 
 pub(crate) fn unfinished_work(file: &File) -> Vec<Finding> {
@@ -102,10 +118,20 @@ mod tests {
 
     #[test]
     fn the_remaining_rules_find_what_they_are_for() {
-        let long = "\n".repeat(MOST_LINES + 1);
-        assert_eq!(found(long_files, "src/a.rs", &long), [MOST_LINES + 1]);
-        assert_eq!(found(long_files, "src/a.rs", &long[1..]), []);
-        assert_eq!(found(long_files, "tests/a.rs", &long), []);
+        let long = "\n".repeat(MANY_LINES + 1);
+        let too_long = "\n".repeat(MOST_LINES);
+        let reason = "//! Words. The table is long\n//! because the world is.\n";
+        assert_eq!(found(long_files, "tests/a.rs", &long), [1]);
+        assert_eq!(found(long_files, "tests/a.rs", &long[1..]), []);
+        assert_eq!(
+            found(long_files, "src/a.rs", &format!("{reason}{long}")),
+            []
+        );
+        assert_eq!(
+            found(long_files, "src/a.rs", &format!("{reason}{too_long}")),
+            [1]
+        );
+        assert_eq!(found(long_files, "README.md", &long), []);
 
         for name in FOREIGN {
             assert_eq!(
