@@ -6,6 +6,7 @@
     reason = "a test says what it expects by panicking"
 )]
 
+mod citations;
 mod file;
 mod floors;
 mod rules;
@@ -47,6 +48,13 @@ fn nothing_names_a_registry_or_a_path_of_one_machine() {
 #[test]
 fn every_example_begins_with_its_transcript() {
     check(rules::missing_transcripts);
+}
+
+#[test]
+fn every_test_that_is_cited_is_there() {
+    let findings = citations::missing_tests(&file::files());
+    let lines: Vec<_> = findings.iter().map(Finding::to_string).collect();
+    assert!(lines.is_empty(), "\n{}\n", lines.join("\n"));
 }
 
 /// The lines in which a rule finds something.
