@@ -1,5 +1,6 @@
 //! The calls of the loop to the system, seen by strace on the example `serve`: one receive and one send for each
-//! message, nothing else but waiting (`DESIGN` decisions 1 and 8), and nothing at all while nothing happens (I10).
+//! message, and nothing else but waiting (`DESIGN` decisions 1 and 8). While nothing happens there is none at all
+//! (I10).
 #![allow(
     clippy::unwrap_used,
     reason = "a test says what it expects by panicking"
@@ -73,8 +74,8 @@ impl Traced {
         traced
     }
 
-    /// Ends the server, and returns the calls that it made between the messages `begin` and `end` of a peer: both are
-    /// seen in what it receives.
+    /// Ends the server, and returns the calls that it made between the messages `begin` and `end` of a peer, both of
+    /// which are seen in its receives.
     fn calls_between(mut self, begin: &str, end: &str) -> Calls {
         self.end();
         let trace = fs::read_to_string(&self.trace).unwrap();

@@ -141,8 +141,8 @@ fn echo_returns_64_mebibytes_to_a_reader_of_single_bytes() {
     }
 }
 
-/// Lets a thousand connections, all there before the first byte, send a payload each, and read it when all have sent:
-/// a byte at a time for `slow_time`, then all.
+/// Lets a thousand connections, all there before the first byte, send a payload each. They read when all have sent: a
+/// byte at a time for `slow_time`, then all.
 fn echo_to_a_thousand(slow_time: Duration) {
     if !may_open(CONNECTIONS + 200) {
         return report_skipped("limit of descriptors above 1,200 (ulimit -n)");

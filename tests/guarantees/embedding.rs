@@ -1,5 +1,6 @@
-//! The loop as a guest: in the main loop of a host that waits on a descriptor, in a game's frame, in a fixed step
-//! (part 4 of the loop's specification; libuv's `embed`; F5).
+//! The loop as a guest: in the main loop of a host that waits on a descriptor, in a game's frame, in a fixed step.
+//!
+//! The rules: part 4 of the loop's specification; libuv's `embed`; F5.
 
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd};

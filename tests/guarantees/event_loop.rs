@@ -1,5 +1,6 @@
-//! The loop itself: the order of a turn, when `run` ends, stopping, deferred calls, other threads, dropping (libuv's
-//! tests of the loop, of references and of async handles; rules J, B12, D12; I1, I8, I12).
+//! The loop itself: the order of a turn, when `run` ends, stopping, deferred calls, other threads, dropping.
+//!
+//! The rules: libuv's tests of the loop, of references and of async handles; J, B12, D12; I1, I8, I12.
 
 use std::cell::Cell;
 use std::rc::Rc;

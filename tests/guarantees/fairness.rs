@@ -1,5 +1,7 @@
 //! No source keeps another from being served: bulk senders, floods, crowds of newcomers, budgets, timers that come all
-//! at once (I9; A7, B1, B13, E4, F1, F5 of the reliability table; `budget_read` and `budget_accept` of libuv's).
+//! at once.
+//!
+//! The rules: I9; A7, B1, B13, E4, F1, F5 of the reliability table; `budget_read` and `budget_accept` of libuv's.
 
 use std::cell::{Cell, RefCell};
 use std::net::{SocketAddr, TcpListener};

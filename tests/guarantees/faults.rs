@@ -1,5 +1,6 @@
-//! Faults of the system: no descriptors left, calls that fail or are interrupted, SIGPIPE at its default
-//! (A1 to A6, A10, C4 of the reliability table; F13 and F19 of the loop's specification).
+//! Faults of the system: no descriptors left, calls that fail or are interrupted, SIGPIPE at its default.
+//!
+//! The rules: A1 to A6, A10, C4 of the reliability table; F13 and F19 of the loop's specification.
 //!
 //! Each fault needs a process of its own. Where the kernel cannot be brought to it, strace makes the calls fail.
 
@@ -191,8 +192,8 @@ fn a_broken_listener_is_told_and_closed_but_its_sockets_stay() {
     );
 }
 
-// A4: the fault of one peer is no fault of the server, and no reason to pause. (Which errors are of that kind is tested
-// beside their table.)
+// A4: the fault of one peer is no fault of the server, and no reason to pause. The errors of that kind are tested
+// beside their table.
 #[test]
 fn connections_that_fail_before_their_accept_are_passed_over() {
     // Every second accept fails.

@@ -1,7 +1,7 @@
 //! Idle timeouts: what counts as activity, and what a timeout does (rules E).
 //!
-//! Real time, in small amounts: a test says that something did not come too early, or that it came at all, and never
-//! that it came soon.
+//! Real time, in small amounts. A test says that something did not come too early, or that it came at all. It never
+//! says that it came soon.
 
 use std::cell::Cell;
 use std::rc::Rc;

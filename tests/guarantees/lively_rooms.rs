@@ -1,6 +1,6 @@
 //! Rooms in which members speak while others are being heard: a broadcast to many waits for further speakers, and not
-//! for ever. (It does not wait longer than the sends take, so a thread that did not run for as long as that shows
-//! nothing.)
+//! for ever. It does not wait longer than the sends take, so a thread that did not run for as long as that shows
+//! nothing.
 
 use std::net::SocketAddr;
 use std::sync::mpsc;
@@ -54,8 +54,8 @@ impl SocketHandler<Room> for Member {
     }
 }
 
-/// A room in which `others` hear the first member, which has sent a message, and the second is hasty; with the peers of
-/// the members that only listen.
+/// A room in which `others` hear the first member, which has sent a message, and the second is hasty. Returns also the
+/// peers of the members that only listen.
 fn room(others: usize, times: usize) -> (EventLoop<Room>, Room, Vec<Peer>) {
     let mut event_loop = EventLoop::new().unwrap();
     let mut room = Room::default();

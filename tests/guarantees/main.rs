@@ -1,8 +1,8 @@
-//! The guarantees of netloop, one test a sentence: the rules of Node's `net` and of the reliability tables, each shown
-//! by a real peer on a real socket.
+//! The guarantees of netloop, one test a sentence. They are the rules of Node's `net` and of the reliability tables,
+//! each shown by a real peer on a real socket.
 //!
-//! A comment above each test cites the rule that it holds, by its letter in the specification (C4, D12, ..) or by the
-//! number of an invariant (I2).
+//! A comment above each test cites the rule that it holds: a letter of the specification (C4, D12, ..) or the number of
+//! an invariant (I2).
 #![allow(
     clippy::unwrap_used,
     reason = "a test says what it expects by panicking"

@@ -1,5 +1,5 @@
-//! No deadline of a socket comes early, whenever in a turn or between turns it was set, and none because the loop
-//! itself was late (I8; E7; reliability D14, E2, E3).
+//! No deadline of a socket comes early, whenever it was set, and none because the loop itself was late (I8; E7;
+//! reliability D14, E2, E3).
 
 use std::cell::Cell;
 use std::rc::Rc;

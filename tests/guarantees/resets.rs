@@ -1,5 +1,6 @@
-//! Peers that reset the connection: at every point of its life it is told as a reset, and never as a clean end
-//! (D5, D9, C13; reliability B8, B9, C3, C12, D13).
+//! Peers that reset the connection: it is told as a reset, and never as a clean end.
+//!
+//! The rules: D5, D9, C13; reliability B8, B9, C3, C12, D13.
 
 use std::time::Duration;
 

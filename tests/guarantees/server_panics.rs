@@ -50,8 +50,8 @@ impl ServerHandler<World> for Fragile {
     }
 }
 
-/// A scene with a server that breaks in the callback of that name; with where it listens, what it has been told, and a
-/// second handle to its socket.
+/// A scene with a server that breaks in the callback of that name. Returns also its address, the events that it was
+/// told, and a second handle to its socket.
 #[allow(clippy::type_complexity, reason = "named at each use")]
 fn fragile(
     breaks_in: &'static str,

@@ -1,5 +1,5 @@
-//! Programs that other tests start: each is a test that does nothing unless it was started by another, and says on its
-//! standard output what the other is to know.
+//! Programs that other tests start. Each is a test that does nothing unless it was started by another, to which it
+//! talks on its standard output.
 
 use std::fs::File;
 use std::io::Read;
@@ -68,8 +68,8 @@ fn serve_without_standard_input() {
     );
 }
 
-/// Serves with as few descriptors as its limit says, and uses them up: two connections fit, three are refused, and
-/// when there are descriptors again one more is served.
+/// Serves with as few descriptors as its limit says, and uses them up. Two connections fit, three are refused, and when
+/// there are descriptors again one more is served.
 #[test]
 #[ignore = "started by other tests"]
 fn run_out_of_descriptors() {

@@ -8,8 +8,8 @@ use crate::support::hosts;
 const LOCAL_NAME: &str = "127.0.0.1";
 const OTHER_NAME: &str = "127.0.0.2";
 
-/// The addresses that scenarios and traces call 127.0.0.1 and 127.0.0.2. On a machine where other tests run at the same
-/// time, late connects of theirs reach ports of 127.0.0.1 that were theirs a moment ago.
+/// The addresses that scenarios and traces call 127.0.0.1 and 127.0.0.2. Late connects of other tests reach ports of
+/// 127.0.0.1 that were theirs a moment ago.
 #[derive(Clone, Copy)]
 pub(crate) struct Loopback {
     /// Where scenarios listen and connect.

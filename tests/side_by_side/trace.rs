@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::loopback::Loopback;
 
-/// The traces of a scenario, by lane: a lane is a socket, a server, a peer, or several of one subject that the
-/// scenario wants in one line because their common order matters.
+/// The traces of a scenario, by lane. A lane is a socket, a server, a peer, or several of one subject whose common
+/// order matters.
 pub(crate) type Lanes = BTreeMap<String, String>;
 
 /// More than the address of a Unix socket has room for (108 bytes on Linux).

@@ -91,8 +91,8 @@ impl Scene {
         }
     }
 
-    /// Connects more guests than there are descriptors for, and they stay: all but one are served, that one is refused
-    /// and does not wait, the server is told once, and rests.
+    /// Connects more guests than there are descriptors for, and they stay. All but one are served, that one is refused
+    /// and does not wait. The server is told once, and rests.
     fn besiege(&mut self) {
         self.hosts.iter_mut().for_each(|host| host.shared.fuel = 0);
         let descriptors = self.descriptors.unwrap();

@@ -1,5 +1,5 @@
-//! The one checker: a handler around every handler of a workload, which sees to it that the loop keeps its promises
-//! at every callback (S1 to S9 of the reliability tables), and the questions to ask of a loop at rest (L1 to L3).
+//! The one checker: a handler around every handler of a workload, which sees to it that the loop keeps its promises at
+//! every callback (S1 to S9 of the reliability tables). Also the questions to ask of a loop at rest (L1 to L3).
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -95,8 +95,8 @@ impl Before {
     }
 }
 
-/// R1 during a run: the descriptors that are open are those of servers and of sockets that are not closed, each of
-/// which has one, or one for each attempt while it connects.
+/// R1 during a run: the open descriptors are those of servers and of sockets that are not closed. Each socket has one,
+/// or one for each attempt while it connects.
 pub(crate) fn check_descriptors(simulation: &Simulation, listeners: usize, ledger: &Ledger) {
     let open = ledger.sides.iter().filter(|side| side.reason.is_none());
     let most: usize = open.map(Side::most_descriptors).sum();

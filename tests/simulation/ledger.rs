@@ -111,8 +111,7 @@ impl Side {
         self.is_corked && !self.is_full && !self.has_ended
     }
 
-    /// The most descriptors that it may have: of its attempts, all but those that have failed, and none is left of the
-    /// others when one is taken.
+    /// The most descriptors that it may have: one for each attempt that has not failed, until one of them is taken.
     pub(crate) fn most_descriptors(&self) -> usize {
         match &self.dialed {
             Some(dialed) if !self.was_connected => dialed.most_attempts(),
@@ -121,8 +120,8 @@ impl Side {
     }
 }
 
-/// The memory that the queues of all sockets may take, in bytes: each as much as it took at most, since its memory may
-/// be the pool's when the bytes are sent.
+/// The memory that the queues of all sockets may take, in bytes. Each counts with its largest size, since its memory
+/// may be the pool's when the bytes are sent.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
     now: usize,
@@ -133,8 +132,8 @@ pub(crate) struct Held {
 
 impl Held {
     /// A queue takes twice its bytes at most, as a chunk is begun between any two payloads that were given away, which
-    /// are no smaller than it; and beyond that a chunk that is not full, one that is not all sent, and one payload of
-    /// which a byte is left.
+    /// are no smaller than it. Beyond that it takes a chunk that is not full, one that is not all sent, and one payload
+    /// of which a byte is left.
     fn of(queued: usize) -> usize {
         match queued {
             0 => 0,

@@ -1,5 +1,5 @@
-//! Whole servers in a simulated network: thousands of seeds, each another order of events and another set of faults,
-//! and one checker that knows what must never happen.
+//! Whole servers in a simulated network. Thousands of seeds are each another order of events and another set of faults,
+//! and one checker knows the events that must never happen.
 //!
 //! `SEEDS=200000 cargo test --release --features simulation --test simulation -- --ignored` runs as many as one likes;
 //! `SEED=17` runs that one alone, in all workloads and flavours.

@@ -1,5 +1,5 @@
-//! Bytes that say where they belong: each stream of each connection has its own, so that what is lost, doubled or
-//! swapped shows at once, and nothing has to be remembered to see it.
+//! Bytes that say where they belong. Each stream of each connection has its own, so that a lost, doubled or swapped
+//! byte shows at once, without a copy of the stream.
 
 /// A prime, so that no two streams ever fall into step.
 const PERIOD: usize = 65_521;

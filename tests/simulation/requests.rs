@@ -190,8 +190,8 @@ impl Request {
         request
     }
 
-    /// Every address that has to be tried, in this order, as RFC 8305 and the options have it: found out in another way
-    /// than the library does, and slowly.
+    /// Every address that has to be tried, in this order, as RFC 8305 and the options have it. It is found in another
+    /// way than the library does, and slowly.
     pub(crate) fn candidates(&self, book: &Book) -> Vec<SocketAddr> {
         let name = match &self.target {
             Target::Address(address) => return vec![*address],

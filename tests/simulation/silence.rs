@@ -1,4 +1,4 @@
-//! Peers that do not answer: what is sent again for too long, and what is asked in vain (tcp(7), tcp_retries2 and the
+//! Peers that do not answer: bytes that are sent again for too long, and probes in vain (tcp(7): tcp_retries2 and the
 //! keep-alive options).
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A process of its own for a test that counts descriptors, runs out of them, or is hit by signals: the other tests of
+//! A process of its own for a test that counts descriptors, runs out of them, or is hit by signals. The other tests of
 //! this binary would disturb it, or it them.
 
 use std::any::type_name_of_val;

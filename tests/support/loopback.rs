@@ -1,5 +1,5 @@
-//! Addresses of a test's own, in 127.77.0.0/16: neither other tests nor other programs of the machine are in its way,
-//! and connections that wait for their end on 127.0.0.1 take none of its ports.
+//! Addresses of a test's own, in 127.77.0.0/16. Neither other tests nor other programs of the machine are in its way
+//! there. Connections in TIME_WAIT on 127.0.0.1 take none of its ports.
 
 use std::cell::OnceCell;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};

@@ -142,8 +142,8 @@ impl Scene {
         self.drive_with("the end of the loop", |scene| !scene.event_loop.is_alive());
     }
 
-    /// Turns until the loop has had nothing to do for some turns in a row, so that "it does not come" can be said of
-    /// what would have come at once. Timers that are not due yet are not waited for.
+    /// Turns until the loop has had nothing to do for some turns in a row. An event that would have come at once can
+    /// then be said not to come. Timers that are not due yet are not waited for.
     #[track_caller]
     pub(crate) fn settle(&mut self) {
         let deadline = Instant::now() + PATIENCE;
@@ -254,7 +254,7 @@ impl Scene {
     }
 }
 
-/// Plays `attempt` until the machine has not disturbed it: some guarantees show only while this thread runs at least
+/// Plays `attempt` until the machine has not disturbed it. Some guarantees show only while this thread runs at least
 /// every few milliseconds, which the system does not promise.
 pub(crate) fn until_undisturbed(mut attempt: impl FnMut() -> Disturbed) {
     let deadline = Instant::now() + PATIENCE;

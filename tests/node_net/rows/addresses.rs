@@ -140,8 +140,8 @@ fn net_isipv4() {
     }
 }
 
-/// Every way to write eight groups with one run of zeros left out, with and without an IPv4 tail and a zone; and what
-/// is wrong in one place only.
+/// Every way to write eight groups with one run of zeros left out, with and without an IPv4 tail and a zone. Also texts
+/// that are wrong in one place only.
 #[test]
 fn net_isipv6() {
     let mut valid = 0;

@@ -9,7 +9,7 @@ use crate::support::{
     BlackHole, DeadPort, Reception, Recorder, Scene, answering, has_ipv6, host, host_name,
 };
 
-/// DEVIATE: 250 ms, which RFC 8305 recommends, and not the 500 of Node 25: the earlier attempt goes on here, so that
+/// DEVIATE: 250 ms, which RFC 8305 recommends, and not the 500 of Node 25. The earlier attempt goes on here, so that
 /// starting the next one early loses nothing.
 #[cfg(target_os = "linux")]
 #[test]

@@ -167,8 +167,8 @@ fn net_connect_local_error() {
     }
 }
 
-/// A connect takes a handler instead of a callback; what a handler or a call that was put off has captured goes when it
-/// cannot be called any more, and not with the loop.
+/// A connect takes a handler instead of a callback. The captures of a handler or of a deferred call go when it cannot
+/// be called any more, and not with the loop.
 #[test]
 fn net_connect_memleak() {
     let mut scene = Scene::new();

@@ -78,7 +78,7 @@ fn net_eaddrinuse() {
 }
 
 /// Rust's runtime opens `/dev/null` as descriptor 0 if that is closed when a program begins, so that ours will be
-/// another; no number means anything to netloop.
+/// another. No number means anything to netloop.
 #[cfg(unix)]
 #[test]
 fn net_listen_after_destroying_stdin() {

@@ -160,8 +160,8 @@ fn net_pipe_connect_errors() {
     }
 }
 
-// It is refused by the call, before any system call; Node reports EINVAL later (deviation: what is wrong with an
-// argument comes back from the call).
+// It is refused by the call, before any system call; Node reports EINVAL later (deviation: the call itself answers with
+// a wrong argument).
 #[cfg(unix)]
 #[test]
 fn net_pipe_with_long_path() {

@@ -16,7 +16,7 @@ fn fast() -> ConnectOptions {
 
 /// Checks that no attempt still asks for the address of `hole`, which begins to answer now.
 ///
-/// The system asks again after a second, and the address answers in the order of asking: the first answer must be for a
+/// The system asks again after a second, and the address answers in the order of asking. The first answer must be for a
 /// socket that asks only now. The attempts must be older than the system's timers are exact, a tenth of a second.
 #[cfg(target_os = "linux")]
 fn assert_no_attempt_is_left(scene: &mut Scene, hole: BlackHole) {

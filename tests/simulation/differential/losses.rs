@@ -5,8 +5,8 @@ use std::fs::read_to_string;
 /// The number of packets that the kernel says it has thrown away, of all programs.
 ///
 /// Loopback is no wire that loses nothing. Each processor keeps a thousand packets that are not looked at yet
-/// (`netdev_max_backlog`), and all sockets together have so much memory (`tcp_mem`): beside programs that send much,
-/// what comes on top is dropped. Bytes and a FIN come again 200 milliseconds later, and a reset never.
+/// (`netdev_max_backlog`), and all sockets together have so much memory (`tcp_mem`). Beside programs that send much,
+/// the excess is dropped. Bytes and a FIN come again 200 milliseconds later, and a reset never.
 pub(super) fn losses() -> u64 {
     let backlog = read_to_string("/proc/net/softnet_stat").unwrap_or_default();
     let backlog = backlog.lines().filter_map(|processor| {
@@ -17,8 +17,8 @@ pub(super) fn losses() -> u64 {
     backlog.sum::<u64>() + dropped(&counters)
 }
 
-/// Adds up what a table of counters (a line of names, a line of numbers, and so on) says of segments that were thrown
-/// away, and of connections that were cut for want of memory.
+/// Adds up the counters of segments that were thrown away, and of connections that were cut for want of memory. The
+/// table is a line of names, a line of numbers, and so on.
 fn dropped(counters: &str) -> u64 {
     let mut sum = 0;
     let mut lines = counters.lines();
