@@ -26,8 +26,8 @@ fn check(rule: Rule) {
 }
 
 #[test]
-fn no_module_imports_from_the_floor_above() {
-    check(floors::upward_imports);
+fn no_room_imports_from_above_or_past_another() {
+    check(floors::stray_imports);
 }
 
 #[test]
