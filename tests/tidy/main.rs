@@ -9,6 +9,7 @@
 mod citations;
 mod file;
 mod floors;
+mod language;
 mod rules;
 mod tokens;
 
@@ -55,6 +56,25 @@ fn every_test_that_is_cited_is_there() {
     let findings = citations::missing_tests(&file::files());
     let lines: Vec<_> = findings.iter().map(Finding::to_string).collect();
     assert!(lines.is_empty(), "\n{}\n", lines.join("\n"));
+}
+
+#[test]
+fn comments_begin_with_the_thing_and_name_the_actor() {
+    let findings = language::foreign_language(&file::files());
+    let lines: Vec<_> = findings.iter().map(Finding::to_string).collect();
+    // The first of them are enough for one screen.
+    let shown = &lines[..lines.len().min(30)];
+    assert!(
+        lines.is_empty(),
+        "\n{}\n({} in all)\n",
+        shown.join("\n"),
+        lines.len()
+    );
+}
+
+#[test]
+fn names_of_functions_fit_in_a_line() {
+    check(language::long_names);
 }
 
 /// The lines in which a rule finds something.
