@@ -15,7 +15,7 @@ use crate::net::values::{Endpoint, Event, ServerId, SocketId};
 use crate::reactor::{Interest, Key, Readiness};
 use crate::system::{ConnectStep, Stream, System};
 
-use super::source::Resident;
+use super::source::Source;
 use super::{Happened, Net};
 
 impl Net {
@@ -225,10 +225,10 @@ impl Net {
             address,
             outcome: None,
         };
-        let resident = Resident::Attempt(Box::new(attempt));
+        let source = Source::Attempt(Box::new(attempt));
         let key = self
             .reactor
-            .insert_ready(resident, Interest::WRITABLE, Readiness::empty())
+            .insert_ready(source, Interest::WRITABLE, Readiness::empty())
             .map_err(|(error, _)| StartFailure::Failed(Error::new(Syscall::Register, error)))?;
         // The connection holds the loop, and not its attempts.
         self.reactor.release(key);
@@ -272,7 +272,7 @@ impl Net {
 
     /// Takes the result of an attempt. The first that succeeds becomes the connection, and all others are closed.
     fn attempt_ended(&mut self, key: Key) {
-        let Some(Resident::Attempt(attempt)) = self.reactor.remove(key) else {
+        let Some(Source::Attempt(attempt)) = self.reactor.remove(key) else {
             return;
         };
         let Attempt {

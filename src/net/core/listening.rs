@@ -13,7 +13,7 @@ use crate::reactor::Interest;
 use crate::system::{Acceptor, Binding, OwnedPath, System};
 
 use super::Net;
-use super::source::Resident;
+use super::source::Source;
 
 impl Net {
     /// Starts to listen. The port of an address is taken when this returns. A name is looked up first, and a failure of
@@ -54,11 +54,8 @@ impl Net {
         options: &ListenOptions,
     ) -> ServerId {
         let listener = Listener::pending(endpoint.clone(), options);
-        let resident = Resident::Listener(Box::new(listener));
-        let id = ServerId(
-            self.reactor
-                .insert_unregistered(resident, Interest::empty()),
-        );
+        let source = Source::Listener(Box::new(listener));
+        let id = ServerId(self.reactor.insert_unregistered(source, Interest::empty()));
         self.servers.push(id);
         let query = HostQuery::new(host, None);
         if let Err(error) = self.look_up(&query, options.resolver.as_ref(), id.0) {
@@ -74,7 +71,7 @@ impl Net {
         id: ServerId,
         answer: std::result::Result<&[SocketAddr], &io::Error>,
     ) {
-        let listener = self.reactor.get(id.0).and_then(Resident::listener);
+        let listener = self.reactor.get(id.0).and_then(Source::listener);
         let Some((listener, options)) = listener.and_then(|it| Some((it, it.pending_options()?)))
         else {
             return;
@@ -110,10 +107,10 @@ impl Net {
 
     fn serve(&mut self, listener: Listener) -> Result<ServerId> {
         let endpoint = listener.endpoint().clone();
-        let resident = Resident::Listener(Box::new(listener));
+        let source = Source::Listener(Box::new(listener));
         let key = self
             .reactor
-            .insert(resident, Interest::READABLE)
+            .insert(source, Interest::READABLE)
             .map_err(|error| Error::new(Syscall::Listen, error).at(endpoint))?;
         let id = ServerId(key);
         self.servers.push(id);

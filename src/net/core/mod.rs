@@ -20,14 +20,14 @@ use crate::reactor::{Elapsed, Phase, Reactor, Registration, Waker};
 use crate::system::System;
 
 use socket_timers::SocketTimers;
-use source::Resident;
+use source::Source;
 
 pub(crate) use source::{Resources, ServeContext};
 
 /// Everything that a loop has to do with the network.
 #[derive(Debug)]
 pub(crate) struct Net {
-    reactor: Reactor<Resident>,
+    reactor: Reactor<Source>,
     /// Where sockets are opened.
     pub(crate) system: System,
     resources: Resources,
@@ -221,8 +221,8 @@ impl Net {
     /// Bytes of several calls come in the order of the calls. Returns `false`, and keeps nothing, where no bytes can be
     /// read any more or yet.
     pub(crate) fn carry(&mut self, id: SocketId, bytes: &[u8]) -> bool {
-        let carried = self.reactor.visit(id.0, |resident, registration| {
-            let connection = resident.connection_mut();
+        let carried = self.reactor.visit(id.0, |source, registration| {
+            let connection = source.connection_mut();
             connection.is_some_and(|it| it.carry(bytes, registration))
         });
         carried.unwrap_or(false)
@@ -268,8 +268,8 @@ impl Net {
     ) -> Option<R> {
         let outbox = &mut self.resources.outbox;
         self.reactor
-            .visit(id.0, |resident, registration| {
-                let connection = resident.connection_mut()?;
+            .visit(id.0, |source, registration| {
+                let connection = source.connection_mut()?;
                 connection.settle(id, registration, outbox);
                 Some(ask(connection, registration, outbox))
             })
@@ -282,8 +282,8 @@ impl Net {
         ask: impl FnOnce(&mut Listener, &mut Registration<'_>) -> R,
     ) -> Option<R> {
         self.reactor
-            .visit(id.0, |resident, registration| {
-                resident
+            .visit(id.0, |source, registration| {
+                source
                     .listener_mut()
                     .map(|listener| ask(listener, registration))
             })
@@ -317,8 +317,8 @@ impl Net {
         let Self {
             reactor, resources, ..
         } = self;
-        let shut = reactor.visit(key, |resident, _| {
-            let connection = resident.connection_mut()?;
+        let shut = reactor.visit(key, |source, _| {
+            let connection = source.connection_mut()?;
             let attempts = connection.take_attempts();
             let (reason, error) = connection.shut(&mut resources.outbox);
             let closing = if connection.has_cold_state() {
@@ -340,8 +340,8 @@ impl Net {
 
     /// Forgets a socket that has been told its end.
     pub(crate) fn remove_socket(&mut self, id: SocketId) {
-        let mut resident = self.reactor.remove(id.0);
-        let Some(connection) = resident.as_mut().and_then(Resident::connection_mut) else {
+        let mut source = self.reactor.remove(id.0);
+        let Some(connection) = source.as_mut().and_then(Source::connection_mut) else {
             return;
         };
         let held_place = connection.give_up_place().is_some();
@@ -396,8 +396,8 @@ impl Net {
 
     /// The sockets that `server` accepted and that are not gone.
     pub(crate) fn sockets_of(&self, server: ServerId) -> impl Iterator<Item = SocketId> + '_ {
-        self.reactor.iter().filter_map(move |(key, resident)| {
-            let connection = resident.connection()?;
+        self.reactor.iter().filter_map(move |(key, source)| {
+            let connection = source.connection()?;
             (connection.server() == Some(server.0)).then_some(SocketId(key))
         })
     }
@@ -410,7 +410,7 @@ impl Net {
     pub(crate) fn socket_ids(&self) -> impl Iterator<Item = SocketId> + '_ {
         self.reactor
             .iter()
-            .filter(|(_, resident)| resident.connection().is_some())
+            .filter(|(_, source)| source.connection().is_some())
             .map(|(key, _)| SocketId(key))
     }
 }

@@ -12,7 +12,7 @@ use crate::reactor::Registration;
 use crate::system::{Acceptor, Stream};
 
 use super::Net;
-use super::source::Resident;
+use super::source::Source;
 
 impl Net {
     /// Takes over a connection that exists already.
@@ -60,20 +60,20 @@ impl Net {
         if connection.counts_time() {
             self.reactor.note_now();
         }
-        let resident = Resident::Connection(connection);
-        let begin = |resident: &mut Resident, registration: &mut Registration<'_>| {
-            if let Resident::Connection(connection) = resident {
+        let source = Source::Connection(connection);
+        let begin = |source: &mut Source, registration: &mut Registration<'_>| {
+            if let Source::Connection(connection) = source {
                 connection.begin(registration);
             }
         };
         let inserted = self
             .reactor
-            .insert_begun(resident, interest, readiness, begin);
-        SocketId(inserted.unwrap_or_else(|(error, resident)| {
-            let key = self.reactor.insert_unregistered(resident, interest);
-            self.reactor.visit(key, |resident, registration| {
-                begin(resident, registration);
-                if let Some(connection) = resident.connection_mut() {
+            .insert_begun(source, interest, readiness, begin);
+        SocketId(inserted.unwrap_or_else(|(error, source)| {
+            let key = self.reactor.insert_unregistered(source, interest);
+            self.reactor.visit(key, |source, registration| {
+                begin(source, registration);
+                if let Some(connection) = source.connection_mut() {
                     let error = Error::new(Syscall::Register, error);
                     connection.fail(error, CloseReason::Error, registration);
                 }

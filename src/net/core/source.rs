@@ -1,6 +1,6 @@
 //! The sources that live in the reactor, and the dispatch of its calls to them.
 
-use mio::event::Source;
+use mio::event;
 
 use crate::net::connect::Attempt;
 use crate::net::connection::Connection;
@@ -18,7 +18,7 @@ const READ_BURST: u32 = 16;
 
 /// A source of this floor.
 #[derive(Debug)]
-pub(crate) enum Resident {
+pub(crate) enum Source {
     /// One connection.
     Connection(Connection),
     /// One server; boxed, as there are few and they are large.
@@ -43,7 +43,7 @@ pub(crate) struct Resources {
     pub(crate) shortage: Shortage,
 }
 
-impl Resident {
+impl Source {
     pub(crate) fn connection(&self) -> Option<&Connection> {
         match self {
             Self::Connection(connection) => Some(connection),
@@ -74,7 +74,7 @@ impl Resident {
     }
 }
 
-impl Resident {
+impl Source {
     #[inline(never)]
     fn readable_rarely(
         &mut self,
@@ -90,18 +90,18 @@ impl Resident {
     }
 }
 
-impl Handler for Resident {
+impl Handler for Source {
     type Event = Event;
     type Resources<'a> = ServeContext<'a>;
 
-    fn source(&mut self) -> Option<&mut dyn Source> {
+    fn source(&mut self) -> Option<&mut dyn event::Source> {
         match self {
             Self::Connection(connection) => connection
                 .stream_mut()
-                .map(|stream| stream as &mut dyn Source),
+                .map(|stream| stream as &mut dyn event::Source),
             Self::Listener(listener) => listener
                 .acceptor_mut()
-                .map(|acceptor| acceptor as &mut dyn Source),
+                .map(|acceptor| acceptor as &mut dyn event::Source),
             Self::Attempt(attempt) => Some(&mut attempt.stream),
         }
     }

@@ -8,7 +8,7 @@ use crate::reactor::CallbackScope;
 use crate::send_buffer::KEEP_BYTES;
 
 use super::Net;
-use super::source::{Resident, ServeContext};
+use super::source::{ServeContext, Source};
 
 impl Net {
     /// Gives back the memory that is only kept for the next writes and the next sockets.
@@ -59,7 +59,7 @@ impl Net {
         if payload.is_better_copied() {
             let outbox = &mut self.resources.outbox;
             let connection = self.reactor.source_mut(id.0);
-            let connection = connection.and_then(Resident::connection_mut);
+            let connection = connection.and_then(Source::connection_mut);
             if connection.is_some_and(|it| it.put_behind(payload.as_bytes(), outbox)) {
                 return Flow::Open;
             }
@@ -104,7 +104,7 @@ impl Net {
     #[inline]
     fn write_again(&mut self, id: SocketId) -> bool {
         let connection = self.reactor.source_mut(id.0);
-        let connection = connection.and_then(Resident::connection_mut);
+        let connection = connection.and_then(Source::connection_mut);
         connection.is_some_and(|it| it.put_again(&self.resources.outbox))
     }
 
@@ -121,8 +121,8 @@ impl Net {
     #[inline(never)]
     fn begin_gathering(&mut self, id: SocketId) {
         let outbox = &mut self.resources.outbox;
-        self.reactor.visit(id.0, |resident, registration| {
-            if let Some(connection) = resident.connection() {
+        self.reactor.visit(id.0, |source, registration| {
+            if let Some(connection) = source.connection() {
                 outbox.begin_callback(id, connection.callback_capacity(registration));
             }
         });
@@ -136,9 +136,9 @@ impl Net {
         }
         let outbox = &mut self.resources.outbox;
         self.reactor
-            .end_callback_by(scope, |resident, registration| match resident {
-                Resident::Connection(connection) => connection.reply(registration, outbox),
-                Resident::Listener(_) | Resident::Attempt(_) => true,
+            .end_callback_by(scope, |source, registration| match source {
+                Source::Connection(connection) => connection.reply(registration, outbox),
+                Source::Listener(_) | Source::Attempt(_) => true,
             });
     }
 
