@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::net::core::ServeContext;
+use crate::net::core::SharedResources;
 use crate::net::error::Syscall;
 use crate::net::values::{Event, SocketEvent, SocketId};
 use crate::reactor::{Interest, Registration};
@@ -18,24 +18,23 @@ impl Connection {
     pub(crate) fn readable(
         &mut self,
         registration: &mut Registration<'_>,
-        context: &mut ServeContext<'_>,
+        resources: &mut SharedResources<'_>,
     ) -> Option<Event> {
         let (true, Some(stream)) = (self.is_open_and_idle(registration), &mut self.stream) else {
-            return self.readable_rarely(&mut registration.reborrow(), context);
+            return self.readable_rarely(&mut registration.reborrow(), resources);
         };
-        let Some(read) = stream.read_fast_path(context.buffer) else {
-            return self.readable_rarely(&mut registration.reborrow(), context);
+        let Some(read) = stream.read_fast_path(resources.buffer) else {
+            return self.readable_rarely(&mut registration.reborrow(), resources);
         };
         match read {
             Ok(length) if length > 0 => {
-                if length < context.buffer.len() && stream.short_transfer_drains() {
+                if length < resources.buffer.len() && stream.short_transfer_drains() {
                     registration.fell_short(Interest::READABLE);
                 }
                 self.bytes_read += length as u64;
                 self.clocks.touch(registration);
                 let id = SocketId(registration.key());
-                let outbox = &mut context.resources.outbox;
-                outbox.begin_callback(id, self.outbound.capacity);
+                resources.outbox.begin_callback(id, self.outbound.capacity);
                 Some(Event::Socket(SocketEvent::Data(length)))
             }
             // Apart, as a processor gets there by a comparison each, and would have to put them together first.
@@ -49,14 +48,14 @@ impl Connection {
     fn readable_rarely(
         &mut self,
         registration: &mut Registration<'_>,
-        context: &mut ServeContext<'_>,
+        resources: &mut SharedResources<'_>,
     ) -> Option<Event> {
-        let space = self.read_space(context.buffer.len());
+        let space = self.read_space(resources.buffer.len());
         let Some(stream) = &mut self.stream else {
             registration.unwant(Interest::READABLE);
             return None;
         };
-        let buffer = &mut context.buffer[..space];
+        let buffer = &mut resources.buffer[..space];
         match stream.read(buffer) {
             Ok(length) if length > 0 => {
                 if stream.reads_may_block() {
@@ -69,7 +68,7 @@ impl Connection {
                 }
                 self.bytes_read += length as u64;
                 self.clocks.touch(registration);
-                Some(self.hand_over(length, registration, context))
+                Some(self.hand_over(length, registration, resources))
             }
             Ok(_) => self.peer_ended(registration),
             Err(error) => self.read_failed(error, registration),
@@ -114,7 +113,7 @@ impl Connection {
     pub(crate) fn on_activated(
         &mut self,
         registration: &mut Registration<'_>,
-        context: &mut ServeContext<'_>,
+        resources: &mut SharedResources<'_>,
     ) -> Option<Event> {
         let has_notices = !self.cold.as_ref()?.notices.is_empty();
         let carries = self.delivers_carry();
@@ -127,14 +126,14 @@ impl Connection {
         if !carries {
             return None;
         }
-        let space = self.read_space(context.buffer.len());
+        let space = self.read_space(resources.buffer.len());
         let carry = &mut self.cold.as_mut()?.carry;
-        let length = carry.take(&mut context.buffer[..space]);
+        let length = carry.take(&mut resources.buffer[..space]);
         if !carry.is_empty() {
             registration.activate();
         }
         // They were counted when they were read, and are no activity now.
-        Some(self.hand_over(length, registration, context))
+        Some(self.hand_over(length, registration, resources))
     }
 
     /// How much of a read buffer to fill. A connection that is behind with sending reads less, so that what an echo adds
@@ -152,24 +151,23 @@ impl Connection {
         &mut self,
         length: usize,
         registration: &mut Registration<'_>,
-        context: &mut ServeContext<'_>,
+        resources: &mut SharedResources<'_>,
     ) -> Event {
         let id = SocketId(registration.key());
         let capacity = self.callback_capacity(registration);
-        let outbox = &mut context.resources.outbox;
-        outbox.begin_callback(id, capacity);
+        resources.outbox.begin_callback(id, capacity);
         Event::Socket(SocketEvent::Data(length))
     }
 
     pub(crate) fn writable(
         &mut self,
         registration: &mut Registration<'_>,
-        context: &mut ServeContext<'_>,
+        resources: &mut SharedResources<'_>,
     ) -> Option<Event> {
         if self.stage.is_before_open() {
             return self.finish_connecting(registration);
         }
-        self.flush(registration, &mut context.resources.outbox);
+        self.flush(registration, resources.outbox);
         let is_drained = self.outbound.take_drain(&self.options, registration);
         is_drained.then_some(Event::Socket(SocketEvent::Drained))
     }

@@ -22,7 +22,7 @@ use crate::system::System;
 use socket_timers::SocketTimers;
 use source::Source;
 
-pub(crate) use source::{Resources, ServeContext};
+pub(crate) use source::SharedResources;
 
 /// Everything that a loop has to do with the network.
 #[derive(Debug)]
@@ -30,7 +30,9 @@ pub(crate) struct Net {
     reactor: Reactor<Source>,
     /// Where sockets are opened.
     pub(crate) system: System,
-    resources: Resources,
+    outbox: Outbox,
+    /// The shortage of descriptors, as the servers meet it.
+    shortage: Shortage,
     /// Every server, so that those that pause are found without a look at every socket.
     servers: Vec<ServerId>,
     /// Where formatted writes are put together. Invariant: empty between two writes.
@@ -99,10 +101,8 @@ impl Net {
             lookup_threads: limits.lookup_threads,
             socket_timers: SocketTimers::default(),
             reactor,
-            resources: Resources {
-                outbox: Outbox::new(limits.pooled_bytes),
-                shortage: Shortage::new(&system),
-            },
+            outbox: Outbox::new(limits.pooled_bytes),
+            shortage: Shortage::new(&system),
             system,
             servers: Vec::new(),
             scratch: String::new(),
@@ -118,11 +118,12 @@ impl Net {
     #[inline(always)]
     pub(crate) fn next(&mut self, buffer: &mut [u8]) -> Option<Happened> {
         loop {
-            let mut context = ServeContext {
+            let mut resources = SharedResources {
                 buffer,
-                resources: &mut self.resources,
+                outbox: &mut self.outbox,
+                shortage: &mut self.shortage,
             };
-            let (key, event) = self.reactor.next(&mut context)?;
+            let (key, event) = self.reactor.next(&mut resources)?;
             if let Event::Socket(event) = event {
                 return Some(Happened::Socket(SocketId(key), event));
             }
@@ -172,18 +173,20 @@ impl Net {
 
     /// Sends what was queued on the next source. Answers `false` when none is left.
     pub(crate) fn flush_next(&mut self) -> bool {
-        self.reactor.flush_next(&mut ServeContext {
+        self.reactor.flush_next(&mut SharedResources {
             buffer: &mut [],
-            resources: &mut self.resources,
+            outbox: &mut self.outbox,
+            shortage: &mut self.shortage,
         })
     }
 
     #[inline(never)]
     fn flush_all(&mut self) {
         self.reactor.begin(Phase::Flush);
-        self.reactor.flush(&mut ServeContext {
+        self.reactor.flush(&mut SharedResources {
             buffer: &mut [],
-            resources: &mut self.resources,
+            outbox: &mut self.outbox,
+            shortage: &mut self.shortage,
         });
     }
 
@@ -266,7 +269,7 @@ impl Net {
         id: SocketId,
         ask: impl FnOnce(&mut Connection, &mut Registration<'_>, &mut Outbox) -> R,
     ) -> Option<R> {
-        let outbox = &mut self.resources.outbox;
+        let outbox = &mut self.outbox;
         self.reactor
             .visit(id.0, |source, registration| {
                 let connection = source.connection_mut()?;
@@ -315,12 +318,12 @@ impl Net {
         let id = SocketId(key);
         self.cancel_socket_timers(id);
         let Self {
-            reactor, resources, ..
+            reactor, outbox, ..
         } = self;
         let shut = reactor.visit(key, |source, _| {
             let connection = source.connection_mut()?;
             let attempts = connection.take_attempts();
-            let (reason, error) = connection.shut(&mut resources.outbox);
+            let (reason, error) = connection.shut(outbox);
             let closing = if connection.has_cold_state() {
                 Closing::Socket(id, reason, error)
             } else {
@@ -332,7 +335,7 @@ impl Net {
             return Some(Closing::Server(ServerId(key)));
         };
         self.remove_attempts(attempts);
-        if self.resources.shortage.take() {
+        if self.shortage.take() {
             self.wake_servers();
         }
         Some(closing)

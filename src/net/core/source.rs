@@ -27,20 +27,14 @@ pub(crate) enum Source {
     Attempt(Box<Attempt>),
 }
 
-/// The context in which a source is served.
+/// The resources that the sources of a loop share, lent to each one while it is served.
 #[derive(Debug)]
-pub(crate) struct ServeContext<'a> {
-    /// The one read buffer of the loop.
+pub(crate) struct SharedResources<'a> {
+    /// The one read buffer of the loop; empty where nothing is read.
     pub(crate) buffer: &'a mut [u8],
-    pub(crate) resources: &'a mut Resources,
-}
-
-/// The resources that the sources of a loop share.
-#[derive(Debug)]
-pub(crate) struct Resources {
-    pub(crate) outbox: Outbox,
+    pub(crate) outbox: &'a mut Outbox,
     /// The shortage of descriptors, as the servers meet it.
-    pub(crate) shortage: Shortage,
+    pub(crate) shortage: &'a mut Shortage,
 }
 
 impl Source {
@@ -79,12 +73,10 @@ impl Source {
     fn readable_rarely(
         &mut self,
         registration: &mut Registration<'_>,
-        context: &mut ServeContext<'_>,
+        resources: &mut SharedResources<'_>,
     ) -> Option<Event> {
         match self {
-            Self::Listener(listener) => {
-                listener.readable(registration, &mut context.resources.shortage)
-            }
+            Self::Listener(listener) => listener.readable(registration, resources.shortage),
             Self::Connection(_) | Self::Attempt(_) => None,
         }
     }
@@ -92,7 +84,7 @@ impl Source {
 
 impl Handler for Source {
     type Event = Event;
-    type Resources<'a> = ServeContext<'a>;
+    type Resources<'a> = SharedResources<'a>;
 
     fn source(&mut self) -> Option<&mut dyn event::Source> {
         match self {
@@ -111,21 +103,21 @@ impl Handler for Source {
     fn on_readable(
         &mut self,
         registration: &mut Registration<'_>,
-        context: &mut ServeContext<'_>,
+        resources: &mut SharedResources<'_>,
     ) -> Option<Event> {
         if let Self::Connection(connection) = self {
-            return connection.readable(registration, context);
+            return connection.readable(registration, resources);
         }
-        self.readable_rarely(&mut registration.reborrow(), context)
+        self.readable_rarely(&mut registration.reborrow(), resources)
     }
 
     fn on_writable(
         &mut self,
         registration: &mut Registration<'_>,
-        context: &mut ServeContext<'_>,
+        resources: &mut SharedResources<'_>,
     ) -> Option<Event> {
         match self {
-            Self::Connection(connection) => connection.writable(registration, context),
+            Self::Connection(connection) => connection.writable(registration, resources),
             Self::Attempt(attempt) => attempt.writable(registration),
             Self::Listener(_) => None,
         }
@@ -134,7 +126,7 @@ impl Handler for Source {
     fn on_error(
         &mut self,
         registration: &mut Registration<'_>,
-        _context: &mut ServeContext<'_>,
+        _resources: &mut SharedResources<'_>,
     ) -> Option<Event> {
         match self {
             Self::Connection(connection) => connection.closed(registration),
@@ -144,19 +136,23 @@ impl Handler for Source {
     }
 
     #[inline]
-    fn on_flush(&mut self, registration: &mut Registration<'_>, context: &mut ServeContext<'_>) {
+    fn on_flush(
+        &mut self,
+        registration: &mut Registration<'_>,
+        resources: &mut SharedResources<'_>,
+    ) {
         if let Self::Connection(connection) = self {
-            connection.flush(registration, &mut context.resources.outbox);
+            connection.flush(registration, resources.outbox);
         }
     }
 
     fn on_activated(
         &mut self,
         registration: &mut Registration<'_>,
-        context: &mut ServeContext<'_>,
+        resources: &mut SharedResources<'_>,
     ) -> Option<Event> {
         match self {
-            Self::Connection(connection) => connection.on_activated(registration, context),
+            Self::Connection(connection) => connection.on_activated(registration, resources),
             Self::Listener(listener) => listener.on_activated(),
             Self::Attempt(_) => None,
         }

@@ -8,7 +8,7 @@ use crate::reactor::CallbackScope;
 use crate::send_buffer::KEEP_BYTES;
 
 use super::Net;
-use super::source::{ServeContext, Source};
+use super::source::{SharedResources, Source};
 
 impl Net {
     /// Gives back the memory that is only kept for the next writes and the next sockets.
@@ -16,7 +16,7 @@ impl Net {
         self.scratch.shrink_to_fit();
         self.reactor.shrink();
         self.socket_timers.shrink();
-        self.resources.outbox.trim();
+        self.outbox.trim();
     }
 
     /// The bytes that writes of a socket have accepted.
@@ -24,7 +24,7 @@ impl Net {
         let Some(connection) = self.connection(id) else {
             return 0;
         };
-        connection.bytes_written() + self.resources.outbox.own_bytes(id) as u64
+        connection.bytes_written() + self.outbox.own_bytes(id) as u64
     }
 
     /// The bytes of a socket that no kernel has taken.
@@ -32,14 +32,14 @@ impl Net {
         let Some(connection) = self.connection(id) else {
             return 0;
         };
-        connection.queued_bytes() + self.resources.outbox.own_bytes(id)
+        connection.queued_bytes() + self.outbox.own_bytes(id)
     }
 
     /// Takes `bytes`, which a socket is to be sent.
     // Always: two comparisons and a copy are left of nearly every one.
     #[inline(always)]
     pub(crate) fn write_bytes(&mut self, id: SocketId, bytes: &[u8]) -> Flow {
-        if bytes.len() < DIRECT_BYTES && self.resources.outbox.put_own(id, bytes) {
+        if bytes.len() < DIRECT_BYTES && self.outbox.put_own(id, bytes) {
             return Flow::Open;
         }
         self.write_to_connection(id, Payload::Borrowed(bytes))
@@ -47,7 +47,7 @@ impl Net {
 
     /// Takes what a socket is to be sent.
     pub(crate) fn write(&mut self, id: SocketId, payload: Payload<'_>) -> Flow {
-        if payload.is_better_copied() && self.resources.outbox.put_own(id, payload.as_bytes()) {
+        if payload.is_better_copied() && self.outbox.put_own(id, payload.as_bytes()) {
             return Flow::Open;
         }
         self.write_to_connection(id, payload)
@@ -57,7 +57,7 @@ impl Net {
     #[inline(never)]
     fn write_to_connection(&mut self, id: SocketId, payload: Payload<'_>) -> Flow {
         if payload.is_better_copied() {
-            let outbox = &mut self.resources.outbox;
+            let outbox = &mut self.outbox;
             let connection = self.reactor.source_mut(id.0);
             let connection = connection.and_then(Source::connection_mut);
             if connection.is_some_and(|it| it.put_behind(payload.as_bytes(), outbox)) {
@@ -84,7 +84,7 @@ impl Net {
             }
         };
         if bytes.len() < KEEP_BYTES {
-            self.resources.outbox.begin_broadcast();
+            self.outbox.begin_broadcast();
             for id in sockets {
                 if !self.write_again(id) {
                     write(self, id, Payload::Borrowed(bytes));
@@ -105,13 +105,13 @@ impl Net {
     fn write_again(&mut self, id: SocketId) -> bool {
         let connection = self.reactor.source_mut(id.0);
         let connection = connection.and_then(Source::connection_mut);
-        connection.is_some_and(|it| it.put_again(&self.resources.outbox))
+        connection.is_some_and(|it| it.put_again(&self.outbox))
     }
 
     /// Begins a callback of a socket. A read has begun to gather for it already, as the connection was at hand there.
     #[inline(always)]
     pub(super) fn begin_callback(&mut self, id: SocketId) -> CallbackScope {
-        if !self.resources.outbox.gathers_for(id) {
+        if !self.outbox.gathers_for(id) {
             self.begin_gathering(id);
         }
         self.reactor.begin_callback(id.0)
@@ -120,7 +120,7 @@ impl Net {
     /// Lets a socket gather in its callback, if its connection would answer `Open` to what it writes.
     #[inline(never)]
     fn begin_gathering(&mut self, id: SocketId) {
-        let outbox = &mut self.resources.outbox;
+        let outbox = &mut self.outbox;
         self.reactor.visit(id.0, |source, registration| {
             if let Some(connection) = source.connection() {
                 outbox.begin_callback(id, connection.callback_capacity(registration));
@@ -131,10 +131,10 @@ impl Net {
     /// Ends the callback of a socket: the bytes that it gathered and those that are queued leave now.
     #[inline(always)]
     pub(super) fn end_callback(&mut self, scope: CallbackScope) {
-        if !self.resources.outbox.end_callback() {
+        if !self.outbox.end_callback() {
             return self.end_callback_by_flush(scope);
         }
-        let outbox = &mut self.resources.outbox;
+        let outbox = &mut self.outbox;
         self.reactor
             .end_callback_by(scope, |source, registration| match source {
                 Source::Connection(connection) => connection.reply(registration, outbox),
@@ -143,10 +143,11 @@ impl Net {
     }
 
     fn end_callback_by_flush(&mut self, scope: CallbackScope) {
-        let mut context = ServeContext {
+        let mut resources = SharedResources {
             buffer: &mut [],
-            resources: &mut self.resources,
+            outbox: &mut self.outbox,
+            shortage: &mut self.shortage,
         };
-        self.reactor.end_callback(scope, &mut context);
+        self.reactor.end_callback(scope, &mut resources);
     }
 }
