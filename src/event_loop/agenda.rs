@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::reactor::Key;
+use crate::net::Key;
 
 use super::call::Call;
 use super::pipe;

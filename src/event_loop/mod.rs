@@ -26,8 +26,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::net::{CloseReason, Limits, Net, Result, Server, ServerId, Socket, SocketId, Sockets};
-use crate::reactor::Phase;
+use crate::net::{
+    CloseReason, Limits, Net, Phase, Result, Server, ServerId, Socket, SocketId, Sockets,
+};
 use crate::slots::SideTable;
 use crate::system::System;
 

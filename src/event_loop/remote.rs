@@ -5,8 +5,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::net::{Error, Result};
-use crate::reactor::Waker;
+use crate::net::{Error, Result, Waker};
 
 use super::call::Post;
 use super::loop_context::LoopContext;

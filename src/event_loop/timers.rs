@@ -3,8 +3,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use crate::net::{Net, TimerId};
-use crate::reactor::TimerHandle;
+use crate::net::{Net, TimerHandle, TimerId};
 use crate::slots::Slots;
 
 use super::call::{Call, RepeatedCall};

@@ -4,8 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::net::{Closing, Due, Happened, Result, SocketEvent, Sockets, TimerId};
-use crate::reactor::Phase;
+use crate::net::{Closing, Due, Happened, Phase, Result, SocketEvent, Sockets, TimerId};
 
 use super::dispatch::Calling;
 use super::timers::Action;

@@ -23,6 +23,7 @@ mod all_sockets;
 mod backpressure;
 mod boxed_handlers;
 mod broadcasting;
+mod carry;
 mod close_timeout;
 mod closing;
 mod compile_errors;

@@ -115,7 +115,7 @@ mod tests {
 
     fn socket(net: &mut Net) -> SocketId {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let options = crate::net::ConnectOptions::new();
+        let options = crate::net::connect::ConnectOptions::new();
         net.connect(listener.local_addr().unwrap().into(), &options)
     }
 
