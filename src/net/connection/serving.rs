@@ -2,8 +2,8 @@
 
 use std::io;
 
-use crate::net::core::SharedResources;
 use crate::net::error::Syscall;
+use crate::net::outbox::Outbox;
 use crate::net::values::{Event, SocketEvent, SocketId};
 use crate::reactor::{Interest, Registration};
 use crate::system::Stream;
@@ -18,23 +18,24 @@ impl Connection {
     pub(crate) fn readable(
         &mut self,
         registration: &mut Registration<'_>,
-        resources: &mut SharedResources<'_>,
+        buffer: &mut [u8],
+        outbox: &mut Outbox,
     ) -> Option<Event> {
         let (true, Some(stream)) = (self.is_open_and_idle(registration), &mut self.stream) else {
-            return self.readable_rarely(&mut registration.reborrow(), resources);
+            return self.readable_rarely(&mut registration.reborrow(), buffer, outbox);
         };
-        let Some(read) = stream.read_fast_path(resources.buffer) else {
-            return self.readable_rarely(&mut registration.reborrow(), resources);
+        let Some(read) = stream.read_fast_path(buffer) else {
+            return self.readable_rarely(&mut registration.reborrow(), buffer, outbox);
         };
         match read {
             Ok(length) if length > 0 => {
-                if length < resources.buffer.len() && stream.short_transfer_drains() {
+                if length < buffer.len() && stream.short_transfer_drains() {
                     registration.fell_short(Interest::READABLE);
                 }
                 self.bytes_read += length as u64;
                 self.clocks.touch(registration);
                 let id = SocketId(registration.key());
-                resources.outbox.begin_callback(id, self.outbound.capacity);
+                outbox.begin_callback(id, self.outbound.capacity);
                 Some(Event::Socket(SocketEvent::Data(length)))
             }
             // Apart, as a processor gets there by a comparison each, and would have to put them together first.
@@ -48,14 +49,15 @@ impl Connection {
     fn readable_rarely(
         &mut self,
         registration: &mut Registration<'_>,
-        resources: &mut SharedResources<'_>,
+        buffer: &mut [u8],
+        outbox: &mut Outbox,
     ) -> Option<Event> {
-        let space = self.read_space(resources.buffer.len());
+        let space = self.read_space(buffer.len());
         let Some(stream) = &mut self.stream else {
             registration.unwant(Interest::READABLE);
             return None;
         };
-        let buffer = &mut resources.buffer[..space];
+        let buffer = &mut buffer[..space];
         match stream.read(buffer) {
             Ok(length) if length > 0 => {
                 if stream.reads_may_block() {
@@ -68,7 +70,7 @@ impl Connection {
                 }
                 self.bytes_read += length as u64;
                 self.clocks.touch(registration);
-                Some(self.hand_over(length, registration, resources))
+                Some(self.hand_over(length, registration, outbox))
             }
             Ok(_) => self.peer_ended(registration),
             Err(error) => self.read_failed(error, registration),
@@ -113,7 +115,8 @@ impl Connection {
     pub(crate) fn on_activated(
         &mut self,
         registration: &mut Registration<'_>,
-        resources: &mut SharedResources<'_>,
+        buffer: &mut [u8],
+        outbox: &mut Outbox,
     ) -> Option<Event> {
         let has_notices = !self.cold.as_ref()?.notices.is_empty();
         let carries = self.delivers_carry();
@@ -126,14 +129,14 @@ impl Connection {
         if !carries {
             return None;
         }
-        let space = self.read_space(resources.buffer.len());
+        let space = self.read_space(buffer.len());
         let carry = &mut self.cold.as_mut()?.carry;
-        let length = carry.take(&mut resources.buffer[..space]);
+        let length = carry.take(&mut buffer[..space]);
         if !carry.is_empty() {
             registration.activate();
         }
         // They were counted when they were read, and are no activity now.
-        Some(self.hand_over(length, registration, resources))
+        Some(self.hand_over(length, registration, outbox))
     }
 
     /// How much of a read buffer to fill. A connection that is behind with sending reads less, so that what an echo adds
@@ -151,23 +154,23 @@ impl Connection {
         &mut self,
         length: usize,
         registration: &mut Registration<'_>,
-        resources: &mut SharedResources<'_>,
+        outbox: &mut Outbox,
     ) -> Event {
         let id = SocketId(registration.key());
         let capacity = self.callback_capacity(registration);
-        resources.outbox.begin_callback(id, capacity);
+        outbox.begin_callback(id, capacity);
         Event::Socket(SocketEvent::Data(length))
     }
 
     pub(crate) fn writable(
         &mut self,
         registration: &mut Registration<'_>,
-        resources: &mut SharedResources<'_>,
+        outbox: &mut Outbox,
     ) -> Option<Event> {
         if self.stage.is_before_open() {
             return self.finish_connecting(registration);
         }
-        self.flush(registration, resources.outbox);
+        self.flush(registration, outbox);
         let is_drained = self.outbound.take_drain(&self.options, registration);
         is_drained.then_some(Event::Socket(SocketEvent::Drained))
     }

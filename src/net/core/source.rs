@@ -106,7 +106,7 @@ impl Handler for Source {
         resources: &mut SharedResources<'_>,
     ) -> Option<Event> {
         if let Self::Connection(connection) = self {
-            return connection.readable(registration, resources);
+            return connection.readable(registration, resources.buffer, resources.outbox);
         }
         self.readable_rarely(&mut registration.reborrow(), resources)
     }
@@ -117,7 +117,7 @@ impl Handler for Source {
         resources: &mut SharedResources<'_>,
     ) -> Option<Event> {
         match self {
-            Self::Connection(connection) => connection.writable(registration, resources),
+            Self::Connection(connection) => connection.writable(registration, resources.outbox),
             Self::Attempt(attempt) => attempt.writable(registration),
             Self::Listener(_) => None,
         }
@@ -152,7 +152,9 @@ impl Handler for Source {
         resources: &mut SharedResources<'_>,
     ) -> Option<Event> {
         match self {
-            Self::Connection(connection) => connection.on_activated(registration, resources),
+            Self::Connection(connection) => {
+                connection.on_activated(registration, resources.buffer, resources.outbox)
+            }
             Self::Listener(listener) => listener.on_activated(),
             Self::Attempt(_) => None,
         }
