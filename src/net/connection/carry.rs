@@ -1,5 +1,5 @@
-//! Bytes that were read and are to be delivered once more, before the next read: the bytes that a replaced handler did not
-//! use.
+//! Bytes that were read and are to be delivered once more, before the next read: the bytes that a replaced handler did
+//! not use.
 
 use crate::reactor::Registration;
 
@@ -9,8 +9,8 @@ use super::Connection;
 #[derive(Debug, Default)]
 pub(super) struct Carry {
     bytes: Vec<u8>,
-    /// How many of them were put since the last delivery. They were read before the others, which are the rest of what that
-    /// delivery took from.
+    /// The number of bytes at the front that were put since the last delivery. They were read before the others, which
+    /// that delivery left.
     fresh: usize,
 }
 
@@ -40,8 +40,8 @@ impl Carry {
 }
 
 impl Connection {
-    /// Carries `bytes` over to the next delivery. Returns `false`, and keeps nothing, where no bytes can be read any more
-    /// or yet.
+    /// Carries `bytes` over to the next delivery. Returns `false`, and keeps nothing, where no bytes can be read any
+    /// more or yet.
     pub(crate) fn carry(&mut self, bytes: &[u8], registration: &mut Registration<'_>) -> bool {
         if !self.stage.is_open() || self.inbound.has_ended() {
             return false;

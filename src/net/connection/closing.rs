@@ -1,4 +1,4 @@
-//! How a connection comes to its end: our FIN behind the last byte, a failure, the close.
+//! The end of a connection: our FIN behind the last byte, a failure, the close.
 
 use std::io;
 use std::rc::Rc;
@@ -61,7 +61,7 @@ impl Connection {
             && !self.outbound.is_marked()
     }
 
-    /// After the handler has seen the peer's end: ends this side too, unless half-open is allowed.
+    /// Ends this side too once the handler was told the peer's end, unless half-open is allowed.
     pub(crate) fn answer_end(&mut self, registration: &mut Registration<'_>) {
         if !self.inbound.has_ended() || !self.stage.is_open() {
             return;
@@ -103,7 +103,7 @@ impl Connection {
 
 /// Failures, and the close.
 impl Connection {
-    /// Tells the failure that a write met, now that nothing is left to be read.
+    /// Fails with the failure that a write met, now that nothing is left to be read.
     pub(super) fn report_held_back(&mut self, registration: &mut Registration<'_>) {
         if let Some(error) = self.take_failure() {
             let reason = reason_of(error.kind());
@@ -144,7 +144,7 @@ impl Connection {
                 holds_place = held;
                 peer
             }
-            // No connection, no peer.
+            // A peer that was not reached is none.
             Stage::Connecting(_) => {
                 self.note_closed_unconnected();
                 Peer::Unknown

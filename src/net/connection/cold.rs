@@ -1,4 +1,4 @@
-//! The cold state: what few connections have, apart from what every message touches.
+//! The cold state: the fields that few connections need, apart from those that every message touches.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -13,19 +13,19 @@ use super::notice::Notice;
 use super::outbound::OutboundFlags;
 use super::{Connection, Error};
 
-/// Boxed, so that the connections that have none of it, which are nearly all, pay one pointer.
+/// The rare fields of a connection. They are boxed, so that a connection without any pays one pointer.
 #[derive(Debug, Default)]
 pub(super) struct ColdState {
     /// The dial that led to the connection, or was given up.
     past_dial: Option<Box<Dial>>,
     /// The local address that was asked for.
     local: Option<SocketAddr>,
-    /// How long connecting may take.
+    /// The limit on the time that connecting takes.
     connect_timeout: Option<Duration>,
     pub(super) notices: VecDeque<Notice>,
     pub(super) carry: Carry,
     marks: Marks,
-    /// What the queue still held when it was thrown away.
+    /// The bytes that were unsent when the connection closed.
     lost_bytes: usize,
     /// A write came after the end. Nothing is taken from then on, so every later mark stands behind it.
     pub(super) has_refused: bool,

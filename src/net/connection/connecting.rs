@@ -1,4 +1,4 @@
-//! How a connection comes about, or does not.
+//! Connecting: from the lookup or the connect to the open connection, or to the failure.
 
 use std::io;
 use std::net::SocketAddr;
@@ -99,7 +99,7 @@ impl Connection {
         Some(Event::Socket(SocketEvent::Connected))
     }
 
-    /// Whether something was asked for while connecting that is still to be done.
+    /// Whether a request that came while connecting is still to be met.
     pub(crate) fn is_behind(&self) -> bool {
         self.stage.is_open() && (self.resets_when_connected() || self.has_to_flush())
     }
@@ -114,8 +114,8 @@ impl Connection {
             .is_some_and(|cold| cold.resets_when_connected)
     }
 
-    /// Does what was asked for while connecting, now that the handler knows of the connection: sends the unsent bytes,
-    /// before anything is read, and resets the connection if that was wanted.
+    /// Makes up for the requests that came while connecting, once the handler was told of the connection: sends the
+    /// unsent bytes, before anything is read, and resets the connection if that was asked for.
     pub(crate) fn catch_up(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
         self.flush(registration, outbox);
         if self.stage.is_open() && self.resets_when_connected() {
@@ -129,7 +129,7 @@ impl Connection {
             .map(|timeout| later(self.clocks.begun, timeout))
     }
 
-    /// When the lookup is given up, or the next address is tried.
+    /// The tick at which the lookup is given up, or the next address is tried.
     pub(super) fn dial_deadline(&self) -> Option<u64> {
         match &self.stage {
             Stage::LookingUp(dial) => {

@@ -8,7 +8,7 @@ use super::notice::Notice;
 /// A place in the stream of bytes that are written.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mark {
-    /// How many bytes had been written when it was set.
+    /// The number of bytes that had been written when it was set.
     pub(super) position: u64,
     pub(super) token: u64,
     /// A write before it was refused, so that it fails even if everything else is sent.

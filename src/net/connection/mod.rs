@@ -1,7 +1,7 @@
 //! The state machine of one connection: two half machines, and what happens when both have come to their end.
 //!
-//! It knows nothing of handlers and calls nobody back. It reads, writes and shuts down through the seam, keeps its
-//! place in the reactor up to date, and gives what happened upward as an [`Event`](crate::net::values::Event).
+//! A connection knows nothing of handlers and makes no callback. It reads, writes and shuts down through the seam,
+//! keeps its registration up to date, and returns what happened as an [`Event`](crate::net::values::Event).
 //!
 //! | type | is |
 //! |---|---|
@@ -9,7 +9,7 @@
 //! | [`Inbound`] | the half that the peer sends on |
 //! | [`Outbound`] | the half that we send on |
 //! | [`Clocks`] | the times that are counted from |
-//! | [`ColdState`] | what few connections have |
+//! | [`ColdState`] | the fields that few connections need |
 //!
 //! Bytes come in at one place ([`serving`]) and leave at one place ([`outbound`]), through the
 //! [outbox](crate::net::outbox).
@@ -50,7 +50,8 @@ use stage::Stage;
 pub(crate) use notice::Notice;
 
 /// One connection.
-// In this order: what a message touches comes first, so that with the reactor's own it lies in two cache lines.
+// In this order: the fields that a message touches come first, so that with those of the reactor they lie in two cache
+// lines.
 #[repr(C)]
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -113,7 +114,7 @@ impl Connection {
         }
     }
 
-    /// Something that can only be read: its outbound half was never open.
+    /// A descriptor that can only be read: its outbound half was never open.
     #[cfg(unix)]
     pub(crate) fn input(stream: Stream, options: Rc<SocketOptions>) -> Self {
         let mut input = Self::established(stream, None, None, options);
@@ -121,7 +122,7 @@ impl Connection {
         input
     }
 
-    /// What to be registered for at first.
+    /// The interest that it is registered with.
     pub(crate) fn first_interest(&self) -> Interest {
         if self.stage.is_before_open() {
             Interest::WRITABLE
@@ -132,7 +133,7 @@ impl Connection {
         }
     }
 
-    /// What it is ready for without the kernel saying so: a fresh socket has an empty send buffer.
+    /// The readiness that needs no news of the kernel: a fresh socket has an empty send buffer.
     pub(crate) fn first_readiness(&self) -> Readiness {
         match self.stage.is_open() && self.outbound.state == OutboundState::Open {
             true => Readiness::WRITABLE,
@@ -140,7 +141,7 @@ impl Connection {
         }
     }
 
-    /// Whether it matters when it began.
+    /// Whether a deadline is counted from its beginning.
     pub(crate) fn counts_time(&self) -> bool {
         self.stage.is_before_open() || self.clocks.idle_timeout().is_some()
     }
@@ -154,7 +155,7 @@ impl Connection {
         self.file_deadline(registration);
     }
 
-    /// Gives its stream away, with what is not sent; the connection is over then.
+    /// Gives its stream away, with the unsent bytes; the connection is over then.
     pub(crate) fn detach(
         &mut self,
         registration: &mut Registration<'_>,

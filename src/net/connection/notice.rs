@@ -1,4 +1,4 @@
-//! What a handler is told beside its main events.
+//! Notices: the messages to a handler beside its main events.
 
 use std::net::SocketAddr;
 

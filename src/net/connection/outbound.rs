@@ -13,7 +13,7 @@ use crate::system::errno::is_out_of_buffers;
 
 use super::clocks::Clocks;
 
-/// How long to wait when the kernel has no memory to send with (ENOBUFS): no edge announces that it has again.
+/// The wait after the kernel had no memory to send with (ENOBUFS): no edge announces that it has again.
 const OUT_OF_BUFFERS_RETRY_TICKS: u64 = 10;
 
 /// The outbound half.
@@ -21,11 +21,11 @@ const OUT_OF_BUFFERS_RETRY_TICKS: u64 = 10;
 #[repr(C)]
 #[derive(Debug)]
 pub(super) struct Outbound {
-    /// How many bytes writes have accepted, but for those that the running callback has gathered.
+    /// The number of bytes that writes have accepted, but for those that the running callback has gathered.
     pub(super) written: u64,
     pub(super) unsent: Unsent,
-    /// How many bytes more than one are accepted with nothing queued, without reaching the mark or the limit; cut to what
-    /// two bytes count, beyond which the chunks of the queue are as good as shared memory.
+    /// The number of bytes that, with nothing queued, reach the high-water mark or the limit. It is cut to 64 KiB,
+    /// beyond which the chunks of the queue are as good as shared memory.
     pub(super) capacity: u16,
     pub(super) state: OutboundState,
     pub(super) flags: OutboundFlags,
@@ -54,8 +54,8 @@ bitflags! {
         const CORKED = 1 << 1;
         /// The kernel has not passed every mark. Invariant: set exactly while the cold state has marks.
         const MARKED = 1 << 2;
-        /// There is a fatal error, and nothing more is sent. The error is in the cold state: one that a write met is held
-        /// back until the bytes that arrived before it are read.
+        /// There is a fatal error, and nothing more is sent. The error is in the cold state: one that a write met is
+        /// held back until the bytes that arrived before it are read.
         const FAILED = 1 << 3;
         /// The kernel had no memory to send with; the next deadline tries again.
         const OUT_OF_BUFFERS = 1 << 4;
@@ -83,7 +83,7 @@ impl Outbound {
     }
 
     /// Whether writes are taken and nothing is exceptional, so that one below the capacity would be answered `Open` and
-    /// could be sent at once, if the kernel has room.
+    /// could be sent at once, if the kernel has space.
     #[inline]
     pub(super) fn is_open_and_idle(&self) -> bool {
         // Zero for the usual state and no flag: one comparison, as both lie side by side.
@@ -205,16 +205,16 @@ impl Outbound {
         true
     }
 
-    /// Offers the unsent bytes to the kernel in one call, and returns whether it got so far: a cork may hold them back, and
-    /// the kernel may be known to have no room.
+    /// Offers the unsent bytes to the kernel in one call. Returns `false` if it did not come to that: a cork holds them
+    /// back, or the kernel is known to have no space.
     #[inline]
     pub(super) fn flush(
         &mut self,
         options: &SocketOptions,
         wire: &mut Wire<'_, '_>,
     ) -> io::Result<bool> {
-        // Bytes that wait for the kernel are not held back, and take along those that were written behind them: to hold them
-        // would be to come here again and again for as long as there is room, and the drain would never come.
+        // Bytes that wait for the kernel are not held back, and take along those that were written behind them: to hold
+        // them would be to come here again and again for as long as there is space, and the drain would never come.
         let waits_for_kernel = wire.registration.interest().contains(Interest::WRITABLE);
         if self.is_corked() && !waits_for_kernel && self.unsent.len() < options.high_water_mark {
             return Ok(false);
@@ -230,7 +230,7 @@ impl Outbound {
         Ok(true)
     }
 
-    /// Tells the reactor whether the connection has to be served when the kernel has room, now that it was flushed.
+    /// Tells the reactor whether the connection has to be served when the kernel has space, now that it was flushed.
     #[inline]
     pub(super) fn await_kernel(&self, registration: &mut Registration<'_>) {
         // The drain is told by the next serve phase, on a fresh stack, and fairly among all others.
@@ -241,7 +241,8 @@ impl Outbound {
         }
     }
 
-    /// Offers the unsent bytes and `tail` behind them to the kernel with one call, and returns how much of `tail` it took.
+    /// Offers the unsent bytes and `tail` behind them to the kernel with one call, and returns how much of `tail` it
+    /// took.
     #[inline(always)]
     pub(super) fn send(&mut self, tail: &[u8], wire: &mut Wire<'_, '_>) -> io::Result<usize> {
         let stream = wire.stream;
@@ -261,7 +262,7 @@ impl Outbound {
         }
     }
 
-    /// Notes that the kernel has taken nothing: it has no room, no memory, or the connection has failed.
+    /// Notes that the kernel has taken nothing: it has no space, no memory, or the connection has failed.
     ///
     /// # Errors
     ///

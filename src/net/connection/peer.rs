@@ -1,4 +1,4 @@
-//! The address at the other end, in less room than the type for all addresses takes.
+//! The address at the other end, in less memory than the type for all addresses takes.
 
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 

@@ -1,4 +1,4 @@
-//! What users ask of a connection apart from sending: to go, to rest, to be set up differently.
+//! The requests of users apart from sending: to close, to pause, to set options.
 
 use std::io;
 use std::rc::Rc;

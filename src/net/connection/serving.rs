@@ -1,4 +1,4 @@
-//! What the reactor calls when the kernel has news of a connection.
+//! The calls of the reactor, when the kernel has news of a connection or the connection asked for one.
 
 use std::io;
 
@@ -12,7 +12,7 @@ use super::Connection;
 use super::inbound::InboundState;
 
 impl Connection {
-    /// Reads once. Fast path: a TCP connection that is open and idle has nothing else to be asked, and nearly every one
+    /// Reads once. Fast path: a TCP connection that is open and idle needs no further check, and nearly every one
     /// nearly always is.
     #[inline(always)]
     pub(crate) fn readable(
@@ -44,7 +44,7 @@ impl Connection {
         }
     }
 
-    /// Reads from a connection of which it is not known that nothing is unsent, corked, failed or over.
+    /// Reads from a connection that is not open and idle, or not TCP.
     #[inline(never)]
     fn readable_rarely(
         &mut self,
@@ -77,7 +77,7 @@ impl Connection {
         }
     }
 
-    /// A read has met nothing, or an error.
+    /// Sees to a read that found nothing, or an error.
     #[inline(never)]
     fn read_failed(
         &mut self,
@@ -111,7 +111,7 @@ impl Connection {
         Some(Event::Socket(SocketEvent::Ended))
     }
 
-    /// Reports what did not come from the kernel: notices first, then bytes that are carried over.
+    /// Reports news that did not come from the kernel: notices first, then bytes that are carried over.
     pub(crate) fn on_activated(
         &mut self,
         registration: &mut Registration<'_>,
@@ -139,8 +139,8 @@ impl Connection {
         Some(self.hand_over(length, registration, outbox))
     }
 
-    /// How much of a read buffer to fill. A connection that is behind with sending reads less, so that what an echo adds
-    /// stays within the marks.
+    /// The part of a read buffer that is filled. A connection that is behind with sending reads less, so that what an
+    /// echo adds stays within the marks.
     fn read_space(&self, buffer: usize) -> usize {
         match self.outbound.unsent.is_empty() {
             true => buffer,
@@ -148,8 +148,8 @@ impl Connection {
         }
     }
 
-    /// Gives the first `length` bytes in the read buffer to the handler. Every byte that the handler gets passes here or on
-    /// the fast path of [`readable`](Self::readable), which is the same for a connection that is open and idle.
+    /// Gives the first `length` bytes in the read buffer to the handler. Every byte that the handler gets passes here
+    /// or on the fast path of [`readable`](Self::readable), which is the same for a connection that is open and idle.
     fn hand_over(
         &mut self,
         length: usize,
@@ -175,8 +175,8 @@ impl Connection {
         is_drained.then_some(Event::Socket(SocketEvent::Drained))
     }
 
-    /// An error while nothing is being read, because the socket is paused or the peer has ended: what the peer sent
-    /// before cannot be delivered any more, so it is told at once.
+    /// Reports an error while nothing is read, because the socket is paused or the peer has ended. Bytes that the peer
+    /// sent before cannot be delivered any more, so the error is told at once.
     pub(crate) fn closed(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         if self.stage.is_before_open() {
             return self.finish_connecting(registration);

@@ -10,7 +10,8 @@ use super::peer::Peer;
 /// The stage of a connection, from the lookup of a name to the close.
 #[derive(Debug)]
 pub(super) enum Stage {
-    /// The name is being looked up. Writes and options are kept until the connection is there, here and in the next two.
+    /// The name is being looked up. Writes and options are kept until the connection is there, here and in the next
+    /// two.
     LookingUp(Box<Dial>),
     /// The addresses of the name are being tried, each by a source of its own.
     Racing(Box<Dial>),

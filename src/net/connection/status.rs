@@ -1,4 +1,4 @@
-//! What can be asked of a connection.
+//! The questions that a connection answers.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -82,8 +82,8 @@ impl Connection {
         }
     }
 
-    /// Whether its stream can be given away as one of the standard library: not while bytes of it are carried over, which
-    /// would be lost.
+    /// Whether its stream can be given away as one of the standard library: not while bytes of it are carried over,
+    /// which would be lost.
     pub(crate) fn can_be_detached(&self) -> bool {
         self.open_stream().is_some_and(Stream::is_standard)
             && !self.outbound.has_failed()
@@ -95,8 +95,8 @@ impl Connection {
         self.stream.as_ref().filter(|_| !self.stage.is_closed())
     }
 
-    /// Whether to close its descriptor is all that it takes to end it: it was accepted here and was never lent, so there
-    /// is no other descriptor of its socket.
+    /// Whether to close its descriptor is all that it takes to end it: it was accepted here and was never lent, so
+    /// there is no other descriptor of its socket.
     pub(crate) fn close_deregisters(&self) -> bool {
         self.server.is_some()
             && !self.is_lent()

@@ -26,7 +26,7 @@ impl Connection {
         }
     }
 
-    /// Whether the connection is there and idle in the outbound direction, and the kernel has room: a write below the
+    /// Whether the connection is there and idle in the outbound direction, and the kernel has space: a write below the
     /// capacity would be answered `Open`, and be sent at once.
     #[inline]
     pub(super) fn is_open_and_idle(&self, registration: &Registration<'_>) -> bool {
@@ -35,7 +35,7 @@ impl Connection {
             && registration.readiness().serves(Interest::WRITABLE)
     }
 
-    /// How many bytes more than one its callback that begins now may write without a look at the connection.
+    /// The capacity of a callback that begins now: it may write less without a look at the connection.
     #[inline]
     pub(crate) fn callback_capacity(&self, registration: &Registration<'_>) -> u16 {
         match self.is_open_and_idle(registration) {
@@ -79,8 +79,8 @@ impl Connection {
             return Flow::Ended;
         }
         let length = payload.len();
-        if !self.has_room_for(length, registration, outbox) {
-            // Making room may have met a failure, which is the one that counts then.
+        if !self.has_capacity_for(length, registration, outbox) {
+            // The flush that tried to free capacity may have met a failure, which is the one that counts then.
             if !self.outbound.has_failed() {
                 let limit = Error::queue_limit(self.options.max_queued_bytes, self.stage.address());
                 self.fail(limit, CloseReason::Limit, registration);
@@ -100,7 +100,7 @@ impl Connection {
         }
         if length > sent {
             match is_direct {
-                // The kernel was asked just now, or has not said yet that it has room.
+                // The kernel was asked just now, or has not said yet that it has space.
                 true => registration.want(Interest::WRITABLE),
                 false => registration.flush_soon(),
             }
@@ -117,7 +117,7 @@ impl Connection {
     }
 
     #[inline]
-    fn has_room_for(
+    fn has_capacity_for(
         &mut self,
         length: usize,
         registration: &mut Registration<'_>,
@@ -225,7 +225,7 @@ impl Connection {
         }
     }
 
-    /// The rest of a reply that the kernel did not take whole, or that is to be sent on a rare kind of stream.
+    /// Sends a reply that the kernel did not take whole, or that is for a rare kind of stream.
     #[cold]
     fn reply_rarely(
         &mut self,
@@ -269,14 +269,14 @@ impl Connection {
         }
     }
 
-    /// Sends what was only gathered or corked, so that as little as possible is left.
+    /// Sends the bytes that were only gathered or corked, so that as few as possible are left.
     pub(crate) fn flush_now(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
         self.outbound.flags.remove(OutboundFlags::CORKED);
         self.flush(registration, outbox);
     }
 
-    /// Hands the kernel what was only gathered, before the rest is thrown away: in Node a write has left by the time of
-    /// the destroy behind it (C10). Bytes that `cork` held back go with the rest.
+    /// Offers the kernel the bytes that were only gathered, before the rest is thrown away: in Node a write has left by
+    /// the time of the destroy behind it (C10). Bytes that `cork` held back go with the rest.
     pub(crate) fn send_gathered(
         &mut self,
         registration: &mut Registration<'_>,
@@ -296,8 +296,8 @@ impl Connection {
         }
     }
 
-    /// A write has failed for good. What the peer sent before it went is still to be read, and only then is the
-    /// failure told: a reset must not swallow bytes that have arrived, nor look like an end.
+    /// Notes that a write has failed for good. Bytes that the peer sent before are still to be read, and only then is
+    /// the failure told: a reset must not swallow bytes that have arrived, nor look like an end.
     pub(super) fn write_failed(&mut self, error: io::Error, registration: &mut Registration<'_>) {
         if self.inbound.is_paused || self.inbound.has_ended() {
             self.fail_io(Syscall::Write, error, registration);

@@ -85,7 +85,7 @@ impl Net {
     }
 }
 
-/// What waits, and what keeps the loop going.
+/// Sources that wait, and those that keep the loop going.
 impl Net {
     /// Whether a source is queued for any phase.
     pub(crate) fn has_queued(&self) -> bool {

@@ -168,8 +168,8 @@ impl Net {
         }
     }
 
-    /// Starts an attempt on the next address that lets one start. The dial fails if there is none and no attempt is under
-    /// way.
+    /// Starts an attempt on the next address that lets one start. The dial fails if there is none and no attempt is
+    /// under way.
     fn begin_attempt(&mut self, id: SocketId) {
         while let Some((address, options)) = self.next_candidate(id) {
             let started = self.start_attempt(id, address, &options);
@@ -264,7 +264,8 @@ impl Net {
             }
         });
         self.begin_attempt(id);
-        // The nearest deadline has fired. If every address that is left fails at once, no other call files the next one.
+        // The nearest deadline has fired. If every address that is left fails at once, no other call files the next
+        // one.
         self.with_connection(id, |connection, registration, _| {
             connection.file_deadline(registration);
         });
@@ -416,7 +417,8 @@ fn local_endpoint(options: &ConnectOptions, remote: SocketAddr) -> Option<Socket
 
 /// The resolver that is asked for `host`.
 fn resolver_of(system: &System, resolver: Option<&SharedResolver>, host: &str) -> SharedResolver {
-    // An address is left to a resolver only for the name of its zone, which is an interface of this machine and no host.
+    // An address is left to a resolver only for the name of its zone, which is an interface of this machine and no
+    // host.
     let resolver = resolver.filter(|_| !is_ipv6(host));
     match (system, resolver) {
         (_, Some(resolver)) => Arc::clone(resolver),

@@ -1,4 +1,4 @@
-//! Everything that a loop has to do with the network, across its sources.
+//! The network of a loop, across its sources.
 
 mod clock;
 mod connecting;
@@ -48,14 +48,14 @@ pub(crate) struct Net {
     socket_timers: SocketTimers,
 }
 
-/// How much the net takes at a time, and how much it keeps.
+/// The limits on what the net takes at a time, and on what it keeps.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// How many events are taken from the kernel at a time.
+    /// The number of events that are taken from the kernel at a time.
     pub(crate) events_per_poll: usize,
-    /// How many threads look up names at most.
+    /// The greatest number of threads that look up names.
     pub(crate) lookup_threads: usize,
-    /// How many bytes of free chunks are kept.
+    /// The number of bytes of free chunks that are kept.
     pub(crate) pooled_bytes: usize,
 }
 
@@ -156,7 +156,7 @@ impl Net {
         }
     }
 
-    /// What ends a wait from another thread.
+    /// The handle that ends a wait from another thread.
     pub(crate) fn waker(&self) -> Waker {
         self.waker.clone()
     }
@@ -219,10 +219,10 @@ impl Net {
         self.connection_mut(id)?.next_missed_mark()
     }
 
-    /// Carries `bytes` over: they are delivered to the handler of the socket as if they were read again, on a fresh stack,
-    /// before the next read and before the end. They count for everything as bytes that wait in the kernel do: they stay
-    /// while the socket is paused, keep [`poll`](Self::poll) from waiting, and share the burst of their socket. Only
-    /// `bytes_read` has them already.
+    /// Carries `bytes` over: they are delivered to the handler of the socket as if they were read again, on a fresh
+    /// stack, before the next read and before the end. They count for everything as bytes that wait in the kernel do:
+    /// they stay while the socket is paused, keep [`poll`](Self::poll) from waiting, and share the burst of their
+    /// socket. Only `bytes_read` has them already.
     ///
     /// Bytes of several calls come in the order of the calls. Returns `false`, and keeps nothing, where no bytes can be
     /// read any more or yet.
@@ -234,7 +234,7 @@ impl Net {
         carried.unwrap_or(false)
     }
 
-    /// After `on_end`: ends the socket's own side too, unless half-open is allowed.
+    /// Ends the socket's own side too after `on_end`, unless half-open is allowed.
     pub(crate) fn answer_end(&mut self, id: SocketId) {
         let ends_at_once = self.with_connection(id, |connection, _, _| connection.ends_at_once());
         if ends_at_once == Some(false) {
@@ -265,7 +265,7 @@ impl Net {
         self.reactor.source_mut(id.0)?.listener_mut()
     }
 
-    /// Lets `ask` change a connection. The bytes that wait for it in shared memory are settled before.
+    /// Lets `ask` change a connection, whose bytes in shared memory are settled before.
     #[inline]
     pub(crate) fn with_connection<R>(
         &mut self,

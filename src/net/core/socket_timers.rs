@@ -1,7 +1,8 @@
 //! Timers of sockets, under tokens that their handlers choose.
 //!
 //! Few sockets have any, so nothing of them is in a connection. An armed timer is one entry on the wheel, which goes as
-//! soon as the socket closes or its handler is replaced: a timer that outlived its socket would wake the loop for nothing.
+//! soon as the socket closes or its handler is replaced: a timer that outlived its socket would wake the loop for
+//! nothing.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -9,14 +9,14 @@ use crate::net::outbox::Outbox;
 use crate::net::values::Event;
 use crate::reactor::{Handler, Registration};
 
-/// How many connections a listener takes in a row before the next source is served.
+/// The number of connections that a listener takes in a row before the next source is served.
 const ACCEPT_BURST: u32 = 64;
 
-/// How many full reads a connection does in a row, 2 MiB. A burst saves a poll for each of them on bulk transfers; a read
-/// that is not full ends it anyway.
+/// The number of full reads that a connection does in a row, 2 MiB. A burst saves a poll for each of them on bulk
+/// transfers; a read that is not full ends it anyway.
 const READ_BURST: u32 = 16;
 
-/// A source of this floor.
+/// A source that the reactor serves.
 #[derive(Debug)]
 pub(crate) enum Source {
     /// One connection.
@@ -130,7 +130,7 @@ impl Handler for Source {
     ) -> Option<Event> {
         match self {
             Self::Connection(connection) => connection.closed(registration),
-            // What is wrong with a listener is told by accept, when its rest is over; an attempt is writable then.
+            // The error of a listener is told by accept, when its pause is over; an attempt is writable then.
             Self::Listener(_) | Self::Attempt(_) => None,
         }
     }

@@ -1,9 +1,9 @@
 //! Messages to several sockets, each kept once for all of them until the flush phase.
 //!
-//! A chat room of a thousand members, sixteen of whom speak in one turn, makes sixteen thousand writes and a thousand
+//! A chat room in which sixteen of a thousand members speak in one turn makes sixteen thousand writes and a thousand
 //! sends. So a write to a socket outside of its callback must cost next to nothing, and the bytes for one member must
-//! lie in one piece. One idea serves both: messages lie one behind the other, and a member only remembers the range that
-//! is its part. A message that lies there already is not copied again; it only moves the end of the part.
+//! lie in one piece. One idea serves both: messages lie one behind the other, and a member only remembers the range
+//! that is its span. A message that lies there already is not copied again; it only moves the end of the span.
 
 /// The number of streams of messages in one turn. Messages to different groups of sockets do not lie together; those to
 /// a further group go to the queues of its members.
@@ -20,9 +20,10 @@ pub(super) struct Broadcast {
     used: u8,
     /// The stream that a message was appended to last.
     recent: u8,
-    /// The number of parts. Invariant: without any, no stream has messages.
-    parts: usize,
-    /// How the message that is being broadcast has moved a part. Invariant: it is among the messages that lie here now.
+    /// The number of spans. Invariant: without any, no stream has messages.
+    spans: usize,
+    /// The last move of a span by the message that is being broadcast. Invariant: it is among the messages that lie
+    /// here.
     step: Option<Step>,
 }
 
@@ -34,19 +35,19 @@ struct Stream {
     last_start: usize,
 }
 
-/// The move of the end of a part by one message. Every part that ends at the same place is moved by the same message in
+/// The move of the end of a span by one message. Every span that ends at the same place is moved by the same message in
 /// the same way, without a look at the bytes of either.
 #[derive(Clone, Copy, Debug)]
 struct Step {
     stream: u8,
-    /// Invariant: not zero, where only an empty part ends.
+    /// Invariant: not zero, where only an empty span ends.
     from: u16,
     to: u16,
 }
 
 /// The range of a stream that one socket is to be sent, and that the kernel was not offered yet.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Part {
+pub(super) struct Span {
     start: u16,
     /// Invariant: `start..end` lies within the stream.
     end: u16,
@@ -55,8 +56,8 @@ pub(super) struct Part {
     stream: u8,
 }
 
-impl Part {
-    /// Lets the part grow no more.
+impl Span {
+    /// Lets the span grow no more.
     pub(super) fn seal(&mut self) {
         self.limit = self.end;
     }
@@ -73,10 +74,10 @@ impl Part {
 }
 
 impl Broadcast {
-    /// Makes a part of `message` alone, for a socket that takes less than `capacity` bytes. `None` if the message must be
-    /// queued.
+    /// Makes a span of `message` alone, for a socket that takes less than `capacity` bytes. `None` if the message must
+    /// be queued.
     #[inline]
-    pub(super) fn begin(&mut self, message: &[u8], capacity: usize) -> Option<Part> {
+    pub(super) fn begin(&mut self, message: &[u8], capacity: usize) -> Option<Span> {
         if message.is_empty() || message.len() >= capacity {
             return None;
         }
@@ -84,10 +85,10 @@ impl Broadcast {
         if self.used == 0 || recent.bytes[recent.last_start..] != *message {
             self.recent = self.open(message)?;
         }
-        self.parts += 1;
+        self.spans += 1;
         let stream = &self.streams[usize::from(self.recent)];
         let start = offset(stream.last_start);
-        Some(Part {
+        Some(Span {
             start,
             end: offset(stream.bytes.len()),
             limit: start.saturating_add(u16::try_from(capacity).unwrap_or(u16::MAX)),
@@ -95,62 +96,62 @@ impl Broadcast {
         })
     }
 
-    /// Appends `message` to `part`, which is not empty, and returns whether it could.
+    /// Appends `message` to `span`, which is not empty, and returns whether it could.
     #[inline]
-    pub(super) fn extend(&mut self, part: &mut Part, message: &[u8]) -> bool {
-        if message.len() >= usize::from(part.limit - part.end) {
+    pub(super) fn extend(&mut self, span: &mut Span, message: &[u8]) -> bool {
+        if message.len() >= usize::from(span.limit - span.end) {
             return false;
         }
-        let stream = &mut self.streams[usize::from(part.stream)];
-        let further = &stream.bytes[usize::from(part.end)..];
+        let stream = &mut self.streams[usize::from(span.stream)];
+        let further = &stream.bytes[usize::from(span.end)..];
         if further.is_empty() {
             if !stream.append(message) {
                 return false;
             }
-            self.recent = part.stream;
+            self.recent = span.stream;
         } else if !further.starts_with(message) {
             return false;
         }
-        let to = part.end + offset(message.len());
+        let to = span.end + offset(message.len());
         self.step = Some(Step {
-            stream: part.stream,
-            from: std::mem::replace(&mut part.end, to),
+            stream: span.stream,
+            from: std::mem::replace(&mut span.end, to),
             to,
         });
         true
     }
 
-    /// Forgets how the last message moved parts: another one is about to be given to many sockets.
+    /// Forgets how the last message moved spans: another one is about to be given to many sockets.
     #[inline]
     pub(super) fn begin_message(&mut self) {
         self.step = None;
     }
 
-    /// Moves `part` as the message has moved another part since [`begin_message`](Self::begin_message), if both ended at
-    /// the same place. Returns by how many bytes, or `None` if the message has to be appended by itself.
+    /// Moves `span` as the message has moved another span since [`begin_message`](Self::begin_message), if both ended
+    /// at the same place. Returns by how many bytes, or `None` if the message has to be appended by itself.
     #[inline]
-    pub(super) fn follow(&self, part: &mut Part) -> Option<usize> {
+    pub(super) fn advance(&self, span: &mut Span) -> Option<usize> {
         let step = self.step?;
-        let follows = part.stream == step.stream && part.end == step.from && step.to < part.limit;
-        follows.then(|| {
-            part.end = step.to;
+        let advances = span.stream == step.stream && span.end == step.from && step.to < span.limit;
+        advances.then(|| {
+            span.end = step.to;
             usize::from(step.to - step.from)
         })
     }
 
-    /// The bytes of `part`.
+    /// The bytes of `span`.
     #[inline]
-    pub(super) fn bytes(&self, part: Part) -> &[u8] {
-        &self.streams[usize::from(part.stream)].bytes
-            [usize::from(part.start)..usize::from(part.end)]
+    pub(super) fn bytes(&self, span: Span) -> &[u8] {
+        &self.streams[usize::from(span.stream)].bytes
+            [usize::from(span.start)..usize::from(span.end)]
     }
 
-    /// Forgets `part`, which is not empty, once it was sent or queued.
+    /// Forgets `span`, which is not empty, once it was sent or queued.
     #[inline]
-    pub(super) fn release(&mut self, part: Part) {
-        debug_assert!(!part.is_empty());
-        self.parts -= 1;
-        if self.parts == 0 {
+    pub(super) fn release(&mut self, span: Span) {
+        debug_assert!(!span.is_empty());
+        self.spans -= 1;
+        if self.spans == 0 {
             for stream in &mut self.streams[..usize::from(self.used)] {
                 stream.bytes.clear();
             }
@@ -199,23 +200,23 @@ mod tests {
     fn messages_to_all_members_lie_there_once() {
         let mut broadcast = Broadcast::default();
         let messages: [&[u8]; 3] = [b"one", b"two", b"three"];
-        let mut parts = [Part::default(); 10];
+        let mut spans = [Span::default(); 10];
         for message in messages {
-            for part in &mut parts {
-                if part.is_empty() {
-                    *part = broadcast.begin(message, 100).unwrap();
+            for span in &mut spans {
+                if span.is_empty() {
+                    *span = broadcast.begin(message, 100).unwrap();
                 } else {
-                    assert!(broadcast.extend(part, message));
+                    assert!(broadcast.extend(span, message));
                 }
             }
         }
         assert_eq!(broadcast.streams[0].bytes, b"onetwothree");
-        for part in parts {
-            assert_eq!(broadcast.bytes(part), b"onetwothree");
-            assert_eq!(part.len(), 11);
-            broadcast.release(part);
+        for span in spans {
+            assert_eq!(broadcast.bytes(span), b"onetwothree");
+            assert_eq!(span.len(), 11);
+            broadcast.release(span);
         }
-        assert_eq!((broadcast.used, broadcast.parts), (0, 0));
+        assert_eq!((broadcast.used, broadcast.spans), (0, 0));
         assert_eq!(broadcast.streams[0].bytes, b"");
     }
 
@@ -236,42 +237,42 @@ mod tests {
         for seed in 0..200 {
             let mut random = fastrand::Rng::with_seed(seed);
             let mut broadcast = Broadcast::default();
-            let mut members = vec![(Part::default(), Vec::new()); 40];
+            let mut members = vec![(Span::default(), Vec::new()); 40];
             for step in 0..3_000 {
                 let message: Vec<u8> = (0..random.usize(1..60)).map(|_| random.u8(0..3)).collect();
                 let most = random.usize(1..2_000);
                 let groups = random.usize(1..7);
                 let group = random.usize(0..groups);
                 broadcast.begin_message();
-                for (index, (part, heard)) in members.iter_mut().enumerate() {
+                for (index, (span, heard)) in members.iter_mut().enumerate() {
                     if index % groups != group || random.u8(0..20) == 0 {
                         continue;
                     }
-                    let took = if broadcast.follow(part).is_some() {
+                    let took = if broadcast.advance(span).is_some() {
                         true
-                    } else if part.is_empty() {
+                    } else if span.is_empty() {
                         let begun = broadcast.begin(&message, most);
-                        begun.map(|begun| *part = begun).is_some()
+                        begun.map(|begun| *span = begun).is_some()
                     } else {
-                        broadcast.extend(part, &message)
+                        broadcast.extend(span, &message)
                     };
                     if took {
                         heard.extend_from_slice(&message);
-                        assert!(part.end < part.limit, "seed {seed}, step {step}");
+                        assert!(span.end < span.limit, "seed {seed}, step {step}");
                     }
                 }
                 let sends = if random.u8(0..10) == 0 { 40 } else { 3 };
                 for _ in 0..sends {
-                    let (part, heard) = &mut members[random.usize(0..40)];
-                    if !part.is_empty() {
-                        assert_eq!(broadcast.bytes(*part), heard, "seed {seed}, step {step}");
-                        broadcast.release(std::mem::take(part));
+                    let (span, heard) = &mut members[random.usize(0..40)];
+                    if !span.is_empty() {
+                        assert_eq!(broadcast.bytes(*span), heard, "seed {seed}, step {step}");
+                        broadcast.release(std::mem::take(span));
                         heard.clear();
                     }
                 }
-                let parts = members.iter().filter(|(part, _)| !part.is_empty()).count();
-                assert_eq!(broadcast.parts, parts, "seed {seed}, step {step}");
-                assert_eq!(broadcast.used == 0, parts == 0);
+                let spans = members.iter().filter(|(span, _)| !span.is_empty()).count();
+                assert_eq!(broadcast.spans, spans, "seed {seed}, step {step}");
+                assert_eq!(broadcast.used == 0, spans == 0);
                 for stream in &broadcast.streams {
                     assert!(stream.bytes.len() <= STREAM_BYTES);
                 }

@@ -14,8 +14,8 @@ pub(super) struct Gathered {
     /// The socket that wrote them; `None` outside of callbacks, and from the moment on in which they were moved.
     owner: Option<SocketId>,
     bytes: Vec<u8>,
-    /// How many bytes more than one may still be put. Invariant: below it the owner would answer `Open` to each write, as
-    /// it was open, unfailed and uncorked with nothing queued when the callback began.
+    /// The number of bytes below which a write still fits. Invariant: below it the owner would answer `Open` to each
+    /// write, as it was open, unfailed and uncorked with nothing queued when the callback began.
     capacity: usize,
 }
 
@@ -43,7 +43,7 @@ impl Gathered {
         self.owner == Some(id)
     }
 
-    /// How many bytes of `id` are here.
+    /// The number of bytes of `id` that are here.
     #[inline]
     pub(super) fn length_of(&self, id: SocketId) -> usize {
         if self.is_of(id) { self.bytes.len() } else { 0 }

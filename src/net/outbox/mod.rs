@@ -6,11 +6,11 @@
 //! |---|---|---|
 //! | by a socket, in its own callback | [`Gathered`] | when the callback is over |
 //! | to a socket that nothing is queued for | [`Broadcast`] | in the flush phase |
-//! | where the kernel has no capacity, or anything else stands in the way | the queue of the connection | as the kernel takes it |
+//! | where the kernel has no space, or anything else is in the way | the queue of the connection | as the kernel takes it |
 //!
-//! The first two are memory that all sockets share, and hold short writes. Each saves what it costs to queue a write: an
-//! echo takes 849 instructions without the first and 320 with it, and a member of a broadcast 4,450 without the second
-//! and 1,350 with it. [`Outbox::settle`] moves both to the queue before anything else is done to the connection.
+//! The first two are memory that all sockets share, and hold short writes. Each saves what it costs to queue a write:
+//! an echo takes 849 instructions without the first and 345 with it, and a member of a broadcast 4,450 without the
+//! second and 1,350 with it. [`Outbox::settle`] moves both to the queue before anything else is done to the connection.
 
 mod broadcast;
 mod gathered;
@@ -21,7 +21,7 @@ use std::io::{self, IoSlice};
 use crate::net::values::SocketId;
 use crate::send_buffer::{Pool, SendBuffer};
 
-use broadcast::{Broadcast, Part};
+use broadcast::{Broadcast, Span};
 use gathered::Gathered;
 
 pub(crate) use payload::{DIRECT_BYTES, Payload};
@@ -31,45 +31,45 @@ pub(crate) use payload::{DIRECT_BYTES, Payload};
 pub(crate) struct Unsent {
     queue: SendBuffer,
     /// Invariant: empty or sealed, or the queue is empty and a write would be answered `Open`.
-    part: Part,
+    span: Span,
 }
 
 impl Unsent {
     pub(crate) fn new() -> Self {
         Self {
             queue: SendBuffer::new(),
-            part: Part::default(),
+            span: Span::default(),
         }
     }
 
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.queue.is_empty() && self.part.is_empty()
+        self.queue.is_empty() && self.span.is_empty()
     }
 
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.queue.len() + self.part.len()
+        self.queue.len() + self.span.len()
     }
 
     /// Refuses every further byte but those of a [`put`](Outbox::put): the connection is closed.
     pub(crate) fn seal(&mut self) {
-        self.part.seal();
+        self.span.seal();
     }
 }
 
 /// The result of one [`take`](Outbox::take).
 #[derive(Debug)]
 pub(crate) struct Taken {
-    /// How many bytes the kernel was offered.
+    /// The number of bytes that the kernel was offered.
     pub(crate) offered: usize,
-    /// How many of them it took.
+    /// The number of them that it took.
     pub(crate) sent: usize,
-    /// How many of these were of the tail.
+    /// The number of these that were of the tail.
     pub(crate) of_tail: usize,
 }
 
-/// The parts of the outbox that the sockets of a loop share.
+/// The outbox of a loop, which all of its sockets share.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     gathered: Gathered,
@@ -109,10 +109,10 @@ impl Outbox {
     }
 
     /// Puts `bytes` behind others that wait for the flush phase, and returns whether it could. Nothing else about the
-    /// connection changes, so the caller need not look at its registration.
+    /// connection changes, so its registration need not be settled.
     #[inline]
     pub(crate) fn put_behind(&mut self, unsent: &mut Unsent, bytes: &[u8]) -> bool {
-        !unsent.part.is_empty() && self.broadcast.extend(&mut unsent.part, bytes)
+        !unsent.span.is_empty() && self.broadcast.extend(&mut unsent.span, bytes)
     }
 
     /// Forgets the message of the last broadcast: another one begins.
@@ -125,17 +125,17 @@ impl Outbox {
     /// wait for the same bytes so far. Returns the length of the message, or `None` if it has to be put by itself.
     #[inline]
     pub(crate) fn put_again(&self, unsent: &mut Unsent) -> Option<usize> {
-        self.broadcast.follow(&mut unsent.part)
+        self.broadcast.advance(&mut unsent.span)
     }
 
-    /// Puts `bytes` for a connection that has nothing queued and takes less than `capacity`, and returns whether it could.
-    /// They wait for the flush phase; one copy serves every connection that is sent the same in this turn.
+    /// Puts `bytes` for a connection that has nothing queued and takes less than `capacity`, and returns whether it
+    /// could. They wait for the flush phase; one copy serves every connection that is sent the same in this turn.
     #[inline]
     pub(crate) fn put_first(&mut self, unsent: &mut Unsent, bytes: &[u8], capacity: u16) -> bool {
         debug_assert!(unsent.is_empty());
         match self.broadcast.begin(bytes, usize::from(capacity)) {
-            Some(part) => {
-                unsent.part = part;
+            Some(span) => {
+                unsent.span = span;
                 true
             }
             None => false,
@@ -145,7 +145,7 @@ impl Outbox {
     /// Puts `payload` from its byte `from` on, behind everything else.
     #[inline]
     pub(crate) fn put(&mut self, unsent: &mut Unsent, payload: Payload<'_>, from: usize) {
-        debug_assert!(unsent.part.is_empty(), "the connection was settled");
+        debug_assert!(unsent.span.is_empty(), "the connection was settled");
         payload.queue(from, &mut unsent.queue, &mut self.pool);
     }
 }
@@ -160,7 +160,7 @@ impl Outbox {
         if self.gathered.is_of(id) {
             gathered = self.settle_gathered(unsent);
         }
-        self.settle_part(unsent);
+        self.settle_span(unsent);
         gathered
     }
 
@@ -174,28 +174,28 @@ impl Outbox {
         length
     }
 
-    /// Moves the bytes that wait for the flush phase to the own queue of the connection, as they wait for longer.
+    /// Moves the bytes that wait for the flush phase to the queue of their connection, because the flush cannot send them.
     pub(crate) fn keep(&mut self, unsent: &mut Unsent) {
-        self.settle_part(unsent);
+        self.settle_span(unsent);
     }
 
     #[inline]
-    fn settle_part(&mut self, unsent: &mut Unsent) {
-        if !unsent.part.is_empty() {
-            self.queue_part(unsent);
+    fn settle_span(&mut self, unsent: &mut Unsent) {
+        if !unsent.span.is_empty() {
+            self.queue_span(unsent);
         }
     }
 
     #[cold]
-    fn queue_part(&mut self, unsent: &mut Unsent) {
-        let part = std::mem::take(&mut unsent.part);
+    fn queue_span(&mut self, unsent: &mut Unsent) {
+        let span = std::mem::take(&mut unsent.span);
         unsent
             .queue
-            .copy(self.broadcast.bytes(part), &mut self.pool);
-        self.broadcast.release(part);
+            .copy(self.broadcast.bytes(span), &mut self.pool);
+        self.broadcast.release(span);
     }
 
-    /// How many bytes the running callback of `id` has written that its connection does not know of yet.
+    /// The number of bytes that the running callback of `id` has written, and that its connection does not count yet.
     #[inline]
     pub(crate) fn own_bytes(&self, id: SocketId) -> usize {
         self.gathered.length_of(id)
@@ -219,7 +219,7 @@ impl Outbox {
         tail: &[u8],
         write: impl FnOnce(&[IoSlice<'_>]) -> io::Result<usize>,
     ) -> io::Result<Taken> {
-        self.settle_part(unsent);
+        self.settle_span(unsent);
         let before = unsent.queue.len() + tail.len();
         let mut offered = 0;
         let of_tail = unsent.queue.flush_with(tail, &mut self.pool, |slices| {
@@ -234,26 +234,26 @@ impl Outbox {
         })
     }
 
-    /// Fast path of [`take`](Self::take), for bytes that lie in shared memory in one piece: `None` if they do not. Returns how
-    /// many were offered, and the result of `write`; the bytes that it did not take are queued.
+    /// Fast path of [`take`](Self::take), for bytes that lie in shared memory in one piece: `None` if they do not.
+    /// Returns how many were offered, and the result of `write`; the bytes that it did not take are queued.
     #[inline(always)]
     pub(crate) fn take_piece(
         &mut self,
         unsent: &mut Unsent,
         write: impl FnOnce(&[u8]) -> io::Result<usize>,
     ) -> Option<(usize, io::Result<usize>)> {
-        if unsent.part.is_empty() {
+        if unsent.span.is_empty() {
             return None;
         }
-        let part = std::mem::take(&mut unsent.part);
-        let bytes = self.broadcast.bytes(part);
+        let span = std::mem::take(&mut unsent.span);
+        let bytes = self.broadcast.bytes(span);
         let offered = bytes.len();
         let sent = write(bytes);
         match sent {
             Ok(sent) if sent == offered => {}
             _ => queue_rest(bytes, &sent, unsent, &mut self.pool),
         }
-        self.broadcast.release(part);
+        self.broadcast.release(span);
         Some((offered, sent))
     }
 
@@ -279,8 +279,8 @@ impl Outbox {
         Ok(offered)
     }
 
-    /// Queues those bytes of the callback that has ended that the kernel does not take by `write`. Returns how many it was
-    /// offered, and the result of `write`. Nothing else of the connection may wait.
+    /// Queues those bytes of the callback that has ended that the kernel does not take by `write`. Returns how many it
+    /// was offered, and the result of `write`. Nothing else of the connection may wait.
     #[cold]
     pub(crate) fn take_rest(
         &mut self,
@@ -298,13 +298,13 @@ impl Outbox {
 
     /// Takes all unsent bytes out as one piece, for a connection that goes on elsewhere.
     pub(crate) fn take_all(&mut self, unsent: &mut Unsent) -> Vec<u8> {
-        self.settle_part(unsent);
+        self.settle_span(unsent);
         unsent.queue.take_bytes(&mut self.pool)
     }
 
     /// Drops all unsent bytes, and returns how many were lost.
     pub(crate) fn discard(&mut self, unsent: &mut Unsent) -> usize {
-        self.settle_part(unsent);
+        self.settle_span(unsent);
         unsent.queue.discard(&mut self.pool)
     }
 

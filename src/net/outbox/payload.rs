@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use crate::send_buffer::{KEEP_BYTES, Pool, SendBuffer};
 
-/// The size from which on a write does not wait for the flush point: to gather it saves nothing, and bytes that the kernel
-/// takes at once need no copy.
+/// The size from which on a write does not wait for the flush point: to gather it saves nothing, and bytes that the
+/// kernel takes at once need no copy.
 pub(crate) const DIRECT_BYTES: usize = 16 << 10;
 
 /// The bytes of one write. Only borrowed ones have to be copied if the kernel does not take them at once.
