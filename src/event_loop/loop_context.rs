@@ -185,11 +185,12 @@ impl<S> LoopContext<'_, S> {
     }
 
     /// Passes on everything that `from` receives to `to`, as Node's `stream.pipe` does; [`pipe_both`](Self::pipe_both)
-    /// joins them in both directions and has the details. Answers whether both are there; if not, nothing is changed.
+    /// joins them in both directions and has the details. Answers `false`, and changes nothing, if one of them is gone.
     ///
     /// `from` sends, and `to` receives, by its own handler, as before. That `to` has been ended by its peer does not end
     /// it: the bytes of `from` still go there.
     #[doc(alias = "stream.pipe")]
+    #[must_use = "if one of the two is gone, the other is left as it is"]
     pub fn pipe(&mut self, from: SocketId, to: SocketId) -> bool
     where
         S: 'static,
@@ -197,8 +198,8 @@ impl<S> LoopContext<'_, S> {
         self.verbs().pipe(from, to, false)
     }
 
-    /// Joins two sockets: what one receives, the other sends, from the next event on. Answers whether both are there; if
-    /// not, nothing is changed. Either may still be connecting.
+    /// Joins two sockets: what one receives, the other sends, from the next event on. Either may still be connecting.
+    /// Answers `false`, and changes nothing, if one of them is gone: it has had its `on_close`.
     ///
     /// - **Backpressure**: the one that receives is paused while the queue of the other is full.
     /// - **Half-close**: when the peer of one has ended, the other is ended behind the last byte, and the way back stays
@@ -224,7 +225,7 @@ impl<S> LoopContext<'_, S> {
     ///         };
     ///         let _ = cx.socket.socket(upstream).write(&data[1..]);
     ///         let client = cx.socket.id();
-    ///         cx.as_loop().pipe_both(client, upstream);
+    ///         assert!(cx.as_loop().pipe_both(client, upstream), "both are there");
     ///     }
     /// }
     /// impl SocketHandler<Vec<String>> for Quiet {
@@ -242,6 +243,7 @@ impl<S> LoopContext<'_, S> {
     /// [`replace_handler`](Self::replace_handler) takes a socket out of its pipe.
     #[doc(alias = "stream.pipe")]
     #[doc(alias = "pipeline")]
+    #[must_use = "if one of the two is gone, the other is left as it is"]
     pub fn pipe_both(&mut self, a: SocketId, b: SocketId) -> bool
     where
         S: 'static,

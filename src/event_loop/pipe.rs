@@ -43,14 +43,15 @@ pub(super) type PutBefore<S> =
     fn(End, Option<Box<dyn SocketHandler<S>>>) -> Box<dyn SocketHandler<S>>;
 
 /// Joins `from` to `to`, in one direction or `both`, and returns the ends to be installed: those of `from` and of `to`, or
-/// one if it is the same socket. `None` if either is gone.
+/// one if it is the same socket. `None` if either is gone. One that has closed but not had its `on_close` yet is joined:
+/// its close is carried over as any other, so that a connect that has failed at once closes the client of a proxy.
 pub(super) fn join(
     net: &mut Net,
     from: SocketId,
     to: SocketId,
     both: bool,
 ) -> Option<Vec<(SocketId, End)>> {
-    if net.socket_is_closed(from) || net.socket_is_closed(to) {
+    if !net.contains(from.0) || !net.contains(to.0) {
         return None;
     }
     let failure = Failure::default();

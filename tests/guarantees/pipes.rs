@@ -207,15 +207,27 @@ fn a_pipe_of_a_dead_socket_changes_nothing() {
     let mut scene = Scene::new();
     let [(a, mut peer_a), (b, _peer_b)] = two(&mut scene);
     scene.socket(b).destroy();
-    let mut cx = scene.event_loop.context(&mut scene.world);
-    assert!(!cx.pipe(a, b) && !cx.pipe(b, a) && !cx.pipe_both(a, b) && !cx.pipe_both(b, a));
     scene.drive_to_close("b");
     let mut cx = scene.event_loop.context(&mut scene.world);
-    assert!(!cx.pipe(a, b) && !cx.pipe_both(b, a));
+    assert!(!cx.pipe(a, b) && !cx.pipe(b, a) && !cx.pipe_both(a, b) && !cx.pipe_both(b, a));
     scene.peer_writes(&mut peer_a, b"for the handler");
     scene.drive("the bytes", |world| {
         world.received("a") == b"for the handler"
     });
+}
+
+#[test]
+fn a_socket_that_is_about_to_close_takes_the_other_along() {
+    let mut scene = Scene::new();
+    let [(a, mut peer_a), (b, _peer_b)] = two(&mut scene);
+    scene
+        .socket(b)
+        .destroy_with(netloop::Error::other("broken"));
+    assert!(scene.event_loop.context(&mut scene.world).pipe_both(a, b));
+    assert_eq!(scene.peer_reads_to_end(&mut peer_a).end, PeerEnd::Fin);
+    scene.drive_to_close("a");
+    assert_eq!(scene.world.trace("b"), "error:ERR_OTHER close:Error");
+    assert_eq!(scene.world.trace("a"), "error:ERR_OTHER close:Error");
 }
 
 #[test]

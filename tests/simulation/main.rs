@@ -29,6 +29,7 @@ mod heap;
 mod ledger;
 mod pattern;
 mod paused;
+mod proxy;
 mod requests;
 mod room;
 mod run;

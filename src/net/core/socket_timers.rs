@@ -44,10 +44,17 @@ impl Net {
         if self.socket_is_closed(id) {
             return;
         }
-        self.cancel_socket_timer(id, token);
         // The turn's reading of the clock may be old by now, and no timer may come early.
         let deadline = self.reactor.read_clock().checked_add(after);
         let reactor = &mut self.reactor;
+        if let Some(&name) = self.socket_timers.names.get(&(id, token)) {
+            // The entries stay: a timer that every message puts off must not allocate.
+            if let Some(timer) = self.socket_timers.armed.get_mut(name) {
+                reactor.disarm(timer.handle);
+                timer.handle = reactor.arm_source_timer(deadline, name);
+            }
+            return;
+        }
         let name = self.socket_timers.armed.insert_with(|name| SocketTimer {
             socket: id,
             token,
