@@ -299,3 +299,43 @@ fn a_loop_trimmed_after_a_spike_keeps_next_to_nothing() {
         round_trip(&mut event_loop, &mut first, b"and on it goes");
     });
 }
+
+/// An echo that puts off a timer with every message, and has another that was cancelled.
+struct Deadlined;
+
+impl SocketHandler for Deadlined {
+    fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) {
+        cx.socket.after(Duration::from_secs(60), 0);
+        cx.socket.after(Duration::from_millis(1), 1);
+        cx.socket.write(data).ignore();
+        assert!(cx.socket.cancel(1));
+    }
+    fn on_timer(&mut self, _: &mut Context<'_>, token: u64) {
+        panic!("{token} comes though it is put off or cancelled");
+    }
+}
+
+/// I11: the timers of a socket that every message puts off or cancels.
+#[test]
+fn timers_of_sockets_that_never_come_allocate_nothing() {
+    in_own_process(r#"exec "$@""#, || {
+        let mut event_loop = EventLoop::new().unwrap();
+        let server = event_loop.listen(loopback(), |_, _| Deadlined).unwrap();
+        let address = event_loop.server(server).address().unwrap();
+        assert_server_allocates_nothing((event_loop, address), &[b'x'; 64]);
+    });
+}
+
+/// I11: bytes that pass through a pipe, here back to their own peer.
+#[test]
+fn bytes_through_a_pipe_allocate_nothing() {
+    in_own_process(r#"exec "$@""#, || {
+        let mut event_loop = EventLoop::new().unwrap();
+        let server = event_loop.listen(loopback(), |cx, accepted| {
+            assert!(cx.pipe(accepted.id, accepted.id));
+            Echo
+        });
+        let address = event_loop.server(server.unwrap()).address().unwrap();
+        assert_server_allocates_nothing((event_loop, address), &[b'x'; 64]);
+    });
+}
