@@ -51,7 +51,7 @@ fn unread_bytes_are_the_first_data_of_the_new_handler() {
 }
 
 #[test]
-fn unread_bytes_come_before_later_ones_and_before_the_end() {
+fn unread_bytes_come_before_newer_ones_and_before_the_end() {
     let mut scene = Scene::new();
     let switching = lining("first", || lining("second", || Recorder::new("third")));
     let (_, mut peer) = scene.accepted(SocketOptions::new(), switching);
