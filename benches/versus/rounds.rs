@@ -4,15 +4,17 @@
 //! second apart, and a figure is the median over rounds. In an order that is only rotated nearly every peer would have the
 //! same one before it in each round, and inherit its caches.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::load::{Slice, Target, Timing};
+use crate::load::paced::Paced;
+use crate::load::{Load, Slice, Target, Timing, run};
 use crate::options::Options;
 use crate::pattern::Pattern;
 use crate::peers::Found;
 use crate::peers::process::ServerProcess;
 use crate::peers::service::Service;
-use crate::workload::{Kind, Workload};
+use crate::workload::Workload;
 
 /// No operation costs a server less: a system call alone takes longer, and at most 16 messages share one.
 const LEAST_CPU_NS: f64 = 10.0;
@@ -75,17 +77,17 @@ pub(crate) fn measure(
     cores: &Cores,
     progress: &dyn Fn(&str),
 ) -> Section {
-    let pattern = Pattern::random(workload.connections() as u64);
+    let pattern = Pattern::random(workload.connections as u64);
     let setting = Setting {
         workload,
         cores,
         pattern,
     };
-    let able = peers.iter().filter(|found| found.peer.can(workload.mode()));
+    let able = peers.iter().filter(|found| found.peer.can(workload.mode));
     let mut seats: Vec<Seat<'_>> = able.map(|peer| Seat::new(peer)).collect();
     let mut told = workload.clone();
-    let (mut rate, mut rounds) = (None, options.rounds);
-    if workload.needs_fresh_server() {
+    let (mut load, mut rounds) = (Arc::clone(&workload.load), options.rounds);
+    if workload.load.needs_fresh_server() {
         rounds = rounds.min(MOST_FRESH_ROUNDS);
     } else {
         let mut peaks: Vec<(f64, &str)> = Vec::new();
@@ -96,10 +98,10 @@ pub(crate) fn measure(
         let slowest = peaks
             .into_iter()
             .min_by(|(one, _), (other, _)| one.total_cmp(other));
-        if let (Kind::Paced(_, percent), Some((peak, peer))) = (workload.kind, slowest) {
-            let share = (peak * f64::from(percent) / 100.0).max(1.0);
-            told.title += &format!(" ({peer}'s), which is {share:.0} a second");
-            rate = Some(share);
+        if let (Some((echo, percent)), Some((peak, peer))) = (workload.paced, slowest) {
+            let rate = (peak * f64::from(percent) / 100.0).max(1.0);
+            told.title += &format!(" ({peer}'s), which is {rate:.0} a second");
+            load = Arc::new(Paced { echo, rate });
         }
     }
     let timing = Timing {
@@ -115,7 +117,7 @@ pub(crate) fn measure(
         for place in &order {
             let seat = &mut seats[*place];
             progress(&format!("{} (round {round} of {rounds})", seat.row.peer));
-            let slice = seat.run(&setting, timing, rate);
+            let slice = seat.run(&setting, &*load, timing);
             seat.row.slices.extend(slice);
         }
     }
@@ -149,18 +151,19 @@ impl<'a> Seat<'a> {
             warm_up: Duration::ZERO,
             measured: Duration::from_millis(milliseconds),
         };
-        let rates = (0..slices).map(|_| Some(self.run(setting, timing, None)?.rate()));
+        let rates =
+            (0..slices).map(|_| Some(self.run(setting, &*setting.workload.load, timing)?.rate()));
         let rates = rates.collect::<Option<Vec<f64>>>()?;
         rates.into_iter().rev().take(2).reduce(f64::max)
     }
 
     /// Runs one slice, starting the server if need be. A fault voids the row and stops the server.
-    fn run(&mut self, setting: &Setting<'_>, timing: Timing, rate: Option<f64>) -> Option<Slice> {
+    fn run(&mut self, setting: &Setting<'_>, load: &dyn Load, timing: Timing) -> Option<Slice> {
         if self.row.fault.is_some() {
             return None;
         }
-        let outcome = self.try_to_run(setting, timing, rate);
-        if setting.workload.needs_fresh_server() || outcome.is_err() {
+        let outcome = self.try_to_run(setting, load, timing);
+        if setting.workload.load.needs_fresh_server() || outcome.is_err() {
             self.stop();
         }
         outcome.map_err(|fault| self.row.fault = Some(fault)).ok()
@@ -169,8 +172,8 @@ impl<'a> Seat<'a> {
     fn try_to_run(
         &mut self,
         setting: &Setting<'_>,
+        load: &dyn Load,
         timing: Timing,
-        rate: Option<f64>,
     ) -> Result<Slice, String> {
         let Setting {
             workload,
@@ -180,7 +183,7 @@ impl<'a> Seat<'a> {
         let server = match &mut self.server {
             Some(server) => server,
             none => {
-                let service = Service::new(workload.mode(), workload.idle_timeout);
+                let service = Service::new(workload.mode, workload.idle_timeout);
                 none.insert(self.peer.start(&service, cores.server)?)
             }
         };
@@ -190,7 +193,7 @@ impl<'a> Seat<'a> {
             cores: &cores.client,
             pattern,
         };
-        workload.run(&target, timing, rate)
+        run(load, &target, timing)
     }
 
     fn stop(&mut self) {

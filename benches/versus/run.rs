@@ -154,7 +154,7 @@ fn wanted_by_bars<'a>(peers: &'a [Found], workload: &Workload, bars: &[Bar]) -> 
 }
 
 /// Returns the workloads that were asked for, or those of the scope, and a warning that names those for which the machine
-/// has too few descriptors or too little memory.
+/// has too few descriptors.
 fn select_workloads(
     options: &Options,
     catalogue: &[Workload],
@@ -179,35 +179,16 @@ fn select_workloads(
         Scope::Bars => bars.iter().any(|bar| bar.workload == workload.name),
         scope => workload.scope <= scope,
     };
-    let tcp_memory = tcp_memory();
-    let fits = |workload: &Workload| {
-        workload.connections() as u64 + SPARE_DESCRIPTORS <= open_files
-            && workload.bytes_under_way() <= tcp_memory
-    };
+    let fits = |workload: &Workload| workload.connections as u64 + SPARE_DESCRIPTORS <= open_files;
     let wanted = catalogue.iter().filter(is_wanted).cloned();
     let (fitting, others): (Vec<_>, Vec<_>) = wanted.partition(fits);
     let names: Vec<&str> = others
         .iter()
         .map(|workload| workload.name.as_str())
         .collect();
-    let warning = format!(
-        "left out, as there are only {open_files} descriptors (ulimit -n) and {} MB for TCP (tcp_mem): {}",
-        tcp_memory / 1_000_000,
-        names.join(", ")
-    );
+    let names = names.join(", ");
+    let warning = format!("left out, as there are only {open_files} descriptors: {names}");
     Ok((fitting, (!others.is_empty()).then_some(warning)))
-}
-
-/// Returns the bytes of all connections together that the kernel keeps without pressure. Beyond them two sides that both
-/// write may wait for each other.
-fn tcp_memory() -> u64 {
-    let limits = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_mem").unwrap_or_default();
-    let pages = limits
-        .split_whitespace()
-        .next()
-        .and_then(|pages| pages.parse::<u64>().ok());
-    let page = rustix::param::page_size() as u64;
-    pages.map_or(u64::MAX, |pages| pages.saturating_mul(page))
 }
 
 fn list(peers: &[Found], missing: &Missing, catalogue: &[Workload]) {

@@ -31,10 +31,6 @@ struct Member {
 }
 
 impl Load for Broadcast {
-    fn most_threads(&self) -> usize {
-        1
-    }
-
     fn drive(&self, target: &Target<'_>, share: Share, start: Start<'_>) -> Result<Slice, String> {
         let (mut epoll, connections) = open_all(target, self.members, share, EDGES)?;
         let mut stopwatch = start()?;

@@ -22,30 +22,27 @@ pub(crate) struct Idle {
     pub(crate) connections: usize,
 }
 
-impl Idle {
-    /// Needs a server that has served no connection yet.
-    pub(crate) fn run(&self, target: &Target<'_>) -> Result<Slice, String> {
-        let timing = Timing {
-            warm_up: Duration::ZERO,
-            measured: Duration::from_millis(50),
-        };
-        // What a server sets up for its first connection is not a cost of each.
+impl Load for Idle {
+    fn needs_fresh_server(&self) -> bool {
+        true
+    }
+
+    fn counts_operations(&self) -> bool {
+        false
+    }
+
+    fn drive(&self, target: &Target<'_>, share: Share, start: Start<'_>) -> Result<Slice, String> {
+        // What a server sets up for its first connections is not a cost of each.
         let first = Echo {
             size: MESSAGE,
             connections: 4,
             pipelining: 1,
         };
+        let timing = Timing {
+            warm_up: Duration::ZERO,
+            measured: Duration::from_millis(50),
+        };
         super::run(&first, target, timing)?;
-        super::run(self, target, timing)
-    }
-}
-
-impl Load for Idle {
-    fn most_threads(&self) -> usize {
-        1
-    }
-
-    fn drive(&self, target: &Target<'_>, share: Share, start: Start<'_>) -> Result<Slice, String> {
         let before = target.server.memory().resident;
         let (_epoll, mut connections) = open_all(target, self.connections, share, EDGES)?;
         let mut stopwatch = start()?;

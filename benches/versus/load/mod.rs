@@ -12,6 +12,7 @@ pub(crate) mod paced;
 pub(crate) mod stalled;
 
 use std::cell::Cell;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Barrier, OnceLock};
@@ -220,9 +221,21 @@ impl<'a> Stopwatch<'a> {
 }
 
 /// One kind of load, as one thread of the generator carries it out.
-pub(crate) trait Load: Sync {
+pub(crate) trait Load: fmt::Debug + Send + Sync {
     /// More threads than this have nothing to do.
-    fn most_threads(&self) -> usize;
+    fn most_threads(&self) -> usize {
+        1
+    }
+
+    /// Whether each slice needs a server that has served no connection: memory does not come back.
+    fn needs_fresh_server(&self) -> bool {
+        false
+    }
+
+    /// Whether operations are counted at all.
+    fn counts_operations(&self) -> bool {
+        true
+    }
 
     /// Connects the share of one thread, starts the clock together with the other threads, carries the load until the clock
     /// says that it is over, and checks that nothing is missing.
@@ -248,7 +261,7 @@ impl Share {
 
 /// Runs one slice on as many threads as there are cores for it. An error voids the slice: a connection that failed, a byte
 /// that is wrong, an answer that is missing.
-pub(crate) fn run<L: Load>(load: &L, target: &Target<'_>, timing: Timing) -> Result<Slice, String> {
+pub(crate) fn run(load: &dyn Load, target: &Target<'_>, timing: Timing) -> Result<Slice, String> {
     let threads = target.cores.len().min(load.most_threads()).max(1);
     let connected = Barrier::new(threads);
     let has_failed = AtomicBool::new(false);

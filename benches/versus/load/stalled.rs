@@ -9,7 +9,7 @@ use netloop_benches::statistics::median;
 use socket2::{Domain, Socket, Type};
 
 use super::echo::Echo;
-use super::{Slice, Target, Timing};
+use super::{Load, Share, Slice, Start, Target, Timing};
 use crate::pattern::{LONGEST_SLICE, MESSAGE};
 
 /// A server without backpressure takes everything: so much, and no more, is offered to it on each connection.
@@ -22,6 +22,7 @@ const QUIET: Duration = Duration::from_millis(100);
 /// The latency of the peers that behave is measured in so many parts, of which the middle one counts: a single stall of
 /// the whole machine would decide the slowest hundredth of one long part.
 const PARTS: usize = 5;
+const PART: Duration = Duration::from_millis(200);
 
 /// The highest resident memory, less that before the stalled readers came.
 pub(crate) const GROWTH_PER_READER: &str = "growth per stalled reader, KiB";
@@ -35,9 +36,16 @@ pub(crate) struct Stalled {
     pub(crate) active: usize,
 }
 
-impl Stalled {
-    /// Needs a server that has served no connection yet.
-    pub(crate) fn run(&self, target: &Target<'_>, timing: Timing) -> Result<Slice, String> {
+impl Load for Stalled {
+    fn needs_fresh_server(&self) -> bool {
+        true
+    }
+
+    fn drive(&self, target: &Target<'_>, _: Share, _: Start<'_>) -> Result<Slice, String> {
+        let timing = Timing {
+            warm_up: PART / 4,
+            measured: PART,
+        };
         let echo = Echo {
             size: MESSAGE,
             connections: self.active,

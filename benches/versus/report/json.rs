@@ -66,7 +66,7 @@ fn workload(section: &Section, baseline: &str) -> Value {
     json!({
         "name": section.workload.name,
         "title": section.workload.title,
-        "connections": section.workload.connections(),
+        "connections": section.workload.connections,
         "rows": rows.collect::<Vec<_>>(),
     })
 }

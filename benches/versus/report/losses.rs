@@ -101,10 +101,10 @@ fn of_section(section: &Section) -> Vec<Comparison<'_>> {
                 }
             }));
         };
-        if section.workload.counts_operations() {
+        if section.workload.load.counts_operations() {
             compare(CPU, &Slice::cpu_per_operation_ns);
             let is_paced = row.slices[0].intended_rate.is_some();
-            if is_paced || section.workload.connections() == 1 {
+            if is_paced || section.workload.connections == 1 {
                 compare("p99", &|slice| slice.latency_ns(0.99));
             }
             if !is_paced && !is_distorted(SUBJECT) && !is_distorted(row.peer) {

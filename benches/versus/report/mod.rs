@@ -165,7 +165,7 @@ fn matrix(report: &Report) -> Table {
     let baseline = format!("{} ns", report.baseline);
     let mut table = Table::new(&[&["workload", &baseline], &others[..]].concat());
     let sections = report.sections.iter();
-    for section in sections.filter(|section| section.workload.counts_operations()) {
+    for section in sections.filter(|section| section.workload.load.counts_operations()) {
         let summary = |peer: &str| Some(Summary::of(section.row(peer)?, section, &report.baseline));
         let dash = || "-".to_owned();
         let nanoseconds = summary(&report.baseline);

@@ -16,7 +16,7 @@ pub(super) fn rows(section: &Section, baseline: &str) -> Table {
     let mut rows: Vec<_> = rows
         .map(|row| (row, Summary::of(row, section, baseline)))
         .collect();
-    let counts = section.workload.counts_operations();
+    let counts = section.workload.load.counts_operations();
     let cost = |summary: &Summary| match counts {
         true => summary.cpu_per_operation_ns,
         false => summary.extras.first().map_or(0.0, |(_, value)| *value),

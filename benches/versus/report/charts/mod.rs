@@ -10,7 +10,6 @@ use self::marks::{Group, Mark};
 use super::Report;
 use super::summary::Summary;
 use crate::rounds::{Row, Section};
-use crate::workload::Kind;
 
 /// On a logarithmic axis there is no zero: smaller values are drawn here, and written as they are.
 const LEAST_BYTES: f64 = 10.0;
@@ -56,7 +55,7 @@ fn cpu(report: &Report) -> Option<String> {
 
 fn memory(report: &Report) -> Option<String> {
     let groups = groups(report, |row, section| {
-        if !matches!(section.workload.kind, Kind::Idle(_)) {
+        if section.workload.load.counts_operations() {
             return None;
         }
         let summary = Summary::of(row, section, &report.baseline);
@@ -80,7 +79,7 @@ fn memory(report: &Report) -> Option<String> {
 /// Closed loops have no line here: their latency is a service time.
 fn latency(report: &Report) -> Option<String> {
     let groups = groups(report, |row, section| {
-        let is_paced = matches!(section.workload.kind, Kind::Paced(..));
+        let is_paced = section.workload.paced.is_some();
         let summary = Summary::of(row, section, &report.baseline);
         is_paced.then(|| Mark {
             peer: row.peer,
