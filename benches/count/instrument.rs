@@ -1,5 +1,6 @@
 //! The tools that count: a server is run under one and ended again.
 
+use std::array::from_fn;
 use std::cell::Cell;
 use std::error::Error;
 use std::fs;
@@ -59,7 +60,8 @@ impl Instrument {
         let [few, many] = case.rounds.map(|rounds| self.total(subject, case, rounds));
         let rounds = case.rounds[1] - case.rounds[0];
         let operations = f64::from(rounds) * case.load.operations() as f64;
-        Ok((many? - few?) / operations)
+        let (few, many) = (few?, many?);
+        Ok(from_fn(|place| (many[place] - few[place]) / operations))
     }
 
     /// Returns the counts of a whole run with so many rounds.
@@ -89,8 +91,8 @@ impl Instrument {
             Self::Instructions => instructions(&counted),
             // To be held cuts a wait short, which is called again: that is no cost of the server's.
             Self::SystemCalls => system_calls(&counted).map(|mut counts| {
-                counts.0[CALLS] -= holds.get();
-                counts.0[WAITS] -= holds.get();
+                counts[CALLS] -= holds.get();
+                counts[WAITS] -= holds.get();
                 counts
             }),
         };
@@ -196,7 +198,7 @@ fn instructions(counted: &str) -> Option<Counts> {
         .lines()
         .find_map(|line| line.strip_prefix("totals:"))?;
     let mut counts = Counts::default();
-    counts.0[INSTRUCTIONS] = total.trim().parse().ok()?;
+    counts[INSTRUCTIONS] = total.trim().parse().ok()?;
     Some(counts)
 }
 
@@ -212,12 +214,12 @@ fn system_calls(counted: &str) -> Option<Counts> {
             continue;
         };
         match *name {
-            "total" => counts.0[CALLS] = calls,
-            "read" | "readv" | "recvfrom" | "recvmsg" => counts.0[RECEIVES] += calls,
-            "write" | "writev" | "sendto" | "sendmsg" => counts.0[SENDS] += calls,
-            _ if name.starts_with("epoll_") && name.contains("wait") => counts.0[WAITS] += calls,
+            "total" => counts[CALLS] = calls,
+            "read" | "readv" | "recvfrom" | "recvmsg" => counts[RECEIVES] += calls,
+            "write" | "writev" | "sendto" | "sendmsg" => counts[SENDS] += calls,
+            _ if name.starts_with("epoll_") && name.contains("wait") => counts[WAITS] += calls,
             _ => {}
         }
     }
-    (counts.0[CALLS] > 0.0).then_some(counts)
+    (counts[CALLS] > 0.0).then_some(counts)
 }

@@ -6,7 +6,6 @@
 //! ```text
 //! cargo count
 //! cargo count --case echo,visits
-//! cargo count --simulation
 //! ```
 
 #[cfg(target_os = "linux")]

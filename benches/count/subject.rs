@@ -1,7 +1,6 @@
 //! The servers that are counted, built as a user would build them.
 
 use std::error::Error;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use netloop_benches::bars::{FLOOR, SUBJECT};
@@ -42,7 +41,8 @@ impl Subject {
 
 /// Returns netloop, and the loops by hand on the system and on mio.
 pub(crate) fn netloop_and_its_floors() -> Result<Vec<Subject>, Box<dyn Error>> {
-    let serve = build(&EXAMPLE, "serve")?;
+    let example = ["build", "--release", "-p", "netloop", "--example", "serve"];
+    let serve = build(&example, "serve")?;
     let bench = [
         "bench",
         "-p",
@@ -62,20 +62,3 @@ pub(crate) fn netloop_and_its_floors() -> Result<Vec<Subject>, Box<dyn Error>> {
         floor("mio"),
     ])
 }
-
-/// Returns netloop as it is, and with the variants that its feature adds to everything at the seam.
-pub(crate) fn with_and_without_simulation() -> Result<Vec<Subject>, Box<dyn Error>> {
-    // A copy that the next build does not overwrite.
-    let without = Path::new(env!("CARGO_TARGET_TMPDIR")).join("serve");
-    fs::copy(build(&EXAMPLE, "serve")?, &without)?;
-    let with = build(
-        &[&EXAMPLE[..], &["--features", "simulation"]].concat(),
-        "serve",
-    )?;
-    Ok(vec![
-        Subject::new(SUBJECT, &without),
-        Subject::new("netloop, feature simulation", &with),
-    ])
-}
-
-const EXAMPLE: [&str; 6] = ["build", "--release", "-p", "netloop", "--example", "serve"];

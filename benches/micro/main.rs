@@ -8,7 +8,6 @@
 //! cargo micro --list          the lines
 //! ```
 
-mod block_list;
 mod measure;
 mod send_buffer;
 mod slots;
@@ -34,7 +33,6 @@ fn main() {
     send_buffer::measure(&mut criterion);
     turn::measure(&mut criterion);
     wake::measure(&mut criterion);
-    block_list::measure(&mut criterion);
     criterion.final_summary();
     judge();
 }

@@ -47,11 +47,11 @@ impl<'a> Group<'a> {
     /// Measures a short operation that can be done again and again.
     pub(crate) fn each<T>(&mut self, name: &str, size: usize, mut operation: impl FnMut() -> T) {
         self.line(name, size, |iterations, tally| {
-            let part = tally.begin();
-            for _ in 0..iterations {
-                black_box(operation());
-            }
-            tally.end(part, iterations)
+            tally.time(iterations, || {
+                for _ in 0..iterations {
+                    black_box(operation());
+                }
+            })
         });
     }
 
@@ -82,9 +82,7 @@ impl<'a> Group<'a> {
             let mut elapsed = Duration::ZERO;
             for _ in 0..rounds {
                 prepare(&mut state);
-                let part = tally.begin();
-                run(black_box(&mut state));
-                elapsed += tally.end(part, operations as u64);
+                elapsed += tally.time(operations as u64, || run(black_box(&mut state)));
             }
             elapsed.mul_f64(iterations as f64 / (rounds * operations as u64) as f64)
         });
@@ -128,16 +126,11 @@ struct Tally {
 }
 
 impl Tally {
-    fn begin(&self) -> (u64, u64, Instant) {
+    /// Times `run`, which carries out so many operations.
+    fn time(&mut self, operations: u64, run: impl FnOnce()) -> Duration {
         let (allocations, bytes) = allocated();
-        (allocations, bytes, Instant::now())
-    }
-
-    fn end(
-        &mut self,
-        (allocations, bytes, began): (u64, u64, Instant),
-        operations: u64,
-    ) -> Duration {
+        let began = Instant::now();
+        run();
         let elapsed = began.elapsed();
         let now = allocated();
         self.operations += operations;

@@ -14,9 +14,7 @@ use tokio_sleep::Sleeps;
 
 use crate::measure::Group;
 
-/// So many fit into the caches.
-const FEW: usize = 10_000;
-/// So many do not.
+/// So many do not fit into the caches.
 const MILLION: usize = 1_000_000;
 /// A minute of milliseconds, over which deadlines are spread.
 const SPREAD: u64 = 60_000;
@@ -115,9 +113,6 @@ macro_rules! beside {
 }
 
 pub(crate) fn measure(criterion: &mut Criterion) {
-    beside!(criterion, arm, "timers: arm", FEW, and tokio);
-    beside!(criterion, cancel, "timers: cancel", FEW, and tokio);
-    beside!(criterion, rearm, "timers: move", FEW, and tokio);
     beside!(criterion, arm, "timers, a million: arm", MILLION, and tokio);
     beside!(criterion, arm_again, "timers, a million: arm again", MILLION, and tokio);
     beside!(criterion, rearm, "timers, a million: move", MILLION, and tokio);

@@ -1,4 +1,4 @@
-//! A turn in which there is little to do, beside a poll by hand, and calloop.
+//! A turn in which there is little to do, beside a poll by hand.
 
 use std::collections::VecDeque;
 use std::io;
@@ -70,30 +70,7 @@ fn idle(group: &mut Group<'_>, size: usize) -> io::Result<()> {
     };
     while !poll()? {}
     group.each("mio by hand", size, poll);
-    // Or there are too few descriptors for the next ones.
     drop((listeners, sources));
-    #[cfg(target_os = "linux")]
-    calloop(group, size)?;
-    Ok(())
-}
-
-#[cfg(target_os = "linux")]
-fn calloop(group: &mut Group<'_>, size: usize) -> io::Result<()> {
-    use calloop::generic::Generic;
-    use calloop::{Interest, Mode, PostAction};
-
-    let (_listeners, streams) = connections(size)?;
-    let mut event_loop: calloop::EventLoop<'_, ()> =
-        calloop::EventLoop::try_new().map_err(io::Error::other)?;
-    for stream in streams {
-        let source = Generic::new(stream, Interest::READ, Mode::Edge);
-        let handle = event_loop.handle();
-        let inserted = handle.insert_source(source, |_, _, ()| Ok(PostAction::Continue));
-        inserted.map_err(|error| io::Error::other(error.error))?;
-    }
-    group.each("calloop", size, || {
-        event_loop.dispatch(Duration::ZERO, &mut ())
-    });
     Ok(())
 }
 

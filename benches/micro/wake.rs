@@ -1,7 +1,6 @@
 //! Calls from other threads, beside a channel with mio's waker.
 
-use std::io;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc;
 
 use criterion::Criterion;
 use mio::{Events, Poll, Token, Waker};
@@ -29,43 +28,23 @@ pub(crate) fn measure(criterion: &mut Criterion) {
                 let _ = event_loop.turn(calls, Wait::Forever, Budget::UNLIMITED);
             }
         });
-        let mut channel = Channel::new().expect("a poll can be made");
+        let mut poll = Poll::new().expect("a poll can be made");
+        let waker = Waker::new(poll.registry(), Token(0)).expect("a poll has a waker");
+        let mut events = Events::with_capacity(1024);
+        let (sender, receiver) = mpsc::channel();
+        // A message is a number: that it can do less than a post does not make it slower.
         group.rounds("mpsc and mio by hand", posts, 0, |received| {
             *received = 0;
             for place in 0..posts {
-                let _ = channel.sender.send(1);
+                let _ = sender.send(1);
                 if place == 0 {
-                    let _ = channel.waker.wake();
+                    let _ = waker.wake();
                 }
             }
             while *received < posts {
-                let _ = channel.poll.poll(&mut channel.events, None);
-                *received += channel.receiver.try_iter().sum::<usize>();
+                let _ = poll.poll(&mut events, None);
+                *received += receiver.try_iter().sum::<usize>();
             }
         });
-    }
-}
-
-/// A message is a number: that it can do less than a post does not make it slower.
-struct Channel {
-    poll: Poll,
-    waker: Waker,
-    events: Events,
-    sender: Sender<usize>,
-    receiver: Receiver<usize>,
-}
-
-impl Channel {
-    fn new() -> io::Result<Self> {
-        let poll = Poll::new()?;
-        let waker = Waker::new(poll.registry(), Token(0))?;
-        let (sender, receiver) = mpsc::channel();
-        Ok(Self {
-            poll,
-            waker,
-            events: Events::with_capacity(1024),
-            sender,
-            receiver,
-        })
     }
 }

@@ -36,25 +36,15 @@ function echo(socket) {
   });
 }
 
-// Answers every 64 bytes with a write of its own; returns whether the last one left at once.
-function writeMessages(socket, data) {
-  let isOpen = true;
-  for (let start = 0; start < data.length; start += messageLength) {
-    isOpen = socket.write(data.subarray(start, start + messageLength));
-  }
-  return isOpen;
-}
-
+// Answers every 64 bytes with a write of its own.
 function messages(socket) {
   socket.on('data', (data) => {
-    if (!writeMessages(socket, data)) pauseUntilDrain(socket);
+    let isOpen = true;
+    for (let start = 0; start < data.length; start += messageLength) {
+      isOpen = socket.write(data.subarray(start, start + messageLength));
+    }
+    if (!isOpen) pauseUntilDrain(socket);
   });
-}
-
-function endWithCount(socket, received) {
-  const bytes = Buffer.alloc(8);
-  bytes.writeBigUInt64BE(BigInt(received));
-  socket.end(bytes);
 }
 
 function discard(socket) {
@@ -62,7 +52,11 @@ function discard(socket) {
   socket.on('data', (data) => {
     received += data.length;
   });
-  socket.on('end', () => endWithCount(socket, received));
+  socket.on('end', () => {
+    const count = Buffer.alloc(8);
+    count.writeBigUInt64BE(BigInt(received));
+    socket.end(count);
+  });
 }
 
 function flood(socket) {
@@ -101,7 +95,6 @@ function reread(handle, received) {
   const buffer = buffers.pop() ?? Buffer.allocUnsafeSlow(readBuffer);
   const socket = new net.Socket({
     handle,
-    allowHalfOpen: mode === 'discard',
     onread: { buffer, callback: (length) => received(socket, buffer.subarray(0, length)) },
   });
   socket.on('close', () => {
@@ -109,40 +102,16 @@ function reread(handle, received) {
   });
   prepare(socket);
   socket.resume();
-  return socket;
-}
-
-// Returns whether all was taken; if not, an empty write behind the rest tells when the buffer is free again.
-function isWritten(socket) {
-  if (socket.writableLength === 0) return true;
-  socket.write(Buffer.alloc(0), () => socket.resume());
-  return false;
 }
 
 function echoTuned(handle) {
   reread(handle, (socket, bytes) => {
     socket.write(bytes);
-    return isWritten(socket);
+    if (socket.writableLength === 0) return true;
+    // An empty write behind the unfinished one tells when the buffer is free again.
+    socket.write(Buffer.alloc(0), () => socket.resume());
+    return false;
   });
-}
-
-// Corked, so that all answers to one read leave as one.
-function messagesTuned(handle) {
-  reread(handle, (socket, bytes) => {
-    socket.cork();
-    writeMessages(socket, bytes);
-    socket.uncork();
-    return isWritten(socket);
-  });
-}
-
-function discardTuned(handle) {
-  let received = 0;
-  const socket = reread(handle, (_, bytes) => {
-    received += bytes.length;
-    return true;
-  });
-  socket.on('end', () => endWithCount(socket, received));
 }
 
 const corked = new Set();
@@ -169,9 +138,9 @@ function broadcastTuned(socket) {
 }
 
 const idiomatic = { echo, messages, discard, flood, broadcast };
-const tuned = { echo: echoTuned, messages: messagesTuned, discard: discardTuned, flood, broadcast: broadcastTuned };
+const tuned = { echo: echoTuned, broadcast: broadcastTuned };
 const serve = (isTuned ? tuned : idiomatic)[mode];
-const rereads = isTuned && ['echo', 'messages', 'discard'].includes(mode);
+const rereads = isTuned && mode === 'echo';
 
 const server = net.createServer({ noDelay: true, allowHalfOpen: mode === 'discard' }, (socket) => {
   prepare(socket);

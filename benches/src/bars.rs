@@ -111,15 +111,10 @@ pub fn table(outcomes: &[Outcome]) -> Table {
         verdict,
     } in outcomes
     {
-        let subject = if bar.subject == SUBJECT && bar.against.is_none() {
-            String::new()
-        } else {
-            format!(", {}", bar.subject)
+        let figure = match bar.against {
+            Some(against) => format!("{}, {} / {against}", bar.figure, bar.subject),
+            None => bar.figure.to_owned(),
         };
-        let against = bar
-            .against
-            .map_or_else(String::new, |against| format!(" / {against}"));
-        let figure = format!("{}{subject}{against}", bar.figure);
         table.push([
             bar.workload,
             &figure,
@@ -129,23 +124,6 @@ pub fn table(outcomes: &[Outcome]) -> Table {
         ]);
     }
     table
-}
-
-/// Returns a sentence that counts the judgements.
-#[must_use]
-pub fn sentence(outcomes: &[Outcome]) -> String {
-    let count = |word: &str| {
-        let is_so = |outcome: &&Outcome| outcome.verdict.starts_with(word);
-        outcomes.iter().filter(is_so).count()
-    };
-    format!(
-        "Of {} bars {} are reached, {} are not, {} are not decided, {} were not measured.",
-        outcomes.len(),
-        count("reached"),
-        count("NOT REACHED"),
-        count("not decided"),
-        count("not measured"),
-    )
 }
 
 /// Returns the bars of one bench.

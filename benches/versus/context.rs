@@ -20,102 +20,68 @@ const TRAP: f64 = 1.2;
 pub(crate) fn gather(options: &Options, cores: &Cores) -> (Vec<(String, String)>, Vec<String>) {
     let cpu_info = read("/proc/cpuinfo");
     let field = |name: &str| {
-        let line = cpu_info
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.split_once(':'));
-        line.map_or_else(
-            || "unknown".to_owned(),
-            |(_, value)| value.trim().to_owned(),
-        )
+        let mut lines = cpu_info.lines();
+        let line = lines.find_map(|line| line.strip_prefix(name)?.split_once(':'));
+        line.map_or("unknown", |(_, value)| value.trim())
     };
-    let flags = field("flags");
-    let has = |flag: &str| flags.split(' ').any(|word| word == flag);
-    let copy_flags: Vec<&str> = ["erms", "fsrm"]
-        .into_iter()
-        .filter(|flag| has(flag))
-        .collect();
     let [name, family, model] = ["model name", "cpu family", "model\t"].map(field);
-    let governor = read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
-    let load = read("/proc/loadavg");
+    let has = |flag: &&str| field("flags").split(' ').any(|word| word == *flag);
+    let flags = ["erms", "fsrm", "hypervisor"].into_iter().filter(has);
+    let flags = flags.collect::<Vec<_>>().join(" ");
     let trap = copy_trap();
-    let asked = std::env::args().skip(1).filter(|word| word != "--bench");
     // Of paths only the last part: the report may be handed on.
-    let asked: Vec<String> = asked
-        .map(|word| word.rsplit('/').next().unwrap_or_default().to_owned())
-        .collect();
-    let profile = match cfg!(debug_assertions) {
+    let bare = |word: String| word.rsplit('/').next().unwrap_or_default().to_owned();
+    let words = std::env::args().skip(1).filter(|word| word != "--bench");
+    let command = words.map(bare).collect::<Vec<_>>().join(" ");
+    let build = match cfg!(debug_assertions) {
         true => "WITHOUT optimisation: worthless",
         false => "profile bench of the workspace: optimised, lto = fat, codegen-units = 1",
     };
-    let or_reason = |line: Result<String, String>| line.unwrap_or_else(|reason| reason);
-    let date = first_line(Command::new("date").args(["-u", "+%Y-%m-%d %H:%M UTC"]));
-    let mut context = Vec::new();
-    let mut add = |name: &str, value: String| context.push((name.to_owned(), value));
-    add("command", format!("cargo versus {}", asked.join(" ")));
-    add("scope", options.scope.word().to_owned());
-    add(
-        "processor",
-        format!("{name} (family {family}, model {model})"),
+    let rust_flags = option_env!("RUSTFLAGS").unwrap_or("none");
+    let ask = |command: &mut Command| first_line(command).unwrap_or_else(|reason| reason);
+    let rustc = ask(Command::new("rustc").arg("--version"));
+    let date = ask(Command::new("date").args(["-u", "+%Y-%m-%d %H:%M UTC"]));
+    let governor = read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
+    let kernel = read("/proc/sys/kernel/osrelease");
+    let load = read("/proc/loadavg");
+    let (server, client, seed) = (cores.server, &cores.client, options.seed);
+    let (scope, commit) = (options.scope, commit());
+    let text = format!(
+        "command: cargo versus {command}\nscope: {scope:?}\n\
+         processor: {name} (family {family}, model {model}; of erms, fsrm and hypervisor it has {flags})\n\
+         a read behind a page boundary: takes {trap:.2} of the time of one at the boundary\n\
+         cores: the server on {server}, the load generator on {client:?}\n\
+         kernel: {kernel}\ngovernor: {governor}\nload average at the start: {load}\n\
+         rustc: {rustc}\nbuild: {build}\nRUSTFLAGS: {rust_flags}\ncommit: {commit}\ndate: {date}\n\
+         order of the peers: drawn in each round, with the seed {seed}\n\
+         network: loopback, so that there is no network card, and the client shares the memory bus\n\
+         sockets: TCP_NODELAY on both sides, the system's buffer sizes"
     );
-    add("copy flags", copy_flags.join(" "));
-    add(
-        "a read behind a page boundary",
-        format!("takes {trap:.2} of one at the boundary"),
-    );
-    add("server on core", cores.server.to_string());
-    add("load generator on cores", format!("{:?}", cores.client));
-    add("kernel", read("/proc/sys/kernel/osrelease"));
-    add("governor", governor.clone());
-    add("virtualised", has("hypervisor").to_string());
-    add("load average at the start", load.clone());
-    add(
-        "rustc",
-        or_reason(first_line(Command::new("rustc").arg("--version"))),
-    );
-    add("build", profile.to_owned());
-    add(
-        "RUSTFLAGS",
-        option_env!("RUSTFLAGS").unwrap_or("none").to_owned(),
-    );
-    add("commit", commit());
-    add("date", or_reason(date));
-    add(
-        "order of the peers",
-        format!("drawn in each round, with the seed {}", options.seed),
-    );
-    add(
-        "network",
-        "loopback: no network card, and the client shares the memory bus".to_owned(),
-    );
-    add(
-        "sockets",
-        "TCP_NODELAY on both sides, the system's buffer sizes".to_owned(),
-    );
+    let context = text.lines().filter_map(|line| line.split_once(": "));
+    let context = context
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let busy = load.split(' ').next().map(str::parse::<f64>);
+    let is_busy = matches!(busy, Some(Ok(load)) if load > 0.5);
     let mut warnings = Vec::new();
-    let mut warn = |is_so: bool, warning: String| warnings.extend(is_so.then_some(warning));
+    let mut warn = |is_so: bool, warning: &str| warnings.extend(is_so.then(|| warning.to_owned()));
     warn(
         cores.client.contains(&cores.server),
-        "one core only: server and generator disturb each other, and no rate means anything".into(),
+        "one core only, so that no rate means anything",
     );
     warn(
         cores.client.len() == 1,
-        "the generator has one core, and every other program disturbs".into(),
+        "the generator has one core, and every other program disturbs",
     );
-    let busy = load
-        .split(' ')
-        .next()
-        .and_then(|load| load.parse::<f64>().ok());
-    let other = format!("load average {load}: other programs are running");
-    warn(busy.is_some_and(|load| load > 0.5), other);
+    warn(
+        is_busy,
+        "other programs were running at the start (load average)",
+    );
     warn(
         cfg!(debug_assertions),
-        "built without optimisation: use cargo versus".into(),
+        "built without optimisation: use cargo versus",
     );
-    warn(
-        !governor.is_empty() && governor != "performance",
-        format!("the governor is {governor}: clock speeds change during the run"),
-    );
-    warn(trap > TRAP, describe_trap(trap));
+    warn(trap > TRAP, &describe_trap(trap));
     (context, warnings)
 }
 

@@ -16,8 +16,6 @@ use crate::peers::process::ServerProcess;
 use crate::peers::service::Service;
 use crate::workload::Workload;
 
-/// No operation costs a server less: a system call alone takes longer, and at most 16 messages share one.
-const LEAST_CPU_NS: f64 = 10.0;
 /// Of workloads in which each slice starts a server: memory hardly differs from one start to the next.
 const MOST_FRESH_ROUNDS: usize = 8;
 
@@ -205,19 +203,8 @@ impl<'a> Seat<'a> {
 
     fn finish(mut self) -> Row {
         self.stop();
-        let fault = self.row.fault.take();
-        self.row.fault = fault.or_else(|| unaccounted(&self.row.slices));
         self.row
     }
-}
-
-/// Returns the fault of servers that have answered without using CPU time: a daemon, for example, is no child of the
-/// process that was started. Only all slices together show it, as one source may live on bytes in the kernel.
-pub(crate) fn unaccounted(slices: &[Slice]) -> Option<String> {
-    let operations: u64 = slices.iter().map(|slice| slice.operations).sum();
-    let cpu: Duration = slices.iter().map(|slice| slice.server_cpu).sum();
-    let is_free = operations > 0 && cpu.as_secs_f64() * 1e9 < LEAST_CPU_NS * operations as f64;
-    is_free.then(|| "answered without using CPU time: another process serves".to_owned())
 }
 
 /// Returns the ratio of a figure to another row's in each round that both have.

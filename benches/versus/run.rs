@@ -201,12 +201,10 @@ fn list(peers: &[Found], missing: &Missing, catalogue: &[Workload]) {
     }
     println!("\nworkloads");
     for workload in catalogue {
-        println!(
-            "  {:<26} {:<9} {}",
-            workload.name,
-            workload.scope.word(),
-            workload.title
-        );
+        let Workload {
+            name, title, scope, ..
+        } = workload;
+        println!("  {name:<26} {title} ({scope:?})");
     }
 }
 

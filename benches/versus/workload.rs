@@ -27,17 +27,6 @@ pub(crate) enum Scope {
     Bars,
 }
 
-impl Scope {
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Quick => "quick",
-            Self::Standard => "standard",
-            Self::Full => "full",
-            Self::Bars => "bars",
-        }
-    }
-}
-
 #[derive(Clone, Debug)]
 pub(crate) struct Workload {
     pub(crate) name: String,

@@ -59,17 +59,15 @@ impl Load for Stalled {
         super::run(&echo, target, warm_up)?;
         let (_, p99_before) = watch(&echo, target, timing)?;
         let memory_before = target.server.memory().resident;
-        let (stalled, taken) =
+        let stalled =
             stall(self.stalled, target).map_err(|error| format!("a stalled reader: {error}"))?;
         let (mut slice, p99_beside) = watch(&echo, target, timing)?;
         let growth = target.server.memory().peak.saturating_sub(memory_before);
         drop(stalled);
-        let kib_each = |bytes: f64| bytes / self.stalled as f64 / 1024.0;
         slice.extras = vec![
-            (GROWTH_PER_READER, kib_each(growth as f64)),
             (
-                "taken from each stalled reader, KiB",
-                kib_each(taken as f64),
+                GROWTH_PER_READER,
+                growth as f64 / self.stalled as f64 / 1024.0,
             ),
             ("p99 µs of the others before", p99_before),
             (P99_OF_OTHERS, p99_beside),
@@ -91,8 +89,8 @@ fn watch(echo: &Echo, target: &Target<'_>, timing: Timing) -> Result<(Slice, f64
     Ok((last, median(&p99s).expect("there are several parts")))
 }
 
-/// Connects peers that send until the server stops reading; returns them and the bytes that were taken in all.
-fn stall(count: usize, target: &Target<'_>) -> std::io::Result<(Vec<TcpStream>, usize)> {
+/// Connects peers that send until the server stops reading.
+fn stall(count: usize, target: &Target<'_>) -> std::io::Result<Vec<TcpStream>> {
     let mut peers = Vec::new();
     for _ in 0..count {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
@@ -121,6 +119,5 @@ fn stall(count: usize, target: &Target<'_>) -> std::io::Result<(Vec<TcpStream>, 
         }
         std::thread::sleep(Duration::from_millis(1));
     }
-    let taken = peers.iter().map(|(_, sent)| sent).sum();
-    Ok((peers.into_iter().map(|(stream, _)| stream).collect(), taken))
+    Ok(peers.into_iter().map(|(stream, _)| stream).collect())
 }

@@ -27,24 +27,20 @@ pub(crate) fn first_line(command: &mut Command) -> Result<String, String> {
         .file_name()
         .unwrap_or_default();
     let name = name.to_string_lossy().into_owned();
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => format!("{name} is not here"),
-            _ => format!("{name} cannot be run: {error}"),
-        })?;
-    let text = if output.status.success() {
-        &output.stdout
+    let output = command.stdin(Stdio::null()).output();
+    let output = output.map_err(|error| format!("{name} cannot be run: {error}"))?;
+    let is_good = output.status.success();
+    let text = String::from_utf8(if is_good {
+        output.stdout
     } else {
-        &output.stderr
-    };
-    let text = String::from_utf8_lossy(text);
+        output.stderr
+    });
+    let text = text.unwrap_or_default();
     let line = text.lines().map(str::trim).find(|line| !line.is_empty());
-    match (output.status.success(), line) {
-        (true, line) => Ok(line.unwrap_or_default().to_owned()),
-        (false, Some(reason)) => Err(format!("{name} says: {reason}")),
-        (false, None) => Err(format!("{name} failed: {}", output.status)),
+    let line = line.unwrap_or_default();
+    match is_good {
+        true => Ok(line.to_owned()),
+        false => Err(format!("{name} failed: {line}")),
     }
 }
 

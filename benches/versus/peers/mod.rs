@@ -32,8 +32,11 @@ pub(crate) struct Peer {
     /// Whether it takes part without being named.
     pub(crate) by_default: bool,
     /// Arguments behind those of the service.
-    arguments: &'static [&'static str],
+    arguments: Words,
 }
+
+type Serve = fn(&Service) -> io::Result<()>;
+type Words = &'static [&'static str];
 
 /// The place that a peer comes from.
 #[derive(Clone, Copy)]
@@ -43,9 +46,9 @@ enum Origin {
     /// The serve example of another commit, which the user names with `--program`.
     Given,
     /// This binary, started again with `--serve`: a server on a crate.
-    Here(&'static str, fn(&Service) -> io::Result<()>),
+    Here(&'static str, Serve),
     /// A JavaScript runtime with the script, and its arguments before the script.
-    Script(&'static str, &'static [&'static str]),
+    Script(&'static str, Words),
     /// libuv, compiled from the C source in the crate `libuv-sys2`.
     Libuv,
 }
@@ -59,10 +62,10 @@ pub(crate) struct Found {
 
 const NO_BROADCAST: &[Mode] = &[Mode::Echo, Mode::Messages, Mode::Discard, Mode::Flood];
 
-const fn peer(name: &'static str, describes: &'static str, origin: Origin) -> Peer {
+const fn peer(name: &'static str, origin: Origin) -> Peer {
     Peer {
         name,
-        describes,
+        describes: "",
         origin,
         modes: &Mode::ALL,
         by_default: true,
@@ -70,8 +73,21 @@ const fn peer(name: &'static str, describes: &'static str, origin: Origin) -> Pe
     }
 }
 
+const fn here(name: &'static str, built_on: &'static str, serve: Serve) -> Peer {
+    peer(name, Origin::Here(built_on, serve))
+}
+
+const fn script(name: &'static str, runtime: &'static str, before: Words) -> Peer {
+    peer(name, Origin::Script(runtime, before))
+}
+
 impl Peer {
-    const fn with(mut self, arguments: &'static [&'static str]) -> Self {
+    const fn says(mut self, describes: &'static str) -> Self {
+        self.describes = describes;
+        self
+    }
+
+    const fn with(mut self, arguments: Words) -> Self {
         self.arguments = arguments;
         self
     }
@@ -90,92 +106,43 @@ impl Peer {
 
 /// The peers, in the order of the report's lists. To add one, describe it here.
 pub(crate) static PEERS: [Peer; 15] = [
-    peer(
-        SUBJECT,
-        "this library, with its defaults: examples/serve",
-        Origin::Example,
-    ),
-    peer(
-        "netloop_idle",
-        "with an idle timeout of 30 s on each socket",
-        Origin::Example,
-    )
-    .with(&["--idle-timeout", "30"])
-    .when_named(),
-    peer(
-        "netloop_busy",
-        "polling for 100 µs before it sleeps",
-        Origin::Example,
-    )
-    .with(&["--busy-poll", "100"])
-    .when_named(),
-    peer(
-        "netloop_before",
-        "the serve example of another commit",
-        Origin::Given,
-    )
-    .when_named(),
-    peer(
-        FLOOR,
-        "an edge-triggered epoll loop by hand",
-        Origin::Here("rustix", raw_epoll::serve),
-    ),
-    peer(
-        "mio",
-        "the same loop by hand on mio",
-        Origin::Here("mio", mio_loop::serve),
-    ),
-    peer(
-        "tokio",
-        "a task and a 16 KiB buffer each",
-        Origin::Here("tokio", tokio_tasks::serve),
-    )
-    .only_in(NO_BROADCAST),
-    peer(
-        "tokio_tuned",
-        "one shared 128 KiB buffer",
-        Origin::Here("tokio", tokio_tuned::serve),
-    )
-    .only_in(&[Mode::Echo]),
-    peer(
-        "compio",
-        "io_uring, a task each",
-        Origin::Here("compio", compio_tasks::serve),
-    )
-    .only_in(NO_BROADCAST),
-    peer(
-        "libuv",
-        "in C: one try_write for the answers to a read",
-        Origin::Libuv,
-    )
-    .only_in(&[Mode::Echo, Mode::Discard, Mode::Flood]),
-    peer(
-        "node",
-        "net, idiomatic: on('data') and write",
-        Origin::Script("node", &[]),
-    ),
-    peer(
-        "node_tuned",
-        "onread, reused buffers, corked",
-        Origin::Script("node", &[]),
-    )
-    .with(&["--tuned"]),
-    peer(
-        "bun",
-        "the idiomatic script of node",
-        Origin::Script("bun", &[]),
-    ),
-    peer(
-        "deno",
-        "the same script",
-        Origin::Script("deno", &["run", "--allow-net"]),
-    ),
-    peer(
-        LIAR,
-        "wrong in every mode, to be caught",
-        Origin::Here("rustix", liar::serve),
-    )
-    .when_named(),
+    peer(SUBJECT, Origin::Example).says("this library: examples/serve"),
+    peer("netloop_idle", Origin::Example)
+        .says("with an idle timeout of 30 s on each socket")
+        .with(&["--idle-timeout", "30"])
+        .when_named(),
+    peer("netloop_busy", Origin::Example)
+        .says("polling for 100 µs before it sleeps")
+        .with(&["--busy-poll", "100"])
+        .when_named(),
+    peer("netloop_before", Origin::Given)
+        .says("the serve example of another commit")
+        .when_named(),
+    here(FLOOR, "rustix", raw_epoll::serve)
+        .says("the floor: an edge-triggered epoll loop by hand, one shared 128 KiB read buffer"),
+    here("mio", "mio", mio_loop::serve).says("the same loop by hand"),
+    here("tokio", "tokio", tokio_tasks::serve)
+        .says("current_thread, idiomatic: a task and a 16 KiB buffer per connection")
+        .only_in(NO_BROADCAST),
+    here("tokio_tuned", "tokio", tokio_tuned::serve)
+        .says("current_thread, tuned: all tasks read into one shared 128 KiB buffer")
+        .only_in(&[Mode::Echo]),
+    here("compio", "compio", compio_tasks::serve)
+        .says("io_uring, idiomatic: a task and a 16 KiB buffer per connection")
+        .only_in(NO_BROADCAST),
+    peer("libuv", Origin::Libuv)
+        .says("in C: one read buffer, try_write from the read callback, queued writes for the rest")
+        .only_in(&[Mode::Echo, Mode::Discard, Mode::Flood]),
+    script("node", "node", &[]).says("net, idiomatic: on('data') and write, pause and drain"),
+    script("node_tuned", "node", &[])
+        .says("net, tuned: onread into a reused buffer, corked broadcasts")
+        .with(&["--tuned"])
+        .only_in(&[Mode::Echo, Mode::Broadcast]),
+    script("bun", "bun", &[]).says("the idiomatic script of node"),
+    script("deno", "deno", &["run", "--allow-net"]).says("the idiomatic script of node"),
+    here(LIAR, "rustix", liar::serve)
+        .says("wrong in every mode, to be caught")
+        .when_named(),
 ];
 
 /// The peer that the self-check has to catch.
@@ -188,38 +155,31 @@ impl Peer {
         programs: &HashMap<String, PathBuf>,
         output: &Path,
     ) -> Result<Found, String> {
-        let given = programs.get(self.name).cloned();
-        let given = given.map(|program| (foreign::version_of(&program), program));
-        let (version, command) = match self.origin {
-            Origin::Example => match given {
-                Some((_, program)) => ("given".to_owned(), vec![program]),
-                None => (locked_version(SUBJECT), vec![foreign::serve_example()?]),
-            },
-            Origin::Given => match given {
-                Some((_, program)) => ("given".to_owned(), vec![program]),
-                None => return Err("no --program netloop_before=PATH was given".to_owned()),
-            },
-            Origin::Here(built_on, _) => {
+        let given = programs.get(self.name);
+        let (version, command) = match (self.origin, given) {
+            (Origin::Script(runtime, before), given) => {
+                let (version, program) = match given {
+                    Some(program) => (foreign::version_of(program)?, program.clone()),
+                    None => foreign::runtime(runtime, output)?,
+                };
+                let before = before.iter().copied().chain([foreign::SCRIPT]);
+                let command = [program].into_iter().chain(before.map(PathBuf::from));
+                (version, command.collect())
+            }
+            (_, Some(program)) => ("given".to_owned(), vec![program.clone()]),
+            (Origin::Example, None) => (locked_version(SUBJECT), vec![foreign::serve_example()?]),
+            (Origin::Given, None) => return Err("there is no --program for it".to_owned()),
+            (Origin::Libuv, None) => {
+                let (version, program) = foreign::libuv(output)?;
+                (version, vec![program])
+            }
+            (Origin::Here(built_on, _), None) => {
                 if let (true, Some(reason)) = (self.name == "compio", compio_tasks::refusal()) {
                     return Err(reason);
                 }
                 let program = std::env::current_exe().map_err(|error| error.to_string())?;
                 let command = vec![program, "--serve".into(), self.name.into()];
                 (locked_version(built_on), command)
-            }
-            Origin::Script(runtime, before) => {
-                let (version, program) = match given {
-                    Some((version, program)) => (version?, program),
-                    None => foreign::runtime(runtime, output)?,
-                };
-                let mut command = vec![program];
-                command.extend(before.iter().map(PathBuf::from));
-                command.push(foreign::SCRIPT.into());
-                (version, command)
-            }
-            Origin::Libuv => {
-                let (version, program) = foreign::libuv(output)?;
-                (version, vec![program])
             }
         };
         Ok(Found {
@@ -257,11 +217,8 @@ impl Found {
 
 /// Runs a peer that is part of this binary; returns only on failure.
 pub(crate) fn serve_here(name: &str, service: &Service) -> io::Result<()> {
-    match PEERS
-        .iter()
-        .find(|peer| peer.name == name)
-        .map(|peer| peer.origin)
-    {
+    let peer = PEERS.iter().find(|peer| peer.name == name);
+    match peer.map(|peer| peer.origin) {
         Some(Origin::Here(_, serve)) => serve(service),
         _ => Err(io::Error::other("no peer of this binary has that name")),
     }

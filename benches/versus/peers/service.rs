@@ -34,15 +34,9 @@ impl Mode {
         Self::Broadcast,
     ];
 
-    /// The word on a server's command line.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Echo => "echo",
-            Self::Messages => "messages",
-            Self::Discard => "discard",
-            Self::Flood => "flood",
-            Self::Broadcast => "broadcast",
-        }
+    /// Returns the word on a server's command line.
+    pub(crate) fn word(self) -> String {
+        format!("{self:?}").to_lowercase()
     }
 }
 
@@ -67,7 +61,7 @@ impl Service {
     }
 
     pub(crate) fn arguments(&self) -> Vec<String> {
-        let mut arguments = vec![self.port.to_string(), self.mode.word().to_owned()];
+        let mut arguments = vec![self.port.to_string(), self.mode.word()];
         if let Some(idle_timeout) = self.idle_timeout {
             arguments.push("--idle-timeout".to_owned());
             arguments.push(idle_timeout.as_secs().to_string());

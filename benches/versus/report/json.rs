@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::losses::{Verdict, comparisons};
 use super::summary::Summary;
-use super::{Report, judge, table};
+use super::{Report, judge};
 use crate::load::Slice;
 use crate::rounds::{Row, Section};
 
@@ -27,7 +27,7 @@ pub(super) fn text(report: &Report) -> String {
             "against": comparison.peer,
             "figure": comparison.figure,
             "ratio": estimate(Some(&comparison.ratio)),
-            "verdict": Verdict::of(&comparison.ratio).word(),
+            "verdict": format!("{:?}", Verdict::of(&comparison.ratio)),
         })
     });
     let bars = judge(report).into_iter().map(|outcome| {
@@ -76,23 +76,12 @@ fn row(row: &Row, section: &Section, baseline: &str) -> Value {
     let summary = section
         .row(row.peer)
         .map(|row| Summary::of(row, section, baseline));
-    let summary = summary.map(|summary| {
-        json!({
-            "operations_per_second": summary.rate,
-            "cpu_ns_per_operation": summary.cpu_per_operation_ns,
-            "cpu_ratio": estimate(summary.cpu_ratio.as_ref()),
-            "rate_ratio": estimate(summary.rate_ratio.as_ref()),
-            "server_busy": summary.server_busy,
-            "client_busy": summary.client_busy,
-            "notes": table::notes(&summary, row.peer == baseline),
-            "extras": extras(&summary.extras),
-        })
-    });
+    let ratio = summary.and_then(|summary| summary.cpu_ratio);
     json!({
         "peer": row.peer,
         "fault": row.fault,
         "peak_memory_bytes": row.peak_memory,
-        "summary": summary,
+        "cpu_ratio": estimate(ratio.as_ref()),
         "rounds": rounds,
     })
 }

@@ -4,7 +4,6 @@ use netloop_benches::bars::{CPU, SUBJECT};
 use netloop_benches::statistics::{Estimate, Interval};
 use netloop_benches::table::Table;
 
-use super::summary::Summary;
 use super::table::estimate;
 use super::{Chapter, Part, Report};
 use crate::load::{Slice, idle, stalled};
@@ -60,16 +59,6 @@ impl Verdict {
             Self::Undecided
         }
     }
-
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Self::Behind => "behind",
-            Self::Undecided => "undecided",
-            Self::NotJudged => "not judged",
-            Self::Even => "even",
-            Self::Ahead => "ahead",
-        }
-    }
 }
 
 /// Returns every comparison of the subject, the worst first.
@@ -84,11 +73,6 @@ fn of_section(section: &Section) -> Vec<Comparison<'_>> {
         return Vec::new();
     };
     let mut comparisons = Vec::new();
-    // The limit of the generator is no property of the peers.
-    let is_distorted = |peer: &str| {
-        let summary = section.row(peer).map(|row| Summary::of(row, section, peer));
-        summary.is_some_and(|summary| summary.is_client_bound)
-    };
     let others = section.rows.iter().filter_map(|row| section.row(row.peer));
     for row in others.filter(|row| row.peer != SUBJECT) {
         let mut compare = |figure: &'static str, value: &dyn Fn(&Slice) -> f64| {
@@ -103,12 +87,8 @@ fn of_section(section: &Section) -> Vec<Comparison<'_>> {
         };
         if section.workload.load.counts_operations() {
             compare(CPU, &Slice::cpu_per_operation_ns);
-            let is_paced = row.slices[0].intended_rate.is_some();
-            if is_paced || section.workload.connections == 1 {
+            if section.workload.paced.is_some() || section.workload.connections == 1 {
                 compare("p99", &|slice| slice.latency_ns(0.99));
-            }
-            if !is_paced && !is_distorted(SUBJECT) && !is_distorted(row.peer) {
-                compare("time per operation", &|slice| 1.0 / slice.rate());
             }
         }
         for name in COSTS

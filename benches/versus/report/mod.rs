@@ -37,8 +37,8 @@ are order statistics of the ratios of single rounds, and there are none of fewer
 of the whole server, its children and helper threads too. Every byte that comes back was compared with the byte that had to \
 come; the bytes that a sink receives are only counted. A row in which one byte or one connection failed is void. Latency of \
 paced loads counts from the intended send time; in all other loads it is a service time, which a slow server improves by \
-slowing down the sender. Client-bound: the generator was the limit, so that rates say nothing, and CPU time still does. Bars \
-have intervals of 99 %, all of which has to be on one side; system calls and instructions are counted by `cargo count`, \
+slowing down the sender. Where the client is busier than the server, the generator was the limit: rates say nothing there, and \
+CPU time still does. Bars have intervals of 99 %, all of which has to be on one side; system calls and instructions are counted by `cargo count`, \
 timers are measured by `cargo micro timers`.";
 
 /// A part of a report, for Markdown and for the page.
@@ -94,9 +94,8 @@ pub(crate) fn results(report: &Report) -> Vec<Chapter> {
     let mut chapters = vec![losses::chapter(report)];
     let outcomes = judge(report);
     if !outcomes.is_empty() {
-        let sentence = Part::Text(bars::sentence(&outcomes));
-        let parts = vec![Part::Table(bars::table(&outcomes)), sentence];
-        chapters.push(chapter("The bars", parts));
+        let table = Part::Table(bars::table(&outcomes));
+        chapters.push(chapter("The bars", vec![table]));
     }
     let title = format!(
         "CPU time per operation, as a multiple of {}'s (95 %)",

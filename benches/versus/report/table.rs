@@ -7,9 +7,6 @@ use super::losses::Verdict;
 use super::summary::Summary;
 use crate::rounds::Section;
 
-/// An interval whose half is a larger share of its ratio is said to be wide.
-const WIDE: f64 = 0.05;
-
 /// Returns a row for each peer that is not void, the cheapest first.
 pub(super) fn rows(section: &Section, baseline: &str) -> Table {
     let rows = section.rows.iter().filter_map(|row| section.row(row.peer));
@@ -32,7 +29,6 @@ pub(super) fn rows(section: &Section, baseline: &str) -> Table {
             "operations/s",
             "CPU ns/op",
             &against,
-            "rate ×",
             "server busy",
             "client busy",
         ]);
@@ -45,20 +41,16 @@ pub(super) fn rows(section: &Section, baseline: &str) -> Table {
         header.push("rate kept");
     }
     header.extend(first.extras.iter().map(|(name, _)| *name));
-    header.extend(["peak MB", "rounds", "note"]);
+    header.extend(["peak MB", "rounds", "against the baseline"]);
     let mut table = Table::new(&header);
     for (row, summary) in &rows {
         let mut cells = vec![row.peer.to_owned()];
         let dash = || "-".to_owned();
         if counts {
-            let rate = summary
-                .rate_ratio
-                .map(|ratio| format!("{:.2}", ratio.median));
             cells.extend([
                 thousands(summary.rate),
                 thousands(summary.cpu_per_operation_ns),
                 summary.cpu_ratio.as_ref().map_or_else(dash, estimate),
-                rate.unwrap_or_else(dash),
                 percent(summary.server_busy),
                 percent(summary.client_busy),
             ]);
@@ -78,26 +70,11 @@ pub(super) fn rows(section: &Section, baseline: &str) -> Table {
         cells.extend(summary.extras.iter().map(|(_, value)| thousands(*value)));
         cells.push(format!("{:.1}", row.peak_memory as f64 / 1e6));
         cells.push(row.slices.len().to_string());
-        cells.push(notes(summary, row.peer == baseline).join(", "));
+        let ratio = summary.cpu_ratio.filter(|_| row.peer != baseline);
+        cells.push(ratio.map_or_else(String::new, |ratio| format!("{:?}", Verdict::of(&ratio))));
         table.rows.push(cells);
     }
     table
-}
-
-/// Returns the reasons not to believe a row as it stands.
-pub(super) fn notes(summary: &Summary, is_baseline: bool) -> Vec<&'static str> {
-    let mut notes = Vec::new();
-    if let Some(ratio) = summary.cpu_ratio.filter(|_| !is_baseline) {
-        if ratio.interval.is_some() && ratio.spread() > WIDE {
-            notes.push("wide");
-        }
-        let verdict = Verdict::of(&ratio);
-        if matches!(verdict, Verdict::Undecided | Verdict::NotJudged) {
-            notes.push(verdict.word());
-        }
-    }
-    notes.extend(summary.is_client_bound.then_some("client-bound"));
-    notes
 }
 
 pub(super) fn estimate(estimate: &Estimate) -> String {
