@@ -11,7 +11,7 @@ use netloop_benches::statistics::median;
 use crate::options::Options;
 use crate::peers::first_line;
 use crate::rounds::Cores;
-use crate::system::{PageBuffer, thread_cpu};
+use crate::system::{behind_page, thread_cpu};
 
 /// Copies into a buffer behind a page boundary that take so much longer are worth a warning.
 const TRAP: f64 = 1.2;
@@ -99,21 +99,22 @@ pub(crate) fn describe_trap(trap: f64) -> String {
 pub(crate) fn copy_trap() -> f64 {
     const ROUNDS: usize = 31;
     const READS: usize = 128;
-    let message = PageBuffer::new(16 << 10);
+    let message = vec![0; 16 << 10];
     let ratios = || -> std::io::Result<Vec<f64>> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let mut from = TcpStream::connect(listener.local_addr()?)?;
         let (mut to, _) = listener.accept()?;
-        let mut buffers = [0, 16].map(|offset| PageBuffer::behind_page(message.len(), offset));
+        let mut memories = [Vec::new(), Vec::new()];
         let mut times = [Duration::ZERO; 2];
         let write_all = || (0..2 * ROUNDS * READS).try_for_each(|_| from.write_all(&message));
         std::thread::scope(|scope| {
             scope.spawn(write_all);
             let mut round = |_| {
-                for (buffer, time) in buffers.iter_mut().zip(&mut times) {
+                for (place, memory) in memories.iter_mut().enumerate() {
+                    let buffer = behind_page(memory, message.len(), 16 * place);
                     let before = thread_cpu();
                     (0..READS).try_for_each(|_| to.read_exact(buffer))?;
-                    *time = thread_cpu() - before;
+                    times[place] = thread_cpu() - before;
                 }
                 Ok(times[1].as_secs_f64() / times[0].as_secs_f64())
             };

@@ -147,43 +147,18 @@ pub(crate) fn raise_open_file_limit() -> u64 {
     }
 }
 
-/// A buffer that begins at a page boundary, on a slightly larger allocation. On some processors the kernel copies at half
-/// the speed into a buffer that begins a little behind one, as large vectors do.
-pub(crate) struct PageBuffer {
-    memory: Vec<u8>,
-    start: usize,
-    length: usize,
+/// Returns a buffer of `length` bytes that begins `offset` bytes behind a page boundary of `memory`, which is made larger for
+/// it. On some processors the kernel copies at half the speed into a buffer that begins a little behind a page boundary, as
+/// large vectors do.
+pub(crate) fn behind_page(memory: &mut Vec<u8>, length: usize, offset: usize) -> &mut [u8] {
+    memory.resize(length + PAGE + offset, 0);
+    let start = memory.as_ptr().align_offset(PAGE) + offset;
+    &mut memory[start..start + length]
 }
 
-impl PageBuffer {
-    pub(crate) fn new(length: usize) -> Self {
-        Self::behind_page(length, 0)
-    }
-
-    /// A buffer that begins `offset` bytes behind a page boundary.
-    pub(crate) fn behind_page(length: usize, offset: usize) -> Self {
-        let memory = vec![0; length + PAGE + offset];
-        let start = memory.as_ptr().align_offset(PAGE) + offset;
-        Self {
-            memory,
-            start,
-            length,
-        }
-    }
-}
-
-impl std::ops::Deref for PageBuffer {
-    type Target = [u8];
-
-    #[inline]
-    fn deref(&self) -> &[u8] {
-        &self.memory[self.start..self.start + self.length]
-    }
-}
-
-impl std::ops::DerefMut for PageBuffer {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut [u8] {
-        &mut self.memory[self.start..self.start + self.length]
-    }
+/// Returns a buffer that begins at a page boundary, for the life of a server.
+pub(crate) fn page_buffer(length: usize) -> &'static mut [u8] {
+    let memory = vec![0; length + PAGE].leak();
+    let start = memory.as_ptr().align_offset(PAGE);
+    &mut memory[start..start + length]
 }

@@ -10,7 +10,7 @@ use super::{
     Load, PATIENCE, Phase, READ_BUFFER, Share, Slice, Start, Stopwatch, TICK, Target, text,
 };
 use crate::pattern::{MESSAGE, Pattern};
-use crate::system::{EDGES, Epoll, PageBuffer};
+use crate::system::{EDGES, Epoll, behind_page};
 
 /// Speaker and round, 4 bytes each, before the pattern.
 const HEADER: usize = 8;
@@ -42,7 +42,8 @@ impl Load for Broadcast {
                 heard: 0,
             })
             .collect();
-        let mut buffer = PageBuffer::new(READ_BUFFER);
+        let mut memory = Vec::new();
+        let buffer = behind_page(&mut memory, READ_BUFFER, 0);
         // A server may accept long after the handshake. It accepts in order: when the last member is heard, all are in.
         let last = members.len() - 1..members.len();
         let mut round = Round {
@@ -54,7 +55,7 @@ impl Load for Broadcast {
                 target.pattern,
                 &mut members,
                 &mut epoll,
-                &mut buffer,
+                buffer,
                 &mut stopwatch,
             )?;
             round = Round {

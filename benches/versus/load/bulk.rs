@@ -10,7 +10,7 @@ use socket2::SockRef;
 use super::connection::{open_all, receive};
 use super::{Load, PATIENCE, Phase, READ_BUFFER, Share, Slice, Start, TICK, Target, text};
 use crate::pattern::Pattern;
-use crate::system::{EventFlags, PageBuffer, READABLE};
+use crate::system::{EventFlags, READABLE, behind_page};
 
 const OPERATION: u64 = 64 * 1024;
 /// The bytes that one send call of the client offers.
@@ -99,7 +99,8 @@ impl Load for Source {
         let (mut epoll, mut connections) = open_all(target, self.connections, share, READABLE)?;
         let mut stopwatch = start()?;
         let flood = Pattern::flood();
-        let mut buffer = PageBuffer::new(READ_BUFFER);
+        let mut memory = Vec::new();
+        let buffer = behind_page(&mut memory, READ_BUFFER, 0);
         let mut bytes = 0;
         while stopwatch.phase(Instant::now()) != Phase::Over {
             let count = epoll.wait(Some(TICK)).map_err(text)?;
@@ -109,7 +110,7 @@ impl Load for Source {
             for place in 0..count {
                 let (token, _) = epoll.event(place);
                 let connection = &mut connections[token];
-                let length = receive(&mut connection.stream, &mut buffer)?;
+                let length = receive(&mut connection.stream, buffer)?;
                 if !flood.matches(connection.received, &buffer[..length]) {
                     return Err(format!("wrong bytes after byte {}", connection.received));
                 }

@@ -7,7 +7,7 @@ use super::connection::{Connection, open_all};
 use super::{
     Load, PATIENCE, Phase, READ_BUFFER, Share, Slice, Start, Stopwatch, TICK, Target, text,
 };
-use crate::system::{EDGES, PageBuffer, READABLE};
+use crate::system::{EDGES, READABLE, behind_page};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Echo {
@@ -26,7 +26,8 @@ impl Load for Echo {
         let mut stopwatch = start()?;
         let size = self.size as u64;
         let pipelining = self.pipelining as u64;
-        let mut buffer = PageBuffer::new(READ_BUFFER);
+        let mut memory = Vec::new();
+        let buffer = behind_page(&mut memory, READ_BUFFER, 0);
         let mut busy = connections.len();
         for connection in &mut connections {
             connection.allowed = size * pipelining;
@@ -44,7 +45,7 @@ impl Load for Echo {
                     continue;
                 }
                 let before = connection.received / size;
-                let length = connection.receive(target.pattern, &mut buffer)?;
+                let length = connection.receive(target.pattern, buffer)?;
                 let answered = connection.received / size - before;
                 let now = Instant::now();
                 let phase = stopwatch.phase(now);

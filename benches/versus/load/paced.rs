@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::connection::open_all;
 use super::echo::Echo;
 use super::{Load, PATIENCE, Phase, READ_BUFFER, Share, Slice, Start, Target, text};
-use crate::system::{EDGES, PageBuffer, READABLE};
+use crate::system::{EDGES, READABLE, behind_page};
 
 /// A sleep ends this much before the next message is due, and the rest is a busy wait.
 const SPIN: Duration = Duration::from_micros(100);
@@ -35,7 +35,8 @@ impl Load for Paced {
         let size = self.echo.size as u64;
         // When the messages under way were due.
         let mut waiting: Vec<VecDeque<Instant>> = vec![VecDeque::new(); connections.len()];
-        let mut buffer = PageBuffer::new(READ_BUFFER);
+        let mut memory = Vec::new();
+        let buffer = behind_page(&mut memory, READ_BUFFER, 0);
         let start = Instant::now();
         let due = |number: u64| start + Duration::from_secs_f64(number as f64 / rate);
         let mut number = 0_u64;
@@ -77,7 +78,7 @@ impl Load for Paced {
                     continue;
                 }
                 let before = connection.received / size;
-                let length = connection.receive(target.pattern, &mut buffer)?;
+                let length = connection.receive(target.pattern, buffer)?;
                 let answered = connection.received / size - before;
                 now = Instant::now();
                 for _ in 0..answered {

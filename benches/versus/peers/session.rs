@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::service::Mode;
 use crate::pattern::FLOOD;
-use crate::system::PageBuffer;
+use crate::system::page_buffer;
 
 /// More than 64 KiB, so that a read of an exactly full 64 KiB message is still a short one.
 const READ_BUFFER: usize = 128 * 1024;
@@ -19,7 +19,7 @@ const BLOCKS_PER_TURN: usize = 16;
 /// The part of a loop that its sessions share.
 pub(super) struct Shared {
     mode: Mode,
-    read_buffer: PageBuffer,
+    read_buffer: &'static mut [u8],
     /// The messages of this turn's speakers, one after the other.
     pub(super) said: Vec<u8>,
     /// The speaker of each part of [`Self::said`]. Invariant: the parts are adjacent and in order.
@@ -32,7 +32,7 @@ impl Shared {
     pub(super) fn new(mode: Mode) -> Self {
         Self {
             mode,
-            read_buffer: PageBuffer::new(READ_BUFFER),
+            read_buffer: page_buffer(READ_BUFFER),
             said: Vec::new(),
             speakers: Vec::new(),
             now_seconds: 0,
@@ -108,7 +108,7 @@ impl<Stream: Read + Write> Session<Stream> {
 
     fn read(&mut self, place: usize, hang_up: bool, shared: &mut Shared) -> Outcome {
         loop {
-            let length = match self.stream.read(&mut shared.read_buffer) {
+            let length = match self.stream.read(shared.read_buffer) {
                 Ok(0) => return self.finish(shared.mode),
                 Ok(length) => length,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Outcome::Wait,

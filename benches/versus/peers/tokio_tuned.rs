@@ -16,12 +16,12 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::service::Service;
 use super::tokio_tasks::runtime;
-use crate::system::PageBuffer;
+use crate::system::page_buffer;
 
 const READ_BUFFER: usize = 128 * 1024;
 
 thread_local! {
-    static BUFFER: RefCell<PageBuffer> = RefCell::new(PageBuffer::new(READ_BUFFER));
+    static BUFFER: RefCell<&'static mut [u8]> = RefCell::new(page_buffer(READ_BUFFER));
 }
 
 pub(super) fn serve(service: &Service) -> io::Result<()> {
