@@ -16,7 +16,7 @@ use crate::counts::{CALLS, Counts, INSTRUCTIONS, RECEIVES, SENDS, WAITS};
 use crate::load::Grip;
 use crate::subject::Subject;
 
-/// How long a server may take to write down what was counted, once it was asked to end.
+/// The time in which a server has to write down its counts, once it was asked to end.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// After so long a server that has answered everything is waiting for more.
 const REST: Duration = Duration::from_millis(2);

@@ -67,7 +67,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     if !is_asked {
         return Ok(());
     }
-    // A user who mistypes one of two names would believe that both were counted.
+    // After a typing error in one of two names the user would believe that both were counted.
     let is_known = |name: &&String| CASES.iter().any(|case| case.name == *name);
     if let Some(unknown) = names.iter().find(|name| !is_known(name)) {
         return Err(format!("there is no case called {unknown}; --list shows them").into());

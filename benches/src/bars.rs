@@ -258,7 +258,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bar_is_decided_only_where_the_whole_interval_is_on_one_side() {
+    fn a_bar_is_decided_where_all_of_the_interval_is_on_one_side() {
         let bar = cpu("", SUBJECT, FLOOR, 1.0);
         let verdict = |measured| bar.judge(&measured).verdict;
         let rounds =

@@ -84,7 +84,7 @@ pub(crate) fn parse() -> Result<Request, lexopt::Error> {
             Long("program") => {
                 let text = parser.value()?.string()?;
                 let (name, path) = text.split_once('=').ok_or("--program needs NAME=PATH")?;
-                // A user who names a program wants that one, and not to learn at the end that it took no part.
+                // The user has named this program, and must not learn at the end that it took no part.
                 if !std::path::Path::new(path).is_file() {
                     return Err(format!("--program {name}: there is no file {path}").into());
                 }

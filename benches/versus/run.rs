@@ -166,7 +166,7 @@ fn select_workloads(
         workload.name == word || !is_exact && workload.name.contains(word)
     };
     for word in &options.workloads {
-        // A user who mistypes one of two names would believe that both were measured.
+        // After a typing error in one of two names the user would believe that both were measured.
         if !catalogue.iter().any(|workload| is_called(workload, word)) {
             return Err(format!("no workload is called {word}; --list shows them"));
         }

@@ -32,7 +32,7 @@ impl Load for Idle {
     }
 
     fn drive(&self, target: &Target<'_>, share: Share, start: Start<'_>) -> Result<Slice, String> {
-        // What a server sets up for its first connections is not a cost of each.
+        // The set-up for the first connections is not a cost of each.
         let first = Echo {
             size: MESSAGE,
             connections: 4,

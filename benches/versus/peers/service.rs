@@ -9,7 +9,7 @@ use socket2::{Domain, Socket, Type};
 /// Node's backlog, which all peers use.
 const BACKLOG: i32 = 511;
 
-/// What the server does with a connection.
+/// The work of a server with a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Mode {
     /// Sends back what it receives; stops reading while the peer does not read.

@@ -31,7 +31,7 @@ impl Drawing {
         );
     }
 
-    /// Returns the whole file; `about` is for readers who see the drawing without the report. No line is empty, because
+    /// Returns the whole file; `about` is for readers of the drawing alone. No line is empty, because
     /// in Markdown a drawing ends there.
     pub(super) fn finish(self, height: f64, title: &str, about: &str) -> String {
         let (title, about) = (escape(title), escape(about));
