@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::net::Key;
+use crate::net::{ServerId, SocketId};
 
 use super::call::Call;
 use super::pipe;
@@ -16,17 +16,17 @@ use super::timers::Timers;
 /// A handler that waits to be put into its table.
 pub(super) enum NewHandler<S> {
     /// The handler of a socket.
-    Socket(Box<dyn SocketHandler<S>>),
+    Socket(SocketId, Box<dyn SocketHandler<S>>),
     /// The handler of a server.
-    Server(Box<dyn ServerHandler<S>>),
+    Server(ServerId, Box<dyn ServerHandler<S>>),
     /// One end of a pipe, to be put in front of the handler that its socket has.
-    Pipe(pipe::End, pipe::PutBefore<S>),
+    Pipe(SocketId, pipe::End, pipe::PutBefore<S>),
 }
 
 /// Requests that wait for the loop.
 pub(super) struct Agenda<S> {
     /// Handlers of sockets and servers that a callback made: they cannot be put into the tables while one there is borrowed.
-    pub(super) installs: VecDeque<(Key, NewHandler<S>)>,
+    pub(super) installs: VecDeque<NewHandler<S>>,
     deferred: VecDeque<Call<S>>,
     pub(super) timers: Timers<S>,
     pub(super) is_stopping: bool,

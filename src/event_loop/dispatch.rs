@@ -54,16 +54,20 @@ impl<S> EventLoop<S> {
     fn install_all(&mut self) {
         // One by one: a handler that is displaced is user code and may panic when it is dropped. The others stay, and are
         // installed by the next call.
-        while let Some((key, occupant)) = self.agenda.installs.pop_front() {
-            if self.net.contains(key) {
-                match occupant {
-                    NewHandler::Socket(handler) => drop(self.handlers.insert(key, handler)),
-                    NewHandler::Server(handler) => drop(self.server_handlers.insert(key, handler)),
-                    NewHandler::Pipe(end, put_before) => {
-                        let piped = put_before(end, self.handlers.remove(key));
-                        self.handlers.insert(key, piped);
-                    }
+        while let Some(install) = self.agenda.installs.pop_front() {
+            match install {
+                NewHandler::Socket(id, handler) if self.net.has_socket(id) => {
+                    drop(self.handlers.insert(id.0, handler));
                 }
+                NewHandler::Server(id, handler) if self.net.has_server(id) => {
+                    drop(self.server_handlers.insert(id.0, handler));
+                }
+                NewHandler::Pipe(id, end, put_before) if self.net.has_socket(id) => {
+                    let piped = put_before(end, self.handlers.remove(id.0));
+                    self.handlers.insert(id.0, piped);
+                }
+                // It is gone already, and its handler goes with it.
+                NewHandler::Socket(..) | NewHandler::Server(..) | NewHandler::Pipe(..) => {}
             }
         }
     }

@@ -26,9 +26,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::net::{
-    CloseReason, Limits, Net, Phase, Result, Server, ServerId, Socket, SocketId, Sockets,
-};
+use crate::net::{CloseReason, Limits, Net, Result, Server, ServerId, Socket, SocketId, Sockets};
 use crate::slots::SideTable;
 use crate::system::System;
 
@@ -240,7 +238,7 @@ impl<S> EventLoop<S> {
                 break;
             }
         }
-        self.net.waiting(Phase::Flush) > 0
+        self.net.waiting_to_flush() > 0
     }
 
     /// Returns the longest time that a host may wait on the loop's descriptor: zero while anything is queued, else until

@@ -51,7 +51,7 @@ pub(super) fn join(
     to: SocketId,
     both: bool,
 ) -> Option<Vec<(SocketId, End)>> {
-    if !net.contains(from.0) || !net.contains(to.0) {
+    if !net.has_socket(from) || !net.has_socket(to) {
         return None;
     }
     let failure = Failure::default();

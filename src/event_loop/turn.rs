@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::net::{Closing, Due, Happened, Phase, Result, SocketEvent, Sockets, TimerId};
+use crate::net::{Closing, Due, Happened, Result, SocketEvent, Sockets, TimerId};
 
 use super::dispatch::Calling;
 use super::timers::Action;
@@ -266,19 +266,19 @@ impl<S> EventLoop<S> {
         limit: Limit,
         turn: &mut Turn,
     ) -> Result<()> {
-        if self.net.waiting(Phase::Flush) < MANY_SENDS {
+        if self.net.waiting_to_flush() < MANY_SENDS {
             return Ok(());
         }
         let (before, began) = (turn.events, self.net.read_clock());
         let mut now = began;
         for round in 0_u32.. {
-            let sends = u32::try_from(self.net.waiting(Phase::Flush)).unwrap_or(u32::MAX);
+            let sends = u32::try_from(self.net.waiting_to_flush()).unwrap_or(u32::MAX);
             // A round without an event counts too: the sources that only sent were served all the same.
             let served = round + (turn.events - before);
             if served >= sends
                 || now.duration_since(began) >= SEND_TIME.saturating_mul(sends)
                 // A source has more to deliver than one turn allows: a further round would favour it.
-                || self.net.waiting(Phase::Serve) > 0
+                || self.net.waiting_to_be_served() > 0
                 || limit.is_reached(turn.events, || now)
             {
                 break;
@@ -286,7 +286,7 @@ impl<S> EventLoop<S> {
             self.poll(Wait::No)?;
             // A wake-up for answers of lookups has been consumed by this poll.
             self.net.take_answers();
-            if self.net.waiting(Phase::Serve) == 0 {
+            if self.net.waiting_to_be_served() == 0 {
                 break;
             }
             self.net.refresh_now();
@@ -339,7 +339,7 @@ impl<S> EventLoop<S> {
                 Closing::Server(id) => self.close_server(shared, id),
             }
         }
-        debug_assert_eq!(self.net.remaining(Phase::Close), 0);
+        debug_assert_eq!(self.net.remaining_closes(), 0);
     }
 
     /// Makes one call that has no socket, with `calling` as the mark while it runs.

@@ -103,7 +103,7 @@ impl<S> Verbs<'_, S> {
         };
         let installs = ends
             .into_iter()
-            .map(|(id, end)| (id.0, NewHandler::Pipe(end, Piped::put_before)));
+            .map(|(id, end)| NewHandler::Pipe(id, end, Piped::put_before));
         self.agenda.installs.extend(installs);
         true
     }
@@ -135,14 +135,14 @@ impl<S> Verbs<'_, S> {
     }
 
     fn install_socket(self, id: SocketId, handler: impl SocketHandler<S> + 'static) -> SocketId {
-        let occupant = NewHandler::Socket(handler.boxed());
-        self.agenda.installs.push_back((id.0, occupant));
+        let install = NewHandler::Socket(id, handler.boxed());
+        self.agenda.installs.push_back(install);
         id
     }
 
     fn install_server(self, id: ServerId, handler: impl ServerHandler<S> + 'static) -> ServerId {
-        let occupant = NewHandler::Server(Box::new(handler));
-        self.agenda.installs.push_back((id.0, occupant));
+        let install = NewHandler::Server(id, Box::new(handler));
+        self.agenda.installs.push_back(install);
         id
     }
 }

@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use crate::net::error::{Error, Result, Syscall};
-use crate::net::values::TimerId;
-use crate::reactor::{Key, Phase, TimerHandle};
+use crate::net::values::{ServerId, SocketId, TimerId};
+use crate::reactor::{Phase, TimerHandle};
 
 use super::Net;
 
@@ -92,14 +92,19 @@ impl Net {
         !self.reactor.is_idle()
     }
 
-    /// Counts the sources that wait for `phase`, in this round of it and the next.
-    pub(crate) fn waiting(&self, phase: Phase) -> usize {
-        self.reactor.waiting(phase)
+    /// Counts the sources that wait to be sent something.
+    pub(crate) fn waiting_to_flush(&self) -> usize {
+        self.reactor.waiting(Phase::Flush)
     }
 
-    /// Counts the sources that are still to come in the round of `phase` that has begun.
-    pub(crate) fn remaining(&self, phase: Phase) -> usize {
-        self.reactor.remaining(phase)
+    /// Counts the sources that are ready and wait to be served.
+    pub(crate) fn waiting_to_be_served(&self) -> usize {
+        self.reactor.waiting(Phase::Serve)
+    }
+
+    /// Counts the closes that are still to come in the close phase that has begun.
+    pub(crate) fn remaining_closes(&self) -> usize {
+        self.reactor.remaining(Phase::Close)
     }
 
     /// Whether a source or a close that is still to be told keeps the loop going.
@@ -107,8 +112,13 @@ impl Net {
         self.reactor.held() > 0 || self.reactor.waiting(Phase::Close) > 0
     }
 
-    /// Whether there is a source under `key`.
-    pub(crate) fn contains(&self, key: Key) -> bool {
-        self.reactor.get(key).is_some()
+    /// Whether there is a socket `id`, be it closed: its `on_close` is still to come.
+    pub(crate) fn has_socket(&self, id: SocketId) -> bool {
+        self.reactor.get(id.0).is_some()
+    }
+
+    /// Whether there is a server `id`, be it closed: its `on_close` is still to come.
+    pub(crate) fn has_server(&self, id: ServerId) -> bool {
+        self.reactor.get(id.0).is_some()
     }
 }

@@ -16,16 +16,15 @@ use crate::net::error::{Error, Result, Syscall};
 use crate::net::listener::{Listener, ServerEvent, Shortage};
 use crate::net::outbox::Outbox;
 use crate::net::values::{CloseReason, Event, ServerId, SocketEvent, SocketId, TimerId};
-use crate::reactor::{Elapsed, Reactor, Registration};
+use crate::reactor::{Elapsed, Phase, Reactor, Registration};
 use crate::system::System;
 
 use socket_timers::SocketTimers;
 use source::Source;
 
-pub(crate) use source::SharedResources;
-
 // The floor above knows the reactor through `net` only.
-pub(crate) use crate::reactor::{Key, Phase, TimerHandle, Waker};
+pub(crate) use crate::reactor::{TimerHandle, Waker};
+pub(crate) use source::SharedResources;
 
 /// Everything that a loop has to do with the network.
 #[derive(Debug)]

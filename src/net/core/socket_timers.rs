@@ -106,6 +106,7 @@ impl Net {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::connect::ConnectOptions;
     use crate::net::core::Limits;
     use crate::system::System;
 
@@ -123,7 +124,7 @@ mod tests {
 
     fn socket(net: &mut Net) -> SocketId {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let options = crate::net::connect::ConnectOptions::new();
+        let options = ConnectOptions::new();
         net.connect(listener.local_addr().unwrap().into(), &options)
     }
 
