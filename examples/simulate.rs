@@ -87,7 +87,7 @@ impl SocketHandler<Vec<u8>> for Client {
 /// One run: what the client was answered, how long that took in the simulation, and what to say if it is wrong.
 fn run(seed: u64, is_mended: bool) -> Result<(Vec<u16>, Duration, String)> {
     let wild = Options::from_seed(seed);
-    // What the protocol has no answer to is left out: it does not connect again.
+    // Faults that end a connection are left out: the protocol has no answer to them, as it does not connect again.
     let faults = Faults {
         resets: 0,
         aborted_accepts: 0,

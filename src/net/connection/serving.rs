@@ -151,9 +151,9 @@ impl Connection {
     /// Gives the first `length` bytes in the read buffer to the handler. Every byte that the handler gets passes here
     /// or on the fast path of [`readable`](Self::readable), which is the same for a connection that is open and idle.
     fn hand_over(
-        &mut self,
+        &self,
         length: usize,
-        registration: &mut Registration<'_>,
+        registration: &Registration<'_>,
         outbox: &mut Outbox,
     ) -> Event {
         let id = SocketId(registration.key());
