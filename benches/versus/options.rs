@@ -14,9 +14,9 @@ The same work for netloop and for other servers, side by side on this machine.
 
     cargo versus [OPTIONS]
 
-    --quick               one workload of each kind, in about three minutes; without it about ten
-    --full                every workload: about an hour
-    --bars                only the workloads and peers that the project has set bars for
+    --quick               one workload of each kind: about three minutes; without it a quarter of an hour
+    --full                every workload: more than an hour
+    --bars                only the workloads and peers that have bars, in more rounds: about ten minutes
     --workload WORDS      only these workloads, separated by commas: names, or parts of names
     --peer NAMES          only these peers, separated by commas; also those that take part only when named
     --rounds N            the rounds of each workload; of fewer than six nothing is decided, of fewer than eight no bar

@@ -7,6 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use netloop_benches::statistics;
+
 use crate::load::paced::Paced;
 use crate::load::{Load, Slice, Target, Timing, run};
 use crate::options::Options;
@@ -86,7 +88,7 @@ pub(crate) fn measure(
     let mut told = workload.clone();
     let (mut load, mut rounds) = (Arc::clone(&workload.load), options.rounds);
     if workload.load.needs_fresh_server() {
-        rounds = rounds.min(MOST_FRESH_ROUNDS);
+        rounds = (rounds * 2 / 3).clamp(rounds.min(statistics::FEWEST), MOST_FRESH_ROUNDS);
     } else {
         let mut peaks: Vec<(f64, &str)> = Vec::new();
         for seat in &mut seats {

@@ -22,7 +22,7 @@ const QUIET: Duration = Duration::from_millis(100);
 /// The latency of the peers that behave is measured in so many parts, of which the middle one counts: a single stall of
 /// the whole machine would decide the slowest hundredth of one long part.
 const PARTS: usize = 5;
-const PART: Duration = Duration::from_millis(200);
+const PART: Duration = Duration::from_millis(100);
 
 /// The highest resident memory, less that before the stalled readers came.
 pub(crate) const GROWTH_PER_READER: &str = "growth per stalled reader, KiB";

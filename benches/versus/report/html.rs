@@ -12,7 +12,7 @@ h1, h2, h3 { line-height: 1.2 } h2 { margin-top: 2.5rem; border-bottom: 1px soli
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums }
 .wide { overflow-x: auto } td { white-space: nowrap } td, th { padding: .2rem .6rem; text-align: right; border-bottom: 1px solid #e4e8ed }
 td:first-child, th:first-child { text-align: left } tr.subject { background: #fff4d6 } th { color: #5b6675 }
-svg { display: block; margin: 1rem 0 }
+svg { display: block; margin: 1rem 0 } p { white-space: pre-line }
 ";
 
 pub(super) fn page(chapters: &[Chapter], charts: &[Chart]) -> String {

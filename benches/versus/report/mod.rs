@@ -76,12 +76,12 @@ pub(crate) fn circumstances(report: &Report) -> Vec<Chapter> {
     for (name, reason) in &report.missing {
         peers.push([*name, "not here", reason]);
     }
-    let mut machine = Table::new(&["circumstance", "value"]);
-    for (name, value) in &report.context {
-        machine.push([name, value]);
-    }
+    let machine = report.context.iter();
+    let machine: Vec<String> = machine
+        .map(|(name, value)| format!("- {name}: {value}"))
+        .collect();
     let warnings = report.warnings.iter();
-    let mut parts = vec![Part::Table(machine)];
+    let mut parts = vec![Part::Text(machine.join("\n"))];
     parts.extend(warnings.map(|warning| Part::Text(format!("Beware: {warning}."))));
     vec![
         chapter("Peers", vec![Part::Table(peers)]),
