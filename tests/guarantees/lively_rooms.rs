@@ -182,7 +182,9 @@ fn a_lookup_that_ends_during_a_large_flush_is_not_lost() {
     room.then = Some(Box::new(move || {
         release.send(()).unwrap();
         let mut poll = mio::Poll::new().unwrap();
-        let mut source = mio::unix::SourceFd(&news.as_raw_fd());
+        // In a line of its own: Rust 1.85 drops it at the end of the line.
+        let descriptor = news.as_raw_fd();
+        let mut source = mio::unix::SourceFd(&descriptor);
         poll.registry()
             .register(&mut source, mio::Token(0), mio::Interest::READABLE)
             .unwrap();
