@@ -127,9 +127,14 @@ mod tests {
     #[test]
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn numbers_and_kinds_agree_with_the_standard_library() {
+        let unknown = io::Error::from_raw_os_error(i32::MAX).kind();
         for row in ERRORS {
             let Some(number) = row.number else { continue };
             let kind = io::Error::from_raw_os_error(number).kind();
+            if row.name == "ENOTSUP" && kind == unknown {
+                // Rust 1.85 has no kind for it yet; newer versions have.
+                continue;
+            }
             match row.kind {
                 Some(expected) => assert_eq!(kind, expected, "{}", row.name),
                 // Without a row of its own, its kind would have named another one.
