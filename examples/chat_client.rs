@@ -96,9 +96,29 @@ fn main() -> netloop::Result<ExitCode> {
     }
     let mut chat = Chat {
         server,
-        keyboard: event_loop.read_input(io::stdin(), Keyboard)?,
+        keyboard: read_keyboard(&mut event_loop)?,
         has_failed: false,
     };
     event_loop.run(&mut chat)?;
     Ok(ExitCode::from(u8::from(chat.has_failed)))
+}
+
+#[cfg(unix)]
+fn read_keyboard(event_loop: &mut EventLoop<Chat>) -> netloop::Result<SocketId> {
+    event_loop.read_input(io::stdin(), Keyboard)
+}
+
+/// Reads on a thread: elsewhere the kernel does not say when standard input can be read.
+#[cfg(not(unix))]
+fn read_keyboard(event_loop: &mut EventLoop<Chat>) -> netloop::Result<SocketId> {
+    use std::net::{TcpListener, TcpStream};
+
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let mut thread_end = TcpStream::connect(listener.local_addr()?)?;
+    let (loop_end, peer) = listener.accept()?;
+    if peer != thread_end.local_addr()? {
+        return Err(io::Error::from(io::ErrorKind::ConnectionRefused).into());
+    }
+    std::thread::spawn(move || io::copy(&mut io::stdin(), &mut thread_end));
+    event_loop.adopt(loop_end, netloop::SocketOptions::default(), Keyboard)
 }
