@@ -39,6 +39,8 @@
 //! - **ground**: data structures without I/O and without a clock, private to the crate: slots whose keys never reach a
 //!   stranger, the timer wheel, the send buffer, the lists that make the turn fair.
 #![forbid(unsafe_code)]
+// Badges for features and systems, where the documentation host builds.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod reactor;
 #[cfg(feature = "simulation")]
