@@ -1,6 +1,8 @@
 //! Writes of a socket in its own callback: they leave as one, and no question about the socket shows where they are
 //! meanwhile.
 
+use std::time::Duration;
+
 use netloop::{Context, EventLoop, EventLoopOptions, Flow, SocketOptions};
 
 use crate::support::{Recorder, Scene, Seen, World, assert_same_bytes, pattern};
@@ -96,9 +98,7 @@ fn something_harmless(cx: &mut Context<'_, World>, which: usize) {
         1 => cx.socket.resume(),
         2 => cx.socket.cork(),
         3 => cx.socket.uncork(),
-        4 => cx
-            .socket
-            .set_idle_timeout(std::time::Duration::from_secs(60)),
+        4 => cx.socket.set_idle_timeout(Duration::from_secs(60)),
         5 => cx.socket.set_no_delay(true).unwrap(),
         6 => cx.socket.notify_when_sent(7),
         7 => cx.socket.socket(id).hold(),
@@ -171,4 +171,49 @@ fn a_reply_taken_in_part_is_neither_lost_nor_overtaken() {
     assert!(queued > 0, "the kernel has taken all of it");
     let answer = scene.peer_reads(&mut peer, bytes.len());
     assert_same_bytes(&answer, &bytes);
+}
+
+// Every callback gathers its writes, and no caller can tell: they count at once, and keep their order.
+#[test]
+fn writes_of_every_callback_count_at_once_and_arrive_in_order() {
+    let mut scene = Scene::new();
+    let recorder = Recorder::new("us").reacting(|cx, seen| {
+        let word: &[u8] = match seen {
+            Seen::Connect => b"connect ",
+            Seen::Data(_) => b"data ",
+            Seen::Drain => b"drain ",
+            Seen::Sent(..) => b"sent ",
+            Seen::Timeout => b"timeout ",
+            Seen::Timer(_) => b"timer ",
+            Seen::End => b"end ",
+            _ => return,
+        };
+        let (queued, written) = (cx.socket.queued_bytes(), cx.socket.bytes_written());
+        for byte in word {
+            assert_eq!(cx.socket.write(&[*byte]), Flow::Open);
+        }
+        assert_eq!(cx.socket.queued_bytes() - queued, word.len());
+        assert_eq!(cx.socket.bytes_written() - written, word.len() as u64);
+        if *seen == Seen::Timeout {
+            // Else the next one counts from these bytes.
+            cx.socket.set_idle_timeout(None);
+        }
+    });
+    let (id, mut peer) = scene.accepted(SocketOptions::new(), recorder);
+    assert_eq!(scene.peer_reads(&mut peer, 8), b"connect ");
+    peer.write(b"?");
+    assert_eq!(scene.peer_reads(&mut peer, 5), b"data ");
+    scene.socket(id).notify_when_sent(0);
+    assert_eq!(scene.peer_reads(&mut peer, 5), b"sent ");
+    scene.socket(id).after(Duration::from_millis(1), 0);
+    assert_eq!(scene.peer_reads(&mut peer, 6), b"timer ");
+    scene.socket(id).set_idle_timeout(Duration::from_millis(1));
+    assert_eq!(scene.peer_reads(&mut peer, 8), b"timeout ");
+    let bytes = pattern(8 << 20, 1);
+    assert_eq!(scene.socket(id).write(&bytes), Flow::Full);
+    scene.peer_reads(&mut peer, bytes.len());
+    assert_eq!(scene.peer_reads(&mut peer, 6), b"drain ");
+    peer.half_close();
+    assert_eq!(scene.peer_reads(&mut peer, 4), b"end ");
+    scene.drive_to_close("us");
 }
