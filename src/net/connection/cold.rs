@@ -154,7 +154,7 @@ impl Connection {
 impl Connection {
     /// Asks for notice when the kernel has taken everything that was written until now.
     pub(crate) fn mark(&mut self, token: u64, registration: &mut Registration<'_>) {
-        let position = self.outbound.written;
+        let position = self.outbound.unsent.written();
         let cold = self.cold_mut();
         let is_refused = cold.has_refused;
         cold.marks.push(Mark {
@@ -172,7 +172,7 @@ impl Connection {
             // Not there yet, or a write has failed: the bytes before the mark were never sent.
             return;
         }
-        let sent = self.outbound.written - self.outbound.unsent.len() as u64;
+        let sent = self.outbound.unsent.written() - self.outbound.unsent.len() as u64;
         let Some(cold) = &mut self.cold else {
             return;
         };

@@ -5,8 +5,8 @@ use std::io;
 
 use bitflags::bitflags;
 
-use crate::net::outbox::{Outbox, Payload, Taken, Unsent};
-use crate::net::values::{Flow, SocketOptions};
+use crate::net::outbox::{Outbox, Taken, Unsent};
+use crate::net::values::{Flow, SocketId, SocketOptions};
 use crate::reactor::{Interest, Registration};
 use crate::system::Stream;
 use crate::system::errno::is_out_of_buffers;
@@ -21,8 +21,6 @@ const OUT_OF_BUFFERS_RETRY_TICKS: u64 = 10;
 #[repr(C)]
 #[derive(Debug)]
 pub(super) struct Outbound {
-    /// The number of bytes that writes have accepted, but for those that the running callback has gathered.
-    pub(super) written: u64,
     pub(super) unsent: Unsent,
     /// The number of bytes that, with nothing queued, reach the high-water mark or the limit. It is cut to 64 KiB,
     /// beyond which the chunks of the queue are as good as shared memory.
@@ -74,7 +72,6 @@ impl Outbound {
     pub(super) fn new(options: &SocketOptions) -> Self {
         let capacity = options.high_water_mark.min(options.max_queued_bytes);
         Self {
-            written: 0,
             unsent: Unsent::new(),
             capacity: u16::try_from(capacity).unwrap_or(u16::MAX),
             state: OutboundState::Open,
@@ -134,45 +131,6 @@ impl Outbound {
         queued == 0 || queued.saturating_add(length) <= options.max_queued_bytes
     }
 
-    /// Puts `bytes` where they wait for the flush phase, if the connection is open and idle. Returns whether it could.
-    #[inline]
-    pub(super) fn put_first(&mut self, bytes: &[u8], outbox: &mut Outbox) -> bool {
-        let could = outbox.put_first(&mut self.unsent, bytes, self.capacity);
-        if could {
-            self.written += bytes.len() as u64;
-        }
-        could
-    }
-
-    /// Puts the bytes of `payload` from `from` on, which is counted as written whole.
-    #[inline]
-    pub(super) fn put(&mut self, payload: Payload<'_>, from: usize, outbox: &mut Outbox) {
-        self.written += payload.len() as u64;
-        outbox.put(&mut self.unsent, payload, from);
-    }
-
-    /// Puts `bytes` behind others that leave in the flush phase, and returns whether it could.
-    #[inline]
-    pub(super) fn put_behind(&mut self, bytes: &[u8], outbox: &mut Outbox) -> bool {
-        let could = outbox.put_behind(&mut self.unsent, bytes);
-        if could {
-            self.written += bytes.len() as u64;
-        }
-        could
-    }
-
-    /// Puts the message of the broadcast that is under way once more, and returns whether it could.
-    #[inline]
-    pub(super) fn put_again(&mut self, outbox: &Outbox) -> bool {
-        match outbox.put_again(&mut self.unsent) {
-            Some(length) => {
-                self.written += length as u64;
-                true
-            }
-            None => false,
-        }
-    }
-
     /// The answer to a write that was accepted.
     #[inline]
     pub(super) fn flow(
@@ -221,7 +179,8 @@ impl Outbound {
         }
         if !self.unsent.is_empty() {
             if !wire.registration.readiness().serves(Interest::WRITABLE) {
-                wire.outbox.keep(&mut self.unsent);
+                let id = SocketId(wire.registration.key());
+                wire.outbox.settle(id, &mut self.unsent);
                 wire.registration.want(Interest::WRITABLE);
                 return Ok(false);
             }

@@ -50,7 +50,7 @@ impl Connection {
 
     /// The bytes that writes have accepted, but for those that its running callback has gathered.
     pub(crate) fn bytes_written(&self) -> u64 {
-        self.outbound.written
+        self.outbound.unsent.written()
     }
 
     /// The bytes that no kernel has taken, still to be sent or lost with the close, but for those that its running

@@ -19,9 +19,7 @@ impl Connection {
         registration: &mut Registration<'_>,
         outbox: &mut Outbox,
     ) {
-        let own = outbox.settle(id, &mut self.outbound.unsent);
-        if own > 0 {
-            self.outbound.written += own as u64;
+        if outbox.settle(id, &mut self.outbound.unsent) {
             registration.flush_soon();
         }
     }
@@ -47,13 +45,13 @@ impl Connection {
     /// Puts `bytes` behind others that leave in the flush phase, and returns whether it could.
     #[inline]
     pub(crate) fn put_behind(&mut self, bytes: &[u8], outbox: &mut Outbox) -> bool {
-        self.outbound.put_behind(bytes, outbox)
+        outbox.put_behind(&mut self.outbound.unsent, bytes)
     }
 
     /// Puts the message of the broadcast that is under way once more, and returns whether it could.
     #[inline]
     pub(crate) fn put_again(&mut self, outbox: &Outbox) -> bool {
-        self.outbound.put_again(outbox)
+        outbox.put_again(&mut self.outbound.unsent)
     }
 
     /// Takes `payload` to be sent. The connection is settled.
@@ -66,7 +64,11 @@ impl Connection {
     ) -> Flow {
         if payload.is_better_copied()
             && self.is_open_and_idle(registration)
-            && self.outbound.put_first(payload.as_bytes(), outbox)
+            && outbox.put_first(
+                &mut self.outbound.unsent,
+                payload.as_bytes(),
+                self.outbound.capacity,
+            )
         {
             registration.flush_soon();
             return Flow::Open;
@@ -105,7 +107,7 @@ impl Connection {
                 false => registration.flush_soon(),
             }
         }
-        self.outbound.put(payload, sent, outbox);
+        outbox.put(&mut self.outbound.unsent, payload, sent);
         if self.outbound.unsent.len() >= self.options.high_water_mark {
             // The mark speaks of what the kernel would not take, not of what was only gathered.
             self.flush(registration, outbox);
@@ -208,13 +210,13 @@ impl Connection {
             debug_assert!(false, "an open connection has a stream");
             return true;
         };
-        let taken = outbox.take_own(|bytes| match stream.write_fast_path(bytes) {
+        let unsent = &mut self.outbound.unsent;
+        let taken = outbox.take_own(unsent, |bytes| match stream.write_fast_path(bytes) {
             Some(Ok(sent)) if sent == bytes.len() => Ok(()),
             sent => Err(sent),
         });
         match taken {
-            Ok(sent) => {
-                self.outbound.written += sent as u64;
+            Ok(()) => {
                 self.clocks.touch(registration);
                 true
             }
@@ -239,7 +241,6 @@ impl Connection {
         let (offered, sent) = outbox.take_rest(&mut self.outbound.unsent, |bytes| {
             sent.unwrap_or_else(|| stream.write(&[IoSlice::new(bytes)]))
         });
-        self.outbound.written += offered as u64;
         if !matches!(sent, Ok(sent) if sent == offered) {
             self.sent_in_part(sent, offered, registration);
         } else {

@@ -29,6 +29,8 @@ pub(crate) use payload::{DIRECT_BYTES, Payload};
 /// The unsent bytes of one connection, apart from those that its running callback has written.
 #[derive(Debug)]
 pub(crate) struct Unsent {
+    /// The number of bytes that were ever put, but for those that the running callback has gathered.
+    written: u64,
     queue: SendBuffer,
     /// Invariant: empty or sealed, or the queue is empty and a write would be answered `Open`.
     span: Span,
@@ -37,6 +39,7 @@ pub(crate) struct Unsent {
 impl Unsent {
     pub(crate) fn new() -> Self {
         Self {
+            written: 0,
             queue: SendBuffer::new(),
             span: Span::default(),
         }
@@ -45,6 +48,12 @@ impl Unsent {
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty() && self.span.is_empty()
+    }
+
+    /// The number of bytes that were ever put, sent or not.
+    #[inline]
+    pub(crate) fn written(&self) -> u64 {
+        self.written
     }
 
     #[inline]
@@ -112,7 +121,11 @@ impl Outbox {
     /// connection changes, so its registration need not be settled.
     #[inline]
     pub(crate) fn put_behind(&mut self, unsent: &mut Unsent, bytes: &[u8]) -> bool {
-        !unsent.span.is_empty() && self.broadcast.extend(&mut unsent.span, bytes)
+        let could = !unsent.span.is_empty() && self.broadcast.extend(&mut unsent.span, bytes);
+        if could {
+            unsent.written += bytes.len() as u64;
+        }
+        could
     }
 
     /// Forgets the message of the last broadcast: another one begins.
@@ -122,10 +135,16 @@ impl Outbox {
     }
 
     /// Puts the message that was put for another connection since [`begin_broadcast`](Self::begin_broadcast), if both
-    /// wait for the same bytes so far. Returns the length of the message, or `None` if it has to be put by itself.
+    /// wait for the same bytes so far. Returns whether it could.
     #[inline]
-    pub(crate) fn put_again(&self, unsent: &mut Unsent) -> Option<usize> {
-        self.broadcast.advance(&mut unsent.span)
+    pub(crate) fn put_again(&self, unsent: &mut Unsent) -> bool {
+        match self.broadcast.advance(&mut unsent.span) {
+            Some(length) => {
+                unsent.written += length as u64;
+                true
+            }
+            None => false,
+        }
     }
 
     /// Puts `bytes` for a connection that has nothing queued and takes less than `capacity`, and returns whether it
@@ -136,47 +155,42 @@ impl Outbox {
         match self.broadcast.begin(bytes, usize::from(capacity)) {
             Some(span) => {
                 unsent.span = span;
+                unsent.written += bytes.len() as u64;
                 true
             }
             None => false,
         }
     }
 
-    /// Puts `payload` from its byte `from` on, behind everything else.
+    /// Puts `payload` behind everything else, but for its first `sent` bytes, which the kernel has taken already.
     #[inline]
-    pub(crate) fn put(&mut self, unsent: &mut Unsent, payload: Payload<'_>, from: usize) {
+    pub(crate) fn put(&mut self, unsent: &mut Unsent, payload: Payload<'_>, sent: usize) {
         debug_assert!(unsent.span.is_empty(), "the connection was settled");
-        payload.queue(from, &mut unsent.queue, &mut self.pool);
+        unsent.written += payload.len() as u64;
+        payload.queue(sent, &mut unsent.queue, &mut self.pool);
     }
 }
 
 /// Where bytes are while they wait.
 impl Outbox {
-    /// Moves the bytes of `id` that wait in shared memory to its own queue, before anything else is done to the
-    /// connection. Returns how many of them its callback has written: they were not counted yet.
+    /// Moves the bytes of `id` that wait in shared memory to the queue of its connection, before anything else is done to
+    /// the connection. Returns whether its callback had written some of them, which no flush was asked for yet.
     #[inline]
-    pub(crate) fn settle(&mut self, id: SocketId, unsent: &mut Unsent) -> usize {
-        let mut gathered = 0;
-        if self.gathered.is_of(id) {
-            gathered = self.settle_gathered(unsent);
-        }
+    pub(crate) fn settle(&mut self, id: SocketId, unsent: &mut Unsent) -> bool {
+        let is_own = self.gathered.is_of(id) && self.settle_gathered(unsent);
         self.settle_span(unsent);
-        gathered
+        is_own
     }
 
     #[cold]
-    fn settle_gathered(&mut self, unsent: &mut Unsent) -> usize {
+    fn settle_gathered(&mut self, unsent: &mut Unsent) -> bool {
         self.gathered.end();
         let bytes = self.gathered.bytes();
+        let any = !bytes.is_empty();
+        unsent.written += bytes.len() as u64;
         unsent.queue.copy(bytes, &mut self.pool);
-        let length = bytes.len();
         self.gathered.clear();
-        length
-    }
-
-    /// Moves the bytes that wait for the flush phase to the queue of their connection, because the flush cannot send them.
-    pub(crate) fn keep(&mut self, unsent: &mut Unsent) {
-        self.settle_span(unsent);
+        any
     }
 
     #[inline]
@@ -266,17 +280,21 @@ impl Outbox {
     }
 
     /// Offers the bytes of the callback that has ended to the kernel by `write`, and forgets them if it takes them all.
-    /// Returns how many there were, or the result of `write` if [`take_rest`](Self::take_rest) has to see to it.
+    ///
+    /// # Errors
+    ///
+    /// The result of `write` if it does not, which [`take_rest`](Self::take_rest) has to see to.
     #[inline(always)]
     pub(crate) fn take_own<R>(
         &mut self,
+        unsent: &mut Unsent,
         write: impl FnOnce(&[u8]) -> Result<(), R>,
-    ) -> Result<usize, R> {
+    ) -> Result<(), R> {
         let bytes = self.gathered.bytes();
-        let offered = bytes.len();
         write(bytes)?;
+        unsent.written += bytes.len() as u64;
         self.gathered.clear();
-        Ok(offered)
+        Ok(())
     }
 
     /// Queues those bytes of the callback that has ended that the kernel does not take by `write`. Returns how many it
@@ -290,6 +308,7 @@ impl Outbox {
         debug_assert!(unsent.is_empty(), "the connection was settled");
         let bytes = self.gathered.bytes();
         let offered = bytes.len();
+        unsent.written += offered as u64;
         let sent = write(bytes);
         queue_rest(bytes, &sent, unsent, &mut self.pool);
         self.gathered.clear();
