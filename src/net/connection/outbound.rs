@@ -79,8 +79,8 @@ impl Outbound {
         }
     }
 
-    /// Whether writes are taken and nothing is exceptional, so that one below the capacity would be answered `Open` and
-    /// could be sent at once, if the kernel has space.
+    /// Whether writes are taken and nothing is exceptional. A write below the capacity would be answered `Open`, and
+    /// could be sent at once if the kernel has space.
     #[inline]
     pub(super) fn is_open_and_idle(&self) -> bool {
         // Zero for the usual state and no flag: one comparison, as both lie side by side.

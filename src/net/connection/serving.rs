@@ -148,8 +148,8 @@ impl Connection {
         }
     }
 
-    /// Gives the first `length` bytes in the read buffer to the handler. Every byte that the handler gets passes here
-    /// or on the fast path of [`readable`](Self::readable), which is the same for a connection that is open and idle.
+    /// Gives the first `length` bytes in the read buffer to the handler. Every byte that the handler gets passes here,
+    /// or the fast path of [`readable`](Self::readable), which does the same where the connection is open and idle.
     fn hand_over(
         &self,
         length: usize,

@@ -1,8 +1,8 @@
 //! Messages to several sockets, each kept once for all of them until the flush phase.
 //!
 //! A chat room in which sixteen of a thousand members speak in one turn makes sixteen thousand writes and a thousand
-//! sends. So a write to a socket outside of its callback must cost next to nothing, and the bytes for one member must
-//! lie in one piece. One idea serves both: messages lie one behind the other, and a member only remembers the range
+//! sends. So a write to a socket outside of its callback must cost next to nothing. The bytes for one member must lie
+//! in one piece. One idea serves both: messages lie one behind the other, and a member only remembers the range
 //! that is its span. A message that lies there already is not copied again; it only moves the end of the span.
 
 /// The number of streams of messages in one turn. Messages to different groups of sockets do not lie together; those to
@@ -35,8 +35,8 @@ struct Stream {
     last_start: usize,
 }
 
-/// The move of the end of a span by one message. Every span that ends at the same place is moved by the same message in
-/// the same way, without a look at the bytes of either.
+/// The move of the end of a span by one message. The same message moves every span that ends at the same place in the
+/// same way, without a look at the bytes.
 #[derive(Clone, Copy, Debug)]
 struct Step {
     stream: u8,
