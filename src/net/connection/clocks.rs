@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use crate::reactor::Registration;
 
+/// The ticks that the deadlines of a connection are counted from, and its idle timeout.
 #[derive(Debug)]
 pub(super) struct Clocks {
-    /// When a byte moved last, or the connection came about.
+    /// When a byte moved last, or the connection was made.
     pub(super) active: u64,
-    /// When connecting began, or the own end.
+    /// When connecting began, or the end of this side.
     pub(super) begun: u64,
     idle: IdleTimeout,
 }

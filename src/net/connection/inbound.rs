@@ -1,12 +1,13 @@
 //! The half of a connection that the peer sends on.
 
-/// The inbound half. What is rare of it, bytes that are carried over, lies in the cold state.
+/// The inbound half. Its rare field, the bytes that are carried over, is in the cold state.
 #[derive(Debug)]
 pub(super) struct Inbound {
     pub(super) state: InboundState,
     pub(super) is_paused: bool,
 }
 
+/// The progress of the inbound half.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum InboundState {
     /// Bytes may come.

@@ -29,6 +29,7 @@ pub(super) struct Outbound {
     pub(super) flags: OutboundFlags,
 }
 
+/// The progress of the outbound half.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum OutboundState {

@@ -22,10 +22,10 @@ impl Connection {
         outbox: &mut Outbox,
     ) -> Option<Event> {
         let (true, Some(stream)) = (self.is_open_and_idle(registration), &mut self.stream) else {
-            return self.readable_rarely(&mut registration.reborrow(), buffer, outbox);
+            return self.read_slow_path(&mut registration.reborrow(), buffer, outbox);
         };
         let Some(read) = stream.read_fast_path(buffer) else {
-            return self.readable_rarely(&mut registration.reborrow(), buffer, outbox);
+            return self.read_slow_path(&mut registration.reborrow(), buffer, outbox);
         };
         match read {
             Ok(length) if length > 0 => {
@@ -38,7 +38,7 @@ impl Connection {
                 outbox.begin_callback(id, self.outbound.capacity);
                 Some(Event::Socket(SocketEvent::Data(length)))
             }
-            // Apart, as a processor gets there by a comparison each, and would have to put them together first.
+            // Two calls, because the branches come from different places: to join them would cost every message.
             Ok(_) => self.peer_ended(&mut registration.reborrow()),
             Err(error) => self.read_failed(error, &mut registration.reborrow()),
         }
@@ -46,7 +46,7 @@ impl Connection {
 
     /// Reads from a connection that is not open and idle, or not TCP.
     #[inline(never)]
-    fn readable_rarely(
+    fn read_slow_path(
         &mut self,
         registration: &mut Registration<'_>,
         buffer: &mut [u8],

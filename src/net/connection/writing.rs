@@ -1,4 +1,4 @@
-//! Writes and flushes: the outbound half, and what its failure and its end mean for the connection.
+//! Writes and flushes: the outbound half with its stream, and the consequences of its failure and of its end.
 
 use std::io::{self, IoSlice};
 
@@ -13,12 +13,8 @@ use super::outbound::{OutboundFlags, OutboundState, Wire, note_sent};
 impl Connection {
     /// Moves the bytes that wait in shared memory to its own queue, before anything else is done to the connection.
     #[inline]
-    pub(crate) fn settle(
-        &mut self,
-        id: SocketId,
-        registration: &mut Registration<'_>,
-        outbox: &mut Outbox,
-    ) {
+    pub(crate) fn settle(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
+        let id = SocketId(registration.key());
         if outbox.settle(id, &mut self.outbound.unsent) {
             registration.flush_soon();
         }
@@ -221,7 +217,7 @@ impl Connection {
                 true
             }
             Err(sent) => {
-                self.reply_rarely(sent, &mut registration.reborrow(), outbox);
+                self.reply_slow_path(sent, &mut registration.reborrow(), outbox);
                 false
             }
         }
@@ -229,7 +225,7 @@ impl Connection {
 
     /// Sends a reply that the kernel did not take whole, or that is for a rare kind of stream.
     #[cold]
-    fn reply_rarely(
+    fn reply_slow_path(
         &mut self,
         sent: Option<io::Result<usize>>,
         registration: &mut Registration<'_>,

@@ -275,7 +275,7 @@ impl Net {
         self.reactor
             .visit(id.0, |source, registration| {
                 let connection = source.connection_mut()?;
-                connection.settle(id, registration, outbox);
+                connection.settle(registration, outbox);
                 Some(ask(connection, registration, outbox))
             })
             .flatten()

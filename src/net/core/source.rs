@@ -70,7 +70,7 @@ impl Source {
 
 impl Source {
     #[inline(never)]
-    fn readable_rarely(
+    fn readable_slow_path(
         &mut self,
         registration: &mut Registration<'_>,
         resources: &mut SharedResources<'_>,
@@ -108,7 +108,7 @@ impl Handler for Source {
         if let Self::Connection(connection) = self {
             return connection.readable(registration, resources.buffer, resources.outbox);
         }
-        self.readable_rarely(&mut registration.reborrow(), resources)
+        self.readable_slow_path(&mut registration.reborrow(), resources)
     }
 
     fn on_writable(
