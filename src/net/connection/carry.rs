@@ -55,7 +55,6 @@ impl Connection {
         true
     }
 
-    /// Whether bytes are carried over.
     pub(super) fn has_carry(&self) -> bool {
         self.cold
             .as_ref()

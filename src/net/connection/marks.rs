@@ -52,7 +52,6 @@ impl Marks {
         self.pop()
     }
 
-    /// Takes the first mark.
     pub(super) fn pop(&mut self) -> Option<Mark> {
         self.0.pop_front()
     }

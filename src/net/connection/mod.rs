@@ -3,14 +3,6 @@
 //! A connection knows nothing of handlers and makes no callback. It reads, writes and shuts down through the seam,
 //! keeps its registration up to date, and returns what happened as an [`Event`](crate::net::values::Event).
 //!
-//! | type | is |
-//! |---|---|
-//! | [`Stage`] | the progress of the whole, with what exists only at one stage |
-//! | [`Inbound`] | the half that the peer sends on |
-//! | [`Outbound`] | the half that we send on |
-//! | [`Clocks`] | the times that are counted from |
-//! | [`ColdState`] | the fields that few connections need |
-//!
 //! Bytes come in at one place ([`serving`]) and leave at one place ([`outbound`]), through the
 //! [outbox](crate::net::outbox).
 

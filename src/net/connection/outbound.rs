@@ -222,11 +222,7 @@ impl Outbound {
         }
     }
 
-    /// Notes that the kernel has taken nothing: it has no space, no memory, or the connection has failed.
-    ///
-    /// # Errors
-    ///
-    /// The error, if it is fatal.
+    /// Notes that the kernel has taken nothing: it has no space or no memory. Returns the error if it is fatal instead.
     #[cold]
     pub(super) fn note_unsent(
         &mut self,

@@ -22,9 +22,7 @@ pub(super) enum Stage {
     Open(Peer),
     /// The connection is over. The source is on the close list, or past it.
     Closed {
-        /// The peer that there was.
         peer: Peer,
-        /// Why it closed.
         reason: CloseReason,
         /// The server that accepted it still counts it against its limit.
         holds_place: bool,

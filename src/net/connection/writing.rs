@@ -38,13 +38,11 @@ impl Connection {
         }
     }
 
-    /// Puts `bytes` behind others that leave in the flush phase, and returns whether it could.
     #[inline]
     pub(crate) fn put_behind(&mut self, bytes: &[u8], outbox: &mut Outbox) -> bool {
         outbox.put_behind(&mut self.outbound.unsent, bytes)
     }
 
-    /// Puts the message of the broadcast that is under way once more, and returns whether it could.
     #[inline]
     pub(crate) fn put_again(&mut self, outbox: &Outbox) -> bool {
         outbox.put_again(&mut self.outbound.unsent)

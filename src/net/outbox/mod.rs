@@ -222,10 +222,7 @@ impl Outbox {
     /// took. `write` is not called when there is nothing to offer.
     ///
     /// A transformation of the bytes, such as encryption, belongs here: the outbox holds what was written.
-    ///
-    /// # Errors
-    ///
-    /// The error of `write`; all bytes are kept then, and none of `tail` was taken.
+    /// If it fails, all bytes are kept, and none of `tail` was taken.
     #[inline]
     pub(crate) fn take(
         &mut self,
@@ -280,10 +277,7 @@ impl Outbox {
     }
 
     /// Offers the bytes of the callback that has ended to the kernel by `write`, and forgets them if it takes them all.
-    ///
-    /// # Errors
-    ///
-    /// The result of `write` if it does not, which [`take_rest`](Self::take_rest) has to see to.
+    /// Otherwise returns the result of `write`, which [`take_rest`](Self::take_rest) has to see to.
     #[inline(always)]
     pub(crate) fn take_own<R>(
         &mut self,
