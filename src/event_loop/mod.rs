@@ -11,6 +11,7 @@ mod into_handler;
 mod loop_context;
 mod options;
 mod pipe;
+mod read_buffer;
 mod remote;
 mod requests;
 mod server_handler;
@@ -33,6 +34,7 @@ use crate::system::System;
 use agenda::Agenda;
 use call::Post;
 use dispatch::Calling;
+use read_buffer::ReadBuffer;
 use remote::Mailbox;
 use wait::Limit;
 
@@ -123,7 +125,7 @@ pub struct EventLoop<S = ()> {
     agenda: Agenda<S>,
     /// Posts that were taken from the mailbox and not made yet.
     posts: VecDeque<Post<S>>,
-    read_buffer: Box<[u8]>,
+    read_buffer: ReadBuffer,
     options: EventLoopOptions,
     /// The owner of the callback that is running. Invariant: `None` between turns, unless a callback has panicked.
     calling: Option<Calling>,
@@ -167,7 +169,7 @@ impl<S> EventLoop<S> {
             server_handlers: SideTable::new(),
             agenda: Agenda::new(Arc::new(mailbox)),
             posts: VecDeque::new(),
-            read_buffer: vec![0; buffer_bytes].into_boxed_slice(),
+            read_buffer: ReadBuffer::new(buffer_bytes),
             options,
             calling: None,
             unclosed: None,
