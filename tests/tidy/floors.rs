@@ -61,7 +61,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("net/values", &["reactor", "system"]),
     ("net/error", &["net/values", "system/errno"]),
     ("net/address", &["net/values", "net/error"]),
-    ("net/outbox", &["send_buffer", "net/values"]),
+    ("net/outbox", &["slots", "send_buffer", "net/values"]),
     (
         "net/connect",
         &[
@@ -88,7 +88,6 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "net/connection",
         &[
-            "send_buffer",
             "reactor",
             "system",
             "system/errno",

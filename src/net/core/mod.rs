@@ -7,7 +7,7 @@ mod listening;
 mod opening;
 mod requests;
 mod socket_timers;
-pub(crate) mod source;
+mod source;
 mod writing;
 
 use crate::net::connect::PendingLookups;
@@ -20,11 +20,10 @@ use crate::reactor::{Elapsed, Phase, Reactor, Registration};
 use crate::system::System;
 
 use socket_timers::SocketTimers;
-use source::Source;
+use source::{SharedResources, Source};
 
 // The floor above knows the reactor through `net` only.
 pub(crate) use crate::reactor::{TimerHandle, Waker};
-pub(crate) use source::SharedResources;
 
 /// Everything that a loop has to do with the network.
 #[derive(Debug)]

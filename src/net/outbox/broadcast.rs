@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_with_a_gap_behind_it_does_not_grow() {
+    fn a_span_with_a_gap_behind_it_does_not_grow() {
         let mut broadcast = Broadcast::default();
         let mut listener = broadcast.begin(b"a", 100).unwrap();
         let mut speaker = broadcast.begin(b"a", 100).unwrap();

@@ -15,6 +15,8 @@
 mod broadcast;
 mod gathered;
 mod payload;
+#[cfg(test)]
+mod tests;
 
 use std::io::{self, IoSlice};
 

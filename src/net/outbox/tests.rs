@@ -1,0 +1,147 @@
+//! The door against a model: whatever place bytes wait in, each connection is sent its own, in order and once.
+
+use std::io;
+
+use super::*;
+use crate::slots::Slots;
+
+const CAPACITY: u16 = 2_000;
+
+/// A connection as the outbox sees it, with the bytes that it was sent and those that it is to be sent.
+struct Model {
+    id: SocketId,
+    unsent: Unsent,
+    written: Vec<u8>,
+    sent: Vec<u8>,
+}
+
+impl Model {
+    /// A write of the kernel that takes up to `most` bytes, or fails.
+    fn kernel(
+        sent: &mut Vec<u8>,
+        most: Option<usize>,
+        slices: &[IoSlice<'_>],
+    ) -> io::Result<usize> {
+        let most = most.ok_or(io::ErrorKind::WouldBlock)?;
+        let offered: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
+        let taken = most.min(offered.len());
+        sent.extend_from_slice(&offered[..taken]);
+        Ok(taken)
+    }
+
+    /// A flush, by the fast path where that is possible.
+    fn flush(&mut self, outbox: &mut Outbox, most: Option<usize>) {
+        let Self { unsent, sent, .. } = self;
+        let piece = outbox.take_piece(unsent, |bytes| {
+            Self::kernel(sent, most, &[IoSlice::new(bytes)])
+        });
+        if piece.is_none() {
+            let _ = outbox.take(unsent, b"", |slices| Self::kernel(sent, most, slices));
+        }
+    }
+
+    /// The end of the callback of this connection.
+    fn end_callback(&mut self, outbox: &mut Outbox, most: Option<usize>) {
+        if !outbox.end_callback() {
+            return;
+        }
+        let Self { unsent, sent, .. } = self;
+        let taken = outbox.take_own(unsent, |bytes| {
+            let result = Self::kernel(sent, most, &[IoSlice::new(bytes)]);
+            match result {
+                Ok(taken) if taken == bytes.len() => Ok(()),
+                result => Err(result),
+            }
+        });
+        if let Err(result) = taken {
+            let _ = outbox.take_rest(unsent, |_| result);
+        }
+    }
+
+    fn check(&self, outbox: &Outbox) {
+        let own = outbox.own_bytes(self.id);
+        assert_eq!(
+            self.unsent.written() + own as u64,
+            self.written.len() as u64
+        );
+        assert_eq!(
+            self.sent.len() + self.unsent.len() + own,
+            self.written.len()
+        );
+    }
+}
+
+fn random_bytes(random: &mut fastrand::Rng) -> Vec<u8> {
+    let longest = [8, 100, 3_000][random.usize(0..3)];
+    (0..random.usize(1..=longest))
+        .map(|_| random.u8(0..3))
+        .collect()
+}
+
+#[test]
+fn every_connection_is_sent_its_own_bytes_in_order_and_once() {
+    for seed in 0..20 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut outbox = Outbox::new(1 << 20);
+        let mut slots = Slots::new();
+        let mut models: Vec<Model> = (0..12)
+            .map(|_| Model {
+                id: SocketId(slots.insert(())),
+                unsent: Unsent::new(),
+                written: Vec::new(),
+                sent: Vec::new(),
+            })
+            .collect();
+        for _ in 0..200 {
+            let caller = random.usize(0..models.len());
+            let is_idle = models[caller].unsent.is_empty();
+            outbox.begin_callback(models[caller].id, if is_idle { CAPACITY } else { 0 });
+            for _ in 0..random.usize(0..4) {
+                outbox.begin_broadcast();
+                let bytes = random_bytes(&mut random);
+                let is_broadcast = random.bool();
+                for (place, model) in models.iter_mut().enumerate() {
+                    if !is_broadcast && place != caller || is_broadcast && random.u8(0..8) == 0 {
+                        continue;
+                    }
+                    model.written.extend_from_slice(&bytes);
+                    let put = is_broadcast && outbox.put_again(&mut model.unsent)
+                        || outbox.put_own(model.id, &bytes)
+                        || outbox.put_behind(&mut model.unsent, &bytes);
+                    if put {
+                        continue;
+                    }
+                    outbox.settle(model.id, &mut model.unsent);
+                    let is_idle = model.unsent.is_empty();
+                    if !is_idle || !outbox.put_first(&mut model.unsent, &bytes, CAPACITY) {
+                        outbox.put(&mut model.unsent, Payload::Owned(bytes.clone()), 0);
+                    }
+                }
+            }
+            if random.u8(0..8) == 0 {
+                let id = models[caller].id;
+                outbox.settle(id, &mut models[caller].unsent);
+            }
+            models.iter().for_each(|model| model.check(&outbox));
+            let most = |random: &mut fastrand::Rng| match random.u8(0..4) {
+                0 => None,
+                1 => Some(random.usize(0..500)),
+                _ => Some(usize::MAX),
+            };
+            models[caller].end_callback(&mut outbox, most(&mut random));
+            for model in &mut models {
+                if random.bool() {
+                    model.flush(&mut outbox, most(&mut random));
+                }
+                model.check(&outbox);
+            }
+        }
+        for model in &mut models {
+            model.flush(&mut outbox, Some(usize::MAX));
+            while !model.unsent.is_empty() {
+                model.flush(&mut outbox, Some(usize::MAX));
+            }
+            assert_eq!(model.sent, model.written, "seed {seed}");
+        }
+    }
+}
