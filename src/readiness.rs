@@ -5,12 +5,12 @@
 //! ([`Readiness::serves`]). This module knows no selector: translating the events of a poll is the seam's work.
 
 use std::fmt;
-use std::ops::{BitAnd, BitOr, BitOrAssign, Sub, SubAssign};
+use std::ops::BitOr;
 
 use bitflags::bitflags;
 
 bitflags! {
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
     struct ReadinessBits: u8 {
         const READABLE = 1 << 0;
         const WRITABLE = 1 << 1;
@@ -21,7 +21,7 @@ bitflags! {
 }
 
 bitflags! {
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
     struct InterestBits: u8 {
         const READABLE = 1 << 0;
         const WRITABLE = 1 << 1;
@@ -48,7 +48,7 @@ bitflags! {
 /// assert!(!Readiness::WRITABLE.serves(Interest::READABLE));
 /// assert!(!readiness.serves(Interest::empty()), "a paused socket with nothing to write");
 /// ```
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Readiness(ReadinessBits);
 
 impl Readiness {
@@ -83,8 +83,7 @@ impl Readiness {
     pub const ERROR: Self = Self(ReadinessBits::ERROR);
 
     /// Returns the set without bits.
-    #[must_use]
-    pub const fn empty() -> Self {
+    pub(crate) const fn empty() -> Self {
         Self(ReadinessBits::empty())
     }
 
@@ -96,8 +95,7 @@ impl Readiness {
 
     /// Whether no bit is set.
     #[inline]
-    #[must_use]
-    pub const fn is_empty(self) -> bool {
+    pub(crate) const fn is_empty(self) -> bool {
         self.0.is_empty()
     }
 
@@ -129,6 +127,18 @@ impl Readiness {
         Self(self.0.union(other.0))
     }
 
+    /// Returns the bits that `other` does not have.
+    #[cfg(any(test, feature = "simulation"))]
+    pub(crate) const fn difference(self, other: Self) -> Self {
+        Self(self.0.difference(other.0))
+    }
+
+    /// Returns the bits that `other` has too.
+    #[cfg(feature = "simulation")]
+    pub(crate) const fn intersection(self, other: Self) -> Self {
+        Self(self.0.intersection(other.0))
+    }
+
     pub(crate) const fn bits(self) -> u8 {
         self.0.bits()
     }
@@ -146,7 +156,7 @@ impl Readiness {
 /// The directions in which the owner of a source wants to be called: a set of the constants below.
 ///
 /// Empty is a valid interest: the source stays registered, and the kernel's reports are kept until they are wanted.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Interest(InterestBits);
 
 impl Interest {
@@ -169,8 +179,7 @@ impl Interest {
 
     /// Whether nothing is wanted.
     #[inline]
-    #[must_use]
-    pub const fn is_empty(self) -> bool {
+    pub(crate) const fn is_empty(self) -> bool {
         self.0.is_empty()
     }
 
@@ -213,9 +222,9 @@ impl Interest {
     }
 }
 
-/// The operators of both sets, by hand: what `bitflags` generates for a public type is several times as much to read.
-macro_rules! set_operators {
-    ($set:ident) => {
+/// The traits of both sets, by hand: what `bitflags` generates for a public type is several times as much to read.
+macro_rules! set_traits {
+    ($set:ident, $bits:ident) => {
         impl BitOr for $set {
             type Output = Self;
 
@@ -225,51 +234,17 @@ macro_rules! set_operators {
             }
         }
 
-        impl BitOrAssign for $set {
-            #[inline]
-            fn bitor_assign(&mut self, other: Self) {
-                self.0 |= other.0;
-            }
-        }
-
-        impl fmt::Debug for $set {
+        // Without the name of this private type, so that the derived form of the set shows one name.
+        impl fmt::Debug for $bits {
             fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str(concat!(stringify!($set), "("))?;
-                bitflags::parser::to_writer(&self.0, &mut *formatter)?;
-                formatter.write_str(")")
+                bitflags::parser::to_writer(self, formatter)
             }
         }
     };
 }
 
-set_operators!(Readiness);
-set_operators!(Interest);
-
-impl BitAnd for Readiness {
-    type Output = Self;
-
-    #[inline]
-    fn bitand(self, other: Self) -> Self {
-        Self(self.0 & other.0)
-    }
-}
-
-/// The bits of the first set that the second does not have.
-impl Sub for Readiness {
-    type Output = Self;
-
-    #[inline]
-    fn sub(self, other: Self) -> Self {
-        Self(self.0 - other.0)
-    }
-}
-
-impl SubAssign for Readiness {
-    #[inline]
-    fn sub_assign(&mut self, other: Self) {
-        self.0 -= other.0;
-    }
-}
+set_traits!(Readiness, ReadinessBits);
+set_traits!(Interest, InterestBits);
 
 #[cfg(test)]
 mod tests {
@@ -319,8 +294,8 @@ mod tests {
 
     #[test]
     fn an_end_that_came_with_data_is_still_served_after_the_data() {
-        let mut readiness = Readiness::READABLE | Readiness::READ_CLOSED;
-        readiness -= Readiness::READABLE;
+        let readiness = Readiness::READABLE | Readiness::READ_CLOSED;
+        let readiness = readiness.difference(Readiness::READABLE);
         assert!(readiness.serves(Interest::READABLE));
     }
 

@@ -45,7 +45,7 @@ impl Key {
     /// entries of the slot have the same.
     #[inline]
     #[must_use]
-    pub const fn index(self) -> usize {
+    pub(crate) const fn index(self) -> usize {
         (self.0.get() >> 32) as usize
     }
 
@@ -56,7 +56,7 @@ impl Key {
         clippy::cast_possible_truncation,
         reason = "the upper half is the index"
     )]
-    pub const fn generation(self) -> u32 {
+    pub(crate) const fn generation(self) -> u32 {
         self.0.get() as u32
     }
 
@@ -92,15 +92,9 @@ impl Key {
     }
 }
 
-impl fmt::Display for Key {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}v{}", self.index(), self.generation())
-    }
-}
-
 impl fmt::Debug for Key {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, formatter)
+        write!(formatter, "{}v{}", self.index(), self.generation())
     }
 }
 

@@ -90,11 +90,11 @@ use source_state::{Due, Flags, Signals, SourceState};
 pub use crate::readiness::{Interest, Readiness};
 pub use crate::schedule::Phase;
 pub use crate::slots::Key;
-pub use crate::wheel::TimerHandle;
 pub use handler::Handler;
 pub use registration::Registration;
 
 pub(crate) use crate::system::Waker;
+pub(crate) use crate::wheel::TimerHandle;
 
 /// A source with its place in the reactor.
 // In this order: to apply an event touches the state alone, which then lies in one cache line with the key.
@@ -118,13 +118,13 @@ struct Burst {
 /// as by a panic, loses no flush: its source goes on the flush list when the next callback begins.
 #[derive(Debug)]
 #[must_use = "what the source asks to flush leaves when the scope is given to `end_callback`"]
-pub struct CallbackScope {
+pub(crate) struct CallbackScope {
     key: Key,
 }
 
 /// An entry of the timer wheel that fell due.
 #[derive(Debug)]
-pub enum Elapsed<E> {
+pub(crate) enum Elapsed<E> {
     /// A source made an event of its deadline.
     Source(Key, E),
     /// A timer came that the driver had armed with [`Reactor::arm`] under this key.
@@ -317,7 +317,7 @@ impl<T: Handler> Reactor<T> {
 
     /// Gives back the memory that removed sources have left in the tables. Four bytes stay for every slot that was ever
     /// used, so that no key comes back to life. The timer wheel keeps its own memory.
-    pub fn shrink(&mut self) {
+    pub(crate) fn shrink(&mut self) {
         self.slots.shrink();
         self.schedule.shrink();
     }
@@ -339,7 +339,7 @@ impl<T: Handler> Reactor<T> {
 
     /// Makes the source under `key` a reason to go on ([`held`](Self::held)), as it is from its insertion on. Holding
     /// it twice counts once.
-    pub fn hold(&mut self, key: Key) {
+    pub(crate) fn hold(&mut self, key: Key) {
         if let Some(slot) = self.slots.get_mut(key) {
             if !slot.state.flags.contains(Flags::HELD) {
                 slot.state.flags.insert(Flags::HELD);
@@ -349,7 +349,7 @@ impl<T: Handler> Reactor<T> {
     }
 
     /// Makes the source under `key` no reason to go on: libuv's `uv_unref`. Releasing it twice counts once.
-    pub fn release(&mut self, key: Key) {
+    pub(crate) fn release(&mut self, key: Key) {
         if let Some(slot) = self.slots.get_mut(key) {
             if slot.state.flags.contains(Flags::HELD) {
                 slot.state.flags.remove(Flags::HELD);
@@ -359,7 +359,7 @@ impl<T: Handler> Reactor<T> {
     }
 
     /// Whether the source under `key` is a reason to go on; `false` if it is gone.
-    pub fn is_held(&self, key: Key) -> bool {
+    pub(crate) fn is_held(&self, key: Key) -> bool {
         self.slots
             .get(key)
             .is_some_and(|slot| slot.state.flags.contains(Flags::HELD))
@@ -367,12 +367,13 @@ impl<T: Handler> Reactor<T> {
 
     /// Returns the number of sources that are a reason to go on. A source is one until it is
     /// [released](Self::release).
-    pub fn held(&self) -> usize {
+    pub(crate) fn held(&self) -> usize {
         self.held
     }
 
     /// Returns the number of events that the kernel has delivered since the reactor was made.
-    pub fn events(&self) -> u64 {
+    #[cfg(test)]
+    pub(crate) fn events(&self) -> u64 {
         self.events
     }
 }
@@ -395,6 +396,7 @@ impl<T: Handler> fmt::Debug for Reactor<T> {
             .field("sources", &self.slots.len())
             .field("held", &self.held)
             .field("timers", &self.wheel.len())
+            .field("events", &self.events)
             .field("is_idle", &self.is_idle())
             .finish_non_exhaustive()
     }

@@ -49,7 +49,7 @@ impl Registration<'_> {
     }
 
     /// Whether the source is about to be served: it is ready for something that it wants.
-    pub fn has_work(&self) -> bool {
+    pub(crate) fn has_work(&self) -> bool {
         self.state.has_work()
     }
 
@@ -146,7 +146,7 @@ impl Registration<'_> {
     }
 
     /// Whether [`close`](Self::close) was called.
-    pub fn is_closing(&self) -> bool {
+    pub(crate) fn is_closing(&self) -> bool {
         self.state
             .flags
             .intersects(Flags::WANTS_CLOSE | Flags::CLOSING)

@@ -114,7 +114,7 @@ impl<T: Handler> Reactor<T> {
     /// Begins the callback of the source under `key`. A flush that this source asks for until the scope is
     /// [ended](Self::end_callback) needs no place in the flush list.
     #[inline]
-    pub fn begin_callback(&mut self, key: Key) -> CallbackScope {
+    pub(crate) fn begin_callback(&mut self, key: Key) -> CallbackScope {
         if let Some(dropped) = self.in_callback.replace(key) {
             self.resettle(dropped);
         }
@@ -124,7 +124,7 @@ impl<T: Handler> Reactor<T> {
     /// Ends a callback: its source flushes now if it asked to. A source that is on the flush list already, because
     /// others have written to it, stays there, so that everything leaves in one call.
     #[inline]
-    pub fn end_callback(&mut self, scope: CallbackScope, resources: &mut T::Resources<'_>) {
+    pub(crate) fn end_callback(&mut self, scope: CallbackScope, resources: &mut T::Resources<'_>) {
         let key = self.leave(scope);
         self.flush_one(key, resources);
     }

@@ -8,8 +8,8 @@ use super::source_state::{Due, Flags};
 use super::{Elapsed, Handler, Key, Phase, Reactor, Registration, TimerHandle, Waker};
 
 impl<T: Handler> Reactor<T> {
-    /// Returns the reactor's time: the reading that [`refresh_now`](Self::refresh_now) or [`set_now`](Self::set_now)
-    /// took over last. Neither [`poll`](Self::poll) nor any other method reads the clock by itself.
+    /// Returns the reactor's time: the reading that [`refresh_now`](Self::refresh_now) took over last. Neither
+    /// [`poll`](Self::poll) nor any other method reads the clock by itself.
     pub fn now(&self) -> Instant {
         self.clock.now()
     }
@@ -33,7 +33,7 @@ impl<T: Handler> Reactor<T> {
     }
 
     /// Takes `now` over as the reactor's time. Time that runs backwards stands still.
-    pub fn set_now(&mut self, now: Instant) {
+    pub(crate) fn set_now(&mut self, now: Instant) {
         self.clock.set(now);
     }
 
@@ -49,13 +49,13 @@ impl<T: Handler> Reactor<T> {
     }
 
     /// Returns the time at which the timer wheel has something to do next.
-    pub fn next_deadline(&self) -> Option<Instant> {
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let tick = self.wheel.next_deadline()?;
         self.clock.instant_of(tick)
     }
 
     /// Whether nothing is queued to be served, flushed or closed.
-    pub fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.schedule.is_idle() && self.burst.is_none()
     }
 
@@ -89,7 +89,7 @@ impl<T: Handler> Reactor<T> {
 
     /// Lets every wait begin with polling the kernel without sleeping, for `duration`. Zero, the default, sleeps at
     /// once.
-    pub fn busy_poll(&mut self, duration: Duration) {
+    pub(crate) fn busy_poll(&mut self, duration: Duration) {
         self.selector.poll_busily(duration);
     }
 
@@ -145,9 +145,20 @@ impl<T: Handler> Reactor<T> {
         next.is_some_and(|tick| tick <= self.clock.tick())
     }
 
-    /// Takes the next entry that has fallen due, in the order of the deadlines; `None` when all that
+    /// Returns the next event that a source made of its deadline, in the order of the deadlines; `None` when all that
     /// [`advance`](Self::advance) found are taken.
-    pub fn next_elapsed(&mut self) -> Option<Elapsed<T::Event>> {
+    pub fn next_elapsed(&mut self) -> Option<(Key, T::Event)> {
+        loop {
+            // A driver outside this crate arms no timers of its own.
+            if let Elapsed::Source(key, event) = self.next_due()? {
+                return Some((key, event));
+            }
+        }
+    }
+
+    /// Takes the next entry that has fallen due, as [`next_elapsed`](Self::next_elapsed) does, with the timers of the
+    /// driver among them.
+    pub(crate) fn next_due(&mut self) -> Option<Elapsed<T::Event>> {
         while let Some((_, due)) = self.wheel.next_due() {
             let key = match due {
                 Due::Timer(key) => return Some(Elapsed::Timer(key)),
@@ -183,13 +194,13 @@ impl<T: Handler> Reactor<T> {
 
     /// Arms a timer of the driver's own for `deadline`: [`Elapsed::Timer`] gives `name` back then, never earlier.
     /// Without a deadline (one so far away that the clock cannot say it) it never comes.
-    pub fn arm(&mut self, deadline: Option<Instant>, name: Key) -> TimerHandle {
+    pub(crate) fn arm(&mut self, deadline: Option<Instant>, name: Key) -> TimerHandle {
         self.arm_due(deadline, Due::Timer(name))
     }
 
     /// Arms a timer as [`arm`](Self::arm) does, but one that the driver keeps for a source: [`Elapsed::SourceTimer`]
     /// gives `name` back. So a driver with two tables of timers knows in which of them a name lies.
-    pub fn arm_source_timer(&mut self, deadline: Option<Instant>, name: Key) -> TimerHandle {
+    pub(crate) fn arm_source_timer(&mut self, deadline: Option<Instant>, name: Key) -> TimerHandle {
         self.arm_due(deadline, Due::SourceTimer(name))
     }
 
@@ -199,7 +210,7 @@ impl<T: Handler> Reactor<T> {
     }
 
     /// Cancels a timer. A handle whose timer has come or was cancelled before does nothing.
-    pub fn disarm(&mut self, handle: TimerHandle) {
+    pub(crate) fn disarm(&mut self, handle: TimerHandle) {
         self.wheel.cancel(handle);
     }
 

@@ -19,7 +19,7 @@ fn age<T>(slots: &mut Slots<T>, index: usize, generation: u32) {
 fn a_key_is_eight_bytes_and_prints_index_and_generation() {
     assert_eq!(size_of::<Key>(), 8);
     assert_eq!(size_of::<Option<Key>>(), 8);
-    assert_eq!(format!("{} {:?}", key(3, 7), key(0, 1)), "3v7 0v1");
+    assert_eq!(format!("{:?} {:?}", key(3, 7), key(0, 1)), "3v7 0v1");
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn random_operations_agree_with_a_map() {
                     let key = slots.insert(step);
                     assert!(
                         distinct.insert(key),
-                        "{key} came back, seed {seed}, step {step}"
+                        "{key:?} came back, seed {seed}, step {step}"
                     );
                     model.insert(key, step);
                     issued.push(key);
@@ -240,7 +240,7 @@ fn random_operations_agree_with_a_map() {
             assert_eq!(slots.len(), model.len(), "seed {seed}, step {step}");
         }
         for key in issued {
-            assert_eq!(slots.get(key), model.get(&key), "seed {seed}, {key}");
+            assert_eq!(slots.get(key), model.get(&key), "seed {seed}, {key:?}");
         }
         retired += slots.retired;
     }

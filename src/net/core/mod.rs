@@ -138,7 +138,7 @@ impl Net {
     /// The next thing that has fallen due.
     pub(crate) fn next_elapsed(&mut self) -> Option<Due> {
         loop {
-            match self.reactor.next_elapsed()? {
+            match self.reactor.next_due()? {
                 Elapsed::Timer(key) => return Some(Due::Timer(TimerId(key))),
                 Elapsed::SourceTimer(name) => {
                     if let Some((id, token)) = self.take_socket_timer(name) {
@@ -313,7 +313,7 @@ impl Net {
     }
 
     /// The next thing that has ended. Its descriptor is closed, and its slot still answers until
-    /// [`remove`](Self::remove), so that `on_close` can ask for addresses and counts.
+    /// `remove_socket` or `remove_server`, so that `on_close` can ask for addresses and counts.
     pub(crate) fn next_closing(&mut self) -> Option<Closing> {
         let key = self.reactor.next_closing()?;
         let id = SocketId(key);

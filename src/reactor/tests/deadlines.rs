@@ -27,7 +27,7 @@ fn elapse(reactor: &mut Reactor<Probe>, now: Instant) -> Vec<Key> {
 }
 
 fn taken(reactor: &mut Reactor<Probe>) -> Vec<Key> {
-    let elapsed = std::iter::from_fn(|| reactor.next_elapsed());
+    let elapsed = std::iter::from_fn(|| reactor.next_due());
     elapsed
         .map(|elapsed| match elapsed {
             Elapsed::Source(key, event) => {

@@ -246,7 +246,7 @@ impl World {
         for (key, call) in expected {
             assert!(
                 calls.contains(&(key, call)) || closed.contains(&key),
-                "I7: {key} was not asked for {call:?}"
+                "I7: {key:?} was not asked for {call:?}"
             );
         }
         for key in closed {
@@ -301,9 +301,9 @@ impl World {
             let wire = self.reactor.get(key).unwrap();
             assert_eq!(
                 wire.received, other.sent,
-                "{key} was left with bytes unread"
+                "{key:?} was left with bytes unread"
             );
-            assert_eq!(wire.outgoing, 0, "{key} was left with bytes unsent");
+            assert_eq!(wire.outgoing, 0, "{key:?} was left with bytes unsent");
         }
         assert!(self.reactor.is_idle());
     }

@@ -243,7 +243,7 @@ impl Pair {
         self.twin.advance();
         // A deadline that is not taken stays due.
         for _ in 0..self.random.u8(1..6) {
-            let elapsed = self.reactor.next_elapsed().map(|elapsed| match elapsed {
+            let elapsed = self.reactor.next_due().map(|elapsed| match elapsed {
                 Elapsed::Source(key, call) => (key, Some(call)),
                 Elapsed::Timer(name) | Elapsed::SourceTimer(name) => (name, None),
             });
@@ -289,7 +289,7 @@ impl Pair {
             let slot = reactor.slots.get(key).expect("it was not removed");
             if level.must_be_served() && !level.is_closing {
                 let is_queued = slot.state.flags.contains(Flags::QUEUED);
-                assert!(is_queued, "I7: {key} must be served: {level:?}");
+                assert!(is_queued, "I7: {key:?} must be served: {level:?}");
             }
         }
         assert_eq!(

@@ -56,7 +56,7 @@ fn a_wait_ends_at_the_next_deadline_and_not_before() {
         reactor.visit(key, |_, registration| {
             registration.wake_at(registration.tick_after(wait));
         });
-        while reactor.next_elapsed().is_none() {
+        while reactor.next_due().is_none() {
             reactor.poll(None).unwrap();
             reactor.refresh_now();
             reactor.advance();
@@ -75,7 +75,7 @@ fn a_wait_ends_at_the_callers_deadline_if_that_is_nearer() {
     reactor.poll(Some(Duration::from_millis(1))).unwrap();
     assert!(reactor.refresh_now() - start < TOO_LONG);
     reactor.advance();
-    assert!(!matches!(reactor.next_elapsed(), Some(Elapsed::Timer(_))));
+    assert!(!matches!(reactor.next_due(), Some(Elapsed::Timer(_))));
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn a_note_of_the_time_lets_nothing_fall_due() {
         let start = reactor.now();
         reactor.arm(Some(start), key);
         reactor.advance();
-        assert!(reactor.next_elapsed().is_some());
+        assert!(reactor.next_due().is_some());
 
         reactor.arm(Some(start + Duration::from_millis(1)), key);
         let ticks = |reactor: &mut Reactor<Listening>| {
@@ -101,10 +101,10 @@ fn a_note_of_the_time_lets_nothing_fall_due() {
         assert_eq!(ticks(&mut reactor).0, 0);
         assert_eq!(reactor.now(), start);
         reactor.advance();
-        assert!(reactor.next_elapsed().is_none());
+        assert!(reactor.next_due().is_none());
         reactor.refresh_now();
         reactor.advance();
-        assert!(reactor.next_elapsed().is_some());
+        assert!(reactor.next_due().is_some());
     });
 }
 
@@ -221,7 +221,7 @@ fn a_busy_wait_ends_like_any_other() {
             reactor.poll(None).unwrap();
             assert!(reactor.refresh_now() - start >= wait);
             reactor.advance();
-            assert!(matches!(reactor.next_elapsed(), Some(Elapsed::Source(..))));
+            assert!(matches!(reactor.next_due(), Some(Elapsed::Source(..))));
             // Another thread.
             let waking = waker.clone();
             let thread = std::thread::spawn(move || waking.wake().unwrap());

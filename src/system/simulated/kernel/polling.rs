@@ -143,7 +143,7 @@ fn level_of(endpoint: &Endpoint, flavour: Flavour) -> Readiness {
     }
     // AFD reports a reset as the end of both directions, and no other end as one of writing. Only a failed connect is
     // an error to it. The seam treats that as it does on Windows.
-    let reported = level - (Readiness::ERROR | Readiness::WRITE_CLOSED);
+    let reported = level.difference(Readiness::ERROR | Readiness::WRITE_CLOSED);
     abort_as_error(match endpoint.phase {
         Phase::Dead => reported | Readiness::READ_CLOSED | Readiness::WRITE_CLOSED,
         Phase::Connecting | Phase::Connected => reported,

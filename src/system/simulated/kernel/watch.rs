@@ -47,7 +47,7 @@ impl Watch {
         self.changed = Readiness::all();
         self.interest = match directions.is_writable() {
             true => Readiness::all(),
-            false => Readiness::all() - Readiness::WRITABLE,
+            false => Readiness::all().difference(Readiness::WRITABLE),
         };
     }
 
@@ -62,7 +62,7 @@ impl Watch {
     /// Notes a change of `readiness`. Returns whether the source must be put on the ready list.
     #[must_use]
     pub(super) fn change(&mut self, readiness: Readiness) -> bool {
-        self.changed |= readiness;
+        self.changed = self.changed | readiness;
         readiness.intersects(self.interest) && self.queue()
     }
 
@@ -85,24 +85,24 @@ impl Watch {
         if self.token.is_none() {
             return Reports::default();
         }
-        let level = level & self.interest;
+        let level = level.intersection(self.interest);
         match flavour {
             Flavour::Epoll | Flavour::Adversary => Reports([level, Readiness::empty()]),
             Flavour::Kqueue => {
                 let inward = match level.intersects(INWARD) && changed.intersects(INWARD) {
-                    true => level & (INWARD | Readiness::ERROR),
+                    true => level.intersection(INWARD | Readiness::ERROR),
                     false => Readiness::empty(),
                 };
                 let has_outward = level.intersects(OUTWARD) && changed.intersects(OUTWARD);
                 let outward = match has_outward && self.interest.contains(Readiness::WRITABLE) {
-                    true => level & (OUTWARD | Readiness::ERROR),
+                    true => level.intersection(OUTWARD | Readiness::ERROR),
                     false => Readiness::empty(),
                 };
                 Reports([inward, outward])
             }
             Flavour::Afd => {
-                let report = level & self.armed;
-                self.armed -= report;
+                let report = level.intersection(self.armed);
+                self.armed = self.armed.difference(report);
                 Reports([report, Readiness::empty()])
             }
         }
