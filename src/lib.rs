@@ -96,8 +96,8 @@ pub use event_loop::{
 pub use net::{
     BlockList, CloseReason, ConnectOptions, Endpoint, Error, Family, Flow, HostQuery, IntoEndpoint,
     IntoListener, KeepAlive, ListenOptions, Resolver, Result, Server, ServerId, Socket, SocketId,
-    SocketOptions, Sockets, State, StdListener, StdStream, Syscall, SystemResolver, TimerId,
-    ip_family, is_ipv4, is_ipv6, parse_socket_address,
+    SocketOptions, Sockets, State, StdListener, StdStream, Syscall, TimerId, ip_family, is_ipv4,
+    is_ipv6, parse_socket_address, system_resolver,
 };
 
 /// The programs of the README are compiled as tests.

@@ -69,6 +69,12 @@ impl<S> Agenda<S> {
     }
 }
 
+impl<S> Drop for Agenda<S> {
+    fn drop(&mut self) {
+        self.mailbox.close();
+    }
+}
+
 impl<S> fmt::Debug for Agenda<S> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter

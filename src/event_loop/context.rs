@@ -3,11 +3,10 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use crate::net::{ConnectOptions, IntoEndpoint, Result, Socket, SocketId, Sockets, TimerId};
+use crate::net::{IntoEndpoint, Result, Socket, SocketId, Sockets, TimerId};
 
 use super::agenda::Agenda;
 use super::loop_context::LoopContext;
-use super::remote::Remote;
 use super::socket_handler::SocketHandler;
 use super::timer::Timer;
 
@@ -78,20 +77,6 @@ impl<S> Context<'_, S> {
         self.as_loop().connect(to, handler)
     }
 
-    /// Connects to `to` with options: [`EventLoop::connect_with`](crate::EventLoop::connect_with).
-    ///
-    /// # Errors
-    ///
-    /// As [`EventLoop::connect`](crate::EventLoop::connect).
-    pub fn connect_with(
-        &mut self,
-        to: impl IntoEndpoint,
-        options: impl Into<ConnectOptions>,
-        handler: impl SocketHandler<S> + 'static,
-    ) -> Result<SocketId> {
-        self.as_loop().connect_with(to, options, handler)
-    }
-
     /// Gives the socket `id` another handler: [`LoopContext::replace_handler`].
     pub fn replace_handler(
         &mut self,
@@ -111,15 +96,6 @@ impl<S> Context<'_, S> {
         self.as_loop().after(after, call)
     }
 
-    /// Calls `call` every `period`: [`EventLoop::every`](crate::EventLoop::every).
-    pub fn every(
-        &mut self,
-        period: Duration,
-        call: impl FnMut(&mut LoopContext<'_, S>) + 'static,
-    ) -> TimerId {
-        self.as_loop().every(period, call)
-    }
-
     /// Returns the timer `id`: [`EventLoop::timer`](crate::EventLoop::timer).
     pub fn timer(&mut self, id: TimerId) -> Timer<'_, S> {
         Timer::new(self.socket.net_mut(), self.agenda, id)
@@ -133,11 +109,6 @@ impl<S> Context<'_, S> {
     /// Lets `run` return when the turn is over: [`EventLoop::stop`](crate::EventLoop::stop).
     pub fn stop(&mut self) {
         self.as_loop().stop();
-    }
-
-    /// Returns a handle for other threads: [`EventLoop::remote`](crate::EventLoop::remote).
-    pub fn remote(&self) -> Remote<S> {
-        self.agenda.remote()
     }
 
     /// Returns the loop's time: [`EventLoop::now`](crate::EventLoop::now).

@@ -2,7 +2,7 @@
 
 use super::socket_handler::SocketHandler;
 
-use sealed::{Always, Optional};
+use sealed::{Always, Boxed, Optional};
 
 /// An answer of the closure that is given to [`listen`](crate::EventLoop::listen): the handler of the new connection.
 ///
@@ -39,13 +39,17 @@ pub trait IntoHandler<S, M>: sealed::IntoHandler<S, M> {}
 mod sealed {
     use super::SocketHandler;
 
-    /// The form of a handler, or of a box of one.
+    /// The form of a handler, or of a `Box<dyn SocketHandler>`.
     #[derive(Debug)]
     pub enum Always {}
 
-    /// The form of an `Option` of a handler.
+    /// The form of a box of a handler of a type that is known.
     #[derive(Debug)]
-    pub enum Optional {}
+    pub enum Boxed {}
+
+    /// The form of an `Option` of a handler in the form `M`.
+    #[derive(Debug)]
+    pub struct Optional<M>(M);
 
     pub trait IntoHandler<S, M> {
         fn into_handler(self) -> Option<Box<dyn SocketHandler<S>>>;
@@ -60,10 +64,18 @@ impl<S, H: SocketHandler<S> + 'static> sealed::IntoHandler<S, Always> for H {
     }
 }
 
-impl<S, H: SocketHandler<S> + 'static> IntoHandler<S, Optional> for Option<H> {}
+impl<S, H: SocketHandler<S> + 'static> IntoHandler<S, Boxed> for Box<H> {}
 
-impl<S, H: SocketHandler<S> + 'static> sealed::IntoHandler<S, Optional> for Option<H> {
+impl<S, H: SocketHandler<S> + 'static> sealed::IntoHandler<S, Boxed> for Box<H> {
     fn into_handler(self) -> Option<Box<dyn SocketHandler<S>>> {
-        self.map(SocketHandler::boxed)
+        Some(self)
+    }
+}
+
+impl<S, M, H: IntoHandler<S, M>> IntoHandler<S, Optional<M>> for Option<H> {}
+
+impl<S, M, H: IntoHandler<S, M>> sealed::IntoHandler<S, Optional<M>> for Option<H> {
+    fn into_handler(self) -> Option<Box<dyn SocketHandler<S>>> {
+        self?.into_handler()
     }
 }

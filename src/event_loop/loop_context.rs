@@ -122,10 +122,10 @@ impl<S> LoopContext<'_, S> {
     pub fn adopt(
         &mut self,
         stream: impl Into<StdStream>,
-        options: impl Into<SocketOptions>,
+        options: SocketOptions,
         handler: impl SocketHandler<S> + 'static,
     ) -> Result<SocketId> {
-        self.verbs().adopt(stream, options.into(), handler)
+        self.verbs().adopt(stream, options, handler)
     }
 
     /// Reads `input` in the loop: [`EventLoop::read_input`](crate::EventLoop::read_input).

@@ -118,11 +118,12 @@ const LEAST_READ_BUFFER_BYTES: usize = 1 << 10;
 ///
 /// Dropping the loop closes every descriptor and drops every handler, without calling any.
 pub struct EventLoop<S = ()> {
+    /// First of the fields, so that it is dropped before the handlers: they may post when they are dropped, and are refused.
+    agenda: Agenda<S>,
     net: Net,
     /// Beside the sockets and not inside them, so that a callback can borrow its handler and the whole net at once.
     handlers: SideTable<Box<dyn SocketHandler<S>>>,
     server_handlers: SideTable<Box<dyn ServerHandler<S>>>,
-    agenda: Agenda<S>,
     /// Posts that were taken from the mailbox and not made yet.
     posts: VecDeque<Post<S>>,
     read_buffer: ReadBuffer,
@@ -164,10 +165,10 @@ impl<S> EventLoop<S> {
         let mailbox = Mailbox::new(net.waker(), options.posts_capacity);
         let buffer_bytes = options.read_buffer_bytes.max(LEAST_READ_BUFFER_BYTES);
         Ok(Self {
+            agenda: Agenda::new(Arc::new(mailbox)),
             net,
             handlers: SideTable::new(),
             server_handlers: SideTable::new(),
-            agenda: Agenda::new(Arc::new(mailbox)),
             posts: VecDeque::new(),
             read_buffer: ReadBuffer::new(buffer_bytes),
             options,
@@ -315,12 +316,6 @@ impl<S> std::os::fd::AsFd for EventLoop<S> {
     /// loop has queued itself: wait on it no longer than [`EventLoop::poll_timeout`], and always turn when it is readable.
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         self.net.as_fd()
-    }
-}
-
-impl<S> Drop for EventLoop<S> {
-    fn drop(&mut self) {
-        self.agenda.mailbox.close();
     }
 }
 

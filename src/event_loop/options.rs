@@ -12,25 +12,24 @@ use std::time::Duration;
 /// let options = EventLoopOptions::new()
 ///     .busy_poll(Duration::from_micros(50))
 ///     .lookup_threads(8);
-/// let event_loop: EventLoop = EventLoop::with_options(options)?;
-/// assert_eq!(event_loop.options().lookup_threads, 8);
+/// let event_loop: EventLoop = EventLoop::with_options(options.clone())?;
+/// assert_eq!(*event_loop.options(), options);
 /// # Ok::<(), netloop::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct EventLoopOptions {
     /// The most events that are taken from the kernel at a time.
-    pub events_per_poll: usize,
+    pub(super) events_per_poll: usize,
     /// The length of the one read buffer.
-    pub read_buffer_bytes: usize,
+    pub(super) read_buffer_bytes: usize,
     /// The time for which every wait polls before it sleeps.
-    pub busy_poll: Duration,
+    pub(super) busy_poll: Duration,
     /// The most posts of other threads that may wait.
-    pub posts_capacity: usize,
+    pub(super) posts_capacity: usize,
     /// The most threads that look up names.
-    pub lookup_threads: usize,
+    pub(super) lookup_threads: usize,
     /// The most bytes of free chunks that are kept for the queues of sockets.
-    pub pooled_bytes: usize,
+    pub(super) pooled_bytes: usize,
 }
 
 impl EventLoopOptions {

@@ -209,10 +209,10 @@ impl<S> EventLoop<S> {
     pub fn adopt(
         &mut self,
         stream: impl Into<StdStream>,
-        options: impl Into<SocketOptions>,
+        options: SocketOptions,
         handler: impl SocketHandler<S> + 'static,
     ) -> Result<SocketId> {
-        self.verbs().adopt(stream, options.into(), handler)
+        self.verbs().adopt(stream, options, handler)
     }
 
     /// Reads `input`, such as [`std::io::stdin`], in the loop: a terminal, a pipe, a socket or a file. Its descriptor is

@@ -187,75 +187,58 @@ pub trait SocketHandler<S = ()> {
     }
 }
 
-/// Forwards every event to the handler in the box. A method that is missing here is lost for boxed handlers in silence, so
-/// `tests/guarantees/boxed_handlers.rs` compares the two lists.
-macro_rules! forward_events {
-    () => {
-        fn on_lookup(
-            &mut self,
-            cx: &mut Context<'_, S>,
-            host: &str,
-            found: Result<SocketAddr, &Error>,
-        ) {
-            (**self).on_lookup(cx, host, found);
-        }
-        fn on_connection_attempt(&mut self, cx: &mut Context<'_, S>, address: SocketAddr) {
-            (**self).on_connection_attempt(cx, address);
-        }
-        fn on_connection_attempt_failed(
-            &mut self,
-            cx: &mut Context<'_, S>,
-            address: SocketAddr,
-            error: &Error,
-        ) {
-            (**self).on_connection_attempt_failed(cx, address, error);
-        }
-        fn on_connection_attempt_slow(&mut self, cx: &mut Context<'_, S>, address: SocketAddr) {
-            (**self).on_connection_attempt_slow(cx, address);
-        }
-        fn on_connect(&mut self, cx: &mut Context<'_, S>) {
-            (**self).on_connect(cx);
-        }
-        fn on_data(&mut self, cx: &mut Context<'_, S>, data: &[u8]) {
-            (**self).on_data(cx, data);
-        }
-        fn on_drain(&mut self, cx: &mut Context<'_, S>) {
-            (**self).on_drain(cx);
-        }
-        fn on_sent(&mut self, cx: &mut Context<'_, S>, token: u64, sent: Result<(), &Error>) {
-            (**self).on_sent(cx, token, sent);
-        }
-        fn on_end(&mut self, cx: &mut Context<'_, S>) {
-            (**self).on_end(cx);
-        }
-        fn on_timeout(&mut self, cx: &mut Context<'_, S>) {
-            (**self).on_timeout(cx);
-        }
-        fn on_timer(&mut self, cx: &mut Context<'_, S>, token: u64) {
-            (**self).on_timer(cx, token);
-        }
-        fn on_error(&mut self, cx: &mut Context<'_, S>, error: &Error) {
-            (**self).on_error(cx, error);
-        }
-        fn on_close(&mut self, cx: &mut Context<'_, S>, reason: CloseReason) {
-            (**self).on_close(cx, reason);
-        }
-    };
-}
-
-impl<S, H: SocketHandler<S>> SocketHandler<S> for Box<H> {
-    forward_events!();
-
-    fn boxed(self) -> Box<dyn SocketHandler<S>>
-    where
-        Self: Sized + 'static,
-    {
-        self
-    }
-}
-
+/// A box of a handler passes on every event to the handler in it. A method that is missing here is lost for boxed handlers
+/// in silence, so `tests/guarantees/boxed_handlers.rs` compares the two lists.
 impl<S> SocketHandler<S> for Box<dyn SocketHandler<S>> {
-    forward_events!();
+    fn on_lookup(
+        &mut self,
+        cx: &mut Context<'_, S>,
+        host: &str,
+        found: Result<SocketAddr, &Error>,
+    ) {
+        (**self).on_lookup(cx, host, found);
+    }
+    fn on_connection_attempt(&mut self, cx: &mut Context<'_, S>, address: SocketAddr) {
+        (**self).on_connection_attempt(cx, address);
+    }
+    fn on_connection_attempt_failed(
+        &mut self,
+        cx: &mut Context<'_, S>,
+        address: SocketAddr,
+        error: &Error,
+    ) {
+        (**self).on_connection_attempt_failed(cx, address, error);
+    }
+    fn on_connection_attempt_slow(&mut self, cx: &mut Context<'_, S>, address: SocketAddr) {
+        (**self).on_connection_attempt_slow(cx, address);
+    }
+    fn on_connect(&mut self, cx: &mut Context<'_, S>) {
+        (**self).on_connect(cx);
+    }
+    fn on_data(&mut self, cx: &mut Context<'_, S>, data: &[u8]) {
+        (**self).on_data(cx, data);
+    }
+    fn on_drain(&mut self, cx: &mut Context<'_, S>) {
+        (**self).on_drain(cx);
+    }
+    fn on_sent(&mut self, cx: &mut Context<'_, S>, token: u64, sent: Result<(), &Error>) {
+        (**self).on_sent(cx, token, sent);
+    }
+    fn on_end(&mut self, cx: &mut Context<'_, S>) {
+        (**self).on_end(cx);
+    }
+    fn on_timeout(&mut self, cx: &mut Context<'_, S>) {
+        (**self).on_timeout(cx);
+    }
+    fn on_timer(&mut self, cx: &mut Context<'_, S>, token: u64) {
+        (**self).on_timer(cx, token);
+    }
+    fn on_error(&mut self, cx: &mut Context<'_, S>, error: &Error) {
+        (**self).on_error(cx, error);
+    }
+    fn on_close(&mut self, cx: &mut Context<'_, S>, reason: CloseReason) {
+        (**self).on_close(cx, reason);
+    }
 
     fn boxed(self) -> Self {
         self

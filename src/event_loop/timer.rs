@@ -40,11 +40,6 @@ impl<'a, S> Timer<'a, S> {
         Self { net, agenda, id }
     }
 
-    /// Returns the name of the timer.
-    pub fn id(&self) -> TimerId {
-        self.id
-    }
-
     /// Takes the timer back, and answers whether it was still to come. A repeating one may cancel itself.
     #[doc(alias = "clearTimeout")]
     #[doc(alias = "clearInterval")]

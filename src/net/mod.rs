@@ -17,7 +17,7 @@ mod view;
 pub use address::{
     BlockList, IntoEndpoint, IntoListener, ip_family, is_ipv4, is_ipv6, parse_socket_address,
 };
-pub use connect::{ConnectOptions, HostQuery, Resolver, SystemResolver};
+pub use connect::{ConnectOptions, HostQuery, Resolver, system_resolver};
 pub use error::{Error, Result, Syscall};
 pub use listener::ListenOptions;
 pub use values::{

@@ -231,8 +231,6 @@ impl<'a> Iterator for CompletedLines<'a> {
     }
 }
 
-impl std::iter::FusedIterator for CompletedLines<'_> {}
-
 /// A line had more bytes than were allowed, and is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LineTooLong {

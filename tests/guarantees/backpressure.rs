@@ -73,7 +73,7 @@ fn the_limit_error_names_the_limit_and_the_peer_and_what_to_do() {
     let (ours, mut peer) = Peer::pair();
     peer.write(b"go");
     let options = SocketOptions::new().max_queued_bytes(1 << 20);
-    event_loop.adopt(ours, &options, Flood).unwrap();
+    event_loop.adopt(ours, options.clone(), Flood).unwrap();
     let mut log = Vec::new();
     event_loop.run(&mut log).unwrap();
     let [code, text, long, endpoint, reason] = &log[..] else {
@@ -214,7 +214,10 @@ fn full_comes_at_the_high_mark_and_drain_at_the_low_mark() {
         }
     });
     let (ours, mut peer) = Peer::pair_with_small_sender();
-    let id = scene.event_loop.adopt(ours, &options, draining).unwrap();
+    let id = scene
+        .event_loop
+        .adopt(ours, options.clone(), draining)
+        .unwrap();
     let mut written = 0;
     loop {
         let flow = scene.socket(id).write(&[0; 10_000]);

@@ -4,6 +4,9 @@ use netloop::{Context, EventLoop, SocketHandler};
 
 use crate::support::loopback;
 
+/// The head of the implementation for a box.
+const BOX: &str = "\nimpl<S> SocketHandler<S> for Box<dyn SocketHandler<S>> {";
+
 /// The names of the methods that a part of `socket_handler.rs` has.
 fn methods(text: &str) -> Vec<&str> {
     let mut names: Vec<&str> = text
@@ -18,17 +21,21 @@ fn methods(text: &str) -> Vec<&str> {
 #[test]
 fn every_method_of_a_handler_is_forwarded_by_a_box() {
     let text = include_str!("../../src/event_loop/socket_handler.rs");
-    let (declared, rest) = text.split_once("macro_rules! forward_events").unwrap();
-    let (forwarded, implementations) = rest.split_once("\n}\n").unwrap();
+    let (declared, forwarded) = text.split_once(BOX).unwrap();
     assert!(methods(declared).len() > 12, "the trait is there");
     assert_eq!(methods(declared), methods(forwarded));
-    assert_eq!(implementations.matches("forward_events!();").count(), 2);
+    for method in methods(declared) {
+        assert!(
+            forwarded.contains(&format!("(**self).on_{method}(")),
+            "{method}"
+        );
+    }
 }
 
 #[test]
 fn every_method_of_a_handler_is_forwarded_by_a_pipe() {
     let declared = include_str!("../../src/event_loop/socket_handler.rs");
-    let (declared, _) = declared.split_once("macro_rules! forward_events").unwrap();
+    let (declared, _) = declared.split_once(BOX).unwrap();
     let pipe = include_str!("../../src/event_loop/pipe.rs");
     assert_eq!(methods(declared), methods(pipe));
     for method in methods(declared) {
@@ -52,10 +59,6 @@ fn a_box_is_not_boxed_again() {
     let again = probe.boxed().boxed();
     let after: *const dyn SocketHandler<Vec<usize>> = &raw const *again;
     assert!(std::ptr::addr_eq(before, after));
-    let sized: Box<Probe> = Box::new(Probe(2));
-    let before: *const Probe = &raw const *sized;
-    let after = sized.boxed();
-    assert!(std::ptr::addr_eq(before, &raw const *after));
 }
 
 #[test]
@@ -65,6 +68,10 @@ fn a_closure_may_answer_with_each_form_of_a_handler() {
     event_loop.listen(to, |_, _| Probe(0)).unwrap();
     event_loop.listen(to, |_, _| Some(Probe(0))).unwrap();
     event_loop.listen(to, |_, _| Probe(0).boxed()).unwrap();
+    event_loop.listen(to, |_, _| Box::new(Probe(0))).unwrap();
+    event_loop
+        .listen(to, |_, _| Some(Box::new(Probe(0))))
+        .unwrap();
     event_loop
         .listen(to, |cx, _| cx.shared.is_empty().then(|| Probe(0).boxed()))
         .unwrap();

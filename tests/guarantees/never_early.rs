@@ -125,10 +125,14 @@ fn deadlines_set_late_in_a_long_callback_count_from_the_call() {
                 cx.socket.end();
                 let options = ConnectOptions::new().connect_timeout(IDLE);
                 let recorder = Recorder::new("connecting");
-                cx.connect_with(address, options, recorder).unwrap();
+                cx.as_loop()
+                    .connect_with(address, options, recorder)
+                    .unwrap();
                 let options = ConnectOptions::new().socket(idle(IDLE));
                 let recorder = Recorder::new("us");
-                cx.connect_with(address, options, recorder).unwrap();
+                cx.as_loop()
+                    .connect_with(address, options, recorder)
+                    .unwrap();
             }
             Seen::Close(_) => assert!(set.get().unwrap().elapsed() >= IDLE, "close timeout"),
             _ => {}

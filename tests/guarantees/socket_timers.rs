@@ -184,7 +184,10 @@ fn a_write_in_on_timer_leaves_with_the_callback() {
         let _ = cx.socket.write(b"NG");
     });
     let options = SocketOptions::new();
-    let id = scene.event_loop.adopt(ours, &options, pinging).unwrap();
+    let id = scene
+        .event_loop
+        .adopt(ours, options.clone(), pinging)
+        .unwrap();
     scene.socket(id).after(SOON, 1);
     assert_eq!(scene.peer_reads(&mut peer, 4), b"PING");
 }

@@ -59,7 +59,9 @@ impl Connects for Context<'_, World> {
         options: ConnectOptions,
         handler: Checked<B>,
     ) -> SocketId {
-        self.connect_with(endpoint, options, handler).unwrap()
+        self.as_loop()
+            .connect_with(endpoint, options, handler)
+            .unwrap()
     }
 }
 

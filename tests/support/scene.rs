@@ -249,7 +249,10 @@ impl Scene {
         recorder: Recorder,
     ) -> (SocketId, Peer) {
         let (ours, peer) = Peer::pair();
-        let id = self.event_loop.adopt(ours, &options, recorder).unwrap();
+        let id = self
+            .event_loop
+            .adopt(ours, options.clone(), recorder)
+            .unwrap();
         (id, peer)
     }
 }

@@ -153,11 +153,6 @@ impl BlockList {
         Ok(())
     }
 
-    /// Removes every address.
-    pub fn clear(&mut self) {
-        self.ranges.clear();
-    }
-
     /// Whether `address` is blocked.
     #[must_use]
     pub fn check(&self, address: IpAddr) -> bool {
@@ -176,18 +171,6 @@ impl BlockList {
                 _ => (ends[0].into(), ends[1].into()),
             }
         })
-    }
-
-    /// The number of [`rules`](Self::rules), after merging.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.ranges.len()
-    }
-
-    /// Whether nothing is blocked.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.ranges.is_empty()
     }
 
     /// Adds a range, which swallows every range that it overlaps or touches.

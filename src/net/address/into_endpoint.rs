@@ -117,7 +117,8 @@ impl IntoEndpoint for Endpoint {
     }
 }
 
-impl IntoEndpoint for &Endpoint {
+/// A reference to a place: the place is cloned.
+impl<E: IntoEndpoint + Clone> IntoEndpoint for &E {
     fn into_endpoint(self) -> Result<Endpoint> {
         self.clone().into_endpoint()
     }
@@ -181,12 +182,6 @@ impl IntoEndpoint for String {
     }
 }
 
-impl IntoEndpoint for &String {
-    fn into_endpoint(self) -> Result<Endpoint> {
-        self.as_str().into_endpoint()
-    }
-}
-
 impl IntoEndpoint for &Path {
     fn into_endpoint(self) -> Result<Endpoint> {
         path_endpoint(self.to_owned())
@@ -196,12 +191,6 @@ impl IntoEndpoint for &Path {
 impl IntoEndpoint for PathBuf {
     fn into_endpoint(self) -> Result<Endpoint> {
         path_endpoint(self)
-    }
-}
-
-impl IntoEndpoint for &PathBuf {
-    fn into_endpoint(self) -> Result<Endpoint> {
-        path_endpoint(self.clone())
     }
 }
 

@@ -42,23 +42,24 @@ impl<E: IntoEndpoint> IntoListener for E {
 }
 
 /// The forms that are a socket already.
-macro_rules! socket_into_listener {
-    ($($(#[$condition:meta])* $form:ty),+ $(,)?) => {$(
-        $(#[$condition])*
-        impl IntoListener for $form {
-            fn into_listener(self) -> Result<ListenOn> {
-                Ok(ListenOn::Adopted(self.into()))
-            }
-        }
-    )+};
+impl IntoListener for StdListener {
+    fn into_listener(self) -> Result<ListenOn> {
+        Ok(ListenOn::Adopted(self))
+    }
 }
 
-socket_into_listener!(
-    TcpListener,
-    StdListener,
-    #[cfg(unix)]
-    UnixListener
-);
+impl IntoListener for TcpListener {
+    fn into_listener(self) -> Result<ListenOn> {
+        StdListener::Tcp(self).into_listener()
+    }
+}
+
+#[cfg(unix)]
+impl IntoListener for UnixListener {
+    fn into_listener(self) -> Result<ListenOn> {
+        StdListener::Unix(self).into_listener()
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -72,7 +73,7 @@ mod tests {
         let socket = || TcpListener::bind("127.0.0.1:0").unwrap();
         for adopted in [
             socket().into_listener(),
-            StdListener::from(socket()).into_listener(),
+            StdListener::Tcp(socket()).into_listener(),
         ] {
             let adopted = adopted.unwrap();
             assert!(matches!(adopted, ListenOn::Adopted(StdListener::Tcp(_))));

@@ -2,14 +2,13 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use crate::net::error::to_io;
 use crate::net::values::Family;
 use crate::reactor::Key;
 use crate::system::{Job, Lookups, Ticket};
 
-use super::resolver::{HostQuery, SharedResolver, is_same};
+use super::resolver::{HostQuery, SharedResolver};
 
 /// The length of the longest name that DNS knows (RFC 1035). Longer ones are refused before any resolver is asked.
 const LONGEST_NAME: usize = 253;
@@ -52,14 +51,14 @@ impl PendingLookups {
             ));
         }
         let same = self.pending.iter_mut().find(|lookup| {
-            lookup.host == host && lookup.family == family && is_same(&lookup.resolver, resolver)
+            lookup.host == host && lookup.family == family && lookup.resolver.is_same(resolver)
         });
         if let Some(lookup) = same {
             lookup.askers.push(asker);
             return Ok(());
         }
         let job: Job = {
-            let (host, resolver) = (host.to_owned(), Arc::clone(resolver));
+            let (host, resolver) = (host.to_owned(), resolver.clone());
             Box::new(move || {
                 let query = HostQuery::new(&host, family);
                 resolver.resolve(&query).map_err(to_io)
@@ -70,7 +69,7 @@ impl PendingLookups {
             ticket,
             host: host.to_owned(),
             family,
-            resolver: Arc::clone(resolver),
+            resolver: resolver.clone(),
             askers: vec![asker],
         });
         Ok(())

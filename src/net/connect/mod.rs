@@ -7,7 +7,7 @@ mod options;
 mod resolver;
 
 pub use options::ConnectOptions;
-pub use resolver::{HostQuery, Resolver, SystemResolver};
+pub use resolver::{HostQuery, Resolver, system_resolver};
 
 pub(crate) use attempt::{Attempt, is_connected_to_itself};
 pub(crate) use dial::{Dial, at_port};

@@ -1,6 +1,5 @@
 //! The options of a connect.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -22,7 +21,7 @@ const LEAST_ATTEMPT_DELAY: Duration = Duration::from_millis(10);
 ///
 /// let options = ConnectOptions::new().connect_timeout(Duration::from_secs(5));
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct ConnectOptions {
     pub(crate) connect_timeout: Option<Duration>,
     pub(crate) lookup_timeout: Option<Duration>,
@@ -98,12 +97,12 @@ impl ConnectOptions {
     }
 
     /// Sets the resolver that looks the name up. Default: the system's
-    /// ([`SystemResolver`](crate::SystemResolver)).
+    /// ([`system_resolver`](crate::system_resolver)).
     ///
     /// Connects that share the `Arc` share the answer to a question that is asked twice at once.
     #[doc(alias = "lookup")]
     pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
-        self.resolver = Some(resolver);
+        self.resolver = Some(SharedResolver::new(resolver));
         self
     }
 
@@ -138,24 +137,6 @@ impl ConnectOptions {
     pub fn socket(mut self, options: SocketOptions) -> Self {
         self.socket = options;
         self
-    }
-}
-
-impl fmt::Debug for ConnectOptions {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("ConnectOptions")
-            .field("connect_timeout", &self.connect_timeout)
-            .field("lookup_timeout", &self.lookup_timeout)
-            .field("family", &self.family)
-            .field("auto_select_family", &self.auto_select_family)
-            .field("attempt_delay", &self.attempt_delay)
-            .field("has_resolver", &self.resolver.is_some())
-            .field("local_address", &self.local_address)
-            .field("local_port", &self.local_port)
-            .field("block_list", &self.block_list)
-            .field("socket", &self.socket)
-            .finish()
     }
 }
 

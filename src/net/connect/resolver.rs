@@ -1,5 +1,6 @@
 //! From a name to addresses: the trait that users may implement, and the system's resolver.
 
+use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -44,7 +45,7 @@ pub trait Resolver: Send + Sync {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct HostQuery<'a> {
-    /// The name to look up. [`SystemResolver`] alone is also asked for IPv6 addresses with a zone by name
+    /// The name to look up. [`system_resolver`] alone is also asked for IPv6 addresses with a zone by name
     /// (`fe80::1%eth0`), because only the system knows the number of the zone.
     pub host: &'a str,
     /// The family that is wanted; `None`: both. Addresses of the other family are left out of an answer.
@@ -84,21 +85,33 @@ impl Resolver for crate::system::simulated::Names {
 /// Its errors have the codes of Node: ENOTFOUND if there is no such name, and the system's own code where asking failed
 /// (EMFILE and the like). On Unix a name server that does not answer is ENOTFOUND too, where Node has EAI_AGAIN: the
 /// standard library does not pass the difference on.
-#[derive(Clone, Copy, Debug, Default)]
+///
+/// It is a [`Resolver`], as every function of this form, and the one that is asked without another.
+///
+/// # Errors
+///
+/// The errors above.
+///
+/// ```
+/// use std::sync::Arc;
+/// use netloop::{ConnectOptions, HostQuery, system_resolver};
+///
+/// // Asks the system for everything but one name.
+/// let options = ConnectOptions::new().resolver(Arc::new(|query: &HostQuery<'_>| match query.host {
+///     "game.internal" => Ok(vec![([10, 0, 0, 7], 0).into()]),
+///     _ => system_resolver(query),
+/// }));
+/// ```
 #[doc(alias = "getaddrinfo")]
-pub struct SystemResolver;
-
-impl Resolver for SystemResolver {
-    fn resolve(&self, query: &HostQuery<'_>) -> Result<Vec<SocketAddr>> {
-        let mut found: Vec<SocketAddr> = Vec::new();
-        for address in (query.host, 0).to_socket_addrs().map_err(failure)? {
-            // It answers once for each kind of socket.
-            if is_of(query.family, address) && !found.contains(&address) {
-                found.push(address);
-            }
+pub fn system_resolver(query: &HostQuery<'_>) -> Result<Vec<SocketAddr>> {
+    let mut found: Vec<SocketAddr> = Vec::new();
+    for address in (query.host, 0).to_socket_addrs().map_err(failure)? {
+        // It answers once for each kind of socket.
+        if is_of(query.family, address) && !found.contains(&address) {
+            found.push(address);
         }
-        Ok(found)
     }
+    Ok(found)
 }
 
 /// Whether `address` is of the family that is wanted.
@@ -123,11 +136,28 @@ fn failure(error: io::Error) -> Error {
 }
 
 /// A resolver that several loops, threads and questions share.
-pub(crate) type SharedResolver = Arc<dyn Resolver>;
+#[derive(Clone)]
+pub(crate) struct SharedResolver(Arc<dyn Resolver>);
 
-/// Whether two are the same, so that their answers can be shared.
-pub(crate) fn is_same(one: &SharedResolver, other: &SharedResolver) -> bool {
-    std::ptr::addr_eq(Arc::as_ptr(one), Arc::as_ptr(other))
+impl SharedResolver {
+    pub(crate) fn new(resolver: Arc<dyn Resolver>) -> Self {
+        Self(resolver)
+    }
+
+    pub(super) fn resolve(&self, query: &HostQuery<'_>) -> Result<Vec<SocketAddr>> {
+        self.0.resolve(query)
+    }
+
+    /// Whether two are the same, so that their answers can be shared.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        std::ptr::addr_eq(Arc::as_ptr(&self.0), Arc::as_ptr(&other.0))
+    }
+}
+
+impl fmt::Debug for SharedResolver {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Resolver")
+    }
 }
 
 #[cfg(test)]
@@ -148,7 +178,7 @@ mod tests {
 
     #[test]
     fn the_system_resolver_keeps_the_zone_of_an_address() {
-        let query = |host| SystemResolver.resolve(&HostQuery::new(host, None));
+        let query = |host| system_resolver(&HostQuery::new(host, None));
         let found = query("fe80::1%7").unwrap();
         assert_eq!(found, ["[fe80::1%7]:0".parse().unwrap()]);
     }
@@ -156,7 +186,7 @@ mod tests {
     #[test]
     fn the_system_resolver_answers_with_the_family_asked_for() {
         let query = |family| {
-            let answer = SystemResolver.resolve(&HostQuery::new("127.0.0.1", family));
+            let answer = system_resolver(&HostQuery::new("127.0.0.1", family));
             answer.unwrap().len()
         };
         assert_eq!(query(None), 1);

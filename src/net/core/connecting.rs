@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::net::address::is_ipv6;
 use crate::net::connect::{
-    Attempt, ConnectOptions, Dial, HostQuery, PendingLookups, SharedResolver, SystemResolver,
+    Attempt, ConnectOptions, Dial, HostQuery, PendingLookups, SharedResolver, system_resolver,
 };
 use crate::net::connection::{Connection, Notice};
 use crate::net::error::{Error, Syscall, copy_of_io};
@@ -421,15 +421,16 @@ fn resolver_of(system: &System, resolver: Option<&SharedResolver>, host: &str) -
     // host.
     let resolver = resolver.filter(|_| !is_ipv6(host));
     match (system, resolver) {
-        (_, Some(resolver)) => Arc::clone(resolver),
+        (_, Some(resolver)) => resolver.clone(),
         #[cfg(feature = "simulation")]
-        (System::Simulated(host), None) => host.names(),
-        (_, None) => system_resolver(),
+        (System::Simulated(host), None) => SharedResolver::new(host.names()),
+        (_, None) => shared_system_resolver(),
     }
 }
 
-fn system_resolver() -> SharedResolver {
+fn shared_system_resolver() -> SharedResolver {
     // One for all, so that the same question from several sources is asked once.
     static SYSTEM: std::sync::OnceLock<SharedResolver> = std::sync::OnceLock::new();
-    Arc::clone(SYSTEM.get_or_init(|| Arc::new(SystemResolver)))
+    let shared = SYSTEM.get_or_init(|| SharedResolver::new(Arc::new(system_resolver)));
+    shared.clone()
 }

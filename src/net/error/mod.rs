@@ -59,7 +59,7 @@ impl Error {
     /// the constants of this type. An error of the system that has no name here is `UNKNOWN`.
     ///
     /// A failed lookup is `ENOTFOUND` or `EAI_AGAIN`, or has the code that a [`Resolver`](crate::Resolver) of your own
-    /// gave. On Unix the [`SystemResolver`](crate::SystemResolver) cannot tell the two apart and gives `ENOTFOUND` for
+    /// gave. On Unix the [`system_resolver`](crate::system_resolver) cannot tell the two apart and gives `ENOTFOUND` for
     /// both; [`io`](Self::io) has the resolver's own text.
     #[must_use]
     pub fn code(&self) -> &'static str {

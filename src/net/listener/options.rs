@@ -1,6 +1,5 @@
 //! The options of a server.
 
-use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -18,7 +17,7 @@ use crate::net::values::SocketOptions;
 ///     .max_connections(10_000)
 ///     .socket(SocketOptions::new().allow_half_open(true));
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct ListenOptions {
     pub(crate) backlog: u32,
     pub(crate) readable_all: bool,
@@ -111,10 +110,10 @@ impl ListenOptions {
     }
 
     /// Sets the resolver that looks up the name to listen on. Default: the system's
-    /// ([`SystemResolver`](crate::SystemResolver)).
+    /// ([`system_resolver`](crate::system_resolver)).
     #[doc(alias = "lookup")]
     pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
-        self.resolver = Some(resolver);
+        self.resolver = Some(SharedResolver::new(resolver));
         self
     }
 
@@ -122,23 +121,6 @@ impl ListenOptions {
     pub fn socket(mut self, options: SocketOptions) -> Self {
         self.socket = options;
         self
-    }
-}
-
-impl fmt::Debug for ListenOptions {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("ListenOptions")
-            .field("backlog", &self.backlog)
-            .field("ipv6_only", &self.ipv6_only)
-            .field("reuse_port", &self.reuse_port)
-            .field("readable_all", &self.readable_all)
-            .field("writable_all", &self.writable_all)
-            .field("max_connections", &self.max_connections)
-            .field("has_resolver", &self.resolver.is_some())
-            .field("block_list", &self.block_list)
-            .field("socket", &self.socket)
-            .finish()
     }
 }
 

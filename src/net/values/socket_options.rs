@@ -148,12 +148,6 @@ impl SocketOptions {
     }
 }
 
-impl From<&Self> for SocketOptions {
-    fn from(options: &Self) -> Self {
-        options.clone()
-    }
-}
-
 impl Default for SocketOptions {
     fn default() -> Self {
         Self::new()

@@ -98,16 +98,3 @@ impl StdListener {
         }
     }
 }
-
-impl From<TcpListener> for StdListener {
-    fn from(listener: TcpListener) -> Self {
-        Self::Tcp(listener)
-    }
-}
-
-#[cfg(unix)]
-impl From<UnixListener> for StdListener {
-    fn from(listener: UnixListener) -> Self {
-        Self::Unix(listener)
-    }
-}

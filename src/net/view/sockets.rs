@@ -39,7 +39,7 @@ impl<'a> Sockets<'a> {
         Server::new(self.net, id)
     }
 
-    /// Sends `bytes` to each of `sockets`. Returns each that did not answer [`Flow::Open`](crate::Flow::Open), with its
+    /// Sends `bytes` to each of `sockets`. Returns each that did not answer [`Flow::Open`], with its
     /// answer: [`Full`](crate::Flow::Full) is a socket that cannot keep up.
     ///
     /// It does the same as a [`write`](Socket::write) to each of them in that order, and costs less. A short message to

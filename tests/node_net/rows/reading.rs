@@ -49,7 +49,7 @@ fn net_pause() {
         Recorder::new("accepted").on("connect", |cx, _| {
             let id = cx.socket.id();
             let mut left = BYTES;
-            cx.every(Duration::from_millis(2), move |cx| {
+            cx.as_loop().every(Duration::from_millis(2), move |cx| {
                 let mut socket = cx.sockets.socket(id);
                 if left > 0 {
                     left -= 1;

@@ -108,7 +108,7 @@ fn net_timeout2() {
     let options = SocketOptions::new().idle_timeout(Duration::from_millis(500));
     let client = Recorder::new("client").on("connect", |cx, _| {
         let id = cx.socket.id();
-        cx.every(Duration::from_millis(200), move |cx| {
+        cx.as_loop().every(Duration::from_millis(200), move |cx| {
             let _ = cx.sockets.socket(id).write(b"hello");
         });
     });

@@ -106,7 +106,8 @@ macro_rules! callback {
                 options: ConnectOptions,
                 handler: Watcher,
             ) -> netloop::Result<SocketId> {
-                self.connect_with(to, options, handler)
+                let $cx = self;
+                $verbs.connect_with(to, options, handler)
             }
             fn serve(
                 &mut self,
