@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use netloop::{Budget, SocketId, SocketOptions};
+use netloop::{Budget, SocketId, SocketOptions, Sockets, State};
 
-use super::checker::{check_rest, end};
+use super::checker::end;
 use super::crowd::{Besieger, Probe};
 use super::effort::check_rests;
-use super::ledger::Side;
+use super::ledger::{Ledger, Phase, Side};
 use super::requests::Request;
 use super::run::{Outcome, Scene, Workload};
 
@@ -171,6 +171,49 @@ impl Scene {
             connections: ledger.sides.len(),
             virtual_time: simulation.elapsed(),
             idle_turns,
+        }
+    }
+}
+
+/// L1 to L3, of a loop that is at rest: nothing waits that could go on. `sockets` are all of it.
+fn check_rest(sockets: &mut Sockets<'_>, ledger: &Ledger, sides: &[(SocketId, usize)]) {
+    for &(id, side) in sides {
+        let socket = sockets.socket(id);
+        let it = &ledger.sides[side];
+        assert_ne!(
+            socket.state(),
+            State::Opening,
+            "L: no end of a connect: {it:?}"
+        );
+        if socket.state() == State::Closed {
+            continue;
+        }
+        assert!(
+            !it.has_ended,
+            "L3: it has ended, and the time to wait for its peer is over: {it:?}"
+        );
+        let peer = ledger.peer_of(side);
+        let is_alone = ledger.is_stray(side) || peer.is_some_and(|it| it.phase == Phase::Closed);
+        assert!(
+            !is_alone || it.saw_end || socket.is_paused(),
+            "L3: its peer is gone, and it does not know: {it:?}"
+        );
+        let Some(peer) = peer else {
+            // One that was reset in the queue of the server may not know while it is paused.
+            assert!(
+                it.end == 1 || socket.is_paused(),
+                "L: it was never accepted: {it:?}"
+            );
+            continue;
+        };
+        if peer.phase == Phase::Closed || it.phase == Phase::Closed {
+            continue;
+        }
+        if !socket.is_paused() && !peer.was_cut {
+            assert!(
+                it.received == peer.sent || it.phase == Phase::New || peer.is_held_back(),
+                "L1, L2: bytes that were sent and can be read were not delivered: {it:?} {peer:?}"
+            );
         }
     }
 }

@@ -1,5 +1,5 @@
 //! The one checker: a handler around every handler of a workload, which sees to it that the loop keeps its promises at
-//! every callback (S1 to S9 of the reliability tables). Also the questions to ask of a loop at rest (L1 to L3).
+//! every callback (S1 to S9 of the reliability tables).
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -8,8 +8,7 @@ use std::time::Instant;
 use std::net::SocketAddr;
 
 use netloop::{
-    CloseReason, Context, Error, Flow, Socket, SocketHandler, SocketId, SocketOptions, Sockets,
-    State,
+    CloseReason, Context, Error, Flow, Socket, SocketHandler, SocketId, SocketOptions, State,
 };
 
 use super::dialed::Dialed;
@@ -391,47 +390,4 @@ pub(crate) fn uncork(socket: &mut Socket<'_>, ledger: &Rc<RefCell<Ledger>>, side
 pub(crate) fn destroy(socket: &mut Socket<'_>, ledger: &Rc<RefCell<Ledger>>, side: usize) {
     socket.destroy();
     ledger.borrow_mut().sides[side].was_cut = true;
-}
-
-/// L1 to L3, of a loop that is at rest: nothing waits that could go on. `sockets` are all of it.
-pub(crate) fn check_rest(sockets: &mut Sockets<'_>, ledger: &Ledger, sides: &[(SocketId, usize)]) {
-    for &(id, side) in sides {
-        let socket = sockets.socket(id);
-        let it = &ledger.sides[side];
-        assert_ne!(
-            socket.state(),
-            State::Opening,
-            "L: no end of a connect: {it:?}"
-        );
-        if socket.state() == State::Closed {
-            continue;
-        }
-        assert!(
-            !it.has_ended,
-            "L3: it has ended, and the time to wait for its peer is over: {it:?}"
-        );
-        let peer = ledger.peer_of(side);
-        let is_alone = ledger.is_stray(side) || peer.is_some_and(|it| it.phase == Phase::Closed);
-        assert!(
-            !is_alone || it.saw_end || socket.is_paused(),
-            "L3: its peer is gone, and it does not know: {it:?}"
-        );
-        let Some(peer) = peer else {
-            // One that was reset in the queue of the server may not know while it is paused.
-            assert!(
-                it.end == 1 || socket.is_paused(),
-                "L: it was never accepted: {it:?}"
-            );
-            continue;
-        };
-        if peer.phase == Phase::Closed || it.phase == Phase::Closed {
-            continue;
-        }
-        if !socket.is_paused() && !peer.was_cut {
-            assert!(
-                it.received == peer.sent || it.phase == New || peer.is_held_back(),
-                "L1, L2: bytes that were sent and can be read were not delivered: {it:?} {peer:?}"
-            );
-        }
-    }
 }
