@@ -189,6 +189,10 @@ fn check_rest(sockets: &mut Sockets<'_>, ledger: &Ledger, sides: &[(SocketId, us
             continue;
         }
         assert!(
+            !it.is_full || it.phase == Phase::New || socket.queued_bytes() > 0,
+            "L1: a drain that was never told: {it:?}"
+        );
+        assert!(
             !it.has_ended,
             "L3: it has ended, and the time to wait for its peer is over: {it:?}"
         );

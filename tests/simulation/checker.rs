@@ -68,21 +68,38 @@ pub(crate) trait Behaviour: 'static {
 
 /// A handler that is checked.
 pub(crate) struct Checked<B> {
-    behaviour: B,
+    /// Shared by a handler that replaces itself and the one that it makes.
+    behaviour: Rc<RefCell<B>>,
     side: usize,
     /// Known from the first callback on (S6).
     id: Option<SocketId>,
     ledger: Rc<RefCell<Ledger>>,
+    /// Whether it uses a few bytes at a time, and replaces itself for the rest.
+    carries: bool,
 }
 
 impl<B: Behaviour> Checked<B> {
     pub(crate) fn new(ledger: &Rc<RefCell<Ledger>>, side: usize, behaviour: B) -> Self {
         ledger.borrow_mut().handlers += 1;
         Self {
-            behaviour,
+            behaviour: Rc::new(RefCell::new(behaviour)),
             side,
             id: None,
             ledger: Rc::clone(ledger),
+            // Few: each of their bytes is told and moved several times.
+            carries: side % 8 == 7,
+        }
+    }
+
+    /// A handler that takes the place of this one, and goes on where it was.
+    fn successor(&self) -> Self {
+        self.ledger.borrow_mut().handlers += 1;
+        Self {
+            behaviour: Rc::clone(&self.behaviour),
+            side: self.side,
+            id: self.id,
+            ledger: Rc::clone(&self.ledger),
+            carries: self.carries,
         }
     }
 
@@ -137,7 +154,7 @@ impl<B: Behaviour> Checked<B> {
         if let Some(dialed) = &mut self.ledger.borrow_mut().sides[self.side].dialed {
             note(dialed, cx);
         }
-        self.behaviour.dialing(cx, self.side);
+        self.behaviour.borrow_mut().dialing(cx, self.side);
         self.leave(cx);
     }
 
@@ -226,19 +243,31 @@ impl<B: Behaviour> SocketHandler<World> for Checked<B> {
             }
         }
         self.advance(Connected);
-        self.behaviour.connected(cx, self.side);
+        self.behaviour.borrow_mut().connected(cx, self.side);
         self.leave(cx);
     }
 
     fn on_data(&mut self, cx: &mut Context<'_, World>, data: &[u8]) {
         self.enter(cx, "on_data", &[Connected]);
         assert!(!data.is_empty() && !cx.socket.is_paused(), "S2: {data:?}");
+        let most = data.len().min(8 + data.len() / 8);
+        let used = match self.carries {
+            true => cx.shared.random.usize(1..=most),
+            false => data.len(),
+        };
         {
             let mut ledger = self.ledger.borrow_mut();
             ledger.check_fairness(self.side, cx.now());
-            ledger.deliver(self.side, data);
+            ledger.deliver(self.side, &data[..used]);
+            ledger.sides[self.side].note_carried(data.len() - used);
         }
-        self.behaviour.data(cx, self.side, data);
+        self.behaviour
+            .borrow_mut()
+            .data(cx, self.side, &data[..used]);
+        if used < data.len() {
+            // The bytes behind come to the next handler, and count for the burst (I9).
+            cx.replace_handler(cx.socket.id(), self.successor(), &data[used..]);
+        }
         self.leave(cx);
     }
 
@@ -250,7 +279,7 @@ impl<B: Behaviour> SocketHandler<World> for Checked<B> {
             assert!(side.is_full && !side.has_ended, "S2: drained {side:?}");
             side.is_full = false;
         }
-        self.behaviour.drained(cx, self.side);
+        self.behaviour.borrow_mut().drained(cx, self.side);
         self.leave(cx);
     }
 
@@ -265,7 +294,7 @@ impl<B: Behaviour> SocketHandler<World> for Checked<B> {
             side.tokens_told += 1;
             assert!(sent.is_err() || side.phase != New, "S3: {side:?}");
         }
-        self.behaviour.sent(cx, self.side);
+        self.behaviour.borrow_mut().sent(cx, self.side);
         self.leave(cx);
     }
 
@@ -278,7 +307,7 @@ impl<B: Behaviour> SocketHandler<World> for Checked<B> {
             ledger.sides[self.side].saw_end = true;
         }
         self.advance(Ended);
-        self.behaviour.ended(cx, self.side);
+        self.behaviour.borrow_mut().ended(cx, self.side);
         if !cx.socket.allows_half_open() {
             self.ledger.borrow_mut().sides[self.side].has_ended = true;
         }
@@ -287,7 +316,7 @@ impl<B: Behaviour> SocketHandler<World> for Checked<B> {
 
     fn on_timeout(&mut self, cx: &mut Context<'_, World>) {
         self.enter(cx, "on_timeout", &[New, Connected, Ended]);
-        self.behaviour.timed_out(cx, self.side);
+        self.behaviour.borrow_mut().timed_out(cx, self.side);
         self.leave(cx);
     }
 
@@ -337,7 +366,7 @@ impl<B: Behaviour> SocketHandler<World> for Checked<B> {
             ledger.open.remove(&entry);
             ledger.dead.push(entry);
         }
-        self.behaviour.closed(cx, self.side);
+        self.behaviour.borrow_mut().closed(cx, self.side);
         self.ledger.borrow_mut().is_calling = false;
     }
 }

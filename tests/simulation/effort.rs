@@ -186,7 +186,8 @@ impl Heap {
             + queued.min(POOL_BYTES)
             + self.sockets * SOCKET_BYTES
             + ledger.sides.len() * BOOK_BYTES
-            + ledger.said_bytes();
+            + ledger.said_bytes()
+            + ledger.carried_bytes();
         assert!(
             live <= most,
             "R3: {live} bytes are on the heap and at most {most} are due to what is queued: {} sockets, {} in all",

@@ -63,6 +63,8 @@ pub(crate) struct Side {
     pub(crate) tokens_told: u64,
     /// A write has answered `Full`, and no drain has come.
     pub(crate) is_full: bool,
+    /// The most bytes that were carried over since none was.
+    carried: usize,
     pub(crate) reason: Option<CloseReason>,
     /// The bytes that it was to send, where no pattern says that: in a room.
     said: Option<Said>,
@@ -99,6 +101,7 @@ impl Side {
             tokens_asked: 0,
             tokens_told: 0,
             is_full: false,
+            carried: 0,
             reason: None,
             said: None,
         }
@@ -109,6 +112,14 @@ impl Side {
     /// Whether what it has written need not leave: a cork does not hold what there was too much of.
     pub(crate) fn is_held_back(&self) -> bool {
         self.is_corked && !self.is_full && !self.has_ended
+    }
+
+    /// Notes that `length` bytes are carried over behind those that were delivered.
+    pub(crate) fn note_carried(&mut self, length: usize) {
+        self.carried = match length {
+            0 => 0,
+            _ => self.carried.max(length),
+        };
     }
 
     /// The most descriptors that it may have: one for each attempt that has not failed, until one of them is taken.
@@ -348,6 +359,12 @@ impl Ledger {
             }
             Flow::Closed => it.refused += length as u64,
         }
+    }
+
+    /// The most memory that carried bytes take in the loops: a list that is put into may have grown to twice its length.
+    pub(crate) fn carried_bytes(&self) -> usize {
+        let open = self.sides.iter().filter(|side| side.reason.is_none());
+        open.map(|side| 2 * side.carried).sum()
     }
 
     /// The memory that the books of a room take.
