@@ -41,6 +41,30 @@ fn one_connection_too_many_is_dropped_and_reported() {
 
 // H8
 #[test]
+fn a_destroyed_socket_frees_one_place_however_often_destroyed() {
+    let mut scene = Scene::new();
+    let options = ListenOptions::new().max_connections(3);
+    let (server, address) = serve(&mut scene, options, echoing());
+    let mut held: Vec<Peer> = (0..3).map(|_| Peer::connect(address)).collect();
+    for peer in &mut held {
+        assert_echoes(&mut scene, peer);
+    }
+    let id = scene.world.id("socket 2");
+    scene.event_loop.socket(id).destroy();
+    scene.event_loop.socket(id).destroy();
+    scene.drive_to_close("socket 2");
+
+    assert_echoes(&mut scene, &mut held[0]);
+    let mut next = Peer::connect(address);
+    assert_echoes(&mut scene, &mut next);
+    let mut dropped = Peer::connect(address);
+    let received = scene.peer_reads_to_end(&mut dropped);
+    assert_eq!((received.bytes.len(), received.end), (0, PeerEnd::Fin));
+    assert_eq!(scene.event_loop.server(server).connection_count(), 3);
+}
+
+// H8
+#[test]
 fn a_limit_of_no_connections_drops_all_of_them() {
     let mut scene = Scene::new();
     let options = ListenOptions::new().max_connections(0);
