@@ -16,6 +16,31 @@ use super::timer::Timer;
 /// `for &id in &cx.shared.members { cx.socket.socket(id).write(..); }`.
 ///
 /// The verbs that callbacks need most are here; [`as_loop`](Self::as_loop) has all of them.
+///
+/// ```
+/// use std::time::Duration;
+/// use netloop::{Context, SocketHandler, SocketId};
+///
+/// /// Says to all others what the peer has said, and greets the peer after a second.
+/// struct Member;
+///
+/// impl SocketHandler<Vec<SocketId>> for Member {
+///     fn on_connect(&mut self, cx: &mut Context<'_, Vec<SocketId>>) {
+///         let id = cx.socket.id();
+///         cx.shared.push(id);
+///         cx.after(Duration::from_secs(1), move |cx| {
+///             writeln!(cx.sockets.socket(id), "{} are here", cx.shared.len());
+///         });
+///     }
+///     fn on_data(&mut self, cx: &mut Context<'_, Vec<SocketId>>, data: &[u8]) {
+///         for &id in &*cx.shared {
+///             if id != cx.socket.id() {
+///                 cx.socket.socket(id).write(data).ignore();
+///             }
+///         }
+///     }
+/// }
+/// ```
 pub struct Context<'a, S = ()> {
     /// The socket that the callback is for.
     pub socket: Socket<'a>,

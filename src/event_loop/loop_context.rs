@@ -23,6 +23,37 @@ use super::verbs::Verbs;
 /// one with [`Context::as_loop`](crate::Context::as_loop), and a host with
 /// [`EventLoop::context`](crate::EventLoop::context), so that a helper that takes a `LoopContext` can be called from
 /// everywhere.
+///
+/// ```
+/// use std::time::Duration;
+/// use netloop::{Context, EventLoop, LoopContext, SocketHandler};
+///
+/// struct Echo;
+///
+/// impl SocketHandler for Echo {
+///     fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) {
+///         match data {
+///             b"stop\n" => drain(&mut cx.as_loop()),
+///             _ => cx.socket.write(data).ignore(),
+///         }
+///     }
+/// }
+///
+/// /// Lets every connection send what it has to, and stops the loop a second later.
+/// fn drain(cx: &mut LoopContext<'_>) {
+///     for id in cx.sockets.ids() {
+///         cx.sockets.socket(id).end();
+///     }
+///     cx.after(Duration::from_secs(1), |cx| cx.stop());
+/// }
+///
+/// let mut event_loop: EventLoop = EventLoop::new()?;
+/// event_loop.listen("127.0.0.1:0", |_, _| Echo)?;
+/// // From a timer, and from the host.
+/// event_loop.after(Duration::from_secs(3600), drain);
+/// drain(&mut event_loop.context(&mut ()));
+/// # Ok::<(), netloop::Error>(())
+/// ```
 pub struct LoopContext<'a, S = ()> {
     /// All sockets and servers of the loop.
     pub sockets: Sockets<'a>,
@@ -175,6 +206,7 @@ impl<S> LoopContext<'_, S> {
     ///     }
     /// }
     /// ```
+    #[doc(alias = "unshift")]
     pub fn replace_handler(
         &mut self,
         id: SocketId,
@@ -190,7 +222,6 @@ impl<S> LoopContext<'_, S> {
     /// `from` sends, and `to` receives, by its own handler, as before. That `to` has been ended by its peer does not end
     /// it: the bytes of `from` still go there.
     #[doc(alias = "stream.pipe")]
-    #[must_use = "if one of the two is gone, the other is left as it is"]
     pub fn pipe(&mut self, from: SocketId, to: SocketId) -> bool
     where
         S: 'static,
@@ -243,7 +274,6 @@ impl<S> LoopContext<'_, S> {
     /// [`replace_handler`](Self::replace_handler) takes a socket out of its pipe.
     #[doc(alias = "stream.pipe")]
     #[doc(alias = "pipeline")]
-    #[must_use = "if one of the two is gone, the other is left as it is"]
     pub fn pipe_both(&mut self, a: SocketId, b: SocketId) -> bool
     where
         S: 'static,

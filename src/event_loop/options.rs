@@ -58,6 +58,7 @@ impl EventLoopOptions {
     /// A smaller one is for programs that count every page of memory: longer messages take more calls then, to the
     /// system and of handlers. A larger one gains next to nothing.
     // More than 64 KiB, so that a read of exactly as much is seen to be short and needs no second call.
+    #[doc(alias = "onread")]
     pub fn read_buffer_bytes(mut self, bytes: usize) -> Self {
         self.read_buffer_bytes = bytes;
         self

@@ -110,6 +110,7 @@ pub trait SocketHandler<S = ()> {
     /// are with the kernel, or never will be: `Err` is the socket's error, else ERR_SOCKET_CLOSED, or before there was a
     /// connection ERR_SOCKET_CLOSED_BEFORE_CONNECTION. If one of the writes came after the end of this side, it is
     /// ERR_STREAM_WRITE_AFTER_END. Each token comes once, in the order of the calls, and before `on_close`.
+    #[doc(alias = "finish")]
     fn on_sent(&mut self, cx: &mut Context<'_, S>, token: u64, sent: Result<(), &Error>) {
         let _ = (cx, token, sent);
     }
@@ -140,7 +141,7 @@ pub trait SocketHandler<S = ()> {
 
     /// The socket has failed. It comes at most once, and [`on_close`](Self::on_close) directly follows. The default
     /// does nothing, and so an error ends its own socket and nothing else.
-    #[doc(alias = "error")]
+    #[doc(alias("error", "errored"))]
     fn on_error(&mut self, cx: &mut Context<'_, S>, error: &Error) {
         let _ = (cx, error);
     }

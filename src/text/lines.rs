@@ -45,6 +45,7 @@ use std::io::BufRead;
 /// To call a method of the whole handler for each line, take the lines out (`let mut lines = std::mem::take(&mut
 /// self.lines)`), and put them back behind the loop.
 #[derive(Clone, Debug)]
+#[doc(alias = "readline")]
 pub struct Lines {
     max_line_bytes: usize,
     /// The beginning of the line that has no end yet.

@@ -20,6 +20,7 @@ use std::str;
 /// assert_eq!(decoder.finish(), "");
 /// ```
 #[derive(Clone, Debug, Default)]
+#[doc(alias("setEncoding", "StringDecoder"))]
 pub struct Utf8Decoder {
     /// The beginning of a character, in its first `pending_bytes` bytes.
     ///

@@ -41,6 +41,7 @@ pub struct BlockList {
 
 impl BlockList {
     /// A list that blocks nothing.
+    #[doc(alias = "clear")]
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -60,6 +61,7 @@ impl BlockList {
     ///
     /// It keeps a service that connects to hosts of its users' choice from reaching into its own network. The ranges are
     /// the ones of the IANA special-purpose registries (RFC 6890).
+    #[doc(alias = "PRIVATE_RANGES")]
     #[must_use]
     pub fn special_purpose() -> Self {
         let mut block_list = Self::new();
@@ -107,6 +109,7 @@ impl BlockList {
     ///
     /// `ERR_INVALID_ARGUMENT` if it is none of these forms, and the errors of [`add_range`](Self::add_range) and
     /// [`add_subnet`](Self::add_subnet).
+    #[doc(alias = "addCIDR")]
     pub fn add(&mut self, rule: &str) -> Result<()> {
         let malformed = || {
             invalid(format!(
@@ -126,6 +129,7 @@ impl BlockList {
     }
 
     /// Removes one address, even if it was added as part of a range or a subnet.
+    #[doc(alias = "removeAddress")]
     pub fn remove_address(&mut self, address: impl Into<IpAddr>) {
         let position = position(address.into());
         self.remove(position, position);
@@ -136,6 +140,7 @@ impl BlockList {
     /// # Errors
     ///
     /// The errors of [`add_range`](Self::add_range).
+    #[doc(alias = "removeRange")]
     pub fn remove_range(&mut self, start: impl Into<IpAddr>, end: impl Into<IpAddr>) -> Result<()> {
         let (first, last) = range(start.into(), end.into())?;
         self.remove(first, last);
@@ -147,6 +152,7 @@ impl BlockList {
     /// # Errors
     ///
     /// The errors of [`add_subnet`](Self::add_subnet).
+    #[doc(alias("removeSubnet", "removeCIDR"))]
     pub fn remove_subnet(&mut self, network: impl Into<IpAddr>, prefix: u8) -> Result<()> {
         let (first, last) = subnet(network.into(), prefix)?;
         self.remove(first, last);
@@ -163,6 +169,7 @@ impl BlockList {
 
     /// The blocked ranges, both ends included, in ascending order. No two are adjacent, and a range within
     /// `::ffff:0:0/96` is shown as IPv4.
+    #[doc(alias = "size")]
     pub fn rules(&self) -> impl Iterator<Item = (IpAddr, IpAddr)> + '_ {
         self.ranges.iter().map(|(&first, &last)| {
             let ends = [first, last].map(Ipv6Addr::from);

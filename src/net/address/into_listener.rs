@@ -20,6 +20,7 @@ use super::into_endpoint::IntoEndpoint;
     note = "a place is an address (`\"127.0.0.1:3000\"`, `(\"localhost\", 3000)`, a `SocketAddr`), a path \
             (`\"/run/app.sock\"`), or a `TcpListener` or `UnixListener` that is bound already"
 )]
+#[doc(alias = "BoundSocket")]
 pub trait IntoListener {
     /// Takes it apart. The type of the answer has no public name, which is what seals the trait.
     #[doc(hidden)]

@@ -91,7 +91,7 @@ impl SocketOptions {
     /// has it.
     ///
     /// The two lowest bits belong to congestion control, and the system may keep them to itself.
-    #[doc(alias = "setTypeOfService")]
+    #[doc(alias("setTypeOfService", "typeOfService"))]
     #[doc(alias = "IP_TOS")]
     pub fn type_of_service(mut self, value: impl Into<Option<u8>>) -> Self {
         self.type_of_service = value.into();

@@ -68,6 +68,7 @@ impl From<UnixStream> for StdStream {
 ///
 /// [`Server::detach`](crate::Server::detach) gives one out. It is non-blocking then.
 #[derive(Debug)]
+#[doc(alias = "BoundSocket")]
 #[non_exhaustive]
 pub enum StdListener {
     /// A listener on a TCP port.

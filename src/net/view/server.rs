@@ -16,6 +16,25 @@ use super::socket::Socket;
 /// A view of a server that is gone is harmless: getters answer as for a closed server, and verbs do nothing.
 ///
 /// `{:?}` shows the server as it is: `Server { id: 0v1, state: Listening, on: 127.0.0.1:7000, connections: 3 }`.
+///
+/// ```
+/// use netloop::{Context, EventLoop, SocketHandler};
+///
+/// struct Quiet;
+///
+/// impl SocketHandler for Quiet {
+///     fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {}
+/// }
+///
+/// let mut event_loop: EventLoop = EventLoop::new()?;
+/// let id = event_loop.listen("127.0.0.1:0", |_, _| Quiet)?;
+/// let mut server = event_loop.server(id);
+/// println!("listening on {:?}", server.address());
+/// server.set_max_connections(1000);
+/// server.close();
+/// assert!(!server.is_listening());
+/// # Ok::<(), netloop::Error>(())
+/// ```
 pub struct Server<'a> {
     pub(super) net: &'a mut Net,
     pub(super) id: ServerId,

@@ -12,6 +12,18 @@ use super::socket::Socket;
 /// and servers.
 ///
 /// `{:?}` counts them: `Sockets { sockets: 3, servers: 1 }`.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let mut event_loop: netloop::EventLoop = netloop::EventLoop::new()?;
+/// event_loop.every(Duration::from_secs(60), |cx| {
+///     for id in cx.sockets.ids() {
+///         println!("{:?}", cx.sockets.socket(id));
+///     }
+/// });
+/// # Ok::<(), netloop::Error>(())
+/// ```
 pub struct Sockets<'a> {
     net: &'a mut Net,
 }

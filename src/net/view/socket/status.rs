@@ -12,6 +12,7 @@ use super::Socket;
 impl Socket<'_> {
     /// Returns the state: which directions are open.
     #[doc(alias("readyState", "connecting", "pending", "closed"))]
+    #[doc(alias("readable", "readableEnded", "writableFinished"))]
     pub fn state(&self) -> State {
         self.connection().map_or(State::Closed, Connection::state)
     }
@@ -105,6 +106,7 @@ impl Socket<'_> {
 
     /// Returns the server that accepted the socket; `None` for a socket that connected. [`server`](Self::server) gives
     /// its view.
+    #[doc(alias = "server")]
     pub fn accepted_by(&self) -> Option<ServerId> {
         self.connection().and_then(Connection::server).map(ServerId)
     }
