@@ -57,8 +57,7 @@ impl<S> Context<'_, S> {
     /// use netloop::{Context, LoopContext, SocketHandler, SocketId};
     ///
     /// fn announce(cx: &mut LoopContext<'_, Vec<SocketId>>, line: &[u8]) {
-    ///     let members = cx.shared.iter().copied();
-    ///     for (slow, _) in cx.sockets.broadcast(members, line) {
+    ///     for (slow, _) in cx.sockets.broadcast(&*cx.shared, line) {
     ///         cx.sockets.socket(slow).destroy();
     ///     }
     /// }

@@ -78,8 +78,7 @@ impl<S> EventLoop<S> {
     ///
     /// impl SocketHandler<Vec<SocketId>> for Member {
     ///     fn on_data(&mut self, cx: &mut Context<'_, Vec<SocketId>>, data: &[u8]) {
-    ///         let members = cx.shared.iter().copied();
-    ///         let _ = cx.socket.sockets().broadcast(members, data);
+    ///         let _ = cx.socket.sockets().broadcast(&*cx.shared, data);
     ///     }
     /// }
     ///

@@ -10,6 +10,7 @@ mod citations;
 mod file;
 mod floors;
 mod language;
+mod node_names;
 mod rules;
 mod tokens;
 
@@ -49,6 +50,12 @@ fn nothing_names_a_registry_or_a_path_of_one_machine() {
 #[test]
 fn every_example_begins_with_its_transcript() {
     check(rules::missing_transcripts);
+}
+
+#[test]
+fn each_renamed_name_of_node_is_an_alias_in_the_docs() {
+    let missing = node_names::without_alias(&file::files());
+    assert!(missing.is_empty(), "no #[doc(alias)]: {missing:?}");
 }
 
 #[test]

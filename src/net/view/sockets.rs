@@ -1,5 +1,6 @@
 //! The view of everything that lives in a loop.
 
+use std::borrow::Borrow;
 use std::fmt;
 
 use crate::net::core::Net;
@@ -51,7 +52,7 @@ impl<'a> Sockets<'a> {
         Server::new(self.net, id)
     }
 
-    /// Sends `bytes` to each of `sockets`. Returns each that did not answer [`Flow::Open`], with its
+    /// Sends `bytes` to each of `sockets`, which are ids or references to ids. Returns each that did not answer [`Flow::Open`], with its
     /// answer: [`Full`](crate::Flow::Full) is a socket that cannot keep up.
     ///
     /// It does the same as a [`write`](Socket::write) to each of them in that order, and costs less. A short message to
@@ -68,9 +69,8 @@ impl<'a> Sockets<'a> {
     ///         cx.shared.push(cx.socket.id());
     ///     }
     ///     fn on_data(&mut self, cx: &mut Context<'_, Vec<SocketId>>, data: &[u8]) {
-    ///         let members = cx.shared.iter().copied();
     ///         let mut sockets = cx.socket.sockets();
-    ///         for (id, _) in sockets.broadcast(members, data) {
+    ///         for (id, _) in sockets.broadcast(&*cx.shared, data) {
     ///             sockets.socket(id).destroy();
     ///         }
     ///     }
@@ -79,9 +79,10 @@ impl<'a> Sockets<'a> {
     #[must_use = "it names the sockets that cannot keep up, or are gone"]
     pub fn broadcast(
         &mut self,
-        sockets: impl IntoIterator<Item = SocketId>,
+        sockets: impl IntoIterator<Item: Borrow<SocketId>>,
         bytes: &[u8],
     ) -> Vec<(SocketId, Flow)> {
+        let sockets = sockets.into_iter().map(|id| *id.borrow());
         self.net.broadcast(sockets, bytes)
     }
 
