@@ -144,12 +144,12 @@ impl Simulation {
     ///
     /// None now.
     pub fn event_loop<S>(&mut self) -> Result<EventLoop<S>> {
-        let host = simulated::Host::new(
+        let machine = simulated::MachineHandle::new(
             Rc::clone(&self.network),
             Rc::clone(&self.poll),
             Arc::clone(&self.names),
         );
-        EventLoop::on(System::Simulated(host), EventLoopOptions::new())
+        EventLoop::on(System::Simulated(machine), EventLoopOptions::new())
     }
 
     /// Makes a loop together with the state that it lends to its handlers.
@@ -310,8 +310,10 @@ impl Simulation {
 
     /// The machine of a loop; `None` for a loop of another simulation.
     fn machine_of<S>(&self, event_loop: &EventLoop<S>) -> Option<simulated::MachineId> {
-        let host = event_loop.host().filter(|host| host.is_of(&self.network));
-        host.map(simulated::Host::machine)
+        let machine = event_loop
+            .simulated_machine()
+            .filter(|machine| machine.is_of(&self.network));
+        machine.map(simulated::MachineHandle::id)
     }
 
     /// Ends all faults and all partitions.

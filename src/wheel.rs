@@ -6,9 +6,9 @@
 //!
 //! The tick counter is read as fourteen digits, two of eight bits and above them twelve of four. An entry lies on the
 //! level of the highest digit in which its deadline differs from the current tick. This digit of its deadline names the
-//! slot:
+//! bucket:
 //!
-//! | level | ticks per slot | slots | they reach, at 1 ms a tick |
+//! | level | ticks per bucket | buckets | they reach, at 1 ms a tick |
 //! |------:|---------------:|------:|---------------------------:|
 //! |     0 |              1 |   256 |                     256 ms |
 //! |     1 |            256 |   256 |                       65 s |
@@ -17,35 +17,35 @@
 //! |    13 |           2^60 |    16 |          the rest of `u64` |
 //!
 //! So every deadline has a place: there is no overflow list, and no uptime at which the top level is passed. When the
-//! current tick enters a slot, its entries cascade to lower levels, at most thirteen times in an entry's life. The
+//! current tick enters a bucket, its entries cascade to lower levels, at most thirteen times in an entry's life. The
 //! lowest two levels are the widest, so that a timeout of up to a minute cascades once or twice. Three facts follow,
 //! and the code relies on all of them:
 //!
-//! 1. Everything on a level is earlier than everything on the levels above it, and within a level lower slots are
-//!    earlier. The first set bit of the occupancy bitmaps is therefore the nearest slot.
+//! 1. Everything on a level is earlier than everything on the levels above it, and within a level lower buckets are
+//!    earlier. The first set bit of the occupancy bitmaps is therefore the nearest bucket.
 //! 2. Entries with the same deadline always lie in the same list, whenever they were armed. A list is only ever
-//!    appended to, also when a slot cascades to lower levels (those are empty by then). So a list keeps arming order
+//!    appended to, also when a bucket cascades to lower levels (those are empty by then). So a list keeps arming order
 //!    without a sequence number in the entry.
-//! 3. A slot never begins at or before the current tick, so the next deadline never lies in the past.
+//! 3. A bucket never begins at or before the current tick, so the next deadline never lies in the past.
 //!
 //! With a million timers all the time goes into waiting for memory. So the parts touch little of it, and touch it many
-//! entries at a time. The `entries` stand in one table. The lists are `chains` of their numbers. A slot is emptied by
-//! the `batch`. A timer that is cancelled or moved leaves a stale number behind. The `calendar` maps deadlines to
-//! slots.
+//! entries at a time. The `entries` stand in one table. The lists are `chains` of their numbers. A bucket is emptied by
+//! the `batch`. A timer that is cancelled or moved leaves a stale number behind. The `levels` maps deadlines to
+//! buckets.
 
 mod batch;
-mod calendar;
 mod chains;
 mod entries;
 mod free_set;
+mod levels;
 mod list;
 
 use std::fmt;
 
 use batch::Batch;
-use calendar::{Calendar, LOWEST, SLOTS};
 use chains::{CELLS, Chain, Chains};
 use entries::Entries;
+use levels::{BUCKETS, LOWEST, Levels};
 use list::{List, SEARCH_LIMIT, compact};
 
 pub use entries::TimerHandle;
@@ -59,12 +59,12 @@ pub const NEVER: u64 = u64::MAX;
 /// ever before. Timers fire in the order of their deadlines and, for the same deadline, in the order in which they were
 /// armed. No timer fires early.
 pub struct Wheel<T> {
-    /// Invariant: every entry in a slot has a deadline after `calendar.now`, which is the tick of the latest `advance`.
-    calendar: Calendar,
+    /// Invariant: every entry in a bucket has a deadline after `levels.now`, which is the tick of the latest `advance`.
+    levels: Levels,
     entries: Entries<T>,
     chains: Chains,
-    /// The slots of all levels, then the list of the timers that never fire. Invariant: all entries of a slot belong
-    /// there by [`Calendar::slot_of`].
+    /// The buckets of all levels, then the list of the timers that never fire. Invariant: all entries of a bucket belong
+    /// there by [`Levels::bucket_of`].
     lists: Box<[List; LISTS]>,
     /// The due timers, in the order in which they are popped.
     due: Chain,
@@ -75,7 +75,7 @@ pub struct Wheel<T> {
     /// The number of timers in `due` and `overdue` together. Nothing tells in which of the two a timer is: the
     /// deadlines in both have come.
     due_count: u32,
-    /// The buffer for emptying slots, taken out meanwhile. To blank a new one costs more than to move the few timers of
+    /// The buffer for emptying buckets, taken out meanwhile. To blank a new one costs more than to move the few timers of
     /// a tick.
     batch: Option<Box<Batch>>,
     /// Deadline, position and number of the overdue while they are sorted. Kept so that sorting does not allocate.
@@ -87,7 +87,7 @@ impl<T: Copy> Wheel<T> {
     #[must_use]
     pub fn new(now_tick: u64) -> Self {
         Self {
-            calendar: Calendar::new(now_tick),
+            levels: Levels::new(now_tick),
             entries: Entries::new(),
             chains: Chains::new(),
             lists: Box::new([List::EMPTY; LISTS]),
@@ -164,39 +164,39 @@ impl<T: Copy> Wheel<T> {
     /// Returns the earliest tick at which [`advance`](Self::advance) has something to do; `None` if no timer will fire.
     ///
     /// It never lies in the past: while a timer is due it is the current tick. It never lies after the earliest
-    /// deadline. It is that deadline, unless the earliest of more than sixteen timers in the nearest slot was cancelled
+    /// deadline. It is that deadline, unless the earliest of more than sixteen timers in the nearest bucket was cancelled
     /// or rearmed. Then it may be the deadline of the one that left. To find the new earliest would make each such call
-    /// as long as the slot; one early `advance` cascades the slot to the level below.
+    /// as long as the bucket; one early `advance` cascades the bucket to the level below.
     #[must_use]
     pub fn next_deadline(&self) -> Option<u64> {
         if self.due_count > 0 {
-            return Some(self.calendar.now);
+            return Some(self.levels.now);
         }
-        let slot = self.calendar.nearest_slot()?;
-        Some(self.lists[slot as usize].earliest)
+        let bucket = self.levels.nearest_bucket()?;
+        Some(self.lists[bucket as usize].earliest)
     }
 
     /// Makes `now_tick` the current tick and every timer with a deadline up to it due.
     ///
     /// The timers that fall due are queued for [`next_due`](Self::next_due) by deadline, then by arming order. They
     /// stand behind the timers of an earlier `advance` that were not popped. The cost depends on the number of timers
-    /// in the slots that were passed, not on the number of ticks. A tick before the current one counts as the current
+    /// in the buckets that were passed, not on the number of ticks. A tick before the current one counts as the current
     /// one.
     pub fn advance(&mut self, now_tick: u64) {
-        let now_tick = now_tick.max(self.calendar.now);
+        let now_tick = now_tick.max(self.levels.now);
         if !self.overdue.is_empty() {
             self.sort_overdue();
         }
-        while let Some(slot) = self.calendar.nearest_slot() {
-            let start = self.calendar.start_of(slot);
+        while let Some(bucket) = self.levels.nearest_bucket() {
+            let start = self.levels.start_of(bucket);
             if start > now_tick {
                 break;
             }
-            // Time goes from slot to slot, so that the entries of this one are placed as seen from its first tick.
-            self.calendar.now = start;
-            self.cascade(slot);
+            // Time goes from bucket to bucket, so that the entries of this one are placed as seen from its first tick.
+            self.levels.now = start;
+            self.cascade(bucket);
         }
-        self.calendar.now = now_tick;
+        self.levels.now = now_tick;
     }
 
     /// Pops the next due timer. Its handle is dead from here on.
@@ -218,10 +218,10 @@ impl<T: Copy> Wheel<T> {
     fn list_of(&self, deadline: u64) -> Option<u32> {
         if deadline == NEVER {
             Some(PARKED)
-        } else if deadline <= self.calendar.now {
+        } else if deadline <= self.levels.now {
             None
         } else {
-            Some(self.calendar.slot_of(deadline))
+            Some(self.levels.bucket_of(deadline))
         }
     }
 
@@ -247,7 +247,7 @@ impl<T: Copy> Wheel<T> {
     #[inline(never)]
     fn extend(&mut self, place: u32) {
         if place != PARKED {
-            self.calendar.occupy(place);
+            self.levels.occupy(place);
         }
         self.ensure_chunk();
         let chain = &mut self.lists[place as usize].chain;
@@ -291,22 +291,22 @@ impl<T: Copy> Wheel<T> {
             self.clear(place);
         } else if deadline == list.earliest
             && list.armed <= SEARCH_LIMIT
-            && self.calendar.nearest_slot() == Some(place)
+            && self.levels.nearest_bucket() == Some(place)
         {
             self.refresh_nearest();
         }
     }
 
-    /// Finds the earliest deadline of the nearest slot, whose first entry may have gone.
+    /// Finds the earliest deadline of the nearest bucket, whose first entry may have gone.
     ///
-    /// It is done when a slot becomes the nearest, or loses its first entry while it is. No caller sees the earliest
-    /// deadline of another slot.
+    /// It is done when a bucket becomes the nearest, or loses its first entry while it is. No caller sees the earliest
+    /// deadline of another bucket.
     #[inline(never)]
     fn refresh_nearest(&mut self) {
-        // The slots of the lowest level have but one deadline each.
-        let nearest = self.calendar.nearest_slot();
-        if let Some(slot) = nearest.filter(|slot| *slot >= LOWEST) {
-            let list = &mut self.lists[slot as usize];
+        // The buckets of the lowest level have but one deadline each.
+        let nearest = self.levels.nearest_bucket();
+        if let Some(bucket) = nearest.filter(|bucket| *bucket >= LOWEST) {
+            let list = &mut self.lists[bucket as usize];
             // Of more than that the old value stays: it may be too early but is never too late.
             if list.armed <= SEARCH_LIMIT {
                 list.compact(&mut self.chains, &mut self.entries);
@@ -321,43 +321,43 @@ impl<T: Copy> Wheel<T> {
         self.chains.clear(&mut list.chain);
         *list = List::EMPTY;
         if place != PARKED {
-            self.calendar.vacate(place);
+            self.levels.vacate(place);
             self.refresh_nearest();
         }
     }
 
-    /// Empties the slot that the current tick has just entered: into the due list, and into lower levels.
-    fn cascade(&mut self, slot: u32) {
-        if slot < LOWEST && self.due.is_empty() {
+    /// Empties the bucket that the current tick has just entered: into the due list, and into lower levels.
+    fn cascade(&mut self, bucket: u32) {
+        if bucket < LOWEST && self.due.is_empty() {
             // All of them are due, in the order in which they stand: the chain is taken as it is.
-            let list = &mut self.lists[slot as usize];
+            let list = &mut self.lists[bucket as usize];
             self.due_count += list.armed;
             self.due = std::mem::replace(&mut list.chain, Chain::EMPTY);
-            return self.clear(slot);
+            return self.clear(bucket);
         }
         // It is missing only if the last use panicked.
         let mut batch = (self.batch.take()).unwrap_or_else(|| Box::new(Batch::new()));
-        let below = Calendar::level_below(slot);
-        while !self.lists[slot as usize].chain.is_empty() {
+        let below = Levels::level_below(bucket);
+        while !self.lists[bucket as usize].chain.is_empty() {
             // The rest stays in its place, where `compact` finds it.
-            let chain = &mut self.lists[slot as usize].chain;
+            let chain = &mut self.lists[bucket as usize].chain;
             for &(deadline, number) in batch.take(chain, &mut self.chains, &self.entries) {
-                if deadline == self.calendar.now {
+                if deadline == self.levels.now {
                     self.due_count += 1;
                     self.append_due(number);
                     continue;
                 }
-                let mut place = below.slot_of(deadline);
+                let mut place = below.bucket_of(deadline);
                 if below.begins_with(place) {
                     // Its digit there is zero as that of the present is, so it differs further down.
-                    place = self.calendar.slot_of(deadline);
+                    place = self.levels.bucket_of(deadline);
                 }
                 let cell = self.append_to(place, deadline, number);
                 self.entries.moved(number, cell);
             }
         }
         self.batch = Some(batch);
-        self.clear(slot);
+        self.clear(bucket);
     }
 
     /// Makes the timers due that were armed for a deadline that had already come.
@@ -415,15 +415,15 @@ impl<T: Copy> fmt::Debug for Wheel<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Wheel")
-            .field("now", &self.calendar.now)
+            .field("now", &self.levels.now)
             .field("len", &self.len())
             .field("next_deadline", &self.next_deadline())
             .finish_non_exhaustive()
     }
 }
 
-/// The list of the timers that never fire: the first after the slots of the last level.
-const PARKED: u32 = SLOTS;
+/// The list of the timers that never fire: the first after the buckets of the last level.
+const PARKED: u32 = BUCKETS;
 const LISTS: usize = PARKED as usize + 1;
 
 #[cfg(test)]

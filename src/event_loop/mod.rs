@@ -184,9 +184,9 @@ impl<S> EventLoop<S> {
 
     /// Returns the machine of a simulation that the loop runs on.
     #[cfg(feature = "simulation")]
-    pub(crate) fn host(&self) -> Option<&crate::system::simulated::Host> {
+    pub(crate) fn simulated_machine(&self) -> Option<&crate::system::simulated::MachineHandle> {
         match self.net.system {
-            System::Simulated(ref host) => Some(host),
+            System::Simulated(ref machine) => Some(machine),
             _ => None,
         }
     }

@@ -84,8 +84,8 @@ use crate::system::Selector;
 use crate::wheel::Wheel;
 
 use clock::Clock;
-use serving::settle;
-use source_state::{Due, Flags, Signals, SourceState};
+use serving::update_lists;
+use source_state::{Flags, Signals, SourceState, WheelEntry};
 
 pub use crate::readiness::{Interest, Readiness};
 pub use crate::schedule::Phase;
@@ -138,7 +138,7 @@ pub struct Reactor<T: Handler> {
     selector: Selector,
     slots: Slots<Slot<T>>,
     schedule: Schedule<Key>,
-    wheel: Wheel<Due>,
+    wheel: Wheel<WheelEntry>,
     clock: Clock,
     burst: Option<Burst>,
     /// The source whose callback runs: [`end_callback`](Reactor::end_callback) flushes it, so its request to flush puts
@@ -224,7 +224,7 @@ impl<T: Handler> Reactor<T> {
                 clock: &self.clock,
             },
         );
-        settle(
+        update_lists(
             key,
             slot,
             self.in_callback,
@@ -305,7 +305,7 @@ impl<T: Handler> Reactor<T> {
             clock: &self.clock,
         };
         let answer = visitor(&mut slot.source, &mut registration);
-        settle(
+        update_lists(
             key,
             slot,
             self.in_callback,

@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use crate::readiness::{Interest, Readiness};
 use crate::slots::Key;
-use crate::system::SHORT_TRANSFER_DRAINS;
+use crate::system::SHORT_TRANSFER_EXHAUSTS;
 use crate::wheel::Wheel;
 
 use super::clock::Clock;
-use super::source_state::{Due, Flags, Signals, SourceState};
+use super::source_state::{Flags, Signals, SourceState, WheelEntry};
 
 /// The place of one source in a [`Reactor`](super::Reactor), lent to its [`Handler`](super::Handler) methods: its key,
 /// its readiness, its interest, its deadline.
@@ -20,7 +20,7 @@ use super::source_state::{Due, Flags, Signals, SourceState};
 pub struct Registration<'a> {
     pub(super) key: Key,
     pub(super) state: &'a mut SourceState,
-    pub(super) wheel: &'a mut Wheel<Due>,
+    pub(super) wheel: &'a mut Wheel<WheelEntry>,
     pub(super) clock: &'a Clock,
 }
 
@@ -98,7 +98,7 @@ impl Registration<'_> {
     /// `poll(2)`) it proves nothing and does nothing: there every drain ends with a call that would block.
     #[inline]
     pub fn fell_short(&mut self, direction: Interest) {
-        if !SHORT_TRANSFER_DRAINS {
+        if !SHORT_TRANSFER_EXHAUSTS {
             return;
         }
         let signals = &mut self.state.signals;
@@ -189,7 +189,7 @@ impl Registration<'_> {
         match self.state.timer {
             Some(handle) if self.wheel.deadline(handle).is_some_and(|at| at <= tick) => {}
             Some(handle) if self.wheel.rearm(handle, tick) => {}
-            _ => self.state.timer = Some(self.wheel.arm(tick, Due::Source(self.key))),
+            _ => self.state.timer = Some(self.wheel.arm(tick, WheelEntry::Source(self.key))),
         }
     }
 }

@@ -42,7 +42,7 @@ impl<T: Handler> Reactor<T> {
             let event = serve(source, &mut registration, resources);
             // Fast path: everything that had arrived was read, and no request is new.
             if state.has_work() || state.has_request() || self.burst.is_some() {
-                self.continue_burst_or_settle(key, event.is_some());
+                self.continue_burst_or_update_lists(key, event.is_some());
             }
             if let Some(event) = event {
                 return Some((key, event));
@@ -52,7 +52,7 @@ impl<T: Handler> Reactor<T> {
 
     /// Continues the burst of a source that was served and has more to do, or else puts the source on its lists.
     #[inline(never)]
-    fn continue_burst_or_settle(&mut self, key: Key, gave_event: bool) {
+    fn continue_burst_or_update_lists(&mut self, key: Key, gave_event: bool) {
         let burst = self.burst.take();
         let Some(slot) = self.slots.get_mut(key) else {
             return;
@@ -66,7 +66,7 @@ impl<T: Handler> Reactor<T> {
                 self.burst = Some(Burst { key, left });
             }
         }
-        settle(
+        update_lists(
             key,
             slot,
             self.in_callback,
@@ -116,7 +116,7 @@ impl<T: Handler> Reactor<T> {
     #[inline]
     pub(crate) fn begin_callback(&mut self, key: Key) -> CallbackScope {
         if let Some(dropped) = self.in_callback.replace(key) {
-            self.resettle(dropped);
+            self.update_lists_of(dropped);
         }
         CallbackScope { key }
     }
@@ -148,7 +148,7 @@ impl<T: Handler> Reactor<T> {
             clock: &self.clock,
         };
         if !send(&mut slot.source, &mut registration) {
-            self.resettle(key);
+            self.update_lists_of(key);
         }
     }
 
@@ -159,7 +159,7 @@ impl<T: Handler> Reactor<T> {
     }
 
     #[inline(never)]
-    fn resettle(&mut self, key: Key) {
+    fn update_lists_of(&mut self, key: Key) {
         self.visit(key, |_, _| ());
     }
 
@@ -185,7 +185,7 @@ impl<T: Handler> Reactor<T> {
             },
             resources,
         );
-        settle(
+        update_lists(
             key,
             slot,
             self.in_callback,
@@ -243,7 +243,7 @@ fn serve_slow_path<T: Handler>(
 /// Invariant I7 rests on a call of this whenever bits of a source may have changed. Two places look for themselves that
 /// there is nothing to put on a list: [`Reactor::next`], and the one that applies the kernel's events.
 #[inline(always)]
-pub(super) fn settle<T: Handler>(
+pub(super) fn update_lists<T: Handler>(
     key: Key,
     slot: &mut Slot<T>,
     in_callback: Option<Key>,

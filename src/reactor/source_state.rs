@@ -8,7 +8,7 @@ use crate::wheel::TimerHandle;
 
 /// An entry of the timer wheel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Due {
+pub(super) enum WheelEntry {
     /// The deadline of a source.
     Source(Key),
     /// A timer of the driver's own, which the reactor only passes on.

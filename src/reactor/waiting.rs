@@ -3,8 +3,8 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::serving::settle;
-use super::source_state::{Due, Flags};
+use super::serving::update_lists;
+use super::source_state::{Flags, WheelEntry};
 use super::{Elapsed, Handler, Key, Phase, Reactor, Registration, TimerHandle, Waker};
 
 impl<T: Handler> Reactor<T> {
@@ -161,9 +161,9 @@ impl<T: Handler> Reactor<T> {
     pub(crate) fn next_due(&mut self) -> Option<Elapsed<T::Event>> {
         while let Some((_, due)) = self.wheel.next_due() {
             let key = match due {
-                Due::Timer(key) => return Some(Elapsed::Timer(key)),
-                Due::SourceTimer(key) => return Some(Elapsed::SourceTimer(key)),
-                Due::Source(key) => key,
+                WheelEntry::Timer(key) => return Some(Elapsed::Timer(key)),
+                WheelEntry::SourceTimer(key) => return Some(Elapsed::SourceTimer(key)),
+                WheelEntry::Source(key) => key,
             };
             let Some(slot) = self.slots.get_mut(key) else {
                 continue;
@@ -178,7 +178,7 @@ impl<T: Handler> Reactor<T> {
                 wheel: &mut self.wheel,
                 clock: &self.clock,
             });
-            settle(
+            update_lists(
                 key,
                 slot,
                 self.in_callback,
@@ -195,16 +195,16 @@ impl<T: Handler> Reactor<T> {
     /// Arms a timer of the driver's own for `deadline`: [`Elapsed::Timer`] gives `name` back then, never earlier.
     /// Without a deadline (one so far away that the clock cannot say it) it never comes.
     pub(crate) fn arm(&mut self, deadline: Option<Instant>, name: Key) -> TimerHandle {
-        self.arm_due(deadline, Due::Timer(name))
+        self.arm_due(deadline, WheelEntry::Timer(name))
     }
 
     /// Arms a timer as [`arm`](Self::arm) does, but one that the driver keeps for a source: [`Elapsed::SourceTimer`]
     /// gives `name` back. So a driver with two tables of timers knows in which of them a name lies.
     pub(crate) fn arm_source_timer(&mut self, deadline: Option<Instant>, name: Key) -> TimerHandle {
-        self.arm_due(deadline, Due::SourceTimer(name))
+        self.arm_due(deadline, WheelEntry::SourceTimer(name))
     }
 
-    fn arm_due(&mut self, deadline: Option<Instant>, due: Due) -> TimerHandle {
+    fn arm_due(&mut self, deadline: Option<Instant>, due: WheelEntry) -> TimerHandle {
         let tick = deadline.map_or(u64::MAX, |deadline| self.clock.tick_at(deadline));
         self.wheel.arm(tick, due)
     }

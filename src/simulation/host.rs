@@ -46,8 +46,8 @@ impl<S> sealed::AnyHost for Host<S> {
     fn has_work(&mut self) -> bool {
         let has_events = self
             .event_loop
-            .host()
-            .is_some_and(simulated::Host::has_events);
+            .simulated_machine()
+            .is_some_and(simulated::MachineHandle::has_events);
         has_events || self.event_loop.poll_timeout() == Some(Duration::ZERO)
     }
 

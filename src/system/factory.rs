@@ -23,7 +23,7 @@ pub(crate) enum System {
     Kernel,
     /// A machine of a simulated network.
     #[cfg(feature = "simulation")]
-    Simulated(simulated::Host),
+    Simulated(simulated::MachineHandle),
     /// The operating system, with faults in front of it.
     #[cfg(feature = "simulation")]
     Faulty(faults::Injector),
@@ -35,8 +35,8 @@ impl System {
         match self {
             Self::Kernel => Selector::new(capacity),
             #[cfg(feature = "simulation")]
-            Self::Simulated(host) => {
-                let selector = simulated::Selector::new(host.clone());
+            Self::Simulated(machine) => {
+                let selector = simulated::Selector::new(machine.clone());
                 Ok(Selector::Simulated(selector))
             }
             #[cfg(feature = "simulation")]
@@ -50,7 +50,7 @@ impl System {
     pub(crate) fn lookups(&self, waker: Waker, threads: usize) -> Lookups {
         match self {
             #[cfg(feature = "simulation")]
-            Self::Simulated(host) => Lookups::Simulated(host.lookups()),
+            Self::Simulated(machine) => Lookups::Simulated(machine.lookups()),
             _ => {
                 let threads = LookupThreads::new(Box::new(move || waker.wake()), threads);
                 Lookups::Threads(threads)
@@ -67,7 +67,7 @@ impl System {
         match self {
             Self::Kernel => Stream::connect(address, local),
             #[cfg(feature = "simulation")]
-            Self::Simulated(host) => simulated::Stream::connect(host, address, local)
+            Self::Simulated(machine) => simulated::Stream::connect(machine, address, local)
                 .map(Stream::Simulated)
                 .map_err(|error| (ConnectStep::Connect, error)),
             #[cfg(feature = "simulation")]
@@ -92,8 +92,8 @@ impl System {
         match self {
             Self::Kernel => Acceptor::bind(address, binding),
             #[cfg(feature = "simulation")]
-            Self::Simulated(host) => {
-                simulated::Acceptor::bind(host, address, binding).map(Acceptor::Simulated)
+            Self::Simulated(machine) => {
+                simulated::Acceptor::bind(machine, address, binding).map(Acceptor::Simulated)
             }
             #[cfg(feature = "simulation")]
             Self::Faulty(injector) => {

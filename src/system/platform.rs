@@ -4,7 +4,7 @@
 ///
 /// True for the edge-triggered selectors: the next byte is a new edge. False for AFD and `poll(2)`, which re-arm
 /// only when a call would block (tokio#5866). There every drain ends with `WouldBlock`.
-pub(crate) const SHORT_TRANSFER_DRAINS: bool = cfg!(all(
+pub(crate) const SHORT_TRANSFER_EXHAUSTS: bool = cfg!(all(
     any(
         target_os = "android",
         target_os = "dragonfly",

@@ -14,7 +14,7 @@ use super::faults;
 use super::native::tcp::{self, ConnectStep};
 #[cfg(unix)]
 use super::native::{Input, unix};
-use super::platform::{CLOSE_DEREGISTERS, SHORT_TRANSFER_DRAINS};
+use super::platform::{CLOSE_DEREGISTERS, SHORT_TRANSFER_EXHAUSTS};
 #[cfg(feature = "simulation")]
 use super::simulated;
 
@@ -255,13 +255,13 @@ impl Stream {
     }
 
     /// Whether a read or write that moved less than it could proves that the kernel has no more for now; see
-    /// [`SHORT_TRANSFER_DRAINS`].
+    /// [`SHORT_TRANSFER_EXHAUSTS`].
     #[inline]
-    pub(crate) fn short_transfer_drains(&self) -> bool {
+    pub(crate) fn short_transfer_exhausts(&self) -> bool {
         match self {
             #[cfg(feature = "simulation")]
-            Self::Simulated(stream) => stream.short_transfer_drains(),
-            _ => SHORT_TRANSFER_DRAINS,
+            Self::Simulated(stream) => stream.short_transfer_exhausts(),
+            _ => SHORT_TRANSFER_EXHAUSTS,
         }
     }
 

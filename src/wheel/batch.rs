@@ -5,7 +5,7 @@ use super::entries::Entries;
 
 /// Deadlines and numbers of entries that were taken off a chain, in its order.
 ///
-/// The entries of a slot lie anywhere in a table that may be larger than the caches. A loop that reads one, finds its
+/// The entries of a bucket lie anywhere in a table that may be larger than the caches. A loop that reads one, finds its
 /// place and puts it there waits for memory at each of them. A loop that only reads has many reads under way.
 pub(super) struct Batch {
     entries: [(u64, u32); LENGTH],

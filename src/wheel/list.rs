@@ -1,14 +1,14 @@
-//! The timers of one slot.
+//! The timers of one bucket.
 
 use super::NEVER;
 use super::batch::Batch;
 use super::chains::{Chain, Chains};
 use super::entries::Entries;
 
-/// The entries of a slot, in arming order, and facts about all of them.
+/// The entries of a bucket, in arming order, and facts about all of them.
 #[derive(Clone, Copy)]
 pub(super) struct List {
-    /// Invariant for slots with entries: not after any deadline in the list, and not before the slot's first tick.
+    /// Invariant for buckets with entries: not after any deadline in the list, and not before the bucket's first tick.
     pub(super) earliest: u64,
     pub(super) chain: Chain,
     /// The number of timers. Invariant: without any the list is [`EMPTY`](Self::EMPTY).
@@ -17,7 +17,7 @@ pub(super) struct List {
     pub(super) stale: u32,
 }
 
-/// The most entries of a slot that are searched for its earliest deadline. It bounds the cost of a cancel when timers
+/// The most entries of a bucket that are searched for its earliest deadline. It bounds the cost of a cancel when timers
 /// leave in the order in which they came, as request timeouts do. A loop pays with an early wake now and then.
 pub(super) const SEARCH_LIMIT: u32 = 16;
 

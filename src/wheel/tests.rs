@@ -155,7 +155,7 @@ fn a_dead_handle_never_reaches_a_later_timer() {
 #[test]
 fn sleeping_to_the_next_deadline_wakes_only_to_fire() {
     let mut wheel = Wheel::new(0);
-    // One per slot size, and two that share a slot on a high level.
+    // One per bucket size, and two that share a bucket on a high level.
     let deadlines = [3, 100, 5_000, 300_000, 400_000, 20_000_000, 1 << 40];
     for deadline in deadlines {
         wheel.arm(deadline, deadline);
@@ -170,7 +170,7 @@ fn sleeping_to_the_next_deadline_wakes_only_to_fire() {
 }
 
 #[test]
-fn a_cancel_in_a_crowded_slot_costs_one_early_wake() {
+fn a_cancel_in_a_crowded_bucket_costs_one_early_wake() {
     let mut wheel = Wheel::new(0);
     let first = wheel.arm(8_192, 8_192);
     for deadline in 8_300..8_400 {
@@ -191,7 +191,7 @@ fn endless_rearming_leaves_bounded_stale_cells() {
             .map(|payload| wheel.arm(5_000, payload))
             .collect();
         let chunks = wheel.chains.capacity();
-        // Within a slot, to and fro, and among the timers that have come and wait for an advance that never is.
+        // Within a bucket, to and fro, and among the timers that have come and wait for an advance that never is.
         for deadlines in [[5_000, 5_001], [5_000, 900_000], [7, 8], [NEVER, 5_000]] {
             for round in 0..1_000 {
                 for &handle in &handles {
@@ -227,7 +227,7 @@ fn the_next_deadline_of_the_sixteen_that_are_left_is_exact() {
 }
 
 #[test]
-fn a_far_slot_that_lost_its_first_timer_is_exact_in_turn() {
+fn a_far_bucket_that_lost_its_first_timer_is_exact_in_turn() {
     let mut wheel = Wheel::new(0);
     let near = wheel.arm(300, 300);
     let first = wheel.arm(8_200, 8_200);
@@ -243,14 +243,14 @@ fn a_far_slot_that_lost_its_first_timer_is_exact_in_turn() {
 }
 
 #[test]
-fn a_slot_compacted_before_its_turn_names_its_earliest() {
+fn a_bucket_compacted_before_its_turn_names_its_earliest() {
     let mut wheel = Wheel::new(0);
     let near = wheel.arm(10, 0);
     let first = wheel.arm(520, 1);
     wheel.arm(700, 2);
     let mover = wheel.arm(5_000, 3);
     wheel.arm(5_060, 4);
-    // It is not the nearest slot that loses its first, so its next one is not looked for yet.
+    // It is not the nearest bucket that loses its first, so its next one is not looked for yet.
     wheel.cancel(first);
     // Stale cells pile up until all lists are compacted.
     for step in 0..600 {
@@ -294,12 +294,12 @@ fn churn_at_a_size_reached_before_does_not_allocate() {
     let before = held(&wheel);
     for round in 0..50 {
         for payload in 0..1_000 {
-            handles.push(wheel.arm(wheel.calendar.now + random.u64(1..100_000), payload));
+            handles.push(wheel.arm(wheel.levels.now + random.u64(1..100_000), payload));
         }
         for handle in handles.drain(..) {
             wheel.rearm(
                 handle,
-                random.u64(wheel.calendar.now + 1..wheel.calendar.now + 1_000_000),
+                random.u64(wheel.levels.now + 1..wheel.levels.now + 1_000_000),
             );
             if random.bool() {
                 wheel.cancel(handle);

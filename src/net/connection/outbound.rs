@@ -256,7 +256,7 @@ pub(super) fn note_sent(
     clocks: &mut Clocks,
     registration: &mut Registration<'_>,
 ) {
-    if sent < offered && stream.short_transfer_drains() {
+    if sent < offered && stream.short_transfer_exhausts() {
         registration.fell_short(Interest::WRITABLE);
     }
     if sent > 0 {

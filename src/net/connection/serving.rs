@@ -29,7 +29,7 @@ impl Connection {
         };
         match read {
             Ok(length) if length > 0 => {
-                if length < buffer.len() && stream.short_transfer_drains() {
+                if length < buffer.len() && stream.short_transfer_exhausts() {
                     registration.fell_short(Interest::READABLE);
                 }
                 self.bytes_read += length as u64;
@@ -64,7 +64,7 @@ impl Connection {
                     registration.rearm();
                 } else if length < buffer.len()
                     && !stream.is_always_readable()
-                    && stream.short_transfer_drains()
+                    && stream.short_transfer_exhausts()
                 {
                     registration.fell_short(Interest::READABLE);
                 }

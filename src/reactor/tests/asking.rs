@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::reactor::{Interest, Phase, Readiness};
 
-use crate::system::SHORT_TRANSFER_DRAINS;
+use crate::system::SHORT_TRANSFER_EXHAUSTS;
 
 use super::{Call, Log, Probe, insert_readable, insert_ready, reactor, serve};
 
@@ -235,7 +235,7 @@ fn a_short_transfer_drains_unless_an_end_or_error_waits() {
             (ready | ends[0], ready | ends[0]),
             (ready | ends[1], ready | ends[1]),
         ] {
-            let left = if SHORT_TRANSFER_DRAINS {
+            let left = if SHORT_TRANSFER_EXHAUSTS {
                 left
             } else {
                 readiness

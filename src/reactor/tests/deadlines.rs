@@ -256,7 +256,7 @@ fn the_wait_lasts_until_the_next_deadline() {
 }
 
 #[test]
-fn driver_timers_and_source_deadlines_share_one_order() {
+fn timers_of_the_caller_and_deadlines_share_one_order() {
     let mut reactor = reactor();
     let start = reactor.now();
     let key = insert(&mut reactor, 'a');

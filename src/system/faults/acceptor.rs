@@ -11,7 +11,7 @@ use crate::readiness::Readiness;
 use crate::system::native::{self, tcp};
 use crate::system::options::Binding;
 
-use super::errno::Errno;
+use super::call_error::CallError;
 use super::injector::Injector;
 use super::stream::FaultyStream;
 
@@ -38,18 +38,18 @@ impl FaultyAcceptor {
 
     pub(crate) fn accept(&self) -> io::Result<(FaultyStream, SocketAddr)> {
         if self.injector.strikes(|faults| faults.interruptions) {
-            return Err(Errno::Interrupted.to_io());
+            return Err(CallError::Interrupted.to_io());
         }
         if self.injector.strikes(|faults| faults.exhausted_accepts) {
-            return Err(Errno::TooManyFiles.to_io());
+            return Err(CallError::TooManyFiles.to_io());
         }
         if self.injector.strikes(|faults| faults.spurious_blocks) {
             self.injector.owe(self.token, Readiness::READABLE);
-            return Err(Errno::WouldBlock.to_io());
+            return Err(CallError::WouldBlock.to_io());
         }
         let (stream, peer) = self.inner.accept()?;
         if self.injector.strikes(|faults| faults.aborted_accepts) {
-            return Err(Errno::Aborted.to_io());
+            return Err(CallError::Aborted.to_io());
         }
         Ok((FaultyStream::new(stream, &self.injector), peer))
     }

@@ -3,7 +3,7 @@
 //! The rates, the chance and the errors serve the faults of the simulated network too.
 
 mod acceptor;
-pub(super) mod errno;
+pub(super) mod call_error;
 mod injector;
 pub(super) mod random;
 mod rates;

@@ -12,7 +12,7 @@ use crate::readiness::Readiness;
 use crate::system::native::tcp::{self, ConnectStep};
 use crate::system::options::KeepAliveTimes;
 
-use super::errno::Errno;
+use super::call_error::CallError;
 use super::injector::Injector;
 
 /// The readiness that is reported again after a fault in a read.
@@ -84,11 +84,11 @@ impl FaultyStream {
 
     pub(crate) fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         if self.is_reset.get() {
-            return Err(Errno::BrokenPipe.to_io());
+            return Err(CallError::BrokenPipe.to_io());
         }
         self.inject(Readiness::WRITABLE)?;
         if self.injector.strikes(|faults| faults.missing_buffers) {
-            return Err(Errno::NoBuffers.to_io());
+            return Err(CallError::NoBuffers.to_io());
         }
         if self.injector.strikes(|faults| faults.short_transfers) {
             if let Some(first) = slices.first() {
@@ -104,21 +104,21 @@ impl FaultyStream {
     fn inject(&self, readiness: Readiness) -> io::Result<()> {
         if self.injector.strikes(|faults| faults.resets) && self.reset_on_close().is_ok() {
             self.is_reset.set(true);
-            return Err(Errno::Reset.to_io());
+            return Err(CallError::Reset.to_io());
         }
         if self.injector.strikes(|faults| faults.interruptions) {
-            return Err(Errno::Interrupted.to_io());
+            return Err(CallError::Interrupted.to_io());
         }
         if self.injector.strikes(|faults| faults.spurious_blocks) {
             self.injector.owe(self.token, readiness);
-            return Err(Errno::WouldBlock.to_io());
+            return Err(CallError::WouldBlock.to_io());
         }
         Ok(())
     }
 
     pub(crate) fn shutdown_write(&self) -> io::Result<()> {
         if self.is_reset.get() {
-            return Err(Errno::NotConnected.to_io());
+            return Err(CallError::NotConnected.to_io());
         }
         self.inner.shutdown(Shutdown::Write)
     }
@@ -143,7 +143,7 @@ impl FaultyStream {
 
     fn maybe_refuse_option(&self) -> io::Result<()> {
         match self.injector.strikes(|faults| faults.refused_options) {
-            true => Err(Errno::InvalidArgument.to_io()),
+            true => Err(CallError::InvalidArgument.to_io()),
             false => Ok(()),
         }
     }

@@ -7,11 +7,11 @@ use mio::event::Source;
 use mio::{Interest, Registry, Token};
 
 use crate::slots::Key;
-use crate::system::faults::errno::Errno;
+use crate::system::faults::call_error::CallError;
 use crate::system::options::Binding;
 
-use super::host::Host;
 use super::kernel::Shared;
+use super::machine_handle::MachineHandle;
 use super::stream::Stream;
 
 /// A simulated socket that listens. Dropping it closes it.
@@ -22,20 +22,24 @@ pub(crate) struct Acceptor {
 }
 
 impl Acceptor {
-    pub(crate) fn bind(host: &Host, address: SocketAddr, binding: &Binding) -> io::Result<Self> {
-        let bound = host
+    pub(crate) fn bind(
+        machine: &MachineHandle,
+        address: SocketAddr,
+        binding: &Binding,
+    ) -> io::Result<Self> {
+        let bound = machine
             .network()
             .borrow_mut()
-            .bind(host.machine(), address, binding);
+            .bind(machine.id(), address, binding);
         Ok(Self {
-            network: Shared::clone(host.network()),
-            key: bound.map_err(Errno::to_io)?,
+            network: Shared::clone(machine.network()),
+            key: bound.map_err(CallError::to_io)?,
         })
     }
 
     pub(crate) fn accept(&self) -> io::Result<(Stream, SocketAddr)> {
         let accepted = self.network.borrow_mut().accept(self.key);
-        let (key, peer) = accepted.map_err(Errno::to_io)?;
+        let (key, peer) = accepted.map_err(CallError::to_io)?;
         Ok((Stream::new(Shared::clone(&self.network), key), peer))
     }
 

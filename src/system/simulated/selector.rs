@@ -9,37 +9,37 @@ use mio::Registry;
 
 use crate::readiness::Readiness;
 
-use super::host::Host;
+use super::machine_handle::MachineHandle;
 
 /// The selector of a loop on a simulated machine.
 #[derive(Debug)]
 pub(crate) struct Selector {
-    host: Host,
+    machine: MachineHandle,
     batch: Vec<(usize, Readiness)>,
 }
 
 impl Selector {
-    pub(crate) fn new(host: Host) -> Self {
+    pub(crate) fn new(machine: MachineHandle) -> Self {
         Self {
-            host,
+            machine,
             batch: Vec::new(),
         }
     }
 
     pub(crate) fn capacity(&self) -> usize {
-        self.host.network().borrow().batch_size()
+        self.machine.network().borrow().batch_size()
     }
 
     pub(crate) fn now(&self) -> Instant {
-        self.host.network().borrow().now()
+        self.machine.network().borrow().now()
     }
 
     pub(crate) fn waker(&self) -> Waker {
-        Waker(self.host.network().borrow().woken(self.host.machine()))
+        Waker(self.machine.network().borrow().woken(self.machine.id()))
     }
 
     pub(crate) fn registry(&self) -> &Registry {
-        self.host.registry()
+        self.machine.registry()
     }
 
     /// Waits: moves the clock on to the next arrival, or by `timeout`.
@@ -48,15 +48,15 @@ impl Selector {
     ///
     /// If a wait without end can never end, because nothing is under way in the network.
     pub(crate) fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        let mut network = self.host.network().borrow_mut();
-        let machine = self.host.machine();
+        let mut network = self.machine.network().borrow_mut();
+        let id = self.machine.id();
         network.pass_poll();
         let deadline = timeout.map(|timeout| network.now().checked_add(timeout));
         loop {
             network.deliver();
-            let is_woken = network.take_wake(machine);
-            let had_events = network.has_events(machine);
-            network.poll(machine, &mut self.batch);
+            let is_woken = network.take_wake(id);
+            let had_events = network.has_events(id);
+            network.poll(id, &mut self.batch);
             let is_early = had_events && self.batch.is_empty();
             if is_woken || is_early || !self.batch.is_empty() || timeout == Some(Duration::ZERO) {
                 return Ok(());
@@ -70,7 +70,7 @@ impl Selector {
             network.advance_to(until);
             if deadline.flatten().is_some_and(|deadline| deadline <= until) {
                 network.deliver();
-                network.poll(machine, &mut self.batch);
+                network.poll(id, &mut self.batch);
                 return Ok(());
             }
         }

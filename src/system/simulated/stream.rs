@@ -7,11 +7,11 @@ use mio::event::Source;
 use mio::{Interest, Registry, Token};
 
 use crate::slots::Key;
-use crate::system::faults::errno::Errno;
+use crate::system::faults::call_error::CallError;
 use crate::system::options::KeepAliveTimes;
 
-use super::host::Host;
-use super::kernel::{Phase, Shared};
+use super::kernel::{Shared, TcpState};
+use super::machine_handle::MachineHandle;
 
 /// One end of a simulated connection. Dropping it closes it.
 #[derive(Debug)]
@@ -22,16 +22,16 @@ pub(crate) struct Stream {
 
 impl Stream {
     pub(crate) fn connect(
-        host: &Host,
+        machine: &MachineHandle,
         remote: SocketAddr,
         local: Option<SocketAddr>,
     ) -> io::Result<Self> {
-        let connecting = host
+        let connecting = machine
             .network()
             .borrow_mut()
-            .connect(host.machine(), remote, local);
-        let key = connecting.map_err(Errno::to_io)?;
-        Ok(Self::new(Shared::clone(host.network()), key))
+            .connect(machine.id(), remote, local);
+        let key = connecting.map_err(CallError::to_io)?;
+        Ok(Self::new(Shared::clone(machine.network()), key))
     }
 
     pub(super) fn new(network: Shared, key: Key) -> Self {
@@ -42,27 +42,27 @@ impl Stream {
         if let Some(error) = self.take_error() {
             return Err(error);
         }
-        Ok(self.network.borrow().phase(self.key) == Some(Phase::Connected))
+        Ok(self.network.borrow().state(self.key) == Some(TcpState::Connected))
     }
 
     pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.network.borrow_mut().read(self.key, buffer);
-        read.map_err(Errno::to_io)
+        read.map_err(CallError::to_io)
     }
 
     pub(crate) fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let written = self.network.borrow_mut().write(self.key, slices);
-        written.map_err(Errno::to_io)
+        written.map_err(CallError::to_io)
     }
 
     pub(crate) fn shutdown_write(&self) -> io::Result<()> {
         let done = self.network.borrow_mut().shutdown_write(self.key);
-        done.map_err(Errno::to_io)
+        done.map_err(CallError::to_io)
     }
 
     pub(crate) fn take_error(&self) -> Option<io::Error> {
         let error = self.network.borrow_mut().take_error(self.key);
-        error.map(Errno::to_io)
+        error.map(CallError::to_io)
     }
 
     pub(crate) fn reset_on_close(&self) {
@@ -71,12 +71,12 @@ impl Stream {
 
     pub(crate) fn set_no_delay(&self) -> io::Result<()> {
         let set = self.network.borrow_mut().set_option();
-        set.map_err(Errno::to_io)
+        set.map_err(CallError::to_io)
     }
 
     pub(crate) fn set_keep_alive(&self, times: Option<KeepAliveTimes>) -> io::Result<()> {
         let mut network = self.network.borrow_mut();
-        network.set_option().map_err(Errno::to_io)?;
+        network.set_option().map_err(CallError::to_io)?;
         network.set_keep_alive(self.key, times);
         Ok(())
     }
@@ -88,12 +88,12 @@ impl Stream {
     /// The peer's address, as long as the connection exists.
     pub(crate) fn peer_address(&self) -> io::Result<SocketAddr> {
         let address = self.network.borrow().peer_address(self.key);
-        address.map_err(Errno::to_io)
+        address.map_err(CallError::to_io)
     }
 
     /// Whether a short read or write proves that there is no more for now.
-    pub(crate) fn short_transfer_drains(&self) -> bool {
-        self.network.borrow().short_transfer_drains()
+    pub(crate) fn short_transfer_exhausts(&self) -> bool {
+        self.network.borrow().short_transfer_exhausts()
     }
 }
 

@@ -95,7 +95,7 @@ fn random_gap(random: &mut fastrand::Rng) -> u64 {
 /// Runs random operations on wheel and model and compares every answer.
 ///
 /// `target` is the number of timers that it tends to hold. Up to sixteen the wheel promises exact deadlines whatever
-/// was cancelled; with many more its slots are crowded.
+/// was cancelled; with many more its buckets are crowded.
 fn compare_with_model(seed: u64, start: u64, operations: usize, target: usize) {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut model = Model::new(start);
@@ -243,7 +243,7 @@ fn does_what_the_model_does_with_many_timers() {
 }
 
 #[test]
-fn with_many_timers_a_slot_the_wheel_is_like_the_model() {
+fn with_many_timers_a_bucket_the_wheel_is_like_the_model() {
     for (seed, start) in (20_000..).zip(STARTS) {
         compare_with_model(seed, start, 10_000, 3_000);
     }

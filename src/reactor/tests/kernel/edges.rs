@@ -6,7 +6,7 @@ use std::time::Duration;
 use mio::net::{TcpListener, UdpSocket};
 
 use crate::reactor::{Interest, Reactor, Readiness};
-use crate::system::SHORT_TRANSFER_DRAINS;
+use crate::system::SHORT_TRANSFER_EXHAUSTS;
 
 use super::{Report, Wire, await_reports, poll, reset_connection, serve, stream_pair};
 
@@ -132,9 +132,9 @@ fn a_short_read_saves_the_call_that_would_block() {
         peer.write_all(b"abc").unwrap();
         assert_eq!(poll(&mut reactor), 1);
         assert_eq!(serve(&mut reactor), [Report::Bytes(3)]);
-        assert!(reactor.is_idle() || !SHORT_TRANSFER_DRAINS);
+        assert!(reactor.is_idle() || !SHORT_TRANSFER_EXHAUSTS);
         serve(&mut reactor);
-        let calls = if SHORT_TRANSFER_DRAINS {
+        let calls = if SHORT_TRANSFER_EXHAUSTS {
             round
         } else {
             2 * round

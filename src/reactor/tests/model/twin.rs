@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::reactor::tests::Call;
 use crate::reactor::{Interest, Key, Readiness, TimerHandle};
-use crate::system::SHORT_TRANSFER_DRAINS;
+use crate::system::SHORT_TRANSFER_EXHAUSTS;
 
 use super::actor::{Action, Record};
 
@@ -122,7 +122,7 @@ impl Twin {
                     level.writable &= !writes(direction);
                     level.write_closed &= !writes(direction);
                 }
-                Action::FellShort(_) if !SHORT_TRANSFER_DRAINS => {}
+                Action::FellShort(_) if !SHORT_TRANSFER_EXHAUSTS => {}
                 Action::FellShort(direction) => {
                     level.readable &= !reads(direction) || level.read_closed || level.error;
                     level.writable &= !writes(direction) || level.write_closed || level.error;

@@ -7,14 +7,14 @@ const POLL: u64 = 1_000;
 
 /// A clock that moves only when it is told to.
 #[derive(Debug)]
-pub(super) struct Clock {
+pub(super) struct VirtualClock {
     /// The beginning of the simulation, on a real clock that is never read again.
     origin: Instant,
     /// Nanoseconds since `origin`.
     elapsed: u64,
 }
 
-impl Clock {
+impl VirtualClock {
     pub(super) fn new() -> Self {
         Self {
             origin: Instant::now(),

@@ -4,13 +4,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::slots::Key;
-use crate::system::faults::errno::Errno;
+use crate::system::faults::call_error::CallError;
 
 use super::connections::Connections;
-use super::endpoint::Phase;
 use super::machine::{MachineId, Watched};
 use super::ports::Ports;
 use super::route::Route;
+use super::tcp_socket::TcpState;
 use super::trace::Note;
 use super::wire::Link;
 use super::world::World;
@@ -31,14 +31,14 @@ impl Handshake<'_> {
         remote: SocketAddr,
         local: Option<SocketAddr>,
         route: Route,
-    ) -> Result<Key, Errno> {
+    ) -> Result<Key, CallError> {
         self.world.machines.get_mut(machine).calls.connects += 1;
         let is_short = self.world.strikes(|faults| faults.exhausted_connects);
         if is_short || !self.world.has_descriptor(machine) {
             return Err(self.world.shortage());
         }
         if route == Route::Unreachable {
-            return Err(Errno::Unreachable);
+            return Err(CallError::Unreachable);
         }
         let ip = match local.map(|local| local.ip()) {
             Some(ip) if !ip.is_unspecified() => ip,
@@ -50,7 +50,7 @@ impl Handshake<'_> {
         };
         let local = SocketAddr::new(ip, port);
         if self.ports.is_bound(local) {
-            return Err(Errno::AddressInUse);
+            return Err(CallError::AddressInUse);
         }
         self.world.open_socket(machine)?;
         let key = self.connections.open(self.world, machine, local, remote);
@@ -78,13 +78,13 @@ impl Handshake<'_> {
     /// Handles the arrival of a SYN of `client` at the address that it goes to.
     pub(super) fn on_syn(self, client: Key, tries: u32) {
         let (world, connections) = (self.world, self.connections);
-        let Some(endpoint) = connections.get(client) else {
+        let Some(socket) = connections.get(client) else {
             return;
         };
-        if endpoint.phase != Phase::Connecting {
+        if socket.state != TcpState::Connecting {
             return;
         }
-        let (local, remote, machine) = (endpoint.local, endpoint.remote, endpoint.watch.machine);
+        let (local, remote, machine) = (socket.local, socket.remote, socket.watch.machine);
         if local == remote {
             return connections.connect_to_itself(world, client);
         }
@@ -108,8 +108,8 @@ impl Handshake<'_> {
     }
 
     /// Takes the next connection that waits at the listener `key`.
-    pub(super) fn accept(self, key: Key) -> Result<(Key, SocketAddr), Errno> {
-        let listener = self.ports.get_mut(key).ok_or(Errno::NotConnected)?;
+    pub(super) fn accept(self, key: Key) -> Result<(Key, SocketAddr), CallError> {
+        let listener = self.ports.get_mut(key).ok_or(CallError::NotConnected)?;
         let machine = listener.watch.machine;
         self.world.machines.get_mut(machine).calls.accepts += 1;
         // Linux takes a descriptor before it looks whether a connection waits.
@@ -120,11 +120,11 @@ impl Handshake<'_> {
             if listener.watch.rearm() {
                 self.world.enqueue(machine, Watched::Listener(key));
             }
-            return Err(Errno::WouldBlock);
+            return Err(CallError::WouldBlock);
         };
         if self.world.strikes(|faults| faults.interruptions) {
             self.world.machines.get_mut(machine).calls.accepts -= 1;
-            return Err(Errno::Interrupted);
+            return Err(CallError::Interrupted);
         }
         if self.world.strikes(|faults| faults.exhausted_accepts) {
             return Err(self.world.accept_shortage(machine));
@@ -132,11 +132,11 @@ impl Handshake<'_> {
         listener.queue.pop_front();
         if self.world.strikes(|faults| faults.aborted_accepts) {
             self.connections.abandon(self.world, accepted);
-            return Err(Errno::Aborted);
+            return Err(CallError::Aborted);
         }
         self.world.open_socket(machine)?;
-        let endpoint = self.connections.get(accepted).ok_or(Errno::Aborted)?;
-        let remote = endpoint.remote;
+        let socket = self.connections.get(accepted).ok_or(CallError::Aborted)?;
+        let remote = socket.remote;
         let token = accepted.to_token() as u64;
         let port = u64::from(remote.port());
         self.world.trace.note(Note::Accept, token, port);

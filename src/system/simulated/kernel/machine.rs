@@ -17,7 +17,7 @@ pub(crate) type MachineId = usize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Watched {
     /// One end of a connection.
-    Endpoint(Key),
+    TcpSocket(Key),
     /// A listening socket.
     Listener(Key),
 }

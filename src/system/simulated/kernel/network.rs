@@ -17,7 +17,7 @@ use mio::Interest;
 use crate::readiness::Readiness;
 use crate::slots::Key;
 use crate::system::faults::Faults;
-use crate::system::faults::errno::Errno;
+use crate::system::faults::call_error::CallError;
 use crate::system::lookup::{Answer, Found, Ticket};
 use crate::system::options::{Binding, KeepAliveTimes};
 use crate::system::simulated::flavour::Flavour;
@@ -25,13 +25,13 @@ use crate::system::simulated::options::Options;
 
 use super::call_counts::CallCounts;
 use super::connections::Connections;
-use super::endpoint::Phase;
 use super::handshake::Handshake;
-use super::lookups::PendingLookups;
+use super::lookup_queue::LookupQueue;
 use super::machine::MachineId;
 use super::polling::Poll;
 use super::ports::Ports;
 use super::route::Route;
+use super::tcp_socket::TcpState;
 use super::trace::Note;
 use super::wire::{Link, Packet};
 use super::world::World;
@@ -45,7 +45,7 @@ pub(crate) struct Network {
     world: World,
     connections: Connections,
     ports: Ports,
-    lookups: PendingLookups,
+    lookups: LookupQueue,
     /// The addresses whose route is not a normal one.
     routes: BTreeMap<IpAddr, Route>,
 }
@@ -56,7 +56,7 @@ impl Network {
             world: World::new(seed, options),
             connections: Connections::new(),
             ports: Ports::new(),
-            lookups: PendingLookups::default(),
+            lookups: LookupQueue::default(),
             routes: BTreeMap::new(),
         }
     }
@@ -134,23 +134,23 @@ impl Network {
         machine: MachineId,
         remote: SocketAddr,
         local: Option<SocketAddr>,
-    ) -> Result<Key, Errno> {
+    ) -> Result<Key, CallError> {
         let route = self.routes.get(&remote.ip()).copied().unwrap_or_default();
         self.handshake().connect(machine, remote, local, route)
     }
 
-    pub(crate) fn read(&mut self, key: Key, buffer: &mut [u8]) -> Result<usize, Errno> {
+    pub(crate) fn read(&mut self, key: Key, buffer: &mut [u8]) -> Result<usize, CallError> {
         self.deliver();
         self.connections.read(&mut self.world, key, buffer)
     }
 
-    pub(crate) fn write(&mut self, key: Key, slices: &[IoSlice<'_>]) -> Result<usize, Errno> {
+    pub(crate) fn write(&mut self, key: Key, slices: &[IoSlice<'_>]) -> Result<usize, CallError> {
         self.deliver();
         self.connections.write(&mut self.world, key, slices)
     }
 
     /// Sends the FIN.
-    pub(crate) fn shutdown_write(&mut self, key: Key) -> Result<(), Errno> {
+    pub(crate) fn shutdown_write(&mut self, key: Key) -> Result<(), CallError> {
         self.deliver();
         self.connections.shutdown_write(&mut self.world, key)
     }
@@ -160,38 +160,38 @@ impl Network {
         self.connections.close(&mut self.world, key);
     }
 
-    pub(crate) fn phase(&self, key: Key) -> Option<Phase> {
-        self.connections.get(key).map(|endpoint| endpoint.phase)
+    pub(crate) fn state(&self, key: Key) -> Option<TcpState> {
+        self.connections.get(key).map(|socket| socket.state)
     }
 
     pub(crate) fn local_address(&self, key: Key) -> Option<SocketAddr> {
-        self.connections.get(key).map(|endpoint| endpoint.local)
+        self.connections.get(key).map(|socket| socket.local)
     }
 
     /// The peer's address, as long as the connection exists.
-    pub(crate) fn peer_address(&self, key: Key) -> Result<SocketAddr, Errno> {
+    pub(crate) fn peer_address(&self, key: Key) -> Result<SocketAddr, CallError> {
         match self.connections.get(key) {
-            Some(endpoint) if endpoint.phase == Phase::Connected => Ok(endpoint.remote),
-            _ => Err(Errno::NotConnected),
+            Some(socket) if socket.state == TcpState::Connected => Ok(socket.remote),
+            _ => Err(CallError::NotConnected),
         }
     }
 
     /// Takes the error of the socket (SO_ERROR).
-    pub(crate) fn take_error(&mut self, key: Key) -> Option<Errno> {
+    pub(crate) fn take_error(&mut self, key: Key) -> Option<CallError> {
         self.connections.get_mut(key)?.error.take()
     }
 
     /// Makes the coming close of the socket a reset (SO_LINGER of 0).
     pub(crate) fn reset_on_close(&mut self, key: Key) {
-        if let Some(endpoint) = self.connections.get_mut(key) {
-            endpoint.has_zero_linger = true;
+        if let Some(socket) = self.connections.get_mut(key) {
+            socket.has_zero_linger = true;
         }
     }
 
     /// Draws whether a fault refuses an option of a socket.
-    pub(crate) fn set_option(&mut self) -> Result<(), Errno> {
+    pub(crate) fn set_option(&mut self) -> Result<(), CallError> {
         match self.world.strikes(|faults| faults.refused_options) {
-            true => Err(Errno::InvalidArgument),
+            true => Err(CallError::InvalidArgument),
             false => Ok(()),
         }
     }
@@ -201,16 +201,16 @@ impl Network {
     }
 
     pub(crate) fn register(&mut self, key: Key, token: usize, directions: Interest) {
-        if let Some(endpoint) = self.connections.get_mut(key) {
-            endpoint.watch.register(token, directions);
+        if let Some(socket) = self.connections.get_mut(key) {
+            socket.watch.register(token, directions);
         }
         self.connections
             .notify(&mut self.world, key, Readiness::all());
     }
 
     pub(crate) fn deregister(&mut self, key: Key) {
-        if let Some(endpoint) = self.connections.get_mut(key) {
-            endpoint.watch.deregister();
+        if let Some(socket) = self.connections.get_mut(key) {
+            socket.watch.deregister();
         }
     }
 }
@@ -223,12 +223,12 @@ impl Network {
         machine: MachineId,
         address: SocketAddr,
         binding: &Binding,
-    ) -> Result<Key, Errno> {
+    ) -> Result<Key, CallError> {
         self.ports.bind(&mut self.world, machine, address, binding)
     }
 
     /// Takes the next connection that waits.
-    pub(crate) fn accept(&mut self, key: Key) -> Result<(Key, SocketAddr), Errno> {
+    pub(crate) fn accept(&mut self, key: Key) -> Result<(Key, SocketAddr), CallError> {
         self.handshake().accept(key)
     }
 
@@ -288,7 +288,7 @@ impl Network {
     }
 
     /// Whether a short read or write proves that the kernel has no more for now.
-    pub(crate) fn short_transfer_drains(&self) -> bool {
+    pub(crate) fn short_transfer_exhausts(&self) -> bool {
         self.world.options.flavour != Flavour::Afd
     }
 

@@ -5,9 +5,9 @@ use crate::system::afd::abort_as_error;
 use crate::system::simulated::flavour::Flavour;
 
 use super::connections::Connections;
-use super::endpoint::{Endpoint, Phase};
 use super::machine::{MachineId, Watched};
 use super::ports::Ports;
+use super::tcp_socket::{TcpSocket, TcpState};
 use super::trace::Note;
 use super::watch::Reports;
 use super::world::World;
@@ -80,12 +80,12 @@ impl Poll<'_> {
     fn report(&mut self, source: Watched) -> Option<(usize, Reports)> {
         let flavour = self.world.options.flavour;
         match source {
-            Watched::Endpoint(key) => {
-                let endpoint = self.connections.get_mut(key)?;
-                let level = level_of(endpoint, flavour);
-                endpoint.window.on_poll();
-                let token = endpoint.watch.token()?;
-                Some((token, endpoint.watch.report(level, flavour)))
+            Watched::TcpSocket(key) => {
+                let socket = self.connections.get_mut(key)?;
+                let level = level_of(socket, flavour);
+                socket.window.on_poll();
+                let token = socket.watch.token()?;
+                Some((token, socket.watch.report(level, flavour)))
             }
             Watched::Listener(key) => {
                 let listener = self.ports.get_mut(key)?;
@@ -128,7 +128,7 @@ impl Poll<'_> {
             true => Readiness::READABLE,
             false => Readiness::WRITABLE,
         };
-        let watch = self.connections.nth(chosen).map(|endpoint| &endpoint.watch);
+        let watch = self.connections.nth(chosen).map(|socket| &socket.watch);
         if let Some(watch) = watch.filter(|watch| watch.machine == self.machine) {
             batch.extend(watch.token().map(|token| (token, readiness)));
         }
@@ -136,16 +136,16 @@ impl Poll<'_> {
 }
 
 /// The present readiness of a socket, as the selector of the flavour reports it.
-fn level_of(endpoint: &Endpoint, flavour: Flavour) -> Readiness {
-    let level = endpoint.readiness();
-    if flavour != Flavour::Afd || endpoint.peer.is_none() {
+fn level_of(socket: &TcpSocket, flavour: Flavour) -> Readiness {
+    let level = socket.readiness();
+    if flavour != Flavour::Afd || socket.peer.is_none() {
         return level;
     }
     // AFD reports a reset as the end of both directions, and no other end as one of writing. Only a failed connect is
     // an error to it. The seam treats that as it does on Windows.
     let reported = level.difference(Readiness::ERROR | Readiness::WRITE_CLOSED);
-    abort_as_error(match endpoint.phase {
-        Phase::Dead => reported | Readiness::READ_CLOSED | Readiness::WRITE_CLOSED,
-        Phase::Connecting | Phase::Connected => reported,
+    abort_as_error(match socket.state {
+        TcpState::Dead => reported | Readiness::READ_CLOSED | Readiness::WRITE_CLOSED,
+        TcpState::Connecting | TcpState::Connected => reported,
     })
 }

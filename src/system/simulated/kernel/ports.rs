@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::readiness::Readiness;
 use crate::slots::{Key, Slots};
-use crate::system::faults::errno::Errno;
+use crate::system::faults::call_error::CallError;
 use crate::system::faults::random::Random;
 use crate::system::options::Binding;
 
@@ -78,7 +78,7 @@ impl Ports {
         machine: MachineId,
         address: SocketAddr,
         binding: &Binding,
-    ) -> Result<Key, Errno> {
+    ) -> Result<Key, CallError> {
         let address = match address.port() {
             0 => SocketAddr::new(address.ip(), self.ephemeral()),
             _ => address,
@@ -89,7 +89,7 @@ impl Ports {
             binding.reuse_port && listener.is_some_and(|listener| listener.shares_port)
         };
         if !others.into_iter().all(is_shared) {
-            return Err(Errno::AddressInUse);
+            return Err(CallError::AddressInUse);
         }
         world.open_socket(machine)?;
         let key = self.listeners.insert(Listener {

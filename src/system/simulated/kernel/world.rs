@@ -1,11 +1,11 @@
 //! The surroundings that every part of the network depends on.
 
 use crate::system::faults::Faults;
-use crate::system::faults::errno::Errno;
+use crate::system::faults::call_error::CallError;
 use crate::system::faults::random::Random;
 use crate::system::simulated::options::Options;
 
-use super::clock::{Clock, nanoseconds};
+use super::clock::{VirtualClock, nanoseconds};
 use super::machine::{MachineId, Machines, Watched};
 use super::trace::Trace;
 
@@ -14,7 +14,7 @@ use super::trace::Trace;
 pub(super) struct World {
     pub(super) options: Options,
     pub(super) random: Random,
-    pub(super) clock: Clock,
+    pub(super) clock: VirtualClock,
     pub(super) trace: Trace,
     pub(super) machines: Machines,
     /// The number of transfers, arrivals and answers so far. A turn that leaves it as it was is an idle one.
@@ -26,7 +26,7 @@ impl World {
         Self {
             options,
             random: Random::new(seed),
-            clock: Clock::new(),
+            clock: VirtualClock::new(),
             trace: Trace::new(),
             machines: Machines::default(),
             progress: 0,
@@ -67,7 +67,7 @@ impl World {
     }
 
     /// Takes a descriptor for a socket.
-    pub(super) fn open_socket(&mut self, machine: MachineId) -> Result<(), Errno> {
+    pub(super) fn open_socket(&mut self, machine: MachineId) -> Result<(), CallError> {
         if !self.has_descriptor(machine) {
             return Err(self.shortage());
         }
@@ -76,11 +76,12 @@ impl World {
     }
 
     /// Draws the error for a missing descriptor: the process has none left, or the whole system.
-    pub(super) fn shortage(&mut self) -> Errno {
-        self.random.choose(&[Errno::TooManyFiles, Errno::TableFull])
+    pub(super) fn shortage(&mut self) -> CallError {
+        self.random
+            .choose(&[CallError::TooManyFiles, CallError::TableFull])
     }
     /// As [`shortage`](Self::shortage), for an accept.
-    pub(super) fn accept_shortage(&mut self, machine: MachineId) -> Errno {
+    pub(super) fn accept_shortage(&mut self, machine: MachineId) -> CallError {
         let calls = &mut self.machines.get_mut(machine).calls;
         calls.exhausted_accepts += 1;
         self.shortage()

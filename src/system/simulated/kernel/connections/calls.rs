@@ -4,12 +4,12 @@ use std::io::IoSlice;
 
 use crate::readiness::Readiness;
 use crate::slots::Key;
-use crate::system::faults::errno::Errno;
+use crate::system::faults::call_error::CallError;
 use crate::system::simulated::flavour::Flavour;
 
 use super::super::call_counts::CallCounts;
-use super::super::endpoint::Phase;
 use super::super::machine::Watched;
+use super::super::tcp_socket::TcpState;
 use super::super::trace::Note;
 use super::super::wire::Packet;
 use super::super::world::World;
@@ -21,7 +21,7 @@ impl Connections {
         world: &mut World,
         key: Key,
         buffer: &mut [u8],
-    ) -> Result<usize, Errno> {
+    ) -> Result<usize, CallError> {
         let result = self.read_uncounted(world, key, buffer);
         self.count(world, key, result, |calls| &mut calls.reads);
         note(world, Note::Read, key, result);
@@ -33,16 +33,16 @@ impl Connections {
         world: &mut World,
         key: Key,
         buffer: &mut [u8],
-    ) -> Result<usize, Errno> {
+    ) -> Result<usize, CallError> {
         self.inject(world, key)?;
-        let endpoint = self.endpoints.get_mut(key).ok_or(Errno::NotConnected)?;
-        let machine = endpoint.watch.machine;
-        let available = endpoint.inbox.readable().min(buffer.len());
+        let socket = self.sockets.get_mut(key).ok_or(CallError::NotConnected)?;
+        let machine = socket.watch.machine;
+        let available = socket.inbox.readable().min(buffer.len());
         let mut most = available;
         if available > 1 && world.strikes(|faults| faults.short_transfers) {
             most = 1 + world.random.index(available - 1);
         }
-        let read = endpoint.read(buffer, most);
+        let read = socket.read(buffer, most);
         match read {
             Ok(count) if count > 0 => {
                 self.send_to_peer(world, key, Packet::Window(count));
@@ -50,7 +50,7 @@ impl Connections {
                     self.renotify_later(world, key, machine);
                 }
             }
-            Err(Errno::WouldBlock) => self.on_blocked(world, key),
+            Err(CallError::WouldBlock) => self.on_blocked(world, key),
             _ => {}
         }
         read
@@ -61,7 +61,7 @@ impl Connections {
         world: &mut World,
         key: Key,
         slices: &[IoSlice<'_>],
-    ) -> Result<usize, Errno> {
+    ) -> Result<usize, CallError> {
         let result = self.write_uncounted(world, key, slices);
         self.count(world, key, result, |calls| &mut calls.writes);
         note(world, Note::Write, key, result);
@@ -73,18 +73,18 @@ impl Connections {
         world: &mut World,
         key: Key,
         slices: &[IoSlice<'_>],
-    ) -> Result<usize, Errno> {
+    ) -> Result<usize, CallError> {
         self.inject(world, key)?;
         if world.strikes(|faults| faults.missing_buffers) {
-            return Err(Errno::NoBuffers);
+            return Err(CallError::NoBuffers);
         }
         let offered = slices.iter().map(|slice| slice.len()).sum();
-        let endpoint = self.endpoints.get_mut(key).ok_or(Errno::NotConnected)?;
-        let machine = endpoint.watch.machine;
-        let writable = match endpoint.writable(offered) {
+        let socket = self.sockets.get_mut(key).ok_or(CallError::NotConnected)?;
+        let machine = socket.watch.machine;
+        let writable = match socket.writable(offered) {
             Ok(writable) => writable,
             Err(error) => {
-                if error == Errno::WouldBlock {
+                if error == CallError::WouldBlock {
                     self.on_blocked(world, key);
                 }
                 return Err(error);
@@ -95,13 +95,13 @@ impl Connections {
             count = 1 + world.random.index(writable - 1);
             self.renotify_later(world, key, machine);
         }
-        let endpoint = self.endpoints.get_mut(key).ok_or(Errno::NotConnected)?;
-        endpoint.window.take(count, offered);
-        let peer = endpoint.peer.ok_or(Errno::NotConnected)?;
-        if let Some(receiver) = self.endpoints.get_mut(peer) {
+        let socket = self.sockets.get_mut(key).ok_or(CallError::NotConnected)?;
+        socket.window.take(count, offered);
+        let peer = socket.peer.ok_or(CallError::NotConnected)?;
+        if let Some(receiver) = self.sockets.get_mut(peer) {
             // A connection that is dead at the receiver takes nothing any more, though this side does not know it yet.
-            let mut left = match receiver.phase {
-                Phase::Dead => 0,
+            let mut left = match receiver.state {
+                TcpState::Dead => 0,
                 _ => count,
             };
             for slice in slices {
@@ -115,17 +115,17 @@ impl Connections {
     }
 
     /// Draws the faults that reading and writing have in common.
-    fn inject(&mut self, world: &mut World, key: Key) -> Result<(), Errno> {
+    fn inject(&mut self, world: &mut World, key: Key) -> Result<(), CallError> {
         if world.strikes(|faults| faults.interruptions) {
-            return Err(Errno::Interrupted);
+            return Err(CallError::Interrupted);
         }
         if world.strikes(|faults| faults.spurious_blocks) {
-            if let Some(endpoint) = self.endpoints.get(key) {
-                let machine = endpoint.watch.machine;
+            if let Some(socket) = self.sockets.get(key) {
+                let machine = socket.watch.machine;
                 self.renotify_later(world, key, machine);
                 self.on_blocked(world, key);
             }
-            return Err(Errno::WouldBlock);
+            return Err(CallError::WouldBlock);
         }
         if world.strikes(|faults| faults.resets) {
             self.reset_both_ends(world, key);
@@ -135,13 +135,13 @@ impl Connections {
 
     /// Resets a connection at both ends, as a middlebox does that has lost its state.
     fn reset_both_ends(&mut self, world: &mut World, key: Key) {
-        let Some(endpoint) = self.endpoints.get_mut(key) else {
+        let Some(socket) = self.sockets.get_mut(key) else {
             return;
         };
-        if endpoint.phase != Phase::Connected {
+        if socket.state != TcpState::Connected {
             return;
         }
-        endpoint.reset();
+        socket.reset();
         self.notify(world, key, Readiness::all());
         self.send_to_peer(world, key, Packet::Reset);
     }
@@ -151,9 +151,9 @@ impl Connections {
         if world.options.flavour != Flavour::Afd {
             return;
         }
-        if let Some(endpoint) = self.endpoints.get_mut(key) {
-            if endpoint.watch.rearm() {
-                world.enqueue(endpoint.watch.machine, Watched::Endpoint(key));
+        if let Some(socket) = self.sockets.get_mut(key) {
+            if socket.watch.rearm() {
+                world.enqueue(socket.watch.machine, Watched::TcpSocket(key));
             }
         }
     }
@@ -163,12 +163,12 @@ impl Connections {
         &mut self,
         world: &mut World,
         key: Key,
-    ) -> Result<(), Errno> {
-        let endpoint = self.endpoints.get_mut(key).ok_or(Errno::NotConnected)?;
-        if endpoint.phase != Phase::Connected {
-            return Err(Errno::NotConnected);
+    ) -> Result<(), CallError> {
+        let socket = self.sockets.get_mut(key).ok_or(CallError::NotConnected)?;
+        if socket.state != TcpState::Connected {
+            return Err(CallError::NotConnected);
         }
-        if std::mem::replace(&mut endpoint.has_ended, true) {
+        if std::mem::replace(&mut socket.has_ended, true) {
             return Ok(());
         }
         self.send_to_peer(world, key, Packet::Fin);
@@ -178,11 +178,11 @@ impl Connections {
 
     /// Closes a socket: with a FIN behind the sent bytes, or with a reset.
     pub(in super::super) fn close(&mut self, world: &mut World, key: Key) {
-        let Some(endpoint) = self.endpoints.get(key) else {
+        let Some(socket) = self.sockets.get(key) else {
             return;
         };
-        let resets = endpoint.resets_on_close();
-        world.machines.get_mut(endpoint.watch.machine).sockets -= 1;
+        let resets = socket.resets_on_close();
+        world.machines.get_mut(socket.watch.machine).sockets -= 1;
         self.remove(world, key, resets);
     }
 
@@ -194,35 +194,35 @@ impl Connections {
     fn remove(&mut self, world: &mut World, key: Key, resets: bool) {
         let token = key.to_token() as u64;
         world.trace.note(Note::Close, token, u64::from(resets));
-        match self.endpoints.get(key) {
-            Some(endpoint) if endpoint.phase == Phase::Connected => {
+        match self.sockets.get(key) {
+            Some(socket) if socket.state == TcpState::Connected => {
                 if resets {
                     self.send_to_peer(world, key, Packet::Reset);
-                } else if !endpoint.has_ended {
+                } else if !socket.has_ended {
                     self.send_to_peer(world, key, Packet::Fin);
                 }
             }
             _ => {}
         }
-        self.endpoints.remove(key);
+        self.sockets.remove(key);
     }
 
     fn count(
         &self,
         world: &mut World,
         key: Key,
-        result: Result<usize, Errno>,
+        result: Result<usize, CallError>,
         kind: impl FnOnce(&mut CallCounts) -> &mut u64,
     ) {
-        let endpoint = self.endpoints.get(key);
-        if let Some(endpoint) = endpoint.filter(|_| result != Err(Errno::Interrupted)) {
-            let machine = world.machines.get_mut(endpoint.watch.machine);
+        let socket = self.sockets.get(key);
+        if let Some(socket) = socket.filter(|_| result != Err(CallError::Interrupted)) {
+            let machine = world.machines.get_mut(socket.watch.machine);
             *kind(&mut machine.calls) += 1;
         }
     }
 }
 
-fn note(world: &mut World, note: Note, key: Key, result: Result<usize, Errno>) {
+fn note(world: &mut World, note: Note, key: Key, result: Result<usize, CallError>) {
     let result = match result {
         Ok(count) => {
             world.progress += 1;

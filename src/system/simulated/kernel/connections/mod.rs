@@ -1,4 +1,4 @@
-//! The endpoints of all connections and the packets between them.
+//! The sockets of all connections and the packets between them.
 
 mod calls;
 
@@ -11,8 +11,8 @@ use crate::system::options::KeepAliveTimes;
 use crate::system::simulated::flavour::Flavour;
 
 use super::clock::nanoseconds;
-use super::endpoint::{Endpoint, Phase, Reaction};
 use super::machine::{MachineId, Watched};
+use super::tcp_socket::{Reaction, TcpSocket, TcpState};
 use super::watch::Watch;
 use super::wire::{Flight, Link, Packet, Wire};
 use super::world::World;
@@ -20,45 +20,45 @@ use super::world::World;
 /// The time for which Linux tries to connect: six SYNs, each with twice the wait of the one before.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(127);
 
-/// All endpoints, and the wire that connects them.
+/// All sockets, and the wire that connects them.
 #[derive(Debug)]
 pub(super) struct Connections {
-    endpoints: Slots<Endpoint>,
+    sockets: Slots<TcpSocket>,
     wire: Wire,
 }
 
 impl Connections {
     pub(super) fn new() -> Self {
         Self {
-            endpoints: Slots::new(),
+            sockets: Slots::new(),
             wire: Wire::default(),
         }
     }
 
-    pub(super) fn get(&self, key: Key) -> Option<&Endpoint> {
-        self.endpoints.get(key)
+    pub(super) fn get(&self, key: Key) -> Option<&TcpSocket> {
+        self.sockets.get(key)
     }
 
-    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Endpoint> {
-        self.endpoints.get_mut(key)
+    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut TcpSocket> {
+        self.sockets.get_mut(key)
     }
 
     pub(super) fn len(&self) -> usize {
-        self.endpoints.len()
+        self.sockets.len()
     }
 
-    /// The endpoint at a position in the order of the slots.
-    pub(super) fn nth(&self, position: usize) -> Option<&Endpoint> {
-        let found = self.endpoints.iter().nth(position);
-        found.map(|(_, endpoint)| endpoint)
+    /// The socket at a position in the order of the slots.
+    pub(super) fn nth(&self, position: usize) -> Option<&TcpSocket> {
+        let found = self.sockets.iter().nth(position);
+        found.map(|(_, socket)| socket)
     }
 
     /// The memory that the buffers and the packets take.
     pub(super) fn held_bytes(&self) -> usize {
         let buffers = self
-            .endpoints
+            .sockets
             .iter()
-            .map(|(_, endpoint)| endpoint.inbox.held_bytes());
+            .map(|(_, socket)| socket.inbox.held_bytes());
         buffers.sum::<usize>() + self.wire.held_bytes()
     }
 
@@ -66,20 +66,20 @@ impl Connections {
         self.wire.packets()
     }
 
-    /// The link between the machines of two endpoints. A closed peer counts as being on the same machine.
+    /// The link between the machines of two sockets. A closed peer counts as being on the same machine.
     fn link(&self, machine: MachineId, peer: Key) -> Link {
-        let peer = self.endpoints.get(peer);
+        let peer = self.sockets.get(peer);
         Link {
             from: machine,
             to: peer.map_or(machine, |peer| peer.watch.machine),
         }
     }
 
-    /// Notes a change of readiness, and queues the endpoint for its machine's next poll.
+    /// Notes a change of readiness, and queues the socket for its machine's next poll.
     pub(super) fn notify(&mut self, world: &mut World, key: Key, readiness: Readiness) {
-        if let Some(endpoint) = self.endpoints.get_mut(key) {
-            if endpoint.watch.change(readiness) {
-                world.enqueue(endpoint.watch.machine, Watched::Endpoint(key));
+        if let Some(socket) = self.sockets.get_mut(key) {
+            if socket.watch.change(readiness) {
+                world.enqueue(socket.watch.machine, Watched::TcpSocket(key));
             }
         }
     }
@@ -95,8 +95,8 @@ impl Connections {
     ) {
         let mut at = world.arrival();
         if matches!(packet, Packet::SynAck | Packet::Bytes(_) | Packet::Fin) {
-            if let Some(endpoint) = self.endpoints.get_mut(from) {
-                let window = &mut endpoint.window;
+            if let Some(socket) = self.sockets.get_mut(from) {
+                let window = &mut socket.window;
                 at = at.max(window.busy_until);
                 if let (Packet::Bytes(count), Some(rate)) = (packet, world.options.bytes_per_second)
                 {
@@ -109,11 +109,11 @@ impl Connections {
     }
 
     fn send_to_peer(&mut self, world: &mut World, key: Key, packet: Packet) {
-        let Some(endpoint) = self.endpoints.get(key) else {
+        let Some(socket) = self.sockets.get(key) else {
             return;
         };
-        if let Some(peer) = endpoint.peer {
-            let link = self.link(endpoint.watch.machine, peer);
+        if let Some(peer) = socket.peer {
+            let link = self.link(socket.watch.machine, peer);
             self.send(world, key, peer, link, packet);
         }
     }
@@ -128,8 +128,8 @@ impl Connections {
     ) -> Key {
         let watch = Watch::new(machine);
         let capacity = world.options.capacity;
-        let endpoint = Endpoint::new(watch, local, remote, capacity);
-        self.endpoints.insert(endpoint)
+        let socket = TcpSocket::new(watch, local, remote, capacity);
+        self.sockets.insert(socket)
     }
 
     /// Sends the first SYN of `client`, with a delay beyond that of every packet.
@@ -166,27 +166,27 @@ impl Connections {
         client: Key,
         machine: MachineId,
     ) -> Option<Key> {
-        let endpoint = self.endpoints.get(client)?;
-        let (local, remote) = (endpoint.remote, endpoint.local);
+        let socket = self.sockets.get(client)?;
+        let (local, remote) = (socket.remote, socket.local);
         let link = Link {
             from: machine,
-            to: endpoint.watch.machine,
+            to: socket.watch.machine,
         };
         let watch = Watch::new(machine);
-        let mut accepted = Endpoint::new(watch, local, remote, world.options.capacity);
-        accepted.phase = Phase::Connected;
+        let mut accepted = TcpSocket::new(watch, local, remote, world.options.capacity);
+        accepted.state = TcpState::Connected;
         accepted.peer = Some(client);
-        let accepted = self.endpoints.insert(accepted);
-        self.endpoints.get_mut(client)?.peer = Some(accepted);
+        let accepted = self.sockets.insert(accepted);
+        self.sockets.get_mut(client)?.peer = Some(accepted);
         self.send(world, accepted, client, link, Packet::SynAck);
         Some(accepted)
     }
 
     /// Connects `client` to itself (simultaneous open).
     pub(super) fn connect_to_itself(&mut self, world: &mut World, client: Key) {
-        if let Some(endpoint) = self.endpoints.get_mut(client) {
-            endpoint.phase = Phase::Connected;
-            endpoint.peer = Some(client);
+        if let Some(socket) = self.sockets.get_mut(client) {
+            socket.state = TcpState::Connected;
+            socket.peer = Some(client);
         }
         self.notify(world, client, Readiness::all());
     }
@@ -215,15 +215,15 @@ impl Connections {
 
     /// Whether its arrival would make no difference any more.
     fn is_moot(&self, flight: &Flight) -> bool {
-        let endpoint = self.endpoints.get(flight.to);
+        let socket = self.sockets.get(flight.to);
         match flight.packet {
             Packet::ConnectTimeout => {
-                endpoint.is_none_or(|endpoint| endpoint.phase != Phase::Connecting)
+                socket.is_none_or(|socket| socket.state != TcpState::Connecting)
             }
-            Packet::PeerTimeout => endpoint.is_none_or(|endpoint| {
-                endpoint.phase != Phase::Connected || !endpoint.timeouts.ends_at(flight.at)
+            Packet::PeerTimeout => socket.is_none_or(|socket| {
+                socket.state != TcpState::Connected || !socket.timeouts.ends_at(flight.at)
             }),
-            Packet::Renotify | Packet::Window(_) => endpoint.is_none(),
+            Packet::Renotify | Packet::Window(_) => socket.is_none(),
             _ => false,
         }
     }
@@ -231,7 +231,7 @@ impl Connections {
     /// Handles a packet that has arrived, other than a SYN.
     pub(super) fn receive(&mut self, world: &mut World, flight: &Flight) {
         let (from, to) = (flight.from, flight.to);
-        let Some(endpoint) = self.endpoints.get_mut(to) else {
+        let Some(socket) = self.sockets.get_mut(to) else {
             // The socket is closed, and its kernel answers bytes and connections with a reset.
             if matches!(flight.packet, Packet::Bytes(_) | Packet::SynAck) {
                 let link = flight.link.reversed();
@@ -239,7 +239,7 @@ impl Connections {
             }
             return;
         };
-        let reaction = endpoint.receive(flight.packet);
+        let reaction = socket.receive(flight.packet);
         if matches!(flight.packet, Packet::ConnectTimeout | Packet::PeerTimeout) {
             self.wire.drop_held(to);
         }
@@ -261,15 +261,15 @@ impl Connections {
         self.wire.send(at, key, key, link, Packet::Renotify);
     }
 
-    /// Notes that a packet of an endpoint has got through: both ends have heard of each other.
+    /// Notes that a packet of an socket has got through: both ends have heard of each other.
     pub(super) fn on_heard(&mut self, world: &World, flight: &Flight) {
         if !flight.packet.travels() {
             return;
         }
         let now = world.clock.nanoseconds();
         for key in [flight.from, flight.to] {
-            if let Some(endpoint) = self.endpoints.get_mut(key) {
-                endpoint.timeouts.on_heard(now);
+            if let Some(socket) = self.sockets.get_mut(key) {
+                socket.timeouts.on_heard(now);
             }
         }
     }
@@ -279,28 +279,28 @@ impl Connections {
         let key = flight.from;
         let wants_acknowledgement = matches!(flight.packet, Packet::Bytes(_) | Packet::Fin);
         self.wire.hold(flight);
-        let Some(endpoint) = self.endpoints.get_mut(key) else {
+        let Some(socket) = self.sockets.get_mut(key) else {
             return;
         };
         if wants_acknowledgement {
             let timeout = nanoseconds(world.options.retransmission_timeout);
             let end = world.clock.nanoseconds() + timeout;
-            if let Some(end) = endpoint.timeouts.on_held(end) {
-                let machine = endpoint.watch.machine;
+            if let Some(end) = socket.timeouts.on_held(end) {
+                let machine = socket.watch.machine;
                 self.arm_peer_timeout(key, machine, end);
             }
         }
     }
 
-    /// Sets SO_KEEPALIVE of the endpoint `key`.
+    /// Sets SO_KEEPALIVE of the socket `key`.
     pub(super) fn set_keep_alive(
         &mut self,
         world: &World,
         key: Key,
         times: Option<KeepAliveTimes>,
     ) {
-        if let Some(endpoint) = self.endpoints.get_mut(key) {
-            endpoint.timeouts.set_keep_alive(times);
+        if let Some(socket) = self.sockets.get_mut(key) {
+            socket.timeouts.set_keep_alive(times);
         }
         self.update_probing(world, key);
     }
@@ -309,7 +309,7 @@ impl Connections {
     pub(super) fn on_partition_change(&mut self, world: &World) {
         // At once, so that no packet under way overtakes them.
         self.wire.release(world.clock.nanoseconds());
-        let keys: Vec<Key> = self.endpoints.iter().map(|(key, _)| key).collect();
+        let keys: Vec<Key> = self.sockets.iter().map(|(key, _)| key).collect();
         for key in keys {
             self.update_probing(world, key);
         }
@@ -318,26 +318,26 @@ impl Connections {
     fn update_probing(&mut self, world: &World, key: Key) {
         let is_cut_off = self.is_cut_off(world, key);
         let now = world.clock.nanoseconds();
-        let Some(endpoint) = self.endpoints.get_mut(key) else {
+        let Some(socket) = self.sockets.get_mut(key) else {
             return;
         };
         if !is_cut_off {
-            endpoint.timeouts.on_reachable(now);
+            socket.timeouts.on_reachable(now);
             return;
         }
-        if endpoint.phase == Phase::Connected {
-            if let Some(end) = endpoint.timeouts.on_partition(now) {
-                let machine = endpoint.watch.machine;
+        if socket.state == TcpState::Connected {
+            if let Some(end) = socket.timeouts.on_partition(now) {
+                let machine = socket.watch.machine;
                 self.arm_peer_timeout(key, machine, end);
             }
         }
     }
 
-    /// Whether a partition is between an endpoint and its peer.
+    /// Whether a partition is between an socket and its peer.
     fn is_cut_off(&self, world: &World, key: Key) -> bool {
-        let endpoint = self.endpoints.get(key);
-        let peer = endpoint.and_then(|endpoint| self.endpoints.get(endpoint.peer?));
-        match (endpoint, peer) {
+        let socket = self.sockets.get(key);
+        let peer = socket.and_then(|socket| self.sockets.get(socket.peer?));
+        match (socket, peer) {
             (Some(here), Some(there)) => world
                 .machines
                 .are_partitioned(here.watch.machine, there.watch.machine),

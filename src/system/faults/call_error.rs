@@ -4,7 +4,7 @@ use std::io;
 
 /// The error of a simulated call. Its number is that of the system that the program is built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Errno {
+pub(crate) enum CallError {
     WouldBlock,
     Interrupted,
     NoBuffers,
@@ -21,7 +21,7 @@ pub(crate) enum Errno {
     Unreachable,
 }
 
-impl Errno {
+impl CallError {
     pub(crate) fn to_io(self) -> io::Error {
         io::Error::from_raw_os_error(self.number())
     }

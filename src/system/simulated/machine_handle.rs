@@ -13,7 +13,7 @@ use super::spare_descriptor::SpareDescriptor;
 
 /// The system that a simulated loop runs on: a machine of the network.
 #[derive(Clone)]
-pub(crate) struct Host {
+pub(crate) struct MachineHandle {
     network: Shared,
     machine: MachineId,
     /// A selector of the real kernel, which is never waited on.
@@ -23,7 +23,7 @@ pub(crate) struct Host {
     names: Arc<Names>,
 }
 
-impl Host {
+impl MachineHandle {
     /// Adds a machine to `network`.
     pub(crate) fn new(network: Shared, poll: Rc<Poll>, names: Arc<Names>) -> Self {
         let machine = network.borrow_mut().add_machine();
@@ -58,7 +58,7 @@ impl Host {
         SpareDescriptor::open(&self.network, self.machine)
     }
 
-    pub(crate) fn machine(&self) -> MachineId {
+    pub(crate) fn id(&self) -> MachineId {
         self.machine
     }
 
@@ -73,11 +73,11 @@ impl Host {
     }
 }
 
-impl fmt::Debug for Host {
+impl fmt::Debug for MachineHandle {
     /// Without the network, which is large and belongs to all machines.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
-            .debug_struct("Host")
+            .debug_struct("MachineHandle")
             .field("machine", &self.machine)
             .finish_non_exhaustive()
     }

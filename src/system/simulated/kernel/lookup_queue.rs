@@ -17,12 +17,12 @@ const MOST_FAILED_SERVERS: u64 = 8;
 
 /// The answers that are under way, in the order in which they come.
 #[derive(Debug, Default)]
-pub(super) struct PendingLookups {
+pub(super) struct LookupQueue {
     /// By the time at which the answer comes, the machine that asked, and the ticket of the question.
     answers: BTreeMap<(u64, MachineId, Ticket), Found>,
 }
 
-impl PendingLookups {
+impl LookupQueue {
     /// Delays an answer by the time that a lookup takes, or replaces it with a fault.
     pub(super) fn schedule(
         &mut self,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::readiness::Readiness;
 use crate::slots::Key;
-use crate::system::faults::errno::Errno;
+use crate::system::faults::call_error::CallError;
 
 use super::pipe::{ReceiveBuffer, SendWindow};
 use super::retransmission::PeerTimeouts;
@@ -13,7 +13,7 @@ use super::wire::Packet;
 
 /// The state of a simulated connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
+pub(crate) enum TcpState {
     /// The SYN is under way, or its answer is.
     Connecting,
     /// Both ends know of each other.
@@ -35,25 +35,25 @@ pub(super) enum Reaction {
 
 /// One end of a connection.
 #[derive(Debug)]
-pub(super) struct Endpoint {
+pub(super) struct TcpSocket {
     pub(super) watch: Watch,
     pub(super) local: SocketAddr,
     pub(super) remote: SocketAddr,
-    pub(super) phase: Phase,
+    pub(super) state: TcpState,
     /// The other end. The key is dead once that was closed.
     pub(super) peer: Option<Key>,
     pub(super) inbox: ReceiveBuffer,
     pub(super) window: SendWindow,
     pub(super) timeouts: PeerTimeouts,
     /// The error that the next call which can fail returns, once (SO_ERROR).
-    pub(super) error: Option<Errno>,
+    pub(super) error: Option<CallError>,
     /// Whether the FIN is sent, or nothing can be sent any more.
     pub(super) has_ended: bool,
     /// Whether closing it resets the connection (SO_LINGER of 0).
     pub(super) has_zero_linger: bool,
 }
 
-impl Endpoint {
+impl TcpSocket {
     pub(super) fn new(
         watch: Watch,
         local: SocketAddr,
@@ -64,7 +64,7 @@ impl Endpoint {
             watch,
             local,
             remote,
-            phase: Phase::Connecting,
+            state: TcpState::Connecting,
             peer: None,
             inbox: ReceiveBuffer::default(),
             window: SendWindow::new(capacity),
@@ -78,10 +78,10 @@ impl Endpoint {
     /// The present readiness, as epoll reports it (`tcp_poll` in Linux).
     pub(super) fn readiness(&self) -> Readiness {
         let mut readiness = Readiness::empty();
-        if self.phase == Phase::Connecting {
+        if self.state == TcpState::Connecting {
             return readiness;
         }
-        let is_dead = self.phase == Phase::Dead;
+        let is_dead = self.state == TcpState::Dead;
         let nothing_comes = self.inbox.has_fin || is_dead;
         let nothing_goes = self.has_ended || is_dead;
         readiness.set(
@@ -102,12 +102,12 @@ impl Endpoint {
     }
 
     /// Reads at most `most` bytes, a limit that a fault may have set.
-    pub(super) fn read(&mut self, buffer: &mut [u8], most: usize) -> Result<usize, Errno> {
+    pub(super) fn read(&mut self, buffer: &mut [u8], most: usize) -> Result<usize, CallError> {
         if self.inbox.readable() > 0 {
             return Ok(self.inbox.read(buffer, most));
         }
-        if self.phase == Phase::Connecting {
-            return Err(Errno::WouldBlock);
+        if self.state == TcpState::Connecting {
+            return Err(CallError::WouldBlock);
         }
         // After a FIN a read returns the end, whatever came behind it (SOCK_DONE).
         if self.inbox.has_fin {
@@ -115,26 +115,26 @@ impl Endpoint {
         }
         match self.error.take() {
             Some(error) => Err(error),
-            None if self.phase == Phase::Dead => Ok(0),
-            None => Err(Errno::WouldBlock),
+            None if self.state == TcpState::Dead => Ok(0),
+            None => Err(CallError::WouldBlock),
         }
     }
 
     /// Returns how many of `offered` bytes can be sent now.
-    pub(super) fn writable(&mut self, offered: usize) -> Result<usize, Errno> {
+    pub(super) fn writable(&mut self, offered: usize) -> Result<usize, CallError> {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
-        if self.has_ended || self.phase == Phase::Dead {
-            return Err(Errno::BrokenPipe);
+        if self.has_ended || self.state == TcpState::Dead {
+            return Err(CallError::BrokenPipe);
         }
-        if self.phase == Phase::Connecting {
-            return Err(Errno::WouldBlock);
+        if self.state == TcpState::Connecting {
+            return Err(CallError::WouldBlock);
         }
         match self.window.free() {
             0 => {
                 self.window.take(0, offered);
-                Err(Errno::WouldBlock)
+                Err(CallError::WouldBlock)
             }
             free => Ok(free.min(offered)),
         }
@@ -143,10 +143,10 @@ impl Endpoint {
     /// Handles a packet, or a timer of its own.
     pub(super) fn receive(&mut self, packet: Packet) -> Reaction {
         match packet {
-            Packet::SynAck if self.phase != Phase::Connecting => return Reaction::Nothing,
-            Packet::SynAck => self.phase = Phase::Connected,
+            Packet::SynAck if self.state != TcpState::Connecting => return Reaction::Nothing,
+            Packet::SynAck => self.state = TcpState::Connected,
             // This side has given the connection up. The peer learns it as soon as it sends something.
-            Packet::Bytes(_) | Packet::Fin if self.phase == Phase::Dead => {
+            Packet::Bytes(_) | Packet::Fin if self.state == TcpState::Dead => {
                 return Reaction::Reply(Packet::Reset);
             }
             Packet::Bytes(count) => {
@@ -154,7 +154,7 @@ impl Endpoint {
                 return Reaction::Notify(Readiness::READABLE);
             }
             Packet::Fin => {
-                self.inbox.has_fin = self.phase == Phase::Connected;
+                self.inbox.has_fin = self.state == TcpState::Connected;
                 return Reaction::Notify(Readiness::READABLE);
             }
             Packet::Window(count) => {
@@ -172,26 +172,26 @@ impl Endpoint {
 
     /// Handles a RST: the bytes under way are lost, the arrived ones are not (`tcp_reset` in Linux).
     pub(super) fn reset(&mut self) {
-        if self.phase == Phase::Dead {
+        if self.state == TcpState::Dead {
             return;
         }
-        self.error = Some(match (self.phase, self.inbox.has_fin, self.has_ended) {
-            (Phase::Connecting, ..) => Errno::Refused,
-            (_, true, false) => Errno::BrokenPipe,
-            _ => Errno::Reset,
+        self.error = Some(match (self.state, self.inbox.has_fin, self.has_ended) {
+            (TcpState::Connecting, ..) => CallError::Refused,
+            (_, true, false) => CallError::BrokenPipe,
+            _ => CallError::Reset,
         });
         self.die();
     }
 
     fn time_out(&mut self) {
-        if self.phase != Phase::Dead {
-            self.error = Some(Errno::TimedOut);
+        if self.state != TcpState::Dead {
+            self.error = Some(CallError::TimedOut);
             self.die();
         }
     }
 
     fn die(&mut self) {
-        self.phase = Phase::Dead;
+        self.state = TcpState::Dead;
         self.has_ended = true;
         self.inbox.drop_in_flight();
     }
@@ -201,7 +201,7 @@ impl Endpoint {
     /// A FIN would tell the peer that those bytes arrived, and the program never reads them (RFC 2525 2.17). When both
     /// sides have ended there is no connection left to reset (`tcp_close` in Linux).
     pub(super) fn resets_on_close(&self) -> bool {
-        self.phase == Phase::Connected
+        self.state == TcpState::Connected
             && !(self.has_ended && self.inbox.has_fin)
             && (self.has_zero_linger || self.inbox.readable() > 0)
     }

@@ -1,0 +1,213 @@
+//! The map from deadlines to buckets, and the order of the buckets.
+//!
+//! It knows the present, the arithmetic of the levels, and of each bucket only whether it has entries.
+
+/// The present and the occupied buckets.
+pub(super) struct Levels {
+    /// The current tick.
+    pub(super) now: u64,
+    /// Invariant: bit `bucket % WORD` of word `bucket / WORD` is set if and only if the bucket has entries.
+    occupied: [u64; WORDS],
+    /// Invariant: a bit is set if and only if the word of `occupied` has bits set.
+    words: u32,
+}
+
+/// The digits of a tick, lowest first: the number of bits of each.
+///
+/// The two lowest cover a minute of milliseconds, so that an idle timeout cascades once before it is due. The levels
+/// above have few timers and few buckets, since each bucket costs memory, and seldom cascade.
+const DIGITS: [u32; 14] = [8, 8, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4];
+
+/// The buckets of all levels.
+pub(super) const BUCKETS: u32 = LEVELS[LEVELS.len() - 1].first + (1 << DIGITS[DIGITS.len() - 1]);
+
+/// The number of buckets of the lowest level. Each of them has one deadline.
+pub(super) const LOWEST: u32 = 1 << DIGITS[0];
+
+const WORD: u32 = u64::BITS;
+const WORDS: usize = (BUCKETS / WORD) as usize;
+
+/// One level of buckets, for one digit of the tick.
+#[derive(Clone, Copy)]
+pub(super) struct Level {
+    /// The number of bits below the digit.
+    shift: u32,
+    /// The highest value of the digit.
+    highest: u32,
+    /// The bucket of the digit zero, which stays empty: its entries lie on a lower level.
+    first: u32,
+}
+
+const LEVELS: [Level; DIGITS.len()] = {
+    let mut levels = [Level {
+        shift: 0,
+        highest: 0,
+        first: 0,
+    }; DIGITS.len()];
+    let (mut level, mut shift, mut first) = (0, 0, 0);
+    while level < DIGITS.len() {
+        levels[level] = Level {
+            shift,
+            highest: (1 << DIGITS[level]) - 1,
+            first,
+        };
+        shift += DIGITS[level];
+        first += 1 << DIGITS[level];
+        level += 1;
+    }
+    levels
+};
+
+/// The level of each bit of a tick: that of the digit in which the bit lies.
+const LEVEL_OF_BIT: [Level; u64::BITS as usize] = {
+    let mut of_bit = [LEVELS[0]; u64::BITS as usize];
+    let (mut level, mut bit) = (0, 0);
+    while bit < u64::BITS {
+        if bit == LEVELS[level].shift + DIGITS[level] {
+            level += 1;
+        }
+        of_bit[bit as usize] = LEVELS[level];
+        bit += 1;
+    }
+    of_bit
+};
+
+/// The number of buckets of the smallest level; the levels begin at multiples of it.
+const GROUP: u32 = 1 << DIGITS[DIGITS.len() - 1];
+
+/// The number of the level for each group of buckets.
+const LEVEL_OF_GROUP: [usize; (BUCKETS / GROUP) as usize] = {
+    let mut of_group = [0; (BUCKETS / GROUP) as usize];
+    let (mut level, mut bucket) = (0, 0);
+    while bucket < BUCKETS {
+        if bucket == LEVELS[level].first + (1 << DIGITS[level]) {
+            level += 1;
+        }
+        of_group[(bucket / GROUP) as usize] = level;
+        bucket += GROUP;
+    }
+    of_group
+};
+
+impl Levels {
+    pub(super) const fn new(now: u64) -> Self {
+        Self {
+            now,
+            occupied: [0; WORDS],
+            words: 0,
+        }
+    }
+
+    /// The bucket of a deadline that lies after the current tick.
+    #[inline]
+    pub(super) fn bucket_of(&self, deadline: u64) -> u32 {
+        // The lowest bit changes no level. Setting it avoids a check that the deadline is not the present.
+        let highest_difference = ((deadline ^ self.now) | 1).ilog2();
+        LEVEL_OF_BIT[highest_difference as usize].bucket_of(deadline)
+    }
+
+    /// The first tick that a bucket covers.
+    #[inline]
+    pub(super) fn start_of(&self, bucket: u32) -> u64 {
+        let level = LEVELS[LEVEL_OF_GROUP[(bucket / GROUP) as usize]];
+        // The digits above are those of the current tick.
+        let tick = (self.now >> level.shift) & !u64::from(level.highest);
+        (tick | u64::from(bucket - level.first)) << level.shift
+    }
+
+    /// The level below that of a bucket, on whose digit its entries differ first.
+    pub(super) fn level_below(bucket: u32) -> Level {
+        let level = LEVEL_OF_GROUP[(bucket / GROUP) as usize];
+        LEVELS[level.saturating_sub(1)]
+    }
+
+    /// The bucket whose entries are earlier than all other buckets'.
+    #[inline]
+    pub(super) fn nearest_bucket(&self) -> Option<u32> {
+        let word = self.words.trailing_zeros();
+        let bits = self.occupied.get(word as usize)?;
+        Some(word * WORD + bits.trailing_zeros())
+    }
+
+    /// Notes that a bucket has entries.
+    #[inline]
+    pub(super) fn occupy(&mut self, bucket: u32) {
+        let word = bucket / WORD;
+        self.occupied[word as usize] |= 1 << (bucket % WORD);
+        self.words |= 1 << word;
+    }
+
+    /// Notes that a bucket has no entries any more.
+    #[inline]
+    pub(super) fn vacate(&mut self, bucket: u32) {
+        let word = bucket / WORD;
+        let bits = &mut self.occupied[word as usize];
+        *bits &= !(1 << (bucket % WORD));
+        self.words &= !(u32::from(*bits == 0) << word);
+    }
+}
+
+impl Level {
+    /// The bucket that the level's digit of a deadline names.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "a digit has a few bits")]
+    pub(super) fn bucket_of(self, deadline: u64) -> u32 {
+        self.first + ((deadline >> self.shift) as u32 & self.highest)
+    }
+
+    /// Whether it is a bucket of digit zero, so that the deadline lies on a lower level.
+    #[inline]
+    pub(super) fn begins_with(self, bucket: u32) -> bool {
+        bucket == self.first
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digits_cover_a_tick_and_every_bucket_has_its_level() {
+        assert_eq!(DIGITS.iter().sum::<u32>(), u64::BITS);
+        for bucket in 0..BUCKETS {
+            let level = LEVELS[LEVEL_OF_GROUP[(bucket / GROUP) as usize]];
+            assert!(
+                (level.first..=level.first + level.highest).contains(&bucket),
+                "{bucket}"
+            );
+        }
+    }
+
+    #[test]
+    fn buckets_start_after_now_by_their_deadlines_and_in_order() {
+        for now in (0..64).flat_map(|bit| [1 << bit, (1 << bit) - 1, u64::MAX - (1 << bit)]) {
+            let levels = Levels::new(now);
+            let mut before = 0;
+            let deadlines = (0..64).filter_map(|bit| now.checked_add(1 << bit));
+            for deadline in deadlines {
+                let bucket = levels.bucket_of(deadline);
+                let start = levels.start_of(bucket);
+                assert!(now < start && start <= deadline, "{deadline} from {now}");
+                assert!(before <= bucket, "{deadline} from {now}");
+                before = bucket;
+            }
+        }
+    }
+
+    #[test]
+    fn the_nearest_bucket_is_the_lowest_that_is_occupied() {
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut levels = Levels::new(0);
+        let mut model = std::collections::BTreeSet::new();
+        for _ in 0..10_000 {
+            let bucket = random.u32(..BUCKETS) >> random.u32(..10);
+            if model.remove(&bucket) {
+                levels.vacate(bucket);
+            } else {
+                model.insert(bucket);
+                levels.occupy(bucket);
+            }
+            assert_eq!(levels.nearest_bucket(), model.first().copied());
+        }
+    }
+}
