@@ -1,8 +1,8 @@
 //! From an event, which is a value, to the handler that it is for.
 
 use crate::net::{
-    CloseReason, Error, Happened, Notice, ServerEvent, ServerId, Socket, SocketEvent, SocketId,
-    Sockets,
+    CloseReason, Error, Notice, ServerEvent, ServerId, Socket, SocketEvent, SocketId, Sockets,
+    TargetedEvent,
 };
 
 use super::agenda::NewHandler;
@@ -88,10 +88,10 @@ impl<S> EventLoop<S> {
 
     /// Calls the handler that an event is for: any event but data, which [`deliver_data`](Self::deliver_data) is for.
     #[inline(always)]
-    pub(super) fn deliver(&mut self, shared: &mut S, happened: Happened) {
-        match happened {
-            Happened::Socket(id, event) => self.deliver_to_socket(shared, id, event),
-            Happened::Server(id) => self.deliver_to_server(shared, id),
+    pub(super) fn deliver(&mut self, shared: &mut S, event: TargetedEvent) {
+        match event {
+            TargetedEvent::Socket(id, event) => self.deliver_to_socket(shared, id, event),
+            TargetedEvent::Server(id) => self.deliver_to_server(shared, id),
         }
     }
 

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::net::{Closing, Due, Happened, Result, SocketEvent, Sockets, TimerId};
+use crate::net::{Closing, Due, Result, SocketEvent, Sockets, TargetedEvent, TimerId};
 
 use super::dispatch::Calling;
 use super::timers::Action;
@@ -245,7 +245,7 @@ impl<S> EventLoop<S> {
         self.net.begin_serving();
         while let Some(happened) = self.net.next(&mut self.read_buffer) {
             match happened {
-                Happened::Socket(id, SocketEvent::Data(length)) => {
+                TargetedEvent::Socket(id, SocketEvent::Data(length)) => {
                     self.deliver_data(shared, id, length);
                 }
                 rare => self.deliver(shared, rare),
@@ -332,8 +332,8 @@ impl<S> EventLoop<S> {
         while let Some(closing) = self.net.next_closing() {
             turn.closed += 1;
             match closing {
-                Closing::Plain(id, reason) => self.close_plain_socket(shared, id, reason),
-                Closing::Socket(id, reason, error) => {
+                Closing::PlainSocket(id, reason) => self.close_plain_socket(shared, id, reason),
+                Closing::SocketWithReports(id, reason, error) => {
                     self.close_socket(shared, id, reason, error);
                 }
                 Closing::Server(id) => self.close_server(shared, id),

@@ -84,7 +84,7 @@ impl<S> Verbs<'_, S> {
         handler: impl SocketHandler<S> + 'static,
         unread: &[u8],
     ) -> bool {
-        let is_kept = unread.is_empty() || self.net.carry(id, unread);
+        let is_kept = unread.is_empty() || self.net.keep_unread(id, unread);
         if !is_kept || self.net.socket_is_closed(id) {
             return false;
         }

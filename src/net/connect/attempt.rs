@@ -19,7 +19,7 @@ pub(crate) struct Attempt {
 
 impl Attempt {
     /// Asks the kernel for the result of the connect, if there is one already.
-    pub(crate) fn writable(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
+    pub(crate) fn on_writable(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         self.outcome = match self.stream.finish_connecting() {
             Ok(false) => {
                 registration.would_block(Interest::WRITABLE);

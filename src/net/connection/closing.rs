@@ -10,7 +10,7 @@ use crate::reactor::Registration;
 
 use super::Connection;
 use super::outbound::OutboundState;
-use super::peer::Peer;
+use super::peer_address::PeerAddress;
 use super::stage::Stage;
 
 /// The end of the outbound half: a FIN behind the last byte, and the close that may follow.
@@ -23,7 +23,7 @@ impl Connection {
         self.outbound.begin_end();
         if self.stage.is_open() {
             // While it connects, this is when that began, and the time for it is not begun anew.
-            self.clocks.begun = registration.latest_tick();
+            self.activity.began_tick = registration.latest_tick();
             if !self.outbound.unsent.is_empty() || self.outbound.has_failed() {
                 // Else the flush ends this side at once, and nearly always the connection with it.
                 self.file_deadline(registration);
@@ -58,7 +58,7 @@ impl Connection {
         self.inbound.has_ended()
             && self.outbound.unsent.is_empty()
             && !self.outbound.has_failed()
-            && !self.outbound.is_marked()
+            && !self.outbound.has_markers()
     }
 
     /// Ends this side too once the handler was told the peer's end, unless half-open is allowed.
@@ -147,12 +147,12 @@ impl Connection {
             // A peer that was not reached is none.
             Stage::Connecting(_) => {
                 self.note_closed_unconnected();
-                Peer::Unknown
+                PeerAddress::Unknown
             }
             Stage::LookingUp(dial) | Stage::Racing(dial) => {
                 self.set_past_dial(dial);
                 self.note_closed_unconnected();
-                Peer::Unknown
+                PeerAddress::Unknown
             }
         };
         // Bytes that wait for the flush are lost like queued ones, but nothing more is taken.

@@ -7,10 +7,10 @@ use std::time::Duration;
 use crate::net::connect::Dial;
 use crate::reactor::{Key, Registration};
 
-use super::carry::Carry;
-use super::marks::{Mark, Marks, write_after_end};
 use super::notice::Notice;
 use super::outbound::OutboundFlags;
+use super::sent_markers::{SentMarker, SentMarkers, write_after_end};
+use super::unread::UnreadBytes;
 use super::{Connection, Error};
 
 /// The rare fields of a connection. They are boxed, so that a connection without any pays one pointer.
@@ -23,8 +23,8 @@ pub(super) struct ColdState {
     /// The limit on the time that connecting takes.
     connect_timeout: Option<Duration>,
     pub(super) notices: VecDeque<Notice>,
-    pub(super) carry: Carry,
-    marks: Marks,
+    pub(super) unread: UnreadBytes,
+    markers: SentMarkers,
     /// The bytes that were unsent when the connection closed.
     lost_bytes: usize,
     /// A write came after the end. Nothing is taken from then on, so every later mark stands behind it.
@@ -153,21 +153,21 @@ impl Connection {
 /// Marks.
 impl Connection {
     /// Asks for notice when the kernel has taken everything that was written until now.
-    pub(crate) fn mark(&mut self, token: u64, registration: &mut Registration<'_>) {
+    pub(crate) fn set_sent_marker(&mut self, token: u64, registration: &mut Registration<'_>) {
         let position = self.outbound.unsent.written();
         let cold = self.cold_mut();
         let is_refused = cold.has_refused;
-        cold.marks.push(Mark {
+        cold.markers.push(SentMarker {
             position,
             token,
             is_refused,
         });
-        self.outbound.flags.insert(OutboundFlags::MARKED);
-        self.reach_marks(registration);
+        self.outbound.flags.insert(OutboundFlags::HAS_MARKERS);
+        self.pass_markers(registration);
     }
 
     /// Makes notices of the marks that the kernel has passed.
-    pub(super) fn reach_marks(&mut self, registration: &mut Registration<'_>) {
+    pub(super) fn pass_markers(&mut self, registration: &mut Registration<'_>) {
         if !self.stage.is_open() || self.outbound.has_failed() {
             // Not there yet, or a write has failed: the bytes before the mark were never sent.
             return;
@@ -176,19 +176,19 @@ impl Connection {
         let Some(cold) = &mut self.cold else {
             return;
         };
-        while let Some(mark) = cold.marks.pop_reached(sent) {
+        while let Some(mark) = cold.markers.pop_passed(sent) {
             cold.notices.push_back(mark.notice());
             registration.activate();
         }
-        if cold.marks.is_empty() {
-            self.outbound.flags.remove(OutboundFlags::MARKED);
+        if cold.markers.is_empty() {
+            self.outbound.flags.remove(OutboundFlags::HAS_MARKERS);
         }
     }
 
     /// Takes a mark that will never be reached, with the error to tell if the connection has not failed.
-    pub(crate) fn next_missed_mark(&mut self) -> Option<(u64, Error)> {
+    pub(crate) fn next_missed_marker(&mut self) -> Option<(u64, Error)> {
         let cold = self.cold.as_mut()?;
-        let mark = cold.marks.pop()?;
+        let mark = cold.markers.pop()?;
         if mark.is_refused {
             return Some((mark.token, write_after_end()));
         }

@@ -12,7 +12,7 @@ use crate::reactor::{Interest, Registration};
 use crate::system::Stream;
 
 use super::Connection;
-use super::clocks::later;
+use super::activity::later;
 use super::notice::Notice;
 use super::stage::Stage;
 
@@ -84,13 +84,13 @@ impl Connection {
             self.stage = Stage::Open(peer);
         }
         self.apply_options();
-        self.clocks.touch(registration);
+        self.activity.touch(registration);
         registration.unwant(Interest::WRITABLE);
         if !self.inbound.is_paused {
             registration.want(Interest::READABLE);
         }
         if self.outbound.is_ending() {
-            self.clocks.begun = registration.latest_tick();
+            self.activity.began_tick = registration.latest_tick();
             self.file_deadline(registration);
         }
         if self.has_to_flush() {
@@ -105,7 +105,7 @@ impl Connection {
     }
 
     fn has_to_flush(&self) -> bool {
-        !self.outbound.unsent.is_empty() || self.outbound.is_marked() || self.outbound.is_ending()
+        !self.outbound.unsent.is_empty() || self.outbound.has_markers() || self.outbound.is_ending()
     }
 
     fn resets_when_connected(&self) -> bool {
@@ -126,7 +126,7 @@ impl Connection {
 
     pub(super) fn connect_deadline(&self) -> Option<u64> {
         self.connect_timeout()
-            .map(|timeout| later(self.clocks.begun, timeout))
+            .map(|timeout| later(self.activity.began_tick, timeout))
     }
 
     /// The tick at which the lookup is given up, or the next address is tried.
@@ -134,7 +134,7 @@ impl Connection {
         match &self.stage {
             Stage::LookingUp(dial) => {
                 let timeout = dial.options.lookup_timeout?;
-                Some(later(self.clocks.begun, timeout))
+                Some(later(self.activity.began_tick, timeout))
             }
             Stage::Racing(dial) => dial.next_attempt_tick(),
             Stage::Connecting(_) | Stage::Open(_) | Stage::Closed { .. } => None,
@@ -152,7 +152,7 @@ impl Connection {
     }
 
     /// Fails a connection of which no attempt is left.
-    pub(crate) fn fail_attempt(&mut self, error: Error, registration: &mut Registration<'_>) {
+    pub(crate) fn fail_unconnected(&mut self, error: Error, registration: &mut Registration<'_>) {
         self.fail(error, CloseReason::Error, registration);
     }
 

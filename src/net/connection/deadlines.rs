@@ -12,7 +12,7 @@ use super::outbound::{OutboundFlags, OutboundState};
 use super::stage::Stage;
 
 impl Connection {
-    pub(crate) fn elapsed(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
+    pub(crate) fn on_deadline(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         let now = registration.tick();
         let is_due = |deadline: Option<u64>| deadline.is_some_and(|deadline| deadline <= now);
         if self.outbound.flags.contains(OutboundFlags::OUT_OF_BUFFERS) {
@@ -40,12 +40,12 @@ impl Connection {
             return None;
         }
         let mut event = None;
-        if is_due(self.clocks.idle_deadline()) {
+        if is_due(self.activity.idle_deadline()) {
             if registration.has_work() {
                 // Bytes have arrived that only wait for their turn.
-                self.clocks.active = now;
+                self.activity.last_byte_tick = now;
             } else {
-                self.clocks.report_idle();
+                self.activity.report_idle();
                 event = Some(Event::Socket(SocketEvent::TimedOut));
             }
         }
@@ -61,7 +61,7 @@ impl Connection {
         if self.stage.is_closed() {
             return;
         }
-        self.clocks
+        self.activity
             .set_idle_timeout(timeout, registration.latest_tick());
         self.file_deadline(registration);
     }
@@ -75,7 +75,7 @@ impl Connection {
             Stage::Open(_) => self.close_deadline(),
             Stage::Closed { .. } => return,
         };
-        let others = [self.clocks.idle_deadline(), self.dial_deadline()];
+        let others = [self.activity.idle_deadline(), self.dial_deadline()];
         let others = others.into_iter().flatten();
         if let Some(deadline) = deadline.into_iter().chain(others).min() {
             registration.wake_at(deadline);
@@ -87,6 +87,6 @@ impl Connection {
             return None;
         }
         let timeout = self.options.close_timeout?;
-        Some(self.clocks.close_deadline(timeout))
+        Some(self.activity.close_deadline(timeout))
     }
 }

@@ -6,21 +6,21 @@
 //! Bytes come in at one place ([`serving`]) and leave at one place ([`outbound`]), through the
 //! [outbox](crate::net::outbox).
 
-mod carry;
-mod clocks;
+mod activity;
 mod closing;
 mod cold;
 mod connecting;
 mod deadlines;
 mod inbound;
-mod marks;
 mod notice;
 mod outbound;
-mod peer;
+mod peer_address;
 mod requests;
+mod sent_markers;
 mod serving;
 mod stage;
 mod status;
+mod unread;
 mod writing;
 
 use std::net::SocketAddr;
@@ -33,7 +33,7 @@ use crate::net::values::{CloseReason, SocketOptions};
 use crate::reactor::{Interest, Key, Readiness, Registration};
 use crate::system::Stream;
 
-use clocks::Clocks;
+use activity::Activity;
 use cold::ColdState;
 use inbound::Inbound;
 use outbound::{Outbound, OutboundState};
@@ -51,7 +51,7 @@ pub(crate) struct Connection {
     stream: Option<Stream>,
     inbound: Inbound,
     bytes_read: u64,
-    clocks: Clocks,
+    activity: Activity,
     outbound: Outbound,
     /// The server that accepted it, which counts it.
     server: Option<Key>,
@@ -65,7 +65,7 @@ impl Connection {
         Self {
             stream,
             bytes_read: 0,
-            clocks: Clocks::new(options.idle_timeout),
+            activity: Activity::new(options.idle_timeout),
             outbound: Outbound::new(&options),
             inbound: Inbound::new(options.pause_on_connect),
             server: None,
@@ -135,12 +135,12 @@ impl Connection {
 
     /// Whether a deadline is counted from its beginning.
     pub(crate) fn counts_time(&self) -> bool {
-        self.stage.is_before_open() || self.clocks.idle_timeout().is_some()
+        self.stage.is_before_open() || self.activity.idle_timeout().is_some()
     }
 
     /// Starts its clocks; once, right after it was registered.
     pub(crate) fn begin(&mut self, registration: &mut Registration<'_>) {
-        self.clocks.start(registration.latest_tick());
+        self.activity.start(registration.latest_tick());
         if self.stream.as_ref().is_some_and(Stream::is_always_readable) {
             registration.assume(Readiness::READABLE);
         }

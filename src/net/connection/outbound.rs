@@ -11,7 +11,7 @@ use crate::reactor::{Interest, Registration};
 use crate::system::Stream;
 use crate::system::errno::is_out_of_buffers;
 
-use super::clocks::Clocks;
+use super::activity::Activity;
 
 /// The wait after the kernel had no memory to send with (ENOBUFS): no edge announces that it has again.
 const OUT_OF_BUFFERS_RETRY_TICKS: u64 = 10;
@@ -52,7 +52,7 @@ bitflags! {
         /// Nothing is sent until `uncork`, or until so much is unsent that it must be.
         const CORKED = 1 << 1;
         /// The kernel has not passed every mark. Invariant: set exactly while the cold state has marks.
-        const MARKED = 1 << 2;
+        const HAS_MARKERS = 1 << 2;
         /// There is a fatal error, and nothing more is sent. The error is in the cold state: one that a write met is
         /// held back until the bytes that arrived before it are read.
         const FAILED = 1 << 3;
@@ -64,7 +64,7 @@ bitflags! {
 /// The parts of a connection, beside its outbound half, that sending touches.
 pub(super) struct Wire<'a, 'r> {
     pub(super) stream: &'a Stream,
-    pub(super) clocks: &'a mut Clocks,
+    pub(super) activity: &'a mut Activity,
     pub(super) registration: &'a mut Registration<'r>,
     pub(super) outbox: &'a mut Outbox,
 }
@@ -83,7 +83,7 @@ impl Outbound {
     /// Whether writes are taken and nothing is exceptional. A write below the capacity would be answered `Open`, and
     /// could be sent at once if the kernel has space.
     #[inline]
-    pub(super) fn is_open_and_idle(&self) -> bool {
+    pub(super) fn is_clear(&self) -> bool {
         // Zero for the usual state and no flag: one comparison, as both lie side by side.
         u16::from_ne_bytes([self.state as u8, self.flags.bits()]) == 0 && self.unsent.is_empty()
     }
@@ -99,8 +99,8 @@ impl Outbound {
     }
 
     #[inline]
-    pub(super) fn is_marked(&self) -> bool {
-        self.flags.contains(OutboundFlags::MARKED)
+    pub(super) fn has_markers(&self) -> bool {
+        self.flags.contains(OutboundFlags::HAS_MARKERS)
     }
 
     #[inline]
@@ -134,7 +134,7 @@ impl Outbound {
 
     /// The answer to a write that was accepted.
     #[inline]
-    pub(super) fn flow(
+    pub(super) fn answer_write(
         &mut self,
         options: &SocketOptions,
         registration: &mut Registration<'_>,
@@ -181,7 +181,7 @@ impl Outbound {
         if !self.unsent.is_empty() {
             if !wire.registration.readiness().serves(Interest::WRITABLE) {
                 let id = SocketId(wire.registration.key());
-                wire.outbox.settle(id, &mut self.unsent);
+                wire.outbox.move_to_queue(id, &mut self.unsent);
                 wire.registration.want(Interest::WRITABLE);
                 return Ok(false);
             }
@@ -212,7 +212,7 @@ impl Outbound {
         match taken {
             Ok(taken) => {
                 let Taken { offered, sent, .. } = taken;
-                note_sent(sent, offered, stream, wire.clocks, wire.registration);
+                note_sent(sent, offered, stream, wire.activity, wire.registration);
                 Ok(taken.of_tail)
             }
             Err(error) => {
@@ -253,13 +253,13 @@ pub(super) fn note_sent(
     sent: usize,
     offered: usize,
     stream: &Stream,
-    clocks: &mut Clocks,
+    activity: &mut Activity,
     registration: &mut Registration<'_>,
 ) {
     if sent < offered && stream.short_transfer_exhausts() {
         registration.fell_short(Interest::WRITABLE);
     }
     if sent > 0 {
-        clocks.touch(registration);
+        activity.touch(registration);
     }
 }

@@ -22,7 +22,7 @@ impl Connection {
             None => {
                 // The close is ours now, whatever a write may have met before.
                 drop(self.take_failure());
-                let reason = match self.clocks.idle_is_reported() {
+                let reason = match self.activity.idle_is_reported() {
                     true => CloseReason::TimedOut,
                     false => CloseReason::Local,
                 };
@@ -78,7 +78,7 @@ impl Connection {
         if self.stage.is_open() && !self.inbound.has_ended() {
             registration.want(Interest::READABLE);
         }
-        if self.delivers_carry() {
+        if self.delivers_unread() {
             registration.activate();
         }
     }

@@ -15,13 +15,13 @@ impl Connection {
     /// Reads once. Fast path: a TCP connection that is open and idle needs no further check, and nearly every one
     /// nearly always is.
     #[inline(always)]
-    pub(crate) fn readable(
+    pub(crate) fn on_readable(
         &mut self,
         registration: &mut Registration<'_>,
         buffer: &mut [u8],
         outbox: &mut Outbox,
     ) -> Option<Event> {
-        let (true, Some(stream)) = (self.is_open_and_idle(registration), &mut self.stream) else {
+        let (true, Some(stream)) = (self.can_send_at_once(registration), &mut self.stream) else {
             return self.read_slow_path(&mut registration.reborrow(), buffer, outbox);
         };
         let Some(read) = stream.read_fast_path(buffer) else {
@@ -33,7 +33,7 @@ impl Connection {
                     registration.fell_short(Interest::READABLE);
                 }
                 self.bytes_read += length as u64;
-                self.clocks.touch(registration);
+                self.activity.touch(registration);
                 let id = SocketId(registration.key());
                 outbox.begin_callback(id, self.outbound.capacity);
                 Some(Event::Socket(SocketEvent::Data(length)))
@@ -69,7 +69,7 @@ impl Connection {
                     registration.fell_short(Interest::READABLE);
                 }
                 self.bytes_read += length as u64;
-                self.clocks.touch(registration);
+                self.activity.touch(registration);
                 Some(self.hand_over(length, registration, outbox))
             }
             Ok(_) => self.peer_ended(registration),
@@ -107,7 +107,7 @@ impl Connection {
             self.report_held_back(registration);
             return None;
         }
-        self.clocks.touch(registration);
+        self.activity.touch(registration);
         Some(Event::Socket(SocketEvent::Ended))
     }
 
@@ -119,20 +119,20 @@ impl Connection {
         outbox: &mut Outbox,
     ) -> Option<Event> {
         let has_notices = !self.cold.as_ref()?.notices.is_empty();
-        let carries = self.delivers_carry();
+        let delivers_unread = self.delivers_unread();
         if has_notices {
-            if carries {
+            if delivers_unread {
                 registration.activate();
             }
             return Some(Event::Socket(SocketEvent::Noticed));
         }
-        if !carries {
+        if !delivers_unread {
             return None;
         }
         let space = self.read_space(buffer.len());
-        let carry = &mut self.cold.as_mut()?.carry;
-        let length = carry.take(&mut buffer[..space]);
-        if !carry.is_empty() {
+        let unread = &mut self.cold.as_mut()?.unread;
+        let length = unread.take(&mut buffer[..space]);
+        if !unread.is_empty() {
             registration.activate();
         }
         // They were counted when they were read, and are no activity now.
@@ -162,7 +162,7 @@ impl Connection {
         Event::Socket(SocketEvent::Data(length))
     }
 
-    pub(crate) fn writable(
+    pub(crate) fn on_writable(
         &mut self,
         registration: &mut Registration<'_>,
         outbox: &mut Outbox,
@@ -177,7 +177,7 @@ impl Connection {
 
     /// Reports an error while nothing is read, because the socket is paused or the peer has ended. Bytes that the peer
     /// sent before cannot be delivered any more, so the error is told at once.
-    pub(crate) fn closed(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
+    pub(crate) fn on_error(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         if self.stage.is_before_open() {
             return self.finish_connecting(registration);
         }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use crate::net::connect::Dial;
 use crate::net::values::CloseReason;
 
-use super::peer::Peer;
+use super::peer_address::PeerAddress;
 
 /// The stage of a connection, from the lookup of a name to the close.
 #[derive(Debug)]
@@ -16,13 +16,13 @@ pub(super) enum Stage {
     /// The addresses of the name are being tried, each by a source of its own.
     Racing(Box<Dial>),
     /// The stream of the connection is connecting to an address or a path.
-    Connecting(Peer),
+    Connecting(PeerAddress),
     /// The connection is there, and at least one half is not finished. The address comes from accept or connect and is
     /// kept for ever, as the kernel forgets it with the connection.
-    Open(Peer),
+    Open(PeerAddress),
     /// The connection is over. The source is on the close list, or past it.
     Closed {
-        peer: Peer,
+        peer: PeerAddress,
         reason: CloseReason,
         /// The server that accepted it still counts it against its limit.
         holds_place: bool,
@@ -71,6 +71,6 @@ impl Stage {
 
     /// Takes the stage out, to make the next one of it.
     pub(super) fn take(&mut self) -> Self {
-        std::mem::replace(self, Self::Connecting(Peer::Unknown))
+        std::mem::replace(self, Self::Connecting(PeerAddress::Unknown))
     }
 }

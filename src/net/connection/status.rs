@@ -87,7 +87,7 @@ impl Connection {
     pub(crate) fn can_be_detached(&self) -> bool {
         self.open_stream().is_some_and(Stream::is_standard)
             && !self.outbound.has_failed()
-            && !self.has_carry()
+            && !self.has_unread()
     }
 
     /// The stream, from its first moment to the close.
@@ -108,7 +108,7 @@ impl Connection {
     }
 
     pub(crate) fn idle_timeout(&self) -> Option<Duration> {
-        self.clocks.idle_timeout()
+        self.activity.idle_timeout()
     }
 
     /// Whether TCP_NODELAY is or will be set; false for what is not TCP.

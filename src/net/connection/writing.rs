@@ -13,9 +13,13 @@ use super::outbound::{OutboundFlags, OutboundState, Wire, note_sent};
 impl Connection {
     /// Moves the bytes that wait in shared memory to its own queue, before anything else is done to the connection.
     #[inline]
-    pub(crate) fn settle(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
+    pub(crate) fn move_to_queue(
+        &mut self,
+        registration: &mut Registration<'_>,
+        outbox: &mut Outbox,
+    ) {
         let id = SocketId(registration.key());
-        if outbox.settle(id, &mut self.outbound.unsent) {
+        if outbox.move_to_queue(id, &mut self.outbound.unsent) {
             registration.flush_soon();
         }
     }
@@ -23,29 +27,29 @@ impl Connection {
     /// Whether the connection is there and idle in the outbound direction, and the kernel has space: a write below the
     /// capacity would be answered `Open`, and be sent at once.
     #[inline]
-    pub(super) fn is_open_and_idle(&self, registration: &Registration<'_>) -> bool {
+    pub(super) fn can_send_at_once(&self, registration: &Registration<'_>) -> bool {
         self.stage.is_open()
-            && self.outbound.is_open_and_idle()
+            && self.outbound.is_clear()
             && registration.readiness().serves(Interest::WRITABLE)
     }
 
     /// The capacity of a callback that begins now: it may write less without a look at the connection.
     #[inline]
     pub(crate) fn callback_capacity(&self, registration: &Registration<'_>) -> u16 {
-        match self.is_open_and_idle(registration) {
+        match self.can_send_at_once(registration) {
             true => self.outbound.capacity,
             false => 0,
         }
     }
 
     #[inline]
-    pub(crate) fn put_behind(&mut self, bytes: &[u8], outbox: &mut Outbox) -> bool {
-        outbox.put_behind(&mut self.outbound.unsent, bytes)
+    pub(crate) fn extend_span(&mut self, bytes: &[u8], outbox: &mut Outbox) -> bool {
+        outbox.extend_span(&mut self.outbound.unsent, bytes)
     }
 
     #[inline]
-    pub(crate) fn put_again(&mut self, outbox: &Outbox) -> bool {
-        outbox.put_again(&mut self.outbound.unsent)
+    pub(crate) fn advance_span(&mut self, outbox: &Outbox) -> bool {
+        outbox.advance_span(&mut self.outbound.unsent)
     }
 
     /// Takes `payload` to be sent. The connection is settled.
@@ -57,8 +61,8 @@ impl Connection {
         outbox: &mut Outbox,
     ) -> Flow {
         if payload.is_better_copied()
-            && self.is_open_and_idle(registration)
-            && outbox.put_first(
+            && self.can_send_at_once(registration)
+            && outbox.begin_span(
                 &mut self.outbound.unsent,
                 payload.as_bytes(),
                 self.outbound.capacity,
@@ -109,7 +113,7 @@ impl Connection {
                 return Flow::Closed;
             }
         }
-        self.outbound.flow(&self.options, registration)
+        self.outbound.answer_write(&self.options, registration)
     }
 
     #[inline]
@@ -140,7 +144,7 @@ impl Connection {
         };
         let mut wire = Wire {
             stream,
-            clocks: &mut self.clocks,
+            activity: &mut self.activity,
             registration,
             outbox,
         };
@@ -162,7 +166,7 @@ impl Connection {
             if let Some((offered, sent)) = outbox.take_piece(unsent, write) {
                 // No drain is owed and no mark set where bytes lie in one piece, and nothing ends behind them.
                 match sent {
-                    Ok(sent) if sent == offered => self.clocks.touch(registration),
+                    Ok(sent) if sent == offered => self.activity.touch(registration),
                     sent => self.sent_in_part(sent, offered, registration),
                 }
                 return;
@@ -170,7 +174,7 @@ impl Connection {
         }
         let mut wire = Wire {
             stream,
-            clocks: &mut self.clocks,
+            activity: &mut self.activity,
             registration,
             outbox,
         };
@@ -182,9 +186,9 @@ impl Connection {
                 return;
             }
         }
-        if self.outbound.is_marked() {
+        if self.outbound.has_markers() {
             // Also with nothing unsent: a large write may have taken along what the mark stands behind.
-            self.reach_marks(registration);
+            self.pass_markers(registration);
         }
         self.outbound.await_kernel(registration);
         if self.outbound.unsent.is_empty() && self.outbound.is_ending() {
@@ -211,7 +215,7 @@ impl Connection {
         });
         match taken {
             Ok(()) => {
-                self.clocks.touch(registration);
+                self.activity.touch(registration);
                 true
             }
             Err(sent) => {
@@ -238,7 +242,7 @@ impl Connection {
         if !matches!(sent, Ok(sent) if sent == offered) {
             self.sent_in_part(sent, offered, registration);
         } else {
-            self.clocks.touch(registration);
+            self.activity.touch(registration);
         }
     }
 
@@ -252,7 +256,7 @@ impl Connection {
     ) {
         let noted = match (sent, &self.stream) {
             (Ok(sent), Some(stream)) => {
-                note_sent(sent, offered, stream, &mut self.clocks, registration);
+                note_sent(sent, offered, stream, &mut self.activity, registration);
                 Ok(())
             }
             (Ok(_), None) => Ok(()),
@@ -286,8 +290,8 @@ impl Connection {
             return;
         }
         // No handler is told an error any more: the socket is about to be closed.
-        if self.send(&[], registration, outbox).is_ok() && self.outbound.is_marked() {
-            self.reach_marks(registration);
+        if self.send(&[], registration, outbox).is_ok() && self.outbound.has_markers() {
+            self.pass_markers(registration);
         }
     }
 

@@ -16,7 +16,7 @@ use crate::reactor::{Interest, Key, Readiness};
 use crate::system::{ConnectStep, Stream, System};
 
 use super::source::Source;
-use super::{Happened, Net};
+use super::{Net, TargetedEvent};
 
 impl Net {
     /// Starts to connect. Every failure is told to the handler, in a later turn.
@@ -40,7 +40,7 @@ impl Net {
             options.connect_timeout,
             socket_options,
         );
-        let id = self.install(connection);
+        let id = self.insert_connection(connection);
         self.with_connection(id, |connection, registration, _| {
             if !matches!(failure, Some(StartFailure::Refused(_))) {
                 connection.notify(Notice::AttemptBegun(address), registration);
@@ -51,7 +51,7 @@ impl Net {
             if let Some(failure) = failure {
                 let error = failure.error().clone();
                 connection.notify(Notice::AttemptFailed(address, error.clone()), registration);
-                connection.fail_attempt(error, registration);
+                connection.fail_unconnected(error, registration);
             }
         });
         id
@@ -66,11 +66,11 @@ impl Net {
         let socket_options = Rc::new(options.socket.clone());
         let connection =
             Connection::connecting(stream, None, options.connect_timeout, socket_options);
-        let id = self.install(connection);
+        let id = self.insert_connection(connection);
         if let Some(error) = failure {
             let error = Error::new(Syscall::Connect, error).at(Endpoint::Path(path.into()));
             self.with_connection(id, |connection, registration, _| {
-                connection.fail_attempt(error, registration);
+                connection.fail_unconnected(error, registration);
             });
         }
         id
@@ -81,10 +81,10 @@ impl Net {
         let socket_options = Rc::new(options.socket.clone());
         let connection =
             Connection::connecting(None, None, options.connect_timeout, socket_options);
-        let id = self.install(connection);
+        let id = self.insert_connection(connection);
         let error = Error::new(Syscall::Connect, io::ErrorKind::Unsupported.into());
         self.with_connection(id, |connection, registration, _| {
-            connection.fail_attempt(error.at(Endpoint::Path(path.into())), registration);
+            connection.fail_unconnected(error.at(Endpoint::Path(path.into())), registration);
         });
         id
     }
@@ -92,7 +92,7 @@ impl Net {
     fn connect_to_name(&mut self, host: String, port: u16, options: &ConnectOptions) -> SocketId {
         let socket_options = Rc::new(options.socket.clone());
         let dial = Dial::new(host.clone(), port, Rc::new(options.clone()));
-        let id = self.install(Connection::looking_up(dial, socket_options));
+        let id = self.insert_connection(Connection::looking_up(dial, socket_options));
         let query = HostQuery::new(&host, options.family);
         if let Err(error) = self.look_up(&query, options.resolver.as_ref(), id.0) {
             self.with_connection(id, |connection, registration, _| {
@@ -164,15 +164,15 @@ impl Net {
             any
         });
         if goes_on == Some(true) {
-            self.begin_attempt(id);
+            self.try_next_address(id);
         }
     }
 
     /// Starts an attempt on the next address that lets one start. The dial fails if there is none and no attempt is
     /// under way.
-    fn begin_attempt(&mut self, id: SocketId) {
+    fn try_next_address(&mut self, id: SocketId) {
         while let Some((address, options)) = self.next_candidate(id) {
-            let started = self.start_attempt(id, address, &options);
+            let started = self.insert_attempt(id, address, &options);
             let is_under_way = started.is_ok();
             self.with_connection(id, |connection, registration, _| {
                 if !matches!(started, Err(StartFailure::Refused(_))) {
@@ -213,7 +213,7 @@ impl Net {
     }
 
     /// Starts an attempt on `address`, a source of its own.
-    fn start_attempt(
+    fn insert_attempt(
         &mut self,
         owner: SocketId,
         address: SocketAddr,
@@ -239,17 +239,17 @@ impl Net {
         self.with_connection(id, |connection, registration, _| {
             if let Some(dial) = connection.dial().filter(|dial| dial.is_exhausted()) {
                 let failure = dial.failure();
-                connection.fail_attempt(failure, registration);
+                connection.fail_unconnected(failure, registration);
             }
         });
     }
 
     /// Names the socket or server that an event is for, and deals with an event that stays on this floor.
     #[inline]
-    pub(crate) fn happened(&mut self, key: Key, event: Event) -> Option<Happened> {
+    pub(crate) fn translate_event(&mut self, key: Key, event: Event) -> Option<TargetedEvent> {
         match event {
-            Event::Socket(event) => return Some(Happened::Socket(SocketId(key), event)),
-            Event::Server => return Some(Happened::Server(ServerId(key))),
+            Event::Socket(event) => return Some(TargetedEvent::Socket(SocketId(key), event)),
+            Event::Server => return Some(TargetedEvent::Server(ServerId(key))),
             Event::AttemptEnded => self.attempt_ended(key),
             Event::AttemptIsSlow => self.attempt_is_slow(SocketId(key)),
         }
@@ -263,7 +263,7 @@ impl Net {
                 connection.notify(Notice::AttemptIsSlow(slow), registration);
             }
         });
-        self.begin_attempt(id);
+        self.try_next_address(id);
         // The nearest deadline has fired. If every address that is left fails at once, no other call files the next
         // one.
         self.with_connection(id, |connection, registration, _| {
@@ -309,7 +309,7 @@ impl Net {
                         dial.failed(address, error);
                     }
                 });
-                self.begin_attempt(id);
+                self.try_next_address(id);
             }
         }
     }
@@ -327,7 +327,7 @@ impl Net {
                 registration.want(Interest::WRITABLE);
             }
             Err(error) => {
-                connection.fail_attempt(Error::new(Syscall::Register, error), registration);
+                connection.fail_unconnected(Error::new(Syscall::Register, error), registration);
             }
         });
     }

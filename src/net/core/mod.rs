@@ -13,7 +13,7 @@ mod writing;
 use crate::net::connect::PendingLookups;
 use crate::net::connection::{Connection, Notice};
 use crate::net::error::{Error, Result, Syscall};
-use crate::net::listener::{Listener, ServerEvent, Shortage};
+use crate::net::listener::{DescriptorExhaustion, Listener, ServerEvent};
 use crate::net::outbox::Outbox;
 use crate::net::values::{CloseReason, Event, ServerId, SocketEvent, SocketId, TimerId};
 use crate::reactor::{Elapsed, Phase, Reactor, Registration};
@@ -33,7 +33,7 @@ pub(crate) struct Net {
     pub(crate) system: System,
     outbox: Outbox,
     /// The shortage of descriptors, as the servers meet it.
-    shortage: Shortage,
+    exhaustion: DescriptorExhaustion,
     /// Every server, so that those that pause are found without a look at every socket.
     servers: Vec<ServerId>,
     /// Where formatted writes are put together. Invariant: empty between two writes.
@@ -59,7 +59,7 @@ pub(crate) struct Limits {
 
 /// An event, with the socket or server that it is for.
 #[derive(Debug)]
-pub(crate) enum Happened {
+pub(crate) enum TargetedEvent {
     /// For the handler of a socket.
     Socket(SocketId, SocketEvent),
     /// For the handler of a server, which [takes](Net::take_server_event) it from the net.
@@ -70,7 +70,7 @@ pub(crate) enum Happened {
 #[derive(Debug)]
 pub(crate) enum Due {
     /// A deadline of a socket or a server, with the event that it brings.
-    Deadline(Happened),
+    Deadline(TargetedEvent),
     /// A timer of the loop.
     Timer(TimerId),
     /// A timer of a socket, with its token.
@@ -81,9 +81,9 @@ pub(crate) enum Due {
 #[derive(Debug)]
 pub(crate) enum Closing {
     /// A socket that is told its end alone.
-    Plain(SocketId, CloseReason),
+    PlainSocket(SocketId, CloseReason),
     /// A socket that is told its notices and its error first, if there are any.
-    Socket(SocketId, CloseReason, Option<Error>),
+    SocketWithReports(SocketId, CloseReason, Option<Error>),
     /// A server, after the last of its sockets.
     Server(ServerId),
 }
@@ -103,7 +103,7 @@ impl Net {
             socket_timers: SocketTimers::default(),
             reactor,
             outbox: Outbox::new(limits.pooled_bytes),
-            shortage: Shortage::new(&system),
+            exhaustion: DescriptorExhaustion::new(&system),
             system,
             servers: Vec::new(),
             scratch: String::new(),
@@ -117,20 +117,20 @@ impl Net {
 
     /// Serves until something has happened. Bytes that were read are in `buffer`.
     #[inline(always)]
-    pub(crate) fn next(&mut self, buffer: &mut [u8]) -> Option<Happened> {
+    pub(crate) fn next(&mut self, buffer: &mut [u8]) -> Option<TargetedEvent> {
         loop {
             let mut resources = SharedResources {
                 buffer,
                 outbox: &mut self.outbox,
-                shortage: &mut self.shortage,
+                exhaustion: &mut self.exhaustion,
             };
             let (key, event) = self.reactor.next(&mut resources)?;
             if let Event::Socket(event) = event {
-                return Some(Happened::Socket(SocketId(key), event));
+                return Some(TargetedEvent::Socket(SocketId(key), event));
             }
-            let happened = self.happened(key, event);
-            if happened.is_some() {
-                return happened;
+            let targeted = self.translate_event(key, event);
+            if targeted.is_some() {
+                return targeted;
             }
         }
     }
@@ -146,8 +146,8 @@ impl Net {
                     }
                 }
                 Elapsed::Source(key, event) => {
-                    if let Some(happened) = self.happened(key, event) {
-                        return Some(Due::Deadline(happened));
+                    if let Some(targeted) = self.translate_event(key, event) {
+                        return Some(Due::Deadline(targeted));
                     }
                 }
             }
@@ -177,7 +177,7 @@ impl Net {
         self.reactor.flush_next(&mut SharedResources {
             buffer: &mut [],
             outbox: &mut self.outbox,
-            shortage: &mut self.shortage,
+            exhaustion: &mut self.exhaustion,
         })
     }
 
@@ -187,7 +187,7 @@ impl Net {
         self.reactor.flush(&mut SharedResources {
             buffer: &mut [],
             outbox: &mut self.outbox,
-            shortage: &mut self.shortage,
+            exhaustion: &mut self.exhaustion,
         });
     }
 
@@ -213,8 +213,8 @@ impl Net {
         self.connection_mut(id)?.next_notice()
     }
 
-    pub(crate) fn next_missed_mark(&mut self, id: SocketId) -> Option<(u64, Error)> {
-        self.connection_mut(id)?.next_missed_mark()
+    pub(crate) fn next_missed_marker(&mut self, id: SocketId) -> Option<(u64, Error)> {
+        self.connection_mut(id)?.next_missed_marker()
     }
 
     /// Carries `bytes` over: they are delivered to the handler of the socket as if they were read again, on a fresh
@@ -224,10 +224,10 @@ impl Net {
     ///
     /// Bytes of several calls come in the order of the calls. Returns `false`, and keeps nothing, where no bytes can be
     /// read any more or yet.
-    pub(crate) fn carry(&mut self, id: SocketId, bytes: &[u8]) -> bool {
+    pub(crate) fn keep_unread(&mut self, id: SocketId, bytes: &[u8]) -> bool {
         let carried = self.reactor.visit(id.0, |source, registration| {
             let connection = source.connection_mut();
-            connection.is_some_and(|it| it.carry(bytes, registration))
+            connection.is_some_and(|it| it.keep_unread(bytes, registration))
         });
         carried.unwrap_or(false)
     }
@@ -274,7 +274,7 @@ impl Net {
         self.reactor
             .visit(id.0, |source, registration| {
                 let connection = source.connection_mut()?;
-                connection.settle(registration, outbox);
+                connection.move_to_queue(registration, outbox);
                 Some(ask(connection, registration, outbox))
             })
             .flatten()
@@ -326,9 +326,9 @@ impl Net {
             let attempts = connection.take_attempts();
             let (reason, error) = connection.shut(outbox);
             let closing = if connection.has_cold_state() {
-                Closing::Socket(id, reason, error)
+                Closing::SocketWithReports(id, reason, error)
             } else {
-                Closing::Plain(id, reason)
+                Closing::PlainSocket(id, reason)
             };
             Some((attempts, closing))
         });
@@ -336,7 +336,7 @@ impl Net {
             return Some(Closing::Server(ServerId(key)));
         };
         self.remove_attempts(attempts);
-        if self.shortage.take() {
+        if self.exhaustion.take() {
             self.wake_servers();
         }
         Some(closing)

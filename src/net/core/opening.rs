@@ -20,7 +20,7 @@ impl Net {
         let (stream, peer) = take_over(stream).map_err(|error| Error::new(Syscall::Open, error))?;
         let connection = Connection::established(stream, peer, None, Rc::new(options));
         connection.apply_options();
-        Ok(self.install(connection))
+        Ok(self.insert_connection(connection))
     }
 
     /// Takes over a descriptor that is only read.
@@ -32,7 +32,7 @@ impl Net {
         let stream =
             Stream::adopt_input(descriptor).map_err(|error| Error::new(Syscall::Open, error))?;
         let options = Rc::new(SocketOptions::new());
-        Ok(self.install(Connection::input(stream, options)))
+        Ok(self.insert_connection(Connection::input(stream, options)))
     }
 
     /// Makes a socket of what `server` accepted; `None` if the server is gone.
@@ -50,11 +50,11 @@ impl Net {
         if !has_options {
             connection.apply_options();
         }
-        Some(self.install(connection))
+        Some(self.insert_connection(connection))
     }
 
     /// Gives a connection its place. Failing to register it is the connection's own failure, told as any other.
-    pub(crate) fn install(&mut self, connection: Connection) -> SocketId {
+    pub(crate) fn insert_connection(&mut self, connection: Connection) -> SocketId {
         let interest = connection.first_interest();
         let readiness = connection.first_readiness();
         if connection.counts_time() {

@@ -32,13 +32,13 @@ impl Net {
 
     /// Closes a connection with `close`, after the kernel was offered the bytes that were only gathered, and frees the
     /// place that it held of its server's limit.
-    pub(crate) fn close_socket<R>(
+    pub(crate) fn begin_close<R>(
         &mut self,
         id: SocketId,
         close: impl FnOnce(&mut Connection, &mut Registration<'_>) -> R,
     ) -> Option<R> {
-        let closed = self.with_connection(id, |connection, registration, pool| {
-            connection.send_gathered(registration, pool);
+        let closed = self.with_connection(id, |connection, registration, outbox| {
+            connection.send_gathered(registration, outbox);
             close(connection, registration)
         });
         self.free_place(id);
@@ -47,7 +47,7 @@ impl Net {
 
     /// Destroys a socket, with or without an error.
     pub(crate) fn destroy(&mut self, id: SocketId, error: Option<Error>) {
-        self.close_socket(id, |connection, registration| {
+        self.begin_close(id, |connection, registration| {
             connection.destroy(error, registration);
         });
     }

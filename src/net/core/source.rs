@@ -4,7 +4,7 @@ use mio::event;
 
 use crate::net::connect::Attempt;
 use crate::net::connection::Connection;
-use crate::net::listener::{Listener, Shortage};
+use crate::net::listener::{DescriptorExhaustion, Listener};
 use crate::net::outbox::Outbox;
 use crate::net::values::Event;
 use crate::reactor::{Handler, Registration};
@@ -34,7 +34,7 @@ pub(crate) struct SharedResources<'a> {
     pub(crate) buffer: &'a mut [u8],
     pub(crate) outbox: &'a mut Outbox,
     /// The shortage of descriptors, as the servers meet it.
-    pub(crate) shortage: &'a mut Shortage,
+    pub(crate) exhaustion: &'a mut DescriptorExhaustion,
 }
 
 impl Source {
@@ -76,7 +76,7 @@ impl Source {
         resources: &mut SharedResources<'_>,
     ) -> Option<Event> {
         match self {
-            Self::Listener(listener) => listener.readable(registration, resources.shortage),
+            Self::Listener(listener) => listener.on_readable(registration, resources.exhaustion),
             Self::Connection(_) | Self::Attempt(_) => None,
         }
     }
@@ -106,7 +106,7 @@ impl Handler for Source {
         resources: &mut SharedResources<'_>,
     ) -> Option<Event> {
         if let Self::Connection(connection) = self {
-            return connection.readable(registration, resources.buffer, resources.outbox);
+            return connection.on_readable(registration, resources.buffer, resources.outbox);
         }
         self.readable_slow_path(&mut registration.reborrow(), resources)
     }
@@ -117,8 +117,8 @@ impl Handler for Source {
         resources: &mut SharedResources<'_>,
     ) -> Option<Event> {
         match self {
-            Self::Connection(connection) => connection.writable(registration, resources.outbox),
-            Self::Attempt(attempt) => attempt.writable(registration),
+            Self::Connection(connection) => connection.on_writable(registration, resources.outbox),
+            Self::Attempt(attempt) => attempt.on_writable(registration),
             Self::Listener(_) => None,
         }
     }
@@ -129,7 +129,7 @@ impl Handler for Source {
         _resources: &mut SharedResources<'_>,
     ) -> Option<Event> {
         match self {
-            Self::Connection(connection) => connection.closed(registration),
+            Self::Connection(connection) => connection.on_error(registration),
             // The error of a listener is told by accept, when its pause is over; an attempt is writable then.
             Self::Listener(_) | Self::Attempt(_) => None,
         }
@@ -162,7 +162,7 @@ impl Handler for Source {
 
     fn on_deadline(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         match self {
-            Self::Connection(connection) => connection.elapsed(registration),
+            Self::Connection(connection) => connection.on_deadline(registration),
             Self::Listener(listener) => {
                 listener.wake(registration);
                 None

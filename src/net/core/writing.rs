@@ -60,7 +60,7 @@ impl Net {
             let outbox = &mut self.outbox;
             let connection = self.reactor.source_mut(id.0);
             let connection = connection.and_then(Source::connection_mut);
-            if connection.is_some_and(|it| it.put_behind(payload.as_bytes(), outbox)) {
+            if connection.is_some_and(|it| it.extend_span(payload.as_bytes(), outbox)) {
                 return Flow::Open;
             }
         }
@@ -86,7 +86,7 @@ impl Net {
         if bytes.len() < KEEP_BYTES {
             self.outbox.begin_broadcast();
             for id in sockets {
-                if !self.write_again(id) {
+                if !self.advance_span(id) {
                     write(self, id, Payload::Borrowed(bytes));
                 }
             }
@@ -102,10 +102,10 @@ impl Net {
 
     /// Takes the message of the broadcast once more, and returns whether it could without a look at the bytes.
     #[inline]
-    fn write_again(&mut self, id: SocketId) -> bool {
+    fn advance_span(&mut self, id: SocketId) -> bool {
         let connection = self.reactor.source_mut(id.0);
         let connection = connection.and_then(Source::connection_mut);
-        connection.is_some_and(|it| it.put_again(&self.outbox))
+        connection.is_some_and(|it| it.advance_span(&self.outbox))
     }
 
     /// Begins a callback of a socket. A read has begun to gather for it already, as the connection was at hand there.
@@ -146,7 +146,7 @@ impl Net {
         let mut resources = SharedResources {
             buffer: &mut [],
             outbox: &mut self.outbox,
-            shortage: &mut self.shortage,
+            exhaustion: &mut self.exhaustion,
         };
         self.reactor.end_callback(scope, &mut resources);
     }

@@ -3,8 +3,8 @@
 
 mod accept_fault;
 mod event;
+mod exhaustion;
 mod options;
-mod shortage;
 
 use std::io;
 use std::mem;
@@ -23,14 +23,14 @@ use accept_fault::{AcceptFault, classify_accept};
 pub use options::ListenOptions;
 
 pub(crate) use event::ServerEvent;
-pub(crate) use shortage::Shortage;
+pub(crate) use exhaustion::DescriptorExhaustion;
 
 /// The limit on accepts in a row that fail for a peer's reason, before other sources are served.
 const TRANSIENT_FAULTS_A_CALL: u32 = 16;
 
 /// The pauses while there are no descriptors: this, then twice as long each time, up to a second.
-const FIRST_PAUSE: Duration = Duration::from_millis(5);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const FIRST_BACKOFF: Duration = Duration::from_millis(5);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
 
 /// The number of failures in a row, each for a reason that does not pass, that ends a listener.
 const FATAL_FAULTS: u32 = 3;
@@ -60,10 +60,10 @@ enum State {
     Listening(Bound),
     /// It listens, but descriptors are short: it pauses between attempts to accept. The shortage is over when no peer
     /// waits any more, because the kernel looks for a descriptor before it looks into its queue.
-    Resting {
+    BackingOff {
         bound: Bound,
         /// The length of the last pause; zero once a peer was accepted after it.
-        pause: Duration,
+        backoff: Duration,
     },
     /// It listens no more, or never did. The server goes with the last of its sockets.
     Closed,
@@ -149,7 +149,7 @@ impl Listener {
     pub(crate) fn pending_options(&self) -> Option<&ListenOptions> {
         match &self.state {
             State::Pending(options) => Some(options),
-            State::Listening(_) | State::Resting { .. } | State::Closed => None,
+            State::Listening(_) | State::BackingOff { .. } | State::Closed => None,
         }
     }
 
@@ -187,14 +187,14 @@ impl Listener {
 
     fn as_bound(&self) -> Option<&Bound> {
         match &self.state {
-            State::Listening(bound) | State::Resting { bound, .. } => Some(bound),
+            State::Listening(bound) | State::BackingOff { bound, .. } => Some(bound),
             State::Pending(_) | State::Closed => None,
         }
     }
 
     fn bound_mut(&mut self) -> Option<&mut Bound> {
         match &mut self.state {
-            State::Listening(bound) | State::Resting { bound, .. } => Some(bound),
+            State::Listening(bound) | State::BackingOff { bound, .. } => Some(bound),
             State::Pending(_) | State::Closed => None,
         }
     }
@@ -271,7 +271,7 @@ impl Listener {
         let state = mem::replace(&mut self.state, State::Closed);
         self.stop(registration);
         match state {
-            State::Listening(bound) | State::Resting { bound, .. } => {
+            State::Listening(bound) | State::BackingOff { bound, .. } => {
                 if let Some(path) = bound.path {
                     path.leave();
                 }
@@ -294,16 +294,16 @@ impl Listener {
 
     /// Ends a pause: tries to accept again, because a descriptor may be free now.
     pub(crate) fn wake(&self, registration: &mut Registration<'_>) {
-        if let State::Resting { .. } = self.state {
+        if let State::BackingOff { .. } = self.state {
             registration.assume(Readiness::READABLE);
             registration.want(Interest::READABLE);
         }
     }
 
-    pub(crate) fn readable(
+    pub(crate) fn on_readable(
         &mut self,
         registration: &mut Registration<'_>,
-        shortage: &mut Shortage,
+        exhaustion: &mut DescriptorExhaustion,
     ) -> Option<Event> {
         for _ in 0..TRANSIENT_FAULTS_A_CALL {
             let error = match self.as_bound()?.acceptor.accept() {
@@ -319,12 +319,12 @@ impl Listener {
             };
             match classify_accept(&error) {
                 AcceptFault::WouldBlock => {
-                    self.end_shortage();
+                    self.end_backoff();
                     registration.would_block(Interest::READABLE);
                     return None;
                 }
                 AcceptFault::Interrupted | AcceptFault::Transient => {}
-                AcceptFault::Exhausted => return self.rest(error, registration, shortage),
+                AcceptFault::Exhausted => return self.back_off(error, registration, exhaustion),
                 AcceptFault::Fatal => return self.fault(error, registration),
             }
         }
@@ -332,8 +332,8 @@ impl Listener {
     }
 
     fn note_accepted(&mut self) {
-        if let State::Resting { pause, .. } = &mut self.state {
-            *pause = Duration::ZERO;
+        if let State::BackingOff { backoff, .. } = &mut self.state {
+            *backoff = Duration::ZERO;
         }
         if let Some(bound) = self.bound_mut() {
             bound.fatal_faults = 0;
@@ -356,32 +356,32 @@ impl Listener {
 
     /// Pauses after refusing one peer with the reserve descriptor: no edge comes for the peers that wait already, so
     /// the listener has to come back by itself. The handler is told once a shortage, not once an attempt.
-    fn rest(
+    fn back_off(
         &mut self,
         error: io::Error,
         registration: &mut Registration<'_>,
-        shortage: &mut Shortage,
+        exhaustion: &mut DescriptorExhaustion,
     ) -> Option<Event> {
         let (bound, last) = match mem::replace(&mut self.state, State::Closed) {
             State::Listening(bound) => (bound, None),
-            State::Resting { bound, pause } => (bound, Some(pause)),
+            State::BackingOff { bound, backoff } => (bound, Some(backoff)),
             other @ (State::Pending(_) | State::Closed) => {
                 self.state = other;
                 return None;
             }
         };
-        shortage.meet(&bound.acceptor);
-        let pause = (last.unwrap_or_default() * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
-        self.state = State::Resting { bound, pause };
+        exhaustion.meet(&bound.acceptor);
+        let backoff = (last.unwrap_or_default() * 2).clamp(FIRST_BACKOFF, LONGEST_BACKOFF);
+        self.state = State::BackingOff { bound, backoff };
         registration.unwant(Interest::READABLE);
-        registration.wake_at(registration.tick_after(pause));
+        registration.wake_at(registration.tick_after(backoff));
         last.is_none().then(|| self.accept_failed(error))
     }
 
     /// Listens as usual again: no peer waits, so descriptors are not short.
-    fn end_shortage(&mut self) {
+    fn end_backoff(&mut self) {
         self.state = match mem::replace(&mut self.state, State::Closed) {
-            State::Resting { bound, .. } => State::Listening(bound),
+            State::BackingOff { bound, .. } => State::Listening(bound),
             other => other,
         };
     }

@@ -7,15 +7,15 @@
 
 /// The number of streams of messages in one turn. Messages to different groups of sockets do not lie together; those to
 /// a further group go to the queues of its members.
-const STREAMS: usize = 4;
+const GROUPS: usize = 4;
 
 /// The limit on the bytes of one stream, beyond which the queues of its members take over: two bytes count them.
-const STREAM_BYTES: usize = u16::MAX as usize;
+const GROUP_BYTES: usize = u16::MAX as usize;
 
 /// The messages of a turn.
 #[derive(Debug, Default)]
 pub(super) struct Broadcast {
-    streams: [Stream; STREAMS],
+    groups: [Group; GROUPS],
     /// Invariant: exactly the streams before it have messages.
     used: u8,
     /// The stream that a message was appended to last.
@@ -24,12 +24,12 @@ pub(super) struct Broadcast {
     spans: usize,
     /// The last move of a span by the message that is being broadcast. Invariant: it is among the messages that lie
     /// here.
-    step: Option<Step>,
+    last_move: Option<SpanMove>,
 }
 
 /// The messages to one group of sockets, from the first to the last.
 #[derive(Debug, Default)]
-struct Stream {
+struct Group {
     bytes: Vec<u8>,
     /// Where the last message begins.
     last_start: usize,
@@ -38,8 +38,8 @@ struct Stream {
 /// The move of the end of a span by one message. The same message moves every span that ends at the same place in the
 /// same way, without a look at the bytes.
 #[derive(Clone, Copy, Debug)]
-struct Step {
-    stream: u8,
+struct SpanMove {
+    group: u8,
     /// Invariant: not zero, where only an empty span ends.
     from: u16,
     to: u16,
@@ -53,7 +53,7 @@ pub(super) struct Span {
     end: u16,
     /// The end must stay before it: beyond it the socket would not just answer `Open`.
     limit: u16,
-    stream: u8,
+    group: u8,
 }
 
 impl Span {
@@ -81,18 +81,18 @@ impl Broadcast {
         if message.is_empty() || message.len() >= capacity {
             return None;
         }
-        let recent = &self.streams[usize::from(self.recent)];
+        let recent = &self.groups[usize::from(self.recent)];
         if self.used == 0 || recent.bytes[recent.last_start..] != *message {
             self.recent = self.open(message)?;
         }
         self.spans += 1;
-        let stream = &self.streams[usize::from(self.recent)];
-        let start = offset(stream.last_start);
+        let group = &self.groups[usize::from(self.recent)];
+        let start = offset(group.last_start);
         Some(Span {
             start,
-            end: offset(stream.bytes.len()),
+            end: offset(group.bytes.len()),
             limit: start.saturating_add(u16::try_from(capacity).unwrap_or(u16::MAX)),
-            stream: self.recent,
+            group: self.recent,
         })
     }
 
@@ -102,19 +102,19 @@ impl Broadcast {
         if message.len() >= usize::from(span.limit - span.end) {
             return false;
         }
-        let stream = &mut self.streams[usize::from(span.stream)];
-        let further = &stream.bytes[usize::from(span.end)..];
+        let group = &mut self.groups[usize::from(span.group)];
+        let further = &group.bytes[usize::from(span.end)..];
         if further.is_empty() {
-            if !stream.append(message) {
+            if !group.append(message) {
                 return false;
             }
-            self.recent = span.stream;
+            self.recent = span.group;
         } else if !further.starts_with(message) {
             return false;
         }
         let to = span.end + offset(message.len());
-        self.step = Some(Step {
-            stream: span.stream,
+        self.last_move = Some(SpanMove {
+            group: span.group,
             from: std::mem::replace(&mut span.end, to),
             to,
         });
@@ -124,26 +124,25 @@ impl Broadcast {
     /// Forgets how the last message moved spans: another one is about to be given to many sockets.
     #[inline]
     pub(super) fn begin_message(&mut self) {
-        self.step = None;
+        self.last_move = None;
     }
 
     /// Moves `span` as the message has moved another span since [`begin_message`](Self::begin_message), if both ended
     /// at the same place. Returns by how many bytes, or `None` if the message has to be appended by itself.
     #[inline]
     pub(super) fn advance(&self, span: &mut Span) -> Option<usize> {
-        let step = self.step?;
-        let advances = span.stream == step.stream && span.end == step.from && step.to < span.limit;
+        let last = self.last_move?;
+        let advances = span.group == last.group && span.end == last.from && last.to < span.limit;
         advances.then(|| {
-            span.end = step.to;
-            usize::from(step.to - step.from)
+            span.end = last.to;
+            usize::from(last.to - last.from)
         })
     }
 
     /// The bytes of `span`.
     #[inline]
     pub(super) fn bytes(&self, span: Span) -> &[u8] {
-        &self.streams[usize::from(span.stream)].bytes
-            [usize::from(span.start)..usize::from(span.end)]
+        &self.groups[usize::from(span.group)].bytes[usize::from(span.start)..usize::from(span.end)]
     }
 
     /// Forgets `span`, which is not empty, once it was sent or queued.
@@ -152,24 +151,24 @@ impl Broadcast {
         debug_assert!(!span.is_empty());
         self.spans -= 1;
         if self.spans == 0 {
-            for stream in &mut self.streams[..usize::from(self.used)] {
-                stream.bytes.clear();
+            for group in &mut self.groups[..usize::from(self.used)] {
+                group.bytes.clear();
             }
             self.used = 0;
-            self.step = None;
+            self.last_move = None;
         }
     }
 
     pub(super) fn shrink(&mut self) {
-        for stream in &mut self.streams {
-            stream.bytes.shrink_to_fit();
+        for group in &mut self.groups {
+            group.bytes.shrink_to_fit();
         }
     }
 
     /// Opens a stream with `message`, and returns its index; `None` if there is no free one.
     fn open(&mut self, message: &[u8]) -> Option<u8> {
-        let stream = self.streams.get_mut(usize::from(self.used))?;
-        if !stream.append(message) {
+        let group = self.groups.get_mut(usize::from(self.used))?;
+        if !group.append(message) {
             return None;
         }
         self.used += 1;
@@ -177,9 +176,9 @@ impl Broadcast {
     }
 }
 
-impl Stream {
+impl Group {
     fn append(&mut self, message: &[u8]) -> bool {
-        let fits = self.bytes.len() + message.len() <= STREAM_BYTES;
+        let fits = self.bytes.len() + message.len() <= GROUP_BYTES;
         if fits {
             self.last_start = self.bytes.len();
             self.bytes.extend_from_slice(message);
@@ -189,7 +188,7 @@ impl Stream {
 }
 
 fn offset(bytes: usize) -> u16 {
-    u16::try_from(bytes).expect("a stream is shorter than 64 KiB")
+    u16::try_from(bytes).expect("a group is shorter than 64 KiB")
 }
 
 #[cfg(test)]
@@ -210,14 +209,14 @@ mod tests {
                 }
             }
         }
-        assert_eq!(broadcast.streams[0].bytes, b"onetwothree");
+        assert_eq!(broadcast.groups[0].bytes, b"onetwothree");
         for span in spans {
             assert_eq!(broadcast.bytes(span), b"onetwothree");
             assert_eq!(span.len(), 11);
             broadcast.release(span);
         }
         assert_eq!((broadcast.used, broadcast.spans), (0, 0));
-        assert_eq!(broadcast.streams[0].bytes, b"");
+        assert_eq!(broadcast.groups[0].bytes, b"");
     }
 
     #[test]
@@ -273,8 +272,8 @@ mod tests {
                 let spans = members.iter().filter(|(span, _)| !span.is_empty()).count();
                 assert_eq!(broadcast.spans, spans, "seed {seed}, step {step}");
                 assert_eq!(broadcast.used == 0, spans == 0);
-                for stream in &broadcast.streams {
-                    assert!(stream.bytes.len() <= STREAM_BYTES);
+                for group in &broadcast.groups {
+                    assert!(group.bytes.len() <= GROUP_BYTES);
                 }
             }
         }

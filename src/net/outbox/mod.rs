@@ -122,7 +122,7 @@ impl Outbox {
     /// Puts `bytes` behind others that wait for the flush phase, and returns whether it could. Nothing else about the
     /// connection changes, so its registration need not be settled.
     #[inline]
-    pub(crate) fn put_behind(&mut self, unsent: &mut Unsent, bytes: &[u8]) -> bool {
+    pub(crate) fn extend_span(&mut self, unsent: &mut Unsent, bytes: &[u8]) -> bool {
         let could = !unsent.span.is_empty() && self.broadcast.extend(&mut unsent.span, bytes);
         if could {
             unsent.written += bytes.len() as u64;
@@ -139,7 +139,7 @@ impl Outbox {
     /// Puts the message that was put for another connection since [`begin_broadcast`](Self::begin_broadcast), if both
     /// wait for the same bytes so far. Returns whether it could.
     #[inline]
-    pub(crate) fn put_again(&self, unsent: &mut Unsent) -> bool {
+    pub(crate) fn advance_span(&self, unsent: &mut Unsent) -> bool {
         match self.broadcast.advance(&mut unsent.span) {
             Some(length) => {
                 unsent.written += length as u64;
@@ -152,7 +152,7 @@ impl Outbox {
     /// Puts `bytes` for a connection that has nothing queued and takes less than `capacity`, and returns whether it
     /// could. They wait for the flush phase; one copy serves every connection that is sent the same in this turn.
     #[inline]
-    pub(crate) fn put_first(&mut self, unsent: &mut Unsent, bytes: &[u8], capacity: u16) -> bool {
+    pub(crate) fn begin_span(&mut self, unsent: &mut Unsent, bytes: &[u8], capacity: u16) -> bool {
         debug_assert!(unsent.is_empty());
         match self.broadcast.begin(bytes, usize::from(capacity)) {
             Some(span) => {
@@ -178,14 +178,14 @@ impl Outbox {
     /// Moves the bytes of `id` that wait in shared memory to the queue of its connection, before anything else is done
     /// to the connection. Returns whether its callback had written some of them, which no flush was asked for yet.
     #[inline]
-    pub(crate) fn settle(&mut self, id: SocketId, unsent: &mut Unsent) -> bool {
-        let is_own = self.gathered.is_of(id) && self.settle_gathered(unsent);
-        self.settle_span(unsent);
+    pub(crate) fn move_to_queue(&mut self, id: SocketId, unsent: &mut Unsent) -> bool {
+        let is_own = self.gathered.is_of(id) && self.move_gathered_to_queue(unsent);
+        self.move_span_to_queue(unsent);
         is_own
     }
 
     #[cold]
-    fn settle_gathered(&mut self, unsent: &mut Unsent) -> bool {
+    fn move_gathered_to_queue(&mut self, unsent: &mut Unsent) -> bool {
         self.gathered.end();
         let bytes = self.gathered.bytes();
         let any = !bytes.is_empty();
@@ -196,7 +196,7 @@ impl Outbox {
     }
 
     #[inline]
-    fn settle_span(&mut self, unsent: &mut Unsent) {
+    fn move_span_to_queue(&mut self, unsent: &mut Unsent) {
         if !unsent.span.is_empty() {
             self.queue_span(unsent);
         }
@@ -232,7 +232,7 @@ impl Outbox {
         tail: &[u8],
         write: impl FnOnce(&[IoSlice<'_>]) -> io::Result<usize>,
     ) -> io::Result<Taken> {
-        self.settle_span(unsent);
+        self.move_span_to_queue(unsent);
         let before = unsent.queue.len() + tail.len();
         let mut offered = 0;
         let of_tail = unsent.queue.flush_with(tail, &mut self.pool, |slices| {
@@ -313,13 +313,13 @@ impl Outbox {
 
     /// Takes all unsent bytes out as one piece, for a connection that goes on elsewhere.
     pub(crate) fn take_all(&mut self, unsent: &mut Unsent) -> Vec<u8> {
-        self.settle_span(unsent);
+        self.move_span_to_queue(unsent);
         unsent.queue.take_bytes(&mut self.pool)
     }
 
     /// Drops all unsent bytes, and returns how many were lost.
     pub(crate) fn discard(&mut self, unsent: &mut Unsent) -> usize {
-        self.settle_span(unsent);
+        self.move_span_to_queue(unsent);
         unsent.queue.discard(&mut self.pool)
     }
 

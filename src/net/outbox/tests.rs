@@ -105,22 +105,22 @@ fn every_connection_is_sent_its_own_bytes_in_order_and_once() {
                         continue;
                     }
                     model.written.extend_from_slice(&bytes);
-                    let put = is_broadcast && outbox.put_again(&mut model.unsent)
+                    let put = is_broadcast && outbox.advance_span(&mut model.unsent)
                         || outbox.put_own(model.id, &bytes)
-                        || outbox.put_behind(&mut model.unsent, &bytes);
+                        || outbox.extend_span(&mut model.unsent, &bytes);
                     if put {
                         continue;
                     }
-                    outbox.settle(model.id, &mut model.unsent);
+                    outbox.move_to_queue(model.id, &mut model.unsent);
                     let is_idle = model.unsent.is_empty();
-                    if !is_idle || !outbox.put_first(&mut model.unsent, &bytes, CAPACITY) {
+                    if !is_idle || !outbox.begin_span(&mut model.unsent, &bytes, CAPACITY) {
                         outbox.put(&mut model.unsent, Payload::Owned(bytes.clone()), 0);
                     }
                 }
             }
             if random.u8(0..8) == 0 {
                 let id = models[caller].id;
-                outbox.settle(id, &mut models[caller].unsent);
+                outbox.move_to_queue(id, &mut models[caller].unsent);
             }
             models.iter().for_each(|model| model.check(&outbox));
             let most = |random: &mut fastrand::Rng| match random.u8(0..4) {

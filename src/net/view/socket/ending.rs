@@ -88,7 +88,7 @@ impl Socket<'_> {
     /// ERR_INVALID_HANDLE_TYPE: Unix sockets have no reset. The socket lives on.
     #[doc(alias = "resetAndDestroy")]
     pub fn reset(&mut self) -> Result<()> {
-        let reset = self.net.close_socket(self.id, Connection::reset);
+        let reset = self.net.begin_close(self.id, Connection::reset);
         reset.unwrap_or(Ok(())).map_err(|error| match error.kind() {
             std::io::ErrorKind::Unsupported => {
                 Error::with_code(Error::INVALID_HANDLE_TYPE, "only a TCP socket can be reset")

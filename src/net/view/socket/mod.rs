@@ -88,7 +88,7 @@ impl<'a> Socket<'a> {
     }
 
     pub(crate) fn next_missed_mark(&mut self) -> Option<(u64, Error)> {
-        self.net.next_missed_mark(self.id)
+        self.net.next_missed_marker(self.id)
     }
 
     pub(crate) fn answer_end(&mut self) {

@@ -118,7 +118,7 @@ impl Socket<'_> {
     /// ```
     pub fn notify_when_sent(&mut self, token: u64) {
         self.net.request(self.id, |connection, registration| {
-            connection.mark(token, registration);
+            connection.set_sent_marker(token, registration);
         });
     }
 

@@ -7,7 +7,7 @@ use super::notice::Notice;
 
 /// A place in the stream of bytes that are written.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Mark {
+pub(super) struct SentMarker {
     /// The number of bytes that had been written when it was set.
     pub(super) position: u64,
     pub(super) token: u64,
@@ -15,7 +15,7 @@ pub(super) struct Mark {
     pub(super) is_refused: bool,
 }
 
-impl Mark {
+impl SentMarker {
     /// The notice of a mark that the kernel has passed.
     pub(super) fn notice(self) -> Notice {
         match self.is_refused {
@@ -32,10 +32,10 @@ pub(super) fn write_after_end() -> Error {
 
 /// The marks that the kernel has not passed. Invariant: in rising order of position.
 #[derive(Debug, Default)]
-pub(super) struct Marks(VecDeque<Mark>);
+pub(super) struct SentMarkers(VecDeque<SentMarker>);
 
-impl Marks {
-    pub(super) fn push(&mut self, mark: Mark) {
+impl SentMarkers {
+    pub(super) fn push(&mut self, mark: SentMarker) {
         self.0.push_back(mark);
     }
 
@@ -44,7 +44,7 @@ impl Marks {
     }
 
     /// Takes the first mark, if the kernel has taken the first `sent` bytes and so has passed it.
-    pub(super) fn pop_reached(&mut self, sent: u64) -> Option<Mark> {
+    pub(super) fn pop_passed(&mut self, sent: u64) -> Option<SentMarker> {
         let first = self.0.front()?;
         if first.position > sent {
             return None;
@@ -52,7 +52,7 @@ impl Marks {
         self.pop()
     }
 
-    pub(super) fn pop(&mut self) -> Option<Mark> {
+    pub(super) fn pop(&mut self) -> Option<SentMarker> {
         self.0.pop_front()
     }
 }

@@ -6,11 +6,11 @@ use crate::reactor::Registration;
 
 /// The ticks that the deadlines of a connection are counted from, and its idle timeout.
 #[derive(Debug)]
-pub(super) struct Clocks {
+pub(super) struct Activity {
     /// When a byte moved last, or the connection was made.
-    pub(super) active: u64,
+    pub(super) last_byte_tick: u64,
     /// When connecting began, or the end of this side.
-    pub(super) begun: u64,
+    pub(super) began_tick: u64,
     idle: IdleTimeout,
 }
 
@@ -40,25 +40,25 @@ impl IdleTimeout {
     }
 }
 
-impl Clocks {
+impl Activity {
     pub(super) fn new(idle_timeout: Option<Duration>) -> Self {
         Self {
-            active: 0,
-            begun: 0,
+            last_byte_tick: 0,
+            began_tick: 0,
             idle: IdleTimeout::new(idle_timeout),
         }
     }
 
     /// Starts the clocks; once, right after the connection was registered.
     pub(super) fn start(&mut self, tick: u64) {
-        self.active = tick;
-        self.begun = tick;
+        self.last_byte_tick = tick;
+        self.began_tick = tick;
     }
 
     /// Notes that a byte moved.
     #[inline]
     pub(super) fn touch(&mut self, registration: &mut Registration<'_>) {
-        self.active = registration.latest_tick();
+        self.last_byte_tick = registration.latest_tick();
         if self.idle.is_reported() {
             self.rearm_idle(registration);
         }
@@ -78,7 +78,7 @@ impl Clocks {
 
     pub(super) fn set_idle_timeout(&mut self, timeout: Option<Duration>, tick: u64) {
         self.idle = IdleTimeout::new(timeout);
-        self.active = tick;
+        self.last_byte_tick = tick;
     }
 
     /// Notes that the idle timeout is reported: it comes again only after the next byte.
@@ -95,12 +95,12 @@ impl Clocks {
             return None;
         }
         let timeout = self.idle.duration()?;
-        Some(later(self.active, timeout))
+        Some(later(self.last_byte_tick, timeout))
     }
 
     /// The deadline of the peer's end, counted from the own end or from the last byte behind it.
     pub(super) fn close_deadline(&self, timeout: Duration) -> u64 {
-        later(self.begun.max(self.active), timeout)
+        later(self.began_tick.max(self.last_byte_tick), timeout)
     }
 }
 
@@ -129,11 +129,11 @@ mod tests {
                 Some(Duration::from_nanos(i64::MAX as u64)),
             ),
         ] {
-            let mut clocks = Clocks::new(set);
-            assert_eq!(clocks.idle_timeout(), kept);
-            clocks.report_idle();
-            assert_eq!(clocks.idle_timeout(), kept, "reported");
-            assert_eq!(clocks.idle_deadline(), None, "until the next byte");
+            let mut activity = Activity::new(set);
+            assert_eq!(activity.idle_timeout(), kept);
+            activity.report_idle();
+            assert_eq!(activity.idle_timeout(), kept, "reported");
+            assert_eq!(activity.idle_deadline(), None, "until the next byte");
         }
     }
 }

@@ -4,14 +4,14 @@ use crate::system::{Acceptor, Reserve, System};
 
 /// The reserve descriptor, and the news that it was needed.
 #[derive(Debug)]
-pub(crate) struct Shortage {
+pub(crate) struct DescriptorExhaustion {
     reserve: Reserve,
     /// Whether an accept has failed for want of a descriptor since [`take`](Self::take). While it is set, at least one
     /// server pauses that a freed descriptor may help.
     was_met: bool,
 }
 
-impl Shortage {
+impl DescriptorExhaustion {
     pub(crate) fn new(system: &System) -> Self {
         Self {
             reserve: Reserve::new(system),

@@ -5,7 +5,7 @@ use std::net::{Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 /// An `Option<SocketAddr>` of 24 bytes instead of 32: every connection has one, and next to none has an IPv6 address
 /// with a scope or a flow label.
 #[derive(Debug)]
-pub(super) enum Peer {
+pub(super) enum PeerAddress {
     /// There is none, or none is known.
     Unknown,
     /// An IPv4 address.
@@ -16,7 +16,7 @@ pub(super) enum Peer {
     Scoped(Box<SocketAddrV6>),
 }
 
-impl Peer {
+impl PeerAddress {
     pub(super) fn address(&self) -> Option<SocketAddr> {
         match self {
             Self::Unknown => None,
@@ -27,7 +27,7 @@ impl Peer {
     }
 }
 
-impl From<Option<SocketAddr>> for Peer {
+impl From<Option<SocketAddr>> for PeerAddress {
     fn from(address: Option<SocketAddr>) -> Self {
         match address {
             None => Self::Unknown,
@@ -55,8 +55,8 @@ mod tests {
             Some(SocketAddrV6::new(ip, 1, 7, 0).into()),
         ];
         for address in addresses {
-            assert_eq!(Peer::from(address).address(), address);
+            assert_eq!(PeerAddress::from(address).address(), address);
         }
-        assert!(size_of::<Peer>() <= 24);
+        assert!(size_of::<PeerAddress>() <= 24);
     }
 }

@@ -7,14 +7,14 @@ use super::Connection;
 
 /// The bytes that a connection carries over to its next delivery.
 #[derive(Debug, Default)]
-pub(super) struct Carry {
+pub(super) struct UnreadBytes {
     bytes: Vec<u8>,
     /// The number of bytes at the front that were put since the last delivery. They were read before the others, which
     /// that delivery left.
     fresh: usize,
 }
 
-impl Carry {
+impl UnreadBytes {
     pub(super) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
@@ -42,28 +42,32 @@ impl Carry {
 impl Connection {
     /// Carries `bytes` over to the next delivery. Returns `false`, and keeps nothing, where no bytes can be read any
     /// more or yet.
-    pub(crate) fn carry(&mut self, bytes: &[u8], registration: &mut Registration<'_>) -> bool {
+    pub(crate) fn keep_unread(
+        &mut self,
+        bytes: &[u8],
+        registration: &mut Registration<'_>,
+    ) -> bool {
         if !self.stage.is_open() || self.inbound.has_ended() {
             return false;
         }
         if !bytes.is_empty() {
-            self.cold_mut().carry.put(bytes);
-            if self.delivers_carry() {
+            self.cold_mut().unread.put(bytes);
+            if self.delivers_unread() {
                 registration.activate();
             }
         }
         true
     }
 
-    pub(super) fn has_carry(&self) -> bool {
+    pub(super) fn has_unread(&self) -> bool {
         self.cold
             .as_ref()
-            .is_some_and(|cold| !cold.carry.is_empty())
+            .is_some_and(|cold| !cold.unread.is_empty())
     }
 
     /// Whether bytes are carried over and can be delivered.
-    pub(super) fn delivers_carry(&self) -> bool {
-        self.has_carry() && self.stage.is_open() && !self.inbound.is_paused
+    pub(super) fn delivers_unread(&self) -> bool {
+        self.has_unread() && self.stage.is_open() && !self.inbound.is_paused
     }
 }
 
@@ -73,29 +77,29 @@ mod tests {
 
     #[test]
     fn bytes_come_in_the_order_in_which_they_were_put() {
-        let mut carry = Carry::default();
-        carry.put(b"one, ");
-        carry.put(b"two, three");
+        let mut unread = UnreadBytes::default();
+        unread.put(b"one, ");
+        unread.put(b"two, three");
         let mut buffer = [0; 7];
-        assert_eq!(carry.take(&mut buffer), 7);
+        assert_eq!(unread.take(&mut buffer), 7);
         assert_eq!(&buffer, b"one, tw");
-        assert_eq!(carry.take(&mut buffer), 7);
+        assert_eq!(unread.take(&mut buffer), 7);
         assert_eq!(&buffer, b"o, thre");
-        assert_eq!(carry.take(&mut buffer), 1);
-        assert!(carry.is_empty());
-        assert_eq!(carry.bytes.capacity(), 0, "an idle connection holds none");
+        assert_eq!(unread.take(&mut buffer), 1);
+        assert!(unread.is_empty());
+        assert_eq!(unread.bytes.capacity(), 0, "an idle connection holds none");
     }
 
     #[test]
     fn bytes_put_back_come_before_those_behind_them() {
-        let mut carry = Carry::default();
-        carry.put(b"abcdef");
+        let mut unread = UnreadBytes::default();
+        unread.put(b"abcdef");
         let mut buffer = [0; 4];
-        carry.take(&mut buffer);
-        carry.put(b"c");
-        carry.put(b"d");
+        unread.take(&mut buffer);
+        unread.put(b"c");
+        unread.put(b"d");
         let mut rest = [0; 4];
-        assert_eq!(carry.take(&mut rest), 4);
+        assert_eq!(unread.take(&mut rest), 4);
         assert_eq!(&rest, b"cdef");
     }
 }
