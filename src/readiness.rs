@@ -94,7 +94,7 @@ impl Readiness {
     }
 
     /// Whether no bit is set.
-    #[cfg(feature = "simulation")]
+    #[cfg(any(test, feature = "simulation"))]
     pub(crate) const fn is_empty(self) -> bool {
         self.0.is_empty()
     }
