@@ -1,29 +1,30 @@
-//! The times that a connection keeps. Ticks are those of the reactor, one a millisecond.
+//! The times that the deadlines of a connection count from, as ticks of the reactor. A tick is one millisecond.
 
 use std::time::Duration;
 
 use crate::reactor::Registration;
 
-/// The ticks that the deadlines of a connection are counted from, and its idle timeout.
+/// The idle timeout of a connection, and the ticks that its deadlines count from.
 #[derive(Debug)]
 pub(super) struct Activity {
-    /// When a byte moved last, or the connection was made.
+    /// The tick at which a byte last moved in either direction. Before any byte, the tick of the registration.
     pub(super) last_byte_tick: u64,
-    /// When connecting began, or the end of this side.
+    /// The tick at which connecting began. Once this side has ended an open connection, the tick of that end.
     pub(super) began_tick: u64,
     idle: IdleTimeout,
 }
 
-/// An idle timeout, and whether it was reported and no byte has moved since: nanoseconds, where an
-/// `Option<Duration>` would take twice the memory, with the report in the highest bit. Zero is no timeout. A timeout of
-/// more than 292 years is cut to that.
+/// An idle timeout in nanoseconds; zero is no timeout. The highest bit tells that the timeout was reported, and that no
+/// byte has moved since. The timeout itself is cut to the other 63 bits, which is 292 years.
+///
+/// Every connection holds one. An `Option<Duration>` alone takes twice the memory.
 #[derive(Clone, Copy, Debug)]
 struct IdleTimeout(u64);
 
 impl IdleTimeout {
     const REPORTED: u64 = 1 << 63;
 
-    /// A timeout of zero never comes, as in Node.
+    /// Encodes `timeout`. A timeout of zero never elapses, as in Node.
     fn new(timeout: Option<Duration>) -> Self {
         let nanoseconds = timeout.map_or(0, |timeout| timeout.as_nanos());
         Self(u64::try_from(nanoseconds).map_or(!Self::REPORTED, |it| it.min(!Self::REPORTED)))
@@ -49,13 +50,13 @@ impl Activity {
         }
     }
 
-    /// Starts the clocks; once, right after the connection was registered.
+    /// Sets both ticks to `tick`. Called once, right after the connection was registered.
     pub(super) fn start(&mut self, tick: u64) {
         self.last_byte_tick = tick;
         self.began_tick = tick;
     }
 
-    /// Notes that a byte moved.
+    /// Notes that a byte has moved. After a reported idle timeout this arms the next one.
     #[inline]
     pub(super) fn touch(&mut self, registration: &mut Registration<'_>) {
         self.last_byte_tick = registration.latest_tick();
@@ -81,7 +82,7 @@ impl Activity {
         self.last_byte_tick = tick;
     }
 
-    /// Notes that the idle timeout is reported: it comes again only after the next byte.
+    /// Notes that the idle timeout was reported. It is not reported again before a byte has moved.
     pub(super) fn report_idle(&mut self) {
         self.idle.0 |= IdleTimeout::REPORTED;
     }
@@ -98,15 +99,17 @@ impl Activity {
         Some(later(self.last_byte_tick, timeout))
     }
 
-    /// The deadline of the peer's end, counted from the own end or from the last byte behind it.
+    /// The tick by which the peer must have ended too. It counts from our own end, or from the last byte that moved
+    /// after it.
     pub(super) fn close_deadline(&self, timeout: Duration) -> u64 {
         later(self.began_tick.max(self.last_byte_tick), timeout)
     }
 }
 
-/// The first tick by which `timeout` has passed for certain since something within the tick `since`.
+/// The first tick at which `timeout` has certainly passed since an event in the tick `since`. The event may have come
+/// at the very end of that tick, so one tick is added.
 pub(super) fn later(since: u64, timeout: Duration) -> u64 {
-    // Not by `as_nanos`: a division of 128 bits takes a hundred instructions.
+    // Not `as_nanos`, because its division of 128 bits takes a hundred instructions.
     let rest = u64::from(timeout.subsec_nanos().div_ceil(1_000_000));
     let ticks = timeout.as_secs().saturating_mul(1_000).saturating_add(rest);
     since.saturating_add(ticks).saturating_add(1)

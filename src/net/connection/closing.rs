@@ -1,4 +1,4 @@
-//! The end of a connection: our FIN behind the last byte, a failure, the close.
+//! The end of a connection: our FIN behind the last byte, failures, and the close.
 
 use std::io;
 use std::rc::Rc;
@@ -13,26 +13,28 @@ use super::outbound::OutboundState;
 use super::peer_address::PeerAddress;
 use super::stage::Stage;
 
-/// The end of the outbound half: a FIN behind the last byte, and the close that may follow.
+/// The end of the outbound half: a FIN behind the last byte, and the close if the peer has ended too.
 impl Connection {
-    /// Ends this side: a FIN behind the unsent bytes.
+    /// Ends this side: a FIN follows the unsent bytes. Nothing happens if this side has ended already.
     pub(crate) fn end(&mut self, registration: &mut Registration<'_>) {
         if self.stage.is_closed() || self.outbound.state != OutboundState::Open {
             return;
         }
         self.outbound.begin_end();
         if self.stage.is_open() {
-            // While it connects, this is when that began, and the time for it is not begun anew.
+            // While connecting, this tick is the beginning of the connect, and the connect timeout still counts from
+            // it.
             self.activity.began_tick = registration.latest_tick();
             if !self.outbound.unsent.is_empty() || self.outbound.has_failed() {
-                // Else the flush ends this side at once, and nearly always the connection with it.
+                // The deadline is filed only where bytes wait. Without any, the flush sends the FIN at once, and that
+                // files it or closes.
                 self.file_deadline(registration);
             }
             registration.flush_soon();
         }
     }
 
-    /// Ends this side, and closes as soon as that is done.
+    /// Ends this side, and closes the connection once the last byte is sent, without waiting for the peer's end.
     pub(crate) fn end_and_close(&mut self, registration: &mut Registration<'_>) {
         if self.stage.is_closed() {
             return;
@@ -45,15 +47,15 @@ impl Connection {
         }
     }
 
-    /// Lets this side stay open when the peer ends, whatever the options were.
+    /// Lets this side stay open when the peer ends, whichever option the connection was made with.
     pub(crate) fn allow_half_open(&mut self) {
         if !self.options.allow_half_open {
             Rc::make_mut(&mut self.options).allow_half_open = true;
         }
     }
 
-    /// Whether its own end comes as soon as it is asked for, so that no time is counted from it. The connection is
-    /// settled.
+    /// Whether an end of this side closes the connection at once, so that no deadline counts from that end. The peer
+    /// has ended and nothing is unsent. The caller has [moved](Self::move_to_queue) all bytes to the queue.
     pub(crate) fn ends_at_once(&self) -> bool {
         self.inbound.has_ended()
             && self.outbound.unsent.is_empty()
@@ -61,14 +63,15 @@ impl Connection {
             && !self.outbound.has_markers()
     }
 
-    /// Ends this side too once the handler was told the peer's end, unless half-open is allowed.
+    /// Ends this side too, after the handler was told of the peer's end, unless half-open is allowed.
     pub(crate) fn answer_end(&mut self, registration: &mut Registration<'_>) {
         if !self.inbound.has_ended() || !self.stage.is_open() {
             return;
         }
         if !self.options.allow_half_open {
             if self.outbound.state == OutboundState::Open && self.ends_at_once() {
-                // The handler has been told, so there is nothing to wait for the flush for.
+                // The close need not wait for the flush phase: nothing is unsent, and the handler knows of the peer's
+                // end.
                 self.outbound.begin_end();
                 self.finish_sending(registration);
                 return;
@@ -80,7 +83,8 @@ impl Connection {
         }
     }
 
-    /// Sends the FIN, or closes where the close follows at once: a shutdown before it would be a call for nothing.
+    /// Ends the outbound half after its last byte. Sends a FIN, or closes the connection if the close is due anyway: a
+    /// shutdown before it would be a needless call.
     pub(super) fn finish_sending(&mut self, registration: &mut Registration<'_>) {
         let ended = std::mem::replace(&mut self.outbound.state, OutboundState::Finished);
         if ended == OutboundState::EndingToClose {
@@ -103,7 +107,8 @@ impl Connection {
 
 /// Failures, and the close.
 impl Connection {
-    /// Fails with the failure that a write met, now that nothing is left to be read.
+    /// Fails with the error of a write that was held back, if there is one. Called when no read can deliver bytes any
+    /// more.
     pub(super) fn report_held_back(&mut self, registration: &mut Registration<'_>) {
         if let Some(error) = self.take_failure() {
             let reason = reason_of(error.kind());
@@ -111,6 +116,7 @@ impl Connection {
         }
     }
 
+    /// Fails with the error of a call on the stream. The kind of the error decides the close reason.
     pub(super) fn fail_io(
         &mut self,
         call: Syscall,
@@ -122,6 +128,7 @@ impl Connection {
         self.fail(error, reason, registration);
     }
 
+    /// Closes the connection with `error`, which the handler is told before the close.
     pub(crate) fn fail(
         &mut self,
         error: Error,
@@ -132,6 +139,8 @@ impl Connection {
         self.close(reason, registration);
     }
 
+    /// Closes the connection: it is neither read nor written from now on. The descriptor stays open until the close
+    /// phase calls [`shut`](Self::shut).
     pub(super) fn close(&mut self, reason: CloseReason, registration: &mut Registration<'_>) {
         let mut holds_place = self.server.is_some();
         let peer = match self.stage.take() {
@@ -144,7 +153,7 @@ impl Connection {
                 holds_place = held;
                 peer
             }
-            // A peer that was not reached is none.
+            // A peer that was not reached is not reported as the peer.
             Stage::Connecting(_) => {
                 self.note_closed_unconnected();
                 PeerAddress::Unknown
@@ -155,7 +164,8 @@ impl Connection {
                 PeerAddress::Unknown
             }
         };
-        // Bytes that wait for the flush are lost like queued ones, but nothing more is taken.
+        // Bytes that wait for the flush phase are lost, as queued bytes are. The span must not grow any more: its
+        // writer would be told that the bytes were taken.
         self.outbound.unsent.seal();
         self.stage = Stage::Closed {
             peer,
@@ -165,7 +175,8 @@ impl Connection {
         registration.close();
     }
 
-    /// Lets go of the descriptor and of the unsent bytes, and returns why it closed, and its error if it has one.
+    /// Closes the descriptor and drops the unsent bytes, in the close phase. Returns the reason of the close, and the
+    /// error that is to be reported, if any.
     pub(crate) fn shut(&mut self, outbox: &mut Outbox) -> (CloseReason, Option<Error>) {
         let reason = match self.stage {
             Stage::Closed { reason, .. } => reason,
@@ -182,6 +193,8 @@ impl Connection {
         (reason, self.take_failure())
     }
 
+    /// Makes an [`Error`] of a failed call. The error of a connect also names the peer, and the local address if the
+    /// user asked for one.
     pub(super) fn error(&self, call: Syscall, error: io::Error) -> Error {
         let error = Error::new(call, error);
         match (call, self.stage.address()) {

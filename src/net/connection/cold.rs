@@ -1,4 +1,5 @@
-//! The cold state: the fields that few connections need, apart from those that every message touches.
+//! The cold state of a connection: the fields that few connections need, kept away from the fields that every message
+//! touches.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -13,29 +14,31 @@ use super::sent_markers::{SentMarker, SentMarkers, write_after_end};
 use super::unread::UnreadBytes;
 use super::{Connection, Error};
 
-/// The rare fields of a connection. They are boxed, so that a connection without any pays one pointer.
+/// The rare fields of a connection. They lie in a box, so that a connection that needs none of them pays for one
+/// pointer.
 #[derive(Debug, Default)]
 pub(super) struct ColdState {
-    /// The dial that led to the connection, or was given up.
+    /// The dial of a connection to a name, once it is over: it led to the connection, or was given up.
     past_dial: Option<Box<Dial>>,
-    /// The local address that was asked for.
+    /// The local address that the user asked to connect from.
     local: Option<SocketAddr>,
     /// The limit on the time that connecting takes.
     connect_timeout: Option<Duration>,
     pub(super) notices: VecDeque<Notice>,
     pub(super) unread: UnreadBytes,
     markers: SentMarkers,
-    /// The bytes that were unsent when the connection closed.
+    /// The number of bytes that were unsent when the connection closed.
     lost_bytes: usize,
-    /// A write came after the end. Nothing is taken from then on, so every later mark stands behind it.
+    /// Whether a write was refused because it came after `end`. Every write after it is refused too, so every marker
+    /// set from then on reports the refusal.
     pub(super) has_refused: bool,
-    /// Its descriptor was lent, so that there may be duplicates of it.
+    /// Whether the descriptor was lent to the user, so that there may be duplicates of it.
     is_lent: bool,
-    /// It closed while it was connecting.
+    /// Whether the connection closed before it was established.
     is_closed_unconnected: bool,
-    /// `reset` came while connecting: it is done when the connection is there, as in Node.
+    /// Whether `reset` was called while connecting. The reset follows once the connection is open, as in Node.
     pub(super) resets_when_connected: bool,
-    /// Invariant: `Some` exactly if the connection [has failed](OutboundFlags::FAILED).
+    /// The fatal error. Invariant: `Some` exactly while the flag [`FAILED`](OutboundFlags::FAILED) is set.
     failure: Option<Error>,
 }
 
@@ -44,12 +47,12 @@ impl Connection {
         self.cold.get_or_insert_default()
     }
 
-    /// Whether there may be notices or marks to be told.
+    /// Whether there may be notices, markers or an error to report before the close.
     pub(crate) fn has_cold_state(&self) -> bool {
         self.cold.is_some()
     }
 
-    /// Notes a fatal error.
+    /// Notes a fatal error. Nothing is sent from now on.
     pub(super) fn set_failure(&mut self, error: Error) {
         self.outbound.flags.insert(OutboundFlags::FAILED);
         self.cold_mut().failure = Some(error);
@@ -60,12 +63,14 @@ impl Connection {
         self.cold.as_mut()?.failure.take()
     }
 
-    /// Keeps a dial that is over, for the questions that are asked of it later.
+    /// Keeps a dial that is over: the views still ask for the host and the attempted addresses, and errors name the
+    /// endpoint.
     pub(super) fn set_past_dial(&mut self, dial: Box<Dial>) {
         self.cold_mut().past_dial = Some(dial);
     }
 
-    /// The dial of a connection to a name, under way or over.
+    /// The dial of a connection to a name, whether it is under way or over. `None` for a connection to an address or a
+    /// path.
     pub(crate) fn dial(&self) -> Option<&Dial> {
         let past = || self.cold.as_ref()?.past_dial.as_deref();
         self.stage.dial().or_else(past)
@@ -78,7 +83,8 @@ impl Connection {
         }
     }
 
-    /// Takes out the sources of the attempts to connect that are still under way, which the caller closes.
+    /// Returns the keys of the attempts that are still under way, and forgets them. The caller removes their sources
+    /// from the reactor.
     pub(crate) fn take_attempts(&mut self) -> Vec<Key> {
         self.dial_mut()
             .map(Dial::abandon_attempts)
@@ -109,7 +115,8 @@ impl Connection {
         self.cold.as_ref().map_or(0, |cold| cold.lost_bytes)
     }
 
-    /// Lends its descriptor. The user may duplicate it, and closing ours does not deregister it then.
+    /// Lends the descriptor to the user. The user may duplicate it. With a duplicate left, closing our descriptor does
+    /// not deregister the socket.
     #[cfg(unix)]
     pub(crate) fn lend_descriptor(&mut self) -> Option<std::os::fd::BorrowedFd<'_>> {
         self.live_stream()?.descriptor()?;
@@ -130,18 +137,19 @@ impl Connection {
 
 /// Notices.
 impl Connection {
-    /// Keeps `notice` until the handler can be told, in the order of the notices and before anything else.
+    /// Queues `notice` for the handler. Notices are told in this order, and before any other event of the socket.
     pub(crate) fn notify(&mut self, notice: Notice, registration: &mut Registration<'_>) {
         self.cold_mut().notices.push_back(notice);
         registration.activate();
     }
 
-    /// Takes the next notice to be told.
+    /// Takes the next notice for the handler.
     pub(crate) fn next_notice(&mut self) -> Option<Notice> {
         self.cold.as_mut()?.notices.pop_front()
     }
 
-    /// Forgets the notices that a socket does not get after `destroy`: all but those of the marks.
+    /// Drops the notices that a handler does not get after `destroy`. Those of markers stay: each marker is answered
+    /// exactly once.
     pub(super) fn drop_notices(&mut self) {
         if let Some(cold) = &mut self.cold {
             cold.notices
@@ -150,9 +158,10 @@ impl Connection {
     }
 }
 
-/// Marks.
+/// The markers of `notify_when_sent`.
 impl Connection {
-    /// Asks for notice when the kernel has taken everything that was written until now.
+    /// Sets a marker: a notice with `token` follows when the kernel has taken every byte that was written before this
+    /// call.
     pub(crate) fn set_sent_marker(&mut self, token: u64, registration: &mut Registration<'_>) {
         let position = self.outbound.unsent.written();
         let cold = self.cold_mut();
@@ -166,10 +175,10 @@ impl Connection {
         self.pass_markers(registration);
     }
 
-    /// Makes notices of the marks that the kernel has passed.
+    /// Turns the markers that the kernel has passed into notices.
     pub(super) fn pass_markers(&mut self, registration: &mut Registration<'_>) {
         if !self.stage.is_open() || self.outbound.has_failed() {
-            // Not there yet, or a write has failed: the bytes before the mark were never sent.
+            // The connection is not established yet, or a write has failed: the bytes before the markers were not sent.
             return;
         }
         let sent = self.outbound.unsent.written() - self.outbound.unsent.len() as u64;
@@ -185,7 +194,7 @@ impl Connection {
         }
     }
 
-    /// Takes a mark that will never be reached, with the error to tell if the connection has not failed.
+    /// Takes a marker that will never be passed, with the error to report for it. Called during the close only.
     pub(crate) fn next_missed_marker(&mut self) -> Option<(u64, Error)> {
         let cold = self.cold.as_mut()?;
         let mark = cold.markers.pop()?;

@@ -1,4 +1,4 @@
-//! Connecting: from the lookup or the connect to the open connection, or to the failure.
+//! Connecting: from the lookup of a name, or from the connect to an address, to the open connection or to its failure.
 
 use std::io;
 use std::net::SocketAddr;
@@ -24,12 +24,13 @@ impl Connection {
         self
     }
 
-    /// Whether it is still looking for the address to connect to.
+    /// Whether the address of the peer is not decided: the name is being looked up, or attempts on its addresses race.
     pub(crate) fn is_dialing(&self) -> bool {
         matches!(self.stage, Stage::LookingUp(_) | Stage::Racing(_))
     }
 
-    /// Takes over the addresses that the lookup found, and returns whether any is to be tried.
+    /// Gives the dial the addresses that the lookup found. Returns whether one of them is to be tried; `false` also if
+    /// no lookup was under way.
     pub(crate) fn begin_race(&mut self, found: &[SocketAddr]) -> bool {
         match self.stage.take() {
             Stage::LookingUp(mut dial) => {
@@ -44,7 +45,8 @@ impl Connection {
         }
     }
 
-    /// Takes over the stream of the attempt that won.
+    /// Takes over the stream of the attempt that succeeded first. The connection counts as connecting until its next
+    /// `on_writable`.
     pub(crate) fn set_stream(&mut self, stream: Stream, peer: SocketAddr) {
         if let Stage::LookingUp(dial) | Stage::Racing(dial) = self.stage.take() {
             self.set_past_dial(dial);
@@ -53,6 +55,8 @@ impl Connection {
         self.stream = Some(stream);
     }
 
+    /// Asks the kernel for the result of the connect. If it succeeded, opens the connection and returns the event for
+    /// it.
     pub(super) fn finish_connecting(
         &mut self,
         registration: &mut Registration<'_>,
@@ -99,7 +103,8 @@ impl Connection {
         Some(Event::Socket(SocketEvent::Connected))
     }
 
-    /// Whether a request that came while connecting is still to be met.
+    /// Whether the user asked for something while the socket was connecting that is still undone: a reset, a write, a
+    /// marker, or an end.
     pub(crate) fn is_behind(&self) -> bool {
         self.stage.is_open() && (self.resets_when_connected() || self.has_to_flush())
     }
@@ -114,12 +119,12 @@ impl Connection {
             .is_some_and(|cold| cold.resets_when_connected)
     }
 
-    /// Makes up for the requests that came while connecting, once the handler was told of the connection: sends the
-    /// unsent bytes, before anything is read, and resets the connection if that was asked for.
+    /// Does now what the user asked for while connecting. The handler was told of the connection just before. Unsent
+    /// bytes are sent before anything is read, and a `reset` that was asked for closes the connection.
     pub(crate) fn catch_up(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
         self.flush(registration, outbox);
         if self.stage.is_open() && self.resets_when_connected() {
-            // It was not asked for unless this is TCP, which can be reset.
+            // `reset` fails only on a stream that is not TCP, and then the request was refused when it was made.
             let _ = self.reset(registration);
         }
     }
@@ -129,7 +134,7 @@ impl Connection {
             .map(|timeout| later(self.activity.began_tick, timeout))
     }
 
-    /// The tick at which the lookup is given up, or the next address is tried.
+    /// Returns the tick at which the lookup is given up or, once attempts race, at which the next address is tried.
     pub(super) fn dial_deadline(&self) -> Option<u64> {
         match &self.stage {
             Stage::LookingUp(dial) => {
@@ -141,7 +146,8 @@ impl Connection {
         }
     }
 
-    /// Fails a connection that could not be made.
+    /// Fails with the error of the stream's own connect. A notice tells of the attempt that failed, before the error
+    /// itself.
     pub(crate) fn fail_connect(&mut self, error: io::Error, registration: &mut Registration<'_>) {
         let reason = reason_of(&error);
         let error = self.error(Syscall::Connect, error);
@@ -151,12 +157,13 @@ impl Connection {
         self.fail(error, reason, registration);
     }
 
-    /// Fails a connection of which no attempt is left.
+    /// Fails with an error for which the caller has queued all notices. The caller has no address left to try, or no
+    /// stream.
     pub(crate) fn fail_unconnected(&mut self, error: Error, registration: &mut Registration<'_>) {
         self.fail(error, CloseReason::Error, registration);
     }
 
-    /// Fails a connection whose name leads nowhere.
+    /// Fails with the error of the lookup, as a notice and as the error of the connection.
     pub(crate) fn fail_lookup(&mut self, error: io::Error, registration: &mut Registration<'_>) {
         let reason = reason_of(&error);
         let mut error = Error::new(Syscall::Lookup, error);
@@ -168,7 +175,7 @@ impl Connection {
     }
 }
 
-/// The reason of a connect that failed. No peer was reached, so no peer can have reset it.
+/// The close reason of a failed connect. It is never `Reset`, because there was no connection that a peer could reset.
 fn reason_of(error: &io::Error) -> CloseReason {
     match error.kind() {
         io::ErrorKind::TimedOut => CloseReason::TimedOut,

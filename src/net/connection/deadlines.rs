@@ -1,5 +1,5 @@
-//! The deadlines of a connection: connecting, closing, being idle. All share one entry on the wheel, which is re-filed
-//! when it falls due and not whenever a byte moves.
+//! The deadlines of a connection: of connecting, of closing, of being idle. All of them share one entry on the timer
+//! wheel. The entry stays while bytes move, and is filed again when it falls due too early.
 
 use std::io;
 use std::time::Duration;
@@ -12,6 +12,8 @@ use super::outbound::{OutboundFlags, OutboundState};
 use super::stage::Stage;
 
 impl Connection {
+    /// Handles the deadlines that have passed, and files the next one. The entry on the wheel may be earlier than every
+    /// deadline: then it is only filed again. After ENOBUFS the connection counts as writable again.
     pub(crate) fn on_deadline(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         let now = registration.tick();
         let is_due = |deadline: Option<u64>| deadline.is_some_and(|deadline| deadline <= now);
@@ -42,7 +44,7 @@ impl Connection {
         let mut event = None;
         if is_due(self.activity.idle_deadline()) {
             if registration.has_work() {
-                // Bytes have arrived that only wait for their turn.
+                // Bytes have arrived, and wait for the reactor to serve them. They count as activity.
                 self.activity.last_byte_tick = now;
             } else {
                 self.activity.report_idle();
@@ -66,7 +68,7 @@ impl Connection {
         self.file_deadline(registration);
     }
 
-    /// Sees to it that `elapsed` is called by the next deadline.
+    /// Asks the reactor to call [`on_deadline`](Self::on_deadline) by the earliest of the deadlines.
     pub(crate) fn file_deadline(&self, registration: &mut Registration<'_>) {
         let deadline = match self.stage {
             Stage::LookingUp(_) | Stage::Racing(_) | Stage::Connecting(_) => {
@@ -82,6 +84,8 @@ impl Connection {
         }
     }
 
+    /// The tick by which the close must be complete. `None` while this side has not ended, without a close timeout, and
+    /// for a descriptor that can only be read.
     fn close_deadline(&self) -> Option<u64> {
         if self.outbound.state == OutboundState::Open || self.is_input() {
             return None;

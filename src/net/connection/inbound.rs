@@ -1,6 +1,6 @@
-//! The half of a connection that the peer sends on.
+//! The inbound half of a connection: the direction in which the peer sends.
 
-/// The inbound half. Its rare field, the bytes that are carried over, is in the cold state.
+/// The inbound half. Unread bytes that a replaced handler left are rare, and lie in the cold state.
 #[derive(Debug)]
 pub(super) struct Inbound {
     pub(super) state: InboundState,
@@ -10,9 +10,9 @@ pub(super) struct Inbound {
 /// The progress of the inbound half.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum InboundState {
-    /// Bytes may come.
+    /// The peer may send more bytes.
     Open,
-    /// The peer's FIN was read, behind its last byte.
+    /// A read has returned the peer's FIN, so every byte of the peer was read.
     Ended,
 }
 

@@ -1,10 +1,15 @@
-//! The state machine of one connection: two half machines, and what happens when both have come to their end.
+//! The state machine of one connection. [`Outbound`] is the direction in which this side sends, [`Inbound`] the one in
+//! which the peer sends. [`Stage`] is the progress of the whole, from the lookup of a name to the close.
 //!
-//! A connection knows nothing of handlers and makes no callback. It reads, writes and shuts down through the seam,
-//! keeps its registration up to date, and returns what happened as an [`Event`](crate::net::values::Event).
+//! A connection knows no handler and makes no callback. It reads, writes and shuts down its [`Stream`], keeps its
+//! registration in the reactor up to date, and returns an [`Event`](crate::net::values::Event) for the handler.
 //!
-//! Bytes come in at one place ([`serving`]) and leave at one place ([`outbound`]), through the
-//! [outbox](crate::net::outbox).
+//! By topic: `connecting` opens a connection, [`serving`] reads and answers the reactor's calls, `writing` sends,
+//! `closing` ends it. `deadlines` and `activity` keep time, `requests` and `status` serve the views. [`ColdState`]
+//! holds the fields that few connections need.
+//!
+//! Received bytes pass through [`serving`] only. Written bytes wait in the [outbox](crate::net::outbox), and leave it
+//! through [`outbound`] and `writing`.
 
 mod activity;
 mod closing;
@@ -41,19 +46,21 @@ use stage::Stage;
 
 pub(crate) use notice::Notice;
 
-/// One connection.
-// In this order: the fields that a message touches come first, so that with those of the reactor they lie in two cache
-// lines.
+/// One connection: a socket of the user, from the request to connect or the accept to its `on_close`.
+// The order of the fields is deliberate: the fields that every message touches come first. Together with the reactor's
+// fields for this source they fill two cache lines.
 #[repr(C)]
 #[derive(Debug)]
 pub(crate) struct Connection {
-    /// Invariant: `Some` until the close phase, unless the name is not connected yet or the connect failed at once.
+    /// The stream that carries the bytes. Invariant: `Some` until [`shut`](Connection::shut) or
+    /// [`detach`](Connection::detach), except before an attempt on a name has succeeded, and if the connect failed at
+    /// once.
     stream: Option<Stream>,
     inbound: Inbound,
     bytes_read: u64,
     activity: Activity,
     outbound: Outbound,
-    /// The server that accepted it, which counts it.
+    /// The server that accepted this connection, if one did. The server counts the connection until it is removed.
     server: Option<Key>,
     stage: Stage,
     options: Rc<SocketOptions>,
@@ -82,7 +89,8 @@ impl Connection {
         Self::new(stage, None, options).with_connect_timeout(timeout)
     }
 
-    /// A connection to an address or a path under way; without a stream it is one that cannot be made.
+    /// A connection to an address or a path whose connect is under way. `stream` is `None` if the connect failed at
+    /// once: the caller then calls [`fail_unconnected`](Self::fail_unconnected).
     pub(crate) fn connecting(
         stream: Option<Stream>,
         peer: Option<SocketAddr>,
@@ -93,7 +101,8 @@ impl Connection {
         Self::new(stage, stream, options).with_connect_timeout(timeout)
     }
 
-    /// A connection that a server accepted, or that was adopted: it is there already.
+    /// A connection that is open from the start: a server accepted it (`server`), or the user handed it over for
+    /// adoption.
     pub(crate) fn established(
         stream: Stream,
         peer: Option<SocketAddr>,
@@ -106,7 +115,7 @@ impl Connection {
         }
     }
 
-    /// A descriptor that can only be read: its outbound half was never open.
+    /// A descriptor that can only be read, such as a pipe. Its outbound half is finished from the start.
     #[cfg(unix)]
     pub(crate) fn input(stream: Stream, options: Rc<SocketOptions>) -> Self {
         let mut input = Self::established(stream, None, None, options);
@@ -114,7 +123,7 @@ impl Connection {
         input
     }
 
-    /// The interest that it is registered with.
+    /// Returns the interest to register with: writable while connecting, readable once open, none while paused.
     pub(crate) fn first_interest(&self) -> Interest {
         if self.stage.is_before_open() {
             Interest::WRITABLE
@@ -125,7 +134,8 @@ impl Connection {
         }
     }
 
-    /// The readiness that needs no news of the kernel: a fresh socket has an empty send buffer.
+    /// Returns the readiness to assume at registration. An open socket is writable without a report of the kernel,
+    /// because its send buffer is empty at first.
     pub(crate) fn first_readiness(&self) -> Readiness {
         match self.stage.is_open() && self.outbound.state == OutboundState::Open {
             true => Readiness::WRITABLE,
@@ -133,12 +143,13 @@ impl Connection {
         }
     }
 
-    /// Whether a deadline is counted from its beginning.
+    /// Whether a deadline (of connecting, or of being idle) counts from the moment at which the connection is
+    /// registered.
     pub(crate) fn counts_time(&self) -> bool {
         self.stage.is_before_open() || self.activity.idle_timeout().is_some()
     }
 
-    /// Starts its clocks; once, right after it was registered.
+    /// Starts to count time, and files the first deadline. Called once, right after the registration.
     pub(crate) fn begin(&mut self, registration: &mut Registration<'_>) {
         self.activity.start(registration.latest_tick());
         if self.stream.as_ref().is_some_and(Stream::is_always_readable) {
@@ -147,7 +158,8 @@ impl Connection {
         self.file_deadline(registration);
     }
 
-    /// Gives its stream away, with the unsent bytes; the connection is over then.
+    /// Returns the stream and the unsent bytes, for use outside of the loop, and closes the connection. `None`, and
+    /// nothing changes, if it [cannot be detached](Self::can_be_detached).
     pub(crate) fn detach(
         &mut self,
         registration: &mut Registration<'_>,
@@ -173,7 +185,7 @@ mod tests {
 
     #[test]
     fn an_idle_connection_stays_small() {
-        // The stream is larger where debug assertions are on.
+        // `Stream` is larger in builds with debug assertions, so its size is added here and not written as a number.
         let front = size_of::<Option<Stream>>() + size_of::<Inbound>();
         assert_eq!(size_of::<Connection>(), front.next_multiple_of(8) + 120);
     }

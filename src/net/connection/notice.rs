@@ -4,19 +4,20 @@ use std::net::SocketAddr;
 
 use super::Error;
 
-/// A message to the handler beside its main events.
+/// A message to the handler beside its main events. It waits in the cold state of the connection, in order of arrival.
 #[derive(Debug)]
 pub(crate) enum Notice {
-    /// The name led to an address, or to none.
+    /// The lookup of the name has found this address. An error tells that it found none.
     LookedUp(Result<SocketAddr, Error>),
-    /// An address is being tried.
+    /// The connect to this address has begun.
     AttemptBegun(SocketAddr),
-    /// The address could not be reached.
+    /// The connect to this address has failed.
     AttemptFailed(SocketAddr, Error),
-    /// The address has not answered yet, so that the next one is tried beside it.
+    /// This address has not answered within the attempt delay. The next address, if one is left, is tried while this
+    /// attempt goes on.
     AttemptIsSlow(SocketAddr),
-    /// The kernel has taken everything up to the mark with this token.
+    /// The kernel has taken all bytes that were written before the marker with this token.
     Sent(u64),
-    /// A write before the mark with this token was refused.
+    /// A write before the marker with this token was refused, so its bytes are never sent.
     Refused(u64, Error),
 }

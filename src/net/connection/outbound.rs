@@ -1,5 +1,5 @@
-//! The half of a connection that we send on: its bytes, from the write to the kernel. It knows neither the peer nor the
-//! handler, and no failure of it closes anything: an error goes to the connection.
+//! The outbound half of a connection: the bytes from the write until the kernel has taken them. It knows neither the
+//! peer nor the handler. A failure here closes nothing: the error is returned to the [`Connection`](super::Connection).
 
 use std::io;
 
@@ -13,17 +13,19 @@ use crate::system::errno::is_out_of_buffers;
 
 use super::activity::Activity;
 
-/// The wait after the kernel had no memory to send with (ENOBUFS): no edge announces that it has again.
+/// The wait before the next try, after a send found the kernel without memory (ENOBUFS). No edge tells when the kernel
+/// has memory again.
 const OUT_OF_BUFFERS_RETRY_TICKS: u64 = 10;
 
-/// The outbound half.
-// In this order: with the state and the flags beside each other, a message asks for both at once.
+/// The outbound half of a connection.
+// The order of the fields is deliberate: `state` and `flags` lie side by side, so that [`is_clear`](Outbound::is_clear)
+// checks both with one comparison.
 #[repr(C)]
 #[derive(Debug)]
 pub(super) struct Outbound {
     pub(super) unsent: Unsent,
-    /// The number of bytes that, with nothing queued, reach the high-water mark or the limit. It is cut to 64 KiB,
-    /// beyond which the chunks of the queue are as good as shared memory.
+    /// The smaller of `high_water_mark` and `max_queued_bytes`: with an empty queue, writes of fewer bytes in all are
+    /// answered `Open`. Cut to 64 KiB: longer writes go to the queue, where they cost no more.
     pub(super) capacity: u16,
     pub(super) state: OutboundState,
     pub(super) flags: OutboundFlags,
@@ -37,31 +39,33 @@ pub(super) enum OutboundState {
     Open = 0,
     /// `end` was called: the unsent bytes go out, then a FIN.
     Ending,
-    /// As `Ending`, but the connection closes behind the last byte, without waiting for the peer's FIN.
+    /// As `Ending`, but the connection closes once the last byte is sent, without waiting for the peer's FIN.
     EndingToClose,
-    /// Our FIN is out, or the close that follows will be it.
+    /// Our FIN is sent, or the connection closes now, and the kernel sends the FIN with the close.
     Finished,
 }
 
 bitflags! {
-    /// Exceptions: each one keeps a write from being sent on the fast path.
+    /// The exceptional conditions. While one is set, no write is sent on the fast path.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(super) struct OutboundFlags: u8 {
-        /// A write answered `Full` and no drain has come since.
+        /// A write was answered `Full`, and the handler has not been told of the drain.
         const OWES_DRAIN = 1 << 0;
-        /// Nothing is sent until `uncork`, or until so much is unsent that it must be.
+        /// The user has called `cork`: nothing is sent until `uncork`, or until the unsent bytes reach the high
+        /// watermark.
         const CORKED = 1 << 1;
-        /// The kernel has not passed every mark. Invariant: set exactly while the cold state has marks.
+        /// A marker is set whose bytes the kernel has not all taken. Invariant: set exactly while `ColdState::markers`
+        /// is not empty.
         const HAS_MARKERS = 1 << 2;
-        /// There is a fatal error, and nothing more is sent. The error is in the cold state: one that a write met is
+        /// A fatal error was met, and nothing more is sent. `ColdState::failure` has the error. The error of a write is
         /// held back until the bytes that arrived before it are read.
         const FAILED = 1 << 3;
-        /// The kernel had no memory to send with; the next deadline tries again.
+        /// The last send found the kernel without memory. The next deadline tries again.
         const OUT_OF_BUFFERS = 1 << 4;
     }
 }
 
-/// The parts of a connection, beside its outbound half, that sending touches.
+/// The other parts of a connection, and of the loop, that a send touches.
 pub(super) struct Wire<'a, 'r> {
     pub(super) stream: &'a Stream,
     pub(super) activity: &'a mut Activity,
@@ -80,11 +84,12 @@ impl Outbound {
         }
     }
 
-    /// Whether writes are taken and nothing is exceptional. A write below the capacity would be answered `Open`, and
-    /// could be sent at once if the kernel has space.
+    /// Whether the half is `Open`, no flag is set and nothing is unsent. A write of less than `capacity` bytes is then
+    /// answered `Open`, and can be sent at once if the kernel has space.
     #[inline]
     pub(super) fn is_clear(&self) -> bool {
-        // Zero for the usual state and no flag: one comparison, as both lie side by side.
+        // `Open` is zero, and so are no flags. Both bytes lie side by side, so the compiler makes one comparison of
+        // this.
         u16::from_ne_bytes([self.state as u8, self.flags.bits()]) == 0 && self.unsent.is_empty()
     }
 
@@ -117,22 +122,24 @@ impl Outbound {
         )
     }
 
-    /// Begins the end: nothing more is written, so no drain comes, and a cork would only hold up the FIN.
+    /// Notes that `end` was called. Nothing more is written after it, so the handler is owed no drain, and a cork would
+    /// only hold up the FIN.
     pub(super) fn begin_end(&mut self) {
         self.state = OutboundState::Ending;
         self.flags
             .remove(OutboundFlags::OWES_DRAIN | OutboundFlags::CORKED);
     }
 
-    /// Whether so many bytes may be queued. One write is taken whatever its length if nothing is queued, since it takes
-    /// no more memory than its writer has: the limit is for what piles up.
+    /// Whether `length` more bytes may be queued. With an empty queue the answer is always yes: the bytes of one write
+    /// are in memory already. The limit is on bytes that pile up over several writes.
     #[inline]
     pub(super) fn fits(&self, length: usize, options: &SocketOptions) -> bool {
         let queued = self.unsent.len();
         queued == 0 || queued.saturating_add(length) <= options.max_queued_bytes
     }
 
-    /// The answer to a write that was accepted.
+    /// Returns the answer to a write whose bytes were taken. For `Full` it also notes that a drain is owed, and asks
+    /// for the report that the kernel has space.
     #[inline]
     pub(super) fn answer_write(
         &mut self,
@@ -147,7 +154,8 @@ impl Outbound {
         Flow::Full
     }
 
-    /// Whether a drain is owed and due. It is owed no more then.
+    /// Whether a drain is owed and the unsent bytes have fallen to the low watermark. A call that returns `true`
+    /// cancels the debt, so the next one returns `false`.
     pub(super) fn take_drain(
         &mut self,
         options: &SocketOptions,
@@ -164,16 +172,16 @@ impl Outbound {
         true
     }
 
-    /// Offers the unsent bytes to the kernel in one call. Returns `false` if it did not come to that: a cork holds them
-    /// back, or the kernel is known to have no space.
+    /// Offers the unsent bytes to the kernel in one call. Returns `false` if no call was made, because of a cork, or
+    /// because the kernel is known to have no space.
     #[inline]
     pub(super) fn flush(
         &mut self,
         options: &SocketOptions,
         wire: &mut Wire<'_, '_>,
     ) -> io::Result<bool> {
-        // Bytes that wait for the kernel are not held back, and take along those that were written behind them: to hold
-        // them would be to come here again and again for as long as there is space, and the drain would never come.
+        // A cork holds nothing back while the connection waits for the kernel. The reactor would otherwise call again
+        // and again while there is space, and the drain would never come.
         let waits_for_kernel = wire.registration.interest().contains(Interest::WRITABLE);
         if self.is_corked() && !waits_for_kernel && self.unsent.len() < options.high_water_mark {
             return Ok(false);
@@ -190,10 +198,11 @@ impl Outbound {
         Ok(true)
     }
 
-    /// Tells the reactor whether the connection has to be served when the kernel has space, now that it was flushed.
+    /// After a flush, tells the reactor whether to serve the connection when the kernel has space.
     #[inline]
     pub(super) fn await_kernel(&self, registration: &mut Registration<'_>) {
-        // The drain is told by the next serve phase, on a fresh stack, and fairly among all others.
+        // A drain that is owed is not reported here: the next serve phase does, on a fresh stack and in turn with all
+        // other sources.
         if self.unsent.is_empty() && !self.owes_drain() {
             registration.unwant(Interest::WRITABLE);
         } else {
@@ -201,8 +210,8 @@ impl Outbound {
         }
     }
 
-    /// Offers the unsent bytes and `tail` behind them to the kernel with one call, and returns how much of `tail` it
-    /// took.
+    /// Offers the unsent bytes, followed by `tail`, to the kernel in one call. Returns the number of bytes of `tail`
+    /// that the kernel took.
     #[inline(always)]
     pub(super) fn send(&mut self, tail: &[u8], wire: &mut Wire<'_, '_>) -> io::Result<usize> {
         let stream = wire.stream;
@@ -222,7 +231,8 @@ impl Outbound {
         }
     }
 
-    /// Notes that the kernel has taken nothing: it has no space or no memory. Returns the error if it is fatal instead.
+    /// Notes that a send has failed. Returns `Ok` if the kernel only has no space or no memory for now, and the error
+    /// if it is fatal.
     #[cold]
     pub(super) fn note_unsent(
         &mut self,
@@ -230,7 +240,7 @@ impl Outbound {
         registration: &mut Registration<'_>,
     ) -> io::Result<()> {
         if error.kind() == io::ErrorKind::Interrupted {
-            // It is as writable as before.
+            // A signal changes nothing: the socket is as writable as before.
             return Ok(());
         }
         if error.kind() == io::ErrorKind::WouldBlock {
@@ -247,7 +257,7 @@ impl Outbound {
     }
 }
 
-/// Notes that the kernel has taken `sent` of the bytes that it was offered.
+/// Notes that the kernel has taken `sent` of the `offered` bytes. A short send proves that the send buffer is full.
 #[inline]
 pub(super) fn note_sent(
     sent: usize,

@@ -1,18 +1,18 @@
-//! The address at the other end, in less memory than the type for all addresses takes.
+//! The address of the peer, in less memory than `SocketAddr` takes.
 
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
-/// An `Option<SocketAddr>` of 24 bytes instead of 32: every connection has one, and next to none has an IPv6 address
-/// with a scope or a flow label.
+/// The address of the peer, if it is known: an `Option<SocketAddr>` in 24 bytes instead of 32. Every connection holds
+/// one, and hardly any holds an IPv6 address with a scope or a flow label.
 #[derive(Debug)]
 pub(super) enum PeerAddress {
-    /// There is none, or none is known.
+    /// No address: the peer is a Unix socket, or no peer was reached.
     Unknown,
     /// An IPv4 address.
     V4(SocketAddrV4),
     /// An IPv6 address without a scope or a flow label, and its port.
     V6(Ipv6Addr, u16),
-    /// An IPv6 address with one.
+    /// An IPv6 address with a scope or a flow label.
     Scoped(Box<SocketAddrV6>),
 }
 

@@ -1,4 +1,4 @@
-//! The requests of users apart from sending: to close, to pause, to set options.
+//! The requests of the user other than sending: to close, to pause, to cork, to set options.
 
 use std::io;
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use super::outbound::{OutboundFlags, OutboundState};
 use super::stage::Stage;
 
 impl Connection {
-    /// Closes it now, with or without an error.
+    /// Closes the connection at once, with or without an error. Notices that wait are dropped, except those of markers.
     pub(crate) fn destroy(&mut self, error: Option<Error>, registration: &mut Registration<'_>) {
         if self.stage.is_closed() {
             return;
@@ -20,7 +20,8 @@ impl Connection {
         match error {
             Some(error) => self.fail(error, CloseReason::Error, registration),
             None => {
-                // The close is ours now, whatever a write may have met before.
+                // From now on this side has closed the connection. An error that a write has met is dropped: it is not
+                // the cause.
                 drop(self.take_failure());
                 let reason = match self.activity.idle_is_reported() {
                     true => CloseReason::TimedOut,
@@ -32,11 +33,13 @@ impl Connection {
         self.drop_notices();
     }
 
-    /// Closes it with a RST; while connecting, as soon as there is something to reset.
+    /// Closes the connection with a RST. While connecting, only notes the request: there is nothing to reset before the
+    /// connection is open.
     pub(crate) fn reset(&mut self, registration: &mut Registration<'_>) -> io::Result<()> {
         match (&self.stage, &self.stream) {
             (Stage::Closed { .. }, _) => Ok(()),
-            // A stream that is to be had later is TCP: only names are dialed.
+            // Only a connect to a path, which has its stream from the start, may not be TCP. A connect to a name has no
+            // stream yet, and its stream will be TCP.
             (Stage::Connecting(_), Some(stream)) if !stream.can_be_reset() => {
                 Err(io::ErrorKind::Unsupported.into())
             }
@@ -53,7 +56,8 @@ impl Connection {
         }
     }
 
-    /// Gives up its place, and returns the server whose place it was: once, after the close.
+    /// Gives up the place that this connection holds of its server's `max_connections`. Returns the server, on the
+    /// first call after the close only.
     pub(crate) fn give_up_place(&mut self) -> Option<Key> {
         match &mut self.stage {
             Stage::Closed { holds_place, .. } => {
@@ -68,7 +72,8 @@ impl Connection {
         self.inbound.is_paused = true;
         registration.unwant(Interest::READABLE);
         if self.stage.is_open() {
-            // No read comes any more that a failed write could wait for.
+            // A write that has failed waits for the read that meets the end. No read comes while paused, so report its
+            // error now.
             self.report_held_back(registration);
         }
     }
@@ -84,7 +89,7 @@ impl Connection {
     }
 
     pub(crate) fn cork(&mut self) {
-        // Behind the end nothing more is written, and a cork would only hold up the FIN.
+        // After `end` nothing more is written, so a cork would only hold up the FIN.
         if self.outbound.state == OutboundState::Open {
             self.outbound.flags.insert(OutboundFlags::CORKED);
         }
@@ -125,8 +130,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Sets the options that the accepted socket did not inherit from its listener. A failure means that the peer
-    /// has gone already, which the next read tells better.
+    /// Sets the options on the socket. An accepted socket that inherited them from its listener needs no call. A
+    /// failure is ignored: it means that the peer is gone, and the next read tells that with a better error.
     pub(crate) fn apply_options(&self) {
         let Some(stream) = &self.stream else {
             return;

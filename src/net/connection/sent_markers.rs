@@ -1,22 +1,24 @@
-//! Marks on the stream of written bytes, and when the kernel has passed them.
+//! Sent markers: positions in the written bytes. `notify_when_sent` sets a marker, and the handler is told when the
+//! kernel has taken every byte before it.
 
 use std::collections::VecDeque;
 
 use super::Error;
 use super::notice::Notice;
 
-/// A place in the stream of bytes that are written.
+/// A position in the written bytes of one connection, with the token of the user.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SentMarker {
-    /// The number of bytes that had been written when it was set.
+    /// The number of bytes that had been written when the marker was set.
     pub(super) position: u64,
     pub(super) token: u64,
-    /// A write before it was refused, so that it fails even if everything else is sent.
+    /// Whether a write before the marker was refused. Its notice is then the refusal, even if the kernel takes every
+    /// other byte.
     pub(super) is_refused: bool,
 }
 
 impl SentMarker {
-    /// The notice of a mark that the kernel has passed.
+    /// The notice to tell when the kernel has taken every byte before the marker.
     pub(super) fn notice(self) -> Notice {
         match self.is_refused {
             false => Notice::Sent(self.token),
@@ -25,12 +27,13 @@ impl SentMarker {
     }
 }
 
-/// The error of a write that came after the end.
+/// The error of a marker behind a write that came after `end`. The text is Node's.
 pub(super) fn write_after_end() -> Error {
     Error::with_code(Error::WRITE_AFTER_END, "write after end")
 }
 
-/// The marks that the kernel has not passed. Invariant: in rising order of position.
+/// The markers of one connection that the kernel has not passed. Invariant: the positions never fall from one marker to
+/// the next.
 #[derive(Debug, Default)]
 pub(super) struct SentMarkers(VecDeque<SentMarker>);
 
@@ -43,7 +46,8 @@ impl SentMarkers {
         self.0.is_empty()
     }
 
-    /// Takes the first mark, if the kernel has taken the first `sent` bytes and so has passed it.
+    /// Takes the first marker if the kernel has passed it. `sent` is the number of bytes that the kernel has taken in
+    /// all.
     pub(super) fn pop_passed(&mut self, sent: u64) -> Option<SentMarker> {
         let first = self.0.front()?;
         if first.position > sent {

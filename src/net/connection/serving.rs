@@ -1,4 +1,5 @@
-//! The calls of the reactor, when the kernel has news of a connection or the connection asked for one.
+//! The answers to the reactor's calls. The kernel reports a connection as readable, writable or failed, or the
+//! connection has asked for a call by `activate`.
 
 use std::io;
 
@@ -12,8 +13,8 @@ use super::Connection;
 use super::inbound::InboundState;
 
 impl Connection {
-    /// Reads once. Fast path: a TCP connection that is open and idle needs no further check, and nearly every one
-    /// nearly always is.
+    /// Reads once. Fast path: nearly every read is on a TCP connection that [can send at once](Self::can_send_at_once),
+    /// and skips the checks of the slow path. Such a connection is open, and so the handler may also reply at once.
     #[inline(always)]
     pub(crate) fn on_readable(
         &mut self,
@@ -38,13 +39,14 @@ impl Connection {
                 outbox.begin_callback(id, self.outbound.capacity);
                 Some(Event::Socket(SocketEvent::Data(length)))
             }
-            // Two calls, because the branches come from different places: to join them would cost every message.
+            // The end and the error are two calls and not one behind a joined branch: joining them made each message
+            // slower.
             Ok(_) => self.peer_ended(&mut registration.reborrow()),
             Err(error) => self.read_failed(error, &mut registration.reborrow()),
         }
     }
 
-    /// Reads from a connection that is not open and idle, or not TCP.
+    /// Reads from a connection that cannot send at once (for instance with unsent bytes), or whose stream is not TCP.
     #[inline(never)]
     fn read_slow_path(
         &mut self,
@@ -77,7 +79,8 @@ impl Connection {
         }
     }
 
-    /// Sees to a read that found nothing, or an error.
+    /// Handles a read that returned an error: a read that would block, an interrupted one, or a failure that closes the
+    /// connection.
     #[inline(never)]
     fn read_failed(
         &mut self,
@@ -89,21 +92,26 @@ impl Connection {
                 registration.would_block(Interest::READABLE);
                 self.report_held_back(registration);
             }
-            // There was nothing to read, or it would not have waited: it is asked of the kernel afresh.
+            // On a descriptor whose reads block, a signal interrupts only a read that was waiting, so there are no
+            // bytes. Ask the kernel again whether it is readable.
             io::ErrorKind::Interrupted if self.reads_may_block() => registration.rearm(),
-            // It is as readable as before, and so is served again.
+            // The descriptor is as readable as before the signal. The readiness is kept, so the reactor serves it
+            // again.
             io::ErrorKind::Interrupted => {}
             _ => self.fail_io(Syscall::Read, error, registration),
         }
         None
     }
 
+    /// Notes the peer's FIN, and returns the event for it. If a write has failed before, the connection fails with that
+    /// error instead.
     #[inline(never)]
     fn peer_ended(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         registration.unwant(Interest::READABLE);
         self.inbound.state = InboundState::Ended;
         if self.outbound.has_failed() {
-            // A write met the reset first and used the kernel's error up, so that the read sees a plain end.
+            // A write met the peer's reset first, and that used up the kernel's pending error. The read therefore sees
+            // a plain end, and the write's error is the true one.
             self.report_held_back(registration);
             return None;
         }
@@ -111,7 +119,7 @@ impl Connection {
         Some(Event::Socket(SocketEvent::Ended))
     }
 
-    /// Reports news that did not come from the kernel: notices first, then bytes that are carried over.
+    /// Reports events that the connection itself queued: notices first, then unread bytes that a replaced handler left.
     pub(crate) fn on_activated(
         &mut self,
         registration: &mut Registration<'_>,
@@ -135,12 +143,13 @@ impl Connection {
         if !unread.is_empty() {
             registration.activate();
         }
-        // They were counted when they were read, and are no activity now.
+        // These bytes are neither added to `bytes_read` again nor counted as activity: both happened when the kernel
+        // delivered them.
         Some(self.hand_over(length, registration, outbox))
     }
 
-    /// The part of a read buffer that is filled. A connection that is behind with sending reads less, so that what an
-    /// echo adds stays within the marks.
+    /// Returns how much of a read buffer of `buffer` bytes to offer to the next read. With unsent bytes it is half: an
+    /// echo then queues less for each read, and stays near the watermarks.
     fn read_space(&self, buffer: usize) -> usize {
         match self.outbound.unsent.is_empty() {
             true => buffer,
@@ -148,8 +157,9 @@ impl Connection {
         }
     }
 
-    /// Gives the first `length` bytes in the read buffer to the handler. Every byte that the handler gets passes here,
-    /// or the fast path of [`readable`](Self::readable), which does the same where the connection is open and idle.
+    /// Returns the event that delivers the first `length` bytes of the read buffer, and lets the handler's callback
+    /// gather writes. Every delivery passes here or through the fast path of [`on_readable`](Self::on_readable), which
+    /// does the same for a connection that can send at once.
     fn hand_over(
         &self,
         length: usize,
@@ -162,6 +172,8 @@ impl Connection {
         Event::Socket(SocketEvent::Data(length))
     }
 
+    /// Finishes the connect while connecting. On an open connection, sends the unsent bytes, and reports a drain that
+    /// is owed.
     pub(crate) fn on_writable(
         &mut self,
         registration: &mut Registration<'_>,
@@ -175,8 +187,9 @@ impl Connection {
         is_drained.then_some(Event::Socket(SocketEvent::Drained))
     }
 
-    /// Reports an error while nothing is read, because the socket is paused or the peer has ended. Bytes that the peer
-    /// sent before cannot be delivered any more, so the error is told at once.
+    /// Asks the socket for its pending error, and fails with it. The reactor calls this only while nothing is read: the
+    /// socket is paused, or the peer has ended. Bytes that the peer sent before the error cannot be delivered any more,
+    /// so the error need not wait for them.
     pub(crate) fn on_error(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         if self.stage.is_before_open() {
             return self.finish_connecting(registration);

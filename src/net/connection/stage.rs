@@ -1,4 +1,4 @@
-//! The progress of a connection as a whole, and what exists only at one stage of it.
+//! The progress of a connection as a whole, with the data that exists only at one stage.
 
 use std::net::SocketAddr;
 
@@ -10,21 +10,20 @@ use super::peer_address::PeerAddress;
 /// The stage of a connection, from the lookup of a name to the close.
 #[derive(Debug)]
 pub(super) enum Stage {
-    /// The name is being looked up. Writes and options are kept until the connection is there, here and in the next
-    /// two.
+    /// The name is being looked up. Until the stage is `Open`, writes are queued and options are kept for later.
     LookingUp(Box<Dial>),
-    /// The addresses of the name are being tried, each by a source of its own.
+    /// The addresses of the name are being tried. Each attempt is a source of its own in the reactor.
     Racing(Box<Dial>),
-    /// The stream of the connection is connecting to an address or a path.
+    /// The stream of the connection is connecting to an address or a path. The address is absent for a path.
     Connecting(PeerAddress),
-    /// The connection is there, and at least one half is not finished. The address comes from accept or connect and is
-    /// kept for ever, as the kernel forgets it with the connection.
+    /// The connection is established, and at least one half is not finished. The address that `accept` or `connect`
+    /// gave is kept, because the kernel forgets it when the connection ends.
     Open(PeerAddress),
-    /// The connection is over. The source is on the close list, or past it.
+    /// The connection is over. Its source waits for the close phase, or has passed it and waits for its removal.
     Closed {
         peer: PeerAddress,
         reason: CloseReason,
-        /// The server that accepted it still counts it against its limit.
+        /// Whether the connection still counts against the `max_connections` of the server that accepted it.
         holds_place: bool,
     },
 }
@@ -39,7 +38,7 @@ impl Stage {
         matches!(self, Self::Closed { .. })
     }
 
-    /// Whether the connection is not there yet.
+    /// Whether the connection is not established yet.
     pub(super) fn is_before_open(&self) -> bool {
         matches!(
             self,
@@ -47,7 +46,8 @@ impl Stage {
         )
     }
 
-    /// The address that was connected to, or is being connected to.
+    /// The address of the peer: the one that was connected to, or is being connected to. `None` until the race over a
+    /// name is won.
     pub(super) fn address(&self) -> Option<SocketAddr> {
         match self {
             Self::LookingUp(_) | Self::Racing(_) => None,
@@ -69,7 +69,8 @@ impl Stage {
         }
     }
 
-    /// Takes the stage out, to make the next one of it.
+    /// Takes the stage out by value, so that the caller can build the next stage of its parts. The stage left behind is
+    /// a placeholder that the caller must replace.
     pub(super) fn take(&mut self) -> Self {
         std::mem::replace(self, Self::Connecting(PeerAddress::Unknown))
     }

@@ -1,4 +1,4 @@
-//! The questions that a connection answers.
+//! Getters: the questions about a connection that the views and the reactor ask.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -48,17 +48,18 @@ impl Connection {
         self.bytes_read
     }
 
-    /// The bytes that writes have accepted, but for those that its running callback has gathered.
+    /// The number of bytes that writes have accepted. Bytes that the running callback has gathered are not counted yet.
     pub(crate) fn bytes_written(&self) -> u64 {
         self.outbound.unsent.written()
     }
 
-    /// The bytes that no kernel has taken, still to be sent or lost with the close, but for those that its running
-    /// callback has gathered.
+    /// The number of bytes that were written and that the kernel has not taken. After the close it is the number that
+    /// was lost. Bytes that the running callback has gathered are not counted yet.
     pub(crate) fn queued_bytes(&self) -> usize {
         self.outbound.unsent.len() + self.lost_bytes()
     }
 
+    /// The address of the peer, once the connection is established. It stays after the close.
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
         match self.stage {
             Stage::Open(_) | Stage::Closed { .. } => self.stage.address(),
@@ -66,7 +67,7 @@ impl Connection {
         }
     }
 
-    /// The stream, while the connection is there.
+    /// The stream, while the connection is open.
     pub(super) fn open_stream(&self) -> Option<&Stream> {
         self.stream.as_ref().filter(|_| self.stage.is_open())
     }
@@ -82,21 +83,21 @@ impl Connection {
         }
     }
 
-    /// Whether its stream can be given away as one of the standard library: not while bytes of it are carried over,
-    /// which would be lost.
+    /// Whether the stream can be given away as a socket of the standard library. It cannot while there are unread bytes
+    /// or an error, which would be lost.
     pub(crate) fn can_be_detached(&self) -> bool {
         self.open_stream().is_some_and(Stream::is_standard)
             && !self.outbound.has_failed()
             && !self.has_unread()
     }
 
-    /// The stream, from its first moment to the close.
+    /// The stream, from the moment at which it is made, even if it is still connecting, until the close.
     pub(crate) fn live_stream(&self) -> Option<&Stream> {
         self.stream.as_ref().filter(|_| !self.stage.is_closed())
     }
 
-    /// Whether to close its descriptor is all that it takes to end it: it was accepted here and was never lent, so
-    /// there is no other descriptor of its socket.
+    /// Whether closing the descriptor also removes it from the kernel's poll set, so that no call to deregister is
+    /// needed. It does if no duplicate can exist: a server accepted the socket, and the descriptor was never lent.
     pub(crate) fn close_deregisters(&self) -> bool {
         self.server.is_some()
             && !self.is_lent()
@@ -111,17 +112,18 @@ impl Connection {
         self.activity.idle_timeout()
     }
 
-    /// Whether TCP_NODELAY is or will be set; false for what is not TCP.
+    /// Whether TCP_NODELAY is set, or will be once the connection is open. `false` if the stream is not TCP.
     pub(crate) fn no_delay(&self) -> bool {
         self.options.no_delay && self.may_be_tcp()
     }
 
-    /// The keep-alive that is or will be set; `None` for what is not TCP.
+    /// The keep-alive that is set, or will be once the connection is open. `None` if the stream is not TCP.
     pub(crate) fn keep_alive(&self) -> Option<KeepAlive> {
         self.options.keep_alive.filter(|_| self.may_be_tcp())
     }
 
-    /// Whether it is TCP, or will be: only names are dialed without a stream, and only to TCP.
+    /// Whether the stream is TCP or, if there is none yet, will be. Only a connect to a name starts without a stream,
+    /// and it is always TCP.
     fn may_be_tcp(&self) -> bool {
         self.stream.as_ref().is_none_or(Stream::can_be_reset)
     }

@@ -1,16 +1,16 @@
-//! Bytes that were read and are to be delivered once more, before the next read: the bytes that a replaced handler did
-//! not use.
+//! Unread bytes: bytes that the kernel delivered and that the handler did not use before it was replaced. They are
+//! delivered to the new handler, before the next read.
 
 use crate::reactor::Registration;
 
 use super::Connection;
 
-/// The bytes that a connection carries over to its next delivery.
+/// The unread bytes of one connection.
 #[derive(Debug, Default)]
 pub(super) struct UnreadBytes {
     bytes: Vec<u8>,
-    /// The number of bytes at the front that were put since the last delivery. They were read before the others, which
-    /// that delivery left.
+    /// The number of bytes at the front that were put since the last delivery. They come from that delivery, and so
+    /// were read before the bytes behind them.
     fresh: usize,
 }
 
@@ -19,13 +19,14 @@ impl UnreadBytes {
         self.bytes.is_empty()
     }
 
+    /// Inserts `bytes` behind the bytes that were put since the last delivery, and before all others: see `fresh`.
     fn put(&mut self, bytes: &[u8]) {
         let at = self.fresh;
         self.bytes.splice(at..at, bytes.iter().copied());
         self.fresh += bytes.len();
     }
 
-    /// Moves the first bytes to `buffer`, as many as it takes, and returns how many.
+    /// Moves bytes from the front to `buffer`, as many as fit, and returns their number.
     pub(super) fn take(&mut self, buffer: &mut [u8]) -> usize {
         let length = self.bytes.len().min(buffer.len());
         buffer[..length].copy_from_slice(&self.bytes[..length]);
@@ -40,8 +41,8 @@ impl UnreadBytes {
 }
 
 impl Connection {
-    /// Carries `bytes` over to the next delivery. Returns `false`, and keeps nothing, where no bytes can be read any
-    /// more or yet.
+    /// Keeps `bytes` for the next delivery. Returns `false`, and keeps nothing, unless the connection is open and the
+    /// peer has not ended.
     pub(crate) fn keep_unread(
         &mut self,
         bytes: &[u8],
@@ -65,7 +66,7 @@ impl Connection {
             .is_some_and(|cold| !cold.unread.is_empty())
     }
 
-    /// Whether bytes are carried over and can be delivered.
+    /// Whether there are unread bytes and they may be delivered now: the connection is open and not paused.
     pub(super) fn delivers_unread(&self) -> bool {
         self.has_unread() && self.stage.is_open() && !self.inbound.is_paused
     }

@@ -1,4 +1,5 @@
-//! Writes and flushes: the outbound half with its stream, and the consequences of its failure and of its end.
+//! Writes and flushes: calls of the outbound half with the stream, and what follows for the connection from its failure
+//! or end.
 
 use std::io::{self, IoSlice};
 
@@ -11,7 +12,8 @@ use super::Connection;
 use super::outbound::{OutboundFlags, OutboundState, Wire, note_sent};
 
 impl Connection {
-    /// Moves the bytes that wait in shared memory to its own queue, before anything else is done to the connection.
+    /// Moves the bytes of this connection that the outbox keeps in buffers common to all connections to the
+    /// connection's own queue. Called before anything else is done to the connection. See [`Outbox::move_to_queue`].
     #[inline]
     pub(crate) fn move_to_queue(
         &mut self,
@@ -24,8 +26,9 @@ impl Connection {
         }
     }
 
-    /// Whether the connection is there and idle in the outbound direction, and the kernel has space: a write below the
-    /// capacity would be answered `Open`, and be sent at once.
+    /// Whether the connection is open, its outbound half [is clear](super::outbound::Outbound::is_clear), and the
+    /// kernel has space. A write of less than `Outbound::capacity` bytes is then answered `Open`, and can be sent at
+    /// once.
     #[inline]
     pub(super) fn can_send_at_once(&self, registration: &Registration<'_>) -> bool {
         self.stage.is_open()
@@ -33,7 +36,8 @@ impl Connection {
             && registration.readiness().serves(Interest::WRITABLE)
     }
 
-    /// The capacity of a callback that begins now: it may write less without a look at the connection.
+    /// Returns the limit for a callback that begins now. Its writes gather in the outbox, without a look at the
+    /// connection, while they are fewer bytes in all. Zero: every write looks at the connection.
     #[inline]
     pub(crate) fn callback_capacity(&self, registration: &Registration<'_>) -> u16 {
         match self.can_send_at_once(registration) {
@@ -42,17 +46,22 @@ impl Connection {
         }
     }
 
+    /// Adds `bytes` to the span of this connection in the broadcast, and returns whether it could: see
+    /// [`Outbox::extend_span`].
     #[inline]
     pub(crate) fn extend_span(&mut self, bytes: &[u8], outbox: &mut Outbox) -> bool {
         outbox.extend_span(&mut self.outbound.unsent, bytes)
     }
 
+    /// Adds the message of the running broadcast to the span of this connection, and returns whether it could: see
+    /// [`Outbox::advance_span`].
     #[inline]
     pub(crate) fn advance_span(&mut self, outbox: &Outbox) -> bool {
         outbox.advance_span(&mut self.outbound.unsent)
     }
 
-    /// Takes `payload` to be sent. The connection is settled.
+    /// Accepts or refuses `payload`, and returns the answer to the user. The caller has [moved](Self::move_to_queue)
+    /// all earlier bytes to the queue.
     #[inline]
     pub(crate) fn write(
         &mut self,
@@ -80,7 +89,8 @@ impl Connection {
         }
         let length = payload.len();
         if !self.has_capacity_for(length, registration, outbox) {
-            // The flush that tried to free capacity may have met a failure, which is the one that counts then.
+            // `has_capacity_for` flushes to free capacity. If that flush met an error, the error is the cause, and not
+            // the limit.
             if !self.outbound.has_failed() {
                 let limit = Error::queue_limit(self.options.max_queued_bytes, self.stage.address());
                 self.fail(limit, CloseReason::Limit, registration);
@@ -100,14 +110,16 @@ impl Connection {
         }
         if length > sent {
             match is_direct {
-                // The kernel was asked just now, or has not said yet that it has space.
+                // The kernel has just refused the rest, or has not reported space yet. Its next report of space sends
+                // the rest.
                 true => registration.want(Interest::WRITABLE),
                 false => registration.flush_soon(),
             }
         }
         outbox.put(&mut self.outbound.unsent, payload, sent);
         if self.outbound.unsent.len() >= self.options.high_water_mark {
-            // The mark speaks of what the kernel would not take, not of what was only gathered.
+            // The high watermark is about bytes that the kernel would not take, and not about bytes that only wait for
+            // the flush. So offer them to the kernel before the answer.
             self.flush(registration, outbox);
             if self.stage.is_closed() || self.outbound.has_failed() {
                 return Flow::Closed;
@@ -130,8 +142,8 @@ impl Connection {
         }
     }
 
-    /// Sends the unsent bytes and `tail` behind them, and returns how much of `tail` the kernel took. While connecting
-    /// there is nothing to send on.
+    /// Sends the unsent bytes, followed by `tail`. Returns the number of bytes of `tail` that the kernel took: zero
+    /// while the connection is not open.
     #[inline]
     fn send(
         &mut self,
@@ -151,7 +163,7 @@ impl Connection {
         self.outbound.send(tail, &mut wire)
     }
 
-    /// Sends the unsent bytes, in one call, and the FIN behind them if that is due.
+    /// Sends the unsent bytes in one call, and the FIN once none is left after `end`.
     #[inline]
     pub(crate) fn flush(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
         let (Some(stream), true) = (&self.stream, self.stage.is_open()) else {
@@ -164,7 +176,8 @@ impl Connection {
             let unsent = &mut self.outbound.unsent;
             let write = |bytes: &[u8]| stream.write(&[IoSlice::new(bytes)]);
             if let Some((offered, sent)) = outbox.take_piece(unsent, write) {
-                // No drain is owed and no mark set where bytes lie in one piece, and nothing ends behind them.
+                // The rest of this function has nothing to do here. A span exists only without a drain that is owed, a
+                // marker and an `end`: each of them moves the span to the queue first.
                 match sent {
                     Ok(sent) if sent == offered => self.activity.touch(registration),
                     sent => self.sent_in_part(sent, offered, registration),
@@ -187,7 +200,8 @@ impl Connection {
             }
         }
         if self.outbound.has_markers() {
-            // Also with nothing unsent: a large write may have taken along what the mark stands behind.
+            // Not only after a send: with nothing unsent, an earlier direct write may have taken the bytes before a
+            // marker along.
             self.pass_markers(registration);
         }
         self.outbound.await_kernel(registration);
@@ -196,8 +210,9 @@ impl Connection {
         }
     }
 
-    /// Sends the bytes that its callback has written, of which [`callback_capacity`](Self::callback_capacity) said that
-    /// they may be sent at once. Returns whether the registration is as it was, which it is if the kernel took all.
+    /// Sends the bytes that the callback of this connection has gathered, which
+    /// [`callback_capacity`](Self::callback_capacity) has allowed. Returns `true` if the kernel took all, and the
+    /// registration is unchanged.
     #[inline(always)]
     pub(crate) fn reply(
         &mut self,
@@ -225,7 +240,8 @@ impl Connection {
         }
     }
 
-    /// Sends a reply that the kernel did not take whole, or that is for a rare kind of stream.
+    /// Queues the rest of a reply of which the kernel took only a part. If `sent` is `None`, the stream has no fast
+    /// path, and this function sends the reply first.
     #[cold]
     fn reply_slow_path(
         &mut self,
@@ -246,7 +262,7 @@ impl Connection {
         }
     }
 
-    /// Notes that the kernel did not take all of the bytes that it was offered, and that the rest is queued.
+    /// Notes that the kernel did not take all of the bytes that it was offered. The caller has queued the rest.
     #[cold]
     fn sent_in_part(
         &mut self,
@@ -268,14 +284,15 @@ impl Connection {
         }
     }
 
-    /// Sends the bytes that were only gathered or corked, so that as few as possible are left.
+    /// Offers the kernel all unsent bytes, corked ones too, so that a caller that detaches the stream gets as few as
+    /// possible.
     pub(crate) fn flush_now(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
         self.outbound.flags.remove(OutboundFlags::CORKED);
         self.flush(registration, outbox);
     }
 
-    /// Offers the kernel the bytes that were only gathered, before the rest is thrown away: in Node a write has left by
-    /// the time of the destroy behind it (C10). Bytes that `cork` held back go with the rest.
+    /// Offers the kernel the bytes of a callback before they are thrown away by a close. In Node a write has left by
+    /// the time of a `destroy` after it (C10). Bytes that `cork` holds back are thrown away.
     pub(crate) fn send_gathered(
         &mut self,
         registration: &mut Registration<'_>,
@@ -289,14 +306,14 @@ impl Connection {
         {
             return;
         }
-        // No handler is told an error any more: the socket is about to be closed.
+        // An error is dropped: the caller is about to close the socket, and reports its own reason.
         if self.send(&[], registration, outbox).is_ok() && self.outbound.has_markers() {
             self.pass_markers(registration);
         }
     }
 
-    /// Notes that a write has failed for good. Bytes that the peer sent before are still to be read, and only then is
-    /// the failure told: a reset must not swallow bytes that have arrived, nor look like an end.
+    /// Handles a fatal error of a write. Bytes that arrived before it are still to be read, so the error is held back
+    /// until a read meets the end. A reset must neither swallow bytes that have arrived, nor look like a plain end.
     pub(super) fn write_failed(&mut self, error: io::Error, registration: &mut Registration<'_>) {
         if self.inbound.is_paused || self.inbound.has_ended() {
             self.fail_io(Syscall::Write, error, registration);

@@ -1,63 +1,67 @@
-//! Messages to several sockets, each kept once for all of them until the flush phase.
+//! Messages to several sockets. Each message is stored once for all of its sockets, until the flush phase.
 //!
-//! A chat room in which sixteen of a thousand members speak in one turn makes sixteen thousand writes and a thousand
-//! sends. So a write to a socket outside of its callback must cost next to nothing. The bytes for one member must lie
-//! in one piece. One idea serves both: messages lie one behind the other, and a member only remembers the range
-//! that is its span. A message that lies there already is not copied again; it only moves the end of the span.
+//! A chat room of a thousand members, in which sixteen speak in one turn, makes sixteen thousand writes and a thousand
+//! sends. So a write to a socket outside of its callback must be very cheap, and the bytes for one member should lie in
+//! one piece.
+//!
+//! Both follow from one idea. The messages to a [`Group`] of sockets lie one behind the other in one buffer. A member
+//! stores only a [`Span`]: the range of the buffer that it is to be sent. A message that is in the buffer already is
+//! not copied again: it only moves the end of the member's span.
 
-/// The number of streams of messages in one turn. Messages to different groups of sockets do not lie together; those to
-/// a further group go to the queues of its members.
+/// The limit on the groups of one turn. Messages for a further group of sockets go to the queues of its members.
 const GROUPS: usize = 4;
 
-/// The limit on the bytes of one stream, beyond which the queues of its members take over: two bytes count them.
+/// The limit on the bytes of one group, because the offsets of a [`Span`] have two bytes. Further messages go to the
+/// queues of the members.
 const GROUP_BYTES: usize = u16::MAX as usize;
 
-/// The messages of a turn.
+/// The messages of one turn, in up to [`GROUPS`] groups.
 #[derive(Debug, Default)]
 pub(super) struct Broadcast {
     groups: [Group; GROUPS],
-    /// Invariant: exactly the streams before it have messages.
+    /// The number of groups in use. Invariant: `groups[..used]` have messages, and the others have none.
     used: u8,
-    /// The stream that a message was appended to last.
+    /// The index of the group that a message was last appended to.
     recent: u8,
-    /// The number of spans. Invariant: without any, no stream has messages.
+    /// The number of spans of all members that are not empty. Invariant: if it is zero, so is `used`.
     spans: usize,
-    /// The last move of a span by the message that is being broadcast. Invariant: it is among the messages that lie
-    /// here.
+    /// The last move of a span by the message of the running broadcast; `None` if it has moved none yet. Invariant:
+    /// `from..to` are bytes of a group in use.
     last_move: Option<SpanMove>,
 }
 
-/// The messages to one group of sockets, from the first to the last.
+/// The messages to one group of sockets, one behind the other.
 #[derive(Debug, Default)]
 struct Group {
     bytes: Vec<u8>,
-    /// Where the last message begins.
+    /// The offset at which the last message begins.
     last_start: usize,
 }
 
-/// The move of the end of a span by one message. The same message moves every span that ends at the same place in the
-/// same way, without a look at the bytes.
+/// A move of the end of a span by one message. The message moves every span of the group that ends at `from` in the
+/// same way, so further members need no comparison of bytes.
 #[derive(Clone, Copy, Debug)]
 struct SpanMove {
     group: u8,
-    /// Invariant: not zero, where only an empty span ends.
+    /// The end of the span before the move. Invariant: not zero, because only spans with bytes are moved.
     from: u16,
     to: u16,
 }
 
-/// The range of a stream that one socket is to be sent, and that the kernel was not offered yet.
+/// The range of a group's bytes that one socket is to be sent. None of it was offered to the kernel yet.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Span {
     start: u16,
-    /// Invariant: `start..end` lies within the stream.
+    /// Invariant: `start..end` lies within the bytes of the group.
     end: u16,
-    /// The end must stay before it: beyond it the socket would not just answer `Open`.
+    /// The limit on `end`, which is always smaller: at the limit, the socket would reach its high watermark and answer
+    /// `Full`.
     limit: u16,
     group: u8,
 }
 
 impl Span {
-    /// Lets the span grow no more.
+    /// Ends the growth of the span.
     pub(super) fn seal(&mut self) {
         self.limit = self.end;
     }
@@ -74,8 +78,8 @@ impl Span {
 }
 
 impl Broadcast {
-    /// Makes a span of `message` alone, for a socket that takes less than `capacity` bytes. `None` if the message must
-    /// be queued.
+    /// Returns a new span with only `message`, for a socket that may take less than `capacity` bytes. `None` if the
+    /// message must go to the socket's queue.
     #[inline]
     pub(super) fn begin(&mut self, message: &[u8], capacity: usize) -> Option<Span> {
         if message.is_empty() || message.len() >= capacity {
@@ -96,7 +100,8 @@ impl Broadcast {
         })
     }
 
-    /// Appends `message` to `span`, which is not empty, and returns whether it could.
+    /// Appends `message` to `span`, which is not empty, and returns whether it could. It cannot if other bytes follow
+    /// the span in the group, or if the limit is met.
     #[inline]
     pub(super) fn extend(&mut self, span: &mut Span, message: &[u8]) -> bool {
         if message.len() >= usize::from(span.limit - span.end) {
@@ -121,14 +126,14 @@ impl Broadcast {
         true
     }
 
-    /// Forgets how the last message moved spans: another one is about to be given to many sockets.
+    /// Begins another message: forgets the move of the last one.
     #[inline]
     pub(super) fn begin_message(&mut self) {
         self.last_move = None;
     }
 
-    /// Moves `span` as the message has moved another span since [`begin_message`](Self::begin_message), if both ended
-    /// at the same place. Returns by how many bytes, or `None` if the message has to be appended by itself.
+    /// Moves the end of `span` as the message has moved another span since [`begin_message`](Self::begin_message), if
+    /// both ended at the same place. Returns the length of the message, or `None` if the span was not moved.
     #[inline]
     pub(super) fn advance(&self, span: &mut Span) -> Option<usize> {
         let last = self.last_move?;
@@ -145,7 +150,7 @@ impl Broadcast {
         &self.groups[usize::from(span.group)].bytes[usize::from(span.start)..usize::from(span.end)]
     }
 
-    /// Forgets `span`, which is not empty, once it was sent or queued.
+    /// Releases `span`, which is not empty, after its bytes were sent or queued. The last release empties all groups.
     #[inline]
     pub(super) fn release(&mut self, span: Span) {
         debug_assert!(!span.is_empty());
@@ -165,7 +170,7 @@ impl Broadcast {
         }
     }
 
-    /// Opens a stream with `message`, and returns its index; `None` if there is no free one.
+    /// Opens a group with `message`, and returns its index. `None` if all groups are in use.
     fn open(&mut self, message: &[u8]) -> Option<u8> {
         let group = self.groups.get_mut(usize::from(self.used))?;
         if !group.append(message) {
@@ -177,6 +182,7 @@ impl Broadcast {
 }
 
 impl Group {
+    /// Appends `message` if it fits into the limit, and returns whether it did.
     fn append(&mut self, message: &[u8]) -> bool {
         let fits = self.bytes.len() + message.len() <= GROUP_BYTES;
         if fits {

@@ -1,21 +1,24 @@
-//! Bytes that the current socket wrote in its own callback, held until the callback returns.
+//! Gathered bytes: the bytes that the current socket wrote in its own callback, held until the callback returns.
 //!
-//! Nearly every reply is small, is written to the socket's own connection and leaves at once. Such bytes need no queue:
-//! they lie here, in one place for all sockets, and are sent from here, without a look at the connection in between.
+//! Nearly every reply is small, is written to the socket's own connection, and can leave at once. Such bytes need no
+//! queue. They lie in one buffer common to all sockets, and are sent from it without a look at the connection in
+//! between.
 
 use crate::net::values::SocketId;
 
-/// The bytes that wait for the end of a callback.
+/// The bytes that the running callback has written to its own socket.
 ///
-/// Invariant: no caller can tell that they are here and not yet in the queue of their connection. Every change of that
-/// connection [settles](super::Outbox::settle) them first, and every question for its counts adds them.
+/// Invariant: no caller can tell whether bytes are here or in the queue of their connection. Every change of that
+/// connection [moves](super::Outbox::move_to_queue) them to the queue first, and every question for its counts adds
+/// them.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
-    /// The socket that wrote them; `None` outside of callbacks, and from the moment on in which they were moved.
+    /// The socket whose callback runs. `None` outside of callbacks, and once the bytes of the callback were moved to
+    /// the queue.
     owner: Option<SocketId>,
     bytes: Vec<u8>,
-    /// The number of bytes below which a write still fits. Invariant: below it the owner would answer `Open` to each
-    /// write, as it was open, unfailed and uncorked with nothing queued when the callback began.
+    /// The limit for the next write, which must be shorter. Invariant: the owner would answer `Open` to such a write,
+    /// because it was open and clear when the callback began.
     capacity: usize,
 }
 
@@ -27,7 +30,7 @@ impl Gathered {
         self.capacity = capacity;
     }
 
-    /// Appends `bytes` if `writer` is the owner and they fit, and returns whether they were appended.
+    /// Appends `bytes` if `writer` is the owner and they are within the capacity. Returns whether it did.
     #[inline]
     pub(super) fn put(&mut self, writer: SocketId, bytes: &[u8]) -> bool {
         let fits = bytes.len() < self.capacity && self.owner == Some(writer);
@@ -43,13 +46,14 @@ impl Gathered {
         self.owner == Some(id)
     }
 
-    /// The number of bytes of `id` that are here.
+    /// The number of bytes that `id` has gathered: zero unless its callback runs.
     #[inline]
     pub(super) fn length_of(&self, id: SocketId) -> usize {
         if self.is_of(id) { self.bytes.len() } else { 0 }
     }
 
-    /// Refuses every further byte. Those that are here are to be [cleared](Self::clear) once they were sent or queued.
+    /// Ends the callback: refuses every further byte. The bytes stay until [`clear`](Self::clear), which follows once
+    /// they were sent or queued.
     #[inline]
     pub(super) fn end(&mut self) {
         self.owner = None;

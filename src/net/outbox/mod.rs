@@ -1,6 +1,7 @@
-//! The outbox: every written byte enters it by a `put`, and leaves it for the kernel by a `take`.
+//! The outbox: written bytes that the kernel has not taken. Every written byte enters it through [`Outbox`], and leaves
+//! it for the kernel by one of the `take` methods.
 //!
-//! Bytes wait in one of three places, and nothing outside of this module depends on which:
+//! Bytes wait in one of three places, and no caller depends on which:
 //!
 //! | written | waits in | leaves |
 //! |---|---|---|
@@ -8,9 +9,10 @@
 //! | to a socket that nothing is queued for | [`Broadcast`] | in the flush phase |
 //! | where the kernel has no space, or anything else is in the way | the queue of the connection | as the kernel takes it |
 //!
-//! The first two are memory that all sockets share, and hold short writes. Each saves the cost of the queue: an echo
-//! takes 849 instructions without the first and 345 with it. A member's round of a broadcast takes 4,450 without the
-//! second and 1,350 with it. [`Outbox::settle`] moves both to the queue before anything else is done to the connection.
+//! The first two are buffers common to all sockets of the loop, and hold short writes. Each saves the cost of the
+//! queue, which an echo and a member of a broadcast would otherwise pay for every message (decisions D16 and D17 in
+//! `benches/DECISIONS.md`). [`Outbox::move_to_queue`] empties both for one connection, before any other operation on
+//! it.
 
 mod broadcast;
 mod gathered;
@@ -28,13 +30,15 @@ use gathered::Gathered;
 
 pub(crate) use payload::{DIRECT_BYTES, Payload};
 
-/// The unsent bytes of one connection, apart from those that its running callback has written.
+/// The unsent bytes of one connection, except those that its running callback has gathered.
 #[derive(Debug)]
 pub(crate) struct Unsent {
-    /// The number of bytes that were ever put, but for those that the running callback has gathered.
+    /// The number of bytes that were put since the connection was made. Gathered bytes are added when they leave
+    /// [`Gathered`].
     written: u64,
     queue: SendBuffer,
-    /// Invariant: empty or sealed, or the queue is empty and a write would be answered `Open`.
+    /// The bytes of this connection in the broadcast. Invariant: if it is neither empty nor sealed, the queue is empty,
+    /// and a write within the span's limit would be answered `Open`.
     span: Span,
 }
 
@@ -52,7 +56,7 @@ impl Unsent {
         self.queue.is_empty() && self.span.is_empty()
     }
 
-    /// The number of bytes that were ever put, sent or not.
+    /// The number of bytes that were put since the connection was made, sent or not.
     #[inline]
     pub(crate) fn written(&self) -> u64 {
         self.written
@@ -63,7 +67,7 @@ impl Unsent {
         self.queue.len() + self.span.len()
     }
 
-    /// Refuses every further byte but those of a [`put`](Outbox::put): the connection is closed.
+    /// Lets the span grow no more: the connection is closed, and must not take further bytes of a broadcast.
     pub(crate) fn seal(&mut self) {
         self.span.seal();
     }
@@ -74,24 +78,24 @@ impl Unsent {
 pub(crate) struct Taken {
     /// The number of bytes that the kernel was offered.
     pub(crate) offered: usize,
-    /// The number of them that it took.
+    /// The number of the offered bytes that the kernel took.
     pub(crate) sent: usize,
-    /// The number of these that were of the tail.
+    /// The number of the taken bytes that belong to the tail.
     pub(crate) of_tail: usize,
 }
 
-/// The outbox of a loop, which all of its sockets share.
+/// The outbox of a loop, common to all of its sockets.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     gathered: Gathered,
     broadcast: Broadcast,
-    /// Chunks for the queues.
+    /// Free chunks for the queues of all connections.
     pool: Pool,
 }
 
 /// Putting bytes in.
 impl Outbox {
-    /// An outbox that keeps so many bytes of free chunks.
+    /// An outbox whose pool keeps at most `pooled_bytes` bytes of free chunks.
     pub(crate) fn new(pooled_bytes: usize) -> Self {
         Self {
             gathered: Gathered::default(),
@@ -100,27 +104,28 @@ impl Outbox {
         }
     }
 
-    /// Lets the callback of `id` that begins now [put](Self::put_own) less than `capacity` bytes without a look at its
-    /// connection. The connection would answer `Open` to each write, and send them when the callback is over.
+    /// Begins a callback of `id`. It may [put](Self::put_own) less than `capacity` bytes without a look at its
+    /// connection. The caller has checked that the connection would answer `Open` to each of these writes, and can send
+    /// them afterwards.
     #[inline]
     pub(crate) fn begin_callback(&mut self, id: SocketId, capacity: u16) {
         self.gathered.begin(id, usize::from(capacity));
     }
 
-    /// Whether the callback of `id` has begun.
+    /// Whether a callback of `id` runs, and its writes gather here.
     #[inline]
     pub(crate) fn gathers_for(&self, id: SocketId) -> bool {
         self.gathered.is_of(id)
     }
 
-    /// Puts the bytes that `id` writes in its own callback, and returns whether it could.
+    /// Puts `bytes`, which `id` writes, if its own callback runs and has capacity. Returns whether it did.
     #[inline]
     pub(crate) fn put_own(&mut self, id: SocketId, bytes: &[u8]) -> bool {
         self.gathered.put(id, bytes)
     }
 
-    /// Puts `bytes` behind others that wait for the flush phase, and returns whether it could. Nothing else about the
-    /// connection changes, so its registration need not be settled.
+    /// Appends `bytes` to the span of a connection that has one, and returns whether it did. The connection waits for
+    /// the flush phase already, so nothing else about it changes.
     #[inline]
     pub(crate) fn extend_span(&mut self, unsent: &mut Unsent, bytes: &[u8]) -> bool {
         let could = !unsent.span.is_empty() && self.broadcast.extend(&mut unsent.span, bytes);
@@ -130,14 +135,15 @@ impl Outbox {
         could
     }
 
-    /// Forgets the message of the last broadcast: another one begins.
+    /// Begins a broadcast of another message. From now on [`advance_span`](Self::advance_span) moves no span before
+    /// [`extend_span`](Self::extend_span) has moved one.
     #[inline]
     pub(crate) fn begin_broadcast(&mut self) {
         self.broadcast.begin_message();
     }
 
-    /// Puts the message that was put for another connection since [`begin_broadcast`](Self::begin_broadcast), if both
-    /// wait for the same bytes so far. Returns whether it could.
+    /// Appends the message of the running broadcast to a span without a look at its bytes, and returns whether it did.
+    /// It does if another span that ended at the same place was extended by the message.
     #[inline]
     pub(crate) fn advance_span(&self, unsent: &mut Unsent) -> bool {
         match self.broadcast.advance(&mut unsent.span) {
@@ -149,8 +155,9 @@ impl Outbox {
         }
     }
 
-    /// Puts `bytes` for a connection that has nothing queued and takes less than `capacity`, and returns whether it
-    /// could. They wait for the flush phase; one copy serves every connection that is sent the same in this turn.
+    /// Begins a span with `bytes`, for a connection that has nothing unsent and may take less than `capacity` bytes.
+    /// Returns whether it did. The bytes wait for the flush phase, and one copy serves every connection that is sent
+    /// the same bytes.
     #[inline]
     pub(crate) fn begin_span(&mut self, unsent: &mut Unsent, bytes: &[u8], capacity: u16) -> bool {
         debug_assert!(unsent.is_empty());
@@ -164,7 +171,7 @@ impl Outbox {
         }
     }
 
-    /// Puts `payload` behind everything else, but for its first `sent` bytes, which the kernel has taken already.
+    /// Appends `payload` to the queue, without its first `sent` bytes, which the kernel has taken already.
     #[inline]
     pub(crate) fn put(&mut self, unsent: &mut Unsent, payload: Payload<'_>, sent: usize) {
         debug_assert!(unsent.span.is_empty(), "the connection was settled");
@@ -173,10 +180,10 @@ impl Outbox {
     }
 }
 
-/// Where bytes are while they wait.
+/// Moving bytes to the queue of their connection, and counting them.
 impl Outbox {
-    /// Moves the bytes of `id` that wait in shared memory to the queue of its connection, before anything else is done
-    /// to the connection. Returns whether its callback had written some of them, which no flush was asked for yet.
+    /// Moves the bytes of `id` from the common buffers to the queue of its connection. Called before anything else is
+    /// done to the connection. Returns whether its callback had gathered some: the caller must ask for their flush.
     #[inline]
     pub(crate) fn move_to_queue(&mut self, id: SocketId, unsent: &mut Unsent) -> bool {
         let is_own = self.gathered.is_of(id) && self.move_gathered_to_queue(unsent);
@@ -211,7 +218,7 @@ impl Outbox {
         self.broadcast.release(span);
     }
 
-    /// The number of bytes that the running callback of `id` has written, and that its connection does not count yet.
+    /// The number of bytes that the running callback of `id` has gathered, and that [`Unsent`] does not count yet.
     #[inline]
     pub(crate) fn own_bytes(&self, id: SocketId) -> usize {
         self.gathered.length_of(id)
@@ -220,11 +227,11 @@ impl Outbox {
 
 /// Taking bytes out.
 impl Outbox {
-    /// Offers the unsent bytes, and `tail` behind them, to the kernel in one call of `write`, and forgets those that it
-    /// took. `write` is not called when there is nothing to offer.
+    /// Offers the unsent bytes, followed by `tail`, to the kernel in one call of `write`, and forgets the bytes that it
+    /// took. `write` is not called if there are none. If `write` fails, all unsent bytes are kept, and none of `tail`
+    /// was taken.
     ///
-    /// A transformation of the bytes, such as encryption, belongs here: the outbox holds what was written.
-    /// If it fails, all bytes are kept, and none of `tail` was taken.
+    /// The outbox holds bytes as the user wrote them. A transformation such as encryption belongs into this function.
     #[inline]
     pub(crate) fn take(
         &mut self,
@@ -247,8 +254,9 @@ impl Outbox {
         })
     }
 
-    /// Fast path of [`take`](Self::take), for bytes that lie in shared memory in one piece: `None` if they do not.
-    /// Returns how many were offered, and the result of `write`; the bytes that it did not take are queued.
+    /// Fast path of [`take`](Self::take) for a connection with a span: its bytes lie in one piece. `None` without a
+    /// span. Returns the number of bytes that were offered, and the result of `write`. Bytes that `write` did not take
+    /// are queued.
     #[inline(always)]
     pub(crate) fn take_piece(
         &mut self,
@@ -270,16 +278,16 @@ impl Outbox {
         Some((offered, sent))
     }
 
-    /// Ends the callback that [`begin_callback`](Self::begin_callback) began, and returns whether it has
-    /// [put](Self::put_own) bytes, which are to be [taken](Self::take_own) next.
+    /// Ends the callback that [`begin_callback`](Self::begin_callback) began. Returns whether the callback has gathered
+    /// bytes: the caller then calls [`take_own`](Self::take_own).
     #[inline]
     pub(crate) fn end_callback(&mut self) -> bool {
         self.gathered.end();
         !self.gathered.bytes().is_empty()
     }
 
-    /// Offers the bytes of the callback that has ended to the kernel by `write`, and forgets them if it takes them all.
-    /// Otherwise returns the result of `write`, which [`take_rest`](Self::take_rest) has to see to.
+    /// Offers the bytes that the ended callback has gathered to the kernel by `write`, and forgets them if `write` took
+    /// all. Otherwise returns the result of `write`, and the caller calls [`take_rest`](Self::take_rest).
     #[inline(always)]
     pub(crate) fn take_own<R>(
         &mut self,
@@ -293,8 +301,9 @@ impl Outbox {
         Ok(())
     }
 
-    /// Queues those bytes of the callback that has ended that the kernel does not take by `write`. Returns how many it
-    /// was offered, and the result of `write`. Nothing else of the connection may wait.
+    /// Follows a [`take_own`](Self::take_own) that failed: `write` tells how many of the gathered bytes the kernel
+    /// took, and the others are queued. Returns the number of bytes that were offered, and the result of `write`. The
+    /// connection has no other unsent bytes.
     #[cold]
     pub(crate) fn take_rest(
         &mut self,
@@ -311,28 +320,29 @@ impl Outbox {
         (offered, sent)
     }
 
-    /// Takes all unsent bytes out as one piece, for a connection that goes on elsewhere.
+    /// Takes out all unsent bytes in one piece, for a connection that leaves the loop.
     pub(crate) fn take_all(&mut self, unsent: &mut Unsent) -> Vec<u8> {
         self.move_span_to_queue(unsent);
         unsent.queue.take_bytes(&mut self.pool)
     }
 
-    /// Drops all unsent bytes, and returns how many were lost.
+    /// Drops all unsent bytes, and returns their number.
     pub(crate) fn discard(&mut self, unsent: &mut Unsent) -> usize {
         self.move_span_to_queue(unsent);
         unsent.queue.discard(&mut self.pool)
     }
 
-    /// Gives back the memory that is only kept for later writes.
+    /// Frees memory that is only kept for later writes.
     pub(crate) fn trim(&mut self) {
         self.pool.trim();
-        // Bytes that lie here belong to a callback or to a flush that is still to come, and stay.
+        // Only spare capacity is freed. Bytes in these two buffers belong to a callback or a flush that is still to
+        // come.
         self.gathered.shrink();
         self.broadcast.shrink();
     }
 }
 
-/// Queues the bytes of a piece that the kernel did not take.
+/// Queues the part of `bytes` that the kernel did not take. `sent` is the result of the write.
 #[cold]
 fn queue_rest(bytes: &[u8], sent: &io::Result<usize>, unsent: &mut Unsent, pool: &mut Pool) {
     let rest = &bytes[*sent.as_ref().unwrap_or(&0)..];

@@ -4,18 +4,19 @@ use std::rc::Rc;
 
 use crate::send_buffer::{KEEP_BYTES, Pool, SendBuffer};
 
-/// The size from which on a write does not wait for the flush point: to gather it saves nothing, and bytes that the
-/// kernel takes at once need no copy.
+/// The size from which on a write is offered to the kernel at once, instead of at the flush. Gathering saves nothing
+/// for a write this long, and bytes that the kernel takes at once need no copy.
 pub(crate) const DIRECT_BYTES: usize = 16 << 10;
 
-/// The bytes of one write. Only borrowed ones have to be copied if the kernel does not take them at once.
+/// The bytes of one write. If the kernel does not take them at once, borrowed bytes are copied, and all others are
+/// queued as they are.
 #[derive(Debug)]
 pub(crate) enum Payload<'a> {
-    /// Borrowed from the caller: a copy is queued.
+    /// Bytes that the caller lends: the queue holds a copy.
     Borrowed(&'a [u8]),
-    /// Given away by the caller.
+    /// Bytes that the caller gives away.
     Owned(Vec<u8>),
-    /// Shared with the queues of other connections, as for a broadcast.
+    /// Bytes shared with the queues of other connections, as in a broadcast of long messages.
     Shared(Rc<[u8]>),
     /// Static bytes.
     Static(&'static [u8]),
@@ -37,7 +38,7 @@ impl Payload<'_> {
         self.as_bytes().len()
     }
 
-    /// Whether to copy the bytes beside other short writes costs least.
+    /// Whether copying the bytes costs less than a queue entry of their own: true for short ones.
     #[inline]
     pub(crate) fn is_better_copied(&self) -> bool {
         match self {
@@ -46,7 +47,7 @@ impl Payload<'_> {
         }
     }
 
-    /// Appends the bytes from `from` on to `queue`.
+    /// Appends the bytes to `queue`, without the first `from` of them.
     #[inline(always)]
     pub(super) fn queue(self, from: usize, queue: &mut SendBuffer, pool: &mut Pool) {
         match self {

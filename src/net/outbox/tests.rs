@@ -1,4 +1,4 @@
-//! The door against a model: whatever place bytes wait in, each connection is sent its own, in order and once.
+//! The outbox against a model: wherever its bytes wait, each connection is sent its own bytes, in order and once.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use crate::slots::Slots;
 
 const CAPACITY: u16 = 2_000;
 
-/// A connection as the outbox sees it, with the bytes that it was sent and those that it is to be sent.
+/// A connection as the outbox sees it, with all bytes that were written to it, and all that the model kernel took.
 struct Model {
     id: SocketId,
     unsent: Unsent,
@@ -16,7 +16,7 @@ struct Model {
 }
 
 impl Model {
-    /// A write of the kernel that takes up to `most` bytes, or fails.
+    /// A write to the model kernel. It takes at most `most` bytes; without a `most` it fails.
     fn kernel(
         sent: &mut Vec<u8>,
         most: Option<usize>,
@@ -29,7 +29,7 @@ impl Model {
         Ok(taken)
     }
 
-    /// A flush, by the fast path where that is possible.
+    /// Flushes the connection, by the fast path if it has a span.
     fn flush(&mut self, outbox: &mut Outbox, most: Option<usize>) {
         let Self { unsent, sent, .. } = self;
         let piece = outbox.take_piece(unsent, |bytes| {
@@ -40,7 +40,7 @@ impl Model {
         }
     }
 
-    /// The end of the callback of this connection.
+    /// Ends the callback of this connection, as `Net` does.
     fn end_callback(&mut self, outbox: &mut Outbox, most: Option<usize>) {
         if !outbox.end_callback() {
             return;
