@@ -1,8 +1,8 @@
 //! Sockets and servers without callbacks: state machines over the reactor, and the views through which they are used.
 //!
-//! [`Net`] owns the reactor with everything that lives in it. What happens comes out of it as an
-//! [`Event`](values::Event) with a key; what users ask for goes in through [`Socket`], [`Server`] and [`Sockets`].
-//! Nothing here knows a handler.
+//! [`Net`] owns the reactor with all of its sources. Results come out of it as an [`Event`](values::Event) with the key
+//! of its source. Requests of the user go in through [`Socket`], [`Server`] and [`Sockets`]. Nothing here knows the
+//! handlers of the user: `event_loop` calls them.
 
 mod address;
 mod connect;

@@ -1,4 +1,4 @@
-//! A set of IP addresses that may not connect, or must not be connected to.
+//! Block lists: sets of IP addresses that may not connect, or must not be connected to.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,12 +8,12 @@ use crate::net::error::{Error, Result};
 
 /// A set of IP addresses, given as addresses, ranges and subnets: Node's `net.BlockList`.
 ///
-/// An IPv4 address and its IPv4-mapped IPv6 form are one address here, whichever of them a rule or a question names.
-/// (A listener of both families shows its IPv4 peers as `::ffff:1.2.3.4`.) So `::/0` is every address of both families.
+/// An IPv4 address and its IPv4-mapped IPv6 form are one address here, in rules and in questions alike. (A listener of
+/// both families shows its IPv4 peers as `::ffff:1.2.3.4`.) So `::/0` is every address of both families.
 ///
-/// Node keeps a list of rules and walks it for every question. This is a set: overlapping and adjacent ranges become one,
-/// and a question takes O(log n). An address that is removed is out of it, whichever rules covered it. So it can be an
-/// allow-list too: [`everything`](Self::everything), without the addresses that may pass.
+/// Node keeps a list of rules, and walks it for every question. This is a set: overlapping and adjacent ranges become
+/// one, and a question takes O(log n). A removed address is not in the set, whichever rules had added it. So the set
+/// can serve as an allow-list too: begin with [`everything`](Self::everything), and remove the addresses that may pass.
 ///
 /// A set has no zones: an IPv6 address is blocked on all links or on none.
 ///
@@ -32,10 +32,11 @@ use crate::net::error::{Error, Result};
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct BlockList {
-    /// The last address of each range, by the first one. IPv4 lies where IPv6 maps it, at `::ffff:0:0/96`.
+    /// The ranges: a map from the first address of each to the last. IPv4 addresses lie in `::ffff:0:0/96`, where IPv6
+    /// maps them.
     ///
-    /// Invariant: no range overlaps or touches another, and none ends before it begins. A map and not a sorted
-    /// vector, because a list of a million bans must also take the next one.
+    /// Invariant: no range overlaps or touches another, and none ends before it begins. A map and not a sorted vector,
+    /// so that adding one rule to a million stays cheap.
     ranges: BTreeMap<u128, u128>,
 }
 
@@ -55,12 +56,12 @@ impl BlockList {
         }
     }
 
-    /// A list of the addresses that are not one host on the public internet: private, shared, link-local, loopback,
-    /// documentation, multicast and reserved ones. The IPv6 ranges that carry an IPv4 address inside (6to4, NAT64,
-    /// Teredo, `::/96`) are on it too, because the others could be reached through them.
+    /// A list of all addresses that do not belong to one host on the public internet: private, shared, link-local,
+    /// loopback, documentation, multicast and reserved ones. It includes the IPv6 ranges that embed an IPv4 address
+    /// (6to4, NAT64, Teredo, `::/96`), because blocked IPv4 addresses could be reached through them.
     ///
-    /// It keeps a service that connects to hosts of its users' choice from reaching into its own network. The ranges are
-    /// the ones of the IANA special-purpose registries (RFC 6890).
+    /// It protects a service that connects to hosts of its users' choice: no user can make it connect into its own
+    /// network. The ranges are those of the IANA special-purpose registries (RFC 6890).
     #[doc(alias = "PRIVATE_RANGES")]
     #[must_use]
     pub fn special_purpose() -> Self {
@@ -91,11 +92,11 @@ impl BlockList {
         Ok(())
     }
 
-    /// Blocks every address whose first `prefix` bits are those of `network`; its other bits do not matter.
+    /// Blocks every address whose first `prefix` bits are those of `network`. The other bits of `network` are ignored.
     ///
     /// # Errors
     ///
-    /// `ERR_INVALID_ARGUMENT` if the prefix is longer than an address of the family: 32 bits or 128.
+    /// `ERR_INVALID_ARGUMENT` if `prefix` is more than the bits of an address of that family: 32 or 128.
     #[doc(alias = "addSubnet")]
     pub fn add_subnet(&mut self, network: impl Into<IpAddr>, prefix: u8) -> Result<()> {
         let (first, last) = subnet(network.into(), prefix)?;
@@ -107,7 +108,7 @@ impl BlockList {
     ///
     /// # Errors
     ///
-    /// `ERR_INVALID_ARGUMENT` if it is none of these forms, and the errors of [`add_range`](Self::add_range) and
+    /// `ERR_INVALID_ARGUMENT` if `rule` has none of these forms, and the errors of [`add_range`](Self::add_range) and
     /// [`add_subnet`](Self::add_subnet).
     #[doc(alias = "addCIDR")]
     pub fn add(&mut self, rule: &str) -> Result<()> {
@@ -180,7 +181,7 @@ impl BlockList {
         })
     }
 
-    /// Adds a range, which swallows every range that it overlaps or touches.
+    /// Adds a range, merged with every range that it overlaps or touches.
     fn insert(&mut self, mut first: u128, mut last: u128) {
         if let Some((&before, &end)) = self.ranges.range(..=first).next_back() {
             if end.saturating_add(1) >= first {
@@ -195,7 +196,7 @@ impl BlockList {
         self.ranges.insert(first, last);
     }
 
-    /// Removes a range, and keeps the parts of others that reach beyond it on either side.
+    /// Removes the addresses from `first` to `last`. A range that reaches beyond them keeps its other part, or both.
     fn remove(&mut self, first: u128, last: u128) {
         while let Some((&start, &end)) = self.ranges.range(..=last).next_back() {
             if end < first {
@@ -213,7 +214,7 @@ impl BlockList {
     }
 }
 
-/// The [`rules`](BlockList::rules).
+/// Shows the rules as text.
 impl fmt::Debug for BlockList {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rules = self.rules().map(|(first, last)| format!("{first}-{last}"));
@@ -221,7 +222,8 @@ impl fmt::Debug for BlockList {
     }
 }
 
-/// The networks of [`BlockList::special_purpose`]; IPv4 ones with their prefix lengthened by the 96 bits that map it.
+/// The networks of [`BlockList::special_purpose`]. The prefixes of IPv4 networks are longer by the 96 bits of their
+/// mapping into IPv6.
 #[rustfmt::skip]
 const SPECIAL_PURPOSE: &[([u16; 8], u8)] = &[
     (mapped(0, 0, 0), 96 + 8),
@@ -239,29 +241,29 @@ const SPECIAL_PURPOSE: &[([u16; 8], u8)] = &[
     (mapped(203, 0, 113), 96 + 24),
     (mapped(224, 0, 0), 96 + 4),
     (mapped(240, 0, 0), 96 + 4),
-    // Unspecified, loopback, and IPv4 inside as it was written before mapping.
+    // The unspecified address, loopback, and the obsolete form of an embedded IPv4 address (`::/96`).
     ([0, 0, 0, 0, 0, 0, 0, 0], 96),
     ([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96),
     ([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48),
     ([0x100, 0, 0, 0, 0, 0, 0, 0], 64),
-    // Protocol assignments, Teredo among them.
+    // IETF protocol assignments, which include Teredo.
     ([0x2001, 0, 0, 0, 0, 0, 0, 0], 23),
     ([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32),
     ([0x2002, 0, 0, 0, 0, 0, 0, 0], 16),
     ([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20),
     ([0x5f00, 0, 0, 0, 0, 0, 0, 0], 16),
-    // Unique local, link-local with the site-local ones of old, multicast.
+    // Unique local, link-local together with the obsolete site-local, and multicast addresses.
     ([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7),
     ([0xfe80, 0, 0, 0, 0, 0, 0, 0], 9),
     ([0xff00, 0, 0, 0, 0, 0, 0, 0], 8),
 ];
 
-/// An IPv4 network as IPv6 maps it.
+/// Returns an IPv4 network in its IPv4-mapped IPv6 form.
 const fn mapped(first: u16, second: u16, third: u16) -> [u16; 8] {
     [0, 0, 0, 0, 0, 0xffff, first << 8 | second, third << 8]
 }
 
-/// The position of an address in the order of all.
+/// Returns the key of an address in the map: its IPv6 form as a number.
 fn position(address: IpAddr) -> u128 {
     u128::from(match address {
         IpAddr::V4(address) => address.to_ipv6_mapped(),
@@ -269,7 +271,7 @@ fn position(address: IpAddr) -> u128 {
     })
 }
 
-/// The bits of an address that a prefix of `prefix` bits leaves to the host.
+/// Returns a mask of the bits that a prefix of `prefix` bits leaves to the host.
 fn host_bits(prefix: u8) -> u128 {
     u128::MAX.checked_shr(u32::from(prefix)).unwrap_or(0)
 }

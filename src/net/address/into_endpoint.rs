@@ -1,7 +1,7 @@
-//! The forms in which users may say where to listen or connect, and the test for an IP address.
+//! The forms in which users may give an endpoint, and the tests for an IP address.
 //!
-//! Text is taken apart here and nowhere else. No text makes it panic, and a place that no system would accept is refused
-//! before any system is asked.
+//! All parsing of endpoints is here. No text makes it panic. An endpoint that no system would accept is refused before
+//! any call of the system.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::net::error::{Error, Result};
 use crate::net::values::{Endpoint, Family};
 
-/// A form in which a place to listen or connect is said: an address, a name with a port, or a path.
+/// An endpoint to listen on or to connect to, in any of these forms:
 ///
 /// | given | is |
 /// |---|---|
@@ -20,8 +20,8 @@ use crate::net::values::{Endpoint, Family};
 /// | `"/run/app.sock"`, `"unix:app.sock"`, `Path`, `PathBuf` | a Unix domain socket |
 /// | `"unix:@name"`, `"\0name"` | a socket in Linux's abstract namespace |
 ///
-/// A literal address is never looked up, but for the name of its zone (`[fe80::1%eth0]:80`). There is no form without a
-/// host: `[::]:80` says "every address" when listening, and `localhost:80` says "this machine" when connecting.
+/// A literal address is never looked up, except for the number of a zone by name (`[fe80::1%eth0]:80`). Every form has
+/// a host: `[::]:80` means every address when listening, and `localhost:80` means this machine when connecting.
 ///
 /// ```
 /// use netloop::IntoEndpoint;
@@ -36,19 +36,19 @@ use crate::net::values::{Endpoint, Family};
             (`\"/run/app.sock\"`)"
 )]
 pub trait IntoEndpoint {
-    /// Takes the form apart.
+    /// Parses the form.
     ///
     /// # Errors
     ///
-    /// `ERR_SOCKET_BAD_PORT` if the port is no number from 0 to 65535, and `ERR_INVALID_ARGUMENT` for everything else
-    /// that no system would accept. The text tells the value that was given, and a right one.
+    /// `ERR_SOCKET_BAD_PORT` if the port is not a number from 0 to 65535. `ERR_INVALID_ARGUMENT` for everything else
+    /// that no system would accept. The text shows the value that was given, and a valid form.
     fn into_endpoint(self) -> Result<Endpoint>;
 }
 
-/// Returns the family of the IP address that `text` is; `None` if it is none. Node's `net.isIP`.
+/// Returns the family of `text`, if it is an IP address, and else `None`: Node's `net.isIP`.
 ///
-/// An IPv6 address may have a zone (`fe80::1%eth0`), which the parser of the standard library refuses. An octet of an
-/// IPv4 address may not begin with a zero.
+/// An IPv6 address may have a zone (`fe80::1%eth0`), which the parser of the standard library refuses. No part of an
+/// IPv4 address may begin with a zero.
 ///
 /// ```
 /// use netloop::{Family, ip_family};
@@ -83,10 +83,11 @@ pub fn is_ipv6(text: &str) -> bool {
     split_zone(text).is_some()
 }
 
-/// Parses an IP address with or without a port, which is 0 then: Node's `SocketAddress.parse`. `None` for other text.
+/// Parses an IP address with or without a port: Node's `SocketAddress.parse`. The port is 0 if there is none. Returns
+/// `None` for any other text.
 ///
-/// A zone is kept as a number (`[fe80::1%3]:80`); one by name has no number here and makes it `None`. Node sends the text
-/// through its URL parser, and so takes `0x7f.1` and reads port 80 as 0. Neither is imitated.
+/// A zone must be a number (`[fe80::1%3]:80`), which is kept. With a zone by name, the answer is `None`. Node parses
+/// the text as a URL, and so accepts `0x7f.1`, and reads port 80 as 0. Neither is imitated.
 ///
 /// ```
 /// use netloop::parse_socket_address;
@@ -108,7 +109,7 @@ pub fn parse_socket_address(text: &str) -> Option<SocketAddr> {
 }
 
 impl IntoEndpoint for Endpoint {
-    /// Checks a path: [`Endpoint::Path`] can be made of any.
+    /// Checks the length and the bytes of a path, because [`Endpoint::Path`] can hold any path.
     fn into_endpoint(self) -> Result<Endpoint> {
         match self {
             Self::Path(path) => path_endpoint(path),
@@ -117,7 +118,7 @@ impl IntoEndpoint for Endpoint {
     }
 }
 
-/// A reference to a place: the place is cloned.
+/// A reference to any of the forms: the form is cloned.
 impl<E: IntoEndpoint + Clone> IntoEndpoint for &E {
     fn into_endpoint(self) -> Result<Endpoint> {
         self.clone().into_endpoint()
@@ -127,7 +128,7 @@ impl<E: IntoEndpoint + Clone> IntoEndpoint for &E {
 impl IntoEndpoint for &str {
     fn into_endpoint(self) -> Result<Endpoint> {
         if let Some(path) = self.strip_prefix("unix:") {
-            // A NUL byte cannot be typed into a configuration; `ss` and systemd write `@` in its place.
+            // A configuration file cannot hold a NUL byte; `ss` and systemd write `@` in its place.
             return match path.strip_prefix('@') {
                 Some(name) => path_endpoint(PathBuf::from(format!("\0{name}"))),
                 None => path_endpoint(PathBuf::from(path)),
@@ -194,7 +195,7 @@ impl IntoEndpoint for PathBuf {
     }
 }
 
-/// The forms that are an address already.
+/// Implements the trait for forms that are an address already.
 macro_rules! address_into_endpoint {
     ($($form:ty),+) => {$(
         impl IntoEndpoint for $form {
@@ -208,14 +209,14 @@ macro_rules! address_into_endpoint {
 address_into_endpoint!(SocketAddr, SocketAddrV4, SocketAddrV6);
 address_into_endpoint!((IpAddr, u16), (Ipv4Addr, u16), (Ipv6Addr, u16));
 
-/// The number of bytes of a path that fit into `sun_path` together with the NUL that ends it.
+/// The limit on the bytes of a path: with a NUL at its end, it must fit into `sun_path`.
 const LONGEST_PATH: usize = if cfg!(any(target_os = "linux", target_os = "android", windows)) {
     107
 } else {
     103
 };
 
-/// Refuses a path that the kernel would cut or refuse, before any file is touched.
+/// Returns the endpoint for a path. Refuses a path that the kernel would cut off or refuse, before any file is touched.
 fn path_endpoint(path: PathBuf) -> Result<Endpoint> {
     let bytes = path.as_os_str().as_encoded_bytes();
     let problem = if bytes.is_empty() {
@@ -226,7 +227,7 @@ fn path_endpoint(path: PathBuf) -> Result<Endpoint> {
         } else if bytes.len() == 1 {
             "The name of a Unix socket without a file is empty".to_owned()
         } else if bytes.len() > LONGEST_PATH + 1 {
-            // A name needs no NUL behind it, but has one in front.
+            // An abstract name has a NUL in front, and needs none at its end.
             format!(
                 "The name of a Unix socket has at most {LONGEST_PATH} bytes; received {}",
                 bytes.len() - 1
@@ -247,7 +248,8 @@ fn path_endpoint(path: PathBuf) -> Result<Endpoint> {
     Err(invalid(problem))
 }
 
-/// Takes a host without brackets: as a literal if it is one, else as a name if a resolver could know it.
+/// Returns the endpoint for a host without brackets: an address if the host is a literal, or else a name. Refuses a
+/// name that no resolver could know.
 fn host_endpoint(host: &str, port: u16) -> Result<Endpoint> {
     if let Some(address) = literal_address(host, port) {
         return Ok(Endpoint::Socket(address));
@@ -269,7 +271,7 @@ fn host_endpoint(host: &str, port: u16) -> Result<Endpoint> {
     Err(invalid(format!("Invalid host {host:?}: {problem}")))
 }
 
-/// The address that `host` spells, unless it has a zone with a name.
+/// Parses a literal address. `None` for any other text, and for an IPv6 address with a zone by name.
 fn literal_address(host: &str, port: u16) -> Option<SocketAddr> {
     if let Ok(address) = host.parse::<Ipv4Addr>() {
         return Some(SocketAddr::from((address, port)));
@@ -279,7 +281,7 @@ fn literal_address(host: &str, port: u16) -> Option<SocketAddr> {
     Some(SocketAddrV6::new(address, port, 0, scope_id).into())
 }
 
-/// Splits an IPv6 address from its zone, in which Node allows letters, digits, `-`, `.` and `:`.
+/// Splits an IPv6 address from its zone, if it has one. As in Node, a zone may have letters, digits, `-`, `.` and `:`.
 fn split_zone(text: &str) -> Option<(Ipv6Addr, Option<&str>)> {
     let Some((address, zone)) = text.split_once('%') else {
         return text.parse().ok().map(|address| (address, None));
@@ -291,7 +293,7 @@ fn split_zone(text: &str) -> Option<(Ipv6Addr, Option<&str>)> {
     Some((address.parse().ok()?, Some(zone)))
 }
 
-/// Parses digits only: `parse` alone would take `+80`.
+/// Parses a port of digits only. `parse` alone would accept `+80`.
 fn parse_port(text: &str) -> Option<u16> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         text.parse().ok()

@@ -1,4 +1,4 @@
-//! The forms in which users may say what a server listens on.
+//! The forms in which users may give an endpoint or a socket to listen on.
 
 use std::net::TcpListener;
 #[cfg(unix)]
@@ -9,12 +9,12 @@ use crate::net::values::{Endpoint, StdListener};
 
 use super::into_endpoint::IntoEndpoint;
 
-/// A place to listen on, or a socket that is bound already: the first argument of
+/// An endpoint to listen on, or a socket that is bound already: the first argument of
 /// [`listen`](crate::EventLoop::listen) and [`serve`](crate::EventLoop::serve).
 ///
-/// It is implemented for everything that is an [`IntoEndpoint`], and for `TcpListener`, `UnixListener` and
-/// [`StdListener`]: sockets that were made elsewhere or inherited (systemd's socket activation). Such a socket need not
-/// listen yet. No other crate can implement the trait.
+/// It is implemented for every [`IntoEndpoint`], and for `TcpListener`, `UnixListener` and [`StdListener`]. These are
+/// sockets that the program made elsewhere or inherited (systemd's socket activation). Such a socket need not listen
+/// yet. No other crate can implement the trait.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` says no place to listen on",
     note = "a place is an address (`\"127.0.0.1:3000\"`, `(\"localhost\", 3000)`, a `SocketAddr`), a path \
@@ -22,17 +22,17 @@ use super::into_endpoint::IntoEndpoint;
 )]
 #[doc(alias = "BoundSocket")]
 pub trait IntoListener {
-    /// Takes it apart. The type of the answer has no public name, which is what seals the trait.
+    /// Parses the form. The type of the result has no public name, which seals the trait.
     #[doc(hidden)]
     fn into_listener(self) -> Result<ListenOn>;
 }
 
-/// A place to bind, or a socket to take over.
+/// An endpoint to bind to, or a socket to adopt.
 #[derive(Debug)]
 pub enum ListenOn {
     /// An address, a name or a path.
     Endpoint(Endpoint),
-    /// A socket that was made elsewhere.
+    /// A socket that the user has made.
     Adopted(StdListener),
 }
 
@@ -42,7 +42,7 @@ impl<E: IntoEndpoint> IntoListener for E {
     }
 }
 
-/// The forms that are a socket already.
+/// Listens with a socket that exists already.
 impl IntoListener for StdListener {
     fn into_listener(self) -> Result<ListenOn> {
         Ok(ListenOn::Adopted(self))

@@ -1,4 +1,4 @@
-//! One of several connects that race for the same connection.
+//! An attempt: one of several connects that race for the same connection.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,7 +7,7 @@ use crate::net::values::Event;
 use crate::reactor::{Interest, Key, Registration};
 use crate::system::Stream;
 
-/// A connect under way, for the connection `owner`.
+/// A connect to one address of a name, as a source of its own. `owner` is the key of the connection that it is for.
 #[derive(Debug)]
 pub(crate) struct Attempt {
     pub(crate) stream: Stream,
@@ -25,7 +25,7 @@ impl Attempt {
                 registration.would_block(Interest::WRITABLE);
                 return None;
             }
-            // No server is there, so the next address has its turn.
+            // No server listens at this address. The attempt fails, and the next address is tried.
             Ok(true) if is_connected_to_itself(&self.stream, self.address) => {
                 Some(Err(io::ErrorKind::ConnectionRefused.into()))
             }
@@ -36,14 +36,15 @@ impl Attempt {
     }
 }
 
-/// Whether a connect has met itself instead of a server.
+/// Whether a stream is connected to itself instead of to a server.
 ///
-/// A connect to a local port without a server meets itself if the system chooses that very port for this end
-/// (simultaneous open, RFC 9293 3.5). Such a connection is of no use to any program.
+/// A connect to a port of this machine can meet itself. It does if no server listens, and the system chooses that very
+/// port as the local one (simultaneous open, RFC 9293 3.5). No program has a use for such a connection.
 pub(crate) fn is_connected_to_itself(stream: &Stream, asked: SocketAddr) -> bool {
     let Ok(Some(local)) = stream.local_address() else {
         return false;
     };
-    // The port nearly always tells. The address need not: 0.0.0.0 can be connected to, but is no socket's own.
+    // The ports differ in nearly every connection, which saves the question for the peer. The address asked for proves
+    // nothing: a connect to 0.0.0.0 leads to another address.
     local.port() == asked.port() && stream.peer_address().is_ok_and(|peer| peer == Some(local))
 }

@@ -1,6 +1,6 @@
-//! The decisions of a connect to a name: the addresses that are tried, their order, and the result of each (RFC 8305).
+//! The dial: which addresses of a name are tried, in which order, and with which result (RFC 8305).
 //!
-//! Decisions only: no lookup, no connect and no clock.
+//! It only decides. The caller does the lookups and the connects, and reads the clock.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -12,10 +12,10 @@ use crate::reactor::Key;
 use super::options::ConnectOptions;
 use super::resolver::is_of;
 
-/// The limit on the addresses of one name that are tried; a hostile answer may hold thousands.
+/// The limit on the addresses of one name that are tried, because a hostile answer may hold thousands.
 const MOST_ADDRESSES: usize = 16;
 
-/// A connect to a name, from the lookup to the end of the last attempt.
+/// The state of a connect to a name, from the lookup until one attempt has succeeded or all have failed.
 #[derive(Debug)]
 pub(crate) struct Dial {
     host: String,
@@ -23,30 +23,30 @@ pub(crate) struct Dial {
     pub(crate) options: Rc<ConnectOptions>,
     /// The addresses in the order in which they are tried; `None` until the lookup has answered.
     candidates: Option<Vec<Candidate>>,
-    /// The tick at which the next address is tried beside the attempts under way. Invariant: `Some` only while an attempt
-    /// is under way and an address waits.
+    /// The tick at which the next address is tried while the attempts under way go on. Invariant: `Some` only while an
+    /// attempt is under way and an address waits.
     next_attempt_tick: Option<u64>,
 }
 
-/// One address of the name. Invariant: no two candidates of a dial have the same address.
+/// An address of the name, with its progress. Invariant: no two candidates of a dial have the same address.
 #[derive(Debug)]
 struct Candidate {
     address: SocketAddr,
     state: CandidateState,
 }
 
-/// The progress of one address. Addresses leave `Waiting` in order.
+/// The progress of one address. Addresses leave `Waiting` in the order of the list.
 #[derive(Debug)]
 enum CandidateState {
     /// The address is still to be tried.
     Waiting,
     /// The attempt with this key, a source of its own, is under way.
     Racing(Key),
-    /// The attempt is over without an error: it won, or it was abandoned.
+    /// The attempt is over without an error: it succeeded, or it was given up because another one did.
     Over,
-    /// The system was asked to connect, and the connect failed.
+    /// The system was asked to connect, and that failed.
     Failed(Error),
-    /// The system was never asked: the block list has the address, or the local address could not be bound.
+    /// The system was not asked to connect: the address is on the block list, or the local address could not be bound.
     Refused(Error),
 }
 
@@ -65,7 +65,7 @@ impl CandidateState {
 }
 
 impl Dial {
-    /// A dial whose lookup is under way.
+    /// Returns a dial whose lookup is under way.
     pub(crate) fn new(host: String, port: u16, options: Rc<ConnectOptions>) -> Self {
         Self {
             host,
@@ -87,8 +87,8 @@ impl Dial {
         }
     }
 
-    /// Takes over the answer of the lookup: the addresses of the family that was asked for, without duplicates, the
-    /// families in turn, beginning with that of the first. Returns whether any is left.
+    /// Takes the addresses that the lookup found. It keeps those addresses of the wanted family, without duplicates.
+    /// IPv4 and IPv6 alternate, beginning with the family of the first address. Returns whether any address is left.
     pub(crate) fn set_addresses(&mut self, found: &[SocketAddr]) -> bool {
         let mut addresses: Vec<SocketAddr> = Vec::new();
         for &address in found.iter().filter(|address| self.wants(address)) {
@@ -108,7 +108,7 @@ impl Dial {
         self.has_waiting()
     }
 
-    /// The part of an answer that the handler is told: all of it, or the only address that is tried.
+    /// Returns the addresses of an answer that the handler is told: all of them, or the only one that is tried.
     pub(crate) fn to_be_told(&self, found: &[SocketAddr]) -> Vec<SocketAddr> {
         let told = match found.iter().position(|address| self.wants(address)) {
             Some(first) if !self.options.auto_select_family => &found[first..=first],
@@ -127,7 +127,8 @@ impl Dial {
         self.candidates.is_none()
     }
 
-    /// The next address to try. The caller tells the dial what became of it before it asks again.
+    /// Returns the next address to try. Before the next call, the caller reports the result by [`began`](Self::began),
+    /// [`failed`](Self::failed) or [`refused`](Self::refused).
     pub(crate) fn next_candidate(&mut self) -> Option<SocketAddr> {
         self.next_attempt_tick = None;
         self.candidates()
@@ -136,13 +137,13 @@ impl Dial {
             .map(|candidate| candidate.address)
     }
 
-    /// Notes that the attempt `key` on `address` is under way. If another address waits, it is tried at `next_tick`.
+    /// Notes that the attempt `key` on `address` is under way. If another address waits, its turn comes at `next_tick`.
     pub(crate) fn began(&mut self, key: Key, address: SocketAddr, next_tick: u64) {
         self.set_state(address, CandidateState::Racing(key));
         self.next_attempt_tick = self.has_waiting().then_some(next_tick);
     }
 
-    /// Notes that the attempt on `address` is over. Its error, if it has one, follows with [`failed`](Self::failed).
+    /// Notes that the attempt on `address` is over. If it has failed, a call of [`failed`](Self::failed) follows.
     pub(crate) fn ended(&mut self, address: SocketAddr) {
         self.set_state(address, CandidateState::Over);
     }
@@ -152,7 +153,7 @@ impl Dial {
         self.set_state(address, CandidateState::Failed(error));
     }
 
-    /// Notes that `address` cannot be tried.
+    /// Notes that the system was not asked to connect to `address`, because of `error`.
     pub(crate) fn refused(&mut self, address: SocketAddr, error: Error) {
         self.set_state(address, CandidateState::Refused(error));
     }
@@ -161,7 +162,8 @@ impl Dial {
         self.next_attempt_tick
     }
 
-    /// The address of the newest attempt that is under way: the one whose delay is over when the next one begins.
+    /// Returns the address of the attempt that was started last, of those under way.
+    /// [`next_attempt_tick`](Self::next_attempt_tick) is the end of its delay.
     pub(crate) fn newest_attempt(&self) -> Option<SocketAddr> {
         self.candidates()
             .iter()
@@ -170,7 +172,7 @@ impl Dial {
             .map(|candidate| candidate.address)
     }
 
-    /// Whether every address was tried and none is under way.
+    /// Whether every address was tried, and no attempt is under way.
     pub(crate) fn is_exhausted(&self) -> bool {
         let is_done = |candidate: &Candidate| {
             !matches!(
@@ -181,7 +183,7 @@ impl Dial {
         !self.is_looking_up() && self.candidates().iter().all(is_done)
     }
 
-    /// Abandons the attempts that are under way, and returns their sources, which the caller closes.
+    /// Gives up the attempts that are under way, and returns their keys. The caller removes their sources.
     pub(crate) fn abandon_attempts(&mut self) -> Vec<Key> {
         self.next_attempt_tick = None;
         let mut keys = Vec::new();
@@ -194,7 +196,7 @@ impl Dial {
         keys
     }
 
-    /// The addresses that the system was asked to connect to, in order; none if the name had a single address.
+    /// Returns the addresses that the system was asked to connect to, in order. Empty if the name has a single address.
     pub(crate) fn attempted(&self) -> Vec<SocketAddr> {
         if !self.has_several() {
             return Vec::new();
@@ -206,7 +208,8 @@ impl Dial {
             .collect()
     }
 
-    /// The error of a dial that is exhausted: the only one there is, or one that lists those of all addresses in order.
+    /// Returns the error of an exhausted dial: that of its only address, or one that lists the errors of all addresses
+    /// in order.
     pub(crate) fn failure(&self) -> Error {
         let mut errors: Vec<Error> = self
             .candidates()
@@ -225,7 +228,7 @@ impl Dial {
         self.candidates.as_deref().unwrap_or_default()
     }
 
-    /// Whether the name had more than one address: only then is a failure told as one of several.
+    /// Whether the name has more than one address. Only then does the error list attempts.
     fn has_several(&self) -> bool {
         self.candidates().len() > 1
     }
@@ -244,7 +247,7 @@ impl Dial {
     }
 }
 
-/// The address with `port` in the place of port 0.
+/// Returns `address`, with `port` if its own port is 0.
 pub(crate) fn at_port(mut address: SocketAddr, port: u16) -> SocketAddr {
     if address.port() == 0 {
         address.set_port(port);
@@ -252,7 +255,8 @@ pub(crate) fn at_port(mut address: SocketAddr, port: u16) -> SocketAddr {
     address
 }
 
-/// Mixes the families in turn, beginning with that of the first address; the rest of the longer list comes last.
+/// Alternates IPv4 and IPv6, beginning with the family of the first address. Once one family is used up, the rest of
+/// the other follows.
 fn interleave(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let Some(first) = addresses.first() else {
         return Vec::new();

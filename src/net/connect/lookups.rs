@@ -1,4 +1,5 @@
-//! The lookups that are under way, with the sources that wait for each. A question is asked once while it is in flight.
+//! The lookups that are under way, with the sources that wait for each. A source that asks what is being looked up
+//! already joins that lookup.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,10 +11,10 @@ use crate::system::{Job, Lookups, Ticket};
 
 use super::resolver::{HostQuery, SharedResolver};
 
-/// The length of the longest name that DNS knows (RFC 1035). Longer ones are refused before any resolver is asked.
+/// The length of the longest name in DNS (RFC 1035). A longer name is refused before any resolver is asked.
 const LONGEST_NAME: usize = 253;
 
-/// One question, with all sources that wait for its answer.
+/// A lookup under way, with all sources that wait for its answer.
 struct PendingLookup {
     ticket: Ticket,
     host: String,
@@ -22,7 +23,7 @@ struct PendingLookup {
     askers: Vec<Key>,
 }
 
-/// The questions that are in flight.
+/// The lookups of one loop that are under way.
 pub(crate) struct PendingLookups {
     lookups: Lookups,
     pending: Vec<PendingLookup>,
@@ -36,7 +37,7 @@ impl PendingLookups {
         }
     }
 
-    /// Asks `resolver` the question `query`, on behalf of `asker`.
+    /// Starts a lookup of `query` by `resolver` for the source `asker`, or joins an equal one that is under way.
     pub(crate) fn ask(
         &mut self,
         query: &HostQuery<'_>,
@@ -75,12 +76,12 @@ impl PendingLookups {
         Ok(())
     }
 
-    /// Whether an answer is to be expected.
+    /// Whether a lookup is under way.
     pub(crate) fn is_waiting(&self) -> bool {
         !self.pending.is_empty()
     }
 
-    /// The next answer, with all sources that asked. They may be gone by now.
+    /// Takes the next answer that has arrived, with all sources that asked. A source may be gone by now.
     pub(crate) fn next_answer(&mut self) -> Option<(Vec<Key>, io::Result<Vec<SocketAddr>>)> {
         let (ticket, answer) = self.lookups.next_answer()?;
         let place = self

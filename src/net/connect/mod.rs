@@ -1,4 +1,5 @@
-//! From a name to a connection: lookups, the addresses to try with their order and delays, and the attempts.
+//! From a name to a connection: lookups, the order and the delays in which addresses are tried, and the attempts
+//! themselves.
 
 mod attempt;
 mod dial;

@@ -10,7 +10,8 @@ use crate::net::values::{Family, SocketOptions};
 
 use super::resolver::{Resolver, SharedResolver};
 
-/// Node's least delay between two attempts; a shorter one would turn the race into a flood.
+/// The shortest delay between two attempts, which is Node's. A shorter one would send connects to all addresses at
+/// once.
 const LEAST_ATTEMPT_DELAY: Duration = Duration::from_millis(10);
 
 /// The options of a connect, and of the socket that it makes.
@@ -37,7 +38,7 @@ pub struct ConnectOptions {
 }
 
 impl ConnectOptions {
-    /// Every option at its default, which each method names.
+    /// Options with every default; the method of each option tells its default.
     pub fn new() -> Self {
         Self {
             connect_timeout: None,
@@ -53,11 +54,11 @@ impl ConnectOptions {
         }
     }
 
-    /// Limits the time that connecting takes in all, lookup and attempts included. After it the socket fails with
-    /// ETIMEDOUT.
+    /// Limits the time from the call to the open connection, lookup and attempts included. After it the socket fails
+    /// with ETIMEDOUT.
     ///
-    /// Default: `None`, as long as the system tries, which is about two minutes on Linux. Node has no such option: its
-    /// `timeout` is the [idle timeout](SocketOptions::idle_timeout).
+    /// Default: `None`. The socket then fails when the system gives up, after about two minutes on Linux. Node has no
+    /// such option: its `timeout` is the [idle timeout](SocketOptions::idle_timeout).
     pub fn connect_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.connect_timeout = timeout.into();
         self
@@ -66,7 +67,8 @@ impl ConnectOptions {
     /// Limits the time that the lookup of a name takes. After it the socket fails with ETIMEDOUT, and a late answer is
     /// thrown away.
     ///
-    /// Default: 30 s; `None`: no limit of its own. Node has no such option.
+    /// Default: 30 s; `None` limits the lookup only by [`connect_timeout`](Self::connect_timeout). Node has no such
+    /// option.
     pub fn lookup_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.lookup_timeout = timeout.into();
         self
@@ -78,15 +80,16 @@ impl ConnectOptions {
         self
     }
 
-    /// Whether all addresses of a name are tried, the families in turn, or only the first. Default: `true`.
+    /// Whether all addresses of a name are tried, alternating between IPv6 and IPv4, or only the first. Default:
+    /// `true`.
     #[doc(alias = "autoSelectFamily")]
     pub fn auto_select_family(mut self, select: bool) -> Self {
         self.auto_select_family = select;
         self
     }
 
-    /// Sets how long an attempt is alone before the next address of a name is tried beside it (RFC 8305, "Happy
-    /// Eyeballs").
+    /// Sets the delay after which the next address of a name is tried, if the last attempt has had no answer (RFC 8305,
+    /// "Happy Eyeballs").
     ///
     /// Default: 250 ms. Less than 10 ms counts as 10 ms, as in Node. Unlike in Node, the earlier attempt goes on: the
     /// first attempt that succeeds becomes the connection, and only then are the others closed.
@@ -99,7 +102,7 @@ impl ConnectOptions {
     /// Sets the resolver that looks the name up. Default: the system's
     /// ([`system_resolver`](crate::system_resolver)).
     ///
-    /// Connects that share the `Arc` share the answer to a question that is asked twice at once.
+    /// If two connects with the same `Arc` look up the same name at the same time, the resolver is asked once.
     #[doc(alias = "lookup")]
     pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
         self.resolver = Some(SharedResolver::new(resolver));
@@ -146,7 +149,7 @@ impl Default for ConnectOptions {
     }
 }
 
-/// Connects with the defaults, to a socket with `options`.
+/// Connects with the defaults, and gives the socket `options`.
 impl From<SocketOptions> for ConnectOptions {
     fn from(options: SocketOptions) -> Self {
         Self::new().socket(options)

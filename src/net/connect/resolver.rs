@@ -1,4 +1,4 @@
-//! From a name to addresses: the trait that users may implement, and the system's resolver.
+//! From a name to addresses: the trait that users may implement, and the resolver of the system.
 
 use std::fmt;
 use std::io;
@@ -8,11 +8,11 @@ use std::sync::Arc;
 use crate::net::error::{Error, Result};
 use crate::net::values::Family;
 
-/// A resolver turns names into addresses; the `lookup` option of Node.
+/// A resolver turns names into addresses. It is the `lookup` option of Node.
 ///
-/// It is called on a helper thread of the loop and may block there. The loop goes on meanwhile, and gives up on an answer
-/// that takes longer than [`lookup_timeout`](crate::ConnectOptions::lookup_timeout). Several names may be asked for at
-/// once, from several threads. The same question is not asked twice at the same time.
+/// It is called on a helper thread of the loop, and may block there. The loop goes on meanwhile, and drops an answer
+/// that takes longer than [`lookup_timeout`](crate::ConnectOptions::lookup_timeout). Several threads may call it at
+/// once, but never with the same query.
 ///
 /// A closure is a resolver too:
 ///
@@ -30,8 +30,8 @@ use crate::net::values::Family;
 pub trait Resolver: Send + Sync {
     /// Returns the addresses of [`query.host`](HostQuery::host), the preferred one first.
     ///
-    /// An address with port 0 stands for the port that is connected to or listened on, and any other port is taken as it
-    /// is. An IPv6 address keeps its zone (`scope_id`). An empty answer counts as ENOTFOUND.
+    /// An address with port 0 gets the port that the user asked for; any other port is kept. An IPv6 address keeps its
+    /// zone (`scope_id`). An empty answer counts as ENOTFOUND.
     ///
     /// # Errors
     ///
@@ -41,19 +41,19 @@ pub trait Resolver: Send + Sync {
     fn resolve(&self, query: &HostQuery<'_>) -> Result<Vec<SocketAddr>>;
 }
 
-/// The question that a [`Resolver`] is asked.
+/// The question that a [`Resolver`] is asked: a name, and the family of its addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct HostQuery<'a> {
     /// The name to look up. [`system_resolver`] alone is also asked for IPv6 addresses with a zone by name
     /// (`fe80::1%eth0`), because only the system knows the number of the zone.
     pub host: &'a str,
-    /// The family that is wanted; `None`: both. Addresses of the other family are left out of an answer.
+    /// The wanted family; `None` is both. Addresses of the other family are removed from an answer.
     pub family: Option<Family>,
 }
 
 impl<'a> HostQuery<'a> {
-    /// The question for the addresses of `host`, of one family or (`None`) of both.
+    /// Asks for the addresses of `host`, of one family or (`None`) of both.
     #[must_use]
     pub fn new(host: &'a str, family: Option<Family>) -> Self {
         Self { host, family }
@@ -82,11 +82,11 @@ impl Resolver for crate::system::simulated::Names {
 
 /// The system's resolver (`getaddrinfo(3)`), in the system's order, as in Node since version 17.
 ///
-/// Its errors have the codes of Node: ENOTFOUND if there is no such name, and the system's own code where asking failed
-/// (EMFILE and the like). On Unix a name server that does not answer is ENOTFOUND too, where Node has EAI_AGAIN: the
-/// standard library does not pass the difference on.
+/// Its errors have the codes of Node: ENOTFOUND if there is no such name. If the lookup itself failed, as with EMFILE,
+/// it is the system's code. On Unix, ENOTFOUND also stands for a name server that does not answer, where Node has
+/// EAI_AGAIN. The standard library hides the difference.
 ///
-/// It is a [`Resolver`], as every function of this form, and the one that is asked without another.
+/// As a function of this form, it is itself a [`Resolver`]. It is the default of every `resolver` option.
 ///
 /// # Errors
 ///
@@ -106,7 +106,7 @@ impl Resolver for crate::system::simulated::Names {
 pub fn system_resolver(query: &HostQuery<'_>) -> Result<Vec<SocketAddr>> {
     let mut found: Vec<SocketAddr> = Vec::new();
     for address in (query.host, 0).to_socket_addrs().map_err(failure)? {
-        // It answers once for each kind of socket.
+        // `getaddrinfo` may return an address several times, once for each socket type.
         if is_of(query.family, address) && !found.contains(&address) {
             found.push(address);
         }
@@ -114,7 +114,7 @@ pub fn system_resolver(query: &HostQuery<'_>) -> Result<Vec<SocketAddr>> {
     Ok(found)
 }
 
-/// Whether `address` is of the family that is wanted.
+/// Whether `address` belongs to the wanted family.
 pub(crate) fn is_of(family: Option<Family>, address: SocketAddr) -> bool {
     match family {
         Some(Family::IPv4) => address.is_ipv4(),
@@ -123,11 +123,11 @@ pub(crate) fn is_of(family: Option<Family>, address: SocketAddr) -> bool {
     }
 }
 
-/// The error of a lookup by the standard library, with Node's code.
+/// Returns the error of a lookup by the standard library, with Node's code.
 ///
-/// Node tells "there is no such name" from "ask again later". On Unix the standard library drops the number that
-/// `getaddrinfo` gives, and keeps only words in the language of the process. No decision rests on words, so both get the
-/// commoner code; the error underneath has the words.
+/// Node distinguishes "no such name" from "try again later". On Unix the standard library drops the number that
+/// `getaddrinfo` returns, and keeps only a text in the language of the process. No decision rests on a text. So both
+/// get the commoner code, and [`io`](Error::io) has the text.
 fn failure(error: io::Error) -> Error {
     if error.raw_os_error().is_some() {
         return error.into();
@@ -135,7 +135,7 @@ fn failure(error: io::Error) -> Error {
     Error::with_code("ENOTFOUND", error.to_string())
 }
 
-/// A resolver that several loops, threads and questions share.
+/// A resolver that several loops, threads and lookups share.
 #[derive(Clone)]
 pub(crate) struct SharedResolver(Arc<dyn Resolver>);
 
@@ -148,7 +148,7 @@ impl SharedResolver {
         self.0.resolve(query)
     }
 
-    /// Whether two are the same, so that their answers can be shared.
+    /// Whether both are the same resolver, so that one answer serves the lookups of both.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         std::ptr::addr_eq(Arc::as_ptr(&self.0), Arc::as_ptr(&other.0))
     }

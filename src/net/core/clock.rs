@@ -1,5 +1,5 @@
-//! Time, timers and waiting, as far as the event loop has to do with them: the loop asks the net, and the net asks its
-//! reactor.
+//! Time, timers and waiting, for the event loop. The loop may not call the reactor directly, so [`Net`] passes its
+//! questions on.
 
 use std::time::{Duration, Instant};
 
@@ -9,115 +9,116 @@ use crate::reactor::{Phase, TimerHandle};
 
 use super::Net;
 
-/// The clock, and the wait for the kernel.
+/// The clock, and waiting for the kernel.
 impl Net {
-    /// Returns the turn's reading of the clock.
+    /// Returns the reading of the clock that the turn works with.
     pub(crate) fn now(&self) -> Instant {
         self.reactor.now()
     }
 
-    /// Reads the clock, and leaves the turn's reading as it is.
+    /// Reads the clock, without a change to the turn's reading.
     pub(crate) fn read_clock(&self) -> Instant {
         self.reactor.read_clock()
     }
 
-    /// Reads the clock for the turn.
+    /// Reads the clock, and makes that the turn's reading.
     pub(crate) fn refresh_now(&mut self) {
         self.reactor.refresh_now();
     }
 
-    /// Whether the time makes a difference before the next [`poll`](Self::poll).
+    /// Whether the turn's reading must be fresh before the next [`poll`](Self::poll): a deadline is armed, or a source
+    /// waits for the flush phase.
     pub(crate) fn counts_time(&self) -> bool {
         self.reactor.counts_time()
     }
 
-    /// Returns when something falls due next; `None` if nothing ever does.
+    /// Returns the time of the next timer or deadline; `None` if none is armed.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.reactor.next_deadline()
     }
 
-    /// Waits for the kernel's news for at most `timeout` (`None`: without end), or less if something is queued or falls
-    /// due.
+    /// Waits for reports of the kernel, for at most `timeout`; `None` is no limit. It does not wait if a source is
+    /// queued, and no longer than until the next deadline.
     pub(crate) fn poll(&mut self, timeout: Option<Duration>) -> Result<()> {
         let polled = self.reactor.poll(timeout);
         polled.map_err(|error| Error::new(Syscall::Poll, error))
     }
 
-    /// Lets every wait begin with asking the kernel again and again for `duration`, without sleeping.
+    /// Makes every wait poll the kernel again and again for `duration` before it sleeps.
     pub(crate) fn busy_poll(&mut self, duration: Duration) {
         self.reactor.busy_poll(duration);
     }
 
-    /// Returns the descriptor that becomes readable when [`poll`](Self::poll) would find news.
+    /// Returns the descriptor that becomes readable when the kernel has reports for [`poll`](Self::poll).
     #[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
     pub(crate) fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         self.reactor.as_fd()
     }
 }
 
-/// Timers that the event loop arms.
+/// The timers of the event loop.
 impl Net {
-    /// Arms a timer under `id`, which comes when at least `after` has passed. The clock is read for it: the turn's
-    /// reading may be old by now, and no timer may come early.
+    /// Arms a timer under `id`, which fires when at least `after` has passed from now. It reads the clock: the turn's
+    /// reading may be old, and a timer must not fire early.
     pub(crate) fn arm_timer(&mut self, id: TimerId, after: Duration) -> TimerHandle {
         let deadline = self.reactor.read_clock().checked_add(after);
         self.reactor.arm(deadline, id.0)
     }
 
-    /// Takes a timer back.
+    /// Cancels a timer.
     pub(crate) fn disarm_timer(&mut self, handle: TimerHandle) {
         self.reactor.disarm(handle);
     }
 
-    /// Returns when a timer comes; `None` if it has, or never will.
+    /// Returns the time at which a timer fires; `None` if it has fired, or lies beyond the range of the clock.
     pub(crate) fn timer_due_at(&self, handle: TimerHandle) -> Option<Instant> {
         self.reactor.deadline_of(handle)
     }
 
-    /// Begins the phase in which [due](Self::next_elapsed) timers and timeouts are told.
+    /// Begins the phase of the turn in which passed timers and deadlines are [taken](Self::next_elapsed).
     pub(crate) fn begin_timers(&mut self) {
         self.reactor.advance();
     }
 
-    /// Whether something has fallen due that was not told yet.
+    /// Whether a timer or deadline has passed that was not [taken](Self::next_elapsed) yet.
     pub(crate) fn has_elapsed(&self) -> bool {
         self.reactor.has_elapsed()
     }
 }
 
-/// Sources that wait, and those that keep the loop going.
+/// Counts of queued sources, and of the sources that keep the loop running.
 impl Net {
     /// Whether a source is queued for any phase.
     pub(crate) fn has_queued(&self) -> bool {
         !self.reactor.is_idle()
     }
 
-    /// Counts the sources that wait to be sent something.
+    /// Returns the number of sources that wait for the flush phase.
     pub(crate) fn waiting_to_flush(&self) -> usize {
         self.reactor.waiting(Phase::Flush)
     }
 
-    /// Counts the sources that are ready and wait to be served.
+    /// Returns the number of sources that are ready and wait for the serve phase.
     pub(crate) fn waiting_to_be_served(&self) -> usize {
         self.reactor.waiting(Phase::Serve)
     }
 
-    /// Counts the closes that are still to come in the close phase that has begun.
+    /// Returns the number of closes that the running close phase has still to report.
     pub(crate) fn remaining_closes(&self) -> usize {
         self.reactor.remaining(Phase::Close)
     }
 
-    /// Whether a source or a close that is still to be told keeps the loop going.
+    /// Whether a source keeps the loop running, or a close is still to be reported.
     pub(crate) fn holds_loop(&self) -> bool {
         self.reactor.held() > 0 || self.reactor.waiting(Phase::Close) > 0
     }
 
-    /// Whether there is a socket `id`, be it closed: its `on_close` is still to come.
+    /// Whether the socket `id` is not removed. A closed socket exists until its `on_close` has returned.
     pub(crate) fn has_socket(&self, id: SocketId) -> bool {
         self.reactor.get(id.0).is_some()
     }
 
-    /// Whether there is a server `id`, be it closed: its `on_close` is still to come.
+    /// Whether the server `id` is not removed. A closed server exists until its `on_close` has returned.
     pub(crate) fn has_server(&self, id: ServerId) -> bool {
         self.reactor.get(id.0).is_some()
     }

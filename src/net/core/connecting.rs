@@ -1,4 +1,5 @@
-//! Connecting: to an address or a path at once, to a name by a lookup and a race of attempts (RFC 8305).
+//! Connecting: to an address or a path with one connect at once, to a name by a lookup and a race of attempts (RFC
+//! 8305).
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
@@ -19,7 +20,7 @@ use super::source::Source;
 use super::{Net, TargetedEvent};
 
 impl Net {
-    /// Starts to connect. Every failure is told to the handler, in a later turn.
+    /// Starts to connect. Every failure is reported to the handler in a later turn, even if the connect fails at once.
     pub(crate) fn connect(&mut self, endpoint: Endpoint, options: &ConnectOptions) -> SocketId {
         match endpoint {
             Endpoint::Socket(address) => self.connect_to_address(address, options),
@@ -102,7 +103,7 @@ impl Net {
         id
     }
 
-    /// Asks for the addresses of a name, on behalf of `asker`.
+    /// Starts the lookup of a name. [`take_answers`](Self::take_answers) passes the answer to the source `asker`.
     pub(super) fn look_up(
         &mut self,
         query: &HostQuery<'_>,
@@ -118,7 +119,7 @@ impl Net {
             .ask(query, &resolver, asker)
     }
 
-    /// Passes on the answers that have come in. The sources that asked may be gone.
+    /// Passes the answers that have arrived to the sources that asked. A source may be gone by now.
     pub(crate) fn take_answers(&mut self) {
         while let Some(lookups) = self.lookups.as_mut().filter(|lookups| lookups.is_waiting()) {
             let Some((askers, answer)) = lookups.next_answer() else {
@@ -139,7 +140,8 @@ impl Net {
         }
     }
 
-    /// Begins the race of attempts, now that the name of `id` was looked up.
+    /// Handles the answer to the lookup of a name: begins the race of attempts on its addresses, or fails the
+    /// connection.
     fn finish_connect_lookup(&mut self, id: SocketId, answer: Result<&[SocketAddr], &io::Error>) {
         let goes_on = self.with_connection(id, |connection, registration, _| {
             if !connection.is_dialing() {
@@ -168,8 +170,8 @@ impl Net {
         }
     }
 
-    /// Starts an attempt on the next address that lets one start. The dial fails if there is none and no attempt is
-    /// under way.
+    /// Starts an attempt on the next address of the name, and skips addresses on which no attempt can start. Fails the
+    /// connection if no address is left and no attempt is under way.
     fn try_next_address(&mut self, id: SocketId) {
         while let Some((address, options)) = self.next_candidate(id) {
             let started = self.insert_attempt(id, address, &options);
@@ -203,7 +205,7 @@ impl Net {
         self.fail_if_exhausted(id);
     }
 
-    /// The next address that the dial of `id` tries, with the options to connect with.
+    /// Returns the next address that the dial of `id` is to try, with the options to connect with.
     fn next_candidate(&mut self, id: SocketId) -> Option<(SocketAddr, Rc<ConnectOptions>)> {
         self.with_connection(id, |connection, _, _| {
             let dial = connection.dial_mut()?;
@@ -212,7 +214,7 @@ impl Net {
         .flatten()
     }
 
-    /// Starts an attempt on `address`, a source of its own.
+    /// Starts an attempt on `address`, and inserts it into the reactor as a source of its own.
     fn insert_attempt(
         &mut self,
         owner: SocketId,
@@ -230,11 +232,12 @@ impl Net {
             .reactor
             .insert_ready(source, Interest::WRITABLE, Readiness::empty())
             .map_err(|(error, _)| StartFailure::Failed(Error::new(Syscall::Register, error)))?;
-        // The connection holds the loop, and not its attempts.
+        // The connection already keeps the loop running, so its attempts need not.
         self.reactor.release(key);
         Ok(key)
     }
 
+    /// Fails the connection if every address of its name was tried and no attempt is under way.
     fn fail_if_exhausted(&mut self, id: SocketId) {
         self.with_connection(id, |connection, registration, _| {
             if let Some(dial) = connection.dial().filter(|dial| dial.is_exhausted()) {
@@ -244,7 +247,8 @@ impl Net {
         });
     }
 
-    /// Names the socket or server that an event is for, and deals with an event that stays on this floor.
+    /// Returns the event of the source `key` with the id of its socket or server. Events of attempts concern no
+    /// handler: they are handled here, and give `None`.
     #[inline]
     pub(crate) fn translate_event(&mut self, key: Key, event: Event) -> Option<TargetedEvent> {
         match event {
@@ -256,7 +260,7 @@ impl Net {
         None
     }
 
-    /// Tries the next address beside an attempt that has been alone for its whole delay.
+    /// Tries the next address, because the newest attempt has had no answer for its whole delay. That attempt goes on.
     fn attempt_is_slow(&mut self, id: SocketId) {
         self.with_connection(id, |connection, registration, _| {
             if let Some(slow) = connection.dial().and_then(Dial::newest_attempt) {
@@ -264,14 +268,15 @@ impl Net {
             }
         });
         self.try_next_address(id);
-        // The nearest deadline has fired. If every address that is left fails at once, no other call files the next
-        // one.
+        // The deadline that brought us here is used up. If no further attempt starts, no other call files the next
+        // deadline.
         self.with_connection(id, |connection, registration, _| {
             connection.file_deadline(registration);
         });
     }
 
-    /// Takes the result of an attempt. The first that succeeds becomes the connection, and all others are closed.
+    /// Takes the result of the attempt `key`. The first attempt that succeeds gives its stream to the connection, and
+    /// all others are closed.
     fn attempt_ended(&mut self, key: Key) {
         let Some(Source::Attempt(attempt)) = self.reactor.remove(key) else {
             return;
@@ -314,7 +319,7 @@ impl Net {
         }
     }
 
-    /// Gives the connection the stream of the attempt that succeeded.
+    /// Gives the connection the stream of the attempt that succeeded, and registers it for the connection.
     fn adopt_attempt(&mut self, id: SocketId, stream: Stream, address: SocketAddr) {
         self.with_connection(id, |connection, _, _| {
             connection.set_stream(stream, address)
@@ -322,7 +327,8 @@ impl Net {
         let registered = self.reactor.register(id.0);
         self.with_connection(id, |connection, registration, _| match registered {
             Ok(()) => {
-                // It is connected. The connection finds that out as any other does, when it is writable.
+                // The stream is connected, so it is writable. The connection then finishes as one to an address does,
+                // in `on_writable`.
                 registration.assume(Readiness::WRITABLE);
                 registration.want(Interest::WRITABLE);
             }
@@ -332,14 +338,14 @@ impl Net {
         });
     }
 
-    /// Closes the attempts that are still under way for `id`.
+    /// Closes all attempts of the connection `id` that are under way.
     pub(crate) fn close_attempts(&mut self, id: SocketId) {
         let connection = self.connection_mut(id);
         let attempts = connection.map(Connection::take_attempts);
         self.remove_attempts(attempts.unwrap_or_default());
     }
 
-    /// Closes attempts that their connection has abandoned.
+    /// Removes the sources of attempts that their connection has given up.
     pub(crate) fn remove_attempts(&mut self, attempts: Vec<Key>) {
         for attempt in attempts {
             self.reactor.remove(attempt);
@@ -347,12 +353,12 @@ impl Net {
     }
 }
 
-/// The failure of a connect that never got under way.
+/// The failure of a connect before it was under way.
 #[derive(Debug)]
 enum StartFailure {
-    /// The system was not asked to connect: the address is blocked, or the local one could not be bound.
+    /// The system was not asked to connect: the address is on the block list, or the local address could not be bound.
     Refused(Error),
-    /// The system was asked, and refused at once.
+    /// The system was asked to connect, and failed at once.
     Failed(Error),
 }
 
@@ -364,7 +370,7 @@ impl StartFailure {
     }
 }
 
-/// Starts to connect to one address, unless it is blocked.
+/// Starts to connect to one address, unless it is on the block list.
 fn start(
     system: &System,
     address: SocketAddr,
@@ -396,8 +402,8 @@ fn start(
         })
 }
 
-/// The address to connect from, if one was asked for. An IPv6 address on one link only means something together with a
-/// zone, which is that of the remote address.
+/// Returns the local address to connect from, if the user asked for one. A link-local IPv6 address is only valid with a
+/// zone, which is taken from the remote address.
 fn local_endpoint(options: &ConnectOptions, remote: SocketAddr) -> Option<SocketAddr> {
     if options.local_address.is_none() && options.local_port == 0 {
         return None;
@@ -415,10 +421,10 @@ fn local_endpoint(options: &ConnectOptions, remote: SocketAddr) -> Option<Socket
     })
 }
 
-/// The resolver that is asked for `host`.
+/// Returns the resolver that is to be asked for `host`: the user's, or else that of the system.
 fn resolver_of(system: &System, resolver: Option<&SharedResolver>, host: &str) -> SharedResolver {
-    // An address is left to a resolver only for the name of its zone, which is an interface of this machine and no
-    // host.
+    // An IPv6 address is looked up only for the number of its zone, which names an interface of this machine. No
+    // resolver but the system's can know it.
     let resolver = resolver.filter(|_| !is_ipv6(host));
     match (system, resolver) {
         (_, Some(resolver)) => resolver.clone(),
@@ -429,7 +435,7 @@ fn resolver_of(system: &System, resolver: Option<&SharedResolver>, host: &str) -
 }
 
 fn shared_system_resolver() -> SharedResolver {
-    // One for all, so that the same question from several sources is asked once.
+    // One resolver for all loops. Lookups are shared only between sources with the same resolver.
     static SYSTEM: std::sync::OnceLock<SharedResolver> = std::sync::OnceLock::new();
     let shared = SYSTEM.get_or_init(|| SharedResolver::new(Arc::new(system_resolver)));
     shared.clone()

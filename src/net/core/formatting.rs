@@ -1,4 +1,4 @@
-//! Formatted writes: the text is made whole in the loop's scratch buffer, and then written once.
+//! Formatted writes: the text is put together in the loop's scratch buffer, and then written at once.
 
 use std::fmt;
 use std::mem;
@@ -9,20 +9,22 @@ use crate::net::values::{Flow, SocketId};
 use super::Net;
 
 impl Net {
-    /// Takes `arguments`, which a socket is to be sent as text, in one write.
+    /// Formats `arguments`, and writes the text to the socket `id` in one write.
     ///
-    /// To write piece by piece would tear the text where a piece meets the limit of the queue, and ask the connection
-    /// once a piece.
+    /// A write for each piece would look at the connection each time. It could also tear the text: the queue might take
+    /// the first pieces and refuse the next.
     pub(crate) fn write_formatted(&mut self, id: SocketId, arguments: fmt::Arguments<'_>) -> Flow {
         if let Some(literal) = arguments.as_str() {
             return self.write(id, Payload::Static(literal.as_bytes()));
         }
-        // Taken out, so that a panic of a user's `Display` leaves half a text to no later write.
+        // The buffer is taken out of `self`, so that a panic in the user's `Display` leaves no part of a text for a
+        // later write.
         let mut text = mem::take(&mut self.scratch);
         fmt::write(&mut text, arguments)
             .expect("a `Display` of the arguments failed, as `format!` would say");
         if text.len() >= DIRECT_BYTES {
-            // Given away without a copy. A scratch buffer that large would be kept for the sake of one write.
+            // The text is given away without a copy, and the loop keeps no scratch buffer of that size for the sake of
+            // one write.
             return self.write(id, Payload::Owned(text.into_bytes()));
         }
         let flow = self.write_bytes(id, text.as_bytes());

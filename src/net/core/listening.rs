@@ -16,8 +16,8 @@ use super::Net;
 use super::source::Source;
 
 impl Net {
-    /// Starts to listen. The port of an address is taken when this returns. A name is looked up first, and a failure of
-    /// that is told to the handler. A socket that was made elsewhere is taken over.
+    /// Starts to listen. On an address or a path, the server is bound when this returns. A name is looked up first, and
+    /// the handler is told if that fails. A listening socket of the user is adopted.
     pub(crate) fn listen(&mut self, on: ListenOn, options: &ListenOptions) -> Result<ServerId> {
         match on {
             ListenOn::Endpoint(endpoint) => self.listen_on_endpoint(endpoint, options),
@@ -64,8 +64,8 @@ impl Net {
         id
     }
 
-    /// Binds a server to its name, which was looked up: to the first address that can be bound. A link-local one
-    /// (`fe80::/10`) means nothing without a zone, and is passed over as in Node.
+    /// Handles the answer to the lookup of a server's name: binds the server to the first usable address, or fails it.
+    /// A link-local address (`fe80::/10`) is unusable without a zone, and skipped as in Node.
     pub(crate) fn finish_listen_lookup(
         &mut self,
         id: ServerId,
@@ -100,11 +100,12 @@ impl Net {
         }
     }
 
-    /// Ends a server that never listened, now that its failure is told.
+    /// Ends a server that never listened, after its handler was told the error.
     pub(crate) fn listening_failed(&mut self, id: ServerId) {
         self.with_listener(id, |listener, registration| listener.stop(registration));
     }
 
+    /// Inserts a bound listener into the reactor, and asks for the call that reports it to its handler.
     fn serve(&mut self, listener: Listener) -> Result<ServerId> {
         let endpoint = listener.endpoint().clone();
         let source = Source::Listener(Box::new(listener));
@@ -119,7 +120,8 @@ impl Net {
     }
 }
 
-/// Takes over a socket of the standard library that listens already, or is bound. Its path is not removed with it.
+/// Makes a listener of a socket of the standard library that is bound, and may listen already. A Unix socket's path is
+/// not removed with the server.
 fn take_over(listener: StdListener, options: &ListenOptions) -> io::Result<Listener> {
     let binding = binding(options);
     let (acceptor, endpoint) = match listener {
@@ -168,6 +170,7 @@ fn bind_path(_: &System, _: &Path, _: &ListenOptions) -> io::Result<(Acceptor, O
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// Binds to the first address in `found` that does not lack a zone, at the port of `endpoint`.
 fn bind_first(
     system: &System,
     found: &[SocketAddr],
@@ -188,7 +191,7 @@ fn bind_first(
     system.bind(address, &binding(options)).map_err(failed)
 }
 
-/// Whether an address is on one link only, and does not say on which.
+/// Whether an address is valid on one link only, and has no zone to name the link.
 fn lacks_zone(address: &SocketAddr) -> bool {
     match address {
         SocketAddr::V6(address) => address.ip().is_unicast_link_local() && address.scope_id() == 0,

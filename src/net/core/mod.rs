@@ -1,4 +1,8 @@
-//! The network of a loop, across its sources.
+//! [`Net`]: the reactor and all sources of one loop, and the operations that need more than one of them.
+//!
+//! By topic: `opening`, `connecting` and `listening` make sources, `source` dispatches the reactor's calls to them.
+//! `writing`, `formatting` and `requests` pass on what the views ask. `clock` and `socket_timers` serve the event loop
+//! with time.
 
 mod clock;
 mod connecting;
@@ -22,69 +26,70 @@ use crate::system::System;
 use socket_timers::SocketTimers;
 use source::{SharedResources, Source};
 
-// The floor above knows the reactor through `net` only.
+// `event_loop` imports these two from `net`, since it may not import from the reactor directly.
 pub(crate) use crate::reactor::{TimerHandle, Waker};
 
-/// Everything that a loop has to do with the network.
+/// The network side of one loop: the reactor with its sources, and the resources that the sources share.
 #[derive(Debug)]
 pub(crate) struct Net {
     reactor: Reactor<Source>,
-    /// Where sockets are opened.
+    /// The system on which sockets are opened: the kernel, or a simulated machine.
     pub(crate) system: System,
     outbox: Outbox,
-    /// The shortage of descriptors, as the servers meet it.
+    /// The reserve descriptor, and whether servers are backing off for lack of one.
     exhaustion: DescriptorExhaustion,
-    /// Every server, so that those that pause are found without a look at every socket.
+    /// The ids of all servers that are not removed, so that a server that is backing off is found without a walk over
+    /// all sockets.
     servers: Vec<ServerId>,
-    /// Where formatted writes are put together. Invariant: empty between two writes.
+    /// The buffer in which the text of a formatted write is put together. Invariant: empty between two writes.
     scratch: String,
     waker: Waker,
-    /// The names that are being looked up; made with the first lookup.
+    /// The lookups that are under way. `None` until the first lookup.
     lookups: Option<PendingLookups>,
-    /// The greatest number of threads that look names up.
+    /// The limit on the threads that look up names.
     lookup_threads: usize,
     socket_timers: SocketTimers,
 }
 
-/// The limits on what the net takes at a time, and on what it keeps.
+/// The limits of the user on events, threads and memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// The number of events that are taken from the kernel at a time.
+    /// The limit on the events that one poll takes from the kernel.
     pub(crate) events_per_poll: usize,
-    /// The greatest number of threads that look up names.
+    /// The limit on the threads that look up names.
     pub(crate) lookup_threads: usize,
-    /// The number of bytes of free chunks that are kept.
+    /// The limit on the bytes of free chunks that the outbox keeps for later writes.
     pub(crate) pooled_bytes: usize,
 }
 
-/// An event, with the socket or server that it is for.
+/// An event, with the id of the socket or server whose handler is told.
 #[derive(Debug)]
 pub(crate) enum TargetedEvent {
-    /// For the handler of a socket.
+    /// An event for the handler of a socket.
     Socket(SocketId, SocketEvent),
-    /// For the handler of a server, which [takes](Net::take_server_event) it from the net.
+    /// An event for the handler of a server. The caller takes it by [`take_server_event`](Net::take_server_event).
     Server(ServerId),
 }
 
-/// A deadline or timer that has fallen due.
+/// A deadline or a timer that has passed.
 #[derive(Debug)]
 pub(crate) enum Due {
-    /// A deadline of a socket or a server, with the event that it brings.
+    /// A deadline of a socket or a server, with the event that it causes.
     Deadline(TargetedEvent),
-    /// A timer of the loop.
+    /// A timer that the user has set on the loop.
     Timer(TimerId),
-    /// A timer of a socket, with its token.
+    /// A timer that the user has set on a socket, with its token.
     SocketTimer(SocketId, u64),
 }
 
-/// A socket or server that has come to its end.
+/// A socket or server in the close phase, whose handler is told `on_close` next.
 #[derive(Debug)]
 pub(crate) enum Closing {
-    /// A socket that is told its end alone.
+    /// A socket of which only `on_close` is to be reported.
     PlainSocket(SocketId, CloseReason),
-    /// A socket that is told its notices and its error first, if there are any.
+    /// A socket that may have notices, an error or markers to be reported before `on_close`.
     SocketWithReports(SocketId, CloseReason, Option<Error>),
-    /// A server, after the last of its sockets.
+    /// A server. The last of its sockets was removed before.
     Server(ServerId),
 }
 
@@ -110,12 +115,13 @@ impl Net {
         })
     }
 
-    /// Begins the phase in which ready sources are served.
+    /// Begins the phase of the turn in which ready sources are served.
     pub(crate) fn begin_serving(&mut self) {
         self.reactor.begin(Phase::Serve);
     }
 
-    /// Serves until something has happened. Bytes that were read are in `buffer`.
+    /// Serves ready sources until one of them causes an event for a handler. `None` when all have been served. Received
+    /// bytes of the event are in `buffer`.
     #[inline(always)]
     pub(crate) fn next(&mut self, buffer: &mut [u8]) -> Option<TargetedEvent> {
         loop {
@@ -135,7 +141,7 @@ impl Net {
         }
     }
 
-    /// The next thing that has fallen due.
+    /// Takes the next deadline or timer that has passed, of those that [`begin_timers`](Self::begin_timers) found.
     pub(crate) fn next_elapsed(&mut self) -> Option<Due> {
         loop {
             match self.reactor.next_due()? {
@@ -154,12 +160,12 @@ impl Net {
         }
     }
 
-    /// The handle that ends a wait from another thread.
+    /// Returns the handle with which another thread ends the wait of [`poll`](Self::poll).
     pub(crate) fn waker(&self) -> Waker {
         self.waker.clone()
     }
 
-    /// Sends what was queued on sockets other than the one that was being served.
+    /// Sends the bytes that wait for the flush phase: those that were written outside of the socket's own callback.
     #[inline]
     pub(crate) fn flush(&mut self) {
         if self.reactor.waiting(Phase::Flush) > 0 {
@@ -167,12 +173,12 @@ impl Net {
         }
     }
 
-    /// Begins a flush that [`flush_next`](Self::flush_next) does source by source.
+    /// Begins a flush phase whose sources [`flush_next`](Self::flush_next) flushes one by one.
     pub(crate) fn begin_flushing(&mut self) {
         self.reactor.begin(Phase::Flush);
     }
 
-    /// Sends what was queued on the next source. Answers `false` when none is left.
+    /// Flushes the next source of the phase. Returns `false` if none is left.
     pub(crate) fn flush_next(&mut self) -> bool {
         self.reactor.flush_next(&mut SharedResources {
             buffer: &mut [],
@@ -191,8 +197,9 @@ impl Net {
         });
     }
 
-    /// Runs `callback` as a callback of a socket: the bytes that the socket writes in it leave as one when it returns.
-    // Always: it is a part of what every message costs.
+    /// Runs `callback` as a callback of the socket `id`. Bytes that the socket writes in it gather, and leave in one
+    /// send when it returns.
+    // Always inlined, because it runs for every message.
     #[inline(always)]
     pub(crate) fn with_callback<R>(
         &mut self,
@@ -217,13 +224,13 @@ impl Net {
         self.connection_mut(id)?.next_missed_marker()
     }
 
-    /// Carries `bytes` over: they are delivered to the handler of the socket as if they were read again, on a fresh
-    /// stack, before the next read and before the end. They count for everything as bytes that wait in the kernel do:
-    /// they stay while the socket is paused, keep [`poll`](Self::poll) from waiting, and share the burst of their
-    /// socket. Only `bytes_read` has them already.
+    /// Keeps `bytes`, which a replaced handler did not use. They are delivered to the new handler on a fresh stack,
+    /// before the next read and before the end. Until then they count as bytes that wait in the kernel. A pause holds
+    /// them back, [`poll`](Self::poll) does not wait, and their delivery is part of the socket's burst. Only
+    /// `bytes_read` has counted them already.
     ///
-    /// Bytes of several calls come in the order of the calls. Returns `false`, and keeps nothing, where no bytes can be
-    /// read any more or yet.
+    /// The bytes of several calls are delivered in the order of the calls. Returns `false`, and keeps nothing, if the
+    /// socket is not open or its peer has ended.
     pub(crate) fn keep_unread(&mut self, id: SocketId, bytes: &[u8]) -> bool {
         let carried = self.reactor.visit(id.0, |source, registration| {
             let connection = source.connection_mut();
@@ -232,11 +239,11 @@ impl Net {
         carried.unwrap_or(false)
     }
 
-    /// Ends the socket's own side too after `on_end`, unless half-open is allowed.
+    /// Ends the socket's own side after its `on_end`, unless half-open is allowed.
     pub(crate) fn answer_end(&mut self, id: SocketId) {
         let ends_at_once = self.with_connection(id, |connection, _, _| connection.ends_at_once());
         if ends_at_once == Some(false) {
-            // Time is counted from it, and the turn's reading of the clock may be old by now.
+            // The close timeout counts from this end, and the turn's reading of the clock may be old by now.
             self.reactor.note_now();
         }
         self.with_connection(id, |connection, registration, _| {
@@ -252,18 +259,20 @@ impl Net {
         self.reactor.get(id.0)?.listener()
     }
 
-    /// A connection, to change in a way that concerns neither what is queued nor its place in the reactor.
+    /// Returns a connection for changes of its own fields only: neither its unsent bytes nor its registration may
+    /// change. Other changes go through [`with_connection`](Self::with_connection).
     #[inline]
     fn connection_mut(&mut self, id: SocketId) -> Option<&mut Connection> {
         self.reactor.source_mut(id.0)?.connection_mut()
     }
 
-    /// As [`connection_mut`](Self::connection_mut).
+    /// As [`connection_mut`](Self::connection_mut), for a listener.
     fn listener_mut(&mut self, id: ServerId) -> Option<&mut Listener> {
         self.reactor.source_mut(id.0)?.listener_mut()
     }
 
-    /// Lets `ask` change a connection, whose bytes in shared memory are settled before.
+    /// Calls `ask` with a connection, after its bytes in the outbox were moved to its queue. `None` if the connection
+    /// is gone.
     #[inline]
     pub(crate) fn with_connection<R>(
         &mut self,
@@ -294,7 +303,7 @@ impl Net {
             .flatten()
     }
 
-    /// Stops listening at once.
+    /// Stops listening at once. The server stays until the last of its sockets is removed.
     pub(crate) fn close_server(&mut self, id: ServerId) {
         if self
             .listener(id)
@@ -302,18 +311,19 @@ impl Net {
         {
             self.reactor.deregister(id.0);
             self.with_listener(id, |listener, registration| listener.stop(registration));
-            // It still waits for its sockets, and those hold the loop by themselves.
+            // Only its sockets hold the loop from now on, each by itself.
             self.reactor.release(id.0);
         }
     }
 
-    /// Begins the phase in which what has ended is told.
+    /// Begins the phase of the turn in which closed sockets and servers are reported.
     pub(crate) fn begin_closing(&mut self) {
         self.reactor.begin(Phase::Close);
     }
 
-    /// The next thing that has ended. Its descriptor is closed, and its slot still answers until
-    /// `remove_socket` or `remove_server`, so that `on_close` can ask for addresses and counts.
+    /// Takes the next socket or server to report as closed. Its descriptor is closed, but its id answers until
+    /// [`remove_socket`](Self::remove_socket) or [`remove_server`](Self::remove_server), so that `on_close` can ask for
+    /// addresses and counts.
     pub(crate) fn next_closing(&mut self) -> Option<Closing> {
         let key = self.reactor.next_closing()?;
         let id = SocketId(key);
@@ -342,7 +352,8 @@ impl Net {
         Some(closing)
     }
 
-    /// Forgets a socket that has been told its end.
+    /// Removes a socket after its `on_close`. If it was the last one of a server that has stopped, the server closes
+    /// too.
     pub(crate) fn remove_socket(&mut self, id: SocketId) {
         let mut source = self.reactor.remove(id.0);
         let Some(connection) = source.as_mut().and_then(Source::connection_mut) else {
@@ -366,13 +377,14 @@ impl Net {
         }
     }
 
-    /// Forgets a server that has been told its end.
+    /// Removes a server after its `on_close`.
     pub(crate) fn remove_server(&mut self, id: ServerId) {
         self.servers.retain(|server| *server != id);
         self.reactor.remove(id.0);
     }
 
-    /// A socket that is closed holds none of its server's places any more, though the server still waits for its end.
+    /// Frees the place that a closed socket still holds of its server's `max_connections`. The server still counts the
+    /// socket until it is removed.
     pub(crate) fn free_place(&mut self, id: SocketId) {
         let connection = self.connection_mut(id);
         let server = connection.and_then(Connection::give_up_place);
@@ -381,14 +393,15 @@ impl Net {
         }
     }
 
-    /// Stops a server that could not accept if that is for good.
+    /// Handles a failed accept that the handler is about to be told. Closes the server if too many have failed in a
+    /// row.
     pub(crate) fn accept_failed(&mut self, id: ServerId) {
         if self.listener(id).is_some_and(Listener::is_faulty) {
             self.close_server(id);
         }
     }
 
-    /// Lets servers that pause try again, because a descriptor may be free.
+    /// Lets every server that is backing off try again, because a descriptor may be free.
     #[cold]
     fn wake_servers(&mut self) {
         for place in 0..self.servers.len() {
@@ -398,7 +411,7 @@ impl Net {
         }
     }
 
-    /// The sockets that `server` accepted and that are not gone.
+    /// The sockets that `server` has accepted and that are not removed.
     pub(crate) fn sockets_of(&self, server: ServerId) -> impl Iterator<Item = SocketId> + '_ {
         self.reactor.iter().filter_map(move |(key, source)| {
             let connection = source.connection()?;
@@ -410,7 +423,7 @@ impl Net {
         self.connection(id).is_none_or(Connection::is_closed)
     }
 
-    /// All sockets.
+    /// The ids of all sockets that are not removed.
     pub(crate) fn socket_ids(&self) -> impl Iterator<Item = SocketId> + '_ {
         self.reactor
             .iter()

@@ -1,4 +1,5 @@
-//! Connections that come from elsewhere: accepted, or made by others; and those that leave for elsewhere.
+//! Connections that are not made by `connect`: accepted by a server or adopted from the user. And the way out:
+//! detaching a socket or a server from the loop.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,7 +16,7 @@ use super::Net;
 use super::source::Source;
 
 impl Net {
-    /// Takes over a connection that exists already.
+    /// Adopts a connected socket of the user.
     pub(crate) fn adopt(&mut self, stream: StdStream, options: SocketOptions) -> Result<SocketId> {
         let (stream, peer) = take_over(stream).map_err(|error| Error::new(Syscall::Open, error))?;
         let connection = Connection::established(stream, peer, None, Rc::new(options));
@@ -23,7 +24,7 @@ impl Net {
         Ok(self.insert_connection(connection))
     }
 
-    /// Takes over a descriptor that is only read.
+    /// Adopts a descriptor of the user that is only read, such as a pipe.
     #[cfg(unix)]
     pub(crate) fn adopt_input(
         &mut self,
@@ -35,7 +36,7 @@ impl Net {
         Ok(self.insert_connection(Connection::input(stream, options)))
     }
 
-    /// Makes a socket of what `server` accepted; `None` if the server is gone.
+    /// Makes a socket of the stream that `server` has accepted. `None` if the server is gone.
     pub(crate) fn admit(
         &mut self,
         server: ServerId,
@@ -53,7 +54,8 @@ impl Net {
         Some(self.insert_connection(connection))
     }
 
-    /// Gives a connection its place. Failing to register it is the connection's own failure, told as any other.
+    /// Inserts a connection into the reactor, and begins its deadlines. If the kernel refuses the registration, the
+    /// connection exists all the same, and fails as any other does: by its error and its close.
     pub(crate) fn insert_connection(&mut self, connection: Connection) -> SocketId {
         let interest = connection.first_interest();
         let readiness = connection.first_readiness();
@@ -82,9 +84,10 @@ impl Net {
         }))
     }
 
-    /// Takes the stream out of a socket, which closes then, with the bytes that were not sent.
+    /// Takes the stream out of a socket, with the bytes that could not be sent. The socket closes.
     pub(crate) fn detach(&mut self, id: SocketId) -> Option<(StdStream, Vec<u8>)> {
-        // Asked twice: a socket of another kind keeps its cork, and the flush may meet a failure.
+        // The check comes before and after the flush. Before it, so that a socket that cannot be detached keeps its
+        // cork. After it, because the flush may have failed.
         if !self.connection(id).is_some_and(Connection::can_be_detached) {
             return None;
         }
@@ -97,14 +100,14 @@ impl Net {
         Some((standard_stream(stream)?, unsent))
     }
 
-    /// Takes the listening socket out of a server, which listens no more then.
+    /// Takes the listening socket out of a server. The server stops.
     pub(crate) fn detach_server(&mut self, id: ServerId) -> Option<StdListener> {
         if !self.listener(id).is_some_and(Listener::can_be_detached) {
             return None;
         }
         self.reactor.deregister(id.0);
         let acceptor = self.with_listener(id, Listener::detach).flatten()?;
-        // As for a server that closes: its sockets hold the loop by themselves.
+        // As in `close_server`: from now on only its sockets hold the loop.
         self.reactor.release(id.0);
         standard_listener(acceptor)
     }
@@ -130,7 +133,8 @@ fn standard_listener(acceptor: Acceptor) -> Option<StdListener> {
     }
 }
 
-/// Takes over a stream of the standard library, with the address of its peer. It fails if there is no peer.
+/// Makes a [`Stream`] of a socket of the standard library, and returns the address of its peer. Fails if the socket is
+/// not connected.
 fn take_over(stream: StdStream) -> io::Result<(Stream, Option<SocketAddr>)> {
     match stream {
         StdStream::Tcp(stream) => {

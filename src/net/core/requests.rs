@@ -1,4 +1,4 @@
-//! The requests that the views make: each finds its source, and does one thing to it.
+//! The requests of the views: each function finds a source by its id, and changes that source.
 
 use crate::net::connection::Connection;
 use crate::net::error::Error;
@@ -8,7 +8,7 @@ use crate::reactor::{Key, Registration};
 use super::Net;
 
 impl Net {
-    /// Makes `request` of a connection; nothing happens if it is gone.
+    /// Calls `request` with the connection `id`. Nothing happens if it is gone.
     pub(crate) fn request(
         &mut self,
         id: SocketId,
@@ -19,8 +19,8 @@ impl Net {
         });
     }
 
-    /// [`request`](Self::request), for requests that begin to count time: the turn's reading of the clock may be old
-    /// by now, and no deadline may come early.
+    /// As [`request`](Self::request), for requests from which a deadline counts. It reads the clock first: the turn's
+    /// reading may be old, and a deadline must not come early.
     pub(crate) fn request_now(
         &mut self,
         id: SocketId,
@@ -30,8 +30,9 @@ impl Net {
         self.request(id, request);
     }
 
-    /// Closes a connection with `close`, after the kernel was offered the bytes that were only gathered, and frees the
-    /// place that it held of its server's limit.
+    /// Calls `close` to close a connection. Before, the kernel is offered the bytes that the running callback has
+    /// gathered. Afterwards the connection no longer counts against its server's `max_connections`. `on_close` follows
+    /// in the close phase.
     pub(crate) fn begin_close<R>(
         &mut self,
         id: SocketId,
@@ -52,33 +53,33 @@ impl Net {
         });
     }
 
-    /// Lends the descriptor of a socket. It is noted that there may be duplicates.
+    /// Lends the descriptor of a socket, and notes that there may be duplicates of it from now on.
     #[cfg(unix)]
     pub(crate) fn lend_descriptor(&mut self, id: SocketId) -> Option<std::os::fd::BorrowedFd<'_>> {
         self.connection_mut(id)?.lend_descriptor()
     }
 
-    /// Lets a socket send on when its peer has ended.
+    /// Lets a socket go on sending after its peer has ended.
     pub(crate) fn allow_half_open(&mut self, id: SocketId) {
         self.request(id, |connection, _| connection.allow_half_open());
     }
 
-    /// Makes a source a reason for the loop to go on.
+    /// Makes a source keep the loop running.
     pub(crate) fn hold(&mut self, key: Key) {
         self.reactor.hold(key);
     }
 
-    /// Makes a source no reason for the loop to go on.
+    /// Lets the loop end although the source is open.
     pub(crate) fn release(&mut self, key: Key) {
         self.reactor.release(key);
     }
 
-    /// Whether a source is a reason for the loop to go on.
+    /// Whether a source keeps the loop running.
     pub(crate) fn is_held(&self, key: Key) -> bool {
         self.reactor.is_held(key)
     }
 
-    /// Counts the servers that are not gone.
+    /// Returns the number of servers that are not removed.
     pub(crate) fn server_count(&self) -> usize {
         self.servers.len()
     }

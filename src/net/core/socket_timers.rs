@@ -1,8 +1,7 @@
-//! Timers of sockets, under tokens that their handlers choose.
+//! Timers of sockets, under tokens that the handlers choose.
 //!
-//! Few sockets have any, so nothing of them is in a connection. An armed timer is one entry on the wheel, which goes as
-//! soon as the socket closes or its handler is replaced: a timer that outlived its socket would wake the loop for
-//! nothing.
+//! Few sockets have a timer, so a connection has no field for it. An armed timer is one entry on the timer wheel. It is
+//! taken out as soon as its socket closes or the handler is replaced, and so never wakes the loop for nothing.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,13 +12,13 @@ use crate::slots::Slots;
 
 use super::Net;
 
-/// All timers that sockets have armed and that have not come.
+/// All timers of sockets that are armed.
 #[derive(Debug, Default)]
 pub(super) struct SocketTimers {
-    /// The timers, by the names under which the wheel knows them.
+    /// The armed timers. The key of an entry is the name under which the wheel knows the timer.
     armed: Slots<SocketTimer>,
-    /// The names of the timers, sorted so that those of one socket stand together. A socket may have as many as it has
-    /// requests under way, so a search through all of its timers for one token would be too slow.
+    /// The name of each armed timer, by socket and token. Sorted, so that the timers of one socket are neighbours. A
+    /// socket may have a timer for each request under way, and a search through all of them would be too slow.
     /// Invariant: exactly one entry for each timer in `armed`.
     names: BTreeMap<(SocketId, u64), Key>,
 }
@@ -32,23 +31,24 @@ struct SocketTimer {
 }
 
 impl SocketTimers {
-    /// Gives back the memory of timers that are over.
+    /// Frees the memory of entries that are no longer used.
     pub(super) fn shrink(&mut self) {
         self.armed.shrink();
     }
 }
 
 impl Net {
-    /// Arms the timer of `id` with `token`, or moves it if it is armed already. A socket that is closed gets none.
+    /// Arms the timer of `id` with `token`, or moves it if it is armed already. Nothing happens if the socket is
+    /// closed.
     pub(crate) fn arm_socket_timer(&mut self, id: SocketId, after: Duration, token: u64) {
         if self.socket_is_closed(id) {
             return;
         }
-        // The turn's reading of the clock may be old by now, and no timer may come early.
+        // The turn's reading of the clock may be old by now, and a timer must not fire early.
         let deadline = self.reactor.read_clock().checked_add(after);
         let reactor = &mut self.reactor;
         if let Some(&name) = self.socket_timers.names.get(&(id, token)) {
-            // The entries stay: a timer that every message puts off must not allocate.
+            // Both entries are kept: a timer that every message puts off must not allocate.
             if let Some(timer) = self.socket_timers.armed.get_mut(name) {
                 reactor.disarm(timer.handle);
                 timer.handle = reactor.arm_source_timer(deadline, name);
@@ -63,8 +63,8 @@ impl Net {
         self.socket_timers.names.insert((id, token), name);
     }
 
-    /// Takes back the timer of `id` with `token`, and answers whether it was still to come: those of a socket that is
-    /// closed are not, even before the close phase takes them back.
+    /// Cancels the timer of `id` with `token`. Returns whether it was still to fire: `false` also for a closed socket,
+    /// whose timers the close phase cancels.
     pub(crate) fn cancel_socket_timer(&mut self, id: SocketId, token: u64) -> bool {
         let Some(name) = self.socket_timers.names.remove(&(id, token)) else {
             return false;
@@ -73,9 +73,9 @@ impl Net {
         !self.socket_is_closed(id)
     }
 
-    /// Takes back every timer of `id`.
+    /// Cancels every timer of `id`.
     pub(crate) fn cancel_socket_timers(&mut self, id: SocketId) {
-        // Nearly always: this stands in the way of every close.
+        // A fast path, since every close comes here and few sockets have timers.
         if self.socket_timers.names.is_empty() {
             return;
         }
@@ -92,8 +92,8 @@ impl Net {
         }
     }
 
-    /// Takes out the timer `name`, which has come. `None` if its socket has closed since: the close phase of this turn
-    /// would take it back.
+    /// Takes out the timer `name`, which has fired. `None` if its socket has closed since: a closed socket gets no
+    /// `on_timer`.
     pub(super) fn take_socket_timer(&mut self, name: Key) -> Option<(SocketId, u64)> {
         let timer = self.socket_timers.armed.remove(name)?;
         self.socket_timers

@@ -1,4 +1,4 @@
-//! The sources that live in the reactor, and the dispatch of its calls to them.
+//! The sources of the reactor, and the dispatch of the reactor's calls to them.
 
 use mio::event;
 
@@ -9,31 +9,31 @@ use crate::net::outbox::Outbox;
 use crate::net::values::Event;
 use crate::reactor::{Handler, Registration};
 
-/// The number of connections that a listener takes in a row before the next source is served.
+/// The limit on the connections that a listener accepts in a row before the next source is served.
 const ACCEPT_BURST: u32 = 64;
 
-/// The number of full reads that a connection does in a row, 2 MiB. A burst saves a poll for each of them on bulk
-/// transfers; a read that is not full ends it anyway.
+/// The limit on the full reads of a connection in a row, which is 2 MiB. In a bulk transfer, such a burst saves a poll
+/// for each read. A read that does not fill the buffer ends the burst anyway.
 const READ_BURST: u32 = 16;
 
 /// A source that the reactor serves.
 #[derive(Debug)]
 pub(crate) enum Source {
-    /// One connection.
+    /// A connection, inline because every message touches it.
     Connection(Connection),
-    /// One server; boxed, as there are few and they are large.
+    /// A listening socket. Boxed, because there are few and they are large.
     Listener(Box<Listener>),
-    /// One of several connects that race for a connection.
+    /// An attempt: one of several connects that race for the same connection.
     Attempt(Box<Attempt>),
 }
 
-/// The resources that the sources of a loop share, lent to each one while it is served.
+/// The resources that are common to all sources of one loop, lent to each source while it is served.
 #[derive(Debug)]
 pub(crate) struct SharedResources<'a> {
-    /// The one read buffer of the loop; empty where nothing is read.
+    /// The read buffer of the loop. Empty in calls in which no source reads.
     pub(crate) buffer: &'a mut [u8],
     pub(crate) outbox: &'a mut Outbox,
-    /// The shortage of descriptors, as the servers meet it.
+    /// The reserve descriptor, and whether servers are backing off for lack of one.
     pub(crate) exhaustion: &'a mut DescriptorExhaustion,
 }
 
@@ -98,7 +98,7 @@ impl Handler for Source {
         }
     }
 
-    // Always: it is the one call between the poll and a read, and has one caller.
+    // Always inlined: it is the only call between the poll and the read of every message, and has one caller.
     #[inline(always)]
     fn on_readable(
         &mut self,
@@ -130,7 +130,7 @@ impl Handler for Source {
     ) -> Option<Event> {
         match self {
             Self::Connection(connection) => connection.on_error(registration),
-            // The error of a listener is told by accept, when its pause is over; an attempt is writable then.
+            // A listener learns of its error from the next `accept`, and an attempt is reported as writable too.
             Self::Listener(_) | Self::Attempt(_) => None,
         }
     }

@@ -1,4 +1,4 @@
-//! Writes, from the views to the outbox, and the callbacks in which they gather.
+//! Writes, from the views to the outbox, and the callbacks whose writes gather there.
 
 use std::rc::Rc;
 
@@ -11,7 +11,7 @@ use super::Net;
 use super::source::{SharedResources, Source};
 
 impl Net {
-    /// Gives back the memory that is only kept for the next writes and the next sockets.
+    /// Frees the memory that is only kept for later writes and later sockets.
     pub(crate) fn trim(&mut self) {
         self.scratch.shrink_to_fit();
         self.reactor.shrink();
@@ -19,7 +19,7 @@ impl Net {
         self.outbox.trim();
     }
 
-    /// The bytes that writes of a socket have accepted.
+    /// Returns the number of bytes that writes to a socket have accepted.
     pub(crate) fn bytes_written(&self, id: SocketId) -> u64 {
         let Some(connection) = self.connection(id) else {
             return 0;
@@ -27,7 +27,7 @@ impl Net {
         connection.bytes_written() + self.outbox.own_bytes(id) as u64
     }
 
-    /// The bytes of a socket that no kernel has taken.
+    /// Returns the number of accepted bytes that the kernel has not taken, or that the close of the socket has lost.
     pub(crate) fn queued_bytes(&self, id: SocketId) -> usize {
         let Some(connection) = self.connection(id) else {
             return 0;
@@ -35,8 +35,8 @@ impl Net {
         connection.queued_bytes() + self.outbox.own_bytes(id)
     }
 
-    /// Takes `bytes`, which a socket is to be sent.
-    // Always: two comparisons and a copy are left of nearly every one.
+    /// Writes `bytes` to the socket `id`. Fast path: in the socket's own callback, the bytes only gather in the outbox.
+    // Always inlined: nearly every call is two comparisons and a copy.
     #[inline(always)]
     pub(crate) fn write_bytes(&mut self, id: SocketId, bytes: &[u8]) -> Flow {
         if bytes.len() < DIRECT_BYTES && self.outbox.put_own(id, bytes) {
@@ -45,7 +45,7 @@ impl Net {
         self.write_to_connection(id, Payload::Borrowed(bytes))
     }
 
-    /// Takes what a socket is to be sent.
+    /// Writes `payload` to the socket `id`.
     pub(crate) fn write(&mut self, id: SocketId, payload: Payload<'_>) -> Flow {
         if payload.is_better_copied() && self.outbox.put_own(id, payload.as_bytes()) {
             return Flow::Open;
@@ -53,7 +53,8 @@ impl Net {
         self.write_to_connection(id, payload)
     }
 
-    /// Takes a write that needs a look at the connection.
+    /// Writes `payload` where the fast path does not apply: adds it to the span of the connection, or passes it to the
+    /// connection.
     #[inline(never)]
     fn write_to_connection(&mut self, id: SocketId, payload: Payload<'_>) -> Flow {
         if payload.is_better_copied() {
@@ -70,7 +71,7 @@ impl Net {
         .unwrap_or(Flow::Closed)
     }
 
-    /// [`write`](Self::write) of `bytes` to each of `sockets`. Returns the sockets that answered anything but `Open`.
+    /// Writes `bytes` to each of `sockets`. Returns the sockets that did not answer `Open`, with their answers.
     pub(crate) fn broadcast(
         &mut self,
         sockets: impl IntoIterator<Item = SocketId>,
@@ -91,7 +92,7 @@ impl Net {
                 }
             }
         } else {
-            // A socket that cannot be sent it at once keeps it by reference.
+            // A long message is stored once: the queue of a socket that cannot send it at once holds a reference.
             let bytes: Rc<[u8]> = bytes.into();
             for id in sockets {
                 write(self, id, Payload::Shared(Rc::clone(&bytes)));
@@ -100,7 +101,8 @@ impl Net {
         others
     }
 
-    /// Takes the message of the broadcast once more, and returns whether it could without a look at the bytes.
+    /// Adds the message of the running broadcast to the span of a socket, and returns whether that was possible without
+    /// a look at the bytes.
     #[inline]
     fn advance_span(&mut self, id: SocketId) -> bool {
         let connection = self.reactor.source_mut(id.0);
@@ -108,7 +110,8 @@ impl Net {
         connection.is_some_and(|it| it.advance_span(&self.outbox))
     }
 
-    /// Begins a callback of a socket. A read has begun to gather for it already, as the connection was at hand there.
+    /// Begins a callback of a socket. Before `on_data`, the read has already let the socket gather, because it had the
+    /// connection at hand.
     #[inline(always)]
     pub(super) fn begin_callback(&mut self, id: SocketId) -> CallbackScope {
         if !self.outbox.gathers_for(id) {
@@ -117,7 +120,7 @@ impl Net {
         self.reactor.begin_callback(id.0)
     }
 
-    /// Lets a socket gather in its callback, if its connection would answer `Open` to what it writes.
+    /// Lets a socket gather its writes during its callback, if its connection would answer `Open` to them.
     #[inline(never)]
     fn begin_gathering(&mut self, id: SocketId) {
         let outbox = &mut self.outbox;
@@ -128,7 +131,7 @@ impl Net {
         });
     }
 
-    /// Ends the callback of a socket: the bytes that it gathered and those that are queued leave now.
+    /// Ends the callback of a socket: sends the bytes that it gathered, or flushes its queue.
     #[inline(always)]
     pub(super) fn end_callback(&mut self, scope: CallbackScope) {
         if !self.outbox.end_callback() {
@@ -142,6 +145,7 @@ impl Net {
             });
     }
 
+    /// Ends a callback that has gathered nothing: flushes the socket's queue if a flush was asked for.
     fn end_callback_by_flush(&mut self, scope: CallbackScope) {
         let mut resources = SharedResources {
             buffer: &mut [],

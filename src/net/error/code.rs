@@ -1,4 +1,4 @@
-//! The codes of errors: those of this crate, and the names of the others.
+//! The codes of errors: the constants of this crate, and the codes that are derived from an [`io::Error`].
 
 use std::io;
 
@@ -7,15 +7,15 @@ use super::{Error, Syscall, inner};
 
 /// The codes of the errors that do not come from the system.
 impl Error {
-    /// `ERR_INVALID_ARGUMENT`: an argument can never be right; the text tells a right one.
+    /// `ERR_INVALID_ARGUMENT`: an argument that is never valid. The text shows a valid one.
     pub const INVALID_ARGUMENT: &'static str = "ERR_INVALID_ARGUMENT";
-    /// `ERR_SOCKET_BAD_PORT`: a port is no number from 0 to 65535.
+    /// `ERR_SOCKET_BAD_PORT`: the port is not a number from 0 to 65535.
     pub const BAD_PORT: &'static str = "ERR_SOCKET_BAD_PORT";
     /// `ERR_SOCKET_CLOSED`: the socket is closed.
     pub const SOCKET_CLOSED: &'static str = "ERR_SOCKET_CLOSED";
-    /// `ERR_SOCKET_CLOSED_BEFORE_CONNECTION`: the socket was closed before there was a connection.
+    /// `ERR_SOCKET_CLOSED_BEFORE_CONNECTION`: the socket was closed before its connection was established.
     pub const CLOSED_BEFORE_CONNECTION: &'static str = "ERR_SOCKET_CLOSED_BEFORE_CONNECTION";
-    /// `ERR_QUEUE_LIMIT`: more bytes wait to be sent than the socket may queue.
+    /// `ERR_QUEUE_LIMIT`: the unsent bytes would pass `max_queued_bytes`.
     pub const QUEUE_LIMIT: &'static str = "ERR_QUEUE_LIMIT";
     /// `ERR_HANDLER_PANICKED`: a handler panicked, and its socket was destroyed.
     pub const HANDLER_PANICKED: &'static str = "ERR_HANDLER_PANICKED";
@@ -23,22 +23,22 @@ impl Error {
     pub const IP_BLOCKED: &'static str = "ERR_IP_BLOCKED";
     /// `ERR_LOOP_CLOSED`: the loop that the call was for is gone.
     pub const LOOP_CLOSED: &'static str = "ERR_LOOP_CLOSED";
-    /// `ERR_MAILBOX_FULL`: more calls wait to be made in the loop's thread than it keeps.
+    /// `ERR_MAILBOX_FULL`: the number of calls that wait for the loop's thread is at its limit.
     pub const MAILBOX_FULL: &'static str = "ERR_MAILBOX_FULL";
     /// `ERR_INVALID_HANDLE_TYPE`: the call works on TCP sockets only, and this is a Unix socket.
     pub const INVALID_HANDLE_TYPE: &'static str = "ERR_INVALID_HANDLE_TYPE";
     /// `ERR_STREAM_WRITE_AFTER_END`: a write came after the end of this side.
     pub const WRITE_AFTER_END: &'static str = "ERR_STREAM_WRITE_AFTER_END";
-    /// `ERR_NO_DESCRIPTOR`: the socket or server has no descriptor of the system.
+    /// `ERR_NO_DESCRIPTOR`: the socket or server has no descriptor, because it is closed, simulated, or not made yet.
     pub const NO_DESCRIPTOR: &'static str = "ERR_NO_DESCRIPTOR";
     /// `ERR_OTHER`: an error that [`Error::other`] made, or an [`io::Error`] of no known kind.
     pub const OTHER: &'static str = "ERR_OTHER";
 }
 
-/// The code of an error of the system that has no name here.
+/// The code of a system error that has no row in the table of [`Errno`].
 pub(super) const UNKNOWN: &str = "UNKNOWN";
 
-/// The name of an error that the system, or a substitute for it, has returned.
+/// Returns the code of an error that the system, or a resolver of the user, has returned.
 pub(super) fn code_of(syscall: Option<Syscall>, error: &io::Error) -> &'static str {
     if syscall == Some(Syscall::Lookup) {
         if let Some(code) = lookup_code(error) {
@@ -52,7 +52,8 @@ pub(super) fn code_of(syscall: Option<Syscall>, error: &io::Error) -> &'static s
     }
 }
 
-/// The code of a failed lookup, by number and kind; `None` if the failure is not the resolver's answer (EMFILE).
+/// Returns the code of a failed lookup, by number and kind. `None` if the failure is not an answer of the resolver
+/// (EMFILE).
 fn lookup_code(error: &io::Error) -> Option<&'static str> {
     if error.raw_os_error().is_some() {
         return winsock_lookup_code(error);
@@ -64,12 +65,12 @@ fn lookup_code(error: &io::Error) -> Option<&'static str> {
     }
 }
 
-/// Whether it is one of the codes that a lookup alone has, which need no words beside them.
+/// Whether `code` occurs in lookups only, so that the text needs no wording beside it.
 pub(super) fn is_lookup_code(code: &str) -> bool {
     matches!(code, "ENOTFOUND" | "EAI_AGAIN")
 }
 
-/// The code of an answer of Winsock's resolver, which has numbers like any other error.
+/// Returns the code for an error of Winsock's resolver, which has a number like any other error of Winsock.
 #[cfg(windows)]
 fn winsock_lookup_code(error: &io::Error) -> Option<&'static str> {
     use windows_sys::Win32::Networking::WinSock::{
@@ -87,7 +88,7 @@ fn winsock_lookup_code(_: &io::Error) -> Option<&'static str> {
     None
 }
 
-/// The kind of an error that does not come from the system.
+/// Returns the [`io::ErrorKind`] for the code of an error that does not come from the system.
 pub(super) fn kind_of(code: &str) -> io::ErrorKind {
     match code {
         Error::INVALID_ARGUMENT | Error::BAD_PORT => io::ErrorKind::InvalidInput,

@@ -1,28 +1,29 @@
-//! The names of the system's errors, and Node's words for them.
+//! The names of the system's errors, and Node's wording for each.
 //!
-//! The standard library has an [`io::ErrorKind`] for most of them. It has none for the ones that matter most at accept
-//! (EMFILE, ENFILE, ENOBUFS), and one kind for EACCES and EPERM together. So the number decides if the error has one, and
-//! the kind decides otherwise: for a number without a row, and for errors that are not from the system.
+//! The standard library has an [`io::ErrorKind`] for most of them. It has none for those that matter most to accept
+//! (EMFILE, ENFILE, ENOBUFS), and one kind for both EACCES and EPERM. So an error is identified by its number. Its kind
+//! decides if the number has no row, or if the error does not come from the system.
 
 use std::io::{self, ErrorKind};
 
 use crate::system::errno::number;
 
-/// The name of a system error and its wording, which is libuv's.
+/// One row: the name of a system error, its wording (libuv's), and the means to recognize it.
 #[derive(Debug)]
 pub(crate) struct Errno {
-    /// `ECONNREFUSED` and the like.
+    /// The name, such as `ECONNREFUSED`.
     pub(crate) name: &'static str,
-    /// Node's words for it.
+    /// Node's wording for the error.
     pub(crate) wording: &'static str,
-    /// Its number on this system; `None` if the system has no such error.
+    /// The number on this system; `None` if the system has no such error.
     number: Option<i32>,
-    /// The kind that means this error and no other row's; for EACCES, which shares its kind with EPERM, the likelier.
+    /// The kind that stands for this row and no other. The kind that EACCES and EPERM share stands for EACCES, the
+    /// likelier.
     kind: Option<ErrorKind>,
 }
 
 impl Errno {
-    /// The row for an error: by its number, else by its kind.
+    /// Returns the row for an error: by its number, or else by its kind.
     pub(crate) fn of(error: &io::Error) -> Option<&'static Self> {
         let number = error.raw_os_error();
         let has_number = |row: &&Self| number.is_some() && row.number == number;
@@ -30,12 +31,12 @@ impl Errno {
         by_number.or_else(|| ERRORS.iter().find(|row| row.kind == Some(error.kind())))
     }
 
-    /// The row with this name.
+    /// Returns the row with this name.
     pub(crate) fn named(name: &str) -> Option<&'static Self> {
         ERRORS.iter().find(|row| row.name == name)
     }
 
-    /// The error that the system would give.
+    /// Returns the error as the system would return it.
     #[cfg(test)]
     pub(crate) fn to_io(&self) -> io::Error {
         match (self.number, self.kind) {
@@ -46,7 +47,7 @@ impl Errno {
     }
 }
 
-/// The commoner ones come first, since the search is linear.
+/// The rows, with the commoner errors first, because the search is linear.
 #[rustfmt::skip]
 const ERRORS: &[Errno] = &[
     row("EAGAIN", "resource temporarily unavailable", number!(EAGAIN, WSAEWOULDBLOCK), Some(ErrorKind::WouldBlock)),
@@ -98,7 +99,7 @@ const ERRORS: &[Errno] = &[
     row("EIO", "i/o error", number!(EIO), None),
 ];
 
-/// Linux's alone.
+/// The number of ENONET, which only Linux has.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const ENONET: Option<i32> = Some(libc::ENONET);
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -132,12 +133,12 @@ mod tests {
             let Some(number) = row.number else { continue };
             let kind = io::Error::from_raw_os_error(number).kind();
             if row.name == "ENOTSUP" && kind == unknown {
-                // Rust 1.85 has no kind for it yet; newer versions have.
+                // Rust 1.85 has no kind for ENOTSUP; newer versions have one.
                 continue;
             }
             match row.kind {
                 Some(expected) => assert_eq!(kind, expected, "{}", row.name),
-                // Without a row of its own, its kind would have named another one.
+                // A row without a kind must not share its kind with another row, or the kind would name the other one.
                 None => assert!(
                     !ERRORS.iter().any(|other| other.kind == Some(kind)) || row.name == "EPERM",
                     "{}",
@@ -161,7 +162,7 @@ mod tests {
     fn the_number_decides_and_the_kind_only_where_it_is_unknown() {
         let name = |error: io::Error| Errno::of(&error).map(|errno| errno.name);
         if cfg!(unix) {
-            // Two errors of one kind.
+            // EPERM and EACCES have the same kind, `PermissionDenied`.
             assert_eq!(name(io::Error::from_raw_os_error(1)), Some("EPERM"));
             assert_eq!(name(io::Error::from_raw_os_error(13)), Some("EACCES"));
         }

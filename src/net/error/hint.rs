@@ -1,14 +1,14 @@
-//! Advice about the errors that users ask about most: the second line of `{:#}`.
+//! Advice for the errors that users ask about most: the second line of `{:#}`.
 //!
-//! It is advice, and no diagnosis: it asks nothing of the system, because an error is often shown when no descriptor is
-//! left to ask with.
+//! It is advice and not a diagnosis: no system call is made for it. An error is often shown when the process has no
+//! descriptor left.
 
 use std::borrow::Cow;
 use std::io;
 
 use super::{Error, Syscall};
 
-/// The advice for `error`, if there is one that is right in every program.
+/// Returns the advice for `error`, if there is advice that is right in every program.
 pub(super) fn hint(error: &Error) -> Option<Cow<'static, str>> {
     let is_listening = matches!(error.syscall(), Some(Syscall::Listen | Syscall::Bind));
     let is_path = error.path().is_some();
@@ -57,12 +57,12 @@ pub(super) fn hint(error: &Error) -> Option<Cow<'static, str>> {
     Some(Cow::Borrowed(hint))
 }
 
-/// Whether a failed lookup has nothing but a text, which may say "no such name" or "ask again later".
+/// Whether a failed lookup has only a text, which may mean "no such name" or "try again later".
 fn is_undecided(error: &io::Error) -> bool {
     error.raw_os_error().is_none() && error.kind() != io::ErrorKind::NotFound
 }
 
-/// The command that finds the process that listens on a port already.
+/// Returns the command that finds the process that already listens on `port`.
 fn holder_of(port: u16) -> String {
     if cfg!(windows) {
         format!("`netstat -ano | findstr :{port}` shows the process; port 0 takes a free one")

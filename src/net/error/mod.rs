@@ -1,6 +1,7 @@
-//! Errors as Node tells them: the code, the call, the place, and the system's own error beneath.
+//! Errors as in Node: the code, the call that failed, its endpoint, and the system's own error beneath.
 //!
-//! They know no socket and no handler. The table of [`Errno`] holds the names of system errors, and `hint` the advice.
+//! An error knows no socket and no handler. The table of [`Errno`] holds the names of system errors, and `hint` the
+//! advice for users.
 
 mod code;
 mod errno;
@@ -25,12 +26,12 @@ use code::{code_of, kind_of};
 /// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A failure: the call that failed, the place, and the reason.
+/// An error: the call that failed, its endpoint, and the reason.
 ///
-/// It carries the properties of Node's errors under the same names: [`code`](Self::code), [`syscall`](Self::syscall),
-/// [`address`](Self::address), [`port`](Self::port), [`hostname`](Self::hostname). The text is Node's too, and
-/// `{:#}` adds a line of advice about the commoner ones. So does `{:?}`, because `main` prints that form when it
-/// returns an error; `{:#?}` shows the fields.
+/// It has the properties of Node's errors under the same names: [`code`](Self::code), [`syscall`](Self::syscall),
+/// [`address`](Self::address), [`port`](Self::port), [`hostname`](Self::hostname). The text is Node's too. `{:#}` adds
+/// a line of advice for the commoner errors. So does `{:?}`, which `main` prints when it returns an error; `{:#?}`
+/// shows the fields.
 ///
 /// ```
 /// use netloop::Error;
@@ -40,8 +41,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
 /// assert_eq!(std::io::Error::from(error).kind(), std::io::ErrorKind::ConnectionReset);
 /// ```
-// One pointer wide, because it lies in every `Result`, and almost none of them holds one. Shared, because a failed
-// attempt is told when it fails and again among all of them.
+// One pointer wide, because every `Result` has space for an error and hardly any holds one. Shared, because the error
+// of an attempt is reported twice: when the attempt fails, and in the list of all attempts.
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
@@ -55,12 +56,12 @@ struct Inner {
 }
 
 impl Error {
-    /// The name of the failure, the same on every system: `ECONNREFUSED`, `EADDRINUSE`, `ENOTFOUND` and so on, or one of
-    /// the constants of this type. An error of the system that has no name here is `UNKNOWN`.
+    /// The name of the error, the same on every system: `ECONNREFUSED`, `EADDRINUSE`, `ENOTFOUND` and so on, or a
+    /// constant of this type. An error of the system without a name in this crate is `UNKNOWN`.
     ///
-    /// A failed lookup is `ENOTFOUND` or `EAI_AGAIN`, or has the code that a [`Resolver`](crate::Resolver) of your own
-    /// gave. On Unix the [`system_resolver`](crate::system_resolver) cannot tell the two apart and gives `ENOTFOUND` for
-    /// both; [`io`](Self::io) has the resolver's own text.
+    /// A failed lookup has the code `ENOTFOUND` or `EAI_AGAIN`, or the code of your own [`Resolver`](crate::Resolver).
+    /// On Unix the [`system_resolver`](crate::system_resolver) cannot distinguish the two, and returns `ENOTFOUND` for
+    /// both. [`io`](Self::io) has the resolver's own text.
     #[must_use]
     pub fn code(&self) -> &'static str {
         self.0.code
@@ -72,13 +73,13 @@ impl Error {
         self.0.syscall
     }
 
-    /// The place that the call was about, whole.
+    /// The endpoint that the call was for, as a whole.
     #[must_use]
     pub fn endpoint(&self) -> Option<&Endpoint> {
         self.0.endpoint.as_ref()
     }
 
-    /// The IP address that the call was about; `None` if it was about a name or a path, or about neither.
+    /// The IP address that the call was for; `None` if it was for a name or a path, or has no endpoint.
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
         match self.endpoint()? {
@@ -87,7 +88,7 @@ impl Error {
         }
     }
 
-    /// The port that the call was about; `None` for a path, and for a lookup, as in Node.
+    /// The port that the call was for; `None` for a path, and for a lookup, as in Node.
     #[must_use]
     pub fn port(&self) -> Option<u16> {
         match self.0.syscall {
@@ -96,7 +97,7 @@ impl Error {
         }
     }
 
-    /// The name that the call was about; `None` if it was about an address or a path.
+    /// The name that the call was for; `None` if it was for an address or a path, or has no endpoint.
     #[must_use]
     pub fn hostname(&self) -> Option<&str> {
         match self.endpoint()? {
@@ -105,7 +106,7 @@ impl Error {
         }
     }
 
-    /// The path of the Unix socket that the call was about; `None` if it was about another place.
+    /// The path of the Unix socket that the call was for; `None` if it was for another kind of endpoint.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         match self.endpoint()? {
@@ -114,20 +115,21 @@ impl Error {
         }
     }
 
-    /// The local address to connect from, if one was asked for
-    /// ([`local_address`](crate::ConnectOptions::local_address)).
+    /// The local address that the user asked to connect from ([`local_address`](crate::ConnectOptions::local_address)),
+    /// if there is one.
     #[must_use]
     pub fn local(&self) -> Option<SocketAddr> {
         self.0.local
     }
 
-    /// The error of each address of a name, in the order in which they were tried; empty unless it had several.
+    /// The errors of a name with several addresses, one for each address, in the order in which they were tried. Empty
+    /// for every other error.
     #[must_use]
     pub fn attempts(&self) -> &[Self] {
         &self.0.attempts
     }
 
-    /// The system's own error beneath. An error that does not come from the system has one with its kind and text.
+    /// The error of the system. For an error that does not come from the system, one with its kind and text.
     #[must_use]
     pub fn io(&self) -> &io::Error {
         &self.0.source
@@ -139,7 +141,8 @@ impl Error {
         self.0.source.kind()
     }
 
-    /// The system's number for it, which differs between systems; `None` if it does not come from the system.
+    /// The system's number for the error, which differs between systems. `None` if the error does not come from the
+    /// system.
     #[must_use]
     pub fn raw_os_error(&self) -> Option<i32> {
         self.0.source.raw_os_error()
@@ -171,14 +174,14 @@ impl Error {
         Self::assemble(code, None, io::Error::new(kind_of(code), message))
     }
 
-    /// The failure of a call of the system.
+    /// Returns the error of a system call.
     pub(crate) fn new(syscall: Syscall, source: io::Error) -> Self {
         let code = code_of(Some(syscall), &source);
         Self::assemble(code, Some(syscall), source)
     }
 
-    /// The failure of all addresses of a name: with the code of the first, as in Node, and the place that the user asked
-    /// for.
+    /// Returns the error of a name of which every address has failed. It has the code of the first attempt, as in Node,
+    /// and the endpoint that the user asked for.
     pub(crate) fn aggregate(endpoint: Endpoint, attempts: Vec<Self>) -> Self {
         let (code, kind) = match attempts.first() {
             Some(first) => (first.code(), first.kind()),
@@ -191,7 +194,7 @@ impl Error {
         error.at(endpoint)
     }
 
-    /// The failure of a socket whose queue has reached its limit.
+    /// Returns the error of a socket whose queue would pass its limit.
     pub(crate) fn queue_limit(limit: usize, peer: Option<SocketAddr>) -> Self {
         let error = Self::with_code(
             Self::QUEUE_LIMIT,
@@ -203,7 +206,7 @@ impl Error {
         }
     }
 
-    /// The same error, with the place that the call was about.
+    /// The same error, with the endpoint (address, name or path) that the call was for.
     #[must_use]
     pub(crate) fn at(mut self, endpoint: Endpoint) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
@@ -212,7 +215,7 @@ impl Error {
         self
     }
 
-    /// The same error, with the local address that was asked for.
+    /// The same error, with the local address that the user asked to connect from.
     #[must_use]
     pub(crate) fn bound_to(mut self, local: SocketAddr) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
@@ -239,8 +242,8 @@ impl StdError for Error {
     }
 }
 
-/// Takes over an error of the standard library, without a call or a place. An [`Error`] that was turned into one comes
-/// back whole.
+/// Wraps an error of the standard library, without a call or an endpoint. An [`Error`] that was converted to
+/// [`io::Error`] before comes back whole.
 impl From<io::Error> for Error {
     fn from(source: io::Error) -> Self {
         match source.downcast::<Self>() {
@@ -250,7 +253,7 @@ impl From<io::Error> for Error {
     }
 }
 
-/// The same error once more: one answer may be told to many sources.
+/// Copies an error, because one answer of a resolver may be told to many sources.
 pub(crate) fn copy_of_io(error: &io::Error) -> io::Error {
     if let Some(number) = error.raw_os_error() {
         return io::Error::from_raw_os_error(number);
@@ -261,7 +264,8 @@ pub(crate) fn copy_of_io(error: &io::Error) -> io::Error {
     }
 }
 
-/// An [`io::Error`] that loses nothing: the system's own as it was, every other with the whole error within.
+/// Converts without a loss: an error of the system becomes that [`io::Error`] again, and any other is kept whole inside
+/// of one.
 pub(crate) fn to_io(error: Error) -> io::Error {
     match error.raw_os_error() {
         Some(number) => io::Error::from_raw_os_error(number),
@@ -269,12 +273,12 @@ pub(crate) fn to_io(error: Error) -> io::Error {
     }
 }
 
-/// The error that an [`io::Error`] was made of, if it was one of this crate.
+/// Returns the error of this crate inside of an [`io::Error`], if there is one.
 fn inner(error: &io::Error) -> Option<&Error> {
     error.get_ref()?.downcast_ref()
 }
 
-/// Keeps the kind, the text and the whole error within: `downcast` gives it back.
+/// The [`io::Error`] has the same kind and text, and the whole error inside: `downcast` returns it.
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         Self::new(error.kind(), error)

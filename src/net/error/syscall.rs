@@ -1,32 +1,32 @@
-//! The calls that can fail, by their names in Node's errors.
+//! The calls that can fail, with their names in Node's errors.
 
 use std::fmt;
 
-/// The call that failed, displayed by its name in Node's errors.
+/// The call that failed. It displays as its name in Node's errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Syscall {
     /// `accept`: taking the next connection of a listener.
     Accept,
-    /// `bind`: choosing the local address of a connection.
+    /// `bind`: setting the local address of a connection.
     Bind,
-    /// `connect`: making a connection, until the peer has answered.
+    /// `connect`: making a connection, including the wait for the peer's answer.
     Connect,
-    /// `listen`: making a listener, with all that belongs to it, its address included.
+    /// `listen`: making a listening socket, including its bind.
     Listen,
     /// `getaddrinfo`: asking the resolver for the addresses of a name.
     Lookup,
-    /// `open`: making a socket, or taking over one.
+    /// `open`: making a socket, or adopting one.
     Open,
     /// `poll`: waiting for the kernel's events.
     Poll,
     /// `read`: receiving bytes.
     Read,
-    /// `register`: telling the kernel that we want a source's events.
+    /// `register`: registering a source with the kernel for events.
     Register,
-    /// `setsockopt`: setting an option.
+    /// `setsockopt`: setting an option of a socket.
     SetOption,
-    /// `shutdown`: sending the end of the stream.
+    /// `shutdown`: ending the outbound half of a connection, with a FIN.
     Shutdown,
     /// `write`: sending bytes.
     Write,

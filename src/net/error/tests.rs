@@ -19,12 +19,12 @@ fn path(path: &str) -> Endpoint {
     Endpoint::Path(path.into())
 }
 
-/// The error that the system gives for what it calls by this name.
+/// Returns the system error with this name.
 fn system(errno: &str) -> io::Error {
     Errno::named(errno).expect("it is in the table").to_io()
 }
 
-/// An answer of the resolver, which has a code and no number.
+/// Returns an error of a resolver, which has a code and no number.
 fn resolver(code: &'static str) -> io::Error {
     to_io(Error::with_code(code, "the resolver's words"))
 }
@@ -44,7 +44,7 @@ fn the_texts_are_those_of_node() {
     let local = "127.0.0.2:5".parse().expect("it is an address");
     let nowhere =
         |code| Error::new(Syscall::Lookup, resolver(code)).at(name("nonexistent.invalid"));
-    // The left column was copied from what Node 20 prints.
+    // The texts in the left column are copied from the output of Node 20.
     for (node, error) in [
         (
             "listen EADDRINUSE: address already in use 127.0.0.1:3000",
@@ -167,7 +167,7 @@ fn a_failed_lookup_names_its_host_and_neither_address_nor_port() {
     assert_eq!(error.code(), "ENOTFOUND");
     assert_eq!(error.hostname(), Some("nope.invalid"));
     assert_eq!((error.address(), error.port()), (None, None));
-    // Out of descriptors while asking is no answer of the resolver.
+    // EMFILE during a lookup is not an answer of the resolver.
     assert_eq!(
         Error::new(Syscall::Lookup, system("EMFILE")).code(),
         "EMFILE"
@@ -273,7 +273,7 @@ fn a_resolver_fails_with_a_code_or_a_kind_that_stands_for_one() {
         (ErrorKind::TimedOut, "ETIMEDOUT"),
     ] {
         assert_eq!(lookup(kind.into()).code(), code);
-        // The same by `?` in a resolver.
+        // The same conversion by `?`, as in a resolver.
         assert_eq!(
             lookup(to_io(Error::from(io::Error::from(kind)))).code(),
             code
@@ -286,7 +286,7 @@ fn a_resolver_fails_with_a_code_or_a_kind_that_stands_for_one() {
         "getaddrinfo ESERVFAIL: the resolver's words a.name"
     );
     assert_eq!(lookup(to_io(Error::other("no"))).code(), Error::OTHER);
-    // No text decides, whatever it says.
+    // The text of an error never decides its code.
     let words = io::Error::other("Temporary failure in name resolution");
     assert_eq!(lookup(words).code(), "UNKNOWN");
     let system = to_io(Error::from(system("EMFILE")));

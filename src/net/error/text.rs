@@ -1,4 +1,4 @@
-//! The text of an error, which is Node's.
+//! The text of an error, in Node's form.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::code::{UNKNOWN, is_lookup_code};
 use super::errno::Errno;
 use super::{Error, Syscall, hint};
 
-/// The form `{:#}` has a second line with advice.
+/// `{:#}` adds a second line with advice.
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write_call_and_code(formatter)?;
@@ -27,7 +27,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// The text with its advice, because `main` prints this form when it returns the error; `{:#?}` shows the fields.
+/// The same text as `{:#}`, because `main` prints this form when it returns an error; `{:#?}` shows the fields.
 impl fmt::Debug for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !formatter.alternate() {
@@ -46,7 +46,8 @@ impl fmt::Debug for Error {
 }
 
 impl Error {
-    /// `connect ECONNREFUSED 127.0.0.1:1`, or with the wording, `listen EADDRINUSE: address already in use ::1:1`.
+    /// Writes `connect ECONNREFUSED 127.0.0.1:1` or, with the wording, `listen EADDRINUSE: address already in use
+    /// ::1:1`.
     fn write_call_and_code(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(syscall) = self.0.syscall else {
             return match self.raw_os_error() {
@@ -65,8 +66,9 @@ impl Error {
         }
     }
 
-    /// Whether words follow the code. Node has them for `listen`, and for calls such as `poll` whose name says little. It
-    /// is terse about the calls of every connection, but an error that was never the system's needs its own words.
+    /// Whether the wording follows the code. In Node it does for `listen`, and for calls such as `poll` whose name says
+    /// little. It does not for the calls of every connection. An error that does not come from the system needs its
+    /// wording in any case.
     fn has_wording(&self, syscall: Syscall) -> bool {
         match syscall {
             Syscall::Lookup => !is_lookup_code(self.0.code) && Errno::named(self.0.code).is_none(),
@@ -84,7 +86,7 @@ impl Error {
         }
     }
 
-    /// Node's words for an error of the system; an error that another resolver or library made has its own.
+    /// Returns Node's wording for a system error. An error that a resolver or another library made has its own text.
     fn wording(&self) -> String {
         match Errno::named(self.0.code) {
             Some(errno) if self.0.source.get_ref().is_none() => errno.wording.to_owned(),

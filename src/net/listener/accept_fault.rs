@@ -4,25 +4,28 @@ use std::io;
 
 use crate::net::error::Errno;
 
-/// The cause of a failed `accept`, which decides what the listener does next.
+/// The cause of a failed `accept`, which decides the next step of the listener.
 ///
-/// Most loops have a single answer. Then either one bad peer slows all others, or the listener is deaf after the first
-/// shortage: with edge-triggered polling no new event comes when descriptors are free again.
+/// Many event loops treat all causes alike. Then one bad peer slows all others down, or the listener never accepts
+/// again after it ran out of descriptors. With edge-triggered polling, no new event comes when descriptors are free
+/// again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AcceptFault {
-    /// The process or the system has run out of descriptors or memory: pause, and come back without an edge.
+    /// The process or the system has run out of descriptors or memory. The listener backs off and tries again by
+    /// itself, because no edge will tell.
     Exhausted,
-    /// This connection is gone, and the next may be fine: go on at once.
+    /// The connection at the head of the queue has failed, and the next may be fine. The listener accepts on at once.
     Transient,
-    /// A signal came first: repeat the call.
+    /// A signal interrupted the call, which is to be repeated.
     Interrupted,
-    /// No peer waits: the next edge tells of one.
+    /// No peer waits. The next edge tells of one.
     WouldBlock,
-    /// The listener itself seems broken. Several in a row end it; a single one may be bad luck.
+    /// The listening socket itself seems broken. Several such failures in a row end the listener; a single one need
+    /// not.
     Fatal,
 }
 
-/// The cause behind `error`, which `accept` gave.
+/// Returns the cause of `error`, which `accept` has returned.
 pub(crate) fn classify_accept(error: &io::Error) -> AcceptFault {
     let Some(errno) = Errno::of(error) else {
         return AcceptFault::Fatal;
@@ -31,8 +34,8 @@ pub(crate) fn classify_accept(error: &io::Error) -> AcceptFault {
         "EAGAIN" => AcceptFault::WouldBlock,
         "EINTR" => AcceptFault::Interrupted,
         "EMFILE" | "ENFILE" | "ENOBUFS" | "ENOMEM" => AcceptFault::Exhausted,
-        // Linux passes on errors that are pending on the new connection (accept(2)). A firewall refuses with EPERM.
-        // Winsock gives ENOTCONN for a peer that has reset already.
+        // Linux returns errors that are pending on the new connection (accept(2)). A firewall refuses with EPERM.
+        // Winsock returns ENOTCONN for a peer that has reset already.
         "ECONNABORTED" | "ECONNRESET" | "EPERM" | "EPROTO" | "ETIMEDOUT" | "ENETDOWN"
         | "ENETUNREACH" | "EHOSTDOWN" | "EHOSTUNREACH" | "ENONET" | "ENOPROTOOPT" | "ENOTSUP"
         | "ENOTCONN" => AcceptFault::Transient,

@@ -1,27 +1,27 @@
-//! The events of a server.
+//! The events of a server, for its handler.
 
 use std::net::SocketAddr;
 
 use crate::net::error::Error;
 use crate::system::Stream;
 
-/// An event of a server.
+/// An event of a server, for its handler.
 #[derive(Debug)]
 pub(crate) enum ServerEvent {
-    /// The server listens, and its address is known.
+    /// The server has begun to listen, and its address is known.
     Listening,
-    /// The server will never listen.
+    /// The server could not begin to listen, and never will.
     ListenFailed(Error),
     /// The server has accepted a connection.
     Accepted {
         stream: Stream,
         peer: Option<SocketAddr>,
     },
-    /// The server has accepted a connection beyond its limit.
+    /// The server has accepted a connection beyond `max_connections`, and closes it.
     OverLimit {
         stream: Stream,
         peer: Option<SocketAddr>,
     },
-    /// The server cannot accept for now, or not any more.
+    /// An accept has failed. The server is backing off, or has failed for good.
     AcceptFailed(Error),
 }

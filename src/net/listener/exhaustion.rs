@@ -1,13 +1,13 @@
-//! The shortage of descriptors, as all servers of one loop meet it.
+//! Running out of descriptors, which concerns all servers of one loop.
 
 use crate::system::{Acceptor, Reserve, System};
 
-/// The reserve descriptor, and the news that it was needed.
+/// The reserve descriptor, and whether it was needed.
 #[derive(Debug)]
 pub(crate) struct DescriptorExhaustion {
     reserve: Reserve,
-    /// Whether an accept has failed for want of a descriptor since [`take`](Self::take). While it is set, at least one
-    /// server pauses that a freed descriptor may help.
+    /// Whether an accept has failed for lack of a descriptor since the last [`take`](Self::take). While it is set, at
+    /// least one server is backing off.
     was_met: bool,
 }
 
@@ -19,13 +19,15 @@ impl DescriptorExhaustion {
         }
     }
 
-    /// Refuses one peer that waits at `acceptor`, which could not accept it.
+    /// Refuses one peer that waits at `acceptor`: gives the reserve descriptor up, accepts and closes the peer, and
+    /// reserves a descriptor again.
     pub(crate) fn meet(&mut self, acceptor: &Acceptor) {
         self.reserve.refuse_one(acceptor);
         self.was_met = true;
     }
 
-    /// Returns whether servers pause that may be woken, and forgets it: each that still fails says so again.
+    /// Whether servers are backing off that a freed descriptor may help. The next call returns `false`, until another
+    /// accept fails.
     #[inline]
     pub(crate) fn take(&mut self) -> bool {
         std::mem::take(&mut self.was_met)

@@ -1,5 +1,5 @@
-//! The state machine of one server: it listens, rests while the process is out of descriptors, and once closed waits
-//! for its last connection.
+//! The state machine of one server. It listens, backs off while the process is out of descriptors, and after its close
+//! waits for its last connection.
 
 mod accept_fault;
 mod event;
@@ -25,64 +25,70 @@ pub use options::ListenOptions;
 pub(crate) use event::ServerEvent;
 pub(crate) use exhaustion::DescriptorExhaustion;
 
-/// The limit on accepts in a row that fail for a peer's reason, before other sources are served.
+/// The limit on failed accepts in a row in one call, each through the fault of a peer. After it, other sources are
+/// served.
 const TRANSIENT_FAULTS_A_CALL: u32 = 16;
 
-/// The pauses while there are no descriptors: this, then twice as long each time, up to a second.
+/// The backoff while no descriptor is free: at first this long, then twice as long each time, up to
+/// [`LONGEST_BACKOFF`].
 const FIRST_BACKOFF: Duration = Duration::from_millis(5);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
 
-/// The number of failures in a row, each for a reason that does not pass, that ends a listener.
+/// The number of [fatal](AcceptFault::Fatal) failures in a row that ends a listener.
 const FATAL_FAULTS: u32 = 3;
 
-/// One server.
+/// A listening socket, with its options and the count of its connections: what users call a server.
 #[derive(Debug)]
 pub(crate) struct Listener {
     state: State,
-    /// The place that the server was told to listen on, then the one that it is bound to. It stays known after the close.
+    /// The address, name or path that the user asked to listen on. Once bound, the address that the socket has. It
+    /// stays known after the close.
     endpoint: Endpoint,
-    /// The number of its sockets that have not yet had their `on_close`.
+    /// The number of accepted sockets that are not removed: `on_close` of the last one comes before that of the server.
     connections: usize,
-    /// The number of its sockets that are not closed: the limit is about these.
+    /// The number of accepted sockets that are not closed, which `max_connections` limits. A closed socket leaves this
+    /// count before it leaves `connections`.
     places_taken: usize,
     max_connections: Option<usize>,
     socket_options: Rc<SocketOptions>,
     block_list: Option<Rc<BlockList>>,
-    /// The event that its handler is told next.
+    /// The event that the handler of the server is told next.
     event: Option<ServerEvent>,
 }
 
 #[derive(Debug)]
 enum State {
-    /// The name is being looked up that it will listen on, with these options.
+    /// The name to listen on is being looked up. The options are kept for the bind.
     Pending(Box<ListenOptions>),
-    /// The kernel queues connections for it.
+    /// The socket listens, and the kernel queues connections for it.
     Listening(Bound),
-    /// It listens, but descriptors are short: it pauses between attempts to accept. The shortage is over when no peer
-    /// waits any more, because the kernel looks for a descriptor before it looks into its queue.
+    /// The socket listens, but no descriptor was free for an accepted one: no accept is tried before the backoff is
+    /// over. The state ends when an accept finds no waiting peer. That proves a free descriptor, because the kernel
+    /// looks for one before it looks into its queue.
     BackingOff {
         bound: Bound,
-        /// The length of the last pause; zero once a peer was accepted after it.
+        /// The length of the last backoff; zero once a peer was accepted after it.
         backoff: Duration,
     },
-    /// It listens no more, or never did. The server goes with the last of its sockets.
+    /// The server listens no more, or never did. It is removed after the last of its sockets.
     Closed,
 }
 
-/// The part of a server that lives as long as it listens.
+/// The part of a server that exists only while it listens.
 #[derive(Debug)]
 struct Bound {
     acceptor: Acceptor,
-    /// The path that the server made, with the file's identity: dropping it removes only the server's own file, also when
-    /// the whole loop goes.
+    /// The path that the server has made, with the identity of the file. Its drop removes the path only if it still is
+    /// that file, also when the whole loop is dropped.
     path: Option<OwnedPath>,
+    /// Whether accepted sockets inherit all options from the listening socket, so that they need no calls.
     passes_on_options: bool,
-    /// The number of failures in a row that do not pass.
+    /// The number of [fatal](AcceptFault::Fatal) failures since the last accept that succeeded.
     fatal_faults: u32,
 }
 
 impl Listener {
-    /// A listener on a name that is being looked up.
+    /// A listener on a name whose lookup is under way.
     pub(crate) fn pending(endpoint: Endpoint, options: &ListenOptions) -> Self {
         Self {
             state: State::Pending(Box::new(options.clone())),
@@ -111,7 +117,8 @@ impl Listener {
         listener
     }
 
-    /// A listener that was made elsewhere: its sockets inherit nothing of `options`.
+    /// A listener around a socket that the user has made. Sockets that it accepts inherit no option, and are given
+    /// theirs by calls.
     pub(crate) fn adopted(acceptor: Acceptor, endpoint: Endpoint, options: &ListenOptions) -> Self {
         let mut listener = Self::bound(acceptor, None, endpoint, options);
         if let Some(bound) = listener.bound_mut() {
@@ -120,14 +127,15 @@ impl Listener {
         listener
     }
 
-    /// Listens from now on.
+    /// Begins to listen with `acceptor`, which is bound, and queues the event for the handler.
     pub(crate) fn begin(&mut self, acceptor: Acceptor) {
         if let Ok(Some(address)) = acceptor.local_address() {
-            // The port may have been 0, and the host a name.
+            // The address may differ from the one that was asked for: a port 0, or a name.
             self.endpoint = Endpoint::Socket(address);
         }
         self.state = State::Listening(Bound {
-            // A listener is not given the type of service, so sockets that have one are given all options themselves.
+            // The type of service is never set on the listening socket, and so cannot be inherited. With one, every
+            // accepted socket is given all of its options by calls.
             passes_on_options: acceptor.passes_on_options()
                 && self.socket_options.type_of_service.is_none(),
             acceptor,
@@ -137,7 +145,7 @@ impl Listener {
         self.event = Some(ServerEvent::Listening);
     }
 
-    /// Gives up before it ever listened. The handler is told the error first, and the end comes with
+    /// Fails a server that never listened. The handler is told the error first, and then the caller ends the server by
     /// [`stop`](Self::stop).
     pub(crate) fn fail(&mut self, error: Error, registration: &mut Registration<'_>) {
         self.state = State::Closed;
@@ -145,7 +153,7 @@ impl Listener {
         registration.activate();
     }
 
-    /// The options to bind with, while the name is being looked up.
+    /// The options to bind with. `None` unless the lookup of the name is under way.
     pub(crate) fn pending_options(&self) -> Option<&ListenOptions> {
         match &self.state {
             State::Pending(options) => Some(options),
@@ -157,7 +165,7 @@ impl Listener {
         self.event.as_ref().map(|_| Event::Server)
     }
 
-    /// Takes the event that the server's handler is told next.
+    /// Takes the event for the handler of the server.
     pub(crate) fn take_event(&mut self) -> Option<ServerEvent> {
         self.event.take()
     }
@@ -175,7 +183,7 @@ impl Listener {
         Some(&mut self.bound_mut()?.acceptor)
     }
 
-    /// The listening socket, as long as it listens.
+    /// The listening socket, while the server listens.
     #[cfg(unix)]
     pub(crate) fn acceptor(&self) -> Option<&Acceptor> {
         Some(&self.as_bound()?.acceptor)
@@ -203,7 +211,7 @@ impl Listener {
         self.as_bound().is_some()
     }
 
-    /// Whether it listens no more, or never did.
+    /// Whether the server listens no more, or never did.
     pub(crate) fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed)
     }
@@ -224,34 +232,37 @@ impl Listener {
         Rc::clone(&self.socket_options)
     }
 
-    /// Whether an accepted socket has the options already that its listener was given.
+    /// Whether an accepted socket inherits all options from the listening socket, so that they need not be set by
+    /// calls.
     pub(crate) fn passes_on_options(&self) -> bool {
         self.as_bound().is_some_and(|bound| bound.passes_on_options)
     }
 
-    /// Whether accepting has failed for good.
+    /// Whether so many accepts have failed in a row that the caller should close the server.
     pub(crate) fn is_faulty(&self) -> bool {
         self.as_bound()
             .is_some_and(|bound| bound.fatal_faults >= FATAL_FAULTS)
     }
 
-    /// Counts one more socket.
+    /// Counts a socket that was accepted: it is neither closed nor removed.
     pub(crate) fn connection_opened(&mut self) {
         self.connections += 1;
         self.places_taken += 1;
     }
 
-    /// Takes note that one of its sockets is closed, and will be gone before long.
+    /// Notes that an accepted socket is closed. It no longer counts against `max_connections`, though it is not removed
+    /// yet.
     pub(crate) fn place_freed(&mut self) {
         self.places_taken = self.places_taken.saturating_sub(1);
     }
 
-    /// Takes note that one of its sockets is gone. The last one takes a server with it that [is done](Self::is_done).
+    /// Notes that an accepted socket was removed. After the last one, a server that [is done](Self::is_done) is to be
+    /// closed by the caller.
     pub(crate) fn connection_closed(&mut self) {
         self.connections = self.connections.saturating_sub(1);
     }
 
-    /// Stops listening at once; the kernel refuses new peers from now on. The caller has deregistered it.
+    /// Stops listening at once, and the kernel refuses new peers from now on. The caller has deregistered the socket.
     pub(crate) fn stop(&mut self, registration: &mut Registration<'_>) {
         self.state = State::Closed;
         self.event = None;
@@ -259,14 +270,14 @@ impl Listener {
         self.close_if_done(registration);
     }
 
-    /// Whether its listening socket can be given away as one of the standard library.
+    /// Whether the listening socket can be given away as a socket of the standard library.
     pub(crate) fn can_be_detached(&self) -> bool {
         self.as_bound()
             .is_some_and(|bound| bound.acceptor.is_standard())
     }
 
-    /// Gives its listening socket away and [stops](Self::stop). The file of a Unix socket stays, as it is still the
-    /// address of that socket.
+    /// Returns the listening socket for use outside of the loop, and [stops](Self::stop) the server. The file of a Unix
+    /// socket is not removed, because it is still the address of that socket.
     pub(crate) fn detach(&mut self, registration: &mut Registration<'_>) -> Option<Acceptor> {
         let state = mem::replace(&mut self.state, State::Closed);
         self.stop(registration);
@@ -281,18 +292,20 @@ impl Listener {
         }
     }
 
+    /// Asks the reactor for the close, if the server [is done](Self::is_done).
     pub(crate) fn close_if_done(&self, registration: &mut Registration<'_>) {
         if self.is_done() {
             registration.close();
         }
     }
 
-    /// Whether it has closed, and its last socket is gone.
+    /// Whether the server has stopped, and its last socket was removed.
     pub(crate) fn is_done(&self) -> bool {
         self.is_closed() && self.connections == 0
     }
 
-    /// Ends a pause: tries to accept again, because a descriptor may be free now.
+    /// Ends a backoff early, because a descriptor may be free: the reactor then calls
+    /// [`on_readable`](Self::on_readable). Nothing happens in any other state.
     pub(crate) fn wake(&self, registration: &mut Registration<'_>) {
         if let State::BackingOff { .. } = self.state {
             registration.assume(Readiness::READABLE);
@@ -300,6 +313,8 @@ impl Listener {
         }
     }
 
+    /// Accepts one peer, and returns the event for it. Peers on the block list, and peers that have gone, are passed
+    /// over.
     pub(crate) fn on_readable(
         &mut self,
         registration: &mut Registration<'_>,
@@ -347,6 +362,7 @@ impl Listener {
         }
     }
 
+    /// Makes the event for an accepted peer, which depends on whether the server is at its limit.
     fn admit(&self, stream: Stream, peer: Option<SocketAddr>) -> ServerEvent {
         match self.max_connections {
             Some(limit) if self.places_taken >= limit => ServerEvent::OverLimit { stream, peer },
@@ -354,8 +370,9 @@ impl Listener {
         }
     }
 
-    /// Pauses after refusing one peer with the reserve descriptor: no edge comes for the peers that wait already, so
-    /// the listener has to come back by itself. The handler is told once a shortage, not once an attempt.
+    /// Refuses one peer with the reserve descriptor, and backs off. The peers that wait already cause no further edge,
+    /// so the listener must try again by itself. The handler is told once for each time that descriptors run out, not
+    /// for each try.
     fn back_off(
         &mut self,
         error: io::Error,
@@ -378,7 +395,7 @@ impl Listener {
         last.is_none().then(|| self.accept_failed(error))
     }
 
-    /// Listens as usual again: no peer waits, so descriptors are not short.
+    /// Ends the backoff for good: an accept found no waiting peer, which proves that a descriptor is free.
     fn end_backoff(&mut self) {
         self.state = match mem::replace(&mut self.state, State::Closed) {
             State::BackingOff { bound, .. } => State::Listening(bound),
@@ -386,7 +403,8 @@ impl Listener {
         };
     }
 
-    /// Counts a failure that does not pass. The third in a row ends the listener, which would be deaf otherwise.
+    /// Counts a [fatal](AcceptFault::Fatal) failure. The third in a row stops reading and is told to the handler: a
+    /// listener that fails silently would never accept again.
     fn fault(&mut self, error: io::Error, registration: &mut Registration<'_>) -> Option<Event> {
         self.bound_mut()?.fatal_faults += 1;
         if !self.is_faulty() {

@@ -31,7 +31,7 @@ pub struct ListenOptions {
 }
 
 impl ListenOptions {
-    /// Every option at its default, which each method names.
+    /// Options with every default; the method of each option tells its default.
     pub fn new() -> Self {
         Self {
             backlog: 511,
@@ -46,10 +46,10 @@ impl ListenOptions {
         }
     }
 
-    /// Sets how many connections the kernel queues until they are accepted. Default: 511, as in Node.
+    /// Sets the number of connections that the kernel queues until they are accepted. Default: 511, as in Node.
     ///
-    /// The kernel has a limit of its own (`net.core.somaxconn`). A peer that connects while the queue is full waits or is
-    /// refused.
+    /// The kernel caps the number (`net.core.somaxconn` on Linux). A peer that connects while the queue is full waits
+    /// or is refused.
     pub fn backlog(mut self, backlog: u32) -> Self {
         self.backlog = backlog;
         self
@@ -65,10 +65,10 @@ impl ListenOptions {
         self
     }
 
-    /// Whether several sockets, of this process or of others, may listen on the address, and the kernel shares out the
-    /// connections (SO_REUSEPORT). Default: `false`.
+    /// Whether several sockets, of this process or of others, may listen on the same address (SO_REUSEPORT). The kernel
+    /// distributes the connections among them. Default: `false`.
     ///
-    /// `listen` fails with ENOTSUP where the kernel does not share them out.
+    /// `listen` fails with ENOTSUP on systems whose kernel does not distribute them.
     #[doc(alias = "reusePort")]
     #[doc(alias = "SO_REUSEPORT")]
     pub fn reuse_port(mut self, reuse: bool) -> Self {
@@ -76,7 +76,8 @@ impl ListenOptions {
         self
     }
 
-    /// Limits how many connections the server holds. Default: `None`, no limit; 0 closes every new one.
+    /// Limits the number of connections that the server holds at a time. Default: `None`, no limit; 0 closes every new
+    /// one.
     ///
     /// A connection over the limit is accepted, closed at once, and reported to
     /// [`on_over_limit`](crate::ServerHandler::on_over_limit).
@@ -102,7 +103,7 @@ impl ListenOptions {
         self
     }
 
-    /// Sets the peers that are closed as soon as they are accepted, without any event. Default: none.
+    /// Sets the addresses of peers that are closed as soon as they are accepted, without any event. Default: none.
     #[doc(alias = "blockList")]
     pub fn block_list(mut self, list: impl Into<Option<Rc<BlockList>>>) -> Self {
         self.block_list = list.into();
@@ -117,7 +118,7 @@ impl ListenOptions {
         self
     }
 
-    /// Sets the options of the sockets that are accepted. Default: [`SocketOptions::new`].
+    /// Sets the options of the accepted sockets. Default: [`SocketOptions::new`].
     pub fn socket(mut self, options: SocketOptions) -> Self {
         self.socket = options;
         self
@@ -130,7 +131,7 @@ impl Default for ListenOptions {
     }
 }
 
-/// Listens with the defaults, and accepts sockets with `options`.
+/// Listens with the defaults, and gives accepted sockets `options`.
 impl From<SocketOptions> for ListenOptions {
     fn from(options: SocketOptions) -> Self {
         Self::new().socket(options)

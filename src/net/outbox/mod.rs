@@ -9,10 +9,9 @@
 //! | to a socket that nothing is queued for | [`Broadcast`] | in the flush phase |
 //! | where the kernel has no space, or anything else is in the way | the queue of the connection | as the kernel takes it |
 //!
-//! The first two are buffers common to all sockets of the loop, and hold short writes. Each saves the cost of the
-//! queue, which an echo and a member of a broadcast would otherwise pay for every message (decisions D16 and D17 in
-//! `benches/DECISIONS.md`). [`Outbox::move_to_queue`] empties both for one connection, before any other operation on
-//! it.
+//! The first two are buffers common to all sockets of the loop, and hold short writes. Each saves the cost of the queue
+//! for every message: of an echo, and of a member of a broadcast (D16 and D17 in `benches/DECISIONS.md`).
+//! [`Outbox::move_to_queue`] empties both for one connection, before any other operation on it.
 
 mod broadcast;
 mod gathered;

@@ -1,16 +1,17 @@
-//! The places to listen on or to connect to, and their text.
+//! The endpoints to listen on or to connect to, and their text form.
 //!
-//! `address::into_endpoint` makes them of text. Nothing here asks a resolver or a kernel: a name stays a name until it is
+//! `address::into_endpoint` parses them. Nothing here calls a resolver or the kernel: a name stays a name until it is
 //! looked up.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-/// A place to listen on or to connect to.
+/// An endpoint to listen on or to connect to: an address, a name or a path.
 ///
-/// Usually made from text or from a pair, through [`IntoEndpoint`](crate::IntoEndpoint). It displays as it is typed:
-/// `127.0.0.1:3000`, `[::1]:3000`, `localhost:3000`, `/run/app.sock`, and `@name` for a socket without a file.
+/// Usually it is made from text or from a pair, through [`IntoEndpoint`](crate::IntoEndpoint). It displays in the form
+/// in which it is typed: `127.0.0.1:3000`, `[::1]:3000`, `localhost:3000`, `/run/app.sock`, and `@name` for a socket
+/// without a file.
 ///
 /// ```
 /// use netloop::{Endpoint, IntoEndpoint};
@@ -25,7 +26,7 @@ use std::path::{Path, PathBuf};
 pub enum Endpoint {
     /// An IP address and a port. No lookup is needed.
     Socket(SocketAddr),
-    /// A name that a resolver turns into addresses, and a port.
+    /// A name and a port. A resolver turns the name into addresses.
     Name {
         /// The host's name, or an IPv6 address with a zone by name (`fe80::1%eth0`): only the system's resolver knows
         /// the number of the zone.
@@ -49,7 +50,7 @@ impl Endpoint {
         }
     }
 
-    /// The same place as Node writes it in the texts of its errors, without brackets around IPv6 and without port 0.
+    /// Returns the form that Node has in the texts of its errors, without brackets around IPv6 and without port 0.
     pub(crate) fn in_error_text(&self) -> impl fmt::Display + '_ {
         InErrorText(self)
     }
@@ -68,7 +69,7 @@ impl fmt::Display for Endpoint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Socket(address) => address.fmt(formatter),
-            // Only a zone brings colons into a name, and then the port needs the brackets to be told from it.
+            // Only an IPv6 address with a zone has colons here, and it needs brackets to set it apart from the port.
             Self::Name { host, port } if host.contains(':') => write!(formatter, "[{host}]:{port}"),
             Self::Name { host, port } => write!(formatter, "{host}:{port}"),
             Self::Path(path) => write_path(formatter, path),
@@ -91,7 +92,7 @@ impl fmt::Display for Family {
     }
 }
 
-/// [`Endpoint::in_error_text`].
+/// The display of [`Endpoint::in_error_text`].
 struct InErrorText<'a>(&'a Endpoint);
 
 impl fmt::Display for InErrorText<'_> {
@@ -116,7 +117,7 @@ impl fmt::Display for InErrorText<'_> {
     }
 }
 
-/// Writes a name of the abstract namespace with `@` where it has NUL bytes, as `ss` does.
+/// Writes a path. A name of the abstract namespace has `@` in the place of NUL bytes, as in `ss`.
 fn write_path(formatter: &mut fmt::Formatter<'_>, path: &Path) -> fmt::Result {
     let text = path.to_string_lossy();
     match text.strip_prefix('\0') {

@@ -1,16 +1,18 @@
-//! The events that the state machines report upward.
+//! The events that the state machines of sources report to `Net`.
 
-/// An event of a source, as a value of two words: with a payload in one variant only it is passed in registers.
+/// An event of a source. It fits into two registers, because only one variant has a payload.
 #[derive(Debug)]
 pub(crate) enum Event {
     /// An event for the handler of a socket.
     Socket(SocketEvent),
-    /// An event for the handler of a server. It waits with the listener until `Net::take_server_event` takes it, so that
-    /// the events of sockets, a million for each of these, stay small.
+    /// An event for the handler of a server. The event itself waits in the listener until `Net::take_server_event`
+    /// takes it. So this type stays small for the events of sockets, of which there are a million for each event of a
+    /// server.
     Server,
-    /// An attempt to connect has ended. The event stays on this floor, as its consequences do.
+    /// An attempt to connect has ended, and the key is that of the attempt. `Net` handles it, and no handler is told.
     AttemptEnded,
-    /// The latest attempt to connect has been alone for its whole delay.
+    /// The newest attempt to connect has had no answer for its whole delay. The key is that of the connection. `Net`
+    /// handles it, and no handler is told.
     AttemptIsSlow,
 }
 
@@ -19,14 +21,14 @@ pub(crate) enum Event {
 pub(crate) enum SocketEvent {
     /// The connection is established.
     Connected,
-    /// The read buffer holds so many bytes.
+    /// Bytes have arrived: the number of them in the read buffer.
     Data(usize),
-    /// The queue has drained to the low-water mark, after a write had answered `Full`.
+    /// The queue has drained to the low watermark, after a write was answered `Full`.
     Drained,
-    /// Notices wait to be told.
+    /// The connection has notices for the handler.
     Noticed,
     /// The peer has ended, and every byte that the peer sent was read.
     Ended,
-    /// No byte has moved for the idle timeout.
+    /// No byte has moved in either direction for the idle timeout.
     TimedOut,
 }

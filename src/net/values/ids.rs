@@ -1,4 +1,4 @@
-//! The names of the sockets, servers and timers of a loop.
+//! The ids of the sockets, servers and timers of a loop.
 
 use std::fmt;
 
@@ -19,18 +19,19 @@ macro_rules! id {
 }
 
 id! {
-    /// The name of a socket, for as long as the loop lives. It is small and `Copy`.
+    /// The id of a socket, unique for as long as the loop lives. It is small and `Copy`.
     ///
-    /// It carries a generation: the id of a socket that is gone reaches no socket, never the one that has taken its place.
+    /// It contains a generation. The id of a socket that is gone reaches no socket, even if another one has taken its
+    /// slot.
     SocketId
 }
 
 id! {
-    /// The name of a server, with the promises of [`SocketId`].
+    /// The id of a server, with the guarantees of [`SocketId`].
     ServerId
 }
 
 id! {
-    /// The name of a timer, with the promises of [`SocketId`].
+    /// The id of a timer, with the guarantees of [`SocketId`].
     TimerId
 }

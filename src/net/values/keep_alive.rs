@@ -1,13 +1,13 @@
-//! The probes on a silent connection.
+//! TCP keep-alive: the probes on a silent connection.
 
 use std::time::Duration;
 
 use crate::system::KeepAliveTimes;
 
-/// TCP keep-alive: probes on a silent connection, so that a peer that has vanished is noticed.
+/// TCP keep-alive: probes on a silent connection, which detect that the peer has vanished.
 ///
-/// The system counts in whole seconds. A fraction is rounded up here; Node drops it, and so silently turns half a second
-/// into "leave it as it is".
+/// The system counts in whole seconds. A fraction is rounded up here. Node drops the fraction, so that half a second
+/// becomes 0, which means "leave it as it is".
 ///
 /// ```
 /// use std::time::Duration;
@@ -19,10 +19,11 @@ use crate::system::KeepAliveTimes;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[doc(alias = "setKeepAlive")]
 pub struct KeepAlive {
-    /// Invariant of both times: whole seconds, and at least one.
+    /// The silence before the first probe; `None` is the system's own. Invariant: whole seconds, and at least one.
     idle: Option<Duration>,
+    /// The time between two unanswered probes. Invariant: whole seconds, and at least one.
     interval: Duration,
-    /// Invariant: at least 1.
+    /// The number of unanswered probes after which the connection fails. Invariant: at least 1.
     probes: u32,
 }
 
@@ -58,7 +59,7 @@ impl KeepAlive {
         self
     }
 
-    /// The silence before the first probe; `None`: the system's own.
+    /// The silence before the first probe; `None` is the system's own.
     #[must_use]
     pub fn idle(&self) -> Option<Duration> {
         self.idle

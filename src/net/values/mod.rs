@@ -1,4 +1,5 @@
-//! The values that users set and are told.
+//! The values that users set and are told: ids, endpoints, options, answers. And the events that the state machines
+//! report to `Net`.
 
 mod endpoint;
 mod event;

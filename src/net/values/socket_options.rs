@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::keep_alive::KeepAlive;
 
-/// The options that a socket is accepted, adopted or connects with.
+/// The options of a socket, however it is made: accepted, adopted or connected.
 ///
 /// ```
 /// use std::time::Duration;
@@ -31,7 +31,7 @@ pub struct SocketOptions {
 }
 
 impl SocketOptions {
-    /// Every option at its default, which each method names.
+    /// Options with every default; the method of each option tells its default.
     pub fn new() -> Self {
         Self {
             allow_half_open: false,
@@ -47,10 +47,10 @@ impl SocketOptions {
         }
     }
 
-    /// Whether this side stays open when the peer ends, until it ends by itself. Default: `false`.
+    /// Whether this side stays open when the peer ends, until the user ends it. Default: `false`.
     ///
-    /// With `false`, [`on_end`](crate::SocketHandler::on_end) is followed by our own end: queued bytes are sent, then a
-    /// FIN, and the socket closes.
+    /// With `false`, the loop ends this side after [`on_end`](crate::SocketHandler::on_end): queued bytes are sent,
+    /// then a FIN, and the socket closes.
     #[doc(alias = "allowHalfOpen")]
     pub fn allow_half_open(mut self, allow: bool) -> Self {
         self.allow_half_open = allow;
@@ -67,8 +67,8 @@ impl SocketOptions {
 
     /// Whether small packets are sent at once (TCP_NODELAY). Default: `true`, unlike in Node.
     ///
-    /// The writes of a callback leave together anyway, so Nagle's algorithm could only delay them. Without effect on
-    /// sockets that are not TCP.
+    /// The writes of one callback leave together anyway, so Nagle's algorithm could only delay them. It has no effect
+    /// on sockets that are not TCP.
     #[doc(alias = "setNoDelay")]
     #[doc(alias = "noDelay")]
     #[doc(alias = "TCP_NODELAY")]
@@ -77,8 +77,8 @@ impl SocketOptions {
         self
     }
 
-    /// Sets the probes on a silent connection (SO_KEEPALIVE). Default: `None`, off. Without effect on sockets that are
-    /// not TCP.
+    /// Sets the probes on a silent connection (SO_KEEPALIVE). Default: `None`, off. It has no effect on sockets that
+    /// are not TCP.
     #[doc(alias = "setKeepAlive")]
     #[doc(alias = "keepAlive")]
     #[doc(alias = "SO_KEEPALIVE")]
@@ -87,10 +87,10 @@ impl SocketOptions {
         self
     }
 
-    /// Sets the type of service (IP_TOS) or traffic class (IPV6_TCLASS) of what is sent. Default: `None`, as the system
-    /// has it.
+    /// Sets the type of service (IP_TOS) or traffic class (IPV6_TCLASS) of sent packets. Default: `None`, the system's
+    /// own.
     ///
-    /// The two lowest bits belong to congestion control, and the system may keep them to itself.
+    /// The two lowest bits belong to congestion control, and the system may ignore them.
     #[doc(alias("setTypeOfService", "typeOfService"))]
     #[doc(alias = "IP_TOS")]
     pub fn type_of_service(mut self, value: impl Into<Option<u8>>) -> Self {
@@ -98,8 +98,8 @@ impl SocketOptions {
         self
     }
 
-    /// Sets the number of queued bytes from which on a write answers [`Flow::Full`](crate::Flow::Full). Default: 64 KiB,
-    /// as in Node 22.
+    /// Sets the high watermark: the number of queued bytes from which on a write answers
+    /// [`Flow::Full`](crate::Flow::Full). Default: 64 KiB, as in Node 22.
     #[doc(alias = "highWaterMark")]
     #[doc(alias = "writableHighWaterMark")]
     pub fn high_water_mark(mut self, bytes: usize) -> Self {
@@ -107,28 +107,30 @@ impl SocketOptions {
         self
     }
 
-    /// Sets the number of queued bytes at which [`on_drain`](crate::SocketHandler::on_drain) comes after a write has
-    /// answered [`Flow::Full`](crate::Flow::Full). Default: 0, as in Node.
+    /// Sets the low watermark. Once a write has answered [`Flow::Full`](crate::Flow::Full),
+    /// [`on_drain`](crate::SocketHandler::on_drain) comes when the queued bytes have fallen to this number. Default: 0,
+    /// as in Node.
     ///
-    /// A mark above the high-water mark counts as the high-water mark.
+    /// A low watermark above the high watermark counts as the high watermark.
     pub fn low_water_mark(mut self, bytes: usize) -> Self {
         self.low_water_mark = bytes;
         self
     }
 
-    /// Limits the bytes that may be queued. Default: 16 MiB.
+    /// Limits the number of bytes that may be queued. Default: 16 MiB.
     ///
     /// A write that would pass the limit is refused whole, and the socket fails with
     /// [`CloseReason::Limit`](crate::CloseReason::Limit). A write to an empty queue is taken whatever its length, since
-    /// its bytes are in memory already. Node has no limit: there a peer that does not read fills the memory of a program
-    /// that ignores [`Flow::Full`](crate::Flow::Full).
+    /// its bytes are in memory already. Node has no limit: there, a peer that does not read fills the memory of a
+    /// program that ignores the answer of `write`.
     pub fn max_queued_bytes(mut self, bytes: usize) -> Self {
         self.max_queued_bytes = bytes;
         self
     }
 
-    /// Sets the time without a byte in either direction after which
-    /// [`on_timeout`](crate::SocketHandler::on_timeout) comes. Default: `None`, never; zero means never too, as in Node.
+    /// Sets the idle timeout: the time without a byte in either direction after which
+    /// [`on_timeout`](crate::SocketHandler::on_timeout) comes. Default: `None`, never. Zero means never too, as in
+    /// Node.
     ///
     /// [`Socket::set_idle_timeout`](crate::Socket::set_idle_timeout) changes it later.
     #[doc(alias = "setTimeout")]
@@ -138,10 +140,10 @@ impl SocketOptions {
         self
     }
 
-    /// Sets the time without a byte moving after which a connection that this side has ended is closed, with
+    /// Sets the close timeout. After this time without a byte, a connection that this side has ended is closed with
     /// [`CloseReason::TimedOut`](crate::CloseReason::TimedOut). Default: 30 s.
     ///
-    /// `None` waits for ever, as Node does, and keeps the descriptor of every peer that vanishes then.
+    /// `None` waits for ever, as Node does. A peer that vanishes then costs a descriptor for ever.
     pub fn close_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.close_timeout = timeout.into();
         self

@@ -1,20 +1,21 @@
-//! The answers of a socket: the result of a write, the state it is in, the reason why it closed.
+//! The answers of a socket: the result of a write, its state, and the reason of its close.
 
-/// The answer of a write to the producer of the bytes.
+/// The answer of a write: whether the bytes were taken, and whether to write on.
 ///
-/// It is Node's boolean, with two more answers for the cases in which nothing was taken.
+/// It is the boolean of Node's `write`, with two more answers for writes of which nothing was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Flow {
     /// The bytes were taken, and the queue has capacity for more.
     Open,
-    /// The bytes were taken, but the kernel is behind: at least as many as the high-water mark are queued.
-    /// [`on_drain`](crate::SocketHandler::on_drain) tells when to go on. Writing on is allowed, up to
-    /// [the limit](crate::SocketOptions::max_queued_bytes).
+    /// The bytes were taken, but the peer or the network is slow: the queued bytes have reached the high watermark.
+    /// [`on_drain`](crate::SocketHandler::on_drain) tells when to write on. Writing before it is allowed, up to
+    /// [`max_queued_bytes`](crate::SocketOptions::max_queued_bytes).
     Full,
-    /// Nothing was taken: this side has ended ([`Socket::end`](crate::Socket::end)). The graceful close goes on.
+    /// Nothing was taken, because this side has ended ([`Socket::end`](crate::Socket::end)). The queued bytes are still
+    /// sent, and the close stays graceful.
     Ended,
-    /// Nothing was taken: the socket is closed or about to be, or its id is dead. If this very write met the failure,
-    /// the kernel may have taken a part of the bytes before.
+    /// Nothing was taken: the socket is closed or about to close, or its id is dead. If the failure happened in this
+    /// very write, the kernel may have taken a part of the bytes before it.
     Closed,
 }
 
@@ -24,11 +25,11 @@ impl Flow {
         matches!(self, Self::Open | Self::Full)
     }
 
-    /// Says that the producer does not care how full the queue is.
+    /// Drops the answer, for a caller that does not care about the length of the queue.
     ///
-    /// It suits short answers, of which there are as many as the peer asks for. The socket of a peer that does not read
-    /// them closes with [`CloseReason::Limit`] when [`max_queued_bytes`](crate::SocketOptions::max_queued_bytes) are
-    /// queued. A closed socket tells so with [`on_close`](crate::SocketHandler::on_close).
+    /// It suits short replies, one for each request of the peer. The socket of a peer that does not read them closes
+    /// with [`CloseReason::Limit`], once [`max_queued_bytes`](crate::SocketOptions::max_queued_bytes) are queued. A
+    /// closed socket is reported by [`on_close`](crate::SocketHandler::on_close) anyway.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -48,7 +49,7 @@ impl Flow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[doc(alias = "readyState")]
 pub enum State {
-    /// The socket connects, or looks up the name to connect to. Writes are queued.
+    /// The socket is connecting, or its name is being looked up. Writes are queued.
     Opening,
     /// Both directions are open.
     Open,
@@ -73,11 +74,12 @@ impl std::fmt::Display for State {
     }
 }
 
-/// The reason why a socket closed. It comes with [`on_close`](crate::SocketHandler::on_close), the last event of every
-/// socket.
+/// The reason why a socket closed. [`on_close`](crate::SocketHandler::on_close), the last event of every socket, tells
+/// it.
 ///
-/// Only [`Graceful`](Self::Graceful) promises that every byte that a write accepted was handed to the kernel. For
-/// the others, [`Socket::queued_bytes`](crate::Socket::queued_bytes) tells within `on_close` how many were lost.
+/// Only [`Graceful`](Self::Graceful) promises that every byte that a write accepted was handed to the kernel. For the
+/// others, [`Socket::queued_bytes`](crate::Socket::queued_bytes) in `on_close` returns the number of bytes that were
+/// lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {
@@ -85,22 +87,24 @@ pub enum CloseReason {
     Graceful,
     /// The peer reset the connection, or vanished from it. The bytes sent last may never have arrived.
     Reset,
-    /// A deadline passed: of connecting, of being idle, or of waiting for the other side after our own end.
+    /// A timeout has elapsed: of connecting, of being idle, or of waiting for the peer's end after our own.
     TimedOut,
-    /// This side closed it: `destroy`, `destroy_soon` or `reset`.
+    /// The user has closed the socket: `destroy`, `destroy_soon` or `reset`.
     Local,
     /// A write would have queued more than [`max_queued_bytes`](crate::SocketOptions::max_queued_bytes).
     Limit,
-    /// [`Socket::detach`](crate::Socket::detach) took the descriptor out of the loop, and it lives on elsewhere.
+    /// [`Socket::detach`](crate::Socket::detach) took the descriptor out of the loop. The connection lives on outside
+    /// of it.
     Detached,
-    /// A call failed for another reason, which [`on_error`](crate::SocketHandler::on_error) told directly before.
+    /// A call failed for another reason. [`on_error`](crate::SocketHandler::on_error) has told it just before.
     Error,
 }
 
 impl CloseReason {
-    /// Whether the connection broke, as opposed to being ended or given up by either side.
+    /// Whether the connection has failed. `false` if either side ended it or gave it up.
     ///
-    /// An error (Node's `hadError`) is told by [`on_error`](crate::SocketHandler::on_error), directly before `on_close`.
+    /// Node's `hadError` is another question: whether [`on_error`](crate::SocketHandler::on_error) came just before
+    /// `on_close`.
     #[doc(alias = "hadError")]
     pub fn is_failure(self) -> bool {
         matches!(self, Self::Reset | Self::Limit | Self::Error)

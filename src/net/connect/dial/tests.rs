@@ -23,7 +23,7 @@ fn error(address: SocketAddr) -> Error {
     Error::other(address.ip().to_string())
 }
 
-/// The order in which the addresses of `found` are tried if each of them fails.
+/// Returns the order in which the addresses of `found` are tried if each of them fails.
 fn order(options: ConnectOptions, found: &str) -> Vec<String> {
     let mut dial = dial(options, found);
     let mut order = Vec::new();
@@ -108,7 +108,7 @@ fn an_answer_keeps_its_zone_and_a_port_of_its_own() {
     assert_eq!(tried, ["[fe80::1%3]:80", "1.1.1.1:8080", "[fe80::1%4]:80"]);
 }
 
-/// The naive model: a list for each thing that can be asked, kept in step by hand.
+/// The naive model of a dial: a list of addresses for each state, kept consistent by hand.
 #[derive(Default)]
 struct Lists {
     waiting: VecDeque<SocketAddr>,
@@ -233,7 +233,7 @@ fn a_dial_answers_as_the_naive_lists_do() {
                     dial.ended(address);
                     lists.errors.push((address, error(address).to_string()));
                     dial.failed(address, error(address));
-                    // The next address follows at once.
+                    // After a failed attempt the next address follows at once, without the delay.
                     lists.next_tick = None;
                     let next = dial.next_candidate();
                     assert_eq!(next, lists.waiting.front().copied());
