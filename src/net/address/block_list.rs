@@ -32,8 +32,7 @@ use crate::net::error::{Error, Result};
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct BlockList {
-    /// The ranges: a map from the first address of each to the last. IPv4 addresses lie in `::ffff:0:0/96`, where IPv6
-    /// maps them.
+    /// The ranges: a map from the first address of each to the last. IPv4 lies in `::ffff:0:0/96`, as mapped by IPv6.
     ///
     /// Invariant: no range overlaps or touches another, and none ends before it begins. A map and not a sorted vector,
     /// so that adding one rule to a million stays cheap.
@@ -222,8 +221,7 @@ impl fmt::Debug for BlockList {
     }
 }
 
-/// The networks of [`BlockList::special_purpose`]. The prefixes of IPv4 networks are longer by the 96 bits of their
-/// mapping into IPv6.
+/// The networks of [`BlockList::special_purpose`]. IPv4 prefixes are longer by the 96 bits of their mapping.
 #[rustfmt::skip]
 const SPECIAL_PURPOSE: &[([u16; 8], u8)] = &[
     (mapped(0, 0, 0), 96 + 8),

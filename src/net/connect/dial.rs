@@ -208,8 +208,7 @@ impl Dial {
             .collect()
     }
 
-    /// Returns the error of an exhausted dial: that of its only address, or one that lists the errors of all addresses
-    /// in order.
+    /// Returns the error of an exhausted dial: that of its only address, or one that lists all errors in order.
     pub(crate) fn failure(&self) -> Error {
         let mut errors: Vec<Error> = self
             .candidates()
@@ -255,8 +254,7 @@ pub(crate) fn at_port(mut address: SocketAddr, port: u16) -> SocketAddr {
     address
 }
 
-/// Alternates IPv4 and IPv6, beginning with the family of the first address. Once one family is used up, the rest of
-/// the other follows.
+/// Alternates IPv4 and IPv6, beginning with the family of the first address. The rest of the longer list comes last.
 fn interleave(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let Some(first) = addresses.first() else {
         return Vec::new();

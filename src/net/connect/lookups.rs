@@ -1,5 +1,4 @@
-//! The lookups that are under way, with the sources that wait for each. A source that asks what is being looked up
-//! already joins that lookup.
+//! The lookups that are under way, with the sources that wait for each. An equal lookup is joined, not repeated.
 
 use std::io;
 use std::net::SocketAddr;

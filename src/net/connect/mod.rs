@@ -1,5 +1,4 @@
-//! From a name to a connection: lookups, the order and the delays in which addresses are tried, and the attempts
-//! themselves.
+//! From a name to a connection: lookups, the order and delays of the addresses, and the attempts.
 
 mod attempt;
 mod dial;

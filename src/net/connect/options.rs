@@ -10,8 +10,7 @@ use crate::net::values::{Family, SocketOptions};
 
 use super::resolver::{Resolver, SharedResolver};
 
-/// The shortest delay between two attempts, which is Node's. A shorter one would send connects to all addresses at
-/// once.
+/// The shortest delay between two attempts, which is Node's. A shorter one would make the race a flood.
 const LEAST_ATTEMPT_DELAY: Duration = Duration::from_millis(10);
 
 /// The options of a connect, and of the socket that it makes.
@@ -67,8 +66,7 @@ impl ConnectOptions {
     /// Limits the time that the lookup of a name takes. After it the socket fails with ETIMEDOUT, and a late answer is
     /// thrown away.
     ///
-    /// Default: 30 s; `None` limits the lookup only by [`connect_timeout`](Self::connect_timeout). Node has no such
-    /// option.
+    /// Default: 30 s; `None`: only [`connect_timeout`](Self::connect_timeout) limits it. Node has no such option.
     pub fn lookup_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.lookup_timeout = timeout.into();
         self

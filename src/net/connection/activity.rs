@@ -99,8 +99,7 @@ impl Activity {
         Some(later(self.last_byte_tick, timeout))
     }
 
-    /// The tick by which the peer must have ended too. It counts from our own end, or from the last byte that moved
-    /// after it.
+    /// The tick by which the peer must have ended too. It counts from our own end, or from the last byte after it.
     pub(super) fn close_deadline(&self, timeout: Duration) -> u64 {
         later(self.began_tick.max(self.last_byte_tick), timeout)
     }

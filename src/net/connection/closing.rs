@@ -22,12 +22,11 @@ impl Connection {
         }
         self.outbound.begin_end();
         if self.stage.is_open() {
-            // While connecting, this tick is the beginning of the connect, and the connect timeout still counts from
-            // it.
+            // While connecting, this tick stays: the connect timeout counts from the beginning of the connect.
             self.activity.began_tick = registration.latest_tick();
             if !self.outbound.unsent.is_empty() || self.outbound.has_failed() {
-                // The deadline is filed only where bytes wait. Without any, the flush sends the FIN at once, and that
-                // files it or closes.
+                // The deadline is filed only where bytes wait. Without any, the flush sends the FIN at once, and files
+                // it.
                 self.file_deadline(registration);
             }
             registration.flush_soon();
@@ -70,8 +69,7 @@ impl Connection {
         }
         if !self.options.allow_half_open {
             if self.outbound.state == OutboundState::Open && self.ends_at_once() {
-                // The close need not wait for the flush phase: nothing is unsent, and the handler knows of the peer's
-                // end.
+                // The close need not wait for the flush phase: nothing is unsent.
                 self.outbound.begin_end();
                 self.finish_sending(registration);
                 return;
@@ -107,8 +105,7 @@ impl Connection {
 
 /// Failures, and the close.
 impl Connection {
-    /// Fails with the error of a write that was held back, if there is one. Called when no read can deliver bytes any
-    /// more.
+    /// Fails with the error of a write that was held back, if there is one. Called when no more bytes can be read.
     pub(super) fn report_held_back(&mut self, registration: &mut Registration<'_>) {
         if let Some(error) = self.take_failure() {
             let reason = reason_of(error.kind());
@@ -139,8 +136,7 @@ impl Connection {
         self.close(reason, registration);
     }
 
-    /// Closes the connection: it is neither read nor written from now on. The descriptor stays open until the close
-    /// phase calls [`shut`](Self::shut).
+    /// Closes the connection: no reads or writes follow. The descriptor stays open until [`shut`](Self::shut).
     pub(super) fn close(&mut self, reason: CloseReason, registration: &mut Registration<'_>) {
         let mut holds_place = self.server.is_some();
         let peer = match self.stage.take() {
@@ -193,8 +189,7 @@ impl Connection {
         (reason, self.take_failure())
     }
 
-    /// Makes an [`Error`] of a failed call. The error of a connect also names the peer, and the local address if the
-    /// user asked for one.
+    /// Makes an [`Error`] of a failed call. That of a connect names the peer and the local address that was asked for.
     pub(super) fn error(&self, call: Syscall, error: io::Error) -> Error {
         let error = Error::new(call, error);
         match (call, self.stage.address()) {

@@ -1,5 +1,4 @@
-//! The cold state of a connection: the fields that few connections need, kept away from the fields that every message
-//! touches.
+//! The cold state of a connection: the fields that few connections need, kept apart from the others.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -14,8 +13,7 @@ use super::sent_markers::{SentMarker, SentMarkers, write_after_end};
 use super::unread::UnreadBytes;
 use super::{Connection, Error};
 
-/// The rare fields of a connection. They lie in a box, so that a connection that needs none of them pays for one
-/// pointer.
+/// The rare fields of a connection. Boxed, so that a connection without any pays for one pointer.
 #[derive(Debug, Default)]
 pub(super) struct ColdState {
     /// The dial of a connection to a name, once it is over: it led to the connection, or was given up.
@@ -63,14 +61,12 @@ impl Connection {
         self.cold.as_mut()?.failure.take()
     }
 
-    /// Keeps a dial that is over: the views still ask for the host and the attempted addresses, and errors name the
-    /// endpoint.
+    /// Keeps a dial that is over: views and errors still ask for the name and the attempts.
     pub(super) fn set_past_dial(&mut self, dial: Box<Dial>) {
         self.cold_mut().past_dial = Some(dial);
     }
 
-    /// The dial of a connection to a name, whether it is under way or over. `None` for a connection to an address or a
-    /// path.
+    /// The dial of a connection to a name, whether it is under way or over. `None` if the user gave no name.
     pub(crate) fn dial(&self) -> Option<&Dial> {
         let past = || self.cold.as_ref()?.past_dial.as_deref();
         self.stage.dial().or_else(past)
@@ -83,8 +79,7 @@ impl Connection {
         }
     }
 
-    /// Returns the keys of the attempts that are still under way, and forgets them. The caller removes their sources
-    /// from the reactor.
+    /// Returns the keys of the attempts that are under way, and forgets them. The caller removes their sources.
     pub(crate) fn take_attempts(&mut self) -> Vec<Key> {
         self.dial_mut()
             .map(Dial::abandon_attempts)
@@ -115,8 +110,8 @@ impl Connection {
         self.cold.as_ref().map_or(0, |cold| cold.lost_bytes)
     }
 
-    /// Lends the descriptor to the user. The user may duplicate it. With a duplicate left, closing our descriptor does
-    /// not deregister the socket.
+    /// Lends the descriptor to the user. The user may duplicate it. While a duplicate exists, our close does not
+    /// deregister the socket.
     #[cfg(unix)]
     pub(crate) fn lend_descriptor(&mut self) -> Option<std::os::fd::BorrowedFd<'_>> {
         self.live_stream()?.descriptor()?;
@@ -148,8 +143,7 @@ impl Connection {
         self.cold.as_mut()?.notices.pop_front()
     }
 
-    /// Drops the notices that a handler does not get after `destroy`. Those of markers stay: each marker is answered
-    /// exactly once.
+    /// Drops the notices that a handler does not get after `destroy`. Those of markers stay.
     pub(super) fn drop_notices(&mut self) {
         if let Some(cold) = &mut self.cold {
             cold.notices
@@ -160,8 +154,7 @@ impl Connection {
 
 /// The markers of `notify_when_sent`.
 impl Connection {
-    /// Sets a marker: a notice with `token` follows when the kernel has taken every byte that was written before this
-    /// call.
+    /// Sets a marker: a notice with `token` follows when the kernel has taken every byte written so far.
     pub(crate) fn set_sent_marker(&mut self, token: u64, registration: &mut Registration<'_>) {
         let position = self.outbound.unsent.written();
         let cold = self.cold_mut();

@@ -45,7 +45,7 @@ impl Connection {
         }
     }
 
-    /// Takes over the stream of the attempt that succeeded first. The connection counts as connecting until its next
+    /// Takes over the stream of the attempt that succeeded first. The connection is `Connecting` until its next
     /// `on_writable`.
     pub(crate) fn set_stream(&mut self, stream: Stream, peer: SocketAddr) {
         if let Stage::LookingUp(dial) | Stage::Racing(dial) = self.stage.take() {
@@ -55,8 +55,7 @@ impl Connection {
         self.stream = Some(stream);
     }
 
-    /// Asks the kernel for the result of the connect. If it succeeded, opens the connection and returns the event for
-    /// it.
+    /// Asks the kernel for the result of the connect. On success, opens the connection and returns the event.
     pub(super) fn finish_connecting(
         &mut self,
         registration: &mut Registration<'_>,
@@ -103,8 +102,7 @@ impl Connection {
         Some(Event::Socket(SocketEvent::Connected))
     }
 
-    /// Whether the user asked for something while the socket was connecting that is still undone: a reset, a write, a
-    /// marker, or an end.
+    /// Whether a request that came while connecting is still undone: a reset, a write, a marker, or an end.
     pub(crate) fn is_behind(&self) -> bool {
         self.stage.is_open() && (self.resets_when_connected() || self.has_to_flush())
     }
@@ -146,8 +144,7 @@ impl Connection {
         }
     }
 
-    /// Fails with the error of the stream's own connect. A notice tells of the attempt that failed, before the error
-    /// itself.
+    /// Fails with the error of the stream's own connect. A notice of the failed attempt precedes the error.
     pub(crate) fn fail_connect(&mut self, error: io::Error, registration: &mut Registration<'_>) {
         let reason = reason_of(&error);
         let error = self.error(Syscall::Connect, error);
@@ -157,8 +154,7 @@ impl Connection {
         self.fail(error, reason, registration);
     }
 
-    /// Fails with an error for which the caller has queued all notices. The caller has no address left to try, or no
-    /// stream.
+    /// Fails with an error for which the caller has queued all notices. No address is left to try.
     pub(crate) fn fail_unconnected(&mut self, error: Error, registration: &mut Registration<'_>) {
         self.fail(error, CloseReason::Error, registration);
     }

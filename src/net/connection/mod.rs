@@ -52,9 +52,8 @@ pub(crate) use notice::Notice;
 #[repr(C)]
 #[derive(Debug)]
 pub(crate) struct Connection {
-    /// The stream that carries the bytes. Invariant: `Some` until [`shut`](Connection::shut) or
-    /// [`detach`](Connection::detach), except before an attempt on a name has succeeded, and if the connect failed at
-    /// once.
+    /// The byte stream. Invariant: `Some` until [`shut`](Connection::shut) or [`detach`](Connection::detach), except
+    /// before an attempt on a name has succeeded, and if the connect failed at once.
     stream: Option<Stream>,
     inbound: Inbound,
     bytes_read: u64,
@@ -101,8 +100,7 @@ impl Connection {
         Self::new(stage, stream, options).with_connect_timeout(timeout)
     }
 
-    /// A connection that is open from the start: a server accepted it (`server`), or the user handed it over for
-    /// adoption.
+    /// A connection that is open from the start: a server accepted it (`server`), or the user gave it to `adopt`.
     pub(crate) fn established(
         stream: Stream,
         peer: Option<SocketAddr>,
@@ -143,8 +141,7 @@ impl Connection {
         }
     }
 
-    /// Whether a deadline (of connecting, or of being idle) counts from the moment at which the connection is
-    /// registered.
+    /// Whether a deadline (of connecting, or of being idle) counts from the registration.
     pub(crate) fn counts_time(&self) -> bool {
         self.stage.is_before_open() || self.activity.idle_timeout().is_some()
     }

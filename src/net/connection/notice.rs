@@ -13,8 +13,7 @@ pub(crate) enum Notice {
     AttemptBegun(SocketAddr),
     /// The connect to this address has failed.
     AttemptFailed(SocketAddr, Error),
-    /// This address has not answered within the attempt delay. The next address, if one is left, is tried while this
-    /// attempt goes on.
+    /// This address has not answered within the attempt delay. The next one is tried while this attempt goes on.
     AttemptIsSlow(SocketAddr),
     /// The kernel has taken all bytes that were written before the marker with this token.
     Sent(u64),

@@ -13,13 +13,12 @@ use crate::system::errno::is_out_of_buffers;
 
 use super::activity::Activity;
 
-/// The wait before the next try, after a send found the kernel without memory (ENOBUFS). No edge tells when the kernel
-/// has memory again.
+/// The wait before the next try, after a send met ENOBUFS. No edge tells when the kernel has memory again.
 const OUT_OF_BUFFERS_RETRY_TICKS: u64 = 10;
 
 /// The outbound half of a connection.
-// The order of the fields is deliberate: `state` and `flags` lie side by side, so that [`is_clear`](Outbound::is_clear)
-// checks both with one comparison.
+// The order of the fields is deliberate: `state` and `flags` lie side by side, so that `is_clear` checks both with one
+// comparison.
 #[repr(C)]
 #[derive(Debug)]
 pub(super) struct Outbound {
@@ -51,11 +50,9 @@ bitflags! {
     pub(super) struct OutboundFlags: u8 {
         /// A write was answered `Full`, and the handler has not been told of the drain.
         const OWES_DRAIN = 1 << 0;
-        /// The user has called `cork`: nothing is sent until `uncork`, or until the unsent bytes reach the high
-        /// watermark.
+        /// The user has called `cork`: nothing is sent until `uncork`, or until the high watermark is reached.
         const CORKED = 1 << 1;
-        /// A marker is set whose bytes the kernel has not all taken. Invariant: set exactly while `ColdState::markers`
-        /// is not empty.
+        /// A marker is not passed yet. Invariant: set exactly while `ColdState::markers` is not empty.
         const HAS_MARKERS = 1 << 2;
         /// A fatal error was met, and nothing more is sent. `ColdState::failure` has the error. The error of a write is
         /// held back until the bytes that arrived before it are read.
@@ -88,8 +85,7 @@ impl Outbound {
     /// answered `Open`, and can be sent at once if the kernel has space.
     #[inline]
     pub(super) fn is_clear(&self) -> bool {
-        // `Open` is zero, and so are no flags. Both bytes lie side by side, so the compiler makes one comparison of
-        // this.
+        // `Open` is zero, and so are no flags. Both bytes lie side by side, so this is one comparison.
         u16::from_ne_bytes([self.state as u8, self.flags.bits()]) == 0 && self.unsent.is_empty()
     }
 
@@ -122,8 +118,8 @@ impl Outbound {
         )
     }
 
-    /// Notes that `end` was called. Nothing more is written after it, so the handler is owed no drain, and a cork would
-    /// only hold up the FIN.
+    /// Notes that `end` was called. Nothing more is written after it, so no drain is owed, and a cork would only delay
+    /// the FIN.
     pub(super) fn begin_end(&mut self) {
         self.state = OutboundState::Ending;
         self.flags
@@ -201,8 +197,7 @@ impl Outbound {
     /// After a flush, tells the reactor whether to serve the connection when the kernel has space.
     #[inline]
     pub(super) fn await_kernel(&self, registration: &mut Registration<'_>) {
-        // A drain that is owed is not reported here: the next serve phase does, on a fresh stack and in turn with all
-        // other sources.
+        // A drain that is owed is reported by the next serve phase, on a fresh stack, in turn with all others.
         if self.unsent.is_empty() && !self.owes_drain() {
             registration.unwant(Interest::WRITABLE);
         } else {
@@ -210,8 +205,7 @@ impl Outbound {
         }
     }
 
-    /// Offers the unsent bytes, followed by `tail`, to the kernel in one call. Returns the number of bytes of `tail`
-    /// that the kernel took.
+    /// Offers the unsent bytes, followed by `tail`, to the kernel in one call. Returns how many of `tail` it took.
     #[inline(always)]
     pub(super) fn send(&mut self, tail: &[u8], wire: &mut Wire<'_, '_>) -> io::Result<usize> {
         let stream = wire.stream;
@@ -231,8 +225,8 @@ impl Outbound {
         }
     }
 
-    /// Notes that a send has failed. Returns `Ok` if the kernel only has no space or no memory for now, and the error
-    /// if it is fatal.
+    /// Notes that a send has failed. Returns the error if it is fatal, and `Ok` if the kernel lacks space or memory for
+    /// now.
     #[cold]
     pub(super) fn note_unsent(
         &mut self,

@@ -20,8 +20,8 @@ impl Connection {
         match error {
             Some(error) => self.fail(error, CloseReason::Error, registration),
             None => {
-                // From now on this side has closed the connection. An error that a write has met is dropped: it is not
-                // the cause.
+                // From now on this side has closed the connection. The error of a write is dropped: it is not the
+                // cause.
                 drop(self.take_failure());
                 let reason = match self.activity.idle_is_reported() {
                     true => CloseReason::TimedOut,
@@ -33,8 +33,7 @@ impl Connection {
         self.drop_notices();
     }
 
-    /// Closes the connection with a RST. While connecting, only notes the request: there is nothing to reset before the
-    /// connection is open.
+    /// Closes the connection with a RST. While connecting, only notes the request: there is nothing to reset yet.
     pub(crate) fn reset(&mut self, registration: &mut Registration<'_>) -> io::Result<()> {
         match (&self.stage, &self.stream) {
             (Stage::Closed { .. }, _) => Ok(()),
@@ -56,8 +55,7 @@ impl Connection {
         }
     }
 
-    /// Gives up the place that this connection holds of its server's `max_connections`. Returns the server, on the
-    /// first call after the close only.
+    /// Gives up the place that this connection holds of its server's `max_connections`. Returns the server once.
     pub(crate) fn give_up_place(&mut self) -> Option<Key> {
         match &mut self.stage {
             Stage::Closed { holds_place, .. } => {
@@ -72,8 +70,7 @@ impl Connection {
         self.inbound.is_paused = true;
         registration.unwant(Interest::READABLE);
         if self.stage.is_open() {
-            // A write that has failed waits for the read that meets the end. No read comes while paused, so report its
-            // error now.
+            // A write that has failed waits for the read that meets the end. None comes while paused.
             self.report_held_back(registration);
         }
     }

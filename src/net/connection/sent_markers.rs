@@ -12,8 +12,7 @@ pub(super) struct SentMarker {
     /// The number of bytes that had been written when the marker was set.
     pub(super) position: u64,
     pub(super) token: u64,
-    /// Whether a write before the marker was refused. Its notice is then the refusal, even if the kernel takes every
-    /// other byte.
+    /// Whether a write before the marker was refused. Its notice is then the refusal, even if all other bytes are sent.
     pub(super) is_refused: bool,
 }
 
@@ -32,8 +31,7 @@ pub(super) fn write_after_end() -> Error {
     Error::with_code(Error::WRITE_AFTER_END, "write after end")
 }
 
-/// The markers of one connection that the kernel has not passed. Invariant: the positions never fall from one marker to
-/// the next.
+/// The markers of one connection that the kernel has not passed. Invariant: in ascending order of position.
 #[derive(Debug, Default)]
 pub(super) struct SentMarkers(VecDeque<SentMarker>);
 
@@ -46,8 +44,7 @@ impl SentMarkers {
         self.0.is_empty()
     }
 
-    /// Takes the first marker if the kernel has passed it. `sent` is the number of bytes that the kernel has taken in
-    /// all.
+    /// Takes the first marker if the kernel has passed it. `sent` is the number of all bytes taken so far.
     pub(super) fn pop_passed(&mut self, sent: u64) -> Option<SentMarker> {
         let first = self.0.front()?;
         if first.position > sent {

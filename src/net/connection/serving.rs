@@ -39,8 +39,7 @@ impl Connection {
                 outbox.begin_callback(id, self.outbound.capacity);
                 Some(Event::Socket(SocketEvent::Data(length)))
             }
-            // The end and the error are two calls and not one behind a joined branch: joining them made each message
-            // slower.
+            // Two calls and not one behind a joined branch: joining them made each message slower.
             Ok(_) => self.peer_ended(&mut registration.reborrow()),
             Err(error) => self.read_failed(error, &mut registration.reborrow()),
         }
@@ -79,8 +78,7 @@ impl Connection {
         }
     }
 
-    /// Handles a read that returned an error: a read that would block, an interrupted one, or a failure that closes the
-    /// connection.
+    /// Handles a read that returned an error: one that would block, was interrupted, or failed.
     #[inline(never)]
     fn read_failed(
         &mut self,
@@ -95,16 +93,14 @@ impl Connection {
             // On a descriptor whose reads block, a signal interrupts only a read that was waiting, so there are no
             // bytes. Ask the kernel again whether it is readable.
             io::ErrorKind::Interrupted if self.reads_may_block() => registration.rearm(),
-            // The descriptor is as readable as before the signal. The readiness is kept, so the reactor serves it
-            // again.
+            // The readiness is kept: the signal changed nothing, and the reactor serves the source again.
             io::ErrorKind::Interrupted => {}
             _ => self.fail_io(Syscall::Read, error, registration),
         }
         None
     }
 
-    /// Notes the peer's FIN, and returns the event for it. If a write has failed before, the connection fails with that
-    /// error instead.
+    /// Notes the peer's FIN, and returns the event for it. If a write has failed before, fails with its error instead.
     #[inline(never)]
     fn peer_ended(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         registration.unwant(Interest::READABLE);
@@ -143,8 +139,7 @@ impl Connection {
         if !unread.is_empty() {
             registration.activate();
         }
-        // These bytes are neither added to `bytes_read` again nor counted as activity: both happened when the kernel
-        // delivered them.
+        // These bytes are neither added to `bytes_read` again nor counted as activity: both happened at their read.
         Some(self.hand_over(length, registration, outbox))
     }
 
@@ -172,8 +167,7 @@ impl Connection {
         Event::Socket(SocketEvent::Data(length))
     }
 
-    /// Finishes the connect while connecting. On an open connection, sends the unsent bytes, and reports a drain that
-    /// is owed.
+    /// Finishes the connect while connecting. Once open, sends the unsent bytes, and reports a drain that is due.
     pub(crate) fn on_writable(
         &mut self,
         registration: &mut Registration<'_>,

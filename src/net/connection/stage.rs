@@ -46,8 +46,7 @@ impl Stage {
         )
     }
 
-    /// The address of the peer: the one that was connected to, or is being connected to. `None` until the race over a
-    /// name is won.
+    /// The address of the peer: the one that was connected to, or is being connected to. `None` while racing.
     pub(super) fn address(&self) -> Option<SocketAddr> {
         match self {
             Self::LookingUp(_) | Self::Racing(_) => None,

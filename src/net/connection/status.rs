@@ -122,8 +122,8 @@ impl Connection {
         self.options.keep_alive.filter(|_| self.may_be_tcp())
     }
 
-    /// Whether the stream is TCP or, if there is none yet, will be. Only a connect to a name starts without a stream,
-    /// and it is always TCP.
+    /// Whether the stream is TCP or, if there is none yet, will be. Only a connect to a name, which is TCP, starts
+    /// without a stream.
     fn may_be_tcp(&self) -> bool {
         self.stream.as_ref().is_none_or(Stream::can_be_reset)
     }

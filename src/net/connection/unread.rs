@@ -41,8 +41,7 @@ impl UnreadBytes {
 }
 
 impl Connection {
-    /// Keeps `bytes` for the next delivery. Returns `false`, and keeps nothing, unless the connection is open and the
-    /// peer has not ended.
+    /// Keeps `bytes` for the next delivery. Returns `false`, and keeps nothing, unless more bytes can be read.
     pub(crate) fn keep_unread(
         &mut self,
         bytes: &[u8],

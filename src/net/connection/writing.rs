@@ -1,5 +1,4 @@
-//! Writes and flushes: calls of the outbound half with the stream, and what follows for the connection from its failure
-//! or end.
+//! Writes and flushes: the outbound half with its stream, and what follows from its failure or its end.
 
 use std::io::{self, IoSlice};
 
@@ -27,8 +26,7 @@ impl Connection {
     }
 
     /// Whether the connection is open, its outbound half [is clear](super::outbound::Outbound::is_clear), and the
-    /// kernel has space. A write of less than `Outbound::capacity` bytes is then answered `Open`, and can be sent at
-    /// once.
+    /// kernel has space. A write of less than `Outbound::capacity` bytes can then be sent at once.
     #[inline]
     pub(super) fn can_send_at_once(&self, registration: &Registration<'_>) -> bool {
         self.stage.is_open()
@@ -46,22 +44,20 @@ impl Connection {
         }
     }
 
-    /// Adds `bytes` to the span of this connection in the broadcast, and returns whether it could: see
-    /// [`Outbox::extend_span`].
+    /// Adds `bytes` to the connection's span in the broadcast: see [`Outbox::extend_span`].
     #[inline]
     pub(crate) fn extend_span(&mut self, bytes: &[u8], outbox: &mut Outbox) -> bool {
         outbox.extend_span(&mut self.outbound.unsent, bytes)
     }
 
-    /// Adds the message of the running broadcast to the span of this connection, and returns whether it could: see
-    /// [`Outbox::advance_span`].
+    /// Adds the running broadcast's message to the connection's span: see [`Outbox::advance_span`].
     #[inline]
     pub(crate) fn advance_span(&mut self, outbox: &Outbox) -> bool {
         outbox.advance_span(&mut self.outbound.unsent)
     }
 
-    /// Accepts or refuses `payload`, and returns the answer to the user. The caller has [moved](Self::move_to_queue)
-    /// all earlier bytes to the queue.
+    /// Accepts or refuses `payload`, and returns the answer to the user. The caller has called
+    /// [`move_to_queue`](Self::move_to_queue).
     #[inline]
     pub(crate) fn write(
         &mut self,
@@ -89,8 +85,7 @@ impl Connection {
         }
         let length = payload.len();
         if !self.has_capacity_for(length, registration, outbox) {
-            // `has_capacity_for` flushes to free capacity. If that flush met an error, the error is the cause, and not
-            // the limit.
+            // `has_capacity_for` flushes to free capacity. If that flush failed, its error is the cause.
             if !self.outbound.has_failed() {
                 let limit = Error::queue_limit(self.options.max_queued_bytes, self.stage.address());
                 self.fail(limit, CloseReason::Limit, registration);
@@ -110,8 +105,7 @@ impl Connection {
         }
         if length > sent {
             match is_direct {
-                // The kernel has just refused the rest, or has not reported space yet. Its next report of space sends
-                // the rest.
+                // The kernel took no more, or has no space. Its next report of space sends the rest.
                 true => registration.want(Interest::WRITABLE),
                 false => registration.flush_soon(),
             }
@@ -142,8 +136,7 @@ impl Connection {
         }
     }
 
-    /// Sends the unsent bytes, followed by `tail`. Returns the number of bytes of `tail` that the kernel took: zero
-    /// while the connection is not open.
+    /// Sends the unsent bytes, followed by `tail`. Returns how many of `tail` the kernel took: none unless open.
     #[inline]
     fn send(
         &mut self,
@@ -200,8 +193,7 @@ impl Connection {
             }
         }
         if self.outbound.has_markers() {
-            // Not only after a send: with nothing unsent, an earlier direct write may have taken the bytes before a
-            // marker along.
+            // Also with nothing unsent: a direct write may have taken the bytes before a marker along.
             self.pass_markers(registration);
         }
         self.outbound.await_kernel(registration);
@@ -211,8 +203,7 @@ impl Connection {
     }
 
     /// Sends the bytes that the callback of this connection has gathered, which
-    /// [`callback_capacity`](Self::callback_capacity) has allowed. Returns `true` if the kernel took all, and the
-    /// registration is unchanged.
+    /// [`callback_capacity`](Self::callback_capacity) has allowed. Returns whether the kernel took all.
     #[inline(always)]
     pub(crate) fn reply(
         &mut self,
@@ -284,8 +275,7 @@ impl Connection {
         }
     }
 
-    /// Offers the kernel all unsent bytes, corked ones too, so that a caller that detaches the stream gets as few as
-    /// possible.
+    /// Offers the kernel all unsent bytes, corked ones too, before `detach` returns the rest.
     pub(crate) fn flush_now(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
         self.outbound.flags.remove(OutboundFlags::CORKED);
         self.flush(registration, outbox);

@@ -1,5 +1,4 @@
-//! Time, timers and waiting, for the event loop. The loop may not call the reactor directly, so [`Net`] passes its
-//! questions on.
+//! Time, timers and waiting, for the event loop. The loop may not call the reactor, so [`Net`] does.
 
 use std::time::{Duration, Instant};
 

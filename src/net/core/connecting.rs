@@ -1,5 +1,4 @@
-//! Connecting: to an address or a path with one connect at once, to a name by a lookup and a race of attempts (RFC
-//! 8305).
+//! Connecting: to an address or a path at once, to a name by a lookup and a race of attempts (RFC 8305).
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
@@ -140,8 +139,7 @@ impl Net {
         }
     }
 
-    /// Handles the answer to the lookup of a name: begins the race of attempts on its addresses, or fails the
-    /// connection.
+    /// Handles the answer to the lookup of a name: begins the race on its addresses, or fails the connection.
     fn finish_connect_lookup(&mut self, id: SocketId, answer: Result<&[SocketAddr], &io::Error>) {
         let goes_on = self.with_connection(id, |connection, registration, _| {
             if !connection.is_dialing() {
@@ -268,15 +266,14 @@ impl Net {
             }
         });
         self.try_next_address(id);
-        // The deadline that brought us here is used up. If no further attempt starts, no other call files the next
-        // deadline.
+        // The deadline that brought us here is used up. Without a further attempt, only this call files the next.
         self.with_connection(id, |connection, registration, _| {
             connection.file_deadline(registration);
         });
     }
 
-    /// Takes the result of the attempt `key`. The first attempt that succeeds gives its stream to the connection, and
-    /// all others are closed.
+    /// Takes the result of the attempt `key`. The first one that succeeds becomes the connection, and all others are
+    /// closed.
     fn attempt_ended(&mut self, key: Key) {
         let Some(Source::Attempt(attempt)) = self.reactor.remove(key) else {
             return;
@@ -327,8 +324,7 @@ impl Net {
         let registered = self.reactor.register(id.0);
         self.with_connection(id, |connection, registration, _| match registered {
             Ok(()) => {
-                // The stream is connected, so it is writable. The connection then finishes as one to an address does,
-                // in `on_writable`.
+                // The stream is connected, so it is writable. `on_writable` then finishes the connect.
                 registration.assume(Readiness::WRITABLE);
                 registration.want(Interest::WRITABLE);
             }

@@ -120,8 +120,7 @@ impl Net {
     }
 }
 
-/// Makes a listener of a socket of the standard library that is bound, and may listen already. A Unix socket's path is
-/// not removed with the server.
+/// Makes a listener of a socket of the standard library that is bound, and may listen already. The path stays.
 fn take_over(listener: StdListener, options: &ListenOptions) -> io::Result<Listener> {
     let binding = binding(options);
     let (acceptor, endpoint) = match listener {

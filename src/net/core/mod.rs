@@ -1,8 +1,7 @@
 //! [`Net`]: the reactor and all sources of one loop, and the operations that need more than one of them.
 //!
 //! By topic: `opening`, `connecting` and `listening` make sources, `source` dispatches the reactor's calls to them.
-//! `writing`, `formatting` and `requests` pass on what the views ask. `clock` and `socket_timers` serve the event loop
-//! with time.
+//! `writing`, `formatting` and `requests` pass on what the views ask. `clock` and `socket_timers` keep time.
 
 mod clock;
 mod connecting;
@@ -38,8 +37,7 @@ pub(crate) struct Net {
     outbox: Outbox,
     /// The reserve descriptor, and whether servers are backing off for lack of one.
     exhaustion: DescriptorExhaustion,
-    /// The ids of all servers that are not removed, so that a server that is backing off is found without a walk over
-    /// all sockets.
+    /// The ids of all servers that are not removed, to find those that back off without a walk over all sockets.
     servers: Vec<ServerId>,
     /// The buffer in which the text of a formatted write is put together. Invariant: empty between two writes.
     scratch: String,
@@ -271,8 +269,7 @@ impl Net {
         self.reactor.source_mut(id.0)?.listener_mut()
     }
 
-    /// Calls `ask` with a connection, after its bytes in the outbox were moved to its queue. `None` if the connection
-    /// is gone.
+    /// Calls `ask` with a connection, after its bytes in the outbox were moved to its queue. `None` if it is gone.
     #[inline]
     pub(crate) fn with_connection<R>(
         &mut self,
@@ -352,8 +349,7 @@ impl Net {
         Some(closing)
     }
 
-    /// Removes a socket after its `on_close`. If it was the last one of a server that has stopped, the server closes
-    /// too.
+    /// Removes a socket after its `on_close`. After the last socket of a stopped server, the server closes too.
     pub(crate) fn remove_socket(&mut self, id: SocketId) {
         let mut source = self.reactor.remove(id.0);
         let Some(connection) = source.as_mut().and_then(Source::connection_mut) else {
@@ -383,8 +379,8 @@ impl Net {
         self.reactor.remove(id.0);
     }
 
-    /// Frees the place that a closed socket still holds of its server's `max_connections`. The server still counts the
-    /// socket until it is removed.
+    /// Frees the place that a closed socket still holds of its server's `max_connections`. The socket still counts as a
+    /// connection.
     pub(crate) fn free_place(&mut self, id: SocketId) {
         let connection = self.connection_mut(id);
         let server = connection.and_then(Connection::give_up_place);
@@ -393,8 +389,7 @@ impl Net {
         }
     }
 
-    /// Handles a failed accept that the handler is about to be told. Closes the server if too many have failed in a
-    /// row.
+    /// Handles a failed accept that the handler is about to be told. Closes the server if it is faulty.
     pub(crate) fn accept_failed(&mut self, id: ServerId) {
         if self.listener(id).is_some_and(Listener::is_faulty) {
             self.close_server(id);

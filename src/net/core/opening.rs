@@ -133,8 +133,8 @@ fn standard_listener(acceptor: Acceptor) -> Option<StdListener> {
     }
 }
 
-/// Makes a [`Stream`] of a socket of the standard library, and returns the address of its peer. Fails if the socket is
-/// not connected.
+/// Makes a [`Stream`] of a socket of the standard library, and returns the address of its peer. Fails if there is no
+/// peer.
 fn take_over(stream: StdStream) -> io::Result<(Stream, Option<SocketAddr>)> {
     match stream {
         StdStream::Tcp(stream) => {

@@ -31,8 +31,7 @@ impl Net {
     }
 
     /// Calls `close` to close a connection. Before, the kernel is offered the bytes that the running callback has
-    /// gathered. Afterwards the connection no longer counts against its server's `max_connections`. `on_close` follows
-    /// in the close phase.
+    /// gathered. Afterwards the connection no longer counts against its server's `max_connections`.
     pub(crate) fn begin_close<R>(
         &mut self,
         id: SocketId,

@@ -38,8 +38,7 @@ impl SocketTimers {
 }
 
 impl Net {
-    /// Arms the timer of `id` with `token`, or moves it if it is armed already. Nothing happens if the socket is
-    /// closed.
+    /// Arms the timer of `id` with `token`, or moves it if it is armed already. A closed socket gets none.
     pub(crate) fn arm_socket_timer(&mut self, id: SocketId, after: Duration, token: u64) {
         if self.socket_is_closed(id) {
             return;
@@ -92,8 +91,7 @@ impl Net {
         }
     }
 
-    /// Takes out the timer `name`, which has fired. `None` if its socket has closed since: a closed socket gets no
-    /// `on_timer`.
+    /// Takes out the timer `name`, which has fired. `None` if its socket has closed since.
     pub(super) fn take_socket_timer(&mut self, name: Key) -> Option<(SocketId, u64)> {
         let timer = self.socket_timers.armed.remove(name)?;
         self.socket_timers

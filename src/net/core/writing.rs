@@ -53,8 +53,7 @@ impl Net {
         self.write_to_connection(id, payload)
     }
 
-    /// Writes `payload` where the fast path does not apply: adds it to the span of the connection, or passes it to the
-    /// connection.
+    /// Writes `payload` where the fast path does not apply: adds it to the span, or passes it to the connection.
     #[inline(never)]
     fn write_to_connection(&mut self, id: SocketId, payload: Payload<'_>) -> Flow {
         if payload.is_better_copied() {
@@ -101,8 +100,7 @@ impl Net {
         others
     }
 
-    /// Adds the message of the running broadcast to the span of a socket, and returns whether that was possible without
-    /// a look at the bytes.
+    /// Adds the message of the running broadcast to the span of a socket, and returns whether it did.
     #[inline]
     fn advance_span(&mut self, id: SocketId) -> bool {
         let connection = self.reactor.source_mut(id.0);
@@ -110,8 +108,7 @@ impl Net {
         connection.is_some_and(|it| it.advance_span(&self.outbox))
     }
 
-    /// Begins a callback of a socket. Before `on_data`, the read has already let the socket gather, because it had the
-    /// connection at hand.
+    /// Begins a callback of a socket. Before `on_data`, the read has already let the socket gather.
     #[inline(always)]
     pub(super) fn begin_callback(&mut self, id: SocketId) -> CallbackScope {
         if !self.outbox.gathers_for(id) {

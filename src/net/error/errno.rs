@@ -17,8 +17,7 @@ pub(crate) struct Errno {
     pub(crate) wording: &'static str,
     /// The number on this system; `None` if the system has no such error.
     number: Option<i32>,
-    /// The kind that stands for this row and no other. The kind that EACCES and EPERM share stands for EACCES, the
-    /// likelier.
+    /// The kind that stands for this row and no other. That of EACCES and EPERM stands for EACCES.
     kind: Option<ErrorKind>,
 }
 

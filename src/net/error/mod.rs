@@ -1,7 +1,7 @@
 //! Errors as in Node: the code, the call that failed, its endpoint, and the system's own error beneath.
 //!
 //! An error knows no socket and no handler. The table of [`Errno`] holds the names of system errors, and `hint` the
-//! advice for users.
+//! advice.
 
 mod code;
 mod errno;
@@ -141,8 +141,7 @@ impl Error {
         self.0.source.kind()
     }
 
-    /// The system's number for the error, which differs between systems. `None` if the error does not come from the
-    /// system.
+    /// The system's number for the error, which differs between systems. `None` without one.
     #[must_use]
     pub fn raw_os_error(&self) -> Option<i32> {
         self.0.source.raw_os_error()
@@ -264,8 +263,7 @@ pub(crate) fn copy_of_io(error: &io::Error) -> io::Error {
     }
 }
 
-/// Converts without a loss: an error of the system becomes that [`io::Error`] again, and any other is kept whole inside
-/// of one.
+/// Converts without a loss: an error of the system becomes that again, and any other is kept whole inside.
 pub(crate) fn to_io(error: Error) -> io::Error {
     match error.raw_os_error() {
         Some(number) => io::Error::from_raw_os_error(number),

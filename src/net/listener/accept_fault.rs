@@ -7,8 +7,7 @@ use crate::net::error::Errno;
 /// The cause of a failed `accept`, which decides the next step of the listener.
 ///
 /// Many event loops treat all causes alike. Then one bad peer slows all others down, or the listener never accepts
-/// again after it ran out of descriptors. With edge-triggered polling, no new event comes when descriptors are free
-/// again.
+/// again after it ran out of descriptors. With edge-triggered polling, no event tells of free descriptors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AcceptFault {
     /// The process or the system has run out of descriptors or memory. The listener backs off and tries again by
@@ -20,8 +19,7 @@ pub(crate) enum AcceptFault {
     Interrupted,
     /// No peer waits. The next edge tells of one.
     WouldBlock,
-    /// The listening socket itself seems broken. Several such failures in a row end the listener; a single one need
-    /// not.
+    /// The listening socket itself seems broken. Several such failures in a row end the listener.
     Fatal,
 }
 

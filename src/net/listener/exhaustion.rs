@@ -6,8 +6,8 @@ use crate::system::{Acceptor, Reserve, System};
 #[derive(Debug)]
 pub(crate) struct DescriptorExhaustion {
     reserve: Reserve,
-    /// Whether an accept has failed for lack of a descriptor since the last [`take`](Self::take). While it is set, at
-    /// least one server is backing off.
+    /// Whether an accept has failed for lack of a descriptor since the last [`take`](Self::take). While set, a server
+    /// is backing off.
     was_met: bool,
 }
 
@@ -19,15 +19,13 @@ impl DescriptorExhaustion {
         }
     }
 
-    /// Refuses one peer that waits at `acceptor`: gives the reserve descriptor up, accepts and closes the peer, and
-    /// reserves a descriptor again.
+    /// Refuses one peer that waits at `acceptor`: accepts it with the reserve descriptor, and resets it.
     pub(crate) fn meet(&mut self, acceptor: &Acceptor) {
         self.reserve.refuse_one(acceptor);
         self.was_met = true;
     }
 
-    /// Whether servers are backing off that a freed descriptor may help. The next call returns `false`, until another
-    /// accept fails.
+    /// Whether servers are backing off that a freed descriptor may help. The next call returns `false`.
     #[inline]
     pub(crate) fn take(&mut self) -> bool {
         std::mem::take(&mut self.was_met)

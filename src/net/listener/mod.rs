@@ -1,5 +1,5 @@
-//! The state machine of one server. It listens, backs off while the process is out of descriptors, and after its close
-//! waits for its last connection.
+//! The state machine of one server. It listens, backs off while descriptors are short, and once closed waits for its
+//! last connection.
 
 mod accept_fault;
 mod event;
@@ -25,12 +25,10 @@ pub use options::ListenOptions;
 pub(crate) use event::ServerEvent;
 pub(crate) use exhaustion::DescriptorExhaustion;
 
-/// The limit on failed accepts in a row in one call, each through the fault of a peer. After it, other sources are
-/// served.
+/// The limit on failed accepts in a row in one call, each through the fault of a peer.
 const TRANSIENT_FAULTS_A_CALL: u32 = 16;
 
-/// The backoff while no descriptor is free: at first this long, then twice as long each time, up to
-/// [`LONGEST_BACKOFF`].
+/// The backoff while no descriptor is free: this long, then twice as long each time, up to the longest.
 const FIRST_BACKOFF: Duration = Duration::from_millis(5);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
 
@@ -117,8 +115,7 @@ impl Listener {
         listener
     }
 
-    /// A listener around a socket that the user has made. Sockets that it accepts inherit no option, and are given
-    /// theirs by calls.
+    /// A listener around a socket that the user has made. Accepted sockets inherit no option.
     pub(crate) fn adopted(acceptor: Acceptor, endpoint: Endpoint, options: &ListenOptions) -> Self {
         let mut listener = Self::bound(acceptor, None, endpoint, options);
         if let Some(bound) = listener.bound_mut() {
@@ -145,8 +142,7 @@ impl Listener {
         self.event = Some(ServerEvent::Listening);
     }
 
-    /// Fails a server that never listened. The handler is told the error first, and then the caller ends the server by
-    /// [`stop`](Self::stop).
+    /// Fails a server that never listened. The handler is told the error before [`stop`](Self::stop) ends the server.
     pub(crate) fn fail(&mut self, error: Error, registration: &mut Registration<'_>) {
         self.state = State::Closed;
         self.event = Some(ServerEvent::ListenFailed(error));
@@ -232,8 +228,7 @@ impl Listener {
         Rc::clone(&self.socket_options)
     }
 
-    /// Whether an accepted socket inherits all options from the listening socket, so that they need not be set by
-    /// calls.
+    /// Whether an accepted socket inherits all options from the listening socket, and needs no calls.
     pub(crate) fn passes_on_options(&self) -> bool {
         self.as_bound().is_some_and(|bound| bound.passes_on_options)
     }
@@ -250,14 +245,13 @@ impl Listener {
         self.places_taken += 1;
     }
 
-    /// Notes that an accepted socket is closed. It no longer counts against `max_connections`, though it is not removed
-    /// yet.
+    /// Notes that an accepted socket is closed. It no longer counts against `max_connections`, before its removal.
     pub(crate) fn place_freed(&mut self) {
         self.places_taken = self.places_taken.saturating_sub(1);
     }
 
-    /// Notes that an accepted socket was removed. After the last one, a server that [is done](Self::is_done) is to be
-    /// closed by the caller.
+    /// Notes that an accepted socket was removed. After the last one, a server that [is done](Self::is_done) has to
+    /// close.
     pub(crate) fn connection_closed(&mut self) {
         self.connections = self.connections.saturating_sub(1);
     }
@@ -313,8 +307,7 @@ impl Listener {
         }
     }
 
-    /// Accepts one peer, and returns the event for it. Peers on the block list, and peers that have gone, are passed
-    /// over.
+    /// Accepts one peer, and returns the event for it. Skips blocked peers, and peers that are gone.
     pub(crate) fn on_readable(
         &mut self,
         registration: &mut Registration<'_>,
@@ -371,8 +364,7 @@ impl Listener {
     }
 
     /// Refuses one peer with the reserve descriptor, and backs off. The peers that wait already cause no further edge,
-    /// so the listener must try again by itself. The handler is told once for each time that descriptors run out, not
-    /// for each try.
+    /// so the listener must try again by itself. The handler is told once, not for each try.
     fn back_off(
         &mut self,
         error: io::Error,

@@ -76,8 +76,7 @@ impl ListenOptions {
         self
     }
 
-    /// Limits the number of connections that the server holds at a time. Default: `None`, no limit; 0 closes every new
-    /// one.
+    /// Limits the number of connections that the server holds at a time. Default: `None`; 0 closes every new one.
     ///
     /// A connection over the limit is accepted, closed at once, and reported to
     /// [`on_over_limit`](crate::ServerHandler::on_over_limit).

@@ -1,8 +1,7 @@
 //! Messages to several sockets. Each message is stored once for all of its sockets, until the flush phase.
 //!
 //! A chat room of a thousand members, in which sixteen speak in one turn, makes sixteen thousand writes and a thousand
-//! sends. So a write to a socket outside of its callback must be very cheap, and the bytes for one member should lie in
-//! one piece.
+//! sends. So a write outside of the socket's callback must be very cheap, and a member's bytes should lie in one piece.
 //!
 //! Both follow from one idea. The messages to a [`Group`] of sockets lie one behind the other in one buffer. A member
 //! stores only a [`Span`]: the range of the buffer that it is to be sent. A message that is in the buffer already is
@@ -11,8 +10,8 @@
 /// The limit on the groups of one turn. Messages for a further group of sockets go to the queues of its members.
 const GROUPS: usize = 4;
 
-/// The limit on the bytes of one group, because the offsets of a [`Span`] have two bytes. Further messages go to the
-/// queues of the members.
+/// The limit on the bytes of one group, because the offsets of a [`Span`] have two bytes. Further messages go to
+/// queues.
 const GROUP_BYTES: usize = u16::MAX as usize;
 
 /// The messages of one turn, in up to [`GROUPS`] groups.
@@ -54,8 +53,7 @@ pub(super) struct Span {
     start: u16,
     /// Invariant: `start..end` lies within the bytes of the group.
     end: u16,
-    /// The limit on `end`, which is always smaller: at the limit, the socket would reach its high watermark and answer
-    /// `Full`.
+    /// The limit on `end`, which is always smaller: at the limit, the socket would answer `Full`.
     limit: u16,
     group: u8,
 }

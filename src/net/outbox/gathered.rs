@@ -1,16 +1,14 @@
 //! Gathered bytes: the bytes that the current socket wrote in its own callback, held until the callback returns.
 //!
 //! Nearly every reply is small, is written to the socket's own connection, and can leave at once. Such bytes need no
-//! queue. They lie in one buffer common to all sockets, and are sent from it without a look at the connection in
-//! between.
+//! queue. They lie in one buffer common to all sockets, and are sent from it without a look at the connection.
 
 use crate::net::values::SocketId;
 
 /// The bytes that the running callback has written to its own socket.
 ///
 /// Invariant: no caller can tell whether bytes are here or in the queue of their connection. Every change of that
-/// connection [moves](super::Outbox::move_to_queue) them to the queue first, and every question for its counts adds
-/// them.
+/// connection [moves](super::Outbox::move_to_queue) them to the queue first, and its counts include them.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
     /// The socket whose callback runs. `None` outside of callbacks, and once the bytes of the callback were moved to
@@ -52,8 +50,7 @@ impl Gathered {
         if self.is_of(id) { self.bytes.len() } else { 0 }
     }
 
-    /// Ends the callback: refuses every further byte. The bytes stay until [`clear`](Self::clear), which follows once
-    /// they were sent or queued.
+    /// Ends the callback: refuses every further byte. The bytes stay until [`clear`](Self::clear), once sent or queued.
     #[inline]
     pub(super) fn end(&mut self) {
         self.owner = None;

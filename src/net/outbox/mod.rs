@@ -104,8 +104,8 @@ impl Outbox {
     }
 
     /// Begins a callback of `id`. It may [put](Self::put_own) less than `capacity` bytes without a look at its
-    /// connection. The caller has checked that the connection would answer `Open` to each of these writes, and can send
-    /// them afterwards.
+    /// connection. The caller has checked that the connection would answer `Open` to each of these writes, and send
+    /// them.
     #[inline]
     pub(crate) fn begin_callback(&mut self, id: SocketId, capacity: u16) {
         self.gathered.begin(id, usize::from(capacity));
@@ -155,8 +155,7 @@ impl Outbox {
     }
 
     /// Begins a span with `bytes`, for a connection that has nothing unsent and may take less than `capacity` bytes.
-    /// Returns whether it did. The bytes wait for the flush phase, and one copy serves every connection that is sent
-    /// the same bytes.
+    /// Returns whether it did. The bytes wait for the flush phase, and one copy serves all connections.
     #[inline]
     pub(crate) fn begin_span(&mut self, unsent: &mut Unsent, bytes: &[u8], capacity: u16) -> bool {
         debug_assert!(unsent.is_empty());
@@ -227,8 +226,7 @@ impl Outbox {
 /// Taking bytes out.
 impl Outbox {
     /// Offers the unsent bytes, followed by `tail`, to the kernel in one call of `write`, and forgets the bytes that it
-    /// took. `write` is not called if there are none. If `write` fails, all unsent bytes are kept, and none of `tail`
-    /// was taken.
+    /// took. `write` is not called if there are none. If `write` fails, nothing was taken.
     ///
     /// The outbox holds bytes as the user wrote them. A transformation such as encryption belongs into this function.
     #[inline]
@@ -254,8 +252,7 @@ impl Outbox {
     }
 
     /// Fast path of [`take`](Self::take) for a connection with a span: its bytes lie in one piece. `None` without a
-    /// span. Returns the number of bytes that were offered, and the result of `write`. Bytes that `write` did not take
-    /// are queued.
+    /// span. Returns the number of bytes that were offered, and the result of `write`. The rest is queued.
     #[inline(always)]
     pub(crate) fn take_piece(
         &mut self,
@@ -334,8 +331,7 @@ impl Outbox {
     /// Frees memory that is only kept for later writes.
     pub(crate) fn trim(&mut self) {
         self.pool.trim();
-        // Only spare capacity is freed. Bytes in these two buffers belong to a callback or a flush that is still to
-        // come.
+        // Only spare capacity is freed. A callback or a flush to come owns the bytes.
         self.gathered.shrink();
         self.broadcast.shrink();
     }

@@ -8,8 +8,8 @@ use crate::send_buffer::{KEEP_BYTES, Pool, SendBuffer};
 /// for a write this long, and bytes that the kernel takes at once need no copy.
 pub(crate) const DIRECT_BYTES: usize = 16 << 10;
 
-/// The bytes of one write. If the kernel does not take them at once, borrowed bytes are copied, and all others are
-/// queued as they are.
+/// The bytes of one write. If the kernel does not take them at once, borrowed bytes are copied, and others queued as
+/// they are.
 #[derive(Debug)]
 pub(crate) enum Payload<'a> {
     /// Bytes that the caller lends: the queue holds a copy.

@@ -6,8 +6,7 @@ pub(crate) enum Event {
     /// An event for the handler of a socket.
     Socket(SocketEvent),
     /// An event for the handler of a server. The event itself waits in the listener until `Net::take_server_event`
-    /// takes it. So this type stays small for the events of sockets, of which there are a million for each event of a
-    /// server.
+    /// takes it. So this type stays small for the events of sockets, which are far more frequent.
     Server,
     /// An attempt to connect has ended, and the key is that of the attempt. `Net` handles it, and no handler is told.
     AttemptEnded,

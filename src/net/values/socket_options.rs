@@ -87,8 +87,7 @@ impl SocketOptions {
         self
     }
 
-    /// Sets the type of service (IP_TOS) or traffic class (IPV6_TCLASS) of sent packets. Default: `None`, the system's
-    /// own.
+    /// Sets the type of service (IP_TOS) or traffic class (IPV6_TCLASS) of sent packets. Default: the system's.
     ///
     /// The two lowest bits belong to congestion control, and the system may ignore them.
     #[doc(alias("setTypeOfService", "typeOfService"))]
@@ -129,8 +128,7 @@ impl SocketOptions {
     }
 
     /// Sets the idle timeout: the time without a byte in either direction after which
-    /// [`on_timeout`](crate::SocketHandler::on_timeout) comes. Default: `None`, never. Zero means never too, as in
-    /// Node.
+    /// [`on_timeout`](crate::SocketHandler::on_timeout) comes. Default: `None`, never; zero too, as in Node.
     ///
     /// [`Socket::set_idle_timeout`](crate::Socket::set_idle_timeout) changes it later.
     #[doc(alias = "setTimeout")]

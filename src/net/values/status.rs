@@ -74,12 +74,10 @@ impl std::fmt::Display for State {
     }
 }
 
-/// The reason why a socket closed. [`on_close`](crate::SocketHandler::on_close), the last event of every socket, tells
-/// it.
+/// The reason why a socket closed. [`on_close`](crate::SocketHandler::on_close), the last event, tells it.
 ///
 /// Only [`Graceful`](Self::Graceful) promises that every byte that a write accepted was handed to the kernel. For the
-/// others, [`Socket::queued_bytes`](crate::Socket::queued_bytes) in `on_close` returns the number of bytes that were
-/// lost.
+/// others, [`Socket::queued_bytes`](crate::Socket::queued_bytes) in `on_close` is the number of lost bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {
@@ -93,8 +91,7 @@ pub enum CloseReason {
     Local,
     /// A write would have queued more than [`max_queued_bytes`](crate::SocketOptions::max_queued_bytes).
     Limit,
-    /// [`Socket::detach`](crate::Socket::detach) took the descriptor out of the loop. The connection lives on outside
-    /// of it.
+    /// [`Socket::detach`](crate::Socket::detach) took the descriptor out of the loop. The connection lives on.
     Detached,
     /// A call failed for another reason. [`on_error`](crate::SocketHandler::on_error) has told it just before.
     Error,
