@@ -44,7 +44,7 @@ pub(crate) fn is_connected_to_itself(stream: &Stream, asked: SocketAddr) -> bool
     let Ok(Some(local)) = stream.local_address() else {
         return false;
     };
-    // The ports differ in nearly every connection, which saves the question for the peer. The address asked for proves
-    // nothing: a connect to 0.0.0.0 leads to another address.
+    // The ports differ for nearly every stream, and only then is the kernel asked for the peer. The `asked` address
+    // proves nothing: a connect to 0.0.0.0 leads to another one.
     local.port() == asked.port() && stream.peer_address().is_ok_and(|peer| peer == Some(local))
 }

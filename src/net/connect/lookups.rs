@@ -1,4 +1,5 @@
-//! The lookups that are under way, with the sources that wait for each. An equal lookup is joined, not repeated.
+//! The lookups that are under way, with the sources that wait for each. A source that asks an equal question joins its
+//! lookup.
 
 use std::io;
 use std::net::SocketAddr;

@@ -10,7 +10,8 @@ use crate::net::values::{Family, SocketOptions};
 
 use super::resolver::{Resolver, SharedResolver};
 
-/// The shortest delay between two attempts, which is Node's. A shorter one would make the race a flood.
+/// The shortest delay between two attempts, as in Node. With a shorter one, all addresses would be tried almost at
+/// once.
 const LEAST_ATTEMPT_DELAY: Duration = Duration::from_millis(10);
 
 /// The options of a connect, and of the socket that it makes.

@@ -82,8 +82,8 @@ impl Resolver for crate::system::simulated::Names {
 
 /// The system's resolver (`getaddrinfo(3)`), in the system's order, as in Node since version 17.
 ///
-/// Its errors have the codes of Node: ENOTFOUND if there is no such name. If the lookup itself failed, as with EMFILE,
-/// it is the system's code. On Unix, ENOTFOUND also stands for a name server that does not answer, where Node has
+/// Its errors have the codes of Node: ENOTFOUND if there is no such name, and the system's own code if the lookup
+/// itself failed, as with EMFILE. On Unix, ENOTFOUND also stands for a name server that does not answer, where Node has
 /// EAI_AGAIN. The standard library hides the difference.
 ///
 /// As a function of this form, it is itself a [`Resolver`]. It is the default of every `resolver` option.

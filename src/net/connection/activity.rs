@@ -99,14 +99,15 @@ impl Activity {
         Some(later(self.last_byte_tick, timeout))
     }
 
-    /// The tick by which the peer must have ended too. It counts from our own end, or from the last byte after it.
+    /// Returns the tick by which the peer must have ended too. It counts from our own end, or from the last byte after
+    /// it.
     pub(super) fn close_deadline(&self, timeout: Duration) -> u64 {
         later(self.began_tick.max(self.last_byte_tick), timeout)
     }
 }
 
-/// The first tick at which `timeout` has certainly passed since an event in the tick `since`. The event may have come
-/// at the very end of that tick, so one tick is added.
+/// Returns the first tick at which `timeout` has certainly passed since an event in the tick `since`. The event may
+/// have been at the very end of that tick, so one tick is added.
 pub(super) fn later(since: u64, timeout: Duration) -> u64 {
     // Not `as_nanos`, because its division of 128 bits takes a hundred instructions.
     let rest = u64::from(timeout.subsec_nanos().div_ceil(1_000_000));

@@ -22,11 +22,10 @@ impl Connection {
         }
         self.outbound.begin_end();
         if self.stage.is_open() {
-            // While connecting, this tick stays: the connect timeout counts from the beginning of the connect.
+            // Only once open: while connecting, the connect timeout still counts from this tick.
             self.activity.began_tick = registration.latest_tick();
             if !self.outbound.unsent.is_empty() || self.outbound.has_failed() {
-                // The deadline is filed only where bytes wait. Without any, the flush sends the FIN at once, and files
-                // it.
+                // Filed only where bytes wait. Without any, the flush sends the FIN at once, and files the deadline.
                 self.file_deadline(registration);
             }
             registration.flush_soon();
@@ -53,8 +52,8 @@ impl Connection {
         }
     }
 
-    /// Whether an end of this side closes the connection at once, so that no deadline counts from that end. The peer
-    /// has ended and nothing is unsent. The caller has [moved](Self::move_to_queue) all bytes to the queue.
+    /// Whether an end of this side would close the connection at once: the peer has ended, and nothing is unsent. No
+    /// deadline then counts from that end. The caller has called [`move_to_queue`](Self::move_to_queue).
     pub(crate) fn ends_at_once(&self) -> bool {
         self.inbound.has_ended()
             && self.outbound.unsent.is_empty()
@@ -69,7 +68,7 @@ impl Connection {
         }
         if !self.options.allow_half_open {
             if self.outbound.state == OutboundState::Open && self.ends_at_once() {
-                // The close need not wait for the flush phase: nothing is unsent.
+                // The close need not wait for the flush phase, because nothing is unsent.
                 self.outbound.begin_end();
                 self.finish_sending(registration);
                 return;
@@ -81,8 +80,8 @@ impl Connection {
         }
     }
 
-    /// Ends the outbound half after its last byte. Sends a FIN, or closes the connection if the close is due anyway: a
-    /// shutdown before it would be a needless call.
+    /// Finishes the outbound half after its last byte. Sends a FIN, or closes the connection if both sides have ended:
+    /// a shutdown just before the close would be a needless call.
     pub(super) fn finish_sending(&mut self, registration: &mut Registration<'_>) {
         let ended = std::mem::replace(&mut self.outbound.state, OutboundState::Finished);
         if ended == OutboundState::EndingToClose {
@@ -105,7 +104,7 @@ impl Connection {
 
 /// Failures, and the close.
 impl Connection {
-    /// Fails with the error of a write that was held back, if there is one. Called when no more bytes can be read.
+    /// Fails with the error of a write, if one was held back. Called when no more bytes can be read.
     pub(super) fn report_held_back(&mut self, registration: &mut Registration<'_>) {
         if let Some(error) = self.take_failure() {
             let reason = reason_of(error.kind());
@@ -154,14 +153,14 @@ impl Connection {
                 self.note_closed_unconnected();
                 PeerAddress::Unknown
             }
-            Stage::LookingUp(dial) | Stage::Racing(dial) => {
-                self.set_past_dial(dial);
+            Stage::LookingUp(race) | Stage::Racing(race) => {
+                self.set_past_race(race);
                 self.note_closed_unconnected();
                 PeerAddress::Unknown
             }
         };
-        // Bytes that wait for the flush phase are lost, as queued bytes are. The span must not grow any more: its
-        // writer would be told that the bytes were taken.
+        // Bytes in the span are lost, as queued bytes are. The span must not grow either: it would accept a write to a
+        // closed socket.
         self.outbound.unsent.seal();
         self.stage = Stage::Closed {
             peer,
@@ -189,7 +188,8 @@ impl Connection {
         (reason, self.take_failure())
     }
 
-    /// Makes an [`Error`] of a failed call. That of a connect names the peer and the local address that was asked for.
+    /// Makes an [`Error`] of a failed call. The error of a connect names the peer, and the local address if the user
+    /// set one.
     pub(super) fn error(&self, call: Syscall, error: io::Error) -> Error {
         let error = Error::new(call, error);
         match (call, self.stage.address()) {
@@ -197,8 +197,8 @@ impl Connection {
                 Some(local) => error.at(peer.into()).bound_to(local),
                 None => error.at(peer.into()),
             },
-            (Syscall::Connect, None) => match self.dial() {
-                Some(dial) => error.at(dial.endpoint()),
+            (Syscall::Connect, None) => match self.race() {
+                Some(race) => error.at(race.endpoint()),
                 None => error,
             },
             _ => error,

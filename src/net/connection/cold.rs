@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::net::connect::Dial;
+use crate::net::connect::ConnectRace;
 use crate::reactor::{Key, Registration};
 
 use super::notice::Notice;
@@ -16,11 +16,11 @@ use super::{Connection, Error};
 /// The rare fields of a connection. Boxed, so that a connection without any pays for one pointer.
 #[derive(Debug, Default)]
 pub(super) struct ColdState {
-    /// The dial of a connection to a name, once it is over: it led to the connection, or was given up.
-    past_dial: Option<Box<Dial>>,
+    /// The race of a connection to a name, once it is over: it led to the connection, or was given up.
+    past_race: Option<Box<ConnectRace>>,
     /// The local address that the user asked to connect from.
     local: Option<SocketAddr>,
-    /// The limit on the time that connecting takes.
+    /// The limit on the time that connecting takes; `None` is no limit.
     connect_timeout: Option<Duration>,
     pub(super) notices: VecDeque<Notice>,
     pub(super) unread: UnreadBytes,
@@ -45,7 +45,7 @@ impl Connection {
         self.cold.get_or_insert_default()
     }
 
-    /// Whether there may be notices, markers or an error to report before the close.
+    /// Whether there is a cold state, and so perhaps a notice, a marker or an error to report before the close.
     pub(crate) fn has_cold_state(&self) -> bool {
         self.cold.is_some()
     }
@@ -61,28 +61,28 @@ impl Connection {
         self.cold.as_mut()?.failure.take()
     }
 
-    /// Keeps a dial that is over: views and errors still ask for the name and the attempts.
-    pub(super) fn set_past_dial(&mut self, dial: Box<Dial>) {
-        self.cold_mut().past_dial = Some(dial);
+    /// Keeps a race that is over: views and errors still ask for the name and the attempts.
+    pub(super) fn set_past_race(&mut self, race: Box<ConnectRace>) {
+        self.cold_mut().past_race = Some(race);
     }
 
-    /// The dial of a connection to a name, whether it is under way or over. `None` if the user gave no name.
-    pub(crate) fn dial(&self) -> Option<&Dial> {
-        let past = || self.cold.as_ref()?.past_dial.as_deref();
-        self.stage.dial().or_else(past)
+    /// The race of a connection to a name, whether it is under way or over. `None` if the user gave no name.
+    pub(crate) fn race(&self) -> Option<&ConnectRace> {
+        let past = || self.cold.as_ref()?.past_race.as_deref();
+        self.stage.race().or_else(past)
     }
 
-    pub(crate) fn dial_mut(&mut self) -> Option<&mut Dial> {
-        match self.stage.dial_mut() {
-            None => self.cold.as_mut()?.past_dial.as_deref_mut(),
+    pub(crate) fn race_mut(&mut self) -> Option<&mut ConnectRace> {
+        match self.stage.race_mut() {
+            None => self.cold.as_mut()?.past_race.as_deref_mut(),
             under_way => under_way,
         }
     }
 
     /// Returns the keys of the attempts that are under way, and forgets them. The caller removes their sources.
     pub(crate) fn take_attempts(&mut self) -> Vec<Key> {
-        self.dial_mut()
-            .map(Dial::abandon_attempts)
+        self.race_mut()
+            .map(ConnectRace::abandon_attempts)
             .unwrap_or_default()
     }
 
@@ -110,8 +110,8 @@ impl Connection {
         self.cold.as_ref().map_or(0, |cold| cold.lost_bytes)
     }
 
-    /// Lends the descriptor to the user. The user may duplicate it. While a duplicate exists, our close does not
-    /// deregister the socket.
+    /// Lends the descriptor to the user. The user may duplicate it, and our close does not deregister the socket while
+    /// a duplicate exists.
     #[cfg(unix)]
     pub(crate) fn lend_descriptor(&mut self) -> Option<std::os::fd::BorrowedFd<'_>> {
         self.live_stream()?.descriptor()?;

@@ -25,17 +25,16 @@ impl Connection {
     }
 
     /// Whether the address of the peer is not decided: the name is being looked up, or attempts on its addresses race.
-    pub(crate) fn is_dialing(&self) -> bool {
+    pub(crate) fn is_choosing_address(&self) -> bool {
         matches!(self.stage, Stage::LookingUp(_) | Stage::Racing(_))
     }
 
-    /// Gives the dial the addresses that the lookup found. Returns whether one of them is to be tried; `false` also if
-    /// no lookup was under way.
+    /// Gives the race the addresses that the lookup found. Returns whether one of them is to be tried.
     pub(crate) fn begin_race(&mut self, found: &[SocketAddr]) -> bool {
         match self.stage.take() {
-            Stage::LookingUp(mut dial) => {
-                let any = dial.set_addresses(found);
-                self.stage = Stage::Racing(dial);
+            Stage::LookingUp(mut race) => {
+                let any = race.set_addresses(found);
+                self.stage = Stage::Racing(race);
                 any
             }
             other => {
@@ -48,8 +47,8 @@ impl Connection {
     /// Takes over the stream of the attempt that succeeded first. The connection is `Connecting` until its next
     /// `on_writable`.
     pub(crate) fn set_stream(&mut self, stream: Stream, peer: SocketAddr) {
-        if let Stage::LookingUp(dial) | Stage::Racing(dial) = self.stage.take() {
-            self.set_past_dial(dial);
+        if let Stage::LookingUp(race) | Stage::Racing(race) = self.stage.take() {
+            self.set_past_race(race);
         }
         self.stage = Stage::Connecting(Some(peer).into());
         self.stream = Some(stream);
@@ -117,8 +116,8 @@ impl Connection {
             .is_some_and(|cold| cold.resets_when_connected)
     }
 
-    /// Does now what the user asked for while connecting. The handler was told of the connection just before. Unsent
-    /// bytes are sent before anything is read, and a `reset` that was asked for closes the connection.
+    /// Does now what the user asked for while connecting, after the handler was told of the connection. Unsent bytes
+    /// are sent before anything is read, and a `reset` that was asked for closes the connection.
     pub(crate) fn catch_up(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
         self.flush(registration, outbox);
         if self.stage.is_open() && self.resets_when_connected() {
@@ -133,13 +132,13 @@ impl Connection {
     }
 
     /// Returns the tick at which the lookup is given up or, once attempts race, at which the next address is tried.
-    pub(super) fn dial_deadline(&self) -> Option<u64> {
+    pub(super) fn race_deadline(&self) -> Option<u64> {
         match &self.stage {
-            Stage::LookingUp(dial) => {
-                let timeout = dial.options.lookup_timeout?;
+            Stage::LookingUp(race) => {
+                let timeout = race.options.lookup_timeout?;
                 Some(later(self.activity.began_tick, timeout))
             }
-            Stage::Racing(dial) => dial.next_attempt_tick(),
+            Stage::Racing(race) => race.next_attempt_tick(),
             Stage::Connecting(_) | Stage::Open(_) | Stage::Closed { .. } => None,
         }
     }
@@ -163,8 +162,8 @@ impl Connection {
     pub(crate) fn fail_lookup(&mut self, error: io::Error, registration: &mut Registration<'_>) {
         let reason = reason_of(&error);
         let mut error = Error::new(Syscall::Lookup, error);
-        if let Some(dial) = self.dial() {
-            error = error.at(dial.endpoint());
+        if let Some(race) = self.race() {
+            error = error.at(race.endpoint());
         }
         self.notify(Notice::LookedUp(Err(error.clone())), registration);
         self.fail(error, reason, registration);

@@ -26,7 +26,7 @@ impl Connection {
                 self.fail_connect(io::ErrorKind::TimedOut.into(), registration);
                 return None;
             }
-            if is_due(self.dial_deadline()) {
+            if is_due(self.race_deadline()) {
                 if matches!(self.stage, Stage::LookingUp(_)) {
                     self.fail_lookup(io::ErrorKind::TimedOut.into(), registration);
                     return None;
@@ -77,15 +77,15 @@ impl Connection {
             Stage::Open(_) => self.close_deadline(),
             Stage::Closed { .. } => return,
         };
-        let others = [self.activity.idle_deadline(), self.dial_deadline()];
+        let others = [self.activity.idle_deadline(), self.race_deadline()];
         let others = others.into_iter().flatten();
         if let Some(deadline) = deadline.into_iter().chain(others).min() {
             registration.wake_at(deadline);
         }
     }
 
-    /// The tick by which the close must be complete. `None` while this side has not ended, without a close timeout, and
-    /// for a descriptor that can only be read.
+    /// Returns the tick by which the close must be complete. `None` while this side has not ended, without a close
+    /// timeout, and for a descriptor that can only be read.
     fn close_deadline(&self) -> Option<u64> {
         if self.outbound.state == OutboundState::Open || self.is_input() {
             return None;

@@ -31,7 +31,7 @@ mod writing;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use crate::net::connect::Dial;
+use crate::net::connect::ConnectRace;
 use crate::net::error::Error;
 use crate::net::outbox::Outbox;
 use crate::net::values::{CloseReason, SocketOptions};
@@ -82,9 +82,9 @@ impl Connection {
     }
 
     /// A connection to a name that is being looked up.
-    pub(crate) fn looking_up(dial: Dial, options: Rc<SocketOptions>) -> Self {
-        let timeout = dial.options.connect_timeout;
-        let stage = Stage::LookingUp(Box::new(dial));
+    pub(crate) fn looking_up(race: ConnectRace, options: Rc<SocketOptions>) -> Self {
+        let timeout = race.options.connect_timeout;
+        let stage = Stage::LookingUp(Box::new(race));
         Self::new(stage, None, options).with_connect_timeout(timeout)
     }
 

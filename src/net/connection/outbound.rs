@@ -150,8 +150,7 @@ impl Outbound {
         Flow::Full
     }
 
-    /// Whether a drain is owed and the unsent bytes have fallen to the low watermark. A call that returns `true`
-    /// cancels the debt, so the next one returns `false`.
+    /// Whether a drain is owed and the unsent bytes have fallen to the low watermark. After `true` no drain is owed.
     pub(super) fn take_drain(
         &mut self,
         options: &SocketOptions,
@@ -225,7 +224,7 @@ impl Outbound {
         }
     }
 
-    /// Notes that a send has failed. Returns the error if it is fatal, and `Ok` if the kernel lacks space or memory for
+    /// Notes a failed send. Returns the error if it is fatal, and `Ok` if the kernel only lacks space or memory for
     /// now.
     #[cold]
     pub(super) fn note_unsent(

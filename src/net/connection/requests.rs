@@ -55,7 +55,8 @@ impl Connection {
         }
     }
 
-    /// Gives up the place that this connection holds of its server's `max_connections`. Returns the server once.
+    /// Gives up the place that this connection holds of its server's `max_connections`. Only the first call after the
+    /// close returns the server.
     pub(crate) fn give_up_place(&mut self) -> Option<Key> {
         match &mut self.stage {
             Stage::Closed { holds_place, .. } => {
@@ -70,7 +71,7 @@ impl Connection {
         self.inbound.is_paused = true;
         registration.unwant(Interest::READABLE);
         if self.stage.is_open() {
-            // A write that has failed waits for the read that meets the end. None comes while paused.
+            // The error of a failed write is held back until a read meets the end, and none comes while paused.
             self.report_held_back(registration);
         }
     }

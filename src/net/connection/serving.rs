@@ -13,8 +13,8 @@ use super::Connection;
 use super::inbound::InboundState;
 
 impl Connection {
-    /// Reads once. Fast path: nearly every read is on a TCP connection that [can send at once](Self::can_send_at_once),
-    /// and skips the checks of the slow path. Such a connection is open, and so the handler may also reply at once.
+    /// Reads once. Fast path: on a TCP connection that [can send at once](Self::can_send_at_once), which is nearly
+    /// every read. Such a connection is certainly open, and the handler's reply may be sent at once too.
     #[inline(always)]
     pub(crate) fn on_readable(
         &mut self,
@@ -39,7 +39,7 @@ impl Connection {
                 outbox.begin_callback(id, self.outbound.capacity);
                 Some(Event::Socket(SocketEvent::Data(length)))
             }
-            // Two calls and not one behind a joined branch: joining them made each message slower.
+            // Two branches with two calls: one joined branch for both made each message slower.
             Ok(_) => self.peer_ended(&mut registration.reborrow()),
             Err(error) => self.read_failed(error, &mut registration.reborrow()),
         }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::net::connect::Dial;
+use crate::net::connect::ConnectRace;
 use crate::net::values::CloseReason;
 
 use super::peer_address::PeerAddress;
@@ -11,9 +11,9 @@ use super::peer_address::PeerAddress;
 #[derive(Debug)]
 pub(super) enum Stage {
     /// The name is being looked up. Until the stage is `Open`, writes are queued and options are kept for later.
-    LookingUp(Box<Dial>),
+    LookingUp(Box<ConnectRace>),
     /// The addresses of the name are being tried. Each attempt is a source of its own in the reactor.
-    Racing(Box<Dial>),
+    Racing(Box<ConnectRace>),
     /// The stream of the connection is connecting to an address or a path. The address is absent for a path.
     Connecting(PeerAddress),
     /// The connection is established, and at least one half is not finished. The address that `accept` or `connect`
@@ -54,16 +54,16 @@ impl Stage {
         }
     }
 
-    pub(super) fn dial(&self) -> Option<&Dial> {
+    pub(super) fn race(&self) -> Option<&ConnectRace> {
         match self {
-            Self::LookingUp(dial) | Self::Racing(dial) => Some(dial),
+            Self::LookingUp(race) | Self::Racing(race) => Some(race),
             Self::Connecting(_) | Self::Open(_) | Self::Closed { .. } => None,
         }
     }
 
-    pub(super) fn dial_mut(&mut self) -> Option<&mut Dial> {
+    pub(super) fn race_mut(&mut self) -> Option<&mut ConnectRace> {
         match self {
-            Self::LookingUp(dial) | Self::Racing(dial) => Some(dial),
+            Self::LookingUp(race) | Self::Racing(race) => Some(race),
             Self::Connecting(_) | Self::Open(_) | Self::Closed { .. } => None,
         }
     }

@@ -1,4 +1,4 @@
-//! Getters: the questions about a connection that the views and the reactor ask.
+//! Getters for the views and the reactor.
 
 use std::net::SocketAddr;
 use std::time::Duration;

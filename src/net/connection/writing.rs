@@ -11,8 +11,8 @@ use super::Connection;
 use super::outbound::{OutboundFlags, OutboundState, Wire, note_sent};
 
 impl Connection {
-    /// Moves the bytes of this connection that the outbox keeps in buffers common to all connections to the
-    /// connection's own queue. Called before anything else is done to the connection. See [`Outbox::move_to_queue`].
+    /// Moves the bytes of this connection from the outbox's common buffers to its own queue. Called before anything
+    /// else is done to the connection. See [`Outbox::move_to_queue`].
     #[inline]
     pub(crate) fn move_to_queue(
         &mut self,
@@ -34,8 +34,8 @@ impl Connection {
             && registration.readiness().serves(Interest::WRITABLE)
     }
 
-    /// Returns the limit for a callback that begins now. Its writes gather in the outbox, without a look at the
-    /// connection, while they are fewer bytes in all. Zero: every write looks at the connection.
+    /// Returns the number of bytes that the writes of a new callback must stay below to gather in the outbox. Other
+    /// writes look at the connection; at zero all do.
     #[inline]
     pub(crate) fn callback_capacity(&self, registration: &Registration<'_>) -> u16 {
         match self.can_send_at_once(registration) {
@@ -130,7 +130,7 @@ impl Connection {
         outbox: &mut Outbox,
     ) -> bool {
         self.outbound.fits(length, &self.options) || {
-            // Bytes that were only gathered do not count.
+            // The limit is on bytes that the kernel would not take, so offer the queue to the kernel before the answer.
             self.flush(registration, outbox);
             self.outbound.fits(length, &self.options)
         }
@@ -193,7 +193,8 @@ impl Connection {
             }
         }
         if self.outbound.has_markers() {
-            // Also with nothing unsent: a direct write may have taken the bytes before a marker along.
+            // Needed with nothing unsent too: a long write may have gone straight to the kernel, past the markers
+            // before it.
             self.pass_markers(registration);
         }
         self.outbound.await_kernel(registration);
@@ -231,8 +232,8 @@ impl Connection {
         }
     }
 
-    /// Queues the rest of a reply of which the kernel took only a part. If `sent` is `None`, the stream has no fast
-    /// path, and this function sends the reply first.
+    /// Handles a reply that the fast path did not send whole. With `sent`, queues the bytes that the kernel did not
+    /// take. Without, the stream has no fast path, and the reply is sent here.
     #[cold]
     fn reply_slow_path(
         &mut self,
@@ -296,7 +297,7 @@ impl Connection {
         {
             return;
         }
-        // An error is dropped: the caller is about to close the socket, and reports its own reason.
+        // The error is dropped: the caller is about to close the socket for a reason of its own.
         if self.send(&[], registration, outbox).is_ok() && self.outbound.has_markers() {
             self.pass_markers(registration);
         }

@@ -1,4 +1,4 @@
-//! Time, timers and waiting, for the event loop. The loop may not call the reactor, so [`Net`] does.
+//! Time, timers and waiting, for the event loop. The loop imports no reactor: it asks [`Net`], which asks its reactor.
 
 use std::time::{Duration, Instant};
 

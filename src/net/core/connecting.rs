@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use crate::net::address::is_ipv6;
 use crate::net::connect::{
-    Attempt, ConnectOptions, Dial, HostQuery, PendingLookups, SharedResolver, system_resolver,
+    Attempt, ConnectOptions, ConnectRace, HostQuery, PendingLookups, SharedResolver,
+    system_resolver,
 };
 use crate::net::connection::{Connection, Notice};
 use crate::net::error::{Error, Syscall, copy_of_io};
@@ -91,8 +92,8 @@ impl Net {
 
     fn connect_to_name(&mut self, host: String, port: u16, options: &ConnectOptions) -> SocketId {
         let socket_options = Rc::new(options.socket.clone());
-        let dial = Dial::new(host.clone(), port, Rc::new(options.clone()));
-        let id = self.insert_connection(Connection::looking_up(dial, socket_options));
+        let race = ConnectRace::new(host.clone(), port, Rc::new(options.clone()));
+        let id = self.insert_connection(Connection::looking_up(race, socket_options));
         let query = HostQuery::new(&host, options.family);
         if let Err(error) = self.look_up(&query, options.resolver.as_ref(), id.0) {
             self.with_connection(id, |connection, registration, _| {
@@ -142,7 +143,7 @@ impl Net {
     /// Handles the answer to the lookup of a name: begins the race on its addresses, or fails the connection.
     fn finish_connect_lookup(&mut self, id: SocketId, answer: Result<&[SocketAddr], &io::Error>) {
         let goes_on = self.with_connection(id, |connection, registration, _| {
-            if !connection.is_dialing() {
+            if !connection.is_choosing_address() {
                 return false;
             }
             let found = match answer {
@@ -152,7 +153,7 @@ impl Net {
                     return false;
                 }
             };
-            let told = connection.dial().map(|dial| dial.to_be_told(found));
+            let told = connection.race().map(|race| race.to_be_told(found));
             for address in told.unwrap_or_default() {
                 connection.notify(Notice::LookedUp(Ok(address)), registration);
             }
@@ -182,14 +183,14 @@ impl Net {
                     let error = failure.error().clone();
                     connection.notify(Notice::AttemptFailed(address, error), registration);
                 }
-                if let Some(dial) = connection.dial_mut() {
+                if let Some(race) = connection.race_mut() {
                     match started {
                         Ok(key) => {
                             let next = registration.tick_after(options.attempt_delay);
-                            dial.began(key, address, next);
+                            race.began(key, address, next);
                         }
-                        Err(StartFailure::Refused(error)) => dial.refused(address, error),
-                        Err(StartFailure::Failed(error)) => dial.failed(address, error),
+                        Err(StartFailure::Refused(error)) => race.refused(address, error),
+                        Err(StartFailure::Failed(error)) => race.failed(address, error),
                     }
                 }
                 if is_under_way {
@@ -203,11 +204,11 @@ impl Net {
         self.fail_if_exhausted(id);
     }
 
-    /// Returns the next address that the dial of `id` is to try, with the options to connect with.
+    /// Returns the next address that the race of `id` is to try, with the options to connect with.
     fn next_candidate(&mut self, id: SocketId) -> Option<(SocketAddr, Rc<ConnectOptions>)> {
         self.with_connection(id, |connection, _, _| {
-            let dial = connection.dial_mut()?;
-            Some((dial.next_candidate()?, Rc::clone(&dial.options)))
+            let race = connection.race_mut()?;
+            Some((race.next_candidate()?, Rc::clone(&race.options)))
         })
         .flatten()
     }
@@ -238,8 +239,8 @@ impl Net {
     /// Fails the connection if every address of its name was tried and no attempt is under way.
     fn fail_if_exhausted(&mut self, id: SocketId) {
         self.with_connection(id, |connection, registration, _| {
-            if let Some(dial) = connection.dial().filter(|dial| dial.is_exhausted()) {
-                let failure = dial.failure();
+            if let Some(race) = connection.race().filter(|race| race.is_exhausted()) {
+                let failure = race.failure();
                 connection.fail_unconnected(failure, registration);
             }
         });
@@ -261,12 +262,12 @@ impl Net {
     /// Tries the next address, because the newest attempt has had no answer for its whole delay. That attempt goes on.
     fn attempt_is_slow(&mut self, id: SocketId) {
         self.with_connection(id, |connection, registration, _| {
-            if let Some(slow) = connection.dial().and_then(Dial::newest_attempt) {
+            if let Some(slow) = connection.race().and_then(ConnectRace::newest_attempt) {
                 connection.notify(Notice::AttemptIsSlow(slow), registration);
             }
         });
         self.try_next_address(id);
-        // The deadline that brought us here is used up. Without a further attempt, only this call files the next.
+        // The deadline that led here has passed. `try_next_address` files the next one only if an attempt starts.
         self.with_connection(id, |connection, registration, _| {
             connection.file_deadline(registration);
         });
@@ -286,10 +287,10 @@ impl Net {
         } = *attempt;
         let id = SocketId(owner);
         let is_wanted = self.with_connection(id, |connection, _, _| {
-            if let Some(dial) = connection.dial_mut() {
-                dial.ended(address);
+            if let Some(race) = connection.race_mut() {
+                race.ended(address);
             }
-            connection.is_dialing()
+            connection.is_choosing_address()
         });
         let (Some(true), Some(outcome)) = (is_wanted, outcome) else {
             return;
@@ -302,13 +303,13 @@ impl Net {
             Err(error) => {
                 let mut error = Error::new(Syscall::Connect, error).at(address.into());
                 self.with_connection(id, |connection, registration, _| {
-                    let options = connection.dial().map(|dial| &dial.options);
+                    let options = connection.race().map(|race| &race.options);
                     if let Some(local) = options.and_then(|it| local_endpoint(it, address)) {
                         error = error.bound_to(local);
                     }
                     connection.notify(Notice::AttemptFailed(address, error.clone()), registration);
-                    if let Some(dial) = connection.dial_mut() {
-                        dial.failed(address, error);
+                    if let Some(race) = connection.race_mut() {
+                        race.failed(address, error);
                     }
                 });
                 self.try_next_address(id);
@@ -349,7 +350,7 @@ impl Net {
     }
 }
 
-/// The failure of a connect before it was under way.
+/// The failure of a connect that never got under way.
 #[derive(Debug)]
 enum StartFailure {
     /// The system was not asked to connect: the address is on the block list, or the local address could not be bound.

@@ -17,13 +17,12 @@ impl Net {
         if let Some(literal) = arguments.as_str() {
             return self.write(id, Payload::Static(literal.as_bytes()));
         }
-        // The buffer is taken out of `self`, so that a panic in the user's `Display` leaves half a text to no later
-        // write.
+        // Taken out of `self`: if the user's `Display` panics, half a text must not stay for the next write.
         let mut text = mem::take(&mut self.scratch);
         fmt::write(&mut text, arguments)
             .expect("a `Display` of the arguments failed, as `format!` would say");
         if text.len() >= DIRECT_BYTES {
-            // The text is given away without a copy, and the loop keeps no scratch buffer of that size.
+            // Given away without a copy. The loop keeps no scratch buffer of that size.
             return self.write(id, Payload::Owned(text.into_bytes()));
         }
         let flow = self.write_bytes(id, text.as_bytes());

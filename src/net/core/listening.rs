@@ -105,7 +105,7 @@ impl Net {
         self.with_listener(id, |listener, registration| listener.stop(registration));
     }
 
-    /// Inserts a bound listener into the reactor, and asks for the call that reports it to its handler.
+    /// Inserts a bound listener into the reactor. The activation reports `Listening` to its handler.
     fn serve(&mut self, listener: Listener) -> Result<ServerId> {
         let endpoint = listener.endpoint().clone();
         let source = Source::Listener(Box::new(listener));
@@ -120,7 +120,8 @@ impl Net {
     }
 }
 
-/// Makes a listener of a socket of the standard library that is bound, and may listen already. The path stays.
+/// Makes a listener of a socket of the standard library, which is bound and may listen already. Its path is not removed
+/// with the server.
 fn take_over(listener: StdListener, options: &ListenOptions) -> io::Result<Listener> {
     let binding = binding(options);
     let (acceptor, endpoint) = match listener {

@@ -83,7 +83,7 @@ pub(crate) enum Due {
 /// A socket or server in the close phase, whose handler is told `on_close` next.
 #[derive(Debug)]
 pub(crate) enum Closing {
-    /// A socket of which only `on_close` is to be reported.
+    /// A socket without a cold state: only `on_close` is to be reported.
     PlainSocket(SocketId, CloseReason),
     /// A socket that may have notices, an error or markers to be reported before `on_close`.
     SocketWithReports(SocketId, CloseReason, Option<Error>),
@@ -257,8 +257,8 @@ impl Net {
         self.reactor.get(id.0)?.listener()
     }
 
-    /// Returns a connection for changes of its own fields only: neither its unsent bytes nor its registration may
-    /// change. Other changes go through [`with_connection`](Self::with_connection).
+    /// Returns a connection, for changes that concern neither its unsent bytes nor its registration. All others go
+    /// through [`with_connection`](Self::with_connection).
     #[inline]
     fn connection_mut(&mut self, id: SocketId) -> Option<&mut Connection> {
         self.reactor.source_mut(id.0)?.connection_mut()
@@ -308,7 +308,7 @@ impl Net {
         {
             self.reactor.deregister(id.0);
             self.with_listener(id, |listener, registration| listener.stop(registration));
-            // Only its sockets hold the loop from now on, each by itself.
+            // The server itself no longer keeps the loop running. Each of its open sockets does.
             self.reactor.release(id.0);
         }
     }
@@ -379,8 +379,8 @@ impl Net {
         self.reactor.remove(id.0);
     }
 
-    /// Frees the place that a closed socket still holds of its server's `max_connections`. The socket still counts as a
-    /// connection.
+    /// Frees the place that a closed socket still holds of its server's `max_connections`. The server closes no earlier
+    /// for it: that waits for the socket's removal.
     pub(crate) fn free_place(&mut self, id: SocketId) {
         let connection = self.connection_mut(id);
         let server = connection.and_then(Connection::give_up_place);
@@ -389,7 +389,7 @@ impl Net {
         }
     }
 
-    /// Handles a failed accept that the handler is about to be told. Closes the server if it is faulty.
+    /// Handles a failed accept, before its handler is told. Closes the server after too many failures in a row.
     pub(crate) fn accept_failed(&mut self, id: ServerId) {
         if self.listener(id).is_some_and(Listener::is_faulty) {
             self.close_server(id);

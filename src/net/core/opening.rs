@@ -107,7 +107,7 @@ impl Net {
         }
         self.reactor.deregister(id.0);
         let acceptor = self.with_listener(id, Listener::detach).flatten()?;
-        // As in `close_server`: from now on only its sockets hold the loop.
+        // As in `close_server`: each open socket of the server keeps the loop running, and the server no longer does.
         self.reactor.release(id.0);
         standard_listener(acceptor)
     }

@@ -130,7 +130,7 @@ impl Handler for Source {
     ) -> Option<Event> {
         match self {
             Self::Connection(connection) => connection.on_error(registration),
-            // A listener learns of its error from the next `accept`, and an attempt is reported as writable too.
+            // A listener learns of its error from its next `accept`. For an attempt, the kernel also reports writable.
             Self::Listener(_) | Self::Attempt(_) => None,
         }
     }

@@ -108,7 +108,8 @@ impl Net {
         connection.is_some_and(|it| it.advance_span(&self.outbox))
     }
 
-    /// Begins a callback of a socket. Before `on_data`, the read has already let the socket gather.
+    /// Begins a callback of a socket. Before an `on_data`, the read has already let the socket gather, because it had
+    /// the connection at hand.
     #[inline(always)]
     pub(super) fn begin_callback(&mut self, id: SocketId) -> CallbackScope {
         if !self.outbox.gathers_for(id) {

@@ -17,7 +17,7 @@ pub(crate) enum ServerEvent {
         stream: Stream,
         peer: Option<SocketAddr>,
     },
-    /// The server has accepted a connection beyond `max_connections`, and closes it.
+    /// The server has accepted a connection beyond `max_connections`, which is closed.
     OverLimit {
         stream: Stream,
         peer: Option<SocketAddr>,

@@ -25,7 +25,8 @@ impl DescriptorExhaustion {
         self.was_met = true;
     }
 
-    /// Whether servers are backing off that a freed descriptor may help. The next call returns `false`.
+    /// Whether an accept has failed for lack of a descriptor since the last call. The caller then wakes the servers
+    /// that back off.
     #[inline]
     pub(crate) fn take(&mut self) -> bool {
         std::mem::take(&mut self.was_met)

@@ -25,10 +25,10 @@ pub use options::ListenOptions;
 pub(crate) use event::ServerEvent;
 pub(crate) use exhaustion::DescriptorExhaustion;
 
-/// The limit on failed accepts in a row in one call, each through the fault of a peer.
+/// The limit on accepts that fail in a row, each because of its peer, before other sources are served.
 const TRANSIENT_FAULTS_A_CALL: u32 = 16;
 
-/// The backoff while no descriptor is free: this long, then twice as long each time, up to the longest.
+/// The first and the longest backoff while no descriptor is free. Each is twice as long as the one before.
 const FIRST_BACKOFF: Duration = Duration::from_millis(5);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
 
@@ -60,8 +60,8 @@ enum State {
     Pending(Box<ListenOptions>),
     /// The socket listens, and the kernel queues connections for it.
     Listening(Bound),
-    /// The socket listens, but no descriptor was free for an accepted one: no accept is tried before the backoff is
-    /// over. The state ends when an accept finds no waiting peer. That proves a free descriptor, because the kernel
+    /// The socket listens, but no descriptor was free for a new connection, and no accept is tried before the backoff
+    /// is over. The state ends when an accept finds no waiting peer. That proves a free descriptor, because the kernel
     /// looks for one before it looks into its queue.
     BackingOff {
         bound: Bound,
@@ -233,7 +233,7 @@ impl Listener {
         self.as_bound().is_some_and(|bound| bound.passes_on_options)
     }
 
-    /// Whether so many accepts have failed in a row that the caller should close the server.
+    /// Whether [`FATAL_FAULTS`] accepts in a row have failed fatally, so that the caller should close the server.
     pub(crate) fn is_faulty(&self) -> bool {
         self.as_bound()
             .is_some_and(|bound| bound.fatal_faults >= FATAL_FAULTS)
@@ -245,7 +245,8 @@ impl Listener {
         self.places_taken += 1;
     }
 
-    /// Notes that an accepted socket is closed. It no longer counts against `max_connections`, before its removal.
+    /// Notes that an accepted socket is closed: it no longer counts against `max_connections`, but still among
+    /// `connections`.
     pub(crate) fn place_freed(&mut self) {
         self.places_taken = self.places_taken.saturating_sub(1);
     }
@@ -364,7 +365,7 @@ impl Listener {
     }
 
     /// Refuses one peer with the reserve descriptor, and backs off. The peers that wait already cause no further edge,
-    /// so the listener must try again by itself. The handler is told once, not for each try.
+    /// so the listener must try again by itself. The handler is told of the first failure only.
     fn back_off(
         &mut self,
         error: io::Error,
@@ -395,7 +396,7 @@ impl Listener {
         };
     }
 
-    /// Counts a [fatal](AcceptFault::Fatal) failure. The third in a row stops reading and is told to the handler: a
+    /// Counts a [fatal](AcceptFault::Fatal) failure. The third in a row ends the accepts, and the handler is told: a
     /// listener that fails silently would never accept again.
     fn fault(&mut self, error: io::Error, registration: &mut Registration<'_>) -> Option<Event> {
         self.bound_mut()?.fatal_faults += 1;

@@ -10,8 +10,8 @@
 /// The limit on the groups of one turn. Messages for a further group of sockets go to the queues of its members.
 const GROUPS: usize = 4;
 
-/// The limit on the bytes of one group, because the offsets of a [`Span`] have two bytes. Further messages go to
-/// queues.
+/// The limit on the bytes of one group, because an offset in a [`Span`] has two bytes. Further messages go to the
+/// queues of the members.
 const GROUP_BYTES: usize = u16::MAX as usize;
 
 /// The messages of one turn, in up to [`GROUPS`] groups.
@@ -168,7 +168,8 @@ impl Broadcast {
         }
     }
 
-    /// Opens a group with `message`, and returns its index. `None` if all groups are in use.
+    /// Opens a group with `message`, and returns its index. `None` if all groups are in use, or the message is too
+    /// long.
     fn open(&mut self, message: &[u8]) -> Option<u8> {
         let group = self.groups.get_mut(usize::from(self.used))?;
         if !group.append(message) {

@@ -8,11 +8,10 @@ use crate::net::values::SocketId;
 /// The bytes that the running callback has written to its own socket.
 ///
 /// Invariant: no caller can tell whether bytes are here or in the queue of their connection. Every change of that
-/// connection [moves](super::Outbox::move_to_queue) them to the queue first, and its counts include them.
+/// connection [moves](super::Outbox::move_to_queue) them to the queue first, and the connection's counts include them.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
-    /// The socket whose callback runs. `None` outside of callbacks, and once the bytes of the callback were moved to
-    /// the queue.
+    /// The socket whose callback runs. `None` outside of callbacks, and from when the bytes were moved to the queue.
     owner: Option<SocketId>,
     bytes: Vec<u8>,
     /// The limit for the next write, which must be shorter. Invariant: the owner would answer `Open` to such a write,

@@ -103,9 +103,9 @@ impl Outbox {
         }
     }
 
-    /// Begins a callback of `id`. It may [put](Self::put_own) less than `capacity` bytes without a look at its
-    /// connection. The caller has checked that the connection would answer `Open` to each of these writes, and send
-    /// them.
+    /// Begins a callback of `id`. Its writes gather here, without a look at the connection, while they are less than
+    /// `capacity` bytes in all. The caller has checked that the connection would answer `Open` to each of them, and can
+    /// send them.
     #[inline]
     pub(crate) fn begin_callback(&mut self, id: SocketId, capacity: u16) {
         self.gathered.begin(id, usize::from(capacity));
@@ -155,7 +155,8 @@ impl Outbox {
     }
 
     /// Begins a span with `bytes`, for a connection that has nothing unsent and may take less than `capacity` bytes.
-    /// Returns whether it did. The bytes wait for the flush phase, and one copy serves all connections.
+    /// Returns whether it did. The bytes wait for the flush phase. Connections that are sent the same bytes share one
+    /// copy.
     #[inline]
     pub(crate) fn begin_span(&mut self, unsent: &mut Unsent, bytes: &[u8], capacity: u16) -> bool {
         debug_assert!(unsent.is_empty());
@@ -282,8 +283,8 @@ impl Outbox {
         !self.gathered.bytes().is_empty()
     }
 
-    /// Offers the bytes that the ended callback has gathered to the kernel by `write`, and forgets them if `write` took
-    /// all. Otherwise returns the result of `write`, and the caller calls [`take_rest`](Self::take_rest).
+    /// Offers the gathered bytes of the ended callback to the kernel by `write`, and forgets them if `write` took all.
+    /// Otherwise returns the result of `write`, and the caller calls [`take_rest`](Self::take_rest).
     #[inline(always)]
     pub(crate) fn take_own<R>(
         &mut self,
@@ -331,7 +332,7 @@ impl Outbox {
     /// Frees memory that is only kept for later writes.
     pub(crate) fn trim(&mut self) {
         self.pool.trim();
-        // Only spare capacity is freed. A callback or a flush to come owns the bytes.
+        // Frees spare capacity only. The bytes in both buffers are still needed, by a callback or by the flush to come.
         self.gathered.shrink();
         self.broadcast.shrink();
     }

@@ -4,12 +4,12 @@ use std::rc::Rc;
 
 use crate::send_buffer::{KEEP_BYTES, Pool, SendBuffer};
 
-/// The size from which on a write is offered to the kernel at once, instead of at the flush. Gathering saves nothing
-/// for a write this long, and bytes that the kernel takes at once need no copy.
+/// The size from which on a write is offered to the kernel at once. A write this long gains nothing by waiting for the
+/// flush, and bytes that the kernel takes at once need no copy.
 pub(crate) const DIRECT_BYTES: usize = 16 << 10;
 
-/// The bytes of one write. If the kernel does not take them at once, borrowed bytes are copied, and others queued as
-/// they are.
+/// The bytes of one write. If the kernel does not take them at once, they are queued: borrowed bytes as a copy, others
+/// as they are.
 #[derive(Debug)]
 pub(crate) enum Payload<'a> {
     /// Bytes that the caller lends: the queue holds a copy.

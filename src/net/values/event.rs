@@ -20,7 +20,7 @@ pub(crate) enum Event {
 pub(crate) enum SocketEvent {
     /// The connection is established.
     Connected,
-    /// Bytes have arrived: the number of them in the read buffer.
+    /// The number of bytes that were read into the read buffer.
     Data(usize),
     /// The queue has drained to the low watermark, after a write was answered `Full`.
     Drained,

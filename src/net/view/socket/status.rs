@@ -95,13 +95,13 @@ impl Socket<'_> {
     #[doc(alias = "autoSelectFamilyAttemptedAddresses")]
     pub fn attempted_addresses(&self) -> Vec<SocketAddr> {
         self.connection()
-            .and_then(Connection::dial)
-            .map_or_else(Vec::new, |dial| dial.attempted())
+            .and_then(Connection::race)
+            .map_or_else(Vec::new, |race| race.attempted())
     }
 
     /// Returns the name that is or was connected to; `None` if it was an address.
     pub(crate) fn host(&self) -> Option<String> {
-        Some(self.connection()?.dial()?.host().to_owned())
+        Some(self.connection()?.race()?.host().to_owned())
     }
 
     /// Returns the server that accepted the socket; `None` for a socket that connected. [`server`](Self::server) gives

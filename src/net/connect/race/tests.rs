@@ -13,10 +13,10 @@ fn addresses(text: &str) -> Vec<SocketAddr> {
         .collect()
 }
 
-fn dial(options: ConnectOptions, found: &str) -> Dial {
-    let mut dial = Dial::new("host".into(), 1, Rc::new(options));
-    dial.set_addresses(&addresses(found));
-    dial
+fn race(options: ConnectOptions, found: &str) -> ConnectRace {
+    let mut race = ConnectRace::new("host".into(), 1, Rc::new(options));
+    race.set_addresses(&addresses(found));
+    race
 }
 
 fn error(address: SocketAddr) -> Error {
@@ -25,13 +25,13 @@ fn error(address: SocketAddr) -> Error {
 
 /// Returns the order in which the addresses of `found` are tried if each of them fails.
 fn order(options: ConnectOptions, found: &str) -> Vec<String> {
-    let mut dial = dial(options, found);
+    let mut race = race(options, found);
     let mut order = Vec::new();
-    while let Some(address) = dial.next_candidate() {
+    while let Some(address) = race.next_candidate() {
         order.push(address.ip().to_string());
-        dial.failed(address, error(address));
+        race.failed(address, error(address));
     }
-    assert!(dial.is_exhausted());
+    assert!(race.is_exhausted());
     order
 }
 
@@ -62,17 +62,17 @@ fn without_selection_only_the_first_is_tried() {
 
 #[test]
 fn errors_are_told_in_the_order_of_the_addresses() {
-    let mut dial = dial(ConnectOptions::new(), "1.1.1.1 2.2.2.2 3.3.3.3");
+    let mut race = race(ConnectOptions::new(), "1.1.1.1 2.2.2.2 3.3.3.3");
     let mut keys = Slots::new();
     let mut tried = Vec::new();
-    while let Some(address) = dial.next_candidate() {
-        dial.began(keys.insert(()), address, 1);
+    while let Some(address) = race.next_candidate() {
+        race.began(keys.insert(()), address, 1);
         tried.push(address);
     }
     for place in [2, 0, 1] {
-        dial.failed(tried[place], error(tried[place]));
+        race.failed(tried[place], error(tried[place]));
     }
-    let told: Vec<String> = dial
+    let told: Vec<String> = race
         .failure()
         .attempts()
         .iter()
@@ -94,21 +94,21 @@ fn an_answer_keeps_its_zone_and_a_port_of_its_own() {
     let found: Vec<SocketAddr> = ["[fe80::1%3]:0", "[fe80::1%4]:0", "1.1.1.1:8080"]
         .map(|text| text.parse().unwrap())
         .into();
-    let mut dial = Dial::new("host".into(), 80, Rc::new(ConnectOptions::new()));
+    let mut race = ConnectRace::new("host".into(), 80, Rc::new(ConnectOptions::new()));
     assert_eq!(
-        dial.to_be_told(&found)[0],
+        race.to_be_told(&found)[0],
         "[fe80::1%3]:80".parse().unwrap()
     );
-    assert!(dial.set_addresses(&found));
+    assert!(race.set_addresses(&found));
     let mut tried = Vec::new();
-    while let Some(address) = dial.next_candidate() {
+    while let Some(address) = race.next_candidate() {
         tried.push(address.to_string());
-        dial.failed(address, error(address));
+        race.failed(address, error(address));
     }
     assert_eq!(tried, ["[fe80::1%3]:80", "1.1.1.1:8080", "[fe80::1%4]:80"]);
 }
 
-/// The naive model of a dial: a list of addresses for each state, kept consistent by hand.
+/// The naive model of a race: a list of addresses for each state, kept consistent by hand.
 #[derive(Default)]
 struct Lists {
     waiting: VecDeque<SocketAddr>,
@@ -156,14 +156,14 @@ impl Lists {
         errors.into_iter().map(|(_, text)| text).collect()
     }
 
-    fn check(&self, dial: &Dial) {
-        assert_eq!(dial.next_attempt_tick(), self.next_tick);
+    fn check(&self, race: &ConnectRace) {
+        assert_eq!(race.next_attempt_tick(), self.next_tick);
         assert_eq!(
-            dial.newest_attempt(),
+            race.newest_attempt(),
             self.racing.last().map(|(_, address)| *address)
         );
         assert_eq!(
-            dial.is_exhausted(),
+            race.is_exhausted(),
             self.waiting.is_empty() && self.racing.is_empty()
         );
         let is_one_of_several = self.order.len() > 1;
@@ -172,8 +172,8 @@ impl Lists {
         } else {
             &[]
         };
-        assert_eq!(dial.attempted(), attempted);
-        let failure = dial.failure();
+        assert_eq!(race.attempted(), attempted);
+        let failure = race.failure();
         if is_one_of_several || self.errors.is_empty() {
             let told: Vec<String> = failure.attempts().iter().map(Error::to_string).collect();
             assert_eq!(told, self.failure());
@@ -196,56 +196,56 @@ fn a_dial_answers_as_the_naive_lists_do() {
             .family(family[random.usize(..family.len())])
             .auto_select_family(random.u32(..8) > 0);
         let mut lists = Lists::of(&options, &found);
-        let mut dial = Dial::new("host".into(), 1, Rc::new(options));
-        assert!(dial.is_looking_up() && !dial.is_exhausted());
-        assert_eq!(dial.set_addresses(&found), !lists.waiting.is_empty());
-        lists.check(&dial);
+        let mut race = ConnectRace::new("host".into(), 1, Rc::new(options));
+        assert!(race.is_looking_up() && !race.is_exhausted());
+        assert_eq!(race.set_addresses(&found), !lists.waiting.is_empty());
+        lists.check(&race);
         let mut keys = Slots::new();
         for tick in 0..random.u64(..20) {
             match random.u32(..8) {
                 0..4 => {
-                    let address = dial.next_candidate();
+                    let address = race.next_candidate();
                     lists.next_tick = None;
                     assert_eq!(address, lists.waiting.pop_front());
                     let Some(address) = address else { continue };
                     match random.u32(..4) {
                         0 => {
                             lists.errors.push((address, error(address).to_string()));
-                            dial.refused(address, error(address));
+                            race.refused(address, error(address));
                         }
                         1 => {
                             lists.attempted.push(address);
                             lists.errors.push((address, error(address).to_string()));
-                            dial.failed(address, error(address));
+                            race.failed(address, error(address));
                         }
                         _ => {
                             let key = keys.insert(());
                             lists.attempted.push(address);
                             lists.racing.push((key, address));
                             lists.next_tick = (!lists.waiting.is_empty()).then_some(tick);
-                            dial.began(key, address, tick);
+                            race.began(key, address, tick);
                         }
                     }
                 }
                 4..7 if !lists.racing.is_empty() => {
                     let place = random.usize(..lists.racing.len());
                     let (_, address) = lists.racing.remove(place);
-                    dial.ended(address);
+                    race.ended(address);
                     lists.errors.push((address, error(address).to_string()));
-                    dial.failed(address, error(address));
+                    race.failed(address, error(address));
                     // After a failed attempt the next address follows at once, without the delay.
                     lists.next_tick = None;
-                    let next = dial.next_candidate();
+                    let next = race.next_candidate();
                     assert_eq!(next, lists.waiting.front().copied());
                 }
                 7 => {
                     let expected: Vec<Key> = lists.racing.drain(..).map(|(key, _)| key).collect();
                     lists.next_tick = None;
-                    assert_eq!(dial.abandon_attempts(), expected);
+                    assert_eq!(race.abandon_attempts(), expected);
                 }
                 _ => {}
             }
-            lists.check(&dial);
+            lists.check(&race);
         }
     }
 }

@@ -1,6 +1,6 @@
-//! The dial: which addresses of a name are tried, in which order, and with which result (RFC 8305).
+//! The race of a connect to a name (RFC 8305): which addresses are tried, in which order, and with which result.
 //!
-//! It only decides. The caller does the lookups and the connects, and reads the clock.
+//! The race only decides. `Net` does the lookups and the connects, and reads the clock.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -15,9 +15,9 @@ use super::resolver::is_of;
 /// The limit on the addresses of one name that are tried, because a hostile answer may hold thousands.
 const MOST_ADDRESSES: usize = 16;
 
-/// The state of a connect to a name, from the lookup until one attempt has succeeded or all have failed.
+/// A connect to a name, from the start of the lookup until one attempt has succeeded or all have failed.
 #[derive(Debug)]
-pub(crate) struct Dial {
+pub(crate) struct ConnectRace {
     host: String,
     port: u16,
     pub(crate) options: Rc<ConnectOptions>,
@@ -28,7 +28,7 @@ pub(crate) struct Dial {
     next_attempt_tick: Option<u64>,
 }
 
-/// An address of the name, with its progress. Invariant: no two candidates of a dial have the same address.
+/// An address of the name, with its progress. Invariant: no two candidates of a race have the same address.
 #[derive(Debug)]
 struct Candidate {
     address: SocketAddr,
@@ -64,8 +64,8 @@ impl CandidateState {
     }
 }
 
-impl Dial {
-    /// Returns a dial whose lookup is under way.
+impl ConnectRace {
+    /// Returns the state at the start: the lookup of `host` is under way.
     pub(crate) fn new(host: String, port: u16, options: Rc<ConnectOptions>) -> Self {
         Self {
             host,
@@ -87,8 +87,8 @@ impl Dial {
         }
     }
 
-    /// Takes the addresses that the lookup found. It keeps those addresses of the wanted family, without duplicates.
-    /// IPv4 and IPv6 alternate, beginning with the family of the first address. Returns whether any address is left.
+    /// Takes the addresses that the lookup found, and keeps the wanted family without duplicates. IPv4 and IPv6
+    /// alternate, beginning with the family of the first address. Returns whether any address is left.
     pub(crate) fn set_addresses(&mut self, found: &[SocketAddr]) -> bool {
         let mut addresses: Vec<SocketAddr> = Vec::new();
         for &address in found.iter().filter(|address| self.wants(address)) {
@@ -208,7 +208,7 @@ impl Dial {
             .collect()
     }
 
-    /// Returns the error of an exhausted dial: that of its only address, or one that lists all errors in order.
+    /// Returns the error of an exhausted race: that of its only address, or one that lists all errors in order.
     pub(crate) fn failure(&self) -> Error {
         let mut errors: Vec<Error> = self
             .candidates()
