@@ -195,7 +195,7 @@ impl BlockList {
         self.ranges.insert(first, last);
     }
 
-    /// Removes the addresses from `first` to `last`. A range that reaches beyond them keeps its other part, or both.
+    /// Removes the addresses from `first` to `last`. A range that reaches beyond either end keeps the part outside.
     fn remove(&mut self, first: u128, last: u128) {
         while let Some((&start, &end)) = self.ranges.range(..=last).next_back() {
             if end < first {

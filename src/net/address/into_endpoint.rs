@@ -83,8 +83,8 @@ pub fn is_ipv6(text: &str) -> bool {
     split_zone(text).is_some()
 }
 
-/// Parses an IP address with or without a port: Node's `SocketAddress.parse`. Without a port it is 0. `None` for other
-/// text.
+/// Parses an IP address with or without a port: Node's `SocketAddress.parse`. The port is 0 if `text` has none. `None`
+/// for other text.
 ///
 /// A zone must be a number (`[fe80::1%3]:80`), which is kept. With a zone by name, the answer is `None`. Node parses
 /// the text as a URL, and so accepts `0x7f.1`, and reads port 80 as 0. Neither is imitated.

@@ -9,8 +9,8 @@ use super::Connection;
 #[derive(Debug, Default)]
 pub(super) struct UnreadBytes {
     bytes: Vec<u8>,
-    /// The number of bytes at the front that were put since the last delivery. They come from that delivery, and so
-    /// were read before the bytes behind them.
+    /// The number of bytes at the front that were put since the last delivery. They were part of that delivery, and the
+    /// bytes behind them were received later.
     fresh: usize,
 }
 

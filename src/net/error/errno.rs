@@ -1,6 +1,6 @@
 //! The names of the system's errors, and Node's wording for each.
 //!
-//! The standard library has an [`io::ErrorKind`] for most of them. It has none for those that matter most to accept
+//! The standard library has an [`io::ErrorKind`] for most errors. It has none for those that matter most to accept
 //! (EMFILE, ENFILE, ENOBUFS), and one kind for both EACCES and EPERM. So an error is identified by its number. Its kind
 //! decides if the number has no row, or if the error does not come from the system.
 
@@ -17,7 +17,7 @@ pub(crate) struct Errno {
     pub(crate) wording: &'static str,
     /// The number on this system; `None` if the system has no such error.
     number: Option<i32>,
-    /// The kind that stands for this row and no other. That of EACCES and EPERM stands for EACCES.
+    /// The kind that stands for this row and no other. EACCES and EPERM have one kind, which stands for EACCES.
     kind: Option<ErrorKind>,
 }
 

@@ -1,6 +1,6 @@
 //! Advice for the errors that users ask about most: the second line of `{:#}`.
 //!
-//! It is advice and not a diagnosis: no system call is made for it. Often the process has no descriptor left.
+//! It is advice and not a diagnosis. No system call is made for it, because the process may have no descriptor left.
 
 use std::borrow::Cow;
 use std::io;

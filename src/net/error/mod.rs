@@ -141,7 +141,7 @@ impl Error {
         self.0.source.kind()
     }
 
-    /// The system's number for the error, which differs between systems. `None` without one.
+    /// The system's number for the error, which differs between systems. `None` if the error has no number.
     #[must_use]
     pub fn raw_os_error(&self) -> Option<i32> {
         self.0.source.raw_os_error()
@@ -263,7 +263,8 @@ pub(crate) fn copy_of_io(error: &io::Error) -> io::Error {
     }
 }
 
-/// Converts without a loss: an error of the system becomes that again, and any other is kept whole inside.
+/// Converts to an [`io::Error`] without a loss. A system error becomes the one that it came from, any other is kept
+/// whole inside.
 pub(crate) fn to_io(error: Error) -> io::Error {
     match error.raw_os_error() {
         Some(number) => io::Error::from_raw_os_error(number),

@@ -8,7 +8,7 @@ use super::code::{UNKNOWN, is_lookup_code};
 use super::errno::Errno;
 use super::{Error, Syscall, hint};
 
-/// `{:#}` adds a second line with advice.
+/// The form `{:#}` adds a second line with advice.
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write_call_and_code(formatter)?;

@@ -228,7 +228,7 @@ impl Listener {
         Rc::clone(&self.socket_options)
     }
 
-    /// Whether an accepted socket inherits all options from the listening socket, and needs no calls.
+    /// Whether an accepted socket inherits all options from the listening socket, so that no calls have to set them.
     pub(crate) fn passes_on_options(&self) -> bool {
         self.as_bound().is_some_and(|bound| bound.passes_on_options)
     }

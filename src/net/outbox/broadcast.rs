@@ -14,7 +14,8 @@ const GROUPS: usize = 4;
 /// queues of the members.
 const GROUP_BYTES: usize = u16::MAX as usize;
 
-/// The messages of one turn, in up to [`GROUPS`] groups.
+/// The messages of one turn, in up to [`GROUPS`] groups. A single write to another socket is a message to a group of
+/// one.
 #[derive(Debug, Default)]
 pub(super) struct Broadcast {
     groups: [Group; GROUPS],

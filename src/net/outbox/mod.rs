@@ -298,9 +298,9 @@ impl Outbox {
         Ok(())
     }
 
-    /// Follows a [`take_own`](Self::take_own) that failed: `write` tells how many of the gathered bytes the kernel
-    /// took, and the others are queued. Returns the number of bytes that were offered, and the result of `write`. The
-    /// connection has no other unsent bytes.
+    /// Called after [`take_own`](Self::take_own) has failed: calls `write` with the gathered bytes, and queues those
+    /// that it did not take. Returns the number of bytes that were offered, and the result of `write`. The connection
+    /// has no other unsent bytes.
     #[cold]
     pub(crate) fn take_rest(
         &mut self,

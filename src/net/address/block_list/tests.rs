@@ -24,7 +24,7 @@ impl LinearScan {
     }
 }
 
-/// A random address out of only 256, so that rules overlap. They lie at both ends of all addresses and of the mapped
+/// A random address out of only 256, so that rules overlap. The 256 lie at both ends of all addresses and of the mapped
 /// ones.
 fn crowded_position(random: &mut fastrand::Rng) -> u128 {
     let near = random.u128(0..64);
