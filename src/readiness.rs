@@ -1,8 +1,9 @@
-//! The kernel's reports about a source, and the interest that its owner takes in them.
+//! The kernel's reports about a source ([`Readiness`]), and the directions that its owner wants ([`Interest`]).
 //!
-//! The kernel reports edges: each once. [`Readiness`] keeps them as levels until an operation finds that one no longer
-//! holds. [`Interest`] is changed by flipping bits here, never by a system call. A source is served while both meet
-//! ([`Readiness::serves`]). This module knows no selector: translating the events of a poll is the seam's work.
+//! The kernel reports edges: each change once. [`Readiness`] keeps a report as a level until an operation disproves it.
+//! A change of [`Interest`] flips bits here, and is never a system call. A source is served while it is ready for a
+//! direction that it wants ([`Readiness::serves`]). This module knows no selector: `system` translates the events of a
+//! poll.
 
 use std::fmt;
 use std::ops::BitOr;
@@ -30,14 +31,14 @@ bitflags! {
 
 /// The kernel's reports about a source that no operation has disproved since: a set of the constants below.
 ///
-/// The bits of several events are joined by *or*: kqueue reports each direction in an event of its own. A bit is
-/// cleared by the operation that disproves it: [`READABLE`](Self::READABLE) by a read that would block,
-/// [`WRITABLE`](Self::WRITABLE) by a write that would block. The closed bits and [`ERROR`](Self::ERROR) have no second
-/// edge. They stay until a call in their direction would block, because an end or an error would have answered that
-/// call. A source that has seen the end of a direction drops its interest in it.
+/// The bits of several events are joined by *or*: kqueue reports each direction in an event of its own. The operation
+/// that disproves a bit clears it: a read that would block clears [`READABLE`](Self::READABLE), a write that would
+/// block clears [`WRITABLE`](Self::WRITABLE). The kernel reports the closed bits and [`ERROR`](Self::ERROR) only once.
+/// They stay until a call in their direction would block: an end or an error would have answered that call. A source
+/// that has seen the end of a direction drops its interest in that direction.
 ///
-/// Each constant names the flags that mio takes it from. No bit may be relied upon to come alone or in company: only
-/// the result of an operation is certain.
+/// Each constant names the kernel's flags from which mio derives it. A bit may come alone or with others: only the
+/// result of an operation is certain.
 ///
 /// ```
 /// use netloop::reactor::{Interest, Readiness};
@@ -57,17 +58,17 @@ impl Readiness {
 
     /// A write may succeed, or a connect has come to its end. epoll: `EPOLLOUT`; kqueue: `EVFILT_WRITE`.
     ///
-    /// epoll sets it in every event of a socket that has buffer space and is registered for it, whatever the event is
-    /// about. For an owner with nothing to write it is spurious: only together with [`Interest::WRITABLE`] does it
-    /// lead to a call.
+    /// epoll sets this bit in every event of a socket that has buffer space and is registered for writing, whatever the
+    /// event is about. For an owner with nothing to write it is spurious: it leads to a call only with
+    /// [`Interest::WRITABLE`].
     pub const WRITABLE: Self = Self(ReadinessBits::WRITABLE);
 
-    /// No more data will come than is queued already. epoll: `EPOLLHUP`, or `EPOLLIN` with `EPOLLRDHUP`; kqueue:
-    /// `EVFILT_READ` with `EV_EOF`.
+    /// The peer has sent its end: no data will come beyond the bytes that are queued already. epoll: `EPOLLHUP`, or
+    /// `EPOLLIN` with `EPOLLRDHUP`; kqueue: `EVFILT_READ` with `EV_EOF`.
     ///
-    /// Data may still lie before the end, and only a read of zero bytes proves the end. While this bit is set a short
-    /// read does not mean that the source is drained. The end has no edge of its own, so a source that stops reading
-    /// there never learns of it.
+    /// Data may still lie before the end, and only a read of zero bytes proves the end. While this bit is set, a short
+    /// read does not mean that nothing is left to read. The end has no edge of its own, so a source that stops reading
+    /// after a short read never learns of it.
     pub const READ_CLOSED: Self = Self(ReadinessBits::READ_CLOSED);
 
     /// Nothing more can be sent. epoll: `EPOLLHUP`, or `EPOLLERR` with `EPOLLOUT` or alone; kqueue: `EVFILT_WRITE`
@@ -75,7 +76,7 @@ impl Readiness {
     pub const WRITE_CLOSED: Self = Self(ReadinessBits::WRITE_CLOSED);
 
     /// The source has failed. epoll: `EPOLLERR`; kqueue: `EV_ERROR`, or `EV_EOF` with a code in `fflags`. On Windows
-    /// a refused connect has it; a reset comes as both closed bits, and the library adds this one.
+    /// mio sets it for a refused connect. A reset has both closed bits there, and the library adds this one.
     ///
     /// The data that came before a reset can still be read, and the read after it returns the error: read first, then
     /// close. A refused datagram comes with this bit and without [`READABLE`](Self::READABLE), so the bit alone is
@@ -112,11 +113,11 @@ impl Readiness {
         self.0.intersects(other.0)
     }
 
-    /// Whether anything wanted is ready, so that the source belongs on the run queue.
+    /// Whether a direction of `interest` is ready, so that the source belongs on the run queue.
     ///
-    /// The end of a direction and an error count as ready for that direction. A read finds the end and the name of the
-    /// error, a write finds a refused connect. A [`WRITABLE`](Self::WRITABLE) without [`Interest::WRITABLE`] serves
-    /// nothing.
+    /// The end of a direction, and an error, count as ready for that direction: a read returns the end or the error,
+    /// and a write returns the error of a refused connect. [`WRITABLE`](Self::WRITABLE) without [`Interest::WRITABLE`]
+    /// serves nothing.
     #[inline]
     #[must_use]
     pub const fn serves(self, interest: Interest) -> bool {
@@ -153,17 +154,18 @@ impl Readiness {
     }
 }
 
-/// The directions in which the owner of a source wants to be called: a set of the constants below.
+/// The directions that the owner of a source wants to be called for: a set of the constants below.
 ///
-/// Empty is a valid interest: the source stays registered, and the kernel's reports are kept until they are wanted.
+/// An interest may be empty: the source stays registered, and the kernel's reports are kept until it wants them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Interest(InterestBits);
 
 impl Interest {
-    /// Wants to read, to receive or to accept; not set while reading is paused or after the end was read.
+    /// The owner wants to read, to receive or to accept. It drops this while it pauses reading, and after it has read
+    /// the end.
     pub const READABLE: Self = Self(InterestBits::READABLE);
 
-    /// Has something to write, or waits for a connect.
+    /// The owner has something to write, or waits for a connect.
     pub const WRITABLE: Self = Self(InterestBits::WRITABLE);
 
     /// Returns the interest in nothing.
@@ -177,13 +179,13 @@ impl Interest {
         Self(InterestBits::all())
     }
 
-    /// Whether nothing is wanted.
+    /// Whether no direction is wanted.
     #[inline]
     pub(crate) const fn is_empty(self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether everything in `other` is wanted.
+    /// Whether all directions of `other` are wanted.
     #[inline]
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {
@@ -196,7 +198,7 @@ impl Interest {
         self.0.intersects(other.0)
     }
 
-    /// Returns every readiness that is worth a call to an owner with this interest; see [`Readiness::serves`].
+    /// Returns all bits of readiness for which an owner with this interest is called; see [`Readiness::serves`].
     #[inline]
     pub(crate) const fn served_by(self) -> Readiness {
         let mut readiness = Readiness::empty();
@@ -222,7 +224,8 @@ impl Interest {
     }
 }
 
-/// The traits of both sets, by hand: what `bitflags` generates for a public type is several times as much to read.
+/// The operators of both sets, written by hand: the interface that `bitflags` generates for a public type is several
+/// times as long.
 macro_rules! set_traits {
     ($set:ident, $bits:ident) => {
         impl BitOr for $set {
@@ -234,7 +237,8 @@ macro_rules! set_traits {
             }
         }
 
-        // Without the name of this private type, so that the derived form of the set shows one name.
+        // Prints the flags without the name of this private type, which the derived `Debug` of the set would show
+        // beside its own.
         impl fmt::Debug for $bits {
             fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 bitflags::parser::to_writer(self, formatter)
@@ -250,7 +254,7 @@ set_traits!(Interest, InterestBits);
 mod tests {
     use super::*;
 
-    /// The rule in words, from the bits themselves: no operator of the types is used.
+    /// The rule of `serves`, computed from plain bits without an operator of the types.
     fn expected(ready: u8, wanted: u8) -> bool {
         let is_ready = |bit: u32| ready >> bit & 1 == 1;
         let is_wanted = |bit: u32| wanted >> bit & 1 == 1;

@@ -1,28 +1,28 @@
 //! The order in which sources are served. All fairness lies here.
 //!
 //! Each phase of a turn has a first-in first-out list and a quota: the length of the list when the phase began. A key
-//! that is pushed while a phase runs waits for its next round. So one busy source cannot keep the others, or the poll,
-//! from their turn. This module knows neither the meaning of a key nor the reason for which it was pushed.
+//! that is pushed while a phase runs waits for the next round of that phase. So one busy source cannot delay the
+//! others, or the poll, for long. This module knows neither the meaning of a key nor the reason for a push.
 
-/// The phases of a turn in which a reactor works off a list of sources: each has a list of its own.
+/// The phases of a turn in which a reactor works through a list of sources. Each phase has a list of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Phase {
-    /// Sources that are ready for something they want, which [`Reactor::next`](crate::reactor::Reactor::next) serves.
+    /// [`Reactor::next`](crate::reactor::Reactor::next) serves the sources that are ready for a direction that they
+    /// want.
     Serve,
-    /// Sources with queued output that was not offered to the kernel since it was queued, which
-    /// [`Reactor::flush`](crate::reactor::Reactor::flush) flushes.
+    /// [`Reactor::flush`](crate::reactor::Reactor::flush) flushes the sources with output that was queued, and was not
+    /// offered to the kernel since.
     Flush,
-    /// Sources whose end is decided and only has to be reported and carried out, which
-    /// [`Reactor::next_closing`](crate::reactor::Reactor::next_closing) returns.
+    /// [`Reactor::next_closing`](crate::reactor::Reactor::next_closing) returns the sources that asked to be closed.
     Close,
 }
 
 /// Three queues of keys, one for each [`Phase`], each served in rounds.
 ///
-/// The caller guarantees that a key is in a list at most once, by a flag for each phase in the key's slot. It sets the
-/// flag with `push`, and clears it when `next` gives the key out. The schedule does not search for duplicates: a key
-/// that is pushed twice is given out twice. Nor can an entry be withdrawn: the caller skips a key whose slot is gone by
-/// its turn, which costs less than finding it here.
+/// The caller guarantees that a list has a key at most once, by a flag for each phase in the key's slot. The caller
+/// sets the flag with `push`, and clears it when `next` returns the key. The schedule does not search for duplicates: a
+/// key that is pushed twice is returned twice. An entry cannot be withdrawn: when `next` returns a key whose slot is
+/// gone, the caller skips it. That costs less than a search.
 ///
 /// Nothing allocates once the queues have reached the length that the load needs.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub struct Schedule<K> {
 }
 
 impl<K: Copy> Schedule<K> {
-    /// Makes a schedule with nothing to do, which has not allocated.
+    /// Makes an empty schedule that has not allocated.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -43,24 +43,24 @@ impl<K: Copy> Schedule<K> {
         }
     }
 
-    /// Puts `key` at the back of the list. While the phase runs this is behind its quota: `key` waits for the round
-    /// after this one.
+    /// Puts `key` at the back of the list of `phase`. While the phase runs, `key` waits for the round after the running
+    /// one.
     #[inline]
     pub fn push(&mut self, phase: Phase, key: K) {
         self.lane_mut(phase).waiting.push(key);
     }
 
-    /// Begins a round of `phase`: [`next`](Self::next) will give out the keys that are in its list now.
+    /// Begins a round of `phase`: [`next`](Self::next) will return the keys that are in the list now.
     ///
-    /// A round that was not finished (its time was up, or a handler panicked) needs no care. The rest of it is still in
-    /// front, in order, and belongs to the new round.
+    /// An unfinished round (its time was up, or a handler panicked) needs no care. Its remaining keys are still in
+    /// front, in order, and belong to the new round.
     #[inline]
     pub fn begin(&mut self, phase: Phase) {
         self.lane_mut(phase).begin();
     }
 
-    /// Takes the next key off the list; `None` when the round is over. Without a [`begin`](Self::begin) there is no
-    /// round.
+    /// Takes the next key of the round off the list; `None` when the round is over. There is no round before the first
+    /// [`begin`](Self::begin).
     #[inline]
     pub fn next(&mut self, phase: Phase) -> Option<K> {
         let lane = self.lane_mut(phase);
@@ -69,25 +69,25 @@ impl<K: Copy> Schedule<K> {
         Some(key)
     }
 
-    /// Returns how many keys the running round still has to give out.
+    /// Returns the number of keys that the running round still has.
     #[must_use]
     pub fn remaining(&self, phase: Phase) -> usize {
         self.lane(phase).remaining()
     }
 
-    /// Returns how many keys wait for `phase`, in this round and the next.
+    /// Returns the number of keys that wait for `phase`, in the running round and the next.
     #[must_use]
     pub fn len(&self, phase: Phase) -> usize {
         self.lane(phase).len()
     }
 
-    /// Whether nothing waits for any phase: the condition for a poll that may sleep.
+    /// Whether all lists are empty. Only then may the next poll sleep.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.serve.len() + self.flush.len() + self.close.len() == 0
     }
 
-    /// Gives back the memory of entries that are gone, for use after a spike.
+    /// Frees the memory that a spike in the number of keys has left.
     pub fn shrink(&mut self) {
         for lane in [&mut self.serve, &mut self.flush, &mut self.close] {
             lane.shrink();
@@ -117,13 +117,13 @@ impl<K: Copy> Default for Schedule<K> {
     }
 }
 
-/// The list of one phase: two arrays that take turns, since a round is never added to. A ring would do with one, and
-/// cost every entry a few instructions more.
+/// The list of one phase. It is two arrays, which are exchanged when a round begins, since no key is added to a running
+/// round. A ring needs one array only, but a few instructions more for each entry.
 #[derive(Debug)]
 struct Lane<K> {
-    /// The running round, or the last one.
+    /// The keys of the running round, or of the last one if none runs.
     round: Vec<K>,
-    /// The number of keys of the round that were given out. Invariant: at most the length of `round`.
+    /// The number of keys of `round` that `next` has returned. Invariant: at most the length of `round`.
     given: usize,
     /// The keys that were pushed since the round began.
     waiting: Vec<K>,
@@ -140,7 +140,7 @@ impl<K: Copy> Lane<K> {
 
     #[inline]
     fn begin(&mut self) {
-        // Fast path: nothing was pushed, as nearly every time in nearly every phase.
+        // Fast path: usually nothing was pushed since the last round.
         if !self.waiting.is_empty() {
             self.begin_with_more();
         }
@@ -153,7 +153,8 @@ impl<K: Copy> Lane<K> {
             std::mem::swap(&mut self.round, &mut self.waiting);
             return;
         }
-        // Under a small budget little is given out of much: the rest is moved when it is the smaller part.
+        // A small budget may end each round after a few of many keys. So the remaining keys are moved to the front only
+        // once they are the smaller part.
         if self.given > self.round.len() / 2 {
             self.round.drain(..self.given);
             self.given = 0;
@@ -285,7 +286,7 @@ mod tests {
                 let lane = schedule.lane(phase);
                 lane.round.capacity() + lane.waiting.capacity()
             });
-            // Two arrays take turns, so there are two first times.
+            // Each of the two arrays allocates in its first round.
             if turn > 0 {
                 let first = *capacities.get_or_insert(now);
                 assert_eq!(now, first, "in turn {turn}");
@@ -293,7 +294,7 @@ mod tests {
         }
     }
 
-    /// A plain model of the contract: every entry remembers whether a round has begun since it was pushed.
+    /// A plain model of the contract: each entry notes whether a round has begun since its push.
     #[derive(Default)]
     struct Model {
         entries: Vec<(u32, bool)>,
@@ -325,7 +326,7 @@ mod tests {
             let mut random = fastrand::Rng::with_seed(seed);
             let mut schedule = Schedule::new();
             let mut models = [Model::default(), Model::default(), Model::default()];
-            // Some runs grow and some stay nearly empty, where the edges are.
+            // In some runs the list grows, and in others it stays nearly empty, which tests the edge cases.
             let pushes = random.u32(30..=55);
             for step in 0..5_000 {
                 let which = random.usize(0..PHASES.len());

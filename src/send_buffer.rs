@@ -1,11 +1,11 @@
 //! The unsent bytes of one socket.
 //!
-//! It knows their order, keeps them with as little copying and allocating as possible, and offers them to the kernel in
-//! one vectored write. It does not know sockets, readiness, watermarks or limits: the write itself is a closure, and
-//! the caller that pushes decides when enough is queued.
+//! A [`SendBuffer`] keeps their order, copies and allocates as little as possible, and offers them to the kernel in one
+//! vectored write. It knows no sockets, readiness, watermarks or limits: the write is a closure, and the caller limits
+//! the queue.
 //!
-//! Most writes are small and leave at once, so the case that counts is "copy 64 bytes, flush, empty again". The
-//! [`Pool`] makes it free of allocations, and an idle socket owns nothing but one word.
+//! Most writes are small and leave at once, so the usual sequence is: copy 64 bytes, flush, empty. The [`Pool`] spares
+//! its allocations, and the buffer of an idle socket is one machine word.
 
 mod pool;
 mod queue;
@@ -19,25 +19,25 @@ use std::rc::Rc;
 pub use pool::Pool;
 use queue::{Queue, Segment, offer_one};
 
-/// From this length on a payload is kept by reference. Below it a copy into a chunk that is open anyway costs less than
+/// The length from which on a payload is kept by reference. A copy of a shorter one into the open chunk costs less than
 /// a slice of its own in the vectored write.
 pub(crate) const KEEP_BYTES: usize = 1024;
 
-/// Below this length a payload is always copied. An entry that refers to it is about as long as the payload. A million
-/// such entries would cost a slow peer's queue many times the bytes it counts.
+/// The length below which a payload is always copied. A reference to such a payload takes about as much memory as the
+/// payload. A slow peer's queue with a million references would take many times the bytes that its limit counts.
 const TINY_BYTES: usize = 64;
 
 /// The unsent bytes of one socket, first in, first out.
 ///
 /// Bytes enter by [`copy`](Self::copy), [`own`](Self::own), [`share`](Self::share) or
 /// [`share_static`](Self::share_static), and leave by [`flush`](Self::flush) when the kernel has taken them. Storage
-/// comes from a [`Pool`] that all sockets of a loop share; an empty buffer has given everything back. Always pass the
-/// same pool: another one would work, but it would be given memory that the first one lacks.
+/// comes from a [`Pool`] that all sockets of a loop share, and an empty buffer has returned all of it. Pass the same
+/// pool to every call: storage would be taken from one pool and returned to another.
 ///
-/// Nothing here is bounded. The caller compares [`len`](Self::len) with its limit before it pushes.
+/// A buffer has no limit of its own. The caller compares [`len`](Self::len) with its limit before it appends.
 #[derive(Default)]
 pub struct SendBuffer {
-    /// Invariant: present exactly while there are unsent bytes.
+    /// The unsent bytes. Invariant: `Some` exactly while there are any.
     queue: Option<Box<Queue>>,
 }
 
@@ -48,7 +48,7 @@ impl SendBuffer {
         Self { queue: None }
     }
 
-    /// Returns how many bytes were pushed that the kernel has not taken yet: exact, not an estimate.
+    /// Returns the number of bytes that were appended and that the kernel has not taken yet.
     #[must_use]
     #[inline]
     pub fn len(&self) -> usize {
@@ -62,7 +62,7 @@ impl SendBuffer {
         self.queue.is_none()
     }
 
-    /// Appends a copy of `bytes`. Small writes coalesce in the last chunk, long ones spill into further chunks.
+    /// Appends a copy of `bytes`. Small writes coalesce in the last chunk, and long ones continue in further chunks.
     #[inline]
     pub fn copy(&mut self, bytes: &[u8], pool: &mut Pool) {
         if bytes.is_empty() {
@@ -73,11 +73,11 @@ impl SendBuffer {
             .append(bytes, pool);
     }
 
-    /// Appends `bytes[from..]` and keeps the vector until the kernel has taken its last byte. Nothing is copied, unless
-    /// fewer than 1 KiB are left to send: then they are copied and the vector is freed now.
+    /// Appends `bytes[from..]` and keeps the vector until the kernel has taken its last byte. If fewer than 1 KiB are
+    /// left to send, these bytes are copied, and the vector is freed now.
     ///
-    /// `from` is the number of bytes that an earlier direct write already sent; at or beyond the end there is nothing
-    /// to append.
+    /// `from` is the number of bytes that an earlier direct write has sent. If that is all of them, nothing is
+    /// appended.
     pub fn own(&mut self, bytes: Vec<u8>, from: usize, pool: &mut Pool) {
         let unsent = bytes.get(from..).unwrap_or_default();
         if unsent.len() < KEEP_BYTES {
@@ -87,11 +87,11 @@ impl SendBuffer {
         }
     }
 
-    /// Appends `bytes[from..]` and holds a reference until the kernel has taken its last byte. So one broadcast lies in
-    /// memory once, however many sockets still have to send it.
+    /// Appends `bytes[from..]` and holds a reference until the kernel has taken its last byte. So the bytes of one
+    /// broadcast lie in memory once, whatever the number of sockets that still have to send them.
     ///
-    /// A short remainder is copied where that is the cheaper way: under 64 bytes always, under 1 KiB if it fits into
-    /// the last chunk.
+    /// A short remainder is copied where a copy costs less: always under 64 bytes, and under 1 KiB if it fits into the
+    /// last chunk.
     pub fn share(&mut self, bytes: Rc<[u8]>, from: usize, pool: &mut Pool) {
         let unsent = bytes.get(from..).unwrap_or_default();
         if self.is_better_copied(unsent.len()) {
@@ -101,7 +101,7 @@ impl SendBuffer {
         }
     }
 
-    /// Appends bytes that live for ever, without copying them. Short ones are copied as [`share`](Self::share) does.
+    /// Appends static bytes without a copy. Short ones are copied as in [`share`](Self::share).
     pub fn share_static(&mut self, bytes: &'static [u8], pool: &mut Pool) {
         if self.is_better_copied(bytes.len()) {
             self.copy(bytes, pool);
@@ -110,17 +110,18 @@ impl SendBuffer {
         }
     }
 
-    /// Offers the head of the queue to `write` in one call and forgets the bytes that it took. Returns their number.
+    /// Offers the head of the queue to `write` in one call, removes the bytes that `write` took, and returns their
+    /// number.
     ///
     /// `write` sees 1 to [`GATHER_SLICES`](queue::GATHER_SLICES) slices, none of them empty, of at most
-    /// [`GATHER_BYTES`](queue::GATHER_BYTES) together. It is not called when there is nothing to send; that gives
-    /// `Ok(0)`. An `Ok(0)` while [`len`](Self::len) is not zero means that the kernel took nothing: treat it like
+    /// [`GATHER_BYTES`](queue::GATHER_BYTES) together. If there is nothing to send, `write` is not called, and the
+    /// result is `Ok(0)`. If [`len`](Self::len) is not zero, `Ok(0)` means that the kernel took nothing: treat it like
     /// `WouldBlock`, or the loop spins.
     ///
     /// # Errors
     ///
-    /// Any error that `write` returns (`WouldBlock` and `Interrupted` too), and an error of kind `Other` if it claims
-    /// more bytes than it was offered. The queue is then unchanged, and the call can be repeated.
+    /// Any error that `write` returns (`WouldBlock` and `Interrupted` too), and an error of kind `Other` if `write`
+    /// claims more bytes than it was offered. The queue is then unchanged, and the call can be repeated.
     #[inline]
     pub fn flush(
         &mut self,
@@ -135,16 +136,16 @@ impl SendBuffer {
         Ok(taken)
     }
 
-    /// Offers `tail` too, behind everything that is queued although it is not queued itself; else it does as
-    /// [`flush`](Self::flush). So a large payload goes straight to the kernel, and only the rest of it needs to be
-    /// kept.
+    /// Flushes as [`flush`](Self::flush) does, but offers `tail` in the same call, behind the queued bytes. So a large
+    /// payload goes straight to the kernel without being queued, and only its rest must be kept.
     ///
-    /// Returns how many bytes of `tail` were taken. The queue goes first, so this is zero while any of it is left; push
-    /// `tail` from the returned offset on. `write` is not called when queue and tail are both empty.
+    /// Returns the number of bytes of `tail` that were taken. The queued bytes go first, so this is zero while any of
+    /// them is left. Append `tail` from the returned offset on. `write` is not called if the queue and `tail` are both
+    /// empty.
     ///
     /// # Errors
     ///
-    /// As [`flush`](Self::flush); then no byte of `tail` was taken.
+    /// The errors of [`flush`](Self::flush). No byte of `tail` was taken then.
     #[inline]
     pub fn flush_with(
         &mut self,
@@ -164,7 +165,7 @@ impl SendBuffer {
         Ok(taken - taken_of_queue)
     }
 
-    /// Takes all unsent bytes out, as one piece: for a socket that goes on elsewhere.
+    /// Takes all unsent bytes out, as one vector, for a socket that is handed to another owner.
     pub fn take_bytes(&mut self, pool: &mut Pool) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.len());
         while !self.is_empty() {
@@ -179,14 +180,14 @@ impl SendBuffer {
         bytes
     }
 
-    /// Drops all unsent bytes, gives the storage back, and returns how many bytes were lost.
+    /// Drops all unsent bytes, returns their storage to the pool, and returns the number of bytes that were lost.
     pub fn discard(&mut self, pool: &mut Pool) -> usize {
         let lost = self.len();
         self.consume(lost, pool);
         lost
     }
 
-    /// Whether a payload of this length, which could be kept by reference, costs less when it is copied.
+    /// Whether a payload of this length, which could be kept by reference, costs less if it is copied.
     fn is_better_copied(&self, length: usize) -> bool {
         length < TINY_BYTES
             || length < KEEP_BYTES
@@ -202,7 +203,8 @@ impl SendBuffer {
             .push(segment);
     }
 
-    /// Forgets the first `count` bytes, of at most `length`, and the storage that only they were in.
+    /// Removes the first `count` bytes, and returns the storage that held no others to the pool. `count` is at most
+    /// [`len`](Self::len).
     #[inline]
     fn consume(&mut self, count: usize, pool: &mut Pool) {
         if let Some(mut queue) = self.queue.take() {
@@ -216,7 +218,7 @@ impl SendBuffer {
     }
 }
 
-/// Shows sizes, never payload: that would be long, and it may be secret.
+/// Prints sizes and no payload, which may be long, and secret.
 impl fmt::Debug for SendBuffer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pieces = self.queue.as_deref().map_or(0, Queue::pieces);

@@ -1,9 +1,9 @@
-//! A generational arena: a [`Slots`] hands out one [`Key`] for each entry, and a [`SideTable`] holds more under the
-//! same keys.
+//! A generational arena: [`Slots`] gives each entry a [`Key`], and a [`SideTable`] holds further values under the same
+//! keys.
 //!
-//! A key carries the index of its slot and the generation of its entry. Indexes are reused, so a table stays as short
-//! as the number of live entries. Keys are never reused, so a dead key reaches no later entry of the same slot. This
-//! module knows neither the values in the slots nor a poll: a token is only a key squeezed into a `usize`.
+//! A key carries the index of its slot and the generation of its entry. Indexes are reused, so a table grows only with
+//! the number of live entries. Keys are never reused, so a dead key reaches no later entry of the same slot. This
+//! module knows neither the values in the slots nor the poll: a token is only a key packed into a `usize`.
 
 mod side_table;
 
@@ -14,24 +14,26 @@ use slab::Slab;
 
 pub use side_table::SideTable;
 
-/// The width of the index within a token of 32 bits: about a million sources.
+/// The number of bits of the index within a token of 32 bits: enough for about a million sources.
 const SHORT_INDEX_BITS: u32 = 20;
 
-/// The last generation that a slot may have. One less than the type allows, so that "the next generation" always has a
-/// representation and no token of 64 bits consists of ones only.
+/// The last generation that a slot may have. It is one less than the type allows, so that the next generation never
+/// overflows, and no token of 64 bits has all bits set.
 const LAST_GENERATION: u32 = u32::MAX - 1;
 
 /// The name of one entry of a table, such as a source in a reactor: valid until that entry is removed, and never again.
 ///
-/// A key is small (8 bytes, also as `Option<Key>`) and is copied freely. It may outlive the entry: a lookup by a dead
-/// key gives `None`. Keys order by index, then by generation. A key does not say which table it came from: wrap it in a
-/// type for each table.
+/// A key is small (8 bytes, also as `Option<Key>`) and is copied freely. A key may outlive its entry: a lookup by a
+/// dead key gives `None`. Keys are ordered by index, then by generation. A key does not name its table: wrap it in a
+/// type of its own for each table.
 ///
-/// It prints as index and generation: `3v7` is the seventh tenant of slot 3.
-// One word and not two, so that it is loaded, stored and compared at once: a message takes a dozen of each.
+/// A key prints as index and generation: `3v7` is the seventh entry of slot 3.
+// One 64-bit number and not two halves, so that a key is loaded, stored and compared in one instruction: a message
+// takes a dozen of each.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(
-    /// The index, and below it the generation. Invariant: the generation is at least 1 and at most [`LAST_GENERATION`].
+    /// The index in the upper 32 bits, and the generation in the lower ones. Invariant: the generation is at least 1
+    /// and at most [`LAST_GENERATION`].
     NonZeroU64,
 );
 
@@ -41,15 +43,15 @@ impl Key {
         Self(NonZeroU64::new(key).expect("a generation is not zero"))
     }
 
-    /// Returns the position of the slot, dense from zero, by which a side table can be indexed. Earlier and later
-    /// entries of the slot have the same.
+    /// Returns the index of the slot, counted from zero, by which a side table can be indexed. All entries that the
+    /// slot ever has share it.
     #[inline]
     #[must_use]
     pub(crate) const fn index(self) -> usize {
         (self.0.get() >> 32) as usize
     }
 
-    /// Returns the number of this entry among the entries of the slot, counted from 1.
+    /// Returns the generation: the number of this entry among all entries of the slot, counted from 1.
     #[inline]
     #[must_use]
     #[expect(
@@ -60,12 +62,13 @@ impl Key {
         self.0.get() as u32
     }
 
-    /// Returns the key as the number that a poll carries for a source; [`Slots::find`] turns it back.
+    /// Returns the key as the token under which a source is registered with the poll. [`Slots::find`] turns a token
+    /// back into a key.
     ///
     /// On 64 bit machines the token holds the whole key. On 32 bit machines it holds 20 bits of index and 12 bits of
-    /// generation. A token that outlived its source by exactly 4095 entries of the slot would be taken for its
-    /// successor's, which costs a spurious wake-up. Sources from index 1,048,576 on could not be told apart from lower
-    /// ones, were there memory for so many. `usize::MAX` is never produced and is free for other uses.
+    /// generation. There, a token whose slot has had exactly 4095 further entries is mistaken for the token of the
+    /// present entry, which costs a spurious wake-up. Sources from index 1,048,576 on would share tokens with lower
+    /// ones, but memory does not suffice for so many. No key has the token `usize::MAX`, which is free for other uses.
     #[inline]
     #[must_use]
     #[expect(
@@ -80,12 +83,12 @@ impl Key {
         }
     }
 
-    /// Returns the generation as tables keep it.
+    /// Returns the generation as the type that tables store.
     fn nonzero_generation(self) -> NonZeroU32 {
         NonZeroU32::new(self.generation()).expect("no key has generation zero")
     }
 
-    /// Whether it is the key of the entry of this `generation`, at whatever index.
+    /// Whether the key has this `generation`. The index is not compared.
     #[inline]
     const fn is_of(self, generation: NonZeroU32) -> bool {
         self.generation() == generation.get()
@@ -98,28 +101,29 @@ impl fmt::Debug for Key {
     }
 }
 
-/// A table that chooses the keys of its entries: a slab whose keys do not come back.
+/// A table that chooses the keys of its entries: a slab whose keys are never given out twice.
 ///
-/// To insert, to look up and to remove take constant time, and a table that stays at its size does not allocate.
+/// To insert, to look up and to remove take constant time. A table whose number of entries does not exceed its former
+/// maximum does not allocate.
 pub struct Slots<T> {
     slab: Slab<Slot<T>>,
-    /// The generation of the next entry for each index. It lies apart from the slots because the slab forgets a vacant
-    /// slot's content, and because only `insert` needs it.
+    /// The generation of the next entry of each index. This table is apart from the slots because the slab forgets the
+    /// content of a vacant slot, and because only `insert` reads it.
     ///
-    /// Invariant: as long as the slab has ever been, also after [`Slots::shrink`]. Each is above the generations of all
-    /// keys that were given out for the index.
+    /// Invariant: as long as the slab has ever been, also after [`Slots::shrink`]. Each number is above the generations
+    /// of all keys that were given out for its index.
     next_generations: Vec<u32>,
     /// Invariant: the number of [`Slot::Retired`] in `slab`.
     retired: usize,
 }
 
 enum Slot<T> {
-    /// All generations were given out. The slot stays occupied for ever: the slab may reuse a vacant slot, and then a
-    /// stale key could name a later entry.
-    // Before the other. This and the slab's vacant entry both have an even discriminant then, and one bit tells whether
-    // the slot has an entry.
+    /// A slot whose generations were all given out. It stays occupied for ever: if it were vacant, the slab would reuse
+    /// it, and a stale key could name the new entry.
+    // Declared before `Live`. Then this variant and the slab's vacant entry both have an even discriminant, and one bit
+    // tells whether the slot has an entry.
     Retired,
-    /// The entry that the key of this index and generation names.
+    /// A slot with an entry, which the key of this index and `generation` names.
     Live { generation: NonZeroU32, value: T },
 }
 
@@ -141,7 +145,7 @@ impl<T> Slots<T> {
 
     /// Inserts the value that `make` returns for the key of the new entry, for a value that knows its own key.
     ///
-    /// If `make` panics nothing is inserted, and the key that it saw stays dead.
+    /// If `make` panics, nothing is inserted, and the key that was passed to `make` stays dead.
     pub fn insert_with(&mut self, make: impl FnOnce(Key) -> T) -> Key {
         let key = self.reserve_key();
         let value = make(key);
@@ -151,7 +155,7 @@ impl<T> Slots<T> {
         key
     }
 
-    /// Returns the entry of `key`; `None` once that was removed.
+    /// Returns the entry of `key`; `None` after its removal.
     #[inline]
     #[must_use]
     pub fn get(&self, key: Key) -> Option<&T> {
@@ -161,7 +165,7 @@ impl<T> Slots<T> {
         }
     }
 
-    /// Returns the entry of `key`, to change; `None` once that was removed.
+    /// Returns the entry of `key`, to change; `None` after its removal.
     #[inline]
     #[must_use]
     pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
@@ -171,9 +175,9 @@ impl<T> Slots<T> {
         }
     }
 
-    /// Returns the key whose [`Key::to_token`] is `token`, if its entry is still here.
+    /// Returns the key whose [`Key::to_token`] is `token`, if the table still has its entry.
     ///
-    /// Any number may be asked for: a token of a removed entry, and one that was never a key's, give `None`.
+    /// Any number may be passed: the token of a removed entry, and a number that is no key's token, give `None`.
     #[must_use]
     pub fn find(&self, token: usize) -> Option<Key> {
         let index = index_in(token);
@@ -209,7 +213,7 @@ impl<T> Slots<T> {
         }
     }
 
-    /// Whether the entry of `key` is still here.
+    /// Whether the table still has the entry of `key`.
     #[inline]
     #[must_use]
     pub fn contains(&self, key: Key) -> bool {
@@ -238,16 +242,16 @@ impl<T> Slots<T> {
         })
     }
 
-    /// Gives back the memory of the vacant slots behind the last entry, for use after a spike.
+    /// Frees the memory of the vacant slots behind the last entry, which a spike may have left.
     ///
-    /// Four bytes stay for every slot that was ever used, without which its old keys could come back to life.
+    /// Four bytes, the next generation, stay for each slot that was ever used, so that no key is given out twice.
     pub fn shrink(&mut self) {
         self.slab.shrink_to_fit();
         self.next_generations.shrink_to_fit();
     }
 
-    /// Returns the key for the slot that the slab will fill next. It is used up from now on, whether the slot is filled
-    /// or not.
+    /// Returns a new key for the slot that the slab will fill next. The key is never given out again, whether the slot
+    /// is filled or not.
     fn reserve_key(&mut self) -> Key {
         loop {
             let index = self.slab.vacant_key();
@@ -282,19 +286,19 @@ impl<T> Default for Slots<T> {
 }
 
 impl<T> fmt::Debug for Slots<T> {
-    // Without the entries: they need not be printable, and there may be a hundred thousand of them.
+    // Prints no entries: their type need not be `Debug`, and there may be a hundred thousand of them.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Slots({} entries)", self.len())
     }
 }
 
-/// From this size on an allocator asks the system for pages of its own, which a table that grows takes along
-/// (`mremap(2)`). Below it a table that grows moves, and leaves a hole behind.
+/// The size from which on an allocator maps pages of its own for a table. Such a table grows without a copy
+/// (`mremap(2)`). A smaller table that grows is copied elsewhere, and leaves a hole in the heap.
 const MAPPED_BYTES: usize = 128 << 10;
 
-/// Returns the number of entries by which a full table of `length` entries of type `T` grows. It doubles while it is
-/// small, and then takes a sixteenth more at a time. A table of a hundred thousand connections that had just doubled
-/// would waste as much memory as it uses.
+/// Returns the number of entries by which a full table of `length` entries of type `T` grows. A small table doubles, a
+/// larger one grows by a sixteenth. A table of a hundred thousand connections that had just doubled would waste as much
+/// memory as it uses.
 fn growth<T>(length: usize) -> usize {
     if length * size_of::<T>() < MAPPED_BYTES {
         length.max(16)
@@ -308,7 +312,7 @@ fn key_at(index: usize, generation: NonZeroU32) -> Key {
     Key::new(index, generation)
 }
 
-/// Returns the index in a token; any number, if the token was never a key's.
+/// Returns the index in `token`. If `token` was never a key's, the index means nothing.
 fn index_in(token: usize) -> usize {
     if usize::BITS >= 64 {
         token >> (usize::BITS / 2)
@@ -317,8 +321,8 @@ fn index_in(token: usize) -> usize {
     }
 }
 
-/// Returns the token of `key` where tokens have 32 bits. The generation is reduced modulo the largest number that its
-/// bits can hold, so that neither they nor the token are ever all ones.
+/// Returns the token of `key` where tokens have 32 bits. The generation is reduced modulo 4095, the largest number of
+/// 12 bits. So these bits, and the token, are never all ones.
 const fn pack_into_32_bits(key: Key) -> u64 {
     let generation = key.generation() as u64 % ((1 << (32 - SHORT_INDEX_BITS)) - 1);
     let index = key.index() as u64 & ((1 << SHORT_INDEX_BITS) - 1);

@@ -1,12 +1,12 @@
 //! A hierarchical timer wheel over `u64` ticks.
 //!
-//! It knows deadlines, their order and one small payload for each. It knows no clock: the current tick is an argument
-//! of [`Wheel::advance`], and the caller decides how long a tick is. It calls no code back: due timers are popped with
-//! [`Wheel::next_due`].
+//! The wheel knows deadlines, their order and one small payload for each. It reads no clock: the current tick is an
+//! argument of [`Wheel::advance`], and the caller decides the length of a tick. It calls no code back: the caller pops
+//! due timers with [`Wheel::next_due`].
 //!
 //! The tick counter is read as fourteen digits, two of eight bits and above them twelve of four. An entry lies on the
-//! level of the highest digit in which its deadline differs from the current tick. This digit of its deadline names the
-//! bucket:
+//! level of the highest digit in which its deadline differs from the current tick. The value of this digit in its
+//! deadline is the number of its bucket on the level:
 //!
 //! | level | ticks per bucket | buckets | they reach, at 1 ms a tick |
 //! |------:|---------------:|------:|---------------------------:|
@@ -16,22 +16,22 @@
 //! |     3 |      1,048,576 |    16 |                      4.6 h |
 //! |    13 |           2^60 |    16 |          the rest of `u64` |
 //!
-//! So every deadline has a place: there is no overflow list, and no uptime at which the top level is passed. When the
-//! current tick enters a bucket, its entries cascade to lower levels, at most thirteen times in an entry's life. The
-//! lowest two levels are the widest, so that a timeout of up to a minute cascades once or twice. Three facts follow,
-//! and the code relies on all of them:
+//! So every deadline has a bucket: there is no overflow list, and no uptime after which the top level ends. When the
+//! current tick enters a bucket, the entries of the bucket cascade to lower levels, at most thirteen times in an
+//! entry's life. The lowest two levels are the widest, so that a timeout of up to a minute cascades once or twice.
+//! Three facts follow, and the code relies on all of them:
 //!
-//! 1. Everything on a level is earlier than everything on the levels above it, and within a level lower buckets are
-//!    earlier. The first set bit of the occupancy bitmaps is therefore the nearest bucket.
-//! 2. Entries with the same deadline always lie in the same list, whenever they were armed. A list is only ever
-//!    appended to, also when a bucket cascades to lower levels (those are empty by then). So a list keeps arming order
+//! 1. All entries of a level are earlier than all entries of the levels above it, and within a level lower buckets are
+//!    earlier. The first set bit of the occupancy bitmap is therefore the nearest bucket.
+//! 2. Entries with the same deadline always lie in the same list, whenever they were armed. Entries are only appended
+//!    to a list, also when a bucket cascades to lower levels, which are empty by then. So a list keeps arming order
 //!    without a sequence number in the entry.
-//! 3. A bucket never begins at or before the current tick, so the next deadline never lies in the past.
+//! 3. An occupied bucket begins after the current tick, so the next deadline never lies in the past.
 //!
-//! With a million timers all the time goes into waiting for memory. So the parts touch little of it, and touch it many
-//! entries at a time. The `entries` stand in one table. The lists are `chains` of their numbers. A bucket is emptied by
-//! the `batch`. A timer that is cancelled or moved leaves a stale number behind. The `levels` maps deadlines to
-//! buckets.
+//! With a million timers nearly all the time is spent waiting for memory. So the wheel touches few cache lines, and
+//! many entries at a time. `entries` has all entries in one table. `list` and `chains` hold the entries of a bucket by
+//! their numbers. `batch` reads many entries when a bucket is emptied. A timer that is cancelled or moved leaves its
+//! number behind, which is then stale. `levels` maps deadlines to buckets.
 
 mod batch;
 mod chains;
@@ -50,35 +50,37 @@ use list::{List, SEARCH_LIMIT, compact};
 
 pub use entries::TimerHandle;
 
-/// The deadline that never comes: an entry armed for it is kept, can be cancelled and rearmed, and never fires.
+/// The deadline that never comes. A timer that is armed for it never fires, but can be cancelled and rearmed.
 pub const NEVER: u64 = u64::MAX;
 
-/// Timers by deadline, in ticks that the caller defines.
+/// Timers in the order of their deadlines, which are ticks of a length that the caller defines.
 ///
-/// To arm, to cancel and to rearm cost the same for any number of timers, and allocate only when more are armed than
-/// ever before. Timers fire in the order of their deadlines and, for the same deadline, in the order in which they were
-/// armed. No timer fires early.
+/// To arm, to cancel and to rearm cost the same for any number of timers. They allocate only when more timers are armed
+/// than ever before. Timers fire in the order of their deadlines and, for the same deadline, in the order in which they
+/// were armed. No timer fires early.
 pub struct Wheel<T> {
-    /// Invariant: every entry in a bucket has a deadline after `levels.now`, which is the tick of the latest `advance`.
+    /// The current tick and the occupied buckets. Invariant: each entry in a bucket has a deadline after `levels.now`,
+    /// the tick of the latest `advance`.
     levels: Levels,
     entries: Entries<T>,
     chains: Chains,
-    /// The buckets of all levels, then the list of the timers that never fire. Invariant: all entries of a bucket belong
-    /// there by [`Levels::bucket_of`].
+    /// The lists of the buckets of all levels, then the list of the timers that never fire. Invariant:
+    /// [`Levels::bucket_of`] gives the list's own index for the deadline of each entry.
     lists: Box<[List; LISTS]>,
-    /// The due timers, in the order in which they are popped.
+    /// The numbers of the due timers, in the order in which they are popped.
     due: Chain,
-    /// The number of cells of `due` that were popped since it last lost a chunk.
+    /// The number of cells of the first chunk of `due` that were popped.
     popped: u32,
-    /// The timers that were armed for the current tick or an earlier one, in arming order.
+    /// The numbers of the timers that were armed for the current tick or an earlier one, in arming order.
     overdue: Chain,
-    /// The number of timers in `due` and `overdue` together. Nothing tells in which of the two a timer is: the
-    /// deadlines in both have come.
+    /// The number of timers in `due` and `overdue` together. They have one count because a timer's deadline does not
+    /// tell in which of the two it is: both hold deadlines that have come.
     due_count: u32,
-    /// The buffer for emptying buckets, taken out meanwhile. To blank a new one costs more than to move the few timers of
-    /// a tick.
+    /// The buffer for emptying buckets; `None` while it is in use. It is kept because clearing a new one would cost
+    /// more than moving the few timers of a tick.
     batch: Option<Box<Batch>>,
-    /// Deadline, position and number of the overdue while they are sorted. Kept so that sorting does not allocate.
+    /// The deadline, position and number of each overdue timer while they are sorted. The vector is kept so that
+    /// sorting does not allocate.
     overdue_order: Vec<(u64, usize, u32)>,
 }
 
@@ -100,14 +102,14 @@ impl<T: Copy> Wheel<T> {
         }
     }
 
-    /// Arms a timer. It falls due in the first [`advance`](Self::advance) to `deadline_tick` or later.
+    /// Arms a timer, which falls due in the first [`advance`](Self::advance) to `deadline_tick` or later.
     ///
-    /// A deadline that has already come waits for the next `advance`, whatever tick that one names. So a callback that
-    /// arms a timer for "now" cannot keep the loop popping for ever. [`NEVER`] does not fire.
+    /// A timer whose deadline has already come falls due in the next `advance`, whatever its tick. So a callback that
+    /// arms a timer for the current tick cannot keep the loop popping for ever. A timer for [`NEVER`] does not fire.
     ///
     /// # Panics
     ///
-    /// With two billion timers armed at once, which takes more than 80 GiB.
+    /// If two billion timers are armed at once, which takes more than 80 GiB.
     #[inline]
     pub fn arm(&mut self, deadline_tick: u64, payload: T) -> TimerHandle {
         let number = loop {
@@ -128,10 +130,10 @@ impl<T: Copy> Wheel<T> {
         Some(payload)
     }
 
-    /// Moves a timer to another deadline and returns whether it was still there.
+    /// Moves a timer to another deadline. Returns `false` if the handle is dead.
     ///
-    /// The handle and the payload stay. Among timers of the same deadline it counts as armed just now, also if the
-    /// deadline did not change. A timer that is due and was not popped yet is no longer due.
+    /// The handle and the payload stay. Among timers of the same deadline the timer fires last, also if its deadline
+    /// did not change. A timer that is due and was not popped yet is no longer due.
     pub fn rearm(&mut self, handle: TimerHandle, deadline_tick: u64) -> bool {
         let Some(deadline) = self.entries.unlink(handle) else {
             return false;
@@ -148,8 +150,8 @@ impl<T: Copy> Wheel<T> {
         self.entries.deadline(handle)
     }
 
-    /// Returns the number of armed timers, with those timers that are due but not popped and those timers that never
-    /// fire.
+    /// Returns the number of armed timers. Timers that are due but not popped, and timers that never fire, are
+    /// included.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.armed()
@@ -163,10 +165,11 @@ impl<T: Copy> Wheel<T> {
 
     /// Returns the earliest tick at which [`advance`](Self::advance) has something to do; `None` if no timer will fire.
     ///
-    /// It never lies in the past: while a timer is due it is the current tick. It never lies after the earliest
-    /// deadline. It is that deadline, unless the earliest of more than sixteen timers in the nearest bucket was cancelled
-    /// or rearmed. Then it may be the deadline of the one that left. To find the new earliest would make each such call
-    /// as long as the bucket; one early `advance` cascades the bucket to the level below.
+    /// While a timer is due this is the current tick. Else it is the earliest deadline, with one exception, in which it
+    /// is earlier. If the nearest bucket had more than sixteen timers and its earliest one was cancelled or rearmed,
+    /// this may still be the deadline of that timer. A search for the new earliest deadline would take time in
+    /// proportion to the bucket, for each such call. Instead one early `advance` cascades the bucket to the level
+    /// below.
     #[must_use]
     pub fn next_deadline(&self) -> Option<u64> {
         if self.due_count > 0 {
@@ -176,12 +179,12 @@ impl<T: Copy> Wheel<T> {
         Some(self.lists[bucket as usize].earliest)
     }
 
-    /// Makes `now_tick` the current tick and every timer with a deadline up to it due.
+    /// Makes `now_tick` the current tick, and makes every timer with a deadline up to that tick due.
     ///
     /// The timers that fall due are queued for [`next_due`](Self::next_due) by deadline, then by arming order. They
-    /// stand behind the timers of an earlier `advance` that were not popped. The cost depends on the number of timers
-    /// in the buckets that were passed, not on the number of ticks. A tick before the current one counts as the current
-    /// one.
+    /// follow the timers of an earlier `advance` that were not popped. The cost depends on the number of timers in the
+    /// buckets that are passed, not on the number of ticks. A `now_tick` before the current tick counts as the current
+    /// tick.
     pub fn advance(&mut self, now_tick: u64) {
         let now_tick = now_tick.max(self.levels.now);
         if !self.overdue.is_empty() {
@@ -192,14 +195,15 @@ impl<T: Copy> Wheel<T> {
             if start > now_tick {
                 break;
             }
-            // Time goes from bucket to bucket, so that the entries of this one are placed as seen from its first tick.
+            // The current tick moves to the start of this bucket first: the bucket's entries are placed by their
+            // distance from it.
             self.levels.now = start;
             self.cascade(bucket);
         }
         self.levels.now = now_tick;
     }
 
-    /// Pops the next due timer. Its handle is dead from here on.
+    /// Pops the next due timer. Its handle is dead from now on.
     ///
     /// Timers armed or rearmed between two calls are not returned before the next [`advance`](Self::advance).
     #[inline]
@@ -213,7 +217,7 @@ impl<T: Copy> Wheel<T> {
         }
     }
 
-    /// Returns the list of an entry with this deadline; `None` if the deadline has come.
+    /// Returns the index of the list for an entry with this deadline; `None` if the deadline has come.
     #[inline]
     fn list_of(&self, deadline: u64) -> Option<u32> {
         if deadline == NEVER {
@@ -225,7 +229,7 @@ impl<T: Copy> Wheel<T> {
         }
     }
 
-    /// Puts an entry at the end of the list in which it belongs, and returns its cell there.
+    /// Appends an entry to the list that its deadline selects, and returns its cell there.
     #[inline]
     fn append(&mut self, deadline: u64, number: u32) -> u32 {
         match self.list_of(deadline) {
@@ -234,7 +238,7 @@ impl<T: Copy> Wheel<T> {
         }
     }
 
-    /// Puts an entry at the end of a list that is known, and returns its cell there.
+    /// Appends an entry to the list with the index `place`, and returns its cell there.
     #[inline]
     fn append_to(&mut self, place: u32, deadline: u64, number: u32) -> u32 {
         if self.lists[place as usize].chain.is_full() {
@@ -243,7 +247,7 @@ impl<T: Copy> Wheel<T> {
         self.lists[place as usize].put(deadline, number, &mut self.chains)
     }
 
-    /// Extends a list whose last chunk is full, or which has none because it was empty.
+    /// Gives a chunk to a list whose last chunk is full, or which is empty and has none.
     #[inline(never)]
     fn extend(&mut self, place: u32) {
         if place != PARKED {
@@ -251,13 +255,13 @@ impl<T: Copy> Wheel<T> {
         }
         self.ensure_chunk();
         let chain = &mut self.lists[place as usize].chain;
-        // Without its stale cells it may have a free one.
+        // `ensure_chunk` may have removed stale cells, so that the chain has a free cell now.
         if chain.is_full() {
             self.chains.extend(chain);
         }
     }
 
-    /// Puts an entry whose deadline had come when it was armed behind the others of that kind.
+    /// Appends an entry whose deadline had already come when it was armed to `overdue`.
     #[cold]
     fn append_overdue(&mut self, number: u32) -> u32 {
         self.due_count += 1;
@@ -267,7 +271,7 @@ impl<T: Copy> Wheel<T> {
         self.chains.append(&mut self.overdue, number)
     }
 
-    /// Puts an entry whose deadline has come at the end of the due ones.
+    /// Appends an entry whose deadline has come to `due`.
     #[inline]
     fn append_due(&mut self, number: u32) {
         if self.due.is_full() {
@@ -277,7 +281,7 @@ impl<T: Copy> Wheel<T> {
         self.entries.moved(number, cell);
     }
 
-    /// Counts an entry out of the list in which it was. Its number stays there, in a stale cell.
+    /// Removes an entry with this deadline from the counts of its list. Its number stays in the list, in a stale cell.
     #[inline]
     fn remove_from_list(&mut self, deadline: u64) {
         let Some(place) = self.list_of(deadline) else {
@@ -297,24 +301,24 @@ impl<T: Copy> Wheel<T> {
         }
     }
 
-    /// Finds the earliest deadline of the nearest bucket, whose first entry may have gone.
+    /// Recomputes the earliest deadline of the nearest bucket, whose earliest entry may have left.
     ///
-    /// It is done when a bucket becomes the nearest, or loses its first entry while it is. No caller sees the earliest
-    /// deadline of another bucket.
+    /// It is called when a bucket becomes the nearest, and when the nearest bucket loses its earliest entry. Other
+    /// buckets may keep a deadline that is too early: no caller sees it.
     #[inline(never)]
     fn refresh_nearest(&mut self) {
-        // The buckets of the lowest level have but one deadline each.
+        // All entries of a bucket on the lowest level have the same deadline.
         let nearest = self.levels.nearest_bucket();
         if let Some(bucket) = nearest.filter(|bucket| *bucket >= LOWEST) {
             let list = &mut self.lists[bucket as usize];
-            // Of more than that the old value stays: it may be too early but is never too late.
+            // With more entries the old value stays, which may be too early but is never too late.
             if list.armed <= SEARCH_LIMIT {
                 list.compact(&mut self.chains, &mut self.entries);
             }
         }
     }
 
-    /// Empties a list of which nothing is armed.
+    /// Resets a list that has no armed timers.
     #[inline(never)]
     fn clear(&mut self, place: u32) {
         let list = &mut self.lists[place as usize];
@@ -326,20 +330,20 @@ impl<T: Copy> Wheel<T> {
         }
     }
 
-    /// Empties the bucket that the current tick has just entered: into the due list, and into lower levels.
+    /// Moves the entries of the bucket that the current tick has just entered to `due`, or to buckets of lower levels.
     fn cascade(&mut self, bucket: u32) {
         if bucket < LOWEST && self.due.is_empty() {
-            // All of them are due, in the order in which they stand: the chain is taken as it is.
+            // All entries are due, and in order already. So the chain becomes `due` as it is.
             let list = &mut self.lists[bucket as usize];
             self.due_count += list.armed;
             self.due = std::mem::replace(&mut list.chain, Chain::EMPTY);
             return self.clear(bucket);
         }
-        // It is missing only if the last use panicked.
+        // The batch is missing only if its last use panicked.
         let mut batch = (self.batch.take()).unwrap_or_else(|| Box::new(Batch::new()));
         let below = Levels::level_below(bucket);
         while !self.lists[bucket as usize].chain.is_empty() {
-            // The rest stays in its place, where `compact` finds it.
+            // The entries that the batch has no space for stay in the list, where `compact` finds them.
             let chain = &mut self.lists[bucket as usize].chain;
             for &(deadline, number) in batch.take(chain, &mut self.chains, &self.entries) {
                 if deadline == self.levels.now {
@@ -349,7 +353,7 @@ impl<T: Copy> Wheel<T> {
                 }
                 let mut place = below.bucket_of(deadline);
                 if below.begins_with(place) {
-                    // Its digit there is zero as that of the present is, so it differs further down.
+                    // In this digit the deadline and the current tick are both zero, so they differ in a lower digit.
                     place = self.levels.bucket_of(deadline);
                 }
                 let cell = self.append_to(place, deadline, number);
@@ -360,7 +364,7 @@ impl<T: Copy> Wheel<T> {
         self.clear(bucket);
     }
 
-    /// Makes the timers due that were armed for a deadline that had already come.
+    /// Moves the timers of `overdue` to `due`, sorted by deadline and then by arming order.
     fn sort_overdue(&mut self) {
         let mut order = std::mem::take(&mut self.overdue_order);
         let mut batch = Batch::new();
@@ -388,7 +392,7 @@ impl<T: Copy> Wheel<T> {
         }
     }
 
-    /// Takes all stale cells out of all lists.
+    /// Removes the stale cells from all lists.
     #[cold]
     fn compact(&mut self) {
         for list in self.lists.iter_mut() {
@@ -399,13 +403,13 @@ impl<T: Copy> Wheel<T> {
         compact(&mut self.overdue, &mut self.chains, &mut self.entries);
     }
 
-    /// Allocates for more timers, and for all their numbers in whatever lists they may be.
+    /// Allocates entries for more timers, and chunks for their numbers, however they may be spread over the lists.
     #[cold]
     fn grow(&mut self) {
         self.entries.grow();
         let count = self.entries.capacity();
-        // As many cells again may be stale before the lists are compacted, so that an arm pays for one entry that is
-        // looked at. And each list may end in a chunk that is not full.
+        // There are two cells for each timer, so that half of them may be stale before the lists are compacted. Then
+        // each arm pays for one entry of that work. Each list may also end in a chunk that is not full.
         let ends = count.min(LISTS + 2) + 1;
         self.chains.reserve(2 * count / CELLS as usize + ends);
     }
@@ -422,7 +426,7 @@ impl<T: Copy> fmt::Debug for Wheel<T> {
     }
 }
 
-/// The list of the timers that never fire: the first after the buckets of the last level.
+/// The index of the list of the timers that never fire: the first index after the buckets.
 const PARKED: u32 = BUCKETS;
 const LISTS: usize = PARKED as usize + 1;
 

@@ -7,15 +7,16 @@ use crate::wheel::NEVER;
 /// Ticks are milliseconds: a finer resolution would be lost, since epoll rounds every timeout up to milliseconds.
 const TICKS_PER_SECOND: u64 = 1_000;
 
-/// The reading of the clock that all of a turn works with. It never reads by itself: the caller passes readings in.
+/// The reading of the clock that all of a turn uses. The caller passes readings in: this type never reads a clock.
 #[derive(Debug)]
 pub(super) struct Clock {
     origin: Instant,
     now: Instant,
-    /// Invariant: the whole ticks between `origin` and `now`.
+    /// Invariant: the number of whole ticks between `origin` and `now`.
     tick: u64,
-    /// The latest reading, from which a deadline set late in a turn is counted. No timer falls due by it, because the
-    /// kernel was not asked yet for arrivals in the meantime. Invariant: at least `tick`.
+    /// The tick of the latest reading. A deadline that is set late in a turn is counted from this tick. Timers fall due
+    /// by `tick` alone: arrivals up to `latest_tick` may still wait in the kernel, unpolled. Invariant: at least
+    /// `tick`.
     latest_tick: u64,
 }
 
@@ -29,14 +30,14 @@ impl Clock {
         }
     }
 
-    /// Takes over a new reading. Time that seems to run backwards stands still instead.
+    /// Makes `now` the turn's reading. A reading before the last one is ignored.
     pub(super) fn set(&mut self, now: Instant) {
         self.now = self.now.max(now);
         self.tick = ticks(self.now.duration_since(self.origin));
         self.latest_tick = self.latest_tick.max(self.tick);
     }
 
-    /// Notes a reading that is newer than the turn's, which goes on with its own.
+    /// Notes a newer reading for deadlines that are set from now on. The turn keeps its own reading.
     pub(super) fn note(&mut self, now: Instant) {
         let tick = ticks(now.saturating_duration_since(self.origin));
         self.latest_tick = self.latest_tick.max(tick);
@@ -56,19 +57,19 @@ impl Clock {
         self.latest_tick
     }
 
-    /// Returns the first tick at which `instant` has passed for certain: rounded up, so that no timer is early.
+    /// Returns the tick of `instant`, rounded up so that no timer is early.
     pub(super) fn tick_at(&self, instant: Instant) -> u64 {
         let since = instant.saturating_duration_since(self.origin);
         ticks_rounded_up(since)
     }
 
-    /// Returns the first tick by which `duration` has passed for certain, counted from `now`.
+    /// Returns the tick of `now` plus `duration`, rounded up so that no timer is early.
     pub(super) fn tick_after(&self, duration: Duration) -> u64 {
         let since = self.now.duration_since(self.origin);
         since.checked_add(duration).map_or(NEVER, ticks_rounded_up)
     }
 
-    /// Returns the time at which `tick` begins; `None` for [`NEVER`], or a time beyond what the clock can say.
+    /// Returns the time at which `tick` begins; `None` for [`NEVER`], and for a time beyond the range of `Instant`.
     pub(super) fn instant_of(&self, tick: u64) -> Option<Instant> {
         if tick == NEVER {
             return None;
@@ -77,7 +78,8 @@ impl Clock {
     }
 }
 
-// In 64 bits and not by `as_nanos`: a division of 128 bits takes a hundred instructions, several times a turn.
+// Computed in 64 bits and not from `as_nanos`: a division of 128 bits takes a hundred instructions, and a turn needs
+// several.
 fn ticks(duration: Duration) -> u64 {
     ticks_and(duration, duration.subsec_millis())
 }

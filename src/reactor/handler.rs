@@ -7,51 +7,55 @@ use super::Registration;
 /// A source that a [`Reactor`](super::Reactor) serves: an object that the kernel can poll, with its reaction to
 /// readiness.
 ///
-/// The reactor gives *levels* over the kernel's edges: it serves a source for as long as that is ready for something it
-/// wants ([`Registration::want`]). A method may therefore do a bounded piece of work and return, and never has to
-/// drain. It only has to report the end: [`Registration::would_block`] after a call that would have blocked. A method
-/// that neither makes progress nor reports the end is called again and again. A method must not block, and it reaches
-/// the reactor through its [`Registration`] alone.
+/// The reactor keeps *levels* over the kernel's edges: it serves a source as long as the source is ready for a
+/// direction that it [wants](Registration::want). A method may therefore do a bounded piece of work and return; it need
+/// not read until a read would block. When a call has returned `WouldBlock`, the method reports that with
+/// [`Registration::would_block`]. A method that neither makes progress nor reports this is called again and again. A
+/// method must not block, and it reaches the reactor through its [`Registration`] alone.
 ///
-/// An event goes up as a value, [`Event`](Self::Event), and not through a callback: the reactor is not borrowed while
-/// the driver looks at the value.
+/// This is the interface of a source. The objects that users of the event loop write are
+/// [`SocketHandler`](crate::SocketHandler) and [`ServerHandler`](crate::ServerHandler).
+///
+/// An event is returned as a value, [`Event`](Self::Event), and not passed to a callback: the reactor is not borrowed
+/// while its caller acts on the value.
 pub trait Handler {
-    /// A report of a served source to the driver of the reactor.
+    /// A report of a served source to the caller of [`Reactor::next`](super::Reactor::next).
     type Event;
 
-    /// Resources that the driver lends to every call, such as a read buffer that all sources share.
+    /// Resources that the reactor's caller lends to every method, such as a read buffer that all sources share.
     type Resources<'a>;
 
-    /// Returns the object to register and, before it is closed, to deregister: the same one from the first to the last.
-    /// `None` if the kernel has no part in the source, or no longer has. The source is then served by its deadlines and
-    /// its own requests only.
+    /// Returns the object that the reactor registers with the kernel, and later deregisters. It must be the same object
+    /// every time. `None` if there is no such object, or no longer. The source is then served for its deadlines and its
+    /// own requests only.
     fn source(&mut self) -> Option<&mut dyn Source>;
 
-    /// There may be data to read (or a connection to accept), or the end of the data, or an error that a read returns.
+    /// Reads or accepts. There may be data, a connection, the end of the data, or an error that the read returns.
     fn on_readable(
         &mut self,
         registration: &mut Registration<'_>,
         resources: &mut Self::Resources<'_>,
     ) -> Option<Self::Event>;
 
-    /// There may be space to write, or a connect has come to its end, or an error that a write returns.
+    /// Writes. There may be buffer space, a connect that has ended, or an error that the write returns.
     fn on_writable(
         &mut self,
         registration: &mut Registration<'_>,
         resources: &mut Self::Resources<'_>,
     ) -> Option<Self::Event>;
 
-    /// The kernel reports an error on a source that is not being read, so that no read would find it.
+    /// Handles an error that the kernel has reported while the source wants no reading, so that no read would return
+    /// the error.
     ///
     /// It is called once for each report. While reading is wanted, [`on_readable`](Self::on_readable) is called
-    /// instead, since the data that arrived before the error comes first.
+    /// instead: the data that arrived before the error must be read first.
     fn on_error(
         &mut self,
         registration: &mut Registration<'_>,
         resources: &mut Self::Resources<'_>,
     ) -> Option<Self::Event>;
 
-    /// A flush point has come for a source that asked for one ([`Registration::flush_soon`]).
+    /// Sends queued output at a flush point, for a source that asked for one ([`Registration::flush_soon`]).
     fn on_flush(
         &mut self,
         registration: &mut Registration<'_>,
@@ -60,8 +64,8 @@ pub trait Handler {
         let _ = (registration, resources);
     }
 
-    /// The source asked to report something of its own ([`Registration::activate`]). This is called before
-    /// everything else that the source is served for.
+    /// Reports an event of the source's own, which the source asked for with [`Registration::activate`]. It is called
+    /// before the methods for readiness.
     fn on_activated(
         &mut self,
         registration: &mut Registration<'_>,
@@ -71,24 +75,26 @@ pub trait Handler {
         None
     }
 
-    /// A deadline that was set with [`Registration::set_deadline`] has passed, or an earlier one that it replaced. The
-    /// source compares, and sets the next one. The call never comes early.
+    /// Handles a deadline that has passed: the one from [`Registration::set_deadline`], or an earlier one that it
+    /// replaced. So the source compares its deadline with the time, and sets the next one. The call never comes before
+    /// the earlier of the two.
     fn on_deadline(&mut self, registration: &mut Registration<'_>) -> Option<Self::Event> {
         let _ = registration;
         None
     }
 
-    /// Whether closing the source takes it out of the selector, so that the reactor need not deregister it.
+    /// Whether closing the source's descriptor takes it out of the selector, so that the reactor need not deregister
+    /// it.
     ///
     /// `false`, the default, is always right. `true` is right for a descriptor without a duplicate, on a system that
     /// forgets a descriptor with its last duplicate (`epoll(7)`). If a forked child holds a duplicate all the same, the
-    /// selector goes on reporting it under the dead key, which reaches no source.
+    /// selector keeps reporting it under the dead key, and the reactor drops these events.
     fn close_deregisters(&self) -> bool {
         false
     }
 
-    /// Returns how many events in a row the source may give before the next one is served, at least 1. A listener
-    /// accepts in bursts, since each turn costs a poll; 1, the default, is the fairest.
+    /// Returns the number of events in a row that the source may give before the next source is served, at least 1. A
+    /// listener accepts in bursts, since each turn costs a poll. The default, 1, is the fairest.
     fn burst(&self) -> u32 {
         1
     }

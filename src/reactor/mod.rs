@@ -2,12 +2,13 @@
 //!
 //! A [`Reactor`] owns the selector, a slab of sources, the timer wheel and the run queue. It knows nothing of sockets,
 //! and calls no user code but the [`Handler`] methods of its sources. A source is registered with the kernel when it is
-//! inserted, and not again when its interest changes. The kernel's reports are kept as [`Readiness`] bits and the
-//! source's wants as [`Interest`] bits. A source for which the two meet is on the run queue. To pause, to resume and to
-//! wait for buffer space are bits flipped, and none of them is a system call.
+//! inserted, and not again when its interest changes. The kernel's reports are kept as [`Readiness`] bits, and the
+//! directions that the source wants as [`Interest`] bits. A source is on the run queue while the two have a direction
+//! in common. To pause, to resume and to wait for buffer space only flips bits, and takes no system call.
 //!
-//! The driver of a reactor repeats three steps: [`poll`](Reactor::poll), [`begin`](Reactor::begin) a phase, and take
-//! events out of it until it is over. A phase is as long as its list was when the phase began.
+//! The caller of a reactor repeats three steps. It [polls](Reactor::poll) the kernel, [begins](Reactor::begin) a
+//! [`Phase`], and takes events until the phase is over. A phase has a list of sources, and is as long as this list was
+//! when the phase began.
 //!
 //! ```
 //! use mio::event::Source;
@@ -96,44 +97,46 @@ pub use registration::Registration;
 pub(crate) use crate::system::Waker;
 pub(crate) use crate::wheel::TimerHandle;
 
-/// A source with its place in the reactor.
-// In this order: to apply an event touches the state alone, which then lies in one cache line with the key.
+/// A source, and the reactor's state of it.
+// The state comes first, so that it shares a cache line with the slot's key: applying a kernel event touches only these
+// two.
 #[repr(C)]
 struct Slot<T> {
     state: SourceState,
     source: T,
 }
 
-/// The source that is being served, for as long as its burst lasts.
+/// The source that may give several events in a row, and the number of events that it may still give.
 #[derive(Clone, Copy)]
 struct Burst {
     key: Key,
     left: u32,
 }
 
-/// The callback of one source, from [`Reactor::begin_callback`] to [`Reactor::end_callback`]. A flush that the source
-/// asks for in between is done when the callback ends.
+/// The callback of one source, from [`Reactor::begin_callback`] to [`Reactor::end_callback`]. If the source asks for a
+/// flush in between, the end of the callback flushes it.
 ///
-/// The end consumes the scope, so a callback ends once and under the key that it began with. A scope that is dropped,
-/// as by a panic, loses no flush: its source goes on the flush list when the next callback begins.
+/// `end_callback` consumes the scope, so a callback ends once, and under the key that it began with. If a panic drops
+/// the scope, no flush is lost: the source goes on the flush list when the next callback begins.
 #[derive(Debug)]
 #[must_use = "what the source asks to flush leaves when the scope is given to `end_callback`"]
 pub(crate) struct CallbackScope {
     key: Key,
 }
 
-/// An entry of the timer wheel that fell due.
+/// An entry of the timer wheel whose deadline has passed, as the reactor's caller gets it.
 #[derive(Debug)]
 pub(crate) enum Elapsed<E> {
-    /// A source made an event of its deadline.
+    /// The event that a source returned from [`Handler::on_deadline`].
     Source(Key, E),
-    /// A timer came that the driver had armed with [`Reactor::arm`] under this key.
+    /// A timer that the reactor's caller armed with [`Reactor::arm`] under this key.
     Timer(Key),
-    /// A timer came that the driver had armed with [`Reactor::arm_source_timer`] under this key.
+    /// A timer that the reactor's caller armed with [`Reactor::arm_source_timer`] under this key.
     SourceTimer(Key),
 }
 
-/// A server of sources of one type, `T`. The [module](self) says how it is driven.
+/// The selector, the sources of one type `T`, their timers and the run queue. The [module](self) shows the order of
+/// calls.
 pub struct Reactor<T: Handler> {
     selector: Selector,
     slots: Slots<Slot<T>>,
@@ -141,17 +144,17 @@ pub struct Reactor<T: Handler> {
     wheel: Wheel<WheelEntry>,
     clock: Clock,
     burst: Option<Burst>,
-    /// The source whose callback runs: [`end_callback`](Reactor::end_callback) flushes it, so its request to flush puts
-    /// it on no list. If the callback panics, the key stays until the next one begins.
+    /// The source whose callback runs. [`end_callback`](Reactor::end_callback) flushes it, so a request to flush does
+    /// not put this source on the flush list. If the callback panics, the key stays until the next callback begins.
     in_callback: Option<Key>,
     /// Invariant: the number of sources with the flag [`Flags::HELD`].
     held: usize,
-    /// The number of events that the kernel has delivered in all.
+    /// The number of events that the kernel has delivered since the reactor was made.
     events: u64,
 }
 
 impl<T: Handler> Reactor<T> {
-    /// Opens a reactor that takes at most `events_capacity` events from the kernel at a time.
+    /// Opens a reactor that fetches at most `events_capacity` events from the kernel in one wait.
     ///
     /// # Errors
     ///
@@ -176,20 +179,20 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Registers `source`, which is called for `interest` from now on.
+    /// Registers `source`. From now on the reactor calls it whenever it is ready for a direction in `interest`.
     ///
     /// # Errors
     ///
     /// The system's error about the registration (`epoll_ctl(2)`): EPERM for a descriptor that cannot be polled, ENOSPC
-    /// beyond the user's limit of watches. The source is dropped then.
+    /// beyond the user's limit on watches. The source is dropped then.
     pub fn insert(&mut self, source: T, interest: Interest) -> io::Result<Key> {
         self.insert_ready(source, interest, Readiness::empty())
             .map_err(|(error, _)| error)
     }
 
-    /// Registers `source` as [`insert`](Self::insert) does, but assumes that it is ready for `readiness` already, and
-    /// gives the source back if it cannot be registered. A source that is assumed to be writable is registered for
-    /// reading alone, until a write would block.
+    /// Registers `source` as [`insert`](Self::insert) does, but assumes that it already has `readiness`. A source that
+    /// is assumed to be writable is registered for reading alone, until a write would block. If the system refuses the
+    /// registration, the source is returned with the error.
     pub(crate) fn insert_ready(
         &mut self,
         source: T,
@@ -199,7 +202,8 @@ impl<T: Handler> Reactor<T> {
         self.insert_begun(source, interest, readiness, |_, _| ())
     }
 
-    /// Registers `source` as [`insert_ready`](Self::insert_ready) does, with a [`visit`](Self::visit) at once.
+    /// Registers `source` as [`insert_ready`](Self::insert_ready) does. If that succeeds, calls `begin` as
+    /// [`visit`](Self::visit) calls its visitor.
     pub(crate) fn insert_begun(
         &mut self,
         source: T,
@@ -234,14 +238,16 @@ impl<T: Handler> Reactor<T> {
         Ok(key)
     }
 
-    /// Inserts a source without the kernel's knowing it: to report its failure, or to be registered later.
+    /// Inserts a source without registering it with the kernel. The source only reports a failure, or
+    /// [`register`](Self::register) follows later.
     pub(crate) fn insert_unregistered(&mut self, source: T, interest: Interest) -> Key {
         let state = SourceState::new(interest, Readiness::empty());
         self.held += 1;
         self.slots.insert(Slot { source, state })
     }
 
-    /// Registers the kernel's side of a source that had none when it was inserted, or has another one now.
+    /// Registers the object that [`Handler::source`] returns now: the source had none when it was inserted, or has
+    /// replaced it.
     pub(crate) fn register(&mut self, key: Key) -> io::Result<()> {
         match self.slots.get_mut(key) {
             Some(slot) => register_with_selector(&self.selector, key, slot),
@@ -249,14 +255,14 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Deregisters the kernel's side of a source that goes on without it, and forgets the kernel's reports. An error is
-    /// ignored: it means that the kernel's side was not registered.
+    /// Deregisters the object that [`Handler::source`] returns, and forgets the kernel's reports about it. The source
+    /// itself stays. An error is ignored: it means that the object was not registered.
     pub(crate) fn deregister(&mut self, key: Key) {
         if let Some(slot) = self.slots.get_mut(key) {
             if let Some(source) = slot.source.source() {
                 let _ = self.selector.deregister(source);
             }
-            // The source's own request to report something does not depend on the kernel.
+            // `ACTIVATED` is the source's own request, not a report of the kernel.
             slot.state.signals &= Signals::ACTIVATED;
             slot.state.flags.insert(Flags::WATCHES_WRITABLE);
         }
@@ -283,14 +289,14 @@ impl<T: Handler> Reactor<T> {
         self.slots.get(key).map(|slot| &slot.source)
     }
 
-    /// Returns the source under `key`, to change in a way that does not concern its place here.
+    /// Returns the source under `key`, for a change that affects neither its interest nor its readiness.
     #[inline]
     pub(crate) fn source_mut(&mut self, key: Key) -> Option<&mut T> {
         self.slots.get_mut(key).map(|slot| &mut slot.source)
     }
 
-    /// Lets `visitor` change the source under `key`, and then puts the source on the lists that it belongs on. Returns
-    /// the visitor's answer; `None` if the source is gone.
+    /// Lets `visitor` change the source under `key`, and then puts the source on the lists that its new state requires.
+    /// Returns the answer of `visitor`; `None` if the source is gone.
     #[inline]
     pub fn visit<R>(
         &mut self,
@@ -315,8 +321,8 @@ impl<T: Handler> Reactor<T> {
         Some(answer)
     }
 
-    /// Gives back the memory that removed sources have left in the tables. Four bytes stay for every slot that was ever
-    /// used, so that no key comes back to life. The timer wheel keeps its own memory.
+    /// Frees the memory that removed sources have left in the tables. Four bytes, the next generation, stay for each
+    /// slot that was ever used, so that no key is given out twice. The timer wheel frees nothing.
     pub(crate) fn shrink(&mut self) {
         self.slots.shrink();
         self.schedule.shrink();
@@ -337,8 +343,8 @@ impl<T: Handler> Reactor<T> {
         self.slots.is_empty()
     }
 
-    /// Makes the source under `key` a reason to go on ([`held`](Self::held)), as it is from its insertion on. Holding
-    /// it twice counts once.
+    /// Makes the source under `key` a reason for the caller to keep turning ([`held`](Self::held)). A source is held
+    /// from its insertion on. Holding it twice counts once.
     pub(crate) fn hold(&mut self, key: Key) {
         if let Some(slot) = self.slots.get_mut(key) {
             if !slot.state.flags.contains(Flags::HELD) {
@@ -348,7 +354,8 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Makes the source under `key` no reason to go on: libuv's `uv_unref`. Releasing it twice counts once.
+    /// Stops counting the source under `key` as a reason to keep turning, as libuv's `uv_unref` does. Releasing it
+    /// twice counts once.
     pub(crate) fn release(&mut self, key: Key) {
         if let Some(slot) = self.slots.get_mut(key) {
             if slot.state.flags.contains(Flags::HELD) {
@@ -358,14 +365,14 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Whether the source under `key` is a reason to go on; `false` if it is gone.
+    /// Whether the source under `key` is a reason to keep turning; `false` if it is gone.
     pub(crate) fn is_held(&self, key: Key) -> bool {
         self.slots
             .get(key)
             .is_some_and(|slot| slot.state.flags.contains(Flags::HELD))
     }
 
-    /// Returns the number of sources that are a reason to go on. A source is one until it is
+    /// Returns the number of sources that are a reason to keep turning: all but those sources that were
     /// [released](Self::release).
     pub(crate) fn held(&self) -> usize {
         self.held

@@ -1,4 +1,4 @@
-//! A source's place in the reactor, lent to the source while it is served.
+//! The handle through which a source, while it is served, reaches its state in the reactor.
 
 use std::time::{Duration, Instant};
 
@@ -10,11 +10,11 @@ use crate::wheel::Wheel;
 use super::clock::Clock;
 use super::source_state::{Flags, Signals, SourceState, WheelEntry};
 
-/// The place of one source in a [`Reactor`](super::Reactor), lent to its [`Handler`](super::Handler) methods: its key,
-/// its readiness, its interest, its deadline.
+/// The state of one source in a [`Reactor`](super::Reactor), lent to its [`Handler`](super::Handler) methods: its key,
+/// readiness, interest and deadline.
 ///
-/// A method here only sets bits. Nothing is called back. Two methods lead to a system call when the handler's method
-/// has returned: [`rearm`](Self::rearm), and [`would_block`](Self::would_block) for the first write that meets a full
+/// A method here only sets bits, and calls nothing back. Two methods lead to a system call once the source's method has
+/// returned: [`rearm`](Self::rearm), and [`would_block`](Self::would_block) for the first write that meets a full
 /// buffer.
 #[derive(Debug)]
 pub struct Registration<'a> {
@@ -25,8 +25,8 @@ pub struct Registration<'a> {
 }
 
 impl Registration<'_> {
-    /// Lends the place on, to a function that is rarely called and not inlined. Lending `self` itself would force it
-    /// into memory, with a store for each field on every message.
+    /// Makes a second handle to the same state, for a function that is rarely called and not inlined. Passing `self`
+    /// there would force it into memory, with a store for each field on every message.
     #[inline(always)]
     pub(crate) fn reborrow(&mut self) -> Registration<'_> {
         Registration {
@@ -48,18 +48,18 @@ impl Registration<'_> {
         self.state.readiness()
     }
 
-    /// Whether the source is about to be served: it is ready for something that it wants.
+    /// Whether the source is on the run queue, or will be: it is ready for a direction that it wants.
     pub(crate) fn has_work(&self) -> bool {
         self.state.has_work()
     }
 
-    /// Returns the directions in which the source is called.
+    /// Returns the directions that the source wants to be called for.
     pub fn interest(&self) -> Interest {
         self.state.interest
     }
 
-    /// Adds `interest` to the directions in which the source is called. It costs no system call: the kernel reports
-    /// both directions anyway, or need not.
+    /// Adds `interest` to the directions that the source is called for. It makes no system call: the kernel reports
+    /// both directions already, or the source is known to be writable.
     #[inline]
     pub fn want(&mut self, interest: Interest) {
         if !self.state.interest.contains(interest) {
@@ -67,8 +67,8 @@ impl Registration<'_> {
         }
     }
 
-    /// Takes `interest` out of the directions in which the source is called. The kernel's reports are kept meanwhile,
-    /// so that [`want`](Self::want) takes up where this left off.
+    /// Takes `interest` out of the directions that the source is called for. The kernel's reports are still kept, so
+    /// after a later [`want`](Self::want) none is missing.
     #[inline]
     pub fn unwant(&mut self, interest: Interest) {
         if self.state.interest.intersects(interest) {
@@ -77,7 +77,8 @@ impl Registration<'_> {
         }
     }
 
-    /// Notes that a call in `direction` would have blocked: the kernel will report when that changes.
+    /// Notes that a call in `direction` would have blocked, and clears the readiness: the kernel will report when that
+    /// changes.
     #[inline]
     pub fn would_block(&mut self, direction: Interest) {
         let mut gone = Signals::ERROR;
@@ -91,11 +92,12 @@ impl Registration<'_> {
         self.state.signals.remove(gone);
     }
 
-    /// Notes that a call in `direction` moved less than it could have.
+    /// Notes that a read or write in `direction` moved fewer bytes than it was given space or bytes for.
     ///
-    /// On an edge-triggered selector that proves that there is no more for now, and clears the readiness. It does not
-    /// if an end or an error is waiting behind, since those give no edge of their own. On the other selectors (AFD,
-    /// `poll(2)`) it proves nothing and does nothing: there every drain ends with a call that would block.
+    /// On an edge-triggered selector that proves that the kernel has no more for now, so the readiness is cleared. The
+    /// readiness stays if an end or an error is reported too: neither gives an edge of its own. On the other selectors
+    /// (AFD, `poll(2)`) a short transfer proves nothing, and this does nothing: there only a call that would block
+    /// clears the readiness.
     #[inline]
     pub fn fell_short(&mut self, direction: Interest) {
         if !SHORT_TRANSFER_EXHAUSTS {
@@ -114,33 +116,33 @@ impl Registration<'_> {
         }
     }
 
-    /// Sets `readiness` as if the kernel had reported it: the source knows better, as a fresh socket does of its empty
+    /// Sets `readiness` as if the kernel had reported it. A source calls this if it knows: a fresh socket has an empty
     /// send buffer.
     pub fn assume(&mut self, readiness: Readiness) {
         self.state.signals.insert(readiness.into());
     }
 
-    /// Asks the kernel afresh for readiness, in place of reading until a read would block: for a descriptor on which a
-    /// read blocks the thread.
+    /// Clears the readiness for reading, and asks the kernel for it afresh. It takes the place of a read that would
+    /// block, for a descriptor on which such a read blocks the thread.
     pub fn rearm(&mut self) {
         self.state.signals.remove(Signals::READABLE);
         self.state.flags.insert(Flags::WANTS_REARM);
     }
 
-    /// Asks for [`Handler::on_flush`](super::Handler::on_flush) at the next flush point. That is the end of the
-    /// source's own callback if it runs, else the next flush phase. Several requests are one.
+    /// Asks for [`Handler::on_flush`](super::Handler::on_flush) at the next flush point. The flush point is the end of
+    /// the source's own callback if that runs, else the next flush phase. Several requests count as one.
     #[inline]
     pub fn flush_soon(&mut self) {
         self.state.flags.insert(Flags::WANTS_FLUSH);
     }
 
-    /// Asks for [`Handler::on_activated`](super::Handler::on_activated) when the source is served next: it has
-    /// something to report that did not come from the kernel. Several requests are one.
+    /// Asks for [`Handler::on_activated`](super::Handler::on_activated) in the next serve phase, for an event that did
+    /// not come from the kernel. Several requests count as one.
     pub fn activate(&mut self) {
         self.state.signals.insert(Signals::ACTIVATED);
     }
 
-    /// Asks to be taken out. The source stays until the close phase, but is not served any more.
+    /// Asks for the source to be closed. It stays until the close phase, but is not served any more.
     pub fn close(&mut self) {
         self.state.flags.insert(Flags::WANTS_CLOSE);
     }
@@ -152,39 +154,40 @@ impl Registration<'_> {
             .intersects(Flags::WANTS_CLOSE | Flags::CLOSING)
     }
 
-    /// Returns the reactor's time: the reading of the clock that the turn works with.
+    /// Returns the reactor's time: the reading of the clock that all of this turn uses.
     pub fn now(&self) -> Instant {
         self.clock.now()
     }
 
     /// Asks for [`Handler::on_deadline`](super::Handler::on_deadline) once `deadline` has passed, never earlier.
     ///
-    /// A source has one entry on the timer wheel. A later deadline leaves that entry in its place, so moving a deadline
-    /// away costs nothing. The call may come at the earlier deadline too, and the source compares.
+    /// A source has one entry on the timer wheel. A later deadline leaves this entry in its place, so putting a
+    /// deadline off costs nothing. `on_deadline` is then called at the earlier deadline too, and the source must
+    /// compare.
     pub fn set_deadline(&mut self, deadline: Instant) {
         self.wake_at(self.clock.tick_at(deadline));
     }
 
-    /// Returns the reactor's time as a tick: the last one that has begun.
+    /// Returns the reactor's time as a tick, rounded down.
     #[inline]
     pub(crate) fn tick(&self) -> u64 {
         self.clock.tick()
     }
 
-    /// Returns the latest tick that is known to have begun: at least [`tick`](Self::tick), and later if the clock was
-    /// read again since. A deadline counted from here is never early.
+    /// Returns the tick of the latest reading of the clock: at least [`tick`](Self::tick), and later if the clock was
+    /// read again in this turn. A deadline counted from this tick is never early.
     #[inline]
     pub(crate) fn latest_tick(&self) -> u64 {
         self.clock.latest_tick()
     }
 
-    /// Returns the first tick by which `duration` has passed for certain, counted from the reactor's time.
+    /// Returns the reactor's time plus `duration` as a tick, rounded up so that no timer is early.
     pub(crate) fn tick_after(&self, duration: Duration) -> u64 {
         self.clock.tick_after(duration)
     }
 
-    /// Asks for [`Handler::on_deadline`](super::Handler::on_deadline) at `tick` or before. It touches the wheel only if
-    /// no entry is armed yet, or the armed one would come too late.
+    /// Asks for [`Handler::on_deadline`](super::Handler::on_deadline) at `tick`, or at the earlier tick of the entry
+    /// that is armed. It changes the wheel only if no entry is armed, or its tick is later than `tick`.
     pub(crate) fn wake_at(&mut self, tick: u64) {
         match self.state.timer {
             Some(handle) if self.wheel.deadline(handle).is_some_and(|at| at <= tick) => {}

@@ -1,4 +1,4 @@
-//! Serving: the order of the sources, and the lists that a source is put on afterwards.
+//! Serving the sources in the order of their lists, and putting each on the lists that it needs afterwards.
 
 use crate::schedule::Schedule;
 use crate::system::Selector;
@@ -7,15 +7,15 @@ use super::source_state::{Flags, Signals};
 use super::{Burst, CallbackScope, Handler, Interest, Key, Phase, Reactor, Registration, Slot};
 
 impl<T: Handler> Reactor<T> {
-    /// Begins a phase, which is as long as its list is now. A source that comes on the list meanwhile waits for the
-    /// next round, so no source can keep another from being served.
+    /// Begins a phase, which serves as many sources as its list has now. A source that enters the list later waits for
+    /// the next round, so no source can keep another from being served.
     pub fn begin(&mut self, phase: Phase) {
         self.schedule.begin(phase);
     }
 
-    /// Serves ready sources until one gives an event; `None` when the phase is over. Each source is asked to write
-    /// first, since that frees memory, and then to read.
-    // Always: this is the innermost loop of the event loop, and has one caller there.
+    /// Serves ready sources until one gives an event; `None` when the phase is over. Each source writes first, since
+    /// that frees memory, and then reads.
+    // Inlined always: this is the innermost loop of the event loop, and its only caller.
     #[inline(always)]
     pub fn next(&mut self, resources: &mut T::Resources<'_>) -> Option<(Key, T::Event)> {
         loop {
@@ -40,7 +40,7 @@ impl<T: Handler> Reactor<T> {
                 clock: &self.clock,
             };
             let event = serve(source, &mut registration, resources);
-            // Fast path: everything that had arrived was read, and no request is new.
+            // Fast path: a source that has read everything and requests nothing needs no list.
             if state.has_work() || state.has_request() || self.burst.is_some() {
                 self.continue_burst_or_update_lists(key, event.is_some());
             }
@@ -50,7 +50,8 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Continues the burst of a source that was served and has more to do, or else puts the source on its lists.
+    /// Continues the burst of the source that was just served, if it gave an event and has more work. Else puts the
+    /// source on the lists that it needs.
     #[inline(never)]
     fn continue_burst_or_update_lists(&mut self, key: Key, gave_event: bool) {
         let burst = self.burst.take();
@@ -61,7 +62,7 @@ impl<T: Handler> Reactor<T> {
             let left = burst.map_or(u32::MAX, |burst| burst.left);
             let left = left.min(slot.source.burst().max(1)) - 1;
             if left > 0 {
-                // The burst goes on with the next call, so the source needs no place in the queue.
+                // The next call of `next` continues with this source, so it must not enter the serve list too.
                 slot.state.flags.insert(Flags::QUEUED);
                 self.burst = Some(Burst { key, left });
             }
@@ -75,8 +76,9 @@ impl<T: Handler> Reactor<T> {
         );
     }
 
-    /// Returns the next source that asked to be closed. It stays until [`remove`](Self::remove) but is not served any
-    /// more. It is deregistered, unless [closing it](Handler::close_deregisters) does that.
+    /// Returns the next source that asked to be closed, and deregisters it, unless [closing
+    /// it](Handler::close_deregisters) does that. The source stays until [`remove`](Self::remove) but is not served any
+    /// more.
     pub fn next_closing(&mut self) -> Option<Key> {
         loop {
             let key = self.schedule.next(Phase::Close)?;
@@ -85,7 +87,7 @@ impl<T: Handler> Reactor<T> {
                     return Some(key);
                 }
                 if let Some(source) = slot.source.source() {
-                    // It fails only if the kernel has forgotten the descriptor already.
+                    // Deregistering fails only if the kernel has forgotten the descriptor already.
                     let _ = self.selector.deregister(source);
                 }
                 return Some(key);
@@ -93,12 +95,12 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Flushes the sources that have asked for it, as many as the phase is long.
+    /// Flushes the sources that asked for it before the phase began.
     pub fn flush(&mut self, resources: &mut T::Resources<'_>) {
         while self.flush_next(resources) {}
     }
 
-    /// Flushes the next source that has asked for it. Returns `false` when the phase is over.
+    /// Flushes the next source on the flush list. Returns `false` when the phase is over.
     #[inline]
     pub(crate) fn flush_next(&mut self, resources: &mut T::Resources<'_>) -> bool {
         let Some(key) = self.schedule.next(Phase::Flush) else {
@@ -111,8 +113,8 @@ impl<T: Handler> Reactor<T> {
         true
     }
 
-    /// Begins the callback of the source under `key`. A flush that this source asks for until the scope is
-    /// [ended](Self::end_callback) needs no place in the flush list.
+    /// Begins the callback of the source under `key`. Until the scope is [ended](Self::end_callback), a flush that this
+    /// source asks for does not put it on the flush list.
     #[inline]
     pub(crate) fn begin_callback(&mut self, key: Key) -> CallbackScope {
         if let Some(dropped) = self.in_callback.replace(key) {
@@ -121,16 +123,16 @@ impl<T: Handler> Reactor<T> {
         CallbackScope { key }
     }
 
-    /// Ends a callback: its source flushes now if it asked to. A source that is on the flush list already, because
-    /// others have written to it, stays there, so that everything leaves in one call.
+    /// Ends a callback, and flushes its source if it asked for that. A source that is on the flush list already,
+    /// because other handlers wrote to it, stays there: all its bytes then leave in one call.
     #[inline]
     pub(crate) fn end_callback(&mut self, scope: CallbackScope, resources: &mut T::Resources<'_>) {
         let key = self.leave(scope);
         self.flush_one(key, resources);
     }
 
-    /// Ends a callback by `send`, which sends the source's bytes without [`Handler::on_flush`], and returns whether
-    /// that left the registration as it was. If it did not, the source is put on the lists that it belongs on.
+    /// Ends a callback with `send` in place of [`Handler::on_flush`]. `send` returns whether it left the registration
+    /// unchanged. If it did not, the source is put on the lists that its new state requires.
     #[inline(always)]
     pub(crate) fn end_callback_by(
         &mut self,
@@ -195,7 +197,8 @@ impl<T: Handler> Reactor<T> {
     }
 }
 
-/// Serves one source once: it writes before it reads, and an error that no read would find comes last.
+/// Calls the methods of one source that its signals require, once each: first writing, then reading, and last an error
+/// that no read would return.
 #[inline(always)]
 fn serve<T: Handler>(
     source: &mut T,
@@ -208,7 +211,7 @@ fn serve<T: Handler>(
     serve_slow_path(source, &mut registration.reborrow(), resources)
 }
 
-/// Serves a source that wants something else than to read.
+/// Serves a source that has something else to do than to read.
 #[inline(never)]
 fn serve_slow_path<T: Handler>(
     source: &mut T,
@@ -238,10 +241,11 @@ fn serve_slow_path<T: Handler>(
     None
 }
 
-/// Puts a source on the lists that it belongs on.
+/// Puts a source on the lists that its state requires: to be served, to be flushed, to be closed.
 ///
-/// Invariant I7 rests on a call of this whenever bits of a source may have changed. Two places look for themselves that
-/// there is nothing to put on a list: [`Reactor::next`], and the one that applies the kernel's events.
+/// Invariant I7 requires a call of this function after every change of a source's signals, interest or flags. Two
+/// callers make the comparison themselves: [`Reactor::next`], and `Reactor::apply_events`, which applies the kernel's
+/// events.
 #[inline(always)]
 pub(super) fn update_lists<T: Handler>(
     key: Key,
@@ -251,7 +255,7 @@ pub(super) fn update_lists<T: Handler>(
     selector: &Selector,
 ) {
     let state = &slot.state;
-    // Fast path: everything that had arrived was read, and no request is new.
+    // Fast path: a source that has read everything and has no new request needs no list.
     if state.has_work() || state.has_new_request() {
         enqueue(key, slot, in_callback, schedule, selector);
     }
@@ -283,8 +287,8 @@ fn enqueue<T: Handler>(
     }
 }
 
-/// Grants the requests that few sources ever make: to be registered anew, and to be closed. Returns whether nothing
-/// else is to be done for the source.
+/// Grants two rare requests: to be registered anew, and to be closed. Returns whether the source is closing, so that no
+/// other list is for it.
 #[cold]
 fn close_or_rearm<T: Handler>(
     key: Key,
@@ -297,7 +301,7 @@ fn close_or_rearm<T: Handler>(
         return true;
     }
     if state.flags.contains(Flags::WANTS_CLOSE) {
-        // The request is granted, and not looked at again with each visit until the source is gone.
+        // The request is cleared, so that later visits do not grant it again.
         state.flags.remove(Flags::WANTS_CLOSE);
         state.flags.insert(Flags::CLOSING);
         schedule.push(Phase::Close, key);
@@ -307,7 +311,7 @@ fn close_or_rearm<T: Handler>(
     if let Some(source) = source.source() {
         match selector.rearm(source, key.to_token()) {
             Ok(()) => state.flags.insert(Flags::WATCHES_WRITABLE),
-            // A source that the kernel does not watch must find out by itself, with a read or a write, what is wrong.
+            // The kernel will report nothing. So the source must read and write, and gets the error from these calls.
             Err(_) => state.signals.insert(Signals::READABLE | Signals::WRITABLE),
         }
     }

@@ -1,4 +1,4 @@
-//! State that the reactor keeps beside each source: its readiness, its interest, and the lists that it is on.
+//! The state that the reactor keeps for each source: its readiness, its interest, and the lists that it is on.
 
 use bitflags::bitflags;
 
@@ -11,45 +11,46 @@ use crate::wheel::TimerHandle;
 pub(super) enum WheelEntry {
     /// The deadline of a source.
     Source(Key),
-    /// A timer of the driver's own, which the reactor only passes on.
+    /// A timer that the reactor's caller armed for itself, which the reactor only passes on.
     Timer(Key),
-    /// A timer that the driver keeps for one of its sources.
+    /// A timer that the reactor's caller armed for one of the sources.
     SourceTimer(Key),
 }
 
 bitflags! {
-    /// Facts about a source that are not readiness. The source sets the requests, and the reactor alone sets the rest.
+    /// Facts about a source beside its readiness. The source sets the requests (`WANTS_*`), and the reactor sets the
+    /// other flags.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(super) struct Flags: u8 {
-        /// Invariant: set exactly while the key is on the serve list, or its burst goes on.
+        /// Invariant: set exactly while the key is on the serve list, or is the key of `Reactor::burst`.
         const QUEUED = 1 << 0;
         /// Request: to flush at the next flush point.
         const WANTS_FLUSH = 1 << 1;
         /// Invariant: set exactly while the key is on the flush list.
         const FLUSH_QUEUED = 1 << 2;
-        /// Request: to be taken out.
+        /// Request: to be closed in the next close phase.
         const WANTS_CLOSE = 1 << 3;
-        /// Invariant: set from the entry on the close list until the slot is removed. The source is not served any
-        /// more.
+        /// Invariant: set from the time when the key enters the close list until its slot is removed. The source is not
+        /// served meanwhile.
         const CLOSING = 1 << 4;
-        /// Request: to be registered anew. Either the descriptor may not be read until it would block, or the kernel
-        /// has to report writability from now on.
+        /// Request: to be registered anew, for both directions. Either a further read would block the thread, or the
+        /// kernel must report writability from now on.
         const WANTS_REARM = 1 << 5;
-        /// The source is a reason to go on.
+        /// The source is a reason for the reactor's caller to keep turning.
         const HELD = 1 << 6;
-        /// The kernel reports when the source becomes writable.
+        /// The source is registered for writing too, so the kernel reports when it becomes writable.
         ///
-        /// Invariant: where this is not set, one of three holds. The source is not registered; it was known to be
-        /// writable and no write has disproved that; a request to be registered anew is pending.
+        /// Invariant: if this is not set, one of three holds. The source is not registered; or it was assumed to be
+        /// writable and no write has blocked since; or [`WANTS_REARM`](Self::WANTS_REARM) is set.
         const WATCHES_WRITABLE = 1 << 7;
-        /// All requests that are acted upon after the source was served or visited.
+        /// The requests that the reactor grants when the source's method or visitor has returned.
         const REQUESTS = Self::WANTS_FLUSH.bits() | Self::WANTS_CLOSE.bits() | Self::WANTS_REARM.bits();
     }
 }
 
 bitflags! {
-    /// Reasons to serve a source: the kernel's reports and the source's own request. They are bits of one word, so that
-    /// "must it be served?", asked several times for every message, is one comparison.
+    /// Reasons to serve a source: the kernel's reports and the source's own request. They are bits of one byte, because
+    /// "must it be served?" is asked several times for each message: that is one comparison.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(super) struct Signals: u8 {
         const READABLE = Readiness::READABLE.bits();
@@ -57,7 +58,8 @@ bitflags! {
         const READ_CLOSED = Readiness::READ_CLOSED.bits();
         const WRITE_CLOSED = Readiness::WRITE_CLOSED.bits();
         const ERROR = Readiness::ERROR.bits();
-        /// The source asks to report something of its own, whatever the kernel reports. It is always wanted.
+        /// The request of the source to report an event of its own
+        /// ([`Handler::on_activated`](super::Handler::on_activated)). It is served whatever the interest.
         const ACTIVATED = 1 << 7;
     }
 }
@@ -72,18 +74,18 @@ impl From<Readiness> for Signals {
 /// The reactor's state of one source.
 #[derive(Debug)]
 pub(super) struct SourceState {
-    /// The kernel's reports that no call has disproved since, and [`Signals::ACTIVATED`].
+    /// The kernel's reports that no call of the source has disproved since, and [`Signals::ACTIVATED`].
     pub(super) signals: Signals,
     /// The directions in which the source wants to be called.
     pub(super) interest: Interest,
-    /// The signals that are worth a call.
+    /// The signals for which the source must be served.
     ///
-    /// Invariant: all that serve `interest`, and in any case [`Signals::ACTIVATED`] and an error: an error that no read
-    /// would find is for [`Handler::on_error`](super::Handler::on_error).
+    /// Invariant: all signals that serve `interest`, and [`Signals::ACTIVATED`] and [`Signals::ERROR`] whatever the
+    /// interest. An error without interest in reading goes to [`Handler::on_error`](super::Handler::on_error).
     wanted: Signals,
     pub(super) flags: Flags,
-    /// The one entry on the timer wheel. It is never later than the next deadline, and may be earlier: it is armed
-    /// again when it falls due, not when the deadline moves.
+    /// The one entry of the source on the timer wheel. Invariant: never later than the source's deadline. It may be
+    /// earlier: a deadline that is put off rearms the entry only when the entry falls due.
     pub(super) timer: Option<TimerHandle>,
 }
 
@@ -93,8 +95,8 @@ impl SourceState {
             signals: readiness.into(),
             interest,
             wanted: wanted_for(interest),
-            // A source that is known to be writable is registered without that direction, whose first edge would be
-            // spurious.
+            // A source that is known to be writable is registered for reading alone: the first edge for writing would
+            // be spurious.
             flags: match readiness.contains(Readiness::WRITABLE) {
                 true => Flags::HELD,
                 false => Flags::HELD | Flags::WATCHES_WRITABLE,
@@ -111,7 +113,8 @@ impl SourceState {
         }
     }
 
-    /// Whether the source must be served: ready for something wanted, or failed where no read would find the error.
+    /// Whether the source must be served: it is ready for a direction that it wants, has an unread error, or was
+    /// activated.
     #[inline]
     pub(super) fn has_work(&self) -> bool {
         self.signals.intersects(self.wanted)
@@ -123,7 +126,7 @@ impl SourceState {
         self.flags.intersects(Flags::REQUESTS)
     }
 
-    /// Whether a request is pending, other than the flush for which the source is on its list already.
+    /// Whether a request is pending, without a flush for which the source is on the flush list already.
     #[inline]
     pub(super) fn has_new_request(&self) -> bool {
         let requests = self.flags & Flags::REQUESTS;
@@ -137,14 +140,14 @@ impl SourceState {
         self.flags & (Flags::WANTS_FLUSH | Flags::FLUSH_QUEUED) == Flags::WANTS_FLUSH
     }
 
-    /// Whether reading is all that there is to do, as it nearly always is.
+    /// Whether the source must be served for reading and for nothing else, as nearly always.
     #[inline]
     pub(super) fn only_reads(&self) -> bool {
-        // `READABLE` is wanted only with `Interest::READABLE`.
+        // No check of the interest is needed: `wanted` has `READABLE` only with `Interest::READABLE`.
         self.signals & self.wanted == Signals::READABLE
     }
 
-    /// Returns the kernel's part of the signals.
+    /// Returns the signals that are reports of the kernel.
     #[inline]
     pub(super) fn readiness(&self) -> Readiness {
         Readiness::from_bits(self.signals.bits())
@@ -156,14 +159,15 @@ impl SourceState {
         self.interest.contains(direction) && self.readiness().serves(direction)
     }
 
-    /// Whether there is an error that only [`Handler::on_error`](super::Handler::on_error) can look at.
+    /// Whether the kernel has reported an error and the source wants no reading, so that
+    /// [`Handler::on_error`](super::Handler::on_error) must be called.
     #[inline]
     pub(super) fn has_unread_error(&self) -> bool {
         self.signals.contains(Signals::ERROR) && !self.interest.contains(Interest::READABLE)
     }
 
-    /// Notes that a write found the buffer full. A source whose writability the kernel does not report is registered
-    /// anew for it.
+    /// Notes that a write found the buffer full. If the kernel does not report writability of the source yet, requests
+    /// to register it anew.
     #[inline]
     pub(super) fn clear_writable(&mut self) {
         self.signals.remove(Signals::WRITABLE);

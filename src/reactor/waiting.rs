@@ -14,32 +14,32 @@ impl<T: Handler> Reactor<T> {
         self.clock.now()
     }
 
-    /// Reads the clock without taking the reading over as the reactor's time.
+    /// Reads the clock, and leaves the reactor's time as it is.
     pub(crate) fn read_clock(&self) -> Instant {
         self.selector.now()
     }
 
-    /// Reads the clock anew, takes the reading over as the reactor's time and returns it.
+    /// Reads the clock, makes the reading the reactor's time, and returns it.
     pub fn refresh_now(&mut self) -> Instant {
         self.set_now(self.selector.now());
         self.clock.now()
     }
 
-    /// Reads the clock for deadlines that are counted from now on ([`Registration::latest_tick`]), and leaves the
-    /// reactor's time as it is. A timer that is due by the new reading must not fire before the kernel was asked for
+    /// Reads the clock, and keeps the reading for deadlines that are set from now on ([`Registration::latest_tick`]).
+    /// The reactor's time stays: a timer that is due by the new reading must not fire before the kernel was polled for
     /// arrivals.
     pub(crate) fn note_now(&mut self) {
         self.clock.note(self.selector.now());
     }
 
-    /// Takes `now` over as the reactor's time. Time that runs backwards stands still.
+    /// Makes `now` the reactor's time. A reading before the last one is ignored.
     pub(crate) fn set_now(&mut self, now: Instant) {
         self.clock.set(now);
     }
 
-    /// Returns the longest time for which [`poll`](Self::poll) waits. It is zero while anything is queued, else it ends
-    /// at the next deadline on the timer wheel; `None` if there is none. A host that waits on [`as_fd`](Self::as_fd)
-    /// itself must not wait longer than this, since the kernel does not repeat a report.
+    /// Returns the longest time for which [`poll`](Self::poll) waits: zero while a source is queued, else the time to
+    /// the next deadline on the timer wheel. `None` if there is no deadline. A host that waits on
+    /// [`as_fd`](Self::as_fd) itself must not wait longer, since the kernel does not repeat a report.
     pub fn poll_timeout(&self) -> Option<Duration> {
         if !self.is_idle() {
             return Some(Duration::ZERO);
@@ -48,7 +48,7 @@ impl<T: Handler> Reactor<T> {
             .map(|deadline| deadline.saturating_duration_since(self.clock.now()))
     }
 
-    /// Returns the time at which the timer wheel has something to do next.
+    /// Returns the time of the next deadline on the timer wheel, which may be a little early.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let tick = self.wheel.next_deadline()?;
         self.clock.instant_of(tick)
@@ -66,19 +66,21 @@ impl<T: Handler> Reactor<T> {
     ///
     /// # Errors
     ///
-    /// Only if polling itself fails, which is a defect of the program or of the system (`epoll_wait(2)`).
+    /// The system's error if polling itself fails (`epoll_wait(2)`), which is a defect of the program or of the system.
     pub fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let mut timeout = match (timeout, self.poll_timeout()) {
             (Some(asked), Some(due)) => Some(asked.min(due)),
             (asked, due) => asked.or(due),
         };
-        // A full batch may not be all. A source whose event the kernel still keeps looks idle, and would time out after
-        // a stall. So all events are fetched before any source is served; each source has one, which is the bound.
+        // Behind a full batch the kernel may keep further events. After a stall their sources would look idle, and time
+        // out. So all events are fetched before any source is served. Each source has one event, which bounds the
+        // number of polls.
         let capacity = self.selector.capacity().max(1);
         for _ in 0..=self.slots.len() / capacity {
             self.selector.poll(timeout, self.clock.now())?;
             let applied = self.apply_events();
-            // The waker may have taken one of the places; whether it did is looked up only where it makes a difference.
+            // `applied` lacks the waker's event, which also takes a place in the batch. So one less than the capacity
+            // may be a full batch, and only then the batch itself is asked.
             if applied + 1 < capacity || !self.selector.is_full() {
                 break;
             }
@@ -87,13 +89,13 @@ impl<T: Handler> Reactor<T> {
         Ok(())
     }
 
-    /// Lets every wait begin with polling the kernel without sleeping, for `duration`. Zero, the default, sleeps at
-    /// once.
+    /// Makes every wait begin with `duration` of polling the kernel without sleeping. With zero, the default, a wait
+    /// sleeps at once.
     pub(crate) fn busy_poll(&mut self, duration: Duration) {
         self.selector.poll_busily(duration);
     }
 
-    /// Adds the kernel's events to the readiness of their sources, and returns the number of sources.
+    /// Adds the kernel's events to the readiness of their sources, and returns the number of events.
     fn apply_events(&mut self) -> usize {
         let Self {
             selector,
@@ -117,47 +119,47 @@ impl<T: Handler> Reactor<T> {
         applied
     }
 
-    /// Makes the entries that are due by the reactor's time available to [`next_elapsed`](Self::next_elapsed). A
-    /// deadline that is set while they are taken comes next time, however short it is.
+    /// Hands the entries that are due by the reactor's time to [`next_elapsed`](Self::next_elapsed). A deadline that is
+    /// set while these are taken waits for the next `advance`, however short it is.
     pub fn advance(&mut self) {
         self.wheel.advance(self.clock.tick());
     }
 
-    /// Returns how many keys the running round of the phase still has to give out.
+    /// Returns the number of keys that the running round of the phase still has to give out.
     pub(crate) fn remaining(&self, phase: Phase) -> usize {
         self.schedule.remaining(phase)
     }
 
-    /// Whether the time makes a difference before the next [`poll`](Self::poll): to how long that may wait, or to when
-    /// a byte counts as sent.
+    /// Whether the reactor's time matters before the next [`poll`](Self::poll): a timer limits the wait, or a flush
+    /// will note the time at which bytes move.
     pub(crate) fn counts_time(&self) -> bool {
         !self.wheel.is_empty() || self.waiting(Phase::Flush) > 0
     }
 
-    /// Returns how many entries wait for the phase, in this round of it and the next.
+    /// Returns the number of keys that wait for the phase, in its running round and the next.
     pub(crate) fn waiting(&self, phase: Phase) -> usize {
         self.schedule.len(phase)
     }
 
-    /// Whether a deadline has passed by the reactor's time that was not taken yet.
+    /// Whether an entry is due by the reactor's time and was not taken yet.
     pub(crate) fn has_elapsed(&self) -> bool {
         let next = self.wheel.next_deadline();
         next.is_some_and(|tick| tick <= self.clock.tick())
     }
 
-    /// Returns the next event that a source made of its deadline, in the order of the deadlines; `None` when all that
-    /// [`advance`](Self::advance) found are taken.
+    /// Returns the next event that a source returned from [`Handler::on_deadline`], in the order of the deadlines.
+    /// `None` when all entries of the last [`advance`](Self::advance) are taken.
     pub fn next_elapsed(&mut self) -> Option<(Key, T::Event)> {
         loop {
-            // A driver outside this crate arms no timers of its own.
+            // Timers of the caller's own cannot be armed from outside this crate.
             if let Elapsed::Source(key, event) = self.next_due()? {
                 return Some((key, event));
             }
         }
     }
 
-    /// Takes the next entry that has fallen due, as [`next_elapsed`](Self::next_elapsed) does, with the timers of the
-    /// driver among them.
+    /// Takes the next entry that has fallen due, as [`next_elapsed`](Self::next_elapsed) does, but returns the caller's
+    /// own timers too.
     pub(crate) fn next_due(&mut self) -> Option<Elapsed<T::Event>> {
         while let Some((_, due)) = self.wheel.next_due() {
             let key = match due {
@@ -192,14 +194,14 @@ impl<T: Handler> Reactor<T> {
         None
     }
 
-    /// Arms a timer of the driver's own for `deadline`: [`Elapsed::Timer`] gives `name` back then, never earlier.
-    /// Without a deadline (one so far away that the clock cannot say it) it never comes.
+    /// Arms a timer of the caller's own. [`Elapsed::Timer`] returns `name` at `deadline`, never earlier. `None` stands
+    /// for a deadline beyond the range of the clock: such a timer never fires.
     pub(crate) fn arm(&mut self, deadline: Option<Instant>, name: Key) -> TimerHandle {
         self.arm_due(deadline, WheelEntry::Timer(name))
     }
 
-    /// Arms a timer as [`arm`](Self::arm) does, but one that the driver keeps for a source: [`Elapsed::SourceTimer`]
-    /// gives `name` back. So a driver with two tables of timers knows in which of them a name lies.
+    /// Arms a timer as [`arm`](Self::arm) does, but [`Elapsed::SourceTimer`] returns `name`. So a caller that keeps
+    /// timers of sources in a second table knows in which table `name` lies.
     pub(crate) fn arm_source_timer(&mut self, deadline: Option<Instant>, name: Key) -> TimerHandle {
         self.arm_due(deadline, WheelEntry::SourceTimer(name))
     }
@@ -209,23 +211,23 @@ impl<T: Handler> Reactor<T> {
         self.wheel.arm(tick, due)
     }
 
-    /// Cancels a timer. A handle whose timer has come or was cancelled before does nothing.
+    /// Cancels a timer. Does nothing if the timer has fired or was cancelled before.
     pub(crate) fn disarm(&mut self, handle: TimerHandle) {
         self.wheel.cancel(handle);
     }
 
-    /// Returns the deadline of a timer that is armed; `None` if it has come, was cancelled, or never comes.
+    /// Returns the deadline of an armed timer; `None` if it has fired, was cancelled, or never fires.
     pub(crate) fn deadline_of(&self, handle: TimerHandle) -> Option<Instant> {
         self.clock.instant_of(self.wheel.deadline(handle)?)
     }
 
-    /// Returns a handle that ends a wait from any thread. To be made at most once.
+    /// Makes the handle that ends a wait from any thread. A reactor must not be asked for a second one.
     pub(crate) fn waker(&self) -> io::Result<Waker> {
         self.selector.waker()
     }
 
-    /// Returns the selector's own descriptor, readable when [`poll`](Self::poll) would find events. It does not cover
-    /// queued work and deadlines: see [`poll_timeout`](Self::poll_timeout).
+    /// Returns the selector's own descriptor, which is readable when [`poll`](Self::poll) would find events. Queued
+    /// sources and deadlines do not make it readable: see [`poll_timeout`](Self::poll_timeout).
     #[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
     pub fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         self.selector.as_fd()

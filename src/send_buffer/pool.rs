@@ -1,56 +1,59 @@
-//! Storage that drained send buffers leave for the next ones.
+//! Storage that send buffers return when they are empty, for other buffers to use.
 //!
-//! It knows how much may be kept and keeps no more. It does not know how much is in use. The storage that a socket has
-//! taken is that socket's, and is freed with it unless it comes back.
+//! A [`Pool`] limits the storage that it keeps, and does not count the storage in use. A send buffer owns the storage
+//! that it has taken. If it is dropped, its storage is freed and not returned.
 
 use std::fmt;
 
 use super::queue::Queue;
 
-/// The capacity of a pooled chunk, 16 KiB: the size of Redis' reply buffer, and of most messages a few. Smaller ones
-/// cost more slices for each write, larger ones cost a slow peer with little to send more memory.
+/// The capacity of a pooled chunk, 16 KiB: as large as Redis' reply buffer, and enough for a few messages of usual
+/// size. Smaller chunks would need more slices for each write. Larger ones would waste memory on a slow peer with few
+/// queued bytes.
 pub(super) const CHUNK_BYTES: usize = 16 * 1024;
 
-/// The bytes of chunks that [`Pool::new`] keeps, 4 MiB.
+/// The limit on the bytes of free chunks that a pool of [`Pool::new`] keeps, 4 MiB.
 const DEFAULT_LIMIT_BYTES: usize = 4 * 1024 * 1024;
 
-/// Free queues kept for each free chunk that may be kept. A socket with unsent bytes that are not in a chunk needs a
-/// queue too, and a queue is far smaller than a chunk. Gives 1024 of them by default.
+/// The number of free queues that the pool keeps for each free chunk, 1024 in all by default. A buffer whose unsent
+/// bytes are kept by reference needs a queue without a chunk, and a queue is far smaller than a chunk.
 const QUEUES_PER_CHUNK: usize = 4;
 
-/// A queue that has grown beyond this many segments is freed, so that one burst does not make the pool large for ever.
+/// The greatest capacity of a queue that the pool keeps, in segments. A larger queue is freed, so that one burst does
+/// not make the pool large for ever.
 const QUEUE_SEGMENTS: usize = 128;
 
 /// Free chunks and free queues, shared by all send buffers of one loop.
 ///
-/// The storage that a buffer has drained comes back here and serves the next one, so a loop in its steady state
-/// allocates nothing. Beyond its limit the pool frees the storage that it is given, so a burst does not stay in memory.
+/// A buffer that has sent its last byte returns its storage here, and the next buffer takes it. So a loop in a steady
+/// state allocates nothing. Beyond its limits the pool frees returned storage, so a burst does not stay in memory.
 #[expect(
     clippy::vec_box,
     reason = "a send buffer holds the box, and taking a queue must not allocate one"
 )]
 pub struct Pool {
-    /// Invariant: each is empty and has the capacity of `CHUNK_BYTES`; there are at most `chunk_limit`, those in
-    /// `ready` included.
+    /// Free chunks. Invariant: each is empty and has the capacity of `CHUNK_BYTES`. There are at most `chunk_limit`,
+    /// the chunks in `ready` included.
     chunks: Vec<Vec<u8>>,
-    /// Queues with an open chunk, for copies. Invariant: as for `bare`.
+    /// Free queues with an open chunk, for copied bytes. Invariant: as for `bare`.
     ready: Vec<Box<Queue>>,
-    /// Queues without a chunk. Invariant: each is empty and has capacity for at most `QUEUE_SEGMENTS`; there are at
-    /// most `queue_limit`, those in `ready` included.
+    /// Free queues without a chunk, for references. Invariant: each is empty, with capacity for at most
+    /// `QUEUE_SEGMENTS` segments. There are at most `queue_limit`, the queues in `ready` included.
     bare: Vec<Box<Queue>>,
     chunk_limit: usize,
     queue_limit: usize,
 }
 
 impl Pool {
-    /// Makes a pool that keeps at most 4 MiB of free chunks and 1024 free queues. It allocates nothing yet.
+    /// Makes an empty pool that will keep at most 4 MiB of free chunks and 1024 free queues.
     #[must_use]
     pub const fn new() -> Self {
         Self::with_limit(DEFAULT_LIMIT_BYTES)
     }
 
-    /// Makes a pool that keeps at most `bytes` of free chunks (whole chunks of `CHUNK_BYTES`) and four free queues
-    /// for each of these chunks. With less than one chunk it keeps nothing, and every burst of writes allocates.
+    /// Makes an empty pool that will keep at most `bytes` of free chunks, rounded down to whole chunks of
+    /// `CHUNK_BYTES`. For each of these chunks it keeps four free queues. With less than one chunk it keeps nothing:
+    /// whenever an empty buffer queues bytes, it allocates.
     #[must_use]
     pub const fn with_limit(bytes: usize) -> Self {
         let chunk_limit = bytes / CHUNK_BYTES;
@@ -63,14 +66,15 @@ impl Pool {
         }
     }
 
-    /// Frees all free storage, for a loop that has been idle for a while; the next writes allocate again.
+    /// Frees all storage that the pool keeps, for a loop that has been idle for a while. The next writes allocate
+    /// again.
     pub fn trim(&mut self) {
         self.chunks = Vec::new();
         self.ready = Vec::new();
         self.bare = Vec::new();
     }
 
-    /// The bytes of memory that the free chunks and queues occupy. Storage that sockets have in use is not counted.
+    /// Returns the number of bytes of memory that the free chunks and queues occupy. Storage in use is not counted.
     #[cfg(test)]
     pub(super) fn held_bytes(&self) -> usize {
         let chunks: usize = self.chunks.iter().map(Vec::capacity).sum();
@@ -79,7 +83,7 @@ impl Pool {
         chunks + queues
     }
 
-    /// An empty chunk with the capacity of `CHUNK_BYTES`.
+    /// Returns an empty chunk with the capacity of `CHUNK_BYTES`.
     pub(super) fn take_chunk(&mut self) -> Vec<u8> {
         if let Some(chunk) = self.chunks.pop() {
             return chunk;
@@ -94,7 +98,8 @@ impl Pool {
         }
     }
 
-    /// Keeps the chunk for the next taker, or frees it. One without the full capacity is freed.
+    /// Keeps `chunk` for the next [`take_chunk`](Self::take_chunk), or frees it. A chunk below the full capacity is
+    /// freed.
     pub(super) fn put_chunk(&mut self, mut chunk: Vec<u8>) {
         if chunk.capacity() >= CHUNK_BYTES && self.can_keep_chunk() {
             chunk.clear();
@@ -102,7 +107,7 @@ impl Pool {
         }
     }
 
-    /// An empty queue for copies, with an open chunk if one is at hand.
+    /// Returns an empty queue for copied bytes. It has an open chunk if the pool has a queue with one.
     #[inline]
     pub(super) fn take_queue(&mut self) -> Box<Queue> {
         match self.ready.pop() {
@@ -111,7 +116,7 @@ impl Pool {
         }
     }
 
-    /// An empty queue for references, without a chunk: it may never need one, and other queues do.
+    /// Returns an empty queue without a chunk, for references. The chunk stays in the pool for queues of copied bytes.
     #[inline(never)]
     pub(super) fn take_bare_queue(&mut self) -> Box<Queue> {
         let mut queue = self
@@ -122,7 +127,8 @@ impl Pool {
         queue
     }
 
-    /// Keeps a queue whose bytes are all sent for the next taker, or frees it. The same goes for its chunk.
+    /// Keeps a queue whose bytes are all sent, with its chunk, for the next buffer. Beyond the limits it frees the
+    /// queue, the chunk or both.
     #[inline]
     pub(super) fn put_queue(&mut self, mut queue: Box<Queue>) {
         queue.reset();
@@ -133,7 +139,7 @@ impl Pool {
         }
     }
 
-    /// Keeps the parts that the pool can keep, of a queue and its chunk that cannot both be kept.
+    /// Keeps the queue, the chunk or neither: together they would exceed a limit.
     #[inline(never)]
     fn put_parts(&mut self, mut queue: Box<Queue>) {
         self.put_chunk(queue.take_chunk());

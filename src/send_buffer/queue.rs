@@ -1,6 +1,6 @@
-//! The segments of one socket's unsent bytes, in order, and how they are offered to a vectored write.
+//! The segments of one socket's unsent bytes, in order, and the vectored write that offers them to the kernel.
 //!
-//! It knows the four ways in which bytes can be held. `SendBuffer` decides which one is used.
+//! This module knows the four kinds of [`Storage`] for bytes. `SendBuffer` chooses the kind.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -9,48 +9,50 @@ use std::rc::Rc;
 
 use super::pool::Pool;
 
-/// The most slices that one write is offered. The kernel's own limit is 1024 on Linux and 16 by POSIX' minimum; libuv
-/// and std clamp to the kernel's. With 64 the call's overhead vanishes and the array on the stack stays at 1 KiB.
+/// The limit on the number of slices in one write. The kernel's own limit is 1024 on Linux, and at least 16 by POSIX;
+/// libuv and std use the kernel's. With 64 slices the cost of the call is negligible, and the array on the stack takes
+/// 1 KiB.
 pub(super) const GATHER_SLICES: usize = 64;
 
-/// The most bytes that one write is offered, 1 MiB. A longer write would keep the loop from its other sockets. The
-/// systems' own limits are far above: macOS and the BSDs refuse more than `INT_MAX` with `EINVAL`, Linux cuts off at
-/// 0x7ffff000.
+/// The limit on the bytes of one write, 1 MiB. A longer write would keep the loop from its other sockets. The systems'
+/// own limits are far above: macOS and the BSDs refuse more than `INT_MAX` with `EINVAL`, and Linux writes at most
+/// 0x7ffff000 bytes.
 pub(super) const GATHER_BYTES: usize = 1024 * 1024;
 
-/// The most segments that are gathered in a small array: to fill one of `GATHER_SLICES` costs more than a head and a
-/// body are worth.
+/// The number of segments up to which a write gathers them in a small array. To initialize an array of `GATHER_SLICES`
+/// entries costs more than one call for a head and a body saves.
 const FEW_SEGMENTS: usize = 6;
 
 /// The bytes that are not fully sent: the segments, then the open chunk.
 ///
-/// The open chunk is not one of the segments, and stays with the queue through the pool. So a small write that leaves
-/// at once only moves two lengths.
+/// The open chunk is not one of the segments, and stays in the queue when the queue returns to the pool. So a small
+/// write that leaves at once changes only two lengths.
 #[derive(Default)]
 pub(super) struct Queue {
-    /// Invariant: none is without unsent bytes.
+    /// The segments before the open chunk. Invariant: each has unsent bytes.
     segments: VecDeque<Segment>,
-    /// The chunk that copies go to. Invariant: without capacity, or with unsent bytes, or the queue is empty.
+    /// The chunk that copied bytes are appended to. Invariant: it has no capacity, or has unsent bytes, or `length` is
+    /// zero.
     open: Vec<u8>,
-    /// The number of sent bytes of the open chunk. Invariant: zero while there are segments.
+    /// The number of bytes of `open` that are sent. Invariant: zero while there are segments.
     open_start: usize,
     /// Invariant: the sum of the unsent bytes of the segments and of the open chunk.
     length: usize,
 }
 
 impl Queue {
-    /// The number of unsent bytes.
+    /// Returns the number of unsent bytes.
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.length
     }
 
-    /// The number of pieces of memory that hold unsent bytes.
+    /// Returns the number of pieces of memory that hold unsent bytes.
     pub(super) fn pieces(&self) -> usize {
         self.segments.len() + usize::from(!self.open_unsent().is_empty())
     }
 
-    /// The memory of the queue and of its chunks, without memory that callers own or share.
+    /// Returns the memory of the queue and of its chunks, without memory that callers own or share.
     #[cfg(test)]
     pub(super) fn occupied_bytes(&self) -> usize {
         let chunks: usize = self.segments.iter().map(Segment::chunk_bytes).sum();
@@ -60,24 +62,24 @@ impl Queue {
             + chunks
     }
 
-    /// The number of segments that fit without an allocation.
+    /// Returns the number of segments that fit without an allocation.
     #[inline]
     pub(super) fn ring_capacity(&self) -> usize {
         self.segments.capacity()
     }
 
-    /// The number of bytes that can be appended without another chunk; zero if no chunk is open.
+    /// Returns the number of bytes that can be appended without another chunk; zero if no chunk is open.
     pub(super) fn spare_capacity(&self) -> usize {
         self.open.capacity() - self.open.len()
     }
 
-    /// Whether there is an open chunk, be it empty.
+    /// Whether there is an open chunk, which may be empty.
     #[inline]
     pub(super) fn has_chunk(&self) -> bool {
         self.open.capacity() > 0
     }
 
-    /// Copies `bytes` behind everything else: into the open chunk as far as they fit, then into further ones.
+    /// Appends a copy of `bytes`: into the open chunk as far as they fit, and then into further chunks.
     #[inline]
     pub(super) fn append(&mut self, bytes: &[u8], pool: &mut Pool) {
         self.length += bytes.len();
@@ -88,14 +90,15 @@ impl Queue {
         }
     }
 
-    /// Puts a segment behind everything else.
+    /// Appends a segment behind the open chunk, which becomes a segment itself.
     pub(super) fn push(&mut self, segment: Segment) {
         self.length += segment.unsent().len();
         self.close();
         self.segments.push_back(segment);
     }
 
-    /// Offers as much as one write may carry, with `tail` last, and returns how much of it was taken.
+    /// Offers the unsent bytes, and `tail` behind them, in one write within the limits. Returns the number of bytes
+    /// that `write` took.
     #[inline]
     pub(super) fn offer(
         &self,
@@ -109,7 +112,7 @@ impl Queue {
         }
     }
 
-    /// Forgets the first `count` bytes, which are unsent.
+    /// Removes the first `count` unsent bytes, which were sent or dropped. `count` is at most [`len`](Self::len).
     #[inline]
     pub(super) fn consume(&mut self, mut count: usize, pool: &mut Pool) {
         self.length -= count;
@@ -119,14 +122,14 @@ impl Queue {
         self.open_start += count;
     }
 
-    /// Makes a queue whose bytes are all sent ready for others.
+    /// Resets a queue whose bytes are all sent, so that the open chunk can be filled from its start.
     #[inline]
     pub(super) fn reset(&mut self) {
         self.open.clear();
         self.open_start = 0;
     }
 
-    /// Takes the open chunk out of a queue that is empty.
+    /// Takes the open chunk out of an empty queue.
     pub(super) fn take_chunk(&mut self) -> Vec<u8> {
         mem::take(&mut self.open)
     }
@@ -154,8 +157,8 @@ impl Queue {
         &self.open[self.open_start..]
     }
 
-    /// Forgets the first `count` bytes as far as they lie in segments, and returns how many are yet to be forgotten.
-    /// The chunks of the segments that end here go back to the pool.
+    /// Removes the first `count` bytes as far as they lie in segments, and returns the number that is left for the open
+    /// chunk. Chunks of removed segments return to the pool.
     #[inline(never)]
     fn consume_segments(&mut self, mut count: usize, pool: &mut Pool) -> usize {
         while let Some(first) = self.segments.front_mut() {
@@ -176,7 +179,7 @@ impl Queue {
         count
     }
 
-    /// Appends the bytes that do not fit into the open chunk. Not inlined: it is rare, and would make `append` slow.
+    /// Appends bytes of which not all fit into the open chunk. Not inlined: this is rare, and would make `append` slow.
     #[inline(never)]
     fn spill(&mut self, bytes: &[u8], pool: &mut Pool) {
         let mut rest = bytes;
@@ -191,15 +194,15 @@ impl Queue {
         }
     }
 
-    /// Makes the open chunk the last segment, so that another can follow it.
+    /// Makes the open chunk the last segment, so that another segment can follow.
     fn close(&mut self) {
         if self.open.is_empty() {
             return;
         }
         let mut chunk = mem::take(&mut self.open);
         if self.segments.len() >= GATHER_SLICES && chunk.len() < chunk.capacity() / 2 {
-            // Several writes behind, this chunk will stay for a while. If every one of them held a few bytes between
-            // two references, a slow peer would cost many times the bytes that its limit counts.
+            // With so many segments before it, this chunk will stay for several writes. If each such chunk held a few
+            // bytes between two references, a slow peer would take many times the memory that its limit counts.
             chunk.shrink_to_fit();
         }
         self.segments.push_back(Segment {
@@ -208,7 +211,8 @@ impl Queue {
         });
     }
 
-    /// Gathers as much as one write may carry. Not inlined: with its array, every flush would need a kibibyte of stack.
+    /// Offers slices of all segments, the open chunk and `tail`, within the limits. Not inlined: with its array, every
+    /// flush would need a kibibyte of stack.
     #[inline(never)]
     fn offer_many<const SLICES: usize>(
         &self,
@@ -237,15 +241,15 @@ impl Queue {
     }
 }
 
-/// Bytes that lie together in memory, and the number of them that are sent.
+/// Bytes in one piece of memory, of which a part may be sent.
 pub(super) struct Segment {
     storage: Storage,
-    /// The index of the first unsent byte. Invariant: less than the storage's length.
+    /// The index of the first unsent byte. Invariant: less than the length of `storage`.
     start: usize,
 }
 
 impl Segment {
-    /// The caller's own vector, from `start` on.
+    /// Makes a segment of the caller's own vector, from `start` on.
     pub(super) fn owned(bytes: Vec<u8>, start: usize) -> Self {
         Self {
             storage: Storage::Owned(bytes),
@@ -253,7 +257,7 @@ impl Segment {
         }
     }
 
-    /// A reference to bytes that other sockets may refer to too, from `start` on.
+    /// Makes a segment that shares `bytes`, from `start` on, with other sockets.
     pub(super) fn shared(bytes: Rc<[u8]>, start: usize) -> Self {
         Self {
             storage: Storage::Shared(bytes),
@@ -261,7 +265,7 @@ impl Segment {
         }
     }
 
-    /// Bytes that are never freed.
+    /// Makes a segment of static bytes.
     pub(super) fn from_static(bytes: &'static [u8]) -> Self {
         Self {
             storage: Storage::Static(bytes),
@@ -269,7 +273,7 @@ impl Segment {
         }
     }
 
-    /// The bytes that the kernel has not taken.
+    /// Returns the bytes that the kernel has not taken.
     #[inline]
     pub(super) fn unsent(&self) -> &[u8] {
         let bytes: &[u8] = match &self.storage {
@@ -280,7 +284,7 @@ impl Segment {
         &bytes[self.start..]
     }
 
-    /// The memory of the chunk; zero for bytes that came from the caller.
+    /// Returns the capacity of the chunk; zero for the other kinds of storage.
     #[cfg(test)]
     fn chunk_bytes(&self) -> usize {
         match &self.storage {
@@ -291,17 +295,17 @@ impl Segment {
 }
 
 enum Storage {
-    /// Copied bytes, in a chunk that goes back to the pool.
+    /// Copied bytes, in a chunk that returns to the pool.
     Chunk(Vec<u8>),
-    /// A vector that the caller gave away; freed when it is sent.
+    /// A vector that the caller has given away. It is freed when its last byte is sent.
     Owned(Vec<u8>),
-    /// One of many references to the same bytes.
+    /// A shared reference: other sockets may refer to the same bytes.
     Shared(Rc<[u8]>),
-    /// Bytes of the program itself.
+    /// Bytes of the program's image, which are never freed.
     Static(&'static [u8]),
 }
 
-/// Offers a single slice, without any array. `bytes` must not be empty.
+/// Offers a single slice, without an array of slices. `bytes` must not be empty.
 #[inline(always)]
 pub(super) fn offer_one(
     bytes: &[u8],
@@ -311,7 +315,8 @@ pub(super) fn offer_one(
     checked(write(&[IoSlice::new(bytes)])?, bytes.len())
 }
 
-/// A write that claims more than it was given would make the queue forget bytes that were never sent.
+/// Returns `taken`, or an error if it exceeds `offered`. Such a claim would make the queue drop bytes that were never
+/// sent.
 #[inline]
 fn checked(taken: usize, offered: usize) -> io::Result<usize> {
     if taken > offered {

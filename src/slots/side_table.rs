@@ -1,15 +1,15 @@
-//! A side table under the keys of a `Slots`, which knows the keys and not the entries that they name.
+//! A side table under the keys of a `Slots`. It knows only the keys, not the entries that the keys name.
 
 use std::fmt;
 use std::num::NonZeroU32;
 
 use super::{Key, growth};
 
-/// A side table under the keys of a [`Slots`](super::Slots): values that belong to some entries but must be borrowed
-/// apart from them.
+/// Values under the keys of a [`Slots`](super::Slots), which belong to some of its entries but must be borrowed apart
+/// from them.
 ///
-/// It holds at most one value for each index, and only the key under which the value was put reaches it. It is as long
-/// as the highest index in it, so a large `T` is better boxed.
+/// The table holds at most one value for each index, and only the key that put a value there reaches it. Its length is
+/// the highest index of a value plus one, so a large `T` should be boxed.
 pub struct SideTable<T> {
     entries: Vec<Option<(NonZeroU32, T)>>,
     /// Invariant: the number of `Some` in `entries`.
@@ -26,8 +26,8 @@ impl<T> SideTable<T> {
         }
     }
 
-    /// Puts `value` under `key` and returns the value that has lost its place by that. That is the value under the same
-    /// key or an older one of the index, or `value` itself if a younger key holds the place.
+    /// Puts `value` under `key`, and returns the value that is displaced. That is the former value of this index, or
+    /// `value` itself if a key of a later generation holds the index.
     pub fn insert(&mut self, key: Key, value: T) -> Option<T> {
         if self.entries.len() <= key.index() {
             if self.entries.capacity() <= key.index() {
@@ -86,7 +86,7 @@ impl<T> SideTable<T> {
         self.length
     }
 
-    /// Gives back the memory behind the last value, for use after a spike.
+    /// Frees the memory behind the last value, which a spike may have left.
     pub fn shrink(&mut self) {
         let used = self.entries.iter().rposition(Option::is_some);
         self.entries.truncate(used.map_or(0, |last| last + 1));

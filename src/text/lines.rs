@@ -1,16 +1,16 @@
-//! Lines that come in pieces, one whole line at a time.
+//! Whole lines from a stream whose chunks cut them anywhere.
 
 use std::fmt;
 use std::io::BufRead;
 
-/// A cutter of a stream's bytes into lines, which keeps the beginning of a line until the rest of it has come.
+/// A splitter of a stream into lines. It keeps the beginning of a line until the rest has arrived.
 ///
-/// A line ends with LF or CR LF, which are not part of it; a CR elsewhere is a byte like any other. A line that lies
-/// whole in its chunk is borrowed from there and costs no copy. A line longer than the limit is an error in its place,
-/// as soon as it is too long. It is skipped to its end, and the lines behind it come as if it had not been. So no peer
-/// can make this grow.
+/// A line ends with LF or CR LF, which are not part of the line. A CR elsewhere is an ordinary byte. A line within one
+/// chunk is borrowed from the chunk, without a copy. A line that exceeds the limit is reported as an error in its
+/// place, as soon as it is too long. The rest of that line is skipped, and the lines behind it follow as usual. So no
+/// peer can make the memory grow.
 ///
-/// Within a handler, whose own fields are borrowed apart from one another:
+/// An example within a handler, whose fields are borrowed separately:
 ///
 /// ```
 /// use netloop::text::Lines;
@@ -42,26 +42,27 @@ use std::io::BufRead;
 /// assert_eq!(commands.served, 3);
 /// ```
 ///
-/// To call a method of the whole handler for each line, take the lines out (`let mut lines = std::mem::take(&mut
-/// self.lines)`), and put them back behind the loop.
+/// To call a method of the whole handler for each line, take the splitter out, and put it back behind the loop:
+/// `let mut lines = std::mem::take(&mut self.lines)`.
 #[derive(Clone, Debug)]
 #[doc(alias = "readline")]
 pub struct Lines {
     max_line_bytes: usize,
-    /// The beginning of the line that has no end yet.
+    /// The beginning of a line whose end has not arrived.
     ///
-    /// Invariant: at most the greatest length, and one byte more if that is a CR, which may be half of an end.
+    /// Invariant: at most `max_line_bytes` long, or one byte longer if the last byte is a CR, which may be half of CR
+    /// LF.
     partial: Vec<u8>,
-    /// The last line that came in pieces. It is apart from `partial`, because the beginning of the next line is known
-    /// while this one is still lent out.
+    /// The last line that was joined from several chunks. It is not `partial`, which already has the beginning of the
+    /// next line while this one is lent out.
     joined: Vec<u8>,
-    /// The line was too long: the rest of it is skipped, up to its end.
+    /// Whether the present line was too long, so that its rest is skipped.
     is_skipping: bool,
 }
 
 impl Lines {
-    /// Makes a cutter for lines of at most `max_line_bytes` bytes each, without their ends. It keeps two times as many
-    /// at most.
+    /// Makes a splitter for lines of at most `max_line_bytes` bytes, their ends not counted. It keeps at most two lines
+    /// of this length in memory.
     #[must_use]
     pub fn new(max_line_bytes: usize) -> Self {
         Self {
@@ -74,7 +75,7 @@ impl Lines {
 
     /// Returns the lines that `bytes` completes.
     ///
-    /// All of `bytes` is taken at once: lines that are still in the iterator when it is dropped are gone.
+    /// All of `bytes` is consumed at once: lines that are left in the iterator when it is dropped are lost.
     pub fn push<'a>(&'a mut self, bytes: &'a [u8]) -> CompletedLines<'a> {
         let (earlier, rest) = if self.partial.is_empty() && !self.is_skipping {
             (Earlier::Goes, bytes)
@@ -106,8 +107,8 @@ impl Lines {
         }
     }
 
-    /// Returns the line that the stream left without an end, if there is one. A CR at its very end counts as half of an
-    /// end. The next push begins a new stream.
+    /// Returns the last line of the stream, if it has no end. A CR as its last byte counts as half of CR LF, and is
+    /// removed. The next push begins a new stream.
     pub fn finish(&mut self) -> Option<&[u8]> {
         self.is_skipping = false;
         self.joined.clear();
@@ -119,7 +120,7 @@ impl Lines {
         }
     }
 
-    /// Continues the line that began earlier. Returns its fate, and the bytes behind it.
+    /// Continues the line that began in an earlier chunk. Returns its state, and the bytes behind its end.
     fn go_on<'a>(&mut self, bytes: &'a [u8]) -> (Earlier, &'a [u8]) {
         let end = end_of_line(bytes);
         let (line, rest) = match end {
@@ -141,10 +142,10 @@ impl Lines {
         (earlier, rest)
     }
 
-    /// Adds to the line that has no end yet, and returns whether it still fits. If not, it is dropped, and the rest of
-    /// it will be skipped.
+    /// Appends `bytes` to the line that has no end yet, and returns whether the line still fits. If not, drops it, and
+    /// skips its rest.
     fn keep(&mut self, bytes: &[u8]) -> bool {
-        // One byte over the length may be the CR of its end, which only the byte behind it decides.
+        // The byte behind the greatest length may be the CR of CR LF, which only the next byte decides.
         let fits = bytes.len() <= self.max_line_bytes.saturating_add(1) - self.partial.len() && {
             self.partial.extend_from_slice(bytes);
             without_return(&self.partial).len() <= self.max_line_bytes
@@ -157,38 +158,38 @@ impl Lines {
     }
 }
 
-/// Lines of at most 64 KiB, as Redis has it for a command in one line.
+/// Limits lines to 64 KiB, as Redis limits a command in one line.
 impl Default for Lines {
     fn default() -> Self {
         Self::new(64 << 10)
     }
 }
 
-/// The lines that a [`push`](Lines::push) has completed, in their order.
+/// An iterator over the lines that a [`push`](Lines::push) has completed.
 #[derive(Debug)]
 #[must_use = "the lines in it are gone when it is dropped"]
 pub struct CompletedLines<'a> {
-    /// The bytes of the chunk behind the line that was given last: whole lines, each with its end, and then the
-    /// beginning of one. Before `first` is given it is all of the chunk.
+    /// The bytes of the chunk behind the line that was returned last: whole lines, each with its end, and then the
+    /// beginning of one. Before `first` is returned this is the whole chunk.
     remainder: &'a [u8],
-    /// The line that began in an earlier chunk.
+    /// The line that began in an earlier chunk, until it is returned.
     first: Option<Result<&'a [u8], LineTooLong>>,
     /// The bytes of the chunk behind `first`.
     behind_first: &'a [u8],
-    /// The length of the beginning of a line at the end of the chunk.
+    /// The number of bytes at the end of the chunk that begin a line without an end.
     beginning_bytes: usize,
-    /// The line that has no end in this chunk, and is too long already.
+    /// The error for a line that has no end in this chunk and is too long already.
     last: Option<LineTooLong>,
     too_long: LineTooLong,
 }
 
 impl<'a> CompletedLines<'a> {
-    /// Returns the bytes of the chunk behind the line that the iterator gave last: further lines, and the beginning of
-    /// one. Before the first line it is the whole chunk, behind a last line that is too long it is empty.
+    /// Returns the bytes of the chunk behind the line that the iterator returned last: further lines, and the beginning
+    /// of one. Before the first line this is the whole chunk. Behind a last line that is too long it is empty.
     ///
-    /// These are the bytes that the next handler has to read when a line switches to another protocol. The [`Lines`]
-    /// keeps a copy of the beginning at their end. To read lines from the remainder, use another one, or the same after
-    /// a [`finish`](Lines::finish).
+    /// These are the bytes for the next handler, if a line switches to another protocol. The [`Lines`] keeps a copy of
+    /// the incomplete line at their end. To read lines from the remainder, use another `Lines`, or the same after a
+    /// [`finish`](Lines::finish).
     ///
     /// ```
     /// use netloop::text::Lines;
@@ -232,14 +233,14 @@ impl<'a> Iterator for CompletedLines<'a> {
     }
 }
 
-/// A line had more bytes than were allowed, and is left out.
+/// The error in place of a line that was longer than the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LineTooLong {
     max_line_bytes: usize,
 }
 
 impl LineTooLong {
-    /// Returns the number of bytes that were allowed.
+    /// Returns the limit, in bytes.
     #[must_use]
     pub fn max_line_bytes(&self) -> usize {
         self.max_line_bytes
@@ -258,20 +259,21 @@ impl fmt::Display for LineTooLong {
 
 impl std::error::Error for LineTooLong {}
 
-/// The fate of a line that began in an earlier chunk.
+/// The state of a line that began in an earlier chunk, after a further chunk.
 enum Earlier {
-    /// It has no end yet, or it was reported already, or there was none.
+    /// Nothing to return: the line has no end yet, or its error was returned before, or there was no such line.
     Goes,
-    /// It is whole, in `joined`.
+    /// The line is complete, in `joined`.
     Ended,
-    /// It has just become too long.
+    /// The line has just become too long.
     TooLong,
 }
 
-/// Returns the number of bytes of the first line, with its end; `None` if it has none.
+/// Returns the number of bytes of the first line, its end included; `None` if it has no end.
 fn end_of_line(mut bytes: &[u8]) -> Option<usize> {
     let line = bytes;
-    // The standard library's way to its fast search for a byte. Reading from memory cannot fail.
+    // `skip_until` is the stable access to the standard library's fast search for a byte. Reading from memory cannot
+    // fail.
     let length = bytes.skip_until(b'\n').unwrap_or(0);
     line[..length].ends_with(b"\n").then_some(length)
 }

@@ -7,7 +7,7 @@ enum Item {
     Rest(Vec<u8>),
 }
 
-/// Returns the lines of the whole stream, read at once.
+/// Returns the lines of `stream`, computed from the whole stream at once.
 fn model(stream: &[u8], max_line_bytes: usize) -> Vec<Item> {
     let mut found = Vec::new();
     for line in stream.split_inclusive(|&byte| byte == b'\n') {
@@ -64,8 +64,8 @@ fn every_chunking_of_every_short_stream_gives_its_lines() {
     }
 }
 
-/// Reads a stream in pieces up to its first `count` items, and the rest of it by other lines, from the remainder on.
-/// `None` if the last of the `count` is too long, so that a part of it may be still to come.
+/// Reads a stream in pieces up to its first `count` items. Another `Lines` reads the rest, from the remainder on.
+/// `None` if the last of these items is too long, because a part of it may follow in a later piece.
 fn in_two_parts(
     pieces: &[&[u8]],
     max_line_bytes: usize,
@@ -138,7 +138,7 @@ fn the_remainder_shrinks_from_the_chunk_to_nothing() {
 
 #[test]
 fn random_chunkings_of_random_streams_give_their_lines() {
-    // One object for all: a finished stream leaves nothing behind.
+    // One `Lines` reads all streams: a finished stream must leave nothing behind.
     let mut lines = Lines::new(12);
     for seed in 0..40_000 {
         let mut random = fastrand::Rng::with_seed(seed);

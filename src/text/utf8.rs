@@ -1,15 +1,15 @@
-//! UTF-8 that comes in pieces, whole characters at a time.
+//! Whole characters from a UTF-8 stream whose chunks cut them anywhere.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::str;
 
-/// A decoder of a stream's bytes into text, which keeps the beginning of a character until the rest of it has come.
+/// A decoder of a stream into text. It keeps the beginning of a character until the rest has arrived.
 ///
-/// The texts of all [`push`](Self::push) calls, joined, are the text that the whole stream decodes to at once. Node's
-/// `setEncoding('utf8')`, browsers' `TextDecoder` and [`String::from_utf8_lossy`] agree on it. A byte order mark is
-/// kept, as Node keeps it. Text that lies whole in its chunk is borrowed from there. Only a character that was cut in
-/// two, or one that is replaced, makes a copy.
+/// The texts of all [`push`](Self::push) calls, joined, equal the text of the whole stream decoded at once. Node's
+/// `setEncoding('utf8')`, browsers' `TextDecoder` and [`String::from_utf8_lossy`] give the same text. A byte order mark
+/// is kept, as in Node. A chunk of whole, valid characters is borrowed. The text is copied only if a character was cut,
+/// or is replaced.
 ///
 /// ```
 /// use netloop::text::Utf8Decoder;
@@ -22,9 +22,9 @@ use std::str;
 #[derive(Clone, Debug, Default)]
 #[doc(alias("setEncoding", "StringDecoder"))]
 pub struct Utf8Decoder {
-    /// The beginning of a character, in its first `pending_bytes` bytes.
+    /// The beginning of a character that was cut, in the first `pending_bytes` bytes.
     ///
-    /// Invariant: they are no character, and there are bytes that would make them one.
+    /// Invariant: these bytes are not a whole character, and further bytes could complete them to one.
     pending: [u8; LONGEST_CHARACTER],
     pending_bytes: usize,
 }
@@ -36,8 +36,8 @@ impl Utf8Decoder {
         Self::default()
     }
 
-    /// Returns the text in `bytes`, up to the last whole character. A sequence that cannot be part of a character
-    /// becomes U+FFFD.
+    /// Returns the text in `bytes`, up to the last whole character. A sequence that cannot be part of a character is
+    /// replaced by U+FFFD.
     pub fn push<'a>(&mut self, bytes: &'a [u8]) -> Cow<'a, str> {
         self.decode(bytes).0
     }
@@ -46,8 +46,8 @@ impl Utf8Decoder {
     ///
     /// # Errors
     ///
-    /// If a sequence in `bytes` cannot be part of a character, or does not continue the character that was cut. None of
-    /// `bytes` is given then, and the decoder continues behind it.
+    /// [`InvalidUtf8`] if a sequence in `bytes` cannot be part of a character, or does not continue the character that
+    /// was cut. None of `bytes` is returned then, and the decoder continues behind them.
     pub fn push_strict<'a>(&mut self, bytes: &'a [u8]) -> Result<Cow<'a, str>, InvalidUtf8> {
         match self.decode(bytes) {
             (text, false) => Ok(text),
@@ -55,8 +55,8 @@ impl Utf8Decoder {
         }
     }
 
-    /// Returns the rest of the text when the stream ends: U+FFFD if it ends within a character, else nothing. The
-    /// decoder is as new after it.
+    /// Ends the stream, and returns the rest of its text: U+FFFD if the stream ends within a character, else the empty
+    /// string. The next push begins a new stream.
     pub fn finish(&mut self) -> &'static str {
         match self.finish_strict() {
             Ok(()) => "",
@@ -68,7 +68,7 @@ impl Utf8Decoder {
     ///
     /// # Errors
     ///
-    /// If the stream ends within a character.
+    /// [`InvalidUtf8`] if the stream ends within a character.
     pub fn finish_strict(&mut self) -> Result<(), InvalidUtf8> {
         match std::mem::take(&mut self.pending_bytes) {
             0 => Ok(()),
@@ -76,11 +76,11 @@ impl Utf8Decoder {
         }
     }
 
-    /// Returns the text, and whether any of it was replaced.
+    /// Returns the text, and whether any sequence was replaced.
     fn decode<'a>(&mut self, bytes: &'a [u8]) -> (Cow<'a, str>, bool) {
         let mut text = String::new();
         let (rest, mut is_replaced) = self.complete(bytes, &mut text);
-        // The scan for errors is much slower than this check, and almost no text has any.
+        // Almost no text has an error, and this check is much faster than the search for errors below.
         let whole_characters = match str::from_utf8(rest) {
             Ok(whole) => Some(whole),
             Err(error) if error.error_len().is_none() => {
@@ -102,7 +102,7 @@ impl Utf8Decoder {
             text.push_str(chunk.valid());
             match chunk.invalid() {
                 [] => {}
-                // Elsewhere than at the end a beginning is broken off.
+                // Only at the end of `bytes` may the beginning of a character wait for its rest.
                 beginning if chunks.peek().is_none() && is_beginning(beginning) => {
                     self.keep(beginning);
                 }
@@ -115,8 +115,8 @@ impl Utf8Decoder {
         (Cow::Owned(text), is_replaced)
     }
 
-    /// Continues the character that was cut. Returns the bytes that it did not need, and whether they cannot continue
-    /// it.
+    /// Continues the character that was cut. Returns the bytes behind it, and whether the character turned out to be
+    /// invalid.
     fn complete<'a>(&mut self, bytes: &'a [u8], text: &mut String) -> (&'a [u8], bool) {
         let mut rest = bytes;
         while self.pending_bytes > 0 {
@@ -131,7 +131,7 @@ impl Utf8Decoder {
                 }
                 Err(error) if error.error_len().is_none() => self.pending_bytes += 1,
                 Err(_) => {
-                    // The byte is not taken: it may begin the next character.
+                    // The byte stays in `rest`: it may begin the next character.
                     text.push_str(REPLACEMENT);
                     self.pending_bytes = 0;
                     return (rest, true);
@@ -148,7 +148,7 @@ impl Utf8Decoder {
     }
 }
 
-/// The error of a stream that is no UTF-8.
+/// The error of a stream that is not valid UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidUtf8;
 
@@ -160,13 +160,13 @@ impl fmt::Display for InvalidUtf8 {
 
 impl std::error::Error for InvalidUtf8 {}
 
-/// The most bytes that a character has.
+/// The length of the longest character, in bytes.
 const LONGEST_CHARACTER: usize = 4;
 
-/// The text in place of bytes that are no character.
+/// The text that replaces an invalid sequence.
 const REPLACEMENT: &str = "\u{FFFD}";
 
-/// Whether more bytes could make a character of these.
+/// Whether further bytes could complete `bytes` to a character.
 fn is_beginning(bytes: &[u8]) -> bool {
     str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
 }
@@ -175,13 +175,13 @@ fn is_beginning(bytes: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    /// Bytes that are next to where the rules of UTF-8 change, so that short sequences of them meet all rules.
+    /// The bytes on both sides of each boundary in the rules of UTF-8, so that short sequences of them cover all rules.
     const EDGES: [u8; 24] = [
         0x00, 0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xac, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0,
         0xe2, 0xed, 0xef, 0xf0, 0xf1, 0xf4, 0xf5, 0xfe, 0xff,
     ];
 
-    /// Pushes `bytes` cut behind each of its bytes whose bit in `cuts` is set.
+    /// Returns the pieces of `bytes`, cut behind each byte whose bit in `cuts` is set.
     fn pieces(bytes: &[u8], cuts: u32) -> impl Iterator<Item = &[u8]> {
         let mut index = 0;
         bytes.split_inclusive(move |_| {

@@ -1,12 +1,12 @@
-//! The entries at the front of a chain, read in one go.
+//! A buffer for the entries at the front of a chain, which are read in one loop.
 
 use super::chains::{CELLS, Chain, Chains, NONE};
 use super::entries::Entries;
 
-/// Deadlines and numbers of entries that were taken off a chain, in its order.
+/// The deadlines and numbers of entries that were taken off a chain, in the chain's order.
 ///
-/// The entries of a bucket lie anywhere in a table that may be larger than the caches. A loop that reads one, finds its
-/// place and puts it there waits for memory at each of them. A loop that only reads has many reads under way.
+/// The entries of a bucket are spread over a table that may be larger than the caches. A loop that reads an entry and
+/// then moves it waits for memory at each entry. A loop that only reads has many reads under way at a time.
 pub(super) struct Batch {
     entries: [(u64, u32); LENGTH],
     length: usize,
@@ -23,8 +23,8 @@ impl Batch {
         }
     }
 
-    /// Takes the next entries off a chain, and forgets those entries that were taken before. Stale cells are left out,
-    /// so there may be none although the chain goes on.
+    /// Takes the next entries off a chain, and forgets the entries that it took before. Stale cells are left out. So
+    /// the result may be empty although the chain is not.
     pub(super) fn take<T: Copy>(
         &mut self,
         chain: &mut Chain,
@@ -40,7 +40,8 @@ impl Batch {
                 let Some((deadline, current_cell)) = entries.location(number) else {
                     break;
                 };
-                // No branch: a processor that mispredicts one throws away the reads that it has begun.
+                // The count is added without a branch: a processor that mispredicts a branch throws away the reads that
+                // it has begun.
                 self.entries[self.length] = (deadline, number);
                 self.length += usize::from(current_cell == cell);
             }

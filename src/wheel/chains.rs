@@ -1,23 +1,23 @@
 //! Lists of entry numbers, in chunks of one table.
 //!
-//! It knows numbers and the cells in which they stand, and nothing of timers. A list linked through its entries makes a
-//! reader wait for memory at each, because the address of the next stands in the one before. Here fifteen numbers stand
-//! in a row, and a processor that reads them asks for the entries all at once.
+//! This module knows numbers and the cells in which they stand, but no timers. A list that is linked through its
+//! entries makes a reader wait for memory at each entry, because each entry holds the address of the next. Here fifteen
+//! numbers stand in a row, so a processor can fetch their entries at the same time.
 //!
-//! A number is never taken out of the middle of a chain. The owner of the numbers remembers the cell in which each of
-//! them stands. A cell whose number stands in another cell, or in none, is *stale*: it goes when the chain is taken
-//! apart or filled anew.
+//! A number is never taken out of the middle of a chain. The caller stores for each number the cell in which it stands.
+//! A cell is *stale* if the caller has stored another cell, or none, for its number. Stale cells disappear when the
+//! chain is taken apart or filled anew.
 
 /// The chunks of all chains of a wheel.
 pub(super) struct Chains {
-    /// The first word of a chunk is the number of the next, the others are its cells. A cell is named by its position
-    /// in the whole table.
+    /// The first word of a chunk is the number of the next chunk, and the others are its cells. A cell is named by the
+    /// index of its word in the whole table.
     chunks: Vec<[u32; CHUNK as usize]>,
-    /// The first of the chunks that no chain uses, which are linked like the chunks of a chain.
+    /// The first chunk that no chain uses. Unused chunks are linked like the chunks of a chain.
     free: u32,
 }
 
-/// A list of numbers that can be appended to, and taken apart from the front.
+/// A list of numbers, to which numbers are appended and from whose front they are taken.
 #[derive(Clone, Copy)]
 pub(super) struct Chain {
     first: u32,
@@ -25,15 +25,16 @@ pub(super) struct Chain {
     end: u32,
 }
 
-/// The cells of a chunk.
+/// The number of cells of a chunk.
 pub(super) const CELLS: u32 = CHUNK - 1;
 
-/// The words of a cache line.
+/// The number of words of a chunk, which fills a cache line.
 const CHUNK: u32 = 16;
 
-/// The link of the last chunk, a cell without a number, and the cell of a number that stands in none.
+/// The value that stands for "none": as the link of the last chunk, in an unused cell, and as the cell of a free entry.
 ///
-/// As a cell it would be the last of its chunk, so an empty chain takes a chunk when it is appended to.
+/// As a cell it would be the last cell of a chunk. So an empty chain counts as full, and the first append gives it a
+/// chunk.
 pub(super) const NONE: u32 = u32::MAX;
 
 impl Chain {
@@ -42,13 +43,13 @@ impl Chain {
         end: NONE,
     };
 
-    /// Whether it has no cells, not even stale ones.
+    /// Whether the chain has no cells, not even stale ones.
     #[inline]
     pub(super) fn is_empty(self) -> bool {
         self.first == NONE
     }
 
-    /// Whether it needs another chunk to be appended to.
+    /// Whether the next append needs another chunk.
     #[inline]
     pub(super) fn is_full(self) -> bool {
         self.end % CHUNK == CELLS
@@ -63,25 +64,25 @@ impl Chains {
         }
     }
 
-    /// The number of chunks that fit without an allocation.
+    /// Returns the number of chunks that fit without an allocation.
     #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
         self.chunks.capacity()
     }
 
-    /// Allocates for `count` chunks in all.
+    /// Allocates space for `count` chunks in all.
     pub(super) fn reserve(&mut self, count: usize) {
         let more = count.saturating_sub(self.chunks.len());
         self.chunks.reserve_exact(more);
     }
 
-    /// Whether a chain that needs another chunk would make the table grow.
+    /// Whether no chunk is left, so that the next one makes the table grow.
     #[inline]
     pub(super) fn is_used_up(&self) -> bool {
         self.free == NONE && self.chunks.len() == self.chunks.capacity()
     }
 
-    /// Adds a number at the end and returns the cell in which it stands.
+    /// Appends a number to a chain, and returns the cell in which it stands.
     #[inline]
     pub(super) fn append(&mut self, chain: &mut Chain, number: u32) -> u32 {
         if chain.is_full() {
@@ -90,7 +91,7 @@ impl Chains {
         self.put(chain, number)
     }
 
-    /// Adds a number at the end of a chain that is not [full](Chain::is_full).
+    /// Appends a number to a chain that is not [full](Chain::is_full), and returns the cell in which it stands.
     #[inline]
     pub(super) fn put(&mut self, chain: &mut Chain, number: u32) -> u32 {
         chain.end += 1;
@@ -98,8 +99,8 @@ impl Chains {
         chain.end
     }
 
-    /// Takes the first chunk off a chain and returns its first cell and its numbers, the last of which may be
-    /// [`NONE`]. The next append may use its cells again.
+    /// Takes the first chunk off a chain, and returns its first cell and its numbers. The last numbers may be [`NONE`].
+    /// The next append may reuse the chunk.
     #[inline]
     pub(super) fn take_first(&mut self, chain: &mut Chain) -> Option<(u32, [u32; CELLS as usize])> {
         let chunk = chain.first;
@@ -113,9 +114,11 @@ impl Chains {
         Some((chunk * CHUNK + 1, cells))
     }
 
-    /// Takes the first number off a chain, with its cell, stale or not.
+    /// Takes the first number off a chain, and returns its cell and the number. The cell may be stale: the caller
+    /// compares.
     ///
-    /// `taken` counts the numbers that were taken from its first chunk, and starts at 0 with each chain.
+    /// `taken` is the number of cells of the first chunk that were popped before. The caller keeps it, and sets it to 0
+    /// for a new chain.
     #[inline]
     pub(super) fn pop(&mut self, chain: &mut Chain, taken: &mut u32) -> Option<(u32, u32)> {
         if *taken == CELLS {
@@ -137,7 +140,7 @@ impl Chains {
         }
     }
 
-    /// Empties a chain, however long it is.
+    /// Empties a chain in constant time, whatever its length.
     pub(super) fn clear(&mut self, chain: &mut Chain) {
         if chain.first != NONE {
             let last = (chain.end / CHUNK) as usize;
@@ -146,7 +149,7 @@ impl Chains {
         }
     }
 
-    /// Puts a chunk at the end of a chain that is full.
+    /// Appends a chunk to a chain that is full.
     #[inline]
     pub(super) fn extend(&mut self, chain: &mut Chain) {
         let chunk = self.take_chunk();

@@ -1,7 +1,7 @@
 //! The armed timers, in one table.
 //!
-//! It knows which handles are alive and which entries are free. It keeps the cells in which entries stand, but does not
-//! know their meaning.
+//! This module knows which handles are alive and which entries are free. It stores the cell in which an entry's number
+//! stands, but does not interpret the cell.
 
 use std::num::NonZeroU32;
 
@@ -17,36 +17,38 @@ pub struct TimerHandle {
     generation: NonZeroU32,
 }
 
-/// Armed timers and free entries, by number.
+/// The table of armed timers and free entries. An entry's number is its index.
 pub(super) struct Entries<T> {
     table: Vec<Entry<T>>,
     free_set: FreeSet,
     armed: usize,
 }
 
-/// One timer, or a free entry. 28 bytes with a payload of twelve.
+/// One timer, or a free entry. It takes 28 bytes with a payload of twelve.
 struct Entry<T> {
-    /// Invariant: differs from the generation of every handle but the one that names this very timer.
+    /// Invariant: differs from the generations of all dead handles with this entry's number.
     generation: NonZeroU32,
-    /// The tick asked for. It may be far in the past for an entry that is due or overdue.
+    /// The tick for which the timer was armed. For an entry that is due or overdue it may be far in the past.
     deadline: Deadline,
     payload: T,
-    /// The one cell in which the entry stands, [`NONE`] while it is free. Every other cell with its number is stale.
+    /// The cell in which the entry's number stands; [`NONE`] while the entry is free. All other cells with this number
+    /// are stale.
     cell: u32,
 }
 
-/// A tick in halves, lower one first: as a `u64` it would make the entry larger, by its alignment.
+/// A tick in two halves, the lower one first. The alignment of a `u64` would make the entry larger.
 #[derive(Clone, Copy)]
 struct Deadline([u32; 2]);
 
-/// The least capacity of a table.
+/// The number of entries by which a table grows at least.
 const SMALLEST: usize = 16;
 
-/// From this size on an allocator asks the system for pages of its own, which a table that grows takes along
-/// (`mremap(2)`). Below it a table that grows moves, and leaves a hole behind.
+/// The size from which on an allocator maps pages of its own for a table. Such a table grows without a copy
+/// (`mremap(2)`). A smaller table that grows is copied elsewhere, and leaves a hole in the heap.
 const MAPPED_BYTES: usize = 128 << 10;
 
-/// After four billion uses an entry is retired, so that no handle is ever valid twice.
+/// The last generation of an entry. After these four billion timers the entry is never used again, so that no handle
+/// names two timers.
 const LAST_GENERATION: NonZeroU32 = NonZeroU32::new(u32::MAX - 1).expect("not zero");
 
 impl<T: Copy> Entries<T> {
@@ -58,17 +60,17 @@ impl<T: Copy> Entries<T> {
         }
     }
 
-    /// The number of entries that are not free.
+    /// Returns the number of entries that are not free.
     pub(super) fn armed(&self) -> usize {
         self.armed
     }
 
-    /// The number of entries that fit without an allocation.
+    /// Returns the number of entries that fit without an allocation.
     pub(super) fn capacity(&self) -> usize {
         self.table.capacity()
     }
 
-    /// The number of the entry for the next timer; `None` if the table must [grow](Self::grow) first.
+    /// Takes a free entry and returns its number; `None` if the table must [grow](Self::grow) first.
     #[inline]
     pub(super) fn next_free(&mut self) -> Option<u32> {
         if let Some(number) = self.free_set.take() {
@@ -81,7 +83,7 @@ impl<T: Copy> Entries<T> {
     #[cold]
     pub(super) fn grow(&mut self) {
         let length = self.table.len();
-        // It doubles while it is small, and then takes a sixteenth more at a time.
+        // A small table doubles, and a larger one grows by a sixteenth.
         let more = match length * size_of::<Entry<T>>() {
             0..MAPPED_BYTES => length,
             _ => length / 16,
@@ -90,7 +92,7 @@ impl<T: Copy> Entries<T> {
         self.free_set.cover(self.table.capacity());
     }
 
-    /// Puts a timer into the entry that [`next_free`](Self::next_free) has named.
+    /// Puts a timer into the entry that [`next_free`](Self::next_free) has returned.
     #[inline]
     pub(super) fn fill(
         &mut self,
@@ -118,13 +120,14 @@ impl<T: Copy> Entries<T> {
         TimerHandle { number, generation }
     }
 
-    /// The deadline of a timer.
+    /// Returns the deadline of a timer; `None` if the handle is dead.
     pub(super) fn deadline(&self, handle: TimerHandle) -> Option<u64> {
         let entry = self.table.get(handle.number as usize)?;
         (entry.generation == handle.generation).then(|| entry.deadline.tick())
     }
 
-    /// Ends a timer: its handle is dead, its cell is stale, and its entry is free. Returns its deadline and payload.
+    /// Ends a timer, and returns its deadline and payload. From now on its handle is dead, its cell is stale and its
+    /// entry is free.
     #[inline]
     pub(super) fn release(&mut self, handle: TimerHandle) -> Option<(u64, T)> {
         let entry = self.table.get_mut(handle.number as usize)?;
@@ -136,7 +139,7 @@ impl<T: Copy> Entries<T> {
         Some(ended)
     }
 
-    /// Makes the cell of a timer stale, and returns its deadline.
+    /// Makes the cell of a timer stale, and returns the timer's deadline; `None` if the handle is dead.
     #[inline]
     pub(super) fn unlink(&mut self, handle: TimerHandle) -> Option<u64> {
         let entry = self.table.get_mut(handle.number as usize)?;
@@ -146,7 +149,7 @@ impl<T: Copy> Entries<T> {
         })
     }
 
-    /// Gives a timer that was withdrawn another deadline and a cell.
+    /// Gives a timer that was [unlinked](Self::unlink) a new deadline and a new cell.
     #[inline]
     pub(super) fn file(&mut self, number: u32, deadline: u64, cell: u32) {
         let entry = &mut self.table[number as usize];
@@ -154,21 +157,21 @@ impl<T: Copy> Entries<T> {
         entry.cell = cell;
     }
 
-    /// Notes that a timer stands in another cell.
+    /// Notes that the number of a timer stands in another cell now.
     #[inline]
     pub(super) fn moved(&mut self, number: u32, cell: u32) {
         self.table[number as usize].cell = cell;
     }
 
-    /// The deadline of an entry and the cell in which it stands; `None` for [`NONE`].
+    /// Returns the deadline of an entry and the cell in which its number stands; `None` for the number [`NONE`].
     #[inline]
     pub(super) fn location(&self, number: u32) -> Option<(u64, u32)> {
         let entry = self.table.get(number as usize)?;
         Some((entry.deadline.tick(), entry.cell))
     }
 
-    /// Ends the timer whose number stands in a cell; `None` if the cell is stale. Returns its former handle, and its
-    /// payload.
+    /// Ends the timer whose number stands in `cell`, and returns its former handle and its payload. `None` if the cell
+    /// is stale.
     #[inline]
     pub(super) fn end(&mut self, cell: u32, number: u32) -> Option<(TimerHandle, T)> {
         let entry = self.table.get_mut(number as usize)?;
@@ -181,7 +184,7 @@ impl<T: Copy> Entries<T> {
         Some((TimerHandle { number, generation }, payload))
     }
 
-    /// Frees the entry of a timer that is alive.
+    /// Frees the entry of a live timer.
     #[inline]
     fn free(&mut self, handle: TimerHandle) {
         let Some(entry) = self.table.get_mut(handle.number as usize) else {

@@ -1,23 +1,24 @@
 //! The set of the free entries of a table.
 
-/// A set of numbers. One is taken out of it wherever that is quickest.
+/// A set of numbers. [`take`](Self::take) takes the number that is found fastest, not the oldest.
 ///
-/// A bit for each number: so the set of a million fits into a near cache, and numbers come out in the order of memory.
-/// A stack of them, or a list through the entries, would give them out in the order in which timers ended. Every arm
-/// would wait for memory then.
+/// It is a bitmap, so a set of a million numbers fits into a near cache, and successive numbers name neighbouring
+/// entries. A stack of numbers, or a list through the free entries, would return them in the order in which timers
+/// ended. Then every arm would wait for memory.
 pub(super) struct FreeSet {
-    /// The lowest row has a bit for each number, those above have one for each word of the row below.
-    /// Invariant: such a bit is set if and only if the word has bits set.
+    /// Row 0 has a bit for each number. Invariant: in the rows above, each bit stands for a word of the row below, and
+    /// is set if and only if that word is not zero.
     rows: [Vec<u64>; ROWS],
-    /// The rest of the word that is being used up. It was taken out of the lowest row.
+    /// A word of row 0 from which numbers are taken at present. These bits are not in row 0 any more.
     word: u64,
-    /// The number that the lowest bit of `word` stands for.
+    /// The number for which the lowest bit of `word` stands.
     base: u32,
 }
 
 const BITS: usize = u64::BITS as usize;
 
-/// A word of the topmost row stands for sixteen million numbers. That row is searched word by word.
+/// The number of rows. A word of the topmost row stands for sixteen million numbers, so that row has few words and is
+/// searched in turn.
 const ROWS: usize = 4;
 
 impl FreeSet {
@@ -29,7 +30,7 @@ impl FreeSet {
         }
     }
 
-    /// Allocates for the numbers below `count`.
+    /// Makes space for the numbers below `count`.
     pub(super) fn cover(&mut self, count: usize) {
         let mut count = count;
         for row in &mut self.rows {
@@ -38,7 +39,7 @@ impl FreeSet {
         }
     }
 
-    /// Adds a number that is covered, and that is not in the set.
+    /// Adds a number that is not in the set, and for which [`cover`](Self::cover) has made space.
     #[inline]
     pub(super) fn insert(&mut self, number: u32) {
         let number = number as usize;
@@ -50,7 +51,7 @@ impl FreeSet {
         }
     }
 
-    /// Takes a number out.
+    /// Takes a number out of the set; `None` if the set is empty.
     #[inline]
     pub(super) fn take(&mut self) -> Option<u32> {
         if self.word == 0 {
@@ -61,7 +62,7 @@ impl FreeSet {
         Some(number)
     }
 
-    /// Takes the first word of the lowest row that has bits set out of it.
+    /// Moves the first word of row 0 that is not zero to `word`. `None` if there is none.
     #[cold]
     fn next_word(&mut self) -> Option<()> {
         let word = self.first_word()?;
@@ -91,7 +92,7 @@ impl FreeSet {
         }
     }
 
-    /// The first word of the lowest row that has bits set.
+    /// Returns the index of the first word of row 0 that is not zero.
     fn first_word(&self) -> Option<usize> {
         let (top, below) = self.rows.split_last()?;
         let mut word = top.iter().position(|word| *word != 0)?;
@@ -117,7 +118,7 @@ mod tests {
             let mut model = BTreeSet::new();
             free_set.cover(limit as usize);
             for step in 0..100_000 {
-                // Now more are added than taken, now fewer.
+                // In turns of 10,000 steps, more numbers are added than taken, then fewer.
                 let phase = step / 10_000 % 2;
                 if random.u32(0..3) > phase {
                     let number = random.u32(..limit);

@@ -1,40 +1,40 @@
 //! The map from deadlines to buckets, and the order of the buckets.
 //!
-//! It knows the present, the arithmetic of the levels, and of each bucket only whether it has entries.
+//! This module knows the current tick, the arithmetic of the levels, and for each bucket whether it has entries.
 
-/// The present and the occupied buckets.
+/// The current tick, and the buckets that have entries.
 pub(super) struct Levels {
     /// The current tick.
     pub(super) now: u64,
     /// Invariant: bit `bucket % WORD` of word `bucket / WORD` is set if and only if the bucket has entries.
     occupied: [u64; WORDS],
-    /// Invariant: a bit is set if and only if the word of `occupied` has bits set.
+    /// Invariant: bit `word` is set if and only if `occupied[word]` is not zero.
     words: u32,
 }
 
-/// The digits of a tick, lowest first: the number of bits of each.
+/// The number of bits of each digit of a tick, lowest digit first.
 ///
-/// The two lowest cover a minute of milliseconds, so that an idle timeout cascades once before it is due. The levels
-/// above have few timers and few buckets, since each bucket costs memory, and seldom cascade.
+/// The two lowest digits cover a minute of milliseconds, so that an idle timeout cascades once before it is due. The
+/// levels above hold few timers and seldom cascade. They have few buckets, since each bucket costs memory.
 const DIGITS: [u32; 14] = [8, 8, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4];
 
-/// The buckets of all levels.
+/// The number of buckets of all levels together.
 pub(super) const BUCKETS: u32 = LEVELS[LEVELS.len() - 1].first + (1 << DIGITS[DIGITS.len() - 1]);
 
-/// The number of buckets of the lowest level. Each of them has one deadline.
+/// The number of buckets of the lowest level. All entries of such a bucket have the same deadline.
 pub(super) const LOWEST: u32 = 1 << DIGITS[0];
 
 const WORD: u32 = u64::BITS;
 const WORDS: usize = (BUCKETS / WORD) as usize;
 
-/// One level of buckets, for one digit of the tick.
+/// One level: the buckets for the values of one digit of the tick.
 #[derive(Clone, Copy)]
 pub(super) struct Level {
     /// The number of bits below the digit.
     shift: u32,
-    /// The highest value of the digit.
+    /// The highest value of the digit, which is also its mask.
     highest: u32,
-    /// The bucket of the digit zero, which stays empty: its entries lie on a lower level.
+    /// The index of the bucket for the value zero. This bucket stays empty: its entries lie on a lower level.
     first: u32,
 }
 
@@ -58,7 +58,7 @@ const LEVELS: [Level; DIGITS.len()] = {
     levels
 };
 
-/// The level of each bit of a tick: that of the digit in which the bit lies.
+/// The level of the digit in which each bit of a tick lies.
 const LEVEL_OF_BIT: [Level; u64::BITS as usize] = {
     let mut of_bit = [LEVELS[0]; u64::BITS as usize];
     let (mut level, mut bit) = (0, 0);
@@ -72,10 +72,10 @@ const LEVEL_OF_BIT: [Level; u64::BITS as usize] = {
     of_bit
 };
 
-/// The number of buckets of the smallest level; the levels begin at multiples of it.
+/// The number of buckets of the smallest level. The first bucket of every level is a multiple of it.
 const GROUP: u32 = 1 << DIGITS[DIGITS.len() - 1];
 
-/// The number of the level for each group of buckets.
+/// The number of the level of each group of `GROUP` buckets.
 const LEVEL_OF_GROUP: [usize; (BUCKETS / GROUP) as usize] = {
     let mut of_group = [0; (BUCKETS / GROUP) as usize];
     let (mut level, mut bucket) = (0, 0);
@@ -98,30 +98,31 @@ impl Levels {
         }
     }
 
-    /// The bucket of a deadline that lies after the current tick.
+    /// Returns the bucket of a deadline that lies after the current tick.
     #[inline]
     pub(super) fn bucket_of(&self, deadline: u64) -> u32 {
-        // The lowest bit changes no level. Setting it avoids a check that the deadline is not the present.
+        // The lowest bit never changes the level. It is set because `ilog2` must not get zero, which saves a check.
         let highest_difference = ((deadline ^ self.now) | 1).ilog2();
         LEVEL_OF_BIT[highest_difference as usize].bucket_of(deadline)
     }
 
-    /// The first tick that a bucket covers.
+    /// Returns the first tick that a bucket covers.
     #[inline]
     pub(super) fn start_of(&self, bucket: u32) -> u64 {
         let level = LEVELS[LEVEL_OF_GROUP[(bucket / GROUP) as usize]];
-        // The digits above are those of the current tick.
+        // In the digits above this level the bucket's ticks equal the current tick.
         let tick = (self.now >> level.shift) & !u64::from(level.highest);
         (tick | u64::from(bucket - level.first)) << level.shift
     }
 
-    /// The level below that of a bucket, on whose digit its entries differ first.
+    /// Returns the level below the level of `bucket`. The entries of the bucket differ first in the digit of that
+    /// level.
     pub(super) fn level_below(bucket: u32) -> Level {
         let level = LEVEL_OF_GROUP[(bucket / GROUP) as usize];
         LEVELS[level.saturating_sub(1)]
     }
 
-    /// The bucket whose entries are earlier than all other buckets'.
+    /// Returns the occupied bucket whose entries are earlier than those of all other buckets.
     #[inline]
     pub(super) fn nearest_bucket(&self) -> Option<u32> {
         let word = self.words.trailing_zeros();
@@ -137,7 +138,7 @@ impl Levels {
         self.words |= 1 << word;
     }
 
-    /// Notes that a bucket has no entries any more.
+    /// Notes that a bucket has become empty.
     #[inline]
     pub(super) fn vacate(&mut self, bucket: u32) {
         let word = bucket / WORD;
@@ -148,14 +149,14 @@ impl Levels {
 }
 
 impl Level {
-    /// The bucket that the level's digit of a deadline names.
+    /// Returns the bucket for the value that this level's digit has in `deadline`.
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "a digit has a few bits")]
     pub(super) fn bucket_of(self, deadline: u64) -> u32 {
         self.first + ((deadline >> self.shift) as u32 & self.highest)
     }
 
-    /// Whether it is a bucket of digit zero, so that the deadline lies on a lower level.
+    /// Whether `bucket` stands for the value zero, so that its deadlines belong on a lower level.
     #[inline]
     pub(super) fn begins_with(self, bucket: u32) -> bool {
         bucket == self.first

@@ -1,24 +1,26 @@
-//! The timers of one bucket.
+//! The list of the timers of one bucket.
 
 use super::NEVER;
 use super::batch::Batch;
 use super::chains::{Chain, Chains};
 use super::entries::Entries;
 
-/// The entries of a bucket, in arming order, and facts about all of them.
+/// The numbers of a bucket's entries, in arming order, with their counts and their earliest deadline.
 #[derive(Clone, Copy)]
 pub(super) struct List {
-    /// Invariant for buckets with entries: not after any deadline in the list, and not before the bucket's first tick.
+    /// A lower bound of the deadlines in the list. Invariant: at least the bucket's first tick, unless the list is
+    /// empty.
     pub(super) earliest: u64,
     pub(super) chain: Chain,
-    /// The number of timers. Invariant: without any the list is [`EMPTY`](Self::EMPTY).
+    /// The number of timers in the list. Invariant: a list with none is [`EMPTY`](Self::EMPTY).
     pub(super) armed: u32,
-    /// The number of stale cells of the chain.
+    /// The number of stale cells of `chain`.
     pub(super) stale: u32,
 }
 
-/// The most entries of a bucket that are searched for its earliest deadline. It bounds the cost of a cancel when timers
-/// leave in the order in which they came, as request timeouts do. A loop pays with an early wake now and then.
+/// The limit on the number of entries that are searched for the earliest deadline of a bucket. It bounds the cost of a
+/// cancel when timers leave in the order in which they came, as request timeouts do. The price is an early wake of the
+/// loop now and then.
 pub(super) const SEARCH_LIMIT: u32 = 16;
 
 impl List {
@@ -29,7 +31,7 @@ impl List {
         stale: 0,
     };
 
-    /// Adds an entry at the end and returns the cell in which it stands. The chain is not [full](Chain::is_full).
+    /// Appends an entry, and returns the cell in which its number stands. The chain must not be [full](Chain::is_full).
     #[inline]
     pub(super) fn put(&mut self, deadline: u64, number: u32, chains: &mut Chains) -> u32 {
         self.earliest = self.earliest.min(deadline);
@@ -37,7 +39,7 @@ impl List {
         chains.put(&mut self.chain, number)
     }
 
-    /// Takes the stale cells out, and recomputes the earliest deadline, which may have left with one of them.
+    /// Removes the stale cells, and recomputes `earliest`: the entry with that deadline may have left.
     pub(super) fn compact<T: Copy>(&mut self, chains: &mut Chains, entries: &mut Entries<T>) {
         if self.stale > 0 {
             self.earliest = compact(&mut self.chain, chains, entries);
@@ -46,8 +48,8 @@ impl List {
     }
 }
 
-/// Takes the stale cells out of a chain, and returns the earliest deadline that is left. It needs no chunk but the
-/// chunks that come free on the way.
+/// Removes the stale cells from a chain, and returns the earliest deadline that is left. It allocates nothing: the
+/// chunks that it empties serve for the new chain.
 pub(super) fn compact<T: Copy>(
     chain: &mut Chain,
     chains: &mut Chains,
