@@ -1,12 +1,12 @@
 //! A simulated network, for testing whole servers in virtual time, from a seed. Only with the feature `simulation`.
 //!
-//! Most faults of a network program are orders of events that a real kernel shows once in a million runs. Here a seed
-//! chooses the order, the delays and the faults. Thousands of runs take a second, and a failing run is repeated exactly
-//! by its seed.
+//! Most defects of a network program appear in an order of events that a real kernel produces once in a million runs.
+//! Here a seed chooses the order, the delays and the faults. Thousands of runs take a second, and the seed of a failing
+//! run repeats it exactly.
 //!
-//! A [`Simulation`] makes event loops of the usual type. Handlers run on them unchanged; only the addresses are those of
-//! the simulation. Loops of one simulation reach each other. A [`Host`] is a loop with the state that it lends to its
-//! handlers, and [`Simulation::run`] turns several hosts until nothing is left to happen.
+//! A [`Simulation`] makes event loops of the usual type. Handlers run on them unchanged; only the addresses are those
+//! of the simulation. Loops of one simulation reach each other. A [`Host`] is a loop with the state that it lends to
+//! its handlers. [`Simulation::run`] turns several hosts until nothing more can happen.
 //!
 //! ```
 //! use netloop::simulation::{Options, Simulation};
@@ -50,24 +50,24 @@
 //! # The simulated part
 //!
 //! - TCP as a program sees it on Linux: buffers of a limited size, half-closed connections, backlogs, refused and
-//!   timed-out connects. Resets, and the bytes that they leave readable.
+//!   timed-out connects, resets, and the bytes that a reset leaves readable.
 //! - The network: latency, jitter, bandwidth, and addresses that are slow, lossy or out of reach ([`Route`]).
-//! - Partitions ([`Simulation::partition`]). Bytes that are not acknowledged for [`Options::retransmission_timeout`] fail
-//!   with ETIMEDOUT, and so does a connection whose [keep-alive](crate::KeepAlive) probes stay unanswered.
+//! - Partitions ([`Simulation::partition`]). A connection fails with ETIMEDOUT if its bytes are not acknowledged for
+//!   [`Options::retransmission_timeout`], or if its [keep-alive](crate::KeepAlive) probes stay unanswered.
 //! - Ports that are taken, and sockets that connect to themselves.
-//! - Descriptors, of which each machine may have a limited number. The one that a loop keeps in reserve is among them.
-//! - Lookups from a table of [names](Simulation::set_name), which take their time and may fail.
-//! - The kernel's way to report readiness, in four [flavours](Flavour), and [`Faults`] of calls.
-//! - Time: nothing waits. The clock moves on to the next event.
+//! - Descriptors, of which each machine may have a limited number. The spare descriptor of a loop is counted.
+//! - Lookups from a table of [names](Simulation::set_name), which take time and may fail.
+//! - The way in which a kernel reports readiness, in four [flavours](Flavour), and [`Faults`] of system calls.
+//! - Time: a wait takes no real time, but moves the virtual clock on to the next event.
 //!
 //! # The absent part
 //!
 //! Loss, reordering and duplication, which TCP hides; congestion; Unix sockets, standard input and adopted descriptors;
-//! other threads. A callback takes no time.
+//! other threads. A callback takes no virtual time.
 //!
-//! There is no receive window: bytes that the sender's kernel took have capacity at the receiver. So an end never waits
-//! behind unread bytes, and no window is ever probed. A kernel never gives up a socket that is already closed: a FIN that
-//! is held back arrives in the end, however late.
+//! There is no receive window: the receiver has capacity for all bytes that the sender's kernel has taken. So a FIN
+//! never waits behind unread bytes, and no kernel probes a window. A kernel never gives up a socket that is already
+//! closed: a FIN that a partition holds back arrives once the partition heals, however late.
 
 mod host;
 
@@ -88,37 +88,38 @@ pub use crate::system::faults::Faults;
 pub use crate::system::simulated::{CallCounts, Flavour, Options, Route};
 pub use host::{AnyHost, Host};
 
-/// The number of idle turns in a row after which a simulation reports that a loop spins.
+/// The limit on the number of idle turns in a row, beyond which a simulation reports that a loop spins.
 const SPINNING_TURNS: u32 = 10_000;
 
-/// A simulated network, and the clock of everything in it. See the [module](self).
+/// A simulated network with its clock, which makes the loops that run on it. See the [module](self).
 pub struct Simulation {
     network: simulated::Shared,
     poll: Rc<mio::Poll>,
     names: Arc<simulated::Names>,
     seed: u64,
-    /// The options at the beginning, for a failing run to print.
+    /// The options that the simulation began with, which a failing run prints.
     options: Options,
     turns: u64,
-    /// The number of turns in a row without progress.
+    /// The number of turns in a row in which a loop did nothing and no packet moved.
     idle_turns: u32,
 }
 
 /// The reason for the end of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SimulationEnd {
-    /// Nothing is left that could ever happen: nothing is queued, under way, or due.
+    /// Nothing more can happen: no source is queued, no packet is under way, and no timer is armed.
     Quiescent,
-    /// The time was over first.
+    /// The time limit passed first.
     TimedOut,
 }
 
 impl Simulation {
-    /// Makes a network with `options`, in which `seed` decides everything that is left to chance.
+    /// Makes a network with `options`. All random numbers of a run come from `seed`.
     ///
     /// # Errors
     ///
-    /// The system's error if it has no descriptor left: one is used, for the types of the real network.
+    /// The system's error if no descriptor is free. A simulation takes one real descriptor, since mio's traits need a
+    /// real selector.
     pub fn new(seed: u64, options: Options) -> Result<Self> {
         let network = simulated::Network::new(seed, options.clone());
         Ok(Self {
@@ -132,17 +133,18 @@ impl Simulation {
         })
     }
 
-    /// Makes a loop on a machine of its own.
+    /// Makes a loop on a new machine of its own.
     ///
-    /// The n-th machine has the addresses `10.0.0.n` and `fd00::n`. All machines share `127.0.0.1` and every other address.
+    /// The n-th machine has the addresses `10.0.0.n` and `fd00::n`. All other addresses, like `127.0.0.1`, belong to
+    /// all machines together: a server that one machine binds there is reached from all.
     ///
-    /// A loop that is used alone can be [run](EventLoop::run) as usual: the clock moves on when it waits. A wait without
-    /// end that nothing can end is an error there. Several loops are better driven by [`run`](Self::run), since each that
-    /// waits by itself moves the clock for all.
+    /// A loop that is used alone can be [run](EventLoop::run) as usual: the clock moves on when it waits. A wait that
+    /// nothing can end is an error there. Several loops should be turned by [`run`](Self::run): a loop that waits by
+    /// itself moves the clock for all.
     ///
     /// # Errors
     ///
-    /// None now.
+    /// None in this version.
     pub fn event_loop<S>(&mut self) -> Result<EventLoop<S>> {
         let machine = simulated::MachineHandle::new(
             Rc::clone(&self.network),
@@ -152,7 +154,7 @@ impl Simulation {
         EventLoop::on(System::Simulated(machine), EventLoopOptions::new())
     }
 
-    /// Makes a loop together with the state that it lends to its handlers.
+    /// Makes a loop, together with the state that it lends to its handlers.
     ///
     /// # Errors
     ///
@@ -165,18 +167,18 @@ impl Simulation {
         })
     }
 
-    /// Turns `hosts` until nothing is left to happen: every loop has nothing to do, nothing is under way and no timer
-    /// is armed. A program that repeats something for ever needs [`run_for`](Self::run_for).
+    /// Turns `hosts` until nothing more can happen: no loop has work, no packet is under way and no timer is armed. A
+    /// program with a repeating timer never comes to that point, and needs [`run_for`](Self::run_for).
     ///
     /// # Errors
     ///
-    /// As [`EventLoop::turn`]; and if a loop turns thousands of times without progress, which on a real system would
-    /// keep a processor busy for nothing.
+    /// The errors of [`EventLoop::turn`], and an error if a loop turns thousands of times without progress. On a real
+    /// system such a loop would keep a processor busy for nothing.
     pub fn run(&mut self, hosts: &mut [&mut dyn AnyHost]) -> Result<SimulationEnd> {
         self.run_until(hosts, None)
     }
 
-    /// Turns `hosts` until nothing is left to happen, or `time` has passed in the simulation.
+    /// Turns `hosts` until nothing more can happen, or `time` has passed in the simulation.
     ///
     /// # Errors
     ///
@@ -207,17 +209,18 @@ impl Simulation {
         }
     }
 
-    /// The time of the next event: an arrival or a deadline of one of `hosts`. `None` if there will never be one.
+    /// Returns the time of the next event: an arrival, or a deadline of one of `hosts`. `None` if there is neither.
     fn next_event(&self, hosts: &mut [&mut dyn AnyHost]) -> Option<Instant> {
         let deadlines = hosts.iter_mut().filter_map(|host| host.next_deadline());
         let arrival = self.network.borrow_mut().next_arrival();
         deadlines.chain(arrival).min()
     }
 
-    /// Moves the clock on to the next event, but not beyond `deadline`, once [`step`](Self::step) finds nothing to do.
-    /// Returns the end of the run, if this is it.
+    /// Moves the clock on to the next event, but not beyond `deadline`. Returns the reason if the run ends here, else
+    /// `None`. It is called when [`step`](Self::step) finds nothing to do.
     ///
-    /// [`run`](Self::run) repeats these two; a test that looks at every turn can do so too.
+    /// [`run`](Self::run) repeats `step` and `advance`. A test that checks a condition after every turn can do the
+    /// same.
     pub fn advance(
         &mut self,
         hosts: &mut [&mut dyn AnyHost],
@@ -233,10 +236,10 @@ impl Simulation {
         is_over.then_some(SimulationEnd::TimedOut)
     }
 
-    /// Gives a turn to each of `hosts` that has something to do now, in an order that the seed chooses. Returns whether
-    /// any had.
+    /// Turns each of `hosts` that has something to do now, in an order that the seed chooses. Returns whether one of
+    /// them had.
     ///
-    /// No time passes but the microsecond of a turn; [`advance`](Self::advance) lets it pass.
+    /// A turn takes a microsecond of virtual time. Only [`advance`](Self::advance) lets more time pass.
     ///
     /// # Errors
     ///
@@ -276,22 +279,23 @@ impl Simulation {
         Ok(())
     }
 
-    /// Gives `name` the `addresses`; without any, the name is not found.
+    /// Gives `name` the `addresses`. If `addresses` is empty, a lookup of the name fails.
     ///
-    /// It applies where no [`Resolver`](crate::Resolver) is given. At first there is only `localhost`.
+    /// This table is used by loops without a [`Resolver`](crate::Resolver) of their own. At first it has only
+    /// `localhost`.
     pub fn set_name(&mut self, name: &str, addresses: &[IpAddr]) {
         self.names.set(name, addresses);
     }
 
-    /// Makes the coming connects to `address` slow, lost or impossible, or [normal](Route::Normal) again.
+    /// Makes all connects to `address` from now on slow, lost or impossible, or [normal](Route::Normal) again.
     ///
-    /// One address of a name can be worse than the others that way.
+    /// So a test can make one address of a name worse than the others.
     pub fn set_route(&mut self, address: IpAddr, route: Route) {
         self.network.borrow_mut().set_route(address, route);
     }
 
-    /// Cuts the loop off from all others, until [`heal`](Self::heal). Nothing that is sent meanwhile is lost, as TCP
-    /// would send it again.
+    /// Cuts the loop off from all others, until [`heal`](Self::heal). Packets that are sent meanwhile arrive then,
+    /// since TCP would send them again.
     pub fn partition<S>(&mut self, event_loop: &EventLoop<S>) {
         self.set_partitioned(event_loop, true);
     }
@@ -308,7 +312,7 @@ impl Simulation {
         }
     }
 
-    /// The machine of a loop; `None` for a loop of another simulation.
+    /// Returns the machine of a loop; `None` for a loop of another simulation.
     fn machine_of<S>(&self, event_loop: &EventLoop<S>) -> Option<simulated::MachineId> {
         let machine = event_loop
             .simulated_machine()
@@ -318,43 +322,44 @@ impl Simulation {
 
     /// Ends all faults and all partitions.
     ///
-    /// A test calls it before it checks that everything has arrived which had to arrive.
+    /// A test calls this before it checks that all bytes have arrived.
     pub fn end_faults(&mut self) {
         self.network.borrow_mut().end_faults();
     }
 
-    /// Changes the network's options during a run.
+    /// Lets `change` modify the network's options during a run.
     pub fn set_options(&mut self, change: impl FnOnce(&mut Options)) {
         change(self.network.borrow_mut().options_mut());
     }
 
-    /// The time of the simulation, which is the clock of all its loops.
+    /// Returns the virtual time, which is the clock of all loops of the simulation.
     pub fn now(&self) -> Instant {
         self.network.borrow().now()
     }
 
-    /// The time that has passed in the simulation.
+    /// Returns the virtual time that has passed since the simulation was made.
     pub fn elapsed(&self) -> Duration {
         self.network.borrow().elapsed()
     }
 
-    /// The number of turns that [`step`](Self::step) and the runs have made.
+    /// Returns the number of turns that [`step`](Self::step), [`run`](Self::run) and [`run_for`](Self::run_for) have
+    /// made.
     pub fn turns(&self) -> u64 {
         self.turns
     }
 
-    /// A hash of everything that has happened: every call, packet, event and movement of the clock. Two runs with the
-    /// same seed, options and program have the same.
+    /// Returns a hash of all that has happened: every call, packet, event and movement of the clock. Two runs with the
+    /// same seed, options and program have the same hash.
     pub fn trace_hash(&self) -> u64 {
         self.network.borrow().trace_hash()
     }
 
-    /// The number of entries in the [trace](Self::trace_hash).
+    /// Returns the number of entries that the [hash](Self::trace_hash) covers.
     pub fn trace_entries(&self) -> u64 {
         self.network.borrow().trace_entries()
     }
 
-    /// The numbers of calls that the loop has made into its kernel, for a test that limits the work of a message. All
+    /// Returns the numbers of system calls that the loop has made, for a test that limits the calls for a message. All
     /// are 0 for a loop of another simulation.
     pub fn call_counts<S>(&self, event_loop: &EventLoop<S>) -> CallCounts {
         let machine = self.machine_of(event_loop);
@@ -363,25 +368,26 @@ impl Simulation {
         })
     }
 
-    /// The memory of the simulated kernels' buffers, which a real program does not own. A test that counts the heap
-    /// subtracts it.
+    /// Returns the number of bytes of heap that the buffers of the simulated kernels take. A real program does not own
+    /// these, so a test that measures the heap subtracts them.
     pub fn kernel_bytes(&self) -> usize {
         self.network.borrow().held_bytes()
     }
 
-    /// The number of packets under way between all machines, with those that a [partition](Self::partition) holds back.
+    /// Returns the number of packets under way between all machines. Packets that a [partition](Self::partition) holds
+    /// back are counted.
     pub fn packets_in_flight(&self) -> usize {
         self.network.borrow().packets()
     }
 
-    /// The number of open sockets on all machines.
+    /// Returns the number of open sockets on all machines together.
     pub fn open_sockets(&self) -> usize {
         self.network.borrow().open_sockets()
     }
 }
 
 impl fmt::Debug for Simulation {
-    /// Prints all that is needed to repeat the run.
+    /// Prints the seed, the options and the progress: all that is needed to repeat the run.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Simulation")
@@ -393,19 +399,19 @@ impl fmt::Debug for Simulation {
     }
 }
 
-/// Makes a loop on the real network whose calls meet `faults`, as `seed` decides. It can test connections to other
-/// programs.
+/// Makes a loop on the real network whose system calls meet `faults`, as `seed` decides. So connections to other
+/// programs can be tested.
 ///
-/// The faults of descriptors and lookups (`exhausted_connects`, `failed_lookups`, `slow_lookups`) do not happen.
+/// The faults `exhausted_connects`, `failed_lookups` and `slow_lookups` do not happen here.
 ///
-/// A fault is true of the real connection as far as possible. After a reset the loop closes the socket at once, and the
-/// peer learns of the reset from that close; bytes that had arrived are not read any more. A self-connect really happens,
-/// if the port has no listener and no local address was given. The kernel's own timing does not depend on the seed, so a
-/// run cannot be repeated exactly.
+/// A fault changes the real connection too, as far as possible. After a reset the loop closes the socket at once, and
+/// that close resets the connection at the peer. Bytes that had arrived are not read any more. A self-connect really
+/// happens, if the port has no listener and no local address was given. The kernel's own timing does not depend on the
+/// seed, so a run cannot be repeated exactly.
 ///
 /// # Errors
 ///
-/// As [`EventLoop::new`].
+/// The errors of [`EventLoop::new`].
 pub fn faulty_event_loop<S>(seed: u64, faults: Faults) -> Result<EventLoop<S>> {
     EventLoop::on(
         System::Faulty(Injector::new(seed, faults)),

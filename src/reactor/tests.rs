@@ -1,5 +1,5 @@
-//! The reactor alone, with two kinds of sources. Probes have no kernel side, and the test gives them their readiness;
-//! wires are real sockets. Probes live on virtual time.
+//! Tests of the reactor alone, with two kinds of sources. Wires are real sockets. Probes have no object in the kernel:
+//! the test sets their readiness, and their time is virtual.
 
 mod asking;
 mod closing;
@@ -22,10 +22,10 @@ use mio::event::Source;
 
 use super::{Handler, Interest, Key, Phase, Reactor, Readiness, Registration};
 
-/// Longer than any wait that ends as it should.
+/// A limit for waits that a defect could make endless. It is longer than any correct wait.
 const TOO_LONG: Duration = Duration::from_secs(10);
 
-/// A call that a source gets.
+/// The methods of [`Handler`] that a probe logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Call {
     Activated,
@@ -36,13 +36,13 @@ enum Call {
     Elapsed,
 }
 
-/// The calls that all probes got, in order, but for `on_activated`, and for `on_deadline`, which gets no resources to log to.
+/// The calls that all probes got, in order. `on_activated` is not logged; nor is `on_deadline`, which is lent no log.
 type Log = Vec<(char, Call)>;
 
-/// Acts on a call, and returns whether the probe reports it as an event.
+/// The action of a probe on a call. It returns whether the probe gives the call as an event.
 type Act = Box<dyn FnMut(Call, &mut Registration<'_>) -> bool>;
 
-/// A source without a kernel side. Each test gives it its actions, and the log has the calls that it got.
+/// A source without an object in the kernel. The test chooses its action, and the lent [`Log`] records its calls.
 struct Probe {
     name: char,
     burst: u32,
@@ -58,12 +58,12 @@ impl Probe {
         }
     }
 
-    /// Makes a probe that stays ready for ever, and reports every call.
+    /// Makes a probe that stays ready for ever, and gives every call as an event.
     fn tireless(name: char) -> Self {
         Self::new(name, |_, _| true)
     }
 
-    /// Makes a probe that is drained by any call: the next would block.
+    /// Makes a probe that reports after each call that the next call would block.
     fn quick(name: char) -> Self {
         Self::new(name, |call, registration| {
             match call {
@@ -129,7 +129,7 @@ fn reactor() -> Reactor<Probe> {
     Reactor::new(16).unwrap()
 }
 
-/// Inserts a probe that wants and is ready to be read.
+/// Inserts a probe that is ready for reading, and wants it.
 fn insert_readable(reactor: &mut Reactor<Probe>, probe: Probe) -> Key {
     insert_ready(reactor, probe, Interest::READABLE, Readiness::READABLE)
 }
@@ -144,7 +144,7 @@ fn insert_ready(
     inserted.map_err(|(error, _)| error).unwrap()
 }
 
-/// Runs one whole phase of serving, and returns the calls in it.
+/// Runs one whole serve phase, and returns the calls that it made.
 fn serve(reactor: &mut Reactor<Probe>) -> Log {
     let mut log = Log::new();
     reactor.begin(Phase::Serve);
@@ -154,7 +154,7 @@ fn serve(reactor: &mut Reactor<Probe>) -> Log {
     log
 }
 
-/// Runs one whole flush phase, and returns the calls in it.
+/// Runs one whole flush phase, and returns the calls that it made.
 fn flush(reactor: &mut Reactor<Probe>) -> Log {
     let mut log = Log::new();
     reactor.begin(Phase::Flush);
@@ -162,17 +162,17 @@ fn flush(reactor: &mut Reactor<Probe>) -> Log {
     log
 }
 
-/// Runs one whole phase of closing, and returns the keys that came out of it.
+/// Runs one whole close phase, and returns the keys that it gave out.
 fn closing<T: Handler>(reactor: &mut Reactor<T>) -> Vec<Key> {
     reactor.begin(Phase::Close);
     std::iter::from_fn(|| reactor.next_closing()).collect()
 }
 
-/// Runs a test that waits, and fails if the wait does not end.
+/// Runs a test that waits, and fails if it takes longer than [`TOO_LONG`].
 fn in_time(test: impl FnOnce() + Send + 'static) {
     let (end, ended) = channel::<()>();
     let running = thread::spawn(move || {
-        // Dropped at the end, also by a panic.
+        // Dropping `_end` ends the wait of the watching thread, also if the test panics.
         let _end = end;
         test();
     });
@@ -187,7 +187,7 @@ fn in_time(test: impl FnOnce() + Send + 'static) {
     }
 }
 
-/// Names the seed and the step when a test panics under it.
+/// Prints the seed and the step if a test panics while this is alive.
 struct Whereabouts {
     seed: u64,
     step: u32,

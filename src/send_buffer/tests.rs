@@ -10,17 +10,17 @@ use super::pool::{CHUNK_BYTES, Pool};
 use super::queue::{GATHER_BYTES, GATHER_SLICES, Queue, Segment};
 use super::{KEEP_BYTES, SendBuffer, TINY_BYTES};
 
-/// The most that a free queue may occupy beside its chunk.
+/// The limit on the memory that a free queue may occupy, its chunk not counted.
 const QUEUE_BYTES: usize = 128 * size_of::<Segment>() + size_of::<Queue>();
 
-/// Returns bytes without a period, so that a lost, doubled or exchanged range cannot go unseen. They live for ever.
+/// Returns static bytes without a period, so that a lost, doubled or exchanged range is noticed.
 fn noise(length: usize) -> &'static [u8] {
     let mut bytes = vec![0; length];
     fastrand::Rng::with_seed(length as u64).fill(&mut bytes);
     bytes.leak()
 }
 
-/// Joins the slices that one write is offered.
+/// Joins the slices of one write.
 fn joined(slices: &[IoSlice<'_>]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(offered(slices));
     for slice in slices {
@@ -29,12 +29,12 @@ fn joined(slices: &[IoSlice<'_>]) -> Vec<u8> {
     bytes
 }
 
-/// Returns the number of bytes that one write is offered.
+/// Returns the number of bytes in the slices of one write.
 fn offered(slices: &[IoSlice<'_>]) -> usize {
     slices.iter().map(|slice| slice.len()).sum()
 }
 
-/// Returns the address of the bytes that leave first.
+/// Returns the address of the first unsent byte.
 fn head(unsent: &mut SendBuffer, pool: &mut Pool) -> *const u8 {
     let mut head = std::ptr::null();
     let nothing = unsent.flush(pool, |slices| {

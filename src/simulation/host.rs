@@ -1,4 +1,4 @@
-//! A loop of a simulation, as the simulation drives it.
+//! A loop of a simulation with its state, and the trait through which the simulation turns hosts of different types.
 
 use std::time::{Duration, Instant};
 
@@ -13,11 +13,11 @@ pub struct Host<S> {
     pub event_loop: EventLoop<S>,
     /// The state that handlers find in `cx.shared`.
     pub shared: S,
-    /// The most work of one turn; unlimited at first.
+    /// The limit on the work of one turn, at first without a limit.
     pub budget: Budget,
 }
 
-/// A [`Host`] with any state, as a [`Simulation`](super::Simulation) turns it.
+/// A [`Host`] whatever the type of its state, as [`Simulation::run`](super::Simulation::run) takes it.
 pub trait AnyHost: sealed::AnyHost {}
 
 impl<S> AnyHost for Host<S> {}
@@ -28,7 +28,7 @@ mod sealed {
     use crate::event_loop::Turn;
     use crate::net::Result;
 
-    /// The part of a host that the simulation drives. Sealed: no other type can be a host.
+    /// The methods of a host that a simulation calls. The trait is sealed, so that no other type can be a host.
     pub trait AnyHost {
         fn turn(&mut self) -> Result<Turn>;
         fn has_work(&mut self) -> bool;

@@ -10,7 +10,7 @@ fn key(index: u32, generation: u32) -> Key {
     Key::new(index, generation)
 }
 
-/// Makes the next entry of `index` the one of `generation`, as if the others had come and gone.
+/// Sets the generation of the next entry of `index`, as if all earlier entries had been inserted and removed.
 fn age<T>(slots: &mut Slots<T>, index: usize, generation: u32) {
     slots.next_generations[index] = generation;
 }
@@ -171,7 +171,7 @@ fn random_operations_agree_with_a_map() {
         let mut model = BTreeMap::new();
         let mut issued: Vec<Key> = Vec::new();
         let mut distinct = HashSet::new();
-        // Small tables reuse their slots the most.
+        // A small table reuses its slots most often.
         let limit = random.usize(1..50);
         for step in 0..10_000_u32 {
             let known = if random.bool() {
@@ -203,7 +203,7 @@ fn random_operations_agree_with_a_map() {
                     model.entry(key).and_modify(|value| *value += 1);
                 }
                 (70..72, _) => {
-                    // The slot that is filled next grows old: it has at most three entries to come.
+                    // Ages the slot that is filled next, so that it takes at most three further entries.
                     let index = slots.slab.vacant_key();
                     if let Some(next) = slots.next_generations.get_mut(index) {
                         *next = (*next).max(LAST_GENERATION - random.u32(0..3));
@@ -263,7 +263,7 @@ fn a_side_table_agrees_with_a_map_at_random() {
     for seed in 0..60 {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut table = SideTable::new();
-        // The youngest generation that holds a value, for each index.
+        // The model: for each index the latest generation that has a value, with the value.
         let mut model: BTreeMap<u32, (u32, u32)> = BTreeMap::new();
         for step in 0..10_000_u32 {
             let (index, generation) = (random.u32(0..20), random.u32(1..6));

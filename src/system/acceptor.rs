@@ -1,4 +1,4 @@
-//! The listening end: bind, listen and accept.
+//! Listening sockets: bind, listen and accept.
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,24 +19,24 @@ use super::options::Binding;
 use super::simulated;
 use super::stream::Stream;
 
-/// A socket that listens.
+/// A listening socket of any kind.
 #[derive(Debug)]
 pub(crate) enum Acceptor {
-    /// On a TCP port.
+    /// A TCP socket.
     Tcp(TcpListener),
-    /// On a Unix domain path.
+    /// A Unix domain socket.
     #[cfg(unix)]
     Unix(UnixListener),
-    /// On an address of a simulated network.
+    /// A socket of a simulated network.
     #[cfg(feature = "simulation")]
     Simulated(simulated::Acceptor),
-    /// On a TCP port, with faults.
+    /// A TCP socket whose calls meet faults.
     #[cfg(feature = "simulation")]
     Faulty(faults::FaultyAcceptor),
 }
 
 impl Acceptor {
-    /// Binds `address` and listens. The port is taken when this returns, so an error reaches the caller at once.
+    /// Binds `address` and listens. The port is bound when this returns, so the caller gets an error at once.
     pub(crate) fn bind(address: SocketAddr, binding: &Binding) -> io::Result<Self> {
         native::listen_tcp(address, binding).map(Self::Tcp)
     }
@@ -47,13 +47,14 @@ impl Acceptor {
         native::listen_unix(path, binding).map(Self::Unix)
     }
 
-    /// Lets other users than the owner read or write the Unix socket at `path`.
+    /// Permits all users to read or write the Unix socket at `path`.
     #[cfg(unix)]
     pub(crate) fn widen_permissions(path: &Path, readable: bool, writable: bool) -> io::Result<()> {
         native::widen_permissions(path, readable, writable)
     }
 
-    /// Takes over a socket that listens, or can listen. A connected one is an error: it would never accept anything.
+    /// Takes over a socket that listens, or can listen. A connected socket is an error: it would never accept a
+    /// connection.
     pub(crate) fn adopt_tcp(
         listener: std::net::TcpListener,
         binding: &Binding,
@@ -61,7 +62,7 @@ impl Acceptor {
         native::adopt_tcp_listener(listener, binding).map(Self::Tcp)
     }
 
-    /// As [`adopt_tcp`](Self::adopt_tcp), for a Unix socket.
+    /// Takes over a Unix socket as [`adopt_tcp`](Self::adopt_tcp) does a TCP socket.
     #[cfg(unix)]
     pub(crate) fn adopt_unix(
         listener: std::os::unix::net::UnixListener,
@@ -70,7 +71,7 @@ impl Acceptor {
         native::adopt_unix_listener(listener, binding).map(Self::Unix)
     }
 
-    /// Whether it is a socket of the kernel that the standard library has a type for.
+    /// Whether it can be turned into a listener of the standard library: false for simulated and faulty ones.
     pub(crate) fn is_standard(&self) -> bool {
         match self {
             Self::Tcp(_) => true,
@@ -81,7 +82,7 @@ impl Acceptor {
         }
     }
 
-    /// Gives the descriptor away, to be used with the standard library. It must be deregistered.
+    /// Turns the acceptor into a listener of the standard library. The caller has deregistered it.
     pub(crate) fn into_tcp(self) -> Result<std::net::TcpListener, Self> {
         match self {
             Self::Tcp(listener) => Ok(listener.into()),
@@ -90,7 +91,7 @@ impl Acceptor {
         }
     }
 
-    /// As [`into_tcp`](Self::into_tcp), for Unix sockets.
+    /// Turns a Unix acceptor into a listener of the standard library. The caller has deregistered it.
     #[cfg(unix)]
     pub(crate) fn into_unix(self) -> Result<std::os::unix::net::UnixListener, Self> {
         match self {
@@ -99,8 +100,8 @@ impl Acceptor {
         }
     }
 
-    /// Takes the next connection off the backlog, with the address of its peer: `getpeername` may not know the peer any
-    /// more a moment later.
+    /// Takes the next connection off the backlog, with the address of its peer. A later `getpeername` may fail, if the
+    /// peer has gone by then.
     pub(crate) fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
         loop {
             let accepted = match self {
@@ -127,12 +128,12 @@ impl Acceptor {
         }
     }
 
-    /// Whether accepted connections already have the options of [`Binding`].
+    /// Whether accepted connections inherit the options of [`Binding`] from this socket.
     pub(crate) fn passes_on_options(&self) -> bool {
         native::INHERITS_OPTIONS && matches!(self, Self::Tcp(_))
     }
 
-    /// The address that was bound; `None` for a Unix socket.
+    /// Returns the address that was bound; `None` for a Unix socket.
     pub(crate) fn local_address(&self) -> io::Result<Option<SocketAddr>> {
         match self {
             Self::Tcp(listener) => listener.local_addr().map(Some),

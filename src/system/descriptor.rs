@@ -1,4 +1,4 @@
-//! What the system tells of a socket beside its bytes: its descriptor, and the paths of a Unix socket.
+//! The descriptor of a socket, and the paths of a Unix socket.
 
 #[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd};
@@ -8,7 +8,8 @@ use super::acceptor::Acceptor;
 use super::stream::Stream;
 
 impl Stream {
-    /// The descriptor; `None` where there is none, or where a call on it would get past the faults.
+    /// Returns the descriptor. `None` for a simulated stream, which has none, and for a faulty one, whose faults it
+    /// would bypass.
     #[cfg(unix)]
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         match self {
@@ -20,7 +21,8 @@ impl Stream {
         }
     }
 
-    /// The path at this end of a Unix socket; `None` if it is bound to none, and for other kinds.
+    /// Returns the path that this end of a Unix socket is bound to; `None` if it is not bound, and for other kinds of
+    /// streams.
     pub(crate) fn local_path(&self) -> Option<PathBuf> {
         #[cfg(unix)]
         if let Self::Unix(stream) = self {
@@ -29,7 +31,8 @@ impl Stream {
         None
     }
 
-    /// The path at the other end of a Unix socket; `None` if it is bound to none, and for other kinds.
+    /// Returns the path that the other end of a Unix socket is bound to; `None` if it is not bound, and for other kinds
+    /// of streams.
     pub(crate) fn peer_path(&self) -> Option<PathBuf> {
         #[cfg(unix)]
         if let Self::Unix(stream) = self {
@@ -40,7 +43,7 @@ impl Stream {
 }
 
 impl Acceptor {
-    /// As [`Stream::descriptor`].
+    /// Returns the descriptor. `None` as for [`Stream::descriptor`].
     #[cfg(unix)]
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         match self {

@@ -1,10 +1,11 @@
 //! The system's error numbers, and the decisions that depend on one.
 //!
-//! No number is written by hand: they differ between systems, and on Linux between processors.
+//! All numbers come from `libc` or `windows-sys`: they differ between systems, and on Linux between processors.
 
 use std::io;
 
-/// The number of an error on this system, by its POSIX name and its Winsock name; `None` if the system has no such error.
+/// Gives the number of an error on this system, from its POSIX name and its Winsock name; `None` if the system has no
+/// such error.
 macro_rules! number {
     ($posix:ident) => {{
         #[cfg(unix)]
@@ -24,17 +25,18 @@ macro_rules! number {
 
 pub(crate) use number;
 
-/// Whether a failed write only tells that the kernel is short of memory (ENOBUFS, ENOMEM): the connection is intact.
+/// Whether a write failed only because the kernel is short of memory (ENOBUFS, ENOMEM), so that the connection is
+/// intact.
 pub(crate) fn is_out_of_buffers(error: &io::Error) -> bool {
     const ENOBUFS: Option<i32> = number!(ENOBUFS, WSAENOBUFS);
     is(error, ENOBUFS) || error.kind() == io::ErrorKind::OutOfMemory
 }
 
-/// Whether a failed connect goes on in the background.
+/// Whether the error of a connect only means that the kernel continues to connect.
 pub(super) fn is_in_progress(error: &io::Error) -> bool {
-    // EINPROGRESS has no stable `ErrorKind`. On Windows a connect under way would block.
+    // EINPROGRESS has no stable `ErrorKind`. On Windows the error of a connect under way is WSAEWOULDBLOCK.
     const EINPROGRESS: Option<i32> = number!(EINPROGRESS, WSAEWOULDBLOCK);
-    // A connect that a signal has interrupted goes on too (connect(2)).
+    // The kernel also continues a connect that a signal has interrupted (connect(2)).
     is(error, EINPROGRESS) || error.kind() == io::ErrorKind::Interrupted
 }
 

@@ -1,4 +1,4 @@
-//! The system that a loop runs on, and how sockets are opened there.
+//! The system that a loop runs on, which opens the loop's selector and sockets.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,7 +16,8 @@ use super::simulated;
 use super::stream::Stream;
 use super::waker::Waker;
 
-/// The factory of a loop's selector and sockets. It has one value in production, and costs nothing there.
+/// The system on which a loop opens its selector and sockets. Without the feature `simulation` it has one variant, and
+/// takes no memory.
 #[derive(Clone, Debug)]
 pub(crate) enum System {
     /// The operating system.
@@ -24,13 +25,14 @@ pub(crate) enum System {
     /// A machine of a simulated network.
     #[cfg(feature = "simulation")]
     Simulated(simulated::MachineHandle),
-    /// The operating system, with faults in front of it.
+    /// The operating system, behind faults.
     #[cfg(feature = "simulation")]
     Faulty(faults::Injector),
 }
 
 impl System {
-    /// Opens a selector whose wait fetches at most `capacity` events; a simulation has a number of its own.
+    /// Opens a selector whose wait fetches at most `capacity` events. A simulation ignores `capacity` in favour of its
+    /// own option.
     pub(crate) fn selector(&self, capacity: usize) -> io::Result<Selector> {
         match self {
             Self::Kernel => Selector::new(capacity),
@@ -46,7 +48,7 @@ impl System {
         }
     }
 
-    /// Makes the lookups of a loop, done by at most `threads` threads, which `waker` wakes when there is an answer.
+    /// Makes the lookups of a loop. At most `threads` threads do them, and `waker` wakes the loop for each answer.
     pub(crate) fn lookups(&self, waker: Waker, threads: usize) -> Lookups {
         match self {
             #[cfg(feature = "simulation")]
@@ -58,7 +60,7 @@ impl System {
         }
     }
 
-    /// As [`Stream::connect`].
+    /// Connects as [`Stream::connect`] does.
     pub(crate) fn connect(
         &self,
         address: SocketAddr,
@@ -77,7 +79,7 @@ impl System {
         }
     }
 
-    /// As [`Stream::connect_path`]. Unix sockets have no faults, and do not exist in a simulation.
+    /// Connects as [`Stream::connect_path`] does. Unix sockets have no faults, and do not exist in a simulation.
     #[cfg(unix)]
     pub(crate) fn connect_path(&self, path: &std::path::Path) -> io::Result<Stream> {
         match self {
@@ -87,7 +89,7 @@ impl System {
         }
     }
 
-    /// As [`Acceptor::bind`].
+    /// Listens as [`Acceptor::bind`] does.
     pub(crate) fn bind(&self, address: SocketAddr, binding: &Binding) -> io::Result<Acceptor> {
         match self {
             Self::Kernel => Acceptor::bind(address, binding),
@@ -102,7 +104,7 @@ impl System {
         }
     }
 
-    /// As [`Acceptor::bind_path`]. Unix sockets have no faults, and do not exist in a simulation.
+    /// Listens as [`Acceptor::bind_path`] does. Unix sockets have no faults, and do not exist in a simulation.
     #[cfg(unix)]
     pub(crate) fn bind_path(
         &self,

@@ -1,19 +1,19 @@
-//! Name lookups as values: the question, its ticket and its answer.
+//! The values of a name lookup: the job, its ticket and its answer.
 
 use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// A closure that finds the addresses of a name; it may block.
+/// A closure that finds the addresses of one name. It may block.
 pub(crate) type Job = Box<dyn FnOnce() -> io::Result<Vec<SocketAddr>> + Send>;
 
-/// The number of a question, by which its answer is recognised.
+/// The number of a lookup, which its answer repeats.
 pub(crate) type Ticket = u64;
 
-/// The addresses that a lookup has found, or the reason why it failed.
+/// The addresses that a lookup has found, or its error.
 pub(crate) type Found = io::Result<Vec<SocketAddr>>;
 
-/// The result of a lookup, with the ticket of the question.
+/// The result of a lookup, with its ticket.
 pub(crate) type Answer = (Ticket, Found);
 
 /// Runs `job`, and turns a panic in it into an error.

@@ -7,22 +7,23 @@ use super::native::LookupThreads;
 #[cfg(feature = "simulation")]
 use super::simulated;
 
-/// The lookups of one loop that are waiting, under way, or answered.
+/// The lookups of one loop: waiting, running, or answered and not taken yet.
 #[derive(Debug)]
 pub(crate) enum Lookups {
     /// Jobs run on helper threads.
     Threads(LookupThreads),
-    /// Jobs run at once, and their answers take the time of a simulation.
+    /// Jobs run within the call, and their answers are delayed by virtual time.
     #[cfg(feature = "simulation")]
     Simulated(simulated::Lookups),
 }
 
 impl Lookups {
-    /// Asks a question. The answer comes with [`next_answer`](Self::next_answer), after the loop was woken.
+    /// Starts a lookup. When it is done, the loop is woken and finds the result with
+    /// [`next_answer`](Self::next_answer).
     ///
     /// # Errors
     ///
-    /// `ResourceBusy` if too many questions wait already, or the system's error if it refuses the first thread.
+    /// `ResourceBusy` if too many lookups wait already, or the system's error if it cannot start the first thread.
     pub(crate) fn ask(&mut self, job: Job) -> io::Result<Ticket> {
         match self {
             Self::Threads(threads) => threads.ask(job),
@@ -31,7 +32,7 @@ impl Lookups {
         }
     }
 
-    /// Takes the next answer that has come. The answer to an abandoned question comes too.
+    /// Takes the next answer. A lookup cannot be cancelled: the caller drops an answer that it no longer needs.
     pub(crate) fn next_answer(&self) -> Option<Answer> {
         match self {
             Self::Threads(threads) => threads.next_answer(),

@@ -1,11 +1,11 @@
 //! The seam: every use of the operating system goes through this module.
 //!
 //! Polling and the clock are in [`Selector`], connections in [`Stream`], listeners in [`Acceptor`]. Each is one flat
-//! enum of all kinds. So a simulated network under a virtual clock can take the system's place, and no public type
-//! needs a generic parameter for that. The floors above never name `mio::net`, a descriptor or a clock.
+//! enum of all its kinds. So a simulated network under a virtual clock can replace the operating system, without a
+//! generic parameter in any public type. The modules above never name `mio::net`, a descriptor or a clock.
 //!
-//! The rooms, from the bottom up: `native` is the operating system, `faults` stands in front of it, and `simulated` is
-//! a network in memory. [`System`] opens the sockets of all three.
+//! There are three systems, each in a folder: `native` is the operating system, `faults` the same with faults in front
+//! of it, and `simulated` a network in memory. [`System`] opens the sockets of all three.
 
 mod acceptor;
 mod afd;

@@ -1,18 +1,20 @@
-//! Options of sockets, as values and as calls on any socket.
+//! Options of sockets, and the call that sets keep-alive on any socket.
 
 use std::io;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 
-/// Options that a listening socket gets before it listens.
+/// The options that are set on a socket before it listens.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Binding {
-    /// The most connections that wait to be accepted; the kernel caps the figure (`net.core.somaxconn`).
+    /// The limit on the number of connections that wait to be accepted. The kernel has a limit of its own too
+    /// (`net.core.somaxconn`).
     pub(crate) backlog: u32,
-    /// Whether an IPv6 socket refuses IPv4 peers.
+    /// Whether an IPv6 socket refuses IPv4 peers (IPV6_V6ONLY).
     pub(crate) ipv6_only: bool,
-    /// Whether several sockets may listen on the address, among which the kernel distributes the connections.
+    /// Whether several sockets may listen on the address, and the kernel distributes the connections among them
+    /// (SO_REUSEPORT).
     pub(crate) reuse_port: bool,
     /// TCP_NODELAY of accepted connections, on systems where they inherit it.
     pub(crate) no_delay: bool,
@@ -23,7 +25,7 @@ pub(crate) struct Binding {
 /// The times of TCP keep-alive probes; `None` keeps the operating system's value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct KeepAliveTimes {
-    /// The silence of the peer before the first probe.
+    /// The time without a packet of the peer before the first probe.
     pub(crate) idle: Option<Duration>,
     /// The time between two probes.
     pub(crate) interval: Option<Duration>,
@@ -31,7 +33,7 @@ pub(crate) struct KeepAliveTimes {
     pub(crate) count: Option<u32>,
 }
 
-/// Sets SO_KEEPALIVE on `socket`, and the times that are given.
+/// Sets SO_KEEPALIVE on `socket`, with each time that is `Some`; `None` in place of `times` turns it off.
 pub(crate) fn set_keep_alive(
     socket: &SockRef<'_>,
     times: Option<KeepAliveTimes>,

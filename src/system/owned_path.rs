@@ -1,20 +1,20 @@
-//! The file of a Unix socket, removed when its server closes.
+//! The file of a Unix socket, which is removed when its server closes.
 
 #[cfg(unix)]
 use std::path::{Path, PathBuf};
 
-/// The file of a Unix socket that this program made.
+/// The file that this program made when it bound a Unix socket.
 ///
-/// Dropping it removes the file, but only the same one: a successor's socket may have taken its place (libuv#1332).
+/// Dropping it removes the file, unless another file has the path now: the socket of a later server (libuv#1332).
 #[cfg(unix)]
 #[derive(Debug)]
 pub(crate) struct OwnedPath {
     path: PathBuf,
-    /// `None` once the file was left to another owner.
+    /// The device and the inode of the file. `None` after [`leave`](Self::leave).
     identity: Option<(u64, u64)>,
 }
 
-/// The file of a Unix socket, of which there are none here.
+/// The file of a Unix socket, on a system without Unix sockets.
 #[cfg(not(unix))]
 #[derive(Debug)]
 pub(crate) enum OwnedPath {}
@@ -28,7 +28,7 @@ impl OwnedPath {
 
 #[cfg(unix)]
 impl OwnedPath {
-    /// Remembers the file at `path`, which was just made; `None` for a name that is no file.
+    /// Notes the file at `path`, which was just made. `None` for a name in the abstract namespace, which has no file.
     pub(crate) fn of(path: &Path) -> Option<Self> {
         Some(Self {
             path: path.into(),
@@ -36,7 +36,7 @@ impl OwnedPath {
         })
     }
 
-    /// Leaves the file where it is, for the new owner of its socket.
+    /// Gives the file up without removing it: it belongs to the new owner of the socket.
     pub(crate) fn leave(mut self) {
         self.identity = None;
     }
@@ -46,7 +46,7 @@ impl OwnedPath {
 impl Drop for OwnedPath {
     fn drop(&mut self) {
         if self.identity.is_some() && identity_of(&self.path) == self.identity {
-            // A failure leaves the file, and the next bind of the path reports it as taken.
+            // If the file cannot be removed it stays, and the next bind of the path fails with EADDRINUSE.
             let _ = std::fs::remove_file(&self.path);
         }
     }

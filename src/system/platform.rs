@@ -1,9 +1,9 @@
 //! Properties of the selectors that mio uses, which differ from system to system.
 
-/// Whether a read or write that moved less than it could proves that the kernel has no more for now.
+/// Whether a short read or write proves that the kernel has no more bytes, or no more space, for now.
 ///
-/// True for the edge-triggered selectors: the next byte is a new edge. False for AFD and `poll(2)`, which re-arm
-/// only when a call would block (tokio#5866). There every drain ends with `WouldBlock`.
+/// True for the edge-triggered selectors: the next byte is a new edge. False for AFD and `poll(2)`, which report again
+/// only after a call that would block (tokio#5866). There a reader must go on until `WouldBlock`.
 pub(crate) const SHORT_TRANSFER_EXHAUSTS: bool = cfg!(all(
     any(
         target_os = "android",
@@ -23,9 +23,9 @@ pub(crate) const SHORT_TRANSFER_EXHAUSTS: bool = cfg!(all(
     not(mio_unsupported_force_poll_poll),
 ));
 
-/// Whether the kernel itself deregisters a descriptor when its last duplicate is closed (`epoll(7)`, question 6).
+/// Whether the kernel deregisters a descriptor by itself when its last duplicate is closed (`epoll(7)`, question 6).
 ///
-/// kqueue does so too, but the cost of the call has not been measured there.
+/// kqueue does so too, but there the time that this saves has not been measured.
 pub(crate) const CLOSE_DEREGISTERS: bool = cfg!(all(
     any(target_os = "linux", target_os = "android"),
     not(mio_unsupported_force_poll_poll)

@@ -1,4 +1,4 @@
-//! A descriptor in reserve, for when the process has none left to accept with.
+//! A spare descriptor for a process that has none left to accept a connection with.
 
 use std::fs::File;
 
@@ -7,18 +7,18 @@ use super::factory::System;
 #[cfg(feature = "simulation")]
 use super::simulated;
 
-/// A spare descriptor, closed for a moment when the process has run out of descriptors (libuv's trick).
+/// A spare descriptor, which is closed for a moment when the process has run out of descriptors (libuv's trick).
 ///
-/// Then one connection can be accepted and reset at once: the kernel's backlog drains, and the peer learns that it was
-/// refused.
+/// With the free descriptor the loop accepts one connection and resets it at once. So the kernel's backlog empties, and
+/// each peer learns that it was refused.
 #[derive(Debug)]
 pub(crate) struct Reserve {
-    /// The system that a spare descriptor is opened on.
+    /// The system on which the spare descriptor is opened.
     system: System,
     spare: Option<Spare>,
 }
 
-/// A descriptor that is only held, until it is dropped.
+/// The spare descriptor. It is never read or written.
 #[derive(Debug)]
 enum Spare {
     Kernel {
@@ -33,7 +33,7 @@ enum Spare {
 }
 
 impl Reserve {
-    /// Opens the spare descriptor now, before the process runs out. If that fails there is no reserve.
+    /// Opens the spare descriptor now, before the process runs out of descriptors. If that fails there is no spare.
     pub(crate) fn new(system: &System) -> Self {
         let mut reserve = Self {
             system: system.clone(),
@@ -43,22 +43,23 @@ impl Reserve {
         reserve
     }
 
-    /// Gives up the spare descriptor, accepts one connection from `acceptor`, resets it, and opens a spare again.
-    /// Returns whether a connection was refused that way.
+    /// Closes the spare descriptor, accepts one connection from `acceptor`, resets it, and opens a spare again. Returns
+    /// whether it refused a connection.
     pub(crate) fn refuse_one(&mut self, acceptor: &Acceptor) -> bool {
         #[cfg(feature = "simulation")]
         if let Acceptor::Faulty(acceptor) = acceptor {
-            // The shortage is only pretended there, so no descriptor has to be given up.
+            // The fault only pretends that descriptors are exhausted, so no spare has to be closed.
             return acceptor.refuse_one();
         }
         if self.spare.take().is_none() {
-            // Another part of the process took the descriptor during an earlier shortage. There may be one again.
+            // Another part of the process took the spare's descriptor in an earlier call. A descriptor may be free
+            // again now.
             self.refill();
             return false;
         }
         let refused = match acceptor.accept() {
             Ok((stream, _)) => {
-                // A reset tells the peer more than a FIN would. If the system refuses the option, a FIN must do.
+                // A reset tells the peer that it was refused. If the system refuses the option, the close sends a FIN.
                 let _ = stream.reset_on_close();
                 true
             }
@@ -71,7 +72,7 @@ impl Reserve {
     fn refill(&mut self) {
         self.spare = match &self.system {
             #[cfg(feature = "simulation")]
-            System::Simulated(host) => host
+            System::Simulated(machine) => machine
                 .spare_descriptor()
                 .map(|descriptor| Spare::Simulated { descriptor }),
             _ => File::open(if cfg!(windows) { "NUL" } else { "/dev/null" })

@@ -1,4 +1,4 @@
-//! Waiting for readiness, and the clock.
+//! The selector that a loop waits on, and its clock.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -18,25 +18,25 @@ use super::waker::Waker;
 /// The selector that a loop waits on, with the batch of events that its last wait fetched.
 #[derive(Debug)]
 pub(crate) enum Selector {
-    /// The operating system's.
+    /// The selector of the operating system.
     Kernel(native::Selector),
-    /// Of a machine in a simulated network.
+    /// The selector of a machine in a simulated network.
     #[cfg(feature = "simulation")]
     Simulated(simulated::Selector),
-    /// The operating system's, with faults in front of it.
+    /// The selector of the operating system, whose polls meet faults.
     #[cfg(feature = "simulation")]
     Faulty(faults::FaultySelector),
 }
 
 impl Selector {
-    /// Opens the operating system's selector. A wait fetches at most `capacity` events; the kernel keeps the rest.
+    /// Opens the operating system's selector. A wait fetches at most `capacity` events, and the kernel keeps the rest.
     pub(crate) fn new(capacity: usize) -> io::Result<Self> {
         native::Selector::new(capacity).map(Self::Kernel)
     }
 
-    /// Begins each wait with polling for `duration` before the thread sleeps.
+    /// Makes each wait begin with `duration` of polling before the thread sleeps.
     ///
-    /// A simulated machine ignores it, as no time passes there during a poll.
+    /// A simulated machine ignores `duration`, since there no time passes during a poll.
     pub(crate) fn poll_busily(&mut self, duration: Duration) {
         match self {
             Self::Kernel(selector) => selector.poll_busily(duration),
@@ -47,7 +47,7 @@ impl Selector {
         }
     }
 
-    /// The most events that one wait fetches.
+    /// Returns the limit on the number of events that one wait fetches.
     pub(crate) fn capacity(&self) -> usize {
         match self {
             Self::Kernel(selector) => selector.capacity(),
@@ -68,7 +68,7 @@ impl Selector {
         }
     }
 
-    /// Makes the handle with which any thread ends a wait. A selector has exactly one, by mio's rule.
+    /// Makes the handle with which any thread ends a wait. mio permits exactly one for each selector.
     pub(crate) fn waker(&self) -> io::Result<Waker> {
         match self {
             Self::Kernel(selector) => selector.waker().map(Waker::Kernel),
@@ -81,8 +81,8 @@ impl Selector {
 
     /// Registers `source` for `directions`, which always include reading.
     ///
-    /// The directions are an upper bound until the source is [armed again](Self::rearm): the reactor keeps the interest
-    /// of the moment.
+    /// The kernel reports no other direction until [`rearm`](Self::rearm). Within `directions` the reactor alone knows
+    /// the present interest.
     pub(crate) fn register(
         &self,
         source: &mut dyn Source,
@@ -92,13 +92,13 @@ impl Selector {
         source.register(self.registry(), Token(token), to_mio(directions))
     }
 
-    /// Registers `source` for both directions. The next wait reports the source if it is ready now.
+    /// Registers a registered `source` anew, for both directions. The next wait reports the source if it is ready now.
     pub(crate) fn rearm(&self, source: &mut dyn Source, token: usize) -> io::Result<()> {
         source.reregister(self.registry(), Token(token), to_mio(Interest::all()))
     }
 
-    /// Deregisters `source`. Necessary before the descriptor is closed if it may have a duplicate: a duplicate would
-    /// keep delivering events.
+    /// Deregisters `source`. This is necessary before closing a descriptor that may have a duplicate: the duplicate
+    /// would keep delivering events.
     pub(crate) fn deregister(&self, source: &mut dyn Source) -> io::Result<()> {
         source.deregister(self.registry())
     }
@@ -115,7 +115,7 @@ impl Selector {
 
     /// Waits until a source is ready or `timeout` has passed since `asked_at`, a reading of the clock.
     ///
-    /// `None` waits without end. A signal does not end the wait: it goes on with the rest of the time.
+    /// `None` waits without end. After a signal the wait continues with the rest of the time.
     pub(crate) fn poll(&mut self, timeout: Option<Duration>, asked_at: Instant) -> io::Result<()> {
         match self {
             Self::Kernel(selector) => selector.poll(timeout, asked_at),
@@ -128,8 +128,8 @@ impl Selector {
 
     /// Passes the token and the readiness of each event of the last batch to `take`. Returns the number of events.
     ///
-    /// The waker's own event is left out: its only effect is to end the wait.
-    // Not an iterator: it would match on the variant for each event.
+    /// The waker's own event is left out: it only ends the wait.
+    // It takes a closure and returns no iterator, which would match on the variant for each event.
     #[inline(always)]
     pub(crate) fn for_each(&self, take: impl FnMut(usize, Readiness)) -> usize {
         match self {
@@ -141,7 +141,7 @@ impl Selector {
         }
     }
 
-    /// Whether the last wait fetched as many events as it could, the waker's own counted: there may be more.
+    /// Whether the last wait fetched as many events as fit, the waker's own included, so that the kernel may have more.
     pub(crate) fn is_full(&self) -> bool {
         match self {
             Self::Kernel(selector) => selector.is_full(),
@@ -152,7 +152,7 @@ impl Selector {
         }
     }
 
-    /// The descriptor that becomes readable when the kernel has events, for a host that waits on behalf of the loop.
+    /// Returns the descriptor that is readable when the kernel has events, for a host that waits in place of the loop.
     #[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
     pub(crate) fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         use std::os::fd::AsFd;

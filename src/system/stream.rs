@@ -32,18 +32,18 @@ pub(crate) enum Stream {
     /// A socket of a simulated network.
     #[cfg(feature = "simulation")]
     Simulated(simulated::Stream),
-    /// A TCP socket with faults.
+    /// A TCP socket whose calls meet faults.
     #[cfg(feature = "simulation")]
     Faulty(faults::FaultyStream),
 }
 
 impl Stream {
-    /// Starts to connect to `address`, from `local` if that is given. The connection exists when the socket
-    /// becomes writable and [`Stream::finish_connecting`] returns true.
+    /// Starts to connect to `address`, after binding `local` if it is given. The connection exists once the socket is
+    /// writable and [`Stream::finish_connecting`] returns `true`.
     ///
     /// # Errors
     ///
-    /// The error names the call that failed, since binding and connecting fail for different reasons.
+    /// The system's error, with the call that failed: binding and connecting fail for different reasons.
     pub(crate) fn connect(
         address: SocketAddr,
         local: Option<SocketAddr>,
@@ -68,13 +68,14 @@ impl Stream {
         unix::adopt(stream).map(Self::Unix)
     }
 
-    /// Reads from a duplicate of `descriptor`.
+    /// Makes a stream that reads from a duplicate of `descriptor`.
     #[cfg(unix)]
     pub(crate) fn adopt_input(descriptor: std::os::fd::BorrowedFd<'_>) -> io::Result<Self> {
         Input::adopt(descriptor).map(Self::Input)
     }
 
-    /// Asks for the result of a connect once the socket has become writable; false after a spurious event.
+    /// Asks the kernel for the result of a connect, after an event for writing. Returns `false` if the event was
+    /// spurious.
     pub(crate) fn finish_connecting(&self) -> io::Result<bool> {
         match self {
             Self::Tcp(stream) => tcp::finish_connecting(stream),
@@ -89,9 +90,9 @@ impl Stream {
         }
     }
 
-    /// Reads at most `buffer`, which is never empty: a read of 0 bytes means the end.
+    /// Reads into `buffer`, which must not be empty: a read of 0 bytes means the end.
     ///
-    /// A signal may interrupt the read; the readiness stays as it was.
+    /// A signal may interrupt the read (EINTR). The caller then leaves the readiness as it is, and reads again.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         debug_assert!(!buffer.is_empty(), "a read of 0 must mean the end");
         match self {
@@ -107,9 +108,9 @@ impl Stream {
         }
     }
 
-    /// Fast path of [`read`](Self::read) for TCP; `None` for the other kinds, which take the slow one.
-    // One branch and one call: with a single kind behind it the compiler need not build a result that the caller takes
-    // apart again.
+    /// The fast path of [`read`](Self::read), for TCP. `None` for the other kinds, for which the caller calls `read`.
+    // With a single kind the compiler passes the result of one call on in registers, in place of building and matching
+    // a result.
     #[inline(always)]
     pub(crate) fn read_fast_path(&mut self, buffer: &mut [u8]) -> Option<io::Result<usize>> {
         match self {
@@ -123,9 +124,10 @@ impl Stream {
         }
     }
 
-    /// Fast path of [`write`](Self::write) for one piece and TCP; `None` for the other kinds, which take the slow one.
+    /// The fast path of [`write`](Self::write), for one slice and TCP. `None` for the other kinds, for which the caller
+    /// calls `write`.
     ///
-    /// The standard library's own `write` does not raise SIGPIPE either. A signal may interrupt it.
+    /// It calls the standard library's `write`, which does not raise SIGPIPE either. A signal may interrupt it (EINTR).
     #[inline(always)]
     pub(crate) fn write_fast_path(&mut self, bytes: &[u8]) -> Option<io::Result<usize>> {
         match self {
@@ -139,7 +141,7 @@ impl Stream {
         }
     }
 
-    /// Writes `slices` in one call, without ever raising SIGPIPE. There is at least one slice, and none is empty.
+    /// Writes `slices` in one call, without raising SIGPIPE. There must be at least one slice, and none may be empty.
     #[inline]
     pub(crate) fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         loop {
@@ -162,7 +164,7 @@ impl Stream {
         }
     }
 
-    /// Sends a FIN behind everything that was written. If the peer has gone meanwhile that is no failure.
+    /// Sends a FIN behind all written bytes. If the peer has gone meanwhile, this succeeds.
     pub(crate) fn shutdown_write(&self) -> io::Result<()> {
         let done = match self {
             Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
@@ -181,7 +183,7 @@ impl Stream {
         }
     }
 
-    /// Takes the error that the kernel holds for this socket (SO_ERROR).
+    /// Takes the error that the kernel keeps for this socket (SO_ERROR).
     pub(crate) fn take_error(&self) -> Option<io::Error> {
         let error = match self {
             Self::Tcp(stream) => stream.take_error(),
@@ -197,7 +199,7 @@ impl Stream {
         error.unwrap_or_else(Some)
     }
 
-    /// The address at this end; `None` for a kind that has none.
+    /// Returns the address of this end; `None` for kinds other than TCP.
     pub(crate) fn local_address(&self) -> io::Result<Option<SocketAddr>> {
         match self {
             Self::Tcp(stream) => stream.local_addr().map(Some),
@@ -210,7 +212,7 @@ impl Stream {
         }
     }
 
-    /// The address at the other end; `None` for a kind that has none.
+    /// Returns the address of the other end; `None` for kinds other than TCP.
     pub(crate) fn peer_address(&self) -> io::Result<Option<SocketAddr>> {
         match self {
             Self::Tcp(stream) => stream.peer_addr().map(Some),
@@ -223,7 +225,7 @@ impl Stream {
         }
     }
 
-    /// Whether it is a socket of the kernel that the standard library has a type for.
+    /// Whether it can be turned into a stream of the standard library: false for simulated and faulty ones.
     pub(crate) fn is_standard(&self) -> bool {
         match self {
             Self::Tcp(_) => true,
@@ -236,7 +238,7 @@ impl Stream {
         }
     }
 
-    /// Gives the descriptor away, to be used with the standard library. It must be deregistered.
+    /// Turns the stream into one of the standard library. The caller has deregistered it.
     pub(crate) fn into_tcp(self) -> Result<std::net::TcpStream, Self> {
         match self {
             Self::Tcp(stream) => Ok(stream.into()),
@@ -245,7 +247,7 @@ impl Stream {
         }
     }
 
-    /// As [`into_tcp`](Self::into_tcp), for Unix sockets.
+    /// Turns a Unix stream into one of the standard library. The caller has deregistered it.
     #[cfg(unix)]
     pub(crate) fn into_unix(self) -> Result<std::os::unix::net::UnixStream, Self> {
         match self {
@@ -254,7 +256,7 @@ impl Stream {
         }
     }
 
-    /// Whether a read or write that moved less than it could proves that the kernel has no more for now; see
+    /// Whether a short read or write on this stream proves that the kernel has no more for now; see
     /// [`SHORT_TRANSFER_EXHAUSTS`].
     #[inline]
     pub(crate) fn short_transfer_exhausts(&self) -> bool {
@@ -265,7 +267,7 @@ impl Stream {
         }
     }
 
-    /// Whether closing deregisters it, provided that its descriptor has no duplicate.
+    /// Whether closing the stream also deregisters it, provided that its descriptor has no duplicate.
     pub(crate) fn close_deregisters(&self) -> bool {
         match self {
             Self::Tcp(_) => CLOSE_DEREGISTERS,
@@ -278,8 +280,7 @@ impl Stream {
         }
     }
 
-    /// Whether a second read after an event may block the loop: the descriptor is shared with programs that want it
-    /// blocking.
+    /// Whether a second read after one event may block the thread: the descriptor of an input stays in blocking mode.
     pub(crate) fn reads_may_block(&self) -> bool {
         #[cfg(unix)]
         if let Self::Input(input) = self {
@@ -288,7 +289,7 @@ impl Stream {
         false
     }
 
-    /// Whether it can only be read.
+    /// Whether the stream can only be read.
     pub(crate) fn is_input(&self) -> bool {
         #[cfg(unix)]
         return matches!(self, Self::Input(_));
@@ -296,7 +297,7 @@ impl Stream {
         false
     }
 
-    /// Whether the source is always ready, because the kernel has no readiness for it (a regular file).
+    /// Whether the stream is always ready for reading: the kernel cannot poll a regular file.
     pub(crate) fn is_always_readable(&self) -> bool {
         #[cfg(unix)]
         if let Self::Input(input) = self {

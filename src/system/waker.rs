@@ -1,4 +1,4 @@
-//! Ending the wait of a selector from any thread.
+//! The handle that ends the wait of a selector, from any thread.
 
 use std::io;
 use std::sync::Arc;
@@ -6,18 +6,18 @@ use std::sync::Arc;
 #[cfg(feature = "simulation")]
 use super::simulated;
 
-/// Ends the wait of the selector that made it, from any thread.
+/// A handle with which any thread ends the wait of the selector that made it.
 #[derive(Clone, Debug)]
 pub(crate) enum Waker {
-    /// For the kernel's selector.
+    /// The waker of the kernel's selector.
     Kernel(Arc<mio::Waker>),
-    /// For the selector of a simulated machine.
+    /// The waker of a simulated machine's selector.
     #[cfg(feature = "simulation")]
     Simulated(simulated::Waker),
 }
 
 impl Waker {
-    /// Ends the wait under way, or the next one if there is none: a wake is never lost.
+    /// Ends the wait under way. If there is none, the next wait ends at once, so that no wake is lost.
     pub(crate) fn wake(&self) -> io::Result<()> {
         match self {
             Self::Kernel(waker) => waker.wake(),

@@ -1,4 +1,4 @@
-//! The guarantees of the wheel one by one; [`model`] compares it with a naive one.
+//! The guarantees of the wheel, one test each. [`model`] compares the wheel with a naive model.
 
 mod model;
 
@@ -155,7 +155,7 @@ fn a_dead_handle_never_reaches_a_later_timer() {
 #[test]
 fn sleeping_to_the_next_deadline_wakes_only_to_fire() {
     let mut wheel = Wheel::new(0);
-    // One per bucket size, and two that share a bucket on a high level.
+    // One deadline for each size of bucket, and two that share a bucket on a high level.
     let deadlines = [3, 100, 5_000, 300_000, 400_000, 20_000_000, 1 << 40];
     for deadline in deadlines {
         wheel.arm(deadline, deadline);
@@ -191,7 +191,7 @@ fn endless_rearming_leaves_bounded_stale_cells() {
             .map(|payload| wheel.arm(5_000, payload))
             .collect();
         let chunks = wheel.chains.capacity();
-        // Within a bucket, to and fro, and among the timers that have come and wait for an advance that never is.
+        // Timers move within a bucket, between buckets, and among the overdue timers while no `advance` follows.
         for deadlines in [[5_000, 5_001], [5_000, 900_000], [7, 8], [NEVER, 5_000]] {
             for round in 0..1_000 {
                 for &handle in &handles {
@@ -250,9 +250,10 @@ fn a_bucket_compacted_before_its_turn_names_its_earliest() {
     wheel.arm(700, 2);
     let mover = wheel.arm(5_000, 3);
     wheel.arm(5_060, 4);
-    // It is not the nearest bucket that loses its first, so its next one is not looked for yet.
+    // The bucket that loses its earliest timer is not the nearest one, so its new earliest deadline is not searched
+    // yet.
     wheel.cancel(first);
-    // Stale cells pile up until all lists are compacted.
+    // Each step leaves stale cells, until all lists are compacted.
     for step in 0..600 {
         wheel.rearm(mover, 5_000 + step % 50);
     }

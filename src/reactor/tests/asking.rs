@@ -1,4 +1,4 @@
-//! The calls that a source gets, given its readiness and its interest.
+//! The methods that the reactor calls for each readiness and interest of a source.
 
 use std::time::Duration;
 

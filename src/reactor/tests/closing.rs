@@ -1,4 +1,4 @@
-//! The ways in which sources leave, and the sources that keep the loop going.
+//! The ways in which a source leaves the reactor, and the count of held sources.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Deadlines on virtual time: lazy, in order, never early, and not for removed sources.
+//! Deadlines on virtual time: lazily rearmed, in order, never early, and never of a removed source.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ fn wake_after(reactor: &mut Reactor<Probe>, key: Key, duration: Duration) {
     });
 }
 
-/// Sets the time to `now`, and takes the deadlines that are due by then.
+/// Sets the reactor's time to `now`, and returns the sources whose deadlines are due.
 fn elapse(reactor: &mut Reactor<Probe>, now: Instant) -> Vec<Key> {
     reactor.set_now(now);
     reactor.advance();

@@ -1,4 +1,4 @@
-//! The time at which queued output leaves, which it does once.
+//! Queued output leaves at the right flush point, and only once.
 
 use crate::reactor::{Interest, Key, Phase, Reactor, Readiness};
 

@@ -1,10 +1,10 @@
-//! Real sockets, with the facts about them that were measured through mio on Linux:
+//! The reactor with real sockets. The tests rest on these facts, which were measured through mio on Linux:
 //!
 //! | | fact |
 //! |---|---|
 //! | F1, F2, F3 | data left unread, unaccepted or unreceived gives no second event |
-//! | F5 | nor does it make the selector's own descriptor readable |
-//! | F6 | the event for one byte says writable, too |
+//! | F5 | data left behind does not make the selector's own descriptor readable again |
+//! | F6 | the event for an arrived byte reports the socket as writable, too |
 //! | F7 | an end that arrived with the data gives no event of its own |
 //! | F8 | before a reset the data can still be read |
 //! | F10 | a refused datagram is an error without being readable |
@@ -25,7 +25,7 @@ use mio::{Registry, Token};
 
 use crate::reactor::{Handler, Interest, Phase, Reactor, Registration};
 
-/// The registrations of a source with the selector, each of which is a system call.
+/// The numbers of calls that a source got from the selector's registry, each of which is a system call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Tellings {
     register: u32,
@@ -79,7 +79,7 @@ impl<S: Source> Source for Counted<S> {
     }
 }
 
-/// The report of a wire.
+/// The event of a wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Report {
     Bytes(usize),
@@ -93,12 +93,12 @@ enum Report {
 struct Wire<S> {
     kernel: Counted<S>,
     receive: fn(&mut S, &mut [u8]) -> io::Result<usize>,
-    /// The most bytes that it reads in a call.
+    /// The limit on the bytes that it reads in one call.
     chunk_bytes: usize,
     reads: u32,
-    /// Whether it asks to be registered anew instead of reading until it would block.
+    /// Whether it calls [`Registration::rearm`] instead of reading until a read would block.
     rearms: bool,
-    /// Whether it denies that the kernel has a part in it.
+    /// Whether [`Handler::source`] returns `None`, so that the reactor cannot deregister the socket.
     is_hidden: bool,
 }
 
@@ -184,7 +184,7 @@ fn read<S: Read>(stream: &mut S, buffer: &mut [u8]) -> io::Result<usize> {
     stream.read(buffer)
 }
 
-/// Makes a TCP connection whose other end has sent `data` and then a reset.
+/// Makes a TCP connection whose peer has sent `data` and then a reset.
 fn reset_connection(data: &[u8]) -> Wire<TcpStream> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let here = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -196,7 +196,7 @@ fn reset_connection(data: &[u8]) -> Wire<TcpStream> {
     Wire::new(TcpStream::from_std(here), read)
 }
 
-/// Polls without waiting, and returns the number of events that the kernel had.
+/// Polls without waiting, and returns the number of the kernel's events.
 fn poll<T: Handler>(reactor: &mut Reactor<T>) -> u64 {
     let before = reactor.events();
     reactor.poll(Some(Duration::ZERO)).unwrap();
@@ -210,7 +210,7 @@ fn serve<S: Source>(reactor: &mut Reactor<Wire<S>>) -> Vec<Report> {
         .collect()
 }
 
-/// Polls and serves until `count` events have been reported: the kernel may take a moment for them.
+/// Polls and serves until the wires have given `count` events: the kernel may take a moment to report.
 fn await_reports<S: Source>(reactor: &mut Reactor<Wire<S>>, count: usize) -> Vec<Report> {
     let deadline = Instant::now() + Duration::from_secs(10);
     let mut heard = Vec::new();

@@ -1,8 +1,8 @@
-//! Random traffic over real sockets, with the kernel as the model. Its answer to a selector that asks anew each time is
-//! the level that the reactor must have kept from the edges.
+//! Random traffic over real sockets, with the kernel as the model. A second selector, which registers each source anew
+//! before it polls, shows the kernel's present levels. The reactor must have kept the same levels from its edges.
 //!
-//! epoll looks at a source again whenever it is registered again. So all sources lie, duplicated, in a second selector.
-//! To register them there again and to poll it gives the answer of level-triggered polling.
+//! epoll checks the readiness of a source whenever the source is registered again. So duplicates of all sources are in
+//! the second selector. To register them again there and to poll is level-triggered polling.
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
@@ -21,10 +21,11 @@ use super::{Call, Whereabouts, closing};
 const SEEDS: u64 = 16;
 const STEPS: u32 = 4_000;
 const WIRES: usize = 6;
-/// Small, so that it is often full.
+/// The size of each send buffer, small so that it is often full.
 const SEND_BUFFER_BYTES: usize = 4 << 10;
 
-/// Moves a random piece in each call, and trusts that a short transfer drains.
+/// A source that moves a random number of bytes in each call, and reports short transfers with
+/// [`Registration::fell_short`].
 struct Wire {
     stream: UnixStream,
     random: fastrand::Rng,
@@ -104,12 +105,12 @@ impl Handler for Wire {
     }
 }
 
-/// The other end of a wire.
+/// The peer of a wire, and the duplicate of the wire's socket.
 struct Other {
     /// `None` once it is closed.
     peer: Option<Peer>,
     sent: u64,
-    /// The wire's own socket, in the selector that knows levels.
+    /// A duplicate of the wire's socket, in the second selector.
     level: UnixStream,
 }
 
@@ -123,7 +124,7 @@ struct World {
 impl World {
     fn new(seed: u64) -> Self {
         let mut world = Self {
-            // Fewer events than sources, so that some come a poll later.
+            // The batch has fewer events than there are sources, so that some events come one poll later.
             reactor: Reactor::new(WIRES - 2).unwrap(),
             levels: Poll::new().unwrap(),
             random: fastrand::Rng::with_seed(seed),
@@ -152,7 +153,7 @@ impl World {
             received: 0,
         };
         let interest = Interest::from_bits(self.random.u8(0..2));
-        // Some are known to be writable, as an accepted socket is.
+        // Some wires are inserted as known to be writable, as accepted sockets are.
         let known = match self.random.bool() {
             true => Readiness::WRITABLE,
             false => Readiness::empty(),
@@ -213,7 +214,7 @@ impl World {
         });
     }
 
-    /// Serves a part of a phase, with or without new events.
+    /// Serves a part of a serve phase, with or without a poll before.
     fn serve_some(&mut self) {
         if self.random.bool() {
             self.reactor.poll(Some(Duration::ZERO)).unwrap();
@@ -254,7 +255,8 @@ impl World {
         }
     }
 
-    /// Returns the sources that the kernel, asked anew, reports as ready for their interest.
+    /// Returns the sources that level-triggered polling reports as ready for their interest, with the call that they
+    /// need.
     fn called_for(&mut self) -> Vec<(Key, Call)> {
         let keys: Vec<_> = self.others.keys().copied().collect();
         for (token, other) in self.others.values_mut().enumerate() {

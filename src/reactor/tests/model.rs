@@ -1,7 +1,7 @@
 //! Random operations on virtual time, against a [twin](twin::Twin) of the reactor.
 //!
-//! After every operation the reactor has called the same sources, for the same reasons and in the same order as the
-//! twin expects. Invariant I7 holds too: a source that is ready for its interest is on the run queue.
+//! After every operation the test checks that the reactor has made the calls that the twin expects, in the same order.
+//! It also checks invariant I7: a source that is ready for its interest is on the run queue.
 
 mod actor;
 mod twin;
@@ -19,18 +19,19 @@ use twin::{Filed, Level, Records, Twin, Waiting};
 
 const SEEDS: u64 = 40;
 const STEPS: u32 = 10_000;
-/// With the timers below no more than the sixteen up to which the wheel knows its next deadline exactly.
+/// The limit on the number of sources. Sources and timers together are at most sixteen, up to which the wheel knows its
+/// next deadline exactly.
 const MOST_SOURCES: usize = 12;
 const MOST_TIMERS: usize = 4;
 
-/// A reactor and its twin.
+/// The reactor and its twin, to which every operation is applied.
 struct Pair {
     reactor: Reactor<Actor>,
     twin: Twin,
     stage: Rc<RefCell<Stage>>,
     random: fastrand::Rng,
     origin: Instant,
-    /// Some of the keys that were ever given out, dead and alive.
+    /// A sample of all keys that were given out, dead and alive.
     keys: Vec<Key>,
     scope: Option<CallbackScope>,
 }
@@ -79,7 +80,7 @@ impl Pair {
         self.random.choice(&self.keys).copied()
     }
 
-    /// Returns the actions of the sources in the call that has just returned.
+    /// Takes the records of the sources' actions during the last call of the reactor.
     fn records(&self) -> Records {
         std::mem::take(&mut self.stage.borrow_mut().records).into_iter()
     }
@@ -145,7 +146,7 @@ impl Pair {
     fn begin(&mut self) {
         self.reactor.begin(Phase::Serve);
         self.twin.serve_quota = self.twin.run_queue.len();
-        // Often the whole phase, else the begin of one that will be interrupted.
+        // Half of the time the whole phase runs. Else it only begins, and other operations interrupt it.
         if self.random.bool() {
             while self.next().is_some() {}
         }
@@ -172,7 +173,8 @@ impl Pair {
         let Some(key) = self.key() else {
             return;
         };
-        // Often the one before has ended; a scope that is dropped stands for a callback that panicked.
+        // Usually ends the previous callback first. A scope that is replaced without its end stands for a callback that
+        // panicked.
         if self.random.u8(0..4) > 0 {
             self.end_callback();
         }
@@ -241,7 +243,7 @@ impl Pair {
     fn elapse(&mut self) {
         self.reactor.advance();
         self.twin.advance();
-        // A deadline that is not taken stays due.
+        // Not all deadlines are taken: the others must stay due.
         for _ in 0..self.random.u8(1..6) {
             let elapsed = self.reactor.next_due().map(|elapsed| match elapsed {
                 Elapsed::Source(key, call) => (key, Some(call)),

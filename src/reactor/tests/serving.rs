@@ -1,4 +1,4 @@
-//! The order in which sources are served, and how often.
+//! The order in which sources are served, and the number of times.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::reactor::{Interest, Phase, Reactor, Readiness};
 
 use super::{Call, Log, Probe, in_time, insert_readable, reactor, serve};
 
-/// Returns the names in a log in which every probe was asked to read.
+/// Returns the names of the probes in `log`, all of whose calls must be reads.
 fn readers(log: Log) -> String {
     let name = |(name, call)| {
         assert_eq!(call, Call::Readable);
@@ -15,7 +15,7 @@ fn readers(log: Log) -> String {
     log.into_iter().map(name).collect()
 }
 
-/// Takes `count` events of the phase that runs.
+/// Takes `count` events of the running phase, and returns the calls that were made.
 fn take(reactor: &mut Reactor<Probe>, count: usize) -> Log {
     let mut log = Log::new();
     for _ in 0..count {

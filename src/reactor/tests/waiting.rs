@@ -1,4 +1,4 @@
-//! The wait itself, in real time: its ends, and the events that it leaves in the kernel.
+//! The wait in real time: the reasons for which it ends, and the events that it leaves in the kernel.
 
 use std::io::Write;
 use std::os::unix::net::UnixStream as Peer;
@@ -11,7 +11,7 @@ use crate::reactor::{Elapsed, Handler, Interest, Phase, Reactor, Registration};
 
 use super::{TOO_LONG, in_time};
 
-/// A source that stays ready as soon as it has been: it never reads.
+/// A source that never reads, so that it stays ready once it is ready.
 struct Listening(UnixStream);
 
 impl Handler for Listening {
@@ -115,7 +115,7 @@ fn a_wake_ends_the_wait_of_now_or_the_next_and_is_no_event() {
         let waker = reactor.waker().unwrap();
         waker.wake().unwrap();
         reactor.poll(None).unwrap();
-        // The original stays here: a wake is lost when the last handle is dropped.
+        // The test keeps the original: a wake is lost when the last handle is dropped.
         let elsewhere = waker.clone();
         let waking = std::thread::spawn(move || elsewhere.wake());
         reactor.poll(None).unwrap();
@@ -155,7 +155,7 @@ fn a_wake_takes_the_place_of_no_news() {
         reactor.insert(source, Interest::READABLE).unwrap();
         reactor.poll(Some(Duration::ZERO)).unwrap();
         let before = reactor.events();
-        // The kernel reports the first event first.
+        // The wake comes before the data, because the kernel reports the older event first.
         waker.wake().unwrap();
         peer.write_all(b"a").unwrap();
         reactor.poll(None).unwrap();
@@ -204,15 +204,15 @@ fn a_busy_wait_ends_like_any_other() {
         let mut reactor = Reactor::new(16).unwrap();
         let key = reactor.insert(source, Interest::READABLE).unwrap();
         let waker = reactor.waker().unwrap();
-        // Writability is an event of its own, once.
+        // The first poll takes the event for writability, which the kernel reports once.
         reactor.poll(None).unwrap();
         for busy in [Duration::from_millis(1), TOO_LONG] {
             reactor.busy_poll(busy);
-            // The end of the asked time, both before and after it falls asleep.
+            // The timeout ends the wait, with and without busy polling before the sleep.
             let start = reactor.refresh_now();
             reactor.poll(Some(Duration::from_millis(5))).unwrap();
             assert!(reactor.refresh_now() - start >= Duration::from_millis(5));
-            // A deadline of the wheel.
+            // A deadline on the wheel ends the wait.
             let wait = Duration::from_millis(5);
             let start = reactor.refresh_now();
             reactor.visit(key, |_, registration| {
@@ -222,13 +222,13 @@ fn a_busy_wait_ends_like_any_other() {
             assert!(reactor.refresh_now() - start >= wait);
             reactor.advance();
             assert_eq!(reactor.next_elapsed().map(|(of, _)| of), Some(key));
-            // Another thread.
+            // A wake from another thread ends the wait.
             let waking = waker.clone();
             let thread = std::thread::spawn(move || waking.wake().unwrap());
             reactor.poll(None).unwrap();
             thread.join().unwrap();
         }
-        // Data, last because this source never reads it.
+        // Data ends the wait. It comes last, because this source never reads it.
         peer.write_all(b"data").unwrap();
         reactor.poll(None).unwrap();
         reactor.begin(Phase::Serve);

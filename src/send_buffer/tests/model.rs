@@ -1,4 +1,5 @@
-//! The send buffer against a plain vector: at random, exhaustively in the small, and far beyond memory.
+//! The send buffer against a plain vector: with random operations, with all short sequences, and with more bytes than
+//! fit into memory.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::rc::Rc;
@@ -8,12 +9,12 @@ use super::super::queue::{GATHER_BYTES, GATHER_SLICES, Segment};
 use super::super::{KEEP_BYTES, SendBuffer, TINY_BYTES};
 use super::{QUEUE_BYTES, check_invariants, flush_all, joined, noise};
 
-/// A send buffer beside the plain vector that it must behave like.
+/// A send buffer, and the plain vector of all bytes that were appended to it.
 #[derive(Default)]
 struct Pair {
     unsent: SendBuffer,
     model: Vec<u8>,
-    /// The number of bytes of the model that are sent.
+    /// The number of bytes of the vector that are sent.
     sent: usize,
 }
 
@@ -30,7 +31,8 @@ impl Pair {
         &self.model[self.sent..]
     }
 
-    /// Does one write, with a random outcome, of the queue and `tail`; checks the offered bytes and the rest.
+    /// Flushes the queue and `tail` into a write with a random result. Checks the bytes that were offered, and the
+    /// bytes that stay.
     fn flush(&mut self, tail: &[u8], pool: &mut Pool, random: &mut fastrand::Rng) {
         let before = self.unsent.len();
         let mut calls = 0;
@@ -92,7 +94,7 @@ impl Pair {
     }
 }
 
-/// Lengths around every threshold, mostly small ones.
+/// Returns a random length, often near a threshold of the code, and mostly small.
 fn length(random: &mut fastrand::Rng) -> usize {
     match random.u8(0..64) {
         0..4 => 0,
@@ -113,7 +115,7 @@ fn run_against_model(seed: u64, operations: usize, limit_bytes: usize) {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut pool = Pool::with_limit(limit_bytes);
     let mut pairs: [Pair; 4] = Default::default();
-    // A pair either sends fast or falls behind, so that both short and long queues are common.
+    // A pair either sends fast or is slow, so that both short and long queues are common.
     for operation in 0..operations {
         let pair = &mut pairs[random.usize(0..4)];
         let start = random.usize(0..noise.len() - CHUNK_BYTES * 4);

@@ -1,4 +1,4 @@
-//! The storage of send buffers: its reuse, the pool's limits, and the cost of a slow peer.
+//! The storage of send buffers: its reuse, the pool's limits, and the memory that a slow peer takes.
 
 use std::rc::Rc;
 
@@ -7,8 +7,8 @@ use super::super::queue::{Queue, Segment};
 use super::super::{KEEP_BYTES, SendBuffer};
 use super::{QUEUE_BYTES, flush_all, head, noise, occupied_bytes};
 
-/// Pushes and flushes again and again. All memory is either held by the pool or occupied by the queue. If both together
-/// neither grow nor shrink while bytes are queued, nothing was allocated and nothing freed.
+/// Pushes and flushes many times, and checks that nothing is allocated or freed. All memory is either in the pool or in
+/// the queue, so their sum must stay the same while bytes are queued.
 fn assert_steady(pool: &mut Pool, push: impl Fn(&mut SendBuffer, &mut Pool)) {
     let mut unsent = SendBuffer::new();
     push(&mut unsent, pool);
@@ -54,7 +54,8 @@ fn the_same_chunk_serves_again_and_again() {
     let queue: *const Queue = unsent.queue.as_deref().expect("something is queued");
     for _ in 0..100 {
         flush_all(&mut unsent, &mut pool);
-        // So that other memory of the same size does not come next by chance of the allocator.
+        // Without this block the allocator might return the freed memory again, which would look as if it had been
+        // kept.
         let between = Vec::<u8>::with_capacity(CHUNK_BYTES);
         unsent.copy(b"again", &mut pool);
         assert_eq!(head(&mut unsent, &mut pool), chunk);
@@ -114,7 +115,7 @@ fn a_slow_peer_costs_little_more_than_its_unsent_bytes() {
         occupied_bytes(&unsent)
     );
     assert!(flush_all(&mut unsent, &mut pool) == expected);
-    // The first 32 were closed while the queue still fitted into one write.
+    // The first 32 chunks were closed while the queue still fitted into one write, so they keep their full capacity.
     assert_eq!(
         pool.held_bytes(),
         32 * CHUNK_BYTES,
@@ -125,7 +126,7 @@ fn a_slow_peer_costs_little_more_than_its_unsent_bytes() {
 #[test]
 fn the_pool_keeps_no_more_than_its_limit() {
     for chunk_limit in 0..4 {
-        // Almost one chunk more is no chunk more.
+        // One byte less than a further chunk adds no chunk to the limit.
         let limit_bytes = (chunk_limit + 1) * CHUNK_BYTES - 1;
         let mut pool = Pool::with_limit(limit_bytes);
         let mut buffers: Vec<SendBuffer> = Vec::new();
@@ -196,7 +197,7 @@ fn free_queues_with_and_without_a_chunk_share_one_limit() {
     );
 }
 
-/// Static bytes that are long enough to be kept by reference.
+/// Returns static bytes that are long enough to be kept by reference.
 fn noise_page() -> &'static [u8] {
     &[7; 4096]
 }

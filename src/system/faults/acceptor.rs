@@ -1,4 +1,4 @@
-//! A listening TCP socket with faults.
+//! A listening TCP socket whose calls meet faults.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use super::call_error::CallError;
 use super::injector::Injector;
 use super::stream::FaultyStream;
 
-/// A real listening socket whose calls meet faults.
+/// A listening socket of the kernel whose calls meet faults.
 #[derive(Debug)]
 pub(crate) struct FaultyAcceptor {
     inner: TcpListener,
@@ -54,8 +54,8 @@ impl FaultyAcceptor {
         Ok((FaultyStream::new(stream, &self.injector), peer))
     }
 
-    /// Accepts one connection and resets it, without a fault and without the reserve: the descriptors are not really
-    /// exhausted.
+    /// Accepts one connection and resets it. The call meets no fault, and needs no reserve: the process has descriptors
+    /// left.
     pub(crate) fn refuse_one(&self) -> bool {
         match self.inner.accept() {
             Ok((stream, _)) => tcp::reset_on_close(&stream).is_ok(),

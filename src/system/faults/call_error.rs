@@ -1,8 +1,9 @@
-//! The errors of calls that a fault or the simulated kernel fails.
+//! The errors that a fault, or the simulated kernel, returns from a call.
 
 use std::io;
 
-/// The error of a simulated call. Its number is that of the system that the program is built for.
+/// The error of a call on a faulty or simulated socket. Its number is the one of the system that the program is built
+/// for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CallError {
     WouldBlock,
@@ -32,7 +33,7 @@ impl CallError {
             EADDRINUSE, EAGAIN, ECONNABORTED, ECONNREFUSED, ECONNRESET, EINTR, EINVAL, EMFILE,
             ENETUNREACH, ENFILE, ENOBUFS, ENOTCONN, EPIPE, ETIMEDOUT,
         };
-        // Winsock has no number of its own for a full table, and calls a broken pipe a shut-down socket.
+        // Winsock has no number for a full descriptor table, and its number for a broken pipe is WSAESHUTDOWN.
         #[cfg(windows)]
         use windows_sys::Win32::Networking::WinSock::{
             WSAEADDRINUSE as EADDRINUSE, WSAECONNABORTED as ECONNABORTED,

@@ -1,4 +1,4 @@
-//! The decision which call meets a fault, and the events that faults still owe.
+//! The draws that decide which calls meet a fault, and the events that a fault has made necessary.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ use crate::readiness::Readiness;
 use super::random::Random;
 use super::rates::Faults;
 
-/// The faults of one loop, shared by its selector and all of its sockets.
+/// The faults of one loop. Its selector and all of its sockets share this object.
 #[derive(Clone, Debug)]
 pub(crate) struct Injector(Rc<RefCell<State>>);
 
@@ -17,9 +17,9 @@ pub(crate) struct Injector(Rc<RefCell<State>>);
 struct State {
     random: Random,
     faults: Faults,
-    /// Events that a fault has held back or made up, for the next poll to report.
+    /// Events that a fault has hidden or invented, which the next poll must report.
     owed: Vec<(usize, Readiness)>,
-    /// The registered tokens. Ordered, so that no run depends on a hash.
+    /// The registered tokens. The set is ordered, so that no run depends on a hash.
     tokens: BTreeSet<usize>,
 }
 
@@ -33,7 +33,7 @@ impl Injector {
         })))
     }
 
-    /// Draws whether the next call meets the fault whose rate `rate` selects.
+    /// Draws whether the next call meets the fault whose rate `rate` returns.
     pub(super) fn strikes(&self, rate: impl FnOnce(&Faults) -> u16) -> bool {
         let mut state = self.0.borrow_mut();
         let rate = rate(&state.faults);
@@ -45,7 +45,7 @@ impl Injector {
         1 + self.0.borrow_mut().random.index(length)
     }
 
-    /// Adds an event that the next poll reports again, because a fault has hidden it from the caller.
+    /// Adds an event for the next poll to report again: a fault made the caller forget this readiness.
     pub(super) fn owe(&self, token: Option<usize>, readiness: Readiness) {
         if let Some(token) = token {
             self.0.borrow_mut().owed.push((token, readiness));
@@ -56,7 +56,7 @@ impl Injector {
         !self.0.borrow().owed.is_empty()
     }
 
-    /// Draws a spurious event of some registered socket, for the next poll to report.
+    /// Draws whether the next poll reports a spurious event, and of which registered socket.
     pub(super) fn maybe_owe_spurious(&self) {
         if !self.strikes(|faults| faults.spurious_events) {
             return;

@@ -1,6 +1,6 @@
-//! Faults in front of the real kernel: its sockets, with calls that fail, block or come short as a seed decides.
+//! Faults in front of the real kernel: sockets whose calls fail, block or move fewer bytes, as a seed decides.
 //!
-//! The rates, the chance and the errors serve the faults of the simulated network too.
+//! `rates`, `random` and `call_error` also serve the simulated network.
 
 mod acceptor;
 pub(super) mod call_error;

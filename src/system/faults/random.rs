@@ -1,8 +1,8 @@
-//! The one source of chance of a simulation, from which all numbers are drawn in one order.
+//! The random number generator of a simulation. All numbers of a run are drawn from one generator, in one order.
 
-/// A stream of numbers that depends on its seed alone (SplitMix64, Steele, Lea and Flood 2014).
+/// A random number generator whose numbers depend on its seed alone (SplitMix64, Steele, Lea and Flood 2014).
 ///
-/// It is not `fastrand`, whose stream could change with a version: a seed must mean the same in every release of this
+/// The numbers of `fastrand` could change with its version, but a seed must mean the same run in every release of this
 /// crate.
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
@@ -20,7 +20,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// Draws a number below `bound`; 0 if that is 0. The bias is a part in 2^32 for the bounds that are used here.
+    /// Draws a number below `bound`; 0 if `bound` is 0. For the bounds that are used here the bias is 1 in 2^32.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         if bound <= 1 {
             return 0;
@@ -30,18 +30,18 @@ impl Random {
 
     /// Draws a position in a list of `length` entries; 0 if the list is empty.
     pub(crate) fn index(&mut self, length: usize) -> usize {
-        // A number below a length fits into the type of the length.
+        // A number below a `usize` fits into a `usize`.
         usize::try_from(self.below(length as u64)).unwrap_or(0)
     }
 
-    /// Draws true `per_mille` times in a thousand.
+    /// Draws `true` with a probability of `per_mille` in a thousand.
     ///
-    /// A rate of 0 draws no number: a fault that is off shifts no draw of the others.
+    /// A rate of 0 draws no number, so that a fault that is off does not change the numbers of the others.
     pub(crate) fn chance(&mut self, per_mille: u16) -> bool {
         per_mille > 0 && self.below(1000) < u64::from(per_mille)
     }
 
-    /// Draws one of `choices`, which are not empty.
+    /// Draws one of `choices`, which must not be empty.
     pub(crate) fn choose<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.index(choices.len())]
     }

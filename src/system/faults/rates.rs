@@ -1,6 +1,6 @@
-//! The faults that calls can have, and how often.
+//! The faults that calls can meet, with their rates.
 
-/// The rate of each fault, in calls of a thousand. All are faults that real systems have.
+/// The rate of each fault, as a number of calls in a thousand. All are faults of real systems.
 ///
 /// ```
 /// use netloop::simulation::Faults;
@@ -10,39 +10,38 @@
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
-    /// A read or a write moves less than it could; the rest is announced later.
+    /// A read or a write moves fewer bytes than it could. A later event reports the rest.
     pub short_transfers: u16,
     /// A signal interrupts a call (EINTR).
     pub interruptions: u16,
-    /// A call would block although the socket was reported as ready; it is reported again later.
+    /// A call would block although the socket was reported as ready. A later event reports the socket again.
     pub spurious_blocks: u16,
-    /// The kernel has no memory to send with (ENOBUFS). No event announces the end of it.
+    /// The kernel has no memory to send with (ENOBUFS). No event reports when there is memory again.
     pub missing_buffers: u16,
     /// The connection is reset between two calls.
     pub resets: u16,
-    /// A connection is gone when it is accepted (ECONNABORTED).
+    /// The peer has gone when its connection is accepted (ECONNABORTED).
     pub aborted_accepts: u16,
-    /// There is no descriptor for a waiting connection: the process has none left (EMFILE), or the whole system
-    /// (ENFILE).
+    /// An accept finds no free descriptor in the process (EMFILE) or in the whole system (ENFILE).
     pub exhausted_accepts: u16,
-    /// There is no descriptor to connect with, as above.
+    /// A connect finds no free descriptor in the process (EMFILE) or in the whole system (ENFILE).
     pub exhausted_connects: u16,
     /// A lookup fails for now (EAI_AGAIN).
     pub failed_lookups: u16,
-    /// A lookup takes a multiple of five seconds longer, as if so many name servers did not answer.
+    /// A lookup takes one or more times five seconds longer, as if name servers did not answer.
     pub slow_lookups: u16,
-    /// A wait ends early, without events.
+    /// A wait for events ends early, without any.
     pub empty_polls: u16,
-    /// A socket is reported as ready and is not.
+    /// An event reports a socket as ready that is not.
     pub spurious_events: u16,
-    /// A connect to a local port without a listener connects to itself (simultaneous open).
+    /// A connect to a local port without a listener connects the socket to itself (simultaneous open).
     pub self_connects: u16,
     /// An option of a socket is refused (EINVAL, which macOS returns once the peer has gone).
     pub refused_options: u16,
 }
 
 impl Faults {
-    /// No fault at all.
+    /// No faults: every rate is 0.
     pub const NONE: Self = Self {
         short_transfers: 0,
         interruptions: 0,
@@ -60,7 +59,7 @@ impl Faults {
         refused_options: 0,
     };
 
-    /// Every fault, each in `per_mille` calls of a thousand.
+    /// Makes the rates of which each is `per_mille` calls in a thousand.
     pub const fn uniform(per_mille: u16) -> Self {
         Self {
             short_transfers: per_mille,

@@ -1,4 +1,4 @@
-//! The kernel's selector with faults.
+//! The kernel's selector, whose polls meet faults.
 
 use std::io;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::injector::Injector;
 pub(crate) struct FaultySelector {
     inner: native::Selector,
     injector: Injector,
-    /// The kernel's events and the owed ones.
+    /// The events of the last poll: the kernel's, and the events that faults owed.
     batch: Vec<(usize, Readiness)>,
 }
 

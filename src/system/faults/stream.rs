@@ -1,4 +1,4 @@
-//! A TCP connection with faults.
+//! A TCP connection whose calls meet faults.
 
 use std::cell::Cell;
 use std::io::{self, IoSlice, Read};
@@ -15,21 +15,21 @@ use crate::system::options::KeepAliveTimes;
 use super::call_error::CallError;
 use super::injector::Injector;
 
-/// The readiness that is reported again after a fault in a read.
+/// The readiness that the next poll reports again after a fault in a read.
 ///
-/// A blocked read makes the loop forget a reported end, and the kernel would report it again. Whether there is one is
-/// not known here; the next read finds out.
+/// A read that blocks makes the loop forget a reported end of the stream too. This code does not know whether an end
+/// was reported, so it always reports one again; the next read finds out.
 const INWARD: Readiness = Readiness::READABLE.union(Readiness::READ_CLOSED);
 
-/// A real connection whose calls meet faults.
+/// A connection of the kernel whose calls meet faults.
 #[derive(Debug)]
 pub(crate) struct FaultyStream {
     inner: TcpStream,
     injector: Injector,
     token: Option<usize>,
-    /// Whether a fault has reset it: the error was returned once, and no bytes move any more.
+    /// Whether a fault has reset the connection. The error was returned once, and no bytes move any more.
     ///
-    /// The kernel's socket is reset when it is closed, which is what a program does with a failed one.
+    /// The kernel's socket sends its reset when the program closes it, as a program does after an error.
     is_reset: Cell<bool>,
 }
 
@@ -43,8 +43,8 @@ impl FaultyStream {
         }
     }
 
-    /// As [`tcp::connect`]. By a fault, a connect to a port of this machine that has no listener connects to itself:
-    /// it binds that very port.
+    /// Connects as [`tcp::connect`] does. A fault may bind the socket to `address` first: if no listener has that local
+    /// port, the socket then connects to itself.
     pub(crate) fn connect(
         address: SocketAddr,
         local: Option<SocketAddr>,
@@ -54,7 +54,7 @@ impl FaultyStream {
             && address.ip().is_loopback()
             && injector.strikes(|faults| faults.self_connects);
         let to_itself = match is_self_connect {
-            // The port of a listener cannot be bound.
+            // The bind fails if a listener has the port: then the connect below is an ordinary one.
             true => tcp::connect(address, Some(address)).ok(),
             false => None,
         };
@@ -100,7 +100,7 @@ impl FaultyStream {
         tcp::send(&self.inner, slices)
     }
 
-    /// Draws the faults that reading and writing have in common.
+    /// Draws the faults that reads and writes have in common.
     fn inject(&self, readiness: Readiness) -> io::Result<()> {
         if self.injector.strikes(|faults| faults.resets) && self.reset_on_close().is_ok() {
             self.is_reset.set(true);

@@ -1,4 +1,4 @@
-//! A descriptor that is only read, and that other programs share.
+//! A descriptor that the loop only reads and shares with other programs, such as standard input.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -8,16 +8,17 @@ use mio::event::Source;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
-/// A terminal, a pipe or a file that is only read. It stays blocking, as other programs share it.
+/// A terminal, a pipe or a file that is only read. It stays blocking: the mode would change for the programs that share
+/// it, too.
 #[derive(Debug)]
 pub(crate) struct Input {
     file: File,
-    /// False if the kernel refuses to poll it, as it does for regular files, which are always ready.
+    /// Whether the kernel can poll the descriptor. It cannot poll regular files, which are always ready.
     is_pollable: bool,
 }
 
 impl Input {
-    /// Takes a duplicate of `descriptor`.
+    /// Makes an input of a duplicate of `descriptor`.
     pub(crate) fn adopt(descriptor: BorrowedFd<'_>) -> io::Result<Self> {
         Ok(Self {
             file: descriptor.try_clone_to_owned()?.into(),

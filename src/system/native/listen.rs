@@ -14,14 +14,14 @@ use crate::system::options::{Binding, set_keep_alive};
 
 /// Whether accepted connections inherit TCP_NODELAY and SO_KEEPALIVE from the listener.
 ///
-/// Linux copies both, which saves two calls for each connection. Other systems are not relied on.
+/// Linux copies both options, which saves two calls for each connection. On other systems the options are set by calls.
 pub(crate) const INHERITS_OPTIONS: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
-/// Binds `address` and listens. The port is taken when this returns, so an error reaches the caller at once.
+/// Binds `address` and listens. The port is bound when this returns, so the caller gets an error at once.
 pub(crate) fn listen_tcp(address: SocketAddr, binding: &Binding) -> io::Result<TcpListener> {
     let domain = Domain::for_address(address);
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
-    // On Windows SO_REUSEADDR would let any process steal the port, and TIME_WAIT blocks no bind there.
+    // Not set on Windows: there it would let any process steal the port, and TIME_WAIT prevents no bind.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     if domain == Domain::IPV6 {
@@ -61,7 +61,8 @@ pub(crate) fn listen_unix(path: &Path, binding: &Binding) -> io::Result<UnixList
 
 /// Takes over a listener of the standard library.
 ///
-/// It listens again, to fail here for a socket that cannot: a connected one would never accept anything.
+/// It calls `listen` again, which fails for a socket that cannot listen: a connected socket would never accept a
+/// connection.
 pub(crate) fn adopt_tcp_listener(
     listener: std::net::TcpListener,
     binding: &Binding,
@@ -71,7 +72,7 @@ pub(crate) fn adopt_tcp_listener(
     Ok(TcpListener::from_std(listener))
 }
 
-/// As [`adopt_tcp_listener`], for a Unix socket.
+/// Takes over a Unix listener of the standard library, as [`adopt_tcp_listener`] does for TCP.
 #[cfg(unix)]
 pub(crate) fn adopt_unix_listener(
     listener: std::os::unix::net::UnixListener,
@@ -82,7 +83,7 @@ pub(crate) fn adopt_unix_listener(
     Ok(UnixListener::from_std(listener))
 }
 
-/// Lets other users than the owner read or write the Unix socket at `path`.
+/// Permits all users to read or write the Unix socket at `path`.
 #[cfg(unix)]
 pub(crate) fn widen_permissions(path: &Path, readable: bool, writable: bool) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
@@ -96,8 +97,8 @@ fn backlog(binding: &Binding) -> i32 {
     i32::try_from(binding.backlog).unwrap_or(i32::MAX)
 }
 
-/// Sets SO_REUSEPORT only where the kernel distributes the connections, as libuv does. On other systems the newest
-/// socket would get them all.
+/// Sets SO_REUSEPORT, but as libuv only on systems whose kernel distributes the connections. On others the newest
+/// socket would get all of them.
 fn reuse_port(socket: &Socket) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     return socket.set_reuse_port(true);

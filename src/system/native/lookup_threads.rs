@@ -8,17 +8,18 @@ use std::thread;
 
 use crate::system::lookup::{self, Answer, Job, Ticket};
 
-/// The most questions that wait. A name server that does not answer must not fill the memory (node#62503).
+/// The limit on the number of waiting lookups, so that a name server that does not answer cannot fill the memory
+/// (node#62503).
 const MOST_WAITING: usize = 1024;
 
 /// A closure that wakes the loop.
 type Wake = Box<dyn Fn() -> io::Result<()> + Send>;
 
-/// The questions that wait for a helper thread, are under way, or are answered.
+/// The lookups that wait for a helper thread, are running, or are answered.
 pub(crate) struct LookupThreads {
     shared: Arc<Shared>,
     next_ticket: Ticket,
-    /// A thread that hangs in a lookup holds up the others only when all of them hang.
+    /// The limit on the number of threads. A lookup that hangs delays other lookups only while all threads hang.
     most_threads: usize,
 }
 
@@ -31,15 +32,15 @@ struct State {
     waiting: VecDeque<(Ticket, Job)>,
     answers: VecDeque<Answer>,
     threads: usize,
-    /// Invariant: the number of threads that wait for work.
+    /// Invariant: the number of threads that wait on `Shared::work`.
     idle: usize,
-    /// Invariant: `Some` as long as the loop lives; threads end as soon as they see `None`. The closure owns a
+    /// Wakes the loop. Invariant: `Some` until the loop is dropped; a thread that finds `None` ends. The closure owns a
     /// descriptor, which must be closed with the loop even if a thread hangs.
     wake: Option<Wake>,
 }
 
 impl LookupThreads {
-    /// Makes the queue, which at most `threads` threads serve; `wake` wakes the loop when there is an answer.
+    /// Makes an empty queue, which at most `threads` threads will serve. `wake` wakes the loop for each answer.
     pub(crate) fn new(wake: Wake, threads: usize) -> Self {
         Self {
             most_threads: threads.max(1),
@@ -57,11 +58,11 @@ impl LookupThreads {
         }
     }
 
-    /// Queues `job`, and starts a thread if all are busy.
+    /// Queues `job`, and starts a thread if all threads are busy and fewer than the limit.
     ///
     /// # Errors
     ///
-    /// `ResourceBusy` if too many questions wait already, or the system's error if it refuses the first thread.
+    /// `ResourceBusy` if too many lookups wait already, or the system's error if it cannot start the first thread.
     pub(crate) fn ask(&mut self, job: Job) -> io::Result<Ticket> {
         let ticket = self.next_ticket;
         let mut state = self.shared.lock();
@@ -74,7 +75,7 @@ impl LookupThreads {
         if state.idle <= state.waiting.len() && state.threads < self.most_threads {
             match self.start_thread() {
                 Ok(()) => state.threads += 1,
-                // The existing threads will reach the question later.
+                // A thread that exists will run the job later.
                 Err(_) if state.threads > 0 => {}
                 Err(error) => return Err(error),
             }
@@ -100,13 +101,13 @@ impl LookupThreads {
 }
 
 impl Drop for LookupThreads {
-    /// Joins no thread: one that hangs in a lookup ends with the lookup, or with the process.
+    /// Joins no thread: a thread that hangs in a lookup ends with the lookup, or with the process.
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.wake = None;
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
-        // A job owns a resolver, so its drop runs user code, which must not run under the lock.
+        // A job owns a resolver, so dropping the job may run user code, which must not run under the lock.
         drop(waiting);
         self.shared.work.notify_all();
     }
@@ -114,7 +115,7 @@ impl Drop for LookupThreads {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // No user code runs under the lock, so a panic leaves nothing half done.
+        // No user code runs under the lock, so even a poisoned lock protects a consistent state.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -1,4 +1,5 @@
-//! The operating system's own sockets, selector and lookups, which the seam and the faults share.
+//! The operating system's own sockets, selector and lookups, which `system` uses directly, and `faults` behind its
+//! faults.
 
 #[cfg(unix)]
 mod input;

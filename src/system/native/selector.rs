@@ -10,7 +10,7 @@ use mio::{Events, Poll, Registry, Token};
 use crate::readiness::Readiness;
 use crate::system::afd::abort_as_error;
 
-/// The token under which the waker reports. No slot's token can be equal to it.
+/// The token of the waker. `Key::to_token` never returns it.
 const WAKER: Token = Token(usize::MAX);
 
 /// A kernel selector with the batch that its last wait fetched.
@@ -18,7 +18,7 @@ const WAKER: Token = Token(usize::MAX);
 pub(crate) struct Selector {
     poll: Poll,
     events: Events,
-    /// The time of polling without sleep that precedes each sleep.
+    /// The time for which each wait polls without sleeping before it sleeps.
     busy: Duration,
 }
 
@@ -47,13 +47,13 @@ impl Selector {
         self.poll.registry()
     }
 
-    /// Waits until a source is ready or `timeout` has passed since `asked_at`. A signal does not end the wait: it goes
-    /// on with the rest of the time.
+    /// Waits until a source is ready or `timeout` has passed since `asked_at`. After a signal the wait continues with
+    /// the rest of the time.
     pub(crate) fn poll(&mut self, timeout: Option<Duration>, asked_at: Instant) -> io::Result<()> {
         let mut left = timeout;
         if !self.busy.is_zero() && timeout != Some(Duration::ZERO) {
             let most = timeout.map_or(self.busy, |timeout| timeout.min(self.busy));
-            // Not `asked_at`: a caller without a limit need not have read the clock.
+            // The clock is read here: without a timeout `asked_at` may be old.
             if self.poll_until(Instant::now().checked_add(most))? {
                 return Ok(());
             }
@@ -69,7 +69,7 @@ impl Selector {
         }
     }
 
-    /// Polls without sleep until a source is ready or `deadline` has come. Returns whether one is ready.
+    /// Polls without sleeping until a source is ready or `deadline` has come. Returns whether a source is ready.
     ///
     /// `None` stands for a deadline beyond the range of the clock.
     fn poll_until(&mut self, deadline: Option<Instant>) -> io::Result<bool> {
@@ -86,7 +86,7 @@ impl Selector {
         }
     }
 
-    /// Passes the last batch to `take`, without the waker's own event. Returns the number of events passed.
+    /// Passes the events of the last batch to `take`, without the waker's. Returns the number of events that it passed.
     #[inline(always)]
     pub(crate) fn for_each(&self, mut take: impl FnMut(usize, Readiness)) -> usize {
         let mut count = 0;

@@ -1,4 +1,4 @@
-//! Connecting and sending, alike for TCP and Unix sockets.
+//! Connecting and sending, which TCP and Unix sockets have in common.
 
 use std::io::{self, IoSlice};
 
@@ -6,17 +6,18 @@ use socket2::{SockAddr, SockRef, Socket};
 
 use crate::system::errno::is_in_progress;
 
-/// The flag that turns SIGPIPE into an error, for a send to a peer that has gone.
+/// The flag that makes a send to a peer that has gone return EPIPE without raising SIGPIPE.
 ///
-/// A host in C or C++ may have left that signal at its default, which ends the process. std protects `write` but not
-/// `write_vectored`.
+/// A host program in C or C++ may have left this signal at its default, which ends the process. std protects `write`
+/// but not `write_vectored`.
 #[cfg(all(unix, not(any(target_vendor = "apple", target_os = "redox"))))]
 const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
-/// On Apple's systems a socket option, SO_NOSIGPIPE, does the same. Windows has no such signal.
+/// No flag: on Apple's systems the socket option SO_NOSIGPIPE does the same, and Windows has no such signal.
 #[cfg(any(not(unix), target_vendor = "apple", target_os = "redox"))]
 const NO_SIGNAL: i32 = 0;
 
-/// Starts to connect a non-blocking `socket`. A connect that goes on in the background is a success.
+/// Starts to connect a non-blocking `socket`. An error that only means that the kernel continues to connect counts as
+/// success.
 pub(super) fn start_connecting(socket: &Socket, address: &SockAddr) -> io::Result<()> {
     match socket.connect(address) {
         Err(error) if is_in_progress(&error) => Ok(()),
@@ -24,7 +25,8 @@ pub(super) fn start_connecting(socket: &Socket, address: &SockAddr) -> io::Resul
     }
 }
 
-/// Returns whether a connect has come to its end: the kernel holds its `error`, or else knows the peer.
+/// Returns whether a connect has succeeded: the kernel knows the peer. If the socket has an `error` (SO_ERROR), the
+/// connect has failed with it. While neither holds, the connect is under way.
 pub(super) fn is_connected(
     error: Option<io::Error>,
     ask_peer: impl FnOnce() -> io::Result<()>,
@@ -43,17 +45,17 @@ pub(super) fn is_connected(
 #[inline]
 pub(super) fn send(socket: &SockRef<'_>, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     match slices {
-        // One slice is by far the commonest case, and `send` is the cheaper call.
+        // Nearly all sends have one slice, and `send` costs less than `sendmsg`.
         [slice] => socket.send_with_flags(slice, NO_SIGNAL),
         slices => socket.send_vectored_with_flags(slices, NO_SIGNAL),
     }
 }
 
-/// Forbids SIGPIPE for `socket`: on Apple's systems the socket itself must forbid it.
+/// Forbids SIGPIPE for `socket` with SO_NOSIGPIPE, on Apple's systems.
 #[cfg(target_vendor = "apple")]
 pub(super) fn suppress_pipe_signal(socket: &Socket) -> io::Result<()> {
     match socket.set_nosigpipe(true) {
-        // Unix sockets of some versions refuse the option (socket2#631).
+        // In some versions of the system Unix sockets refuse the option (socket2#631).
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
         done => done,
     }

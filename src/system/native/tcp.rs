@@ -10,7 +10,7 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use super::socket;
 use crate::system::options::{self, KeepAliveTimes};
 
-/// The call behind `connect` that failed.
+/// The system call of `connect` that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ConnectStep {
     /// Binding the local address.
@@ -19,11 +19,11 @@ pub(crate) enum ConnectStep {
     Connect,
 }
 
-/// Starts to connect to `address`, from `local` if that is given.
+/// Starts to connect to `address`, after binding `local` if it is given.
 ///
 /// # Errors
 ///
-/// The error names the call that failed, since binding and connecting fail for different reasons.
+/// The system's error, with the call that failed: binding and connecting fail for different reasons.
 pub(crate) fn connect(
     address: SocketAddr,
     local: Option<SocketAddr>,
@@ -54,7 +54,7 @@ pub(crate) fn adopt(stream: std::net::TcpStream) -> io::Result<TcpStream> {
     Ok(TcpStream::from_std(stream))
 }
 
-/// Asks for the result of a connect once the socket has become writable; false after a spurious event.
+/// Asks the kernel for the result of a connect, after an event for writing. Returns `false` if the event was spurious.
 pub(crate) fn finish_connecting(stream: &TcpStream) -> io::Result<bool> {
     socket::is_connected(stream.take_error()?, || stream.peer_addr().map(drop))
 }
@@ -62,11 +62,11 @@ pub(crate) fn finish_connecting(stream: &TcpStream) -> io::Result<bool> {
 /// Sends `slices` in one call, without SIGPIPE.
 #[inline]
 pub(crate) fn send(stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-    // `try_io` because mio re-arms its Windows selector inside it.
+    // Called within `try_io`, where mio re-arms its selector on Windows.
     stream.try_io(|| socket::send(&SockRef::from(stream), slices))
 }
 
-/// Makes the coming close a reset.
+/// Sets SO_LINGER to 0, so that closing the socket sends a reset.
 pub(crate) fn reset_on_close(stream: &TcpStream) -> io::Result<()> {
     SockRef::from(stream).set_linger(Some(Duration::ZERO))
 }
@@ -93,7 +93,7 @@ pub(crate) fn type_of_service(stream: &TcpStream) -> io::Result<u32> {
     }
 }
 
-/// IPV6_TCLASS, on the systems for which socket2 has it.
+/// IPV6_TCLASS, on the systems for which socket2 has the option.
 mod traffic_class {
     use std::io;
 

@@ -27,7 +27,7 @@ pub(crate) fn adopt(stream: std::os::unix::net::UnixStream) -> io::Result<UnixSt
     Ok(UnixStream::from_std(stream))
 }
 
-/// Asks for the result of a connect once the socket has become writable; false after a spurious event.
+/// Asks the kernel for the result of a connect, after an event for writing. Returns `false` if the event was spurious.
 pub(crate) fn finish_connecting(stream: &UnixStream) -> io::Result<bool> {
     socket::is_connected(stream.take_error()?, || stream.peer_addr().map(drop))
 }

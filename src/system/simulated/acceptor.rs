@@ -1,4 +1,4 @@
-//! A descriptor of a simulated listening socket.
+//! The descriptor of a simulated listening socket.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use super::kernel::Shared;
 use super::machine_handle::MachineHandle;
 use super::stream::Stream;
 
-/// A simulated socket that listens. Dropping it closes it.
+/// The descriptor of a simulated listening socket. Dropping it closes the socket.
 #[derive(Debug)]
 pub(crate) struct Acceptor {
     network: Shared,
@@ -55,7 +55,7 @@ impl Drop for Acceptor {
 }
 
 impl Source for Acceptor {
-    /// Registers it with its simulated machine. mio's registry is that of the real kernel, which does not know it.
+    /// Registers the socket with its simulated machine. The `Registry` belongs to the real kernel, and is ignored.
     fn register(&mut self, _: &Registry, token: Token, directions: Interest) -> io::Result<()> {
         let mut network = self.network.borrow_mut();
         network.register_listener(self.key, token.0, directions);

@@ -1,22 +1,23 @@
-//! The flavours of a simulated kernel.
+//! The ways in which a simulated kernel reports readiness: as epoll, kqueue, AFD, or worse.
 
-/// The way in which a simulated kernel reports readiness: that of one system.
+/// The way in which a simulated kernel reports readiness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Flavour {
-    /// Linux: one event for a socket, with its whole readiness, whenever something has become true (edge-triggered).
+    /// Linux: one event for a socket, with its whole readiness, whenever a bit of its readiness has become true
+    /// (edge-triggered).
     Epoll,
-    /// macOS and the BSDs: separate events for reading and writing, each with the end beside it.
+    /// macOS and the BSDs: separate events for reading and for writing. Each also tells the end of its direction.
     Kqueue,
-    /// Windows: readiness that was reported is not reported again before a call has blocked.
+    /// Windows: a bit that was reported is not reported again until a call would have blocked.
     ///
-    /// After such a call it reports writability again. A short read proves nothing.
+    /// After such a call all bits are reported again, writability too. So a short read proves nothing.
     Afd,
-    /// No existing system, and worse than all: events come late, twice, in any order, one at a time, and for sockets
-    /// that are closed already.
+    /// No existing system, and worse than all: events come late, twice, in any order, and for sockets that are closed
+    /// already.
     Adversary,
 }
 
 impl Flavour {
-    /// All of them.
+    /// All flavours.
     pub const ALL: [Self; 4] = [Self::Epoll, Self::Kqueue, Self::Afd, Self::Adversary];
 }

@@ -6,7 +6,7 @@ use crate::system::lookup::{self, Answer, Job, Ticket};
 
 use super::kernel::{MachineId, Shared};
 
-/// The lookups of one loop, whose answers come in the time of the simulation.
+/// The lookups of one loop. Virtual time passes until an answer arrives.
 pub(crate) struct Lookups {
     network: Shared,
     machine: MachineId,
@@ -22,11 +22,11 @@ impl Lookups {
         }
     }
 
-    /// Runs `job` at once, and keeps its answer until it is due.
+    /// Runs `job` at once, and queues its answer for the end of the lookup's time.
     pub(crate) fn ask(&mut self, job: Job) -> Ticket {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
-        // Before the network is borrowed: the resolver is user code, and may look at the simulation.
+        // The job runs before the network is borrowed: a resolver is user code, and may call the simulation.
         let found = lookup::run(job);
         let mut network = self.network.borrow_mut();
         network.answer_later(self.machine, ticket, found);
@@ -39,7 +39,7 @@ impl Lookups {
 }
 
 impl Drop for Lookups {
-    /// Drops the answers under way, as no loop is left to take them.
+    /// Drops the answers under way, since no loop is left to take them.
     fn drop(&mut self) {
         self.network.borrow_mut().cancel_lookups(self.machine);
     }

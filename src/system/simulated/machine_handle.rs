@@ -1,4 +1,4 @@
-//! A machine of the network, as the system that a loop runs on.
+//! The handle of a simulated machine, which is the operating system under one simulated loop.
 
 use std::fmt;
 use std::rc::Rc;
@@ -11,14 +11,14 @@ use super::lookups::Lookups;
 use super::names::Names;
 use super::spare_descriptor::SpareDescriptor;
 
-/// The system that a simulated loop runs on: a machine of the network.
+/// One machine of a simulated network: the operating system under one simulated loop.
 #[derive(Clone)]
 pub(crate) struct MachineHandle {
     network: Shared,
     machine: MachineId,
-    /// A selector of the real kernel, which is never waited on.
+    /// A selector of the real kernel, on which no loop waits.
     ///
-    /// mio's types ask for a registry to register with, and a program may ask for the descriptor of its loop.
+    /// It exists because mio's traits need a `Registry`, and because a program may ask for the descriptor of its loop.
     poll: Rc<Poll>,
     names: Arc<Names>,
 }
@@ -43,17 +43,17 @@ impl MachineHandle {
         self.poll.registry()
     }
 
-    /// The table of names that replaces the system's resolver.
+    /// Returns the table of names that replaces the system's resolver.
     pub(crate) fn names(&self) -> Arc<Names> {
         Arc::clone(&self.names)
     }
 
-    /// Makes the lookups of the loop.
+    /// Makes the object that does the lookups of the machine's loop.
     pub(crate) fn lookups(&self) -> Lookups {
         Lookups::new(Shared::clone(&self.network), self.machine)
     }
 
-    /// Opens a descriptor to be kept in reserve, if there is one.
+    /// Opens a spare descriptor; `None` if the machine has no free descriptor.
     pub(crate) fn spare_descriptor(&self) -> Option<SpareDescriptor> {
         SpareDescriptor::open(&self.network, self.machine)
     }
@@ -62,19 +62,19 @@ impl MachineHandle {
         self.machine
     }
 
-    /// Whether a poll would find an event or a wake.
+    /// Whether a poll of the machine would find an event or a wake.
     pub(crate) fn has_events(&self) -> bool {
         self.network.borrow().has_events(self.machine)
     }
 
-    /// Whether it is a machine of `network`.
+    /// Whether the machine belongs to `network`.
     pub(crate) fn is_of(&self, network: &Shared) -> bool {
         Rc::ptr_eq(&self.network, network)
     }
 }
 
 impl fmt::Debug for MachineHandle {
-    /// Without the network, which is large and belongs to all machines.
+    /// Prints the machine's number, but not the network, which is large and belongs to all machines.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("MachineHandle")

@@ -1,9 +1,11 @@
-//! A simulated network behind the seam: sockets, kernels, wires and a clock in memory, all driven by one seed.
+//! A simulated network in place of the operating system: sockets, kernels, packets and a clock in memory, all driven by
+//! one seed.
 //!
-//! [`Network`] is the network, and [`MachineHandle`] one machine of it, on which a loop runs. [`Selector`], [`Stream`] and
-//! [`Acceptor`] are its variants of the types of the seam. Its rules are Linux's, as far as a program can observe
-//! them. That includes the bytes that a RST leaves readable, the call that returns the error, and the effect of closing
-//! with unread bytes. It has no loss and no duplication (TCP hides them), no urgent data and no Unix sockets.
+//! [`Network`] is the network, and [`MachineHandle`] one machine of it, which is the operating system of one loop.
+//! [`Selector`], [`Stream`] and [`Acceptor`] are the simulated variants of the types in `system`. The network follows
+//! the rules of Linux, as far as a program can observe them. Among these are the bytes that a RST leaves readable, the
+//! call that returns an error, and the effect of closing with unread bytes. There is no loss and no duplication (TCP
+//! hides them), no urgent data and no Unix socket.
 
 mod acceptor;
 mod flavour;

@@ -1,13 +1,13 @@
-//! The names of a simulated network.
+//! The table of host names of a simulated network.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 
-/// A table in place of a name server.
+/// A table of host names, in place of a name server.
 ///
-/// It is `Sync` as every resolver is, though all lookups of a simulation run on one thread.
+/// It is `Sync` because the resolver trait requires it, although all lookups of a simulation run on one thread.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     table: Mutex<BTreeMap<String, Vec<IpAddr>>>,

@@ -1,4 +1,4 @@
-//! The options of a simulated network: distances, kernels and faults.
+//! The options of a simulated network: its times, its kernels and its faults.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::system::faults::random::Random;
 
 use super::flavour::Flavour;
 
-/// The options of a simulated network. The `Debug` output has everything that a run depends on beside its seed.
+/// The options of a simulated network. A run depends on its seed and on these, so the `Debug` output shows all of them.
 ///
 /// ```
 /// use std::time::Duration;
@@ -22,31 +22,32 @@ use super::flavour::Flavour;
 pub struct Options {
     /// The way in which the kernels report readiness.
     pub flavour: Flavour,
-    /// The time that each packet is under way.
+    /// The time for which each packet is under way.
     pub latency: Duration,
-    /// The most that chance adds to the latency. Bytes never overtake bytes.
+    /// The limit on the random time that is added to each latency. Bytes never overtake bytes.
     pub jitter: Duration,
-    /// The time of a lookup, to which the jitter is added.
+    /// The time of a name lookup, to which up to `jitter` is added.
     pub lookup_time: Duration,
     /// The bandwidth of each direction of a connection; `None` for no limit.
     pub bytes_per_second: Option<u64>,
     /// The number of bytes in each direction that may be under way or unread before writing blocks.
     pub capacity: usize,
-    /// The most events of one wait.
+    /// The limit on the number of events of one poll.
     pub batch: usize,
-    /// The number of descriptors of a loop, beyond which it gets EMFILE; `None` for no limit.
+    /// The limit on the number of descriptors of a machine, beyond which calls fail with EMFILE or ENFILE; `None` for
+    /// no limit.
     pub descriptors: Option<usize>,
     /// The time for which a kernel retransmits unacknowledged bytes before the connection fails with ETIMEDOUT.
     pub retransmission_timeout: Duration,
-    /// The faults of calls.
+    /// The rates of the faults that calls meet.
     pub faults: Faults,
 }
 
-/// Linux's time with tcp_retries2 at 15, 924.6 s.
+/// The time of Linux with tcp_retries2 at 15, its default: 924.6 s.
 const RETRANSMISSION_TIMEOUT: Duration = Duration::from_millis(924_600);
 
 impl Options {
-    /// A network like loopback: Linux, no delay, 256 KiB for each direction, no faults.
+    /// Makes the options of a network like loopback: Linux, no delay, 256 KiB for each direction, no faults.
     pub const fn new() -> Self {
         Self {
             flavour: Flavour::Epoll,
@@ -62,9 +63,9 @@ impl Options {
         }
     }
 
-    /// Draws all options from `seed`: any flavour, latency, capacity and batch, with few faults or many.
+    /// Draws all options from `seed`: any flavour, latency, capacity and batch, with no, few or many faults.
     pub fn from_seed(seed: u64) -> Self {
-        // Not the stream of the run, which begins with the seed itself.
+        // The complement is used because the run itself draws its numbers from `seed`.
         let mut random = Random::new(!seed);
         let latency = random.choose(&[0, 0, 1, 50, 700, 20_000, 150_000]);
         let jitter = random.choose(&[0, 0, 1, 3]) * latency / 2;
@@ -99,7 +100,7 @@ impl Options {
             retransmission_timeout: RETRANSMISSION_TIMEOUT,
             faults,
         };
-        // Newer options are drawn last, so that a seed still means the same for the older ones.
+        // Newer options are drawn last, so that a seed still gives the older ones the same values.
         options.faults.exhausted_connects = random.choose(&rates);
         options.faults.failed_lookups = random.choose(&rates);
         options.faults.slow_lookups = random.choose(&rates);

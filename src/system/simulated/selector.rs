@@ -1,4 +1,4 @@
-//! A simulated loop's selector, whose waits move the clock on instead of taking time.
+//! The selector of a simulated loop. Its waits move the virtual clock on and take no real time.
 
 use std::io;
 use std::sync::Arc;
@@ -42,11 +42,11 @@ impl Selector {
         self.machine.registry()
     }
 
-    /// Waits: moves the clock on to the next arrival, or by `timeout`.
+    /// Waits for events: moves the clock on from arrival to arrival, until there is an event or `timeout` has passed.
     ///
     /// # Errors
     ///
-    /// If a wait without end can never end, because nothing is under way in the network.
+    /// An error if `timeout` is `None` and nothing is under way in the network: the wait would never end.
     pub(crate) fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let mut network = self.machine.network().borrow_mut();
         let id = self.machine.id();
@@ -81,7 +81,7 @@ impl Selector {
     }
 }
 
-/// Ends the wait of a simulated loop, from any thread.
+/// The handle with which any thread ends the wait of a simulated loop.
 #[derive(Clone, Debug)]
 pub(crate) struct Waker(Arc<AtomicBool>);
 

@@ -1,17 +1,17 @@
-//! A simulated descriptor in reserve.
+//! A spare descriptor of a simulated machine.
 
 use std::fmt;
 
 use super::kernel::{MachineId, Shared};
 
-/// A descriptor that is open for nothing. Dropping it closes it.
+/// A descriptor that is open only so that it can be closed when descriptors run out. Dropping it closes it.
 pub(crate) struct SpareDescriptor {
     network: Shared,
     machine: MachineId,
 }
 
 impl SpareDescriptor {
-    /// Opens one on `machine`; `None` if the machine has no descriptor left.
+    /// Opens a spare descriptor on `machine`; `None` if the machine has no free descriptor.
     pub(super) fn open(network: &Shared, machine: MachineId) -> Option<Self> {
         let is_there = network.borrow_mut().take_spare(machine);
         is_there.then(|| Self {

@@ -1,4 +1,4 @@
-//! A descriptor of a simulated connection.
+//! The descriptor of a simulated connection.
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use crate::system::options::KeepAliveTimes;
 use super::kernel::{Shared, TcpState};
 use super::machine_handle::MachineHandle;
 
-/// One end of a simulated connection. Dropping it closes it.
+/// The descriptor of one end of a simulated connection. Dropping it closes the socket.
 #[derive(Debug)]
 pub(crate) struct Stream {
     network: Shared,
@@ -85,13 +85,13 @@ impl Stream {
         self.network.borrow().local_address(self.key)
     }
 
-    /// The peer's address, as long as the connection exists.
+    /// Returns the peer's address, as long as the connection exists.
     pub(crate) fn peer_address(&self) -> io::Result<SocketAddr> {
         let address = self.network.borrow().peer_address(self.key);
         address.map_err(CallError::to_io)
     }
 
-    /// Whether a short read or write proves that there is no more for now.
+    /// Whether a short read or write proves that the simulated kernel has no more for now.
     pub(crate) fn short_transfer_exhausts(&self) -> bool {
         self.network.borrow().short_transfer_exhausts()
     }
@@ -104,7 +104,7 @@ impl Drop for Stream {
 }
 
 impl Source for Stream {
-    /// Registers it with its simulated machine. mio's registry is that of the real kernel, which does not know it.
+    /// Registers the socket with its simulated machine. The `Registry` belongs to the real kernel, and is ignored.
     fn register(&mut self, _: &Registry, token: Token, directions: Interest) -> io::Result<()> {
         let mut network = self.network.borrow_mut();
         network.register(self.key, token.0, directions);

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use crate::wheel::list::SEARCH_LIMIT;
 use crate::wheel::{NEVER, TimerHandle, Wheel};
 
-/// The contract of the wheel as plain as can be: a sorted map, and a queue of due timers.
+/// A model of the wheel in the plainest code: a sorted map, and a queue of due timers.
 struct Model {
     now: u64,
     armings: u64,
     waiting: BTreeMap<(u64, u64), u64>,
     due: VecDeque<(u64, u64)>,
-    /// Deadline and arming number of every payload that is armed.
+    /// The deadline and the arming number of each armed payload.
     armed: HashMap<u64, (u64, u64)>,
 }
 
@@ -74,7 +74,7 @@ impl Model {
     }
 }
 
-/// Returns distances from nothing to the end of time, small ones and round ones more often than chance would have them.
+/// Returns a random distance between two ticks, from zero to the greatest. Small and round distances are more frequent.
 fn random_gap(random: &mut fastrand::Rng) -> u64 {
     const HOUR: u64 = 3_600_000;
     const YEAR: u64 = 366 * 24 * HOUR;
@@ -92,10 +92,10 @@ fn random_gap(random: &mut fastrand::Rng) -> u64 {
     }
 }
 
-/// Runs random operations on wheel and model and compares every answer.
+/// Applies random operations to the wheel and to the model, and compares every result.
 ///
-/// `target` is the number of timers that it tends to hold. Up to sixteen the wheel promises exact deadlines whatever
-/// was cancelled; with many more its buckets are crowded.
+/// `target` is the number of timers around which the wheel's length varies. Up to sixteen timers `next_deadline` must
+/// be exact, whatever was cancelled. With many more, buckets hold several timers.
 fn compare_with_model(seed: u64, start: u64, operations: usize, target: usize) {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut model = Model::new(start);
@@ -114,7 +114,7 @@ fn compare_with_model(seed: u64, start: u64, operations: usize, target: usize) {
                 let deadline = match random.u8(0..16) {
                     0 => model.now.saturating_sub(gap),
                     1 => NEVER,
-                    // Ties with a timer that was armed before, maybe on another level.
+                    // The same deadline as that of an earlier timer, which may lie on another level.
                     2 | 3 => chosen.map_or(NEVER - 1, |(_, payload)| model.armed[&payload].0),
                     _ => model.now.saturating_add(gap),
                 };
@@ -157,7 +157,7 @@ fn compare_with_model(seed: u64, start: u64, operations: usize, target: usize) {
                     0 => model.now.saturating_sub(random_gap(&mut random)),
                     1..=3 => wheel.next_deadline().unwrap_or(model.now),
                     _ if small => model.now.saturating_add(random.u64(0..200)),
-                    // Years at a time, but not so often that the end of time is soon reached.
+                    // Years at a time, but rarely, so that the greatest tick is not reached soon.
                     _ => model
                         .now
                         .saturating_add(random_gap(&mut random) >> random.u32(0..48)),

@@ -1,4 +1,4 @@
-//! The kernel reports edges, and the reactor makes levels of them.
+//! The reactor keeps levels although the kernel reports edges.
 
 use std::io::{ErrorKind, Write};
 use std::time::Duration;
@@ -49,7 +49,7 @@ fn further_datagrams_are_received_without_another_event() {
     let address = here.local_addr().unwrap();
     let mut reactor = Reactor::new(16).unwrap();
     let receive: fn(&mut UdpSocket, &mut [u8]) -> _ = |socket, buffer| {
-        // A datagram is never a short read: the next one lies behind it.
+        // A datagram never counts as a short read: another datagram may follow.
         socket.recv(buffer).map(|_| buffer.len())
     };
     reactor

@@ -1,4 +1,4 @@
-//! The selector's part: when a source is registered, and for which directions.
+//! The times at which a source is registered with the selector, and the directions.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream as Peer;
@@ -43,7 +43,7 @@ fn a_token_that_outlived_its_source_reaches_no_source() {
     let mut reactor = Reactor::new(16).unwrap();
     let wire = Wire::new(unblocked(here), read);
     let dead = reactor.insert(wire, Interest::READABLE).unwrap();
-    // Closed without being deregistered, it stays in the selector as long as the duplicate is open (F14).
+    // The hidden wire is closed but not deregistered, so it stays in the selector while its duplicate is open (F14).
     reactor.visit(dead, |wire, _| wire.is_hidden = true);
     drop(reactor.remove(dead));
     let (wire, _peer_of_newcomer) = stream_pair();
@@ -200,7 +200,8 @@ fn space_freed_before_the_request_is_reported() {
         let sent: usize = std::iter::from_fn(|| stream.write(&[7; 1024]).ok()).sum();
         registration.would_block(Interest::WRITABLE);
         registration.want(Interest::WRITABLE);
-        // The kernel has had space again since, and reported it to no source.
+        // Here the send buffer has space again, but the kernel has reported that to no source: none was registered for
+        // writing.
         peer.read_exact(&mut vec![0; sent]).unwrap();
     });
     assert_eq!(poll(&mut reactor), 1);

@@ -1,4 +1,4 @@
-//! Sources that act at random, and record their actions.
+//! Sources that act at random, and record their actions for the twin.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -64,7 +64,7 @@ impl Action {
     }
 }
 
-/// A call within the reactor, for the twin to replay afterwards.
+/// A call that the reactor made to a source, with the source's actions, for the twin to replay.
 #[derive(Debug)]
 pub(super) struct Record {
     pub(super) key: Key,
@@ -73,7 +73,7 @@ pub(super) struct Record {
     pub(super) reports: bool,
 }
 
-/// The place where the sources draw their actions and record them.
+/// The random numbers from which the sources draw their actions, and the records of these actions.
 pub(super) struct Stage {
     pub(super) random: fastrand::Rng,
     pub(super) records: Vec<Record>,

@@ -1,5 +1,5 @@
-//! The reactor as plain as can be. A bit is a `bool`, a list is a `Vec` that is searched, and a deadline is found by
-//! looking at all of them.
+//! A model of the reactor in the plainest code. A bit is a `bool`, a list is a `Vec` that is searched, and the next
+//! deadline is found by a scan.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use crate::system::SHORT_TRANSFER_EXHAUSTS;
 
 use super::actor::{Action, Record};
 
-/// The actions of the sources, for the twin to replay.
+/// The records of the sources' actions, for the twin to replay.
 pub(super) type Records = std::vec::IntoIter<Record>;
 
-/// One source as the twin sees it.
+/// The twin's state of one source.
 #[derive(Debug, Default)]
 pub(super) struct Level {
     pub(super) readable: bool,
@@ -42,7 +42,7 @@ impl Level {
         self.error && !self.wants_read
     }
 
-    /// The level semantics in one line.
+    /// Whether the source must be served: the rule of level-triggered polling.
     pub(super) fn must_be_served(&self) -> bool {
         self.is_activated
             || self.must_write()
@@ -51,7 +51,7 @@ impl Level {
     }
 }
 
-/// The owner of a deadline.
+/// The owner of a deadline: a source, or the caller of the reactor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Waiting {
     Source(Key),
@@ -75,7 +75,7 @@ pub(super) struct Twin {
     pub(super) close_quota: usize,
     pub(super) burst: Option<(Key, u32)>,
     pub(super) in_callback: Option<Key>,
-    /// In the order of arming.
+    /// The armed deadlines, in arming order.
     pub(super) filed: Vec<Filed>,
     pub(super) due: Vec<Filed>,
     pub(super) now: u64,
@@ -166,7 +166,8 @@ impl Twin {
         self.withdraw(|waiter| waiter == Waiting::Source(key));
     }
 
-    /// Replays one call of `next`, and returns the event that it must have returned.
+    /// Replays one call of [`Reactor::next`](crate::reactor::Reactor::next), and returns the event that it must have
+    /// returned.
     pub(super) fn serve_next(&mut self, records: &mut Records) -> Option<(Key, Call)> {
         loop {
             let (key, left) = match self.burst.take() {
@@ -252,7 +253,7 @@ impl Twin {
         self.due.extend(due);
     }
 
-    /// Replays one call of `next_elapsed`, and returns the entry that it must have returned.
+    /// Replays one call of `Reactor::next_due`, and returns the entry that it must have returned.
     pub(super) fn elapse_next(&mut self, records: &mut Records) -> Option<(Key, Option<Call>)> {
         while !self.due.is_empty() {
             let key = match self.due.remove(0).waiter {

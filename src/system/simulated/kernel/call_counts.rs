@@ -1,21 +1,21 @@
-//! The number of system calls that a loop makes.
+//! The numbers of system calls that a simulated loop has made.
 
-/// The numbers of calls that a loop has made into its simulated kernel.
+/// The numbers of system calls that a loop has made to its simulated kernel.
 ///
-/// A call that a signal interrupted (EINTR) and that is repeated at once counts once.
+/// A call that a signal interrupts (EINTR) is not counted: the loop repeats it at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallCounts {
-    /// Polls, whether they waited or not.
+    /// Polls for events, with and without a wait.
     pub polls: u64,
-    /// Connects that were begun, or failed at once.
+    /// Connects, including those connects that failed at once.
     pub connects: u64,
-    /// Attempts to accept, with and without success.
+    /// Accepts, with and without success.
     pub accepts: u64,
-    /// Attempts to accept that failed for want of a descriptor.
+    /// Accepts that failed because no descriptor was free.
     pub exhausted_accepts: u64,
-    /// Reads.
+    /// Reads, with and without success.
     pub reads: u64,
-    /// Writes.
+    /// Writes, with and without success.
     pub writes: u64,
 }

@@ -2,15 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-/// The duration of a poll that does not wait, in nanoseconds.
+/// The time that each poll takes, in nanoseconds, whether it waits or not.
 const POLL: u64 = 1_000;
 
-/// A clock that moves only when it is told to.
+/// A clock that moves only by calls of its methods.
 #[derive(Debug)]
 pub(super) struct VirtualClock {
-    /// The beginning of the simulation, on a real clock that is never read again.
+    /// The beginning of the simulation: the only reading of the real clock.
     origin: Instant,
-    /// Nanoseconds since `origin`.
+    /// The number of nanoseconds since `origin`.
     elapsed: u64,
 }
 
@@ -30,22 +30,22 @@ impl VirtualClock {
         Duration::from_nanos(self.elapsed)
     }
 
-    /// The time as nanoseconds since the beginning.
+    /// Returns the number of nanoseconds since the beginning.
     pub(super) fn nanoseconds(&self) -> u64 {
         self.elapsed
     }
 
-    /// The instant that many nanoseconds after the beginning.
+    /// Returns the instant that lies `nanoseconds` after the beginning.
     pub(super) fn instant(&self, nanoseconds: u64) -> Instant {
         self.origin + Duration::from_nanos(nanoseconds)
     }
 
-    /// Lets the time of a poll pass, so that the clock moves even for a loop that is always busy.
+    /// Moves the clock on by the time of a poll, so that time passes even for a loop that is always busy.
     pub(super) fn pass_poll(&mut self) {
         self.elapsed += POLL;
     }
 
-    /// Moves the clock on to `instant`. Returns whether that was in the future.
+    /// Moves the clock on to `instant`. Returns `false`, and does not move it, if `instant` is not in the future.
     pub(super) fn advance_to(&mut self, instant: Instant) -> bool {
         let since = nanoseconds(instant.saturating_duration_since(self.origin));
         let is_future = since > self.elapsed;
@@ -55,6 +55,6 @@ impl VirtualClock {
 }
 
 pub(super) fn nanoseconds(duration: Duration) -> u64 {
-    // A quarter of the range stands for ever, so that sums of it do not overflow.
+    // A quarter of the range stands for a longer time, so that the sum of several such times does not overflow.
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX / 4)
 }

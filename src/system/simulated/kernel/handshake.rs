@@ -1,4 +1,4 @@
-//! The establishment of connections: connect, SYN and accept.
+//! The establishment of a connection: connect, SYN and accept.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::trace::Note;
 use super::wire::Link;
 use super::world::World;
 
-/// One step of the establishment of a connection, with the parts of the network that it joins.
+/// The parts of the network that one step of a handshake changes.
 #[derive(Debug)]
 pub(super) struct Handshake<'a> {
     pub(super) world: &'a mut World,
@@ -24,7 +24,7 @@ pub(super) struct Handshake<'a> {
 }
 
 impl Handshake<'_> {
-    /// Opens a socket on `machine` and sends its SYN to `remote`, by `route`.
+    /// Opens a socket on `machine` and sends its SYN to `remote`. `route` decides the fate of the SYN.
     pub(super) fn connect(
         self,
         machine: MachineId,
@@ -75,7 +75,7 @@ impl Handshake<'_> {
         Ok(key)
     }
 
-    /// Handles the arrival of a SYN of `client` at the address that it goes to.
+    /// Handles a SYN of `client` that has arrived at its remote address. `tries` is the number of SYNs sent before.
     pub(super) fn on_syn(self, client: Key, tries: u32) {
         let (world, connections) = (self.world, self.connections);
         let Some(socket) = connections.get(client) else {
@@ -107,12 +107,12 @@ impl Handshake<'_> {
         self.ports.notify(world, key);
     }
 
-    /// Takes the next connection that waits at the listener `key`.
+    /// Takes the next connection off the queue of the listener `key`.
     pub(super) fn accept(self, key: Key) -> Result<(Key, SocketAddr), CallError> {
         let listener = self.ports.get_mut(key).ok_or(CallError::NotConnected)?;
         let machine = listener.watch.machine;
         self.world.machines.get_mut(machine).calls.accepts += 1;
-        // Linux takes a descriptor before it looks whether a connection waits.
+        // Linux checks for a free descriptor before it checks whether a connection waits.
         if !self.world.has_descriptor(machine) {
             return Err(self.world.accept_shortage(machine));
         }
@@ -154,7 +154,8 @@ impl Handshake<'_> {
     }
 }
 
-/// The address that a machine connects from: loopback to loopback, and its own to all others.
+/// Returns the address that a machine connects from: a loopback address for a loopback `remote`, else the machine's
+/// own.
 fn source_address(machine: MachineId, remote: IpAddr) -> IpAddr {
     let number = u16::try_from(machine + 1).unwrap_or(u16::MAX);
     let [high, low] = number.to_be_bytes();

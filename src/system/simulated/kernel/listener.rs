@@ -1,4 +1,4 @@
-//! A listening socket, as its kernel sees it.
+//! The kernel's state of one listening socket.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -8,14 +8,14 @@ use crate::slots::Key;
 
 use super::watch::Watch;
 
-/// A socket that listens.
+/// A simulated listening socket.
 #[derive(Debug)]
 pub(super) struct Listener {
     pub(super) watch: Watch,
     pub(super) address: SocketAddr,
-    /// Whether an IPv6 socket refuses IPv4 peers.
+    /// Whether the IPv6 socket refuses IPv4 peers.
     pub(super) is_v6_only: bool,
-    /// Whether other sockets may listen on the address.
+    /// Whether other sockets may listen on the same address (SO_REUSEPORT).
     pub(super) shares_port: bool,
     pub(super) backlog: usize,
     /// The established connections that wait to be accepted.
@@ -23,7 +23,7 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// Whether the next connection would be one too many. Linux takes one more than its backlog.
+    /// Whether the queue takes no further connection. Like Linux it takes one more than the backlog.
     pub(super) fn is_full(&self) -> bool {
         self.queue.len() > self.backlog
     }

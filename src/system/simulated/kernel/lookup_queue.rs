@@ -1,4 +1,4 @@
-//! Name lookups that are under way, and the faults they meet.
+//! The answers of name lookups that are under way, and the faults that lookups meet.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,21 +9,21 @@ use super::machine::MachineId;
 use super::trace::Note;
 use super::world::World;
 
-/// The seconds for which a resolver waits for a name server before it asks the next one (`resolv.conf(5)`).
+/// The number of seconds for which a resolver waits for a name server before it asks the next one (`resolv.conf(5)`).
 const SERVER_TIMEOUT: u64 = 5;
 
-/// The most name servers that fail one after the other.
+/// The greatest number of name servers that fail one after the other.
 const MOST_FAILED_SERVERS: u64 = 8;
 
-/// The answers that are under way, in the order in which they come.
+/// The answers that are under way, in the order of their arrival.
 #[derive(Debug, Default)]
 pub(super) struct LookupQueue {
-    /// By the time at which the answer comes, the machine that asked, and the ticket of the question.
+    /// The key of an answer is its arrival, the machine that asked, and the ticket of the lookup.
     answers: BTreeMap<(u64, MachineId, Ticket), Found>,
 }
 
 impl LookupQueue {
-    /// Delays an answer by the time that a lookup takes, or replaces it with a fault.
+    /// Queues an answer, delayed by the time of a lookup. A fault may delay it further, or replace it with an error.
     pub(super) fn schedule(
         &mut self,
         world: &mut World,
@@ -45,12 +45,12 @@ impl LookupQueue {
         self.answers.insert((at, machine, ticket), found);
     }
 
-    /// The time of the next answer.
+    /// Returns the time at which the next answer arrives.
     pub(super) fn next_arrival(&self) -> Option<u64> {
         self.answers.first_key_value().map(|((at, ..), _)| *at)
     }
 
-    /// Gives the answers that are due to their machines.
+    /// Moves the answers that have arrived to their machines, and wakes these.
     pub(super) fn deliver(&mut self, world: &mut World) {
         while let Some(entry) = self.answers.first_entry() {
             let &(at, machine, ticket) = entry.key();
@@ -66,7 +66,7 @@ impl LookupQueue {
         }
     }
 
-    /// Drops the answers for `machine`, whose loop is gone.
+    /// Drops the answers for `machine`, whose loop was dropped.
     pub(super) fn cancel(&mut self, machine: MachineId) {
         self.answers.retain(|(_, asker, _), _| *asker != machine);
     }

@@ -10,36 +10,36 @@ use crate::system::lookup::Answer;
 
 use super::call_counts::CallCounts;
 
-/// The number of a machine, from 0 on.
+/// The number of a machine, counted from 0.
 pub(crate) type MachineId = usize;
 
-/// A source on a ready list.
+/// A source that can be on a ready list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Watched {
-    /// One end of a connection.
+    /// A connected or connecting socket.
     TcpSocket(Key),
     /// A listening socket.
     Listener(Key),
 }
 
-/// The kernel of one machine, as far as it belongs to no single socket.
+/// The state of one machine's kernel that belongs to no single socket.
 #[derive(Debug, Default)]
 pub(super) struct Machine {
-    /// The sources with unreported readiness, in the order in which it came.
+    /// The ready list: the sources with readiness that was not reported, the first to become ready first.
     pub(super) ready: VecDeque<Watched>,
-    /// Events that were reported before, for the adversary to repeat.
+    /// A sample of former events, for the flavour `Adversary` to repeat.
     pub(super) history: Vec<(usize, Readiness)>,
-    /// Set from any thread, to end a wait.
+    /// The flag that ends a wait. Any thread may set it.
     woken: Arc<AtomicBool>,
-    /// Whether it is cut off from all other machines.
+    /// Whether a partition cuts the machine off from all others.
     pub(super) is_partitioned: bool,
     /// The number of open sockets.
     pub(super) sockets: usize,
-    /// The number of descriptors in reserve.
+    /// The number of open spare descriptors.
     pub(super) spares: usize,
-    /// The answers of lookups that the loop has not taken yet.
+    /// The answers of lookups that have arrived and that the loop has not taken.
     pub(super) answers: VecDeque<Answer>,
-    /// The calls that the loop has made.
+    /// The numbers of system calls that the loop has made.
     pub(super) calls: CallCounts,
 }
 
@@ -48,7 +48,7 @@ impl Machine {
         self.sockets + self.spares
     }
 
-    /// The flag that ends a wait when it is set.
+    /// Returns the flag that ends a wait.
     pub(super) fn woken(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.woken)
     }
@@ -61,13 +61,13 @@ impl Machine {
         self.woken.swap(false, Ordering::AcqRel)
     }
 
-    /// Whether a poll would find an event or a wake.
+    /// Whether a poll of the machine would find an event or a wake.
     pub(super) fn has_events(&self) -> bool {
         !self.ready.is_empty() || self.woken.load(Ordering::Acquire)
     }
 }
 
-/// All machines, by their numbers.
+/// All machines. The number of a machine is its index.
 #[derive(Debug, Default)]
 pub(super) struct Machines(Vec<Machine>);
 
@@ -89,7 +89,7 @@ impl Machines {
         &mut self.0[machine]
     }
 
-    /// Whether no packet gets from `one` machine to the `other`.
+    /// Whether a partition lies between the machines `one` and `other`.
     pub(super) fn are_partitioned(&self, one: MachineId, other: MachineId) -> bool {
         one != other && (self.0[one].is_partitioned || self.0[other].is_partitioned)
     }

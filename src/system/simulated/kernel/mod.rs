@@ -1,9 +1,10 @@
-//! The network itself: the kernels of all machines, what is under way between them, and the clock.
+//! The simulated network: the kernels of all machines, the packets between them, and the clock.
 //!
-//! [`Network`] is the one door, and each system call of a program is a method of it. Behind it, every part owns its
-//! state: [`Connections`](connections::Connections) the sockets and the wire, [`Ports`](ports::Ports) the listeners,
-//! [`LookupQueue`](lookup_queue::LookupQueue) the answers under way, and [`World`](world::World) what all of them
-//! depend on. No part knows another one but the world; the network makes them work together.
+//! Each system call of a program is a method of [`Network`]. Behind it, every part owns its state:
+//! [`Connections`](connections::Connections) the sockets and the packets, [`Ports`](ports::Ports) the listeners,
+//! [`LookupQueue`](lookup_queue::LookupQueue) the answers under way. [`World`](world::World) has the options, random
+//! numbers, clock, trace and machines, on which all parts depend. The parts know the world but not each other; the
+//! methods of `Network` pass values between them.
 
 mod call_counts;
 mod clock;

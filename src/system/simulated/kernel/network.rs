@@ -1,7 +1,7 @@
-//! The network as a whole: each system call of a program is a method here, and so is the passage of time.
+//! The network as a whole: its methods are the system calls of programs, and the passage of time.
 //!
-//! Packets that are due arrive before a call looks. So without latency a packet has arrived when the call that sent it
-//! returns, as on loopback, and not only at the next poll.
+//! Every call first delivers the packets that are due. So without latency the next call, of either side, finds the
+//! packet of this one arrived, as on loopback. No poll is needed in between.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -36,17 +36,17 @@ use super::trace::Note;
 use super::wire::{Link, Packet};
 use super::world::World;
 
-/// The network, shared by all sockets of a simulation.
+/// The network, which all sockets of a simulation share.
 pub(crate) type Shared = Rc<RefCell<Network>>;
 
-/// A simulated network with all machines in it. Nothing happens in it but within a call of its methods.
+/// A simulated network with all its machines. It changes only within calls of its methods.
 #[derive(Debug)]
 pub(crate) struct Network {
     world: World,
     connections: Connections,
     ports: Ports,
     lookups: LookupQueue,
-    /// The addresses whose route is not a normal one.
+    /// The routes of the addresses whose route is not [`Route::Normal`].
     routes: BTreeMap<IpAddr, Route>,
 }
 
@@ -74,7 +74,7 @@ impl Network {
     }
 }
 
-/// Time, and the packets that arrive in it.
+/// The passage of time, and the arrival of packets.
 impl Network {
     pub(crate) fn now(&self) -> Instant {
         self.world.clock.now()
@@ -84,12 +84,12 @@ impl Network {
         self.world.clock.elapsed()
     }
 
-    /// Lets the time of a poll pass.
+    /// Moves the clock on by the time of a poll.
     pub(crate) fn pass_poll(&mut self) {
         self.world.clock.pass_poll();
     }
 
-    /// Moves the clock on to `instant`, unless that has passed.
+    /// Moves the clock on to `instant`, unless `instant` has passed.
     pub(crate) fn advance_to(&mut self, instant: Instant) {
         if self.world.clock.advance_to(instant) {
             let now = self.world.clock.nanoseconds();
@@ -97,7 +97,7 @@ impl Network {
         }
     }
 
-    /// The arrival of the next packet or answer.
+    /// Returns the time at which the next packet or answer arrives; `None` if nothing is under way.
     pub(crate) fn next_arrival(&mut self) -> Option<Instant> {
         let packet = self.connections.next_arrival();
         let answer = self.lookups.next_arrival();
@@ -105,7 +105,7 @@ impl Network {
         Some(self.world.clock.instant(next))
     }
 
-    /// Delivers everything that is due.
+    /// Delivers all packets and answers that are due.
     pub(crate) fn deliver(&mut self) {
         self.lookups.deliver(&mut self.world);
         while let Some(flight) = self.connections.pop_due(self.world.clock.nanoseconds()) {
@@ -126,9 +126,9 @@ impl Network {
     }
 }
 
-/// The calls on connections.
+/// The system calls on connections.
 impl Network {
-    /// Starts to connect from `machine` to `remote`.
+    /// Starts to connect a new socket of `machine` to `remote`.
     pub(crate) fn connect(
         &mut self,
         machine: MachineId,
@@ -149,7 +149,7 @@ impl Network {
         self.connections.write(&mut self.world, key, slices)
     }
 
-    /// Sends the FIN.
+    /// Ends the sending side of `key`, and sends the FIN.
     pub(crate) fn shutdown_write(&mut self, key: Key) -> Result<(), CallError> {
         self.deliver();
         self.connections.shutdown_write(&mut self.world, key)
@@ -168,7 +168,7 @@ impl Network {
         self.connections.get(key).map(|socket| socket.local)
     }
 
-    /// The peer's address, as long as the connection exists.
+    /// Returns the peer's address, as long as the connection exists.
     pub(crate) fn peer_address(&self, key: Key) -> Result<SocketAddr, CallError> {
         match self.connections.get(key) {
             Some(socket) if socket.state == TcpState::Connected => Ok(socket.remote),
@@ -176,19 +176,19 @@ impl Network {
         }
     }
 
-    /// Takes the error of the socket (SO_ERROR).
+    /// Takes the pending error of the socket (SO_ERROR).
     pub(crate) fn take_error(&mut self, key: Key) -> Option<CallError> {
         self.connections.get_mut(key)?.error.take()
     }
 
-    /// Makes the coming close of the socket a reset (SO_LINGER of 0).
+    /// Makes closing the socket reset the connection (SO_LINGER of 0).
     pub(crate) fn reset_on_close(&mut self, key: Key) {
         if let Some(socket) = self.connections.get_mut(key) {
             socket.has_zero_linger = true;
         }
     }
 
-    /// Draws whether a fault refuses an option of a socket.
+    /// Draws whether a fault refuses an option. The simulated kernel ignores the option itself.
     pub(crate) fn set_option(&mut self) -> Result<(), CallError> {
         match self.world.strikes(|faults| faults.refused_options) {
             true => Err(CallError::InvalidArgument),
@@ -215,9 +215,9 @@ impl Network {
     }
 }
 
-/// The calls on listening sockets.
+/// The system calls on listening sockets.
 impl Network {
-    /// Listens on `address`.
+    /// Opens a socket of `machine` that listens on `address`.
     pub(crate) fn bind(
         &mut self,
         machine: MachineId,
@@ -227,7 +227,7 @@ impl Network {
         self.ports.bind(&mut self.world, machine, address, binding)
     }
 
-    /// Takes the next connection that waits.
+    /// Takes the next connection off the queue of the listener `key`.
     pub(crate) fn accept(&mut self, key: Key) -> Result<(Key, SocketAddr), CallError> {
         self.handshake().accept(key)
     }
@@ -255,9 +255,9 @@ impl Network {
     }
 }
 
-/// The calls of a machine that are about no socket.
+/// The system calls that are about no socket.
 impl Network {
-    /// The most events of a poll.
+    /// Returns the limit on the number of events of one poll.
     pub(crate) fn batch_size(&self) -> usize {
         self.world.options.batch.max(1)
     }
@@ -278,7 +278,7 @@ impl Network {
         poll.collect(batch);
     }
 
-    /// The flag that ends a wait of `machine` when it is set, from any thread.
+    /// Returns the flag that ends a wait of `machine`. Any thread may set it.
     pub(crate) fn woken(&self, machine: MachineId) -> Arc<AtomicBool> {
         self.world.machines.get(machine).woken()
     }
@@ -287,29 +287,29 @@ impl Network {
         self.world.machines.get(machine).take_wake()
     }
 
-    /// Whether a short read or write proves that the kernel has no more for now.
+    /// Whether a short read or write proves that the kernel has no more for now: not so for AFD.
     pub(crate) fn short_transfer_exhausts(&self) -> bool {
         self.world.options.flavour != Flavour::Afd
     }
 
-    /// Answers a lookup of `machine` with `found`, after the time that a lookup takes.
+    /// Answers the lookup `ticket` of `machine` with `found`, after the time of a lookup.
     pub(crate) fn answer_later(&mut self, machine: MachineId, ticket: Ticket, found: Found) {
         self.lookups
             .schedule(&mut self.world, machine, ticket, found);
     }
 
-    /// Takes the next answer that has come.
+    /// Takes the next answer that has arrived at `machine`.
     pub(crate) fn next_answer(&mut self, machine: MachineId) -> Option<Answer> {
         self.world.machines.get_mut(machine).answers.pop_front()
     }
 
-    /// Drops all answers for `machine`, whose loop is gone.
+    /// Drops all answers for `machine`, whose loop was dropped.
     pub(crate) fn cancel_lookups(&mut self, machine: MachineId) {
         self.lookups.cancel(machine);
         self.world.machines.get_mut(machine).answers.clear();
     }
 
-    /// Takes a descriptor into reserve. Returns whether there was one.
+    /// Opens a spare descriptor on `machine`. Returns `false` if no descriptor is free.
     pub(crate) fn take_spare(&mut self, machine: MachineId) -> bool {
         let is_there = self.world.has_descriptor(machine);
         self.world.machines.get_mut(machine).spares += usize::from(is_there);
@@ -321,18 +321,19 @@ impl Network {
     }
 }
 
-/// The side of the network that a test changes and reads.
+/// The methods through which a test changes and inspects the network.
 impl Network {
     pub(crate) fn options_mut(&mut self) -> &mut Options {
         &mut self.world.options
     }
 
-    /// Sets the fate of the coming connects to `address`.
+    /// Sets the fate of all connects to `address` from now on.
     pub(crate) fn set_route(&mut self, address: IpAddr, route: Route) {
         self.routes.insert(address, route);
     }
 
-    /// Cuts `machine` off from all others, or reconnects it: the packets sent meanwhile arrive then.
+    /// Cuts `machine` off from all others, or reconnects it. After a reconnect the packets that were sent meanwhile
+    /// arrive.
     pub(crate) fn set_partitioned(&mut self, machine: MachineId, is_partitioned: bool) {
         self.deliver();
         self.world.machines.get_mut(machine).is_partitioned = is_partitioned;
@@ -368,7 +369,7 @@ impl Network {
         self.world.machines.get(machine).calls
     }
 
-    /// The memory that the buffers and the packets take.
+    /// Returns the number of bytes of memory that the buffers and the packets take.
     pub(crate) fn held_bytes(&self) -> usize {
         self.connections.held_bytes()
     }

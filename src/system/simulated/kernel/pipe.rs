@@ -2,39 +2,40 @@
 
 use std::collections::VecDeque;
 
-/// The bytes that a socket receives, with the end behind them.
+/// The bytes that a socket receives, and the FIN behind them.
 #[derive(Debug, Default)]
 pub(super) struct ReceiveBuffer {
-    /// The bytes that were sent and not read yet, in order.
+    /// The bytes that the peer has sent and the program has not read, in order: first the arrived bytes, then the bytes
+    /// under way.
     bytes: VecDeque<u8>,
-    /// The number of them that have arrived. Invariant: at most the length of `bytes`.
+    /// The number of `bytes` that have arrived. Invariant: at most the length of `bytes`.
     arrived: usize,
     /// Whether the peer's FIN has arrived, behind all bytes.
     pub(super) has_fin: bool,
 }
 
 impl ReceiveBuffer {
-    /// Appends bytes that are under way from now on.
+    /// Appends bytes that the peer sends now, and which are under way.
     pub(super) fn send(&mut self, bytes: &[u8]) {
         self.bytes.extend(bytes);
     }
 
-    /// Makes the next `count` bytes readable.
+    /// Makes the next `count` bytes under way readable: they have arrived.
     pub(super) fn arrive(&mut self, count: usize) {
         self.arrived = (self.arrived + count).min(self.bytes.len());
     }
 
-    /// The memory that it takes.
+    /// Returns the number of bytes of memory that the buffer takes.
     pub(super) fn held_bytes(&self) -> usize {
         self.bytes.capacity()
     }
 
-    /// The number of bytes that can be read.
+    /// Returns the number of bytes that can be read.
     pub(super) fn readable(&self) -> usize {
         self.arrived
     }
 
-    /// Reads at most `most` of the bytes that have arrived.
+    /// Moves at most `most` of the arrived bytes to `buffer`, and returns their number.
     pub(super) fn read(&mut self, buffer: &mut [u8], most: usize) -> usize {
         let count = buffer.len().min(most).min(self.arrived);
         let (front, back) = self.bytes.as_slices();
@@ -46,21 +47,22 @@ impl ReceiveBuffer {
         count
     }
 
-    /// Loses the bytes that are under way. The arrived ones stay readable.
+    /// Drops the bytes under way. The arrived ones stay readable.
     pub(super) fn drop_in_flight(&mut self) {
         self.bytes.truncate(self.arrived);
     }
 }
 
-/// The capacity that a socket has left to send into.
+/// The sender's view of the receiver's buffer: its capacity, and the part that is taken.
 #[derive(Debug)]
 pub(super) struct SendWindow {
     capacity: usize,
-    /// The bytes that were sent and that the peer has not read, as far as this side knows.
+    /// The number of sent bytes that the peer has not read, as far as this side knows.
     unread: usize,
-    /// Whether a write or a poll found too little capacity, so that more of it is an event (Linux's SOCK_NOSPACE).
+    /// Whether a write or a poll found too little free capacity, so that an event must report when there is more
+    /// (Linux's SOCK_NOSPACE).
     is_blocked: bool,
-    /// The arrival of the last packet sent, which no later one overtakes.
+    /// The arrival of the last packet that was sent. No later bytes arrive before it.
     pub(super) busy_until: u64,
 }
 
@@ -74,22 +76,24 @@ impl SendWindow {
         }
     }
 
-    /// The number of bytes that a write takes.
+    /// Returns the number of bytes that a write can take.
     pub(super) fn free(&self) -> usize {
         self.capacity.saturating_sub(self.unread)
     }
 
-    /// Whether the free capacity is worth an event: a third, as on Linux, so that not every byte read is one.
+    /// Whether the socket is writable: a third of the capacity is free. As on Linux, less is not reported, or each byte
+    /// that the peer reads would be an event.
     pub(super) fn is_writable(&self) -> bool {
         self.free() * 3 >= self.capacity
     }
 
-    /// Notes that a poll has looked. If there was too little capacity, the selector must report when there is more.
+    /// Notes that a poll has reported the readiness. If the socket was not writable, the selector must report when it
+    /// is.
     pub(super) fn on_poll(&mut self) {
         self.is_blocked |= !self.is_writable();
     }
 
-    /// Takes the capacity for a write of `offered` bytes, `taken` of which are sent.
+    /// Takes capacity for a write of `offered` bytes, of which `taken` are sent.
     pub(super) fn take(&mut self, taken: usize, offered: usize) {
         self.unread += taken;
         if taken < offered {
@@ -97,7 +101,8 @@ impl SendWindow {
         }
     }
 
-    /// Frees the capacity of `count` bytes that the peer has read. Returns whether a blocked sender must be notified.
+    /// Frees the capacity of `count` bytes that the peer has read. Returns whether the selector must report the socket
+    /// as writable.
     pub(super) fn release(&mut self, count: usize) -> bool {
         self.unread = self.unread.saturating_sub(count);
         if self.is_blocked && self.is_writable() {

@@ -1,4 +1,4 @@
-//! One poll of one machine: a batch of events, in the manner of the flavour.
+//! One poll of one machine: the batch of events, as the flavour reports them.
 
 use crate::readiness::Readiness;
 use crate::system::afd::abort_as_error;
@@ -15,10 +15,10 @@ use super::world::World;
 /// The number of old events that the adversary remembers for each loop.
 const HISTORY: usize = 32;
 
-/// The rate, in a thousand, at which the adversary keeps a ready source for a later poll, and repeats an old event.
+/// The rate, in a thousand, at which the adversary delays a ready source to a later poll, and repeats an old event.
 const ADVERSITY: u16 = 150;
 
-/// A poll under way, with the parts of the network that it looks at.
+/// The parts of the network that one poll of `machine` reads and changes.
 #[derive(Debug)]
 pub(super) struct Poll<'a> {
     pub(super) machine: MachineId,
@@ -76,7 +76,8 @@ impl Poll<'_> {
         }
     }
 
-    /// The token and the events of a source that was on the ready list.
+    /// Returns the token and the events of a source that was on the ready list. `None` if the source is closed or not
+    /// registered.
     fn report(&mut self, source: Watched) -> Option<(usize, Reports)> {
         let flavour = self.world.options.flavour;
         match source {
@@ -96,7 +97,7 @@ impl Poll<'_> {
         }
     }
 
-    /// Shuffles the batch and repeats an old event, perhaps of a socket that is closed.
+    /// Shuffles the batch, and at times adds an old event, whose socket may be closed.
     fn confuse(&mut self, most: usize, batch: &mut Vec<(usize, Readiness)>) {
         let random = &mut self.world.random;
         for last in (1..batch.len()).rev() {
@@ -117,7 +118,7 @@ impl Poll<'_> {
         }
     }
 
-    /// Adds an event of some socket of the machine, whatever its readiness is.
+    /// Adds an event of a random socket, if it is on this machine, whatever its readiness is.
     fn add_spurious(&mut self, batch: &mut Vec<(usize, Readiness)>) {
         let count = self.connections.len();
         if count == 0 {
@@ -135,14 +136,14 @@ impl Poll<'_> {
     }
 }
 
-/// The present readiness of a socket, as the selector of the flavour reports it.
+/// Returns the present readiness of a socket, as the selector of `flavour` reports it.
 fn level_of(socket: &TcpSocket, flavour: Flavour) -> Readiness {
     let level = socket.readiness();
     if flavour != Flavour::Afd || socket.peer.is_none() {
         return level;
     }
-    // AFD reports a reset as the end of both directions, and no other end as one of writing. Only a failed connect is
-    // an error to it. The seam treats that as it does on Windows.
+    // AFD reports a reset as the end of both directions, and nothing else as the end of writing. It reports an error
+    // only for a failed connect. `abort_as_error` corrects this as it does on Windows.
     let reported = level.difference(Readiness::ERROR | Readiness::WRITE_CLOSED);
     abort_as_error(match socket.state {
         TcpState::Dead => reported | Readiness::READ_CLOSED | Readiness::WRITE_CLOSED,

@@ -14,17 +14,18 @@ use super::machine::{MachineId, Watched};
 use super::watch::Watch;
 use super::world::World;
 
-/// The range of ephemeral ports, as on Linux.
+/// The first and the last ephemeral port, as on Linux.
 const FIRST_PORT: u16 = 32_768;
 const LAST_PORT: u16 = 60_999;
 
-/// All listening sockets, by the address that they are bound to.
+/// The listening sockets of all machines, and the ephemeral ports.
 #[derive(Debug)]
 pub(super) struct Ports {
     listeners: Slots<Listener>,
-    /// The listeners of each address; several if they share the port. Ordered, so that no run depends on a hash.
+    /// The listeners of each address: several if they share the port. The map is ordered, so that no run depends on a
+    /// hash.
     bound: BTreeMap<SocketAddr, Vec<Key>>,
-    /// The next ephemeral port.
+    /// The ephemeral port that is given out next.
     next: u16,
 }
 
@@ -49,7 +50,8 @@ impl Ports {
         self.bound.contains_key(&address)
     }
 
-    /// Takes a port for a socket that connects to `remote`: by a fault, that very one.
+    /// Takes a port for a socket that connects to `remote`. By a fault it is the port of `remote` itself, for a
+    /// self-connect.
     pub(super) fn port_to(&mut self, world: &mut World, remote: SocketAddr) -> u16 {
         let is_self_connect = remote.ip().is_loopback()
             && self.listener_at(remote, &mut world.random).is_none()
@@ -60,7 +62,7 @@ impl Ports {
         }
     }
 
-    /// Takes the next ephemeral port.
+    /// Takes the next ephemeral port, which need not be free on all addresses.
     fn ephemeral(&mut self) -> u16 {
         let port = self.next;
         self.next = if port >= LAST_PORT {
@@ -71,7 +73,7 @@ impl Ports {
         port
     }
 
-    /// Listens on `address`.
+    /// Makes a listener of `machine` on `address`.
     pub(super) fn bind(
         &mut self,
         world: &mut World,
@@ -104,9 +106,10 @@ impl Ports {
         Ok(key)
     }
 
-    /// The listener that a SYN to `address` reaches: one on the address itself, or on all of the machine.
+    /// Returns the listener that a SYN to `address` reaches: one that is bound to `address`, or to all addresses of the
+    /// machine.
     ///
-    /// Of several that share the port it draws one.
+    /// If several listeners share the port it draws one of them.
     pub(super) fn listener_at(&self, address: SocketAddr, random: &mut Random) -> Option<Key> {
         let port = address.port();
         let any_v6 = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port);
@@ -131,7 +134,7 @@ impl Ports {
         None
     }
 
-    /// Notifies the machine of the listener `key` that a connection waits.
+    /// Puts the listener `key` on its machine's ready list, because a connection waits.
     pub(super) fn notify(&mut self, world: &mut World, key: Key) {
         if let Some(listener) = self.listeners.get_mut(key) {
             if listener.watch.change(Readiness::READABLE) {
@@ -140,7 +143,7 @@ impl Ports {
         }
     }
 
-    /// Stops listening. Returns the listener, whose queue may hold connections.
+    /// Removes the listener `key`, and returns it: its queue may still hold connections.
     pub(super) fn close(&mut self, world: &mut World, key: Key) -> Option<Listener> {
         let listener = self.listeners.remove(key)?;
         world.machines.get_mut(listener.watch.machine).sockets -= 1;

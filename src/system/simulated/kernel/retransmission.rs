@@ -1,7 +1,7 @@
-//! The time after which a kernel gives up on a peer that does not answer.
+//! The time after which a kernel gives up a connection whose peer does not answer.
 //!
-//! Nothing is really sent again, and no probe is sent. Without a partition every packet is acknowledged, so only the
-//! moment of giving up is on the wire; it is moot as soon as the partition has healed.
+//! The simulation sends neither retransmissions nor probes. Without a partition every packet is acknowledged. So only a
+//! timer for the moment of giving up is queued, which is moot once the partition has healed.
 
 use std::time::Duration;
 
@@ -9,26 +9,27 @@ use crate::system::options::KeepAliveTimes;
 
 use super::clock::nanoseconds;
 
-/// Linux's tcp_keepalive_time, tcp_keepalive_intvl and tcp_keepalive_probes.
+/// The defaults of Linux: tcp_keepalive_time, tcp_keepalive_intvl and tcp_keepalive_probes.
 const IDLE: Duration = Duration::from_secs(7200);
 const INTERVAL: Duration = Duration::from_secs(75);
 const PROBES: u32 = 9;
 
-/// The timeouts of a socket whose peer may be out of reach: retransmission and keep-alive.
+/// The two timeouts of a socket whose peer may be out of reach: retransmission and keep-alive.
 #[derive(Debug, Default)]
 pub(super) struct PeerTimeouts {
-    /// The time at which the peer was heard last.
+    /// The time at which the last packet of the peer arrived.
     last_heard: u64,
-    /// The times of its probes, if it has SO_KEEPALIVE.
+    /// The times of the keep-alive probes; `None` without SO_KEEPALIVE.
     keep_alive: Option<KeepAliveTimes>,
-    /// The end of retransmission. Invariant: set while a packet that it has sent is held back.
+    /// The time at which retransmission ends. Invariant: `Some` while a packet that this socket has sent is held back.
     retransmission_ends: Option<u64>,
-    /// The end of probing. Invariant: set while it probes and a partition is between the two machines.
+    /// The time at which probing ends. Invariant: `Some` while the socket has SO_KEEPALIVE and a partition lies between
+    /// it and its peer.
     probing_ends: Option<u64>,
 }
 
 impl PeerTimeouts {
-    /// Whether the socket gives up at `at`. Linux does not probe while it retransmits.
+    /// Whether the socket gives up at the time `at`. Linux does not probe while it retransmits.
     pub(super) fn ends_at(&self, at: u64) -> bool {
         match self.retransmission_ends {
             Some(end) => end == at,
@@ -41,13 +42,14 @@ impl PeerTimeouts {
         self.probing_ends = None;
     }
 
-    /// Notes that the peer was heard, which acknowledges everything sent.
+    /// Notes that a packet of the peer has arrived, which acknowledges all sent packets.
     pub(super) fn on_heard(&mut self, now: u64) {
         self.last_heard = now;
         self.retransmission_ends = None;
     }
 
-    /// Notes that a partition holds back a packet. Returns `end` if retransmission begins with this packet.
+    /// Notes that a partition holds back a packet of this socket. Returns `end` if retransmission begins with this
+    /// packet.
     pub(super) fn on_held(&mut self, end: u64) -> Option<u64> {
         if self.retransmission_ends.is_some() {
             return None;
@@ -56,14 +58,14 @@ impl PeerTimeouts {
         Some(end)
     }
 
-    /// Notes that the peer can be reached, which answers all probes.
+    /// Notes that no partition lies between the two: the peer answers all probes.
     pub(super) fn on_reachable(&mut self, now: u64) {
         if self.probing_ends.take().is_some() {
             self.last_heard = now;
         }
     }
 
-    /// Notes that the peer cannot be reached. Returns the end of probing if that begins now.
+    /// Notes that a partition lies between the two. Returns the time at which probing ends, if probing begins now.
     pub(super) fn on_partition(&mut self, now: u64) -> Option<u64> {
         if self.probing_ends.is_none() {
             self.probing_ends = self.end_of_probing(now);
@@ -72,7 +74,7 @@ impl PeerTimeouts {
         None
     }
 
-    /// The end of the probes that began as late as possible before `now`: all earlier probes were answered.
+    /// Returns the time at which probing ends, if all probes before `now` were answered. `None` without SO_KEEPALIVE.
     fn end_of_probing(&self, now: u64) -> Option<u64> {
         let times = self.keep_alive?;
         let idle = nanoseconds(times.idle.unwrap_or(IDLE)).max(1);

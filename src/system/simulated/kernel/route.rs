@@ -1,17 +1,17 @@
-//! The route to an address: what the network does with a connect.
+//! The route to an address, which decides the fate of connects.
 
 use std::time::Duration;
 
-/// The fate of connects to an address.
+/// The fate of connects to one address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Route {
-    /// They arrive. A listener answers them, or the kernel refuses them.
+    /// Connects arrive: a listener answers, or the kernel refuses.
     #[default]
     Normal,
-    /// They arrive later by this time.
+    /// Connects arrive later than usual, by this time.
     Delayed(Duration),
-    /// They are lost, as behind a firewall that drops them: only a timeout ends the attempt.
+    /// Connects are lost, as behind a firewall that drops packets. Only a timeout ends the attempt.
     Blackhole,
-    /// The system has no route and returns ENETUNREACH at once, as for IPv6 where there is none.
+    /// The kernel has no route, and connect fails with ENETUNREACH at once, as for IPv6 on a machine without it.
     Unreachable,
 }

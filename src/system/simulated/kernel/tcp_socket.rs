@@ -1,4 +1,4 @@
-//! One socket of a connection, as its kernel sees it, by the rules of Linux.
+//! The kernel's state of one connected or connecting TCP socket, by the rules of Linux.
 
 use std::net::SocketAddr;
 
@@ -11,45 +11,45 @@ use super::retransmission::PeerTimeouts;
 use super::watch::Watch;
 use super::wire::Packet;
 
-/// The state of a simulated connection.
+/// The state of a simulated TCP socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TcpState {
-    /// The SYN is under way, or its answer is.
+    /// The SYN or its answer is under way.
     Connecting,
-    /// Both ends know of each other.
+    /// The handshake is complete.
     Connected,
-    /// It was refused or reset, or has timed out. Bytes that had arrived can still be read.
+    /// The connection was refused or reset, or has timed out. Bytes that had arrived can still be read.
     Dead,
 }
 
-/// The kernel's reaction to a packet.
+/// The reaction of a socket to a packet, which its caller carries out.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Reaction {
     /// Nothing changes for the program.
     Nothing,
     /// The selector may have something to report.
     Notify(Readiness),
-    /// The sender gets a packet back.
+    /// A packet goes back to the sender.
     Reply(Packet),
 }
 
-/// One end of a connection.
+/// One end of a simulated TCP connection.
 #[derive(Debug)]
 pub(super) struct TcpSocket {
     pub(super) watch: Watch,
     pub(super) local: SocketAddr,
     pub(super) remote: SocketAddr,
     pub(super) state: TcpState,
-    /// The other end. The key is dead once that was closed.
+    /// The socket at the other end. The key is dead once that socket is closed.
     pub(super) peer: Option<Key>,
     pub(super) inbox: ReceiveBuffer,
     pub(super) window: SendWindow,
     pub(super) timeouts: PeerTimeouts,
-    /// The error that the next call which can fail returns, once (SO_ERROR).
+    /// The pending error (SO_ERROR), which the next call that can fail returns once.
     pub(super) error: Option<CallError>,
-    /// Whether the FIN is sent, or nothing can be sent any more.
+    /// Whether the sending side has ended: the FIN is sent, or the socket is dead.
     pub(super) has_ended: bool,
-    /// Whether closing it resets the connection (SO_LINGER of 0).
+    /// Whether closing the socket resets the connection (SO_LINGER of 0).
     pub(super) has_zero_linger: bool,
 }
 
@@ -75,7 +75,7 @@ impl TcpSocket {
         }
     }
 
-    /// The present readiness, as epoll reports it (`tcp_poll` in Linux).
+    /// Returns the present readiness, as epoll would report it (`tcp_poll` in Linux).
     pub(super) fn readiness(&self) -> Readiness {
         let mut readiness = Readiness::empty();
         if self.state == TcpState::Connecting {
@@ -101,7 +101,7 @@ impl TcpSocket {
         readiness
     }
 
-    /// Reads at most `most` bytes, a limit that a fault may have set.
+    /// Reads at most `most` bytes. A fault may have lowered `most`.
     pub(super) fn read(&mut self, buffer: &mut [u8], most: usize) -> Result<usize, CallError> {
         if self.inbox.readable() > 0 {
             return Ok(self.inbox.read(buffer, most));
@@ -109,7 +109,7 @@ impl TcpSocket {
         if self.state == TcpState::Connecting {
             return Err(CallError::WouldBlock);
         }
-        // After a FIN a read returns the end, whatever came behind it (SOCK_DONE).
+        // After a FIN a read returns the end, even if a reset has followed (SOCK_DONE).
         if self.inbox.has_fin {
             return Ok(0);
         }
@@ -120,7 +120,7 @@ impl TcpSocket {
         }
     }
 
-    /// Returns how many of `offered` bytes can be sent now.
+    /// Returns the number of the `offered` bytes that can be sent now.
     pub(super) fn writable(&mut self, offered: usize) -> Result<usize, CallError> {
         if let Some(error) = self.error.take() {
             return Err(error);
@@ -140,12 +140,12 @@ impl TcpSocket {
         }
     }
 
-    /// Handles a packet, or a timer of its own.
+    /// Handles a packet that has arrived, or a timer of this socket.
     pub(super) fn receive(&mut self, packet: Packet) -> Reaction {
         match packet {
             Packet::SynAck if self.state != TcpState::Connecting => return Reaction::Nothing,
             Packet::SynAck => self.state = TcpState::Connected,
-            // This side has given the connection up. The peer learns it as soon as it sends something.
+            // This side has given the connection up, and tells the peer when the peer sends something.
             Packet::Bytes(_) | Packet::Fin if self.state == TcpState::Dead => {
                 return Reaction::Reply(Packet::Reset);
             }
@@ -170,7 +170,7 @@ impl TcpSocket {
         Reaction::Notify(Readiness::all())
     }
 
-    /// Handles a RST: the bytes under way are lost, the arrived ones are not (`tcp_reset` in Linux).
+    /// Handles a RST: the bytes under way are lost, but the arrived ones stay readable (`tcp_reset` in Linux).
     pub(super) fn reset(&mut self) {
         if self.state == TcpState::Dead {
             return;
@@ -196,10 +196,11 @@ impl TcpSocket {
         self.inbox.drop_in_flight();
     }
 
-    /// Whether closing it resets the connection: the program asked for that, or has not read all bytes of the peer.
+    /// Whether closing the socket resets the connection: the program asked for a reset, or has not read all bytes of
+    /// the peer.
     ///
-    /// A FIN would tell the peer that those bytes arrived, and the program never reads them (RFC 2525 2.17). When both
-    /// sides have ended there is no connection left to reset (`tcp_close` in Linux).
+    /// A FIN would acknowledge these bytes, although the program never reads them (RFC 2525 2.17). When both sides have
+    /// ended there is no connection left to reset (`tcp_close` in Linux).
     pub(super) fn resets_on_close(&self) -> bool {
         self.state == TcpState::Connected
             && !(self.has_ended && self.inbox.has_fin)

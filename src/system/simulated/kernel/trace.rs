@@ -1,19 +1,21 @@
-//! A hash of everything that has happened: two runs are equal exactly if their traces are.
+//! A hash of all that happens in a simulation. Runs that differ anywhere have different hashes, but for chance
+//! collisions.
 
 /// A running hash, FNV-1a over integers of 64 bits.
 ///
-/// Nothing goes in that could differ between two runs of one seed: no address, no hash order, no wall clock.
+/// No value is hashed that could differ between two runs of one seed: no memory address, no order of a hash table, no
+/// wall clock.
 #[derive(Clone, Debug)]
 pub(super) struct Trace {
     hash: u64,
     entries: u64,
 }
 
-/// The kind of an entry.
+/// The kind of an entry in the trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Note {
-    /// The clock moved, to a number of nanoseconds.
+    /// The clock moved. The entry has the new number of nanoseconds.
     Time,
     /// A packet arrived at a socket.
     Arrival,
@@ -29,7 +31,7 @@ pub(super) enum Note {
     Connect,
     /// A socket was closed.
     Close,
-    /// A wait ended, with a number of events.
+    /// A poll returned. The entry has its number of events.
     Poll,
     /// A lookup was answered.
     Answer,
@@ -43,7 +45,7 @@ impl Trace {
         }
     }
 
-    /// Adds an entry about `subject`, such as the key of a socket.
+    /// Adds an entry about `subject`, such as the key of a socket, to the hash.
     pub(super) fn note(&mut self, note: Note, subject: u64, result: u64) {
         self.entries += 1;
         for value in [note as u64, subject, result] {
@@ -57,7 +59,7 @@ impl Trace {
         self.hash
     }
 
-    /// The number of entries.
+    /// Returns the number of entries.
     pub(super) fn entries(&self) -> u64 {
         self.entries
     }

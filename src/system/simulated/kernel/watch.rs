@@ -1,4 +1,4 @@
-//! The readiness of one source, as the selector of its machine reports it.
+//! The registration of one source with the selector of its simulated machine.
 
 use mio::Interest;
 
@@ -7,20 +7,20 @@ use crate::system::simulated::flavour::Flavour;
 
 use super::machine::MachineId;
 
-/// The entry of one source in the selector of its machine.
+/// The registration of one source, with the state that each flavour needs to decide what it reports.
 #[derive(Debug)]
 pub(super) struct Watch {
     /// The machine that the source is open on.
     pub(super) machine: MachineId,
-    /// The token of its events; `None` if it is not registered.
+    /// The token of the source's events; `None` while it is not registered.
     token: Option<usize>,
-    /// Invariant: whether it is on the ready list of its machine.
+    /// Invariant: whether the source is on the ready list of its machine.
     is_queued: bool,
-    /// The readiness that has changed since the last report, for kqueue's two filters.
+    /// The bits that have changed since the last report. kqueue reports a filter only if one of its bits has changed.
     changed: Readiness,
-    /// The readiness that may be reported; AFD takes out each bit that it reports.
+    /// The bits that AFD may report. A report removes its bits until the next [`rearm`](Self::rearm).
     armed: Readiness,
-    /// The readiness that is worth a report: all, or all but `WRITABLE` for a source registered for reading only.
+    /// The bits that a report may have: all, or all but `WRITABLE` for a source that is registered for reading only.
     interest: Readiness,
 }
 
@@ -59,15 +59,16 @@ impl Watch {
         self.token
     }
 
-    /// Notes a change of `readiness`. Returns whether the source must be put on the ready list.
+    /// Notes that the bits in `readiness` have changed. Returns whether the caller must put the source on the ready
+    /// list.
     #[must_use]
     pub(super) fn change(&mut self, readiness: Readiness) -> bool {
         self.changed = self.changed | readiness;
         readiness.intersects(self.interest) && self.queue()
     }
 
-    /// Arms AFD again, for all bits, after a call that has blocked. Returns whether the source must be put on the ready
-    /// list.
+    /// Lets AFD report all bits again, after a call that would have blocked. Returns whether the caller must put the
+    /// source on the ready list.
     #[must_use]
     pub(super) fn rearm(&mut self) -> bool {
         self.armed = Readiness::all();
@@ -78,7 +79,8 @@ impl Watch {
         self.token.is_some() && !std::mem::replace(&mut self.is_queued, true)
     }
 
-    /// Takes the source off the ready list. Returns its events in the manner of `flavour`, given the present `level`.
+    /// Notes that the source has left the ready list. Returns its events as `flavour` reports them, from the present
+    /// readiness `level`.
     pub(super) fn report(&mut self, level: Readiness, flavour: Flavour) -> Reports {
         self.is_queued = false;
         let changed = std::mem::take(&mut self.changed);
@@ -109,7 +111,7 @@ impl Watch {
     }
 }
 
-/// The events of one source. An empty one is not reported.
+/// The events of one source in one poll: at most two, by kqueue's two filters. An empty one is not reported.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reports(pub(super) [Readiness; 2]);
 

@@ -7,31 +7,31 @@ use crate::slots::Key;
 
 use super::machine::MachineId;
 
-/// A message from one socket to another, or a timer of a socket that stands in the same order.
+/// A packet between two sockets, or a timer of one socket, which is queued among the packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Packet {
-    /// A connect, with the number of SYNs sent before.
+    /// The request to connect, with the number of SYNs that were sent before.
     Syn(u32),
     /// The answer of a listener to a SYN.
     SynAck,
-    /// A number of bytes, which are in the receiver's buffer already.
+    /// The arrival of this number of bytes. The sender has put them in the receiver's buffer; now they become readable.
     Bytes(usize),
-    /// The sender's end.
+    /// The end of the sender's bytes.
     Fin,
-    /// The connection does not exist, or no longer.
+    /// The sender has no such connection, or has given it up.
     Reset,
-    /// The number of bytes that the receiver has read.
+    /// The receiver has read this number of further bytes, so that the same capacity is free again.
     Window(usize),
-    /// A timer: a fault has held readiness back, which is due to be reported.
+    /// A timer: the selector reports the socket again, because a fault has hidden its readiness.
     Renotify,
-    /// A timer: connecting has taken too long.
+    /// A timer: the connect fails if it has not succeeded.
     ConnectTimeout,
-    /// A timer: the peer has not answered for too long.
+    /// A timer: the connection fails because the peer has not answered.
     PeerTimeout,
 }
 
 impl Packet {
-    /// Whether it crosses the network. A timer does not.
+    /// Whether it crosses the network, as all but timers do.
     pub(super) fn travels(self) -> bool {
         !matches!(
             self,
@@ -40,7 +40,7 @@ impl Packet {
     }
 }
 
-/// The machines that a packet goes from and to.
+/// The machine that sends a packet, and the machine that receives it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Link {
     pub(super) from: MachineId,
@@ -48,7 +48,7 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// The link of a socket to itself, for timers.
+    /// Returns the link from a machine to itself, for timers.
     pub(super) fn within(machine: MachineId) -> Self {
         Self {
             from: machine,
@@ -64,12 +64,12 @@ impl Link {
     }
 }
 
-/// A packet under way.
+/// A packet or timer under way.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Flight {
-    /// Its arrival, in nanoseconds of the simulation.
+    /// The time of arrival, in nanoseconds since the beginning of the simulation.
     pub(super) at: u64,
-    /// Orders packets that arrive at the same time by the time at which they were sent.
+    /// The number of the packet in the order of sending, which also orders packets that arrive at the same time.
     sequence: u64,
     pub(super) from: Key,
     pub(super) to: Key,
@@ -92,17 +92,17 @@ impl PartialOrd for Flight {
 }
 
 impl Ord for Flight {
-    /// Reversed, as the heap pops the greatest.
+    /// Reverses the order, since the heap pops the greatest element and the earliest packet is needed.
     fn cmp(&self, other: &Self) -> Ordering {
         (other.at, other.sequence).cmp(&(self.at, self.sequence))
     }
 }
 
-/// All packets under way.
+/// All packets and timers under way.
 #[derive(Debug, Default)]
 pub(super) struct Wire {
     flights: BinaryHeap<Flight>,
-    /// The packets that a partition holds back, in the order of sending.
+    /// The packets that partitions hold back, in the order of sending.
     held: Vec<Flight>,
     sequence: u64,
 }
@@ -120,18 +120,18 @@ impl Wire {
         });
     }
 
-    /// The number of packets under way, without timers.
+    /// Returns the number of packets under way or held back, timers not counted.
     pub(super) fn packets(&self) -> usize {
         let flights = self.flights.iter().chain(&self.held);
         flights.filter(|flight| flight.packet.travels()).count()
     }
 
-    /// The memory that it takes.
+    /// Returns the number of bytes of memory that the queues take.
     pub(super) fn held_bytes(&self) -> usize {
         (self.flights.capacity() + self.held.capacity()) * size_of::<Flight>()
     }
 
-    /// The next packet to arrive.
+    /// Returns the packet that arrives next.
     pub(super) fn peek(&self) -> Option<&Flight> {
         self.flights.peek()
     }
@@ -140,17 +140,17 @@ impl Wire {
         self.flights.pop()
     }
 
-    /// Keeps a packet back until [`release`](Self::release).
+    /// Holds a packet back until [`release`](Self::release).
     pub(super) fn hold(&mut self, flight: Flight) {
         self.held.push(flight);
     }
 
-    /// Drops the held packets of `from`, which has given up sending them again.
+    /// Drops the held packets of the socket `from`, which has given up its connection.
     pub(super) fn drop_held(&mut self, from: Key) {
         self.held.retain(|flight| flight.from != from);
     }
 
-    /// Sends the held packets again, to arrive at `at` in the same order.
+    /// Sends the held packets again. They arrive at the time `at`, in the order of sending.
     pub(super) fn release(&mut self, at: u64) {
         for flight in std::mem::take(&mut self.held) {
             self.send(at, flight.from, flight.to, flight.link, flight.packet);

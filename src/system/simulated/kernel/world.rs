@@ -1,4 +1,4 @@
-//! The surroundings that every part of the network depends on.
+//! The state on which every part of the network depends.
 
 use crate::system::faults::Faults;
 use crate::system::faults::call_error::CallError;
@@ -9,7 +9,7 @@ use super::clock::{VirtualClock, nanoseconds};
 use super::machine::{MachineId, Machines, Watched};
 use super::trace::Trace;
 
-/// The options, the chance, the time, the trace and the machines of one simulation.
+/// The options, the random numbers, the clock, the trace and the machines of one simulation.
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) options: Options,
@@ -17,7 +17,7 @@ pub(super) struct World {
     pub(super) clock: VirtualClock,
     pub(super) trace: Trace,
     pub(super) machines: Machines,
-    /// The number of transfers, arrivals and answers so far. A turn that leaves it as it was is an idle one.
+    /// The number of transfers, arrivals and answers so far. A turn that does not change it is idle.
     pub(super) progress: u64,
 }
 
@@ -33,7 +33,7 @@ impl World {
         }
     }
 
-    /// Draws whether the fault whose rate `rate` selects happens now.
+    /// Draws whether the fault whose rate `rate` returns happens now.
     pub(super) fn strikes(&mut self, rate: impl FnOnce(&Faults) -> u16) -> bool {
         let rate = rate(&self.options.faults);
         self.random.chance(rate)
@@ -56,7 +56,7 @@ impl World {
         self.random.below(jitter + 1)
     }
 
-    /// Queues a source on the ready list of its machine.
+    /// Appends a source to the ready list of `machine`.
     pub(super) fn enqueue(&mut self, machine: MachineId, source: Watched) {
         self.machines.get_mut(machine).ready.push_back(source);
     }
@@ -66,7 +66,7 @@ impl World {
         self.options.descriptors.is_none_or(|most| taken < most)
     }
 
-    /// Takes a descriptor for a socket.
+    /// Takes a descriptor of `machine` for a socket.
     pub(super) fn open_socket(&mut self, machine: MachineId) -> Result<(), CallError> {
         if !self.has_descriptor(machine) {
             return Err(self.shortage());
@@ -75,12 +75,13 @@ impl World {
         Ok(())
     }
 
-    /// Draws the error for a missing descriptor: the process has none left, or the whole system.
+    /// Draws the error of a call that finds no free descriptor: in the process (EMFILE), or in the whole system
+    /// (ENFILE).
     pub(super) fn shortage(&mut self) -> CallError {
         self.random
             .choose(&[CallError::TooManyFiles, CallError::TableFull])
     }
-    /// As [`shortage`](Self::shortage), for an accept.
+    /// Draws the error as [`shortage`](Self::shortage) does, and counts an accept that found no free descriptor.
     pub(super) fn accept_shortage(&mut self, machine: MachineId) -> CallError {
         let calls = &mut self.machines.get_mut(machine).calls;
         calls.exhausted_accepts += 1;

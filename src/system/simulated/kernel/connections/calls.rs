@@ -1,4 +1,4 @@
-//! The calls of a program on a connected socket, with the faults that they meet.
+//! The system calls of a program on a connected socket, with the faults that they meet.
 
 use std::io::IoSlice;
 
@@ -99,7 +99,7 @@ impl Connections {
         socket.window.take(count, offered);
         let peer = socket.peer.ok_or(CallError::NotConnected)?;
         if let Some(receiver) = self.sockets.get_mut(peer) {
-            // A connection that is dead at the receiver takes nothing any more, though this side does not know it yet.
+            // A receiver that is dead takes no bytes, although this side does not know yet that it is dead.
             let mut left = match receiver.state {
                 TcpState::Dead => 0,
                 _ => count,
@@ -114,7 +114,7 @@ impl Connections {
         Ok(count)
     }
 
-    /// Draws the faults that reading and writing have in common.
+    /// Draws the faults that reads and writes have in common.
     fn inject(&mut self, world: &mut World, key: Key) -> Result<(), CallError> {
         if world.strikes(|faults| faults.interruptions) {
             return Err(CallError::Interrupted);
@@ -133,7 +133,7 @@ impl Connections {
         Ok(())
     }
 
-    /// Resets a connection at both ends, as a middlebox does that has lost its state.
+    /// Resets a connection at both ends, as a middlebox that has lost its state does.
     fn reset_both_ends(&mut self, world: &mut World, key: Key) {
         let Some(socket) = self.sockets.get_mut(key) else {
             return;
@@ -146,7 +146,7 @@ impl Connections {
         self.send_to_peer(world, key, Packet::Reset);
     }
 
-    /// Notes that a call has blocked, which makes AFD report again.
+    /// Notes that a call on `key` would have blocked, after which AFD reports all readiness again.
     fn on_blocked(&mut self, world: &mut World, key: Key) {
         if world.options.flavour != Flavour::Afd {
             return;
@@ -158,7 +158,7 @@ impl Connections {
         }
     }
 
-    /// Sends the FIN.
+    /// Ends the sending side of `key`, and sends the FIN.
     pub(in super::super) fn shutdown_write(
         &mut self,
         world: &mut World,
@@ -176,7 +176,7 @@ impl Connections {
         Ok(())
     }
 
-    /// Closes a socket: with a FIN behind the sent bytes, or with a reset.
+    /// Closes a socket for the program. The kernel sends a FIN behind the sent bytes, or a reset.
     pub(in super::super) fn close(&mut self, world: &mut World, key: Key) {
         let Some(socket) = self.sockets.get(key) else {
             return;
@@ -186,7 +186,7 @@ impl Connections {
         self.remove(world, key, resets);
     }
 
-    /// Resets a connection that no program has a descriptor of.
+    /// Resets a connection that no program has accepted, so that no descriptor is freed.
     pub(in super::super) fn abandon(&mut self, world: &mut World, key: Key) {
         self.remove(world, key, true);
     }

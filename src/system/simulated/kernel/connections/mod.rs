@@ -1,4 +1,4 @@
-//! The sockets of all connections and the packets between them.
+//! The sockets of all connections, and the packets between them.
 
 mod calls;
 
@@ -17,10 +17,10 @@ use super::watch::Watch;
 use super::wire::{Flight, Link, Packet, Wire};
 use super::world::World;
 
-/// The time for which Linux tries to connect: six SYNs, each with twice the wait of the one before.
+/// The time for which Linux tries to connect: it resends the SYN six times, and waits twice as long each time.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(127);
 
-/// All sockets, and the wire that connects them.
+/// The connected and connecting sockets of all machines, and the wire between them.
 #[derive(Debug)]
 pub(super) struct Connections {
     sockets: Slots<TcpSocket>,
@@ -47,13 +47,13 @@ impl Connections {
         self.sockets.len()
     }
 
-    /// The socket at a position in the order of the slots.
+    /// Returns the socket at `position` in the order of the slots.
     pub(super) fn nth(&self, position: usize) -> Option<&TcpSocket> {
         let found = self.sockets.iter().nth(position);
         found.map(|(_, socket)| socket)
     }
 
-    /// The memory that the buffers and the packets take.
+    /// Returns the number of bytes of memory that the buffers and the packets take.
     pub(super) fn held_bytes(&self) -> usize {
         let buffers = self
             .sockets
@@ -66,7 +66,7 @@ impl Connections {
         self.wire.packets()
     }
 
-    /// The link between the machines of two sockets. A closed peer counts as being on the same machine.
+    /// Returns the link from `machine` to the machine of `peer`. A closed peer counts as a socket of the same machine.
     fn link(&self, machine: MachineId, peer: Key) -> Link {
         let peer = self.sockets.get(peer);
         Link {
@@ -75,7 +75,7 @@ impl Connections {
         }
     }
 
-    /// Notes a change of readiness, and queues the socket for its machine's next poll.
+    /// Notes a change of the readiness of `key`, and puts the socket on its machine's ready list.
     pub(super) fn notify(&mut self, world: &mut World, key: Key, readiness: Readiness) {
         if let Some(socket) = self.sockets.get_mut(key) {
             if socket.watch.change(readiness) {
@@ -84,7 +84,7 @@ impl Connections {
         }
     }
 
-    /// Sends `packet`. It arrives after everything that `from` has sent before; a reset waits for no bytes.
+    /// Sends `packet`. Bytes and a FIN arrive after all bytes that `from` has sent before. A reset may overtake bytes.
     pub(super) fn send(
         &mut self,
         world: &mut World,
@@ -118,7 +118,7 @@ impl Connections {
         }
     }
 
-    /// Opens a connecting socket on `machine`.
+    /// Makes a connecting socket on `machine`, and sends nothing yet.
     pub(super) fn open(
         &mut self,
         world: &World,
@@ -132,13 +132,13 @@ impl Connections {
         self.sockets.insert(socket)
     }
 
-    /// Sends the first SYN of `client`, with a delay beyond that of every packet.
+    /// Sends the first SYN of `client`, which takes `delay` longer than other packets.
     pub(super) fn send_syn(&mut self, world: &mut World, client: Key, link: Link, delay: Duration) {
         let at = world.arrival() + nanoseconds(delay);
         self.wire.send(at, client, client, link, Packet::Syn(0));
     }
 
-    /// Sends the next SYN of `client`, as Linux drops one that finds the backlog full.
+    /// Sends a further SYN of `client` after a backoff: as on Linux, a full backlog has dropped the last one.
     pub(super) fn retry_syn(&mut self, world: &World, client: Key, link: Link, tries: u32) {
         let backoff = Duration::from_secs(1 << tries.min(6));
         let at = world.clock.nanoseconds() + nanoseconds(backoff);
@@ -153,13 +153,13 @@ impl Connections {
             .send(at, client, client, link, Packet::ConnectTimeout);
     }
 
-    /// Answers the SYN of `client` with a reset, as no socket listens.
+    /// Answers the SYN of `client` with a reset, because no socket listens.
     pub(super) fn refuse(&mut self, world: &mut World, client: Key, machine: MachineId) {
         let link = Link::within(machine);
         self.send(world, client, client, link, Packet::Reset);
     }
 
-    /// Makes the server's end of the connection of `client`, on `machine`, and answers the SYN.
+    /// Makes the server's socket for the connection of `client`, on `machine`, and answers the SYN.
     pub(super) fn establish(
         &mut self,
         world: &mut World,
@@ -191,7 +191,8 @@ impl Connections {
         self.notify(world, client, Readiness::all());
     }
 
-    /// The arrival of the next packet. Moot ones are dropped first, so that no loop waits for them.
+    /// Returns the time at which the next packet arrives. Moot packets before it are dropped, so that no loop waits for
+    /// them.
     pub(super) fn next_arrival(&mut self) -> Option<u64> {
         while let Some(flight) = self.wire.peek() {
             if !self.is_moot(flight) {
@@ -202,7 +203,7 @@ impl Connections {
         None
     }
 
-    /// Takes the next packet that arrives until `now`, without the moot ones.
+    /// Takes the next packet that has arrived by `now`, and drops moot packets before it.
     pub(super) fn pop_due(&mut self, now: u64) -> Option<Flight> {
         while self.wire.peek().is_some_and(|flight| flight.at <= now) {
             let flight = self.wire.pop()?;
@@ -213,7 +214,7 @@ impl Connections {
         None
     }
 
-    /// Whether its arrival would make no difference any more.
+    /// Whether the arrival of `flight` would change nothing, because its socket is closed or its timer is out of date.
     fn is_moot(&self, flight: &Flight) -> bool {
         let socket = self.sockets.get(flight.to);
         match flight.packet {
@@ -232,7 +233,7 @@ impl Connections {
     pub(super) fn receive(&mut self, world: &mut World, flight: &Flight) {
         let (from, to) = (flight.from, flight.to);
         let Some(socket) = self.sockets.get_mut(to) else {
-            // The socket is closed, and its kernel answers bytes and connections with a reset.
+            // The receiving socket is closed, so its kernel answers bytes and a SYN-ACK with a reset.
             if matches!(flight.packet, Packet::Bytes(_) | Packet::SynAck) {
                 let link = flight.link.reversed();
                 self.send(world, to, from, link, Packet::Reset);
@@ -250,10 +251,10 @@ impl Connections {
         }
     }
 
-    /// Reports the readiness of `key` again later, because a fault has hidden it.
+    /// Arms a timer that reports the readiness of `key` again, because a fault has hidden it from the program.
     fn renotify_later(&mut self, world: &mut World, key: Key, machine: MachineId) {
         if world.options.flavour == Flavour::Afd {
-            // AFD reports nothing without a call that has blocked.
+            // AFD reports again only after a call that would have blocked.
             return;
         }
         let at = world.arrival();
@@ -261,7 +262,7 @@ impl Connections {
         self.wire.send(at, key, key, link, Packet::Renotify);
     }
 
-    /// Notes that a packet of an socket has got through: both ends have heard of each other.
+    /// Notes that a packet has arrived. It, and the acknowledgement that TCP sends, let both ends hear each other.
     pub(super) fn on_heard(&mut self, world: &World, flight: &Flight) {
         if !flight.packet.travels() {
             return;
@@ -274,7 +275,8 @@ impl Connections {
         }
     }
 
-    /// Holds a packet back until the partition heals. If it wants an acknowledgement, retransmission begins.
+    /// Holds a packet back until the partition heals. If the packet needs an acknowledgement, its sender begins to
+    /// retransmit.
     pub(super) fn hold(&mut self, world: &World, flight: Flight) {
         let key = flight.from;
         let wants_acknowledgement = matches!(flight.packet, Packet::Bytes(_) | Packet::Fin);
@@ -292,7 +294,7 @@ impl Connections {
         }
     }
 
-    /// Sets SO_KEEPALIVE of the socket `key`.
+    /// Sets SO_KEEPALIVE of the socket `key`, or clears it if `times` is `None`.
     pub(super) fn set_keep_alive(
         &mut self,
         world: &World,
@@ -305,9 +307,10 @@ impl Connections {
         self.update_probing(world, key);
     }
 
-    /// Sends the held packets, after a machine was cut off or has come back, and begins or ends probing.
+    /// Handles that a machine was cut off or reconnected: sends the held packets again, and begins or ends keep-alive
+    /// probes.
     pub(super) fn on_partition_change(&mut self, world: &World) {
-        // At once, so that no packet under way overtakes them.
+        // The held packets arrive now, so that no later packet overtakes them.
         self.wire.release(world.clock.nanoseconds());
         let keys: Vec<Key> = self.sockets.iter().map(|(key, _)| key).collect();
         for key in keys {
@@ -333,7 +336,7 @@ impl Connections {
         }
     }
 
-    /// Whether a partition is between an socket and its peer.
+    /// Whether a partition lies between the socket `key` and its peer.
     fn is_cut_off(&self, world: &World, key: Key) -> bool {
         let socket = self.sockets.get(key);
         let peer = socket.and_then(|socket| self.sockets.get(socket.peer?));
