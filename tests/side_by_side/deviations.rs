@@ -86,7 +86,7 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
             here, and the first success wins (RFC 8305)",
     },
     Deviation {
-        name: "pain 9",
+        name: "no limit",
         kind: Kind::ByDesign,
         reason: "Node queues without limit; SocketOptions::max_queued_bytes is 16 MiB unless set otherwise",
     },
@@ -108,13 +108,13 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
             keeps what writes accepted, and queued_bytes tells in on_close how many of them were lost",
     },
     Deviation {
-        name: "K attempts",
+        name: "attempts of paths",
         kind: Kind::ByDesign,
         reason: "Node tells attempts of paths too, and inside connect() (an accident of B1); on_connection_attempt is \
             about addresses, of which there may be several",
     },
     Deviation {
-        name: "K too long",
+        name: "long paths",
         kind: Kind::ByDesign,
         reason: "what no system would take is the error of the call (IntoEndpoint), not an event",
     },

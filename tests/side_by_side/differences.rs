@@ -102,7 +102,7 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
             end [closed 0/0], close(false) [closed 0/0]",
     },
     Difference {
-        deviations: &["pain 9"],
+        deviations: &["no limit"],
         scenario: "more_than_the_limit_of_the_queue",
         lane: "c",
         node: &[(
@@ -323,7 +323,7 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
         netloop: "",
     },
     Difference {
-        deviations: &["K attempts"],
+        deviations: &["attempts of paths"],
         scenario: "unix_client",
         lane: "c",
         node: &[(
@@ -336,7 +336,7 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
             data(4) [readOnly], end [closed 4/5], close(false) [closed 4/5]",
     },
     Difference {
-        deviations: &["K attempts"],
+        deviations: &["attempts of paths"],
         scenario: "unix_path_that_is_missing",
         lane: "c",
         node: &[(
@@ -347,7 +347,7 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
         netloop: "error(ENOENT), close(true) [closed 0/0]",
     },
     Difference {
-        deviations: &["K attempts"],
+        deviations: &["attempts of paths"],
         scenario: "unix_path_that_is_stale",
         lane: "c",
         node: &[(
@@ -358,7 +358,7 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
         netloop: "error(ECONNREFUSED), close(true) [closed 0/0]",
     },
     Difference {
-        deviations: &["K attempts"],
+        deviations: &["attempts of paths"],
         scenario: "unix_path_that_is_a_file",
         lane: "c",
         node: &[(
@@ -376,7 +376,7 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
         netloop: "listen=EADDRINUSE",
     },
     Difference {
-        deviations: &["K too long", "Node before 24: long paths"],
+        deviations: &["long paths", "Node before 24: long paths"],
         scenario: "unix_path_that_is_too_long",
         lane: "c",
         node: &[
@@ -394,7 +394,7 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
         netloop: "connect=ERR_INVALID_ARGUMENT",
     },
     Difference {
-        deviations: &["K attempts"],
+        deviations: &["attempts of paths"],
         scenario: "unix_socket_cannot_be_reset",
         lane: "c",
         node: &[(
@@ -406,7 +406,7 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
             write(2)=true, end [closed 0/2], close(false) [closed 0/2]",
     },
     Difference {
-        deviations: &["K attempts"],
+        deviations: &["attempts of paths"],
         scenario: "unix_peer_closes_with_unread_data",
         lane: "c",
         node: &[(
@@ -418,7 +418,7 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
             close(true) [closed 0/5]",
     },
     Difference {
-        deviations: &["K attempts"],
+        deviations: &["attempts of paths"],
         scenario: "pair_by_path",
         lane: "c",
         node: &[(

@@ -24,7 +24,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::alone("no_drain_after_end", "T16 C2", no_drain_after_end),
     Scenario::alone(
         "more_than_the_limit_of_the_queue",
-        "pain 9",
+        "no limit",
         beyond_the_limit,
     ),
     Scenario::alone("write_after_end", "T18 C6", after_end),
