@@ -166,10 +166,9 @@ impl<T: Copy> Wheel<T> {
     /// Returns the earliest tick at which [`advance`](Self::advance) has something to do; `None` if no timer will fire.
     ///
     /// While a timer is due this is the current tick. Else it is the earliest deadline, with one exception, in which it
-    /// is earlier. If the nearest bucket had more than sixteen timers and its earliest one was cancelled or rearmed,
-    /// this may still be the deadline of that timer. A search for the new earliest deadline would take time in
-    /// proportion to the bucket, for each such call. Instead one early `advance` cascades the bucket to the level
-    /// below.
+    /// is earlier. If the earliest of more than sixteen timers in the nearest bucket was cancelled or rearmed, this may
+    /// still be its deadline. A search for the new earliest deadline would take time in proportion to the bucket, for
+    /// each such call. Instead one early `advance` cascades the bucket to the level below.
     #[must_use]
     pub fn next_deadline(&self) -> Option<u64> {
         if self.due_count > 0 {

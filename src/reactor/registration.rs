@@ -77,8 +77,8 @@ impl Registration<'_> {
         }
     }
 
-    /// Notes that a call in `direction` would have blocked, and clears the readiness: the kernel will report when that
-    /// changes.
+    /// Notes that a call in `direction` would have blocked, and clears that readiness. The kernel will report when the
+    /// direction is ready again.
     #[inline]
     pub fn would_block(&mut self, direction: Interest) {
         let mut gone = Signals::ERROR;

@@ -1,7 +1,7 @@
 //! Storage that send buffers return when they are empty, for other buffers to use.
 //!
 //! A [`Pool`] limits the storage that it keeps, and does not count the storage in use. A send buffer owns the storage
-//! that it has taken. If it is dropped, its storage is freed and not returned.
+//! that it has taken. When a send buffer is dropped, its storage is freed and not returned.
 
 use std::fmt;
 

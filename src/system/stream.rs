@@ -109,8 +109,8 @@ impl Stream {
     }
 
     /// The fast path of [`read`](Self::read), for TCP. `None` for the other kinds, for which the caller calls `read`.
-    // With a single kind the compiler passes the result of one call on in registers, in place of building and matching
-    // a result.
+    // With a single kind the compiler returns the result of the call itself, and need not build one that the caller
+    // takes apart again.
     #[inline(always)]
     pub(crate) fn read_fast_path(&mut self, buffer: &mut [u8]) -> Option<io::Result<usize>> {
         match self {

@@ -6,8 +6,8 @@
 /// entries. A stack of numbers, or a list through the free entries, would return them in the order in which timers
 /// ended. Then every arm would wait for memory.
 pub(super) struct FreeSet {
-    /// Row 0 has a bit for each number. Invariant: in the rows above, each bit stands for a word of the row below, and
-    /// is set if and only if that word is not zero.
+    /// Row 0 has a bit for each number. Invariant: each bit of the rows above is set if and only if its word of the row
+    /// below is not zero.
     rows: [Vec<u64>; ROWS],
     /// A word of row 0 from which numbers are taken at present. These bits are not in row 0 any more.
     word: u64,

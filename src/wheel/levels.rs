@@ -101,7 +101,7 @@ impl Levels {
     /// Returns the bucket of a deadline that lies after the current tick.
     #[inline]
     pub(super) fn bucket_of(&self, deadline: u64) -> u32 {
-        // The lowest bit never changes the level. It is set because `ilog2` must not get zero, which saves a check.
+        // The lowest bit never changes the level. It is set because `ilog2` of zero would panic, which needs a check.
         let highest_difference = ((deadline ^ self.now) | 1).ilog2();
         LEVEL_OF_BIT[highest_difference as usize].bucket_of(deadline)
     }

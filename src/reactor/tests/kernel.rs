@@ -8,7 +8,7 @@
 //! | F7 | an end that arrived with the data gives no event of its own |
 //! | F8 | before a reset the data can still be read |
 //! | F10 | a refused datagram is an error without being readable |
-//! | F14 | a closed descriptor delivers as long as a duplicate of it is open |
+//! | F14 | a closed descriptor delivers events as long as a duplicate of it is open |
 
 mod edges;
 mod registering;

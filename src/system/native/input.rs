@@ -8,8 +8,8 @@ use mio::event::Source;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
-/// A terminal, a pipe or a file that is only read. It stays blocking: the mode would change for the programs that share
-/// it, too.
+/// A terminal, a pipe or a file that is only read. It stays in blocking mode: O_NONBLOCK would also apply to the other
+/// programs that share it.
 #[derive(Debug)]
 pub(crate) struct Input {
     file: File,

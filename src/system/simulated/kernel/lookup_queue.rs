@@ -50,7 +50,7 @@ impl LookupQueue {
         self.answers.first_key_value().map(|((at, ..), _)| *at)
     }
 
-    /// Moves the answers that have arrived to their machines, and wakes these.
+    /// Hands each answer that has arrived to its machine, and wakes the machine's loop.
     pub(super) fn deliver(&mut self, world: &mut World) {
         while let Some(entry) = self.answers.first_entry() {
             let &(at, machine, ticket) = entry.key();

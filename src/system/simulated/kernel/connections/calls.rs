@@ -186,7 +186,7 @@ impl Connections {
         self.remove(world, key, resets);
     }
 
-    /// Resets a connection that no program has accepted, so that no descriptor is freed.
+    /// Resets a connection that no program has accepted. It holds no descriptor that could be freed.
     pub(in super::super) fn abandon(&mut self, world: &mut World, key: Key) {
         self.remove(world, key, true);
     }
