@@ -190,8 +190,8 @@ impl<T> Slots<T> {
         }
     }
 
-    /// Returns the entry whose key has this token, with the key: [`find`](Self::find) and [`get_mut`](Self::get_mut) in
-    /// one.
+    /// Returns the entry whose key has this token, to change, and the key: [`find`](Self::find) and
+    /// [`get_mut`](Self::get_mut) in one call.
     #[inline]
     pub fn find_mut(&mut self, token: usize) -> Option<(Key, &mut T)> {
         if usize::BITS < 64 {
@@ -202,7 +202,7 @@ impl<T> Slots<T> {
         self.get_mut(key).map(|value| (key, value))
     }
 
-    /// Takes the entry of `key` out. From now on the key is dead: to remove it again gives `None`.
+    /// Removes the entry of `key`, and returns it. From now on the key is dead: a further removal gives `None`.
     pub fn remove(&mut self, key: Key) -> Option<T> {
         if !self.contains(key) {
             return None;

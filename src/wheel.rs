@@ -122,7 +122,8 @@ impl<T: Copy> Wheel<T> {
         self.entries.fill(number, deadline_tick, payload, cell)
     }
 
-    /// Disarms a timer and returns its payload, also if it is due and was not popped yet. `None` if the handle is dead.
+    /// Disarms a timer and returns its payload; `None` if the handle is dead. A timer that is due but not popped can be
+    /// cancelled too.
     #[inline]
     pub fn cancel(&mut self, handle: TimerHandle) -> Option<T> {
         let (deadline, payload) = self.entries.release(handle)?;
@@ -375,7 +376,7 @@ impl<T: Copy> Wheel<T> {
                     .map(|(position, &(deadline, number))| (deadline, position, number)),
             );
         }
-        // The position is part of the key because a stable sort would allocate.
+        // The position is part of the sort key because a stable sort would allocate.
         order.sort_unstable();
         for (_, _, number) in order.drain(..) {
             self.append_due(number);

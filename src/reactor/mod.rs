@@ -268,11 +268,11 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Takes a source out at once, without an event, and gives it back. Its key is dead from now on.
+    /// Removes a source at once, without an event, and returns it. Its key is dead from now on.
     pub fn remove(&mut self, key: Key) -> Option<T> {
         let mut slot = self.slots.remove(key)?;
         if let Some(source) = slot.source.source() {
-            // It fails only if the kernel has forgotten the descriptor already.
+            // Deregistering fails only if the kernel has forgotten the descriptor already.
             let _ = self.selector.deregister(source);
         }
         if let Some(handle) = slot.state.timer {

@@ -76,7 +76,7 @@ impl From<Readiness> for Signals {
 pub(super) struct SourceState {
     /// The kernel's reports that no call of the source has disproved since, and [`Signals::ACTIVATED`].
     pub(super) signals: Signals,
-    /// The directions in which the source wants to be called.
+    /// The directions that the source wants to be called for.
     pub(super) interest: Interest,
     /// The signals for which the source must be served.
     ///

@@ -143,7 +143,7 @@ impl Handshake<'_> {
         Ok((accepted, remote))
     }
 
-    /// Stops listening, and resets the connections that wait to be accepted.
+    /// Closes the listener `key`, and resets the connections that wait to be accepted.
     pub(super) fn close_listener(self, key: Key) {
         let Some(listener) = self.ports.close(self.world, key) else {
             return;

@@ -232,7 +232,7 @@ impl Network {
         self.handshake().accept(key)
     }
 
-    /// Stops listening, and resets the connections that wait to be accepted.
+    /// Closes the listener `key`, and resets the connections that wait to be accepted.
     pub(crate) fn close_listener(&mut self, key: Key) {
         self.handshake().close_listener(key);
     }

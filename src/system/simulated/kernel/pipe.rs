@@ -10,7 +10,7 @@ pub(super) struct ReceiveBuffer {
     bytes: VecDeque<u8>,
     /// The number of `bytes` that have arrived. Invariant: at most the length of `bytes`.
     arrived: usize,
-    /// Whether the peer's FIN has arrived, behind all bytes.
+    /// Whether the peer's FIN has arrived, which comes behind all of its bytes.
     pub(super) has_fin: bool,
 }
 
