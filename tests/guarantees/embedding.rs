@@ -98,18 +98,23 @@ fn a_host_waiting_on_the_descriptor_hears_of_posts_and_timers() {
     let mut host = Host::of(&scene);
     let remote = scene.event_loop.remote();
     let hold = remote.hold();
+    let (timer_is_told, wait_for_timer) = std::sync::mpsc::channel();
     let posting = thread::spawn(move || {
-        spend(Duration::from_millis(30));
+        // Behind the timer, so that the order is certain, however slow the machine is.
+        wait_for_timer.recv_timeout(PATIENCE).unwrap();
         remote.post(|cx| cx.shared.note("post")).unwrap();
         drop(hold);
     });
     let begun = Instant::now();
     scene
         .event_loop
-        .after(Duration::from_millis(10), |cx| cx.shared.note("timer"));
+        .after(Duration::from_millis(10), move |cx| {
+            cx.shared.note("timer");
+            timer_is_told.send(()).unwrap();
+        });
     host.drive(&mut scene, |scene| !scene.event_loop.is_alive());
     assert_eq!(scene.world.notes, ["timer", "post"]);
-    assert!(begun.elapsed() >= Duration::from_millis(30));
+    assert!(begun.elapsed() >= Duration::from_millis(10));
     assert!(host.waits < 20, "{} waits", host.waits);
     posting.join().unwrap();
 }
