@@ -34,8 +34,8 @@ bitflags! {
 /// The bits of several events are joined by *or*: kqueue reports each direction in an event of its own. The operation
 /// that disproves a bit clears it: a read that would block clears [`READABLE`](Self::READABLE), a write that would
 /// block clears [`WRITABLE`](Self::WRITABLE). The kernel reports the closed bits and [`ERROR`](Self::ERROR) only once.
-/// They stay until a call in their direction would block: an end or an error would have answered that call. A source
-/// that has seen the end of a direction drops its interest in that direction.
+/// These bits stay until a call in their direction would block, because an end or an error would have answered that
+/// call. A source that has seen the end of a direction drops its interest in that direction.
 ///
 /// Each constant names the kernel's flags from which mio derives it. A bit may come alone or with others: only the
 /// result of an operation is certain.
@@ -59,7 +59,7 @@ impl Readiness {
     /// A write may succeed, or a connect has come to its end. epoll: `EPOLLOUT`; kqueue: `EVFILT_WRITE`.
     ///
     /// epoll sets this bit in every event of a socket that has buffer space and is registered for writing, whatever the
-    /// event is about. For an owner with nothing to write it is spurious: it leads to a call only with
+    /// event is about. For an owner with nothing to write the bit is spurious, so it leads to a call only with
     /// [`Interest::WRITABLE`].
     pub const WRITABLE: Self = Self(ReadinessBits::WRITABLE);
 
@@ -76,7 +76,8 @@ impl Readiness {
     pub const WRITE_CLOSED: Self = Self(ReadinessBits::WRITE_CLOSED);
 
     /// The source has failed. epoll: `EPOLLERR`; kqueue: `EV_ERROR`, or `EV_EOF` with a code in `fflags`. On Windows
-    /// mio sets it for a refused connect. A reset has both closed bits there, and the library adds this one.
+    /// mio sets this bit for a refused connect. For a reset, mio sets both closed bits there, and this library adds
+    /// this bit.
     ///
     /// The data that came before a reset can still be read, and the read after it returns the error: read first, then
     /// close. A refused datagram comes with this bit and without [`READABLE`](Self::READABLE), so the bit alone is
@@ -115,9 +116,9 @@ impl Readiness {
 
     /// Whether a direction of `interest` is ready, so that the source belongs on the run queue.
     ///
-    /// The end of a direction, and an error, count as ready for that direction: a read returns the end or the error,
-    /// and a write returns the error of a refused connect. [`WRITABLE`](Self::WRITABLE) without [`Interest::WRITABLE`]
-    /// serves nothing.
+    /// The end of a direction makes that direction ready, because the next call returns the end. An error makes every
+    /// wanted direction ready, because a read or write returns the error. [`WRITABLE`](Self::WRITABLE) counts only if
+    /// `interest` contains [`Interest::WRITABLE`].
     #[inline]
     #[must_use]
     pub const fn serves(self, interest: Interest) -> bool {
@@ -148,7 +149,7 @@ impl Readiness {
         Self(ReadinessBits::from_bits_truncate(bits))
     }
 
-    /// Sets or clears the bits of `other`.
+    /// Sets the bits of `other` if `is_set` is true, and otherwise clears them.
     pub(crate) fn set(&mut self, other: Self, is_set: bool) {
         self.0.set(other.0, is_set);
     }
@@ -156,13 +157,13 @@ impl Readiness {
 
 /// The directions that the owner of a source wants to be called for: a set of the constants below.
 ///
-/// An interest may be empty: the source stays registered, and the kernel's reports are kept until it wants them.
+/// An interest may be empty: the source stays registered, and the kernel's reports are kept until the owner wants them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Interest(InterestBits);
 
 impl Interest {
-    /// The owner wants to read, to receive or to accept. It drops this while it pauses reading, and after it has read
-    /// the end.
+    /// The owner wants to read, to receive or to accept. The owner drops this interest while it pauses reading, and
+    /// after it has read the end.
     pub const READABLE: Self = Self(InterestBits::READABLE);
 
     /// The owner has something to write, or waits for a connect.
@@ -238,7 +239,7 @@ macro_rules! set_traits {
         }
 
         // Prints the flags without the name of this private type, which the derived `Debug` of the set would show
-        // beside its own.
+        // beside the name of the set.
         impl fmt::Debug for $bits {
             fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 bitflags::parser::to_writer(self, formatter)

@@ -1,4 +1,4 @@
-//! The order in which sources are served. All fairness lies here.
+//! The order in which sources are served. All fairness between sources is decided here.
 //!
 //! Each phase of a turn has a first-in first-out list and a quota: the length of the list when the phase began. A key
 //! that is pushed while a phase runs waits for the next round of that phase. So one busy source cannot delay the
@@ -52,7 +52,7 @@ impl<K: Copy> Schedule<K> {
 
     /// Begins a round of `phase`: [`next`](Self::next) will return the keys that are in the list now.
     ///
-    /// An unfinished round (its time was up, or a handler panicked) needs no care. Its remaining keys are still in
+    /// The last round may be unfinished, because its time was up or a handler panicked. Its remaining keys then stay in
     /// front, in order, and belong to the new round.
     #[inline]
     pub fn begin(&mut self, phase: Phase) {
@@ -117,8 +117,8 @@ impl<K: Copy> Default for Schedule<K> {
     }
 }
 
-/// The list of one phase. It is two arrays, which are exchanged when a round begins, since no key is added to a running
-/// round. A ring needs one array only, but a few instructions more for each entry.
+/// The list of one phase. Two arrays hold the list and change places when a round begins, because no key enters a
+/// running round. A ring buffer would need a single array, but a few more instructions for each entry.
 #[derive(Debug)]
 struct Lane<K> {
     /// The keys of the running round, or of the last one if none runs.
@@ -153,8 +153,8 @@ impl<K: Copy> Lane<K> {
             std::mem::swap(&mut self.round, &mut self.waiting);
             return;
         }
-        // A small budget may end each round after a few of many keys. So the remaining keys are moved to the front only
-        // once they are the smaller part.
+        // A small budget may end each round after a few of many keys. To move fewer keys, this moves the remaining keys
+        // to the front only once they are the smaller part.
         if self.given > self.round.len() / 2 {
             self.round.drain(..self.given);
             self.given = 0;

@@ -1,11 +1,11 @@
 //! The unsent bytes of one socket.
 //!
-//! A [`SendBuffer`] keeps their order, copies and allocates as little as possible, and offers them to the kernel in one
-//! vectored write. It knows no sockets, readiness, watermarks or limits: the write is a closure, and the caller limits
-//! the queue.
+//! A [`SendBuffer`] keeps the order of the bytes, copies and allocates as little as possible, and offers the bytes to
+//! the kernel in one vectored write. It knows no sockets, readiness, watermarks or limits: the write is a closure, and
+//! the caller limits the queue.
 //!
 //! Most writes are small and leave at once, so the usual sequence is: copy 64 bytes, flush, empty. The [`Pool`] spares
-//! its allocations, and the buffer of an idle socket is one machine word.
+//! the allocations of this sequence, and the buffer of an idle socket is one machine word.
 
 mod pool;
 mod queue;
@@ -19,8 +19,8 @@ use std::rc::Rc;
 pub use pool::Pool;
 use queue::{Queue, Segment, offer_one};
 
-/// The length from which on a payload is kept by reference. A copy of a shorter one into the open chunk costs less than
-/// a slice of its own in the vectored write.
+/// The length from which on a payload is always kept by reference. Copying a shorter payload into the open chunk costs
+/// less than an extra slice in the vectored write.
 pub(crate) const KEEP_BYTES: usize = 1024;
 
 /// The length below which a payload is always copied. A reference to such a payload takes about as much memory as the
@@ -32,12 +32,12 @@ const TINY_BYTES: usize = 64;
 /// Bytes enter by [`copy`](Self::copy), [`own`](Self::own), [`share`](Self::share) or
 /// [`share_static`](Self::share_static), and leave by [`flush`](Self::flush) when the kernel has taken them. Storage
 /// comes from a [`Pool`] that all sockets of a loop share, and an empty buffer has returned all of it. Pass the same
-/// pool to every call: storage would be taken from one pool and returned to another.
+/// pool to every call; with two pools, storage from one pool would be returned to the other.
 ///
 /// A buffer has no limit of its own. The caller compares [`len`](Self::len) with its limit before it appends.
 #[derive(Default)]
 pub struct SendBuffer {
-    /// The unsent bytes. Invariant: `Some` exactly while there are any.
+    /// The unsent bytes. Invariant: `Some` exactly while the buffer has unsent bytes.
     queue: Option<Box<Queue>>,
 }
 
@@ -73,11 +73,11 @@ impl SendBuffer {
             .append(bytes, pool);
     }
 
-    /// Appends `bytes[from..]` and keeps the vector until the kernel has taken its last byte. If fewer than 1 KiB are
-    /// left to send, these bytes are copied, and the vector is freed now.
+    /// Appends `bytes[from..]`, and keeps the vector until the kernel has taken its last byte. If fewer than 1 KiB are
+    /// left to send, copies these bytes and frees the vector at once.
     ///
-    /// `from` is the number of bytes that an earlier direct write has sent. If that is all of them, nothing is
-    /// appended.
+    /// `from` is the number of bytes that an earlier direct write has sent. If that write has sent all bytes, `own`
+    /// appends nothing.
     pub fn own(&mut self, bytes: Vec<u8>, from: usize, pool: &mut Pool) {
         let unsent = bytes.get(from..).unwrap_or_default();
         if unsent.len() < KEEP_BYTES {
@@ -87,8 +87,8 @@ impl SendBuffer {
         }
     }
 
-    /// Appends `bytes[from..]` and holds a reference until the kernel has taken its last byte. So the bytes of one
-    /// broadcast lie in memory once, whatever the number of sockets that still have to send them.
+    /// Appends `bytes[from..]`, and holds the reference `bytes` until the kernel has taken the last byte. So the bytes
+    /// of one broadcast lie in memory once, whatever the number of sockets that still have to send them.
     ///
     /// A short remainder is copied where a copy costs less: always under 64 bytes, and under 1 KiB if it fits into the
     /// last chunk.
@@ -101,7 +101,7 @@ impl SendBuffer {
         }
     }
 
-    /// Appends static bytes without a copy. Short ones are copied as in [`share`](Self::share).
+    /// Appends static bytes without a copy. Copies a short payload as [`share`](Self::share) does.
     pub fn share_static(&mut self, bytes: &'static [u8], pool: &mut Pool) {
         if self.is_better_copied(bytes.len()) {
             self.copy(bytes, pool);
@@ -139,9 +139,9 @@ impl SendBuffer {
     /// Flushes as [`flush`](Self::flush) does, but offers `tail` in the same call, behind the queued bytes. So a large
     /// payload goes straight to the kernel without being queued, and only its rest must be kept.
     ///
-    /// Returns the number of bytes of `tail` that were taken. The queued bytes go first, so this is zero while any of
-    /// them is left. Append `tail` from the returned offset on. `write` is not called if the queue and `tail` are both
-    /// empty.
+    /// Returns the number of bytes of `tail` that were taken. The queued bytes go first, so this number is zero while a
+    /// queued byte is left. The caller then appends `tail` from the returned offset on. `write` is not called if the
+    /// queue and `tail` are both empty.
     ///
     /// # Errors
     ///
@@ -203,8 +203,8 @@ impl SendBuffer {
             .push(segment);
     }
 
-    /// Removes the first `count` bytes, and returns the storage that held no others to the pool. `count` is at most
-    /// [`len`](Self::len).
+    /// Removes the first `count` bytes, and returns to the pool the storage that has no unsent bytes left. `count` is
+    /// at most [`len`](Self::len).
     #[inline]
     fn consume(&mut self, count: usize, pool: &mut Pool) {
         if let Some(mut queue) = self.queue.take() {

@@ -1,12 +1,13 @@
-//! A simulated network, for testing whole servers in virtual time, from a seed. Only with the feature `simulation`.
+//! A simulated network, for testing whole servers in virtual time, from a seed. Available only with the feature
+//! `simulation`.
 //!
 //! Most defects of a network program appear in an order of events that a real kernel produces once in a million runs.
 //! Here a seed chooses the order, the delays and the faults. Thousands of runs take a second, and the seed of a failing
 //! run repeats it exactly.
 //!
-//! A [`Simulation`] makes event loops of the usual type. Handlers run on them unchanged; only the addresses are those
-//! of the simulation. Loops of one simulation reach each other. A [`Host`] is a loop with the state that it lends to
-//! its handlers. [`Simulation::run`] turns several hosts until nothing more can happen.
+//! A [`Simulation`] makes event loops of the usual type. Handlers run on these loops unchanged; only their addresses
+//! belong to the simulation. Loops of one simulation reach each other. A [`Host`] is a loop with the state that it
+//! lends to its handlers. [`Simulation::run`] turns several hosts until nothing more can happen.
 //!
 //! ```
 //! use netloop::simulation::{Options, Simulation};
@@ -136,11 +137,11 @@ impl Simulation {
     /// Makes a loop on a new machine of its own.
     ///
     /// The n-th machine has the addresses `10.0.0.n` and `fd00::n`. All other addresses, like `127.0.0.1`, belong to
-    /// all machines together: a server that one machine binds there is reached from all.
+    /// all machines together: every machine reaches a server that is bound to such an address.
     ///
-    /// A loop that is used alone can be [run](EventLoop::run) as usual: the clock moves on when it waits. A wait that
-    /// nothing can end is an error there. Several loops should be turned by [`run`](Self::run): a loop that waits by
-    /// itself moves the clock for all.
+    /// A program with a single loop can [run](EventLoop::run) the loop as usual: the clock moves on when the loop
+    /// waits. A wait that nothing can end returns an error. Turn several loops with [`run`](Self::run): a loop that
+    /// waits by itself moves the clock of all loops.
     ///
     /// # Errors
     ///
@@ -216,8 +217,8 @@ impl Simulation {
         deadlines.chain(arrival).min()
     }
 
-    /// Moves the clock on to the next event, but not beyond `deadline`. Returns the reason if the run ends here, else
-    /// `None`. It is called when [`step`](Self::step) finds nothing to do.
+    /// Moves the clock on to the next event, but not beyond `deadline`. Returns the reason if the run ends here,
+    /// otherwise `None`. Call `advance` when [`step`](Self::step) has found nothing to do.
     ///
     /// [`run`](Self::run) repeats `step` and `advance`. A test that checks a condition after every turn can do the
     /// same.
@@ -236,10 +237,10 @@ impl Simulation {
         is_over.then_some(SimulationEnd::TimedOut)
     }
 
-    /// Turns each of `hosts` that has something to do now, in an order that the seed chooses. Returns whether one of
-    /// them had.
+    /// Turns each of `hosts` that has something to do now, in an order that the seed chooses. Returns whether any host
+    /// had something to do.
     ///
-    /// A turn takes a microsecond of virtual time. Only [`advance`](Self::advance) lets more time pass.
+    /// A turn takes a microsecond of virtual time. Only [`advance`](Self::advance) moves the clock further.
     ///
     /// # Errors
     ///
@@ -281,8 +282,8 @@ impl Simulation {
 
     /// Gives `name` the `addresses`. If `addresses` is empty, a lookup of the name fails.
     ///
-    /// This table is used by loops without a [`Resolver`](crate::Resolver) of their own. At first it has only
-    /// `localhost`.
+    /// All loops without a [`Resolver`](crate::Resolver) of their own look names up in this table. At first the table
+    /// has only `localhost`.
     pub fn set_name(&mut self, name: &str, addresses: &[IpAddr]) {
         self.names.set(name, addresses);
     }
@@ -294,8 +295,8 @@ impl Simulation {
         self.network.borrow_mut().set_route(address, route);
     }
 
-    /// Cuts the loop off from all others, until [`heal`](Self::heal). Packets that are sent meanwhile arrive then,
-    /// since TCP would send them again.
+    /// Cuts the loop off from all other loops until [`heal`](Self::heal). Packets that are sent during the partition
+    /// arrive after `heal`, because a real TCP would send them again.
     pub fn partition<S>(&mut self, event_loop: &EventLoop<S>) {
         self.set_partitioned(event_loop, true);
     }
@@ -327,7 +328,7 @@ impl Simulation {
         self.network.borrow_mut().end_faults();
     }
 
-    /// Lets `change` modify the network's options during a run.
+    /// Calls `change` with the network's options, to modify them during a run.
     pub fn set_options(&mut self, change: impl FnOnce(&mut Options)) {
         change(self.network.borrow_mut().options_mut());
     }
@@ -369,7 +370,7 @@ impl Simulation {
     }
 
     /// Returns the number of bytes of heap that the buffers of the simulated kernels take. A real program does not own
-    /// these, so a test that measures the heap subtracts them.
+    /// these buffers, so a test that measures the heap subtracts them.
     pub fn kernel_bytes(&self) -> usize {
         self.network.borrow().held_bytes()
     }
@@ -399,8 +400,8 @@ impl fmt::Debug for Simulation {
     }
 }
 
-/// Makes a loop on the real network whose system calls meet `faults`, as `seed` decides. So connections to other
-/// programs can be tested.
+/// Makes a loop on the real network whose system calls meet `faults`, as `seed` decides. So a test can use connections
+/// to other programs.
 ///
 /// The faults `exhausted_connects`, `failed_lookups` and `slow_lookups` do not happen here.
 ///

@@ -28,8 +28,8 @@ const LAST_GENERATION: u32 = u32::MAX - 1;
 /// type of its own for each table.
 ///
 /// A key prints as index and generation: `3v7` is the seventh entry of slot 3.
-// One 64-bit number and not two halves, so that a key is loaded, stored and compared in one instruction: a message
-// takes a dozen of each.
+// One 64-bit number and not two halves, so that a key is loaded, stored and compared in one instruction: serving a
+// message takes a dozen of each operation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(
     /// The index in the upper 32 bits, and the generation in the lower ones. Invariant: the generation is at least 1
@@ -44,7 +44,7 @@ impl Key {
     }
 
     /// Returns the index of the slot, counted from zero, by which a side table can be indexed. All entries that the
-    /// slot ever has share it.
+    /// slot ever has share the index.
     #[inline]
     #[must_use]
     pub(crate) const fn index(self) -> usize {
@@ -68,7 +68,8 @@ impl Key {
     /// On 64 bit machines the token holds the whole key. On 32 bit machines it holds 20 bits of index and 12 bits of
     /// generation. There, a token whose slot has had exactly 4095 further entries is mistaken for the token of the
     /// present entry, which costs a spurious wake-up. Sources from index 1,048,576 on would share tokens with lower
-    /// ones, but memory does not suffice for so many. No key has the token `usize::MAX`, which is free for other uses.
+    /// indexes, but memory does not suffice for so many. No key has the token `usize::MAX`, which is free for other
+    /// uses.
     #[inline]
     #[must_use]
     #[expect(
@@ -103,7 +104,7 @@ impl fmt::Debug for Key {
 
 /// A table that chooses the keys of its entries: a slab whose keys are never given out twice.
 ///
-/// To insert, to look up and to remove take constant time. A table whose number of entries does not exceed its former
+/// Inserting, looking up and removing take constant time. A table whose number of entries does not exceed its former
 /// maximum does not allocate.
 pub struct Slots<T> {
     slab: Slab<Slot<T>>,
@@ -119,9 +120,9 @@ pub struct Slots<T> {
 
 enum Slot<T> {
     /// A slot whose generations were all given out. It stays occupied for ever: if it were vacant, the slab would reuse
-    /// it, and a stale key could name the new entry.
-    // Declared before `Live`. Then this variant and the slab's vacant entry both have an even discriminant, and one bit
-    // tells whether the slot has an entry.
+    /// it, and an old key could name the new entry.
+    // Keep this variant before `Live`. The compiler merges this enum's tag with the tag of the slab's entry. In this
+    // order, `Retired` and a vacant entry have even tags, so one bit test tells whether the slot has an entry.
     Retired,
     /// A slot with an entry, which the key of this index and `generation` names.
     Live { generation: NonZeroU32, value: T },
@@ -175,7 +176,7 @@ impl<T> Slots<T> {
         }
     }
 
-    /// Returns the key whose [`Key::to_token`] is `token`, if the table still has its entry.
+    /// Returns the key whose [`Key::to_token`] is `token`, if the table still has the entry of this key.
     ///
     /// Any number may be passed: the token of a removed entry, and a number that is no key's token, give `None`.
     #[must_use]
@@ -190,7 +191,7 @@ impl<T> Slots<T> {
         }
     }
 
-    /// Returns the entry whose key has this token, to change, and the key: [`find`](Self::find) and
+    /// Returns the key whose token is `token`, and the entry of this key, to change: [`find`](Self::find) and
     /// [`get_mut`](Self::get_mut) in one call.
     #[inline]
     pub fn find_mut(&mut self, token: usize) -> Option<(Key, &mut T)> {

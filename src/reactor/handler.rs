@@ -7,7 +7,7 @@ use super::Registration;
 /// A source that a [`Reactor`](super::Reactor) serves: an object that the kernel can poll, with its reaction to
 /// readiness.
 ///
-/// The reactor keeps *levels* over the kernel's edges: it serves a source as long as the source is ready for a
+/// The reactor turns the kernel's edges into *levels*: it serves a source as long as the source is ready for a
 /// direction that it [wants](Registration::want). A method may therefore do a bounded piece of work and return; it need
 /// not read until a read would block. When a call has returned `WouldBlock`, the method reports that with
 /// [`Registration::would_block`]. A method that neither makes progress nor reports this is called again and again. A
@@ -16,8 +16,8 @@ use super::Registration;
 /// This is the interface of a source. The objects that users of the event loop write are
 /// [`SocketHandler`](crate::SocketHandler) and [`ServerHandler`](crate::ServerHandler).
 ///
-/// An event is returned as a value, [`Event`](Self::Event), and not passed to a callback: the reactor is not borrowed
-/// while its caller acts on the value.
+/// A method returns its event as a value, [`Event`](Self::Event), instead of passing it to a callback. So the reactor
+/// is not borrowed while its caller acts on the event.
 pub trait Handler {
     /// A report of a served source to the caller of [`Reactor::next`](super::Reactor::next).
     type Event;
@@ -25,9 +25,9 @@ pub trait Handler {
     /// Resources that the reactor's caller lends to every method, such as a read buffer that all sources share.
     type Resources<'a>;
 
-    /// Returns the object that the reactor registers with the kernel, and later deregisters. It must be the same object
-    /// every time. `None` if there is no such object, or no longer. The source is then served for its deadlines and its
-    /// own requests only.
+    /// Returns the object that the reactor registers with the kernel and later deregisters: the same object in every
+    /// call. Returns `None` if the source has no such object. The reactor then serves the source only for its deadlines
+    /// and its own requests.
     fn source(&mut self) -> Option<&mut dyn Source>;
 
     /// Reads or accepts. There may be data, a connection, the end of the data, or an error that the read returns.
@@ -44,18 +44,19 @@ pub trait Handler {
         resources: &mut Self::Resources<'_>,
     ) -> Option<Self::Event>;
 
-    /// Handles an error that the kernel has reported while the source wants no reading, so that no read would return
-    /// the error.
+    /// Handles an error that the kernel has reported. The reactor calls this only while the source does not want to
+    /// read, because no read then returns the error.
     ///
-    /// It is called once for each report. While reading is wanted, [`on_readable`](Self::on_readable) is called
-    /// instead: the data that arrived before the error must be read first.
+    /// The reactor calls this once for each report. While the source wants to read, the reactor calls
+    /// [`on_readable`](Self::on_readable) instead: the data that arrived before the error must be read first.
     fn on_error(
         &mut self,
         registration: &mut Registration<'_>,
         resources: &mut Self::Resources<'_>,
     ) -> Option<Self::Event>;
 
-    /// Sends queued output at a flush point, for a source that asked for one ([`Registration::flush_soon`]).
+    /// Sends the source's queued output. The reactor calls this at the first flush point after the source called
+    /// [`Registration::flush_soon`].
     fn on_flush(
         &mut self,
         registration: &mut Registration<'_>,
@@ -64,8 +65,8 @@ pub trait Handler {
         let _ = (registration, resources);
     }
 
-    /// Reports an event of the source's own, which the source asked for with [`Registration::activate`]. It is called
-    /// before the methods for readiness.
+    /// Reports an event that did not come from the kernel. The reactor calls this after the source called
+    /// [`Registration::activate`], and before the methods for readiness.
     fn on_activated(
         &mut self,
         registration: &mut Registration<'_>,
@@ -75,20 +76,20 @@ pub trait Handler {
         None
     }
 
-    /// Handles a deadline that has passed: the one from [`Registration::set_deadline`], or an earlier one that it
-    /// replaced. So the source compares its deadline with the time, and sets the next one. The call never comes before
-    /// the earlier of the two.
+    /// Handles a deadline that has passed: the deadline of the last [`Registration::set_deadline`], or an earlier
+    /// deadline which that call replaced. So the source must compare its deadline with the time. If the deadline has
+    /// not passed, the source sets it again.
     fn on_deadline(&mut self, registration: &mut Registration<'_>) -> Option<Self::Event> {
         let _ = registration;
         None
     }
 
-    /// Whether closing the source's descriptor takes it out of the selector, so that the reactor need not deregister
-    /// it.
+    /// Whether closing the source's descriptor also removes the descriptor from the selector. If `true`, the reactor
+    /// does not deregister the source before it is closed.
     ///
-    /// `false`, the default, is always right. `true` is right for a descriptor without a duplicate, on a system that
-    /// forgets a descriptor with its last duplicate (`epoll(7)`). If a forked child holds a duplicate all the same, the
-    /// selector keeps reporting it under the dead key, and the reactor drops these events.
+    /// `false`, the default, is always right. `true` is right for a descriptor without a duplicate, on a system whose
+    /// selector forgets a descriptor when its last duplicate is closed (`epoll(7)`). If a forked child still holds a
+    /// duplicate, the selector reports events under the dead key, and the reactor drops these events.
     fn close_deregisters(&self) -> bool {
         false
     }

@@ -1,14 +1,14 @@
-//! Levels over the kernel's edges, for any source that mio can poll.
+//! A level-triggered reactor over mio's edge-triggered selector, for any source that mio can poll.
 //!
 //! A [`Reactor`] owns the selector, a slab of sources, the timer wheel and the run queue. It knows nothing of sockets,
 //! and calls no user code but the [`Handler`] methods of its sources. A source is registered with the kernel when it is
 //! inserted, and not again when its interest changes. The kernel's reports are kept as [`Readiness`] bits, and the
-//! directions that the source wants as [`Interest`] bits. A source is on the run queue while the two have a direction
-//! in common. To pause, to resume and to wait for buffer space only flips bits, and takes no system call.
+//! directions that the source wants as [`Interest`] bits. A source is on the run queue while it is ready for a
+//! direction that it wants. Pausing and resuming a source only flip bits, and make no system call.
 //!
 //! The caller of a reactor repeats three steps. It [polls](Reactor::poll) the kernel, [begins](Reactor::begin) a
-//! [`Phase`], and takes events until the phase is over. A phase has a list of sources, and is as long as this list was
-//! when the phase began.
+//! [`Phase`], and takes events until the phase is over. Each phase works through a list of sources, and ends after as
+//! many sources as the list had when the phase began.
 //!
 //! ```
 //! use mio::event::Source;
@@ -98,8 +98,8 @@ pub(crate) use crate::system::Waker;
 pub(crate) use crate::wheel::TimerHandle;
 
 /// A source, and the reactor's state of it.
-// The state comes first, so that it shares a cache line with the slot's key: applying a kernel event touches only these
-// two.
+// The state comes first to share a cache line with the slot's key: applying a kernel event touches only the state and
+// the key.
 #[repr(C)]
 struct Slot<T> {
     state: SourceState,
@@ -113,8 +113,8 @@ struct Burst {
     left: u32,
 }
 
-/// The callback of one source, from [`Reactor::begin_callback`] to [`Reactor::end_callback`]. If the source asks for a
-/// flush in between, the end of the callback flushes it.
+/// A token for the callback of one source, from [`Reactor::begin_callback`] to [`Reactor::end_callback`]. If the source
+/// asks for a flush during the callback and is not on the flush list, `end_callback` flushes the source.
 ///
 /// `end_callback` consumes the scope, so a callback ends once, and under the key that it began with. If a panic drops
 /// the scope, no flush is lost: the source goes on the flush list when the next callback begins.
@@ -179,12 +179,13 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Registers `source`. From now on the reactor calls it whenever it is ready for a direction in `interest`.
+    /// Registers `source`. From now on the reactor calls the methods of `source` whenever the source is ready for a
+    /// direction in `interest`.
     ///
     /// # Errors
     ///
     /// The system's error about the registration (`epoll_ctl(2)`): EPERM for a descriptor that cannot be polled, ENOSPC
-    /// beyond the user's limit on watches. The source is dropped then.
+    /// beyond the user's limit on watches. On an error the reactor drops the source.
     pub fn insert(&mut self, source: T, interest: Interest) -> io::Result<Key> {
         self.insert_ready(source, interest, Readiness::empty())
             .map_err(|(error, _)| error)
@@ -238,16 +239,16 @@ impl<T: Handler> Reactor<T> {
         Ok(key)
     }
 
-    /// Inserts a source without registering it with the kernel. The source only reports a failure, or
-    /// [`register`](Self::register) follows later.
+    /// Inserts a source without registering it with the kernel. Either the source only reports a failure and never
+    /// needs the kernel, or the caller calls [`register`](Self::register) later.
     pub(crate) fn insert_unregistered(&mut self, source: T, interest: Interest) -> Key {
         let state = SourceState::new(interest, Readiness::empty());
         self.held += 1;
         self.slots.insert(Slot { source, state })
     }
 
-    /// Registers the object that [`Handler::source`] returns now: the source had none when it was inserted, or has
-    /// replaced it.
+    /// Registers the object that [`Handler::source`] returns now. The caller calls this if the source had no object at
+    /// its insertion, or has replaced its object.
     pub(crate) fn register(&mut self, key: Key) -> io::Result<()> {
         match self.slots.get_mut(key) {
             Some(slot) => register_with_selector(&self.selector, key, slot),
@@ -256,7 +257,7 @@ impl<T: Handler> Reactor<T> {
     }
 
     /// Deregisters the object that [`Handler::source`] returns, and forgets the kernel's reports about it. The source
-    /// itself stays. An error is ignored: it means that the object was not registered.
+    /// itself stays. Ignores an error, which means that the object was not registered.
     pub(crate) fn deregister(&mut self, key: Key) {
         if let Some(slot) = self.slots.get_mut(key) {
             if let Some(source) = slot.source.source() {
@@ -268,7 +269,7 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Removes a source at once, without an event, and returns it. Its key is dead from now on.
+    /// Removes a source at once, without an event, and returns the source. From now on its key is dead.
     pub fn remove(&mut self, key: Key) -> Option<T> {
         let mut slot = self.slots.remove(key)?;
         if let Some(source) = slot.source.source() {
@@ -284,7 +285,7 @@ impl<T: Handler> Reactor<T> {
         Some(slot.source)
     }
 
-    /// Returns the source under `key`; `None` if it is gone.
+    /// Returns the source under `key`; `None` if the source is gone.
     pub fn get(&self, key: Key) -> Option<&T> {
         self.slots.get(key).map(|slot| &slot.source)
     }
@@ -295,8 +296,8 @@ impl<T: Handler> Reactor<T> {
         self.slots.get_mut(key).map(|slot| &mut slot.source)
     }
 
-    /// Lets `visitor` change the source under `key`, and then puts the source on the lists that its new state requires.
-    /// Returns the answer of `visitor`; `None` if the source is gone.
+    /// Calls `visitor` with the source under `key`, and then puts the source on the lists that its new state requires.
+    /// Returns the result of `visitor`; `None` if the source is gone.
     #[inline]
     pub fn visit<R>(
         &mut self,
@@ -321,8 +322,8 @@ impl<T: Handler> Reactor<T> {
         Some(answer)
     }
 
-    /// Frees the memory that removed sources have left in the tables. Four bytes, the next generation, stay for each
-    /// slot that was ever used, so that no key is given out twice. The timer wheel frees nothing.
+    /// Frees the memory that removed sources have left in the slots and the lists. The next generation of each slot
+    /// that was ever used stays, four bytes: without it, a key could be given out twice. The timer wheel frees nothing.
     pub(crate) fn shrink(&mut self) {
         self.slots.shrink();
         self.schedule.shrink();
@@ -343,8 +344,8 @@ impl<T: Handler> Reactor<T> {
         self.slots.is_empty()
     }
 
-    /// Makes the source under `key` a reason for the caller to keep turning ([`held`](Self::held)). A source is held
-    /// from its insertion on. Holding it twice counts once.
+    /// Counts the source under `key` in [`held`](Self::held), as a reason for the caller to keep turning. Every source
+    /// is counted from its insertion on. A second `hold` does nothing.
     pub(crate) fn hold(&mut self, key: Key) {
         if let Some(slot) = self.slots.get_mut(key) {
             if !slot.state.flags.contains(Flags::HELD) {
@@ -354,8 +355,8 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Stops counting the source under `key` as a reason to keep turning, as libuv's `uv_unref` does. Releasing it
-    /// twice counts once.
+    /// Stops counting the source under `key` in [`held`](Self::held), as libuv's `uv_unref` does. A second `release`
+    /// does nothing.
     pub(crate) fn release(&mut self, key: Key) {
         if let Some(slot) = self.slots.get_mut(key) {
             if slot.state.flags.contains(Flags::HELD) {
@@ -365,14 +366,14 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Whether the source under `key` is a reason to keep turning; `false` if it is gone.
+    /// Whether the source under `key` counts in [`held`](Self::held); `false` if the source is gone.
     pub(crate) fn is_held(&self, key: Key) -> bool {
         self.slots
             .get(key)
             .is_some_and(|slot| slot.state.flags.contains(Flags::HELD))
     }
 
-    /// Returns the number of sources that are a reason to keep turning: all but those sources that were
+    /// Returns the number of sources for which the caller keeps turning: all sources that are not
     /// [released](Self::release).
     pub(crate) fn held(&self) -> usize {
         self.held

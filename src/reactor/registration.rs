@@ -14,8 +14,8 @@ use super::source_state::{Flags, Signals, SourceState, WheelEntry};
 /// readiness, interest and deadline.
 ///
 /// A method here only sets bits, and calls nothing back. Two methods lead to a system call once the source's method has
-/// returned: [`rearm`](Self::rearm), and [`would_block`](Self::would_block) for the first write that meets a full
-/// buffer.
+/// returned. They are [`rearm`](Self::rearm), and [`would_block`](Self::would_block) for writing if the source is
+/// registered for reading alone.
 #[derive(Debug)]
 pub struct Registration<'a> {
     pub(super) key: Key,
@@ -25,8 +25,8 @@ pub struct Registration<'a> {
 }
 
 impl Registration<'_> {
-    /// Makes a second handle to the same state, for a function that is rarely called and not inlined. Passing `self`
-    /// there would force it into memory, with a store for each field on every message.
+    /// Makes a second handle to the same state, for a function that is rarely called and not inlined. Passing `self` to
+    /// that function would force `self` into memory, and every message would then store each field.
     #[inline(always)]
     pub(crate) fn reborrow(&mut self) -> Registration<'_> {
         Registration {
@@ -58,8 +58,8 @@ impl Registration<'_> {
         self.state.interest
     }
 
-    /// Adds `interest` to the directions that the source is called for. It makes no system call: the kernel reports
-    /// both directions already, or the source is known to be writable.
+    /// Adds `interest` to the directions that the source wants. Makes no system call: the kernel reports both
+    /// directions already, or the source is known to be writable.
     #[inline]
     pub fn want(&mut self, interest: Interest) {
         if !self.state.interest.contains(interest) {
@@ -67,8 +67,8 @@ impl Registration<'_> {
         }
     }
 
-    /// Takes `interest` out of the directions that the source is called for. The kernel's reports are still kept, so
-    /// after a later [`want`](Self::want) none is missing.
+    /// Removes `interest` from the directions that the source wants. The reactor still keeps the kernel's reports, so
+    /// after a later [`want`](Self::want) no report is missing.
     #[inline]
     pub fn unwant(&mut self, interest: Interest) {
         if self.state.interest.intersects(interest) {
@@ -77,8 +77,8 @@ impl Registration<'_> {
         }
     }
 
-    /// Notes that a call in `direction` would have blocked, and clears that readiness. The kernel will report when the
-    /// direction is ready again.
+    /// Notes that a call in `direction` would have blocked, and clears that readiness. The kernel reports again when
+    /// the direction becomes ready.
     #[inline]
     pub fn would_block(&mut self, direction: Interest) {
         let mut gone = Signals::ERROR;
@@ -94,10 +94,10 @@ impl Registration<'_> {
 
     /// Notes that a read or write in `direction` moved fewer bytes than it was given space or bytes for.
     ///
-    /// On an edge-triggered selector that proves that the kernel has no more for now, so the readiness is cleared. The
-    /// readiness stays if an end or an error is reported too: neither gives an edge of its own. On the other selectors
-    /// (AFD, `poll(2)`) a short transfer proves nothing, and this does nothing: there only a call that would block
-    /// clears the readiness.
+    /// On an edge-triggered selector a short transfer proves that the kernel has no more for now, so this clears the
+    /// readiness. The readiness stays if the kernel has also reported an end or an error, because neither gives an edge
+    /// of its own. On the other selectors (AFD of Windows, `poll(2)`) a short transfer proves nothing, and this does
+    /// nothing.
     #[inline]
     pub fn fell_short(&mut self, direction: Interest) {
         if !SHORT_TRANSFER_EXHAUSTS {
@@ -116,14 +116,14 @@ impl Registration<'_> {
         }
     }
 
-    /// Sets `readiness` as if the kernel had reported it. A source calls this if it knows: a fresh socket has an empty
-    /// send buffer.
+    /// Sets `readiness` as if the kernel had reported it. A source calls this if it knows the readiness without a
+    /// report: the send buffer of a fresh socket, for example, is empty.
     pub fn assume(&mut self, readiness: Readiness) {
         self.state.signals.insert(readiness.into());
     }
 
-    /// Clears the readiness for reading, and asks the kernel for it afresh. It takes the place of a read that would
-    /// block, for a descriptor on which such a read blocks the thread.
+    /// Clears the readiness for reading, and asks the kernel to report it again. A source calls this instead of a last
+    /// read that would block, if such a read would block the thread.
     pub fn rearm(&mut self) {
         self.state.signals.remove(Signals::READABLE);
         self.state.flags.insert(Flags::WANTS_REARM);
@@ -142,7 +142,7 @@ impl Registration<'_> {
         self.state.signals.insert(Signals::ACTIVATED);
     }
 
-    /// Asks for the source to be closed. It stays until the close phase, but is not served any more.
+    /// Asks the reactor to close the source. The source stays until the close phase, but is not served any more.
     pub fn close(&mut self) {
         self.state.flags.insert(Flags::WANTS_CLOSE);
     }
@@ -162,8 +162,8 @@ impl Registration<'_> {
     /// Asks for [`Handler::on_deadline`](super::Handler::on_deadline) once `deadline` has passed, never earlier.
     ///
     /// A source has one entry on the timer wheel. A later deadline leaves this entry in its place, so putting a
-    /// deadline off costs nothing. `on_deadline` is then called at the earlier deadline too, and the source must
-    /// compare.
+    /// deadline off costs nothing. The reactor then calls `on_deadline` at the earlier deadline too, and the source
+    /// must compare its deadline with the time.
     pub fn set_deadline(&mut self, deadline: Instant) {
         self.wake_at(self.clock.tick_at(deadline));
     }
@@ -187,7 +187,8 @@ impl Registration<'_> {
     }
 
     /// Asks for [`Handler::on_deadline`](super::Handler::on_deadline) at `tick`, or at the earlier tick of the entry
-    /// that is armed. It changes the wheel only if no entry is armed, or its tick is later than `tick`.
+    /// that is armed. Changes the wheel only if the source has no armed entry, or the tick of its entry is later than
+    /// `tick`.
     pub(crate) fn wake_at(&mut self, tick: u64) {
         match self.state.timer {
             Some(handle) if self.wheel.deadline(handle).is_some_and(|at| at <= tick) => {}

@@ -1,4 +1,4 @@
-//! Serving the sources in the order of their lists, and putting each on the lists that it needs afterwards.
+//! Serves the sources in the order of their lists, and then puts each source on the lists that its new state requires.
 
 use crate::schedule::Schedule;
 use crate::system::Selector;
@@ -13,9 +13,9 @@ impl<T: Handler> Reactor<T> {
         self.schedule.begin(phase);
     }
 
-    /// Serves ready sources until one gives an event; `None` when the phase is over. Each source writes first, since
-    /// that frees memory, and then reads.
-    // Inlined always: this is the innermost loop of the event loop, and its only caller.
+    /// Serves ready sources until a source gives an event, and returns this event; `None` when the phase is over. Each
+    /// source writes before it reads, because writing frees memory.
+    // Always inlined: this is the innermost loop of the event loop, which is the only caller in this crate.
     #[inline(always)]
     pub fn next(&mut self, resources: &mut T::Resources<'_>) -> Option<(Key, T::Event)> {
         loop {
@@ -50,8 +50,8 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Continues the burst of the source that was just served, if it gave an event and has more work. Else puts the
-    /// source on the lists that it needs.
+    /// Continues the burst of the source that was just served, if this source gave an event and has more work.
+    /// Otherwise puts the source on the lists that its state requires.
     #[inline(never)]
     fn continue_burst_or_update_lists(&mut self, key: Key, gave_event: bool) {
         let burst = self.burst.take();
@@ -76,9 +76,9 @@ impl<T: Handler> Reactor<T> {
         );
     }
 
-    /// Returns the next source that asked to be closed, and deregisters it, unless [closing
-    /// it](Handler::close_deregisters) does that. The source stays until [`remove`](Self::remove) but is not served any
-    /// more.
+    /// Returns the key of the next source that asked to be closed. Deregisters the source, unless [closing its
+    /// descriptor](Handler::close_deregisters) does that. The source stays until [`remove`](Self::remove), but is not
+    /// served any more.
     pub fn next_closing(&mut self) -> Option<Key> {
         loop {
             let key = self.schedule.next(Phase::Close)?;
@@ -95,7 +95,7 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Flushes the sources that asked for it before the phase began.
+    /// Flushes the sources that asked for a flush before the phase began.
     pub fn flush(&mut self, resources: &mut T::Resources<'_>) {
         while self.flush_next(resources) {}
     }
@@ -113,8 +113,8 @@ impl<T: Handler> Reactor<T> {
         true
     }
 
-    /// Begins the callback of the source under `key`. Until the scope is [ended](Self::end_callback), a flush that this
-    /// source asks for does not put it on the flush list.
+    /// Begins the callback of the source under `key`. Until the caller [ends](Self::end_callback) the scope, this
+    /// source does not enter the flush list when it asks for a flush.
     #[inline]
     pub(crate) fn begin_callback(&mut self, key: Key) -> CallbackScope {
         if let Some(dropped) = self.in_callback.replace(key) {
@@ -123,16 +123,16 @@ impl<T: Handler> Reactor<T> {
         CallbackScope { key }
     }
 
-    /// Ends a callback, and flushes its source if it asked for that. A source that is on the flush list already,
-    /// because other handlers wrote to it, stays there: all its bytes then leave in one call.
+    /// Ends a callback, and flushes its source if the source asked for a flush. A source that is on the flush list
+    /// already stays on that list, because other handlers write to it: all its bytes then leave in one call.
     #[inline]
     pub(crate) fn end_callback(&mut self, scope: CallbackScope, resources: &mut T::Resources<'_>) {
         let key = self.leave(scope);
         self.flush_one(key, resources);
     }
 
-    /// Ends a callback with `send` in place of [`Handler::on_flush`]. `send` returns whether it left the registration
-    /// unchanged. If it did not, the source is put on the lists that its new state requires.
+    /// Ends a callback, and calls `send` in place of [`Handler::on_flush`]. `send` returns whether the registration is
+    /// unchanged. If the registration has changed, puts the source on the lists that its new state requires.
     #[inline(always)]
     pub(crate) fn end_callback_by(
         &mut self,
@@ -241,11 +241,11 @@ fn serve_slow_path<T: Handler>(
     None
 }
 
-/// Puts a source on the lists that its state requires: to be served, to be flushed, to be closed.
+/// Puts a source on the lists that its state requires: the serve list, the flush list or the close list.
 ///
-/// Invariant I7 requires a call of this function after every change of a source's signals, interest or flags. Two
-/// callers make the comparison themselves: [`Reactor::next`], and `Reactor::apply_events`, which applies the kernel's
-/// events.
+/// Invariant I7: a source that must be served is on the serve list. So every change of a source's signals, interest or
+/// flags is followed by a call of this function. [`Reactor::next`] and `Reactor::apply_events` compare and enqueue by
+/// themselves instead.
 #[inline(always)]
 pub(super) fn update_lists<T: Handler>(
     key: Key,
@@ -287,8 +287,8 @@ fn enqueue<T: Handler>(
     }
 }
 
-/// Grants two rare requests: to be registered anew, and to be closed. Returns whether the source is closing, so that no
-/// other list is for it.
+/// Grants the two rare requests of a source: to be registered anew, and to be closed. Returns `true` if the source is
+/// closing; it may then enter no other list.
 #[cold]
 fn close_or_rearm<T: Handler>(
     key: Key,

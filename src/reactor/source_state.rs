@@ -30,8 +30,8 @@ bitflags! {
         const FLUSH_QUEUED = 1 << 2;
         /// Request: to be closed in the next close phase.
         const WANTS_CLOSE = 1 << 3;
-        /// Invariant: set from the time when the key enters the close list until its slot is removed. The source is not
-        /// served meanwhile.
+        /// Invariant: set from the time when the key enters the close list until its slot is removed. The reactor does
+        /// not serve the source during that time.
         const CLOSING = 1 << 4;
         /// Request: to be registered anew, for both directions. Either a further read would block the thread, or the
         /// kernel must report writability from now on.
@@ -49,8 +49,9 @@ bitflags! {
 }
 
 bitflags! {
-    /// Reasons to serve a source: the kernel's reports and the source's own request. They are bits of one byte, because
-    /// "must it be served?" is asked several times for each message: that is one comparison.
+    /// Reasons to serve a source: the kernel's reports and the source's own request. The reactor asks several times for
+    /// each message whether a source must be served. All signals are bits of one byte, so each question is one
+    /// comparison.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(super) struct Signals: u8 {
         const READABLE = Readiness::READABLE.bits();
@@ -59,7 +60,8 @@ bitflags! {
         const WRITE_CLOSED = Readiness::WRITE_CLOSED.bits();
         const ERROR = Readiness::ERROR.bits();
         /// The request of the source to report an event of its own
-        /// ([`Handler::on_activated`](super::Handler::on_activated)). It is served whatever the interest.
+        /// ([`Handler::on_activated`](super::Handler::on_activated)). The reactor serves this request whatever the
+        /// interest of the source is.
         const ACTIVATED = 1 << 7;
     }
 }
@@ -84,8 +86,8 @@ pub(super) struct SourceState {
     /// interest. An error without interest in reading goes to [`Handler::on_error`](super::Handler::on_error).
     wanted: Signals,
     pub(super) flags: Flags,
-    /// The one entry of the source on the timer wheel. Invariant: never later than the source's deadline. It may be
-    /// earlier: a deadline that is put off rearms the entry only when the entry falls due.
+    /// The one entry of the source on the timer wheel. Invariant: never later than the source's deadline. The entry may
+    /// be earlier: if the source puts its deadline off, the reactor rearms the entry only when the entry falls due.
     pub(super) timer: Option<TimerHandle>,
 }
 

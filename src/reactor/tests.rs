@@ -36,7 +36,8 @@ enum Call {
     Elapsed,
 }
 
-/// The calls that all probes got, in order. `on_activated` is not logged; nor is `on_deadline`, which is lent no log.
+/// The calls that all probes got, in order. `on_activated` is not logged; `on_deadline` cannot be logged, because the
+/// reactor lends it no log.
 type Log = Vec<(char, Call)>;
 
 /// The action of a probe on a call. It returns whether the probe gives the call as an event.
@@ -129,7 +130,7 @@ fn reactor() -> Reactor<Probe> {
     Reactor::new(16).unwrap()
 }
 
-/// Inserts a probe that is ready for reading, and wants it.
+/// Inserts a probe that is ready for reading and wants to read.
 fn insert_readable(reactor: &mut Reactor<Probe>, probe: Probe) -> Key {
     insert_ready(reactor, probe, Interest::READABLE, Readiness::READABLE)
 }
@@ -168,7 +169,7 @@ fn closing<T: Handler>(reactor: &mut Reactor<T>) -> Vec<Key> {
     std::iter::from_fn(|| reactor.next_closing()).collect()
 }
 
-/// Runs a test that waits, and fails if it takes longer than [`TOO_LONG`].
+/// Runs `test`, which waits, and panics if `test` takes longer than [`TOO_LONG`].
 fn in_time(test: impl FnOnce() + Send + 'static) {
     let (end, ended) = channel::<()>();
     let running = thread::spawn(move || {

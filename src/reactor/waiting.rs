@@ -8,8 +8,8 @@ use super::source_state::{Flags, WheelEntry};
 use super::{Elapsed, Handler, Key, Phase, Reactor, Registration, TimerHandle, Waker};
 
 impl<T: Handler> Reactor<T> {
-    /// Returns the reactor's time: the reading that [`refresh_now`](Self::refresh_now) took over last. Neither
-    /// [`poll`](Self::poll) nor any other method reads the clock by itself.
+    /// Returns the reactor's time: the clock reading of the last [`refresh_now`](Self::refresh_now). Neither
+    /// [`poll`](Self::poll) nor any other public method changes this time.
     pub fn now(&self) -> Instant {
         self.clock.now()
     }
@@ -26,8 +26,8 @@ impl<T: Handler> Reactor<T> {
     }
 
     /// Reads the clock, and keeps the reading for deadlines that are set from now on ([`Registration::latest_tick`]).
-    /// The reactor's time stays: a timer that is due by the new reading must not fire before the kernel was polled for
-    /// arrivals.
+    /// The reactor's time does not change: a timer that the new reading makes due must not fire before the next poll
+    /// for arrived data.
     pub(crate) fn note_now(&mut self) {
         self.clock.note(self.selector.now());
     }
@@ -38,8 +38,9 @@ impl<T: Handler> Reactor<T> {
     }
 
     /// Returns the longest time for which [`poll`](Self::poll) waits: zero while a source is queued, else the time to
-    /// the next deadline on the timer wheel. `None` if there is no deadline. A host that waits on
-    /// [`as_fd`](Self::as_fd) itself must not wait longer, since the kernel does not repeat a report.
+    /// the next deadline on the timer wheel. `None` if there is no deadline. A program that waits on
+    /// [`as_fd`](Self::as_fd) itself must not wait longer, because no queued source and no deadline makes that
+    /// descriptor readable.
     pub fn poll_timeout(&self) -> Option<Duration> {
         if !self.is_idle() {
             return Some(Duration::ZERO);
@@ -48,7 +49,7 @@ impl<T: Handler> Reactor<T> {
             .map(|deadline| deadline.saturating_duration_since(self.clock.now()))
     }
 
-    /// Returns the time of the next deadline on the timer wheel, which may be a little early.
+    /// Returns the time of the next deadline on the timer wheel, or a time a little earlier.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let tick = self.wheel.next_deadline()?;
         self.clock.instant_of(tick)
@@ -62,7 +63,7 @@ impl<T: Handler> Reactor<T> {
     /// Waits for the kernel's events and applies them to the sources; no source is served yet.
     ///
     /// The wait lasts at most for `timeout` (`None`: without end), and less if a source is queued or a deadline passes.
-    /// Signals do not end it.
+    /// A Unix signal does not end the wait.
     ///
     /// # Errors
     ///
@@ -72,15 +73,15 @@ impl<T: Handler> Reactor<T> {
             (Some(asked), Some(due)) => Some(asked.min(due)),
             (asked, due) => asked.or(due),
         };
-        // Behind a full batch the kernel may keep further events. After a stall their sources would look idle, and time
-        // out. So all events are fetched before any source is served. Each source has one event, which bounds the
-        // number of polls.
+        // If the batch is full, the kernel may hold further events. After a stall the sources of these events would
+        // look idle, and time out. So the reactor fetches all events before it serves any source. Each source has one
+        // event, which bounds the number of polls.
         let capacity = self.selector.capacity().max(1);
         for _ in 0..=self.slots.len() / capacity {
             self.selector.poll(timeout, self.clock.now())?;
             let applied = self.apply_events();
-            // `applied` lacks the waker's event, which also takes a place in the batch. So one less than the capacity
-            // may be a full batch, and only then the batch itself is asked.
+            // `applied` does not count the waker's event, which also takes a place in the batch. So a count of one less
+            // than the capacity may mean a full batch. Only then `is_full` looks at the batch itself.
             if applied + 1 < capacity || !self.selector.is_full() {
                 break;
             }
@@ -119,8 +120,8 @@ impl<T: Handler> Reactor<T> {
         applied
     }
 
-    /// Hands the entries that are due by the reactor's time to [`next_elapsed`](Self::next_elapsed). A deadline that is
-    /// set while these are taken waits for the next `advance`, however short it is.
+    /// Makes [`next_elapsed`](Self::next_elapsed) return the entries that are due by the reactor's time. A deadline
+    /// that is set while the caller takes these entries waits for the next `advance`, even if it has passed.
     pub fn advance(&mut self) {
         self.wheel.advance(self.clock.tick());
     }
@@ -141,7 +142,7 @@ impl<T: Handler> Reactor<T> {
         self.schedule.len(phase)
     }
 
-    /// Whether an entry is due by the reactor's time and was not taken yet.
+    /// Whether the timer wheel has an entry that is due by the reactor's time and that the caller has not taken.
     pub(crate) fn has_elapsed(&self) -> bool {
         let next = self.wheel.next_deadline();
         next.is_some_and(|tick| tick <= self.clock.tick())
@@ -151,7 +152,7 @@ impl<T: Handler> Reactor<T> {
     /// `None` when all entries of the last [`advance`](Self::advance) are taken.
     pub fn next_elapsed(&mut self) -> Option<(Key, T::Event)> {
         loop {
-            // Timers of the caller's own cannot be armed from outside this crate.
+            // Skips timers of the caller's own, which only this crate can arm.
             if let Elapsed::Source(key, event) = self.next_due()? {
                 return Some((key, event));
             }
@@ -194,14 +195,14 @@ impl<T: Handler> Reactor<T> {
         None
     }
 
-    /// Arms a timer of the caller's own. [`Elapsed::Timer`] returns `name` at `deadline`, never earlier. `None` stands
-    /// for a deadline beyond the range of the clock: such a timer never fires.
+    /// Arms a timer of the caller's own. [`next_due`](Self::next_due) returns [`Elapsed::Timer`] with `name` once
+    /// `deadline` has passed. `None` stands for a deadline beyond the range of the clock: such a timer never fires.
     pub(crate) fn arm(&mut self, deadline: Option<Instant>, name: Key) -> TimerHandle {
         self.arm_due(deadline, WheelEntry::Timer(name))
     }
 
-    /// Arms a timer as [`arm`](Self::arm) does, but [`Elapsed::SourceTimer`] returns `name`. So a caller that keeps
-    /// timers of sources in a second table knows in which table `name` lies.
+    /// Arms a timer as [`arm`](Self::arm) does, but [`next_due`](Self::next_due) returns [`Elapsed::SourceTimer`]. So a
+    /// caller that keeps timers of sources in a second table knows in which table `name` lies.
     pub(crate) fn arm_source_timer(&mut self, deadline: Option<Instant>, name: Key) -> TimerHandle {
         self.arm_due(deadline, WheelEntry::SourceTimer(name))
     }
@@ -221,7 +222,7 @@ impl<T: Handler> Reactor<T> {
         self.clock.instant_of(self.wheel.deadline(handle)?)
     }
 
-    /// Makes the handle that ends a wait from any thread. A reactor must not be asked for a second one.
+    /// Makes the handle with which any thread ends a wait. The caller must call this at most once for each reactor.
     pub(crate) fn waker(&self) -> io::Result<Waker> {
         self.selector.waker()
     }

@@ -15,8 +15,8 @@ pub(super) const CHUNK_BYTES: usize = 16 * 1024;
 /// The limit on the bytes of free chunks that a pool of [`Pool::new`] keeps, 4 MiB.
 const DEFAULT_LIMIT_BYTES: usize = 4 * 1024 * 1024;
 
-/// The number of free queues that the pool keeps for each free chunk, 1024 in all by default. A buffer whose unsent
-/// bytes are kept by reference needs a queue without a chunk, and a queue is far smaller than a chunk.
+/// The number of free queues that the pool keeps for each free chunk, 1024 by default. A buffer whose unsent bytes are
+/// kept by reference needs a queue without a chunk, and a queue is far smaller than a chunk.
 const QUEUES_PER_CHUNK: usize = 4;
 
 /// The greatest capacity of a queue that the pool keeps, in segments. A larger queue is freed, so that one burst does
@@ -32,13 +32,13 @@ const QUEUE_SEGMENTS: usize = 128;
     reason = "a send buffer holds the box, and taking a queue must not allocate one"
 )]
 pub struct Pool {
-    /// Free chunks. Invariant: each is empty and has the capacity of `CHUNK_BYTES`. There are at most `chunk_limit`,
-    /// the chunks in `ready` included.
+    /// Free chunks. Invariant: each is empty and has the capacity of `CHUNK_BYTES`. `chunks` and `ready` together have
+    /// at most `chunk_limit` chunks.
     chunks: Vec<Vec<u8>>,
     /// Free queues with an open chunk, for copied bytes. Invariant: as for `bare`.
     ready: Vec<Box<Queue>>,
     /// Free queues without a chunk, for references. Invariant: each is empty, with capacity for at most
-    /// `QUEUE_SEGMENTS` segments. There are at most `queue_limit`, the queues in `ready` included.
+    /// `QUEUE_SEGMENTS` segments. `bare` and `ready` together have at most `queue_limit` queues.
     bare: Vec<Box<Queue>>,
     chunk_limit: usize,
     queue_limit: usize,
@@ -52,8 +52,8 @@ impl Pool {
     }
 
     /// Makes an empty pool that will keep at most `bytes` of free chunks, rounded down to whole chunks of
-    /// `CHUNK_BYTES`. For each of these chunks it keeps four free queues. With less than one chunk it keeps nothing:
-    /// whenever an empty buffer queues bytes, it allocates.
+    /// `CHUNK_BYTES`. For each of these chunks it keeps four free queues. If `bytes` is less than one chunk, the pool
+    /// keeps nothing, and every empty buffer that queues bytes allocates.
     #[must_use]
     pub const fn with_limit(bytes: usize) -> Self {
         let chunk_limit = bytes / CHUNK_BYTES;
@@ -139,7 +139,7 @@ impl Pool {
         }
     }
 
-    /// Keeps the queue, the chunk or neither: together they would exceed a limit.
+    /// Keeps the queue and its chunk apart, each only if its limit allows it.
     #[inline(never)]
     fn put_parts(&mut self, mut queue: Box<Queue>) {
         self.put_chunk(queue.take_chunk());

@@ -10,17 +10,17 @@ use std::rc::Rc;
 use super::pool::Pool;
 
 /// The limit on the number of slices in one write. The kernel's own limit is 1024 on Linux, and at least 16 by POSIX;
-/// libuv and std use the kernel's. With 64 slices the cost of the call is negligible, and the array on the stack takes
-/// 1 KiB.
+/// libuv and std use the kernel's limit. With 64 slices the cost of the call is negligible, and the array on the stack
+/// takes 1 KiB.
 pub(super) const GATHER_SLICES: usize = 64;
 
-/// The limit on the bytes of one write, 1 MiB. A longer write would keep the loop from its other sockets. The systems'
-/// own limits are far above: macOS and the BSDs refuse more than `INT_MAX` with `EINVAL`, and Linux writes at most
-/// 0x7ffff000 bytes.
+/// The limit on the bytes of one write, 1 MiB. During a longer write the other sockets of the loop would wait too long.
+/// The systems' own limits are far above: macOS and the BSDs refuse more than `INT_MAX` with `EINVAL`, and Linux writes
+/// at most 0x7ffff000 bytes.
 pub(super) const GATHER_BYTES: usize = 1024 * 1024;
 
-/// The number of segments up to which a write gathers them in a small array. To initialize an array of `GATHER_SLICES`
-/// entries costs more than one call for a head and a body saves.
+/// The largest number of segments that a write gathers in a small array. Initializing an array of `GATHER_SLICES`
+/// entries costs more than sending a head and a body in one call saves.
 const FEW_SEGMENTS: usize = 6;
 
 /// The bytes that are not fully sent: the segments, then the open chunk.
@@ -201,8 +201,9 @@ impl Queue {
         }
         let mut chunk = mem::take(&mut self.open);
         if self.segments.len() >= GATHER_SLICES && chunk.len() < chunk.capacity() / 2 {
-            // With so many segments before it, this chunk will stay for several writes. If each such chunk held a few
-            // bytes between two references, a slow peer would take many times the memory that its limit counts.
+            // A queue this long needs several calls to the kernel, so this chunk stays in memory for a while. Its
+            // unused capacity does not count against the limit. Without shrinking, many nearly empty chunks would use
+            // far more memory than the limit allows.
             chunk.shrink_to_fit();
         }
         self.segments.push_back(Segment {
@@ -211,8 +212,8 @@ impl Queue {
         });
     }
 
-    /// Offers slices of all segments, the open chunk and `tail`, within the limits. Not inlined: with its array, every
-    /// flush would need a kibibyte of stack.
+    /// Offers slices of all segments, the open chunk and `tail`, within the limits. Not inlined: otherwise every flush
+    /// would need a kibibyte of stack for the array.
     #[inline(never)]
     fn offer_many<const SLICES: usize>(
         &self,

@@ -13,7 +13,7 @@ use super::{KEEP_BYTES, SendBuffer, TINY_BYTES};
 /// The limit on the memory that a free queue may occupy, its chunk not counted.
 const QUEUE_BYTES: usize = 128 * size_of::<Segment>() + size_of::<Queue>();
 
-/// Returns static bytes without a period, so that a lost, doubled or exchanged range is noticed.
+/// Returns static bytes without a period, so that a comparison detects a lost, doubled or exchanged range.
 fn noise(length: usize) -> &'static [u8] {
     let mut bytes = vec![0; length];
     fastrand::Rng::with_seed(length as u64).fill(&mut bytes);

@@ -13,11 +13,11 @@ pub struct Host<S> {
     pub event_loop: EventLoop<S>,
     /// The state that handlers find in `cx.shared`.
     pub shared: S,
-    /// The limit on the work of one turn, at first without a limit.
+    /// The limit on the work of one turn; at first [`Budget::UNLIMITED`].
     pub budget: Budget,
 }
 
-/// A [`Host`] whatever the type of its state, as [`Simulation::run`](super::Simulation::run) takes it.
+/// A [`Host`] with a state of any type, as [`Simulation::run`](super::Simulation::run) takes it.
 pub trait AnyHost: sealed::AnyHost {}
 
 impl<S> AnyHost for Host<S> {}

@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 
 use super::{Key, growth};
 
-/// Values under the keys of a [`Slots`](super::Slots), which belong to some of its entries but must be borrowed apart
-/// from them.
+/// A table of values under the keys of a [`Slots`](super::Slots). Each value belongs to one entry of the `Slots`, but
+/// is borrowed apart from the entry.
 ///
 /// The table holds at most one value for each index, and only the key that put a value there reaches it. Its length is
 /// the highest index of a value plus one, so a large `T` should be boxed.

@@ -41,7 +41,7 @@ impl Acceptor {
         native::listen_tcp(address, binding).map(Self::Tcp)
     }
 
-    /// Binds the Unix socket at `path` and listens. An existing file is never removed.
+    /// Binds the Unix socket at `path` and listens. Never removes an existing file: the bind then returns an error.
     #[cfg(unix)]
     pub(crate) fn bind_path(path: &Path, binding: &Binding) -> io::Result<Self> {
         native::listen_unix(path, binding).map(Self::Unix)
@@ -71,7 +71,7 @@ impl Acceptor {
         native::adopt_unix_listener(listener, binding).map(Self::Unix)
     }
 
-    /// Whether it can be turned into a listener of the standard library: false for simulated and faulty ones.
+    /// Whether this acceptor can become a listener of the standard library: false for a simulated or faulty acceptor.
     pub(crate) fn is_standard(&self) -> bool {
         match self {
             Self::Tcp(_) => true,
@@ -82,7 +82,8 @@ impl Acceptor {
         }
     }
 
-    /// Turns the acceptor into a listener of the standard library. The caller has deregistered it.
+    /// Turns a TCP acceptor into a listener of the standard library; returns any other acceptor unchanged. The caller
+    /// must have deregistered the acceptor.
     pub(crate) fn into_tcp(self) -> Result<std::net::TcpListener, Self> {
         match self {
             Self::Tcp(listener) => Ok(listener.into()),
@@ -91,7 +92,8 @@ impl Acceptor {
         }
     }
 
-    /// Turns a Unix acceptor into a listener of the standard library. The caller has deregistered it.
+    /// Turns a Unix acceptor into a listener of the standard library; returns any other acceptor unchanged. The caller
+    /// must have deregistered the acceptor.
     #[cfg(unix)]
     pub(crate) fn into_unix(self) -> Result<std::os::unix::net::UnixListener, Self> {
         match self {
@@ -100,8 +102,8 @@ impl Acceptor {
         }
     }
 
-    /// Takes the next connection off the backlog, with the address of its peer. A later `getpeername` may fail, if the
-    /// peer has gone by then.
+    /// Takes the next connection off the backlog, with the address of its peer: a later `getpeername` fails if the peer
+    /// has gone by then.
     pub(crate) fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
         loop {
             let accepted = match self {

@@ -8,8 +8,8 @@ use super::acceptor::Acceptor;
 use super::stream::Stream;
 
 impl Stream {
-    /// Returns the descriptor. `None` for a simulated stream, which has none, and for a faulty one, whose faults it
-    /// would bypass.
+    /// Returns the descriptor of this stream. `None` for a simulated stream, which has no descriptor, and for a faulty
+    /// stream, because calls on the descriptor would bypass the faults.
     #[cfg(unix)]
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         match self {
@@ -21,8 +21,8 @@ impl Stream {
         }
     }
 
-    /// Returns the path that this end of a Unix socket is bound to; `None` if it is not bound, and for other kinds of
-    /// streams.
+    /// Returns the path that this end of a Unix socket is bound to; `None` if this end is not bound, and for other
+    /// kinds of streams.
     pub(crate) fn local_path(&self) -> Option<PathBuf> {
         #[cfg(unix)]
         if let Self::Unix(stream) = self {
@@ -31,8 +31,8 @@ impl Stream {
         None
     }
 
-    /// Returns the path that the other end of a Unix socket is bound to; `None` if it is not bound, and for other kinds
-    /// of streams.
+    /// Returns the path that the other end of a Unix socket is bound to; `None` if the other end is not bound, and for
+    /// other kinds of streams.
     pub(crate) fn peer_path(&self) -> Option<PathBuf> {
         #[cfg(unix)]
         if let Self::Unix(stream) = self {
@@ -43,7 +43,8 @@ impl Stream {
 }
 
 impl Acceptor {
-    /// Returns the descriptor. `None` as for [`Stream::descriptor`].
+    /// Returns the descriptor of this acceptor; `None` for a simulated or faulty acceptor, as for
+    /// [`Stream::descriptor`].
     #[cfg(unix)]
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         match self {

@@ -1,4 +1,4 @@
-//! The system's error numbers, and the decisions that depend on one.
+//! The system's error numbers, and the decisions that depend on an error number.
 //!
 //! All numbers come from `libc` or `windows-sys`: they differ between systems, and on Linux between processors.
 
@@ -25,8 +25,7 @@ macro_rules! number {
 
 pub(crate) use number;
 
-/// Whether a write failed only because the kernel is short of memory (ENOBUFS, ENOMEM), so that the connection is
-/// intact.
+/// Whether a write failed only because the kernel is short of memory (ENOBUFS, ENOMEM). The connection is then intact.
 pub(crate) fn is_out_of_buffers(error: &io::Error) -> bool {
     const ENOBUFS: Option<i32> = number!(ENOBUFS, WSAENOBUFS);
     is(error, ENOBUFS) || error.kind() == io::ErrorKind::OutOfMemory

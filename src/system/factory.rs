@@ -31,8 +31,8 @@ pub(crate) enum System {
 }
 
 impl System {
-    /// Opens a selector whose wait fetches at most `capacity` events. A simulation ignores `capacity` in favour of its
-    /// own option.
+    /// Opens a selector whose wait fetches at most `capacity` events. A simulation ignores `capacity`, because the
+    /// simulation's options limit the batch.
     pub(crate) fn selector(&self, capacity: usize) -> io::Result<Selector> {
         match self {
             Self::Kernel => Selector::new(capacity),
@@ -48,7 +48,8 @@ impl System {
         }
     }
 
-    /// Makes the lookups of a loop. At most `threads` threads do them, and `waker` wakes the loop for each answer.
+    /// Makes the [`Lookups`] of a loop. At most `threads` threads run its lookups, and `waker` wakes the loop for each
+    /// answer. A simulation uses neither.
     pub(crate) fn lookups(&self, waker: Waker, threads: usize) -> Lookups {
         match self {
             #[cfg(feature = "simulation")]

@@ -18,8 +18,8 @@ pub(crate) enum Lookups {
 }
 
 impl Lookups {
-    /// Starts a lookup. When it is done, the loop is woken and finds the result with
-    /// [`next_answer`](Self::next_answer).
+    /// Starts a lookup. When the lookup is done, it wakes the loop, and [`next_answer`](Self::next_answer) returns the
+    /// result.
     ///
     /// # Errors
     ///

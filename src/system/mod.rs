@@ -4,8 +4,8 @@
 //! enum of all its kinds. So a simulated network under a virtual clock can replace the operating system, without a
 //! generic parameter in any public type. The modules above never name `mio::net`, a descriptor or a clock.
 //!
-//! There are three systems, each in a folder: `native` is the operating system, `faults` the same with faults in front
-//! of it, and `simulated` a network in memory. [`System`] opens the sockets of all three.
+//! There are three systems, each in a folder: `native` is the operating system, `faults` is the operating system behind
+//! injected faults, and `simulated` is a network in memory. [`System`] opens the sockets of all three.
 
 mod acceptor;
 mod afd;

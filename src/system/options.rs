@@ -16,9 +16,9 @@ pub(crate) struct Binding {
     /// Whether several sockets may listen on the address, and the kernel distributes the connections among them
     /// (SO_REUSEPORT).
     pub(crate) reuse_port: bool,
-    /// TCP_NODELAY of accepted connections, on systems where they inherit it.
+    /// TCP_NODELAY of accepted connections, on systems where connections inherit this option from the listener.
     pub(crate) no_delay: bool,
-    /// SO_KEEPALIVE of accepted connections, on systems where they inherit it.
+    /// SO_KEEPALIVE of accepted connections, on systems where connections inherit this option from the listener.
     pub(crate) keep_alive: Option<KeepAliveTimes>,
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct KeepAliveTimes {
     pub(crate) count: Option<u32>,
 }
 
-/// Sets SO_KEEPALIVE on `socket`, with each time that is `Some`; `None` in place of `times` turns it off.
+/// Sets SO_KEEPALIVE on `socket`, and each of the times that is `Some`. If `times` is `None`, turns SO_KEEPALIVE off.
 pub(crate) fn set_keep_alive(
     socket: &SockRef<'_>,
     times: Option<KeepAliveTimes>,

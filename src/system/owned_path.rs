@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 /// The file that this program made when it bound a Unix socket.
 ///
-/// Dropping it removes the file, unless another file has the path now: the socket of a later server (libuv#1332).
+/// Dropping this value removes the file, unless another file has the path now: the socket of a later server
+/// (libuv#1332).
 #[cfg(unix)]
 #[derive(Debug)]
 pub(crate) struct OwnedPath {
@@ -36,7 +37,7 @@ impl OwnedPath {
         })
     }
 
-    /// Gives the file up without removing it: it belongs to the new owner of the socket.
+    /// Gives the file up without removing it, because the file belongs to the new owner of the socket.
     pub(crate) fn leave(mut self) {
         self.identity = None;
     }

@@ -25,7 +25,7 @@ pub(crate) const SHORT_TRANSFER_EXHAUSTS: bool = cfg!(all(
 
 /// Whether the kernel deregisters a descriptor by itself when its last duplicate is closed (`epoll(7)`, question 6).
 ///
-/// kqueue does so too, but there the time that this saves has not been measured.
+/// kqueue does so too. The constant is `false` there, because the time that it would save has not been measured.
 pub(crate) const CLOSE_DEREGISTERS: bool = cfg!(all(
     any(target_os = "linux", target_os = "android"),
     not(mio_unsupported_force_poll_poll)

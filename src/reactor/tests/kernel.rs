@@ -93,10 +93,10 @@ enum Report {
 struct Wire<S> {
     kernel: Counted<S>,
     receive: fn(&mut S, &mut [u8]) -> io::Result<usize>,
-    /// The limit on the bytes that it reads in one call.
+    /// The limit on the bytes that the wire reads in one call.
     chunk_bytes: usize,
     reads: u32,
-    /// Whether it calls [`Registration::rearm`] instead of reading until a read would block.
+    /// Whether the wire calls [`Registration::rearm`] instead of reading until a read would block.
     rearms: bool,
     /// Whether [`Handler::source`] returns `None`, so that the reactor cannot deregister the socket.
     is_hidden: bool,

@@ -1,8 +1,9 @@
 //! Random traffic over real sockets, with the kernel as the model. A second selector, which registers each source anew
 //! before it polls, shows the kernel's present levels. The reactor must have kept the same levels from its edges.
 //!
-//! epoll checks the readiness of a source whenever the source is registered again. So duplicates of all sources are in
-//! the second selector. To register them again there and to poll is level-triggered polling.
+//! epoll checks the readiness of a source whenever the source is registered again. So the test keeps a duplicate of
+//! each source in the second selector. If it registers the duplicates again before each poll, this selector polls
+//! level-triggered.
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
@@ -107,7 +108,7 @@ impl Handler for Wire {
 
 /// The peer of a wire, and the duplicate of the wire's socket.
 struct Other {
-    /// `None` once it is closed.
+    /// `None` once the peer is closed.
     peer: Option<Peer>,
     sent: u64,
     /// A duplicate of the wire's socket, in the second selector.
@@ -214,7 +215,7 @@ impl World {
         });
     }
 
-    /// Serves a part of a serve phase, with or without a poll before.
+    /// Polls or not, at random, and then serves a part of a serve phase.
     fn serve_some(&mut self) {
         if self.random.bool() {
             self.reactor.poll(Some(Duration::ZERO)).unwrap();
@@ -255,8 +256,8 @@ impl World {
         }
     }
 
-    /// Returns the sources that level-triggered polling reports as ready for their interest, with the call that they
-    /// need.
+    /// Returns the sources that level-triggered polling reports as ready for their interest, with the call that each
+    /// source needs.
     fn called_for(&mut self) -> Vec<(Key, Call)> {
         let keys: Vec<_> = self.others.keys().copied().collect();
         for (token, other) in self.others.values_mut().enumerate() {
@@ -283,7 +284,7 @@ impl World {
         called_for
     }
 
-    /// Lets every wire read, and checks that all sent bytes arrive.
+    /// Makes every wire read, and checks that all sent bytes arrive.
     fn settle(&mut self) {
         for key in self.others.keys().copied().collect::<Vec<_>>() {
             self.resume(key);

@@ -19,12 +19,12 @@ use twin::{Filed, Level, Records, Twin, Waiting};
 
 const SEEDS: u64 = 40;
 const STEPS: u32 = 10_000;
-/// The limit on the number of sources. Sources and timers together are at most sixteen, up to which the wheel knows its
-/// next deadline exactly.
+/// The limit on the number of sources. The test has at most sixteen sources and timers together, because up to sixteen
+/// entries the wheel knows its next deadline exactly.
 const MOST_SOURCES: usize = 12;
 const MOST_TIMERS: usize = 4;
 
-/// The reactor and its twin, to which every operation is applied.
+/// The reactor and its [twin](Twin), a plain model of it. The test applies every operation to both.
 struct Pair {
     reactor: Reactor<Actor>,
     twin: Twin,
@@ -146,7 +146,8 @@ impl Pair {
     fn begin(&mut self) {
         self.reactor.begin(Phase::Serve);
         self.twin.serve_quota = self.twin.run_queue.len();
-        // Half of the time the whole phase runs. Else it only begins, and other operations interrupt it.
+        // Half of the time the whole phase runs. In the other half the phase only begins, and other operations
+        // interrupt it.
         if self.random.bool() {
             while self.next().is_some() {}
         }

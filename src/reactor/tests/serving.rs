@@ -1,4 +1,4 @@
-//! The order in which sources are served, and the number of times.
+//! The order in which the reactor serves sources, and the number of calls that each source gets.
 
 use std::time::Duration;
 

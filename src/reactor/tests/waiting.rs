@@ -115,7 +115,7 @@ fn a_wake_ends_the_wait_of_now_or_the_next_and_is_no_event() {
         let waker = reactor.waker().unwrap();
         waker.wake().unwrap();
         reactor.poll(None).unwrap();
-        // The test keeps the original: a wake is lost when the last handle is dropped.
+        // The test keeps `waker`, because a wake is lost when the last handle is dropped.
         let elsewhere = waker.clone();
         let waking = std::thread::spawn(move || elsewhere.wake());
         reactor.poll(None).unwrap();

@@ -8,7 +8,7 @@ use super::super::{KEEP_BYTES, SendBuffer};
 use super::{QUEUE_BYTES, flush_all, head, noise, occupied_bytes};
 
 /// Pushes and flushes many times, and checks that nothing is allocated or freed. All memory is either in the pool or in
-/// the queue, so their sum must stay the same while bytes are queued.
+/// the queue, so the sum of both must stay the same while bytes are queued.
 fn assert_steady(pool: &mut Pool, push: impl Fn(&mut SendBuffer, &mut Pool)) {
     let mut unsent = SendBuffer::new();
     push(&mut unsent, pool);

@@ -45,7 +45,7 @@ impl Injector {
         1 + self.0.borrow_mut().random.index(length)
     }
 
-    /// Adds an event for the next poll to report again: a fault made the caller forget this readiness.
+    /// Makes the next poll report `readiness` again, because a fault made the caller forget this readiness.
     pub(super) fn owe(&self, token: Option<usize>, readiness: Readiness) {
         if let Some(token) = token {
             self.0.borrow_mut().owed.push((token, readiness));
@@ -56,7 +56,7 @@ impl Injector {
         !self.0.borrow().owed.is_empty()
     }
 
-    /// Draws whether the next poll reports a spurious event, and of which registered socket.
+    /// Draws whether the next poll reports a spurious event, and draws the registered socket of this event.
     pub(super) fn maybe_owe_spurious(&self) {
         if !self.strikes(|faults| faults.spurious_events) {
             return;

@@ -36,7 +36,7 @@ impl Random {
 
     /// Draws `true` with a probability of `per_mille` in a thousand.
     ///
-    /// A rate of 0 draws no number, so that a fault that is off does not change the numbers of the others.
+    /// A rate of 0 draws no number, so that a fault that is off does not change the numbers of the other faults.
     pub(crate) fn chance(&mut self, per_mille: u16) -> bool {
         per_mille > 0 && self.below(1000) < u64::from(per_mille)
     }

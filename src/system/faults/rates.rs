@@ -30,9 +30,9 @@ pub struct Faults {
     pub failed_lookups: u16,
     /// A lookup takes one or more times five seconds longer, as if name servers did not answer.
     pub slow_lookups: u16,
-    /// A wait for events ends early, without any.
+    /// A wait for events ends early, and returns no event.
     pub empty_polls: u16,
-    /// An event reports a socket as ready that is not.
+    /// An event reports a socket as ready although the socket is not ready.
     pub spurious_events: u16,
     /// A connect to a local port without a listener connects the socket to itself (simultaneous open).
     pub self_connects: u16,
@@ -59,7 +59,7 @@ impl Faults {
         refused_options: 0,
     };
 
-    /// Makes the rates of which each is `per_mille` calls in a thousand.
+    /// Makes a set of faults in which every rate is `per_mille` calls in a thousand.
     pub const fn uniform(per_mille: u16) -> Self {
         Self {
             short_transfers: per_mille,

@@ -17,8 +17,9 @@ use super::injector::Injector;
 
 /// The readiness that the next poll reports again after a fault in a read.
 ///
-/// A read that blocks makes the loop forget a reported end of the stream too. This code does not know whether an end
-/// was reported, so it always reports one again; the next read finds out.
+/// After a read that would block, the loop also forgets a reported end of the stream. This code does not know whether
+/// the kernel had reported an end. So the next poll always reports an end, and the next read shows whether the stream
+/// has ended.
 const INWARD: Readiness = Readiness::READABLE.union(Readiness::READ_CLOSED);
 
 /// A connection of the kernel whose calls meet faults.
@@ -54,7 +55,7 @@ impl FaultyStream {
             && address.ip().is_loopback()
             && injector.strikes(|faults| faults.self_connects);
         let to_itself = match is_self_connect {
-            // The bind fails if a listener has the port: then the connect below is an ordinary one.
+            // The bind fails if a listener has the port. The connect below is then ordinary.
             true => tcp::connect(address, Some(address)).ok(),
             false => None,
         };

@@ -8,8 +8,8 @@ use mio::event::Source;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
-/// A terminal, a pipe or a file that is only read. It stays in blocking mode: O_NONBLOCK would also apply to the other
-/// programs that share it.
+/// A terminal, a pipe or a file that is only read. The descriptor stays in blocking mode: O_NONBLOCK would also apply
+/// to the other programs that share the descriptor.
 #[derive(Debug)]
 pub(crate) struct Input {
     file: File,

@@ -21,7 +21,8 @@ pub(crate) const INHERITS_OPTIONS: bool = cfg!(any(target_os = "linux", target_o
 pub(crate) fn listen_tcp(address: SocketAddr, binding: &Binding) -> io::Result<TcpListener> {
     let domain = Domain::for_address(address);
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
-    // Not set on Windows: there it would let any process steal the port, and TIME_WAIT prevents no bind.
+    // Not set on Windows. There, with this option any process could steal the port, and TIME_WAIT prevents no bind
+    // anyway.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     if domain == Domain::IPV6 {
@@ -47,7 +48,7 @@ pub(crate) fn listen_tcp(address: SocketAddr, binding: &Binding) -> io::Result<T
     Ok(TcpListener::from_std(socket.into()))
 }
 
-/// Binds the Unix socket at `path` and listens. An existing file is never removed.
+/// Binds the Unix socket at `path` and listens. Never removes an existing file: the bind then returns an error.
 #[cfg(unix)]
 pub(crate) fn listen_unix(path: &Path, binding: &Binding) -> io::Result<UnixListener> {
     let address = SockAddr::unix(path)?;
@@ -61,8 +62,8 @@ pub(crate) fn listen_unix(path: &Path, binding: &Binding) -> io::Result<UnixList
 
 /// Takes over a listener of the standard library.
 ///
-/// It calls `listen` again, which fails for a socket that cannot listen: a connected socket would never accept a
-/// connection.
+/// Calls `listen` again, which returns an error for a socket that cannot listen: a connected socket would never accept
+/// a connection.
 pub(crate) fn adopt_tcp_listener(
     listener: std::net::TcpListener,
     binding: &Binding,
@@ -97,8 +98,8 @@ fn backlog(binding: &Binding) -> i32 {
     i32::try_from(binding.backlog).unwrap_or(i32::MAX)
 }
 
-/// Sets SO_REUSEPORT, but as libuv only on systems whose kernel distributes the connections. On others the newest
-/// socket would get all of them.
+/// Sets SO_REUSEPORT, but, like libuv, only on systems whose kernel distributes the connections. On other systems the
+/// newest socket would get all connections.
 fn reuse_port(socket: &Socket) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     return socket.set_reuse_port(true);

@@ -1,5 +1,5 @@
-//! The operating system's own sockets, selector and lookups, which `system` uses directly, and `faults` behind its
-//! faults.
+//! The operating system's own sockets, selector and lookups. `system` uses them directly, and `faults` adds faults to
+//! their calls.
 
 #[cfg(unix)]
 mod input;

@@ -18,7 +18,7 @@ const WAKER: Token = Token(usize::MAX);
 pub(crate) struct Selector {
     poll: Poll,
     events: Events,
-    /// The time for which each wait polls without sleeping before it sleeps.
+    /// The time for which each wait polls the kernel before the thread sleeps.
     busy: Duration,
 }
 
@@ -86,7 +86,8 @@ impl Selector {
         }
     }
 
-    /// Passes the events of the last batch to `take`, without the waker's. Returns the number of events that it passed.
+    /// Passes all events of the last batch to `take`, except the waker's event. Returns the number of events that
+    /// `take` got.
     #[inline(always)]
     pub(crate) fn for_each(&self, mut take: impl FnMut(usize, Readiness)) -> usize {
         let mut count = 0;

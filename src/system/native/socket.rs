@@ -8,8 +8,8 @@ use crate::system::errno::is_in_progress;
 
 /// The flag that makes a send to a peer that has gone return EPIPE without raising SIGPIPE.
 ///
-/// A host program in C or C++ may have left this signal at its default, which ends the process. std protects `write`
-/// but not `write_vectored`.
+/// A host program in C or C++ may have left this signal at its default, which ends the process. std passes this flag in
+/// `write` but not in `write_vectored`.
 #[cfg(all(unix, not(any(target_vendor = "apple", target_os = "redox"))))]
 const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
 /// No flag: on Apple's systems the socket option SO_NOSIGPIPE does the same, and Windows has no such signal.
@@ -26,7 +26,8 @@ pub(super) fn start_connecting(socket: &Socket, address: &SockAddr) -> io::Resul
 }
 
 /// Returns whether a connect has succeeded: the kernel knows the peer. If the socket has an `error` (SO_ERROR), the
-/// connect has failed with it. While neither holds, the connect is under way.
+/// connect has failed with it. Returns `false` if the kernel knows no peer and there is no error: the connect is still
+/// under way.
 pub(super) fn is_connected(
     error: Option<io::Error>,
     ask_peer: impl FnOnce() -> io::Result<()>,

@@ -62,7 +62,7 @@ pub(crate) fn finish_connecting(stream: &TcpStream) -> io::Result<bool> {
 /// Sends `slices` in one call, without SIGPIPE.
 #[inline]
 pub(crate) fn send(stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-    // Called within `try_io`, where mio re-arms its selector on Windows.
+    // Sends within `try_io`, because mio re-arms its selector there on Windows.
     stream.try_io(|| socket::send(&SockRef::from(stream), slices))
 }
 

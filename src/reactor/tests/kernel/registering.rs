@@ -1,4 +1,4 @@
-//! The times at which a source is registered with the selector, and the directions.
+//! The moments at which the reactor registers a source with the selector, and the directions that it registers.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream as Peer;

@@ -166,8 +166,8 @@ impl Twin {
         self.withdraw(|waiter| waiter == Waiting::Source(key));
     }
 
-    /// Replays one call of [`Reactor::next`](crate::reactor::Reactor::next), and returns the event that it must have
-    /// returned.
+    /// Replays one call of [`Reactor::next`](crate::reactor::Reactor::next), and returns the event that the reactor
+    /// must have returned.
     pub(super) fn serve_next(&mut self, records: &mut Records) -> Option<(Key, Call)> {
         loop {
             let (key, left) = match self.burst.take() {
@@ -253,7 +253,7 @@ impl Twin {
         self.due.extend(due);
     }
 
-    /// Replays one call of `Reactor::next_due`, and returns the entry that it must have returned.
+    /// Replays one call of `Reactor::next_due`, and returns the entry that the reactor must have returned.
     pub(super) fn elapse_next(&mut self, records: &mut Records) -> Option<(Key, Option<Call>)> {
         while !self.due.is_empty() {
             let key = match self.due.remove(0).waiter {
