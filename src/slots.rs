@@ -28,8 +28,8 @@ const LAST_GENERATION: u32 = u32::MAX - 1;
 /// type of its own for each table.
 ///
 /// A key prints as index and generation: `3v7` is the seventh entry of slot 3.
-// One 64-bit number and not two halves, so that a key is loaded, stored and compared in one instruction: serving a
-// message takes a dozen of each operation.
+// One 64-bit number and not two halves, so that one instruction loads, stores or compares a key. Serving a message
+// takes a dozen of each.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(
     /// The index in the upper 32 bits, and the generation in the lower ones. Invariant: the generation is at least 1

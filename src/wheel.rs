@@ -30,8 +30,8 @@
 //!
 //! With a million timers nearly all the time is spent waiting for memory. So the wheel touches few cache lines, and
 //! many entries at a time. `entries` has all entries in one table. `list` and `chains` hold the entries of a bucket by
-//! their numbers. `batch` reads many entries when a bucket is emptied. A timer that is cancelled or moved leaves its
-//! number behind, which is then stale. `levels` maps deadlines to buckets.
+//! their numbers, each number in a *cell*. `batch` reads many entries when a bucket is emptied. A timer that is
+//! cancelled or moved leaves its number behind in a *stale* cell. `levels` maps deadlines to buckets.
 
 mod batch;
 mod chains;
@@ -55,9 +55,9 @@ pub const NEVER: u64 = u64::MAX;
 
 /// Timers in the order of their deadlines, which are ticks of a length that the caller defines.
 ///
-/// To arm, to cancel and to rearm cost the same for any number of timers. They allocate only when more timers are armed
-/// than ever before. Timers fire in the order of their deadlines and, for the same deadline, in the order in which they
-/// were armed. No timer fires early.
+/// Arming, cancelling and rearming cost the same for any number of timers. The wheel allocates only when more timers
+/// are armed than ever before. Timers fire in the order of their deadlines and, for the same deadline, in the order in
+/// which they were armed. No timer fires early.
 pub struct Wheel<T> {
     /// The current tick and the occupied buckets. Invariant: each entry in a bucket has a deadline after `levels.now`,
     /// the tick of the latest `advance`.
@@ -65,7 +65,7 @@ pub struct Wheel<T> {
     entries: Entries<T>,
     chains: Chains,
     /// The lists of the buckets of all levels, then the list of the timers that never fire. Invariant:
-    /// [`Levels::bucket_of`] gives the list's own index for the deadline of each entry.
+    /// [`Levels::bucket_of`] gives the list's own index for the deadline of each entry in a bucket.
     lists: Box<[List; LISTS]>,
     /// The numbers of the due timers, in the order in which they are popped.
     due: Chain,
@@ -73,11 +73,11 @@ pub struct Wheel<T> {
     popped: u32,
     /// The numbers of the timers that were armed for the current tick or an earlier one, in arming order.
     overdue: Chain,
-    /// The number of timers in `due` and `overdue` together. They have one count because a timer's deadline does not
-    /// tell in which of the two it is: both hold deadlines that have come.
+    /// The number of timers in `due` and `overdue` together. One count serves both, because a timer's deadline does not
+    /// tell in which chain the timer is: both chains hold deadlines that have come.
     due_count: u32,
-    /// The buffer for emptying buckets; `None` while it is in use. It is kept because clearing a new one would cost
-    /// more than moving the few timers of a tick.
+    /// The buffer for emptying buckets; `None` while it is in use. The buffer is kept because clearing a new buffer
+    /// would cost more than moving the few timers of a tick.
     batch: Option<Box<Batch>>,
     /// The deadline, position and number of each overdue timer while they are sorted. The vector is kept so that
     /// sorting does not allocate.
@@ -104,8 +104,9 @@ impl<T: Copy> Wheel<T> {
 
     /// Arms a timer, which falls due in the first [`advance`](Self::advance) to `deadline_tick` or later.
     ///
-    /// A timer whose deadline has already come falls due in the next `advance`, whatever its tick. So a callback that
-    /// arms a timer for the current tick cannot keep the loop popping for ever. A timer for [`NEVER`] does not fire.
+    /// A timer whose deadline has already come falls due in the next `advance`, whatever the tick of that `advance` is.
+    /// So a callback that arms a timer for the current tick cannot keep the loop popping for ever. A timer for
+    /// [`NEVER`] does not fire.
     ///
     /// # Panics
     ///
@@ -166,10 +167,10 @@ impl<T: Copy> Wheel<T> {
 
     /// Returns the earliest tick at which [`advance`](Self::advance) has something to do; `None` if no timer will fire.
     ///
-    /// While a timer is due this is the current tick. Else it is the earliest deadline, with one exception, in which it
-    /// is earlier. If the earliest of more than sixteen timers in the nearest bucket was cancelled or rearmed, this may
-    /// still be its deadline. A search for the new earliest deadline would take time in proportion to the bucket, for
-    /// each such call. Instead one early `advance` cascades the bucket to the level below.
+    /// While a timer is due, this is the current tick. Otherwise it is the earliest deadline, or in one case an earlier
+    /// tick. If the nearest bucket has more than sixteen timers and its earliest timer was cancelled or rearmed, the
+    /// result may still be that timer's deadline. Each such call would have to search the whole bucket for its new
+    /// earliest deadline. Instead one early `advance` cascades the bucket to the level below.
     #[must_use]
     pub fn next_deadline(&self) -> Option<u64> {
         if self.due_count > 0 {
@@ -196,7 +197,7 @@ impl<T: Copy> Wheel<T> {
                 break;
             }
             // The current tick moves to the start of this bucket first: the bucket's entries are placed by their
-            // distance from it.
+            // distance from the current tick.
             self.levels.now = start;
             self.cascade(bucket);
         }
@@ -247,7 +248,7 @@ impl<T: Copy> Wheel<T> {
         self.lists[place as usize].put(deadline, number, &mut self.chains)
     }
 
-    /// Gives a chunk to a list whose last chunk is full, or which is empty and has none.
+    /// Gives a chunk to a list that has no chunk, or whose last chunk is full.
     #[inline(never)]
     fn extend(&mut self, place: u32) {
         if place != PARKED {
@@ -303,8 +304,8 @@ impl<T: Copy> Wheel<T> {
 
     /// Recomputes the earliest deadline of the nearest bucket, whose earliest entry may have left.
     ///
-    /// It is called when a bucket becomes the nearest, and when the nearest bucket loses its earliest entry. Other
-    /// buckets may keep a deadline that is too early: no caller sees it.
+    /// The wheel calls this when a bucket becomes the nearest, and when the nearest bucket loses its earliest entry.
+    /// Other buckets may keep a deadline that is too early, because `next_deadline` reads only the nearest bucket.
     #[inline(never)]
     fn refresh_nearest(&mut self) {
         // All entries of a bucket on the lowest level have the same deadline.
@@ -392,7 +393,7 @@ impl<T: Copy> Wheel<T> {
         }
     }
 
-    /// Removes the stale cells from all lists.
+    /// Removes the stale cells, of timers that were cancelled or moved, from all lists.
     #[cold]
     fn compact(&mut self) {
         for list in self.lists.iter_mut() {
@@ -403,13 +404,14 @@ impl<T: Copy> Wheel<T> {
         compact(&mut self.overdue, &mut self.chains, &mut self.entries);
     }
 
-    /// Allocates entries for more timers, and chunks for their numbers, however they may be spread over the lists.
+    /// Allocates entries for more timers, and chunks for their numbers, however the numbers may be spread over the
+    /// lists.
     #[cold]
     fn grow(&mut self) {
         self.entries.grow();
         let count = self.entries.capacity();
-        // There are two cells for each timer, so that half of them may be stale before the lists are compacted. Then
-        // each arm pays for one entry of that work. Each list may also end in a chunk that is not full.
+        // There are two cells for each timer. So half of the cells may be stale before `compact` runs, and each arm
+        // pays for compacting one entry. Each list may also end in a chunk that is not full.
         let ends = count.min(LISTS + 2) + 1;
         self.chains.reserve(2 * count / CELLS as usize + ends);
     }

@@ -124,7 +124,7 @@ impl<T: Handler> Reactor<T> {
     }
 
     /// Ends a callback, and flushes its source if the source asked for a flush. A source that is on the flush list
-    /// already stays on that list, because other handlers write to it: all its bytes then leave in one call.
+    /// already, because other handlers wrote to it, stays on that list. All its bytes then leave in one call.
     #[inline]
     pub(crate) fn end_callback(&mut self, scope: CallbackScope, resources: &mut T::Resources<'_>) {
         let key = self.leave(scope);

@@ -31,7 +31,7 @@ impl Stream {
         None
     }
 
-    /// Returns the path that the other end of a Unix socket is bound to; `None` if the other end is not bound, and for
+    /// Returns the path that the other end of a Unix socket is bound to. `None` if the other end is not bound, and for
     /// other kinds of streams.
     pub(crate) fn peer_path(&self) -> Option<PathBuf> {
         #[cfg(unix)]

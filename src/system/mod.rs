@@ -4,7 +4,7 @@
 //! enum of all its kinds. So a simulated network under a virtual clock can replace the operating system, without a
 //! generic parameter in any public type. The modules above never name `mio::net`, a descriptor or a clock.
 //!
-//! There are three systems, each in a folder: `native` is the operating system, `faults` is the operating system behind
+//! There are three systems, each in a folder. `native` is the operating system, `faults` is the operating system with
 //! injected faults, and `simulated` is a network in memory. [`System`] opens the sockets of all three.
 
 mod acceptor;

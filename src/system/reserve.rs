@@ -1,4 +1,4 @@
-//! A spare descriptor for a process that has none left to accept a connection with.
+//! A spare descriptor, for accepting a connection when the process has no descriptor left.
 
 use std::fs::File;
 
@@ -7,10 +7,10 @@ use super::factory::System;
 #[cfg(feature = "simulation")]
 use super::simulated;
 
-/// A spare descriptor, which is closed for a moment when the process has run out of descriptors (libuv's trick).
+/// A spare descriptor, which the loop closes for a moment when the process has run out of descriptors (libuv's trick).
 ///
 /// With the free descriptor the loop accepts one connection and resets it at once. So the kernel's backlog empties, and
-/// each peer learns that it was refused.
+/// each peer learns that the server refused the connection.
 #[derive(Debug)]
 pub(crate) struct Reserve {
     /// The system on which the spare descriptor is opened.
@@ -33,7 +33,8 @@ enum Spare {
 }
 
 impl Reserve {
-    /// Opens the spare descriptor now, before the process runs out of descriptors. If that fails there is no spare.
+    /// Opens the spare descriptor now, before the process runs out of descriptors. If the system refuses, the reserve
+    /// has no spare.
     pub(crate) fn new(system: &System) -> Self {
         let mut reserve = Self {
             system: system.clone(),
@@ -52,14 +53,15 @@ impl Reserve {
             return acceptor.refuse_one();
         }
         if self.spare.take().is_none() {
-            // Another part of the process took the spare's descriptor in an earlier call. A descriptor may be free
-            // again now.
+            // An earlier call could not open the spare again, because no descriptor was free. A descriptor may be free
+            // now.
             self.refill();
             return false;
         }
         let refused = match acceptor.accept() {
             Ok((stream, _)) => {
-                // A reset tells the peer that it was refused. If the system refuses the option, the close sends a FIN.
+                // A reset tells the peer that the server refused the connection. If the system refuses the option, the
+                // close sends a FIN.
                 let _ = stream.reset_on_close();
                 true
             }

@@ -81,8 +81,8 @@ impl Selector {
 
     /// Registers `source` for `directions`, which always include reading.
     ///
-    /// The kernel reports no other direction until [`rearm`](Self::rearm). Within `directions` the reactor alone knows
-    /// the present interest.
+    /// The kernel reports no other direction until [`rearm`](Self::rearm). Within `directions` only the reactor, and
+    /// not the kernel, knows the source's present interest.
     pub(crate) fn register(
         &self,
         source: &mut dyn Source,
@@ -128,8 +128,8 @@ impl Selector {
 
     /// Passes the token and the readiness of each event of the last batch to `take`. Returns the number of events.
     ///
-    /// The waker's own event is left out: it only ends the wait.
-    // It takes a closure and returns no iterator, which would match on the variant for each event.
+    /// Leaves out the waker's own event, which only ends the wait.
+    // Takes a closure instead of returning an iterator, because an iterator would match on the variant for each event.
     #[inline(always)]
     pub(crate) fn for_each(&self, take: impl FnMut(usize, Readiness)) -> usize {
         match self {
@@ -141,7 +141,8 @@ impl Selector {
         }
     }
 
-    /// Whether the last wait fetched as many events as fit, the waker's own included, so that the kernel may have more.
+    /// Whether the last wait fetched as many events as fit, including the waker's own. The kernel may then have more
+    /// events.
     pub(crate) fn is_full(&self) -> bool {
         match self {
             Self::Kernel(selector) => selector.is_full(),
@@ -152,7 +153,8 @@ impl Selector {
         }
     }
 
-    /// Returns the descriptor that is readable when the kernel has events, for a host that waits in place of the loop.
+    /// Returns the descriptor that is readable when the kernel has events, for a program that waits in place of the
+    /// loop.
     #[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
     pub(crate) fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         use std::os::fd::AsFd;

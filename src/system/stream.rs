@@ -109,8 +109,8 @@ impl Stream {
     }
 
     /// The fast path of [`read`](Self::read), for TCP. `None` for the other kinds, for which the caller calls `read`.
-    // With a single kind the compiler returns the result of the call itself, and need not build one that the caller
-    // takes apart again.
+    // With a single kind the compiler passes the result of the call on. Otherwise it would build a second result, which
+    // the caller would take apart again.
     #[inline(always)]
     pub(crate) fn read_fast_path(&mut self, buffer: &mut [u8]) -> Option<io::Result<usize>> {
         match self {
@@ -127,7 +127,8 @@ impl Stream {
     /// The fast path of [`write`](Self::write), for one slice and TCP. `None` for the other kinds, for which the caller
     /// calls `write`.
     ///
-    /// It calls the standard library's `write`, which does not raise SIGPIPE either. A signal may interrupt it (EINTR).
+    /// Calls the standard library's `write`, which does not raise SIGPIPE either. A signal may interrupt the write
+    /// (EINTR).
     #[inline(always)]
     pub(crate) fn write_fast_path(&mut self, bytes: &[u8]) -> Option<io::Result<usize>> {
         match self {
@@ -164,7 +165,7 @@ impl Stream {
         }
     }
 
-    /// Sends a FIN behind all written bytes. If the peer has gone meanwhile, this succeeds.
+    /// Sends a FIN behind all written bytes. Succeeds also if the peer has gone.
     pub(crate) fn shutdown_write(&self) -> io::Result<()> {
         let done = match self {
             Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
@@ -225,7 +226,8 @@ impl Stream {
         }
     }
 
-    /// Whether it can be turned into a stream of the standard library: false for simulated and faulty ones.
+    /// Whether this stream can become a stream of the standard library: false for an input, and for a simulated or
+    /// faulty stream.
     pub(crate) fn is_standard(&self) -> bool {
         match self {
             Self::Tcp(_) => true,
@@ -238,7 +240,8 @@ impl Stream {
         }
     }
 
-    /// Turns the stream into one of the standard library. The caller has deregistered it.
+    /// Turns a TCP stream into a stream of the standard library; returns any other stream unchanged. The caller must
+    /// have deregistered the stream.
     pub(crate) fn into_tcp(self) -> Result<std::net::TcpStream, Self> {
         match self {
             Self::Tcp(stream) => Ok(stream.into()),
@@ -247,7 +250,8 @@ impl Stream {
         }
     }
 
-    /// Turns a Unix stream into one of the standard library. The caller has deregistered it.
+    /// Turns a Unix stream into a stream of the standard library; returns any other stream unchanged. The caller must
+    /// have deregistered the stream.
     #[cfg(unix)]
     pub(crate) fn into_unix(self) -> Result<std::os::unix::net::UnixStream, Self> {
         match self {

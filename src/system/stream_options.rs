@@ -7,7 +7,7 @@ use super::options::KeepAliveTimes;
 use super::stream::Stream;
 
 impl Stream {
-    /// Whether it is TCP, real or simulated: no other kind has a reset.
+    /// Whether this stream is TCP, real or simulated: no other kind of stream has a reset.
     pub(crate) fn can_be_reset(&self) -> bool {
         match self {
             Self::Tcp(_) => true,
@@ -34,7 +34,7 @@ impl Stream {
         }
     }
 
-    /// Sets TCP_NODELAY. As in Node it has no effect on kinds other than TCP.
+    /// Sets TCP_NODELAY. As in Node, the call has no effect on streams other than TCP.
     pub(crate) fn set_no_delay(&self, on: bool) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.set_nodelay(on),
@@ -47,7 +47,7 @@ impl Stream {
         }
     }
 
-    /// Sets SO_KEEPALIVE and its times. As in Node it has no effect on kinds other than TCP.
+    /// Sets SO_KEEPALIVE and its times. As in Node, the call has no effect on streams other than TCP.
     pub(crate) fn set_keep_alive(&self, times: Option<KeepAliveTimes>) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => tcp::set_keep_alive(stream, times),
@@ -60,7 +60,7 @@ impl Stream {
         }
     }
 
-    /// Sets IP_TOS or IPV6_TCLASS. As in Node it has no effect on kinds other than TCP.
+    /// Sets IP_TOS or IPV6_TCLASS. As in Node, the call has no effect on streams other than real TCP.
     pub(crate) fn set_type_of_service(&self, value: u8) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => tcp::set_type_of_service(stream, value),
@@ -71,7 +71,7 @@ impl Stream {
         }
     }
 
-    /// Returns IP_TOS or IPV6_TCLASS as the kernel has it; `None` for kinds other than TCP.
+    /// Returns IP_TOS or IPV6_TCLASS as the kernel has it; `None` for streams other than real TCP.
     pub(crate) fn type_of_service(&self) -> io::Result<Option<u32>> {
         match self {
             Self::Tcp(stream) => tcp::type_of_service(stream).map(Some),

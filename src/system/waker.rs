@@ -17,7 +17,7 @@ pub(crate) enum Waker {
 }
 
 impl Waker {
-    /// Ends the wait under way. If there is none, the next wait ends at once, so that no wake is lost.
+    /// Ends the wait under way. If no wait is under way, the next wait ends at once, so that no wake is lost.
     pub(crate) fn wake(&self) -> io::Result<()> {
         match self {
             Self::Kernel(waker) => waker.wake(),

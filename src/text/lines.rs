@@ -7,8 +7,8 @@ use std::io::BufRead;
 ///
 /// A line ends with LF or CR LF, which are not part of the line. A CR elsewhere is an ordinary byte. A line within one
 /// chunk is borrowed from the chunk, without a copy. A line that exceeds the limit is reported as an error in its
-/// place, as soon as it is too long. The rest of that line is skipped, and the lines behind it follow as usual. So no
-/// peer can make the memory grow.
+/// place, as soon as the line is too long. The rest of that line is skipped, and the lines behind it follow as usual.
+/// So no peer can make the memory grow.
 ///
 /// An example within a handler, whose fields are borrowed separately:
 ///
@@ -53,16 +53,16 @@ pub struct Lines {
     /// Invariant: at most `max_line_bytes` long, or one byte longer if the last byte is a CR, which may be half of CR
     /// LF.
     partial: Vec<u8>,
-    /// The last line that was joined from several chunks. It is not `partial`, which already has the beginning of the
-    /// next line while this one is lent out.
+    /// The last line that was joined from several chunks. It is apart from `partial`, which already has the beginning
+    /// of the next line while this line is lent out.
     joined: Vec<u8>,
     /// Whether the present line was too long, so that its rest is skipped.
     is_skipping: bool,
 }
 
 impl Lines {
-    /// Makes a splitter for lines of at most `max_line_bytes` bytes, their ends not counted. It keeps at most two lines
-    /// of this length in memory.
+    /// Makes a splitter for lines of at most `max_line_bytes` bytes, their ends not counted. The splitter keeps at most
+    /// two lines of this length in memory.
     #[must_use]
     pub fn new(max_line_bytes: usize) -> Self {
         Self {
@@ -75,7 +75,7 @@ impl Lines {
 
     /// Returns the lines that `bytes` completes.
     ///
-    /// All of `bytes` is consumed at once: lines that are left in the iterator when it is dropped are lost.
+    /// The call consumes all of `bytes` at once. Dropping the iterator loses the lines that are left in it.
     pub fn push<'a>(&'a mut self, bytes: &'a [u8]) -> CompletedLines<'a> {
         let (earlier, rest) = if self.partial.is_empty() && !self.is_skipping {
             (Earlier::Goes, bytes)
@@ -107,8 +107,8 @@ impl Lines {
         }
     }
 
-    /// Returns the last line of the stream, if it has no end. A CR as its last byte counts as half of CR LF, and is
-    /// removed. The next push begins a new stream.
+    /// Returns the last line of the stream, if this line has no end. A CR as its last byte counts as half of CR LF, and
+    /// is removed. The next push begins a new stream.
     pub fn finish(&mut self) -> Option<&[u8]> {
         self.is_skipping = false;
         self.joined.clear();
@@ -120,7 +120,8 @@ impl Lines {
         }
     }
 
-    /// Continues the line that began in an earlier chunk. Returns its state, and the bytes behind its end.
+    /// Continues the line that began in an earlier chunk. Returns the state of this line, and the bytes behind the
+    /// line's end.
     fn go_on<'a>(&mut self, bytes: &'a [u8]) -> (Earlier, &'a [u8]) {
         let end = end_of_line(bytes);
         let (line, rest) = match end {
@@ -142,10 +143,11 @@ impl Lines {
         (earlier, rest)
     }
 
-    /// Appends `bytes` to the line that has no end yet, and returns whether the line still fits. If not, drops it, and
-    /// skips its rest.
+    /// Appends `bytes` to the line that has no end yet, and returns whether the line still fits. Otherwise drops the
+    /// line, and skips the rest of the line.
     fn keep(&mut self, bytes: &[u8]) -> bool {
-        // The byte behind the greatest length may be the CR of CR LF, which only the next byte decides.
+        // Allows one byte more than `max_line_bytes`, because that byte may be the CR of a CR LF. Only the next byte
+        // shows whether it is.
         let fits = bytes.len() <= self.max_line_bytes.saturating_add(1) - self.partial.len() && {
             self.partial.extend_from_slice(bytes);
             without_return(&self.partial).len() <= self.max_line_bytes
@@ -170,7 +172,7 @@ impl Default for Lines {
 #[must_use = "the lines in it are gone when it is dropped"]
 pub struct CompletedLines<'a> {
     /// The bytes of the chunk behind the line that was returned last: whole lines, each with its end, and then the
-    /// beginning of one. Before `first` is returned this is the whole chunk.
+    /// beginning of a further line. Before `first` is returned this is the whole chunk.
     remainder: &'a [u8],
     /// The line that began in an earlier chunk, until it is returned.
     first: Option<Result<&'a [u8], LineTooLong>>,
@@ -184,8 +186,9 @@ pub struct CompletedLines<'a> {
 }
 
 impl<'a> CompletedLines<'a> {
-    /// Returns the bytes of the chunk behind the line that the iterator returned last: further lines, and the beginning
-    /// of one. Before the first line this is the whole chunk. Behind a last line that is too long it is empty.
+    /// Returns the bytes of the chunk behind the line that the iterator returned last: whole lines, and then the
+    /// beginning of a line. Before the first line, the remainder is the whole chunk. After a last line that is too
+    /// long, the remainder is empty.
     ///
     /// These are the bytes for the next handler, if a line switches to another protocol. The [`Lines`] keeps a copy of
     /// the incomplete line at their end. To read lines from the remainder, use another `Lines`, or the same after a
@@ -269,7 +272,7 @@ enum Earlier {
     TooLong,
 }
 
-/// Returns the number of bytes of the first line, its end included; `None` if it has no end.
+/// Returns the number of bytes of the first line, its end included; `None` if the line has no end.
 fn end_of_line(mut bytes: &[u8]) -> Option<usize> {
     let line = bytes;
     // `skip_until` is the stable access to the standard library's fast search for a byte. Reading from memory cannot

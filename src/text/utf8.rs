@@ -47,7 +47,7 @@ impl Utf8Decoder {
     /// # Errors
     ///
     /// [`InvalidUtf8`] if a sequence in `bytes` cannot be part of a character, or does not continue the character that
-    /// was cut. None of `bytes` is returned then, and the decoder continues behind them.
+    /// was cut. The call then returns none of `bytes`, and the decoder continues behind `bytes`.
     pub fn push_strict<'a>(&mut self, bytes: &'a [u8]) -> Result<Cow<'a, str>, InvalidUtf8> {
         match self.decode(bytes) {
             (text, false) => Ok(text),
@@ -115,8 +115,8 @@ impl Utf8Decoder {
         (Cow::Owned(text), is_replaced)
     }
 
-    /// Continues the character that was cut. Returns the bytes behind it, and whether the character turned out to be
-    /// invalid.
+    /// Continues the character that was cut. Returns the bytes behind the character, and whether the character turned
+    /// out to be invalid.
     fn complete<'a>(&mut self, bytes: &'a [u8], text: &mut String) -> (&'a [u8], bool) {
         let mut rest = bytes;
         while self.pending_bytes > 0 {

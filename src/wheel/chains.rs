@@ -1,8 +1,8 @@
 //! Lists of entry numbers, in chunks of one table.
 //!
 //! This module knows numbers and the cells in which they stand, but no timers. A list that is linked through its
-//! entries makes a reader wait for memory at each: only an entry holds the address of the next. Here fifteen numbers
-//! stand in a row, so a processor can fetch their entries at the same time.
+//! entries makes a reader wait for memory at each entry: only an entry holds the address of the next entry. Here
+//! fifteen numbers stand in a row, so a processor can fetch their entries at the same time.
 //!
 //! A number is never taken out of the middle of a chain. The caller stores for each number the cell in which it stands.
 //! A cell is *stale* if the caller has stored another cell, or none, for its number. Stale cells disappear when the
@@ -10,14 +10,14 @@
 
 /// The chunks of all chains of a wheel.
 pub(super) struct Chains {
-    /// The first word of a chunk is the number of the next chunk, and the others are its cells. A cell is named by the
-    /// index of its word in the whole table.
+    /// The first word of a chunk is the number of the next chunk, and the other words are the chunk's cells. A cell is
+    /// named by the index of its word in the whole table.
     chunks: Vec<[u32; CHUNK as usize]>,
     /// The first chunk that no chain uses. Unused chunks are linked like the chunks of a chain.
     free: u32,
 }
 
-/// A list of numbers, to which numbers are appended and from whose front they are taken.
+/// The two ends of a FIFO queue of entry numbers. The numbers themselves are in [`Chains`].
 #[derive(Clone, Copy)]
 pub(super) struct Chain {
     first: u32,
@@ -33,7 +33,7 @@ const CHUNK: u32 = 16;
 
 /// The value that stands for "none": as the link of the last chunk, in an unused cell, and as the cell of a free entry.
 ///
-/// As a cell it would be the last cell of a chunk. So an empty chain counts as full, and the first append gives it a
+/// Read as a cell, `NONE` is the last cell of a chunk. So an empty chain counts as full, and the first append adds a
 /// chunk.
 pub(super) const NONE: u32 = u32::MAX;
 
@@ -70,13 +70,13 @@ impl Chains {
         self.chunks.capacity()
     }
 
-    /// Allocates space for `count` chunks in all.
+    /// Allocates space for a total of `count` chunks.
     pub(super) fn reserve(&mut self, count: usize) {
         let more = count.saturating_sub(self.chunks.len());
         self.chunks.reserve_exact(more);
     }
 
-    /// Whether no chunk is left, so that the next one makes the table grow.
+    /// Whether the table has no unused chunk and no capacity for another chunk.
     #[inline]
     pub(super) fn is_used_up(&self) -> bool {
         self.free == NONE && self.chunks.len() == self.chunks.capacity()
@@ -99,8 +99,8 @@ impl Chains {
         chain.end
     }
 
-    /// Takes the first chunk off a chain, and returns its first cell and its numbers. The last numbers may be [`NONE`].
-    /// The next append may reuse the chunk.
+    /// Takes the first chunk off a chain, and returns the first cell and the numbers of this chunk. The last numbers
+    /// may be [`NONE`]. The next append may reuse the chunk.
     #[inline]
     pub(super) fn take_first(&mut self, chain: &mut Chain) -> Option<(u32, [u32; CELLS as usize])> {
         let chunk = chain.first;
@@ -114,8 +114,8 @@ impl Chains {
         Some((chunk * CHUNK + 1, cells))
     }
 
-    /// Takes the first number off a chain, and returns its cell and the number. The cell may be stale: the caller
-    /// compares.
+    /// Takes the first number off a chain, and returns its cell and the number. The caller must check whether the cell
+    /// is stale.
     ///
     /// `taken` is the number of cells of the first chunk that were popped before. The caller keeps it, and sets it to 0
     /// for a new chain.

@@ -3,8 +3,8 @@
 /// A set of numbers. [`take`](Self::take) takes the number that is found fastest, not the oldest.
 ///
 /// It is a bitmap, so a set of a million numbers fits into a near cache, and successive numbers name neighbouring
-/// entries. A stack of numbers, or a list through the free entries, would return them in the order in which timers
-/// ended. Then every arm would wait for memory.
+/// entries. A stack of numbers, or a list through the free entries, would return the numbers in the order in which
+/// timers ended. Then every arm would wait for memory.
 pub(super) struct FreeSet {
     /// Row 0 has a bit for each number. Invariant: each bit of the rows above is set if and only if its word of the row
     /// below is not zero.
@@ -17,8 +17,8 @@ pub(super) struct FreeSet {
 
 const BITS: usize = u64::BITS as usize;
 
-/// The number of rows. A word of the topmost row stands for sixteen million numbers, so that row has few words and is
-/// searched in turn.
+/// The number of rows. A word of the topmost row stands for sixteen million numbers, so this row has few words, and a
+/// search reads them one after the other.
 const ROWS: usize = 4;
 
 impl FreeSet {
@@ -62,7 +62,7 @@ impl FreeSet {
         Some(number)
     }
 
-    /// Moves the first word of row 0 that is not zero to `word`. `None` if there is none.
+    /// Moves the first word of row 0 that is not zero to `word`. `None` if all words are zero.
     #[cold]
     fn next_word(&mut self) -> Option<()> {
         let word = self.first_word()?;

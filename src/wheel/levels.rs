@@ -101,7 +101,8 @@ impl Levels {
     /// Returns the bucket of a deadline that lies after the current tick.
     #[inline]
     pub(super) fn bucket_of(&self, deadline: u64) -> u32 {
-        // The lowest bit never changes the level. It is set because `ilog2` of zero would panic, which needs a check.
+        // The lowest bit never changes the level. It is set because `ilog2` panics for zero: otherwise each call would
+        // check for zero.
         let highest_difference = ((deadline ^ self.now) | 1).ilog2();
         LEVEL_OF_BIT[highest_difference as usize].bucket_of(deadline)
     }
@@ -156,7 +157,7 @@ impl Level {
         self.first + ((deadline >> self.shift) as u32 & self.highest)
     }
 
-    /// Whether `bucket` stands for the value zero, so that its deadlines belong on a lower level.
+    /// Whether `bucket` stands for the value zero of this digit. Deadlines with this value belong on a lower level.
     #[inline]
     pub(super) fn begins_with(self, bucket: u32) -> bool {
         bucket == self.first

@@ -12,15 +12,15 @@ pub(super) struct List {
     /// empty.
     pub(super) earliest: u64,
     pub(super) chain: Chain,
-    /// The number of timers in the list. Invariant: a list with none is [`EMPTY`](Self::EMPTY).
+    /// The number of timers in the list. Invariant: a list without timers is [`EMPTY`](Self::EMPTY).
     pub(super) armed: u32,
-    /// The number of stale cells of `chain`.
+    /// The number of stale cells of `chain`, whose timers have left the list.
     pub(super) stale: u32,
 }
 
-/// The limit on the number of entries that are searched for the earliest deadline of a bucket. It bounds the cost of a
-/// cancel when timers leave in the order in which they came, as request timeouts do. The price is an early wake of the
-/// loop now and then.
+/// The limit on the number of entries that are searched for the earliest deadline of a bucket. The limit bounds the
+/// cost of a cancel when timers leave in the order in which they came, as request timeouts do. The price is an
+/// occasional early wake-up of the loop.
 pub(super) const SEARCH_LIMIT: u32 = 16;
 
 impl List {
@@ -39,7 +39,8 @@ impl List {
         chains.put(&mut self.chain, number)
     }
 
-    /// Removes the stale cells, and recomputes `earliest`: the entry with that deadline may have left.
+    /// Removes the stale cells (those of timers that have left the list) and recomputes `earliest`, because the
+    /// earliest timer may be among them. Does nothing if no cell is stale.
     pub(super) fn compact<T: Copy>(&mut self, chains: &mut Chains, entries: &mut Entries<T>) {
         if self.stale > 0 {
             self.earliest = compact(&mut self.chain, chains, entries);
@@ -48,8 +49,8 @@ impl List {
     }
 }
 
-/// Removes the stale cells from a chain, and returns the earliest deadline that is left. It allocates nothing: the
-/// chunks that it empties serve for the new chain.
+/// Removes the stale cells from a chain, and returns the earliest deadline that is left. Allocates nothing, because the
+/// emptied chunks serve for the new chain.
 pub(super) fn compact<T: Copy>(
     chain: &mut Chain,
     chains: &mut Chains,

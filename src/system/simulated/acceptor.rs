@@ -14,7 +14,7 @@ use super::kernel::Shared;
 use super::machine_handle::MachineHandle;
 use super::stream::Stream;
 
-/// The descriptor of a simulated listening socket. Dropping it closes the socket.
+/// The descriptor of a simulated listening socket. Dropping this value closes the socket.
 #[derive(Debug)]
 pub(crate) struct Acceptor {
     network: Shared,

@@ -1,19 +1,20 @@
 //! The ways in which a simulated kernel reports readiness: as epoll, kqueue, AFD, or worse.
 
-/// The way in which a simulated kernel reports readiness.
+/// The selector that a simulated kernel imitates when it reports readiness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Flavour {
     /// Linux: one event for a socket, with its whole readiness, whenever a bit of its readiness has become true
     /// (edge-triggered).
     Epoll,
-    /// macOS and the BSDs: separate events for reading and for writing. Each also tells the end of its direction.
+    /// macOS and the BSDs: separate events for reading and for writing. Each event also reports the end of its
+    /// direction.
     Kqueue,
     /// Windows: a bit that was reported is not reported again until a call would have blocked.
     ///
-    /// After such a call all bits are reported again, writability too. So a short read proves nothing.
+    /// After such a call the kernel reports all bits again, also writability. So a short read proves nothing.
     Afd,
-    /// No existing system, and worse than all: events come late, twice, in any order, and for sockets that are closed
-    /// already.
+    /// No existing system, but worse than every existing system: events come late, twice, in any order, and for sockets
+    /// that are closed already.
     Adversary,
 }
 

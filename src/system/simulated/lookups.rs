@@ -22,7 +22,7 @@ impl Lookups {
         }
     }
 
-    /// Runs `job` at once, and queues its answer for the end of the lookup's time.
+    /// Runs `job` at once, and queues its answer, which arrives after the time of a lookup.
     pub(crate) fn ask(&mut self, job: Job) -> Ticket {
         let ticket = self.next_ticket;
         self.next_ticket += 1;

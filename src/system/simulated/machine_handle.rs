@@ -18,7 +18,8 @@ pub(crate) struct MachineHandle {
     machine: MachineId,
     /// A selector of the real kernel, on which no loop waits.
     ///
-    /// It exists because mio's traits need a `Registry`, and because a program may ask for the descriptor of its loop.
+    /// This selector exists because mio's traits need a `Registry`, and because a program may ask for the descriptor of
+    /// its loop.
     poll: Rc<Poll>,
     names: Arc<Names>,
 }

@@ -3,9 +3,9 @@
 //!
 //! [`Network`] is the network, and [`MachineHandle`] one machine of it, which is the operating system of one loop.
 //! [`Selector`], [`Stream`] and [`Acceptor`] are the simulated variants of the types in `system`. The network follows
-//! the rules of Linux, as far as a program can observe them. Among these are the bytes that a RST leaves readable, the
-//! call that returns an error, and the effect of closing with unread bytes. There is no loss and no duplication (TCP
-//! hides them), no urgent data and no Unix socket.
+//! the rules of Linux, as far as a program can observe them. These rules decide which bytes stay readable after a RST,
+//! which call returns an error, and what closing with unread bytes does. The network does not simulate packet loss or
+//! duplication (TCP hides both), urgent data, or Unix sockets.
 
 mod acceptor;
 mod flavour;

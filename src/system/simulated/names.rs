@@ -7,7 +7,8 @@ use std::sync::{Mutex, PoisonError};
 
 /// A table of host names, in place of a name server.
 ///
-/// It is `Sync` because the resolver trait requires it, although all lookups of a simulation run on one thread.
+/// The table is `Sync` because the resolver trait requires `Sync`, although all lookups of a simulation run on one
+/// thread.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     table: Mutex<BTreeMap<String, Vec<IpAddr>>>,

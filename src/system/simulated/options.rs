@@ -7,7 +7,8 @@ use crate::system::faults::random::Random;
 
 use super::flavour::Flavour;
 
-/// The options of a simulated network. A run depends on its seed and on these, so the `Debug` output shows all of them.
+/// The options of a simulated network. A run depends on its seed and on these options, so the `Debug` output shows all
+/// of them.
 ///
 /// ```
 /// use std::time::Duration;
@@ -24,7 +25,7 @@ pub struct Options {
     pub flavour: Flavour,
     /// The time for which each packet is under way.
     pub latency: Duration,
-    /// The limit on the random time that is added to each latency. Bytes never overtake bytes.
+    /// The limit on the random time that is added to each latency. Bytes never overtake earlier bytes.
     pub jitter: Duration,
     /// The time of a name lookup, to which up to `jitter` is added.
     pub lookup_time: Duration,
@@ -100,7 +101,7 @@ impl Options {
             retransmission_timeout: RETRANSMISSION_TIMEOUT,
             faults,
         };
-        // Newer options are drawn last, so that a seed still gives the older ones the same values.
+        // Newer options are drawn last, so that a seed still gives the older options the same values.
         options.faults.exhausted_connects = random.choose(&rates);
         options.faults.failed_lookups = random.choose(&rates);
         options.faults.slow_lookups = random.choose(&rates);

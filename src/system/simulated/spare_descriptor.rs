@@ -4,7 +4,8 @@ use std::fmt;
 
 use super::kernel::{MachineId, Shared};
 
-/// A descriptor that is open only so that it can be closed when descriptors run out. Dropping it closes it.
+/// A descriptor that a machine keeps open only to close it when descriptors run out. Dropping this value closes the
+/// descriptor.
 pub(crate) struct SpareDescriptor {
     network: Shared,
     machine: MachineId,

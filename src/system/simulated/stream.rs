@@ -13,7 +13,7 @@ use crate::system::options::KeepAliveTimes;
 use super::kernel::{Shared, TcpState};
 use super::machine_handle::MachineHandle;
 
-/// The descriptor of one end of a simulated connection. Dropping it closes the socket.
+/// The descriptor of one end of a simulated connection. Dropping this value closes the socket.
 #[derive(Debug)]
 pub(crate) struct Stream {
     network: Shared,
@@ -85,7 +85,7 @@ impl Stream {
         self.network.borrow().local_address(self.key)
     }
 
-    /// Returns the peer's address, as long as the connection exists.
+    /// Returns the peer's address, or an error if the socket is not connected.
     pub(crate) fn peer_address(&self) -> io::Result<SocketAddr> {
         let address = self.network.borrow().peer_address(self.key);
         address.map_err(CallError::to_io)

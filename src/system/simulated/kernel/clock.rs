@@ -45,7 +45,8 @@ impl VirtualClock {
         self.elapsed += POLL;
     }
 
-    /// Moves the clock on to `instant`. Returns `false`, and does not move it, if `instant` is not in the future.
+    /// Moves the clock on to `instant`. Returns `false`, and leaves the clock as it is, if `instant` is not in the
+    /// future.
     pub(super) fn advance_to(&mut self, instant: Instant) -> bool {
         let since = nanoseconds(instant.saturating_duration_since(self.origin));
         let is_future = since > self.elapsed;
@@ -55,6 +56,6 @@ impl VirtualClock {
 }
 
 pub(super) fn nanoseconds(duration: Duration) -> u64 {
-    // A quarter of the range stands for a longer time, so that the sum of several such times does not overflow.
+    // A quarter of the range stands for every longer time, so that the sum of several such times does not overflow.
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX / 4)
 }

@@ -154,8 +154,8 @@ impl Handshake<'_> {
     }
 }
 
-/// Returns the address that a machine connects from: a loopback address for a loopback `remote`, else the machine's
-/// own.
+/// Returns the address that a machine connects from: a loopback address for a loopback `remote`, otherwise the
+/// machine's own address.
 fn source_address(machine: MachineId, remote: IpAddr) -> IpAddr {
     let number = u16::try_from(machine + 1).unwrap_or(u16::MAX);
     let [high, low] = number.to_be_bytes();

@@ -18,7 +18,7 @@ const MOST_FAILED_SERVERS: u64 = 8;
 /// The answers that are under way, in the order of their arrival.
 #[derive(Debug, Default)]
 pub(super) struct LookupQueue {
-    /// The key of an answer is its arrival, the machine that asked, and the ticket of the lookup.
+    /// The key of an answer is its time of arrival, the machine that asked, and the ticket of the lookup.
     answers: BTreeMap<(u64, MachineId, Ticket), Found>,
 }
 

@@ -25,13 +25,13 @@ pub(super) enum Watched {
 /// The state of one machine's kernel that belongs to no single socket.
 #[derive(Debug, Default)]
 pub(super) struct Machine {
-    /// The ready list: the sources with readiness that was not reported, the first to become ready first.
+    /// The ready list: the sources with unreported readiness, in the order in which they became ready.
     pub(super) ready: VecDeque<Watched>,
-    /// A sample of former events, for the flavour `Adversary` to repeat.
+    /// A sample of former events, some of which the flavour `Adversary` reports again.
     pub(super) history: Vec<(usize, Readiness)>,
     /// The flag that ends a wait. Any thread may set it.
     woken: Arc<AtomicBool>,
-    /// Whether a partition cuts the machine off from all others.
+    /// Whether a partition cuts the machine off from all other machines.
     pub(super) is_partitioned: bool,
     /// The number of open sockets.
     pub(super) sockets: usize,

@@ -1,7 +1,7 @@
 //! The network as a whole: its methods are the system calls of programs, and the passage of time.
 //!
-//! Every call first delivers the packets that are due. So without latency the next call, of either side, finds the
-//! packet of this one arrived, as on loopback. No poll is needed in between.
+//! Every call first delivers the packets that are due. So without latency, a packet that one call sends has arrived
+//! before the next call of either side, as on loopback. No poll is needed in between.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -168,7 +168,7 @@ impl Network {
         self.connections.get(key).map(|socket| socket.local)
     }
 
-    /// Returns the peer's address, as long as the connection exists.
+    /// Returns the peer's address, or an error if the socket is not connected.
     pub(crate) fn peer_address(&self, key: Key) -> Result<SocketAddr, CallError> {
         match self.connections.get(key) {
             Some(socket) if socket.state == TcpState::Connected => Ok(socket.remote),
@@ -255,7 +255,7 @@ impl Network {
     }
 }
 
-/// The system calls that are about no socket.
+/// The system calls that concern no socket.
 impl Network {
     /// Returns the limit on the number of events of one poll.
     pub(crate) fn batch_size(&self) -> usize {
@@ -287,7 +287,8 @@ impl Network {
         self.world.machines.get(machine).take_wake()
     }
 
-    /// Whether a short read or write proves that the kernel has no more for now: not so for AFD.
+    /// Whether a short read or write proves that the kernel has no more for now: false for AFD, the selector of
+    /// Windows.
     pub(crate) fn short_transfer_exhausts(&self) -> bool {
         self.world.options.flavour != Flavour::Afd
     }
@@ -332,8 +333,8 @@ impl Network {
         self.routes.insert(address, route);
     }
 
-    /// Cuts `machine` off from all others, or reconnects it. After a reconnect the packets that were sent meanwhile
-    /// arrive.
+    /// Cuts `machine` off from all other machines, or reconnects it. After a reconnect, the packets that were sent
+    /// during the partition arrive.
     pub(crate) fn set_partitioned(&mut self, machine: MachineId, is_partitioned: bool) {
         self.deliver();
         self.world.machines.get_mut(machine).is_partitioned = is_partitioned;

@@ -10,7 +10,7 @@ pub(super) struct ReceiveBuffer {
     bytes: VecDeque<u8>,
     /// The number of `bytes` that have arrived. Invariant: at most the length of `bytes`.
     arrived: usize,
-    /// Whether the peer's FIN has arrived, which comes behind all of its bytes.
+    /// Whether the peer's FIN has arrived. A FIN arrives after all bytes of the peer.
     pub(super) has_fin: bool,
 }
 
@@ -47,7 +47,7 @@ impl ReceiveBuffer {
         count
     }
 
-    /// Drops the bytes under way. The arrived ones stay readable.
+    /// Drops the bytes under way. The arrived bytes stay readable.
     pub(super) fn drop_in_flight(&mut self) {
         self.bytes.truncate(self.arrived);
     }
@@ -59,10 +59,10 @@ pub(super) struct SendWindow {
     capacity: usize,
     /// The number of sent bytes that the peer has not read, as far as this side knows.
     unread: usize,
-    /// Whether a write or a poll found too little free capacity, so that an event must report when there is more
+    /// Whether a write or a poll found too little free capacity. An event must then report when more capacity is free
     /// (Linux's SOCK_NOSPACE).
     is_blocked: bool,
-    /// The arrival of the last packet that was sent. No later bytes arrive before it.
+    /// The arrival of the last packet that was sent. Bytes that are sent later do not arrive before this time.
     pub(super) busy_until: u64,
 }
 
@@ -81,14 +81,14 @@ impl SendWindow {
         self.capacity.saturating_sub(self.unread)
     }
 
-    /// Whether the socket is writable: a third of the capacity is free. As on Linux, less is not reported, or each byte
-    /// that the peer reads would be an event.
+    /// Whether the socket is writable: a third of the capacity is free. As on Linux, less free capacity is not
+    /// reported, because each byte that the peer reads would then cause an event.
     pub(super) fn is_writable(&self) -> bool {
         self.free() * 3 >= self.capacity
     }
 
-    /// Notes that a poll has reported the readiness. If the socket was not writable, the selector must report when it
-    /// is.
+    /// Notes that a poll has reported the readiness. If the socket was not writable, the selector must report the
+    /// socket once it is writable.
     pub(super) fn on_poll(&mut self) {
         self.is_blocked |= !self.is_writable();
     }

@@ -1,4 +1,4 @@
-//! One poll of one machine: the batch of events, as the flavour reports them.
+//! One poll of one machine: the batch of events, as the [`Flavour`] of the simulated kernel reports them.
 
 use crate::readiness::Readiness;
 use crate::system::afd::abort_as_error;
@@ -118,7 +118,8 @@ impl Poll<'_> {
         }
     }
 
-    /// Adds an event of a random socket, if it is on this machine, whatever its readiness is.
+    /// Draws a random socket. If the socket is on this machine, adds an event of the socket, whatever the socket's
+    /// readiness is.
     fn add_spurious(&mut self, batch: &mut Vec<(usize, Readiness)>) {
         let count = self.connections.len();
         if count == 0 {
@@ -142,8 +143,8 @@ fn level_of(socket: &TcpSocket, flavour: Flavour) -> Readiness {
     if flavour != Flavour::Afd || socket.peer.is_none() {
         return level;
     }
-    // AFD reports a reset as the end of both directions, and nothing else as the end of writing. It reports an error
-    // only for a failed connect. `abort_as_error` corrects this as it does on Windows.
+    // AFD (the selector of Windows) reports a reset as the end of both directions, and nothing else as the end of
+    // writing. AFD reports an error only for a failed connect. `abort_as_error` corrects this as it does on Windows.
     let reported = level.difference(Readiness::ERROR | Readiness::WRITE_CLOSED);
     abort_as_error(match socket.state {
         TcpState::Dead => reported | Readiness::READ_CLOSED | Readiness::WRITE_CLOSED,

@@ -50,8 +50,8 @@ impl Ports {
         self.bound.contains_key(&address)
     }
 
-    /// Takes a port for a socket that connects to `remote`. By a fault it is the port of `remote` itself, for a
-    /// self-connect.
+    /// Takes a port for a socket that connects to `remote`. A fault may choose the port of `remote` itself, so that the
+    /// socket connects to itself.
     pub(super) fn port_to(&mut self, world: &mut World, remote: SocketAddr) -> u16 {
         let is_self_connect = remote.ip().is_loopback()
             && self.listener_at(remote, &mut world.random).is_none()
@@ -106,10 +106,10 @@ impl Ports {
         Ok(key)
     }
 
-    /// Returns the listener that a SYN to `address` reaches: one that is bound to `address`, or to all addresses of the
-    /// machine.
+    /// Returns the listener that a SYN to `address` reaches: a listener that is bound to `address`, or to all
+    /// addresses.
     ///
-    /// If several listeners share the port it draws one of them.
+    /// If several listeners share the port, draws one of these listeners.
     pub(super) fn listener_at(&self, address: SocketAddr, random: &mut Random) -> Option<Key> {
         let port = address.port();
         let any_v6 = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port);
@@ -143,7 +143,7 @@ impl Ports {
         }
     }
 
-    /// Removes the listener `key`, and returns it: its queue may still hold connections.
+    /// Removes the listener `key`, and returns the listener, because its queue may still hold connections.
     pub(super) fn close(&mut self, world: &mut World, key: Key) -> Option<Listener> {
         let listener = self.listeners.remove(key)?;
         world.machines.get_mut(listener.watch.machine).sockets -= 1;

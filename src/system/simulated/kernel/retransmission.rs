@@ -1,7 +1,8 @@
 //! The time after which a kernel gives up a connection whose peer does not answer.
 //!
-//! The simulation sends neither retransmissions nor probes. Without a partition every packet is acknowledged. So only a
-//! timer for the moment of giving up is queued, which is moot once the partition has healed.
+//! The simulation sends neither retransmissions nor probes. Without a partition every packet is acknowledged. So the
+//! simulation queues only a timer for the moment at which the kernel gives up. The timer is moot once the partition has
+//! healed.
 
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ pub(super) struct PeerTimeouts {
     /// The time at which retransmission ends. Invariant: `Some` while a packet that this socket has sent is held back.
     retransmission_ends: Option<u64>,
     /// The time at which probing ends. Invariant: `Some` while the socket has SO_KEEPALIVE and a partition lies between
-    /// it and its peer.
+    /// the socket and its peer.
     probing_ends: Option<u64>,
 }
 
@@ -58,14 +59,15 @@ impl PeerTimeouts {
         Some(end)
     }
 
-    /// Notes that no partition lies between the two: the peer answers all probes.
+    /// Notes that no partition lies between this socket and its peer: the peer answers all probes.
     pub(super) fn on_reachable(&mut self, now: u64) {
         if self.probing_ends.take().is_some() {
             self.last_heard = now;
         }
     }
 
-    /// Notes that a partition lies between the two. Returns the time at which probing ends, if probing begins now.
+    /// Notes that a partition lies between this socket and its peer. Returns the time at which probing ends, if probing
+    /// begins now.
     pub(super) fn on_partition(&mut self, now: u64) -> Option<u64> {
         if self.probing_ends.is_none() {
             self.probing_ends = self.end_of_probing(now);

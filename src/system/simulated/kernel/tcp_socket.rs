@@ -22,7 +22,7 @@ pub(crate) enum TcpState {
     Dead,
 }
 
-/// The reaction of a socket to a packet, which its caller carries out.
+/// The reaction of a socket to a packet. The caller of [`TcpSocket::receive`] carries it out.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Reaction {
     /// Nothing changes for the program.
@@ -145,7 +145,7 @@ impl TcpSocket {
         match packet {
             Packet::SynAck if self.state != TcpState::Connecting => return Reaction::Nothing,
             Packet::SynAck => self.state = TcpState::Connected,
-            // This side has given the connection up, and tells the peer when the peer sends something.
+            // This side has given the connection up, and answers each packet of the peer with a reset.
             Packet::Bytes(_) | Packet::Fin if self.state == TcpState::Dead => {
                 return Reaction::Reply(Packet::Reset);
             }
@@ -170,7 +170,7 @@ impl TcpSocket {
         Reaction::Notify(Readiness::all())
     }
 
-    /// Handles a RST: the bytes under way are lost, but the arrived ones stay readable (`tcp_reset` in Linux).
+    /// Handles a RST: the bytes under way are lost, but the arrived bytes stay readable (`tcp_reset` in Linux).
     pub(super) fn reset(&mut self) {
         if self.state == TcpState::Dead {
             return;

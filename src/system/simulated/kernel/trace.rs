@@ -3,8 +3,8 @@
 
 /// A running hash, FNV-1a over integers of 64 bits.
 ///
-/// No value is hashed that could differ between two runs of one seed: no memory address, no order of a hash table, no
-/// wall clock.
+/// The hash covers no value that could differ between two runs of one seed: no memory address, no order of a hash
+/// table, no wall clock.
 #[derive(Clone, Debug)]
 pub(super) struct Trace {
     hash: u64,
@@ -31,7 +31,7 @@ pub(super) enum Note {
     Connect,
     /// A socket was closed.
     Close,
-    /// A poll returned. The entry has its number of events.
+    /// A poll returned. The entry has the number of events.
     Poll,
     /// A lookup was answered.
     Answer,

@@ -18,7 +18,8 @@ pub(super) struct Watch {
     is_queued: bool,
     /// The bits that have changed since the last report. kqueue reports a filter only if one of its bits has changed.
     changed: Readiness,
-    /// The bits that AFD may report. A report removes its bits until the next [`rearm`](Self::rearm).
+    /// The bits that the AFD flavour (Windows) may report. A report removes its bits here until the next
+    /// [`rearm`](Self::rearm).
     armed: Readiness,
     /// The bits that a report may have: all, or all but `WRITABLE` for a source that is registered for reading only.
     interest: Readiness,
@@ -67,8 +68,8 @@ impl Watch {
         readiness.intersects(self.interest) && self.queue()
     }
 
-    /// Lets AFD report all bits again, after a call that would have blocked. Returns whether the caller must put the
-    /// source on the ready list.
+    /// Makes a kernel of the AFD flavour (Windows) report all bits again, after a call that would have blocked. Returns
+    /// whether the caller must put the source on the ready list.
     #[must_use]
     pub(super) fn rearm(&mut self) -> bool {
         self.armed = Readiness::all();
@@ -111,7 +112,7 @@ impl Watch {
     }
 }
 
-/// The events of one source in one poll: at most two, by kqueue's two filters. An empty one is not reported.
+/// The events of one source in one poll: at most two, by kqueue's two filters. An empty set is not reported.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reports(pub(super) [Readiness; 2]);
 

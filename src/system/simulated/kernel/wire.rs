@@ -20,7 +20,7 @@ pub(super) enum Packet {
     Fin,
     /// The sender has no such connection, or has given it up.
     Reset,
-    /// The receiver has read this number of further bytes, so that the same capacity is free again.
+    /// The receiver has read this number of further bytes, so the same capacity is free again.
     Window(usize),
     /// A timer: the selector reports the socket again, because a fault has hidden its readiness.
     Renotify,
@@ -31,7 +31,7 @@ pub(super) enum Packet {
 }
 
 impl Packet {
-    /// Whether it crosses the network, as all but timers do.
+    /// Whether the packet crosses the network, as all packets but the timers do.
     pub(super) fn travels(self) -> bool {
         !matches!(
             self,
@@ -92,7 +92,7 @@ impl PartialOrd for Flight {
 }
 
 impl Ord for Flight {
-    /// Reverses the order, since the heap pops the greatest element and the earliest packet is needed.
+    /// Reverses the order, because the heap pops the greatest element and the network needs the earliest packet.
     fn cmp(&self, other: &Self) -> Ordering {
         (other.at, other.sequence).cmp(&(self.at, self.sequence))
     }

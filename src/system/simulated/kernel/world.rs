@@ -17,7 +17,7 @@ pub(super) struct World {
     pub(super) clock: VirtualClock,
     pub(super) trace: Trace,
     pub(super) machines: Machines,
-    /// The number of transfers, arrivals and answers so far. A turn that does not change it is idle.
+    /// The number of transfers, arrivals and answers so far. A turn that does not change this number moves no data.
     pub(super) progress: u64,
 }
 

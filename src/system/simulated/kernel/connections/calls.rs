@@ -99,7 +99,7 @@ impl Connections {
         socket.window.take(count, offered);
         let peer = socket.peer.ok_or(CallError::NotConnected)?;
         if let Some(receiver) = self.sockets.get_mut(peer) {
-            // A receiver that is dead takes no bytes, although this side does not know yet that it is dead.
+            // A receiver that is dead takes no bytes, although this side does not know yet that the receiver is dead.
             let mut left = match receiver.state {
                 TcpState::Dead => 0,
                 _ => count,
@@ -146,7 +146,8 @@ impl Connections {
         self.send_to_peer(world, key, Packet::Reset);
     }
 
-    /// Notes that a call on `key` would have blocked, after which AFD reports all readiness again.
+    /// Notes that a call on `key` would have blocked. A kernel of the AFD flavour (the selector of Windows) then
+    /// reports all readiness again; the other flavours do nothing.
     fn on_blocked(&mut self, world: &mut World, key: Key) {
         if world.options.flavour != Flavour::Afd {
             return;
@@ -176,7 +177,9 @@ impl Connections {
         Ok(())
     }
 
-    /// Closes a socket for the program. The kernel sends a FIN behind the sent bytes, or a reset.
+    /// Closes a socket for the program. For a connected socket, the kernel sends a reset if
+    /// [`resets_on_close`](TcpSocket::resets_on_close) says so. Otherwise it sends a FIN behind the sent bytes, unless
+    /// it has sent a FIN already.
     pub(in super::super) fn close(&mut self, world: &mut World, key: Key) {
         let Some(socket) = self.sockets.get(key) else {
             return;
@@ -186,7 +189,8 @@ impl Connections {
         self.remove(world, key, resets);
     }
 
-    /// Resets a connection that no program has accepted. It holds no descriptor that could be freed.
+    /// Resets a connection that no program has accepted. Such a connection has no descriptor, so the machine's count of
+    /// sockets stays the same.
     pub(in super::super) fn abandon(&mut self, world: &mut World, key: Key) {
         self.remove(world, key, true);
     }

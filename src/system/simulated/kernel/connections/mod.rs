@@ -17,7 +17,7 @@ use super::watch::Watch;
 use super::wire::{Flight, Link, Packet, Wire};
 use super::world::World;
 
-/// The time for which Linux tries to connect: it resends the SYN six times, and waits twice as long each time.
+/// The time for which Linux tries to connect: Linux resends the SYN six times, and waits twice as long after each SYN.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(127);
 
 /// The connected and connecting sockets of all machines, and the wire between them.
@@ -138,7 +138,8 @@ impl Connections {
         self.wire.send(at, client, client, link, Packet::Syn(0));
     }
 
-    /// Sends a further SYN of `client` after a backoff: as on Linux, a full backlog has dropped the last one.
+    /// Sends a further SYN of `client` after a backoff. As on Linux, a listener with a full backlog has dropped the
+    /// last SYN.
     pub(super) fn retry_syn(&mut self, world: &World, client: Key, link: Link, tries: u32) {
         let backoff = Duration::from_secs(1 << tries.min(6));
         let at = world.clock.nanoseconds() + nanoseconds(backoff);
@@ -191,8 +192,8 @@ impl Connections {
         self.notify(world, client, Readiness::all());
     }
 
-    /// Returns the time at which the next packet arrives. Moot packets before it are dropped, so that no loop waits for
-    /// them.
+    /// Returns the time at which the next packet arrives. Drops the [moot](Self::is_moot) packets before that packet,
+    /// so that no loop waits for them.
     pub(super) fn next_arrival(&mut self) -> Option<u64> {
         while let Some(flight) = self.wire.peek() {
             if !self.is_moot(flight) {
@@ -203,7 +204,7 @@ impl Connections {
         None
     }
 
-    /// Takes the next packet that has arrived by `now`, and drops moot packets before it.
+    /// Takes the next packet that has arrived by `now`, and drops the [moot](Self::is_moot) packets before that packet.
     pub(super) fn pop_due(&mut self, now: u64) -> Option<Flight> {
         while self.wire.peek().is_some_and(|flight| flight.at <= now) {
             let flight = self.wire.pop()?;
@@ -262,7 +263,8 @@ impl Connections {
         self.wire.send(at, key, key, link, Packet::Renotify);
     }
 
-    /// Notes that a packet has arrived. It, and the acknowledgement that TCP sends, let both ends hear each other.
+    /// Notes that a packet has arrived. The packet, and the acknowledgement that TCP sends for it, show each end that
+    /// the other end can be reached.
     pub(super) fn on_heard(&mut self, world: &World, flight: &Flight) {
         if !flight.packet.travels() {
             return;
@@ -307,8 +309,8 @@ impl Connections {
         self.update_probing(world, key);
     }
 
-    /// Handles that a machine was cut off or reconnected: sends the held packets again, and begins or ends keep-alive
-    /// probes.
+    /// Handles a change of the partitions, when a machine was cut off or reconnected: sends the held packets again, and
+    /// begins or ends keep-alive probes.
     pub(super) fn on_partition_change(&mut self, world: &World) {
         // The held packets arrive now, so that no later packet overtakes them.
         self.wire.release(world.clock.nanoseconds());
