@@ -1,8 +1,10 @@
 //! The errors of a connect: what each names and carries.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use netloop::{ConnectOptions, Endpoint, Syscall};
+use netloop::{ConnectOptions, Endpoint, HostQuery, Syscall};
 
 use crate::support::{DeadPort, Recorder, Scene, host, listener, loopback};
 
@@ -84,4 +86,28 @@ fn port_0_is_refused_like_any_other() {
         .unwrap();
     scene.drive_to_close("us");
     assert_eq!(scene.world.trace("us"), "error:ECONNREFUSED close:Error");
+}
+
+// No DNS name is empty, longer than 253 bytes, or holds a NUL, at which `getaddrinfo` would stop reading.
+#[test]
+fn a_text_that_cannot_be_a_name_reaches_no_resolver() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&asked);
+    let resolver = Arc::new(move |_: &HostQuery<'_>| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Ok(Vec::new())
+    });
+    let (longest, too_long) = ("a".repeat(253), "a".repeat(254));
+    for (name, questions) in [(too_long.as_str(), 0), ("a\0b", 0), (longest.as_str(), 1)] {
+        let mut scene = Scene::new();
+        let options = ConnectOptions::new().resolver(resolver.clone());
+        let connected = scene
+            .event_loop
+            .connect_with((name, 9), options, Recorder::new("us"));
+        if connected.is_ok() {
+            scene.drive_to_close("us");
+            assert_eq!(scene.world.error("us").code(), "ENOTFOUND", "{name:?}");
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), questions, "{name:?}");
+    }
 }
