@@ -1,5 +1,5 @@
 //! A single-threaded network event loop with the semantics of Node's `net`: a handler for each socket, explicit
-//! backpressure, idle timeouts, and a loop that can also be a guest in yours.
+//! backpressure, idle timeouts, and a loop that a loop of your own can call.
 //!
 //! A whole server, which is `examples/echo.rs`:
 //!
@@ -21,10 +21,10 @@
 //! | switch protocols behind a handshake | [`LoopContext::replace_handler`] |
 //! | join two sockets, as a proxy does | [`LoopContext::pipe_both`] |
 //! | understand a failure | [`Error`], [`CloseReason`] |
-//! | call the loop from your own | [`EventLoop::turn`] with [`Wait`] and [`Budget`] |
-//! | reach it from another thread | [`Remote`] |
+//! | call the loop from a loop of your own | [`EventLoop::turn`] with [`Wait`] and [`Budget`] |
+//! | reach the loop from another thread | [`Remote`] |
 //! | read lines or text | [`text`] |
-//! | know what to expect of its speed, measure it, tune it | [`performance`], [`EventLoopOptions`] |
+//! | know the speed of the loop, measure it, tune it | [`performance`], [`EventLoopOptions`] |
 //!
 //! # The floors, top to bottom
 //!
@@ -35,11 +35,12 @@
 //!   when.
 //! - **net**: connections and servers as state machines, seen through [`Socket`], [`Server`] and [`Sockets`]. It calls no
 //!   user code.
-//! - **[`reactor`]**: levels over the kernel's edges, for any source that mio can poll.
-//! - **ground**: data structures without I/O and without a clock, private to the crate: slots whose keys never reach a
-//!   stranger, the timer wheel, the send buffer, the lists that make the turn fair.
+//! - **[`reactor`]**: level-triggered readiness on top of the kernel's edge-triggered reports, for any source that mio
+//!   can poll.
+//! - **ground**: data structures without I/O and without a clock, private to the crate: slots whose old keys never find a
+//!   later entry, the timer wheel, the send buffer, the lists that make the turn fair.
 #![forbid(unsafe_code)]
-// Badges for features and systems, where the documentation host builds.
+// Shows badges for features and systems when the documentation host builds (`docsrs`).
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod reactor;
@@ -56,7 +57,7 @@ pub mod performance {}
 mod event_loop;
 mod net;
 mod readiness;
-// Their `pub` items reach other crates through `internals` alone.
+// Other crates reach the `pub` items of the next four data structures through `internals` only.
 #[cfg_attr(not(feature = "internals"), expect(unreachable_pub))]
 mod schedule;
 #[cfg_attr(not(feature = "internals"), expect(unreachable_pub))]

@@ -19,13 +19,14 @@ pub(super) enum NewHandler<S> {
     Socket(SocketId, Box<dyn SocketHandler<S>>),
     /// The handler of a server.
     Server(ServerId, Box<dyn ServerHandler<S>>),
-    /// One end of a pipe, to be put in front of the handler that its socket has.
+    /// One end of a pipe. The loop puts it in front of the handler that the socket has already.
     Pipe(SocketId, pipe::End, pipe::PutBefore<S>),
 }
 
-/// Requests that wait for the loop.
+/// The requests of user code that wait for the loop.
 pub(super) struct Agenda<S> {
-    /// Handlers of sockets and servers that a callback made: they cannot be put into the tables while one there is borrowed.
+    /// The handlers of sockets and servers that a callback made. They wait here, because a callback borrows its own
+    /// handler from the table.
     pub(super) installs: VecDeque<NewHandler<S>>,
     deferred: VecDeque<Call<S>>,
     pub(super) timers: Timers<S>,
@@ -56,14 +57,14 @@ impl<S> Agenda<S> {
         self.deferred.pop_front()
     }
 
-    /// Gives back the memory of requests that are fulfilled.
+    /// Frees the memory of requests that are fulfilled.
     pub(super) fn trim(&mut self) {
         self.installs.shrink_to_fit();
         self.deferred.shrink_to_fit();
         self.timers.trim();
     }
 
-    /// Whether a timer or a deferred call is a reason for the loop to go on.
+    /// Whether a timer or a deferred call keeps the loop going.
     pub(super) fn holds_loop(&self) -> bool {
         self.timers.hold_loop() || !self.deferred.is_empty()
     }

@@ -1,12 +1,12 @@
-//! Calls without a socket, as the loop keeps them until it makes them.
+//! User closures without a socket, which the loop keeps until it calls them.
 
 use super::loop_context::LoopContext;
 
-/// A call that is made once.
+/// A user closure that the loop calls once: a deferred call or a one-shot timer.
 pub(super) type Call<S> = Box<dyn FnOnce(&mut LoopContext<'_, S>)>;
 
-/// A call that is made again and again.
+/// A user closure that the loop calls each time a repeating timer fires.
 pub(super) type RepeatedCall<S> = Box<dyn FnMut(&mut LoopContext<'_, S>)>;
 
-/// A call that another thread has posted.
+/// A user closure that another thread has posted; the loop calls it once.
 pub(super) type Post<S> = Box<dyn FnOnce(&mut LoopContext<'_, S>) + Send>;

@@ -1,4 +1,4 @@
-//! The context of a socket's callbacks: the socket, the shared state, and the verbs that a callback needs.
+//! The context of a socket's callbacks: the socket, the shared state, and the methods that a callback needs most.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -10,12 +10,12 @@ use super::loop_context::LoopContext;
 use super::socket_handler::SocketHandler;
 use super::timer::Timer;
 
-/// The socket, the shared state and the loop, lent to each callback of a socket.
+/// The socket, the shared state and the loop, which each callback of a socket borrows.
 ///
-/// `socket` and `shared` are fields, not methods, so that both can be used at once:
+/// `socket` and `shared` are fields, not methods, so that a callback can use both at once:
 /// `for &id in &cx.shared.members { cx.socket.socket(id).write(..); }`.
 ///
-/// The verbs that callbacks need most are here; [`as_loop`](Self::as_loop) has all of them.
+/// This type has the methods that callbacks need most; [`as_loop`](Self::as_loop) leads to all methods of the loop.
 ///
 /// ```
 /// use std::time::Duration;
@@ -42,7 +42,7 @@ use super::timer::Timer;
 /// }
 /// ```
 pub struct Context<'a, S = ()> {
-    /// The socket that the callback is for.
+    /// The socket whose handler is called.
     pub socket: Socket<'a>,
     /// The state that the owner of the loop lends to every callback.
     pub shared: &'a mut S,
@@ -50,8 +50,8 @@ pub struct Context<'a, S = ()> {
 }
 
 impl<S> Context<'_, S> {
-    /// Returns the same loop as callbacks without a socket see it, so that a helper is written once and called from all
-    /// of them.
+    /// Returns the same loop in the form that callbacks without a socket get. So a helper that takes a [`LoopContext`]
+    /// is written once, and every callback can call it.
     ///
     /// ```
     /// use netloop::{Context, LoopContext, SocketHandler, SocketId};
@@ -130,7 +130,7 @@ impl<S> Context<'_, S> {
         self.as_loop().defer(call);
     }
 
-    /// Lets `run` return when the turn is over: [`EventLoop::stop`](crate::EventLoop::stop).
+    /// Makes `run` return at the end of this turn: [`EventLoop::stop`](crate::EventLoop::stop).
     pub fn stop(&mut self) {
         self.as_loop().stop();
     }

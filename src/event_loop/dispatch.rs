@@ -1,4 +1,4 @@
-//! From an event, which is a value, to the handler that it is for.
+//! The dispatch of events: each event is a value, and this module calls the handler of its socket or server.
 
 use crate::net::{
     CloseReason, Error, Notice, ServerEvent, ServerId, Socket, SocketEvent, SocketId, Sockets,
@@ -10,23 +10,23 @@ use super::server_handler::{Accepted, OverLimit};
 use super::socket_handler::SocketHandler;
 use super::{Context, EventLoop, LoopContext};
 
-/// The callback that is running. If it is still set when a turn begins, the callback has panicked.
+/// The callback that is running. If a value is still set when a turn begins, that callback has panicked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Calling {
-    /// A callback of a socket, which is destroyed if it panics.
+    /// A callback of this socket. If the callback panics, the socket is destroyed.
     Socket(SocketId),
-    /// `on_error` of a socket that is closed: its `on_close` is still to come.
+    /// `on_error` of a socket that is closed. If it panics, `on_close` still follows in the next turn.
     Failing(SocketId, CloseReason),
-    /// `on_close` of a socket, which is only to be forgotten after it.
+    /// `on_close` of a socket. If it panics, only the removal of the socket is left to do.
     Closed(SocketId),
-    /// `on_close` of a server.
+    /// `on_close` of a server. If it panics, only the removal of the server is left to do.
     ClosedServer(ServerId),
-    /// A callback of a server, a timer or another call without a socket: no socket is destroyed for its panic.
+    /// A callback of a server, a timer or another call without a socket. If it panics, no socket is destroyed.
     Loop,
 }
 
 impl<S> EventLoop<S> {
-    /// Cleans up behind a callback that panicked in the turn before: its own socket is destroyed, and no other.
+    /// Cleans up after a callback that panicked in the last turn: destroys the socket of that callback, and no other.
     pub(super) fn recover(&mut self) {
         match self.calling.take() {
             None | Some(Calling::Loop) => {}
@@ -41,8 +41,8 @@ impl<S> EventLoop<S> {
         self.install();
     }
 
-    /// Installs the handlers of sockets and servers that a callback has made: after each callback, before anything else
-    /// can happen to them.
+    /// Installs the handlers of sockets and servers that a callback has made. Called after each callback, before the
+    /// next event of these sockets and servers.
     #[inline]
     pub(super) fn install(&mut self) {
         if !self.agenda.installs.is_empty() {
@@ -52,8 +52,8 @@ impl<S> EventLoop<S> {
 
     #[inline(never)]
     fn install_all(&mut self) {
-        // One by one: a handler that is displaced is user code and may panic when it is dropped. The others stay, and are
-        // installed by the next call.
+        // Install one handler at a time. Installing one may drop an older handler, which is user code and may panic.
+        // The next call then installs the rest.
         while let Some(install) = self.agenda.installs.pop_front() {
             match install {
                 NewHandler::Socket(id, handler) if self.net.has_socket(id) => {
@@ -66,7 +66,7 @@ impl<S> EventLoop<S> {
                     let piped = put_before(end, self.handlers.remove(id.0));
                     self.handlers.insert(id.0, piped);
                 }
-                // It is gone already, and its handler goes with it.
+                // The socket or server is gone already, so its new handler is dropped.
                 NewHandler::Socket(..) | NewHandler::Server(..) | NewHandler::Pipe(..) => {}
             }
         }
@@ -75,18 +75,18 @@ impl<S> EventLoop<S> {
     fn forget_socket(&mut self, id: SocketId) {
         let handler = self.handlers.remove(id.0);
         self.net.remove_socket(id);
-        // Last, as its drop is user code and may panic: nothing is left half done then.
+        // The handler is dropped last. Its drop is user code and may panic, and then nothing is left half done.
         drop(handler);
     }
 
     fn forget_server(&mut self, id: ServerId) {
         let handler = self.server_handlers.remove(id.0);
         self.net.remove_server(id);
-        // As with a socket's.
+        // The handler is dropped last, as in `forget_socket`.
         drop(handler);
     }
 
-    /// Calls the handler that an event is for: any event but data, which [`deliver_data`](Self::deliver_data) is for.
+    /// Calls the handler of an event that is not data. [`deliver_data`](Self::deliver_data) delivers data.
     #[inline(always)]
     pub(super) fn deliver(&mut self, shared: &mut S, event: TargetedEvent) {
         match event {
@@ -107,7 +107,7 @@ impl<S> EventLoop<S> {
                 });
             }
             ServerEvent::ListenFailed(error) => {
-                // Before the call, which may panic: `on_close` must come all the same.
+                // This comes before the call, which may panic: `on_close` must follow all the same.
                 self.net.listening_failed(server);
                 self.call_server(shared, server, |handler, cx| handler.on_error(cx, &error));
             }
@@ -146,8 +146,8 @@ impl<S> EventLoop<S> {
         });
     }
 
-    /// Gives a socket the first `length` bytes of the read buffer.
-    // Inlined always, as the one below: it has one caller, and runs for every message.
+    /// Calls a socket's `on_data` with the first `length` bytes of the read buffer.
+    // Always inlined, as `call_socket` is: this has one caller, and runs for every message.
     #[inline(always)]
     pub(super) fn deliver_data(&mut self, shared: &mut S, id: SocketId, length: usize) {
         self.call_socket(shared, id, |handler, cx, buffer| {
@@ -155,7 +155,7 @@ impl<S> EventLoop<S> {
         });
     }
 
-    /// Calls a socket for its timer with `token`.
+    /// Calls a socket's `on_timer` with `token`.
     #[inline(never)]
     pub(super) fn deliver_timer(&mut self, shared: &mut S, id: SocketId, token: u64) {
         self.call_socket(shared, id, |handler, cx, _| handler.on_timer(cx, token));
@@ -183,10 +183,10 @@ impl<S> EventLoop<S> {
         self.install();
     }
 
-    /// Asks the server for the handler of a new connection, and calls that for its first event.
+    /// Calls the server's `on_connection`, installs the handler that it returns, and calls that handler's `on_connect`.
     fn deliver_connection(&mut self, shared: &mut S, accepted: Accepted) {
         let id = accepted.id;
-        // A panic in here destroys the new socket: it has no handler.
+        // A panic in `on_connection` destroys the new socket, because it has no handler.
         self.calling = Some(Calling::Socket(id));
         let handler = match self.server_handlers.get_mut(accepted.server.0) {
             Some(server) => {
@@ -204,7 +204,8 @@ impl<S> EventLoop<S> {
         if let Some(handler) = handler {
             self.handlers.insert(id.0, handler);
         }
-        // After the handler: the callback may have asked for a pipe, which is put in front of it.
+        // This comes after the handler is in the table: the callback may have asked for a pipe, which is put in front
+        // of the handler.
         self.install();
         if is_refused {
             Socket::new(&mut self.net, id).destroy();
@@ -237,7 +238,8 @@ impl<S> EventLoop<S> {
         self.install();
     }
 
-    /// Closes a socket that has more to be told than its end: notices, the error, marks that were never reached.
+    /// Closes a socket that may have reports before `on_close`: notices, the error, and markers that the kernel never
+    /// passed.
     pub(super) fn close_socket(
         &mut self,
         shared: &mut S,
@@ -278,7 +280,8 @@ impl<S> EventLoop<S> {
             handler.on_close(&mut cx, reason);
         }
         self.calling = None;
-        // A handler that was installed meanwhile for the dead socket goes with it.
+        // If `on_close` set a new handler for this socket, `install` puts it in the table, and `forget_socket` drops
+        // it.
         self.install();
         self.forget_socket(id);
     }
@@ -326,7 +329,7 @@ fn call_for_event<S>(
     }
 }
 
-/// Calls a handler for a notice that waited beside the events of its socket.
+/// Calls a handler for a notice of its socket.
 fn call_for_notice<S>(handler: &mut dyn SocketHandler<S>, cx: &mut Context<'_, S>, notice: Notice) {
     match notice {
         Notice::LookedUp(found) => {

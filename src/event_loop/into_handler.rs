@@ -1,14 +1,15 @@
-//! The answers of a closure that accepts connections.
+//! The types that a closure given to `listen` may return.
 
 use super::socket_handler::SocketHandler;
 
 use sealed::{Always, Boxed, Optional};
 
-/// An answer of the closure that is given to [`listen`](crate::EventLoop::listen): the handler of the new connection.
+/// A value that the closure given to [`listen`](crate::EventLoop::listen) may return: the handler of the new
+/// connection.
 ///
-/// It is a [`SocketHandler`], or an `Option` of one, of which `None` refuses the connection. Where kinds of handlers
-/// differ it is a box of one, which [`boxed`](SocketHandler::boxed) makes. `M` tells these forms apart and is always
-/// inferred. The trait is sealed.
+/// It is a [`SocketHandler`], or an `Option` of a handler, whose `None` refuses the connection. A closure that returns
+/// handlers of several types returns each in a box, which [`boxed`](SocketHandler::boxed) makes. `M` distinguishes
+/// these forms, and the compiler always infers it. No other crate can implement the trait.
 ///
 /// ```
 /// use netloop::{Context, EventLoop, SocketHandler};
@@ -25,8 +26,8 @@ use sealed::{Always, Boxed, Optional};
 /// event_loop.listen("127.0.0.1:0", |_, _| Quiet.boxed())?;
 /// # Ok::<(), netloop::Error>(())
 /// ```
-// The marker is there for the compiler: without it an implementation for `H: SocketHandler<S>` beside one for `Option<H>`
-// is E0119, as another crate may implement `SocketHandler` for an `Option` of its own type.
+// The compiler needs the marker `M`. Without it, the implementations for `H: SocketHandler<S>` and for `Option<H>`
+// overlap (E0119), because another crate may implement `SocketHandler` for an `Option` of its own type.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the handler of an accepted connection",
     label = "neither a `SocketHandler<{S}>` nor an `Option` or a box of one",
@@ -35,15 +36,15 @@ use sealed::{Always, Boxed, Optional};
 )]
 pub trait IntoHandler<S, M>: sealed::IntoHandler<S, M> {}
 
-/// The parts of the trait that have to be public for the compiler, and that nothing outside can name.
+/// The parts of the trait that must be public for the compiler, but that no other crate can name.
 mod sealed {
     use super::SocketHandler;
 
-    /// The form of a handler, or of a `Box<dyn SocketHandler>`.
+    /// The form of a plain handler or of a `Box<dyn SocketHandler>`.
     #[derive(Debug)]
     pub enum Always {}
 
-    /// The form of a box of a handler of a type that is known.
+    /// The form of a box of a handler whose type is known.
     #[derive(Debug)]
     pub enum Boxed {}
 

@@ -1,4 +1,4 @@
-//! The context of callbacks without a socket: all sockets, the shared state, and every verb of the loop.
+//! The context of callbacks without a socket: all sockets, the shared state, and every method of the loop.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -16,12 +16,13 @@ use super::socket_handler::SocketHandler;
 use super::timer::Timer;
 use super::verbs::Verbs;
 
-/// All sockets, the shared state and the loop, lent to callbacks that have no socket of their own: timers, deferred
-/// calls, posts, and the callbacks of a server.
+/// All sockets, the shared state and the loop, for callbacks that have no socket of their own: timers, deferred calls,
+/// posts, and the callbacks of a server.
 ///
-/// It is a [`Context`](crate::Context) with all sockets in place of one, and has every verb. A callback of a socket gets
-/// one with [`Context::as_loop`](crate::Context::as_loop), and a host with
-/// [`EventLoop::context`](crate::EventLoop::context), so that a helper that takes a `LoopContext` can be called from
+/// A `LoopContext` is a [`Context`](crate::Context) with all sockets in the place of one, and has every method. A
+/// callback of a socket gets a `LoopContext` from [`Context::as_loop`](crate::Context::as_loop). A host gets one from
+/// [`EventLoop::context`](crate::EventLoop::context). So a helper that takes a `LoopContext` can be called from
+/// everywhere.
 /// everywhere.
 ///
 /// ```
@@ -145,7 +146,7 @@ impl<S> LoopContext<'_, S> {
         self.verbs().connect_with(to, options.into(), handler)
     }
 
-    /// Takes over a connection of the standard library: [`EventLoop::adopt`](crate::EventLoop::adopt).
+    /// Adds a connection of the standard library to the loop: [`EventLoop::adopt`](crate::EventLoop::adopt).
     ///
     /// # Errors
     ///
@@ -173,15 +174,16 @@ impl<S> LoopContext<'_, S> {
         self.verbs().read_input(input, handler)
     }
 
-    /// Gives the socket `id` another handler, from its next event on: a protocol switch. (Events that are told together,
-    /// as several `on_sent`, or `on_error` and `on_close`, are one event.) The old one is dropped without a call, and its
-    /// [timers](crate::Socket::after) are gone.
+    /// Gives the socket `id` another handler, from its next event on: a protocol switch. Events that are reported
+    /// together count as one, such as several `on_sent`, or `on_error` and `on_close`. The old handler is dropped
+    /// without a call, and its [timers](crate::Socket::after) are cancelled.
     ///
-    /// `unread` are the bytes that the old handler was given and has not used: the new one gets them as its first
-    /// `on_data`, on a fresh stack, before anything that comes later. They wait while the socket is paused.
+    /// `unread` are the bytes that the old handler received and has not used. The new handler gets these bytes as its
+    /// first `on_data`, on a fresh stack, before all later bytes. While the socket is paused, the bytes wait.
     ///
-    /// Answers whether it was done. It is not if the socket is gone, or if there are unread bytes of one that cannot have
-    /// received any: it is not connected yet, or its end was told already.
+    /// Returns whether the handler was replaced. Returns `false` if the socket is gone. Also returns `false` if
+    /// `unread` is not empty and the socket cannot have received it: the socket is not connected yet, or its end was
+    /// reported already.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -216,11 +218,12 @@ impl<S> LoopContext<'_, S> {
         self.verbs().replace_handler(id, handler, unread)
     }
 
-    /// Passes on everything that `from` receives to `to`, as Node's `stream.pipe` does; [`pipe_both`](Self::pipe_both)
-    /// joins them in both directions and has the details. Answers `false`, and changes nothing, if one of them is gone.
+    /// Sends everything that `from` receives to `to`, as Node's `stream.pipe` does. [`pipe_both`](Self::pipe_both)
+    /// joins both directions, and describes the details. Returns `false`, and changes nothing, if one of the two
+    /// sockets is gone.
     ///
-    /// `from` sends, and `to` receives, by its own handler, as before. That `to` has been ended by its peer does not end
-    /// it: the bytes of `from` still go there.
+    /// The handler of `to` still receives the bytes of its peer, and the handler of `from` still sends to its peer. If
+    /// the peer of `to` has ended, `to` still sends the bytes of `from`.
     #[doc(alias = "stream.pipe")]
     pub fn pipe(&mut self, from: SocketId, to: SocketId) -> bool
     where
@@ -229,17 +232,19 @@ impl<S> LoopContext<'_, S> {
         self.verbs().pipe(from, to, false)
     }
 
-    /// Joins two sockets: what one receives, the other sends, from the next event on. Either may still be connecting.
-    /// Answers `false`, and changes nothing, if one of them is gone: it has had its `on_close`.
+    /// Joins two sockets: each sends the bytes that the other receives, from the next event on. Either socket may still
+    /// be connecting. Returns `false`, and changes nothing, if one of the two is gone, which means that its `on_close`
+    /// has run.
     ///
-    /// - **Backpressure**: the one that receives is paused while the queue of the other is full.
-    /// - **Half-close**: when the peer of one has ended, the other is ended behind the last byte, and the way back stays
-    ///   open, whatever [`allow_half_open`](crate::SocketOptions::allow_half_open) says.
-    /// - **Failure**: when one has failed, the other sends the bytes that had come before, and closes then with the same
-    ///   error. When one closes in another way, such as by `destroy`, the other sends and closes too.
+    /// - **Backpressure**: while the queue of one socket is full, the other socket is paused.
+    /// - **Half-close**: when the peer of one socket ends, the other socket ends behind the last byte. The opposite direction
+    ///   stays open, whatever [`allow_half_open`](crate::SocketOptions::allow_half_open) says.
+    /// - **Failure**: when one socket fails, the other sends the bytes that had arrived before, and then closes with the same
+    ///   error. When one socket closes in another way, such as by `destroy`, the other sends its bytes and closes too.
     ///
-    /// The handlers stay. They get every event but the bytes, so that they can note the ends, or act on a timeout. Bytes
-    /// that a handler has received and that are for the other socket have to be written to it before:
+    /// Both sockets keep their handlers, which get every event except `on_data`. So a handler can note the ends, or act
+    /// on a timeout. If a handler has received bytes for the other socket before the call, it must write them to that
+    /// socket first:
     ///
     /// ```
     /// use netloop::{Context, EventLoop, SocketHandler};
@@ -309,7 +314,7 @@ impl<S> LoopContext<'_, S> {
         self.verbs().defer(call);
     }
 
-    /// Lets `run` return when the turn is over: [`EventLoop::stop`](crate::EventLoop::stop).
+    /// Makes `run` return at the end of this turn: [`EventLoop::stop`](crate::EventLoop::stop).
     pub fn stop(&mut self) {
         self.verbs().stop();
     }

@@ -1,7 +1,7 @@
-//! The loop itself: the top floor, and the only one that calls user code.
+//! The event loop itself: the top floor, and the only one that calls user code.
 //!
-//! `turn` is the order of a turn; `dispatch` goes from an event to its handler; `agenda` keeps what callbacks have asked
-//! for; `verbs` are the requests, which the loop and the two contexts forward to.
+//! `turn` runs the phases of a turn, and `dispatch` calls the handler of each event. `agenda` keeps the requests of
+//! callbacks. `verbs` implements the methods that the loop and its two contexts share.
 
 mod agenda;
 mod call;
@@ -48,13 +48,14 @@ pub use socket_handler::SocketHandler;
 pub use timer::Timer;
 pub use wait::{Budget, RunEnd, Turn, Wait};
 
-/// The least length of the read buffer: a socket that is behind with sending reads half of it, which must not be nothing.
+/// The smallest length of the read buffer. A socket with unsent bytes reads into half of the buffer, which must not be
+/// empty.
 const LEAST_READ_BUFFER_BYTES: usize = 1 << 10;
 
-/// A network event loop: one thread, one loop, a handler per socket.
+/// A network event loop: one thread, one loop, a handler for each socket.
 ///
-/// `S` is the state of the program. Its owner keeps it and lends it to [`run`](Self::run) or [`turn`](Self::turn), and
-/// every callback gets it as [`cx.shared`](Context).
+/// `S` is the state of the program. Its owner lends it to [`run`](Self::run) or [`turn`](Self::turn), and every
+/// callback gets it as [`cx.shared`](Context).
 ///
 /// ```
 /// use netloop::{Context, EventLoop, SocketHandler};
@@ -94,52 +95,55 @@ const LEAST_READ_BUFFER_BYTES: usize = 1 << 10;
 ///
 /// # A turn
 ///
-/// Everything happens in turns, each of which goes through its phases in this order:
+/// Everything happens in turns. Each turn goes through its phases in this order:
 ///
-/// 1. deferred calls ([`defer`](Self::defer)), and a flush of what they wrote;
-/// 2. the wait for the kernel, if nothing is to be done yet;
+/// 1. deferred calls ([`defer`](Self::defer)), and a flush of the bytes that they wrote;
+/// 2. the wait for the kernel, if there is nothing to do yet;
 /// 3. posts of other threads ([`Remote::post`]) and answers of lookups;
-/// 4. sockets and servers that are ready: their handlers are called, each with its own replies sent when it returns;
-/// 5. a flush of everything that was written to other sockets, in one send for each;
+/// 4. ready sockets and servers: their handlers are called, and each handler's own replies are sent when it returns;
+/// 5. a flush of all bytes that were written to other sockets, in one send for each socket;
 /// 6. timers and idle timeouts that are due;
-/// 7. closes: `on_error` and `on_close` of every socket that has come to its end.
+/// 7. closes: `on_error` and `on_close` of every socket that has closed.
 ///
-/// Every phase is as long as its list was when it began, so that no callback can keep the others waiting by asking for
-/// more. No callback is ever called within another.
+/// No phase is longer than its list was at its beginning, so no callback can delay the other phases by asking for more.
+/// The loop never calls a callback within another callback.
 ///
 /// # Owning the thread, or being a guest
 ///
 /// [`run`](Self::run) goes on until nothing is left to do. A program with a main loop of its own calls
-/// [`turn`](Self::turn) from it, or [`run_until`](Self::run_until) its next step. One that waits for several things
-/// waits on the loop's descriptor (`AsFd`) for no longer than [`poll_timeout`](Self::poll_timeout), and turns with
-/// [`Wait::No`] then. No thread is hidden anywhere, and in the steady state nothing is allocated.
+/// [`turn`](Self::turn) in it, or [`run_until`](Self::run_until) its next step. A program that waits for several things
+/// waits on the loop's descriptor (`AsFd`), for at most [`poll_timeout`](Self::poll_timeout). It then calls `turn` with
+/// [`Wait::No`]. The loop starts no thread except for lookups of names, and in the steady state it allocates nothing.
 ///
 /// # Dropping
 ///
-/// Dropping the loop closes every descriptor and drops every handler, without calling any.
+/// Dropping the loop closes every descriptor and drops every handler, and calls no handler.
 pub struct EventLoop<S = ()> {
-    /// First of the fields, so that it is dropped before the handlers: they may post when they are dropped, and are refused.
+    /// The first field, so that it is dropped before the handlers. A handler may post in its drop, and such a post is
+    /// refused.
     agenda: Agenda<S>,
     net: Net,
-    /// Beside the sockets and not inside them, so that a callback can borrow its handler and the whole net at once.
+    /// The handlers lie beside the sockets and not inside them, so that a callback can borrow its handler and the whole
+    /// net at once.
     handlers: SideTable<Box<dyn SocketHandler<S>>>,
     server_handlers: SideTable<Box<dyn ServerHandler<S>>>,
-    /// Posts that were taken from the mailbox and not made yet.
+    /// The posts that the loop has taken from the mailbox and not called yet.
     posts: VecDeque<Post<S>>,
     read_buffer: ReadBuffer,
     options: EventLoopOptions,
-    /// The owner of the callback that is running. Invariant: `None` between turns, unless a callback has panicked.
+    /// The callback that is running. Invariant: `None` between turns, unless a callback has panicked.
     calling: Option<Calling>,
-    /// A socket whose `on_error` panicked before its `on_close`, which is still to come.
+    /// A socket whose `on_error` panicked. Its `on_close` follows in the next close phase.
     unclosed: Option<(SocketId, CloseReason)>,
 }
 
 impl<S> EventLoop<S> {
-    /// Makes a loop with all [options](EventLoopOptions) at their defaults. It may be made on any thread, and stays there.
+    /// Makes a loop with all [options](EventLoopOptions) at their defaults. A loop can be made on any thread, and
+    /// cannot move to another.
     ///
     /// # Errors
     ///
-    /// The system's error if it has no selector or no descriptor to give, such as EMFILE.
+    /// The system's error if it gives no selector or no descriptor, such as EMFILE.
     pub fn new() -> Result<Self> {
         Self::with_options(EventLoopOptions::new())
     }
@@ -153,7 +157,7 @@ impl<S> EventLoop<S> {
         Self::on(System::Kernel, options)
     }
 
-    /// Makes a loop on `system`.
+    /// Makes a loop on `system`: the kernel, or a simulated machine.
     pub(crate) fn on(system: System, options: EventLoopOptions) -> Result<Self> {
         let limits = Limits {
             events_per_poll: options.events_per_poll.max(1),
@@ -182,7 +186,7 @@ impl<S> EventLoop<S> {
         &self.options
     }
 
-    /// Returns the machine of a simulation that the loop runs on.
+    /// Returns the simulated machine that the loop runs on; `None` outside of a simulation.
     #[cfg(feature = "simulation")]
     pub(crate) fn simulated_machine(&self) -> Option<&crate::system::simulated::MachineHandle> {
         match self.net.system {
@@ -191,19 +195,19 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Lends out the net, with the clock read anew, as [`parts`](Self::parts) does.
+    /// Reads the clock, as [`parts`](Self::parts) does, and returns the net.
     fn net_now(&mut self) -> &mut Net {
         self.net.refresh_now();
         &mut self.net
     }
 
-    /// Returns the socket `id`; a view that does nothing if it is gone. Bytes that are written through it leave in the next
-    /// turn, or with [`flush`](Self::flush).
+    /// Returns the view of the socket `id`. If the socket is gone, the view does nothing. Bytes that are written
+    /// through the view leave in the next turn, or with [`flush`](Self::flush).
     pub fn socket(&mut self, id: SocketId) -> Socket<'_> {
         Socket::new(self.net_now(), id)
     }
 
-    /// Returns the server `id`; a view that does nothing if it is gone.
+    /// Returns the view of the server `id`. If the server is gone, the view does nothing.
     pub fn server(&mut self, id: ServerId) -> Server<'_> {
         Server::new(self.net_now(), id)
     }
@@ -213,10 +217,9 @@ impl<S> EventLoop<S> {
         Sockets::new(self.net_now())
     }
 
-    /// Gives back memory that is only kept to be used again: free chunks of queues, and the slots of sockets and handlers
-    /// that are gone, as far as they lie behind the last one in use. It is for a program that is quiet after a spike; the
-    /// next sockets and writes allocate again. The timer wheel keeps its memory for as many timers as there ever were at a
-    /// time, some 40 bytes each.
+    /// Frees memory that is only kept for later use: free chunks of queues, and the trailing free slots of sockets and
+    /// handlers. Useful for a program that is quiet after a spike; the next sockets and writes allocate again. The
+    /// timer wheel keeps its memory: about 40 bytes for each timer of the largest number that were ever armed at once.
     pub fn trim(&mut self) {
         self.net.trim();
         self.handlers.shrink();
@@ -225,11 +228,11 @@ impl<S> EventLoop<S> {
         self.agenda.trim();
     }
 
-    /// Sends the bytes that were written since the last turn, within `budget`, so that they leave before the host goes on:
-    /// at the end of a game's frame, say. Answers whether more are left, which the next turn sends. No handler is called;
-    /// handlers learn of failures in the next turn.
+    /// Sends the bytes that were written since the last turn, within `budget`, before the host goes on: at the end of a
+    /// game's frame, for instance. Returns whether bytes are left for the next turn. This calls no handler: handlers
+    /// learn of failures in the next turn.
     ///
-    /// Here the budget counts sockets that are sent to, and time from now on.
+    /// Here, the budget limits the number of sockets flushed, and the time from now on.
     pub fn flush(&mut self, budget: Budget) -> bool {
         self.net.refresh_now();
         let limit = Limit::of(budget, self.net.now());
@@ -244,9 +247,9 @@ impl<S> EventLoop<S> {
         self.net.waiting_to_flush() > 0
     }
 
-    /// Returns the longest time that a host may wait on the loop's descriptor: zero while anything is queued, else until
-    /// the next deadline, else without end (`None`). Ask for it after the last call that may have changed the loop, and
-    /// directly before the wait.
+    /// Returns the longest time that a host may wait on the loop's descriptor: zero while anything is queued, otherwise
+    /// the time until the next deadline. `None` is no limit. Ask for it directly before the wait, after the last call
+    /// that may have changed the loop.
     ///
     /// ```no_run
     /// # #[cfg(unix)]
@@ -275,8 +278,8 @@ impl<S> EventLoop<S> {
         Some(deadline.saturating_duration_since(self.net.read_clock()))
     }
 
-    /// Returns when the loop has something to do next without any news from the kernel: now, while something is queued;
-    /// `None` if nothing is due at all.
+    /// Returns the time at which the loop has something to do without a report of the kernel. The time is now if
+    /// anything is queued, and `None` if no deadline is armed.
     pub fn next_deadline(&self) -> Option<Instant> {
         if self.has_queued() {
             return Some(self.net.read_clock());
@@ -284,8 +287,8 @@ impl<S> EventLoop<S> {
         self.net.next_deadline()
     }
 
-    /// Whether anything is left that keeps [`run`](Self::run) going: a socket, server or timer that is held, a
-    /// deferred call, a post, a [`Hold`], or an `on_close` that is still to come.
+    /// Whether anything keeps [`run`](Self::run) going: a held socket, server or timer, a deferred call, a post, a
+    /// [`Hold`], or an `on_close` that is still to come.
     pub fn is_alive(&self) -> bool {
         self.net.holds_loop()
             || self.agenda.holds_loop()
@@ -295,12 +298,13 @@ impl<S> EventLoop<S> {
             || self.unclosed.is_some()
     }
 
-    /// Whether there is something to do at once.
+    /// Whether the loop has work for which it need not wait.
     fn has_queued(&self) -> bool {
         self.net.has_queued() || self.has_calls()
     }
 
-    /// Whether calls that are no events of sockets are to be made at once.
+    /// Whether the loop has work that comes from no socket event: deferred calls, posts, or the rest of a callback or
+    /// close that panicked.
     fn has_calls(&self) -> bool {
         self.agenda.deferred() > 0
             || !self.posts.is_empty()
@@ -312,8 +316,9 @@ impl<S> EventLoop<S> {
 
 #[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
 impl<S> std::os::fd::AsFd for EventLoop<S> {
-    /// Lends the descriptor that becomes readable when the kernel has news for the loop. It does not show work that the
-    /// loop has queued itself: wait on it no longer than [`EventLoop::poll_timeout`], and always turn when it is readable.
+    /// Lends the descriptor that becomes readable when the kernel has a report for the loop. The descriptor does not
+    /// show work that the loop has queued itself. So wait no longer than [`EventLoop::poll_timeout`], and call `turn`
+    /// whenever the descriptor is readable.
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         self.net.as_fd()
     }

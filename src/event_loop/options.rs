@@ -1,9 +1,9 @@
-//! Settings of a whole loop, which are made before the loop is.
+//! The options of a whole loop, which are fixed when the loop is made.
 
 use std::time::Duration;
 
-/// Settings of a whole loop: the sizes in which it works, and the memory that it keeps. The defaults suit nearly every
-/// program ([`performance`](crate::performance) has figures).
+/// The options of a whole loop: the sizes of its buffers and batches, and the memory that it keeps. The defaults suit
+/// nearly every program ([`performance`](crate::performance) has figures).
 ///
 /// ```
 /// use std::time::Duration;
@@ -18,22 +18,22 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventLoopOptions {
-    /// The most events that are taken from the kernel at a time.
+    /// The limit on the events that one poll takes from the kernel.
     pub(super) events_per_poll: usize,
-    /// The length of the one read buffer.
+    /// The length of the loop's read buffer.
     pub(super) read_buffer_bytes: usize,
-    /// The time for which every wait polls before it sleeps.
+    /// The time for which every wait polls the kernel before it sleeps.
     pub(super) busy_poll: Duration,
-    /// The most posts of other threads that may wait.
+    /// The limit on the posts of other threads that wait.
     pub(super) posts_capacity: usize,
-    /// The most threads that look up names.
+    /// The limit on the threads that look up names.
     pub(super) lookup_threads: usize,
-    /// The most bytes of free chunks that are kept for the queues of sockets.
+    /// The limit on the bytes of free chunks that are kept for the queues of sockets.
     pub(super) pooled_bytes: usize,
 }
 
 impl EventLoopOptions {
-    /// Returns every option at its default, which each method names.
+    /// Options with every default; the method of each option states the default of that option.
     pub fn new() -> Self {
         Self {
             events_per_poll: 1024,
@@ -45,53 +45,52 @@ impl EventLoopOptions {
         }
     }
 
-    /// Sets how many events are taken from the kernel at a time; the kernel keeps the others for the next call. Default
-    /// 1,024; 0 counts as 1.
+    /// Sets the number of events that one poll takes from the kernel. The kernel keeps all others for the next poll.
+    /// Default: 1,024; 0 counts as 1.
     pub fn events_per_poll(mut self, events: usize) -> Self {
         self.events_per_poll = events;
         self
     }
 
-    /// Sets the length of the one read buffer of the loop, which is how much a socket is read at a time and the most
-    /// that one `on_data` can be given. Default 128 KiB; less than 1 KiB counts as 1 KiB.
+    /// Sets the length of the loop's read buffer. It is the largest number of bytes that one read, and so one
+    /// `on_data`, can have. Default: 128 KiB; less than 1 KiB counts as 1 KiB.
     ///
-    /// A smaller one is for programs that count every page of memory: longer messages take more calls then, to the
-    /// system and of handlers. A larger one gains next to nothing.
-    // More than 64 KiB, so that a read of exactly as much is seen to be short and needs no second call.
+    /// A smaller buffer suits a program that counts every page of memory. Longer messages then take more system calls
+    /// and more callbacks. A larger buffer gains next to nothing.
+    // The default is more than 64 KiB, so that a read of exactly 64 KiB is seen to be short and needs no second call.
     #[doc(alias = "onread")]
     pub fn read_buffer_bytes(mut self, bytes: usize) -> Self {
         self.read_buffer_bytes = bytes;
         self
     }
 
-    /// Lets every wait of the loop begin with asking the kernel again and again for `duration`, before the thread goes
-    /// to sleep. Default zero: it sleeps at once.
+    /// Makes every wait of the loop poll the kernel without sleeping for up to `duration`, before the thread sleeps.
+    /// Default: zero, and the thread sleeps at once.
     ///
-    /// Being woken takes a thread longer than serving a message does. Where latency is worth a whole core, this saves
-    /// it: 50 microseconds are enough for a peer that answers at once. The thread is busy all that time, so it is
-    /// for a loop with a core of its own; and it changes nothing else: a wait ends as early, and no later, than
-    /// without.
+    /// Waking a thread takes longer than serving a message, and busy polling avoids the wake-up. 50 microseconds are
+    /// enough for a peer that answers at once. The thread uses its core all that time, so set this only for a loop that
+    /// has a core of its own. Nothing else changes: a wait ends at the same events and at the same deadline.
     pub fn busy_poll(mut self, duration: Duration) -> Self {
         self.busy_poll = duration;
         self
     }
 
-    /// Sets how many [posts](crate::Remote::post) of other threads may wait until the loop takes them; one more is
-    /// refused. Default 65,536.
+    /// Limits the [posts](crate::Remote::post) of other threads that wait for the loop. A further post is refused.
+    /// Default: 65,536.
     pub fn posts_capacity(mut self, posts: usize) -> Self {
         self.posts_capacity = posts;
         self
     }
 
-    /// Sets how many threads look up names at most. Each is started when a name has to wait for one, and a lookup blocks
-    /// its thread. Default 4, as in libuv; 0 counts as 1.
+    /// Limits the threads that look up names. A lookup blocks its thread, and the loop starts a further thread when a
+    /// name would have to wait. Default: 4, as in libuv; 0 counts as 1.
     pub fn lookup_threads(mut self, threads: usize) -> Self {
         self.lookup_threads = threads;
         self
     }
 
-    /// Sets how many bytes of memory that the queues of sockets have left are kept for the next ones. Default 4 MiB.
-    /// With less than 16 KiB nothing is kept, and every burst of writes allocates.
+    /// Limits the bytes of freed queue memory that the loop keeps for later writes. Default: 4 MiB. With less than 16
+    /// KiB, the loop keeps nothing, and every burst of writes allocates.
     pub fn pooled_bytes(mut self, bytes: usize) -> Self {
         self.pooled_bytes = bytes;
         self

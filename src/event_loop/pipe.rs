@@ -1,7 +1,8 @@
-//! Two sockets that are joined: the bytes that one receives are sent on the other, with the end and with the failure.
+//! Pipes: two joined sockets, each of which sends the bytes that the other receives. The end and the failure of one are
+//! passed on to the other.
 //!
-//! Each of the two gets a [`Piped`] in front of the handler that it has. Bytes stop there; everything else goes on to the
-//! handler behind it, which so learns how its socket fares.
+//! Each of the two sockets gets a [`Piped`] in front of its handler. `Piped` keeps the bytes, and passes every other
+//! event on to the handler behind it.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -12,24 +13,24 @@ use crate::net::{CloseReason, Error, Flow, Net, Socket, SocketId, State};
 use super::context::Context;
 use super::socket_handler::SocketHandler;
 
-/// The token of the notice that everything was sent which the peer of a failed socket had sent before. Handlers choose
-/// tokens of their own, so it is one that counts, addresses and lengths do not reach.
+/// The token of the marker behind the bytes that a failed socket had received for the other. Handlers choose their own
+/// tokens, so this is a value that no count, address or length reaches.
 const ALL_IS_SENT: u64 = 0xfa11_ed00_5e9d_a11e;
 
-/// The directions in which bytes go between a socket and the one that it is joined to.
+/// The directions in which bytes go between a socket and the other socket of its pipe.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Directions {
-    /// The bytes that the socket receives go to the other one.
+    /// Whether the bytes that the socket receives go to the other socket.
     gives: bool,
-    /// The socket sends the bytes that the other one receives.
+    /// Whether the socket sends the bytes that the other socket receives.
     takes: bool,
 }
 
-/// The state that both ends of a pipe share: the error of the first of them that failed, until the other one closes with
-/// it.
+/// The error of the first socket of a pipe that failed, which both ends share. The other socket takes the error, and
+/// closes with it.
 type Failure = Rc<RefCell<Option<Error>>>;
 
-/// One end of a pipe, which is put in front of the handler of its socket when no callback runs.
+/// One end of a pipe. The loop puts it in front of the handler of its socket when no callback runs.
 #[derive(Debug)]
 pub(super) struct End {
     other: SocketId,
@@ -37,14 +38,14 @@ pub(super) struct End {
     failure: Failure,
 }
 
-/// Puts one end of a pipe in front of a handler. It is a value, since it takes a state that lives for ever to put one
-/// handler into another, and only a call of `pipe` knows that of its loop.
+/// A function that puts one end of a pipe in front of a handler. It is passed as a value, because [`Piped::put_before`]
+/// requires `S: 'static`, which only the call of `pipe` guarantees.
 pub(super) type PutBefore<S> =
     fn(End, Option<Box<dyn SocketHandler<S>>>) -> Box<dyn SocketHandler<S>>;
 
-/// Joins `from` to `to`, in one direction or `both`, and returns the ends to be installed: those of `from` and of `to`, or
-/// one if it is the same socket. `None` if either is gone. One that has closed but not had its `on_close` yet is joined:
-/// its close is carried over as any other, so that a connect that has failed at once closes the client of a proxy.
+/// Joins `from` to `to`, in one direction or in `both`. Returns the ends to install, for `from` and for `to`, or a
+/// single end if both are the same socket. `None` if either socket is gone. A socket that has closed, but whose
+/// `on_close` is still to come, is joined. So a connect that failed at once still closes the client of a proxy.
 pub(super) fn join(
     net: &mut Net,
     from: SocketId,
@@ -71,9 +72,9 @@ pub(super) fn join(
     Some(ends)
 }
 
-/// Begins to pass on what `from` receives to `to`.
+/// Begins to send the bytes that `from` receives on `to`.
 fn connect(net: &mut Net, from: SocketId, to: SocketId) {
-    // The end of what `to` sends is the end of what `from` receives, and no answer to its own peer's.
+    // `to` must end when the peer of `from` ends, and not when its own peer does.
     net.allow_half_open(to);
     let is_full = Socket::new(net, to).needs_drain();
     let mut from = Socket::new(net, from);
@@ -83,7 +84,7 @@ fn connect(net: &mut Net, from: SocketId, to: SocketId) {
         from.resume();
     }
     if from.state() == State::WriteOnly {
-        // Its end was told already.
+        // The end of `from` was reported before the pipe, so pass it on now.
         Socket::new(net, to).end();
     }
 }
@@ -91,14 +92,14 @@ fn connect(net: &mut Net, from: SocketId, to: SocketId) {
 /// The handler of a joined socket.
 pub(super) struct Piped<S> {
     end: End,
-    /// The handler that the socket had; `None` if it has lost it to a panic.
+    /// The handler that the socket had; `None` if the socket has lost its handler to a panic.
     handler: Option<Box<dyn SocketHandler<S>>>,
-    /// The error that the socket was told.
+    /// The error that `on_error` reported for the socket.
     error: Option<Error>,
 }
 
 impl<S: 'static> Piped<S> {
-    /// See [`PutBefore`].
+    /// Puts `end` in front of `handler`: the function of [`PutBefore`].
     pub(super) fn put_before(
         end: End,
         handler: Option<Box<dyn SocketHandler<S>>>,
@@ -112,7 +113,8 @@ impl<S: 'static> Piped<S> {
 }
 
 impl<S> Piped<S> {
-    /// Carries the close of the socket over to the other one. What that has been given to send is sent first.
+    /// Closes the other socket after the close of this socket. The other socket first sends the bytes that it has been
+    /// given.
     fn carry_close(&mut self, cx: &mut Context<'_, S>, reason: CloseReason) {
         let Directions { takes, .. } = self.end.directions;
         let mut other = cx.socket.socket(self.end.other);
@@ -120,8 +122,8 @@ impl<S> Piped<S> {
             return;
         }
         if takes {
-            // Its bytes have nowhere to go, and are read all the same: the system resets a connection that is closed
-            // with bytes unread, and so takes from its peer the last ones that were sent.
+            // The bytes that the other socket receives have no destination, but are read all the same. The system
+            // resets a connection that closes with unread bytes, and its peer could then lose the last bytes sent.
             other.resume();
         }
         if let Some(error) = self.error.take() {
@@ -148,9 +150,9 @@ impl<S> SocketHandler<S> for Piped<S> {
         match cx.socket.socket(self.end.other).write(data) {
             Flow::Open => {}
             Flow::Full => cx.socket.pause(),
-            // It was ended by hand, and there is nothing to be done with more.
+            // The user has ended the other socket, so further bytes have no destination.
             Flow::Ended => cx.socket.destroy_soon(),
-            // Its own end is carried over by its own close.
+            // The close of the other socket also closes this socket.
             Flow::Closed => {}
         }
     }
@@ -194,7 +196,7 @@ impl<S> SocketHandler<S> for Piped<S> {
     }
 
     fn on_close(&mut self, cx: &mut Context<'_, S>, reason: CloseReason) {
-        // Before the handler, which may panic.
+        // The close is carried over before the handler is called, because the handler may panic.
         self.carry_close(cx, reason);
         if let Some(handler) = &mut self.handler {
             handler.on_close(cx, reason);

@@ -1,17 +1,17 @@
-//! The one buffer into which the kernel copies every byte that a loop reads.
+//! The read buffer of a loop, into which the kernel copies every byte that the loop reads.
 
 use std::ops::{Deref, DerefMut};
 
-/// The alignment of the first byte: a page of every system that mio polls on, or a part of one.
+/// The alignment of the first byte: the page size of every system that mio polls on, or a part of that size.
 const PAGE_BYTES: usize = 4096;
 
 /// A buffer whose first byte lies on a page boundary.
 ///
-/// An allocator serves such a length with pages of its own and puts 16 bytes of bookkeeping in front. On AMD processors with
-/// `fsrm` the kernel's copy to an address 16 bytes behind a page boundary takes twice as long (D8).
+/// An allocator serves so long a buffer with pages of its own, and puts 16 bytes of bookkeeping in front. On AMD
+/// processors with `fsrm`, the kernel's copy to an address 16 bytes behind a page boundary takes twice as long (D8).
 #[derive(Debug)]
 pub(super) struct ReadBuffer {
-    /// Never resized, as a new allocation would lie elsewhere.
+    /// The allocation is never resized, because a new allocation would lie at another address.
     storage: Box<[u8]>,
     /// Invariant: `start + length` is at most the length of `storage`.
     start: usize,
@@ -22,7 +22,7 @@ impl ReadBuffer {
     /// Makes a buffer of `length` zero bytes.
     pub(super) fn new(length: usize) -> Self {
         let storage = vec![0; length + PAGE_BYTES - 1].into_boxed_slice();
-        // The answer may be that it cannot be known, at compile time only; the buffer is as good then, but for its speed.
+        // At compile time, `align_offset` may return `usize::MAX`. The buffer is then only slower.
         let start = storage.as_ptr().align_offset(PAGE_BYTES);
         Self {
             start: if start < PAGE_BYTES { start } else { 0 },

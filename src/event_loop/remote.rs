@@ -1,4 +1,4 @@
-//! Other threads: a handle that posts calls to the loop's thread and ends its wait.
+//! Handles for other threads, which post calls to the loop's thread and end its wait.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -13,20 +13,20 @@ use super::loop_context::LoopContext;
 /// A queue of posts between other threads and the loop.
 pub(super) struct Mailbox<S> {
     inbox: Mutex<Inbox<S>>,
-    /// Whether the loop has been woken since it last took posts: of many posts only the first has to wake it.
+    /// Whether the loop has been woken since it last took posts. Of many posts, only the first has to wake the loop.
     is_awake: AtomicBool,
     is_stopping: AtomicBool,
-    /// The most posts that may wait. A loop that cannot keep up must not fill the memory unseen.
+    /// The limit on the posts that wait. If a loop cannot keep up, its posts must not fill the memory unnoticed.
     capacity: usize,
     /// The number of [`Hold`]s that are alive.
     holds: AtomicUsize,
 }
 
-/// The part of a mailbox that lies under its lock.
+/// The part of a mailbox that its lock protects.
 struct Inbox<S> {
     posts: VecDeque<Post<S>>,
-    /// Invariant: `Some` exactly as long as the loop is there. It has a descriptor, which must go with the loop even
-    /// if a [`Remote`] outlives it.
+    /// The waker of the loop. Invariant: `Some` exactly as long as the loop exists. The waker holds a descriptor, which
+    /// must be closed with the loop even if a [`Remote`] outlives it.
     waker: Option<Waker>,
 }
 
@@ -45,7 +45,7 @@ impl<S> Mailbox<S> {
     }
 
     fn inbox(&self) -> MutexGuard<'_, Inbox<S>> {
-        // Nothing is left half done by a panic here, as only whole posts are pushed and popped.
+        // A panic leaves nothing half done here, because only whole posts are pushed and popped.
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -59,10 +59,11 @@ impl<S> Mailbox<S> {
         self.is_pending() || self.holds.load(Ordering::Acquire) > 0
     }
 
-    /// Moves at most `most` posts to `into`, and answers whether a stop was asked for. A post from now on wakes the loop
-    /// again.
+    /// Moves at most `most` posts to `into`, and returns whether a thread has asked for a stop. A later post wakes the
+    /// loop again.
     pub(super) fn take(&self, most: usize, into: &mut VecDeque<Post<S>>) -> bool {
-        // Before the queue is read: a post that comes just after the reading must find the loop asleep.
+        // The flag is cleared before the queue is read. A post that comes just after the reading must wake the loop
+        // again.
         self.is_awake.store(false, Ordering::Release);
         let mut inbox = self.inbox();
         let count = most.min(inbox.posts.len());
@@ -74,12 +75,12 @@ impl<S> Mailbox<S> {
         self.is_stopping.swap(false, Ordering::AcqRel)
     }
 
-    /// Closes the mailbox, since the loop is gone: every further post is refused.
+    /// Closes the mailbox, because the loop is gone: every further post is refused.
     pub(super) fn close(&self) {
         let mut inbox = self.inbox();
         inbox.waker = None;
         let posts = std::mem::take(&mut inbox.posts);
-        // Not under the lock: the drop of a post is user code, which may post.
+        // The posts are dropped without the lock, because the drop of a post is user code, which may post.
         drop(inbox);
         drop(posts);
     }
@@ -95,8 +96,8 @@ impl<S> Mailbox<S> {
     }
 }
 
-/// A handle to a loop for other threads. It is cheap to clone, may outlive the loop, and does not keep it going: a
-/// [`Hold`] does that.
+/// A handle to a loop for other threads. A `Remote` is cheap to clone, may outlive the loop, and does not keep the loop
+/// going; a [`Hold`] does.
 ///
 /// ```
 /// use netloop::EventLoop;
@@ -127,18 +128,18 @@ impl<S> Remote<S> {
         }
     }
 
-    /// Lets the loop's thread make `call` in its next turn, which begins at once if the loop is waiting. Posts of one
-    /// thread are made in their order.
+    /// Makes the loop's thread call `call` in its next turn. If the loop is waiting, this ends the wait. The loop makes
+    /// the posts of one thread in their order.
     ///
     /// # Errors
     ///
-    /// ERR_LOOP_CLOSED if the loop is gone, and ERR_MAILBOX_FULL if
-    /// [too many](crate::EventLoopOptions::posts_capacity) posts wait already; `call` is dropped then. Also the system's
-    /// error of waking (`write(2)` on an eventfd).
+    /// ERR_LOOP_CLOSED if the loop is gone. ERR_MAILBOX_FULL if [too many](crate::EventLoopOptions::posts_capacity)
+    /// posts wait already. In both cases `call` is dropped. Also the system's error of the wake-up (`write(2)` on an
+    /// eventfd).
     pub fn post(&self, call: impl FnOnce(&mut LoopContext<'_, S>) + Send + 'static) -> Result<()> {
         let call: Post<S> = Box::new(call);
         let mut inbox = self.mailbox.inbox();
-        // Read under the lock, so that `close` finds every post that was let in.
+        // The waker is checked under the lock, so that `close` finds every post that was accepted.
         if inbox.waker.is_none() {
             return Err(Error::with_code(Error::LOOP_CLOSED, "the loop is gone"));
         }
@@ -152,26 +153,27 @@ impl<S> Remote<S> {
         self.mailbox.wake()
     }
 
-    /// Ends the loop's wait, or its next one if it is not waiting. Any number of wakes are one.
+    /// Ends the loop's wait. If the loop is not waiting, its next wait ends at once. Several wakes before that have the
+    /// effect of one.
     ///
     /// # Errors
     ///
-    /// The system's error of waking.
+    /// The system's error of the wake-up.
     pub fn wake(&self) -> Result<()> {
         self.mailbox.wake()
     }
 
-    /// Lets [`run`](crate::EventLoop::run) return as soon as the turn that is under way is over.
+    /// Makes [`run`](crate::EventLoop::run) return at the end of the running turn.
     ///
     /// # Errors
     ///
-    /// The system's error of waking.
+    /// The system's error of the wake-up.
     pub fn stop(&self) -> Result<()> {
         self.mailbox.is_stopping.store(true, Ordering::Release);
         self.mailbox.wake()
     }
 
-    /// Keeps the loop going until the answer is dropped, while another thread has something to post.
+    /// Keeps the loop going until the returned [`Hold`] is dropped, for a thread that still has something to post.
     pub fn hold(&self) -> Hold<S> {
         self.mailbox.holds.fetch_add(1, Ordering::AcqRel);
         Hold {
@@ -195,7 +197,7 @@ impl<S> fmt::Debug for Remote<S> {
     }
 }
 
-/// Keeps a loop going for as long as it is alive; see [`Remote::hold`].
+/// Keeps a loop going until this value is dropped; [`Remote::hold`] makes it.
 #[must_use = "the loop is held until this is dropped"]
 pub struct Hold<S = ()> {
     mailbox: Arc<Mailbox<S>>,
@@ -204,7 +206,7 @@ pub struct Hold<S = ()> {
 impl<S> Drop for Hold<S> {
     fn drop(&mut self) {
         self.mailbox.holds.fetch_sub(1, Ordering::AcqRel);
-        // The loop has to notice that it may end. A loop that cannot be woken is gone, or notices it later.
+        // The loop must notice that it may end now. If the wake-up fails, the loop is gone, or notices it later.
         let _ = self.mailbox.wake();
     }
 }

@@ -7,17 +7,18 @@ use crate::reactor::Registration;
 /// The idle timeout of a connection, and the ticks that its deadlines count from.
 #[derive(Debug)]
 pub(super) struct Activity {
-    /// The tick at which a byte last moved in either direction. Before any byte, the tick of the registration.
+    /// The tick at which a byte last moved in either direction, or at which the user last set the idle timeout. Before
+    /// both, the tick of the registration.
     pub(super) last_byte_tick: u64,
     /// The tick at which connecting began. Once this side has ended an open connection, the tick of that end.
     pub(super) began_tick: u64,
     idle: IdleTimeout,
 }
 
-/// An idle timeout in nanoseconds; zero is no timeout. The highest bit tells that the timeout was reported, and that no
-/// byte has moved since. The timeout itself is cut to the other 63 bits, which is 292 years.
+/// An idle timeout in nanoseconds; zero means no timeout. The highest bit is set from the report of the timeout until a
+/// byte moves. So the timeout is limited to 63 bits, which are 292 years.
 ///
-/// Every connection holds one. An `Option<Duration>` alone takes twice the memory.
+/// Every connection holds an `IdleTimeout`. An `Option<Duration>` would take twice the memory.
 #[derive(Clone, Copy, Debug)]
 struct IdleTimeout(u64);
 
@@ -56,7 +57,7 @@ impl Activity {
         self.began_tick = tick;
     }
 
-    /// Notes that a byte has moved. After a reported idle timeout this arms the next one.
+    /// Notes that a byte has moved. If the idle timeout was reported, files the deadline of the next one.
     #[inline]
     pub(super) fn touch(&mut self, registration: &mut Registration<'_>) {
         self.last_byte_tick = registration.latest_tick();
@@ -82,7 +83,7 @@ impl Activity {
         self.last_byte_tick = tick;
     }
 
-    /// Notes that the idle timeout was reported. It is not reported again before a byte has moved.
+    /// Notes that the idle timeout was reported. No further report follows before a byte has moved.
     pub(super) fn report_idle(&mut self) {
         self.idle.0 |= IdleTimeout::REPORTED;
     }
@@ -99,8 +100,8 @@ impl Activity {
         Some(later(self.last_byte_tick, timeout))
     }
 
-    /// Returns the tick by which the peer must have ended too. It counts from our own end, or from the last byte after
-    /// it.
+    /// Returns the tick by which the peer must have ended too. `timeout` counts from the end of this side, or from the
+    /// last byte after that end.
     pub(super) fn close_deadline(&self, timeout: Duration) -> u64 {
         later(self.began_tick.max(self.last_byte_tick), timeout)
     }

@@ -22,10 +22,11 @@ impl Connection {
         }
         self.outbound.begin_end();
         if self.stage.is_open() {
-            // Only once open: while connecting, the connect timeout still counts from this tick.
+            // While connecting, `began_tick` keeps the start of the connect, because the connect timeout counts from
+            // it.
             self.activity.began_tick = registration.latest_tick();
             if !self.outbound.unsent.is_empty() || self.outbound.has_failed() {
-                // Filed only where bytes wait. Without any, the flush sends the FIN at once, and files the deadline.
+                // If no bytes wait, the flush sends the FIN at once and files the deadline then.
                 self.file_deadline(registration);
             }
             registration.flush_soon();
@@ -45,15 +46,15 @@ impl Connection {
         }
     }
 
-    /// Lets this side stay open when the peer ends, whichever option the connection was made with.
+    /// Sets `allow_half_open`: from now on, this side stays open when the peer ends.
     pub(crate) fn allow_half_open(&mut self) {
         if !self.options.allow_half_open {
             Rc::make_mut(&mut self.options).allow_half_open = true;
         }
     }
 
-    /// Whether an end of this side would close the connection at once: the peer has ended, and nothing is unsent. No
-    /// deadline then counts from that end. The caller has called [`move_to_queue`](Self::move_to_queue).
+    /// Whether ending this side would close the connection at once, because the peer has ended and nothing is unsent.
+    /// Such an end needs no close deadline. The caller has called [`move_to_queue`](Self::move_to_queue).
     pub(crate) fn ends_at_once(&self) -> bool {
         self.inbound.has_ended()
             && self.outbound.unsent.is_empty()
@@ -61,7 +62,7 @@ impl Connection {
             && !self.outbound.has_markers()
     }
 
-    /// Ends this side too, after the handler was told of the peer's end, unless half-open is allowed.
+    /// Answers the peer's end after `on_end`: ends this side too, unless half-open is allowed.
     pub(crate) fn answer_end(&mut self, registration: &mut Registration<'_>) {
         if !self.inbound.has_ended() || !self.stage.is_open() {
             return;
@@ -80,8 +81,8 @@ impl Connection {
         }
     }
 
-    /// Finishes the outbound half after its last byte. Sends a FIN, or closes the connection if both sides have ended:
-    /// a shutdown just before the close would be a needless call.
+    /// Finishes the outbound half after its last byte: sends a FIN. If both sides have ended, or after `end_and_close`,
+    /// closes the connection instead: a shutdown just before the close would be a needless call.
     pub(super) fn finish_sending(&mut self, registration: &mut Registration<'_>) {
         let ended = std::mem::replace(&mut self.outbound.state, OutboundState::Finished);
         if ended == OutboundState::EndingToClose {
@@ -104,7 +105,8 @@ impl Connection {
 
 /// Failures, and the close.
 impl Connection {
-    /// Fails with the error of a write, if one was held back. Called when no more bytes can be read.
+    /// Fails the connection with the error of an earlier write, if that error was held back. Called when no more bytes
+    /// can be read.
     pub(super) fn report_held_back(&mut self, registration: &mut Registration<'_>) {
         if let Some(error) = self.take_failure() {
             let reason = reason_of(error.kind());
@@ -112,7 +114,8 @@ impl Connection {
         }
     }
 
-    /// Fails with the error of a call on the stream. The kind of the error decides the close reason.
+    /// Fails the connection with the error that a system call on its stream returned. The kind of the error decides the
+    /// close reason.
     pub(super) fn fail_io(
         &mut self,
         call: Syscall,
@@ -124,7 +127,7 @@ impl Connection {
         self.fail(error, reason, registration);
     }
 
-    /// Closes the connection with `error`, which the handler is told before the close.
+    /// Closes the connection with `error`. The handler's `on_error` gets the error before `on_close`.
     pub(crate) fn fail(
         &mut self,
         error: Error,
@@ -148,7 +151,7 @@ impl Connection {
                 holds_place = held;
                 peer
             }
-            // A peer that was not reached is not reported as the peer.
+            // The address of a peer that was not reached is not reported as the peer's address.
             Stage::Connecting(_) => {
                 self.note_closed_unconnected();
                 PeerAddress::Unknown
@@ -159,7 +162,7 @@ impl Connection {
                 PeerAddress::Unknown
             }
         };
-        // Bytes in the span are lost, as queued bytes are. The span must not grow either: it would accept a write to a
+        // The bytes in the span are lost, as queued bytes are. A span that could still grow would accept a write to a
         // closed socket.
         self.outbound.unsent.seal();
         self.stage = Stage::Closed {
@@ -171,7 +174,7 @@ impl Connection {
     }
 
     /// Closes the descriptor and drops the unsent bytes, in the close phase. Returns the reason of the close, and the
-    /// error that is to be reported, if any.
+    /// error to report, if there is one.
     pub(crate) fn shut(&mut self, outbox: &mut Outbox) -> (CloseReason, Option<Error>) {
         let reason = match self.stage {
             Stage::Closed { reason, .. } => reason,
@@ -188,8 +191,8 @@ impl Connection {
         (reason, self.take_failure())
     }
 
-    /// Makes an [`Error`] of a failed call. The error of a connect names the peer, and the local address if the user
-    /// set one.
+    /// Makes an [`Error`] from the error of a system call. The error of a connect names the peer, and the local address
+    /// if the user set one.
     pub(super) fn error(&self, call: Syscall, error: io::Error) -> Error {
         let error = Error::new(call, error);
         match (call, self.stage.address()) {

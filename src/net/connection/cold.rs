@@ -13,10 +13,11 @@ use super::sent_markers::{SentMarker, SentMarkers, write_after_end};
 use super::unread::UnreadBytes;
 use super::{Connection, Error};
 
-/// The rare fields of a connection. Boxed, so that a connection without any pays for one pointer.
+/// The rare fields of a connection. A box holds them, so that a connection without rare fields pays for one pointer
+/// only.
 #[derive(Debug, Default)]
 pub(super) struct ColdState {
-    /// The race of a connection to a name, once it is over: it led to the connection, or was given up.
+    /// The race of a connection to a name, once the race is over: an attempt succeeded, or the connection was closed.
     past_race: Option<Box<ConnectRace>>,
     /// The local address that the user asked to connect from.
     local: Option<SocketAddr>,
@@ -27,10 +28,10 @@ pub(super) struct ColdState {
     markers: SentMarkers,
     /// The number of bytes that were unsent when the connection closed.
     lost_bytes: usize,
-    /// Whether a write was refused because it came after `end`. Every write after it is refused too, so every marker
-    /// set from then on reports the refusal.
+    /// Whether a write was refused because it came after `end`. Every later write is refused too, so every marker set
+    /// from then on reports the refusal.
     pub(super) has_refused: bool,
-    /// Whether the descriptor was lent to the user, so that there may be duplicates of it.
+    /// Whether the user has borrowed the descriptor, so that duplicates of it may exist.
     is_lent: bool,
     /// Whether the connection closed before it was established.
     is_closed_unconnected: bool,
@@ -79,7 +80,8 @@ impl Connection {
         }
     }
 
-    /// Returns the keys of the attempts that are under way, and forgets them. The caller removes their sources.
+    /// Returns the keys of the attempts that are under way, and forgets the keys. The caller removes the sources with
+    /// these keys.
     pub(crate) fn take_attempts(&mut self) -> Vec<Key> {
         self.race_mut()
             .map(ConnectRace::abandon_attempts)
@@ -110,8 +112,8 @@ impl Connection {
         self.cold.as_ref().map_or(0, |cold| cold.lost_bytes)
     }
 
-    /// Lends the descriptor to the user. The user may duplicate it, and our close does not deregister the socket while
-    /// a duplicate exists.
+    /// Lends the descriptor to the user. The user may duplicate the descriptor, and while a duplicate exists, our close
+    /// does not deregister the socket.
     #[cfg(unix)]
     pub(crate) fn lend_descriptor(&mut self) -> Option<std::os::fd::BorrowedFd<'_>> {
         self.live_stream()?.descriptor()?;
@@ -132,7 +134,8 @@ impl Connection {
 
 /// Notices.
 impl Connection {
-    /// Queues `notice` for the handler. Notices are told in this order, and before any other event of the socket.
+    /// Queues `notice` for the handler. The handler gets notices in the order of these calls, and before any other
+    /// event of the socket.
     pub(crate) fn notify(&mut self, notice: Notice, registration: &mut Registration<'_>) {
         self.cold_mut().notices.push_back(notice);
         registration.activate();
@@ -143,7 +146,7 @@ impl Connection {
         self.cold.as_mut()?.notices.pop_front()
     }
 
-    /// Drops the notices that a handler does not get after `destroy`. Those of markers stay.
+    /// Drops the notices that the handler does not get after `destroy`: all except the notices of markers.
     pub(super) fn drop_notices(&mut self) {
         if let Some(cold) = &mut self.cold {
             cold.notices
@@ -187,7 +190,8 @@ impl Connection {
         }
     }
 
-    /// Takes a marker that will never be passed, with the error to report for it. Called during the close only.
+    /// Takes a marker that the kernel will never pass, with the error to report for this marker. Called during the
+    /// close only.
     pub(crate) fn next_missed_marker(&mut self) -> Option<(u64, Error)> {
         let cold = self.cold.as_mut()?;
         let mark = cold.markers.pop()?;

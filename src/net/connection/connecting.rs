@@ -24,12 +24,13 @@ impl Connection {
         self
     }
 
-    /// Whether the address of the peer is not decided: the name is being looked up, or attempts on its addresses race.
+    /// Whether the address of the peer is not decided yet: the name is being looked up, or attempts on its addresses
+    /// race.
     pub(crate) fn is_choosing_address(&self) -> bool {
         matches!(self.stage, Stage::LookingUp(_) | Stage::Racing(_))
     }
 
-    /// Gives the race the addresses that the lookup found. Returns whether one of them is to be tried.
+    /// Gives the race the addresses that the lookup found. Returns whether there is an address to try.
     pub(crate) fn begin_race(&mut self, found: &[SocketAddr]) -> bool {
         match self.stage.take() {
             Stage::LookingUp(mut race) => {
@@ -44,8 +45,8 @@ impl Connection {
         }
     }
 
-    /// Takes over the stream of the attempt that succeeded first. The connection is `Connecting` until its next
-    /// `on_writable`.
+    /// Takes over the stream of the attempt that succeeded first. The connection stays `Connecting` until the next call
+    /// of `on_writable`.
     pub(crate) fn set_stream(&mut self, stream: Stream, peer: SocketAddr) {
         if let Stage::LookingUp(race) | Stage::Racing(race) = self.stage.take() {
             self.set_past_race(race);
@@ -101,7 +102,7 @@ impl Connection {
         Some(Event::Socket(SocketEvent::Connected))
     }
 
-    /// Whether a request that came while connecting is still undone: a reset, a write, a marker, or an end.
+    /// Whether a request that came while connecting is not carried out yet: a reset, a write, a marker, or an end.
     pub(crate) fn is_behind(&self) -> bool {
         self.stage.is_open() && (self.resets_when_connected() || self.has_to_flush())
     }
@@ -116,8 +117,8 @@ impl Connection {
             .is_some_and(|cold| cold.resets_when_connected)
     }
 
-    /// Does now what the user asked for while connecting, after the handler was told of the connection. Unsent bytes
-    /// are sent before anything is read, and a `reset` that was asked for closes the connection.
+    /// Carries out the requests that the user made while connecting; called after `on_connect`. Sends the unsent bytes,
+    /// so that they leave before anything is read. Then closes the connection if the user has called `reset`.
     pub(crate) fn catch_up(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
         self.flush(registration, outbox);
         if self.stage.is_open() && self.resets_when_connected() {
@@ -131,7 +132,7 @@ impl Connection {
             .map(|timeout| later(self.activity.began_tick, timeout))
     }
 
-    /// Returns the tick at which the lookup is given up or, once attempts race, at which the next address is tried.
+    /// Returns the tick at which the lookup times out or, once attempts race, at which the next address is tried.
     pub(super) fn race_deadline(&self) -> Option<u64> {
         match &self.stage {
             Stage::LookingUp(race) => {
@@ -143,7 +144,8 @@ impl Connection {
         }
     }
 
-    /// Fails with the error of the stream's own connect. A notice of the failed attempt precedes the error.
+    /// Fails the connection because its connect failed or timed out, with `error`. If one address was being tried,
+    /// queues a notice of the failed attempt first.
     pub(crate) fn fail_connect(&mut self, error: io::Error, registration: &mut Registration<'_>) {
         let reason = reason_of(&error);
         let error = self.error(Syscall::Connect, error);
@@ -153,12 +155,12 @@ impl Connection {
         self.fail(error, reason, registration);
     }
 
-    /// Fails with an error for which the caller has queued all notices. No address is left to try.
+    /// Fails the connection with `error`, because no address is left to try. The caller has queued all notices before.
     pub(crate) fn fail_unconnected(&mut self, error: Error, registration: &mut Registration<'_>) {
         self.fail(error, CloseReason::Error, registration);
     }
 
-    /// Fails with the error of the lookup, as a notice and as the error of the connection.
+    /// Fails the connection with the error of the lookup. Queues a notice of the failed lookup first.
     pub(crate) fn fail_lookup(&mut self, error: io::Error, registration: &mut Registration<'_>) {
         let reason = reason_of(&error);
         let mut error = Error::new(Syscall::Lookup, error);

@@ -1,5 +1,5 @@
-//! The deadlines of a connection: of connecting, of closing, of being idle. All of them share one entry on the timer
-//! wheel. The entry stays while bytes move, and is filed again when it falls due too early.
+//! The deadlines of a connection: for connecting, for closing, and for being idle. All deadlines share one entry on the
+//! timer wheel. The entry stays while bytes move. If it falls due before every deadline, it is filed again.
 
 use std::io;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use super::outbound::{OutboundFlags, OutboundState};
 use super::stage::Stage;
 
 impl Connection {
-    /// Handles the deadlines that have passed, and files the next one. The entry on the wheel may be earlier than every
-    /// deadline: then it is only filed again. After ENOBUFS the connection counts as writable again.
+    /// Handles the deadlines that have passed, and files the next one. If the entry on the wheel was earlier than every
+    /// deadline, only files the entry again. After ENOBUFS, assumes that the socket is writable again.
     pub(crate) fn on_deadline(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         let now = registration.tick();
         let is_due = |deadline: Option<u64>| deadline.is_some_and(|deadline| deadline <= now);
@@ -44,7 +44,7 @@ impl Connection {
         let mut event = None;
         if is_due(self.activity.idle_deadline()) {
             if registration.has_work() {
-                // Bytes have arrived, and wait for the reactor to serve them. They count as activity.
+                // Bytes that have arrived, but that the reactor has not served yet, count as activity.
                 self.activity.last_byte_tick = now;
             } else {
                 self.activity.report_idle();
@@ -68,7 +68,7 @@ impl Connection {
         self.file_deadline(registration);
     }
 
-    /// Asks the reactor to call [`on_deadline`](Self::on_deadline) by the earliest of the deadlines.
+    /// Asks the reactor to call [`on_deadline`](Self::on_deadline) when the earliest of the deadlines has passed.
     pub(crate) fn file_deadline(&self, registration: &mut Registration<'_>) {
         let deadline = match self.stage {
             Stage::LookingUp(_) | Stage::Racing(_) | Stage::Connecting(_) => {
@@ -84,8 +84,8 @@ impl Connection {
         }
     }
 
-    /// Returns the tick by which the close must be complete. `None` while this side has not ended, without a close
-    /// timeout, and for a descriptor that can only be read.
+    /// Returns the tick by which the close must be complete. `None` if this side has not ended, if there is no close
+    /// timeout, or if the descriptor can only be read.
     fn close_deadline(&self) -> Option<u64> {
         if self.outbound.state == OutboundState::Open || self.is_input() {
             return None;

@@ -1,6 +1,6 @@
 //! The inbound half of a connection: the direction in which the peer sends.
 
-/// The inbound half. Unread bytes that a replaced handler left are rare, and lie in the cold state.
+/// The inbound half. Bytes that a replaced handler left unread are rare, so they lie in `ColdState`.
 #[derive(Debug)]
 pub(super) struct Inbound {
     pub(super) state: InboundState,

@@ -1,5 +1,6 @@
-//! The state machine of one connection. [`Outbound`] is the direction in which this side sends, [`Inbound`] the one in
-//! which the peer sends. [`Stage`] is the progress of the whole, from the lookup of a name to the close.
+//! The state machine of one connection. [`Outbound`] is the direction in which this side sends, [`Inbound`] the
+//! direction in which the peer sends. [`Stage`] is the progress of the whole connection, from the lookup of a name to
+//! the close.
 //!
 //! A connection knows no handler and makes no callback. It reads, writes and shuts down its [`Stream`], keeps its
 //! registration in the reactor up to date, and returns an [`Event`](crate::net::values::Event) for the handler.
@@ -52,14 +53,15 @@ pub(crate) use notice::Notice;
 #[repr(C)]
 #[derive(Debug)]
 pub(crate) struct Connection {
-    /// The byte stream. Invariant: `Some` until [`shut`](Connection::shut) or [`detach`](Connection::detach), except
-    /// before an attempt on a name has succeeded, and if the connect failed at once.
+    /// The byte stream. Invariant: `Some` until [`shut`](Connection::shut) or [`detach`](Connection::detach), with two
+    /// exceptions. It is `None` before an attempt on a name has succeeded, and after a connect that failed at once.
     stream: Option<Stream>,
     inbound: Inbound,
     bytes_read: u64,
     activity: Activity,
     outbound: Outbound,
-    /// The server that accepted this connection, if one did. The server counts the connection until it is removed.
+    /// The server that accepted this connection, if a server did. The server counts this connection until the
+    /// connection is removed.
     server: Option<Key>,
     stage: Stage,
     options: Rc<SocketOptions>,
@@ -113,7 +115,8 @@ impl Connection {
         }
     }
 
-    /// A descriptor that can only be read, such as a pipe. Its outbound half is finished from the start.
+    /// A connection over a descriptor that can only be read, such as a pipe. The outbound half is finished from the
+    /// start.
     #[cfg(unix)]
     pub(crate) fn input(stream: Stream, options: Rc<SocketOptions>) -> Self {
         let mut input = Self::established(stream, None, None, options);
@@ -155,8 +158,8 @@ impl Connection {
         self.file_deadline(registration);
     }
 
-    /// Returns the stream and the unsent bytes, for use outside of the loop, and closes the connection. `None`, and
-    /// nothing changes, if it [cannot be detached](Self::can_be_detached).
+    /// Returns the stream and the unsent bytes, for use outside of the loop, and closes the connection. If the
+    /// connection [cannot be detached](Self::can_be_detached), returns `None` and changes nothing.
     pub(crate) fn detach(
         &mut self,
         registration: &mut Registration<'_>,

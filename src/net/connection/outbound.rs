@@ -1,5 +1,6 @@
-//! The outbound half of a connection: the bytes from the write until the kernel has taken them. It knows neither the
-//! peer nor the handler. A failure here closes nothing: the error is returned to the [`Connection`](super::Connection).
+//! The outbound half of a connection: the bytes from the write until the kernel has taken them. This module knows
+//! neither the peer nor the handler. If a send fails, it closes nothing: it returns the error to the
+//! [`Connection`](super::Connection).
 
 use std::io;
 
@@ -13,7 +14,8 @@ use crate::system::errno::is_out_of_buffers;
 
 use super::activity::Activity;
 
-/// The wait before the next try, after a send met ENOBUFS. No edge tells when the kernel has memory again.
+/// The number of ticks until a send that failed with ENOBUFS is tried again. The kernel does not report when it has
+/// memory again.
 const OUT_OF_BUFFERS_RETRY_TICKS: u64 = 10;
 
 /// The outbound half of a connection.
@@ -23,8 +25,9 @@ const OUT_OF_BUFFERS_RETRY_TICKS: u64 = 10;
 #[derive(Debug)]
 pub(super) struct Outbound {
     pub(super) unsent: Unsent,
-    /// The smaller of `high_water_mark` and `max_queued_bytes`: with an empty queue, writes of fewer bytes in all are
-    /// answered `Open`. Cut to 64 KiB: longer writes go to the queue, where they cost no more.
+    /// The smaller of `high_water_mark` and `max_queued_bytes`, at most `u16::MAX`. While the queue is empty, writes
+    /// that total fewer bytes are answered `Flow::Open`. A write beyond `u16::MAX` goes to the queue, which costs such
+    /// a long write no more.
     pub(super) capacity: u16,
     pub(super) state: OutboundState,
     pub(super) flags: OutboundFlags,
@@ -45,7 +48,7 @@ pub(super) enum OutboundState {
 }
 
 bitflags! {
-    /// The exceptional conditions. While one is set, no write is sent on the fast path.
+    /// The exceptional conditions of the outbound half. While a flag is set, no write is sent on the fast path.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(super) struct OutboundFlags: u8 {
         /// A write was answered `Full`, and the handler has not been told of the drain.
@@ -54,10 +57,10 @@ bitflags! {
         const CORKED = 1 << 1;
         /// A marker is not passed yet. Invariant: set exactly while `ColdState::markers` is not empty.
         const HAS_MARKERS = 1 << 2;
-        /// A fatal error was met, and nothing more is sent. `ColdState::failure` has the error. The error of a write is
-        /// held back until the bytes that arrived before it are read.
+        /// A fatal error has happened, and nothing more is sent. `ColdState::failure` has the error. The error of a
+        /// write is held back there until the bytes that arrived before it are read.
         const FAILED = 1 << 3;
-        /// The last send found the kernel without memory. The next deadline tries again.
+        /// The last send failed because the kernel had no memory (ENOBUFS). The next deadline tries again.
         const OUT_OF_BUFFERS = 1 << 4;
     }
 }
@@ -82,10 +85,10 @@ impl Outbound {
     }
 
     /// Whether the half is `Open`, no flag is set and nothing is unsent. A write of less than `capacity` bytes is then
-    /// answered `Open`, and can be sent at once if the kernel has space.
+    /// answered `Flow::Open`. It can be sent at once if the kernel has space.
     #[inline]
     pub(super) fn is_clear(&self) -> bool {
-        // `Open` is zero, and so are no flags. Both bytes lie side by side, so this is one comparison.
+        // The state `Open` is zero, and the flags are zero if none is set. One comparison checks both bytes.
         u16::from_ne_bytes([self.state as u8, self.flags.bits()]) == 0 && self.unsent.is_empty()
     }
 
@@ -109,7 +112,7 @@ impl Outbound {
         self.flags.contains(OutboundFlags::FAILED)
     }
 
-    /// Whether `end` was called and our FIN is not out.
+    /// Whether `end` was called and our FIN is not sent yet.
     #[inline]
     pub(super) fn is_ending(&self) -> bool {
         matches!(
@@ -118,24 +121,23 @@ impl Outbound {
         )
     }
 
-    /// Notes that `end` was called. Nothing more is written after it, so no drain is owed, and a cork would only delay
-    /// the FIN.
+    /// Notes that `end` was called. No write follows `end`, so no drain is owed, and a cork would only delay the FIN.
     pub(super) fn begin_end(&mut self) {
         self.state = OutboundState::Ending;
         self.flags
             .remove(OutboundFlags::OWES_DRAIN | OutboundFlags::CORKED);
     }
 
-    /// Whether `length` more bytes may be queued. With an empty queue the answer is always yes: the bytes of one write
-    /// are in memory already. The limit is on bytes that pile up over several writes.
+    /// Whether `length` more bytes may be queued. An empty queue accepts a write of any length, because the bytes of
+    /// that write are in memory already. The limit is on bytes that pile up over several writes.
     #[inline]
     pub(super) fn fits(&self, length: usize, options: &SocketOptions) -> bool {
         let queued = self.unsent.len();
         queued == 0 || queued.saturating_add(length) <= options.max_queued_bytes
     }
 
-    /// Returns the answer to a write whose bytes were taken. For `Full` it also notes that a drain is owed, and asks
-    /// for the report that the kernel has space.
+    /// Returns the answer to a write whose bytes were accepted. For `Full`, also notes that a drain is owed, and asks
+    /// the reactor to report when the kernel has space.
     #[inline]
     pub(super) fn answer_write(
         &mut self,
@@ -150,7 +152,8 @@ impl Outbound {
         Flow::Full
     }
 
-    /// Whether a drain is owed and the unsent bytes have fallen to the low watermark. After `true` no drain is owed.
+    /// Whether a drain is due: it is owed, and the unsent bytes have fallen to the low watermark. If so, the drain is
+    /// no longer owed.
     pub(super) fn take_drain(
         &mut self,
         options: &SocketOptions,
@@ -167,16 +170,16 @@ impl Outbound {
         true
     }
 
-    /// Offers the unsent bytes to the kernel in one call. Returns `false` if no call was made, because of a cork, or
-    /// because the kernel is known to have no space.
+    /// Offers the unsent bytes to the kernel in one call. Returns `false` if no call was made, because the connection
+    /// is corked, or because the kernel is known to have no space.
     #[inline]
     pub(super) fn flush(
         &mut self,
         options: &SocketOptions,
         wire: &mut Wire<'_, '_>,
     ) -> io::Result<bool> {
-        // A cork holds nothing back while the connection waits for the kernel. The reactor would otherwise call again
-        // and again while there is space, and the drain would never come.
+        // While the connection waits for the kernel, the cork is ignored. Otherwise the reactor would call again and
+        // again as long as the kernel has space, and the drain would never be reported.
         let waits_for_kernel = wire.registration.interest().contains(Interest::WRITABLE);
         if self.is_corked() && !waits_for_kernel && self.unsent.len() < options.high_water_mark {
             return Ok(false);
@@ -196,7 +199,8 @@ impl Outbound {
     /// After a flush, tells the reactor whether to serve the connection when the kernel has space.
     #[inline]
     pub(super) fn await_kernel(&self, registration: &mut Registration<'_>) {
-        // A drain that is owed is reported by the next serve phase, on a fresh stack, in turn with all others.
+        // An owed drain keeps the write interest even if nothing is unsent: the next serve phase then reports the
+        // drain, as it reports every other event.
         if self.unsent.is_empty() && !self.owes_drain() {
             registration.unwant(Interest::WRITABLE);
         } else {
@@ -204,7 +208,8 @@ impl Outbound {
         }
     }
 
-    /// Offers the unsent bytes, followed by `tail`, to the kernel in one call. Returns how many of `tail` it took.
+    /// Offers the unsent bytes, followed by `tail`, to the kernel in one call. Returns the number of bytes of `tail`
+    /// that the kernel took.
     #[inline(always)]
     pub(super) fn send(&mut self, tail: &[u8], wire: &mut Wire<'_, '_>) -> io::Result<usize> {
         let stream = wire.stream;
@@ -224,8 +229,8 @@ impl Outbound {
         }
     }
 
-    /// Notes a failed send. Returns the error if it is fatal, and `Ok` if the kernel only lacks space or memory for
-    /// now.
+    /// Notes a failed send. Returns the error if it is fatal. Returns `Ok` if the send can be tried again: after a
+    /// signal, or when the kernel has space or memory again.
     #[cold]
     pub(super) fn note_unsent(
         &mut self,
@@ -250,7 +255,8 @@ impl Outbound {
     }
 }
 
-/// Notes that the kernel has taken `sent` of the `offered` bytes. A short send proves that the send buffer is full.
+/// Notes that the kernel has taken `sent` of the `offered` bytes. Unless the stream says otherwise, a short send proves
+/// that the send buffer is full.
 #[inline]
 pub(super) fn note_sent(
     sent: usize,

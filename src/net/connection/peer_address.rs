@@ -2,8 +2,8 @@
 
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
-/// The address of the peer, if it is known: an `Option<SocketAddr>` in 24 bytes instead of 32. Every connection holds
-/// one, and hardly any holds an IPv6 address with a scope or a flow label.
+/// The address of the peer, if it is known: an `Option<SocketAddr>` in 24 bytes instead of 32. Every connection holds a
+/// `PeerAddress`, and hardly any peer has an IPv6 address with a scope or a flow label.
 #[derive(Debug)]
 pub(super) enum PeerAddress {
     /// No address: the peer is a Unix socket, or no peer was reached.

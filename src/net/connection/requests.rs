@@ -12,7 +12,8 @@ use super::outbound::{OutboundFlags, OutboundState};
 use super::stage::Stage;
 
 impl Connection {
-    /// Closes the connection at once, with or without an error. Notices that wait are dropped, except those of markers.
+    /// Closes the connection at once, with or without an error. Drops the notices that wait, except the notices of
+    /// markers.
     pub(crate) fn destroy(&mut self, error: Option<Error>, registration: &mut Registration<'_>) {
         if self.stage.is_closed() {
             return;
@@ -20,8 +21,8 @@ impl Connection {
         match error {
             Some(error) => self.fail(error, CloseReason::Error, registration),
             None => {
-                // From now on this side has closed the connection. The error of a write is dropped: it is not the
-                // cause.
+                // This side closes the connection. If an error of a write was held back, that error is not the cause,
+                // and is dropped.
                 drop(self.take_failure());
                 let reason = match self.activity.idle_is_reported() {
                     true => CloseReason::TimedOut,
@@ -37,8 +38,8 @@ impl Connection {
     pub(crate) fn reset(&mut self, registration: &mut Registration<'_>) -> io::Result<()> {
         match (&self.stage, &self.stream) {
             (Stage::Closed { .. }, _) => Ok(()),
-            // Only a connect to a path, which has its stream from the start, may not be TCP. A connect to a name has no
-            // stream yet, and its stream will be TCP.
+            // While connecting, only a stream to a path may not be TCP. A connect to a name has no stream yet, and its
+            // stream will be TCP.
             (Stage::Connecting(_), Some(stream)) if !stream.can_be_reset() => {
                 Err(io::ErrorKind::Unsupported.into())
             }
@@ -55,8 +56,8 @@ impl Connection {
         }
     }
 
-    /// Gives up the place that this connection holds of its server's `max_connections`. Only the first call after the
-    /// close returns the server.
+    /// Stops counting this connection against the `max_connections` of its server. Returns the server in the first call
+    /// after the close, and `None` in every other call.
     pub(crate) fn give_up_place(&mut self) -> Option<Key> {
         match &mut self.stage {
             Stage::Closed { holds_place, .. } => {
@@ -71,7 +72,8 @@ impl Connection {
         self.inbound.is_paused = true;
         registration.unwant(Interest::READABLE);
         if self.stage.is_open() {
-            // The error of a failed write is held back until a read meets the end, and none comes while paused.
+            // An error of a write is held back until a read meets the end. A paused connection is not read, so report
+            // the error now.
             self.report_held_back(registration);
         }
     }
@@ -129,7 +131,7 @@ impl Connection {
     }
 
     /// Sets the options on the socket. An accepted socket that inherited them from its listener needs no call. A
-    /// failure is ignored: it means that the peer is gone, and the next read tells that with a better error.
+    /// failure is ignored, because it means that the peer is gone, and the next read returns a better error.
     pub(crate) fn apply_options(&self) {
         let Some(stream) = &self.stream else {
             return;

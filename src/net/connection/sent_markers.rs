@@ -12,12 +12,13 @@ pub(super) struct SentMarker {
     /// The number of bytes that had been written when the marker was set.
     pub(super) position: u64,
     pub(super) token: u64,
-    /// Whether a write before the marker was refused. Its notice is then the refusal, even if all other bytes are sent.
+    /// Whether a write before the marker was refused. The marker then reports the refusal, even if all other bytes are
+    /// sent.
     pub(super) is_refused: bool,
 }
 
 impl SentMarker {
-    /// The notice to tell when the kernel has taken every byte before the marker.
+    /// Returns the notice for the handler, once the kernel has taken every byte before the marker.
     pub(super) fn notice(self) -> Notice {
         match self.is_refused {
             false => Notice::Sent(self.token),
@@ -26,7 +27,7 @@ impl SentMarker {
     }
 }
 
-/// The error of a marker behind a write that came after `end`. The text is Node's.
+/// The error that a marker reports if a write before it came after `end`. The text is Node's.
 pub(super) fn write_after_end() -> Error {
     Error::with_code(Error::WRITE_AFTER_END, "write after end")
 }
@@ -44,7 +45,8 @@ impl SentMarkers {
         self.0.is_empty()
     }
 
-    /// Takes the first marker if the kernel has passed it. `sent` is the number of all bytes taken so far.
+    /// Takes the first marker if the kernel has passed it. `sent` is the number of bytes that the kernel has taken so
+    /// far.
     pub(super) fn pop_passed(&mut self, sent: u64) -> Option<SentMarker> {
         let first = self.0.front()?;
         if first.position > sent {

@@ -1,5 +1,5 @@
-//! The answers to the reactor's calls. The kernel reports a connection as readable, writable or failed, or the
-//! connection has asked for a call by `activate`.
+//! The answers to the reactor's calls. The reactor calls when the kernel reports the connection as readable, writable
+//! or failed, or when the connection has called `activate`.
 
 use std::io;
 
@@ -13,8 +13,8 @@ use super::Connection;
 use super::inbound::InboundState;
 
 impl Connection {
-    /// Reads once. Fast path: on a TCP connection that [can send at once](Self::can_send_at_once), which is nearly
-    /// every read. Such a connection is certainly open, and the handler's reply may be sent at once too.
+    /// Reads once. The fast path is for a TCP connection that [can send at once](Self::can_send_at_once), which holds
+    /// for nearly every read. Such a connection is certainly open, and can send the handler's reply at once too.
     #[inline(always)]
     pub(crate) fn on_readable(
         &mut self,
@@ -39,7 +39,7 @@ impl Connection {
                 outbox.begin_callback(id, self.outbound.capacity);
                 Some(Event::Socket(SocketEvent::Data(length)))
             }
-            // Two branches with two calls: one joined branch for both made each message slower.
+            // These two branches stay apart on purpose: one joined branch made each message slower.
             Ok(_) => self.peer_ended(&mut registration.reborrow()),
             Err(error) => self.read_failed(error, &mut registration.reborrow()),
         }
@@ -78,7 +78,7 @@ impl Connection {
         }
     }
 
-    /// Handles a read that returned an error: one that would block, was interrupted, or failed.
+    /// Handles a read that returned an error: the read would block, was interrupted, or failed.
     #[inline(never)]
     fn read_failed(
         &mut self,
@@ -90,8 +90,8 @@ impl Connection {
                 registration.would_block(Interest::READABLE);
                 self.report_held_back(registration);
             }
-            // On a descriptor whose reads block, a signal interrupts only a read that was waiting, so there are no
-            // bytes. Ask the kernel again whether it is readable.
+            // On a descriptor with blocking reads, a signal interrupts only a read that waits, so there are no bytes.
+            // Ask the kernel again whether the descriptor is readable.
             io::ErrorKind::Interrupted if self.reads_may_block() => registration.rearm(),
             // The readiness is kept: the signal changed nothing, and the reactor serves the source again.
             io::ErrorKind::Interrupted => {}
@@ -100,14 +100,15 @@ impl Connection {
         None
     }
 
-    /// Notes the peer's FIN, and returns the event for it. If a write has failed before, fails with its error instead.
+    /// Notes the peer's FIN, and returns the event for it. If a write has failed before, fails the connection with the
+    /// error of that write instead.
     #[inline(never)]
     fn peer_ended(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         registration.unwant(Interest::READABLE);
         self.inbound.state = InboundState::Ended;
         if self.outbound.has_failed() {
-            // A write met the peer's reset first, and that used up the kernel's pending error. The read therefore sees
-            // a plain end, and the write's error is the true one.
+            // The peer has reset the connection. The write got the pending error of the kernel, so the read sees only a
+            // plain end. The true cause is the error of the write.
             self.report_held_back(registration);
             return None;
         }
@@ -139,12 +140,12 @@ impl Connection {
         if !unread.is_empty() {
             registration.activate();
         }
-        // These bytes are neither added to `bytes_read` again nor counted as activity: both happened at their read.
+        // These bytes were counted in `bytes_read` and as activity when they were read, so both stay unchanged here.
         Some(self.hand_over(length, registration, outbox))
     }
 
-    /// Returns how much of a read buffer of `buffer` bytes to offer to the next read. With unsent bytes it is half: an
-    /// echo then queues less for each read, and stays near the watermarks.
+    /// Returns the part of a read buffer of `buffer` bytes to offer to the next read: half of the buffer if bytes are
+    /// unsent. An echo then queues less for each read, and stays near the watermarks.
     fn read_space(&self, buffer: usize) -> usize {
         match self.outbound.unsent.is_empty() {
             true => buffer,
@@ -152,9 +153,9 @@ impl Connection {
         }
     }
 
-    /// Returns the event that delivers the first `length` bytes of the read buffer, and lets the handler's callback
-    /// gather writes. Every delivery passes here or through the fast path of [`on_readable`](Self::on_readable), which
-    /// does the same for a connection that can send at once.
+    /// Returns the event that delivers the first `length` bytes of the read buffer, and begins to gather the writes of
+    /// the handler's callback. Every delivery passes here or through the fast path of
+    /// [`on_readable`](Self::on_readable), which does the same for a connection that can send at once.
     fn hand_over(
         &self,
         length: usize,
@@ -181,9 +182,9 @@ impl Connection {
         is_drained.then_some(Event::Socket(SocketEvent::Drained))
     }
 
-    /// Asks the socket for its pending error, and fails with it. The reactor calls this only while nothing is read: the
-    /// socket is paused, or the peer has ended. Bytes that the peer sent before the error cannot be delivered any more,
-    /// so the error need not wait for them.
+    /// Asks the socket for its pending error, and fails the connection with that error. The reactor calls this only
+    /// while nothing is read: the socket is paused, or the peer has ended. Bytes that the peer sent before the error
+    /// cannot be delivered any more, so the error need not wait for them.
     pub(crate) fn on_error(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         if self.stage.is_before_open() {
             return self.finish_connecting(registration);

@@ -46,7 +46,8 @@ impl Stage {
         )
     }
 
-    /// The address of the peer: the one that was connected to, or is being connected to. `None` while racing.
+    /// The address of the peer, also while the connect to it is under way. `None` for a path, and before an attempt on
+    /// a name has succeeded.
     pub(super) fn address(&self) -> Option<SocketAddr> {
         match self {
             Self::LookingUp(_) | Self::Racing(_) => None,
@@ -68,8 +69,8 @@ impl Stage {
         }
     }
 
-    /// Takes the stage out by value, so that the caller can build the next stage of its parts. The stage left behind is
-    /// a placeholder that the caller must replace.
+    /// Takes the stage out by value, so that the caller can build the next stage from its parts. The stage left behind
+    /// is a placeholder that the caller must replace.
     pub(super) fn take(&mut self) -> Self {
         std::mem::replace(self, Self::Connecting(PeerAddress::Unknown))
     }

@@ -1,4 +1,4 @@
-//! Getters for the views and the reactor.
+//! The getters of a connection, for the views and the reactor.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -29,7 +29,7 @@ impl Connection {
         self.stage.is_closed()
     }
 
-    /// Whether a write would be taken.
+    /// Whether the connection would accept a write.
     pub(crate) fn is_writable(&self) -> bool {
         !self.stage.is_closed()
             && self.outbound.state == OutboundState::Open
@@ -53,13 +53,13 @@ impl Connection {
         self.outbound.unsent.written()
     }
 
-    /// The number of bytes that were written and that the kernel has not taken. After the close it is the number that
-    /// was lost. Bytes that the running callback has gathered are not counted yet.
+    /// The number of bytes that were written and that the kernel has not taken. After the close, the number of bytes
+    /// that were lost. Bytes that the running callback has gathered are not counted yet.
     pub(crate) fn queued_bytes(&self) -> usize {
         self.outbound.unsent.len() + self.lost_bytes()
     }
 
-    /// The address of the peer, once the connection is established. It stays after the close.
+    /// The address of the peer, once the connection is established, and also after the close.
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
         match self.stage {
             Stage::Open(_) | Stage::Closed { .. } => self.stage.address(),
@@ -83,21 +83,22 @@ impl Connection {
         }
     }
 
-    /// Whether the stream can be given away as a socket of the standard library. It cannot while there are unread bytes
-    /// or an error, which would be lost.
+    /// Whether the user can take the stream out as a socket of the standard library. Not while there are unread bytes
+    /// or an error, because both would be lost.
     pub(crate) fn can_be_detached(&self) -> bool {
         self.open_stream().is_some_and(Stream::is_standard)
             && !self.outbound.has_failed()
             && !self.has_unread()
     }
 
-    /// The stream, from the moment at which it is made, even if it is still connecting, until the close.
+    /// The stream, from its creation until the close, also while the stream is still connecting.
     pub(crate) fn live_stream(&self) -> Option<&Stream> {
         self.stream.as_ref().filter(|_| !self.stage.is_closed())
     }
 
-    /// Whether closing the descriptor also removes it from the kernel's poll set, so that no call to deregister is
-    /// needed. It does if no duplicate can exist: a server accepted the socket, and the descriptor was never lent.
+    /// Whether closing the descriptor also removes the socket from the kernel's poll set, so that no call to deregister
+    /// is needed. True if the descriptor can have no duplicate: a server accepted the socket, and the user never
+    /// borrowed the descriptor.
     pub(crate) fn close_deregisters(&self) -> bool {
         self.server.is_some()
             && !self.is_lent()

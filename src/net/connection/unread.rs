@@ -9,8 +9,8 @@ use super::Connection;
 #[derive(Debug, Default)]
 pub(super) struct UnreadBytes {
     bytes: Vec<u8>,
-    /// The number of bytes at the front that were put since the last delivery. They were part of that delivery, and the
-    /// bytes behind them were received later.
+    /// The number of bytes at the front that were put since the last delivery. These bytes were part of that delivery,
+    /// and the bytes behind them were received later.
     fresh: usize,
 }
 
@@ -41,7 +41,8 @@ impl UnreadBytes {
 }
 
 impl Connection {
-    /// Keeps `bytes` for the next delivery. Returns `false`, and keeps nothing, unless more bytes can be read.
+    /// Keeps `bytes` for the next delivery. Returns `false`, and keeps nothing, if the connection is not open or the
+    /// peer has ended.
     pub(crate) fn keep_unread(
         &mut self,
         bytes: &[u8],

@@ -1,4 +1,4 @@
-//! Writes and flushes: the outbound half with its stream, and what follows from its failure or its end.
+//! Writes and flushes: joins the outbound half with its stream, and handles the failure or the end of that half.
 
 use std::io::{self, IoSlice};
 
@@ -11,8 +11,8 @@ use super::Connection;
 use super::outbound::{OutboundFlags, OutboundState, Wire, note_sent};
 
 impl Connection {
-    /// Moves the bytes of this connection from the outbox's common buffers to its own queue. Called before anything
-    /// else is done to the connection. See [`Outbox::move_to_queue`].
+    /// Moves the bytes of this connection from the outbox's common buffers to its own queue. The caller calls this
+    /// before any other operation on the connection. See [`Outbox::move_to_queue`].
     #[inline]
     pub(crate) fn move_to_queue(
         &mut self,
@@ -34,8 +34,8 @@ impl Connection {
             && registration.readiness().serves(Interest::WRITABLE)
     }
 
-    /// Returns the number of bytes that the writes of a new callback must stay below to gather in the outbox. Other
-    /// writes look at the connection; at zero all do.
+    /// Returns the limit on the bytes that a new callback may gather in the outbox: its writes must total fewer. All
+    /// other writes go through the connection. At zero, every write does.
     #[inline]
     pub(crate) fn callback_capacity(&self, registration: &Registration<'_>) -> u16 {
         match self.can_send_at_once(registration) {
@@ -105,15 +105,15 @@ impl Connection {
         }
         if length > sent {
             match is_direct {
-                // The kernel took no more, or has no space. Its next report of space sends the rest.
+                // The kernel took no more, or has no space. The rest is sent when the kernel reports space.
                 true => registration.want(Interest::WRITABLE),
                 false => registration.flush_soon(),
             }
         }
         outbox.put(&mut self.outbound.unsent, payload, sent);
         if self.outbound.unsent.len() >= self.options.high_water_mark {
-            // The high watermark is about bytes that the kernel would not take, and not about bytes that only wait for
-            // the flush. So offer them to the kernel before the answer.
+            // The high watermark limits bytes that the kernel does not take, and not bytes that only wait for the
+            // flush. So offer all unsent bytes to the kernel before the answer.
             self.flush(registration, outbox);
             if self.stage.is_closed() || self.outbound.has_failed() {
                 return Flow::Closed;
@@ -130,13 +130,14 @@ impl Connection {
         outbox: &mut Outbox,
     ) -> bool {
         self.outbound.fits(length, &self.options) || {
-            // The limit is on bytes that the kernel would not take, so offer the queue to the kernel before the answer.
+            // The limit is on bytes that the kernel does not take, so offer the queue to the kernel before the answer.
             self.flush(registration, outbox);
             self.outbound.fits(length, &self.options)
         }
     }
 
-    /// Sends the unsent bytes, followed by `tail`. Returns how many of `tail` the kernel took: none unless open.
+    /// Sends the unsent bytes, followed by `tail`. Returns how many bytes of `tail` the kernel took. If the connection
+    /// is not open, sends nothing and returns 0.
     #[inline]
     fn send(
         &mut self,
@@ -156,7 +157,7 @@ impl Connection {
         self.outbound.send(tail, &mut wire)
     }
 
-    /// Sends the unsent bytes in one call, and the FIN once none is left after `end`.
+    /// Sends the unsent bytes in one call. After `end`, sends the FIN once no bytes are left.
     #[inline]
     pub(crate) fn flush(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
         let (Some(stream), true) = (&self.stream, self.stage.is_open()) else {
@@ -169,8 +170,8 @@ impl Connection {
             let unsent = &mut self.outbound.unsent;
             let write = |bytes: &[u8]| stream.write(&[IoSlice::new(bytes)]);
             if let Some((offered, sent)) = outbox.take_piece(unsent, write) {
-                // The rest of this function has nothing to do here. A span exists only without a drain that is owed, a
-                // marker and an `end`: each of them moves the span to the queue first.
+                // The rest of this function has nothing to do: a connection with a span owes no drain, and has no
+                // marker and no `end`. Each of these three moves the span to the queue first.
                 match sent {
                     Ok(sent) if sent == offered => self.activity.touch(registration),
                     sent => self.sent_in_part(sent, offered, registration),
@@ -193,8 +194,8 @@ impl Connection {
             }
         }
         if self.outbound.has_markers() {
-            // Needed with nothing unsent too: a long write may have gone straight to the kernel, past the markers
-            // before it.
+            // This call is needed even if nothing was unsent: a long write may have gone straight to the kernel, past
+            // earlier markers.
             self.pass_markers(registration);
         }
         self.outbound.await_kernel(registration);
@@ -203,8 +204,8 @@ impl Connection {
         }
     }
 
-    /// Sends the bytes that the callback of this connection has gathered, which
-    /// [`callback_capacity`](Self::callback_capacity) has allowed. Returns whether the kernel took all.
+    /// Sends the bytes that the callback of this connection has gathered within the
+    /// [`callback_capacity`](Self::callback_capacity). Returns whether the kernel took all of these bytes.
     #[inline(always)]
     pub(crate) fn reply(
         &mut self,
@@ -232,8 +233,9 @@ impl Connection {
         }
     }
 
-    /// Handles a reply that the fast path did not send whole. With `sent`, queues the bytes that the kernel did not
-    /// take. Without, the stream has no fast path, and the reply is sent here.
+    /// Handles a reply that the fast path did not send completely. `sent` is the result of the fast path. It is `None`
+    /// if the stream has no fast path, and this function then sends the reply. Queues the bytes that the kernel did not
+    /// take.
     #[cold]
     fn reply_slow_path(
         &mut self,
@@ -276,14 +278,15 @@ impl Connection {
         }
     }
 
-    /// Offers the kernel all unsent bytes, corked ones too, before `detach` returns the rest.
+    /// Offers all unsent bytes to the kernel, even if the connection is corked. Called by `detach`, which then returns
+    /// the rest.
     pub(crate) fn flush_now(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
         self.outbound.flags.remove(OutboundFlags::CORKED);
         self.flush(registration, outbox);
     }
 
-    /// Offers the kernel the bytes of a callback before they are thrown away by a close. In Node a write has left by
-    /// the time of a `destroy` after it (C10). Bytes that `cork` holds back are thrown away.
+    /// Offers the bytes that a callback has gathered to the kernel, before the close drops them. In Node, the kernel
+    /// has a write by the time of a later `destroy` (C10). Bytes that `cork` holds back are dropped.
     pub(crate) fn send_gathered(
         &mut self,
         registration: &mut Registration<'_>,
@@ -303,8 +306,8 @@ impl Connection {
         }
     }
 
-    /// Handles a fatal error of a write. Bytes that arrived before it are still to be read, so the error is held back
-    /// until a read meets the end. A reset must neither swallow bytes that have arrived, nor look like a plain end.
+    /// Handles a fatal error of a write. While bytes that arrived before it may be unread, the error is held back until
+    /// a read meets the end. A reset must neither swallow bytes that have arrived, nor look like a plain end.
     pub(super) fn write_failed(&mut self, error: io::Error, registration: &mut Registration<'_>) {
         if self.inbound.is_paused || self.inbound.has_ended() {
             self.fail_io(Syscall::Write, error, registration);

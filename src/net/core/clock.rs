@@ -1,4 +1,4 @@
-//! Time, timers and waiting, for the event loop. The loop imports no reactor: it asks [`Net`], which asks its reactor.
+//! Time, timers and waiting, for the event loop. The loop does not import the reactor, so [`Net`] passes its calls on.
 
 use std::time::{Duration, Instant};
 
@@ -10,17 +10,17 @@ use super::Net;
 
 /// The clock, and waiting for the kernel.
 impl Net {
-    /// Returns the reading of the clock that the turn works with.
+    /// Returns the turn's reading of the clock: all work of one turn uses the same time.
     pub(crate) fn now(&self) -> Instant {
         self.reactor.now()
     }
 
-    /// Reads the clock, without a change to the turn's reading.
+    /// Reads the clock, and leaves the turn's reading as it is.
     pub(crate) fn read_clock(&self) -> Instant {
         self.reactor.read_clock()
     }
 
-    /// Reads the clock, and makes that the turn's reading.
+    /// Reads the clock, and makes the result the turn's reading.
     pub(crate) fn refresh_now(&mut self) {
         self.reactor.refresh_now();
     }
@@ -36,8 +36,8 @@ impl Net {
         self.reactor.next_deadline()
     }
 
-    /// Waits for reports of the kernel, for at most `timeout`; `None` is no limit. It does not wait if a source is
-    /// queued, and no longer than until the next deadline.
+    /// Waits for reports of the kernel, for at most `timeout`; `None` is no limit. If a source is queued, does not
+    /// wait. Otherwise waits no longer than until the next deadline.
     pub(crate) fn poll(&mut self, timeout: Option<Duration>) -> Result<()> {
         let polled = self.reactor.poll(timeout);
         polled.map_err(|error| Error::new(Syscall::Poll, error))
@@ -57,8 +57,8 @@ impl Net {
 
 /// The timers of the event loop.
 impl Net {
-    /// Arms a timer under `id`, which fires when at least `after` has passed from now. It reads the clock: the turn's
-    /// reading may be old, and a timer must not fire early.
+    /// Arms a timer under `id`, which fires when at least `after` has passed from now. Reads the clock, because the
+    /// turn's reading may be old, and a timer must not fire early.
     pub(crate) fn arm_timer(&mut self, id: TimerId, after: Duration) -> TimerHandle {
         let deadline = self.reactor.read_clock().checked_add(after);
         self.reactor.arm(deadline, id.0)
@@ -69,23 +69,25 @@ impl Net {
         self.reactor.disarm(handle);
     }
 
-    /// Returns the time at which a timer fires; `None` if it has fired, or lies beyond the range of the clock.
+    /// Returns the time at which a timer fires. `None` if the timer has fired, or if its time lies beyond the range of
+    /// the clock.
     pub(crate) fn timer_due_at(&self, handle: TimerHandle) -> Option<Instant> {
         self.reactor.deadline_of(handle)
     }
 
-    /// Begins the phase of the turn in which passed timers and deadlines are [taken](Self::next_elapsed).
+    /// Begins the phase of the turn in which the caller [takes](Self::next_elapsed) the timers and deadlines that have
+    /// passed.
     pub(crate) fn begin_timers(&mut self) {
         self.reactor.advance();
     }
 
-    /// Whether a timer or deadline has passed that was not [taken](Self::next_elapsed) yet.
+    /// Whether a timer or deadline has passed that the caller has not [taken](Self::next_elapsed) yet.
     pub(crate) fn has_elapsed(&self) -> bool {
         self.reactor.has_elapsed()
     }
 }
 
-/// Counts of queued sources, and of the sources that keep the loop running.
+/// Questions about queued sources, and about the sources that keep the loop running.
 impl Net {
     /// Whether a source is queued for any phase.
     pub(crate) fn has_queued(&self) -> bool {
@@ -112,12 +114,12 @@ impl Net {
         self.reactor.held() > 0 || self.reactor.waiting(Phase::Close) > 0
     }
 
-    /// Whether the socket `id` is not removed. A closed socket exists until its `on_close` has returned.
+    /// Whether the socket `id` exists. A closed socket exists until its `on_close` has returned.
     pub(crate) fn has_socket(&self, id: SocketId) -> bool {
         self.reactor.get(id.0).is_some()
     }
 
-    /// Whether the server `id` is not removed. A closed server exists until its `on_close` has returned.
+    /// Whether the server `id` exists. A closed server exists until its `on_close` has returned.
     pub(crate) fn has_server(&self, id: ServerId) -> bool {
         self.reactor.get(id.0).is_some()
     }

@@ -1,4 +1,4 @@
-//! Connecting: to an address or a path at once, to a name by a lookup and a race of attempts (RFC 8305).
+//! Connecting: an address or a path needs one connect, a name needs a lookup and a race of attempts (RFC 8305).
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
@@ -20,7 +20,7 @@ use super::source::Source;
 use super::{Net, TargetedEvent};
 
 impl Net {
-    /// Starts to connect. Every failure is reported to the handler in a later turn, even if the connect fails at once.
+    /// Starts to connect. The handler gets every failure in a later turn, even if the connect fails at once.
     pub(crate) fn connect(&mut self, endpoint: Endpoint, options: &ConnectOptions) -> SocketId {
         match endpoint {
             Endpoint::Socket(address) => self.connect_to_address(address, options),
@@ -119,7 +119,7 @@ impl Net {
             .ask(query, &resolver, asker)
     }
 
-    /// Passes the answers that have arrived to the sources that asked. A source may be gone by now.
+    /// Passes the answers that have arrived to the sources that asked. A source that no longer exists is skipped.
     pub(crate) fn take_answers(&mut self) {
         while let Some(lookups) = self.lookups.as_mut().filter(|lookups| lookups.is_waiting()) {
             let Some((askers, answer)) = lookups.next_answer() else {
@@ -169,7 +169,7 @@ impl Net {
         }
     }
 
-    /// Starts an attempt on the next address of the name, and skips addresses on which no attempt can start. Fails the
+    /// Starts an attempt on the next address of the name. Skips each address on which no attempt can start. Fails the
     /// connection if no address is left and no attempt is under way.
     fn try_next_address(&mut self, id: SocketId) {
         while let Some((address, options)) = self.next_candidate(id) {
@@ -204,7 +204,7 @@ impl Net {
         self.fail_if_exhausted(id);
     }
 
-    /// Returns the next address that the race of `id` is to try, with the options to connect with.
+    /// Returns the next address to try in the race of `id`, with the options of the connect.
     fn next_candidate(&mut self, id: SocketId) -> Option<(SocketAddr, Rc<ConnectOptions>)> {
         self.with_connection(id, |connection, _, _| {
             let race = connection.race_mut()?;
@@ -231,7 +231,7 @@ impl Net {
             .reactor
             .insert_ready(source, Interest::WRITABLE, Readiness::empty())
             .map_err(|(error, _)| StartFailure::Failed(Error::new(Syscall::Register, error)))?;
-        // The connection already keeps the loop running, so its attempts need not.
+        // The connection already keeps the loop running, so its attempts do not.
         self.reactor.release(key);
         Ok(key)
     }
@@ -246,8 +246,8 @@ impl Net {
         });
     }
 
-    /// Returns the event of the source `key` with the id of its socket or server. Events of attempts concern no
-    /// handler: they are handled here, and give `None`.
+    /// Returns the event of the source `key` with the id of its socket or server. Handles an event of an attempt here
+    /// and returns `None`, because no handler gets such an event.
     #[inline]
     pub(crate) fn translate_event(&mut self, key: Key, event: Event) -> Option<TargetedEvent> {
         match event {
@@ -259,7 +259,8 @@ impl Net {
         None
     }
 
-    /// Tries the next address, because the newest attempt has had no answer for its whole delay. That attempt goes on.
+    /// Tries the next address, because the newest attempt has had no answer for its whole delay. The newest attempt
+    /// goes on.
     fn attempt_is_slow(&mut self, id: SocketId) {
         self.with_connection(id, |connection, registration, _| {
             if let Some(slow) = connection.race().and_then(ConnectRace::newest_attempt) {
@@ -267,14 +268,14 @@ impl Net {
             }
         });
         self.try_next_address(id);
-        // The deadline that led here has passed. `try_next_address` files the next one only if an attempt starts.
+        // The deadline that led here has passed. `try_next_address` files a new one only if an attempt starts.
         self.with_connection(id, |connection, registration, _| {
             connection.file_deadline(registration);
         });
     }
 
-    /// Takes the result of the attempt `key`. The first one that succeeds becomes the connection, and all others are
-    /// closed.
+    /// Takes the result of the attempt `key`. The first attempt that succeeds becomes the connection, and all others
+    /// are closed.
     fn attempt_ended(&mut self, key: Key) {
         let Some(Source::Attempt(attempt)) = self.reactor.remove(key) else {
             return;
@@ -317,7 +318,7 @@ impl Net {
         }
     }
 
-    /// Gives the connection the stream of the attempt that succeeded, and registers it for the connection.
+    /// Gives the connection the stream of the attempt that succeeded, and registers this stream for the connection.
     fn adopt_attempt(&mut self, id: SocketId, stream: Stream, address: SocketAddr) {
         self.with_connection(id, |connection, _, _| {
             connection.set_stream(stream, address)
@@ -342,7 +343,7 @@ impl Net {
         self.remove_attempts(attempts.unwrap_or_default());
     }
 
-    /// Removes the sources of attempts that their connection has given up.
+    /// Removes the sources of attempts that a connection has given up.
     pub(crate) fn remove_attempts(&mut self, attempts: Vec<Key>) {
         for attempt in attempts {
             self.reactor.remove(attempt);
@@ -399,8 +400,8 @@ fn start(
         })
 }
 
-/// Returns the local address to connect from, if the user asked for one. A link-local IPv6 address is only valid with a
-/// zone, which is taken from the remote address.
+/// Returns the local address to connect from, if the user set one. A link-local IPv6 address needs a zone, which this
+/// function takes from the remote address.
 fn local_endpoint(options: &ConnectOptions, remote: SocketAddr) -> Option<SocketAddr> {
     if options.local_address.is_none() && options.local_port == 0 {
         return None;
@@ -418,10 +419,10 @@ fn local_endpoint(options: &ConnectOptions, remote: SocketAddr) -> Option<Socket
     })
 }
 
-/// Returns the resolver that is to be asked for `host`: the user's, or else that of the system.
+/// Returns the resolver for `host`: the user's, or else the system's.
 fn resolver_of(system: &System, resolver: Option<&SharedResolver>, host: &str) -> SharedResolver {
-    // An IPv6 address is looked up only for the number of its zone, which names an interface of this machine. No
-    // resolver but the system's can know it.
+    // An IPv6 address is looked up only for the number of its zone, which names an interface of this machine. Only the
+    // system's resolver knows that number.
     let resolver = resolver.filter(|_| !is_ipv6(host));
     match (system, resolver) {
         (_, Some(resolver)) => resolver.clone(),
@@ -432,7 +433,7 @@ fn resolver_of(system: &System, resolver: Option<&SharedResolver>, host: &str) -
 }
 
 fn shared_system_resolver() -> SharedResolver {
-    // One resolver for all loops. Lookups are shared only between sources with the same resolver.
+    // All loops share this resolver. Lookups are joined only if their sources have the same resolver.
     static SYSTEM: std::sync::OnceLock<SharedResolver> = std::sync::OnceLock::new();
     let shared = SYSTEM.get_or_init(|| SharedResolver::new(Arc::new(system_resolver)));
     shared.clone()

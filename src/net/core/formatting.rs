@@ -1,4 +1,4 @@
-//! Formatted writes: the text is put together in the loop's scratch buffer, and then written at once.
+//! Formatted writes: the text is formatted completely in the loop's scratch buffer, and then written in one piece.
 
 use std::fmt;
 use std::mem;
@@ -11,18 +11,18 @@ use super::Net;
 impl Net {
     /// Formats `arguments`, and writes the text to the socket `id` in one write.
     ///
-    /// A write for each piece would look at the connection each time. It could also tear the text: the queue might take
-    /// the first pieces and refuse the next.
+    /// One write for each piece would look at the connection each time. It could also cut the text: the connection
+    /// might accept the first pieces and refuse the next.
     pub(crate) fn write_formatted(&mut self, id: SocketId, arguments: fmt::Arguments<'_>) -> Flow {
         if let Some(literal) = arguments.as_str() {
             return self.write(id, Payload::Static(literal.as_bytes()));
         }
-        // Taken out of `self`: if the user's `Display` panics, half a text must not stay for the next write.
+        // Take the buffer out of `self`: if the user's `Display` panics, half a text must not stay for the next write.
         let mut text = mem::take(&mut self.scratch);
         fmt::write(&mut text, arguments)
             .expect("a `Display` of the arguments failed, as `format!` would say");
         if text.len() >= DIRECT_BYTES {
-            // Given away without a copy. The loop keeps no scratch buffer of that size.
+            // A long text is given away without a copy. The loop keeps no scratch buffer of that size.
             return self.write(id, Payload::Owned(text.into_bytes()));
         }
         let flow = self.write_bytes(id, text.as_bytes());

@@ -1,4 +1,4 @@
-//! Listening: on an address or a path at once, on a name after its lookup.
+//! Listening: an address or a path is bound at once, a name after its lookup.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use super::source::Source;
 
 impl Net {
     /// Starts to listen. On an address or a path, the server is bound when this returns. A name is looked up first, and
-    /// the handler is told if that fails. A listening socket of the user is adopted.
+    /// the handler gets an error if that fails. A listening socket of the user is adopted.
     pub(crate) fn listen(&mut self, on: ListenOn, options: &ListenOptions) -> Result<ServerId> {
         match on {
             ListenOn::Endpoint(endpoint) => self.listen_on_endpoint(endpoint, options),
@@ -64,8 +64,8 @@ impl Net {
         id
     }
 
-    /// Handles the answer to the lookup of a server's name: binds the server to the first usable address, or fails it.
-    /// A link-local address (`fe80::/10`) is unusable without a zone, and skipped as in Node.
+    /// Handles the answer to the lookup of a server's name: binds the server to the first usable address, or fails the
+    /// server. A link-local address (`fe80::/10`) is unusable without a zone, and is skipped as in Node.
     pub(crate) fn finish_listen_lookup(
         &mut self,
         id: ServerId,
@@ -100,12 +100,12 @@ impl Net {
         }
     }
 
-    /// Ends a server that never listened, after its handler was told the error.
+    /// Ends a server that never listened, after its handler has received the error.
     pub(crate) fn listening_failed(&mut self, id: ServerId) {
         self.with_listener(id, |listener, registration| listener.stop(registration));
     }
 
-    /// Inserts a bound listener into the reactor. The activation reports `Listening` to its handler.
+    /// Inserts a bound listener into the reactor, and activates it, so that its handler gets `Listening`.
     fn serve(&mut self, listener: Listener) -> Result<ServerId> {
         let endpoint = listener.endpoint().clone();
         let source = Source::Listener(Box::new(listener));
@@ -120,8 +120,8 @@ impl Net {
     }
 }
 
-/// Makes a listener of a socket of the standard library, which is bound and may listen already. Its path is not removed
-/// with the server.
+/// Makes a listener from a socket of the standard library, which is bound and may listen already. The end of the server
+/// does not remove the socket's path.
 fn take_over(listener: StdListener, options: &ListenOptions) -> io::Result<Listener> {
     let binding = binding(options);
     let (acceptor, endpoint) = match listener {
@@ -170,7 +170,8 @@ fn bind_path(_: &System, _: &Path, _: &ListenOptions) -> io::Result<(Acceptor, O
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Binds to the first address in `found` that does not lack a zone, at the port of `endpoint`.
+/// Binds to the first address in `found` that does not lack a zone. An address without a port gets the port of
+/// `endpoint`.
 fn bind_first(
     system: &System,
     found: &[SocketAddr],
@@ -191,7 +192,7 @@ fn bind_first(
     system.bind(address, &binding(options)).map_err(failed)
 }
 
-/// Whether an address is valid on one link only, and has no zone to name the link.
+/// Whether an address is valid on one link only, but has no zone that names the link.
 fn lacks_zone(address: &SocketAddr) -> bool {
     match address {
         SocketAddr::V6(address) => address.ip().is_unicast_link_local() && address.scope_id() == 0,

@@ -1,7 +1,8 @@
-//! [`Net`]: the reactor and all sources of one loop, and the operations that need more than one of them.
+//! [`Net`]: the reactor and all sources of one loop, and the operations that need both.
 //!
-//! By topic: `opening`, `connecting` and `listening` make sources, `source` dispatches the reactor's calls to them.
-//! `writing`, `formatting` and `requests` pass on what the views ask. `clock` and `socket_timers` keep time.
+//! By topic: `opening`, `connecting` and `listening` make sources, and `source` passes the reactor's calls to the
+//! sources. `writing`, `formatting` and `requests` carry out the calls of the views. `clock` and `socket_timers` deal
+//! with time.
 
 mod clock;
 mod connecting;
@@ -25,7 +26,7 @@ use crate::system::System;
 use socket_timers::SocketTimers;
 use source::{SharedResources, Source};
 
-// `event_loop` imports these two from `net`, since it may not import from the reactor directly.
+// `event_loop` imports these two from `net`, because it may not import from the reactor directly.
 pub(crate) use crate::reactor::{TimerHandle, Waker};
 
 /// The network side of one loop: the reactor with its sources, and the resources that the sources share.
@@ -35,11 +36,12 @@ pub(crate) struct Net {
     /// The system on which sockets are opened: the kernel, or a simulated machine.
     pub(crate) system: System,
     outbox: Outbox,
-    /// The reserve descriptor, and whether servers are backing off for lack of one.
+    /// The reserve descriptor, and whether a server is backing off for lack of a descriptor.
     exhaustion: DescriptorExhaustion,
-    /// The ids of all servers that are not removed, to find those that back off without a walk over all sockets.
+    /// The ids of all servers that are not removed, so that finding the servers that back off needs no walk over all
+    /// sockets.
     servers: Vec<ServerId>,
-    /// The buffer in which the text of a formatted write is put together. Invariant: empty between two writes.
+    /// The buffer in which the text of a formatted write is formatted. Invariant: empty between two writes.
     scratch: String,
     waker: Waker,
     /// The lookups that are under way. `None` until the first lookup.
@@ -60,12 +62,13 @@ pub(crate) struct Limits {
     pub(crate) pooled_bytes: usize,
 }
 
-/// An event, with the id of the socket or server whose handler is told.
+/// An event, with the id of the socket or server whose handler gets the event.
 #[derive(Debug)]
 pub(crate) enum TargetedEvent {
     /// An event for the handler of a socket.
     Socket(SocketId, SocketEvent),
-    /// An event for the handler of a server. The caller takes it by [`take_server_event`](Net::take_server_event).
+    /// An event for the handler of a server. The caller takes the event by
+    /// [`take_server_event`](Net::take_server_event).
     Server(ServerId),
 }
 
@@ -80,14 +83,14 @@ pub(crate) enum Due {
     SocketTimer(SocketId, u64),
 }
 
-/// A socket or server in the close phase, whose handler is told `on_close` next.
+/// A socket or server in the close phase, whose handler gets `on_close` next.
 #[derive(Debug)]
 pub(crate) enum Closing {
-    /// A socket without a cold state: only `on_close` is to be reported.
+    /// A socket without a cold state: nothing but `on_close` is reported.
     PlainSocket(SocketId, CloseReason),
-    /// A socket that may have notices, an error or markers to be reported before `on_close`.
+    /// A socket that may have notices, an error or markers to report before `on_close`.
     SocketWithReports(SocketId, CloseReason, Option<Error>),
-    /// A server. The last of its sockets was removed before.
+    /// A server whose last socket was removed before.
     Server(ServerId),
 }
 
@@ -118,8 +121,8 @@ impl Net {
         self.reactor.begin(Phase::Serve);
     }
 
-    /// Serves ready sources until one of them causes an event for a handler. `None` when all have been served. Received
-    /// bytes of the event are in `buffer`.
+    /// Serves ready sources until one of them causes an event for a handler. `None` when all are served. If the event
+    /// is received data, the bytes are in `buffer`.
     #[inline(always)]
     pub(crate) fn next(&mut self, buffer: &mut [u8]) -> Option<TargetedEvent> {
         loop {
@@ -139,7 +142,8 @@ impl Net {
         }
     }
 
-    /// Takes the next deadline or timer that has passed, of those that [`begin_timers`](Self::begin_timers) found.
+    /// Takes the next passed deadline or timer of the deadlines and timers that [`begin_timers`](Self::begin_timers)
+    /// found.
     pub(crate) fn next_elapsed(&mut self) -> Option<Due> {
         loop {
             match self.reactor.next_due()? {
@@ -158,12 +162,12 @@ impl Net {
         }
     }
 
-    /// Returns the handle with which another thread ends the wait of [`poll`](Self::poll).
+    /// Returns the handle with which another thread can end the wait of [`poll`](Self::poll).
     pub(crate) fn waker(&self) -> Waker {
         self.waker.clone()
     }
 
-    /// Sends the bytes that wait for the flush phase: those that were written outside of the socket's own callback.
+    /// Sends the bytes that wait for the flush phase, because they were written outside of the socket's own callback.
     #[inline]
     pub(crate) fn flush(&mut self) {
         if self.reactor.waiting(Phase::Flush) > 0 {
@@ -195,8 +199,8 @@ impl Net {
         });
     }
 
-    /// Runs `callback` as a callback of the socket `id`. Bytes that the socket writes in it gather, and leave in one
-    /// send when it returns.
+    /// Runs `callback` as a callback of the socket `id`. Bytes that the socket writes during the callback are gathered,
+    /// and leave in one send when the callback returns.
     // Always inlined, because it runs for every message.
     #[inline(always)]
     pub(crate) fn with_callback<R>(
@@ -222,10 +226,10 @@ impl Net {
         self.connection_mut(id)?.next_missed_marker()
     }
 
-    /// Keeps `bytes`, which a replaced handler did not use. They are delivered to the new handler on a fresh stack,
-    /// before the next read and before the end. Until then they count as bytes that wait in the kernel. A pause holds
-    /// them back, [`poll`](Self::poll) does not wait, and their delivery is part of the socket's burst. Only
-    /// `bytes_read` has counted them already.
+    /// Keeps `bytes`, which a replaced handler did not use. The new handler gets them on a fresh stack, before the next
+    /// read and before the end. Until then, the loop treats them as bytes that wait in the kernel. A pause holds them
+    /// back, [`poll`](Self::poll) does not wait, and their delivery is part of the socket's burst. Only `bytes_read`
+    /// has counted them already.
     ///
     /// The bytes of several calls are delivered in the order of the calls. Returns `false`, and keeps nothing, if the
     /// socket is not open or its peer has ended.
@@ -241,7 +245,7 @@ impl Net {
     pub(crate) fn answer_end(&mut self, id: SocketId) {
         let ends_at_once = self.with_connection(id, |connection, _, _| connection.ends_at_once());
         if ends_at_once == Some(false) {
-            // The close timeout counts from this end, and the turn's reading of the clock may be old by now.
+            // The close timeout counts from the end of this side, and the turn's reading of the clock may be old.
             self.reactor.note_now();
         }
         self.with_connection(id, |connection, registration, _| {
@@ -257,8 +261,8 @@ impl Net {
         self.reactor.get(id.0)?.listener()
     }
 
-    /// Returns a connection, for changes that concern neither its unsent bytes nor its registration. All others go
-    /// through [`with_connection`](Self::with_connection).
+    /// Returns a connection, for changes that concern neither its unsent bytes nor its registration. Every other change
+    /// goes through [`with_connection`](Self::with_connection).
     #[inline]
     fn connection_mut(&mut self, id: SocketId) -> Option<&mut Connection> {
         self.reactor.source_mut(id.0)?.connection_mut()
@@ -269,7 +273,8 @@ impl Net {
         self.reactor.source_mut(id.0)?.listener_mut()
     }
 
-    /// Calls `ask` with a connection, after its bytes in the outbox were moved to its queue. `None` if it is gone.
+    /// Calls `ask` with a connection, after moving its bytes in the outbox to its queue. `None` if the connection is
+    /// gone.
     #[inline]
     pub(crate) fn with_connection<R>(
         &mut self,
@@ -300,7 +305,7 @@ impl Net {
             .flatten()
     }
 
-    /// Stops listening at once. The server stays until the last of its sockets is removed.
+    /// Stops listening at once. The server exists until the last of its sockets is removed.
     pub(crate) fn close_server(&mut self, id: ServerId) {
         if self
             .listener(id)
@@ -308,18 +313,18 @@ impl Net {
         {
             self.reactor.deregister(id.0);
             self.with_listener(id, |listener, registration| listener.stop(registration));
-            // The server itself no longer keeps the loop running. Each of its open sockets does.
+            // The server itself no longer keeps the loop running. Each of its open sockets still does.
             self.reactor.release(id.0);
         }
     }
 
-    /// Begins the phase of the turn in which closed sockets and servers are reported.
+    /// Begins the phase of the turn in which the loop reports closed sockets and servers.
     pub(crate) fn begin_closing(&mut self) {
         self.reactor.begin(Phase::Close);
     }
 
-    /// Takes the next socket or server to report as closed. Its descriptor is closed, but its id answers until
-    /// [`remove_socket`](Self::remove_socket) or [`remove_server`](Self::remove_server), so that `on_close` can ask for
+    /// Takes the next socket or server to report as closed. Its descriptor is closed, but its id stays valid until
+    /// [`remove_socket`](Self::remove_socket) or [`remove_server`](Self::remove_server). So `on_close` can ask for
     /// addresses and counts.
     pub(crate) fn next_closing(&mut self) -> Option<Closing> {
         let key = self.reactor.next_closing()?;
@@ -379,8 +384,8 @@ impl Net {
         self.reactor.remove(id.0);
     }
 
-    /// Frees the place that a closed socket still holds of its server's `max_connections`. The server closes no earlier
-    /// for it: that waits for the socket's removal.
+    /// Stops counting a closed socket against the `max_connections` of its server. The server still waits for the
+    /// removal of the socket before it closes.
     pub(crate) fn free_place(&mut self, id: SocketId) {
         let connection = self.connection_mut(id);
         let server = connection.and_then(Connection::give_up_place);
@@ -389,14 +394,14 @@ impl Net {
         }
     }
 
-    /// Handles a failed accept, before its handler is told. Closes the server after too many failures in a row.
+    /// Handles a failed accept before the handler gets the error. Closes the server after too many failures in a row.
     pub(crate) fn accept_failed(&mut self, id: ServerId) {
         if self.listener(id).is_some_and(Listener::is_faulty) {
             self.close_server(id);
         }
     }
 
-    /// Lets every server that is backing off try again, because a descriptor may be free.
+    /// Makes every server that is backing off try again, because a descriptor may be free.
     #[cold]
     fn wake_servers(&mut self) {
         for place in 0..self.servers.len() {
@@ -406,7 +411,7 @@ impl Net {
         }
     }
 
-    /// The sockets that `server` has accepted and that are not removed.
+    /// Returns the sockets that `server` has accepted and that are not removed.
     pub(crate) fn sockets_of(&self, server: ServerId) -> impl Iterator<Item = SocketId> + '_ {
         self.reactor.iter().filter_map(move |(key, source)| {
             let connection = source.connection()?;
@@ -418,7 +423,7 @@ impl Net {
         self.connection(id).is_none_or(Connection::is_closed)
     }
 
-    /// The ids of all sockets that are not removed.
+    /// Returns the ids of all sockets that are not removed.
     pub(crate) fn socket_ids(&self) -> impl Iterator<Item = SocketId> + '_ {
         self.reactor
             .iter()

@@ -1,5 +1,5 @@
-//! Connections that are not made by `connect`: accepted by a server or adopted from the user. And the way out:
-//! detaching a socket or a server from the loop.
+//! Connections that are not made by `connect`: a server accepted them, or the user gave them to the loop. This module
+//! also detaches sockets and servers from the loop.
 
 use std::io;
 use std::net::SocketAddr;
@@ -36,7 +36,7 @@ impl Net {
         Ok(self.insert_connection(Connection::input(stream, options)))
     }
 
-    /// Makes a socket of the stream that `server` has accepted. `None` if the server is gone.
+    /// Makes a socket from the stream that `server` has accepted. `None` if the server is gone.
     pub(crate) fn admit(
         &mut self,
         server: ServerId,
@@ -55,7 +55,7 @@ impl Net {
     }
 
     /// Inserts a connection into the reactor, and begins its deadlines. If the kernel refuses the registration, the
-    /// connection exists all the same, and fails as any other does: by its error and its close.
+    /// connection exists all the same: it reports an error and closes, as any failed connection does.
     pub(crate) fn insert_connection(&mut self, connection: Connection) -> SocketId {
         let interest = connection.first_interest();
         let readiness = connection.first_readiness();
@@ -84,10 +84,10 @@ impl Net {
         }))
     }
 
-    /// Takes the stream out of a socket, with the bytes that could not be sent. The socket closes.
+    /// Takes the stream out of a socket, with the bytes that the kernel did not take. The socket closes.
     pub(crate) fn detach(&mut self, id: SocketId) -> Option<(StdStream, Vec<u8>)> {
-        // The check comes before and after the flush. Before it, so that a socket that cannot be detached keeps its
-        // cork. After it, because the flush may have failed.
+        // The check comes before the flush, so that a socket that cannot be detached keeps its cork. It is repeated
+        // after the flush, because the flush may have failed.
         if !self.connection(id).is_some_and(Connection::can_be_detached) {
             return None;
         }
@@ -107,7 +107,7 @@ impl Net {
         }
         self.reactor.deregister(id.0);
         let acceptor = self.with_listener(id, Listener::detach).flatten()?;
-        // As in `close_server`: each open socket of the server keeps the loop running, and the server no longer does.
+        // As in `close_server`: the server no longer keeps the loop running, but each of its open sockets does.
         self.reactor.release(id.0);
         standard_listener(acceptor)
     }
@@ -133,7 +133,7 @@ fn standard_listener(acceptor: Acceptor) -> Option<StdListener> {
     }
 }
 
-/// Makes a [`Stream`] of a socket of the standard library, and returns the address of its peer. Fails if there is no
+/// Makes a [`Stream`] from a socket of the standard library, and returns the address of its peer. Fails if there is no
 /// peer.
 fn take_over(stream: StdStream) -> io::Result<(Stream, Option<SocketAddr>)> {
     match stream {

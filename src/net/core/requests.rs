@@ -8,7 +8,7 @@ use crate::reactor::{Key, Registration};
 use super::Net;
 
 impl Net {
-    /// Calls `request` with the connection `id`. Nothing happens if it is gone.
+    /// Calls `request` with the connection `id`. Does nothing if the connection is gone.
     pub(crate) fn request(
         &mut self,
         id: SocketId,
@@ -19,8 +19,8 @@ impl Net {
         });
     }
 
-    /// As [`request`](Self::request), for requests from which a deadline counts. It reads the clock first: the turn's
-    /// reading may be old, and a deadline must not come early.
+    /// Calls [`request`](Self::request) for a request from which a deadline counts. Reads the clock first, because the
+    /// turn's reading may be old, and a deadline must not come early.
     pub(crate) fn request_now(
         &mut self,
         id: SocketId,
@@ -30,8 +30,8 @@ impl Net {
         self.request(id, request);
     }
 
-    /// Calls `close` to close a connection. Before, the kernel is offered the bytes that the running callback has
-    /// gathered. Afterwards the connection no longer counts against its server's `max_connections`.
+    /// Calls `close` to close a connection. Before that, offers the bytes that the running callback has gathered to the
+    /// kernel. Afterwards, the connection no longer counts against its server's `max_connections`.
     pub(crate) fn begin_close<R>(
         &mut self,
         id: SocketId,
@@ -52,13 +52,13 @@ impl Net {
         });
     }
 
-    /// Lends the descriptor of a socket, and notes that there may be duplicates of it from now on.
+    /// Lends the descriptor of a socket to the user, and notes that duplicates of it may exist from now on.
     #[cfg(unix)]
     pub(crate) fn lend_descriptor(&mut self, id: SocketId) -> Option<std::os::fd::BorrowedFd<'_>> {
         self.connection_mut(id)?.lend_descriptor()
     }
 
-    /// Lets a socket go on sending after its peer has ended.
+    /// Keeps the sending side of a socket open after its peer has ended.
     pub(crate) fn allow_half_open(&mut self, id: SocketId) {
         self.request(id, |connection, _| connection.allow_half_open());
     }
@@ -68,7 +68,7 @@ impl Net {
         self.reactor.hold(key);
     }
 
-    /// Lets the loop end although the source is open.
+    /// Allows the loop to end although the source is open.
     pub(crate) fn release(&mut self, key: Key) {
         self.reactor.release(key);
     }

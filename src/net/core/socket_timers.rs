@@ -1,7 +1,7 @@
-//! Timers of sockets, under tokens that the handlers choose.
+//! The timers of sockets, each under a token that the handler chooses.
 //!
-//! Few sockets have a timer, so a connection has no field for it. An armed timer is one entry on the timer wheel. It is
-//! taken out as soon as its socket closes or the handler is replaced, and so never wakes the loop for nothing.
+//! Few sockets have a timer, so a connection has no field for it. An armed timer is one entry on the timer wheel. The
+//! entry is removed as soon as the socket closes or the handler is replaced, and so never wakes the loop in vain.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,9 +17,9 @@ use super::Net;
 pub(super) struct SocketTimers {
     /// The armed timers. The key of an entry is the name under which the wheel knows the timer.
     armed: Slots<SocketTimer>,
-    /// The name of each armed timer, by socket and token. Sorted, so that the timers of one socket are neighbours. A
-    /// socket may have a timer for each request under way, and a search through all of them would be too slow.
-    /// Invariant: exactly one entry for each timer in `armed`.
+    /// The name of each armed timer, by socket and token. The map is sorted, so that the timers of one socket are
+    /// neighbours. A socket may have a timer for each request under way, and a search through all timers would be too
+    /// slow. Invariant: exactly one entry for each timer in `armed`.
     names: BTreeMap<(SocketId, u64), Key>,
 }
 
@@ -38,7 +38,7 @@ impl SocketTimers {
 }
 
 impl Net {
-    /// Arms the timer of `id` with `token`, or moves it if it is armed already. A closed socket gets none.
+    /// Arms the timer of `id` with `token`, or moves it if it is armed already. Does nothing for a closed socket.
     pub(crate) fn arm_socket_timer(&mut self, id: SocketId, after: Duration, token: u64) {
         if self.socket_is_closed(id) {
             return;
@@ -47,7 +47,7 @@ impl Net {
         let deadline = self.reactor.read_clock().checked_add(after);
         let reactor = &mut self.reactor;
         if let Some(&name) = self.socket_timers.names.get(&(id, token)) {
-            // Both entries are kept: a timer that every message puts off must not allocate.
+            // The entries in `names` and `armed` are kept: a timer that every message puts off must not allocate.
             if let Some(timer) = self.socket_timers.armed.get_mut(name) {
                 reactor.disarm(timer.handle);
                 timer.handle = reactor.arm_source_timer(deadline, name);
@@ -62,8 +62,8 @@ impl Net {
         self.socket_timers.names.insert((id, token), name);
     }
 
-    /// Cancels the timer of `id` with `token`. Returns whether it was still to fire: `false` also for a closed socket,
-    /// whose timers the close phase cancels.
+    /// Cancels the timer of `id` with `token`. Returns whether the timer was still armed. For a closed socket, returns
+    /// `false`, because the close phase cancels its timers.
     pub(crate) fn cancel_socket_timer(&mut self, id: SocketId, token: u64) -> bool {
         let Some(name) = self.socket_timers.names.remove(&(id, token)) else {
             return false;
@@ -74,7 +74,7 @@ impl Net {
 
     /// Cancels every timer of `id`.
     pub(crate) fn cancel_socket_timers(&mut self, id: SocketId) {
-        // A fast path, since every close comes here and few sockets have timers.
+        // This fast path pays, because every close comes here, and few sockets have timers.
         if self.socket_timers.names.is_empty() {
             return;
         }
@@ -91,7 +91,7 @@ impl Net {
         }
     }
 
-    /// Takes out the timer `name`, which has fired. `None` if its socket has closed since.
+    /// Takes out the timer `name`, which has fired. `None` if the socket has closed in the meantime.
     pub(super) fn take_socket_timer(&mut self, name: Key) -> Option<(SocketId, u64)> {
         let timer = self.socket_timers.armed.remove(name)?;
         self.socket_timers

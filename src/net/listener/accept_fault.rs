@@ -1,4 +1,4 @@
-//! The meaning of a failed `accept` for the listener.
+//! The classification of failed `accept` calls, by what the listener does next.
 
 use std::io;
 
@@ -6,24 +6,24 @@ use crate::net::error::Errno;
 
 /// The cause of a failed `accept`, which decides the next step of the listener.
 ///
-/// Many event loops treat all causes alike. Then one bad peer slows all others down, or the listener never accepts
-/// again after it ran out of descriptors. With edge-triggered polling, no event tells of free descriptors.
+/// Many event loops treat all causes alike. Then one bad peer slows all others down, or a listener that ran out of
+/// descriptors never accepts again. With edge-triggered polling, no event reports free descriptors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AcceptFault {
     /// The process or the system has run out of descriptors or memory. The listener backs off and tries again by
-    /// itself, because no edge will tell.
+    /// itself, because no edge will report the end of the shortage.
     Exhausted,
-    /// The connection at the head of the queue has failed, and the next may be fine. The listener accepts on at once.
+    /// The connection at the head of the backlog has failed, and the next may be fine. The listener accepts on at once.
     Transient,
-    /// A signal interrupted the call, which is to be repeated.
+    /// A signal interrupted the call. The listener repeats the call.
     Interrupted,
-    /// No peer waits. The next edge tells of one.
+    /// No peer waits. The next edge reports a peer.
     WouldBlock,
     /// The listening socket itself seems broken. Several such failures in a row end the listener.
     Fatal,
 }
 
-/// Returns the cause of `error`, which `accept` has returned.
+/// Returns the cause of `error`, which a call of `accept` has returned.
 pub(crate) fn classify_accept(error: &io::Error) -> AcceptFault {
     let Some(errno) = Errno::of(error) else {
         return AcceptFault::Fatal;
@@ -32,8 +32,8 @@ pub(crate) fn classify_accept(error: &io::Error) -> AcceptFault {
         "EAGAIN" => AcceptFault::WouldBlock,
         "EINTR" => AcceptFault::Interrupted,
         "EMFILE" | "ENFILE" | "ENOBUFS" | "ENOMEM" => AcceptFault::Exhausted,
-        // Linux returns errors that are pending on the new connection (accept(2)). A firewall refuses with EPERM.
-        // Winsock returns ENOTCONN for a peer that has reset already.
+        // Linux returns errors that are pending on the new connection (accept(2)). A connection that a firewall forbids
+        // gives EPERM. Winsock returns ENOTCONN for a peer that has reset the connection already.
         "ECONNABORTED" | "ECONNRESET" | "EPERM" | "EPROTO" | "ETIMEDOUT" | "ENETDOWN"
         | "ENETUNREACH" | "EHOSTDOWN" | "EHOSTUNREACH" | "ENONET" | "ENOPROTOOPT" | "ENOTSUP"
         | "ENOTCONN" => AcceptFault::Transient,

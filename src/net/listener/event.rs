@@ -1,4 +1,4 @@
-//! The events of a server, for its handler.
+//! The events of a server, which `Net` passes to the server's handler.
 
 use std::net::SocketAddr;
 
@@ -17,7 +17,7 @@ pub(crate) enum ServerEvent {
         stream: Stream,
         peer: Option<SocketAddr>,
     },
-    /// The server has accepted a connection beyond `max_connections`, which is closed.
+    /// The server has accepted a connection beyond `max_connections`. The loop closes this connection.
     OverLimit {
         stream: Stream,
         peer: Option<SocketAddr>,

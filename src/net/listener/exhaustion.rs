@@ -1,13 +1,13 @@
-//! Running out of descriptors, which concerns all servers of one loop.
+//! The handling of a lack of descriptors, which concerns all servers of one loop.
 
 use crate::system::{Acceptor, Reserve, System};
 
-/// The reserve descriptor, and whether it was needed.
+/// The reserve descriptor of a loop, and whether it was needed.
 #[derive(Debug)]
 pub(crate) struct DescriptorExhaustion {
     reserve: Reserve,
-    /// Whether an accept has failed for lack of a descriptor since the last [`take`](Self::take). While set, a server
-    /// is backing off.
+    /// Whether an accept has failed for lack of a descriptor since the last [`take`](Self::take). While set, at least
+    /// one server is backing off.
     was_met: bool,
 }
 

@@ -1,5 +1,5 @@
-//! The state machine of one server. It listens, backs off while descriptors are short, and once closed waits for its
-//! last connection.
+//! The state machine of one server. The server listens, backs off while no descriptor is free, and once closed waits
+//! for the removal of its last connection.
 
 mod accept_fault;
 mod event;
@@ -25,10 +25,10 @@ pub use options::ListenOptions;
 pub(crate) use event::ServerEvent;
 pub(crate) use exhaustion::DescriptorExhaustion;
 
-/// The limit on accepts that fail in a row, each because of its peer, before other sources are served.
+/// The limit on consecutive accepts that fail because of the peer, before the listener lets other sources be served.
 const TRANSIENT_FAULTS_A_CALL: u32 = 16;
 
-/// The first and the longest backoff while no descriptor is free. Each is twice as long as the one before.
+/// The first and the longest backoff while no descriptor is free. Each backoff is twice as long as the one before.
 const FIRST_BACKOFF: Duration = Duration::from_millis(5);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
 
@@ -39,10 +39,11 @@ const FATAL_FAULTS: u32 = 3;
 #[derive(Debug)]
 pub(crate) struct Listener {
     state: State,
-    /// The address, name or path that the user asked to listen on. Once bound, the address that the socket has. It
+    /// The address, name or path that the user asked to listen on. Once bound, the address of the socket. The endpoint
     /// stays known after the close.
     endpoint: Endpoint,
-    /// The number of accepted sockets that are not removed: `on_close` of the last one comes before that of the server.
+    /// The number of accepted sockets that are not removed. `on_close` of the server comes after all of them are
+    /// removed.
     connections: usize,
     /// The number of accepted sockets that are not closed, which `max_connections` limits. A closed socket leaves this
     /// count before it leaves `connections`.
@@ -50,7 +51,7 @@ pub(crate) struct Listener {
     max_connections: Option<usize>,
     socket_options: Rc<SocketOptions>,
     block_list: Option<Rc<BlockList>>,
-    /// The event that the handler of the server is told next.
+    /// The event that the handler of the server gets next.
     event: Option<ServerEvent>,
 }
 
@@ -60,12 +61,12 @@ enum State {
     Pending(Box<ListenOptions>),
     /// The socket listens, and the kernel queues connections for it.
     Listening(Bound),
-    /// The socket listens, but no descriptor was free for a new connection, and no accept is tried before the backoff
-    /// is over. The state ends when an accept finds no waiting peer. That proves a free descriptor, because the kernel
-    /// looks for one before it looks into its queue.
+    /// The socket listens, but no descriptor was free for a new connection. No accept is tried before the backoff is
+    /// over. The state ends when an accept finds no waiting peer. That result proves a free descriptor, because the
+    /// kernel looks for a descriptor before it looks into the backlog.
     BackingOff {
         bound: Bound,
-        /// The length of the last backoff; zero once a peer was accepted after it.
+        /// The length of the last backoff; zero if a peer was accepted since.
         backoff: Duration,
     },
     /// The server listens no more, or never did. It is removed after the last of its sockets.
@@ -76,10 +77,10 @@ enum State {
 #[derive(Debug)]
 struct Bound {
     acceptor: Acceptor,
-    /// The path that the server has made, with the identity of the file. Its drop removes the path only if it still is
-    /// that file, also when the whole loop is dropped.
+    /// The socket file that the server made. Dropping this value removes the file, unless another file has its path
+    /// now. This also happens when the whole loop is dropped.
     path: Option<OwnedPath>,
-    /// Whether accepted sockets inherit all options from the listening socket, so that they need no calls.
+    /// Whether accepted sockets inherit all options from the listening socket, so that no calls have to set them.
     passes_on_options: bool,
     /// The number of [fatal](AcceptFault::Fatal) failures since the last accept that succeeded.
     fatal_faults: u32,
@@ -115,7 +116,8 @@ impl Listener {
         listener
     }
 
-    /// A listener around a socket that the user has made. Accepted sockets inherit no option.
+    /// A listener around a socket that the user has made. Accepted sockets inherit no option, so each gets its options
+    /// by calls.
     pub(crate) fn adopted(acceptor: Acceptor, endpoint: Endpoint, options: &ListenOptions) -> Self {
         let mut listener = Self::bound(acceptor, None, endpoint, options);
         if let Some(bound) = listener.bound_mut() {
@@ -127,12 +129,12 @@ impl Listener {
     /// Begins to listen with `acceptor`, which is bound, and queues the event for the handler.
     pub(crate) fn begin(&mut self, acceptor: Acceptor) {
         if let Ok(Some(address)) = acceptor.local_address() {
-            // The address may differ from the one that was asked for: a port 0, or a name.
+            // The address of the socket may differ from the endpoint of the user, which may be a name or have port 0.
             self.endpoint = Endpoint::Socket(address);
         }
         self.state = State::Listening(Bound {
-            // The type of service is never set on the listening socket, and so cannot be inherited. With one, every
-            // accepted socket is given all of its options by calls.
+            // The type of service is never set on the listening socket, and so is not inherited. If the options contain
+            // one, every accepted socket gets all of its options by calls.
             passes_on_options: acceptor.passes_on_options()
                 && self.socket_options.type_of_service.is_none(),
             acceptor,
@@ -142,14 +144,14 @@ impl Listener {
         self.event = Some(ServerEvent::Listening);
     }
 
-    /// Fails a server that never listened. The handler is told the error before [`stop`](Self::stop) ends the server.
+    /// Fails a server that never listened. The handler gets the error before [`stop`](Self::stop) ends the server.
     pub(crate) fn fail(&mut self, error: Error, registration: &mut Registration<'_>) {
         self.state = State::Closed;
         self.event = Some(ServerEvent::ListenFailed(error));
         registration.activate();
     }
 
-    /// The options to bind with. `None` unless the lookup of the name is under way.
+    /// The options to bind with, while the lookup of the name is under way. `None` in every other state.
     pub(crate) fn pending_options(&self) -> Option<&ListenOptions> {
         match &self.state {
             State::Pending(options) => Some(options),
@@ -207,7 +209,7 @@ impl Listener {
         self.as_bound().is_some()
     }
 
-    /// Whether the server listens no more, or never did.
+    /// Whether the server has stopped listening, or could not begin to listen.
     pub(crate) fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed)
     }
@@ -228,7 +230,8 @@ impl Listener {
         Rc::clone(&self.socket_options)
     }
 
-    /// Whether an accepted socket inherits all options from the listening socket, so that no calls have to set them.
+    /// Whether an accepted socket inherits all options from the listening socket, so that no calls have to set its
+    /// options.
     pub(crate) fn passes_on_options(&self) -> bool {
         self.as_bound().is_some_and(|bound| bound.passes_on_options)
     }
@@ -239,7 +242,7 @@ impl Listener {
             .is_some_and(|bound| bound.fatal_faults >= FATAL_FAULTS)
     }
 
-    /// Counts a socket that was accepted: it is neither closed nor removed.
+    /// Counts a socket that was accepted, both in `connections` and in `places_taken`.
     pub(crate) fn connection_opened(&mut self) {
         self.connections += 1;
         self.places_taken += 1;
@@ -251,13 +254,14 @@ impl Listener {
         self.places_taken = self.places_taken.saturating_sub(1);
     }
 
-    /// Notes that an accepted socket was removed. After the last one, a server that [is done](Self::is_done) has to
-    /// close.
+    /// Notes that an accepted socket was removed. If the server [is done](Self::is_done) after this, the caller must
+    /// close it.
     pub(crate) fn connection_closed(&mut self) {
         self.connections = self.connections.saturating_sub(1);
     }
 
-    /// Stops listening at once, and the kernel refuses new peers from now on. The caller has deregistered the socket.
+    /// Stops listening at once: the kernel refuses new peers from now on. The caller has deregistered the listening
+    /// socket.
     pub(crate) fn stop(&mut self, registration: &mut Registration<'_>) {
         self.state = State::Closed;
         self.event = None;
@@ -265,7 +269,7 @@ impl Listener {
         self.close_if_done(registration);
     }
 
-    /// Whether the listening socket can be given away as a socket of the standard library.
+    /// Whether the user can take the listening socket out as a socket of the standard library.
     pub(crate) fn can_be_detached(&self) -> bool {
         self.as_bound()
             .is_some_and(|bound| bound.acceptor.is_standard())
@@ -299,8 +303,8 @@ impl Listener {
         self.is_closed() && self.connections == 0
     }
 
-    /// Ends a backoff early, because a descriptor may be free: the reactor then calls
-    /// [`on_readable`](Self::on_readable). Nothing happens in any other state.
+    /// Ends the wait of a backoff early, because a descriptor may be free: the reactor then calls
+    /// [`on_readable`](Self::on_readable). Does nothing in any other state.
     pub(crate) fn wake(&self, registration: &mut Registration<'_>) {
         if let State::BackingOff { .. } = self.state {
             registration.assume(Readiness::READABLE);
@@ -364,8 +368,8 @@ impl Listener {
         }
     }
 
-    /// Refuses one peer with the reserve descriptor, and backs off. The peers that wait already cause no further edge,
-    /// so the listener must try again by itself. The handler is told of the first failure only.
+    /// Refuses one peer with the reserve descriptor, and backs off. The peers in the backlog cause no further edge, so
+    /// the listener must try again by itself. The handler gets the first failure only.
     fn back_off(
         &mut self,
         error: io::Error,
@@ -396,8 +400,8 @@ impl Listener {
         };
     }
 
-    /// Counts a [fatal](AcceptFault::Fatal) failure. The third in a row ends the accepts, and the handler is told: a
-    /// listener that fails silently would never accept again.
+    /// Counts a [fatal](AcceptFault::Fatal) failure. After the third in a row, stops accepting and reports the error to
+    /// the handler: otherwise the listener would silently never accept again.
     fn fault(&mut self, error: io::Error, registration: &mut Registration<'_>) -> Option<Event> {
         self.bound_mut()?.fatal_faults += 1;
         if !self.is_faulty() {

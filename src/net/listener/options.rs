@@ -31,7 +31,7 @@ pub struct ListenOptions {
 }
 
 impl ListenOptions {
-    /// Options with every default; the method of each option tells its default.
+    /// Options with every default; the method of each option states the default of that option.
     pub fn new() -> Self {
         Self {
             backlog: 511,
@@ -48,15 +48,15 @@ impl ListenOptions {
 
     /// Sets the number of connections that the kernel queues until they are accepted. Default: 511, as in Node.
     ///
-    /// The kernel caps the number (`net.core.somaxconn` on Linux). A peer that connects while the queue is full waits
-    /// or is refused.
+    /// The kernel caps the number (`net.core.somaxconn` on Linux). If the queue is full, a connecting peer waits or is
+    /// refused.
     pub fn backlog(mut self, backlog: u32) -> Self {
         self.backlog = backlog;
         self
     }
 
-    /// Whether an IPv6 address serves IPv6 peers only. Default: `false`, so that `[::]` serves IPv4 peers too, which
-    /// appear as `::ffff:a.b.c.d`.
+    /// Whether an IPv6 address accepts IPv6 peers only. Default: `false`, so that `[::]` also accepts IPv4 peers, whose
+    /// addresses appear as `::ffff:a.b.c.d`.
     ///
     /// On an IPv4 address `true` makes `listen` fail with EINVAL.
     #[doc(alias = "ipv6Only")]
@@ -68,7 +68,7 @@ impl ListenOptions {
     /// Whether several sockets, of this process or of others, may listen on the same address (SO_REUSEPORT). The kernel
     /// distributes the connections among them. Default: `false`.
     ///
-    /// `listen` fails with ENOTSUP on systems whose kernel does not distribute them.
+    /// `listen` fails with ENOTSUP on systems whose kernel does not distribute the connections.
     #[doc(alias = "reusePort")]
     #[doc(alias = "SO_REUSEPORT")]
     pub fn reuse_port(mut self, reuse: bool) -> Self {
@@ -76,7 +76,8 @@ impl ListenOptions {
         self
     }
 
-    /// Limits the number of connections that the server holds at a time. Default: `None`; 0 closes every new one.
+    /// Limits the number of connections that the server holds at a time. Default: `None`; with 0, the server closes
+    /// every one.
     ///
     /// A connection over the limit is accepted, closed at once, and reported to
     /// [`on_over_limit`](crate::ServerHandler::on_over_limit).
@@ -86,23 +87,24 @@ impl ListenOptions {
         self
     }
 
-    /// Whether every user of the machine may read the path of a Unix socket (mode `o+r`). Default: `false`, as the umask
-    /// has it.
+    /// Whether every user of the machine may read the path of a Unix socket (mode `o+r`). Default: `false`; the umask
+    /// decides.
     #[doc(alias = "readableAll")]
     pub fn readable_all(mut self, readable: bool) -> Self {
         self.readable_all = readable;
         self
     }
 
-    /// Whether every user of the machine may write the path of a Unix socket (mode `o+w`), which connecting takes.
-    /// Default: `false`, as the umask has it.
+    /// Whether every user of the machine may write to the path of a Unix socket (mode `o+w`), which a connect requires.
+    /// Default: `false`; the umask decides.
     #[doc(alias = "writableAll")]
     pub fn writable_all(mut self, writable: bool) -> Self {
         self.writable_all = writable;
         self
     }
 
-    /// Sets the addresses of peers that are closed as soon as they are accepted, without any event. Default: none.
+    /// Sets a list of blocked addresses. The server closes each accepted peer with such an address, without any event.
+    /// Default: none.
     #[doc(alias = "blockList")]
     pub fn block_list(mut self, list: impl Into<Option<Rc<BlockList>>>) -> Self {
         self.block_list = list.into();
@@ -130,7 +132,7 @@ impl Default for ListenOptions {
     }
 }
 
-/// Listens with the defaults, and gives accepted sockets `options`.
+/// Makes options for a listener with every default, whose accepted sockets get `options`.
 impl From<SocketOptions> for ListenOptions {
     fn from(options: SocketOptions) -> Self {
         Self::new().socket(options)

@@ -4,8 +4,8 @@
 //! sends. So a write outside of the socket's callback must be very cheap, and a member's bytes should lie in one piece.
 //!
 //! Both follow from one idea. The messages to a [`Group`] of sockets lie one behind the other in one buffer. A member
-//! stores only a [`Span`]: the range of the buffer that it is to be sent. A message that is in the buffer already is
-//! not copied again: it only moves the end of the member's span.
+//! stores only a [`Span`]: the range of the buffer that the member has still to be sent. A message that is in the
+//! buffer already is not copied again: it only moves the end of the member's span.
 
 /// The limit on the groups of one turn. Messages for a further group of sockets go to the queues of its members.
 const GROUPS: usize = 4;
@@ -23,9 +23,9 @@ pub(super) struct Broadcast {
     used: u8,
     /// The index of the group that a message was last appended to.
     recent: u8,
-    /// The number of spans of all members that are not empty. Invariant: if it is zero, so is `used`.
+    /// The number of members whose span is not empty. Invariant: if it is zero, so is `used`.
     spans: usize,
-    /// The last move of a span by the message of the running broadcast; `None` if it has moved none yet. Invariant:
+    /// The last move of a span by the message of the running broadcast; `None` before its first move. Invariant:
     /// `from..to` are bytes of a group in use.
     last_move: Option<SpanMove>,
 }
@@ -48,19 +48,21 @@ struct SpanMove {
     to: u16,
 }
 
-/// The range of a group's bytes that one socket is to be sent. None of it was offered to the kernel yet.
+/// The range of a group's bytes that one socket has still to be sent. No byte of the range was offered to the kernel
+/// yet.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Span {
     start: u16,
     /// Invariant: `start..end` lies within the bytes of the group.
     end: u16,
-    /// The limit on `end`, which is always smaller: at the limit, the socket would answer `Full`.
+    /// The limit on `end`: at the limit, the socket would answer `Full`. Invariant: `end` is smaller, unless the span
+    /// is sealed.
     limit: u16,
     group: u8,
 }
 
 impl Span {
-    /// Ends the growth of the span.
+    /// Seals the span, so that it grows no more.
     pub(super) fn seal(&mut self) {
         self.limit = self.end;
     }
@@ -99,8 +101,8 @@ impl Broadcast {
         })
     }
 
-    /// Appends `message` to `span`, which is not empty, and returns whether it could. It cannot if other bytes follow
-    /// the span in the group, or if the limit is met.
+    /// Appends `message` to `span`, which is not empty. Returns `false`, and appends nothing, if other bytes follow the
+    /// span in the group, or if a limit is met.
     #[inline]
     pub(super) fn extend(&mut self, span: &mut Span, message: &[u8]) -> bool {
         if message.len() >= usize::from(span.limit - span.end) {
@@ -125,7 +127,7 @@ impl Broadcast {
         true
     }
 
-    /// Begins another message: forgets the move of the last one.
+    /// Begins another message: forgets the move that the last message made.
     #[inline]
     pub(super) fn begin_message(&mut self) {
         self.last_move = None;

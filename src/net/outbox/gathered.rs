@@ -1,7 +1,7 @@
 //! Gathered bytes: the bytes that the current socket wrote in its own callback, held until the callback returns.
 //!
 //! Nearly every reply is small, is written to the socket's own connection, and can leave at once. Such bytes need no
-//! queue. They lie in one buffer common to all sockets, and are sent from it without a look at the connection.
+//! queue. They lie in one buffer for all sockets, and the loop sends them without a look at the connection.
 
 use crate::net::values::SocketId;
 
@@ -11,11 +11,11 @@ use crate::net::values::SocketId;
 /// connection [moves](super::Outbox::move_to_queue) them to the queue first, and the connection's counts include them.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
-    /// The socket whose callback runs. `None` outside of callbacks, and from when the bytes were moved to the queue.
+    /// The socket whose callback runs. `None` outside of callbacks, and after the bytes were moved to the queue.
     owner: Option<SocketId>,
     bytes: Vec<u8>,
-    /// The limit for the next write, which must be shorter. Invariant: the owner would answer `Open` to such a write,
-    /// because it was open and clear when the callback began.
+    /// The next write must be shorter than this. Invariant: the owner would answer `Open` to such a write, because it
+    /// was open and clear when the callback began.
     capacity: usize,
 }
 
@@ -27,7 +27,8 @@ impl Gathered {
         self.capacity = capacity;
     }
 
-    /// Appends `bytes` if `writer` is the owner and they are within the capacity. Returns whether it did.
+    /// Appends `bytes` if `writer` is the owner and `bytes` are within the capacity. Returns whether they were
+    /// appended.
     #[inline]
     pub(super) fn put(&mut self, writer: SocketId, bytes: &[u8]) -> bool {
         let fits = bytes.len() < self.capacity && self.owner == Some(writer);
@@ -43,13 +44,14 @@ impl Gathered {
         self.owner == Some(id)
     }
 
-    /// The number of bytes that `id` has gathered: zero unless its callback runs.
+    /// The number of bytes that `id` has gathered; zero if no callback of `id` runs.
     #[inline]
     pub(super) fn length_of(&self, id: SocketId) -> usize {
         if self.is_of(id) { self.bytes.len() } else { 0 }
     }
 
-    /// Ends the callback: refuses every further byte. The bytes stay until [`clear`](Self::clear), once sent or queued.
+    /// Ends the callback: refuses every further byte. The caller sends or queues the bytes, and then calls
+    /// [`clear`](Self::clear).
     #[inline]
     pub(super) fn end(&mut self) {
         self.owner = None;

@@ -7,11 +7,11 @@
 //! |---|---|---|
 //! | by a socket, in its own callback | [`Gathered`] | when the callback is over |
 //! | to a socket that nothing is queued for | [`Broadcast`] | in the flush phase |
-//! | where the kernel has no space, or anything else is in the way | the queue of the connection | as the kernel takes it |
+//! | to any other socket, such as one without space in the kernel | the queue of the connection | as the kernel takes it |
 //!
-//! The first two are buffers common to all sockets of the loop, and hold short writes. Each saves the cost of the queue
-//! for every message: of an echo, and of a member of a broadcast (D16 and D17 in `benches/DECISIONS.md`).
-//! [`Outbox::move_to_queue`] empties both for one connection, before any other operation on it.
+//! The first two are buffers common to all sockets of the loop, and hold short writes. `Gathered` saves the queue for
+//! each message of an echo, and `Broadcast` for each member of a broadcast (D16 and D17 in `benches/DECISIONS.md`).
+//! [`Outbox::move_to_queue`] empties both for one connection, before any other operation on that connection.
 
 mod broadcast;
 mod gathered;
@@ -36,8 +36,9 @@ pub(crate) struct Unsent {
     /// [`Gathered`].
     written: u64,
     queue: SendBuffer,
-    /// The bytes of this connection in the broadcast. Invariant: if it is neither empty nor sealed, the queue is empty,
-    /// and a write within the span's limit would be answered `Open`.
+    /// The range of the broadcast's bytes that this connection has still to send. A span is *sealed* when it may not
+    /// grow any more. Invariant: while the span is neither empty nor sealed, `queue` is empty. A write that keeps its
+    /// end below `Span::limit` would then be answered `Flow::Open`.
     span: Span,
 }
 
@@ -66,7 +67,7 @@ impl Unsent {
         self.queue.len() + self.span.len()
     }
 
-    /// Lets the span grow no more: the connection is closed, and must not take further bytes of a broadcast.
+    /// Seals the span: the connection is closed, and must not take further bytes of a broadcast.
     pub(crate) fn seal(&mut self) {
         self.span.seal();
     }
@@ -103,9 +104,9 @@ impl Outbox {
         }
     }
 
-    /// Begins a callback of `id`. Its writes gather here, without a look at the connection, while they are less than
-    /// `capacity` bytes in all. The caller has checked that the connection would answer `Open` to each of them, and can
-    /// send them.
+    /// Begins a callback of `id`. The callback's writes gather here, without a look at the connection, as long as they
+    /// total fewer than `capacity` bytes. The caller has checked that the connection would answer `Open` to each of
+    /// these writes, and can send them.
     #[inline]
     pub(crate) fn begin_callback(&mut self, id: SocketId, capacity: u16) {
         self.gathered.begin(id, usize::from(capacity));
@@ -117,14 +118,15 @@ impl Outbox {
         self.gathered.is_of(id)
     }
 
-    /// Puts `bytes`, which `id` writes, if its own callback runs and has capacity. Returns whether it did.
+    /// Gathers `bytes`, which `id` writes, if the callback of `id` runs and has capacity. Returns whether they were
+    /// gathered.
     #[inline]
     pub(crate) fn put_own(&mut self, id: SocketId, bytes: &[u8]) -> bool {
         self.gathered.put(id, bytes)
     }
 
-    /// Appends `bytes` to the span of a connection that has one, and returns whether it did. The connection waits for
-    /// the flush phase already, so nothing else about it changes.
+    /// Appends `bytes` to the span of a connection that has one, and returns whether they were appended. The connection
+    /// waits for the flush phase already, so nothing else about the connection changes.
     #[inline]
     pub(crate) fn extend_span(&mut self, unsent: &mut Unsent, bytes: &[u8]) -> bool {
         let could = !unsent.span.is_empty() && self.broadcast.extend(&mut unsent.span, bytes);
@@ -141,8 +143,8 @@ impl Outbox {
         self.broadcast.begin_message();
     }
 
-    /// Appends the message of the running broadcast to a span without a look at its bytes, and returns whether it did.
-    /// It does if another span that ended at the same place was extended by the message.
+    /// Appends the message of the running broadcast to a span, without comparing bytes. Returns whether it was
+    /// appended: only if another span that ended at the same place was extended by the message.
     #[inline]
     pub(crate) fn advance_span(&self, unsent: &mut Unsent) -> bool {
         match self.broadcast.advance(&mut unsent.span) {
@@ -155,8 +157,8 @@ impl Outbox {
     }
 
     /// Begins a span with `bytes`, for a connection that has nothing unsent and may take less than `capacity` bytes.
-    /// Returns whether it did. The bytes wait for the flush phase. Connections that are sent the same bytes share one
-    /// copy.
+    /// Returns whether the span was begun. The bytes wait for the flush phase. Connections that are sent the same bytes
+    /// share one copy.
     #[inline]
     pub(crate) fn begin_span(&mut self, unsent: &mut Unsent, bytes: &[u8], capacity: u16) -> bool {
         debug_assert!(unsent.is_empty());
@@ -181,8 +183,9 @@ impl Outbox {
 
 /// Moving bytes to the queue of their connection, and counting them.
 impl Outbox {
-    /// Moves the bytes of `id` from the common buffers to the queue of its connection. Called before anything else is
-    /// done to the connection. Returns whether its callback had gathered some: the caller must ask for their flush.
+    /// Moves the bytes of `id` from the common buffers to the queue of its connection. The caller calls this before any
+    /// other operation on the connection. Returns whether the callback had gathered bytes: the caller must then ask for
+    /// a flush.
     #[inline]
     pub(crate) fn move_to_queue(&mut self, id: SocketId, unsent: &mut Unsent) -> bool {
         let is_own = self.gathered.is_of(id) && self.move_gathered_to_queue(unsent);
@@ -226,10 +229,11 @@ impl Outbox {
 
 /// Taking bytes out.
 impl Outbox {
-    /// Offers the unsent bytes, followed by `tail`, to the kernel in one call of `write`, and forgets the bytes that it
-    /// took. `write` is not called if there are none. If `write` fails, nothing was taken.
+    /// Offers the unsent bytes, followed by `tail`, to the kernel in one call of `write`, and forgets the bytes that
+    /// the kernel took. `write` is not called if there are no bytes. If `write` fails, nothing was taken.
     ///
-    /// The outbox holds bytes as the user wrote them. A transformation such as encryption belongs into this function.
+    /// The outbox holds bytes as the user wrote them. A transformation such as encryption belongs into the `take`
+    /// methods.
     #[inline]
     pub(crate) fn take(
         &mut self,
@@ -252,8 +256,8 @@ impl Outbox {
         })
     }
 
-    /// Fast path of [`take`](Self::take) for a connection with a span: its bytes lie in one piece. `None` without a
-    /// span. Returns the number of bytes that were offered, and the result of `write`. The rest is queued.
+    /// Fast path of [`take`](Self::take) for a connection with a span, whose bytes lie in one piece. Returns the number
+    /// of offered bytes and the result of `write`, and queues the rest. Returns `None` if there is no span.
     #[inline(always)]
     pub(crate) fn take_piece(
         &mut self,
@@ -298,9 +302,9 @@ impl Outbox {
         Ok(())
     }
 
-    /// Called after [`take_own`](Self::take_own) has failed: calls `write` with the gathered bytes, and queues those
-    /// that it did not take. Returns the number of bytes that were offered, and the result of `write`. The connection
-    /// has no other unsent bytes.
+    /// Calls `write` with the gathered bytes after [`take_own`](Self::take_own) has failed, and queues the bytes that
+    /// `write` did not take. Returns the number of offered bytes, and the result of `write`. The connection has no
+    /// other unsent bytes.
     #[cold]
     pub(crate) fn take_rest(
         &mut self,

@@ -8,8 +8,8 @@ use crate::send_buffer::{KEEP_BYTES, Pool, SendBuffer};
 /// flush, and bytes that the kernel takes at once need no copy.
 pub(crate) const DIRECT_BYTES: usize = 16 << 10;
 
-/// The bytes of one write. If the kernel does not take them at once, they are queued: borrowed bytes as a copy, others
-/// as they are.
+/// The bytes of one write. If the kernel does not take them at once, they are queued: borrowed bytes as a copy, all
+/// other bytes as they are.
 #[derive(Debug)]
 pub(crate) enum Payload<'a> {
     /// Bytes that the caller lends: the queue holds a copy.
@@ -38,7 +38,7 @@ impl Payload<'_> {
         self.as_bytes().len()
     }
 
-    /// Whether copying the bytes costs less than a queue entry of their own: true for short ones.
+    /// Whether copying the bytes costs less than a queue entry of their own, as it does for short payloads.
     #[inline]
     pub(crate) fn is_better_copied(&self) -> bool {
         match self {

@@ -1,4 +1,4 @@
-//! Descriptors of sockets and servers, for options that have no verb here.
+//! The descriptors of sockets and servers, for options that this crate has no method for.
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 
@@ -11,13 +11,14 @@ use super::socket::Socket;
 
 /// The descriptor.
 impl Socket<'_> {
-    /// Returns the socket's descriptor, for options that have no verb here.
+    /// Returns the socket's descriptor, for options that this crate has no method for.
     ///
-    /// It stays the loop's: reading from it, writing to it, or making it block breaks what the loop knows of it. `None`
-    /// for a socket that is closed, that still looks a name up or races for one, and in a simulation.
+    /// The descriptor still belongs to the loop. Reading from it, writing to it, or making it block contradicts the
+    /// state that the loop keeps for the socket. Returns `None` for a socket that is closed, that has not yet chosen an
+    /// address of its name, or that is simulated.
     ///
-    /// The view is borrowed mutably, as the loop takes note that the descriptor may be duplicated. From then on the close
-    /// of the socket costs one more system call (`epoll_ctl(2)`).
+    /// The loop notes that the descriptor may be duplicated, so this method borrows the view mutably. From then on, the
+    /// close of the socket costs one more system call (`epoll_ctl(2)`).
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -42,11 +43,13 @@ impl Socket<'_> {
 
     /// Returns a duplicate of the socket's [`descriptor`](Self::descriptor), which the caller owns.
     ///
-    /// It is the same connection: the peer sees no end before the duplicate is closed too, unless this side was ended.
+    /// The duplicate refers to the same connection. The peer sees no end before the duplicate is closed too, unless
+    /// this side was ended.
     ///
     /// # Errors
     ///
-    /// ERR_NO_DESCRIPTOR where `descriptor` returns `None`; else the error of `fcntl(2)`, such as EMFILE.
+    /// ERR_NO_DESCRIPTOR if [`descriptor`](Self::descriptor) returns `None`. Otherwise the error of `fcntl(2)`, such as
+    /// EMFILE.
     pub fn try_clone_descriptor(&mut self) -> Result<OwnedFd> {
         duplicate(self.descriptor())
     }
@@ -54,10 +57,10 @@ impl Socket<'_> {
 
 /// The descriptor.
 impl Server<'_> {
-    /// Returns the descriptor that the server listens with, for options that have no verb here.
+    /// Returns the descriptor that the server listens with, for options that this crate has no method for.
     ///
-    /// It stays the loop's: accepting from it or making it block breaks what the loop knows of it. `None` for a server
-    /// that does not listen, and in a simulation.
+    /// The descriptor still belongs to the loop. Accepting from it or making it block contradicts the state that the
+    /// loop keeps for the server. Returns `None` for a server that does not listen, and in a simulation.
     #[doc(alias = "fd")]
     #[doc(alias = "as_fd")]
     pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
@@ -69,13 +72,14 @@ impl Server<'_> {
 
     /// Returns a duplicate of the server's [`descriptor`](Self::descriptor), which the caller owns.
     ///
-    /// It is the same listening socket: the port stays taken until the duplicate is closed too. It suits a successor that
-    /// is to accept from the same queue while this server still does; [`detach`](Self::detach) gives the whole socket
-    /// away.
+    /// The duplicate refers to the same listening socket: the port stays taken until the duplicate is closed too. A
+    /// successor can accept with it from the same backlog while this server still accepts. To give the whole socket
+    /// away, call [`detach`](Self::detach).
     ///
     /// # Errors
     ///
-    /// ERR_NO_DESCRIPTOR where `descriptor` returns `None`; else the error of `fcntl(2)`, such as EMFILE.
+    /// ERR_NO_DESCRIPTOR if [`descriptor`](Self::descriptor) returns `None`. Otherwise the error of `fcntl(2)`, such as
+    /// EMFILE.
     pub fn try_clone_descriptor(&self) -> Result<OwnedFd> {
         duplicate(self.descriptor())
     }

@@ -13,7 +13,8 @@ use super::socket::Socket;
 /// One server, borrowed from its loop: `event_loop.server(id)` outside, [`Sockets::server`](crate::Sockets::server) and
 /// [`Socket::server`](crate::Socket::server) in a callback.
 ///
-/// A view of a server that is gone is harmless: getters answer as for a closed server, and verbs do nothing.
+/// A view of a server that is gone is harmless: getters answer as for a closed server, and the other methods do
+/// nothing.
 ///
 /// `{:?}` shows the server as it is: `Server { id: 0v1, state: Listening, on: 127.0.0.1:7000, connections: 3 }`.
 ///
@@ -62,20 +63,20 @@ impl<'a> Server<'a> {
 
 /// Listening.
 impl Server<'_> {
-    /// Stops listening at once. The system refuses new peers, and the peers that it has queued.
+    /// Stops listening at once. The system refuses new peers, and the peers in the backlog.
     ///
-    /// The connections stay and are usable. `on_close` comes when the last of them has had its own. To close twice is
-    /// harmless.
+    /// The server's connections stay usable. The server's `on_close` is called after the `on_close` of its last
+    /// connection. Closing a server twice is harmless.
     pub fn close(&mut self) {
         self.net.close_server(self.id);
     }
 
-    /// Takes the listening socket out of the loop and closes the server. It can be used with the standard library, by
-    /// another loop or by another process.
+    /// Takes the listening socket out of the loop and closes the server. The standard library, another loop or another
+    /// process can then use the socket.
     ///
-    /// The peers that the kernel has queued go with it, and so do peers that connect meanwhile: none is refused. It is
-    /// still non-blocking, and the file of a Unix socket stays. The connections stay as after [`close`](Self::close).
-    /// `None` if the server does not listen, and in a simulation.
+    /// The peers in the backlog stay with the socket, and further peers join them: no peer is refused. The socket is
+    /// still non-blocking, and the file of a Unix socket stays. The server's connections stay usable, as after
+    /// [`close`](Self::close). Returns `None` if the server does not listen, and in a simulation.
     ///
     /// ```no_run
     /// # use netloop::{EventLoop, ServerId, StdListener};
@@ -99,8 +100,8 @@ impl Server<'_> {
         self.listener().is_some_and(Listener::is_listening)
     }
 
-    /// Returns the address that the server listens on, with the port that the system chose if it was asked to. `None` if
-    /// the server does not listen, or listens on a path.
+    /// Returns the address that the server listens on, with the port that the system chose if the user gave port 0.
+    /// `None` if the server does not listen, or listens on a path.
     pub fn address(&self) -> Option<SocketAddr> {
         match self.endpoint()? {
             Endpoint::Socket(address) => Some(*address),
@@ -122,20 +123,21 @@ impl Server<'_> {
         listener.is_listening().then(|| listener.endpoint())
     }
 
-    /// Makes the server a reason for [`run`](crate::EventLoop::run) to go on. It is one unless [`release`](Self::release)
-    /// was called, and as long as it listens.
+    /// Makes the server keep [`run`](crate::EventLoop::run) going while the server listens. This is the default, until
+    /// a call of [`release`](Self::release).
     #[doc(alias = "ref")]
     pub fn hold(&mut self) {
         self.net.hold(self.id.0);
     }
 
-    /// Makes the server no reason for [`run`](crate::EventLoop::run) to go on. Its sockets are reasons of their own.
+    /// Lets [`run`](crate::EventLoop::run) return while the server listens. Each socket of the server still keeps `run`
+    /// going.
     #[doc(alias = "unref")]
     pub fn release(&mut self) {
         self.net.release(self.id.0);
     }
 
-    /// Whether the server is a reason for [`run`](crate::EventLoop::run) to go on.
+    /// Whether the server keeps [`run`](crate::EventLoop::run) going.
     #[doc(alias = "hasRef")]
     pub fn is_held(&self) -> bool {
         self.net.is_held(self.id.0)
@@ -144,7 +146,8 @@ impl Server<'_> {
 
 /// Connections.
 impl Server<'_> {
-    /// Returns the number of the server's connections that are not gone; also while it closes.
+    /// Returns the number of the server's connections whose `on_close` has not run yet. The count stays right while the
+    /// server closes.
     #[doc(alias("getConnections", "connections"))]
     pub fn connection_count(&self) -> usize {
         self.listener().map_or(0, Listener::connections)
@@ -152,9 +155,9 @@ impl Server<'_> {
 
     /// Returns the sockets that the server accepted and that are not gone, in no particular order.
     ///
-    /// The iterator owns its ids and borrows nothing, so the sockets can be written to and closed meanwhile. It shows the
-    /// loop at the time of the call. The call looks at every socket of the loop and makes a list of 8 bytes for each that
-    /// it finds. A program that calls it for every message should rather keep a list of its own.
+    /// The iterator owns its ids and borrows nothing, so the loop body may write to the sockets and close them. Its ids
+    /// are the ids at the time of the call. The call looks at every socket of the loop, and makes a list of 8 bytes for
+    /// each socket of the server. A program that needs the sockets for every message should keep a list of its own.
     ///
     /// ```no_run
     /// # use netloop::{EventLoop, ServerId};
@@ -175,7 +178,7 @@ impl Server<'_> {
 
     /// Sends `bytes` to each of the server's [`sockets`](Self::sockets), as
     /// [`Sockets::broadcast`](crate::Sockets::broadcast) does. Returns each socket that did not answer [`Flow::Open`],
-    /// with its answer. It costs as much as `sockets`, beside the writes.
+    /// with its answer. The call costs as much as `sockets`, in addition to the writes.
     ///
     /// ```no_run
     /// # use netloop::{EventLoop, Flow, ServerId};
@@ -194,7 +197,8 @@ impl Server<'_> {
         self.net.broadcast(sockets, bytes)
     }
 
-    /// Destroys all connections of the server. A server that closes waits for their end otherwise.
+    /// Destroys all connections of the server. Without this call, a closing server waits until all of its connections
+    /// have ended.
     #[doc(alias = "closeAllConnections")]
     pub fn destroy_connections(&mut self) {
         for socket in self.sockets() {
@@ -202,14 +206,14 @@ impl Server<'_> {
         }
     }
 
-    /// Returns the number of connections that the server holds at most; `None` if there is no limit.
+    /// Returns the largest number of connections that the server holds at once; `None` if there is no limit.
     #[doc(alias = "maxConnections")]
     pub fn max_connections(&self) -> Option<usize> {
         self.listener().and_then(Listener::max_connections)
     }
 
-    /// Sets the number of connections that the server holds at most from now on; `None` for no limit. With 0 it closes
-    /// every new one.
+    /// Sets the largest number of connections that the server holds at once; `None` for no limit. With 0, the server
+    /// closes every new connection.
     #[doc(alias = "maxConnections")]
     pub fn set_max_connections(&mut self, connections: impl Into<Option<usize>>) {
         let connections = connections.into();

@@ -12,7 +12,7 @@ use super::socket::Socket;
 /// All sockets and servers of a loop, for callbacks that have no socket of their own: of timers, deferred calls, posts
 /// and servers.
 ///
-/// `{:?}` counts them: `Sockets { sockets: 3, servers: 1 }`.
+/// `{:?}` shows how many there are: `Sockets { sockets: 3, servers: 1 }`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -42,22 +42,22 @@ impl<'a> Sockets<'a> {
         self.net
     }
 
-    /// Returns the view of the socket `id`. It does nothing if the socket is gone.
+    /// Returns the view of the socket `id`. The view does nothing if the socket is gone.
     pub fn socket(&mut self, id: SocketId) -> Socket<'_> {
         Socket::new(self.net, id)
     }
 
-    /// Returns the view of the server `id`. It does nothing if the server is gone.
+    /// Returns the view of the server `id`. The view does nothing if the server is gone.
     pub fn server(&mut self, id: ServerId) -> Server<'_> {
         Server::new(self.net, id)
     }
 
-    /// Sends `bytes` to each of `sockets`, which are ids or references to ids. Returns each that did not answer [`Flow::Open`], with its
-    /// answer: [`Full`](crate::Flow::Full) is a socket that cannot keep up.
+    /// Sends `bytes` to each of `sockets`, which are ids or references to ids. Returns each socket that did not answer
+    /// [`Flow::Open`], with its answer: [`Full`](crate::Flow::Full) means that the socket cannot keep up.
     ///
-    /// It does the same as a [`write`](Socket::write) to each of them in that order, and costs less. A short message to
-    /// sockets that keep up is in memory once, however many receive it. All bytes that a socket is sent in one turn leave
-    /// in one system call. Writes of the same bytes one by one share their memory too.
+    /// A broadcast does the same as a [`write`](Socket::write) to each socket in that order, and costs less. A short
+    /// message to sockets that keep up is stored once, however many sockets receive it. All bytes that a socket is sent
+    /// in one turn leave in one system call. Single writes of the same bytes share one copy too.
     ///
     /// ```no_run
     /// use netloop::{Context, SocketHandler, SocketId};
@@ -88,8 +88,8 @@ impl<'a> Sockets<'a> {
 
     /// Returns the ids of all sockets, in no particular order.
     ///
-    /// The iterator owns its ids and borrows nothing, so the sockets can be written to and closed meanwhile. It shows the
-    /// loop at the time of the call, which makes a list of 8 bytes a socket.
+    /// The iterator owns its ids and borrows nothing, so the loop body may write to the sockets and close them. Its ids
+    /// are the ids at the time of the call. The call makes a list of 8 bytes for each socket.
     ///
     /// ```no_run
     /// # let mut event_loop: netloop::EventLoop = netloop::EventLoop::new().unwrap();

@@ -11,14 +11,14 @@ impl Socket<'_> {
     /// Ends this side: queued bytes are sent, then a FIN (`shutdown(2)`).
     ///
     /// The peer may go on sending. The socket closes when the peer has ended too, or when no byte has moved for the
-    /// [`close_timeout`](crate::SocketOptions::close_timeout). While connecting, the end waits for the connection. To end
-    /// twice is harmless.
+    /// [`close_timeout`](crate::SocketOptions::close_timeout). If the socket is still connecting, the end follows once
+    /// it is connected. Ending a socket twice is harmless.
     #[doc(alias("shutdown", "half-close"))]
     pub fn end(&mut self) {
         self.net.request_now(self.id, Connection::end);
     }
 
-    /// Sends `bytes`, then ends this side. The answer is that of the write.
+    /// Sends `bytes`, then ends this side. Returns the answer to the write.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -39,16 +39,17 @@ impl Socket<'_> {
     }
 
     /// Ends this side and closes as soon as everything is sent, without waiting for the peer's end.
-    ///
-    /// Bytes that the peer sends meanwhile may be lost. If some are still unread at the close, the system tells the peer
+    /// Bytes that the peer sends before the close may be lost. If received bytes are unread at the close, the system
+    /// sends a reset to the peer.
     /// with a reset.
     #[doc(alias = "destroySoon")]
     pub fn destroy_soon(&mut self) {
         self.net.request_now(self.id, Connection::end_and_close);
     }
 
-    /// Closes the socket now. Bytes that the kernel does not take at once are lost, and of all events only `on_close`
-    /// still comes, in the close phase of this turn. To destroy twice is harmless.
+    /// Closes the socket now. Bytes that the kernel does not take at once are lost. Of all events, only `on_close`
+    /// still comes, in the close phase of this turn, and before it `on_sent` for each open token. Destroying a socket
+    /// twice is harmless.
     ///
     /// The reason is [`CloseReason::Local`](crate::CloseReason::Local). It is `TimedOut` if the idle timeout was reported
     /// and no byte has moved since.
@@ -56,8 +57,8 @@ impl Socket<'_> {
         self.net.destroy(self.id, None);
     }
 
-    /// Closes the socket now, because of `error`. Its handler is told the error before `on_close`; of several errors the
-    /// first counts.
+    /// Closes the socket now, because of `error`. The handler's `on_error` gets the error before `on_close`. Of several
+    /// such calls, only the first has an effect.
     ///
     /// ```
     /// use netloop::{Context, Error, SocketHandler};
@@ -80,8 +81,8 @@ impl Socket<'_> {
         self.net.destroy(self.id, Some(error.into()));
     }
 
-    /// Closes the socket now with a RST, so that the peer gets ECONNRESET. Bytes that the kernel does not take at once are
-    /// lost. While connecting, it waits for the connection and sends the queued bytes first, as Node does.
+    /// Closes the socket now with a RST, so that the peer gets ECONNRESET. Bytes that the kernel does not take at once
+    /// are lost. If the socket is still connecting, the reset follows the connection and the queued bytes, as in Node.
     ///
     /// # Errors
     ///
@@ -97,12 +98,13 @@ impl Socket<'_> {
         })
     }
 
-    /// Takes the connection out of the loop, to be used with the standard library or by another loop, and returns it with
-    /// the bytes that were written and that the kernel has not taken yet.
+    /// Takes the connection out of the loop, so that the standard library or another loop can use it. Returns the
+    /// stream, with the bytes that were written and that the kernel has not taken yet.
     ///
-    /// Nothing was read ahead, and the stream is still non-blocking. The socket closes with
-    /// [`CloseReason::Detached`](crate::CloseReason::Detached); the connection does not. `None` if there is no connection
-    /// that the standard library has a type for: while connecting, after the close, for input, and in a simulation.
+    /// The loop has read nothing ahead, and the stream is still non-blocking. The socket closes with
+    /// [`CloseReason::Detached`](crate::CloseReason::Detached), but the connection stays open. Returns `None` while
+    /// connecting, after the close or an error, for input, with unread bytes of a replaced handler, and in a
+    /// simulation.
     ///
     /// ```
     /// use std::io::Write;

@@ -18,8 +18,8 @@ use super::sockets::Sockets;
 
 /// One socket, borrowed from its loop: [`cx.socket`](crate::Context) in a callback, `event_loop.socket(id)` outside.
 ///
-/// A call only marks the socket, or makes one system call at once; none calls a handler. A view of a socket that is gone
-/// is harmless: getters answer as for a closed socket, and verbs do nothing.
+/// A method only marks the socket, or makes one system call at once. No method calls a handler. A view of a socket that
+/// is gone is harmless: getters answer as for a closed socket, and the other methods do nothing.
 ///
 /// `{:?}` shows the socket as it is: `Socket { id: 3v7, state: Open, peer: 127.0.0.1:5000, queued: 1204 }`.
 ///
@@ -68,12 +68,13 @@ impl<'a> Socket<'a> {
         self.id
     }
 
-    /// Returns the view of the socket `id` of the same loop. It behaves the same if `id` is this socket's own, or dead.
+    /// Returns the view of the socket `id` of the same loop. `id` may be the id of this socket, or of a socket that is
+    /// gone.
     pub fn socket(&mut self, id: SocketId) -> Socket<'_> {
         Socket::new(self.net, id)
     }
 
-    /// Returns the view of the server `id` of the same loop. It does nothing if the server is gone.
+    /// Returns the view of the server `id` of the same loop. The view does nothing if the server is gone.
     pub fn server(&mut self, id: ServerId) -> Server<'_> {
         Server::new(self.net, id)
     }

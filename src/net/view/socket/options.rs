@@ -1,4 +1,4 @@
-//! Settings of a socket that is there already.
+//! The settings of a socket that exists already.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use super::Socket;
 
 /// Reading, and keeping the loop going.
 impl Socket<'_> {
-    /// Stops reading: `on_data` and `on_end` do not come until [`resume`](Self::resume). It costs no system call. A reset
-    /// is still noticed, and reported at once; the idle timeout goes on.
+    /// Stops reading: `on_data` and `on_end` do not come until [`resume`](Self::resume). Pausing makes no system call.
+    /// A reset by the peer is still reported at once, and the idle timeout goes on.
     ///
     /// ```
     /// use netloop::{Context, Flow, SocketHandler};
@@ -33,39 +33,39 @@ impl Socket<'_> {
         self.net.request(self.id, Connection::pause);
     }
 
-    /// Reads again, in a later turn. Bytes that arrived meanwhile are not lost.
+    /// Reads again, in a later turn. Bytes that arrived during the pause are not lost.
     pub fn resume(&mut self) {
         self.net.request(self.id, Connection::resume);
     }
 
-    /// Makes the socket a reason for [`run`](crate::EventLoop::run) to go on. It is one unless [`release`](Self::release)
-    /// was called.
+    /// Makes the socket keep [`run`](crate::EventLoop::run) going while the socket is open. This is the default, until
+    /// a call of [`release`](Self::release).
     #[doc(alias = "ref")]
     pub fn hold(&mut self) {
         self.net.hold(self.id.0);
     }
 
-    /// Makes the socket no reason for [`run`](crate::EventLoop::run) to go on: the loop may end while it is open. To call
-    /// it twice changes nothing more.
+    /// Lets [`run`](crate::EventLoop::run) return while the socket is open. A second call has no further effect.
     #[doc(alias = "unref")]
     pub fn release(&mut self) {
         self.net.release(self.id.0);
     }
 
-    /// Whether the socket is a reason for [`run`](crate::EventLoop::run) to go on.
+    /// Whether the socket keeps [`run`](crate::EventLoop::run) going.
     #[doc(alias = "hasRef")]
     pub fn is_held(&self) -> bool {
         self.net.is_held(self.id.0)
     }
 }
 
-/// Settings, which begin as the [`SocketOptions`] have them.
+/// Settings, whose first values come from the [`SocketOptions`].
 impl Socket<'_> {
-    /// Sets the time without a byte in either direction after which `on_timeout` comes; `None` or zero for never.
+    /// Sets the idle timeout: `on_timeout` comes when no byte has moved in either direction for this time. With `None`
+    /// or zero, it never comes.
     ///
-    /// It is counted from now. The event comes once, and again only after the next byte. A queued write that the peer
-    /// does not take is no activity. As in Node, a byte counts from the clock reading that its turn began with. A callback
-    /// that works long before it writes has written at the beginning of its turn.
+    /// The time counts from this call. `on_timeout` comes once, and again only after the next byte. A queued write that
+    /// the peer does not take is no activity. As in Node, a byte counts from the clock reading at the beginning of its
+    /// turn. A write at the end of a long callback therefore counts from before the callback.
     ///
     /// ```
     /// use std::time::Duration;
@@ -98,7 +98,8 @@ impl Socket<'_> {
         self.connection().and_then(Connection::idle_timeout)
     }
 
-    /// Sets TCP_NODELAY, now or when connected. It has no effect on a socket that is not TCP, or is gone.
+    /// Sets TCP_NODELAY, at once or when the socket is connected. It has no effect on a socket that is not TCP, or is
+    /// gone.
     ///
     /// # Errors
     ///
@@ -108,13 +109,13 @@ impl Socket<'_> {
         self.set_option(|connection| connection.set_no_delay(on))
     }
 
-    /// Whether TCP_NODELAY was set here, by the options or by [`set_no_delay`](Self::set_no_delay).
+    /// Whether TCP_NODELAY was set by the options or by [`set_no_delay`](Self::set_no_delay). The system is not asked.
     pub fn no_delay(&self) -> bool {
         self.connection().is_some_and(Connection::no_delay)
     }
 
-    /// Sets SO_KEEPALIVE with its times, or switches it off with `None`; now or when connected. It has no effect on a
-    /// socket that is not TCP, or is gone.
+    /// Sets SO_KEEPALIVE with its times, or switches it off with `None`, at once or when the socket is connected. It
+    /// has no effect on a socket that is not TCP, or is gone.
     ///
     /// # Errors
     ///
@@ -125,13 +126,14 @@ impl Socket<'_> {
         self.set_option(|connection| connection.set_keep_alive(keep_alive))
     }
 
-    /// Returns the keep-alive that was set here, by the options or by [`set_keep_alive`](Self::set_keep_alive).
+    /// Returns the keep-alive that was set by the options or by [`set_keep_alive`](Self::set_keep_alive). The system is
+    /// not asked.
     pub fn keep_alive(&self) -> Option<KeepAlive> {
         self.connection().and_then(Connection::keep_alive)
     }
 
-    /// Sets the type of service (IP_TOS) or traffic class (IPV6_TCLASS), now or when connected. The two lowest bits
-    /// belong to congestion control, and the system may keep them to itself.
+    /// Sets the type of service (IP_TOS) or traffic class (IPV6_TCLASS), at once or when the socket is connected. The
+    /// two lowest bits belong to congestion control, and the system may leave them unchanged.
     ///
     /// # Errors
     ///
@@ -141,8 +143,8 @@ impl Socket<'_> {
         self.set_option(|connection| connection.set_type_of_service(value))
     }
 
-    /// Returns the type of service or traffic class as the system has it. Before there is a connection it is the one that
-    /// was set.
+    /// Returns the type of service or traffic class that the system reports. Before there is a connection, returns the
+    /// value that was set.
     #[doc(alias = "getTypeOfService")]
     pub fn type_of_service(&self) -> Option<u8> {
         self.connection().and_then(Connection::type_of_service)
@@ -159,7 +161,7 @@ impl Socket<'_> {
     }
 }
 
-/// Options that are fixed when the socket is made. For a socket that is gone they are those of a queue that takes nothing.
+/// Options that are fixed when the socket is made. For a socket that is gone, the getters return `false`, 0 or `None`.
 impl Socket<'_> {
     /// Whether this side stays open when the peer ends ([`allow_half_open`](SocketOptions::allow_half_open)).
     #[doc(alias = "allowHalfOpen")]
@@ -175,7 +177,7 @@ impl Socket<'_> {
         self.options().map_or(0, |options| options.high_water_mark)
     }
 
-    /// Returns the number of queued bytes down to which `on_drain` waits
+    /// Returns the number of queued bytes to which the queue must shrink before `on_drain` comes
     /// ([`low_water_mark`](SocketOptions::low_water_mark)).
     pub fn low_water_mark(&self) -> usize {
         self.options().map_or(0, |options| {
@@ -183,13 +185,13 @@ impl Socket<'_> {
         })
     }
 
-    /// Returns the number of queued bytes beyond which the socket fails
+    /// Returns the largest number of queued bytes; a write beyond it closes the socket with an error
     /// ([`max_queued_bytes`](SocketOptions::max_queued_bytes)).
     pub fn max_queued_bytes(&self) -> usize {
         self.options().map_or(0, |options| options.max_queued_bytes)
     }
 
-    /// Returns the time that the connection may stay without a byte moving after [`end`](Self::end)
+    /// Returns the time without a moving byte after which the socket closes once this side has [ended](Self::end)
     /// ([`close_timeout`](SocketOptions::close_timeout)).
     pub fn close_timeout(&self) -> Option<Duration> {
         self.options().and_then(|options| options.close_timeout)

@@ -1,4 +1,4 @@
-//! The questions that a socket answers.
+//! The getters of a socket: its state, its counts, its addresses and its server.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,13 +17,13 @@ impl Socket<'_> {
         self.connection().map_or(State::Closed, Connection::state)
     }
 
-    /// Whether the socket is closed or about to be, or the id is dead.
+    /// Whether the socket is closed, closes in this turn, or is gone.
     #[doc(alias = "destroyed")]
     pub fn is_destroyed(&self) -> bool {
         self.connection().is_none_or(Connection::is_closed)
     }
 
-    /// Whether a write would be taken.
+    /// Whether the socket would accept a write.
     #[doc(alias("writable", "writableEnded"))]
     pub fn is_writable(&self) -> bool {
         self.connection().is_some_and(Connection::is_writable)
@@ -41,28 +41,29 @@ impl Socket<'_> {
         self.connection().is_some_and(Connection::owes_drain)
     }
 
-    /// Returns the number of bytes received. During `on_data` its bytes are among them. Kept until after `on_close`.
+    /// Returns the number of bytes received. During `on_data`, the bytes of this event are counted. The count stays
+    /// until after `on_close`.
     #[doc(alias = "bytesRead")]
     pub fn bytes_read(&self) -> u64 {
         self.connection().map_or(0, Connection::bytes_read)
     }
 
-    /// Returns the number of bytes that writes have accepted; bytes that are still queued count. Kept until after
+    /// Returns the number of bytes that writes have accepted, including queued bytes. The count stays until after
     /// `on_close`.
     #[doc(alias = "bytesWritten")]
     pub fn bytes_written(&self) -> u64 {
         self.net.bytes_written(self.id)
     }
 
-    /// Returns the number of accepted bytes that the kernel has not taken. During `on_close` it is the number of bytes
-    /// that were lost.
+    /// Returns the number of accepted bytes that the kernel has not taken. During `on_close`, returns the number of
+    /// bytes that were lost.
     #[doc(alias("bufferSize", "writableLength"))]
     pub fn queued_bytes(&self) -> usize {
         self.net.queued_bytes(self.id)
     }
 }
 
-/// The two ends.
+/// The addresses and paths of both ends.
 impl Socket<'_> {
     /// Returns the address at this end, as the system reports it (`getsockname(2)`). `None` before there is a connection,
     /// after the close, and for sockets that are not TCP.
@@ -71,27 +72,27 @@ impl Socket<'_> {
         self.connection().and_then(Connection::local_address)
     }
 
-    /// Returns the address at the other end, as accept or connect reported it. Kept until after `on_close`. `None` before
-    /// there is a connection, and for sockets that are not TCP.
+    /// Returns the address at the other end, as accept or connect reported it. The address stays until after
+    /// `on_close`. `None` before there is a connection, and for sockets that are not TCP.
     #[doc(alias("remoteAddress", "remotePort", "remoteFamily"))]
     pub fn peer_address(&self) -> Option<SocketAddr> {
         self.connection().and_then(Connection::peer)
     }
 
-    /// Returns the path at this end, if this is a Unix socket bound to one. For an accepted socket it is the path that its
-    /// server listens on. The system is asked (`getsockname(2)`); `None` after the close.
+    /// Returns the path at this end, if this is a Unix socket bound to a path. For an accepted socket, it is the path
+    /// that the server listens on. Each call asks the system (`getsockname(2)`). `None` after the close.
     pub fn local_path(&self) -> Option<PathBuf> {
         self.connection()?.live_stream()?.local_path()
     }
 
-    /// Returns the path at the other end, if that is a Unix socket bound to one. For a socket that connected it is the
-    /// path that it connected to; few clients have one. The system is asked (`getpeername(2)`); `None` after the close.
+    /// Returns the path at the other end, if the peer is a Unix socket bound to a path. A server has such a path, but
+    /// few clients have one. Each call asks the system (`getpeername(2)`). `None` after the close.
     pub fn peer_path(&self) -> Option<PathBuf> {
         self.connection()?.live_stream()?.peer_path()
     }
 
-    /// Returns the addresses that were tried, in this order, if the name had several. Attempts overlap, so the last one
-    /// is not always the one that won.
+    /// Returns the addresses that were tried, in this order, if the name had several. Attempts overlap, so the last
+    /// address is not always the one that the socket connected to.
     #[doc(alias = "autoSelectFamilyAttemptedAddresses")]
     pub fn attempted_addresses(&self) -> Vec<SocketAddr> {
         self.connection()
@@ -99,13 +100,13 @@ impl Socket<'_> {
             .map_or_else(Vec::new, |race| race.attempted())
     }
 
-    /// Returns the name that is or was connected to; `None` if it was an address.
+    /// Returns the name that the socket connects to or has connected to. `None` if the user gave no name.
     pub(crate) fn host(&self) -> Option<String> {
         Some(self.connection()?.race()?.host().to_owned())
     }
 
-    /// Returns the server that accepted the socket; `None` for a socket that connected. [`server`](Self::server) gives
-    /// its view.
+    /// Returns the server that accepted the socket; `None` for every other socket. [`server`](Self::server) gives the
+    /// view of a server.
     #[doc(alias = "server")]
     pub fn accepted_by(&self) -> Option<ServerId> {
         self.connection().and_then(Connection::server).map(ServerId)

@@ -1,4 +1,4 @@
-//! The timers of a socket, as its view arms them.
+//! The methods of a socket's view that arm and cancel the socket's timers.
 
 use std::time::Duration;
 
@@ -6,12 +6,13 @@ use super::Socket;
 
 /// Timers.
 impl Socket<'_> {
-    /// Lets [`on_timer`](crate::SocketHandler::on_timer) come with `token`, once, when at least `after` has passed. A
-    /// token that is armed already is moved, so that a deadline is put off by arming it again.
+    /// Arms a timer: [`on_timer`](crate::SocketHandler::on_timer) comes with `token`, once, when at least `after` has
+    /// passed. If `token` is armed already, its timer is moved. So a program puts a deadline off by arming the token
+    /// again.
     ///
-    /// The timers of a socket are gone as soon as it closes or its handler is replaced, and none of them keeps
-    /// [`run`](crate::EventLoop::run) going. A deadline for silence needs none:
-    /// [`set_idle_timeout`](Self::set_idle_timeout) is moved by every byte.
+    /// The loop drops the timers of a socket as soon as the socket closes or its handler is replaced. No timer of a
+    /// socket keeps [`run`](crate::EventLoop::run) going. A deadline for silence needs no timer: every byte moves the
+    /// [idle timeout](Self::set_idle_timeout).
     ///
     /// ```
     /// use std::time::Duration;
@@ -47,7 +48,7 @@ impl Socket<'_> {
         self.net.arm_socket_timer(self.id, after, token);
     }
 
-    /// Takes back the timer with `token`, and answers whether it was still to come.
+    /// Cancels the timer with `token`. Returns whether the timer was still armed.
     #[doc(alias = "clearTimeout")]
     pub fn cancel(&mut self, token: u64) -> bool {
         self.net.cancel_socket_timer(self.id, token)

@@ -13,12 +13,13 @@ use super::Socket;
 impl Socket<'_> {
     /// Sends `bytes`, behind everything that was written before.
     ///
-    /// Small writes are gathered and leave in one system call. Writes of a socket's own callback leave when the callback
-    /// is done, writes to other sockets in the next flush phase. From 16 KiB on the kernel is asked at once, and only the
-    /// bytes that it does not take are copied. While connecting, everything is queued.
+    /// Small writes are gathered and leave in one system call. Writes of a socket's own callback leave when the
+    /// callback returns, and writes to other sockets leave in the next flush phase. A write of 16 KiB or more is
+    /// offered to the kernel at once, and only the bytes that the kernel does not take are copied. While connecting,
+    /// all bytes are queued.
     ///
-    /// The answer tells how full the queue is: a producer that can wait [pauses](Self::pause) at [`Flow::Full`] until
-    /// `on_drain`, others [ignore](Flow::ignore) it. An empty write changes nothing.
+    /// The answer tells how full the queue is. A producer that can wait [pauses](Self::pause) at [`Flow::Full`] until
+    /// `on_drain`; other producers [ignore](Flow::ignore) the answer. An empty write changes nothing.
     #[must_use = "`Full` asks the producer to stop until `on_drain`; `ignore` says that it does not care"]
     #[inline]
     pub fn write(&mut self, bytes: &[u8]) -> Flow {
@@ -27,9 +28,9 @@ impl Socket<'_> {
 
     /// Sends formatted text: the method behind `write!(cx.socket, ..)` and `writeln!`.
     ///
-    /// The text is made whole before any of it is written, so a write that is refused sends none of it. It is put
-    /// together in a buffer of the loop, which is used again; a literal is not copied at all. The answer may be left
-    /// alone, as most text is a short answer.
+    /// The text is formatted completely before any of it is written, so a write that is refused sends nothing. The loop
+    /// formats the text in a buffer that it reuses; a literal needs no formatting and is not copied there. The answer
+    /// may be left unused, because most text is a short reply.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -51,8 +52,8 @@ impl Socket<'_> {
         self.net.write_formatted(self.id, arguments)
     }
 
-    /// Sends `bytes` without copying them: the part that the kernel does not take at once is kept as it is. Short ones
-    /// are copied, where that costs less.
+    /// Sends `bytes` without copying them: the part that the kernel does not take at once is kept as it is. Short
+    /// writes are copied instead, because that costs less.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -70,7 +71,7 @@ impl Socket<'_> {
         self.write_payload(Payload::Owned(bytes))
     }
 
-    /// Sends `bytes` that other sockets are sent too, without a copy for each. For short messages
+    /// Sends `bytes` that are also sent to other sockets: all of their queues share one copy. For short messages
     /// [`Sockets::broadcast`](crate::Sockets::broadcast) costs less.
     #[must_use = "`Full` asks the producer to stop until `on_drain`; `ignore` says that it does not care"]
     pub fn write_shared(&mut self, bytes: Rc<[u8]>) -> Flow {
@@ -87,11 +88,12 @@ impl Socket<'_> {
         self.net.write(self.id, payload)
     }
 
-    /// Lets [`on_sent`](crate::SocketHandler::on_sent) come with `token` once the kernel has taken everything that was
-    /// written until now, or never will. It stands for the callback of Node's `write`.
+    /// Sets a marker: [`on_sent`](crate::SocketHandler::on_sent) comes with `token` once the kernel has taken every
+    /// byte written until now, or never will. It replaces the callback of Node's `write`.
     ///
-    /// If a write was refused, the token behind it fails: with the socket's error, or with ERR_STREAM_WRITE_AFTER_END
-    /// behind [`Flow::Ended`]. On a socket that is gone nothing comes. Sockets that never ask pay nothing.
+    /// If an earlier write was refused, `on_sent` gets an error: ERR_STREAM_WRITE_AFTER_END if the answer was
+    /// [`Flow::Ended`], otherwise the socket's error. For a socket that is gone, `on_sent` does not come. A socket that
+    /// never calls this pays nothing for it.
     ///
     /// ```
     /// use netloop::{Context, Error, SocketHandler};
@@ -122,11 +124,11 @@ impl Socket<'_> {
         });
     }
 
-    /// Holds back everything that is written from now on, beyond the callback.
+    /// Holds back everything that is written from now on, also after the running callback has returned.
     ///
-    /// It ends with [`uncork`](Self::uncork) or `end`, or when as many bytes are queued as the high-water mark says. Bytes
-    /// that wait for the kernel already are not held back, and take along the bytes behind them. After `end` it does
-    /// nothing. It is rarely needed: the writes of one callback leave together anyway.
+    /// The hold ends with [`uncork`](Self::uncork) or `end`, or when the queue reaches the high watermark. Bytes
+    /// already queued for the kernel are not held back, and bytes written behind them may leave with them. After `end`,
+    /// a call of `cork` does nothing. Programs rarely need it: the writes of one callback leave together anyway.
     pub fn cork(&mut self) {
         self.net.request(self.id, |connection, _| connection.cork());
     }
