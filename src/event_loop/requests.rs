@@ -1,4 +1,4 @@
-//! The requests that the owner of a loop makes: sources, calls, and handles. Each verb forwards to the one in `verbs`.
+//! The methods with which the owner of a loop makes sources, calls and handles. Each method forwards to `verbs`.
 
 use std::time::{Duration, Instant};
 
@@ -18,9 +18,9 @@ use super::timer::Timer;
 use super::verbs::Verbs;
 
 impl<S> EventLoop<S> {
-    /// Returns the loop as callbacks without a socket see it, with the shared state lent to it: for helpers that
-    /// callbacks use too ([`Context::as_loop`](crate::Context::as_loop) has an example), and for the verbs that are on
-    /// [`LoopContext`] alone.
+    /// Returns the loop in the form that callbacks without a socket get, with `shared` lent to it. A host uses it to
+    /// call helpers that callbacks use too ([`Context::as_loop`](crate::Context::as_loop) has an example). Some methods
+    /// exist on [`LoopContext`] only.
     ///
     /// ```
     /// use netloop::{EventLoop, LoopContext};
@@ -47,8 +47,8 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Lends out the net and the agenda, with the clock read anew: a host has done other things since the last turn, and
-    /// nothing that begins now is counted from then.
+    /// Reads the clock, and returns the net and the agenda. The host has done other things since the last turn, and a
+    /// deadline that begins now must not count from that turn.
     fn parts(&mut self) -> (&mut Net, &mut Agenda<S>) {
         self.net.refresh_now();
         (&mut self.net, &mut self.agenda)
@@ -59,17 +59,18 @@ impl<S> EventLoop<S> {
         Verbs { net, agenda }
     }
 
-    /// Listens on `to`, and lets `accept` make the handler of each connection.
+    /// Listens on `to`, and calls `accept` for the handler of each connection.
     ///
-    /// `to` is an address, a name, a path (on Unix) or a listener that was made elsewhere: see
-    /// [`IntoListener`]. Such a listener is made non-blocking, and listens with the backlog of the options; a Unix listener's
-    /// path is not removed with the server.
+    /// `to` is an address, a name, a path (on Unix), or a listener that was made elsewhere: see [`IntoListener`]. Such
+    /// a listener becomes non-blocking, and listens with the backlog of the options. The loop does not remove the path
+    /// of such a Unix listener.
     ///
-    /// `accept` gets the loop and what is known of the peer, and answers with a handler, with an `Option` of one (`None` refuses
-    /// the connection), or with a box where kinds differ: see [`IntoHandler`]. It can use every other socket, connect
-    /// upstream, and write to the new socket. [`serve`](Self::serve) is for the other events of a server.
+    /// `accept` gets the loop and the addresses of the connection. It returns a handler, an `Option` of a handler
+    /// (`None` refuses the connection), or a box if the types of handlers differ: see [`IntoHandler`]. It may use every
+    /// other socket, connect to another server, and write to the new socket. For the other events of a server, use
+    /// [`serve`](Self::serve).
     ///
-    /// The port is taken when this returns, and no callback comes before the next turn.
+    /// On an address or a path, the server is bound when this returns. No callback comes before the next turn.
     ///
     /// ```
     /// use netloop::{Context, EventLoop, SocketHandler, SocketId};
@@ -100,7 +101,7 @@ impl<S> EventLoop<S> {
     ///
     /// # Errors
     ///
-    /// The system's error of binding and listening, at once: EADDRINUSE, EADDRNOTAVAIL, EACCES and the like.
+    /// The system's error of bind and listen, at once: EADDRINUSE, EADDRNOTAVAIL, EACCES and the like.
     #[doc(alias = "createServer")]
     #[doc(alias = "net.Server")]
     pub fn listen<F, R, M>(&mut self, to: impl IntoListener, accept: F) -> Result<ServerId>
@@ -131,8 +132,8 @@ impl<S> EventLoop<S> {
         self.verbs().listen_with(to, options.into(), accept)
     }
 
-    /// Listens on `to`, as [`listen`](Self::listen) does, with a [`ServerHandler`], which also learns of errors, of connections
-    /// beyond the limit, and of the server's end.
+    /// Listens on `to` as [`listen`](Self::listen) does, with a [`ServerHandler`]. Such a handler also gets errors,
+    /// connections beyond the limit, and the close of the server.
     ///
     /// # Errors
     ///
@@ -147,9 +148,9 @@ impl<S> EventLoop<S> {
         self.verbs().serve(to, options.into(), handler)
     }
 
-    /// Connects to `to`, an address, a name with a port or (on Unix) a path. The handler's
-    /// [`on_connect`](SocketHandler::on_connect) comes when the connection is there; if it cannot be made, `on_error` and
-    /// `on_close` come instead. The socket can be written to at once: the bytes wait for the connection.
+    /// Connects to `to`: an address, a name with a port, or (on Unix) a path. [`on_connect`](SocketHandler::on_connect)
+    /// comes when the connection is established. If the connect fails, `on_error` and `on_close` come instead. The
+    /// program may write to the socket at once: the bytes wait for the connection.
     ///
     /// ```no_run
     /// use netloop::{Context, EventLoop, SocketHandler};
@@ -171,7 +172,7 @@ impl<S> EventLoop<S> {
     ///
     /// # Errors
     ///
-    /// Only an error of the arguments. An error of the system is told to the handler, in a later turn.
+    /// Only an error of the arguments. The handler gets every error of the system, in a later turn.
     #[doc(alias = "createConnection")]
     #[doc(alias = "net.connect")]
     #[doc(alias = "net.Socket")]
@@ -199,12 +200,12 @@ impl<S> EventLoop<S> {
         self.verbs().connect_with(to, options.into(), handler)
     }
 
-    /// Takes over a connection that was made elsewhere, a `TcpStream` or a `UnixStream` of the standard library. It is made
-    /// non-blocking. `on_connect` does not come: it is connected already.
+    /// Adds a connection that was made elsewhere to the loop: a `TcpStream` or a `UnixStream` of the standard library.
+    /// The stream becomes non-blocking. `on_connect` does not come, because the stream is connected already.
     ///
     /// # Errors
     ///
-    /// The system's error of the descriptor; ENOTCONN if it is not connected.
+    /// The system's error of the descriptor; ENOTCONN if the stream is not connected.
     pub fn adopt(
         &mut self,
         stream: impl Into<StdStream>,
@@ -214,9 +215,9 @@ impl<S> EventLoop<S> {
         self.verbs().adopt(stream, options, handler)
     }
 
-    /// Reads `input`, such as [`std::io::stdin`], in the loop: a terminal, a pipe, a socket or a file. Its descriptor is
-    /// duplicated and not made non-blocking, which would change it for all programs that share it. The handler gets
-    /// `on_data`, `on_end` and `on_close`; nothing can be written.
+    /// Reads `input`, such as [`std::io::stdin`], in the loop: a terminal, a pipe, a socket or a file. The loop
+    /// duplicates its descriptor. It does not make the descriptor non-blocking, because that would change it for all
+    /// programs that share it. The handler gets `on_data`, `on_end` and `on_close`, and cannot write.
     ///
     /// # Errors
     ///
@@ -231,11 +232,11 @@ impl<S> EventLoop<S> {
         self.verbs().read_input(input, handler)
     }
 
-    /// Calls `call` once, when at least `after` has passed; never early, and not in the timer phase that is under way. Timers
-    /// due at the same time come in the order in which they were armed.
+    /// Calls `call` once, when at least `after` has passed; never early, and not in the timer phase that is running.
+    /// Timers that are due at the same time come in the order in which they were armed.
     ///
-    /// A timer that belongs to one socket is better armed with [`Socket::after`](crate::Socket::after): it reaches the
-    /// handler, and goes with the socket.
+    /// For a timer that belongs to one socket, [`Socket::after`](crate::Socket::after) is better: it calls the socket's
+    /// handler, and ends with the socket.
     #[doc(alias = "setTimeout")]
     pub fn after(
         &mut self,
@@ -245,8 +246,8 @@ impl<S> EventLoop<S> {
         self.verbs().after(after, call)
     }
 
-    /// Calls `call` every `period`, at least so long after the call before, until it is [cancelled](Timer::cancel). A late
-    /// call is not made up for, as in libuv.
+    /// Calls `call` again and again, each time at least `period` after the last call, until the timer is
+    /// [cancelled](Timer::cancel). After a late call, missed calls are not made up for, as in libuv.
     ///
     /// ```
     /// use std::time::Duration;
@@ -273,7 +274,8 @@ impl<S> EventLoop<S> {
         self.verbs().every(period, call)
     }
 
-    /// Returns the timer `id`: to cancel it, to ask when it comes, and to say whether it keeps the loop going.
+    /// Returns the view of the timer `id`, which cancels the timer, returns its time, and sets whether it keeps the
+    /// loop going.
     #[doc(alias = "clearTimeout")]
     #[doc(alias = "clearInterval")]
     pub fn timer(&mut self, id: TimerId) -> Timer<'_, S> {
@@ -281,13 +283,14 @@ impl<S> EventLoop<S> {
         Timer::new(net, agenda, id)
     }
 
-    /// Calls `call` at the beginning of the next turn, on a fresh stack. Calls are made in the order in which they were deferred.
+    /// Calls `call` at the beginning of the next turn, on a fresh stack. The loop makes deferred calls in the order in
+    /// which they were deferred.
     #[doc(alias = "setImmediate")]
     pub fn defer(&mut self, call: impl FnOnce(&mut LoopContext<'_, S>) + 'static) {
         self.verbs().defer(call);
     }
 
-    /// Lets [`run`](Self::run) return when the turn that is under way is over, or at once if none is.
+    /// Makes [`run`](Self::run) return at the end of the running turn, or at once if no turn is running.
     pub fn stop(&mut self) {
         self.verbs().stop();
     }
@@ -298,8 +301,8 @@ impl<S> EventLoop<S> {
         self.agenda.remote()
     }
 
-    /// Returns the loop's time: one reading of the clock, made before the wait if anything asks for it, and after it. Where much
-    /// waits to be sent the turn looks for news once more, and reads the clock then.
+    /// Returns the loop's time: one reading of the clock, which the turn makes after the wait, and before the wait if a
+    /// deadline or call needs it. A turn with many sends to make polls again before them, and reads the clock then too.
     pub fn now(&self) -> Instant {
         self.net.now()
     }

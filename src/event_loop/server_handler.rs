@@ -1,4 +1,4 @@
-//! The behaviour of a server, as users write it, and what it is told of connections.
+//! The behaviour of a server, which users implement, and the values that describe an accepted connection.
 
 use std::marker::PhantomData;
 use std::net::SocketAddr;
@@ -9,10 +9,10 @@ use super::into_handler::IntoHandler;
 use super::loop_context::LoopContext;
 use super::socket_handler::SocketHandler;
 
-/// The behaviour of a server. Where its other events do not matter, a closure given to
+/// The behaviour of a server. If the other events of a server do not matter, a closure given to
 /// [`listen`](crate::EventLoop::listen) is shorter.
 ///
-/// The methods are called by the loop alone, as those of [`SocketHandler`].
+/// Only the loop calls these methods, and never within another callback, as with [`SocketHandler`].
 ///
 /// ```
 /// use netloop::{Accepted, Context, EventLoop, LoopContext, ServerHandler, ServerId, SocketHandler};
@@ -42,16 +42,16 @@ use super::socket_handler::SocketHandler;
 /// # Ok::<(), netloop::Error>(())
 /// ```
 pub trait ServerHandler<S = ()> {
-    /// The server listens, and its address can be asked. It comes in the turn after the call that made the server, or
-    /// after the lookup of the name that it listens on.
+    /// The server listens, and has its address. Comes in the turn after the call that made the server, or after the
+    /// lookup of the name that the server listens on.
     #[doc(alias = "listening")]
     fn on_listening(&mut self, cx: &mut LoopContext<'_, S>, server: ServerId) {
         let _ = (cx, server);
     }
 
-    /// A connection was accepted: answers with its handler, or with `None` to refuse it, which closes it without
-    /// another word. It already has its id and its options, and can be written to or destroyed here; it comes before
-    /// every event of the socket. Its `on_connect` follows.
+    /// A connection was accepted. Returns its handler, or `None` to refuse the connection, which closes it at once. The
+    /// socket already has its id and its options, and this method may write to it or destroy it. This comes before
+    /// every event of the socket, and `on_connect` follows.
     #[doc(alias = "connection")]
     fn on_connection(
         &mut self,
@@ -59,23 +59,23 @@ pub trait ServerHandler<S = ()> {
         accepted: &Accepted,
     ) -> Option<Box<dyn SocketHandler<S>>>;
 
-    /// A connection was closed right after it was accepted, since the server holds
+    /// A connection was closed right after it was accepted, because the server holds
     /// [`max_connections`](crate::ListenOptions::max_connections) already.
     #[doc(alias = "drop")]
     fn on_over_limit(&mut self, cx: &mut LoopContext<'_, S>, refused: &OverLimit) {
         let _ = (cx, refused);
     }
 
-    /// Accepting failed, or listening on a name did, in which case the server ends. When the process has run out of
-    /// descriptors (EMFILE), the server tries again by itself, in growing intervals and whenever a socket of the loop
-    /// closes, and this is called once for the whole episode. An error that does not pass ends the listening; the
-    /// connections stay, and `on_close` follows the last of them.
+    /// Accepting failed, or the server could not begin to listen on a name. If the process has run out of descriptors
+    /// (EMFILE), the server tries again by itself. It does so in growing intervals, and whenever a socket of the loop
+    /// closes. This method then comes once for the whole shortage. After any other error the server stops listening;
+    /// its connections stay, and `on_close` follows the last of them.
     #[doc(alias = "error")]
     fn on_error(&mut self, cx: &mut LoopContext<'_, S>, error: &Error) {
         let _ = (cx, error);
     }
 
-    /// The server is closed and the last of its sockets has had its `on_close`: exactly once, last of all.
+    /// The server is closed, and `on_close` of its last socket has returned. Comes exactly once, as the last event.
     #[doc(alias = "close")]
     fn on_close(&mut self, cx: &mut LoopContext<'_, S>) {
         let _ = cx;
@@ -88,26 +88,26 @@ pub trait ServerHandler<S = ()> {
 pub struct Accepted {
     /// The new socket.
     pub id: SocketId,
-    /// The server that accepted it.
+    /// The server that accepted the connection.
     pub server: ServerId,
     /// The peer's address; `None` on Unix sockets.
     pub peer_address: Option<SocketAddr>,
 }
 
-/// A connection that a server could not hold, as it had as many as it may
-/// ([`max_connections`](crate::ListenOptions::max_connections)). It is closed already.
+/// A connection that a server accepted although it already held
+/// [`max_connections`](crate::ListenOptions::max_connections). This connection is closed already.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct OverLimit {
-    /// The server.
+    /// The server that accepted the connection.
     pub server: ServerId,
-    /// The address that the peer had connected to; `None` on Unix sockets.
+    /// The address that the peer connected to; `None` on Unix sockets.
     pub local_address: Option<SocketAddr>,
     /// The peer's address; `None` on Unix sockets.
     pub peer_address: Option<SocketAddr>,
 }
 
-/// A closure as the behaviour of a server: it makes the handler of each connection, in one of the forms `M` of
+/// A closure as the handler of a server. The closure makes the handler of each connection, in the form `M` of
 /// [`IntoHandler`].
 pub(super) struct Accept<F, M> {
     accept: F,

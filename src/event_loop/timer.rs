@@ -1,4 +1,4 @@
-//! The view of one timer, through which everything is asked of it.
+//! The view of one timer, with which users cancel the timer and ask for its time.
 
 use std::fmt;
 use std::time::Instant;
@@ -9,7 +9,7 @@ use super::agenda::Agenda;
 
 /// One timer, borrowed from its loop: `timer(id)` of an [`EventLoop`](crate::EventLoop) or of a context.
 ///
-/// A view of a timer that is over is harmless.
+/// A view of a timer that is over is harmless: getters return `None` or `false`, and the other methods do nothing.
 ///
 /// ```
 /// use std::time::Duration;
@@ -40,31 +40,34 @@ impl<'a, S> Timer<'a, S> {
         Self { net, agenda, id }
     }
 
-    /// Takes the timer back, and answers whether it was still to come. A repeating one may cancel itself.
+    /// Cancels the timer, and returns whether it was still armed. The call of a repeating timer may cancel its own
+    /// timer.
     #[doc(alias = "clearTimeout")]
     #[doc(alias = "clearInterval")]
     pub fn cancel(self) -> bool {
         self.agenda.timers.cancel(self.net, self.id)
     }
 
-    /// Returns when the timer comes; `None` if it is over, or so far away that the clock cannot say.
+    /// Returns the time at which the timer fires. `None` if the timer is over, or if the time lies beyond the range of
+    /// the clock.
     pub fn due_at(&self) -> Option<Instant> {
         self.agenda.timers.due_at(self.net, self.id)
     }
 
-    /// Makes the timer a reason for [`run`](crate::EventLoop::run) to go on, which it is at first.
+    /// Makes the timer keep [`run`](crate::EventLoop::run) going. This is the default, until a call of
+    /// [`release`](Self::release).
     #[doc(alias = "ref")]
     pub fn hold(&mut self) {
         self.agenda.timers.set_held(self.id, true);
     }
 
-    /// Makes the timer no reason for [`run`](crate::EventLoop::run) to go on.
+    /// Lets [`run`](crate::EventLoop::run) return while the timer is armed.
     #[doc(alias = "unref")]
     pub fn release(&mut self) {
         self.agenda.timers.set_held(self.id, false);
     }
 
-    /// Whether the timer is a reason for [`run`](crate::EventLoop::run) to go on.
+    /// Whether the timer keeps [`run`](crate::EventLoop::run) going.
     #[doc(alias = "hasRef")]
     pub fn is_held(&self) -> bool {
         self.agenda.timers.is_held(self.id)

@@ -1,4 +1,5 @@
-//! Timers of the loop: the call of each, and whether it keeps the loop going. Their deadlines are the reactor's.
+//! The timers of the loop: the call of each timer, and whether it keeps the loop going. The reactor holds their
+//! deadlines.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -8,11 +9,11 @@ use crate::slots::Slots;
 
 use super::call::{Call, RepeatedCall};
 
-/// The action of a timer that has come.
+/// The user closure of a timer, and whether the timer repeats.
 pub(super) enum Action<S> {
     /// A call after which the timer is over.
     Once(Call<S>),
-    /// A call that is made each period. `None` while it runs, and so for ever if it panicked.
+    /// A call that the loop makes each period. `None` while the call runs, and for ever if the call has panicked.
     Repeatedly(Option<RepeatedCall<S>>, Duration),
 }
 
@@ -22,10 +23,10 @@ struct ArmedTimer<S> {
     is_held: bool,
 }
 
-/// All timers of the loop that are to come.
+/// All timers of the loop that are armed.
 pub(super) struct Timers<S> {
     timers: Slots<ArmedTimer<S>>,
-    /// The number of timers that keep the loop going. Invariant: those with `is_held` set.
+    /// The number of timers that keep the loop going. Invariant: the number of timers whose `is_held` is set.
     held: usize,
 }
 
@@ -37,7 +38,7 @@ impl<S> Timers<S> {
         }
     }
 
-    /// Gives back the memory of timers that are over.
+    /// Frees the memory of timers that are over.
     pub(super) fn trim(&mut self) {
         self.timers.shrink();
     }
@@ -47,7 +48,7 @@ impl<S> Timers<S> {
         self.held > 0
     }
 
-    /// Arms a timer.
+    /// Arms a timer, which keeps the loop going until it is released.
     pub(super) fn arm(&mut self, net: &mut Net, after: Duration, action: Action<S>) -> TimerId {
         let key = self.timers.insert_with(|key| ArmedTimer {
             handle: net.arm_timer(TimerId(key), after),
@@ -91,8 +92,8 @@ impl<S> Timers<S> {
         net.timer_due_at(timer.handle)
     }
 
-    /// Takes out the action of the timer `id`, which has come: for good, or until [`restore`](Self::restore) gives it back.
-    /// A repeating timer is armed again first, so that it is active within its own call.
+    /// Takes out the action of the timer `id`, which has fired. A one-shot timer is removed. A repeating timer is armed
+    /// again at once, so that it exists during its own call, and [`restore`](Self::restore) gives its call back.
     pub(super) fn take(&mut self, net: &mut Net, id: TimerId) -> Option<Action<S>> {
         let timer = self.timers.get_mut(id.0)?;
         let again = match &mut timer.action {
@@ -100,7 +101,7 @@ impl<S> Timers<S> {
             Action::Once(_) => None,
         };
         let Some((call, period)) = again else {
-            // It comes once, or its last call panicked.
+            // The timer is a one-shot timer, or its last call panicked.
             let timer = self.timers.remove(id.0)?;
             if timer.is_held {
                 self.held -= 1;
@@ -111,7 +112,7 @@ impl<S> Timers<S> {
         Some(Action::Repeatedly(Some(call), period))
     }
 
-    /// Gives a repeating timer its call back, unless it was cancelled meanwhile.
+    /// Gives a repeating timer its call back, unless the call has cancelled the timer.
     pub(super) fn restore(&mut self, id: TimerId, call: RepeatedCall<S>) {
         if let Some(timer) = self.timers.get_mut(id.0) {
             if let Action::Repeatedly(place, _) = &mut timer.action {

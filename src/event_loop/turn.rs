@@ -1,6 +1,6 @@
-//! One turn of the loop, phase by phase, and the ways to make many.
+//! One turn of the loop, phase by phase, and the methods that run one turn or many.
 //!
-//! `ARCHITECTURE.md` numbers the phases, and gives the bound of each and the reason for its place.
+//! `ARCHITECTURE.md` numbers the phases, states the bound of each, and explains their order.
 
 use std::time::{Duration, Instant};
 
@@ -11,37 +11,38 @@ use super::timers::Action;
 use super::wait::Limit;
 use super::{Budget, EventLoop, LoopContext, RunEnd, Turn, Wait};
 
-/// The most posts that are made in one turn. The others wait for the next, so that a busy thread cannot starve sockets.
+/// The limit on the posts of one turn. Further posts wait for the next turn, so that a busy thread cannot starve
+/// sockets.
 const POSTS_A_TURN: usize = 1024;
 
-/// The most timers and timeouts that fire in one turn. The others wait for the next, so that sockets are served between
-/// the ten thousand idle timeouts that a lost uplink makes fall due at once.
+/// The limit on the timers and timeouts that fire in one turn. Further timers wait for the next turn. So sockets are
+/// served between the ten thousand idle timeouts that a lost uplink makes due at once.
 const TIMERS_A_TURN: u32 = 4096;
 
-/// The size from which on a flush is worth a further poll before it. The poll takes less than a hundredth of the time of
-/// so many sends, and may spare half of them.
+/// The number of sends from which on the loop polls once more before a flush. The poll takes less than a hundredth of
+/// the time of so many sends, and may save half of them.
 const MANY_SENDS: usize = 64;
 
-/// The time that one send takes, about.
+/// The approximate time of one send.
 const SEND_TIME: Duration = Duration::from_micros(5);
 
 impl<S> EventLoop<S> {
-    /// Turns until nothing is left that keeps the loop going, or [`stop`](Self::stop) is called: the life of a Node
-    /// process. [`run_for`](Self::run_for) has a limit.
+    /// Runs turns until nothing keeps the loop going, or [`stop`](Self::stop) is called, as a Node process does.
+    /// [`run_for`](Self::run_for) has a time limit.
     ///
     /// # Errors
     ///
-    /// The system's error if polling itself fails. The error of a socket is that socket's own event.
+    /// The system's error if polling fails. An error of one socket goes to that socket's handler instead.
     pub fn run(&mut self, shared: &mut S) -> Result<()> {
         self.run_to(shared, None)?;
         Ok(())
     }
 
-    /// Runs as [`run`](Self::run) does, but for no longer than `limit`: for tests, and for a shutdown that gives its peers
-    /// some time.
+    /// Runs as [`run`](Self::run) does, but for no longer than `limit`: for tests, and for a shutdown that gives its
+    /// peers some time.
     ///
-    /// The kernel counts in milliseconds and rounds up, so it may return up to one late. A callback that is running is
-    /// not interrupted.
+    /// The kernel counts in milliseconds and rounds up, so this may return up to a millisecond late. A running callback
+    /// is not interrupted.
     ///
     /// ```
     /// use std::time::Duration;
@@ -62,7 +63,7 @@ impl<S> EventLoop<S> {
     ///
     /// As [`run`](Self::run).
     pub fn run_for(&mut self, shared: &mut S, limit: Duration) -> Result<RunEnd> {
-        // A limit beyond the clock is none.
+        // A limit beyond the range of the clock counts as no limit.
         let deadline = self.net.read_clock().checked_add(limit);
         self.run_to(shared, deadline)
     }
@@ -73,7 +74,7 @@ impl<S> EventLoop<S> {
         }
         let mut is_alive = self.is_alive();
         while is_alive {
-            // Asked after the deferred calls: the last of them may have been all that was left.
+            // This question comes after the deferred calls, because the last deferred call may have been the last work.
             let wait = |event_loop: &Self| match deadline {
                 _ if !event_loop.is_alive() => Wait::No,
                 Some(deadline) => Wait::Until(deadline),
@@ -91,10 +92,10 @@ impl<S> EventLoop<S> {
         Ok(RunEnd::Finished)
     }
 
-    /// Turns until `deadline`, whether anything is left to do or not, or until [`stop`](Self::stop) is called: the
+    /// Runs turns until `deadline`, or until [`stop`](Self::stop) is called, even if nothing is left to do: the
     /// network's share of a fixed step.
     ///
-    /// The kernel counts in milliseconds and rounds up, so it may return up to one late.
+    /// The kernel counts in milliseconds and rounds up, so this may return up to a millisecond late.
     ///
     /// ```
     /// use std::time::{Duration, Instant};
@@ -123,8 +124,8 @@ impl<S> EventLoop<S> {
         std::mem::take(&mut self.agenda.is_stopping)
     }
 
-    /// Makes one turn: waits as `wait` says if there is nothing to do yet, does what there is within `budget`, and
-    /// says what it did.
+    /// Runs one turn. Waits as `wait` says if there is nothing to do yet, does the work that fits `budget`, and returns
+    /// what the turn did.
     ///
     /// ```no_run
     /// use std::time::Duration;
@@ -143,7 +144,7 @@ impl<S> EventLoop<S> {
     /// # }
     /// ```
     ///
-    /// It cannot be called within a callback, as the loop is borrowed there; the compiler says so:
+    /// A callback cannot call this, because the loop is borrowed there; the compiler says so:
     ///
     /// ```compile_fail,E0499
     /// # use netloop::{Budget, EventLoop, Wait};
@@ -169,7 +170,7 @@ impl<S> EventLoop<S> {
     ) -> Result<Turn> {
         let mut turn = Turn::default();
         self.recover();
-        // Without a deadline or a call to be made, no callback can ask for the time before the wait.
+        // Without a deadline or a deferred call, no code asks for the time before the wait.
         let asks_for_time = self.agenda.deferred() > 0 || self.net.counts_time();
         if asks_for_time {
             self.net.refresh_now();
@@ -177,7 +178,7 @@ impl<S> EventLoop<S> {
         self.make_deferred_calls(shared, &mut turn);
         self.net.flush();
         let wait = wait(self);
-        // The time that the calls took must not be waited for again.
+        // The time that the deferred calls took must not be added to the wait.
         if turn.calls > 0 || !asks_for_time && wait.is_limited() {
             self.net.refresh_now();
         }
@@ -196,7 +197,7 @@ impl<S> EventLoop<S> {
         self.net.flush();
         turn.more = self.has_queued() || turn.timers >= TIMERS_A_TURN && self.net.has_elapsed();
         turn.alive = self.is_alive();
-        // Reported once: later turns of a host that goes on all the same wait as ever.
+        // A stop is reported once: if the host goes on, later turns wait as usual.
         turn.stopped = self.take_stop();
         Ok(turn)
     }
@@ -214,7 +215,7 @@ impl<S> EventLoop<S> {
     fn poll(&mut self, wait: Wait) -> Result<()> {
         let now = self.net.now();
         let timeout = match wait {
-            // The reactor itself shortens the wait for the sources that it has queued.
+            // The reactor itself does not wait while it has queued sources.
             _ if self.has_calls() || self.agenda.is_stopping => Some(Duration::ZERO),
             Wait::No => Some(Duration::ZERO),
             Wait::For(duration) => Some(duration),
@@ -229,7 +230,7 @@ impl<S> EventLoop<S> {
         if mailbox.is_pending() && mailbox.take(POSTS_A_TURN, &mut self.posts) {
             self.agenda.is_stopping = true;
         }
-        // Popped one by one, so that the posts behind one that panics are not lost.
+        // Posts are popped one by one. If one panics, the posts behind it are not lost.
         for _ in 0..self.posts.len() {
             let Some(post) = self.posts.pop_front() else {
                 return;
@@ -239,7 +240,7 @@ impl<S> EventLoop<S> {
         }
     }
 
-    // A function of its own, so that the values that every message needs stay in registers.
+    // A separate function, so that the values that every message needs stay in registers.
     #[inline(never)]
     fn serve_ready(&mut self, shared: &mut S, limit: Limit, turn: &mut Turn) {
         self.net.begin_serving();
@@ -257,9 +258,9 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Before a large flush, polls and serves again, so that broadcasts coalesce: of 16 clients that send at once, the
-    /// first wakes the loop alone, and the messages of the others then leave in the same sends as its own. It ends before
-    /// it has delayed the sends by more than they take.
+    /// Polls and serves again before a large flush, so that broadcasts coalesce. When 16 clients send at once, the
+    /// first wakes the loop alone. Their messages then leave in the same sends as the first client's. The rounds end
+    /// before they have delayed the sends by more time than the sends take.
     fn serve_before_many_sends(
         &mut self,
         shared: &mut S,
@@ -273,18 +274,18 @@ impl<S> EventLoop<S> {
         let mut now = began;
         for round in 0_u32.. {
             let sends = u32::try_from(self.net.waiting_to_flush()).unwrap_or(u32::MAX);
-            // A round without an event counts too: the sources that only sent were served all the same.
+            // A round without an event counts too, because its sources were served although they only sent.
             let served = round + (turn.events - before);
             if served >= sends
                 || now.duration_since(began) >= SEND_TIME.saturating_mul(sends)
-                // A source has more to deliver than one turn allows: a further round would favour it.
+                // A source with more to deliver than one turn allows would gain from a further round.
                 || self.net.waiting_to_be_served() > 0
                 || limit.is_reached(turn.events, || now)
             {
                 break;
             }
             self.poll(Wait::No)?;
-            // A wake-up for answers of lookups has been consumed by this poll.
+            // This poll may have consumed the wake-up for answers of lookups.
             self.net.take_answers();
             if self.net.waiting_to_be_served() == 0 {
                 break;
@@ -318,7 +319,7 @@ impl<S> EventLoop<S> {
                 self.call(shared, Calling::Loop, &mut call);
                 self.agenda.timers.restore(id, call);
             }
-            // Cancelled after it had come, or over because its last call panicked.
+            // The timer was cancelled after it had fired, or it is over because its last call panicked.
             Some(Action::Repeatedly(None, _)) | None => {}
         }
     }
@@ -342,7 +343,7 @@ impl<S> EventLoop<S> {
         debug_assert_eq!(self.net.remaining_closes(), 0);
     }
 
-    /// Makes one call that has no socket, with `calling` as the mark while it runs.
+    /// Makes one call that has no socket. While the call runs, `self.calling` is `calling`.
     pub(super) fn call(
         &mut self,
         shared: &mut S,

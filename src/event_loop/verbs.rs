@@ -1,4 +1,4 @@
-//! The verbs of a loop, written once: its own, and those of the contexts, forward to these.
+//! The methods that the loop and its two contexts share, implemented once: each of the three forwards to these.
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ use super::server_handler::{Accept, Accepted, ServerHandler};
 use super::socket_handler::SocketHandler;
 use super::timers::Action;
 
-/// The two parts of a loop that a verb works on. The shared state is no part of it: a host that makes a server has not
-/// lent it yet.
+/// The two parts of a loop that these methods work on. The shared state is missing, because a host that makes a server
+/// has not lent it yet.
 pub(super) struct Verbs<'a, S> {
     pub(super) net: &'a mut Net,
     pub(super) agenda: &'a mut Agenda<S>,
@@ -88,7 +88,7 @@ impl<S> Verbs<'_, S> {
         if !is_kept || self.net.socket_is_closed(id) {
             return false;
         }
-        // They are those of the old handler, by its tokens.
+        // The timers of the socket belong to the old handler, which chose their tokens.
         self.net.cancel_socket_timers(id);
         self.install_socket(id, handler);
         true

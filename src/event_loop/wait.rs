@@ -1,34 +1,34 @@
-//! The limits of a turn, of its wait and of its work, and its result.
+//! The limits on a turn's wait and on a turn's work, and the result of a turn.
 
 use std::time::{Duration, Instant};
 
-/// The longest time that a turn waits if there is nothing to do yet. It never waits longer than until the next deadline.
+/// The limit on the wait of a turn that has nothing to do yet. No turn waits longer than until the next deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// Not at all: the call of a game's frame.
+    /// Does not wait, for instance in a game's frame.
     No,
-    /// At most so long.
+    /// Waits for at most this time.
     For(Duration),
-    /// At most until then.
+    /// Waits until this time at most.
     Until(Instant),
-    /// Until something happens.
+    /// Waits until something happens.
     Forever,
 }
 
 impl Wait {
-    /// Whether it takes a clock to know when it is over.
+    /// Whether the end of the wait depends on the clock.
     pub(super) fn is_limited(self) -> bool {
         matches!(self, Self::For(_) | Self::Until(_))
     }
 }
 
-/// A limit on the events of sockets that a turn may deliver, or on the time for them. Sockets that were not served stay
-/// queued, in order, and the turn answers that there is [`more`](Turn::more). Whatever the budget, a turn that has
-/// something to do does at least one thing.
+/// A limit on the socket events that a turn may deliver, or on their time. Sockets that were not served stay queued, in
+/// order, and [`more`](Turn::more) is set. A turn that has something to do does at least one thing, whatever its
+/// budget.
 ///
-/// The budget is for the phase in which sockets and servers are served, by far the longest. Deferred calls, posts,
-/// timers and closes are bounded by how many there were when their phase began, posts by 1,024 besides, and timers by
-/// 4,096.
+/// The budget applies to the phase in which sockets and servers are served, which is by far the longest. Deferred
+/// calls, posts, timers and closes are limited by their number when their phase began. Posts are also limited to 1,024,
+/// and timers to 4,096.
 ///
 /// ```
 /// use std::time::Duration;
@@ -45,20 +45,20 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// No limit; each phase of the turn is bounded all the same, by its queue when it began, or by the time that many sends
-    /// take.
+    /// No limit. Each phase of the turn still has its own limit: the length of its queue at its beginning, or the time
+    /// that many sends take.
     pub const UNLIMITED: Self = Self {
         time: None,
         events: None,
     };
 
-    /// Returns a budget without a limit, to be given some.
+    /// Returns a budget without a limit. [`time`](Self::time) and [`events`](Self::events) add limits.
     pub const fn new() -> Self {
         Self::UNLIMITED
     }
 
-    /// Lets no event of a socket begin when so much time has passed since the turn's wait. A callback that is running
-    /// is not interrupted. If there is such a limit already, the smaller one counts.
+    /// Limits the time after the turn's wait in which events of sockets may begin. A running callback is not
+    /// interrupted. If the budget has a time limit already, the smaller one counts.
     #[must_use]
     pub const fn time(mut self, time: Duration) -> Self {
         match self.time {
@@ -68,7 +68,7 @@ impl Budget {
         self
     }
 
-    /// Allows at most so many events of sockets. If there is such a limit already, the smaller one counts.
+    /// Limits the number of socket events. If the budget has such a limit already, the smaller one counts.
     #[must_use]
     pub const fn events(mut self, events: u32) -> Self {
         match self.events {
@@ -79,7 +79,7 @@ impl Budget {
     }
 }
 
-/// A budget that has begun to be spent.
+/// A budget in use: its time has become a point in time.
 #[derive(Clone, Copy)]
 pub(super) struct Limit {
     events: Option<u32>,
@@ -94,7 +94,7 @@ impl Limit {
         }
     }
 
-    /// Whether nothing more may be begun after `events` events; `now` is read only if there is a limit of time.
+    /// Whether no further event may begin after `events` events. Calls `now` only if there is a limit of time.
     #[inline]
     pub(super) fn is_reached(self, events: u32, now: impl FnOnce() -> Instant) -> bool {
         self.events.is_some_and(|most| events >= most)
@@ -102,14 +102,14 @@ impl Limit {
     }
 }
 
-/// The reason for which [`run_for`](crate::EventLoop::run_for) has returned.
+/// The reason why [`run_for`](crate::EventLoop::run_for) has returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunEnd {
     /// Nothing is left that keeps the loop going.
     Finished,
     /// [`stop`](crate::EventLoop::stop) was called.
     Stopped,
-    /// The time was over first.
+    /// The time limit has passed.
     TimedOut,
 }
 
@@ -127,19 +127,19 @@ pub enum RunEnd {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Turn {
-    /// Events of sockets and servers that it delivered.
+    /// The number of events of sockets and servers that the turn delivered.
     pub events: u32,
-    /// Timers that it fired, idle timeouts included.
+    /// The number of timers that the turn fired, including idle timeouts.
     pub timers: u32,
-    /// Deferred calls and posts that it made.
+    /// The number of deferred calls and posts that the turn made.
     pub calls: u32,
-    /// Sockets and servers that it closed.
+    /// The number of sockets and servers that the turn closed.
     pub closed: u32,
-    /// Something is queued still: the next turn will not wait.
+    /// Whether something is still queued, so that the next turn will not wait.
     pub more: bool,
-    /// Something is left that keeps the loop going.
+    /// Whether anything keeps the loop going.
     pub alive: bool,
-    /// [`stop`](crate::EventLoop::stop) was called, before the turn or in it. `run` returns then; a host that turns by
-    /// itself may go on.
+    /// Whether [`stop`](crate::EventLoop::stop) was called, before the turn or in it. `run` returns then; a host that
+    /// calls `turn` itself may go on.
     pub stopped: bool,
 }
