@@ -1,6 +1,6 @@
 //! A terminal for `chat_server`: it sends the lines that are typed, and shows the lines of the room.
 //!
-//! Standard input may as well be a pipe or a file. At its end this side of the connection ends too. The client shows
+//! Standard input may also be a pipe or a file. When it ends, this side of the connection ends too. The client shows
 //! the server's remaining lines until the server has ended as well.
 //!
 //! ```text
@@ -16,7 +16,8 @@ use std::process::ExitCode;
 
 use netloop::{CloseReason, Context, Error, EventLoop, Flow, SocketHandler, SocketId};
 
-/// The state that the two handlers share: the socket of each.
+/// The state that both handlers share: the sockets of the server and of the keyboard, and whether the client has
+/// failed.
 struct Chat {
     server: SocketId,
     keyboard: SocketId,
@@ -64,7 +65,7 @@ impl SocketHandler<Chat> for Screen {
     }
 
     fn on_end(&mut self, cx: &mut Context<'_, Chat>) {
-        // If this side has ended before, the server's end is only the answer.
+        // If this side has ended before, the end of the server is only its answer.
         if cx.socket.is_writable() {
             eprintln!("* the server has left");
         }
@@ -108,7 +109,7 @@ fn read_keyboard(event_loop: &mut EventLoop<Chat>) -> netloop::Result<SocketId> 
     event_loop.read_input(io::stdin(), Keyboard)
 }
 
-/// Reads on a thread: elsewhere the kernel does not say when standard input can be read.
+/// Reads standard input on a thread: on other systems the kernel does not report when standard input is readable.
 #[cfg(not(unix))]
 fn read_keyboard(event_loop: &mut EventLoop<Chat>) -> netloop::Result<SocketId> {
     use std::net::{TcpListener, TcpStream};

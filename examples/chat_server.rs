@@ -1,4 +1,4 @@
-//! A chat room. A client sends lines, the first of which is a nickname: `chat_client`, netcat, a script.
+//! A chat room. A client sends lines, and its first line is a nickname. Clients are `chat_client`, netcat or a script.
 //!
 //! ```text
 //! $ cargo run --example chat_server                # or, with an address: chat_server 0.0.0.0:7001
@@ -27,7 +27,7 @@ use netloop::{
     CloseReason, Context, EventLoop, Flow, KeepAlive, SocketHandler, SocketId, SocketOptions,
 };
 
-/// The limit of a line. A longer one is left out, so that no client makes the server keep a line that never ends.
+/// The limit of a line. The server drops a longer line, so that no client makes it keep a line that never ends.
 const MAX_LINE_BYTES: usize = 4096;
 
 const MAX_NICKNAME_CHARACTERS: usize = 32;
@@ -35,7 +35,7 @@ const MAX_NICKNAME_CHARACTERS: usize = 32;
 /// The number of bytes that a member may lag behind, on top of the kernel's buffers.
 const MAX_LAG_BYTES: usize = 256 << 10;
 
-/// The members, by their nicknames. A client that has sent none yet is connected, but is no member.
+/// The members, with their nicknames. A client that has sent no nickname yet is connected, but is no member.
 type Room = BTreeMap<SocketId, Rc<str>>;
 
 struct Member {
@@ -64,7 +64,7 @@ impl SocketHandler<Room> for Member {
         }
     }
 
-    /// The one place where a member leaves, be it by an end, by a crash, or because it lagged.
+    /// Every member leaves here, whether it ended, crashed, or lagged behind.
     fn on_close(&mut self, cx: &mut Context<'_, Room>, _: CloseReason) {
         if let Some(nickname) = cx.shared.remove(&cx.socket.id()) {
             tell_the_others(cx, &format!("* {nickname} left\n"));
@@ -103,8 +103,8 @@ fn join(cx: &mut Context<'_, Room>, nickname: &str) {
     tell_the_others(cx, &format!("* {nickname} joined\n"));
 }
 
-/// Sends one line to all others. A member that cannot keep up is dropped, since to wait for it would make all others
-/// wait. Its `on_close` comes later, on a fresh stack, so the room does not change during the loop.
+/// Sends one line to all other members. A member that cannot keep up is dropped, because waiting for it would make all
+/// others wait. Its `on_close` comes later, on a fresh stack, so the room does not change during the loop.
 fn tell_the_others(cx: &mut Context<'_, Room>, line: &str) {
     let speaker = cx.socket.id();
     let others = cx.shared.keys().copied().filter(|&id| id != speaker);

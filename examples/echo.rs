@@ -1,4 +1,4 @@
-//! Sends everything back, and stays small before a peer that never reads.
+//! An echo server, whose memory stays small even if a peer never reads.
 //!
 //! ```text
 //! $ cargo run --example echo

@@ -1,12 +1,12 @@
-//! A server for load generators, on 127.0.0.1; `benches/versus` measures this one:
+//! A server for load generators, on 127.0.0.1, which `benches/versus` measures:
 //! `serve PORT MODE [--idle-timeout SECONDS] [--read-buffer BYTES] [--busy-poll MICROSECONDS]`.
 //!
-//! | MODE | what it does |
+//! | MODE | behaviour |
 //! |---|---|
 //! | `echo` | sends everything back |
-//! | `messages` | sends everything back, each 64 bytes with a write of their own |
-//! | `discard` | reads and drops; answers the peer's end with the number of bytes, 8 of them, big-endian |
-//! | `flood` | writes a block of 64 KiB over and over, as fast as the peer reads |
+//! | `messages` | sends everything back, with one write for each 64 bytes |
+//! | `discard` | reads and drops; answers the peer's end with the number of bytes, as 8 bytes in big-endian order |
+//! | `flood` | writes a block of 64 KiB again and again, as fast as the peer reads |
 //! | `broadcast` | sends each chunk that it receives to all other connections |
 //!
 //! ```text
@@ -20,7 +20,7 @@ use netloop::{
     CloseReason, Context, EventLoop, EventLoopOptions, Flow, SocketHandler, SocketId, SocketOptions,
 };
 
-/// The block that a flood repeats: byte `i` of it is `i ^ (i >> 8)`. It is static, so that nothing of it is ever copied.
+/// The block that `flood` repeats: its byte `i` is `i ^ (i >> 8)`. It is static, so that no part of it is ever copied.
 static FLOOD: [u8; 64 << 10] = {
     let mut block = [0; 64 << 10];
     let mut i = 0;
@@ -74,7 +74,7 @@ impl SocketHandler<Members> for Discard {
         self.received += data.len() as u64;
     }
     fn on_end(&mut self, cx: &mut Context<'_, Members>) {
-        // A peer that is gone misses nothing.
+        // The answer is ignored: a peer that is gone misses nothing.
         let _ = cx.socket.write(&self.received.to_be_bytes());
     }
 }

@@ -10,9 +10,9 @@
 //! checked   1000 seeds, 486 seconds in the simulation
 //! ```
 //!
-//! The protocol: a question is a byte that says how many numbers follow, and the numbers, a byte each; the answer is
-//! their sum in two bytes. The first server takes every piece of data for one question, as it nearly always is when
-//! one tries it by hand.
+//! In the protocol, a question is one byte with the count of numbers, and then the numbers, a byte each. The answer is
+//! their sum in two bytes. The first server takes every piece of data for one question, which is nearly always right in
+//! a try by hand.
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -22,18 +22,18 @@ use netloop::{Context, Result, SocketHandler};
 const QUESTIONS: [&[u8]; 4] = [&[1, 7], &[3, 200, 200, 1], &[0], &[5, 1, 2, 3, 4, 5]];
 const ANSWERS: [u16; 4] = [7, 401, 0, 15];
 
-/// Answers questions.
+/// The server, which answers questions. Without `is_mended`, it has the bug.
 #[derive(Default)]
 struct Server {
     is_mended: bool,
-    /// The beginning of a question whose end has not come.
+    /// The beginning of a question whose end has not arrived.
     begun: Vec<u8>,
 }
 
 impl SocketHandler for Server {
     fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) {
         if !self.is_mended {
-            // The bug: there may be half a question in `data`, or two.
+            // The bug: `data` may be half a question, or two questions.
             answer(cx, &data[1..]);
             return;
         }
@@ -54,7 +54,7 @@ fn answer(cx: &mut Context<'_>, numbers: &[u8]) {
     let _ = cx.socket.write(&sum.to_be_bytes());
 }
 
-/// Asks one question after the other, and keeps the answers as they come.
+/// The client, which asks one question after the other, and keeps the answers in the shared state.
 #[derive(Default)]
 struct Client {
     asked: usize,
@@ -84,10 +84,11 @@ impl SocketHandler<Vec<u8>> for Client {
     }
 }
 
-/// One run: what the client was answered, how long that took in the simulation, and what to say if it is wrong.
+/// Runs one simulation. Returns the answers that the client got, the time in the simulation, and its description.
 fn run(seed: u64, is_mended: bool) -> Result<(Vec<u16>, Duration, String)> {
     let wild = Options::from_seed(seed);
-    // Faults that end a connection are left out: the protocol has no answer to them, as it does not connect again.
+    // The faults that end a connection are left out: this protocol does not connect again, and so has no answer to
+    // them.
     let faults = Faults {
         resets: 0,
         aborted_accepts: 0,

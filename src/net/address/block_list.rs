@@ -1,4 +1,4 @@
-//! Block lists: sets of IP addresses that may not connect, or must not be connected to.
+//! Block lists: sets of IP addresses from which peers may not connect, or to which the program must not connect.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,12 +8,12 @@ use crate::net::error::{Error, Result};
 
 /// A set of IP addresses, given as addresses, ranges and subnets: Node's `net.BlockList`.
 ///
-/// An IPv4 address and its IPv4-mapped IPv6 form are one address here, in rules and in questions alike. (A listener of
-/// both families shows its IPv4 peers as `::ffff:1.2.3.4`.) So `::/0` is every address of both families.
+/// An IPv4 address and its IPv4-mapped IPv6 form count as one address, in rules and in queries. (A listener of both
+/// families shows its IPv4 peers as `::ffff:1.2.3.4`.) So `::/0` is every address of both families.
 ///
-/// Node keeps a list of rules, and walks it for every question. This is a set: overlapping and adjacent ranges become
-/// one, and a question takes O(log n). A removed address is not in the set, whichever rules had added it. So the set
-/// can serve as an allow-list too: begin with [`everything`](Self::everything), and remove the addresses that may pass.
+/// Node keeps a list of rules, and walks it for every query. This type is a set: overlapping and adjacent ranges become
+/// one, and a query takes O(log n). A removed address is not in the set, whichever rule had added it. So the set can
+/// also serve as an allow-list: begin with [`everything`](Self::everything), and remove the allowed addresses.
 ///
 /// A set has no zones: an IPv6 address is blocked on all links or on none.
 ///
@@ -32,10 +32,11 @@ use crate::net::error::{Error, Result};
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct BlockList {
-    /// The ranges: a map from the first address of each to the last. IPv4 lies in `::ffff:0:0/96`, as mapped by IPv6.
+    /// The ranges: a map from the first address of each range to its last. IPv4 addresses lie in `::ffff:0:0/96`, as
+    /// mapped by IPv6.
     ///
-    /// Invariant: no range overlaps or touches another, and none ends before it begins. A map and not a sorted vector,
-    /// so that adding one rule to a million stays cheap.
+    /// Invariant: no range overlaps or touches another, and no range ends before it begins. A map and not a sorted
+    /// vector, so that adding one rule to a million stays cheap.
     ranges: BTreeMap<u128, u128>,
 }
 
@@ -47,7 +48,7 @@ impl BlockList {
         Self::default()
     }
 
-    /// A list that blocks every address. The addresses that are removed from it form an allow-list.
+    /// A list that blocks every address. Remove addresses from it to make an allow-list.
     #[must_use]
     pub fn everything() -> Self {
         Self {
@@ -56,11 +57,11 @@ impl BlockList {
     }
 
     /// A list of all addresses that do not belong to one host on the public internet: private, shared, link-local,
-    /// loopback, documentation, multicast and reserved ones. It includes the IPv6 ranges that embed an IPv4 address
-    /// (6to4, NAT64, Teredo, `::/96`), because blocked IPv4 addresses could be reached through them.
+    /// loopback, documentation, multicast and reserved addresses. The list includes the IPv6 ranges that embed an IPv4
+    /// address (6to4, NAT64, Teredo, `::/96`), because blocked IPv4 addresses could be reached through them.
     ///
-    /// It protects a service that connects to hosts of its users' choice: no user can make it connect into its own
-    /// network. The ranges are those of the IANA special-purpose registries (RFC 6890).
+    /// The list protects a service that connects to hosts of its users' choice: no user can make it connect into its
+    /// own network. The ranges come from the IANA special-purpose registries (RFC 6890).
     #[doc(alias = "PRIVATE_RANGES")]
     #[must_use]
     pub fn special_purpose() -> Self {
@@ -83,7 +84,7 @@ impl BlockList {
     ///
     /// # Errors
     ///
-    /// `ERR_INVALID_ARGUMENT` if `end` comes before `start`, or if only one of them is IPv4.
+    /// `ERR_INVALID_ARGUMENT` if `end` comes before `start`, or if only one of the two is IPv4.
     #[doc(alias = "addRange")]
     pub fn add_range(&mut self, start: impl Into<IpAddr>, end: impl Into<IpAddr>) -> Result<()> {
         let (first, last) = range(start.into(), end.into())?;
@@ -91,11 +92,12 @@ impl BlockList {
         Ok(())
     }
 
-    /// Blocks every address whose first `prefix` bits are those of `network`. The other bits of `network` are ignored.
+    /// Blocks every address whose first `prefix` bits equal those of `network`. The other bits of `network` are
+    /// ignored.
     ///
     /// # Errors
     ///
-    /// `ERR_INVALID_ARGUMENT` if `prefix` is more than the bits of an address of that family: 32 or 128.
+    /// `ERR_INVALID_ARGUMENT` if `prefix` is longer than an address of that family: 32 or 128 bits.
     #[doc(alias = "addSubnet")]
     pub fn add_subnet(&mut self, network: impl Into<IpAddr>, prefix: u8) -> Result<()> {
         let (first, last) = subnet(network.into(), prefix)?;
@@ -167,8 +169,8 @@ impl BlockList {
         candidate.is_some_and(|(_, &last)| position <= last)
     }
 
-    /// The blocked ranges, both ends included, in ascending order. No two are adjacent, and a range within
-    /// `::ffff:0:0/96` is shown as IPv4.
+    /// The blocked ranges, both ends included, in ascending order. No two ranges are adjacent. A range within
+    /// `::ffff:0:0/96` is returned as IPv4.
     #[doc(alias = "size")]
     pub fn rules(&self) -> impl Iterator<Item = (IpAddr, IpAddr)> + '_ {
         self.ranges.iter().map(|(&first, &last)| {
@@ -180,7 +182,7 @@ impl BlockList {
         })
     }
 
-    /// Adds a range, merged with every range that it overlaps or touches.
+    /// Adds a range, and merges it with every range that it overlaps or touches.
     fn insert(&mut self, mut first: u128, mut last: u128) {
         if let Some((&before, &end)) = self.ranges.range(..=first).next_back() {
             if end.saturating_add(1) >= first {
@@ -195,7 +197,8 @@ impl BlockList {
         self.ranges.insert(first, last);
     }
 
-    /// Removes the addresses from `first` to `last`. A range that reaches beyond either end keeps the part outside.
+    /// Removes the addresses from `first` to `last`. A range that reaches beyond `first` or `last` keeps its outer
+    /// part.
     fn remove(&mut self, first: u128, last: u128) {
         while let Some((&start, &end)) = self.ranges.range(..=last).next_back() {
             if end < first {
@@ -221,7 +224,8 @@ impl fmt::Debug for BlockList {
     }
 }
 
-/// The networks of [`BlockList::special_purpose`]. IPv4 prefixes are longer by the 96 bits of their mapping.
+/// The networks of [`BlockList::special_purpose`]. An IPv4 prefix is longer by 96 bits, the length of the mapping to
+/// IPv6.
 #[rustfmt::skip]
 const SPECIAL_PURPOSE: &[([u16; 8], u8)] = &[
     (mapped(0, 0, 0), 96 + 8),
@@ -261,7 +265,7 @@ const fn mapped(first: u16, second: u16, third: u16) -> [u16; 8] {
     [0, 0, 0, 0, 0, 0xffff, first << 8 | second, third << 8]
 }
 
-/// Returns the key of an address in the map: its IPv6 form as a number.
+/// Returns the position of an address in the map: its IPv6 form as a number.
 fn position(address: IpAddr) -> u128 {
     u128::from(match address {
         IpAddr::V4(address) => address.to_ipv6_mapped(),
@@ -269,7 +273,7 @@ fn position(address: IpAddr) -> u128 {
     })
 }
 
-/// Returns a mask of the bits that a prefix of `prefix` bits leaves to the host.
+/// Returns a mask of the bits behind the first `prefix` bits.
 fn host_bits(prefix: u8) -> u128 {
     u128::MAX.checked_shr(u32::from(prefix)).unwrap_or(0)
 }

@@ -1,7 +1,7 @@
-//! The forms in which users may give an endpoint, and the tests for an IP address.
+//! The forms in which users may give an endpoint, and the checks whether a text is an IP address.
 //!
-//! All parsing of endpoints is here. No text makes it panic. An endpoint that no system would accept is refused before
-//! any system call.
+//! This module does all parsing of endpoints, and panics on no text. It refuses an endpoint that no system would accept
+//! before any system call.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::path::{Path, PathBuf};
@@ -20,8 +20,8 @@ use crate::net::values::{Endpoint, Family};
 /// | `"/run/app.sock"`, `"unix:app.sock"`, `Path`, `PathBuf` | a Unix domain socket |
 /// | `"unix:@name"`, `"\0name"` | a socket in Linux's abstract namespace |
 ///
-/// A literal address is never looked up, except for the number of a zone by name (`[fe80::1%eth0]:80`). Every form has
-/// a host: `[::]:80` means every address when listening, and `localhost:80` means this machine when connecting.
+/// A literal address is never looked up, except for the number of a named zone (`[fe80::1%eth0]:80`). Every form has a
+/// host: `[::]:80` means every address when listening, and `localhost:80` means this machine when connecting.
 ///
 /// ```
 /// use netloop::IntoEndpoint;
@@ -36,16 +36,16 @@ use crate::net::values::{Endpoint, Family};
             (`\"/run/app.sock\"`)"
 )]
 pub trait IntoEndpoint {
-    /// Parses the form.
+    /// Makes the endpoint from this form.
     ///
     /// # Errors
     ///
-    /// `ERR_SOCKET_BAD_PORT` if the port is not a number from 0 to 65535. `ERR_INVALID_ARGUMENT` for everything else
-    /// that no system would accept. The text shows the value that was given, and a valid form.
+    /// `ERR_SOCKET_BAD_PORT` if the port is not a number from 0 to 65535. `ERR_INVALID_ARGUMENT` for any other value
+    /// that no system would accept. The text shows the given value, and a valid form.
     fn into_endpoint(self) -> Result<Endpoint>;
 }
 
-/// Returns the family of `text`, if it is an IP address, and else `None`: Node's `net.isIP`.
+/// Returns the family of `text` if it is an IP address, and `None` otherwise: Node's `net.isIP`.
 ///
 /// An IPv6 address may have a zone (`fe80::1%eth0`), which the parser of the standard library refuses. No part of an
 /// IPv4 address may begin with a zero.
@@ -84,10 +84,10 @@ pub fn is_ipv6(text: &str) -> bool {
 }
 
 /// Parses an IP address with or without a port: Node's `SocketAddress.parse`. The port is 0 if `text` has none. `None`
-/// for other text.
+/// for any other text.
 ///
-/// A zone must be a number (`[fe80::1%3]:80`), which is kept. With a zone by name, the answer is `None`. Node parses
-/// the text as a URL, and so accepts `0x7f.1`, and reads port 80 as 0. Neither is imitated.
+/// A zone must be a number (`[fe80::1%3]:80`), and is kept. For a named zone, the answer is `None`. Node parses the
+/// text as a URL, and so accepts `0x7f.1`, and reads port 80 as 0. This function does neither.
 ///
 /// ```
 /// use netloop::parse_socket_address;
@@ -118,7 +118,7 @@ impl IntoEndpoint for Endpoint {
     }
 }
 
-/// A reference to any of the forms: the form is cloned.
+/// Makes the endpoint from a reference to any of the forms, by cloning the form.
 impl<E: IntoEndpoint + Clone> IntoEndpoint for &E {
     fn into_endpoint(self) -> Result<Endpoint> {
         self.clone().into_endpoint()
@@ -209,14 +209,15 @@ macro_rules! address_into_endpoint {
 address_into_endpoint!(SocketAddr, SocketAddrV4, SocketAddrV6);
 address_into_endpoint!((IpAddr, u16), (Ipv4Addr, u16), (Ipv6Addr, u16));
 
-/// The limit on the bytes of a path: with a NUL at its end, it must fit into `sun_path`.
+/// The limit on the bytes of a path. The path must fit into `sun_path`, with a NUL byte at its end.
 const LONGEST_PATH: usize = if cfg!(any(target_os = "linux", target_os = "android", windows)) {
     107
 } else {
     103
 };
 
-/// Returns the endpoint for a path. Refuses a path that the kernel would cut off or refuse, before any file is touched.
+/// Returns the endpoint for a path. Refuses a path that the kernel would truncate or refuse, before any file is
+/// touched.
 fn path_endpoint(path: PathBuf) -> Result<Endpoint> {
     let bytes = path.as_os_str().as_encoded_bytes();
     let problem = if bytes.is_empty() {
@@ -227,7 +228,7 @@ fn path_endpoint(path: PathBuf) -> Result<Endpoint> {
         } else if bytes.len() == 1 {
             "The name of a Unix socket without a file is empty".to_owned()
         } else if bytes.len() > LONGEST_PATH + 1 {
-            // An abstract name has a NUL in front, and needs none at its end.
+            // An abstract name has a NUL byte in front, and needs none at its end.
             format!(
                 "The name of a Unix socket has at most {LONGEST_PATH} bytes; received {}",
                 bytes.len() - 1
@@ -248,8 +249,8 @@ fn path_endpoint(path: PathBuf) -> Result<Endpoint> {
     Err(invalid(problem))
 }
 
-/// Returns the endpoint for a host without brackets: an address if the host is a literal, or else a name. Refuses a
-/// name that no resolver could know.
+/// Returns the endpoint for a host without brackets: an address if the host is an IP address, otherwise a name. Refuses
+/// a name that no resolver could know.
 fn host_endpoint(host: &str, port: u16) -> Result<Endpoint> {
     if let Some(address) = literal_address(host, port) {
         return Ok(Endpoint::Socket(address));
@@ -271,7 +272,7 @@ fn host_endpoint(host: &str, port: u16) -> Result<Endpoint> {
     Err(invalid(format!("Invalid host {host:?}: {problem}")))
 }
 
-/// Parses a literal address. `None` for any other text, and for an IPv6 address with a zone by name.
+/// Parses a literal address. `None` for any other text, and for an IPv6 address with a named zone.
 fn literal_address(host: &str, port: u16) -> Option<SocketAddr> {
     if let Ok(address) = host.parse::<Ipv4Addr>() {
         return Some(SocketAddr::from((address, port)));
@@ -281,7 +282,8 @@ fn literal_address(host: &str, port: u16) -> Option<SocketAddr> {
     Some(SocketAddrV6::new(address, port, 0, scope_id).into())
 }
 
-/// Splits an IPv6 address from its zone, if it has one. As in Node, a zone may have letters, digits, `-`, `.` and `:`.
+/// Splits an IPv6 address from its zone, if there is a zone. As in Node, a zone may have letters, digits, `-`, `.` and
+/// `:`.
 fn split_zone(text: &str) -> Option<(Ipv6Addr, Option<&str>)> {
     let Some((address, zone)) = text.split_once('%') else {
         return text.parse().ok().map(|address| (address, None));
@@ -293,7 +295,7 @@ fn split_zone(text: &str) -> Option<(Ipv6Addr, Option<&str>)> {
     Some((address.parse().ok()?, Some(zone)))
 }
 
-/// Parses a port of digits only. `parse` alone would accept `+80`.
+/// Parses a port that consists of digits. `parse` alone would also accept `+80`.
 fn parse_port(text: &str) -> Option<u16> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         text.parse().ok()

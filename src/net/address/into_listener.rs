@@ -12,9 +12,9 @@ use super::into_endpoint::IntoEndpoint;
 /// An endpoint to listen on, or a socket that is bound already: the first argument of
 /// [`listen`](crate::EventLoop::listen) and [`serve`](crate::EventLoop::serve).
 ///
-/// It is implemented for every [`IntoEndpoint`], and for `TcpListener`, `UnixListener` and [`StdListener`]. These are
-/// sockets that the program made elsewhere or inherited (systemd's socket activation). Such a socket need not listen
-/// yet. No other crate can implement the trait.
+/// The trait is implemented for every [`IntoEndpoint`], and for `TcpListener`, `UnixListener` and [`StdListener`]. Such
+/// a listener is a socket that the program made elsewhere or inherited (systemd's socket activation), and need not
+/// listen yet. No other crate can implement the trait.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` says no place to listen on",
     note = "a place is an address (`\"127.0.0.1:3000\"`, `(\"localhost\", 3000)`, a `SocketAddr`), a path \
@@ -22,7 +22,7 @@ use super::into_endpoint::IntoEndpoint;
 )]
 #[doc(alias = "BoundSocket")]
 pub trait IntoListener {
-    /// Parses the form. The type of the result has no public name, which seals the trait.
+    /// Makes the value to listen on from this form. The type of the result has no public name, which seals the trait.
     #[doc(hidden)]
     fn into_listener(self) -> Result<ListenOn>;
 }

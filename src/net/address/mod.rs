@@ -1,4 +1,4 @@
-//! Addresses: parsing what to connect to or to listen on, and block lists.
+//! Addresses: parsing the endpoints to connect to or to listen on, and block lists.
 
 mod block_list;
 mod into_endpoint;

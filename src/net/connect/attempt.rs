@@ -7,7 +7,7 @@ use crate::net::values::Event;
 use crate::reactor::{Interest, Key, Registration};
 use crate::system::Stream;
 
-/// A connect to one address of a name, as a source of its own. `owner` is the key of the connection that it is for.
+/// A connect to one address of a name, as a source of its own. `owner` is the key of the connection that needs it.
 #[derive(Debug)]
 pub(crate) struct Attempt {
     pub(crate) stream: Stream,
@@ -18,7 +18,7 @@ pub(crate) struct Attempt {
 }
 
 impl Attempt {
-    /// Asks the kernel for the result of the connect, if there is one already.
+    /// Asks the kernel for the result of the connect. Returns `AttemptEnded` if there is a result.
     pub(crate) fn on_writable(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         self.outcome = match self.stream.finish_connecting() {
             Ok(false) => {
@@ -38,13 +38,13 @@ impl Attempt {
 
 /// Whether a stream is connected to itself instead of to a server.
 ///
-/// A connect to a port of this machine can meet itself. It does if no server listens, and the system chooses that very
-/// port as the local one (simultaneous open, RFC 9293 3.5). No program has a use for such a connection.
+/// A connect to a port of this machine can connect to itself. This happens if no server listens, and the system chooses
+/// that very port as the local port (simultaneous open, RFC 9293 3.5). No program has a use for such a connection.
 pub(crate) fn is_connected_to_itself(stream: &Stream, asked: SocketAddr) -> bool {
     let Ok(Some(local)) = stream.local_address() else {
         return false;
     };
-    // The ports differ for nearly every stream, and only then is the kernel asked for the peer. The `asked` address
-    // proves nothing: a connect to 0.0.0.0 leads to another one.
+    // Fast path: the ports differ for nearly every stream, and then the kernel is not asked for the peer. `asked`
+    // cannot replace the peer, because a connect to 0.0.0.0 reaches another address.
     local.port() == asked.port() && stream.peer_address().is_ok_and(|peer| peer == Some(local))
 }

@@ -1,5 +1,5 @@
-//! The lookups that are under way, with the sources that wait for each. A source that asks an equal question joins its
-//! lookup.
+//! The lookups that are under way, with the sources that wait for each. A source with an equal query joins a lookup
+//! that is under way.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use crate::system::{Job, Lookups, Ticket};
 
 use super::resolver::{HostQuery, SharedResolver};
 
-/// The length of the longest name in DNS (RFC 1035). A longer name is refused before any resolver is asked.
+/// The length of the longest name in DNS (RFC 1035). No resolver is asked for a longer name.
 const LONGEST_NAME: usize = 253;
 
 /// A lookup under way, with all sources that wait for its answer.
@@ -37,7 +37,7 @@ impl PendingLookups {
         }
     }
 
-    /// Starts a lookup of `query` by `resolver` for the source `asker`, or joins an equal one that is under way.
+    /// Starts a lookup of `query` by `resolver` for the source `asker`, or joins an equal lookup that is under way.
     pub(crate) fn ask(
         &mut self,
         query: &HostQuery<'_>,
@@ -81,7 +81,8 @@ impl PendingLookups {
         !self.pending.is_empty()
     }
 
-    /// Takes the next answer that has arrived, with all sources that asked. A source may be gone by now.
+    /// Takes the next answer that has arrived, with the keys of all sources that asked. A source may have been removed
+    /// by now.
     pub(crate) fn next_answer(&mut self) -> Option<(Vec<Key>, io::Result<Vec<SocketAddr>>)> {
         let (ticket, answer) = self.lookups.next_answer()?;
         let place = self

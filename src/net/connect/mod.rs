@@ -1,4 +1,4 @@
-//! From a name to a connection: lookups, the order and delays of the addresses, and the attempts.
+//! Connecting to a name: the options, lookups, the order and delays of the addresses, and the attempts.
 
 mod attempt;
 mod lookups;

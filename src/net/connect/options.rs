@@ -10,7 +10,7 @@ use crate::net::values::{Family, SocketOptions};
 
 use super::resolver::{Resolver, SharedResolver};
 
-/// The shortest delay between two attempts, as in Node. With a shorter one, all addresses would be tried almost at
+/// The shortest delay between two attempts, as in Node. With a shorter delay, all addresses would be tried almost at
 /// once.
 const LEAST_ATTEMPT_DELAY: Duration = Duration::from_millis(10);
 
@@ -38,7 +38,7 @@ pub struct ConnectOptions {
 }
 
 impl ConnectOptions {
-    /// Options with every default; the method of each option tells its default.
+    /// Options with every default; the method of each option states the default of that option.
     pub fn new() -> Self {
         Self {
             connect_timeout: None,
@@ -54,20 +54,21 @@ impl ConnectOptions {
         }
     }
 
-    /// Limits the time from the call to the open connection, lookup and attempts included. After it the socket fails
-    /// with ETIMEDOUT.
+    /// Limits the time from the call to the open connection, including the lookup and the attempts. After this time,
+    /// the socket closes with ETIMEDOUT.
     ///
-    /// Default: `None`. The socket then fails when the system gives up, after about two minutes on Linux. Node has no
+    /// Default: `None`. The socket then closes when the system gives up, after about two minutes on Linux. Node has no
     /// such option: its `timeout` is the [idle timeout](SocketOptions::idle_timeout).
     pub fn connect_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.connect_timeout = timeout.into();
         self
     }
 
-    /// Limits the time that the lookup of a name takes. After it the socket fails with ETIMEDOUT, and a late answer is
-    /// thrown away.
+    /// Limits the time that the lookup of a name takes. After this time, the socket closes with ETIMEDOUT, and the loop
+    /// drops a late answer.
     ///
-    /// Default: 30 s; `None`: only [`connect_timeout`](Self::connect_timeout) limits it. Node has no such option.
+    /// Default: 30 s. With `None`, only [`connect_timeout`](Self::connect_timeout) limits the lookup. Node has no such
+    /// option.
     pub fn lookup_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.lookup_timeout = timeout.into();
         self
@@ -90,8 +91,8 @@ impl ConnectOptions {
     /// Sets the delay after which the next address of a name is tried, if the last attempt has had no answer (RFC 8305,
     /// "Happy Eyeballs").
     ///
-    /// Default: 250 ms. Less than 10 ms counts as 10 ms, as in Node. Unlike in Node, the earlier attempt goes on: the
-    /// first attempt that succeeds becomes the connection, and only then are the others closed.
+    /// Default: 250 ms. Less than 10 ms counts as 10 ms, as in Node. Unlike in Node, the earlier attempt goes on. The
+    /// first attempt that succeeds becomes the connection, and only then are all others closed.
     #[doc(alias = "autoSelectFamilyAttemptTimeout")]
     pub fn attempt_delay(mut self, delay: Duration) -> Self {
         self.attempt_delay = delay.max(LEAST_ATTEMPT_DELAY);
@@ -108,10 +109,10 @@ impl ConnectOptions {
         self
     }
 
-    /// Sets addresses that are never connected to. Default: none.
+    /// Sets a list of addresses that this connect never tries. Default: none.
     ///
-    /// An attempt on one fails with [ERR_IP_BLOCKED](crate::Error::IP_BLOCKED), and no packet is sent. The list is
-    /// consulted after the lookup, so that a name cannot lead past it.
+    /// An attempt on a listed address fails with [ERR_IP_BLOCKED](crate::Error::IP_BLOCKED), and no packet is sent. The
+    /// list is checked after the lookup, so that a name cannot lead past it.
     #[doc(alias = "blockList")]
     pub fn block_list(mut self, list: impl Into<Option<Rc<BlockList>>>) -> Self {
         self.block_list = list.into();
@@ -120,8 +121,8 @@ impl ConnectOptions {
 
     /// Sets the address to connect from. Default: `None`, the system chooses.
     ///
-    /// A link-local IPv6 address is bound in the zone of the address that is connected to. If the system cannot bind
-    /// the address, the socket fails with the error of `bind`.
+    /// A link-local IPv6 address is bound in the zone of the remote address. If the system cannot bind the address, the
+    /// connect fails with the error of `bind`.
     #[doc(alias = "localAddress")]
     pub fn local_address(mut self, address: impl Into<Option<IpAddr>>) -> Self {
         self.local_address = address.into();
@@ -148,7 +149,7 @@ impl Default for ConnectOptions {
     }
 }
 
-/// Connects with the defaults, and gives the socket `options`.
+/// Makes options for a connect with every default, whose socket gets `options`.
 impl From<SocketOptions> for ConnectOptions {
     fn from(options: SocketOptions) -> Self {
         Self::new().socket(options)

@@ -1,4 +1,4 @@
-//! The race of a connect to a name (RFC 8305): which addresses are tried, in which order, and with which result.
+//! The race of a connect to a name (RFC 8305): the addresses to try, their order, and the result of each attempt.
 //!
 //! The race only decides. `Net` does the lookups and the connects, and reads the clock.
 
@@ -23,7 +23,7 @@ pub(crate) struct ConnectRace {
     pub(crate) options: Rc<ConnectOptions>,
     /// The addresses in the order in which they are tried; `None` until the lookup has answered.
     candidates: Option<Vec<Candidate>>,
-    /// The tick at which the next address is tried while the attempts under way go on. Invariant: `Some` only while an
+    /// The tick at which the next address is tried while earlier attempts go on. Invariant: `Some` only while an
     /// attempt is under way and an address waits.
     next_attempt_tick: Option<u64>,
 }
@@ -42,9 +42,9 @@ enum CandidateState {
     Waiting,
     /// The attempt with this key, a source of its own, is under way.
     Racing(Key),
-    /// The attempt is over without an error: it succeeded, or it was given up because another one did.
+    /// The attempt is over without an error: it succeeded, or was given up because another attempt succeeded.
     Over,
-    /// The system was asked to connect, and that failed.
+    /// The system was asked to connect, and the connect failed.
     Failed(Error),
     /// The system was not asked to connect: the address is on the block list, or the local address could not be bound.
     Refused(Error),
@@ -65,7 +65,7 @@ impl CandidateState {
 }
 
 impl ConnectRace {
-    /// Returns the state at the start: the lookup of `host` is under way.
+    /// Returns a race at its start: the lookup of `host` is under way.
     pub(crate) fn new(host: String, port: u16, options: Rc<ConnectOptions>) -> Self {
         Self {
             host,
@@ -108,7 +108,7 @@ impl ConnectRace {
         self.has_waiting()
     }
 
-    /// Returns the addresses of an answer that the handler is told: all of them, or the only one that is tried.
+    /// Returns the addresses of a lookup that the handler gets: all of them, or the only one that is tried.
     pub(crate) fn to_be_told(&self, found: &[SocketAddr]) -> Vec<SocketAddr> {
         let told = match found.iter().position(|address| self.wants(address)) {
             Some(first) if !self.options.auto_select_family => &found[first..=first],
@@ -137,13 +137,14 @@ impl ConnectRace {
             .map(|candidate| candidate.address)
     }
 
-    /// Notes that the attempt `key` on `address` is under way. If another address waits, its turn comes at `next_tick`.
+    /// Notes that the attempt `key` on `address` is under way. If another address waits, it is tried at `next_tick`.
     pub(crate) fn began(&mut self, key: Key, address: SocketAddr, next_tick: u64) {
         self.set_state(address, CandidateState::Racing(key));
         self.next_attempt_tick = self.has_waiting().then_some(next_tick);
     }
 
-    /// Notes that the attempt on `address` is over. If it has failed, a call of [`failed`](Self::failed) follows.
+    /// Notes that the attempt on `address` is over. If the attempt failed, the caller calls [`failed`](Self::failed)
+    /// next.
     pub(crate) fn ended(&mut self, address: SocketAddr) {
         self.set_state(address, CandidateState::Over);
     }
@@ -162,8 +163,8 @@ impl ConnectRace {
         self.next_attempt_tick
     }
 
-    /// Returns the address of the attempt that was started last, of those under way.
-    /// [`next_attempt_tick`](Self::next_attempt_tick) is the end of its delay.
+    /// Returns the address of the newest attempt that is under way. The delay of this attempt ends at
+    /// [`next_attempt_tick`](Self::next_attempt_tick).
     pub(crate) fn newest_attempt(&self) -> Option<SocketAddr> {
         self.candidates()
             .iter()
@@ -183,7 +184,8 @@ impl ConnectRace {
         !self.is_looking_up() && self.candidates().iter().all(is_done)
     }
 
-    /// Gives up the attempts that are under way, and returns their keys. The caller removes their sources.
+    /// Gives up the attempts that are under way, and returns their keys. The caller removes the sources with these
+    /// keys.
     pub(crate) fn abandon_attempts(&mut self) -> Vec<Key> {
         self.next_attempt_tick = None;
         let mut keys = Vec::new();
@@ -196,7 +198,7 @@ impl ConnectRace {
         keys
     }
 
-    /// Returns the addresses that the system was asked to connect to, in order. Empty if the name has a single address.
+    /// Returns the addresses that the system was asked to connect to, in order. Empty if the name has only one address.
     pub(crate) fn attempted(&self) -> Vec<SocketAddr> {
         if !self.has_several() {
             return Vec::new();
@@ -208,7 +210,8 @@ impl ConnectRace {
             .collect()
     }
 
-    /// Returns the error of an exhausted race: that of its only address, or one that lists all errors in order.
+    /// Returns the error of an exhausted race: the error of its only address, or an error that lists all errors in
+    /// order.
     pub(crate) fn failure(&self) -> Error {
         let mut errors: Vec<Error> = self
             .candidates()
@@ -227,7 +230,7 @@ impl ConnectRace {
         self.candidates.as_deref().unwrap_or_default()
     }
 
-    /// Whether the name has more than one address. Only then does the error list attempts.
+    /// Whether the name has more than one address. If not, the error of the race lists no attempts.
     fn has_several(&self) -> bool {
         self.candidates().len() > 1
     }
@@ -254,7 +257,8 @@ pub(crate) fn at_port(mut address: SocketAddr, port: u16) -> SocketAddr {
     address
 }
 
-/// Alternates IPv4 and IPv6, beginning with the family of the first address. The rest of the longer list comes last.
+/// Alternates IPv4 and IPv6, beginning with the family of the first address. The surplus of the larger family comes
+/// last.
 fn interleave(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let Some(first) = addresses.first() else {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! From a name to addresses: the trait that users may implement, and the resolver of the system.
+//! Resolvers, which find the addresses of a name: the trait that users may implement, and the system's resolver.
 
 use std::fmt;
 use std::io;
@@ -8,11 +8,11 @@ use std::sync::Arc;
 use crate::net::error::{Error, Result};
 use crate::net::values::Family;
 
-/// A resolver turns names into addresses. It is the `lookup` option of Node.
+/// A resolver finds the addresses of a name. It is the `lookup` option of Node.
 ///
-/// It is called on a helper thread of the loop, and may block there. The loop goes on meanwhile, and drops an answer
-/// that takes longer than [`lookup_timeout`](crate::ConnectOptions::lookup_timeout). Several threads may call it at
-/// once, but never with the same query.
+/// A helper thread of the loop calls the resolver, which may block there. The loop does not wait, and drops an answer
+/// that takes longer than [`lookup_timeout`](crate::ConnectOptions::lookup_timeout). Several threads may call the
+/// resolver at once, but one loop never with the same query.
 ///
 /// A closure is a resolver too:
 ///
@@ -28,32 +28,32 @@ use crate::net::values::Family;
 /// ```
 #[doc(alias = "lookup")]
 pub trait Resolver: Send + Sync {
-    /// Returns the addresses of [`query.host`](HostQuery::host), the preferred one first.
+    /// Returns the addresses of [`query.host`](HostQuery::host), with the preferred address first.
     ///
     /// An address with port 0 gets the port that the user asked for; any other port is kept. An IPv6 address keeps its
     /// zone (`scope_id`). An empty answer counts as ENOTFOUND.
     ///
     /// # Errors
     ///
-    /// The error is told to `on_lookup` and `on_error` with its own [code](Error::code), and with the name that was
-    /// looked up. An [`io::Error`] becomes ENOTFOUND if its kind is `NotFound`, EAI_AGAIN if it is `WouldBlock` or
-    /// `ResourceBusy`, and ETIMEDOUT if it is `TimedOut`.
+    /// `on_lookup` and `on_error` get the error with its own [code](Error::code), and with the name that was looked up.
+    /// An [`io::Error`] becomes ENOTFOUND if its kind is `NotFound`, EAI_AGAIN if it is `WouldBlock` or `ResourceBusy`,
+    /// and ETIMEDOUT if it is `TimedOut`.
     fn resolve(&self, query: &HostQuery<'_>) -> Result<Vec<SocketAddr>>;
 }
 
-/// The question that a [`Resolver`] is asked: a name, and the family of its addresses.
+/// The query to a [`Resolver`]: a name, and the wanted family of its addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct HostQuery<'a> {
-    /// The name to look up. [`system_resolver`] alone is also asked for IPv6 addresses with a zone by name
-    /// (`fe80::1%eth0`), because only the system knows the number of the zone.
+    /// The name to look up. For [`system_resolver`] it may also be an IPv6 address with a named zone (`fe80::1%eth0`).
+    /// Only the system knows the number of such a zone, so no other resolver gets this query.
     pub host: &'a str,
-    /// The wanted family; `None` is both. Addresses of the other family are removed from an answer.
+    /// The wanted family; `None` means both. The loop drops addresses of the other family from an answer.
     pub family: Option<Family>,
 }
 
 impl<'a> HostQuery<'a> {
-    /// Asks for the addresses of `host`, of one family or (`None`) of both.
+    /// A query for the addresses of `host`, of one family or (`None`) of both.
     #[must_use]
     pub fn new(host: &'a str, family: Option<Family>) -> Self {
         Self { host, family }
@@ -82,15 +82,15 @@ impl Resolver for crate::system::simulated::Names {
 
 /// The system's resolver (`getaddrinfo(3)`), in the system's order, as in Node since version 17.
 ///
-/// Its errors have the codes of Node: ENOTFOUND if there is no such name, and the system's own code if the lookup
-/// itself failed, as with EMFILE. On Unix, ENOTFOUND also stands for a name server that does not answer, where Node has
-/// EAI_AGAIN. The standard library hides the difference.
+/// Its errors have Node's codes: ENOTFOUND if there is no such name, and the system's own code if the lookup itself
+/// failed, as with EMFILE. If a name server does not answer, Node has EAI_AGAIN. On Unix this function returns
+/// ENOTFOUND then too, because the standard library hides the difference.
 ///
-/// As a function of this form, it is itself a [`Resolver`]. It is the default of every `resolver` option.
+/// This function is itself a [`Resolver`], and the default of every `resolver` option.
 ///
 /// # Errors
 ///
-/// The errors above.
+/// ENOTFOUND, or the system's own error, as described above.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -126,7 +126,7 @@ pub(crate) fn is_of(family: Option<Family>, address: SocketAddr) -> bool {
 /// Returns the error of a lookup by the standard library, with Node's code.
 ///
 /// Node distinguishes "no such name" from "try again later". On Unix the standard library drops the number that
-/// `getaddrinfo` returns, and keeps only a text in the language of the process. No decision rests on a text. So both
+/// `getaddrinfo` returns, and keeps only a text in the language of the process. A text must not decide a code, so both
 /// get the commoner code, and [`io`](Error::io) has the text.
 fn failure(error: io::Error) -> Error {
     if error.raw_os_error().is_some() {
@@ -148,7 +148,7 @@ impl SharedResolver {
         self.0.resolve(query)
     }
 
-    /// Whether both are the same resolver, so that one answer serves the lookups of both.
+    /// Whether both are the same resolver, so that one answer serves lookups of either.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         std::ptr::addr_eq(Arc::as_ptr(&self.0), Arc::as_ptr(&other.0))
     }

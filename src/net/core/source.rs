@@ -1,4 +1,4 @@
-//! The sources of the reactor, and the dispatch of the reactor's calls to them.
+//! The sources of the reactor, and the methods through which the reactor calls each kind of source.
 
 use mio::event;
 
@@ -12,8 +12,8 @@ use crate::reactor::{Handler, Registration};
 /// The limit on the connections that a listener accepts in a row before the next source is served.
 const ACCEPT_BURST: u32 = 64;
 
-/// The limit on the full reads of a connection in a row, which is 2 MiB. In a bulk transfer, such a burst saves a poll
-/// for each read. A read that does not fill the buffer ends the burst anyway.
+/// The limit on consecutive full reads of a connection, which together are 2 MiB. In a bulk transfer, such a burst
+/// saves a poll for each read. A read that does not fill the buffer ends the burst anyway.
 const READ_BURST: u32 = 16;
 
 /// A source that the reactor serves.
@@ -21,19 +21,19 @@ const READ_BURST: u32 = 16;
 pub(crate) enum Source {
     /// A connection, inline because every message touches it.
     Connection(Connection),
-    /// A listening socket. Boxed, because there are few and they are large.
+    /// A listening socket. Boxed, because listeners are few and large.
     Listener(Box<Listener>),
     /// An attempt: one of several connects that race for the same connection.
     Attempt(Box<Attempt>),
 }
 
-/// The resources that are common to all sources of one loop, lent to each source while it is served.
+/// The resources that all sources of one loop share, lent to each source while it is served.
 #[derive(Debug)]
 pub(crate) struct SharedResources<'a> {
     /// The read buffer of the loop. Empty in calls in which no source reads.
     pub(crate) buffer: &'a mut [u8],
     pub(crate) outbox: &'a mut Outbox,
-    /// The reserve descriptor, and whether servers are backing off for lack of one.
+    /// The reserve descriptor, and whether a server is backing off for lack of a descriptor.
     pub(crate) exhaustion: &'a mut DescriptorExhaustion,
 }
 
@@ -98,7 +98,7 @@ impl Handler for Source {
         }
     }
 
-    // Always inlined: it is the only call between the poll and the read of every message, and has one caller.
+    // Always inlined: this is the only call between the poll and the read of every message, and it has one caller.
     #[inline(always)]
     fn on_readable(
         &mut self,
@@ -130,7 +130,7 @@ impl Handler for Source {
     ) -> Option<Event> {
         match self {
             Self::Connection(connection) => connection.on_error(registration),
-            // A listener learns of its error from its next `accept`. For an attempt, the kernel also reports writable.
+            // A listener gets its error from its next `accept`. For an attempt, the kernel reports writable as well.
             Self::Listener(_) | Self::Attempt(_) => None,
         }
     }

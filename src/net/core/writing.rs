@@ -1,4 +1,4 @@
-//! Writes, from the views to the outbox, and the callbacks whose writes gather there.
+//! Writes from the views to the outbox, and the callbacks during which the outbox gathers writes.
 
 use std::rc::Rc;
 
@@ -11,7 +11,7 @@ use super::Net;
 use super::source::{SharedResources, Source};
 
 impl Net {
-    /// Frees the memory that is only kept for later writes and later sockets.
+    /// Frees the memory that is only kept for later writes, sockets and timers.
     pub(crate) fn trim(&mut self) {
         self.scratch.shrink_to_fit();
         self.reactor.shrink();
@@ -27,7 +27,7 @@ impl Net {
         connection.bytes_written() + self.outbox.own_bytes(id) as u64
     }
 
-    /// Returns the number of accepted bytes that the kernel has not taken, or that the close of the socket has lost.
+    /// Returns the number of accepted bytes that the kernel has not taken, or that were lost when the socket closed.
     pub(crate) fn queued_bytes(&self, id: SocketId) -> usize {
         let Some(connection) = self.connection(id) else {
             return 0;
@@ -53,7 +53,7 @@ impl Net {
         self.write_to_connection(id, payload)
     }
 
-    /// Writes `payload` where the fast path does not apply: adds it to the span, or passes it to the connection.
+    /// Writes `payload` outside of the fast path: adds it to the connection's span, or passes it to the connection.
     #[inline(never)]
     fn write_to_connection(&mut self, id: SocketId, payload: Payload<'_>) -> Flow {
         if payload.is_better_copied() {
@@ -91,7 +91,7 @@ impl Net {
                 }
             }
         } else {
-            // A long message is stored once: the queue of a socket that cannot send it at once holds a reference.
+            // A long message is stored once: each socket that cannot send it at once holds a reference in its queue.
             let bytes: Rc<[u8]> = bytes.into();
             for id in sockets {
                 write(self, id, Payload::Shared(Rc::clone(&bytes)));
@@ -100,7 +100,7 @@ impl Net {
         others
     }
 
-    /// Adds the message of the running broadcast to the span of a socket, and returns whether it did.
+    /// Adds the message of the running broadcast to the span of a socket. Returns whether it was added.
     #[inline]
     fn advance_span(&mut self, id: SocketId) -> bool {
         let connection = self.reactor.source_mut(id.0);
@@ -108,8 +108,8 @@ impl Net {
         connection.is_some_and(|it| it.advance_span(&self.outbox))
     }
 
-    /// Begins a callback of a socket. Before an `on_data`, the read has already let the socket gather, because it had
-    /// the connection at hand.
+    /// Begins a callback of a socket. Before `on_data`, the read has begun to gather already, because it had the
+    /// connection at hand.
     #[inline(always)]
     pub(super) fn begin_callback(&mut self, id: SocketId) -> CallbackScope {
         if !self.outbox.gathers_for(id) {
@@ -118,7 +118,7 @@ impl Net {
         self.reactor.begin_callback(id.0)
     }
 
-    /// Lets a socket gather its writes during its callback, if its connection would answer `Open` to them.
+    /// Begins to gather the writes of a socket's callback. If the connection cannot send at once, the capacity is zero.
     #[inline(never)]
     fn begin_gathering(&mut self, id: SocketId) {
         let outbox = &mut self.outbox;
@@ -143,7 +143,7 @@ impl Net {
             });
     }
 
-    /// Ends a callback that has gathered nothing: flushes the socket's queue if a flush was asked for.
+    /// Ends a callback that has gathered nothing: flushes the socket's queue if the callback asked for a flush.
     fn end_callback_by_flush(&mut self, scope: CallbackScope) {
         let mut resources = SharedResources {
             buffer: &mut [],

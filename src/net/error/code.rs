@@ -7,7 +7,7 @@ use super::{Error, Syscall, inner};
 
 /// The codes of the errors that do not come from the system.
 impl Error {
-    /// `ERR_INVALID_ARGUMENT`: an argument that is never valid. The text shows a valid one.
+    /// `ERR_INVALID_ARGUMENT`: an argument that is never valid. The text shows a valid argument.
     pub const INVALID_ARGUMENT: &'static str = "ERR_INVALID_ARGUMENT";
     /// `ERR_SOCKET_BAD_PORT`: the port is not a number from 0 to 65535.
     pub const BAD_PORT: &'static str = "ERR_SOCKET_BAD_PORT";
@@ -21,11 +21,11 @@ impl Error {
     pub const HANDLER_PANICKED: &'static str = "ERR_HANDLER_PANICKED";
     /// `ERR_IP_BLOCKED`: the address is on the block list.
     pub const IP_BLOCKED: &'static str = "ERR_IP_BLOCKED";
-    /// `ERR_LOOP_CLOSED`: the loop that the call was for is gone.
+    /// `ERR_LOOP_CLOSED`: the loop of this [`Remote`](crate::Remote) is gone.
     pub const LOOP_CLOSED: &'static str = "ERR_LOOP_CLOSED";
-    /// `ERR_MAILBOX_FULL`: the number of calls that wait for the loop's thread is at its limit.
+    /// `ERR_MAILBOX_FULL`: the number of posts that wait for the loop's thread is at its limit.
     pub const MAILBOX_FULL: &'static str = "ERR_MAILBOX_FULL";
-    /// `ERR_INVALID_HANDLE_TYPE`: the call works on TCP sockets only, and this is a Unix socket.
+    /// `ERR_INVALID_HANDLE_TYPE`: the method works on TCP sockets only, and the socket is a Unix socket.
     pub const INVALID_HANDLE_TYPE: &'static str = "ERR_INVALID_HANDLE_TYPE";
     /// `ERR_STREAM_WRITE_AFTER_END`: a write came after the end of this side.
     pub const WRITE_AFTER_END: &'static str = "ERR_STREAM_WRITE_AFTER_END";
@@ -52,8 +52,8 @@ pub(super) fn code_of(syscall: Option<Syscall>, error: &io::Error) -> &'static s
     }
 }
 
-/// Returns the code of a failed lookup, by number and kind. `None` if the failure is not an answer of the resolver
-/// (EMFILE).
+/// Returns the code of a failed lookup, from its number and kind. `None` if the resolver itself could not run, as with
+/// EMFILE.
 fn lookup_code(error: &io::Error) -> Option<&'static str> {
     if error.raw_os_error().is_some() {
         return winsock_lookup_code(error);
@@ -65,7 +65,7 @@ fn lookup_code(error: &io::Error) -> Option<&'static str> {
     }
 }
 
-/// Whether `code` occurs in lookups only, so that the text needs no wording beside it.
+/// Whether `code` occurs in lookups only, so that the error text does not need its wording.
 pub(super) fn is_lookup_code(code: &str) -> bool {
     matches!(code, "ENOTFOUND" | "EAI_AGAIN")
 }

@@ -1,14 +1,14 @@
 //! The names of the system's errors, and Node's wording for each.
 //!
-//! The standard library has an [`io::ErrorKind`] for most errors. It has none for those that matter most to accept
-//! (EMFILE, ENFILE, ENOBUFS), and one kind for both EACCES and EPERM. So an error is identified by its number. Its kind
-//! decides if the number has no row, or if the error does not come from the system.
+//! The standard library has an [`io::ErrorKind`] for most errors. It has none for the errors that matter most to
+//! `accept` (EMFILE, ENFILE, ENOBUFS), and only one for both EACCES and EPERM. So the number identifies an error. The
+//! kind decides if the number has no row, or if the error does not come from the system.
 
 use std::io::{self, ErrorKind};
 
 use crate::system::errno::number;
 
-/// One row: the name of a system error, its wording (libuv's), and the means to recognize it.
+/// One row: the name of a system error, its wording (libuv's), and the number and kind that identify it.
 #[derive(Debug)]
 pub(crate) struct Errno {
     /// The name, such as `ECONNREFUSED`.
@@ -17,12 +17,13 @@ pub(crate) struct Errno {
     pub(crate) wording: &'static str,
     /// The number on this system; `None` if the system has no such error.
     number: Option<i32>,
-    /// The kind that stands for this row and no other. EACCES and EPERM have one kind, which stands for EACCES.
+    /// The kind that identifies this row and no other row. EACCES and EPERM have the same kind, which identifies
+    /// EACCES.
     kind: Option<ErrorKind>,
 }
 
 impl Errno {
-    /// Returns the row for an error: by its number, or else by its kind.
+    /// Returns the row for an error: by the error's number, or else by its kind.
     pub(crate) fn of(error: &io::Error) -> Option<&'static Self> {
         let number = error.raw_os_error();
         let has_number = |row: &&Self| number.is_some() && row.number == number;
@@ -46,7 +47,7 @@ impl Errno {
     }
 }
 
-/// The rows, with the commoner errors first, because the search is linear.
+/// The rows. The commoner errors come first, because the search is linear.
 #[rustfmt::skip]
 const ERRORS: &[Errno] = &[
     row("EAGAIN", "resource temporarily unavailable", number!(EAGAIN, WSAEWOULDBLOCK), Some(ErrorKind::WouldBlock)),
@@ -137,7 +138,8 @@ mod tests {
             }
             match row.kind {
                 Some(expected) => assert_eq!(kind, expected, "{}", row.name),
-                // A row without a kind must not share its kind with another row, or the kind would name the other one.
+                // A row without a kind must not share its kind with another row, or the kind would identify that other
+                // row.
                 None => assert!(
                     !ERRORS.iter().any(|other| other.kind == Some(kind)) || row.name == "EPERM",
                     "{}",

@@ -1,13 +1,13 @@
 //! Advice for the errors that users ask about most: the second line of `{:#}`.
 //!
-//! It is advice and not a diagnosis. No system call is made for it, because the process may have no descriptor left.
+//! The advice is no diagnosis. No system call is made for it, because the process may have no descriptor left.
 
 use std::borrow::Cow;
 use std::io;
 
 use super::{Error, Syscall};
 
-/// Returns the advice for `error`, if there is advice that is right in every program.
+/// Returns the advice for `error`, if there is advice that is right for every program.
 pub(super) fn hint(error: &Error) -> Option<Cow<'static, str>> {
     let is_listening = matches!(error.syscall(), Some(Syscall::Listen | Syscall::Bind));
     let is_path = error.path().is_some();

@@ -1,7 +1,7 @@
-//! Errors as in Node: the code, the call that failed, its endpoint, and the system's own error beneath.
+//! Errors as in Node: the code, the call that failed, its endpoint, and the system's own error.
 //!
-//! An error knows no socket and no handler. The table of [`Errno`] holds the names of system errors, and `hint` the
-//! advice.
+//! An error refers to no socket and no handler. The table of [`Errno`] holds the names of system errors, and `hint`
+//! holds the advice.
 
 mod code;
 mod errno;
@@ -28,9 +28,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An error: the call that failed, its endpoint, and the reason.
 ///
-/// It has the properties of Node's errors under the same names: [`code`](Self::code), [`syscall`](Self::syscall),
-/// [`address`](Self::address), [`port`](Self::port), [`hostname`](Self::hostname). The text is Node's too. `{:#}` adds
-/// a line of advice for the commoner errors. So does `{:?}`, which `main` prints when it returns an error; `{:#?}`
+/// An error has the properties of Node's errors under the same names: [`code`](Self::code), [`syscall`](Self::syscall),
+/// [`address`](Self::address), [`port`](Self::port), [`hostname`](Self::hostname). Its text is Node's too. `{:#}` adds
+/// a line of advice for the commoner errors, and so does `{:?}`, which `main` prints when it returns an error. `{:#?}`
 /// shows the fields.
 ///
 /// ```
@@ -41,8 +41,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
 /// assert_eq!(std::io::Error::from(error).kind(), std::io::ErrorKind::ConnectionReset);
 /// ```
-// One pointer wide, because every `Result` has space for an error and hardly any holds one. Shared, because the error
-// of an attempt is reported twice: when the attempt fails, and in the list of all attempts.
+// One pointer wide, because every `Result` has space for an error and hardly any holds one. Shared, because an
+// attempt's error is reported twice: when the attempt fails, and in the list of all attempts.
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
@@ -60,8 +60,8 @@ impl Error {
     /// constant of this type. An error of the system without a name in this crate is `UNKNOWN`.
     ///
     /// A failed lookup has the code `ENOTFOUND` or `EAI_AGAIN`, or the code of your own [`Resolver`](crate::Resolver).
-    /// On Unix the [`system_resolver`](crate::system_resolver) cannot distinguish the two, and returns `ENOTFOUND` for
-    /// both. [`io`](Self::io) has the resolver's own text.
+    /// On Unix the [`system_resolver`](crate::system_resolver) cannot distinguish the first two, and returns
+    /// `ENOTFOUND` for both. [`io`](Self::io) has the resolver's own text.
     #[must_use]
     pub fn code(&self) -> &'static str {
         self.0.code
@@ -73,13 +73,13 @@ impl Error {
         self.0.syscall
     }
 
-    /// The endpoint that the call was for, as a whole.
+    /// The endpoint of the call: an address, a name or a path. `None` if the call had no endpoint.
     #[must_use]
     pub fn endpoint(&self) -> Option<&Endpoint> {
         self.0.endpoint.as_ref()
     }
 
-    /// The IP address that the call was for; `None` if it was for a name or a path, or has no endpoint.
+    /// The IP address of the call; `None` if the call was for a name or a path, or had no endpoint.
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
         match self.endpoint()? {
@@ -88,7 +88,7 @@ impl Error {
         }
     }
 
-    /// The port that the call was for; `None` for a path, and for a lookup, as in Node.
+    /// The port of the call; `None` for a path, and for a lookup, as in Node.
     #[must_use]
     pub fn port(&self) -> Option<u16> {
         match self.0.syscall {
@@ -97,7 +97,7 @@ impl Error {
         }
     }
 
-    /// The name that the call was for; `None` if it was for an address or a path, or has no endpoint.
+    /// The name of the call; `None` if the call was for an address or a path, or had no endpoint.
     #[must_use]
     pub fn hostname(&self) -> Option<&str> {
         match self.endpoint()? {
@@ -106,7 +106,7 @@ impl Error {
         }
     }
 
-    /// The path of the Unix socket that the call was for; `None` if it was for another kind of endpoint.
+    /// The path of the Unix socket of the call; `None` if the call had another endpoint or none.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         match self.endpoint()? {
@@ -115,21 +115,21 @@ impl Error {
         }
     }
 
-    /// The local address that the user asked to connect from ([`local_address`](crate::ConnectOptions::local_address)),
-    /// if there is one.
+    /// The local address of a connect, if the user set it with [`local_address`](crate::ConnectOptions::local_address)
+    /// or `local_port`.
     #[must_use]
     pub fn local(&self) -> Option<SocketAddr> {
         self.0.local
     }
 
-    /// The errors of a name with several addresses, one for each address, in the order in which they were tried. Empty
-    /// for every other error.
+    /// The errors of a connect to a name with several addresses: one error for each address, in the order of the
+    /// attempts. Empty for every other error.
     #[must_use]
     pub fn attempts(&self) -> &[Self] {
         &self.0.attempts
     }
 
-    /// The error of the system. For an error that does not come from the system, one with its kind and text.
+    /// The error of the system. If the error does not come from the system, an [`io::Error`] with its kind and text.
     #[must_use]
     pub fn io(&self) -> &io::Error {
         &self.0.source
@@ -179,8 +179,8 @@ impl Error {
         Self::assemble(code, Some(syscall), source)
     }
 
-    /// Returns the error of a name of which every address has failed. It has the code of the first attempt, as in Node,
-    /// and the endpoint that the user asked for.
+    /// Returns the error of a connect to a name whose addresses have all failed. It has the code of the first attempt,
+    /// as in Node, and the endpoint that the user gave.
     pub(crate) fn aggregate(endpoint: Endpoint, attempts: Vec<Self>) -> Self {
         let (code, kind) = match attempts.first() {
             Some(first) => (first.code(), first.kind()),
@@ -205,7 +205,7 @@ impl Error {
         }
     }
 
-    /// The same error, with the endpoint (address, name or path) that the call was for.
+    /// Returns the error with the endpoint (address, name or path) of the call.
     #[must_use]
     pub(crate) fn at(mut self, endpoint: Endpoint) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
@@ -214,7 +214,7 @@ impl Error {
         self
     }
 
-    /// The same error, with the local address that the user asked to connect from.
+    /// Returns the error with the local address that the user set for the connect.
     #[must_use]
     pub(crate) fn bound_to(mut self, local: SocketAddr) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
@@ -241,8 +241,8 @@ impl StdError for Error {
     }
 }
 
-/// Wraps an error of the standard library, without a call or an endpoint. An [`Error`] that was converted to
-/// [`io::Error`] before comes back whole.
+/// Wraps an error of the standard library, without a call or an endpoint. If the [`io::Error`] contains an [`Error`] of
+/// this crate, returns that error unchanged.
 impl From<io::Error> for Error {
     fn from(source: io::Error) -> Self {
         match source.downcast::<Self>() {
@@ -252,7 +252,7 @@ impl From<io::Error> for Error {
     }
 }
 
-/// Copies an error, because one answer of a resolver may be told to many sources.
+/// Copies an error, because several sources may get the answer of one lookup.
 pub(crate) fn copy_of_io(error: &io::Error) -> io::Error {
     if let Some(number) = error.raw_os_error() {
         return io::Error::from_raw_os_error(number);
@@ -263,8 +263,8 @@ pub(crate) fn copy_of_io(error: &io::Error) -> io::Error {
     }
 }
 
-/// Converts to an [`io::Error`] without a loss. A system error becomes the one that it came from, any other is kept
-/// whole inside.
+/// Converts to an [`io::Error`] without a loss. A system error becomes the [`io::Error`] with its number; every other
+/// error is kept inside.
 pub(crate) fn to_io(error: Error) -> io::Error {
     match error.raw_os_error() {
         Some(number) => io::Error::from_raw_os_error(number),
@@ -277,7 +277,7 @@ fn inner(error: &io::Error) -> Option<&Error> {
     error.get_ref()?.downcast_ref()
 }
 
-/// The [`io::Error`] has the same kind and text, and the whole error inside: `downcast` returns it.
+/// Makes an [`io::Error`] with the same kind and text. It contains the whole error, and `downcast` returns that.
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         Self::new(error.kind(), error)

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The call that failed. It displays as its name in Node's errors.
+/// The call that failed. `Display` writes its name in Node's errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Syscall {
@@ -16,7 +16,7 @@ pub enum Syscall {
     Listen,
     /// `getaddrinfo`: asking the resolver for the addresses of a name.
     Lookup,
-    /// `open`: making a socket, or adopting one.
+    /// `open`: making a socket, or adopting a socket of the user.
     Open,
     /// `poll`: waiting for the kernel's events.
     Poll,

@@ -8,7 +8,7 @@ use super::code::{UNKNOWN, is_lookup_code};
 use super::errno::Errno;
 use super::{Error, Syscall, hint};
 
-/// The form `{:#}` adds a second line with advice.
+/// Writes Node's text. The form `{:#}` adds a second line with advice.
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write_call_and_code(formatter)?;
@@ -27,7 +27,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// The same text as `{:#}`, because `main` prints this form when it returns an error; `{:#?}` shows the fields.
+/// Writes the same text as `{:#}`, because `main` prints this form when it returns an error. `{:#?}` shows the fields.
 impl fmt::Debug for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !formatter.alternate() {
@@ -46,8 +46,8 @@ impl fmt::Debug for Error {
 }
 
 impl Error {
-    /// Writes `connect ECONNREFUSED 127.0.0.1:1` or, with the wording, `listen EADDRINUSE: address already in use
-    /// ::1:1`.
+    /// Writes the call, the code and the endpoint, such as `connect ECONNREFUSED 127.0.0.1:1`. Some errors also get
+    /// their wording: `listen EADDRINUSE: address already in use ::1:1`.
     fn write_call_and_code(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(syscall) = self.0.syscall else {
             return match self.raw_os_error() {
@@ -66,9 +66,9 @@ impl Error {
         }
     }
 
-    /// Whether the wording follows the code. In Node it does for `listen`, and for calls such as `poll` whose name says
-    /// little. It does not for the calls of every connection. An error that does not come from the system needs its
-    /// wording in any case.
+    /// Whether the wording follows the code. As in Node, it follows for `listen`, and for calls such as `poll` whose
+    /// name says little, but not for the calls of every connection. It always follows if the error does not come from
+    /// the system.
     fn has_wording(&self, syscall: Syscall) -> bool {
         match syscall {
             Syscall::Lookup => !is_lookup_code(self.0.code) && Errno::named(self.0.code).is_none(),
@@ -86,7 +86,8 @@ impl Error {
         }
     }
 
-    /// Returns Node's wording for a system error. An error that a resolver or another library made has its own text.
+    /// Returns Node's wording for a system error. For an error that a resolver or another library made, returns the
+    /// text of that error.
     fn wording(&self) -> String {
         match Errno::named(self.0.code) {
             Some(errno) if self.0.source.get_ref().is_none() => errno.wording.to_owned(),

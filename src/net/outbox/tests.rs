@@ -1,4 +1,4 @@
-//! The outbox against a model: wherever its bytes wait, each connection is sent its own bytes, in order and once.
+//! The outbox against a model: wherever its bytes wait, each connection's bytes are sent in order and once.
 
 use std::io;
 
@@ -7,7 +7,8 @@ use crate::slots::Slots;
 
 const CAPACITY: u16 = 2_000;
 
-/// A connection as the outbox sees it, with all bytes that were written to it, and all that the model kernel took.
+/// A connection as the outbox sees it, with all bytes that were written to it, and all bytes that the model kernel
+/// took.
 struct Model {
     id: SocketId,
     unsent: Unsent,
@@ -16,7 +17,7 @@ struct Model {
 }
 
 impl Model {
-    /// A write to the model kernel. It takes at most `most` bytes; without a `most` it fails.
+    /// A write to the model kernel, which takes at most `most` bytes. If `most` is `None`, the write fails.
     fn kernel(
         sent: &mut Vec<u8>,
         most: Option<usize>,

@@ -1,7 +1,6 @@
 //! The endpoints to listen on or to connect to, and their text form.
 //!
-//! `address::into_endpoint` parses them. Nothing here calls a resolver or the kernel: a name stays a name until it is
-//! looked up.
+//! `address::into_endpoint` parses endpoints. This module calls neither a resolver nor the kernel: a name stays a name.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -9,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 /// An endpoint to listen on or to connect to: an address, a name or a path.
 ///
-/// Usually it is made from text or from a pair, through [`IntoEndpoint`](crate::IntoEndpoint). It displays in the form
-/// in which it is typed: `127.0.0.1:3000`, `[::1]:3000`, `localhost:3000`, `/run/app.sock`, and `@name` for a socket
-/// without a file.
+/// [`IntoEndpoint`](crate::IntoEndpoint) makes an endpoint from text or from a pair. `Display` writes the form that
+/// users type: `127.0.0.1:3000`, `[::1]:3000`, `localhost:3000`, `/run/app.sock`, and `@name` for a socket without a
+/// file.
 ///
 /// ```
 /// use netloop::{Endpoint, IntoEndpoint};
@@ -28,8 +27,8 @@ pub enum Endpoint {
     Socket(SocketAddr),
     /// A name and a port. A resolver turns the name into addresses.
     Name {
-        /// The host's name, or an IPv6 address with a zone by name (`fe80::1%eth0`): only the system's resolver knows
-        /// the number of the zone.
+        /// The host's name, or an IPv6 address with a named zone (`fe80::1%eth0`), of which only the system's resolver
+        /// knows the number.
         host: String,
         /// The port.
         port: u16,
@@ -50,7 +49,7 @@ impl Endpoint {
         }
     }
 
-    /// Returns the form that Node has in the texts of its errors, without brackets around IPv6 and without port 0.
+    /// Returns the endpoint as Node writes it in errors: without brackets around IPv6, and without port 0.
     pub(crate) fn in_error_text(&self) -> impl fmt::Display + '_ {
         InErrorText(self)
     }
@@ -69,7 +68,7 @@ impl fmt::Display for Endpoint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Socket(address) => address.fmt(formatter),
-            // Only an IPv6 address with a zone has colons here, and it needs brackets to set it apart from the port.
+            // Among hosts, only an IPv6 address with a zone has colons. Brackets separate it from the port.
             Self::Name { host, port } if host.contains(':') => write!(formatter, "[{host}]:{port}"),
             Self::Name { host, port } => write!(formatter, "{host}:{port}"),
             Self::Path(path) => write_path(formatter, path),
@@ -92,7 +91,7 @@ impl fmt::Display for Family {
     }
 }
 
-/// The display of [`Endpoint::in_error_text`].
+/// The endpoint as [`Endpoint::in_error_text`] displays it.
 struct InErrorText<'a>(&'a Endpoint);
 
 impl fmt::Display for InErrorText<'_> {
@@ -117,7 +116,7 @@ impl fmt::Display for InErrorText<'_> {
     }
 }
 
-/// Writes a path. A name of the abstract namespace has `@` in the place of NUL bytes, as in `ss`.
+/// Writes a path. A name in the abstract namespace gets `@` in the place of each NUL byte, as in `ss`.
 fn write_path(formatter: &mut fmt::Formatter<'_>, path: &Path) -> fmt::Result {
     let text = path.to_string_lossy();
     match text.strip_prefix('\0') {

@@ -1,17 +1,17 @@
 //! The events that the state machines of sources report to `Net`.
 
-/// An event of a source. It fits into two registers, because only one variant has a payload.
+/// An event of a source. This type fits into two registers, because only one variant has a payload.
 #[derive(Debug)]
 pub(crate) enum Event {
     /// An event for the handler of a socket.
     Socket(SocketEvent),
     /// An event for the handler of a server. The event itself waits in the listener until `Net::take_server_event`
-    /// takes it. So this type stays small for the events of sockets, which are far more frequent.
+    /// takes it. So `Event` stays small for the far more frequent events of sockets.
     Server,
-    /// An attempt to connect has ended, and the key is that of the attempt. `Net` handles it, and no handler is told.
+    /// The attempt with the event's key has ended. `Net` handles this event, and no handler gets it.
     AttemptEnded,
-    /// The newest attempt to connect has had no answer for its whole delay. The key is that of the connection. `Net`
-    /// handles it, and no handler is told.
+    /// The newest attempt of a connection has had no answer for its whole delay. The event's key is the connection's.
+    /// `Net` handles this event, and no handler gets it.
     AttemptIsSlow,
 }
 

@@ -19,10 +19,10 @@ macro_rules! id {
 }
 
 id! {
-    /// The id of a socket, unique for as long as the loop lives. It is small and `Copy`.
+    /// The id of a socket, unique during the life of the loop. It is small and `Copy`.
     ///
-    /// It contains a generation. The id of a socket that is gone reaches no socket, even if another one has taken its
-    /// slot.
+    /// An id contains a generation. So the id of a socket that is gone reaches no socket, even if another socket has
+    /// taken the same slot.
     SocketId
 }
 

@@ -6,8 +6,8 @@ use crate::system::KeepAliveTimes;
 
 /// TCP keep-alive: probes on a silent connection, which detect that the peer has vanished.
 ///
-/// The system counts in whole seconds. A fraction is rounded up here. Node drops the fraction, so that half a second
-/// becomes 0, which means "leave it as it is".
+/// The system counts in whole seconds. `KeepAlive` rounds a fraction up. Node drops the fraction, so half a second
+/// becomes 0, which means that the system's setting stays.
 ///
 /// ```
 /// use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::system::KeepAliveTimes;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[doc(alias = "setKeepAlive")]
 pub struct KeepAlive {
-    /// The silence before the first probe; `None` is the system's own. Invariant: whole seconds, and at least one.
+    /// The silence before the first probe; `None` is the system's default. Invariant: whole seconds, and at least one.
     idle: Option<Duration>,
     /// The time between two unanswered probes. Invariant: whole seconds, and at least one.
     interval: Duration,
@@ -28,8 +28,8 @@ pub struct KeepAlive {
 }
 
 impl KeepAlive {
-    /// Keep-alive with the system's own idle time before the first probe (two hours on Linux), and with Node's 10 probes
-    /// 1 s apart.
+    /// Keep-alive with the system's default silence before the first probe (two hours on Linux), and with Node's 10
+    /// probes 1 s apart.
     pub fn new() -> Self {
         Self {
             idle: None,
@@ -38,7 +38,7 @@ impl KeepAlive {
         }
     }
 
-    /// Keep-alive whose first probe comes after `idle` of silence, in whole seconds (rounded up).
+    /// Keep-alive whose first probe comes after the silence `idle`, in whole seconds (rounded up).
     #[doc(alias = "keepAliveInitialDelay")]
     pub fn after(idle: Duration) -> Self {
         Self {
@@ -59,7 +59,7 @@ impl KeepAlive {
         self
     }
 
-    /// The silence before the first probe; `None` is the system's own.
+    /// The silence before the first probe; `None` is the system's default.
     #[must_use]
     pub fn idle(&self) -> Option<Duration> {
         self.idle

@@ -1,5 +1,4 @@
-//! The values that users set and are told: ids, endpoints, options, answers. And the events that the state machines
-//! report to `Net`.
+//! The values that users set or receive: ids, endpoints, options and answers. Also the events of the state machines.
 
 mod endpoint;
 mod event;

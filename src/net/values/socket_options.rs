@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::keep_alive::KeepAlive;
 
-/// The options of a socket, however it is made: accepted, adopted or connected.
+/// The options of a socket, whether a server accepted it, the user adopted it, or it connects.
 ///
 /// ```
 /// use std::time::Duration;
@@ -31,7 +31,7 @@ pub struct SocketOptions {
 }
 
 impl SocketOptions {
-    /// Options with every default; the method of each option tells its default.
+    /// Options with every default; the method of each option states the default of that option.
     pub fn new() -> Self {
         Self {
             allow_half_open: false,
@@ -67,8 +67,8 @@ impl SocketOptions {
 
     /// Whether small packets are sent at once (TCP_NODELAY). Default: `true`, unlike in Node.
     ///
-    /// The writes of one callback leave together anyway, so Nagle's algorithm could only delay them. It has no effect
-    /// on sockets that are not TCP.
+    /// The writes of one callback leave together anyway, so Nagle's algorithm could only delay them. The option has no
+    /// effect on sockets that are not TCP.
     #[doc(alias = "setNoDelay")]
     #[doc(alias = "noDelay")]
     #[doc(alias = "TCP_NODELAY")]
@@ -77,8 +77,8 @@ impl SocketOptions {
         self
     }
 
-    /// Sets the probes on a silent connection (SO_KEEPALIVE). Default: `None`, off. It has no effect on sockets that
-    /// are not TCP.
+    /// Sets the probes on a silent connection (SO_KEEPALIVE). Default: `None`, no probes. The option has no effect on
+    /// sockets that are not TCP.
     #[doc(alias = "setKeepAlive")]
     #[doc(alias = "keepAlive")]
     #[doc(alias = "SO_KEEPALIVE")]
@@ -89,7 +89,7 @@ impl SocketOptions {
 
     /// Sets the type of service (IP_TOS) or traffic class (IPV6_TCLASS) of sent packets. Default: the system's.
     ///
-    /// The two lowest bits belong to congestion control, and the system may ignore them.
+    /// The two lowest bits belong to congestion control, and the system may leave them unchanged.
     #[doc(alias("setTypeOfService", "typeOfService"))]
     #[doc(alias = "IP_TOS")]
     pub fn type_of_service(mut self, value: impl Into<Option<u8>>) -> Self {
@@ -118,19 +118,20 @@ impl SocketOptions {
 
     /// Limits the number of bytes that may be queued. Default: 16 MiB.
     ///
-    /// A write that would pass the limit is refused whole, and the socket fails with
-    /// [`CloseReason::Limit`](crate::CloseReason::Limit). A write to an empty queue is taken whatever its length, since
-    /// its bytes are in memory already. Node has no limit: there, a peer that does not read fills the memory of a
-    /// program that ignores the answer of `write`.
+    /// A write that would pass the limit is refused completely, and the socket closes with
+    /// [`CloseReason::Limit`](crate::CloseReason::Limit). An empty queue accepts a write of any length, because the
+    /// bytes of the write are in memory already. Node has no limit: if its program ignores the answer of `write`, a
+    /// peer that does not read fills the memory.
     pub fn max_queued_bytes(mut self, bytes: usize) -> Self {
         self.max_queued_bytes = bytes;
         self
     }
 
     /// Sets the idle timeout: the time without a byte in either direction after which
-    /// [`on_timeout`](crate::SocketHandler::on_timeout) comes. Default: `None`, never; zero too, as in Node.
+    /// [`on_timeout`](crate::SocketHandler::on_timeout) comes. Default: `None`; with `None` or zero it never comes, as
+    /// in Node.
     ///
-    /// [`Socket::set_idle_timeout`](crate::Socket::set_idle_timeout) changes it later.
+    /// [`Socket::set_idle_timeout`](crate::Socket::set_idle_timeout) changes the timeout of an existing socket.
     #[doc(alias = "setTimeout")]
     #[doc(alias = "timeout")]
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
@@ -141,7 +142,7 @@ impl SocketOptions {
     /// Sets the close timeout. After this time without a byte, a connection that this side has ended is closed with
     /// [`CloseReason::TimedOut`](crate::CloseReason::TimedOut). Default: 30 s.
     ///
-    /// `None` waits for ever, as Node does. A peer that vanishes then costs a descriptor for ever.
+    /// With `None` the socket waits for ever, as in Node. A peer that vanishes then costs a descriptor for ever.
     pub fn close_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.close_timeout = timeout.into();
         self

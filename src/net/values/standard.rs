@@ -1,4 +1,4 @@
-//! Sockets of the standard library, which a loop adopts and gives away.
+//! Sockets of the standard library, which a loop can adopt or return.
 
 use std::net::{TcpListener, TcpStream};
 #[cfg(unix)]
@@ -6,7 +6,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 
 /// A connected socket of the standard library.
 ///
-/// [`Socket::detach`](crate::Socket::detach) returns one, which is non-blocking.
+/// [`Socket::detach`](crate::Socket::detach) returns such a socket, which is non-blocking.
 ///
 /// ```no_run
 /// # use netloop::{EventLoop, SocketId};
@@ -30,7 +30,7 @@ pub enum StdStream {
 }
 
 impl StdStream {
-    /// Returns the TCP connection. `None` if the connection is of another kind; it is then closed.
+    /// Returns the TCP connection. For a connection of another kind, closes it and returns `None`.
     #[must_use]
     pub fn into_tcp(self) -> Option<TcpStream> {
         match self {
@@ -40,7 +40,7 @@ impl StdStream {
         }
     }
 
-    /// Returns the connection over a Unix socket. `None` if the connection is of another kind; it is then closed.
+    /// Returns the connection over a Unix socket. For a connection of another kind, closes it and returns `None`.
     #[cfg(unix)]
     #[must_use]
     pub fn into_unix(self) -> Option<UnixStream> {
@@ -66,7 +66,7 @@ impl From<UnixStream> for StdStream {
 
 /// A listening socket of the standard library.
 ///
-/// [`Server::detach`](crate::Server::detach) returns one, which is non-blocking.
+/// [`Server::detach`](crate::Server::detach) returns such a listener, which is non-blocking.
 #[derive(Debug)]
 #[doc(alias = "BoundSocket")]
 #[non_exhaustive]
@@ -79,7 +79,7 @@ pub enum StdListener {
 }
 
 impl StdListener {
-    /// Returns the TCP listener. `None` if the listener is of another kind; it is then closed.
+    /// Returns the TCP listener. For a listener of another kind, closes it and returns `None`.
     #[must_use]
     pub fn into_tcp(self) -> Option<TcpListener> {
         match self {
@@ -89,7 +89,7 @@ impl StdListener {
         }
     }
 
-    /// Returns the listener on a Unix socket. `None` if the listener is of another kind; it is then closed.
+    /// Returns the listener on a Unix socket. For a listener of another kind, closes it and returns `None`.
     #[cfg(unix)]
     #[must_use]
     pub fn into_unix(self) -> Option<UnixListener> {

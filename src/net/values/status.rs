@@ -1,35 +1,35 @@
 //! The answers of a socket: the result of a write, its state, and the reason of its close.
 
-/// The answer of a write: whether the bytes were taken, and whether to write on.
+/// The answer to a write: whether the bytes were accepted, and whether the caller should write more.
 ///
-/// It is the boolean of Node's `write`, with two more answers for writes of which nothing was taken.
+/// `Flow` is the boolean of Node's `write`, with two more answers for writes that were refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Flow {
-    /// The bytes were taken, and the queue has capacity for more.
+    /// The bytes were accepted, and the queue has capacity for more.
     Open,
-    /// The bytes were taken, but the peer or the network is slow: the queued bytes have reached the high watermark.
-    /// [`on_drain`](crate::SocketHandler::on_drain) tells when to write on. Writing before it is allowed, up to
+    /// The bytes were accepted, but the peer or the network is slow: the queued bytes have reached the high watermark.
+    /// [`on_drain`](crate::SocketHandler::on_drain) reports when to write again. Earlier writes are allowed, up to
     /// [`max_queued_bytes`](crate::SocketOptions::max_queued_bytes).
     Full,
-    /// Nothing was taken, because this side has ended ([`Socket::end`](crate::Socket::end)). The queued bytes are still
-    /// sent, and the close stays graceful.
+    /// The bytes were refused, because this side has ended ([`Socket::end`](crate::Socket::end)). The queued bytes are
+    /// still sent, and the close stays graceful.
     Ended,
-    /// Nothing was taken: the socket is closed or about to close, or its id is dead. If the failure happened in this
-    /// very write, the kernel may have taken a part of the bytes before it.
+    /// The bytes were refused: the socket is closed, closes in this turn, or is gone. If this very write has failed,
+    /// the kernel may have taken a part of its bytes.
     Closed,
 }
 
 impl Flow {
-    /// Whether the bytes were taken.
+    /// Whether the bytes were accepted.
     pub fn is_accepted(self) -> bool {
         matches!(self, Self::Open | Self::Full)
     }
 
     /// Drops the answer, for a caller that does not care about the length of the queue.
     ///
-    /// It suits short replies, one for each request of the peer. The socket of a peer that does not read them closes
-    /// with [`CloseReason::Limit`], once [`max_queued_bytes`](crate::SocketOptions::max_queued_bytes) are queued. A
-    /// closed socket is reported by [`on_close`](crate::SocketHandler::on_close) anyway.
+    /// This suits short replies, one for each request of the peer. If a peer does not read its replies, its socket
+    /// closes with [`CloseReason::Limit`] beyond [`max_queued_bytes`](crate::SocketOptions::max_queued_bytes). A closed
+    /// socket is reported by [`on_close`](crate::SocketHandler::on_close) anyway.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -57,7 +57,7 @@ pub enum State {
     ReadOnly,
     /// The peer has ended; this side may still send.
     WriteOnly,
-    /// Neither direction is open, or the id is dead.
+    /// Neither direction is open, or the socket is gone.
     Closed,
 }
 
@@ -74,33 +74,35 @@ impl std::fmt::Display for State {
     }
 }
 
-/// The reason why a socket closed. [`on_close`](crate::SocketHandler::on_close), the last event, tells it.
+/// The reason why a socket closed, for [`on_close`](crate::SocketHandler::on_close).
 ///
-/// Only [`Graceful`](Self::Graceful) promises that every byte that a write accepted was handed to the kernel. For the
-/// others, [`Socket::queued_bytes`](crate::Socket::queued_bytes) in `on_close` is the number of lost bytes.
+/// Only [`Graceful`](Self::Graceful) promises that the kernel has taken every accepted byte. For every other reason,
+/// [`Socket::queued_bytes`](crate::Socket::queued_bytes) in `on_close` is the number of lost bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {
     /// Both sides have ended, and everything was sent.
     Graceful,
-    /// The peer reset the connection, or vanished from it. The bytes sent last may never have arrived.
+    /// The peer has reset the connection, or no longer has it. The bytes sent last may never have arrived.
     Reset,
-    /// A timeout has elapsed: of connecting, of being idle, or of waiting for the peer's end after our own.
+    /// A timeout has passed: of connecting, of being idle, or of the wait for the peer's end after the end of this
+    /// side.
     TimedOut,
     /// The user has closed the socket: `destroy`, `destroy_soon` or `reset`.
     Local,
     /// A write would have queued more than [`max_queued_bytes`](crate::SocketOptions::max_queued_bytes).
     Limit,
-    /// [`Socket::detach`](crate::Socket::detach) took the descriptor out of the loop. The connection lives on.
+    /// [`Socket::detach`](crate::Socket::detach) took the descriptor out of the loop. The connection stays open.
     Detached,
-    /// A call failed for another reason. [`on_error`](crate::SocketHandler::on_error) has told it just before.
+    /// A call failed for another reason. [`on_error`](crate::SocketHandler::on_error) has reported the error just
+    /// before.
     Error,
 }
 
 impl CloseReason {
-    /// Whether the connection has failed. `false` if either side ended it or gave it up.
+    /// Whether the connection has failed. `false` if one side ended it or gave it up.
     ///
-    /// Node's `hadError` is another question: whether [`on_error`](crate::SocketHandler::on_error) came just before
+    /// Node's `hadError` has another meaning: whether [`on_error`](crate::SocketHandler::on_error) came just before
     /// `on_close`.
     #[doc(alias = "hadError")]
     pub fn is_failure(self) -> bool {

@@ -11,7 +11,7 @@ fn rules(block_list: &BlockList) -> Vec<String> {
         .collect()
 }
 
-/// The naive model of a block list: every rule that was given, walked from the newest, each with its answer.
+/// The naive model of a block list: all rules in order, each with its answer. A check walks them from the newest.
 #[derive(Default)]
 struct LinearScan(Vec<(u128, u128, bool)>);
 
@@ -24,8 +24,8 @@ impl LinearScan {
     }
 }
 
-/// A random address out of only 256, so that rules overlap. The 256 lie at both ends of all addresses and of the mapped
-/// ones.
+/// A random address out of only 256, so that rules overlap. They lie at both ends of the address space, and at both
+/// ends of the mapped addresses.
 fn crowded_position(random: &mut fastrand::Rng) -> u128 {
     let near = random.u128(0..64);
     match random.u8(0..4) {
@@ -67,7 +67,7 @@ fn answers_are_those_of_a_linear_scan_of_all_rules_ever_given() {
                     expected,
                     "seed {seed}, {address}"
                 );
-                // A mapped address and its IPv4 address are the same peer.
+                // A mapped address and its IPv4 address count as the same peer.
                 let canonical = address.to_canonical();
                 assert_eq!(
                     block_list.check(canonical),

@@ -233,7 +233,7 @@ fn a_dial_answers_as_the_naive_lists_do() {
                     race.ended(address);
                     lists.errors.push((address, error(address).to_string()));
                     race.failed(address, error(address));
-                    // After a failed attempt the next address follows at once, without the delay.
+                    // After a failed attempt, the next address is tried at once, without the delay.
                     lists.next_tick = None;
                     let next = race.next_candidate();
                     assert_eq!(next, lists.waiting.front().copied());
