@@ -2,7 +2,7 @@
 //!
 //! The kernel reports edges: each change once. [`Readiness`] keeps a report as a level until an operation disproves it.
 //! A change of [`Interest`] flips bits here, and is never a system call. A source is served while it is ready for a
-//! direction that it wants ([`Readiness::serves`]). This module knows no selector: `system` translates the events of a
+//! direction that it wants ([`Readiness::serves`]). The module knows no selector: `system` translates the events of a
 //! poll.
 
 use std::fmt;
@@ -114,7 +114,7 @@ impl Readiness {
         self.0.intersects(other.0)
     }
 
-    /// Whether a direction of `interest` is ready, so that the source belongs on the run queue.
+    /// Whether a direction of `interest` is ready. The source then belongs on the run queue.
     ///
     /// The end of a direction makes that direction ready, because the next call returns the end. An error makes every
     /// wanted direction ready, because a read or write returns the error. [`WRITABLE`](Self::WRITABLE) counts only if

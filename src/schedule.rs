@@ -22,7 +22,7 @@ pub enum Phase {
 /// The caller guarantees that a list has a key at most once, by a flag for each phase in the key's slot. The caller
 /// sets the flag with `push`, and clears it when `next` returns the key. The schedule does not search for duplicates: a
 /// key that is pushed twice is returned twice. An entry cannot be withdrawn: when `next` returns a key whose slot is
-/// gone, the caller skips it. That costs less than a search.
+/// gone, the caller skips it. Skipping a key costs less than a search.
 ///
 /// Nothing allocates once the queues have reached the length that the load needs.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl<K: Copy> Schedule<K> {
     }
 
     /// Puts `key` at the back of the list of `phase`. While the phase runs, `key` waits for the round after the running
-    /// one.
+    /// round.
     #[inline]
     pub fn push(&mut self, phase: Phase, key: K) {
         self.lane_mut(phase).waiting.push(key);
@@ -153,8 +153,8 @@ impl<K: Copy> Lane<K> {
             std::mem::swap(&mut self.round, &mut self.waiting);
             return;
         }
-        // A small budget may end each round after a few of many keys. To move fewer keys, this moves the remaining keys
-        // to the front only once they are the smaller part.
+        // A small budget may end each round after a few of many keys. So the remaining keys move to the front only once
+        // they are the smaller part of the array.
         if self.given > self.round.len() / 2 {
             self.round.drain(..self.given);
             self.given = 0;

@@ -1,8 +1,8 @@
 //! The unsent bytes of one socket.
 //!
 //! A [`SendBuffer`] keeps the order of the bytes, copies and allocates as little as possible, and offers the bytes to
-//! the kernel in one vectored write. It knows no sockets, readiness, watermarks or limits: the write is a closure, and
-//! the caller limits the queue.
+//! the kernel in one vectored write. This module knows no sockets, readiness, watermarks or limits: the write is a
+//! closure, and the caller limits the queue.
 //!
 //! Most writes are small and leave at once, so the usual sequence is: copy 64 bytes, flush, empty. The [`Pool`] spares
 //! the allocations of this sequence, and the buffer of an idle socket is one machine word.
@@ -62,7 +62,7 @@ impl SendBuffer {
         self.queue.is_none()
     }
 
-    /// Appends a copy of `bytes`. Small writes coalesce in the last chunk, and long ones continue in further chunks.
+    /// Appends a copy of `bytes`. Small writes coalesce in the last chunk, and long writes continue in further chunks.
     #[inline]
     pub fn copy(&mut self, bytes: &[u8], pool: &mut Pool) {
         if bytes.is_empty() {

@@ -17,7 +17,7 @@ pub use side_table::SideTable;
 /// The number of bits of the index within a token of 32 bits: enough for about a million sources.
 const SHORT_INDEX_BITS: u32 = 20;
 
-/// The last generation that a slot may have. It is one less than the type allows, so that the next generation never
+/// The last generation that a slot may have. This limit is one less than the type allows, so the next generation never
 /// overflows, and no token of 64 bits has all bits set.
 const LAST_GENERATION: u32 = u32::MAX - 1;
 
@@ -32,7 +32,7 @@ const LAST_GENERATION: u32 = u32::MAX - 1;
 // takes a dozen of each.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(
-    /// The index in the upper 32 bits, and the generation in the lower ones. Invariant: the generation is at least 1
+    /// The index in the upper 32 bits, and the generation in the lower 32 bits. Invariant: the generation is at least 1
     /// and at most [`LAST_GENERATION`].
     NonZeroU64,
 );
@@ -66,8 +66,8 @@ impl Key {
     /// back into a key.
     ///
     /// On 64 bit machines the token holds the whole key. On 32 bit machines it holds 20 bits of index and 12 bits of
-    /// generation. There, a token whose slot has had exactly 4095 further entries is mistaken for the token of the
-    /// present entry, which costs a spurious wake-up. Sources from index 1,048,576 on would share tokens with lower
+    /// generation. On such a machine, a token whose slot has had exactly 4095 further entries counts as the token of
+    /// the present entry. This costs a spurious wake-up. Sources from index 1,048,576 on would share tokens with lower
     /// indexes, but memory does not suffice for so many. No key has the token `usize::MAX`, which is free for other
     /// uses.
     #[inline]
@@ -119,8 +119,8 @@ pub struct Slots<T> {
 }
 
 enum Slot<T> {
-    /// A slot whose generations were all given out. It stays occupied for ever: if it were vacant, the slab would reuse
-    /// it, and an old key could name the new entry.
+    /// A slot whose generations were all given out. The slot stays occupied for ever: if it were vacant, the slab would
+    /// reuse the slot, and an old key could name the new entry.
     // Keep this variant before `Live`. The compiler merges this enum's tag with the tag of the slab's entry. In this
     // order, `Retired` and a vacant entry have even tags, so one bit test tells whether the slot has an entry.
     Retired,
@@ -245,7 +245,8 @@ impl<T> Slots<T> {
 
     /// Frees the memory of the vacant slots behind the last entry, which a spike may have left.
     ///
-    /// Four bytes, the next generation, stay for each slot that was ever used, so that no key is given out twice.
+    /// The next generation of each slot that was ever used stays, four bytes: without it, a key could be given out
+    /// twice.
     pub fn shrink(&mut self) {
         self.slab.shrink_to_fit();
         self.next_generations.shrink_to_fit();
@@ -287,7 +288,7 @@ impl<T> Default for Slots<T> {
 }
 
 impl<T> fmt::Debug for Slots<T> {
-    // Prints no entries: their type need not be `Debug`, and there may be a hundred thousand of them.
+    // Prints no entries: the type of an entry need not be `Debug`, and a table may have a hundred thousand entries.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Slots({} entries)", self.len())
     }

@@ -1,8 +1,8 @@
 //! A hierarchical timer wheel over `u64` ticks.
 //!
-//! The wheel knows deadlines, their order and one small payload for each. It reads no clock: the current tick is an
-//! argument of [`Wheel::advance`], and the caller decides the length of a tick. It calls no code back: the caller pops
-//! due timers with [`Wheel::next_due`].
+//! The wheel knows deadlines, their order and one small payload for each. The wheel reads no clock: the current tick is
+//! an argument of [`Wheel::advance`], and the caller decides the length of a tick. The wheel calls no code back: the
+//! caller pops due timers with [`Wheel::next_due`].
 //!
 //! The tick counter is read as fourteen digits, two of eight bits and above them twelve of four. An entry lies on the
 //! level of the highest digit in which its deadline differs from the current tick. The value of this digit in its
@@ -71,7 +71,7 @@ pub struct Wheel<T> {
     due: Chain,
     /// The number of cells of the first chunk of `due` that were popped.
     popped: u32,
-    /// The numbers of the timers that were armed for the current tick or an earlier one, in arming order.
+    /// The numbers of the timers that were armed for the current tick or an earlier tick, in arming order.
     overdue: Chain,
     /// The number of timers in `due` and `overdue` together. One count serves both, because a timer's deadline does not
     /// tell in which chain the timer is: both chains hold deadlines that have come.
@@ -169,8 +169,8 @@ impl<T: Copy> Wheel<T> {
     ///
     /// While a timer is due, this is the current tick. Otherwise it is the earliest deadline, or in one case an earlier
     /// tick. If the nearest bucket has more than sixteen timers and its earliest timer was cancelled or rearmed, the
-    /// result may still be that timer's deadline. Each such call would have to search the whole bucket for its new
-    /// earliest deadline. Instead one early `advance` cascades the bucket to the level below.
+    /// result may still be that timer's deadline. An exact result would need a search of the whole bucket in each such
+    /// cancel or rearm. Instead one early `advance` cascades the bucket to the level below.
     #[must_use]
     pub fn next_deadline(&self) -> Option<u64> {
         if self.due_count > 0 {
@@ -182,10 +182,10 @@ impl<T: Copy> Wheel<T> {
 
     /// Makes `now_tick` the current tick, and makes every timer with a deadline up to that tick due.
     ///
-    /// The timers that fall due are queued for [`next_due`](Self::next_due) by deadline, then by arming order. They
-    /// follow the timers of an earlier `advance` that were not popped. The cost depends on the number of timers in the
-    /// buckets that are passed, not on the number of ticks. A `now_tick` before the current tick counts as the current
-    /// tick.
+    /// The timers that fall due are queued for [`next_due`](Self::next_due) by deadline, then by arming order. The new
+    /// timers follow the timers of an earlier `advance` that were not popped. The cost depends on the number of timers
+    /// in the buckets that are passed, not on the number of ticks. A `now_tick` before the current tick counts as the
+    /// current tick.
     pub fn advance(&mut self, now_tick: u64) {
         let now_tick = now_tick.max(self.levels.now);
         if !self.overdue.is_empty() {
@@ -204,9 +204,9 @@ impl<T: Copy> Wheel<T> {
         self.levels.now = now_tick;
     }
 
-    /// Pops the next due timer. Its handle is dead from now on.
+    /// Pops the next due timer. From now on the timer's handle is dead.
     ///
-    /// Timers armed or rearmed between two calls are not returned before the next [`advance`](Self::advance).
+    /// A timer that is armed or rearmed between two calls is not returned before the next [`advance`](Self::advance).
     #[inline]
     pub fn next_due(&mut self) -> Option<(TimerHandle, T)> {
         loop {
@@ -256,7 +256,7 @@ impl<T: Copy> Wheel<T> {
         }
         self.ensure_chunk();
         let chain = &mut self.lists[place as usize].chain;
-        // `ensure_chunk` may have removed stale cells, so that the chain has a free cell now.
+        // `ensure_chunk` may have removed stale cells. The chain then has a free cell now.
         if chain.is_full() {
             self.chains.extend(chain);
         }

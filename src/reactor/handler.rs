@@ -13,7 +13,7 @@ use super::Registration;
 /// [`Registration::would_block`]. A method that neither makes progress nor reports this is called again and again. A
 /// method must not block, and it reaches the reactor through its [`Registration`] alone.
 ///
-/// This is the interface of a source. The objects that users of the event loop write are
+/// `Handler` is the interface of a source. The objects that users of the event loop write are
 /// [`SocketHandler`](crate::SocketHandler) and [`ServerHandler`](crate::ServerHandler).
 ///
 /// A method returns its event as a value, [`Event`](Self::Event), instead of passing it to a callback. So the reactor
@@ -30,14 +30,15 @@ pub trait Handler {
     /// and its own requests.
     fn source(&mut self) -> Option<&mut dyn Source>;
 
-    /// Reads or accepts. There may be data, a connection, the end of the data, or an error that the read returns.
+    /// Reads or accepts, because the kernel may have data, a connection, the end of the data, or an error that the read
+    /// returns.
     fn on_readable(
         &mut self,
         registration: &mut Registration<'_>,
         resources: &mut Self::Resources<'_>,
     ) -> Option<Self::Event>;
 
-    /// Writes. There may be buffer space, a connect that has ended, or an error that the write returns.
+    /// Writes, because the kernel may have buffer space, a connect that has ended, or an error that the write returns.
     fn on_writable(
         &mut self,
         registration: &mut Registration<'_>,

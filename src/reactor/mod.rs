@@ -1,13 +1,13 @@
 //! A level-triggered reactor over mio's edge-triggered selector, for any source that mio can poll.
 //!
-//! A [`Reactor`] owns the selector, a slab of sources, the timer wheel and the run queue. It knows nothing of sockets,
-//! and calls no user code but the [`Handler`] methods of its sources. A source is registered with the kernel when it is
-//! inserted, and not again when its interest changes. The kernel's reports are kept as [`Readiness`] bits, and the
-//! directions that the source wants as [`Interest`] bits. A source is on the run queue while it is ready for a
+//! A [`Reactor`] owns the selector, a slab of sources, the timer wheel and the run queue. A reactor knows nothing of
+//! sockets, and calls no user code but the [`Handler`] methods of its sources. A source is registered with the kernel
+//! when it is inserted, and not again when its interest changes. The kernel's reports are kept as [`Readiness`] bits,
+//! and the directions that the source wants as [`Interest`] bits. A source is on the run queue while it is ready for a
 //! direction that it wants. Pausing and resuming a source only flip bits, and make no system call.
 //!
-//! The caller of a reactor repeats three steps. It [polls](Reactor::poll) the kernel, [begins](Reactor::begin) a
-//! [`Phase`], and takes events until the phase is over. Each phase works through a list of sources, and ends after as
+//! The caller of a reactor repeats three steps. The caller [polls](Reactor::poll) the kernel, [begins](Reactor::begin)
+//! a [`Phase`], and takes events until the phase is over. Each phase works through a list of sources, and ends after as
 //! many sources as the list had when the phase began.
 //!
 //! ```

@@ -48,7 +48,7 @@ impl Registration<'_> {
         self.state.readiness()
     }
 
-    /// Whether the source is on the run queue, or will be: it is ready for a direction that it wants.
+    /// Whether the source is on the run queue, or will be: the source is ready for a direction that it wants.
     pub(crate) fn has_work(&self) -> bool {
         self.state.has_work()
     }
@@ -92,7 +92,7 @@ impl Registration<'_> {
         self.state.signals.remove(gone);
     }
 
-    /// Notes that a read or write in `direction` moved fewer bytes than it was given space or bytes for.
+    /// Notes that a read or write in `direction` moved fewer bytes than the caller gave space or bytes for.
     ///
     /// On an edge-triggered selector a short transfer proves that the kernel has no more for now, so this clears the
     /// readiness. The readiness stays if the kernel has also reported an end or an error, because neither gives an edge
@@ -130,7 +130,7 @@ impl Registration<'_> {
     }
 
     /// Asks for [`Handler::on_flush`](super::Handler::on_flush) at the next flush point. The flush point is the end of
-    /// the source's own callback if that runs, else the next flush phase. Several requests count as one.
+    /// the source's own callback if this callback runs, otherwise the next flush phase. Several requests count as one.
     #[inline]
     pub fn flush_soon(&mut self) {
         self.state.flags.insert(Flags::WANTS_FLUSH);

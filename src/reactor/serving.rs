@@ -211,7 +211,7 @@ fn serve<T: Handler>(
     serve_slow_path(source, &mut registration.reborrow(), resources)
 }
 
-/// Serves a source that has something else to do than to read.
+/// Serves a source that must do something other than read.
 #[inline(never)]
 fn serve_slow_path<T: Handler>(
     source: &mut T,
@@ -311,7 +311,8 @@ fn close_or_rearm<T: Handler>(
     if let Some(source) = source.source() {
         match selector.rearm(source, key.to_token()) {
             Ok(()) => state.flags.insert(Flags::WATCHES_WRITABLE),
-            // The kernel will report nothing. So the source must read and write, and gets the error from these calls.
+            // The kernel reports nothing about the source now. So the source must read and write, and gets the error
+            // from these calls.
             Err(_) => state.signals.insert(Signals::READABLE | Signals::WRITABLE),
         }
     }

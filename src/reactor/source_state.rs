@@ -115,8 +115,8 @@ impl SourceState {
         }
     }
 
-    /// Whether the source must be served: it is ready for a direction that it wants, has an unread error, or was
-    /// activated.
+    /// Whether the source must be served: the source is ready for a direction that it wants, has an unread error, or
+    /// was activated.
     #[inline]
     pub(super) fn has_work(&self) -> bool {
         self.signals.intersects(self.wanted)
@@ -128,7 +128,7 @@ impl SourceState {
         self.flags.intersects(Flags::REQUESTS)
     }
 
-    /// Whether a request is pending, without a flush for which the source is on the flush list already.
+    /// Whether a request is pending, other than a flush for which the source is already on the flush list.
     #[inline]
     pub(super) fn has_new_request(&self) -> bool {
         let requests = self.flags & Flags::REQUESTS;
@@ -142,7 +142,7 @@ impl SourceState {
         self.flags & (Flags::WANTS_FLUSH | Flags::FLUSH_QUEUED) == Flags::WANTS_FLUSH
     }
 
-    /// Whether the source must be served for reading and for nothing else, as nearly always.
+    /// Whether the source must be served for reading and for nothing else, which is nearly always the case.
     #[inline]
     pub(super) fn only_reads(&self) -> bool {
         // No check of the interest is needed: `wanted` has `READABLE` only with `Interest::READABLE`.
@@ -161,8 +161,8 @@ impl SourceState {
         self.interest.contains(direction) && self.readiness().serves(direction)
     }
 
-    /// Whether the kernel has reported an error and the source wants no reading, so that
-    /// [`Handler::on_error`](super::Handler::on_error) must be called.
+    /// Whether the kernel has reported an error and the source does not want to read. The reactor then calls
+    /// [`Handler::on_error`](super::Handler::on_error).
     #[inline]
     pub(super) fn has_unread_error(&self) -> bool {
         self.signals.contains(Signals::ERROR) && !self.interest.contains(Interest::READABLE)

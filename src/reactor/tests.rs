@@ -22,7 +22,7 @@ use mio::event::Source;
 
 use super::{Handler, Interest, Key, Phase, Reactor, Readiness, Registration};
 
-/// A limit for waits that a defect could make endless. It is longer than any correct wait.
+/// A limit for waits that a defect could make endless. Every correct wait is shorter.
 const TOO_LONG: Duration = Duration::from_secs(10);
 
 /// The methods of [`Handler`] that a probe logs.
@@ -40,7 +40,7 @@ enum Call {
 /// reactor lends it no log.
 type Log = Vec<(char, Call)>;
 
-/// The action of a probe on a call. It returns whether the probe gives the call as an event.
+/// The action of a probe on a call. The action returns whether the probe gives the call as an event.
 type Act = Box<dyn FnMut(Call, &mut Registration<'_>) -> bool>;
 
 /// A source without an object in the kernel. The test chooses its action, and the lent [`Log`] records its calls.

@@ -37,8 +37,8 @@ impl<T: Handler> Reactor<T> {
         self.clock.set(now);
     }
 
-    /// Returns the longest time for which [`poll`](Self::poll) waits: zero while a source is queued, else the time to
-    /// the next deadline on the timer wheel. `None` if there is no deadline. A program that waits on
+    /// Returns the longest time for which [`poll`](Self::poll) waits: zero while a source is queued, otherwise the time
+    /// to the next deadline on the timer wheel. `None` if there is no deadline. A program that waits on
     /// [`as_fd`](Self::as_fd) itself must not wait longer, because no queued source and no deadline makes that
     /// descriptor readable.
     pub fn poll_timeout(&self) -> Option<Duration> {

@@ -1,14 +1,14 @@
 //! Storage that send buffers return when they are empty, for other buffers to use.
 //!
 //! A [`Pool`] limits the storage that it keeps, and does not count the storage in use. A send buffer owns the storage
-//! that it has taken. When a send buffer is dropped, its storage is freed and not returned.
+//! that it has taken. Dropping a send buffer frees its storage, and does not return the storage to the pool.
 
 use std::fmt;
 
 use super::queue::Queue;
 
 /// The capacity of a pooled chunk, 16 KiB: as large as Redis' reply buffer, and enough for a few messages of usual
-/// size. Smaller chunks would need more slices for each write. Larger ones would waste memory on a slow peer with few
+/// size. Smaller chunks would need more slices for each write. Larger chunks would waste memory on a slow peer with few
 /// queued bytes.
 pub(super) const CHUNK_BYTES: usize = 16 * 1024;
 
@@ -19,8 +19,8 @@ const DEFAULT_LIMIT_BYTES: usize = 4 * 1024 * 1024;
 /// kept by reference needs a queue without a chunk, and a queue is far smaller than a chunk.
 const QUEUES_PER_CHUNK: usize = 4;
 
-/// The greatest capacity of a queue that the pool keeps, in segments. A larger queue is freed, so that one burst does
-/// not make the pool large for ever.
+/// The greatest capacity of a queue that the pool keeps, in segments. The pool frees a larger queue; otherwise one
+/// burst would make the pool large for ever.
 const QUEUE_SEGMENTS: usize = 128;
 
 /// Free chunks and free queues, shared by all send buffers of one loop.
@@ -107,7 +107,7 @@ impl Pool {
         }
     }
 
-    /// Returns an empty queue for copied bytes. It has an open chunk if the pool has a queue with one.
+    /// Returns an empty queue for copied bytes. The queue has an open chunk if the pool has a queue with an open chunk.
     #[inline]
     pub(super) fn take_queue(&mut self) -> Box<Queue> {
         match self.ready.pop() {

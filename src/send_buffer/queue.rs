@@ -29,10 +29,10 @@ const FEW_SEGMENTS: usize = 6;
 /// write that leaves at once changes only two lengths.
 #[derive(Default)]
 pub(super) struct Queue {
-    /// The segments before the open chunk. Invariant: each has unsent bytes.
+    /// The segments before the open chunk. Invariant: each segment has unsent bytes.
     segments: VecDeque<Segment>,
-    /// The chunk that copied bytes are appended to. Invariant: it has no capacity, or has unsent bytes, or `length` is
-    /// zero.
+    /// The chunk that copied bytes are appended to. Invariant: the chunk has no capacity, or has unsent bytes, or
+    /// `length` is zero.
     open: Vec<u8>,
     /// The number of bytes of `open` that are sent. Invariant: zero while there are segments.
     open_start: usize,
@@ -122,7 +122,7 @@ impl Queue {
         self.open_start += count;
     }
 
-    /// Resets a queue whose bytes are all sent, so that the open chunk can be filled from its start.
+    /// Resets a queue whose bytes are all sent. The next copied bytes then fill the open chunk from its start.
     #[inline]
     pub(super) fn reset(&mut self) {
         self.open.clear();
@@ -179,7 +179,8 @@ impl Queue {
         count
     }
 
-    /// Appends bytes of which not all fit into the open chunk. Not inlined: this is rare, and would make `append` slow.
+    /// Appends bytes of which not all fit into the open chunk. Not inlined, because this rare case would make `append`
+    /// slow.
     #[inline(never)]
     fn spill(&mut self, bytes: &[u8], pool: &mut Pool) {
         let mut rest = bytes;
@@ -194,7 +195,7 @@ impl Queue {
         }
     }
 
-    /// Makes the open chunk the last segment, so that another segment can follow.
+    /// Makes the open chunk the last segment. Another segment can then follow.
     fn close(&mut self) {
         if self.open.is_empty() {
             return;
@@ -298,7 +299,7 @@ impl Segment {
 enum Storage {
     /// Copied bytes, in a chunk that returns to the pool.
     Chunk(Vec<u8>),
-    /// A vector that the caller has given away. It is freed when its last byte is sent.
+    /// A vector that the caller has given away. The vector is freed when its last byte is sent.
     Owned(Vec<u8>),
     /// A shared reference: other sockets may refer to the same bytes.
     Shared(Rc<[u8]>),

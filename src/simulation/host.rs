@@ -28,7 +28,7 @@ mod sealed {
     use crate::event_loop::Turn;
     use crate::net::Result;
 
-    /// The methods of a host that a simulation calls. The trait is sealed, so that no other type can be a host.
+    /// The methods of a host that a simulation calls. The trait is sealed: no other type can be a host.
     pub trait AnyHost {
         fn turn(&mut self) -> Result<Turn>;
         fn has_work(&mut self) -> bool;

@@ -1,4 +1,4 @@
-//! A side table under the keys of a `Slots`. It knows only the keys, not the entries that the keys name.
+//! A side table under the keys of a `Slots`. The table knows only the keys, not the entries that the keys name.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -8,8 +8,8 @@ use super::{Key, growth};
 /// A table of values under the keys of a [`Slots`](super::Slots). Each value belongs to one entry of the `Slots`, but
 /// is borrowed apart from the entry.
 ///
-/// The table holds at most one value for each index, and only the key that put a value there reaches it. Its length is
-/// the highest index of a value plus one, so a large `T` should be boxed.
+/// The table holds at most one value for each index, and only the key that put a value there reaches it. The table's
+/// length is the highest index of a value plus one, so box a large `T`.
 pub struct SideTable<T> {
     entries: Vec<Option<(NonZeroU32, T)>>,
     /// Invariant: the number of `Some` in `entries`.
@@ -26,8 +26,8 @@ impl<T> SideTable<T> {
         }
     }
 
-    /// Puts `value` under `key`, and returns the value that is displaced. That is the former value of this index, or
-    /// `value` itself if a key of a later generation holds the index.
+    /// Puts `value` under `key`, and returns the value that is displaced. The displaced value is the former value of
+    /// this index, or `value` itself if a key of a later generation holds the index.
     pub fn insert(&mut self, key: Key, value: T) -> Option<T> {
         if self.entries.len() <= key.index() {
             if self.entries.capacity() <= key.index() {

@@ -203,7 +203,7 @@ fn random_operations_agree_with_a_map() {
                     model.entry(key).and_modify(|value| *value += 1);
                 }
                 (70..72, _) => {
-                    // Ages the slot that is filled next, so that it takes at most three further entries.
+                    // Ages the slot that is filled next: the slot then takes at most three further entries.
                     let index = slots.slab.vacant_key();
                     if let Some(next) = slots.next_generations.get_mut(index) {
                         *next = (*next).max(LAST_GENERATION - random.u32(0..3));

@@ -53,8 +53,8 @@ impl Acceptor {
         native::widen_permissions(path, readable, writable)
     }
 
-    /// Takes over a socket that listens, or can listen. A connected socket is an error: it would never accept a
-    /// connection.
+    /// Takes over a socket that listens, or can listen. Returns an error for a connected socket, which would never
+    /// accept a connection.
     pub(crate) fn adopt_tcp(
         listener: std::net::TcpListener,
         binding: &Binding,

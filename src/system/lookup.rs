@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// A closure that finds the addresses of one name. It may block.
+/// A closure that finds the addresses of one name. The closure may block.
 pub(crate) type Job = Box<dyn FnOnce() -> io::Result<Vec<SocketAddr>> + Send>;
 
 /// The number of a lookup, which its answer repeats.

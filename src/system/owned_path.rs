@@ -47,7 +47,7 @@ impl OwnedPath {
 impl Drop for OwnedPath {
     fn drop(&mut self) {
         if self.identity.is_some() && identity_of(&self.path) == self.identity {
-            // If the file cannot be removed it stays, and the next bind of the path fails with EADDRINUSE.
+            // If the system refuses, the file stays, and the next bind of the path returns EADDRINUSE.
             let _ = std::fs::remove_file(&self.path);
         }
     }

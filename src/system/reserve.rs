@@ -18,7 +18,7 @@ pub(crate) struct Reserve {
     spare: Option<Spare>,
 }
 
-/// The spare descriptor. It is never read or written.
+/// The spare descriptor. The loop never reads or writes it.
 #[derive(Debug)]
 enum Spare {
     Kernel {

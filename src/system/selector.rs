@@ -97,8 +97,8 @@ impl Selector {
         source.reregister(self.registry(), Token(token), to_mio(Interest::all()))
     }
 
-    /// Deregisters `source`. This is necessary before closing a descriptor that may have a duplicate: the duplicate
-    /// would keep delivering events.
+    /// Deregisters `source`. A caller needs this before it closes a descriptor that may have a duplicate, because the
+    /// duplicate would keep delivering events.
     pub(crate) fn deregister(&self, source: &mut dyn Source) -> io::Result<()> {
         source.deregister(self.registry())
     }

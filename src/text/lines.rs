@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::BufRead;
 
-/// A splitter of a stream into lines. It keeps the beginning of a line until the rest has arrived.
+/// A splitter of a stream into lines. The splitter keeps the beginning of a line until the rest has arrived.
 ///
 /// A line ends with LF or CR LF, which are not part of the line. A CR elsewhere is an ordinary byte. A line within one
 /// chunk is borrowed from the chunk, without a copy. A line that exceeds the limit is reported as an error in its
@@ -53,10 +53,10 @@ pub struct Lines {
     /// Invariant: at most `max_line_bytes` long, or one byte longer if the last byte is a CR, which may be half of CR
     /// LF.
     partial: Vec<u8>,
-    /// The last line that was joined from several chunks. It is apart from `partial`, which already has the beginning
-    /// of the next line while this line is lent out.
+    /// The last line that was joined from several chunks. The line is apart from `partial`, which already has the
+    /// beginning of the next line while this line is lent out.
     joined: Vec<u8>,
-    /// Whether the present line was too long, so that its rest is skipped.
+    /// Whether the present line was too long. The rest of such a line is skipped.
     is_skipping: bool,
 }
 
@@ -190,9 +190,9 @@ impl<'a> CompletedLines<'a> {
     /// beginning of a line. Before the first line, the remainder is the whole chunk. After a last line that is too
     /// long, the remainder is empty.
     ///
-    /// These are the bytes for the next handler, if a line switches to another protocol. The [`Lines`] keeps a copy of
-    /// the incomplete line at their end. To read lines from the remainder, use another `Lines`, or the same after a
-    /// [`finish`](Lines::finish).
+    /// If a line switches to another protocol, the remainder has the first bytes of that protocol. The [`Lines`] keeps
+    /// a copy of the incomplete line at their end. To read lines from the remainder, use another `Lines`, or the same
+    /// after a [`finish`](Lines::finish).
     ///
     /// ```
     /// use netloop::text::Lines;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str;
 
-/// A decoder of a stream into text. It keeps the beginning of a character until the rest has arrived.
+/// A decoder of a stream into text. The decoder keeps the beginning of a character until the rest has arrived.
 ///
 /// The texts of all [`push`](Self::push) calls, joined, equal the text of the whole stream decoded at once. Node's
 /// `setEncoding('utf8')`, browsers' `TextDecoder` and [`String::from_utf8_lossy`] give the same text. A byte order mark
@@ -24,7 +24,7 @@ use std::str;
 pub struct Utf8Decoder {
     /// The beginning of a character that was cut, in the first `pending_bytes` bytes.
     ///
-    /// Invariant: these bytes are not a whole character, and further bytes could complete them to one.
+    /// Invariant: these bytes are not a whole character, and further bytes could complete the character.
     pending: [u8; LONGEST_CHARACTER],
     pending_bytes: usize,
 }
@@ -55,8 +55,8 @@ impl Utf8Decoder {
         }
     }
 
-    /// Ends the stream, and returns the rest of its text: U+FFFD if the stream ends within a character, else the empty
-    /// string. The next push begins a new stream.
+    /// Ends the stream, and returns the rest of its text: U+FFFD if the stream ends within a character, otherwise the
+    /// empty string. The next push begins a new stream.
     pub fn finish(&mut self) -> &'static str {
         match self.finish_strict() {
             Ok(()) => "",
@@ -131,7 +131,7 @@ impl Utf8Decoder {
                 }
                 Err(error) if error.error_len().is_none() => self.pending_bytes += 1,
                 Err(_) => {
-                    // The byte stays in `rest`: it may begin the next character.
+                    // The byte stays in `rest`, because the byte may begin the next character.
                     text.push_str(REPLACEMENT);
                     self.pending_bytes = 0;
                     return (rest, true);

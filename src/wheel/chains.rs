@@ -1,8 +1,8 @@
 //! Lists of entry numbers, in chunks of one table.
 //!
-//! This module knows numbers and the cells in which they stand, but no timers. A list that is linked through its
-//! entries makes a reader wait for memory at each entry: only an entry holds the address of the next entry. Here
-//! fifteen numbers stand in a row, so a processor can fetch their entries at the same time.
+//! This module knows numbers and the cells in which they stand, but no timers. In a list that is linked through its
+//! entries, a reader waits for memory at each entry, because only an entry has the next address. Here fifteen numbers
+//! stand in a row, so a processor can fetch their entries at the same time.
 //!
 //! A number is never taken out of the middle of a chain. The caller stores for each number the cell in which it stands.
 //! A cell is *stale* if the caller has stored another cell, or none, for its number. Stale cells disappear when the
@@ -43,7 +43,7 @@ impl Chain {
         end: NONE,
     };
 
-    /// Whether the chain has no cells, not even stale ones.
+    /// Whether the chain has no cells, not even stale cells.
     #[inline]
     pub(super) fn is_empty(self) -> bool {
         self.first == NONE

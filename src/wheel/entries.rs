@@ -1,7 +1,7 @@
 //! The armed timers, in one table.
 //!
-//! This module knows which handles are alive and which entries are free. It stores the cell in which an entry's number
-//! stands, but does not interpret the cell.
+//! This module knows which handles are alive and which entries are free. The module stores the cell in which an entry's
+//! number stands, but does not interpret the cell.
 
 use std::num::NonZeroU32;
 
@@ -10,7 +10,8 @@ use super::free_set::FreeSet;
 
 /// The name of one armed timer, valid until the timer fires or is cancelled.
 ///
-/// A dead handle is harmless: it never reaches a timer that was armed later, and every call with it does nothing.
+/// A dead handle is harmless: the handle never reaches a timer that was armed later, and every call with it does
+/// nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TimerHandle {
     pub(super) number: u32,
@@ -24,7 +25,7 @@ pub(super) struct Entries<T> {
     armed: usize,
 }
 
-/// One timer, or a free entry. It takes 28 bytes with a payload of twelve.
+/// One timer, or a free entry. An entry takes 28 bytes with a payload of twelve bytes.
 struct Entry<T> {
     /// Invariant: differs from the generations of all dead handles with this entry's number.
     generation: NonZeroU32,
@@ -47,8 +48,8 @@ const SMALLEST: usize = 16;
 /// (`mremap(2)`). A smaller table that grows is copied elsewhere, and leaves a hole in the heap.
 const MAPPED_BYTES: usize = 128 << 10;
 
-/// The last generation of an entry. After these four billion timers the entry is never used again, so that no handle
-/// names two timers.
+/// The last generation of an entry. After these four billion timers the entry is never used again, because a handle
+/// could then name two timers.
 const LAST_GENERATION: NonZeroU32 = NonZeroU32::new(u32::MAX - 1).expect("not zero");
 
 impl<T: Copy> Entries<T> {
@@ -126,8 +127,8 @@ impl<T: Copy> Entries<T> {
         (entry.generation == handle.generation).then(|| entry.deadline.tick())
     }
 
-    /// Ends a timer, and returns its deadline and payload. From now on its handle is dead, its cell is stale and its
-    /// entry is free.
+    /// Ends a timer, and returns its deadline and payload. From now on the timer's handle is dead, its cell is stale
+    /// and its entry is free.
     #[inline]
     pub(super) fn release(&mut self, handle: TimerHandle) -> Option<(u64, T)> {
         let entry = self.table.get_mut(handle.number as usize)?;

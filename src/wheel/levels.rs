@@ -15,7 +15,7 @@ pub(super) struct Levels {
 /// The number of bits of each digit of a tick, lowest digit first.
 ///
 /// The two lowest digits cover a minute of milliseconds, so that an idle timeout cascades once before it is due. The
-/// levels above hold few timers and seldom cascade. They have few buckets, since each bucket costs memory.
+/// levels above hold few timers and seldom cascade. These levels have few buckets, because each bucket costs memory.
 const DIGITS: [u32; 14] = [8, 8, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4];
 
 /// The number of buckets of all levels together.
@@ -101,8 +101,8 @@ impl Levels {
     /// Returns the bucket of a deadline that lies after the current tick.
     #[inline]
     pub(super) fn bucket_of(&self, deadline: u64) -> u32 {
-        // The lowest bit never changes the level. It is set because `ilog2` panics for zero: otherwise each call would
-        // check for zero.
+        // The lowest bit never changes the level. The bit is set because `ilog2` panics for zero: otherwise each call
+        // would check for zero.
         let highest_difference = ((deadline ^ self.now) | 1).ilog2();
         LEVEL_OF_BIT[highest_difference as usize].bucket_of(deadline)
     }
@@ -123,7 +123,7 @@ impl Levels {
         LEVELS[level.saturating_sub(1)]
     }
 
-    /// Returns the occupied bucket whose entries are earlier than those of all other buckets.
+    /// Returns the occupied bucket whose entries are earlier than the entries of all other buckets.
     #[inline]
     pub(super) fn nearest_bucket(&self) -> Option<u32> {
         let word = self.words.trailing_zeros();

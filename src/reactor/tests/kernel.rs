@@ -98,7 +98,7 @@ struct Wire<S> {
     reads: u32,
     /// Whether the wire calls [`Registration::rearm`] instead of reading until a read would block.
     rearms: bool,
-    /// Whether [`Handler::source`] returns `None`, so that the reactor cannot deregister the socket.
+    /// Whether [`Handler::source`] returns `None`, which prevents the reactor from deregistering the socket.
     is_hidden: bool,
 }
 

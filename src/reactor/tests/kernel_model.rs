@@ -2,7 +2,7 @@
 //! before it polls, shows the kernel's present levels. The reactor must have kept the same levels from its edges.
 //!
 //! epoll checks the readiness of a source whenever the source is registered again. So the test keeps a duplicate of
-//! each source in the second selector. If it registers the duplicates again before each poll, this selector polls
+//! each source in the second selector. Registering the duplicates again before each poll makes this selector
 //! level-triggered.
 
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ use super::{Call, Whereabouts, closing};
 const SEEDS: u64 = 16;
 const STEPS: u32 = 4_000;
 const WIRES: usize = 6;
-/// The size of each send buffer, small so that it is often full.
+/// The size of each send buffer: small, to fill the buffer often.
 const SEND_BUFFER_BYTES: usize = 4 << 10;
 
 /// A source that moves a random number of bytes in each call, and reports short transfers with

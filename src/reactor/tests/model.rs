@@ -1,7 +1,7 @@
 //! Random operations on virtual time, against a [twin](twin::Twin) of the reactor.
 //!
 //! After every operation the test checks that the reactor has made the calls that the twin expects, in the same order.
-//! It also checks invariant I7: a source that is ready for its interest is on the run queue.
+//! The test also checks invariant I7: a source that is ready for its interest is on the run queue.
 
 mod actor;
 mod twin;

@@ -11,7 +11,7 @@ use crate::reactor::{Elapsed, Handler, Interest, Phase, Reactor, Registration};
 
 use super::{TOO_LONG, in_time};
 
-/// A source that never reads, so that it stays ready once it is ready.
+/// A source that never reads: once ready, this source stays ready.
 struct Listening(UnixStream);
 
 impl Handler for Listening {
@@ -228,7 +228,7 @@ fn a_busy_wait_ends_like_any_other() {
             reactor.poll(None).unwrap();
             thread.join().unwrap();
         }
-        // Data ends the wait. It comes last, because this source never reads it.
+        // Data ends the wait. The data comes last, because this source never reads data.
         peer.write_all(b"data").unwrap();
         reactor.poll(None).unwrap();
         reactor.begin(Phase::Serve);

@@ -10,7 +10,7 @@
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
-    /// A read or a write moves fewer bytes than it could. A later event reports the rest.
+    /// A read or a write moves fewer bytes than are possible. A later event reports the rest.
     pub short_transfers: u16,
     /// A signal interrupts a call (EINTR).
     pub interruptions: u16,

@@ -13,7 +13,7 @@ use mio::{Interest, Registry, Token};
 #[derive(Debug)]
 pub(crate) struct Input {
     file: File,
-    /// Whether the kernel can poll the descriptor. It cannot poll regular files, which are always ready.
+    /// Whether the kernel can poll the descriptor. The kernel cannot poll regular files, which are always ready.
     is_pollable: bool,
 }
 

@@ -21,8 +21,8 @@ pub(crate) const INHERITS_OPTIONS: bool = cfg!(any(target_os = "linux", target_o
 pub(crate) fn listen_tcp(address: SocketAddr, binding: &Binding) -> io::Result<TcpListener> {
     let domain = Domain::for_address(address);
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
-    // Not set on Windows. There, with this option any process could steal the port, and TIME_WAIT prevents no bind
-    // anyway.
+    // Not set on Windows. On Windows this option would allow any process to steal the port, and TIME_WAIT prevents no
+    // bind anyway.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     if domain == Domain::IPV6 {

@@ -8,7 +8,7 @@ use crate::system::faults::random::Random;
 use super::flavour::Flavour;
 
 /// The options of a simulated network. A run depends on its seed and on these options, so the `Debug` output shows all
-/// of them.
+/// options.
 ///
 /// ```
 /// use std::time::Duration;

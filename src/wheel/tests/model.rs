@@ -95,7 +95,7 @@ fn random_gap(random: &mut fastrand::Rng) -> u64 {
 /// Applies random operations to the wheel and to the model, and compares every result.
 ///
 /// `target` is the number of timers around which the wheel's length varies. Up to sixteen timers `next_deadline` must
-/// be exact, whatever was cancelled. With many more, buckets hold several timers.
+/// be exact, whatever was cancelled. With many more timers, buckets hold several timers.
 fn compare_with_model(seed: u64, start: u64, operations: usize, target: usize) {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut model = Model::new(start);

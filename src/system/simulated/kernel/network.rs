@@ -39,7 +39,7 @@ use super::world::World;
 /// The network, which all sockets of a simulation share.
 pub(crate) type Shared = Rc<RefCell<Network>>;
 
-/// A simulated network with all its machines. It changes only within calls of its methods.
+/// A simulated network with all its machines. The network changes only within calls of its methods.
 #[derive(Debug)]
 pub(crate) struct Network {
     world: World,

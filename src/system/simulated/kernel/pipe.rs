@@ -20,7 +20,7 @@ impl ReceiveBuffer {
         self.bytes.extend(bytes);
     }
 
-    /// Makes the next `count` bytes under way readable: they have arrived.
+    /// Makes the next `count` bytes under way readable, because these bytes have arrived.
     pub(super) fn arrive(&mut self, count: usize) {
         self.arrived = (self.arrived + count).min(self.bytes.len());
     }

@@ -80,8 +80,8 @@ impl Watch {
         self.token.is_some() && !std::mem::replace(&mut self.is_queued, true)
     }
 
-    /// Notes that the source has left the ready list. Returns its events as `flavour` reports them, from the present
-    /// readiness `level`.
+    /// Notes that the source has left the ready list. Returns the source's events as `flavour` reports them, from the
+    /// present readiness `level`.
     pub(super) fn report(&mut self, level: Readiness, flavour: Flavour) -> Reports {
         self.is_queued = false;
         let changed = std::mem::take(&mut self.changed);
