@@ -68,7 +68,7 @@ impl Readiness {
     ///
     /// Data may still lie before the end, and only a read of zero bytes proves the end. While this bit is set, a short
     /// read does not mean that nothing is left to read. The end has no edge of its own, so a source that stops reading
-    /// after a short read never learns of it.
+    /// after a short read never learns of the end.
     pub const READ_CLOSED: Self = Self(ReadinessBits::READ_CLOSED);
 
     /// Nothing more can be sent. epoll: `EPOLLHUP`, or `EPOLLERR` with `EPOLLOUT` or alone; kqueue: `EVFILT_WRITE`
@@ -225,8 +225,8 @@ impl Interest {
     }
 }
 
-/// The operators of both sets, written by hand: the interface that `bitflags` generates for a public type is several
-/// times as long.
+/// The operators of both sets are written by hand, because the interface that `bitflags` generates for a public type is
+/// several times as long.
 macro_rules! set_traits {
     ($set:ident, $bits:ident) => {
         impl BitOr for $set {

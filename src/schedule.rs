@@ -10,8 +10,8 @@ pub enum Phase {
     /// [`Reactor::next`](crate::reactor::Reactor::next) serves the sources that are ready for a direction that they
     /// want.
     Serve,
-    /// [`Reactor::flush`](crate::reactor::Reactor::flush) flushes the sources with output that was queued, and was not
-    /// offered to the kernel since.
+    /// [`Reactor::flush`](crate::reactor::Reactor::flush) flushes the sources whose queued output has not been offered
+    /// to the kernel.
     Flush,
     /// [`Reactor::next_closing`](crate::reactor::Reactor::next_closing) returns the sources that asked to be closed.
     Close,
@@ -326,7 +326,7 @@ mod tests {
             let mut random = fastrand::Rng::with_seed(seed);
             let mut schedule = Schedule::new();
             let mut models = [Model::default(), Model::default(), Model::default()];
-            // In some runs the list grows, and in others it stays nearly empty, which tests the edge cases.
+            // In some runs the list grows, and in other runs the list stays nearly empty, which tests the edge cases.
             let pushes = random.u32(30..=55);
             for step in 0..5_000 {
                 let which = random.usize(0..PHASES.len());

@@ -90,7 +90,7 @@ pub use crate::system::faults::Faults;
 pub use crate::system::simulated::{CallCounts, Flavour, Options, Route};
 pub use host::{AnyHost, Host};
 
-/// The limit on the number of idle turns in a row, beyond which a simulation reports that a loop spins.
+/// The limit on the number of idle turns in a row, beyond which a simulation returns the error that a loop spins.
 const SPINNING_TURNS: u32 = 10_000;
 
 /// A simulated network with its clock, which makes the loops that run on it. See the [module](self).
@@ -211,7 +211,8 @@ impl Simulation {
         }
     }
 
-    /// Returns the time of the next event: an arrival, or a deadline of one of `hosts`. `None` if there is neither.
+    /// Returns the time of the next event: an arrival, or a deadline of one of `hosts`. `None` if there is no arrival
+    /// and no deadline.
     fn next_event(&self, hosts: &mut [&mut dyn AnyHost]) -> Option<Instant> {
         let deadlines = hosts.iter_mut().filter_map(|host| host.next_deadline());
         let arrival = self.network.borrow_mut().next_arrival();
@@ -362,7 +363,7 @@ impl Simulation {
     }
 
     /// Returns the numbers of system calls that the loop has made, for a test that limits the calls for a message. All
-    /// are 0 for a loop of another simulation.
+    /// numbers are 0 for a loop of another simulation.
     pub fn call_counts<S>(&self, event_loop: &EventLoop<S>) -> CallCounts {
         let machine = self.machine_of(event_loop);
         machine.map_or_else(CallCounts::default, |machine| {

@@ -203,7 +203,7 @@ impl<T> Slots<T> {
         self.get_mut(key).map(|value| (key, value))
     }
 
-    /// Removes the entry of `key`, and returns it. From now on the key is dead: a further removal gives `None`.
+    /// Removes the entry of `key`, and returns the entry. From now on the key is dead: a further removal gives `None`.
     pub fn remove(&mut self, key: Key) -> Option<T> {
         if !self.contains(key) {
             return None;
@@ -298,9 +298,9 @@ impl<T> fmt::Debug for Slots<T> {
 /// (`mremap(2)`). A smaller table that grows is copied elsewhere, and leaves a hole in the heap.
 const MAPPED_BYTES: usize = 128 << 10;
 
-/// Returns the number of entries by which a full table of `length` entries of type `T` grows. A small table doubles, a
-/// larger one grows by a sixteenth. A table of a hundred thousand connections that had just doubled would waste as much
-/// memory as it uses.
+/// Returns the number of entries by which a full table of `length` entries of type `T` grows. A small table doubles,
+/// and a larger table grows by a sixteenth. A table of a hundred thousand connections that had just doubled would waste
+/// as much memory as it uses.
 fn growth<T>(length: usize) -> usize {
     if length * size_of::<T>() < MAPPED_BYTES {
         length.max(16)
@@ -314,7 +314,7 @@ fn key_at(index: usize, generation: NonZeroU32) -> Key {
     Key::new(index, generation)
 }
 
-/// Returns the index in `token`. If `token` was never a key's, the index means nothing.
+/// Returns the index in `token`. If `token` was never the token of a key, the index means nothing.
 fn index_in(token: usize) -> usize {
     if usize::BITS >= 64 {
         token >> (usize::BITS / 2)

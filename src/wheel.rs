@@ -50,7 +50,7 @@ use list::{List, SEARCH_LIMIT, compact};
 
 pub use entries::TimerHandle;
 
-/// The deadline that never comes. A timer that is armed for it never fires, but can be cancelled and rearmed.
+/// The deadline that never comes. A timer that is armed for `NEVER` never fires, but can be cancelled and rearmed.
 pub const NEVER: u64 = u64::MAX;
 
 /// Timers in the order of their deadlines, which are ticks of a length that the caller defines.
@@ -230,7 +230,7 @@ impl<T: Copy> Wheel<T> {
         }
     }
 
-    /// Appends an entry to the list that its deadline selects, and returns its cell there.
+    /// Appends an entry to the list that its deadline selects, and returns the entry's cell in that list.
     #[inline]
     fn append(&mut self, deadline: u64, number: u32) -> u32 {
         match self.list_of(deadline) {
@@ -239,7 +239,7 @@ impl<T: Copy> Wheel<T> {
         }
     }
 
-    /// Appends an entry to the list with the index `place`, and returns its cell there.
+    /// Appends an entry to the list with the index `place`, and returns the entry's cell in that list.
     #[inline]
     fn append_to(&mut self, place: u32, deadline: u64, number: u32) -> u32 {
         if self.lists[place as usize].chain.is_full() {
@@ -262,7 +262,7 @@ impl<T: Copy> Wheel<T> {
         }
     }
 
-    /// Appends an entry whose deadline had already come when it was armed to `overdue`.
+    /// Appends an entry to `overdue`, because its deadline had already come when the timer was armed.
     #[cold]
     fn append_overdue(&mut self, number: u32) -> u32 {
         self.due_count += 1;
@@ -312,7 +312,7 @@ impl<T: Copy> Wheel<T> {
         let nearest = self.levels.nearest_bucket();
         if let Some(bucket) = nearest.filter(|bucket| *bucket >= LOWEST) {
             let list = &mut self.lists[bucket as usize];
-            // With more entries the old value stays, which may be too early but is never too late.
+            // With more entries the old value of `earliest` stays, which may be too early but is never too late.
             if list.armed <= SEARCH_LIMIT {
                 list.compact(&mut self.chains, &mut self.entries);
             }
@@ -354,7 +354,8 @@ impl<T: Copy> Wheel<T> {
                 }
                 let mut place = below.bucket_of(deadline);
                 if below.begins_with(place) {
-                    // In this digit the deadline and the current tick are both zero, so they differ in a lower digit.
+                    // In this digit the deadline and the current tick are both zero, so the two differ in a lower
+                    // digit.
                     place = self.levels.bucket_of(deadline);
                 }
                 let cell = self.append_to(place, deadline, number);

@@ -38,7 +38,7 @@ impl Clock {
         self.latest_tick = self.latest_tick.max(self.tick);
     }
 
-    /// Notes a newer reading for deadlines that are set from now on. The turn keeps its own reading.
+    /// Notes a newer reading for deadlines that are set from now on. The reading of the running turn stays.
     pub(super) fn note(&mut self, now: Instant) {
         let tick = ticks(now.saturating_duration_since(self.origin));
         self.latest_tick = self.latest_tick.max(tick);

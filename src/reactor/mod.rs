@@ -106,7 +106,7 @@ struct Slot<T> {
     source: T,
 }
 
-/// The source that may give several events in a row, and the number of events that it may still give.
+/// The source that may give several events in a row, and the number of events that this source may still give.
 #[derive(Clone, Copy)]
 struct Burst {
     key: Key,
@@ -144,8 +144,9 @@ pub struct Reactor<T: Handler> {
     wheel: Wheel<WheelEntry>,
     clock: Clock,
     burst: Option<Burst>,
-    /// The source whose callback runs. [`end_callback`](Reactor::end_callback) flushes it, so a request to flush does
-    /// not put this source on the flush list. If the callback panics, the key stays until the next callback begins.
+    /// The source whose callback runs. [`end_callback`](Reactor::end_callback) flushes this source, so a request to
+    /// flush does not put this source on the flush list. If the callback panics, the key stays until the next callback
+    /// begins.
     in_callback: Option<Key>,
     /// Invariant: the number of sources with the flag [`Flags::HELD`].
     held: usize,
@@ -158,7 +159,7 @@ impl<T: Handler> Reactor<T> {
     ///
     /// # Errors
     ///
-    /// The system's error if it has no selector to give (`epoll_create1(2)`), such as EMFILE.
+    /// The system's error if the system refuses a selector (`epoll_create1(2)`), such as EMFILE.
     pub fn new(events_capacity: usize) -> io::Result<Self> {
         Ok(Self::with_selector(Selector::new(events_capacity)?))
     }
@@ -191,9 +192,9 @@ impl<T: Handler> Reactor<T> {
             .map_err(|(error, _)| error)
     }
 
-    /// Registers `source` as [`insert`](Self::insert) does, but assumes that it already has `readiness`. A source that
-    /// is assumed to be writable is registered for reading alone, until a write would block. If the system refuses the
-    /// registration, the source is returned with the error.
+    /// Registers `source` as [`insert`](Self::insert) does, but assumes that the source already has `readiness`. A
+    /// source that is assumed to be writable is registered for reading alone, until a write would block. If the system
+    /// refuses the registration, the source is returned with the error.
     pub(crate) fn insert_ready(
         &mut self,
         source: T,
@@ -203,7 +204,7 @@ impl<T: Handler> Reactor<T> {
         self.insert_begun(source, interest, readiness, |_, _| ())
     }
 
-    /// Registers `source` as [`insert_ready`](Self::insert_ready) does. If that succeeds, calls `begin` as
+    /// Registers `source` as [`insert_ready`](Self::insert_ready) does. After a success calls `begin` as
     /// [`visit`](Self::visit) calls its visitor.
     pub(crate) fn insert_begun(
         &mut self,

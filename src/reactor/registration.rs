@@ -1,4 +1,4 @@
-//! The handle through which a source, while it is served, reaches its state in the reactor.
+//! The handle through which a source reaches its state in the reactor while the reactor serves the source.
 
 use std::time::{Duration, Instant};
 

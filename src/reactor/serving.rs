@@ -7,8 +7,8 @@ use super::source_state::{Flags, Signals};
 use super::{Burst, CallbackScope, Handler, Interest, Key, Phase, Reactor, Registration, Slot};
 
 impl<T: Handler> Reactor<T> {
-    /// Begins a phase, which serves as many sources as its list has now. A source that enters the list later waits for
-    /// the next round, so no source can keep another from being served.
+    /// Begins a phase, which serves as many sources as the phase's list has now. A source that enters the list later
+    /// waits for the next round, so no source can keep another source from being served.
     pub fn begin(&mut self, phase: Phase) {
         self.schedule.begin(phase);
     }
@@ -62,7 +62,7 @@ impl<T: Handler> Reactor<T> {
             let left = burst.map_or(u32::MAX, |burst| burst.left);
             let left = left.min(slot.source.burst().max(1)) - 1;
             if left > 0 {
-                // The next call of `next` continues with this source, so it must not enter the serve list too.
+                // The next call of `next` continues with this source, so this source must not enter the serve list too.
                 slot.state.flags.insert(Flags::QUEUED);
                 self.burst = Some(Burst { key, left });
             }

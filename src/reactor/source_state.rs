@@ -33,15 +33,16 @@ bitflags! {
         /// Invariant: set from the time when the key enters the close list until its slot is removed. The reactor does
         /// not serve the source during that time.
         const CLOSING = 1 << 4;
-        /// Request: to be registered anew, for both directions. Either a further read would block the thread, or the
-        /// kernel must report writability from now on.
+        /// Request: to be registered anew, for both directions. The source requests this if a further read would block
+        /// the thread, or if the kernel must report writability from now on.
         const WANTS_REARM = 1 << 5;
         /// The source is a reason for the reactor's caller to keep turning.
         const HELD = 1 << 6;
-        /// The source is registered for writing too, so the kernel reports when it becomes writable.
+        /// The source is registered for writing too, so the kernel reports when the source becomes writable.
         ///
-        /// Invariant: if this is not set, one of three holds. The source is not registered; or it was assumed to be
-        /// writable and no write has blocked since; or [`WANTS_REARM`](Self::WANTS_REARM) is set.
+        /// Invariant: if this flag is not set, one of three conditions holds. The source is not registered; or the
+        /// source was assumed to be writable and no write has blocked since; or [`WANTS_REARM`](Self::WANTS_REARM) is
+        /// set.
         const WATCHES_WRITABLE = 1 << 7;
         /// The requests that the reactor grants when the source's method or visitor has returned.
         const REQUESTS = Self::WANTS_FLUSH.bits() | Self::WANTS_CLOSE.bits() | Self::WANTS_REARM.bits();
@@ -82,8 +83,8 @@ pub(super) struct SourceState {
     pub(super) interest: Interest,
     /// The signals for which the source must be served.
     ///
-    /// Invariant: all signals that serve `interest`, and [`Signals::ACTIVATED`] and [`Signals::ERROR`] whatever the
-    /// interest. An error without interest in reading goes to [`Handler::on_error`](super::Handler::on_error).
+    /// Invariant: all signals that serve `interest`, and always [`Signals::ACTIVATED`] and [`Signals::ERROR`]. If the
+    /// source does not want to read, the reactor passes an error to [`Handler::on_error`](super::Handler::on_error).
     wanted: Signals,
     pub(super) flags: Flags,
     /// The one entry of the source on the timer wheel. Invariant: never later than the source's deadline. The entry may

@@ -43,7 +43,8 @@ type Log = Vec<(char, Call)>;
 /// The action of a probe on a call. The action returns whether the probe gives the call as an event.
 type Act = Box<dyn FnMut(Call, &mut Registration<'_>) -> bool>;
 
-/// A source without an object in the kernel. The test chooses its action, and the lent [`Log`] records its calls.
+/// A source without an object in the kernel. The test chooses the probe's action, and the lent [`Log`] records the
+/// calls.
 struct Probe {
     name: char,
     burst: u32,

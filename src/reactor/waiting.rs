@@ -217,7 +217,7 @@ impl<T: Handler> Reactor<T> {
         self.wheel.cancel(handle);
     }
 
-    /// Returns the deadline of an armed timer; `None` if it has fired, was cancelled, or never fires.
+    /// Returns the deadline of an armed timer; `None` if the timer has fired, was cancelled, or never fires.
     pub(crate) fn deadline_of(&self, handle: TimerHandle) -> Option<Instant> {
         self.clock.instant_of(self.wheel.deadline(handle)?)
     }
@@ -228,7 +228,7 @@ impl<T: Handler> Reactor<T> {
     }
 
     /// Returns the selector's own descriptor, which is readable when [`poll`](Self::poll) would find events. Queued
-    /// sources and deadlines do not make it readable: see [`poll_timeout`](Self::poll_timeout).
+    /// sources and deadlines do not make this descriptor readable: see [`poll_timeout`](Self::poll_timeout).
     #[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
     pub fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         self.selector.as_fd()

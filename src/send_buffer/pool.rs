@@ -25,8 +25,9 @@ const QUEUE_SEGMENTS: usize = 128;
 
 /// Free chunks and free queues, shared by all send buffers of one loop.
 ///
-/// A buffer that has sent its last byte returns its storage here, and the next buffer takes it. So a loop in a steady
-/// state allocates nothing. Beyond its limits the pool frees returned storage, so a burst does not stay in memory.
+/// A buffer that has sent its last byte returns its storage here, and the next buffer takes this storage. So a loop in
+/// a steady state allocates nothing. Beyond its limits the pool frees returned storage, so a burst does not stay in
+/// memory.
 #[expect(
     clippy::vec_box,
     reason = "a send buffer holds the box, and taking a queue must not allocate one"
@@ -127,8 +128,8 @@ impl Pool {
         queue
     }
 
-    /// Keeps a queue whose bytes are all sent, with its chunk, for the next buffer. Beyond the limits it frees the
-    /// queue, the chunk or both.
+    /// Keeps a queue whose bytes are all sent, with its chunk, for the next buffer. Beyond the limits, the pool frees
+    /// the queue, the chunk or both.
     #[inline]
     pub(super) fn put_queue(&mut self, mut queue: Box<Queue>) {
         queue.reset();

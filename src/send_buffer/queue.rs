@@ -157,8 +157,8 @@ impl Queue {
         &self.open[self.open_start..]
     }
 
-    /// Removes the first `count` bytes as far as they lie in segments, and returns the number that is left for the open
-    /// chunk. Chunks of removed segments return to the pool.
+    /// Removes the first `count` bytes as far as they lie in segments, and returns the number of bytes that are left to
+    /// remove from the open chunk. Chunks of removed segments return to the pool.
     #[inline(never)]
     fn consume_segments(&mut self, mut count: usize, pool: &mut Pool) -> usize {
         while let Some(first) = self.segments.front_mut() {
@@ -317,8 +317,8 @@ pub(super) fn offer_one(
     checked(write(&[IoSlice::new(bytes)])?, bytes.len())
 }
 
-/// Returns `taken`, or an error if it exceeds `offered`. Such a claim would make the queue drop bytes that were never
-/// sent.
+/// Returns `taken`, or an error if `taken` exceeds `offered`. Accepting such a claim would make the queue drop bytes
+/// that were never sent.
 #[inline]
 fn checked(taken: usize, offered: usize) -> io::Result<usize> {
     if taken > offered {

@@ -36,7 +36,7 @@ pub(crate) enum Acceptor {
 }
 
 impl Acceptor {
-    /// Binds `address` and listens. The port is bound when this returns, so the caller gets an error at once.
+    /// Binds `address` and listens. The port is bound when `bind` returns, so the caller gets an error at once.
     pub(crate) fn bind(address: SocketAddr, binding: &Binding) -> io::Result<Self> {
         native::listen_tcp(address, binding).map(Self::Tcp)
     }

@@ -16,8 +16,8 @@ use super::simulated;
 use super::stream::Stream;
 use super::waker::Waker;
 
-/// The system on which a loop opens its selector and sockets. Without the feature `simulation` it has one variant, and
-/// takes no memory.
+/// The system on which a loop opens its selector and sockets. Without the feature `simulation` this enum has one
+/// variant, and takes no memory.
 #[derive(Clone, Debug)]
 pub(crate) enum System {
     /// The operating system.

@@ -8,7 +8,7 @@ use socket2::{SockRef, TcpKeepalive};
 /// The options that are set on a socket before it listens.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Binding {
-    /// The limit on the number of connections that wait to be accepted. The kernel has a limit of its own too
+    /// The limit on the number of connections that wait to be accepted. The kernel also has a limit of its own
     /// (`net.core.somaxconn`).
     pub(crate) backlog: u32,
     /// Whether an IPv6 socket refuses IPv4 peers (IPV6_V6ONLY).

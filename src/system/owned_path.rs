@@ -29,7 +29,8 @@ impl OwnedPath {
 
 #[cfg(unix)]
 impl OwnedPath {
-    /// Notes the file at `path`, which was just made. `None` for a name in the abstract namespace, which has no file.
+    /// Notes the file at `path`, which the caller has just made. `None` for a name in the abstract namespace, which has
+    /// no file.
     pub(crate) fn of(path: &Path) -> Option<Self> {
         Some(Self {
             path: path.into(),

@@ -45,7 +45,7 @@ impl Reserve {
     }
 
     /// Closes the spare descriptor, accepts one connection from `acceptor`, resets it, and opens a spare again. Returns
-    /// whether it refused a connection.
+    /// whether a connection was refused.
     pub(crate) fn refuse_one(&mut self, acceptor: &Acceptor) -> bool {
         #[cfg(feature = "simulation")]
         if let Acceptor::Faulty(acceptor) = acceptor {

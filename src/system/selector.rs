@@ -36,7 +36,7 @@ impl Selector {
 
     /// Makes each wait begin with `duration` of polling before the thread sleeps.
     ///
-    /// A simulated machine ignores `duration`, since there no time passes during a poll.
+    /// A simulated machine ignores `duration`, because its waits take no real time.
     pub(crate) fn poll_busily(&mut self, duration: Duration) {
         match self {
             Self::Kernel(selector) => selector.poll_busily(duration),
@@ -68,7 +68,7 @@ impl Selector {
         }
     }
 
-    /// Makes the handle with which any thread ends a wait. mio permits exactly one for each selector.
+    /// Makes the handle with which any thread ends a wait. mio permits exactly one such handle for each selector.
     pub(crate) fn waker(&self) -> io::Result<Waker> {
         match self {
             Self::Kernel(selector) => selector.waker().map(Waker::Kernel),
@@ -92,7 +92,8 @@ impl Selector {
         source.register(self.registry(), Token(token), to_mio(directions))
     }
 
-    /// Registers a registered `source` anew, for both directions. The next wait reports the source if it is ready now.
+    /// Registers a registered `source` anew, for both directions. The next wait reports the source if the source is
+    /// ready now.
     pub(crate) fn rearm(&self, source: &mut dyn Source, token: usize) -> io::Result<()> {
         source.reregister(self.registry(), Token(token), to_mio(Interest::all()))
     }
@@ -115,7 +116,7 @@ impl Selector {
 
     /// Waits until a source is ready or `timeout` has passed since `asked_at`, a reading of the clock.
     ///
-    /// `None` waits without end. After a signal the wait continues with the rest of the time.
+    /// `None` waits without end. After a Unix signal the wait continues with the rest of the time.
     pub(crate) fn poll(&mut self, timeout: Option<Duration>, asked_at: Instant) -> io::Result<()> {
         match self {
             Self::Kernel(selector) => selector.poll(timeout, asked_at),

@@ -271,7 +271,7 @@ impl Stream {
         }
     }
 
-    /// Whether closing the stream also deregisters it, provided that its descriptor has no duplicate.
+    /// Whether closing the stream also deregisters the stream, provided that its descriptor has no duplicate.
     pub(crate) fn close_deregisters(&self) -> bool {
         match self {
             Self::Tcp(_) => CLOSE_DEREGISTERS,

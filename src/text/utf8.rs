@@ -175,7 +175,8 @@ fn is_beginning(bytes: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    /// The bytes on both sides of each boundary in the rules of UTF-8, so that short sequences of them cover all rules.
+    /// The bytes on both sides of each boundary in the rules of UTF-8, so short sequences of these bytes cover all
+    /// rules.
     const EDGES: [u8; 24] = [
         0x00, 0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xac, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0,
         0xe2, 0xed, 0xef, 0xf0, 0xf1, 0xf4, 0xf5, 0xfe, 0xff,

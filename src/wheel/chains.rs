@@ -117,8 +117,8 @@ impl Chains {
     /// Takes the first number off a chain, and returns its cell and the number. The caller must check whether the cell
     /// is stale.
     ///
-    /// `taken` is the number of cells of the first chunk that were popped before. The caller keeps it, and sets it to 0
-    /// for a new chain.
+    /// `taken` is the number of cells of the first chunk that were popped before. The caller keeps this count, and sets
+    /// the count to 0 for a new chain.
     #[inline]
     pub(super) fn pop(&mut self, chain: &mut Chain, taken: &mut u32) -> Option<(u32, u32)> {
         if *taken == CELLS {

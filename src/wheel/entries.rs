@@ -29,7 +29,7 @@ pub(super) struct Entries<T> {
 struct Entry<T> {
     /// Invariant: differs from the generations of all dead handles with this entry's number.
     generation: NonZeroU32,
-    /// The tick for which the timer was armed. For an entry that is due or overdue it may be far in the past.
+    /// The tick for which the timer was armed. The deadline of an entry that is due or overdue may be far in the past.
     deadline: Deadline,
     payload: T,
     /// The cell in which the entry's number stands; [`NONE`] while the entry is free. All other cells with this number
@@ -37,7 +37,7 @@ struct Entry<T> {
     cell: u32,
 }
 
-/// A tick in two halves, the lower one first. The alignment of a `u64` would make the entry larger.
+/// A tick in two halves, the lower half first. The alignment of a `u64` would make the entry larger.
 #[derive(Clone, Copy)]
 struct Deadline([u32; 2]);
 

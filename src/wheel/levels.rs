@@ -72,7 +72,7 @@ const LEVEL_OF_BIT: [Level; u64::BITS as usize] = {
     of_bit
 };
 
-/// The number of buckets of the smallest level. The first bucket of every level is a multiple of it.
+/// The number of buckets of the smallest level. The first bucket of every level is a multiple of this number.
 const GROUP: u32 = 1 << DIGITS[DIGITS.len() - 1];
 
 /// The number of the level of each group of `GROUP` buckets.

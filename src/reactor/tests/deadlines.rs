@@ -1,4 +1,5 @@
-//! Deadlines on virtual time: lazily rearmed, in order, never early, and never of a removed source.
+//! Tests of deadlines on virtual time: deadlines are rearmed lazily, come in order and never early, and never come for
+//! a removed source.
 
 use std::time::{Duration, Instant};
 

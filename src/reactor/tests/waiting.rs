@@ -1,4 +1,4 @@
-//! The wait in real time: the reasons for which it ends, and the events that it leaves in the kernel.
+//! Tests of the wait in real time: the causes that end a wait, and the events that a wait leaves in the kernel.
 
 use std::io::Write;
 use std::os::unix::net::UnixStream as Peer;

@@ -9,7 +9,7 @@ use crate::readiness::Readiness;
 use super::random::Random;
 use super::rates::Faults;
 
-/// The faults of one loop. Its selector and all of its sockets share this object.
+/// The faults of one loop. The loop's selector and all its sockets share this object.
 #[derive(Clone, Debug)]
 pub(crate) struct Injector(Rc<RefCell<State>>);
 

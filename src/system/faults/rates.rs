@@ -1,6 +1,6 @@
 //! The faults that calls can meet, with their rates.
 
-/// The rate of each fault, as a number of calls in a thousand. All are faults of real systems.
+/// The rate of each fault, as a number of calls in a thousand. Real systems have all of these faults.
 ///
 /// ```
 /// use netloop::simulation::Faults;
@@ -16,7 +16,7 @@ pub struct Faults {
     pub interruptions: u16,
     /// A call would block although the socket was reported as ready. A later event reports the socket again.
     pub spurious_blocks: u16,
-    /// The kernel has no memory to send with (ENOBUFS). No event reports when there is memory again.
+    /// The kernel has no memory to send with (ENOBUFS). No event reports that memory is free again.
     pub missing_buffers: u16,
     /// The connection is reset between two calls.
     pub resets: u16,

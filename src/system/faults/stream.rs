@@ -30,7 +30,7 @@ pub(crate) struct FaultyStream {
     token: Option<usize>,
     /// Whether a fault has reset the connection. The error was returned once, and no bytes move any more.
     ///
-    /// The kernel's socket sends its reset when the program closes it, as a program does after an error.
+    /// The kernel's socket sends its reset when the program closes the socket, as a program does after an error.
     is_reset: Cell<bool>,
 }
 

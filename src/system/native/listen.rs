@@ -14,10 +14,11 @@ use crate::system::options::{Binding, set_keep_alive};
 
 /// Whether accepted connections inherit TCP_NODELAY and SO_KEEPALIVE from the listener.
 ///
-/// Linux copies both options, which saves two calls for each connection. On other systems the options are set by calls.
+/// Linux copies both options, which saves two calls for each connection. On other systems the caller sets the options
+/// by calls.
 pub(crate) const INHERITS_OPTIONS: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
-/// Binds `address` and listens. The port is bound when this returns, so the caller gets an error at once.
+/// Binds `address` and listens. The port is bound when this function returns, so the caller gets an error at once.
 pub(crate) fn listen_tcp(address: SocketAddr, binding: &Binding) -> io::Result<TcpListener> {
     let domain = Domain::for_address(address);
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;

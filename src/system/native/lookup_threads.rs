@@ -8,8 +8,7 @@ use std::thread;
 
 use crate::system::lookup::{self, Answer, Job, Ticket};
 
-/// The limit on the number of waiting lookups, so that a name server that does not answer cannot fill the memory
-/// (node#62503).
+/// The limit on the number of waiting lookups, which keeps a silent name server from filling the memory (node#62503).
 const MOST_WAITING: usize = 1024;
 
 /// A closure that wakes the loop.
@@ -58,7 +57,7 @@ impl LookupThreads {
         }
     }
 
-    /// Queues `job`, and starts a thread if all threads are busy and fewer than the limit.
+    /// Queues `job`. Starts a thread if all threads are busy and there are fewer threads than the limit.
     ///
     /// # Errors
     ///

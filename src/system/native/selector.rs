@@ -47,8 +47,8 @@ impl Selector {
         self.poll.registry()
     }
 
-    /// Waits until a source is ready or `timeout` has passed since `asked_at`. After a signal the wait continues with
-    /// the rest of the time.
+    /// Waits until a source is ready or `timeout` has passed since `asked_at`. After a Unix signal the wait continues
+    /// with the rest of the time.
     pub(crate) fn poll(&mut self, timeout: Option<Duration>, asked_at: Instant) -> io::Result<()> {
         let mut left = timeout;
         if !self.busy.is_zero() && timeout != Some(Duration::ZERO) {

@@ -35,10 +35,10 @@ pub struct Options {
     pub capacity: usize,
     /// The limit on the number of events of one poll.
     pub batch: usize,
-    /// The limit on the number of descriptors of a machine, beyond which calls fail with EMFILE or ENFILE; `None` for
-    /// no limit.
+    /// The limit on the number of descriptors of a machine, beyond which calls return EMFILE or ENFILE; `None` for no
+    /// limit.
     pub descriptors: Option<usize>,
-    /// The time for which a kernel retransmits unacknowledged bytes before the connection fails with ETIMEDOUT.
+    /// The time for which a kernel retransmits unacknowledged bytes before the connection ends with ETIMEDOUT.
     pub retransmission_timeout: Duration,
     /// The rates of the faults that calls meet.
     pub faults: Faults,

@@ -1,4 +1,4 @@
-//! The selector of a simulated loop. Its waits move the virtual clock on and take no real time.
+//! The selector of a simulated loop. A wait moves the virtual clock on and takes no real time.
 
 use std::io;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! A model of the reactor in the plainest code. A bit is a `bool`, a list is a `Vec` that is searched, and the next
-//! deadline is found by a scan.
+//! The twin: a model of the reactor in the plainest code. A bit is a `bool`, a list is a `Vec` that is searched, and
+//! the next deadline is found by a scan.
 
 use std::collections::BTreeMap;
 

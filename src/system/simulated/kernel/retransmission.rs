@@ -22,7 +22,8 @@ pub(super) struct PeerTimeouts {
     last_heard: u64,
     /// The times of the keep-alive probes; `None` without SO_KEEPALIVE.
     keep_alive: Option<KeepAliveTimes>,
-    /// The time at which retransmission ends. Invariant: `Some` while a packet that this socket has sent is held back.
+    /// The time at which retransmission ends. Invariant: `Some` while a partition holds back a packet that this socket
+    /// has sent.
     retransmission_ends: Option<u64>,
     /// The time at which probing ends. Invariant: `Some` while the socket has SO_KEEPALIVE and a partition lies between
     /// the socket and its peer.

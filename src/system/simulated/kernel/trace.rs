@@ -1,4 +1,4 @@
-//! A hash of all that happens in a simulation. Runs that differ anywhere have different hashes, but for chance
+//! A hash of all that happens in a simulation. Runs that differ anywhere have different hashes, except for chance
 //! collisions.
 
 /// A running hash, FNV-1a over integers of 64 bits.

@@ -7,7 +7,7 @@ use crate::system::simulated::flavour::Flavour;
 
 use super::machine::MachineId;
 
-/// The registration of one source, with the state that each flavour needs to decide what it reports.
+/// The registration of one source, with the state from which each flavour of kernel decides its reports.
 #[derive(Debug)]
 pub(super) struct Watch {
     /// The machine that the source is open on.

@@ -22,7 +22,7 @@ pub(super) enum Packet {
     Reset,
     /// The receiver has read this number of further bytes, so the same capacity is free again.
     Window(usize),
-    /// A timer: the selector reports the socket again, because a fault has hidden its readiness.
+    /// A timer: the selector reports the socket again, because a fault has hidden the socket's readiness.
     Renotify,
     /// A timer: the connect fails if it has not succeeded.
     ConnectTimeout,
@@ -150,7 +150,7 @@ impl Wire {
         self.held.retain(|flight| flight.from != from);
     }
 
-    /// Sends the held packets again. They arrive at the time `at`, in the order of sending.
+    /// Sends the held packets again. The packets arrive at the time `at`, in the order of sending.
     pub(super) fn release(&mut self, at: u64) {
         for flight in std::mem::take(&mut self.held) {
             self.send(at, flight.from, flight.to, flight.link, flight.packet);

@@ -252,7 +252,8 @@ impl Connections {
         }
     }
 
-    /// Arms a timer that reports the readiness of `key` again, because a fault has hidden it from the program.
+    /// Arms a timer that reports the readiness of `key` again, because a fault has hidden the readiness from the
+    /// program.
     fn renotify_later(&mut self, world: &mut World, key: Key, machine: MachineId) {
         if world.options.flavour == Flavour::Afd {
             // AFD reports again only after a call that would have blocked.
