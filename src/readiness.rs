@@ -76,8 +76,8 @@ impl Readiness {
     pub const WRITE_CLOSED: Self = Self(ReadinessBits::WRITE_CLOSED);
 
     /// The source has failed. epoll: `EPOLLERR`; kqueue: `EV_ERROR`, or `EV_EOF` with a code in `fflags`. On Windows
-    /// mio sets this bit for a refused connect. For a reset, mio sets both closed bits there, and this library adds
-    /// this bit.
+    /// mio sets this bit for a refused connect. For a reset, mio sets both closed bits there, and the library adds this
+    /// bit.
     ///
     /// The data that came before a reset can still be read, and the read after it returns the error: read first, then
     /// close. A refused datagram comes with this bit and without [`READABLE`](Self::READABLE), so the bit alone is
@@ -226,7 +226,7 @@ impl Interest {
 }
 
 /// The operators of both sets are written by hand, because the interface that `bitflags` generates for a public type is
-/// several times as long.
+/// far longer.
 macro_rules! set_traits {
     ($set:ident, $bits:ident) => {
         impl BitOr for $set {

@@ -10,8 +10,8 @@ pub enum Phase {
     /// [`Reactor::next`](crate::reactor::Reactor::next) serves the sources that are ready for a direction that they
     /// want.
     Serve,
-    /// [`Reactor::flush`](crate::reactor::Reactor::flush) flushes the sources whose queued output has not been offered
-    /// to the kernel.
+    /// [`Reactor::flush`](crate::reactor::Reactor::flush) flushes the sources whose queued output the kernel has not
+    /// seen.
     Flush,
     /// [`Reactor::next_closing`](crate::reactor::Reactor::next_closing) returns the sources that asked to be closed.
     Close,
@@ -43,8 +43,7 @@ impl<K: Copy> Schedule<K> {
         }
     }
 
-    /// Puts `key` at the back of the list of `phase`. While the phase runs, `key` waits for the round after the running
-    /// round.
+    /// Puts `key` at the back of the list of `phase`. While the phase runs, `key` waits for the next round.
     #[inline]
     pub fn push(&mut self, phase: Phase, key: K) {
         self.lane_mut(phase).waiting.push(key);

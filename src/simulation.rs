@@ -1,5 +1,4 @@
-//! A simulated network, for testing whole servers in virtual time, from a seed. Available only with the feature
-//! `simulation`.
+//! A simulated network, for testing whole servers in virtual time, from a seed. It needs the feature `simulation`.
 //!
 //! Most defects of a network program appear in an order of events that a real kernel produces once in a million runs.
 //! Here a seed chooses the order, the delays and the faults. Thousands of runs take a second, and the seed of a failing
@@ -211,8 +210,7 @@ impl Simulation {
         }
     }
 
-    /// Returns the time of the next event: an arrival, or a deadline of one of `hosts`. `None` if there is no arrival
-    /// and no deadline.
+    /// Returns the time of the next event: an arrival, or a deadline of one of `hosts`. `None` if there is none.
     fn next_event(&self, hosts: &mut [&mut dyn AnyHost]) -> Option<Instant> {
         let deadlines = hosts.iter_mut().filter_map(|host| host.next_deadline());
         let arrival = self.network.borrow_mut().next_arrival();
@@ -239,8 +237,7 @@ impl Simulation {
         is_over.then_some(SimulationEnd::TimedOut)
     }
 
-    /// Turns each of `hosts` that has something to do now, in an order that the seed chooses. Returns whether any host
-    /// had something to do.
+    /// Turns each of `hosts` that has something to do now, in an order that the seed chooses. Returns whether any had.
     ///
     /// A turn takes a microsecond of virtual time. Only [`advance`](Self::advance) moves the clock further.
     ///
@@ -284,8 +281,8 @@ impl Simulation {
 
     /// Gives `name` the `addresses`. If `addresses` is empty, a lookup of the name fails.
     ///
-    /// All loops without a [`Resolver`](crate::Resolver) of their own look names up in this table. At first the table
-    /// has only `localhost`.
+    /// All loops without a [`Resolver`](crate::Resolver) of their own look names up in this table. It begins with
+    /// `localhost` only.
     pub fn set_name(&mut self, name: &str, addresses: &[IpAddr]) {
         self.names.set(name, addresses);
     }
@@ -402,8 +399,8 @@ impl fmt::Debug for Simulation {
     }
 }
 
-/// Makes a loop on the real network whose system calls meet `faults`, as `seed` decides. So a test can use connections
-/// to other programs.
+/// Makes a loop on the real network whose system calls meet `faults`, as `seed` decides. So a test can reach other
+/// programs.
 ///
 /// The faults `exhausted_connects`, `failed_lookups` and `slow_lookups` do not happen here.
 ///

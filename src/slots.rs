@@ -245,8 +245,7 @@ impl<T> Slots<T> {
 
     /// Frees the memory of the vacant slots behind the last entry, which a spike may have left.
     ///
-    /// The next generation of each slot that was ever used stays, four bytes: without it, a key could be given out
-    /// twice.
+    /// The next generation of each slot that was ever used stays (four bytes), because no key may be given out twice.
     pub fn shrink(&mut self) {
         self.slab.shrink_to_fit();
         self.next_generations.shrink_to_fit();

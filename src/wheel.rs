@@ -104,9 +104,9 @@ impl<T: Copy> Wheel<T> {
 
     /// Arms a timer, which falls due in the first [`advance`](Self::advance) to `deadline_tick` or later.
     ///
-    /// A timer whose deadline has already come falls due in the next `advance`, whatever the tick of that `advance` is.
-    /// So a callback that arms a timer for the current tick cannot keep the loop popping for ever. A timer for
-    /// [`NEVER`] does not fire.
+    /// A timer whose deadline has already come falls due in the next `advance`, whatever its tick is. So a callback
+    /// that arms a timer for the current tick cannot keep the loop popping for ever. A timer for [`NEVER`] does not
+    /// fire.
     ///
     /// # Panics
     ///
@@ -354,8 +354,7 @@ impl<T: Copy> Wheel<T> {
                 }
                 let mut place = below.bucket_of(deadline);
                 if below.begins_with(place) {
-                    // In this digit the deadline and the current tick are both zero, so the two differ in a lower
-                    // digit.
+                    // In this digit the deadline and the current tick are both zero, so they differ in a lower digit.
                     place = self.levels.bucket_of(deadline);
                 }
                 let cell = self.append_to(place, deadline, number);
@@ -405,8 +404,7 @@ impl<T: Copy> Wheel<T> {
         compact(&mut self.overdue, &mut self.chains, &mut self.entries);
     }
 
-    /// Allocates entries for more timers, and chunks for their numbers, however the numbers may be spread over the
-    /// lists.
+    /// Allocates entries for more timers, and chunks for their numbers, however the lists share the numbers.
     #[cold]
     fn grow(&mut self) {
         self.entries.grow();

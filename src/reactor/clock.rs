@@ -7,8 +7,7 @@ use crate::wheel::NEVER;
 /// Ticks are milliseconds: a finer resolution would be lost, since epoll rounds every timeout up to milliseconds.
 const TICKS_PER_SECOND: u64 = 1_000;
 
-/// Keeps the reading of the clock that all of one turn uses. The caller passes each reading in; this type never reads a
-/// clock.
+/// Keeps the reading of the clock that all of one turn uses. The caller passes it in: this type never reads a clock.
 #[derive(Debug)]
 pub(super) struct Clock {
     origin: Instant,
@@ -16,8 +15,7 @@ pub(super) struct Clock {
     /// Invariant: the number of whole ticks between `origin` and `now`.
     tick: u64,
     /// The tick of the latest reading. A deadline that is set late in a turn is counted from this tick. Timers fall due
-    /// by `tick` alone, because data that arrived before `latest_tick` may still wait in the kernel. Invariant: at
-    /// least `tick`.
+    /// by `tick` alone, because earlier data may still wait in the kernel. Invariant: at least `tick`.
     latest_tick: u64,
 }
 
@@ -79,8 +77,7 @@ impl Clock {
     }
 }
 
-// Computes in 64 bits and not from `as_nanos`: one 128-bit division takes about a hundred instructions, and a turn
-// needs several divisions.
+// Computes in 64 bits and not from `as_nanos`: one 128-bit division takes about a hundred instructions.
 fn ticks(duration: Duration) -> u64 {
     ticks_and(duration, duration.subsec_millis())
 }

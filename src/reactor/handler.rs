@@ -30,15 +30,14 @@ pub trait Handler {
     /// and its own requests.
     fn source(&mut self) -> Option<&mut dyn Source>;
 
-    /// Reads or accepts, because the kernel may have data, a connection, the end of the data, or an error that the read
-    /// returns.
+    /// Reads or accepts, because the kernel may have data, a connection, the end of the data, or an error to return.
     fn on_readable(
         &mut self,
         registration: &mut Registration<'_>,
         resources: &mut Self::Resources<'_>,
     ) -> Option<Self::Event>;
 
-    /// Writes, because the kernel may have buffer space, a connect that has ended, or an error that the write returns.
+    /// Writes, because the kernel may have buffer space, a connect that has ended, or an error to return.
     fn on_writable(
         &mut self,
         registration: &mut Registration<'_>,

@@ -98,8 +98,7 @@ pub(crate) use crate::system::Waker;
 pub(crate) use crate::wheel::TimerHandle;
 
 /// A source, and the reactor's state of it.
-// The state comes first to share a cache line with the slot's key: applying a kernel event touches only the state and
-// the key.
+// The state comes first to share a cache line with the slot's key: a kernel event touches only the state and the key.
 #[repr(C)]
 struct Slot<T> {
     state: SourceState,
@@ -145,8 +144,7 @@ pub struct Reactor<T: Handler> {
     clock: Clock,
     burst: Option<Burst>,
     /// The source whose callback runs. [`end_callback`](Reactor::end_callback) flushes this source, so a request to
-    /// flush does not put this source on the flush list. If the callback panics, the key stays until the next callback
-    /// begins.
+    /// flush does not put the source on the flush list. After a panic, the key stays until the next callback.
     in_callback: Option<Key>,
     /// Invariant: the number of sources with the flag [`Flags::HELD`].
     held: usize,
@@ -180,8 +178,8 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Registers `source`. From now on the reactor calls the methods of `source` whenever the source is ready for a
-    /// direction in `interest`.
+    /// Registers `source`. From now on the reactor calls its methods whenever the source is ready for a direction in
+    /// `interest`.
     ///
     /// # Errors
     ///
@@ -356,8 +354,8 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Stops counting the source under `key` in [`held`](Self::held), as libuv's `uv_unref` does. A second `release`
-    /// does nothing.
+    /// Stops counting the source under `key` in [`held`](Self::held), as libuv's `uv_unref` does. A second call does
+    /// nothing.
     pub(crate) fn release(&mut self, key: Key) {
         if let Some(slot) = self.slots.get_mut(key) {
             if slot.state.flags.contains(Flags::HELD) {

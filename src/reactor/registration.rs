@@ -96,8 +96,8 @@ impl Registration<'_> {
     ///
     /// On an edge-triggered selector a short transfer proves that the kernel has no more for now, so this clears the
     /// readiness. The readiness stays if the kernel has also reported an end or an error, because neither gives an edge
-    /// of its own. On the other selectors (AFD of Windows, `poll(2)`) a short transfer proves nothing, and this does
-    /// nothing.
+    /// of its own. On the other selectors (AFD of Windows, `poll(2)`) a short transfer proves nothing, so this is a
+    /// no-op.
     #[inline]
     pub fn fell_short(&mut self, direction: Interest) {
         if !SHORT_TRANSFER_EXHAUSTS {
@@ -187,8 +187,7 @@ impl Registration<'_> {
     }
 
     /// Asks for [`Handler::on_deadline`](super::Handler::on_deadline) at `tick`, or at the earlier tick of the entry
-    /// that is armed. Changes the wheel only if the source has no armed entry, or the tick of its entry is later than
-    /// `tick`.
+    /// that is armed. Changes the wheel only if the source has no armed entry, or its entry has a later tick.
     pub(crate) fn wake_at(&mut self, tick: u64) {
         match self.state.timer {
             Some(handle) if self.wheel.deadline(handle).is_some_and(|at| at <= tick) => {}

@@ -311,8 +311,8 @@ fn close_or_rearm<T: Handler>(
     if let Some(source) = source.source() {
         match selector.rearm(source, key.to_token()) {
             Ok(()) => state.flags.insert(Flags::WATCHES_WRITABLE),
-            // The kernel reports nothing about the source now. So the source must read and write, and gets the error
-            // from these calls.
+            // The kernel reports nothing about the source now. So the source must read and write, which returns the
+            // error.
             Err(_) => state.signals.insert(Signals::READABLE | Signals::WRITABLE),
         }
     }

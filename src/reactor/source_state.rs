@@ -51,8 +51,7 @@ bitflags! {
 
 bitflags! {
     /// Reasons to serve a source: the kernel's reports and the source's own request. The reactor asks several times for
-    /// each message whether a source must be served. All signals are bits of one byte, so each question is one
-    /// comparison.
+    /// each message whether a source must be served. All signals are bits of one byte, so each check is cheap.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(super) struct Signals: u8 {
         const READABLE = Readiness::READABLE.bits();
@@ -61,8 +60,7 @@ bitflags! {
         const WRITE_CLOSED = Readiness::WRITE_CLOSED.bits();
         const ERROR = Readiness::ERROR.bits();
         /// The request of the source to report an event of its own
-        /// ([`Handler::on_activated`](super::Handler::on_activated)). The reactor serves this request whatever the
-        /// interest of the source is.
+        /// ([`Handler::on_activated`](super::Handler::on_activated)). The reactor serves this request for any interest.
         const ACTIVATED = 1 << 7;
     }
 }
@@ -116,8 +114,8 @@ impl SourceState {
         }
     }
 
-    /// Whether the source must be served: the source is ready for a direction that it wants, has an unread error, or
-    /// was activated.
+    /// Whether the source must be served: the source is ready for a wanted direction, has an unread error, or was
+    /// activated.
     #[inline]
     pub(super) fn has_work(&self) -> bool {
         self.signals.intersects(self.wanted)

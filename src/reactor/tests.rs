@@ -36,15 +36,13 @@ enum Call {
     Elapsed,
 }
 
-/// The calls that all probes got, in order. `on_activated` is not logged; `on_deadline` cannot be logged, because the
-/// reactor lends it no log.
+/// The calls that all probes got, in order. Probes do not log `on_activated`, nor `on_deadline`, which gets no log.
 type Log = Vec<(char, Call)>;
 
 /// The action of a probe on a call. The action returns whether the probe gives the call as an event.
 type Act = Box<dyn FnMut(Call, &mut Registration<'_>) -> bool>;
 
-/// A source without an object in the kernel. The test chooses the probe's action, and the lent [`Log`] records the
-/// calls.
+/// A source without an object in the kernel. The test chooses the probe's action, and the lent [`Log`] records calls.
 struct Probe {
     name: char,
     burst: u32,

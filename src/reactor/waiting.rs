@@ -26,8 +26,7 @@ impl<T: Handler> Reactor<T> {
     }
 
     /// Reads the clock, and keeps the reading for deadlines that are set from now on ([`Registration::latest_tick`]).
-    /// The reactor's time does not change: a timer that the new reading makes due must not fire before the next poll
-    /// for arrived data.
+    /// The reactor's time does not change: a timer that the new reading makes due must not fire before the next poll.
     pub(crate) fn note_now(&mut self) {
         self.clock.note(self.selector.now());
     }

@@ -26,8 +26,7 @@ const QUEUE_SEGMENTS: usize = 128;
 /// Free chunks and free queues, shared by all send buffers of one loop.
 ///
 /// A buffer that has sent its last byte returns its storage here, and the next buffer takes this storage. So a loop in
-/// a steady state allocates nothing. Beyond its limits the pool frees returned storage, so a burst does not stay in
-/// memory.
+/// a steady state allocates nothing. Beyond its limits the pool frees returned storage, so no burst stays in memory.
 #[expect(
     clippy::vec_box,
     reason = "a send buffer holds the box, and taking a queue must not allocate one"

@@ -31,8 +31,8 @@ const FEW_SEGMENTS: usize = 6;
 pub(super) struct Queue {
     /// The segments before the open chunk. Invariant: each segment has unsent bytes.
     segments: VecDeque<Segment>,
-    /// The chunk that copied bytes are appended to. Invariant: the chunk has no capacity, or has unsent bytes, or
-    /// `length` is zero.
+    /// The chunk that copied bytes are appended to. Invariant: the chunk has no capacity, or unsent bytes, or `length`
+    /// is 0.
     open: Vec<u8>,
     /// The number of bytes of `open` that are sent. Invariant: zero while there are segments.
     open_start: usize,
@@ -157,8 +157,8 @@ impl Queue {
         &self.open[self.open_start..]
     }
 
-    /// Removes the first `count` bytes as far as they lie in segments, and returns the number of bytes that are left to
-    /// remove from the open chunk. Chunks of removed segments return to the pool.
+    /// Removes the first `count` bytes as far as they lie in segments. Returns the number of bytes to remove from the
+    /// open chunk. Chunks of removed segments return to the pool.
     #[inline(never)]
     fn consume_segments(&mut self, mut count: usize, pool: &mut Pool) -> usize {
         while let Some(first) = self.segments.front_mut() {
@@ -179,8 +179,7 @@ impl Queue {
         count
     }
 
-    /// Appends bytes of which not all fit into the open chunk. Not inlined, because this rare case would make `append`
-    /// slow.
+    /// Appends bytes of which not all fit into the open chunk. Not inlined: this rare case would make `append` slow.
     #[inline(never)]
     fn spill(&mut self, bytes: &[u8], pool: &mut Pool) {
         let mut rest = bytes;
@@ -317,8 +316,8 @@ pub(super) fn offer_one(
     checked(write(&[IoSlice::new(bytes)])?, bytes.len())
 }
 
-/// Returns `taken`, or an error if `taken` exceeds `offered`. Accepting such a claim would make the queue drop bytes
-/// that were never sent.
+/// Returns `taken`, or an error if `taken` exceeds `offered`. Otherwise the queue would drop bytes that were never
+/// sent.
 #[inline]
 fn checked(taken: usize, offered: usize) -> io::Result<usize> {
     if taken > offered {

@@ -53,8 +53,8 @@ impl Acceptor {
         native::widen_permissions(path, readable, writable)
     }
 
-    /// Takes over a socket that listens, or can listen. Returns an error for a connected socket, which would never
-    /// accept a connection.
+    /// Takes over a socket that listens, or can listen. Returns an error for a connected socket, which could never
+    /// accept.
     pub(crate) fn adopt_tcp(
         listener: std::net::TcpListener,
         binding: &Binding,
@@ -102,8 +102,8 @@ impl Acceptor {
         }
     }
 
-    /// Takes the next connection off the backlog, with the address of its peer: a later `getpeername` fails if the peer
-    /// has gone by then.
+    /// Takes the next connection off the backlog, with the address of its peer: a later `getpeername` fails once the
+    /// peer has gone.
     pub(crate) fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
         loop {
             let accepted = match self {

@@ -21,8 +21,7 @@ impl Stream {
         }
     }
 
-    /// Returns the path that this end of a Unix socket is bound to; `None` if this end is not bound, and for other
-    /// kinds of streams.
+    /// Returns the path that this end of a Unix socket is bound to; `None` if it is unbound, and for other streams.
     pub(crate) fn local_path(&self) -> Option<PathBuf> {
         #[cfg(unix)]
         if let Self::Unix(stream) = self {
@@ -31,8 +30,8 @@ impl Stream {
         None
     }
 
-    /// Returns the path that the other end of a Unix socket is bound to. `None` if the other end is not bound, and for
-    /// other kinds of streams.
+    /// Returns the path that the other end of a Unix socket is bound to. `None` if it is unbound, and for other
+    /// streams.
     pub(crate) fn peer_path(&self) -> Option<PathBuf> {
         #[cfg(unix)]
         if let Self::Unix(stream) = self {
@@ -43,8 +42,7 @@ impl Stream {
 }
 
 impl Acceptor {
-    /// Returns the descriptor of this acceptor; `None` for a simulated or faulty acceptor, as for
-    /// [`Stream::descriptor`].
+    /// Returns the descriptor of this acceptor; `None` for a simulated or faulty acceptor.
     #[cfg(unix)]
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         match self {

@@ -1,7 +1,6 @@
 //! The system's error numbers, and the decisions that depend on an error number.
 //!
-//! All numbers come from `libc` or `windows-sys`, because the numbers differ between systems, and on Linux between
-//! processors.
+//! All numbers come from `libc` or `windows-sys`, because they differ between systems, and on Linux between processors.
 
 use std::io;
 

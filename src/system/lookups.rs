@@ -18,8 +18,7 @@ pub(crate) enum Lookups {
 }
 
 impl Lookups {
-    /// Starts a lookup. The end of the lookup wakes the loop, and [`next_answer`](Self::next_answer) returns the
-    /// result.
+    /// Starts a lookup. The end of the lookup wakes the loop, and [`next_answer`](Self::next_answer) returns it.
     ///
     /// # Errors
     ///

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// The file that this program made when it bound a Unix socket.
 ///
-/// Dropping this value removes the file, unless another file has the path now: the socket of a later server
-/// (libuv#1332).
+/// Dropping this value removes the file, unless a later server has put another file at its path (libuv#1332).
 #[cfg(unix)]
 #[derive(Debug)]
 pub(crate) struct OwnedPath {
@@ -29,8 +28,7 @@ impl OwnedPath {
 
 #[cfg(unix)]
 impl OwnedPath {
-    /// Notes the file at `path`, which the caller has just made. `None` for a name in the abstract namespace, which has
-    /// no file.
+    /// Notes the file at `path`, which was just made. `None` for a name in the abstract namespace, which has no file.
     pub(crate) fn of(path: &Path) -> Option<Self> {
         Some(Self {
             path: path.into(),

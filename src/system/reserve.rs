@@ -33,8 +33,7 @@ enum Spare {
 }
 
 impl Reserve {
-    /// Opens the spare descriptor now, before the process runs out of descriptors. If the system refuses, the reserve
-    /// has no spare.
+    /// Opens the spare descriptor now, before the process runs out of descriptors. After an error there is no spare.
     pub(crate) fn new(system: &System) -> Self {
         let mut reserve = Self {
             system: system.clone(),
@@ -53,15 +52,14 @@ impl Reserve {
             return acceptor.refuse_one();
         }
         if self.spare.take().is_none() {
-            // An earlier call could not open the spare again, because no descriptor was free. A descriptor may be free
-            // now.
+            // An earlier call could not open the spare again, but a descriptor may be free now.
             self.refill();
             return false;
         }
         let refused = match acceptor.accept() {
             Ok((stream, _)) => {
-                // A reset tells the peer that the server refused the connection. If the system refuses the option, the
-                // close sends a FIN.
+                // A reset tells the peer that the server refused it. If the system refuses the option, the close sends
+                // a FIN.
                 let _ = stream.reset_on_close();
                 true
             }

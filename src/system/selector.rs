@@ -92,8 +92,7 @@ impl Selector {
         source.register(self.registry(), Token(token), to_mio(directions))
     }
 
-    /// Registers a registered `source` anew, for both directions. The next wait reports the source if the source is
-    /// ready now.
+    /// Registers a registered `source` anew, for both directions. The next wait reports a source that is ready now.
     pub(crate) fn rearm(&self, source: &mut dyn Source, token: usize) -> io::Result<()> {
         source.reregister(self.registry(), Token(token), to_mio(Interest::all()))
     }
@@ -142,8 +141,7 @@ impl Selector {
         }
     }
 
-    /// Whether the last wait fetched as many events as fit, including the waker's own. The kernel may then have more
-    /// events.
+    /// Whether the last wait fetched as many events as fit, the waker's own included. The kernel may have more.
     pub(crate) fn is_full(&self) -> bool {
         match self {
             Self::Kernel(selector) => selector.is_full(),
@@ -154,8 +152,7 @@ impl Selector {
         }
     }
 
-    /// Returns the descriptor that is readable when the kernel has events, for a program that waits in place of the
-    /// loop.
+    /// Returns the descriptor that is readable when the kernel has events, for a program that waits itself.
     #[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
     pub(crate) fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         use std::os::fd::AsFd;

@@ -127,8 +127,7 @@ impl Stream {
     /// The fast path of [`write`](Self::write), for one slice and TCP. `None` for the other kinds, for which the caller
     /// calls `write`.
     ///
-    /// Calls the standard library's `write`, which does not raise SIGPIPE either. A signal may interrupt the write
-    /// (EINTR).
+    /// Calls the standard library's `write`, which does not raise SIGPIPE either. A signal may interrupt it (EINTR).
     #[inline(always)]
     pub(crate) fn write_fast_path(&mut self, bytes: &[u8]) -> Option<io::Result<usize>> {
         match self {
@@ -226,8 +225,8 @@ impl Stream {
         }
     }
 
-    /// Whether this stream can become a stream of the standard library: false for an input, and for a simulated or
-    /// faulty stream.
+    /// Whether this stream can become a stream of the standard library: false for an input, a simulated or a faulty
+    /// stream.
     pub(crate) fn is_standard(&self) -> bool {
         match self {
             Self::Tcp(_) => true,

@@ -120,8 +120,7 @@ impl Lines {
         }
     }
 
-    /// Continues the line that began in an earlier chunk. Returns the state of this line, and the bytes behind the
-    /// line's end.
+    /// Continues the line that began in an earlier chunk. Returns the line's state, and the bytes behind its end.
     fn go_on<'a>(&mut self, bytes: &'a [u8]) -> (Earlier, &'a [u8]) {
         let end = end_of_line(bytes);
         let (line, rest) = match end {

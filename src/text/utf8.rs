@@ -115,8 +115,8 @@ impl Utf8Decoder {
         (Cow::Owned(text), is_replaced)
     }
 
-    /// Continues the character that was cut. Returns the bytes behind the character, and whether the character turned
-    /// out to be invalid.
+    /// Continues the character that was cut. Returns the bytes behind the character, and whether the character is
+    /// invalid.
     fn complete<'a>(&mut self, bytes: &'a [u8], text: &mut String) -> (&'a [u8], bool) {
         let mut rest = bytes;
         while self.pending_bytes > 0 {

@@ -101,8 +101,8 @@ impl Levels {
     /// Returns the bucket of a deadline that lies after the current tick.
     #[inline]
     pub(super) fn bucket_of(&self, deadline: u64) -> u32 {
-        // The lowest bit never changes the level. The bit is set because `ilog2` panics for zero: otherwise each call
-        // would check for zero.
+        // The lowest bit never changes the level. The bit is set because `ilog2` panics for zero, which would need a
+        // check.
         let highest_difference = ((deadline ^ self.now) | 1).ilog2();
         LEVEL_OF_BIT[highest_difference as usize].bucket_of(deadline)
     }

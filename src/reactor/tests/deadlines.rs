@@ -1,5 +1,5 @@
-//! Tests of deadlines on virtual time: deadlines are rearmed lazily, come in order and never early, and never come for
-//! a removed source.
+//! Tests of deadlines on virtual time: they are rearmed lazily, and come in order, never early, and only for a present
+//! source.
 
 use std::time::{Duration, Instant};
 

@@ -2,8 +2,7 @@
 //! before it polls, shows the kernel's present levels. The reactor must have kept the same levels from its edges.
 //!
 //! epoll checks the readiness of a source whenever the source is registered again. So the test keeps a duplicate of
-//! each source in the second selector. Registering the duplicates again before each poll makes this selector
-//! level-triggered.
+//! each source in the second selector. Registering them again before each poll makes this selector level-triggered.
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
@@ -256,8 +255,8 @@ impl World {
         }
     }
 
-    /// Returns the sources that level-triggered polling reports as ready for their interest, with the call that each
-    /// source needs.
+    /// Returns the sources that level-triggered polling reports as ready for their interest, each with the call that it
+    /// needs.
     fn called_for(&mut self) -> Vec<(Key, Call)> {
         let keys: Vec<_> = self.others.keys().copied().collect();
         for (token, other) in self.others.values_mut().enumerate() {

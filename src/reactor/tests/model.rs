@@ -146,8 +146,7 @@ impl Pair {
     fn begin(&mut self) {
         self.reactor.begin(Phase::Serve);
         self.twin.serve_quota = self.twin.run_queue.len();
-        // Half of the time the whole phase runs. In the other half the phase only begins, and other operations
-        // interrupt it.
+        // Half of the time the whole phase runs. Otherwise the phase only begins, and other operations interrupt it.
         if self.random.bool() {
             while self.next().is_some() {}
         }

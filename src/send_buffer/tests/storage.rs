@@ -1,5 +1,4 @@
-//! Tests of the storage of send buffers: the reuse of storage, the pool's limits, and the memory that a slow peer
-//! takes.
+//! Tests of the storage of send buffers: the reuse, the pool's limits, and the memory that a slow peer takes.
 
 use std::rc::Rc;
 
@@ -115,8 +114,7 @@ fn a_slow_peer_costs_little_more_than_its_unsent_bytes() {
         occupied_bytes(&unsent)
     );
     assert!(flush_all(&mut unsent, &mut pool) == expected);
-    // The first 32 chunks were closed while the queue still fitted into one write, so these chunks keep their full
-    // capacity.
+    // The first 32 chunks were closed while the queue still fitted into one write, so they keep their capacity.
     assert_eq!(
         pool.held_bytes(),
         32 * CHUNK_BYTES,

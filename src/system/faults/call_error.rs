@@ -2,8 +2,7 @@
 
 use std::io;
 
-/// The error of a call on a faulty or simulated socket. The error has the number of the system that the program is
-/// built for.
+/// The error of a call on a faulty or simulated socket. The error has the number of the target system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CallError {
     WouldBlock,

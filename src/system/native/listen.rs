@@ -14,16 +14,14 @@ use crate::system::options::{Binding, set_keep_alive};
 
 /// Whether accepted connections inherit TCP_NODELAY and SO_KEEPALIVE from the listener.
 ///
-/// Linux copies both options, which saves two calls for each connection. On other systems the caller sets the options
-/// by calls.
+/// Linux copies both options, which saves two calls for each connection. Elsewhere the caller sets the options.
 pub(crate) const INHERITS_OPTIONS: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// Binds `address` and listens. The port is bound when this function returns, so the caller gets an error at once.
 pub(crate) fn listen_tcp(address: SocketAddr, binding: &Binding) -> io::Result<TcpListener> {
     let domain = Domain::for_address(address);
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
-    // Not set on Windows. On Windows this option would allow any process to steal the port, and TIME_WAIT prevents no
-    // bind anyway.
+    // Not set on Windows. There any process could then steal the port, and TIME_WAIT prevents no bind anyway.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     if domain == Domain::IPV6 {
@@ -63,8 +61,7 @@ pub(crate) fn listen_unix(path: &Path, binding: &Binding) -> io::Result<UnixList
 
 /// Takes over a listener of the standard library.
 ///
-/// Calls `listen` again, which returns an error for a socket that cannot listen: a connected socket would never accept
-/// a connection.
+/// Calls `listen` again, which returns an error for a socket that cannot listen: a connected socket could never accept.
 pub(crate) fn adopt_tcp_listener(
     listener: std::net::TcpListener,
     binding: &Binding,

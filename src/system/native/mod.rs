@@ -1,5 +1,4 @@
-//! The operating system's own sockets, selector and lookups. `system` uses them directly, and `faults` adds faults to
-//! their calls.
+//! The operating system's own sockets, selector and lookups. `faults` adds faults to their calls.
 
 #[cfg(unix)]
 mod input;

@@ -86,8 +86,7 @@ impl Selector {
         }
     }
 
-    /// Passes all events of the last batch to `take`, except the waker's event. Returns the number of events that
-    /// `take` got.
+    /// Passes all events of the last batch to `take`, except the waker's event. Returns the number of these events.
     #[inline(always)]
     pub(crate) fn for_each(&self, mut take: impl FnMut(usize, Readiness)) -> usize {
         let mut count = 0;

@@ -26,8 +26,7 @@ pub(super) fn start_connecting(socket: &Socket, address: &SockAddr) -> io::Resul
 }
 
 /// Returns whether a connect has succeeded: the kernel knows the peer. If the socket has an `error` (SO_ERROR), the
-/// connect has failed with it. Returns `false` if the kernel knows no peer and there is no error: the connect is still
-/// under way.
+/// connect has failed with it. Returns `false` if the kernel knows no peer and no error: the connect is under way.
 pub(super) fn is_connected(
     error: Option<io::Error>,
     ask_peer: impl FnOnce() -> io::Result<()>,

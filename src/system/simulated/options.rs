@@ -7,8 +7,7 @@ use crate::system::faults::random::Random;
 
 use super::flavour::Flavour;
 
-/// The options of a simulated network. A run depends on its seed and on these options, so the `Debug` output shows all
-/// options.
+/// The options of a simulated network. A run depends on its seed and on these options, so `Debug` shows all options.
 ///
 /// ```
 /// use std::time::Duration;
@@ -35,7 +34,7 @@ pub struct Options {
     pub capacity: usize,
     /// The limit on the number of events of one poll.
     pub batch: usize,
-    /// The limit on the number of descriptors of a machine, beyond which calls return EMFILE or ENFILE; `None` for no
+    /// The limit on the number of descriptors of a machine, beyond which calls return EMFILE or ENFILE; `None`: no
     /// limit.
     pub descriptors: Option<usize>,
     /// The time for which a kernel retransmits unacknowledged bytes before the connection ends with ETIMEDOUT.

@@ -4,8 +4,7 @@ use std::fmt;
 
 use super::kernel::{MachineId, Shared};
 
-/// A descriptor that a machine keeps open only to close it when descriptors run out. Dropping this value closes the
-/// descriptor.
+/// A descriptor that a machine keeps open only to close it when descriptors run out. Dropping this value closes it.
 pub(crate) struct SpareDescriptor {
     network: Shared,
     machine: MachineId,

@@ -200,7 +200,7 @@ fn space_freed_before_the_request_is_reported() {
         let sent: usize = std::iter::from_fn(|| stream.write(&[7; 1024]).ok()).sum();
         registration.would_block(Interest::WRITABLE);
         registration.want(Interest::WRITABLE);
-        // Here the send buffer has space again, but the kernel has reported that to no source: no source was registered
+        // Here the send buffer has space again, but the kernel has not reported that, because no source was registered
         // for writing.
         peer.read_exact(&mut vec![0; sent]).unwrap();
     });

@@ -45,8 +45,7 @@ impl VirtualClock {
         self.elapsed += POLL;
     }
 
-    /// Moves the clock on to `instant`. Returns `false`, and leaves the clock as it is, if `instant` is not in the
-    /// future.
+    /// Moves the clock on to `instant`. Returns `false`, and changes nothing, if `instant` is not in the future.
     pub(super) fn advance_to(&mut self, instant: Instant) -> bool {
         let since = nanoseconds(instant.saturating_duration_since(self.origin));
         let is_future = since > self.elapsed;

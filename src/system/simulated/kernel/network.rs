@@ -287,8 +287,7 @@ impl Network {
         self.world.machines.get(machine).take_wake()
     }
 
-    /// Whether a short read or write proves that the kernel has no more for now: false for AFD, the selector of
-    /// Windows.
+    /// Whether a short read or write proves that the kernel has no more for now: false for AFD (Windows).
     pub(crate) fn short_transfer_exhausts(&self) -> bool {
         self.world.options.flavour != Flavour::Afd
     }

@@ -50,8 +50,8 @@ impl Ports {
         self.bound.contains_key(&address)
     }
 
-    /// Takes a port for a socket that connects to `remote`. A fault may choose the port of `remote` itself, so that the
-    /// socket connects to itself.
+    /// Takes a port for a socket that connects to `remote`. A fault may choose the port of `remote`: the socket
+    /// connects to itself.
     pub(super) fn port_to(&mut self, world: &mut World, remote: SocketAddr) -> u16 {
         let is_self_connect = remote.ip().is_loopback()
             && self.listener_at(remote, &mut world.random).is_none()
@@ -106,8 +106,7 @@ impl Ports {
         Ok(key)
     }
 
-    /// Returns the listener that a SYN to `address` reaches: a listener that is bound to `address`, or to all
-    /// addresses.
+    /// Returns the listener that a SYN to `address` reaches: a listener bound to `address`, or to all addresses.
     ///
     /// If several listeners share the port, draws one of these listeners.
     pub(super) fn listener_at(&self, address: SocketAddr, random: &mut Random) -> Option<Key> {

@@ -1,8 +1,7 @@
 //! The time after which a kernel gives up a connection whose peer does not answer.
 //!
 //! The simulation sends neither retransmissions nor probes. Without a partition every packet is acknowledged. So the
-//! simulation queues only a timer for the moment at which the kernel gives up. The timer is moot once the partition has
-//! healed.
+//! simulation queues only a timer for the moment at which the kernel gives up. A healed partition makes the timer moot.
 
 use std::time::Duration;
 
@@ -67,8 +66,7 @@ impl PeerTimeouts {
         }
     }
 
-    /// Notes that a partition lies between this socket and its peer. Returns the time at which probing ends, if probing
-    /// begins now.
+    /// Notes that a partition lies between this socket and its peer. Returns the end of probing, if probing begins now.
     pub(super) fn on_partition(&mut self, now: u64) -> Option<u64> {
         if self.probing_ends.is_none() {
             self.probing_ends = self.end_of_probing(now);

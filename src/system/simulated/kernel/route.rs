@@ -12,7 +12,6 @@ pub enum Route {
     Delayed(Duration),
     /// Connects are lost, as behind a firewall that drops packets. Only a timeout ends the attempt.
     Blackhole,
-    /// The kernel has no route, and the connect returns ENETUNREACH at once, as for an IPv6 address on a machine
-    /// without IPv6.
+    /// The kernel has no route, and the connect returns ENETUNREACH at once, as on a machine without IPv6.
     Unreachable,
 }

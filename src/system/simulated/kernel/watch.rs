@@ -18,8 +18,7 @@ pub(super) struct Watch {
     is_queued: bool,
     /// The bits that have changed since the last report. kqueue reports a filter only if one of its bits has changed.
     changed: Readiness,
-    /// The bits that the AFD flavour (Windows) may report. A report removes its bits here until the next
-    /// [`rearm`](Self::rearm).
+    /// The bits that the AFD flavour (Windows) may report. A report clears its bits until [`rearm`](Self::rearm).
     armed: Readiness,
     /// The bits that a report may have: all, or all but `WRITABLE` for a source that is registered for reading only.
     interest: Readiness,

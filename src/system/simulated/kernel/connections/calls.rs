@@ -190,7 +190,7 @@ impl Connections {
     }
 
     /// Resets a connection that no program has accepted. Such a connection has no descriptor, so the machine's count of
-    /// sockets stays the same.
+    /// sockets stays.
     pub(in super::super) fn abandon(&mut self, world: &mut World, key: Key) {
         self.remove(world, key, true);
     }

@@ -138,8 +138,7 @@ impl Connections {
         self.wire.send(at, client, client, link, Packet::Syn(0));
     }
 
-    /// Sends a further SYN of `client` after a backoff. As on Linux, a listener with a full backlog has dropped the
-    /// last SYN.
+    /// Sends a further SYN of `client` after a backoff. As on Linux, a full backlog has dropped the last SYN.
     pub(super) fn retry_syn(&mut self, world: &World, client: Key, link: Link, tries: u32) {
         let backoff = Duration::from_secs(1 << tries.min(6));
         let at = world.clock.nanoseconds() + nanoseconds(backoff);
@@ -252,8 +251,7 @@ impl Connections {
         }
     }
 
-    /// Arms a timer that reports the readiness of `key` again, because a fault has hidden the readiness from the
-    /// program.
+    /// Arms a timer that reports the readiness of `key` again, because a fault has hidden the readiness.
     fn renotify_later(&mut self, world: &mut World, key: Key, machine: MachineId) {
         if world.options.flavour == Flavour::Afd {
             // AFD reports again only after a call that would have blocked.
