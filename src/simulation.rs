@@ -1,4 +1,4 @@
-//! A simulated network, for testing whole servers in virtual time, from a seed. It needs the feature `simulation`.
+//! A simulated network, for testing whole servers in virtual time, from a seed (feature `simulation`).
 //!
 //! Most defects of a network program appear in an order of events that a real kernel produces once in a million runs.
 //! Here a seed chooses the order, the delays and the faults. Thousands of runs take a second, and the seed of a failing
@@ -210,7 +210,7 @@ impl Simulation {
         }
     }
 
-    /// Returns the time of the next event: an arrival, or a deadline of one of `hosts`. `None` if there is none.
+    /// Returns the time of the next event: an arrival, or a deadline of one of `hosts`. `None` if nothing will happen.
     fn next_event(&self, hosts: &mut [&mut dyn AnyHost]) -> Option<Instant> {
         let deadlines = hosts.iter_mut().filter_map(|host| host.next_deadline());
         let arrival = self.network.borrow_mut().next_arrival();
@@ -237,7 +237,7 @@ impl Simulation {
         is_over.then_some(SimulationEnd::TimedOut)
     }
 
-    /// Turns each of `hosts` that has something to do now, in an order that the seed chooses. Returns whether any had.
+    /// Turns each of `hosts` that has work now, in an order that the seed chooses. Returns whether any host had work.
     ///
     /// A turn takes a microsecond of virtual time. Only [`advance`](Self::advance) moves the clock further.
     ///
@@ -281,8 +281,8 @@ impl Simulation {
 
     /// Gives `name` the `addresses`. If `addresses` is empty, a lookup of the name fails.
     ///
-    /// All loops without a [`Resolver`](crate::Resolver) of their own look names up in this table. It begins with
-    /// `localhost` only.
+    /// All loops without a [`Resolver`](crate::Resolver) of their own look names up in this table, which at first has
+    /// only `localhost`.
     pub fn set_name(&mut self, name: &str, addresses: &[IpAddr]) {
         self.names.set(name, addresses);
     }

@@ -104,9 +104,8 @@ impl<T: Copy> Wheel<T> {
 
     /// Arms a timer, which falls due in the first [`advance`](Self::advance) to `deadline_tick` or later.
     ///
-    /// A timer whose deadline has already come falls due in the next `advance`, whatever its tick is. So a callback
-    /// that arms a timer for the current tick cannot keep the loop popping for ever. A timer for [`NEVER`] does not
-    /// fire.
+    /// A timer whose deadline has already come falls due in the next `advance` to any tick. So a callback that arms a
+    /// timer for the current tick cannot keep the loop popping for ever. A timer for [`NEVER`] does not fire.
     ///
     /// # Panics
     ///

@@ -7,7 +7,7 @@ use crate::wheel::NEVER;
 /// Ticks are milliseconds: a finer resolution would be lost, since epoll rounds every timeout up to milliseconds.
 const TICKS_PER_SECOND: u64 = 1_000;
 
-/// Keeps the reading of the clock that all of one turn uses. The caller passes it in: this type never reads a clock.
+/// Keeps the reading of the clock that all of one turn uses. The caller passes readings in: this type reads no clock.
 #[derive(Debug)]
 pub(super) struct Clock {
     origin: Instant,

@@ -98,7 +98,7 @@ pub(crate) use crate::system::Waker;
 pub(crate) use crate::wheel::TimerHandle;
 
 /// A source, and the reactor's state of it.
-// The state comes first to share a cache line with the slot's key: a kernel event touches only the state and the key.
+// The state comes first to share a cache line with the slot's key: an event touches only the state and the key.
 #[repr(C)]
 struct Slot<T> {
     state: SourceState,

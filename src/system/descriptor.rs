@@ -21,7 +21,8 @@ impl Stream {
         }
     }
 
-    /// Returns the path that this end of a Unix socket is bound to; `None` if it is unbound, and for other streams.
+    /// Returns the path that this end of a Unix socket is bound to; `None` if the end is unbound, and for other
+    /// streams.
     pub(crate) fn local_path(&self) -> Option<PathBuf> {
         #[cfg(unix)]
         if let Self::Unix(stream) = self {
@@ -30,7 +31,7 @@ impl Stream {
         None
     }
 
-    /// Returns the path that the other end of a Unix socket is bound to. `None` if it is unbound, and for other
+    /// Returns the path that the other end of a Unix socket is bound to. `None` if that end is unbound, and for other
     /// streams.
     pub(crate) fn peer_path(&self) -> Option<PathBuf> {
         #[cfg(unix)]

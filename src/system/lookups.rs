@@ -18,7 +18,7 @@ pub(crate) enum Lookups {
 }
 
 impl Lookups {
-    /// Starts a lookup. The end of the lookup wakes the loop, and [`next_answer`](Self::next_answer) returns it.
+    /// Starts a lookup, whose end wakes the loop. Then [`next_answer`](Self::next_answer) returns the result.
     ///
     /// # Errors
     ///

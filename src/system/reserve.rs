@@ -33,7 +33,8 @@ enum Spare {
 }
 
 impl Reserve {
-    /// Opens the spare descriptor now, before the process runs out of descriptors. After an error there is no spare.
+    /// Opens the spare descriptor now, before the process runs out of descriptors. After an error the reserve has no
+    /// spare.
     pub(crate) fn new(system: &System) -> Self {
         let mut reserve = Self {
             system: system.clone(),

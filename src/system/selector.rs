@@ -141,7 +141,7 @@ impl Selector {
         }
     }
 
-    /// Whether the last wait fetched as many events as fit, the waker's own included. The kernel may have more.
+    /// Whether the last wait fetched as many events as fit, the waker's own included. The kernel may then have more.
     pub(crate) fn is_full(&self) -> bool {
         match self {
             Self::Kernel(selector) => selector.is_full(),
@@ -152,7 +152,7 @@ impl Selector {
         }
     }
 
-    /// Returns the descriptor that is readable when the kernel has events, for a program that waits itself.
+    /// Returns the descriptor that is readable when the kernel has events, for a program that waits by itself.
     #[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
     pub(crate) fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         use std::os::fd::AsFd;

@@ -127,7 +127,7 @@ impl Stream {
     /// The fast path of [`write`](Self::write), for one slice and TCP. `None` for the other kinds, for which the caller
     /// calls `write`.
     ///
-    /// Calls the standard library's `write`, which does not raise SIGPIPE either. A signal may interrupt it (EINTR).
+    /// Calls the `write` of std, which does not raise SIGPIPE either. A signal may interrupt the write (EINTR).
     #[inline(always)]
     pub(crate) fn write_fast_path(&mut self, bytes: &[u8]) -> Option<io::Result<usize>> {
         match self {

@@ -114,8 +114,8 @@ impl Chains {
         Some((chunk * CHUNK + 1, cells))
     }
 
-    /// Takes the first number off a chain, and returns its cell and the number. The cell may be stale, which the caller
-    /// checks.
+    /// Takes the first number off a chain, and returns its cell and the number. The caller checks whether the cell is
+    /// stale.
     ///
     /// `taken` is the number of cells of the first chunk that were popped before. The caller keeps this count, and sets
     /// the count to 0 for a new chain.

@@ -10,7 +10,7 @@ use super::free_set::FreeSet;
 
 /// The name of one armed timer, valid until the timer fires or is cancelled.
 ///
-/// A dead handle is harmless: every call with it does nothing, and never reaches a later timer.
+/// A dead handle is harmless: a call with a dead handle does nothing, and never reaches a later timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TimerHandle {
     pub(super) number: u32,

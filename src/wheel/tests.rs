@@ -250,8 +250,8 @@ fn a_bucket_compacted_before_its_turn_names_its_earliest() {
     wheel.arm(700, 2);
     let mover = wheel.arm(5_000, 3);
     wheel.arm(5_060, 4);
-    // The bucket that loses its earliest timer is not the nearest bucket, so its new earliest deadline is not searched
-    // yet.
+    // The bucket that loses its earliest timer is not the nearest bucket, so the wheel does not search its new earliest
+    // deadline yet.
     wheel.cancel(first);
     // Each step leaves stale cells, until all lists are compacted.
     for step in 0..600 {

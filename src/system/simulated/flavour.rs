@@ -6,7 +6,7 @@ pub enum Flavour {
     /// Linux: one event for a socket, with its whole readiness, whenever a bit of its readiness has become true
     /// (edge-triggered).
     Epoll,
-    /// macOS and the BSDs: separate events for reading and for writing. Each also reports its direction's end.
+    /// macOS and the BSDs: separate events for reading and for writing. Each event reports its direction's end too.
     Kqueue,
     /// Windows: a bit that was reported is not reported again until a call would have blocked.
     ///

@@ -118,7 +118,7 @@ impl Poll<'_> {
         }
     }
 
-    /// Draws a random socket. If the socket is on this machine, adds an event of it, whatever its readiness is.
+    /// Draws a random socket. If the socket is on this machine, adds an event of this socket, whatever its readiness.
     fn add_spurious(&mut self, batch: &mut Vec<(usize, Readiness)>) {
         let count = self.connections.len();
         if count == 0 {

@@ -50,7 +50,7 @@ impl Ports {
         self.bound.contains_key(&address)
     }
 
-    /// Takes a port for a socket that connects to `remote`. A fault may choose the port of `remote`: the socket
+    /// Takes a port for a socket that connects to `remote`. By a fault this is the port of `remote`; the socket then
     /// connects to itself.
     pub(super) fn port_to(&mut self, world: &mut World, remote: SocketAddr) -> u16 {
         let is_self_connect = remote.ip().is_loopback()

@@ -1,7 +1,8 @@
 //! The time after which a kernel gives up a connection whose peer does not answer.
 //!
 //! The simulation sends neither retransmissions nor probes. Without a partition every packet is acknowledged. So the
-//! simulation queues only a timer for the moment at which the kernel gives up. A healed partition makes the timer moot.
+//! simulation queues only a timer for the moment at which the kernel gives up. Once the partition heals, the timer is
+//! moot.
 
 use std::time::Duration;
 
