@@ -52,8 +52,7 @@
 //! - TCP as a program sees it on Linux: buffers of a limited size, half-closed connections, backlogs, refused and
 //!   timed-out connects, resets, and the bytes that a reset leaves readable.
 //! - The network: latency, jitter, bandwidth, and addresses that are slow, lossy or out of reach ([`Route`]).
-//! - Partitions ([`Simulation::partition`]). A connection closes with the error ETIMEDOUT if its bytes are not
-//! acknowledged for
+//! - Partitions ([`Simulation::partition`]). A connection closes with ETIMEDOUT if its bytes are not acknowledged for
 //!   [`Options::retransmission_timeout`], or if its [keep-alive](crate::KeepAlive) probes stay unanswered.
 //! - Ports that are taken, and sockets that connect to themselves.
 //! - Descriptors, of which each machine may have a limited number. The spare descriptor of a loop is counted.

@@ -95,9 +95,9 @@ impl Registration<'_> {
     /// Notes that a read or write in `direction` moved fewer bytes than the caller gave space or bytes for.
     ///
     /// On an edge-triggered selector a short transfer proves that the kernel has no more for now, so this clears the
-    /// readiness. The readiness stays if the kernel has also reported an end or an error, because neither gives an edge
-    /// of its own. On the other selectors (AFD of Windows, `poll(2)`) a short transfer proves nothing, so this is a
-    /// no-op.
+    /// readiness. The readiness stays if the kernel has also reported an end or an error, because neither gives a
+    /// second edge. On the other selectors (AFD of Windows, `poll(2)`) a short transfer proves nothing, so nothing
+    /// changes.
     #[inline]
     pub fn fell_short(&mut self, direction: Interest) {
         if !SHORT_TRANSFER_EXHAUSTS {
