@@ -202,7 +202,7 @@ impl<T: Handler> Reactor<T> {
         self.insert_begun(source, interest, readiness, |_, _| ())
     }
 
-    /// Registers `source` as [`insert_ready`](Self::insert_ready) does. After a success calls `begin` as
+    /// Registers `source` as [`insert_ready`](Self::insert_ready) does. After a success, calls `begin` as
     /// [`visit`](Self::visit) calls its visitor.
     pub(crate) fn insert_begun(
         &mut self,

@@ -316,8 +316,7 @@ pub(super) fn offer_one(
     checked(write(&[IoSlice::new(bytes)])?, bytes.len())
 }
 
-/// Returns `taken`, or an error if `taken` exceeds `offered`. Otherwise the queue would drop bytes that were never
-/// sent.
+/// Returns `taken`, or an error if `taken` exceeds `offered`. Without this error the queue would drop unsent bytes.
 #[inline]
 fn checked(taken: usize, offered: usize) -> io::Result<usize> {
     if taken > offered {

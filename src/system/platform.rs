@@ -3,7 +3,7 @@
 /// Whether a short read or write proves that the kernel has no more bytes, or no more space, for now.
 ///
 /// True for the edge-triggered selectors: the next byte is a new edge. False for AFD (Windows) and `poll(2)`, which
-/// report again only after a call that would block (tokio#5866). With these a reader must go on until `WouldBlock`.
+/// report again only after a call that would block (tokio#5866). With both, a reader must go on until `WouldBlock`.
 pub(crate) const SHORT_TRANSFER_EXHAUSTS: bool = cfg!(all(
     any(
         target_os = "android",

@@ -59,8 +59,7 @@ impl Reserve {
         }
         let refused = match acceptor.accept() {
             Ok((stream, _)) => {
-                // A reset tells the peer that the server refused it. If the system refuses the option, the close sends
-                // a FIN.
+                // A reset tells the peer about the refusal. If the system refuses the option, the close sends a FIN.
                 let _ = stream.reset_on_close();
                 true
             }

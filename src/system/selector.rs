@@ -141,7 +141,7 @@ impl Selector {
         }
     }
 
-    /// Whether the last wait fetched as many events as fit, the waker's own included. The kernel may then have more.
+    /// Whether the last wait fetched as many events as fit, the waker's own included. More may be waiting.
     pub(crate) fn is_full(&self) -> bool {
         match self {
             Self::Kernel(selector) => selector.is_full(),

@@ -1,4 +1,4 @@
-//! Tests of deadlines on virtual time: they are rearmed lazily, and come in order, never early, and only for a present
+//! Tests that deadlines on virtual time are rearmed lazily, and come in order, never early, and not for a removed
 //! source.
 
 use std::time::{Duration, Instant};

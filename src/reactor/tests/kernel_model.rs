@@ -2,7 +2,8 @@
 //! before it polls, shows the kernel's present levels. The reactor must have kept the same levels from its edges.
 //!
 //! epoll checks the readiness of a source whenever the source is registered again. So the test keeps a duplicate of
-//! each source in the second selector. Registering the duplicates again before each poll makes it level-triggered.
+//! each source in the second selector. Registering the duplicates again before each poll makes that selector
+//! level-triggered.
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};

@@ -18,7 +18,7 @@ pub(crate) enum TcpState {
     Connecting,
     /// The handshake is complete.
     Connected,
-    /// The connection was refused or reset, or has timed out. The program can still read the bytes that had arrived.
+    /// The connection was refused or reset, or has timed out. The program can still read arrived bytes.
     Dead,
 }
 
