@@ -1,7 +1,7 @@
-//! A terminal for `chat_server`: it sends the lines that are typed, and shows the lines of the room.
+//! A terminal for `chat_server`, which sends the typed lines, and shows the lines of the room.
 //!
-//! Standard input may also be a pipe or a file. When it ends, this side of the connection ends too. The client shows
-//! the server's remaining lines until the server has ended as well.
+//! Standard input may also be a pipe or a file. When the input ends, this side of the connection ends too. The client
+//! shows the server's remaining lines until the server has ended as well.
 //!
 //! ```text
 //! $ cargo run --example chat_client -- 127.0.0.1:7001 bob      # chat_client [ADDR] [NICK], while ada is there

@@ -64,7 +64,7 @@ impl SocketHandler<Room> for Member {
         }
     }
 
-    /// Every member leaves here, whether it ended, crashed, or lagged behind.
+    /// Removes the member from the room, whether the member ended, crashed, or lagged behind.
     fn on_close(&mut self, cx: &mut Context<'_, Room>, _: CloseReason) {
         if let Some(nickname) = cx.shared.remove(&cx.socket.id()) {
             tell_the_others(cx, &format!("* {nickname} left\n"));

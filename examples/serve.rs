@@ -20,7 +20,8 @@ use netloop::{
     CloseReason, Context, EventLoop, EventLoopOptions, Flow, SocketHandler, SocketId, SocketOptions,
 };
 
-/// The block that `flood` repeats: its byte `i` is `i ^ (i >> 8)`. It is static, so that no part of it is ever copied.
+/// The block that `flood` repeats: its byte `i` is `i ^ (i >> 8)`. The block is static, so that no part of it is ever
+/// copied.
 static FLOOD: [u8; 64 << 10] = {
     let mut block = [0; 64 << 10];
     let mut i = 0;

@@ -31,10 +31,10 @@
 //! Calls go down, events come back up as values, and only the top floor calls user code. `ARCHITECTURE.md` has the
 //! picture, one turn of the loop phase by phase, and the invariants with the tests that hold them.
 //!
-//! - **event loop**: [`EventLoop`], the handlers, timers, deferred calls, posts. It decides which handler is called, and
-//!   when.
-//! - **net**: connections and servers as state machines, seen through [`Socket`], [`Server`] and [`Sockets`]. It calls no
-//!   user code.
+//! - **event loop**: [`EventLoop`], the handlers, timers, deferred calls, posts. This floor decides which handler is
+//!   called, and when.
+//! - **net**: connections and servers as state machines, seen through [`Socket`], [`Server`] and [`Sockets`]. This floor
+//!   calls no user code.
 //! - **[`reactor`]**: level-triggered readiness on top of the kernel's edge-triggered reports, for any source that mio
 //!   can poll.
 //! - **ground**: data structures without I/O and without a clock, private to the crate: slots whose old keys never find a

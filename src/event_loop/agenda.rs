@@ -19,14 +19,14 @@ pub(super) enum NewHandler<S> {
     Socket(SocketId, Box<dyn SocketHandler<S>>),
     /// The handler of a server.
     Server(ServerId, Box<dyn ServerHandler<S>>),
-    /// One end of a pipe. The loop puts it in front of the handler that the socket has already.
+    /// One end of a pipe, for the place in front of the handler that the socket has already.
     Pipe(SocketId, pipe::End, pipe::PutBefore<S>),
 }
 
 /// The requests of user code that wait for the loop.
 pub(super) struct Agenda<S> {
-    /// The handlers of sockets and servers that a callback made. They wait here, because a callback borrows its own
-    /// handler from the table.
+    /// The handlers of sockets and servers that a callback made. They cannot enter the tables yet, because the running
+    /// callback borrows its handler from a table.
     pub(super) installs: VecDeque<NewHandler<S>>,
     deferred: VecDeque<Call<S>>,
     pub(super) timers: Timers<S>,

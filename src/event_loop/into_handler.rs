@@ -7,9 +7,9 @@ use sealed::{Always, Boxed, Optional};
 /// A value that the closure given to [`listen`](crate::EventLoop::listen) may return: the handler of the new
 /// connection.
 ///
-/// It is a [`SocketHandler`], or an `Option` of a handler, whose `None` refuses the connection. A closure that returns
-/// handlers of several types returns each in a box, which [`boxed`](SocketHandler::boxed) makes. `M` distinguishes
-/// these forms, and the compiler always infers it. No other crate can implement the trait.
+/// The value is a [`SocketHandler`], or an `Option` of a handler, whose `None` refuses the connection. A closure that
+/// returns handlers of several types returns each in a box, which [`boxed`](SocketHandler::boxed) makes. `M`
+/// distinguishes these forms, and the compiler always infers it. No other crate can implement the trait.
 ///
 /// ```
 /// use netloop::{Context, EventLoop, SocketHandler};

@@ -23,7 +23,6 @@ use super::verbs::Verbs;
 /// callback of a socket gets a `LoopContext` from [`Context::as_loop`](crate::Context::as_loop). A host gets one from
 /// [`EventLoop::context`](crate::EventLoop::context). So a helper that takes a `LoopContext` can be called from
 /// everywhere.
-/// everywhere.
 ///
 /// ```
 /// use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The event loop itself: the top floor, and the only one that calls user code.
+//! The event loop itself: the top floor, and the only floor that calls user code.
 //!
 //! `turn` runs the phases of a turn, and `dispatch` calls the handler of each event. `agenda` keeps the requests of
 //! callbacks. `verbs` implements the methods that the loop and its two contexts share.
@@ -112,8 +112,9 @@ const LEAST_READ_BUFFER_BYTES: usize = 1 << 10;
 ///
 /// [`run`](Self::run) goes on until nothing is left to do. A program with a main loop of its own calls
 /// [`turn`](Self::turn) in it, or [`run_until`](Self::run_until) its next step. A program that waits for several things
-/// waits on the loop's descriptor (`AsFd`), for at most [`poll_timeout`](Self::poll_timeout). It then calls `turn` with
-/// [`Wait::No`]. The loop starts no thread except for lookups of names, and in the steady state it allocates nothing.
+/// waits on the loop's descriptor (`AsFd`), for at most [`poll_timeout`](Self::poll_timeout). Such a program then calls
+/// `turn` with [`Wait::No`]. The loop starts no thread except for lookups of names, and in the steady state it
+/// allocates nothing.
 ///
 /// # Dropping
 ///

@@ -52,8 +52,8 @@ impl EventLoopOptions {
         self
     }
 
-    /// Sets the length of the loop's read buffer. It is the largest number of bytes that one read, and so one
-    /// `on_data`, can have. Default: 128 KiB; less than 1 KiB counts as 1 KiB.
+    /// Sets the length of the loop's read buffer. One read, and so one `on_data`, has at most this number of bytes.
+    /// Default: 128 KiB; less than 1 KiB counts as 1 KiB.
     ///
     /// A smaller buffer suits a program that counts every page of memory. Longer messages then take more system calls
     /// and more callbacks. A larger buffer gains next to nothing.

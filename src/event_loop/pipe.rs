@@ -1,8 +1,8 @@
 //! Pipes: two joined sockets, each of which sends the bytes that the other receives. The end and the failure of one are
 //! passed on to the other.
 //!
-//! Each of the two sockets gets a [`Piped`] in front of its handler. `Piped` keeps the bytes, and passes every other
-//! event on to the handler behind it.
+//! Each of the two sockets gets a [`Piped`] in front of its handler. `Piped` sends the bytes on the other socket, and
+//! passes every other event to the handler behind it.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -38,8 +38,8 @@ pub(super) struct End {
     failure: Failure,
 }
 
-/// A function that puts one end of a pipe in front of a handler. It is passed as a value, because [`Piped::put_before`]
-/// requires `S: 'static`, which only the call of `pipe` guarantees.
+/// A function that puts one end of a pipe in front of a handler. The function is passed as a value, because
+/// [`Piped::put_before`] requires `S: 'static`, which only the call of `pipe` guarantees.
 pub(super) type PutBefore<S> =
     fn(End, Option<Box<dyn SocketHandler<S>>>) -> Box<dyn SocketHandler<S>>;
 

@@ -153,8 +153,8 @@ impl<S> Remote<S> {
         self.mailbox.wake()
     }
 
-    /// Ends the loop's wait. If the loop is not waiting, its next wait ends at once. Several wakes before that have the
-    /// effect of one.
+    /// Ends the loop's wait. If the loop is not waiting, its next wait ends at once. Several wakes before that act as
+    /// one wake.
     ///
     /// # Errors
     ///

@@ -65,10 +65,10 @@ impl<S> EventLoop<S> {
     /// a listener becomes non-blocking, and listens with the backlog of the options. The loop does not remove the path
     /// of such a Unix listener.
     ///
-    /// `accept` gets the loop and the addresses of the connection. It returns a handler, an `Option` of a handler
-    /// (`None` refuses the connection), or a box if the types of handlers differ: see [`IntoHandler`]. It may use every
-    /// other socket, connect to another server, and write to the new socket. For the other events of a server, use
-    /// [`serve`](Self::serve).
+    /// `accept` gets the loop and the addresses of the connection. The closure returns a handler, an `Option` of a
+    /// handler (`None` refuses the connection), or a box if the types of handlers differ: see [`IntoHandler`]. The
+    /// closure may use every other socket, connect to another server, and write to the new socket. For the other events
+    /// of a server, use [`serve`](Self::serve).
     ///
     /// On an address or a path, the server is bound when this returns. No callback comes before the next turn.
     ///
@@ -216,8 +216,8 @@ impl<S> EventLoop<S> {
     }
 
     /// Reads `input`, such as [`std::io::stdin`], in the loop: a terminal, a pipe, a socket or a file. The loop
-    /// duplicates its descriptor. It does not make the descriptor non-blocking, because that would change it for all
-    /// programs that share it. The handler gets `on_data`, `on_end` and `on_close`, and cannot write.
+    /// duplicates its descriptor, and leaves it blocking, because all programs that share the descriptor share this
+    /// setting. The handler gets `on_data`, `on_end` and `on_close`, and cannot write.
     ///
     /// # Errors
     ///
@@ -235,8 +235,8 @@ impl<S> EventLoop<S> {
     /// Calls `call` once, when at least `after` has passed; never early, and not in the timer phase that is running.
     /// Timers that are due at the same time come in the order in which they were armed.
     ///
-    /// For a timer that belongs to one socket, [`Socket::after`](crate::Socket::after) is better: it calls the socket's
-    /// handler, and ends with the socket.
+    /// For a timer that belongs to one socket, [`Socket::after`](crate::Socket::after) is better: such a timer calls
+    /// the socket's handler, and ends with the socket.
     #[doc(alias = "setTimeout")]
     pub fn after(
         &mut self,
@@ -301,8 +301,9 @@ impl<S> EventLoop<S> {
         self.agenda.remote()
     }
 
-    /// Returns the loop's time: one reading of the clock, which the turn makes after the wait, and before the wait if a
-    /// deadline or call needs it. A turn with many sends to make polls again before them, and reads the clock then too.
+    /// Returns the loop's time: one reading of the clock. The turn reads the clock after the wait, and also before the
+    /// wait if a deadline or call needs the time. A turn with many sends to make polls again before them, and reads the
+    /// clock then too.
     pub fn now(&self) -> Instant {
         self.net.now()
     }

@@ -67,9 +67,9 @@ pub trait ServerHandler<S = ()> {
     }
 
     /// Accepting failed, or the server could not begin to listen on a name. If the process has run out of descriptors
-    /// (EMFILE), the server tries again by itself. It does so in growing intervals, and whenever a socket of the loop
-    /// closes. This method then comes once for the whole shortage. After any other error the server stops listening;
-    /// its connections stay, and `on_close` follows the last of them.
+    /// (EMFILE), the server tries again in growing intervals, and whenever a socket of the loop closes. This method
+    /// then comes once for the whole shortage. After any other error the server stops listening; its connections stay,
+    /// and `on_close` follows the last of them.
     #[doc(alias = "error")]
     fn on_error(&mut self, cx: &mut LoopContext<'_, S>, error: &Error) {
         let _ = (cx, error);

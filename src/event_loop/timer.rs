@@ -61,7 +61,7 @@ impl<'a, S> Timer<'a, S> {
         self.agenda.timers.set_held(self.id, true);
     }
 
-    /// Lets [`run`](crate::EventLoop::run) return while the timer is armed.
+    /// Allows [`run`](crate::EventLoop::run) to return while the timer is armed.
     #[doc(alias = "unref")]
     pub fn release(&mut self) {
         self.agenda.timers.set_held(self.id, false);

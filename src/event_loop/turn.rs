@@ -125,7 +125,7 @@ impl<S> EventLoop<S> {
     }
 
     /// Runs one turn. Waits as `wait` says if there is nothing to do yet, does the work that fits `budget`, and returns
-    /// what the turn did.
+    /// its counts.
     ///
     /// ```no_run
     /// use std::time::Duration;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::net::error::{Error, Result};
 use crate::net::values::Family;
 
-/// A resolver finds the addresses of a name. It is the `lookup` option of Node.
+/// A resolver finds the addresses of a name, as the `lookup` option of Node does.
 ///
 /// A helper thread of the loop calls the resolver, which may block there. The loop does not wait, and drops an answer
 /// that takes longer than [`lookup_timeout`](crate::ConnectOptions::lookup_timeout). Several threads may call the
@@ -82,9 +82,9 @@ impl Resolver for crate::system::simulated::Names {
 
 /// The system's resolver (`getaddrinfo(3)`), in the system's order, as in Node since version 17.
 ///
-/// Its errors have Node's codes: ENOTFOUND if there is no such name, and the system's own code if the lookup itself
-/// failed, as with EMFILE. If a name server does not answer, Node has EAI_AGAIN. On Unix this function returns
-/// ENOTFOUND then too, because the standard library hides the difference.
+/// The errors have Node's codes: ENOTFOUND if there is no such name, and the system's own code if the lookup itself
+/// failed (EMFILE). If a name server does not answer, Node has EAI_AGAIN. On Unix this function returns ENOTFOUND then
+/// too, because the standard library hides the difference.
 ///
 /// This function is itself a [`Resolver`], and the default of every `resolver` option.
 ///

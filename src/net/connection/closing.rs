@@ -22,8 +22,7 @@ impl Connection {
         }
         self.outbound.begin_end();
         if self.stage.is_open() {
-            // While connecting, `began_tick` keeps the start of the connect, because the connect timeout counts from
-            // it.
+            // While connecting, `began_tick` keeps the start of the connect, from which the timeout counts.
             self.activity.began_tick = registration.latest_tick();
             if !self.outbound.unsent.is_empty() || self.outbound.has_failed() {
                 // If no bytes wait, the flush sends the FIN at once and files the deadline then.

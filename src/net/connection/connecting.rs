@@ -172,7 +172,7 @@ impl Connection {
     }
 }
 
-/// The close reason of a failed connect. It is never `Reset`, because there was no connection that a peer could reset.
+/// The close reason of a failed connect: never `Reset`, because there was no connection that a peer could reset.
 fn reason_of(error: &io::Error) -> CloseReason {
     match error.kind() {
         io::ErrorKind::TimedOut => CloseReason::TimedOut,

@@ -2,8 +2,8 @@
 //! direction in which the peer sends. [`Stage`] is the progress of the whole connection, from the lookup of a name to
 //! the close.
 //!
-//! A connection knows no handler and makes no callback. It reads, writes and shuts down its [`Stream`], keeps its
-//! registration in the reactor up to date, and returns an [`Event`](crate::net::values::Event) for the handler.
+//! A connection knows no handler and makes no callback. A connection reads, writes and shuts down its [`Stream`], keeps
+//! its registration in the reactor up to date, and returns an [`Event`](crate::net::values::Event) for the handler.
 //!
 //! By topic: `connecting` opens a connection, [`serving`] reads and answers the reactor's calls, `writing` sends,
 //! `closing` ends it. `deadlines` and `activity` keep time, `requests` and `status` serve the views. [`ColdState`]
@@ -54,7 +54,8 @@ pub(crate) use notice::Notice;
 #[derive(Debug)]
 pub(crate) struct Connection {
     /// The byte stream. Invariant: `Some` until [`shut`](Connection::shut) or [`detach`](Connection::detach), with two
-    /// exceptions. It is `None` before an attempt on a name has succeeded, and after a connect that failed at once.
+    /// exceptions. The stream is `None` before an attempt on a name has succeeded, and after a connect that failed at
+    /// once.
     stream: Option<Stream>,
     inbound: Inbound,
     bytes_read: u64,

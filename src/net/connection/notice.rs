@@ -18,6 +18,6 @@ pub(crate) enum Notice {
     AttemptIsSlow(SocketAddr),
     /// The kernel has taken all bytes that were written before the marker with this token.
     Sent(u64),
-    /// A write before the marker with this token was refused, so its bytes are never sent.
+    /// A write before the marker with this token was refused, so the bytes of that write are never sent.
     Refused(u64, Error),
 }

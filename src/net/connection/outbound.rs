@@ -1,5 +1,5 @@
 //! The outbound half of a connection: the bytes from the write until the kernel has taken them. This module knows
-//! neither the peer nor the handler. If a send fails, it closes nothing: it returns the error to the
+//! neither the peer nor the handler. If a send fails, this module closes nothing, and returns the error to the
 //! [`Connection`](super::Connection).
 
 use std::io;
@@ -37,9 +37,9 @@ pub(super) struct Outbound {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum OutboundState {
-    /// Writes are taken.
+    /// Writes are accepted.
     Open = 0,
-    /// `end` was called: the unsent bytes go out, then a FIN.
+    /// `end` was called: the unsent bytes are sent, then a FIN.
     Ending,
     /// As `Ending`, but the connection closes once the last byte is sent, without waiting for the peer's FIN.
     EndingToClose,
@@ -51,7 +51,7 @@ bitflags! {
     /// The exceptional conditions of the outbound half. While a flag is set, no write is sent on the fast path.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(super) struct OutboundFlags: u8 {
-        /// A write was answered `Full`, and the handler has not been told of the drain.
+        /// A write was answered `Full`, and `on_drain` is still to come.
         const OWES_DRAIN = 1 << 0;
         /// The user has called `cork`: nothing is sent until `uncork`, or until the high watermark is reached.
         const CORKED = 1 << 1;
@@ -85,7 +85,7 @@ impl Outbound {
     }
 
     /// Whether the half is `Open`, no flag is set and nothing is unsent. A write of less than `capacity` bytes is then
-    /// answered `Flow::Open`. It can be sent at once if the kernel has space.
+    /// answered `Flow::Open`, and can be sent at once if the kernel has space.
     #[inline]
     pub(super) fn is_clear(&self) -> bool {
         // The state `Open` is zero, and the flags are zero if none is set. One comparison checks both bytes.
@@ -152,8 +152,8 @@ impl Outbound {
         Flow::Full
     }
 
-    /// Whether a drain is due: it is owed, and the unsent bytes have fallen to the low watermark. If so, the drain is
-    /// no longer owed.
+    /// Whether a drain is owed and due, because the unsent bytes have fallen to the low watermark. After `true`, no
+    /// drain is owed.
     pub(super) fn take_drain(
         &mut self,
         options: &SocketOptions,

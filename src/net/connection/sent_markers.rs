@@ -1,5 +1,5 @@
-//! Sent markers: positions in the written bytes. `notify_when_sent` sets a marker, and the handler is told when the
-//! kernel has taken every byte before it.
+//! Sent markers: positions in the written bytes. `notify_when_sent` sets a marker, and `on_sent` comes when the kernel
+//! has taken every byte before the marker.
 
 use std::collections::VecDeque;
 

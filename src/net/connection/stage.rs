@@ -69,8 +69,8 @@ impl Stage {
         }
     }
 
-    /// Takes the stage out by value, so that the caller can build the next stage from its parts. The stage left behind
-    /// is a placeholder that the caller must replace.
+    /// Takes the stage out by value, so that the caller can build the next stage from its parts. The stage that stays
+    /// behind is a placeholder that the caller must replace.
     pub(super) fn take(&mut self) -> Self {
         std::mem::replace(self, Self::Connecting(PeerAddress::Unknown))
     }

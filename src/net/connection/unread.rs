@@ -1,5 +1,5 @@
-//! Unread bytes: bytes that the kernel delivered and that the handler did not use before it was replaced. They are
-//! delivered to the new handler, before the next read.
+//! Unread bytes: bytes that the kernel delivered and that the handler did not use before it was replaced. The new
+//! handler gets these bytes before the next read.
 
 use crate::reactor::Registration;
 

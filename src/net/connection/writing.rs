@@ -233,9 +233,9 @@ impl Connection {
         }
     }
 
-    /// Handles a reply that the fast path did not send completely. `sent` is the result of the fast path. It is `None`
-    /// if the stream has no fast path, and this function then sends the reply. Queues the bytes that the kernel did not
-    /// take.
+    /// Handles a reply that the fast path did not send completely. `sent` is the result of the fast path, or `None` if
+    /// the stream has no fast path. In the second case, this function sends the reply. Queues the bytes that the kernel
+    /// did not take.
     #[cold]
     fn reply_slow_path(
         &mut self,

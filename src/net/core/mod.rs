@@ -41,7 +41,7 @@ pub(crate) struct Net {
     /// The ids of all servers that are not removed, so that finding the servers that back off needs no walk over all
     /// sockets.
     servers: Vec<ServerId>,
-    /// The buffer in which the text of a formatted write is formatted. Invariant: empty between two writes.
+    /// The buffer in which formatted writes build their text. Invariant: empty between two writes.
     scratch: String,
     waker: Waker,
     /// The lookups that are under way. `None` until the first lookup.
@@ -268,7 +268,7 @@ impl Net {
         self.reactor.source_mut(id.0)?.connection_mut()
     }
 
-    /// As [`connection_mut`](Self::connection_mut), for a listener.
+    /// Returns a listener, as [`connection_mut`](Self::connection_mut) returns a connection.
     fn listener_mut(&mut self, id: ServerId) -> Option<&mut Listener> {
         self.reactor.source_mut(id.0)?.listener_mut()
     }

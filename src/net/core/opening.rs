@@ -86,8 +86,8 @@ impl Net {
 
     /// Takes the stream out of a socket, with the bytes that the kernel did not take. The socket closes.
     pub(crate) fn detach(&mut self, id: SocketId) -> Option<(StdStream, Vec<u8>)> {
-        // The check comes before the flush, so that a socket that cannot be detached keeps its cork. It is repeated
-        // after the flush, because the flush may have failed.
+        // The check comes before the flush, so that a socket that cannot be detached keeps its cork. The check after
+        // the flush is needed, because the flush may have failed.
         if !self.connection(id).is_some_and(Connection::can_be_detached) {
             return None;
         }

@@ -1,8 +1,8 @@
 //! The names of the system's errors, and Node's wording for each.
 //!
-//! The standard library has an [`io::ErrorKind`] for most errors. It has none for the errors that matter most to
-//! `accept` (EMFILE, ENFILE, ENOBUFS), and only one for both EACCES and EPERM. So the number identifies an error. The
-//! kind decides if the number has no row, or if the error does not come from the system.
+//! The standard library has an [`io::ErrorKind`] for most errors, but not for those that matter most to `accept`
+//! (EMFILE, ENFILE, ENOBUFS). EACCES and EPERM share one kind. So the number identifies an error. The kind decides if
+//! the number has no row, or if the error does not come from the system.
 
 use std::io::{self, ErrorKind};
 

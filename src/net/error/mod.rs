@@ -41,8 +41,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
 /// assert_eq!(std::io::Error::from(error).kind(), std::io::ErrorKind::ConnectionReset);
 /// ```
-// One pointer wide, because every `Result` has space for an error and hardly any holds one. Shared, because an
-// attempt's error is reported twice: when the attempt fails, and in the list of all attempts.
+// An `Error` is one pointer wide, because every `Result` has space for an error and hardly any `Result` holds one. The
+// error is shared, because an attempt's error is reported twice: when the attempt fails, and in the list of all
+// attempts.
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
@@ -179,8 +180,8 @@ impl Error {
         Self::assemble(code, Some(syscall), source)
     }
 
-    /// Returns the error of a connect to a name whose addresses have all failed. It has the code of the first attempt,
-    /// as in Node, and the endpoint that the user gave.
+    /// Returns the error of a connect to a name whose addresses have all failed. The error has the code of the first
+    /// attempt (as in Node) and the user's endpoint.
     pub(crate) fn aggregate(endpoint: Endpoint, attempts: Vec<Self>) -> Self {
         let (code, kind) = match attempts.first() {
             Some(first) => (first.code(), first.kind()),
@@ -277,7 +278,7 @@ fn inner(error: &io::Error) -> Option<&Error> {
     error.get_ref()?.downcast_ref()
 }
 
-/// Makes an [`io::Error`] with the same kind and text. It contains the whole error, and `downcast` returns that.
+/// Makes an [`io::Error`] with the same kind and text, from which `downcast` returns the whole error.
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         Self::new(error.kind(), error)

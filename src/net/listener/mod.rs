@@ -25,7 +25,7 @@ pub use options::ListenOptions;
 pub(crate) use event::ServerEvent;
 pub(crate) use exhaustion::DescriptorExhaustion;
 
-/// The limit on consecutive accepts that fail because of the peer, before the listener lets other sources be served.
+/// The limit on consecutive accepts that fail because of the peer, before the reactor serves other sources.
 const TRANSIENT_FAULTS_A_CALL: u32 = 16;
 
 /// The first and the longest backoff while no descriptor is free. Each backoff is twice as long as the one before.
@@ -69,7 +69,7 @@ enum State {
         /// The length of the last backoff; zero if a peer was accepted since.
         backoff: Duration,
     },
-    /// The server listens no more, or never did. It is removed after the last of its sockets.
+    /// The server has stopped listening, or could not begin. The server is removed after its last socket.
     Closed,
 }
 

@@ -77,7 +77,7 @@ impl ListenOptions {
     }
 
     /// Limits the number of connections that the server holds at a time. Default: `None`; with 0, the server closes
-    /// every one.
+    /// each.
     ///
     /// A connection over the limit is accepted, closed at once, and reported to
     /// [`on_over_limit`](crate::ServerHandler::on_over_limit).

@@ -5,7 +5,7 @@
 //!
 //! Both follow from one idea. The messages to a [`Group`] of sockets lie one behind the other in one buffer. A member
 //! stores only a [`Span`]: the range of the buffer that the member has still to be sent. A message that is in the
-//! buffer already is not copied again: it only moves the end of the member's span.
+//! buffer already is not copied again. Only the end of the member's span moves.
 
 /// The limit on the groups of one turn. Messages for a further group of sockets go to the queues of its members.
 const GROUPS: usize = 4;
@@ -184,7 +184,7 @@ impl Broadcast {
 }
 
 impl Group {
-    /// Appends `message` if it fits into the limit, and returns whether it did.
+    /// Appends `message` if it fits into the limit. Returns whether it was appended.
     fn append(&mut self, message: &[u8]) -> bool {
         let fits = self.bytes.len() + message.len() <= GROUP_BYTES;
         if fits {

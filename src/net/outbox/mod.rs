@@ -1,5 +1,5 @@
-//! The outbox: written bytes that the kernel has not taken. Every written byte enters it through [`Outbox`], and leaves
-//! it for the kernel by one of the `take` methods.
+//! The outbox: written bytes that the kernel has not taken. Every written byte enters the outbox through [`Outbox`],
+//! and leaves for the kernel by one of the `take` methods.
 //!
 //! Bytes wait in one of three places, and no caller depends on which:
 //!

@@ -68,7 +68,7 @@ impl fmt::Display for Endpoint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Socket(address) => address.fmt(formatter),
-            // Among hosts, only an IPv6 address with a zone has colons. Brackets separate it from the port.
+            // Among hosts, only an IPv6 address with a zone has colons. Brackets separate the address from the port.
             Self::Name { host, port } if host.contains(':') => write!(formatter, "[{host}]:{port}"),
             Self::Name { host, port } => write!(formatter, "{host}:{port}"),
             Self::Path(path) => write_path(formatter, path),

@@ -19,7 +19,7 @@ macro_rules! id {
 }
 
 id! {
-    /// The id of a socket, unique during the life of the loop. It is small and `Copy`.
+    /// The id of a socket, unique during the life of the loop, small and `Copy`.
     ///
     /// An id contains a generation. So the id of a socket that is gone reaches no socket, even if another socket has
     /// taken the same slot.

@@ -97,8 +97,8 @@ impl SocketOptions {
         self
     }
 
-    /// Sets the high watermark: the number of queued bytes from which on a write answers
-    /// [`Flow::Full`](crate::Flow::Full). Default: 64 KiB, as in Node 22.
+    /// Sets the high watermark: a write answers [`Flow::Full`](crate::Flow::Full) if at least so many bytes are queued.
+    /// Default: 64 KiB, as in Node 22.
     #[doc(alias = "highWaterMark")]
     #[doc(alias = "writableHighWaterMark")]
     pub fn high_water_mark(mut self, bytes: usize) -> Self {

@@ -83,7 +83,7 @@ impl std::fmt::Display for State {
 pub enum CloseReason {
     /// Both sides have ended, and everything was sent.
     Graceful,
-    /// The peer has reset the connection, or no longer has it. The bytes sent last may never have arrived.
+    /// The peer has reset the connection, or no longer knows it. The bytes sent last may never have arrived.
     Reset,
     /// A timeout has passed: of connecting, of being idle, or of the wait for the peer's end after the end of this
     /// side.

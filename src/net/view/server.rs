@@ -130,8 +130,8 @@ impl Server<'_> {
         self.net.hold(self.id.0);
     }
 
-    /// Lets [`run`](crate::EventLoop::run) return while the server listens. Each socket of the server still keeps `run`
-    /// going.
+    /// Allows [`run`](crate::EventLoop::run) to return while the server listens. Each socket of the server still keeps
+    /// `run` going.
     #[doc(alias = "unref")]
     pub fn release(&mut self) {
         self.net.release(self.id.0);

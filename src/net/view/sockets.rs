@@ -12,7 +12,7 @@ use super::socket::Socket;
 /// All sockets and servers of a loop, for callbacks that have no socket of their own: of timers, deferred calls, posts
 /// and servers.
 ///
-/// `{:?}` shows how many there are: `Sockets { sockets: 3, servers: 1 }`.
+/// `{:?}` shows the numbers of both: `Sockets { sockets: 3, servers: 1 }`.
 ///
 /// ```
 /// use std::time::Duration;

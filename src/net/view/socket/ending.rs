@@ -39,9 +39,9 @@ impl Socket<'_> {
     }
 
     /// Ends this side and closes as soon as everything is sent, without waiting for the peer's end.
+    ///
     /// Bytes that the peer sends before the close may be lost. If received bytes are unread at the close, the system
     /// sends a reset to the peer.
-    /// with a reset.
     #[doc(alias = "destroySoon")]
     pub fn destroy_soon(&mut self) {
         self.net.request_now(self.id, Connection::end_and_close);
@@ -51,7 +51,7 @@ impl Socket<'_> {
     /// still comes, in the close phase of this turn, and before it `on_sent` for each open token. Destroying a socket
     /// twice is harmless.
     ///
-    /// The reason is [`CloseReason::Local`](crate::CloseReason::Local). It is `TimedOut` if the idle timeout was reported
+    /// The reason is [`CloseReason::Local`](crate::CloseReason::Local), or `TimedOut` if the idle timeout was reported
     /// and no byte has moved since.
     pub fn destroy(&mut self) {
         self.net.destroy(self.id, None);

@@ -45,7 +45,7 @@ impl Socket<'_> {
         self.net.hold(self.id.0);
     }
 
-    /// Lets [`run`](crate::EventLoop::run) return while the socket is open. A second call has no further effect.
+    /// Allows [`run`](crate::EventLoop::run) to return while the socket is open. A second call has no further effect.
     #[doc(alias = "unref")]
     pub fn release(&mut self) {
         self.net.release(self.id.0);
@@ -98,8 +98,8 @@ impl Socket<'_> {
         self.connection().and_then(Connection::idle_timeout)
     }
 
-    /// Sets TCP_NODELAY, at once or when the socket is connected. It has no effect on a socket that is not TCP, or is
-    /// gone.
+    /// Sets TCP_NODELAY, at once or when the socket is connected. The call has no effect on a socket that is not TCP,
+    /// or is gone.
     ///
     /// # Errors
     ///
@@ -114,8 +114,8 @@ impl Socket<'_> {
         self.connection().is_some_and(Connection::no_delay)
     }
 
-    /// Sets SO_KEEPALIVE with its times, or switches it off with `None`, at once or when the socket is connected. It
-    /// has no effect on a socket that is not TCP, or is gone.
+    /// Sets SO_KEEPALIVE with its times, or switches it off with `None`, at once or when the socket is connected. The
+    /// call has no effect on a socket that is not TCP, or is gone.
     ///
     /// # Errors
     ///
@@ -170,14 +170,14 @@ impl Socket<'_> {
             .is_some_and(|options| options.allow_half_open)
     }
 
-    /// Returns the number of queued bytes from which on a write answers [`Flow::Full`](crate::Flow::Full)
-    /// ([`high_water_mark`](SocketOptions::high_water_mark)).
+    /// Returns the high watermark: a write answers [`Flow::Full`](crate::Flow::Full) if at least so many bytes are
+    /// queued ([`high_water_mark`](SocketOptions::high_water_mark)).
     #[doc(alias = "writableHighWaterMark")]
     pub fn high_water_mark(&self) -> usize {
         self.options().map_or(0, |options| options.high_water_mark)
     }
 
-    /// Returns the number of queued bytes to which the queue must shrink before `on_drain` comes
+    /// Returns the low watermark: `on_drain` comes when the queue has shrunk to this number of bytes
     /// ([`low_water_mark`](SocketOptions::low_water_mark)).
     pub fn low_water_mark(&self) -> usize {
         self.options().map_or(0, |options| {

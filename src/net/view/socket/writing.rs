@@ -89,7 +89,7 @@ impl Socket<'_> {
     }
 
     /// Sets a marker: [`on_sent`](crate::SocketHandler::on_sent) comes with `token` once the kernel has taken every
-    /// byte written until now, or never will. It replaces the callback of Node's `write`.
+    /// byte written until now, or never will. A marker replaces the callback of Node's `write`.
     ///
     /// If an earlier write was refused, `on_sent` gets an error: ERR_STREAM_WRITE_AFTER_END if the answer was
     /// [`Flow::Ended`], otherwise the socket's error. For a socket that is gone, `on_sent` does not come. A socket that
@@ -128,7 +128,7 @@ impl Socket<'_> {
     ///
     /// The hold ends with [`uncork`](Self::uncork) or `end`, or when the queue reaches the high watermark. Bytes
     /// already queued for the kernel are not held back, and bytes written behind them may leave with them. After `end`,
-    /// a call of `cork` does nothing. Programs rarely need it: the writes of one callback leave together anyway.
+    /// a call of `cork` does nothing. Programs rarely need a cork: the writes of one callback leave together anyway.
     pub fn cork(&mut self) {
         self.net.request(self.id, |connection, _| connection.cork());
     }
