@@ -204,8 +204,8 @@ impl<S> EventLoop<S> {
         if let Some(handler) = handler {
             self.handlers.insert(id.0, handler);
         }
-        // This comes after the handler is in the table: the callback may have asked for a pipe, which is put in front
-        // of the handler.
+        // This comes after the handler is in the table: a pipe that the callback asked for goes in front of the
+        // handler.
         self.install();
         if is_refused {
             Socket::new(&mut self.net, id).destroy();
@@ -238,8 +238,7 @@ impl<S> EventLoop<S> {
         self.install();
     }
 
-    /// Closes a socket that may have reports before `on_close`: notices, the error, and markers that the kernel never
-    /// passed.
+    /// Closes a socket that may have reports before `on_close`: notices, the error, and missed markers.
     pub(super) fn close_socket(
         &mut self,
         shared: &mut S,

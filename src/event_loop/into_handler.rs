@@ -4,8 +4,7 @@ use super::socket_handler::SocketHandler;
 
 use sealed::{Always, Boxed, Optional};
 
-/// A value that the closure given to [`listen`](crate::EventLoop::listen) may return: the handler of the new
-/// connection.
+/// A value that the closure of [`listen`](crate::EventLoop::listen) may return: the handler of the connection.
 ///
 /// The value is a [`SocketHandler`], or an `Option` of a handler, whose `None` refuses the connection. A closure that
 /// returns handlers of several types returns each in a box, which [`boxed`](SocketHandler::boxed) makes. `M`

@@ -21,8 +21,7 @@ use super::verbs::Verbs;
 ///
 /// A `LoopContext` is a [`Context`](crate::Context) with all sockets in the place of one, and has every method. A
 /// callback of a socket gets a `LoopContext` from [`Context::as_loop`](crate::Context::as_loop). A host gets one from
-/// [`EventLoop::context`](crate::EventLoop::context). So a helper that takes a `LoopContext` can be called from
-/// everywhere.
+/// [`EventLoop::context`](crate::EventLoop::context). So a helper that takes a `LoopContext` works everywhere.
 ///
 /// ```
 /// use std::time::Duration;
@@ -232,8 +231,7 @@ impl<S> LoopContext<'_, S> {
     }
 
     /// Joins two sockets: each sends the bytes that the other receives, from the next event on. Either socket may still
-    /// be connecting. Returns `false`, and changes nothing, if one of the two is gone, which means that its `on_close`
-    /// has run.
+    /// be connecting. Returns `false`, and changes nothing, if one of the two is gone (its `on_close` has run).
     ///
     /// - **Backpressure**: while the queue of one socket is full, the other socket is paused.
     /// - **Half-close**: when the peer of one socket ends, the other socket ends behind the last byte. The opposite direction

@@ -48,8 +48,7 @@ pub use socket_handler::SocketHandler;
 pub use timer::Timer;
 pub use wait::{Budget, RunEnd, Turn, Wait};
 
-/// The smallest length of the read buffer. A socket with unsent bytes reads into half of the buffer, which must not be
-/// empty.
+/// The smallest length of the read buffer. With unsent bytes, a socket reads into half of it, which must not be empty.
 const LEAST_READ_BUFFER_BYTES: usize = 1 << 10;
 
 /// A network event loop: one thread, one loop, a handler for each socket.
@@ -120,8 +119,7 @@ const LEAST_READ_BUFFER_BYTES: usize = 1 << 10;
 ///
 /// Dropping the loop closes every descriptor and drops every handler, and calls no handler.
 pub struct EventLoop<S = ()> {
-    /// The first field, so that it is dropped before the handlers. A handler may post in its drop, and such a post is
-    /// refused.
+    /// The first field, so that it is dropped before the handlers. A post in the drop of a handler is then refused.
     agenda: Agenda<S>,
     net: Net,
     /// The handlers lie beside the sockets and not inside them, so that a callback can borrow its handler and the whole

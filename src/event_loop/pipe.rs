@@ -26,8 +26,7 @@ pub(super) struct Directions {
     takes: bool,
 }
 
-/// The error of the first socket of a pipe that failed, which both ends share. The other socket takes the error, and
-/// closes with it.
+/// The error of the first socket of a pipe that failed, which both ends share. The other socket closes with this error.
 type Failure = Rc<RefCell<Option<Error>>>;
 
 /// One end of a pipe. The loop puts it in front of the handler of its socket when no callback runs.
@@ -113,8 +112,7 @@ impl<S: 'static> Piped<S> {
 }
 
 impl<S> Piped<S> {
-    /// Closes the other socket after the close of this socket. The other socket first sends the bytes that it has been
-    /// given.
+    /// Closes the other socket after the close of this socket. The other socket first sends its queued bytes.
     fn carry_close(&mut self, cx: &mut Context<'_, S>, reason: CloseReason) {
         let Directions { takes, .. } = self.end.directions;
         let mut other = cx.socket.socket(self.end.other);

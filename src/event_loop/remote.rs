@@ -62,8 +62,7 @@ impl<S> Mailbox<S> {
     /// Moves at most `most` posts to `into`, and returns whether a thread has asked for a stop. A later post wakes the
     /// loop again.
     pub(super) fn take(&self, most: usize, into: &mut VecDeque<Post<S>>) -> bool {
-        // The flag is cleared before the queue is read. A post that comes just after the reading must wake the loop
-        // again.
+        // The flag is cleared before the queue is read. A post just after the reading must wake the loop again.
         self.is_awake.store(false, Ordering::Release);
         let mut inbox = self.inbox();
         let count = most.min(inbox.posts.len());
@@ -96,8 +95,8 @@ impl<S> Mailbox<S> {
     }
 }
 
-/// A handle to a loop for other threads. A `Remote` is cheap to clone, may outlive the loop, and does not keep the loop
-/// going; a [`Hold`] does.
+/// A handle to a loop for other threads. A `Remote` is cheap to clone, may outlive the loop, and lets the loop end,
+/// unlike a [`Hold`].
 ///
 /// ```
 /// use netloop::EventLoop;
@@ -153,8 +152,7 @@ impl<S> Remote<S> {
         self.mailbox.wake()
     }
 
-    /// Ends the loop's wait. If the loop is not waiting, its next wait ends at once. Several wakes before that act as
-    /// one wake.
+    /// Ends the loop's wait. If the loop is not waiting, its next wait ends at once. Several wakes act as one.
     ///
     /// # Errors
     ///

@@ -274,8 +274,8 @@ impl<S> EventLoop<S> {
         self.verbs().every(period, call)
     }
 
-    /// Returns the view of the timer `id`, which cancels the timer, returns its time, and sets whether it keeps the
-    /// loop going.
+    /// Returns the view of the timer `id`, which cancels the timer, returns its time, and sets whether it keeps `run`
+    /// going.
     #[doc(alias = "clearTimeout")]
     #[doc(alias = "clearInterval")]
     pub fn timer(&mut self, id: TimerId) -> Timer<'_, S> {

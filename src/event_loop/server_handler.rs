@@ -107,8 +107,7 @@ pub struct OverLimit {
     pub peer_address: Option<SocketAddr>,
 }
 
-/// A closure as the handler of a server. The closure makes the handler of each connection, in the form `M` of
-/// [`IntoHandler`].
+/// A closure as the handler of a server. The closure makes each handler, in the form `M` of [`IntoHandler`].
 pub(super) struct Accept<F, M> {
     accept: F,
     form: PhantomData<fn() -> M>,

@@ -40,8 +40,7 @@ impl<'a, S> Timer<'a, S> {
         Self { net, agenda, id }
     }
 
-    /// Cancels the timer, and returns whether it was still armed. The call of a repeating timer may cancel its own
-    /// timer.
+    /// Cancels the timer, and returns whether it was still armed. A repeating timer may be cancelled in its own call.
     #[doc(alias = "clearTimeout")]
     #[doc(alias = "clearInterval")]
     pub fn cancel(self) -> bool {

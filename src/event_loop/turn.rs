@@ -124,8 +124,8 @@ impl<S> EventLoop<S> {
         std::mem::take(&mut self.agenda.is_stopping)
     }
 
-    /// Runs one turn. Waits as `wait` says if there is nothing to do yet, does the work that fits `budget`, and returns
-    /// its counts.
+    /// Runs one turn. Waits as `wait` says if there is nothing to do yet, works within `budget`, and returns its
+    /// counts.
     ///
     /// ```no_run
     /// use std::time::Duration;

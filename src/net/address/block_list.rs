@@ -197,8 +197,7 @@ impl BlockList {
         self.ranges.insert(first, last);
     }
 
-    /// Removes the addresses from `first` to `last`. A range that reaches beyond `first` or `last` keeps its outer
-    /// part.
+    /// Removes the addresses from `first` to `last`. A longer range keeps its outer part.
     fn remove(&mut self, first: u128, last: u128) {
         while let Some((&start, &end)) = self.ranges.range(..=last).next_back() {
             if end < first {
@@ -224,8 +223,7 @@ impl fmt::Debug for BlockList {
     }
 }
 
-/// The networks of [`BlockList::special_purpose`]. An IPv4 prefix is longer by 96 bits, the length of the mapping to
-/// IPv6.
+/// The networks of [`BlockList::special_purpose`]. The mapping to IPv6 makes an IPv4 prefix longer by 96 bits.
 #[rustfmt::skip]
 const SPECIAL_PURPOSE: &[([u16; 8], u8)] = &[
     (mapped(0, 0, 0), 96 + 8),

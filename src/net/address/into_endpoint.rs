@@ -216,8 +216,7 @@ const LONGEST_PATH: usize = if cfg!(any(target_os = "linux", target_os = "androi
     103
 };
 
-/// Returns the endpoint for a path. Refuses a path that the kernel would truncate or refuse, before any file is
-/// touched.
+/// Returns the endpoint for a path. Refuses a path that the kernel would truncate or refuse.
 fn path_endpoint(path: PathBuf) -> Result<Endpoint> {
     let bytes = path.as_os_str().as_encoded_bytes();
     let problem = if bytes.is_empty() {

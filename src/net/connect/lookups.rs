@@ -81,8 +81,7 @@ impl PendingLookups {
         !self.pending.is_empty()
     }
 
-    /// Takes the next answer that has arrived, with the keys of all sources that asked. A source may have been removed
-    /// by now.
+    /// Takes the next answer that has arrived, with the keys of all sources that asked. A source may be gone by now.
     pub(crate) fn next_answer(&mut self) -> Option<(Vec<Key>, io::Result<Vec<SocketAddr>>)> {
         let (ticket, answer) = self.lookups.next_answer()?;
         let place = self

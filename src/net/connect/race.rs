@@ -184,8 +184,7 @@ impl ConnectRace {
         !self.is_looking_up() && self.candidates().iter().all(is_done)
     }
 
-    /// Gives up the attempts that are under way, and returns their keys. The caller removes the sources with these
-    /// keys.
+    /// Gives up the attempts that are under way, and returns their keys. The caller removes their sources.
     pub(crate) fn abandon_attempts(&mut self) -> Vec<Key> {
         self.next_attempt_tick = None;
         let mut keys = Vec::new();
@@ -210,8 +209,7 @@ impl ConnectRace {
             .collect()
     }
 
-    /// Returns the error of an exhausted race: the error of its only address, or an error that lists all errors in
-    /// order.
+    /// Returns the error of an exhausted race: the error of its only address, or an error that lists all errors.
     pub(crate) fn failure(&self) -> Error {
         let mut errors: Vec<Error> = self
             .candidates()

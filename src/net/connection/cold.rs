@@ -13,8 +13,7 @@ use super::sent_markers::{SentMarker, SentMarkers, write_after_end};
 use super::unread::UnreadBytes;
 use super::{Connection, Error};
 
-/// The rare fields of a connection. A box holds them, so that a connection without rare fields pays for one pointer
-/// only.
+/// The rare fields of a connection, in a box: a connection without rare fields pays for one pointer.
 #[derive(Debug, Default)]
 pub(super) struct ColdState {
     /// The race of a connection to a name, once the race is over: an attempt succeeded, or the connection was closed.
@@ -80,8 +79,7 @@ impl Connection {
         }
     }
 
-    /// Returns the keys of the attempts that are under way, and forgets the keys. The caller removes the sources with
-    /// these keys.
+    /// Returns the keys of the attempts that are under way, and forgets the keys. The caller removes their sources.
     pub(crate) fn take_attempts(&mut self) -> Vec<Key> {
         self.race_mut()
             .map(ConnectRace::abandon_attempts)
@@ -191,7 +189,7 @@ impl Connection {
     }
 
     /// Takes a marker that the kernel will never pass, with the error to report for this marker. Called during the
-    /// close only.
+    /// close.
     pub(crate) fn next_missed_marker(&mut self) -> Option<(u64, Error)> {
         let cold = self.cold.as_mut()?;
         let mark = cold.markers.pop()?;

@@ -24,8 +24,7 @@ impl Connection {
         self
     }
 
-    /// Whether the address of the peer is not decided yet: the name is being looked up, or attempts on its addresses
-    /// race.
+    /// Whether the address of the peer is not decided yet: the name is being looked up, or its addresses race.
     pub(crate) fn is_choosing_address(&self) -> bool {
         matches!(self.stage, Stage::LookingUp(_) | Stage::Racing(_))
     }

@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 
 use super::Error;
 
-/// A rarer event of a connection. Notices wait for the handler in the cold state of the connection, in order of
-/// arrival.
+/// A rarer event of a connection. Notices wait in the cold state of the connection, in order of arrival.
 #[derive(Debug)]
 pub(crate) enum Notice {
     /// The lookup has found this address for the name, or has failed with this error.

@@ -45,8 +45,7 @@ impl SentMarkers {
         self.0.is_empty()
     }
 
-    /// Takes the first marker if the kernel has passed it. `sent` is the number of bytes that the kernel has taken so
-    /// far.
+    /// Takes the first marker if the kernel has passed it. `sent` is the number of bytes that the kernel has taken.
     pub(super) fn pop_passed(&mut self, sent: u64) -> Option<SentMarker> {
         let first = self.0.front()?;
         if first.position > sent {

@@ -278,8 +278,7 @@ impl Connection {
         }
     }
 
-    /// Offers all unsent bytes to the kernel, even if the connection is corked. Called by `detach`, which then returns
-    /// the rest.
+    /// Offers all unsent bytes to the kernel, even if the connection is corked. `detach` then returns the rest.
     pub(crate) fn flush_now(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
         self.outbound.flags.remove(OutboundFlags::CORKED);
         self.flush(registration, outbox);

@@ -259,8 +259,7 @@ impl Net {
         None
     }
 
-    /// Tries the next address, because the newest attempt has had no answer for its whole delay. The newest attempt
-    /// goes on.
+    /// Tries the next address, because the newest attempt has had no answer for its delay. That attempt goes on.
     fn attempt_is_slow(&mut self, id: SocketId) {
         self.with_connection(id, |connection, registration, _| {
             if let Some(slow) = connection.race().and_then(ConnectRace::newest_attempt) {

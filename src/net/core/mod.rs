@@ -38,8 +38,7 @@ pub(crate) struct Net {
     outbox: Outbox,
     /// The reserve descriptor, and whether a server is backing off for lack of a descriptor.
     exhaustion: DescriptorExhaustion,
-    /// The ids of all servers that are not removed, so that finding the servers that back off needs no walk over all
-    /// sockets.
+    /// The ids of all servers that are not removed, to find the servers that back off without a walk over all sockets.
     servers: Vec<ServerId>,
     /// The buffer in which formatted writes build their text. Invariant: empty between two writes.
     scratch: String,
@@ -142,8 +141,7 @@ impl Net {
         }
     }
 
-    /// Takes the next passed deadline or timer of the deadlines and timers that [`begin_timers`](Self::begin_timers)
-    /// found.
+    /// Takes the next of the passed deadlines and timers that [`begin_timers`](Self::begin_timers) found.
     pub(crate) fn next_elapsed(&mut self) -> Option<Due> {
         loop {
             match self.reactor.next_due()? {
@@ -273,8 +271,7 @@ impl Net {
         self.reactor.source_mut(id.0)?.listener_mut()
     }
 
-    /// Calls `ask` with a connection, after moving its bytes in the outbox to its queue. `None` if the connection is
-    /// gone.
+    /// Calls `ask` with a connection, after moving its bytes in the outbox to its queue. `None` for a dead id.
     #[inline]
     pub(crate) fn with_connection<R>(
         &mut self,

@@ -52,8 +52,7 @@ pub(super) fn code_of(syscall: Option<Syscall>, error: &io::Error) -> &'static s
     }
 }
 
-/// Returns the code of a failed lookup, from its number and kind. `None` if the resolver itself could not run, as with
-/// EMFILE.
+/// Returns the code of a failed lookup, from its number and kind. `None` if the resolver could not run (EMFILE).
 fn lookup_code(error: &io::Error) -> Option<&'static str> {
     if error.raw_os_error().is_some() {
         return winsock_lookup_code(error);

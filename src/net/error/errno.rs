@@ -17,8 +17,7 @@ pub(crate) struct Errno {
     pub(crate) wording: &'static str,
     /// The number on this system; `None` if the system has no such error.
     number: Option<i32>,
-    /// The kind that identifies this row and no other row. EACCES and EPERM have the same kind, which identifies
-    /// EACCES.
+    /// The kind that identifies this row and no other row. The kind of both EACCES and EPERM identifies EACCES.
     kind: Option<ErrorKind>,
 }
 
@@ -138,8 +137,7 @@ mod tests {
             }
             match row.kind {
                 Some(expected) => assert_eq!(kind, expected, "{}", row.name),
-                // A row without a kind must not share its kind with another row, or the kind would identify that other
-                // row.
+                // A row without a kind must not share its kind with another row, or the kind would identify both.
                 None => assert!(
                     !ERRORS.iter().any(|other| other.kind == Some(kind)) || row.name == "EPERM",
                     "{}",

@@ -42,8 +42,7 @@ pub(crate) struct Listener {
     /// The address, name or path that the user asked to listen on. Once bound, the address of the socket. The endpoint
     /// stays known after the close.
     endpoint: Endpoint,
-    /// The number of accepted sockets that are not removed. `on_close` of the server comes after all of them are
-    /// removed.
+    /// The number of accepted sockets that are not removed. `on_close` of the server comes after the last removal.
     connections: usize,
     /// The number of accepted sockets that are not closed, which `max_connections` limits. A closed socket leaves this
     /// count before it leaves `connections`.
@@ -230,8 +229,7 @@ impl Listener {
         Rc::clone(&self.socket_options)
     }
 
-    /// Whether an accepted socket inherits all options from the listening socket, so that no calls have to set its
-    /// options.
+    /// Whether an accepted socket inherits all options from the listening socket, so that no calls are needed.
     pub(crate) fn passes_on_options(&self) -> bool {
         self.as_bound().is_some_and(|bound| bound.passes_on_options)
     }
@@ -254,14 +252,12 @@ impl Listener {
         self.places_taken = self.places_taken.saturating_sub(1);
     }
 
-    /// Notes that an accepted socket was removed. If the server [is done](Self::is_done) after this, the caller must
-    /// close it.
+    /// Notes that an accepted socket was removed. If the server [is done](Self::is_done) now, the caller closes it.
     pub(crate) fn connection_closed(&mut self) {
         self.connections = self.connections.saturating_sub(1);
     }
 
-    /// Stops listening at once: the kernel refuses new peers from now on. The caller has deregistered the listening
-    /// socket.
+    /// Stops listening at once: the kernel refuses new peers from now on. The caller has deregistered the socket.
     pub(crate) fn stop(&mut self, registration: &mut Registration<'_>) {
         self.state = State::Closed;
         self.event = None;

@@ -48,7 +48,7 @@ impl ListenOptions {
 
     /// Sets the number of connections that the kernel queues until they are accepted. Default: 511, as in Node.
     ///
-    /// The kernel caps the number (`net.core.somaxconn` on Linux). If the queue is full, a connecting peer waits or is
+    /// The kernel caps the number (`net.core.somaxconn` on Linux). If the queue is full, a new peer waits or is
     /// refused.
     pub fn backlog(mut self, backlog: u32) -> Self {
         self.backlog = backlog;
@@ -103,7 +103,7 @@ impl ListenOptions {
         self
     }
 
-    /// Sets a list of blocked addresses. The server closes each accepted peer with such an address, without any event.
+    /// Sets a list of blocked addresses. The server closes an accepted peer with such an address without an event.
     /// Default: none.
     #[doc(alias = "blockList")]
     pub fn block_list(mut self, list: impl Into<Option<Rc<BlockList>>>) -> Self {

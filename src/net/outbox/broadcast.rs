@@ -48,8 +48,7 @@ struct SpanMove {
     to: u16,
 }
 
-/// The range of a group's bytes that one socket has still to be sent. No byte of the range was offered to the kernel
-/// yet.
+/// The range of a group's bytes that one socket has still to be sent. No byte was offered to the kernel yet.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Span {
     start: u16,

@@ -27,8 +27,7 @@ impl Gathered {
         self.capacity = capacity;
     }
 
-    /// Appends `bytes` if `writer` is the owner and `bytes` are within the capacity. Returns whether they were
-    /// appended.
+    /// Appends `bytes` if `writer` is the owner and `bytes` are within the capacity. Otherwise returns `false`.
     #[inline]
     pub(super) fn put(&mut self, writer: SocketId, bytes: &[u8]) -> bool {
         let fits = bytes.len() < self.capacity && self.owner == Some(writer);

@@ -118,8 +118,7 @@ impl Outbox {
         self.gathered.is_of(id)
     }
 
-    /// Gathers `bytes`, which `id` writes, if the callback of `id` runs and has capacity. Returns whether they were
-    /// gathered.
+    /// Gathers `bytes`, which `id` writes, if the callback of `id` runs and has capacity. Otherwise returns `false`.
     #[inline]
     pub(crate) fn put_own(&mut self, id: SocketId, bytes: &[u8]) -> bool {
         self.gathered.put(id, bytes)

@@ -197,8 +197,7 @@ impl Server<'_> {
         self.net.broadcast(sockets, bytes)
     }
 
-    /// Destroys all connections of the server. Without this call, a closing server waits until all of its connections
-    /// have ended.
+    /// Destroys all connections of the server. A closing server otherwise waits until its connections end.
     #[doc(alias = "closeAllConnections")]
     pub fn destroy_connections(&mut self) {
         for socket in self.sockets() {

@@ -68,7 +68,7 @@ impl<'a> Socket<'a> {
         self.id
     }
 
-    /// Returns the view of the socket `id` of the same loop. `id` may be the id of this socket, or of a socket that is
+    /// Returns the view of the socket `id` of the same loop. `id` may be this socket's, or that of a socket that is
     /// gone.
     pub fn socket(&mut self, id: SocketId) -> Socket<'_> {
         Socket::new(self.net, id)

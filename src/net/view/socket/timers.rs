@@ -7,8 +7,7 @@ use super::Socket;
 /// Timers.
 impl Socket<'_> {
     /// Arms a timer: [`on_timer`](crate::SocketHandler::on_timer) comes with `token`, once, when at least `after` has
-    /// passed. If `token` is armed already, its timer is moved. So a program puts a deadline off by arming the token
-    /// again.
+    /// passed. If `token` is armed already, its timer is moved. So arming a token again puts a deadline off.
     ///
     /// The loop drops the timers of a socket as soon as the socket closes or its handler is replaced. No timer of a
     /// socket keeps [`run`](crate::EventLoop::run) going. A deadline for silence needs no timer: every byte moves the
