@@ -10,7 +10,7 @@ use super::pool::{CHUNK_BYTES, Pool};
 use super::queue::{GATHER_BYTES, GATHER_SLICES, Queue, Segment};
 use super::{KEEP_BYTES, SendBuffer, TINY_BYTES};
 
-/// The limit on the memory that a free queue may occupy, its chunk not counted.
+/// The limit on the memory of a queue that the pool keeps, its chunk not counted.
 const QUEUE_BYTES: usize = 128 * size_of::<Segment>() + size_of::<Queue>();
 
 /// Returns static bytes without a period, so that a comparison detects a lost, doubled or exchanged range.

@@ -89,7 +89,7 @@ pub(crate) enum Closing {
     PlainSocket(SocketId, CloseReason),
     /// A socket that may have notices, an error or markers to report before `on_close`.
     SocketWithReports(SocketId, CloseReason, Option<Error>),
-    /// A server whose last socket was removed before.
+    /// A closed server that has no socket left.
     Server(ServerId),
 }
 

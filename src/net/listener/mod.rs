@@ -388,7 +388,8 @@ impl Listener {
         last.is_none().then(|| self.accept_failed(error))
     }
 
-    /// Ends the backoff for good: an accept found no waiting peer, which proves that a descriptor is free.
+    /// Ends the backoff: an accept found no waiting peer, which proves that a descriptor is free. A later shortage
+    /// begins with the shortest wait, and is reported again.
     fn end_backoff(&mut self) {
         self.state = match mem::replace(&mut self.state, State::Closed) {
             State::BackingOff { bound, .. } => State::Listening(bound),

@@ -52,7 +52,7 @@ struct SpanMove {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Span {
     start: u16,
-    /// Invariant: `start..end` lies within the bytes of the group.
+    /// Invariant: `start..end` lies within the bytes of the [`Group`] with the index `group`.
     end: u16,
     /// The limit on `end`: at the limit, the socket would answer `Full`. Invariant: `end` is smaller, unless the span
     /// is sealed.

@@ -79,7 +79,7 @@ impl<S: Source> Source for Counted<S> {
     }
 }
 
-/// The event of a wire.
+/// The report of a [`Wire`]: the outcome of its read, capacity to write, or its close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Report {
     Bytes(usize),
