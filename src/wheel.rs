@@ -271,7 +271,7 @@ impl<T: Copy> Wheel<T> {
         self.chains.append(&mut self.overdue, number)
     }
 
-    /// Appends an entry whose deadline has come to `due`.
+    /// Appends an entry to `due`, because its deadline has come.
     #[inline]
     fn append_due(&mut self, number: u32) {
         if self.due.is_full() {

@@ -19,7 +19,7 @@ pub(super) enum NewHandler<S> {
     Socket(SocketId, Box<dyn SocketHandler<S>>),
     /// The handler of a server.
     Server(ServerId, Box<dyn ServerHandler<S>>),
-    /// One end of a pipe, for the place in front of the handler that the socket has already.
+    /// One end of a pipe. The function wraps the socket's present handler in this end.
     Pipe(SocketId, pipe::End, pipe::PutBefore<S>),
 }
 

@@ -47,7 +47,7 @@ mod sealed {
     #[derive(Debug)]
     pub enum Boxed {}
 
-    /// The form of an `Option` of a handler in the form `M`.
+    /// The marker of `Option<H>`, where `M` is the marker of `H`.
     #[derive(Debug)]
     pub struct Optional<M>(M);
 

@@ -19,8 +19,8 @@ pub(super) const GATHER_SLICES: usize = 64;
 /// at most 0x7ffff000 bytes.
 pub(super) const GATHER_BYTES: usize = 1024 * 1024;
 
-/// The largest number of segments that a write gathers in a small array. Initializing an array of `GATHER_SLICES`
-/// entries costs more than sending a head and a body in one call saves.
+/// The largest number of segments that a write gathers in a small array; more segments take one of `GATHER_SLICES`
+/// entries. For a head and a body, initializing the large array would cost more than the single call saves.
 const FEW_SEGMENTS: usize = 6;
 
 /// The bytes that are not fully sent: the segments, then the open chunk.

@@ -85,7 +85,7 @@ pub(crate) enum Due {
 /// A socket or server in the close phase, whose handler gets `on_close` next.
 #[derive(Debug)]
 pub(crate) enum Closing {
-    /// A socket without a cold state: nothing but `on_close` is reported.
+    /// A socket that has no notice, error or marker to report: its handler gets only `on_close`.
     PlainSocket(SocketId, CloseReason),
     /// A socket that may have notices, an error or markers to report before `on_close`.
     SocketWithReports(SocketId, CloseReason, Option<Error>),

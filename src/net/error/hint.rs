@@ -56,9 +56,9 @@ pub(super) fn hint(error: &Error) -> Option<Cow<'static, str>> {
     Some(Cow::Borrowed(hint))
 }
 
-/// Whether a failed lookup has only a text, which may mean "no such name" or "try again later".
+/// Whether the resolver gave a text of its own, which may mean "no such name" or "try again later".
 fn is_undecided(error: &io::Error) -> bool {
-    error.raw_os_error().is_none() && error.kind() != io::ErrorKind::NotFound
+    error.get_ref().is_some()
 }
 
 /// Returns the command that finds the process that already listens on `port`.

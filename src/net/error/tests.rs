@@ -304,3 +304,25 @@ fn a_copy_of_an_answer_keeps_number_code_and_words() {
     let words = io::Error::new(ErrorKind::NotFound, "no");
     assert_eq!(copy_of_io(&words).to_string(), "no");
 }
+
+#[test]
+fn the_hint_fits_the_call_and_the_kind_of_address() {
+    let hint = |error: Error| {
+        format!("{error:#}")
+            .split_once("hint: ")
+            .map(|(_, hint)| hint.to_owned())
+    };
+    let missing = |syscall| hint(Error::new(syscall, system("ENOENT")).at(path("/run/socket")));
+    assert_eq!(
+        missing(Syscall::Listen).as_deref(),
+        Some("the directory does not exist")
+    );
+    assert_eq!(
+        missing(Syscall::Connect).as_deref(),
+        Some("no server has made this socket yet")
+    );
+    let unknown = Error::new(Syscall::Lookup, ErrorKind::NotFound.into()).at(name("a.invalid"));
+    assert!(hint(unknown).is_some_and(|hint| hint.starts_with("there is no such name")));
+    let undecided = Error::new(Syscall::Lookup, resolver("ENOTFOUND")).at(name("a.invalid"));
+    assert!(hint(undecided).is_some_and(|hint| hint.contains("the resolver's words")));
+}
