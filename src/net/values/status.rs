@@ -8,8 +8,8 @@ pub enum Flow {
     /// The bytes were accepted, and the queue has capacity for more.
     Open,
     /// The bytes were accepted, but the peer or the network is slow: the queued bytes have reached the high watermark.
-    /// [`on_drain`](crate::SocketHandler::on_drain) reports when to write again. Earlier writes are allowed, up to
-    /// [`max_queued_bytes`](crate::SocketOptions::max_queued_bytes).
+    /// [`on_drain`](crate::SocketHandler::on_drain) reports when to write again. Writes before that are accepted too,
+    /// up to [`max_queued_bytes`](crate::SocketOptions::max_queued_bytes).
     Full,
     /// The bytes were refused, because this side has ended ([`Socket::end`](crate::Socket::end)). The queued bytes are
     /// still sent, and the close stays graceful.
@@ -21,6 +21,13 @@ pub enum Flow {
 
 impl Flow {
     /// Whether the bytes were accepted.
+    ///
+    /// ```
+    /// use netloop::Flow;
+    ///
+    /// assert!(Flow::Open.is_accepted() && Flow::Full.is_accepted());
+    /// assert!(!Flow::Ended.is_accepted() && !Flow::Closed.is_accepted());
+    /// ```
     pub fn is_accepted(self) -> bool {
         matches!(self, Self::Open | Self::Full)
     }
