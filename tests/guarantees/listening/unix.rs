@@ -60,7 +60,7 @@ fn a_server_removes_its_path_only_if_it_is_still_its_own() {
     UnixStream::connect(&path).unwrap();
     drop(successor);
 
-    // A path that is gone already is nobody's trouble.
+    // A path that is gone already is no error.
     std::fs::remove_file(&path).unwrap();
     let server = serve(&mut scene, &path, ListenOptions::new());
     std::fs::remove_file(&path).unwrap();
