@@ -11,24 +11,22 @@ const PAGE_BYTES: usize = 4096;
 /// processors with `fsrm`, the kernel's copy to an address 16 bytes behind a page boundary takes twice as long (D8).
 #[derive(Debug)]
 pub(super) struct ReadBuffer {
-    /// The allocation is never resized, because a new allocation would lie at another address.
-    storage: Box<[u8]>,
-    /// Invariant: `start + length` is at most the length of `storage`.
+    /// Invariant: never longer than when it was made, so that the bytes stay where they are.
+    storage: Vec<u8>,
+    /// The place of the first byte. The buffer ends with `storage`, so that a look at it takes one comparison.
     start: usize,
-    length: usize,
 }
 
 impl ReadBuffer {
     /// Makes a buffer of `length` zero bytes.
     pub(super) fn new(length: usize) -> Self {
-        let storage = vec![0; length + PAGE_BYTES - 1].into_boxed_slice();
-        // At compile time, `align_offset` may return `usize::MAX`. The buffer is then only slower.
-        let start = storage.as_ptr().align_offset(PAGE_BYTES);
-        Self {
-            start: if start < PAGE_BYTES { start } else { 0 },
-            length,
-            storage,
-        }
+        let mut storage = vec![0; length + PAGE_BYTES - 1];
+        // `align_offset` may answer that no offset fits; the buffer is as good without one, only slower.
+        let offset = storage.as_ptr().align_offset(PAGE_BYTES);
+        let start = if offset < PAGE_BYTES { offset } else { 0 };
+        // Shortens the length and keeps the allocation.
+        storage.truncate(start + length);
+        Self { storage, start }
     }
 }
 
@@ -37,14 +35,14 @@ impl Deref for ReadBuffer {
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        &self.storage[self.start..][..self.length]
+        &self.storage[self.start..]
     }
 }
 
 impl DerefMut for ReadBuffer {
     #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
-        &mut self.storage[self.start..][..self.length]
+        &mut self.storage[self.start..]
     }
 }
 
