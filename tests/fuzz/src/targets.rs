@@ -1,4 +1,4 @@
-//! What is compared: each parser of the library, with its model.
+//! The fuzz targets: each compares a parser of the library with its model.
 
 use netloop::text::{Lines, Utf8Decoder};
 
