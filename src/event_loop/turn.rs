@@ -92,10 +92,11 @@ impl<S> EventLoop<S> {
         Ok(RunEnd::Finished)
     }
 
-    /// Runs turns until `deadline`, or until [`stop`](Self::stop) is called, even if nothing is left to do: the
-    /// network's share of a fixed step.
+    /// Runs turns until `deadline`, or until [`stop`](Self::stop) is called, even if nothing is left to do. A program
+    /// that works in steps of a fixed length, like a game, can give the rest of each step to the network.
     ///
-    /// The kernel counts in milliseconds and rounds up, so this may return up to a millisecond late.
+    /// epoll waits for whole milliseconds, and the wait is rounded up. So this may return a millisecond late, and later
+    /// by the work of the last turn.
     ///
     /// ```
     /// use std::time::{Duration, Instant};
