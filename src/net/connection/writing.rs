@@ -85,7 +85,8 @@ impl Connection {
         }
         let length = payload.len();
         if !self.has_capacity_for(length, registration, outbox) {
-            // `has_capacity_for` flushes to free capacity. If that flush failed, its error is the cause.
+            // `has_capacity_for` has flushed. If that failed, the socket fails with the kernel's error and not with the
+            // limit.
             if !self.outbound.has_failed() {
                 let limit = Error::queue_limit(self.options.max_queued_bytes, self.stage.address());
                 self.fail(limit, CloseReason::Limit, registration);
