@@ -58,8 +58,8 @@ impl Registration<'_> {
         self.state.interest
     }
 
-    /// Adds `interest` to the directions that the source wants. Makes no system call: the kernel reports both
-    /// directions already, or the source is known to be writable.
+    /// Adds `interest` to the directions that the source wants. Makes no system call: the kernel already reports the
+    /// direction, or the source counts as writable, and the first write that would block asks for reports.
     #[inline]
     pub fn want(&mut self, interest: Interest) {
         if !self.state.interest.contains(interest) {
