@@ -87,8 +87,8 @@ impl SendWindow {
         self.free() * 3 >= self.capacity
     }
 
-    /// Notes that a poll has reported the readiness. If the socket was not writable, the selector must report the
-    /// socket once it is writable.
+    /// Notes that a poll looks at the socket now. If the socket is not writable, [`release`](Self::release) will ask
+    /// for an event once it is.
     pub(super) fn on_poll(&mut self) {
         self.is_blocked |= !self.is_writable();
     }
