@@ -15,8 +15,8 @@ pub(super) const CHUNK_BYTES: usize = 16 * 1024;
 /// The limit on the bytes of free chunks that a pool of [`Pool::new`] keeps, 4 MiB.
 const DEFAULT_LIMIT_BYTES: usize = 4 * 1024 * 1024;
 
-/// The number of free queues that the pool keeps for each free chunk, 1024 by default. A buffer whose unsent bytes are
-/// kept by reference needs a queue without a chunk, and a queue is far smaller than a chunk.
+/// The limit on free queues, for each chunk that the pool may keep: 256 chunks by default, so 1024 queues. More queues
+/// than chunks, because a queue is far smaller, and a buffer that keeps its bytes by reference needs no chunk.
 const QUEUES_PER_CHUNK: usize = 4;
 
 /// The greatest capacity of a queue that the pool keeps, in segments. The pool frees a larger queue; otherwise one

@@ -102,9 +102,10 @@ impl Socket<'_> {
     /// stream, with the bytes that were written and that the kernel has not taken yet.
     ///
     /// The loop has read nothing ahead, and the stream is still non-blocking. The socket closes with
-    /// [`CloseReason::Detached`](crate::CloseReason::Detached), but the connection stays open. Returns `None` while
-    /// connecting, after the close or an error, for input, with unread bytes of a replaced handler, and in a
-    /// simulation.
+    /// [`CloseReason::Detached`](crate::CloseReason::Detached), but the connection stays open.
+    ///
+    /// Returns `None` while the socket is connecting, and after its close or an error. Also returns `None` in a
+    /// simulation, for an input (`read_input`), and while bytes that a replaced handler left unread wait for delivery.
     ///
     /// ```
     /// use std::io::Write;
