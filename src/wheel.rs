@@ -73,10 +73,10 @@ pub struct Wheel<T> {
     popped: u32,
     /// The numbers of the timers that were armed for the current tick or an earlier tick, in arming order.
     overdue: Chain,
-    /// The number of timers in `due` and `overdue` together. One count serves both, because a timer's deadline does not
-    /// tell in which chain the timer is: both chains hold deadlines that have come.
+    /// The number of timers in `due` and `overdue` together. There is one count for both, because a cancel knows only
+    /// the timer's deadline, which is in the past in both chains.
     due_count: u32,
-    /// The buffer for emptying buckets; `None` while it is in use. The buffer is kept because clearing a new buffer
+    /// The buffer for emptying buckets; `None` while it is in use. The buffer is kept because initializing a new buffer
     /// would cost more than moving the few timers of a tick.
     batch: Option<Box<Batch>>,
     /// The deadline, position and number of each overdue timer while they are sorted. The vector is kept so that
@@ -343,7 +343,7 @@ impl<T: Copy> Wheel<T> {
         let mut batch = (self.batch.take()).unwrap_or_else(|| Box::new(Batch::new()));
         let below = Levels::level_below(bucket);
         while !self.lists[bucket as usize].chain.is_empty() {
-            // The entries that the batch has no space for stay in the list, where `compact` finds them.
+            // The other entries stay in the list for now, because `append_to` may compact all lists.
             let chain = &mut self.lists[bucket as usize].chain;
             for &(deadline, number) in batch.take(chain, &mut self.chains, &self.entries) {
                 if deadline == self.levels.now {
@@ -403,13 +403,13 @@ impl<T: Copy> Wheel<T> {
         compact(&mut self.overdue, &mut self.chains, &mut self.entries);
     }
 
-    /// Allocates entries for more timers, and chunks for their numbers, however the lists share the numbers.
+    /// Allocates entries for more timers, and enough chunks for their numbers, however these are spread over the lists.
     #[cold]
     fn grow(&mut self) {
         self.entries.grow();
         let count = self.entries.capacity();
-        // There are two cells for each timer. So half of the cells may be stale before `compact` runs, and each arm
-        // pays for compacting one entry. Each list may also end in a chunk that is not full.
+        // There are two cells for each timer. So `compact` runs when at least half of the cells are stale, and moves
+        // at most one entry for each arm. Each list may also end in a chunk that is not full.
         let ends = count.min(LISTS + 2) + 1;
         self.chains.reserve(2 * count / CELLS as usize + ends);
     }

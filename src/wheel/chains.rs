@@ -5,8 +5,8 @@
 //! stand in a row, so a processor can fetch their entries at the same time.
 //!
 //! A number is never taken out of the middle of a chain. The caller stores for each number the cell in which it stands.
-//! A cell is *stale* if the caller has stored another cell, or none, for its number. Stale cells disappear when the
-//! chain is taken apart or filled anew.
+//! A cell is *stale* if the caller has stored another cell, or none, for its number. The caller skips stale cells when
+//! it empties a chain.
 
 /// The chunks of all chains of a wheel.
 pub(super) struct Chains {

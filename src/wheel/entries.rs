@@ -47,8 +47,8 @@ const SMALLEST: usize = 16;
 /// (`mremap(2)`). A smaller table that grows is copied elsewhere, and leaves a hole in the heap.
 const MAPPED_BYTES: usize = 128 << 10;
 
-/// The last generation of an entry. After these four billion timers the entry is never used again, because a handle
-/// could then name two timers.
+/// The last generation of an entry. An entry that has reached it is never used again: after four billion generations, a
+/// handle could name two timers.
 const LAST_GENERATION: NonZeroU32 = NonZeroU32::new(u32::MAX - 1).expect("not zero");
 
 impl<T: Copy> Entries<T> {

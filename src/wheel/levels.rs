@@ -14,7 +14,7 @@ pub(super) struct Levels {
 
 /// The number of bits of each digit of a tick, lowest digit first.
 ///
-/// The two lowest digits cover a minute of milliseconds, so that an idle timeout cascades once before it is due. The
+/// The two lowest digits cover a minute of milliseconds, so that an idle timeout cascades only once or twice. The
 /// levels above hold few timers and seldom cascade. These levels have few buckets, because each bucket costs memory.
 const DIGITS: [u32; 14] = [8, 8, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4];
 
@@ -116,8 +116,8 @@ impl Levels {
         (tick | u64::from(bucket - level.first)) << level.shift
     }
 
-    /// Returns the level below the level of `bucket`. The entries of the bucket differ first in the digit of that
-    /// level.
+    /// Returns the level below the level of `bucket`. Its digit is the highest digit in which the deadlines of the
+    /// bucket may differ from each other.
     pub(super) fn level_below(bucket: u32) -> Level {
         let level = LEVEL_OF_GROUP[(bucket / GROUP) as usize];
         LEVELS[level.saturating_sub(1)]

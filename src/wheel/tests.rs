@@ -155,7 +155,7 @@ fn a_dead_handle_never_reaches_a_later_timer() {
 #[test]
 fn sleeping_to_the_next_deadline_wakes_only_to_fire() {
     let mut wheel = Wheel::new(0);
-    // One deadline for each size of bucket, and two that share a bucket on a high level.
+    // Deadlines on five levels, two of them on the same level.
     let deadlines = [3, 100, 5_000, 300_000, 400_000, 20_000_000, 1 << 40];
     for deadline in deadlines {
         wheel.arm(deadline, deadline);
@@ -250,8 +250,8 @@ fn a_bucket_compacted_before_its_turn_names_its_earliest() {
     wheel.arm(700, 2);
     let mover = wheel.arm(5_000, 3);
     wheel.arm(5_060, 4);
-    // The bucket that loses its earliest timer is not the nearest bucket, so the wheel does not search its new earliest
-    // deadline yet.
+    // The bucket that loses its earliest timer is not the nearest bucket, so the wheel does not look for the new
+    // earliest deadline yet.
     wheel.cancel(first);
     // Each step leaves one stale cell. In fewer than 600 steps the chunks are used up, and the wheel compacts all
     // lists.
