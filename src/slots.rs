@@ -111,8 +111,8 @@ pub struct Slots<T> {
     /// The generation of the next entry of each index. This table is apart from the slots because the slab forgets the
     /// content of a vacant slot, and because only `insert` reads it.
     ///
-    /// Invariant: as long as the slab has ever been, also after [`Slots::shrink`]. Each number is above the generations
-    /// of all keys that were given out for its index.
+    /// Invariant: has an element for each slot that the slab ever had, also after [`Slots::shrink`]. Each number is
+    /// above the generations of all keys that were given out for its index.
     next_generations: Vec<u32>,
     /// Invariant: the number of [`Slot::Retired`] in `slab`.
     retired: usize,
