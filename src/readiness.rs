@@ -34,8 +34,8 @@ bitflags! {
 /// The bits of several events are joined by *or*: kqueue reports each direction in an event of its own. The operation
 /// that disproves a bit clears it: a read that would block clears [`READABLE`](Self::READABLE), a write that would
 /// block clears [`WRITABLE`](Self::WRITABLE). The kernel reports the closed bits and [`ERROR`](Self::ERROR) only once.
-/// These bits stay until a call in their direction would block, because an end or an error would have answered that
-/// call. A source that has seen the end of a direction drops its interest in that direction.
+/// These bits stay until a call in their direction would block, which proves that there is no end and no error. A
+/// source that has seen the end of a direction drops its interest in that direction.
 ///
 /// Each constant names the kernel's flags from which mio derives it. A bit may come alone or with others: only the
 /// result of an operation is certain.
