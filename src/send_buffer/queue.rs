@@ -19,8 +19,8 @@ pub(super) const GATHER_SLICES: usize = 64;
 /// at most 0x7ffff000 bytes.
 pub(super) const GATHER_BYTES: usize = 1024 * 1024;
 
-/// The largest number of segments that a write gathers in a small array; more segments take one of `GATHER_SLICES`
-/// entries. For a head and a body, initializing the large array would cost more than the single call saves.
+/// The limit on the segments that a write gathers in a small array; for more, the array has `GATHER_SLICES` entries.
+/// For a head and a body, initializing the large array would cost more than one call instead of two saves.
 const FEW_SEGMENTS: usize = 6;
 
 /// The bytes that are not fully sent: the segments, then the open chunk.
@@ -31,8 +31,8 @@ const FEW_SEGMENTS: usize = 6;
 pub(super) struct Queue {
     /// The segments before the open chunk. Invariant: each segment has unsent bytes.
     segments: VecDeque<Segment>,
-    /// The chunk that copied bytes are appended to. Invariant: the chunk has no capacity, or unsent bytes, or `length`
-    /// is 0.
+    /// The chunk that copied bytes are appended to; without capacity if no chunk is open. Invariant: an open chunk has
+    /// unsent bytes, unless the whole queue is empty.
     open: Vec<u8>,
     /// The number of bytes of `open` that are sent. Invariant: zero while there are segments.
     open_start: usize,
@@ -201,9 +201,9 @@ impl Queue {
         }
         let mut chunk = mem::take(&mut self.open);
         if self.segments.len() >= GATHER_SLICES && chunk.len() < chunk.capacity() / 2 {
-            // A queue this long needs several calls to the kernel, so this chunk stays in memory for a while. Its
-            // unused capacity does not count against the limit. Without shrinking, many nearly empty chunks would use
-            // far more memory than the limit allows.
+            // A queue this long needs several calls to the kernel, so this chunk stays in memory for a while. The limit
+            // of the queue counts bytes and not unused capacity. Without shrinking, nearly empty chunks would take far
+            // more memory than the limit.
             chunk.shrink_to_fit();
         }
         self.segments.push_back(Segment {

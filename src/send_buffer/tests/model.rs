@@ -115,7 +115,6 @@ fn run_against_model(seed: u64, operations: usize, limit_bytes: usize) {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut pool = Pool::with_limit(limit_bytes);
     let mut pairs: [Pair; 4] = Default::default();
-    // A pair either sends fast or is slow, so that both short and long queues are common.
     for operation in 0..operations {
         let pair = &mut pairs[random.usize(0..4)];
         let start = random.usize(0..noise.len() - CHUNK_BYTES * 4);

@@ -54,7 +54,7 @@ fn the_same_chunk_serves_again_and_again() {
     let queue: *const Queue = unsent.queue.as_deref().expect("something is queued");
     for _ in 0..100 {
         flush_all(&mut unsent, &mut pool);
-        // Without this block the allocator might return the freed memory again, as if the pool had kept the memory.
+        // If the pool had freed the chunk, `between` would take its memory, and the next chunk would lie elsewhere.
         let between = Vec::<u8>::with_capacity(CHUNK_BYTES);
         unsent.copy(b"again", &mut pool);
         assert_eq!(head(&mut unsent, &mut pool), chunk);
