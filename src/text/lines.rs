@@ -190,8 +190,8 @@ impl<'a> CompletedLines<'a> {
     /// long, the remainder is empty.
     ///
     /// If a line switches to another protocol, the remainder has the first bytes of that protocol. The [`Lines`] keeps
-    /// a copy of the incomplete line at their end. To read lines from the remainder, use another `Lines`, or the same
-    /// after a [`finish`](Lines::finish).
+    /// a copy of the incomplete line at the end of the remainder. To read lines from the remainder, use another
+    /// `Lines`, or the same after a [`finish`](Lines::finish).
     ///
     /// ```
     /// use netloop::text::Lines;
