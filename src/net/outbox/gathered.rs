@@ -7,15 +7,15 @@ use crate::net::values::SocketId;
 
 /// The bytes that the running callback has written to its own socket.
 ///
-/// Invariant: no caller can tell whether bytes are here or in the queue of their connection. Every change of that
-/// connection [moves](super::Outbox::move_to_queue) them to the queue first, and the connection's counts include them.
+/// Invariant: no user can tell whether bytes are here or in the queue of their connection. A request to the
+/// connection [moves](super::Outbox::move_to_queue) them to the queue first, and the user's counts include them.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
     /// The socket whose callback runs. `None` outside of callbacks, and after the bytes were moved to the queue.
     owner: Option<SocketId>,
     bytes: Vec<u8>,
     /// The next write must be shorter than this. Invariant: the owner would answer `Open` to such a write, because it
-    /// was open and clear when the callback began.
+    /// was open and had nothing unsent when the callback began.
     capacity: usize,
 }
 

@@ -9,9 +9,10 @@
 //! | to a socket that nothing is queued for | [`Broadcast`] | in the flush phase |
 //! | to any other socket, such as one without space in the kernel | the queue of the connection | as the kernel takes it |
 //!
-//! The first two are buffers common to all sockets of the loop, and hold short writes. `Gathered` saves the queue for
-//! each message of an echo, and `Broadcast` for each member of a broadcast (D16 and D17 in `benches/DECISIONS.md`).
-//! [`Outbox::move_to_queue`] empties both for one connection, before any other operation on that connection.
+//! The first two are buffers common to all sockets of the loop, and hold short writes. With `Gathered`, the messages of
+//! an echo need no queue; with `Broadcast`, the members of a broadcast need none (D16 and D17 in
+//! `benches/DECISIONS.md`). [`Outbox::move_to_queue`] moves the bytes of one connection to its queue before a request
+//! changes that connection.
 
 mod broadcast;
 mod gathered;
@@ -37,8 +38,8 @@ pub(crate) struct Unsent {
     written: u64,
     queue: SendBuffer,
     /// The range of the broadcast's bytes that this connection has still to send. A span is *sealed* when it may not
-    /// grow any more. Invariant: while the span is neither empty nor sealed, `queue` is empty. A write that keeps its
-    /// end below `Span::limit` would then be answered `Flow::Open`.
+    /// grow any more. Invariant: while the span is neither empty nor sealed, `queue` is empty. A write after which the
+    /// span ends below `Span::limit` would then be answered `Flow::Open`.
     span: Span,
 }
 
@@ -182,9 +183,9 @@ impl Outbox {
 
 /// Moving bytes to the queue of their connection, and counting them.
 impl Outbox {
-    /// Moves the bytes of `id` from the common buffers to the queue of its connection. The caller calls this before any
-    /// other operation on the connection. Returns whether the callback had gathered bytes: the caller must then ask for
-    /// a flush.
+    /// Moves the bytes of `id` from the common buffers to the queue of its connection. `Net` calls this before each
+    /// request that changes the connection. Returns whether the callback had gathered bytes: the caller must then ask
+    /// for a flush.
     #[inline]
     pub(crate) fn move_to_queue(&mut self, id: SocketId, unsent: &mut Unsent) -> bool {
         let is_own = self.gathered.is_of(id) && self.move_gathered_to_queue(unsent);
