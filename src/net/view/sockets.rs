@@ -1,4 +1,4 @@
-//! The view of everything that lives in a loop.
+//! The view of all sockets and servers of a loop.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -9,8 +9,8 @@ use crate::net::values::{Flow, ServerId, SocketId};
 use super::server::Server;
 use super::socket::Socket;
 
-/// All sockets and servers of a loop, for callbacks that have no socket of their own: of timers, deferred calls, posts
-/// and servers.
+/// All sockets and servers of a loop, for the callbacks that have no socket of their own: those of timers, deferred
+/// calls, posts and servers.
 ///
 /// `{:?}` shows the numbers of both: `Sockets { sockets: 3, servers: 1 }`.
 ///

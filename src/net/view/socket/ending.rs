@@ -48,8 +48,8 @@ impl Socket<'_> {
     }
 
     /// Closes the socket now. Bytes that the kernel does not take at once are lost. Of all events, only `on_close`
-    /// still comes, in the close phase of this turn, and before it `on_sent` for each open token. Destroying a socket
-    /// twice is harmless.
+    /// still comes, in the close phase of this turn, and before it `on_sent` for each token that was not reached.
+    /// Destroying a socket twice is harmless.
     ///
     /// The reason is [`CloseReason::Local`](crate::CloseReason::Local), or `TimedOut` if the idle timeout was reported
     /// and no byte has moved since.
