@@ -10,7 +10,7 @@ pub(crate) enum Event {
     Server,
     /// The attempt with the event's key has ended. `Net` handles this event, and no handler gets it.
     AttemptEnded,
-    /// The newest attempt of a connection has had no answer for its whole delay. The event's key is the connection's.
+    /// The newest attempt of a connection has had no answer for the attempt delay. The event's key is the connection's.
     /// `Net` handles this event, and no handler gets it.
     AttemptIsSlow,
 }
