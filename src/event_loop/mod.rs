@@ -48,7 +48,7 @@ pub use socket_handler::SocketHandler;
 pub use timer::Timer;
 pub use wait::{Budget, RunEnd, Turn, Wait};
 
-/// The smallest length of the read buffer. With unsent bytes, a socket reads into half of it, which must not be empty.
+/// The smallest length of the read buffer. A socket with unsent bytes reads into half of it, which must not be empty.
 const LEAST_READ_BUFFER_BYTES: usize = 1 << 10;
 
 /// A network event loop: one thread, one loop, a handler for each socket.
@@ -194,7 +194,7 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Reads the clock, as [`parts`](Self::parts) does, and returns the net.
+    /// Reads the clock, so that no deadline counts from the last turn, and returns the net.
     fn net_now(&mut self) -> &mut Net {
         self.net.refresh_now();
         &mut self.net

@@ -13,8 +13,8 @@ use crate::net::{CloseReason, Error, Flow, Net, Socket, SocketId, State};
 use super::context::Context;
 use super::socket_handler::SocketHandler;
 
-/// The token of the marker behind the bytes that a failed socket had received for the other. Handlers choose their own
-/// tokens, so this is a value that no count, address or length reaches.
+/// The token of the pipe's own marker, which stands behind the last bytes of a failed socket in the queue of the other.
+/// Handlers choose their tokens too, so this value is no likely count, address or length.
 const ALL_IS_SENT: u64 = 0xfa11_ed00_5e9d_a11e;
 
 /// The directions in which bytes go between a socket and the other socket of its pipe.
