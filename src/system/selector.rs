@@ -81,8 +81,8 @@ impl Selector {
 
     /// Registers `source` for `directions`, which always include reading.
     ///
-    /// The kernel reports no other direction until [`rearm`](Self::rearm). Within `directions` only the reactor, and
-    /// not the kernel, knows the source's present interest.
+    /// The kernel reports no other direction until [`rearm`](Self::rearm). Within `directions` the kernel is not told
+    /// of the source's interest: the reactor keeps the reports that the source does not want.
     pub(crate) fn register(
         &self,
         source: &mut dyn Source,

@@ -109,8 +109,8 @@ impl Stream {
     }
 
     /// The fast path of [`read`](Self::read), for TCP. `None` for the other kinds, for which the caller calls `read`.
-    // With a single kind the compiler passes the result of the call on. Otherwise it would build a second result, which
-    // the caller would take apart again.
+    // With a single kind of socket, the result of the call is returned as it is. With several, the compiler would build
+    // a second result, which the caller would take apart again.
     #[inline(always)]
     pub(crate) fn read_fast_path(&mut self, buffer: &mut [u8]) -> Option<io::Result<usize>> {
         match self {
@@ -283,7 +283,7 @@ impl Stream {
         }
     }
 
-    /// Whether a second read after one event may block the thread: the descriptor of an input stays in blocking mode.
+    /// Whether a second read after one event may block the thread: an input stays in blocking mode. A file never blocks.
     pub(crate) fn reads_may_block(&self) -> bool {
         #[cfg(unix)]
         if let Self::Input(input) = self {

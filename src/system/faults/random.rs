@@ -20,7 +20,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// Draws a number below `bound`; 0 if `bound` is 0. For the bounds that are used here the bias is 1 in 2^32.
+    /// Draws a number below `bound`; 0 if `bound` is 0. At the bounds used here the bias is below 1 in 2^32.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         if bound <= 1 {
             return 0;

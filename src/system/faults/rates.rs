@@ -28,7 +28,7 @@ pub struct Faults {
     pub exhausted_connects: u16,
     /// A lookup fails for now (EAI_AGAIN).
     pub failed_lookups: u16,
-    /// A lookup takes one or more times five seconds longer, as if name servers did not answer.
+    /// A lookup takes 5 s longer, or a multiple of 5 s, as if name servers did not answer.
     pub slow_lookups: u16,
     /// A wait for events ends early, and returns no event.
     pub empty_polls: u16,
