@@ -16,7 +16,7 @@
 //! | write a helper once, for handlers, timers and the host | [`Context::as_loop`], [`EventLoop::context`] |
 //! | refuse connections, or give them different handlers | [`EventLoop::listen`] and [`IntoHandler`] |
 //! | learn of a server's own events | [`ServerHandler`] |
-//! | set limits, water marks and timeouts | [`SocketOptions`], [`ListenOptions`], [`ConnectOptions`] |
+//! | set limits, watermarks and timeouts | [`SocketOptions`], [`ListenOptions`], [`ConnectOptions`] |
 //! | do something later | [`Socket::after`] for one socket, [`EventLoop::after`], [`EventLoop::every`] and [`EventLoop::defer`] for the loop |
 //! | switch protocols behind a handshake | [`LoopContext::replace_handler`] |
 //! | join two sockets, as a proxy does | [`LoopContext::pipe_both`] |
