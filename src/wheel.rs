@@ -64,14 +64,14 @@ pub struct Wheel<T> {
     levels: Levels,
     entries: Entries<T>,
     chains: Chains,
-    /// The lists of the buckets of all levels, then the list of the timers that never fire. Invariant:
-    /// [`Levels::bucket_of`] gives the list's own index for the deadline of each entry in a bucket.
+    /// The lists of the buckets of all levels, then the list of the timers that never fire. Invariant: each entry in
+    /// the list of a bucket has a deadline for which [`Levels::bucket_of`] returns this bucket.
     lists: Box<[List; LISTS]>,
-    /// The numbers of the due timers, in the order in which they are popped.
+    /// The entry numbers of the due timers, in the order in which they are popped.
     due: Chain,
     /// The number of cells of the first chunk of `due` that were popped.
     popped: u32,
-    /// The numbers of the timers that were armed for the current tick or an earlier tick, in arming order.
+    /// The entry numbers of the timers that were armed for the current tick or an earlier tick, in arming order.
     overdue: Chain,
     /// The number of timers in `due` and `overdue` together. There is one count for both, because a cancel knows only
     /// the timer's deadline, which is in the past in both chains.
@@ -79,7 +79,7 @@ pub struct Wheel<T> {
     /// The buffer for emptying buckets; `None` while it is in use. The buffer is kept because initializing a new buffer
     /// would cost more than moving the few timers of a tick.
     batch: Option<Box<Batch>>,
-    /// The deadline, position and number of each overdue timer while they are sorted. The vector is kept so that
+    /// The deadline, position and entry number of each overdue timer while they are sorted. The vector is kept so that
     /// sorting does not allocate.
     overdue_order: Vec<(u64, usize, u32)>,
 }
@@ -195,8 +195,8 @@ impl<T: Copy> Wheel<T> {
             if start > now_tick {
                 break;
             }
-            // The current tick moves to the start of this bucket first: the bucket's entries are placed by their
-            // distance from the current tick.
+            // The current tick moves to the start of this bucket first, because the further buckets of its entries
+            // depend on the current tick.
             self.levels.now = start;
             self.cascade(bucket);
         }
@@ -255,7 +255,7 @@ impl<T: Copy> Wheel<T> {
         }
         self.ensure_chunk();
         let chain = &mut self.lists[place as usize].chain;
-        // `ensure_chunk` may have removed stale cells. The chain then has a free cell now.
+        // `ensure_chunk` may have removed stale cells, so that the chain has a free cell now.
         if chain.is_full() {
             self.chains.extend(chain);
         }
@@ -343,7 +343,7 @@ impl<T: Copy> Wheel<T> {
         let mut batch = (self.batch.take()).unwrap_or_else(|| Box::new(Batch::new()));
         let below = Levels::level_below(bucket);
         while !self.lists[bucket as usize].chain.is_empty() {
-            // The other entries stay in the list for now, because `append_to` may compact all lists.
+            // The entries that do not fit into the batch stay in the list, because `append_to` may compact all lists.
             let chain = &mut self.lists[bucket as usize].chain;
             for &(deadline, number) in batch.take(chain, &mut self.chains, &self.entries) {
                 if deadline == self.levels.now {

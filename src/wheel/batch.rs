@@ -40,7 +40,7 @@ impl Batch {
                 let Some((deadline, current_cell)) = entries.location(number) else {
                     break;
                 };
-                // The count is added without a branch: a processor that mispredicts a branch throws away the reads that
+                // The length grows without a branch: a processor that mispredicts a branch throws away the reads that
                 // it has begun.
                 self.entries[self.length] = (deadline, number);
                 self.length += usize::from(current_cell == cell);

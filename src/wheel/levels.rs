@@ -58,7 +58,7 @@ const LEVELS: [Level; DIGITS.len()] = {
     levels
 };
 
-/// The level of the digit in which each bit of a tick lies.
+/// For each bit of a tick, the level of the digit that has the bit.
 const LEVEL_OF_BIT: [Level; u64::BITS as usize] = {
     let mut of_bit = [LEVELS[0]; u64::BITS as usize];
     let (mut level, mut bit) = (0, 0);
@@ -75,7 +75,7 @@ const LEVEL_OF_BIT: [Level; u64::BITS as usize] = {
 /// The number of buckets of the smallest level. The first bucket of every level is a multiple of this number.
 const GROUP: u32 = 1 << DIGITS[DIGITS.len() - 1];
 
-/// The number of the level of each group of `GROUP` buckets.
+/// For each group of `GROUP` buckets, the index of their level.
 const LEVEL_OF_GROUP: [usize; (BUCKETS / GROUP) as usize] = {
     let mut of_group = [0; (BUCKETS / GROUP) as usize];
     let (mut level, mut bucket) = (0, 0);
@@ -101,8 +101,7 @@ impl Levels {
     /// Returns the bucket of a deadline that lies after the current tick.
     #[inline]
     pub(super) fn bucket_of(&self, deadline: u64) -> u32 {
-        // The lowest bit never changes the level. The bit is set because `ilog2` panics for zero, which would need a
-        // check.
+        // The lowest bit, which never changes the level, is set so that `ilog2` need not check for zero.
         let highest_difference = ((deadline ^ self.now) | 1).ilog2();
         LEVEL_OF_BIT[highest_difference as usize].bucket_of(deadline)
     }
