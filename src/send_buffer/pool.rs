@@ -35,7 +35,7 @@ pub struct Pool {
     /// Free chunks. Invariant: each is empty and has the capacity of `CHUNK_BYTES`. `chunks` and `ready` together have
     /// at most `chunk_limit` chunks.
     chunks: Vec<Vec<u8>>,
-    /// Free queues with an open chunk, for copied bytes. Invariant: as for `bare`.
+    /// Free queues with a chunk to copy bytes into. Invariant: as for `bare`.
     ready: Vec<Box<Queue>>,
     /// Free queues without a chunk, for references. Invariant: each is empty, with capacity for at most
     /// `QUEUE_SEGMENTS` segments. `bare` and `ready` together have at most `queue_limit` queues.
@@ -107,7 +107,7 @@ impl Pool {
         }
     }
 
-    /// Returns an empty queue for copied bytes. The queue has an open chunk if the pool has a queue with an open chunk.
+    /// Returns an empty queue for copied bytes, with a chunk if the pool has such a queue.
     #[inline]
     pub(super) fn take_queue(&mut self) -> Box<Queue> {
         match self.ready.pop() {
@@ -116,7 +116,7 @@ impl Pool {
         }
     }
 
-    /// Returns an empty queue without a chunk, for references. The chunk stays in the pool for queues of copied bytes.
+    /// Returns an empty queue without a chunk, for references. A chunk that the queue had stays in the pool.
     #[inline(never)]
     pub(super) fn take_bare_queue(&mut self) -> Box<Queue> {
         let mut queue = self
