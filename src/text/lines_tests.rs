@@ -41,7 +41,7 @@ fn in_pieces<'a>(lines: &mut Lines, pieces: impl Iterator<Item = &'a [u8]>) -> V
 
 #[test]
 fn every_chunking_of_every_short_stream_gives_its_lines() {
-    // Every stream of up to six bytes out of `a`, CR and LF, with every chunking and several greatest lengths.
+    // Every stream of up to six bytes out of `a`, CR and LF, with every chunking and several limits.
     for length in 1..=6 {
         for number in 0..3_usize.pow(length) {
             let stream: Vec<u8> = (0..length)
