@@ -107,7 +107,7 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// Whether the connection has failed. `false` if one side ended it or gave it up.
+    /// Whether the connection has failed. `false` if one side closed it, or gave it up after a timeout.
     ///
     /// Node's `hadError` has another meaning: whether [`on_error`](crate::SocketHandler::on_error) came just before
     /// `on_close`.
