@@ -1,7 +1,7 @@
 //! Pipes: two joined sockets, each of which sends the bytes that the other receives. The end and the failure of one are
 //! passed on to the other.
 //!
-//! Each of the two sockets gets a [`Piped`] in front of its handler. `Piped` sends the bytes on the other socket, and
+//! Each of the two sockets gets a [`Piped`] in front of its handler. `Piped` writes the bytes to the other socket, and
 //! passes every other event to the handler behind it.
 
 use std::cell::RefCell;
@@ -71,7 +71,7 @@ pub(super) fn join(
     Some(ends)
 }
 
-/// Begins to send the bytes that `from` receives on `to`.
+/// Begins to pass the bytes that `from` receives to `to`.
 fn connect(net: &mut Net, from: SocketId, to: SocketId) {
     // `to` must end when the peer of `from` ends, and not when its own peer does.
     net.allow_half_open(to);

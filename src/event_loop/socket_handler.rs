@@ -140,8 +140,8 @@ pub trait SocketHandler<S = ()> {
         let _ = (cx, token);
     }
 
-    /// The socket has failed. Comes at most once, and [`on_close`](Self::on_close) follows directly. The default does
-    /// nothing, so an error ends its own socket and nothing else.
+    /// The socket has failed. Comes at most once, and only `on_sent` may come between it and
+    /// [`on_close`](Self::on_close). The default does nothing, so an error ends its own socket and nothing else.
     #[doc(alias("error", "errored"))]
     fn on_error(&mut self, cx: &mut Context<'_, S>, error: &Error) {
         let _ = (cx, error);
