@@ -12,7 +12,7 @@ use super::simulated;
 pub(crate) enum Lookups {
     /// Jobs run on helper threads.
     Threads(LookupThreads),
-    /// Jobs run within the call, and their answers are delayed by virtual time.
+    /// Jobs run within [`ask`](Self::ask), and their answers are delayed by virtual time.
     #[cfg(feature = "simulation")]
     Simulated(simulated::Lookups),
 }

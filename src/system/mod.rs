@@ -2,7 +2,7 @@
 //!
 //! Polling and the clock are in [`Selector`], connections in [`Stream`], listeners in [`Acceptor`]. Each of these types
 //! is one flat enum of all its kinds. So a simulated network under a virtual clock can replace the operating system,
-//! without a generic parameter in any public type. The modules above never name `mio::net`, a descriptor or a clock.
+//! without a generic parameter in any public type. The floors above open no socket and read no clock themselves.
 //!
 //! There are three systems, each in a folder. `native` is the operating system, `faults` is the operating system with
 //! injected faults, and `simulated` is a network in memory. [`System`] opens the sockets of all three.
