@@ -37,8 +37,9 @@
 //!   calls no user code.
 //! - **[`reactor`]**: level-triggered readiness on top of the kernel's edge-triggered reports, for any source that mio
 //!   can poll.
-//! - **ground**: data structures without I/O and without a clock, private to the crate: slots whose old keys never find a
-//!   later entry, the timer wheel, the send buffer, the lists that make the turn fair.
+//! - **ground**: data structures without I/O and without a clock: slots whose old keys never find a later entry, the
+//!   timer wheel, the send buffer, the lists that make the turn fair. Private, like **system** beside it, which makes
+//!   all calls to the kernel.
 #![forbid(unsafe_code)]
 // Shows badges for features and systems when the documentation host builds (`docsrs`).
 #![cfg_attr(docsrs, feature(doc_cfg))]
