@@ -22,9 +22,7 @@ use super::stream::Stream;
 /// A listening socket of any kind.
 #[derive(Debug)]
 pub(crate) enum Acceptor {
-    /// A TCP socket.
     Tcp(TcpListener),
-    /// A Unix domain socket.
     #[cfg(unix)]
     Unix(UnixListener),
     /// A socket of a simulated network.

@@ -21,7 +21,6 @@ use super::simulated;
 /// One end of a byte stream.
 #[derive(Debug)]
 pub(crate) enum Stream {
-    /// A TCP socket.
     Tcp(TcpStream),
     /// A Unix domain stream socket.
     #[cfg(unix)]

@@ -4,7 +4,6 @@
 
 /// The current tick, and the buckets that have entries.
 pub(super) struct Levels {
-    /// The current tick.
     pub(super) now: u64,
     /// Invariant: bit `bucket % WORD` of word `bucket / WORD` is set if and only if the bucket has entries.
     occupied: [u64; WORDS],

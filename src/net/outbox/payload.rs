@@ -18,7 +18,6 @@ pub(crate) enum Payload<'a> {
     Owned(Vec<u8>),
     /// Bytes shared with the queues of other connections, as in a broadcast of long messages.
     Shared(Rc<[u8]>),
-    /// Static bytes.
     Static(&'static [u8]),
 }
 
