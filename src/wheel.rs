@@ -4,9 +4,9 @@
 //! an argument of [`Wheel::advance`], and the caller decides the length of a tick. The wheel calls no code back: the
 //! caller pops due timers with [`Wheel::next_due`].
 //!
-//! The tick counter is read as fourteen digits, two of eight bits and above them twelve of four. An entry lies on the
-//! level of the highest digit in which its deadline differs from the current tick. The value of this digit in its
-//! deadline is the number of its bucket on the level:
+//! The tick counter is read as fourteen digits, two of eight bits and above them twelve of four. The *entry* of a timer
+//! lies on the level of the highest digit in which its deadline differs from the current tick. The value of this digit
+//! in its deadline is the number of its bucket on the level:
 //!
 //! | level | ticks per bucket | buckets | they reach, at 1 ms a tick |
 //! |------:|---------------:|------:|---------------------------:|
@@ -16,16 +16,16 @@
 //! |     3 |      1,048,576 |    16 |                      4.6 h |
 //! |    13 |           2^60 |    16 |          the rest of `u64` |
 //!
-//! So every deadline has a bucket: there is no overflow list, and no uptime after which the top level ends. When the
-//! current tick enters a bucket, the entries of the bucket cascade to lower levels, at most thirteen times in an
-//! entry's life. The lowest two levels are the widest, so that a timeout of up to a minute cascades once or twice.
-//! Three facts follow, and the code relies on all of them:
+//! So every deadline has a bucket, at any uptime: there is no overflow list. When the current tick enters a bucket, the
+//! entries of the bucket cascade to lower levels, at most thirteen times in an entry's life. The lowest two levels are
+//! the widest, so that a timeout of up to a minute cascades once or twice. Three facts follow, and the code relies on
+//! all of them:
 //!
 //! 1. All entries of a level are earlier than all entries of the levels above it, and within a level lower buckets are
 //!    earlier. The first set bit of the occupancy bitmap is therefore the nearest bucket.
-//! 2. Entries with the same deadline always lie in the same list, whenever they were armed. Entries are only appended
-//!    to a list, also when a bucket cascades to lower levels, which are empty by then. So a list keeps arming order
-//!    without a sequence number in the entry.
+//! 2. Entries with the same deadline always lie in the same list, whenever they were armed. A list grows only at its
+//!    end, and when a bucket cascades, the lists of the lower levels are empty. So a list keeps arming order without a
+//!    sequence number in the entry.
 //! 3. An occupied bucket begins after the current tick, so the next deadline never lies in the past.
 //!
 //! With a million timers nearly all the time is spent waiting for memory. So the wheel touches few cache lines, and
@@ -109,7 +109,7 @@ impl<T: Copy> Wheel<T> {
     ///
     /// # Panics
     ///
-    /// If two billion timers are armed at once, which takes more than 80 GiB.
+    /// If billions of timers are armed at once.
     #[inline]
     pub fn arm(&mut self, deadline_tick: u64, payload: T) -> TimerHandle {
         let number = loop {
