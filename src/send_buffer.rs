@@ -76,7 +76,7 @@ impl SendBuffer {
     /// Appends `bytes[from..]`, and keeps the vector until the kernel has taken its last byte. If fewer than 1 KiB are
     /// left to send, copies these bytes and frees the vector at once.
     ///
-    /// `from` is the number of bytes that an earlier direct write has sent. If that is the whole length, `own` does
+    /// `from` is the number of bytes that the kernel has taken already. If that is the whole length, `own` does
     /// nothing.
     pub fn own(&mut self, bytes: Vec<u8>, from: usize, pool: &mut Pool) {
         let unsent = bytes.get(from..).unwrap_or_default();
