@@ -264,8 +264,7 @@ pub(crate) fn copy_of_io(error: &io::Error) -> io::Error {
     }
 }
 
-/// Converts to an [`io::Error`] without a loss. A system error becomes the [`io::Error`] with its number; every other
-/// error is kept inside.
+/// Converts to an [`io::Error`]. A system error keeps only its number; every other error is kept whole, inside.
 pub(crate) fn to_io(error: Error) -> io::Error {
     match error.raw_os_error() {
         Some(number) => io::Error::from_raw_os_error(number),
