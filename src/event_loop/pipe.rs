@@ -26,7 +26,7 @@ pub(super) struct Directions {
     takes: bool,
 }
 
-/// The error of the first socket of a pipe that failed, which both ends share. The other socket closes with this error.
+/// The error of the socket that failed first, which both ends of a pipe share. The other socket closes with this error.
 type Failure = Rc<RefCell<Option<Error>>>;
 
 /// One end of a pipe. The loop puts it in front of the handler of its socket when no callback runs.

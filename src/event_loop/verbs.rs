@@ -1,4 +1,4 @@
-//! The methods that the loop and its two contexts share, implemented once: each of the three forwards to these.
+//! The methods that the loop and its two contexts share, implemented once: all three forward to these.
 
 use std::time::Duration;
 
