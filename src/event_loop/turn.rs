@@ -41,8 +41,8 @@ impl<S> EventLoop<S> {
     /// Runs as [`run`](Self::run) does, but for no longer than `limit`: for tests, and for a shutdown that gives its
     /// peers some time.
     ///
-    /// The kernel counts in milliseconds and rounds up, so this may return up to a millisecond late. A running callback
-    /// is not interrupted.
+    /// epoll waits for whole milliseconds, and the wait is rounded up, so this may return a millisecond late. A running
+    /// callback is not interrupted.
     ///
     /// ```
     /// use std::time::Duration;
