@@ -15,7 +15,7 @@
 //! use mio::net::UdpSocket;
 //! use netloop::reactor::{Handler, Interest, Phase, Reactor, Registration};
 //!
-//! /// Counts datagrams, one a call: it never has to drain.
+//! /// Counts datagrams, one a call: it need not read until a read would block.
 //! struct Counter(UdpSocket);
 //!
 //! impl Handler for Counter {
