@@ -11,8 +11,8 @@ use super::Connection;
 use super::outbound::{OutboundFlags, OutboundState, Wire, note_sent};
 
 impl Connection {
-    /// Moves the bytes of this connection from the outbox's common buffers to its own queue. The caller calls this
-    /// before any other operation on the connection. See [`Outbox::move_to_queue`].
+    /// Moves the bytes of this connection from the outbox's common buffers to its own queue. `Net` calls this
+    /// before each request that changes the connection. See [`Outbox::move_to_queue`].
     #[inline]
     pub(crate) fn move_to_queue(
         &mut self,
