@@ -281,7 +281,8 @@ impl<T: Copy> Wheel<T> {
         self.entries.moved(number, cell);
     }
 
-    /// Removes an entry with this deadline from the counts of its list. Its number stays in the list, in a stale cell.
+    /// Removes an entry with this deadline from the counts of its list. The list keeps the entry's number in a stale
+    /// cell.
     #[inline]
     fn remove_from_list(&mut self, deadline: u64) {
         let Some(place) = self.list_of(deadline) else {

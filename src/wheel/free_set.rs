@@ -17,8 +17,8 @@ pub(super) struct FreeSet {
 
 const BITS: usize = u64::BITS as usize;
 
-/// The number of rows. A word of the topmost row stands for sixteen million numbers, so this row has few words, and a
-/// search reads them one after the other.
+/// The number of rows. A word of the topmost row stands for sixteen million numbers, so that a search reads its few
+/// words one after the other.
 const ROWS: usize = 4;
 
 impl FreeSet {

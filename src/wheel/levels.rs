@@ -114,7 +114,7 @@ impl Levels {
         (tick | u64::from(bucket - level.first)) << level.shift
     }
 
-    /// Returns the level below the level of `bucket`. Its digit is the highest digit in which the deadlines of the
+    /// Returns the level below the level of `bucket`: the level of the highest digit in which the deadlines of the
     /// bucket may differ from each other.
     pub(super) fn level_below(bucket: u32) -> Level {
         let level = LEVEL_OF_GROUP[(bucket / GROUP) as usize];
