@@ -15,8 +15,7 @@ impl Socket<'_> {
     ///
     /// Small writes are gathered and leave in one system call. Writes of a socket's own callback leave when the
     /// callback returns, and writes to other sockets leave in the next flush phase. A write of 16 KiB or more is
-    /// offered to the kernel at once, and only the bytes that the kernel does not take are copied. While connecting,
-    /// all bytes are queued.
+    /// offered to the kernel at once, and only the rest is copied. While connecting, all bytes are queued.
     ///
     /// The answer tells how full the queue is. A producer that can wait [pauses](Self::pause) at [`Flow::Full`] until
     /// `on_drain`; other producers [ignore](Flow::ignore) the answer. An empty write changes nothing.
