@@ -24,8 +24,8 @@ impl LinearScan {
     }
 }
 
-/// A random address out of only 256, so that rules overlap. They lie at both ends of the address space, and at both
-/// ends of the mapped addresses.
+/// A random address out of only 256, so that rules overlap. The 256 addresses lie at both ends of the address space,
+/// and at both ends of the mapped addresses.
 fn crowded_position(random: &mut fastrand::Rng) -> u128 {
     let near = random.u128(0..64);
     match random.u8(0..4) {
