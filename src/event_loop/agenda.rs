@@ -25,8 +25,8 @@ pub(super) enum NewHandler<S> {
 
 /// The requests of user code that wait for the loop.
 pub(super) struct Agenda<S> {
-    /// The handlers that callbacks have given to sockets and servers. They cannot enter the tables yet, because the
-    /// running callback borrows its handler from a table.
+    /// The handlers that callbacks have given to sockets and servers. The tables cannot take these handlers yet,
+    /// because the running callback borrows its handler from a table.
     pub(super) installs: VecDeque<NewHandler<S>>,
     deferred: VecDeque<Call<S>>,
     pub(super) timers: Timers<S>,

@@ -53,8 +53,8 @@ const LEAST_READ_BUFFER_BYTES: usize = 1 << 10;
 
 /// A network event loop: one thread, one loop, a handler for each socket.
 ///
-/// `S` is the state of the program. Its owner lends it to [`run`](Self::run) or [`turn`](Self::turn), and every
-/// callback gets it as [`cx.shared`](Context).
+/// `S` is the state of the program. The owner of the loop lends this state to [`run`](Self::run) or
+/// [`turn`](Self::turn), and every callback gets it as [`cx.shared`](Context).
 ///
 /// ```
 /// use netloop::{Context, EventLoop, SocketHandler};
