@@ -1,8 +1,8 @@
 //! The unsent bytes of one socket.
 //!
-//! A [`SendBuffer`] keeps the order of the bytes, copies and allocates as little as possible, and offers the bytes to
-//! the kernel in one vectored write. It knows no sockets, readiness, watermarks or limits: the write is a closure, and
-//! the caller limits the queue.
+//! A [`SendBuffer`] keeps the bytes in order, copies and allocates little, and offers the bytes to the kernel in one
+//! vectored write. It knows no sockets, readiness, watermarks or limits: the write is a closure, and the caller limits
+//! the queue.
 //!
 //! Most writes are small and leave at once, so the usual sequence is: copy 64 bytes, flush, empty. The [`Pool`] spares
 //! the allocations of this sequence, and the buffer of an idle socket is one machine word.
