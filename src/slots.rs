@@ -166,7 +166,7 @@ impl<T> Slots<T> {
         }
     }
 
-    /// Returns the entry of `key`, to change; `None` after its removal.
+    /// Returns the entry of `key` mutably; `None` after its removal.
     #[inline]
     #[must_use]
     pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
@@ -191,7 +191,7 @@ impl<T> Slots<T> {
         }
     }
 
-    /// Returns the key whose token is `token`, and the entry of this key, to change: [`find`](Self::find) and
+    /// Returns the key whose token is `token`, and the entry of this key mutably: [`find`](Self::find) and
     /// [`get_mut`](Self::get_mut) in one call.
     #[inline]
     pub fn find_mut(&mut self, token: usize) -> Option<(Key, &mut T)> {

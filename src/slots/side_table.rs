@@ -61,7 +61,7 @@ impl<T> SideTable<T> {
         }
     }
 
-    /// Returns the value that was put under exactly this key, to change.
+    /// Returns the value that was put under exactly this key, mutably.
     #[inline]
     #[must_use]
     pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
