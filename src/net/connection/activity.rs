@@ -62,7 +62,7 @@ impl Activity {
     pub(super) fn touch(&mut self, registration: &mut Registration<'_>) {
         self.last_byte_tick = registration.latest_tick();
         if self.idle.is_reported() {
-            self.rearm_idle(registration);
+            self.rearm_idle(&mut registration.reborrow());
         }
     }
 
