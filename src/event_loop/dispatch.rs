@@ -141,24 +141,20 @@ impl<S> EventLoop<S> {
 
     #[inline(never)]
     fn deliver_to_socket(&mut self, shared: &mut S, id: SocketId, event: SocketEvent) {
-        self.call_socket(shared, id, |handler, cx, _| {
-            call_for_event(handler, cx, event)
-        });
+        self.call_socket(shared, id, |handler, cx| call_for_event(handler, cx, event));
     }
 
-    /// Calls a socket's `on_data` with the first `length` bytes of the read buffer.
+    /// Calls a socket's `on_data` with `data`.
     // Always inlined, as `call_socket` is: this has one caller, and runs for every message.
     #[inline(always)]
-    pub(super) fn deliver_data(&mut self, shared: &mut S, id: SocketId, length: usize) {
-        self.call_socket(shared, id, |handler, cx, buffer| {
-            handler.on_data(cx, &buffer[..length]);
-        });
+    pub(super) fn deliver_data(&mut self, shared: &mut S, id: SocketId, data: &[u8]) {
+        self.call_socket(shared, id, |handler, cx| handler.on_data(cx, data));
     }
 
     /// Calls a socket's `on_timer` with `token`.
     #[inline(never)]
     pub(super) fn deliver_timer(&mut self, shared: &mut S, id: SocketId, token: u64) {
-        self.call_socket(shared, id, |handler, cx, _| handler.on_timer(cx, token));
+        self.call_socket(shared, id, |handler, cx| handler.on_timer(cx, token));
     }
 
     #[inline(always)]
@@ -166,7 +162,7 @@ impl<S> EventLoop<S> {
         &mut self,
         shared: &mut S,
         id: SocketId,
-        call: impl FnOnce(&mut dyn SocketHandler<S>, &mut Context<'_, S>, &[u8]),
+        call: impl FnOnce(&mut dyn SocketHandler<S>, &mut Context<'_, S>),
     ) {
         self.net.with_callback(id, |net| {
             if let Some(handler) = self.handlers.get_mut(id.0) {
@@ -176,7 +172,7 @@ impl<S> EventLoop<S> {
                     shared,
                     agenda: &mut self.agenda,
                 };
-                call(handler.as_mut(), &mut cx, &self.read_buffer);
+                call(handler.as_mut(), &mut cx);
             }
         });
         self.calling = None;

@@ -48,9 +48,6 @@ pub use socket_handler::SocketHandler;
 pub use timer::Timer;
 pub use wait::{Budget, RunEnd, Turn, Wait};
 
-/// The smallest length of the read buffer. A socket with unsent bytes reads into half of it, which must not be empty.
-const LEAST_READ_BUFFER_BYTES: usize = 1 << 10;
-
 /// A network event loop: one thread, one loop, a handler for each socket.
 ///
 /// `S` is the state of the program. The owner of the loop lends this state to [`run`](Self::run) or
@@ -128,7 +125,10 @@ pub struct EventLoop<S = ()> {
     server_handlers: SideTable<Box<dyn ServerHandler<S>>>,
     /// The posts that the loop has taken from the mailbox and not called yet.
     posts: VecDeque<Post<S>>,
-    read_buffer: ReadBuffer,
+    /// The buffer into which the kernel copies received bytes. `None` while the serve phase has taken it out, so that a
+    /// handler can borrow the bytes in it and the whole net at once. After a callback that panicked, the next serve
+    /// phase makes another.
+    read_buffer: Option<ReadBuffer>,
     options: EventLoopOptions,
     /// The callback that is running. Invariant: `None` between turns, unless a callback has panicked.
     calling: Option<Calling>,
@@ -166,14 +166,13 @@ impl<S> EventLoop<S> {
         let mut net = Net::new(system, &limits)?;
         net.busy_poll(options.busy_poll);
         let mailbox = Mailbox::new(net.waker(), options.posts_capacity);
-        let buffer_bytes = options.read_buffer_bytes.max(LEAST_READ_BUFFER_BYTES);
         Ok(Self {
             agenda: Agenda::new(Arc::new(mailbox)),
             net,
             handlers: SideTable::new(),
             server_handlers: SideTable::new(),
             posts: VecDeque::new(),
-            read_buffer: ReadBuffer::new(buffer_bytes),
+            read_buffer: Some(ReadBuffer::new(options.read_buffer_length())),
             options,
             calling: None,
             unclosed: None,

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// The smallest length of the read buffer. A socket with unsent bytes reads into half of it, which must not be empty.
+const LEAST_READ_BUFFER_BYTES: usize = 1 << 10;
+
 /// The options of a whole loop: the sizes of its buffers and batches, and the memory that it keeps. The defaults suit
 /// nearly every program ([`performance`](crate::performance) has figures).
 ///
@@ -21,7 +24,7 @@ pub struct EventLoopOptions {
     /// The limit on the events that one poll takes from the kernel.
     pub(super) events_per_poll: usize,
     /// The length of the loop's read buffer.
-    pub(super) read_buffer_bytes: usize,
+    read_buffer_bytes: usize,
     /// The time for which every wait polls the kernel before it sleeps.
     pub(super) busy_poll: Duration,
     /// The limit on the posts of other threads that wait.
@@ -94,6 +97,11 @@ impl EventLoopOptions {
     pub fn pooled_bytes(mut self, bytes: usize) -> Self {
         self.pooled_bytes = bytes;
         self
+    }
+
+    /// Returns the length of the loop's read buffer.
+    pub(super) fn read_buffer_length(&self) -> usize {
+        self.read_buffer_bytes.max(LEAST_READ_BUFFER_BYTES)
     }
 }
 

@@ -13,7 +13,7 @@ const PAGE_BYTES: usize = 4096;
 pub(super) struct ReadBuffer {
     /// Invariant: never longer than when it was made, so that the bytes stay where they are.
     storage: Vec<u8>,
-    /// The place of the first byte. The buffer ends with `storage`, so that a look at it takes one comparison.
+    /// The place of the first byte. The buffer ends with `storage`.
     start: usize,
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::net::{Closing, Due, Result, SocketEvent, Sockets, TargetedEvent, TimerId};
 
 use super::dispatch::Calling;
+use super::read_buffer::ReadBuffer;
 use super::timers::Action;
 use super::wait::Limit;
 use super::{Budget, EventLoop, LoopContext, RunEnd, Turn, Wait};
@@ -241,14 +242,24 @@ impl<S> EventLoop<S> {
         }
     }
 
+    fn serve_ready(&mut self, shared: &mut S, limit: Limit, turn: &mut Turn) {
+        // A callback that panicked in an earlier serve phase has dropped the buffer.
+        let mut read_buffer = self
+            .read_buffer
+            .take()
+            .unwrap_or_else(|| ReadBuffer::new(self.options.read_buffer_length()));
+        self.serve_into(&mut read_buffer, shared, limit, turn);
+        self.read_buffer = Some(read_buffer);
+    }
+
     // A separate function, so that the values that every message needs stay in registers.
     #[inline(never)]
-    fn serve_ready(&mut self, shared: &mut S, limit: Limit, turn: &mut Turn) {
+    fn serve_into(&mut self, buffer: &mut [u8], shared: &mut S, limit: Limit, turn: &mut Turn) {
         self.net.begin_serving();
-        while let Some(happened) = self.net.next(&mut self.read_buffer) {
+        while let Some(happened) = self.net.next(buffer) {
             match happened {
                 TargetedEvent::Socket(id, SocketEvent::Data(length)) => {
-                    self.deliver_data(shared, id, length);
+                    self.deliver_data(shared, id, &buffer[..length]);
                 }
                 rare => self.deliver(shared, rare),
             }

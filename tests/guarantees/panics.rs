@@ -7,11 +7,13 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use netloop::{
-    CloseReason, Context, Error, Flow, ListenOptions, LoopContext, SocketHandler, SocketOptions,
-    Wait,
+    CloseReason, Context, Error, EventLoop, EventLoopOptions, Flow, ListenOptions, LoopContext,
+    SocketHandler, SocketOptions, Wait,
 };
 
-use crate::support::{PATIENCE, Peer, Recorder, Scene, Seen, World, loopback};
+use crate::support::{
+    PATIENCE, Peer, Recorder, Scene, Seen, World, assert_same_bytes, loopback, pattern,
+};
 
 /// The message of every panic of these tests, so that another is not taken for it.
 pub(crate) const OWN_FAULT: &str = "the handler's own fault";
@@ -319,6 +321,35 @@ fn a_panic_in_the_middle_of_a_turn_loses_no_event_of_others() {
             Some(CloseReason::Error)
         );
     }
+}
+
+// The panic drops the buffer, and the next turn makes another.
+#[test]
+fn the_read_buffer_is_as_long_after_a_panic_as_before() {
+    const LENGTH: usize = 2 << 10;
+    let mut scene = Scene::new();
+    let options = EventLoopOptions::new().read_buffer_bytes(LENGTH);
+    scene.event_loop = EventLoop::with_options(options).unwrap();
+    let handler = panicking("panicking", |seen| matches!(seen, Seen::Data(_)));
+    let (_, mut peer) = scene.accepted(SocketOptions::new(), handler);
+    peer.write(b"x");
+    drive_to_panic(&mut scene, "on_data");
+
+    let bytes = pattern(32 * LENGTH, 1);
+    let (_, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("other"));
+    scene.peer_writes(&mut peer, &bytes);
+    scene.drive("all bytes", |world| {
+        world.received_length("other") == bytes.len()
+    });
+    assert_same_bytes(&scene.world.received("other"), &bytes);
+    let pieces = scene
+        .world
+        .of("other")
+        .filter_map(|event| match &event.seen {
+            Seen::Data(piece) => Some(piece.len()),
+            _ => None,
+        });
+    assert_eq!(pieces.max(), Some(LENGTH));
 }
 
 /// Panics when it is dropped, as no handler should.
