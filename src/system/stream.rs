@@ -92,6 +92,9 @@ impl Stream {
     /// Reads into `buffer`, which must not be empty: a read of 0 bytes means the end.
     ///
     /// A signal may interrupt the read (EINTR). The caller then leaves the readiness as it is, and reads again.
+    // Always inlined, like the next two: behind `with_fast_paths` the compiler knows the kind, and then the result of
+    // the one call is passed on. With several kinds it would build a second result, and the caller take it apart again.
+    #[inline(always)]
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         debug_assert!(!buffer.is_empty(), "a read of 0 must mean the end");
         match self {
@@ -107,36 +110,24 @@ impl Stream {
         }
     }
 
-    /// The fast path of [`read`](Self::read), for TCP. `None` for the other kinds, for which the caller calls `read`.
-    // With a single kind of socket, the result of the call is returned as it is. With several, the compiler would build
-    // a second result, which the caller would take apart again.
+    /// Returns the stream if it is of a kind with fast paths: TCP, or a simulation of it.
     #[inline(always)]
-    pub(crate) fn read_fast_path(&mut self, buffer: &mut [u8]) -> Option<io::Result<usize>> {
-        match self {
-            Self::Tcp(stream) => Some(stream.read(buffer)),
-            #[cfg(unix)]
-            Self::Unix(_) | Self::Input(_) => None,
+    pub(crate) fn with_fast_paths(stream: &mut Option<Self>) -> Option<&mut Self> {
+        match stream {
+            Some(fast @ Self::Tcp(_)) => Some(fast),
             #[cfg(feature = "simulation")]
-            Self::Simulated(stream) => Some(stream.read(buffer)),
-            #[cfg(feature = "simulation")]
-            Self::Faulty(stream) => Some(stream.read(buffer)),
+            Some(fast @ (Self::Simulated(_) | Self::Faulty(_))) => Some(fast),
+            _ => None,
         }
     }
 
-    /// The fast path of [`write`](Self::write), for one slice and TCP. `None` for the other kinds, for which the caller
-    /// calls `write`.
-    ///
-    /// Calls the `write` of std, which does not raise SIGPIPE either. A signal may interrupt the write (EINTR).
+    /// Writes `bytes`, which must not be empty, as [`write`](Self::write) does. For TCP this is a call of the standard
+    /// library, which does not raise SIGPIPE either, and which a signal may interrupt (EINTR).
     #[inline(always)]
-    pub(crate) fn write_fast_path(&mut self, bytes: &[u8]) -> Option<io::Result<usize>> {
+    pub(crate) fn write_piece(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(stream) => Some(stream.write(bytes)),
-            #[cfg(unix)]
-            Self::Unix(_) | Self::Input(_) => None,
-            #[cfg(feature = "simulation")]
-            Self::Simulated(stream) => Some(stream.write(&[IoSlice::new(bytes)])),
-            #[cfg(feature = "simulation")]
-            Self::Faulty(stream) => Some(stream.write(&[IoSlice::new(bytes)])),
+            Self::Tcp(stream) => stream.write(bytes),
+            other => other.write(&[IoSlice::new(bytes)]),
         }
     }
 

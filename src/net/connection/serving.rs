@@ -22,13 +22,11 @@ impl Connection {
         buffer: &mut [u8],
         outbox: &mut Outbox,
     ) -> Option<Event> {
-        let (true, Some(stream)) = (self.can_send_at_once(registration), &mut self.stream) else {
+        let can_send = self.can_send_at_once(registration);
+        let (true, Some(stream)) = (can_send, Stream::with_fast_paths(&mut self.stream)) else {
             return self.read_slow_path(&mut registration.reborrow(), buffer, outbox);
         };
-        let Some(read) = stream.read_fast_path(buffer) else {
-            return self.read_slow_path(&mut registration.reborrow(), buffer, outbox);
-        };
-        match read {
+        match stream.read(buffer) {
             Ok(length) if length > 0 => {
                 if length < buffer.len() && stream.short_transfer_exhausts() {
                     registration.fell_short(Interest::READABLE);

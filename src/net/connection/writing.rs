@@ -6,6 +6,7 @@ use crate::net::error::{Error, Syscall};
 use crate::net::outbox::{DIRECT_BYTES, Outbox, Payload};
 use crate::net::values::{CloseReason, Flow, SocketId};
 use crate::reactor::{Interest, Readiness, Registration};
+use crate::system::Stream;
 
 use super::Connection;
 use super::outbound::{OutboundFlags, OutboundState, Wire, note_sent};
@@ -213,14 +214,13 @@ impl Connection {
         registration: &mut Registration<'_>,
         outbox: &mut Outbox,
     ) -> bool {
-        let Some(stream) = &mut self.stream else {
-            debug_assert!(false, "an open connection has a stream");
-            return true;
-        };
+        let stream = Stream::with_fast_paths(&mut self.stream);
         let unsent = &mut self.outbound.unsent;
-        let taken = outbox.take_own(unsent, |bytes| match stream.write_fast_path(bytes) {
-            Some(Ok(sent)) if sent == bytes.len() => Ok(()),
-            sent => Err(sent),
+        let taken = outbox.take_own(unsent, |bytes| {
+            match stream.map(|it| it.write_piece(bytes)) {
+                Some(Ok(sent)) if sent == bytes.len() => Ok(()),
+                sent => Err(sent),
+            }
         });
         match taken {
             Ok(()) => {
