@@ -7,8 +7,8 @@ use std::sync::Arc;
 use crate::net::{ServerId, SocketId};
 
 use super::call::Call;
+use super::mailbox::Mailbox;
 use super::pipe;
-use super::remote::Mailbox;
 use super::server_handler::ServerHandler;
 use super::socket_handler::SocketHandler;
 use super::timers::Timers;

@@ -9,6 +9,7 @@ mod context;
 mod dispatch;
 mod into_handler;
 mod loop_context;
+mod mailbox;
 mod options;
 mod pipe;
 mod read_buffer;
@@ -34,8 +35,8 @@ use crate::system::System;
 use agenda::Agenda;
 use call::Post;
 use dispatch::Calling;
+use mailbox::Mailbox;
 use read_buffer::ReadBuffer;
-use remote::Mailbox;
 use wait::Limit;
 
 pub use context::Context;
@@ -165,7 +166,7 @@ impl<S> EventLoop<S> {
         };
         let mut net = Net::new(system, &limits)?;
         net.busy_poll(options.busy_poll);
-        let mailbox = Mailbox::new(net.waker(), options.posts_capacity);
+        let mailbox = Mailbox::new(net.wake_handle(), options.posts_capacity);
         Ok(Self {
             agenda: Agenda::new(Arc::new(mailbox)),
             net,

@@ -1,99 +1,13 @@
 //! Handles for other threads, which post calls to the loop's thread and end its wait.
 
-use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::io;
+use std::sync::Arc;
 
-use crate::net::{Error, Result, Waker};
+use crate::net::Result;
 
-use super::call::Post;
 use super::loop_context::LoopContext;
-
-/// A queue of posts between other threads and the loop.
-pub(super) struct Mailbox<S> {
-    inbox: Mutex<Inbox<S>>,
-    /// Whether the loop has been woken since it last took posts. Of many posts, only the first has to wake the loop.
-    is_awake: AtomicBool,
-    is_stopping: AtomicBool,
-    /// The limit on the posts that wait. If a loop cannot keep up, its posts must not fill the memory unnoticed.
-    capacity: usize,
-    /// The number of [`Hold`]s that are alive.
-    holds: AtomicUsize,
-}
-
-/// The part of a mailbox that its lock protects.
-struct Inbox<S> {
-    posts: VecDeque<Post<S>>,
-    /// The waker of the loop. Invariant: `Some` exactly as long as the loop exists. The waker holds a descriptor, which
-    /// must be closed with the loop even if a [`Remote`] outlives it.
-    waker: Option<Waker>,
-}
-
-impl<S> Mailbox<S> {
-    pub(super) fn new(waker: Waker, capacity: usize) -> Self {
-        Self {
-            capacity,
-            inbox: Mutex::new(Inbox {
-                posts: VecDeque::new(),
-                waker: Some(waker),
-            }),
-            is_awake: AtomicBool::new(false),
-            is_stopping: AtomicBool::new(false),
-            holds: AtomicUsize::new(0),
-        }
-    }
-
-    fn inbox(&self) -> MutexGuard<'_, Inbox<S>> {
-        // A panic leaves nothing half done here, because only whole posts are pushed and popped.
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether a thread has posted, woken or stopped the loop since the last [`take`](Self::take).
-    pub(super) fn is_pending(&self) -> bool {
-        self.is_awake.load(Ordering::Acquire)
-    }
-
-    /// Whether another thread keeps the loop going.
-    pub(super) fn holds_loop(&self) -> bool {
-        self.is_pending() || self.holds.load(Ordering::Acquire) > 0
-    }
-
-    /// Moves at most `most` posts to `into`, and returns whether a thread has asked for a stop. A later post wakes the
-    /// loop again.
-    pub(super) fn take(&self, most: usize, into: &mut VecDeque<Post<S>>) -> bool {
-        // The flag is cleared before the queue is read. A post just after the reading must wake the loop again.
-        self.is_awake.store(false, Ordering::Release);
-        let mut inbox = self.inbox();
-        let count = most.min(inbox.posts.len());
-        into.extend(inbox.posts.drain(..count));
-        if !inbox.posts.is_empty() {
-            self.is_awake.store(true, Ordering::Release);
-        }
-        drop(inbox);
-        self.is_stopping.swap(false, Ordering::AcqRel)
-    }
-
-    /// Closes the mailbox, because the loop is gone: every further post is refused.
-    pub(super) fn close(&self) {
-        let mut inbox = self.inbox();
-        inbox.waker = None;
-        let posts = std::mem::take(&mut inbox.posts);
-        // The posts are dropped without the lock, because the drop of a post is user code, which may post.
-        drop(inbox);
-        drop(posts);
-    }
-
-    fn wake(&self) -> Result<()> {
-        if self.is_awake.swap(true, Ordering::AcqRel) {
-            return Ok(());
-        }
-        if let Some(waker) = &self.inbox().waker {
-            waker.wake()?;
-        }
-        Ok(())
-    }
-}
+use super::mailbox::Mailbox;
 
 /// A handle to a loop for other threads. A `Remote` is cheap to clone, may outlive the loop, and lets the loop end,
 /// unlike a [`Hold`].
@@ -130,50 +44,45 @@ impl<S> Remote<S> {
     /// Makes the loop's thread call `call` in its next turn. If the loop is waiting, this ends the wait. The loop makes
     /// the posts of one thread in their order.
     ///
+    /// This takes a lock, and allocates. A signal handler calls [`wake`](Self::wake) instead.
+    ///
     /// # Errors
     ///
     /// ERR_LOOP_CLOSED if the loop is gone. ERR_MAILBOX_FULL if [too many](crate::EventLoopOptions::posts_capacity)
-    /// posts wait already. In both cases `call` is dropped. Also the system's error of the wake-up (`write(2)` on an
-    /// eventfd).
+    /// posts wait already. Also the system's error of the wake-up (`write(2)` on an eventfd), which was tried a few
+    /// times. In each case `call` is dropped, and never made.
     pub fn post(&self, call: impl FnOnce(&mut LoopContext<'_, S>) + Send + 'static) -> Result<()> {
-        let call: Post<S> = Box::new(call);
-        let mut inbox = self.mailbox.inbox();
-        // The waker is checked under the lock, so that `close` finds every post that was accepted.
-        if inbox.waker.is_none() {
-            return Err(Error::with_code(Error::LOOP_CLOSED, "the loop is gone"));
-        }
-        let capacity = self.mailbox.capacity;
-        if inbox.posts.len() >= capacity {
-            let full = format!("{capacity} posts wait already; the loop cannot keep up");
-            return Err(Error::with_code(Error::MAILBOX_FULL, full));
-        }
-        inbox.posts.push_back(call);
-        drop(inbox);
-        self.mailbox.wake()
+        self.mailbox.post(Box::new(call))
     }
 
-    /// Ends the loop's wait. If the loop is not waiting, its next wait ends at once. Several wakes act as one.
+    /// Ends the loop's wait. If the loop is not waiting, its next wait ends at once. Several wakes act as one. If the
+    /// loop is gone, this does nothing.
+    ///
+    /// On Linux a signal handler may call this: it neither takes a lock nor allocates or frees memory, not even when it
+    /// fails. It may change `errno`, as every call of the system does. On other systems it must not be called from a
+    /// signal handler. A handler must not clone, drop or print a `Remote` or [`Hold`] on any system.
     ///
     /// # Errors
     ///
-    /// The system's error of the wake-up.
-    pub fn wake(&self) -> Result<()> {
+    /// The system's error of the wake-up (`write(2)` on an eventfd), which was tried a few times. No wake of another
+    /// thread relies on the failed one.
+    pub fn wake(&self) -> io::Result<()> {
         self.mailbox.wake()
     }
 
-    /// Makes [`run`](crate::EventLoop::run) return at the end of the running turn.
+    /// Makes [`run`](crate::EventLoop::run) return at the end of the running turn. As for [`wake`](Self::wake), a signal
+    /// handler may call this on Linux.
     ///
     /// # Errors
     ///
-    /// The system's error of the wake-up.
-    pub fn stop(&self) -> Result<()> {
-        self.mailbox.is_stopping.store(true, Ordering::Release);
-        self.mailbox.wake()
+    /// As [`wake`](Self::wake). After an error this request has no effect.
+    pub fn stop(&self) -> io::Result<()> {
+        self.mailbox.stop()
     }
 
     /// Keeps the loop going until the returned [`Hold`] is dropped, for a thread that still has something to post.
     pub fn hold(&self) -> Hold<S> {
-        self.mailbox.holds.fetch_add(1, Ordering::AcqRel);
+        self.mailbox.hold();
         Hold {
             mailbox: Arc::clone(&self.mailbox),
         }
@@ -190,7 +99,7 @@ impl<S> fmt::Debug for Remote<S> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Remote")
-            .field("is_closed", &self.mailbox.inbox().waker.is_none())
+            .field("is_closed", &self.mailbox.is_closed())
             .finish_non_exhaustive()
     }
 }
@@ -203,9 +112,7 @@ pub struct Hold<S = ()> {
 
 impl<S> Drop for Hold<S> {
     fn drop(&mut self) {
-        self.mailbox.holds.fetch_sub(1, Ordering::AcqRel);
-        // The loop must notice that it may end now. If the wake-up fails, the loop is gone, or notices it later.
-        let _ = self.mailbox.wake();
+        self.mailbox.release();
     }
 }
 

@@ -26,7 +26,7 @@ pub use values::{
 };
 pub use view::{Server, Socket, Sockets};
 
-pub(crate) use self::core::{Closing, Due, Limits, Net, TargetedEvent, TimerHandle, Waker};
+pub(crate) use self::core::{Closing, Due, Limits, Net, TargetedEvent, TimerHandle, WakeHandle};
 pub(crate) use connection::Notice;
 pub(crate) use listener::ServerEvent;
 pub(crate) use values::SocketEvent;

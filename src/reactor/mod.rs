@@ -94,7 +94,7 @@ pub use crate::slots::Key;
 pub use handler::Handler;
 pub use registration::Registration;
 
-pub(crate) use crate::system::Waker;
+pub(crate) use crate::system::{WakeHandle, Waker};
 pub(crate) use crate::wheel::TimerHandle;
 
 /// A source, and the reactor's state of it.

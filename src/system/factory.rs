@@ -14,7 +14,7 @@ use super::selector::Selector;
 #[cfg(feature = "simulation")]
 use super::simulated;
 use super::stream::Stream;
-use super::waker::Waker;
+use super::waker::WakeHandle;
 
 /// The system on which a loop opens its selector and sockets. Without the feature `simulation` this enum has one
 /// variant, and takes no memory.
@@ -50,12 +50,12 @@ impl System {
 
     /// Makes the [`Lookups`] of a loop. At most `threads` threads run its lookups, and `waker` wakes the loop for each
     /// answer. A simulation uses neither.
-    pub(crate) fn lookups(&self, waker: Waker, threads: usize) -> Lookups {
+    pub(crate) fn lookups(&self, waker: WakeHandle, threads: usize) -> Lookups {
         match self {
             #[cfg(feature = "simulation")]
             Self::Simulated(machine) => Lookups::Simulated(machine.lookups()),
             _ => {
-                let threads = LookupThreads::new(Box::new(move || waker.wake()), threads);
+                let threads = LookupThreads::new(waker, threads);
                 Lookups::Threads(threads)
             }
         }

@@ -39,4 +39,6 @@ pub(crate) use platform::SHORT_TRANSFER_EXHAUSTS;
 pub(crate) use reserve::Reserve;
 pub(crate) use selector::Selector;
 pub(crate) use stream::Stream;
-pub(crate) use waker::Waker;
+#[cfg(test)]
+pub(crate) use waker::ScriptedWaker;
+pub(crate) use waker::{WakeHandle, Waker};

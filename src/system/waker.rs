@@ -1,13 +1,23 @@
-//! The handle that ends the wait of a selector, from any thread.
+//! The waker, which ends the wait of a selector from any thread.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+
+#[cfg(test)]
+mod scripted;
 
 #[cfg(feature = "simulation")]
 use super::simulated;
 
-/// A handle with which any thread ends the wait of the selector that made it.
-#[derive(Clone, Debug)]
+#[cfg(test)]
+pub(crate) use scripted::ScriptedWaker;
+
+/// The number of times that a failed wake is tried. A failure that passes (EINTR, ENOMEM) then costs no wake. The number
+/// is small, because a wake may be called in a signal handler.
+const TRIES: usize = 8;
+
+/// The waker of a selector. Its drop closes the descriptor: every [`WakeHandle`] is without effect from then on.
+#[derive(Debug)]
 pub(crate) enum Waker {
     /// The waker of the kernel's selector.
     Kernel(Arc<mio::Waker>),
@@ -17,15 +27,90 @@ pub(crate) enum Waker {
 }
 
 impl Waker {
-    /// Ends the wait under way. If no wait is under way, the next wait ends at once, so that no wake is lost.
-    pub(crate) fn wake(&self) -> io::Result<()> {
+    /// Returns a handle for other threads, which does not keep the descriptor open.
+    pub(crate) fn handle(&self) -> WakeHandle {
         match self {
-            Self::Kernel(waker) => waker.wake(),
+            Self::Kernel(waker) => WakeHandle::Kernel(Arc::downgrade(waker)),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(waker) => WakeHandle::Simulated(waker.clone()),
+        }
+    }
+}
+
+/// A handle with which any thread ends the wait of the selector whose [`Waker`] made it.
+#[derive(Clone, Debug)]
+pub(crate) enum WakeHandle {
+    /// A handle to the waker of the kernel's selector.
+    Kernel(Weak<mio::Waker>),
+    /// A handle to the waker of a simulated machine's selector.
+    #[cfg(feature = "simulation")]
+    Simulated(simulated::Waker),
+    /// A handle whose calls fail as a test says.
+    #[cfg(test)]
+    Scripted(Arc<ScriptedWaker>),
+}
+
+impl WakeHandle {
+    /// Ends the wait under way. If no wait is under way, the next wait ends at once, so that no wake is lost. A wake that
+    /// fails is tried again a few times. Does nothing if the waker is gone.
+    ///
+    /// On Linux this takes no lock, and neither allocates nor frees memory, so that a signal handler may call it.
+    pub(crate) fn wake(&self) -> io::Result<()> {
+        let mut done = self.wake_once();
+        for _ in 1..TRIES {
+            if done.is_ok() {
+                break;
+            }
+            done = self.wake_once();
+        }
+        done
+    }
+
+    fn wake_once(&self) -> io::Result<()> {
+        match self {
+            // If the waker is dropped meanwhile, the end of this borrow closes the descriptor. That is one call, and no
+            // memory is freed, because `self` still refers to it.
+            Self::Kernel(waker) => waker.upgrade().map_or(Ok(()), |waker| waker.wake()),
             #[cfg(feature = "simulation")]
             Self::Simulated(waker) => {
                 waker.wake();
                 Ok(())
             }
+            #[cfg(test)]
+            Self::Scripted(script) => script.wake(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wake_that_fails_is_tried_again_a_few_times() {
+        let script = Arc::new(ScriptedWaker::default());
+        let handle = WakeHandle::Scripted(Arc::clone(&script));
+        script.fail(TRIES - 1);
+        handle.wake().unwrap();
+        assert_eq!((script.calls(), script.wakes()), (TRIES, 1));
+        script.fail(TRIES);
+        assert_eq!(
+            handle.wake().unwrap_err().kind(),
+            io::ErrorKind::Interrupted
+        );
+        assert_eq!((script.calls(), script.wakes()), (2 * TRIES, 1));
+        handle.wake().unwrap();
+        assert_eq!(script.wakes(), 2);
+    }
+
+    #[test]
+    fn a_handle_does_not_keep_the_waker() {
+        let poll = mio::Poll::new().unwrap();
+        let waker = Arc::new(mio::Waker::new(poll.registry(), mio::Token(0)).unwrap());
+        let handle = Waker::Kernel(Arc::clone(&waker)).handle();
+        handle.wake().unwrap();
+        assert_eq!(Arc::strong_count(&waker), 1);
+        drop(waker);
+        handle.wake().unwrap();
     }
 }

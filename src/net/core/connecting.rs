@@ -114,7 +114,7 @@ impl Net {
         let waker = &self.waker;
         self.lookups
             .get_or_insert_with(|| {
-                PendingLookups::new(self.system.lookups(waker.clone(), self.lookup_threads))
+                PendingLookups::new(self.system.lookups(waker.handle(), self.lookup_threads))
             })
             .ask(query, &resolver, asker)
     }

@@ -20,14 +20,14 @@ use crate::net::error::{Error, Result, Syscall};
 use crate::net::listener::{DescriptorExhaustion, Listener, ServerEvent};
 use crate::net::outbox::Outbox;
 use crate::net::values::{CloseReason, Event, ServerId, SocketEvent, SocketId, TimerId};
-use crate::reactor::{Elapsed, Phase, Reactor, Registration};
+use crate::reactor::{Elapsed, Phase, Reactor, Registration, Waker};
 use crate::system::System;
 
 use socket_timers::SocketTimers;
 use source::{SharedResources, Source};
 
 // `event_loop` imports these two from `net`, because it may not import from the reactor directly.
-pub(crate) use crate::reactor::{TimerHandle, Waker};
+pub(crate) use crate::reactor::{TimerHandle, WakeHandle};
 
 /// The network side of one loop: the reactor with its sources, and the resources that the sources share.
 #[derive(Debug)]
@@ -42,6 +42,7 @@ pub(crate) struct Net {
     servers: Vec<ServerId>,
     /// The buffer in which formatted writes build their text. Invariant: empty between two writes.
     scratch: String,
+    /// The waker of the loop. Other threads have handles to it, which do not keep its descriptor open.
     waker: Waker,
     /// The lookups that are under way. `None` until the first lookup.
     lookups: Option<PendingLookups>,
@@ -160,9 +161,9 @@ impl Net {
         }
     }
 
-    /// Returns the handle with which another thread can end the wait of [`poll`](Self::poll).
-    pub(crate) fn waker(&self) -> Waker {
-        self.waker.clone()
+    /// Returns a handle with which another thread can end the wait of [`poll`](Self::poll).
+    pub(crate) fn wake_handle(&self) -> WakeHandle {
+        self.waker.handle()
     }
 
     /// Sends the bytes that wait for the flush phase, because they were written outside of the socket's own callback.

@@ -113,10 +113,10 @@ fn a_wake_ends_the_wait_of_now_or_the_next_and_is_no_event() {
     in_time(|| {
         let mut reactor = Reactor::<Listening>::new(16).unwrap();
         let waker = reactor.waker().unwrap();
-        waker.wake().unwrap();
+        waker.handle().wake().unwrap();
         reactor.poll(None).unwrap();
-        // The test keeps `waker`, because a wake is lost when the last handle is dropped.
-        let elsewhere = waker.clone();
+        // The test keeps `waker`, because a wake is lost when the waker is dropped.
+        let elsewhere = waker.handle();
         let waking = std::thread::spawn(move || elsewhere.wake());
         reactor.poll(None).unwrap();
         waking.join().unwrap().unwrap();
@@ -156,7 +156,7 @@ fn a_wake_takes_the_place_of_no_news() {
         reactor.poll(Some(Duration::ZERO)).unwrap();
         let before = reactor.events();
         // The wake comes before the data, because the kernel reports the older event first.
-        waker.wake().unwrap();
+        waker.handle().wake().unwrap();
         peer.write_all(b"a").unwrap();
         reactor.poll(None).unwrap();
         assert_eq!(reactor.events(), before + 1);
@@ -223,7 +223,7 @@ fn a_busy_wait_ends_like_any_other() {
             reactor.advance();
             assert_eq!(reactor.next_elapsed().map(|(of, _)| of), Some(key));
             // A wake from another thread ends the wait.
-            let waking = waker.clone();
+            let waking = waker.handle();
             let thread = std::thread::spawn(move || waking.wake().unwrap());
             reactor.poll(None).unwrap();
             thread.join().unwrap();

@@ -5,14 +5,17 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
+use crate::system::WakeHandle;
 use crate::system::lookup::{self, Answer, Job, Ticket};
 
 /// The limit on the number of waiting lookups, which keeps a silent name server from filling the memory (node#62503).
 const MOST_WAITING: usize = 1024;
 
-/// A closure that wakes the loop.
-type Wake = Box<dyn Fn() -> io::Result<()> + Send>;
+/// The first and the longest time until a wake that failed is tried again. Each time is twice as long as the one before.
+const FIRST_WAKE_RETRY: Duration = Duration::from_millis(1);
+const LONGEST_WAKE_RETRY: Duration = Duration::from_secs(1);
 
 /// The lookups that wait for a helper thread, are running, or are answered.
 pub(crate) struct LookupThreads {
@@ -25,6 +28,8 @@ pub(crate) struct LookupThreads {
 struct Shared {
     state: Mutex<State>,
     work: Condvar,
+    /// Told when the loop is dropped, for a thread that waits to try a wake again.
+    end: Condvar,
 }
 
 struct State {
@@ -33,14 +38,13 @@ struct State {
     threads: usize,
     /// Invariant: the number of threads that wait on `Shared::work`.
     idle: usize,
-    /// Wakes the loop. Invariant: `Some` until the loop is dropped; a thread that finds `None` ends. The closure owns a
-    /// descriptor, which must be closed with the loop even if a thread hangs.
-    wake: Option<Wake>,
+    /// Wakes the loop. Invariant: `Some` until the loop is dropped; a thread that finds `None` ends.
+    waker: Option<WakeHandle>,
 }
 
 impl LookupThreads {
-    /// Makes an empty queue, which at most `threads` threads will serve. `wake` wakes the loop for each answer.
-    pub(crate) fn new(wake: Wake, threads: usize) -> Self {
+    /// Makes an empty queue, which at most `threads` threads will serve. `waker` wakes the loop for each answer.
+    pub(crate) fn new(waker: WakeHandle, threads: usize) -> Self {
         Self {
             most_threads: threads.max(1),
             shared: Arc::new(Shared {
@@ -49,9 +53,10 @@ impl LookupThreads {
                     answers: VecDeque::new(),
                     threads: 0,
                     idle: 0,
-                    wake: Some(wake),
+                    waker: Some(waker),
                 }),
                 work: Condvar::new(),
+                end: Condvar::new(),
             }),
             next_ticket: 0,
         }
@@ -103,12 +108,13 @@ impl Drop for LookupThreads {
     /// Joins no thread: a thread that hangs in a lookup ends with the lookup, or with the process.
     fn drop(&mut self) {
         let mut state = self.shared.lock();
-        state.wake = None;
+        state.waker = None;
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
         // A job owns a resolver, so dropping the job may run user code, which must not run under the lock.
         drop(waiting);
         self.shared.work.notify_all();
+        self.shared.end.notify_all();
     }
 }
 
@@ -123,9 +129,21 @@ impl Shared {
         let answer = lookup::run(job);
         let mut state = self.lock();
         state.answers.push_back((ticket, answer));
-        if let Some(wake) = &state.wake {
-            // If the wake fails, the loop finds the answer in its next turn.
-            let _ = wake();
+        self.wake(state)
+    }
+
+    /// Wakes the loop. If the wake fails, tries again until it succeeds, the loop has taken the answers by itself, or the
+    /// loop is gone: no caller could be told of the failure.
+    fn wake<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let mut wait = FIRST_WAKE_RETRY;
+        while !state.answers.is_empty() {
+            match &state.waker {
+                Some(waker) if waker.wake().is_err() => {}
+                Some(_) | None => break,
+            }
+            let waited = self.end.wait_timeout(state, wait);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            wait = (wait * 2).min(LONGEST_WAKE_RETRY);
         }
         state
     }
@@ -134,7 +152,7 @@ impl Shared {
     fn work(&self) {
         let mut state = self.lock();
         loop {
-            if state.wake.is_none() {
+            if state.waker.is_none() {
                 return;
             }
             let Some((ticket, job)) = state.waiting.pop_front() else {
@@ -160,5 +178,51 @@ impl fmt::Debug for LookupThreads {
             .field("waiting", &state.waiting.len())
             .field("threads", &state.threads)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use crate::system::ScriptedWaker;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    fn lookups(script: &Arc<ScriptedWaker>) -> LookupThreads {
+        LookupThreads::new(WakeHandle::Scripted(Arc::clone(script)), 1)
+    }
+
+    fn wait_for(done: impl Fn() -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !done() {
+            assert!(Instant::now() < deadline, "it did not come");
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn an_answer_whose_wake_fails_wakes_the_loop_later() {
+        let script = Arc::new(ScriptedWaker::default());
+        let mut lookups = lookups(&script);
+        script.fail(100);
+        lookups.ask(Box::new(|| Ok(Vec::new()))).unwrap();
+        wait_for(|| script.wakes() == 1);
+        assert_eq!(script.calls(), 101);
+        assert!(lookups.next_answer().is_some());
+    }
+
+    #[test]
+    fn a_thread_that_cannot_wake_the_loop_ends_with_the_loop() {
+        let script = Arc::new(ScriptedWaker::default());
+        let mut lookups = lookups(&script);
+        script.fail(usize::MAX);
+        lookups.ask(Box::new(|| Ok(Vec::new()))).unwrap();
+        wait_for(|| script.calls() > 20);
+        let shared = Arc::downgrade(&lookups.shared);
+        drop(lookups);
+        wait_for(|| shared.upgrade().is_none());
     }
 }

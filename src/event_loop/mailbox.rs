@@ -1,0 +1,205 @@
+//! The queue of posts between other threads and the loop, with their wakes, stops and holds.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::net::{Error, Result, WakeHandle};
+
+use super::call::Post;
+
+/// The part of a loop that other threads reach. A wake and a stop take no lock, because a signal handler may interrupt
+/// the thread that holds the lock.
+pub(super) struct Mailbox<S> {
+    inbox: Mutex<Inbox<S>>,
+    waker: WakeHandle,
+    /// Whether the loop has something to take. Invariant: set before each wake, so that a loop whose wait a wake has ended
+    /// finds it set. The flag may also be set by a wake that fails then, so it never stands for a wake.
+    is_pending: AtomicBool,
+    /// The number of times that the loop has [taken](Self::take) posts.
+    takes: AtomicUsize,
+    /// The value of `takes` before the last wake that succeeded. While the two are equal, the loop is awake, or its wait
+    /// ends: of many posts, only the first has to wake the loop.
+    woken_at: AtomicUsize,
+    stops: StopRequests,
+    /// The limit on the posts that wait. If a loop cannot keep up, its posts must not fill the memory unnoticed.
+    capacity: usize,
+    /// The number of [`Hold`](super::Hold)s that are alive.
+    holds: AtomicUsize,
+}
+
+/// The part of a mailbox that its lock protects.
+struct Inbox<S> {
+    posts: VecDeque<Post<S>>,
+    /// Whether the loop is gone, so that every post is refused.
+    is_closed: bool,
+}
+
+impl<S> Mailbox<S> {
+    pub(super) fn new(waker: WakeHandle, capacity: usize) -> Self {
+        Self {
+            inbox: Mutex::new(Inbox {
+                posts: VecDeque::new(),
+                is_closed: false,
+            }),
+            waker,
+            is_pending: AtomicBool::new(false),
+            takes: AtomicUsize::new(1),
+            woken_at: AtomicUsize::new(0),
+            stops: StopRequests::default(),
+            capacity,
+            holds: AtomicUsize::new(0),
+        }
+    }
+
+    fn inbox(&self) -> MutexGuard<'_, Inbox<S>> {
+        // A panic leaves nothing half done here, because only whole posts are pushed and popped.
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a thread may have posted, woken or stopped the loop since the last [`take`](Self::take).
+    pub(super) fn is_pending(&self) -> bool {
+        self.is_pending.load(SeqCst)
+    }
+
+    /// Whether another thread keeps the loop going.
+    pub(super) fn holds_loop(&self) -> bool {
+        self.is_pending() || self.holds.load(SeqCst) > 0
+    }
+
+    /// Whether the loop is gone.
+    pub(super) fn is_closed(&self) -> bool {
+        self.inbox().is_closed
+    }
+
+    /// Moves at most `most` posts to `into`, and returns whether a thread has asked for a stop. A later post wakes the
+    /// loop again.
+    pub(super) fn take(&self, most: usize, into: &mut VecDeque<Post<S>>) -> bool {
+        // The order matters. A wake that reads the new number of takes sets the flag after it was cleared here. A post that
+        // reads the old number is in the queue before the queue is read.
+        self.is_pending.store(false, SeqCst);
+        self.takes.fetch_add(1, SeqCst);
+        let mut inbox = self.inbox();
+        let count = most.min(inbox.posts.len());
+        into.extend(inbox.posts.drain(..count));
+        if !inbox.posts.is_empty() {
+            self.is_pending.store(true, SeqCst);
+        }
+        drop(inbox);
+        self.stops.take()
+    }
+
+    /// Queues `call`, and wakes the loop. If the wake fails, the call is not queued: another thread's wake might otherwise
+    /// have it made although its poster was told of an error.
+    pub(super) fn post(&self, call: Post<S>) -> Result<()> {
+        let mut inbox = self.inbox();
+        // The lock is held from here to the push, so that `close` finds every post that was accepted.
+        if inbox.is_closed {
+            return Err(Error::with_code(Error::LOOP_CLOSED, "the loop is gone"));
+        }
+        let capacity = self.capacity;
+        if inbox.posts.len() >= capacity {
+            let full = format!("{capacity} posts wait already; the loop cannot keep up");
+            return Err(Error::with_code(Error::MAILBOX_FULL, full));
+        }
+        // The wake comes before the push. A loop that it wakes waits for the lock, and then finds the post.
+        self.wake()?;
+        inbox.posts.push_back(call);
+        Ok(())
+    }
+
+    /// Ends the loop's wait. Takes no lock, and on Linux neither allocates nor frees memory.
+    pub(super) fn wake(&self) -> io::Result<()> {
+        let takes = self.takes.load(SeqCst);
+        self.is_pending.store(true, SeqCst);
+        // If the loop has taken posts meanwhile, it may be waiting again, and the earlier wake counts no more.
+        if self.woken_at.load(SeqCst) == takes && self.takes.load(SeqCst) == takes {
+            return Ok(());
+        }
+        self.waker.wake()?;
+        // If the loop has taken posts meanwhile, `takes` has changed, and this note has no effect.
+        self.woken_at.store(takes, SeqCst);
+        Ok(())
+    }
+
+    /// Asks for a stop, and wakes the loop. If the wake fails and the loop has not taken the request, withdraws it. Takes
+    /// no lock, as [`wake`](Self::wake).
+    pub(super) fn stop(&self) -> io::Result<()> {
+        let asked_in = self.stops.ask();
+        self.wake().or_else(|error| {
+            let is_withdrawn = self.stops.withdraw(asked_in);
+            if is_withdrawn { Err(error) } else { Ok(()) }
+        })
+    }
+
+    pub(super) fn hold(&self) {
+        self.holds.fetch_add(1, SeqCst);
+    }
+
+    /// Takes one hold back, and wakes the loop, which may end now.
+    pub(super) fn release(&self) {
+        self.holds.fetch_sub(1, SeqCst);
+        // No caller can be told of a failure. The loop then notices the release at its next event.
+        let _ = self.wake();
+    }
+
+    /// Closes the mailbox, because the loop is gone: every further post is refused.
+    pub(super) fn close(&self) {
+        let mut inbox = self.inbox();
+        inbox.is_closed = true;
+        let posts = std::mem::take(&mut inbox.posts);
+        // The posts are dropped without the lock, because the drop of a post is user code, which may post.
+        drop(inbox);
+        drop(posts);
+    }
+}
+
+/// The requests for a stop that the loop has not taken: their number, and the number of the period in which they were
+/// made. A period ends when the loop takes its requests.
+///
+/// Both numbers share one word. So a thread whose wake failed withdraws its own request, and no later one.
+#[derive(Debug, Default)]
+struct StopRequests(AtomicUsize);
+
+/// The low half of the word is the number of requests, the high half is the period.
+const PERIOD_SHIFT: u32 = usize::BITS / 2;
+const MOST_REQUESTS: usize = (1 << PERIOD_SHIFT) - 1;
+
+/// The period of a request for a stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Period(usize);
+
+impl StopRequests {
+    /// Adds a request, and returns its period.
+    fn ask(&self) -> Period {
+        // The number of requests stays at its limit, which stands for more threads than a process can have.
+        let before = self.update(|word| match word & MOST_REQUESTS {
+            MOST_REQUESTS => None,
+            _ => Some(word + 1),
+        });
+        Period(before >> PERIOD_SHIFT)
+    }
+
+    /// Takes a request of `period` back. Returns `false` if the loop has taken it already.
+    fn withdraw(&self, period: Period) -> bool {
+        let is_current = |word: usize| word >> PERIOD_SHIFT == period.0;
+        is_current(self.update(|word| is_current(word).then(|| word - 1)))
+    }
+
+    /// Takes all requests, and returns whether there was one.
+    fn take(&self) -> bool {
+        let next_period = |word: usize| (word >> PERIOD_SHIFT).wrapping_add(1) << PERIOD_SHIFT;
+        let is_asked = |word: usize| word & MOST_REQUESTS > 0;
+        is_asked(self.update(|word| is_asked(word).then(|| next_period(word))))
+    }
+
+    /// Replaces the word by the result of `change`, unless that is `None`. Returns the word before.
+    fn update(&self, change: impl FnMut(usize) -> Option<usize>) -> usize {
+        let changed = self.0.fetch_update(SeqCst, SeqCst, change);
+        changed.unwrap_or_else(|unchanged| unchanged)
+    }
+}
+
+#[cfg(test)]
+mod tests;
