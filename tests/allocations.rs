@@ -21,7 +21,7 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, Stats, StatsAlloc};
 #[path = "support/mod.rs"]
 mod support;
 
-use support::{in_own_process, loopback};
+use support::{in_own_process, loopback, with_failing_wakes};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -132,6 +132,10 @@ fn assert_server_allocates_nothing(
     for _ in 0..100 {
         round_trip(&mut event_loop, &mut peers, message);
     }
+    assert_no_change(&region, "10,000 round trips");
+}
+
+fn assert_no_change(region: &Region<'_, System>, of: &str) {
     let change = region.change();
     assert_eq!(
         (
@@ -140,8 +144,7 @@ fn assert_server_allocates_nothing(
             change.deallocations
         ),
         (0, 0, 0),
-        "10,000 round trips of {} bytes",
-        message.len()
+        "{of}"
     );
 }
 
@@ -337,5 +340,38 @@ fn bytes_through_a_pipe_allocate_nothing() {
         });
         let address = event_loop.server(server.unwrap()).address().unwrap();
         assert_server_allocates_nothing((event_loop, address), &[b'x'; 64]);
+    });
+}
+
+/// Counts what wakes and stops allocate whose calls all have the result `is_ok`.
+fn assert_wakes_allocate_nothing(is_ok: bool) {
+    let mut event_loop = EventLoop::new().unwrap();
+    let remote = event_loop.remote();
+    for _ in 0..100 {
+        let region = Region::new(ALLOCATOR);
+        for _ in 0..3 {
+            assert_eq!(remote.wake().is_ok(), is_ok);
+            assert_eq!(remote.stop().is_ok(), is_ok);
+        }
+        assert_no_change(&region, "wakes and stops");
+        turn(&mut event_loop);
+    }
+    drop(event_loop);
+    let region = Region::new(ALLOCATOR);
+    remote.wake().unwrap();
+    remote.stop().unwrap();
+    assert_no_change(&region, "a wake and a stop of a loop that is gone");
+}
+
+// A signal handler may interrupt the allocator.
+#[test]
+fn a_wake_allocates_nothing() {
+    in_own_process(r#"exec "$@""#, || assert_wakes_allocate_nothing(true));
+}
+
+#[test]
+fn a_wake_that_fails_allocates_nothing() {
+    with_failing_wakes("error=ENOMEM:when=1+", || {
+        assert_wakes_allocate_nothing(false);
     });
 }

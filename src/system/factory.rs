@@ -55,7 +55,7 @@ impl System {
             #[cfg(feature = "simulation")]
             Self::Simulated(machine) => Lookups::Simulated(machine.lookups()),
             _ => {
-                let threads = LookupThreads::new(waker, threads);
+                let threads = LookupThreads::new(Box::new(move || waker.wake()), threads);
                 Lookups::Threads(threads)
             }
         }

@@ -71,3 +71,5 @@ mod running;
 mod server_panics;
 mod servers;
 mod timers;
+#[cfg(unix)]
+mod wakes;

@@ -31,6 +31,8 @@ pub(crate) fn in_own_process(launch: &str, body: impl FnOnce()) {
         .arg(env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture"])
         .env(CHILD, test)
+        // The output of a failed child fits on a screen.
+        .env("RUST_BACKTRACE", "0")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -108,6 +110,21 @@ pub(crate) fn descriptors() -> usize {
 /// Runs `body` as [`in_own_process`] does, while strace fails calls of it as `injections` say (`-e inject=` of
 /// strace(1)). Where strace cannot be had it skips, saying so.
 pub(crate) fn with_failing_calls(injections: &[&str], body: impl FnOnce()) {
+    let injections: Vec<String> = injections
+        .iter()
+        .map(|injection| format!("-e inject={injection}"))
+        .collect();
+    under_strace(&format!("-e trace={TRACED} {}", injections.join(" ")), body);
+}
+
+/// Runs `body` as [`with_failing_calls`] does, while its wakes fail as `injection` says: the writes to an eventfd. Each
+/// thread counts its own.
+pub(crate) fn with_failing_wakes(injection: &str, body: impl FnOnce()) {
+    let options = format!("-P 'anon_inode:[eventfd]' -e trace=write -e inject=write:{injection}");
+    under_strace(&options, body);
+}
+
+fn under_strace(options: &str, body: impl FnOnce()) {
     // Not asked within the child, which has a tracer already.
     if env::var_os(CHILD).is_none() && !strace_works() {
         // Past the capture of the harness, which hides what a test prints that passes.
@@ -118,14 +135,7 @@ pub(crate) fn with_failing_calls(injections: &[&str], body: impl FnOnce()) {
         );
         return;
     }
-    let injections: Vec<String> = injections
-        .iter()
-        .map(|injection| format!("-e inject={injection}"))
-        .collect();
-    let launch = format!(
-        r#"exec strace -f -qq -o /dev/null --seccomp-bpf -e trace={TRACED} {} "$@""#,
-        injections.join(" ")
-    );
+    let launch = format!(r#"exec strace -f -qq -o /dev/null --seccomp-bpf {options} "$@""#);
     in_own_process(&launch, body);
 }
 

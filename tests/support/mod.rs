@@ -25,7 +25,9 @@ mod seen;
 mod time;
 
 pub(crate) use bytes::{assert_same_bytes, pattern};
-pub(crate) use child::{descriptors, in_own_process, strace_works, with_failing_calls};
+pub(crate) use child::{
+    descriptors, in_own_process, strace_works, with_failing_calls, with_failing_wakes,
+};
 pub(crate) use loopback::{client_host, client_number, host, host_name, hosts, loopback};
 pub(crate) use peer::{Peer, PeerEnd, Received, listener};
 pub(crate) use places::{BlackHole, DeadPort, has_ipv6};

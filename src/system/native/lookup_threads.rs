@@ -7,11 +7,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use crate::system::WakeHandle;
 use crate::system::lookup::{self, Answer, Job, Ticket};
 
 /// The limit on the number of waiting lookups, which keeps a silent name server from filling the memory (node#62503).
 const MOST_WAITING: usize = 1024;
+
+/// A closure that wakes the loop.
+type Wake = Box<dyn Fn() -> io::Result<()> + Send>;
 
 /// The first and the longest time until a wake that failed is tried again. Each time is twice as long as the one before.
 const FIRST_WAKE_RETRY: Duration = Duration::from_millis(1);
@@ -39,12 +41,12 @@ struct State {
     /// Invariant: the number of threads that wait on `Shared::work`.
     idle: usize,
     /// Wakes the loop. Invariant: `Some` until the loop is dropped; a thread that finds `None` ends.
-    waker: Option<WakeHandle>,
+    wake: Option<Wake>,
 }
 
 impl LookupThreads {
-    /// Makes an empty queue, which at most `threads` threads will serve. `waker` wakes the loop for each answer.
-    pub(crate) fn new(waker: WakeHandle, threads: usize) -> Self {
+    /// Makes an empty queue, which at most `threads` threads will serve. `wake` wakes the loop for each answer.
+    pub(crate) fn new(wake: Wake, threads: usize) -> Self {
         Self {
             most_threads: threads.max(1),
             shared: Arc::new(Shared {
@@ -53,7 +55,7 @@ impl LookupThreads {
                     answers: VecDeque::new(),
                     threads: 0,
                     idle: 0,
-                    waker: Some(waker),
+                    wake: Some(wake),
                 }),
                 work: Condvar::new(),
                 end: Condvar::new(),
@@ -108,7 +110,7 @@ impl Drop for LookupThreads {
     /// Joins no thread: a thread that hangs in a lookup ends with the lookup, or with the process.
     fn drop(&mut self) {
         let mut state = self.shared.lock();
-        state.waker = None;
+        state.wake = None;
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
         // A job owns a resolver, so dropping the job may run user code, which must not run under the lock.
@@ -137,8 +139,8 @@ impl Shared {
     fn wake<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         let mut wait = FIRST_WAKE_RETRY;
         while !state.answers.is_empty() {
-            match &state.waker {
-                Some(waker) if waker.wake().is_err() => {}
+            match &state.wake {
+                Some(wake) if wake().is_err() => {}
                 Some(_) | None => break,
             }
             let waited = self.end.wait_timeout(state, wait);
@@ -152,7 +154,7 @@ impl Shared {
     fn work(&self) {
         let mut state = self.lock();
         loop {
-            if state.waker.is_none() {
+            if state.wake.is_none() {
                 return;
             }
             let Some((ticket, job)) = state.waiting.pop_front() else {
@@ -183,16 +185,22 @@ impl fmt::Debug for LookupThreads {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Instant;
-
-    use crate::system::ScriptedWaker;
 
     use super::*;
 
     const PATIENCE: Duration = Duration::from_secs(10);
 
-    fn lookups(script: &Arc<ScriptedWaker>) -> LookupThreads {
-        LookupThreads::new(WakeHandle::Scripted(Arc::clone(script)), 1)
+    /// Makes lookups of which the first `failures` wakes fail, with a count of the wakes.
+    fn lookups(failures: usize) -> (LookupThreads, Arc<AtomicUsize>) {
+        let wakes = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&wakes);
+        let wake = move || match counted.fetch_add(1, Ordering::SeqCst) < failures {
+            true => Err(io::ErrorKind::Interrupted.into()),
+            false => Ok(()),
+        };
+        (LookupThreads::new(Box::new(wake), 1), wakes)
     }
 
     fn wait_for(done: impl Fn() -> bool) {
@@ -205,24 +213,19 @@ mod tests {
 
     #[test]
     fn an_answer_whose_wake_fails_wakes_the_loop_later() {
-        let script = Arc::new(ScriptedWaker::default());
-        let mut lookups = lookups(&script);
-        script.fail(100);
+        let (mut lookups, wakes) = lookups(3);
         lookups.ask(Box::new(|| Ok(Vec::new()))).unwrap();
-        wait_for(|| script.wakes() == 1);
-        assert_eq!(script.calls(), 101);
+        wait_for(|| wakes.load(Ordering::SeqCst) == 4);
         assert!(lookups.next_answer().is_some());
     }
 
     #[test]
     fn a_thread_that_cannot_wake_the_loop_ends_with_the_loop() {
-        let script = Arc::new(ScriptedWaker::default());
-        let mut lookups = lookups(&script);
-        script.fail(usize::MAX);
+        let (mut lookups, wakes) = lookups(usize::MAX);
         lookups.ask(Box::new(|| Ok(Vec::new()))).unwrap();
-        wait_for(|| script.calls() > 20);
-        let shared = Arc::downgrade(&lookups.shared);
+        wait_for(|| wakes.load(Ordering::SeqCst) > 3);
         drop(lookups);
-        wait_for(|| shared.upgrade().is_none());
+        // The thread drops its closure, and so its count.
+        wait_for(|| Arc::strong_count(&wakes) == 1);
     }
 }
