@@ -18,6 +18,7 @@ bitflags! {
         const READ_CLOSED = 1 << 2;
         const WRITE_CLOSED = 1 << 3;
         const ERROR = 1 << 4;
+        const PRIORITY = 1 << 5;
     }
 }
 
@@ -83,6 +84,14 @@ impl Readiness {
     /// close. A refused datagram comes with this bit and without [`READABLE`](Self::READABLE), so the bit alone is
     /// worth a read.
     pub const ERROR: Self = Self(ReadinessBits::ERROR);
+
+    /// Urgent data of TCP has arrived, or another exceptional condition. epoll: `EPOLLPRI`; the other selectors never
+    /// report it.
+    ///
+    /// A read ends at the urgent mark, even if more bytes lie behind it. While this bit is set, a short read does not
+    /// mean that nothing is left to read. The bit alone serves no direction: epoll reports
+    /// [`READABLE`](Self::READABLE) with it.
+    pub const PRIORITY: Self = Self(ReadinessBits::PRIORITY);
 
     /// Returns the set without bits.
     pub(crate) const fn empty() -> Self {
@@ -267,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_source_is_served_exactly_when_something_wanted_is_ready() {
-        for ready in 0..32 {
+        for ready in 0..64 {
             for wanted in 0..4 {
                 let readiness = Readiness::from_bits(ready);
                 let interest = Interest::from_bits(wanted);
@@ -312,13 +321,13 @@ mod tests {
 
     #[test]
     fn more_readiness_never_takes_service_away() {
-        for ready in 0..32 {
+        for ready in 0..64 {
             for wanted in 0..4 {
                 let interest = Interest::from_bits(wanted);
                 if !Readiness::from_bits(ready).serves(interest) {
                     continue;
                 }
-                for bit in 0..5 {
+                for bit in 0..6 {
                     assert!(Readiness::from_bits(ready | 1 << bit).serves(interest));
                 }
             }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::readiness::{Interest, Readiness};
 use crate::slots::Key;
-use crate::system::SHORT_TRANSFER_EXHAUSTS;
+use crate::system::{SHORT_READ_EXHAUSTS, SHORT_WRITE_EXHAUSTS};
 use crate::wheel::Wheel;
 
 use super::clock::Clock;
@@ -83,7 +83,7 @@ impl Registration<'_> {
     pub fn would_block(&mut self, direction: Interest) {
         let mut gone = Signals::ERROR;
         if direction.contains(Interest::READABLE) {
-            gone |= Signals::READABLE | Signals::READ_CLOSED;
+            gone |= Signals::READABLE | Signals::READ_CLOSED | Signals::PRIORITY;
         }
         if direction.contains(Interest::WRITABLE) {
             gone |= Signals::WRITE_CLOSED;
@@ -94,22 +94,24 @@ impl Registration<'_> {
 
     /// Notes that a read or write in `direction` moved fewer bytes than the caller gave space or bytes for.
     ///
-    /// On an edge-triggered selector a short transfer proves that the kernel has no more for now, so this clears the
-    /// readiness. The readiness stays if the kernel has also reported an end or an error, because neither gives a
-    /// second edge. On the other selectors (AFD of Windows, `poll(2)`) a short transfer proves nothing, so nothing
-    /// changes.
+    /// Only for TCP: there a short transfer proves on an edge-triggered selector that the kernel has no more for now, so
+    /// this clears the readiness. The readiness stays if the kernel has also reported an end or an error, because
+    /// neither gives a second edge. For reading it also stays with [`Readiness::PRIORITY`], and on every system whose
+    /// selector does not report that (kqueue). On AFD of Windows and `poll(2)` nothing changes at all.
+    ///
+    /// A source of another kind calls [`would_block`](Self::would_block) behind a call that would block. A read of a
+    /// Unix socket, for example, ends behind a message that carries a descriptor, though more bytes follow.
     #[inline]
     pub fn fell_short(&mut self, direction: Interest) {
-        if !SHORT_TRANSFER_EXHAUSTS {
-            return;
-        }
         let signals = &mut self.state.signals;
-        if direction.contains(Interest::READABLE)
-            && !signals.intersects(Signals::READ_CLOSED | Signals::ERROR)
+        if SHORT_READ_EXHAUSTS
+            && direction.contains(Interest::READABLE)
+            && !signals.intersects(Signals::READ_CLOSED | Signals::ERROR | Signals::PRIORITY)
         {
             signals.remove(Signals::READABLE);
         }
-        if direction.contains(Interest::WRITABLE)
+        if SHORT_WRITE_EXHAUSTS
+            && direction.contains(Interest::WRITABLE)
             && !signals.intersects(Signals::WRITE_CLOSED | Signals::ERROR)
         {
             self.state.clear_writable();

@@ -59,6 +59,7 @@ bitflags! {
         const READ_CLOSED = Readiness::READ_CLOSED.bits();
         const WRITE_CLOSED = Readiness::WRITE_CLOSED.bits();
         const ERROR = Readiness::ERROR.bits();
+        const PRIORITY = Readiness::PRIORITY.bits();
         /// The request of the source to report an event of its own
         /// ([`Handler::on_activated`](super::Handler::on_activated)). The reactor serves this request for any interest.
         const ACTIVATED = 1 << 7;

@@ -14,7 +14,9 @@ impl Stream {
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         match self {
             Self::Tcp(stream) => Some(stream.as_fd()),
+            Self::SharedTcp(shared) => Some(shared.get().as_fd()),
             Self::Unix(stream) => Some(stream.as_fd()),
+            Self::SharedUnix(shared) => Some(shared.get().as_fd()),
             Self::Input(input) => Some(input.as_fd()),
             #[cfg(feature = "simulation")]
             Self::Simulated(_) | Self::Faulty(_) => None,
@@ -25,7 +27,7 @@ impl Stream {
     /// streams.
     pub(crate) fn local_path(&self) -> Option<PathBuf> {
         #[cfg(unix)]
-        if let Self::Unix(stream) = self {
+        if let Some(stream) = self.as_unix() {
             return path_of(stream.local_addr());
         }
         None
@@ -35,10 +37,19 @@ impl Stream {
     /// streams.
     pub(crate) fn peer_path(&self) -> Option<PathBuf> {
         #[cfg(unix)]
-        if let Self::Unix(stream) = self {
+        if let Some(stream) = self.as_unix() {
             return path_of(stream.peer_addr());
         }
         None
+    }
+
+    #[cfg(unix)]
+    fn as_unix(&self) -> Option<&mio::net::UnixStream> {
+        match self {
+            Self::Unix(stream) => Some(stream),
+            Self::SharedUnix(shared) => Some(shared.get()),
+            _ => None,
+        }
     }
 }
 

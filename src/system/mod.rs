@@ -35,7 +35,7 @@ pub(crate) use lookups::Lookups;
 pub(crate) use native::tcp::ConnectStep;
 pub(crate) use options::{Binding, KeepAliveTimes};
 pub(crate) use owned_path::OwnedPath;
-pub(crate) use platform::SHORT_TRANSFER_EXHAUSTS;
+pub(crate) use platform::{SHORT_READ_EXHAUSTS, SHORT_WRITE_EXHAUSTS};
 pub(crate) use reserve::Reserve;
 pub(crate) use selector::Selector;
 pub(crate) use stream::Stream;

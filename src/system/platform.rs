@@ -1,10 +1,20 @@
 //! Properties of the selectors that mio uses, which differ from system to system.
 
-/// Whether a short read or write proves that the kernel has no more bytes, or no more space, for now.
+/// Whether a short read of TCP proves that the kernel has no more bytes for now, unless the kernel reports priority.
 ///
-/// True for the edge-triggered selectors: the next byte is a new edge. False for AFD (Windows) and `poll(2)`, which
-/// report again only after a call that would block (tokio#5866). With both, a reader must go on until `WouldBlock`.
-pub(crate) const SHORT_TRANSFER_EXHAUSTS: bool = cfg!(all(
+/// True for epoll where mio can ask for EPOLLPRI: the next byte is a new edge, and only the urgent mark ends a read
+/// early. kqueue does not report the mark. AFD (Windows) and `poll(2)` report again only after a call that would block
+/// (tokio#5866). With all of these, a reader must go on until `WouldBlock`.
+pub(crate) const SHORT_READ_EXHAUSTS: bool = REPORTS_PRIORITY;
+
+/// Whether the selector reports urgent data of TCP.
+pub(crate) const REPORTS_PRIORITY: bool = cfg!(all(
+    any(target_os = "android", target_os = "linux"),
+    not(mio_unsupported_force_poll_poll),
+));
+
+/// Whether a short write of TCP proves that the kernel has no more space for now: on every edge-triggered selector.
+pub(crate) const SHORT_WRITE_EXHAUSTS: bool = cfg!(all(
     any(
         target_os = "android",
         target_os = "dragonfly",

@@ -168,9 +168,14 @@ fn pass_on(batch: &[(usize, Readiness)], mut take: impl FnMut(usize, Readiness))
     batch.len()
 }
 
+/// Returns the directions as mio has them. The kernel is also asked for priority, where it reports that.
 fn to_mio(directions: Interest) -> mio::Interest {
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    const INWARD: mio::Interest = mio::Interest::READABLE.add(mio::Interest::PRIORITY);
+    #[cfg(not(any(target_os = "android", target_os = "linux")))]
+    const INWARD: mio::Interest = mio::Interest::READABLE;
     match directions.contains(Interest::WRITABLE) {
-        true => mio::Interest::READABLE | mio::Interest::WRITABLE,
-        false => mio::Interest::READABLE,
+        true => INWARD | mio::Interest::WRITABLE,
+        false => INWARD,
     }
 }

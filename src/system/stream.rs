@@ -11,20 +11,27 @@ use mio::{Interest, Registry, Token};
 
 #[cfg(feature = "simulation")]
 use super::faults;
+use super::native::Shared;
 use super::native::tcp::{self, ConnectStep};
 #[cfg(unix)]
 use super::native::{Input, unix};
-use super::platform::{CLOSE_DEREGISTERS, SHORT_TRANSFER_EXHAUSTS};
+use super::platform::{CLOSE_DEREGISTERS, SHORT_READ_EXHAUSTS, SHORT_WRITE_EXHAUSTS};
 #[cfg(feature = "simulation")]
 use super::simulated;
 
 /// One end of a byte stream.
 #[derive(Debug)]
 pub(crate) enum Stream {
+    /// A TCP socket that the loop has opened or accepted, and whose descriptor has no duplicate.
     Tcp(TcpStream),
-    /// A Unix domain stream socket.
+    /// A TCP socket whose descriptor may have duplicates, or whose protocol is more than TCP.
+    SharedTcp(Shared<TcpStream>),
+    /// A Unix domain stream socket that the loop has opened or accepted, and whose descriptor has no duplicate.
     #[cfg(unix)]
     Unix(UnixStream),
+    /// A Unix domain stream socket whose descriptor may have duplicates.
+    #[cfg(unix)]
+    SharedUnix(Shared<UnixStream>),
     /// A descriptor that can only be read, such as standard input.
     #[cfg(unix)]
     Input(Input),
@@ -58,13 +65,13 @@ impl Stream {
 
     /// Takes over a connected socket of the standard library.
     pub(crate) fn adopt_tcp(stream: std::net::TcpStream) -> io::Result<Self> {
-        tcp::adopt(stream).map(Self::Tcp)
+        tcp::adopt(stream).map(Shared::new).map(Self::SharedTcp)
     }
 
     /// Takes over a connected Unix socket of the standard library.
     #[cfg(unix)]
     pub(crate) fn adopt_unix(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
-        unix::adopt(stream).map(Self::Unix)
+        unix::adopt(stream).map(Shared::new).map(Self::SharedUnix)
     }
 
     /// Makes a stream that reads from a duplicate of `descriptor`.
@@ -78,8 +85,11 @@ impl Stream {
     pub(crate) fn finish_connecting(&self) -> io::Result<bool> {
         match self {
             Self::Tcp(stream) => tcp::finish_connecting(stream),
+            Self::SharedTcp(shared) => tcp::finish_connecting(shared.get()),
             #[cfg(unix)]
             Self::Unix(stream) => unix::finish_connecting(stream),
+            #[cfg(unix)]
+            Self::SharedUnix(shared) => unix::finish_connecting(shared.get()),
             #[cfg(unix)]
             Self::Input(_) => Ok(true),
             #[cfg(feature = "simulation")]
@@ -99,8 +109,17 @@ impl Stream {
         debug_assert!(!buffer.is_empty(), "a read of 0 must mean the end");
         match self {
             Self::Tcp(stream) => stream.read(buffer),
+            Self::SharedTcp(shared) => {
+                shared.prepare_read()?;
+                shared.get_mut().read(buffer)
+            }
             #[cfg(unix)]
             Self::Unix(stream) => stream.read(buffer),
+            #[cfg(unix)]
+            Self::SharedUnix(shared) => {
+                shared.prepare_read()?;
+                shared.get_mut().read(buffer)
+            }
             #[cfg(unix)]
             Self::Input(input) => input.read(buffer),
             #[cfg(feature = "simulation")]
@@ -110,7 +129,7 @@ impl Stream {
         }
     }
 
-    /// Returns the stream if it is of a kind with fast paths: TCP, or a simulation of it.
+    /// Returns the stream if it is of a kind with fast paths: TCP without duplicates, or a simulation.
     #[inline(always)]
     pub(crate) fn with_fast_paths(stream: &mut Option<Self>) -> Option<&mut Self> {
         match stream {
@@ -137,8 +156,11 @@ impl Stream {
         loop {
             let written = match self {
                 Self::Tcp(stream) => tcp::send(stream, slices),
+                Self::SharedTcp(shared) => tcp::send(shared.get(), slices),
                 #[cfg(unix)]
                 Self::Unix(stream) => unix::send(stream, slices),
+                #[cfg(unix)]
+                Self::SharedUnix(shared) => unix::send(shared.get(), slices),
                 #[cfg(unix)]
                 Self::Input(_) => Err(io::ErrorKind::BrokenPipe.into()),
                 #[cfg(feature = "simulation")]
@@ -158,8 +180,11 @@ impl Stream {
     pub(crate) fn shutdown_write(&self) -> io::Result<()> {
         let done = match self {
             Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Self::SharedTcp(shared) => shared.get().shutdown(Shutdown::Write),
             #[cfg(unix)]
             Self::Unix(stream) => stream.shutdown(Shutdown::Write),
+            #[cfg(unix)]
+            Self::SharedUnix(shared) => shared.get().shutdown(Shutdown::Write),
             #[cfg(unix)]
             Self::Input(_) => Ok(()),
             #[cfg(feature = "simulation")]
@@ -177,8 +202,11 @@ impl Stream {
     pub(crate) fn take_error(&self) -> Option<io::Error> {
         let error = match self {
             Self::Tcp(stream) => stream.take_error(),
+            Self::SharedTcp(shared) => shared.get().take_error(),
             #[cfg(unix)]
             Self::Unix(stream) => stream.take_error(),
+            #[cfg(unix)]
+            Self::SharedUnix(shared) => shared.get().take_error(),
             #[cfg(unix)]
             Self::Input(_) => Ok(None),
             #[cfg(feature = "simulation")]
@@ -193,8 +221,9 @@ impl Stream {
     pub(crate) fn local_address(&self) -> io::Result<Option<SocketAddr>> {
         match self {
             Self::Tcp(stream) => stream.local_addr().map(Some),
+            Self::SharedTcp(shared) => shared.get().local_addr().map(Some),
             #[cfg(unix)]
-            Self::Unix(_) | Self::Input(_) => Ok(None),
+            Self::Unix(_) | Self::SharedUnix(_) | Self::Input(_) => Ok(None),
             #[cfg(feature = "simulation")]
             Self::Simulated(stream) => Ok(stream.local_address()),
             #[cfg(feature = "simulation")]
@@ -206,8 +235,9 @@ impl Stream {
     pub(crate) fn peer_address(&self) -> io::Result<Option<SocketAddr>> {
         match self {
             Self::Tcp(stream) => stream.peer_addr().map(Some),
+            Self::SharedTcp(shared) => shared.get().peer_addr().map(Some),
             #[cfg(unix)]
-            Self::Unix(_) | Self::Input(_) => Ok(None),
+            Self::Unix(_) | Self::SharedUnix(_) | Self::Input(_) => Ok(None),
             #[cfg(feature = "simulation")]
             Self::Simulated(stream) => stream.peer_address().map(Some),
             #[cfg(feature = "simulation")]
@@ -219,9 +249,9 @@ impl Stream {
     /// stream.
     pub(crate) fn is_standard(&self) -> bool {
         match self {
-            Self::Tcp(_) => true,
+            Self::Tcp(_) | Self::SharedTcp(_) => true,
             #[cfg(unix)]
-            Self::Unix(_) => true,
+            Self::Unix(_) | Self::SharedUnix(_) => true,
             #[cfg(unix)]
             Self::Input(_) => false,
             #[cfg(feature = "simulation")]
@@ -234,6 +264,7 @@ impl Stream {
     pub(crate) fn into_tcp(self) -> Result<std::net::TcpStream, Self> {
         match self {
             Self::Tcp(stream) => Ok(stream.into()),
+            Self::SharedTcp(shared) => Ok(shared.into_inner().into()),
             #[cfg(any(unix, feature = "simulation"))]
             other => Err(other),
         }
@@ -245,29 +276,88 @@ impl Stream {
     pub(crate) fn into_unix(self) -> Result<std::os::unix::net::UnixStream, Self> {
         match self {
             Self::Unix(stream) => Ok(stream.into()),
+            Self::SharedUnix(shared) => Ok(shared.into_inner().into()),
             other => Err(other),
         }
     }
 
-    /// Whether a short read or write on this stream proves that the kernel has no more for now; see
-    /// [`SHORT_TRANSFER_EXHAUSTS`].
+    /// Whether a short read on this stream proves that the kernel has no more bytes for now, unless it has reported an
+    /// end, an error or priority. See [`SHORT_READ_EXHAUSTS`].
+    ///
+    /// False for a Unix socket: the kernel ends a read behind a message that carries descriptors or credentials. False
+    /// for protocols that keep the boundaries of messages.
     #[inline]
-    pub(crate) fn short_transfer_exhausts(&self) -> bool {
+    pub(crate) fn short_read_exhausts(&self) -> bool {
         match self {
+            Self::Tcp(_) => SHORT_READ_EXHAUSTS,
+            Self::SharedTcp(shared) => SHORT_READ_EXHAUSTS && shared.is_plain_tcp(),
+            #[cfg(unix)]
+            Self::Unix(_) | Self::SharedUnix(_) | Self::Input(_) => false,
             #[cfg(feature = "simulation")]
             Self::Simulated(stream) => stream.short_transfer_exhausts(),
-            _ => SHORT_TRANSFER_EXHAUSTS,
+            #[cfg(feature = "simulation")]
+            Self::Faulty(_) => SHORT_READ_EXHAUSTS,
         }
     }
 
-    /// Whether closing the stream also deregisters the stream, provided that its descriptor has no duplicate.
+    /// Whether a short write on this stream proves that the kernel has no more space for now. See
+    /// [`SHORT_WRITE_EXHAUSTS`].
+    ///
+    /// False for a Unix socket: a lack of memory ends a write early, too, and frees no space later.
+    #[inline]
+    pub(crate) fn short_write_exhausts(&self) -> bool {
+        match self {
+            Self::Tcp(_) => SHORT_WRITE_EXHAUSTS,
+            Self::SharedTcp(shared) => SHORT_WRITE_EXHAUSTS && shared.is_plain_tcp(),
+            #[cfg(unix)]
+            Self::Unix(_) | Self::SharedUnix(_) | Self::Input(_) => false,
+            #[cfg(feature = "simulation")]
+            Self::Simulated(stream) => stream.short_transfer_exhausts(),
+            #[cfg(feature = "simulation")]
+            Self::Faulty(_) => SHORT_WRITE_EXHAUSTS,
+        }
+    }
+
+    /// Whether the descriptor may have duplicates, which keep the connection open after the close of this one.
+    pub(crate) fn is_shared(&self) -> bool {
+        match self {
+            Self::SharedTcp(_) => true,
+            #[cfg(unix)]
+            Self::SharedUnix(_) | Self::Input(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Returns the stream as one whose descriptor may have duplicates, because the caller lends it.
+    #[cfg(unix)]
+    pub(crate) fn into_shared(self) -> Self {
+        match self {
+            Self::Tcp(stream) => Self::SharedTcp(Shared::new(stream)),
+            Self::Unix(stream) => Self::SharedUnix(Shared::new(stream)),
+            other => other,
+        }
+    }
+
+    /// Notes whether the next read comes without a report of the kernel. Only a descriptor with duplicates cares: see
+    /// [`Shared::prepare_read`].
+    pub(crate) fn set_unannounced(&mut self, is_unannounced: bool) {
+        match self {
+            Self::SharedTcp(shared) => shared.set_unannounced(is_unannounced),
+            #[cfg(unix)]
+            Self::SharedUnix(shared) => shared.set_unannounced(is_unannounced),
+            _ => {}
+        }
+    }
+
+    /// Whether closing the stream also deregisters the stream: its descriptor has no duplicate.
     pub(crate) fn close_deregisters(&self) -> bool {
         match self {
             Self::Tcp(_) => CLOSE_DEREGISTERS,
+            Self::SharedTcp(_) => false,
             #[cfg(unix)]
             Self::Unix(_) => CLOSE_DEREGISTERS,
             #[cfg(unix)]
-            Self::Input(_) => false,
+            Self::SharedUnix(_) | Self::Input(_) => false,
             #[cfg(feature = "simulation")]
             Self::Simulated(_) | Self::Faulty(_) => false,
         }
@@ -302,8 +392,11 @@ impl Stream {
     fn source(&mut self) -> &mut dyn Source {
         match self {
             Self::Tcp(stream) => stream,
+            Self::SharedTcp(shared) => shared.get_mut(),
             #[cfg(unix)]
             Self::Unix(stream) => stream,
+            #[cfg(unix)]
+            Self::SharedUnix(shared) => shared.get_mut(),
             #[cfg(unix)]
             Self::Input(input) => input,
             #[cfg(feature = "simulation")]

@@ -10,9 +10,9 @@ impl Stream {
     /// Whether this stream is TCP, real or simulated: no other kind of stream has a reset.
     pub(crate) fn can_be_reset(&self) -> bool {
         match self {
-            Self::Tcp(_) => true,
+            Self::Tcp(_) | Self::SharedTcp(_) => true,
             #[cfg(unix)]
-            Self::Unix(_) | Self::Input(_) => false,
+            Self::Unix(_) | Self::SharedUnix(_) | Self::Input(_) => false,
             #[cfg(feature = "simulation")]
             Self::Simulated(_) | Self::Faulty(_) => true,
         }
@@ -22,8 +22,11 @@ impl Stream {
     pub(crate) fn reset_on_close(&self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => tcp::reset_on_close(stream),
+            Self::SharedTcp(shared) => tcp::reset_on_close(shared.get()),
             #[cfg(unix)]
-            Self::Unix(_) | Self::Input(_) => Err(io::ErrorKind::Unsupported.into()),
+            Self::Unix(_) | Self::SharedUnix(_) | Self::Input(_) => {
+                Err(io::ErrorKind::Unsupported.into())
+            }
             #[cfg(feature = "simulation")]
             Self::Simulated(stream) => {
                 stream.reset_on_close();
@@ -38,8 +41,9 @@ impl Stream {
     pub(crate) fn set_no_delay(&self, on: bool) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.set_nodelay(on),
+            Self::SharedTcp(shared) => shared.get().set_nodelay(on),
             #[cfg(unix)]
-            Self::Unix(_) | Self::Input(_) => Ok(()),
+            Self::Unix(_) | Self::SharedUnix(_) | Self::Input(_) => Ok(()),
             #[cfg(feature = "simulation")]
             Self::Simulated(stream) => stream.set_no_delay(),
             #[cfg(feature = "simulation")]
@@ -51,8 +55,9 @@ impl Stream {
     pub(crate) fn set_keep_alive(&self, times: Option<KeepAliveTimes>) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => tcp::set_keep_alive(stream, times),
+            Self::SharedTcp(shared) => tcp::set_keep_alive(shared.get(), times),
             #[cfg(unix)]
-            Self::Unix(_) | Self::Input(_) => Ok(()),
+            Self::Unix(_) | Self::SharedUnix(_) | Self::Input(_) => Ok(()),
             #[cfg(feature = "simulation")]
             Self::Simulated(stream) => stream.set_keep_alive(times),
             #[cfg(feature = "simulation")]
@@ -64,8 +69,9 @@ impl Stream {
     pub(crate) fn set_type_of_service(&self, value: u8) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => tcp::set_type_of_service(stream, value),
+            Self::SharedTcp(shared) => tcp::set_type_of_service(shared.get(), value),
             #[cfg(unix)]
-            Self::Unix(_) | Self::Input(_) => Ok(()),
+            Self::Unix(_) | Self::SharedUnix(_) | Self::Input(_) => Ok(()),
             #[cfg(feature = "simulation")]
             Self::Simulated(_) | Self::Faulty(_) => Ok(()),
         }
@@ -75,8 +81,9 @@ impl Stream {
     pub(crate) fn type_of_service(&self) -> io::Result<Option<u32>> {
         match self {
             Self::Tcp(stream) => tcp::type_of_service(stream).map(Some),
+            Self::SharedTcp(shared) => tcp::type_of_service(shared.get()).map(Some),
             #[cfg(unix)]
-            Self::Unix(_) | Self::Input(_) => Ok(None),
+            Self::Unix(_) | Self::SharedUnix(_) | Self::Input(_) => Ok(None),
             #[cfg(feature = "simulation")]
             Self::Simulated(_) | Self::Faulty(_) => Ok(None),
         }

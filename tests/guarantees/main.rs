@@ -50,6 +50,7 @@ mod refused_writes;
 mod replacing;
 mod resets;
 mod sent_notices;
+mod short_reads;
 mod socket_timers;
 mod unread_bytes;
 mod views;
@@ -70,6 +71,7 @@ mod panics;
 mod running;
 mod server_panics;
 mod servers;
+
 mod timers;
 #[cfg(unix)]
 mod wakes;

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use crate::net::connect::ConnectRace;
 use crate::reactor::{Key, Registration};
+#[cfg(unix)]
+use crate::system::Stream;
 
 use super::notice::Notice;
 use super::outbound::OutboundFlags;
@@ -30,8 +32,6 @@ pub(super) struct ColdState {
     /// Whether a write was refused because it came after `end`. Every later write is refused too, so every marker set
     /// from then on reports the refusal.
     pub(super) has_refused: bool,
-    /// Whether the user has borrowed the descriptor, so that duplicates of it may exist.
-    is_lent: bool,
     /// Whether the connection closed before it was established.
     is_closed_unconnected: bool,
     /// Whether `reset` was called while connecting. The reset follows once the connection is open, as in Node.
@@ -111,16 +111,12 @@ impl Connection {
     }
 
     /// Lends the descriptor to the user. The user may duplicate the descriptor, and while a duplicate exists, our close
-    /// does not deregister the socket.
+    /// neither deregisters the socket nor ends the connection.
     #[cfg(unix)]
     pub(crate) fn lend_descriptor(&mut self) -> Option<std::os::fd::BorrowedFd<'_>> {
         self.live_stream()?.descriptor()?;
-        self.cold_mut().is_lent = true;
+        self.stream = self.stream.take().map(Stream::into_shared);
         self.live_stream()?.descriptor()
-    }
-
-    pub(super) fn is_lent(&self) -> bool {
-        self.cold.as_ref().is_some_and(|cold| cold.is_lent)
     }
 
     pub(super) fn note_closed_unconnected(&mut self) {

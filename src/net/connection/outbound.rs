@@ -265,7 +265,7 @@ pub(super) fn note_sent(
     activity: &mut Activity,
     registration: &mut Registration<'_>,
 ) {
-    if sent < offered && stream.short_transfer_exhausts() {
+    if sent < offered && stream.short_write_exhausts() {
         registration.fell_short(Interest::WRITABLE);
     }
     if sent > 0 {

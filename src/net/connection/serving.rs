@@ -6,7 +6,7 @@ use std::io;
 use crate::net::error::Syscall;
 use crate::net::outbox::Outbox;
 use crate::net::values::{Event, SocketEvent, SocketId};
-use crate::reactor::{Interest, Registration};
+use crate::reactor::{Interest, Readiness, Registration};
 use crate::system::Stream;
 
 use super::Connection;
@@ -28,7 +28,7 @@ impl Connection {
         };
         match stream.read(buffer) {
             Ok(length) if length > 0 => {
-                if length < buffer.len() && stream.short_transfer_exhausts() {
+                if length < buffer.len() && stream.short_read_exhausts() {
                     registration.fell_short(Interest::READABLE);
                 }
                 self.bytes_read += length as u64;
@@ -43,7 +43,8 @@ impl Connection {
         }
     }
 
-    /// Reads from a connection that cannot send at once (for instance with unsent bytes), or whose stream is not TCP.
+    /// Reads from a connection that cannot send at once (for instance with unsent bytes), or whose stream is not TCP
+    /// or has a descriptor with duplicates.
     #[inline(never)]
     fn read_slow_path(
         &mut self,
@@ -57,13 +58,18 @@ impl Connection {
             return None;
         };
         let buffer = &mut buffer[..space];
-        match stream.read(buffer) {
+        let readiness = registration.readiness();
+        if !readiness.contains(Readiness::READABLE) || readiness.contains(Readiness::PRIORITY) {
+            // Not a report of bytes, but of an end, an error or an urgent mark.
+            stream.set_unannounced(true);
+        }
+        let event = match stream.read(buffer) {
             Ok(length) if length > 0 => {
                 if stream.reads_may_block() {
                     registration.rearm();
                 } else if length < buffer.len()
                     && !stream.is_always_readable()
-                    && stream.short_transfer_exhausts()
+                    && stream.short_read_exhausts()
                 {
                     registration.fell_short(Interest::READABLE);
                 }
@@ -73,7 +79,12 @@ impl Connection {
             }
             Ok(_) => self.peer_ended(registration),
             Err(error) => self.read_failed(error, registration),
+        };
+        if let Some(stream) = &mut self.stream {
+            // The readiness that this read has left leads to another read, of which the kernel has said nothing.
+            stream.set_unannounced(registration.readiness().serves(Interest::READABLE));
         }
+        event
     }
 
     /// Handles a read that returned an error: the read would block, was interrupted, or failed.

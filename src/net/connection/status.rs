@@ -98,11 +98,9 @@ impl Connection {
 
     /// Whether closing the descriptor also removes the socket from the kernel's poll set, so that no call to deregister
     /// is needed. True if the descriptor can have no duplicate: a server accepted the socket, and the user never
-    /// borrowed the descriptor.
+    /// borrowed its descriptor.
     pub(crate) fn close_deregisters(&self) -> bool {
-        self.server.is_some()
-            && !self.is_lent()
-            && self.stream.as_ref().is_some_and(Stream::close_deregisters)
+        self.server.is_some() && self.stream.as_ref().is_some_and(Stream::close_deregisters)
     }
 
     pub(crate) fn server(&self) -> Option<Key> {

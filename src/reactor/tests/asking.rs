@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::reactor::{Interest, Phase, Readiness};
 
-use crate::system::SHORT_TRANSFER_EXHAUSTS;
+use crate::system::{SHORT_READ_EXHAUSTS, SHORT_WRITE_EXHAUSTS};
 
 use super::{Call, Log, Probe, insert_readable, insert_ready, reactor, serve};
 
@@ -205,7 +205,7 @@ fn a_writer_that_cannot_tell_the_error_is_told_it() {
 #[test]
 fn every_readiness_can_be_answered_until_the_loop_rests() {
     for interest in (0..4).map(Interest::from_bits) {
-        for readiness in (0..32).map(Readiness::from_bits) {
+        for readiness in (0..64).map(Readiness::from_bits) {
             let mut reactor = reactor();
             insert_ready(&mut reactor, Probe::quick('a'), interest, readiness);
             for _ in 0..3 {
@@ -217,29 +217,28 @@ fn every_readiness_can_be_answered_until_the_loop_rests() {
 }
 
 #[test]
-fn a_short_transfer_drains_unless_an_end_or_error_waits() {
-    for (direction, ready, ends) in [
+fn a_short_transfer_drains_unless_more_may_wait() {
+    for (direction, ready, ends, exhausts) in [
         (
             Interest::READABLE,
             Readiness::READABLE,
-            [Readiness::READ_CLOSED, Readiness::ERROR],
+            &[
+                Readiness::READ_CLOSED,
+                Readiness::ERROR,
+                Readiness::PRIORITY,
+            ][..],
+            SHORT_READ_EXHAUSTS,
         ),
         (
             Interest::WRITABLE,
             Readiness::WRITABLE,
-            [Readiness::WRITE_CLOSED, Readiness::ERROR],
+            &[Readiness::WRITE_CLOSED, Readiness::ERROR][..],
+            SHORT_WRITE_EXHAUSTS,
         ),
     ] {
-        for (readiness, left) in [
-            (ready, Readiness::empty()),
-            (ready | ends[0], ready | ends[0]),
-            (ready | ends[1], ready | ends[1]),
-        ] {
-            let left = if SHORT_TRANSFER_EXHAUSTS {
-                left
-            } else {
-                readiness
-            };
+        let with_ends = ends.iter().map(|&end| (ready | end, ready | end));
+        for (readiness, left) in with_ends.chain([(ready, Readiness::empty())]) {
+            let left = if exhausts { left } else { readiness };
             let mut reactor = reactor();
             let probe = Probe::new('a', move |_, registration| {
                 registration.fell_short(direction);

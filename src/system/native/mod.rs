@@ -5,6 +5,7 @@ mod input;
 mod listen;
 mod lookup_threads;
 mod selector;
+mod shared;
 mod socket;
 pub(super) mod tcp;
 #[cfg(unix)]
@@ -17,3 +18,4 @@ pub(super) use listen::{INHERITS_OPTIONS, adopt_tcp_listener, listen_tcp};
 pub(super) use listen::{adopt_unix_listener, listen_unix, widen_permissions};
 pub(crate) use lookup_threads::LookupThreads;
 pub(crate) use selector::Selector;
+pub(crate) use shared::Shared;

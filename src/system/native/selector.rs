@@ -110,12 +110,17 @@ fn readiness_of(event: &Event) -> Readiness {
     let mut readiness = Readiness::empty();
     readiness.set(Readiness::READABLE, event.is_readable());
     readiness.set(Readiness::WRITABLE, event.is_writable());
-    if !(event.is_error() || event.is_read_closed() || event.is_write_closed()) {
+    let is_rare = event.is_error()
+        || event.is_read_closed()
+        || event.is_write_closed()
+        || event.is_priority();
+    if !is_rare {
         return readiness;
     }
     readiness.set(Readiness::READ_CLOSED, event.is_read_closed());
     readiness.set(Readiness::WRITE_CLOSED, event.is_write_closed());
     readiness.set(Readiness::ERROR, event.is_error());
+    readiness.set(Readiness::PRIORITY, event.is_priority());
     match cfg!(windows) {
         true => abort_as_error(readiness),
         false => readiness,

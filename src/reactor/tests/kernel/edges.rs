@@ -6,7 +6,7 @@ use std::time::Duration;
 use mio::net::{TcpListener, UdpSocket};
 
 use crate::reactor::{Interest, Reactor, Readiness};
-use crate::system::SHORT_TRANSFER_EXHAUSTS;
+use crate::system::SHORT_READ_EXHAUSTS;
 
 use super::{Report, Wire, await_reports, poll, reset_connection, serve, stream_pair};
 
@@ -132,9 +132,9 @@ fn a_short_read_saves_the_call_that_would_block() {
         peer.write_all(b"abc").unwrap();
         assert_eq!(poll(&mut reactor), 1);
         assert_eq!(serve(&mut reactor), [Report::Bytes(3)]);
-        assert!(reactor.is_idle() || !SHORT_TRANSFER_EXHAUSTS);
+        assert!(reactor.is_idle() || !SHORT_READ_EXHAUSTS);
         serve(&mut reactor);
-        let calls = if SHORT_TRANSFER_EXHAUSTS {
+        let calls = if SHORT_READ_EXHAUSTS {
             round
         } else {
             2 * round
@@ -219,4 +219,22 @@ fn a_refused_datagram_is_told_by_a_read() {
         [Report::Failed(ErrorKind::ConnectionRefused)],
         "although nothing is readable (F10)"
     );
+}
+
+#[test]
+fn bytes_behind_an_urgent_mark_are_read_without_another_edge() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let here = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (mut there, _) = listener.accept().unwrap();
+    here.set_nonblocking(true).unwrap();
+    there.write_all(b"before").unwrap();
+    socket2::SockRef::from(&there)
+        .send_out_of_band(b"!")
+        .unwrap();
+    there.write_all(b"behind it").unwrap();
+    let wire = Wire::new(mio::net::TcpStream::from_std(here), super::read);
+    let mut reactor = Reactor::new(16).unwrap();
+    reactor.insert(wire, Interest::READABLE).unwrap();
+    let reports = await_reports(&mut reactor, 2);
+    assert_eq!(reports, [Report::Bytes(6), Report::Bytes(9)]);
 }

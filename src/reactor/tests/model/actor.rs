@@ -24,12 +24,13 @@ pub(super) enum Action {
 
 impl Action {
     fn random(random: &mut fastrand::Rng, now: u64) -> Self {
-        const BITS: [Readiness; 5] = [
+        const BITS: [Readiness; 6] = [
             Readiness::READABLE,
             Readiness::WRITABLE,
             Readiness::READ_CLOSED,
             Readiness::WRITE_CLOSED,
             Readiness::ERROR,
+            Readiness::PRIORITY,
         ];
         let direction = match random.u8(0..5) {
             0 | 1 => Interest::READABLE,

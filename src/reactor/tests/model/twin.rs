@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::reactor::tests::Call;
 use crate::reactor::{Interest, Key, Readiness, TimerHandle};
-use crate::system::SHORT_TRANSFER_EXHAUSTS;
+use crate::system::{SHORT_READ_EXHAUSTS, SHORT_WRITE_EXHAUSTS};
 
 use super::actor::{Action, Record};
 
@@ -20,6 +20,7 @@ pub(super) struct Level {
     pub(super) read_closed: bool,
     pub(super) write_closed: bool,
     pub(super) error: bool,
+    pub(super) priority: bool,
     pub(super) wants_read: bool,
     pub(super) wants_write: bool,
     pub(super) is_activated: bool,
@@ -113,19 +114,22 @@ impl Twin {
                     Readiness::WRITABLE => level.writable = true,
                     Readiness::READ_CLOSED => level.read_closed = true,
                     Readiness::WRITE_CLOSED => level.write_closed = true,
+                    Readiness::PRIORITY => level.priority = true,
                     _ => level.error = true,
                 },
                 Action::WouldBlock(direction) => {
                     level.error = false;
                     level.readable &= !reads(direction);
                     level.read_closed &= !reads(direction);
+                    level.priority &= !reads(direction);
                     level.writable &= !writes(direction);
                     level.write_closed &= !writes(direction);
                 }
-                Action::FellShort(_) if !SHORT_TRANSFER_EXHAUSTS => {}
                 Action::FellShort(direction) => {
-                    level.readable &= !reads(direction) || level.read_closed || level.error;
-                    level.writable &= !writes(direction) || level.write_closed || level.error;
+                    let more_waits = level.read_closed || level.error || level.priority;
+                    level.readable &= !(SHORT_READ_EXHAUSTS && reads(direction)) || more_waits;
+                    let is_over = level.write_closed || level.error;
+                    level.writable &= !(SHORT_WRITE_EXHAUSTS && writes(direction)) || is_over;
                 }
                 Action::Want(direction) => {
                     level.wants_read |= reads(direction);

@@ -1,0 +1,143 @@
+//! A socket whose descriptor may have duplicates outside of the loop.
+
+use std::io;
+
+use mio::net::{TcpListener, TcpStream};
+#[cfg(unix)]
+use mio::net::{UnixListener, UnixStream};
+use socket2::SockRef;
+
+/// A socket whose open file description other holders may share: the user gave it to the loop, or has borrowed its
+/// descriptor.
+///
+/// The other holders may clear O_NONBLOCK, which belongs to the description. They may set SO_LINGER, which makes
+/// `close(2)` wait. And they keep the connection open after this holder has closed it.
+#[derive(Debug)]
+pub(crate) struct Shared<T: Descriptor> {
+    /// Invariant: `Some` until [`into_inner`](Self::into_inner).
+    socket: Option<T>,
+    /// Whether the socket is TCP itself, and not a protocol above it or beside it (MPTCP, SCTP).
+    is_plain_tcp: bool,
+    /// Whether the next call that may block is one that the kernel has not announced.
+    is_unannounced: bool,
+}
+
+/// A socket of mio, of any kind.
+pub(crate) trait Descriptor {
+    /// Whether `close(2)` heeds SO_LINGER.
+    const LINGERS: bool;
+
+    fn as_socket(&self) -> SockRef<'_>;
+}
+
+impl<T: Descriptor> Shared<T> {
+    pub(crate) fn new(socket: T) -> Self {
+        Self {
+            is_plain_tcp: T::LINGERS && is_plain_tcp(&socket.as_socket()),
+            socket: Some(socket),
+            is_unannounced: false,
+        }
+    }
+
+    pub(crate) fn get(&self) -> &T {
+        self.socket.as_ref().expect("only `into_inner` takes it")
+    }
+
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.socket.as_mut().expect("only `into_inner` takes it")
+    }
+
+    /// Returns the socket, for use outside of the loop. Its SO_LINGER is as the other holders have set it.
+    pub(crate) fn into_inner(mut self) -> T {
+        self.socket.take().expect("only `into_inner` takes it")
+    }
+
+    pub(crate) fn is_plain_tcp(&self) -> bool {
+        self.is_plain_tcp
+    }
+
+    /// Notes whether the next read comes without a report of the kernel, and so may find nothing.
+    pub(crate) fn set_unannounced(&mut self, is_unannounced: bool) {
+        self.is_unannounced = is_unannounced;
+    }
+
+    /// Sets O_NONBLOCK before a read that the kernel has not announced. Another holder may have cleared it, and the read
+    /// would wait. An announced read finds bytes in either mode, and is spared the call.
+    // std and socket2 have no safe `recv` with MSG_DONTWAIT into initialised memory.
+    pub(crate) fn prepare_read(&self) -> io::Result<()> {
+        match self.is_unannounced {
+            true => self.forbid_blocking(),
+            false => Ok(()),
+        }
+    }
+
+    /// Sets O_NONBLOCK, which another holder may have cleared.
+    pub(crate) fn forbid_blocking(&self) -> io::Result<()> {
+        self.get().as_socket().set_nonblocking(true)
+    }
+}
+
+impl<T: Descriptor> Drop for Shared<T> {
+    fn drop(&mut self) {
+        if let Some(socket) = self.socket.as_ref().filter(|_| T::LINGERS) {
+            forbid_lingering(&socket.as_socket());
+        }
+    }
+}
+
+/// Turns SO_LINGER off, unless its time is zero, which asks for a reset.
+///
+/// On Linux `close(2)` waits for the time of SO_LINGER even if the socket is non-blocking. Without the option the kernel
+/// sends the same bytes in the background.
+pub(crate) fn forbid_lingering(socket: &SockRef<'_>) {
+    if let Ok(Some(time)) = socket.linger() {
+        if !time.is_zero() {
+            let _ = socket.set_linger(None);
+        }
+    }
+}
+
+#[cfg(any(target_os = "android", target_os = "freebsd", target_os = "linux"))]
+fn is_plain_tcp(socket: &SockRef<'_>) -> bool {
+    matches!(socket.protocol(), Ok(Some(socket2::Protocol::TCP)))
+}
+
+/// Elsewhere the system does not tell the protocol, or a short read proves nothing anyway.
+#[cfg(not(any(target_os = "android", target_os = "freebsd", target_os = "linux")))]
+fn is_plain_tcp(_: &SockRef<'_>) -> bool {
+    true
+}
+
+impl Descriptor for TcpStream {
+    const LINGERS: bool = true;
+
+    fn as_socket(&self) -> SockRef<'_> {
+        SockRef::from(self)
+    }
+}
+
+impl Descriptor for TcpListener {
+    const LINGERS: bool = false;
+
+    fn as_socket(&self) -> SockRef<'_> {
+        SockRef::from(self)
+    }
+}
+
+#[cfg(unix)]
+impl Descriptor for UnixStream {
+    const LINGERS: bool = false;
+
+    fn as_socket(&self) -> SockRef<'_> {
+        SockRef::from(self)
+    }
+}
+
+#[cfg(unix)]
+impl Descriptor for UnixListener {
+    const LINGERS: bool = false;
+
+    fn as_socket(&self) -> SockRef<'_> {
+        SockRef::from(self)
+    }
+}
