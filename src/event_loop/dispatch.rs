@@ -320,6 +320,8 @@ fn call_for_event<S>(
             while let Some(notice) = cx.socket.next_notice() {
                 call_for_notice(handler, cx, notice);
             }
+            // Only now, because the handler may have closed the socket.
+            cx.socket.dial_on();
         }
     }
 }

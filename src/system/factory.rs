@@ -61,23 +61,45 @@ impl System {
         }
     }
 
-    /// Connects as [`Stream::connect`] does.
-    pub(crate) fn connect(
+    /// Opens a stream as [`Stream::open`] does. `None` in a simulation, which opens a stream when it connects.
+    pub(crate) fn open(
         &self,
         address: SocketAddr,
         local: Option<SocketAddr>,
-    ) -> Result<Stream, (ConnectStep, io::Error)> {
+    ) -> Result<Option<Stream>, (ConnectStep, io::Error)> {
         match self {
-            Self::Kernel => Stream::connect(address, local),
+            Self::Kernel => Stream::open(address, local).map(Some),
             #[cfg(feature = "simulation")]
-            Self::Simulated(machine) => simulated::Stream::connect(machine, address, local)
-                .map(Stream::Simulated)
-                .map_err(|error| (ConnectStep::Connect, error)),
+            Self::Simulated(_) => Ok(None),
             #[cfg(feature = "simulation")]
             Self::Faulty(injector) => {
-                faults::FaultyStream::connect(address, local, injector).map(Stream::Faulty)
+                let opened = faults::FaultyStream::open(address, local, injector);
+                opened.map(Stream::Faulty).map(Some)
             }
         }
+    }
+
+    /// Connects the stream that [`open`](Self::open) opened for `address` and `local`, as [`Stream::connect`] does.
+    pub(crate) fn connect(
+        &self,
+        opened: Option<Stream>,
+        address: SocketAddr,
+        local: Option<SocketAddr>,
+    ) -> Result<Stream, (ConnectStep, io::Error)> {
+        let opened = match self {
+            #[cfg(feature = "simulation")]
+            Self::Simulated(machine) => {
+                return simulated::Stream::connect(machine, address, local)
+                    .map(Stream::Simulated)
+                    .map_err(|error| (ConnectStep::Connect, error));
+            }
+            _ => match opened {
+                Some(opened) => opened,
+                None => Stream::open(address, local)?,
+            },
+        };
+        let connecting = opened.connect(address);
+        connecting.map_err(|error| (ConnectStep::Connect, error))
     }
 
     /// Connects as [`Stream::connect_path`] does. Unix sockets have no faults, and do not exist in a simulation.

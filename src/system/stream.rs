@@ -44,17 +44,34 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
-    /// Starts to connect to `address`, after binding `local` if it is given. The connection exists once the socket is
-    /// writable and [`Stream::finish_connecting`] returns `true`.
+    /// Opens a stream that [`connect`](Self::connect) will connect to `address`, and binds it to `local` if that is
+    /// given. No packet is sent.
     ///
     /// # Errors
     ///
-    /// The system's error, with the call that failed: binding and connecting fail for different reasons.
-    pub(crate) fn connect(
+    /// The system's error, with the call that failed: binding and opening fail for different reasons.
+    pub(crate) fn open(
         address: SocketAddr,
         local: Option<SocketAddr>,
     ) -> Result<Self, (ConnectStep, io::Error)> {
-        tcp::connect(address, local).map(Self::Tcp)
+        tcp::open(address, local).map(Self::Tcp)
+    }
+
+    /// Starts to connect an [open](Self::open) stream to `address`. The connection exists once the socket is writable
+    /// and [`Stream::finish_connecting`] returns `true`.
+    pub(crate) fn connect(self, address: SocketAddr) -> io::Result<Self> {
+        match self {
+            Self::Tcp(stream) => {
+                tcp::start_connecting(&stream, address)?;
+                Ok(Self::Tcp(stream))
+            }
+            #[cfg(feature = "simulation")]
+            Self::Faulty(stream) => stream.connect(address).map(Self::Faulty),
+            #[cfg(feature = "simulation")]
+            connected @ Self::Simulated(_) => Ok(connected),
+            #[cfg(unix)]
+            connected @ (Self::Unix(_) | Self::Input(_)) => Ok(connected),
+        }
     }
 
     /// Starts to connect to the Unix socket at `path`; a leading NUL names Linux's abstract namespace.

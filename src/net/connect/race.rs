@@ -40,9 +40,12 @@ struct Candidate {
 enum CandidateState {
     /// The address is still to be tried.
     Waiting,
+    /// The handler is told of the attempt on the address, which begins after that.
+    Announced,
     /// The attempt with this key, a source of its own, is under way.
     Racing(Key),
-    /// The attempt is over without an error: it succeeded, or was given up because another attempt succeeded.
+    /// The attempt is over without an error: it succeeded, or was given up because another attempt succeeded or the
+    /// connection closed.
     Over,
     /// The system was asked to connect, and the connect failed.
     Failed(Error),
@@ -54,13 +57,16 @@ impl CandidateState {
     fn error(&self) -> Option<&Error> {
         match self {
             Self::Failed(error) | Self::Refused(error) => Some(error),
-            Self::Waiting | Self::Racing(_) | Self::Over => None,
+            Self::Waiting | Self::Announced | Self::Racing(_) | Self::Over => None,
         }
     }
 
-    /// Whether the system was asked to connect to the address.
+    /// Whether the handler was told of an attempt on the address.
     fn was_attempted(&self) -> bool {
-        matches!(self, Self::Racing(_) | Self::Over | Self::Failed(_))
+        matches!(
+            self,
+            Self::Announced | Self::Racing(_) | Self::Over | Self::Failed(_)
+        )
     }
 }
 
@@ -127,14 +133,24 @@ impl ConnectRace {
         self.candidates.is_none()
     }
 
-    /// Returns the next address to try. Before the next call, the caller reports the result by [`began`](Self::began),
-    /// [`failed`](Self::failed) or [`refused`](Self::refused).
+    /// Returns the next address to try. Before the next call, the caller reports the result by
+    /// [`announced`](Self::announced), [`began`](Self::began), [`failed`](Self::failed) or [`refused`](Self::refused).
     pub(crate) fn next_candidate(&mut self) -> Option<SocketAddr> {
         self.next_attempt_tick = None;
         self.candidates()
             .iter()
             .find(|candidate| matches!(candidate.state, CandidateState::Waiting))
             .map(|candidate| candidate.address)
+    }
+
+    /// Notes that the handler is told of the attempt on `address`, which begins after that.
+    pub(crate) fn announced(&mut self, address: SocketAddr) {
+        self.set_state(address, CandidateState::Announced);
+    }
+
+    /// Notes that the delay of the newest attempt is over: the next address is tried once the handler is told so.
+    pub(crate) fn delay_is_over(&mut self) {
+        self.next_attempt_tick = None;
     }
 
     /// Notes that the attempt `key` on `address` is under way. If another address waits, it is tried at `next_tick`.
@@ -178,7 +194,7 @@ impl ConnectRace {
         let is_done = |candidate: &Candidate| {
             !matches!(
                 candidate.state,
-                CandidateState::Waiting | CandidateState::Racing(_)
+                CandidateState::Waiting | CandidateState::Announced | CandidateState::Racing(_)
             )
         };
         !self.is_looking_up() && self.candidates().iter().all(is_done)
@@ -189,15 +205,20 @@ impl ConnectRace {
         self.next_attempt_tick = None;
         let mut keys = Vec::new();
         for candidate in self.candidates.iter_mut().flatten() {
-            if let CandidateState::Racing(key) = candidate.state {
-                keys.push(key);
-                candidate.state = CandidateState::Over;
+            match candidate.state {
+                CandidateState::Racing(key) => keys.push(key),
+                CandidateState::Announced => {}
+                CandidateState::Waiting
+                | CandidateState::Over
+                | CandidateState::Failed(_)
+                | CandidateState::Refused(_) => continue,
             }
+            candidate.state = CandidateState::Over;
         }
         keys
     }
 
-    /// Returns the addresses that the system was asked to connect to, in order. Empty if the name has only one address.
+    /// Returns the addresses of which the handler was told an attempt, in order. Empty if the name has only one address.
     pub(crate) fn attempted(&self) -> Vec<SocketAddr> {
         if !self.has_several() {
             return Vec::new();
@@ -233,7 +254,7 @@ impl ConnectRace {
         self.candidates().len() > 1
     }
 
-    fn has_waiting(&self) -> bool {
+    pub(crate) fn has_waiting(&self) -> bool {
         self.candidates()
             .iter()
             .any(|candidate| matches!(candidate.state, CandidateState::Waiting))

@@ -9,6 +9,7 @@ use crate::reactor::{Key, Registration};
 #[cfg(unix)]
 use crate::system::Stream;
 
+use super::connecting::DialStep;
 use super::notice::Notice;
 use super::outbound::OutboundFlags;
 use super::sent_markers::{SentMarker, SentMarkers, write_after_end};
@@ -25,6 +26,8 @@ pub(super) struct ColdState {
     /// The limit on the time that connecting takes; `None` is no limit.
     connect_timeout: Option<Duration>,
     pub(super) notices: VecDeque<Notice>,
+    /// The next step of the connect to a name, which is taken when no notice waits.
+    pub(super) dial_step: Option<DialStep>,
     pub(super) unread: UnreadBytes,
     markers: SentMarkers,
     /// The number of bytes that were unsent when the connection closed.

@@ -8,13 +8,100 @@ use crate::net::connect::is_connected_to_itself;
 use crate::net::error::{Error, Syscall};
 use crate::net::outbox::Outbox;
 use crate::net::values::{CloseReason, Event, SocketEvent};
-use crate::reactor::{Interest, Registration};
+use crate::reactor::{Interest, Key, Registration};
 use crate::system::Stream;
 
 use super::Connection;
 use super::activity::later;
 use super::notice::Notice;
 use super::stage::Stage;
+
+/// The next step of a connect to a name. The step is taken once the handler was told all that came before, and may have forbidden
+/// the step by closing the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DialStep {
+    /// Announces the attempt on the next address of the name.
+    Announce,
+    /// Connects to the address whose attempt was announced.
+    Connect(SocketAddr),
+}
+
+/// The steps of a connect to a name.
+impl Connection {
+    /// Plans `step`, for the time when the handler has been told every notice.
+    pub(crate) fn plan(&mut self, step: DialStep, registration: &mut Registration<'_>) {
+        self.cold_mut().dial_step = Some(step);
+        registration.activate();
+    }
+
+    /// Plans the attempt on the next address of the name, unless a step is planned already.
+    pub(crate) fn plan_next_attempt(&mut self, registration: &mut Registration<'_>) {
+        if !self.has_dial_step() {
+            self.plan(DialStep::Announce, registration);
+        }
+    }
+
+    pub(super) fn has_dial_step(&self) -> bool {
+        self.cold
+            .as_ref()
+            .is_some_and(|cold| cold.dial_step.is_some())
+    }
+
+    /// Takes the planned step. `None` if no step is planned, if a notice waits, or if the connection has closed.
+    pub(crate) fn take_dial_step(&mut self) -> Option<DialStep> {
+        let is_before_open = self.stage.is_before_open();
+        let cold = self.cold.as_mut()?;
+        if !cold.notices.is_empty() || !is_before_open {
+            return None;
+        }
+        cold.dial_step.take()
+    }
+
+    /// Queues the notice of the attempt on `address`, and plans its connect. `opened` is the socket of the attempt.
+    pub(crate) fn announce(
+        &mut self,
+        address: SocketAddr,
+        opened: Option<Stream>,
+        registration: &mut Registration<'_>,
+    ) {
+        self.stream = opened;
+        self.notify(Notice::AttemptBegun(address), registration);
+        self.plan(DialStep::Connect(address), registration);
+    }
+
+    /// Plans the attempt on the next address if one waits. Fails the connection if every address was tried and no attempt
+    /// is under way.
+    pub(crate) fn go_on_or_fail(&mut self, registration: &mut Registration<'_>) {
+        let Some(race) = self.race() else {
+            return;
+        };
+        if race.has_waiting() {
+            self.plan_next_attempt(registration);
+        } else if race.is_exhausted() {
+            let failure = race.failure();
+            self.fail_unconnected(failure, registration);
+        }
+    }
+
+    /// Takes the socket of the attempt that was announced.
+    pub(crate) fn take_opened(&mut self) -> Option<Stream> {
+        self.stream.take()
+    }
+
+    /// Notes that the attempt `key` on `address` is under way, and files the deadline at which the next address is tried.
+    pub(crate) fn began_attempt(
+        &mut self,
+        key: Key,
+        address: SocketAddr,
+        registration: &mut Registration<'_>,
+    ) {
+        if let Some(race) = self.race_mut() {
+            let next = later(registration.latest_tick(), race.options.attempt_delay);
+            race.began(key, address, next);
+        }
+        self.file_deadline(registration);
+    }
+}
 
 impl Connection {
     pub(super) fn with_connect_timeout(mut self, timeout: Option<Duration>) -> Self {
@@ -51,6 +138,8 @@ impl Connection {
             self.set_past_race(race);
         }
         self.stage = Stage::Connecting(Some(peer).into());
+        // An attempt that was announced is given up.
+        self.cold_mut().dial_step = None;
         self.stream = Some(stream);
     }
 

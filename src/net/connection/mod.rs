@@ -45,6 +45,7 @@ use inbound::Inbound;
 use outbound::{Outbound, OutboundState};
 use stage::Stage;
 
+pub(crate) use connecting::DialStep;
 pub(crate) use notice::Notice;
 
 /// One connection: a socket of the user, from the request to connect or the accept to its `on_close`.
@@ -55,7 +56,7 @@ pub(crate) use notice::Notice;
 pub(crate) struct Connection {
     /// The byte stream. Invariant: `Some` until [`shut`](Connection::shut) or [`detach`](Connection::detach), with two
     /// exceptions. The stream is `None` before an attempt on a name has succeeded, and after a connect that failed at
-    /// once.
+    /// once. While an attempt is announced, the stream is the socket of this attempt, which is not connected yet.
     stream: Option<Stream>,
     inbound: Inbound,
     bytes_read: u64,

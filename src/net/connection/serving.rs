@@ -126,13 +126,14 @@ impl Connection {
     }
 
     /// Reports events that the connection itself queued: notices first, then unread bytes that a replaced handler left.
+    /// A planned step of a connect is reported as a notice, because the step follows the notices.
     pub(crate) fn on_activated(
         &mut self,
         registration: &mut Registration<'_>,
         buffer: &mut [u8],
         outbox: &mut Outbox,
     ) -> Option<Event> {
-        let has_notices = !self.cold.as_ref()?.notices.is_empty();
+        let has_notices = !self.cold.as_ref()?.notices.is_empty() || self.has_dial_step();
         let delivers_unread = self.delivers_unread();
         if has_notices {
             if delivers_unread {

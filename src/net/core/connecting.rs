@@ -1,7 +1,7 @@
 //! Connecting: an address or a path needs one connect, a name needs a lookup and a race of attempts (RFC 8305).
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -14,8 +14,9 @@ use crate::net::connection::{Connection, Notice};
 use crate::net::error::{Error, Syscall, copy_of_io};
 use crate::net::values::{Endpoint, Event, ServerId, SocketId};
 use crate::reactor::{Interest, Key, Readiness};
-use crate::system::{ConnectStep, Stream, System};
+use crate::system::{Stream, System};
 
+use super::dialing::{local_endpoint, start};
 use super::source::Source;
 use super::{Net, TargetedEvent};
 
@@ -29,6 +30,7 @@ impl Net {
         }
     }
 
+    /// Connects at once: the caller has chosen the address, so no event could forbid it.
     fn connect_to_address(&mut self, address: SocketAddr, options: &ConnectOptions) -> SocketId {
         let (stream, failure) = match start(&self.system, address, options) {
             Ok(stream) => (Some(stream), None),
@@ -43,16 +45,15 @@ impl Net {
         );
         let id = self.insert_connection(connection);
         self.with_connection(id, |connection, registration, _| {
-            if !matches!(failure, Some(StartFailure::Refused(_))) {
-                connection.notify(Notice::AttemptBegun(address), registration);
-            }
             if let Some(local) = local_endpoint(options, address) {
                 connection.set_asked_local(local);
             }
-            if let Some(failure) = failure {
-                let error = failure.error().clone();
-                connection.notify(Notice::AttemptFailed(address, error.clone()), registration);
-                connection.fail_unconnected(error, registration);
+            match failure {
+                None => connection.notify(Notice::AttemptBegun(address), registration),
+                Some(failure) => {
+                    failure.notify(connection, address, registration);
+                    connection.fail_unconnected(failure.into_error(), registration);
+                }
             }
         });
         id
@@ -142,106 +143,23 @@ impl Net {
 
     /// Handles the answer to the lookup of a name: begins the race on its addresses, or fails the connection.
     fn finish_connect_lookup(&mut self, id: SocketId, answer: Result<&[SocketAddr], &io::Error>) {
-        let goes_on = self.with_connection(id, |connection, registration, _| {
+        self.with_connection(id, |connection, registration, _| {
             if !connection.is_choosing_address() {
-                return false;
+                return;
             }
             let found = match answer {
                 Ok(found) => found,
-                Err(error) => {
-                    connection.fail_lookup(copy_of_io(error), registration);
-                    return false;
-                }
+                Err(error) => return connection.fail_lookup(copy_of_io(error), registration),
             };
             let told = connection.race().map(|race| race.to_be_told(found));
             for address in told.unwrap_or_default() {
                 connection.notify(Notice::LookedUp(Ok(address)), registration);
             }
-            let any = connection.begin_race(found);
-            if !any {
+            if connection.begin_race(found) {
+                connection.plan_next_attempt(registration);
+            } else {
                 let error = io::Error::new(io::ErrorKind::NotFound, "no address of that family");
                 connection.fail_lookup(error, registration);
-            }
-            any
-        });
-        if goes_on == Some(true) {
-            self.try_next_address(id);
-        }
-    }
-
-    /// Starts an attempt on the next address of the name. Skips each address on which no attempt can start. Fails the
-    /// connection if no address is left and no attempt is under way.
-    fn try_next_address(&mut self, id: SocketId) {
-        while let Some((address, options)) = self.next_candidate(id) {
-            let started = self.insert_attempt(id, address, &options);
-            let is_under_way = started.is_ok();
-            self.with_connection(id, |connection, registration, _| {
-                if !matches!(started, Err(StartFailure::Refused(_))) {
-                    connection.notify(Notice::AttemptBegun(address), registration);
-                }
-                if let Err(failure) = &started {
-                    let error = failure.error().clone();
-                    connection.notify(Notice::AttemptFailed(address, error), registration);
-                }
-                if let Some(race) = connection.race_mut() {
-                    match started {
-                        Ok(key) => {
-                            let next = registration.tick_after(options.attempt_delay);
-                            race.began(key, address, next);
-                        }
-                        Err(StartFailure::Refused(error)) => race.refused(address, error),
-                        Err(StartFailure::Failed(error)) => race.failed(address, error),
-                    }
-                }
-                if is_under_way {
-                    connection.file_deadline(registration);
-                }
-            });
-            if is_under_way {
-                return;
-            }
-        }
-        self.fail_if_exhausted(id);
-    }
-
-    /// Returns the next address to try in the race of `id`, with the options of the connect.
-    fn next_candidate(&mut self, id: SocketId) -> Option<(SocketAddr, Rc<ConnectOptions>)> {
-        self.with_connection(id, |connection, _, _| {
-            let race = connection.race_mut()?;
-            Some((race.next_candidate()?, Rc::clone(&race.options)))
-        })
-        .flatten()
-    }
-
-    /// Starts an attempt on `address`, and inserts it into the reactor as a source of its own.
-    fn insert_attempt(
-        &mut self,
-        owner: SocketId,
-        address: SocketAddr,
-        options: &ConnectOptions,
-    ) -> Result<Key, StartFailure> {
-        let attempt = Attempt {
-            stream: start(&self.system, address, options)?,
-            owner: owner.0,
-            address,
-            outcome: None,
-        };
-        let source = Source::Attempt(Box::new(attempt));
-        let key = self
-            .reactor
-            .insert_ready(source, Interest::WRITABLE, Readiness::empty())
-            .map_err(|(error, _)| StartFailure::Failed(Error::new(Syscall::Register, error)))?;
-        // The connection already keeps the loop running, so its attempts do not.
-        self.reactor.release(key);
-        Ok(key)
-    }
-
-    /// Fails the connection if every address of its name was tried and no attempt is under way.
-    fn fail_if_exhausted(&mut self, id: SocketId) {
-        self.with_connection(id, |connection, registration, _| {
-            if let Some(race) = connection.race().filter(|race| race.is_exhausted()) {
-                let failure = race.failure();
-                connection.fail_unconnected(failure, registration);
             }
         });
     }
@@ -259,16 +177,18 @@ impl Net {
         None
     }
 
-    /// Tries the next address, because the newest attempt has had no answer for its delay. That attempt goes on.
+    /// Plans the attempt on the next address, because the newest attempt has had no answer for its delay. That attempt
+    /// goes on.
     fn attempt_is_slow(&mut self, id: SocketId) {
         self.with_connection(id, |connection, registration, _| {
             if let Some(slow) = connection.race().and_then(ConnectRace::newest_attempt) {
                 connection.notify(Notice::AttemptIsSlow(slow), registration);
             }
-        });
-        self.try_next_address(id);
-        // The deadline that led here has passed. `try_next_address` files a new one only if an attempt starts.
-        self.with_connection(id, |connection, registration, _| {
+            if let Some(race) = connection.race_mut() {
+                race.delay_is_over();
+            }
+            connection.plan_next_attempt(registration);
+            // The deadline that led here has passed.
             connection.file_deadline(registration);
         });
     }
@@ -311,8 +231,8 @@ impl Net {
                     if let Some(race) = connection.race_mut() {
                         race.failed(address, error);
                     }
+                    connection.go_on_or_fail(registration);
                 });
-                self.try_next_address(id);
             }
         }
     }
@@ -348,74 +268,6 @@ impl Net {
             self.reactor.remove(attempt);
         }
     }
-}
-
-/// The failure of a connect that never got under way.
-#[derive(Debug)]
-enum StartFailure {
-    /// The system was not asked to connect: the address is on the block list, or the local address could not be bound.
-    Refused(Error),
-    /// The system was asked to connect, and failed at once.
-    Failed(Error),
-}
-
-impl StartFailure {
-    fn error(&self) -> &Error {
-        match self {
-            Self::Refused(error) | Self::Failed(error) => error,
-        }
-    }
-}
-
-/// Starts to connect to one address, unless it is on the block list.
-fn start(
-    system: &System,
-    address: SocketAddr,
-    options: &ConnectOptions,
-) -> Result<Stream, StartFailure> {
-    if options
-        .block_list
-        .as_ref()
-        .is_some_and(|list| list.check(address.ip()))
-    {
-        let blocked = Error::with_code(Error::IP_BLOCKED, "the address is on the block list");
-        return Err(StartFailure::Refused(blocked.at(address.into())));
-    }
-    let local = local_endpoint(options, address);
-    system
-        .connect(address, local)
-        .map_err(|(step, error)| match (step, local) {
-            (ConnectStep::Bind, Some(local)) => {
-                StartFailure::Refused(Error::new(Syscall::Bind, error).at(local.into()))
-            }
-            (_, Some(local)) => StartFailure::Failed(
-                Error::new(Syscall::Connect, error)
-                    .at(address.into())
-                    .bound_to(local),
-            ),
-            (_, None) => {
-                StartFailure::Failed(Error::new(Syscall::Connect, error).at(address.into()))
-            }
-        })
-}
-
-/// Returns the local address to connect from, if the user set one. A link-local IPv6 address needs a zone, which this
-/// function takes from the remote address.
-fn local_endpoint(options: &ConnectOptions, remote: SocketAddr) -> Option<SocketAddr> {
-    if options.local_address.is_none() && options.local_port == 0 {
-        return None;
-    }
-    let address = match (options.local_address, remote) {
-        (Some(address), _) => address,
-        (None, SocketAddr::V4(_)) => Ipv4Addr::UNSPECIFIED.into(),
-        (None, SocketAddr::V6(_)) => Ipv6Addr::UNSPECIFIED.into(),
-    };
-    Some(match (address, remote) {
-        (IpAddr::V6(address), SocketAddr::V6(remote)) if address.is_unicast_link_local() => {
-            SocketAddrV6::new(address, options.local_port, 0, remote.scope_id()).into()
-        }
-        _ => SocketAddr::new(address, options.local_port),
-    })
 }
 
 /// Returns the resolver for `host`: the user's, or else the system's.

@@ -1,11 +1,12 @@
 //! [`Net`]: the reactor and all sources of one loop, and the operations that need both.
 //!
-//! By topic: `opening`, `connecting` and `listening` make sources, and `source` passes the reactor's calls to the
+//! By topic: `opening`, `connecting`, `dialing` and `listening` make sources, and `source` passes the reactor's calls to the
 //! sources. `writing`, `formatting` and `requests` carry out the calls of the views. `clock` and `socket_timers` deal
 //! with time.
 
 mod clock;
 mod connecting;
+mod dialing;
 mod formatting;
 mod listening;
 mod opening;

@@ -43,9 +43,9 @@ impl FaultyStream {
         }
     }
 
-    /// Connects as [`tcp::connect`] does. A fault may bind the socket to `address` first: if no listener has that local
-    /// port, the socket then connects to itself.
-    pub(crate) fn connect(
+    /// Opens a stream as [`tcp::open`] does. A fault may bind the socket to `address`: if no listener has that local
+    /// port, the socket will connect to itself.
+    pub(crate) fn open(
         address: SocketAddr,
         local: Option<SocketAddr>,
         injector: &Injector,
@@ -54,15 +54,20 @@ impl FaultyStream {
             && address.ip().is_loopback()
             && injector.strikes(|faults| faults.self_connects);
         let to_itself = match is_self_connect {
-            // The bind fails if a listener has the port. The connect below is then ordinary.
-            true => tcp::connect(address, Some(address)).ok(),
+            // The bind fails if a listener has the port. The socket below is then ordinary.
+            true => tcp::open(address, Some(address)).ok(),
             false => None,
         };
         let stream = match to_itself {
             Some(stream) => stream,
-            None => tcp::connect(address, local)?,
+            None => tcp::open(address, local)?,
         };
         Ok(Self::new(stream, injector))
+    }
+
+    pub(crate) fn connect(self, address: SocketAddr) -> io::Result<Self> {
+        tcp::start_connecting(&self.inner, address)?;
+        Ok(self)
     }
 
     pub(crate) fn finish_connecting(&self) -> io::Result<bool> {

@@ -1,5 +1,5 @@
 use std::io::{ErrorKind, IoSlice, Read};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 
 use super::injector::Injector;
 use super::rates::Faults;
@@ -7,6 +7,12 @@ use super::stream::FaultyStream;
 
 fn injector(faults: Faults) -> Injector {
     Injector::new(1, faults)
+}
+
+fn connect(address: SocketAddr, faults: Faults) -> FaultyStream {
+    let opened = FaultyStream::open(address, None, &injector(faults));
+    let opened = opened.map_err(|(_, error)| error).unwrap();
+    opened.connect(address).unwrap()
 }
 
 #[test]
@@ -17,8 +23,7 @@ fn a_reset_is_returned_once_and_reaches_the_peer_at_close() {
     };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let stream = FaultyStream::connect(address, None, &injector(faults));
-    let mut stream = stream.map_err(|(_, error)| error).unwrap();
+    let mut stream = connect(address, faults);
     let (mut peer, _) = listener.accept().unwrap();
     let mut buffer = [0; 8];
     let reset = stream.read(&mut buffer).unwrap_err();
@@ -39,15 +44,14 @@ fn a_self_connect_happens_only_without_a_listener() {
     };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let connect = || FaultyStream::connect(address, None, &injector(faults));
-    let with_listener = connect().map_err(|(_, error)| error).unwrap();
+    let with_listener = connect(address, faults);
     assert_ne!(
         with_listener.local_address().unwrap(),
         address,
         "there is a listener"
     );
     drop((with_listener, listener));
-    let without = connect().map_err(|(_, error)| error).unwrap();
+    let without = connect(address, faults);
     assert_eq!(without.peer_address().unwrap(), address);
     assert_eq!(without.local_address().unwrap(), address);
 }

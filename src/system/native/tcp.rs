@@ -19,12 +19,12 @@ pub(crate) enum ConnectStep {
     Connect,
 }
 
-/// Starts to connect to `address`, after binding `local` if it is given.
+/// Opens a socket that will connect to `address`, and binds it to `local` if that is given. No packet is sent.
 ///
 /// # Errors
 ///
-/// The system's error, with the call that failed: binding and connecting fail for different reasons.
-pub(crate) fn connect(
+/// The system's error, with the call that failed: binding and opening fail for different reasons.
+pub(crate) fn open(
     address: SocketAddr,
     local: Option<SocketAddr>,
 ) -> Result<TcpStream, (ConnectStep, io::Error)> {
@@ -43,8 +43,12 @@ pub(crate) fn connect(
         socket.set_reuse_address(true).map_err(binding)?;
         socket.bind(&SockAddr::from(local)).map_err(binding)?;
     }
-    socket::start_connecting(&socket, &SockAddr::from(address)).map_err(opening)?;
     Ok(TcpStream::from_std(socket.into()))
+}
+
+/// Starts to connect an [open](open) socket to `address`.
+pub(crate) fn start_connecting(stream: &TcpStream, address: SocketAddr) -> io::Result<()> {
+    socket::start_connecting(&SockRef::from(stream), &SockAddr::from(address))
 }
 
 /// Takes over a connected socket of the standard library.

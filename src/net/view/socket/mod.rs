@@ -88,6 +88,10 @@ impl<'a> Socket<'a> {
         self.net.next_notice(self.id)
     }
 
+    pub(crate) fn dial_on(&mut self) {
+        self.net.dial_on(self.id);
+    }
+
     pub(crate) fn next_missed_mark(&mut self) -> Option<(u64, Error)> {
         self.net.next_missed_marker(self.id)
     }

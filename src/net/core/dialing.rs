@@ -1,0 +1,220 @@
+//! The steps of a connect to a name: each attempt is announced to the handler, and begins once the handler was told.
+//!
+//! A handler may close its socket in `on_lookup`, or in any event of an attempt. Then no connect follows, and no server
+//! sees one.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::rc::Rc;
+
+use crate::net::connect::{Attempt, ConnectOptions};
+use crate::net::connection::{Connection, DialStep, Notice};
+use crate::net::error::{Error, Syscall};
+use crate::net::values::SocketId;
+use crate::reactor::{Interest, Key, Readiness, Registration};
+use crate::system::{ConnectStep, Stream, System};
+
+use super::Net;
+use super::source::Source;
+
+impl Net {
+    /// Takes the next step of the connect of `id`, if one is planned and the handler was told every notice.
+    pub(crate) fn dial_on(&mut self, id: SocketId) {
+        let connection = self.connection_mut(id);
+        match connection.and_then(Connection::take_dial_step) {
+            None => {}
+            Some(DialStep::Announce) => self.announce_next_attempt(id),
+            Some(DialStep::Connect(address)) => self.begin_attempt(id, address),
+        }
+    }
+
+    /// Announces the attempt on the next address of the name. Passes over an address on which no attempt can begin,
+    /// after the handler was told so.
+    fn announce_next_attempt(&mut self, id: SocketId) {
+        let Some((address, options)) = self.next_candidate(id) else {
+            return;
+        };
+        let opened = open(&self.system, address, &options);
+        self.with_connection(id, |connection, registration, _| match opened {
+            Ok(opened) => {
+                if let Some(race) = connection.race_mut() {
+                    race.announced(address);
+                }
+                connection.announce(address, opened, registration);
+            }
+            Err(failure) => {
+                failure.notify(connection, address, registration);
+                if let Some(race) = connection.race_mut() {
+                    match failure {
+                        StartFailure::Refused(error) => race.refused(address, error),
+                        StartFailure::Failed(error) => race.failed(address, error),
+                    }
+                }
+                connection.go_on_or_fail(registration);
+            }
+        });
+    }
+
+    /// Returns the next address to try in the race of `id`, with the options of the connect.
+    fn next_candidate(&mut self, id: SocketId) -> Option<(SocketAddr, Rc<ConnectOptions>)> {
+        let race = self.connection_mut(id)?.race_mut()?;
+        Some((race.next_candidate()?, Rc::clone(&race.options)))
+    }
+
+    /// Begins the attempt on `address`, which was announced.
+    fn begin_attempt(&mut self, id: SocketId, address: SocketAddr) {
+        let Some(connection) = self.connection_mut(id) else {
+            return;
+        };
+        let opened = connection.take_opened();
+        let Some(options) = connection.race().map(|race| Rc::clone(&race.options)) else {
+            return;
+        };
+        // The delay counts from here, and the handler may have taken its time.
+        self.reactor.note_now();
+        let begun = self.insert_attempt(id, opened, address, &options);
+        self.with_connection(id, |connection, registration, _| match begun {
+            Ok(key) => {
+                connection.began_attempt(key, address, registration);
+            }
+            Err(error) => {
+                connection.notify(Notice::AttemptFailed(address, error.clone()), registration);
+                if let Some(race) = connection.race_mut() {
+                    race.failed(address, error);
+                }
+                connection.go_on_or_fail(registration);
+            }
+        });
+    }
+
+    /// Starts to connect to `address`, and inserts the attempt into the reactor as a source of its own.
+    fn insert_attempt(
+        &mut self,
+        owner: SocketId,
+        opened: Option<Stream>,
+        address: SocketAddr,
+        options: &ConnectOptions,
+    ) -> Result<Key, Error> {
+        let local = local_endpoint(options, address);
+        let stream = self
+            .system
+            .connect(opened, address, local)
+            .map_err(|failure| start_failure(failure, address, local).into_error())?;
+        let attempt = Attempt {
+            stream,
+            owner: owner.0,
+            address,
+            outcome: None,
+        };
+        let source = Source::Attempt(Box::new(attempt));
+        let key = self
+            .reactor
+            .insert_ready(source, Interest::WRITABLE, Readiness::empty())
+            .map_err(|(error, _)| Error::new(Syscall::Register, error))?;
+        // The connection already keeps the loop running, so its attempts do not.
+        self.reactor.release(key);
+        Ok(key)
+    }
+}
+
+/// The failure of a connect that never got under way.
+#[derive(Debug)]
+pub(super) enum StartFailure {
+    /// The system was not asked to connect: the address is on the block list, or the local address could not be bound.
+    Refused(Error),
+    /// The system was asked to connect, and failed at once.
+    Failed(Error),
+}
+
+impl StartFailure {
+    pub(super) fn into_error(self) -> Error {
+        match self {
+            Self::Refused(error) | Self::Failed(error) => error,
+        }
+    }
+
+    /// Queues the notices of an attempt on `address` that could not begin.
+    pub(super) fn notify(
+        &self,
+        connection: &mut Connection,
+        address: SocketAddr,
+        registration: &mut Registration<'_>,
+    ) {
+        let error = match self {
+            Self::Refused(error) => error,
+            Self::Failed(error) => {
+                connection.notify(Notice::AttemptBegun(address), registration);
+                error
+            }
+        };
+        connection.notify(Notice::AttemptFailed(address, error.clone()), registration);
+    }
+}
+
+/// Starts to connect to an address, unless the address is on the block list.
+pub(super) fn start(
+    system: &System,
+    address: SocketAddr,
+    options: &ConnectOptions,
+) -> Result<Stream, StartFailure> {
+    let opened = open(system, address, options)?;
+    let local = local_endpoint(options, address);
+    let connecting = system.connect(opened, address, local);
+    connecting.map_err(|failure| start_failure(failure, address, local))
+}
+
+/// Opens a socket that will connect to an address, unless the address is on the block list.
+fn open(
+    system: &System,
+    address: SocketAddr,
+    options: &ConnectOptions,
+) -> Result<Option<Stream>, StartFailure> {
+    if options
+        .block_list
+        .as_ref()
+        .is_some_and(|list| list.check(address.ip()))
+    {
+        let blocked = Error::with_code(Error::IP_BLOCKED, "the address is on the block list");
+        return Err(StartFailure::Refused(blocked.at(address.into())));
+    }
+    let local = local_endpoint(options, address);
+    system
+        .open(address, local)
+        .map_err(|failure| start_failure(failure, address, local))
+}
+
+fn start_failure(
+    (step, error): (ConnectStep, std::io::Error),
+    address: SocketAddr,
+    local: Option<SocketAddr>,
+) -> StartFailure {
+    match (step, local) {
+        (ConnectStep::Bind, Some(local)) => {
+            StartFailure::Refused(Error::new(Syscall::Bind, error).at(local.into()))
+        }
+        (_, Some(local)) => StartFailure::Failed(
+            Error::new(Syscall::Connect, error)
+                .at(address.into())
+                .bound_to(local),
+        ),
+        (_, None) => StartFailure::Failed(Error::new(Syscall::Connect, error).at(address.into())),
+    }
+}
+
+/// Returns the local address to connect from, if the user set one. A link-local IPv6 address needs a zone, which this
+/// function takes from the remote address.
+pub(super) fn local_endpoint(options: &ConnectOptions, remote: SocketAddr) -> Option<SocketAddr> {
+    if options.local_address.is_none() && options.local_port == 0 {
+        return None;
+    }
+    let address = match (options.local_address, remote) {
+        (Some(address), _) => address,
+        (None, SocketAddr::V4(_)) => Ipv4Addr::UNSPECIFIED.into(),
+        (None, SocketAddr::V6(_)) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    Some(match (address, remote) {
+        (IpAddr::V6(address), SocketAddr::V6(remote)) if address.is_unicast_link_local() => {
+            SocketAddrV6::new(address, options.local_port, 0, remote.scope_id()).into()
+        }
+        _ => SocketAddr::new(address, options.local_port),
+    })
+}
