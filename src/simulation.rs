@@ -51,29 +51,38 @@
 //!
 //! - TCP as a program sees it on Linux: buffers of a limited size, half-closed connections, backlogs, refused and
 //!   timed-out connects, resets, and the bytes that a reset leaves readable.
-//! - The network: latency, jitter, bandwidth, and addresses that are slow, lossy or out of reach ([`Route`]).
-//! - Partitions ([`Simulation::partition`]). A connection closes with ETIMEDOUT if its bytes are not acknowledged for
-//!   [`Options::retransmission_timeout`], or if its [keep-alive](crate::KeepAlive) probes stay unanswered.
+//! - The network: latency, for all or for a [pair](Simulation::set_latency), jitter, bandwidth, and addresses that are
+//!   slow, lossy or out of reach ([`Route`]).
+//! - Partitions of a [machine](Simulation::partition), of a [pair](Simulation::partition_pair) and of
+//!   [one direction](Simulation::partition_one_way). A connection closes with ETIMEDOUT if its bytes are not
+//!   acknowledged for [`Options::retransmission_timeout`], or if its [keep-alive](crate::KeepAlive) probes stay
+//!   unanswered.
+//! - Machines that [crash](Simulation::crash) and [start again](Simulation::restart) on the same addresses.
 //! - Ports that are taken, and sockets that connect to themselves.
 //! - Descriptors, of which each machine may have a limited number. The spare descriptor of a loop is counted.
 //! - Lookups from a table of [names](Simulation::set_name), which take time and may fail.
 //! - The way in which a kernel reports readiness, in four [flavours](Flavour), and [`Faults`] of system calls.
-//! - Time: a wait takes no real time, but moves the virtual clock on to the next event.
+//! - Time: a wait takes no real time, but moves the virtual clock on to the next event. A callback takes no virtual
+//!   time, unless it [asks](Handle::pass) for some.
 //!
 //! # The absent part
 //!
-//! Loss, reordering and duplication, which TCP hides; congestion; Unix sockets, standard input and adopted descriptors;
-//! other threads. A callback takes no virtual time.
+//! UDP and Unix sockets, which are left for a later version; standard input and adopted descriptors; other threads;
+//! loss, reordering and duplication, which TCP hides; congestion.
 //!
 //! There is no receive window: the receiver has capacity for all bytes that the sender's kernel has taken. So a FIN
 //! never waits behind unread bytes, and no kernel probes a window. A kernel never gives up a socket that is already
-//! closed: a FIN that a partition holds back arrives once the partition heals, however late.
+//! closed: a FIN that a partition holds back arrives once the partition heals, however late. All machines share one
+//! thread: while a callback takes virtual time, no other machine runs.
 
+mod crash;
+mod handle;
 mod host;
+mod links;
 
 use std::cell::RefCell;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -86,6 +95,8 @@ use crate::system::simulated;
 
 pub use crate::system::faults::Faults;
 pub use crate::system::simulated::{CallCounts, Flavour, Options, Route};
+pub use crash::CrashedHost;
+pub use handle::Handle;
 pub use host::{AnyHost, Host};
 
 /// The limit on the number of idle turns in a row, beyond which a simulation returns the error that a loop spins.
@@ -278,52 +289,26 @@ impl Simulation {
         Ok(())
     }
 
-    /// Gives `name` the `addresses`. If `addresses` is empty, a lookup of the name fails.
-    ///
-    /// All loops without a [`Resolver`](crate::Resolver) of their own look names up in this table, which at first has
-    /// only `localhost`.
-    pub fn set_name(&mut self, name: &str, addresses: &[IpAddr]) {
-        self.names.set(name, addresses);
-    }
-
-    /// Makes all connects to `address` from now on slow, lost or impossible, or [normal](Route::Normal) again.
-    ///
-    /// So a test can make one address of a name worse than the others.
-    pub fn set_route(&mut self, address: IpAddr, route: Route) {
-        self.network.borrow_mut().set_route(address, route);
-    }
-
-    /// Cuts the loop off from all other loops until [`heal`](Self::heal). Packets that are sent during the partition
-    /// arrive after `heal`, because a real TCP would send them again.
-    pub fn partition<S>(&mut self, event_loop: &EventLoop<S>) {
-        self.set_partitioned(event_loop, true);
-    }
-
-    /// Ends a [`partition`](Self::partition).
-    pub fn heal<S>(&mut self, event_loop: &EventLoop<S>) {
-        self.set_partitioned(event_loop, false);
-    }
-
-    fn set_partitioned<S>(&self, event_loop: &EventLoop<S>, is_partitioned: bool) {
-        if let Some(machine) = self.machine_of(event_loop) {
-            let mut network = self.network.borrow_mut();
-            network.set_partitioned(machine, is_partitioned);
-        }
-    }
-
-    /// Returns the machine of a loop; `None` for a loop of another simulation.
-    fn machine_of<S>(&self, event_loop: &EventLoop<S>) -> Option<simulated::MachineId> {
-        let machine = event_loop
-            .simulated_machine()
-            .filter(|machine| machine.is_of(&self.network));
-        machine.map(simulated::MachineHandle::id)
-    }
-
     /// Ends all faults and all partitions.
     ///
     /// A test calls this before it checks that all bytes have arrived.
     pub fn end_faults(&mut self) {
         self.network.borrow_mut().end_faults();
+    }
+
+    /// Returns the machine of a loop; `None` for a loop of another simulation.
+    fn machine_of<S>(&self, event_loop: &EventLoop<S>) -> Option<simulated::MachineId> {
+        self.machine_handle_of(event_loop)
+            .map(simulated::MachineHandle::id)
+    }
+
+    fn machine_handle_of<'a, S>(
+        &self,
+        event_loop: &'a EventLoop<S>,
+    ) -> Option<&'a simulated::MachineHandle> {
+        event_loop
+            .simulated_machine()
+            .filter(|machine| machine.is_of(&self.network))
     }
 
     /// Calls `change` with the network's options, to modify them during a run.
@@ -377,6 +362,15 @@ impl Simulation {
     /// back are counted.
     pub fn packets_in_flight(&self) -> usize {
         self.network.borrow().packets()
+    }
+
+    /// Returns the number of bytes that have arrived at the socket `local` from `peer`, and that its program has not
+    /// read. 0 if there is no such socket.
+    ///
+    /// So a test sees whether a program that pauses leaves the bytes to the kernel, or that a program was told of a
+    /// timeout although bytes had arrived.
+    pub fn unread_bytes(&self, local: SocketAddr, peer: SocketAddr) -> usize {
+        self.network.borrow().unread_bytes(local, peer)
     }
 
     /// Returns the number of open sockets on all machines together.

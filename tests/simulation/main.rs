@@ -19,6 +19,7 @@ mod asking;
 mod chaos;
 mod checker;
 mod connecting;
+mod crashing;
 mod crowd;
 mod dialed;
 mod dialing;

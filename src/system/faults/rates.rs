@@ -1,6 +1,7 @@
 //! The faults that calls can meet, with their rates.
 
-/// The rate of each fault, as a number of calls in a thousand. Real systems have all of these faults.
+/// The rate of each fault, as a number of calls in a thousand. Real systems have all of these faults. Each field says
+/// what a handler at either end may be told because of it.
 ///
 /// ```
 /// use netloop::simulation::Faults;
@@ -11,32 +12,65 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
     /// A read or a write moves fewer bytes than are possible. A later event reports the rest.
+    ///
+    /// Handlers get the same bytes in more and shorter `on_data` calls: a message is cut where it never was.
     pub short_transfers: u16,
     /// A signal interrupts a call (EINTR).
+    ///
+    /// Handlers are told nothing: the loop calls again.
     pub interruptions: u16,
     /// A call would block although the socket was reported as ready. A later event reports the socket again.
+    ///
+    /// Bytes arrive later, and a write answers `Full` earlier.
     pub spurious_blocks: u16,
     /// The kernel has no memory to send with (ENOBUFS). No event reports that memory is free again.
+    ///
+    /// Bytes leave later: the loop tries again after some milliseconds. An idle timeout may pass meanwhile.
     pub missing_buffers: u16,
     /// The connection is reset between two calls.
+    ///
+    /// Each end that is open is told of an error (ECONNRESET or EPIPE), and then that it has closed. Bytes under way
+    /// are lost. An end that has closed already is told nothing.
     pub resets: u16,
     /// The peer has gone when its connection is accepted (ECONNABORTED).
+    ///
+    /// The server is told nothing. The client may be connected already, and may have sent a request; then it is told
+    /// of a reset.
     pub aborted_accepts: u16,
     /// An accept finds no free descriptor in the process (EMFILE) or in the whole system (ENFILE).
+    ///
+    /// The server is told of an error once, and accepts again after up to a second. One client is reset: the server
+    /// has used its spare descriptor for that. The others are connected, and wait.
     pub exhausted_accepts: u16,
     /// A connect finds no free descriptor in the process (EMFILE) or in the whole system (ENFILE).
+    ///
+    /// The attempt fails. If the name has further addresses, the next one is tried, else the client is told of the
+    /// error.
     pub exhausted_connects: u16,
     /// A lookup fails for now (EAI_AGAIN).
+    ///
+    /// The client gets `on_lookup` with an error, and then the error itself.
     pub failed_lookups: u16,
-    /// A lookup takes 5 s longer, or a multiple of 5 s, as if name servers did not answer.
+    /// A lookup takes one or more times five seconds longer, as if name servers did not answer.
+    ///
+    /// The connect takes up to 40 s longer, or fails with ETIMEDOUT if its own timeout is shorter.
     pub slow_lookups: u16,
     /// A wait for events ends early, and returns no event.
+    ///
+    /// Handlers are told of events a turn later. A timeout that falls due in that turn is told first.
     pub empty_polls: u16,
     /// An event reports a socket as ready although the socket is not ready.
+    ///
+    /// Handlers are told nothing: the loop calls in vain.
     pub spurious_events: u16,
     /// A connect to a local port without a listener connects the socket to itself (simultaneous open).
+    ///
+    /// Handlers are told ECONNREFUSED, as without the fault: the loop takes no such connection.
     pub self_connects: u16,
     /// An option of a socket is refused (EINVAL, which macOS returns once the peer has gone).
+    ///
+    /// `set_no_delay` and `set_keep_alive` return the error. An option that was asked for before the connect is not
+    /// set, and no handler is told.
     pub refused_options: u16,
 }
 

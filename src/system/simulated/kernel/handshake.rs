@@ -56,10 +56,14 @@ impl Handshake<'_> {
         let key = self.connections.open(self.world, machine, local, remote);
         let listener = self.ports.listener_at(remote, &mut self.world.random);
         let listener = listener.and_then(|listener| self.ports.get(listener));
+        let owner = || self.owner_of(remote.ip()).unwrap_or(machine);
         let link = Link {
             from: machine,
-            to: listener.map_or(machine, |listener| listener.watch.machine),
+            to: listener.map_or_else(owner, |listener| listener.watch.machine),
         };
+        let addresses = Some((local, remote));
+        self.world
+            .record(machine, addresses, || "connects".to_owned());
         let token = key.to_token() as u64;
         self.world.trace.note(Note::Connect, token, u64::from(port));
         match route {
@@ -77,19 +81,24 @@ impl Handshake<'_> {
 
     /// Handles a SYN of `client` that has arrived at its remote address. `tries` is the number of SYNs sent before.
     pub(super) fn on_syn(self, client: Key, tries: u32) {
-        let (world, connections) = (self.world, self.connections);
-        let Some(socket) = connections.get(client) else {
+        let Some(socket) = self.connections.get(client) else {
             return;
         };
         if socket.state != TcpState::Connecting {
             return;
         }
         let (local, remote, machine) = (socket.local, socket.remote, socket.watch.machine);
+        let owner = self.owner_of(remote.ip()).unwrap_or(machine);
+        let (world, connections) = (self.world, self.connections);
         if local == remote {
             return connections.connect_to_itself(world, client);
         }
         let Some(key) = self.ports.listener_at(remote, &mut world.random) else {
-            return connections.refuse(world, client, machine);
+            let link = Link {
+                from: owner,
+                to: machine,
+            };
+            return connections.refuse(world, client, link);
         };
         let Some(listener) = self.ports.get_mut(key) else {
             return;
@@ -140,7 +149,26 @@ impl Handshake<'_> {
         let token = accepted.to_token() as u64;
         let port = u64::from(remote.port());
         self.world.trace.note(Note::Accept, token, port);
+        let addresses = Some((socket.local, remote));
+        self.world
+            .record(machine, addresses, || "accepts".to_owned());
         Ok((accepted, remote))
+    }
+
+    /// Returns the machine that an address of the form `10.0.0.n` or `fd00::n` belongs to, if there is one.
+    fn owner_of(&self, address: IpAddr) -> Option<MachineId> {
+        let number = match address {
+            IpAddr::V4(address) => match address.octets() {
+                [10, 0, high, low] => u16::from_be_bytes([high, low]),
+                _ => return None,
+            },
+            IpAddr::V6(address) => match address.segments() {
+                [0xFD00, 0, 0, 0, 0, 0, 0, number] => number,
+                _ => return None,
+            },
+        };
+        let machine = MachineId::from(number).checked_sub(1)?;
+        (machine < self.world.machines.len()).then_some(machine)
     }
 
     /// Closes the listener `key`, and resets the connections that wait to be accepted.

@@ -1,6 +1,6 @@
 //! The machines of a network, each of which runs one loop.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -33,6 +33,10 @@ pub(super) struct Machine {
     woken: Arc<AtomicBool>,
     /// Whether a partition cuts the machine off from all other machines.
     pub(super) is_partitioned: bool,
+    /// Whether the machine has crashed and was not restarted.
+    pub(super) is_down: bool,
+    /// The number of crashes. A socket of a peer that was opened before the last crash is gone.
+    pub(super) crashes: u32,
     /// The number of open sockets.
     pub(super) sockets: usize,
     /// The number of open spare descriptors.
@@ -61,40 +65,81 @@ impl Machine {
         self.woken.swap(false, Ordering::AcqRel)
     }
 
+    /// Forgets all that a crash destroys, except the sockets and the spare descriptor: their owners drop these.
+    pub(super) fn crash(&mut self) {
+        self.is_down = true;
+        self.crashes += 1;
+        self.ready.clear();
+        self.history.clear();
+        self.answers.clear();
+        // A handle of the old loop must not wake the next one.
+        self.woken = Arc::default();
+    }
+
     /// Whether a poll of the machine would find an event or a wake.
     pub(super) fn has_events(&self) -> bool {
         !self.ready.is_empty() || self.woken.load(Ordering::Acquire)
     }
 }
 
-/// All machines. The number of a machine is its index.
+/// All machines, with the partitions between them. The number of a machine is its index.
 #[derive(Debug, Default)]
-pub(super) struct Machines(Vec<Machine>);
+pub(super) struct Machines {
+    all: Vec<Machine>,
+    /// The links that a partition of a pair, or of one direction, blocks: sender and receiver.
+    blocked: BTreeSet<(MachineId, MachineId)>,
+}
 
 impl Machines {
     pub(super) fn add(&mut self) -> MachineId {
-        self.0.push(Machine::default());
-        self.0.len() - 1
+        self.all.push(Machine::default());
+        self.all.len() - 1
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.all.len()
     }
 
     pub(super) fn get(&self, machine: MachineId) -> &Machine {
-        &self.0[machine]
+        &self.all[machine]
     }
 
     pub(super) fn get_mut(&mut self, machine: MachineId) -> &mut Machine {
-        &mut self.0[machine]
+        &mut self.all[machine]
     }
 
-    /// Whether a partition lies between the machines `one` and `other`.
-    pub(super) fn are_partitioned(&self, one: MachineId, other: MachineId) -> bool {
-        one != other && (self.0[one].is_partitioned || self.0[other].is_partitioned)
+    /// Blocks the link from one machine to another, or opens it.
+    pub(super) fn set_blocked(&mut self, from: MachineId, to: MachineId, is_blocked: bool) {
+        match is_blocked {
+            true => self.blocked.insert((from, to)),
+            false => self.blocked.remove(&(from, to)),
+        };
+    }
+
+    /// Ends all partitions. Machines that are down stay down.
+    pub(super) fn heal(&mut self) {
+        self.blocked.clear();
+        for machine in &mut self.all {
+            machine.is_partitioned = false;
+        }
+    }
+
+    /// Whether packets from one machine reach the other: no partition lies in this direction, and the other is up.
+    pub(super) fn reaches(&self, from: MachineId, to: MachineId) -> bool {
+        let (sender, receiver) = (&self.all[from], &self.all[to]);
+        from == to
+            || !sender.is_partitioned
+                && !receiver.is_partitioned
+                && !receiver.is_down
+                && (self.blocked.is_empty() || !self.blocked.contains(&(from, to)))
+    }
+
+    /// Whether packets reach each of the two machines from the other.
+    pub(super) fn are_in_touch(&self, one: MachineId, other: MachineId) -> bool {
+        self.reaches(one, other) && self.reaches(other, one)
     }
 
     pub(super) fn open_sockets(&self) -> usize {
-        self.0.iter().map(|machine| machine.sockets).sum()
+        self.all.iter().map(|machine| machine.sockets).sum()
     }
 }

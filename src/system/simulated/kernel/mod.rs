@@ -11,6 +11,7 @@ mod clock;
 mod connections;
 mod handshake;
 mod listener;
+mod log;
 mod lookup_queue;
 mod machine;
 mod network;

@@ -3,6 +3,8 @@
 //! Every call first delivers the packets that are due. So without latency, a packet that one call sends has arrived
 //! before the next call of either side, as on loopback. No poll is needed in between.
 
+mod control;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::IoSlice;
@@ -16,14 +18,12 @@ use mio::Interest;
 
 use crate::readiness::Readiness;
 use crate::slots::Key;
-use crate::system::faults::Faults;
 use crate::system::faults::call_error::CallError;
 use crate::system::lookup::{Answer, Found, Ticket};
 use crate::system::options::{Binding, KeepAliveTimes};
 use crate::system::simulated::flavour::Flavour;
 use crate::system::simulated::options::Options;
 
-use super::call_counts::CallCounts;
 use super::connections::Connections;
 use super::handshake::Handshake;
 use super::lookup_queue::LookupQueue;
@@ -33,7 +33,7 @@ use super::ports::Ports;
 use super::route::Route;
 use super::tcp_socket::TcpState;
 use super::trace::Note;
-use super::wire::{Link, Packet};
+use super::wire::{Flight, Link, Packet};
 use super::world::World;
 
 /// The network, which all sockets of a simulation share.
@@ -110,8 +110,8 @@ impl Network {
         self.lookups.deliver(&mut self.world);
         while let Some(flight) = self.connections.pop_due(self.world.clock.nanoseconds()) {
             let Link { from, to } = flight.link;
-            if self.world.machines.are_partitioned(from, to) && flight.packet.travels() {
-                self.connections.hold(&self.world, flight);
+            if flight.packet.travels() && !self.world.machines.reaches(from, to) {
+                self.keep_back(flight);
                 continue;
             }
             self.connections.on_heard(&self.world, &flight);
@@ -122,6 +122,20 @@ impl Network {
                 Packet::Syn(tries) => self.handshake().on_syn(flight.from, tries),
                 _ => self.connections.receive(&mut self.world, &flight),
             }
+        }
+    }
+}
+
+impl Network {
+    /// Holds back a packet that does not get through now. A SYN to a machine that is down is sent again after a
+    /// backoff instead: when the machine is up again, it may not listen yet.
+    fn keep_back(&mut self, flight: Flight) {
+        match flight.packet {
+            Packet::Syn(tries) if self.world.machines.get(flight.link.to).is_down => {
+                let (world, connections) = (&self.world, &mut self.connections);
+                connections.retry_syn(world, flight.from, flight.link, tries);
+            }
+            _ => self.connections.hold(&self.world, flight),
         }
     }
 }
@@ -318,67 +332,5 @@ impl Network {
 
     pub(crate) fn close_spare(&mut self, machine: MachineId) {
         self.world.machines.get_mut(machine).spares -= 1;
-    }
-}
-
-/// The methods through which a test changes and inspects the network.
-impl Network {
-    pub(crate) fn options_mut(&mut self) -> &mut Options {
-        &mut self.world.options
-    }
-
-    /// Sets the fate of all connects to `address` from now on.
-    pub(crate) fn set_route(&mut self, address: IpAddr, route: Route) {
-        self.routes.insert(address, route);
-    }
-
-    /// Cuts `machine` off from all other machines, or reconnects it. After a reconnect, the packets that were sent
-    /// during the partition arrive.
-    pub(crate) fn set_partitioned(&mut self, machine: MachineId, is_partitioned: bool) {
-        self.deliver();
-        self.world.machines.get_mut(machine).is_partitioned = is_partitioned;
-        self.connections.on_partition_change(&self.world);
-    }
-
-    /// Ends all faults and all partitions.
-    pub(crate) fn end_faults(&mut self) {
-        self.world.options.faults = Faults::NONE;
-        for machine in 0..self.world.machines.len() {
-            self.set_partitioned(machine, false);
-        }
-    }
-
-    /// Draws a position in a list of `length` entries.
-    pub(crate) fn draw_index(&mut self, length: usize) -> usize {
-        self.world.random.index(length)
-    }
-
-    pub(crate) fn progress(&self) -> u64 {
-        self.world.progress
-    }
-
-    pub(crate) fn trace_hash(&self) -> u64 {
-        self.world.trace.hash()
-    }
-
-    pub(crate) fn trace_entries(&self) -> u64 {
-        self.world.trace.entries()
-    }
-
-    pub(crate) fn call_counts(&self, machine: MachineId) -> CallCounts {
-        self.world.machines.get(machine).calls
-    }
-
-    /// Returns the number of bytes of memory that the buffers and the packets take.
-    pub(crate) fn held_bytes(&self) -> usize {
-        self.connections.held_bytes()
-    }
-
-    pub(crate) fn packets(&self) -> usize {
-        self.connections.packets()
-    }
-
-    pub(crate) fn open_sockets(&self) -> usize {
-        self.world.machines.open_sockets()
     }
 }

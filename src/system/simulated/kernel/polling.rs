@@ -86,7 +86,12 @@ impl Poll<'_> {
                 let level = level_of(socket, flavour);
                 socket.window.on_poll();
                 let token = socket.watch.token()?;
-                Some((token, socket.watch.report(level, flavour)))
+                let reports = socket.watch.report(level, flavour);
+                let addresses = (socket.local, socket.remote);
+                self.world.record(self.machine, Some(addresses), || {
+                    format!("is told {reports}")
+                });
+                Some((token, reports))
             }
             Watched::Listener(key) => {
                 let listener = self.ports.get_mut(key)?;

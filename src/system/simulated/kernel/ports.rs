@@ -142,6 +142,13 @@ impl Ports {
         }
     }
 
+    /// Returns the listeners of `machine`.
+    pub(super) fn of_machine(&self, machine: MachineId) -> Vec<Key> {
+        let listeners = self.listeners.iter();
+        let of_machine = listeners.filter(|(_, listener)| listener.watch.machine == machine);
+        of_machine.map(|(key, _)| key).collect()
+    }
+
     /// Removes the listener `key`, and returns the listener, because its queue may still hold connections.
     pub(super) fn close(&mut self, world: &mut World, key: Key) -> Option<Listener> {
         let listener = self.listeners.remove(key)?;

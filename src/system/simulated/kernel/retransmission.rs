@@ -23,7 +23,7 @@ pub(super) struct PeerTimeouts {
     /// The times of the keep-alive probes; `None` without SO_KEEPALIVE.
     keep_alive: Option<KeepAliveTimes>,
     /// The time at which retransmission ends. Invariant: `Some` while a partition holds back a packet that this socket
-    /// has sent.
+    /// has sent, or its acknowledgement.
     retransmission_ends: Option<u64>,
     /// The time at which probing ends. Invariant: `Some` while the socket has SO_KEEPALIVE and a partition lies between
     /// the socket and its peer.
@@ -60,9 +60,10 @@ impl PeerTimeouts {
         Some(end)
     }
 
-    /// Notes that no partition lies between this socket and its peer: the peer answers all probes.
+    /// Notes that no partition lies between this socket and its peer: the peer answers all that is sent again.
     pub(super) fn on_reachable(&mut self, now: u64) {
-        if self.probing_ends.take().is_some() {
+        let was_probing = self.probing_ends.take().is_some();
+        if self.retransmission_ends.take().is_some() || was_probing {
             self.last_heard = now;
         }
     }
@@ -74,6 +75,14 @@ impl PeerTimeouts {
             return self.probing_ends;
         }
         None
+    }
+
+    /// Returns the time of the next keep-alive probe, if no probe was answered. `None` without SO_KEEPALIVE.
+    pub(super) fn next_probe(&self, now: u64) -> Option<u64> {
+        let times = self.keep_alive?;
+        let first = self.last_heard + nanoseconds(times.idle.unwrap_or(IDLE));
+        let interval = nanoseconds(times.interval.unwrap_or(INTERVAL)).max(1);
+        Some(first + now.saturating_sub(first).div_ceil(interval) * interval)
     }
 
     /// Returns the time at which probing ends, if all probes before `now` were answered. `None` without SO_KEEPALIVE.

@@ -6,10 +6,11 @@ use crate::readiness::Readiness;
 use crate::slots::Key;
 use crate::system::faults::call_error::CallError;
 
+use super::machine::MachineId;
 use super::pipe::{ReceiveBuffer, SendWindow};
 use super::retransmission::PeerTimeouts;
 use super::watch::Watch;
-use super::wire::Packet;
+use super::wire::{Link, Packet};
 
 /// The state of a simulated TCP socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub(super) struct TcpSocket {
     pub(super) state: TcpState,
     /// The socket at the other end. The key is dead once that socket is closed.
     pub(super) peer: Option<Key>,
+    /// The machine of that socket, and the number of crashes of the machine before the connection.
+    pub(super) peer_machine: Option<(MachineId, u32)>,
     pub(super) inbox: ReceiveBuffer,
     pub(super) window: SendWindow,
     pub(super) timeouts: PeerTimeouts,
@@ -66,6 +69,7 @@ impl TcpSocket {
             remote,
             state: TcpState::Connecting,
             peer: None,
+            peer_machine: None,
             inbox: ReceiveBuffer::default(),
             window: SendWindow::new(capacity),
             timeouts: PeerTimeouts::default(),
@@ -73,6 +77,13 @@ impl TcpSocket {
             has_ended: false,
             has_zero_linger: false,
         }
+    }
+
+    /// Returns the link to the machine of the peer. A socket without a peer has a link to its own machine.
+    pub(super) fn link(&self) -> Link {
+        let from = self.watch.machine;
+        let to = self.peer_machine.map_or(from, |(machine, _)| machine);
+        Link { from, to }
     }
 
     /// Returns the present readiness, as epoll would report it (`tcp_poll` in Linux).

@@ -1,5 +1,7 @@
 //! The registration of one source with the selector of its simulated machine.
 
+use std::fmt;
+
 use mio::Interest;
 
 use crate::readiness::Readiness;
@@ -114,6 +116,26 @@ impl Watch {
 /// The events of one source in one poll: at most two, by kqueue's two filters. An empty set is not reported.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reports(pub(super) [Readiness; 2]);
+
+impl fmt::Display for Reports {
+    /// Prints the words of the log.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [one, other] = self.0;
+        let words = [
+            (Readiness::READABLE, "readable"),
+            (Readiness::WRITABLE, "writable"),
+            (Readiness::READ_CLOSED, "the peer has ended"),
+            (Readiness::WRITE_CLOSED, "writing has ended"),
+            (Readiness::ERROR, "an error"),
+        ];
+        let told = words.iter().filter(|(bit, _)| (one | other).contains(*bit));
+        let told: Vec<&str> = told.map(|(_, word)| *word).collect();
+        match told.is_empty() {
+            true => formatter.write_str("nothing new"),
+            false => formatter.write_str(&told.join(", ")),
+        }
+    }
+}
 
 impl Default for Reports {
     fn default() -> Self {

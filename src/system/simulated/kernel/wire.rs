@@ -40,6 +40,22 @@ impl Packet {
     }
 }
 
+impl Packet {
+    /// Returns the words of the log for the arrival of this packet. `None` for packets and timers that a program
+    /// cannot observe.
+    pub(super) fn arrival(self) -> Option<String> {
+        Some(match self {
+            Self::SynAck => "is connected".to_owned(),
+            Self::Bytes(count) => format!("receives {count} bytes"),
+            Self::Fin => "receives the end".to_owned(),
+            Self::Reset => "receives a reset".to_owned(),
+            Self::ConnectTimeout => "gives up connecting".to_owned(),
+            Self::PeerTimeout => "gives up a peer that does not answer".to_owned(),
+            Self::Syn(_) | Self::Window(_) | Self::Renotify => return None,
+        })
+    }
+}
+
 /// The machine that sends a packet, and the machine that receives it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Link {

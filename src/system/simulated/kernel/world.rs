@@ -1,13 +1,18 @@
 //! The state on which every part of the network depends.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
 use crate::system::faults::Faults;
 use crate::system::faults::call_error::CallError;
 use crate::system::faults::random::Random;
 use crate::system::simulated::options::Options;
 
 use super::clock::{VirtualClock, nanoseconds};
+use super::log::Log;
 use super::machine::{MachineId, Machines, Watched};
 use super::trace::Trace;
+use super::wire::Link;
 
 /// The options, the random numbers, the clock, the trace and the machines of one simulation.
 #[derive(Debug)]
@@ -17,6 +22,10 @@ pub(super) struct World {
     pub(super) clock: VirtualClock,
     pub(super) trace: Trace,
     pub(super) machines: Machines,
+    /// The latencies of pairs in nanoseconds, where the pair has its own. The lower number of a pair comes first.
+    pub(super) latencies: BTreeMap<(MachineId, MachineId), u64>,
+    /// The log for people; `None` unless a test asked for it.
+    pub(super) log: Option<Log>,
     /// The number of transfers, arrivals and answers so far. A turn that does not change this number moves no data.
     pub(super) progress: u64,
 }
@@ -29,6 +38,8 @@ impl World {
             clock: VirtualClock::new(),
             trace: Trace::new(),
             machines: Machines::default(),
+            latencies: BTreeMap::new(),
+            log: None,
             progress: 0,
         }
     }
@@ -39,9 +50,14 @@ impl World {
         self.random.chance(rate)
     }
 
-    /// Draws the arrival time of a packet that is sent now.
-    pub(super) fn arrival(&mut self) -> u64 {
-        let latency = nanoseconds(self.options.latency);
+    /// Draws the arrival time of a packet that is sent now over `link`.
+    pub(super) fn arrival(&mut self, link: Link) -> u64 {
+        let pair = (link.from.min(link.to), link.from.max(link.to));
+        let latency = match self.latencies.is_empty() {
+            true => None,
+            false => self.latencies.get(&pair).copied(),
+        };
+        let latency = latency.unwrap_or_else(|| nanoseconds(self.options.latency));
         self.clock.nanoseconds() + latency + self.jitter()
     }
 
@@ -49,6 +65,19 @@ impl World {
     pub(super) fn lookup_end(&mut self) -> u64 {
         let time = nanoseconds(self.options.lookup_time);
         self.clock.nanoseconds() + time + self.jitter()
+    }
+
+    /// Adds a line to the log, if there is one: `text` about a socket of `machine`, with its own and its peer's address.
+    #[inline]
+    pub(super) fn record(
+        &mut self,
+        machine: MachineId,
+        socket: Option<(SocketAddr, SocketAddr)>,
+        text: impl FnOnce() -> String,
+    ) {
+        if let Some(log) = &mut self.log {
+            log.add(self.clock.elapsed(), Some(machine), socket, &text());
+        }
     }
 
     fn jitter(&mut self) -> u64 {

@@ -24,6 +24,11 @@ impl Connections {
     ) -> Result<usize, CallError> {
         let result = self.read_uncounted(world, key, buffer);
         self.count(world, key, result, |calls| &mut calls.reads);
+        self.record(world, key, || match result {
+            Ok(0) if !buffer.is_empty() => "reads the end".to_owned(),
+            Ok(count) => format!("reads {count} bytes"),
+            Err(error) => format!("reads nothing: {error:?}"),
+        });
         note(world, Note::Read, key, result);
         result
     }
@@ -64,6 +69,10 @@ impl Connections {
     ) -> Result<usize, CallError> {
         let result = self.write_uncounted(world, key, slices);
         self.count(world, key, result, |calls| &mut calls.writes);
+        self.record(world, key, || match result {
+            Ok(count) => format!("sends {count} bytes"),
+            Err(error) => format!("sends nothing: {error:?}"),
+        });
         note(world, Note::Write, key, result);
         result
     }
@@ -173,6 +182,7 @@ impl Connections {
             return Ok(());
         }
         self.send_to_peer(world, key, Packet::Fin);
+        self.record(world, key, || "sends the end".to_owned());
         self.notify(world, key, Readiness::all());
         Ok(())
     }
@@ -198,6 +208,10 @@ impl Connections {
     fn remove(&mut self, world: &mut World, key: Key, resets: bool) {
         let token = key.to_token() as u64;
         world.trace.note(Note::Close, token, u64::from(resets));
+        self.record(world, key, || match resets {
+            true => "closes with a reset".to_owned(),
+            false => "closes".to_owned(),
+        });
         match self.sockets.get(key) {
             Some(socket) if socket.state == TcpState::Connected => {
                 if resets {
@@ -209,6 +223,18 @@ impl Connections {
             _ => {}
         }
         self.sockets.remove(key);
+    }
+
+    /// Adds a line about the socket `key` to the log, if there is one.
+    #[inline]
+    fn record(&self, world: &mut World, key: Key, text: impl FnOnce() -> String) {
+        if world.log.is_none() {
+            return;
+        }
+        if let Some(socket) = self.sockets.get(key) {
+            let addresses = (socket.local, socket.remote);
+            world.record(socket.watch.machine, Some(addresses), text);
+        }
     }
 
     fn count(

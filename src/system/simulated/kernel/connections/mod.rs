@@ -66,15 +66,6 @@ impl Connections {
         self.wire.packets()
     }
 
-    /// Returns the link from `machine` to the machine of `peer`. A closed peer counts as a socket of the same machine.
-    fn link(&self, machine: MachineId, peer: Key) -> Link {
-        let peer = self.sockets.get(peer);
-        Link {
-            from: machine,
-            to: peer.map_or(machine, |peer| peer.watch.machine),
-        }
-    }
-
     /// Notes a change of the readiness of `key`, and puts the socket on its machine's ready list.
     pub(super) fn notify(&mut self, world: &mut World, key: Key, readiness: Readiness) {
         if let Some(socket) = self.sockets.get_mut(key) {
@@ -93,7 +84,7 @@ impl Connections {
         link: Link,
         packet: Packet,
     ) {
-        let mut at = world.arrival();
+        let mut at = world.arrival(link);
         if matches!(packet, Packet::SynAck | Packet::Bytes(_) | Packet::Fin) {
             if let Some(socket) = self.sockets.get_mut(from) {
                 let window = &mut socket.window;
@@ -113,7 +104,7 @@ impl Connections {
             return;
         };
         if let Some(peer) = socket.peer {
-            let link = self.link(socket.watch.machine, peer);
+            let link = socket.link();
             self.send(world, key, peer, link, packet);
         }
     }
@@ -134,7 +125,7 @@ impl Connections {
 
     /// Sends the first SYN of `client`, which takes `delay` longer than other packets.
     pub(super) fn send_syn(&mut self, world: &mut World, client: Key, link: Link, delay: Duration) {
-        let at = world.arrival() + nanoseconds(delay);
+        let at = world.arrival(link) + nanoseconds(delay);
         self.wire.send(at, client, client, link, Packet::Syn(0));
     }
 
@@ -154,8 +145,7 @@ impl Connections {
     }
 
     /// Answers the SYN of `client` with a reset, because no socket listens.
-    pub(super) fn refuse(&mut self, world: &mut World, client: Key, machine: MachineId) {
-        let link = Link::within(machine);
+    pub(super) fn refuse(&mut self, world: &mut World, client: Key, link: Link) {
         self.send(world, client, client, link, Packet::Reset);
     }
 
@@ -176,8 +166,14 @@ impl Connections {
         let mut accepted = TcpSocket::new(watch, local, remote, world.options.capacity);
         accepted.state = TcpState::Connected;
         accepted.peer = Some(client);
+        accepted.peer_machine = Some((link.to, world.machines.get(link.to).crashes));
+        world.record(machine, Some((local, remote)), || {
+            "is asked to connect".to_owned()
+        });
         let accepted = self.sockets.insert(accepted);
-        self.sockets.get_mut(client)?.peer = Some(accepted);
+        let client_socket = self.sockets.get_mut(client)?;
+        client_socket.peer = Some(accepted);
+        client_socket.peer_machine = Some((machine, world.machines.get(machine).crashes));
         self.send(world, accepted, client, link, Packet::SynAck);
         Some(accepted)
     }
@@ -187,6 +183,8 @@ impl Connections {
         if let Some(socket) = self.sockets.get_mut(client) {
             socket.state = TcpState::Connected;
             socket.peer = Some(client);
+            let machine = socket.watch.machine;
+            socket.peer_machine = Some((machine, world.machines.get(machine).crashes));
         }
         self.notify(world, client, Readiness::all());
     }
@@ -224,7 +222,8 @@ impl Connections {
             Packet::PeerTimeout => socket.is_none_or(|socket| {
                 socket.state != TcpState::Connected || !socket.timeouts.ends_at(flight.at)
             }),
-            Packet::Renotify | Packet::Window(_) => socket.is_none(),
+            Packet::Syn(_) => socket.is_none_or(|socket| socket.state != TcpState::Connecting),
+            Packet::Renotify | Packet::Window(_) | Packet::Reset => socket.is_none(),
             _ => false,
         }
     }
@@ -233,14 +232,24 @@ impl Connections {
     pub(super) fn receive(&mut self, world: &mut World, flight: &Flight) {
         let (from, to) = (flight.from, flight.to);
         let Some(socket) = self.sockets.get_mut(to) else {
-            // The receiving socket is closed, so its kernel answers bytes and a SYN-ACK with a reset.
-            if matches!(flight.packet, Packet::Bytes(_) | Packet::SynAck) {
+            // The receiving socket is closed, so its kernel answers bytes and a SYN-ACK with a reset. A kernel that
+            // has forgotten the connection in a crash answers a FIN with a reset too.
+            let is_answered = match flight.packet {
+                Packet::Bytes(_) | Packet::SynAck => true,
+                Packet::Fin => self.lost_its_peer(world, from),
+                _ => false,
+            };
+            if is_answered {
                 let link = flight.link.reversed();
                 self.send(world, to, from, link, Packet::Reset);
             }
             return;
         };
         let reaction = socket.receive(flight.packet);
+        if let Some(text) = flight.packet.arrival() {
+            let (machine, addresses) = (socket.watch.machine, (socket.local, socket.remote));
+            world.record(machine, Some(addresses), || text);
+        }
         if matches!(flight.packet, Packet::ConnectTimeout | Packet::PeerTimeout) {
             self.wire.drop_held(to);
         }
@@ -257,35 +266,43 @@ impl Connections {
             // AFD reports again only after a call that would have blocked.
             return;
         }
-        let at = world.arrival();
         let link = Link::within(machine);
+        let at = world.arrival(link);
         self.wire.send(at, key, key, link, Packet::Renotify);
     }
 
     /// Notes that a packet has arrived. The packet, and the acknowledgement that TCP sends for it, show each end that
-    /// the other end can be reached.
+    /// the other end can be reached. If a partition blocks the acknowledgement, the sender retransmits.
     pub(super) fn on_heard(&mut self, world: &World, flight: &Flight) {
         if !flight.packet.travels() {
             return;
         }
         let now = world.clock.nanoseconds();
-        for key in [flight.from, flight.to] {
-            if let Some(socket) = self.sockets.get_mut(key) {
-                socket.timeouts.on_heard(now);
-            }
+        if let Some(socket) = self.sockets.get_mut(flight.to) {
+            socket.timeouts.on_heard(now);
+        }
+        let Link { from, to } = flight.link;
+        if !world.machines.reaches(to, from) {
+            self.retransmit(world, flight);
+        } else if let Some(socket) = self.sockets.get_mut(flight.from) {
+            socket.timeouts.on_heard(now);
         }
     }
 
     /// Holds a packet back until the partition heals. If the packet needs an acknowledgement, its sender begins to
     /// retransmit.
     pub(super) fn hold(&mut self, world: &World, flight: Flight) {
-        let key = flight.from;
-        let wants_acknowledgement = matches!(flight.packet, Packet::Bytes(_) | Packet::Fin);
         self.wire.hold(flight);
+        self.retransmit(world, &flight);
+    }
+
+    /// Lets the sender of a packet begin to retransmit, if the packet needs an acknowledgement.
+    fn retransmit(&mut self, world: &World, flight: &Flight) {
+        let key = flight.from;
         let Some(socket) = self.sockets.get_mut(key) else {
             return;
         };
-        if wants_acknowledgement {
+        if matches!(flight.packet, Packet::Bytes(_) | Packet::Fin) {
             let timeout = nanoseconds(world.options.retransmission_timeout);
             let end = world.clock.nanoseconds() + timeout;
             if let Some(end) = socket.timeouts.on_held(end) {
@@ -319,34 +336,55 @@ impl Connections {
         }
     }
 
+    /// Begins or ends the keep-alive probes of a socket, after a change of the partitions or of its options.
     fn update_probing(&mut self, world: &World, key: Key) {
-        let is_cut_off = self.is_cut_off(world, key);
         let now = world.clock.nanoseconds();
+        let is_lost = self.lost_its_peer(world, key);
         let Some(socket) = self.sockets.get_mut(key) else {
             return;
         };
-        if !is_cut_off {
+        let Link { from, to } = socket.link();
+        if world.machines.are_in_touch(from, to) {
+            let answer = socket.timeouts.next_probe(now).filter(|_| is_lost);
             socket.timeouts.on_reachable(now);
+            if let (Some(at), Some(peer)) = (answer, socket.peer) {
+                // The restarted kernel knows no such connection, and answers the probe with a reset.
+                let link = Link { from: to, to: from };
+                self.wire.send(at, peer, key, link, Packet::Reset);
+            }
             return;
         }
         if socket.state == TcpState::Connected {
             if let Some(end) = socket.timeouts.on_partition(now) {
-                let machine = socket.watch.machine;
-                self.arm_peer_timeout(key, machine, end);
+                self.arm_peer_timeout(key, from, end);
             }
         }
     }
 
-    /// Whether a partition lies between the socket `key` and its peer.
-    fn is_cut_off(&self, world: &World, key: Key) -> bool {
+    /// Whether the peer of the socket `key` has crashed since they were connected.
+    fn lost_its_peer(&self, world: &World, key: Key) -> bool {
         let socket = self.sockets.get(key);
-        let peer = socket.and_then(|socket| self.sockets.get(socket.peer?));
-        match (socket, peer) {
-            (Some(here), Some(there)) => world
-                .machines
-                .are_partitioned(here.watch.machine, there.watch.machine),
-            _ => false,
+        let peer = socket.and_then(|socket| socket.peer_machine);
+        peer.is_some_and(|(machine, crashes)| world.machines.get(machine).crashes != crashes)
+    }
+
+    /// Forgets the sockets of `machine`, which crashes: no packet tells their peers.
+    pub(super) fn crash(&mut self, world: &World, machine: MachineId) {
+        let of_machine = |socket: &TcpSocket| socket.watch.machine == machine;
+        let sockets = self.sockets.iter().filter(|(_, socket)| of_machine(socket));
+        let keys: Vec<Key> = sockets.map(|(key, _)| key).collect();
+        for key in keys {
+            self.wire.drop_held(key);
+            self.sockets.remove(key);
         }
+        self.on_partition_change(world);
+    }
+
+    /// Returns the number of bytes that have arrived at `local` from `peer`, and that the program has not read.
+    pub(super) fn unread_bytes(&self, local: SocketAddr, peer: SocketAddr) -> usize {
+        let sockets = self.sockets.iter().map(|(_, socket)| socket);
+        let of_pair = sockets.filter(|it| it.local == local && it.remote == peer);
+        of_pair.map(|socket| socket.inbox.readable()).sum()
     }
 
     fn arm_peer_timeout(&mut self, key: Key, machine: MachineId, end: u64) {
