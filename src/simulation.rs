@@ -65,6 +65,11 @@
 //! - Time: a wait takes no real time, but moves the virtual clock on to the next event. A callback takes no virtual
 //!   time, unless it [asks](Handle::pass) for some.
 //!
+//! # Tests
+//!
+//! [`Seeds`] runs a test with many seeds within a time limit. It prints the first seed that fails, how to run it again,
+//! and its [log](Simulation::log): which machine sent, received and was told what, and when.
+//!
 //! # The absent part
 //!
 //! UDP and Unix sockets, which are left for a later version; standard input and adopted descriptors; other threads;
@@ -79,6 +84,7 @@ mod crash;
 mod handle;
 mod host;
 mod links;
+mod seeds;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -98,6 +104,7 @@ pub use crate::system::simulated::{CallCounts, Flavour, Options, Route};
 pub use crash::CrashedHost;
 pub use handle::Handle;
 pub use host::{AnyHost, Host};
+pub use seeds::{SeedRun, Seeds};
 
 /// The limit on the number of idle turns in a row, beyond which a simulation returns the error that a loop spins.
 const SPINNING_TURNS: u32 = 10_000;

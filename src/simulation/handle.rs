@@ -88,7 +88,7 @@ impl Simulation {
     /// Keeps a log from now on: the last `lines` events of all machines. A log that was kept before is dropped.
     ///
     /// Without this call there is no log, because a log takes more time than the rest of a simulation. A seed that
-    /// fails fails again, so a test needs the log in the second run only.
+    /// fails fails again, so a test needs the log in the second run only; [`Seeds`](super::Seeds) does this.
     pub fn keep_log(&mut self, lines: usize) {
         self.network.borrow_mut().keep_log(lines);
     }

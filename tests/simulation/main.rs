@@ -34,6 +34,7 @@ mod proxy;
 mod requests;
 mod room;
 mod run;
+mod runner;
 mod seeds;
 mod serving;
 mod silence;

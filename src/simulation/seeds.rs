@@ -1,0 +1,182 @@
+//! A runner of seeds for the tests of users: many simulations within a time limit, and a report of the first failure.
+
+use std::env;
+use std::ops::Range;
+use std::panic::{self, AssertUnwindSafe};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::net::{Error, Result};
+
+use super::{Options, Simulation};
+
+/// The environment variable with the one seed to run.
+const VARIABLE: &str = "SEED";
+
+/// The number of lines of the log that a failing seed prints.
+const LOG_LINES: usize = 200;
+
+/// The seeds to run a test with, each in a [`Simulation`] of its own.
+///
+/// ```
+/// use netloop::simulation::Seeds;
+/// use netloop::{Context, SocketHandler};
+/// use std::time::Duration;
+/// # struct Echo;
+/// # impl SocketHandler for Echo {
+/// #     fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) { let _ = cx.socket.write(data); }
+/// # }
+/// # struct Ask;
+/// # impl SocketHandler<Vec<u8>> for Ask {
+/// #     fn on_connect(&mut self, cx: &mut Context<'_, Vec<u8>>) { let _ = cx.socket.end_with(b"hello"); }
+/// #     fn on_data(&mut self, cx: &mut Context<'_, Vec<u8>>, data: &[u8]) { cx.shared.extend_from_slice(data); }
+/// # }
+///
+/// # fn main() -> netloop::Result<()> {
+/// // In a test: the first of 10,000 seeds that fails, or as many seeds as a second allows.
+/// let run = Seeds::new(0..10_000)
+///     .time_limit(Duration::from_secs(1))
+///     .options(|options| options.faults = Default::default())
+///     .run(|simulation| {
+///         let mut server = simulation.host(())?;
+///         let mut client = simulation.host(Vec::new())?;
+///         server.event_loop.listen("10.0.0.1:7000", |_, _| Echo)?;
+///         client.event_loop.connect("10.0.0.1:7000", Ask)?;
+///         simulation.run(&mut [&mut server, &mut client])?;
+///         assert_eq!(client.shared, b"hello");
+///         Ok(())
+///     })?;
+/// assert!(run.seeds > 0);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A seed that fails prints its number, its options, the last lines of its [log](Simulation::log), and the command that
+/// runs it alone: `SEED=17 cargo test the_name_of_the_test`. With this variable the test runs that seed only.
+#[derive(Clone, Debug)]
+pub struct Seeds {
+    seeds: Range<u64>,
+    time_limit: Option<Duration>,
+    change: fn(&mut Options),
+}
+
+/// The result of a run of [`Seeds`] without a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SeedRun {
+    /// The number of seeds that ran.
+    pub seeds: u64,
+    /// The number of turns of all loops together.
+    pub turns: u64,
+    /// The virtual time of all simulations together.
+    pub virtual_time: Duration,
+}
+
+impl Seeds {
+    /// Makes a runner for the seeds of a range.
+    ///
+    /// If the environment has the variable `SEED`, the runner runs that seed only, whether it is in the range or not.
+    pub fn new(seeds: Range<u64>) -> Self {
+        Self {
+            seeds,
+            time_limit: None,
+            change: |_| {},
+        }
+    }
+
+    /// Begins no further seed after this real time. At least one seed runs. At first there is no limit.
+    ///
+    /// A test in every build takes a second, the same test at night takes an hour.
+    #[must_use]
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = Some(limit);
+        self
+    }
+
+    /// Changes the options that [`Options::from_seed`] has drawn for a seed, for what the test cannot bear.
+    #[must_use]
+    pub fn options(mut self, change: fn(&mut Options)) -> Self {
+        self.change = change;
+        self
+    }
+
+    /// Runs `test` once for each seed, until the time is over. A seed fails if `test` returns an error or panics.
+    ///
+    /// The first seed that fails runs a second time, with a log, and is reported on standard error. `test` must depend
+    /// on nothing but its simulation, or the second run may differ.
+    ///
+    /// # Errors
+    ///
+    /// The error of the first seed that fails, and an error if `SEED` is no number. A panic of `test` goes on behind
+    /// the report.
+    pub fn run(&self, mut test: impl FnMut(&mut Simulation) -> Result<()>) -> Result<SeedRun> {
+        let seeds = match env::var(VARIABLE) {
+            Ok(text) => {
+                let seed = text.trim().parse::<u64>();
+                let seed = seed.map_err(|_| Error::other(format!("SEED is no number: {text}")))?;
+                seed..seed.saturating_add(1)
+            }
+            Err(_) => self.seeds.clone(),
+        };
+        let began = Instant::now();
+        let mut run = SeedRun {
+            seeds: 0,
+            turns: 0,
+            virtual_time: Duration::ZERO,
+        };
+        for seed in seeds {
+            let is_over = |limit| began.elapsed() >= limit;
+            if run.seeds > 0 && self.time_limit.is_some_and(is_over) {
+                break;
+            }
+            self.run_seed(seed, &mut test, &mut run)?;
+        }
+        Ok(run)
+    }
+
+    fn run_seed(
+        &self,
+        seed: u64,
+        test: &mut impl FnMut(&mut Simulation) -> Result<()>,
+        run: &mut SeedRun,
+    ) -> Result<()> {
+        let mut simulation = self.simulation(seed)?;
+        let first = panic::catch_unwind(AssertUnwindSafe(|| test(&mut simulation)));
+        if matches!(first, Ok(Ok(()))) {
+            run.seeds += 1;
+            run.turns += simulation.turns();
+            run.virtual_time += simulation.elapsed();
+            return Ok(());
+        }
+        drop(simulation);
+        let mut again = self.simulation(seed)?;
+        again.keep_log(LOG_LINES);
+        let second = panic::catch_unwind(AssertUnwindSafe(|| test(&mut again)));
+        report(seed, &again, matches!(second, Ok(Ok(()))));
+        match first {
+            Ok(result) => result,
+            Err(payload) => panic::resume_unwind(payload),
+        }
+    }
+
+    fn simulation(&self, seed: u64) -> Result<Simulation> {
+        let mut options = Options::from_seed(seed);
+        (self.change)(&mut options);
+        Simulation::new(seed, options)
+    }
+}
+
+/// Prints the log of a seed that has failed, and the way to run it again. The test harness shows the output of a test
+/// that fails.
+fn report(seed: u64, simulation: &Simulation, has_passed: bool) {
+    let log = simulation.log();
+    // The test harness names the thread of a test after the test.
+    let current = thread::current();
+    let name = current.name().unwrap_or("");
+    eprintln!("the log of seed {seed}, of which the last {LOG_LINES} lines are kept:\n{log}");
+    eprintln!("seed {seed} failed: {simulation:?}");
+    if has_passed {
+        eprintln!("it passed the second time, so the test depends on more than its simulation");
+    }
+    eprintln!("to run it again: {VARIABLE}={seed} cargo test --features netloop/simulation {name}");
+}
