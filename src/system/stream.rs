@@ -70,7 +70,8 @@ impl Stream {
             #[cfg(feature = "simulation")]
             connected @ Self::Simulated(_) => Ok(connected),
             #[cfg(unix)]
-            connected @ (Self::Unix(_) | Self::Input(_)) => Ok(connected),
+            connected @ (Self::Unix(_) | Self::SharedUnix(_) | Self::Input(_)) => Ok(connected),
+            connected @ Self::SharedTcp(_) => Ok(connected),
         }
     }
 
