@@ -270,18 +270,18 @@ impl<T: Handler> Reactor<T> {
 
     /// Removes a source at once, without an event, and returns the source. From now on its key is dead.
     pub fn remove(&mut self, key: Key) -> Option<T> {
-        let mut slot = self.slots.remove(key)?;
-        if let Some(source) = slot.source.source() {
+        let Slot { state, source } = self.slots.get_mut(key)?;
+        if let Some(source) = source.source() {
             // Deregistering fails only if the kernel has forgotten the descriptor already.
             let _ = self.selector.deregister(source);
         }
-        if let Some(handle) = slot.state.timer {
+        if let Some(handle) = state.timer {
             self.wheel.cancel(handle);
         }
-        if slot.state.flags.contains(Flags::HELD) {
+        if state.flags.contains(Flags::HELD) {
             self.held -= 1;
         }
-        Some(slot.source)
+        self.slots.remove(key).map(|slot| slot.source)
     }
 
     /// Returns the source under `key`; `None` if the source is gone.
