@@ -289,6 +289,13 @@ impl<T: Handler> Reactor<T> {
         self.slots.get(key).map(|slot| &slot.source)
     }
 
+    /// Returns the source under `key`, and its readiness.
+    #[inline]
+    pub(crate) fn get_with_readiness(&self, key: Key) -> Option<(&T, Readiness)> {
+        let slot = self.slots.get(key)?;
+        Some((&slot.source, slot.state.readiness()))
+    }
+
     /// Returns the source under `key`, for a change that affects neither its interest nor its readiness.
     #[inline]
     pub(crate) fn source_mut(&mut self, key: Key) -> Option<&mut T> {

@@ -22,7 +22,7 @@ impl Connection {
         buffer: &mut [u8],
         outbox: &mut Outbox,
     ) -> Option<Event> {
-        let can_send = self.can_send_at_once(registration);
+        let can_send = self.can_send_at_once(registration.readiness());
         let (true, Some(stream)) = (can_send, Stream::with_fast_paths(&mut self.stream)) else {
             return self.read_slow_path(&mut registration.reborrow(), buffer, outbox);
         };
@@ -173,7 +173,7 @@ impl Connection {
         outbox: &mut Outbox,
     ) -> Event {
         let id = SocketId(registration.key());
-        let capacity = self.callback_capacity(registration);
+        let capacity = self.callback_capacity(registration.readiness());
         outbox.begin_callback(id, capacity);
         Event::Socket(SocketEvent::Data(length))
     }

@@ -29,17 +29,15 @@ impl Connection {
     /// Whether the connection is open, its outbound half [is clear](super::outbound::Outbound::is_clear), and the
     /// kernel has space. A write of less than `Outbound::capacity` bytes can then be sent at once.
     #[inline]
-    pub(super) fn can_send_at_once(&self, registration: &Registration<'_>) -> bool {
-        self.stage.is_open()
-            && self.outbound.is_clear()
-            && registration.readiness().serves(Interest::WRITABLE)
+    pub(super) fn can_send_at_once(&self, readiness: Readiness) -> bool {
+        self.stage.is_open() && self.outbound.is_clear() && readiness.serves(Interest::WRITABLE)
     }
 
     /// Returns the limit on the bytes that a new callback may gather in the outbox: its writes must total fewer. All
     /// other writes go through the connection. At zero, every write does.
     #[inline]
-    pub(crate) fn callback_capacity(&self, registration: &Registration<'_>) -> u16 {
-        match self.can_send_at_once(registration) {
+    pub(crate) fn callback_capacity(&self, readiness: Readiness) -> u16 {
+        match self.can_send_at_once(readiness) {
             true => self.outbound.capacity,
             false => 0,
         }
@@ -67,7 +65,7 @@ impl Connection {
         outbox: &mut Outbox,
     ) -> Flow {
         if payload.is_better_copied()
-            && self.can_send_at_once(registration)
+            && self.can_send_at_once(registration.readiness())
             && outbox.begin_span(
                 &mut self.outbound.unsent,
                 payload.as_bytes(),

@@ -121,12 +121,12 @@ impl Net {
     /// Begins to gather the writes of a socket's callback. If the connection cannot send at once, the capacity is zero.
     #[inline(never)]
     fn begin_gathering(&mut self, id: SocketId) {
-        let outbox = &mut self.outbox;
-        self.reactor.visit(id.0, |source, registration| {
-            if let Some(connection) = source.connection() {
-                outbox.begin_callback(id, connection.callback_capacity(registration));
-            }
-        });
+        if let Some((Source::Connection(connection), readiness)) =
+            self.reactor.get_with_readiness(id.0)
+        {
+            let capacity = connection.callback_capacity(readiness);
+            self.outbox.begin_callback(id, capacity);
+        }
     }
 
     /// Ends the callback of a socket: sends the bytes that it gathered, or flushes its queue.
