@@ -287,7 +287,8 @@ impl<S> EventLoop<S> {
     }
 
     /// Whether anything keeps [`run`](Self::run) going: a held socket, server or timer, a deferred call, a post, a
-    /// [`Hold`], or an `on_close` that is still to come.
+    /// [`Hold`], or an `on_close` that is still to come. A socket that is connecting or has unsent bytes keeps `run` going
+    /// too, although it is [released](Socket::release).
     pub fn is_alive(&self) -> bool {
         self.net.holds_loop()
             || self.agenda.holds_loop()
@@ -295,6 +296,7 @@ impl<S> EventLoop<S> {
             || !self.posts.is_empty()
             || self.calling.is_some()
             || self.unclosed.is_some()
+            || self.net.has_under_way()
     }
 
     /// Whether the loop has work for which it need not wait.

@@ -385,6 +385,13 @@ impl<T: Handler> Reactor<T> {
         self.held
     }
 
+    /// Whether any source has begun something that the caller must finish, such as a connect or a send, even if no
+    /// source is held. Walks over the sources, so the caller asks only if nothing is held.
+    pub(crate) fn has_under_way(&self) -> bool {
+        let mut slots = self.slots.iter();
+        slots.any(|(_, slot)| slot.state.is_under_way())
+    }
+
     /// Returns the number of events that the kernel has delivered since the reactor was made.
     #[cfg(test)]
     pub(crate) fn events(&self) -> u64 {

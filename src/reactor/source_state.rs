@@ -122,6 +122,16 @@ impl SourceState {
         self.signals.intersects(self.wanted)
     }
 
+    /// Whether the source has begun something that the caller must finish, held or not. The source waits for the kernel
+    /// to take bytes or to make a connection, waits for a flush, or has an event of its own to report.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.interest.contains(Interest::WRITABLE)
+            || self.signals.contains(Signals::ACTIVATED)
+            || self
+                .flags
+                .intersects(Flags::WANTS_FLUSH | Flags::FLUSH_QUEUED)
+    }
+
     /// Whether a request is pending.
     #[inline]
     pub(super) fn has_request(&self) -> bool {

@@ -47,6 +47,7 @@ mod never_early;
 mod pipes;
 mod reading;
 mod refused_writes;
+mod releasing;
 mod replacing;
 mod resets;
 mod sent_notices;
@@ -66,6 +67,7 @@ mod event_loop;
 mod fairness;
 #[cfg(unix)]
 mod faults;
+mod forbidding;
 mod other_threads;
 mod panics;
 mod running;

@@ -114,6 +114,12 @@ impl Net {
         self.reactor.held() > 0 || self.reactor.waiting(Phase::Close) > 0
     }
 
+    /// Whether a socket is connecting or has unsent bytes, although the user has released it. Walks over all sockets, so
+    /// the caller asks only if nothing else keeps the loop running.
+    pub(crate) fn has_under_way(&self) -> bool {
+        self.reactor.has_under_way()
+    }
+
     /// Whether the socket `id` exists. A closed socket exists until its `on_close` has returned.
     pub(crate) fn has_socket(&self, id: SocketId) -> bool {
         self.reactor.get(id.0).is_some()

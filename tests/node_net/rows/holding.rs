@@ -74,7 +74,7 @@ fn net_persistent_ref_unref() {
         if is_held_again {
             assert_eq!(trace, "connect data:late end close:Graceful");
         } else {
-            assert_eq!(trace, "", "nothing was left to wait for");
+            assert_eq!(trace, "connect", "nothing was left to wait for");
         }
     }
 }

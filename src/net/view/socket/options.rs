@@ -46,6 +46,12 @@ impl Socket<'_> {
     }
 
     /// Allows [`run`](crate::EventLoop::run) to return while the socket is open. A second call has no further effect.
+    ///
+    /// As in Node, `run` still goes on while the socket is connecting or has unsent bytes or an unsent end, so nothing
+    /// that was written is dropped. The timeouts of the socket limit this. Without an
+    /// [`idle_timeout`](SocketOptions::idle_timeout), and with a `close_timeout` of `None` or no
+    /// [`end`](crate::Socket::end), a peer that never reads keeps `run` going. Bytes behind a
+    /// [`cork`](crate::Socket::cork) do not.
     #[doc(alias = "unref")]
     pub fn release(&mut self) {
         self.net.release(self.id.0);
