@@ -47,6 +47,19 @@ fn a_notice_of_what_was_sent_waits_for_the_kernel_to_take_it() {
     assert_eq!(scene.world.trace("us"), "connect sent:1 drain sent:2");
 }
 
+// C3: also if one call takes the bytes before the notice and only a part of those behind it.
+#[test]
+fn a_notice_before_a_long_write_does_not_wait_for_its_end() {
+    let mut scene = Scene::new();
+    let (id, _peer) = scene.adopted(SocketOptions::new(), Recorder::new("us"));
+    scene.settle();
+    assert_eq!(scene.socket(id).write(b"at once"), Flow::Open);
+    scene.socket(id).notify_when_sent(1);
+    assert_eq!(scene.socket(id).write_owned(vec![0; 8 << 20]), Flow::Full);
+    scene.settle();
+    assert_eq!(scene.world.trace("us"), "sent:1");
+}
+
 // C9, A1 DEVIATE: what cannot be sent any more is told before on_close, each once and in order.
 #[test]
 fn what_was_never_sent_is_told_before_on_close() {

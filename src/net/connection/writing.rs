@@ -111,6 +111,11 @@ impl Connection {
             }
         }
         outbox.put(&mut self.outbound.unsent, payload, sent);
+        if is_direct && self.outbound.has_markers() {
+            // The kernel may have taken the queue in front of this payload, and no more: then no flush comes before the
+            // peer reads.
+            self.pass_markers(registration);
+        }
         if self.outbound.unsent.len() >= self.options.high_water_mark {
             // The high watermark limits bytes that the kernel does not take, and not bytes that only wait for the
             // flush. So offer all unsent bytes to the kernel before the answer.
