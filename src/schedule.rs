@@ -80,6 +80,15 @@ impl<K: Copy> Schedule<K> {
         self.lane(phase).len()
     }
 
+    /// Returns the keys that wait for `phase`, in their order.
+    pub(crate) fn waiting(&self, phase: Phase) -> impl Iterator<Item = K> + '_ {
+        let lane = self.lane(phase);
+        lane.round[lane.given..]
+            .iter()
+            .chain(&lane.waiting)
+            .copied()
+    }
+
     /// Whether all lists are empty. Only then may the next poll sleep.
     #[must_use]
     pub fn is_idle(&self) -> bool {

@@ -141,6 +141,11 @@ impl<T: Handler> Reactor<T> {
         self.schedule.len(phase)
     }
 
+    /// Returns the keys of the sources that have asked to be closed, and wait for the close phase.
+    pub(crate) fn closing(&self) -> impl Iterator<Item = Key> + '_ {
+        self.schedule.waiting(Phase::Close)
+    }
+
     /// Whether the timer wheel has an entry that is due by the reactor's time and that the caller has not taken.
     pub(crate) fn has_elapsed(&self) -> bool {
         let next = self.wheel.next_deadline();

@@ -63,6 +63,31 @@ fn a_destroyed_socket_frees_one_place_however_often_destroyed() {
     assert_eq!(scene.event_loop.server(server).connection_count(), 3);
 }
 
+// H8: a close that the peer or a failure has caused frees it as `destroy` does, and not a turn later.
+#[test]
+fn a_place_is_free_as_soon_as_its_socket_closes() {
+    for resets in [false, true] {
+        let mut scene = Scene::new();
+        let options = ListenOptions::new().max_connections(1);
+        let (server, address) = serve(&mut scene, options, echoing());
+        let mut first = Peer::connect(address);
+        assert_echoes(&mut scene, &mut first);
+        scene.settle();
+        // Both are in the kernel before the next turn, in this order.
+        match resets {
+            true => first.reset(),
+            false => first.close(),
+        }
+        let mut second = Peer::connect(address);
+        assert_echoes(&mut scene, &mut second);
+        assert_eq!(
+            scene.world.trace("server"),
+            "listening connection connection"
+        );
+        assert_eq!(scene.event_loop.server(server).connection_count(), 1);
+    }
+}
+
 // H8
 #[test]
 fn a_limit_of_no_connections_drops_all_of_them() {

@@ -8,14 +8,24 @@ use crate::net::address::ListenOn;
 use crate::net::connect::{HostQuery, at_port};
 use crate::net::error::{Error, Result, Syscall, copy_of_io};
 use crate::net::listener::{ListenOptions, Listener};
-use crate::net::values::{Endpoint, KeepAlive, ServerId, StdListener};
-use crate::reactor::Interest;
+use crate::net::values::{Endpoint, KeepAlive, ServerId, SocketId, StdListener};
+use crate::reactor::{Interest, Key};
 use crate::system::{Acceptor, Binding, OwnedPath, System};
 
 use super::Net;
 use super::source::Source;
 
 impl Net {
+    /// Frees the places of all sockets that have closed in this turn, and returns whether `server` has a place now. The
+    /// reactor itself closes a socket without a look at its server, so a server at its limit asks here.
+    pub(super) fn closes_have_freed_a_place(&mut self, server: ServerId) -> bool {
+        let closed: Vec<Key> = self.reactor.closing().collect();
+        for key in closed {
+            self.free_place(SocketId(key));
+        }
+        self.listener(server).is_some_and(Listener::has_place)
+    }
+
     /// Starts to listen. On an address or a path, the server is bound when this returns. A name is looked up first, and
     /// the handler gets an error if that fails. A listening socket of the user is adopted.
     pub(crate) fn listen(&mut self, on: ListenOn, options: &ListenOptions) -> Result<ServerId> {

@@ -215,7 +215,12 @@ impl Net {
     }
 
     pub(crate) fn take_server_event(&mut self, id: ServerId) -> Option<ServerEvent> {
-        self.listener_mut(id)?.take_event()
+        match self.listener_mut(id)?.take_event()? {
+            ServerEvent::OverLimit { stream, peer } if self.closes_have_freed_a_place(id) => {
+                Some(ServerEvent::Accepted { stream, peer })
+            }
+            event => Some(event),
+        }
     }
 
     pub(crate) fn next_notice(&mut self, id: SocketId) -> Option<Notice> {

@@ -358,10 +358,16 @@ impl Listener {
 
     /// Makes the event for an accepted peer, which depends on whether the server is at its limit.
     fn admit(&self, stream: Stream, peer: Option<SocketAddr>) -> ServerEvent {
-        match self.max_connections {
-            Some(limit) if self.places_taken >= limit => ServerEvent::OverLimit { stream, peer },
-            _ => ServerEvent::Accepted { stream, peer },
+        match self.has_place() {
+            true => ServerEvent::Accepted { stream, peer },
+            false => ServerEvent::OverLimit { stream, peer },
         }
+    }
+
+    /// Whether the server may take a further connection.
+    pub(crate) fn has_place(&self) -> bool {
+        self.max_connections
+            .is_none_or(|limit| self.places_taken < limit)
     }
 
     /// Refuses one peer with the reserve descriptor, and backs off. The peers in the backlog cause no further edge, so
