@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use netloop::{Budget, SocketId, SocketOptions, Sockets, State};
+use netloop::{Budget, EventLoop, ServerId, SocketId, SocketOptions, Sockets, State};
 
-use super::checker::end;
+use super::checker::{World, end, moved_bytes};
 use super::crowd::{Besieger, Probe};
 use super::effort::check_rests;
 use super::ledger::{Ledger, Phase, Side};
@@ -16,6 +16,7 @@ impl Scene {
         let ledger = self.ledger.borrow();
         for host in &mut self.hosts {
             check_rest(&mut host.event_loop.sockets(), &ledger, &host.shared.sides);
+            check_life(&mut host.event_loop, &self.servers, host.shared.number);
         }
         let is_open = |side: &&Side| side.reason.is_none();
         assert_eq!(
@@ -44,19 +45,25 @@ impl Scene {
 
     /// After the storm: each server that can be reached is reached, and serves; the others are not.
     pub(super) fn probe(&mut self) {
-        let is_apt = matches!(self.workload, Workload::Dialing | Workload::Crowded);
+        let is_apt = matches!(
+            self.workload,
+            Workload::Dialing | Workload::Crowded | Workload::Limited
+        );
         if !is_apt {
             return;
+        }
+        for host in &mut self.hosts {
+            host.shared.fuel = 0;
+            host.budget = Budget::UNLIMITED;
+        }
+        if self.workload == Workload::Limited {
+            return self.fill_up();
         }
         if self.workload == Workload::Crowded && self.hosts.len() > 1 {
             self.besiege();
         }
         self.book.is_unreliable.set(false);
         let mut probes = Vec::new();
-        for host in &mut self.hosts {
-            host.shared.fuel = 0;
-            host.budget = Budget::UNLIMITED;
-        }
         for _ in 0..self.random.usize(1..4) {
             let number = self.random.usize(..self.hosts.len());
             let (request, is_good) = match self.workload {
@@ -94,7 +101,6 @@ impl Scene {
     /// Connects more guests than there are descriptors for, and they stay. All but one are served, that one is refused
     /// and does not wait. The server is told once, and rests.
     fn besiege(&mut self) {
-        self.hosts.iter_mut().for_each(|host| host.shared.fuel = 0);
         let descriptors = self.descriptors.unwrap();
         let shortages = self.ledger.borrow().server_errors;
         let before = self.simulation.call_counts(&self.hosts[0].event_loop);
@@ -131,10 +137,34 @@ impl Scene {
         let after = self.simulation.call_counts(&self.hosts[0].event_loop);
         let exhausted = after.exhausted_accepts - before.exhausted_accepts;
         assert!(exhausted <= 20, "L4: {exhausted} accepts in two seconds");
+        guests.push(self.replace_a_guest(&guests));
         for (id, side) in guests {
             end(&mut self.hosts[1].event_loop.socket(id), &self.ledger, side);
         }
         self.settle();
+    }
+
+    /// One of `guests` leaves while the server rests for a second, and another one comes: it is served at once.
+    fn replace_a_guest(&mut self, guests: &[(SocketId, usize)]) -> (SocketId, usize) {
+        let leaves = {
+            let ledger = self.ledger.borrow();
+            let mut inside = guests.iter().copied();
+            inside.find(|&(_, side)| ledger.sides[side].reason.is_none())
+        };
+        if let Some((id, side)) = leaves {
+            end(&mut self.hosts[1].event_loop.socket(id), &self.ledger, side);
+        }
+        self.run_for(Duration::from_millis(20));
+        let request = Request::to(self.hosts[0].shared.server);
+        let guest = self.connect_with(1, request, SocketOptions::new(), Besieger);
+        self.run_for(Duration::from_millis(20));
+        let ledger = self.ledger.borrow();
+        assert!(
+            ledger.peer_of(guest.1).is_some(),
+            "L: a close has not woken the server that rests: {:?}",
+            ledger.sides[guest.1]
+        );
+        guest
     }
 
     /// L3 and R1 to R3: nothing is left.
@@ -175,6 +205,27 @@ impl Scene {
     }
 }
 
+/// A loop at rest goes on exactly if a server or a socket of it is held.
+fn check_life(event_loop: &mut EventLoop<World>, servers: &[(usize, ServerId)], number: usize) {
+    let mut is_held = false;
+    for &(host, server) in servers {
+        let server = event_loop.server(server);
+        is_held |= host == number && server.is_listening() && server.is_held();
+    }
+    let ids: Vec<SocketId> = event_loop.sockets().ids().collect();
+    let mut may_be_held = is_held;
+    for id in ids {
+        let socket = event_loop.socket(id);
+        is_held |= socket.is_held();
+        may_be_held |= socket.is_held() || socket.queued_bytes() > 0;
+    }
+    let is_alive = event_loop.is_alive();
+    assert!(
+        is_held <= is_alive && is_alive <= may_be_held,
+        "whether the loop goes on: {is_alive}, and it is held: {is_held}"
+    );
+}
+
 /// L1 to L3, of a loop that is at rest: nothing waits that could go on. `sockets` are all of it.
 fn check_rest(sockets: &mut Sockets<'_>, ledger: &Ledger, sides: &[(SocketId, usize)]) {
     for &(id, side) in sides {
@@ -185,7 +236,7 @@ fn check_rest(sockets: &mut Sockets<'_>, ledger: &Ledger, sides: &[(SocketId, us
             State::Opening,
             "L: no end of a connect: {it:?}"
         );
-        if socket.state() == State::Closed {
+        if socket.is_destroyed() {
             continue;
         }
         assert!(
@@ -196,6 +247,14 @@ fn check_rest(sockets: &mut Sockets<'_>, ledger: &Ledger, sides: &[(SocketId, us
             !it.has_ended,
             "L3: it has ended, and the time to wait for its peer is over: {it:?}"
         );
+        let moved = moved_bytes(&socket);
+        let taken = it.sent.saturating_sub(socket.queued_bytes() as u64);
+        it.tokens.check_rest(taken);
+        it.idling.check_rest(socket.idle_timeout(), moved);
+        assert!(
+            it.timers.is_empty(),
+            "L: a timer that was never told: {it:?}"
+        );
         let peer = ledger.peer_of(side);
         let is_alone = ledger.is_stray(side) || peer.is_some_and(|it| it.phase == Phase::Closed);
         assert!(
@@ -204,8 +263,9 @@ fn check_rest(sockets: &mut Sockets<'_>, ledger: &Ledger, sides: &[(SocketId, us
         );
         let Some(peer) = peer else {
             // One that was reset in the queue of the server may not know while it is paused.
+            let was_refused = ledger.refused > 0 && it.saw_end;
             assert!(
-                it.end == 1 || socket.is_paused(),
+                it.end == 1 || socket.is_paused() || was_refused,
                 "L: it was never accepted: {it:?}"
             );
             continue;

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use netloop::{Context, LoopContext, SocketId, TimerId};
 
-use super::checker::{Behaviour, World, cork, destroy, end, uncork, write};
+use super::checker::{
+    Behaviour, World, arm, cork, destroy, disarm, end, set_idle_timeout, uncork, write,
+};
 use super::connecting::connect;
 
 /// Does something at random in every callback, to itself or to another socket of its loop.
@@ -65,15 +67,28 @@ impl Chaos {
             }
             78..82 => {
                 let after = Duration::from_micros(cx.shared.random.u64(..50_000));
-                cx.socket.socket(id).set_idle_timeout(after);
+                set_idle_timeout(&mut cx.socket.socket(id), cx.shared, side, after);
             }
             82..88 => {
                 let options = cx.shared.options.clone();
                 let request = cx.shared.request();
                 connect(cx, request, options, Self::new());
             }
-            88..94 => self.arm(cx, id),
-            94..97 => {
+            88..91 => self.arm(cx, id),
+            91..94 => {
+                let token = cx.shared.random.u64(..3);
+                let after = Duration::from_micros(cx.shared.random.u64(..30_000));
+                arm(&mut cx.socket.socket(id), cx.shared, side, token, after);
+            }
+            94 => {
+                let token = cx.shared.random.u64(..3);
+                disarm(&mut cx.socket.socket(id), &ledger, side, token);
+            }
+            95 => match cx.shared.random.bool() {
+                true => cx.socket.socket(id).release(),
+                false => cx.socket.socket(id).hold(),
+            },
+            96..98 => {
                 if let Some((timer, is_cancelled)) = self.timer.take() {
                     if cx.timer(timer).cancel() {
                         is_cancelled.set(true);
@@ -87,11 +102,11 @@ impl Chaos {
     /// A timer that wakes a socket up (S7: never early, once, not after it was cancelled).
     fn arm(&mut self, cx: &mut Context<'_, World>, id: SocketId) {
         let after = Duration::from_micros(cx.shared.random.u64(..30_000));
-        let due = cx.now() + after;
+        let due = cx.shared.time() + after;
         let is_cancelled = Rc::new(Cell::new(false));
         let flag = Rc::clone(&is_cancelled);
         let timer = cx.after(after, move |cx: &mut LoopContext<'_, World>| {
-            assert!(cx.now() >= due, "S7: a timer came early");
+            assert!(cx.shared.time() >= due, "S7: a timer came early");
             assert!(!flag.get(), "S7: a cancelled timer came");
             cx.sockets.socket(id).resume();
         });
@@ -137,6 +152,10 @@ impl Behaviour for Chaos {
     }
 
     fn sent(&mut self, cx: &mut Context<'_, World>, side: usize) {
+        self.act(cx, side);
+    }
+
+    fn timer(&mut self, cx: &mut Context<'_, World>, side: usize, _token: u64) {
         self.act(cx, side);
     }
 

@@ -21,8 +21,9 @@ pub(crate) fn connect<B: Behaviour>(
     let ledger = Rc::clone(&world.ledger);
     let (link, port) = ledger.borrow_mut().new_link();
     let (endpoint, options) = request.to_options(port, options);
-    let dialed = Dialed::new(request, &world.book, port, now);
-    let side = ledger.borrow_mut().open_client(link, dialed);
+    let stalled = ledger.borrow().stalled;
+    let dialed = Dialed::new(request, &world.book, port, now, stalled);
+    let side = ledger.borrow_mut().open_client(link, dialed, world.time());
     {
         let mut ledger = ledger.borrow_mut();
         ledger.live[world.number] += 1;

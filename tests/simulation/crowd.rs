@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use netloop::{Context, LoopContext, SocketId};
 
-use super::checker::{Behaviour, LONGEST_WRITE, World, destroy, end, write};
+use super::checker::{Behaviour, LONGEST_WRITE, World, destroy, end, set_idle_timeout, write};
 use super::connecting::connect;
 
 /// Asks an [`Echo`](super::workloads::Echo) for as many bytes as it was told to, stays for a while, goes, and comes
@@ -34,7 +34,7 @@ impl Guest {
             }
             2 => {
                 let after = Duration::from_micros(cx.shared.random.u64(..50_000));
-                cx.socket.set_idle_timeout(after);
+                set_idle_timeout(&mut cx.socket, cx.shared, side, after);
             }
             3 => end(&mut cx.socket, &ledger, side),
             _ => {}
@@ -61,6 +61,12 @@ impl Behaviour for Guest {
             cx.after(stay, move |cx| go(cx, id, side));
         }
         self.lose_patience(cx, side);
+    }
+
+    fn ended(&mut self, cx: &mut Context<'_, World>, side: usize) {
+        if cx.socket.allows_half_open() {
+            end(&mut cx.socket, &cx.shared.ledger, side);
+        }
     }
 
     fn closed(&mut self, cx: &mut Context<'_, World>, _side: usize) {

@@ -170,7 +170,9 @@ impl ServerHandler<checker::World> for Counter {
         let link = client_number(accepted.peer_address?.ip())?;
         let ledger = &cx.shared.ledger;
         let port = u16::try_from(FIRST_PORT + link).unwrap();
-        let side = ledger.borrow_mut().open_accepted(port, cx.shared.server);
+        let side = ledger
+            .borrow_mut()
+            .open_accepted(port, cx.shared.server, cx.now());
         ledger.borrow_mut().live[0] += 1;
         let random = &mut cx.shared.random;
         Some(match self.0 {
@@ -237,6 +239,9 @@ impl Scene {
             high_water: high,
             longest: LONGEST_WRITE,
             sides: Vec::new(),
+            handle: None,
+            stalls: false,
+            stalled: Duration::ZERO,
             fuel: 0,
         };
         let mut scene = Self {
@@ -270,8 +275,16 @@ impl Scene {
         let ledger = &self.world.ledger;
         let (link, port) = ledger.borrow_mut().new_link();
         let request = Request::to(self.world.server);
-        let dialed = Dialed::new(request, &self.world.book, port, Instant::now());
-        let side = ledger.borrow_mut().open_client(link, dialed);
+        let dialed = Dialed::new(
+            request,
+            &self.world.book,
+            port,
+            Instant::now(),
+            Duration::ZERO,
+        );
+        let side = ledger
+            .borrow_mut()
+            .open_client(link, dialed, Instant::now());
         ledger.borrow_mut().live[0] += 1;
         let handler = Checked::new(ledger, side, behaviour);
         let options = ConnectOptions::new()

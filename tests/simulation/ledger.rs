@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use netloop::{CloseReason, Flow, SocketId};
 
 use super::checker::LONGEST_WRITE;
 use super::dialed::Dialed;
+use super::idling::Idling;
 use super::pattern::Pattern;
 use super::requests::SERVICE;
+use super::tokens::Tokens;
 
 /// The clients' local ports begin here: the number of a connection is its port less this.
 pub(crate) const FIRST_PORT: usize = 2_000;
@@ -59,8 +61,12 @@ pub(crate) struct Side {
     pub(crate) most_queued: usize,
     /// The most that was queued when a write answered `Open`.
     pub(crate) most_open: usize,
-    pub(crate) tokens_asked: u64,
-    pub(crate) tokens_told: u64,
+    pub(crate) tokens: Tokens,
+    pub(crate) idling: Idling,
+    /// The armed timers of the socket, with the times at which they are due.
+    pub(crate) timers: BTreeMap<u64, Instant>,
+    /// Whether `on_error` has come.
+    pub(crate) has_error: bool,
     /// A write has answered `Full`, and no drain has come.
     pub(crate) is_full: bool,
     /// The most bytes that were carried over since none was.
@@ -81,7 +87,7 @@ impl fmt::Debug for Said {
 }
 
 impl Side {
-    fn new(link: usize, end: usize, address: Option<SocketAddr>) -> Self {
+    fn new(link: usize, end: usize, address: Option<SocketAddr>, now: Instant) -> Self {
         Self {
             link,
             end,
@@ -98,8 +104,10 @@ impl Side {
             is_corked: false,
             most_queued: 0,
             most_open: 0,
-            tokens_asked: 0,
-            tokens_told: 0,
+            tokens: Tokens::default(),
+            idling: Idling::new(now),
+            timers: BTreeMap::new(),
+            has_error: false,
             is_full: false,
             carried: 0,
             reason: None,
@@ -120,6 +128,11 @@ impl Side {
             0 => 0,
             _ => self.carried.max(length),
         };
+    }
+
+    /// Whether the bytes that it was given last are told for the second time.
+    pub(crate) fn is_carrying(&self) -> bool {
+        self.carried > 0
     }
 
     /// The most descriptors that it may have: one for each attempt that has not failed, until one of them is taken.
@@ -207,6 +220,10 @@ pub(crate) struct Ledger {
     /// The number of times that a server was told that there are no descriptors.
     pub(crate) server_errors: u64,
     pub(crate) delivered: u64,
+    /// The time that handlers and hosts have taken, for which everything may be late.
+    pub(crate) stalled: Duration,
+    /// The sides that were told of an idle timeout in this step.
+    pub(crate) timed_out: Vec<usize>,
     /// The socket that was given bytes last, the turn, and the number of times in it (I9).
     turn_of: Option<(usize, Instant, u32)>,
 }
@@ -239,6 +256,8 @@ impl Ledger {
             calls: 0,
             server_errors: 0,
             delivered: 0,
+            stalled: Duration::ZERO,
+            timed_out: Vec::new(),
             turn_of: None,
         }
     }
@@ -251,14 +270,14 @@ impl Ledger {
     }
 
     /// The side that connects, of the connection `link`.
-    pub(crate) fn open_client(&mut self, link: usize, dialed: Dialed) -> usize {
+    pub(crate) fn open_client(&mut self, link: usize, dialed: Dialed, now: Instant) -> usize {
         let side = self.sides.len();
         if dialed.request.local_port == Some(SERVICE) {
             self.mirrored = Some(link);
         }
         self.sides.push(Side {
             dialed: Some(dialed),
-            ..Side::new(link, 0, None)
+            ..Side::new(link, 0, None, now)
         });
         self.sides[side].address = self.sides[side].dialed.as_ref().and_then(Dialed::address);
         self.clients.insert(link, side);
@@ -266,7 +285,7 @@ impl Ledger {
     }
 
     /// The side that was accepted at `address`, of the connection that comes from `port`.
-    pub(crate) fn open_accepted(&mut self, port: u16, address: SocketAddr) -> usize {
+    pub(crate) fn open_accepted(&mut self, port: u16, address: SocketAddr, now: Instant) -> usize {
         let link = match (port, self.mirrored) {
             (SERVICE, Some(link)) => link,
             _ => usize::from(port) - FIRST_PORT,
@@ -274,7 +293,7 @@ impl Ledger {
         let side = self.sides.len();
         self.sides.push(Side {
             said: self.is_room.then(Said::default),
-            ..Side::new(link, 1, Some(address))
+            ..Side::new(link, 1, Some(address), now)
         });
         let before = self.accepted_at.insert((link, address), side);
         assert_eq!(before, None, "a connection is accepted twice at {address}");

@@ -27,7 +27,9 @@ mod differential;
 mod disturbed;
 mod effort;
 mod heap;
+mod idling;
 mod ledger;
+mod limits;
 mod pattern;
 mod paused;
 mod proxy;
@@ -38,6 +40,7 @@ mod runner;
 mod seeds;
 mod serving;
 mod silence;
+mod tokens;
 mod workloads;
 
 #[global_allocator]

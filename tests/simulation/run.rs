@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use netloop::simulation::{AnyHost, Flavour, Host, Options, Simulation, SimulationEnd};
-use netloop::{ListenOptions, ServerId, SocketId, SocketOptions};
+use netloop::{Budget, ListenOptions, ServerId, SocketId, SocketOptions};
 
 use super::chaos::Chaos;
 use super::checker::{Behaviour, LONGEST_WRITE, World, end};
@@ -35,10 +35,12 @@ pub(crate) enum Workload {
     Crowded,
     /// The bytes of each member are broadcast to the others.
     Room,
+    /// More guests than the server takes at a time.
+    Limited,
 }
 
 impl Workload {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Echo,
         Self::Firehose,
         Self::Flood,
@@ -48,13 +50,14 @@ impl Workload {
         Self::Dialing,
         Self::Crowded,
         Self::Room,
+        Self::Limited,
     ];
 
     /// Whether what comes back is what was sent.
     fn is_echo(self) -> bool {
         matches!(
             self,
-            Self::Echo | Self::Proxy | Self::Shutdown | Self::Crowded
+            Self::Echo | Self::Proxy | Self::Shutdown | Self::Crowded | Self::Limited
         )
     }
 }
@@ -143,7 +146,7 @@ impl Scene {
         let capacity = options.capacity;
         let longest = (capacity * 10).clamp(3, 40_000);
         let most_fuel = match workload {
-            Workload::Crowded => 60,
+            Workload::Crowded | Workload::Limited => 60,
             Workload::Room => 400,
             _ => 3_000,
         };
@@ -151,6 +154,8 @@ impl Scene {
         let (batch, descriptors) = (options.batch, options.descriptors);
         let is_unreliable = options.faults.failed_lookups > 0;
         let mut simulation = Simulation::new(seed, options).unwrap();
+        let handle = simulation.handle();
+        let stalls = random.u32(..3) == 0;
         // Sometimes all on one loop, with a socket of either end on it.
         let count = random.usize(1..=MOST_LOOPS);
         let server = "10.0.0.1:1000".parse().unwrap();
@@ -186,6 +191,9 @@ impl Scene {
                         high_water: high,
                         longest,
                         sides: Vec::new(),
+                        handle: Some(handle.clone()),
+                        stalls,
+                        stalled: Duration::ZERO,
                         fuel,
                     })
                     .unwrap()
@@ -229,7 +237,7 @@ impl Scene {
             _ => {}
         }
         let clients = match self.workload {
-            Workload::Crowded => self.random.usize(4..20),
+            Workload::Crowded | Workload::Limited => self.random.usize(4..20),
             Workload::Room => self.random.usize(2..12),
             _ => self.random.usize(1..8),
         };
@@ -249,6 +257,10 @@ impl Scene {
         let options = self.hosts[host].shared.options.clone();
         let listen = ListenOptions::new()
             .backlog(self.random.choice([0, 2, 511]).unwrap())
+            .max_connections(match self.workload {
+                Workload::Limited => Some(self.random.usize(1..6)),
+                _ => None,
+            })
             .socket(options);
         let counter = Counter {
             workload: self.workload,
@@ -283,7 +295,7 @@ impl Scene {
                 let request = Request::random(&self.book, &mut self.random);
                 self.connect_with(number, request, options, Chaos::new());
             }
-            Workload::Crowded => {
+            Workload::Crowded | Workload::Limited => {
                 let guest = Guest::new(self.random.usize(1..most));
                 self.connect_with(number, front, options, guest);
             }
@@ -370,12 +382,35 @@ impl Scene {
             match self.random.u32(..6) {
                 0 => self.simulation.partition(event_loop),
                 1 | 2 => self.simulation.heal(event_loop),
-                3 => self.hosts[chosen].budget = netloop::Budget::new().events(1),
-                _ => self.hosts[chosen].budget = netloop::Budget::UNLIMITED,
+                3 => self.stall(),
+                _ => self.hosts[chosen].budget = self.random_budget(),
             }
+        }
+        for host in &mut self.hosts {
+            host.shared.stalls = false;
         }
         if self.workload == Workload::Shutdown {
             self.shut_down();
+        }
+    }
+
+    /// Lets time pass in which no loop turns, as a main loop does that is busy with other things.
+    fn stall(&mut self) {
+        if !self.hosts[0].shared.stalls {
+            return;
+        }
+        let most = self.random.choice([1, 50, 500]).unwrap();
+        let time = Duration::from_millis(self.random.u64(..most));
+        self.ledger.borrow_mut().stalled += time;
+        self.simulation.handle().pass(time);
+    }
+
+    fn random_budget(&mut self) -> Budget {
+        match self.random.u32(..5) {
+            0 => Budget::new().events(1),
+            1 => Budget::new().events(self.random.u32(2..8)),
+            2 => Budget::new().time(Duration::from_micros(self.random.u64(1..3_000))),
+            _ => Budget::UNLIMITED,
         }
     }
 

@@ -8,6 +8,7 @@ use netloop::{Accepted, Error, LoopContext, OverLimit, ServerHandler, SocketHand
 use super::chaos::Chaos;
 use super::checker::{Behaviour, Checked, World};
 use super::ledger::Ledger;
+use super::limits::{check_refused, check_taken};
 use super::room::Member;
 use super::run::Workload;
 use super::workloads::{Echo, Firehose, Relay, Sip};
@@ -31,9 +32,11 @@ impl Counter {
                     connects: true,
                 },
             ),
-            Workload::Echo | Workload::Proxy | Workload::Shutdown | Workload::Crowded => {
-                boxed(ledger, side, Echo)
-            }
+            Workload::Echo
+            | Workload::Proxy
+            | Workload::Shutdown
+            | Workload::Crowded
+            | Workload::Limited => boxed(ledger, side, Echo),
             Workload::Firehose => boxed(
                 ledger,
                 side,
@@ -69,12 +72,14 @@ impl ServerHandler<World> for Counter {
             let mut ledger = cx.shared.ledger.borrow_mut();
             assert!(!ledger.is_calling, "S9: on_connection within a callback");
             ledger.live[cx.shared.number] += 1;
-            ledger.open_accepted(port, address)
+            ledger.open_accepted(port, address, cx.now())
         };
+        check_taken(cx, accepted.server);
         Some(self.handler(cx.shared, side))
     }
 
-    fn on_over_limit(&mut self, cx: &mut LoopContext<'_, World>, _dropped: &OverLimit) {
+    fn on_over_limit(&mut self, cx: &mut LoopContext<'_, World>, refused: &OverLimit) {
+        check_refused(cx, refused.server);
         cx.shared.ledger.borrow_mut().refused += 1;
     }
 
