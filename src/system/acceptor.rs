@@ -13,7 +13,7 @@ use mio::{Interest, Registry, Token};
 
 #[cfg(feature = "simulation")]
 use super::faults;
-use super::native;
+use super::native::{self, Shared};
 use super::options::Binding;
 #[cfg(feature = "simulation")]
 use super::simulated;
@@ -22,9 +22,16 @@ use super::stream::Stream;
 /// A listening socket of any kind.
 #[derive(Debug)]
 pub(crate) enum Acceptor {
+    /// A TCP socket that the loop has bound, and whose descriptor has no duplicate.
     Tcp(TcpListener),
+    /// A TCP socket whose descriptor may have duplicates, or whose protocol is more than TCP.
+    SharedTcp(Shared<TcpListener>),
+    /// A Unix domain socket that the loop has bound, and whose descriptor has no duplicate.
     #[cfg(unix)]
     Unix(UnixListener),
+    /// A Unix domain socket whose descriptor may have duplicates.
+    #[cfg(unix)]
+    SharedUnix(Shared<UnixListener>),
     /// A socket of a simulated network.
     #[cfg(feature = "simulation")]
     Simulated(simulated::Acceptor),
@@ -57,7 +64,8 @@ impl Acceptor {
         listener: std::net::TcpListener,
         binding: &Binding,
     ) -> io::Result<Self> {
-        native::adopt_tcp_listener(listener, binding).map(Self::Tcp)
+        let listener = native::adopt_tcp_listener(listener, binding)?;
+        Ok(Self::SharedTcp(Shared::new(listener)))
     }
 
     /// Takes over a Unix socket as [`adopt_tcp`](Self::adopt_tcp) does a TCP socket.
@@ -66,15 +74,26 @@ impl Acceptor {
         listener: std::os::unix::net::UnixListener,
         binding: &Binding,
     ) -> io::Result<Self> {
-        native::adopt_unix_listener(listener, binding).map(Self::Unix)
+        let listener = native::adopt_unix_listener(listener, binding)?;
+        Ok(Self::SharedUnix(Shared::new(listener)))
+    }
+
+    /// Returns the acceptor as one whose descriptor may have duplicates, because the caller lends it.
+    #[cfg(unix)]
+    pub(crate) fn into_shared(self) -> Self {
+        match self {
+            Self::Tcp(listener) => Self::SharedTcp(Shared::new(listener)),
+            Self::Unix(listener) => Self::SharedUnix(Shared::new(listener)),
+            other => other,
+        }
     }
 
     /// Whether this acceptor can become a listener of the standard library: false for a simulated or faulty acceptor.
     pub(crate) fn is_standard(&self) -> bool {
         match self {
-            Self::Tcp(_) => true,
+            Self::Tcp(_) | Self::SharedTcp(_) => true,
             #[cfg(unix)]
-            Self::Unix(_) => true,
+            Self::Unix(_) | Self::SharedUnix(_) => true,
             #[cfg(feature = "simulation")]
             Self::Simulated(_) | Self::Faulty(_) => false,
         }
@@ -85,6 +104,7 @@ impl Acceptor {
     pub(crate) fn into_tcp(self) -> Result<std::net::TcpListener, Self> {
         match self {
             Self::Tcp(listener) => Ok(listener.into()),
+            Self::SharedTcp(shared) => Ok(shared.into_inner().into()),
             #[cfg(any(unix, feature = "simulation"))]
             other => Err(other),
         }
@@ -96,6 +116,7 @@ impl Acceptor {
     pub(crate) fn into_unix(self) -> Result<std::os::unix::net::UnixListener, Self> {
         match self {
             Self::Unix(listener) => Ok(listener.into()),
+            Self::SharedUnix(shared) => Ok(shared.into_inner().into()),
             other => Err(other),
         }
     }
@@ -108,9 +129,18 @@ impl Acceptor {
                 Self::Tcp(listener) => listener
                     .accept()
                     .map(|(stream, peer)| (Stream::Tcp(stream), Some(peer))),
+                Self::SharedTcp(shared) => shared.accept().map(|(stream, peer)| {
+                    let stream = stream.map_or_else(Stream::SharedTcp, Stream::Tcp);
+                    (stream, Some(peer))
+                }),
                 #[cfg(unix)]
                 Self::Unix(listener) => listener
                     .accept()
+                    .map(|(stream, _)| (Stream::Unix(stream), None)),
+                #[cfg(unix)]
+                Self::SharedUnix(shared) => shared
+                    .forbid_blocking()
+                    .and_then(|()| shared.get().accept())
                     .map(|(stream, _)| (Stream::Unix(stream), None)),
                 #[cfg(feature = "simulation")]
                 Self::Simulated(acceptor) => acceptor
@@ -130,15 +160,16 @@ impl Acceptor {
 
     /// Whether accepted connections inherit the options of [`Binding`] from this socket.
     pub(crate) fn passes_on_options(&self) -> bool {
-        native::INHERITS_OPTIONS && matches!(self, Self::Tcp(_))
+        native::INHERITS_OPTIONS && matches!(self, Self::Tcp(_) | Self::SharedTcp(_))
     }
 
     /// Returns the address that was bound; `None` for a Unix socket.
     pub(crate) fn local_address(&self) -> io::Result<Option<SocketAddr>> {
         match self {
             Self::Tcp(listener) => listener.local_addr().map(Some),
+            Self::SharedTcp(shared) => shared.get().local_addr().map(Some),
             #[cfg(unix)]
-            Self::Unix(_) => Ok(None),
+            Self::Unix(_) | Self::SharedUnix(_) => Ok(None),
             #[cfg(feature = "simulation")]
             Self::Simulated(acceptor) => Ok(acceptor.local_address()),
             #[cfg(feature = "simulation")]
@@ -149,8 +180,11 @@ impl Acceptor {
     fn source(&mut self) -> &mut dyn Source {
         match self {
             Self::Tcp(listener) => listener,
+            Self::SharedTcp(shared) => shared.get_mut(),
             #[cfg(unix)]
             Self::Unix(listener) => listener,
+            #[cfg(unix)]
+            Self::SharedUnix(shared) => shared.get_mut(),
             #[cfg(feature = "simulation")]
             Self::Simulated(acceptor) => acceptor,
             #[cfg(feature = "simulation")]

@@ -59,7 +59,9 @@ impl Acceptor {
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         match self {
             Self::Tcp(listener) => Some(listener.as_fd()),
+            Self::SharedTcp(shared) => Some(shared.get().as_fd()),
             Self::Unix(listener) => Some(listener.as_fd()),
+            Self::SharedUnix(shared) => Some(shared.get().as_fd()),
             #[cfg(feature = "simulation")]
             Self::Simulated(_) | Self::Faulty(_) => None,
         }

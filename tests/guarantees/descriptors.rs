@@ -91,13 +91,13 @@ fn a_socket_that_connects_has_a_descriptor_and_a_dead_one_none() {
 fn a_server_lends_its_descriptor_while_it_listens() {
     let mut scene = Scene::new();
     let (server, address) = scene.listen(SocketOptions::new(), |_| Recorder::new("guest"));
-    let view = scene.event_loop.server(server);
+    let mut view = scene.event_loop.server(server);
     assert!(view.descriptor().is_some());
     let duplicate = view.try_clone_descriptor().unwrap();
     let duplicate = TcpListener::from(duplicate);
     assert_eq!(duplicate.local_addr().unwrap(), address);
     scene.event_loop.server(server).close();
-    let view = scene.event_loop.server(server);
+    let mut view = scene.event_loop.server(server);
     assert!(view.descriptor().is_none());
     let error = view.try_clone_descriptor().unwrap_err();
     assert_eq!(error.code(), Error::NO_DESCRIPTOR);

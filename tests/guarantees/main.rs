@@ -35,6 +35,7 @@ mod counters_and_addresses;
 mod dead_ids;
 mod descriptors;
 mod detaching;
+mod duplicates;
 mod ending;
 mod formatted_writes;
 mod gathering;

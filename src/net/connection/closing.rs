@@ -81,24 +81,25 @@ impl Connection {
     }
 
     /// Finishes the outbound half after its last byte: sends a FIN. If both sides have ended, or after `end_and_close`,
-    /// closes the connection instead: a shutdown just before the close would be a needless call.
+    /// closes the connection. The close then sends the FIN by itself, unless a duplicate of the descriptor may exist.
     pub(super) fn finish_sending(&mut self, registration: &mut Registration<'_>) {
         let ended = std::mem::replace(&mut self.outbound.state, OutboundState::Finished);
-        if ended == OutboundState::EndingToClose {
-            self.close(CloseReason::Local, registration);
-            return;
-        }
-        if self.inbound.has_ended() {
-            self.close(CloseReason::Graceful, registration);
-            return;
-        }
+        let reason = match ended {
+            OutboundState::EndingToClose => Some(CloseReason::Local),
+            _ => self.inbound.has_ended().then_some(CloseReason::Graceful),
+        };
         if let Some(stream) = &self.stream {
-            if let Err(error) = stream.shutdown_write() {
-                self.fail_io(Syscall::Shutdown, error, registration);
-                return;
+            if reason.is_none() || stream.is_shared() {
+                if let Err(error) = stream.shutdown_write() {
+                    self.fail_io(Syscall::Shutdown, error, registration);
+                    return;
+                }
             }
         }
-        self.file_deadline(registration);
+        match reason {
+            Some(reason) => self.close(reason, registration),
+            None => self.file_deadline(registration),
+        }
     }
 }
 

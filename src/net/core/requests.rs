@@ -2,6 +2,8 @@
 
 use crate::net::connection::Connection;
 use crate::net::error::Error;
+#[cfg(unix)]
+use crate::net::values::ServerId;
 use crate::net::values::SocketId;
 use crate::reactor::{Key, Registration};
 
@@ -56,6 +58,12 @@ impl Net {
     #[cfg(unix)]
     pub(crate) fn lend_descriptor(&mut self, id: SocketId) -> Option<std::os::fd::BorrowedFd<'_>> {
         self.connection_mut(id)?.lend_descriptor()
+    }
+
+    /// Lends the descriptor of a server to the user, and notes that duplicates of it may exist from now on.
+    #[cfg(unix)]
+    pub(crate) fn lend_listener(&mut self, id: ServerId) -> Option<std::os::fd::BorrowedFd<'_>> {
+        self.listener_mut(id)?.lend_descriptor()
     }
 
     /// Keeps the sending side of a socket open after its peer has ended.

@@ -85,6 +85,16 @@ struct Bound {
     fatal_faults: u32,
 }
 
+#[cfg(unix)]
+impl Bound {
+    fn into_shared(self) -> Self {
+        Self {
+            acceptor: self.acceptor.into_shared(),
+            ..self
+        }
+    }
+}
+
 impl Listener {
     /// A listener on a name whose lookup is under way.
     pub(crate) fn pending(endpoint: Endpoint, options: &ListenOptions) -> Self {
@@ -180,10 +190,19 @@ impl Listener {
         Some(&mut self.bound_mut()?.acceptor)
     }
 
-    /// The listening socket, while the server listens.
+    /// Lends the descriptor of the listening socket to the user, who may duplicate it.
     #[cfg(unix)]
-    pub(crate) fn acceptor(&self) -> Option<&Acceptor> {
-        Some(&self.as_bound()?.acceptor)
+    pub(crate) fn lend_descriptor(&mut self) -> Option<std::os::fd::BorrowedFd<'_>> {
+        self.as_bound()?.acceptor.descriptor()?;
+        self.state = match mem::replace(&mut self.state, State::Closed) {
+            State::Listening(bound) => State::Listening(bound.into_shared()),
+            State::BackingOff { bound, backoff } => State::BackingOff {
+                bound: bound.into_shared(),
+                backoff,
+            },
+            other => other,
+        };
+        self.as_bound()?.acceptor.descriptor()
     }
 
     pub(crate) fn endpoint(&self) -> &Endpoint {

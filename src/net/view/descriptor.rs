@@ -3,8 +3,6 @@
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use crate::net::error::{Error, Result};
-use crate::net::listener::Listener;
-use crate::system::Acceptor;
 
 use super::server::Server;
 use super::socket::Socket;
@@ -18,7 +16,8 @@ impl Socket<'_> {
     /// address of its name, or that is simulated.
     ///
     /// The loop notes that the descriptor may be duplicated, so this method borrows the view mutably. From then on, the
-    /// close of the socket costs one more system call (`epoll_ctl(2)`).
+    /// close of the socket costs two more system calls (`epoll_ctl(2)`, `getsockopt(2)`). The close turns a non-zero
+    /// SO_LINGER off, because the system would make the loop wait.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -43,8 +42,10 @@ impl Socket<'_> {
 
     /// Returns a duplicate of the socket's [`descriptor`](Self::descriptor), which the caller owns.
     ///
-    /// The duplicate refers to the same connection. The peer sees no end before the duplicate is closed too, unless
-    /// this side was ended.
+    /// The duplicate refers to the same connection. The end of this side reaches the peer all the same, whether by
+    /// [`end`](Self::end), by [`destroy_soon`](Self::destroy_soon) or in answer to the peer's end. After
+    /// [`destroy`](Self::destroy), a failure or the drop of the loop, the connection lives on in the duplicate. So a
+    /// [`reset`](Self::reset) reaches the peer only when the last duplicate is closed.
     ///
     /// # Errors
     ///
@@ -61,18 +62,19 @@ impl Server<'_> {
     ///
     /// The descriptor still belongs to the loop. Accepting from it or making it block contradicts the state that the
     /// loop keeps for the server. Returns `None` for a server that does not listen, and in a simulation.
+    ///
+    /// The loop notes that the descriptor may be duplicated, so this method borrows the view mutably. From then on, each
+    /// accepted connection costs two more system calls: other holders may change the options that they share.
     #[doc(alias = "fd")]
     #[doc(alias = "as_fd")]
-    pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        self.net
-            .listener(self.id)
-            .and_then(Listener::acceptor)
-            .and_then(Acceptor::descriptor)
+    pub fn descriptor(&mut self) -> Option<BorrowedFd<'_>> {
+        self.net.lend_listener(self.id)
     }
 
     /// Returns a duplicate of the server's [`descriptor`](Self::descriptor), which the caller owns.
     ///
-    /// The duplicate refers to the same listening socket: the port stays taken until the duplicate is closed too. A
+    /// The duplicate refers to the same listening socket. Until the duplicate is closed too, the port stays taken, and
+    /// the system queues new peers for its holder, even after the [close](Self::close) of this server. A
     /// successor can accept with it from the same backlog while this server still accepts. To give the whole socket
     /// away, call [`detach`](Self::detach).
     ///
@@ -80,7 +82,7 @@ impl Server<'_> {
     ///
     /// ERR_NO_DESCRIPTOR if [`descriptor`](Self::descriptor) returns `None`. Otherwise the error of `fcntl(2)`, such as
     /// EMFILE.
-    pub fn try_clone_descriptor(&self) -> Result<OwnedFd> {
+    pub fn try_clone_descriptor(&mut self) -> Result<OwnedFd> {
         duplicate(self.descriptor())
     }
 }

@@ -10,6 +10,7 @@ use mio::net::TcpListener;
 use mio::net::UnixListener;
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
+use super::socket::check_stream;
 use crate::system::options::{Binding, set_keep_alive};
 
 /// Whether accepted connections inherit TCP_NODELAY and SO_KEEPALIVE from the listener.
@@ -66,6 +67,7 @@ pub(crate) fn adopt_tcp_listener(
     listener: std::net::TcpListener,
     binding: &Binding,
 ) -> io::Result<TcpListener> {
+    check_stream(&SockRef::from(&listener))?;
     SockRef::from(&listener).listen(backlog(binding))?;
     listener.set_nonblocking(true)?;
     Ok(TcpListener::from_std(listener))
@@ -77,6 +79,7 @@ pub(crate) fn adopt_unix_listener(
     listener: std::os::unix::net::UnixListener,
     binding: &Binding,
 ) -> io::Result<UnixListener> {
+    check_stream(&SockRef::from(&listener))?;
     SockRef::from(&listener).listen(backlog(binding))?;
     listener.set_nonblocking(true)?;
     Ok(UnixListener::from_std(listener))

@@ -1,6 +1,7 @@
 //! A socket whose descriptor may have duplicates outside of the loop.
 
 use std::io;
+use std::net::SocketAddr;
 
 use mio::net::{TcpListener, TcpStream};
 #[cfg(unix)]
@@ -24,8 +25,8 @@ pub(crate) struct Shared<T: Descriptor> {
 
 /// A socket of mio, of any kind.
 pub(crate) trait Descriptor {
-    /// Whether `close(2)` heeds SO_LINGER.
-    const LINGERS: bool;
+    /// Whether the socket has an IP address. Only such a socket heeds SO_LINGER.
+    const IS_TCP: bool;
 
     fn as_socket(&self) -> SockRef<'_>;
 }
@@ -33,7 +34,7 @@ pub(crate) trait Descriptor {
 impl<T: Descriptor> Shared<T> {
     pub(crate) fn new(socket: T) -> Self {
         Self {
-            is_plain_tcp: T::LINGERS && is_plain_tcp(&socket.as_socket()),
+            is_plain_tcp: T::IS_TCP && is_plain_tcp(&socket.as_socket()),
             socket: Some(socket),
             is_unannounced: false,
         }
@@ -77,9 +78,27 @@ impl<T: Descriptor> Shared<T> {
     }
 }
 
+impl Shared<TcpListener> {
+    /// Accepts a connection. `Err` in the second place is a connection of a protocol that is more than TCP.
+    pub(crate) fn accept(&self) -> io::Result<(Result<TcpStream, Shared<TcpStream>>, SocketAddr)> {
+        // Before every accept, because other processes may accept from the same backlog.
+        self.forbid_blocking()?;
+        let (stream, peer) = self.get().accept()?;
+        let stream = match self.is_plain_tcp {
+            true => {
+                // Another holder may have set the option on the listener, and the connection inherits it.
+                forbid_lingering(&stream.as_socket());
+                Ok(stream)
+            }
+            false => Err(Shared::new(stream)),
+        };
+        Ok((stream, peer))
+    }
+}
+
 impl<T: Descriptor> Drop for Shared<T> {
     fn drop(&mut self) {
-        if let Some(socket) = self.socket.as_ref().filter(|_| T::LINGERS) {
+        if let Some(socket) = self.socket.as_ref().filter(|_| T::IS_TCP) {
             forbid_lingering(&socket.as_socket());
         }
     }
@@ -109,7 +128,7 @@ fn is_plain_tcp(_: &SockRef<'_>) -> bool {
 }
 
 impl Descriptor for TcpStream {
-    const LINGERS: bool = true;
+    const IS_TCP: bool = true;
 
     fn as_socket(&self) -> SockRef<'_> {
         SockRef::from(self)
@@ -117,7 +136,7 @@ impl Descriptor for TcpStream {
 }
 
 impl Descriptor for TcpListener {
-    const LINGERS: bool = false;
+    const IS_TCP: bool = true;
 
     fn as_socket(&self) -> SockRef<'_> {
         SockRef::from(self)
@@ -126,7 +145,7 @@ impl Descriptor for TcpListener {
 
 #[cfg(unix)]
 impl Descriptor for UnixStream {
-    const LINGERS: bool = false;
+    const IS_TCP: bool = false;
 
     fn as_socket(&self) -> SockRef<'_> {
         SockRef::from(self)
@@ -135,7 +154,7 @@ impl Descriptor for UnixStream {
 
 #[cfg(unix)]
 impl Descriptor for UnixListener {
-    const LINGERS: bool = false;
+    const IS_TCP: bool = false;
 
     fn as_socket(&self) -> SockRef<'_> {
         SockRef::from(self)

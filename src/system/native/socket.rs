@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice};
 
-use socket2::{SockAddr, SockRef, Socket};
+use socket2::{SockAddr, SockRef, Socket, Type};
 
 use crate::system::errno::is_in_progress;
 
@@ -41,13 +41,31 @@ pub(super) fn is_connected(
     }
 }
 
-/// Sends `slices` in one call, without SIGPIPE.
+/// The flag that makes a send return EAGAIN rather than wait, even if another holder of the socket has cleared
+/// O_NONBLOCK.
+#[cfg(unix)]
+const DO_NOT_WAIT: i32 = libc::MSG_DONTWAIT;
+#[cfg(not(unix))]
+const DO_NOT_WAIT: i32 = 0;
+
+/// Sends `slices` in one call, without SIGPIPE and without waiting.
 #[inline]
 pub(super) fn send(socket: &SockRef<'_>, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     match slices {
         // Nearly all sends have one slice, and `send` costs less than `sendmsg`.
-        [slice] => socket.send_with_flags(slice, NO_SIGNAL),
-        slices => socket.send_vectored_with_flags(slices, NO_SIGNAL),
+        [slice] => socket.send_with_flags(slice, NO_SIGNAL | DO_NOT_WAIT),
+        slices => socket.send_vectored_with_flags(slices, NO_SIGNAL | DO_NOT_WAIT),
+    }
+}
+
+/// Checks that `socket` is a stream. Among messages an empty one would look like the end.
+pub(super) fn check_stream(socket: &SockRef<'_>) -> io::Result<()> {
+    match socket.r#type()? {
+        Type::STREAM => Ok(()),
+        _ => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "the socket keeps messages apart (datagrams, SOCK_SEQPACKET), and a loop reads streams of bytes",
+        )),
     }
 }
 

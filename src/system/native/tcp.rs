@@ -53,6 +53,7 @@ pub(crate) fn start_connecting(stream: &TcpStream, address: SocketAddr) -> io::R
 
 /// Takes over a connected socket of the standard library.
 pub(crate) fn adopt(stream: std::net::TcpStream) -> io::Result<TcpStream> {
+    socket::check_stream(&SockRef::from(&stream))?;
     stream.set_nonblocking(true)?;
     socket::suppress_pipe_signal(&SockRef::from(&stream))?;
     Ok(TcpStream::from_std(stream))

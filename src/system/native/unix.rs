@@ -22,6 +22,7 @@ pub(crate) fn connect(path: &Path) -> io::Result<UnixStream> {
 
 /// Takes over a connected socket of the standard library.
 pub(crate) fn adopt(stream: std::os::unix::net::UnixStream) -> io::Result<UnixStream> {
+    socket::check_stream(&SockRef::from(&stream))?;
     stream.set_nonblocking(true)?;
     socket::suppress_pipe_signal(&SockRef::from(&stream))?;
     Ok(UnixStream::from_std(stream))
