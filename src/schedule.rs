@@ -7,7 +7,8 @@
 /// The phases of a turn in which a reactor works through a list of sources. Each phase has a list of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Phase {
-    /// [`Reactor::next`](crate::reactor::Reactor::next) serves the sources that are ready for a direction that they
+    /// [`Reactor::next`](crate::reactor::Reactor::next) and
+    /// [`next_while`](crate::reactor::Reactor::next_while) serve the sources that are ready for a direction that they
     /// want.
     Serve,
     /// [`Reactor::flush`](crate::reactor::Reactor::flush) flushes the sources whose queued output the kernel has not

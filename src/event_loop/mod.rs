@@ -37,6 +37,7 @@ use call::Post;
 use dispatch::Calling;
 use mailbox::Mailbox;
 use read_buffer::ReadBuffer;
+use turn::Part;
 use wait::Limit;
 
 pub use context::Context;
@@ -135,6 +136,8 @@ pub struct EventLoop<S = ()> {
     calling: Option<Calling>,
     /// A socket whose `on_error` panicked. Its `on_close` follows in the next close phase.
     unclosed: Option<(SocketId, CloseReason)>,
+    /// The part of a turn with which the next turn that has a budget begins.
+    resumes_at: Part,
 }
 
 impl<S> EventLoop<S> {
@@ -177,6 +180,7 @@ impl<S> EventLoop<S> {
             options,
             calling: None,
             unclosed: None,
+            resumes_at: Part::Calls,
         })
     }
 
@@ -231,18 +235,11 @@ impl<S> EventLoop<S> {
     /// game's frame, for instance. Returns whether bytes are left for the next turn. This calls no handler: handlers
     /// learn of failures in the next turn.
     ///
-    /// Here, the budget limits the number of sockets flushed, and the time from now on.
+    /// Each socket is one step of the budget.
     pub fn flush(&mut self, budget: Budget) -> bool {
         self.net.refresh_now();
-        let limit = Limit::of(budget, self.net.now());
-        self.net.begin_flushing();
-        let mut sockets = 0;
-        while self.net.flush_next() {
-            sockets += 1;
-            if limit.is_reached(sockets, || self.net.read_clock()) {
-                break;
-            }
-        }
+        let mut limit = Limit::of(budget, &self.net);
+        self.flush_within(&mut limit);
         self.net.waiting_to_flush() > 0
     }
 

@@ -4,7 +4,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::net::{Closing, Due, Result, SocketEvent, Sockets, TargetedEvent, TimerId};
+use crate::net::{
+    Closing, Due, Elapsing, Result, SocketEvent, SocketId, Sockets, TargetedEvent, TimerId,
+};
 
 use super::dispatch::Calling;
 use super::read_buffer::ReadBuffer;
@@ -19,6 +21,33 @@ const POSTS_A_TURN: usize = 1024;
 /// The limit on the timers and timeouts that fire in one turn. Further timers wait for the next turn. So sockets are
 /// served between the ten thousand idle timeouts that a lost uplink makes due at once.
 const TIMERS_A_TURN: u32 = 4096;
+
+/// A part of a turn with work of its own. A turn whose budget is used up ends within a part, and the next one begins
+/// with the part behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Calls,
+    Posts,
+    Serve,
+    Flush,
+    Timers,
+    Closes,
+}
+
+impl Part {
+    const COUNT: usize = 6;
+
+    fn next(self) -> Self {
+        match self {
+            Self::Calls => Self::Posts,
+            Self::Posts => Self::Serve,
+            Self::Serve => Self::Flush,
+            Self::Flush => Self::Timers,
+            Self::Timers => Self::Closes,
+            Self::Closes => Self::Calls,
+        }
+    }
+}
 
 /// The number of sends from which on the loop polls once more before a flush. The poll takes less than a hundredth of
 /// the time of so many sends, and may save half of them.
@@ -81,7 +110,7 @@ impl<S> EventLoop<S> {
                 Some(deadline) => Wait::Until(deadline),
                 None => Wait::Forever,
             };
-            let turn = self.make_turn(shared, wait, Budget::UNLIMITED)?;
+            let turn = self.make_turn(shared, wait)?;
             if turn.stopped {
                 return Ok(RunEnd::Stopped);
             }
@@ -161,23 +190,24 @@ impl<S> EventLoop<S> {
     ///
     /// As [`run`](Self::run).
     pub fn turn(&mut self, shared: &mut S, wait: Wait, budget: Budget) -> Result<Turn> {
-        self.make_turn(shared, |_| wait, budget)
+        if budget.is_unlimited() {
+            self.make_turn(shared, |_| wait)
+        } else {
+            self.make_limited_turn(shared, wait, budget)
+        }
     }
 
-    fn make_turn(
-        &mut self,
-        shared: &mut S,
-        wait: impl FnOnce(&Self) -> Wait,
-        budget: Budget,
-    ) -> Result<Turn> {
+    /// Makes a turn without a limit: each part in order, each as long as its queue is at its beginning.
+    fn make_turn(&mut self, shared: &mut S, wait: impl FnOnce(&Self) -> Wait) -> Result<Turn> {
         let mut turn = Turn::default();
+        let limit = &mut Limit::none();
         self.recover();
         // Without a deadline or a deferred call, no code asks for the time before the wait.
         let asks_for_time = self.agenda.deferred() > 0 || self.net.counts_time();
         if asks_for_time {
             self.net.refresh_now();
         }
-        self.make_deferred_calls(shared, &mut turn);
+        self.make_deferred_calls(shared, limit, &mut turn);
         self.net.flush();
         let wait = wait(self);
         // The time that the deferred calls took must not be added to the wait.
@@ -187,49 +217,157 @@ impl<S> EventLoop<S> {
         self.poll(wait)?;
         self.net.refresh_now();
         self.net.take_answers();
-        self.make_posts(shared, &mut turn);
-        let limit = Limit::of(budget, self.net.now());
+        self.make_posts(shared, limit, &mut turn);
         self.serve_ready(shared, limit, &mut turn);
         self.serve_before_many_sends(shared, limit, &mut turn)?;
         self.net.flush();
-        self.fire_timers(shared, &mut turn);
+        self.fire_timers(shared, limit, &mut turn);
         self.net.flush();
-        self.deliver_closes(shared, &mut turn);
+        self.deliver_closes(shared, limit, &mut turn);
+        debug_assert_eq!(self.net.remaining_closes(), 0);
         // Bytes that an `on_close` wrote to other sockets leave in this turn too.
         self.net.flush();
-        turn.more = self.has_queued() || turn.timers >= TIMERS_A_TURN && self.net.has_elapsed();
+        self.resumes_at = Part::Calls;
+        turn.more |= self.has_queued();
+        self.end_turn(turn)
+    }
+
+    /// Makes a turn within `budget`. Begins with the part behind the one in which the last budget was used up, so that
+    /// no part starves another.
+    #[inline(never)]
+    fn make_limited_turn(&mut self, shared: &mut S, wait: Wait, budget: Budget) -> Result<Turn> {
+        let mut turn = Turn::default();
+        self.recover();
+        self.net.refresh_now();
+        let mut limit = Limit::of(budget, &self.net);
+        let mut part = self.resumes_at;
+        let mut has_polled = false;
+        for _ in 0..Part::COUNT {
+            // Deferred calls come before the wait, if the turn begins with them.
+            if !has_polled && part != Part::Calls {
+                self.poll_within(wait, &mut limit)?;
+                has_polled = true;
+            }
+            if limit.is_reached() {
+                break;
+            }
+            self.run_part(part, shared, &mut limit, &mut turn)?;
+            part = part.next();
+            if limit.is_reached() {
+                break;
+            }
+        }
+        self.resumes_at = if limit.is_reached() {
+            part
+        } else {
+            Part::Calls
+        };
+        turn.more |= self.has_queued() || limit.is_reached() && self.net.has_elapsed();
+        self.end_turn(turn)
+    }
+
+    fn end_turn(&mut self, mut turn: Turn) -> Result<Turn> {
         turn.alive = self.is_alive();
         // A stop is reported once: if the host goes on, later turns wait as usual.
         turn.stopped = self.take_stop();
         Ok(turn)
     }
 
-    fn make_deferred_calls(&mut self, shared: &mut S, turn: &mut Turn) {
+    fn run_part(
+        &mut self,
+        part: Part,
+        shared: &mut S,
+        limit: &mut Limit,
+        turn: &mut Turn,
+    ) -> Result<()> {
+        match part {
+            Part::Calls => self.make_deferred_calls(shared, limit, turn),
+            Part::Posts => {
+                while !limit.is_reached() && self.net.take_answer() {
+                    limit.step(&self.net);
+                }
+                if !limit.is_reached() {
+                    self.make_posts(shared, limit, turn);
+                }
+            }
+            Part::Serve => {
+                self.serve_ready(shared, limit, turn);
+                if !limit.is_reached() {
+                    self.serve_before_many_sends(shared, limit, turn)?;
+                }
+            }
+            Part::Flush => {}
+            Part::Timers => self.fire_timers(shared, limit, turn),
+            Part::Closes => self.deliver_closes(shared, limit, turn),
+        }
+        // The bytes that this part wrote leave before the next part, if the budget permits.
+        if !limit.is_reached() && !matches!(part, Part::Posts | Part::Serve) {
+            self.flush_within(limit);
+        }
+        Ok(())
+    }
+
+    fn make_deferred_calls(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
         for _ in 0..self.agenda.deferred() {
             let Some(call) = self.agenda.next_deferred() else {
                 return;
             };
             turn.calls += 1;
             self.call(shared, Calling::Loop, call);
+            if limit.step(&self.net) {
+                return;
+            }
         }
     }
 
     fn poll(&mut self, wait: Wait) -> Result<()> {
-        let now = self.net.now();
-        let timeout = match wait {
-            // The reactor itself does not wait while it has queued sources.
-            _ if self.has_calls() || self.agenda.is_stopping => Some(Duration::ZERO),
-            Wait::No => Some(Duration::ZERO),
-            Wait::For(duration) => Some(duration),
-            Wait::Until(deadline) => Some(deadline.saturating_duration_since(now)),
-            Wait::Forever => None,
-        };
+        let timeout = self.timeout(wait);
         self.net.poll(timeout)
     }
 
-    fn make_posts(&mut self, shared: &mut S, turn: &mut Turn) {
+    /// Polls as [`poll`](Self::poll) does, and fetches the kernel's events batch by batch until the time is up.
+    fn poll_within(&mut self, wait: Wait, limit: &mut Limit) -> Result<()> {
+        self.net.refresh_now();
+        let began = self.net.now();
+        self.net.wait(self.timeout(wait))?;
+        self.net.refresh_now();
+        if wait != Wait::No {
+            limit.rest(self.net.now().duration_since(began));
+        }
+        let left = *limit;
+        self.net.fetch(|now| left.is_late(now))?;
+        limit.pass(&self.net);
+        Ok(())
+    }
+
+    /// Returns the longest time for which the poll may wait, before the reactor's own deadlines.
+    fn timeout(&self, wait: Wait) -> Option<Duration> {
+        match wait {
+            // The reactor itself does not wait while it has queued sources.
+            _ if self.has_calls() || self.agenda.is_stopping || self.net.has_undecided() => {
+                Some(Duration::ZERO)
+            }
+            Wait::No => Some(Duration::ZERO),
+            Wait::For(duration) => Some(duration),
+            Wait::Until(deadline) => Some(deadline.saturating_duration_since(self.net.now())),
+            Wait::Forever => None,
+        }
+    }
+
+    /// Sends the bytes that wait for the flush phase, socket by socket.
+    pub(super) fn flush_within(&mut self, limit: &mut Limit) {
+        self.net.begin_flushing();
+        while self.net.flush_next() {
+            if limit.step(&self.net) {
+                return;
+            }
+        }
+    }
+
+    fn make_posts(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
         let mailbox = &self.agenda.mailbox;
-        if mailbox.is_pending() && mailbox.take(POSTS_A_TURN, &mut self.posts) {
+        let most = POSTS_A_TURN.saturating_sub(self.posts.len());
+        if mailbox.is_pending() && mailbox.take(most, &mut self.posts) {
             self.agenda.is_stopping = true;
         }
         // Posts are popped one by one. If one panics, the posts behind it are not lost.
@@ -239,35 +377,60 @@ impl<S> EventLoop<S> {
             };
             turn.calls += 1;
             self.call(shared, Calling::Loop, post);
+            if limit.step(&self.net) {
+                return;
+            }
         }
     }
 
-    fn serve_ready(&mut self, shared: &mut S, limit: Limit, turn: &mut Turn) {
-        // A callback that panicked in an earlier serve phase has dropped the buffer.
+    /// Lends the read buffer to `act`, so that the buffer and the loop can be borrowed at once.
+    fn with_read_buffer(&mut self, act: impl FnOnce(&mut Self, &mut [u8])) {
+        // A callback that panicked within an earlier `act` has dropped the buffer.
         let mut read_buffer = self
             .read_buffer
             .take()
             .unwrap_or_else(|| ReadBuffer::new(self.options.read_buffer_length()));
-        self.serve_into(&mut read_buffer, shared, limit, turn);
+        act(self, &mut read_buffer);
         self.read_buffer = Some(read_buffer);
+    }
+
+    fn serve_ready(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
+        self.with_read_buffer(|event_loop, buffer| {
+            event_loop.serve_into(buffer, shared, limit, turn);
+        });
     }
 
     // A separate function, so that the values that every message needs stay in registers.
     #[inline(never)]
-    fn serve_into(&mut self, buffer: &mut [u8], shared: &mut S, limit: Limit, turn: &mut Turn) {
+    fn serve_into(
+        &mut self,
+        buffer: &mut [u8],
+        shared: &mut S,
+        limit: &mut Limit,
+        turn: &mut Turn,
+    ) {
+        // Copies, so that no message reads a pointer to them.
+        let (mut spent, mut events) = (*limit, turn.events);
         self.net.begin_serving();
-        while let Some(happened) = self.net.next(buffer) {
+        // A source may write on for long, or fail, without an event.
+        while let Some(happened) = self
+            .net
+            .next_while(buffer, |clock, sent| !spent.step_at(clock, sent))
+        {
             match happened {
                 TargetedEvent::Socket(id, SocketEvent::Data(length)) => {
+                    spent.read(length);
                     self.deliver_data(shared, id, &buffer[..length]);
                 }
                 rare => self.deliver(shared, rare),
             }
-            turn.events += 1;
-            if limit.is_reached(turn.events, || self.net.read_clock()) {
-                return;
+            events += 1;
+            if spent.step(&self.net) {
+                break;
             }
         }
+        *limit = spent;
+        turn.events = events;
     }
 
     /// Polls and serves again before a large flush, so that broadcasts coalesce. When 16 clients send at once, the
@@ -276,7 +439,7 @@ impl<S> EventLoop<S> {
     fn serve_before_many_sends(
         &mut self,
         shared: &mut S,
-        limit: Limit,
+        limit: &mut Limit,
         turn: &mut Turn,
     ) -> Result<()> {
         if self.net.waiting_to_flush() < MANY_SENDS {
@@ -292,7 +455,7 @@ impl<S> EventLoop<S> {
                 || now.duration_since(began) >= SEND_TIME.saturating_mul(sends)
                 // A source with more to deliver than one turn allows would gain from a further round.
                 || self.net.waiting_to_be_served() > 0
-                || limit.is_reached(turn.events, || now)
+                || limit.is_reached()
             {
                 break;
             }
@@ -309,19 +472,59 @@ impl<S> EventLoop<S> {
         Ok(())
     }
 
-    fn fire_timers(&mut self, shared: &mut S, turn: &mut Turn) {
+    fn fire_timers(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
         self.net.begin_timers();
-        while turn.timers < TIMERS_A_TURN {
-            let Some(due) = self.net.next_elapsed() else {
+        self.with_read_buffer(|event_loop, buffer| {
+            event_loop.fire_timers_with(buffer, shared, limit, turn);
+        });
+    }
+
+    /// Fires the timers that have passed. The sockets of deadlines that have passed read into `buffer`.
+    fn fire_timers_with(
+        &mut self,
+        buffer: &mut [u8],
+        shared: &mut S,
+        limit: &mut Limit,
+        turn: &mut Turn,
+    ) {
+        for _ in 0..TIMERS_A_TURN {
+            let Some(elapsing) = self.net.next_elapsed(buffer) else {
                 return;
             };
-            turn.timers += 1;
-            match due {
-                Due::Deadline(happened) => self.deliver(shared, happened),
-                Due::Timer(id) => self.fire_timer(shared, id),
-                Due::SocketTimer(id, token) => self.deliver_timer(shared, id, token),
+            match elapsing {
+                Elapsing::Due(due) => {
+                    turn.timers += 1;
+                    match due {
+                        Due::Deadline(happened) => self.deliver(shared, happened),
+                        Due::Timer(id) => self.fire_timer(shared, id),
+                        Due::SocketTimer(id, token) => self.deliver_timer(shared, id, token),
+                    }
+                }
+                Elapsing::News(TargetedEvent::Socket(id, SocketEvent::Data(length))) => {
+                    turn.events += 1;
+                    limit.read(length);
+                    self.deliver_news(shared, id, &buffer[..length]);
+                }
+                Elapsing::News(happened) => {
+                    turn.events += 1;
+                    self.deliver(shared, happened);
+                }
+                Elapsing::Served => {}
+                // Filing an entry again is no step, but takes time.
+                Elapsing::Nothing if limit.pass(&self.net) => return,
+                Elapsing::Nothing => continue,
+            }
+            if limit.step(&self.net) {
+                return;
             }
         }
+        turn.more |= self.net.has_elapsed() || self.net.has_undecided();
+    }
+
+    /// Delivers the bytes of a socket that was served because its deadline has passed.
+    #[inline(never)]
+    fn deliver_news(&mut self, shared: &mut S, id: SocketId, bytes: &[u8]) {
+        self.deliver_data(shared, id, bytes);
     }
 
     fn fire_timer(&mut self, shared: &mut S, id: TimerId) {
@@ -336,10 +539,13 @@ impl<S> EventLoop<S> {
         }
     }
 
-    fn deliver_closes(&mut self, shared: &mut S, turn: &mut Turn) {
+    fn deliver_closes(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
         if let Some((id, reason)) = self.unclosed.take() {
             turn.closed += 1;
             self.close_plain_socket(shared, id, reason);
+            if limit.step(&self.net) {
+                return;
+            }
         }
         self.net.begin_closing();
         while let Some(closing) = self.net.next_closing() {
@@ -351,8 +557,10 @@ impl<S> EventLoop<S> {
                 }
                 Closing::Server(id) => self.close_server(shared, id),
             }
+            if limit.step(&self.net) {
+                return;
+            }
         }
-        debug_assert_eq!(self.net.remaining_closes(), 0);
     }
 
     /// Makes one call that has no socket. While the call runs, `self.calling` is `calling`.

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::net::Net;
+
 /// The limit on the wait of a turn that has nothing to do yet. No turn waits longer than until the next deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
@@ -22,26 +24,31 @@ impl Wait {
     }
 }
 
-/// A limit on the socket events that a turn may deliver, or on their time. Sockets that were not served stay queued, in
-/// order, and [`more`](Turn::more) is set. A turn that has something to do does at least one thing, whatever its
-/// budget.
+/// A limit on the work of one turn, or of one [`flush`](crate::EventLoop::flush): in steps, in time, and in bytes. The
+/// limit that is reached first counts.
 ///
-/// The budget applies to the phase in which sockets and servers are served, which is by far the longest. Deferred
-/// calls, posts, timers and closes are limited by their number when their phase began. Posts are also limited to 1,024,
-/// and timers to 4,096.
+/// Everything that a turn does is inside its budget: the fetch of the kernel's events, every callback, every send, and
+/// every close. Only the wait is not, because nothing is done meanwhile. The work is done in *steps*. A step is one
+/// callback of a socket or server with the bytes that it sends, one deferred call, post, timer or close, or one system
+/// call that causes no callback. The budget is looked at between steps, so a turn overruns by one step at most.
+///
+/// A turn that has something to do makes at least one step, whatever its budget. Work that is left over stays queued,
+/// in order, and [`more`](Turn::more) is set. The next turn with a budget begins with the next kind of work. So each
+/// kind makes a step in every seven turns, however small the budget, and however much there is of the other kinds.
 ///
 /// ```
 /// use std::time::Duration;
 /// use netloop::Budget;
 ///
-/// let step = Budget::new().time(Duration::from_millis(2)).events(1_000);
+/// let share = Budget::new().time(Duration::from_millis(2)).events(1_000).bytes(1 << 20);
 /// // Of two limits of a kind the smaller counts.
-/// assert_eq!(step.time(Duration::from_secs(1)).events(10), step.events(10));
+/// assert_eq!(share.time(Duration::from_secs(1)).events(10), share.events(10));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Budget {
     time: Option<Duration>,
     events: Option<u32>,
+    bytes: Option<u64>,
 }
 
 impl Budget {
@@ -50,15 +57,17 @@ impl Budget {
     pub const UNLIMITED: Self = Self {
         time: None,
         events: None,
+        bytes: None,
     };
 
-    /// Returns a budget without a limit. [`time`](Self::time) and [`events`](Self::events) add limits.
+    /// Returns a budget without a limit. [`time`](Self::time), [`events`](Self::events) and [`bytes`](Self::bytes) add
+    /// limits.
     pub const fn new() -> Self {
         Self::UNLIMITED
     }
 
-    /// Limits the time after the turn's wait in which events of sockets may begin. A running callback is not
-    /// interrupted. If the budget has a time limit already, the smaller one counts.
+    /// Limits the time in which steps may begin. The time of the turn's wait is not counted, and a running callback is
+    /// not interrupted. If the budget has a time limit already, the smaller one counts.
     #[must_use]
     pub const fn time(mut self, time: Duration) -> Self {
         match self.time {
@@ -68,7 +77,7 @@ impl Budget {
         self
     }
 
-    /// Limits the number of socket events. If the budget has such a limit already, the smaller one counts.
+    /// Limits the number of steps. If the budget has such a limit already, the smaller one counts.
     #[must_use]
     pub const fn events(mut self, events: u32) -> Self {
         match self.events {
@@ -77,28 +86,127 @@ impl Budget {
         }
         self
     }
+
+    /// Limits the bytes that sockets read and send, together. A single read or send is not cut short. If the budget has
+    /// such a limit already, the smaller one counts.
+    #[must_use]
+    pub const fn bytes(mut self, bytes: u64) -> Self {
+        match self.bytes {
+            Some(before) if before <= bytes => {}
+            _ => self.bytes = Some(bytes),
+        }
+        self
+    }
+
+    /// Whether the budget has no limit.
+    pub(super) fn is_unlimited(self) -> bool {
+        self == Self::UNLIMITED
+    }
 }
 
-/// A budget in use: its time has become a point in time.
-#[derive(Clone, Copy)]
+/// A budget in use: the part that is left.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Limit {
-    events: Option<u32>,
+    /// The number of steps until the limit must be looked at. At zero no further step may begin.
+    credit: u32,
+    /// The number of steps beyond `credit`. Invariant: zero if there is no limit of time or bytes.
+    later: u32,
+    /// The time from which on no step may begin.
     until: Option<Instant>,
+    /// The number of bytes after which no step may begin.
+    bytes: Option<u64>,
+    /// The number of bytes that were read so far.
+    read: u64,
+    /// The value of [`Net::sent_bytes`] before the first step.
+    sent_before: u64,
+    /// Whether a step was made. Invariant: kept only if there is a limit of time or bytes.
+    has_stepped: bool,
 }
 
 impl Limit {
-    pub(super) fn of(budget: Budget, now: Instant) -> Self {
+    /// A limit for a turn without one. A turn has fewer than four billion steps.
+    pub(super) fn none() -> Self {
         Self {
-            events: budget.events,
-            until: budget.time.and_then(|time| now.checked_add(time)),
+            credit: u32::MAX,
+            later: 0,
+            until: None,
+            bytes: None,
+            read: 0,
+            sent_before: 0,
+            has_stepped: false,
         }
     }
 
-    /// Whether no further event may begin after `events` events. Calls `now` only if there is a limit of time.
+    /// Puts `budget` to use from the turn's reading of the clock on.
+    pub(super) fn of(budget: Budget, net: &Net) -> Self {
+        // A budget of no step at all still permits one.
+        let steps = budget.events.unwrap_or(u32::MAX).max(1);
+        let is_simple = budget.time.is_none() && budget.bytes.is_none();
+        let credit = if is_simple { steps } else { 1 };
+        Self {
+            credit,
+            later: steps - credit,
+            until: budget.time.and_then(|time| net.now().checked_add(time)),
+            bytes: budget.bytes,
+            read: 0,
+            sent_before: net.sent_bytes(),
+            has_stepped: false,
+        }
+    }
+
+    /// Notes that the step that begins now has read `bytes` bytes.
+    #[inline(always)]
+    pub(super) fn read(&mut self, bytes: usize) {
+        self.read += bytes as u64;
+    }
+
+    /// Notes that a step was made. Returns whether no further step may begin.
+    #[inline(always)]
+    pub(super) fn step(&mut self, net: &Net) -> bool {
+        self.credit = self.credit.wrapping_sub(1);
+        self.credit == 0 && self.look(&|| net.read_clock(), net.sent_bytes())
+    }
+
+    /// Notes a step as [`step`](Self::step) does, while the net is borrowed.
     #[inline]
-    pub(super) fn is_reached(self, events: u32, now: impl FnOnce() -> Instant) -> bool {
-        self.events.is_some_and(|most| events >= most)
-            || self.until.is_some_and(|until| now() >= until)
+    pub(super) fn step_at(&mut self, clock: &dyn Fn() -> Instant, sent: u64) -> bool {
+        self.credit = self.credit.wrapping_sub(1);
+        self.credit == 0 && self.look(clock, sent)
+    }
+
+    #[inline(never)]
+    fn look(&mut self, clock: &dyn Fn() -> Instant, sent: u64) -> bool {
+        let moved = self.read + (sent - self.sent_before);
+        let is_over = self.later == 0
+            || self.bytes.is_some_and(|bytes| moved >= bytes)
+            || self.until.is_some() && self.is_late(clock());
+        self.has_stepped = true;
+        self.later = self.later.saturating_sub(1);
+        self.credit = u32::from(!is_over);
+        is_over
+    }
+
+    /// Ends the limit if its time is up, after work that is no step. The first step of a turn is made in any case.
+    pub(super) fn pass(&mut self, net: &Net) -> bool {
+        if self.has_stepped && self.until.is_some() && self.is_late(net.read_clock()) {
+            self.credit = 0;
+        }
+        self.is_reached()
+    }
+
+    /// Whether no step may begin at `now`, for a lack of time.
+    pub(super) fn is_late(&self, now: Instant) -> bool {
+        self.until.is_some_and(|until| now >= until)
+    }
+
+    /// Whether no further step may begin.
+    pub(super) fn is_reached(&self) -> bool {
+        self.credit == 0
+    }
+
+    /// Adds time in which nothing was done.
+    pub(super) fn rest(&mut self, time: Duration) {
+        self.until = self.until.and_then(|until| until.checked_add(time));
     }
 }
 

@@ -26,7 +26,9 @@ pub use values::{
 };
 pub use view::{Server, Socket, Sockets};
 
-pub(crate) use self::core::{Closing, Due, Limits, Net, TargetedEvent, TimerHandle, WakeHandle};
+pub(crate) use self::core::{
+    Closing, Due, Elapsing, Limits, Net, TargetedEvent, TimerHandle, WakeHandle,
+};
 pub(crate) use connection::Notice;
 pub(crate) use listener::ServerEvent;
 pub(crate) use values::SocketEvent;

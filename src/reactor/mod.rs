@@ -126,8 +126,8 @@ pub(crate) struct CallbackScope {
 /// An entry of the timer wheel whose deadline has passed, as the reactor's caller gets it.
 #[derive(Debug)]
 pub(crate) enum Elapsed<E> {
-    /// The event that a source returned from [`Handler::on_deadline`].
-    Source(Key, E),
+    /// The event that a source returned from [`Handler::on_deadline`], if it returned one.
+    Source(Key, Option<E>),
     /// A timer that the reactor's caller armed with [`Reactor::arm`] under this key.
     Timer(Key),
     /// A timer that the reactor's caller armed with [`Reactor::arm_source_timer`] under this key.

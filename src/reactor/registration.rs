@@ -48,11 +48,6 @@ impl Registration<'_> {
         self.state.readiness()
     }
 
-    /// Whether the source is on the run queue, or will be: the source is ready for a direction that it wants.
-    pub(crate) fn has_work(&self) -> bool {
-        self.state.has_work()
-    }
-
     /// Returns the directions that the source wants to be called for.
     pub fn interest(&self) -> Interest {
         self.state.interest

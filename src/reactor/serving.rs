@@ -13,11 +13,22 @@ impl<T: Handler> Reactor<T> {
         self.schedule.begin(phase);
     }
 
-    /// Serves ready sources until a source gives an event, and returns this event; `None` when the phase is over. Each
-    /// source writes before it reads, because writing frees memory.
+    /// Serves ready sources until a source gives an event, and returns this event; `None` when the phase is over. A
+    /// caller with a limit on its work calls [`next_while`](Self::next_while) instead.
+    pub fn next(&mut self, resources: &mut T::Resources<'_>) -> Option<(Key, T::Event)> {
+        self.next_while(resources, |_, _| true)
+    }
+
+    /// Serves ready sources as [`next`](Self::next) does. Calls `goes_on` after each source that gave no event, and
+    /// returns `None` if the result is `false`: a source may do much work without an event. Each source writes before
+    /// it reads, because writing frees memory.
     // Always inlined: this is the innermost loop of the event loop, which is the only caller in this crate.
     #[inline(always)]
-    pub fn next(&mut self, resources: &mut T::Resources<'_>) -> Option<(Key, T::Event)> {
+    pub fn next_while(
+        &mut self,
+        resources: &mut T::Resources<'_>,
+        mut goes_on: impl FnMut(&Self, &T::Resources<'_>) -> bool,
+    ) -> Option<(Key, T::Event)> {
         loop {
             let key = match self.burst {
                 Some(burst) => burst.key,
@@ -39,7 +50,15 @@ impl<T: Handler> Reactor<T> {
                 wheel: &mut self.wheel,
                 clock: &self.clock,
             };
-            let event = serve(source, &mut registration, resources);
+            let event = if registration.state.only_reads() {
+                source.on_readable(&mut registration, resources)
+            } else if registration.state.has_work() {
+                serve_slow_path(source, &mut registration.reborrow(), resources)
+            } else {
+                // The source was served ahead of its turn, or has lost its interest since.
+                self.burst = None;
+                continue;
+            };
             // Fast path: a source that has read everything and requests nothing needs no list.
             if state.has_work() || state.has_request() || self.burst.is_some() {
                 self.continue_burst_or_update_lists(key, event.is_some());
@@ -47,7 +66,39 @@ impl<T: Handler> Reactor<T> {
             if let Some(event) = event {
                 return Some((key, event));
             }
+            if !goes_on(self, resources) {
+                return None;
+            }
         }
+    }
+
+    /// Serves the source under `key` now, ahead of the sources that are queued, and returns its event. The source keeps
+    /// its place on the serve list. Does nothing if the source is closing, or is not ready for a wanted direction.
+    pub(crate) fn serve_ahead(
+        &mut self,
+        key: Key,
+        resources: &mut T::Resources<'_>,
+    ) -> Option<T::Event> {
+        let slot = self.slots.get_mut(key)?;
+        let Slot { source, state } = slot;
+        if state.flags.intersects(Flags::CLOSING | Flags::WANTS_CLOSE) {
+            return None;
+        }
+        let mut registration = Registration {
+            key,
+            state,
+            wheel: &mut self.wheel,
+            clock: &self.clock,
+        };
+        let event = serve_slow_path(source, &mut registration, resources);
+        update_lists(
+            key,
+            slot,
+            self.in_callback,
+            &mut self.schedule,
+            &self.selector,
+        );
+        event
     }
 
     /// Continues the burst of the source that was just served, if this source gave an event and has more work.
@@ -198,20 +249,7 @@ impl<T: Handler> Reactor<T> {
 }
 
 /// Calls the methods of one source that its signals require, once each: first writing, then reading, and last an error
-/// that no read would return.
-#[inline(always)]
-fn serve<T: Handler>(
-    source: &mut T,
-    registration: &mut Registration<'_>,
-    resources: &mut T::Resources<'_>,
-) -> Option<T::Event> {
-    if registration.state.only_reads() {
-        return source.on_readable(registration, resources);
-    }
-    serve_slow_path(source, &mut registration.reborrow(), resources)
-}
-
-/// Serves a source that must do something other than read.
+/// that no read would return. Nearly every source must only read, and does not come here.
 #[inline(never)]
 fn serve_slow_path<T: Handler>(
     source: &mut T,
@@ -244,7 +282,7 @@ fn serve_slow_path<T: Handler>(
 /// Puts a source on the lists that its state requires: the serve list, the flush list or the close list.
 ///
 /// Invariant I7: a source that must be served is on the serve list. So every change of a source's signals, interest or
-/// flags is followed by a call of this function. [`Reactor::next`] and `Reactor::apply_events` compare and enqueue by
+/// flags is followed by a call of this function. [`Reactor::next_while`] and `Reactor::apply_events` compare and enqueue by
 /// themselves instead.
 #[inline(always)]
 pub(super) fn update_lists<T: Handler>(

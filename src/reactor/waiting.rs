@@ -68,25 +68,38 @@ impl<T: Handler> Reactor<T> {
     ///
     /// The system's error if polling itself fails (`epoll_wait(2)`), which is a defect of the program or of the system.
     pub fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        let mut timeout = match (timeout, self.poll_timeout()) {
+        self.wait(timeout)?;
+        self.fetch(|_| true)
+    }
+
+    /// Waits as [`poll`](Self::poll) does, but leaves the events in their batch until [`fetch`](Self::fetch).
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        let timeout = match (timeout, self.poll_timeout()) {
             (Some(asked), Some(due)) => Some(asked.min(due)),
             (asked, due) => asked.or(due),
         };
-        // If the batch is full, the kernel may hold further events. After a stall the sources of these events would
-        // look idle, and time out. So the reactor fetches all events before it serves any source. Each source has one
-        // event, which bounds the number of polls.
+        self.selector.poll(timeout, self.clock.now())
+    }
+
+    /// Applies the events of the last [`wait`](Self::wait). If their batch was full, the kernel may hold further
+    /// events: fetches and applies these too, as long as `goes_on` returns `true` before each fetch.
+    ///
+    /// The sources of events that were not fetched look idle. So a source whose deadline has passed is served once
+    /// more before the deadline counts, whatever the kernel has reported of it.
+    pub(crate) fn fetch(&mut self, mut goes_on: impl FnMut(&Self) -> bool) -> io::Result<()> {
         let capacity = self.selector.capacity().max(1);
-        for _ in 0..=self.slots.len() / capacity {
-            self.selector.poll(timeout, self.clock.now())?;
+        // Each source has one event, which bounds the number of polls.
+        let mut polls = self.slots.len() / capacity;
+        loop {
             let applied = self.apply_events();
             // `applied` does not count the waker's event, which also takes a place in the batch. So a count of one less
             // than the capacity may mean a full batch. Only then `is_full` looks at the batch itself.
-            if applied + 1 < capacity || !self.selector.is_full() {
-                break;
+            if applied + 1 < capacity || !self.selector.is_full() || polls == 0 || !goes_on(self) {
+                return Ok(());
             }
-            timeout = Some(Duration::ZERO);
+            polls -= 1;
+            self.selector.poll(Some(Duration::ZERO), self.clock.now())?;
         }
-        Ok(())
     }
 
     /// Makes every wait begin with `duration` of polling the kernel without sleeping. With zero, the default, a wait
@@ -157,46 +170,42 @@ impl<T: Handler> Reactor<T> {
     pub fn next_elapsed(&mut self) -> Option<(Key, T::Event)> {
         loop {
             // Skips timers of the caller's own, which only this crate can arm.
-            if let Elapsed::Source(key, event) = self.next_due()? {
+            if let Elapsed::Source(key, Some(event)) = self.next_due()? {
                 return Some((key, event));
             }
         }
     }
 
     /// Takes the next entry that has fallen due, as [`next_elapsed`](Self::next_elapsed) does, but returns the caller's
-    /// own timers too.
+    /// own timers too, and sources that gave no event.
     pub(crate) fn next_due(&mut self) -> Option<Elapsed<T::Event>> {
-        while let Some((_, due)) = self.wheel.next_due() {
-            let key = match due {
-                WheelEntry::Timer(key) => return Some(Elapsed::Timer(key)),
-                WheelEntry::SourceTimer(key) => return Some(Elapsed::SourceTimer(key)),
-                WheelEntry::Source(key) => key,
-            };
-            let Some(slot) = self.slots.get_mut(key) else {
-                continue;
-            };
-            slot.state.timer = None;
-            if slot.state.flags.contains(Flags::CLOSING) {
-                continue;
-            }
-            let event = slot.source.on_deadline(&mut Registration {
-                key,
-                state: &mut slot.state,
-                wheel: &mut self.wheel,
-                clock: &self.clock,
-            });
-            update_lists(
-                key,
-                slot,
-                self.in_callback,
-                &mut self.schedule,
-                &self.selector,
-            );
-            if let Some(event) = event {
-                return Some(Elapsed::Source(key, event));
-            }
+        let (_, due) = self.wheel.next_due()?;
+        let key = match due {
+            WheelEntry::Timer(key) => return Some(Elapsed::Timer(key)),
+            WheelEntry::SourceTimer(key) => return Some(Elapsed::SourceTimer(key)),
+            WheelEntry::Source(key) => key,
+        };
+        let Some(slot) = self.slots.get_mut(key) else {
+            return Some(Elapsed::Source(key, None));
+        };
+        slot.state.timer = None;
+        if slot.state.flags.contains(Flags::CLOSING) {
+            return Some(Elapsed::Source(key, None));
         }
-        None
+        let event = slot.source.on_deadline(&mut Registration {
+            key,
+            state: &mut slot.state,
+            wheel: &mut self.wheel,
+            clock: &self.clock,
+        });
+        update_lists(
+            key,
+            slot,
+            self.in_callback,
+            &mut self.schedule,
+            &self.selector,
+        );
+        Some(Elapsed::Source(key, event))
     }
 
     /// Arms a timer of the caller's own. [`next_due`](Self::next_due) returns [`Elapsed::Timer`] with `name` once
@@ -219,6 +228,11 @@ impl<T: Handler> Reactor<T> {
     /// Cancels a timer. Does nothing if the timer has fired or was cancelled before.
     pub(crate) fn disarm(&mut self, handle: TimerHandle) {
         self.wheel.cancel(handle);
+    }
+
+    /// Whether a timer is armed: it has neither fired nor was it cancelled.
+    pub(crate) fn is_armed(&self, handle: TimerHandle) -> bool {
+        self.wheel.deadline(handle).is_some()
     }
 
     /// Returns the deadline of an armed timer; `None` if the timer has fired, was cancelled, or never fires.

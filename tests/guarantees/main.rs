@@ -60,7 +60,9 @@ mod writing;
 
 mod accepting;
 mod budgets;
+mod deadlines;
 mod dropping;
+mod true_budgets;
 // With poll(2), and on Windows, there is no descriptor of the loop.
 #[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
 mod embedding;

@@ -200,6 +200,15 @@ impl ConnectRace {
         !self.is_looking_up() && self.candidates().iter().all(is_done)
     }
 
+    /// Returns the keys of the attempts that are under way.
+    pub(crate) fn attempts(&self) -> Vec<Key> {
+        let key_of = |candidate: &Candidate| match candidate.state {
+            CandidateState::Racing(key) => Some(key),
+            _ => None,
+        };
+        self.candidates().iter().filter_map(key_of).collect()
+    }
+
     /// Gives up the attempts that are under way, and returns their keys. The caller removes their sources.
     pub(crate) fn abandon_attempts(&mut self) -> Vec<Key> {
         self.next_attempt_tick = None;

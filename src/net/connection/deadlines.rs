@@ -1,58 +1,108 @@
 //! The deadlines of a connection: for connecting, for closing, and for being idle. All deadlines share one entry on the
 //! timer wheel. The entry stays while bytes move. If it falls due before every deadline, it is filed again.
+//!
+//! A deadline that has passed does not count at once, because news that satisfies it may wait behind other sockets. The
+//! connection is served once, ahead of them, and then the deadline's own condition decides.
 
 use std::io;
 use std::time::Duration;
 
 use crate::net::values::{CloseReason, Event, SocketEvent};
-use crate::reactor::{Readiness, Registration};
+use crate::reactor::{Interest, Readiness, Registration};
 
 use super::Connection;
 use super::outbound::{OutboundFlags, OutboundState};
 use super::stage::Stage;
 
+/// A deadline of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Deadline {
+    /// The connection must be established.
+    Connect,
+    /// The lookup of the name must have answered.
+    Lookup,
+    /// The next address is tried, because the newest attempt has had no answer for its whole delay.
+    Attempt,
+    /// This side has ended, and the peer must have ended too.
+    Close,
+    /// A byte must have moved.
+    Idle,
+}
+
 impl Connection {
-    /// Handles the deadlines that have passed, and files the next one. If the entry on the wheel was earlier than every
-    /// deadline, only files the entry again. After ENOBUFS, assumes that the socket is writable again.
+    /// Looks at the deadlines because the entry on the wheel has fallen due. If one has passed, returns
+    /// `DeadlinePassed`: the caller serves the connection, and then calls [`decide_deadlines`](Self::decide_deadlines).
+    /// Otherwise files the entry again. After ENOBUFS, assumes that the socket is writable again.
     pub(crate) fn on_deadline(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
-        let now = registration.tick();
-        let is_due = |deadline: Option<u64>| deadline.is_some_and(|deadline| deadline <= now);
         if self.outbound.flags.contains(OutboundFlags::OUT_OF_BUFFERS) {
             self.outbound.flags.remove(OutboundFlags::OUT_OF_BUFFERS);
             registration.assume(Readiness::WRITABLE);
         }
-        if self.stage.is_before_open() {
-            if is_due(self.connect_deadline()) {
-                self.fail_connect(io::ErrorKind::TimedOut.into(), registration);
-                return None;
-            }
-            if is_due(self.race_deadline()) {
-                if matches!(self.stage, Stage::LookingUp(_)) {
-                    self.fail_lookup(io::ErrorKind::TimedOut.into(), registration);
-                    return None;
-                }
-                return Some(Event::AttemptIsSlow);
-            }
-        } else if is_due(self.close_deadline()) {
-            if self.outbound.has_failed() {
-                self.report_held_back(registration);
-            } else {
-                self.close(CloseReason::TimedOut, registration);
-            }
-            return None;
+        if self.passed_deadline(registration.tick()).is_some() {
+            return Some(Event::DeadlinePassed);
         }
+        self.file_deadline(registration);
+        None
+    }
+
+    /// Makes the next service read and write in the wanted directions, even if the kernel has reported nothing: its
+    /// report may be on the way.
+    pub(crate) fn expect_news(&self, registration: &mut Registration<'_>) {
+        let interest = registration.interest();
+        if interest.contains(Interest::WRITABLE) {
+            registration.assume(Readiness::WRITABLE);
+        }
+        if interest.contains(Interest::READABLE) && !self.reads_may_block() {
+            registration.assume(Readiness::READABLE);
+        }
+    }
+
+    /// Handles the first of the deadlines that have passed, and files the next one. Called once the connection was
+    /// served: news that satisfies a deadline has moved this deadline, or has ended it.
+    pub(crate) fn decide_deadlines(
+        &mut self,
+        registration: &mut Registration<'_>,
+    ) -> Option<Event> {
         let mut event = None;
-        if is_due(self.activity.idle_deadline()) {
-            if registration.has_work() {
-                // Bytes that have arrived, but that the reactor has not served yet, count as activity.
-                self.activity.last_byte_tick = now;
-            } else {
+        match self.passed_deadline(registration.tick()) {
+            Some(Deadline::Connect) => {
+                self.fail_connect(io::ErrorKind::TimedOut.into(), registration);
+            }
+            Some(Deadline::Lookup) => {
+                self.fail_lookup(io::ErrorKind::TimedOut.into(), registration);
+            }
+            // The caller starts the next attempt, and files the deadline.
+            Some(Deadline::Attempt) => return Some(Event::AttemptIsSlow),
+            Some(Deadline::Close) if self.outbound.has_failed() => {
+                self.report_held_back(registration);
+            }
+            Some(Deadline::Close) => self.close(CloseReason::TimedOut, registration),
+            Some(Deadline::Idle) => {
                 self.activity.report_idle();
                 event = Some(Event::Socket(SocketEvent::TimedOut));
             }
+            None => {}
         }
         self.file_deadline(registration);
         event
+    }
+
+    /// Returns the first of the deadlines that have passed at the tick `now`.
+    fn passed_deadline(&self, now: u64) -> Option<Deadline> {
+        let is_due = |deadline: Option<u64>| deadline.is_some_and(|deadline| deadline <= now);
+        match self.stage {
+            Stage::Closed { .. } => return None,
+            Stage::LookingUp(_) | Stage::Racing(_) | Stage::Connecting(_)
+                if is_due(self.connect_deadline()) =>
+            {
+                return Some(Deadline::Connect);
+            }
+            Stage::LookingUp(_) if is_due(self.race_deadline()) => return Some(Deadline::Lookup),
+            Stage::Racing(_) if is_due(self.race_deadline()) => return Some(Deadline::Attempt),
+            Stage::Open(_) if is_due(self.close_deadline()) => return Some(Deadline::Close),
+            _ => {}
+        }
+        is_due(self.activity.idle_deadline()).then_some(Deadline::Idle)
     }
 
     pub(crate) fn set_idle_timeout(

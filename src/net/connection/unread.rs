@@ -67,7 +67,7 @@ impl Connection {
     }
 
     /// Whether there are unread bytes and they may be delivered now: the connection is open and not paused.
-    pub(super) fn delivers_unread(&self) -> bool {
+    pub(crate) fn delivers_unread(&self) -> bool {
         self.has_unread() && self.stage.is_open() && !self.inbound.is_paused
     }
 }

@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use crate::net::error::{Error, Result, Syscall};
 use crate::net::values::{ServerId, SocketId, TimerId};
-use crate::reactor::{Phase, TimerHandle};
+use crate::reactor::{Phase, Reactor, TimerHandle};
 
 use super::Net;
+use super::source::Source;
 
 /// The clock, and waiting for the kernel.
 impl Net {
@@ -41,6 +42,20 @@ impl Net {
     pub(crate) fn poll(&mut self, timeout: Option<Duration>) -> Result<()> {
         let polled = self.reactor.poll(timeout);
         polled.map_err(|error| Error::new(Syscall::Poll, error))
+    }
+
+    /// Waits as [`poll`](Self::poll) does, but applies no reports: [`fetch`](Self::fetch) does that.
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> Result<()> {
+        let waited = self.reactor.wait(timeout);
+        waited.map_err(|error| Error::new(Syscall::Poll, error))
+    }
+
+    /// Applies the reports of the last [`wait`](Self::wait), and fetches the kernel's further reports until the clock
+    /// satisfies `is_late`.
+    pub(crate) fn fetch(&mut self, mut is_late: impl FnMut(Instant) -> bool) -> Result<()> {
+        let goes_on = |reactor: &Reactor<Source>| !is_late(reactor.read_clock());
+        let fetched = self.reactor.fetch(goes_on);
+        fetched.map_err(|error| Error::new(Syscall::Poll, error))
     }
 
     /// Makes every wait poll the kernel again and again for `duration` before it sleeps.
@@ -91,7 +106,7 @@ impl Net {
 impl Net {
     /// Whether a source is queued for any phase.
     pub(crate) fn has_queued(&self) -> bool {
-        !self.reactor.is_idle()
+        !self.reactor.is_idle() || self.has_undecided() || !self.answers.is_empty()
     }
 
     /// Returns the number of sources that wait for the flush phase.

@@ -120,24 +120,61 @@ impl Net {
             .ask(query, &resolver, asker)
     }
 
-    /// Passes the answers that have arrived to the sources that asked. A source that no longer exists is skipped.
+    /// Passes the answers that have arrived to the sources that asked.
+    #[inline]
     pub(crate) fn take_answers(&mut self) {
-        while let Some(lookups) = self.lookups.as_mut().filter(|lookups| lookups.is_waiting()) {
-            let Some((askers, answer)) = lookups.next_answer() else {
-                return;
-            };
-            for asker in askers {
-                let answer = answer.as_ref().map(Vec::as_slice);
-                if self
-                    .reactor
-                    .get(asker)
-                    .is_some_and(|it| it.listener().is_some())
-                {
-                    self.finish_listen_lookup(ServerId(asker), answer);
-                } else {
-                    self.finish_connect_lookup(SocketId(asker), answer);
-                }
-            }
+        while self.take_answer() {}
+    }
+
+    /// Passes an answer that has arrived to one of the sources that asked. Returns `false` if there is none.
+    #[inline]
+    pub(crate) fn take_answer(&mut self) -> bool {
+        // Fast path: most loops never look up a name.
+        self.lookups.is_some() && self.take_next_answer()
+    }
+
+    #[inline(never)]
+    fn take_next_answer(&mut self) -> bool {
+        if self.answers.is_empty() {
+            self.fetch_answer();
+        }
+        let Some((asker, answer)) = self.answers.pop_front() else {
+            return false;
+        };
+        self.answer(asker, &answer);
+        true
+    }
+
+    /// Takes the next answer out of the lookups, and keeps it for each source that asked. Returns `false` if none has
+    /// arrived.
+    fn fetch_answer(&mut self) -> bool {
+        let lookups = self.lookups.as_mut().filter(|lookups| lookups.is_waiting());
+        let Some((askers, answer)) = lookups.and_then(PendingLookups::next_answer) else {
+            return false;
+        };
+        let answer = Rc::new(answer);
+        let each = askers.into_iter().map(|asker| (asker, Rc::clone(&answer)));
+        self.answers.extend(each);
+        true
+    }
+
+    /// Passes the answer for the source `asker` to it, ahead of the answers that arrived before, if it has arrived.
+    pub(super) fn take_answer_of(&mut self, asker: Key) {
+        while self.fetch_answer() {}
+        let place = self.answers.iter().position(|(key, _)| *key == asker);
+        if let Some((_, answer)) = place.and_then(|place| self.answers.remove(place)) {
+            self.answer(asker, &answer);
+        }
+    }
+
+    /// Passes an answer to a source. A source that no longer exists is skipped.
+    fn answer(&mut self, asker: Key, answer: &io::Result<Vec<SocketAddr>>) {
+        let answer = answer.as_ref().map(Vec::as_slice);
+        let source = self.reactor.get(asker);
+        if source.is_some_and(|source| source.listener().is_some()) {
+            self.finish_listen_lookup(ServerId(asker), answer);
+        } else {
+            self.finish_connect_lookup(SocketId(asker), answer);
         }
     }
 
@@ -173,6 +210,7 @@ impl Net {
             Event::Server => return Some(TargetedEvent::Server(ServerId(key))),
             Event::AttemptEnded => self.attempt_ended(key),
             Event::AttemptIsSlow => self.attempt_is_slow(SocketId(key)),
+            Event::DeadlinePassed => debug_assert!(false, "`next_elapsed` handles this event"),
         }
         None
     }

@@ -1,11 +1,12 @@
 //! [`Net`]: the reactor and all sources of one loop, and the operations that need both.
 //!
-//! By topic: `opening`, `connecting`, `dialing` and `listening` make sources, and `source` passes the reactor's calls to the
-//! sources. `writing`, `formatting` and `requests` carry out the calls of the views. `clock` and `socket_timers` deal
-//! with time.
+//! By topic: `opening`, `connecting`, `dialing` and `listening` make sources, and `source` passes the reactor's calls to
+//! the sources. `writing`, `formatting` and `requests` carry out the calls of the views. `clock`, `deadlines` and
+//! `socket_timers` deal with time.
 
 mod clock;
 mod connecting;
+mod deadlines;
 mod dialing;
 mod formatting;
 mod listening;
@@ -15,17 +16,26 @@ mod socket_timers;
 mod source;
 mod writing;
 
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Instant;
+
 use crate::net::connect::PendingLookups;
 use crate::net::connection::{Connection, Notice};
 use crate::net::error::{Error, Result, Syscall};
 use crate::net::listener::{DescriptorExhaustion, Listener, ServerEvent};
 use crate::net::outbox::Outbox;
-use crate::net::values::{CloseReason, Event, ServerId, SocketEvent, SocketId, TimerId};
-use crate::reactor::{Elapsed, Phase, Reactor, Registration, Waker};
+use crate::net::values::{CloseReason, Event, ServerId, SocketEvent, SocketId};
+use crate::reactor::{Key, Phase, Reactor, Registration, Waker};
 use crate::system::System;
 
+use deadlines::PassedDeadline;
 use socket_timers::SocketTimers;
 use source::{SharedResources, Source};
+
+pub(crate) use deadlines::{Due, Elapsing};
 
 // `event_loop` imports these two from `net`, because it may not import from the reactor directly.
 pub(crate) use crate::reactor::{TimerHandle, WakeHandle};
@@ -47,9 +57,13 @@ pub(crate) struct Net {
     waker: Waker,
     /// The lookups that are under way. `None` until the first lookup.
     lookups: Option<PendingLookups>,
+    /// The answers that have arrived, once for each source that asked, in the order of their arrival.
+    answers: VecDeque<(Key, Rc<io::Result<Vec<SocketAddr>>>)>,
     /// The limit on the threads that look up names.
     lookup_threads: usize,
     socket_timers: SocketTimers,
+    /// A deadline that has passed, whose socket was served since, and that is still to be decided.
+    passed: Option<PassedDeadline>,
 }
 
 /// The limits of the user on events, threads and memory.
@@ -71,17 +85,6 @@ pub(crate) enum TargetedEvent {
     /// An event for the handler of a server. The caller takes the event by
     /// [`take_server_event`](Net::take_server_event).
     Server(ServerId),
-}
-
-/// A deadline or a timer that has passed.
-#[derive(Debug)]
-pub(crate) enum Due {
-    /// A deadline of a socket or a server, with the event that it causes.
-    Deadline(TargetedEvent),
-    /// A timer that the user has set on the loop.
-    Timer(TimerId),
-    /// A timer that the user has set on a socket, with its token.
-    SocketTimer(SocketId, u64),
 }
 
 /// A socket or server in the close phase, whose handler gets `on_close` next.
@@ -106,8 +109,10 @@ impl Net {
         Ok(Self {
             waker,
             lookups: None,
+            answers: VecDeque::new(),
             lookup_threads: limits.lookup_threads,
             socket_timers: SocketTimers::default(),
+            passed: None,
             reactor,
             outbox: Outbox::new(limits.pooled_bytes),
             exhaustion: DescriptorExhaustion::new(&system),
@@ -122,17 +127,27 @@ impl Net {
         self.reactor.begin(Phase::Serve);
     }
 
-    /// Serves ready sources until one of them causes an event for a handler. `None` when all are served. If the event
-    /// is received data, the bytes are in `buffer`.
+    /// Serves ready sources until one of them causes an event for a handler. If the event is received data, the bytes
+    /// are in `buffer`. After each source that causes no event, passes the clock and the bytes sent so far to `goes_on`.
+    /// `None` when all are served, or `goes_on` has returned `false`.
     #[inline(always)]
-    pub(crate) fn next(&mut self, buffer: &mut [u8]) -> Option<TargetedEvent> {
+    pub(crate) fn next_while(
+        &mut self,
+        buffer: &mut [u8],
+        mut goes_on: impl FnMut(&dyn Fn() -> Instant, u64) -> bool,
+    ) -> Option<TargetedEvent> {
         loop {
             let mut resources = SharedResources {
                 buffer,
                 outbox: &mut self.outbox,
                 exhaustion: &mut self.exhaustion,
             };
-            let (key, event) = self.reactor.next(&mut resources)?;
+            let next = self
+                .reactor
+                .next_while(&mut resources, |reactor, resources| {
+                    goes_on(&|| reactor.read_clock(), resources.outbox.sent_bytes())
+                });
+            let (key, event) = next?;
             if let Event::Socket(event) = event {
                 return Some(TargetedEvent::Socket(SocketId(key), event));
             }
@@ -140,24 +155,8 @@ impl Net {
             if targeted.is_some() {
                 return targeted;
             }
-        }
-    }
-
-    /// Takes the next of the passed deadlines and timers that [`begin_timers`](Self::begin_timers) found.
-    pub(crate) fn next_elapsed(&mut self) -> Option<Due> {
-        loop {
-            match self.reactor.next_due()? {
-                Elapsed::Timer(key) => return Some(Due::Timer(TimerId(key))),
-                Elapsed::SourceTimer(name) => {
-                    if let Some((id, token)) = self.take_socket_timer(name) {
-                        return Some(Due::SocketTimer(id, token));
-                    }
-                }
-                Elapsed::Source(key, event) => {
-                    if let Some(targeted) = self.translate_event(key, event) {
-                        return Some(Due::Deadline(targeted));
-                    }
-                }
+            if !goes_on(&|| self.read_clock(), self.sent_bytes()) {
+                return None;
             }
         }
     }

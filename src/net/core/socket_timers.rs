@@ -91,8 +91,16 @@ impl Net {
         }
     }
 
-    /// Takes out the timer `name`, which has fired. `None` if the socket has closed in the meantime.
+    /// Returns the socket whose timer `name` has fired. `None` if the timer was cancelled, or armed anew.
+    pub(super) fn socket_of_timer(&self, name: Key) -> Option<SocketId> {
+        let timer = self.socket_timers.armed.get(name)?;
+        (!self.reactor.is_armed(timer.handle)).then_some(timer.socket)
+    }
+
+    /// Takes out the timer `name`, which has fired. `None` if meanwhile the timer was cancelled or armed anew, or its
+    /// socket was closed.
     pub(super) fn take_socket_timer(&mut self, name: Key) -> Option<(SocketId, u64)> {
+        self.socket_of_timer(name)?;
         let timer = self.socket_timers.armed.remove(name)?;
         self.socket_timers
             .names

@@ -27,6 +27,11 @@ impl Net {
         connection.bytes_written() + self.outbox.own_bytes(id) as u64
     }
 
+    /// Returns the number of bytes that all sockets together have sent.
+    pub(crate) fn sent_bytes(&self) -> u64 {
+        self.outbox.sent_bytes()
+    }
+
     /// Returns the number of accepted bytes that the kernel has not taken, or that were lost when the socket closed.
     pub(crate) fn queued_bytes(&self, id: SocketId) -> usize {
         let Some(connection) = self.connection(id) else {

@@ -92,6 +92,8 @@ pub(crate) struct Outbox {
     broadcast: Broadcast,
     /// Free chunks for the queues of all connections.
     pool: Pool,
+    /// The number of bytes that the kernel has taken since the outbox was made.
+    sent: u64,
 }
 
 /// Putting bytes in.
@@ -102,6 +104,7 @@ impl Outbox {
             gathered: Gathered::default(),
             broadcast: Broadcast::default(),
             pool: Pool::with_limit(pooled_bytes),
+            sent: 0,
         }
     }
 
@@ -249,9 +252,11 @@ impl Outbox {
             write(slices)
         })?;
         let left = unsent.queue.len() + tail.len() - of_tail;
+        let sent = before - left;
+        self.sent += sent as u64;
         Ok(Taken {
             offered,
-            sent: before - left,
+            sent,
             of_tail,
         })
     }
@@ -271,6 +276,7 @@ impl Outbox {
         let bytes = self.broadcast.bytes(span);
         let offered = bytes.len();
         let sent = write(bytes);
+        self.sent += *sent.as_ref().unwrap_or(&0) as u64;
         match sent {
             Ok(sent) if sent == offered => {}
             _ => queue_rest(bytes, &sent, unsent, &mut self.pool),
@@ -298,6 +304,7 @@ impl Outbox {
         let bytes = self.gathered.bytes();
         write(bytes)?;
         unsent.written += bytes.len() as u64;
+        self.sent += bytes.len() as u64;
         self.gathered.clear();
         Ok(())
     }
@@ -316,9 +323,15 @@ impl Outbox {
         let offered = bytes.len();
         unsent.written += offered as u64;
         let sent = write(bytes);
+        self.sent += *sent.as_ref().unwrap_or(&0) as u64;
         queue_rest(bytes, &sent, unsent, &mut self.pool);
         self.gathered.clear();
         (offered, sent)
+    }
+
+    /// Returns the number of bytes that the kernel has taken since the outbox was made.
+    pub(crate) fn sent_bytes(&self) -> u64 {
+        self.sent
     }
 
     /// Takes out all unsent bytes in one piece, for a connection that leaves the loop.

@@ -13,6 +13,9 @@ pub(crate) enum Event {
     /// The newest attempt of a connection has had no answer for the attempt delay. The event's key is the connection's.
     /// `Net` handles this event, and no handler gets it.
     AttemptIsSlow,
+    /// A deadline of the connection with the event's key has passed. `Net` serves the connection once, and then the
+    /// connection decides. No handler gets this event.
+    DeadlinePassed,
 }
 
 /// An event of a socket.

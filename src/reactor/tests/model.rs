@@ -246,7 +246,7 @@ impl Pair {
         // Not all deadlines are taken: the others must stay due.
         for _ in 0..self.random.u8(1..6) {
             let elapsed = self.reactor.next_due().map(|elapsed| match elapsed {
-                Elapsed::Source(key, call) => (key, Some(call)),
+                Elapsed::Source(key, call) => (key, call),
                 Elapsed::Timer(name) | Elapsed::SourceTimer(name) => (name, None),
             });
             let mut records = self.records();

@@ -259,21 +259,19 @@ impl Twin {
 
     /// Replays one call of `Reactor::next_due`, and returns the entry that the reactor must have returned.
     pub(super) fn elapse_next(&mut self, records: &mut Records) -> Option<(Key, Option<Call>)> {
-        while !self.due.is_empty() {
-            let key = match self.due.remove(0).waiter {
-                Waiting::Timer(name, _) => return Some((name, None)),
-                Waiting::Source(key) => key,
-            };
-            if self.levels[&key].is_closing {
-                continue;
-            }
-            let event = self.expect(key, Call::Elapsed, records);
-            self.settle(key);
-            if event.is_some() {
-                return Some((key, event));
-            }
+        if self.due.is_empty() {
+            return None;
         }
-        None
+        let key = match self.due.remove(0).waiter {
+            Waiting::Timer(name, _) => return Some((name, None)),
+            Waiting::Source(key) => key,
+        };
+        if self.levels[&key].is_closing {
+            return Some((key, None));
+        }
+        let event = self.expect(key, Call::Elapsed, records);
+        self.settle(key);
+        Some((key, event))
     }
 
     pub(super) fn next_deadline(&self) -> Option<u64> {

@@ -1,0 +1,194 @@
+//! Timers and deadlines that have passed. A deadline of a socket does not decide at once: news that satisfies it may
+//! have arrived, and may wait behind other sockets or in the kernel. So the socket is served once first.
+
+use crate::net::connect::ConnectRace;
+use crate::net::connection::Connection;
+use crate::net::values::{Event, SocketEvent, SocketId, TimerId};
+use crate::reactor::{Elapsed, Interest, Key, Readiness};
+
+use super::source::SharedResources;
+use super::{Net, TargetedEvent};
+
+/// The limit on the services of a socket before its deadline decides. Only one of them reads: the others deliver
+/// notices, bytes that a replaced handler left, and a drain, which come before anything that is read.
+const MOST_SERVICES: u8 = 4;
+
+/// A deadline or a timer that has passed.
+#[derive(Debug)]
+pub(crate) enum Due {
+    /// A deadline of a socket or a server, with the event that it causes.
+    Deadline(TargetedEvent),
+    /// A timer that the user has set on the loop.
+    Timer(TimerId),
+    /// A timer that the user has set on a socket, with its token.
+    SocketTimer(SocketId, u64),
+}
+
+/// A step of the timer phase.
+#[derive(Debug)]
+pub(crate) enum Elapsing {
+    /// A deadline or a timer has passed, and counts.
+    Due(Due),
+    /// The socket of a deadline that has passed was served first, and gave an event. If the event is received data, the
+    /// bytes are in the read buffer. The deadline itself is decided in the next step.
+    News(TargetedEvent),
+    /// System calls were made for a deadline that has passed, and there is nothing to tell.
+    Served,
+    /// No system call was made: an entry was filed again, or its source is gone.
+    Nothing,
+}
+
+/// A deadline that has passed and is not decided yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PassedDeadline {
+    socket: SocketId,
+    /// The name of the socket's timer that has fired; `None` for a deadline of the connection itself.
+    timer: Option<Key>,
+    /// The limit on the further services before the deadline decides.
+    services: u8,
+}
+
+/// The decision of a deadline that has passed.
+enum Decision {
+    /// The deadline counts, and its event is told.
+    Due(Due),
+    /// The next address of a name is tried, which is not told now.
+    Next,
+}
+
+impl Net {
+    /// Takes the next step for the deadlines and timers that [`begin_timers`](Self::begin_timers) found. `None` if none
+    /// is left.
+    pub(crate) fn next_elapsed(&mut self, buffer: &mut [u8]) -> Option<Elapsing> {
+        if let Some(passed) = self.passed.take() {
+            return Some(self.settle(passed, buffer));
+        }
+        Some(match self.reactor.next_due()? {
+            Elapsed::Timer(key) => Elapsing::Due(Due::Timer(TimerId(key))),
+            Elapsed::SourceTimer(name) => match self.socket_of_timer(name) {
+                Some(socket) => self.begin_to_settle(socket, Some(name), buffer),
+                None => Elapsing::Nothing,
+            },
+            Elapsed::Source(key, Some(Event::DeadlinePassed)) => {
+                self.begin_to_settle(SocketId(key), None, buffer)
+            }
+            Elapsed::Source(key, Some(event)) => match self.translate_event(key, event) {
+                Some(happened) => Elapsing::Due(Due::Deadline(happened)),
+                None => Elapsing::Served,
+            },
+            Elapsed::Source(_, None) => Elapsing::Nothing,
+        })
+    }
+
+    /// Whether a deadline has passed that is still to be decided.
+    #[inline]
+    pub(crate) fn has_undecided(&self) -> bool {
+        self.passed.is_some()
+    }
+
+    fn begin_to_settle(
+        &mut self,
+        socket: SocketId,
+        timer: Option<Key>,
+        buffer: &mut [u8],
+    ) -> Elapsing {
+        self.reactor.visit(socket.0, |source, registration| {
+            if let Some(connection) = source.connection() {
+                connection.expect_news(registration);
+            }
+        });
+        let passed = PassedDeadline {
+            socket,
+            timer,
+            services: MOST_SERVICES,
+        };
+        self.settle(passed, buffer)
+    }
+
+    /// Serves the socket of a deadline that has passed. If it gives no event, or was served before, its deadline
+    /// decides.
+    fn settle(&mut self, mut passed: PassedDeadline, buffer: &mut [u8]) -> Elapsing {
+        let is_served_now = passed.services > 0;
+        if is_served_now {
+            let has_unread = self
+                .connection(passed.socket)
+                .is_some_and(Connection::delivers_unread);
+            let event = self.serve_ahead(passed.socket, buffer);
+            let is_preliminary = match event {
+                Some(SocketEvent::Noticed | SocketEvent::Drained) => true,
+                Some(SocketEvent::Data(_)) => has_unread,
+                _ => false,
+            };
+            passed.services = match is_preliminary {
+                true => passed.services - 1,
+                false => 0,
+            };
+            if let Some(event) = event {
+                self.passed = Some(passed);
+                return Elapsing::News(TargetedEvent::Socket(passed.socket, event));
+            }
+        }
+        match self.decide(passed) {
+            Some(Decision::Due(due)) => Elapsing::Due(due),
+            Some(Decision::Next) => Elapsing::Served,
+            None if is_served_now => Elapsing::Served,
+            None => Elapsing::Nothing,
+        }
+    }
+
+    /// Serves a socket ahead of all others. Its news may be the answer to a lookup, or the end of an attempt.
+    fn serve_ahead(&mut self, id: SocketId, buffer: &mut [u8]) -> Option<SocketEvent> {
+        if self
+            .connection(id)
+            .is_some_and(Connection::is_choosing_address)
+        {
+            self.take_answer_of(id.0);
+            self.serve_attempts(id);
+        }
+        let mut resources = SharedResources {
+            buffer,
+            outbox: &mut self.outbox,
+            exhaustion: &mut self.exhaustion,
+        };
+        let event = self.reactor.serve_ahead(id.0, &mut resources)?;
+        match self.translate_event(id.0, event)? {
+            TargetedEvent::Socket(_, event) => Some(event),
+            TargetedEvent::Server(_) => None,
+        }
+    }
+
+    /// Asks the kernel for the results of all attempts of the connection `id`.
+    fn serve_attempts(&mut self, id: SocketId) {
+        let race = self.connection(id).and_then(Connection::race);
+        for key in race.map(ConnectRace::attempts).unwrap_or_default() {
+            self.reactor.visit(key, |_, registration| {
+                debug_assert!(registration.interest().contains(Interest::WRITABLE));
+                registration.assume(Readiness::WRITABLE);
+            });
+            let mut resources = SharedResources {
+                buffer: &mut [],
+                outbox: &mut self.outbox,
+                exhaustion: &mut self.exhaustion,
+            };
+            if let Some(event) = self.reactor.serve_ahead(key, &mut resources) {
+                self.translate_event(key, event);
+            }
+        }
+    }
+
+    /// Asks a deadline that has passed, after its socket was served, whether it still counts.
+    fn decide(&mut self, passed: PassedDeadline) -> Option<Decision> {
+        if let Some(name) = passed.timer {
+            let (id, token) = self.take_socket_timer(name)?;
+            return Some(Decision::Due(Due::SocketTimer(id, token)));
+        }
+        let key = passed.socket.0;
+        let event = self.reactor.visit(key, |source, registration| {
+            source.connection_mut()?.decide_deadlines(registration)
+        });
+        match self.translate_event(key, event.flatten()?) {
+            Some(happened) => Some(Decision::Due(Due::Deadline(happened))),
+            None => Some(Decision::Next),
+        }
+    }
+}
