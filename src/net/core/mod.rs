@@ -247,8 +247,9 @@ impl Net {
 
     /// Ends the socket's own side after its `on_end`, unless half-open is allowed.
     pub(crate) fn answer_end(&mut self, id: SocketId) {
-        let ends_at_once = self.with_connection(id, |connection, _, _| connection.ends_at_once());
-        if ends_at_once == Some(false) {
+        let has_gathered = self.outbox.own_bytes(id) > 0;
+        let ends_at_once = self.connection(id).map(Connection::ends_at_once);
+        if has_gathered || ends_at_once == Some(false) {
             // The close timeout counts from the end of this side, and the turn's reading of the clock may be old.
             self.reactor.note_now();
         }
@@ -333,24 +334,18 @@ impl Net {
         let key = self.reactor.next_closing()?;
         let id = SocketId(key);
         self.cancel_socket_timers(id);
-        let Self {
-            reactor, outbox, ..
-        } = self;
-        let shut = reactor.visit(key, |source, _| {
-            let connection = source.connection_mut()?;
-            let attempts = connection.take_attempts();
-            let (reason, error) = connection.shut(outbox);
-            let closing = if connection.has_cold_state() {
-                Closing::SocketWithReports(id, reason, error)
-            } else {
-                Closing::PlainSocket(id, reason)
-            };
-            Some((attempts, closing))
-        });
-        let Some((attempts, closing)) = shut.flatten() else {
+        let source = self.reactor.source_mut(key);
+        let Some(connection) = source.and_then(Source::connection_mut) else {
             return Some(Closing::Server(ServerId(key)));
         };
-        self.remove_attempts(attempts);
+        let (reason, error) = connection.shut(&mut self.outbox);
+        let closing = if connection.has_cold_state() {
+            let attempts = connection.take_attempts();
+            self.remove_attempts(attempts);
+            Closing::SocketWithReports(id, reason, error)
+        } else {
+            Closing::PlainSocket(id, reason)
+        };
         if self.exhaustion.take() {
             self.wake_servers();
         }
