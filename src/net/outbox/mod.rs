@@ -191,20 +191,20 @@ impl Outbox {
     /// for a flush.
     #[inline]
     pub(crate) fn move_to_queue(&mut self, id: SocketId, unsent: &mut Unsent) -> bool {
-        let is_own = self.gathered.is_of(id) && self.move_gathered_to_queue(unsent);
+        let has_gathered = self.gathered.is_of(id) && self.end_callback();
+        if has_gathered {
+            self.queue_gathered(unsent);
+        }
         self.move_span_to_queue(unsent);
-        is_own
+        has_gathered
     }
 
     #[cold]
-    fn move_gathered_to_queue(&mut self, unsent: &mut Unsent) -> bool {
-        self.gathered.end();
+    fn queue_gathered(&mut self, unsent: &mut Unsent) {
         let bytes = self.gathered.bytes();
-        let any = !bytes.is_empty();
         unsent.written += bytes.len() as u64;
         unsent.queue.copy(bytes, &mut self.pool);
         self.gathered.clear();
-        any
     }
 
     #[inline]
