@@ -157,7 +157,9 @@ impl Connection {
         if self.stream.as_ref().is_some_and(Stream::is_always_readable) {
             registration.assume(Readiness::READABLE);
         }
-        self.file_deadline(registration);
+        if self.counts_time() {
+            self.file_deadline(registration);
+        }
     }
 
     /// Returns the stream and the unsent bytes, for use outside of the loop, and closes the connection. If the
