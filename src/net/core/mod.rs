@@ -247,15 +247,20 @@ impl Net {
 
     /// Ends the socket's own side after its `on_end`, unless half-open is allowed.
     pub(crate) fn answer_end(&mut self, id: SocketId) {
-        let has_gathered = self.outbox.own_bytes(id) > 0;
-        let ends_at_once = self.connection(id).map(Connection::ends_at_once);
-        if has_gathered || ends_at_once == Some(false) {
+        let is_answered = self.with_connection(id, |connection, registration, _| {
+            let ends_at_once = connection.ends_at_once();
+            if ends_at_once {
+                connection.answer_end(registration);
+            }
+            ends_at_once
+        });
+        if is_answered == Some(false) {
             // The close timeout counts from the end of this side, and the turn's reading of the clock may be old.
             self.reactor.note_now();
+            self.with_connection(id, |connection, registration, _| {
+                connection.answer_end(registration);
+            });
         }
-        self.with_connection(id, |connection, registration, _| {
-            connection.answer_end(registration);
-        });
     }
 
     pub(crate) fn connection(&self, id: SocketId) -> Option<&Connection> {
