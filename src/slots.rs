@@ -150,10 +150,25 @@ impl<T> Slots<T> {
     pub fn insert_with(&mut self, make: impl FnOnce(Key) -> T) -> Key {
         let key = self.reserve_key();
         let value = make(key);
-        let generation = key.nonzero_generation();
-        let index = self.slab.insert(Slot::Live { generation, value });
-        debug_assert_eq!(index, key.index());
+        self.fill(key, value);
         key
+    }
+
+    /// Inserts `value` as [`insert`](Self::insert) does, and returns its key and the entry.
+    pub(crate) fn insert_entry(&mut self, value: T) -> (Key, &mut T) {
+        let key = self.reserve_key();
+        (key, self.fill(key, value))
+    }
+
+    #[inline]
+    fn fill(&mut self, key: Key, value: T) -> &mut T {
+        let generation = key.nonzero_generation();
+        let entry = self.slab.vacant_entry();
+        debug_assert_eq!(entry.key(), key.index());
+        match entry.insert(Slot::Live { generation, value }) {
+            Slot::Live { value, .. } => value,
+            Slot::Retired => unreachable!("a live slot was inserted"),
+        }
     }
 
     /// Returns the entry of `key`; `None` after its removal.

@@ -212,8 +212,7 @@ impl<T: Handler> Reactor<T> {
         begin: impl FnOnce(&mut T, &mut Registration<'_>),
     ) -> Result<Key, (io::Error, T)> {
         let state = SourceState::new(interest, readiness);
-        let key = self.slots.insert(Slot { source, state });
-        let slot = self.slots.get_mut(key).expect("it was inserted above");
+        let (key, slot) = self.slots.insert_entry(Slot { source, state });
         if let Err(error) = register_with_selector(&self.selector, key, slot) {
             let slot = self.slots.remove(key).expect("it was inserted above");
             return Err((error, slot.source));
