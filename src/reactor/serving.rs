@@ -179,7 +179,10 @@ impl<T: Handler> Reactor<T> {
     #[inline]
     pub(crate) fn end_callback(&mut self, scope: CallbackScope, resources: &mut T::Resources<'_>) {
         let key = self.leave(scope);
-        self.flush_one(key, resources);
+        let slot = self.slots.get(key);
+        if slot.is_some_and(|slot| slot.state.needs_flush_entry()) {
+            self.flush_own(key, resources);
+        }
     }
 
     /// Ends a callback, and calls `send` in place of [`Handler::on_flush`]. `send` returns whether the registration is
@@ -214,6 +217,12 @@ impl<T: Handler> Reactor<T> {
     #[inline(never)]
     fn update_lists_of(&mut self, key: Key) {
         self.visit(key, |_, _| ());
+    }
+
+    // A separate function, because most callbacks that end here have written nothing.
+    #[inline(never)]
+    fn flush_own(&mut self, key: Key, resources: &mut T::Resources<'_>) {
+        self.flush_one(key, resources);
     }
 
     #[inline]
