@@ -203,9 +203,15 @@ impl<S> EventLoop<S> {
     /// Adds a connection that was made elsewhere to the loop: a `TcpStream` or a `UnixStream` of the standard library.
     /// The stream becomes non-blocking. `on_connect` does not come, because the stream is connected already.
     ///
+    /// A duplicate of the stream may stay elsewhere, also in another process. The end of this side reaches the peer all
+    /// the same. After [`destroy`](crate::Socket::destroy), a failure or the drop of the loop, the connection lives on
+    /// in the duplicate. The close turns a non-zero SO_LINGER off, because the system would make the loop wait. Another
+    /// holder may make the stream blocking again, so each read costs one more system call (`fcntl(2)`).
+    ///
     /// # Errors
     ///
-    /// The system's error of the descriptor; ENOTCONN if the stream is not connected.
+    /// The system's error of the descriptor; ENOTCONN if the stream is not connected; EINVAL for a socket that keeps
+    /// messages apart, such as SOCK_SEQPACKET.
     pub fn adopt(
         &mut self,
         stream: impl Into<StdStream>,
@@ -215,13 +221,21 @@ impl<S> EventLoop<S> {
         self.verbs().adopt(stream, options, handler)
     }
 
-    /// Reads `input`, such as [`std::io::stdin`], in the loop: a terminal, a pipe, a socket or a file. The loop
-    /// duplicates its descriptor, and leaves it blocking, because all programs that share the descriptor share this
-    /// setting. The handler gets `on_data`, `on_end` and `on_close`, and cannot write.
+    /// Reads `input`, such as [`std::io::stdin`], in the loop: a terminal, a pipe, a stream socket or a file. The handler
+    /// gets `on_data`, `on_end` and `on_close`, and cannot write.
+    ///
+    /// The loop leaves the descriptor as it is, blocking or not, because all programs that share the descriptor share
+    /// this setting. Several programs may read the same pipe or terminal: Linux lets the loop open it anew, so that the
+    /// loop never waits for bytes that another program has taken. Where that is refused (another system, no `/proc`, a
+    /// pipe of another user), and for a socket, such a theft may hold up the loop until the next byte.
+    ///
+    /// A terminal in raw mode that several programs read needs a VMIN of at least 1: with 0, the kernel answers a theft
+    /// with an empty read, which is also how it tells the end.
     ///
     /// # Errors
     ///
-    /// The error of `dup(2)`.
+    /// The error of `dup(2)`; EISDIR for a directory, EBADF for a descriptor that was not opened for reading. EINVAL for
+    /// a socket that keeps messages apart or listens, and for a descriptor of events (eventfd, inotify) in blocking mode.
     #[doc(alias = "process.stdin")]
     #[cfg(unix)]
     pub fn read_input(

@@ -92,7 +92,7 @@ impl Stream {
         unix::adopt(stream).map(Shared::new).map(Self::SharedUnix)
     }
 
-    /// Makes a stream that reads from a duplicate of `descriptor`.
+    /// Makes a stream that reads from `descriptor`: a duplicate, or the same pipe or terminal opened anew.
     #[cfg(unix)]
     pub(crate) fn adopt_input(descriptor: std::os::fd::BorrowedFd<'_>) -> io::Result<Self> {
         Input::adopt(descriptor).map(Self::Input)
@@ -128,14 +128,14 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.read(buffer),
             Self::SharedTcp(shared) => {
-                shared.prepare_read()?;
+                shared.forbid_blocking()?;
                 shared.get_mut().read(buffer)
             }
             #[cfg(unix)]
             Self::Unix(stream) => stream.read(buffer),
             #[cfg(unix)]
             Self::SharedUnix(shared) => {
-                shared.prepare_read()?;
+                shared.forbid_blocking()?;
                 shared.get_mut().read(buffer)
             }
             #[cfg(unix)]
@@ -356,17 +356,6 @@ impl Stream {
         }
     }
 
-    /// Notes whether the next read comes without a report of the kernel. Only a descriptor with duplicates cares: see
-    /// [`Shared::prepare_read`].
-    pub(crate) fn set_unannounced(&mut self, is_unannounced: bool) {
-        match self {
-            Self::SharedTcp(shared) => shared.set_unannounced(is_unannounced),
-            #[cfg(unix)]
-            Self::SharedUnix(shared) => shared.set_unannounced(is_unannounced),
-            _ => {}
-        }
-    }
-
     /// Whether closing the stream also deregisters the stream: its descriptor has no duplicate.
     pub(crate) fn close_deregisters(&self) -> bool {
         match self {
@@ -381,11 +370,12 @@ impl Stream {
         }
     }
 
-    /// Whether a second read after one event may block the thread: an input stays in blocking mode. A file never blocks.
-    pub(crate) fn reads_may_block(&self) -> bool {
+    /// Whether the stream is read once a report of the kernel. A second read may block the thread, or return 0 although
+    /// the stream has not ended.
+    pub(crate) fn is_read_once_a_report(&self) -> bool {
         #[cfg(unix)]
         if let Self::Input(input) = self {
-            return input.is_pollable();
+            return input.is_read_once_a_report();
         }
         false
     }
@@ -398,11 +388,11 @@ impl Stream {
         false
     }
 
-    /// Whether the stream is always ready for reading: the kernel cannot poll a regular file.
-    pub(crate) fn is_always_readable(&self) -> bool {
+    /// Whether the stream is ready for reading without a report of the kernel: the kernel cannot poll a regular file.
+    pub(crate) fn is_ready_at_first(&self) -> bool {
         #[cfg(unix)]
         if let Self::Input(input) = self {
-            return !input.is_pollable();
+            return input.is_ready_at_first();
         }
         false
     }

@@ -17,7 +17,7 @@ use crate::support::{
 
 /// Runs `body` in a thread, and fails if a call of it waits: the thread is then left behind.
 #[track_caller]
-fn without_waiting(body: impl FnOnce() + Send + 'static) {
+pub(super) fn without_waiting(body: impl FnOnce() + Send + 'static) {
     let (done, is_done) = mpsc::channel();
     let thread = thread::spawn(move || {
         body();

@@ -41,6 +41,7 @@ mod formatted_writes;
 mod gathering;
 mod handlers;
 mod idle_timeout;
+mod inputs;
 mod listening;
 mod lively_rooms;
 mod more_sockets;

@@ -52,7 +52,7 @@ impl Connection {
         if interest.contains(Interest::WRITABLE) {
             registration.assume(Readiness::WRITABLE);
         }
-        if interest.contains(Interest::READABLE) && !self.reads_may_block() {
+        if interest.contains(Interest::READABLE) && !self.is_read_once_a_report() {
             registration.assume(Readiness::READABLE);
         }
     }

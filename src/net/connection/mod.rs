@@ -154,7 +154,7 @@ impl Connection {
     /// Starts to count time, and files the first deadline. Called once, right after the registration.
     pub(crate) fn begin(&mut self, registration: &mut Registration<'_>) {
         self.activity.start(registration.latest_tick());
-        if self.stream.as_ref().is_some_and(Stream::is_always_readable) {
+        if self.stream.as_ref().is_some_and(Stream::is_ready_at_first) {
             registration.assume(Readiness::READABLE);
         }
         if self.counts_time() {

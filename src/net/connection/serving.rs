@@ -6,7 +6,7 @@ use std::io;
 use crate::net::error::Syscall;
 use crate::net::outbox::Outbox;
 use crate::net::values::{Event, SocketEvent, SocketId};
-use crate::reactor::{Interest, Readiness, Registration};
+use crate::reactor::{Interest, Registration};
 use crate::system::Stream;
 
 use super::Connection;
@@ -58,19 +58,11 @@ impl Connection {
             return None;
         };
         let buffer = &mut buffer[..space];
-        let readiness = registration.readiness();
-        if !readiness.contains(Readiness::READABLE) || readiness.contains(Readiness::PRIORITY) {
-            // Not a report of bytes, but of an end, an error or an urgent mark.
-            stream.set_unannounced(true);
-        }
-        let event = match stream.read(buffer) {
+        match stream.read(buffer) {
             Ok(length) if length > 0 => {
-                if stream.reads_may_block() {
+                if stream.is_read_once_a_report() {
                     registration.rearm();
-                } else if length < buffer.len()
-                    && !stream.is_always_readable()
-                    && stream.short_read_exhausts()
-                {
+                } else if length < buffer.len() && stream.short_read_exhausts() {
                     registration.fell_short(Interest::READABLE);
                 }
                 self.bytes_read += length as u64;
@@ -79,12 +71,7 @@ impl Connection {
             }
             Ok(_) => self.peer_ended(registration),
             Err(error) => self.read_failed(error, registration),
-        };
-        if let Some(stream) = &mut self.stream {
-            // The readiness that this read has left leads to another read, of which the kernel has said nothing.
-            stream.set_unannounced(registration.readiness().serves(Interest::READABLE));
         }
-        event
     }
 
     /// Handles a read that returned an error: the read would block, was interrupted, or failed.
@@ -101,7 +88,7 @@ impl Connection {
             }
             // On a descriptor with blocking reads, a signal interrupts only a read that waits, so there are no bytes.
             // Ask the kernel again whether the descriptor is readable.
-            io::ErrorKind::Interrupted if self.reads_may_block() => registration.rearm(),
+            io::ErrorKind::Interrupted if self.is_read_once_a_report() => registration.rearm(),
             // The readiness is kept: the signal changed nothing, and the reactor serves the source again.
             io::ErrorKind::Interrupted => {}
             _ => self.fail_io(Syscall::Read, error, registration),

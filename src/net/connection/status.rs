@@ -131,8 +131,9 @@ impl Connection {
         &self.options
     }
 
-    pub(super) fn reads_may_block(&self) -> bool {
-        self.stream.as_ref().is_some_and(Stream::reads_may_block)
+    pub(super) fn is_read_once_a_report(&self) -> bool {
+        let stream = self.stream.as_ref();
+        stream.is_some_and(Stream::is_read_once_a_report)
     }
 
     pub(super) fn is_input(&self) -> bool {

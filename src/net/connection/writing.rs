@@ -321,8 +321,5 @@ impl Connection {
         registration.unwant(Interest::WRITABLE);
         registration.want(Interest::READABLE);
         registration.assume(Readiness::READABLE);
-        if let Some(stream) = &mut self.stream {
-            stream.set_unannounced(true);
-        }
     }
 }

@@ -1,38 +1,161 @@
 //! A descriptor that the loop only reads and shares with other programs, such as standard input.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::fs::{File, FileType};
+use std::io::{self, IsTerminal, Read};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
 use mio::event::Source;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
+use socket2::SockRef;
 
-/// A terminal, a pipe or a file that is only read. The descriptor stays in blocking mode: O_NONBLOCK would also apply
-/// to the other programs that share the descriptor.
+use super::reopening::{has_hung_up, is_anonymous_pipe, opens_for_reading, reopen};
+use super::shared::forbid_lingering;
+use super::socket::check_stream;
+
+/// A terminal, a pipe, a stream socket or a file that is only read.
+///
+/// The loop never sets O_NONBLOCK on the descriptor of the user, because that would also apply to the other programs
+/// that share it. Another program may take the bytes that the kernel has reported, and a read would then wait for more.
+/// So each kind is read in a way of its own.
 #[derive(Debug)]
 pub(crate) struct Input {
     file: File,
-    /// Whether the kernel can poll the descriptor. The kernel cannot poll regular files, which are always ready.
-    is_pollable: bool,
+    kind: Kind,
+}
+
+/// The kind of a descriptor, which decides how it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// A pipe that the loop has opened anew, so that O_NONBLOCK is the loop's own. It is read until a read would block.
+    OwnPipe {
+        /// Whether all writers had gone before the pipe was opened anew. The kernel reports their end to those alone
+        /// who had it open before.
+        has_hung_up: bool,
+    },
+    /// A stream socket. A look at it with MSG_DONTWAIT comes before each read.
+    Socket,
+    /// A terminal, or any other descriptor that the kernel can poll. It is read once a report: behind the last byte a
+    /// read might wait, and in a terminal in raw mode (VMIN 0) it would return 0, which looks like the end.
+    Reported,
+    /// A descriptor that the kernel cannot poll, such as a regular file. It is always ready.
+    File,
 }
 
 impl Input {
-    /// Makes an input of a duplicate of `descriptor`.
+    /// Makes an input of `descriptor`: a duplicate, or the same pipe or terminal opened anew.
+    ///
+    /// # Errors
+    ///
+    /// The error of `dup(2)`; EISDIR, EBADF or EINVAL for a descriptor that is no stream of bytes to read.
     pub(crate) fn adopt(descriptor: BorrowedFd<'_>) -> io::Result<Self> {
+        let file = File::from(descriptor.try_clone_to_owned()?);
+        let kind = file.metadata()?.file_type();
+        if kind.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        if kind.is_socket() {
+            check_socket(&SockRef::from(&file))?;
+            let kind = Kind::Socket;
+            return Ok(Self { file, kind });
+        }
+        opens_for_reading(&file, kind)?;
+        if is_event(kind) && !SockRef::from(&file).nonblocking()? {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "a descriptor of events (eventfd, inotify) has to be non-blocking before a loop reads it",
+            ));
+        }
+        if kind.is_fifo() {
+            return Ok(Self::of_pipe(file));
+        }
+        let own = match is_plain_terminal(&file)? {
+            true => reopen(&file),
+            false => None,
+        };
+        let kind = Kind::Reported;
         Ok(Self {
-            file: descriptor.try_clone_to_owned()?.into(),
-            is_pollable: true,
+            file: own.unwrap_or(file),
+            kind,
         })
     }
 
+    fn of_pipe(file: File) -> Self {
+        let Some(own) = reopen(&file) else {
+            // The system has no such door, or the pipe belongs to another user.
+            let kind = Kind::Reported;
+            return Self { file, kind };
+        };
+        let has_hung_up = !is_anonymous_pipe(&file) && has_hung_up(&file);
+        Self {
+            file: own,
+            kind: Kind::OwnPipe { has_hung_up },
+        }
+    }
+
+    /// Whether the kernel reports when there is something to read.
     pub(crate) fn is_pollable(&self) -> bool {
-        self.is_pollable
+        self.kind != Kind::File
+    }
+
+    /// Whether the input is ready for a read without a report of the kernel.
+    pub(crate) fn is_ready_at_first(&self) -> bool {
+        matches!(self.kind, Kind::File | Kind::OwnPipe { has_hung_up: true })
+    }
+
+    /// Whether the input is read once a report.
+    pub(crate) fn is_read_once_a_report(&self) -> bool {
+        matches!(self.kind, Kind::Socket | Kind::Reported)
     }
 
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.kind == Kind::Socket {
+            let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+            SockRef::from(&self.file).recv_with_flags(&mut [MaybeUninit::uninit()], flags)?;
+        }
         self.file.read(buffer)
     }
+}
+
+impl Drop for Input {
+    fn drop(&mut self) {
+        if self.kind == Kind::Socket {
+            forbid_lingering(&SockRef::from(&self.file));
+        }
+    }
+}
+
+/// Checks that a socket gives a stream of bytes: among datagrams an empty one would look like the end.
+fn check_socket(socket: &SockRef<'_>) -> io::Result<()> {
+    check_stream(socket)?;
+    #[cfg(any(target_os = "android", target_os = "freebsd", target_os = "linux"))]
+    if socket.is_listener()? {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "the socket listens: a server accepts from it, and there is nothing to read",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether a descriptor has no type among files: eventfd, timerfd, signalfd, inotify.
+fn is_event(kind: FileType) -> bool {
+    !(kind.is_fifo()
+        || kind.is_file()
+        || kind.is_char_device()
+        || kind.is_block_device()
+        || kind.is_symlink())
+}
+
+/// Whether the file is a terminal that can be opened anew. To open the master of a pseudo-terminal makes another one.
+fn is_plain_terminal(file: &File) -> io::Result<bool> {
+    // Device numbers of Linux: 5:2 is /dev/ptmx, and major 2 the masters of BSD.
+    let device = file.metadata()?.rdev();
+    let major = (device >> 8) & 0xfff;
+    let minor = (device & 0xff) | ((device >> 12) & 0xffff_ff00);
+    Ok(file.is_terminal() && (major, minor) != (5, 2) && major != 2)
 }
 
 impl AsFd for Input {
@@ -46,7 +169,7 @@ impl Source for Input {
         let descriptor = self.file.as_raw_fd();
         match SourceFd(&descriptor).register(registry, token, Interest::READABLE) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                self.is_pollable = false;
+                self.kind = Kind::File;
                 Ok(())
             }
             done => done,
@@ -54,7 +177,7 @@ impl Source for Input {
     }
 
     fn reregister(&mut self, registry: &Registry, token: Token, _: Interest) -> io::Result<()> {
-        if !self.is_pollable {
+        if !self.is_pollable() {
             return Ok(());
         }
         let descriptor = self.file.as_raw_fd();
@@ -62,7 +185,7 @@ impl Source for Input {
     }
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        if !self.is_pollable {
+        if !self.is_pollable() {
             return Ok(());
         }
         let descriptor = self.file.as_raw_fd();

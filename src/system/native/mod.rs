@@ -4,6 +4,8 @@
 mod input;
 mod listen;
 mod lookup_threads;
+#[cfg(unix)]
+mod reopening;
 mod selector;
 mod shared;
 mod socket;

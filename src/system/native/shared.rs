@@ -19,8 +19,6 @@ pub(crate) struct Shared<T: Descriptor> {
     socket: Option<T>,
     /// Whether the socket is TCP itself, and not a protocol above it or beside it (MPTCP, SCTP).
     is_plain_tcp: bool,
-    /// Whether the next call that may block is one that the kernel has not announced.
-    is_unannounced: bool,
 }
 
 /// A socket of mio, of any kind.
@@ -36,7 +34,6 @@ impl<T: Descriptor> Shared<T> {
         Self {
             is_plain_tcp: T::IS_TCP && is_plain_tcp(&socket.as_socket()),
             socket: Some(socket),
-            is_unannounced: false,
         }
     }
 
@@ -57,22 +54,9 @@ impl<T: Descriptor> Shared<T> {
         self.is_plain_tcp
     }
 
-    /// Notes whether the next read comes without a report of the kernel, and so may find nothing.
-    pub(crate) fn set_unannounced(&mut self, is_unannounced: bool) {
-        self.is_unannounced = is_unannounced;
-    }
-
-    /// Sets O_NONBLOCK before a read that the kernel has not announced. Another holder may have cleared it, and the read
-    /// would wait. An announced read finds bytes in either mode, and is spared the call.
-    // std and socket2 have no safe `recv` with MSG_DONTWAIT into initialised memory.
-    pub(crate) fn prepare_read(&self) -> io::Result<()> {
-        match self.is_unannounced {
-            true => self.forbid_blocking(),
-            false => Ok(()),
-        }
-    }
-
-    /// Sets O_NONBLOCK, which another holder may have cleared.
+    /// Sets O_NONBLOCK, which another holder may have cleared. The caller calls this before a read or an accept, which
+    /// would otherwise wait if yet another holder has taken what the kernel reported.
+    // One call for each read. std and socket2 have no safe `recv` with MSG_DONTWAIT into initialised memory.
     pub(crate) fn forbid_blocking(&self) -> io::Result<()> {
         self.get().as_socket().set_nonblocking(true)
     }
@@ -81,7 +65,6 @@ impl<T: Descriptor> Shared<T> {
 impl Shared<TcpListener> {
     /// Accepts a connection. `Err` in the second place is a connection of a protocol that is more than TCP.
     pub(crate) fn accept(&self) -> io::Result<(Result<TcpStream, Shared<TcpStream>>, SocketAddr)> {
-        // Before every accept, because other processes may accept from the same backlog.
         self.forbid_blocking()?;
         let (stream, peer) = self.get().accept()?;
         let stream = match self.is_plain_tcp {

@@ -1,0 +1,82 @@
+//! Opening a descriptor of the user anew, through `/proc`: flags such as O_NONBLOCK are then the loop's own.
+
+use std::fs::{File, FileType};
+use std::io;
+#[cfg(not(any(target_os = "android", target_os = "linux")))]
+use std::io::Read;
+use std::os::fd::AsRawFd;
+#[cfg(not(any(target_os = "android", target_os = "linux")))]
+use std::os::unix::fs::FileTypeExt;
+use std::time::Duration;
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+
+/// Opens the same pipe or terminal for reading once more, with O_NONBLOCK. `None` where the system refuses: `/proc` is
+/// not there, or another user owns the file.
+#[cfg(any(target_os = "android", target_os = "linux"))]
+pub(super) fn reopen(file: &File) -> Option<File> {
+    use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+    let own = File::options()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(format!("/proc/self/fd/{}", file.as_raw_fd()))
+        .ok()?;
+    let (theirs, ours) = (file.metadata().ok()?, own.metadata().ok()?);
+    (theirs.dev() == ours.dev() && theirs.ino() == ours.ino()).then_some(own)
+}
+
+/// Elsewhere `/dev/fd` gives duplicates, which share all flags.
+#[cfg(not(any(target_os = "android", target_os = "linux")))]
+pub(super) fn reopen(_: &File) -> Option<File> {
+    None
+}
+
+/// Whether the pipe has no name in a file system.
+pub(super) fn is_anonymous_pipe(file: &File) -> bool {
+    std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))
+        .is_ok_and(|target| target.to_string_lossy().starts_with("pipe:["))
+}
+
+/// Whether the kernel reports now that all writers of a pipe have gone.
+pub(super) fn has_hung_up(file: &File) -> bool {
+    let ask = || -> io::Result<bool> {
+        let mut poll = Poll::new()?;
+        let mut events = Events::with_capacity(1);
+        let descriptor = file.as_raw_fd();
+        let mut source = SourceFd(&descriptor);
+        poll.registry()
+            .register(&mut source, Token(0), Interest::READABLE)?;
+        poll.poll(&mut events, Some(Duration::ZERO))?;
+        Ok(events.iter().any(mio::event::Event::is_read_closed))
+    };
+    ask().unwrap_or(false)
+}
+
+/// Checks that the descriptor was opened for reading. EBADF otherwise: a pipe that is opened anew could be read from
+/// the wrong end.
+#[cfg(any(target_os = "android", target_os = "linux"))]
+pub(super) fn opens_for_reading(file: &File, _: FileType) -> io::Result<()> {
+    let Ok(info) = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd()))
+    else {
+        // The first read tells.
+        return Ok(());
+    };
+    let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
+    let flags = flags.and_then(|flags| i32::from_str_radix(flags.trim(), 8).ok());
+    match flags {
+        Some(flags) if flags & libc::O_ACCMODE == libc::O_WRONLY || flags & libc::O_PATH != 0 => {
+            Err(io::Error::from_raw_os_error(libc::EBADF))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(not(any(target_os = "android", target_os = "linux")))]
+pub(super) fn opens_for_reading(mut file: &File, kind: FileType) -> io::Result<()> {
+    // A read of nothing from a terminal may stop a program in the background.
+    if kind.is_fifo() || kind.is_file() {
+        file.read(&mut [])?;
+    }
+    Ok(())
+}
