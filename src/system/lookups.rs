@@ -31,7 +31,17 @@ impl Lookups {
         }
     }
 
-    /// Takes the next answer. A lookup cannot be cancelled: the caller drops an answer that it no longer needs.
+    /// Removes a lookup that no thread has begun. A lookup that runs goes on, and the caller drops its answer.
+    pub(crate) fn cancel(&mut self, ticket: Ticket) {
+        match self {
+            Self::Threads(threads) => threads.cancel(ticket),
+            // The resolver was asked already.
+            #[cfg(feature = "simulation")]
+            Self::Simulated(_) => {}
+        }
+    }
+
+    /// Takes the next answer.
     pub(crate) fn next_answer(&self) -> Option<Answer> {
         match self {
             Self::Threads(threads) => threads.next_answer(),

@@ -20,7 +20,25 @@ struct PendingLookup {
     host: String,
     family: Option<Family>,
     resolver: SharedResolver,
+    /// Invariant: not empty. A lookup that no source waits for is given up.
     askers: Vec<Key>,
+    /// Whether a source has waited for this lookup in vain. No further source joins: the resolver may hang.
+    is_overdue: bool,
+}
+
+impl PendingLookup {
+    fn is_for(&self, query: &HostQuery<'_>, resolver: &SharedResolver) -> bool {
+        self.host == query.host && self.family == query.family && self.resolver.is_same(resolver)
+    }
+}
+
+/// The way in which a source has stopped to wait for a lookup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Departure {
+    /// The source has closed, and says nothing about the lookup.
+    Left,
+    /// The source has waited for as long as it could.
+    TimedOut,
 }
 
 /// The lookups of one loop that are under way.
@@ -37,29 +55,41 @@ impl PendingLookups {
         }
     }
 
-    /// Starts a lookup of `query` by `resolver` for the source `asker`, or joins an equal lookup that is under way.
+    /// Starts a lookup of `query` by `resolver` for the source `asker`, or joins an equal lookup that is under way and
+    /// not overdue.
     pub(crate) fn ask(
         &mut self,
         query: &HostQuery<'_>,
         resolver: &SharedResolver,
         asker: Key,
     ) -> io::Result<()> {
-        let &HostQuery { host, family } = query;
+        let host = query.host;
         if host.is_empty() || host.len() > LONGEST_NAME || host.contains('\0') {
             return Err(io::Error::new(
                 io::ErrorKind::NotFound,
                 "this cannot be a host's name",
             ));
         }
-        let same = self.pending.iter_mut().find(|lookup| {
-            lookup.host == host && lookup.family == family && lookup.resolver.is_same(resolver)
-        });
+        let same = self
+            .pending
+            .iter_mut()
+            .find(|lookup| lookup.is_for(query, resolver) && !lookup.is_overdue);
         if let Some(lookup) = same {
             lookup.askers.push(asker);
             return Ok(());
         }
+        self.start(host.to_owned(), query.family, resolver.clone(), vec![asker])
+    }
+
+    fn start(
+        &mut self,
+        host: String,
+        family: Option<Family>,
+        resolver: SharedResolver,
+        askers: Vec<Key>,
+    ) -> io::Result<()> {
         let job: Job = {
-            let (host, resolver) = (host.to_owned(), resolver.clone());
+            let (host, resolver) = (host.clone(), resolver.clone());
             Box::new(move || {
                 let query = HostQuery::new(&host, family);
                 resolver.resolve(&query).map_err(to_io)
@@ -68,12 +98,72 @@ impl PendingLookups {
         let ticket = self.lookups.ask(job)?;
         self.pending.push(PendingLookup {
             ticket,
-            host: host.to_owned(),
+            host,
             family,
-            resolver: resolver.clone(),
-            askers: vec![asker],
+            resolver,
+            askers,
+            is_overdue: false,
         });
         Ok(())
+    }
+
+    /// Returns the sources that wait for a lookup of `query` by `resolver`.
+    pub(crate) fn askers_of(&self, query: &HostQuery<'_>, resolver: &SharedResolver) -> Vec<Key> {
+        let same = |lookup: &&PendingLookup| lookup.is_for(query, resolver);
+        let same = self.pending.iter().filter(same);
+        same.flat_map(|lookup| lookup.askers.iter().copied())
+            .collect()
+    }
+
+    /// Notes that the source `asker` no longer waits. Gives up a lookup that no other source waits for. If the source has
+    /// timed out, the name is looked up again for the others, which take the first answer of the two.
+    pub(crate) fn depart(&mut self, asker: Key, departure: Departure) {
+        let mut place = 0;
+        let mut again = Vec::new();
+        while let Some(lookup) = self.pending.get_mut(place) {
+            let before = lookup.askers.len();
+            lookup.askers.retain(|key| *key != asker);
+            if lookup.askers.is_empty() {
+                self.give_up(place);
+                continue;
+            }
+            let has_waited = lookup.askers.len() < before;
+            if has_waited && departure == Departure::TimedOut && !lookup.is_overdue {
+                lookup.is_overdue = true;
+                again.push((
+                    lookup.host.clone(),
+                    lookup.family,
+                    lookup.resolver.clone(),
+                    lookup.askers.clone(),
+                ));
+            }
+            place += 1;
+        }
+        for (host, family, resolver, askers) in again {
+            // If no lookup can be started, the sources still wait for the one that is under way.
+            let _ = self.start(host, family, resolver, askers);
+        }
+    }
+
+    /// Removes the sources that have their answer now from the other lookups of the same name.
+    fn release_from_others(&mut self, answered: &PendingLookup) {
+        let query = HostQuery::new(&answered.host, answered.family);
+        let mut place = 0;
+        while let Some(other) = self.pending.get_mut(place) {
+            if other.is_for(&query, &answered.resolver) {
+                other.askers.retain(|key| !answered.askers.contains(key));
+            }
+            match other.askers.is_empty() {
+                true => self.give_up(place),
+                false => place += 1,
+            }
+        }
+    }
+
+    /// Forgets the lookup at `place`. Its answer will be dropped.
+    fn give_up(&mut self, place: usize) {
+        let lookup = self.pending.swap_remove(place);
+        self.lookups.cancel(lookup.ticket);
     }
 
     /// Whether a lookup is under way.
@@ -81,15 +171,20 @@ impl PendingLookups {
         !self.pending.is_empty()
     }
 
-    /// Takes the next answer that has arrived, with the keys of all sources that asked. A source may be gone by now.
+    /// Takes the next answer that has arrived, with the keys of all sources that wait for it. Drops the answers of
+    /// lookups that were given up. A source may be gone by now.
     pub(crate) fn next_answer(&mut self) -> Option<(Vec<Key>, io::Result<Vec<SocketAddr>>)> {
-        let (ticket, answer) = self.lookups.next_answer()?;
-        let place = self
-            .pending
-            .iter()
-            .position(|lookup| lookup.ticket == ticket)?;
-        let lookup = self.pending.swap_remove(place);
-        Some((lookup.askers, answer))
+        loop {
+            let (ticket, answer) = self.lookups.next_answer()?;
+            let place = self
+                .pending
+                .iter()
+                .position(|lookup| lookup.ticket == ticket);
+            let Some(place) = place else { continue };
+            let answered = self.pending.swap_remove(place);
+            self.release_from_others(&answered);
+            return Some((answered.askers, answer));
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::net::connect::is_connected_to_itself;
+use crate::net::connect::{ConnectRace, Departure, is_connected_to_itself};
 use crate::net::error::{Error, Syscall};
 use crate::net::outbox::Outbox;
 use crate::net::values::{CloseReason, Event, SocketEvent};
@@ -114,6 +114,28 @@ impl Connection {
     /// Whether the address of the peer is not decided yet: the name is being looked up, or its addresses race.
     pub(crate) fn is_choosing_address(&self) -> bool {
         matches!(self.stage, Stage::LookingUp(_) | Stage::Racing(_))
+    }
+
+    /// Whether the name is being looked up.
+    pub(crate) fn is_looking_up(&self) -> bool {
+        matches!(self.stage, Stage::LookingUp(_))
+    }
+
+    /// Returns the way in which this connection has stopped to wait for its lookup; `None` while it waits.
+    pub(crate) fn departure(&self) -> Option<Departure> {
+        match self.stage {
+            Stage::LookingUp(_) => None,
+            Stage::Closed {
+                reason: CloseReason::TimedOut,
+                ..
+            } => Some(Departure::TimedOut),
+            _ => Some(Departure::Left),
+        }
+    }
+
+    /// Whether the connection has closed before the answer to its lookup came.
+    pub(crate) fn has_missed_answer(&self) -> bool {
+        self.stage.is_closed() && self.race().is_some_and(ConnectRace::is_looking_up)
     }
 
     /// Gives the race the addresses that the lookup found. Returns whether there is an address to try.

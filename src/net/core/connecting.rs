@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use crate::net::address::is_ipv6;
 use crate::net::connect::{
-    Attempt, ConnectOptions, ConnectRace, HostQuery, PendingLookups, SharedResolver,
+    Attempt, ConnectOptions, ConnectRace, Departure, HostQuery, PendingLookups, SharedResolver,
     system_resolver,
 };
 use crate::net::connection::{Connection, Notice};
 use crate::net::error::{Error, Syscall, copy_of_io};
 use crate::net::values::{Endpoint, Event, ServerId, SocketId};
-use crate::reactor::{Interest, Key, Readiness};
+use crate::reactor::{Interest, Key, Phase, Readiness};
 use crate::system::{Stream, System};
 
 use super::dialing::{local_endpoint, start};
@@ -112,6 +112,7 @@ impl Net {
         asker: Key,
     ) -> io::Result<()> {
         let resolver = resolver_of(&self.system, resolver, query.host);
+        self.dismiss_closed_askers(query, &resolver);
         let waker = &self.waker;
         self.lookups
             .get_or_insert_with(|| {
@@ -178,10 +179,36 @@ impl Net {
         }
     }
 
+    /// Removes the sources that have closed in this turn from the lookups of `query`. A new source must not join a lookup
+    /// that hangs, only because the close phase is still to come.
+    fn dismiss_closed_askers(&mut self, query: &HostQuery<'_>, resolver: &SharedResolver) {
+        let Some(lookups) = self.lookups.as_ref().filter(|lookups| lookups.is_waiting()) else {
+            return;
+        };
+        if self.reactor.waiting(Phase::Close) == 0 {
+            return;
+        }
+        for asker in lookups.askers_of(query, resolver) {
+            self.dismiss_asker(asker);
+        }
+    }
+
+    /// Removes the source `asker` from the lookups, if it no longer waits for an answer.
+    pub(super) fn dismiss_asker(&mut self, asker: Key) {
+        let departure = match self.reactor.get(asker) {
+            Some(Source::Connection(connection)) => connection.departure(),
+            Some(Source::Listener(listener)) if listener.pending_options().is_some() => None,
+            Some(Source::Listener(_) | Source::Attempt(_)) | None => Some(Departure::Left),
+        };
+        if let (Some(departure), Some(lookups)) = (departure, &mut self.lookups) {
+            lookups.depart(asker, departure);
+        }
+    }
+
     /// Handles the answer to the lookup of a name: begins the race on its addresses, or fails the connection.
     fn finish_connect_lookup(&mut self, id: SocketId, answer: Result<&[SocketAddr], &io::Error>) {
         self.with_connection(id, |connection, registration, _| {
-            if !connection.is_choosing_address() {
+            if !connection.is_looking_up() {
                 return;
             }
             let found = match answer {

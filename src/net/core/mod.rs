@@ -322,6 +322,7 @@ impl Net {
         {
             self.reactor.deregister(id.0);
             self.with_listener(id, |listener, registration| listener.stop(registration));
+            self.dismiss_asker(id.0);
             // The server itself no longer keeps the loop running. Each of its open sockets still does.
             self.reactor.release(id.0);
         }
@@ -339,6 +340,12 @@ impl Net {
         let key = self.reactor.next_closing()?;
         let id = SocketId(key);
         self.cancel_socket_timers(id);
+        if self
+            .connection(id)
+            .is_some_and(Connection::has_missed_answer)
+        {
+            self.dismiss_asker(key);
+        }
         let source = self.reactor.source_mut(key);
         let Some(connection) = source.and_then(Source::connection_mut) else {
             return Some(Closing::Server(ServerId(key)));

@@ -93,6 +93,16 @@ impl LookupThreads {
         Ok(ticket)
     }
 
+    /// Removes a job that no thread has begun, so that no thread spends its time on the job.
+    pub(crate) fn cancel(&mut self, ticket: Ticket) {
+        let mut state = self.shared.lock();
+        let place = state.waiting.iter().position(|(it, _)| *it == ticket);
+        let removed = place.and_then(|place| state.waiting.remove(place));
+        drop(state);
+        // A job owns a resolver, so dropping the job may run user code, which must not run under the lock.
+        drop(removed);
+    }
+
     pub(crate) fn next_answer(&self) -> Option<Answer> {
         self.shared.lock().answers.pop_front()
     }
