@@ -162,6 +162,7 @@ impl<S> EventLoop<S> {
 
     /// Makes a loop on `system`: the kernel, or a simulated machine.
     pub(crate) fn on(system: System, options: EventLoopOptions) -> Result<Self> {
+        options.check()?;
         let limits = Limits {
             events_per_poll: options.events_per_poll.max(1),
             lookup_threads: options.lookup_threads.max(1),

@@ -2,6 +2,14 @@
 
 use std::time::Duration;
 
+use crate::net::{Result, out_of_range};
+
+/// The limit on [`EventLoopOptions::events_per_poll`], whose events take 12 bytes each.
+const MOST_EVENTS_PER_POLL: usize = 1 << 20;
+
+/// The limit on [`EventLoopOptions::read_buffer_bytes`].
+const LONGEST_READ_BUFFER: usize = 1 << 30;
+
 /// The smallest length of the read buffer. A socket with unsent bytes reads into half of it, which must not be empty.
 const LEAST_READ_BUFFER_BYTES: usize = 1 << 10;
 
@@ -48,15 +56,37 @@ impl EventLoopOptions {
         }
     }
 
+    /// Checks the options that decide how much memory a loop allocates when it is made.
+    pub(super) fn check(&self) -> Result<()> {
+        let ranges = [
+            (
+                "events_per_poll",
+                self.events_per_poll,
+                MOST_EVENTS_PER_POLL,
+            ),
+            (
+                "read_buffer_bytes",
+                self.read_buffer_bytes,
+                LONGEST_READ_BUFFER,
+            ),
+        ];
+        for (option, value, most) in ranges {
+            if value > most {
+                return Err(out_of_range(option, &format!("at most {most}"), &value));
+            }
+        }
+        Ok(())
+    }
+
     /// Sets the number of events that one poll takes from the kernel. The kernel keeps all others for the next poll.
-    /// Default: 1,024; 0 counts as 1.
+    /// Default: 1,024; 0 counts as 1. The loop is refused with more than 1,048,576.
     pub fn events_per_poll(mut self, events: usize) -> Self {
         self.events_per_poll = events;
         self
     }
 
     /// Sets the length of the loop's read buffer. One read, and so one `on_data`, has at most this number of bytes.
-    /// Default: 128 KiB; less than 1 KiB counts as 1 KiB.
+    /// Default: 128 KiB; less than 1 KiB counts as 1 KiB. The loop is refused with more than 1 GiB.
     ///
     /// A smaller buffer suits a program that counts every page of memory. Longer messages then take more system calls
     /// and more callbacks. A larger buffer gains next to nothing.

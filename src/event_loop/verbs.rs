@@ -54,7 +54,7 @@ impl<S> Verbs<'_, S> {
         options: ConnectOptions,
         handler: impl SocketHandler<S> + 'static,
     ) -> Result<SocketId> {
-        let id = self.net.connect(to.into_endpoint()?, &options);
+        let id = self.net.connect(to.into_endpoint()?, &options)?;
         Ok(self.install_socket(id, handler))
     }
 

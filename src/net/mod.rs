@@ -27,7 +27,7 @@ pub use values::{
 pub use view::{Server, Socket, Sockets};
 
 pub(crate) use self::core::{
-    Closing, Due, Elapsing, Limits, Net, TargetedEvent, TimerHandle, WakeHandle,
+    Closing, Due, Elapsing, Limits, Net, TargetedEvent, TimerHandle, WakeHandle, out_of_range,
 };
 pub(crate) use connection::Notice;
 pub(crate) use listener::ServerEvent;

@@ -46,6 +46,7 @@ mod listening;
 mod lively_rooms;
 mod more_sockets;
 mod never_early;
+mod option_ranges;
 mod pipes;
 mod reading;
 mod refused_writes;

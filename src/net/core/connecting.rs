@@ -18,16 +18,25 @@ use crate::system::{Stream, System};
 
 use super::dialing::{local_endpoint, start};
 use super::source::Source;
-use super::{Net, TargetedEvent};
+use super::{Net, TargetedEvent, check_socket_options};
 
 impl Net {
     /// Starts to connect. The handler gets every failure in a later turn, even if the connect fails at once.
-    pub(crate) fn connect(&mut self, endpoint: Endpoint, options: &ConnectOptions) -> SocketId {
-        match endpoint {
+    ///
+    /// # Errors
+    ///
+    /// `ERR_INVALID_ARGUMENT` if an option is out of its range.
+    pub(crate) fn connect(
+        &mut self,
+        endpoint: Endpoint,
+        options: &ConnectOptions,
+    ) -> Result<SocketId, Error> {
+        check_socket_options(&options.socket)?;
+        Ok(match endpoint {
             Endpoint::Socket(address) => self.connect_to_address(address, options),
             Endpoint::Path(path) => self.connect_to_path(&path, options),
             Endpoint::Name { host, port } => self.connect_to_name(host, port, options),
-        }
+        })
     }
 
     /// Connects at once: the caller has chosen the address, so no event could forbid it.

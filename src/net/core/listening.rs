@@ -12,8 +12,8 @@ use crate::net::values::{Endpoint, KeepAlive, ServerId, SocketId, StdListener};
 use crate::reactor::{Interest, Key};
 use crate::system::{Acceptor, Binding, OwnedPath, System};
 
-use super::Net;
 use super::source::Source;
+use super::{Net, check_socket_options};
 
 impl Net {
     /// Frees the places of all sockets that have closed in this turn, and returns whether `server` has a place now. The
@@ -29,6 +29,7 @@ impl Net {
     /// Starts to listen. On an address or a path, the server is bound when this returns. A name is looked up first, and
     /// the handler gets an error if that fails. A listening socket of the user is adopted.
     pub(crate) fn listen(&mut self, on: ListenOn, options: &ListenOptions) -> Result<ServerId> {
+        check_socket_options(&options.socket)?;
         match on {
             ListenOn::Endpoint(endpoint) => self.listen_on_endpoint(endpoint, options),
             ListenOn::Adopted(listener) => {

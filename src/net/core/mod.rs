@@ -11,6 +11,7 @@ mod dialing;
 mod formatting;
 mod listening;
 mod opening;
+mod option_ranges;
 mod requests;
 mod socket_timers;
 mod source;
@@ -32,10 +33,13 @@ use crate::reactor::{Key, Phase, Reactor, Registration, Waker};
 use crate::system::System;
 
 use deadlines::PassedDeadline;
+use option_ranges::check_socket_options;
 use socket_timers::SocketTimers;
 use source::{SharedResources, Source};
 
 pub(crate) use deadlines::{Due, Elapsing};
+
+pub(crate) use option_ranges::{check_keep_alive, out_of_range};
 
 // `event_loop` imports these two from `net`, because it may not import from the reactor directly.
 pub(crate) use crate::reactor::{TimerHandle, WakeHandle};

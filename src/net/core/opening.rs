@@ -12,12 +12,13 @@ use crate::net::values::{CloseReason, ServerId, SocketId, SocketOptions, StdList
 use crate::reactor::Registration;
 use crate::system::{Acceptor, Stream};
 
-use super::Net;
 use super::source::Source;
+use super::{Net, check_socket_options};
 
 impl Net {
     /// Adopts a connected socket of the user.
     pub(crate) fn adopt(&mut self, stream: StdStream, options: SocketOptions) -> Result<SocketId> {
+        check_socket_options(&options)?;
         let (stream, peer) = take_over(stream).map_err(|error| Error::new(Syscall::Open, error))?;
         let connection = Connection::established(stream, peer, None, Rc::new(options));
         connection.apply_options();

@@ -132,6 +132,7 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let options = ConnectOptions::new();
         net.connect(listener.local_addr().unwrap().into(), &options)
+            .unwrap()
     }
 
     #[test]

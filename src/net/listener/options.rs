@@ -58,7 +58,8 @@ impl ListenOptions {
     /// Whether an IPv6 address accepts IPv6 peers only. Default: `false`, so that `[::]` also accepts IPv4 peers, whose
     /// addresses appear as `::ffff:a.b.c.d`.
     ///
-    /// On an IPv4 address `true` makes `listen` fail with EINVAL.
+    /// On an IPv4 address `true` makes `listen` fail with EINVAL. The option has no effect on a path, or on a listener that
+    /// is bound already.
     #[doc(alias = "ipv6Only")]
     pub fn ipv6_only(mut self, only: bool) -> Self {
         self.ipv6_only = only;
@@ -68,7 +69,8 @@ impl ListenOptions {
     /// Whether several sockets, of this process or of others, may listen on the same address (SO_REUSEPORT). The kernel
     /// distributes the connections among them. Default: `false`.
     ///
-    /// `listen` fails with ENOTSUP on systems whose kernel does not distribute the connections.
+    /// `listen` fails with ENOTSUP on systems whose kernel does not distribute the connections. The option has no effect
+    /// on a path, or on a listener that is bound already.
     #[doc(alias = "reusePort")]
     #[doc(alias = "SO_REUSEPORT")]
     pub fn reuse_port(mut self, reuse: bool) -> Self {

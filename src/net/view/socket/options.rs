@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::net::connection::Connection;
+use crate::net::core::check_keep_alive;
 use crate::net::error::{Error, Result, Syscall};
 use crate::net::values::{KeepAlive, SocketOptions};
 
@@ -125,10 +126,12 @@ impl Socket<'_> {
     ///
     /// # Errors
     ///
-    /// The error of `setsockopt(2)`.
+    /// `ERR_INVALID_ARGUMENT` if a value is out of its range ([`KeepAlive`] has the ranges), and then no value is set.
+    /// Otherwise the error of `setsockopt(2)`.
     #[doc(alias = "setKeepAlive")]
     pub fn set_keep_alive(&mut self, keep_alive: impl Into<Option<KeepAlive>>) -> Result<()> {
         let keep_alive = keep_alive.into();
+        check_keep_alive(keep_alive)?;
         self.set_option(|connection| connection.set_keep_alive(keep_alive))
     }
 

@@ -1,0 +1,76 @@
+//! The ranges of options that the systems accept. An option out of its range is refused before any call, so that no
+//! option is set while another is not.
+
+use std::time::Duration;
+
+use crate::net::error::{Error, Result};
+use crate::net::values::{KeepAlive, SocketOptions};
+
+/// The longest time before a keep-alive probe, in seconds (`MAX_TCP_KEEPIDLE` and `MAX_TCP_KEEPINTVL` of Linux). Other
+/// systems accept more, and the range is the same everywhere.
+const LONGEST_KEEP_ALIVE: u64 = 32_767;
+
+/// The greatest number of keep-alive probes (`MAX_TCP_KEEPCNT` of Linux).
+const MOST_PROBES: u32 = 127;
+
+/// Checks the options of a socket.
+pub(crate) fn check_socket_options(options: &SocketOptions) -> Result<()> {
+    check_keep_alive(options.keep_alive)
+}
+
+/// Checks the times of keep-alive and the number of its probes.
+pub(crate) fn check_keep_alive(keep_alive: Option<KeepAlive>) -> Result<()> {
+    let Some(keep_alive) = keep_alive else {
+        return Ok(());
+    };
+    if let Some(idle) = keep_alive.idle() {
+        check_seconds("KeepAlive::after", idle)?;
+    }
+    check_seconds("KeepAlive::interval", keep_alive.probe_interval())?;
+    let probes = keep_alive.probe_count();
+    if probes > MOST_PROBES {
+        let range = format!("1 to {MOST_PROBES} probes");
+        return Err(out_of_range("KeepAlive::probes", &range, &probes));
+    }
+    Ok(())
+}
+
+fn check_seconds(option: &str, duration: Duration) -> Result<()> {
+    if duration.as_secs() > LONGEST_KEEP_ALIVE {
+        let range = format!("1 s to {LONGEST_KEEP_ALIVE} s");
+        let received = format!("{} s", duration.as_secs());
+        return Err(out_of_range(option, &range, &received));
+    }
+    Ok(())
+}
+
+/// Returns the error of an option that is out of its range.
+pub(crate) fn out_of_range(option: &str, range: &str, received: &dyn std::fmt::Display) -> Error {
+    let text = format!("`{option}` is out of range: expected {range}, received {received}");
+    Error::with_code(Error::INVALID_ARGUMENT, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ends_of_each_range_are_in_it() {
+        let longest = Duration::from_secs(LONGEST_KEEP_ALIVE);
+        let widest = KeepAlive::after(longest).interval(longest).probes(127);
+        assert!(check_keep_alive(Some(widest)).is_ok());
+        assert!(check_keep_alive(Some(KeepAlive::after(Duration::ZERO).probes(0))).is_ok());
+        assert!(check_keep_alive(None).is_ok());
+        let beyond = longest + Duration::from_nanos(1);
+        for (keep_alive, option) in [
+            (KeepAlive::after(beyond), "KeepAlive::after"),
+            (KeepAlive::after(Duration::MAX), "KeepAlive::after"),
+            (KeepAlive::new().interval(beyond), "KeepAlive::interval"),
+            (KeepAlive::new().probes(128), "KeepAlive::probes"),
+        ] {
+            let error = check_keep_alive(Some(keep_alive)).unwrap_err();
+            assert_eq!(error.code(), Error::INVALID_ARGUMENT);
+            assert!(error.to_string().contains(option), "{error}");
+        }
+    }
+}
