@@ -39,6 +39,92 @@ pub(super) fn is_in_progress(error: &io::Error) -> bool {
     is(error, EINPROGRESS) || error.kind() == io::ErrorKind::Interrupted
 }
 
+/// Returns the error that libuv reports in the place of `error`.
+///
+/// Apple's systems return EPROTOTYPE from a write to a socket whose peer has just reset it. Windows has two sets of
+/// numbers for errors of a connection, and only those of Winsock have a name here.
+pub(crate) fn canonical(error: io::Error, is_of_write: bool) -> io::Error {
+    let number = error.raw_os_error();
+    let other = number.and_then(|number| canonical_number(number, is_of_write));
+    other.map_or(error, io::Error::from_raw_os_error)
+}
+
+fn canonical_number(number: i32, is_of_write: bool) -> Option<i32> {
+    const EPROTOTYPE: Option<i32> = number!(EPROTOTYPE, WSAEPROTOTYPE);
+    const ECONNRESET: Option<i32> = number!(ECONNRESET, WSAECONNRESET);
+    if is_of_write && Some(number) == EPROTOTYPE {
+        return ECONNRESET;
+    }
+    let mut aliases = ALIASES.iter();
+    aliases
+        .find(|(it, _)| *it == number)
+        .map(|(_, winsock)| *winsock)
+}
+
+/// The errors of a connection that Windows returns under numbers of its own, with those of Winsock (`win/error.c` of
+/// libuv).
+#[cfg(windows)]
+const ALIASES: &[(i32, i32)] = {
+    use windows_sys::Win32::Networking::WinSock::{
+        WSAECONNABORTED, WSAECONNREFUSED, WSAECONNRESET, WSAEHOSTUNREACH, WSAENETUNREACH,
+        WSAENOTCONN, WSAESHUTDOWN, WSAETIMEDOUT,
+    };
+    &[
+        (64, WSAECONNRESET),     // ERROR_NETNAME_DELETED
+        (121, WSAETIMEDOUT),     // ERROR_SEM_TIMEOUT
+        (230, WSAESHUTDOWN),     // ERROR_BAD_PIPE
+        (233, WSAESHUTDOWN),     // ERROR_PIPE_NOT_CONNECTED
+        (1225, WSAECONNREFUSED), // ERROR_CONNECTION_REFUSED
+        (1231, WSAENETUNREACH),  // ERROR_NETWORK_UNREACHABLE
+        (1232, WSAEHOSTUNREACH), // ERROR_HOST_UNREACHABLE
+        (1236, WSAECONNABORTED), // ERROR_CONNECTION_ABORTED
+        (2250, WSAENOTCONN),     // ERROR_NOT_CONNECTED
+    ]
+};
+#[cfg(not(windows))]
+const ALIASES: &[(i32, i32)] = &[];
+
+/// Whether a call failed because the connection of its socket is gone: Apple's systems and Solaris return EINVAL from
+/// `setsockopt` and `getpeername` then.
+pub(super) fn is_shut_down(error: &io::Error) -> bool {
+    const EINVAL: Option<i32> = number!(EINVAL, WSAEINVAL);
+    is(error, EINVAL)
+}
+
+/// Returns the error of a connect that failed at once, as libuv reports it. OpenBSD returns EINVAL for a port that
+/// refuses.
+pub(super) fn of_connect(error: io::Error) -> io::Error {
+    match cfg!(target_os = "openbsd") && is_shut_down(&error) {
+        true => io::ErrorKind::ConnectionRefused.into(),
+        false => error,
+    }
+}
+
 fn is(error: &io::Error, number: Option<i32>) -> bool {
     number.is_some() && error.raw_os_error() == number
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_prototype_of_a_write_is_a_reset() {
+        let Some(prototype) = number!(EPROTOTYPE, WSAEPROTOTYPE) else {
+            return;
+        };
+        let error = || io::Error::from_raw_os_error(prototype);
+        let written = canonical(error(), true);
+        assert_eq!(written.kind(), io::ErrorKind::ConnectionReset);
+        assert_eq!(canonical(error(), false).raw_os_error(), Some(prototype));
+        let own = canonical(io::ErrorKind::BrokenPipe.into(), true);
+        assert_eq!(own.kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[test]
+    #[cfg(windows)]
+    fn a_deleted_network_name_is_a_reset() {
+        let error = canonical(io::Error::from_raw_os_error(64), false);
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    }
 }

@@ -122,8 +122,9 @@ impl Connection {
         error: io::Error,
         registration: &mut Registration<'_>,
     ) {
-        let reason = reason_of(error.kind());
+        // The kind of the error as it is reported: see `canonical` in `system::errno`.
         let error = self.error(call, error);
+        let reason = reason_of(error.kind());
         self.fail(error, reason, registration);
     }
 
@@ -213,6 +214,8 @@ fn reason_of(kind: io::ErrorKind) -> CloseReason {
     match kind {
         io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted
+        // The kernel no longer knows the connection that this socket had.
+        | io::ErrorKind::NotConnected
         | io::ErrorKind::BrokenPipe => CloseReason::Reset,
         io::ErrorKind::TimedOut => CloseReason::TimedOut,
         _ => CloseReason::Error,

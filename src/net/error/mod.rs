@@ -16,6 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::net::values::Endpoint;
+use crate::system::errno::canonical;
 
 pub use syscall::Syscall;
 
@@ -176,6 +177,7 @@ impl Error {
 
     /// Returns the error of a system call.
     pub(crate) fn new(syscall: Syscall, source: io::Error) -> Self {
+        let source = canonical(source, syscall == Syscall::Write);
         let code = code_of(Some(syscall), &source);
         Self::assemble(code, Some(syscall), source)
     }

@@ -326,3 +326,17 @@ fn the_hint_fits_the_call_and_the_kind_of_address() {
     let undecided = Error::new(Syscall::Lookup, resolver("ENOTFOUND")).at(name("a.invalid"));
     assert!(hint(undecided).is_some_and(|hint| hint.contains("the resolver's words")));
 }
+
+#[test]
+fn a_reset_that_a_kernel_calls_otherwise_is_a_reset() {
+    let other = || {
+        let errno = Errno::named("EPROTOTYPE").expect("it is in the table");
+        errno.to_io()
+    };
+    let error = Error::new(Syscall::Write, other());
+    assert_eq!(error.code(), "ECONNRESET");
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    assert_eq!(error.to_string(), "write ECONNRESET");
+    let error = Error::new(Syscall::Connect, other());
+    assert_eq!(error.code(), "EPROTOTYPE");
+}

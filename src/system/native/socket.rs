@@ -4,7 +4,7 @@ use std::io::{self, IoSlice};
 
 use socket2::{SockAddr, SockRef, Socket, Type};
 
-use crate::system::errno::is_in_progress;
+use crate::system::errno::{is_in_progress, is_shut_down, of_connect};
 
 /// The flag that makes a send to a peer that has gone return EPIPE without raising SIGPIPE.
 ///
@@ -21,7 +21,8 @@ const NO_SIGNAL: i32 = 0;
 pub(super) fn start_connecting(socket: &Socket, address: &SockAddr) -> io::Result<()> {
     match socket.connect(address) {
         Err(error) if is_in_progress(&error) => Ok(()),
-        done => done,
+        Err(error) => Err(of_connect(error)),
+        Ok(()) => Ok(()),
     }
 }
 
@@ -37,6 +38,8 @@ pub(super) fn is_connected(
     match ask_peer() {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
+        // The connection was made and is gone already. The first read tells how, as in libuv.
+        Err(error) if is_shut_down(&error) => Ok(true),
         Err(error) => Err(error),
     }
 }
@@ -86,4 +89,22 @@ pub(super) fn suppress_pipe_signal(socket: &Socket) -> io::Result<()> {
 )]
 pub(super) fn suppress_pipe_signal(_socket: &Socket) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connect_whose_peer_is_gone_already_has_succeeded() {
+        let asked = |kind: io::ErrorKind| is_connected(None, || Err(kind.into()));
+        assert!(!asked(io::ErrorKind::NotConnected).unwrap());
+        assert!(asked(io::ErrorKind::PermissionDenied).is_err());
+        #[cfg(unix)]
+        let invalid = libc::EINVAL;
+        #[cfg(windows)]
+        let invalid = windows_sys::Win32::Networking::WinSock::WSAEINVAL;
+        let gone = is_connected(None, || Err(io::Error::from_raw_os_error(invalid)));
+        assert!(gone.unwrap(), "the first read tells how it went");
+    }
 }

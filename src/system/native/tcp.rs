@@ -8,6 +8,7 @@ use mio::net::TcpStream;
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use super::socket;
+use crate::system::errno::is_shut_down;
 use crate::system::options::{self, KeepAliveTimes};
 
 /// The system call of `connect` that failed.
@@ -71,9 +72,13 @@ pub(crate) fn send(stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usi
     stream.try_io(|| socket::send(&SockRef::from(stream), slices))
 }
 
-/// Sets SO_LINGER to 0, so that closing the socket sends a reset.
+/// Sets SO_LINGER to 0, so that closing the socket sends a reset. Succeeds also if the connection is gone already, as in
+/// libuv: then there is nothing to reset.
 pub(crate) fn reset_on_close(stream: &TcpStream) -> io::Result<()> {
-    SockRef::from(stream).set_linger(Some(Duration::ZERO))
+    match SockRef::from(stream).set_linger(Some(Duration::ZERO)) {
+        Err(error) if is_shut_down(&error) => Ok(()),
+        done => done,
+    }
 }
 
 pub(crate) fn set_keep_alive(stream: &TcpStream, times: Option<KeepAliveTimes>) -> io::Result<()> {
