@@ -56,6 +56,7 @@ mod resets;
 mod sent_notices;
 mod short_reads;
 mod socket_timers;
+mod stuck_lookups;
 mod unread_bytes;
 mod views;
 mod writing;

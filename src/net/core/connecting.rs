@@ -202,6 +202,14 @@ impl Net {
         }
     }
 
+    /// Removes a socket from the lookups, if it has closed before its answer came.
+    pub(super) fn dismiss_asker_that_missed(&mut self, id: SocketId) {
+        let connection = self.connection(id);
+        if connection.is_some_and(Connection::has_missed_answer) {
+            self.dismiss_asker(id.0);
+        }
+    }
+
     /// Removes the source `asker` from the lookups, if it no longer waits for an answer.
     pub(super) fn dismiss_asker(&mut self, asker: Key) {
         let departure = match self.reactor.get(asker) {

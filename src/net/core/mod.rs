@@ -344,11 +344,8 @@ impl Net {
         let key = self.reactor.next_closing()?;
         let id = SocketId(key);
         self.cancel_socket_timers(id);
-        if self
-            .connection(id)
-            .is_some_and(Connection::has_missed_answer)
-        {
-            self.dismiss_asker(key);
+        if self.lookups.is_some() {
+            self.dismiss_asker_that_missed(id);
         }
         let source = self.reactor.source_mut(key);
         let Some(connection) = source.and_then(Source::connection_mut) else {

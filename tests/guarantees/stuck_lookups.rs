@@ -1,0 +1,232 @@
+//! A lookup that hangs costs the sockets that waited for it, and no later socket of the same name.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use netloop::{
+    ConnectOptions, EventLoop, EventLoopOptions, Family, HostQuery, ListenOptions, Resolver,
+    SocketOptions,
+};
+
+use crate::support::{PATIENCE, Reception, Recorder, Scene, World, host};
+
+const NAME: &str = "example.invalid";
+const SHORT: Duration = Duration::from_millis(50);
+
+/// A resolver whose first calls hang until the test opens them, and whose later calls answer at once.
+struct Stuck {
+    state: Mutex<State>,
+    opened: Condvar,
+    /// The address of the test's server. Each thread has its own hosts, and the resolver runs on other threads.
+    found: IpAddr,
+}
+
+#[derive(Default)]
+struct State {
+    asked: Vec<String>,
+    /// The number of calls that hang, and whether each of them may answer.
+    hanging: usize,
+    open: Vec<bool>,
+}
+
+impl Stuck {
+    /// A resolver whose first `hanging` calls hang.
+    fn new(hanging: usize) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::new(State {
+                hanging,
+                open: vec![false; hanging],
+                ..State::default()
+            }),
+            opened: Condvar::new(),
+            found: host("host1"),
+        })
+    }
+
+    fn open(&self, call: usize) {
+        self.state.lock().unwrap().open[call] = true;
+        self.opened.notify_all();
+    }
+
+    fn asked(&self) -> usize {
+        self.state.lock().unwrap().asked.len()
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.state.lock().unwrap().asked.clone()
+    }
+}
+
+impl Resolver for Stuck {
+    fn resolve(&self, query: &HostQuery<'_>) -> netloop::Result<Vec<SocketAddr>> {
+        let mut state = self.state.lock().unwrap();
+        let call = state.asked.len();
+        state.asked.push(query.host.to_owned());
+        if call < state.hanging {
+            let wait = self
+                .opened
+                .wait_timeout_while(state, PATIENCE, |it| !it.open[call]);
+            drop(wait.unwrap().0);
+            // No server is at this address, so that a wrong delivery shows.
+            return Ok(vec![SocketAddr::new(IpAddr::from([127, 0, 0, 9]), 0)]);
+        }
+        Ok(vec![SocketAddr::new(self.found, 0)])
+    }
+}
+
+fn options(stuck: &Arc<Stuck>, timeout: Duration) -> ConnectOptions {
+    let resolver: Arc<dyn Resolver> = stuck.clone();
+    ConnectOptions::new()
+        .resolver(resolver)
+        .lookup_timeout(timeout)
+}
+
+fn scene_with_server() -> (Scene, u16) {
+    let mut scene = Scene::new();
+    let (_, address) = scene.listen(ListenOptions::new(), |_| Recorder::new("accepted"));
+    (scene, address.port())
+}
+
+fn wait_for_call(scene: &mut Scene, stuck: &Arc<Stuck>, calls: usize) {
+    scene.drive_with("the call", |_| stuck.asked() >= calls);
+}
+
+#[test]
+fn a_lookup_that_timed_out_is_asked_again() {
+    let (mut scene, port) = scene_with_server();
+    let stuck = Stuck::new(1);
+    scene.connect((NAME, port), options(&stuck, SHORT), Recorder::new("first"));
+    scene.drive_to_close("first");
+    assert_eq!(scene.world.error("first").code(), "ETIMEDOUT");
+    for name in ["second", "third"] {
+        scene.connect((NAME, port), options(&stuck, PATIENCE), Recorder::new(name));
+        scene.drive_until(name, "connect");
+    }
+    assert_eq!(stuck.asked(), 3);
+    stuck.open(0);
+    scene.settle();
+    assert_eq!(scene.world.count("first", "lookup"), 1, "its failure alone");
+}
+
+#[test]
+fn a_new_socket_does_not_join_a_lookup_that_all_have_left() {
+    let (mut scene, port) = scene_with_server();
+    let stuck = Stuck::new(1);
+    let first = scene.connect(
+        (NAME, port),
+        options(&stuck, PATIENCE),
+        Recorder::new("first"),
+    );
+    wait_for_call(&mut scene, &stuck, 1);
+    // Without a turn in between, so the close is still to come.
+    scene.socket(first).destroy();
+    scene.connect(
+        (NAME, port),
+        options(&stuck, PATIENCE),
+        Recorder::new("second"),
+    );
+    scene.drive_until("second", "connect");
+    stuck.open(0);
+    scene.settle();
+    assert_eq!(scene.world.dialing("first"), "close:Local");
+}
+
+#[test]
+fn a_timeout_of_one_socket_asks_again_for_the_others() {
+    let (mut scene, port) = scene_with_server();
+    let stuck = Stuck::new(1);
+    for (name, timeout) in [("impatient", SHORT), ("patient", PATIENCE)] {
+        scene.connect((NAME, port), options(&stuck, timeout), Recorder::new(name));
+    }
+    wait_for_call(&mut scene, &stuck, 1);
+    assert_eq!(stuck.asked(), 1, "both wait for one answer");
+    scene.drive_to_close("impatient");
+    scene.drive_until("patient", "connect");
+    assert_eq!(stuck.asked(), 2);
+    stuck.open(0);
+    scene.settle();
+    assert_eq!(scene.world.count("patient", "lookup"), 1);
+}
+
+#[test]
+fn a_late_answer_still_reaches_a_socket_that_waits() {
+    let mut scene = Scene::new();
+    let stuck = Stuck::new(2);
+    for (name, timeout) in [("impatient", SHORT), ("patient", PATIENCE)] {
+        scene.connect((NAME, 1), options(&stuck, timeout), Recorder::new(name));
+    }
+    scene.drive_to_close("impatient");
+    wait_for_call(&mut scene, &stuck, 2);
+    stuck.open(0);
+    scene.drive_to_close("patient");
+    let dialing = scene.world.dialing("patient");
+    assert!(dialing.contains("attempt-failed:127.0.0.9"), "{dialing}");
+    stuck.open(1);
+    scene.settle();
+    assert_eq!(scene.world.count("patient", "lookup"), 1);
+}
+
+#[test]
+fn another_family_of_a_name_is_another_lookup() {
+    let (mut scene, port) = scene_with_server();
+    let stuck = Stuck::new(1);
+    scene.connect(
+        (NAME, port),
+        options(&stuck, PATIENCE),
+        Recorder::new("both"),
+    );
+    wait_for_call(&mut scene, &stuck, 1);
+    let v4 = options(&stuck, PATIENCE).family(Family::IPv4);
+    scene.connect((NAME, port), v4, Recorder::new("v4"));
+    scene.drive_until("v4", "connect");
+    stuck.open(0);
+}
+
+#[test]
+fn a_lookup_that_no_socket_waits_for_takes_no_thread() {
+    let stuck = Stuck::new(1);
+    let event_loop = EventLoop::with_options(EventLoopOptions::new().lookup_threads(1));
+    let mut scene = Scene {
+        event_loop: event_loop.unwrap(),
+        world: World::default(),
+    };
+    let (_, address) = scene.listen(SocketOptions::new(), |_| Recorder::new("accepted"));
+    let port = address.port();
+    let wait = options(&stuck, PATIENCE);
+    scene.connect(
+        ("stuck.invalid", port),
+        wait.clone(),
+        Recorder::new("stuck"),
+    );
+    wait_for_call(&mut scene, &stuck, 1);
+    let given_up = scene.connect(
+        ("given-up.invalid", port),
+        wait.clone(),
+        Recorder::new("given up"),
+    );
+    scene.connect(("wanted.invalid", port), wait, Recorder::new("wanted"));
+    scene.socket(given_up).destroy();
+    scene.drive_to_close("given up");
+    stuck.open(0);
+    scene.drive_until("wanted", "connect");
+    assert_eq!(stuck.names(), ["stuck.invalid", "wanted.invalid"]);
+}
+
+#[test]
+fn a_server_that_closes_during_its_lookup_leaves_no_stuck_name() {
+    let mut scene = Scene::new();
+    let stuck = Stuck::new(1);
+    let resolver: Arc<dyn Resolver> = stuck.clone();
+    let options = ListenOptions::new().resolver(resolver);
+    let first = Reception::new("first", |_| Recorder::new("accepted"));
+    let first = scene.serve((NAME, 0), options.clone(), first);
+    wait_for_call(&mut scene, &stuck, 1);
+    scene.close(first);
+    let second = Reception::new("second", |_| Recorder::new("accepted"));
+    scene.serve((NAME, 0), options, second);
+    scene.drive_until("second", "listening");
+    stuck.open(0);
+    scene.settle();
+    assert!(!scene.world.has("first", "listening"));
+}
