@@ -152,3 +152,23 @@ fn destroying_a_corked_socket_says_what_was_lost() {
     assert_eq!(scene.peer_reads_to_end(&mut peer).bytes, b"");
     assert_eq!(scene.world.notes, ["5 lost"]);
 }
+
+// A long write goes straight to the kernel, with the bytes before it: nothing is left to hold back, and what was owed
+// for those bytes is told.
+#[test]
+fn a_cork_behind_a_long_write_delays_no_drain_and_no_marker() {
+    let mut scene = Scene::new();
+    let (listener, address) = listener();
+    let options = SocketOptions::new().high_water_mark(1 << 10);
+    let corking = Recorder::new("us").on("connect", |cx, _| {
+        let _ = cx.socket.write_static(&[b'y'; 20 << 10]);
+        cx.socket.cork();
+    });
+    let id = scene.connect(address, options, corking);
+    assert_eq!(scene.socket(id).write(&[b'x'; 2 << 10]), Flow::Full);
+    scene.socket(id).notify_when_sent(1);
+    let _peer = Peer::accept(&listener);
+    scene.drive_until("us", "drain");
+    scene.drive_until("us", "sent");
+    assert_eq!(scene.socket(id).queued_bytes(), 0);
+}

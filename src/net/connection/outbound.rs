@@ -179,9 +179,11 @@ impl Outbound {
         wire: &mut Wire<'_, '_>,
     ) -> io::Result<bool> {
         // While the connection waits for the kernel, the cork is ignored. Otherwise the reactor would call again and
-        // again as long as the kernel has space, and the drain would never be reported.
+        // again as long as the kernel has space, and the drain would never be reported. The cork holds back nothing
+        // either if a long write has gone straight to the kernel, with the bytes before it: their drain is reported.
         let waits_for_kernel = wire.registration.interest().contains(Interest::WRITABLE);
-        if self.is_corked() && !waits_for_kernel && self.unsent.len() < options.high_water_mark {
+        let holds_back = self.is_corked() && !self.unsent.is_empty() && !waits_for_kernel;
+        if holds_back && self.unsent.len() < options.high_water_mark {
             return Ok(false);
         }
         if !self.unsent.is_empty() {
