@@ -273,6 +273,10 @@ fn check_rest(sockets: &mut Sockets<'_>, ledger: &Ledger, sides: &[(SocketId, us
         if peer.phase == Phase::Closed || it.phase == Phase::Closed {
             continue;
         }
+        assert!(
+            !it.is_piped,
+            "L: a pipe that has not come to its end: {it:?} {peer:?}"
+        );
         if !socket.is_paused() && !peer.was_cut {
             assert!(
                 it.received == peer.sent || it.phase == Phase::New || peer.is_held_back(),

@@ -32,6 +32,7 @@ mod ledger;
 mod limits;
 mod pattern;
 mod paused;
+mod piping;
 mod proxy;
 mod requests;
 mod room;
@@ -40,6 +41,7 @@ mod runner;
 mod seeds;
 mod serving;
 mod silence;
+mod stalling;
 mod tokens;
 mod workloads;
 

@@ -15,9 +15,11 @@ use super::crowd::Guest;
 use super::effort::{Before, Heap, Live, check_descriptors};
 use super::ledger::{Ledger, MOST_LOOPS};
 use super::pattern::Pattern;
+use super::piping::note_queues;
 use super::requests::{Book, Request, SERVICE};
 use super::room::Visitor;
 use super::serving::Counter;
+use super::stalling::{Ping, Waiting, truthful};
 use super::workloads::{Ask, Flood, Sip};
 
 /// A kind of server and clients.
@@ -37,10 +39,14 @@ pub(crate) enum Workload {
     Room,
     /// More guests than the server takes at a time.
     Limited,
+    /// A server that pipes its clients to another one.
+    Pipe,
+    /// Idle timeouts in loops that stall, in a network that hides nothing.
+    Stalled,
 }
 
 impl Workload {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Echo,
         Self::Firehose,
         Self::Flood,
@@ -51,13 +57,21 @@ impl Workload {
         Self::Crowded,
         Self::Room,
         Self::Limited,
+        Self::Pipe,
+        Self::Stalled,
     ];
 
     /// Whether what comes back is what was sent.
     fn is_echo(self) -> bool {
         matches!(
             self,
-            Self::Echo | Self::Proxy | Self::Shutdown | Self::Crowded | Self::Limited
+            Self::Echo
+                | Self::Proxy
+                | Self::Shutdown
+                | Self::Crowded
+                | Self::Limited
+                | Self::Pipe
+                | Self::Stalled
         )
     }
 }
@@ -104,6 +118,9 @@ pub(crate) fn run(
 ) -> Outcome {
     let heap = live.map(Heap::new);
     let mut options = Options::from_seed(seed).flavour(flavour);
+    if workload == Workload::Stalled {
+        options = truthful(options);
+    }
     if workload == Workload::Crowded {
         // Enough for a server, and for one connection with both ends on one machine.
         options.descriptors = Some(4 + usize::try_from(seed % 7).unwrap());
@@ -155,7 +172,11 @@ impl Scene {
         let is_unreliable = options.faults.failed_lookups > 0;
         let mut simulation = Simulation::new(seed, options).unwrap();
         let handle = simulation.handle();
-        let stalls = random.u32(..3) == 0;
+        let stalls = workload == Workload::Stalled || random.u32(..3) == 0;
+        let idle_timeout = match workload {
+            Workload::Stalled => Some(Duration::from_millis(random.u64(5..80))),
+            _ => None,
+        };
         // Sometimes all on one loop, with a socket of either end on it.
         let count = random.usize(1..=MOST_LOOPS);
         let server = "10.0.0.1:1000".parse().unwrap();
@@ -178,6 +199,7 @@ impl Scene {
                     .high_water_mark(high)
                     .low_water_mark(random.choice([0, 500]).unwrap())
                     .allow_half_open(random.bool())
+                    .idle_timeout(idle_timeout)
                     .close_timeout(Duration::from_secs(40));
                 simulation
                     .host(World {
@@ -218,7 +240,7 @@ impl Scene {
     fn start(&mut self) {
         self.serve(0, self.hosts[0].shared.server, false);
         match self.workload {
-            Workload::Proxy => {
+            Workload::Proxy | Workload::Pipe => {
                 let backend = "10.0.0.1:1001".parse().unwrap();
                 self.serve(0, backend, true);
                 self.hosts[0].shared.server = backend;
@@ -274,7 +296,12 @@ impl Scene {
         let front = Request::to("10.0.0.1:1000".parse().unwrap());
         let options = self.hosts[number].shared.options.clone();
         match self.workload {
-            Workload::Echo | Workload::Proxy | Workload::Shutdown => {
+            Workload::Stalled => {
+                let idle_timeout = Duration::from_millis(self.random.u64(5..80));
+                let ping = Ping::new(&mut self.random, idle_timeout);
+                self.connect_with(number, front, options.idle_timeout(idle_timeout), ping);
+            }
+            Workload::Echo | Workload::Proxy | Workload::Pipe | Workload::Shutdown => {
                 let ask = Ask::new(&mut self.random, most);
                 self.connect_with(number, front, options, ask);
             }
@@ -347,11 +374,22 @@ impl Scene {
     /// One turn of each loop that has something to do.
     fn step(&mut self) -> bool {
         let before = Before::new(&self.simulation, &self.hosts, &self.ledger.borrow());
+        let waiting = match self.workload {
+            Workload::Stalled => {
+                let ledger = &mut self.ledger.borrow_mut();
+                Waiting::new(&self.simulation, &mut self.hosts, ledger)
+            }
+            _ => Waiting::default(),
+        };
         let mut parties = Self::parties(&mut self.hosts);
         if !self.simulation.step(&mut parties).unwrap() {
             return false;
         }
+        if self.workload == Workload::Pipe {
+            note_queues(&mut self.hosts, &mut self.ledger.borrow_mut());
+        }
         let mut ledger = self.ledger.borrow_mut();
+        waiting.check(&ledger);
         before.check_turn(
             &self.simulation,
             &self.hosts,

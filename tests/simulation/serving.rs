@@ -9,6 +9,7 @@ use super::chaos::Chaos;
 use super::checker::{Behaviour, Checked, World};
 use super::ledger::Ledger;
 use super::limits::{check_refused, check_taken};
+use super::piping::Plumber;
 use super::room::Member;
 use super::run::Workload;
 use super::workloads::{Echo, Firehose, Relay, Sip};
@@ -32,7 +33,12 @@ impl Counter {
                     connects: true,
                 },
             ),
+            Workload::Pipe if !self.is_backend => {
+                boxed(ledger, side, Plumber { is_accepted: true })
+            }
             Workload::Echo
+            | Workload::Pipe
+            | Workload::Stalled
             | Workload::Proxy
             | Workload::Shutdown
             | Workload::Crowded
