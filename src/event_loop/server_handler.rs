@@ -66,10 +66,16 @@ pub trait ServerHandler<S = ()> {
         let _ = (cx, refused);
     }
 
-    /// Accepting failed, or the server could not begin to listen on a name. If the process has run out of descriptors
-    /// (EMFILE), the server tries again in growing intervals, and whenever a socket of the loop closes. This method
-    /// then comes once for the whole shortage. After any other error the server stops listening; its connections stay,
-    /// and `on_close` follows the last of them.
+    /// Accepting failed, or the server could not begin to listen on a name.
+    ///
+    /// The server goes on if the failure may pass. Examples are a lack of descriptors (EMFILE) or of memory (ENOBUFS),
+    /// and many failures of single connections in a row (ECONNABORTED, or EPERM from a filter of system calls). It tries
+    /// again in growing intervals, and after EMFILE also whenever a socket of the loop closes. This method then comes
+    /// once, until accepting works again. A single connection that fails is not reported.
+    ///
+    /// If the listening socket itself is broken (EBADF, EINVAL), the server stops listening:
+    /// [`is_listening`](crate::Server::is_listening) is false. Its connections stay, and `on_close` follows the last of
+    /// them.
     #[doc(alias = "error")]
     fn on_error(&mut self, cx: &mut LoopContext<'_, S>, error: &Error) {
         let _ = (cx, error);

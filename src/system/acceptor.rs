@@ -123,38 +123,34 @@ impl Acceptor {
 
     /// Takes the next connection off the backlog, with the address of its peer: a later `getpeername` fails once the
     /// peer has gone.
+    ///
+    /// A signal may interrupt the call (EINTR). The caller repeats it, and bounds how often.
     pub(crate) fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
-        loop {
-            let accepted = match self {
-                Self::Tcp(listener) => listener
-                    .accept()
-                    .map(|(stream, peer)| (Stream::Tcp(stream), Some(peer))),
-                Self::SharedTcp(shared) => shared.accept().map(|(stream, peer)| {
-                    let stream = stream.map_or_else(Stream::SharedTcp, Stream::Tcp);
-                    (stream, Some(peer))
-                }),
-                #[cfg(unix)]
-                Self::Unix(listener) => listener
-                    .accept()
-                    .map(|(stream, _)| (Stream::Unix(stream), None)),
-                #[cfg(unix)]
-                Self::SharedUnix(shared) => shared
-                    .forbid_blocking()
-                    .and_then(|()| shared.get().accept())
-                    .map(|(stream, _)| (Stream::Unix(stream), None)),
-                #[cfg(feature = "simulation")]
-                Self::Simulated(acceptor) => acceptor
-                    .accept()
-                    .map(|(stream, peer)| (Stream::Simulated(stream), Some(peer))),
-                #[cfg(feature = "simulation")]
-                Self::Faulty(acceptor) => acceptor
-                    .accept()
-                    .map(|(stream, peer)| (Stream::Faulty(stream), Some(peer))),
-            };
-            match accepted {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                done => return done,
-            }
+        match self {
+            Self::Tcp(listener) => listener
+                .accept()
+                .map(|(stream, peer)| (Stream::Tcp(stream), Some(peer))),
+            Self::SharedTcp(shared) => shared.accept().map(|(stream, peer)| {
+                let stream = stream.map_or_else(Stream::SharedTcp, Stream::Tcp);
+                (stream, Some(peer))
+            }),
+            #[cfg(unix)]
+            Self::Unix(listener) => listener
+                .accept()
+                .map(|(stream, _)| (Stream::Unix(stream), None)),
+            #[cfg(unix)]
+            Self::SharedUnix(shared) => shared
+                .forbid_blocking()
+                .and_then(|()| shared.get().accept())
+                .map(|(stream, _)| (Stream::Unix(stream), None)),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(acceptor) => acceptor
+                .accept()
+                .map(|(stream, peer)| (Stream::Simulated(stream), Some(peer))),
+            #[cfg(feature = "simulation")]
+            Self::Faulty(acceptor) => acceptor
+                .accept()
+                .map(|(stream, peer)| (Stream::Faulty(stream), Some(peer))),
         }
     }
 

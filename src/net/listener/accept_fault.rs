@@ -10,36 +10,64 @@ use crate::net::error::Errno;
 /// descriptors never accepts again. With edge-triggered polling, no event reports free descriptors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AcceptFault {
-    /// The process or the system has run out of descriptors or memory. The listener backs off and tries again by
-    /// itself, because no edge will report the end of the shortage.
-    Exhausted,
-    /// The connection at the head of the backlog has failed, and the next may be fine. The listener accepts on at once.
+    /// The process or the system has run out of descriptors. The listener refuses one peer, backs off and tries again
+    /// by itself, because no edge will report the end of the shortage.
+    OutOfDescriptors,
+    /// The system has run out of memory. The listener backs off, and refuses no peer: no descriptor would help.
+    OutOfMemory,
+    /// The connection at the head of the backlog has failed, and the next may be fine; or a signal has interrupted the
+    /// call. The listener accepts on at once, and backs off after several such failures in a row: the cause may be one
+    /// that does not pass, such as a filter of system calls.
     Transient,
-    /// A signal interrupted the call. The listener repeats the call.
-    Interrupted,
     /// No peer waits. The next edge reports a peer.
     WouldBlock,
-    /// The listening socket itself seems broken. Several such failures in a row end the listener.
+    /// The listening socket itself is broken. Several such failures in a row end the listener.
     Fatal,
 }
 
 /// Returns the cause of `error`, which a call of `accept` has returned.
+///
+/// An error that no row names is transient: to try it again costs little, and ends no server that might go on.
 pub(crate) fn classify_accept(error: &io::Error) -> AcceptFault {
-    let Some(errno) = Errno::of(error) else {
-        return AcceptFault::Fatal;
-    };
-    match errno.name {
-        "EAGAIN" => AcceptFault::WouldBlock,
-        "EINTR" => AcceptFault::Interrupted,
-        "EMFILE" | "ENFILE" | "ENOBUFS" | "ENOMEM" => AcceptFault::Exhausted,
-        // Linux returns errors that are pending on the new connection (accept(2)). A connection that a firewall forbids
-        // gives EPERM. Winsock returns ENOTCONN for a peer that has reset the connection already.
-        "ECONNABORTED" | "ECONNRESET" | "EPERM" | "EPROTO" | "ETIMEDOUT" | "ENETDOWN"
-        | "ENETUNREACH" | "EHOSTDOWN" | "EHOSTUNREACH" | "ENONET" | "ENOPROTOOPT" | "ENOTSUP"
-        | "ENOTCONN" => AcceptFault::Transient,
-        _ => AcceptFault::Fatal,
-    }
+    let name = Errno::of(error).map(|errno| errno.name);
+    let row = name.and_then(|name| ROWS.iter().find(|(_, names)| names.contains(&name)));
+    row.map_or(AcceptFault::Transient, |(fault, _)| *fault)
 }
+
+/// The rows. All errors of accept(2) on Linux and POSIX, and of Winsock's, have one.
+const ROWS: &[(AcceptFault, &[&str])] = &[
+    (AcceptFault::WouldBlock, &["EAGAIN"]),
+    (AcceptFault::OutOfDescriptors, &["EMFILE", "ENFILE"]),
+    (AcceptFault::OutOfMemory, &["ENOBUFS", "ENOMEM"]),
+    // Linux returns errors that are pending on the new connection (accept(2)). A connection that a firewall forbids gives
+    // EPERM, and one that a security module forbids EACCES. Winsock returns ENOTCONN for a peer that has reset the
+    // connection already.
+    (
+        AcceptFault::Transient,
+        &[
+            "EINTR",
+            "ECONNABORTED",
+            "ECONNRESET",
+            "EPERM",
+            "EACCES",
+            "EPROTO",
+            "ETIMEDOUT",
+            "ENETDOWN",
+            "ENETUNREACH",
+            "EHOSTDOWN",
+            "EHOSTUNREACH",
+            "ENONET",
+            "ENOPROTOOPT",
+            "EPROTONOSUPPORT",
+            "ENOTSUP",
+            "ENOTCONN",
+        ],
+    ),
+    (
+        AcceptFault::Fatal,
+        &["EBADF", "EINVAL", "ENOTSOCK", "EFAULT"],
+    ),
+];
 
 #[cfg(test)]
 mod tests {
@@ -50,9 +78,12 @@ mod tests {
     }
 
     #[test]
-    fn a_shortage_is_recognised_without_a_kind_in_std() {
-        for errno in ["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"] {
-            assert_eq!(fault(errno), AcceptFault::Exhausted, "{errno}");
+    fn a_shortage_of_descriptors_is_no_shortage_of_memory() {
+        for errno in ["EMFILE", "ENFILE"] {
+            assert_eq!(fault(errno), AcceptFault::OutOfDescriptors, "{errno}");
+        }
+        for errno in ["ENOBUFS", "ENOMEM"] {
+            assert_eq!(fault(errno), AcceptFault::OutOfMemory, "{errno}");
         }
     }
 
@@ -62,13 +93,17 @@ mod tests {
             "ECONNABORTED",
             "ECONNRESET",
             "EPERM",
+            "EACCES",
             "EPROTO",
             "ENETDOWN",
             "ENETUNREACH",
             "EHOSTDOWN",
             "EHOSTUNREACH",
+            "ENONET",
             "ENOPROTOOPT",
+            "EPROTONOSUPPORT",
             "ENOTSUP",
+            "ENOTCONN",
             "ETIMEDOUT",
         ] {
             assert_eq!(fault(errno), AcceptFault::Transient, "{errno}");
@@ -76,9 +111,23 @@ mod tests {
     }
 
     #[test]
+    fn a_signal_and_an_unknown_error_are_transient() {
+        assert_eq!(fault("EINTR"), AcceptFault::Transient);
+        // ENOSR and ESOCKTNOSUPPORT have no name here.
+        #[cfg(target_os = "linux")]
+        for number in [libc::ENOSR, libc::ESOCKTNOSUPPORT] {
+            let error = io::Error::from_raw_os_error(number);
+            assert_eq!(classify_accept(&error), AcceptFault::Transient);
+        }
+        assert_eq!(
+            classify_accept(&io::Error::other("what?")),
+            AcceptFault::Transient
+        );
+    }
+
+    #[test]
     fn waiting_is_no_failure() {
         assert_eq!(fault("EAGAIN"), AcceptFault::WouldBlock);
-        assert_eq!(fault("EINTR"), AcceptFault::Interrupted);
     }
 
     #[test]
@@ -86,9 +135,14 @@ mod tests {
         for errno in ["EBADF", "EINVAL", "ENOTSOCK", "EFAULT"] {
             assert_eq!(fault(errno), AcceptFault::Fatal, "{errno}");
         }
-        assert_eq!(
-            classify_accept(&io::Error::other("what?")),
-            AcceptFault::Fatal
-        );
+    }
+
+    #[test]
+    fn no_error_is_in_two_rows() {
+        let names: Vec<_> = ROWS.iter().flat_map(|(_, names)| names.iter()).collect();
+        let mut different = names.clone();
+        different.sort_unstable();
+        different.dedup();
+        assert_eq!(different.len(), names.len());
     }
 }

@@ -1,5 +1,5 @@
-//! The state machine of one server. The server listens, backs off while no descriptor is free, and once closed waits
-//! for the removal of its last connection.
+//! The state machine of one server. The server listens, backs off while accepting fails, and once closed waits for the
+//! removal of its last connection.
 
 mod accept_fault;
 mod event;
@@ -25,12 +25,19 @@ pub use options::ListenOptions;
 pub(crate) use event::ServerEvent;
 pub(crate) use exhaustion::DescriptorExhaustion;
 
-/// The limit on consecutive accepts that fail because of the peer, before the reactor serves other sources.
-const TRANSIENT_FAULTS_A_CALL: u32 = 16;
+/// The limit on accepts in one call, blocked peers and failures included, before the reactor serves other sources.
+const ACCEPTS_A_CALL: u32 = 16;
 
-/// The first and the longest backoff while no descriptor is free. Each backoff is twice as long as the one before.
+/// The number of [transient](AcceptFault::Transient) failures in a row after which the listener backs off.
+const TRANSIENT_FAULTS: u32 = 16;
+
+/// The first and the longest backoff. Each backoff is twice as long as the one before.
 const FIRST_BACKOFF: Duration = Duration::from_millis(5);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
+
+/// The longest backoff after transient failures. Peers that abort their connections can cause such failures, and must not
+/// keep the peers behind them waiting for long.
+const LONGEST_TRANSIENT_BACKOFF: Duration = Duration::from_millis(100);
 
 /// The number of [fatal](AcceptFault::Fatal) failures in a row that ends a listener.
 const FATAL_FAULTS: u32 = 3;
@@ -60,9 +67,9 @@ enum State {
     Pending(Box<ListenOptions>),
     /// The socket listens, and the kernel queues connections for it.
     Listening(Bound),
-    /// The socket listens, but no descriptor was free for a new connection. No accept is tried before the backoff is
-    /// over. The state ends when an accept finds no waiting peer. That result proves a free descriptor, because the
-    /// kernel looks for a descriptor before it looks into the backlog.
+    /// The socket listens, but an accept has failed for a cause that no edge will report the end of. No accept is tried
+    /// before the backoff is over. The state ends when an accept finds no waiting peer. That result proves a free
+    /// descriptor, because the kernel looks for a descriptor before it looks into the backlog.
     BackingOff {
         bound: Bound,
         /// The length of the last backoff; zero if a peer was accepted since.
@@ -81,8 +88,10 @@ struct Bound {
     path: Option<OwnedPath>,
     /// Whether accepted sockets inherit all options from the listening socket, so that no calls have to set them.
     passes_on_options: bool,
-    /// The number of [fatal](AcceptFault::Fatal) failures since the last accept that succeeded.
+    /// The numbers of [fatal](AcceptFault::Fatal) and [transient](AcceptFault::Transient) failures since the last accept
+    /// that took a peer or found none.
     fatal_faults: u32,
+    transient_faults: u32,
 }
 
 #[cfg(unix)]
@@ -149,6 +158,7 @@ impl Listener {
             acceptor,
             path: None,
             fatal_faults: 0,
+            transient_faults: 0,
         });
         self.event = Some(ServerEvent::Listening);
     }
@@ -333,7 +343,7 @@ impl Listener {
         registration: &mut Registration<'_>,
         exhaustion: &mut DescriptorExhaustion,
     ) -> Option<Event> {
-        for _ in 0..TRANSIENT_FAULTS_A_CALL {
+        for _ in 0..ACCEPTS_A_CALL {
             let error = match self.as_bound()?.acceptor.accept() {
                 Ok((stream, peer)) => {
                     self.note_accepted();
@@ -351,8 +361,21 @@ impl Listener {
                     registration.would_block(Interest::READABLE);
                     return None;
                 }
-                AcceptFault::Interrupted | AcceptFault::Transient => {}
-                AcceptFault::Exhausted => return self.back_off(error, registration, exhaustion),
+                AcceptFault::Transient => {
+                    let bound = self.bound_mut()?;
+                    bound.transient_faults += 1;
+                    if bound.transient_faults >= TRANSIENT_FAULTS {
+                        bound.transient_faults = 0;
+                        return self.back_off(error, LONGEST_TRANSIENT_BACKOFF, registration);
+                    }
+                }
+                AcceptFault::OutOfMemory => {
+                    return self.back_off(error, LONGEST_BACKOFF, registration);
+                }
+                AcceptFault::OutOfDescriptors => {
+                    exhaustion.meet(&self.as_bound()?.acceptor);
+                    return self.back_off(error, LONGEST_BACKOFF, registration);
+                }
                 AcceptFault::Fatal => return self.fault(error, registration),
             }
         }
@@ -363,8 +386,13 @@ impl Listener {
         if let State::BackingOff { backoff, .. } = &mut self.state {
             *backoff = Duration::ZERO;
         }
+        self.reset_faults();
+    }
+
+    fn reset_faults(&mut self) {
         if let Some(bound) = self.bound_mut() {
             bound.fatal_faults = 0;
+            bound.transient_faults = 0;
         }
     }
 
@@ -389,13 +417,13 @@ impl Listener {
             .is_none_or(|limit| self.places_taken < limit)
     }
 
-    /// Refuses one peer with the reserve descriptor, and backs off. The peers in the backlog cause no further edge, so
-    /// the listener must try again by itself. The handler gets the first failure only.
+    /// Backs off, for at most `longest`. The peers in the backlog cause no further edge, so the listener must try again by
+    /// itself. The handler gets the first failure only.
     fn back_off(
         &mut self,
         error: io::Error,
+        longest: Duration,
         registration: &mut Registration<'_>,
-        exhaustion: &mut DescriptorExhaustion,
     ) -> Option<Event> {
         let (bound, last) = match mem::replace(&mut self.state, State::Closed) {
             State::Listening(bound) => (bound, None),
@@ -405,21 +433,21 @@ impl Listener {
                 return None;
             }
         };
-        exhaustion.meet(&bound.acceptor);
-        let backoff = (last.unwrap_or_default() * 2).clamp(FIRST_BACKOFF, LONGEST_BACKOFF);
+        let backoff = (last.unwrap_or_default() * 2).clamp(FIRST_BACKOFF, longest);
         self.state = State::BackingOff { bound, backoff };
         registration.unwant(Interest::READABLE);
         registration.wake_at(registration.tick_after(backoff));
         last.is_none().then(|| self.accept_failed(error))
     }
 
-    /// Ends the backoff: an accept found no waiting peer, which proves that a descriptor is free. A later shortage
-    /// begins with the shortest wait, and is reported again.
+    /// Ends the backoff: an accept found no waiting peer, which proves that accepting works. A later failure begins with
+    /// the shortest wait, and is reported again.
     fn end_backoff(&mut self) {
         self.state = match mem::replace(&mut self.state, State::Closed) {
             State::BackingOff { bound, .. } => State::Listening(bound),
             other => other,
         };
+        self.reset_faults();
     }
 
     /// Counts a [fatal](AcceptFault::Fatal) failure. After the third in a row, stops accepting and reports the error to
