@@ -1,7 +1,7 @@
 //! Serves the sources in the order of their lists, and then puts each source on the lists that its new state requires.
 
 use crate::schedule::Schedule;
-use crate::system::Selector;
+use crate::system::{Selector, is_out_of_registrations};
 
 use super::source_state::{Flags, Signals};
 use super::{Burst, CallbackScope, Handler, Interest, Key, Phase, Reactor, Registration, Slot};
@@ -257,6 +257,9 @@ impl<T: Handler> Reactor<T> {
     }
 }
 
+/// The number of ticks until a source is registered anew that the kernel has refused to register.
+const REARM_RETRY_TICKS: u64 = 10;
+
 /// Calls the methods of one source that its signals require, once each: first writing, then reading, and last an error
 /// that no read would return. Nearly every source must only read, and does not come here.
 #[inline(never)]
@@ -267,6 +270,9 @@ fn serve_slow_path<T: Handler>(
 ) -> Option<T::Event> {
     if registration.state.signals.contains(Signals::ACTIVATED) {
         registration.state.signals.remove(Signals::ACTIVATED);
+        if registration.state.signals.contains(Signals::REARM_REFUSED) {
+            registration.wake_at(registration.tick() + REARM_RETRY_TICKS);
+        }
         let event = source.on_activated(registration, resources);
         if event.is_some() || registration.is_closing() {
             return event;
@@ -358,6 +364,14 @@ fn close_or_rearm<T: Handler>(
     if let Some(source) = source.source() {
         match selector.rearm(source, key.to_token()) {
             Ok(()) => state.flags.insert(Flags::WATCHES_WRITABLE),
+            // The former registration stays. No read or write returns this error, so a source that is served for it
+            // would find nothing, and ask again at once.
+            Err(error) if is_out_of_registrations(&error) => {
+                // The activation files the next try on the timer wheel, which cannot be reached from here.
+                state
+                    .signals
+                    .insert(Signals::REARM_REFUSED | Signals::ACTIVATED);
+            }
             // The kernel reports nothing about the source now. So the source must read and write, which returns the
             // error.
             Err(_) => state.signals.insert(Signals::READABLE | Signals::WRITABLE),

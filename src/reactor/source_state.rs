@@ -40,9 +40,9 @@ bitflags! {
         const HELD = 1 << 6;
         /// The source is registered for writing too, so the kernel reports when the source becomes writable.
         ///
-        /// Invariant: if this flag is not set, one of three conditions holds. The source is not registered; or the
+        /// Invariant: if this flag is not set, one of four conditions holds. The source is not registered; or the
         /// source was assumed to be writable and no write has blocked since; or [`WANTS_REARM`](Self::WANTS_REARM) is
-        /// set.
+        /// set; or [`Signals::REARM_REFUSED`] is.
         const WATCHES_WRITABLE = 1 << 7;
         /// The requests that the reactor grants when the source's method or visitor has returned.
         const REQUESTS = Self::WANTS_FLUSH.bits() | Self::WANTS_CLOSE.bits() | Self::WANTS_REARM.bits();
@@ -60,6 +60,9 @@ bitflags! {
         const WRITE_CLOSED = Readiness::WRITE_CLOSED.bits();
         const ERROR = Readiness::ERROR.bits();
         const PRIORITY = Readiness::PRIORITY.bits();
+        /// The kernel has refused to register the source anew. The reactor tries again when the source's entry on the timer
+        /// wheel falls due. This signal is no reason to serve the source.
+        const REARM_REFUSED = 1 << 6;
         /// The request of the source to report an event of its own
         /// ([`Handler::on_activated`](super::Handler::on_activated)). The reactor serves this request for any interest.
         const ACTIVATED = 1 << 7;

@@ -4,7 +4,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::serving::update_lists;
-use super::source_state::{Flags, WheelEntry};
+use super::source_state::{Flags, Signals, WheelEntry};
 use super::{Elapsed, Handler, Key, Phase, Reactor, Registration, TimerHandle, Waker};
 
 impl<T: Handler> Reactor<T> {
@@ -191,6 +191,10 @@ impl<T: Handler> Reactor<T> {
         slot.state.timer = None;
         if slot.state.flags.contains(Flags::CLOSING) {
             return Some(Elapsed::Source(key, None));
+        }
+        if slot.state.signals.contains(Signals::REARM_REFUSED) {
+            slot.state.signals.remove(Signals::REARM_REFUSED);
+            slot.state.flags.insert(Flags::WANTS_REARM);
         }
         let event = slot.source.on_deadline(&mut Registration {
             key,

@@ -25,10 +25,16 @@ macro_rules! number {
 
 pub(crate) use number;
 
-/// Whether a write failed only because the kernel is short of memory (ENOBUFS, ENOMEM). The connection is then intact.
+/// Whether a read or a write failed only because the kernel is short of memory (ENOBUFS, ENOMEM). The connection is then intact.
 pub(crate) fn is_out_of_buffers(error: &io::Error) -> bool {
     const ENOBUFS: Option<i32> = number!(ENOBUFS, WSAENOBUFS);
     is(error, ENOBUFS) || error.kind() == io::ErrorKind::OutOfMemory
+}
+
+/// Whether the kernel has refused to register a descriptor only for lack of memory (ENOMEM, ENOBUFS), or because the user
+/// has too many registrations (ENOSPC).
+pub(crate) fn is_out_of_registrations(error: &io::Error) -> bool {
+    is_out_of_buffers(error) || error.kind() == io::ErrorKind::StorageFull
 }
 
 /// Whether the error of a connect only means that the kernel continues to connect.

@@ -29,6 +29,7 @@ mod stream_options;
 mod waker;
 
 pub(crate) use acceptor::Acceptor;
+pub(crate) use errno::is_out_of_registrations;
 pub(crate) use factory::System;
 pub(crate) use lookup::{Job, Ticket};
 pub(crate) use lookups::Lookups;

@@ -37,7 +37,7 @@ struct Tellings {
 struct Counted<S> {
     source: S,
     tellings: Rc<Cell<Tellings>>,
-    refuses: bool,
+    refusal: Option<ErrorKind>,
 }
 
 impl<S> Counted<S> {
@@ -45,10 +45,7 @@ impl<S> Counted<S> {
         let mut tellings = self.tellings.get();
         count(&mut tellings);
         self.tellings.set(tellings);
-        if self.refuses {
-            return Err(ErrorKind::PermissionDenied.into());
-        }
-        Ok(())
+        self.refusal.map_or(Ok(()), |kind| Err(kind.into()))
     }
 }
 
@@ -108,7 +105,7 @@ impl<S> Wire<S> {
             kernel: Counted {
                 source,
                 tellings: Rc::default(),
-                refuses: false,
+                refusal: None,
             },
             receive,
             chunk_bytes: 64,

@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream as Peer;
 use std::rc::Rc;
+use std::time::Duration;
 
 use mio::net::UnixStream;
 
@@ -130,10 +131,53 @@ fn a_source_that_cannot_be_armed_again_finds_out_by_reading() {
     let key = reactor.insert(wire, Interest::READABLE).unwrap();
     peer.write_all(b"abc").unwrap();
     assert_eq!(poll(&mut reactor), 1);
-    reactor.visit(key, |wire, _| wire.kernel.refuses = true);
+    reactor.visit(key, |wire, _| {
+        wire.kernel.refusal = Some(ErrorKind::PermissionDenied)
+    });
     for _ in 0..3 {
         assert_eq!(serve(&mut reactor), [Report::Bytes(1)]);
         assert!(!reactor.is_idle());
+    }
+}
+
+// A lack of memory has no end that the kernel would report, and a source that is served for it would spin.
+#[test]
+fn a_source_that_cannot_be_armed_for_now_is_armed_later() {
+    for kind in [ErrorKind::OutOfMemory, ErrorKind::StorageFull] {
+        let (wire, mut peer) = stream_pair();
+        let tellings = Rc::clone(&wire.kernel.tellings);
+        let mut reactor = Reactor::new(16).unwrap();
+        let key = insert_writable(&mut reactor, wire);
+        let sent = reactor.visit(key, |wire, registration| {
+            let stream = &mut wire.kernel.source;
+            let sent: usize = std::iter::from_fn(|| stream.write(&[7; 1024]).ok()).sum();
+            wire.kernel.refusal = Some(kind);
+            registration.would_block(Interest::WRITABLE);
+            registration.want(Interest::WRITABLE);
+            sent
+        });
+        assert_eq!(tellings.get().reregister, 1);
+        let mut now = reactor.now();
+        for tries in 1..4 {
+            assert_eq!(serve(&mut reactor), []);
+            assert!(reactor.is_idle(), "it does not spin");
+            let wait = reactor.poll_timeout().unwrap();
+            assert!(wait >= Duration::from_millis(5), "{wait:?}");
+            assert_eq!(tellings.get().reregister, tries);
+            if tries == 3 {
+                reactor.visit(key, |wire, _| wire.kernel.refusal = None);
+            }
+            now += wait + Duration::from_millis(1);
+            reactor.set_now(now);
+            reactor.advance();
+            assert_eq!(reactor.next_elapsed(), None);
+        }
+        assert_eq!(tellings.get().reregister, 4);
+        assert_eq!(serve(&mut reactor), []);
+        assert_eq!(reactor.poll_timeout(), None);
+        peer.read_exact(&mut vec![0; sent.unwrap()]).unwrap();
+        assert_eq!(poll(&mut reactor), 1);
+        assert_eq!(serve(&mut reactor), [Report::Room]);
     }
 }
 
@@ -211,7 +255,7 @@ fn space_freed_before_the_request_is_reported() {
 #[test]
 fn a_source_that_the_selector_refuses_is_given_back() {
     let (mut wire, _peer) = stream_pair();
-    wire.kernel.refuses = true;
+    wire.kernel.refusal = Some(ErrorKind::PermissionDenied);
     let mut reactor = Reactor::new(16).unwrap();
     let refused = reactor.insert_ready(wire, Interest::READABLE, Readiness::READABLE);
     let (error, wire) = refused.err().unwrap();
@@ -221,7 +265,7 @@ fn a_source_that_the_selector_refuses_is_given_back() {
 
     let key = reactor.insert_unregistered(wire, Interest::READABLE);
     assert!(reactor.register(key).is_err());
-    reactor.visit(key, |wire, _| wire.kernel.refuses = false);
+    reactor.visit(key, |wire, _| wire.kernel.refusal = None);
     assert!(reactor.register(key).is_ok());
     assert_eq!(poll(&mut reactor), 1, "it is there now, and writable");
 }
