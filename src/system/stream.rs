@@ -19,6 +19,9 @@ use super::platform::{CLOSE_DEREGISTERS, SHORT_READ_EXHAUSTS, SHORT_WRITE_EXHAUS
 #[cfg(feature = "simulation")]
 use super::simulated;
 
+/// The number of interrupted calls in a row after which a write or a shutdown returns the error (EINTR).
+const INTERRUPTIONS: u32 = 8;
+
 /// One end of a byte stream.
 #[derive(Debug)]
 pub(crate) enum Stream {
@@ -168,10 +171,11 @@ impl Stream {
         }
     }
 
-    /// Writes `slices` in one call, without raising SIGPIPE. There must be at least one slice, and none may be empty.
+    /// Writes `slices` in one call, without raising SIGPIPE. There must be at least one slice, and none may be empty. If a
+    /// signal interrupts the call again and again, returns EINTR.
     #[inline]
     pub(crate) fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        loop {
+        for _ in 0..INTERRUPTIONS {
             let written = match self {
                 Self::Tcp(stream) => tcp::send(stream, slices),
                 Self::SharedTcp(shared) => tcp::send(shared.get(), slices),
@@ -192,11 +196,26 @@ impl Stream {
                 Err(error) => return Err(error),
             }
         }
+        Err(io::ErrorKind::Interrupted.into())
     }
 
     /// Sends a FIN behind all written bytes. Succeeds also if the peer has gone.
     pub(crate) fn shutdown_write(&self) -> io::Result<()> {
-        let done = match self {
+        let mut done = self.shutdown_write_once();
+        for _ in 1..INTERRUPTIONS {
+            if !matches!(&done, Err(error) if error.kind() == io::ErrorKind::Interrupted) {
+                break;
+            }
+            done = self.shutdown_write_once();
+        }
+        match done {
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+            done => done,
+        }
+    }
+
+    fn shutdown_write_once(&self) -> io::Result<()> {
+        match self {
             Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Self::SharedTcp(shared) => shared.get().shutdown(Shutdown::Write),
             #[cfg(unix)]
@@ -209,10 +228,6 @@ impl Stream {
             Self::Simulated(stream) => stream.shutdown_write(),
             #[cfg(feature = "simulation")]
             Self::Faulty(stream) => stream.shutdown_write(),
-        };
-        match done {
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
-            done => done,
         }
     }
 

@@ -32,12 +32,9 @@ enum Deadline {
 impl Connection {
     /// Looks at the deadlines because the entry on the wheel has fallen due. If one has passed, returns
     /// `DeadlinePassed`: the caller serves the connection, and then calls [`decide_deadlines`](Self::decide_deadlines).
-    /// Otherwise files the entry again. After ENOBUFS, assumes that the socket is writable again.
+    /// Otherwise files the entry again. Ends the rests after transient failures.
     pub(crate) fn on_deadline(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
-        if self.outbound.flags.contains(OutboundFlags::OUT_OF_BUFFERS) {
-            self.outbound.flags.remove(OutboundFlags::OUT_OF_BUFFERS);
-            registration.assume(Readiness::WRITABLE);
-        }
+        self.end_rests(registration);
         if self.passed_deadline(registration.tick()).is_some() {
             return Some(Event::DeadlinePassed);
         }
@@ -103,6 +100,23 @@ impl Connection {
             _ => {}
         }
         is_due(self.activity.idle_deadline()).then_some(Deadline::Idle)
+    }
+
+    /// Makes a half that rests after a transient failure try again.
+    fn end_rests(&mut self, registration: &mut Registration<'_>) {
+        let flags = &mut self.outbound.flags;
+        if flags.contains(OutboundFlags::RESTS) {
+            flags.remove(OutboundFlags::RESTS);
+            registration.assume(Readiness::WRITABLE);
+        }
+        if flags.contains(OutboundFlags::READ_RESTS) {
+            flags.remove(OutboundFlags::READ_RESTS);
+            match self.is_read_once_a_report() {
+                true => registration.rearm(),
+                // The rest has also cleared an end that was reported: with it, a short read clears nothing.
+                false => registration.assume(Readiness::READABLE | Readiness::READ_CLOSED),
+            }
+        }
     }
 
     pub(crate) fn set_idle_timeout(

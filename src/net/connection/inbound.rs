@@ -1,10 +1,14 @@
 //! The inbound half of a connection: the direction in which the peer sends.
 
+use super::retry::Retry;
+
 /// The inbound half. Bytes that a replaced handler left unread are rare, so they lie in `ColdState`.
 #[derive(Debug)]
 pub(super) struct Inbound {
     pub(super) state: InboundState,
     pub(super) is_paused: bool,
+    /// The failures of reads since the last read that did not fail.
+    pub(super) retry: Retry,
 }
 
 /// The progress of the inbound half.
@@ -21,6 +25,7 @@ impl Inbound {
         Self {
             state: InboundState::Open,
             is_paused,
+            retry: Retry::default(),
         }
     }
 

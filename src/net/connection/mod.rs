@@ -22,6 +22,7 @@ mod notice;
 mod outbound;
 mod peer_address;
 mod requests;
+mod retry;
 mod sent_markers;
 mod serving;
 mod stage;

@@ -13,10 +13,7 @@ use crate::system::Stream;
 use crate::system::errno::is_out_of_buffers;
 
 use super::activity::Activity;
-
-/// The number of ticks until a send that failed with ENOBUFS is tried again. The kernel does not report when it has
-/// memory again.
-const OUT_OF_BUFFERS_RETRY_TICKS: u64 = 10;
+use super::retry::Retry;
 
 /// The outbound half of a connection.
 // The order of the fields is deliberate: `state` and `flags` lie side by side, so that `is_clear` checks both with one
@@ -31,6 +28,8 @@ pub(super) struct Outbound {
     pub(super) capacity: u16,
     pub(super) state: OutboundState,
     pub(super) flags: OutboundFlags,
+    /// The failures of sends since the kernel last took a byte that it had refused.
+    pub(super) retry: Retry,
 }
 
 /// The progress of the outbound half.
@@ -60,8 +59,13 @@ bitflags! {
         /// A fatal error has happened, and nothing more is sent. `ColdState::failure` has the error. The error of a
         /// write is held back there until the bytes that arrived before it are read.
         const FAILED = 1 << 3;
-        /// The last send failed because the kernel had no memory (ENOBUFS). The next deadline tries again.
-        const OUT_OF_BUFFERS = 1 << 4;
+        /// The last send failed for a cause that may pass (ENOBUFS), and the half rests. The next deadline tries again.
+        const RESTS = 1 << 4;
+        /// The last read failed for a cause that may pass. `Inbound::retry` counts such reads. The flag keeps reads off
+        /// the fast path, so that the next read that does not fail ends the count.
+        const READ_FAILED = 1 << 5;
+        /// As [`READ_FAILED`](Self::READ_FAILED), and the inbound half rests. The next deadline tries again.
+        const READ_RESTS = 1 << 6;
     }
 }
 
@@ -81,6 +85,7 @@ impl Outbound {
             capacity: u16::try_from(capacity).unwrap_or(u16::MAX),
             state: OutboundState::Open,
             flags: OutboundFlags::empty(),
+            retry: Retry::default(),
         }
     }
 
@@ -232,25 +237,28 @@ impl Outbound {
     }
 
     /// Notes a failed send. Returns the error if it is fatal. Returns `Ok` if the send can be tried again: after a
-    /// signal, or when the kernel has space or memory again.
+    /// signal, or when the kernel has space or memory again. Without space the kernel reports that; after the other
+    /// two the half tries again by itself.
     #[cold]
     pub(super) fn note_unsent(
         &mut self,
         error: io::Error,
         registration: &mut Registration<'_>,
     ) -> io::Result<()> {
-        if error.kind() == io::ErrorKind::Interrupted {
+        if error.kind() == io::ErrorKind::WouldBlock {
+            registration.would_block(Interest::WRITABLE);
+            self.retry = Retry::default();
+            return Ok(());
+        }
+        let is_interrupted = error.kind() == io::ErrorKind::Interrupted;
+        if is_interrupted && self.retry.is_at_once() {
             // A signal changes nothing: the socket is as writable as before.
             return Ok(());
         }
-        if error.kind() == io::ErrorKind::WouldBlock {
+        if is_interrupted || is_out_of_buffers(&error) {
             registration.would_block(Interest::WRITABLE);
-            return Ok(());
-        }
-        if is_out_of_buffers(&error) {
-            registration.would_block(Interest::WRITABLE);
-            self.flags.insert(OutboundFlags::OUT_OF_BUFFERS);
-            registration.wake_at(registration.tick() + OUT_OF_BUFFERS_RETRY_TICKS);
+            self.flags.insert(OutboundFlags::RESTS);
+            registration.wake_at(registration.latest_tick() + self.retry.next_rest());
             return Ok(());
         }
         Err(error)

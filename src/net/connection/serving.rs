@@ -8,9 +8,12 @@ use crate::net::outbox::Outbox;
 use crate::net::values::{Event, SocketEvent, SocketId};
 use crate::reactor::{Interest, Registration};
 use crate::system::Stream;
+use crate::system::errno::is_out_of_buffers;
 
 use super::Connection;
 use super::inbound::InboundState;
+use super::outbound::OutboundFlags;
+use super::retry::Retry;
 
 impl Connection {
     /// Reads once. The fast path is for a TCP connection that [can send at once](Self::can_send_at_once), which holds
@@ -58,7 +61,12 @@ impl Connection {
             return None;
         };
         let buffer = &mut buffer[..space];
-        match stream.read(buffer) {
+        let read = stream.read(buffer);
+        if read.is_ok() {
+            self.outbound.flags.remove(OutboundFlags::READ_FAILED);
+            self.inbound.retry = Retry::default();
+        }
+        match read {
             Ok(length) if length > 0 => {
                 if stream.is_read_once_a_report() {
                     registration.rearm();
@@ -84,16 +92,31 @@ impl Connection {
         match error.kind() {
             io::ErrorKind::WouldBlock => {
                 registration.would_block(Interest::READABLE);
+                self.outbound.flags.remove(OutboundFlags::READ_FAILED);
+                self.inbound.retry = Retry::default();
                 self.report_held_back(registration);
             }
-            // On a descriptor with blocking reads, a signal interrupts only a read that waits, so there are no bytes.
-            // Ask the kernel again whether the descriptor is readable.
-            io::ErrorKind::Interrupted if self.is_read_once_a_report() => registration.rearm(),
-            // The readiness is kept: the signal changed nothing, and the reactor serves the source again.
-            io::ErrorKind::Interrupted => {}
+            io::ErrorKind::Interrupted => self.retry_read(true, registration),
+            _ if is_out_of_buffers(&error) => self.retry_read(false, registration),
             _ => self.fail_io(Syscall::Read, error, registration),
         }
         None
+    }
+
+    /// Tries a read again that failed for a cause that may pass: a signal, or a lack of memory. After several signals in a
+    /// row, and after each lack of memory, rests first.
+    fn retry_read(&mut self, is_interrupted: bool, registration: &mut Registration<'_>) {
+        self.outbound.flags.insert(OutboundFlags::READ_FAILED);
+        if !is_interrupted || !self.inbound.retry.is_at_once() {
+            registration.would_block(Interest::READABLE);
+            self.outbound.flags.insert(OutboundFlags::READ_RESTS);
+            registration.wake_at(registration.latest_tick() + self.inbound.retry.next_rest());
+        } else if self.is_read_once_a_report() {
+            // On a descriptor with blocking reads, a signal interrupts only a read that waits, so there are no bytes.
+            // Ask the kernel again whether the descriptor is readable.
+            registration.rearm();
+        }
+        // Otherwise the readiness is kept: the signal changed nothing, and the reactor serves the source again.
     }
 
     /// Notes the peer's FIN, and returns the event for it. If a write has failed before, fails the connection with the
@@ -174,7 +197,11 @@ impl Connection {
         if self.stage.is_before_open() {
             return self.finish_connecting(registration);
         }
+        let before = self.outbound.unsent.len();
         self.flush(registration, outbox);
+        if self.outbound.unsent.len() < before {
+            self.outbound.retry = Retry::default();
+        }
         let is_drained = self.outbound.take_drain(&self.options, registration);
         is_drained.then_some(Event::Socket(SocketEvent::Drained))
     }

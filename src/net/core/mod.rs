@@ -344,9 +344,6 @@ impl Net {
         let key = self.reactor.next_closing()?;
         let id = SocketId(key);
         self.cancel_socket_timers(id);
-        if self.lookups.is_some() {
-            self.dismiss_asker_that_missed(id);
-        }
         let source = self.reactor.source_mut(key);
         let Some(connection) = source.and_then(Source::connection_mut) else {
             return Some(Closing::Server(ServerId(key)));
@@ -359,6 +356,9 @@ impl Net {
         } else {
             Closing::PlainSocket(id, reason)
         };
+        if self.lookups.is_some() {
+            self.dismiss_asker_that_missed(id);
+        }
         if self.exhaustion.take() {
             self.wake_servers();
         }

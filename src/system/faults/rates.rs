@@ -23,9 +23,9 @@ pub struct Faults {
     ///
     /// Bytes arrive later, and a write answers `Full` earlier.
     pub spurious_blocks: u16,
-    /// The kernel has no memory to send with (ENOBUFS). No event reports that memory is free again.
+    /// The kernel has no memory to send or to receive with (ENOBUFS). No event reports that memory is free again.
     ///
-    /// Bytes leave later: the loop tries again after some milliseconds. An idle timeout may pass meanwhile.
+    /// Bytes leave or arrive later: the loop tries again after some milliseconds. An idle timeout may pass meanwhile.
     pub missing_buffers: u16,
     /// The connection is reset between two calls.
     ///

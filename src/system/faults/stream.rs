@@ -79,6 +79,9 @@ impl FaultyStream {
             return Ok(0);
         }
         self.inject(INWARD)?;
+        if self.injector.strikes(|faults| faults.missing_buffers) {
+            return Err(CallError::NoBuffers.to_io());
+        }
         let mut most = buffer.len();
         if self.injector.strikes(|faults| faults.short_transfers) {
             most = self.injector.part(most.min(1000));

@@ -40,6 +40,9 @@ impl Connections {
         buffer: &mut [u8],
     ) -> Result<usize, CallError> {
         self.inject(world, key)?;
+        if world.strikes(|faults| faults.missing_buffers) {
+            return Err(CallError::NoBuffers);
+        }
         let socket = self.sockets.get_mut(key).ok_or(CallError::NotConnected)?;
         let machine = socket.watch.machine;
         let available = socket.inbox.readable().min(buffer.len());

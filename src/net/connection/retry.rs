@@ -1,0 +1,56 @@
+//! The retries of one half of a connection whose calls fail for a cause that may pass: a signal (EINTR), or a lack of
+//! memory (ENOBUFS, ENOMEM).
+
+/// The number of interrupted calls in a row that are tried again without a rest.
+const INTERRUPTIONS: u8 = 16;
+
+/// The first and the longest rest, in ticks. Each rest is twice as long as the one before.
+const FIRST_REST_TICKS: u64 = 10;
+const LONGEST_REST_TICKS: u64 = 1_000;
+
+/// The failures in a row of one half of a connection. The kernel reports neither the end of a shortage nor the end of
+/// interruptions, so the half rests and tries again by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Retry {
+    interruptions: u8,
+    rests: u8,
+}
+
+impl Retry {
+    /// Notes an interrupted call. Returns whether it is tried again at once, and not after a rest.
+    pub(super) fn is_at_once(&mut self) -> bool {
+        self.interruptions = self.interruptions.saturating_add(1);
+        self.interruptions <= INTERRUPTIONS
+    }
+
+    /// Returns the length of the next rest, in ticks.
+    pub(super) fn next_rest(&mut self) -> u64 {
+        let doubled = FIRST_REST_TICKS << self.rests.min(10);
+        self.rests = self.rests.saturating_add(1);
+        doubled.min(LONGEST_REST_TICKS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rests_double_up_to_a_second() {
+        let mut retry = Retry::default();
+        let rests: Vec<u64> = (0..9).map(|_| retry.next_rest()).collect();
+        assert_eq!(rests, [10, 20, 40, 80, 160, 320, 640, 1_000, 1_000]);
+        for _ in 0..1_000 {
+            assert!(retry.next_rest() <= LONGEST_REST_TICKS);
+        }
+    }
+
+    #[test]
+    fn interruptions_rest_after_sixteen_in_a_row() {
+        let mut retry = Retry::default();
+        assert!((0..16).all(|_| retry.is_at_once()));
+        for _ in 0..1_000 {
+            assert!(!retry.is_at_once());
+        }
+    }
+}
