@@ -20,6 +20,7 @@ pub(crate) struct Selector {
     events: Events,
     /// The time for which each wait polls the kernel before the thread sleeps.
     busy: Duration,
+    interruptions: Interruptions,
 }
 
 impl Selector {
@@ -28,6 +29,7 @@ impl Selector {
             poll: Poll::new()?,
             events: Events::with_capacity(capacity),
             busy: Duration::ZERO,
+            interruptions: Interruptions::default(),
         })
     }
 
@@ -48,7 +50,8 @@ impl Selector {
     }
 
     /// Waits until a source is ready or `timeout` has passed since `asked_at`. After a Unix signal the wait continues
-    /// with the rest of the time.
+    /// with the rest of the time. Polls that are interrupted at once, again and again, do not keep the caller for longer
+    /// than `timeout`, and become an error in the end.
     pub(crate) fn poll(&mut self, timeout: Option<Duration>, asked_at: Instant) -> io::Result<()> {
         let mut left = timeout;
         if !self.busy.is_zero() && timeout != Some(Duration::ZERO) {
@@ -59,12 +62,24 @@ impl Selector {
             }
             left = timeout.map(|timeout| timeout.saturating_sub(asked_at.elapsed()));
         }
+        let mut tries = Interruptions::RESTING;
         loop {
             match self.poll.poll(&mut self.events, left) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                     left = timeout.map(|timeout| timeout.saturating_sub(asked_at.elapsed()));
+                    self.interruptions.meet(left, error)?;
+                    if left == Some(Duration::ZERO) {
+                        // The time is over, or the caller has other work and polls again.
+                        tries -= 1;
+                        if tries == 0 {
+                            return Ok(());
+                        }
+                    }
                 }
-                done => return done,
+                done => {
+                    self.interruptions = Interruptions::default();
+                    return done;
+                }
             }
         }
     }
@@ -102,6 +117,46 @@ impl Selector {
     pub(crate) fn is_full(&self) -> bool {
         let last = self.capacity().saturating_sub(1);
         self.events.iter().nth(last).is_some()
+    }
+}
+
+/// The polls that were interrupted at once since the last poll that was not interrupted. A signal interrupts a poll now and
+/// then; a filter of system calls may interrupt all of them.
+#[derive(Debug, Default)]
+struct Interruptions {
+    count: u32,
+    last: Option<Instant>,
+}
+
+impl Interruptions {
+    /// The time between two interruptions from which on the second one does not count.
+    const AT_ONCE: Duration = Duration::from_millis(1);
+    /// The count from which on each interruption is followed by a rest, so that the thread does not spin.
+    const RESTING: u32 = 16;
+    const REST: Duration = Duration::from_millis(1);
+    /// The count that is an error.
+    const MOST: u32 = 1_000;
+
+    /// Notes an interruption of a poll for which the time `left` is left, and rests if there were many. After too many
+    /// interruptions, returns `error`.
+    fn meet(&mut self, left: Option<Duration>, error: io::Error) -> io::Result<()> {
+        let since = self.last.map(|last| last.elapsed());
+        if since.is_some_and(|since| since < Self::AT_ONCE) {
+            self.count += 1;
+        }
+        if self.count >= Self::MOST {
+            *self = Self::default();
+            return Err(error);
+        }
+        if self.count >= Self::RESTING {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "no poll can wait, because each one is interrupted"
+            )]
+            std::thread::sleep(left.map_or(Self::REST, |left| left.min(Self::REST)));
+        }
+        self.last = Some(Instant::now());
+        Ok(())
     }
 }
 
