@@ -82,4 +82,6 @@ mod servers;
 
 mod timers;
 #[cfg(unix)]
+mod transient_faults;
+#[cfg(unix)]
 mod wakes;

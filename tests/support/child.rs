@@ -110,11 +110,17 @@ pub(crate) fn descriptors() -> usize {
 /// Runs `body` as [`in_own_process`] does, while strace fails calls of it as `injections` say (`-e inject=` of
 /// strace(1)). Where strace cannot be had it skips, saying so.
 pub(crate) fn with_failing_calls(injections: &[&str], body: impl FnOnce()) {
+    // All other calls run at full speed.
+    let calls: Vec<&str> = injections
+        .iter()
+        .filter_map(|injection| injection.split(':').next())
+        .collect();
     let injections: Vec<String> = injections
         .iter()
         .map(|injection| format!("-e inject={injection}"))
         .collect();
-    under_strace(&format!("-e trace={TRACED} {}", injections.join(" ")), body);
+    let (calls, injections) = (calls.join(","), injections.join(" "));
+    under_strace(&format!("-e trace={calls} {injections}"), body);
 }
 
 /// Runs `body` as [`with_failing_calls`] does, while its wakes fail as `injection` says: the writes to an eventfd. Each
@@ -138,9 +144,6 @@ fn under_strace(options: &str, body: impl FnOnce()) {
     let launch = format!(r#"exec strace -f -qq -o /dev/null --seccomp-bpf {options} "$@""#);
     in_own_process(&launch, body);
 }
-
-/// The calls that may be made to fail. All others run at full speed.
-const TRACED: &str = "accept4,epoll_wait,recvfrom,sendto,sendmsg";
 
 /// Whether strace is there and may trace.
 pub(crate) fn strace_works() -> bool {
