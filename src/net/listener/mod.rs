@@ -2,45 +2,27 @@
 //! removal of its last connection.
 
 mod accept_fault;
+mod accepting;
 mod event;
 mod exhaustion;
 mod options;
 
-use std::io;
 use std::mem;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use crate::net::address::BlockList;
-use crate::net::error::{Error, Syscall};
+use crate::net::error::Error;
 use crate::net::values::{Endpoint, Event, SocketOptions};
-use crate::reactor::{Interest, Readiness, Registration};
-use crate::system::{Acceptor, OwnedPath, Stream};
+use crate::reactor::{Interest, Registration};
+use crate::system::{Acceptor, OwnedPath};
 
-use accept_fault::{AcceptFault, classify_accept};
+use accepting::FATAL_FAULTS;
 
 pub use options::ListenOptions;
 
 pub(crate) use event::ServerEvent;
 pub(crate) use exhaustion::DescriptorExhaustion;
-
-/// The limit on accepts in one call, blocked peers and failures included, before the reactor serves other sources.
-const ACCEPTS_A_CALL: u32 = 16;
-
-/// The number of [transient](AcceptFault::Transient) failures in a row after which the listener backs off.
-const TRANSIENT_FAULTS: u32 = 16;
-
-/// The first and the longest backoff. Each backoff is twice as long as the one before.
-const FIRST_BACKOFF: Duration = Duration::from_millis(5);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
-
-/// The longest backoff after transient failures. Peers that abort their connections can cause such failures, and must not
-/// keep the peers behind them waiting for long.
-const LONGEST_TRANSIENT_BACKOFF: Duration = Duration::from_millis(100);
-
-/// The number of [fatal](AcceptFault::Fatal) failures in a row that ends a listener.
-const FATAL_FAULTS: u32 = 3;
 
 /// A listening socket, with its options and the count of its connections: what users call a server.
 #[derive(Debug)]
@@ -88,7 +70,7 @@ struct Bound {
     path: Option<OwnedPath>,
     /// Whether accepted sockets inherit all options from the listening socket, so that no calls have to set them.
     passes_on_options: bool,
-    /// The numbers of [fatal](AcceptFault::Fatal) and [transient](AcceptFault::Transient) failures since the last accept
+    /// The numbers of [fatal](accept_fault::AcceptFault::Fatal) and [transient](accept_fault::AcceptFault::Transient) failures since the last accept
     /// that took a peer or found none.
     fatal_faults: u32,
     transient_faults: u32,
@@ -326,143 +308,5 @@ impl Listener {
     /// Whether the server has stopped, and its last socket was removed.
     pub(crate) fn is_done(&self) -> bool {
         self.is_closed() && self.connections == 0
-    }
-
-    /// Ends the wait of a backoff early, because a descriptor may be free: the reactor then calls
-    /// [`on_readable`](Self::on_readable). Does nothing in any other state.
-    pub(crate) fn wake(&self, registration: &mut Registration<'_>) {
-        if let State::BackingOff { .. } = self.state {
-            registration.assume(Readiness::READABLE);
-            registration.want(Interest::READABLE);
-        }
-    }
-
-    /// Accepts one peer, and returns the event for it. Skips blocked peers, and peers that are gone.
-    pub(crate) fn on_readable(
-        &mut self,
-        registration: &mut Registration<'_>,
-        exhaustion: &mut DescriptorExhaustion,
-    ) -> Option<Event> {
-        for _ in 0..ACCEPTS_A_CALL {
-            let error = match self.as_bound()?.acceptor.accept() {
-                Ok((stream, peer)) => {
-                    self.note_accepted();
-                    if self.is_blocked(peer) {
-                        continue;
-                    }
-                    let event = self.admit(stream, peer);
-                    return Some(self.report(event));
-                }
-                Err(error) => error,
-            };
-            match classify_accept(&error) {
-                AcceptFault::WouldBlock => {
-                    self.end_backoff();
-                    registration.would_block(Interest::READABLE);
-                    return None;
-                }
-                AcceptFault::Transient => {
-                    let bound = self.bound_mut()?;
-                    bound.transient_faults += 1;
-                    if bound.transient_faults >= TRANSIENT_FAULTS {
-                        bound.transient_faults = 0;
-                        return self.back_off(error, LONGEST_TRANSIENT_BACKOFF, registration);
-                    }
-                }
-                AcceptFault::OutOfMemory => {
-                    return self.back_off(error, LONGEST_BACKOFF, registration);
-                }
-                AcceptFault::OutOfDescriptors => {
-                    exhaustion.meet(&self.as_bound()?.acceptor);
-                    return self.back_off(error, LONGEST_BACKOFF, registration);
-                }
-                AcceptFault::Fatal => return self.fault(error, registration),
-            }
-        }
-        None
-    }
-
-    fn note_accepted(&mut self) {
-        if let State::BackingOff { backoff, .. } = &mut self.state {
-            *backoff = Duration::ZERO;
-        }
-        self.reset_faults();
-    }
-
-    fn reset_faults(&mut self) {
-        if let Some(bound) = self.bound_mut() {
-            bound.fatal_faults = 0;
-            bound.transient_faults = 0;
-        }
-    }
-
-    fn is_blocked(&self, peer: Option<SocketAddr>) -> bool {
-        match (&self.block_list, peer) {
-            (Some(list), Some(peer)) => list.check(peer.ip()),
-            _ => false,
-        }
-    }
-
-    /// Makes the event for an accepted peer, which depends on whether the server is at its limit.
-    fn admit(&self, stream: Stream, peer: Option<SocketAddr>) -> ServerEvent {
-        match self.has_place() {
-            true => ServerEvent::Accepted { stream, peer },
-            false => ServerEvent::OverLimit { stream, peer },
-        }
-    }
-
-    /// Whether the server may take a further connection.
-    pub(crate) fn has_place(&self) -> bool {
-        self.max_connections
-            .is_none_or(|limit| self.places_taken < limit)
-    }
-
-    /// Backs off, for at most `longest`. The peers in the backlog cause no further edge, so the listener must try again by
-    /// itself. The handler gets the first failure only.
-    fn back_off(
-        &mut self,
-        error: io::Error,
-        longest: Duration,
-        registration: &mut Registration<'_>,
-    ) -> Option<Event> {
-        let (bound, last) = match mem::replace(&mut self.state, State::Closed) {
-            State::Listening(bound) => (bound, None),
-            State::BackingOff { bound, backoff } => (bound, Some(backoff)),
-            other @ (State::Pending(_) | State::Closed) => {
-                self.state = other;
-                return None;
-            }
-        };
-        let backoff = (last.unwrap_or_default() * 2).clamp(FIRST_BACKOFF, longest);
-        self.state = State::BackingOff { bound, backoff };
-        registration.unwant(Interest::READABLE);
-        registration.wake_at(registration.tick_after(backoff));
-        last.is_none().then(|| self.accept_failed(error))
-    }
-
-    /// Ends the backoff: an accept found no waiting peer, which proves that accepting works. A later failure begins with
-    /// the shortest wait, and is reported again.
-    fn end_backoff(&mut self) {
-        self.state = match mem::replace(&mut self.state, State::Closed) {
-            State::BackingOff { bound, .. } => State::Listening(bound),
-            other => other,
-        };
-        self.reset_faults();
-    }
-
-    /// Counts a [fatal](AcceptFault::Fatal) failure. After the third in a row, stops accepting and reports the error to
-    /// the handler: otherwise the listener would silently never accept again.
-    fn fault(&mut self, error: io::Error, registration: &mut Registration<'_>) -> Option<Event> {
-        self.bound_mut()?.fatal_faults += 1;
-        if !self.is_faulty() {
-            return None;
-        }
-        registration.unwant(Interest::READABLE);
-        Some(self.accept_failed(error))
-    }
-
-    fn accept_failed(&mut self, error: io::Error) -> Event {
-        let error = Error::new(Syscall::Accept, error).at(self.endpoint.clone());
-        self.report(ServerEvent::AcceptFailed(error))
     }
 }
