@@ -23,6 +23,7 @@
 //! | understand a failure | [`Error`], [`CloseReason`] |
 //! | call the loop from a loop of your own | [`EventLoop::turn`] with [`Wait`] and [`Budget`] |
 //! | reach the loop from another thread | [`Remote`] |
+//! | put a source of your own into the loop: a UDP socket, a child process, another loop | [`EventLoop::add_source`], [`SourceHandler`] |
 //! | read lines or text | [`text`] |
 //! | know the speed of the loop, measure it, tune it | [`performance`], [`EventLoopOptions`] |
 //!
@@ -93,14 +94,18 @@ pub mod internals {
 
 pub use event_loop::{
     Accepted, Budget, Context, EventLoop, EventLoopOptions, Hold, IntoHandler, LoopContext,
-    OverLimit, Remote, RunEnd, ServerHandler, SocketHandler, Timer, Turn, Wait,
+    OverLimit, Remote, RunEnd, ServerHandler, SocketHandler, SourceContext, SourceHandler, Timer,
+    Turn, Wait,
 };
+#[cfg(unix)]
+pub use net::Descriptor;
 pub use net::{
     BlockList, CloseReason, ConnectOptions, Endpoint, Error, Family, Flow, HostQuery, IntoEndpoint,
     IntoListener, KeepAlive, ListenOptions, Resolver, Result, Server, ServerId, Socket, SocketId,
-    SocketOptions, Sockets, State, StdListener, StdStream, Syscall, TimerId, ip_family, is_ipv4,
-    is_ipv6, parse_socket_address, system_resolver,
+    SocketOptions, Sockets, Source, SourceId, State, StdListener, StdStream, Syscall, TimerId,
+    ip_family, is_ipv4, is_ipv6, parse_socket_address, system_resolver,
 };
+pub use reactor::{Interest, Readiness};
 
 /// The programs of the README are compiled as tests.
 #[cfg(doctest)]

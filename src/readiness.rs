@@ -139,13 +139,11 @@ impl Readiness {
     }
 
     /// Returns the bits that `other` does not have.
-    #[cfg(any(test, feature = "simulation"))]
     pub(crate) const fn difference(self, other: Self) -> Self {
         Self(self.0.difference(other.0))
     }
 
     /// Returns the bits that `other` has too.
-    #[cfg(feature = "simulation")]
     pub(crate) const fn intersection(self, other: Self) -> Self {
         Self(self.0.intersection(other.0))
     }

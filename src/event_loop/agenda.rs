@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::net::{ServerId, SocketId};
+use crate::net::{ServerId, SocketId, SourceId};
 
 use super::call::Call;
 use super::mailbox::Mailbox;
 use super::pipe;
 use super::server_handler::ServerHandler;
 use super::socket_handler::SocketHandler;
+use super::source_handler::AnySource;
 use super::timers::Timers;
 
 /// A handler that waits to be put into its table.
@@ -19,6 +20,8 @@ pub(super) enum NewHandler<S> {
     Socket(SocketId, Box<dyn SocketHandler<S>>),
     /// The handler of a server.
     Server(ServerId, Box<dyn ServerHandler<S>>),
+    /// A source with its handler.
+    Source(SourceId, Box<dyn AnySource<S>>),
     /// One end of a pipe. The function wraps the socket's present handler in this end.
     Pipe(SocketId, pipe::End, pipe::PutBefore<S>),
 }

@@ -2,12 +2,13 @@
 
 use crate::net::{
     CloseReason, Error, Notice, ServerEvent, ServerId, Socket, SocketEvent, SocketId, Sockets,
-    TargetedEvent,
+    SourceEvent, SourceId, TargetedEvent,
 };
 
 use super::agenda::NewHandler;
 use super::server_handler::{Accepted, OverLimit};
 use super::socket_handler::SocketHandler;
+use super::source_handler::SourceCall;
 use super::{Context, EventLoop, LoopContext};
 
 /// The callback that is running. If a value is still set when a turn begins, that callback has panicked.
@@ -21,6 +22,8 @@ pub(super) enum Calling {
     Closed(SocketId),
     /// `on_close` of a server. If it panics, only the removal of the server is left to do.
     ClosedServer(ServerId),
+    /// A callback of this source. If the callback panics, the source is closed.
+    Source(SourceId),
     /// A callback of a server, a timer or another call without a socket. If it panics, no socket is destroyed.
     Loop,
 }
@@ -34,6 +37,7 @@ impl<S> EventLoop<S> {
                 let error = Error::with_code(Error::HANDLER_PANICKED, "its handler panicked");
                 Socket::new(&mut self.net, id).destroy_with(error);
             }
+            Some(Calling::Source(id)) => self.net.close_source(id),
             Some(Calling::Failing(id, reason)) => self.unclosed = Some((id, reason)),
             Some(Calling::Closed(id)) => self.forget_socket(id),
             Some(Calling::ClosedServer(id)) => self.forget_server(id),
@@ -62,12 +66,18 @@ impl<S> EventLoop<S> {
                 NewHandler::Server(id, handler) if self.net.has_server(id) => {
                     drop(self.server_handlers.insert(id.0, handler));
                 }
+                NewHandler::Source(id, source) if self.net.has_source(id) => {
+                    drop(self.sources.insert(id.0, source));
+                }
                 NewHandler::Pipe(id, end, put_before) if self.net.has_socket(id) => {
                     let piped = put_before(end, self.handlers.remove(id.0));
                     self.handlers.insert(id.0, piped);
                 }
-                // The socket or server is gone already, so its new handler is dropped.
-                NewHandler::Socket(..) | NewHandler::Server(..) | NewHandler::Pipe(..) => {}
+                // The socket, server or source is gone already, so its new handler is dropped.
+                NewHandler::Socket(..)
+                | NewHandler::Server(..)
+                | NewHandler::Source(..)
+                | NewHandler::Pipe(..) => {}
             }
         }
     }
@@ -92,6 +102,7 @@ impl<S> EventLoop<S> {
         match event {
             TargetedEvent::Socket(id, event) => self.deliver_to_socket(shared, id, event),
             TargetedEvent::Server(id) => self.deliver_to_server(shared, id),
+            TargetedEvent::Source(id, event) => self.deliver_to_source(shared, id, event),
         }
     }
 
@@ -137,6 +148,32 @@ impl<S> EventLoop<S> {
                 self.call_server(shared, server, |handler, cx| handler.on_error(cx, &error));
             }
         }
+    }
+
+    #[inline(never)]
+    fn deliver_to_source(&mut self, shared: &mut S, id: SourceId, event: SourceEvent) {
+        self.call_source(shared, id, SourceCall::Event(event));
+        self.net.end_source_callback(id);
+    }
+
+    /// Calls a source's `on_timer` with `token`.
+    #[inline(never)]
+    pub(super) fn deliver_source_timer(&mut self, shared: &mut S, id: SourceId, token: u64) {
+        self.call_source(shared, id, SourceCall::Timer(token));
+    }
+
+    fn call_source(&mut self, shared: &mut S, id: SourceId, call: SourceCall) {
+        if let Some(source) = self.sources.get_mut(id.0) {
+            self.calling = Some(Calling::Source(id));
+            let cx = LoopContext {
+                sockets: Sockets::new(&mut self.net),
+                shared,
+                agenda: &mut self.agenda,
+            };
+            source.call(id, call, cx);
+        }
+        self.calling = None;
+        self.install();
     }
 
     #[inline(never)]
@@ -294,6 +331,16 @@ impl<S> EventLoop<S> {
         self.calling = None;
         self.install();
         self.forget_server(id);
+    }
+
+    /// Removes a closed source, and gives it to its handler's `on_close`.
+    pub(super) fn close_source(&mut self, shared: &mut S, id: SourceId) {
+        self.net.remove_source(id);
+        let Some(mut source) = self.sources.remove(id.0) else {
+            return;
+        };
+        self.net.deregister_source(source.object());
+        self.call(shared, Calling::Loop, |cx| source.close(cx));
     }
 }
 

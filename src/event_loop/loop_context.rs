@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::net::{
-    ConnectOptions, IntoEndpoint, IntoListener, ListenOptions, Result, ServerId, SocketId,
-    SocketOptions, Sockets, StdStream, TimerId,
+    ConnectOptions, Interest, IntoEndpoint, IntoListener, ListenOptions, Result, ServerId,
+    SocketId, SocketOptions, Sockets, SourceId, StdStream, TimerId,
 };
 
 use super::agenda::Agenda;
@@ -13,6 +13,7 @@ use super::into_handler::IntoHandler;
 use super::remote::Remote;
 use super::server_handler::{Accepted, ServerHandler};
 use super::socket_handler::SocketHandler;
+use super::source_handler::SourceHandler;
 use super::timer::Timer;
 use super::verbs::Verbs;
 
@@ -170,6 +171,23 @@ impl<S> LoopContext<'_, S> {
         handler: impl SocketHandler<S> + 'static,
     ) -> Result<SocketId> {
         self.verbs().read_input(input, handler)
+    }
+
+    /// Puts a source of your own into the loop: [`EventLoop::add_source`](crate::EventLoop::add_source).
+    ///
+    /// # Errors
+    ///
+    /// As [`EventLoop::add_source`](crate::EventLoop::add_source).
+    pub fn add_source<H>(
+        &mut self,
+        source: H::Source,
+        interest: Interest,
+        handler: H,
+    ) -> Result<SourceId>
+    where
+        H: SourceHandler<S> + 'static,
+    {
+        self.verbs().add_source(source, interest, handler)
     }
 
     /// Gives the socket `id` another handler, from its next event on: a protocol switch. Events that are reported

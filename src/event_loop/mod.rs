@@ -17,6 +17,8 @@ mod remote;
 mod requests;
 mod server_handler;
 mod socket_handler;
+mod source_context;
+mod source_handler;
 mod timer;
 mod timers;
 mod turn;
@@ -28,15 +30,18 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::net::{CloseReason, Limits, Net, Result, Server, ServerId, Socket, SocketId, Sockets};
+use crate::net::{
+    CloseReason, Limits, Net, Result, Server, ServerId, Socket, SocketId, Sockets, Source, SourceId,
+};
 use crate::slots::SideTable;
 use crate::system::System;
 
-use agenda::Agenda;
+use agenda::{Agenda, NewHandler};
 use call::Post;
 use dispatch::Calling;
 use mailbox::Mailbox;
 use read_buffer::ReadBuffer;
+use source_handler::AnySource;
 use turn::Part;
 use wait::Limit;
 
@@ -47,6 +52,8 @@ pub use options::EventLoopOptions;
 pub use remote::{Hold, Remote};
 pub use server_handler::{Accepted, OverLimit, ServerHandler};
 pub use socket_handler::SocketHandler;
+pub use source_context::SourceContext;
+pub use source_handler::SourceHandler;
 pub use timer::Timer;
 pub use wait::{Budget, RunEnd, Turn, Wait};
 
@@ -98,7 +105,7 @@ pub use wait::{Budget, RunEnd, Turn, Wait};
 /// 1. deferred calls ([`defer`](Self::defer)), and a flush of the bytes that they wrote;
 /// 2. the wait for the kernel, if there is nothing to do yet;
 /// 3. posts of other threads ([`Remote::post`]) and answers of lookups;
-/// 4. ready sockets and servers: their handlers are called, and each handler's own replies are sent when it returns;
+/// 4. ready sockets, servers and [sources](Self::add_source): their handlers are called, and each handler's own replies are sent when it returns;
 /// 5. a flush of all bytes that were written to other sockets, in one send for each socket;
 /// 6. timers and idle timeouts that are due;
 /// 7. closes: `on_error` and `on_close` of every socket that has closed.
@@ -125,6 +132,8 @@ pub struct EventLoop<S = ()> {
     /// net at once.
     handlers: SideTable<Box<dyn SocketHandler<S>>>,
     server_handlers: SideTable<Box<dyn ServerHandler<S>>>,
+    /// The sources of the user, each with its handler.
+    sources: SideTable<Box<dyn AnySource<S>>>,
     /// The posts that the loop has taken from the mailbox and not called yet.
     posts: VecDeque<Post<S>>,
     /// The buffer into which the kernel copies received bytes. `None` while the serve phase has taken it out, so that a
@@ -176,6 +185,7 @@ impl<S> EventLoop<S> {
             net,
             handlers: SideTable::new(),
             server_handlers: SideTable::new(),
+            sources: SideTable::new(),
             posts: VecDeque::new(),
             read_buffer: Some(ReadBuffer::new(options.read_buffer_length())),
             options,
@@ -216,6 +226,11 @@ impl<S> EventLoop<S> {
         Server::new(self.net_now(), id)
     }
 
+    /// Returns the view of the source `id`. If the source is gone, the view does nothing.
+    pub fn source(&mut self, id: SourceId) -> Source<'_> {
+        Source::new(self.net_now(), id)
+    }
+
     /// Returns the view of all sockets and servers.
     pub fn sockets(&mut self) -> Sockets<'_> {
         Sockets::new(self.net_now())
@@ -228,6 +243,7 @@ impl<S> EventLoop<S> {
         self.net.trim();
         self.handlers.shrink();
         self.server_handlers.shrink();
+        self.sources.shrink();
         self.posts.shrink_to_fit();
         self.agenda.trim();
     }
@@ -284,9 +300,9 @@ impl<S> EventLoop<S> {
         self.net.next_deadline()
     }
 
-    /// Whether anything keeps [`run`](Self::run) going: a held socket, server or timer, a deferred call, a post, a
-    /// [`Hold`], or an `on_close` that is still to come. A socket that is connecting or has unsent bytes keeps `run` going
-    /// too, although it is [released](Socket::release).
+    /// Whether anything keeps [`run`](Self::run) going: a held socket, server, source or timer, a deferred call, a
+    /// post, a [`Hold`], or an `on_close` that is still to come. A socket that is connecting or has unsent bytes keeps
+    /// `run` going too, although it is [released](Socket::release).
     pub fn is_alive(&self) -> bool {
         self.net.holds_loop()
             || self.agenda.holds_loop()
@@ -313,6 +329,21 @@ impl<S> EventLoop<S> {
     }
 }
 
+/// Deregisters the sources of the user: the host may have a duplicate of the loop's descriptor, and the sources may have
+/// duplicates too.
+impl<S> Drop for EventLoop<S> {
+    fn drop(&mut self) {
+        for source in self.sources.values_mut() {
+            self.net.deregister_source(source.object());
+        }
+        for install in &mut self.agenda.installs {
+            if let NewHandler::Source(_, source) = install {
+                self.net.deregister_source(source.object());
+            }
+        }
+    }
+}
+
 #[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
 impl<S> std::os::fd::AsFd for EventLoop<S> {
     /// Lends the descriptor that becomes readable when the kernel has a report for the loop. The descriptor does not
@@ -330,7 +361,7 @@ impl<S> fmt::Debug for EventLoop<S> {
             .field("net", &self.net)
             .field(
                 "handlers",
-                &(self.handlers.len() + self.server_handlers.len()),
+                &(self.handlers.len() + self.server_handlers.len() + self.sources.len()),
             )
             .field("agenda", &self.agenda)
             .finish_non_exhaustive()

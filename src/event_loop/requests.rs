@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::net::{
-    ConnectOptions, IntoEndpoint, IntoListener, ListenOptions, Net, Result, ServerId, SocketId,
-    SocketOptions, Sockets, StdStream, TimerId,
+    ConnectOptions, Interest, IntoEndpoint, IntoListener, ListenOptions, Net, Result, ServerId,
+    SocketId, SocketOptions, Sockets, SourceId, StdStream, TimerId,
 };
 
 use super::EventLoop;
@@ -14,6 +14,7 @@ use super::loop_context::LoopContext;
 use super::remote::Remote;
 use super::server_handler::{Accepted, ServerHandler};
 use super::socket_handler::SocketHandler;
+use super::source_handler::{Attached, SourceHandler};
 use super::timer::Timer;
 use super::verbs::Verbs;
 
@@ -244,6 +245,75 @@ impl<S> EventLoop<S> {
         handler: impl SocketHandler<S> + 'static,
     ) -> Result<SocketId> {
         self.verbs().read_input(input, handler)
+    }
+
+    /// Puts a source of your own into the loop: any [`mio::event::Source`], such as the UDP socket of mio, or on Unix
+    /// any [`Descriptor`](crate::Descriptor). The loop calls `handler` while the source is ready for a direction of
+    /// `interest`, with the same budget and fairness as for sockets. [`SourceHandler`] has the rules and an example.
+    ///
+    /// The source keeps [`run`](Self::run) going until it is closed or [released](crate::Source::release). One
+    /// descriptor can be in a loop once. A source that both reads and writes is one source with one handler.
+    ///
+    /// # Errors
+    ///
+    /// The system's error about the registration, with [`Syscall::Register`](crate::Syscall::Register): EPERM for a
+    /// descriptor that the kernel cannot poll, such as a regular file; EEXIST for a descriptor that is in the loop
+    /// already; EBADF, ENOSPC and the like. A simulated loop polls no kernel and returns
+    /// `Unsupported`. On an error the source and the handler are dropped.
+    #[doc(alias = "uv_poll_t")]
+    pub fn add_source<H>(
+        &mut self,
+        source: H::Source,
+        interest: Interest,
+        handler: H,
+    ) -> Result<SourceId>
+    where
+        H: SourceHandler<S> + 'static,
+    {
+        self.verbs().add_source(source, interest, handler)
+    }
+
+    /// Takes the source `id` out of the loop at once, deregisters its object, and returns the handler with the object.
+    /// No `on_close` comes.
+    ///
+    /// Returns `None`, and changes nothing, if the source is gone or its handler has another type than `H`. A callback
+    /// [closes](crate::Source::close) the source instead, and `on_close` gets both.
+    ///
+    /// ```
+    /// use mio::net::UdpSocket;
+    /// use netloop::{EventLoop, Interest, SourceHandler};
+    ///
+    /// struct Quiet;
+    ///
+    /// impl SourceHandler for Quiet {
+    ///     type Source = UdpSocket;
+    /// }
+    ///
+    /// # fn main() -> netloop::Result<()> {
+    /// let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// let mut event_loop: EventLoop = EventLoop::new()?;
+    /// let id = event_loop.add_source(socket, Interest::READABLE, Quiet)?;
+    /// let (_, socket) = event_loop.detach_source::<Quiet>(id).unwrap();
+    /// println!("{:?} belongs to the program again", socket.local_addr());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use = "dropping the source closes it"]
+    pub fn detach_source<H>(&mut self, id: SourceId) -> Option<(H, H::Source)>
+    where
+        H: SourceHandler<S> + 'static,
+    {
+        // A source that was added since the last turn is not in the table yet.
+        self.install();
+        let source = self.sources.get_mut(id.0)?;
+        if !source.as_any().is::<Attached<H, H::Source>>() {
+            return None;
+        }
+        self.net.remove_source(id);
+        self.net.deregister_source(source.object());
+        let source = self.sources.remove(id.0)?.into_any();
+        let attached: Box<Attached<H, H::Source>> = source.downcast().ok()?;
+        Some((attached.handler, attached.source))
     }
 
     /// Calls `call` once, when at least `after` has passed; never early, and not in the timer phase that is running.

@@ -498,6 +498,9 @@ impl<S> EventLoop<S> {
                         Due::Deadline(happened) => self.deliver(shared, happened),
                         Due::Timer(id) => self.fire_timer(shared, id),
                         Due::SocketTimer(id, token) => self.deliver_timer(shared, id, token),
+                        Due::SourceTimer(id, token) => {
+                            self.deliver_source_timer(shared, id, token);
+                        }
                     }
                 }
                 Elapsing::News(TargetedEvent::Socket(id, SocketEvent::Data(length))) => {
@@ -556,6 +559,7 @@ impl<S> EventLoop<S> {
                     self.close_socket(shared, id, reason, error);
                 }
                 Closing::Server(id) => self.close_server(shared, id),
+                Closing::Source(id) => self.close_source(shared, id),
             }
             if limit.step(&self.net) {
                 return;

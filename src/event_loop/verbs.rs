@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::net::{
-    ConnectOptions, IntoEndpoint, IntoListener, ListenOptions, Net, Result, ServerId, SocketId,
-    SocketOptions, StdStream, TimerId,
+    ConnectOptions, Interest, IntoEndpoint, IntoListener, ListenOptions, Net, Result, ServerId,
+    SocketId, SocketOptions, SourceId, StdStream, TimerId,
 };
 
 use super::agenda::{Agenda, NewHandler};
@@ -14,6 +14,7 @@ use super::pipe::{self, Piped};
 use super::remote::Remote;
 use super::server_handler::{Accept, Accepted, ServerHandler};
 use super::socket_handler::SocketHandler;
+use super::source_handler::{Attached, SourceHandler};
 use super::timers::Action;
 
 /// The two parts of a loop that these methods work on. The shared state is missing, because a host that makes a server
@@ -76,6 +77,24 @@ impl<S> Verbs<'_, S> {
     ) -> Result<SocketId> {
         let id = self.net.adopt_input(input.as_fd())?;
         Ok(self.install_socket(id, handler))
+    }
+
+    pub(super) fn add_source<H>(
+        self,
+        mut source: H::Source,
+        interest: Interest,
+        handler: H,
+    ) -> Result<SourceId>
+    where
+        H: SourceHandler<S> + 'static,
+    {
+        let id = self
+            .net
+            .add_source(&mut source, interest, handler.burst())?;
+        let attached = Box::new(Attached { handler, source });
+        let install = NewHandler::Source(id, attached);
+        self.agenda.installs.push_back(install);
+        Ok(id)
     }
 
     pub(super) fn replace_handler(

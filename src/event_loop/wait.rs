@@ -29,7 +29,7 @@ impl Wait {
 ///
 /// Everything that a turn does is inside its budget: the fetch of the kernel's events, every callback, every send, and
 /// every close. Only the wait is not, because nothing is done meanwhile. The work is done in *steps*. A step is one
-/// callback of a socket or server with the bytes that it sends, one deferred call, post, timer or close, or one system
+/// callback of a socket, server or source with the bytes that it sends, one deferred call, post, timer or close, or one system
 /// call that causes no callback. The budget is looked at between steps, so a turn overruns by one step at most.
 ///
 /// A turn that has something to do makes at least one step, whatever its budget. Work that is left over stays queued,
@@ -235,13 +235,13 @@ pub enum RunEnd {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Turn {
-    /// The number of events of sockets and servers that the turn delivered.
+    /// The number of events of sockets, servers and sources that the turn delivered.
     pub events: u32,
     /// The number of timers that the turn fired, including idle timeouts.
     pub timers: u32,
     /// The number of deferred calls and posts that the turn made.
     pub calls: u32,
-    /// The number of sockets and servers that the turn closed.
+    /// The number of sockets, servers and sources that the turn closed.
     pub closed: u32,
     /// Whether something is still queued, so that the next turn will not wait.
     pub more: bool,

@@ -20,15 +20,18 @@ pub use address::{
 pub use connect::{ConnectOptions, HostQuery, Resolver, system_resolver};
 pub use error::{Error, Result, Syscall};
 pub use listener::ListenOptions;
+#[cfg(unix)]
+pub use values::Descriptor;
 pub use values::{
-    CloseReason, Endpoint, Family, Flow, KeepAlive, ServerId, SocketId, SocketOptions, State,
-    StdListener, StdStream, TimerId,
+    CloseReason, Endpoint, Family, Flow, KeepAlive, ServerId, SocketId, SocketOptions, SourceId,
+    State, StdListener, StdStream, TimerId,
 };
-pub use view::{Server, Socket, Sockets};
+pub use view::{Server, Socket, Sockets, Source};
 
 pub(crate) use self::core::{
     Closing, Due, Elapsing, Limits, Net, TargetedEvent, TimerHandle, WakeHandle, out_of_range,
 };
+pub(crate) use crate::reactor::{Interest, Readiness};
 pub(crate) use connection::Notice;
 pub(crate) use listener::ServerEvent;
-pub(crate) use values::SocketEvent;
+pub(crate) use values::{SocketEvent, SourceEvent};

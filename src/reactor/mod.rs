@@ -69,6 +69,7 @@
 
 mod clock;
 mod handler;
+mod lent;
 mod registration;
 mod serving;
 mod source_state;
@@ -384,11 +385,11 @@ impl<T: Handler> Reactor<T> {
         self.held
     }
 
-    /// Whether any source has begun something that the caller must finish, such as a connect or a send, even if no
-    /// source is held. Walks over the sources, so the caller asks only if nothing is held.
-    pub(crate) fn has_under_way(&self) -> bool {
+    /// Whether any source for which `counts` returns `true` has begun something that the caller must finish, such as a
+    /// connect or a send, even if no source is held. Walks over the sources, so the caller asks only if nothing is held.
+    pub(crate) fn has_under_way(&self, counts: impl Fn(&T) -> bool) -> bool {
         let mut slots = self.slots.iter();
-        slots.any(|(_, slot)| slot.state.is_under_way())
+        slots.any(|(_, slot)| slot.state.is_under_way() && counts(&slot.source))
     }
 
     /// Returns the number of events that the kernel has delivered since the reactor was made.

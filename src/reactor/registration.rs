@@ -48,6 +48,11 @@ impl Registration<'_> {
         self.state.readiness()
     }
 
+    /// Whether the source is on the run queue, or will be: the source is ready for a direction that it wants.
+    pub(crate) fn has_work(&self) -> bool {
+        self.state.has_work()
+    }
+
     /// Returns the directions that the source wants to be called for.
     pub fn interest(&self) -> Interest {
         self.state.interest
@@ -117,6 +122,36 @@ impl Registration<'_> {
     /// report: the send buffer of a fresh socket, for example, is empty.
     pub fn assume(&mut self, readiness: Readiness) {
         self.state.signals.insert(readiness.into());
+    }
+
+    /// Takes the readiness that serves `direction` out of the state, and returns it. The source puts it back with
+    /// [`assume`](Self::assume) when its owner has acted on it.
+    pub(crate) fn set_aside(&mut self, direction: Interest) -> Readiness {
+        let served = self.readiness().intersection(direction.served_by());
+        self.state.signals.remove(served.into());
+        served
+    }
+
+    /// Clears the kernel's reports, before the kernel is asked to report anew. The source still counts as writable if
+    /// it was assumed to be writable and the kernel does not report that direction.
+    pub(crate) fn forget_reports(&mut self) {
+        let mut reports =
+            Signals::READABLE | Signals::READ_CLOSED | Signals::PRIORITY | Signals::ERROR;
+        if self.state.flags.contains(Flags::WATCHES_WRITABLE) {
+            reports |= Signals::WRITABLE | Signals::WRITE_CLOSED;
+        }
+        self.state.signals.remove(reports);
+    }
+
+    /// Withdraws the request to be registered anew, for a source whose owner carries it out
+    /// ([`rearm_lent`](super::Reactor::rearm_lent)). Returns whether there was one.
+    pub(crate) fn take_rearm(&mut self) -> bool {
+        let is_requested = self.state.flags.contains(Flags::WANTS_REARM);
+        if is_requested {
+            self.state.flags.remove(Flags::WANTS_REARM);
+            self.state.flags.insert(Flags::WATCHES_WRITABLE);
+        }
+        is_requested
     }
 
     /// Clears the readiness for reading, and asks the kernel to report it again. A source calls this instead of a last

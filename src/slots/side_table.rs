@@ -71,6 +71,11 @@ impl<T> SideTable<T> {
         }
     }
 
+    /// Returns all values, mutably, in no particular order.
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.entries.iter_mut().flatten().map(|(_, value)| value)
+    }
+
     /// Takes out the value that was put under exactly this key.
     pub fn remove(&mut self, key: Key) -> Option<T> {
         let entry = self.entries.get_mut(key.index())?;

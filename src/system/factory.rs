@@ -48,6 +48,15 @@ impl System {
         }
     }
 
+    /// Whether the loop polls the kernel, and so can poll a source of the user.
+    pub(crate) fn polls_kernel(&self) -> bool {
+        match self {
+            #[cfg(feature = "simulation")]
+            Self::Simulated(_) => false,
+            _ => true,
+        }
+    }
+
     /// Makes the [`Lookups`] of a loop. At most `threads` threads run its lookups, and `waker` wakes the loop for each
     /// answer. A simulation uses neither.
     pub(crate) fn lookups(&self, waker: WakeHandle, threads: usize) -> Lookups {

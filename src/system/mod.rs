@@ -33,6 +33,8 @@ pub(crate) use errno::is_out_of_registrations;
 pub(crate) use factory::System;
 pub(crate) use lookup::{Job, Ticket};
 pub(crate) use lookups::Lookups;
+#[cfg(unix)]
+pub use native::Descriptor;
 pub(crate) use native::tcp::ConnectStep;
 pub(crate) use options::{Binding, KeepAliveTimes};
 pub(crate) use owned_path::OwnedPath;

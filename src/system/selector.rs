@@ -94,7 +94,17 @@ impl Selector {
 
     /// Registers a registered `source` anew, for both directions. The next wait reports a source that is ready now.
     pub(crate) fn rearm(&self, source: &mut dyn Source, token: usize) -> io::Result<()> {
-        source.reregister(self.registry(), Token(token), to_mio(Interest::all()))
+        self.rearm_for(source, token, Interest::all())
+    }
+
+    /// Registers a registered `source` anew, for `directions`, as [`rearm`](Self::rearm) does.
+    pub(crate) fn rearm_for(
+        &self,
+        source: &mut dyn Source,
+        token: usize,
+        directions: Interest,
+    ) -> io::Result<()> {
+        source.reregister(self.registry(), Token(token), to_mio(directions))
     }
 
     /// Deregisters `source`. A caller needs this before it closes a descriptor that may have a duplicate, because the

@@ -130,9 +130,10 @@ impl Net {
     }
 
     /// Whether a socket is connecting or has unsent bytes, although the user has released it. Walks over all sockets, so
-    /// the caller asks only if nothing else keeps the loop running.
+    /// the caller asks only if nothing else keeps the loop running. A source of the user keeps it running only if held.
     pub(crate) fn has_under_way(&self) -> bool {
-        self.reactor.has_under_way()
+        self.reactor
+            .has_under_way(|source| source.custom().is_none())
     }
 
     /// Whether the socket `id` exists. A closed socket exists until its `on_close` has returned.

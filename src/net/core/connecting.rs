@@ -12,7 +12,7 @@ use crate::net::connect::{
 };
 use crate::net::connection::{Connection, Notice};
 use crate::net::error::{Error, Syscall, copy_of_io};
-use crate::net::values::{Endpoint, Event, ServerId, SocketId};
+use crate::net::values::{Endpoint, Event, ServerId, SocketId, SourceId};
 use crate::reactor::{Interest, Key, Phase, Readiness};
 use crate::system::{Stream, System};
 
@@ -215,7 +215,7 @@ impl Net {
         let departure = match self.reactor.get(asker) {
             Some(Source::Connection(connection)) => connection.departure(),
             Some(Source::Listener(listener)) if listener.pending_options().is_some() => None,
-            Some(Source::Listener(_) | Source::Attempt(_)) | None => Some(Departure::Left),
+            _ => Some(Departure::Left),
         };
         if let (Some(departure), Some(lookups)) = (departure, &mut self.lookups) {
             lookups.depart(asker, departure);
@@ -252,6 +252,7 @@ impl Net {
         match event {
             Event::Socket(event) => return Some(TargetedEvent::Socket(SocketId(key), event)),
             Event::Server => return Some(TargetedEvent::Server(ServerId(key))),
+            Event::Source(event) => return Some(TargetedEvent::Source(SourceId(key), event)),
             Event::AttemptEnded => self.attempt_ended(key),
             Event::AttemptIsSlow => self.attempt_is_slow(SocketId(key)),
             Event::DeadlinePassed => debug_assert!(false, "`next_elapsed` handles this event"),

@@ -3,7 +3,7 @@
 
 use crate::net::connect::ConnectRace;
 use crate::net::connection::Connection;
-use crate::net::values::{Event, SocketEvent, SocketId, TimerId};
+use crate::net::values::{Event, SocketEvent, SocketId, SourceId, TimerId};
 use crate::reactor::{Elapsed, Interest, Key, Readiness};
 
 use super::source::SharedResources;
@@ -22,6 +22,8 @@ pub(crate) enum Due {
     Timer(TimerId),
     /// A timer that the user has set on a socket, with its token.
     SocketTimer(SocketId, u64),
+    /// A timer that the user has set on a source, with its token.
+    SourceTimer(SourceId, u64),
 }
 
 /// A step of the timer phase.
@@ -29,7 +31,7 @@ pub(crate) enum Due {
 pub(crate) enum Elapsing {
     /// A deadline or a timer has passed, and counts.
     Due(Due),
-    /// The socket of a deadline that has passed was served first, and gave an event. If the event is received data, the
+    /// The socket or source of a deadline that has passed was served first, and gave an event. If the event is received data, the
     /// bytes are in the read buffer. The deadline itself is decided in the next step.
     News(TargetedEvent),
     /// System calls were made for a deadline that has passed, and there is nothing to tell.
@@ -41,8 +43,9 @@ pub(crate) enum Elapsing {
 /// A deadline that has passed and is not decided yet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PassedDeadline {
-    socket: SocketId,
-    /// The name of the socket's timer that has fired; `None` for a deadline of the connection itself.
+    /// The key of the socket or of the user's source.
+    owner: Key,
+    /// The name of the owner's timer that has fired; `None` for a deadline of the connection itself.
     timer: Option<Key>,
     /// The limit on the further services before the deadline decides.
     services: u8,
@@ -65,12 +68,12 @@ impl Net {
         }
         Some(match self.reactor.next_due()? {
             Elapsed::Timer(key) => Elapsing::Due(Due::Timer(TimerId(key))),
-            Elapsed::SourceTimer(name) => match self.socket_of_timer(name) {
-                Some(socket) => self.begin_to_settle(socket, Some(name), buffer),
+            Elapsed::SourceTimer(name) => match self.owner_of_timer(name) {
+                Some(owner) => self.begin_to_settle(owner, Some(name), buffer),
                 None => Elapsing::Nothing,
             },
             Elapsed::Source(key, Some(Event::DeadlinePassed)) => {
-                self.begin_to_settle(SocketId(key), None, buffer)
+                self.begin_to_settle(key, None, buffer)
             }
             Elapsed::Source(key, Some(event)) => match self.translate_event(key, event) {
                 Some(happened) => Elapsing::Due(Due::Deadline(happened)),
@@ -86,37 +89,33 @@ impl Net {
         self.passed.is_some()
     }
 
-    fn begin_to_settle(
-        &mut self,
-        socket: SocketId,
-        timer: Option<Key>,
-        buffer: &mut [u8],
-    ) -> Elapsing {
-        self.reactor.visit(socket.0, |source, registration| {
+    fn begin_to_settle(&mut self, owner: Key, timer: Option<Key>, buffer: &mut [u8]) -> Elapsing {
+        // A source of the user is served only if the kernel has reported it: a call on it may block the thread.
+        self.reactor.visit(owner, |source, registration| {
             if let Some(connection) = source.connection() {
                 connection.expect_news(registration);
             }
         });
         let passed = PassedDeadline {
-            socket,
+            owner,
             timer,
             services: MOST_SERVICES,
         };
         self.settle(passed, buffer)
     }
 
-    /// Serves the socket of a deadline that has passed. If it gives no event, or was served before, its deadline
+    /// Serves the socket or source of a deadline that has passed. If it gives no event, or was served before, its deadline
     /// decides.
     fn settle(&mut self, mut passed: PassedDeadline, buffer: &mut [u8]) -> Elapsing {
         let is_served_now = passed.services > 0;
         if is_served_now {
             let has_unread = self
-                .connection(passed.socket)
+                .connection(SocketId(passed.owner))
                 .is_some_and(Connection::delivers_unread);
-            let event = self.serve_ahead(passed.socket, buffer);
+            let event = self.serve_ahead(passed.owner, buffer);
             let is_preliminary = match event {
-                Some(SocketEvent::Noticed | SocketEvent::Drained) => true,
-                Some(SocketEvent::Data(_)) => has_unread,
+                Some(TargetedEvent::Socket(_, SocketEvent::Noticed | SocketEvent::Drained)) => true,
+                Some(TargetedEvent::Socket(_, SocketEvent::Data(_))) => has_unread,
                 _ => false,
             };
             passed.services = match is_preliminary {
@@ -125,7 +124,7 @@ impl Net {
             };
             if let Some(event) = event {
                 self.passed = Some(passed);
-                return Elapsing::News(TargetedEvent::Socket(passed.socket, event));
+                return Elapsing::News(event);
             }
         }
         match self.decide(passed) {
@@ -136,13 +135,14 @@ impl Net {
         }
     }
 
-    /// Serves a socket ahead of all others. Its news may be the answer to a lookup, or the end of an attempt.
-    fn serve_ahead(&mut self, id: SocketId, buffer: &mut [u8]) -> Option<SocketEvent> {
+    /// Serves a socket or source ahead of all others. Its news may be the answer to a lookup, or the end of an attempt.
+    fn serve_ahead(&mut self, key: Key, buffer: &mut [u8]) -> Option<TargetedEvent> {
+        let id = SocketId(key);
         if self
             .connection(id)
             .is_some_and(Connection::is_choosing_address)
         {
-            self.take_answer_of(id.0);
+            self.take_answer_of(key);
             self.serve_attempts(id);
         }
         let mut resources = SharedResources {
@@ -150,11 +150,9 @@ impl Net {
             outbox: &mut self.outbox,
             exhaustion: &mut self.exhaustion,
         };
-        let event = self.reactor.serve_ahead(id.0, &mut resources)?;
-        match self.translate_event(id.0, event)? {
-            TargetedEvent::Socket(_, event) => Some(event),
-            TargetedEvent::Server(_) => None,
-        }
+        let event = self.reactor.serve_ahead(key, &mut resources)?;
+        self.translate_event(key, event)
+            .filter(|event| !matches!(event, TargetedEvent::Server(_)))
     }
 
     /// Asks the kernel for the results of all attempts of the connection `id`.
@@ -179,10 +177,9 @@ impl Net {
     /// Asks a deadline that has passed, after its socket was served, whether it still counts.
     fn decide(&mut self, passed: PassedDeadline) -> Option<Decision> {
         if let Some(name) = passed.timer {
-            let (id, token) = self.take_socket_timer(name)?;
-            return Some(Decision::Due(Due::SocketTimer(id, token)));
+            return self.take_socket_timer(name).map(Decision::Due);
         }
-        let key = passed.socket.0;
+        let key = passed.owner;
         let event = self.reactor.visit(key, |source, registration| {
             source.connection_mut()?.decide_deadlines(registration)
         });

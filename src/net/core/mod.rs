@@ -1,11 +1,13 @@
 //! [`Net`]: the reactor and all sources of one loop, and the operations that need both.
 //!
-//! By topic: `opening`, `connecting`, `dialing` and `listening` make sources, and `source` passes the reactor's calls to
-//! the sources. `writing`, `formatting` and `requests` carry out the calls of the views. `clock`, `deadlines` and
-//! `socket_timers` deal with time.
+//! By topic: `opening`, `connecting`, `dialing`, `listening` and `custom_sources` make sources, and `source` passes the
+//! reactor's calls to the sources. `writing`, `formatting` and `requests` carry out the calls of the views. `clock`,
+//! `deadlines` and `socket_timers` deal with time.
 
 mod clock;
 mod connecting;
+mod custom_source;
+mod custom_sources;
 mod deadlines;
 mod dialing;
 mod formatting;
@@ -28,7 +30,9 @@ use crate::net::connection::{Connection, Notice};
 use crate::net::error::{Error, Result, Syscall};
 use crate::net::listener::{DescriptorExhaustion, Listener, ServerEvent};
 use crate::net::outbox::Outbox;
-use crate::net::values::{CloseReason, Event, ServerId, SocketEvent, SocketId};
+use crate::net::values::{
+    CloseReason, Event, ServerId, SocketEvent, SocketId, SourceEvent, SourceId,
+};
 use crate::reactor::{Key, Phase, Reactor, Registration, Waker};
 use crate::system::System;
 
@@ -89,9 +93,12 @@ pub(crate) enum TargetedEvent {
     /// An event for the handler of a server. The caller takes the event by
     /// [`take_server_event`](Net::take_server_event).
     Server(ServerId),
+    /// An event for the handler of a source of the user. After the callback, the caller ends it by
+    /// [`end_source_callback`](Net::end_source_callback).
+    Source(SourceId, SourceEvent),
 }
 
-/// A socket or server in the close phase, whose handler gets `on_close` next.
+/// A socket, server or source in the close phase, whose handler gets `on_close` next.
 #[derive(Debug)]
 pub(crate) enum Closing {
     /// A socket that has no notice, error or marker to report: its handler gets only `on_close`.
@@ -100,6 +107,8 @@ pub(crate) enum Closing {
     SocketWithReports(SocketId, CloseReason, Option<Error>),
     /// A closed server that has no socket left.
     Server(ServerId),
+    /// A source of the user.
+    Source(SourceId),
 }
 
 impl Net {
@@ -343,10 +352,13 @@ impl Net {
     pub(crate) fn next_closing(&mut self) -> Option<Closing> {
         let key = self.reactor.next_closing()?;
         let id = SocketId(key);
-        self.cancel_socket_timers(id);
+        self.cancel_timers_of(key);
         let source = self.reactor.source_mut(key);
         let Some(connection) = source.and_then(Source::connection_mut) else {
-            return Some(Closing::Server(ServerId(key)));
+            return Some(match self.custom_source(SourceId(key)) {
+                Some(_) => Closing::Source(SourceId(key)),
+                None => Closing::Server(ServerId(key)),
+            });
         };
         let (reason, error) = connection.shut(&mut self.outbox);
         let closing = if connection.has_cold_state() {

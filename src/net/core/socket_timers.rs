@@ -1,4 +1,4 @@
-//! The timers of sockets, each under a token that the handler chooses.
+//! The timers of sockets and of the user's sources, each under a token that the handler chooses.
 //!
 //! Few sockets have a timer, so a connection has no field for it. An armed timer is one entry on the timer wheel. The
 //! entry is removed as soon as the socket closes or the handler is replaced, and so never wakes the loop in vain.
@@ -6,26 +6,27 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::net::values::SocketId;
+use crate::net::values::{SocketId, SourceId};
 use crate::reactor::{Key, TimerHandle};
 use crate::slots::Slots;
 
-use super::Net;
+use super::source::Source;
+use super::{Due, Net};
 
-/// All timers of sockets that are armed.
+/// All timers of sockets and of the user's sources that are armed.
 #[derive(Debug, Default)]
 pub(super) struct SocketTimers {
     /// The armed timers. The key of an entry is the name under which the wheel knows the timer.
     armed: Slots<SocketTimer>,
-    /// The name of each armed timer, by socket and token. The map is sorted, so that the timers of one socket are
-    /// neighbours. A socket may have a timer for each request under way, and a search through all timers would be too
+    /// The name of each armed timer, by the key of its owner and its token. The map is sorted, so that the
+    /// timers of one owner are neighbours. A socket may have a timer for each request under way, and a search through all timers would be too
     /// slow. Invariant: exactly one entry for each timer in `armed`.
-    names: BTreeMap<(SocketId, u64), Key>,
+    names: BTreeMap<(Key, u64), Key>,
 }
 
 #[derive(Debug)]
 struct SocketTimer {
-    socket: SocketId,
+    owner: Key,
     token: u64,
     handle: TimerHandle,
 }
@@ -40,13 +41,22 @@ impl SocketTimers {
 impl Net {
     /// Arms the timer of `id` with `token`, or moves it if it is armed already. Does nothing for a closed socket.
     pub(crate) fn arm_socket_timer(&mut self, id: SocketId, after: Duration, token: u64) {
-        if self.socket_is_closed(id) {
+        self.arm_timer_of(id.0, after, token);
+    }
+
+    /// Arms a timer of a source of the user, as [`arm_socket_timer`](Self::arm_socket_timer) does.
+    pub(crate) fn arm_source_timer(&mut self, id: SourceId, after: Duration, token: u64) {
+        self.arm_timer_of(id.0, after, token);
+    }
+
+    fn arm_timer_of(&mut self, owner: Key, after: Duration, token: u64) {
+        if self.is_closed(owner) {
             return;
         }
         // The turn's reading of the clock may be old by now, and a timer must not fire early.
         let deadline = self.reactor.read_clock().checked_add(after);
         let reactor = &mut self.reactor;
-        if let Some(&name) = self.socket_timers.names.get(&(id, token)) {
+        if let Some(&name) = self.socket_timers.names.get(&(owner, token)) {
             // The entries in `names` and `armed` are kept: a timer that every message puts off must not allocate.
             if let Some(timer) = self.socket_timers.armed.get_mut(name) {
                 reactor.disarm(timer.handle);
@@ -55,31 +65,45 @@ impl Net {
             return;
         }
         let name = self.socket_timers.armed.insert_with(|name| SocketTimer {
-            socket: id,
+            owner,
             token,
             handle: reactor.arm_source_timer(deadline, name),
         });
-        self.socket_timers.names.insert((id, token), name);
+        self.socket_timers.names.insert((owner, token), name);
     }
 
     /// Cancels the timer of `id` with `token`. Returns whether the timer was still armed. For a closed socket, returns
     /// `false`, because the close phase cancels its timers.
     pub(crate) fn cancel_socket_timer(&mut self, id: SocketId, token: u64) -> bool {
-        let Some(name) = self.socket_timers.names.remove(&(id, token)) else {
+        self.cancel_timer_of(id.0, token)
+    }
+
+    /// Cancels a timer of a source of the user, as [`cancel_socket_timer`](Self::cancel_socket_timer) does.
+    pub(crate) fn cancel_source_timer(&mut self, id: SourceId, token: u64) -> bool {
+        self.cancel_timer_of(id.0, token)
+    }
+
+    fn cancel_timer_of(&mut self, owner: Key, token: u64) -> bool {
+        let Some(name) = self.socket_timers.names.remove(&(owner, token)) else {
             return false;
         };
         self.disarm_socket_timer(name);
-        !self.socket_is_closed(id)
+        !self.is_closed(owner)
     }
 
     /// Cancels every timer of `id`.
     pub(crate) fn cancel_socket_timers(&mut self, id: SocketId) {
+        self.cancel_timers_of(id.0);
+    }
+
+    /// Cancels every timer of the socket or source under `owner`.
+    pub(super) fn cancel_timers_of(&mut self, owner: Key) {
         // This fast path pays, because every close comes here, and few sockets have timers.
         if self.socket_timers.names.is_empty() {
             return;
         }
-        let of_socket = (id, 0)..=(id, u64::MAX);
-        while let Some((&entry, &name)) = self.socket_timers.names.range(of_socket.clone()).next() {
+        let of_owner = (owner, 0)..=(owner, u64::MAX);
+        while let Some((&entry, &name)) = self.socket_timers.names.range(of_owner.clone()).next() {
             self.socket_timers.names.remove(&entry);
             self.disarm_socket_timer(name);
         }
@@ -91,21 +115,33 @@ impl Net {
         }
     }
 
-    /// Returns the socket whose timer `name` has fired. `None` if the timer was cancelled, or armed anew.
-    pub(super) fn socket_of_timer(&self, name: Key) -> Option<SocketId> {
+    /// Returns the socket or source whose timer `name` has fired. `None` if the timer was cancelled, or armed anew.
+    pub(super) fn owner_of_timer(&self, name: Key) -> Option<Key> {
         let timer = self.socket_timers.armed.get(name)?;
-        (!self.reactor.is_armed(timer.handle)).then_some(timer.socket)
+        (!self.reactor.is_armed(timer.handle)).then_some(timer.owner)
     }
 
     /// Takes out the timer `name`, which has fired. `None` if meanwhile the timer was cancelled or armed anew, or its
-    /// socket was closed.
-    pub(super) fn take_socket_timer(&mut self, name: Key) -> Option<(SocketId, u64)> {
-        self.socket_of_timer(name)?;
+    /// socket or source was closed.
+    pub(super) fn take_socket_timer(&mut self, name: Key) -> Option<Due> {
+        self.owner_of_timer(name)?;
         let timer = self.socket_timers.armed.remove(name)?;
-        self.socket_timers
-            .names
-            .remove(&(timer.socket, timer.token));
-        (!self.socket_is_closed(timer.socket)).then_some((timer.socket, timer.token))
+        self.socket_timers.names.remove(&(timer.owner, timer.token));
+        if self.is_closed(timer.owner) {
+            return None;
+        }
+        Some(match self.custom_source(SourceId(timer.owner)) {
+            Some(_) => Due::SourceTimer(SourceId(timer.owner), timer.token),
+            None => Due::SocketTimer(SocketId(timer.owner), timer.token),
+        })
+    }
+
+    /// Whether the socket or source under `owner` is closed or gone.
+    fn is_closed(&self, owner: Key) -> bool {
+        match self.reactor.get(owner) {
+            Some(Source::Custom(source)) => source.is_closing(),
+            _ => self.socket_is_closed(SocketId(owner)),
+        }
     }
 }
 

@@ -9,6 +9,8 @@ use crate::net::outbox::Outbox;
 use crate::net::values::Event;
 use crate::reactor::{Handler, Registration};
 
+use super::custom_source::CustomSource;
+
 /// The limit on the connections that a listener accepts in a row before the next source is served.
 const ACCEPT_BURST: u32 = 64;
 
@@ -25,6 +27,8 @@ pub(crate) enum Source {
     Listener(Box<Listener>),
     /// An attempt: one of several connects that race for the same connection.
     Attempt(Box<Attempt>),
+    /// A source of the user. Its object lies beside its handler, so that a callback can borrow both.
+    Custom(CustomSource),
 }
 
 /// The resources that all sources of one loop share, lent to each source while it is served.
@@ -41,7 +45,7 @@ impl Source {
     pub(crate) fn connection(&self) -> Option<&Connection> {
         match self {
             Self::Connection(connection) => Some(connection),
-            Self::Listener(_) | Self::Attempt(_) => None,
+            Self::Listener(_) | Self::Attempt(_) | Self::Custom(_) => None,
         }
     }
 
@@ -49,21 +53,37 @@ impl Source {
     pub(crate) fn connection_mut(&mut self) -> Option<&mut Connection> {
         match self {
             Self::Connection(connection) => Some(connection),
-            Self::Listener(_) | Self::Attempt(_) => None,
+            Self::Listener(_) | Self::Attempt(_) | Self::Custom(_) => None,
         }
     }
 
     pub(crate) fn listener(&self) -> Option<&Listener> {
         match self {
             Self::Listener(listener) => Some(listener),
-            Self::Connection(_) | Self::Attempt(_) => None,
+            Self::Connection(_) | Self::Attempt(_) | Self::Custom(_) => None,
         }
     }
 
     pub(crate) fn listener_mut(&mut self) -> Option<&mut Listener> {
         match self {
             Self::Listener(listener) => Some(listener),
-            Self::Connection(_) | Self::Attempt(_) => None,
+            Self::Connection(_) | Self::Attempt(_) | Self::Custom(_) => None,
+        }
+    }
+}
+
+impl Source {
+    pub(crate) fn custom(&self) -> Option<&CustomSource> {
+        match self {
+            Self::Custom(source) => Some(source),
+            Self::Connection(_) | Self::Listener(_) | Self::Attempt(_) => None,
+        }
+    }
+
+    pub(crate) fn custom_mut(&mut self) -> Option<&mut CustomSource> {
+        match self {
+            Self::Custom(source) => Some(source),
+            Self::Connection(_) | Self::Listener(_) | Self::Attempt(_) => None,
         }
     }
 }
@@ -77,6 +97,7 @@ impl Source {
     ) -> Option<Event> {
         match self {
             Self::Listener(listener) => listener.on_readable(registration, resources.exhaustion),
+            Self::Custom(source) => Some(source.on_readable(registration)),
             Self::Connection(_) | Self::Attempt(_) => None,
         }
     }
@@ -95,6 +116,8 @@ impl Handler for Source {
                 .acceptor_mut()
                 .map(|acceptor| acceptor as &mut dyn event::Source),
             Self::Attempt(attempt) => Some(&mut attempt.stream),
+            // The owner of the object lends it for each registration (`Reactor::insert_lent`).
+            Self::Custom(_) => None,
         }
     }
 
@@ -119,6 +142,7 @@ impl Handler for Source {
         match self {
             Self::Connection(connection) => connection.on_writable(registration, resources.outbox),
             Self::Attempt(attempt) => attempt.on_writable(registration),
+            Self::Custom(source) => Some(source.on_writable(registration)),
             Self::Listener(_) => None,
         }
     }
@@ -130,6 +154,10 @@ impl Handler for Source {
     ) -> Option<Event> {
         match self {
             Self::Connection(connection) => connection.on_error(registration),
+            Self::Custom(_) => {
+                CustomSource::keep_error(registration);
+                None
+            }
             // A listener gets its error from its next `accept`. For an attempt, the kernel reports writable as well.
             Self::Listener(_) | Self::Attempt(_) => None,
         }
@@ -156,7 +184,7 @@ impl Handler for Source {
                 connection.on_activated(registration, resources.buffer, resources.outbox)
             }
             Self::Listener(listener) => listener.on_activated(),
-            Self::Attempt(_) => None,
+            Self::Attempt(_) | Self::Custom(_) => None,
         }
     }
 
@@ -167,7 +195,7 @@ impl Handler for Source {
                 listener.wake(registration);
                 None
             }
-            Self::Attempt(_) => None,
+            Self::Attempt(_) | Self::Custom(_) => None,
         }
     }
 
@@ -180,7 +208,8 @@ impl Handler for Source {
         match self {
             Self::Connection(_) => READ_BURST,
             Self::Listener(_) => ACCEPT_BURST,
-            Self::Attempt(_) => 1,
+            // The burst of a source of the user begins when its handler has left readiness over (`end_lent_callback`).
+            Self::Attempt(_) | Self::Custom(_) => 1,
         }
     }
 }

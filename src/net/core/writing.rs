@@ -144,7 +144,7 @@ impl Net {
         self.reactor
             .end_callback_by(scope, |source, registration| match source {
                 Source::Connection(connection) => connection.reply(registration, outbox),
-                Source::Listener(_) | Source::Attempt(_) => true,
+                Source::Listener(_) | Source::Attempt(_) | Source::Custom(_) => true,
             });
     }
 

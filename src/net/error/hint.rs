@@ -11,7 +11,15 @@ use super::{Error, Syscall};
 pub(super) fn hint(error: &Error) -> Option<Cow<'static, str>> {
     let is_listening = matches!(error.syscall(), Some(Syscall::Listen | Syscall::Bind));
     let is_path = error.path().is_some();
+    let is_source = error.syscall() == Some(Syscall::Register);
     let hint = match error.code() {
+        "EEXIST" if is_source => {
+            "a loop has this very descriptor already; register a duplicate, or close the first source"
+        }
+        "EPERM" if is_source => {
+            "the kernel cannot poll a regular file or a directory, which is always ready: just read it"
+        }
+        "EBADF" if is_source => "the descriptor is closed",
         "EADDRINUSE" if is_path => {
             "a server has this file, or a dead one left it; remove it if no server answers there"
         }

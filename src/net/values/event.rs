@@ -8,6 +8,8 @@ pub(crate) enum Event {
     /// An event for the handler of a server. The event itself waits in the listener until `Net::take_server_event`
     /// takes it. So `Event` stays small for the far more frequent events of sockets.
     Server,
+    /// An event for the handler of a source of the user.
+    Source(SourceEvent),
     /// The attempt with the event's key has ended. `Net` handles this event, and no handler gets it.
     AttemptEnded,
     /// The newest attempt of a connection has had no answer for the attempt delay. The event's key is the connection's.
@@ -33,4 +35,13 @@ pub(crate) enum SocketEvent {
     Ended,
     /// No byte has moved in either direction for the idle timeout.
     TimedOut,
+}
+
+/// An event of a source of the user: the direction that the source is ready for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum SourceEvent {
+    /// A read may succeed.
+    Readable,
+    /// A write may succeed.
+    Writable,
 }

@@ -1,4 +1,4 @@
-//! The ids of the sockets, servers and timers of a loop.
+//! The ids of the sockets, servers, sources and timers of a loop.
 
 use std::fmt;
 
@@ -29,6 +29,11 @@ id! {
 id! {
     /// The id of a server, with the guarantees of [`SocketId`].
     ServerId
+}
+
+id! {
+    /// The id of a [source](crate::EventLoop::add_source) of the program, with the guarantees of [`SocketId`].
+    SourceId
 }
 
 id! {

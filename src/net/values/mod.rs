@@ -8,11 +8,13 @@ mod socket_options;
 mod standard;
 mod status;
 
+#[cfg(unix)]
+pub use crate::system::Descriptor;
 pub use endpoint::{Endpoint, Family};
-pub use ids::{ServerId, SocketId, TimerId};
+pub use ids::{ServerId, SocketId, SourceId, TimerId};
 pub use keep_alive::KeepAlive;
 pub use socket_options::SocketOptions;
 pub use standard::{StdListener, StdStream};
 pub use status::{CloseReason, Flow, State};
 
-pub(crate) use event::{Event, SocketEvent};
+pub(crate) use event::{Event, SocketEvent, SourceEvent};

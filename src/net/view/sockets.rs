@@ -4,10 +4,11 @@ use std::borrow::Borrow;
 use std::fmt;
 
 use crate::net::core::Net;
-use crate::net::values::{Flow, ServerId, SocketId};
+use crate::net::values::{Flow, ServerId, SocketId, SourceId};
 
 use super::server::Server;
 use super::socket::Socket;
+use super::source::Source;
 
 /// All sockets and servers of a loop, for the callbacks that have no socket of their own: those of timers, deferred
 /// calls, posts and servers.
@@ -50,6 +51,11 @@ impl<'a> Sockets<'a> {
     /// Returns the view of the server `id`. The view does nothing if the server is gone.
     pub fn server(&mut self, id: ServerId) -> Server<'_> {
         Server::new(self.net, id)
+    }
+
+    /// Returns the view of the source `id`. The view does nothing if the source is gone.
+    pub fn source(&mut self, id: SourceId) -> Source<'_> {
+        Source::new(self.net, id)
     }
 
     /// Sends `bytes` to each of `sockets`, which are ids or references to ids. Returns each socket that did not answer

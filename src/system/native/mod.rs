@@ -1,6 +1,8 @@
 //! The operating system's own sockets, selector and lookups. `faults` adds faults to their calls.
 
 #[cfg(unix)]
+mod descriptor;
+#[cfg(unix)]
 mod input;
 mod listen;
 mod lookup_threads;
@@ -13,6 +15,8 @@ pub(super) mod tcp;
 #[cfg(unix)]
 pub(super) mod unix;
 
+#[cfg(unix)]
+pub use descriptor::Descriptor;
 #[cfg(unix)]
 pub(crate) use input::Input;
 pub(super) use listen::{INHERITS_OPTIONS, adopt_tcp_listener, listen_tcp};

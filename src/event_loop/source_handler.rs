@@ -1,0 +1,168 @@
+//! The behaviour of a source of the user, and its form in the loop, where sources of all types lie in one table.
+
+use std::any::Any;
+
+use mio::event;
+
+use crate::net::{Interest, SourceEvent, SourceId};
+
+use super::loop_context::LoopContext;
+use super::source_context::SourceContext;
+
+/// The behaviour of a source of your own: an object that the kernel can poll and that is not a socket of the loop.
+///
+/// The object is any [`mio::event::Source`]: the UDP socket of mio, for instance. On Unix it is any descriptor, as a
+/// [`Descriptor`](crate::Descriptor): a pipe, a timerfd, an inotify, a pidfd, or another loop.
+/// [`add_source`](crate::EventLoop::add_source) puts the object into the loop. The handler gets it in each call as
+/// [`cx.source`](SourceContext), with its own type.
+///
+/// # Readiness is a level
+///
+/// The loop calls a method again and again, as long as the source is ready for a direction that it
+/// [wants](SourceContext::want). So a method may do a bounded piece of work, such as one read, and return: the rest
+/// comes in its turn, behind the other sockets and sources. A method that has got `WouldBlock` says so, and then is
+/// called when the kernel reports the source anew. [`try_io`](SourceContext::try_io) does that by itself;
+/// [`would_block`](SourceContext::would_block) is for calls that have other forms.
+///
+/// A method that makes no progress, does not say so and still wants to be called keeps the loop busy. At the end of a
+/// stream, for instance, the handler [closes](SourceContext::close) the source.
+///
+/// The kernel's report may be wrong: a method is called for a source that is not ready, and the call that it makes
+/// would block. An error or a hang-up counts as readiness for each wanted direction, because the next call returns it.
+///
+/// # Order, budget and panics
+///
+/// Only the loop calls these methods, and never within another callback, as with
+/// [`SocketHandler`](crate::SocketHandler). A call counts as an event of the turn's [`Budget`](crate::Budget). If a
+/// method panics, the panic passes through [`turn`](crate::EventLoop::turn) to the host, and the loop closes this source
+/// in the next turn.
+///
+/// ```
+/// use mio::net::UdpSocket;
+/// use netloop::{EventLoop, Interest, SourceContext, SourceHandler};
+///
+/// /// Answers each datagram with itself.
+/// struct Echo([u8; 2048]);
+///
+/// impl SourceHandler for Echo {
+///     type Source = UdpSocket;
+///
+///     fn on_readable(&mut self, cx: &mut SourceContext<'_, UdpSocket>) {
+///         let received = cx.try_io(Interest::READABLE, |socket| socket.recv_from(&mut self.0));
+///         if let Ok((length, peer)) = received {
+///             // A datagram that does not fit into the kernel's buffer is lost, as on every network.
+///             let _ = cx.source.send_to(&self.0[..length], peer);
+///         }
+///     }
+/// }
+///
+/// # fn main() -> netloop::Result<()> {
+/// let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+/// let mut event_loop: EventLoop = EventLoop::new()?;
+/// event_loop.add_source(socket, Interest::READABLE, Echo([0; 2048]))?;
+/// # Ok(())
+/// # }
+/// ```
+pub trait SourceHandler<S = ()> {
+    /// The object that the kernel polls.
+    type Source: event::Source + 'static;
+
+    /// The source is readable, as far as the loop knows. The default drops the interest in reading.
+    fn on_readable(&mut self, cx: &mut SourceContext<'_, Self::Source, S>) {
+        cx.unwant(Interest::READABLE);
+    }
+
+    /// The source is writable, as far as the loop knows. The default drops the interest in writing.
+    ///
+    /// A source that was added without interest in writing counts as writable, until a call says that it would block.
+    fn on_writable(&mut self, cx: &mut SourceContext<'_, Self::Source, S>) {
+        cx.unwant(Interest::WRITABLE);
+    }
+
+    /// The timer that [`after`](SourceContext::after) armed with `token` has fired. Comes once, never early, and not
+    /// after the source has closed.
+    fn on_timer(&mut self, cx: &mut SourceContext<'_, Self::Source, S>, token: u64) {
+        let _ = (cx, token);
+    }
+
+    /// The source is closed: by [`close`](SourceContext::close), or because a method has panicked. The loop has
+    /// deregistered the object, and gives it back together with the handler. Comes exactly once, as the last event. The
+    /// default drops both.
+    ///
+    /// Comes not when [`detach_source`](crate::EventLoop::detach_source) takes the source out, and not when the loop is
+    /// dropped.
+    fn on_close(self, cx: &mut LoopContext<'_, S>, source: Self::Source)
+    where
+        Self: Sized,
+    {
+        let _ = (cx, source);
+    }
+
+    /// Returns the limit on the calls in a row before the next socket or source is served. Asked once, when the source
+    /// is added. The default, 16, is that of a socket's reads. A handler whose calls are long, such as one that turns
+    /// another loop, returns 1.
+    fn burst(&self) -> u32 {
+        16
+    }
+}
+
+/// The reason to call the handler of a source.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum SourceCall {
+    /// The source is ready.
+    Event(SourceEvent),
+    /// A timer of the source has fired.
+    Timer(u64),
+}
+
+/// A source with its handler, whatever their types are.
+pub(super) trait AnySource<S> {
+    /// Calls a method of the handler.
+    fn call(&mut self, id: SourceId, call: SourceCall, cx: LoopContext<'_, S>);
+
+    /// Returns the object that is registered with the kernel.
+    fn object(&mut self) -> &mut dyn event::Source;
+
+    /// Gives the source to the handler's `on_close`.
+    fn close(self: Box<Self>, cx: &mut LoopContext<'_, S>);
+
+    /// Returns the source as a value whose type can be asked for.
+    fn as_any(&self) -> &dyn Any;
+
+    /// Converts the source into a value whose type can be asked for.
+    fn into_any(self: Box<Self>) -> Box<dyn Any>;
+}
+
+/// A handler with the source that belongs to it.
+pub(super) struct Attached<H, O> {
+    pub(super) handler: H,
+    pub(super) source: O,
+}
+
+impl<S, H: SourceHandler<S> + 'static> AnySource<S> for Attached<H, H::Source> {
+    fn call(&mut self, id: SourceId, call: SourceCall, cx: LoopContext<'_, S>) {
+        let mut cx = SourceContext::new(id, &mut self.source, cx);
+        match call {
+            SourceCall::Event(SourceEvent::Readable) => self.handler.on_readable(&mut cx),
+            SourceCall::Event(SourceEvent::Writable) => self.handler.on_writable(&mut cx),
+            SourceCall::Timer(token) => self.handler.on_timer(&mut cx, token),
+        }
+    }
+
+    fn object(&mut self) -> &mut dyn event::Source {
+        &mut self.source
+    }
+
+    fn close(self: Box<Self>, cx: &mut LoopContext<'_, S>) {
+        let Self { handler, source } = *self;
+        handler.on_close(cx, source);
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}

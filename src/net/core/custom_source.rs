@@ -1,0 +1,108 @@
+//! A source of the user, as the reactor sees it.
+
+use crate::net::values::{Event, SourceEvent};
+use crate::reactor::{Interest, Readiness, Registration};
+
+/// The state of a source of the user. The reactor serves it only to learn which callback is due.
+///
+/// A callback is an event, so the handler learns of the readiness after the reactor has served the source. The served
+/// readiness is therefore set aside until the callback returns. Otherwise the source would be queued once more before
+/// its handler could say that a call would have blocked, and the loop would poll in vain.
+#[derive(Debug)]
+pub(crate) struct CustomSource {
+    /// The readiness that was served and that no call of the handler has disproved. Empty between two callbacks.
+    served: Readiness,
+    /// Whether a source that is ready for both directions is read next, so that neither direction starves the other.
+    is_read_next: bool,
+    /// The limit on the callbacks in a row before the next source is served.
+    burst: u32,
+    /// The number of callbacks that the running burst has left.
+    left: u32,
+    is_closing: bool,
+}
+
+impl CustomSource {
+    pub(crate) fn new(burst: u32) -> Self {
+        let burst = burst.max(1);
+        Self {
+            served: Readiness::empty(),
+            is_read_next: false,
+            burst,
+            left: burst,
+            is_closing: false,
+        }
+    }
+
+    pub(crate) fn on_readable(&mut self, registration: &mut Registration<'_>) -> Event {
+        self.serve(Interest::READABLE, registration);
+        Event::Source(SourceEvent::Readable)
+    }
+
+    pub(crate) fn on_writable(&mut self, registration: &mut Registration<'_>) -> Event {
+        let reads = registration.interest().contains(Interest::READABLE)
+            && registration.readiness().serves(Interest::READABLE);
+        if reads && self.is_read_next {
+            return self.on_readable(registration);
+        }
+        self.serve(Interest::WRITABLE, registration);
+        Event::Source(SourceEvent::Writable)
+    }
+
+    fn serve(&mut self, direction: Interest, registration: &mut Registration<'_>) {
+        self.is_read_next = direction == Interest::WRITABLE;
+        self.served = registration.set_aside(direction);
+    }
+
+    /// Keeps an error that the kernel has reported while the source wants nothing: the first call in either direction
+    /// then returns it.
+    pub(crate) fn keep_error(registration: &mut Registration<'_>) {
+        registration.assume(Readiness::READABLE | Readiness::WRITABLE);
+    }
+
+    /// Notes that a call in `direction` would have blocked. Returns whether the kernel must be asked to report anew.
+    pub(crate) fn would_block(
+        &mut self,
+        direction: Interest,
+        registration: &mut Registration<'_>,
+    ) -> bool {
+        self.served = self.served.difference(direction.served_by());
+        registration.would_block(direction);
+        registration.take_rearm()
+    }
+
+    /// Forgets all readiness, because the kernel is asked to report it anew.
+    pub(crate) fn forget_readiness(&mut self, registration: &mut Registration<'_>) {
+        self.served = Readiness::empty();
+        registration.forget_reports();
+    }
+
+    /// Returns the readiness that is set aside while the handler is called for it.
+    pub(crate) fn served(&self) -> Readiness {
+        self.served
+    }
+
+    /// Ends a callback: the served readiness counts again, unless the handler has disproved it. Returns the number of
+    /// callbacks that the burst has left, with the next one.
+    pub(crate) fn end_callback(&mut self, registration: &mut Registration<'_>) -> u32 {
+        registration.assume(self.served);
+        self.served = Readiness::empty();
+        self.left = match registration.has_work() {
+            true => self.left.saturating_sub(1),
+            false => 0,
+        };
+        let left = self.left;
+        if left == 0 {
+            self.left = self.burst;
+        }
+        left
+    }
+
+    pub(crate) fn close(&mut self, registration: &mut Registration<'_>) {
+        self.is_closing = true;
+        registration.close();
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.is_closing
+    }
+}

@@ -1,0 +1,106 @@
+//! Sources whose object is not in the reactor: the owner of the object lends it for each registration.
+
+use std::io;
+
+use mio::event;
+
+use super::serving::update_lists;
+use super::source_state::{Flags, Signals, SourceState};
+use super::{Burst, Handler, Interest, Key, Reactor, Readiness, Registration, Slot};
+
+impl<T: Handler> Reactor<T> {
+    /// Inserts `source`, whose [`Handler::source`] returns `None`, and registers `object` under its key.
+    ///
+    /// Without interest in writing, `object` counts as writable and is registered for reading alone, as a socket is:
+    /// the kernel would report the space that each sent datagram frees.
+    pub(crate) fn insert_lent(
+        &mut self,
+        source: T,
+        object: &mut dyn event::Source,
+        interest: Interest,
+    ) -> io::Result<Key> {
+        let readiness = match interest.contains(Interest::WRITABLE) {
+            true => Readiness::empty(),
+            false => Readiness::WRITABLE,
+        };
+        let state = SourceState::new(interest, readiness);
+        let directions = state.watched_directions();
+        let key = self.slots.insert(Slot { source, state });
+        if let Err(error) = self.selector.register(object, key.to_token(), directions) {
+            self.slots.remove(key);
+            return Err(error);
+        }
+        self.held += 1;
+        Ok(key)
+    }
+
+    /// Registers the `object` of the source under `key` anew, so that the next poll reports its present readiness.
+    pub(crate) fn rearm_lent(&mut self, key: Key, object: &mut dyn event::Source) {
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
+        let directions = slot.state.watched_directions();
+        let rearmed = self.selector.rearm_for(object, key.to_token(), directions);
+        if rearmed.is_err() {
+            // The kernel reports nothing about the source now. So the source must read and write, which returns the
+            // error.
+            slot.state.signals |= Signals::READABLE | Signals::WRITABLE;
+            update_lists(
+                key,
+                slot,
+                self.in_callback,
+                &mut self.schedule,
+                &self.selector,
+            );
+        }
+    }
+
+    /// Deregisters `object`. This fails only if the kernel has forgotten the descriptor already.
+    pub(crate) fn deregister_lent(&self, object: &mut dyn event::Source) {
+        let _ = self.selector.deregister(object);
+    }
+
+    /// Returns the directions that the source under `key` wants to be called for; none if the source is gone.
+    pub(crate) fn interest(&self, key: Key) -> Interest {
+        let slot = self.slots.get(key);
+        slot.map_or(Interest::empty(), |slot| slot.state.interest)
+    }
+
+    /// Returns the readiness of the source under `key`; none if the source is gone.
+    pub(crate) fn readiness(&self, key: Key) -> Readiness {
+        let slot = self.slots.get(key);
+        slot.map_or(Readiness::empty(), |slot| slot.state.readiness())
+    }
+
+    /// Ends the callback of the source under `key`: calls `end` as [`visit`](Self::visit) calls its visitor. If the
+    /// source has work, serves it next, as often in a row as `end` returned; for 0, serves it behind the others.
+    pub(crate) fn end_lent_callback(
+        &mut self,
+        key: Key,
+        end: impl FnOnce(&mut T, &mut Registration<'_>) -> u32,
+    ) {
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
+        let mut registration = Registration {
+            key,
+            state: &mut slot.state,
+            wheel: &mut self.wheel,
+            clock: &self.clock,
+        };
+        let left = end(&mut slot.source, &mut registration);
+        let state = &mut slot.state;
+        let is_listed = state.flags.intersects(Flags::QUEUED | Flags::CLOSING);
+        if left > 0 && !is_listed && state.has_work() && self.burst.is_none() {
+            state.flags.insert(Flags::QUEUED);
+            self.burst = Some(Burst { key, left });
+        }
+        update_lists(
+            key,
+            slot,
+            self.in_callback,
+            &mut self.schedule,
+            &self.selector,
+        );
+    }
+}
