@@ -56,6 +56,8 @@ mod resets;
 mod sent_notices;
 mod short_reads;
 mod socket_timers;
+#[cfg(unix)]
+mod sources;
 mod stuck_lookups;
 mod unread_bytes;
 mod views;

@@ -1,0 +1,405 @@
+//! Sources of the program in the loop: called while they are ready, at no call's cost for their interest, and given
+//! back at the end (libuv's `uv_poll_t`; I1, I4, I7, I9, I10).
+
+#[cfg(target_os = "linux")]
+mod descriptors;
+mod ending;
+mod fairness;
+mod interest;
+mod nesting;
+mod rows;
+
+use std::io;
+use std::net::UdpSocket;
+use std::os::unix::net::UnixDatagram;
+use std::time::{Duration, Instant};
+
+use mio::event;
+use netloop::{
+    Budget, Descriptor, EventLoop, Interest, LoopContext, SourceContext, SourceHandler, SourceId,
+    Turn, Wait,
+};
+
+use crate::support::PATIENCE;
+
+/// The state of these tests: the notes of the handlers, in order.
+pub(crate) type Notes = Vec<String>;
+
+type Reaction<O> = Box<dyn FnMut(&mut SourceContext<'_, O, Notes>)>;
+type TimerReaction<O> = Box<dyn FnMut(&mut SourceContext<'_, O, Notes>, u64)>;
+type CloseReaction<O> = Box<dyn FnMut(&mut LoopContext<'_, Notes>, O)>;
+
+/// A handler that notes each event under its name, and then reacts as the test asked.
+pub(crate) struct Watch<O> {
+    name: String,
+    burst: u32,
+    readable: Reaction<O>,
+    writable: Reaction<O>,
+    timer: TimerReaction<O>,
+    close: CloseReaction<O>,
+}
+
+impl<O: event::Source + 'static> Watch<O> {
+    /// A handler that gives up each direction at its first event.
+    pub(crate) fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            burst: 16,
+            readable: Box::new(|cx| cx.unwant(Interest::READABLE)),
+            writable: Box::new(|cx| cx.unwant(Interest::WRITABLE)),
+            timer: Box::new(|_, _| ()),
+            close: Box::new(|_, _| ()),
+        }
+    }
+
+    pub(crate) fn burst(mut self, burst: u32) -> Self {
+        self.burst = burst;
+        self
+    }
+
+    pub(crate) fn on_readable(
+        mut self,
+        reaction: impl FnMut(&mut SourceContext<'_, O, Notes>) + 'static,
+    ) -> Self {
+        self.readable = Box::new(reaction);
+        self
+    }
+
+    pub(crate) fn on_writable(
+        mut self,
+        reaction: impl FnMut(&mut SourceContext<'_, O, Notes>) + 'static,
+    ) -> Self {
+        self.writable = Box::new(reaction);
+        self
+    }
+
+    pub(crate) fn on_timer(
+        mut self,
+        reaction: impl FnMut(&mut SourceContext<'_, O, Notes>, u64) + 'static,
+    ) -> Self {
+        self.timer = Box::new(reaction);
+        self
+    }
+
+    pub(crate) fn on_close(
+        mut self,
+        reaction: impl FnMut(&mut LoopContext<'_, Notes>, O) + 'static,
+    ) -> Self {
+        self.close = Box::new(reaction);
+        self
+    }
+
+    fn note(&self, notes: &mut Notes, event: &str) {
+        notes.push(format!("{} {event}", self.name));
+    }
+}
+
+impl<O: event::Source + 'static> SourceHandler<Notes> for Watch<O> {
+    type Source = O;
+
+    fn on_readable(&mut self, cx: &mut SourceContext<'_, O, Notes>) {
+        self.note(cx.shared, "readable");
+        (self.readable)(cx);
+    }
+    fn on_writable(&mut self, cx: &mut SourceContext<'_, O, Notes>) {
+        self.note(cx.shared, "writable");
+        (self.writable)(cx);
+    }
+    fn on_timer(&mut self, cx: &mut SourceContext<'_, O, Notes>, token: u64) {
+        self.note(cx.shared, &format!("timer {token}"));
+        (self.timer)(cx, token);
+    }
+    fn on_close(mut self, cx: &mut LoopContext<'_, Notes>, source: O) {
+        self.note(cx.shared, "close");
+        (self.close)(cx, source);
+    }
+    fn burst(&self) -> u32 {
+        self.burst
+    }
+}
+
+/// One end of a pair of datagram sockets.
+pub(crate) type Datagrams = Descriptor<UnixDatagram>;
+
+/// A non-blocking end for the loop, and the end of the test.
+pub(crate) fn pair() -> (Datagrams, UnixDatagram) {
+    let (ours, peer) = UnixDatagram::pair().unwrap();
+    (Descriptor::non_blocking(ours).unwrap(), peer)
+}
+
+/// Receives one datagram, and notes it.
+pub(crate) fn receive_one(cx: &mut SourceContext<'_, Datagrams, Notes>) {
+    let mut buffer = [0; 64];
+    match cx.try_io(Interest::READABLE, |source| source.0.recv(&mut buffer)) {
+        Ok(length) => cx
+            .shared
+            .push(String::from_utf8_lossy(&buffer[..length]).into_owned()),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            cx.shared.push("would block".to_owned());
+        }
+        Err(error) => cx.shared.push(error.kind().to_string()),
+    }
+}
+
+/// A loop with its notes.
+pub(crate) struct Stage {
+    pub(crate) event_loop: EventLoop<Notes>,
+    pub(crate) notes: Notes,
+}
+
+impl Stage {
+    pub(crate) fn new() -> Self {
+        Self {
+            event_loop: EventLoop::new().unwrap(),
+            notes: Notes::new(),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn add<O: event::Source + 'static>(
+        &mut self,
+        source: O,
+        interest: Interest,
+        handler: Watch<O>,
+    ) -> SourceId {
+        let added = self.event_loop.add_source(source, interest, handler);
+        added.unwrap()
+    }
+
+    pub(crate) fn turn_within(&mut self, wait: Wait, budget: Budget) -> Turn {
+        self.event_loop.turn(&mut self.notes, wait, budget).unwrap()
+    }
+
+    /// One turn that does not wait.
+    pub(crate) fn turn(&mut self) -> Turn {
+        self.turn_within(Wait::No, Budget::UNLIMITED)
+    }
+
+    /// Turns until `done`.
+    #[track_caller]
+    pub(crate) fn drive(&mut self, what: &str, mut done: impl FnMut(&mut Self) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !done(self) {
+            let notes = &self.notes;
+            assert!(
+                Instant::now() < deadline,
+                "this did not come: {what}; {notes:?}"
+            );
+            self.turn_within(Wait::For(Duration::from_millis(1)), Budget::UNLIMITED);
+        }
+    }
+
+    /// Turns until `note` was made.
+    #[track_caller]
+    pub(crate) fn drive_to(&mut self, note: &str) {
+        self.drive(note, |stage| stage.has(note));
+    }
+
+    /// Turns until a turn has nothing to do and leaves nothing to do.
+    #[track_caller]
+    pub(crate) fn settle(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let turn = self.turn();
+            let work = turn.events + turn.timers + turn.calls + turn.closed;
+            if work == 0 && !turn.more {
+                return;
+            }
+            assert!(Instant::now() < deadline, "no rest; {:?}", self.notes);
+        }
+    }
+
+    /// Runs until nothing keeps the loop going.
+    #[track_caller]
+    pub(crate) fn run_to_its_end(&mut self) {
+        let end = self.event_loop.run_for(&mut self.notes, PATIENCE).unwrap();
+        assert_eq!(end, netloop::RunEnd::Finished, "{:?}", self.notes);
+    }
+
+    pub(crate) fn has(&self, note: &str) -> bool {
+        self.notes.iter().any(|noted| noted == note)
+    }
+
+    pub(crate) fn count(&self, note: &str) -> usize {
+        self.notes.iter().filter(|noted| *noted == note).count()
+    }
+}
+
+/// A UDP socket of mio, and its address.
+pub(crate) fn udp() -> (mio::net::UdpSocket, std::net::SocketAddr) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let address = socket.local_addr().unwrap();
+    (mio::net::UdpSocket::from_std(socket), address)
+}
+
+// F1, F3: the kernel tells of three datagrams once.
+#[test]
+fn a_source_is_called_until_a_call_would_block() {
+    let mut stage = Stage::new();
+    let (source, peer) = pair();
+    let handler = Watch::new("a").on_readable(receive_one);
+    stage.add(source, Interest::READABLE, handler);
+    for word in ["one", "two", "three"] {
+        peer.send(word.as_bytes()).unwrap();
+    }
+    stage.drive_to("would block");
+    let expected = [
+        "a readable",
+        "one",
+        "a readable",
+        "two",
+        "a readable",
+        "three",
+        "a readable",
+        "would block",
+    ];
+    assert_eq!(stage.notes, expected);
+
+    stage.settle();
+    assert_eq!(stage.notes.len(), expected.len());
+    peer.send(b"four").unwrap();
+    stage.drive_to("four");
+}
+
+// poll_duplex: an event that is ignored is delivered again, although the kernel tells an edge only once.
+#[test]
+fn a_handler_that_does_nothing_is_called_again() {
+    let mut stage = Stage::new();
+    let (source, peer) = pair();
+    let mut ignored = 0;
+    let handler = Watch::new("a").on_readable(move |cx| {
+        ignored += 1;
+        if ignored > 100 {
+            receive_one(cx);
+        }
+    });
+    stage.add(source, Interest::READABLE, handler);
+    peer.send(b"patience").unwrap();
+    stage.drive_to("would block");
+    assert_eq!(stage.count("a readable"), 102);
+}
+
+// I1: no call that the program makes calls a handler.
+#[test]
+fn no_callback_comes_within_a_call() {
+    let mut stage = Stage::new();
+    let (source, peer) = pair();
+    peer.send(b"early").unwrap();
+    let handler = Watch::new("a").on_readable(|cx| {
+        let before = cx.shared.len();
+        cx.want(Interest::WRITABLE);
+        cx.rearm();
+        cx.after(Duration::ZERO, 1);
+        cx.unwant(Interest::READABLE);
+        cx.close();
+        assert_eq!(cx.shared.len(), before);
+    });
+    let id = stage.add(source, Interest::READABLE, handler);
+    let mut view = stage.event_loop.source(id);
+    view.want(Interest::WRITABLE);
+    view.unwant(Interest::WRITABLE);
+    view.after(Duration::ZERO, 2);
+    assert!(stage.notes.is_empty());
+    stage.drive_to("a close");
+    assert_eq!(stage.notes, ["a readable", "a close"]);
+}
+
+// The bytes that a source writes to sockets leave in the same turn.
+#[test]
+fn a_datagram_reaches_the_sockets_in_the_same_turn() {
+    use std::io::Read;
+    use std::os::unix::net::UnixStream;
+
+    struct Quiet;
+    impl netloop::SocketHandler<Notes> for Quiet {
+        fn on_data(&mut self, _: &mut netloop::Context<'_, Notes>, _: &[u8]) {}
+    }
+
+    let mut stage = Stage::new();
+    let (ours, mut member) = UnixStream::pair().unwrap();
+    member.set_nonblocking(true).unwrap();
+    let options = netloop::SocketOptions::new();
+    let id = stage.event_loop.adopt(ours, options, Quiet).unwrap();
+    let (source, peer) = pair();
+    let handler =
+        Watch::new("feed").on_readable(move |cx: &mut SourceContext<'_, Datagrams, _>| {
+            let mut buffer = [0; 64];
+            let received = cx.try_io(Interest::READABLE, |source| source.0.recv(&mut buffer));
+            if let Ok(length) = received {
+                cx.sockets.socket(id).write(&buffer[..length]).ignore();
+            }
+        });
+    stage.add(source, Interest::READABLE, handler);
+    stage.settle();
+    peer.send(b"news").unwrap();
+    assert_eq!(stage.turn().events, 2);
+    let mut buffer = [0; 8];
+    assert_eq!(member.read(&mut buffer).unwrap(), 4);
+    assert_eq!(&buffer[..4], b"news");
+}
+
+// A source keeps `run` going as a socket does (udp_ref).
+#[test]
+fn a_released_source_does_not_keep_the_loop() {
+    let mut stage = Stage::new();
+    let (source, _peer) = pair();
+    let id = stage.add(source, Interest::READABLE, Watch::new("a"));
+    assert!(stage.event_loop.is_alive() && stage.event_loop.source(id).is_held());
+    stage.event_loop.source(id).release();
+    stage.event_loop.source(id).release();
+    assert!(!stage.event_loop.is_alive() && !stage.event_loop.source(id).is_held());
+    stage.run_to_its_end();
+    assert!(stage.notes.is_empty());
+    stage.event_loop.source(id).hold();
+    assert!(stage.event_loop.is_alive());
+    stage.event_loop.source(id).release();
+
+    // A close is told all the same (tcp_ref2b).
+    stage.event_loop.source(id).close();
+    assert!(stage.event_loop.is_alive());
+    stage.run_to_its_end();
+    assert_eq!(stage.notes, ["a close"]);
+}
+
+// The timers of a source are those of a socket: never early, moved by their token, gone with the source.
+#[test]
+fn the_timers_of_a_source_end_with_it() {
+    let mut stage = Stage::new();
+    let (source, _peer) = pair();
+    let started = Instant::now();
+    let handler = Watch::new("a").on_timer(move |cx, token| {
+        assert!(started.elapsed() >= Duration::from_millis(2));
+        if token == 2 {
+            cx.after(Duration::ZERO, 9);
+            cx.close();
+        }
+    });
+    let id = stage.add(source, Interest::READABLE, handler);
+    let mut view = stage.event_loop.source(id);
+    view.after(Duration::from_millis(2), 1);
+    view.after(Duration::from_secs(3600), 2);
+    view.after(Duration::from_millis(4), 2);
+    view.after(Duration::from_millis(3), 3);
+    assert!(view.cancel(3) && !view.cancel(3));
+    stage.drive_to("a close");
+    stage.settle();
+    assert_eq!(stage.notes, ["a timer 1", "a timer 2", "a close"]);
+    assert_eq!(stage.event_loop.next_deadline(), None);
+}
+
+// The rule of the simulation: its loops poll no kernel.
+#[cfg(feature = "simulation")]
+#[test]
+fn a_simulated_loop_refuses_a_source_and_says_why() {
+    use netloop::simulation::{Options, Simulation};
+
+    let mut simulation = Simulation::new(1, Options::new()).unwrap();
+    let mut event_loop: EventLoop<Notes> = simulation.event_loop().unwrap();
+    let (source, _peer) = pair();
+    let refused = event_loop.add_source(source, Interest::READABLE, Watch::new("a"));
+    let error = refused.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+    assert!(error.to_string().contains("simulated"), "{error}");
+    assert!(!event_loop.is_alive());
+}
