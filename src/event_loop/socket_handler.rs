@@ -118,7 +118,8 @@ pub trait SocketHandler<S = ()> {
 
     /// The peer has ended, and everything that it sent was delivered. This side may still write here. When this method
     /// returns, the loop ends this side too, unless [`allow_half_open`](crate::SocketOptions::allow_half_open) is set.
-    /// Does not come while the socket is paused, or if the peer reset the connection.
+    /// Does not come if the peer reset the connection. Does not come while the socket is paused, unless this side has
+    /// ended too and nothing is unread.
     #[doc(alias = "end")]
     fn on_end(&mut self, cx: &mut Context<'_, S>) {
         let _ = cx;

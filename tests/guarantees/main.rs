@@ -40,6 +40,7 @@ mod ending;
 mod formatted_writes;
 mod gathering;
 mod handlers;
+mod held_failures;
 mod idle_timeout;
 mod inputs;
 mod listening;

@@ -155,10 +155,12 @@ fn a_failure_is_carried_over_behind_earlier_bytes() {
         near.write_some(&bytes);
         scene.drive_with("a full queue", |scene| scene.socket(near_id).is_paused());
         assert!(scene.socket(far_id).queued_bytes() > 0, "it is behind");
+        let before = scene.socket(near_id).bytes_read();
         near.reset();
+        let received = scene.peer_reads_to_end(&mut far);
         scene.drive_to_close(first);
         let read = read_by_the_first(&scene);
-        let received = scene.peer_reads_to_end(&mut far);
+        assert!(read as u64 > before, "the pause has cost no byte");
         assert_same_bytes(&received.bytes, &bytes[..read]);
         assert_eq!(received.end, PeerEnd::Fin);
         scene.drive_to_close(other);
@@ -178,10 +180,11 @@ fn bytes_of_the_other_direction_cut_nothing_short() {
     // Nothing takes these any more when the first socket is gone; unread they would make a reset of the close.
     peer_b.write_some(&pattern(100 << 10, 8));
     peer_a.reset();
-    scene.drive_to_close("a");
+    scene.settle();
     peer_b.write_some(&pattern(100 << 10, 9));
-    let read = read_by_the_first(&scene);
     let received = scene.peer_reads_to_end(&mut peer_b);
+    scene.drive_to_close("a");
+    let read = read_by_the_first(&scene);
     assert_same_bytes(&received.bytes, &bytes[..read]);
     scene.drive_to_close("b");
 }

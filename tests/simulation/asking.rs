@@ -239,12 +239,18 @@ fn check_rest(sockets: &mut Sockets<'_>, ledger: &Ledger, sides: &[(SocketId, us
         if socket.is_destroyed() {
             continue;
         }
+        // An end owes no drain.
         assert!(
-            !it.is_full || it.phase == Phase::New || socket.queued_bytes() > 0,
+            !it.is_full || it.has_ended || it.phase == Phase::New || socket.queued_bytes() > 0,
             "L1: a drain that was never told: {it:?}"
         );
+        let peer = ledger.peer_of(side);
+        // The time rests while it is paused, unless nothing but the peer's end is to come, and has come.
+        let is_over = peer.is_some_and(|peer| {
+            peer.has_ended && !peer.was_cut && !peer.is_held_back() && it.received == peer.sent
+        });
         assert!(
-            !it.has_ended,
+            !it.has_ended || socket.is_paused() && !is_over,
             "L3: it has ended, and the time to wait for its peer is over: {it:?}"
         );
         let moved = moved_bytes(&socket);
@@ -255,7 +261,6 @@ fn check_rest(sockets: &mut Sockets<'_>, ledger: &Ledger, sides: &[(SocketId, us
             it.timers.is_empty(),
             "L: a timer that was never told: {it:?}"
         );
-        let peer = ledger.peer_of(side);
         let is_alone = ledger.is_stray(side) || peer.is_some_and(|it| it.phase == Phase::Closed);
         assert!(
             !is_alone || it.saw_end || socket.is_paused(),

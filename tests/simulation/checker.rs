@@ -346,7 +346,10 @@ impl<B: Behaviour> SocketHandler<World> for Checked<B> {
 
     fn on_end(&mut self, cx: &mut Context<'_, World>) {
         self.enter(cx, "on_end", &[Connected]);
-        assert!(!cx.socket.is_paused(), "S2: an end while paused");
+        assert!(
+            !cx.socket.is_paused() || !cx.socket.is_writable(),
+            "S2: an end while paused, although this side has not ended"
+        );
         {
             let mut ledger = self.ledger.borrow_mut();
             ledger.check_end(self.side);

@@ -26,6 +26,7 @@ mod dialing;
 mod differential;
 mod disturbed;
 mod effort;
+mod gone;
 mod heap;
 mod idling;
 mod ledger;

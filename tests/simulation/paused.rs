@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use netloop::simulation::{Flavour, Options, Simulation};
+use netloop::simulation::{Flavour, Host, Options, Simulation};
 use netloop::{CloseReason, Context, Error, ListenOptions, SocketHandler, SocketOptions};
 
 struct Paused;
@@ -54,7 +54,7 @@ fn a_paused_socket_hears_of_a_reset_on_every_system() {
 }
 
 #[test]
-fn a_paused_socket_does_not_hear_of_an_end() {
+fn a_paused_socket_hears_of_an_end_behind_its_own() {
     for flavour in Flavour::ALL {
         let mut simulation = Simulation::new(1, Options::new().flavour(flavour)).unwrap();
         let mut server = simulation.host(Vec::new()).unwrap();
@@ -69,19 +69,20 @@ fn a_paused_socket_does_not_hear_of_an_end() {
             .unwrap();
         let id = client.event_loop.connect("10.0.0.1:7", Silent).unwrap();
         simulation.run(&mut [&mut server, &mut client]).unwrap();
+        client.event_loop.socket(id).end();
+        let mut run_a_second = |server: &mut Host<Vec<String>>, client: &mut Host<()>| {
+            simulation
+                .run_for(&mut [server, client], Duration::from_secs(1))
+                .unwrap();
+        };
+        run_a_second(&mut server, &mut client);
+        assert!(server.shared.is_empty(), "{flavour:?}: {:?}", server.shared);
         let ids: Vec<_> = server.event_loop.sockets().ids().collect();
         for &id in &ids {
             server.event_loop.socket(id).end();
         }
-        client.event_loop.socket(id).end();
-        simulation
-            .run_for(&mut [&mut server, &mut client], Duration::from_secs(1))
-            .unwrap();
-        assert!(
-            server.shared.is_empty(),
-            "{simulation:?}: {:?}",
-            server.shared
-        );
+        run_a_second(&mut server, &mut client);
+        assert_eq!(server.shared, ["Graceful"], "{flavour:?}");
     }
 }
 

@@ -10,7 +10,8 @@ pub(super) struct Activity {
     /// The tick at which a byte last moved in either direction, or at which the user last set the idle timeout. Before
     /// both, the tick of the registration.
     pub(super) last_byte_tick: u64,
-    /// The tick at which connecting began. Once this side has ended an open connection, the tick of that end.
+    /// The tick at which connecting began. Once this side has ended an open connection, the tick of that end. Later by
+    /// the time for which the close timeout has rested since.
     pub(super) began_tick: u64,
     idle: IdleTimeout,
 }
@@ -100,6 +101,14 @@ impl Activity {
         Some(later(self.last_byte_tick, timeout))
     }
 
+    /// Takes a rest out of the time that the close timeout counts. The rest began at `rest_began`; `None` if it began
+    /// before the end of this side. The rest ends at `tick`.
+    pub(super) fn skip_rest(&mut self, rest_began: Option<u64>, tick: u64) {
+        let since = self.began_tick.max(self.last_byte_tick);
+        let elapsed = rest_began.map_or(0, |began| began.saturating_sub(since));
+        self.began_tick = tick.saturating_sub(elapsed);
+    }
+
     /// Returns the tick by which the peer must have ended too. `timeout` counts from the end of this side, or from the
     /// last byte after that end.
     pub(super) fn close_deadline(&self, timeout: Duration) -> u64 {
@@ -119,6 +128,25 @@ pub(super) fn later(since: u64, timeout: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rest_takes_nothing_from_the_close_timeout() {
+        let timeout = Duration::from_millis(100);
+        // Ended at 1000, 30 ms counted, rested from 1030 to 5000: 70 ms are left.
+        let mut activity = Activity::new(None);
+        activity.start(1000);
+        activity.skip_rest(Some(1030), 5000);
+        assert_eq!(activity.close_deadline(timeout), 5000 + 70 + 1);
+        // A byte that was sent during the rest begins the time anew, and the rest of it was not counted.
+        let mut activity = Activity::new(None);
+        activity.start(1000);
+        activity.last_byte_tick = 4000;
+        activity.skip_rest(Some(1030), 5000);
+        assert_eq!(activity.close_deadline(timeout), 5000 + 100 + 1);
+        // Paused before the end.
+        activity.skip_rest(None, 6000);
+        assert_eq!(activity.close_deadline(timeout), 6000 + 100 + 1);
+    }
 
     #[test]
     fn an_idle_timeout_comes_back_as_it_was() {

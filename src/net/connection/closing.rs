@@ -37,11 +37,21 @@ impl Connection {
         if self.stage.is_closed() {
             return;
         }
-        if self.outbound.state == OutboundState::Finished {
+        if self.outbound.has_failed() {
+            // Nothing more can be sent. A connection that reads still delivers the received bytes. A paused one closes
+            // now, because this call gives up bytes that are unread.
+            self.outbound.state = OutboundState::EndingToClose;
+            if self.inbound.is_paused {
+                self.report_held_back(registration);
+            }
+        } else if self.outbound.state == OutboundState::Finished {
             self.close(CloseReason::Local, registration);
         } else {
             self.end(registration);
             self.outbound.state = OutboundState::EndingToClose;
+            if self.inbound.is_paused {
+                self.end_rest(registration);
+            }
         }
     }
 
@@ -91,29 +101,23 @@ impl Connection {
         if let Some(stream) = &self.stream {
             if reason.is_none() || stream.is_shared() {
                 if let Err(error) = stream.shutdown_write() {
-                    self.fail_io(Syscall::Shutdown, error, registration);
+                    self.fail_behind_unread(Syscall::Shutdown, error, registration);
                     return;
                 }
             }
         }
         match reason {
             Some(reason) => self.close(reason, registration),
-            None => self.file_deadline(registration),
+            None => {
+                self.update_read_interest(registration);
+                self.file_deadline(registration);
+            }
         }
     }
 }
 
 /// Failures, and the close.
 impl Connection {
-    /// Fails the connection with the error of an earlier write, if that error was held back. Called when no more bytes
-    /// can be read.
-    pub(super) fn report_held_back(&mut self, registration: &mut Registration<'_>) {
-        if let Some(error) = self.take_failure() {
-            let reason = reason_of(error.kind());
-            self.fail(error, reason, registration);
-        }
-    }
-
     /// Fails the connection with the error that a system call on its stream returned. The kind of the error decides the
     /// close reason.
     pub(super) fn fail_io(
@@ -184,11 +188,11 @@ impl Connection {
                 CloseReason::Local
             }
         };
-        self.stream = None;
         let lost = outbox.discard(&mut self.outbound.unsent);
         if lost > 0 {
             self.note_lost(lost);
         }
+        self.stream = None;
         (reason, self.take_failure())
     }
 
@@ -210,7 +214,8 @@ impl Connection {
     }
 }
 
-fn reason_of(kind: io::ErrorKind) -> CloseReason {
+/// The close reason of a connection that failed with an error of this kind.
+pub(super) fn reason_of(kind: io::ErrorKind) -> CloseReason {
     match kind {
         io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted

@@ -39,6 +39,12 @@ pub(super) struct ColdState {
     is_closed_unconnected: bool,
     /// Whether `reset` was called while connecting. The reset follows once the connection is open, as in Node.
     pub(super) resets_when_connected: bool,
+    /// The tick at which a failure was met that is held. Without such a failure, without meaning.
+    pub(super) failed_tick: u64,
+    /// The tick at which the close timeout began to rest, if the pause came after the end of this side.
+    pub(super) rest_began: Option<u64>,
+    /// Whether the close timeout was due during a pause, and received bytes were unread. They stay so until `resume`.
+    pub(super) is_unread: bool,
     /// The fatal error. Invariant: `Some` exactly while the flag [`FAILED`](OutboundFlags::FAILED) is set.
     failure: Option<Error>,
 }

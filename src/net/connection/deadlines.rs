@@ -1,5 +1,6 @@
-//! The deadlines of a connection: for connecting, for closing, and for being idle. All deadlines share one entry on the
-//! timer wheel. The entry stays while bytes move. If it falls due before every deadline, it is filed again.
+//! The deadlines of a connection: for connecting, for closing, for unread bytes, and for being idle. All deadlines share
+//! one entry on the timer wheel. The entry stays while bytes move. If it falls due before every deadline, it is filed
+//! again.
 //!
 //! A deadline that has passed does not count at once, because news that satisfies it may wait behind other sockets. The
 //! connection is served once, ahead of them, and then the deadline's own condition decides.
@@ -25,6 +26,8 @@ enum Deadline {
     Attempt,
     /// This side has ended, and the peer must have ended too.
     Close,
+    /// The received bytes before a failure must have been read.
+    Unread,
     /// A byte must have moved.
     Idle,
 }
@@ -70,10 +73,12 @@ impl Connection {
             }
             // The caller starts the next attempt, and files the deadline.
             Some(Deadline::Attempt) => return Some(Event::AttemptIsSlow),
-            Some(Deadline::Close) if self.outbound.has_failed() => {
-                self.report_held_back(registration);
+            Some(Deadline::Unread) => self.report_held_back(registration),
+            Some(Deadline::Close) => {
+                if !self.rests_with_queue() {
+                    self.close(CloseReason::TimedOut, registration);
+                }
             }
-            Some(Deadline::Close) => self.close(CloseReason::TimedOut, registration),
             Some(Deadline::Idle) => {
                 self.activity.report_idle();
                 event = Some(Event::Socket(SocketEvent::TimedOut));
@@ -96,6 +101,7 @@ impl Connection {
             }
             Stage::LookingUp(_) if is_due(self.race_deadline()) => return Some(Deadline::Lookup),
             Stage::Racing(_) if is_due(self.race_deadline()) => return Some(Deadline::Attempt),
+            Stage::Open(_) if is_due(self.unread_deadline()) => return Some(Deadline::Unread),
             Stage::Open(_) if is_due(self.close_deadline()) => return Some(Deadline::Close),
             _ => {}
         }
@@ -138,7 +144,7 @@ impl Connection {
             Stage::LookingUp(_) | Stage::Racing(_) | Stage::Connecting(_) => {
                 self.connect_deadline()
             }
-            Stage::Open(_) => self.close_deadline(),
+            Stage::Open(_) => self.unread_deadline().or_else(|| self.close_deadline()),
             Stage::Closed { .. } => return,
         };
         let others = [self.activity.idle_deadline(), self.race_deadline()];
@@ -149,9 +155,14 @@ impl Connection {
     }
 
     /// Returns the tick by which the close must be complete. `None` if this side has not ended, if there is no close
-    /// timeout, or if the descriptor can only be read.
+    /// timeout or it [waits](Self::waits_for_resume), or if the descriptor can only be read. `None` also after a
+    /// failure, because then only the received bytes are waited for.
     fn close_deadline(&self) -> Option<u64> {
-        if self.outbound.state == OutboundState::Open || self.is_input() {
+        if self.outbound.state == OutboundState::Open
+            || self.outbound.has_failed()
+            || self.waits_for_resume()
+            || self.is_input()
+        {
             return None;
         }
         let timeout = self.options.close_timeout?;

@@ -6,7 +6,7 @@
 //! its registration in the reactor up to date, and returns an [`Event`](crate::net::values::Event) for the handler.
 //!
 //! By topic: `connecting` opens a connection, [`serving`] reads and answers the reactor's calls, `writing` sends,
-//! `closing` ends it. `deadlines` and `activity` keep time, `requests` and `status` serve the views. [`ColdState`]
+//! `closing` ends it. `held` keeps a failure until received bytes are delivered. `deadlines` and `activity` keep time, `requests` and `status` serve the views. [`ColdState`]
 //! holds the fields that few connections need.
 //!
 //! Received bytes pass through [`serving`] only. Written bytes wait in the [outbox](crate::net::outbox), and leave it
@@ -17,6 +17,7 @@ mod closing;
 mod cold;
 mod connecting;
 mod deadlines;
+mod held;
 mod inbound;
 mod notice;
 mod outbound;

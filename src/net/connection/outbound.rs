@@ -56,8 +56,8 @@ bitflags! {
         const CORKED = 1 << 1;
         /// A marker is not passed yet. Invariant: set exactly while `ColdState::markers` is not empty.
         const HAS_MARKERS = 1 << 2;
-        /// A fatal error has happened, and nothing more is sent. `ColdState::failure` has the error. The error of a
-        /// write is held back there until the bytes that arrived before it are read.
+        /// A fatal error has happened, and nothing more is sent. `ColdState::failure` has the error. An error is held
+        /// there until the bytes that arrived before it are delivered.
         const FAILED = 1 << 3;
         /// The last send failed for a cause that may pass (ENOBUFS), and the half rests. The next deadline tries again.
         const RESTS = 1 << 4;

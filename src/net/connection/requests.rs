@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::net::error::Error;
 use crate::net::values::{CloseReason, KeepAlive};
-use crate::reactor::{Interest, Key, Registration};
+use crate::reactor::{Key, Registration};
 
 use super::Connection;
 use super::outbound::{OutboundFlags, OutboundState};
@@ -70,18 +70,17 @@ impl Connection {
 
     pub(crate) fn pause(&mut self, registration: &mut Registration<'_>) {
         self.inbound.is_paused = true;
-        registration.unwant(Interest::READABLE);
-        if self.stage.is_open() {
-            // An error of a write is held back until a read meets the end. A paused connection is not read, so report
-            // the error now.
-            self.report_held_back(registration);
-        }
+        self.begin_rest(registration);
+        self.update_read_interest(registration);
+        self.hold_or_report_failure(registration);
     }
 
     pub(crate) fn resume(&mut self, registration: &mut Registration<'_>) {
         self.inbound.is_paused = false;
-        if self.stage.is_open() && !self.inbound.has_ended() {
-            registration.want(Interest::READABLE);
+        self.update_read_interest(registration);
+        self.end_rest(registration);
+        if self.is_peer_gone() {
+            self.read_on(registration);
         }
         if self.delivers_unread() {
             registration.activate();

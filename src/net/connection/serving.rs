@@ -55,7 +55,11 @@ impl Connection {
         buffer: &mut [u8],
         outbox: &mut Outbox,
     ) -> Option<Event> {
+        if self.inbound.is_paused {
+            return self.look_for_end(registration);
+        }
         let space = self.read_space(buffer.len());
+        let has_failed = self.outbound.has_failed();
         let Some(stream) = &mut self.stream else {
             registration.unwant(Interest::READABLE);
             return None;
@@ -70,7 +74,11 @@ impl Connection {
             Ok(length) if length > 0 => {
                 if stream.is_read_once_a_report() {
                     registration.rearm();
-                } else if length < buffer.len() && stream.short_read_exhausts() {
+                } else if length < buffer.len()
+                    // After a failure the reads go on until the end. No edge tells it if the peer is still there.
+                    && !has_failed
+                    && stream.short_read_exhausts()
+                {
                     registration.fell_short(Interest::READABLE);
                 }
                 self.bytes_read += length as u64;
@@ -105,7 +113,7 @@ impl Connection {
 
     /// Tries a read again that failed for a cause that may pass: a signal, or a lack of memory. After several signals in a
     /// row, and after each lack of memory, rests first.
-    fn retry_read(&mut self, is_interrupted: bool, registration: &mut Registration<'_>) {
+    pub(super) fn retry_read(&mut self, is_interrupted: bool, registration: &mut Registration<'_>) {
         self.outbound.flags.insert(OutboundFlags::READ_FAILED);
         if !is_interrupted || !self.inbound.retry.is_at_once() {
             registration.would_block(Interest::READABLE);
@@ -122,12 +130,12 @@ impl Connection {
     /// Notes the peer's FIN, and returns the event for it. If a write has failed before, fails the connection with the
     /// error of that write instead.
     #[inline(never)]
-    fn peer_ended(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
+    pub(super) fn peer_ended(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         registration.unwant(Interest::READABLE);
         self.inbound.state = InboundState::Ended;
         if self.outbound.has_failed() {
-            // The peer has reset the connection. The write got the pending error of the kernel, so the read sees only a
-            // plain end. The true cause is the error of the write.
+            // An earlier call got the pending error of the kernel, so the read sees only a plain end. The true cause is
+            // that error.
             self.report_held_back(registration);
             return None;
         }
@@ -206,15 +214,14 @@ impl Connection {
         is_drained.then_some(Event::Socket(SocketEvent::Drained))
     }
 
-    /// Asks the socket for its pending error, and fails the connection with that error. The reactor calls this only
-    /// while nothing is read: the socket is paused, or the peer has ended. Bytes that the peer sent before the error
-    /// cannot be delivered any more, so the error need not wait for them.
+    /// Asks the socket for its pending error, and fails the connection with that error once all received bytes are
+    /// delivered. The reactor calls this only while nothing is read: the socket is paused, or the peer has ended.
     pub(crate) fn on_error(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         if self.stage.is_before_open() {
             return self.finish_connecting(registration);
         }
         if let Some(error) = self.stream.as_ref().and_then(Stream::take_error) {
-            self.fail_io(Syscall::Read, error, registration);
+            self.fail_behind_unread(Syscall::Read, error, registration);
         }
         None
     }

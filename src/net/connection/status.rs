@@ -16,7 +16,7 @@ impl Connection {
         if self.stage.is_before_open() {
             return State::Opening;
         }
-        let is_writable = self.outbound.state == OutboundState::Open;
+        let is_writable = self.is_writable();
         match (self.stage.is_open(), self.inbound.has_ended(), is_writable) {
             (true, false, true) => State::Open,
             (true, false, false) => State::ReadOnly,
@@ -84,7 +84,7 @@ impl Connection {
     }
 
     /// Whether the user can take the stream out as a socket of the standard library. Not while there are unread bytes
-    /// or an error, because both would be lost.
+    /// or an error, because both would be lost. Also not while a failure is held, whose error the kernel has forgotten.
     pub(crate) fn can_be_detached(&self) -> bool {
         self.open_stream().is_some_and(Stream::is_standard)
             && !self.outbound.has_failed()

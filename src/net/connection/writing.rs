@@ -169,6 +169,9 @@ impl Connection {
             return;
         };
         if self.outbound.has_failed() {
+            // Nothing more is sent, so the queue costs memory for nothing.
+            let lost = outbox.discard(&mut self.outbound.unsent);
+            self.note_lost(lost);
             return;
         }
         if registration.readiness().serves(Interest::WRITABLE) {
@@ -309,17 +312,9 @@ impl Connection {
         }
     }
 
-    /// Handles a fatal error of a write. While bytes that arrived before it may be unread, the error is held back until
-    /// a read meets the end. A reset must neither swallow bytes that have arrived, nor look like a plain end.
-    pub(super) fn write_failed(&mut self, error: io::Error, registration: &mut Registration<'_>) {
-        if self.inbound.is_paused || self.inbound.has_ended() {
-            self.fail_io(Syscall::Write, error, registration);
-            return;
-        }
-        let error = self.error(Syscall::Write, error);
-        self.set_failure(error);
-        registration.unwant(Interest::WRITABLE);
-        registration.want(Interest::READABLE);
-        registration.assume(Readiness::READABLE);
+    /// Handles a fatal error of a write. A reset must neither swallow bytes that have arrived, nor look like a plain
+    /// end.
+    fn write_failed(&mut self, error: io::Error, registration: &mut Registration<'_>) {
+        self.fail_behind_unread(Syscall::Write, error, registration);
     }
 }

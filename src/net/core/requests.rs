@@ -54,6 +54,15 @@ impl Net {
         });
     }
 
+    /// Reads from a socket again.
+    pub(crate) fn resume(&mut self, id: SocketId) {
+        if self.connection(id).is_some_and(Connection::is_resting) {
+            // The close timeout counts again from here on.
+            self.reactor.note_now();
+        }
+        self.request(id, Connection::resume);
+    }
+
     /// Lends the descriptor of a socket to the user, and notes that duplicates of it may exist from now on.
     #[cfg(unix)]
     pub(crate) fn lend_descriptor(&mut self, id: SocketId) -> Option<std::os::fd::BorrowedFd<'_>> {

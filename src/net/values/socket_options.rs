@@ -27,6 +27,7 @@ pub struct SocketOptions {
     pub(crate) max_queued_bytes: usize,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) close_timeout: Option<Duration>,
+    pub(crate) unread_timeout: Option<Duration>,
     pub(crate) type_of_service: Option<u8>,
 }
 
@@ -43,6 +44,7 @@ impl SocketOptions {
             max_queued_bytes: 16 << 20,
             idle_timeout: None,
             close_timeout: Some(Duration::from_secs(30)),
+            unread_timeout: Some(Duration::from_secs(60)),
             type_of_service: None,
         }
     }
@@ -142,9 +144,25 @@ impl SocketOptions {
     /// Sets the close timeout. After this time without a byte, a connection that this side has ended is closed with
     /// [`CloseReason::TimedOut`](crate::CloseReason::TimedOut). Default: 30 s.
     ///
+    /// The timeout rests while the socket is [paused](crate::Socket::pause), because the peer's bytes and end cannot be
+    /// met then. It counts in spite of the pause if bytes are queued and none are unread, or after
+    /// [`destroy_soon`](crate::Socket::destroy_soon): then only the peer is waited for.
+    ///
     /// With `None` the socket waits for ever, as in Node. A peer that vanishes then costs a descriptor for ever.
     pub fn close_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.close_timeout = timeout.into();
+        self
+    }
+
+    /// Sets the unread timeout: the limit on the time for which a paused socket whose connection has failed keeps
+    /// received bytes for [`resume`](crate::Socket::resume). Default: 60 s.
+    ///
+    /// The time counts from the failure, and has an effect only while the socket is paused. When it has passed,
+    /// `on_error` and `on_close` come, and the bytes are lost. With `None` the socket waits for ever: the failure costs
+    /// a descriptor until the program resumes or destroys the socket.
+    /// [`Socket::is_peer_gone`](crate::Socket::is_peer_gone) tells of such a failure.
+    pub fn unread_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.unread_timeout = timeout.into();
         self
     }
 }

@@ -90,6 +90,17 @@ impl FaultyStream {
         self.inner.read(&mut buffer[..most])
     }
 
+    /// Looks at the first received byte. The only fault is an interruption: a kernel that has bytes does not block.
+    pub(crate) fn peek(&self) -> io::Result<usize> {
+        if self.is_reset.get() {
+            return Ok(0);
+        }
+        if self.injector.strikes(|faults| faults.interruptions) {
+            return Err(CallError::Interrupted.to_io());
+        }
+        tcp::peek(&self.inner)
+    }
+
     pub(crate) fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         if self.is_reset.get() {
             return Err(CallError::BrokenPipe.to_io());

@@ -72,6 +72,11 @@ pub(crate) fn send(stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usi
     stream.try_io(|| socket::send(&SockRef::from(stream), slices))
 }
 
+/// Looks at the first received byte, and leaves it in the kernel.
+pub(crate) fn peek(stream: &TcpStream) -> io::Result<usize> {
+    stream.peek(&mut [0])
+}
+
 /// Sets SO_LINGER to 0, so that closing the socket sends a reset. Succeeds also if the connection is gone already, as in
 /// libuv: then there is nothing to reset.
 pub(crate) fn reset_on_close(stream: &TcpStream) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! Unix domain sockets of the operating system.
 
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
@@ -36,4 +37,9 @@ pub(crate) fn finish_connecting(stream: &UnixStream) -> io::Result<bool> {
 /// Sends `slices` in one call, without SIGPIPE.
 pub(crate) fn send(stream: &UnixStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     stream.try_io(|| socket::send(&SockRef::from(stream), slices))
+}
+
+/// Looks at the first received byte, and leaves it in the kernel.
+pub(crate) fn peek(stream: &UnixStream) -> io::Result<usize> {
+    stream.try_io(|| SockRef::from(stream).peek(&mut [MaybeUninit::uninit()]))
 }

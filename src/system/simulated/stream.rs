@@ -50,6 +50,11 @@ impl Stream {
         read.map_err(CallError::to_io)
     }
 
+    pub(crate) fn peek(&self) -> io::Result<usize> {
+        let peeked = self.network.borrow_mut().peek(self.key);
+        peeked.map_err(CallError::to_io)
+    }
+
     pub(crate) fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let written = self.network.borrow_mut().write(self.key, slices);
         written.map_err(CallError::to_io)

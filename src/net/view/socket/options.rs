@@ -12,7 +12,15 @@ use super::Socket;
 /// Reading, and keeping the loop going.
 impl Socket<'_> {
     /// Stops reading: `on_data` and `on_end` do not come until [`resume`](Self::resume). Pausing makes no system call.
-    /// A reset by the peer is still reported at once, and the idle timeout goes on.
+    /// The idle timeout goes on, and the [`close_timeout`](crate::SocketOptions::close_timeout) rests.
+    ///
+    /// A failure, such as a reset by the peer, is still reported at once if no received bytes are unread. Otherwise the
+    /// socket holds the failure: [`is_peer_gone`](Self::is_peer_gone) tells of it. After `resume`, first the bytes come,
+    /// then `on_error` and `on_close`. The [`unread_timeout`](crate::SocketOptions::unread_timeout) limits the wait.
+    /// Windows itself discards the received bytes at a reset.
+    ///
+    /// If this side has ended, an end of the peer with no unread bytes before it is told in spite of the pause. The
+    /// socket closes then.
     ///
     /// ```
     /// use netloop::{Context, Flow, SocketHandler};
@@ -36,7 +44,7 @@ impl Socket<'_> {
 
     /// Reads again, in a later turn. Bytes that arrived during the pause are not lost.
     pub fn resume(&mut self) {
-        self.net.request(self.id, Connection::resume);
+        self.net.resume(self.id);
     }
 
     /// Makes the socket keep [`run`](crate::EventLoop::run) going while the socket is open. This is the default, until
@@ -204,6 +212,12 @@ impl Socket<'_> {
     /// ([`close_timeout`](SocketOptions::close_timeout)).
     pub fn close_timeout(&self) -> Option<Duration> {
         self.options().and_then(|options| options.close_timeout)
+    }
+
+    /// Returns the time for which the socket keeps received bytes after a failure while it is [paused](Self::pause)
+    /// ([`unread_timeout`](SocketOptions::unread_timeout)).
+    pub fn unread_timeout(&self) -> Option<Duration> {
+        self.options().and_then(|options| options.unread_timeout)
     }
 
     fn options(&self) -> Option<&SocketOptions> {

@@ -35,6 +35,36 @@ impl Socket<'_> {
         self.connection().is_some_and(Connection::is_paused)
     }
 
+    /// Whether the connection has failed, for instance by a reset of the peer, and the socket still delivers the bytes
+    /// that were received before.
+    ///
+    /// The socket holds the failure as long as it is [paused](Self::pause). Writes answer
+    /// [`Flow::Closed`](crate::Flow::Closed), and queued bytes are lost and [counted](Self::queued_bytes). After
+    /// [`resume`](Self::resume) the bytes come, then `on_error` and `on_close`. `false` once the socket is closed.
+    ///
+    /// ```
+    /// use netloop::{Context, SocketHandler, SocketId};
+    ///
+    /// /// Takes requests from a slow queue, and drops those of clients that have gone.
+    /// struct Worker {
+    ///     client: SocketId,
+    /// }
+    ///
+    /// impl SocketHandler for Worker {
+    ///     fn on_data(&mut self, cx: &mut Context<'_>, answer: &[u8]) {
+    ///         let mut client = cx.socket.socket(self.client);
+    ///         if client.is_peer_gone() {
+    ///             client.destroy();
+    ///         } else {
+    ///             client.write(answer).ignore();
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    pub fn is_peer_gone(&self) -> bool {
+        self.connection().is_some_and(Connection::is_peer_gone)
+    }
+
     /// Whether a write has answered [`Flow::Full`](crate::Flow::Full) and `on_drain` is still to come.
     #[doc(alias = "writableNeedDrain")]
     pub fn needs_drain(&self) -> bool {

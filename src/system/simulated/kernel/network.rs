@@ -158,6 +158,12 @@ impl Network {
         self.connections.read(&mut self.world, key, buffer)
     }
 
+    /// Looks at the first received byte of `key`, and leaves it in the buffer.
+    pub(crate) fn peek(&mut self, key: Key) -> Result<usize, CallError> {
+        self.deliver();
+        self.connections.peek(&mut self.world, key)
+    }
+
     pub(crate) fn write(&mut self, key: Key, slices: &[IoSlice<'_>]) -> Result<usize, CallError> {
         self.deliver();
         self.connections.write(&mut self.world, key, slices)

@@ -114,8 +114,16 @@ impl TcpSocket {
 
     /// Reads at most `most` bytes. A fault may have lowered `most`.
     pub(super) fn read(&mut self, buffer: &mut [u8], most: usize) -> Result<usize, CallError> {
+        match self.peek() {
+            Ok(1) => Ok(self.inbox.read(buffer, most)),
+            end_or_error => end_or_error,
+        }
+    }
+
+    /// Returns 1 if bytes are readable, and otherwise the result of a read.
+    pub(super) fn peek(&mut self) -> Result<usize, CallError> {
         if self.inbox.readable() > 0 {
-            return Ok(self.inbox.read(buffer, most));
+            return Ok(1);
         }
         if self.state == TcpState::Connecting {
             return Err(CallError::WouldBlock);

@@ -64,6 +64,19 @@ impl Connections {
         read
     }
 
+    pub(in super::super) fn peek(
+        &mut self,
+        world: &mut World,
+        key: Key,
+    ) -> Result<usize, CallError> {
+        let socket = self.sockets.get_mut(key).ok_or(CallError::NotConnected)?;
+        let peeked = socket.peek();
+        if peeked == Err(CallError::WouldBlock) {
+            self.on_blocked(world, key);
+        }
+        peeked
+    }
+
     pub(in super::super) fn write(
         &mut self,
         world: &mut World,

@@ -1,0 +1,220 @@
+//! Failures that are held: the connection has failed, but bytes that the peer sent before are still to be delivered.
+//! The handler gets these bytes first, and then the error and the close.
+//!
+//! A paused connection holds its failure until `resume` or until the unread timeout. A connection that reads holds the
+//! failure of a write until a read meets the end.
+//!
+//! The second half of this module watches a paused connection for the end of its peer.
+
+use std::io;
+
+use crate::net::error::Syscall;
+use crate::net::values::Event;
+use crate::reactor::{Interest, Readiness, Registration};
+use crate::system::errno::is_out_of_buffers;
+
+use super::Connection;
+use super::activity::later;
+use super::closing::reason_of;
+use super::outbound::{OutboundFlags, OutboundState};
+
+impl Connection {
+    /// Fails the connection with `error` of `call`, but not before the received bytes are delivered. If there are none,
+    /// fails the connection at once. The call has consumed the error, so the error is kept here.
+    pub(super) fn fail_behind_unread(
+        &mut self,
+        call: Syscall,
+        error: io::Error,
+        registration: &mut Registration<'_>,
+    ) {
+        if self.outbound.has_failed() {
+            // The first failure is the cause of this one.
+            return;
+        }
+        if self.inbound.has_ended() || self.inbound.is_paused && !self.keeps_unread_for_resume() {
+            self.fail_io(call, error, registration);
+            return;
+        }
+        let error = self.error(call, error);
+        self.set_failure(error);
+        self.outbound.flags.remove(OutboundFlags::OWES_DRAIN);
+        self.cold_mut().failed_tick = registration.latest_tick();
+        registration.unwant(Interest::WRITABLE);
+        // The flush drops the queue.
+        registration.flush_soon();
+        if self.inbound.is_paused {
+            registration.unwant(Interest::READABLE);
+            self.file_deadline(registration);
+        } else {
+            self.read_on(registration);
+        }
+    }
+
+    /// Keeps a failure that is held although the user pauses the connection, if there are bytes for a later `resume`.
+    /// Otherwise fails the connection.
+    pub(super) fn hold_or_report_failure(&mut self, registration: &mut Registration<'_>) {
+        if !self.outbound.has_failed() || !self.stage.is_open() {
+            return;
+        }
+        if self.keeps_unread_for_resume() {
+            self.file_deadline(registration);
+        } else {
+            self.report_held_back(registration);
+        }
+    }
+
+    /// Reads until the end. No edge is awaited: the kernel may have reported the last one already.
+    pub(super) fn read_on(&self, registration: &mut Registration<'_>) {
+        registration.want(Interest::READABLE);
+        registration.assume(Readiness::READABLE);
+    }
+
+    /// Fails the connection with the error of an earlier call, if that error was held. Called when no more bytes can be
+    /// delivered.
+    pub(super) fn report_held_back(&mut self, registration: &mut Registration<'_>) {
+        if let Some(error) = self.take_failure() {
+            let reason = reason_of(error.kind());
+            self.fail(error, reason, registration);
+        }
+    }
+
+    /// Whether a failure is held: nothing more can be sent, and received bytes are still to be delivered.
+    pub(crate) fn is_peer_gone(&self) -> bool {
+        self.stage.is_open() && self.outbound.has_failed()
+    }
+
+    /// Returns the tick at which a held failure is reported although the connection is paused. A connection that reads
+    /// has no such deadline, because its reads come to the end by themselves.
+    pub(super) fn unread_deadline(&self) -> Option<u64> {
+        if !self.is_peer_gone() || !self.inbound.is_paused {
+            return None;
+        }
+        let since = self.cold.as_ref()?.failed_tick;
+        Some(later(since, self.options.unread_timeout?))
+    }
+
+    /// Whether a failure of this paused connection waits for `resume`, because received bytes are unread. After
+    /// `destroy_soon` no failure waits: the user has given up the bytes that are unread.
+    fn keeps_unread_for_resume(&self) -> bool {
+        self.outbound.state != OutboundState::EndingToClose && self.has_received()
+    }
+
+    /// Whether received bytes are unread, here or in the kernel.
+    fn has_received(&self) -> bool {
+        self.has_unread()
+            || match self.peek() {
+                Ok(length) => length > 0,
+                // It is not known, so no byte may be lost.
+                Err(error) => is_transient(&error),
+            }
+    }
+
+    fn peek(&self) -> io::Result<usize> {
+        match &self.stream {
+            Some(stream) => stream.peek(),
+            None => Ok(0),
+        }
+    }
+}
+
+/// Whether the call may succeed if it is made again, although nothing has changed.
+fn is_transient(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Interrupted || is_out_of_buffers(error)
+}
+
+/// The peer's end, and the close timeout, while the connection is paused.
+impl Connection {
+    /// Whether the connection is paused and waits for nothing but the peer's end. It is then ready for reading, but
+    /// only [looks](Self::look_for_end) for the end.
+    pub(super) fn watches_for_end(&self) -> bool {
+        self.inbound.is_paused
+            && self.stage.is_open()
+            && self.outbound.state == OutboundState::Finished
+            && !self.inbound.has_ended()
+            && !self.outbound.has_failed()
+            && !self.has_unread()
+            && !self.is_input()
+    }
+
+    /// Wants or does not want to read, as the pause and the state of the connection require.
+    pub(super) fn update_read_interest(&self, registration: &mut Registration<'_>) {
+        let reads = self.stage.is_open() && !self.inbound.has_ended() && !self.inbound.is_paused;
+        match reads || self.watches_for_end() {
+            true => registration.want(Interest::READABLE),
+            false => registration.unwant(Interest::READABLE),
+        }
+    }
+
+    /// Looks whether the peer's end is next. If so, both sides have ended and nothing is unread, so the end is told in
+    /// spite of the pause. Unread bytes end the watch: everything behind them waits for `resume`.
+    pub(super) fn look_for_end(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
+        if !self.watches_for_end() {
+            // A replaced handler has put bytes back meanwhile.
+            registration.unwant(Interest::READABLE);
+            return None;
+        }
+        match self.peek() {
+            Ok(0) => return self.peer_ended(registration),
+            Ok(_) => registration.unwant(Interest::READABLE),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                registration.would_block(Interest::READABLE);
+            }
+            Err(error) if is_transient(&error) => {
+                self.retry_read(error.kind() == io::ErrorKind::Interrupted, registration);
+            }
+            Err(error) => self.fail_io(Syscall::Read, error, registration),
+        }
+        None
+    }
+
+    /// Whether the close timeout rests: this side has ended and does not read, so the peer's bytes and end cannot be
+    /// met. It does not rest after `destroy_soon`, which waits for the queue and not for the peer's end.
+    pub(crate) fn is_resting(&self) -> bool {
+        self.stage.is_open()
+            && self.inbound.is_paused
+            && !self.inbound.has_ended()
+            && matches!(
+                self.outbound.state,
+                OutboundState::Ending | OutboundState::Finished
+            )
+    }
+
+    /// Whether the close timeout has no deadline before `resume`: it rests, and nothing is queued, or received bytes are
+    /// known to be unread.
+    pub(super) fn waits_for_resume(&self) -> bool {
+        let has_queue = self.outbound.state == OutboundState::Ending;
+        self.is_resting() && !(has_queue && !self.cold.as_ref().is_some_and(|it| it.is_unread))
+    }
+
+    /// Whether the close timeout rests although it is due with a queue. If received bytes are unread, the peer may take
+    /// no bytes because its own are not read. Otherwise the pause is not the reason.
+    pub(super) fn rests_with_queue(&mut self) -> bool {
+        let rests = self.is_resting() && self.has_received();
+        if rests {
+            self.cold_mut().is_unread = true;
+        }
+        rests
+    }
+
+    /// Notes that the close timeout begins to rest, because the connection was paused after the end of this side.
+    pub(super) fn begin_rest(&mut self, registration: &Registration<'_>) {
+        if self.is_resting() {
+            let tick = registration.latest_tick();
+            self.cold_mut().rest_began.get_or_insert(tick);
+        }
+    }
+
+    /// Lets the close timeout go on with the time that it had left when it began to rest.
+    pub(super) fn end_rest(&mut self, registration: &mut Registration<'_>) {
+        let rest_began = self.cold.as_mut().and_then(|cold| {
+            cold.is_unread = false;
+            cold.rest_began.take()
+        });
+        if !self.stage.is_open() || self.outbound.state == OutboundState::Open {
+            return;
+        }
+        self.activity
+            .skip_rest(rest_began, registration.latest_tick());
+        self.file_deadline(registration);
+    }
+}
