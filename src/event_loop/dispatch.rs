@@ -35,7 +35,7 @@ impl<S> EventLoop<S> {
             None | Some(Calling::Loop) => {}
             Some(Calling::Socket(id)) => {
                 let error = Error::with_code(Error::HANDLER_PANICKED, "its handler panicked");
-                Socket::new(&mut self.net, id).destroy_with(error);
+                self.net.abandon(id, error);
             }
             Some(Calling::Source(id)) => self.net.close_source(id),
             Some(Calling::Failing(id, reason)) => self.unclosed = Some((id, reason)),

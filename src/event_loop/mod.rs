@@ -123,7 +123,8 @@ pub use wait::{Budget, RunEnd, Turn, Wait};
 ///
 /// # Dropping
 ///
-/// Dropping the loop closes every descriptor and drops every handler, and calls no handler.
+/// Dropping the loop closes every descriptor and drops every handler, and calls no handler. A TCP socket with queued bytes
+/// closes with a RST, so that its peer takes no part for the whole.
 pub struct EventLoop<S = ()> {
     /// The first field, so that it is dropped before the handlers. A post in the drop of a handler is then refused.
     agenda: Agenda<S>,

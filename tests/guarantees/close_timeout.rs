@@ -72,8 +72,10 @@ fn a_stalled_reader_is_given_up_after_the_close_timeout() {
     scene.drive_to_close("us");
     assert!(begun.elapsed() >= timeout);
     assert_eq!(scene.world.close_reason("us"), Some(CloseReason::TimedOut));
-    let arrived = scene.peer_reads_to_end(&mut peer).bytes.len();
-    assert_eq!(scene.world.notes, [(bytes.len() - arrived).to_string()]);
+    let received = scene.peer_reads_to_end(&mut peer);
+    assert_eq!(received.end, PeerEnd::Reset, "a part is not the whole");
+    let lost: usize = scene.world.notes[0].parse().unwrap();
+    assert!(lost > 0 && received.bytes.len() + lost <= bytes.len());
 }
 
 // Reliability D5
@@ -169,6 +171,7 @@ fn a_paused_socket_with_a_queue_waits_only_for_its_own_reads() {
         }
         assert_eq!(scene.world.received("us"), unread);
         assert_eq!(scene.world.close_reason("us"), Some(CloseReason::TimedOut));
+        assert_eq!(scene.peer_reads_to_end(&mut peer).end, PeerEnd::Reset);
     }
 }
 
@@ -180,11 +183,12 @@ fn destroy_soon_of_a_paused_socket_waits_no_longer() {
     let options = SocketOptions::new()
         .close_timeout(timeout)
         .pause_on_connect(true);
-    let (id, _peer) = scene.adopted(options, Recorder::new("us"));
+    let (id, mut peer) = scene.adopted(options, Recorder::new("us"));
     assert_eq!(scene.socket(id).write(&[0; 8 << 20]), Flow::Full);
     scene.socket(id).destroy_soon();
     scene.drive_to_close("us");
     assert_eq!(scene.world.trace("us"), "close:TimedOut");
+    assert_eq!(scene.peer_reads_to_end(&mut peer).end, PeerEnd::Reset);
 }
 
 /// An order of the pause, of our end and of the peer's.

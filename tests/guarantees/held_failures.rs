@@ -1,6 +1,7 @@
 //! Failures that are held: the peer has gone, but a paused socket still delivers the bytes that were received before.
 //!
-//! The rules: I5, D5; reliability B9, C3. `resets.rs` has the resets that meet a socket without unread bytes.
+//! The rules: I5, D5; reliability B9, C3. `resets.rs` has the resets that meet a socket without unread bytes. The file is
+//! long because each request that a program can make of such a socket is a case.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Peers that are gone before their bytes are read: what is told, on every system.
+//! Peers that are gone before their bytes are read, and closes that lose bytes: what is told, on every system.
 
 use std::time::Duration;
 
@@ -24,6 +24,7 @@ struct Log {
     bytes: Vec<u8>,
     events: Vec<String>,
     id: Option<SocketId>,
+    lost: usize,
 }
 
 impl Log {
@@ -49,6 +50,7 @@ impl SocketHandler<Log> for Logging {
     }
     fn on_close(&mut self, cx: &mut Context<'_, Log>, reason: CloseReason) {
         cx.shared.events.push(format!("{reason:?}"));
+        cx.shared.lost = cx.socket.queued_bytes();
     }
 }
 
@@ -187,5 +189,23 @@ fn a_rest_leaves_the_close_timeout_what_it_had() {
         assert_eq!(scene.server.shared.trace(), "");
         scene.run_for(2 * SECOND);
         assert_eq!(scene.server.shared.trace(), "TimedOut");
+    }
+}
+
+#[test]
+fn a_close_that_loses_bytes_resets_the_peer() {
+    for flavour in Flavour::ALL {
+        let options = SocketOptions::new().close_timeout(5 * SECOND);
+        let mut scene = Scene::new(1, flavour, options);
+        socket(&mut scene.client).pause();
+        assert_eq!(socket(&mut scene.server).write(&[7; 4 << 20]), Flow::Full);
+        socket(&mut scene.server).end();
+        scene.run_for(20 * SECOND);
+        assert_eq!(scene.server.shared.trace(), "TimedOut");
+        socket(&mut scene.client).resume();
+        scene.run_for(SECOND);
+        assert_eq!(scene.client.shared.trace(), "ECONNRESET Reset");
+        let arrived = scene.client.shared.bytes.len();
+        assert!(scene.server.shared.lost + arrived <= 4 << 20, "at least");
     }
 }

@@ -192,8 +192,28 @@ impl Connection {
         if lost > 0 {
             self.note_lost(lost);
         }
+        if self.lost_bytes() > 0 {
+            self.reset_if_cut_short();
+        }
         self.stream = None;
         (reason, self.take_failure())
+    }
+
+    /// Makes the close of the descriptor a RST instead of a FIN, for a connection with unsent bytes: the peer must not
+    /// take a part for the whole. The RST also discards the bytes that the kernel holds. `destroy` is an exception: it
+    /// is the user's choice, and a FIN follows as in Node. Unix sockets have no RST.
+    pub(crate) fn reset_if_cut_short(&self) {
+        let is_the_users_choice = matches!(
+            self.stage,
+            Stage::Closed {
+                reason: CloseReason::Local | CloseReason::Detached,
+                ..
+            }
+        ) || self.is_given_up();
+        if let (false, Some(stream)) = (is_the_users_choice, &self.stream) {
+            // This fails for a Unix socket, and for a connection that the kernel has given up.
+            let _ = stream.reset_on_close();
+        }
     }
 
     /// Makes an [`Error`] from the error of a system call. The error of a connect names the peer, and the local address

@@ -45,6 +45,9 @@ pub(super) struct ColdState {
     pub(super) rest_began: Option<u64>,
     /// Whether the close timeout was due during a pause, and received bytes were unread. They stay so until `resume`.
     pub(super) is_unread: bool,
+    /// Whether the user has closed the connection with an error of its own. As behind every other `destroy`, a FIN then
+    /// follows even if bytes are lost.
+    is_given_up: bool,
     /// The fatal error. Invariant: `Some` exactly while the flag [`FAILED`](OutboundFlags::FAILED) is set.
     failure: Option<Error>,
 }
@@ -68,6 +71,14 @@ impl Connection {
     pub(super) fn take_failure(&mut self) -> Option<Error> {
         self.outbound.flags.remove(OutboundFlags::FAILED);
         self.cold.as_mut()?.failure.take()
+    }
+
+    pub(super) fn note_given_up(&mut self) {
+        self.cold_mut().is_given_up = true;
+    }
+
+    pub(super) fn is_given_up(&self) -> bool {
+        self.cold.as_ref().is_some_and(|cold| cold.is_given_up)
     }
 
     /// Keeps a race that is over: views and errors still ask for the name and the attempts.

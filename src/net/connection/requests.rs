@@ -12,6 +12,14 @@ use super::outbound::{OutboundFlags, OutboundState};
 use super::stage::Stage;
 
 impl Connection {
+    /// Closes the connection at once because its handler has panicked. The library closes it, and not the user.
+    pub(crate) fn abandon(&mut self, error: Error, registration: &mut Registration<'_>) {
+        if !self.stage.is_closed() {
+            self.fail(error, CloseReason::Error, registration);
+            self.drop_notices();
+        }
+    }
+
     /// Closes the connection at once, with or without an error. Drops the notices that wait, except the notices of
     /// markers.
     pub(crate) fn destroy(&mut self, error: Option<Error>, registration: &mut Registration<'_>) {
@@ -19,7 +27,10 @@ impl Connection {
             return;
         }
         match error {
-            Some(error) => self.fail(error, CloseReason::Error, registration),
+            Some(error) => {
+                self.note_given_up();
+                self.fail(error, CloseReason::Error, registration);
+            }
             None => {
                 // This side closes the connection. If an error of a write was held back, that error is not the cause,
                 // and is dropped.

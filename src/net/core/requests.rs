@@ -54,6 +54,13 @@ impl Net {
         });
     }
 
+    /// Destroys a socket whose handler has panicked.
+    pub(crate) fn abandon(&mut self, id: SocketId, error: Error) {
+        self.begin_close(id, |connection, registration| {
+            connection.abandon(error, registration);
+        });
+    }
+
     /// Reads from a socket again.
     pub(crate) fn resume(&mut self, id: SocketId) {
         if self.connection(id).is_some_and(Connection::is_resting) {

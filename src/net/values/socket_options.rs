@@ -121,7 +121,7 @@ impl SocketOptions {
     /// Limits the number of bytes that may be queued. Default: 16 MiB.
     ///
     /// A write that would pass the limit is refused completely, and the socket closes with
-    /// [`CloseReason::Limit`](crate::CloseReason::Limit). An empty queue accepts a write of any length, because the
+    /// [`CloseReason::Limit`](crate::CloseReason::Limit). A TCP peer then gets a RST. An empty queue accepts a write of any length, because the
     /// bytes of the write are in memory already. Node has no limit: if its program ignores the answer of `write`, a
     /// peer that does not read fills the memory.
     pub fn max_queued_bytes(mut self, bytes: usize) -> Self {
@@ -146,7 +146,8 @@ impl SocketOptions {
     ///
     /// The timeout rests while the socket is [paused](crate::Socket::pause), because the peer's bytes and end cannot be
     /// met then. It counts in spite of the pause if bytes are queued and none are unread, or after
-    /// [`destroy_soon`](crate::Socket::destroy_soon): then only the peer is waited for.
+    /// [`destroy_soon`](crate::Socket::destroy_soon): then only the peer is waited for. If queued bytes are lost, a TCP
+    /// peer gets a RST.
     ///
     /// With `None` the socket waits for ever, as in Node. A peer that vanishes then costs a descriptor for ever.
     pub fn close_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {

@@ -83,8 +83,13 @@ impl std::fmt::Display for State {
 
 /// The reason why a socket closed, for [`on_close`](crate::SocketHandler::on_close).
 ///
-/// Only [`Graceful`](Self::Graceful) promises that the kernel has taken every accepted byte. For every other reason,
-/// [`Socket::queued_bytes`](crate::Socket::queued_bytes) in `on_close` is the number of lost bytes.
+/// Only [`Graceful`](Self::Graceful) promises that the kernel has taken every accepted byte. For every other reason, at
+/// least as many bytes are lost as [`Socket::queued_bytes`](crate::Socket::queued_bytes) returns in `on_close`.
+///
+/// If the loop closes a TCP socket with queued bytes, the peer gets a RST and not a FIN, so that it takes no part for the
+/// whole. This holds for a timeout, for [`Limit`](Self::Limit), for a failed call, for a panic of the handler, and for a
+/// loop that is dropped. It does not hold for [`destroy`](crate::Socket::destroy) and
+/// [`destroy_with`](crate::Socket::destroy_with), nor for Unix sockets, which have no RST.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {

@@ -51,8 +51,11 @@ impl Socket<'_> {
     /// still comes, in the close phase of this turn, and before it `on_sent` for each token that was not reached.
     /// Destroying a socket twice is harmless.
     ///
+    /// The peer gets a FIN, as in Node, even if bytes are lost: it may take a part for the whole.
+    /// [`reset`](Self::reset) tells the peer of the loss, and [`destroy_soon`](Self::destroy_soon) sends the bytes first.
+    ///
     /// The reason is [`CloseReason::Local`](crate::CloseReason::Local), or `TimedOut` if the idle timeout was reported
-    /// and no byte has moved since.
+    /// and no byte has moved since. In the second case, a TCP peer gets a reset if bytes are lost.
     pub fn destroy(&mut self) {
         self.net.destroy(self.id, None);
     }

@@ -85,8 +85,9 @@ impl Socket<'_> {
         self.net.bytes_written(self.id)
     }
 
-    /// Returns the number of accepted bytes that the kernel has not taken. During `on_close`, returns the number of
-    /// bytes that were lost.
+    /// Returns the number of accepted bytes that the kernel has not taken. During `on_close`, and after a failure, returns
+    /// the number of bytes that were lost. At least so many are lost: a reset also discards bytes that the kernel had
+    /// taken, and nothing reports their number.
     #[doc(alias("bufferSize", "writableLength"))]
     pub fn queued_bytes(&self) -> usize {
         self.net.queued_bytes(self.id)
