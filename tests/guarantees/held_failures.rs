@@ -6,7 +6,7 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use netloop::{Budget, CloseReason, Flow, RunEnd, SocketId, SocketOptions, State, StdStream, Wait};
+use netloop::{Budget, CloseReason, Flow, RunEnd, SocketId, SocketOptions, StdStream, Wait};
 
 use crate::support::{
     Peer, PeerEnd, Recorder, Scene, Seen, assert_same_bytes, let_time_pass, pattern,
@@ -111,9 +111,10 @@ fn plain_held(scene: &mut Scene) -> SocketId {
 #[track_caller]
 fn assert_delivers(scene: &mut Scene, id: SocketId, case: &str) {
     assert!(scene.socket(id).is_peer_gone(), "{case}");
-    assert_eq!(scene.socket(id).state(), State::ReadOnly, "{case}");
     assert!(!scene.socket(id).is_writable(), "{case}");
     assert_eq!(scene.socket(id).write(b"more"), Flow::Closed, "{case}");
+    let refused = scene.event_loop.sockets().broadcast([id], b"to all");
+    assert_eq!(refused, [(id, Flow::Closed)], "{case}");
     scene.settle();
     assert_eq!(scene.world.count("us", "data"), 0, "{case}");
     assert_eq!(scene.world.count("us", "close"), 0, "{case}");

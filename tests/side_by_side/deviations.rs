@@ -51,7 +51,7 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         name: "D5",
         kind: Kind::Deviate,
         reason: "Node learns of a reset only when it reads or writes; here it is told as soon as the system knows, also \
-            while paused or after the end of the peer",
+            after the end of the peer, or while paused with nothing unread",
     },
     Deviation {
         name: "D6",

@@ -214,6 +214,37 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
         netloop: "data(5) [open], error(ECONNRESET), close(true) [closed 5/0]",
     },
     Difference {
+        deviations: &["D9", "libuv before 1.52: D9"],
+        scenario: "a_reset_behind_paused_data",
+        lane: "s1",
+        node: &[
+            (
+                Since::Always,
+                "note [open 0/0], data(1000) [open], end [writeOnly 1000/0], \
+            close(false) [closed 1000/0]",
+            ),
+            (
+                Since::Libuv(52),
+                "note [open 0/0], data(1000) [open], error(ECONNRESET), \
+            close(true) [closed 1000/0]",
+            ),
+        ],
+        netloop: "note [open 0/0], data(1000) [open], error(ECONNRESET), \
+            close(true) [closed 1000/0]",
+    },
+    Difference {
+        deviations: &["D9"],
+        scenario: "a_late_write_to_a_peer_that_closed_behind_paused_data",
+        lane: "s1",
+        node: &[(
+            Since::Always,
+            "write(3)=true, note [open 0/3], data(1000) [open], \
+            end [writeOnly 1000/3], close(false) [closed 1000/3]",
+        )],
+        netloop: "write(3)=true, note [open 0/3], data(1000) [open], error(EPIPE), \
+            close(true) [closed 1000/3]",
+    },
+    Difference {
         deviations: &[
             "C9 codes",
             "F2 after destroy",

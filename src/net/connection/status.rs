@@ -16,7 +16,7 @@ impl Connection {
         if self.stage.is_before_open() {
             return State::Opening;
         }
-        let is_writable = self.is_writable();
+        let is_writable = self.outbound.state == OutboundState::Open;
         match (self.stage.is_open(), self.inbound.has_ended(), is_writable) {
             (true, false, true) => State::Open,
             (true, false, false) => State::ReadOnly,

@@ -20,6 +20,21 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         end_behind_data,
     ),
     Scenario::alone("a_reset_while_paused", "T24 D5", reset_while_paused),
+    Scenario::alone(
+        "a_reset_behind_paused_data",
+        "T24 D5 D9",
+        reset_behind_paused_data,
+    ),
+    Scenario::alone(
+        "a_late_write_to_a_peer_that_closed_behind_paused_data",
+        "D5 C3",
+        late_write_while_paused,
+    ),
+    Scenario::alone(
+        "both_sides_end_behind_paused_data",
+        "D4",
+        both_end_behind_paused_data,
+    ),
     Scenario::alone("destroy_in_the_first_data_event", "T22 D8", destroy_in_data),
     Scenario::alone("data_arrives_after_our_end", "T12 D7", data_after_end),
     Scenario::alone("nobody_wants_the_data", "T25 D6", no_consumer),
@@ -111,6 +126,41 @@ fn reset_while_paused(stage: &mut Stage<'_>) -> Step {
     peer.reset()?;
     stage.wait_in_vain("s1", "close")?;
     stage.tell("state s1; resume s1")?;
+    stage.wait("s1", "close")
+}
+
+fn reset_behind_paused_data(stage: &mut Stage<'_>) -> Step {
+    let (_, mut peer) = stage.server_with_peer("paused")?;
+    stage.wait("s", "connection")?;
+    peer.write(1000)?;
+    stage.let_pass(30);
+    peer.reset()?;
+    stage.let_pass(50);
+    stage.tell("note s1; resume s1")?;
+    stage.wait("s1", "close")
+}
+
+fn late_write_while_paused(stage: &mut Stage<'_>) -> Step {
+    let (_, mut peer) = stage.server_with_peer("paused")?;
+    stage.wait("s", "connection")?;
+    peer.write(1000)?;
+    peer.finish()?;
+    drop(peer);
+    stage.let_pass(30);
+    stage.tell("write s1 3")?;
+    stage.let_pass(50);
+    stage.tell("note s1; resume s1")?;
+    stage.wait("s1", "close")
+}
+
+fn both_end_behind_paused_data(stage: &mut Stage<'_>) -> Step {
+    let (_, mut peer) = stage.server_with_peer("paused")?;
+    stage.wait("s", "connection")?;
+    stage.tell("end s1")?;
+    peer.write(1000)?;
+    peer.finish()?;
+    stage.let_pass(50);
+    stage.tell("note s1; resume s1")?;
     stage.wait("s1", "close")
 }
 
