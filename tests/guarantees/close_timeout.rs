@@ -178,17 +178,25 @@ fn a_paused_socket_with_a_queue_waits_only_for_its_own_reads() {
 // It waits for the queue and not for the peer's end, so the pause is no reason to wait.
 #[test]
 fn destroy_soon_of_a_paused_socket_waits_no_longer() {
-    let mut scene = Scene::new();
-    let timeout = Duration::from_millis(40);
-    let options = SocketOptions::new()
-        .close_timeout(timeout)
-        .pause_on_connect(true);
-    let (id, mut peer) = scene.adopted(options, Recorder::new("us"));
-    assert_eq!(scene.socket(id).write(&[0; 8 << 20]), Flow::Full);
-    scene.socket(id).destroy_soon();
-    scene.drive_to_close("us");
-    assert_eq!(scene.world.trace("us"), "close:TimedOut");
-    assert_eq!(scene.peer_reads_to_end(&mut peer).end, PeerEnd::Reset);
+    for has_ended in [false, true] {
+        let mut scene = Scene::new();
+        let timeout = Duration::from_millis(30);
+        let options = SocketOptions::new()
+            .close_timeout(timeout)
+            .pause_on_connect(true);
+        let (id, mut peer) = scene.adopted(options, Recorder::new("us"));
+        assert_eq!(scene.socket(id).write(&[0; 8 << 20]), Flow::Full);
+        peer.write(b"unread");
+        if has_ended {
+            scene.socket(id).end();
+            scene.let_pass(3 * timeout);
+            assert_eq!(scene.world.trace("us"), "", "it rests");
+        }
+        scene.socket(id).destroy_soon();
+        scene.drive_to_close("us");
+        assert_eq!(scene.world.trace("us"), "close:TimedOut");
+        assert_eq!(scene.peer_reads_to_end(&mut peer).end, PeerEnd::Reset);
+    }
 }
 
 /// An order of the pause, of our end and of the peer's.

@@ -136,6 +136,31 @@ fn a_failed_send_with_a_queue_resets_the_peer() {
     });
 }
 
+// The peer is still there, and neither ends nor sends more: only a read that would block tells that all was read.
+#[cfg(target_os = "linux")]
+#[test]
+fn bytes_before_a_failed_send_to_a_living_peer_are_delivered() {
+    with_failing_calls(&["sendto:error=EACCES:when=2+2"], || {
+        for is_paused in [false, true] {
+            let mut scene = Scene::new();
+            let options = SocketOptions::new().pause_on_connect(is_paused);
+            let (id, mut peer) = scene.adopted(options, Recorder::new("us"));
+            peer.write(b"unread");
+            let _ = scene.socket(id).write(b"a part");
+            scene.event_loop.flush(netloop::Budget::UNLIMITED);
+            if is_paused {
+                scene.drive_with("the report", |scene| scene.socket(id).is_peer_gone());
+                scene.settle();
+                scene.socket(id).resume();
+            }
+            scene.drive_to_close("us");
+            let trace = scene.world.trace("us");
+            assert_eq!(trace, "data:unread error:EACCES close:Error");
+            assert_eq!(scene.peer_reads_to_end(&mut peer).end, PeerEnd::Reset);
+        }
+    });
+}
+
 #[test]
 fn a_timeout_that_loses_nothing_ends_the_peer() {
     let mut scene = Scene::new();

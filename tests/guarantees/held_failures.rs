@@ -285,6 +285,8 @@ fn the_queue_of_a_gone_peer_is_dropped_and_counted() {
     assert_eq!(scene.socket(id).write(&vec![0; written]), Flow::Full);
     scene.socket(id).notify_when_sent(7);
     assert!(scene.socket(id).needs_drain());
+    let kept: Rc<[u8]> = vec![0; written].into();
+    assert_eq!(scene.socket(id).write_shared(Rc::clone(&kept)), Flow::Full);
     peer.write(b"unread");
     scene.settle();
     let queued = scene.socket(id).queued_bytes();
@@ -293,6 +295,7 @@ fn the_queue_of_a_gone_peer_is_dropped_and_counted() {
     scene.settle();
     assert_eq!(scene.socket(id).queued_bytes(), queued);
     assert!(!scene.socket(id).needs_drain(), "no drain will come");
+    assert_eq!(Rc::strong_count(&kept), 1, "its memory is free");
     assert_eq!(scene.socket(id).write(b"more"), Flow::Closed);
     assert_eq!(scene.socket(id).queued_bytes(), queued);
     scene.socket(id).notify_when_sent(8);

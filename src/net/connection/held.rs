@@ -46,7 +46,9 @@ impl Connection {
             registration.unwant(Interest::READABLE);
             self.file_deadline(registration);
         } else {
-            self.read_on(registration);
+            // No edge is awaited, because the kernel may have reported the last one already.
+            registration.want(Interest::READABLE);
+            registration.assume(Readiness::READABLE);
         }
     }
 
@@ -61,12 +63,6 @@ impl Connection {
         } else {
             self.report_held_back(registration);
         }
-    }
-
-    /// Reads until the end. No edge is awaited: the kernel may have reported the last one already.
-    pub(super) fn read_on(&self, registration: &mut Registration<'_>) {
-        registration.want(Interest::READABLE);
-        registration.assume(Readiness::READABLE);
     }
 
     /// Fails the connection with the error of an earlier call, if that error was held. Called when no more bytes can be

@@ -90,9 +90,6 @@ impl Connection {
         self.inbound.is_paused = false;
         self.update_read_interest(registration);
         self.end_rest(registration);
-        if self.is_peer_gone() {
-            self.read_on(registration);
-        }
         if self.delivers_unread() {
             registration.activate();
         }
