@@ -54,6 +54,16 @@ impl Stream {
 }
 
 impl Acceptor {
+    /// Returns the path that a Unix socket listens on; `None` for other acceptors.
+    #[cfg(unix)]
+    pub(crate) fn local_path(&self) -> Option<PathBuf> {
+        match self {
+            Self::Unix(listener) => path_of(listener.local_addr()),
+            Self::SharedUnix(shared) => path_of(shared.get().local_addr()),
+            _ => None,
+        }
+    }
+
     /// Returns the descriptor of this acceptor; `None` for a simulated or faulty acceptor.
     #[cfg(unix)]
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
@@ -68,7 +78,28 @@ impl Acceptor {
     }
 }
 
+/// Returns the path of an address. A name in the abstract namespace begins with a NUL byte, as it does for the caller of
+/// connect and listen. `None` for an address without a name.
 #[cfg(unix)]
 fn path_of(address: std::io::Result<std::os::unix::net::SocketAddr>) -> Option<PathBuf> {
-    address.ok()?.as_pathname().map(PathBuf::from)
+    let address = address.ok()?;
+    let path = address.as_pathname().map(PathBuf::from);
+    path.or_else(|| abstract_path_of(&address))
+}
+
+#[cfg(any(target_os = "android", target_os = "linux"))]
+fn abstract_path_of(address: &std::os::unix::net::SocketAddr) -> Option<PathBuf> {
+    #[cfg(target_os = "android")]
+    use std::os::android::net::SocketAddrExt;
+    #[cfg(target_os = "linux")]
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::ffi::OsStringExt;
+    let name = address.as_abstract_name()?;
+    let path = [b"\0", name].concat();
+    Some(std::ffi::OsString::from_vec(path).into())
+}
+
+#[cfg(all(unix, not(any(target_os = "android", target_os = "linux"))))]
+fn abstract_path_of(_: &std::os::unix::net::SocketAddr) -> Option<PathBuf> {
+    None
 }

@@ -143,10 +143,10 @@ fn take_over(listener: StdListener, options: &ListenOptions) -> io::Result<Liste
         }
         #[cfg(unix)]
         StdListener::Unix(listener) => {
-            let address = listener.local_addr()?;
-            let path = address.as_pathname().unwrap_or_else(|| Path::new(""));
             let acceptor = Acceptor::adopt_unix(listener, &binding)?;
-            (acceptor, Endpoint::Path(path.into()))
+            // A socket without a name has the empty path.
+            let path = acceptor.local_path().unwrap_or_default();
+            (acceptor, Endpoint::Path(path))
         }
     };
     Ok(Listener::adopted(acceptor, endpoint, options))

@@ -109,11 +109,14 @@ impl Server<'_> {
         }
     }
 
-    /// Returns the path that the server listens on, if it is a Unix socket.
+    /// Returns the path that the server listens on, if it is a Unix socket. A name in the abstract namespace begins with
+    /// a NUL byte. `None` also for an adopted socket that has no name.
     #[doc(alias = "address")]
     pub fn path(&self) -> Option<&Path> {
         match self.endpoint()? {
-            Endpoint::Path(path) => Some(path),
+            Endpoint::Path(path) => {
+                Some(path.as_path()).filter(|path| !path.as_os_str().is_empty())
+            }
             Endpoint::Socket(_) | Endpoint::Name { .. } => None,
         }
     }
