@@ -125,6 +125,19 @@ pub use wait::{Budget, RunEnd, Turn, Wait};
 ///
 /// Dropping the loop closes every descriptor and drops every handler, and calls no handler. A TCP socket with queued bytes
 /// closes with a RST, so that its peer takes no part for the whole.
+///
+/// # Forks
+///
+/// A loop belongs to the process that made it. A child that was forked without `exec` shares the kernel's poll set with
+/// its parent, and must not use its copy of the loop: to close a socket there can make the parent deaf to it. The
+/// methods that run the loop refuse with ERR_FORKED ([`turn`](Self::turn) only in builds with debug assertions). The
+/// child may drop its copy: the parent's connections, listeners and socket files stay. The drop takes locks, which
+/// another thread may have held at the fork; a child that ends without dropping is safe from that.
+///
+/// While the child lives, it has a duplicate of each descriptor. So the peer of a socket that a server accepted hears of
+/// its close only when the child closes its duplicate, too. A program that forks calls
+/// [`descriptor`](crate::Socket::descriptor) on such a socket, and the end then reaches the peer all the same. `exec`
+/// closes the duplicates.
 pub struct EventLoop<S = ()> {
     /// The first field, so that it is dropped before the handlers. A post in the drop of a handler is then refused.
     agenda: Agenda<S>,
@@ -366,5 +379,29 @@ impl<S> fmt::Debug for EventLoop<S> {
             )
             .field("agenda", &self.agenda)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::net::Error;
+
+    #[test]
+    fn a_forked_child_cannot_run_the_loop_of_its_parent() {
+        let mut event_loop: EventLoop = EventLoop::new().unwrap();
+        event_loop.net.pretend_to_be_forked();
+        let now = event_loop.now();
+        for refused in [
+            event_loop.run(&mut ()),
+            event_loop.run_for(&mut (), Duration::ZERO).map(drop),
+            event_loop.run_until(&mut (), now),
+        ] {
+            assert_eq!(refused.unwrap_err().code(), Error::FORKED);
+        }
+        let turned = event_loop.turn(&mut (), Wait::No, Budget::UNLIMITED);
+        assert_eq!(turned.is_err(), cfg!(debug_assertions));
     }
 }

@@ -62,7 +62,8 @@ impl<S> EventLoop<S> {
     ///
     /// # Errors
     ///
-    /// The system's error if polling fails. An error of one socket goes to that socket's handler instead.
+    /// The system's error if polling fails. ERR_FORKED in a forked child of the process that made the loop. An error of
+    /// one socket goes to that socket's handler instead.
     pub fn run(&mut self, shared: &mut S) -> Result<()> {
         self.run_to(shared, None)?;
         Ok(())
@@ -99,6 +100,7 @@ impl<S> EventLoop<S> {
     }
 
     fn run_to(&mut self, shared: &mut S, deadline: Option<Instant>) -> Result<RunEnd> {
+        self.net.check_owner()?;
         if self.take_stop() {
             return Ok(RunEnd::Stopped);
         }
@@ -143,6 +145,7 @@ impl<S> EventLoop<S> {
     ///
     /// As [`run`](Self::run).
     pub fn run_until(&mut self, shared: &mut S, deadline: Instant) -> Result<()> {
+        self.net.check_owner()?;
         loop {
             let turn = self.turn(shared, Wait::Until(deadline), Budget::UNLIMITED)?;
             if turn.stopped || self.net.read_clock() >= deadline {
@@ -190,6 +193,10 @@ impl<S> EventLoop<S> {
     ///
     /// As [`run`](Self::run).
     pub fn turn(&mut self, shared: &mut S, wait: Wait, budget: Budget) -> Result<Turn> {
+        if cfg!(debug_assertions) {
+            // A call of the system each turn, which a build for use is spared.
+            self.net.check_owner()?;
+        }
         if budget.is_unlimited() {
             self.make_turn(shared, |_| wait)
         } else {

@@ -14,6 +14,7 @@ mod formatting;
 mod listening;
 mod opening;
 mod option_ranges;
+mod ownership;
 mod requests;
 mod socket_timers;
 mod source;
@@ -34,7 +35,7 @@ use crate::net::values::{
     CloseReason, Event, ServerId, SocketEvent, SocketId, SourceEvent, SourceId,
 };
 use crate::reactor::{Key, Phase, Reactor, Registration, Waker};
-use crate::system::System;
+use crate::system::{OwnerProcess, System};
 
 use deadlines::PassedDeadline;
 use option_ranges::check_socket_options;
@@ -51,6 +52,8 @@ pub(crate) use crate::reactor::{TimerHandle, WakeHandle};
 /// The network side of one loop: the reactor with its sources, and the resources that the sources share.
 #[derive(Debug)]
 pub(crate) struct Net {
+    /// The process that made the loop. A forked child cannot use it.
+    owner: OwnerProcess,
     reactor: Reactor<Source>,
     /// The system on which sockets are opened: the kernel, or a simulated machine.
     pub(crate) system: System,
@@ -120,6 +123,7 @@ impl Net {
             .waker()
             .map_err(|error| Error::new(Syscall::Poll, error))?;
         Ok(Self {
+            owner: OwnerProcess::current(),
             waker,
             lookups: None,
             answers: VecDeque::new(),

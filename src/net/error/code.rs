@@ -21,6 +21,8 @@ impl Error {
     pub const HANDLER_PANICKED: &'static str = "ERR_HANDLER_PANICKED";
     /// `ERR_IP_BLOCKED`: the address is on the block list.
     pub const IP_BLOCKED: &'static str = "ERR_IP_BLOCKED";
+    /// `ERR_FORKED`: the loop belongs to the parent of this process, which was forked.
+    pub const FORKED: &'static str = "ERR_FORKED";
     /// `ERR_LOOP_CLOSED`: the loop of this [`Remote`](crate::Remote) is gone.
     pub const LOOP_CLOSED: &'static str = "ERR_LOOP_CLOSED";
     /// `ERR_MAILBOX_FULL`: the number of posts that wait for the loop's thread is at its limit.

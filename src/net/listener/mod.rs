@@ -64,10 +64,11 @@ enum State {
 /// The part of a server that exists only while it listens.
 #[derive(Debug)]
 struct Bound {
-    acceptor: Acceptor,
     /// The socket file that the server made. Dropping this value removes the file, unless another file has its path
-    /// now. This also happens when the whole loop is dropped.
+    /// now. This also happens when the whole loop is dropped. Dropped before `acceptor`: once the socket is closed,
+    /// another file may get the same inode.
     path: Option<OwnedPath>,
+    acceptor: Acceptor,
     /// Whether accepted sockets inherit all options from the listening socket, so that no calls have to set them.
     passes_on_options: bool,
     /// The numbers of [fatal](accept_fault::AcceptFault::Fatal) and [transient](accept_fault::AcceptFault::Transient) failures since the last accept

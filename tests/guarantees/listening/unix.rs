@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicUsize;
 
 use super::*;
+use crate::support::in_own_process;
 
 /// A folder of the test's own, which goes with this.
 struct Folder(PathBuf);
@@ -70,6 +71,29 @@ fn a_server_removes_its_path_only_if_it_is_still_its_own() {
 }
 
 // K: a path without a listener is not taken either.
+#[test]
+fn a_server_removes_its_path_wherever_the_program_has_gone() {
+    in_own_process(r#"exec "$@""#, || {
+        let (first, second) = (Folder::new(), Folder::new());
+        let name = Path::new("socket");
+        for drops_loop in [false, true] {
+            let mut scene = Scene::new();
+            std::env::set_current_dir(&first.0).unwrap();
+            let server = serve(&mut scene, name, ListenOptions::new());
+            assert!(first.path().exists());
+            std::env::set_current_dir(&second.0).unwrap();
+            let _other = UnixListener::bind(name).unwrap();
+            match drops_loop {
+                true => drop(scene),
+                false => scene.event_loop.server(server).close(),
+            }
+            assert!(!first.path().exists(), "it is the server's");
+            assert!(second.path().exists(), "it is another's");
+            std::fs::remove_file(second.path()).unwrap();
+        }
+    });
+}
+
 #[test]
 fn a_path_that_is_there_is_left_alone() {
     let folder = Folder::new();
@@ -159,6 +183,36 @@ fn a_name_without_a_file_is_listened_on_and_connected_to() {
         .event_loop
         .serve(name.as_str(), ListenOptions::new(), plain());
     again.unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn every_end_of_a_nameless_file_has_the_name_or_none() {
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::SocketAddr;
+    let name = format!("netloop-adopted-{}", std::process::id());
+    let path = PathBuf::from(format!("\0{name}"));
+    let address = SocketAddr::from_abstract_name(&name).unwrap();
+    let listener = UnixListener::bind_addr(&address).unwrap();
+    let mut scene = Scene::new();
+    let options = ListenOptions::new();
+    let server = scene.event_loop.serve(listener, options, plain()).unwrap();
+    let view = scene.event_loop.server(server);
+    assert_eq!((view.path(), view.address()), (Some(path.as_path()), None));
+    let text = format!("unix:@{name}");
+    let recorder = Recorder::new("us");
+    let id = scene.event_loop.connect(text.as_str(), recorder).unwrap();
+    scene.drive("both ends", |world| {
+        world.has("us", "connect") && world.newest.is_some()
+    });
+    let guest = scene.world.newest.unwrap();
+    let us = scene.socket(id);
+    assert_eq!(us.local_path(), None);
+    assert_eq!(us.peer_path(), Some(path.clone()));
+    let guest = scene.socket(guest);
+    assert_eq!(guest.local_path(), Some(path));
+    assert_eq!(guest.peer_path(), None);
+    assert_eq!((guest.local_address(), guest.peer_address()), (None, None));
 }
 
 // B7, C11, D7: the rules are those of TCP.

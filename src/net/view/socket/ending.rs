@@ -54,6 +54,9 @@ impl Socket<'_> {
     /// The peer gets a FIN, as in Node, even if bytes are lost: it may take a part for the whole.
     /// [`reset`](Self::reset) tells the peer of the loss, and [`destroy_soon`](Self::destroy_soon) sends the bytes first.
     ///
+    /// A duplicate of the descriptor keeps the connection open, as in Node. The descriptor may have been duplicated
+    /// before [`adopt`](crate::EventLoop::adopt), by its borrower, or by a fork.
+    ///
     /// The reason is [`CloseReason::Local`](crate::CloseReason::Local), or `TimedOut` if the idle timeout was reported
     /// and no byte has moved since. In the second case, a TCP peer gets a reset if bytes are lost.
     pub fn destroy(&mut self) {
