@@ -173,7 +173,8 @@ impl<S> EventLoop<S> {
     ///
     /// # Errors
     ///
-    /// Only an error of the arguments. The handler gets every error of the system, in a later turn.
+    /// Only an error of the arguments: the endpoint, or an option that is out of its range. The handler gets every error
+    /// of the system, in a later turn.
     #[doc(alias = "createConnection")]
     #[doc(alias = "net.connect")]
     #[doc(alias = "net.Socket")]

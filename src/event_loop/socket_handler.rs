@@ -50,6 +50,10 @@ use super::context::Context;
 pub trait SocketHandler<S = ()> {
     /// The lookup of the name has found an address, or has failed. Comes once for every address found, with the port to
     /// connect to, before any attempt. Does not come if no lookup is needed.
+    ///
+    /// A handler that closes its socket here forbids the attempts: no server sees a connection, as in Node. The same
+    /// holds in [`on_connection_attempt_failed`](Self::on_connection_attempt_failed) and
+    /// [`on_connection_attempt_slow`](Self::on_connection_attempt_slow), for the next attempt.
     #[doc(alias = "lookup")]
     fn on_lookup(
         &mut self,
@@ -60,7 +64,9 @@ pub trait SocketHandler<S = ()> {
         let _ = (cx, host, found);
     }
 
-    /// An attempt to connect to an address begins.
+    /// An attempt to connect to an address begins. If the program gave a name, the kernel is asked to connect after this
+    /// call, and not at all if the handler closes its socket. An address that the program gave itself is connected to
+    /// within `connect`.
     #[doc(alias = "connectionAttempt")]
     fn on_connection_attempt(&mut self, cx: &mut Context<'_, S>, address: SocketAddr) {
         let _ = (cx, address);

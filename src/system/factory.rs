@@ -107,7 +107,7 @@ impl System {
                 None => Stream::open(address, local)?,
             },
         };
-        let connecting = opened.connect(address);
+        let connecting = opened.connect(address, local);
         connecting.map_err(|error| (ConnectStep::Connect, error))
     }
 

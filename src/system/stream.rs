@@ -60,16 +60,17 @@ impl Stream {
         tcp::open(address, local).map(Self::Tcp)
     }
 
-    /// Starts to connect an [open](Self::open) stream to `address`. The connection exists once the socket is writable
+    /// Starts to connect a stream that is [open](Self::open) for `address` and `local`. The connection exists once the socket is writable
     /// and [`Stream::finish_connecting`] returns `true`.
-    pub(crate) fn connect(self, address: SocketAddr) -> io::Result<Self> {
+    pub(crate) fn connect(
+        self,
+        address: SocketAddr,
+        local: Option<SocketAddr>,
+    ) -> io::Result<Self> {
         match self {
-            Self::Tcp(stream) => {
-                tcp::start_connecting(&stream, address)?;
-                Ok(Self::Tcp(stream))
-            }
+            Self::Tcp(stream) => tcp::connect(stream, address, local).map(Self::Tcp),
             #[cfg(feature = "simulation")]
-            Self::Faulty(stream) => stream.connect(address).map(Self::Faulty),
+            Self::Faulty(stream) => stream.connect(address, local).map(Self::Faulty),
             #[cfg(feature = "simulation")]
             connected @ Self::Simulated(_) => Ok(connected),
             #[cfg(unix)]

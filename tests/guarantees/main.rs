@@ -46,6 +46,7 @@ mod idle_timeout;
 mod inputs;
 mod listening;
 mod lively_rooms;
+mod local_ports;
 mod more_sockets;
 mod never_early;
 mod option_ranges;
@@ -64,6 +65,7 @@ mod stuck_lookups;
 mod unread_bytes;
 mod views;
 mod writing;
+mod zones;
 
 mod accepting;
 mod budgets;

@@ -72,6 +72,31 @@ pub(crate) fn in_own_process(launch: &str, body: impl FnOnce()) {
     print!("{text}");
 }
 
+/// Runs `body` as [`in_own_process`] does, in a network namespace of its own that the commands `setup` have changed, with
+/// its loopback interface up. Where that is not permitted it skips, saying so.
+#[cfg(target_os = "linux")]
+pub(crate) fn in_own_network(setup: &str, body: impl FnOnce()) {
+    let setup = format!("ip link set lo up && {setup}");
+    if env::var_os(CHILD).is_none() {
+        let trial = Command::new("unshare")
+            .args(["-rn", "sh", "-c", &setup])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        if !trial.is_ok_and(|status| status.success()) {
+            // Past the capture of the harness, which hides what a test prints that passes.
+            let _ = writeln!(
+                io::stderr(),
+                "SKIPPED {}: no network of its own",
+                name_of(&body)
+            );
+            return;
+        }
+    }
+    let launch = format!(r#"exec unshare -rn sh -c '{setup} && exec "$@"' sh "$@""#);
+    in_own_process(&launch, body);
+}
+
 /// Makes this process end when its standard input does: when the parent has closed it, or is gone itself. A kill from
 /// the parent would reach the tracer alone where there is one.
 fn end_with_the_parent() {

@@ -25,6 +25,8 @@ mod seen;
 mod time;
 
 pub(crate) use bytes::{assert_same_bytes, pattern};
+#[cfg(target_os = "linux")]
+pub(crate) use child::in_own_network;
 pub(crate) use child::{
     descriptors, in_own_process, strace_works, with_failing_calls, with_failing_wakes,
 };

@@ -125,7 +125,8 @@ impl ConnectOptions {
     /// Sets the address to connect from. Default: `None`, the system chooses.
     ///
     /// A link-local IPv6 address is bound in the zone of the remote address. If the system cannot bind the address, the
-    /// connect fails with the error of `bind`.
+    /// connect fails with the error of `bind`. On Linux, connections to different destinations share the ports of the
+    /// address once every port is taken.
     #[doc(alias = "localAddress")]
     pub fn local_address(mut self, address: impl Into<Option<IpAddr>>) -> Self {
         self.local_address = address.into();

@@ -93,7 +93,10 @@ impl Connection {
 
     /// The stream, from its creation until the close, also while the stream is still connecting.
     pub(crate) fn live_stream(&self) -> Option<&Stream> {
-        self.stream.as_ref().filter(|_| !self.stage.is_closed())
+        // The socket of an attempt that is only announced is not the stream yet.
+        let is_announced = self.has_dial_step();
+        let stream = self.stream.as_ref();
+        stream.filter(|_| !self.stage.is_closed() && !is_announced)
     }
 
     /// Whether closing the descriptor also removes the socket from the kernel's poll set, so that no call to deregister

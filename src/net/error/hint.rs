@@ -23,9 +23,15 @@ pub(super) fn hint(error: &Error) -> Option<Cow<'static, str>> {
         "EADDRINUSE" if is_path => {
             "a server has this file, or a dead one left it; remove it if no server answers there"
         }
+        // Port 0 was asked for, and there is none.
+        "EADDRINUSE" if error.port() == Some(0) => NO_LOCAL_PORT,
         "EADDRINUSE" => return Some(Cow::Owned(holder_of(error.port()?))),
         "EADDRNOTAVAIL" if is_listening => {
             "no interface of this machine has the address; `[::]` and `0.0.0.0` are all it has"
+        }
+        "EADDRNOTAVAIL" if error.local().is_none_or(|local| local.port() == 0) => {
+            "no local port is left for this destination (`ip_local_port_range`), or this machine has no address to \
+             reach it from"
         }
         "EACCES" if is_path => "the directory or the socket does not permit this user",
         "EACCES" if is_listening && matches!(error.port(), Some(1..1024)) => {
@@ -63,6 +69,10 @@ pub(super) fn hint(error: &Error) -> Option<Cow<'static, str>> {
     };
     Some(Cow::Borrowed(hint))
 }
+
+/// The advice for a bind that finds no port.
+const NO_LOCAL_PORT: &str = "every port of this address is taken; `sysctl net.ipv4.ip_local_port_range` has the range, \
+     and a further address has as many ports again";
 
 /// Whether the resolver gave a text of its own, which may mean "no such name" or "try again later".
 fn is_undecided(error: &io::Error) -> bool {

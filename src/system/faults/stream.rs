@@ -65,8 +65,12 @@ impl FaultyStream {
         Ok(Self::new(stream, injector))
     }
 
-    pub(crate) fn connect(self, address: SocketAddr) -> io::Result<Self> {
-        tcp::start_connecting(&self.inner, address)?;
+    pub(crate) fn connect(
+        mut self,
+        address: SocketAddr,
+        local: Option<SocketAddr>,
+    ) -> io::Result<Self> {
+        self.inner = tcp::connect(self.inner, address, local)?;
         Ok(self)
     }
 

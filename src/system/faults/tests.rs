@@ -12,7 +12,7 @@ fn injector(faults: Faults) -> Injector {
 fn connect(address: SocketAddr, faults: Faults) -> FaultyStream {
     let opened = FaultyStream::open(address, None, &injector(faults));
     let opened = opened.map_err(|(_, error)| error).unwrap();
-    opened.connect(address).unwrap()
+    opened.connect(address, None).unwrap()
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod lookup_threads;
 mod reopening;
 mod selector;
 mod shared;
+mod shared_ports;
 mod socket;
 pub(super) mod tcp;
 #[cfg(unix)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use mio::net::TcpStream;
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
-use super::socket;
+use super::{shared_ports, socket};
 use crate::system::errno::is_shut_down;
 use crate::system::options::{self, KeepAliveTimes};
 
@@ -42,13 +42,23 @@ pub(crate) fn open(
         let binding = |error| (ConnectStep::Bind, error);
         #[cfg(unix)]
         socket.set_reuse_address(true).map_err(binding)?;
-        socket.bind(&SockAddr::from(local)).map_err(binding)?;
+        shared_ports::bind(&socket, local).map_err(binding)?;
     }
     Ok(TcpStream::from_std(socket.into()))
 }
 
+/// Starts to connect a socket, which is [open](open) for `address` and `local`. If its port is taken for this
+/// destination, another socket may take its place.
+pub(crate) fn connect(
+    stream: TcpStream,
+    address: SocketAddr,
+    local: Option<SocketAddr>,
+) -> io::Result<TcpStream> {
+    shared_ports::connect(stream, address, local)
+}
+
 /// Starts to connect an [open](open) socket to `address`.
-pub(crate) fn start_connecting(stream: &TcpStream, address: SocketAddr) -> io::Result<()> {
+pub(super) fn start_connecting(stream: &TcpStream, address: SocketAddr) -> io::Result<()> {
     socket::start_connecting(&SockRef::from(stream), &SockAddr::from(address))
 }
 

@@ -1,0 +1,104 @@
+//! Local ports for connects from an address that the user has set, when the kernel has no port of its own left.
+//!
+//! A socket that binds port 0 gets a port that no other socket of its address has. So an address has about 28,000
+//! connections, whatever their destinations are. A port that is bound by its number may be shared (SO_REUSEADDR), and
+//! then only the destination must differ. IP_BIND_ADDRESS_NO_PORT has the same effect, but there is no safe call for it.
+
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::net::SocketAddr;
+
+use mio::net::TcpStream;
+use socket2::{SockAddr, Socket};
+
+use super::tcp;
+
+/// The limit on the ports that one connect tries. A port is rarely taken for the same destination too.
+const MOST_TRIES: usize = 128;
+
+/// Binds `socket` to `local`, whose port is 0. Shares a port if the kernel has none left.
+pub(super) fn bind(socket: &Socket, local: SocketAddr) -> io::Result<()> {
+    match socket.bind(&SockAddr::from(local)) {
+        Err(error) if can_share(local) && error.kind() == io::ErrorKind::AddrInUse => {
+            let bound = |&port: &u16| socket.bind(&at_port(local, port).into()).is_ok();
+            candidates().find(bound).map(drop).ok_or(error)
+        }
+        done => done,
+    }
+}
+
+/// Connects `stream`, which is bound to `local`, to `address`. If the port of `stream` is taken for this destination,
+/// connects another socket from another port.
+pub(super) fn connect(
+    stream: TcpStream,
+    address: SocketAddr,
+    local: Option<SocketAddr>,
+) -> io::Result<TcpStream> {
+    let error = match tcp::start_connecting(&stream, address) {
+        Ok(()) => return Ok(stream),
+        Err(error) => error,
+    };
+    let local = local.filter(|local| can_share(*local));
+    let Some(local) = local.filter(|_| error.kind() == io::ErrorKind::AddrNotAvailable) else {
+        return Err(error);
+    };
+    drop(stream);
+    for port in candidates() {
+        let Ok(stream) = tcp::open(address, Some(at_port(local, port))) else {
+            continue;
+        };
+        match tcp::start_connecting(&stream, address) {
+            Ok(()) => return Ok(stream),
+            Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(error)
+}
+
+/// Whether the system may choose the port, and this module knows the ports that it chooses from.
+fn can_share(local: SocketAddr) -> bool {
+    cfg!(any(target_os = "linux", target_os = "android"))
+        && local.port() == 0
+        && !local.ip().is_unspecified()
+}
+
+fn at_port(mut address: SocketAddr, port: u16) -> SocketAddr {
+    address.set_port(port);
+    address
+}
+
+/// Returns the ports to try: a part of the system's range, from a random place on.
+fn candidates() -> impl Iterator<Item = u16> {
+    let (first, last) = ephemeral_range().unwrap_or((32_768, 60_999));
+    let count = usize::from(last - first) + 1;
+    let random = usize::try_from(RandomState::new().hash_one(())).unwrap_or(0);
+    let begin = random % count;
+    let offsets = (0..count.min(MOST_TRIES)).map(move |try_| (begin + try_) % count);
+    offsets.filter_map(move |offset| first.checked_add(u16::try_from(offset).ok()?))
+}
+
+/// Returns the first and the last port that Linux gives out.
+fn ephemeral_range() -> Option<(u16, u16)> {
+    let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
+    let mut ports = text.split_whitespace().map(str::parse);
+    let (first, last) = (ports.next()?.ok()?, ports.next()?.ok()?);
+    (0 < first && first <= last).then_some((first, last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_candidate_is_another_port_of_the_range() {
+        let (first, last) = ephemeral_range().unwrap_or((32_768, 60_999));
+        let mut ports: Vec<u16> = candidates().collect();
+        assert!(!ports.is_empty() && ports.len() <= MOST_TRIES);
+        assert!(ports.iter().all(|port| (first..=last).contains(port)));
+        let count = ports.len();
+        ports.sort_unstable();
+        ports.dedup();
+        assert_eq!(ports.len(), count);
+    }
+}
