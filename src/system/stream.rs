@@ -71,11 +71,7 @@ impl Stream {
             Self::Tcp(stream) => tcp::connect(stream, address, local).map(Self::Tcp),
             #[cfg(feature = "simulation")]
             Self::Faulty(stream) => stream.connect(address, local).map(Self::Faulty),
-            #[cfg(feature = "simulation")]
-            connected @ Self::Simulated(_) => Ok(connected),
-            #[cfg(unix)]
-            connected @ (Self::Unix(_) | Self::SharedUnix(_) | Self::Input(_)) => Ok(connected),
-            connected @ Self::SharedTcp(_) => Ok(connected),
+            connected => Ok(connected),
         }
     }
 

@@ -75,7 +75,7 @@ const WAYS: [fn(&mut Context<'_, World>); 2] = [
 ];
 
 #[test]
-fn a_socket_destroyed_before_its_first_attempt_reaches_no_server() {
+fn a_socket_destroyed_before_an_attempt_reaches_no_server() {
     for word in ["lookup", "attempt"] {
         for way in WAYS {
             let mut scene = Scene::new();

@@ -129,6 +129,16 @@ impl Listener {
         Ok(address.map_or(0, |address| address.port()))
     }
 
+    /// Whether a connection waits to be accepted.
+    pub(crate) fn has_connection(&self) -> io::Result<bool> {
+        self.0.set_nonblocking(true)?;
+        match self.0.accept() {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     pub(crate) fn accept(&self) -> io::Result<Peer> {
         let (socket, _) = self.0.accept()?;
         Peer::patient(socket)

@@ -130,6 +130,16 @@ impl<'a> Stage<'a> {
         self.log.add(name, text);
     }
 
+    /// Writes down whether a connection has reached `listener`.
+    pub(crate) fn note_connection(&mut self, listener: &Listener) -> Step {
+        let text = match listener.has_connection()? {
+            true => "connection",
+            false => "no connection",
+        };
+        self.note("peer", text);
+        Ok(())
+    }
+
     /// The address that scenarios call 127.0.0.1.
     pub(crate) fn local(&self) -> IpAddr {
         self.loopback.local

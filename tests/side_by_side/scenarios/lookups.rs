@@ -32,6 +32,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
     Scenario::alone("destroy_in_the_lookup_event", "I3", destroy_in_lookup_event),
     Scenario::alone(
+        "destroy_when_the_first_attempt_has_failed",
+        "I3 I6",
+        destroy_in_failed_attempt,
+    ),
+    Scenario::alone(
         "destroy_while_the_first_attempt_hangs",
         "T27",
         destroy_in_attempt,
@@ -122,22 +127,34 @@ fn destroy_in_single_lookup(stage: &mut Stage<'_>) -> Step {
 }
 
 fn destroy_in_lookup_event(stage: &mut Stage<'_>) -> Step {
-    let (_listener, port) = stage.raw_listener()?;
+    let (listener, port) = stage.raw_listener()?;
     stage.on("c.lookup", "destroy c")?;
+    stage.tell(&format!(
+        "connect c port={port} host=two.test lookup=127.0.0.1,127.0.0.2"
+    ))?;
+    stage.wait("c", "close")?;
+    stage.note_connection(&listener)
+}
+
+fn destroy_in_failed_attempt(stage: &mut Stage<'_>) -> Step {
+    let (listener, port) = stage.raw_listener()?;
+    stage.on("c.attemptFailed", "destroy c")?;
     stage.tell(&format!(
         "connect c port={port} host=two.test lookup=127.0.0.2,127.0.0.1"
     ))?;
-    stage.wait("c", "close")
+    stage.wait("c", "close")?;
+    stage.note_connection(&listener)
 }
 
 fn destroy_in_attempt(stage: &mut Stage<'_>) -> Step {
-    let (_listener, port) = stage.raw_listener()?;
+    let (listener, port) = stage.raw_listener()?;
     let _hole = stage.black_hole(stage.other(), port)?;
     stage.on("c.attemptTimeout", "destroy c")?;
     stage.tell(&format!(
         "connect c port={port} host=two.test lookup=127.0.0.2,127.0.0.1 attempt_delay=50"
     ))?;
-    stage.wait("c", "close")
+    stage.wait("c", "close")?;
+    stage.note_connection(&listener)
 }
 
 fn answers_at_once(stage: &mut Stage<'_>) -> Step {
