@@ -31,7 +31,7 @@ impl Lookups {
         }
     }
 
-    /// Removes a lookup that no thread has begun. A lookup that runs goes on, and the caller drops its answer.
+    /// Removes a lookup that waits for a thread. Any other lookup goes on, and the caller drops its answer.
     pub(crate) fn cancel(&mut self, ticket: Ticket) {
         match self {
             Self::Threads(threads) => threads.cancel(ticket),

@@ -58,9 +58,9 @@ fn an_unreferenced_socket_does_not_keep_run_going() {
     assert!(!scene.event_loop.is_alive());
 }
 
-// J1: unref() before the connection is there is remembered.
+// J1: unref() before the connection is there is remembered, and the connect itself is waited for, as in Node.
 #[test]
-fn an_unreferenced_connect_does_not_keep_run_going() {
+fn an_unreferenced_connect_keeps_run_going_until_it_is_made() {
     let (_server, address) = listener();
     let mut scene = Scene::new();
     let id = scene
@@ -69,7 +69,8 @@ fn an_unreferenced_connect_does_not_keep_run_going() {
         .unwrap();
     assert!(scene.event_loop.is_alive());
     scene.socket(id).release();
-    assert!(!scene.event_loop.is_alive());
+    assert!(!scene.socket(id).is_held());
+    assert!(scene.event_loop.is_alive());
     scene.drive("the connection", |world| {
         world.has_seen("dialer", &Seen::Connect)
     });

@@ -160,7 +160,7 @@ impl PendingLookups {
         }
     }
 
-    /// Forgets the lookup at `place`. Its answer will be dropped.
+    /// Forgets the lookup at `place`. Its answer will be dropped, if one comes.
     fn give_up(&mut self, place: usize) {
         let lookup = self.pending.swap_remove(place);
         self.lookups.cancel(lookup.ticket);

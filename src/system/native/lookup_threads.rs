@@ -40,6 +40,8 @@ struct State {
     threads: usize,
     /// Invariant: the number of threads that wait on `Shared::work`.
     idle: usize,
+    /// Invariant: the number of threads that run a job.
+    busy: usize,
     /// Wakes the loop. Invariant: `Some` until the loop is dropped; a thread that finds `None` ends.
     wake: Option<Wake>,
 }
@@ -55,6 +57,7 @@ impl LookupThreads {
                     answers: VecDeque::new(),
                     threads: 0,
                     idle: 0,
+                    busy: 0,
                     wake: Some(wake),
                 }),
                 work: Condvar::new(),
@@ -93,10 +96,13 @@ impl LookupThreads {
         Ok(ticket)
     }
 
-    /// Removes a job that no thread has begun, so that no thread spends its time on the job.
+    /// Removes a job that would have to wait for a thread, so that no thread spends its time on the job.
     pub(crate) fn cancel(&mut self, ticket: Ticket) {
         let mut state = self.shared.lock();
+        // A thread that runs no job is about to take one of the first jobs.
+        let about_to_begin = state.threads - state.busy;
         let place = state.waiting.iter().position(|(it, _)| *it == ticket);
+        let place = place.filter(|place| *place >= about_to_begin);
         let removed = place.and_then(|place| state.waiting.remove(place));
         drop(state);
         // A job owns a resolver, so dropping the job may run user code, which must not run under the lock.
@@ -176,8 +182,10 @@ impl Shared {
                 state.idle -= 1;
                 continue;
             };
+            state.busy += 1;
             drop(state);
             state = self.answer(ticket, job);
+            state.busy -= 1;
         }
     }
 }
