@@ -8,6 +8,7 @@ mod support;
 
 mod deviations;
 mod differences;
+mod exits;
 mod loopback;
 mod netloop_subject;
 mod node_version;
