@@ -32,7 +32,7 @@ impl Lookups {
     }
 
     /// Removes a lookup that waits for a thread. Any other lookup goes on, and the caller drops its answer.
-    pub(crate) fn cancel(&mut self, ticket: Ticket) {
+    pub(crate) fn cancel(&self, ticket: Ticket) {
         match self {
             Self::Threads(threads) => threads.cancel(ticket),
             // The resolver was asked already.

@@ -150,6 +150,32 @@ fn a_timeout_of_one_socket_asks_again_for_the_others() {
 }
 
 #[test]
+fn sockets_that_time_out_together_ask_at_most_once_more() {
+    let mut scene = Scene::new();
+    let stuck = Stuck::new(4);
+    let names: Vec<String> = (0..20).map(|number| number.to_string()).collect();
+    for name in &names {
+        let recorder = Recorder::new(name.clone());
+        scene.connect((NAME, 1), options(&stuck, SHORT), recorder);
+    }
+    scene.connect(
+        (NAME, 1),
+        options(&stuck, PATIENCE),
+        Recorder::new("patient"),
+    );
+    for name in &names {
+        scene.drive_to_close(name);
+    }
+    wait_for_call(&mut scene, &stuck, 2);
+    scene.settle();
+    assert_eq!(stuck.asked(), 2);
+    stuck.open(1);
+    scene.drive_to_close("patient");
+    assert_eq!(scene.world.count("patient", "lookup"), 1);
+    stuck.open(0);
+}
+
+#[test]
 fn a_late_answer_still_reaches_a_socket_that_waits() {
     let mut scene = Scene::new();
     let stuck = Stuck::new(2);

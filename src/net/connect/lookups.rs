@@ -1,6 +1,7 @@
 //! The lookups that are under way, with the sources that wait for each. A source with an equal query joins a lookup
 //! that is under way.
 
+use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
 
@@ -118,40 +119,53 @@ impl PendingLookups {
     /// Notes that the source `asker` no longer waits. Gives up a lookup that no other source waits for. If the source has
     /// timed out, the name is looked up again for the others, which take the first answer of the two.
     pub(crate) fn depart(&mut self, asker: Key, departure: Departure) {
+        // The source has waited for the oldest of its lookups. A later one was started for it, and may be young.
+        let mut oldest: Option<Ticket> = None;
         let mut place = 0;
-        let mut again = Vec::new();
         while let Some(lookup) = self.pending.get_mut(place) {
             let before = lookup.askers.len();
             lookup.askers.retain(|key| *key != asker);
-            if lookup.askers.is_empty() {
-                self.give_up(place);
-                continue;
+            if lookup.askers.len() < before {
+                let ticket = lookup.ticket;
+                oldest = Some(oldest.map_or(ticket, |oldest| oldest.min(ticket)));
             }
-            let has_waited = lookup.askers.len() < before;
-            if has_waited && departure == Departure::TimedOut && !lookup.is_overdue {
-                lookup.is_overdue = true;
-                again.push((
-                    lookup.host.clone(),
-                    lookup.family,
-                    lookup.resolver.clone(),
-                    lookup.askers.clone(),
-                ));
+            match lookup.askers.is_empty() {
+                true => self.give_up(place),
+                false => place += 1,
             }
-            place += 1;
         }
-        for (host, family, resolver, askers) in again {
-            // If no lookup can be started, the sources still wait for the one that is under way.
-            let _ = self.start(host, family, resolver, askers);
+        if let (Some(ticket), Departure::TimedOut) = (oldest, departure) {
+            self.look_up_again(ticket);
         }
+    }
+
+    /// Marks the lookup `ticket` as overdue, and starts another for its sources. Does nothing if it is overdue already, or
+    /// given up.
+    fn look_up_again(&mut self, ticket: Ticket) {
+        let mut pending = self.pending.iter_mut();
+        let overdue = pending.find(|lookup| lookup.ticket == ticket && !lookup.is_overdue);
+        let Some(lookup) = overdue else {
+            return;
+        };
+        lookup.is_overdue = true;
+        let (host, resolver) = (lookup.host.clone(), lookup.resolver.clone());
+        let (family, askers) = (lookup.family, lookup.askers.clone());
+        // If no lookup can be started, the sources still wait for the one that is under way.
+        let _ = self.start(host, family, resolver, askers);
     }
 
     /// Removes the sources that have their answer now from the other lookups of the same name.
     fn release_from_others(&mut self, answered: &PendingLookup) {
         let query = HostQuery::new(&answered.host, answered.family);
+        let is_other = |lookup: &PendingLookup| lookup.is_for(&query, &answered.resolver);
+        if !self.pending.iter().any(is_other) {
+            return;
+        }
+        let keys: HashSet<Key> = answered.askers.iter().copied().collect();
         let mut place = 0;
         while let Some(other) = self.pending.get_mut(place) {
-            if other.is_for(&query, &answered.resolver) {
-                other.askers.retain(|key| !answered.askers.contains(key));
+            if is_other(other) {
+                other.askers.retain(|key| !keys.contains(key));
             }
             match other.askers.is_empty() {
                 true => self.give_up(place),

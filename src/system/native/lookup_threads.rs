@@ -97,7 +97,7 @@ impl LookupThreads {
     }
 
     /// Removes a job that would have to wait for a thread, so that no thread spends its time on the job.
-    pub(crate) fn cancel(&mut self, ticket: Ticket) {
+    pub(crate) fn cancel(&self, ticket: Ticket) {
         let mut state = self.shared.lock();
         // A thread that runs no job is about to take one of the first jobs.
         let about_to_begin = state.threads - state.busy;
