@@ -50,6 +50,13 @@ impl<K: Copy> Schedule<K> {
         self.lane_mut(phase).waiting.push(key);
     }
 
+    /// Puts `key` at the back of the list of `phase`, because the key was given out and has more to do. In the next
+    /// round, such keys come behind all keys that were [pushed](Self::push): a short task does not wait behind long ones.
+    #[inline]
+    pub fn push_again(&mut self, phase: Phase, key: K) {
+        self.lane_mut(phase).again.push(key);
+    }
+
     /// Begins a round of `phase`: [`next`](Self::next) will return the keys that are in the list now.
     ///
     /// The last round may be unfinished, because its time was up or a handler panicked. Its remaining keys then stay in
@@ -126,8 +133,8 @@ impl<K: Copy> Default for Schedule<K> {
     }
 }
 
-/// The list of one phase. Two arrays hold the list and change places when a round begins, because no key enters a
-/// running round. A ring buffer would need a single array, but a few more instructions for each entry.
+/// The list of one phase. The arrays change places when a round begins, because no key enters a running round. A ring
+/// buffer would need a single array, but a few more instructions for each entry.
 #[derive(Debug)]
 struct Lane<K> {
     /// The keys of the running round, or of the last one if none runs.
@@ -136,6 +143,8 @@ struct Lane<K> {
     given: usize,
     /// The keys that were pushed since the round began.
     waiting: Vec<K>,
+    /// The keys that were pushed again since the round began. They follow `waiting`.
+    again: Vec<K>,
 }
 
 impl<K: Copy> Lane<K> {
@@ -144,13 +153,14 @@ impl<K: Copy> Lane<K> {
             round: Vec::new(),
             given: 0,
             waiting: Vec::new(),
+            again: Vec::new(),
         }
     }
 
     #[inline]
     fn begin(&mut self) {
         // Fast path: usually nothing was pushed since the last round.
-        if !self.waiting.is_empty() {
+        if self.waiting.len() + self.again.len() > 0 {
             self.begin_with_more();
         }
     }
@@ -160,6 +170,7 @@ impl<K: Copy> Lane<K> {
             self.round.clear();
             self.given = 0;
             std::mem::swap(&mut self.round, &mut self.waiting);
+            self.round.append(&mut self.again);
             return;
         }
         // A small budget may end each round after a few of many keys. So the remaining keys move to the front only once
@@ -169,6 +180,7 @@ impl<K: Copy> Lane<K> {
             self.given = 0;
         }
         self.round.append(&mut self.waiting);
+        self.round.append(&mut self.again);
     }
 
     fn shrink(&mut self) {
@@ -176,6 +188,7 @@ impl<K: Copy> Lane<K> {
         self.given = 0;
         self.round.shrink_to_fit();
         self.waiting.shrink_to_fit();
+        self.again.shrink_to_fit();
     }
 
     fn remaining(&self) -> usize {
@@ -183,7 +196,7 @@ impl<K: Copy> Lane<K> {
     }
 
     fn len(&self) -> usize {
-        self.remaining() + self.waiting.len()
+        self.remaining() + self.waiting.len() + self.again.len()
     }
 }
 
@@ -252,6 +265,27 @@ mod tests {
     }
 
     #[test]
+    fn a_key_with_more_to_do_comes_behind_those_that_came_anew() {
+        let mut schedule = Schedule::new();
+        for key in [1, 2] {
+            schedule.push(Phase::Serve, key);
+        }
+        schedule.begin(Phase::Serve);
+        for key in [1, 2] {
+            assert_eq!(schedule.next(Phase::Serve), Some(key));
+            schedule.push_again(Phase::Serve, key);
+        }
+        schedule.push(Phase::Serve, 3);
+        assert_eq!(schedule.len(Phase::Serve), 3);
+        // A round that was interrupted goes on in order, whatever came anew.
+        schedule.begin(Phase::Serve);
+        assert_eq!(schedule.next(Phase::Serve), Some(3));
+        schedule.push(Phase::Serve, 4);
+        assert_eq!(round(&mut schedule, Phase::Serve), [1, 2, 4]);
+        assert!(schedule.is_idle());
+    }
+
+    #[test]
     fn nothing_is_served_before_the_phase_begins() {
         let mut schedule = Schedule::new();
         schedule.push(Phase::Close, 1);
@@ -307,10 +341,13 @@ mod tests {
     #[derive(Default)]
     struct Model {
         entries: Vec<(u32, bool)>,
+        again: Vec<u32>,
     }
 
     impl Model {
         fn begin(&mut self) {
+            self.entries
+                .extend(self.again.drain(..).map(|key| (key, true)));
             for (_, in_round) in &mut self.entries {
                 *in_round = true;
             }
@@ -319,6 +356,10 @@ mod tests {
         fn next(&mut self) -> Option<u32> {
             let position = self.entries.iter().position(|&(_, in_round)| in_round)?;
             Some(self.entries.remove(position).0)
+        }
+
+        fn len(&self) -> usize {
+            self.entries.len() + self.again.len()
         }
 
         fn remaining(&self) -> usize {
@@ -345,6 +386,10 @@ mod tests {
                         schedule.push(phase, step);
                         model.entries.push((step, false));
                     }
+                    roll if roll < pushes + 2 => {
+                        schedule.push_again(phase, step);
+                        model.again.push(step);
+                    }
                     roll if roll < pushes + 5 => {
                         schedule.begin(phase);
                         model.begin();
@@ -357,10 +402,10 @@ mod tests {
                 let model = &models[which];
                 assert_eq!(
                     (schedule.len(phase), schedule.remaining(phase)),
-                    (model.entries.len(), model.remaining()),
+                    (model.len(), model.remaining()),
                     "seed {seed}, step {step}"
                 );
-                let idle = models.iter().all(|model| model.entries.is_empty());
+                let idle = models.iter().all(|model| model.len() == 0);
                 assert_eq!(schedule.is_idle(), idle, "seed {seed}, step {step}");
             }
         }

@@ -99,4 +99,10 @@ pub trait Handler {
     fn burst(&self) -> u32 {
         1
     }
+
+    /// Returns the number of events in a row that the source may give while other sources wait to be served, at least
+    /// 1. The default is [`burst`](Self::burst).
+    fn burst_beside_others(&self) -> u32 {
+        self.burst()
+    }
 }

@@ -109,13 +109,20 @@ impl<T: Handler> Reactor<T> {
         let Some(slot) = self.slots.get_mut(key) else {
             return;
         };
-        if gave_event && slot.state.has_work() {
+        let is_closing = Flags::CLOSING | Flags::WANTS_CLOSE;
+        if gave_event && slot.state.has_work() && !slot.state.flags.intersects(is_closing) {
+            let most = match self.schedule.len(Phase::Serve) {
+                0 => slot.source.burst(),
+                _ => slot.source.burst_beside_others(),
+            };
             let left = burst.map_or(u32::MAX, |burst| burst.left);
-            let left = left.min(slot.source.burst().max(1)) - 1;
+            let left = left.min(most.max(1)) - 1;
+            slot.state.flags.insert(Flags::QUEUED);
             if left > 0 {
                 // The next call of `next` continues with this source, so this source must not enter the serve list too.
-                slot.state.flags.insert(Flags::QUEUED);
                 self.burst = Some(Burst { key, left });
+            } else {
+                self.schedule.push_again(Phase::Serve, key);
             }
         }
         update_lists(

@@ -12,8 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use netloop::{
-    Budget, CloseReason, Context, EventLoop, Flow, ListenOptions, LoopContext, SocketHandler,
-    SocketOptions, Turn, Wait,
+    Budget, CloseReason, Context, EventLoop, EventLoopOptions, Flow, ListenOptions, LoopContext,
+    SocketHandler, SocketOptions, Turn, Wait,
 };
 
 use crate::support::{
@@ -62,7 +62,14 @@ fn fill(peer: &mut Peer) -> usize {
 
 /// A loop with `count` sinks, each with as much unread as the kernel holds, the peers, and how much that is for each.
 pub(crate) fn bulk(count: usize) -> (EventLoop<Served>, Vec<Peer>, Vec<usize>) {
-    let mut event_loop = EventLoop::new().unwrap();
+    bulk_with(count, EventLoopOptions::new())
+}
+
+pub(crate) fn bulk_with(
+    count: usize,
+    options: EventLoopOptions,
+) -> (EventLoop<Served>, Vec<Peer>, Vec<usize>) {
+    let mut event_loop = EventLoop::with_options(options).unwrap();
     let mut peers = Vec::new();
     let mut filled = Vec::new();
     for number in 0..count {

@@ -79,6 +79,7 @@ mod event_loop;
 mod fairness;
 #[cfg(unix)]
 mod faults;
+mod firehoses;
 mod forbidding;
 mod other_threads;
 mod panics;

@@ -14,9 +14,12 @@ use super::custom_source::CustomSource;
 /// The limit on the connections that a listener accepts in a row before the next source is served.
 const ACCEPT_BURST: u32 = 64;
 
-/// The limit on consecutive full reads of a connection, which together are 2 MiB. In a bulk transfer, such a burst
-/// saves a poll for each read. A read that does not fill the buffer ends the burst anyway.
-const READ_BURST: u32 = 16;
+/// The limit on consecutive full reads of a connection while no other source waits. Together they are 256 KiB, and then
+/// the kernel is asked for others (D6). A read that does not fill the buffer ends the burst anyway.
+const READ_BURST: u32 = 2;
+
+/// The same while others wait: a peer that sends all the time delays each of them by one read.
+const READ_BURST_BESIDE_OTHERS: u32 = 1;
 
 /// A source that the reactor serves.
 #[derive(Debug)]
@@ -201,6 +204,13 @@ impl Handler for Source {
 
     fn close_deregisters(&self) -> bool {
         matches!(self, Self::Connection(connection) if connection.close_deregisters())
+    }
+
+    fn burst_beside_others(&self) -> u32 {
+        match self {
+            Self::Connection(_) => READ_BURST_BESIDE_OTHERS,
+            Self::Listener(_) | Self::Attempt(_) | Self::Custom(_) => self.burst(),
+        }
     }
 
     #[inline]

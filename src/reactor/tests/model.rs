@@ -90,9 +90,11 @@ impl Pair {
             return;
         }
         let burst = self.random.u32(1..5);
+        let burst_beside_others = self.random.u32(1..=burst);
         let actor = Actor {
             stage: Rc::clone(&self.stage),
             burst,
+            burst_beside_others,
         };
         let interest = Interest::from_bits(self.random.u8(0..4));
         let is_readable = self.random.bool();
@@ -114,6 +116,7 @@ impl Pair {
             wants_write: interest.contains(Interest::WRITABLE),
             is_held: true,
             burst,
+            burst_beside_others,
             ..Level::default()
         };
         self.twin.levels.insert(key, level);
@@ -145,6 +148,8 @@ impl Pair {
 
     fn begin(&mut self) {
         self.reactor.begin(Phase::Serve);
+        let again = std::mem::take(&mut self.twin.again);
+        self.twin.run_queue.extend(again);
         self.twin.serve_quota = self.twin.run_queue.len();
         // Half of the time the whole phase runs. Otherwise the phase only begins, and other operations interrupt it.
         if self.random.bool() {
@@ -296,7 +301,7 @@ impl Pair {
         }
         assert_eq!(
             reactor.schedule.len(Phase::Serve),
-            twin.run_queue.len(),
+            twin.run_queue.len() + twin.again.len(),
             "I7: the flag must mean that the key is on the queue"
         );
         assert_eq!(reactor.len(), twin.levels.len());

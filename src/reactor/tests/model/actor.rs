@@ -84,6 +84,7 @@ pub(super) struct Stage {
 pub(super) struct Actor {
     pub(super) stage: Rc<RefCell<Stage>>,
     pub(super) burst: u32,
+    pub(super) burst_beside_others: u32,
 }
 
 impl Actor {
@@ -141,5 +142,9 @@ impl Handler for Actor {
 
     fn burst(&self) -> u32 {
         self.burst
+    }
+
+    fn burst_beside_others(&self) -> u32 {
+        self.burst_beside_others
     }
 }

@@ -28,6 +28,7 @@ pub(super) struct Level {
     pub(super) is_closing: bool,
     pub(super) is_held: bool,
     pub(super) burst: u32,
+    pub(super) burst_beside_others: u32,
 }
 
 impl Level {
@@ -69,6 +70,8 @@ pub(super) struct Filed {
 pub(super) struct Twin {
     pub(super) levels: BTreeMap<Key, Level>,
     pub(super) run_queue: Vec<Key>,
+    /// The sources that were served as often as they may be, and have more to do: they come behind the run queue.
+    pub(super) again: Vec<Key>,
     pub(super) flush_list: Vec<Key>,
     pub(super) close_list: Vec<Key>,
     pub(super) serve_quota: usize,
@@ -94,7 +97,8 @@ impl Twin {
             }
             return;
         }
-        let is_queued = self.run_queue.contains(&key) || self.burst.is_some_and(|(k, _)| k == key);
+        let mut queued = self.run_queue.iter().chain(&self.again);
+        let is_queued = queued.any(|k| *k == key) || self.burst.is_some_and(|(k, _)| k == key);
         if level.must_be_served() && !is_queued {
             self.run_queue.push(key);
         }
@@ -181,13 +185,21 @@ impl Twin {
                     (self.run_queue.remove(0), u32::MAX)
                 }
             };
-            let Some(level) = self.levels.get(&key).filter(|level| !level.is_closing) else {
+            if self.levels.get(&key).is_none_or(|level| level.is_closing) {
                 continue;
-            };
-            let left = left.min(level.burst) - 1;
+            }
             let event = self.serve(key, records);
-            if event.is_some() && left > 0 && self.levels[&key].must_be_served() {
-                self.burst = Some((key, left));
+            let level = &self.levels[&key];
+            if event.is_some() && level.must_be_served() && !level.is_closing {
+                let is_alone = self.run_queue.is_empty() && self.again.is_empty();
+                let most = match is_alone {
+                    true => level.burst,
+                    false => level.burst_beside_others,
+                };
+                match left.min(most) - 1 {
+                    0 => self.again.push(key),
+                    left => self.burst = Some((key, left)),
+                }
             }
             self.settle(key);
             if let Some(call) = event {
@@ -282,6 +294,7 @@ impl Twin {
 
     pub(super) fn is_idle(&self) -> bool {
         self.run_queue.is_empty()
+            && self.again.is_empty()
             && self.flush_list.is_empty()
             && self.close_list.is_empty()
             && self.burst.is_none()
