@@ -278,6 +278,9 @@ impl<S> EventLoop<S> {
     /// the time until the next deadline. `None` is no limit. Ask for it directly before the wait, after the last call
     /// that may have changed the loop.
     ///
+    /// The time is in whole milliseconds, rounded up, as the loop's own wait is. So it may be given to `poll(2)` as it
+    /// is (`as_millis`). A wait that was rounded down would end too early, and the host would spin until the deadline.
+    ///
     /// ```no_run
     /// # #[cfg(unix)]
     /// # fn main() -> netloop::Result<()> {
@@ -302,7 +305,9 @@ impl<S> EventLoop<S> {
             return Some(Duration::ZERO);
         }
         let deadline = self.net.next_deadline()?;
-        Some(deadline.saturating_duration_since(self.net.read_clock()))
+        let left = deadline.saturating_duration_since(self.net.read_clock());
+        let milliseconds = left.subsec_nanos().div_ceil(1_000_000);
+        Some(Duration::from_secs(left.as_secs()) + Duration::from_millis(milliseconds.into()))
     }
 
     /// Returns the time at which the loop has something to do without a report of the kernel. The time is now if

@@ -337,3 +337,34 @@ fn a_wait_until_the_past_is_no_wait() {
     scene.turn_within(Wait::Until(later));
     assert!(Instant::now() >= later);
 }
+
+// Field report 2.8: a host that counts in milliseconds neither spins nor comes too early.
+#[test]
+fn a_host_that_rounds_the_timeout_down_does_not_spin() {
+    let mut scene = Scene::new();
+    let mut poll = Poll::new().unwrap();
+    let descriptor = scene.event_loop.as_fd().as_raw_fd();
+    let registry = poll.registry();
+    registry
+        .register(&mut SourceFd(&descriptor), Token(0), Interest::READABLE)
+        .unwrap();
+    let mut events = Events::with_capacity(8);
+    for microseconds in [100, 900, 1_100, 7_500, 16_667] {
+        let period = Duration::from_micros(microseconds);
+        let due = Instant::now() + period;
+        scene.event_loop.after(period, |cx| cx.shared.note("fired"));
+        let mut turns = 0;
+        while scene.world.notes.is_empty() {
+            let timeout = scene.event_loop.poll_timeout().unwrap();
+            assert_eq!(timeout.subsec_nanos() % 1_000_000, 0, "{timeout:?}");
+            let whole = u64::try_from(timeout.as_millis()).unwrap();
+            poll.poll(&mut events, Some(Duration::from_millis(whole)))
+                .unwrap();
+            scene.turn();
+            turns += 1;
+        }
+        assert!(Instant::now() >= due);
+        assert!(turns <= 2, "{turns} turns for one timer");
+        scene.world.notes.clear();
+    }
+}
