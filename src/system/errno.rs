@@ -110,6 +110,21 @@ fn is(error: &io::Error, number: Option<i32>) -> bool {
     number.is_some() && error.raw_os_error() == number
 }
 
+/// The number of times that an interrupted call is made.
+const TRIES: u32 = 8;
+
+/// Makes `call`, again if a signal has interrupted it. Returns EINTR if signals interrupt it again and again.
+#[inline]
+pub(super) fn retry_interrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    for _ in 1..TRIES {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+    call()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,6 +9,7 @@ use mio::net::TcpStream;
 use mio::net::UnixStream;
 use mio::{Interest, Registry, Token};
 
+use super::errno::retry_interrupted;
 #[cfg(feature = "simulation")]
 use super::faults;
 use super::native::Shared;
@@ -18,9 +19,6 @@ use super::native::{Input, unix};
 use super::platform::{CLOSE_DEREGISTERS, SHORT_READ_EXHAUSTS, SHORT_WRITE_EXHAUSTS};
 #[cfg(feature = "simulation")]
 use super::simulated;
-
-/// The number of interrupted calls in a row after which a write or a shutdown returns the error (EINTR).
-const INTERRUPTIONS: u32 = 8;
 
 /// One end of a byte stream.
 #[derive(Debug)]
@@ -200,47 +198,25 @@ impl Stream {
     /// signal interrupts the call again and again, returns EINTR.
     #[inline]
     pub(crate) fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        for _ in 0..INTERRUPTIONS {
-            let written = match self {
-                Self::Tcp(stream) => tcp::send(stream, slices),
-                Self::SharedTcp(shared) => tcp::send(shared.get(), slices),
-                #[cfg(unix)]
-                Self::Unix(stream) => unix::send(stream, slices),
-                #[cfg(unix)]
-                Self::SharedUnix(shared) => unix::send(shared.get(), slices),
-                #[cfg(unix)]
-                Self::Input(_) => Err(io::ErrorKind::BrokenPipe.into()),
-                #[cfg(feature = "simulation")]
-                Self::Simulated(stream) => stream.write(slices),
-                #[cfg(feature = "simulation")]
-                Self::Faulty(stream) => stream.write(slices),
-            };
-            match written {
-                Ok(written) => return Ok(written),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(io::ErrorKind::Interrupted.into())
+        retry_interrupted(|| match self {
+            Self::Tcp(stream) => tcp::send(stream, slices),
+            Self::SharedTcp(shared) => tcp::send(shared.get(), slices),
+            #[cfg(unix)]
+            Self::Unix(stream) => unix::send(stream, slices),
+            #[cfg(unix)]
+            Self::SharedUnix(shared) => unix::send(shared.get(), slices),
+            #[cfg(unix)]
+            Self::Input(_) => Err(io::ErrorKind::BrokenPipe.into()),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(stream) => stream.write(slices),
+            #[cfg(feature = "simulation")]
+            Self::Faulty(stream) => stream.write(slices),
+        })
     }
 
     /// Sends a FIN behind all written bytes. Succeeds also if the peer has gone.
     pub(crate) fn shutdown_write(&self) -> io::Result<()> {
-        let mut done = self.shutdown_write_once();
-        for _ in 1..INTERRUPTIONS {
-            if !matches!(&done, Err(error) if error.kind() == io::ErrorKind::Interrupted) {
-                break;
-            }
-            done = self.shutdown_write_once();
-        }
-        match done {
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
-            done => done,
-        }
-    }
-
-    fn shutdown_write_once(&self) -> io::Result<()> {
-        match self {
+        let done = retry_interrupted(|| match self {
             Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Self::SharedTcp(shared) => shared.get().shutdown(Shutdown::Write),
             #[cfg(unix)]
@@ -253,6 +229,10 @@ impl Stream {
             Self::Simulated(stream) => stream.shutdown_write(),
             #[cfg(feature = "simulation")]
             Self::Faulty(stream) => stream.shutdown_write(),
+        });
+        match done {
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+            done => done,
         }
     }
 
