@@ -3,6 +3,7 @@
 use std::fs::File;
 
 use super::acceptor::Acceptor;
+use super::errno::retry_interrupted;
 use super::factory::System;
 #[cfg(feature = "simulation")]
 use super::simulated;
@@ -57,7 +58,7 @@ impl Reserve {
             self.refill();
             return false;
         }
-        let refused = match acceptor.accept() {
+        let refused = match retry_interrupted(|| acceptor.accept()) {
             Ok((stream, _)) => {
                 // A reset tells the peer about the refusal. If the system refuses the option, the close sends a FIN.
                 let _ = stream.reset_on_close();

@@ -1,6 +1,6 @@
 //! Notices of what the kernel has taken, which are Node's write callbacks (rules C3 and C9).
 
-use netloop::{Flow, SocketOptions};
+use netloop::{Budget, Flow, SocketOptions};
 
 use crate::support::{DeadPort, Peer, Recorder, Scene, Seen, listener};
 
@@ -119,6 +119,21 @@ fn bytes_for_a_connection_that_fails_are_told_as_unsent() {
         scene.world.trace("us"),
         "error:ECONNREFUSED sent:1:ECONNREFUSED close:Error"
     );
+}
+
+// C3: the kernel had taken it before the call.
+#[test]
+fn what_was_sent_is_told_although_the_socket_is_destroyed() {
+    let mut scene = Scene::new();
+    let (id, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("us"));
+    assert_eq!(scene.socket(id).write(b"sent"), Flow::Open);
+    scene.socket(id).notify_when_sent(1);
+    // The kernel takes the bytes here, and the handler is told in the next turn.
+    assert!(!scene.event_loop.flush(Budget::UNLIMITED));
+    scene.socket(id).destroy();
+    scene.drive_to_close("us");
+    assert_eq!(scene.world.trace("us"), "connect sent:1 close:Local");
+    assert_eq!(scene.peer_reads_to_end(&mut peer).bytes, b"sent");
 }
 
 // I1; reliability C11

@@ -6,7 +6,10 @@ use std::time::Duration;
 use netloop::{ConnectOptions, Family, ListenOptions, SocketOptions, State};
 use socket2::{Domain, Socket, Type};
 
-use crate::support::{BlackHole, DeadPort, Peer, Recorder, Scene, answering, has_ipv6, host};
+use crate::support::{
+    BlackHole, DeadPort, Peer, Recorder, Scene, answering, descriptors, has_ipv6, host,
+    in_own_process,
+};
 
 const NAME: &str = "example.invalid";
 
@@ -269,6 +272,27 @@ fn the_attempts_that_lose_are_given_up() {
     scene.connect((NAME, port), options, Recorder::new("client"));
     scene.drive_until("client", "connect");
     assert_no_attempt_is_left(&mut scene, hole);
+}
+
+/// I6: the descriptors of the attempts that lost are closed as soon as one has won.
+#[cfg(target_os = "linux")]
+#[test]
+fn attempts_that_lost_keep_no_descriptor() {
+    in_own_process(r#"exec "$@""#, || {
+        let mut scene = Scene::new();
+        let (port, _hole) = scene.listen_beside(
+            |port| BlackHole::at("host2", port),
+            |_| Recorder::new("accepted"),
+        );
+        scene.settle();
+        let before = descriptors();
+        let options = fast().resolver(answering(&["host2", "host1"]));
+        scene.connect((NAME, port), options, Recorder::new("client"));
+        scene.drive_until("client", "connect");
+        scene.drive_until("accepted", "connect");
+        assert_eq!(scene.world.count("client", "attempt"), 2);
+        assert_eq!(descriptors(), before + 2, "both ends of one connection");
+    });
 }
 
 /// B4: what the system refuses only later carries as much as what it refuses at once. The address refuses when the
