@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use netloop::{Budget, ListenOptions, RunEnd, SocketOptions, Wait};
 use socket2::SockRef;
 
+use crate::event_loop::assert_short;
 use crate::servers::{assert_echoes, echoing, serve};
 use crate::support::{PATIENCE, Peer, Recorder, Scene, Seen, World, listener, with_failing_calls};
 
@@ -30,7 +31,7 @@ fn turns_until(scene: &mut Scene, what: &str, done: impl Fn(&World) -> bool) -> 
     let mut turns = 0;
     while !done(&scene.world) {
         assert!(turns < 1_000, "{what} did not come in {turns} turns");
-        scene.turn_within(Wait::For(PATIENCE));
+        assert_short(|| scene.turn_within(Wait::For(PATIENCE)));
         turns += 1;
     }
     turns
