@@ -155,9 +155,13 @@ fn a_server_finds_by_itself_that_descriptors_are_free_again() {
         scene.drive("the error", |world| errors(world) == 1);
         assert_eq!(connections(&scene.world), 0);
         drop(files);
-        let freed = Instant::now();
-        scene.drive("a connection", |world| connections(world) > 0);
-        assert!(freed.elapsed() < Duration::from_millis(1_500), "A1: 1.1 s");
+        // A1: within 1.1 s, which is the longest rest. It ends a turn, and the next one accepts.
+        let mut turns = 0;
+        while connections(&scene.world) == 0 {
+            assert!(turns < 4, "{turns} turns, each as long as a rest");
+            scene.turn_within(Wait::For(Duration::from_millis(1_100)));
+            turns += 1;
+        }
         scene.drive_with("everybody", |scene| {
             peers.retain_mut(|peer| peer.read_some(1).is_ok());
             connections(&scene.world) == peers.len()
@@ -294,7 +298,9 @@ impl Storm {
         let pid = std::process::id();
         let flag = std::env::temp_dir().join(format!("netloop-storm-{pid}"));
         File::create(&flag).unwrap();
-        let storm = format!(r#"while [ -e "$0" ]; do kill -STOP {pid}; kill -CONT {pid}; done"#);
+        // It ends with this process too, which may be killed.
+        let storm =
+            format!(r#"while [ -e "$0" ] && kill -STOP {pid} && kill -CONT {pid}; do :; done"#);
         let child = Command::new("sh").args(["-c", &storm]).arg(&flag).spawn();
         Self {
             child: child.unwrap(),
