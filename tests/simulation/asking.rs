@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use netloop::{Budget, EventLoop, ServerId, SocketId, SocketOptions, Sockets, State};
 
-use super::checker::{World, end, moved_bytes};
+use super::calls::end;
+use super::checker::{World, moved_bytes};
 use super::crowd::{Besieger, Probe};
 use super::effort::check_rests;
 use super::ledger::{Ledger, Phase, Side};
 use super::requests::Request;
-use super::run::{Outcome, Scene, Workload};
+use super::run::{Outcome, Scene};
+use super::workload::Workload;
 
 impl Scene {
     pub(super) fn check_rest(&mut self) {

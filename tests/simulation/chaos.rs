@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use netloop::{Context, LoopContext, SocketId, TimerId};
 
-use super::checker::{
-    Behaviour, World, arm, cork, destroy, disarm, end, set_idle_timeout, uncork, write,
-};
+use super::calls::{arm, cork, destroy, disarm, end, set_idle_timeout, uncork, write};
+use super::checker::{Behaviour, World};
 use super::connecting::connect;
 
 /// Does something at random in every callback, to itself or to another socket of its loop.
@@ -82,7 +81,7 @@ impl Chaos {
             }
             94 => {
                 let token = cx.shared.random.u64(..3);
-                disarm(&mut cx.socket.socket(id), &ledger, side, token);
+                disarm(&mut cx.socket.socket(id), cx.shared, side, token);
             }
             95 => match cx.shared.random.bool() {
                 true => cx.socket.socket(id).release(),

@@ -12,6 +12,7 @@ use netloop::{
     CloseReason, Context, Error, Flow, Socket, SocketHandler, SocketId, SocketOptions, State,
 };
 
+use super::calls::destroy;
 use super::dialed::Dialed;
 use super::ledger::Ledger;
 use super::ledger::Phase::{self, Connected, Ended, Failed, New};
@@ -298,7 +299,9 @@ impl<B: Behaviour> SocketHandler<World> for Checked<B> {
         };
         {
             let mut ledger = self.ledger.borrow_mut();
-            ledger.check_fairness(self.side, cx.now());
+            let has_deadline =
+                cx.socket.idle_timeout().is_some() || ledger.sides[self.side].has_ended;
+            ledger.check_fairness(self.side, cx.now(), has_deadline);
             ledger.deliver(self.side, &data[..used]);
             if !ledger.sides[self.side].is_carrying() {
                 ledger.sides[self.side].idling.restart(cx.now());
@@ -312,7 +315,10 @@ impl<B: Behaviour> SocketHandler<World> for Checked<B> {
             // The bytes behind come to the next handler, and count for the burst (I9).
             if cx.replace_handler(cx.socket.id(), self.successor(), &data[used..]) {
                 // The timers go with the handler that has armed them.
-                self.ledger.borrow_mut().sides[self.side].timers.clear();
+                let mut ledger = self.ledger.borrow_mut();
+                let step = ledger.steps;
+                let now = cx.shared.time();
+                ledger.sides[self.side].timers.clear(now, step);
             }
         }
         self.leave(cx);
@@ -382,10 +388,9 @@ impl<B: Behaviour> SocketHandler<World> for Checked<B> {
         self.enter(cx, "on_timer", &[New, Connected, Ended]);
         {
             let mut ledger = self.ledger.borrow_mut();
-            let side = &mut ledger.sides[self.side];
-            let due = side.timers.remove(&token);
-            let due = due.unwrap_or_else(|| panic!("S7: {token} is not armed: {side:?}"));
-            assert!(cx.shared.time() >= due, "S7: a timer came early: {side:?}");
+            let step = ledger.steps;
+            let timers = &mut ledger.sides[self.side].timers;
+            timers.told(token, cx.shared.time(), step);
         }
         self.behaviour.borrow_mut().timer(cx, self.side, token);
         self.leave(cx);
@@ -442,101 +447,4 @@ impl<B: Behaviour> SocketHandler<World> for Checked<B> {
         self.behaviour.borrow_mut().closed(cx, self.side);
         self.ledger.borrow_mut().is_calling = false;
     }
-}
-
-/// Writes the next `length` bytes of the stream of `side`, in one of the ways there are.
-pub(crate) fn write(
-    socket: &mut Socket<'_>,
-    ledger: &Rc<RefCell<Ledger>>,
-    side: usize,
-    length: usize,
-) -> Flow {
-    let mut ledger = ledger.borrow_mut();
-    ledger.calls += 1;
-    let bytes = ledger.to_send(side, length.min(LONGEST_WRITE));
-    let length = bytes.len();
-    ledger.say(side, &bytes);
-    let flow = match ledger.callbacks % 3 {
-        0 => socket.write(&bytes),
-        1 => socket.write_owned(bytes),
-        _ => socket.write_shared(bytes.into()),
-    };
-    ledger.note_written(side, length, flow, socket.queued_bytes());
-    let it = &mut ledger.sides[side];
-    if it.tokens.wants_more() && flow != Flow::Closed && it.sent % 3 == 0 {
-        let token = it.tokens.ask(it.sent, flow == Flow::Ended);
-        socket.notify_when_sent(token);
-    }
-    flow
-}
-
-/// Sets the idle timeout of `side`.
-pub(crate) fn set_idle_timeout(
-    socket: &mut Socket<'_>,
-    world: &World,
-    side: usize,
-    timeout: Duration,
-) {
-    let is_open = !socket.is_destroyed();
-    socket.set_idle_timeout(timeout);
-    if is_open {
-        let mut ledger = world.ledger.borrow_mut();
-        ledger.sides[side].idling.restart(world.time());
-    }
-}
-
-/// Arms the timer `token` of `side`, or moves it.
-pub(crate) fn arm(
-    socket: &mut Socket<'_>,
-    world: &World,
-    side: usize,
-    token: u64,
-    after: Duration,
-) {
-    let due = world.time() + after;
-    socket.after(after, token);
-    if !socket.is_destroyed() {
-        let mut ledger = world.ledger.borrow_mut();
-        ledger.sides[side].timers.insert(token, due);
-    }
-}
-
-/// Cancels the timer `token` of `side`.
-pub(crate) fn disarm(
-    socket: &mut Socket<'_>,
-    ledger: &Rc<RefCell<Ledger>>,
-    side: usize,
-    token: u64,
-) {
-    let was_armed = ledger.borrow_mut().sides[side].timers.remove(&token);
-    let is_open = !socket.is_destroyed();
-    assert_eq!(
-        socket.cancel(token),
-        was_armed.is_some() && is_open,
-        "S7: whether {token} was armed"
-    );
-}
-
-/// Ends `side`.
-pub(crate) fn end(socket: &mut Socket<'_>, ledger: &Rc<RefCell<Ledger>>, side: usize) {
-    socket.end();
-    ledger.borrow_mut().sides[side].has_ended = true;
-}
-
-/// Lets `side` hold back what it writes.
-pub(crate) fn cork(socket: &mut Socket<'_>, ledger: &Rc<RefCell<Ledger>>, side: usize) {
-    socket.cork();
-    ledger.borrow_mut().sides[side].is_corked = true;
-}
-
-/// Lets `side` send what it has held back.
-pub(crate) fn uncork(socket: &mut Socket<'_>, ledger: &Rc<RefCell<Ledger>>, side: usize) {
-    socket.uncork();
-    ledger.borrow_mut().sides[side].is_corked = false;
-}
-
-/// Destroys `side`, with whatever it has queued.
-pub(crate) fn destroy(socket: &mut Socket<'_>, ledger: &Rc<RefCell<Ledger>>, side: usize) {
-    socket.destroy();
-    ledger.borrow_mut().sides[side].was_cut = true;
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use netloop::{Context, LoopContext, SocketId};
 
-use super::checker::{Behaviour, LONGEST_WRITE, World, destroy, end, set_idle_timeout, write};
+use super::calls::{destroy, end, set_idle_timeout, write};
+use super::checker::{Behaviour, LONGEST_WRITE, World};
 use super::connecting::connect;
 
 /// Asks an [`Echo`](super::workloads::Echo) for as many bytes as it was told to, stays for a while, goes, and comes

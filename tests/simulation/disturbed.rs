@@ -12,7 +12,8 @@ use netloop::{
     LoopContext, ServerHandler, ServerId, SocketHandler, SocketOptions, Wait,
 };
 
-use super::checker::{self, Behaviour, Checked, LONGEST_WRITE, end};
+use super::calls::end;
+use super::checker::{self, Behaviour, Checked, LONGEST_WRITE};
 use super::dialed::Dialed;
 use super::ledger::{FIRST_PORT, Ledger};
 use super::pattern::Pattern;

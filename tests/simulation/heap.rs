@@ -8,9 +8,10 @@ use netloop::simulation::Flavour;
 use stats_alloc::INSTRUMENTED_SYSTEM;
 
 use super::pattern::Pattern;
-use super::run::{Outcome, Workload, run};
+use super::run::{Outcome, run};
 use super::seeds::kind_of;
 use super::support::in_own_process;
+use super::workload::Workload;
 
 /// The bytes on the heap, of the whole process.
 pub(crate) fn live() -> usize {

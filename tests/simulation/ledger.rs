@@ -1,18 +1,19 @@
 //! The history of every connection of a run, and the events that must never happen.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use netloop::{CloseReason, Flow, SocketId};
 
-use super::checker::LONGEST_WRITE;
+use super::armed::Armed;
 use super::dialed::Dialed;
+use super::held::Held;
 use super::idling::Idling;
 use super::pattern::Pattern;
 use super::requests::SERVICE;
+use super::said::Said;
 use super::tokens::Tokens;
 
 /// The clients' local ports begin here: the number of a connection is its port less this.
@@ -63,8 +64,8 @@ pub(crate) struct Side {
     pub(crate) most_open: usize,
     pub(crate) tokens: Tokens,
     pub(crate) idling: Idling,
-    /// The armed timers of the socket, with the times at which they are due.
-    pub(crate) timers: BTreeMap<u64, Instant>,
+    /// The armed timers of the socket.
+    pub(crate) timers: Armed,
     /// Whether the loop passes on what it receives, and what another side receives: no handler knows the bytes.
     pub(crate) is_piped: bool,
     /// Whether `on_error` has come.
@@ -76,16 +77,6 @@ pub(crate) struct Side {
     pub(crate) reason: Option<CloseReason>,
     /// The bytes that it was to send, where no pattern says that: in a room.
     said: Option<Said>,
-}
-
-/// The bytes that a side was to send.
-#[derive(Default)]
-struct Said(Vec<u8>);
-
-impl fmt::Debug for Said {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} bytes", self.0.len())
-    }
 }
 
 impl Side {
@@ -108,7 +99,7 @@ impl Side {
             most_open: 0,
             tokens: Tokens::default(),
             idling: Idling::new(now),
-            timers: BTreeMap::new(),
+            timers: Armed::default(),
             is_piped: false,
             has_error: false,
             is_full: false,
@@ -144,45 +135,6 @@ impl Side {
             Some(dialed) if !self.was_connected => dialed.most_attempts(),
             _ => 1,
         }
-    }
-}
-
-/// The memory that the queues of all sockets may take, in bytes. Each counts with its largest size, since its memory
-/// may be the pool's when the bytes are sent.
-#[derive(Debug, Default)]
-pub(crate) struct Held {
-    now: usize,
-    /// The part of `now` that is of closed sockets: they may have been opened in this very turn.
-    of_closed: usize,
-    most: usize,
-}
-
-impl Held {
-    /// A queue takes twice its bytes at most, as a chunk is begun between any two payloads that were given away, which
-    /// are no smaller than it. Beyond that it takes a chunk that is not full, one that is not all sent, and one payload
-    /// of which a byte is left.
-    fn of(queued: usize) -> usize {
-        match queued {
-            0 => 0,
-            bytes => 2 * bytes + LONGEST_WRITE + (32 << 10),
-        }
-    }
-
-    /// The most that one of the sockets has queued was `before`.
-    pub(crate) fn grow(&mut self, before: usize, after: usize) {
-        self.now += Self::of(after) - Self::of(before);
-        self.most = self.most.max(self.now);
-    }
-
-    /// A socket is closed whose queue was so long at most.
-    pub(crate) fn close(&mut self, most_queued: usize) {
-        self.of_closed += Self::of(most_queued);
-    }
-
-    /// The turn is over. Says how much there ever was at a time.
-    pub(crate) fn end_turn(&mut self) -> usize {
-        self.now -= std::mem::take(&mut self.of_closed);
-        self.most
     }
 }
 
@@ -228,11 +180,17 @@ pub(crate) struct Ledger {
     /// The sides that were told of an idle timeout in this step.
     pub(crate) timed_out: Vec<usize>,
     /// The socket that was given bytes last, the turn, and the number of times in it (I9).
-    turn_of: Option<(usize, Instant, u32)>,
+    turn_of: Option<(usize, (u64, Instant), u32)>,
+    /// The number of steps of the simulation. The time alone does not tell one turn from the next: a turn that goes on
+    /// where the last one was cut short does not poll.
+    pub(crate) steps: u64,
 }
 
 /// The most reads in a row that one socket may have.
 const LONGEST_BURST: u32 = 16;
+
+/// The most services of a socket for each deadline that has passed.
+const MOST_SERVICES: u32 = 4;
 
 impl Ledger {
     pub(crate) fn new(pattern: Rc<Pattern>, is_echo: bool) -> Self {
@@ -262,6 +220,7 @@ impl Ledger {
             stalled: Duration::ZERO,
             timed_out: Vec::new(),
             turn_of: None,
+            steps: 0,
         }
     }
 
@@ -394,10 +353,11 @@ impl Ledger {
         self.held.grow(before, it.most_queued);
     }
 
-    /// The most memory that carried bytes take in the loops: a list that is put into may have grown to twice its length.
+    /// The most memory that carried bytes take in the loops: what is put back was taken before, so no list grows beyond
+    /// its first length.
     pub(crate) fn carried_bytes(&self) -> usize {
         let open = self.sides.iter().filter(|side| side.reason.is_none());
-        open.map(|side| 2 * side.carried).sum()
+        open.map(|side| side.carried).sum()
     }
 
     /// The memory that the books of a room take.
@@ -407,17 +367,29 @@ impl Ledger {
     }
 
     /// I9: no socket keeps the loop to itself. The time is a turn's own, as it moves on with each.
-    pub(crate) fn check_fairness(&mut self, side: usize, now: Instant) {
+    ///
+    /// A deadline that has passed, and a timer that is due, let their socket read ahead of its turn, to see whether there
+    /// is news: once, and some more times while it is given bytes that were carried over. `has_deadline` says whether
+    /// there is one of the former.
+    pub(crate) fn check_fairness(&mut self, side: usize, now: Instant, has_deadline: bool) {
+        let this_turn = (self.steps, now);
         let count = match self.turn_of {
-            Some((last, turn, count)) if (last, turn) == (side, now) => count + 1,
+            Some((last, turn, count)) if (last, turn) == (side, this_turn) => count + 1,
             _ => 1,
         };
+        let due = self.sides[side].timers.count_due(now, self.steps);
+        let most_reads = if self.sides[side].is_carrying() {
+            MOST_SERVICES
+        } else {
+            1
+        };
+        let ahead = most_reads * (u32::from(has_deadline) + due);
         assert!(
-            count <= LONGEST_BURST,
+            count <= LONGEST_BURST + ahead,
             "I9: {count} reads in a row: {:?}",
             self.sides[side]
         );
-        self.turn_of = Some((side, now, count));
+        self.turn_of = Some((side, this_turn, count));
     }
 
     /// S1: what is delivered is what was sent, in order, and nothing else.

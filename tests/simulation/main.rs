@@ -15,7 +15,9 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 #[path = "../support/mod.rs"]
 mod support;
 
+mod armed;
 mod asking;
+mod calls;
 mod chaos;
 mod checker;
 mod connecting;
@@ -28,6 +30,7 @@ mod disturbed;
 mod effort;
 mod gone;
 mod heap;
+mod held;
 mod idling;
 mod ledger;
 mod limits;
@@ -39,11 +42,14 @@ mod requests;
 mod room;
 mod run;
 mod runner;
+mod said;
 mod seeds;
 mod serving;
 mod silence;
 mod stalling;
 mod tokens;
+mod weather;
+mod workload;
 mod workloads;
 
 #[global_allocator]

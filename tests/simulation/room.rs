@@ -4,8 +4,9 @@ use std::iter;
 
 use netloop::{Context, Flow, Sockets};
 
+use super::calls::write;
 use super::chaos::Chaos;
-use super::checker::{Behaviour, LONGEST_WRITE, World, write};
+use super::checker::{Behaviour, LONGEST_WRITE, World};
 use super::ledger::Phase;
 use super::workloads::Sip;
 

@@ -6,10 +6,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use netloop::simulation::{AnyHost, Flavour, Host, Options, Simulation, SimulationEnd};
-use netloop::{Budget, ListenOptions, ServerId, SocketId, SocketOptions};
+use netloop::{ListenOptions, ServerId, SocketId, SocketOptions};
 
+use super::calls::end;
 use super::chaos::Chaos;
-use super::checker::{Behaviour, LONGEST_WRITE, World, end};
+use super::checker::{Behaviour, LONGEST_WRITE, World};
 use super::connecting::{FromOutside, connect};
 use super::crowd::Guest;
 use super::effort::{Before, Heap, Live, check_descriptors};
@@ -20,61 +21,8 @@ use super::requests::{Book, Request, SERVICE};
 use super::room::Visitor;
 use super::serving::Counter;
 use super::stalling::{Ping, Waiting, truthful};
+use super::workload::Workload;
 use super::workloads::{Ask, Flood, Sip};
-
-/// A kind of server and clients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Workload {
-    Echo,
-    Firehose,
-    Flood,
-    Proxy,
-    Chaos,
-    Shutdown,
-    /// Names with several addresses, good and bad ones, looked up and raced for.
-    Dialing,
-    /// More connections than there are descriptors for.
-    Crowded,
-    /// The bytes of each member are broadcast to the others.
-    Room,
-    /// More guests than the server takes at a time.
-    Limited,
-    /// A server that pipes its clients to another one.
-    Pipe,
-    /// Idle timeouts in loops that stall, in a network that hides nothing.
-    Stalled,
-}
-
-impl Workload {
-    pub(crate) const ALL: [Self; 12] = [
-        Self::Echo,
-        Self::Firehose,
-        Self::Flood,
-        Self::Proxy,
-        Self::Chaos,
-        Self::Shutdown,
-        Self::Dialing,
-        Self::Crowded,
-        Self::Room,
-        Self::Limited,
-        Self::Pipe,
-        Self::Stalled,
-    ];
-
-    /// Whether what comes back is what was sent.
-    fn is_echo(self) -> bool {
-        matches!(
-            self,
-            Self::Echo
-                | Self::Proxy
-                | Self::Shutdown
-                | Self::Crowded
-                | Self::Limited
-                | Self::Pipe
-                | Self::Stalled
-        )
-    }
-}
 
 /// The result of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -381,6 +329,7 @@ impl Scene {
             }
             _ => Waiting::default(),
         };
+        self.ledger.borrow_mut().steps += 1;
         let mut parties = Self::parties(&mut self.hosts);
         if !self.simulation.step(&mut parties).unwrap() {
             return false;
@@ -407,62 +356,7 @@ impl Scene {
         true
     }
 
-    /// Runs with faults for a while, with machines that are cut off and come back.
-    fn disturb(&mut self) {
-        for _ in 0..10 {
-            let time = self.random.choice([20, 500, 30_000, 400_000]).unwrap();
-            self.run_for(Duration::from_micros(time));
-            if self.simulation.turns() > 500 {
-                break;
-            }
-            let chosen = self.random.usize(..self.hosts.len());
-            let event_loop = &self.hosts[chosen].event_loop;
-            match self.random.u32(..6) {
-                0 => self.simulation.partition(event_loop),
-                1 | 2 => self.simulation.heal(event_loop),
-                3 => self.stall(),
-                _ => self.hosts[chosen].budget = self.random_budget(),
-            }
-        }
-        for host in &mut self.hosts {
-            host.shared.stalls = false;
-        }
-        if self.workload == Workload::Shutdown {
-            self.shut_down();
-        }
-    }
-
-    /// Lets time pass in which no loop turns, as a main loop does that is busy with other things.
-    fn stall(&mut self) {
-        if !self.hosts[0].shared.stalls {
-            return;
-        }
-        let most = self.random.choice([1, 50, 500]).unwrap();
-        let time = Duration::from_millis(self.random.u64(..most));
-        self.ledger.borrow_mut().stalled += time;
-        self.simulation.handle().pass(time);
-    }
-
-    fn random_budget(&mut self) -> Budget {
-        match self.random.u32(..5) {
-            0 => Budget::new().events(1),
-            1 => Budget::new().events(self.random.u32(2..8)),
-            2 => Budget::new().time(Duration::from_micros(self.random.u64(1..3_000))),
-            _ => Budget::UNLIMITED,
-        }
-    }
-
-    /// In the midst of everything: no more connections, and an end to all that there are.
-    fn shut_down(&mut self) {
-        let ledger = Rc::clone(&self.ledger);
-        let host = &mut self.hosts[0];
-        for &(id, side) in &host.shared.sides {
-            end(&mut host.event_loop.socket(id), &ledger, side);
-        }
-        self.close_servers();
-    }
-
-    fn close_servers(&mut self) {
+    pub(super) fn close_servers(&mut self) {
         for &(host, server) in &self.servers {
             self.hosts[host].event_loop.server(server).close();
         }

@@ -7,7 +7,8 @@ use netloop::simulation::Flavour;
 
 use super::heap::run_and_count;
 use super::pattern::Pattern;
-use super::run::{Outcome, Workload, run};
+use super::run::{Outcome, run};
+use super::workload::Workload;
 
 fn run_alone(workload: Workload, seed: u64, flavour: Flavour, pattern: &Rc<Pattern>) -> Outcome {
     run(workload, seed, flavour, pattern, None)

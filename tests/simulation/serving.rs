@@ -11,7 +11,7 @@ use super::ledger::Ledger;
 use super::limits::{check_refused, check_taken};
 use super::piping::Plumber;
 use super::room::Member;
-use super::run::Workload;
+use super::workload::Workload;
 use super::workloads::{Echo, Firehose, Relay, Sip};
 
 /// Accepts with checked handlers, and counts (S8).

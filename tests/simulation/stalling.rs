@@ -6,7 +6,8 @@ use std::time::Duration;
 use netloop::Context;
 use netloop::simulation::{Faults, Flavour, Host, Options, Simulation};
 
-use super::checker::{Behaviour, World, arm, destroy, end, write};
+use super::calls::{arm, destroy, end, write};
+use super::checker::{Behaviour, World};
 use super::ledger::Ledger;
 
 /// A network in which each arrival is told at once: then a loop can know all that has arrived.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use netloop::{Context, Flow, SocketId};
 
-use super::checker::{Behaviour, LONGEST_WRITE, World, destroy, end, write};
+use super::calls::{destroy, end, write};
+use super::checker::{Behaviour, LONGEST_WRITE, World};
 use super::connecting::connect;
 use super::requests::Request;
 
