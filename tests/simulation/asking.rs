@@ -18,6 +18,8 @@ impl Scene {
         let ledger = self.ledger.borrow();
         for host in &mut self.hosts {
             check_rest(&mut host.event_loop.sockets(), &ledger, &host.shared.sides);
+            host.shared.deferred.check_rest();
+            host.shared.posted.check_rest();
             check_life(&mut host.event_loop, &self.servers, host.shared.number);
         }
         let is_open = |side: &&Side| side.reason.is_none();
@@ -186,6 +188,11 @@ impl Scene {
                 assert!(side.reason.is_some(), "L3: not closed: {side:?}");
             }
             assert_eq!(ledger.accepted, ledger.accepted_closed, "S8");
+            assert_eq!(
+                ledger.servers_closed,
+                servers.len(),
+                "L: a server that has not closed"
+            );
             assert_eq!(ledger.handlers, 0, "R3: handlers were not dropped");
         }
         for host in &mut hosts {

@@ -14,9 +14,13 @@ use netloop::{
 
 use super::calls::destroy;
 use super::dialed::Dialed;
+use super::in_order::InOrder;
 use super::ledger::Ledger;
 use super::ledger::Phase::{self, Connected, Ended, Failed, New};
 use super::requests::{Book, Request};
+
+/// The most by which a timer may be late: its tick, and the turns that other work takes.
+const LATEST: Duration = Duration::from_millis(10);
 
 /// No workload writes more than this in one piece.
 pub(crate) const LONGEST_WRITE: usize = 64 << 10;
@@ -43,6 +47,10 @@ pub(crate) struct World {
     pub(crate) handle: Option<Handle>,
     /// Whether callbacks take time.
     pub(crate) stalls: bool,
+    /// Whether no callback of the run takes time, so that timers come when they are due.
+    pub(crate) is_punctual: bool,
+    pub(crate) deferred: InOrder,
+    pub(crate) posted: InOrder,
     /// The time that callbacks and stalls of this run had taken when the last callback began.
     pub(crate) stalled: Duration,
     /// The work that is left: it keeps a workload from going on for ever.
@@ -53,6 +61,17 @@ impl World {
     /// The time, which a callback may have moved on.
     pub(crate) fn time(&self) -> Instant {
         self.handle.as_ref().map_or_else(Instant::now, Handle::now)
+    }
+
+    /// S7: a timer that was due at `due` comes: not early, and late only if something has kept the loop.
+    pub(crate) fn check_due(&self, due: Instant) {
+        let now = self.time();
+        assert!(now >= due, "S7: a timer came {:?} early", due - now);
+        assert!(
+            !self.is_punctual || now - due <= LATEST,
+            "S7: a timer came {:?} late",
+            now - due
+        );
     }
 
     /// Takes some time, now and then, as a callback that computes.
@@ -390,7 +409,8 @@ impl<B: Behaviour> SocketHandler<World> for Checked<B> {
             let mut ledger = self.ledger.borrow_mut();
             let step = ledger.steps;
             let timers = &mut ledger.sides[self.side].timers;
-            timers.told(token, cx.shared.time(), step);
+            let due = timers.told(token, cx.shared.time(), step);
+            cx.shared.check_due(due);
         }
         self.behaviour.borrow_mut().timer(cx, self.side, token);
         self.leave(cx);

@@ -15,6 +15,7 @@ use netloop::{
 use super::calls::end;
 use super::checker::{self, Behaviour, Checked, LONGEST_WRITE};
 use super::dialed::Dialed;
+use super::in_order::InOrder;
 use super::ledger::{FIRST_PORT, Ledger};
 use super::pattern::Pattern;
 use super::requests::Request;
@@ -242,6 +243,9 @@ impl Scene {
             sides: Vec::new(),
             handle: None,
             stalls: false,
+            is_punctual: false,
+            deferred: InOrder::default(),
+            posted: InOrder::default(),
             stalled: Duration::ZERO,
             fuel: 0,
         };

@@ -168,6 +168,7 @@ pub(crate) struct Ledger {
     pub(crate) live: [u64; MOST_LOOPS],
     pub(crate) accepted: usize,
     pub(crate) refused: usize,
+    pub(crate) servers_closed: usize,
     pub(crate) accepted_closed: usize,
     pub(crate) callbacks: u64,
     /// The number of calls, of callbacks and of the test, that the loop may have to act on at once.
@@ -212,6 +213,7 @@ impl Ledger {
             live: [0; MOST_LOOPS],
             accepted: 0,
             refused: 0,
+            servers_closed: 0,
             accepted_closed: 0,
             callbacks: 0,
             calls: 0,

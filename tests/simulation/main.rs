@@ -32,6 +32,7 @@ mod gone;
 mod heap;
 mod held;
 mod idling;
+mod in_order;
 mod ledger;
 mod limits;
 mod pattern;

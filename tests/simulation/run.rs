@@ -14,6 +14,7 @@ use super::checker::{Behaviour, LONGEST_WRITE, World};
 use super::connecting::{FromOutside, connect};
 use super::crowd::Guest;
 use super::effort::{Before, Heap, Live, check_descriptors};
+use super::in_order::InOrder;
 use super::ledger::{Ledger, MOST_LOOPS};
 use super::pattern::Pattern;
 use super::piping::note_queues;
@@ -163,6 +164,9 @@ impl Scene {
                         sides: Vec::new(),
                         handle: Some(handle.clone()),
                         stalls,
+                        is_punctual: !stalls,
+                        deferred: InOrder::default(),
+                        posted: InOrder::default(),
                         stalled: Duration::ZERO,
                         fuel,
                     })
@@ -235,6 +239,7 @@ impl Scene {
         let counter = Counter {
             workload: self.workload,
             is_backend,
+            is_closed: false,
         };
         let server = self.hosts[host].event_loop.serve(address, listen, counter);
         self.servers.push((host, server.unwrap()));

@@ -18,6 +18,7 @@ use super::workloads::{Echo, Firehose, Relay, Sip};
 pub(crate) struct Counter {
     pub(crate) workload: Workload,
     pub(crate) is_backend: bool,
+    pub(crate) is_closed: bool,
 }
 
 impl Counter {
@@ -87,6 +88,12 @@ impl ServerHandler<World> for Counter {
     fn on_over_limit(&mut self, cx: &mut LoopContext<'_, World>, refused: &OverLimit) {
         check_refused(cx, refused.server);
         cx.shared.ledger.borrow_mut().refused += 1;
+    }
+
+    fn on_close(&mut self, cx: &mut LoopContext<'_, World>) {
+        assert!(!self.is_closed, "S2: a server closes twice");
+        self.is_closed = true;
+        cx.shared.ledger.borrow_mut().servers_closed += 1;
     }
 
     fn on_error(&mut self, cx: &mut LoopContext<'_, World>, error: &Error) {
