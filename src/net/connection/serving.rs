@@ -29,9 +29,11 @@ impl Connection {
         let (true, Some(stream)) = (can_send, Stream::with_fast_paths(&mut self.stream)) else {
             return self.read_slow_path(&mut registration.reborrow(), buffer, outbox);
         };
+        // Asked before the read, behind which the compiler does not know the kind of the stream any more.
+        let short_read_exhausts = stream.short_read_exhausts();
         match stream.read(buffer) {
             Ok(length) if length > 0 => {
-                if length < buffer.len() && stream.short_read_exhausts() {
+                if length < buffer.len() && short_read_exhausts {
                     registration.fell_short(Interest::READABLE);
                 }
                 self.bytes_read += length as u64;
