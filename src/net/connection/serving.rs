@@ -43,7 +43,11 @@ impl Connection {
                 Some(Event::Socket(SocketEvent::Data(length)))
             }
             // These two branches stay apart on purpose: one joined branch made each message slower.
-            Ok(_) => self.peer_ended(&mut registration.reborrow()),
+            Ok(_) => {
+                let id = SocketId(registration.key());
+                outbox.begin_callback(id, self.outbound.capacity);
+                self.peer_ended(&mut registration.reborrow())
+            }
             Err(error) => self.read_failed(error, &mut registration.reborrow()),
         }
     }
