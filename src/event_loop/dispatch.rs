@@ -31,7 +31,11 @@ pub(super) enum Calling {
 impl<S> EventLoop<S> {
     /// Cleans up after a callback that panicked in the last turn: destroys the socket of that callback, and no other.
     pub(super) fn recover(&mut self) {
-        match self.calling.take() {
+        let panicked = self.calling.take();
+        if panicked.is_some() {
+            self.net.abandon_callback();
+        }
+        match panicked {
             None | Some(Calling::Loop) => {}
             Some(Calling::Socket(id)) => {
                 let error = Error::with_code(Error::HANDLER_PANICKED, "its handler panicked");

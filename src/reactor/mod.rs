@@ -117,7 +117,7 @@ struct Burst {
 /// asks for a flush during the callback and is not on the flush list, `end_callback` flushes the source.
 ///
 /// `end_callback` consumes the scope, so a callback ends once, and under the key that it began with. If a panic drops
-/// the scope, no flush is lost: the source goes on the flush list when the next callback begins.
+/// the scope, no flush is lost: [`Reactor::abandon_callback`] puts the source on the flush list.
 #[derive(Debug)]
 #[must_use = "what the source asks to flush leaves when the scope is given to `end_callback`"]
 pub(crate) struct CallbackScope {
@@ -145,7 +145,8 @@ pub struct Reactor<T: Handler> {
     clock: Clock,
     burst: Option<Burst>,
     /// The source whose callback runs. [`end_callback`](Reactor::end_callback) flushes this source, so a request to
-    /// flush does not put the source on the flush list. After a panic, the key stays until the next callback.
+    /// flush does not put the source on the flush list. After a panic, the key stays until
+    /// [`abandon_callback`](Reactor::abandon_callback).
     in_callback: Option<Key>,
     /// Invariant: the number of sources with the flag [`Flags::HELD`].
     held: usize,

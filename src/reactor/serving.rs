@@ -175,10 +175,19 @@ impl<T: Handler> Reactor<T> {
     /// source does not enter the flush list when it asks for a flush.
     #[inline]
     pub(crate) fn begin_callback(&mut self, key: Key) -> CallbackScope {
-        if let Some(dropped) = self.in_callback.replace(key) {
-            self.update_lists_of(dropped);
-        }
+        debug_assert_eq!(
+            self.in_callback, None,
+            "the last callback was ended or abandoned"
+        );
+        self.in_callback = Some(key);
         CallbackScope { key }
+    }
+
+    /// Ends a callback that panicked, and so has dropped its scope. The caller calls this before the next callback.
+    pub(crate) fn abandon_callback(&mut self) {
+        if let Some(key) = self.in_callback.take() {
+            self.update_lists_of(key);
+        }
     }
 
     /// Ends a callback, and flushes its source if the source asked for a flush. A source that is on the flush list

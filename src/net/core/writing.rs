@@ -134,6 +134,11 @@ impl Net {
         }
     }
 
+    /// Ends a callback that panicked. The caller calls this before the next callback.
+    pub(crate) fn abandon_callback(&mut self) {
+        self.reactor.abandon_callback();
+    }
+
     /// Ends the callback of a socket: sends the bytes that it gathered, or flushes its queue.
     #[inline(always)]
     pub(super) fn end_callback(&mut self, scope: CallbackScope) {

@@ -178,15 +178,18 @@ impl Pair {
         let Some(key) = self.key() else {
             return;
         };
-        // Usually ends the previous callback first. A scope that is replaced without its end stands for a callback that
-        // panicked.
+        // Usually ends the previous callback first. A scope that is dropped stands for a callback that panicked.
         if self.random.u8(0..4) > 0 {
             self.end_callback();
+        } else {
+            self.scope = None;
+            self.reactor.abandon_callback();
+            if let Some(dropped) = self.twin.in_callback.take() {
+                self.twin.settle(dropped);
+            }
         }
         self.scope = Some(self.reactor.begin_callback(key));
-        if let Some(dropped) = self.twin.in_callback.replace(key) {
-            self.twin.settle(dropped);
-        }
+        self.twin.in_callback = Some(key);
     }
 
     fn end_callback(&mut self) {
