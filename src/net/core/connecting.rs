@@ -12,7 +12,7 @@ use crate::net::connect::{
 };
 use crate::net::connection::{Connection, Notice};
 use crate::net::error::{Error, Syscall, copy_of_io};
-use crate::net::values::{Endpoint, Event, ServerId, SocketId, SourceId};
+use crate::net::values::{Endpoint, Event, ServerId, SocketId, SourceEvent, SourceId};
 use crate::reactor::{Interest, Key, Phase, Readiness};
 use crate::system::{Stream, System};
 
@@ -249,10 +249,12 @@ impl Net {
     /// and returns `None`, because no handler gets such an event.
     #[inline]
     pub(crate) fn translate_event(&mut self, key: Key, event: Event) -> Option<TargetedEvent> {
+        let to_source = |event| Some(TargetedEvent::Source(SourceId(key), event));
         match event {
             Event::Socket(event) => return Some(TargetedEvent::Socket(SocketId(key), event)),
             Event::Server => return Some(TargetedEvent::Server(ServerId(key))),
-            Event::Source(event) => return Some(TargetedEvent::Source(SourceId(key), event)),
+            Event::SourceReadable => return to_source(SourceEvent::Readable),
+            Event::SourceWritable => return to_source(SourceEvent::Writable),
             Event::AttemptEnded => self.attempt_ended(key),
             Event::AttemptIsSlow => self.attempt_is_slow(SocketId(key)),
             Event::DeadlinePassed => debug_assert!(false, "`next_elapsed` handles this event"),

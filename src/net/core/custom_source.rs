@@ -1,6 +1,6 @@
 //! A source of the user, as the reactor sees it.
 
-use crate::net::values::{Event, SourceEvent};
+use crate::net::values::Event;
 use crate::reactor::{Interest, Readiness, Registration};
 
 /// The state of a source of the user. The reactor serves it only to learn which callback is due.
@@ -35,7 +35,7 @@ impl CustomSource {
 
     pub(crate) fn on_readable(&mut self, registration: &mut Registration<'_>) -> Event {
         self.serve(Interest::READABLE, registration);
-        Event::Source(SourceEvent::Readable)
+        Event::SourceReadable
     }
 
     pub(crate) fn on_writable(&mut self, registration: &mut Registration<'_>) -> Event {
@@ -45,7 +45,7 @@ impl CustomSource {
             return self.on_readable(registration);
         }
         self.serve(Interest::WRITABLE, registration);
-        Event::Source(SourceEvent::Writable)
+        Event::SourceWritable
     }
 
     fn serve(&mut self, direction: Interest, registration: &mut Registration<'_>) {

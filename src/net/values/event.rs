@@ -8,8 +8,10 @@ pub(crate) enum Event {
     /// An event for the handler of a server. The event itself waits in the listener until `Net::take_server_event`
     /// takes it. So `Event` stays small for the far more frequent events of sockets.
     Server,
-    /// An event for the handler of a source of the user.
-    Source(SourceEvent),
+    /// A read of a source of the user may succeed. For its handler, [`SourceEvent::Readable`].
+    SourceReadable,
+    /// A write of a source of the user may succeed. For its handler, [`SourceEvent::Writable`].
+    SourceWritable,
     /// The attempt with the event's key has ended. `Net` handles this event, and no handler gets it.
     AttemptEnded,
     /// The newest attempt of a connection has had no answer for the attempt delay. The event's key is the connection's.
