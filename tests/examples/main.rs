@@ -8,6 +8,8 @@ mod support;
 
 mod chat_client;
 mod chat_server;
+#[cfg(target_os = "linux")]
+mod child_process;
 mod programs;
 mod serve;
 mod transcript;

@@ -155,6 +155,14 @@ pub(crate) fn with_failing_wakes(injection: &str, body: impl FnOnce()) {
     under_strace(&options, body);
 }
 
+/// Runs `body` as [`with_failing_calls`] does, while its registrations with the selector fail as `injection` says.
+pub(crate) fn with_failing_registrations(injection: &str, body: impl FnOnce()) {
+    under_strace(
+        &format!("-e trace=epoll_ctl -e inject=epoll_ctl:{injection}"),
+        body,
+    );
+}
+
 fn under_strace(options: &str, body: impl FnOnce()) {
     // Not asked within the child, which has a tracer already.
     if env::var_os(CHILD).is_none() && !strace_works() {

@@ -28,7 +28,8 @@ pub(crate) use bytes::{assert_same_bytes, pattern};
 #[cfg(target_os = "linux")]
 pub(crate) use child::in_own_network;
 pub(crate) use child::{
-    descriptors, in_own_process, strace_works, with_failing_calls, with_failing_wakes,
+    descriptors, in_own_process, strace_works, with_failing_calls, with_failing_registrations,
+    with_failing_wakes,
 };
 pub(crate) use loopback::{client_host, client_number, host, host_name, hosts, loopback};
 pub(crate) use peer::{Peer, PeerEnd, Received, listener};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use netloop::{Budget, Interest, Wait};
 
 use super::{Stage, Watch, pair, receive_one};
+use crate::support::let_time_pass;
 
 // NEW budget_udp, F3: one report, a hundred datagrams, and no datagram waits for further traffic.
 #[test]
@@ -160,4 +161,38 @@ fn a_busy_source_does_not_hold_timers_back() {
     });
     stage.run_to_its_end();
     assert!(stage.has("timer") && stage.has("busy close"));
+}
+
+// As for sockets: a deadline of the program does not count before the news that came in time.
+#[test]
+fn a_datagram_that_came_in_time_is_read_before_the_timer() {
+    for busy in 0..8 {
+        let mut stage = Stage::new();
+        let mut peers = Vec::new();
+        for _ in 0..busy {
+            let (source, peer) = pair();
+            peer.send(b"x").unwrap();
+            let handler = Watch::new("busy").on_readable(|_| ());
+            stage.add(source, Interest::READABLE, handler);
+            peers.push(peer);
+        }
+        let (source, peer) = pair();
+        let handler = Watch::new("a").on_readable(receive_one);
+        let id = stage.add(source, Interest::READABLE, handler);
+        stage
+            .event_loop
+            .source(id)
+            .after(Duration::from_millis(1), 1);
+        peer.send(b"in time").unwrap();
+        let_time_pass(Duration::from_millis(3));
+        for _ in 0..100 {
+            stage.turn_within(Wait::No, Budget::new().events(1));
+        }
+        let at = |note: &str| stage.notes.iter().position(|noted| noted == note);
+        assert!(
+            at("in time").unwrap() < at("a timer 1").unwrap(),
+            "beside {busy}"
+        );
+        assert_eq!(stage.count("a timer 1"), 1);
+    }
 }

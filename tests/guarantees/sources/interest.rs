@@ -243,3 +243,30 @@ fn sent_datagrams_do_not_wake_the_loop() {
     }
     assert_eq!(stage.turn().events, 0);
 }
+
+// The kernel is told of a source once, and of its interest in writing when a call has blocked. A call in between would
+// fail here, and the loop would take its source for ready.
+#[cfg(target_os = "linux")]
+#[test]
+fn interest_changes_without_a_system_call() {
+    use crate::support::with_failing_registrations;
+
+    // The first registration is the waker's, and the second the source's.
+    with_failing_registrations("error=EIO:when=3+", || {
+        let mut stage = Stage::new();
+        let (source, peer) = pair();
+        let handler = Watch::new("a").on_readable(receive_one);
+        let id = stage.add(source, Interest::READABLE, handler);
+        for _ in 0..100 {
+            let mut view = stage.event_loop.source(id);
+            view.unwant(Interest::READABLE);
+            view.want(Interest::READABLE | Interest::WRITABLE);
+            stage.settle();
+        }
+        // A first call for writing finds that the handler gives it up.
+        assert_eq!(stage.count("a writable"), 100);
+        assert_eq!(stage.notes.len(), 100);
+        peer.send(b"through").unwrap();
+        stage.drive_to("through");
+    });
+}
