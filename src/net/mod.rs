@@ -31,7 +31,6 @@ pub use view::{Server, Socket, Sockets, Source};
 pub(crate) use self::core::{
     Closing, Due, Elapsing, Limits, Net, TargetedEvent, TimerHandle, WakeHandle, out_of_range,
 };
-pub(crate) use crate::reactor::{Interest, Readiness};
 pub(crate) use connection::Notice;
 pub(crate) use listener::ServerEvent;
-pub(crate) use values::{SocketEvent, SourceEvent};
+pub(crate) use values::{Interest, Readiness, SocketEvent, SourceEvent};

@@ -17,4 +17,6 @@ pub use socket_options::SocketOptions;
 pub use standard::{StdListener, StdStream};
 pub use status::{CloseReason, Flow, State};
 
+// `view` and `event_loop` import these two from here, because they may not import from the reactor directly.
+pub(crate) use crate::reactor::{Interest, Readiness};
 pub(crate) use event::{Event, SocketEvent, SourceEvent};

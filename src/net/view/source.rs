@@ -4,8 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::net::core::Net;
-use crate::net::values::SourceId;
-use crate::reactor::Interest;
+use crate::net::values::{Interest, SourceId};
 
 /// One source of the program, borrowed from its loop: `event_loop.source(id)` outside,
 /// [`Sockets::source`](crate::Sockets::source) in a callback.
