@@ -403,3 +403,31 @@ fn a_simulated_loop_refuses_a_source_and_says_why() {
     assert!(error.to_string().contains("simulated"), "{error}");
     assert!(!event_loop.is_alive());
 }
+
+// Polls without events and events without cause are the faults that can reach a source.
+#[cfg(feature = "simulation")]
+#[test]
+fn a_source_loses_nothing_to_a_faulty_selector() {
+    use netloop::simulation::{Faults, faulty_event_loop};
+
+    for seed in 0..20 {
+        let faults = Faults {
+            empty_polls: 300,
+            spurious_events: 300,
+            ..Faults::default()
+        };
+        let mut stage = Stage {
+            event_loop: faulty_event_loop(seed, faults).unwrap(),
+            notes: Notes::new(),
+        };
+        let (source, peer) = pair();
+        let handler = Watch::new("a").on_readable(receive_one);
+        stage.add(source, Interest::READABLE, handler);
+        for number in 0..50 {
+            let word = number.to_string();
+            peer.send(word.as_bytes()).unwrap();
+            stage.drive_to(&word);
+            assert_eq!(stage.count(&word), 1);
+        }
+    }
+}
