@@ -171,27 +171,20 @@ impl Stream {
     /// be looked at without reading them (ErrorKind::Unsupported). If a signal interrupts the call again and again,
     /// returns EINTR.
     pub(crate) fn peek(&self) -> io::Result<usize> {
-        for _ in 0..INTERRUPTIONS {
-            let peeked = match self {
-                Self::Tcp(stream) => tcp::peek(stream),
-                Self::SharedTcp(shared) => tcp::peek(shared.get()),
-                #[cfg(unix)]
-                Self::Unix(stream) => unix::peek(stream),
-                #[cfg(unix)]
-                Self::SharedUnix(shared) => unix::peek(shared.get()),
-                #[cfg(unix)]
-                Self::Input(_) => Err(io::ErrorKind::Unsupported.into()),
-                #[cfg(feature = "simulation")]
-                Self::Simulated(stream) => stream.peek(),
-                #[cfg(feature = "simulation")]
-                Self::Faulty(stream) => stream.peek(),
-            };
-            match peeked {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                peeked => return peeked,
-            }
-        }
-        Err(io::ErrorKind::Interrupted.into())
+        retry_interrupted(|| match self {
+            Self::Tcp(stream) => tcp::peek(stream),
+            Self::SharedTcp(shared) => tcp::peek(shared.get()),
+            #[cfg(unix)]
+            Self::Unix(stream) => unix::peek(stream),
+            #[cfg(unix)]
+            Self::SharedUnix(shared) => unix::peek(shared.get()),
+            #[cfg(unix)]
+            Self::Input(_) => Err(io::ErrorKind::Unsupported.into()),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(stream) => stream.peek(),
+            #[cfg(feature = "simulation")]
+            Self::Faulty(stream) => stream.peek(),
+        })
     }
 
     /// Writes `slices` in one call, without raising SIGPIPE. There must be at least one slice, and none may be empty. If a
