@@ -10,6 +10,7 @@ use std::time::Duration;
 use netloop::{
     Budget, CloseReason, ConnectOptions, ListenOptions, RunEnd, SocketId, SocketOptions, Wait,
 };
+use socket2::SockRef;
 
 use crate::support::{BlackHole, PATIENCE, Recorder, Scene, answering, loopback};
 
@@ -26,11 +27,15 @@ struct SlowPeer {
 impl SlowPeer {
     fn new() -> Self {
         let listener = TcpListener::bind(loopback()).unwrap();
+        // The time limit of reading is that of accepting, too.
+        SockRef::from(&listener)
+            .set_read_timeout(Some(PATIENCE))
+            .unwrap();
         let address = listener.local_addr().unwrap();
         let (begin, may_begin) = mpsc::channel();
         let reads = thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            may_begin.recv().unwrap();
+            may_begin.recv_timeout(PATIENCE).unwrap();
             read_to_end(&mut stream)
         });
         Self {
@@ -50,6 +55,7 @@ impl SlowPeer {
 }
 
 fn read_to_end(stream: &mut TcpStream) -> usize {
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
     bytes.len()
@@ -99,9 +105,13 @@ fn bytes_written_during_a_lookup_leave_before_run_returns() {
 fn bytes_for_a_unix_socket_leave_before_run_returns() {
     let path = crate::support::scratch_path();
     let listener = std::os::unix::net::UnixListener::bind(path.text()).unwrap();
+    SockRef::from(&listener)
+        .set_read_timeout(Some(PATIENCE))
+        .unwrap();
     let reads = thread::spawn(move || {
         let mut bytes = Vec::new();
         let (mut stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.read_to_end(&mut bytes).unwrap();
         bytes.len()
     });

@@ -7,6 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use netloop::{Context, EventLoop, RunEnd, SocketHandler};
+use socket2::SockRef;
 
 use super::loopback::Loopback;
 use super::node_version::NodeVersion;
@@ -79,6 +80,9 @@ impl SocketHandler for Program {
 /// A peer that accepts one connection and reads it to its end.
 fn peer() -> (SocketAddr, JoinHandle<usize>) {
     let listener = TcpListener::bind((Loopback::of_this_test().local, 0)).unwrap();
+    // On Linux the time limit of reading is that of accepting, too.
+    let limited = SockRef::from(&listener).set_read_timeout(Some(PATIENCE));
+    limited.unwrap();
     let address = listener.local_addr().unwrap();
     let reads = thread::spawn(move || {
         let (mut stream, _): (TcpStream, _) = listener.accept().unwrap();
