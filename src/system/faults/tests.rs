@@ -11,8 +11,11 @@ fn injector(faults: Faults) -> Injector {
 
 fn connect(address: SocketAddr, faults: Faults) -> FaultyStream {
     let opened = FaultyStream::open(address, None, &injector(faults));
-    let opened = opened.map_err(|(_, error)| error).unwrap();
-    opened.connect(address, None).unwrap()
+    let connected = match opened {
+        Ok(opened) => opened.connect(address, None),
+        Err((_, error)) => Err(error),
+    };
+    connected.expect("the listener of the test accepts")
 }
 
 #[test]
