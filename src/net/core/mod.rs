@@ -10,6 +10,7 @@ mod custom_source;
 mod custom_sources;
 mod deadlines;
 mod dialing;
+mod dropping;
 mod formatting;
 mod listening;
 mod opening;

@@ -1,0 +1,17 @@
+//! The end of a loop that still has sockets.
+
+use super::Net;
+
+/// A socket with unsent bytes closes with a RST, because its user has not chosen to drop these bytes. A FIN would tell
+/// the peer that it has received everything.
+impl Drop for Net {
+    fn drop(&mut self) {
+        for id in self.socket_ids() {
+            if self.queued_bytes(id) > 0 {
+                if let Some(connection) = self.connection(id) {
+                    connection.reset_if_cut_short();
+                }
+            }
+        }
+    }
+}
