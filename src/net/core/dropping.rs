@@ -6,6 +6,10 @@ use super::Net;
 /// the peer that it has received everything.
 impl Drop for Net {
     fn drop(&mut self) {
+        // A forked child shares SO_LINGER with its parent, and must not set the option on the parent's sockets.
+        if self.check_owner().is_err() {
+            return;
+        }
         for id in self.socket_ids() {
             if self.queued_bytes(id) > 0 {
                 if let Some(connection) = self.connection(id) {

@@ -27,21 +27,3 @@ impl Net {
         self.owner = crate::system::OwnerProcess::parent_of_a_fork();
     }
 }
-
-/// A socket with unsent bytes closes with a RST, because its user has not chosen to drop these bytes. A FIN would tell
-/// the peer that it has received everything.
-impl Drop for Net {
-    fn drop(&mut self) {
-        // A forked child shares SO_LINGER with its parent, and must not set the option on the parent's sockets.
-        if self.check_owner().is_err() {
-            return;
-        }
-        for id in self.socket_ids() {
-            if self.queued_bytes(id) > 0 {
-                if let Some(connection) = self.connection(id) {
-                    connection.reset_if_cut_short();
-                }
-            }
-        }
-    }
-}
