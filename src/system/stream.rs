@@ -1,4 +1,5 @@
-//! One end of a byte stream: connect, read, write, shut down.
+//! One end of a byte stream: connect, read, write, shut down. This file is long because each call is answered for every kind
+//! of stream.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};

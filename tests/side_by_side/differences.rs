@@ -1,4 +1,5 @@
-//! Each place where a difference that is meant shows, word for word. `deviations.rs` has the reasons.
+//! Each place where a difference that is meant shows, word for word. `deviations.rs` has the reasons. The file is long because
+//! it is a list.
 
 /// From which version on Node tells something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
