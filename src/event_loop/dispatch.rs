@@ -368,11 +368,15 @@ fn call_for_event<S>(
         }
         SocketEvent::TimedOut => handler.on_timeout(cx),
         SocketEvent::Noticed => {
-            while let Some(notice) = cx.socket.next_notice() {
+            // A handler may ask for the next notice in each notice. Such notices wait for the next service.
+            for _ in 0..cx.socket.waiting_notices() {
+                let Some(notice) = cx.socket.next_notice() else {
+                    break;
+                };
                 call_for_notice(handler, cx, notice);
             }
             // Only now, because the handler may have closed the socket.
-            cx.socket.dial_on();
+            cx.socket.end_notices();
         }
     }
 }

@@ -394,3 +394,18 @@ fn a_turn_without_a_limit_finishes_what_a_budget_left() {
     scene.settle();
     assert_eq!(scene.event_loop.sockets().ids().count(), 0);
 }
+
+// I9: the next notice waits for the next service.
+#[test]
+fn a_notice_that_asks_for_the_next_starves_nothing() {
+    let mut scene = Scene::new();
+    let asking = Recorder::new("us").on("sent", |cx, _| cx.socket.notify_when_sent(1));
+    let (id, _peer) = scene.adopted(SocketOptions::new(), asking);
+    let (_, mut neighbour) = scene.adopted(SocketOptions::new(), Recorder::new("neighbour"));
+    scene.socket(id).notify_when_sent(1);
+    for round in 1..=20 {
+        neighbour.write(b"x");
+        scene.turn();
+        assert_eq!(scene.world.received_length("neighbour"), round);
+    }
+}

@@ -155,6 +155,11 @@ impl Connection {
         registration.activate();
     }
 
+    /// Returns the number of notices that wait for the handler.
+    pub(crate) fn waiting_notices(&self) -> usize {
+        self.cold.as_ref().map_or(0, |cold| cold.notices.len())
+    }
+
     /// Takes the next notice for the handler.
     pub(crate) fn next_notice(&mut self) -> Option<Notice> {
         self.cold.as_mut()?.notices.pop_front()

@@ -88,8 +88,12 @@ impl<'a> Socket<'a> {
         self.net.next_notice(self.id)
     }
 
-    pub(crate) fn dial_on(&mut self) {
-        self.net.dial_on(self.id);
+    pub(crate) fn waiting_notices(&self) -> usize {
+        self.net.waiting_notices(self.id)
+    }
+
+    pub(crate) fn end_notices(&mut self) {
+        self.net.end_notices(self.id);
     }
 
     pub(crate) fn next_missed_mark(&mut self) -> Option<(u64, Error)> {
