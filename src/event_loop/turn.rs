@@ -9,6 +9,7 @@ use crate::net::{
 };
 
 use super::dispatch::Calling;
+use super::limited_turn::Part;
 use super::read_buffer::ReadBuffer;
 use super::timers::Action;
 use super::wait::Limit;
@@ -21,40 +22,6 @@ const POSTS_A_TURN: usize = 1024;
 /// The limit on the timers and timeouts that fire in one turn. Further timers wait for the next turn. So sockets are
 /// served between the ten thousand idle timeouts that a lost uplink makes due at once.
 const TIMERS_A_TURN: u32 = 4096;
-
-/// A part of a turn with work of its own. A turn whose budget is used up ends within a part, and the next one begins
-/// with the part behind it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
-    Calls,
-    Posts,
-    Serve,
-    Flush,
-    Timers,
-    Closes,
-}
-
-impl Part {
-    const COUNT: usize = 6;
-
-    fn next(self) -> Self {
-        match self {
-            Self::Calls => Self::Posts,
-            Self::Posts => Self::Serve,
-            Self::Serve => Self::Flush,
-            Self::Flush => Self::Timers,
-            Self::Timers => Self::Closes,
-            Self::Closes => Self::Calls,
-        }
-    }
-}
-
-/// The number of sends from which on the loop polls once more before a flush. The poll takes less than a hundredth of
-/// the time of so many sends, and may save half of them.
-const MANY_SENDS: usize = 64;
-
-/// The approximate time of one send.
-const SEND_TIME: Duration = Duration::from_micros(5);
 
 impl<S> EventLoop<S> {
     /// Runs turns until nothing keeps the loop going, or [`stop`](Self::stop) is called, as a Node process does.
@@ -239,82 +206,19 @@ impl<S> EventLoop<S> {
         self.end_turn(turn)
     }
 
-    /// Makes a turn within `budget`. Begins with the part behind the one in which the last budget was used up, so that
-    /// no part starves another.
-    #[inline(never)]
-    fn make_limited_turn(&mut self, shared: &mut S, wait: Wait, budget: Budget) -> Result<Turn> {
-        let mut turn = Turn::default();
-        self.recover();
-        self.net.refresh_now();
-        let mut limit = Limit::of(budget, &self.net);
-        let mut part = self.resumes_at;
-        let mut has_polled = false;
-        for _ in 0..Part::COUNT {
-            // Deferred calls come before the wait, if the turn begins with them.
-            if !has_polled && part != Part::Calls {
-                self.poll_within(wait, &mut limit)?;
-                has_polled = true;
-            }
-            if limit.is_reached() {
-                break;
-            }
-            self.run_part(part, shared, &mut limit, &mut turn)?;
-            part = part.next();
-            if limit.is_reached() {
-                break;
-            }
-        }
-        self.resumes_at = if limit.is_reached() {
-            part
-        } else {
-            Part::Calls
-        };
-        turn.more |= self.has_queued() || limit.is_reached() && self.net.has_elapsed();
-        self.end_turn(turn)
-    }
-
-    fn end_turn(&mut self, mut turn: Turn) -> Result<Turn> {
+    pub(super) fn end_turn(&mut self, mut turn: Turn) -> Result<Turn> {
         turn.alive = self.is_alive();
         // A stop is reported once: if the host goes on, later turns wait as usual.
         turn.stopped = self.take_stop();
         Ok(turn)
     }
 
-    fn run_part(
+    pub(super) fn make_deferred_calls(
         &mut self,
-        part: Part,
         shared: &mut S,
         limit: &mut Limit,
         turn: &mut Turn,
-    ) -> Result<()> {
-        match part {
-            Part::Calls => self.make_deferred_calls(shared, limit, turn),
-            Part::Posts => {
-                while !limit.is_reached() && self.net.take_answer() {
-                    limit.step(&self.net);
-                }
-                if !limit.is_reached() {
-                    self.make_posts(shared, limit, turn);
-                }
-            }
-            Part::Serve => {
-                self.serve_ready(shared, limit, turn);
-                if !limit.is_reached() {
-                    self.serve_before_many_sends(shared, limit, turn)?;
-                }
-            }
-            Part::Flush => {}
-            Part::Timers => self.fire_timers(shared, limit, turn),
-            Part::Closes => self.deliver_closes(shared, limit, turn),
-        }
-        // The bytes that this part wrote leave before the next part, if the budget permits.
-        if !limit.is_reached() && !matches!(part, Part::Posts | Part::Serve) {
-            self.flush_within(limit);
-        }
-        Ok(())
-    }
-
-    fn make_deferred_calls(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
+    ) {
         for _ in 0..self.agenda.deferred() {
             let Some(call) = self.agenda.next_deferred() else {
                 return;
@@ -327,28 +231,13 @@ impl<S> EventLoop<S> {
         }
     }
 
-    fn poll(&mut self, wait: Wait) -> Result<()> {
+    pub(super) fn poll(&mut self, wait: Wait) -> Result<()> {
         let timeout = self.timeout(wait);
         self.net.poll(timeout)
     }
 
-    /// Polls as [`poll`](Self::poll) does, and fetches the kernel's events batch by batch until the time is up.
-    fn poll_within(&mut self, wait: Wait, limit: &mut Limit) -> Result<()> {
-        self.net.refresh_now();
-        let began = self.net.now();
-        self.net.wait(self.timeout(wait))?;
-        self.net.refresh_now();
-        if wait != Wait::No {
-            limit.rest(self.net.now().duration_since(began));
-        }
-        let left = *limit;
-        self.net.fetch(|now| left.is_late(now))?;
-        limit.pass(&self.net);
-        Ok(())
-    }
-
     /// Returns the longest time for which the poll may wait, before the reactor's own deadlines.
-    fn timeout(&self, wait: Wait) -> Option<Duration> {
+    pub(super) fn timeout(&self, wait: Wait) -> Option<Duration> {
         match wait {
             // The reactor itself does not wait while it has queued sources.
             _ if self.has_calls() || self.agenda.is_stopping || self.net.has_undecided() => {
@@ -361,17 +250,7 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Sends the bytes that wait for the flush phase, socket by socket.
-    pub(super) fn flush_within(&mut self, limit: &mut Limit) {
-        self.net.begin_flushing();
-        while self.net.flush_next() {
-            if limit.step(&self.net) {
-                return;
-            }
-        }
-    }
-
-    fn make_posts(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
+    pub(super) fn make_posts(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
         let mailbox = &self.agenda.mailbox;
         let most = POSTS_A_TURN.saturating_sub(self.posts.len());
         if mailbox.is_pending() && mailbox.take(most, &mut self.posts) {
@@ -401,7 +280,7 @@ impl<S> EventLoop<S> {
         self.read_buffer = Some(read_buffer);
     }
 
-    fn serve_ready(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
+    pub(super) fn serve_ready(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
         self.with_read_buffer(|event_loop, buffer| {
             event_loop.serve_into(buffer, shared, limit, turn);
         });
@@ -440,46 +319,7 @@ impl<S> EventLoop<S> {
         turn.events = events;
     }
 
-    /// Polls and serves again before a large flush, so that broadcasts coalesce. When 16 clients send at once, the
-    /// first wakes the loop alone. Their messages then leave in the same sends as the first client's. The rounds end
-    /// before they have delayed the sends by more time than the sends take.
-    fn serve_before_many_sends(
-        &mut self,
-        shared: &mut S,
-        limit: &mut Limit,
-        turn: &mut Turn,
-    ) -> Result<()> {
-        if self.net.waiting_to_flush() < MANY_SENDS {
-            return Ok(());
-        }
-        let (before, began) = (turn.events, self.net.read_clock());
-        let mut now = began;
-        for round in 0_u32.. {
-            let sends = u32::try_from(self.net.waiting_to_flush()).unwrap_or(u32::MAX);
-            // A round without an event counts too, because its sources were served although they only sent.
-            let served = round + (turn.events - before);
-            if served >= sends
-                || now.duration_since(began) >= SEND_TIME.saturating_mul(sends)
-                // A source with more to deliver than one turn allows would gain from a further round.
-                || self.net.waiting_to_be_served() > 0
-                || limit.is_reached()
-            {
-                break;
-            }
-            self.poll(Wait::No)?;
-            // This poll may have consumed the wake-up for answers of lookups.
-            self.net.take_answers();
-            if self.net.waiting_to_be_served() == 0 {
-                break;
-            }
-            self.net.refresh_now();
-            self.serve_ready(shared, limit, turn);
-            now = self.net.read_clock();
-        }
-        Ok(())
-    }
-
-    fn fire_timers(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
+    pub(super) fn fire_timers(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
         self.net.begin_timers();
         self.with_read_buffer(|event_loop, buffer| {
             event_loop.fire_timers_with(buffer, shared, limit, turn);
@@ -549,7 +389,7 @@ impl<S> EventLoop<S> {
         }
     }
 
-    fn deliver_closes(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
+    pub(super) fn deliver_closes(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
         if let Some((id, reason)) = self.unclosed.take() {
             turn.closed += 1;
             self.close_plain_socket(shared, id, reason);

@@ -16,6 +16,7 @@ use netloop::{
     SocketHandler, SocketOptions, Turn, Wait,
 };
 
+use crate::firehoses::bulk_with;
 use crate::support::{
     Disturbed, PATIENCE, Peer, Recorder, Scene, Seen, World, loopback, spend, until_undisturbed,
 };
@@ -49,7 +50,7 @@ pub(crate) fn wide_pair() -> (std::net::TcpStream, Peer) {
 }
 
 /// Fills what the kernel buffers between the two ends, and says how much that is.
-fn fill(peer: &mut Peer) -> usize {
+pub(crate) fn fill(peer: &mut Peer) -> usize {
     let chunk = vec![b'x'; 256 << 10];
     let mut filled = 0;
     loop {
@@ -63,24 +64,6 @@ fn fill(peer: &mut Peer) -> usize {
 /// A loop with `count` sinks, each with as much unread as the kernel holds, the peers, and how much that is for each.
 pub(crate) fn bulk(count: usize) -> (EventLoop<Served>, Vec<Peer>, Vec<usize>) {
     bulk_with(count, EventLoopOptions::new())
-}
-
-pub(crate) fn bulk_with(
-    count: usize,
-    options: EventLoopOptions,
-) -> (EventLoop<Served>, Vec<Peer>, Vec<usize>) {
-    let mut event_loop = EventLoop::with_options(options).unwrap();
-    let mut peers = Vec::new();
-    let mut filled = Vec::new();
-    for number in 0..count {
-        let (ours, mut peer) = wide_pair();
-        event_loop
-            .adopt(ours, SocketOptions::new(), Sink(number))
-            .unwrap();
-        filled.push(fill(&mut peer));
-        peers.push(peer);
-    }
-    (event_loop, peers, filled)
 }
 
 pub(crate) fn bytes_of(served: &Served, number: usize) -> usize {

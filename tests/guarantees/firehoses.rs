@@ -2,11 +2,31 @@
 
 use netloop::{Budget, EventLoop, EventLoopOptions, SocketOptions, Wait};
 
-use crate::fairness::{Served, Sink, bulk_with, bytes_of, turn, wide_pair};
+use crate::fairness::{Served, Sink, bytes_of, fill, turn, wide_pair};
+use crate::support::Peer;
 
 /// The length of the loop's read buffer, of which each sink has many times as much unread: every read is a full one.
 const READ: usize = 16 << 10;
 const HOSES: usize = 8;
+
+/// A loop with `options` and `count` sinks, as [`bulk`](crate::fairness::bulk) makes it.
+pub(crate) fn bulk_with(
+    count: usize,
+    options: EventLoopOptions,
+) -> (EventLoop<Served>, Vec<Peer>, Vec<usize>) {
+    let mut event_loop = EventLoop::with_options(options).unwrap();
+    let mut peers = Vec::new();
+    let mut filled = Vec::new();
+    for number in 0..count {
+        let (ours, mut peer) = wide_pair();
+        event_loop
+            .adopt(ours, SocketOptions::new(), Sink(number))
+            .unwrap();
+        filled.push(fill(&mut peer));
+        peers.push(peer);
+    }
+    (event_loop, peers, filled)
+}
 
 fn options() -> EventLoopOptions {
     EventLoopOptions::new().read_buffer_bytes(READ)

@@ -1,0 +1,133 @@
+//! A turn with a budget: the parts of a turn in rotation, each until the budget is used up.
+
+use crate::net::Result;
+
+use super::wait::Limit;
+use super::{Budget, EventLoop, Turn, Wait};
+
+/// A part of a turn with work of its own. A turn whose budget is used up ends within a part, and the next one begins
+/// with the part behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Calls,
+    Posts,
+    Serve,
+    Flush,
+    Timers,
+    Closes,
+}
+
+impl Part {
+    const COUNT: usize = 6;
+
+    fn next(self) -> Self {
+        match self {
+            Self::Calls => Self::Posts,
+            Self::Posts => Self::Serve,
+            Self::Serve => Self::Flush,
+            Self::Flush => Self::Timers,
+            Self::Timers => Self::Closes,
+            Self::Closes => Self::Calls,
+        }
+    }
+}
+
+impl<S> EventLoop<S> {
+    /// Makes a turn within `budget`. Begins with the part behind the one in which the last budget was used up, so that
+    /// no part starves another.
+    #[inline(never)]
+    pub(super) fn make_limited_turn(
+        &mut self,
+        shared: &mut S,
+        wait: Wait,
+        budget: Budget,
+    ) -> Result<Turn> {
+        let mut turn = Turn::default();
+        self.recover();
+        self.net.refresh_now();
+        let mut limit = Limit::of(budget, &self.net);
+        let mut part = self.resumes_at;
+        let mut has_polled = false;
+        for _ in 0..Part::COUNT {
+            // Deferred calls come before the wait, if the turn begins with them.
+            if !has_polled && part != Part::Calls {
+                self.poll_within(wait, &mut limit)?;
+                has_polled = true;
+            }
+            if limit.is_reached() {
+                break;
+            }
+            self.run_part(part, shared, &mut limit, &mut turn)?;
+            part = part.next();
+            if limit.is_reached() {
+                break;
+            }
+        }
+        self.resumes_at = if limit.is_reached() {
+            part
+        } else {
+            Part::Calls
+        };
+        turn.more |= self.has_queued() || limit.is_reached() && self.net.has_elapsed();
+        self.end_turn(turn)
+    }
+
+    fn run_part(
+        &mut self,
+        part: Part,
+        shared: &mut S,
+        limit: &mut Limit,
+        turn: &mut Turn,
+    ) -> Result<()> {
+        match part {
+            Part::Calls => self.make_deferred_calls(shared, limit, turn),
+            Part::Posts => {
+                while !limit.is_reached() && self.net.take_answer() {
+                    limit.step(&self.net);
+                }
+                if !limit.is_reached() {
+                    self.make_posts(shared, limit, turn);
+                }
+            }
+            Part::Serve => {
+                self.serve_ready(shared, limit, turn);
+                if !limit.is_reached() {
+                    self.serve_before_many_sends(shared, limit, turn)?;
+                }
+            }
+            Part::Flush => {}
+            Part::Timers => self.fire_timers(shared, limit, turn),
+            Part::Closes => self.deliver_closes(shared, limit, turn),
+        }
+        // The bytes that this part wrote leave before the next part, if the budget permits.
+        if !limit.is_reached() && !matches!(part, Part::Posts | Part::Serve) {
+            self.flush_within(limit);
+        }
+        Ok(())
+    }
+
+    /// Polls as [`poll`](Self::poll) does, and fetches the kernel's events batch by batch until the time is up.
+    fn poll_within(&mut self, wait: Wait, limit: &mut Limit) -> Result<()> {
+        self.net.refresh_now();
+        let began = self.net.now();
+        self.net.wait(self.timeout(wait))?;
+        self.net.refresh_now();
+        if wait != Wait::No {
+            limit.rest(self.net.now().duration_since(began));
+        }
+        let left = *limit;
+        self.net.fetch(|now| left.is_late(now))?;
+        limit.pass(&self.net);
+        Ok(())
+    }
+
+    /// Sends the bytes that wait for the flush phase, socket by socket.
+    pub(super) fn flush_within(&mut self, limit: &mut Limit) {
+        self.net.begin_flushing();
+        while self.net.flush_next() {
+            if limit.step(&self.net) {
+                return;
+            }
+        }
+    }
+}
