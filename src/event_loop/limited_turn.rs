@@ -33,6 +33,18 @@ impl Part {
 }
 
 impl<S> EventLoop<S> {
+    /// Sends the bytes that were written since the last turn, within `budget`, before the host goes on: at the end of a
+    /// game's frame, for instance. Returns whether bytes are left for the next turn. This calls no handler: handlers
+    /// learn of failures in the next turn.
+    ///
+    /// Each socket is one step of the budget.
+    pub fn flush(&mut self, budget: Budget) -> bool {
+        self.net.refresh_now();
+        let mut limit = Limit::of(budget, &self.net);
+        self.flush_within(&mut limit);
+        self.net.waiting_to_flush() > 0
+    }
+
     /// Makes a turn within `budget`. Begins with the part behind the one in which the last budget was used up, so that
     /// no part starves another.
     #[inline(never)]

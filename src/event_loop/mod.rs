@@ -45,7 +45,6 @@ use limited_turn::Part;
 use mailbox::Mailbox;
 use read_buffer::ReadBuffer;
 use source_handler::AnySource;
-use wait::Limit;
 
 pub use context::Context;
 pub use into_handler::IntoHandler;
@@ -262,18 +261,6 @@ impl<S> EventLoop<S> {
         self.sources.shrink();
         self.posts.shrink_to_fit();
         self.agenda.trim();
-    }
-
-    /// Sends the bytes that were written since the last turn, within `budget`, before the host goes on: at the end of a
-    /// game's frame, for instance. Returns whether bytes are left for the next turn. This calls no handler: handlers
-    /// learn of failures in the next turn.
-    ///
-    /// Each socket is one step of the budget.
-    pub fn flush(&mut self, budget: Budget) -> bool {
-        self.net.refresh_now();
-        let mut limit = Limit::of(budget, &self.net);
-        self.flush_within(&mut limit);
-        self.net.waiting_to_flush() > 0
     }
 
     /// Returns the longest time that a host may wait on the loop's descriptor: zero while anything is queued, otherwise

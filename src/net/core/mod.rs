@@ -13,6 +13,7 @@ mod dialing;
 mod dropping;
 mod formatting;
 mod listening;
+mod notices;
 mod opening;
 mod option_ranges;
 mod ownership;
@@ -28,7 +29,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use crate::net::connect::PendingLookups;
-use crate::net::connection::{Connection, Notice};
+use crate::net::connection::Connection;
 use crate::net::error::{Error, Result, Syscall};
 use crate::net::listener::{DescriptorExhaustion, Listener, ServerEvent};
 use crate::net::outbox::Outbox;
@@ -184,38 +185,6 @@ impl Net {
         self.waker.handle()
     }
 
-    /// Sends the bytes that wait for the flush phase, because they were written outside of the socket's own callback.
-    #[inline]
-    pub(crate) fn flush(&mut self) {
-        if self.reactor.waiting(Phase::Flush) > 0 {
-            self.flush_all();
-        }
-    }
-
-    /// Begins a flush phase whose sources [`flush_next`](Self::flush_next) flushes one by one.
-    pub(crate) fn begin_flushing(&mut self) {
-        self.reactor.begin(Phase::Flush);
-    }
-
-    /// Flushes the next source of the phase. Returns `false` if none is left.
-    pub(crate) fn flush_next(&mut self) -> bool {
-        self.reactor.flush_next(&mut SharedResources {
-            buffer: &mut [],
-            outbox: &mut self.outbox,
-            exhaustion: &mut self.exhaustion,
-        })
-    }
-
-    #[inline(never)]
-    fn flush_all(&mut self) {
-        self.reactor.begin(Phase::Flush);
-        self.reactor.flush(&mut SharedResources {
-            buffer: &mut [],
-            outbox: &mut self.outbox,
-            exhaustion: &mut self.exhaustion,
-        });
-    }
-
     /// Runs `callback` as a callback of the socket `id`. Bytes that the socket writes during the callback are gathered,
     /// and leave in one send when the callback returns.
     // Always inlined, because it runs for every message.
@@ -238,28 +207,6 @@ impl Net {
             }
             event => Some(event),
         }
-    }
-
-    /// Returns the number of notices that wait for the handler of the socket `id`.
-    pub(crate) fn waiting_notices(&self, id: SocketId) -> usize {
-        self.connection(id).map_or(0, Connection::waiting_notices)
-    }
-
-    /// Ends the delivery of notices: the socket is served again for notices that came meanwhile, or goes on to dial.
-    pub(crate) fn end_notices(&mut self, id: SocketId) {
-        if self.waiting_notices(id) == 0 {
-            return self.dial_on(id);
-        }
-        self.reactor
-            .visit(id.0, |_, registration| registration.activate());
-    }
-
-    pub(crate) fn next_notice(&mut self, id: SocketId) -> Option<Notice> {
-        self.connection_mut(id)?.next_notice()
-    }
-
-    pub(crate) fn next_missed_marker(&mut self, id: SocketId) -> Option<(u64, Error)> {
-        self.connection_mut(id)?.next_missed_marker()
     }
 
     /// Keeps `bytes`, which a replaced handler did not use. The new handler gets them on a fresh stack, before the next

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::net::outbox::{DIRECT_BYTES, Payload};
 use crate::net::values::{Flow, SocketId};
-use crate::reactor::CallbackScope;
+use crate::reactor::{CallbackScope, Phase};
 use crate::send_buffer::KEEP_BYTES;
 
 use super::Net;
@@ -161,5 +161,40 @@ impl Net {
             exhaustion: &mut self.exhaustion,
         };
         self.reactor.end_callback(scope, &mut resources);
+    }
+}
+
+/// The flush phase.
+impl Net {
+    /// Sends the bytes that wait for the flush phase, because they were written outside of the socket's own callback.
+    #[inline]
+    pub(crate) fn flush(&mut self) {
+        if self.reactor.waiting(Phase::Flush) > 0 {
+            self.flush_all();
+        }
+    }
+
+    /// Begins a flush phase whose sources [`flush_next`](Self::flush_next) flushes one by one.
+    pub(crate) fn begin_flushing(&mut self) {
+        self.reactor.begin(Phase::Flush);
+    }
+
+    /// Flushes the next source of the phase. Returns `false` if none is left.
+    pub(crate) fn flush_next(&mut self) -> bool {
+        self.reactor.flush_next(&mut SharedResources {
+            buffer: &mut [],
+            outbox: &mut self.outbox,
+            exhaustion: &mut self.exhaustion,
+        })
+    }
+
+    #[inline(never)]
+    fn flush_all(&mut self) {
+        self.reactor.begin(Phase::Flush);
+        self.reactor.flush(&mut SharedResources {
+            buffer: &mut [],
+            outbox: &mut self.outbox,
+            exhaustion: &mut self.exhaustion,
+        });
     }
 }
