@@ -66,6 +66,11 @@ impl Handle {
     pub fn note(&self, text: &str) {
         self.0.borrow_mut().add_to_log(text);
     }
+
+    /// Returns the log, as [`Simulation::log`] does: for a check in a handler that fails.
+    pub fn log(&self) -> String {
+        self.0.borrow().log()
+    }
 }
 
 impl fmt::Debug for Handle {

@@ -160,6 +160,9 @@ impl<B: Behaviour> Checked<B> {
         let mut ledger = self.ledger.borrow_mut();
         cx.shared.stalled = ledger.stalled;
         ledger.callbacks += 1;
+        if let Some(handle) = cx.shared.handle.as_ref().filter(|_| ledger.is_logged) {
+            handle.note(&format!("side {} is told {name}", self.side));
+        }
         assert!(!ledger.is_calling, "S9: a callback within a callback");
         ledger.is_calling = true;
         let id = cx.socket.id();
@@ -441,6 +444,11 @@ impl<B: Behaviour> SocketHandler<World> for Checked<B> {
                 assert!(side.has_error, "S2: {reason:?} without on_error: {side:?}");
             }
             assert!(side.tokens.all_are_told(), "S3: {side:?}");
+            let written = cx.socket.bytes_written();
+            assert!(
+                (side.sent..=side.sent + side.refused).contains(&written) || side.is_piped,
+                "S4: {written} bytes count as written: {side:?}"
+            );
             assert!(
                 side.most_open < cx.shared.high_water,
                 "S4: `Open` beyond the mark: {side:?}"

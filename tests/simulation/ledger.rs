@@ -160,6 +160,8 @@ pub(crate) struct Ledger {
     pub(crate) dead: Vec<(usize, SocketId)>,
     /// Handlers that were not dropped.
     pub(crate) handlers: usize,
+    /// Whether callbacks are noted in the log.
+    pub(crate) is_logged: bool,
     /// A callback is running (S9).
     pub(crate) is_calling: bool,
     /// The most that the queues of all sockets have held, each in its life.
@@ -208,6 +210,7 @@ impl Ledger {
             open: BTreeSet::new(),
             dead: Vec::new(),
             handlers: 0,
+            is_logged: std::env::var_os("SEED").is_some(),
             is_calling: false,
             held: Held::default(),
             live: [0; MOST_LOOPS],

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use netloop::simulation::{AnyHost, Flavour, Host, Options, Simulation, SimulationEnd};
+use netloop::simulation::{AnyHost, Flavour, Handle, Host, Options, Simulation, SimulationEnd};
 use netloop::{ListenOptions, ServerId, SocketId, SocketOptions};
 
 use super::calls::end;
@@ -75,8 +75,11 @@ pub(crate) fn run(
         options.descriptors = Some(4 + usize::try_from(seed % 7).unwrap());
     }
     let description = format!("{workload:?}, seed {seed}, {options:?}");
-    let reporter = Reporter(&description);
     let mut scene = Scene::new(workload, seed, options, pattern);
+    let reporter = Reporter(&description, scene.simulation.handle());
+    if std::env::var_os("SEED").is_some() {
+        scene.simulation.keep_log(LOG_LINES);
+    }
     scene.heap = heap;
     scene.start();
     scene.disturb();
@@ -90,16 +93,29 @@ pub(crate) fn run(
     scene.probe();
     scene.finish();
     let outcome = scene.check_end();
-    std::mem::forget(reporter);
+    reporter.forget();
     outcome
 }
 
 /// Prints what is needed to have the run again, if it fails.
-struct Reporter<'a>(&'a str);
+struct Reporter<'a>(&'a str, Handle);
+
+/// The lines of the log that a run with a seed of the caller's choice prints, if it fails.
+const LOG_LINES: usize = 300;
+
+impl Reporter<'_> {
+    /// The run has not failed.
+    fn forget(mut self) {
+        self.0 = "";
+    }
+}
 
 impl Drop for Reporter<'_> {
     fn drop(&mut self) {
-        eprintln!("failed: {}", self.0);
+        if self.0.is_empty() {
+            return;
+        }
+        eprintln!("{}failed: {}", self.1.log(), self.0);
     }
 }
 

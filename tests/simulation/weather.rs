@@ -19,6 +19,12 @@ impl Scene {
                 break;
             }
             let chosen = self.random.usize(..self.hosts.len());
+            if self.workload == Workload::Stalled {
+                // Again and again: a stall counts only with a small budget behind it.
+                self.stall();
+                self.hosts[chosen].budget = self.random_budget();
+                continue;
+            }
             let event_loop = &self.hosts[chosen].event_loop;
             match self.random.u32(..6) {
                 0 => self.simulation.partition(event_loop),
