@@ -33,6 +33,9 @@ pub(crate) fn truthful(options: Options) -> Options {
     }
 }
 
+/// The timer that each answer puts off. The timer 0 is that of the period.
+const PUT_OFF: u64 = 1;
+
 /// Sends a little each period, and ends after some rounds. A timeout is no reason to go, at first.
 pub(crate) struct Ping {
     rounds: u32,
@@ -55,7 +58,10 @@ impl Behaviour for Ping {
         arm(&mut cx.socket, cx.shared, side, 0, self.period);
     }
 
-    fn timer(&mut self, cx: &mut Context<'_, World>, side: usize, _token: u64) {
+    fn timer(&mut self, cx: &mut Context<'_, World>, side: usize, token: u64) {
+        if token == PUT_OFF {
+            return;
+        }
         if self.rounds == 0 {
             return end(&mut cx.socket, &cx.shared.ledger, side);
         }
@@ -64,7 +70,10 @@ impl Behaviour for Ping {
         arm(&mut cx.socket, cx.shared, side, 0, self.period);
     }
 
-    fn data(&mut self, _cx: &mut Context<'_, World>, _side: usize, _data: &[u8]) {}
+    fn data(&mut self, cx: &mut Context<'_, World>, side: usize, _data: &[u8]) {
+        // Each answer puts it off, so that it seldom comes.
+        arm(&mut cx.socket, cx.shared, side, PUT_OFF, self.period * 2);
+    }
 
     fn timed_out(&mut self, cx: &mut Context<'_, World>, side: usize) {
         if self.timeouts == 0 {
