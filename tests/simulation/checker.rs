@@ -3,99 +3,21 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use std::net::SocketAddr;
 
-use netloop::simulation::Handle;
-use netloop::{
-    CloseReason, Context, Error, Flow, Socket, SocketHandler, SocketId, SocketOptions, State,
-};
+use netloop::{CloseReason, Context, Error, Flow, Socket, SocketHandler, SocketId, State};
 
 use super::calls::destroy;
 use super::dialed::Dialed;
-use super::in_order::InOrder;
 use super::ledger::Ledger;
 use super::ledger::Phase::{self, Connected, Ended, Failed, New};
-use super::requests::{Book, Request};
 
-/// The most by which a timer may be late: its tick, and the turns that other work takes.
-const LATEST: Duration = Duration::from_millis(10);
+pub(crate) use super::world::World;
 
 /// No workload writes more than this in one piece.
 pub(crate) const LONGEST_WRITE: usize = 64 << 10;
-
-/// The state that a loop lends to the handlers of a workload.
-pub(crate) struct World {
-    pub(crate) ledger: Rc<RefCell<Ledger>>,
-    /// Which loop it is, of those of the run.
-    pub(crate) number: usize,
-    pub(crate) random: fastrand::Rng,
-    /// Where the server of the workload listens.
-    pub(crate) server: SocketAddr,
-    /// The other places to connect to.
-    pub(crate) book: Rc<Book>,
-    pub(crate) options: SocketOptions,
-    pub(crate) max_queued: usize,
-    /// From how many queued bytes on a write answers `Full`.
-    pub(crate) high_water: usize,
-    /// The longest piece that is worth writing, given how much the network takes at a time.
-    pub(crate) longest: usize,
-    /// The sockets of the loop that ever were, with their sides.
-    pub(crate) sides: Vec<(SocketId, usize)>,
-    /// The handle to the simulation; `None` on real sockets.
-    pub(crate) handle: Option<Handle>,
-    /// Whether callbacks take time.
-    pub(crate) stalls: bool,
-    /// Whether no callback of the run takes time, so that timers come when they are due.
-    pub(crate) is_punctual: bool,
-    pub(crate) deferred: InOrder,
-    pub(crate) posted: InOrder,
-    /// The time that callbacks and stalls of this run had taken when the last callback began.
-    pub(crate) stalled: Duration,
-    /// The work that is left: it keeps a workload from going on for ever.
-    pub(crate) fuel: u32,
-}
-
-impl World {
-    /// The time, which a callback may have moved on.
-    pub(crate) fn time(&self) -> Instant {
-        self.handle.as_ref().map_or_else(Instant::now, Handle::now)
-    }
-
-    /// S7: a timer that was due at `due` comes: not early, and late only if something has kept the loop.
-    pub(crate) fn check_due(&self, due: Instant) {
-        let now = self.time();
-        assert!(now >= due, "S7: a timer came {:?} early", due - now);
-        assert!(
-            !self.is_punctual || now - due <= LATEST,
-            "S7: a timer came {:?} late",
-            now - due
-        );
-    }
-
-    /// Takes some time, now and then, as a callback that computes.
-    fn work(&mut self) {
-        let Some(handle) = self.handle.as_ref().filter(|_| self.stalls) else {
-            return;
-        };
-        if self.random.u32(..8) > 0 {
-            return;
-        }
-        let most = self.random.choice([20, 1_000, 20_000]).unwrap();
-        let time = Duration::from_micros(self.random.u64(..most));
-        self.ledger.borrow_mut().stalled += time;
-        handle.pass(time);
-    }
-
-    /// The next place for a callback of this loop to connect to: the server, or any place of the book.
-    pub(crate) fn request(&mut self) -> Request {
-        if self.book.is_empty() {
-            return Request::to(self.server);
-        }
-        Request::random(&self.book, &mut self.random)
-    }
-}
 
 /// The behaviour of a workload's socket. All methods come with the checker's records of the socket.
 pub(crate) trait Behaviour: 'static {

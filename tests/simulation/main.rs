@@ -52,6 +52,7 @@ mod tokens;
 mod weather;
 mod workload;
 mod workloads;
+mod world;
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
