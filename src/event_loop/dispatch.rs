@@ -156,7 +156,17 @@ impl<S> EventLoop<S> {
 
     #[inline(never)]
     fn deliver_to_source(&mut self, shared: &mut S, id: SourceId, event: SourceEvent) {
-        self.call_source(shared, id, SourceCall::Event(event));
+        let call = match event {
+            SourceEvent::Readable => SourceCall::Readable,
+            SourceEvent::Writable => SourceCall::Writable,
+            SourceEvent::Unarmed => {
+                if let Some(source) = self.sources.get_mut(id.0) {
+                    self.net.retry_to_rearm(id, source.object());
+                }
+                return;
+            }
+        };
+        self.call_source(shared, id, call);
         self.net.end_source_callback(id);
     }
 

@@ -4,7 +4,7 @@ use std::any::Any;
 
 use mio::event;
 
-use crate::net::{Interest, SourceEvent, SourceId};
+use crate::net::{Interest, SourceId};
 
 use super::loop_context::LoopContext;
 use super::source_context::SourceContext;
@@ -98,9 +98,11 @@ pub trait SourceHandler<S = ()> {
         let _ = (cx, source);
     }
 
-    /// Returns the limit on the calls in a row before the next socket or source is served. Asked once, when the source
-    /// is added. The default, 16, is that of a socket's reads. A handler whose calls are long, such as one that turns
-    /// another loop, returns 1.
+    /// Returns the limit on the calls in a row while no other socket or source waits. Then the kernel is asked for others.
+    /// While others wait, each source is called once in turn. Asked once, when the source is added.
+    ///
+    /// The default, 16, suits short calls, such as one that receives a datagram. A handler whose calls are long, such as
+    /// one that turns another loop, returns 1.
     fn burst(&self) -> u32 {
         16
     }
@@ -109,8 +111,10 @@ pub trait SourceHandler<S = ()> {
 /// The reason to call the handler of a source.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum SourceCall {
-    /// The source is ready.
-    Event(SourceEvent),
+    /// The source is readable.
+    Readable,
+    /// The source is writable.
+    Writable,
     /// A timer of the source has fired.
     Timer(u64),
 }
@@ -143,8 +147,8 @@ impl<S, H: SourceHandler<S> + 'static> AnySource<S> for Attached<H, H::Source> {
     fn call(&mut self, id: SourceId, call: SourceCall, cx: LoopContext<'_, S>) {
         let mut cx = SourceContext::new(id, &mut self.source, cx);
         match call {
-            SourceCall::Event(SourceEvent::Readable) => self.handler.on_readable(&mut cx),
-            SourceCall::Event(SourceEvent::Writable) => self.handler.on_writable(&mut cx),
+            SourceCall::Readable => self.handler.on_readable(&mut cx),
+            SourceCall::Writable => self.handler.on_writable(&mut cx),
             SourceCall::Timer(token) => self.handler.on_timer(&mut cx, token),
         }
     }

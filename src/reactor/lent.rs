@@ -4,7 +4,10 @@ use std::io;
 
 use mio::event;
 
-use super::serving::update_lists;
+use crate::schedule::Phase;
+use crate::system::is_out_of_registrations;
+
+use super::serving::{REARM_RETRY_TICKS, update_lists};
 use super::source_state::{Flags, Signals, SourceState};
 use super::{Burst, Handler, Interest, Key, Reactor, Readiness, Registration, Slot};
 
@@ -41,18 +44,30 @@ impl<T: Handler> Reactor<T> {
         };
         let directions = slot.state.watched_directions();
         let rearmed = self.selector.rearm_for(object, key.to_token(), directions);
-        if rearmed.is_err() {
+        match rearmed {
+            Ok(()) => return,
+            // As for a source that owns its object: no call of the source returns this error.
+            Err(error) if is_out_of_registrations(&error) => {
+                slot.state.signals.insert(Signals::REARM_REFUSED);
+                let mut registration = Registration {
+                    key,
+                    state: &mut slot.state,
+                    wheel: &mut self.wheel,
+                    clock: &self.clock,
+                };
+                registration.wake_at(registration.tick() + REARM_RETRY_TICKS);
+            }
             // The kernel reports nothing about the source now. So the source must read and write, which returns the
             // error.
-            slot.state.signals |= Signals::READABLE | Signals::WRITABLE;
-            update_lists(
-                key,
-                slot,
-                self.in_callback,
-                &mut self.schedule,
-                &self.selector,
-            );
+            Err(_) => slot.state.signals |= Signals::READABLE | Signals::WRITABLE,
         }
+        update_lists(
+            key,
+            slot,
+            self.in_callback,
+            &mut self.schedule,
+            &self.selector,
+        );
     }
 
     /// Deregisters `object`. This fails only if the kernel has forgotten the descriptor already.
@@ -72,13 +87,15 @@ impl<T: Handler> Reactor<T> {
         slot.map_or(Readiness::empty(), |slot| slot.state.readiness())
     }
 
-    /// Ends the callback of the source under `key`: calls `end` as [`visit`](Self::visit) calls its visitor. If the
-    /// source has work, serves it next, as often in a row as `end` returned; for 0, serves it behind the others.
+    /// Ends the callback of the source under `key`: calls `end` as [`visit`](Self::visit) calls its visitor, and tells
+    /// it whether no other source waits. If the source has more work, serves it next, as often in a row as `end`
+    /// returned; for 0, serves it behind the others.
     pub(crate) fn end_lent_callback(
         &mut self,
         key: Key,
-        end: impl FnOnce(&mut T, &mut Registration<'_>) -> u32,
+        end: impl FnOnce(&mut T, &mut Registration<'_>, bool) -> u32,
     ) {
+        let is_alone = self.schedule.len(Phase::Serve) == 0 && self.burst.is_none();
         let Some(slot) = self.slots.get_mut(key) else {
             return;
         };
@@ -88,12 +105,16 @@ impl<T: Handler> Reactor<T> {
             wheel: &mut self.wheel,
             clock: &self.clock,
         };
-        let left = end(&mut slot.source, &mut registration);
+        let left = end(&mut slot.source, &mut registration, is_alone);
         let state = &mut slot.state;
-        let is_listed = state.flags.intersects(Flags::QUEUED | Flags::CLOSING);
-        if left > 0 && !is_listed && state.has_work() && self.burst.is_none() {
+        let listed = Flags::QUEUED | Flags::CLOSING | Flags::WANTS_CLOSE;
+        if state.has_work() && !state.flags.intersects(listed) {
             state.flags.insert(Flags::QUEUED);
-            self.burst = Some(Burst { key, left });
+            if left > 0 && self.burst.is_none() {
+                self.burst = Some(Burst { key, left });
+            } else {
+                self.schedule.push_again(Phase::Serve, key);
+            }
         }
         update_lists(
             key,

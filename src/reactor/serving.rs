@@ -274,7 +274,7 @@ impl<T: Handler> Reactor<T> {
 }
 
 /// The number of ticks until a source is registered anew that the kernel has refused to register.
-const REARM_RETRY_TICKS: u64 = 10;
+pub(super) const REARM_RETRY_TICKS: u64 = 10;
 
 /// Calls the methods of one source that its signals require, once each: first writing, then reading, and last an error
 /// that no read would return. Nearly every source must only read, and does not come here.

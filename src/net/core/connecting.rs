@@ -255,6 +255,7 @@ impl Net {
             Event::Server => return Some(TargetedEvent::Server(ServerId(key))),
             Event::SourceReadable => return to_source(SourceEvent::Readable),
             Event::SourceWritable => return to_source(SourceEvent::Writable),
+            Event::SourceUnarmed => return to_source(SourceEvent::Unarmed),
             Event::AttemptEnded => self.attempt_ended(key),
             Event::AttemptIsSlow => self.attempt_is_slow(SocketId(key)),
             Event::DeadlinePassed => debug_assert!(false, "`next_elapsed` handles this event"),

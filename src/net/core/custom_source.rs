@@ -14,7 +14,7 @@ pub(crate) struct CustomSource {
     served: Readiness,
     /// Whether a source that is ready for both directions is read next, so that neither direction starves the other.
     is_read_next: bool,
-    /// The limit on the callbacks in a row before the next source is served.
+    /// The limit on the callbacks in a row while no other source waits.
     burst: u32,
     /// The number of callbacks that the running burst has left.
     left: u32,
@@ -82,11 +82,15 @@ impl CustomSource {
     }
 
     /// Ends a callback: the served readiness counts again, unless the handler has disproved it. Returns the number of
-    /// callbacks that the burst has left, with the next one.
-    pub(crate) fn end_callback(&mut self, registration: &mut Registration<'_>) -> u32 {
+    /// callbacks that the burst has left; 0 ends the burst. It ends too if other sources wait.
+    pub(crate) fn end_callback(
+        &mut self,
+        registration: &mut Registration<'_>,
+        is_alone: bool,
+    ) -> u32 {
         registration.assume(self.served);
         self.served = Readiness::empty();
-        self.left = match registration.has_work() {
+        self.left = match registration.has_work() && is_alone {
             true => self.left.saturating_sub(1),
             false => 0,
         };

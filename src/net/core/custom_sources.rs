@@ -79,10 +79,10 @@ impl Net {
     /// behind the others.
     pub(crate) fn end_source_callback(&mut self, id: SourceId) {
         self.reactor
-            .end_lent_callback(id.0, |source, registration| {
+            .end_lent_callback(id.0, |source, registration, is_alone| {
                 source
                     .custom_mut()
-                    .map_or(0, |source| source.end_callback(registration))
+                    .map_or(0, |source| source.end_callback(registration, is_alone))
             });
     }
 
@@ -129,6 +129,11 @@ impl Net {
         if asks == Some(true) || asks.is_some() && !SHORT_WRITE_EXHAUSTS {
             self.reactor.rearm_lent(id.0, object);
         }
+    }
+
+    /// Tries once more to register the `object` of a source anew, after the kernel has refused.
+    pub(crate) fn retry_to_rearm(&mut self, id: SourceId, object: &mut dyn event::Source) {
+        self.reactor.rearm_lent(id.0, object);
     }
 
     /// Forgets the readiness of a source, and asks the kernel to report the present readiness of its `object`.

@@ -198,7 +198,9 @@ impl Handler for Source {
                 listener.wake(registration);
                 None
             }
-            Self::Attempt(_) | Self::Custom(_) => None,
+            // Its only deadline is the next try to register its object.
+            Self::Custom(_) => registration.take_rearm().then_some(Event::SourceUnarmed),
+            Self::Attempt(_) => None,
         }
     }
 

@@ -12,6 +12,8 @@ pub(crate) enum Event {
     SourceReadable,
     /// A write of a source of the user may succeed. For its handler, [`SourceEvent::Writable`].
     SourceWritable,
+    /// The kernel is to be asked anew to register a source of the user, after a refusal. No handler gets this event.
+    SourceUnarmed,
     /// The attempt with the event's key has ended. `Net` handles this event, and no handler gets it.
     AttemptEnded,
     /// The newest attempt of a connection has had no answer for the attempt delay. The event's key is the connection's.
@@ -39,11 +41,13 @@ pub(crate) enum SocketEvent {
     TimedOut,
 }
 
-/// An event of a source of the user: the direction that the source is ready for.
+/// An event of a source of the user.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum SourceEvent {
     /// A read may succeed.
     Readable,
     /// A write may succeed.
     Writable,
+    /// The object is to be registered anew. No handler gets this event.
+    Unarmed,
 }

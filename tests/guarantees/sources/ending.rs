@@ -174,6 +174,10 @@ fn a_detached_source_comes_back_with_its_handler_at_once() {
 
     let id = stage.add(source, Interest::READABLE, handler);
     peer.send(b"y").unwrap();
+    stage
+        .event_loop
+        .source(id)
+        .after(Duration::from_secs(3600), 1);
     stage.drive_to("kept readable");
     // One that is about to close can still be detached, and is told nothing.
     stage.event_loop.source(id).close();
@@ -185,6 +189,7 @@ fn a_detached_source_comes_back_with_its_handler_at_once() {
     );
     stage.settle();
     assert_eq!(stage.notes, ["kept readable"]);
+    assert_eq!(stage.event_loop.next_deadline(), None);
 }
 
 // F14: a duplicate keeps the kernel's entry alive, so a source that is only closed would go on to wake the loop.

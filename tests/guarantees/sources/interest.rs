@@ -1,7 +1,11 @@
 //! The interest of a source: changes cost no call and lose no report (calloop's disarm_rearm and change_interests).
 
+use std::cell::Cell;
 use std::io;
+use std::rc::Rc;
+use std::time::Duration;
 
+use mio::{Interest as MioInterest, Registry, Token, event};
 use netloop::{Interest, Readiness, SourceContext};
 
 use super::{Datagrams, Notes, Stage, Watch, pair, receive_one, udp};
@@ -269,4 +273,114 @@ fn interest_changes_without_a_system_call() {
         peer.send(b"through").unwrap();
         stage.drive_to("through");
     });
+}
+
+/// A source that the kernel refuses to register anew, for lack of memory, as often as the test wants.
+struct Refused {
+    inner: Datagrams,
+    refusals: Rc<Cell<usize>>,
+}
+
+impl event::Source for Refused {
+    fn register(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interest: MioInterest,
+    ) -> io::Result<()> {
+        self.inner.register(registry, token, interest)
+    }
+    fn reregister(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interest: MioInterest,
+    ) -> io::Result<()> {
+        match self.refusals.get() {
+            0 => self.inner.reregister(registry, token, interest),
+            left => {
+                self.refusals.set(left - 1);
+                Err(io::ErrorKind::OutOfMemory.into())
+            }
+        }
+    }
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        self.inner.deregister(registry)
+    }
+}
+
+fn refused() -> (Refused, Rc<Cell<usize>>, std::os::unix::net::UnixDatagram) {
+    let (inner, peer) = pair();
+    let refusals = Rc::new(Cell::new(3));
+    let source = Refused {
+        inner,
+        refusals: Rc::clone(&refusals),
+    };
+    (source, refusals, peer)
+}
+
+// A lack of memory has no event that ends it. A source that is called for it would find nothing, and spin.
+#[test]
+fn a_source_that_cannot_be_armed_for_now_is_armed_later() {
+    let mut stage = Stage::new();
+    let (source, refusals, peer) = refused();
+    let write = |cx: &mut SourceContext<'_, Refused, Notes>| {
+        while cx
+            .try_io(Interest::WRITABLE, |source| source.inner.0.send(&[0; 64]))
+            .is_ok()
+        {}
+    };
+    let handler = Watch::new("a").on_writable(write);
+    let id = stage.add(source, Interest::READABLE, handler);
+    stage.event_loop.source(id).want(Interest::WRITABLE);
+    stage.drive("three tries", |stage| {
+        let timeout = stage.event_loop.poll_timeout();
+        assert!(
+            timeout != Some(Duration::ZERO) || stage.notes.is_empty(),
+            "it spins"
+        );
+        refusals.get() == 0
+    });
+    assert_eq!(stage.count("a writable"), 1);
+    stage.drive("a registration", |stage| {
+        stage.event_loop.poll_timeout().is_none()
+    });
+    peer.set_nonblocking(true).unwrap();
+    while peer.recv(&mut [0; 64]).is_ok() {}
+    stage.drive("space", |stage| stage.count("a writable") == 2);
+}
+
+// A blocking descriptor must not be read in the meantime: the read would block the loop.
+#[test]
+fn a_refused_rearm_calls_no_handler() {
+    let mut stage = Stage::new();
+    let (source, refusals, peer) = refused();
+    let handler = Watch::new("a").on_readable(|cx: &mut SourceContext<'_, Refused, Notes>| {
+        cx.source.inner.0.recv(&mut [0; 16]).unwrap();
+        cx.rearm();
+    });
+    stage.add(source, Interest::READABLE, handler);
+    peer.send(b"one").unwrap();
+    peer.send(b"two").unwrap();
+    stage.drive_to("a readable");
+    stage.drive("three tries", |stage| {
+        assert!(refusals.get() == 0 || stage.count("a readable") == 1);
+        refusals.get() == 0
+    });
+    stage.drive("the second", |stage| stage.count("a readable") == 2);
+    stage.settle();
+    assert_eq!(stage.count("a readable"), 2);
+}
+
+// Unlike a socket's unsent bytes, an interest in writing is nothing that the loop must finish.
+#[test]
+fn a_released_writer_does_not_keep_the_loop() {
+    let mut stage = Stage::new();
+    let (source, _peer) = pair();
+    let both = Interest::READABLE | Interest::WRITABLE;
+    let id = stage.add(source, both, Watch::new("a").on_writable(|_| ()));
+    stage.event_loop.source(id).release();
+    assert!(!stage.event_loop.is_alive());
+    stage.run_to_its_end();
+    assert!(stage.notes.is_empty());
 }
