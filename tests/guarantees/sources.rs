@@ -233,6 +233,20 @@ pub(crate) fn udp() -> (mio::net::UdpSocket, std::net::SocketAddr) {
     (mio::net::UdpSocket::from_std(socket), address)
 }
 
+/// Whether the kernel has a report for the loop.
+#[cfg(target_os = "linux")]
+pub(crate) fn has_report(event_loop: &EventLoop<Notes>) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use std::os::fd::AsFd;
+
+    let no_wait = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    let mut descriptors = [PollFd::from_borrowed_fd(event_loop.as_fd(), PollFlags::IN)];
+    poll(&mut descriptors, Some(&no_wait)).unwrap() > 0
+}
+
 // F1, F3: the kernel tells of three datagrams once.
 #[test]
 fn a_source_is_called_until_a_call_would_block() {

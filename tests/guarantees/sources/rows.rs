@@ -78,7 +78,7 @@ impl Duplex {
         }
     }
 
-    fn close_if_done(&mut self, cx: &mut SourceContext<'_, Stream, Notes>) {
+    fn close_if_done(&self, cx: &mut SourceContext<'_, Stream, Notes>) {
         if self.has_ended && self.to_send == 0 {
             cx.close();
         }
