@@ -306,7 +306,12 @@ impl<S> EventLoop<S> {
             if let Some(error) = &error {
                 handler.on_error(&mut cx, error);
             }
-            while let Some((token, closed)) = cx.socket.next_missed_mark() {
+            // A marker that `on_sent` sets here is not told. A handler that always sets the next one would otherwise keep
+            // the close going for ever.
+            for _ in 0..cx.socket.missed_marks() {
+                let Some((token, closed)) = cx.socket.next_missed_mark() else {
+                    break;
+                };
                 let why = error.clone().unwrap_or(closed);
                 handler.on_sent(&mut cx, token, Err(&why));
             }

@@ -31,6 +31,26 @@ fn each_sent_notice_comes_once_in_order_and_after_the_call() {
     );
 }
 
+// A handler that asks again and again ends with its socket.
+#[test]
+fn asking_again_in_the_on_sent_of_a_close_does_not_hang() {
+    let mut scene = Scene::new();
+    let asking = Recorder::new("us").reacting(|cx, seen| {
+        if let Seen::Sent(token, Err(_)) = seen {
+            cx.socket.notify_when_sent(token + 1);
+        }
+    });
+    let (id, _peer) = scene.accepted(SocketOptions::new(), asking);
+    let _ = scene.socket(id).write(&[0; 16 << 20]);
+    scene.socket(id).notify_when_sent(1);
+    scene.settle();
+    scene.socket(id).destroy();
+    scene.settle();
+    let trace = scene.world.trace("us");
+    assert_eq!(trace.matches("sent").count(), 1, "{trace}");
+    assert!(trace.contains("close"), "{trace}");
+}
+
 // C3: success means that the kernel has it, and C2: the drain comes first.
 #[test]
 fn a_notice_of_what_was_sent_waits_for_the_kernel_to_take_it() {

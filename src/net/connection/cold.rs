@@ -209,6 +209,11 @@ impl Connection {
         }
     }
 
+    /// Returns the number of markers that the kernel has not passed.
+    pub(crate) fn missed_markers(&self) -> usize {
+        self.cold.as_ref().map_or(0, |cold| cold.markers.len())
+    }
+
     /// Takes a marker that the kernel will never pass, with the error to report for this marker. Called during the
     /// close.
     pub(crate) fn next_missed_marker(&mut self) -> Option<(u64, Error)> {

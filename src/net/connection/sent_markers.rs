@@ -41,6 +41,10 @@ impl SentMarkers {
         self.0.push_back(mark);
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

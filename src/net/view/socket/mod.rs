@@ -96,6 +96,10 @@ impl<'a> Socket<'a> {
         self.net.end_notices(self.id);
     }
 
+    pub(crate) fn missed_marks(&self) -> usize {
+        self.connection().map_or(0, Connection::missed_markers)
+    }
+
     pub(crate) fn next_missed_mark(&mut self) -> Option<(u64, Error)> {
         self.net.next_missed_marker(self.id)
     }
