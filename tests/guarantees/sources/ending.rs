@@ -193,7 +193,7 @@ fn a_detached_source_comes_back_with_its_handler_at_once() {
 }
 
 // F14: a duplicate keeps the kernel's entry alive, so a source that is only closed would go on to wake the loop.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(mio_unsupported_force_poll_poll)))]
 #[test]
 fn a_duplicate_of_a_closed_source_wakes_the_loop_no_more() {
     for is_detached in [false, true] {
@@ -216,7 +216,7 @@ fn a_duplicate_of_a_closed_source_wakes_the_loop_no_more() {
 }
 
 // I12. The host may still wait on a duplicate of the loop's descriptor.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(mio_unsupported_force_poll_poll)))]
 #[test]
 fn dropping_the_loop_deregisters_and_drops_its_sources() {
     use rustix::event::epoll;
@@ -376,7 +376,7 @@ fn a_descriptor_that_is_in_the_loop_already_is_refused() {
 }
 
 // poll_bad_fdtype; calloop insert_bad_source: nothing is left of a source that the kernel refuses.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(mio_unsupported_force_poll_poll)))]
 #[test]
 fn a_file_that_the_kernel_cannot_poll_is_refused() {
     let mut event_loop: EventLoop<Notes> = EventLoop::new().unwrap();
