@@ -22,6 +22,7 @@
 //! | join two sockets, as a proxy does | [`LoopContext::pipe_both`] |
 //! | understand a failure | [`Error`], [`CloseReason`] |
 //! | call the loop from a loop of your own | [`EventLoop::turn`] with [`Wait`] and [`Budget`] |
+//! | make steps at a fixed rate, as a game does | [`Ticker`] |
 //! | reach the loop from another thread | [`Remote`] |
 //! | put a source of your own into the loop: a UDP socket, a child process, another loop | [`EventLoop::add_source`], [`SourceHandler`] |
 //! | read lines or text | [`text`] |
@@ -67,6 +68,7 @@ mod send_buffer;
 #[cfg_attr(not(feature = "internals"), expect(unreachable_pub))]
 mod slots;
 mod system;
+mod ticker;
 #[cfg_attr(not(feature = "internals"), expect(unreachable_pub))]
 mod wheel;
 
@@ -106,6 +108,7 @@ pub use net::{
     ip_family, is_ipv4, is_ipv6, parse_socket_address, system_resolver,
 };
 pub use reactor::{Interest, Readiness};
+pub use ticker::{CatchUp, Steps, Ticker};
 
 /// The programs of the README are compiled as tests.
 #[cfg(doctest)]

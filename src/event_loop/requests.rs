@@ -335,30 +335,9 @@ impl<S> EventLoop<S> {
     /// [cancelled](Timer::cancel). After a late call, missed calls are not made up for, as in libuv.
     ///
     /// So calls may come further apart than `period`, by up to two milliseconds even on an idle machine, and the delays
-    /// add up: with a sixtieth of a second, about 56 calls come in a second. A program that needs a fixed rate keeps a
-    /// schedule of its own, and counts each delay from there:
-    ///
-    /// ```
-    /// use std::time::{Duration, Instant};
-    /// use netloop::{EventLoop, LoopContext};
-    ///
-    /// fn step(cx: &mut LoopContext<'_, u32>, due: Instant) {
-    ///     *cx.shared += 1;
-    ///     let next = due + Duration::from_secs(1) / 60;
-    ///     let left = next.saturating_duration_since(Instant::now());
-    ///     cx.after(left, move |cx| step(cx, next));
-    /// }
-    ///
-    /// let mut event_loop: EventLoop<u32> = EventLoop::new()?;
-    /// event_loop.defer(|cx| step(cx, Instant::now()));
-    /// let mut steps = 0;
-    /// event_loop.run_for(&mut steps, Duration::from_millis(100))?;
-    /// // The steps at 0, 16.7, 33.3 ms and so on, but for those that a busy machine has made late.
-    /// assert!((1..=7).contains(&steps));
-    /// # Ok::<(), netloop::Error>(())
-    /// ```
-    ///
-    /// For a period of many milliseconds `every` is as good:
+    /// add up: with a sixtieth of a second, about 56 calls come in a second. A program that needs a fixed rate uses a
+    /// [`Ticker`](crate::Ticker), whose steps stay on their schedule. For a period of many milliseconds `every` is as
+    /// good:
     ///
     /// ```
     /// use std::time::Duration;

@@ -14,6 +14,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("send_buffer", &[]),
     ("slots", &[]),
     ("text", &[]),
+    ("ticker", &[]),
     ("wheel", &[]),
     // The terms of the seam, which everything behind it speaks.
     ("system/afd", &["readiness"]),
