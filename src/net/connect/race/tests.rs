@@ -61,6 +61,16 @@ fn without_selection_only_the_first_is_tried() {
 }
 
 #[test]
+fn without_selection_only_the_first_is_told() {
+    let found = addresses("::1 1.1.1.1 2.2.2.2");
+    let told = |options| race(options, "").to_be_told(&found);
+    let first = || ConnectOptions::new().auto_select_family(false);
+    assert_eq!(told(first()), [at_port(found[0], 1)]);
+    assert_eq!(told(first().family(Family::IPv4)), [at_port(found[1], 1)]);
+    assert_eq!(told(ConnectOptions::new()).len(), 3);
+}
+
+#[test]
 fn errors_are_told_in_the_order_of_the_addresses() {
     let mut race = race(ConnectOptions::new(), "1.1.1.1 2.2.2.2 3.3.3.3");
     let mut keys = Slots::new();
