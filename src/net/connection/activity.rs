@@ -137,7 +137,7 @@ mod tests {
         activity.start(1000);
         activity.skip_rest(Some(1030), 5000);
         assert_eq!(activity.close_deadline(timeout), 5000 + 70 + 1);
-        // A byte that was sent during the rest begins the time anew, and the rest of it was not counted.
+        // A byte that is sent during the rest begins the timeout anew: all of it is left.
         let mut activity = Activity::new(None);
         activity.start(1000);
         activity.last_byte_tick = 4000;

@@ -22,7 +22,7 @@ impl Connection {
         }
         self.outbound.begin_end();
         if self.stage.is_open() {
-            // While connecting, `began_tick` keeps the start of the connect, from which the timeout counts.
+            // While connecting, `began_tick` keeps the start of the connect, from which the connect timeout counts.
             self.activity.began_tick = registration.latest_tick();
             if !self.outbound.unsent.is_empty() || self.outbound.has_failed() {
                 // If no bytes wait, the flush sends the FIN at once and files the deadline then.
@@ -126,7 +126,7 @@ impl Connection {
         error: io::Error,
         registration: &mut Registration<'_>,
     ) {
-        // The kind of the error as it is reported: see `canonical` in `system::errno`.
+        // `error` may replace the system's error: see `canonical` in `system::errno`. So its kind is taken afterwards.
         let error = self.error(call, error);
         let reason = reason_of(error.kind());
         self.fail(error, reason, registration);

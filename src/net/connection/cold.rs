@@ -39,7 +39,7 @@ pub(super) struct ColdState {
     is_closed_unconnected: bool,
     /// Whether `reset` was called while connecting. The reset follows once the connection is open, as in Node.
     pub(super) resets_when_connected: bool,
-    /// The tick at which a failure was met that is held. Without such a failure, without meaning.
+    /// The tick at which the held failure was met. Has no meaning unless a failure is held.
     pub(super) failed_tick: u64,
     /// The tick at which the close timeout began to rest, if the pause came after the end of this side.
     pub(super) rest_began: Option<u64>,

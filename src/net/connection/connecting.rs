@@ -16,8 +16,8 @@ use super::activity::later;
 use super::notice::Notice;
 use super::stage::Stage;
 
-/// The next step of a connect to a name. The step is taken once the handler was told all that came before, and may have forbidden
-/// the step by closing the socket.
+/// The next step of a connect to a name. The step is taken once the handler was told everything before it. So a handler
+/// that closes its socket prevents the step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DialStep {
     /// Announces the attempt on the next address of the name.
@@ -121,7 +121,7 @@ impl Connection {
         matches!(self.stage, Stage::LookingUp(_))
     }
 
-    /// Returns the way in which this connection has stopped to wait for its lookup; `None` while it waits.
+    /// Returns why this connection no longer waits for its lookup; `None` while it waits.
     pub(crate) fn departure(&self) -> Option<Departure> {
         match self.stage {
             Stage::LookingUp(_) => None,

@@ -119,7 +119,7 @@ impl Connection {
             flags.remove(OutboundFlags::READ_RESTS);
             match self.is_read_once_a_report() {
                 true => registration.rearm(),
-                // The rest has also cleared an end that was reported: with it, a short read clears nothing.
+                // The rest has also cleared `READ_CLOSED`. While this bit is set, a short read keeps the readiness.
                 false => registration.assume(Readiness::READABLE | Readiness::READ_CLOSED),
             }
         }

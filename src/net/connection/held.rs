@@ -100,7 +100,7 @@ impl Connection {
         self.has_unread()
             || match self.peek() {
                 Ok(length) => length > 0,
-                // It is not known, so no byte may be lost.
+                // The peek says nothing, so assume that bytes are unread: none may be lost.
                 Err(error) => is_transient(&error),
             }
     }
@@ -175,15 +175,15 @@ impl Connection {
             )
     }
 
-    /// Whether the close timeout has no deadline before `resume`: it rests, and nothing is queued, or received bytes are
-    /// known to be unread.
+    /// Whether the close timeout has no deadline before `resume`: it rests, and either nothing is queued or received
+    /// bytes are known to be unread.
     pub(super) fn waits_for_resume(&self) -> bool {
         let has_queue = self.outbound.state == OutboundState::Ending;
         self.is_resting() && !(has_queue && !self.cold.as_ref().is_some_and(|it| it.is_unread))
     }
 
-    /// Whether the close timeout rests although it is due with a queue. If received bytes are unread, the peer may take
-    /// no bytes because its own are not read. Otherwise the pause is not the reason.
+    /// Whether a close timeout that is due must rest although bytes are queued. It must if received bytes are unread: a
+    /// peer whose own bytes are not read may take none of the queue. Otherwise the pause does not hold the queue up.
     pub(super) fn rests_with_queue(&mut self) -> bool {
         let rests = self.is_resting() && self.has_received();
         if rests {

@@ -148,7 +148,7 @@ impl Connection {
         }
     }
 
-    /// Whether a deadline (of connecting, or of being idle) counts from the registration.
+    /// Whether a deadline may count from the registration: of connecting, or of being idle.
     pub(crate) fn counts_time(&self) -> bool {
         self.stage.is_before_open() || self.activity.idle_timeout().is_some()
     }

@@ -9,7 +9,7 @@ use super::Error;
 pub(crate) enum Notice {
     /// The lookup has found this address for the name, or has failed with this error.
     LookedUp(Result<SocketAddr, Error>),
-    /// The connect to this address has begun.
+    /// An attempt on this address is announced. In a race, its connect begins after the handler was told.
     AttemptBegun(SocketAddr),
     /// The connect to this address has failed.
     AttemptFailed(SocketAddr, Error),

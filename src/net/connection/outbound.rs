@@ -28,7 +28,7 @@ pub(super) struct Outbound {
     pub(super) capacity: u16,
     pub(super) state: OutboundState,
     pub(super) flags: OutboundFlags,
-    /// The failures of sends since the kernel last took a byte that it had refused.
+    /// The failed sends since a send last found no space, or the kernel last took bytes of the queue.
     pub(super) retry: Retry,
 }
 
@@ -184,8 +184,8 @@ impl Outbound {
         wire: &mut Wire<'_, '_>,
     ) -> io::Result<bool> {
         // While the connection waits for the kernel, the cork is ignored. Otherwise the reactor would call again and
-        // again as long as the kernel has space, and the drain would never be reported. The cork holds back nothing
-        // either if a long write has gone straight to the kernel, with the bytes before it: their drain is reported.
+        // again as long as the kernel has space, and the drain would never be reported. The cork is also ignored if
+        // nothing is unsent: a long write before it may have sent bytes whose drain and markers are still to be told.
         let waits_for_kernel = wire.registration.interest().contains(Interest::WRITABLE);
         let holds_back = self.is_corked() && !self.unsent.is_empty() && !waits_for_kernel;
         if holds_back && self.unsent.len() < options.high_water_mark {
@@ -236,9 +236,8 @@ impl Outbound {
         }
     }
 
-    /// Notes a failed send. Returns the error if it is fatal. Returns `Ok` if the send can be tried again: after a
-    /// signal, or when the kernel has space or memory again. Without space the kernel reports that; after the other
-    /// two the half tries again by itself.
+    /// Notes a failed send. Returns the error if it is fatal, and `Ok` if the send can be tried again. The kernel
+    /// reports when it has space again. After a signal or a lack of memory, the half tries again by itself.
     #[cold]
     pub(super) fn note_unsent(
         &mut self,

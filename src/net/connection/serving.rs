@@ -29,7 +29,7 @@ impl Connection {
         let (true, Some(stream)) = (can_send, Stream::with_fast_paths(&mut self.stream)) else {
             return self.read_slow_path(&mut registration.reborrow(), buffer, outbox);
         };
-        // Asked before the read, behind which the compiler does not know the kind of the stream any more.
+        // Asked before the read: after it, the compiler no longer knows the kind of the stream.
         let short_read_exhausts = stream.short_read_exhausts();
         match stream.read(buffer) {
             Ok(length) if length > 0 => {
@@ -81,7 +81,7 @@ impl Connection {
                 if stream.is_read_once_a_report() {
                     registration.rearm();
                 } else if length < buffer.len()
-                    // After a failure the reads go on until the end. No edge tells it if the peer is still there.
+                    // After a failed write, reads go on until the end, or until one would block. No edge may come.
                     && !has_failed
                     && stream.short_read_exhausts()
                 {

@@ -292,7 +292,7 @@ impl Connection {
     }
 
     /// Offers the bytes that a callback has gathered to the kernel, before the close drops them. In Node, the kernel
-    /// has a write by the time of a later `destroy` (C10). Bytes that `cork` holds back are dropped.
+    /// has a write by the time of a later `destroy`. Bytes that `cork` holds back are dropped.
     pub(crate) fn send_gathered(
         &mut self,
         registration: &mut Registration<'_>,
