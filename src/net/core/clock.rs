@@ -104,7 +104,7 @@ impl Net {
 
 /// Questions about queued sources, and about the sources that keep the loop running.
 impl Net {
-    /// Whether a source is queued for any phase.
+    /// Whether anything waits for a phase: a queued source, an undecided deadline, or the answer to a lookup.
     pub(crate) fn has_queued(&self) -> bool {
         !self.reactor.is_idle() || self.has_undecided() || !self.answers.is_empty()
     }

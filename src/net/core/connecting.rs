@@ -39,7 +39,7 @@ impl Net {
         })
     }
 
-    /// Connects at once: the caller has chosen the address, so no event could forbid it.
+    /// Connects at once. Unlike a race, the connect waits for no callback: the caller has chosen the address itself.
     fn connect_to_address(&mut self, address: SocketAddr, options: &ConnectOptions) -> SocketId {
         let (stream, failure) = match start(&self.system, address, options) {
             Ok(stream) => (Some(stream), None),
@@ -274,7 +274,7 @@ impl Net {
                 race.delay_is_over();
             }
             connection.plan_next_attempt(registration);
-            // The deadline that led here has passed.
+            // The wheel's entry for this deadline has fired, and the other deadlines need an entry.
             connection.file_deadline(registration);
         });
     }

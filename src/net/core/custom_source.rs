@@ -82,7 +82,7 @@ impl CustomSource {
     }
 
     /// Ends a callback: the served readiness counts again, unless the handler has disproved it. Returns the number of
-    /// callbacks that the burst has left; 0 ends the burst. It ends too if other sources wait.
+    /// callbacks that the burst has left: 0 also if the source has no work, or if other sources wait.
     pub(crate) fn end_callback(
         &mut self,
         registration: &mut Registration<'_>,

@@ -69,7 +69,7 @@ impl Net {
         let Some(options) = connection.race().map(|race| Rc::clone(&race.options)) else {
             return;
         };
-        // The delay counts from here, and the handler may have taken its time.
+        // The attempt delay counts from here, and the turn's reading of the clock is older than the callback.
         self.reactor.note_now();
         let begun = self.insert_attempt(id, opened, address, &options);
         self.with_connection(id, |connection, registration, _| match begun {

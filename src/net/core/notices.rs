@@ -12,7 +12,7 @@ impl Net {
         self.connection(id).map_or(0, Connection::waiting_notices)
     }
 
-    /// Ends the delivery of notices: the socket is served again for notices that came meanwhile, or goes on to dial.
+    /// Ends the delivery of notices. If notices came meanwhile, the socket is served again; else its connect goes on.
     pub(crate) fn end_notices(&mut self, id: SocketId) {
         if self.waiting_notices(id) == 0 {
             return self.dial_on(id);

@@ -14,11 +14,11 @@ use super::custom_source::CustomSource;
 /// The limit on the connections that a listener accepts in a row before the next source is served.
 const ACCEPT_BURST: u32 = 64;
 
-/// The limit on consecutive full reads of a connection while no other source waits. Together they are 256 KiB, and then
-/// the kernel is asked for others (D6). A read that does not fill the buffer ends the burst anyway.
+/// The limit on consecutive full reads of a connection while no other source waits. Two full reads are 256 KiB. Then
+/// the next poll looks for other ready sources (D6). A read that does not fill the buffer ends the burst anyway.
 const READ_BURST: u32 = 2;
 
-/// The same while others wait: a peer that sends all the time delays each of them by one read.
+/// The same limit while other sources wait: a peer that never stops sending delays each of them by one read.
 const READ_BURST_BESIDE_OTHERS: u32 = 1;
 
 /// A source that the reactor serves.
@@ -198,7 +198,7 @@ impl Handler for Source {
                 listener.wake(registration);
                 None
             }
-            // Its only deadline is the next try to register its object.
+            // A source of the user has one deadline: the next try to register its object, which the kernel refused.
             Self::Custom(_) => registration.take_rearm().then_some(Event::SourceUnarmed),
             Self::Attempt(_) => None,
         }
@@ -220,7 +220,7 @@ impl Handler for Source {
         match self {
             Self::Connection(_) => READ_BURST,
             Self::Listener(_) => ACCEPT_BURST,
-            // The burst of a source of the user begins when its handler has left readiness over (`end_lent_callback`).
+            // A source of the user begins its burst after its callback, if it is still ready (`end_lent_callback`).
             Self::Attempt(_) | Self::Custom(_) => 1,
         }
     }
