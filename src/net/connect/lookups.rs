@@ -33,12 +33,12 @@ impl PendingLookup {
     }
 }
 
-/// The way in which a source has stopped to wait for a lookup.
+/// The reason for which a source no longer waits for a lookup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Departure {
     /// The source has closed, and says nothing about the lookup.
     Left,
-    /// The source has waited for as long as it could.
+    /// The source has waited until its timeout, so the lookup may hang.
     TimedOut,
 }
 
@@ -119,7 +119,7 @@ impl PendingLookups {
     /// Notes that the source `asker` no longer waits. Gives up a lookup that no other source waits for. If the source has
     /// timed out, the name is looked up again for the others, which take the first answer of the two.
     pub(crate) fn depart(&mut self, asker: Key, departure: Departure) {
-        // The source has waited for the oldest of its lookups. A later one was started for it, and may be young.
+        // The source may wait for several lookups of its name. Only the oldest has had the whole timeout.
         let mut oldest: Option<Ticket> = None;
         let mut place = 0;
         while let Some(lookup) = self.pending.get_mut(place) {

@@ -12,7 +12,7 @@ use crate::net::values::Family;
 ///
 /// A helper thread of the loop calls the resolver, which may block there. The loop does not wait, and drops an answer
 /// that takes longer than [`lookup_timeout`](crate::ConnectOptions::lookup_timeout). Several threads may call the
-/// resolver at once. One loop calls it with the same query again only after a socket has timed out or all have gone.
+/// resolver at once. While a lookup runs, its loop asks the same again only after a socket timed out, or all have gone.
 ///
 /// A closure is a resolver too:
 ///
