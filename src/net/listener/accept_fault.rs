@@ -34,7 +34,7 @@ pub(crate) fn classify_accept(error: &io::Error) -> AcceptFault {
     row.map_or(AcceptFault::Transient, |(fault, _)| *fault)
 }
 
-/// The rows. All errors of accept(2) on Linux and POSIX, and of Winsock's, have one.
+/// The errors of accept(2) on Linux and POSIX, and of Winsock's. ENOSR and ESOCKTNOSUPPORT of Linux have no row.
 const ROWS: &[(AcceptFault, &[&str])] = &[
     (AcceptFault::WouldBlock, &["EAGAIN"]),
     (AcceptFault::OutOfDescriptors, &["EMFILE", "ENFILE"]),

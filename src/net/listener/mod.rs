@@ -49,7 +49,7 @@ enum State {
     Pending(Box<ListenOptions>),
     /// The socket listens, and the kernel queues connections for it.
     Listening(Bound),
-    /// The socket listens, but an accept has failed for a cause that no edge will report the end of. No accept is tried
+    /// The socket listens, but an accept has failed for a cause whose end no edge will report. No accept is tried
     /// before the backoff is over. The state ends when an accept finds no waiting peer. That result proves a free
     /// descriptor, because the kernel looks for a descriptor before it looks into the backlog.
     BackingOff {
@@ -71,8 +71,8 @@ struct Bound {
     acceptor: Acceptor,
     /// Whether accepted sockets inherit all options from the listening socket, so that no calls have to set them.
     passes_on_options: bool,
-    /// The numbers of [fatal](accept_fault::AcceptFault::Fatal) and [transient](accept_fault::AcceptFault::Transient) failures since the last accept
-    /// that took a peer or found none.
+    /// The numbers of [fatal](accept_fault::AcceptFault::Fatal) and transient failures since the last accept that took
+    /// a peer or found none. A backoff after transient failures sets their number to zero.
     fatal_faults: u32,
     transient_faults: u32,
 }
