@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::wheel::NEVER;
 
-/// Ticks are milliseconds: a finer resolution would be lost, since epoll rounds every timeout up to milliseconds.
+/// Ticks are milliseconds: a finer resolution would be lost, because mio rounds the timeout of epoll up to them.
 const TICKS_PER_SECOND: u64 = 1_000;
 
 /// Keeps the reading of the clock that all of one turn uses. The caller passes readings in: this type reads no clock.

@@ -273,7 +273,7 @@ impl<T: Handler> Reactor<T> {
     }
 }
 
-/// The number of ticks until a source is registered anew that the kernel has refused to register.
+/// The number of ticks before the next try to register a source that the kernel has refused to register.
 pub(super) const REARM_RETRY_TICKS: u64 = 10;
 
 /// Calls the methods of one source that its signals require, once each: first writing, then reading, and last an error
