@@ -31,11 +31,11 @@ pub(crate) struct Input {
 enum Kind {
     /// A pipe that the loop has opened anew, so that O_NONBLOCK is the loop's own. It is read until a read would block.
     OwnPipe {
-        /// Whether all writers had gone before the pipe was opened anew. The kernel reports their end to those alone
-        /// who had it open before.
+        /// Whether all writers had gone before the pipe was opened anew. The kernel reports their end only on
+        /// descriptors that were open before it.
         has_hung_up: bool,
     },
-    /// A stream socket. A look at it with MSG_DONTWAIT comes before each read.
+    /// A stream socket. A peek with MSG_DONTWAIT comes before each read, so that no read waits.
     Socket,
     /// A terminal, or any other descriptor that the kernel can poll. It is read once a report: behind the last byte a
     /// read might wait, and in a terminal in raw mode (VMIN 0) it would return 0, which looks like the end.
@@ -84,7 +84,7 @@ impl Input {
 
     fn of_pipe(file: File) -> Self {
         let Some(own) = reopen(&file) else {
-            // The system has no such door, or the pipe belongs to another user.
+            // The system cannot open a pipe anew, or the pipe belongs to another user.
             let kind = Kind::Reported;
             return Self { file, kind };
         };
@@ -127,7 +127,7 @@ impl Drop for Input {
     }
 }
 
-/// Checks that a socket gives a stream of bytes: among datagrams an empty one would look like the end.
+/// Checks that a socket gives a stream of bytes: an empty datagram would look like the end.
 fn check_socket(socket: &SockRef<'_>) -> io::Result<()> {
     check_stream(socket)?;
     #[cfg(any(target_os = "android", target_os = "freebsd", target_os = "linux"))]
@@ -140,7 +140,7 @@ fn check_socket(socket: &SockRef<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a descriptor has no type among files: eventfd, timerfd, signalfd, inotify.
+/// Whether a descriptor is neither a file, a pipe, a device nor a link, but one of eventfd, timerfd, signalfd, inotify.
 fn is_event(kind: FileType) -> bool {
     !(kind.is_fifo()
         || kind.is_file()
@@ -149,9 +149,9 @@ fn is_event(kind: FileType) -> bool {
         || kind.is_symlink())
 }
 
-/// Whether the file is a terminal that can be opened anew. To open the master of a pseudo-terminal makes another one.
+/// Whether the file is a terminal that can be opened anew. Opening a master would make another pseudo-terminal.
 fn is_plain_terminal(file: &File) -> io::Result<bool> {
-    // Device numbers of Linux: 5:2 is /dev/ptmx, and major 2 the masters of BSD.
+    // The device numbers of masters on Linux: 5:2 is /dev/ptmx, and major 2 has the pseudo-terminals in BSD style.
     let device = file.metadata()?.rdev();
     let major = (device >> 8) & 0xfff;
     let minor = (device & 0xff) | ((device >> 12) & 0xffff_ff00);

@@ -30,7 +30,7 @@ pub(crate) struct LookupThreads {
 struct Shared {
     state: Mutex<State>,
     work: Condvar,
-    /// Told when the loop is dropped, for a thread that waits to try a wake again.
+    /// Notified when the loop is dropped. A thread whose wake failed waits on it before the next try.
     end: Condvar,
 }
 

@@ -53,13 +53,13 @@ pub(super) fn has_hung_up(file: &File) -> bool {
     ask().unwrap_or(false)
 }
 
-/// Checks that the descriptor was opened for reading. EBADF otherwise: a pipe that is opened anew could be read from
-/// the wrong end.
+/// Checks that the descriptor was opened for reading, and returns EBADF otherwise. Without this check, the write end of
+/// a pipe would be opened anew for reading.
 #[cfg(any(target_os = "android", target_os = "linux"))]
 pub(super) fn opens_for_reading(file: &File, _: FileType) -> io::Result<()> {
     let Ok(info) = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd()))
     else {
-        // The first read tells.
+        // The first read returns the error.
         return Ok(());
     };
     let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));

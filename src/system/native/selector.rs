@@ -129,7 +129,7 @@ struct Interruptions {
 }
 
 impl Interruptions {
-    /// The time between two interruptions from which on the second one does not count.
+    /// An interruption counts only if it comes within this time after the one before.
     const AT_ONCE: Duration = Duration::from_millis(1);
     /// The count from which on each interruption is followed by a rest, so that the thread does not spin.
     const RESTING: u32 = 16;

@@ -56,14 +56,14 @@ impl<T: Descriptor> Shared<T> {
 
     /// Sets O_NONBLOCK, which another holder may have cleared. The caller calls this before a read or an accept, which
     /// would otherwise wait if yet another holder has taken what the kernel reported.
-    // One call for each read. std and socket2 have no safe `recv` with MSG_DONTWAIT into initialised memory.
+    // Costs a system call for each read: std and socket2 have no safe `recv` with MSG_DONTWAIT into initialised memory.
     pub(crate) fn forbid_blocking(&self) -> io::Result<()> {
         self.get().as_socket().set_nonblocking(true)
     }
 }
 
 impl Shared<TcpListener> {
-    /// Accepts a connection. `Err` in the second place is a connection of a protocol that is more than TCP.
+    /// Accepts a connection. The inner `Err` is a connection of a protocol above TCP or beside it (MPTCP, SCTP).
     pub(crate) fn accept(&self) -> io::Result<(Result<TcpStream, Shared<TcpStream>>, SocketAddr)> {
         self.forbid_blocking()?;
         let (stream, peer) = self.get().accept()?;

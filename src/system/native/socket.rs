@@ -61,7 +61,7 @@ pub(super) fn send(socket: &SockRef<'_>, slices: &[IoSlice<'_>]) -> io::Result<u
     }
 }
 
-/// Checks that `socket` is a stream. Among messages an empty one would look like the end.
+/// Checks that `socket` is a stream. On a socket that keeps messages apart, an empty message would look like the end.
 pub(super) fn check_stream(socket: &SockRef<'_>) -> io::Result<()> {
     match socket.r#type()? {
         Type::STREAM => Ok(()),
