@@ -63,7 +63,8 @@ impl Options {
         }
     }
 
-    /// Draws all options from `seed`: any flavour, latency, capacity and batch, with no, few or many faults.
+    /// Draws the options from `seed`: any flavour, latency, capacity and batch, with no, few or many faults.
+    /// `descriptors` and `retransmission_timeout` keep their defaults.
     pub fn from_seed(seed: u64) -> Self {
         // The complement is used because the run itself draws its numbers from `seed`.
         let mut random = Random::new(!seed);

@@ -35,7 +35,7 @@ pub(super) struct Machine {
     pub(super) is_partitioned: bool,
     /// Whether the machine has crashed and was not restarted.
     pub(super) is_down: bool,
-    /// The number of crashes. A socket of a peer that was opened before the last crash is gone.
+    /// The number of crashes. A peer that connected before the last crash has lost its connection.
     pub(super) crashes: u32,
     /// The number of open sockets.
     pub(super) sockets: usize,

@@ -62,7 +62,7 @@ pub(super) struct SendWindow {
     /// Whether a write or a poll found too little free capacity. An event must then report when more capacity is free
     /// (Linux's SOCK_NOSPACE).
     is_blocked: bool,
-    /// The arrival of the last packet that was sent. Bytes that are sent later do not arrive before this time.
+    /// The time at which the last sent packet arrives, in nanoseconds since the beginning. No later byte overtakes it.
     pub(super) busy_until: u64,
 }
 

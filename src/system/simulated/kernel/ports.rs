@@ -133,7 +133,7 @@ impl Ports {
         None
     }
 
-    /// Puts the listener `key` on its machine's ready list, because a connection waits.
+    /// Puts the listener `key` on its machine's ready list, because a connection may wait.
     pub(super) fn notify(&mut self, world: &mut World, key: Key) {
         if let Some(listener) = self.listeners.get_mut(key) {
             if listener.watch.change(Readiness::READABLE) {

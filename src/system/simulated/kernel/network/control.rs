@@ -102,7 +102,7 @@ impl Network {
         }
     }
 
-    /// Begins a log of the last `most` lines, or a new one.
+    /// Begins a log that keeps the last `most` lines. Drops the log that was kept before.
     pub(crate) fn keep_log(&mut self, most: usize) {
         self.world.log = Some(Log::new(most));
     }
