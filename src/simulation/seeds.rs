@@ -93,7 +93,7 @@ impl Seeds {
         self
     }
 
-    /// Changes the options that [`Options::from_seed`] has drawn for a seed, for what the test cannot bear.
+    /// Changes the options that [`Options::from_seed`] has drawn: for example, ends a fault that the test cannot bear.
     #[must_use]
     pub fn options(mut self, change: fn(&mut Options)) -> Self {
         self.change = change;
@@ -107,7 +107,7 @@ impl Seeds {
     ///
     /// # Errors
     ///
-    /// The error of the first seed that fails, and an error if `SEED` is no number. A panic of `test` goes on behind
+    /// The error of the first seed that fails, and an error if `SEED` is no number. A panic of `test` continues after
     /// the report.
     pub fn run(&self, mut test: impl FnMut(&mut Simulation) -> Result<()>) -> Result<SeedRun> {
         let seeds = match env::var(VARIABLE) {
