@@ -88,7 +88,7 @@ impl<K: Copy> Schedule<K> {
         self.lane(phase).len()
     }
 
-    /// Returns the keys that wait for `phase`, in their order, but not those that were [pushed again](Self::push_again).
+    /// Returns the keys that wait for `phase`, in order, without those that were [pushed again](Self::push_again).
     pub(crate) fn waiting(&self, phase: Phase) -> impl Iterator<Item = K> + '_ {
         let lane = self.lane(phase);
         lane.round[lane.given..]
