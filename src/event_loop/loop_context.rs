@@ -254,8 +254,10 @@ impl<S> LoopContext<'_, S> {
     /// - **Backpressure**: while the queue of one socket is full, the other socket is paused.
     /// - **Half-close**: when the peer of one socket ends, the other socket ends behind the last byte. The opposite direction
     ///   stays open, whatever [`allow_half_open`](crate::SocketOptions::allow_half_open) says.
-    /// - **Failure**: when one socket fails, the other sends the bytes that had arrived before, and then closes with the same
-    ///   error. When one socket closes in another way, such as by `destroy`, the other sends its bytes and closes too.
+    /// - **Failure**: when one socket fails, the other sends the bytes that had arrived before, then a FIN, and closes with
+    ///   the same error. When one socket closes in another way, such as by `destroy` or an idle timeout, the other sends its
+    ///   bytes and a FIN, and closes too. So a FIN behind a pipe does not prove that the bytes are complete, as with Node's
+    ///   `pipeline`: the protocol says where a message ends.
     ///
     /// Both sockets keep their handlers, which get every event except `on_data`. So a handler can note the ends, or act
     /// on a timeout. If a handler has received bytes for the other socket before the call, it must write them to that

@@ -174,11 +174,17 @@ impl Stream {
     pub(crate) fn peek(&self) -> io::Result<usize> {
         retry_interrupted(|| match self {
             Self::Tcp(stream) => tcp::peek(stream),
-            Self::SharedTcp(shared) => tcp::peek(shared.get()),
+            Self::SharedTcp(shared) => {
+                shared.forbid_blocking()?;
+                tcp::peek(shared.get())
+            }
             #[cfg(unix)]
             Self::Unix(stream) => unix::peek(stream),
             #[cfg(unix)]
-            Self::SharedUnix(shared) => unix::peek(shared.get()),
+            Self::SharedUnix(shared) => {
+                shared.forbid_blocking()?;
+                unix::peek(shared.get())
+            }
             #[cfg(unix)]
             Self::Input(_) => Err(io::ErrorKind::Unsupported.into()),
             #[cfg(feature = "simulation")]

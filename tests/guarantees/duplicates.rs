@@ -213,6 +213,33 @@ fn a_duplicate_that_blocks_holds_up_no_read_or_write() {
 }
 
 #[test]
+fn a_duplicate_that_blocks_holds_up_no_look_at_a_deadline() {
+    let play = |options: SocketOptions, queued: usize| {
+        let (ours, peer) = Peer::pair();
+        let duplicate = ours.try_clone().unwrap();
+        let mut scene = Scene::new();
+        let id = scene
+            .event_loop
+            .adopt(ours, options, Recorder::new("us"))
+            .unwrap();
+        scene.socket(id).pause();
+        let _ = scene.socket(id).write(&vec![7; queued]);
+        scene.socket(id).end();
+        duplicate.set_nonblocking(false).unwrap();
+        // The peer sends nothing, so a look that waits would wait for ever.
+        scene.drive("the deadline", |world| {
+            world.trace("us").contains("timeout") || world.trace("us").contains("close")
+        });
+        drop(peer);
+    };
+    without_waiting(move || {
+        let soon = Duration::from_millis(20);
+        play(SocketOptions::new().idle_timeout(soon), 0);
+        play(SocketOptions::new().close_timeout(soon), 16 << 20);
+    });
+}
+
+#[test]
 fn an_urgent_byte_alone_holds_up_no_turn() {
     without_waiting(|| {
         let (ours, peer) = Peer::pair();
