@@ -95,9 +95,9 @@ pub mod internals {
 }
 
 pub use event_loop::{
-    Accepted, Budget, Context, EventLoop, EventLoopOptions, Hold, IntoHandler, LoopContext,
-    OverLimit, Remote, RunEnd, ServerHandler, SocketHandler, SourceContext, SourceHandler, Timer,
-    Turn, Wait,
+    Accepted, Budget, Context, EventLoop, EventLoopOptions, Hold, Hook, HookId, IntoHandler,
+    LoopContext, OverLimit, Remote, RunEnd, ServerHandler, SocketHandler, SourceContext,
+    SourceHandler, Timer, Turn, Wait,
 };
 #[cfg(unix)]
 pub use net::Descriptor;

@@ -4,9 +4,12 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
+use bitflags::bitflags;
+
 use crate::net::{ServerId, SocketId, SourceId};
 
-use super::call::Call;
+use super::call::{Call, RepeatedCall};
+use super::hooks::{HookId, HookPlace, Hooks};
 use super::mailbox::Mailbox;
 use super::pipe;
 use super::server_handler::ServerHandler;
@@ -26,6 +29,19 @@ pub(super) enum NewHandler<S> {
     Pipe(SocketId, pipe::End, pipe::PutBefore<S>),
 }
 
+bitflags! {
+    /// The requests that a turn looks at before its wait, in one comparison.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    struct Demands: u8 {
+        /// The loop is to be stopped.
+        const STOP = 1;
+        /// The loop is not to wait.
+        const BUSY = 2;
+        /// A hook may have to be called before the wait.
+        const PREPARE = 4;
+    }
+}
+
 /// The requests of user code that wait for the loop.
 pub(super) struct Agenda<S> {
     /// The handlers that callbacks have given to sockets and servers. The tables cannot take these handlers yet,
@@ -33,7 +49,8 @@ pub(super) struct Agenda<S> {
     pub(super) installs: VecDeque<NewHandler<S>>,
     deferred: VecDeque<Call<S>>,
     pub(super) timers: Timers<S>,
-    pub(super) is_stopping: bool,
+    pub(super) hooks: Hooks<S>,
+    demands: Demands,
     pub(super) mailbox: Arc<Mailbox<S>>,
 }
 
@@ -43,9 +60,52 @@ impl<S> Agenda<S> {
             installs: VecDeque::new(),
             deferred: VecDeque::new(),
             timers: Timers::new(),
-            is_stopping: false,
+            hooks: Hooks::new(),
+            demands: Demands::empty(),
             mailbox,
         }
+    }
+
+    /// Asks for a stop at the end of the turn.
+    pub(super) fn stop(&mut self) {
+        self.demands.insert(Demands::STOP);
+    }
+
+    /// Returns whether a stop was asked for, and withdraws the request.
+    pub(super) fn take_stop(&mut self) -> bool {
+        let stops = self.demands.contains(Demands::STOP);
+        self.demands.remove(Demands::STOP);
+        stops
+    }
+
+    pub(super) fn set_busy(&mut self, busy: bool) {
+        self.demands.set(Demands::BUSY, busy);
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        self.demands.contains(Demands::BUSY)
+    }
+
+    /// Whether anything has to be looked at before a wait.
+    pub(super) fn asks_before_wait(&self) -> bool {
+        !self.demands.is_empty()
+    }
+
+    /// Whether the next turn must not wait, although nothing is queued.
+    pub(super) fn forbids_wait(&self) -> bool {
+        self.demands.intersects(Demands::STOP | Demands::BUSY)
+    }
+
+    pub(super) fn add_hook(&mut self, place: HookPlace, call: RepeatedCall<S>) -> HookId {
+        if place == HookPlace::Prepare {
+            self.demands.insert(Demands::PREPARE);
+        }
+        self.hooks.add(place, call)
+    }
+
+    /// Notes that the calls of the hooks are over, of which the last may have been removed.
+    pub(super) fn end_hooks(&mut self) {
+        self.demands.set(Demands::PREPARE, self.hooks.has_prepare());
     }
 
     pub(super) fn defer(&mut self, call: Call<S>) {
@@ -65,11 +125,15 @@ impl<S> Agenda<S> {
         self.installs.shrink_to_fit();
         self.deferred.shrink_to_fit();
         self.timers.trim();
+        self.hooks.trim();
     }
 
-    /// Whether a timer or a deferred call keeps the loop going.
+    /// Whether a timer, a deferred call, a hook or a busy program keeps the loop going.
     pub(super) fn holds_loop(&self) -> bool {
-        self.timers.hold_loop() || !self.deferred.is_empty()
+        self.timers.hold_loop()
+            || !self.deferred.is_empty()
+            || self.hooks.hold_loop()
+            || self.is_busy()
     }
 }
 
@@ -86,7 +150,7 @@ impl<S> fmt::Debug for Agenda<S> {
             .field("installs", &self.installs.len())
             .field("deferred", &self.deferred.len())
             .field("timers", &self.timers)
-            .field("is_stopping", &self.is_stopping)
+            .field("demands", &self.demands)
             .finish_non_exhaustive()
     }
 }

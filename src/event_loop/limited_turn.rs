@@ -59,21 +59,34 @@ impl<S> EventLoop<S> {
         self.net.refresh_now();
         let mut limit = Limit::of(budget, &self.net);
         let mut part = self.resumes_at;
-        let mut has_polled = false;
+        let (mut has_polled, mut has_served, mut has_checked) = (false, false, false);
         for _ in 0..Part::COUNT {
             // Deferred calls come before the wait, if the turn begins with them.
             if !has_polled && part != Part::Calls {
+                let wait = self.prepare_within(shared, wait, &mut limit);
                 self.poll_within(wait, &mut limit)?;
                 has_polled = true;
+            }
+            if part == Part::Timers && has_served {
+                self.check(shared, &mut limit);
+                has_checked = true;
             }
             if limit.is_reached() {
                 break;
             }
             self.run_part(part, shared, &mut limit, &mut turn)?;
+            has_served |= part == Part::Serve;
             part = part.next();
             if limit.is_reached() {
                 break;
             }
+        }
+        // A turn that has spent its budget early calls its hooks all the same.
+        if !has_polled {
+            self.prepare_within(shared, wait, &mut limit);
+        }
+        if !has_checked {
+            self.check(shared, &mut limit);
         }
         self.resumes_at = if limit.is_reached() {
             part
@@ -82,6 +95,13 @@ impl<S> EventLoop<S> {
         };
         turn.more |= self.has_queued() || limit.is_reached() && self.net.has_elapsed();
         self.end_turn(turn)
+    }
+
+    fn prepare_within(&mut self, shared: &mut S, wait: Wait, limit: &mut Limit) -> Wait {
+        match self.agenda.asks_before_wait() {
+            true => self.prepare(shared, limit, |_| wait),
+            false => wait,
+        }
     }
 
     fn run_part(

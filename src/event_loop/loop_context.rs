@@ -9,6 +9,7 @@ use crate::net::{
 };
 
 use super::agenda::Agenda;
+use super::hooks::{Hook, HookId, HookPlace};
 use super::into_handler::IntoHandler;
 use super::remote::Remote;
 use super::server_handler::{Accepted, ServerHandler};
@@ -329,6 +330,26 @@ impl<S> LoopContext<'_, S> {
     /// Calls `call` at the beginning of the next turn: [`EventLoop::defer`](crate::EventLoop::defer).
     pub fn defer(&mut self, call: impl FnOnce(&mut LoopContext<'_, S>) + 'static) {
         self.verbs().defer(call);
+    }
+
+    /// Calls `call` once a turn before the wait: [`EventLoop::on_prepare`](crate::EventLoop::on_prepare).
+    pub fn on_prepare(&mut self, call: impl FnMut(&mut LoopContext<'_, S>) + 'static) -> HookId {
+        self.verbs().add_hook(HookPlace::Prepare, call)
+    }
+
+    /// Calls `call` once a turn behind the sockets: [`EventLoop::on_check`](crate::EventLoop::on_check).
+    pub fn on_check(&mut self, call: impl FnMut(&mut LoopContext<'_, S>) + 'static) -> HookId {
+        self.verbs().add_hook(HookPlace::Check, call)
+    }
+
+    /// Returns the hook `id`: [`EventLoop::hook`](crate::EventLoop::hook).
+    pub fn hook(&mut self, id: HookId) -> Hook<'_, S> {
+        Hook::new(self.agenda, id)
+    }
+
+    /// Sets whether the program is busy: [`EventLoop::set_busy`](crate::EventLoop::set_busy).
+    pub fn set_busy(&mut self, busy: bool) {
+        self.agenda.set_busy(busy);
     }
 
     /// Makes `run` return at the end of this turn: [`EventLoop::stop`](crate::EventLoop::stop).

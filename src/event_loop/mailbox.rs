@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::net::{Error, Result, WakeHandle};
+use crate::net::{Error, Result, WakeHandle, WakeListener};
 
 use super::call::Post;
 
@@ -14,6 +14,8 @@ use super::call::Post;
 pub(super) struct Mailbox<S> {
     inbox: Mutex<Inbox<S>>,
     waker: WakeHandle,
+    /// The host's callback, which each wake of the loop calls.
+    listener: WakeListener,
     /// Whether the loop has something to take. Invariant: set before each wake, so that a loop whose wait a wake has ended
     /// finds it set. The flag may also be set by a wake that fails then, so it never stands for a wake.
     is_pending: AtomicBool,
@@ -37,13 +39,14 @@ struct Inbox<S> {
 }
 
 impl<S> Mailbox<S> {
-    pub(super) fn new(waker: WakeHandle, capacity: usize) -> Self {
+    pub(super) fn new(waker: WakeHandle, listener: WakeListener, capacity: usize) -> Self {
         Self {
             inbox: Mutex::new(Inbox {
                 posts: VecDeque::new(),
                 is_closed: false,
             }),
             waker,
+            listener,
             is_pending: AtomicBool::new(false),
             takes: AtomicUsize::new(1),
             woken_at: AtomicUsize::new(0),
@@ -104,23 +107,37 @@ impl<S> Mailbox<S> {
             return Err(Error::with_code(Error::MAILBOX_FULL, full));
         }
         // The wake comes before the push. A loop that it wakes waits for the lock, and then finds the post.
-        self.wake()?;
+        let has_woken = self.wake_loop()?;
         inbox.posts.push_back(call);
+        drop(inbox);
+        if has_woken {
+            self.listener.tell();
+        }
         Ok(())
     }
 
-    /// Ends the loop's wait. Takes no lock, and on Linux neither allocates nor frees memory.
+    /// Ends the loop's wait, and tells the host. Takes no lock, and on Linux neither allocates nor frees memory, unless the
+    /// host has a callback for wakes.
     pub(super) fn wake(&self) -> io::Result<()> {
+        if self.wake_loop()? {
+            self.listener.tell();
+        }
+        Ok(())
+    }
+
+    /// Ends the loop's wait. Returns whether that took a wake, of which the host must be told. An earlier wake has told
+    /// the host already, or its thread is about to, and the loop has not turned since.
+    fn wake_loop(&self) -> io::Result<bool> {
         let takes = self.takes.load(SeqCst);
         self.is_pending.store(true, SeqCst);
         // If the loop has taken posts meanwhile, it may be waiting again, and the earlier wake counts no more.
         if self.woken_at.load(SeqCst) == takes && self.takes.load(SeqCst) == takes {
-            return Ok(());
+            return Ok(false);
         }
         self.waker.wake()?;
         // If the loop has taken posts meanwhile, `takes` has changed, and this note has no effect.
         self.woken_at.store(takes, SeqCst);
-        Ok(())
+        Ok(true)
     }
 
     /// Asks for a stop, and wakes the loop. If the wake fails and the loop has not taken the request, withdraws it. Takes
@@ -144,8 +161,14 @@ impl<S> Mailbox<S> {
         let _ = self.wake();
     }
 
+    /// Sets the host's callback for wakes.
+    pub(super) fn set_listener(&self, callback: impl Fn() + Send + Sync + 'static) {
+        self.listener.set(Arc::new(callback));
+    }
+
     /// Closes the mailbox, because the loop is gone: every further post is refused.
     pub(super) fn close(&self) {
+        self.listener.clear();
         let mut inbox = self.inbox();
         inbox.is_closed = true;
         let posts = std::mem::take(&mut inbox.posts);

@@ -7,6 +7,7 @@ mod agenda;
 mod call;
 mod context;
 mod dispatch;
+mod hooks;
 mod into_handler;
 mod limited_turn;
 mod loop_context;
@@ -47,6 +48,7 @@ use read_buffer::ReadBuffer;
 use source_handler::AnySource;
 
 pub use context::Context;
+pub use hooks::{Hook, HookId};
 pub use into_handler::IntoHandler;
 pub use loop_context::LoopContext;
 pub use options::EventLoopOptions;
@@ -162,6 +164,8 @@ pub struct EventLoop<S = ()> {
     unclosed: Option<(SocketId, CloseReason)>,
     /// The part of a turn with which the next turn that has a budget begins.
     resumes_at: Part,
+    /// The last deadline that [`take_nearer_deadline`](Self::take_nearer_deadline) returned.
+    told_deadline: Option<Instant>,
 }
 
 impl<S> EventLoop<S> {
@@ -194,7 +198,11 @@ impl<S> EventLoop<S> {
         };
         let mut net = Net::new(system, &limits)?;
         net.busy_poll(options.busy_poll);
-        let mailbox = Mailbox::new(net.wake_handle(), options.posts_capacity);
+        let mailbox = Mailbox::new(
+            net.wake_handle(),
+            net.wake_listener(),
+            options.posts_capacity,
+        );
         Ok(Self {
             agenda: Agenda::new(Arc::new(mailbox)),
             net,
@@ -207,6 +215,7 @@ impl<S> EventLoop<S> {
             calling: None,
             unclosed: None,
             resumes_at: Part::Calls,
+            told_deadline: None,
         })
     }
 
@@ -290,7 +299,7 @@ impl<S> EventLoop<S> {
     /// # fn main() {}
     /// ```
     pub fn poll_timeout(&self) -> Option<Duration> {
-        if self.has_queued() {
+        if self.must_turn() {
             return Some(Duration::ZERO);
         }
         let deadline = self.net.next_deadline()?;
@@ -302,13 +311,43 @@ impl<S> EventLoop<S> {
     /// Returns the time at which the loop has something to do without a report of the kernel. The time is now if
     /// anything is queued, and `None` if no deadline is armed.
     pub fn next_deadline(&self) -> Option<Instant> {
-        if self.has_queued() {
+        if self.must_turn() {
             return Some(self.net.read_clock());
         }
         self.net.next_deadline()
     }
 
-    /// Whether anything keeps [`run`](Self::run) going: a held socket, server, source or timer, a deferred call, a
+    /// Returns the next deadline if it is nearer than the last one that this method has returned, and that has not come
+    /// yet. Otherwise `None`, and a timer of the host is still right. For a host that keeps one timer for the loop: ask after
+    /// each turn, and after each call that may have changed the loop.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use netloop::EventLoop;
+    ///
+    /// let mut event_loop: EventLoop = EventLoop::new()?;
+    /// event_loop.after(Duration::from_secs(60), |_| {});
+    /// let first = event_loop.take_nearer_deadline().expect("a first deadline");
+    /// // The host sets its timer to `first` here.
+    /// event_loop.after(Duration::from_secs(90), |_| {});
+    /// assert_eq!(event_loop.take_nearer_deadline(), None);
+    /// event_loop.after(Duration::from_secs(1), |_| {});
+    /// assert!(event_loop.take_nearer_deadline().is_some_and(|nearer| nearer < first));
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
+    pub fn take_nearer_deadline(&mut self) -> Option<Instant> {
+        let next = self.next_deadline()?;
+        let now = self.net.read_clock();
+        // A timer of the host that has fired is over.
+        let told = self.told_deadline.filter(|told| *told > now);
+        if told.is_some_and(|told| told <= next) {
+            return None;
+        }
+        self.told_deadline = Some(next);
+        Some(next)
+    }
+
+    /// Whether anything keeps [`run`](Self::run) going: a held socket, server, source, hook or timer, a deferred call, a
     /// post, a [`Hold`], or an `on_close` that is still to come. A socket that is connecting or has unsent bytes keeps
     /// `run` going too, although it is [released](Socket::release).
     pub fn is_alive(&self) -> bool {
@@ -319,6 +358,11 @@ impl<S> EventLoop<S> {
             || self.calling.is_some()
             || self.unclosed.is_some()
             || self.net.has_under_way()
+    }
+
+    /// Whether the next turn does not wait, because work is queued, a stop was asked for, or the program is busy.
+    fn must_turn(&self) -> bool {
+        self.has_queued() || self.agenda.forbids_wait()
     }
 
     /// Whether the loop has work for which it need not wait.

@@ -122,7 +122,7 @@ impl<S> EventLoop<S> {
     }
 
     fn take_stop(&mut self) -> bool {
-        std::mem::take(&mut self.agenda.is_stopping)
+        self.agenda.take_stop()
     }
 
     /// Runs one turn. Waits as `wait` says if there is nothing to do yet, works within `budget`, and returns its
@@ -172,7 +172,7 @@ impl<S> EventLoop<S> {
     }
 
     /// Makes a turn without a limit: each part in order, each as long as its queue is at its beginning.
-    fn make_turn(&mut self, shared: &mut S, wait: impl FnOnce(&Self) -> Wait) -> Result<Turn> {
+    fn make_turn(&mut self, shared: &mut S, wait_of: impl Fn(&Self) -> Wait) -> Result<Turn> {
         let mut turn = Turn::default();
         let limit = &mut Limit::none();
         self.recover();
@@ -183,10 +183,13 @@ impl<S> EventLoop<S> {
         }
         self.make_deferred_calls(shared, limit, &mut turn);
         self.net.flush();
-        let wait = wait(self);
+        let mut wait = wait_of(self);
         // The time that the deferred calls took must not be added to the wait.
         if turn.calls > 0 || !asks_for_time && wait.is_limited() {
             self.net.refresh_now();
+        }
+        if self.agenda.asks_before_wait() {
+            wait = self.prepare(shared, limit, wait_of);
         }
         self.poll(wait)?;
         self.net.refresh_now();
@@ -195,6 +198,9 @@ impl<S> EventLoop<S> {
         self.serve_ready(shared, limit, &mut turn);
         self.serve_before_many_sends(shared, limit, &mut turn)?;
         self.net.flush();
+        if self.agenda.hooks.has_check() {
+            self.check(shared, limit);
+        }
         self.fire_timers(shared, limit, &mut turn);
         self.net.flush();
         self.deliver_closes(shared, limit, &mut turn);
@@ -209,7 +215,10 @@ impl<S> EventLoop<S> {
     pub(super) fn end_turn(&mut self, mut turn: Turn) -> Result<Turn> {
         turn.alive = self.is_alive();
         // A stop is reported once: if the host goes on, later turns wait as usual.
-        turn.stopped = self.take_stop();
+        if self.agenda.asks_before_wait() {
+            turn.more |= self.agenda.is_busy();
+            turn.stopped = self.take_stop();
+        }
         Ok(turn)
     }
 
@@ -240,9 +249,7 @@ impl<S> EventLoop<S> {
     pub(super) fn timeout(&self, wait: Wait) -> Option<Duration> {
         match wait {
             // The reactor itself does not wait while it has queued sources.
-            _ if self.has_calls() || self.agenda.is_stopping || self.net.has_undecided() => {
-                Some(Duration::ZERO)
-            }
+            _ if self.has_calls() || self.net.has_undecided() => Some(Duration::ZERO),
             Wait::No => Some(Duration::ZERO),
             Wait::For(duration) => Some(duration),
             Wait::Until(deadline) => Some(deadline.saturating_duration_since(self.net.now())),
@@ -254,7 +261,7 @@ impl<S> EventLoop<S> {
         let mailbox = &self.agenda.mailbox;
         let most = POSTS_A_TURN.saturating_sub(self.posts.len());
         if mailbox.is_pending() && mailbox.take(most, &mut self.posts) {
-            self.agenda.is_stopping = true;
+            self.agenda.stop();
         }
         // Posts are popped one by one. If one panics, the posts behind it are not lost.
         for _ in 0..self.posts.len() {

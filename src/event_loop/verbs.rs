@@ -8,6 +8,7 @@ use crate::net::{
 };
 
 use super::agenda::{Agenda, NewHandler};
+use super::hooks::{HookId, HookPlace};
 use super::into_handler::IntoHandler;
 use super::loop_context::LoopContext;
 use super::pipe::{self, Piped};
@@ -149,8 +150,16 @@ impl<S> Verbs<'_, S> {
         self.agenda.defer(Box::new(call));
     }
 
+    pub(super) fn add_hook(
+        self,
+        place: HookPlace,
+        call: impl FnMut(&mut LoopContext<'_, S>) + 'static,
+    ) -> HookId {
+        self.agenda.add_hook(place, Box::new(call))
+    }
+
     pub(super) fn stop(self) {
-        self.agenda.is_stopping = true;
+        self.agenda.stop();
     }
 
     fn install_socket(self, id: SocketId, handler: impl SocketHandler<S> + 'static) -> SocketId {

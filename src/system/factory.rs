@@ -14,6 +14,7 @@ use super::selector::Selector;
 #[cfg(feature = "simulation")]
 use super::simulated;
 use super::stream::Stream;
+use super::wake_listener::WakeListener;
 use super::waker::WakeHandle;
 
 /// The system on which a loop opens its selector and sockets. Without the feature `simulation` this enum has one
@@ -58,13 +59,20 @@ impl System {
     }
 
     /// Makes the [`Lookups`] of a loop. At most `threads` threads run its lookups, and `waker` wakes the loop for each
-    /// answer. A simulation uses neither.
-    pub(crate) fn lookups(&self, waker: WakeHandle, threads: usize) -> Lookups {
+    /// answer and tells `listener`. A simulation uses none of them.
+    pub(crate) fn lookups(
+        &self,
+        waker: WakeHandle,
+        listener: WakeListener,
+        threads: usize,
+    ) -> Lookups {
         match self {
             #[cfg(feature = "simulation")]
             Self::Simulated(machine) => Lookups::Simulated(machine.lookups()),
             _ => {
-                let threads = LookupThreads::new(Box::new(move || waker.wake()), threads);
+                let wake = Box::new(move || waker.wake());
+                let tell = Box::new(move || listener.tell());
+                let threads = LookupThreads::new(wake, tell, threads);
                 Lookups::Threads(threads)
             }
         }

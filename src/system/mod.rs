@@ -27,6 +27,7 @@ mod selector;
 pub(crate) mod simulated;
 mod stream;
 mod stream_options;
+mod wake_listener;
 mod waker;
 
 pub(crate) use acceptor::Acceptor;
@@ -44,6 +45,7 @@ pub(crate) use platform::{SHORT_READ_EXHAUSTS, SHORT_WRITE_EXHAUSTS};
 pub(crate) use reserve::Reserve;
 pub(crate) use selector::Selector;
 pub(crate) use stream::Stream;
+pub(crate) use wake_listener::WakeListener;
 #[cfg(test)]
 pub(crate) use waker::ScriptedWaker;
 pub(crate) use waker::{WakeHandle, Waker};

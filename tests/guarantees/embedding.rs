@@ -371,3 +371,132 @@ fn a_host_that_rounds_the_timeout_down_does_not_spin() {
         scene.world.notes.clear();
     }
 }
+
+// Part 4: a host that keeps one timer for the loop, and sets it anew only when it must.
+#[test]
+fn a_host_with_one_timer_hears_of_each_nearer_deadline() {
+    let mut scene = Scene::new();
+    assert_eq!(scene.event_loop.take_nearer_deadline(), None);
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut armed: Option<Instant> = None;
+    let (mut sets, mut left) = (0, 200);
+    let begun = Instant::now();
+    let mut told = 0;
+    while told < 200 {
+        assert!(begun.elapsed() < PATIENCE);
+        for _ in 0..random.u32(0..3).min(left) {
+            left -= 1;
+            let after = Duration::from_millis(random.u64(0..40));
+            scene.event_loop.after(after, |cx| cx.shared.note("timer"));
+        }
+        if let Some(nearer) = scene.event_loop.take_nearer_deadline() {
+            let now = Instant::now();
+            assert!(armed.is_none_or(|armed| nearer < armed || armed <= now));
+            armed = Some(nearer);
+            sets += 1;
+        }
+        assert_eq!(
+            scene
+                .event_loop
+                .take_nearer_deadline()
+                .filter(|next| *next > Instant::now()),
+            None
+        );
+        let due = scene.event_loop.next_deadline();
+        // The timer of the host is never behind the loop's deadline.
+        assert!(due.is_none_or(|due| armed.is_some_and(|armed| armed <= due.max(Instant::now()))));
+        match armed {
+            Some(at) if at <= Instant::now() => {
+                armed = None;
+                scene.turn();
+            }
+            _ if left == 0 => spend(Duration::from_micros(100)),
+            _ => {}
+        }
+        told = scene.world.notes.len();
+    }
+    assert!(sets <= 600, "{sets} settings for 200 timers");
+}
+
+// loop.md 4b: winit can be woken by a proxy from any thread, and waits on nothing else.
+#[test]
+fn a_proxy_is_called_for_each_thread_that_has_something() {
+    let mut scene = Scene::new();
+    let (proxy, host) = std::sync::mpsc::channel();
+    scene
+        .event_loop
+        .on_remote_wake(move || proxy.send(thread::current().id()).unwrap());
+    let remote = scene.event_loop.remote();
+    let hold = remote.hold();
+    // A post, a wake, a stop, and the end of a hold; between each two the host turns.
+    let steps: [Box<dyn FnOnce() + Send>; 4] = [
+        Box::new({
+            let remote = remote.clone();
+            move || remote.post(|cx| cx.shared.note("post")).unwrap()
+        }),
+        Box::new({
+            let remote = remote.clone();
+            move || remote.wake().unwrap()
+        }),
+        Box::new({
+            let remote = remote.clone();
+            move || remote.stop().unwrap()
+        }),
+        Box::new(move || drop(hold)),
+    ];
+    let mut stops = 0;
+    for step in steps {
+        let thread = thread::spawn(step);
+        let waking = host.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(waking, thread.thread().id(), "called on the waking thread");
+        thread.join().unwrap();
+        stops += u32::from(scene.turn().stopped);
+    }
+    assert_eq!(scene.world.notes, ["post"]);
+    assert_eq!(stops, 1);
+    assert!(!scene.event_loop.is_alive());
+    // Posts that come before the next turn need no further call.
+    for _ in 0..100 {
+        remote.post(|cx| cx.shared.note("more")).unwrap();
+    }
+    host.recv_timeout(PATIENCE).unwrap();
+    assert!(host.try_recv().is_err());
+    scene.turn();
+    assert_eq!(scene.world.notes.len(), 101);
+    // The loop drops the call.
+    drop(scene);
+    assert!(host.recv_timeout(PATIENCE).is_err());
+    remote.wake().unwrap();
+}
+
+#[test]
+fn a_proxy_is_called_for_the_answer_of_a_lookup() {
+    let mut scene = Scene::new();
+    let (proxy, host) = std::sync::mpsc::channel();
+    scene
+        .event_loop
+        .on_remote_wake(move || proxy.send(()).unwrap_or(()));
+    let (_, address) = scene.listen(ListenOptions::new(), |_| echo("socket"));
+    let options = netloop::ConnectOptions::new().resolver(crate::support::answering(&["host1"]));
+    scene.connect(
+        ("name.test", address.port()),
+        options,
+        Recorder::new("client"),
+    );
+    host.recv_timeout(PATIENCE).unwrap();
+    scene.drive_until("client", "connect");
+}
+
+#[test]
+fn a_proxy_may_post_and_replace_another() {
+    let mut scene = Scene::new();
+    let remote = scene.event_loop.remote();
+    let own = remote.clone();
+    scene.event_loop.on_remote_wake(|| panic!("replaced"));
+    scene.event_loop.on_remote_wake(move || {
+        own.post(|cx| cx.shared.note("of the proxy")).unwrap();
+    });
+    remote.post(|cx| cx.shared.note("post")).unwrap();
+    scene.turn();
+    assert_eq!(scene.world.notes, ["post", "of the proxy"]);
+}

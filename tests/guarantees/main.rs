@@ -81,6 +81,7 @@ mod fairness;
 mod faults;
 mod firehoses;
 mod forbidding;
+mod hooks;
 mod other_threads;
 mod panics;
 mod running;

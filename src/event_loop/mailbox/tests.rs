@@ -1,4 +1,3 @@
-use std::sync::Arc;
 use std::thread;
 
 use crate::system::ScriptedWaker;
@@ -18,7 +17,11 @@ impl Room {
     fn new() -> Self {
         let script = Arc::new(ScriptedWaker::default());
         Self {
-            mailbox: Mailbox::new(WakeHandle::Scripted(Arc::clone(&script)), 1024),
+            mailbox: Mailbox::new(
+                WakeHandle::Scripted(Arc::clone(&script)),
+                WakeListener::default(),
+                1024,
+            ),
             script,
             taken: VecDeque::new(),
         }

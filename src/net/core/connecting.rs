@@ -122,10 +122,14 @@ impl Net {
     ) -> io::Result<()> {
         let resolver = resolver_of(&self.system, resolver, query.host);
         self.dismiss_closed_askers(query, &resolver);
-        let waker = &self.waker;
+        let (waker, listener) = (&self.waker, &self.wake_listener);
         self.lookups
             .get_or_insert_with(|| {
-                PendingLookups::new(self.system.lookups(waker.handle(), self.lookup_threads))
+                PendingLookups::new(self.system.lookups(
+                    waker.handle(),
+                    listener.clone(),
+                    self.lookup_threads,
+                ))
             })
             .ask(query, &resolver, asker)
     }

@@ -50,6 +50,7 @@ pub(crate) use option_ranges::{check_keep_alive, out_of_range};
 
 // `event_loop` imports these two from `net`, because it may not import from the reactor directly.
 pub(crate) use crate::reactor::{TimerHandle, WakeHandle};
+pub(crate) use crate::system::WakeListener;
 
 /// The network side of one loop: the reactor with its sources, and the resources that the sources share.
 #[derive(Debug)]
@@ -68,6 +69,8 @@ pub(crate) struct Net {
     scratch: String,
     /// The waker of the loop. Other threads have handles to it, which do not keep its descriptor open.
     waker: Waker,
+    /// The host's callback for wakes of other threads.
+    wake_listener: WakeListener,
     /// The lookups that are under way. `None` until the first lookup.
     lookups: Option<PendingLookups>,
     /// The answers that have arrived, once for each source that asked, in the order of their arrival.
@@ -127,6 +130,7 @@ impl Net {
         Ok(Self {
             owner: OwnerProcess::current(),
             waker,
+            wake_listener: WakeListener::default(),
             lookups: None,
             answers: VecDeque::new(),
             lookup_threads: limits.lookup_threads,
@@ -185,6 +189,10 @@ impl Net {
         self.waker.handle()
     }
 
+    /// Returns the host's callback for wakes, which another thread calls behind each wake.
+    pub(crate) fn wake_listener(&self) -> WakeListener {
+        self.wake_listener.clone()
+    }
     /// Runs `callback` as a callback of the socket `id`. Bytes that the socket writes during the callback are gathered,
     /// and leave in one send when the callback returns.
     // Always inlined, because it runs for every message.

@@ -15,6 +15,8 @@ const MOST_WAITING: usize = 1024;
 /// A closure that wakes the loop.
 type Wake = Box<dyn Fn() -> io::Result<()> + Send>;
 
+type Tell = Box<dyn Fn() + Send + Sync>;
+
 /// The first and the longest time until a wake that failed is tried again. Each time is twice as long as the one before.
 const FIRST_WAKE_RETRY: Duration = Duration::from_millis(1);
 const LONGEST_WAKE_RETRY: Duration = Duration::from_secs(1);
@@ -32,6 +34,8 @@ struct Shared {
     work: Condvar,
     /// Notified when the loop is dropped. A thread whose wake failed waits on it before the next try.
     end: Condvar,
+    /// Tells the host of an answer, behind its wake.
+    tell: Tell,
 }
 
 struct State {
@@ -47,8 +51,9 @@ struct State {
 }
 
 impl LookupThreads {
-    /// Makes an empty queue, which at most `threads` threads will serve. `wake` wakes the loop for each answer.
-    pub(crate) fn new(wake: Wake, threads: usize) -> Self {
+    /// Makes an empty queue, which at most `threads` threads will serve. `wake` wakes the loop for each answer,
+    /// and `tell` is called behind it.
+    pub(crate) fn new(wake: Wake, tell: Tell, threads: usize) -> Self {
         Self {
             most_threads: threads.max(1),
             shared: Arc::new(Shared {
@@ -62,6 +67,7 @@ impl LookupThreads {
                 }),
                 work: Condvar::new(),
                 end: Condvar::new(),
+                tell,
             }),
             next_ticket: 0,
         }
@@ -186,6 +192,10 @@ impl Shared {
             drop(state);
             state = self.answer(ticket, job);
             state.busy -= 1;
+            // User code, which must not run under the lock.
+            drop(state);
+            (self.tell)();
+            state = self.lock();
         }
     }
 }
@@ -218,7 +228,10 @@ mod tests {
             true => Err(io::ErrorKind::Interrupted.into()),
             false => Ok(()),
         };
-        (LookupThreads::new(Box::new(wake), 1), wakes)
+        (
+            LookupThreads::new(Box::new(wake), Box::new(|| ()), 1),
+            wakes,
+        )
     }
 
     fn wait_for(done: impl Fn() -> bool) {

@@ -1,0 +1,261 @@
+//! Hooks: calls that the loop makes once a turn, before its wait or behind its sockets.
+
+use std::fmt;
+
+use crate::slots::{Key, Slots};
+
+use super::agenda::Agenda;
+use super::call::RepeatedCall;
+use super::dispatch::Calling;
+use super::wait::Limit;
+use super::{EventLoop, Wait};
+
+/// The name of a hook, which stays valid as a name when the hook is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct HookId(Key);
+
+/// The place of a hook in the turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HookPlace {
+    /// Directly before the wait.
+    Prepare,
+    /// Behind the sockets and their flush, and before the timers.
+    Check,
+}
+
+struct Entry<S> {
+    /// `None` while the call runs, and for ever if the call has panicked.
+    call: Option<RepeatedCall<S>>,
+    place: HookPlace,
+    is_held: bool,
+}
+
+/// All hooks of a loop, in the order in which they were added.
+pub(super) struct Hooks<S> {
+    entries: Slots<Entry<S>>,
+    /// The hooks of each place. May name hooks that are gone, until the place is run again.
+    prepare: Vec<Key>,
+    check: Vec<Key>,
+    /// The number of hooks that keep the loop going. Invariant: the number of entries whose `is_held` is set.
+    held: usize,
+}
+
+impl<S> Hooks<S> {
+    pub(super) fn new() -> Self {
+        Self {
+            entries: Slots::new(),
+            prepare: Vec::new(),
+            check: Vec::new(),
+            held: 0,
+        }
+    }
+
+    /// Whether a hook keeps the loop going.
+    pub(super) fn hold_loop(&self) -> bool {
+        self.held > 0
+    }
+
+    /// Whether a hook may have to be called before the wait.
+    pub(super) fn has_prepare(&self) -> bool {
+        !self.prepare.is_empty()
+    }
+
+    /// Whether a hook may have to be called behind the sockets.
+    pub(super) fn has_check(&self) -> bool {
+        !self.check.is_empty()
+    }
+
+    pub(super) fn add(&mut self, place: HookPlace, call: RepeatedCall<S>) -> HookId {
+        let key = self.entries.insert(Entry {
+            call: Some(call),
+            place,
+            is_held: true,
+        });
+        self.held += 1;
+        self.keys(place).push(key);
+        HookId(key)
+    }
+
+    fn keys(&mut self, place: HookPlace) -> &mut Vec<Key> {
+        match place {
+            HookPlace::Prepare => &mut self.prepare,
+            HookPlace::Check => &mut self.check,
+        }
+    }
+
+    fn remove(&mut self, key: Key) -> bool {
+        let Some(entry) = self.entries.remove(key) else {
+            return false;
+        };
+        if entry.is_held {
+            self.held -= 1;
+        }
+        // A hook that is removed within a call stays named until the calls of its place end: they go by position.
+        true
+    }
+
+    fn set_held(&mut self, key: Key, held: bool) {
+        let Some(entry) = self.entries.get_mut(key) else {
+            return;
+        };
+        match (entry.is_held, held) {
+            (false, true) => self.held += 1,
+            (true, false) => self.held -= 1,
+            _ => {}
+        }
+        entry.is_held = held;
+    }
+
+    /// Takes out the call at the position `index` of the place.
+    fn take(&mut self, place: HookPlace, index: usize) -> Option<(Key, RepeatedCall<S>)> {
+        let key = *self.keys(place).get(index)?;
+        match self.entries.get_mut(key)?.call.take() {
+            Some(call) => Some((key, call)),
+            None => {
+                // The last call panicked, so the hook is over.
+                self.remove(key);
+                None
+            }
+        }
+    }
+
+    /// Gives a hook its call back, unless the call has removed the hook.
+    fn restore(&mut self, key: Key, call: RepeatedCall<S>) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.call = Some(call);
+        }
+    }
+
+    fn forget_removed(&mut self, place: HookPlace) {
+        let Self { entries, .. } = self;
+        let keys = match place {
+            HookPlace::Prepare => &mut self.prepare,
+            HookPlace::Check => &mut self.check,
+        };
+        keys.retain(|&key| entries.contains(key));
+    }
+
+    /// Frees the memory of hooks that are gone.
+    pub(super) fn trim(&mut self) {
+        self.forget_removed(HookPlace::Prepare);
+        self.forget_removed(HookPlace::Check);
+        self.entries.shrink();
+        self.prepare.shrink_to_fit();
+        self.check.shrink_to_fit();
+    }
+}
+
+impl<S> EventLoop<S> {
+    /// Makes the calls before the wait, and sends what they wrote if `limit` permits. Returns the wait that is left: none,
+    /// if the loop is busy or to be stopped.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn prepare(
+        &mut self,
+        shared: &mut S,
+        limit: &mut Limit,
+        wait: impl Fn(&Self) -> Wait,
+    ) -> Wait {
+        if self.agenda.hooks.has_prepare() {
+            self.net.refresh_now();
+            self.run_hooks(shared, HookPlace::Prepare, limit);
+            // The time that the hooks took must not be added to the wait.
+            self.net.refresh_now();
+        }
+        match self.agenda.forbids_wait() {
+            true => Wait::No,
+            false => wait(self),
+        }
+    }
+
+    /// Makes the calls behind the sockets, and sends what they wrote if `limit` permits.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn check(&mut self, shared: &mut S, limit: &mut Limit) {
+        if self.agenda.hooks.has_check() {
+            self.run_hooks(shared, HookPlace::Check, limit);
+        }
+    }
+
+    /// Makes the calls of a place, each once: the hooks that were there when the phase began.
+    fn run_hooks(&mut self, shared: &mut S, place: HookPlace, limit: &mut Limit) {
+        let count = self.agenda.hooks.keys(place).len();
+        for index in 0..count {
+            if let Some((key, mut call)) = self.agenda.hooks.take(place, index) {
+                self.call(shared, Calling::Loop, &mut call);
+                self.agenda.hooks.restore(key, call);
+            }
+        }
+        self.agenda.hooks.forget_removed(place);
+        self.agenda.end_hooks();
+        if !limit.pass(&self.net) {
+            self.flush_within(limit);
+        }
+    }
+}
+
+/// One hook, borrowed from its loop: `hook(id)` of an [`EventLoop`] or of a context. A view of a hook that is gone is
+/// harmless.
+///
+/// ```
+/// use netloop::{Budget, EventLoop, Wait};
+///
+/// let mut event_loop: EventLoop<u32> = EventLoop::new()?;
+/// let id = event_loop.on_check(|cx| *cx.shared += 1);
+/// event_loop.hook(id).release();
+/// let mut turns = 0;
+/// for _ in 0..3 {
+///     event_loop.turn(&mut turns, Wait::No, Budget::UNLIMITED)?;
+/// }
+/// assert_eq!(turns, 3);
+/// assert!(event_loop.hook(id).remove());
+/// assert!(!event_loop.hook(id).remove());
+/// # Ok::<(), netloop::Error>(())
+/// ```
+pub struct Hook<'a, S = ()> {
+    agenda: &'a mut Agenda<S>,
+    id: HookId,
+}
+
+impl<'a, S> Hook<'a, S> {
+    pub(super) fn new(agenda: &'a mut Agenda<S>, id: HookId) -> Self {
+        Self { agenda, id }
+    }
+
+    /// Removes the hook, and returns whether it was there. A hook may be removed in its own call, and in that of another
+    /// hook: it is not called any more, not even in the running turn.
+    pub fn remove(self) -> bool {
+        self.agenda.hooks.remove(self.id.0)
+    }
+
+    /// Makes the hook keep [`run`](EventLoop::run) going. This is the default, until a call of
+    /// [`release`](Self::release).
+    #[doc(alias = "ref")]
+    pub fn hold(&mut self) {
+        self.agenda.hooks.set_held(self.id.0, true);
+    }
+
+    /// Allows [`run`](EventLoop::run) to return while the hook is there.
+    #[doc(alias = "unref")]
+    pub fn release(&mut self) {
+        self.agenda.hooks.set_held(self.id.0, false);
+    }
+
+    /// Whether the hook keeps [`run`](EventLoop::run) going.
+    #[doc(alias = "hasRef")]
+    pub fn is_held(&self) -> bool {
+        let entry = self.agenda.hooks.entries.get(self.id.0);
+        entry.is_some_and(|entry| entry.is_held)
+    }
+}
+
+impl<S> fmt::Debug for Hook<'_, S> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entry = self.agenda.hooks.entries.get(self.id.0);
+        formatter
+            .debug_struct("Hook")
+            .field("id", &self.id)
+            .field("place", &entry.map(|entry| entry.place))
+            .finish_non_exhaustive()
+    }
+}
