@@ -1,0 +1,61 @@
+//! The loop of a parent in a forked child.
+
+use std::time::Duration;
+
+use super::*;
+use crate::net::{Error, SocketOptions};
+
+#[test]
+fn a_forked_child_cannot_run_the_loop_of_its_parent() {
+    let mut event_loop: EventLoop = EventLoop::new().unwrap();
+    event_loop.net.pretend_to_be_forked();
+    let now = event_loop.now();
+    for refused in [
+        event_loop.run(&mut ()),
+        event_loop.run_for(&mut (), Duration::ZERO).map(drop),
+        event_loop.run_until(&mut (), now),
+    ] {
+        assert_eq!(refused.unwrap_err().code(), Error::FORKED);
+    }
+    let turned = event_loop.turn(&mut (), Wait::No, Budget::UNLIMITED);
+    assert_eq!(turned.is_err(), cfg!(debug_assertions));
+}
+
+#[test]
+fn the_drop_in_a_forked_child_resets_no_peer_of_the_parent() {
+    use std::io::{ErrorKind, Read};
+    use std::net::{TcpListener, TcpStream};
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    peer.set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    let (parents, _) = listener.accept().unwrap();
+
+    let mut childs: EventLoop = EventLoop::new().unwrap();
+    struct Silent;
+    impl SocketHandler for Silent {
+        fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {}
+    }
+    let socket = childs
+        .adopt(
+            parents.try_clone().unwrap(),
+            SocketOptions::default(),
+            Silent,
+        )
+        .unwrap();
+    let _ = childs.socket(socket).write(&vec![7; 16 << 20]);
+    childs.flush(Budget::UNLIMITED);
+    assert!(childs.socket(socket).queued_bytes() > 0);
+    childs.net.pretend_to_be_forked();
+    drop(childs);
+    drop(parents);
+
+    let end = loop {
+        match peer.read(&mut [0; 65536]) {
+            Ok(length) if length > 0 => {}
+            end => break end.map_err(|error| error.kind()),
+        }
+    };
+    assert_ne!(end, Err(ErrorKind::ConnectionReset));
+}
