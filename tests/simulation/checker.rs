@@ -335,7 +335,7 @@ impl<B: Behaviour> SocketHandler<World> for Checked<B> {
             let step = ledger.steps;
             let timers = &mut ledger.sides[self.side].timers;
             let due = timers.told(token, cx.shared.time(), step);
-            cx.shared.check_due(due);
+            cx.shared.check_due_of_socket(due);
         }
         self.behaviour.borrow_mut().timer(cx, self.side, token);
         self.leave(cx);

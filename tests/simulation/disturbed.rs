@@ -244,6 +244,7 @@ impl Scene {
             handle: None,
             stalls: false,
             is_punctual: false,
+            is_short_of_memory: false,
             deferred: InOrder::default(),
             posted: InOrder::default(),
             stalled: Duration::ZERO,

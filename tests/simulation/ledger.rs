@@ -9,6 +9,7 @@ use netloop::{CloseReason, Flow, SocketId};
 
 use super::armed::Armed;
 use super::dialed::Dialed;
+use super::fairness::Fairness;
 use super::held::Held;
 use super::idling::Idling;
 use super::pattern::Pattern;
@@ -182,18 +183,11 @@ pub(crate) struct Ledger {
     pub(crate) stalled: Duration,
     /// The sides that were told of an idle timeout in this step.
     pub(crate) timed_out: Vec<usize>,
-    /// The socket that was given bytes last, the turn, and the number of times in it (I9).
-    turn_of: Option<(usize, (u64, Instant), u32)>,
+    fairness: Fairness,
     /// The number of steps of the simulation. The time alone does not tell one turn from the next: a turn that goes on
     /// where the last one was cut short does not poll.
     pub(crate) steps: u64,
 }
-
-/// The most reads in a row that one socket may have.
-const LONGEST_BURST: u32 = 16;
-
-/// The most services of a socket for each deadline that has passed.
-const MOST_SERVICES: u32 = 4;
 
 impl Ledger {
     pub(crate) fn new(pattern: Rc<Pattern>, is_echo: bool) -> Self {
@@ -224,7 +218,7 @@ impl Ledger {
             delivered: 0,
             stalled: Duration::ZERO,
             timed_out: Vec::new(),
-            turn_of: None,
+            fairness: Fairness::default(),
             steps: 0,
         }
     }
@@ -371,30 +365,15 @@ impl Ledger {
         said.map(|said| said.0.capacity()).sum()
     }
 
-    /// I9: no socket keeps the loop to itself. The time is a turn's own, as it moves on with each.
-    ///
-    /// A deadline that has passed, and a timer that is due, let their socket read ahead of its turn, to see whether there
-    /// is news: once, and some more times while it is given bytes that were carried over. `has_deadline` says whether
-    /// there is one of the former.
+    /// I9: no socket keeps the loop to itself. `has_deadline` says whether the side has a deadline, which may have passed.
     pub(crate) fn check_fairness(&mut self, side: usize, now: Instant, has_deadline: bool) {
-        let this_turn = (self.steps, now);
-        let count = match self.turn_of {
-            Some((last, turn, count)) if (last, turn) == (side, this_turn) => count + 1,
-            _ => 1,
-        };
-        let due = self.sides[side].timers.count_due(now, self.steps);
-        let most_reads = if self.sides[side].is_carrying() {
-            MOST_SERVICES
-        } else {
-            1
-        };
-        let ahead = most_reads * (u32::from(has_deadline) + due);
-        assert!(
-            count <= LONGEST_BURST + ahead,
-            "I9: {count} reads in a row: {:?}",
-            self.sides[side]
-        );
-        self.turn_of = Some((side, this_turn, count));
+        let it = &self.sides[side];
+        let deadlines = u32::from(has_deadline) + it.timers.count_due(now, self.steps);
+        let turn = (self.steps, now);
+        self.fairness.note_read(side, turn, it.is_carrying());
+        let most = self.fairness.most_reads(deadlines);
+        let reads = self.fairness.reads();
+        assert!(reads <= most, "I9: {reads} reads in a row: {it:?}");
     }
 
     /// S1: what is delivered is what was sent, in order, and nothing else.

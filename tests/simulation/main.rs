@@ -28,6 +28,7 @@ mod dialing;
 mod differential;
 mod disturbed;
 mod effort;
+mod fairness;
 mod gone;
 mod heap;
 mod held;

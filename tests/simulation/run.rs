@@ -135,6 +135,7 @@ impl Scene {
         let fuel = u32::try_from((capacity * 20).clamp(30, most_fuel)).unwrap();
         let (batch, descriptors) = (options.batch, options.descriptors);
         let is_unreliable = options.faults.failed_lookups > 0;
+        let is_short_of_memory = options.faults.missing_buffers > 0;
         let mut simulation = Simulation::new(seed, options).unwrap();
         let handle = simulation.handle();
         let stalls = workload == Workload::Stalled || random.u32(..3) == 0;
@@ -181,6 +182,7 @@ impl Scene {
                         handle: Some(handle.clone()),
                         stalls,
                         is_punctual: !stalls,
+                        is_short_of_memory,
                         deferred: InOrder::default(),
                         posted: InOrder::default(),
                         stalled: Duration::ZERO,

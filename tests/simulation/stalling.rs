@@ -17,9 +17,6 @@ pub(crate) fn truthful(options: Options) -> Options {
         jitter: options.jitter.min(Duration::from_millis(5)),
         bytes_per_second: None,
         faults: Faults {
-            // A read that is interrupted, or finds no memory, gives no news.
-            interruptions: 0,
-            missing_buffers: 0,
             short_transfers: 0,
             spurious_blocks: 0,
             empty_polls: 0,

@@ -12,7 +12,9 @@ use crate::net::values::{CloseReason, Event, SocketEvent};
 use crate::reactor::{Interest, Readiness, Registration};
 
 use super::Connection;
+use super::held::Rest;
 use super::outbound::{OutboundFlags, OutboundState};
+use super::retry::Retries;
 use super::stage::Stage;
 
 /// A deadline of a connection.
@@ -30,6 +32,16 @@ enum Deadline {
     Unread,
     /// A byte must have moved.
     Idle,
+}
+
+/// The time at which a service is repeated before a passed deadline decides: a call of this service has failed for a
+/// cause that may pass, and so has proved nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NextTry {
+    /// The service was interrupted, and is repeated at once.
+    AtOnce,
+    /// The service is repeated when the reactor reports the entry on the wheel, which is filed.
+    Later,
 }
 
 impl Connection {
@@ -57,6 +69,37 @@ impl Connection {
         }
     }
 
+    /// Returns the failures of both halves until now.
+    pub(crate) fn retries(&self) -> Retries {
+        Retries {
+            inbound: self.inbound.retry,
+            outbound: self.outbound.retry,
+        }
+    }
+
+    /// Returns when a service is repeated because a call of it has failed, and may succeed later. `before` are the
+    /// failures before the service. `None` if no call has failed, or if too many have failed in a row: a kernel that
+    /// always fails must not keep a deadline from its decision.
+    pub(crate) fn next_try(
+        &self,
+        before: Retries,
+        registration: &mut Registration<'_>,
+    ) -> Option<NextTry> {
+        if !self.retries().are_worth_waiting(before) {
+            return None;
+        }
+        let rests = OutboundFlags::RESTS | OutboundFlags::READ_RESTS;
+        if self.outbound.flags.intersects(rests) {
+            return Some(NextTry::Later);
+        }
+        if registration.has_work() {
+            return Some(NextTry::AtOnce);
+        }
+        // The kernel was asked to report anew, and reports in the next poll.
+        registration.wake_at(registration.tick() + 1);
+        Some(NextTry::Later)
+    }
+
     /// Handles the first of the deadlines that have passed, and files the next one. Called once the connection was
     /// served: news that satisfies a deadline has moved this deadline, or has ended it.
     pub(crate) fn decide_deadlines(
@@ -74,11 +117,11 @@ impl Connection {
             // The caller starts the next attempt, and files the deadline.
             Some(Deadline::Attempt) => return Some(Event::AttemptIsSlow),
             Some(Deadline::Unread) => self.report_held_back(registration),
-            Some(Deadline::Close) => {
-                if !self.rests_with_queue() {
-                    self.close(CloseReason::TimedOut, registration);
-                }
-            }
+            Some(Deadline::Close) => match self.rest_with_queue(registration) {
+                Rest::Begins => {}
+                Rest::IsOver => self.close(CloseReason::TimedOut, registration),
+                Rest::IsUnknown => return None,
+            },
             Some(Deadline::Idle) => {
                 self.activity.report_idle();
                 event = Some(Event::Socket(SocketEvent::TimedOut));

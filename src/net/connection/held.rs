@@ -17,6 +17,7 @@ use super::Connection;
 use super::activity::later;
 use super::closing::reason_of;
 use super::outbound::{OutboundFlags, OutboundState};
+use super::retry::Retry;
 
 impl Connection {
     /// Fails the connection with `error` of `call`, but not before the received bytes are delivered. If there are none,
@@ -92,17 +93,21 @@ impl Connection {
     /// Whether a failure of this paused connection waits for `resume`, because received bytes are unread. After
     /// `destroy_soon` no failure waits: the user has given up the bytes that are unread.
     fn keeps_unread_for_resume(&self) -> bool {
-        self.outbound.state != OutboundState::EndingToClose && self.has_received()
+        self.outbound.state != OutboundState::EndingToClose
+            // If it is not known, no byte may be lost.
+            && self.has_received().unwrap_or(true)
     }
 
-    /// Whether received bytes are unread, here or in the kernel.
-    fn has_received(&self) -> bool {
-        self.has_unread()
-            || match self.peek() {
-                Ok(length) => length > 0,
-                // The peek says nothing, so assume that bytes are unread: none may be lost.
-                Err(error) => is_transient(&error),
-            }
+    /// Whether received bytes are unread, here or in the kernel. `None` if the kernel cannot say for now.
+    fn has_received(&self) -> Option<bool> {
+        if self.has_unread() {
+            return Some(true);
+        }
+        match self.peek() {
+            Ok(length) => Some(length > 0),
+            Err(error) if is_transient(&error) => None,
+            Err(_) => Some(false),
+        }
     }
 
     fn peek(&self) -> io::Result<usize> {
@@ -111,6 +116,17 @@ impl Connection {
             None => Ok(0),
         }
     }
+}
+
+/// Whether a close timeout that is due with a queue rests until `resume`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// Received bytes are unread, so it rests.
+    Begins,
+    /// It does not rest, and closes the connection.
+    IsOver,
+    /// The kernel could not say whether bytes are unread. The connection looks again later.
+    IsUnknown,
 }
 
 /// Whether the call may succeed if it is made again, although nothing has changed.
@@ -182,14 +198,27 @@ impl Connection {
         self.is_resting() && !(has_queue && !self.cold.as_ref().is_some_and(|it| it.is_unread))
     }
 
-    /// Whether a close timeout that is due must rest although bytes are queued. It must if received bytes are unread: a
-    /// peer whose own bytes are not read may take none of the queue. Otherwise the pause does not hold the queue up.
-    pub(super) fn rests_with_queue(&mut self) -> bool {
-        let rests = self.is_resting() && self.has_received();
-        if rests {
-            self.cold_mut().is_unread = true;
+    /// Begins a rest of the close timeout although it is due with a queue. If received bytes are unread, the peer may
+    /// take no bytes because its own are not read. Otherwise the pause is not the reason. Files the next look if the
+    /// kernel cannot say for now, and gives up after too many such looks in a row.
+    pub(super) fn rest_with_queue(&mut self, registration: &mut Registration<'_>) -> Rest {
+        if !self.is_resting() {
+            return Rest::IsOver;
         }
-        rests
+        let has_received = self.has_received();
+        if has_received.is_none() {
+            let rest = self.inbound.retry.next_rest();
+            if !self.inbound.retry.is_hopeless() {
+                registration.wake_at(registration.latest_tick() + rest);
+                return Rest::IsUnknown;
+            }
+        }
+        self.inbound.retry = Retry::default();
+        if has_received != Some(true) {
+            return Rest::IsOver;
+        }
+        self.cold_mut().is_unread = true;
+        Rest::Begins
     }
 
     /// Notes that the close timeout begins to rest, because the connection was paused after the end of this side.

@@ -48,7 +48,9 @@ use outbound::{Outbound, OutboundState};
 use stage::Stage;
 
 pub(crate) use connecting::DialStep;
+pub(crate) use deadlines::NextTry;
 pub(crate) use notice::Notice;
+pub(crate) use retry::Retries;
 
 /// One connection: a socket of the user, from the request to connect or the accept to its `on_close`.
 // The order of the fields is deliberate: the fields that every message touches come first. Together with the reactor's

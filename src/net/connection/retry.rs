@@ -8,6 +8,9 @@ const INTERRUPTIONS: u8 = 16;
 const FIRST_REST_TICKS: u64 = 10;
 const LONGEST_REST_TICKS: u64 = 1_000;
 
+/// The number of rests in a row for whose end a passed deadline waits: 150 ms in total.
+const RESTS_OF_A_DEADLINE: u8 = 4;
+
 /// The failures in a row of one half of a connection. The kernel reports neither the end of a shortage nor the end of
 /// interruptions, so the half rests and tries again by itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +32,31 @@ impl Retry {
         self.rests = self.rests.saturating_add(1);
         doubled.min(LONGEST_REST_TICKS)
     }
+
+    /// Whether a passed deadline waits no longer for this half, because it has rested too often.
+    pub(super) fn is_hopeless(self) -> bool {
+        self.rests > RESTS_OF_A_DEADLINE
+    }
+
+    /// Whether a call has failed since `before`, and none has succeeded since.
+    fn has_grown_since(self, before: Self) -> bool {
+        self.interruptions > before.interruptions || self.rests > before.rests
+    }
+}
+
+/// The failures of both halves of a connection. The caller compares those before and after a service.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Retries {
+    pub(super) inbound: Retry,
+    pub(super) outbound: Retry,
+}
+
+impl Retries {
+    /// Whether a half has failed since `before`, and is still worth the wait for its next try.
+    pub(super) fn are_worth_waiting(self, before: Self) -> bool {
+        let is_worth = |now: Retry, before| now.has_grown_since(before) && !now.is_hopeless();
+        is_worth(self.inbound, before.inbound) || is_worth(self.outbound, before.outbound)
+    }
 }
 
 #[cfg(test)]
@@ -43,6 +71,25 @@ mod tests {
         for _ in 0..1_000 {
             assert!(retry.next_rest() <= LONGEST_REST_TICKS);
         }
+    }
+
+    #[test]
+    fn a_deadline_waits_for_four_rests_in_a_row() {
+        let mut retries = Retries {
+            inbound: Retry::default(),
+            outbound: Retry::default(),
+        };
+        assert!(!retries.are_worth_waiting(retries), "without a failure");
+        for number in 1..=1_000 {
+            let before = retries;
+            retries.inbound.next_rest();
+            assert_eq!(retries.are_worth_waiting(before), number <= 4, "{number}");
+        }
+        let before = retries;
+        retries.inbound = Retry::default();
+        assert!(!retries.are_worth_waiting(before), "after a success");
+        retries.outbound.is_at_once();
+        assert!(retries.are_worth_waiting(before), "of the other half");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! have arrived, and may wait behind other sockets or in the kernel. So the socket is served once first.
 
 use crate::net::connect::ConnectRace;
-use crate::net::connection::Connection;
+use crate::net::connection::{Connection, NextTry, Retries};
 use crate::net::values::{Event, SocketEvent, SocketId, SourceId, TimerId};
 use crate::reactor::{Elapsed, Interest, Key, Readiness};
 
@@ -47,8 +47,17 @@ pub(super) struct PassedDeadline {
     owner: Key,
     /// The name of the owner's timer that has fired; `None` for a deadline of the connection itself.
     timer: Option<Key>,
-    /// The limit on the further services before the deadline decides.
+    /// The limit on the further services before the deadline decides. A service that is repeated because a call has
+    /// failed does not count: the [failures](Connection::next_try) have a limit of their own.
     services: u8,
+}
+
+/// A timer of a socket that has passed, and waits for the next try of a service that has failed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PutOffTimer {
+    owner: Key,
+    /// The name of the timer on the wheel.
+    pub(super) name: Key,
 }
 
 /// The decision of a deadline that has passed.
@@ -79,8 +88,16 @@ impl Net {
                 Some(happened) => Elapsing::Due(Due::Deadline(happened)),
                 None => Elapsing::Served,
             },
+            Elapsed::Source(key, None) if self.has_put_off(key) => {
+                self.begin_to_settle(key, None, buffer)
+            }
             Elapsed::Source(_, None) => Elapsing::Nothing,
         })
+    }
+
+    /// Whether timers of `owner` have passed, and wait for the next try of a service that has failed.
+    fn has_put_off(&self, owner: Key) -> bool {
+        self.put_off.iter().any(|put_off| put_off.owner == owner)
     }
 
     /// Whether a deadline has passed that is still to be decided.
@@ -105,19 +122,32 @@ impl Net {
     }
 
     /// Serves the socket or source of a deadline that has passed. If it gives no event, or was served before, its deadline
-    /// decides.
+    /// decides. A service with a call that has failed for now proves nothing, and is repeated.
     fn settle(&mut self, mut passed: PassedDeadline, buffer: &mut [u8]) -> Elapsing {
         let is_served_now = passed.services > 0;
         if is_served_now {
-            let has_unread = self
-                .connection(SocketId(passed.owner))
-                .is_some_and(Connection::delivers_unread);
+            let connection = self.connection(SocketId(passed.owner));
+            let has_unread = connection.is_some_and(Connection::delivers_unread);
+            let failures = connection.map(Connection::retries);
             let event = self.serve_ahead(passed.owner, buffer);
             let is_preliminary = match event {
                 Some(TargetedEvent::Socket(_, SocketEvent::Noticed | SocketEvent::Drained)) => true,
                 Some(TargetedEvent::Socket(_, SocketEvent::Data(_))) => has_unread,
                 _ => false,
             };
+            if event.is_none() {
+                match failures.and_then(|failures| self.next_try(passed.owner, failures)) {
+                    Some(NextTry::AtOnce) => {
+                        self.passed = Some(passed);
+                        return Elapsing::Served;
+                    }
+                    Some(NextTry::Later) => {
+                        self.put_off(passed);
+                        return Elapsing::Served;
+                    }
+                    None => {}
+                }
+            }
             passed.services = match is_preliminary {
                 true => passed.services - 1,
                 false => 0,
@@ -127,11 +157,46 @@ impl Net {
                 return Elapsing::News(event);
             }
         }
+        if let Some(due) = self.take_put_off(passed.owner) {
+            self.passed = Some(PassedDeadline {
+                services: 0,
+                ..passed
+            });
+            return Elapsing::Due(due);
+        }
         match self.decide(passed) {
             Some(Decision::Due(due)) => Elapsing::Due(due),
             Some(Decision::Next) => Elapsing::Served,
             None if is_served_now => Elapsing::Served,
             None => Elapsing::Nothing,
+        }
+    }
+
+    fn next_try(&mut self, owner: Key, failures: Retries) -> Option<NextTry> {
+        let visited = self.reactor.visit(owner, |source, registration| {
+            source.connection()?.next_try(failures, registration)
+        });
+        visited.flatten()
+    }
+
+    /// Lets a deadline wait for the next try of its service. The entry of the connection itself is on the wheel, and a
+    /// timer waits with it.
+    fn put_off(&mut self, passed: PassedDeadline) {
+        let owner = passed.owner;
+        if let Some(name) = passed.timer {
+            self.put_off.push(PutOffTimer { owner, name });
+        }
+    }
+
+    /// Takes the first timer of `owner` that was put off and counts. Timers that were put off come before later ones.
+    fn take_put_off(&mut self, owner: Key) -> Option<Due> {
+        loop {
+            let mut put_off = self.put_off.iter();
+            let place = put_off.position(|put_off| put_off.owner == owner)?;
+            let PutOffTimer { name, .. } = self.put_off.remove(place);
+            if let Some(due) = self.take_socket_timer(name) {
+                return Some(due);
+            }
         }
     }
 

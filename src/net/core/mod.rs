@@ -39,7 +39,7 @@ use crate::net::values::{
 use crate::reactor::{Key, Phase, Reactor, Registration, Waker};
 use crate::system::{OwnerProcess, System};
 
-use deadlines::PassedDeadline;
+use deadlines::{PassedDeadline, PutOffTimer};
 use option_ranges::check_socket_options;
 use socket_timers::SocketTimers;
 use source::{SharedResources, Source};
@@ -80,6 +80,9 @@ pub(crate) struct Net {
     socket_timers: SocketTimers,
     /// A deadline that has passed, whose socket was served since, and that is still to be decided.
     passed: Option<PassedDeadline>,
+    /// The timers of sockets that wait for the next try of a service, in the order in which they have passed. Invariant:
+    /// each is in `socket_timers`.
+    put_off: Vec<PutOffTimer>,
 }
 
 /// The limits of the user on events, threads and memory.
@@ -136,6 +139,7 @@ impl Net {
             lookup_threads: limits.lookup_threads,
             socket_timers: SocketTimers::default(),
             passed: None,
+            put_off: Vec::new(),
             reactor,
             outbox: Outbox::new(limits.pooled_bytes),
             exhaustion: DescriptorExhaustion::new(&system),

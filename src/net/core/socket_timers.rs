@@ -111,6 +111,7 @@ impl Net {
 
     fn disarm_socket_timer(&mut self, name: Key) {
         if let Some(timer) = self.socket_timers.armed.remove(name) {
+            self.put_off.retain(|put_off| put_off.name != name);
             self.reactor.disarm(timer.handle);
         }
     }
