@@ -10,6 +10,7 @@ mod chat_client;
 mod chat_server;
 #[cfg(target_os = "linux")]
 mod child_process;
+mod game;
 mod programs;
 mod serve;
 mod transcript;
