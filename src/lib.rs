@@ -43,7 +43,7 @@
 //!   timer wheel, the send buffer, the lists that make the turn fair. Private, like **system** beside it, which makes
 //!   all calls to the kernel.
 #![forbid(unsafe_code)]
-// Shows badges for features and systems when the documentation host builds (`docsrs`).
+// docs.rs builds with `docsrs`, so that its pages show at each item the features and systems that the item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod reactor;
@@ -60,7 +60,7 @@ pub mod performance {}
 mod event_loop;
 mod net;
 mod readiness;
-// Other crates reach the `pub` items of the next four data structures through `internals` only.
+// Without `internals`, no other crate reaches the `pub` items of `schedule`, `send_buffer`, `slots` and `wheel`.
 #[cfg_attr(not(feature = "internals"), expect(unreachable_pub))]
 mod schedule;
 #[cfg_attr(not(feature = "internals"), expect(unreachable_pub))]
