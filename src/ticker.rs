@@ -32,7 +32,8 @@ pub struct Steps {
     pub late: Duration,
 }
 
-/// A schedule of fixed steps: the n-th step is due at the start and n periods, however late the steps before it were.
+/// A schedule of fixed steps: step `n` is due `n` periods after the start, however late the earlier steps were made.
+/// The first step is step 0. Only [`CatchUp::Delay`] moves the schedule.
 ///
 /// [`every`](crate::EventLoop::every) counts each period from the call before it, so that delays add up. The steps of a
 /// ticker stay on their schedule: 60 steps a second are 60.00, for hours. A ticker reads no clock and arms no timer. The
@@ -80,7 +81,8 @@ pub struct Steps {
 pub struct Ticker {
     /// The time from which `next` counts.
     anchor: Instant,
-    /// The number of the next step after `anchor`. Invariant: at most `steps`, which becomes 0 with a later anchor.
+    /// The number of the next step, where step 0 is due at `anchor`. Invariant: at most `steps`. When all steps of a
+    /// span are made, the anchor moves by this span, and `next` is 0 again.
     next: u32,
     /// The number of steps in `span` nanoseconds. A rate is kept as this fraction: a rounded period would drift.
     steps: u32,
