@@ -383,14 +383,14 @@ fn call_for_event<S>(
         }
         SocketEvent::TimedOut => handler.on_timeout(cx),
         SocketEvent::Noticed => {
-            // A handler may ask for the next notice in each notice. Such notices wait for the next service.
+            // The handler may cause a further notice in each callback. Such notices wait for the next service.
             for _ in 0..cx.socket.waiting_notices() {
                 let Some(notice) = cx.socket.next_notice() else {
                     break;
                 };
                 call_for_notice(handler, cx, notice);
             }
-            // Only now, because the handler may have closed the socket.
+            // After the callbacks: this goes on with the connect, unless the handler has closed the socket.
             cx.socket.end_notices();
         }
     }

@@ -16,8 +16,8 @@ pub(super) struct Mailbox<S> {
     waker: WakeHandle,
     /// The host's callback, which each wake of the loop calls.
     listener: WakeListener,
-    /// Whether the loop has something to take. Invariant: set before each wake, so that a loop whose wait a wake has ended
-    /// finds it set. The flag may also be set by a wake that fails then, so it never stands for a wake.
+    /// Whether the loop may have something to take. Invariant: set before each wake, so that a woken loop finds the
+    /// flag set. A wake that then fails sets the flag too, so the flag does not prove a wake.
     is_pending: AtomicBool,
     /// The number of times that the loop has [taken](Self::take) posts.
     takes: AtomicUsize,
@@ -93,8 +93,8 @@ impl<S> Mailbox<S> {
         self.stops.take()
     }
 
-    /// Queues `call`, and wakes the loop. If the wake fails, the call is not queued: another thread's wake might otherwise
-    /// have it made although its poster was told of an error.
+    /// Queues `call`, and wakes the loop. If the wake fails, the call is not queued. Otherwise a wake of another thread
+    /// might have the loop make a call whose poster got an error.
     pub(super) fn post(&self, call: Post<S>) -> Result<()> {
         let mut inbox = self.inbox();
         // The lock is held from here to the push, so that `close` finds every post that was accepted.
@@ -196,7 +196,7 @@ struct Period(usize);
 impl StopRequests {
     /// Adds a request, and returns its period.
     fn ask(&self) -> Period {
-        // The number of requests stays at its limit, which stands for more threads than a process can have.
+        // At its limit, the number of requests stays as it is. No process has so many threads.
         let before = self.update(|word| match word & MOST_REQUESTS {
             MOST_REQUESTS => None,
             _ => Some(word + 1),

@@ -155,7 +155,7 @@ impl<O: event::Source, S> SourceContext<'_, O, S> {
     ///         let turn = cx.source.0.turn(&mut (), Wait::No, Budget::UNLIMITED);
     ///         match cx.source.0.poll_timeout() {
     ///             _ if !turn.is_ok_and(|turn| turn.alive) => cx.close(),
-    ///             // The inner loop has more to do: it comes again behind the others.
+    ///             // The inner loop has more to do: this source is served again, behind the others.
     ///             Some(wait) if wait.is_zero() => {}
     ///             Some(wait) => {
     ///                 cx.would_block(Interest::READABLE);

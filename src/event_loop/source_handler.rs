@@ -89,7 +89,7 @@ pub trait SourceHandler<S = ()> {
     /// deregistered the object, and gives it back together with the handler. Comes exactly once, as the last event. The
     /// default drops both.
     ///
-    /// Comes not when [`detach_source`](crate::EventLoop::detach_source) takes the source out, and not when the loop is
+    /// Does not come when [`detach_source`](crate::EventLoop::detach_source) takes the source out, or when the loop is
     /// dropped.
     fn on_close(self, cx: &mut LoopContext<'_, S>, source: Self::Source)
     where
@@ -98,8 +98,8 @@ pub trait SourceHandler<S = ()> {
         let _ = (cx, source);
     }
 
-    /// Returns the limit on the calls in a row while no other socket or source waits. Then the kernel is asked for others.
-    /// While others wait, each source is called once in turn. Asked once, when the source is added.
+    /// Returns the limit on the calls in a row while no other socket or source waits. Then a poll looks for others.
+    /// While others wait, each source is called once in turn. The loop calls this once, when the source is added.
     ///
     /// The default, 16, suits short calls, such as one that receives a datagram. A handler whose calls are long, such as
     /// one that turns another loop, returns 1.
@@ -130,10 +130,10 @@ pub(super) trait AnySource<S> {
     /// Gives the source to the handler's `on_close`.
     fn close(self: Box<Self>, cx: &mut LoopContext<'_, S>);
 
-    /// Returns the source as a value whose type can be asked for.
+    /// Returns the source as an [`Any`], whose concrete type a caller can check.
     fn as_any(&self) -> &dyn Any;
 
-    /// Converts the source into a value whose type can be asked for.
+    /// Converts the source into an [`Any`], which a caller can downcast.
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
 }
 

@@ -161,7 +161,7 @@ impl<S> EventLoop<S> {
     /// As [`run`](Self::run).
     pub fn turn(&mut self, shared: &mut S, wait: Wait, budget: Budget) -> Result<Turn> {
         if cfg!(debug_assertions) {
-            // A call of the system each turn, which a build for use is spared.
+            // A release build does not spend this system call on each turn.
             self.net.check_owner()?;
         }
         if budget.is_unlimited() {
@@ -245,7 +245,7 @@ impl<S> EventLoop<S> {
         self.net.poll(timeout)
     }
 
-    /// Returns the longest time for which the poll may wait, before the reactor's own deadlines.
+    /// Returns the longest time for which the poll may wait. The reactor ends the wait earlier for its own deadlines.
     pub(super) fn timeout(&self, wait: Wait) -> Option<Duration> {
         match wait {
             // The reactor itself does not wait while it has queued sources.
@@ -302,10 +302,10 @@ impl<S> EventLoop<S> {
         limit: &mut Limit,
         turn: &mut Turn,
     ) {
-        // Copies, so that no message reads a pointer to them.
+        // Local copies, so that no message reads or writes them through a pointer.
         let (mut spent, mut events) = (*limit, turn.events);
         self.net.begin_serving();
-        // A source may write on for long, or fail, without an event.
+        // The closure counts a step for each source without an event: such a source may write much, or fail.
         while let Some(happened) = self
             .net
             .next_while(buffer, |clock, sent| !spent.step_at(clock, sent))

@@ -205,7 +205,7 @@ impl Limit {
         self.credit == 0
     }
 
-    /// Adds time in which nothing was done.
+    /// Puts the time limit off by `time`, which the turn has spent waiting.
     pub(super) fn rest(&mut self, time: Duration) {
         self.until = self.until.and_then(|until| until.checked_add(time));
     }
