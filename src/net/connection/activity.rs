@@ -10,8 +10,8 @@ pub(super) struct Activity {
     /// The tick at which a byte last moved in either direction, or at which the user last set the idle timeout. Before
     /// both, the tick of the registration.
     pub(super) last_byte_tick: u64,
-    /// The tick at which connecting began. Once this side has ended an open connection, the tick of that end. Later by
-    /// the time for which the close timeout has rested since.
+    /// The tick at which connecting began. Once this side has ended an open connection, the tick of that end, put off
+    /// by the time for which a pause has suspended the close timeout.
     pub(super) began_tick: u64,
     idle: IdleTimeout,
 }
@@ -101,8 +101,8 @@ impl Activity {
         Some(later(self.last_byte_tick, timeout))
     }
 
-    /// Takes a rest out of the time that the close timeout counts. The rest began at `rest_began`; `None` if it began
-    /// before the end of this side. The rest ends at `tick`.
+    /// Excludes a rest, during which the connection was paused, from the time that the close timeout counts. The rest
+    /// began at `rest_began`, or before the end of this side (`None`). It ends at `tick`.
     pub(super) fn skip_rest(&mut self, rest_began: Option<u64>, tick: u64) {
         let since = self.began_tick.max(self.last_byte_tick);
         let elapsed = rest_began.map_or(0, |began| began.saturating_sub(since));

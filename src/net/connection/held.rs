@@ -53,8 +53,8 @@ impl Connection {
         }
     }
 
-    /// Keeps a failure that is held although the user pauses the connection, if there are bytes for a later `resume`.
-    /// Otherwise fails the connection.
+    /// Called when the user pauses the connection. Keeps a held failure if bytes wait for a later `resume`, and
+    /// otherwise fails the connection.
     pub(super) fn hold_or_report_failure(&mut self, registration: &mut Registration<'_>) {
         if !self.outbound.has_failed() || !self.stage.is_open() {
             return;

@@ -23,8 +23,8 @@ use super::retry::Retry;
 pub(super) struct Outbound {
     pub(super) unsent: Unsent,
     /// The smaller of `high_water_mark` and `max_queued_bytes`, at most `u16::MAX`. While the queue is empty, writes
-    /// that total fewer bytes are answered `Flow::Open`. A write beyond `u16::MAX` goes to the queue, which costs such
-    /// a long write no more.
+    /// that total fewer bytes are answered `Flow::Open`. Writes that total more leave the fast path, whose saving is
+    /// small for so many bytes.
     pub(super) capacity: u16,
     pub(super) state: OutboundState,
     pub(super) flags: OutboundFlags,

@@ -12,7 +12,7 @@ use super::outbound::{OutboundFlags, OutboundState};
 use super::stage::Stage;
 
 impl Connection {
-    /// Closes the connection at once because its handler has panicked. The library closes it, and not the user.
+    /// Closes the connection at once because its handler has panicked. If bytes are lost, the peer gets a RST.
     pub(crate) fn abandon(&mut self, error: Error, registration: &mut Registration<'_>) {
         if !self.stage.is_closed() {
             self.fail(error, CloseReason::Error, registration);

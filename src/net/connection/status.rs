@@ -83,8 +83,8 @@ impl Connection {
         }
     }
 
-    /// Whether the user can take the stream out as a socket of the standard library. Not while there are unread bytes
-    /// or an error, because both would be lost. Also not while a failure is held, whose error the kernel has forgotten.
+    /// Whether the user can take the stream out as a socket of the standard library. `false` while bytes are unread or
+    /// a failure is held, because the taken socket would have neither.
     pub(crate) fn can_be_detached(&self) -> bool {
         self.open_stream().is_some_and(Stream::is_standard)
             && !self.outbound.has_failed()
