@@ -172,7 +172,7 @@ impl Net {
         true
     }
 
-    /// Passes the answer for the source `asker` to it, ahead of the answers that arrived before, if it has arrived.
+    /// If the answer for the source `asker` has arrived, passes it to this source, ahead of earlier answers.
     pub(super) fn take_answer_of(&mut self, asker: Key) {
         while self.fetch_answer() {}
         let place = self.answers.iter().position(|(key, _)| *key == asker);
@@ -192,8 +192,8 @@ impl Net {
         }
     }
 
-    /// Removes the sources that have closed in this turn from the lookups of `query`. A new source must not join a lookup
-    /// that hangs, only because the close phase is still to come.
+    /// Removes the sources that have closed in this turn from the lookups of `query`. Otherwise they would seem to wait
+    /// until the close phase, and a new source would join a lookup that may hang.
     fn dismiss_closed_askers(&mut self, query: &HostQuery<'_>, resolver: &SharedResolver) {
         let Some(lookups) = self.lookups.as_ref().filter(|lookups| lookups.is_waiting()) else {
             return;

@@ -64,7 +64,7 @@ pub(super) struct PutOffTimer {
 enum Decision {
     /// The deadline counts, and its event is told.
     Due(Due),
-    /// The next address of a name is tried, which is not told now.
+    /// The attempt on the next address is planned. The handler is told of it later, by notices.
     Next,
 }
 
@@ -107,7 +107,7 @@ impl Net {
     }
 
     fn begin_to_settle(&mut self, owner: Key, timer: Option<Key>, buffer: &mut [u8]) -> Elapsing {
-        // A source of the user is served only if the kernel has reported it: a call on it may block the thread.
+        // Only a connection is served without a report of the kernel: a call on a source of the user may block.
         self.reactor.visit(owner, |source, registration| {
             if let Some(connection) = source.connection() {
                 connection.expect_news(registration);

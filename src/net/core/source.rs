@@ -14,8 +14,8 @@ use super::custom_source::CustomSource;
 /// The limit on the connections that a listener accepts in a row before the next source is served.
 const ACCEPT_BURST: u32 = 64;
 
-/// The limit on consecutive full reads of a connection while no other source waits. Two full reads are 256 KiB. Then
-/// the next poll looks for other ready sources (D6). A read that does not fill the buffer ends the burst anyway.
+/// The limit on consecutive full reads of a connection while no other source waits: 256 KiB with the default buffer.
+/// The next poll then looks for other ready sources (D6). A read that does not fill the buffer ends the burst anyway.
 const READ_BURST: u32 = 2;
 
 /// The same limit while other sources wait: a peer that never stops sending delays each of them by one read.
