@@ -27,7 +27,7 @@ pub(crate) enum AcceptFault {
 
 /// Returns the cause of `error`, which a call of `accept` has returned.
 ///
-/// An error that no row names is transient: to try it again costs little, and ends no server that might go on.
+/// An error that no row names is transient: another try costs little, and no server ends that could go on.
 pub(crate) fn classify_accept(error: &io::Error) -> AcceptFault {
     let name = Errno::of(error).map(|errno| errno.name);
     let row = name.and_then(|name| ROWS.iter().find(|(_, names)| names.contains(&name)));
