@@ -14,8 +14,8 @@ use super::{Burst, Handler, Interest, Key, Reactor, Readiness, Registration, Slo
 impl<T: Handler> Reactor<T> {
     /// Inserts `source`, whose [`Handler::source`] returns `None`, and registers `object` under its key.
     ///
-    /// Without interest in writing, `object` counts as writable and is registered for reading alone, as a socket is:
-    /// the kernel would report the space that each sent datagram frees.
+    /// Without interest in writing, `object` counts as writable and is registered for reading alone, as a socket is.
+    /// Otherwise the kernel would report the space that each sent datagram frees.
     pub(crate) fn insert_lent(
         &mut self,
         source: T,

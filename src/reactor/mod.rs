@@ -329,8 +329,8 @@ impl<T: Handler> Reactor<T> {
         Some(answer)
     }
 
-    /// Frees the memory that removed sources have left in the slots and the lists. The next generation of each slot
-    /// that was ever used stays, four bytes: without it, a key could be given out twice. The timer wheel frees nothing.
+    /// Frees the memory that removed sources have left in the slots and the lists. Four bytes of each slot that was
+    /// ever used stay, its next generation: without it, a key could be given out twice. The timer wheel frees nothing.
     pub(crate) fn shrink(&mut self) {
         self.slots.shrink();
         self.schedule.shrink();
