@@ -1,4 +1,4 @@
-//! Local ports for connects from an address that the user has set, when the kernel has no port of its own left.
+//! Local ports for connects from an address that the user has set, when the kernel has no free port left.
 //!
 //! A socket that binds port 0 gets a port that no other socket of its address has. So an address has about 28,000
 //! connections, whatever their destinations are. A port that is bound by its number may be shared (SO_REUSEADDR), and
@@ -13,7 +13,7 @@ use socket2::{SockAddr, Socket};
 
 use super::tcp;
 
-/// The limit on the ports that one connect tries. A port is rarely taken for the same destination too.
+/// The limit on the ports that one connect tries. Few of them already have a connection to the same destination.
 const MOST_TRIES: usize = 128;
 
 /// Binds `socket` to `local`, whose port is 0. Shares a port if the kernel has none left.
