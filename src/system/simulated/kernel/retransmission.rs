@@ -15,7 +15,7 @@ const IDLE: Duration = Duration::from_secs(7200);
 const INTERVAL: Duration = Duration::from_secs(75);
 const PROBES: u32 = 9;
 
-/// The two timeouts of a socket whose peer may be out of reach: retransmission and keep-alive.
+/// The retransmission and keep-alive timeouts of a socket. All times are nanoseconds since the simulation began.
 #[derive(Debug, Default)]
 pub(super) struct PeerTimeouts {
     /// The time at which the last packet of the peer arrived.

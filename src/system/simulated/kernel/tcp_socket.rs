@@ -28,7 +28,7 @@ pub(crate) enum TcpState {
 pub(super) enum Reaction {
     /// Nothing changes for the program.
     Nothing,
-    /// The selector may have something to report.
+    /// These bits may have changed, so the selector may have something to report.
     Notify(Readiness),
     /// A packet goes back to the sender.
     Reply(Packet),
