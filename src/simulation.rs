@@ -256,7 +256,7 @@ impl Simulation {
 
     /// Turns each of `hosts` that has work now, in an order that the seed chooses. Returns whether any host had work.
     ///
-    /// A turn takes a microsecond of virtual time. Only [`advance`](Self::advance) moves the clock further.
+    /// A turn takes a microsecond of virtual time. Only [`advance`](Self::advance) and [`Handle::pass`] take more.
     ///
     /// # Errors
     ///
