@@ -131,7 +131,7 @@ impl<S> EventLoop<S> {
             Part::Timers => self.fire_timers(shared, limit, turn),
             Part::Closes => self.deliver_closes(shared, limit, turn),
         }
-        // The bytes that this part wrote leave before the next part, if the budget permits.
+        // The bytes of a part leave before the next part, if the budget permits; those of Posts and Serve, in Flush.
         if !limit.is_reached() && !matches!(part, Part::Posts | Part::Serve) {
             self.flush_within(limit);
         }

@@ -196,7 +196,7 @@ struct Period(usize);
 impl StopRequests {
     /// Adds a request, and returns its period.
     fn ask(&self) -> Period {
-        // At its limit, the number of requests stays as it is. No process has so many threads.
+        // At its limit, the number of requests stays as it is: the loop only asks whether there is one.
         let before = self.update(|word| match word & MOST_REQUESTS {
             MOST_REQUESTS => None,
             _ => Some(word + 1),

@@ -73,7 +73,7 @@ impl<S> EventLoop<S> {
         }
         let mut is_alive = self.is_alive();
         while is_alive {
-            // This question comes after the deferred calls, because the last deferred call may have been the last work.
+            // `make_turn` calls this after the deferred calls, because the last of them may have been the last work.
             let wait = |event_loop: &Self| match deadline {
                 _ if !event_loop.is_alive() => Wait::No,
                 Some(deadline) => Wait::Until(deadline),
