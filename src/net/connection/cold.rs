@@ -30,7 +30,7 @@ pub(super) struct ColdState {
     pub(super) dial_step: Option<DialStep>,
     pub(super) unread: UnreadBytes,
     markers: SentMarkers,
-    /// The number of bytes that were unsent when the connection closed.
+    /// The number of unsent bytes that were dropped, at the close or after a failure.
     lost_bytes: usize,
     /// Whether a write was refused because it came after `end`. Every later write is refused too, so every marker set
     /// from then on reports the refusal.

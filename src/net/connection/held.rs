@@ -21,7 +21,7 @@ use super::retry::Retry;
 
 impl Connection {
     /// Fails the connection with `error` of `call`, but not before the received bytes are delivered. If there are none,
-    /// fails the connection at once. The call has consumed the error, so the error is kept here.
+    /// fails the connection at once. The kernel reports the error only once, so it is kept here.
     pub(super) fn fail_behind_unread(
         &mut self,
         call: Syscall,
@@ -41,13 +41,13 @@ impl Connection {
         self.outbound.flags.remove(OutboundFlags::OWES_DRAIN);
         self.cold_mut().failed_tick = registration.latest_tick();
         registration.unwant(Interest::WRITABLE);
-        // The flush drops the queue.
+        // The flush of a failed connection drops its queue.
         registration.flush_soon();
         if self.inbound.is_paused {
             registration.unwant(Interest::READABLE);
             self.file_deadline(registration);
         } else {
-            // No edge is awaited, because the kernel may have reported the last one already.
+            // Read without waiting for an edge, because the kernel may have reported the last one already.
             registration.want(Interest::READABLE);
             registration.assume(Readiness::READABLE);
         }
