@@ -140,7 +140,7 @@ fn a_source_that_cannot_be_armed_again_finds_out_by_reading() {
     }
 }
 
-// A lack of memory has no end that the kernel would report, and a source that is served for it would spin.
+// The kernel does not report the end of a lack of memory. A source that was served meanwhile would spin.
 #[test]
 fn a_source_that_cannot_be_armed_for_now_is_armed_later() {
     for kind in [ErrorKind::OutOfMemory, ErrorKind::StorageFull] {
