@@ -256,7 +256,7 @@ mod tests {
         lookups.ask(Box::new(|| Ok(Vec::new()))).unwrap();
         wait_for(|| wakes.load(Ordering::SeqCst) > 3);
         drop(lookups);
-        // The thread drops its closure, and so its count.
+        // The closure of the thread holds a reference to `wakes`, until the thread ends.
         wait_for(|| Arc::strong_count(&wakes) == 1);
     }
 }

@@ -56,7 +56,7 @@ impl Selector {
         let mut left = timeout;
         if !self.busy.is_zero() && timeout != Some(Duration::ZERO) {
             let most = timeout.map_or(self.busy, |timeout| timeout.min(self.busy));
-            // The clock is read here: without a timeout `asked_at` may be old.
+            // Counts from now and not from `asked_at`, which may be old if there is no timeout.
             if self.poll_until(Instant::now().checked_add(most))? {
                 return Ok(());
             }
@@ -69,7 +69,7 @@ impl Selector {
                     left = timeout.map(|timeout| timeout.saturating_sub(asked_at.elapsed()));
                     self.interruptions.meet(left, error)?;
                     if left == Some(Duration::ZERO) {
-                        // The time is over, or the caller has other work and polls again.
+                        // No time is left. After a few more tries, returns without events: the caller polls again.
                         tries -= 1;
                         if tries == 0 {
                             return Ok(());
@@ -120,8 +120,8 @@ impl Selector {
     }
 }
 
-/// The polls that were interrupted at once since the last poll that was not interrupted. A signal interrupts a poll now and
-/// then; a filter of system calls may interrupt all of them.
+/// The polls in a row that were interrupted at once. A signal interrupts a poll now and then; a filter of system calls
+/// may interrupt all of them.
 #[derive(Debug, Default)]
 struct Interruptions {
     count: u32,
