@@ -10,7 +10,7 @@ use super::dispatch::Calling;
 use super::wait::Limit;
 use super::{EventLoop, Wait};
 
-/// The name of a hook, which stays valid as a name when the hook is gone.
+/// The id of a hook. Once the hook is gone, its id reaches nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HookId(Key);
 
@@ -33,7 +33,7 @@ struct Entry<S> {
 /// All hooks of a loop, in the order in which they were added.
 pub(super) struct Hooks<S> {
     entries: Slots<Entry<S>>,
-    /// The hooks of each place. May name hooks that are gone, until the place is run again.
+    /// The hooks of each place, in calling order. A removed hook stays here until the calls of its place are made.
     prepare: Vec<Key>,
     check: Vec<Key>,
     /// The number of hooks that keep the loop going. Invariant: the number of entries whose `is_held` is set.
@@ -90,7 +90,7 @@ impl<S> Hooks<S> {
         if entry.is_held {
             self.held -= 1;
         }
-        // A hook that is removed within a call stays named until the calls of its place end: they go by position.
+        // The key stays in the list of its place: a call of this place may be running, which counts positions.
         true
     }
 

@@ -435,7 +435,7 @@ impl<S> EventLoop<S> {
     /// make no call. A later call of this replaces the earlier one.
     ///
     /// The call may come while the loop turns. It must neither panic nor wait for the loop's thread. A signal handler must
-    /// not wake a loop with such a call: the call is ordinary code, and its place is behind a lock.
+    /// not wake a loop with such a call: the call is ordinary code, and is kept behind a lock.
     ///
     /// ```
     /// use std::sync::mpsc;
