@@ -161,7 +161,7 @@ impl Connection {
     /// spite of the pause. Unread bytes end the watch: everything behind them waits for `resume`.
     pub(super) fn look_for_end(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         if !self.watches_for_end() {
-            // A replaced handler has put bytes back meanwhile.
+            // Meanwhile bytes of a replaced handler were kept, for instance, and they come before the end.
             registration.unwant(Interest::READABLE);
             return None;
         }

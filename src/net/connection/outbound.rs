@@ -59,12 +59,12 @@ bitflags! {
         /// A fatal error has happened, and nothing more is sent. `ColdState::failure` has the error. An error is held
         /// there until the bytes that arrived before it are delivered.
         const FAILED = 1 << 3;
-        /// The last send failed for a cause that may pass (ENOBUFS), and the half rests. The next deadline tries again.
+        /// The last send failed for a cause that may pass (ENOBUFS), and the half rests until the next deadline.
         const RESTS = 1 << 4;
         /// The last read failed for a cause that may pass. `Inbound::retry` counts such reads. The flag keeps reads off
         /// the fast path, so that the next read that does not fail ends the count.
         const READ_FAILED = 1 << 5;
-        /// As [`READ_FAILED`](Self::READ_FAILED), and the inbound half rests. The next deadline tries again.
+        /// As [`READ_FAILED`](Self::READ_FAILED), and the inbound half rests until the next deadline.
         const READ_RESTS = 1 << 6;
     }
 }
