@@ -125,8 +125,8 @@ impl<S> Mailbox<S> {
         Ok(())
     }
 
-    /// Ends the loop's wait. Returns whether the caller must tell the host. `false` if an earlier wake has already ended
-    /// the wait: its thread tells the host, or has told it.
+    /// Ends the loop's wait. Returns whether the caller must tell the host. `false` if an earlier wake has already
+    /// ended the wait: its thread tells the host, or has told it.
     fn wake_loop(&self) -> io::Result<bool> {
         let takes = self.takes.load(SeqCst);
         self.is_pending.store(true, SeqCst);

@@ -319,9 +319,9 @@ impl<S> EventLoop<S> {
         self.net.next_deadline()
     }
 
-    /// Returns the next deadline if a timer of the host must be set to it. `None` if the deadline that this method returned
-    /// last is still to come and is no later. For a host that keeps one timer for the loop: ask after each turn, and after
-    /// each call that may have changed the loop.
+    /// Returns the next deadline if a timer of the host must be set to it. `None` if the deadline that this method
+    /// returned last is still to come and is no later, or if there is none. For a host that keeps one timer for the
+    /// loop: ask after each turn, and after each call that may have changed the loop.
     ///
     /// ```
     /// use std::time::{Duration, Instant};
