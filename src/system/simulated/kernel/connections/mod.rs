@@ -129,8 +129,7 @@ impl Connections {
         self.wire.send(at, client, client, link, Packet::Syn(0));
     }
 
-    /// Sends a further SYN of `client` after a backoff. A full backlog has dropped the last SYN, as on Linux, or the
-    /// machine was down.
+    /// Sends a further SYN of `client` after a backoff: a full backlog dropped the last SYN, or the machine was down.
     pub(super) fn retry_syn(&mut self, world: &World, client: Key, link: Link, tries: u32) {
         let backoff = Duration::from_secs(1 << tries.min(6));
         let at = world.clock.nanoseconds() + nanoseconds(backoff);
