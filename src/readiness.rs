@@ -34,9 +34,9 @@ bitflags! {
 ///
 /// The bits of several events are joined by *or*: kqueue reports each direction in an event of its own. The operation
 /// that disproves a bit clears it: a read that would block clears [`READABLE`](Self::READABLE), a write that would
-/// block clears [`WRITABLE`](Self::WRITABLE). The kernel reports the closed bits and [`ERROR`](Self::ERROR) only once.
-/// These bits stay until a call in their direction would block, which proves that there is no end and no error. A
-/// source that has seen the end of a direction drops its interest in that direction.
+/// block clears [`WRITABLE`](Self::WRITABLE). The kernel reports the closed bits and [`ERROR`](Self::ERROR) only once,
+/// and they stay. Only a call that would block disproves these bits: it clears the closed bit of its direction, and
+/// `ERROR`. A source that has seen the end of a direction drops its interest in that direction.
 ///
 /// Each constant names the kernel's flags from which mio derives it. A bit may come alone or with others: only the
 /// result of an operation is certain.
@@ -68,8 +68,8 @@ impl Readiness {
     /// `EPOLLIN` with `EPOLLRDHUP`; kqueue: `EVFILT_READ` with `EV_EOF`.
     ///
     /// Data may still lie before the end, and only a read of zero bytes proves the end. While this bit is set, a short
-    /// read does not mean that nothing is left to read. The end has no edge of its own, so a source that stops reading
-    /// after a short read never learns of the end.
+    /// read does not mean that nothing is left to read. The kernel may report data and the end behind it in one edge. A
+    /// source that stops reading after a short read then never learns of the end.
     pub const READ_CLOSED: Self = Self(ReadinessBits::READ_CLOSED);
 
     /// Nothing more can be sent. epoll: `EPOLLHUP`, or `EPOLLERR` with `EPOLLOUT` or alone; kqueue: `EVFILT_WRITE`
@@ -81,8 +81,8 @@ impl Readiness {
     /// bit.
     ///
     /// The data that came before a reset can still be read, and the read after it returns the error: read first, then
-    /// close. A refused datagram comes with this bit and without [`READABLE`](Self::READABLE), so the bit alone is
-    /// worth a read.
+    /// close. The refusal of a sent datagram may set this bit without [`READABLE`](Self::READABLE), and a read returns
+    /// that error. So this bit alone is a reason to read.
     pub const ERROR: Self = Self(ReadinessBits::ERROR);
 
     /// Urgent data of TCP has arrived, or another exceptional condition. epoll: `EPOLLPRI`; the other selectors never
