@@ -59,8 +59,8 @@ impl<K: Copy> Schedule<K> {
 
     /// Begins a round of `phase`: [`next`](Self::next) will return the keys that are in the list now.
     ///
-    /// The last round may be unfinished, because its time was up or a handler panicked. Its remaining keys then stay in
-    /// front, in order, and belong to the new round.
+    /// The last round may be unfinished, because its time was up or a handler panicked. The keys that it has left then
+    /// stay in front, in order, and belong to the new round.
     #[inline]
     pub fn begin(&mut self, phase: Phase) {
         self.lane_mut(phase).begin();
@@ -133,8 +133,9 @@ impl<K: Copy> Default for Schedule<K> {
     }
 }
 
-/// The list of one phase. The arrays change places when a round begins, because no key enters a running round. A ring
-/// buffer would need a single array, but a few more instructions for each entry.
+/// The list of one phase. No key enters a running round: new keys go to `waiting`. If the last round is finished,
+/// `begin` exchanges the arrays `round` and `waiting`. A ring buffer would need a single array, but a few more
+/// instructions for each entry.
 #[derive(Debug)]
 struct Lane<K> {
     /// The keys of the running round, or of the last one if none runs.
@@ -173,8 +174,8 @@ impl<K: Copy> Lane<K> {
             self.round.append(&mut self.again);
             return;
         }
-        // A small budget may end each round after a few of many keys. So the remaining keys move to the front only once
-        // they are the smaller part of the array.
+        // A small budget may end each round after a few of many keys. Moving all remaining keys in each round would
+        // cost too much. So these keys move to the front only once they are the smaller part of the array.
         if self.given > self.round.len() / 2 {
             self.round.drain(..self.given);
             self.given = 0;
