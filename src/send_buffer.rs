@@ -23,8 +23,8 @@ use queue::{Queue, Segment, offer_one};
 /// than an extra slice in the vectored write.
 pub(crate) const KEEP_BYTES: usize = 1024;
 
-/// The length below which a payload is always copied. A reference to such a payload takes about as much memory as the
-/// payload. A slow peer's queue with a million references would take many times the bytes that its limit counts.
+/// The length below which a payload is always copied. A reference takes about this much memory itself, but the limit of
+/// a queue counts only the payload. A million references to single bytes would take many times the limit.
 const TINY_BYTES: usize = 64;
 
 /// The unsent bytes of one socket, first in, first out.
@@ -139,9 +139,9 @@ impl SendBuffer {
     /// Flushes as [`flush`](Self::flush) does, but offers `tail` in the same call, behind the queued bytes. So a large
     /// payload goes straight to the kernel without being queued, and only its rest must be kept.
     ///
-    /// Returns the number of bytes of `tail` that were taken. The queued bytes go first, so this number is zero while a
-    /// queued byte is left. The caller then appends `tail` from the returned offset on. `write` is not called if the
-    /// queue and `tail` are both empty.
+    /// Returns the number of bytes of `tail` that were taken; the caller appends the others to the buffer. The queued
+    /// bytes go first, so this number is zero while a queued byte is left. `write` is not called if the queue and
+    /// `tail` are both empty.
     ///
     /// # Errors
     ///

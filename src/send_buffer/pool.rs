@@ -20,13 +20,13 @@ const DEFAULT_LIMIT_BYTES: usize = 4 * 1024 * 1024;
 const QUEUES_PER_CHUNK: usize = 4;
 
 /// The greatest capacity of a queue that the pool keeps, in segments. The pool frees a larger queue; otherwise one
-/// burst would make the pool large for ever.
+/// spike in the load would make the pool large for ever.
 const QUEUE_SEGMENTS: usize = 128;
 
 /// Free chunks and free queues, shared by all send buffers of one loop.
 ///
 /// A buffer that has sent its last byte returns its storage here, and the next buffer takes this storage. So a loop in
-/// a steady state allocates nothing. Beyond its limits the pool frees returned storage, so no burst stays in memory.
+/// a steady state allocates nothing. Beyond its limits the pool frees returned storage, so a spike leaves no memory.
 #[expect(
     clippy::vec_box,
     reason = "a send buffer holds the box, and taking a queue must not allocate one"
@@ -52,8 +52,8 @@ impl Pool {
     }
 
     /// Makes an empty pool that will keep at most `bytes` of free chunks, rounded down to whole chunks of
-    /// `CHUNK_BYTES`. For each of these chunks it keeps four free queues. If `bytes` is less than one chunk, the pool
-    /// keeps nothing, and every empty buffer that queues bytes allocates.
+    /// `CHUNK_BYTES`, and at most four free queues for each of these chunks. If `bytes` is less than one chunk, the
+    /// pool keeps nothing, and every empty buffer that queues bytes allocates.
     #[must_use]
     pub const fn with_limit(bytes: usize) -> Self {
         let chunk_limit = bytes / CHUNK_BYTES;
@@ -139,7 +139,7 @@ impl Pool {
         }
     }
 
-    /// Keeps the queue and its chunk apart, each only if its limit allows it.
+    /// Takes the chunk out of the queue. Keeps each of the two if the limit on its kind allows, and frees it otherwise.
     #[inline(never)]
     fn put_parts(&mut self, mut queue: Box<Queue>) {
         self.put_chunk(queue.take_chunk());

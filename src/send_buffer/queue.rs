@@ -10,8 +10,8 @@ use std::rc::Rc;
 use super::pool::Pool;
 
 /// The limit on the number of slices in one write. The kernel's own limit is 1024 on Linux, and at least 16 by POSIX;
-/// libuv and std use the kernel's limit. With 64 slices the cost of the call is negligible, and the array on the stack
-/// takes 1 KiB.
+/// libuv and std use the kernel's limit. Beside the work for 64 slices, the fixed cost of a call is negligible. The
+/// array of slices on the stack takes 1 KiB.
 pub(super) const GATHER_SLICES: usize = 64;
 
 /// The limit on the bytes of one write, 1 MiB. During a longer write the other sockets of the loop would wait too long.
@@ -20,7 +20,7 @@ pub(super) const GATHER_SLICES: usize = 64;
 pub(super) const GATHER_BYTES: usize = 1024 * 1024;
 
 /// The limit on the segments that a write gathers in a small array; for more, the array has `GATHER_SLICES` entries.
-/// For a head and a body, initializing the large array would cost more than one call instead of two saves.
+/// So a write of few segments, such as a head and a body, need not initialize the large array.
 const FEW_SEGMENTS: usize = 6;
 
 /// The bytes that are not fully sent: the segments, then the open chunk.
