@@ -308,7 +308,7 @@ impl<T> fmt::Debug for Slots<T> {
     }
 }
 
-/// The size from which on an allocator maps pages of its own for a table. Such a table grows without a copy
+/// The size from which on an allocator gives a table pages that hold nothing else. Such a table grows without a copy
 /// (`mremap(2)`). A smaller table that grows is copied elsewhere, and leaves a hole in the heap.
 const MAPPED_BYTES: usize = 128 << 10;
 
