@@ -145,8 +145,8 @@ impl Lines {
     /// Appends `bytes` to the line that has no end yet, and returns whether the line still fits. Otherwise drops the
     /// line, and skips the rest of the line.
     fn keep(&mut self, bytes: &[u8]) -> bool {
-        // Allows one byte more than `max_line_bytes`, because that byte may be the CR of a CR LF. Only the next byte
-        // shows whether it is.
+        // Allows one byte more than `max_line_bytes` if this byte is a CR: only the next byte shows whether the CR
+        // belongs to the line or to its end.
         let fits = bytes.len() <= self.max_line_bytes.saturating_add(1) - self.partial.len() && {
             self.partial.extend_from_slice(bytes);
             without_return(&self.partial).len() <= self.max_line_bytes
@@ -263,7 +263,7 @@ impl std::error::Error for LineTooLong {}
 
 /// The state of a line that began in an earlier chunk, after a further chunk.
 enum Earlier {
-    /// Nothing to return: the line has no end yet, or its error was returned before, or there was no such line.
+    /// Nothing to return: the line has no end yet, or its error was returned before, or no line began earlier.
     Goes,
     /// The line is complete, in `joined`.
     Ended,
