@@ -79,8 +79,8 @@ pub struct Wheel<T> {
     /// The buffer for emptying buckets; `None` while it is in use. The buffer is kept because initializing a new buffer
     /// would cost more than moving the few timers of a tick.
     batch: Option<Box<Batch>>,
-    /// The deadline, position and entry number of each overdue timer while they are sorted. The vector is kept so that
-    /// sorting does not allocate.
+    /// The deadline, the position in `overdue` and the entry number of each overdue timer, while these timers are
+    /// sorted. The vector is kept so that sorting does not allocate.
     overdue_order: Vec<(u64, usize, u32)>,
 }
 
@@ -195,8 +195,8 @@ impl<T: Copy> Wheel<T> {
             if start > now_tick {
                 break;
             }
-            // The current tick moves to the start of this bucket first, because the further buckets of its entries
-            // depend on the current tick.
+            // The current tick moves to the start of this bucket first. `cascade` compares deadlines with the current
+            // tick to choose the next bucket of each entry.
             self.levels.now = start;
             self.cascade(bucket);
         }
@@ -334,7 +334,7 @@ impl<T: Copy> Wheel<T> {
     /// Moves the entries of the bucket that the current tick has just entered to `due`, or to buckets of lower levels.
     fn cascade(&mut self, bucket: u32) {
         if bucket < LOWEST && self.due.is_empty() {
-            // All entries are due, and in order already. So the chain becomes `due` as it is.
+            // On the lowest level all entries of the bucket are due now, and in arming order: the chain becomes `due`.
             let list = &mut self.lists[bucket as usize];
             self.due_count += list.armed;
             self.due = std::mem::replace(&mut list.chain, Chain::EMPTY);
@@ -344,7 +344,7 @@ impl<T: Copy> Wheel<T> {
         let mut batch = (self.batch.take()).unwrap_or_else(|| Box::new(Batch::new()));
         let below = Levels::level_below(bucket);
         while !self.lists[bucket as usize].chain.is_empty() {
-            // The entries that do not fit into the batch stay in the list, because `append_to` may compact all lists.
+            // The chain stays in the list while it is emptied, because `append_to` may have to remove its stale cells.
             let chain = &mut self.lists[bucket as usize].chain;
             for &(deadline, number) in batch.take(chain, &mut self.chains, &self.entries) {
                 if deadline == self.levels.now {
@@ -354,7 +354,8 @@ impl<T: Copy> Wheel<T> {
                 }
                 let mut place = below.bucket_of(deadline);
                 if below.begins_with(place) {
-                    // In this digit the deadline and the current tick are both zero, so they differ in a lower digit.
+                    // The digit of the level `below` is zero in the deadline and in the current tick, which begins the
+                    // bucket that is emptied. So the two differ in a lower digit.
                     place = self.levels.bucket_of(deadline);
                 }
                 let cell = self.append_to(place, deadline, number);
@@ -410,7 +411,7 @@ impl<T: Copy> Wheel<T> {
         self.entries.grow();
         let count = self.entries.capacity();
         // There are two cells for each timer. So `compact` runs when at least half of the cells are stale, and moves
-        // at most one entry for each arm. Each list may also end in a chunk that is not full.
+        // at most one entry for each stale cell. Each list may also end in a chunk that is not full.
         let ends = count.min(LISTS + 2) + 1;
         self.chains.reserve(2 * count / CELLS as usize + ends);
     }

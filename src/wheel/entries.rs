@@ -1,7 +1,7 @@
 //! The armed timers, in one table.
 //!
-//! This module knows which handles are alive and which entries are free. The module stores the cell in which an entry's
-//! number stands, but does not interpret the cell.
+//! This module knows which handles are alive and which entries are free. The module stores the cell of
+//! [`Chains`](super::chains::Chains) in which an entry's number stands, but does not interpret the cell.
 
 use std::num::NonZeroU32;
 
@@ -43,12 +43,12 @@ struct Deadline([u32; 2]);
 /// The number of entries by which a table grows at least.
 const SMALLEST: usize = 16;
 
-/// The size from which on an allocator maps pages of its own for a table. Such a table grows without a copy
+/// The size from which on an allocator gives a table pages that hold nothing else. Such a table grows without a copy
 /// (`mremap(2)`). A smaller table that grows is copied elsewhere, and leaves a hole in the heap.
 const MAPPED_BYTES: usize = 128 << 10;
 
-/// The last generation of an entry. An entry that has reached it is never used again: after four billion generations, a
-/// handle could name two timers.
+/// The last generation of an entry. An entry that has reached it is never used again, because a handle with a repeated
+/// generation could name two timers.
 const LAST_GENERATION: NonZeroU32 = NonZeroU32::new(u32::MAX - 1).expect("not zero");
 
 impl<T: Copy> Entries<T> {
@@ -163,7 +163,7 @@ impl<T: Copy> Entries<T> {
         self.table[number as usize].cell = cell;
     }
 
-    /// Returns the deadline of an entry and the cell in which its number stands; `None` for the number [`NONE`].
+    /// Returns the deadline of the entry `number`, and the cell that holds this number; `None` if `number` is [`NONE`].
     #[inline]
     pub(super) fn location(&self, number: u32) -> Option<(u64, u32)> {
         let entry = self.table.get(number as usize)?;

@@ -33,7 +33,8 @@ pub(super) struct Level {
     shift: u32,
     /// The highest value of the digit, which is also its mask.
     highest: u32,
-    /// The index of the bucket for the value zero. This bucket stays empty: its entries lie on a lower level.
+    /// The index of the bucket for the value zero. This bucket stays empty: the digit that selects a deadline's level
+    /// is higher than the current tick's digit.
     first: u32,
 }
 
@@ -155,7 +156,7 @@ impl Level {
         self.first + ((deadline >> self.shift) as u32 & self.highest)
     }
 
-    /// Whether `bucket` stands for the value zero of this digit. Deadlines with this value belong on a lower level.
+    /// Whether `bucket` is this level's bucket for the digit value zero, which stays empty.
     #[inline]
     pub(super) fn begins_with(self, bucket: u32) -> bool {
         bucket == self.first

@@ -155,7 +155,7 @@ fn a_dead_handle_never_reaches_a_later_timer() {
 #[test]
 fn sleeping_to_the_next_deadline_wakes_only_to_fire() {
     let mut wheel = Wheel::new(0);
-    // Deadlines on five levels, two of them on the same level.
+    // Deadlines on five levels, of which two levels have two deadlines each.
     let deadlines = [3, 100, 5_000, 300_000, 400_000, 20_000_000, 1 << 40];
     for deadline in deadlines {
         wheel.arm(deadline, deadline);
@@ -191,7 +191,7 @@ fn endless_rearming_leaves_bounded_stale_cells() {
             .map(|payload| wheel.arm(5_000, payload))
             .collect();
         let chunks = wheel.chains.capacity();
-        // Timers move within a bucket, between buckets, and among the overdue timers while no `advance` follows.
+        // Timers move within a bucket, from list to list, and within `overdue`. No `advance` comes between the moves.
         for deadlines in [[5_000, 5_001], [5_000, 900_000], [7, 8], [NEVER, 5_000]] {
             for round in 0..1_000 {
                 for &handle in &handles {

@@ -94,8 +94,8 @@ fn random_gap(random: &mut fastrand::Rng) -> u64 {
 
 /// Applies random operations to the wheel and to the model, and compares every result.
 ///
-/// `target` is the number of timers around which the wheel's length varies. Up to sixteen timers `next_deadline` must
-/// be exact, whatever was cancelled. With many more timers, buckets hold several timers.
+/// `target` is the number of timers around which the wheel's length varies. If it is at most sixteen, `next_deadline`
+/// must be exact, whatever was cancelled. If it is far larger, buckets hold several timers.
 fn compare_with_model(seed: u64, start: u64, operations: usize, target: usize) {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut model = Model::new(start);
@@ -114,7 +114,7 @@ fn compare_with_model(seed: u64, start: u64, operations: usize, target: usize) {
                 let deadline = match random.u8(0..16) {
                     0 => model.now.saturating_sub(gap),
                     1 => NEVER,
-                    // The same deadline as that of an earlier timer, which may lie on another level.
+                    // The deadline of an earlier timer, which may have cascaded from a higher level meanwhile.
                     2 | 3 => chosen.map_or(NEVER - 1, |(_, payload)| model.armed[&payload].0),
                     _ => model.now.saturating_add(gap),
                 };
