@@ -39,6 +39,8 @@ impl<S> EventLoop<S> {
     ///
     /// Each socket is one step of the budget.
     pub fn flush(&mut self, budget: Budget) -> bool {
+        #[cfg(all(feature = "precise", target_os = "linux"))]
+        self.show_change();
         self.net.refresh_now();
         let mut limit = Limit::of(budget, &self.net);
         self.flush_within(&mut limit);

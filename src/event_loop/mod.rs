@@ -12,6 +12,8 @@ mod into_handler;
 mod limited_turn;
 mod loop_context;
 mod mailbox;
+#[cfg(all(feature = "precise", target_os = "linux"))]
+mod mirror;
 mod options;
 mod pipe;
 mod read_buffer;
@@ -168,6 +170,8 @@ pub struct EventLoop<S = ()> {
     resumes_at: Part,
     /// The last deadline that [`take_nearer_deadline`](Self::take_nearer_deadline) returned.
     told_deadline: Option<Instant>,
+    #[cfg(all(feature = "precise", target_os = "linux"))]
+    mirror: mirror::Mirror,
 }
 
 impl<S> EventLoop<S> {
@@ -200,6 +204,10 @@ impl<S> EventLoop<S> {
         };
         let mut net = Net::new(system, &limits)?;
         net.busy_poll(options.busy_poll);
+        #[cfg(all(feature = "precise", target_os = "linux"))]
+        if options.is_precise || options.is_descriptor_enough {
+            net.open_alarm(options.is_precise)?;
+        }
         let mailbox = Mailbox::new(
             net.wake_handle(),
             net.wake_listener(),
@@ -213,6 +221,8 @@ impl<S> EventLoop<S> {
             sources: SideTable::new(),
             posts: VecDeque::new(),
             read_buffer: Some(ReadBuffer::new(options.read_buffer_length())),
+            #[cfg(all(feature = "precise", target_os = "linux"))]
+            mirror: mirror::Mirror::new(&options),
             options,
             calling: None,
             unclosed: None,
@@ -237,6 +247,8 @@ impl<S> EventLoop<S> {
 
     /// Reads the clock, so that no deadline counts from the last turn, and returns the net.
     fn net_now(&mut self) -> &mut Net {
+        #[cfg(all(feature = "precise", target_os = "linux"))]
+        self.show_change();
         self.net.refresh_now();
         &mut self.net
     }

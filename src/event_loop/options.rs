@@ -41,6 +41,12 @@ pub struct EventLoopOptions {
     pub(super) lookup_threads: usize,
     /// The limit on the bytes of free chunks that are kept for the queues of sockets.
     pub(super) pooled_bytes: usize,
+    /// Whether waits and deadlines are finer than a millisecond.
+    #[cfg(all(feature = "precise", target_os = "linux"))]
+    pub(super) is_precise: bool,
+    /// Whether the loop's descriptor shows deadlines and queued work too.
+    #[cfg(all(feature = "precise", target_os = "linux"))]
+    pub(super) is_descriptor_enough: bool,
 }
 
 impl EventLoopOptions {
@@ -53,6 +59,10 @@ impl EventLoopOptions {
             posts_capacity: 65_536,
             lookup_threads: 4,
             pooled_bytes: 4 << 20,
+            #[cfg(all(feature = "precise", target_os = "linux"))]
+            is_precise: false,
+            #[cfg(all(feature = "precise", target_os = "linux"))]
+            is_descriptor_enough: false,
         }
     }
 
@@ -126,6 +136,43 @@ impl EventLoopOptions {
     /// KiB, the loop keeps nothing, and every burst of writes allocates.
     pub fn pooled_bytes(mut self, bytes: usize) -> Self {
         self.pooled_bytes = bytes;
+        self
+    }
+
+    /// Makes waits and the deadlines of timers finer than a millisecond: they end some microseconds late, as a timerfd does,
+    /// where epoll counts whole milliseconds. Default: no. Idle timeouts and the other deadlines of sockets stay in
+    /// milliseconds.
+    ///
+    /// A wait that ends earlier than all before it costs one more system call (`timerfd_settime(2)`).
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use netloop::{Budget, EventLoop, EventLoopOptions, Wait};
+    ///
+    /// let options = EventLoopOptions::new().precise(true);
+    /// let mut event_loop: EventLoop = EventLoop::with_options(options)?;
+    /// let due = Instant::now() + Duration::from_micros(500);
+    /// event_loop.run_until(&mut (), due)?;
+    /// assert!(Instant::now() >= due);
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
+    #[cfg(all(feature = "precise", target_os = "linux"))]
+    #[cfg_attr(docsrs, doc(cfg(all(feature = "precise", target_os = "linux"))))]
+    pub fn precise(mut self, precise: bool) -> Self {
+        self.is_precise = precise;
+        self
+    }
+
+    /// Makes the loop's descriptor readable also when a deadline passes, and while work is queued. Default: no. A host that
+    /// can watch a descriptor, and has no timer for it, then needs nothing else: whenever the descriptor is readable, it
+    /// calls [`turn`](crate::EventLoop::turn) with [`Wait::No`](crate::Wait::No).
+    ///
+    /// Each call of the host that may change the loop makes the descriptor readable, too. After a panic of a callback that
+    /// the host has caught, it calls `turn` of its own accord.
+    #[cfg(all(feature = "precise", target_os = "linux"))]
+    #[cfg_attr(docsrs, doc(cfg(all(feature = "precise", target_os = "linux"))))]
+    pub fn descriptor_only(mut self, descriptor_only: bool) -> Self {
+        self.is_descriptor_enough = descriptor_only;
         self
     }
 

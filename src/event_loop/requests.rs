@@ -52,6 +52,8 @@ impl<S> EventLoop<S> {
     /// Reads the clock, and returns the net and the agenda. The host has done other things since the last turn, and a
     /// deadline that begins now must not count from that turn.
     fn parts(&mut self) -> (&mut Net, &mut Agenda<S>) {
+        #[cfg(all(feature = "precise", target_os = "linux"))]
+        self.show_change();
         self.net.refresh_now();
         (&mut self.net, &mut self.agenda)
     }
@@ -305,6 +307,8 @@ impl<S> EventLoop<S> {
     where
         H: SourceHandler<S> + 'static,
     {
+        #[cfg(all(feature = "precise", target_os = "linux"))]
+        self.show_change();
         // A source that was added since the last turn is not in the table yet.
         self.install();
         let source = self.sources.get_mut(id.0)?;
@@ -418,7 +422,7 @@ impl<S> EventLoop<S> {
 
     /// Returns the view of the hook `id`, which removes the hook, and sets whether it keeps `run` going.
     pub fn hook(&mut self, id: HookId) -> Hook<'_, S> {
-        Hook::new(&mut self.agenda, id)
+        Hook::new(self.parts().1, id)
     }
 
     /// Sets whether the program is busy: while it is, no turn waits, [`poll_timeout`](Self::poll_timeout) is zero, and
@@ -426,7 +430,7 @@ impl<S> EventLoop<S> {
     /// this way.
     #[doc(alias = "uv_idle_t")]
     pub fn set_busy(&mut self, busy: bool) {
-        self.agenda.set_busy(busy);
+        self.parts().1.set_busy(busy);
     }
 
     /// Sets the call that each wake of another thread makes, on that thread: of a [`Remote`](crate::Remote), of a

@@ -219,6 +219,10 @@ impl<S> EventLoop<S> {
             turn.more |= self.agenda.is_busy();
             turn.stopped = self.take_stop();
         }
+        #[cfg(all(feature = "precise", target_os = "linux"))]
+        if self.mirror.is_on() {
+            self.show_rest()?;
+        }
         Ok(turn)
     }
 

@@ -17,6 +17,9 @@ pub(super) struct Clock {
     /// The tick of the latest reading. A deadline that is set late in a turn is counted from this tick. Timers fall due
     /// by `tick` alone, because earlier data may still wait in the kernel. Invariant: at least `tick`.
     latest_tick: u64,
+    /// Whether the wheel counts in microseconds. Sources count in ticks all the same.
+    #[cfg(all(feature = "precise", target_os = "linux"))]
+    is_fine: bool,
 }
 
 impl Clock {
@@ -26,6 +29,8 @@ impl Clock {
             now: origin,
             tick: 0,
             latest_tick: 0,
+            #[cfg(all(feature = "precise", target_os = "linux"))]
+            is_fine: false,
         }
     }
 
@@ -68,12 +73,56 @@ impl Clock {
         since.checked_add(duration).map_or(NEVER, ticks_rounded_up)
     }
 
-    /// Returns the time at which `tick` begins; `None` for [`NEVER`], and for a time beyond the range of `Instant`.
-    pub(super) fn instant_of(&self, tick: u64) -> Option<Instant> {
-        if tick == NEVER {
+    /// Makes the wheel count in microseconds. Called before anything is armed.
+    #[cfg(all(feature = "precise", target_os = "linux"))]
+    pub(super) fn count_finely(&mut self) {
+        self.is_fine = true;
+    }
+
+    #[inline]
+    fn is_fine(&self) -> bool {
+        #[cfg(all(feature = "precise", target_os = "linux"))]
+        return self.is_fine;
+        #[cfg(not(all(feature = "precise", target_os = "linux")))]
+        false
+    }
+
+    /// Returns the turn's reading as a tick of the wheel, rounded down.
+    #[inline]
+    pub(super) fn wheel_tick(&self) -> u64 {
+        match self.is_fine() {
+            true => fine_ticks(self.now.duration_since(self.origin), 0),
+            false => self.tick,
+        }
+    }
+
+    /// Returns `tick` as a tick of the wheel. [`NEVER`] stays.
+    #[inline]
+    pub(super) fn wheel_tick_of(&self, tick: u64) -> u64 {
+        match self.is_fine() {
+            true => tick.saturating_mul(1_000),
+            false => tick,
+        }
+    }
+
+    /// Returns the tick of the wheel of `instant`, rounded up so that no timer is early.
+    pub(super) fn wheel_tick_at(&self, instant: Instant) -> u64 {
+        match self.is_fine() {
+            true => fine_ticks(instant.saturating_duration_since(self.origin), 999),
+            false => self.tick_at(instant),
+        }
+    }
+
+    /// Returns the time at which a tick of the wheel begins; `None` for [`NEVER`], and for a time beyond the range of
+    /// `Instant`.
+    pub(super) fn instant_of(&self, wheel_tick: u64) -> Option<Instant> {
+        if wheel_tick == NEVER {
             return None;
         }
-        self.origin.checked_add(Duration::from_millis(tick))
+        self.origin.checked_add(match self.is_fine() {
+            true => Duration::from_micros(wheel_tick),
+            false => Duration::from_millis(wheel_tick),
+        })
     }
 }
 
@@ -84,6 +133,12 @@ fn ticks(duration: Duration) -> u64 {
 
 fn ticks_rounded_up(duration: Duration) -> u64 {
     ticks_and(duration, duration.subsec_nanos().div_ceil(1_000_000))
+}
+
+/// Returns the microseconds of `duration`, with `more` nanoseconds.
+fn fine_ticks(duration: Duration, more: u32) -> u64 {
+    let seconds = duration.as_secs().saturating_mul(1_000_000);
+    seconds.saturating_add(u64::from((duration.subsec_nanos() + more) / 1_000))
 }
 
 fn ticks_and(duration: Duration, rest_ms: u32) -> u64 {

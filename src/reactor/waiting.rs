@@ -92,13 +92,31 @@ impl<T: Handler> Reactor<T> {
         let mut polls = self.slots.len() / capacity;
         loop {
             let applied = self.apply_events();
-            // `applied` does not count the waker's event, which also takes a place in the batch. So a count of one less
-            // than the capacity may mean a full batch. Only then `is_full` looks at the batch itself.
-            if applied + 1 < capacity || !self.selector.is_full() || polls == 0 || !goes_on(self) {
+            // `applied` does not count the events of the waker and the alarm, which also take places in the batch. So a
+            // count of two less than the capacity may mean a full batch. Only then `is_full` looks at the batch itself.
+            if applied + 2 < capacity || !self.selector.is_full() || polls == 0 || !goes_on(self) {
                 return Ok(());
             }
             polls -= 1;
             self.selector.poll(Some(Duration::ZERO), self.clock.now())?;
+        }
+    }
+
+    /// Opens the selector's alarm. With `is_fine`, deadlines and waits are finer than a millisecond.
+    #[cfg(all(feature = "precise", target_os = "linux"))]
+    pub(crate) fn open_alarm(&mut self, is_fine: bool) -> io::Result<()> {
+        if self.selector.open_alarm(is_fine)? && is_fine {
+            self.clock.count_finely();
+        }
+        Ok(())
+    }
+
+    /// Makes the selector's descriptor readable when the next deadline passes.
+    #[cfg(all(feature = "precise", target_os = "linux"))]
+    pub(crate) fn arm_alarm(&mut self) -> io::Result<()> {
+        match self.next_deadline() {
+            Some(deadline) => self.selector.arm_alarm(deadline),
+            None => Ok(()),
         }
     }
 
@@ -135,7 +153,7 @@ impl<T: Handler> Reactor<T> {
     /// Makes [`next_elapsed`](Self::next_elapsed) return the entries that are due by the reactor's time. A deadline
     /// that is set while the caller takes these entries waits for the next `advance`, even if it has passed.
     pub fn advance(&mut self) {
-        self.wheel.advance(self.clock.tick());
+        self.wheel.advance(self.clock.wheel_tick());
     }
 
     /// Returns the number of keys that the running round of the phase still has to give out.
@@ -162,7 +180,7 @@ impl<T: Handler> Reactor<T> {
     /// Whether the timer wheel has an entry that is due by the reactor's time and that the caller has not taken.
     pub(crate) fn has_elapsed(&self) -> bool {
         let next = self.wheel.next_deadline();
-        next.is_some_and(|tick| tick <= self.clock.tick())
+        next.is_some_and(|tick| tick <= self.clock.wheel_tick())
     }
 
     /// Returns the next event that a source returned from [`Handler::on_deadline`], in the order of the deadlines.
@@ -225,7 +243,7 @@ impl<T: Handler> Reactor<T> {
     }
 
     fn arm_due(&mut self, deadline: Option<Instant>, due: WheelEntry) -> TimerHandle {
-        let tick = deadline.map_or(u64::MAX, |deadline| self.clock.tick_at(deadline));
+        let tick = deadline.map_or(u64::MAX, |deadline| self.clock.wheel_tick_at(deadline));
         self.wheel.arm(tick, due)
     }
 

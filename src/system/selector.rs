@@ -47,6 +47,27 @@ impl Selector {
         }
     }
 
+    /// Opens the alarm, with which the descriptor tells of deadlines. With `is_fine`, waits use it too. Returns `false` if
+    /// the selector has none: a simulated wait is exact anyway.
+    #[cfg(all(feature = "precise", target_os = "linux"))]
+    pub(crate) fn open_alarm(&mut self, is_fine: bool) -> io::Result<bool> {
+        match self {
+            Self::Kernel(selector) => selector.open_alarm(is_fine).map(|()| true),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(_) | Self::Faulty(_) => Ok(false),
+        }
+    }
+
+    /// Makes the descriptor readable at `deadline` at the latest, if there is an alarm.
+    #[cfg(all(feature = "precise", target_os = "linux"))]
+    pub(crate) fn arm_alarm(&mut self, deadline: Instant) -> io::Result<()> {
+        match self {
+            Self::Kernel(selector) => selector.arm_alarm(deadline),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(_) | Self::Faulty(_) => Ok(()),
+        }
+    }
+
     /// Returns the limit on the number of events that one wait fetches.
     pub(crate) fn capacity(&self) -> usize {
         match self {

@@ -84,6 +84,8 @@ mod forbidding;
 mod hooks;
 mod other_threads;
 mod panics;
+#[cfg(all(feature = "precise", target_os = "linux"))]
+mod precise;
 mod running;
 mod server_panics;
 mod servers;

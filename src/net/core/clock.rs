@@ -63,6 +63,23 @@ impl Net {
         self.reactor.busy_poll(duration);
     }
 
+    /// Opens the alarm of the loop. With `is_fine`, waits and deadlines are finer than a millisecond.
+    #[cfg(all(feature = "precise", target_os = "linux"))]
+    pub(crate) fn open_alarm(&mut self, is_fine: bool) -> Result<()> {
+        let opened = self.reactor.open_alarm(is_fine);
+        opened.map_err(|error| Error::new(Syscall::Poll, error))
+    }
+
+    /// Makes the descriptor readable: now if `now`, else when the next deadline passes.
+    #[cfg(all(feature = "precise", target_os = "linux"))]
+    pub(crate) fn show_in_descriptor(&mut self, now: bool) -> Result<()> {
+        let shown = match now {
+            true => self.waker.handle().wake(),
+            false => self.reactor.arm_alarm(),
+        };
+        shown.map_err(|error| Error::new(Syscall::Poll, error))
+    }
+
     /// Returns the descriptor that becomes readable when the kernel has reports for [`poll`](Self::poll).
     #[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
     pub(crate) fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {

@@ -1,6 +1,8 @@
 //! The operating system's own sockets, selector and lookups. `faults` adds faults to their calls.
 
 #[cfg(unix)]
+#[cfg(all(feature = "precise", target_os = "linux"))]
+mod alarm;
 mod descriptor;
 #[cfg(unix)]
 mod input;

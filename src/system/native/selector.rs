@@ -9,9 +9,15 @@ use mio::{Events, Poll, Registry, Token};
 
 use crate::readiness::Readiness;
 use crate::system::afd::abort_as_error;
+#[cfg(all(feature = "precise", target_os = "linux"))]
+use crate::system::native::alarm::Alarm;
 
 /// The token of the waker. `Key::to_token` never returns it.
 const WAKER: Token = Token(usize::MAX);
+
+/// The token of the alarm, which is no key either: keys have a number below `u32::MAX` in their low half.
+#[cfg(all(feature = "precise", target_os = "linux"))]
+const ALARM: Token = Token(usize::MAX - 1);
 
 /// A kernel selector with the batch that its last wait fetched.
 #[derive(Debug)]
@@ -21,6 +27,11 @@ pub(crate) struct Selector {
     /// The time for which each wait polls the kernel before the thread sleeps.
     busy: Duration,
     interruptions: Interruptions,
+    #[cfg(all(feature = "precise", target_os = "linux"))]
+    alarm: Option<Alarm>,
+    /// Whether waits end by the alarm, and not by epoll's milliseconds.
+    #[cfg(all(feature = "precise", target_os = "linux"))]
+    is_fine: bool,
 }
 
 impl Selector {
@@ -30,6 +41,10 @@ impl Selector {
             events: Events::with_capacity(capacity),
             busy: Duration::ZERO,
             interruptions: Interruptions::default(),
+            #[cfg(all(feature = "precise", target_os = "linux"))]
+            alarm: None,
+            #[cfg(all(feature = "precise", target_os = "linux"))]
+            is_fine: false,
         })
     }
 
@@ -62,6 +77,22 @@ impl Selector {
             }
             left = timeout.map(|timeout| timeout.saturating_sub(asked_at.elapsed()));
         }
+        #[cfg(all(feature = "precise", target_os = "linux"))]
+        if self.is_fine && left != Some(Duration::ZERO) {
+            if let Some(deadline) = left.and_then(|_| asked_at.checked_add(timeout?)) {
+                return self.poll_finely(deadline);
+            }
+        }
+        self.sleep(left, timeout, asked_at)
+    }
+
+    /// Waits in epoll for the time `left`.
+    fn sleep(
+        &mut self,
+        mut left: Option<Duration>,
+        timeout: Option<Duration>,
+        asked_at: Instant,
+    ) -> io::Result<()> {
         let mut tries = Interruptions::RESTING;
         loop {
             match self.poll.poll(&mut self.events, left) {
@@ -81,6 +112,45 @@ impl Selector {
                     return done;
                 }
             }
+        }
+    }
+
+    /// Waits until a source is ready or `deadline` has come, to which the alarm is set.
+    #[cfg(all(feature = "precise", target_os = "linux"))]
+    fn poll_finely(&mut self, deadline: Instant) -> io::Result<()> {
+        loop {
+            let now = Instant::now();
+            let left = deadline.saturating_duration_since(now);
+            let is_set = match &mut self.alarm {
+                Some(alarm) if !left.is_zero() => alarm.set(deadline).is_ok(),
+                _ => false,
+            };
+            if !is_set {
+                return self.sleep(Some(left), Some(left), now);
+            }
+            self.sleep(None, None, now)?;
+            // An alarm of an earlier deadline, which was cancelled, ends no wait.
+            let is_early = self.events.iter().all(|event| event.token() == ALARM)
+                && !self.events.is_empty()
+                && Instant::now() < deadline;
+            if !is_early {
+                return Ok(());
+            }
+        }
+    }
+
+    #[cfg(all(feature = "precise", target_os = "linux"))]
+    pub(crate) fn open_alarm(&mut self, is_fine: bool) -> io::Result<()> {
+        self.alarm = Some(Alarm::open(self.registry(), ALARM)?);
+        self.is_fine = is_fine;
+        Ok(())
+    }
+
+    #[cfg(all(feature = "precise", target_os = "linux"))]
+    pub(crate) fn arm_alarm(&mut self, deadline: Instant) -> io::Result<()> {
+        match &mut self.alarm {
+            Some(alarm) => alarm.set(deadline),
+            None => Ok(()),
         }
     }
 
@@ -106,7 +176,7 @@ impl Selector {
     pub(crate) fn for_each(&self, mut take: impl FnMut(usize, Readiness)) -> usize {
         let mut count = 0;
         for event in &self.events {
-            if event.token() != WAKER {
+            if is_of_source(event.token()) {
                 count += 1;
                 take(event.token().0, readiness_of(event));
             }
@@ -118,6 +188,14 @@ impl Selector {
         let last = self.capacity().saturating_sub(1);
         self.events.iter().nth(last).is_some()
     }
+}
+
+#[inline(always)]
+fn is_of_source(token: Token) -> bool {
+    #[cfg(all(feature = "precise", target_os = "linux"))]
+    return token.0 < ALARM.0;
+    #[cfg(not(all(feature = "precise", target_os = "linux")))]
+    return token != WAKER;
 }
 
 /// The polls in a row that were interrupted at once. A signal interrupts a poll now and then; a filter of system calls

@@ -1,0 +1,46 @@
+//! The loop's work and deadlines, shown in its descriptor, for a host that waits on the descriptor alone.
+
+use crate::net::Result;
+
+use super::{EventLoop, EventLoopOptions};
+
+/// Whether the descriptor shows the loop's own work, and whether it does so already.
+#[derive(Debug)]
+pub(super) struct Mirror {
+    is_on: bool,
+    /// Whether the descriptor was made readable since the last turn.
+    is_readable: bool,
+}
+
+impl Mirror {
+    pub(super) fn new(options: &EventLoopOptions) -> Self {
+        Self {
+            is_on: options.is_descriptor_enough,
+            is_readable: false,
+        }
+    }
+
+    pub(super) fn is_on(&self) -> bool {
+        self.is_on
+    }
+}
+
+impl<S> EventLoop<S> {
+    /// Makes the descriptor readable, because the host is about to change the loop. The next turn looks at what has become
+    /// of it: to compare the deadlines before and after each call would cost every call more.
+    pub(super) fn show_change(&mut self) {
+        if self.mirror.is_on && !self.mirror.is_readable {
+            // If this fails, the next call tries again.
+            self.mirror.is_readable = self.net.show_in_descriptor(true).is_ok();
+        }
+    }
+
+    /// Shows the work that the turn has left, or the next deadline.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn show_rest(&mut self) -> Result<()> {
+        let must_turn = self.must_turn();
+        self.mirror.is_readable = must_turn;
+        self.net.show_in_descriptor(must_turn)
+    }
+}

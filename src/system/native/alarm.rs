@@ -1,0 +1,62 @@
+//! The alarm of a selector: a timerfd in its poll set, which is finer than the milliseconds of epoll, and which makes the
+//! selector's descriptor readable.
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+    timerfd_settime,
+};
+
+/// A timerfd that is registered with a selector.
+///
+/// It is never read: the kernel tells each expiry as an edge of its own.
+#[derive(Debug)]
+pub(super) struct Alarm {
+    descriptor: OwnedFd,
+    /// The time to which it was set last.
+    set_to: Option<Instant>,
+}
+
+impl Alarm {
+    /// Opens an alarm, whose events have `token`.
+    pub(super) fn open(registry: &Registry, token: Token) -> io::Result<Self> {
+        let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+        let descriptor = timerfd_create(TimerfdClockId::Monotonic, flags)?;
+        let number = descriptor.as_raw_fd();
+        registry.register(&mut SourceFd(&number), token, Interest::READABLE)?;
+        Ok(Self {
+            descriptor,
+            set_to: None,
+        })
+    }
+
+    /// Lets the alarm ring at `deadline`. An alarm that is to ring earlier is left as it is: it rings once in vain if its
+    /// deadline was cancelled, and most deadlines are put off again and again.
+    pub(super) fn set(&mut self, deadline: Instant) -> io::Result<()> {
+        let now = Instant::now();
+        if self.set_to.is_some_and(|set| now < set && set <= deadline) {
+            return Ok(());
+        }
+        // Zero would turn the alarm off.
+        let left = deadline.saturating_duration_since(now);
+        let left = left.max(Duration::from_nanos(1));
+        let spec = Itimerspec {
+            it_interval: Timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            },
+            it_value: Timespec {
+                tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+                tv_nsec: left.subsec_nanos().into(),
+            },
+        };
+        timerfd_settime(&self.descriptor, TimerfdTimerFlags::empty(), &spec)?;
+        self.set_to = Some(deadline);
+        Ok(())
+    }
+}
