@@ -21,7 +21,7 @@
 //! | switch protocols behind a handshake | [`LoopContext::replace_handler`] |
 //! | join two sockets, as a proxy does | [`LoopContext::pipe_both`] |
 //! | understand a failure | [`Error`], [`CloseReason`] |
-//! | call the loop from a loop of your own | [`EventLoop::turn`] with [`Wait`] and [`Budget`] |
+//! | call the loop from a loop of your own | [`guide::embedding`]: games, GUIs, other loops, one loop a core |
 //! | make steps at a fixed rate, as a game does | [`Ticker`] |
 //! | reach the loop from another thread | [`Remote`] |
 //! | put a source of your own into the loop: a UDP socket, a child process, another loop | [`EventLoop::add_source`], [`SourceHandler`] |
@@ -46,6 +46,7 @@
 // docs.rs builds with `docsrs`, so that its pages show at each item the features and systems that the item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod guide;
 pub mod reactor;
 #[cfg(feature = "simulation")]
 pub mod simulation;

@@ -15,6 +15,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("slots", &[]),
     ("text", &[]),
     ("ticker", &[]),
+    // Documentation alone.
+    ("guide", &[]),
     ("wheel", &[]),
     // The terms of the seam, which everything behind it speaks.
     ("system/afd", &["readiness"]),
