@@ -8,7 +8,7 @@ use super::agenda::Agenda;
 use super::call::RepeatedCall;
 use super::dispatch::Calling;
 use super::wait::Limit;
-use super::{EventLoop, Wait};
+use super::{EventLoop, LoopContext, Wait};
 
 /// The id of a hook. Once the hook is gone, its id reaches nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -146,6 +146,54 @@ impl<S> Hooks<S> {
 }
 
 impl<S> EventLoop<S> {
+    /// Calls `call` once a turn, directly before the wait: what it writes leaves before the wait, and what it defers
+    /// makes the turn not wait. Hooks are called in the order in which they were added; a hook that is added by another
+    /// is first called in the next turn.
+    ///
+    /// A hook keeps [`run`](Self::run) going until it is [released](Hook::release) or [removed](Hook::remove). Hooks are
+    /// called in every turn, whatever its [`Budget`](crate::Budget): their time counts, but they are no steps.
+    ///
+    /// ```
+    /// use netloop::EventLoop;
+    ///
+    /// let mut event_loop: EventLoop<Vec<&str>> = EventLoop::new()?;
+    /// let before = event_loop.on_prepare(|cx| cx.shared.push("before the wait"));
+    /// event_loop.on_check(|cx| {
+    ///     cx.shared.push("behind the sockets");
+    ///     cx.stop();
+    /// });
+    /// let mut said = Vec::new();
+    /// event_loop.run(&mut said)?;
+    /// assert_eq!(said, ["before the wait", "behind the sockets"]);
+    /// event_loop.hook(before).remove();
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
+    #[doc(alias = "uv_prepare_t")]
+    pub fn on_prepare(&mut self, call: impl FnMut(&mut LoopContext<'_, S>) + 'static) -> HookId {
+        self.verbs().add_hook(HookPlace::Prepare, call)
+    }
+
+    /// Calls `call` once a turn, behind the sockets and before the timers: what it writes leaves in the same turn. All
+    /// else is as for [`on_prepare`](Self::on_prepare). In a turn whose budget is used up earlier, the call comes at the
+    /// end.
+    #[doc(alias = "uv_check_t")]
+    pub fn on_check(&mut self, call: impl FnMut(&mut LoopContext<'_, S>) + 'static) -> HookId {
+        self.verbs().add_hook(HookPlace::Check, call)
+    }
+
+    /// Returns the view of the hook `id`, which removes the hook, and sets whether it keeps `run` going.
+    pub fn hook(&mut self, id: HookId) -> Hook<'_, S> {
+        Hook::new(self.parts().1, id)
+    }
+
+    /// Sets whether the program is busy: while it is, no turn waits, [`poll_timeout`](Self::poll_timeout) is zero, and
+    /// [`run`](Self::run) goes on. With [`on_prepare`](Self::on_prepare), a program works in pieces between its sockets
+    /// this way.
+    #[doc(alias = "uv_idle_t")]
+    pub fn set_busy(&mut self, busy: bool) {
+        self.parts().1.set_busy(busy);
+    }
+
     /// Makes the calls before the wait, and sends what they wrote if `limit` permits. Returns the wait that is left: none,
     /// if the loop is busy or to be stopped.
     #[cold]

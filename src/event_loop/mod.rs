@@ -8,6 +8,7 @@ mod call;
 mod context;
 mod dispatch;
 mod hooks;
+mod host;
 mod into_handler;
 mod limited_turn;
 mod loop_context;
@@ -35,7 +36,7 @@ mod wait;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::net::{
     CloseReason, Limits, Net, Result, Server, ServerId, Socket, SocketId, Sockets, Source, SourceId,
@@ -286,81 +287,6 @@ impl<S> EventLoop<S> {
         self.agenda.trim();
     }
 
-    /// Returns the longest time that a host may wait on the loop's descriptor: zero while anything is queued, otherwise
-    /// the time until the next deadline. `None` is no limit. Ask for it directly before the wait, after the last call
-    /// that may have changed the loop.
-    ///
-    /// The time is in whole milliseconds, rounded up, as the loop's own wait is. So it may be given to `poll(2)` as it
-    /// is (`as_millis`). A wait that was rounded down would end too early, and the host would spin until the deadline.
-    ///
-    /// ```no_run
-    /// # #[cfg(unix)]
-    /// # fn main() -> netloop::Result<()> {
-    /// use std::os::fd::AsFd;
-    /// use netloop::{Budget, EventLoop, Wait};
-    ///
-    /// # fn wait_for(_: &[std::os::fd::BorrowedFd<'_>], _: Option<std::time::Duration>) {}
-    /// let mut event_loop: EventLoop = EventLoop::new()?;
-    /// while event_loop.is_alive() {
-    ///     // A wait of yours, for this descriptor and others.
-    ///     let timeout = event_loop.poll_timeout();
-    ///     wait_for(&[event_loop.as_fd()], timeout);
-    ///     event_loop.turn(&mut (), Wait::No, Budget::UNLIMITED)?;
-    /// }
-    /// # Ok(())
-    /// # }
-    /// # #[cfg(not(unix))]
-    /// # fn main() {}
-    /// ```
-    pub fn poll_timeout(&self) -> Option<Duration> {
-        if self.must_turn() {
-            return Some(Duration::ZERO);
-        }
-        let deadline = self.net.next_deadline()?;
-        let left = deadline.saturating_duration_since(self.net.read_clock());
-        let milliseconds = left.subsec_nanos().div_ceil(1_000_000);
-        Some(Duration::from_secs(left.as_secs()) + Duration::from_millis(milliseconds.into()))
-    }
-
-    /// Returns the time at which the loop has something to do without a report of the kernel. The time is now if
-    /// anything is queued, and `None` if no deadline is armed.
-    pub fn next_deadline(&self) -> Option<Instant> {
-        if self.must_turn() {
-            return Some(self.net.read_clock());
-        }
-        self.net.next_deadline()
-    }
-
-    /// Returns the next deadline if a timer of the host must be set to it. `None` if the deadline that this method
-    /// returned last is still to come and is no later, or if there is none. For a host that keeps one timer for the
-    /// loop: ask after each turn, and after each call that may have changed the loop.
-    ///
-    /// ```
-    /// use std::time::{Duration, Instant};
-    /// use netloop::EventLoop;
-    ///
-    /// let mut event_loop: EventLoop = EventLoop::new()?;
-    /// event_loop.after(Duration::from_secs(60), |_| {});
-    /// let first = event_loop.take_nearer_deadline().expect("a first deadline");
-    /// // The host sets its timer to `first` here.
-    /// event_loop.after(Duration::from_secs(90), |_| {});
-    /// assert_eq!(event_loop.take_nearer_deadline(), None);
-    /// event_loop.after(Duration::from_secs(1), |_| {});
-    /// assert!(event_loop.take_nearer_deadline().is_some_and(|nearer| nearer < first));
-    /// # Ok::<(), netloop::Error>(())
-    /// ```
-    pub fn take_nearer_deadline(&mut self) -> Option<Instant> {
-        let next = self.next_deadline()?;
-        let now = self.net.read_clock();
-        // A timer of the host that has fired is over.
-        let told = self.told_deadline.filter(|told| *told > now);
-        if told.is_some_and(|told| told <= next) {
-            return None;
-        }
-        self.told_deadline = Some(next);
-        Some(next)
-    }
-
     /// Whether anything keeps [`run`](Self::run) going: a held socket, server, source, hook or timer, a deferred call, a
     /// post, a [`Hold`], or an `on_close` that is still to come. A socket that is connecting or has unsent bytes keeps
     /// `run` going too, although it is [released](Socket::release).
@@ -372,11 +298,6 @@ impl<S> EventLoop<S> {
             || self.calling.is_some()
             || self.unclosed.is_some()
             || self.net.has_under_way()
-    }
-
-    /// Whether the next turn does not wait, because work is queued, a stop was asked for, or the program is busy.
-    fn must_turn(&self) -> bool {
-        self.has_queued() || self.agenda.forbids_wait()
     }
 
     /// Whether the loop has work for which it need not wait.
@@ -411,16 +332,6 @@ impl<S> Drop for EventLoop<S> {
                 self.net.deregister_source(source.object());
             }
         }
-    }
-}
-
-#[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
-impl<S> std::os::fd::AsFd for EventLoop<S> {
-    /// Lends the descriptor that becomes readable when the kernel has a report for the loop. The descriptor does not
-    /// show work that the loop has queued itself. So wait no longer than [`EventLoop::poll_timeout`], and call `turn`
-    /// whenever the descriptor is readable.
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.net.as_fd()
     }
 }
 

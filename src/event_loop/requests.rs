@@ -9,7 +9,6 @@ use crate::net::{
 
 use super::EventLoop;
 use super::agenda::Agenda;
-use super::hooks::{Hook, HookId, HookPlace};
 use super::into_handler::IntoHandler;
 use super::loop_context::LoopContext;
 use super::remote::Remote;
@@ -51,14 +50,14 @@ impl<S> EventLoop<S> {
 
     /// Reads the clock, and returns the net and the agenda. The host has done other things since the last turn, and a
     /// deadline that begins now must not count from that turn.
-    fn parts(&mut self) -> (&mut Net, &mut Agenda<S>) {
+    pub(super) fn parts(&mut self) -> (&mut Net, &mut Agenda<S>) {
         #[cfg(all(feature = "precise", target_os = "linux"))]
         self.show_change();
         self.net.refresh_now();
         (&mut self.net, &mut self.agenda)
     }
 
-    fn verbs(&mut self) -> Verbs<'_, S> {
+    pub(super) fn verbs(&mut self) -> Verbs<'_, S> {
         let (net, agenda) = self.parts();
         Verbs { net, agenda }
     }
@@ -383,85 +382,6 @@ impl<S> EventLoop<S> {
     #[doc(alias = "setImmediate")]
     pub fn defer(&mut self, call: impl FnOnce(&mut LoopContext<'_, S>) + 'static) {
         self.verbs().defer(call);
-    }
-
-    /// Calls `call` once a turn, directly before the wait: what it writes leaves before the wait, and what it defers
-    /// makes the turn not wait. Hooks are called in the order in which they were added; a hook that is added by another
-    /// is first called in the next turn.
-    ///
-    /// A hook keeps [`run`](Self::run) going until it is [released](Hook::release) or [removed](Hook::remove). Hooks are
-    /// called in every turn, whatever its [`Budget`](crate::Budget): their time counts, but they are no steps.
-    ///
-    /// ```
-    /// use netloop::EventLoop;
-    ///
-    /// let mut event_loop: EventLoop<Vec<&str>> = EventLoop::new()?;
-    /// let before = event_loop.on_prepare(|cx| cx.shared.push("before the wait"));
-    /// event_loop.on_check(|cx| {
-    ///     cx.shared.push("behind the sockets");
-    ///     cx.stop();
-    /// });
-    /// let mut said = Vec::new();
-    /// event_loop.run(&mut said)?;
-    /// assert_eq!(said, ["before the wait", "behind the sockets"]);
-    /// event_loop.hook(before).remove();
-    /// # Ok::<(), netloop::Error>(())
-    /// ```
-    #[doc(alias = "uv_prepare_t")]
-    pub fn on_prepare(&mut self, call: impl FnMut(&mut LoopContext<'_, S>) + 'static) -> HookId {
-        self.verbs().add_hook(HookPlace::Prepare, call)
-    }
-
-    /// Calls `call` once a turn, behind the sockets and before the timers: what it writes leaves in the same turn. All
-    /// else is as for [`on_prepare`](Self::on_prepare). In a turn whose budget is used up earlier, the call comes at the
-    /// end.
-    #[doc(alias = "uv_check_t")]
-    pub fn on_check(&mut self, call: impl FnMut(&mut LoopContext<'_, S>) + 'static) -> HookId {
-        self.verbs().add_hook(HookPlace::Check, call)
-    }
-
-    /// Returns the view of the hook `id`, which removes the hook, and sets whether it keeps `run` going.
-    pub fn hook(&mut self, id: HookId) -> Hook<'_, S> {
-        Hook::new(self.parts().1, id)
-    }
-
-    /// Sets whether the program is busy: while it is, no turn waits, [`poll_timeout`](Self::poll_timeout) is zero, and
-    /// [`run`](Self::run) goes on. With [`on_prepare`](Self::on_prepare), a program works in pieces between its sockets
-    /// this way.
-    #[doc(alias = "uv_idle_t")]
-    pub fn set_busy(&mut self, busy: bool) {
-        self.parts().1.set_busy(busy);
-    }
-
-    /// Sets the call that each wake of another thread makes, on that thread: of a [`Remote`](crate::Remote), of a
-    /// [`Hold`](crate::Hold) that is dropped, and of a name lookup that is answered. So a host that cannot wait on a
-    /// descriptor, such as winit, hears that the loop has something to do. Of several wakes between two turns, some may
-    /// make no call. A later call of this replaces the earlier one.
-    ///
-    /// The call may come while the loop turns. It must neither panic nor wait for the loop's thread. A signal handler must
-    /// not wake a loop with such a call: the call is ordinary code, and is kept behind a lock.
-    ///
-    /// ```
-    /// use std::sync::mpsc;
-    /// use netloop::{Budget, EventLoop, Wait};
-    ///
-    /// let mut event_loop: EventLoop<u32> = EventLoop::new()?;
-    /// // For winit: `let proxy = winit_loop.create_proxy()`, and `proxy.send_event(..)` in the call.
-    /// let (proxy, host) = mpsc::channel();
-    /// event_loop.on_remote_wake(move || {
-    ///     let _ = proxy.send("turn");
-    /// });
-    /// let remote = event_loop.remote();
-    /// let worker = std::thread::spawn(move || remote.post(|cx| *cx.shared += 1));
-    /// assert_eq!(host.recv(), Ok("turn"));
-    /// # worker.join().unwrap()?;
-    /// let mut posts = 0;
-    /// event_loop.turn(&mut posts, Wait::No, Budget::UNLIMITED)?;
-    /// assert_eq!(posts, 1);
-    /// # Ok::<(), netloop::Error>(())
-    /// ```
-    pub fn on_remote_wake(&mut self, call: impl Fn() + Send + Sync + 'static) {
-        self.agenda.mailbox.set_listener(call);
     }
 
     /// Makes [`run`](Self::run) return at the end of the running turn, or at once if no turn is running.

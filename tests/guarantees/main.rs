@@ -86,6 +86,7 @@ mod other_threads;
 mod panics;
 #[cfg(all(feature = "precise", target_os = "linux"))]
 mod precise;
+mod proxies;
 mod running;
 mod server_panics;
 mod servers;

@@ -1,0 +1,128 @@
+//! The questions of a host that waits by itself, and the call by which it is woken.
+
+use std::time::{Duration, Instant};
+
+use super::EventLoop;
+
+impl<S> EventLoop<S> {
+    /// Returns the longest time that a host may wait on the loop's descriptor: zero while anything is queued, otherwise
+    /// the time until the next deadline. `None` is no limit. Ask for it directly before the wait, after the last call
+    /// that may have changed the loop.
+    ///
+    /// The time is in whole milliseconds, rounded up, as the loop's own wait is. So it may be given to `poll(2)` as it
+    /// is (`as_millis`). A wait that was rounded down would end too early, and the host would spin until the deadline.
+    ///
+    /// ```no_run
+    /// # #[cfg(unix)]
+    /// # fn main() -> netloop::Result<()> {
+    /// use std::os::fd::AsFd;
+    /// use netloop::{Budget, EventLoop, Wait};
+    ///
+    /// # fn wait_for(_: &[std::os::fd::BorrowedFd<'_>], _: Option<std::time::Duration>) {}
+    /// let mut event_loop: EventLoop = EventLoop::new()?;
+    /// while event_loop.is_alive() {
+    ///     // A wait of yours, for this descriptor and others.
+    ///     let timeout = event_loop.poll_timeout();
+    ///     wait_for(&[event_loop.as_fd()], timeout);
+    ///     event_loop.turn(&mut (), Wait::No, Budget::UNLIMITED)?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(unix))]
+    /// # fn main() {}
+    /// ```
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        if self.must_turn() {
+            return Some(Duration::ZERO);
+        }
+        let deadline = self.net.next_deadline()?;
+        let left = deadline.saturating_duration_since(self.net.read_clock());
+        let milliseconds = left.subsec_nanos().div_ceil(1_000_000);
+        Some(Duration::from_secs(left.as_secs()) + Duration::from_millis(milliseconds.into()))
+    }
+
+    /// Returns the time at which the loop has something to do without a report of the kernel. The time is now if
+    /// anything is queued, and `None` if no deadline is armed.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        if self.must_turn() {
+            return Some(self.net.read_clock());
+        }
+        self.net.next_deadline()
+    }
+
+    /// Returns the next deadline if it is nearer than the last one that this method has returned, and that has not come
+    /// yet. Otherwise `None`, and a timer of the host is still right. For a host that keeps one timer for the loop: ask after
+    /// each turn, and after each call that may have changed the loop.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use netloop::EventLoop;
+    ///
+    /// let mut event_loop: EventLoop = EventLoop::new()?;
+    /// event_loop.after(Duration::from_secs(60), |_| {});
+    /// let first = event_loop.take_nearer_deadline().expect("a first deadline");
+    /// // The host sets its timer to `first` here.
+    /// event_loop.after(Duration::from_secs(90), |_| {});
+    /// assert_eq!(event_loop.take_nearer_deadline(), None);
+    /// event_loop.after(Duration::from_secs(1), |_| {});
+    /// assert!(event_loop.take_nearer_deadline().is_some_and(|nearer| nearer < first));
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
+    pub fn take_nearer_deadline(&mut self) -> Option<Instant> {
+        let next = self.next_deadline()?;
+        let now = self.net.read_clock();
+        // A timer of the host that has fired is over.
+        let told = self.told_deadline.filter(|told| *told > now);
+        if told.is_some_and(|told| told <= next) {
+            return None;
+        }
+        self.told_deadline = Some(next);
+        Some(next)
+    }
+
+    /// Sets the call that each wake of another thread makes, on that thread: of a [`Remote`](crate::Remote), of a
+    /// [`Hold`](crate::Hold) that is dropped, and of a name lookup that is answered. So a host that cannot wait on a
+    /// descriptor, such as winit, hears that the loop has something to do. Of several wakes between two turns, some may
+    /// make no call. A later call of this replaces the earlier one.
+    ///
+    /// The call may come while the loop turns. It must neither panic nor wait for the loop's thread. A signal handler must
+    /// not wake a loop with such a call: the call is ordinary code, and its place is behind a lock.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use netloop::{Budget, EventLoop, Wait};
+    ///
+    /// let mut event_loop: EventLoop<u32> = EventLoop::new()?;
+    /// // For winit: `let proxy = winit_loop.create_proxy()`, and `proxy.send_event(..)` in the call.
+    /// let (proxy, host) = mpsc::channel();
+    /// event_loop.on_remote_wake(move || {
+    ///     let _ = proxy.send("turn");
+    /// });
+    /// let remote = event_loop.remote();
+    /// let worker = std::thread::spawn(move || remote.post(|cx| *cx.shared += 1));
+    /// assert_eq!(host.recv(), Ok("turn"));
+    /// # worker.join().unwrap()?;
+    /// let mut posts = 0;
+    /// event_loop.turn(&mut posts, Wait::No, Budget::UNLIMITED)?;
+    /// assert_eq!(posts, 1);
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
+    pub fn on_remote_wake(&mut self, call: impl Fn() + Send + Sync + 'static) {
+        self.agenda.mailbox.set_listener(call);
+    }
+
+    /// Whether the next turn does not wait, because work is queued, a stop was asked for, or the program is busy.
+    pub(super) fn must_turn(&self) -> bool {
+        self.has_queued() || self.agenda.forbids_wait()
+    }
+}
+
+#[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
+impl<S> std::os::fd::AsFd for EventLoop<S> {
+    /// Lends the descriptor that becomes readable when the kernel has a report for the loop. The descriptor does not
+    /// show work that the loop has queued itself. So wait no longer than [`EventLoop::poll_timeout`], and call `turn`
+    /// whenever the descriptor is readable.
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.net.as_fd()
+    }
+}
