@@ -31,6 +31,8 @@ pub(super) enum Calling {
 impl<S> EventLoop<S> {
     /// Cleans up after a callback that panicked in the last turn: destroys the socket of that callback, and no other.
     pub(super) fn recover(&mut self) {
+        #[cfg(all(feature = "precise", target_os = "linux"))]
+        self.mirror.begin_turn();
         let panicked = self.calling.take();
         if panicked.is_some() {
             self.net.abandon_callback();

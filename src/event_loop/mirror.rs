@@ -20,6 +20,12 @@ impl Mirror {
         }
     }
 
+    /// Forgets that the descriptor is readable, which the turn will change. A turn that fails or panics then hides no later
+    /// change.
+    pub(super) fn begin_turn(&mut self) {
+        self.is_readable = false;
+    }
+
     pub(super) fn is_on(&self) -> bool {
         self.is_on
     }

@@ -349,6 +349,10 @@ fn a_caught_panic_leaves_a_turn_that_the_host_makes() {
     assert!(host.hears(PATIENCE));
     assert!(catch_unwind(AssertUnwindSafe(|| scene.turn())).is_err());
     assert_eq!(scene.event_loop.poll_timeout(), Some(Duration::ZERO));
+    // A call of the host tells of it, too.
+    assert!(!host.hears(Duration::ZERO));
+    scene.event_loop.defer(|_| {});
+    assert!(host.hears(PATIENCE));
     scene.turn();
     assert_eq!(scene.world.notes, ["the next"]);
 }
