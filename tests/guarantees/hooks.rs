@@ -5,6 +5,8 @@ use std::cell::Cell;
 use std::io::{Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use netloop::{Budget, EventLoop, HookId, LoopContext, RunEnd, SocketOptions, Turn, Wait};
@@ -308,6 +310,39 @@ fn a_wake_without_a_post_completes_a_turn() {
     let end = event_loop.run_for(&mut checks, PATIENCE).unwrap();
     assert_eq!((end, checks), (RunEnd::Stopped, 1));
     waking.join().unwrap();
+}
+
+// libuv's async.
+#[test]
+fn wakes_without_end_make_the_turns_that_the_loop_asks_for() {
+    let mut event_loop: EventLoop<u32> = EventLoop::new().unwrap();
+    let own_thread = std::thread::current().id();
+    let id = Rc::new(Cell::new(None::<HookId>));
+    let own = Rc::clone(&id);
+    id.set(Some(event_loop.on_check(move |cx| {
+        assert_eq!(std::thread::current().id(), own_thread);
+        *cx.shared += 1;
+        if *cx.shared == 3 {
+            assert!(cx.hook(own.get().unwrap()).remove());
+        }
+    })));
+    let remote = event_loop.remote();
+    let is_over = Arc::new(AtomicBool::new(false));
+    let over = Arc::clone(&is_over);
+    let waking = std::thread::spawn(move || {
+        while !over.load(SeqCst) {
+            remote.wake().unwrap();
+        }
+    });
+    let mut checks = 0;
+    while checks < 3 {
+        let turn = turn(&mut event_loop, &mut checks, Wait::For(PATIENCE));
+        assert!(turn.alive || checks == 3);
+    }
+    is_over.store(true, SeqCst);
+    waking.join().unwrap();
+    turn(&mut event_loop, &mut checks, Wait::No);
+    assert_eq!(checks, 3);
 }
 
 #[test]

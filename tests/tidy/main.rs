@@ -10,6 +10,7 @@ mod citations;
 mod file;
 mod floors;
 mod language;
+mod libuv_rows;
 mod node_names;
 mod rules;
 mod tokens;
@@ -61,6 +62,13 @@ fn each_renamed_name_of_node_is_an_alias_in_the_docs() {
 #[test]
 fn every_test_that_is_cited_is_there() {
     let findings = citations::missing_tests(&file::files());
+    let lines: Vec<_> = findings.iter().map(Finding::to_string).collect();
+    assert!(lines.is_empty(), "\n{}\n", lines.join("\n"));
+}
+
+#[test]
+fn every_row_of_libuvs_tests_has_its_test() {
+    let findings = libuv_rows::broken_rows(&file::files());
     let lines: Vec<_> = findings.iter().map(Finding::to_string).collect();
     assert!(lines.is_empty(), "\n{}\n", lines.join("\n"));
 }
