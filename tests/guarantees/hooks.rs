@@ -369,6 +369,7 @@ fn bytes_that_a_prepare_hook_writes_leave_before_the_wait() {
             .turn(&mut scene.world, wait, budget)
             .unwrap();
         assert!(begun.elapsed() < PATIENCE, "the bytes did not leave");
+        assert_eq!(scene.world.received("socket"), b"prepared", "no wait");
         assert!(scene.event_loop.hook(hook).remove());
         let mut stream = answering.join().unwrap();
 

@@ -122,22 +122,20 @@ fn idle_timeouts_of_a_precise_loop_are_never_early() {
 // An alarm that rings for a deadline that was cancelled ends no wait.
 #[test]
 fn a_cancelled_deadline_does_not_end_a_precise_wait() {
-    let mut event_loop: EventLoop<u32> = precise();
-    let timer = event_loop.after(MILLISECOND * 5, |_| panic!("cancelled"));
-    // Something else ends the wait that has set the alarm.
-    event_loop.remote().wake().unwrap();
-    event_loop
-        .turn(&mut 0, Wait::Forever, Budget::UNLIMITED)
-        .unwrap();
-    event_loop.remote().wake().unwrap();
-    event_loop
-        .turn(&mut 0, Wait::Forever, Budget::UNLIMITED)
-        .unwrap();
-    assert!(event_loop.timer(timer).cancel());
-    for wait in [MILLISECOND * 20, MICROSECOND * 700] {
+    let mut scene = precise_scene(EventLoopOptions::new().precise(true));
+    let (_, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("socket"));
+    scene.settle();
+    let timer = scene
+        .event_loop
+        .after(MILLISECOND * 50, |_| panic!("cancelled"));
+    // A byte ends the wait that has set the alarm.
+    peer.write(b"x");
+    scene.turn_within(Wait::Forever);
+    assert!(scene.event_loop.timer(timer).cancel());
+    for wait in [MILLISECOND * 100, MICROSECOND * 700] {
         let begun = Instant::now();
-        let turn = event_loop.turn(&mut 0, Wait::For(wait), Budget::UNLIMITED);
-        assert_eq!(turn.unwrap().timers, 0);
+        let turn = scene.turn_within(Wait::For(wait));
+        assert_eq!(turn.timers, 0);
         assert!(begun.elapsed() >= wait, "{:?}", begun.elapsed());
     }
 }
