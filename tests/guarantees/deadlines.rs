@@ -12,8 +12,8 @@ use netloop::{
 use crate::support::{PATIENCE, Peer, Recorder, Scene, Seen, let_time_pass, listener, spend};
 
 /// A timeout that a stall of [`STALL`] passes.
-const TIMEOUT: Duration = Duration::from_millis(60);
-const STALL: Duration = Duration::from_millis(130);
+pub(crate) const TIMEOUT: Duration = Duration::from_millis(60);
+pub(crate) const STALL: Duration = Duration::from_millis(130);
 /// More sockets than a turn of one step serves.
 const SOCKETS: usize = 8;
 
@@ -23,7 +23,7 @@ fn name(number: usize) -> String {
 
 /// Makes turns of `budget` until `done`.
 #[track_caller]
-fn drive_within(scene: &mut Scene, budget: Budget, mut done: impl FnMut(&mut Scene) -> bool) {
+pub(crate) fn drive_within(scene: &mut Scene, budget: Budget, mut done: impl FnMut(&mut Scene) -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !done(scene) {
         assert!(Instant::now() < deadline, "{}", scene.world.brief());
@@ -36,7 +36,7 @@ fn drive_within(scene: &mut Scene, budget: Budget, mut done: impl FnMut(&mut Sce
 }
 
 /// The budgets of the tests, from the smallest on. Under each of them, most sockets wait for many turns.
-fn budgets() -> [Budget; 4] {
+pub(crate) fn budgets() -> [Budget; 4] {
     let budget = Budget::new();
     [
         budget.events(1),
@@ -184,7 +184,7 @@ fn a_close_that_the_peer_answered_in_time_is_graceful() {
         for &id in &ids {
             scene.socket(id).end();
         }
-        scene.settle();
+        scene.event_loop.flush(Budget::UNLIMITED);
         for peer in &mut peers {
             peer.write(b"bye");
             peer.half_close();
@@ -230,17 +230,17 @@ fn an_idle_timeout_counts_bytes_that_wait_in_the_kernel() {
 fn a_timer_is_told_behind_the_bytes_that_came_before_it() {
     for budget in budgets() {
         let mut scene = Scene::new();
-        let mut peers = Vec::new();
+        let mut sockets = Vec::new();
         for number in 0..SOCKETS {
             let cancelling = Recorder::new(name(number)).on("data", |cx, _| {
                 cx.socket.cancel(1);
             });
-            let (id, peer) = scene.adopted(SocketOptions::new(), cancelling);
-            scene.socket(id).after(TIMEOUT, 1);
-            peers.push(peer);
+            sockets.push(scene.adopted(SocketOptions::new(), cancelling));
         }
         scene.settle();
-        for peer in &mut peers {
+        // No turn comes between the timer and its answer, however slow the machine is.
+        for (id, peer) in &mut sockets {
+            scene.socket(*id).after(TIMEOUT, 1);
             peer.write(b"x");
         }
         spend(STALL);
@@ -296,12 +296,9 @@ fn a_flood_puts_off_no_timer_by_more_than_one_read() {
         let is_read = |seen: &Seen| matches!(seen, Seen::Data(_));
         let told = scene.world.log.iter().map(|event| &event.seen);
         let before = told.take_while(|seen| is_read(seen)).count();
-        // One turn's own reads, and the read that the deadline is given.
-        assert!(before <= 17, "{before} reads");
-        if budget != Budget::UNLIMITED {
-            // One of the turn before the deadline's part, the deadline's own, and one of the turn until its next part.
-            assert!(before <= 3, "{before} reads");
-        }
+        // Two of the turn, for a socket that waits alone, and the read that the deadline is given. With the budget: one of
+        // the turn before the deadline's part, the deadline's own, and one of the turn until its next part.
+        assert!(before <= 3, "{before} reads");
     }
 }
 

@@ -78,6 +78,7 @@ mod embedding;
 mod event_loop;
 mod fairness;
 #[cfg(unix)]
+mod failing_services;
 mod faults;
 mod firehoses;
 mod forbidding;
