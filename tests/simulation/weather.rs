@@ -1,4 +1,4 @@
-//! The storm of a run: machines that are cut off, small budgets, and stalls.
+//! The storm of a run: machines and links that are cut off, small budgets, and stalls.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -26,10 +26,11 @@ impl Scene {
                 continue;
             }
             let event_loop = &self.hosts[chosen].event_loop;
-            match self.random.u32(..6) {
+            match self.random.u32(..9) {
                 0 => self.simulation.partition(event_loop),
                 1 | 2 => self.simulation.heal(event_loop),
                 3 => self.stall(),
+                4..=6 => self.cut_or_mend_link(chosen),
                 _ => self.hosts[chosen].budget = self.random_budget(),
             }
         }
@@ -38,6 +39,18 @@ impl Scene {
         }
         if self.workload == Workload::Shutdown {
             self.shut_down();
+        }
+    }
+
+    /// Cuts or mends the link from a host to another one, in both directions or in one.
+    fn cut_or_mend_link(&mut self, from: usize) {
+        let to = self.random.usize(..self.hosts.len());
+        let [from, to] = [from, to].map(|host| &self.hosts[host].event_loop);
+        match self.random.u32(..5) {
+            0 => self.simulation.partition_pair(from, to),
+            1 => self.simulation.partition_one_way(from, to),
+            2 => self.simulation.heal_one_way(from, to),
+            _ => self.simulation.heal_pair(from, to),
         }
     }
 
