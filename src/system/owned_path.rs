@@ -85,7 +85,7 @@ mod tests {
         fn new(name: &str) -> Self {
             let name = format!("netloop-owned-path-{name}-{}", std::process::id());
             let folder = std::env::temp_dir().join(name);
-            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::create_dir_all(&folder).expect("the folder for temporary files is writable");
             Self(folder)
         }
 

@@ -23,7 +23,11 @@ fn name(number: usize) -> String {
 
 /// Makes turns of `budget` until `done`.
 #[track_caller]
-pub(crate) fn drive_within(scene: &mut Scene, budget: Budget, mut done: impl FnMut(&mut Scene) -> bool) {
+pub(crate) fn drive_within(
+    scene: &mut Scene,
+    budget: Budget,
+    mut done: impl FnMut(&mut Scene) -> bool,
+) {
     let deadline = Instant::now() + PATIENCE;
     while !done(scene) {
         assert!(Instant::now() < deadline, "{}", scene.world.brief());

@@ -76,9 +76,9 @@ mod true_budgets;
 #[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
 mod embedding;
 mod event_loop;
-mod fairness;
 #[cfg(unix)]
 mod failing_services;
+mod fairness;
 mod faults;
 mod firehoses;
 mod forbidding;

@@ -2,6 +2,10 @@
 //! README.md says what is compared and how.
 
 #![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test says what it expects by panicking"
+)]
 
 #[path = "../support/mod.rs"]
 mod support;

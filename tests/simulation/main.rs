@@ -21,6 +21,7 @@ mod calls;
 mod chaos;
 mod checker;
 mod connecting;
+mod crash_seeds;
 mod crashing;
 mod crowd;
 mod dialed;

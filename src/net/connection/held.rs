@@ -195,7 +195,8 @@ impl Connection {
     /// bytes are known to be unread.
     pub(super) fn waits_for_resume(&self) -> bool {
         let has_queue = self.outbound.state == OutboundState::Ending;
-        self.is_resting() && !(has_queue && !self.cold.as_ref().is_some_and(|it| it.is_unread))
+        let is_unread = self.cold.as_ref().is_some_and(|it| it.is_unread);
+        self.is_resting() && (!has_queue || is_unread)
     }
 
     /// Begins a rest of the close timeout although it is due with a queue. If received bytes are unread, the peer may
