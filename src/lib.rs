@@ -98,7 +98,7 @@ pub mod internals {
 pub use event_loop::{
     Accepted, Budget, Context, EventLoop, EventLoopOptions, Hold, Hook, HookId, IntoHandler,
     LoopContext, OverLimit, Remote, RunEnd, ServerHandler, SocketHandler, SourceContext,
-    SourceHandler, Timer, Turn, Wait,
+    SourceHandler, Stall, StallOwner, Statistics, Timer, Turn, Wait,
 };
 #[cfg(unix)]
 pub use net::Descriptor;

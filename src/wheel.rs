@@ -159,6 +159,7 @@ impl<T: Copy> Wheel<T> {
     }
 
     /// Whether no timer is armed.
+    #[cfg(any(test, feature = "internals"))]
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -215,6 +216,12 @@ impl<T: Copy> Wheel<T> {
                 return Some(ended);
             }
         }
+    }
+
+    /// Returns the deadline of the timer that [`next_due`](Self::next_due) has just popped.
+    #[inline]
+    pub fn deadline_of_popped(&self, handle: TimerHandle) -> u64 {
+        self.entries.last_deadline(handle.number)
     }
 
     /// Returns the index of the list for an entry with this deadline; `None` if the deadline has come.

@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use bitflags::bitflags;
 
-use crate::net::{ServerId, SocketId, SourceId};
+use crate::net::{Net, ServerId, SocketId, SourceId};
 
+use super::Statistics;
 use super::call::{Call, RepeatedCall};
 use super::hooks::{HookId, HookPlace, Hooks};
 use super::mailbox::Mailbox;
+use super::meter::Meter;
 use super::pipe;
 use super::server_handler::ServerHandler;
 use super::socket_handler::SocketHandler;
@@ -52,10 +54,12 @@ pub(super) struct Agenda<S> {
     pub(super) hooks: Hooks<S>,
     demands: Demands,
     pub(super) mailbox: Arc<Mailbox<S>>,
+    /// Lies here because contexts reach the agenda, and answer questions about the statistics.
+    pub(super) meter: Meter,
 }
 
 impl<S> Agenda<S> {
-    pub(super) fn new(mailbox: Arc<Mailbox<S>>) -> Self {
+    pub(super) fn new(mailbox: Arc<Mailbox<S>>, meter: Meter) -> Self {
         Self {
             installs: VecDeque::new(),
             deferred: VecDeque::new(),
@@ -63,6 +67,7 @@ impl<S> Agenda<S> {
             hooks: Hooks::new(),
             demands: Demands::empty(),
             mailbox,
+            meter,
         }
     }
 
@@ -106,6 +111,10 @@ impl<S> Agenda<S> {
     /// Notes that the calls of the hooks are over, of which the last may have been removed.
     pub(super) fn end_hooks(&mut self) {
         self.demands.set(Demands::PREPARE, self.hooks.has_prepare());
+    }
+
+    pub(super) fn statistics(&self, net: &Net) -> Statistics {
+        self.meter.read(net, &self.mailbox)
     }
 
     pub(super) fn defer(&mut self, call: Call<S>) {

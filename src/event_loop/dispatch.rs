@@ -1,5 +1,7 @@
 //! The dispatch of events: each event is a value, and this module calls the handler of its socket or server.
 
+use std::time::Duration;
+
 use crate::net::{
     CloseReason, Error, Notice, ServerEvent, ServerId, Socket, SocketEvent, SocketId, Sockets,
     SourceEvent, SourceId, TargetedEvent,
@@ -9,6 +11,7 @@ use super::agenda::NewHandler;
 use super::server_handler::{Accepted, OverLimit};
 use super::socket_handler::SocketHandler;
 use super::source_handler::SourceCall;
+use super::stall::Watched;
 use super::{Context, EventLoop, LoopContext};
 
 /// The callback that is running. If a value is still set when a turn begins, that callback has panicked.
@@ -119,14 +122,16 @@ impl<S> EventLoop<S> {
         };
         match event {
             ServerEvent::Listening => {
-                self.call_server(shared, server, |handler, cx| {
+                self.call_server(shared, server, "on_listening", |handler, cx| {
                     handler.on_listening(cx, server)
                 });
             }
             ServerEvent::ListenFailed(error) => {
                 // This comes before the call, which may panic: `on_close` must follow all the same.
                 self.net.listening_failed(server);
-                self.call_server(shared, server, |handler, cx| handler.on_error(cx, &error));
+                self.call_server(shared, server, "on_error", |handler, cx| {
+                    handler.on_error(cx, &error)
+                });
             }
             ServerEvent::Accepted { stream, peer } => {
                 if let Some(id) = self.net.admit(server, stream, peer) {
@@ -145,13 +150,15 @@ impl<S> EventLoop<S> {
                     peer_address: peer,
                 };
                 drop(stream);
-                self.call_server(shared, server, |handler, cx| {
+                self.call_server(shared, server, "on_over_limit", |handler, cx| {
                     handler.on_over_limit(cx, &refused)
                 });
             }
             ServerEvent::AcceptFailed(error) => {
                 self.net.accept_failed(server);
-                self.call_server(shared, server, |handler, cx| handler.on_error(cx, &error));
+                self.call_server(shared, server, "on_error", |handler, cx| {
+                    handler.on_error(cx, &error)
+                });
             }
         }
     }
@@ -168,14 +175,18 @@ impl<S> EventLoop<S> {
                 return;
             }
         };
+        let watched = self.watch();
         self.call_source(shared, id, call);
         self.net.end_source_callback(id);
+        self.end_watch(shared, watched, call.name(), Watched::Source(id));
     }
 
     /// Calls a source's `on_timer` with `token`.
     #[inline(never)]
     pub(super) fn deliver_source_timer(&mut self, shared: &mut S, id: SourceId, token: u64) {
+        let watched = self.watch();
         self.call_source(shared, id, SourceCall::Timer(token));
+        self.end_watch(shared, watched, "on_timer", Watched::Source(id));
     }
 
     fn call_source(&mut self, shared: &mut S, id: SourceId, call: SourceCall) {
@@ -194,7 +205,12 @@ impl<S> EventLoop<S> {
 
     #[inline(never)]
     fn deliver_to_socket(&mut self, shared: &mut S, id: SocketId, event: SocketEvent) {
-        self.call_socket(shared, id, |handler, cx| call_for_event(handler, cx, event));
+        let watched = self.watch();
+        let mut name = "";
+        self.call_socket(shared, id, |handler, cx| {
+            name = call_for_event(handler, cx, event);
+        });
+        self.end_watch(shared, watched, name, Watched::Socket(id));
     }
 
     /// Calls a socket's `on_data` with `data`.
@@ -207,7 +223,9 @@ impl<S> EventLoop<S> {
     /// Calls a socket's `on_timer` with `token`.
     #[inline(never)]
     pub(super) fn deliver_timer(&mut self, shared: &mut S, id: SocketId, token: u64) {
+        let watched = self.watch();
         self.call_socket(shared, id, |handler, cx| handler.on_timer(cx, token));
+        self.end_watch(shared, watched, "on_timer", Watched::Socket(id));
     }
 
     #[inline(always)]
@@ -235,6 +253,7 @@ impl<S> EventLoop<S> {
     /// Calls the server's `on_connection`, installs the handler that it returns, and calls that handler's `on_connect`.
     fn deliver_connection(&mut self, shared: &mut S, accepted: Accepted) {
         let id = accepted.id;
+        let watched = self.watch();
         // A panic in `on_connection` destroys the new socket, because it has no handler.
         self.calling = Some(Calling::Socket(id));
         let handler = match self.server_handlers.get_mut(accepted.server.0) {
@@ -256,6 +275,7 @@ impl<S> EventLoop<S> {
         // This comes after the handler is in the table: a pipe that the callback asked for goes in front of the
         // handler.
         self.install();
+        self.end_watch(shared, watched, "on_connection", Watched::Accepting(id));
         if is_refused {
             Socket::new(&mut self.net, id).destroy();
             return;
@@ -269,8 +289,10 @@ impl<S> EventLoop<S> {
         &mut self,
         shared: &mut S,
         id: ServerId,
+        name: &'static str,
         call: impl FnOnce(&mut dyn super::ServerHandler<S>, &mut LoopContext<'_, S>),
     ) {
+        let watched = self.watch();
         let Some(server) = self.server_handlers.get_mut(id.0) else {
             return;
         };
@@ -285,6 +307,7 @@ impl<S> EventLoop<S> {
         );
         self.calling = None;
         self.install();
+        self.end_watch(shared, watched, name, Watched::Server(id));
     }
 
     /// Closes a socket that may have reports before `on_close`: notices, the error, and missed markers.
@@ -295,6 +318,8 @@ impl<S> EventLoop<S> {
         reason: CloseReason,
         error: Option<Error>,
     ) {
+        let watched = self.watch();
+        let mut name = "on_error";
         self.calling = Some(Calling::Failing(id, reason));
         if let Some(handler) = self.handlers.get_mut(id.0) {
             let mut cx = Context {
@@ -302,11 +327,15 @@ impl<S> EventLoop<S> {
                 shared,
                 agenda: &mut self.agenda,
             };
+            let mut slowest = Slowest::default();
             while let Some(notice) = cx.socket.next_notice() {
-                call_for_notice(handler.as_mut(), &mut cx, notice);
+                slowest.time(&mut cx, |cx| call_for_notice(handler.as_mut(), cx, notice));
             }
             if let Some(error) = &error {
-                handler.on_error(&mut cx, error);
+                slowest.time(&mut cx, |cx| {
+                    handler.on_error(cx, error);
+                    "on_error"
+                });
             }
             // A marker that `on_sent` sets here is not told. A handler that always sets the next one would otherwise keep
             // the close going for ever.
@@ -315,14 +344,29 @@ impl<S> EventLoop<S> {
                     break;
                 };
                 let why = error.clone().unwrap_or(closed);
-                handler.on_sent(&mut cx, token, Err(&why));
+                slowest.time(&mut cx, |cx| {
+                    handler.on_sent(cx, token, Err(&why));
+                    "on_sent"
+                });
             }
+            name = slowest.name;
+        }
+        if watched.is_some() {
+            // The hook is no callback of the socket. The call for the close sets this again.
+            self.calling = None;
+            self.unclosed = Some((id, reason));
+            self.end_watch(shared, watched, name, Watched::Socket(id));
+            self.unclosed = None;
         }
         self.close_plain_socket(shared, id, reason);
     }
 
     /// Calls a socket's `on_close` and forgets the socket.
     pub(super) fn close_plain_socket(&mut self, shared: &mut S, id: SocketId, reason: CloseReason) {
+        if reason == CloseReason::Limit {
+            self.agenda.meter.closed_over_limit += 1;
+        }
+        let watched = self.watch();
         self.calling = Some(Calling::Closed(id));
         if let Some(handler) = self.handlers.get_mut(id.0) {
             let mut cx = Context {
@@ -336,11 +380,14 @@ impl<S> EventLoop<S> {
         // If `on_close` set a new handler for this socket, `install` puts it in the table, and `forget_socket` drops
         // it.
         self.install();
+        let peer = watched.and_then(|_| Socket::new(&mut self.net, id).peer_address());
         self.forget_socket(id);
+        self.end_watch(shared, watched, "on_close", Watched::Closed(id, peer));
     }
 
     /// Calls a server's `on_close` and forgets the server.
     pub(super) fn close_server(&mut self, shared: &mut S, id: ServerId) {
+        let watched = self.watch();
         self.calling = Some(Calling::ClosedServer(id));
         if let Some(server) = self.server_handlers.get_mut(id.0) {
             server.on_close(&mut LoopContext {
@@ -352,6 +399,7 @@ impl<S> EventLoop<S> {
         self.calling = None;
         self.install();
         self.forget_server(id);
+        self.end_watch(shared, watched, "on_close", Watched::Server(id));
     }
 
     /// Removes a closed source, and gives it to its handler's `on_close`.
@@ -361,56 +409,127 @@ impl<S> EventLoop<S> {
             return;
         };
         self.net.deregister_source(source.object());
-        self.call(shared, Calling::Loop, |cx| source.close(cx));
+        let watched = self.watch();
+        self.calling = Some(Calling::Loop);
+        source.close(&mut LoopContext {
+            sockets: Sockets::new(&mut self.net),
+            shared,
+            agenda: &mut self.agenda,
+        });
+        self.calling = None;
+        self.install();
+        self.end_watch(shared, watched, "on_close", Watched::Source(id));
     }
 }
 
-/// Calls a handler for an event that is not data.
+/// The callback that took longest, of several that are made in a row. The clock is read only while callbacks are watched.
+#[derive(Default)]
+struct Slowest {
+    name: &'static str,
+    duration: Duration,
+}
+
+impl Slowest {
+    /// Calls `call`, which returns the name of its callback.
+    fn time<S>(
+        &mut self,
+        cx: &mut Context<'_, S>,
+        call: impl FnOnce(&mut Context<'_, S>) -> &'static str,
+    ) {
+        if !cx.agenda.meter.watches() {
+            self.name = call(cx);
+            return;
+        }
+        let began = cx.socket.net().read_clock();
+        let name = call(cx);
+        let duration = cx
+            .socket
+            .net()
+            .read_clock()
+            .saturating_duration_since(began);
+        if duration >= self.duration {
+            *self = Self { name, duration };
+        }
+    }
+}
+
+/// Calls a handler for an event that is not data. Returns the name of the callback.
 #[inline(never)]
 fn call_for_event<S>(
     handler: &mut dyn SocketHandler<S>,
     cx: &mut Context<'_, S>,
     event: SocketEvent,
-) {
+) -> &'static str {
     match event {
-        SocketEvent::Data(_) => debug_assert!(false, "data is delivered with the read buffer"),
+        SocketEvent::Data(_) => {
+            debug_assert!(false, "data is delivered with the read buffer");
+            "on_data"
+        }
         SocketEvent::Connected => {
             handler.on_connect(cx);
             cx.socket.catch_up();
+            "on_connect"
         }
-        SocketEvent::Drained => handler.on_drain(cx),
+        SocketEvent::Drained => {
+            handler.on_drain(cx);
+            "on_drain"
+        }
         SocketEvent::Ended => {
             handler.on_end(cx);
             cx.socket.answer_end();
+            "on_end"
         }
-        SocketEvent::TimedOut => handler.on_timeout(cx),
+        SocketEvent::TimedOut => {
+            handler.on_timeout(cx);
+            "on_timeout"
+        }
         SocketEvent::Noticed => {
+            let mut slowest = Slowest::default();
             // The handler may cause a further notice in each callback. Such notices wait for the next service.
             for _ in 0..cx.socket.waiting_notices() {
                 let Some(notice) = cx.socket.next_notice() else {
                     break;
                 };
-                call_for_notice(handler, cx, notice);
+                slowest.time(cx, |cx| call_for_notice(handler, cx, notice));
             }
             // After the callbacks: this goes on with the connect, unless the handler has closed the socket.
             cx.socket.end_notices();
+            slowest.name
         }
     }
 }
 
-/// Calls a handler for a notice of its socket.
-fn call_for_notice<S>(handler: &mut dyn SocketHandler<S>, cx: &mut Context<'_, S>, notice: Notice) {
+/// Calls a handler for a notice of its socket. Returns the name of the callback.
+fn call_for_notice<S>(
+    handler: &mut dyn SocketHandler<S>,
+    cx: &mut Context<'_, S>,
+    notice: Notice,
+) -> &'static str {
     match notice {
         Notice::LookedUp(found) => {
             let host = cx.socket.host().unwrap_or_default();
             handler.on_lookup(cx, &host, found.as_ref().copied());
+            "on_lookup"
         }
-        Notice::AttemptBegun(address) => handler.on_connection_attempt(cx, address),
+        Notice::AttemptBegun(address) => {
+            handler.on_connection_attempt(cx, address);
+            "on_connection_attempt"
+        }
         Notice::AttemptFailed(address, error) => {
             handler.on_connection_attempt_failed(cx, address, &error);
+            "on_connection_attempt_failed"
         }
-        Notice::AttemptIsSlow(address) => handler.on_connection_attempt_slow(cx, address),
-        Notice::Sent(token) => handler.on_sent(cx, token, Ok(())),
-        Notice::Refused(token, error) => handler.on_sent(cx, token, Err(&error)),
+        Notice::AttemptIsSlow(address) => {
+            handler.on_connection_attempt_slow(cx, address);
+            "on_connection_attempt_slow"
+        }
+        Notice::Sent(token) => {
+            handler.on_sent(cx, token, Ok(()));
+            "on_sent"
+        }
+        Notice::Refused(token, error) => {
+            handler.on_sent(cx, token, Err(&error));
+            "on_sent"
+        }
     }
 }

@@ -7,6 +7,7 @@ use crate::slots::{Key, Slots};
 use super::agenda::Agenda;
 use super::call::RepeatedCall;
 use super::dispatch::Calling;
+use super::stall::Watched;
 use super::wait::Limit;
 use super::{EventLoop, LoopContext, Wait};
 
@@ -21,6 +22,16 @@ pub(super) enum HookPlace {
     Prepare,
     /// Behind the sockets and their flush, and before the timers.
     Check,
+}
+
+impl HookPlace {
+    /// Returns the name of the method that adds hooks of this place.
+    fn method(self) -> &'static str {
+        match self {
+            Self::Prepare => "on_prepare",
+            Self::Check => "on_check",
+        }
+    }
 }
 
 struct Entry<S> {
@@ -230,8 +241,10 @@ impl<S> EventLoop<S> {
         let count = self.agenda.hooks.keys(place).len();
         for index in 0..count {
             if let Some((key, mut call)) = self.agenda.hooks.take(place, index) {
+                let watched = self.watch();
                 self.call(shared, Calling::Loop, &mut call);
                 self.agenda.hooks.restore(key, call);
+                self.end_watch(shared, watched, place.method(), Watched::Loop);
             }
         }
         self.agenda.hooks.forget_removed(place);

@@ -59,6 +59,7 @@ impl<S> EventLoop<S> {
         let mut turn = Turn::default();
         self.recover();
         self.net.refresh_now();
+        self.agenda.meter.begin_turn(self.net.now());
         let mut limit = Limit::of(budget, &self.net);
         let mut part = self.resumes_at;
         let (mut has_polled, mut has_served, mut has_checked) = (false, false, false);
@@ -96,7 +97,7 @@ impl<S> EventLoop<S> {
             Part::Calls
         };
         turn.more |= self.has_queued() || limit.is_reached() && self.net.has_elapsed();
-        self.end_turn(turn)
+        self.end_turn(shared, turn)
     }
 
     fn prepare_within(&mut self, shared: &mut S, wait: Wait, limit: &mut Limit) -> Wait {
@@ -146,6 +147,7 @@ impl<S> EventLoop<S> {
         let began = self.net.now();
         self.net.wait(self.timeout(wait))?;
         self.net.refresh_now();
+        self.note_poll(began);
         if wait != Wait::No {
             limit.rest(self.net.now().duration_since(began));
         }

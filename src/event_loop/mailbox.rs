@@ -27,6 +27,8 @@ pub(super) struct Mailbox<S> {
     stops: StopRequests,
     /// The limit on the posts that wait. If a loop cannot keep up, its posts must not fill the memory unnoticed.
     capacity: usize,
+    /// The number of wakes that have succeeded.
+    wakes: AtomicUsize,
     /// The number of [`Hold`](super::Hold)s that are alive.
     holds: AtomicUsize,
 }
@@ -52,6 +54,7 @@ impl<S> Mailbox<S> {
             woken_at: AtomicUsize::new(0),
             stops: StopRequests::default(),
             capacity,
+            wakes: AtomicUsize::new(0),
             holds: AtomicUsize::new(0),
         }
     }
@@ -69,6 +72,11 @@ impl<S> Mailbox<S> {
     /// Whether another thread keeps the loop going.
     pub(super) fn holds_loop(&self) -> bool {
         self.is_pending() || self.holds.load(SeqCst) > 0
+    }
+
+    /// Returns the number of wakes that were system calls.
+    pub(super) fn wakes(&self) -> u64 {
+        self.wakes.load(SeqCst) as u64
     }
 
     /// Whether the loop is gone.
@@ -135,6 +143,7 @@ impl<S> Mailbox<S> {
             return Ok(false);
         }
         self.waker.wake()?;
+        self.wakes.fetch_add(1, SeqCst);
         // If the loop has taken posts meanwhile, `takes` has changed, and this note has no effect.
         self.woken_at.store(takes, SeqCst);
         Ok(true)

@@ -13,6 +13,7 @@ mod into_handler;
 mod limited_turn;
 mod loop_context;
 mod mailbox;
+mod meter;
 #[cfg(all(feature = "precise", target_os = "linux"))]
 mod mirror;
 mod options;
@@ -25,6 +26,8 @@ mod server_handler;
 mod socket_handler;
 mod source_context;
 mod source_handler;
+mod stall;
+mod statistics;
 #[cfg(test)]
 mod tests;
 mod timer;
@@ -49,8 +52,10 @@ use call::Post;
 use dispatch::Calling;
 use limited_turn::Part;
 use mailbox::Mailbox;
+use meter::Meter;
 use read_buffer::ReadBuffer;
 use source_handler::AnySource;
+use stall::StallHook;
 
 pub use context::Context;
 pub use hooks::{Hook, HookId};
@@ -62,6 +67,8 @@ pub use server_handler::{Accepted, OverLimit, ServerHandler};
 pub use socket_handler::SocketHandler;
 pub use source_context::SourceContext;
 pub use source_handler::SourceHandler;
+pub use stall::{Stall, StallOwner};
+pub use statistics::Statistics;
 pub use timer::Timer;
 pub use wait::{Budget, RunEnd, Turn, Wait};
 
@@ -173,6 +180,8 @@ pub struct EventLoop<S = ()> {
     told_deadline: Option<Instant>,
     #[cfg(all(feature = "precise", target_os = "linux"))]
     mirror: mirror::Mirror,
+    /// Invariant: there is one while `Meter::watches` is `true`.
+    stall_hook: Option<StallHook<S>>,
 }
 
 impl<S> EventLoop<S> {
@@ -214,8 +223,9 @@ impl<S> EventLoop<S> {
             net.wake_listener(),
             options.posts_capacity,
         );
+        let meter = Meter::new(net.now());
         Ok(Self {
-            agenda: Agenda::new(Arc::new(mailbox)),
+            agenda: Agenda::new(Arc::new(mailbox), meter),
             net,
             handlers: SideTable::new(),
             server_handlers: SideTable::new(),
@@ -229,6 +239,7 @@ impl<S> EventLoop<S> {
             unclosed: None,
             resumes_at: Part::Calls,
             told_deadline: None,
+            stall_hook: None,
         })
     }
 

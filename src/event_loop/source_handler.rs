@@ -119,6 +119,17 @@ pub(super) enum SourceCall {
     Timer(u64),
 }
 
+impl SourceCall {
+    /// Returns the name of the handler's method.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Readable => "on_readable",
+            Self::Writable => "on_writable",
+            Self::Timer(_) => "on_timer",
+        }
+    }
+}
+
 /// A source with its handler, whatever their types are.
 pub(super) trait AnySource<S> {
     /// Calls a method of the handler.

@@ -11,6 +11,7 @@ use crate::net::{
 use super::dispatch::Calling;
 use super::limited_turn::Part;
 use super::read_buffer::ReadBuffer;
+use super::stall::Watched;
 use super::timers::Action;
 use super::wait::Limit;
 use super::{Budget, EventLoop, LoopContext, RunEnd, Turn, Wait};
@@ -68,6 +69,7 @@ impl<S> EventLoop<S> {
 
     fn run_to(&mut self, shared: &mut S, deadline: Option<Instant>) -> Result<RunEnd> {
         self.net.check_owner()?;
+        self.agenda.meter.leave_to_host();
         if self.take_stop() {
             return Ok(RunEnd::Stopped);
         }
@@ -113,8 +115,9 @@ impl<S> EventLoop<S> {
     /// As [`run`](Self::run).
     pub fn run_until(&mut self, shared: &mut S, deadline: Instant) -> Result<()> {
         self.net.check_owner()?;
+        self.agenda.meter.leave_to_host();
         loop {
-            let turn = self.turn(shared, Wait::Until(deadline), Budget::UNLIMITED)?;
+            let turn = self.make_turn(shared, |_| Wait::Until(deadline))?;
             if turn.stopped || self.net.read_clock() >= deadline {
                 return Ok(());
             }
@@ -164,6 +167,7 @@ impl<S> EventLoop<S> {
             // A release build does not spend this system call on each turn.
             self.net.check_owner()?;
         }
+        self.agenda.meter.leave_to_host();
         if budget.is_unlimited() {
             self.make_turn(shared, |_| wait)
         } else {
@@ -176,23 +180,21 @@ impl<S> EventLoop<S> {
         let mut turn = Turn::default();
         let limit = &mut Limit::none();
         self.recover();
-        // Without a deadline or a deferred call, no code asks for the time before the wait.
-        let asks_for_time = self.agenda.deferred() > 0 || self.net.counts_time();
-        if asks_for_time {
-            self.net.refresh_now();
-        }
+        self.begin_timing();
         self.make_deferred_calls(shared, limit, &mut turn);
-        self.net.flush();
+        let has_flushed = self.net.flush();
         let mut wait = wait_of(self);
-        // The time that the deferred calls took must not be added to the wait.
-        if turn.calls > 0 || !asks_for_time && wait.is_limited() {
+        // The time that the calls and sends took must not be added to the wait.
+        if turn.calls > 0 || has_flushed {
             self.net.refresh_now();
         }
         if self.agenda.asks_before_wait() {
             wait = self.prepare(shared, limit, wait_of);
         }
+        let asked_at = self.net.now();
         self.poll(wait)?;
         self.net.refresh_now();
+        self.note_poll(asked_at);
         self.net.take_answers();
         self.make_posts(shared, limit, &mut turn);
         self.serve_ready(shared, limit, &mut turn);
@@ -209,10 +211,11 @@ impl<S> EventLoop<S> {
         self.net.flush();
         self.resumes_at = Part::Calls;
         turn.more |= self.has_queued();
-        self.end_turn(turn)
+        self.end_turn(shared, turn)
     }
 
-    pub(super) fn end_turn(&mut self, mut turn: Turn) -> Result<Turn> {
+    pub(super) fn end_turn(&mut self, shared: &mut S, mut turn: Turn) -> Result<Turn> {
+        self.end_timing(shared, &mut turn);
         turn.alive = self.is_alive();
         // A stop is reported once: if the host goes on, later turns wait as usual.
         if self.agenda.asks_before_wait() {
@@ -237,7 +240,8 @@ impl<S> EventLoop<S> {
                 return;
             };
             turn.calls += 1;
-            self.call(shared, Calling::Loop, call);
+            self.agenda.meter.calls += 1;
+            self.call_once(shared, "defer", call);
             if limit.step(&self.net) {
                 return;
             }
@@ -273,7 +277,8 @@ impl<S> EventLoop<S> {
                 return;
             };
             turn.calls += 1;
-            self.call(shared, Calling::Loop, post);
+            self.agenda.meter.calls += 1;
+            self.call_once(shared, "post", post);
             if limit.step(&self.net) {
                 return;
             }
@@ -317,7 +322,10 @@ impl<S> EventLoop<S> {
             match happened {
                 TargetedEvent::Socket(id, SocketEvent::Data(length)) => {
                     spent.read(length);
-                    self.deliver_data(shared, id, &buffer[..length]);
+                    match self.agenda.meter.watches() {
+                        false => self.deliver_data(shared, id, &buffer[..length]),
+                        true => self.deliver_news(shared, id, &buffer[..length]),
+                    }
                 }
                 rare => self.deliver(shared, rare),
             }
@@ -345,6 +353,7 @@ impl<S> EventLoop<S> {
         limit: &mut Limit,
         turn: &mut Turn,
     ) {
+        let mut called_at = None;
         for _ in 0..TIMERS_A_TURN {
             let Some(elapsing) = self.net.next_elapsed(buffer) else {
                 return;
@@ -352,6 +361,7 @@ impl<S> EventLoop<S> {
             match elapsing {
                 Elapsing::Due(due) => {
                     turn.timers += 1;
+                    called_at = Some(self.count_timer(called_at));
                     match due {
                         Due::Deadline(happened) => self.deliver(shared, happened),
                         Due::Timer(id) => self.fire_timer(shared, id),
@@ -382,18 +392,23 @@ impl<S> EventLoop<S> {
         turn.more |= self.net.has_elapsed() || self.net.has_undecided();
     }
 
-    /// Delivers the bytes of a socket that was served because its deadline has passed.
+    /// Delivers received bytes where that is rare: while callbacks are watched, or to a socket that was served because its
+    /// deadline has passed.
     #[inline(never)]
     fn deliver_news(&mut self, shared: &mut S, id: SocketId, bytes: &[u8]) {
+        let watched = self.watch();
         self.deliver_data(shared, id, bytes);
+        self.end_watch(shared, watched, "on_data", Watched::Socket(id));
     }
 
     fn fire_timer(&mut self, shared: &mut S, id: TimerId) {
         match self.agenda.timers.take(&mut self.net, id) {
-            Some(Action::Once(call)) => self.call(shared, Calling::Loop, call),
+            Some(Action::Once(call)) => self.call_once(shared, "after", call),
             Some(Action::Repeatedly(Some(mut call), _)) => {
+                let watched = self.watch();
                 self.call(shared, Calling::Loop, &mut call);
                 self.agenda.timers.restore(id, call);
+                self.end_watch(shared, watched, "every", Watched::Loop);
             }
             // The timer was cancelled after it had fired, or it is over because its last call panicked.
             Some(Action::Repeatedly(None, _)) | None => {}
@@ -423,6 +438,18 @@ impl<S> EventLoop<S> {
                 return;
             }
         }
+    }
+
+    /// Makes one call that was given to the method `name`.
+    fn call_once(
+        &mut self,
+        shared: &mut S,
+        name: &'static str,
+        call: impl FnOnce(&mut LoopContext<'_, S>),
+    ) {
+        let watched = self.watch();
+        self.call(shared, Calling::Loop, call);
+        self.end_watch(shared, watched, name, Watched::Loop);
     }
 
     /// Makes one call that has no socket. While the call runs, `self.calling` is `calling`.

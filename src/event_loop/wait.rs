@@ -17,13 +17,6 @@ pub enum Wait {
     Forever,
 }
 
-impl Wait {
-    /// Whether the end of the wait depends on the clock.
-    pub(super) fn is_limited(self) -> bool {
-        matches!(self, Self::For(_) | Self::Until(_))
-    }
-}
-
 /// A limit on the work of one turn, or of one [`flush`](crate::EventLoop::flush): in steps, in time, and in bytes. The
 /// limit that is reached first counts.
 ///

@@ -83,7 +83,7 @@ use std::io;
 use crate::schedule::Schedule;
 use crate::slots::Slots;
 use crate::system::Selector;
-use crate::wheel::Wheel;
+use crate::wheel::{NEVER, Wheel};
 
 use clock::Clock;
 use serving::update_lists;
@@ -152,6 +152,12 @@ pub struct Reactor<T: Handler> {
     held: usize,
     /// The number of events that the kernel has delivered since the reactor was made.
     events: u64,
+    /// The number of polls that the reactor has made.
+    polls: u64,
+    /// Whether the last poll could sleep: its timeout was not zero.
+    could_wait: bool,
+    /// The tick for which the entry that the wheel has returned last was armed.
+    last_due: u64,
 }
 
 impl<T: Handler> Reactor<T> {
@@ -177,6 +183,9 @@ impl<T: Handler> Reactor<T> {
             in_callback: None,
             held: 0,
             events: 0,
+            polls: 0,
+            could_wait: false,
+            last_due: NEVER,
         }
     }
 
@@ -394,9 +403,18 @@ impl<T: Handler> Reactor<T> {
     }
 
     /// Returns the number of events that the kernel has delivered since the reactor was made.
-    #[cfg(test)]
     pub(crate) fn events(&self) -> u64 {
         self.events
+    }
+
+    /// Whether the last [`wait`](Self::wait) could sleep.
+    pub(crate) fn could_wait(&self) -> bool {
+        self.could_wait
+    }
+
+    /// Returns the number of polls since the reactor was made.
+    pub(crate) fn polls(&self) -> u64 {
+        self.polls
     }
 }
 

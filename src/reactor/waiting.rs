@@ -78,6 +78,8 @@ impl<T: Handler> Reactor<T> {
             (Some(asked), Some(due)) => Some(asked.min(due)),
             (asked, due) => asked.or(due),
         };
+        self.polls += 1;
+        self.could_wait = timeout != Some(Duration::ZERO);
         self.selector.poll(timeout, self.clock.now())
     }
 
@@ -98,6 +100,7 @@ impl<T: Handler> Reactor<T> {
                 return Ok(());
             }
             polls -= 1;
+            self.polls += 1;
             self.selector.poll(Some(Duration::ZERO), self.clock.now())?;
         }
     }
@@ -161,15 +164,14 @@ impl<T: Handler> Reactor<T> {
         self.schedule.remaining(phase)
     }
 
-    /// Whether the reactor's time matters before the next [`poll`](Self::poll): a timer limits the wait, or a flush
-    /// will note the time at which bytes move.
-    pub(crate) fn counts_time(&self) -> bool {
-        !self.wheel.is_empty() || self.waiting(Phase::Flush) > 0
-    }
-
     /// Returns the number of keys that wait for the phase, in its running round and the next.
     pub(crate) fn waiting(&self, phase: Phase) -> usize {
         self.schedule.len(phase)
+    }
+
+    /// Returns the number of sources that are ready and wait to be served, with the one whose burst goes on.
+    pub(crate) fn ready(&self) -> usize {
+        self.waiting(Phase::Serve) + usize::from(self.burst.is_some())
     }
 
     /// Returns the keys of the sources that have asked to be closed, and wait for the close phase.
@@ -197,7 +199,8 @@ impl<T: Handler> Reactor<T> {
     /// Takes the next entry that has fallen due, as [`next_elapsed`](Self::next_elapsed) does, but returns the caller's
     /// own timers too, and sources that gave no event.
     pub(crate) fn next_due(&mut self) -> Option<Elapsed<T::Event>> {
-        let (_, due) = self.wheel.next_due()?;
+        let (handle, due) = self.wheel.next_due()?;
+        self.last_due = self.wheel.deadline_of_popped(handle);
         let key = match due {
             WheelEntry::Timer(key) => return Some(Elapsed::Timer(key)),
             WheelEntry::SourceTimer(key) => return Some(Elapsed::SourceTimer(key)),
@@ -228,6 +231,11 @@ impl<T: Handler> Reactor<T> {
             &self.selector,
         );
         Some(Elapsed::Source(key, event))
+    }
+
+    /// Returns the deadline of the entry that [`next_due`](Self::next_due) has returned last.
+    pub(crate) fn last_due(&self) -> Option<Instant> {
+        self.clock.instant_of(self.last_due)
     }
 
     /// Arms a timer of the caller's own. [`next_due`](Self::next_due) returns [`Elapsed::Timer`] with `name` once

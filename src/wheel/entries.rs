@@ -184,6 +184,13 @@ impl<T: Copy> Entries<T> {
         Some((TimerHandle { number, generation }, payload))
     }
 
+    /// Returns the deadline of the last timer of an entry, even if the entry is free; 0 if there was none.
+    #[inline]
+    pub(super) fn last_deadline(&self, number: u32) -> u64 {
+        let entry = self.table.get(number as usize);
+        entry.map_or(0, |entry| entry.deadline.tick())
+    }
+
     /// Frees the entry of a live timer.
     #[inline]
     fn free(&mut self, handle: TimerHandle) {

@@ -91,6 +91,7 @@ mod proxies;
 mod running;
 mod server_panics;
 mod servers;
+mod statistics;
 
 mod timers;
 #[cfg(unix)]

@@ -50,6 +50,7 @@ mod seeds;
 mod serving;
 mod silence;
 mod stalling;
+mod stalls;
 mod tokens;
 mod weather;
 mod workload;

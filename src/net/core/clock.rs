@@ -26,12 +26,6 @@ impl Net {
         self.reactor.refresh_now();
     }
 
-    /// Whether the turn's reading must be fresh before the next [`poll`](Self::poll): a deadline is armed, or a source
-    /// waits for the flush phase.
-    pub(crate) fn counts_time(&self) -> bool {
-        self.reactor.counts_time()
-    }
-
     /// Returns the time of the next timer or deadline; `None` if none is armed.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.reactor.next_deadline()

@@ -2,10 +2,11 @@
 //!
 //! By topic: `opening`, `connecting`, `dialing`, `listening` and `custom_sources` make sources, and `source` passes the
 //! reactor's calls to the sources. `writing`, `formatting` and `requests` carry out the calls of the views. `clock`,
-//! `deadlines` and `socket_timers` deal with time.
+//! `deadlines` and `socket_timers` deal with time, and `counts` with the statistics.
 
 mod clock;
 mod connecting;
+mod counts;
 mod custom_source;
 mod custom_sources;
 mod deadlines;
@@ -39,6 +40,7 @@ use crate::net::values::{
 use crate::reactor::{Key, Phase, Reactor, Registration, Waker};
 use crate::system::{OwnerProcess, System};
 
+use counts::Tally;
 use deadlines::{PassedDeadline, PutOffTimer};
 use option_ranges::check_socket_options;
 use socket_timers::SocketTimers;
@@ -83,6 +85,7 @@ pub(crate) struct Net {
     /// The timers of sockets that wait for the next try of a service, in the order in which they have passed. Invariant:
     /// each is in `socket_timers`.
     put_off: Vec<PutOffTimer>,
+    tally: Tally,
 }
 
 /// The limits of the user on events, threads and memory.
@@ -140,6 +143,7 @@ impl Net {
             socket_timers: SocketTimers::default(),
             passed: None,
             put_off: Vec::new(),
+            tally: Tally::default(),
             reactor,
             outbox: Outbox::new(limits.pooled_bytes),
             exhaustion: DescriptorExhaustion::new(&system),
@@ -197,6 +201,7 @@ impl Net {
     pub(crate) fn wake_listener(&self) -> WakeListener {
         self.wake_listener.clone()
     }
+
     /// Runs `callback` as a callback of the socket `id`. Bytes that the socket writes during the callback are gathered,
     /// and leave in one send when the callback returns.
     // Always inlined, because it runs for every message.
@@ -217,7 +222,12 @@ impl Net {
             ServerEvent::OverLimit { stream, peer } if self.closes_have_freed_a_place(id) => {
                 Some(ServerEvent::Accepted { stream, peer })
             }
-            event => Some(event),
+            event => {
+                if matches!(event, ServerEvent::OverLimit { .. }) {
+                    self.tally.dropped_over_limit += 1;
+                }
+                Some(event)
+            }
         }
     }
 
@@ -361,6 +371,7 @@ impl Net {
         let Some(connection) = source.as_mut().and_then(Source::connection_mut) else {
             return;
         };
+        self.tally.received_before += connection.bytes_read();
         let held_place = connection.give_up_place().is_some();
         let Some(server) = connection.server().map(ServerId) else {
             return;

@@ -48,6 +48,7 @@ impl Net {
         listener.connection_opened();
         let has_options = listener.passes_on_options();
         let options = listener.socket_options();
+        self.tally.accepted += 1;
         let connection = Connection::established(stream, peer, Some(server.0), options);
         if !has_options {
             connection.apply_options();

@@ -167,11 +167,14 @@ impl Net {
 /// The flush phase.
 impl Net {
     /// Sends the bytes that wait for the flush phase, because they were written outside of the socket's own callback.
+    /// Returns whether there were such bytes.
     #[inline]
-    pub(crate) fn flush(&mut self) {
-        if self.reactor.waiting(Phase::Flush) > 0 {
+    pub(crate) fn flush(&mut self) -> bool {
+        let is_due = self.reactor.waiting(Phase::Flush) > 0;
+        if is_due {
             self.flush_all();
         }
+        is_due
     }
 
     /// Begins a flush phase whose sources [`flush_next`](Self::flush_next) flushes one by one.

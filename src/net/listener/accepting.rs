@@ -51,6 +51,7 @@ impl Listener {
                 Ok((stream, peer)) => {
                     self.note_accepted();
                     if self.is_blocked(peer) {
+                        exhaustion.note_blocked();
                         continue;
                     }
                     let event = self.admit(stream, peer);

@@ -1,4 +1,5 @@
-//! The handling of a lack of descriptors, which concerns all servers of one loop.
+//! The handling of a lack of descriptors, which concerns all servers of one loop, and the count of peers that no server
+//! hears of.
 
 use crate::system::{Acceptor, Reserve, System};
 
@@ -9,6 +10,10 @@ pub(crate) struct DescriptorExhaustion {
     /// Whether an accept has failed for lack of a descriptor since the last [`take`](Self::take). While set, at least
     /// one server is backing off.
     was_met: bool,
+    /// The accepts that have failed for lack of a descriptor.
+    shortages: u64,
+    /// The peers that the block list of their server has dropped.
+    blocked_peers: u64,
 }
 
 impl DescriptorExhaustion {
@@ -16,6 +21,8 @@ impl DescriptorExhaustion {
         Self {
             reserve: Reserve::new(system),
             was_met: false,
+            shortages: 0,
+            blocked_peers: 0,
         }
     }
 
@@ -23,6 +30,20 @@ impl DescriptorExhaustion {
     pub(crate) fn meet(&mut self, acceptor: &Acceptor) {
         self.reserve.refuse_one(acceptor);
         self.was_met = true;
+        self.shortages += 1;
+    }
+
+    /// Counts a peer that a block list has dropped.
+    pub(crate) fn note_blocked(&mut self) {
+        self.blocked_peers += 1;
+    }
+
+    pub(crate) fn shortages(&self) -> u64 {
+        self.shortages
+    }
+
+    pub(crate) fn blocked_peers(&self) -> u64 {
+        self.blocked_peers
     }
 
     /// Whether an accept has failed for lack of a descriptor since the last call. The caller then wakes the servers

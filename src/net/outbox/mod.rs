@@ -334,6 +334,11 @@ impl Outbox {
         self.sent
     }
 
+    /// Returns the number of bytes that the running callback has gathered.
+    pub(crate) fn gathered_bytes(&self) -> usize {
+        self.gathered.bytes().len()
+    }
+
     /// Takes out all unsent bytes in one piece, for a connection that leaves the loop.
     pub(crate) fn take_all(&mut self, unsent: &mut Unsent) -> Vec<u8> {
         self.move_span_to_queue(unsent);

@@ -1,0 +1,282 @@
+//! The counters and the clock of the [statistics](super::Statistics), which the turns keep.
+
+use std::time::{Duration, Instant};
+
+use crate::net::Net;
+
+use super::mailbox::Mailbox;
+use super::stall::Watched;
+use super::{Context, EventLoop, LoopContext, Statistics, Turn};
+
+/// The counters of a loop's turns, and the time that the turns take, if it is measured.
+#[derive(Debug)]
+pub(super) struct Meter {
+    pub(super) turns: u64,
+    pub(super) events: u64,
+    pub(super) carried_over: u64,
+    pub(super) calls: u64,
+    pub(super) closed_over_limit: u64,
+    pub(super) stalls: u64,
+    timers: u64,
+    timer_lag: Duration,
+    idle: Duration,
+    busy: Duration,
+    longest_turn: Duration,
+    worst_lag: Duration,
+    worst_timer_lag: Duration,
+    /// Whether a hook is told of stalls. Then the clock is read around each callback.
+    watches: bool,
+    timing: Timing,
+}
+
+/// The readings of the clock in the turn that runs, or in the last one.
+#[derive(Clone, Copy, Debug)]
+struct Timing {
+    began: Instant,
+    /// `None` before the poll of the turn.
+    poll: Option<TimedPoll>,
+    /// The time from the last poll to the end of the turn before, if no host was in between.
+    tail: Duration,
+    /// Whether the next turn begins where the last one has ended, so that its first reading of the clock is made already.
+    goes_on: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct TimedPoll {
+    began: Instant,
+    ended: Instant,
+    may_wait: bool,
+}
+
+impl Meter {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            turns: 0,
+            events: 0,
+            carried_over: 0,
+            calls: 0,
+            closed_over_limit: 0,
+            stalls: 0,
+            timers: 0,
+            timer_lag: Duration::ZERO,
+            idle: Duration::ZERO,
+            busy: Duration::ZERO,
+            longest_turn: Duration::ZERO,
+            worst_lag: Duration::ZERO,
+            worst_timer_lag: Duration::ZERO,
+            watches: false,
+            timing: Timing {
+                began: now,
+                poll: None,
+                tail: Duration::ZERO,
+                goes_on: false,
+            },
+        }
+    }
+
+    /// Whether the clock is read around each callback.
+    #[inline]
+    pub(super) fn watches(&self) -> bool {
+        self.watches
+    }
+
+    pub(super) fn set_watches(&mut self, watches: bool) {
+        self.watches = watches;
+    }
+
+    /// Notes that the next turn follows after work of the host, which is none of the loop's.
+    #[inline]
+    pub(super) fn leave_to_host(&mut self) {
+        self.timing.tail = Duration::ZERO;
+        self.timing.goes_on = false;
+    }
+
+    pub(super) fn begin_turn(&mut self, now: Instant) {
+        self.turns += 1;
+        self.timing.began = now;
+        self.timing.poll = None;
+    }
+
+    /// Notes the poll of the turn, and whether it could wait.
+    fn note_poll(&mut self, began: Instant, ended: Instant, may_wait: bool) {
+        self.timing.poll = Some(TimedPoll {
+            began,
+            ended,
+            may_wait,
+        });
+    }
+
+    /// Ends a turn, and returns the time in which it worked.
+    fn end_turn(&mut self, now: Instant) -> Duration {
+        let Timing {
+            began, poll, tail, ..
+        } = self.timing;
+        let whole = now.saturating_duration_since(began);
+        let (before, polled, after) = match poll {
+            Some(poll) => (
+                poll.began.saturating_duration_since(began),
+                poll.ended.saturating_duration_since(poll.began),
+                now.saturating_duration_since(poll.ended),
+            ),
+            None => (Duration::ZERO, Duration::ZERO, tail + whole),
+        };
+        match poll {
+            Some(poll) if poll.may_wait => {
+                self.idle += polled;
+                self.busy += whole.saturating_sub(polled);
+            }
+            _ => self.busy += whole,
+        }
+        let worked = whole.saturating_sub(polled);
+        self.longest_turn = self.longest_turn.max(worked);
+        let lag = if poll.is_some() { tail + before } else { after };
+        self.worst_lag = self.worst_lag.max(lag).max(after);
+        self.timing.tail = after;
+        self.timing.goes_on = true;
+        worked
+    }
+
+    /// Counts a timer whose deadline was `due`.
+    fn count_timer(&mut self, due: Option<Instant>, now: Instant) {
+        self.timers += 1;
+        let lag = due.map_or(Duration::ZERO, |due| now.saturating_duration_since(due));
+        self.timer_lag += lag;
+        self.worst_timer_lag = self.worst_timer_lag.max(lag);
+    }
+
+    fn reset_peaks(&mut self) {
+        self.longest_turn = Duration::ZERO;
+        self.worst_lag = Duration::ZERO;
+        self.worst_timer_lag = Duration::ZERO;
+    }
+
+    /// Returns the statistics, with the counters of `net` and `mailbox`.
+    pub(super) fn read<S>(&self, net: &Net, mailbox: &Mailbox<S>) -> Statistics {
+        let net = net.counts();
+        Statistics {
+            turns: self.turns,
+            polls: net.polls,
+            reports: net.reports,
+            events: self.events,
+            carried_over: self.carried_over,
+            calls: self.calls,
+            timers: self.timers,
+            wakes: mailbox.wakes(),
+            bytes_received: net.bytes_received,
+            bytes_sent: net.bytes_sent,
+            accepted: net.accepted,
+            dropped_over_limit: net.dropped_over_limit,
+            dropped_blocked: net.dropped_blocked,
+            descriptor_shortages: net.descriptor_shortages,
+            closed_over_limit: self.closed_over_limit,
+            stalls: self.stalls,
+            timer_lag: self.timer_lag,
+            idle: self.idle,
+            busy: self.busy,
+            longest_turn: self.longest_turn,
+            worst_lag: self.worst_lag,
+            worst_timer_lag: self.worst_timer_lag,
+            sockets: net.sockets,
+            servers: net.servers,
+            queued_bytes: net.queued_bytes,
+        }
+    }
+}
+
+/// The measuring of turns.
+impl<S> EventLoop<S> {
+    /// Begins to measure a turn. The clock is read, unless the last turn of the same run has just ended.
+    #[inline]
+    pub(super) fn begin_timing(&mut self) {
+        if !self.agenda.meter.timing.goes_on {
+            self.net.refresh_now();
+        }
+        self.agenda.meter.begin_turn(self.net.now());
+    }
+
+    /// Notes the turn's poll, which was asked for at `began`.
+    #[inline]
+    pub(super) fn note_poll(&mut self, began: Instant) {
+        let could_wait = self.net.could_wait();
+        let ended = self.net.now();
+        self.agenda.meter.note_poll(began, ended, could_wait);
+    }
+
+    /// Ends the measuring of a turn, and tells the hook for stalls if the turn worked for long.
+    pub(super) fn end_timing(&mut self, shared: &mut S, turn: &mut Turn) {
+        self.net.refresh_now();
+        let meter = &mut self.agenda.meter;
+        meter.events += u64::from(turn.events);
+        let worked = meter.end_turn(self.net.now());
+        if turn.more {
+            meter.carried_over += self.net.carried_over();
+        }
+        if meter.watches && self.tell_stall(shared, worked, "turn", Watched::Loop) {
+            turn.more |= self.has_queued();
+        }
+    }
+
+    /// Counts the timer that is told now. The clock is read for the first timer of a turn, where `last_call` is `None`,
+    /// and for each one while callbacks are watched. Returns the time of the call.
+    pub(super) fn count_timer(&mut self, last_call: Option<Instant>) -> Instant {
+        let now = match last_call {
+            Some(now) if !self.agenda.meter.watches => now,
+            _ => self.net.read_clock(),
+        };
+        self.agenda.meter.count_timer(self.net.last_due(), now);
+        now
+    }
+}
+
+/// The statistics.
+impl<S> EventLoop<S> {
+    /// Returns the loop's [`Statistics`]. Visits each socket once, and makes no system call.
+    ///
+    /// ```
+    /// # let event_loop: netloop::EventLoop = netloop::EventLoop::new()?;
+    /// let statistics = event_loop.statistics();
+    /// println!("{} sockets, {} bytes queued", statistics.sockets, statistics.queued_bytes);
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
+    #[doc(alias = "metrics")]
+    pub fn statistics(&self) -> Statistics {
+        self.agenda.statistics(&self.net)
+    }
+
+    /// Begins new peaks: `longest_turn`, `worst_lag` and `worst_timer_lag` of the [`Statistics`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # let mut event_loop: netloop::EventLoop = netloop::EventLoop::new()?;
+    /// event_loop.after(Duration::ZERO, |_| {});
+    /// event_loop.run(&mut ())?;
+    /// assert!(event_loop.statistics().longest_turn > Duration::ZERO);
+    /// event_loop.reset_peaks();
+    /// assert_eq!(event_loop.statistics().longest_turn, Duration::ZERO);
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
+    pub fn reset_peaks(&mut self) {
+        self.agenda.meter.reset_peaks();
+    }
+}
+
+impl<S> LoopContext<'_, S> {
+    /// Returns the loop's statistics: [`EventLoop::statistics`](crate::EventLoop::statistics). The running turn counts,
+    /// but its time does not yet.
+    pub fn statistics(&self) -> Statistics {
+        self.agenda.statistics(self.sockets.net())
+    }
+
+    /// Begins new peaks of the statistics: [`EventLoop::reset_peaks`](crate::EventLoop::reset_peaks).
+    pub fn reset_peaks(&mut self) {
+        self.agenda.meter.reset_peaks();
+    }
+}
+
+impl<S> Context<'_, S> {
+    /// Returns the loop's statistics: [`LoopContext::statistics`].
+    pub fn statistics(&self) -> Statistics {
+        self.agenda.statistics(self.socket.net())
+    }
+}

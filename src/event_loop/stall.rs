@@ -1,0 +1,252 @@
+//! The hook for callbacks and turns that take longer than a limit.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::net::{Server, ServerId, Socket, SocketId, Sockets, SourceId};
+
+use super::dispatch::Calling;
+use super::{EventLoop, LoopContext};
+
+/// A callback or a turn that took longer than the limit of [`EventLoop::on_stall`](crate::EventLoop::on_stall).
+///
+/// `{}` shows it as a line for a log: `on_data of socket 0v1 (10.0.0.2:40000) took 20ms`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stall {
+    /// The time that the callback took, or in which the turn worked. The wait of a turn is left out.
+    pub duration: Duration,
+    /// The name of the method, such as `on_data`. Calls of closures are named after the method that took the closure:
+    /// `defer`, `after`, `every`, `post`. A whole turn is named `turn`.
+    pub callback: &'static str,
+    /// The owner of the callback.
+    pub owner: StallOwner,
+}
+
+/// The owner of a callback that took long, for a [`Stall`].
+///
+/// ```
+/// use netloop::{Stall, StallOwner};
+///
+/// /// Returns the address of the peer whose message took long.
+/// fn culprit(stall: &Stall) -> Option<std::net::SocketAddr> {
+///     match stall.owner {
+///         StallOwner::Socket { peer, .. } => peer,
+///         _ => None,
+///     }
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StallOwner {
+    /// The handler of a socket, or the `on_connection` of the server that accepts the socket.
+    Socket {
+        /// The socket.
+        id: SocketId,
+        /// The address of its peer; `None` before there is a connection, and for sockets that are not TCP.
+        peer: Option<SocketAddr>,
+    },
+    /// A handler of a server.
+    Server {
+        /// The server.
+        id: ServerId,
+        /// The address that it listens on; `None` for a path, and for a server that is closed.
+        address: Option<SocketAddr>,
+    },
+    /// A handler of a source of the program.
+    Source {
+        /// The source.
+        id: SourceId,
+    },
+    /// The loop itself: a timer, a deferred call, a post, or a whole turn.
+    Loop,
+}
+
+impl fmt::Display for Stall {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            duration, callback, ..
+        } = self;
+        match self.owner {
+            StallOwner::Socket { id, peer } => {
+                write!(formatter, "{callback} of socket {id}")?;
+                write_address(formatter, peer)?;
+            }
+            StallOwner::Server { id, address } => {
+                write!(formatter, "{callback} of server {id}")?;
+                write_address(formatter, address)?;
+            }
+            StallOwner::Source { id } => write!(formatter, "{callback} of source {id}")?,
+            StallOwner::Loop => write!(formatter, "{callback} of the loop")?,
+        }
+        write!(formatter, " took {duration:?}")
+    }
+}
+
+fn write_address(formatter: &mut fmt::Formatter<'_>, address: Option<SocketAddr>) -> fmt::Result {
+    match address {
+        Some(address) => write!(formatter, " ({address})"),
+        None => Ok(()),
+    }
+}
+
+/// The hook of the user, with its limit.
+pub(super) struct StallHook<S> {
+    limit: Duration,
+    call: Box<dyn FnMut(&mut LoopContext<'_, S>, &Stall)>,
+}
+
+/// The owner of a callback while it runs, as far as it costs nothing.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Watched {
+    Socket(SocketId),
+    /// A socket in `on_connection`, which has no handler yet. If the hook panics, the socket is destroyed.
+    Accepting(SocketId),
+    /// A socket that is gone, with the address of its peer.
+    Closed(SocketId, Option<SocketAddr>),
+    Server(ServerId),
+    Source(SourceId),
+    Loop,
+}
+
+impl<S> EventLoop<S> {
+    /// Calls `hook` for each callback, and for each turn, that takes longer than `limit`. The hook is called directly
+    /// behind the callback, or at the end of the turn. A hook that was set before is replaced.
+    ///
+    /// While a hook is set, the clock is read before and after each callback, about 30 ns each. A callback that panics is
+    /// not told. A limit of zero tells of every callback that took time at all. If `hook` panics, it is dropped.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use netloop::EventLoop;
+    ///
+    /// let mut event_loop: EventLoop<Vec<String>> = EventLoop::new()?;
+    /// event_loop.on_stall(Duration::from_millis(5), |cx, stall| cx.shared.push(stall.to_string()));
+    /// event_loop.defer(|_| std::thread::sleep(Duration::from_millis(20)));
+    /// let mut log = Vec::new();
+    /// event_loop.run(&mut log)?;
+    /// // Such as: "defer of the loop took 20.1ms", "turn of the loop took 20.2ms".
+    /// assert!(log[0].starts_with("defer of the loop took ") && log[1].starts_with("turn of the loop took "));
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
+    #[doc(alias = "slow_callback_duration")]
+    pub fn on_stall(
+        &mut self,
+        limit: Duration,
+        hook: impl FnMut(&mut LoopContext<'_, S>, &Stall) + 'static,
+    ) {
+        self.stall_hook = Some(StallHook {
+            limit,
+            call: Box::new(hook),
+        });
+        self.agenda.meter.set_watches(true);
+    }
+
+    /// Removes the hook for stalls.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let mut event_loop: netloop::EventLoop = netloop::EventLoop::new()?;
+    /// event_loop.on_stall(Duration::from_millis(5), |_, stall| eprintln!("{stall}"));
+    /// // For a phase that is known to be slow:
+    /// event_loop.ignore_stalls();
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
+    pub fn ignore_stalls(&mut self) {
+        self.stall_hook = None;
+        self.agenda.meter.set_watches(false);
+    }
+
+    /// Reads the clock before a callback, if a hook is set.
+    #[inline]
+    pub(super) fn watch(&self) -> Option<Instant> {
+        match self.agenda.meter.watches() {
+            true => Some(self.net.read_clock()),
+            false => None,
+        }
+    }
+
+    /// Ends the watch of a callback that has returned.
+    #[inline]
+    pub(super) fn end_watch(
+        &mut self,
+        shared: &mut S,
+        watched: Option<Instant>,
+        callback: &'static str,
+        owner: Watched,
+    ) {
+        if let Some(began) = watched {
+            self.note_callback(shared, began, callback, owner);
+        }
+    }
+
+    #[cold]
+    fn note_callback(
+        &mut self,
+        shared: &mut S,
+        began: Instant,
+        callback: &'static str,
+        owner: Watched,
+    ) {
+        let duration = self.net.read_clock().saturating_duration_since(began);
+        // Without a handler there was no callback.
+        if !callback.is_empty() {
+            self.tell_stall(shared, duration, callback, owner);
+        }
+    }
+
+    /// Calls the hook if `duration` is longer than its limit. Returns whether it was called.
+    pub(super) fn tell_stall(
+        &mut self,
+        shared: &mut S,
+        duration: Duration,
+        callback: &'static str,
+        owner: Watched,
+    ) -> bool {
+        let Some(mut hook) = self.stall_hook.take_if(|hook| duration > hook.limit) else {
+            return false;
+        };
+        self.agenda.meter.stalls += 1;
+        let stall = Stall {
+            duration,
+            callback,
+            owner: self.stall_owner(owner),
+        };
+        self.calling = Some(match owner {
+            Watched::Accepting(id) => Calling::Socket(id),
+            _ => Calling::Loop,
+        });
+        // If the hook panics, it is dropped, and nothing is watched any more.
+        self.agenda.meter.set_watches(false);
+        (hook.call)(
+            &mut LoopContext {
+                sockets: Sockets::new(&mut self.net),
+                shared,
+                agenda: &mut self.agenda,
+            },
+            &stall,
+        );
+        self.calling = None;
+        self.stall_hook = Some(hook);
+        self.agenda.meter.set_watches(true);
+        self.install();
+        true
+    }
+
+    fn stall_owner(&mut self, owner: Watched) -> StallOwner {
+        match owner {
+            Watched::Socket(id) | Watched::Accepting(id) => {
+                let peer = Socket::new(&mut self.net, id).peer_address();
+                StallOwner::Socket { id, peer }
+            }
+            Watched::Closed(id, peer) => StallOwner::Socket { id, peer },
+            Watched::Server(id) => {
+                let address = Server::new(&mut self.net, id).address();
+                StallOwner::Server { id, address }
+            }
+            Watched::Source(id) => StallOwner::Source { id },
+            Watched::Loop => StallOwner::Loop,
+        }
+    }
+}

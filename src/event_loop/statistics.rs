@@ -1,0 +1,169 @@
+//! The statistics of a loop: counters, times, peaks and the present state, as one value.
+
+use std::time::Duration;
+
+/// The statistics of a loop, as they were when [`EventLoop::statistics`](crate::EventLoop::statistics) was called.
+///
+/// A field is one of four kinds. *Counters* and *times* grow from the beginning of the loop on, and
+/// [`since`](Self::since) returns their growth. *Peaks* grow until [`reset_peaks`](crate::EventLoop::reset_peaks). The
+/// *present state* has no history.
+///
+/// The loop always keeps its statistics, and makes no system call for them. A line a second, by a timer:
+///
+/// ```
+/// use std::time::Duration;
+/// use netloop::{EventLoop, Statistics};
+///
+/// let mut event_loop: EventLoop<u32> = EventLoop::new()?;
+/// let mut last = Statistics::default();
+/// # let second = Duration::from_millis(1);
+/// # let second = if true { second } else {
+/// let second = Duration::from_secs(1);
+/// # second };
+/// event_loop.every(second, move |cx| {
+///     let now = cx.statistics();
+///     let it = now.since(&last);
+///     println!(
+///         "turns={} events={} in={} out={} accepted={} sockets={} queued={} busy={:.1}% lag={:?} timers_late={:?}",
+///         it.turns, it.events, it.bytes_received, it.bytes_sent, it.accepted, it.sockets, it.queued_bytes,
+///         100.0 * it.utilization(), it.worst_lag, it.worst_timer_lag,
+///     );
+///     cx.reset_peaks();
+///     last = now;
+/// #   *cx.shared += 1;
+/// #   if *cx.shared == 3 { cx.stop(); }
+/// });
+/// # let mut lines = 0;
+/// # event_loop.run(&mut lines)?;
+/// # assert_eq!(lines, 3);
+/// # Ok::<(), netloop::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Statistics {
+    /// Counter: the turns that were begun.
+    pub turns: u64,
+    /// Counter: the system calls that asked for events, with or without a wait. An interrupted wait and a
+    /// [busy poll](crate::EventLoopOptions::busy_poll) count once.
+    pub polls: u64,
+    /// Counter: the reports of the kernel. One report may cause several events, or none.
+    pub reports: u64,
+    /// Counter: the events that were delivered to handlers of sockets, servers and sources. The events of a turn that
+    /// ended in a panic are not counted.
+    pub events: u64,
+    /// Counter: the sources that were still ready at the end of a turn, once for each such turn.
+    pub carried_over: u64,
+    /// Counter: the deferred calls and posts that were made.
+    pub calls: u64,
+    /// Counter: the timers, timeouts and deadlines that were told.
+    pub timers: u64,
+    /// Counter: the system calls by which other threads have ended a wait. Of many posts, only the first needs one.
+    pub wakes: u64,
+    /// Counter: the bytes that sockets have received. Sources of the program are not counted.
+    pub bytes_received: u64,
+    /// Counter: the bytes of sockets that the kernel has taken.
+    pub bytes_sent: u64,
+    /// Counter: the connections that servers have accepted, without those of the four counters below.
+    pub accepted: u64,
+    /// Counter: the connections that were dropped because their server had
+    /// [`max_connections`](crate::Server::set_max_connections).
+    pub dropped_over_limit: u64,
+    /// Counter: the connections that were dropped because of the [block list](crate::BlockList) of their server.
+    pub dropped_blocked: u64,
+    /// Counter: the accepts that failed for a lack of descriptors. Each drops at most one connection.
+    pub descriptor_shortages: u64,
+    /// Counter: the sockets that were closed because a write passed
+    /// [`max_queued_bytes`](crate::SocketOptions::max_queued_bytes).
+    pub closed_over_limit: u64,
+    /// Counter: the callbacks and turns that the hook for [stalls](crate::EventLoop::on_stall) was told of.
+    pub stalls: u64,
+    /// Counter: the sum of the lags of all `timers`. A lag is the time from the deadline, in whole milliseconds, to the
+    /// call.
+    pub timer_lag: Duration,
+
+    /// Time: the waits of the loop. A poll that must not wait is no wait.
+    pub idle: Duration,
+    /// Time: the rest of the turns. The time of a host between two turns is neither busy nor idle.
+    pub busy: Duration,
+
+    /// Peak: the longest time in which one turn worked, without its poll.
+    pub longest_turn: Duration,
+    /// Peak: the loop lag. This is the longest time from the end of a poll to the next poll, in which no event could be
+    /// noticed. The time of a host between two turns is left out.
+    pub worst_lag: Duration,
+    /// Peak: the longest lag of a timer. It ends when the first timer of the turn is called, and with a hook for
+    /// [stalls](crate::EventLoop::on_stall) when the timer itself is called.
+    pub worst_timer_lag: Duration,
+
+    /// Present state: the sockets that are not removed.
+    pub sockets: usize,
+    /// Present state: the servers that are not removed.
+    pub servers: usize,
+    /// Present state: the accepted bytes of all sockets that the kernel has not taken.
+    pub queued_bytes: usize,
+}
+
+impl Statistics {
+    /// Returns the growth of the counters and times since `earlier`, with the peaks and the present state of `self`.
+    ///
+    /// Several readers can each keep a value of their own for this. The peaks are common to all readers.
+    ///
+    /// ```
+    /// use netloop::{Budget, EventLoop, Wait};
+    ///
+    /// let mut event_loop: EventLoop = EventLoop::new()?;
+    /// let before = event_loop.statistics();
+    /// event_loop.defer(|_| {});
+    /// event_loop.turn(&mut (), Wait::No, Budget::UNLIMITED)?;
+    /// let growth = event_loop.statistics().since(&before);
+    /// assert_eq!((growth.turns, growth.polls, growth.calls, growth.events), (1, 1, 1, 0));
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let growth = |of: fn(&Self) -> u64| of(self).saturating_sub(of(earlier));
+        Self {
+            turns: growth(|it| it.turns),
+            polls: growth(|it| it.polls),
+            reports: growth(|it| it.reports),
+            events: growth(|it| it.events),
+            carried_over: growth(|it| it.carried_over),
+            calls: growth(|it| it.calls),
+            timers: growth(|it| it.timers),
+            wakes: growth(|it| it.wakes),
+            bytes_received: growth(|it| it.bytes_received),
+            bytes_sent: growth(|it| it.bytes_sent),
+            accepted: growth(|it| it.accepted),
+            dropped_over_limit: growth(|it| it.dropped_over_limit),
+            dropped_blocked: growth(|it| it.dropped_blocked),
+            descriptor_shortages: growth(|it| it.descriptor_shortages),
+            closed_over_limit: growth(|it| it.closed_over_limit),
+            stalls: growth(|it| it.stalls),
+            timer_lag: self.timer_lag.saturating_sub(earlier.timer_lag),
+            idle: self.idle.saturating_sub(earlier.idle),
+            busy: self.busy.saturating_sub(earlier.busy),
+            ..*self
+        }
+    }
+
+    /// Returns the share of the loop's time in which the loop was busy, from 0 to 1: Node's event loop utilization.
+    /// 0 before the first turn.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use netloop::EventLoop;
+    ///
+    /// let mut event_loop: EventLoop = EventLoop::new()?;
+    /// assert_eq!(event_loop.statistics().utilization(), 0.0);
+    /// event_loop.after(Duration::from_millis(5), |_| {});
+    /// event_loop.run(&mut ())?;
+    /// assert!(event_loop.statistics().utilization() < 1.0);
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
+    #[doc(alias = "eventLoopUtilization")]
+    pub fn utilization(&self) -> f64 {
+        let busy = self.busy.as_secs_f64();
+        let total = busy + self.idle.as_secs_f64();
+        if total > 0.0 { busy / total } else { 0.0 }
+    }
+}

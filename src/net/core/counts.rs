@@ -1,0 +1,78 @@
+//! The counters of the net, for the statistics of the loop.
+
+use std::time::Instant;
+
+use super::Net;
+
+/// The counters of a net and its present state, as they are at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NetCounts {
+    /// The polls of the kernel.
+    pub(crate) polls: u64,
+    /// The reports of the kernel.
+    pub(crate) reports: u64,
+    pub(crate) bytes_received: u64,
+    pub(crate) bytes_sent: u64,
+    pub(crate) accepted: u64,
+    pub(crate) dropped_over_limit: u64,
+    pub(crate) dropped_blocked: u64,
+    pub(crate) descriptor_shortages: u64,
+    pub(crate) sockets: usize,
+    pub(crate) servers: usize,
+    pub(crate) queued_bytes: usize,
+}
+
+/// The counters that no other part of the net keeps.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) accepted: u64,
+    pub(super) dropped_over_limit: u64,
+    /// The bytes that sockets received which are removed. Each live socket counts its own.
+    pub(super) received_before: u64,
+}
+
+impl Net {
+    /// Returns the counters, after a visit of each socket.
+    pub(crate) fn counts(&self) -> NetCounts {
+        let mut counts = NetCounts {
+            polls: self.reactor.polls(),
+            reports: self.reactor.events(),
+            bytes_received: self.tally.received_before,
+            bytes_sent: self.outbox.sent_bytes(),
+            accepted: self.tally.accepted,
+            dropped_over_limit: self.tally.dropped_over_limit,
+            dropped_blocked: self.exhaustion.blocked_peers(),
+            descriptor_shortages: self.exhaustion.shortages(),
+            sockets: 0,
+            servers: self.server_count(),
+            queued_bytes: 0,
+        };
+        for (_, source) in self.reactor.iter() {
+            if let Some(connection) = source.connection() {
+                counts.sockets += 1;
+                counts.bytes_received += connection.bytes_read();
+                // The rest of a closed connection is lost, and waits for no kernel.
+                if !connection.is_closed() {
+                    counts.queued_bytes += connection.queued_bytes();
+                }
+            }
+        }
+        counts.queued_bytes += self.outbox.gathered_bytes();
+        counts
+    }
+
+    /// Returns the deadline of the timer or deadline that [`next_elapsed`](Self::next_elapsed) has taken last.
+    pub(crate) fn last_due(&self) -> Option<Instant> {
+        self.reactor.last_due()
+    }
+
+    /// Whether the last poll could sleep.
+    pub(crate) fn could_wait(&self) -> bool {
+        self.reactor.could_wait()
+    }
+
+    /// Returns the number of sources that are ready and not served.
+    pub(crate) fn carried_over(&self) -> u64 {
+        self.reactor.ready() as u64
+    }
+}
