@@ -97,7 +97,7 @@ pub mod internals {
 
 pub use event_loop::{
     Accepted, Budget, Context, EventLoop, EventLoopOptions, Hold, Hook, HookId, IntoHandler,
-    LoopContext, OverLimit, Remote, RunEnd, ServerHandler, SocketHandler, SourceContext,
+    LoopContext, OverLimit, PostError, Remote, RunEnd, ServerHandler, SocketHandler, SourceContext,
     SourceHandler, Stall, StallOwner, Statistics, Timer, Turn, Wait,
 };
 #[cfg(unix)]

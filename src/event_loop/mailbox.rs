@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::net::{Error, Result, WakeHandle, WakeListener};
 
 use super::call::Post;
+use super::loop_context::LoopContext;
+use super::post_error::PostError;
 
 /// The part of a loop that other threads reach. A wake and a stop take no lock, because a signal handler may interrupt
 /// the thread that holds the lock.
@@ -103,9 +105,33 @@ impl<S> Mailbox<S> {
 
     /// Queues `call`, and wakes the loop. If the wake fails, the call is not queued. Otherwise a wake of another thread
     /// might have the loop make a call whose poster got an error.
-    pub(super) fn post(&self, call: Post<S>) -> Result<()> {
+    ///
+    /// A call that is refused is returned as it came, without an allocation.
+    pub(super) fn post<F>(&self, call: F) -> Result<(), PostError<F>>
+    where
+        F: FnOnce(&mut LoopContext<'_, S>) + Send + 'static,
+    {
         let mut inbox = self.inbox();
-        // The lock is held from here to the push, so that `close` finds every post that was accepted.
+        match self.admit(&inbox) {
+            Ok(has_woken) => {
+                inbox.posts.push_back(Box::new(call));
+                drop(inbox);
+                if has_woken {
+                    self.listener.tell();
+                }
+                Ok(())
+            }
+            Err(error) => {
+                // The error goes to the caller, whose drop of the call is user code, which may post.
+                drop(inbox);
+                Err(PostError::new(error, call))
+            }
+        }
+    }
+
+    /// Checks that a post may enter `inbox`, and wakes the loop. Returns whether that [took](Self::wake_loop) a wake. The
+    /// caller holds the lock until the post is in the queue, so that `close` finds every post that was accepted.
+    fn admit(&self, inbox: &Inbox<S>) -> Result<bool> {
         if inbox.is_closed {
             return Err(Error::with_code(Error::LOOP_CLOSED, "the loop is gone"));
         }
@@ -115,13 +141,7 @@ impl<S> Mailbox<S> {
             return Err(Error::with_code(Error::MAILBOX_FULL, full));
         }
         // The wake comes before the push. A loop that it wakes waits for the lock, and then finds the post.
-        let has_woken = self.wake_loop()?;
-        inbox.posts.push_back(call);
-        drop(inbox);
-        if has_woken {
-            self.listener.tell();
-        }
-        Ok(())
+        Ok(self.wake_loop()?)
     }
 
     /// Ends the loop's wait, and tells the host. Takes no lock, and on Linux neither allocates nor frees memory, unless the

@@ -8,6 +8,7 @@ use crate::net::Result;
 
 use super::loop_context::LoopContext;
 use super::mailbox::Mailbox;
+use super::post_error::PostError;
 
 /// A handle to a loop for other threads. A `Remote` is cheap to clone, may outlive the loop, and lets the loop end,
 /// unlike a [`Hold`].
@@ -50,9 +51,22 @@ impl<S> Remote<S> {
     ///
     /// ERR_LOOP_CLOSED if the loop is gone. ERR_MAILBOX_FULL if [too many](crate::EventLoopOptions::posts_capacity)
     /// posts wait already. Also the system's error of the wake-up (`write(2)` on an eventfd), which was tried a few
-    /// times. In each case `call` is dropped, and never made.
+    /// times. In each case `call` is dropped, and never made; [`try_post`](Self::try_post) gives it back.
     pub fn post(&self, call: impl FnOnce(&mut LoopContext<'_, S>) + Send + 'static) -> Result<()> {
-        self.mailbox.post(Box::new(call))
+        Ok(self.mailbox.post(call)?)
+    }
+
+    /// Posts `call` as [`post`](Self::post) does, but gives a call that is refused back: to post it later, to make it
+    /// elsewhere, or to take its contents out of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`post`](Self::post), with `call` in the [`PostError`].
+    pub fn try_post<F>(&self, call: F) -> Result<(), PostError<F>>
+    where
+        F: FnOnce(&mut LoopContext<'_, S>) + Send + 'static,
+    {
+        self.mailbox.post(call)
     }
 
     /// Ends the loop's wait. If the loop is not waiting, its next wait ends at once. Several wakes act as one. If the

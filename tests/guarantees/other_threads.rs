@@ -1,12 +1,19 @@
 //! Other threads: posts, wakes, holds, stops (libuv's tests of async handles; B12).
 
-use std::thread;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use netloop::{Error, EventLoop, LoopContext, Remote, SocketOptions, Wait};
+use netloop::{
+    Context, Error, EventLoop, EventLoopOptions, LoopContext, Remote, SocketHandler, SocketOptions,
+    Wait,
+};
 
 use crate::event_loop::{assert_short, note};
-use crate::support::{PATIENCE, Recorder, Scene, spend};
+use crate::support::{PATIENCE, Recorder, Scene, loopback, spend};
 
 // libuv's loop_alive and async_ref.
 #[test]
@@ -164,4 +171,203 @@ fn after_the_loop_a_post_fails_and_a_wake_is_harmless() {
     let _ = remote.wake();
     let _ = remote.stop();
     drop(hold);
+}
+
+#[test]
+fn a_refused_post_gives_its_closure_back() {
+    let options = EventLoopOptions::new().posts_capacity(2);
+    let mut event_loop: EventLoop<Vec<String>> = EventLoop::with_options(options).unwrap();
+    let remote = event_loop.remote();
+    // What a closure owns is moved into it, and must not be lost.
+    let call = |text: &str| {
+        let text = text.to_owned();
+        move |cx: &mut LoopContext<'_, Vec<String>>| cx.shared.push(text)
+    };
+    remote.try_post(call("first")).unwrap();
+    remote.try_post(call("second")).unwrap();
+    let refused = remote.try_post(call("third")).unwrap_err();
+    assert_eq!(refused.error().code(), Error::MAILBOX_FULL);
+    assert_eq!(refused.to_string(), refused.error().to_string());
+    let third = refused.into_call();
+
+    let mut texts = Vec::new();
+    event_loop.run(&mut texts).unwrap();
+    remote.try_post(third).unwrap();
+    event_loop.run(&mut texts).unwrap();
+    assert_eq!(texts, ["first", "second", "third"]);
+
+    drop(event_loop);
+    let (error, fourth) = remote.try_post(call("fourth")).unwrap_err().into_parts();
+    assert_eq!(error.code(), Error::LOOP_CLOSED);
+    // It is as good as before, in another loop.
+    let mut other = EventLoop::new().unwrap();
+    other.remote().try_post(fourth).unwrap();
+    other.run(&mut texts).unwrap();
+    assert_eq!(texts.last().unwrap(), "fourth");
+}
+
+// The drop of a closure is user code, which may post.
+#[test]
+fn a_refused_closure_may_post_when_it_is_dropped() {
+    struct Posts(Remote);
+    impl Drop for Posts {
+        fn drop(&mut self) {
+            assert!(self.0.post(|_| ()).is_err());
+        }
+    }
+    let event_loop: EventLoop = EventLoop::new().unwrap();
+    let remote = event_loop.remote();
+    drop(event_loop);
+    let posts = Posts(remote.clone());
+    assert!(remote.post(move |_| drop(posts)).is_err());
+}
+
+/// libuv's `uv_async_t`, made of posts: of many sends one call at least, and none after the close.
+#[derive(Default)]
+struct Async {
+    is_pending: AtomicBool,
+    calls: AtomicU32,
+    is_closed: AtomicBool,
+}
+
+impl Async {
+    fn send(self: &Arc<Self>, remote: &Remote<ThreadId>) {
+        if self.is_pending.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let handle = Arc::clone(self);
+        let sent = remote.post(move |cx| {
+            assert_eq!(thread::current().id(), *cx.shared);
+            handle.is_pending.store(false, Ordering::SeqCst);
+            if !handle.is_closed.load(Ordering::SeqCst) {
+                let calls = handle.calls.fetch_add(1, Ordering::SeqCst) + 1;
+                handle.is_closed.store(calls == 3, Ordering::SeqCst);
+            }
+        });
+        sent.unwrap();
+    }
+}
+
+// libuv's `async`: a thread sends in a tight loop, and the third call closes the handle.
+#[test]
+fn r#async() {
+    let mut event_loop = EventLoop::new().unwrap();
+    let (remote, handle) = (event_loop.remote(), Arc::new(Async::default()));
+    let (sent, hold) = (Arc::clone(&handle), remote.hold());
+    let worker = thread::spawn(move || {
+        // Sends go on after the close, and reach nothing.
+        while !sent.is_closed.load(Ordering::SeqCst) {
+            sent.send(&remote);
+        }
+        for _ in 0..100 {
+            sent.send(&remote);
+        }
+        drop(hold);
+    });
+    event_loop
+        .run_for(&mut thread::current().id(), PATIENCE)
+        .unwrap();
+    worker.join().unwrap();
+    assert!(!event_loop.is_alive());
+    assert_eq!(handle.calls.load(Ordering::SeqCst), 3);
+    assert!(event_loop.statistics().calls >= 3);
+}
+
+// libuv: a wake without a callback still ends the wait of a turn.
+#[test]
+fn async_null_cb() {
+    let mut scene = Scene::new();
+    let remote = scene.event_loop.remote();
+    let worker = thread::spawn(move || remote.wake().unwrap());
+    assert_short(|| scene.turn_within(Wait::For(PATIENCE)));
+    worker.join().unwrap();
+    let statistics = scene.event_loop.statistics();
+    assert_eq!(
+        (statistics.turns, statistics.wakes, statistics.calls),
+        (1, 1, 0)
+    );
+}
+
+struct Echo;
+
+impl SocketHandler<Vec<usize>> for Echo {
+    fn on_data(&mut self, cx: &mut Context<'_, Vec<usize>>, data: &[u8]) {
+        let _ = cx.socket.write(data);
+    }
+}
+
+/// Sends messages one by one, and counts those that come back, until `is_over`.
+fn echo_until(mut peer: TcpStream, is_over: &AtomicBool) -> u64 {
+    peer.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut echoes = 0_u64;
+    loop {
+        let message = echoes.to_be_bytes();
+        peer.write_all(&message).unwrap();
+        let mut answer = [0; 8];
+        peer.read_exact(&mut answer).unwrap();
+        assert_eq!(answer, message);
+        echoes += 1;
+        if is_over.load(Ordering::SeqCst) {
+            return echoes;
+        }
+    }
+}
+
+// Issue 14: none is lost, none comes twice, and many posts share a wake. `POSTS=1000000` runs the whole load.
+#[test]
+fn posts_of_four_threads_beside_an_echo_share_their_wakes() {
+    const THREADS: usize = 4;
+    let posts = std::env::var("POSTS").map_or(40_000, |posts| posts.parse().unwrap());
+    let mut event_loop: EventLoop<Vec<usize>> = EventLoop::new().unwrap();
+    let server = event_loop.listen(loopback(), |_, _| Echo).unwrap();
+    let address = event_loop.server(server).address().unwrap();
+    let is_over = Arc::new(AtomicBool::new(false));
+    let peer = TcpStream::connect(address).unwrap();
+    let over = Arc::clone(&is_over);
+    let echoes = thread::spawn(move || echo_until(peer, &over));
+    event_loop.server(server).release();
+
+    let begun = Instant::now();
+    let workers: Vec<_> = (0..THREADS)
+        .map(|thread| {
+            let remote: Remote<Vec<usize>> = event_loop.remote();
+            let (hold, is_over) = (remote.hold(), Arc::clone(&is_over));
+            thread::spawn(move || {
+                let mut refusals = 0_u64;
+                for number in 0..posts / THREADS {
+                    let mut call = move |cx: &mut LoopContext<'_, Vec<usize>>| {
+                        assert_eq!(cx.shared[thread], number, "thread {thread}");
+                        cx.shared[thread] += 1;
+                    };
+                    while let Err(refused) = remote.try_post(call) {
+                        assert_eq!(refused.error().code(), Error::MAILBOX_FULL);
+                        call = refused.into_call();
+                        refusals += 1;
+                        thread::yield_now();
+                    }
+                }
+                is_over.store(true, Ordering::SeqCst);
+                drop(hold);
+                refusals
+            })
+        })
+        .collect();
+    let mut counts = vec![0; THREADS];
+    event_loop.run_for(&mut counts, PATIENCE * 10).unwrap();
+    assert_eq!(counts, [posts / THREADS; THREADS]);
+    let statistics = event_loop.statistics();
+    let refusals: u64 = workers
+        .into_iter()
+        .map(|worker| worker.join().unwrap())
+        .sum();
+    let echoes = echoes.join().unwrap();
+    println!(
+        "{posts} posts in {:?}, {refusals} refused first, {} wakes, {} turns, {echoes} echoes",
+        begun.elapsed(),
+        statistics.wakes,
+        statistics.turns,
+    );
+    assert_eq!(statistics.calls, posts as u64);
+    assert!(statistics.wakes < statistics.calls / 2, "{statistics:?}");
+    assert!(echoes > 0);
 }
