@@ -13,4 +13,5 @@ mod child_process;
 mod game;
 mod programs;
 mod serve;
+mod threads;
 mod transcript;

@@ -371,3 +371,77 @@ fn posts_of_four_threads_beside_an_echo_share_their_wakes() {
     assert!(statistics.wakes < statistics.calls / 2, "{statistics:?}");
     assert!(echoes > 0);
 }
+
+/// The echoes of a loop of its own thread on a shared port, and its end with the last `Hold`.
+#[cfg(target_os = "linux")]
+fn serve_shared(address: std::net::SocketAddr) -> (Remote<Vec<usize>>, Ending) {
+    let (made, is_made) = std::sync::mpsc::channel();
+    let thread = thread::spawn(move || {
+        let mut event_loop: EventLoop<Vec<usize>> = EventLoop::new().unwrap();
+        let options = netloop::ListenOptions::new().reuse_port(true);
+        let server = event_loop
+            .listen_with(address, options, |_, _| Echo)
+            .unwrap();
+        event_loop.server(server).release();
+        let remote = event_loop.remote();
+        made.send((remote.clone(), remote.hold())).unwrap();
+        event_loop.run_for(&mut Vec::new(), PATIENCE).unwrap();
+        event_loop.statistics().accepted
+    });
+    let (remote, hold) = is_made.recv_timeout(PATIENCE).unwrap();
+    (remote, (hold, thread))
+}
+
+#[cfg(target_os = "linux")]
+type Ending = (netloop::Hold<Vec<usize>>, thread::JoinHandle<u64>);
+
+// libuv: two loops in two threads on one port, and no client is lost. The kernel chooses by the client's address.
+#[cfg(target_os = "linux")]
+#[test]
+fn tcp_reuseport() {
+    // Keeps the port, and listens never.
+    let holder = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    holder.set_reuse_port(true).unwrap();
+    holder.bind(&loopback().into()).unwrap();
+    let address = holder.local_addr().unwrap().as_socket().unwrap();
+    let loops = [serve_shared(address), serve_shared(address)];
+    let counts: [Arc<AtomicU32>; 2] = Default::default();
+    let mut clients = 0_u32;
+    loop {
+        for _ in 0..10 {
+            let mut peer = TcpStream::connect(address).unwrap();
+            peer.set_read_timeout(Some(PATIENCE)).unwrap();
+            peer.write_all(b"?").unwrap();
+            peer.read_exact(&mut [0]).unwrap();
+            clients += 1;
+        }
+        let (told, is_told) = std::sync::mpsc::channel();
+        for ((remote, _), count) in loops.iter().zip(&counts) {
+            let (count, told) = (Arc::clone(count), told.clone());
+            let ask = move |cx: &mut LoopContext<'_, Vec<usize>>| {
+                let accepted = u32::try_from(cx.statistics().accepted).unwrap();
+                count.store(accepted, Ordering::SeqCst);
+                told.send(()).unwrap();
+            };
+            remote.post(ask).unwrap();
+        }
+        for _ in &loops {
+            is_told.recv_timeout(PATIENCE).unwrap();
+        }
+        let counts = counts.each_ref().map(|count| count.load(Ordering::SeqCst));
+        assert_eq!(counts.iter().sum::<u32>(), clients);
+        if !counts.contains(&0) {
+            break;
+        }
+        assert!(clients < 1000, "one loop has no client: {counts:?}");
+    }
+    // Stopped together.
+    let accepted: u64 = loops
+        .map(|(_, (hold, thread))| {
+            drop(hold);
+            thread.join().unwrap()
+        })
+        .iter()
+        .sum();
+    assert_eq!(accepted, clients.into());
+}
