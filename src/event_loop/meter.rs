@@ -107,32 +107,41 @@ impl Meter {
     }
 
     /// Ends a turn, and returns the time in which it worked.
+    #[inline]
     fn end_turn(&mut self, now: Instant) -> Duration {
         let Timing {
             began, poll, tail, ..
         } = self.timing;
-        let whole = now.saturating_duration_since(began);
-        let (before, polled, after) = match poll {
-            Some(poll) => (
-                poll.began.saturating_duration_since(began),
-                poll.ended.saturating_duration_since(poll.began),
-                now.saturating_duration_since(poll.ended),
-            ),
-            None => (Duration::ZERO, Duration::ZERO, tail + whole),
-        };
-        match poll {
-            Some(poll) if poll.may_wait => {
-                self.idle += polled;
-                self.busy += whole.saturating_sub(polled);
-            }
-            _ => self.busy += whole,
-        }
-        let worked = whole.saturating_sub(polled);
-        self.longest_turn = self.longest_turn.max(worked);
-        let lag = if poll.is_some() { tail + before } else { after };
-        self.worst_lag = self.worst_lag.max(lag).max(after);
-        self.timing.tail = after;
         self.timing.goes_on = true;
+        let Some(poll) = poll else {
+            return self.end_turn_without_poll(now);
+        };
+        // The common case is spared a subtraction: most turns do nothing before their poll.
+        let before = match poll.began == began {
+            true => Duration::ZERO,
+            false => poll.began.saturating_duration_since(began),
+        };
+        let polled = poll.ended.saturating_duration_since(poll.began);
+        let after = now.saturating_duration_since(poll.ended);
+        let worked = before + after;
+        self.busy += worked;
+        match poll.may_wait {
+            true => self.idle += polled,
+            false => self.busy += polled,
+        }
+        self.longest_turn = self.longest_turn.max(worked);
+        self.worst_lag = self.worst_lag.max(tail + before).max(after);
+        self.timing.tail = after;
+        worked
+    }
+
+    #[cold]
+    fn end_turn_without_poll(&mut self, now: Instant) -> Duration {
+        let worked = now.saturating_duration_since(self.timing.began);
+        self.busy += worked;
+        self.longest_turn = self.longest_turn.max(worked);
+        self.timing.tail += worked;
+        self.worst_lag = self.worst_lag.max(self.timing.tail);
         worked
     }
 
@@ -264,11 +273,29 @@ impl<S> EventLoop<S> {
 impl<S> LoopContext<'_, S> {
     /// Returns the loop's statistics: [`EventLoop::statistics`](crate::EventLoop::statistics). The running turn counts,
     /// but its time does not yet.
+    ///
+    /// ```
+    /// let mut event_loop: netloop::EventLoop = netloop::EventLoop::new()?;
+    /// event_loop.defer(|cx| assert_eq!(cx.statistics().turns, 1));
+    /// event_loop.run(&mut ())?;
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
     pub fn statistics(&self) -> Statistics {
         self.agenda.statistics(self.sockets.net())
     }
 
     /// Begins new peaks of the statistics: [`EventLoop::reset_peaks`](crate::EventLoop::reset_peaks).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # let mut event_loop: netloop::EventLoop = netloop::EventLoop::new()?;
+    /// event_loop.every(Duration::from_secs(10), |cx| {
+    ///     println!("the worst lag of ten seconds: {:?}", cx.statistics().worst_lag);
+    ///     cx.reset_peaks();
+    /// });
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
     pub fn reset_peaks(&mut self) {
         self.agenda.meter.reset_peaks();
     }
@@ -276,6 +303,20 @@ impl<S> LoopContext<'_, S> {
 
 impl<S> Context<'_, S> {
     /// Returns the loop's statistics: [`LoopContext::statistics`].
+    ///
+    /// ```
+    /// use netloop::{Context, SocketHandler};
+    ///
+    /// /// Answers each request with the figures of its loop.
+    /// struct Figures;
+    ///
+    /// impl SocketHandler for Figures {
+    ///     fn on_data(&mut self, cx: &mut Context<'_>, _: &[u8]) {
+    ///         let it = cx.statistics();
+    ///         writeln!(cx.socket, "{} sockets, {} bytes queued", it.sockets, it.queued_bytes);
+    ///     }
+    /// }
+    /// ```
     pub fn statistics(&self) -> Statistics {
         self.agenda.statistics(self.socket.net())
     }

@@ -59,6 +59,25 @@ impl<S> Remote<S> {
     /// Posts `call` as [`post`](Self::post) does, but gives a call that is refused back: to post it later, to make it
     /// elsewhere, or to take its contents out of it.
     ///
+    /// ```
+    /// use netloop::EventLoop;
+    ///
+    /// # fn main() -> netloop::Result<()> {
+    /// let event_loop: EventLoop<Vec<String>> = EventLoop::new()?;
+    /// let remote = event_loop.remote();
+    /// drop(event_loop);
+    /// let line = String::from("not to be lost");
+    /// let refused = remote.try_post(move |cx| cx.shared.push(line)).unwrap_err();
+    /// // Another loop may call it.
+    /// let mut other: EventLoop<Vec<String>> = EventLoop::new()?;
+    /// other.defer(refused.into_call());
+    /// let mut lines = Vec::new();
+    /// other.run(&mut lines)?;
+    /// assert_eq!(lines, ["not to be lost"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`post`](Self::post), with `call` in the [`PostError`].

@@ -12,13 +12,27 @@ use super::{EventLoop, LoopContext};
 /// A callback or a turn that took longer than the limit of [`EventLoop::on_stall`](crate::EventLoop::on_stall).
 ///
 /// `{}` shows it as a line for a log: `on_data of socket 0v1 (10.0.0.2:40000) took 20ms`.
+///
+/// ```
+/// use std::time::Duration;
+/// use netloop::{EventLoop, Stall, StallOwner};
+///
+/// let mut event_loop: EventLoop<Vec<Stall>> = EventLoop::new()?;
+/// event_loop.on_stall(Duration::from_millis(1), |cx, stall| cx.shared.push(*stall));
+/// event_loop.after(Duration::ZERO, |_| std::thread::sleep(Duration::from_millis(2)));
+/// let mut stalls = Vec::new();
+/// event_loop.run(&mut stalls)?;
+/// assert_eq!((stalls[0].callback, stalls[0].owner), ("after", StallOwner::Loop));
+/// assert!(stalls[0].duration >= Duration::from_millis(2));
+/// # Ok::<(), netloop::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stall {
     /// The time that the callback took, or in which the turn worked. The wait of a turn is left out.
     pub duration: Duration,
     /// The name of the method, such as `on_data`. Calls of closures are named after the method that took the closure:
-    /// `defer`, `after`, `every`, `post`. A whole turn is named `turn`.
+    /// `defer`, `after`, `every`, `post`, `on_prepare`, `on_check`. A whole turn is named `turn`.
     pub callback: &'static str,
     /// The owner of the callback.
     pub owner: StallOwner,

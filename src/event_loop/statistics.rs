@@ -81,7 +81,8 @@ pub struct Statistics {
     /// call.
     pub timer_lag: Duration,
 
-    /// Time: the waits of the loop. A poll that must not wait is no wait.
+    /// Time: the waits of the loop, also while they [poll busily](crate::EventLoopOptions::busy_poll). A poll that must not
+    /// wait is no wait.
     pub idle: Duration,
     /// Time: the rest of the turns. The time of a host between two turns is neither busy nor idle.
     pub busy: Duration,

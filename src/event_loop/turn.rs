@@ -297,14 +297,18 @@ impl<S> EventLoop<S> {
     }
 
     pub(super) fn serve_ready(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
-        self.with_read_buffer(|event_loop, buffer| {
-            event_loop.serve_into(buffer, shared, limit, turn);
-        });
+        self.with_read_buffer(
+            |event_loop, buffer| match event_loop.agenda.meter.watches() {
+                false => event_loop.serve_into::<false>(buffer, shared, limit, turn),
+                true => event_loop.serve_into::<true>(buffer, shared, limit, turn),
+            },
+        );
     }
 
-    // A separate function, so that the values that every message needs stay in registers.
+    // A separate function, so that the values that every message needs stay in registers. A parameter of the type, so that
+    // no message asks whether callbacks are watched.
     #[inline(never)]
-    fn serve_into(
+    fn serve_into<const WATCHED: bool>(
         &mut self,
         buffer: &mut [u8],
         shared: &mut S,
@@ -322,7 +326,7 @@ impl<S> EventLoop<S> {
             match happened {
                 TargetedEvent::Socket(id, SocketEvent::Data(length)) => {
                     spent.read(length);
-                    match self.agenda.meter.watches() {
+                    match WATCHED {
                         false => self.deliver_data(shared, id, &buffer[..length]),
                         true => self.deliver_news(shared, id, &buffer[..length]),
                     }
