@@ -25,6 +25,7 @@
 //! | make steps at a fixed rate, as a game does | [`Ticker`] |
 //! | reach the loop from another thread | [`Remote`] |
 //! | put a source of your own into the loop: a UDP socket, a child process, another loop | [`EventLoop::add_source`], [`SourceHandler`] |
+//! | handle signals of the operating system | `EventLoop::on_signal`, with the feature `signals` |
 //! | read lines or text | [`text`] |
 //! | know the speed of the loop, measure it, tune it | [`performance`], [`EventLoopOptions`] |
 //!
@@ -100,6 +101,8 @@ pub use event_loop::{
     LoopContext, OverLimit, PostError, Remote, RunEnd, ServerHandler, SocketHandler, SourceContext,
     SourceHandler, Stall, StallOwner, Statistics, Timer, Turn, Wait,
 };
+#[cfg(all(unix, feature = "signals"))]
+pub use event_loop::{Signal, SignalId, SignalWatch};
 #[cfg(unix)]
 pub use net::Descriptor;
 pub use net::{

@@ -15,6 +15,8 @@ use super::mailbox::Mailbox;
 use super::meter::Meter;
 use super::pipe;
 use super::server_handler::ServerHandler;
+#[cfg(all(unix, feature = "signals"))]
+use super::signals::Signals;
 use super::socket_handler::SocketHandler;
 use super::source_handler::AnySource;
 use super::timers::Timers;
@@ -53,6 +55,8 @@ pub(super) struct Agenda<S> {
     pub(super) timers: Timers<S>,
     pub(super) hooks: Hooks<S>,
     demands: Demands,
+    #[cfg(all(unix, feature = "signals"))]
+    pub(super) signals: Signals<S>,
     pub(super) mailbox: Arc<Mailbox<S>>,
     /// Lies here because contexts reach the agenda, and answer questions about the statistics.
     pub(super) meter: Meter,
@@ -66,6 +70,8 @@ impl<S> Agenda<S> {
             timers: Timers::new(),
             hooks: Hooks::new(),
             demands: Demands::empty(),
+            #[cfg(all(unix, feature = "signals"))]
+            signals: Signals::new(),
             mailbox,
             meter,
         }
@@ -137,12 +143,28 @@ impl<S> Agenda<S> {
         self.hooks.trim();
     }
 
-    /// Whether a timer, a deferred call, a hook or a busy program keeps the loop going.
+    /// Whether a timer, a deferred call, a hook, the handler of a signal or a busy program keeps the loop going.
     pub(super) fn holds_loop(&self) -> bool {
+        #[cfg(all(unix, feature = "signals"))]
+        if self.signals.hold_loop() {
+            return true;
+        }
         self.timers.hold_loop()
             || !self.deferred.is_empty()
             || self.hooks.hold_loop()
             || self.is_busy()
+    }
+
+    /// Whether deliveries of signals wait for their handlers.
+    #[cfg(all(unix, feature = "signals"))]
+    pub(super) fn has_signals(&self) -> bool {
+        self.signals.are_due()
+    }
+
+    /// Whether deliveries of signals wait: never without the feature.
+    #[cfg(not(all(unix, feature = "signals")))]
+    pub(super) const fn has_signals(&self) -> bool {
+        false
     }
 }
 

@@ -12,19 +12,21 @@ pub(super) enum Part {
     Calls,
     Posts,
     Serve,
+    Signals,
     Flush,
     Timers,
     Closes,
 }
 
 impl Part {
-    const COUNT: usize = 6;
+    const COUNT: usize = 7;
 
     fn next(self) -> Self {
         match self {
             Self::Calls => Self::Posts,
             Self::Posts => Self::Serve,
-            Self::Serve => Self::Flush,
+            Self::Serve => Self::Signals,
+            Self::Signals => Self::Flush,
             Self::Flush => Self::Timers,
             Self::Timers => Self::Closes,
             Self::Closes => Self::Calls,
@@ -130,12 +132,13 @@ impl<S> EventLoop<S> {
                     self.serve_before_many_sends(shared, limit, turn)?;
                 }
             }
+            Part::Signals => self.deliver_signals(shared, limit, turn),
             Part::Flush => {}
             Part::Timers => self.fire_timers(shared, limit, turn),
             Part::Closes => self.deliver_closes(shared, limit, turn),
         }
-        // The bytes of a part leave before the next part, if the budget permits; those of Posts and Serve, in Flush.
-        if !limit.is_reached() && !matches!(part, Part::Posts | Part::Serve) {
+        // The bytes of a part leave before the next part, if the budget permits; those of Posts, Serve and Signals, in Flush.
+        if !limit.is_reached() && !matches!(part, Part::Posts | Part::Serve | Part::Signals) {
             self.flush_within(limit);
         }
         Ok(())

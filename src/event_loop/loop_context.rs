@@ -13,6 +13,12 @@ use super::hooks::{Hook, HookId, HookPlace};
 use super::into_handler::IntoHandler;
 use super::remote::Remote;
 use super::server_handler::{Accepted, ServerHandler};
+#[cfg(all(unix, feature = "signals"))]
+use super::signal::Signal;
+#[cfg(all(unix, feature = "signals"))]
+use super::signal_watch::{SignalId, SignalWatch};
+#[cfg(all(unix, feature = "signals"))]
+use super::signals::SignalCall;
 use super::socket_handler::SocketHandler;
 use super::source_handler::SourceHandler;
 use super::timer::Timer;
@@ -325,6 +331,43 @@ impl<S> LoopContext<'_, S> {
     /// Returns the timer `id`: [`EventLoop::timer`](crate::EventLoop::timer).
     pub fn timer(&mut self, id: TimerId) -> Timer<'_, S> {
         Timer::new(self.sockets.net_mut(), self.agenda, id)
+    }
+
+    /// Calls `call` for each delivery of `signal`: [`EventLoop::on_signal`](crate::EventLoop::on_signal).
+    ///
+    /// # Errors
+    ///
+    /// As [`EventLoop::on_signal`](crate::EventLoop::on_signal).
+    #[cfg(all(unix, feature = "signals"))]
+    pub fn on_signal(
+        &mut self,
+        signal: impl Into<Signal>,
+        call: impl FnMut(&mut LoopContext<'_, S>) + 'static,
+    ) -> Result<SignalId> {
+        self.verbs()
+            .on_signal(signal.into(), SignalCall::Each(Box::new(call)))
+    }
+
+    /// Calls `call` for the next delivery of `signal`:
+    /// [`EventLoop::on_signal_once`](crate::EventLoop::on_signal_once).
+    ///
+    /// # Errors
+    ///
+    /// As [`EventLoop::on_signal`](crate::EventLoop::on_signal).
+    #[cfg(all(unix, feature = "signals"))]
+    pub fn on_signal_once(
+        &mut self,
+        signal: impl Into<Signal>,
+        call: impl FnOnce(&mut LoopContext<'_, S>) + 'static,
+    ) -> Result<SignalId> {
+        self.verbs()
+            .on_signal(signal.into(), SignalCall::Once(Box::new(call)))
+    }
+
+    /// Returns the handler `id` of a signal: [`EventLoop::signal`](crate::EventLoop::signal).
+    #[cfg(all(unix, feature = "signals"))]
+    pub fn signal(&mut self, id: SignalId) -> SignalWatch<'_, S> {
+        SignalWatch::new(self.sockets.net_mut(), self.agenda, id)
     }
 
     /// Calls `call` at the beginning of the next turn: [`EventLoop::defer`](crate::EventLoop::defer).

@@ -24,6 +24,12 @@ mod remote;
 mod requests;
 mod rounds;
 mod server_handler;
+#[cfg(all(unix, feature = "signals"))]
+mod signal;
+#[cfg(all(unix, feature = "signals"))]
+mod signal_watch;
+#[cfg(all(unix, feature = "signals"))]
+mod signals;
 mod socket_handler;
 mod source_context;
 mod source_handler;
@@ -66,6 +72,10 @@ pub use options::EventLoopOptions;
 pub use post_error::PostError;
 pub use remote::{Hold, Remote};
 pub use server_handler::{Accepted, OverLimit, ServerHandler};
+#[cfg(all(unix, feature = "signals"))]
+pub use signal::Signal;
+#[cfg(all(unix, feature = "signals"))]
+pub use signal_watch::{SignalId, SignalWatch};
 pub use socket_handler::SocketHandler;
 pub use source_context::SourceContext;
 pub use source_handler::SourceHandler;
@@ -123,9 +133,10 @@ pub use wait::{Budget, RunEnd, Turn, Wait};
 /// 2. the wait for the kernel, if there is nothing to do yet;
 /// 3. posts of other threads ([`Remote::post`]) and answers of lookups;
 /// 4. ready sockets, servers and [sources](Self::add_source): their handlers are called, and each handler's own replies are sent when it returns;
-/// 5. a flush of all bytes that were written to other sockets, in one send for each socket;
-/// 6. timers and idle timeouts that are due;
-/// 7. closes: `on_error` and `on_close` of every socket that has closed.
+/// 5. signals, with the feature `signals`;
+/// 6. a flush of all bytes that were written to other sockets, in one send for each socket;
+/// 7. timers and idle timeouts that are due;
+/// 8. closes: `on_error` and `on_close` of every socket that has closed.
 ///
 /// No phase is longer than its list was at its beginning, so no callback can delay the other phases by asking for more.
 /// The loop never calls a callback within another callback.
@@ -318,12 +329,13 @@ impl<S> EventLoop<S> {
         self.net.has_queued() || self.has_calls()
     }
 
-    /// Whether the loop has work that comes from no socket event: deferred calls, posts, or the rest of a callback or
+    /// Whether the loop has work that comes from no socket event: deferred calls, posts, signals, or the rest of a callback or
     /// close that panicked.
     fn has_calls(&self) -> bool {
         self.agenda.deferred() > 0
             || !self.posts.is_empty()
             || self.agenda.mailbox.is_pending()
+            || self.agenda.has_signals()
             || self.calling.is_some()
             || self.unclosed.is_some()
     }

@@ -13,6 +13,12 @@ use super::into_handler::IntoHandler;
 use super::loop_context::LoopContext;
 use super::remote::Remote;
 use super::server_handler::{Accepted, ServerHandler};
+#[cfg(all(unix, feature = "signals"))]
+use super::signal::Signal;
+#[cfg(all(unix, feature = "signals"))]
+use super::signal_watch::{SignalId, SignalWatch};
+#[cfg(all(unix, feature = "signals"))]
+use super::signals::SignalCall;
 use super::socket_handler::SocketHandler;
 use super::source_handler::{Attached, SourceHandler};
 use super::timer::Timer;
@@ -375,6 +381,80 @@ impl<S> EventLoop<S> {
     pub fn timer(&mut self, id: TimerId) -> Timer<'_, S> {
         let (net, agenda) = self.parts();
         Timer::new(net, agenda, id)
+    }
+
+    /// Calls `call` for each delivery of `signal` to the process, with the feature `signals`.
+    ///
+    /// The calls come in the loop, behind the ready sockets of the turn and before its timers. A `call` may therefore do
+    /// everything that other callbacks may. No delivery is lost. The kernel itself merges signals of one number that
+    /// arrive before the first of them is delivered.
+    ///
+    /// A signal may have several handlers, in several loops too, and each is called. A handler is not called for
+    /// signals that came before it was added. It does not keep [`run`](Self::run) going, as in Node, unless it is
+    /// [held](crate::SignalWatch::hold).
+    ///
+    /// While a handler is there, the default action of the signal does not happen. Behind the last handler of the
+    /// process the default holds again. So a program that handles the first SIGINT by
+    /// [`on_signal_once`](Self::on_signal_once) is ended by the second. A handler that other code of the process has
+    /// set without this library is called too.
+    ///
+    /// A forked child that does not `exec` shares the pipes of the signals: its signals reach the loop of the parent.
+    ///
+    /// ```no_run
+    /// use netloop::{EventLoop, Signal};
+    ///
+    /// # fn main() -> netloop::Result<()> {
+    /// let mut event_loop: EventLoop = EventLoop::new()?;
+    /// event_loop.on_signal(Signal::HUP, |_| println!("reads its configuration again"))?;
+    /// event_loop.on_signal_once(Signal::INT, |cx| cx.stop())?;
+    /// event_loop.run(&mut ())?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// ERR_INVALID_ARGUMENT for a signal that cannot be handled: SIGKILL and SIGSTOP; SIGSEGV, SIGILL and SIGFPE, behind
+    /// which the thread cannot go on; a number without a signal. Otherwise the system's error, such as EMFILE, because
+    /// each signal of a loop takes two descriptors. A simulated loop returns `Unsupported`.
+    #[cfg(all(unix, feature = "signals"))]
+    #[doc(alias = "process.on")]
+    #[doc(alias = "uv_signal_start")]
+    pub fn on_signal(
+        &mut self,
+        signal: impl Into<Signal>,
+        call: impl FnMut(&mut LoopContext<'_, S>) + 'static,
+    ) -> Result<SignalId> {
+        self.verbs()
+            .on_signal(signal.into(), SignalCall::Each(Box::new(call)))
+    }
+
+    /// Calls `call` for the next delivery of `signal`, and then closes the handler:
+    /// [`on_signal`](Self::on_signal) has the rules.
+    ///
+    /// # Errors
+    ///
+    /// As [`on_signal`](Self::on_signal).
+    #[cfg(all(unix, feature = "signals"))]
+    #[doc(alias = "process.once")]
+    #[doc(alias = "uv_signal_start_oneshot")]
+    pub fn on_signal_once(
+        &mut self,
+        signal: impl Into<Signal>,
+        call: impl FnOnce(&mut LoopContext<'_, S>) + 'static,
+    ) -> Result<SignalId> {
+        self.verbs()
+            .on_signal(signal.into(), SignalCall::Once(Box::new(call)))
+    }
+
+    /// Returns the view of the handler `id` of a signal, which closes the handler, and sets whether it keeps `run`
+    /// going.
+    #[cfg(all(unix, feature = "signals"))]
+    #[doc(alias = "process.off")]
+    #[doc(alias = "uv_signal_stop")]
+    pub fn signal(&mut self, id: SignalId) -> SignalWatch<'_, S> {
+        let (net, agenda) = self.parts();
+        SignalWatch::new(net, agenda, id)
     }
 
     /// Calls `call` at the beginning of the next turn, on a fresh stack. The loop makes deferred calls in the order in

@@ -44,7 +44,7 @@ pub struct SourceContext<'a, O, S = ()> {
     pub sockets: Sockets<'a>,
     /// The state that the owner of the loop lends to every callback.
     pub shared: &'a mut S,
-    agenda: &'a mut Agenda<S>,
+    pub(super) agenda: &'a mut Agenda<S>,
     id: SourceId,
 }
 

@@ -11,6 +11,8 @@ use crate::net::{
 use super::dispatch::Calling;
 use super::limited_turn::Part;
 use super::read_buffer::ReadBuffer;
+#[cfg(all(unix, feature = "signals"))]
+use super::signals::SignalCall;
 use super::stall::Watched;
 use super::timers::Action;
 use super::wait::Limit;
@@ -199,6 +201,7 @@ impl<S> EventLoop<S> {
         self.make_posts(shared, limit, &mut turn);
         self.serve_ready(shared, limit, &mut turn);
         self.serve_before_many_sends(shared, limit, &mut turn)?;
+        self.deliver_signals(shared, limit, &mut turn);
         self.net.flush();
         if self.agenda.hooks.has_check() {
             self.check(shared, limit);
@@ -341,6 +344,33 @@ impl<S> EventLoop<S> {
         *limit = spent;
         turn.events = events;
     }
+
+    /// Calls the handlers of the signals that have arrived.
+    #[cfg(all(unix, feature = "signals"))]
+    pub(super) fn deliver_signals(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
+        for _ in 0..self.agenda.signals.due() {
+            let Some((id, call)) = self.agenda.signals.next_due(&mut self.net) else {
+                return;
+            };
+            turn.calls += 1;
+            match call {
+                SignalCall::Once(call) => self.call_once(shared, "on_signal", call),
+                SignalCall::Each(mut call) => {
+                    let watched = self.watch();
+                    self.call(shared, Calling::Loop, &mut call);
+                    self.agenda.signals.restore(id, call);
+                    self.end_watch(shared, watched, "on_signal", Watched::Loop);
+                }
+            }
+            if limit.step(&self.net) {
+                return;
+            }
+        }
+    }
+
+    /// Does nothing: without the feature there are no handlers of signals.
+    #[cfg(not(all(unix, feature = "signals")))]
+    pub(super) fn deliver_signals(&self, _: &mut S, _: &mut Limit, _: &mut Turn) {}
 
     pub(super) fn fire_timers(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
         self.net.begin_timers();

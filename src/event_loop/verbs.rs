@@ -14,6 +14,12 @@ use super::loop_context::LoopContext;
 use super::pipe::{self, Piped};
 use super::remote::Remote;
 use super::server_handler::{Accept, Accepted, ServerHandler};
+#[cfg(all(unix, feature = "signals"))]
+use super::signal::Signal;
+#[cfg(all(unix, feature = "signals"))]
+use super::signal_watch::SignalId;
+#[cfg(all(unix, feature = "signals"))]
+use super::signals::{self, SignalCall};
 use super::socket_handler::SocketHandler;
 use super::source_handler::{Attached, SourceHandler};
 use super::timers::Action;
@@ -144,6 +150,19 @@ impl<S> Verbs<'_, S> {
     ) -> TimerId {
         let action = Action::Repeatedly(Some(Box::new(call)), period);
         self.agenda.timers.arm(self.net, period, action)
+    }
+
+    #[cfg(all(unix, feature = "signals"))]
+    pub(super) fn on_signal(self, signal: Signal, call: SignalCall<S>) -> Result<SignalId> {
+        let Self { net, agenda } = self;
+        if !agenda.signals.has_inlet(signal) {
+            let verbs = Verbs {
+                net,
+                agenda: &mut *agenda,
+            };
+            signals::open_inlet(verbs, signal)?;
+        }
+        Ok(agenda.signals.add(signal, call))
     }
 
     pub(super) fn defer(self, call: impl FnOnce(&mut LoopContext<'_, S>) + 'static) {

@@ -22,7 +22,7 @@ pub enum Wait {
 ///
 /// Everything that a turn does is inside its budget: the fetch of the kernel's events, every callback, every send, and
 /// every close. Only the wait is not, because nothing is done meanwhile. The work is done in *steps*. A step is one
-/// event of a socket, server or source with the bytes that its callback sends, one deferred call, post, timer or close,
+/// event of a socket, server or source with the bytes that its callback sends, one deferred call, post, signal, timer or close,
 /// or one system call that causes no callback. The budget is looked at between steps, so a turn overruns by one step at
 /// most.
 ///
@@ -233,7 +233,7 @@ pub struct Turn {
     pub events: u32,
     /// The number of timers that the turn fired, including idle timeouts.
     pub timers: u32,
-    /// The number of deferred calls and posts that the turn made.
+    /// The number of deferred calls, posts and handlers of signals that the turn called.
     pub calls: u32,
     /// The number of sockets, servers and sources that the turn closed.
     pub closed: u32,

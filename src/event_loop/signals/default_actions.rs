@@ -1,0 +1,48 @@
+//! The default actions of signals, which hold again when no loop of the process handles a signal any more.
+//!
+//! signal-hook keeps its handler of the operating system for ever, so that a signal without actions would be ignored.
+//! libuv gives the default back with the last watcher, and so does this.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use signal_hook::flag;
+
+/// A signal that a loop of this process has handled.
+struct Handled {
+    signal: i32,
+    /// The number of pipes of the process for the signal.
+    pipes: usize,
+    /// Whether the signal has its default action: no pipe is there.
+    is_default: Arc<AtomicBool>,
+}
+
+/// The signals of this process. The disposition of a signal belongs to the process, and so this is no state of a loop.
+static HANDLED: Mutex<Vec<Handled>> = Mutex::new(Vec::new());
+
+/// Notes that a pipe for `signal` was made: its default action does not happen.
+pub(super) fn suppress(signal: i32) {
+    let mut handled = HANDLED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = handled.iter_mut().find(|known| known.signal == signal) {
+        known.pipes += 1;
+        known.is_default.store(false, Ordering::SeqCst);
+        return;
+    }
+    let is_default = Arc::new(AtomicBool::new(false));
+    // Fails for a signal whose default signal-hook does not know, such as those of real time. These stay ignored.
+    let _ = flag::register_conditional_default(signal, Arc::clone(&is_default));
+    handled.push(Handled {
+        signal,
+        pipes: 1,
+        is_default,
+    });
+}
+
+/// Notes that a pipe for `signal` is gone.
+pub(super) fn restore(signal: i32) {
+    let mut handled = HANDLED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = handled.iter_mut().find(|known| known.signal == signal) {
+        known.pipes -= 1;
+        known.is_default.store(known.pipes == 0, Ordering::SeqCst);
+    }
+}

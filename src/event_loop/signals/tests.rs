@@ -1,0 +1,507 @@
+//! Signals in loops. The first tests are the rows of libuv's suite, under their names.
+
+use std::cell::{Cell, RefCell};
+use std::io::{self, Write};
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use signal_hook::low_level::raise;
+
+use crate::event_loop::{Budget, EventLoop, LoopContext, RunEnd, Signal, SignalId, Wait};
+use crate::net::Error;
+
+/// The longest wait for anything before a test fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A signal reaches the loops of all tests of this process, so one test runs at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+type Notes = Vec<String>;
+
+/// A loop with the notes of its handlers.
+struct Stage {
+    event_loop: EventLoop<Notes>,
+    notes: Notes,
+}
+
+impl Stage {
+    fn new() -> Self {
+        Self {
+            event_loop: EventLoop::new().unwrap(),
+            notes: Notes::new(),
+        }
+    }
+
+    /// Adds a handler that notes `name`.
+    fn watch(&mut self, signal: Signal, name: &'static str) -> SignalId {
+        let note = move |cx: &mut LoopContext<'_, Notes>| cx.shared.push(name.to_owned());
+        self.event_loop.on_signal(signal, note).unwrap()
+    }
+
+    fn watch_once(&mut self, signal: Signal, name: &'static str) -> SignalId {
+        let note = move |cx: &mut LoopContext<'_, Notes>| cx.shared.push(name.to_owned());
+        self.event_loop.on_signal_once(signal, note).unwrap()
+    }
+
+    /// Turns until the loop has nothing to do. A signal that was raised in this thread is in its pipe already.
+    fn turn(&mut self) {
+        for _ in 0..3 {
+            self.event_loop
+                .turn(&mut self.notes, Wait::No, Budget::UNLIMITED)
+                .unwrap();
+        }
+    }
+
+    /// Raises a signal ten times, with turns behind each.
+    fn raise_ten(&mut self, signal: Signal) {
+        for _ in 0..10 {
+            raise(signal.number()).unwrap();
+            self.turn();
+        }
+    }
+
+    /// Waits until the deadline of the loop's timer has passed.
+    fn let_the_timer_fall_due(&self) {
+        let due = self.event_loop.net.next_deadline().unwrap();
+        while Instant::now() < due {
+            thread::yield_now();
+        }
+    }
+
+    fn count(&self, name: &str) -> usize {
+        self.notes.iter().filter(|note| *note == name).count()
+    }
+}
+
+#[test]
+fn kill_invalid_signum() {
+    let _alone = alone();
+    let mut event_loop: EventLoop = EventLoop::new().unwrap();
+    let numbers = [-1, 0, 4096, libc::SIGKILL, libc::SIGSTOP];
+    let numbers = numbers
+        .into_iter()
+        .chain([libc::SIGSEGV, libc::SIGILL, libc::SIGFPE]);
+    for number in numbers {
+        let error = event_loop.on_signal(number, |_| ()).unwrap_err();
+        assert_eq!(error.code(), Error::INVALID_ARGUMENT, "{number}");
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{number}");
+    }
+    // Nothing is left behind of the pipes that were made.
+    event_loop.run(&mut ()).unwrap();
+    assert_eq!(event_loop.sources.len(), 0);
+}
+
+#[test]
+fn we_get_signal() {
+    let _alone = alone();
+    let mut stage = Stage::new();
+    let first = stage.watch(Signal::CHLD, "first");
+    stage.raise_ten(Signal::CHLD);
+    assert_eq!(stage.count("first"), 10);
+    assert!(stage.event_loop.signal(first).close());
+    stage.raise_ten(Signal::CHLD);
+    assert_eq!(stage.count("first"), 10);
+    stage.watch(Signal::CHLD, "again");
+    stage.raise_ten(Signal::CHLD);
+    assert_eq!((stage.count("first"), stage.count("again")), (10, 10));
+}
+
+#[test]
+fn we_get_signals() {
+    let _alone = alone();
+    let mut stage = Stage::new();
+    for name in ["a", "b"] {
+        stage.watch(Signal::USR1, name);
+    }
+    for name in ["c", "d"] {
+        stage.watch(Signal::USR2, name);
+    }
+    for _ in 0..10 {
+        raise(libc::SIGUSR1).unwrap();
+        raise(libc::SIGUSR2).unwrap();
+        stage.turn();
+    }
+    for name in ["a", "b", "c", "d"] {
+        assert_eq!(stage.count(name), 10, "{name}");
+    }
+}
+
+#[test]
+fn we_get_signal_one_shot() {
+    let _alone = alone();
+    let mut stage = Stage::new();
+    stage.watch_once(Signal::CHLD, "once");
+    stage.raise_ten(Signal::CHLD);
+    assert_eq!(stage.count("once"), 1);
+    stage.raise_ten(Signal::CHLD);
+    assert_eq!(stage.count("once"), 1);
+    stage.watch_once(Signal::CHLD, "once");
+    stage.raise_ten(Signal::CHLD);
+    assert_eq!(stage.count("once"), 2);
+}
+
+#[test]
+fn we_get_signals_mixed() {
+    let _alone = alone();
+    // Each letter is a handler: one-shot, persistent, or closed before the first signal.
+    for mix in ["oop", "poo", "xop", "pxo", "opxpo"] {
+        let mut stage = Stage::new();
+        for kind in mix.chars() {
+            match kind {
+                'o' => drop(stage.watch_once(Signal::CHLD, "once")),
+                'p' => drop(stage.watch(Signal::CHLD, "each")),
+                _ => {
+                    let closed = stage.watch(Signal::CHLD, "closed");
+                    stage.event_loop.signal(closed).close();
+                }
+            }
+        }
+        let count = |kind: char| mix.matches(kind).count();
+        stage.raise_ten(Signal::CHLD);
+        assert_eq!(stage.count("once"), count('o'), "{mix}");
+        assert_eq!(stage.count("each"), 10 * count('p'), "{mix}");
+        assert_eq!(stage.count("closed"), 0, "{mix}");
+    }
+}
+
+#[test]
+fn signal_multiple_loops() {
+    const LOOPS: usize = 24;
+    let _alone = alone();
+    let calls: [Arc<AtomicUsize>; 2] = Default::default();
+    let is_over = Arc::new(AtomicBool::new(false));
+    // Loops come and go meanwhile.
+    let passing: Vec<_> = (0..10)
+        .map(|_| {
+            let is_over = Arc::clone(&is_over);
+            thread::spawn(move || {
+                while !is_over.load(Ordering::SeqCst) {
+                    let mut event_loop: EventLoop = EventLoop::new().unwrap();
+                    let never = event_loop.on_signal(Signal::TERM, |_| panic!("closed at once"));
+                    event_loop.signal(never.unwrap()).close();
+                    event_loop
+                        .turn(&mut (), Wait::No, Budget::UNLIMITED)
+                        .unwrap();
+                }
+            })
+        })
+        .collect();
+    for round in 1..=2 {
+        let are_ready = Arc::new(Barrier::new(LOOPS + 1));
+        let loops: Vec<_> = (0..LOOPS)
+            .map(|number| {
+                let (are_ready, calls) = (Arc::clone(&are_ready), calls.clone());
+                thread::spawn(move || {
+                    let mut event_loop: EventLoop = EventLoop::new().unwrap();
+                    // Two handlers of the first signal, two of the second, or two of each.
+                    for (signal, calls) in [Signal::USR1, Signal::USR2].into_iter().zip(calls) {
+                        let is_first = signal == Signal::USR1;
+                        if number % 3 == usize::from(is_first) {
+                            continue;
+                        }
+                        for _ in 0..2 {
+                            let calls = Arc::clone(&calls);
+                            let id = event_loop.on_signal_once(signal, move |_| {
+                                calls.fetch_add(1, Ordering::SeqCst);
+                            });
+                            event_loop.signal(id.unwrap()).hold();
+                        }
+                    }
+                    are_ready.wait();
+                    let end = event_loop.run_for(&mut (), PATIENCE).unwrap();
+                    assert_eq!(end, RunEnd::Finished);
+                })
+            })
+            .collect();
+        are_ready.wait();
+        raise(libc::SIGUSR1).unwrap();
+        raise(libc::SIGUSR2).unwrap();
+        for one in loops {
+            one.join().unwrap();
+        }
+        let counts = calls.clone().map(|calls| calls.load(Ordering::SeqCst));
+        assert_eq!(counts, [round * 32, round * 32]);
+    }
+    is_over.store(true, Ordering::SeqCst);
+    for one in passing {
+        one.join().unwrap();
+    }
+}
+
+#[test]
+fn signal_pending_on_close() {
+    let _alone = alone();
+    let mut stage = Stage::new();
+    let id = stage.watch(Signal::PIPE, "pipe");
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    drop(theirs);
+    let error = (&ours).write_all(&vec![7; 16 << 20]).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    // The standard library asks for no SIGPIPE, so the delivery is made by hand.
+    raise(libc::SIGPIPE).unwrap();
+    // Also if the loop has taken it from the pipe already, as a turn with a small budget does.
+    for _ in 0..2 {
+        stage
+            .event_loop
+            .turn(&mut stage.notes, Wait::No, Budget::new().events(1))
+            .unwrap();
+        if stage.event_loop.agenda.signals.are_due() {
+            break;
+        }
+    }
+    assert!(stage.event_loop.agenda.signals.are_due());
+    assert!(stage.event_loop.signal(id).close());
+    stage.turn();
+    assert_eq!(stage.notes, [""; 0]);
+    assert!(!stage.event_loop.is_alive());
+}
+
+#[test]
+fn signal_close_loop_alive() {
+    let _alone = alone();
+    let mut stage = Stage::new();
+    let id = stage.watch(Signal::CHLD, "child");
+    assert!(!stage.event_loop.is_alive(), "as after libuv's unref");
+    raise(libc::SIGCHLD).unwrap();
+    stage.turn();
+    assert_eq!(stage.count("child"), 1);
+    stage.event_loop.signal(id).close();
+    assert!(stage.event_loop.is_alive(), "the pipe is still to close");
+    stage.event_loop.run(&mut stage.notes).unwrap();
+    assert!(!stage.event_loop.is_alive());
+    assert_eq!(stage.event_loop.sources.len(), 0);
+}
+
+#[test]
+fn a_held_handler_keeps_run_going_until_it_is_closed() {
+    let _alone = alone();
+    let mut stage = Stage::new();
+    let id = stage.event_loop.on_signal(Signal::USR1, |cx| {
+        cx.shared.push("signal".to_owned());
+    });
+    let id = id.unwrap();
+    stage.event_loop.signal(id).hold();
+    assert!(stage.event_loop.signal(id).is_held());
+    stage.event_loop.after(Duration::from_millis(1), move |cx| {
+        raise(libc::SIGUSR1).unwrap();
+        cx.after(Duration::from_millis(1), move |cx| {
+            assert!(cx.signal(id).close());
+        });
+    });
+    let end = stage.event_loop.run_for(&mut stage.notes, PATIENCE);
+    assert_eq!(end.unwrap(), RunEnd::Finished);
+    assert_eq!(stage.count("signal"), 1);
+}
+
+// More deliveries than one read takes, and a handler that was added when some had come.
+#[test]
+fn deliveries_before_a_turn_are_told_one_by_one() {
+    let _alone = alone();
+    let mut stage = Stage::new();
+    stage.watch(Signal::USR1, "first");
+    for _ in 0..700 {
+        raise(libc::SIGUSR1).unwrap();
+    }
+    stage.watch(Signal::USR1, "second");
+    for _ in 0..1000 {
+        raise(libc::SIGUSR1).unwrap();
+    }
+    for _ in 0..20 {
+        stage.turn();
+    }
+    assert_eq!(stage.count("first"), 1700);
+    assert_eq!(stage.count("second"), 1000);
+    // Both are told of one delivery before either is told of the next.
+    assert_eq!(
+        stage.notes[700..704],
+        ["first", "second", "first", "second"]
+    );
+}
+
+#[test]
+fn a_storm_keeps_to_the_budget_and_starves_no_timer() {
+    let _alone = alone();
+    let mut stage = Stage::new();
+    stage.watch(Signal::USR1, "signal");
+    for _ in 0..100 {
+        raise(libc::SIGUSR1).unwrap();
+    }
+    stage
+        .event_loop
+        .after(Duration::ZERO, |cx| cx.shared.push("timer".to_owned()));
+    stage.let_the_timer_fall_due();
+    for _ in 0..8 {
+        let before = stage.notes.len();
+        stage
+            .event_loop
+            .turn(&mut stage.notes, Wait::No, Budget::new().events(1))
+            .unwrap();
+        assert!(stage.notes.len() <= before + 1);
+    }
+    assert_eq!(stage.count("timer"), 1);
+    assert!(stage.count("signal") > 0);
+    assert_eq!(stage.event_loop.poll_timeout(), Some(Duration::ZERO));
+}
+
+#[test]
+fn signals_come_behind_ready_sockets_and_before_timers() {
+    use crate::event_loop::{Context, SocketHandler};
+
+    struct Reads;
+    impl SocketHandler<Notes> for Reads {
+        fn on_data(&mut self, cx: &mut Context<'_, Notes>, _: &[u8]) {
+            cx.shared.push("socket".to_owned());
+        }
+    }
+
+    let _alone = alone();
+    let mut stage = Stage::new();
+    stage.watch(Signal::USR1, "signal");
+    let mut peers = Vec::new();
+    for _ in 0..8 {
+        let (ours, peer) = UnixStream::pair().unwrap();
+        let options = crate::net::SocketOptions::new();
+        stage.event_loop.adopt(ours, options, Reads).unwrap();
+        peers.push(peer);
+    }
+    stage.turn();
+    // The signal comes first, and so its pipe is the first that the kernel reports.
+    raise(libc::SIGUSR1).unwrap();
+    for peer in &mut peers {
+        peer.write_all(b"x").unwrap();
+    }
+    stage
+        .event_loop
+        .after(Duration::ZERO, |cx| cx.shared.push("timer".to_owned()));
+    stage.let_the_timer_fall_due();
+    let turn = stage
+        .event_loop
+        .turn(&mut stage.notes, Wait::No, Budget::UNLIMITED);
+    assert_eq!(turn.unwrap().calls, 1);
+    let mut expected = vec!["socket"; 8];
+    expected.extend(["signal", "timer"]);
+    assert_eq!(stage.notes, expected);
+}
+
+#[test]
+fn handlers_close_themselves_and_each_other_in_a_call() {
+    let _alone = alone();
+    let mut stage = Stage::new();
+    let ids: Rc<RefCell<Vec<SignalId>>> = Rc::default();
+    for _ in 0..3 {
+        let all = Rc::clone(&ids);
+        let id = stage.event_loop.on_signal(Signal::USR1, move |cx| {
+            cx.shared.push("called".to_owned());
+            for id in all.borrow().iter() {
+                cx.signal(*id).close();
+            }
+        });
+        ids.borrow_mut().push(id.unwrap());
+    }
+    // The default action of SIGUSR1 would end the tests.
+    stage.watch(Signal::USR1, "last");
+    stage.raise_ten(Signal::USR1);
+    assert_eq!((stage.count("called"), stage.count("last")), (1, 10));
+}
+
+#[test]
+fn a_handler_that_panicked_is_over_and_the_others_go_on() {
+    let _alone = alone();
+    let mut stage = Stage::new();
+    let panics = stage
+        .event_loop
+        .on_signal(Signal::USR1, |_| panic!("a handler"))
+        .unwrap();
+    stage.watch(Signal::USR1, "other");
+    raise(libc::SIGUSR1).unwrap();
+    let turned = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| stage.turn()));
+    assert!(turned.is_err());
+    stage.raise_ten(Signal::USR1);
+    assert_eq!(stage.count("other"), 11);
+    assert!(!stage.event_loop.signal(panics).close());
+}
+
+#[test]
+fn a_signal_ends_the_wait_of_a_loop_at_rest() {
+    let _alone = alone();
+    let mut stage = Stage::new();
+    let id = stage.event_loop.on_signal(Signal::USR1, |cx| cx.stop());
+    stage.event_loop.signal(id.unwrap()).hold();
+    // The thread of the loop does not take the signal itself.
+    let raiser = thread::spawn(|| raise(libc::SIGUSR1).unwrap());
+    let end = stage.event_loop.run_for(&mut stage.notes, PATIENCE);
+    assert_eq!(end.unwrap(), RunEnd::Stopped);
+    raiser.join().unwrap();
+}
+
+#[test]
+fn a_dropped_loop_drops_its_handlers_and_watches_no_more() {
+    let _alone = alone();
+    let mut kept = Stage::new();
+    kept.watch(Signal::USR1, "kept");
+    let is_dropped = Rc::new(Cell::new(false));
+    struct Flag(Rc<Cell<bool>>);
+    impl Drop for Flag {
+        fn drop(&mut self) {
+            self.0.set(true);
+        }
+    }
+    let mut dropped: EventLoop = EventLoop::new().unwrap();
+    let flag = Flag(Rc::clone(&is_dropped));
+    dropped
+        .on_signal(Signal::USR1, move |_| {
+            let _flag = &flag;
+            panic!("its loop is gone");
+        })
+        .unwrap();
+    drop(dropped);
+    assert!(is_dropped.get());
+    kept.raise_ten(Signal::USR1);
+    assert_eq!(kept.count("kept"), 10);
+}
+
+/// Handles one SIGINT, and then none: not a test, but the program of the next one.
+#[test]
+#[ignore = "the next test runs it"]
+fn child_that_handles_one() {
+    let mut stage = Stage::new();
+    stage.watch_once(Signal::INT, "first");
+    raise(libc::SIGINT).unwrap();
+    stage.turn();
+    println!("handled {}", stage.count("first"));
+    raise(libc::SIGINT).unwrap();
+    println!("it did not end");
+}
+
+#[test]
+fn behind_the_last_handler_the_default_action_holds() {
+    use std::os::unix::process::ExitStatusExt;
+
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--nocapture", "--exact"])
+        .arg("event_loop::signals::tests::child_that_handles_one")
+        .output()
+        .unwrap();
+    let output = String::from_utf8_lossy(&child.stdout);
+    assert!(output.contains("handled 1"), "{output}");
+    assert!(!output.contains("it did not end"), "{output}");
+    assert_eq!(child.status.signal(), Some(libc::SIGINT));
+}
+
+#[cfg(feature = "simulation")]
+#[test]
+fn a_simulated_loop_takes_no_signals() {
+    use crate::simulation::{Options, Simulation};
+
+    let mut simulation = Simulation::new(1, Options::from_seed(1)).unwrap();
+    let mut event_loop: EventLoop = simulation.event_loop().unwrap();
+    let error = event_loop.on_signal(Signal::USR1, |_| ()).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+}
