@@ -18,6 +18,7 @@
 //! | learn of a server's own events | [`ServerHandler`] |
 //! | set limits, watermarks and timeouts | [`SocketOptions`], [`ListenOptions`], [`ConnectOptions`] |
 //! | do something later | [`Socket::after`] for one socket, [`EventLoop::after`], [`EventLoop::every`] and [`EventLoop::defer`] for the loop |
+//! | end a server without losing a response | [`EventLoop::shutdown`], [`SocketHandler::on_shutdown`] |
 //! | switch protocols behind a handshake | [`LoopContext::replace_handler`] |
 //! | join two sockets, as a proxy does | [`LoopContext::pipe_both`] |
 //! | understand a failure | [`Error`], [`CloseReason`] |
@@ -97,9 +98,9 @@ pub mod internals {
 }
 
 pub use event_loop::{
-    Accepted, Budget, Context, EventLoop, EventLoopOptions, Hold, Hook, HookId, IntoHandler,
-    LoopContext, OverLimit, PostError, Remote, RunEnd, ServerHandler, SocketHandler, SourceContext,
-    SourceHandler, Stall, StallOwner, Statistics, Timer, Turn, Wait,
+    Accepted, AtShutdown, Budget, Context, EventLoop, EventLoopOptions, Hold, Hook, HookId,
+    IntoHandler, LoopContext, OverLimit, PostError, Remote, RunEnd, ServerHandler, ShutdownReport,
+    SocketHandler, SourceContext, SourceHandler, Stall, StallOwner, Statistics, Timer, Turn, Wait,
 };
 #[cfg(all(unix, feature = "signals"))]
 pub use event_loop::{Signal, SignalId, SignalWatch};

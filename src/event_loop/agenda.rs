@@ -15,6 +15,7 @@ use super::mailbox::Mailbox;
 use super::meter::Meter;
 use super::pipe;
 use super::server_handler::ServerHandler;
+use super::shutdown::Shutdowns;
 #[cfg(all(unix, feature = "signals"))]
 use super::signals::Signals;
 use super::socket_handler::SocketHandler;
@@ -55,6 +56,7 @@ pub(super) struct Agenda<S> {
     pub(super) timers: Timers<S>,
     pub(super) hooks: Hooks<S>,
     demands: Demands,
+    pub(super) shutdowns: Shutdowns<S>,
     #[cfg(all(unix, feature = "signals"))]
     pub(super) signals: Signals<S>,
     pub(super) mailbox: Arc<Mailbox<S>>,
@@ -70,6 +72,7 @@ impl<S> Agenda<S> {
             timers: Timers::new(),
             hooks: Hooks::new(),
             demands: Demands::empty(),
+            shutdowns: Shutdowns::new(),
             #[cfg(all(unix, feature = "signals"))]
             signals: Signals::new(),
             mailbox,

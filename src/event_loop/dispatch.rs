@@ -9,6 +9,7 @@ use crate::net::{
 
 use super::agenda::NewHandler;
 use super::server_handler::{Accepted, OverLimit};
+use super::shutdown;
 use super::socket_handler::SocketHandler;
 use super::source_handler::SourceCall;
 use super::stall::Watched;
@@ -92,8 +93,15 @@ impl<S> EventLoop<S> {
     }
 
     fn forget_socket(&mut self, id: SocketId) {
+        let is_shutting_down = self.agenda.shutdowns.are_active();
+        if is_shutting_down {
+            self.agenda.shutdowns.count(&self.net, id);
+        }
         let handler = self.handlers.remove(id.0);
         self.net.remove_socket(id);
+        if is_shutting_down {
+            self.agenda.end_shutdowns(&mut self.net);
+        }
         // The handler is dropped last. Its drop is user code and may panic, and then nothing is left half done.
         drop(handler);
     }
@@ -101,6 +109,7 @@ impl<S> EventLoop<S> {
     fn forget_server(&mut self, id: ServerId) {
         let handler = self.server_handlers.remove(id.0);
         self.net.remove_server(id);
+        self.agenda.end_shutdowns(&mut self.net);
         // The handler is dropped last, as in `forget_socket`.
         drop(handler);
     }
@@ -154,6 +163,7 @@ impl<S> EventLoop<S> {
                     handler.on_over_limit(cx, &refused)
                 });
             }
+            ServerEvent::Drained => self.net.close_server(server),
             ServerEvent::AcceptFailed(error) => {
                 self.net.accept_failed(server);
                 self.call_server(shared, server, "on_error", |handler, cx| {
@@ -223,9 +233,24 @@ impl<S> EventLoop<S> {
     /// Calls a socket's `on_timer` with `token`.
     #[inline(never)]
     pub(super) fn deliver_timer(&mut self, shared: &mut S, id: SocketId, token: u64) {
+        if token == shutdown::ASK {
+            return self.ask_at_shutdown(shared, id);
+        }
         let watched = self.watch();
         self.call_socket(shared, id, |handler, cx| handler.on_timer(cx, token));
         self.end_watch(shared, watched, "on_timer", Watched::Socket(id));
+    }
+
+    /// Asks a socket's handler what the shutdown may do with the socket.
+    #[inline(never)]
+    fn ask_at_shutdown(&mut self, shared: &mut S, id: SocketId) {
+        let Some(question) = self.agenda.shutdowns.question(&self.net, id) else {
+            return;
+        };
+        self.call_socket(shared, id, |handler, cx| {
+            let answer = handler.on_shutdown(cx);
+            question.answer(answer, cx);
+        });
     }
 
     #[inline(always)]

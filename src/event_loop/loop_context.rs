@@ -13,6 +13,8 @@ use super::hooks::{Hook, HookId, HookPlace};
 use super::into_handler::IntoHandler;
 use super::remote::Remote;
 use super::server_handler::{Accepted, ServerHandler};
+use super::shutdown::Domain;
+use super::shutdown_report::ShutdownReport;
 #[cfg(all(unix, feature = "signals"))]
 use super::signal::Signal;
 #[cfg(all(unix, feature = "signals"))]
@@ -393,6 +395,31 @@ impl<S> LoopContext<'_, S> {
     /// Sets whether the program is busy: [`EventLoop::set_busy`](crate::EventLoop::set_busy).
     pub fn set_busy(&mut self, busy: bool) {
         self.agenda.set_busy(busy);
+    }
+
+    /// Ends all servers and sockets, and reports the counts: [`EventLoop::shutdown`](crate::EventLoop::shutdown).
+    pub fn shutdown(
+        &mut self,
+        deadline: Duration,
+        done: impl FnOnce(&mut LoopContext<'_, S>, ShutdownReport) + 'static,
+    ) {
+        self.verbs().shutdown(Domain::Loop, deadline, done);
+    }
+
+    /// Ends one server with its sockets: [`EventLoop::shutdown_server`](crate::EventLoop::shutdown_server).
+    pub fn shutdown_server(
+        &mut self,
+        server: ServerId,
+        deadline: Duration,
+        done: impl FnOnce(&mut LoopContext<'_, S>, ShutdownReport) + 'static,
+    ) {
+        self.verbs()
+            .shutdown(Domain::Server(server), deadline, done);
+    }
+
+    /// Whether a [`shutdown`](Self::shutdown) of the loop is under way.
+    pub fn is_shutting_down(&self) -> bool {
+        self.agenda.shutdowns.is_of_loop()
     }
 
     /// Makes `run` return at the end of this turn: [`EventLoop::stop`](crate::EventLoop::stop).

@@ -24,6 +24,8 @@ mod remote;
 mod requests;
 mod rounds;
 mod server_handler;
+mod shutdown;
+mod shutdown_report;
 #[cfg(all(unix, feature = "signals"))]
 mod signal;
 #[cfg(all(unix, feature = "signals"))]
@@ -72,6 +74,7 @@ pub use options::EventLoopOptions;
 pub use post_error::PostError;
 pub use remote::{Hold, Remote};
 pub use server_handler::{Accepted, OverLimit, ServerHandler};
+pub use shutdown_report::{AtShutdown, ShutdownReport};
 #[cfg(all(unix, feature = "signals"))]
 pub use signal::Signal;
 #[cfg(all(unix, feature = "signals"))]

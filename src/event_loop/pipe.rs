@@ -11,6 +11,7 @@ use std::rc::Rc;
 use crate::net::{CloseReason, Error, Flow, Net, Socket, SocketId, State};
 
 use super::context::Context;
+use super::shutdown_report::AtShutdown;
 use super::socket_handler::SocketHandler;
 
 /// The token of the pipe's own marker, which stands behind the last bytes of a failed socket in the queue of the other.
@@ -184,6 +185,14 @@ impl<S> SocketHandler<S> for Piped<S> {
         if let Some(handler) = &mut self.handler {
             handler.on_sent(cx, token, sent);
         }
+    }
+
+    /// Always keeps the socket: the handler cannot know what the other socket has still to pass on.
+    fn on_shutdown(&mut self, cx: &mut Context<'_, S>) -> AtShutdown {
+        if let Some(handler) = &mut self.handler {
+            handler.on_shutdown(cx);
+        }
+        AtShutdown::Keep
     }
 
     fn on_error(&mut self, cx: &mut Context<'_, S>, error: &Error) {

@@ -13,6 +13,8 @@ use super::into_handler::IntoHandler;
 use super::loop_context::LoopContext;
 use super::remote::Remote;
 use super::server_handler::{Accepted, ServerHandler};
+use super::shutdown::Domain;
+use super::shutdown_report::ShutdownReport;
 #[cfg(all(unix, feature = "signals"))]
 use super::signal::Signal;
 #[cfg(all(unix, feature = "signals"))]
@@ -462,6 +464,74 @@ impl<S> EventLoop<S> {
     #[doc(alias = "setImmediate")]
     pub fn defer(&mut self, call: impl FnOnce(&mut LoopContext<'_, S>) + 'static) {
         self.verbs().defer(call);
+    }
+
+    /// Ends all servers and sockets of the loop without losing a response, and calls `done` with the counts. `deadline` is
+    /// the time from now after which nothing is waited for.
+    ///
+    /// - **Servers** take no new peers. The peers in the backlog were promised a connection by the system, so they are
+    ///   accepted and served. Then the server closes; peers that come later are refused, or reset.
+    /// - **Each socket** is asked once, by [`on_shutdown`](crate::SocketHandler::on_shutdown), behind all bytes that had
+    ///   arrived. It is *idle* if its handler answers [`End`](crate::AtShutdown::End) and nothing was queued before. It ends
+    ///   at once, and closes when its peer ends too, or a second later.
+    /// - **Busy** is every other socket. With the answer `End` it ends behind its queued bytes. With
+    ///   [`Keep`](crate::AtShutdown::Keep) the handler ends it. A socket that a server has accepted, and that has
+    ///   received and sent nothing yet, is busy: it has a second for its first bytes. Sockets in a
+    ///   [pipe](LoopContext::pipe_both), and sockets that handlers make during the shutdown, are busy too.
+    /// - **At the deadline** the rest is closed. A socket that has not sent everything, or has not ended, gets a RST, so that
+    ///   its peer takes no part for the whole.
+    ///
+    /// A second call adds its `done`. It brings the deadline nearer if its own is earlier, and never puts it off. So a
+    /// second SIGTERM can force at once: `shutdown(Duration::ZERO, ..)`.
+    ///
+    /// The shutdown keeps [`run`](Self::run) going until it is over. Timers and sources of the program are left alone:
+    /// `done` can close them, or call [`stop`](Self::stop).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use netloop::{Context, EventLoop, SocketHandler};
+    ///
+    /// struct Echo;
+    ///
+    /// impl SocketHandler for Echo {
+    ///     fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) {
+    ///         cx.socket.write(data).ignore();
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> netloop::Result<()> {
+    /// let mut event_loop: EventLoop = EventLoop::new()?;
+    /// event_loop.listen("127.0.0.1:0", |_, _| Echo)?;
+    /// // In a daemon, within `on_signal(Signal::TERM, ..)`.
+    /// event_loop.shutdown(Duration::from_secs(10), |_, report| println!("{report}"));
+    /// event_loop.run(&mut ())
+    /// # }
+    /// ```
+    #[doc(alias = "closeAllConnections")]
+    #[doc(alias = "closeIdleConnections")]
+    pub fn shutdown(
+        &mut self,
+        deadline: Duration,
+        done: impl FnOnce(&mut LoopContext<'_, S>, ShutdownReport) + 'static,
+    ) {
+        self.verbs().shutdown(Domain::Loop, deadline, done);
+    }
+
+    /// Ends one server with the sockets that it has accepted, as [`shutdown`](Self::shutdown) ends all. `done` is called
+    /// behind the server's [`on_close`](crate::ServerHandler::on_close).
+    pub fn shutdown_server(
+        &mut self,
+        server: ServerId,
+        deadline: Duration,
+        done: impl FnOnce(&mut LoopContext<'_, S>, ShutdownReport) + 'static,
+    ) {
+        self.verbs()
+            .shutdown(Domain::Server(server), deadline, done);
+    }
+
+    /// Whether a [`shutdown`](Self::shutdown) of the loop is under way.
+    pub fn is_shutting_down(&self) -> bool {
+        self.agenda.shutdowns.is_of_loop()
     }
 
     /// Makes [`run`](Self::run) return at the end of the running turn, or at once if no turn is running.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use crate::net::{CloseReason, Error};
 
 use super::context::Context;
+use super::shutdown_report::AtShutdown;
 
 /// The behaviour of one socket. Every method but [`on_data`](Self::on_data) has a default.
 ///
@@ -20,7 +21,7 @@ use super::context::Context;
 /// (`on_drain` | `on_sent` | `on_timeout` | `on_timer`)\* `on_error`? `on_sent`\* `on_close`
 ///
 /// If a connect fails, `on_error` and `on_close` follow directly. `on_timeout` and `on_timer` may come before
-/// `on_connect` too.
+/// `on_connect` too. `on_shutdown` comes once at most, wherever `on_timer` may.
 ///
 /// If a method panics, the panic passes through [`turn`](crate::EventLoop::turn) to the host. The host can go on using
 /// the loop, which destroys this socket in the next turn, and no other.
@@ -147,6 +148,41 @@ pub trait SocketHandler<S = ()> {
         let _ = (cx, token);
     }
 
+    /// The loop or the server of the socket [shuts down](crate::EventLoop::shutdown). Comes at most once, behind all bytes
+    /// that had arrived when the shutdown began, and also while the socket is paused.
+    ///
+    /// The default answers [`AtShutdown::End`]: queued bytes are sent, and then this side ends. That suits a protocol
+    /// whose handler writes the whole response within `on_data`. A handler with a request in work answers
+    /// [`AtShutdown::Keep`], and [ends](crate::Socket::end) the socket itself behind the response.
+    ///
+    /// ```
+    /// use netloop::{AtShutdown, Context, SocketHandler};
+    ///
+    /// struct Session {
+    ///     requests_in_work: usize,
+    ///     ends: bool,
+    /// }
+    ///
+    /// impl SocketHandler for Session {
+    ///     fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {
+    ///         self.requests_in_work += 1;
+    ///         // Elsewhere, the response: if it was the last one and `self.ends`, `cx.socket.end()`.
+    ///     }
+    ///     fn on_shutdown(&mut self, _: &mut Context<'_>) -> AtShutdown {
+    ///         self.ends = true;
+    ///         match self.requests_in_work {
+    ///             0 => AtShutdown::End,
+    ///             _ => AtShutdown::Keep,
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    #[doc(alias = "closeIdleConnections")]
+    fn on_shutdown(&mut self, cx: &mut Context<'_, S>) -> AtShutdown {
+        let _ = cx;
+        AtShutdown::End
+    }
+
     /// The socket has failed. Comes at most once, and only `on_sent` may come between it and
     /// [`on_close`](Self::on_close). The default does nothing, so an error ends its own socket and nothing else.
     #[doc(alias("error", "errored"))]
@@ -241,6 +277,9 @@ impl<S> SocketHandler<S> for Box<dyn SocketHandler<S>> {
     }
     fn on_timer(&mut self, cx: &mut Context<'_, S>, token: u64) {
         (**self).on_timer(cx, token);
+    }
+    fn on_shutdown(&mut self, cx: &mut Context<'_, S>) -> AtShutdown {
+        (**self).on_shutdown(cx)
     }
     fn on_error(&mut self, cx: &mut Context<'_, S>, error: &Error) {
         (**self).on_error(cx, error);

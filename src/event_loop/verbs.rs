@@ -14,6 +14,8 @@ use super::loop_context::LoopContext;
 use super::pipe::{self, Piped};
 use super::remote::Remote;
 use super::server_handler::{Accept, Accepted, ServerHandler};
+use super::shutdown::Domain;
+use super::shutdown_report::ShutdownReport;
 #[cfg(all(unix, feature = "signals"))]
 use super::signal::Signal;
 #[cfg(all(unix, feature = "signals"))]
@@ -116,6 +118,7 @@ impl<S> Verbs<'_, S> {
         }
         // The timers of the socket belong to the old handler, which chose their tokens.
         self.net.cancel_socket_timers(id);
+        self.agenda.shutdowns.ask_again(self.net, id);
         self.install_socket(id, handler);
         true
     }
@@ -175,6 +178,15 @@ impl<S> Verbs<'_, S> {
         call: impl FnMut(&mut LoopContext<'_, S>) + 'static,
     ) -> HookId {
         self.agenda.add_hook(place, Box::new(call))
+    }
+
+    pub(super) fn shutdown(
+        self,
+        domain: Domain,
+        deadline: Duration,
+        done: impl FnOnce(&mut LoopContext<'_, S>, ShutdownReport) + 'static,
+    ) {
+        self.agenda.begin_shutdown(self.net, domain, deadline, done);
     }
 
     pub(super) fn stop(self) {

@@ -29,8 +29,8 @@ pub use values::{
 pub use view::{Server, Socket, Sockets, Source};
 
 pub(crate) use self::core::{
-    Closing, Due, Elapsing, Limits, Net, TargetedEvent, TimerHandle, WakeHandle, WakeListener,
-    out_of_range,
+    Closing, Due, Elapsing, Limits, Net, Standing, TargetedEvent, TimerHandle, WakeHandle,
+    WakeListener, out_of_range,
 };
 pub(crate) use connection::Notice;
 pub(crate) use listener::ServerEvent;

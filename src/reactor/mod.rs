@@ -306,6 +306,13 @@ impl<T: Handler> Reactor<T> {
         Some((&slot.source, slot.state.readiness()))
     }
 
+    /// Whether the source under `key` is ready for `direction`, as far as the reactor knows, and wants it.
+    pub(crate) fn serves(&self, key: Key, direction: Interest) -> bool {
+        self.slots
+            .get(key)
+            .is_some_and(|slot| slot.state.serves(direction))
+    }
+
     /// Returns the source under `key`, for a change that affects neither its interest nor its readiness.
     #[inline]
     pub(crate) fn source_mut(&mut self, key: Key) -> Option<&mut T> {

@@ -58,6 +58,7 @@ mod replacing;
 mod resets;
 mod sent_notices;
 mod short_reads;
+mod shutdowns;
 mod socket_timers;
 #[cfg(unix)]
 mod sources;

@@ -48,6 +48,7 @@ mod runner;
 mod said;
 mod seeds;
 mod serving;
+mod shutting_down;
 mod silence;
 mod stalling;
 mod stalls;

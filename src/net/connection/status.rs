@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::net::values::{KeepAlive, SocketOptions, State};
+use crate::net::values::{CloseReason, KeepAlive, SocketOptions, State};
 use crate::reactor::Key;
 use crate::system::Stream;
 
@@ -34,6 +34,29 @@ impl Connection {
         !self.stage.is_closed()
             && self.outbound.state == OutboundState::Open
             && !self.outbound.has_failed()
+    }
+
+    /// Whether the connection is not established yet.
+    pub(crate) fn is_opening(&self) -> bool {
+        self.stage.is_before_open()
+    }
+
+    /// Whether our FIN is sent, or the connection can only be read.
+    pub(crate) fn has_finished(&self) -> bool {
+        self.outbound.state == OutboundState::Finished
+    }
+
+    /// Whether the peer has ended, and everything that it sent was read.
+    pub(crate) fn has_peer_ended(&self) -> bool {
+        self.inbound.has_ended()
+    }
+
+    /// The reason of the close; `None` before the close.
+    pub(crate) fn close_reason(&self) -> Option<CloseReason> {
+        match self.stage {
+            Stage::Closed { reason, .. } => Some(reason),
+            _ => None,
+        }
     }
 
     pub(crate) fn is_paused(&self) -> bool {
@@ -139,7 +162,7 @@ impl Connection {
         stream.is_some_and(Stream::is_read_once_a_report)
     }
 
-    pub(super) fn is_input(&self) -> bool {
+    pub(crate) fn is_input(&self) -> bool {
         self.stream.as_ref().is_some_and(Stream::is_input)
     }
 }

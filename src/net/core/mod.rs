@@ -2,7 +2,7 @@
 //!
 //! By topic: `opening`, `connecting`, `dialing`, `listening` and `custom_sources` make sources, and `source` passes the
 //! reactor's calls to the sources. `writing`, `formatting` and `requests` carry out the calls of the views. `clock`,
-//! `deadlines` and `socket_timers` deal with time, and `counts` with the statistics.
+//! `deadlines` and `socket_timers` deal with time, `counts` with the statistics, and `standing` with shutdowns.
 
 mod clock;
 mod connecting;
@@ -21,6 +21,7 @@ mod ownership;
 mod requests;
 mod socket_timers;
 mod source;
+mod standing;
 mod writing;
 
 use std::collections::VecDeque;
@@ -47,6 +48,7 @@ use socket_timers::SocketTimers;
 use source::{SharedResources, Source};
 
 pub(crate) use deadlines::{Due, Elapsing};
+pub(crate) use standing::Standing;
 
 pub(crate) use option_ranges::{check_keep_alive, out_of_range};
 

@@ -82,6 +82,14 @@ impl Net {
         self.listener_mut(id)?.lend_descriptor()
     }
 
+    /// Leaves the file of a Unix socket to the holder of a duplicate.
+    #[cfg(unix)]
+    pub(crate) fn leave_path(&mut self, id: ServerId) {
+        if let Some(listener) = self.listener_mut(id) {
+            listener.leave_path();
+        }
+    }
+
     /// Keeps the sending side of a socket open after its peer has ended.
     pub(crate) fn allow_half_open(&mut self, id: SocketId) {
         self.request(id, |connection, _| connection.allow_half_open());

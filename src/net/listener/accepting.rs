@@ -27,6 +27,10 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
 /// keep the peers behind them waiting for long.
 const LONGEST_TRANSIENT_BACKOFF: Duration = Duration::from_millis(100);
 
+/// The limit on the accepts of a server that closes behind the peers that wait: more than any backlog holds. Peers that
+/// come all the time would put the close off for ever.
+const LAST_ACCEPTS: u32 = 1 << 16;
+
 /// The number of [fatal](AcceptFault::Fatal) failures in a row that ends a listener.
 pub(super) const FATAL_FAULTS: u32 = 3;
 
@@ -40,6 +44,40 @@ impl Listener {
         }
     }
 
+    /// Makes the listener end once it has accepted the peers that wait. Returns `false` if it does not listen.
+    ///
+    /// The kernel may have queued peers that it has not reported yet, so the listener tries to accept in any case.
+    pub(crate) fn drain(&mut self, registration: &mut Registration<'_>) -> bool {
+        let Some(bound) = self.bound_mut() else {
+            return false;
+        };
+        bound.left_to_accept.get_or_insert(LAST_ACCEPTS);
+        registration.assume(Readiness::READABLE);
+        registration.want(Interest::READABLE);
+        true
+    }
+
+    /// Whether the listener only accepts the peers that waited when it was [asked to end](Self::drain).
+    fn is_draining(&self) -> bool {
+        self.as_bound()
+            .is_some_and(|bound| bound.left_to_accept.is_some())
+    }
+
+    /// Counts an accept of a listener that ends. Returns `false` if it was the last one that is allowed.
+    fn may_accept(&mut self) -> bool {
+        match self
+            .bound_mut()
+            .and_then(|bound| bound.left_to_accept.as_mut())
+        {
+            Some(0) => false,
+            Some(left) => {
+                *left -= 1;
+                true
+            }
+            None => true,
+        }
+    }
+
     /// Accepts one peer, and returns the event for it. Skips blocked peers, and peers that are gone.
     pub(crate) fn on_readable(
         &mut self,
@@ -47,6 +85,9 @@ impl Listener {
         exhaustion: &mut DescriptorExhaustion,
     ) -> Option<Event> {
         for _ in 0..ACCEPTS_A_CALL {
+            if !self.may_accept() {
+                return Some(self.drained(registration));
+            }
             let error = match self.as_bound()?.acceptor.accept() {
                 Ok((stream, peer)) => {
                     self.note_accepted();
@@ -63,7 +104,7 @@ impl Listener {
                 AcceptFault::WouldBlock => {
                     self.end_backoff();
                     registration.would_block(Interest::READABLE);
-                    return None;
+                    return self.is_draining().then(|| self.drained(registration));
                 }
                 AcceptFault::Transient => {
                     let bound = self.bound_mut()?;
@@ -84,6 +125,11 @@ impl Listener {
             }
         }
         None
+    }
+
+    fn drained(&mut self, registration: &mut Registration<'_>) -> Event {
+        registration.unwant(Interest::READABLE);
+        self.report(ServerEvent::Drained)
     }
 
     fn note_accepted(&mut self) {

@@ -22,6 +22,9 @@ pub(crate) enum ServerEvent {
         stream: Stream,
         peer: Option<SocketAddr>,
     },
+    /// The server that takes no new peers has accepted those that waited. The caller closes it, and no handler gets this
+    /// event.
+    Drained,
     /// An accept has failed. The server is backing off, or has failed for good.
     AcceptFailed(Error),
 }

@@ -75,6 +75,8 @@ struct Bound {
     /// a peer or found none. A backoff after transient failures sets their number to zero.
     fatal_faults: u32,
     transient_faults: u32,
+    /// The limit on the further accepts of a server that closes behind the peers that wait. `None` if it goes on.
+    left_to_accept: Option<u32>,
 }
 
 #[cfg(unix)]
@@ -142,6 +144,7 @@ impl Listener {
             path: None,
             fatal_faults: 0,
             transient_faults: 0,
+            left_to_accept: None,
         });
         self.event = Some(ServerEvent::Listening);
     }
@@ -196,6 +199,14 @@ impl Listener {
             other => other,
         };
         self.as_bound()?.acceptor.descriptor()
+    }
+
+    /// Gives up the socket file, because another holder of the socket has its address there too.
+    #[cfg(unix)]
+    pub(crate) fn leave_path(&mut self) {
+        if let Some(path) = self.bound_mut().and_then(|bound| bound.path.take()) {
+            path.leave();
+        }
     }
 
     pub(crate) fn endpoint(&self) -> &Endpoint {

@@ -78,12 +78,17 @@ impl Server<'_> {
     /// successor can accept with it from the same backlog while this server still accepts. To give the whole socket
     /// away, call [`detach`](Self::detach).
     ///
+    /// The file of a Unix socket stays from now on when this server closes, because it is the address of the duplicate
+    /// too.
+    ///
     /// # Errors
     ///
     /// ERR_NO_DESCRIPTOR if [`descriptor`](Self::descriptor) returns `None`. Otherwise the error of `fcntl(2)`, such as
     /// EMFILE.
     pub fn try_clone_descriptor(&mut self) -> Result<OwnedFd> {
-        duplicate(self.descriptor())
+        let duplicate = duplicate(self.descriptor())?;
+        self.net.leave_path(self.id);
+        Ok(duplicate)
     }
 }
 

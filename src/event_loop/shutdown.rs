@@ -1,0 +1,456 @@
+//! Shutdowns: a loop or a server takes no new peers, ends its idle sockets, lets the busy ones finish, and forces the
+//! rest at the deadline.
+//!
+//! A shutdown has no phase of its own in the turn. It advances in calls of one loop timer, so that it costs a loop
+//! without a shutdown nothing. Each socket is asked in a call of a timer of its own: the loop serves a socket before its
+//! timer, and so the question comes behind the bytes that have arrived.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use crate::net::{Net, ServerId, Socket, SocketId, TimerId};
+use crate::slots::SideTable;
+
+use super::agenda::Agenda;
+use super::call::Call;
+use super::context::Context;
+use super::loop_context::LoopContext;
+use super::shutdown_report::{AtShutdown, ShutdownReport};
+use super::timers::Action;
+
+/// The token of the timer that asks a socket. No handler is told of it.
+pub(super) const ASK: u64 = 0x5a17_d04e_a5c0_ffee;
+
+/// The time that a socket has for its first bytes, and a peer for its end behind ours.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The time until the next look at sockets that were not ready for the question, and at servers that still accept.
+const SOON: Duration = Duration::from_millis(5);
+
+/// The time until the next look at busy sockets, whose handlers end them unasked.
+const LATER: Duration = Duration::from_millis(100);
+
+/// The limit on the sockets that one call forces, so that the deadline keeps to the budgets of turns.
+const FORCED_A_CALL: usize = 64;
+
+/// The call that reports the end of a shutdown, with the place from which it takes the report.
+struct Done<S> {
+    call: Call<S>,
+    report: Rc<Cell<ShutdownReport>>,
+}
+
+impl<S> Done<S> {
+    fn new(done: impl FnOnce(&mut LoopContext<'_, S>, ShutdownReport) + 'static) -> Self {
+        let report = Rc::new(Cell::new(ShutdownReport::default()));
+        let place = Rc::clone(&report);
+        let call = Box::new(move |cx: &mut LoopContext<'_, S>| done(cx, place.get()));
+        Self { call, report }
+    }
+}
+
+/// The sockets and servers that a shutdown concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Domain {
+    /// All sockets and servers of the loop.
+    Loop,
+    /// One server, with the sockets that it has accepted.
+    Server(ServerId),
+}
+
+impl Domain {
+    fn has(self, net: &Net, id: SocketId) -> bool {
+        match self {
+            Self::Loop => true,
+            Self::Server(server) => net.server_of(id) == Some(server),
+        }
+    }
+
+    fn sockets(self, net: &Net) -> Vec<SocketId> {
+        match self {
+            Self::Loop => net.socket_ids().collect(),
+            Self::Server(server) => net.sockets_of(server).collect(),
+        }
+    }
+}
+
+/// The progress of a socket in its shutdown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// The handler is to be asked. The socket is busy if it had something to do at the first look.
+    Unasked { is_busy: bool },
+    /// The socket was idle, and ends.
+    Idle,
+    /// The socket has something to do.
+    Busy,
+    /// The deadline has closed the socket.
+    Forced,
+}
+
+/// One shutdown.
+struct Shutdown<S> {
+    domain: Domain,
+    /// The time at which the shutdown began.
+    began: Instant,
+    deadline: Instant,
+    /// The servers that are to close.
+    servers: Vec<ServerId>,
+    /// Whether all servers have closed, and the sockets that they accepted last were noted.
+    has_drained: bool,
+    report: ShutdownReport,
+    done: Vec<Done<S>>,
+}
+
+/// All shutdowns that are under way.
+pub(super) struct Shutdowns<S> {
+    active: Vec<Shutdown<S>>,
+    /// The sockets that were noted so far.
+    fates: SideTable<Fate>,
+    /// The sockets whose handlers are to be asked, but not yet.
+    unasked: Vec<SocketId>,
+    /// The sockets that were busy when their handlers were asked.
+    busy: Vec<SocketId>,
+    /// The sockets that have ended, with the time until which they wait for their peers. In the order of these times.
+    lingering: VecDeque<(SocketId, Instant)>,
+    /// The time of the next look at the busy sockets.
+    next_look: Option<Instant>,
+    timer: Option<TimerId>,
+}
+
+/// A question to a handler that is being asked.
+pub(super) struct Question {
+    id: SocketId,
+    is_busy: bool,
+}
+
+impl<S> Shutdowns<S> {
+    pub(super) fn new() -> Self {
+        Self {
+            active: Vec::new(),
+            fates: SideTable::new(),
+            unasked: Vec::new(),
+            busy: Vec::new(),
+            lingering: VecDeque::new(),
+            next_look: None,
+            timer: None,
+        }
+    }
+
+    /// Whether a shutdown is under way.
+    #[inline]
+    pub(super) fn are_active(&self) -> bool {
+        !self.active.is_empty()
+    }
+
+    /// Whether a shutdown of the loop is under way.
+    pub(super) fn is_of_loop(&self) -> bool {
+        self.active.iter().any(|it| it.domain == Domain::Loop)
+    }
+
+    /// Returns the question for the handler of `id`, whose timer has fired and which was served just now. `None` if it
+    /// must wait: there is more to read.
+    pub(super) fn question(&mut self, net: &Net, id: SocketId) -> Option<Question> {
+        let standing = net.standing(id)?;
+        let Some(Fate::Unasked { is_busy }) = self.fates.get_mut(id.0) else {
+            return None;
+        };
+        if standing.has_unread {
+            *is_busy = true;
+            self.unasked.push(id);
+            return None;
+        }
+        let is_busy = *is_busy || standing.has_queued;
+        self.set(id, Fate::Busy);
+        Some(Question { id, is_busy })
+    }
+
+    /// Asks the socket `id` once more, because the close of its timers has ended the question.
+    pub(super) fn ask_again(&mut self, net: &mut Net, id: SocketId) {
+        if let Some(Fate::Unasked { .. }) = self.fates.get_mut(id.0) {
+            if !self.unasked.contains(&id) {
+                net.arm_socket_timer(id, Duration::ZERO, ASK);
+            }
+        }
+    }
+
+    fn set(&mut self, id: SocketId, fate: Fate) {
+        if let Some(place) = self.fates.get_mut(id.0) {
+            *place = fate;
+        }
+    }
+
+    /// Counts a socket that is closed, and is removed next.
+    #[cold]
+    pub(super) fn count(&mut self, net: &Net, id: SocketId) {
+        let fate = self.fates.remove(id.0);
+        let has_failed = net.has_failed(id).unwrap_or(false);
+        for shutdown in &mut self.active {
+            if !shutdown.domain.has(net, id) {
+                continue;
+            }
+            let report = &mut shutdown.report;
+            let place = match fate {
+                Some(Fate::Idle) => &mut report.ended,
+                Some(Fate::Forced) => &mut report.forced,
+                // A peer that leaves before it is asked had nothing to wait for.
+                Some(Fate::Unasked { is_busy: false }) => &mut report.ended,
+                _ if has_failed => &mut report.failed,
+                _ => &mut report.finished,
+            };
+            *place += 1;
+        }
+    }
+
+    /// Notes the sockets of a shutdown that are not noted yet. Sockets that a server has accepted are `fresh`: they are
+    /// busy, because their peers came to be served. All others were made by a handler that is at work.
+    fn note_sockets(&mut self, net: &Net, domain: Domain, is_first: bool) {
+        for id in domain.sockets(net) {
+            if self.fates.get_mut(id.0).is_some() || net.standing(id).is_none() {
+                continue;
+            }
+            if is_first || net.server_of(id).is_some() {
+                self.fates
+                    .insert(id.0, Fate::Unasked { is_busy: !is_first });
+                self.unasked.push(id);
+            } else {
+                self.fates.insert(id.0, Fate::Busy);
+                self.busy.push(id);
+            }
+        }
+    }
+
+    /// Asks each socket that is ready for the question.
+    fn ask(&mut self, net: &mut Net, now: Instant) {
+        let began = self.active.iter().map(|it| it.began).max();
+        for id in std::mem::take(&mut self.unasked) {
+            let Some(standing) = net.standing(id) else {
+                continue;
+            };
+            let is_given_time = began.is_some_and(|began| now < began + GRACE);
+            if standing.has_unread || standing.is_fresh && is_given_time {
+                self.set(id, Fate::Unasked { is_busy: true });
+                self.unasked.push(id);
+            } else {
+                net.arm_socket_timer(id, Duration::ZERO, ASK);
+            }
+        }
+    }
+
+    /// Closes the sockets whose peers have not ended within the grace, and finds those that have ended by themselves.
+    fn close_ended(&mut self, net: &mut Net, now: Instant) {
+        while let Some((id, until)) = self.lingering.front().copied() {
+            if until > now {
+                break;
+            }
+            self.lingering.pop_front();
+            match net.standing(id) {
+                Some(standing) if standing.has_finished => net.destroy(id, None),
+                Some(_) => self.busy.push(id),
+                None => {}
+            }
+        }
+        if self.next_look.is_some_and(|look| look > now) {
+            return;
+        }
+        let lingering = &mut self.lingering;
+        self.busy.retain(|id| match net.standing(*id) {
+            Some(standing) if standing.has_finished => {
+                lingering.push_back((*id, now + GRACE));
+                false
+            }
+            standing => standing.is_some(),
+        });
+        self.next_look = Some(now + LATER);
+    }
+
+    /// Forces some sockets of a shutdown whose deadline has passed. Returns whether there are more.
+    fn force(&mut self, net: &mut Net, domain: Domain) -> bool {
+        let mut forced = 0;
+        for id in domain.sockets(net) {
+            let Some(standing) = net.standing(id) else {
+                continue;
+            };
+            if forced == FORCED_A_CALL {
+                return true;
+            }
+            forced += 1;
+            let fate = self.fates.get_mut(id.0).copied();
+            let is_over = match fate {
+                Some(Fate::Idle) => !standing.has_queued,
+                _ => standing.has_finished && !standing.is_input,
+            };
+            if is_over {
+                net.destroy(id, None);
+            } else {
+                self.fates.insert(id.0, Fate::Forced);
+                net.force(id);
+            }
+        }
+        false
+    }
+
+    /// Takes the next step of every shutdown. Returns the time until the step after it.
+    fn step(&mut self, net: &mut Net) -> Duration {
+        let now = net.now();
+        let mut next = now + LATER;
+        for place in 0..self.active.len() {
+            let shutdown = &self.active[place];
+            let domain = shutdown.domain;
+            if shutdown.deadline <= now {
+                for server in shutdown.servers.clone() {
+                    net.close_server(server);
+                }
+                if self.force(net, domain) {
+                    next = now;
+                }
+                continue;
+            }
+            next = next.min(shutdown.deadline);
+            if !shutdown.has_drained {
+                let accepts = shutdown.servers.iter().any(|id| net.is_accepting(*id));
+                self.note_sockets(net, domain, false);
+                self.active[place].has_drained = !accepts;
+                if accepts {
+                    next = next.min(now + SOON);
+                }
+            }
+        }
+        self.ask(net, now);
+        if !self.unasked.is_empty() {
+            next = next.min(now + SOON);
+        }
+        self.close_ended(net, now);
+        if let Some((_, until)) = self.lingering.front() {
+            next = next.min(*until);
+        }
+        next.saturating_duration_since(now)
+    }
+
+    /// Takes out a shutdown that is over.
+    fn take_over(&mut self, net: &Net) -> Option<Shutdown<S>> {
+        let is_over = |shutdown: &Shutdown<S>| match shutdown.domain {
+            Domain::Server(id) => !net.has_server(id),
+            Domain::Loop => {
+                !shutdown.servers.iter().any(|id| net.has_server(*id))
+                    && net.socket_ids().next().is_none()
+            }
+        };
+        let place = self.active.iter().position(is_over)?;
+        let shutdown = self.active.remove(place);
+        if self.active.is_empty() {
+            *self = Self {
+                timer: self.timer,
+                ..Self::new()
+            };
+        }
+        Some(shutdown)
+    }
+}
+
+impl Question {
+    /// Carries out the answer of the handler.
+    pub(super) fn answer<S>(self, answer: AtShutdown, cx: &mut Context<'_, S>) {
+        let now = cx.now();
+        let shutdowns = &mut cx.agenda.shutdowns;
+        if answer == AtShutdown::Keep {
+            shutdowns.busy.push(self.id);
+            return;
+        }
+        if !self.is_busy {
+            shutdowns.set(self.id, Fate::Idle);
+        }
+        let socket = &mut cx.socket;
+        match socket.standing() {
+            // There is nothing that the other side of an end would wait for.
+            Some(standing) if standing.is_input || standing.is_opening && !standing.has_queued => {
+                socket.destroy();
+            }
+            _ => socket.end(),
+        }
+        shutdowns.lingering.push_back((self.id, now + GRACE));
+    }
+}
+
+impl<S> Agenda<S> {
+    /// Begins a shutdown, or brings the deadline of one that is under way nearer.
+    pub(super) fn begin_shutdown(
+        &mut self,
+        net: &mut Net,
+        domain: Domain,
+        deadline: Duration,
+        done: impl FnOnce(&mut LoopContext<'_, S>, ShutdownReport) + 'static,
+    ) {
+        let done = Done::new(done);
+        let began = net.read_clock();
+        // A deadline beyond the range of the clock is as good as a day.
+        let deadline = began
+            .checked_add(deadline)
+            .unwrap_or(began + Duration::from_secs(86_400));
+        let shutdowns = &mut self.shutdowns;
+        if let Some(known) = shutdowns.active.iter_mut().find(|it| it.domain == domain) {
+            known.deadline = known.deadline.min(deadline);
+            known.done.push(done);
+        } else {
+            let servers = match domain {
+                Domain::Loop => net.server_ids().to_vec(),
+                Domain::Server(id) => vec![id],
+            };
+            for id in &servers {
+                net.drain_server(*id);
+            }
+            shutdowns.active.push(Shutdown {
+                domain,
+                began,
+                deadline,
+                servers,
+                has_drained: false,
+                report: ShutdownReport::default(),
+                done: vec![done],
+            });
+            shutdowns.note_sockets(net, domain, true);
+        }
+        self.arm_shutdown_timer(net, Duration::ZERO);
+        self.end_shutdowns(net);
+    }
+
+    fn arm_shutdown_timer(&mut self, net: &mut Net, after: Duration) {
+        if let Some(timer) = self.shutdowns.timer.take() {
+            self.timers.cancel(net, timer);
+        }
+        let step = Action::Once(Box::new(|cx: &mut LoopContext<'_, S>| {
+            cx.agenda.advance_shutdowns(cx.sockets.net_mut());
+        }));
+        self.shutdowns.timer = Some(self.timers.arm(net, after, step));
+    }
+
+    fn advance_shutdowns(&mut self, net: &mut Net) {
+        self.shutdowns.timer = None;
+        let next = self.shutdowns.step(net);
+        self.end_shutdowns(net);
+        if self.shutdowns.are_active() {
+            self.arm_shutdown_timer(net, next);
+        }
+    }
+
+    /// Ends the shutdowns that have nothing left to close, and reports them in the next turn.
+    pub(super) fn end_shutdowns(&mut self, net: &mut Net) {
+        while let Some(Shutdown { report, done, .. }) = self.shutdowns.take_over(net) {
+            for done in done {
+                done.report.set(report);
+                self.defer(done.call);
+            }
+        }
+        if !self.shutdowns.are_active() {
+            if let Some(timer) = self.shutdowns.timer.take() {
+                self.timers.cancel(net, timer);
+            }
+        }
+    }
+}
+
+impl Socket<'_> {
+    fn standing(&self) -> Option<crate::net::Standing> {
+        self.net().standing(self.id())
+    }
+}

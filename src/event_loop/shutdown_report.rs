@@ -1,0 +1,44 @@
+//! The values of a shutdown: the answer of a handler, and the counts.
+
+use std::fmt;
+
+/// The answer of [`on_shutdown`](crate::SocketHandler::on_shutdown): whether the socket has still something to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AtShutdown {
+    /// The loop ends this side behind the queued bytes, as by [`Socket::end`](crate::Socket::end).
+    End,
+    /// The handler has work for this peer, and ends the socket itself. At the deadline the socket is closed in any case.
+    Keep,
+}
+
+/// The result of a [shutdown](crate::EventLoop::shutdown): the number of sockets of each kind.
+///
+/// Every socket that was there when the shutdown began, or was accepted from the backlog since, is counted once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// The number of idle sockets. They had nothing queued and nothing unread, and their handlers answered
+    /// [`AtShutdown::End`].
+    pub ended: usize,
+    /// The number of busy sockets that were closed before the deadline, or had sent everything by then.
+    pub finished: usize,
+    /// The number of busy sockets that failed before the deadline, for instance by a reset of the peer.
+    pub failed: usize,
+    /// The number of sockets that were still busy at the deadline. They were closed with a RST.
+    pub forced: usize,
+}
+
+impl fmt::Display for ShutdownReport {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            ended,
+            finished,
+            failed,
+            forced,
+        } = self;
+        write!(
+            formatter,
+            "{ended} ended, {finished} finished, {failed} failed, {forced} forced"
+        )
+    }
+}

@@ -1,0 +1,86 @@
+//! The questions and requests of a shutdown: what each socket has still to do, and servers that take no new peers.
+
+use crate::net::connection::Connection;
+use crate::net::values::{ServerId, SocketId};
+use crate::reactor::Interest;
+
+use super::Net;
+
+/// The state of a socket that decides its treatment by a shutdown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standing {
+    /// The socket is not connected yet.
+    pub(crate) is_opening: bool,
+    /// The socket can only be read.
+    pub(crate) is_input: bool,
+    /// Bytes wait for the kernel.
+    pub(crate) has_queued: bool,
+    /// Bytes of the peer may wait to be read.
+    pub(crate) has_unread: bool,
+    /// A server has accepted the socket, and no byte has moved since.
+    pub(crate) is_fresh: bool,
+    /// This side has ended, and the kernel has taken everything.
+    pub(crate) has_finished: bool,
+}
+
+impl Net {
+    /// Returns the standing of a socket; `None` if it is closed or gone.
+    pub(crate) fn standing(&self, id: SocketId) -> Option<Standing> {
+        let connection = self.connection(id).filter(|it| !it.is_closed())?;
+        let has_queued = self.queued_bytes(id) > 0;
+        let is_untouched = connection.bytes_read() == 0 && self.bytes_written(id) == 0;
+        Some(Standing {
+            is_opening: connection.is_opening(),
+            is_input: connection.is_input(),
+            has_queued,
+            has_unread: connection.delivers_unread()
+                || self.reactor.serves(id.0, Interest::READABLE) && !connection.is_paused(),
+            is_fresh: connection.server().is_some() && is_untouched && !connection.has_peer_ended(),
+            has_finished: connection.has_finished() && !has_queued,
+        })
+    }
+
+    /// Makes a server close once it has accepted the peers that wait. A server that cannot accept closes at once.
+    pub(crate) fn drain_server(&mut self, id: ServerId) {
+        let is_draining =
+            self.with_listener(id, |listener, registration| listener.drain(registration));
+        if is_draining != Some(true) {
+            self.close_server(id);
+        }
+    }
+
+    /// Whether the server `id` still accepts, or waits for the name that it listens on.
+    pub(crate) fn is_accepting(&self, id: ServerId) -> bool {
+        self.listener(id).is_some_and(|it| !it.is_closed())
+    }
+
+    /// Returns the server that accepted a socket.
+    pub(crate) fn server_of(&self, id: SocketId) -> Option<ServerId> {
+        self.connection(id)?.server().map(ServerId)
+    }
+
+    /// Returns the ids of all servers that are not removed.
+    pub(crate) fn server_ids(&self) -> &[ServerId] {
+        &self.servers
+    }
+
+    /// Closes a socket that must not go on: with a RST, so that the peer takes no part for the whole. A socket without
+    /// RST is closed as by `destroy`.
+    pub(crate) fn force(&mut self, id: SocketId) {
+        let is_opening = self.connection(id).is_some_and(Connection::is_opening);
+        let reset = match is_opening {
+            // The reset would wait for the connection.
+            true => None,
+            false => self.begin_close(id, Connection::reset),
+        };
+        if !matches!(reset, Some(Ok(()))) {
+            self.destroy(id, None);
+        }
+    }
+
+    /// Whether the close of a socket was a failure; `None` for a socket that is not closed.
+    pub(crate) fn has_failed(&self, id: SocketId) -> Option<bool> {
+        let reason = self.connection(id)?.close_reason()?;
+        Some(reason.is_failure())
+    }
+}
