@@ -33,7 +33,7 @@ const SOON: Duration = Duration::from_millis(5);
 const LATER: Duration = Duration::from_millis(100);
 
 /// The limit on the sockets that one call forces, so that the deadline keeps to the budgets of turns.
-const FORCED_A_CALL: usize = 64;
+const FORCED_A_CALL: usize = 256;
 
 /// The call that reports the end of a shutdown, with the place from which it takes the report.
 struct Done<S> {
