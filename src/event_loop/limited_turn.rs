@@ -132,7 +132,10 @@ impl<S> EventLoop<S> {
                     self.serve_before_many_sends(shared, limit, turn)?;
                 }
             }
+            #[cfg(all(unix, feature = "signals"))]
             Part::Signals => self.deliver_signals(shared, limit, turn),
+            #[cfg(not(all(unix, feature = "signals")))]
+            Part::Signals => {}
             Part::Flush => {}
             Part::Timers => self.fire_timers(shared, limit, turn),
             Part::Closes => self.deliver_closes(shared, limit, turn),

@@ -6,6 +6,7 @@
 mod agenda;
 mod call;
 mod context;
+mod daemon_requests;
 mod dispatch;
 mod hooks;
 mod host;

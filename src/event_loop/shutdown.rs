@@ -5,20 +5,24 @@
 //! without a shutdown nothing. Each socket is asked in a call of a timer of its own: the loop serves a socket before its
 //! timer, and so the question comes behind the bytes that have arrived.
 
-use std::cell::Cell;
+mod domain;
+mod done;
+
 use std::collections::VecDeque;
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::net::{Net, ServerId, Socket, SocketId, TimerId};
 use crate::slots::SideTable;
 
 use super::agenda::Agenda;
-use super::call::Call;
 use super::context::Context;
 use super::loop_context::LoopContext;
 use super::shutdown_report::{AtShutdown, ShutdownReport};
 use super::timers::Action;
+
+pub(super) use domain::Domain;
+
+use done::Done;
 
 /// The token of the timer that asks a socket. No handler is told of it.
 pub(super) const ASK: u64 = 0x5a17_d04e_a5c0_ffee;
@@ -34,46 +38,6 @@ const LATER: Duration = Duration::from_millis(100);
 
 /// The limit on the sockets that one call forces, so that the deadline keeps to the budgets of turns.
 const FORCED_A_CALL: usize = 256;
-
-/// The call that reports the end of a shutdown, with the place from which it takes the report.
-struct Done<S> {
-    call: Call<S>,
-    report: Rc<Cell<ShutdownReport>>,
-}
-
-impl<S> Done<S> {
-    fn new(done: impl FnOnce(&mut LoopContext<'_, S>, ShutdownReport) + 'static) -> Self {
-        let report = Rc::new(Cell::new(ShutdownReport::default()));
-        let place = Rc::clone(&report);
-        let call = Box::new(move |cx: &mut LoopContext<'_, S>| done(cx, place.get()));
-        Self { call, report }
-    }
-}
-
-/// The sockets and servers that a shutdown concerns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Domain {
-    /// All sockets and servers of the loop.
-    Loop,
-    /// One server, with the sockets that it has accepted.
-    Server(ServerId),
-}
-
-impl Domain {
-    fn has(self, net: &Net, id: SocketId) -> bool {
-        match self {
-            Self::Loop => true,
-            Self::Server(server) => net.server_of(id) == Some(server),
-        }
-    }
-
-    fn sockets(self, net: &Net) -> Vec<SocketId> {
-        match self {
-            Self::Loop => net.socket_ids().collect(),
-            Self::Server(server) => net.sockets_of(server).collect(),
-        }
-    }
-}
 
 /// The progress of a socket in its shutdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -437,8 +401,7 @@ impl<S> Agenda<S> {
     pub(super) fn end_shutdowns(&mut self, net: &mut Net) {
         while let Some(Shutdown { report, done, .. }) = self.shutdowns.take_over(net) {
             for done in done {
-                done.report.set(report);
-                self.defer(done.call);
+                self.defer(done.into_call(report));
             }
         }
         if !self.shutdowns.are_active() {

@@ -21,11 +21,15 @@ use crate::net::{Descriptor, Error, Interest, Net, Result, SourceId};
 use crate::slots::{Key, Slots};
 
 use super::call::{Call, RepeatedCall};
+use super::dispatch::Calling;
 use super::signal::Signal;
 use super::signal_watch::SignalId;
 use super::source_context::SourceContext;
 use super::source_handler::SourceHandler;
+use super::stall::Watched;
 use super::verbs::Verbs;
+use super::wait::Limit;
+use super::{EventLoop, Turn};
 
 /// The user closure for a signal.
 pub(super) enum SignalCall<S> {
@@ -325,6 +329,30 @@ impl<S> SourceHandler<S> for Reading {
             }
             // Without the descriptor there is nothing to do; a read that would block is noted already.
             Err(_) => {}
+        }
+    }
+}
+
+impl<S> EventLoop<S> {
+    /// Calls the handlers of the signals that have arrived.
+    pub(super) fn deliver_signals(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
+        for _ in 0..self.agenda.signals.due() {
+            let Some((id, call)) = self.agenda.signals.next_due(&mut self.net) else {
+                return;
+            };
+            turn.calls += 1;
+            match call {
+                SignalCall::Once(call) => self.call_once(shared, "on_signal", call),
+                SignalCall::Each(mut call) => {
+                    let watched = self.watch();
+                    self.call(shared, Calling::Loop, &mut call);
+                    self.agenda.signals.restore(id, call);
+                    self.end_watch(shared, watched, "on_signal", Watched::Loop);
+                }
+            }
+            if limit.step(&self.net) {
+                return;
+            }
         }
     }
 }

@@ -149,7 +149,7 @@ pub trait SocketHandler<S = ()> {
     }
 
     /// The loop or the server of the socket [shuts down](crate::EventLoop::shutdown). Comes at most once, behind all bytes
-    /// that had arrived when the shutdown began, and also while the socket is paused.
+    /// that had arrived when the shutdown began. A paused socket is asked too, once its queue is empty.
     ///
     /// The default answers [`AtShutdown::End`]: queued bytes are sent, and then this side ends. That suits a protocol
     /// whose handler writes the whole response within `on_data`. A handler with a request in work answers

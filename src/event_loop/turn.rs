@@ -11,8 +11,6 @@ use crate::net::{
 use super::dispatch::Calling;
 use super::limited_turn::Part;
 use super::read_buffer::ReadBuffer;
-#[cfg(all(unix, feature = "signals"))]
-use super::signals::SignalCall;
 use super::stall::Watched;
 use super::timers::Action;
 use super::wait::Limit;
@@ -201,6 +199,7 @@ impl<S> EventLoop<S> {
         self.make_posts(shared, limit, &mut turn);
         self.serve_ready(shared, limit, &mut turn);
         self.serve_before_many_sends(shared, limit, &mut turn)?;
+        #[cfg(all(unix, feature = "signals"))]
         self.deliver_signals(shared, limit, &mut turn);
         self.net.flush();
         if self.agenda.hooks.has_check() {
@@ -345,33 +344,6 @@ impl<S> EventLoop<S> {
         turn.events = events;
     }
 
-    /// Calls the handlers of the signals that have arrived.
-    #[cfg(all(unix, feature = "signals"))]
-    pub(super) fn deliver_signals(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
-        for _ in 0..self.agenda.signals.due() {
-            let Some((id, call)) = self.agenda.signals.next_due(&mut self.net) else {
-                return;
-            };
-            turn.calls += 1;
-            match call {
-                SignalCall::Once(call) => self.call_once(shared, "on_signal", call),
-                SignalCall::Each(mut call) => {
-                    let watched = self.watch();
-                    self.call(shared, Calling::Loop, &mut call);
-                    self.agenda.signals.restore(id, call);
-                    self.end_watch(shared, watched, "on_signal", Watched::Loop);
-                }
-            }
-            if limit.step(&self.net) {
-                return;
-            }
-        }
-    }
-
-    /// Does nothing: without the feature there are no handlers of signals.
-    #[cfg(not(all(unix, feature = "signals")))]
-    pub(super) fn deliver_signals(&self, _: &mut S, _: &mut Limit, _: &mut Turn) {}
-
     pub(super) fn fire_timers(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
         self.net.begin_timers();
         self.with_read_buffer(|event_loop, buffer| {
@@ -475,7 +447,7 @@ impl<S> EventLoop<S> {
     }
 
     /// Makes one call that was given to the method `name`.
-    fn call_once(
+    pub(super) fn call_once(
         &mut self,
         shared: &mut S,
         name: &'static str,

@@ -248,3 +248,13 @@ fn no_order_of_events_loses_a_response() {
         assert!(!scene.server.event_loop.is_alive(), "{context}");
     }
 }
+
+#[cfg(all(unix, feature = "signals"))]
+#[test]
+fn a_simulated_loop_takes_no_signals() {
+    let mut simulation = Simulation::new(1, Options::new()).unwrap();
+    let mut event_loop: netloop::EventLoop = simulation.event_loop().unwrap();
+    let refused = event_loop.on_signal(netloop::Signal::USR1, |_| ());
+    let kind = refused.unwrap_err().kind();
+    assert_eq!(kind, std::io::ErrorKind::Unsupported);
+}

@@ -79,7 +79,7 @@ pub(crate) fn foreign_names(file: &File) -> Vec<Finding> {
 pub(crate) fn missing_transcripts(file: &File) -> Vec<Finding> {
     let is_program = match file.path.split('/').collect::<Vec<_>>()[..] {
         ["examples", program] => program.ends_with(".rs"),
-        ["examples", _, program] => program == "main.rs",
+        ["examples", _, program] | ["examples", _, "src", program] => program == "main.rs",
         _ => false,
     };
     let mut head = file.text.lines().take_while(|line| line.starts_with("//!"));
@@ -159,6 +159,7 @@ mod tests {
             ),
             ("examples/a.rs", "//! ```text\n//! words\n//! ```\n//! $ a"),
             ("examples/a/main.rs", "//! Words."),
+            ("examples/a/src/main.rs", "//! Words."),
         ] {
             assert_eq!(
                 found(missing_transcripts, path, text),

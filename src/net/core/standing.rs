@@ -15,7 +15,7 @@ pub(crate) struct Standing {
     pub(crate) is_input: bool,
     /// Bytes wait for the kernel.
     pub(crate) has_queued: bool,
-    /// Bytes of the peer may wait to be read.
+    /// Bytes of the peer may wait to be read. A socket that is paused while it sends reads them later (backpressure).
     pub(crate) has_unread: bool,
     /// A server has accepted the socket, and no byte has moved since.
     pub(crate) is_fresh: bool,
@@ -34,7 +34,10 @@ impl Net {
             is_input: connection.is_input(),
             has_queued,
             has_unread: connection.delivers_unread()
-                || self.reactor.serves(id.0, Interest::READABLE) && !connection.is_paused(),
+                || match connection.is_paused() {
+                    true => has_queued && !connection.has_peer_ended(),
+                    false => self.reactor.serves(id.0, Interest::READABLE),
+                },
             is_fresh: connection.server().is_some() && is_untouched && !connection.has_peer_ended(),
             has_finished: connection.has_finished() && !has_queued,
         })

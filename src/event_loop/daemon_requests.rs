@@ -1,0 +1,163 @@
+//! The methods of the loop that a daemon needs: shutdowns, and signals.
+
+use std::time::Duration;
+
+#[cfg(all(unix, feature = "signals"))]
+use crate::net::Result;
+use crate::net::ServerId;
+
+use super::shutdown::Domain;
+use super::shutdown_report::ShutdownReport;
+#[cfg(all(unix, feature = "signals"))]
+use super::signal::Signal;
+#[cfg(all(unix, feature = "signals"))]
+use super::signal_watch::{SignalId, SignalWatch};
+#[cfg(all(unix, feature = "signals"))]
+use super::signals::SignalCall;
+use super::{EventLoop, LoopContext};
+
+/// Shutdowns.
+impl<S> EventLoop<S> {
+    /// Ends all servers and sockets of the loop without losing a response, and calls `done` with the counts. `deadline` is
+    /// the time from now after which nothing is waited for.
+    ///
+    /// - **Servers** take no new peers. The peers in the backlog were promised a connection by the system, so they are
+    ///   accepted and served. Then the server closes; peers that come later are refused, or reset.
+    /// - **Each socket** is asked once, by [`on_shutdown`](crate::SocketHandler::on_shutdown), behind all bytes that had
+    ///   arrived. It is *idle* if its handler answers [`End`](crate::AtShutdown::End) and nothing was queued before. It ends
+    ///   at once, and closes when its peer ends too, or a second later.
+    /// - **Busy** is every other socket. With the answer `End` it ends behind its queued bytes. With
+    ///   [`Keep`](crate::AtShutdown::Keep) the handler ends it. A socket that a server has accepted, and that has
+    ///   received and sent nothing yet, is busy: it has a second for its first bytes. Sockets in a
+    ///   [pipe](LoopContext::pipe_both), and sockets that handlers make during the shutdown, are busy too.
+    /// - **At the deadline** the rest is closed. A socket that has not sent everything, or has not ended, gets a RST, so that
+    ///   its peer takes no part for the whole.
+    ///
+    /// A second call adds its `done`. It brings the deadline nearer if its own is earlier, and never puts it off. So a
+    /// second SIGTERM can force at once: `shutdown(Duration::ZERO, ..)`.
+    ///
+    /// The shutdown keeps [`run`](Self::run) going until it is over. Timers and sources of the program are left alone:
+    /// `done` can close them, or call [`stop`](Self::stop).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use netloop::{Context, EventLoop, SocketHandler};
+    ///
+    /// struct Echo;
+    ///
+    /// impl SocketHandler for Echo {
+    ///     fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) {
+    ///         cx.socket.write(data).ignore();
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> netloop::Result<()> {
+    /// let mut event_loop: EventLoop = EventLoop::new()?;
+    /// event_loop.listen("127.0.0.1:0", |_, _| Echo)?;
+    /// // In a daemon, within `on_signal(Signal::TERM, ..)`.
+    /// event_loop.shutdown(Duration::from_secs(10), |_, report| println!("{report}"));
+    /// event_loop.run(&mut ())
+    /// # }
+    /// ```
+    #[doc(alias = "closeAllConnections")]
+    #[doc(alias = "closeIdleConnections")]
+    pub fn shutdown(
+        &mut self,
+        deadline: Duration,
+        done: impl FnOnce(&mut LoopContext<'_, S>, ShutdownReport) + 'static,
+    ) {
+        self.verbs().shutdown(Domain::Loop, deadline, done);
+    }
+
+    /// Ends one server with the sockets that it has accepted, as [`shutdown`](Self::shutdown) ends all. `done` is called
+    /// behind the server's [`on_close`](crate::ServerHandler::on_close).
+    pub fn shutdown_server(
+        &mut self,
+        server: ServerId,
+        deadline: Duration,
+        done: impl FnOnce(&mut LoopContext<'_, S>, ShutdownReport) + 'static,
+    ) {
+        self.verbs()
+            .shutdown(Domain::Server(server), deadline, done);
+    }
+
+    /// Whether a [`shutdown`](Self::shutdown) of the loop is under way.
+    pub fn is_shutting_down(&self) -> bool {
+        self.agenda.shutdowns.is_of_loop()
+    }
+}
+
+/// Signals.
+#[cfg(all(unix, feature = "signals"))]
+impl<S> EventLoop<S> {
+    /// Calls `call` for each delivery of `signal` to the process, with the feature `signals`.
+    ///
+    /// The calls come in the loop, behind the ready sockets of the turn and before its timers. A `call` may therefore do
+    /// everything that other callbacks may. No delivery is lost. The kernel itself merges signals of one number that
+    /// arrive before the first of them is delivered.
+    ///
+    /// A signal may have several handlers, in several loops too, and each is called. A handler is not called for
+    /// signals that came before it was added. It does not keep [`run`](Self::run) going, as in Node, unless it is
+    /// [held](crate::SignalWatch::hold).
+    ///
+    /// While a handler is there, the default action of the signal does not happen. Behind the last handler of the
+    /// process the default holds again. So a program that handles the first SIGINT by
+    /// [`on_signal_once`](Self::on_signal_once) is ended by the second. A handler that other code of the process has
+    /// set without this library is called too.
+    ///
+    /// A forked child that does not `exec` shares the pipes of the signals: its signals reach the loop of the parent.
+    ///
+    /// ```no_run
+    /// use netloop::{EventLoop, Signal};
+    ///
+    /// # fn main() -> netloop::Result<()> {
+    /// let mut event_loop: EventLoop = EventLoop::new()?;
+    /// event_loop.on_signal(Signal::HUP, |_| println!("reads its configuration again"))?;
+    /// event_loop.on_signal_once(Signal::INT, |cx| cx.stop())?;
+    /// event_loop.run(&mut ())?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// ERR_INVALID_ARGUMENT for a signal that cannot be handled: SIGKILL and SIGSTOP; SIGSEGV, SIGILL and SIGFPE, behind
+    /// which the thread cannot go on; a number without a signal. Otherwise the system's error, such as EMFILE, because
+    /// each signal of a loop takes two descriptors. A simulated loop returns `Unsupported`.
+    #[doc(alias = "process.on")]
+    #[doc(alias = "uv_signal_start")]
+    pub fn on_signal(
+        &mut self,
+        signal: impl Into<Signal>,
+        call: impl FnMut(&mut LoopContext<'_, S>) + 'static,
+    ) -> Result<SignalId> {
+        self.verbs()
+            .on_signal(signal.into(), SignalCall::Each(Box::new(call)))
+    }
+
+    /// Calls `call` for the next delivery of `signal`, and then closes the handler:
+    /// [`on_signal`](Self::on_signal) has the rules.
+    ///
+    /// # Errors
+    ///
+    /// As [`on_signal`](Self::on_signal).
+    #[doc(alias = "process.once")]
+    #[doc(alias = "uv_signal_start_oneshot")]
+    pub fn on_signal_once(
+        &mut self,
+        signal: impl Into<Signal>,
+        call: impl FnOnce(&mut LoopContext<'_, S>) + 'static,
+    ) -> Result<SignalId> {
+        self.verbs()
+            .on_signal(signal.into(), SignalCall::Once(Box::new(call)))
+    }
+
+    /// Returns the view of the handler `id` of a signal, which closes the handler, and sets whether it keeps `run`
+    /// going.
+    #[doc(alias = "process.off")]
+    #[doc(alias = "uv_signal_stop")]
+    pub fn signal(&mut self, id: SignalId) -> SignalWatch<'_, S> {
+        let (net, agenda) = self.parts();
+        SignalWatch::new(net, agenda, id)
+    }
+}
