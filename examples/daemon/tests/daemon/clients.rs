@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use socket2::{Domain, Socket, Type};
 
-use crate::process::PATIENCE;
+use crate::process::{PATIENCE, a_little_later};
 
 /// The number of clients that load a daemon at a time.
 pub(crate) const CLIENTS: u8 = 64;
@@ -94,7 +94,7 @@ impl Load {
                 last = (now, Instant::now());
             }
             assert!(last.1.elapsed() < PATIENCE, "{:?}", self.counts);
-            thread::sleep(std::time::Duration::from_millis(1));
+            a_little_later();
         }
     }
 

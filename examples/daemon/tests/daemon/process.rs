@@ -125,9 +125,15 @@ impl Daemon {
                 return status;
             }
             assert!(begun.elapsed() < PATIENCE, "it does not end");
-            thread::sleep(Duration::from_millis(5));
+            a_little_later();
         }
     }
+}
+
+/// Waits before the next question, where no event tells of the answer. The caller has a deadline.
+#[expect(clippy::disallowed_methods, reason = "the caller has a deadline")]
+pub(crate) fn a_little_later() {
+    thread::sleep(Duration::from_millis(2));
 }
 
 fn pid(number: u32) -> Pid {
