@@ -205,6 +205,28 @@ fn a_new_connection_has_a_second_for_its_first_request() {
     }
 }
 
+// The question is under way at some of these moments, and would go with the timers of the old handler.
+#[test]
+fn a_handler_that_is_replaced_at_any_moment_is_asked() {
+    for moment in (0..6000).step_by(200) {
+        let mut scene = Scene::new(1, Options::new(), Duration::ZERO);
+        scene.connect(1);
+        scene.run_for(2 * SECOND);
+        scene.shutdown(LONG / 2);
+        scene.run_for(Duration::from_micros(moment));
+        let Host {
+            event_loop, shared, ..
+        } = &mut scene.server;
+        let mut cx = event_loop.context(shared);
+        if let Some(id) = cx.sockets.ids().next() {
+            cx.replace_handler(id, Session::new(Duration::ZERO), b"");
+        }
+        let (counts, took) = scene.counts();
+        assert_eq!(counts, [1, 0, 0, 0], "replaced after {moment} us");
+        assert!(took < 2 * SECOND, "{took:?}");
+    }
+}
+
 #[test]
 fn forcing_many_keeps_to_the_budget_of_a_turn() {
     let mut scene = Scene::new(1, Options::new(), LONG);
