@@ -92,7 +92,7 @@ fn an_end_reaches_the_peer_although_a_duplicate_lives() {
                 Ending::AfterThePeer => peer.end(),
                 Ending::DestroySoon => scene.socket(id).destroy_soon(),
                 Ending::EndFirst => {
-                    let _ = scene.socket(id).end();
+                    scene.socket(id).end();
                 }
             }
             let mut got = Vec::new();

@@ -379,7 +379,8 @@ fn a_socket_paused_between_two_reads_keeps_the_rest() {
 
 #[test]
 fn destroy_gives_up_a_held_failure_and_its_bytes() {
-    let destroys: [(fn(&mut Scene, SocketId), &str); 4] = [
+    type Destroy = fn(&mut Scene, SocketId);
+    let destroys: [(Destroy, &str); 4] = [
         (|scene, id| scene.socket(id).destroy(), "close:Local"),
         (|scene, id| scene.socket(id).reset().unwrap(), "close:Local"),
         (

@@ -117,7 +117,7 @@ mod unix {
             .unwrap();
         let bytes = crate::support::pattern(4 << 20, 7);
         let _ = scene.socket(id).write(&bytes);
-        let _ = scene.socket(id).end();
+        scene.socket(id).end();
         peer.set_read_timeout(Some(Duration::from_millis(1)))
             .unwrap();
         let mut got = Vec::new();

@@ -96,7 +96,8 @@ fn peer() -> (SocketAddr, JoinHandle<usize>) {
 
 #[test]
 fn a_program_ends_when_its_released_socket_has_sent_all() {
-    let runs: &[(&str, fn(Program, SocketAddr))] = &[
+    type Run = fn(Program, SocketAddr);
+    let runs: &[(&str, Run)] = &[
         ("netloop", Program::run_in_netloop),
         ("node", Program::run_in_node),
     ];
