@@ -103,16 +103,16 @@ fn allocations() -> usize {
 
 fn summary(times: &mut [Duration]) -> String {
     times.sort_unstable();
-    let at = |part: f64| {
-        let index = (times.len() as f64 * part) as usize;
+    let at = |percent: usize| {
+        let index = times.len() * percent / 100;
         let time = times.get(index.min(times.len().saturating_sub(1)));
         time.copied().unwrap_or_default().as_secs_f64() * 1e3
     };
     format!(
         "median {:.2} ms, 99 % {:.2} ms, most {:.2} ms",
-        at(0.5),
-        at(0.99),
-        at(1.0)
+        at(50),
+        at(99),
+        at(100)
     )
 }
 
