@@ -229,12 +229,13 @@ impl<S> EventLoop<S> {
     /// gets `on_data`, `on_end` and `on_close`, and cannot write.
     ///
     /// The loop leaves the descriptor as it is, blocking or not, because all programs that share the descriptor share
-    /// this setting. Several programs may read the same pipe or terminal: Linux lets the loop open it anew, so that the
-    /// loop never waits for bytes that another program has taken. Where that is refused (another system, no `/proc`, a
-    /// pipe of another user), and for a socket, such a theft may hold up the loop until the next byte.
+    /// this setting. Several programs may read the same input: the loop asks the kernel right before each read whether
+    /// the bytes are still there. Linux also lets the loop open a pipe or a terminal anew, so that no read waits at all.
+    /// Where that is refused (another system, no `/proc`, a pipe of another user), and for any other input, a theft
+    /// between the question and the read may hold up the loop until the next byte.
     ///
-    /// A terminal in raw mode that several programs read needs a VMIN of at least 1: with 0, the kernel answers a theft
-    /// with an empty read, which is also how it tells the end.
+    /// A terminal in raw mode that several programs read should have a VMIN of at least 1. With 0, the kernel answers a
+    /// theft between the question and the read with an empty read, which is also how it tells the end.
     ///
     /// # Errors
     ///

@@ -2,7 +2,7 @@
 #![cfg(unix)]
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::process::{Command, Stdio};
@@ -35,6 +35,31 @@ fn play_thieves(input: impl AsFd, mut writer: impl Write) {
         });
         scene.settle();
     }
+    for name in ["one", "other"] {
+        assert!(!scene.world.has(name, "end"), "a theft is no end");
+    }
+}
+
+/// Takes the bytes of `input` while the loop does not read, and lets the loop read again.
+fn play_thief_during_pause(input: impl AsFd, mut writer: impl Write, mut thief: impl Read) {
+    let mut scene = Scene::new();
+    let recorder = Recorder::new("us");
+    let id = scene.event_loop.read_input(&input, recorder).unwrap();
+    scene.settle();
+    scene.socket(id).pause();
+    writer.write_all(b"line\n").unwrap();
+    scene.settle();
+    let mut stolen = Vec::new();
+    while stolen.len() < 5 {
+        let mut bytes = [0; 8];
+        let length = thief.read(&mut bytes).unwrap();
+        stolen.extend_from_slice(&bytes[..length]);
+    }
+    scene.socket(id).resume();
+    scene.settle();
+    assert_eq!(scene.world.trace("us"), "", "a theft is no end");
+    writer.write_all(b"late\n").unwrap();
+    scene.drive("the line", |world| world.received_length("us") == 5);
 }
 
 #[test]
@@ -227,13 +252,102 @@ while child.poll() is None:
 sys.exit(child.returncode)
 ' "$@""#;
 
+/// Runs a shell command that has the two ends of a terminal: the master in blocking mode as its standard error, and the
+/// path of the other end.
+const WITH_MASTER: &str = r#"exec python3 -c '
+import os, pty, subprocess, sys
+master, slave = pty.openpty()
+environment = {**os.environ, "NETLOOP_TERMINAL": os.ttyname(slave)}
+sys.exit(subprocess.call(sys.argv[1:], stderr=master, env=environment))
+' "$@""#;
+
+#[test]
+fn a_theft_from_a_terminal_holds_up_no_turn_and_ends_nothing() {
+    if !has_python() {
+        eprintln!("SKIPPED: python3 is missing");
+        return;
+    }
+    in_own_process(WITH_MASTER, || {
+        let path = std::env::var("NETLOOP_TERMINAL").unwrap();
+        let open = || {
+            let mut options = File::options();
+            options.read(true).write(true).open(&path).unwrap()
+        };
+        let master = || File::from(std::io::stderr().as_fd().try_clone_to_owned().unwrap());
+        let set = |modes: &[&str]| {
+            let done = Command::new("stty")
+                .args(["-F", &path])
+                .args(modes)
+                .status();
+            assert!(done.unwrap().success());
+        };
+        set(&["raw", "-echo", "min", "0", "time", "0"]);
+        let terminal = open();
+        without_waiting(move || {
+            play_thieves(&terminal, master());
+            play_thief_during_pause(&terminal, master(), &terminal);
+        });
+        let terminal = open();
+        without_waiting(move || {
+            play_thieves(master(), &terminal);
+            play_thief_during_pause(master(), &terminal, master());
+        });
+        // The key for the end of input is one all the same.
+        set(&["sane", "-echo"]);
+        let terminal = open();
+        let mut scene = Scene::new();
+        let recorder = Recorder::new("us");
+        scene.event_loop.read_input(&terminal, recorder).unwrap();
+        master().write_all(b"line\n\x04").unwrap();
+        scene.drive_to_close("us");
+        assert!(scene.world.trace("us").ends_with("end close:Graceful"));
+    });
+}
+
+#[test]
+fn a_theft_during_a_pause_holds_up_no_turn() {
+    without_waiting(|| {
+        let (reader, writer) = pipe();
+        let thief = File::from(reader.try_clone().unwrap());
+        play_thief_during_pause(reader, writer, thief);
+        let (ours, peer) = UnixStream::pair().unwrap();
+        play_thief_during_pause(&ours, peer, &ours);
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_theft_from_an_eventfd_made_blocking_holds_up_no_turn() {
+    use rustix::event::{EventfdFlags, eventfd};
+    without_waiting(|| {
+        let counter = File::from(eventfd(0, EventfdFlags::NONBLOCK).unwrap());
+        let mut scene = Scene::new();
+        let recorder = Recorder::new("us");
+        let id = scene.event_loop.read_input(&counter, recorder).unwrap();
+        scene.settle();
+        scene.socket(id).pause();
+        (&counter).write_all(&1_u64.to_ne_bytes()).unwrap();
+        scene.settle();
+        (&counter).read_exact(&mut [0; 8]).unwrap();
+        SockRef::from(&counter).set_nonblocking(false).unwrap();
+        scene.socket(id).resume();
+        scene.settle();
+        (&counter).write_all(&7_u64.to_ne_bytes()).unwrap();
+        scene.drive("the count", |world| {
+            world.received("us") == 7_u64.to_ne_bytes()
+        });
+    });
+}
+
+fn has_python() -> bool {
+    let mut python = Command::new("python3");
+    let status = python.arg("-V").stdout(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
+}
+
 #[test]
 fn a_terminal_that_returns_empty_reads_does_not_end() {
-    let has_python = Command::new("python3")
-        .arg("-V")
-        .stdout(Stdio::null())
-        .status();
-    if !has_python.is_ok_and(|status| status.success()) {
+    if !has_python() {
         eprintln!("SKIPPED: python3 is missing");
         return;
     }

@@ -11,7 +11,8 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use socket2::SockRef;
 
-use super::reopening::{has_hung_up, is_anonymous_pipe, opens_for_reading, reopen};
+use super::readable::{has_hung_up, is_readable};
+use super::reopening::{is_anonymous_pipe, opens_for_reading, reopen};
 use super::shared::forbid_lingering;
 use super::socket::check_stream;
 
@@ -37,8 +38,9 @@ enum Kind {
     },
     /// A stream socket. A peek with MSG_DONTWAIT comes before each read, so that no read waits.
     Socket,
-    /// A terminal, or any other descriptor that the kernel can poll. It is read once a report: behind the last byte a
-    /// read might wait, and in a terminal in raw mode (VMIN 0) it would return 0, which looks like the end.
+    /// A terminal, or any other descriptor that the kernel can poll. It is read once a report, and the kernel is asked
+    /// again right before: another holder may have taken the bytes since the report. A read might then wait. In a terminal
+    /// in raw mode (VMIN 0) it would return 0, which looks like the end.
     Reported,
     /// A descriptor that the kernel cannot poll, such as a regular file. It is always ready.
     File,
@@ -111,9 +113,15 @@ impl Input {
     }
 
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.kind == Kind::Socket {
-            let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
-            SockRef::from(&self.file).recv_with_flags(&mut [MaybeUninit::uninit()], flags)?;
+        match self.kind {
+            Kind::Socket => {
+                let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+                SockRef::from(&self.file).recv_with_flags(&mut [MaybeUninit::uninit()], flags)?;
+            }
+            Kind::Reported if !is_readable(&self.file).map_err(as_transient)? => {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            Kind::OwnPipe { .. } | Kind::Reported | Kind::File => {}
         }
         self.file.read(buffer)
     }
@@ -138,6 +146,14 @@ fn check_socket(socket: &SockRef<'_>) -> io::Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Makes a failed question about the readiness a lack of memory: the descriptor has not failed, and is read again later.
+fn as_transient(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::Interrupted => error,
+        _ => io::Error::from_raw_os_error(libc::ENOBUFS),
+    }
 }
 
 /// Whether a descriptor is neither a file, a pipe, a device nor a link, but one of eventfd, timerfd, signalfd, inotify.

@@ -9,6 +9,8 @@ mod input;
 mod listen;
 mod lookup_threads;
 #[cfg(unix)]
+mod readable;
+#[cfg(unix)]
 mod reopening;
 mod selector;
 mod shared;

@@ -7,10 +7,6 @@ use std::io::Read;
 use std::os::fd::AsRawFd;
 #[cfg(not(any(target_os = "android", target_os = "linux")))]
 use std::os::unix::fs::FileTypeExt;
-use std::time::Duration;
-
-use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token};
 
 /// Opens the same pipe or terminal for reading once more, with O_NONBLOCK. `None` where the system refuses: `/proc` is
 /// not there, or another user owns the file.
@@ -36,21 +32,6 @@ pub(super) fn reopen(_: &File) -> Option<File> {
 pub(super) fn is_anonymous_pipe(file: &File) -> bool {
     std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))
         .is_ok_and(|target| target.to_string_lossy().starts_with("pipe:["))
-}
-
-/// Whether the kernel reports now that all writers of a pipe have gone.
-pub(super) fn has_hung_up(file: &File) -> bool {
-    let ask = || -> io::Result<bool> {
-        let mut poll = Poll::new()?;
-        let mut events = Events::with_capacity(1);
-        let descriptor = file.as_raw_fd();
-        let mut source = SourceFd(&descriptor);
-        poll.registry()
-            .register(&mut source, Token(0), Interest::READABLE)?;
-        poll.poll(&mut events, Some(Duration::ZERO))?;
-        Ok(events.iter().any(mio::event::Event::is_read_closed))
-    };
-    ask().unwrap_or(false)
 }
 
 /// Checks that the descriptor was opened for reading, and returns EBADF otherwise. Without this check, the write end of
