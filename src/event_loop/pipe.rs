@@ -4,19 +4,13 @@
 //! Each of the two sockets gets a [`Piped`] in front of its handler. `Piped` writes the bytes to the other socket, and
 //! passes every other event to the handler behind it.
 
-use std::cell::RefCell;
 use std::net::SocketAddr;
-use std::rc::Rc;
 
 use crate::net::{CloseReason, Error, Flow, Net, Socket, SocketId, State};
 
 use super::context::Context;
 use super::shutdown_report::AtShutdown;
 use super::socket_handler::SocketHandler;
-
-/// The token of the pipe's own marker, which stands behind the last bytes of a failed socket in the queue of the other.
-/// Handlers choose their tokens too, so this value is no likely count, address or length.
-const ALL_IS_SENT: u64 = 0xfa11_ed00_5e9d_a11e;
 
 /// The directions in which bytes go between a socket and the other socket of its pipe.
 #[derive(Clone, Copy, Debug)]
@@ -27,15 +21,11 @@ pub(super) struct Directions {
     takes: bool,
 }
 
-/// The error of the socket that failed first, which both ends of a pipe share. The other socket closes with this error.
-type Failure = Rc<RefCell<Option<Error>>>;
-
 /// One end of a pipe. The loop puts it in front of the handler of its socket when no callback runs.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct End {
     other: SocketId,
     directions: Directions,
-    failure: Failure,
 }
 
 /// A function that puts one end of a pipe in front of a handler. The function is passed as a value, because
@@ -55,11 +45,9 @@ pub(super) fn join(
     if !net.has_socket(from) || !net.has_socket(to) {
         return None;
     }
-    let failure = Failure::default();
     let end = |other, gives, takes| End {
         other,
         directions: Directions { gives, takes },
-        failure: Rc::clone(&failure),
     };
     let mut ends = vec![(from, end(to, true, both || from == to))];
     connect(net, from, to);
@@ -79,11 +67,11 @@ fn connect(net: &mut Net, from: SocketId, to: SocketId) {
     let is_full = Socket::new(net, to).needs_drain();
     let mut from = Socket::new(net, from);
     if is_full {
-        from.pause();
+        from.pause_for_pipe();
     } else {
         from.resume();
     }
-    if from.state() == State::WriteOnly {
+    if from.has_peer_ended() {
         // The end of `from` was reported before the pipe, so pass it on now.
         Socket::new(net, to).end();
     }
@@ -115,7 +103,7 @@ impl<S: 'static> Piped<S> {
 impl<S> Piped<S> {
     /// Closes the other socket after the close of this socket. The other socket first sends its queued bytes.
     fn carry_close(&mut self, cx: &mut Context<'_, S>, reason: CloseReason) {
-        let Directions { takes, .. } = self.end.directions;
+        let Directions { gives, takes } = self.end.directions;
         let mut other = cx.socket.socket(self.end.other);
         if other.is_destroyed() {
             return;
@@ -125,15 +113,12 @@ impl<S> Piped<S> {
             // resets a connection that closes with unread bytes, and its peer could then lose the last bytes sent.
             other.resume();
         }
-        if let Some(error) = self.error.take() {
-            *self.end.failure.borrow_mut() = Some(error);
-            other.end();
-            other.notify_when_sent(ALL_IS_SENT);
-            return;
-        }
+        let error = self.error.take();
         let is_received = matches!(other.state(), State::WriteOnly | State::Closed);
-        if reason != CloseReason::Graceful || takes && !is_received {
-            other.destroy_soon();
+        if error.is_some() || reason != CloseReason::Graceful || takes && !is_received {
+            // If this socket's end was told, `on_end` has ended the other: its bytes are whole, and a FIN follows. A
+            // `destroy` by the user cuts them short like a failure. The user ends the other socket first if not.
+            other.close_behind_pipe(gives, error);
         }
     }
 }
@@ -148,9 +133,9 @@ impl<S> SocketHandler<S> for Piped<S> {
         }
         match cx.socket.socket(self.end.other).write(data) {
             Flow::Open => {}
-            Flow::Full => cx.socket.pause(),
+            Flow::Full => cx.socket.pause_for_pipe(),
             // The user has ended the other socket, so further bytes have no destination.
-            Flow::Ended => cx.socket.destroy_soon(),
+            Flow::Ended => cx.socket.close_behind_pipe(self.end.directions.takes, None),
             // The close of the other socket also closes this socket.
             Flow::Closed => {}
         }
@@ -175,13 +160,6 @@ impl<S> SocketHandler<S> for Piped<S> {
     }
 
     fn on_sent(&mut self, cx: &mut Context<'_, S>, token: u64, sent: Result<(), &Error>) {
-        if token == ALL_IS_SENT {
-            let failure = self.end.failure.take();
-            if let (Some(error), Ok(())) = (failure, sent) {
-                cx.socket.destroy_with(error);
-            }
-            return;
-        }
         if let Some(handler) = &mut self.handler {
             handler.on_sent(cx, token, sent);
         }
@@ -254,6 +232,9 @@ impl<S> SocketHandler<S> for Piped<S> {
         match &mut self.handler {
             Some(handler) => handler.on_timeout(cx),
             None => cx.socket.destroy(),
+        }
+        if self.end.directions.takes {
+            cx.socket.reset_if_timed_out();
         }
     }
 

@@ -33,6 +33,13 @@ pub(crate) const SHORT_WRITE_EXHAUSTS: bool = cfg!(all(
     not(mio_unsupported_force_poll_poll),
 ));
 
+/// Whether EPIPE from a socket that was not shut down proves that the peer's end had arrived.
+///
+/// Linux gives EPIPE for a reset behind a FIN, and ECONNRESET for every other reset (`tcp_reset`). Other systems give one
+/// of the two for both.
+pub(crate) const BROKEN_PIPE_PROVES_END: bool =
+    cfg!(any(target_os = "linux", target_os = "android"));
+
 /// Whether the kernel deregisters a descriptor by itself when its last duplicate is closed (`epoll(7)`, question 6).
 ///
 /// kqueue does so too. The constant is `false` there, because the time that it would save has not been measured.

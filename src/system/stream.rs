@@ -17,7 +17,9 @@ use super::native::Shared;
 use super::native::tcp::{self, ConnectStep};
 #[cfg(unix)]
 use super::native::{Input, unix};
-use super::platform::{CLOSE_DEREGISTERS, SHORT_READ_EXHAUSTS, SHORT_WRITE_EXHAUSTS};
+use super::platform::{
+    BROKEN_PIPE_PROVES_END, CLOSE_DEREGISTERS, SHORT_READ_EXHAUSTS, SHORT_WRITE_EXHAUSTS,
+};
 #[cfg(feature = "simulation")]
 use super::simulated;
 
@@ -253,6 +255,17 @@ impl Stream {
             Self::Faulty(stream) => stream.take_error(),
         };
         error.unwrap_or_else(Some)
+    }
+
+    /// Whether `error`, which is the first that this stream has given, proves that the peer's end had arrived before.
+    pub(crate) fn proves_end(&self, error: &io::Error) -> bool {
+        let is_proof = match self {
+            // The simulated kernel gives the errors of Linux.
+            #[cfg(feature = "simulation")]
+            Self::Simulated(_) => true,
+            _ => BROKEN_PIPE_PROVES_END,
+        };
+        is_proof && error.kind() == io::ErrorKind::BrokenPipe
     }
 
     /// Returns the address of this end; `None` for kinds other than TCP.

@@ -32,6 +32,7 @@ mod connecting;
 mod contexts;
 mod corking;
 mod counters_and_addresses;
+mod cut_pipes;
 mod cut_short;
 mod dead_ids;
 mod descriptors;

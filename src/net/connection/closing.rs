@@ -34,24 +34,59 @@ impl Connection {
 
     /// Ends this side, and closes the connection once the last byte is sent, without waiting for the peer's end.
     pub(crate) fn end_and_close(&mut self, registration: &mut Registration<'_>) {
+        self.close_behind_queue(OutboundState::EndingToClose, None, registration);
+    }
+
+    /// Closes the connection once the last byte is sent, with `error` if there is one, because the other socket of its
+    /// pipe has closed. If the bytes `are_cut_short`, the close is a RST. An end that was promised stays a FIN.
+    pub(crate) fn close_behind_pipe(
+        &mut self,
+        are_cut_short: bool,
+        error: Option<Error>,
+        registration: &mut Registration<'_>,
+    ) {
+        let ending = match are_cut_short && self.outbound.state == OutboundState::Open {
+            true => OutboundState::EndingToReset,
+            false => OutboundState::EndingToClose,
+        };
+        self.close_behind_queue(ending, error, registration);
+    }
+
+    /// Ends this side as `ending` says. Nothing changes if the connection closes behind its queue already.
+    fn close_behind_queue(
+        &mut self,
+        ending: OutboundState,
+        error: Option<Error>,
+        registration: &mut Registration<'_>,
+    ) {
         if self.stage.is_closed() {
             return;
         }
         if self.outbound.has_failed() {
             // Nothing more can be sent. A connection that reads still delivers the received bytes. A paused one closes
             // now, because this call gives up bytes that are unread.
-            self.outbound.state = OutboundState::EndingToClose;
-            if self.inbound.is_paused {
+            self.outbound.state = ending;
+            if self.inbound.is_paused() {
                 self.report_held_back(registration);
             }
         } else if self.outbound.state == OutboundState::Finished {
-            self.close(CloseReason::Local, registration);
-        } else {
+            self.close_locally(error, registration);
+        } else if !self.outbound.closes_when_sent() {
             self.end(registration);
-            self.outbound.state = OutboundState::EndingToClose;
-            if self.inbound.is_paused {
+            self.outbound.state = ending;
+            if error.is_some() {
+                self.cold_mut().closing_error = error;
+            }
+            if self.inbound.is_paused() {
                 self.end_rest(registration);
             }
+        }
+    }
+
+    fn close_locally(&mut self, error: Option<Error>, registration: &mut Registration<'_>) {
+        match error {
+            Some(error) => self.fail(error, CloseReason::Error, registration),
+            None => self.close(CloseReason::Local, registration),
         }
     }
 
@@ -76,13 +111,19 @@ impl Connection {
         if !self.inbound.has_ended() || !self.stage.is_open() {
             return;
         }
-        if !self.options.allow_half_open {
-            if self.outbound.state == OutboundState::Open && self.ends_at_once() {
-                // The close need not wait for the flush phase, because nothing is unsent.
-                self.outbound.begin_end();
-                self.finish_sending(registration);
-                return;
-            }
+        let ends = !self.options.allow_half_open;
+        if ends && self.outbound.state == OutboundState::Open && self.ends_at_once() {
+            // The close need not wait for the flush phase, because nothing is unsent.
+            self.outbound.begin_end();
+            self.finish_sending(registration);
+            return;
+        }
+        if self.outbound.has_failed() {
+            // The failure was held until the end was told.
+            self.report_held_back(registration);
+            return;
+        }
+        if ends {
             self.end(registration);
         }
         if self.outbound.state == OutboundState::Finished {
@@ -93,26 +134,47 @@ impl Connection {
     /// Finishes the outbound half after its last byte: sends a FIN. If both sides have ended, or after `end_and_close`,
     /// closes the connection. The close then sends the FIN by itself, unless a duplicate of the descriptor may exist.
     pub(super) fn finish_sending(&mut self, registration: &mut Registration<'_>) {
-        let ended = std::mem::replace(&mut self.outbound.state, OutboundState::Finished);
-        let reason = match ended {
-            OutboundState::EndingToClose => Some(CloseReason::Local),
-            _ => self.inbound.has_ended().then_some(CloseReason::Graceful),
-        };
+        if self.outbound.closes_when_sent() {
+            self.close_sent(registration);
+            return;
+        }
+        self.outbound.state = OutboundState::Finished;
+        let is_over = self.inbound.has_ended();
         if let Some(stream) = &self.stream {
-            if reason.is_none() || stream.is_shared() {
+            if !is_over || stream.is_shared() {
                 if let Err(error) = stream.shutdown_write() {
                     self.fail_behind_unread(Syscall::Shutdown, error, registration);
                     return;
                 }
             }
         }
-        match reason {
-            Some(reason) => self.close(reason, registration),
-            None => {
-                self.update_read_interest(registration);
-                self.file_deadline(registration);
+        if is_over {
+            self.close(CloseReason::Graceful, registration);
+        } else {
+            self.update_read_interest(registration);
+            self.file_deadline(registration);
+        }
+    }
+
+    /// Closes the connection after its last byte, without waiting for the peer's end.
+    #[cold]
+    fn close_sent(&mut self, registration: &mut Registration<'_>) {
+        let ended = std::mem::replace(&mut self.outbound.state, OutboundState::Finished);
+        if let Some(stream) = &self.stream {
+            // This fails for a Unix socket.
+            let resets = ended == OutboundState::EndingToReset && stream.reset_on_close().is_ok();
+            if !resets && stream.is_shared() {
+                if let Err(error) = stream.shutdown_write() {
+                    self.fail_behind_unread(Syscall::Shutdown, error, registration);
+                    return;
+                }
             }
         }
+        let error = self
+            .cold
+            .as_mut()
+            .and_then(|cold| cold.closing_error.take());
+        self.close_locally(error, registration);
     }
 }
 
@@ -212,6 +274,26 @@ impl Connection {
         ) || self.is_given_up();
         if let (false, Some(stream)) = (is_the_users_choice, &self.stream) {
             // This fails for a Unix socket, and for a connection that the kernel has given up.
+            let _ = stream.reset_on_close();
+        }
+    }
+
+    /// Makes the close a RST if the idle timeout has closed a connection that sends the bytes of a pipe, and whose
+    /// source has not ended. Called after `on_timeout`.
+    pub(crate) fn reset_if_timed_out(&self) {
+        let is_timed_out = matches!(
+            self.stage,
+            Stage::Closed {
+                reason: CloseReason::TimedOut,
+                ..
+            }
+        );
+        let is_cut_short = matches!(
+            self.outbound.state,
+            OutboundState::Open | OutboundState::EndingToReset
+        );
+        if let (true, true, Some(stream)) = (is_timed_out, is_cut_short, &self.stream) {
+            // This fails for a Unix socket.
             let _ = stream.reset_on_close();
         }
     }

@@ -48,6 +48,11 @@ pub(super) struct ColdState {
     /// Whether the user has closed the connection with an error of its own. As behind every other `destroy`, a FIN then
     /// follows even if bytes are lost.
     is_given_up: bool,
+    /// Whether the held failure came behind the peer's end, so that a read of 0 bytes is that end. Has no meaning unless
+    /// a failure is held.
+    pub(super) is_failed_behind_end: bool,
+    /// The error with which the connection closes once its queue is sent: the error of the other socket of its pipe.
+    pub(super) closing_error: Option<Error>,
     /// The fatal error. Invariant: `Some` exactly while the flag [`FAILED`](OutboundFlags::FAILED) is set.
     failure: Option<Error>,
 }

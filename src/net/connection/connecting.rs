@@ -199,7 +199,7 @@ impl Connection {
         self.apply_options();
         self.activity.touch(registration);
         registration.unwant(Interest::WRITABLE);
-        if !self.inbound.is_paused {
+        if !self.inbound.is_paused() {
             registration.want(Interest::READABLE);
         }
         if self.outbound.is_ending() {

@@ -13,6 +13,7 @@ use crate::reactor::{Interest, Readiness, Registration};
 
 use super::Connection;
 use super::held::Rest;
+use super::inbound::Pause;
 use super::outbound::{OutboundFlags, OutboundState};
 use super::retry::Retries;
 use super::stage::Stage;
@@ -148,7 +149,30 @@ impl Connection {
             Stage::Open(_) if is_due(self.close_deadline()) => return Some(Deadline::Close),
             _ => {}
         }
-        is_due(self.activity.idle_deadline()).then_some(Deadline::Idle)
+        is_due(self.idle_deadline()).then_some(Deadline::Idle)
+    }
+
+    fn idle_deadline(&self) -> Option<u64> {
+        match self.rests_idle() {
+            true => None,
+            false => self.activity.idle_deadline(),
+        }
+    }
+
+    /// Whether the idle timeout rests, because a pipe has paused the connection.
+    pub(crate) fn rests_idle(&self) -> bool {
+        self.inbound.pause == Pause::ByPipe
+    }
+
+    /// Sets whether the connection reads. After a pause by the pipe, the idle timeout counts from the beginning, because
+    /// the pipe pauses right behind a byte.
+    pub(super) fn set_pause(&mut self, pause: Pause, registration: &mut Registration<'_>) {
+        let ends_rest = self.rests_idle() && pause != Pause::ByPipe;
+        self.inbound.pause = pause;
+        if ends_rest {
+            self.activity.last_byte_tick = registration.latest_tick();
+            self.file_deadline(registration);
+        }
     }
 
     /// Makes a half that rests after a transient failure try again.
@@ -190,7 +214,7 @@ impl Connection {
             Stage::Open(_) => self.unread_deadline().or_else(|| self.close_deadline()),
             Stage::Closed { .. } => return,
         };
-        let others = [self.activity.idle_deadline(), self.race_deadline()];
+        let others = [self.idle_deadline(), self.race_deadline()];
         let others = others.into_iter().flatten();
         if let Some(deadline) = deadline.into_iter().chain(others).min() {
             registration.wake_at(deadline);

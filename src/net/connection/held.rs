@@ -32,23 +32,28 @@ impl Connection {
             // The first failure is the cause of this one.
             return;
         }
-        if self.inbound.has_ended() || self.inbound.is_paused && !self.keeps_unread_for_resume() {
+        let is_behind_end = self.stream.as_ref().is_some_and(|it| it.proves_end(&error));
+        if self.inbound.has_ended()
+            || self.inbound.is_paused() && !self.holds_while_paused(is_behind_end)
+        {
             self.fail_io(call, error, registration);
             return;
         }
         let error = self.error(call, error);
         self.set_failure(error);
         self.outbound.flags.remove(OutboundFlags::OWES_DRAIN);
-        self.cold_mut().failed_tick = registration.latest_tick();
+        let cold = self.cold_mut();
+        cold.failed_tick = registration.latest_tick();
+        cold.is_failed_behind_end = is_behind_end;
         registration.unwant(Interest::WRITABLE);
         // The flush of a failed connection drops its queue.
         registration.flush_soon();
-        if self.inbound.is_paused {
-            registration.unwant(Interest::READABLE);
+        if self.inbound.is_paused() {
             self.file_deadline(registration);
-        } else {
-            // Read without waiting for an edge, because the kernel may have reported the last one already.
-            registration.want(Interest::READABLE);
+        }
+        self.update_read_interest(registration);
+        if registration.interest().contains(Interest::READABLE) {
+            // No edge is awaited, because the kernel may have reported the last one already.
             registration.assume(Readiness::READABLE);
         }
     }
@@ -59,7 +64,7 @@ impl Connection {
         if !self.outbound.has_failed() || !self.stage.is_open() {
             return;
         }
-        if self.keeps_unread_for_resume() {
+        if self.holds_while_paused(self.is_failed_behind_end()) {
             self.file_deadline(registration);
         } else {
             self.report_held_back(registration);
@@ -83,19 +88,30 @@ impl Connection {
     /// Returns the tick at which a held failure is reported although the connection is paused. A connection that reads
     /// has no such deadline, because its reads come to the end by themselves.
     pub(super) fn unread_deadline(&self) -> Option<u64> {
-        if !self.is_peer_gone() || !self.inbound.is_paused {
+        if !self.is_peer_gone() || !self.inbound.is_paused() {
             return None;
         }
         let since = self.cold.as_ref()?.failed_tick;
         Some(later(since, self.options.unread_timeout?))
     }
 
-    /// Whether a failure of this paused connection waits for `resume`, because received bytes are unread. After
-    /// `destroy_soon` no failure waits: the user has given up the bytes that are unread.
-    fn keeps_unread_for_resume(&self) -> bool {
-        self.outbound.state != OutboundState::EndingToClose
-            // If it is not known, no byte may be lost.
-            && self.has_received().unwrap_or(true)
+    /// Whether a failure of this paused connection is held: received bytes wait for `resume`, or the end is still to be
+    /// told. After `destroy_soon` no failure is held: the user has given up the bytes that are unread.
+    fn holds_while_paused(&self, is_behind_end: bool) -> bool {
+        !self.outbound.closes_when_sent()
+            && (is_behind_end
+                // If it is not known whether bytes are unread, none may be lost.
+                || self.has_received().unwrap_or(true))
+    }
+
+    /// Whether the failure that is held came behind the peer's end: a read of 0 bytes is that end, and no trace of a
+    /// reset whose error a write has consumed.
+    pub(super) fn is_failed_behind_end(&self) -> bool {
+        self.outbound.has_failed()
+            && self
+                .cold
+                .as_ref()
+                .is_some_and(|cold| cold.is_failed_behind_end)
     }
 
     /// Whether received bytes are unread, here or in the kernel. `None` if the kernel cannot say for now.
@@ -139,26 +155,28 @@ impl Connection {
     /// Whether the connection is paused and waits for nothing but the peer's end. It is then ready for reading, but
     /// only [looks](Self::look_for_end) for the end.
     pub(super) fn watches_for_end(&self) -> bool {
-        self.inbound.is_paused
+        self.inbound.is_paused()
             && self.stage.is_open()
-            && self.outbound.state == OutboundState::Finished
+            && match self.outbound.has_failed() {
+                true => self.is_failed_behind_end(),
+                false => self.outbound.state == OutboundState::Finished,
+            }
             && !self.inbound.has_ended()
-            && !self.outbound.has_failed()
             && !self.has_unread()
             && !self.is_input()
     }
 
     /// Wants or does not want to read, as the pause and the state of the connection require.
     pub(super) fn update_read_interest(&self, registration: &mut Registration<'_>) {
-        let reads = self.stage.is_open() && !self.inbound.has_ended() && !self.inbound.is_paused;
+        let reads = self.stage.is_open() && !self.inbound.has_ended() && !self.inbound.is_paused();
         match reads || self.watches_for_end() {
             true => registration.want(Interest::READABLE),
             false => registration.unwant(Interest::READABLE),
         }
     }
 
-    /// Looks whether the peer's end is next. If so, both sides have ended and nothing is unread, so the end is told in
-    /// spite of the pause. Unread bytes end the watch: everything behind them waits for `resume`.
+    /// Looks whether the peer's end is next. If so, nothing is unread, and this side has ended or has failed. So the end
+    /// is told in spite of the pause. Unread bytes end the watch: everything behind them waits for `resume`.
     pub(super) fn look_for_end(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         if !self.watches_for_end() {
             // Meanwhile bytes of a replaced handler were kept, for instance, and they come before the end.
@@ -170,6 +188,7 @@ impl Connection {
             Ok(_) => registration.unwant(Interest::READABLE),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 registration.would_block(Interest::READABLE);
+                self.report_held_back(registration);
             }
             Err(error) if is_transient(&error) => {
                 self.retry_read(error.kind() == io::ErrorKind::Interrupted, registration);
@@ -183,7 +202,7 @@ impl Connection {
     /// met. It does not rest after `destroy_soon`, which waits for the queue and not for the peer's end.
     pub(crate) fn is_resting(&self) -> bool {
         self.stage.is_open()
-            && self.inbound.is_paused
+            && self.inbound.is_paused()
             && !self.inbound.has_ended()
             && matches!(
                 self.outbound.state,

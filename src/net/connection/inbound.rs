@@ -6,9 +6,20 @@ use super::retry::Retry;
 #[derive(Debug)]
 pub(super) struct Inbound {
     pub(super) state: InboundState,
-    pub(super) is_paused: bool,
+    pub(super) pause: Pause,
     /// The failures of reads since the last read that did not fail.
     pub(super) retry: Retry,
+}
+
+/// Whether the connection reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pause {
+    No,
+    /// The user has paused the connection. The idle timeout goes on.
+    ByUser,
+    /// A pipe has paused the connection, because the other socket is behind. The idle timeout rests: its peer cannot
+    /// send.
+    ByPipe,
 }
 
 /// The progress of the inbound half.
@@ -24,9 +35,17 @@ impl Inbound {
     pub(super) fn new(is_paused: bool) -> Self {
         Self {
             state: InboundState::Open,
-            is_paused,
+            pause: match is_paused {
+                true => Pause::ByUser,
+                false => Pause::No,
+            },
             retry: Retry::default(),
         }
+    }
+
+    #[inline]
+    pub(super) fn is_paused(&self) -> bool {
+        self.pause != Pause::No
     }
 
     #[inline]

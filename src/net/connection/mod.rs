@@ -134,7 +134,7 @@ impl Connection {
     pub(crate) fn first_interest(&self) -> Interest {
         if self.stage.is_before_open() {
             Interest::WRITABLE
-        } else if self.inbound.is_paused {
+        } else if self.inbound.is_paused() {
             Interest::empty()
         } else {
             Interest::READABLE

@@ -42,7 +42,10 @@ pub(super) enum OutboundState {
     Ending,
     /// As `Ending`, but the connection closes once the last byte is sent, without waiting for the peer's FIN.
     EndingToClose,
-    /// Our FIN is sent, or the connection closes now, and the kernel sends the FIN with the close.
+    /// As `EndingToClose`, but the close is a RST: the bytes are a part only, because the source of the pipe that wrote
+    /// them has not ended. A Unix socket has no RST, and closes.
+    EndingToReset,
+    /// Our FIN is sent, or the connection closes now. The kernel then sends the FIN or the RST with the close.
     Finished,
 }
 
@@ -117,12 +120,18 @@ impl Outbound {
         self.flags.contains(OutboundFlags::FAILED)
     }
 
-    /// Whether `end` was called and our FIN is not sent yet.
+    /// Whether this side ends behind the unsent bytes, and these are not sent yet.
     #[inline]
     pub(super) fn is_ending(&self) -> bool {
+        self.state == OutboundState::Ending || self.closes_when_sent()
+    }
+
+    /// Whether the connection closes once the last byte is sent, without waiting for the peer's FIN.
+    #[inline]
+    pub(super) fn closes_when_sent(&self) -> bool {
         matches!(
             self.state,
-            OutboundState::Ending | OutboundState::EndingToClose
+            OutboundState::EndingToClose | OutboundState::EndingToReset
         )
     }
 

@@ -8,6 +8,7 @@ use crate::net::values::{CloseReason, KeepAlive};
 use crate::reactor::{Key, Registration};
 
 use super::Connection;
+use super::inbound::Pause;
 use super::outbound::{OutboundFlags, OutboundState};
 use super::stage::Stage;
 
@@ -80,14 +81,23 @@ impl Connection {
     }
 
     pub(crate) fn pause(&mut self, registration: &mut Registration<'_>) {
-        self.inbound.is_paused = true;
+        self.begin_pause(Pause::ByUser, registration);
+    }
+
+    /// Pauses the connection because its pipe is full.
+    pub(crate) fn pause_for_pipe(&mut self, registration: &mut Registration<'_>) {
+        self.begin_pause(Pause::ByPipe, registration);
+    }
+
+    fn begin_pause(&mut self, pause: Pause, registration: &mut Registration<'_>) {
+        self.set_pause(pause, registration);
         self.begin_rest(registration);
         self.update_read_interest(registration);
         self.hold_or_report_failure(registration);
     }
 
     pub(crate) fn resume(&mut self, registration: &mut Registration<'_>) {
-        self.inbound.is_paused = false;
+        self.set_pause(Pause::No, registration);
         self.update_read_interest(registration);
         self.end_rest(registration);
         if self.delivers_unread() {

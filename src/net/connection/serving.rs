@@ -61,7 +61,7 @@ impl Connection {
         buffer: &mut [u8],
         outbox: &mut Outbox,
     ) -> Option<Event> {
-        if self.inbound.is_paused {
+        if self.inbound.is_paused() {
             return self.look_for_end(registration);
         }
         let space = self.read_space(buffer.len());
@@ -133,18 +133,18 @@ impl Connection {
         // Otherwise the readiness is kept: the signal changed nothing, and the reactor serves the source again.
     }
 
-    /// Notes the peer's FIN, and returns the event for it. If a write has failed before, fails the connection with the
-    /// error of that write instead.
+    /// Notes the peer's FIN, and returns the event for it. If a reset has made a write fail before, fails the connection
+    /// with the error of that write instead.
     #[inline(never)]
     pub(super) fn peer_ended(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         registration.unwant(Interest::READABLE);
-        self.inbound.state = InboundState::Ended;
-        if self.outbound.has_failed() {
+        if self.outbound.has_failed() && !self.is_failed_behind_end() {
             // An earlier call got the pending error of the kernel, so the read sees only a plain end. The true cause is
             // that error.
             self.report_held_back(registration);
             return None;
         }
+        self.inbound.state = InboundState::Ended;
         self.activity.touch(registration);
         Some(Event::Socket(SocketEvent::Ended))
     }

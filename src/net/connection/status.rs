@@ -60,7 +60,12 @@ impl Connection {
     }
 
     pub(crate) fn is_paused(&self) -> bool {
-        self.inbound.is_paused
+        self.inbound.is_paused()
+    }
+
+    /// Whether the peer's end was told, also after the close.
+    pub(crate) fn has_peer_ended(&self) -> bool {
+        self.inbound.has_ended()
     }
 
     pub(crate) fn owes_drain(&self) -> bool {

@@ -68,7 +68,7 @@ impl Connection {
 
     /// Whether there are unread bytes and they may be delivered now: the connection is open and not paused.
     pub(crate) fn delivers_unread(&self) -> bool {
-        self.has_unread() && self.stage.is_open() && !self.inbound.is_paused
+        self.has_unread() && self.stage.is_open() && !self.inbound.is_paused()
     }
 }
 

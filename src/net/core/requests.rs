@@ -63,8 +63,9 @@ impl Net {
 
     /// Reads from a socket again.
     pub(crate) fn resume(&mut self, id: SocketId) {
-        if self.connection(id).is_some_and(Connection::is_resting) {
-            // The close timeout counts again from here on.
+        let rests = |it: &Connection| it.is_resting() || it.rests_idle();
+        if self.connection(id).is_some_and(rests) {
+            // The timeout counts again from here on.
             self.reactor.note_now();
         }
         self.request(id, Connection::resume);

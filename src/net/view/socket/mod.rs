@@ -108,6 +108,28 @@ impl<'a> Socket<'a> {
         self.net.answer_end(self.id);
     }
 
+    /// Whether the peer's end is known, also after the close.
+    pub(crate) fn has_peer_ended(&self) -> bool {
+        self.connection().is_some_and(Connection::has_peer_ended)
+    }
+
+    pub(crate) fn pause_for_pipe(&mut self) {
+        self.net.request(self.id, Connection::pause_for_pipe);
+    }
+
+    /// Closes the socket behind its queue, because the other socket of its pipe has closed.
+    pub(crate) fn close_behind_pipe(&mut self, are_cut_short: bool, error: Option<Error>) {
+        self.net.request_now(self.id, |connection, registration| {
+            connection.close_behind_pipe(are_cut_short, error, registration);
+        });
+    }
+
+    pub(crate) fn reset_if_timed_out(&self) {
+        if let Some(connection) = self.connection() {
+            connection.reset_if_timed_out();
+        }
+    }
+
     pub(crate) fn catch_up(&mut self) {
         if self.connection().is_some_and(Connection::is_behind) {
             self.net.with_connection(self.id, Connection::catch_up);
