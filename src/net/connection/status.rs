@@ -46,7 +46,7 @@ impl Connection {
         self.outbound.state == OutboundState::Finished
     }
 
-    /// Whether the peer has ended, and everything that it sent was read.
+    /// Whether the peer's end was told, behind everything that the peer sent. Stays so after the close.
     pub(crate) fn has_peer_ended(&self) -> bool {
         self.inbound.has_ended()
     }
@@ -61,11 +61,6 @@ impl Connection {
 
     pub(crate) fn is_paused(&self) -> bool {
         self.inbound.is_paused()
-    }
-
-    /// Whether the peer's end was told, also after the close.
-    pub(crate) fn has_peer_ended(&self) -> bool {
-        self.inbound.has_ended()
     }
 
     pub(crate) fn owes_drain(&self) -> bool {
