@@ -347,15 +347,18 @@ fn bytes_through_a_pipe_allocate_nothing() {
 fn assert_wakes_allocate_nothing(is_ok: bool) {
     let mut event_loop = EventLoop::new().unwrap();
     let remote = event_loop.remote();
-    for _ in 0..100 {
+    // Another thread of the test program may free memory of its own meanwhile. A wake that does so does it each time.
+    let changed = (0..100).filter(|_| {
         let region = Region::new(ALLOCATOR);
         for _ in 0..3 {
             assert_eq!(remote.wake().is_ok(), is_ok);
             assert_eq!(remote.stop().is_ok(), is_ok);
         }
-        assert_no_change(&region, "wakes and stops");
+        let change = region.change();
         turn(&mut event_loop);
-    }
+        change.allocations + change.reallocations + change.deallocations > 0
+    });
+    assert!(changed.count() < 10, "wakes and stops");
     drop(event_loop);
     let region = Region::new(ALLOCATOR);
     remote.wake().unwrap();

@@ -86,6 +86,8 @@ fn backpressure(stage: &mut Stage<'_>) -> Step {
     stage.tell("state c")?;
     stage.tell("resume s1")?;
     stage.wait("c", "drain")?;
+    // Both tell these in the turn of the drain or soon after it; the question must not come in between.
+    stage.wait("c", "sent(2")?;
     stage.tell("queue c; end c 1")?;
     both_close(stage)
 }
