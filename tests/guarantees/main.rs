@@ -84,6 +84,7 @@ mod fairness;
 mod faults;
 mod firehoses;
 mod forbidding;
+mod frames;
 mod hooks;
 mod other_threads;
 mod panics;

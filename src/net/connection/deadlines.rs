@@ -101,14 +101,16 @@ impl Connection {
         Some(NextTry::Later)
     }
 
-    /// Handles the first of the deadlines that have passed, and files the next one. Called once the connection was
-    /// served: news that satisfies a deadline has moved this deadline, or has ended it.
+    /// Handles the first of the deadlines that have passed at the tick `at`, and files the next one. The connection was
+    /// served in that tick or later: news that satisfies a deadline has moved this deadline, or has ended it. A deadline
+    /// that has passed since `at` is filed too, because it is not decided before another service.
     pub(crate) fn decide_deadlines(
         &mut self,
+        at: u64,
         registration: &mut Registration<'_>,
     ) -> Option<Event> {
         let mut event = None;
-        match self.passed_deadline(registration.tick()) {
+        match self.passed_deadline(at) {
             Some(Deadline::Connect) => {
                 self.fail_connect(io::ErrorKind::TimedOut.into(), registration);
             }

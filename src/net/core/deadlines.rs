@@ -47,6 +47,9 @@ pub(super) struct PassedDeadline {
     owner: Key,
     /// The name of the owner's timer that has fired; `None` for a deadline of the connection itself.
     timer: Option<Key>,
+    /// The tick of the turn in which the deadline was found to have passed. A budget may put the decision off to a later
+    /// turn. The decision counts by this tick: news of the time since may wait in the kernel.
+    tick: u64,
     /// The limit on the further services before the deadline decides. A service that is repeated because a call has
     /// failed does not count: the [failures](Connection::next_try) have a limit of their own.
     services: u8,
@@ -108,14 +111,19 @@ impl Net {
 
     fn begin_to_settle(&mut self, owner: Key, timer: Option<Key>, buffer: &mut [u8]) -> Elapsing {
         // Only a connection is served without a report of the kernel: a call on a source of the user may block.
-        self.reactor.visit(owner, |source, registration| {
+        let tick = self.reactor.visit(owner, |source, registration| {
             if let Some(connection) = source.connection() {
                 connection.expect_news(registration);
             }
+            registration.tick()
         });
+        let Some(tick) = tick else {
+            return Elapsing::Nothing;
+        };
         let passed = PassedDeadline {
             owner,
             timer,
+            tick,
             services: MOST_SERVICES,
         };
         self.settle(passed, buffer)
@@ -246,7 +254,9 @@ impl Net {
         }
         let key = passed.owner;
         let event = self.reactor.visit(key, |source, registration| {
-            source.connection_mut()?.decide_deadlines(registration)
+            source
+                .connection_mut()?
+                .decide_deadlines(passed.tick, registration)
         });
         match self.translate_event(key, event.flatten()?) {
             Some(happened) => Some(Decision::Due(Due::Deadline(happened))),

@@ -1,0 +1,133 @@
+//! The deadlines of sockets whose loop is turned once a frame, with a small budget. A deadline is told in one frame and
+//! decided in the next, and meanwhile the peer goes on.
+#![cfg(unix)]
+
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use netloop::{Budget, CloseReason, SocketId, SocketOptions, Wait};
+
+use crate::support::{Peer, Recorder, Scene, spend};
+
+/// A timeout that is shorter than a frame of three [`STEP`]s, and longer than a step.
+const TIMEOUT: Duration = Duration::from_millis(60);
+const STEP: Duration = Duration::from_millis(25);
+const FRAMES: usize = 8;
+
+/// Budgets that the handler of one message uses up.
+fn budgets() -> [Budget; 2] {
+    [
+        Budget::new().events(1),
+        Budget::new().time(Duration::from_millis(1)),
+    ]
+}
+
+fn slow(name: &str) -> Recorder {
+    Recorder::new(name).on("data", |_, _| spend(Duration::from_millis(3)))
+}
+
+fn turn(scene: &mut Scene, budget: Budget) {
+    let turned = scene
+        .event_loop
+        .turn(&mut scene.world, Wait::No, budget)
+        .unwrap();
+    assert!(turned.alive, "{}", scene.world.brief());
+}
+
+/// One frame, in which every peer sends a byte each step.
+fn chatter(scene: &mut Scene, peers: &mut [Box<dyn Write>], budget: Budget) {
+    for _ in 0..3 {
+        for peer in &mut *peers {
+            peer.write_all(b"x").unwrap();
+        }
+        spend(STEP);
+    }
+    turn(scene, budget);
+}
+
+fn adopted_unix(scene: &mut Scene, options: SocketOptions, name: &str) -> (SocketId, UnixStream) {
+    let (ours, peer) = UnixStream::pair().unwrap();
+    let id = scene.event_loop.adopt(ours, options, slow(name)).unwrap();
+    (id, peer)
+}
+
+#[test]
+fn no_idle_timeout_is_decided_a_frame_late() {
+    const NAMES: [&str; 4] = ["tcp", "unix", "input", "pipe"];
+    for budget in budgets() {
+        let mut scene = Scene::new();
+        let (ours, tcp_peer) = Peer::roomy_pair();
+        let options = SocketOptions::new();
+        let tcp = scene.event_loop.adopt(ours, options.clone(), slow("tcp"));
+        let (unix, unix_peer) = adopted_unix(&mut scene, options, "unix");
+        let (input, input_peer) = UnixStream::pair().unwrap();
+        let input = scene.event_loop.read_input(&input, slow("input"));
+        let (pipe_peer, pipe) = mio::unix::pipe::new().unwrap();
+        let pipe = scene.event_loop.read_input(&pipe, slow("pipe"));
+        let mut peers: Vec<Box<dyn Write>> = vec![
+            Box::new(tcp_peer.into_stream()),
+            Box::new(unix_peer),
+            Box::new(input_peer),
+            Box::new(pipe_peer),
+        ];
+        scene.settle();
+        for id in [tcp.unwrap(), unix, input.unwrap(), pipe.unwrap()] {
+            scene.socket(id).set_idle_timeout(TIMEOUT);
+        }
+        for _ in 0..FRAMES {
+            chatter(&mut scene, &mut peers, budget);
+        }
+        for name in NAMES {
+            assert!(!scene.world.has(name, "timeout"), "{name} with {budget:?}");
+        }
+        // In silence, each comes all the same.
+        for name in NAMES {
+            scene.drive_until(name, "timeout");
+            assert_eq!(scene.world.received_length(name), 3 * FRAMES, "{name}");
+        }
+    }
+}
+
+// Alone, so that the one message of each frame is the news of the deadline.
+#[test]
+fn a_lone_socket_is_not_idle_between_two_frames() {
+    for budget in budgets() {
+        let mut scene = Scene::new();
+        let (id, peer) = adopted_unix(&mut scene, SocketOptions::new(), "us");
+        scene.settle();
+        scene.socket(id).set_idle_timeout(TIMEOUT);
+        for _ in 0..FRAMES {
+            chatter(
+                &mut scene,
+                &mut [Box::new(peer.try_clone().unwrap())],
+                budget,
+            );
+        }
+        assert!(!scene.world.has("us", "timeout"), "{budget:?}");
+    }
+}
+
+#[test]
+fn no_close_timeout_is_decided_a_frame_late() {
+    for budget in budgets() {
+        let mut scene = Scene::new();
+        let options = SocketOptions::new().close_timeout(TIMEOUT);
+        let (id, peer) = adopted_unix(&mut scene, options, "us");
+        scene.settle();
+        scene.socket(id).end();
+        scene.settle();
+        for _ in 0..FRAMES {
+            chatter(
+                &mut scene,
+                &mut [Box::new(peer.try_clone().unwrap())],
+                budget,
+            );
+        }
+        drop(peer);
+        scene.drive_to_close("us");
+        let reason = scene.world.close_reason("us");
+        assert_eq!(reason, Some(CloseReason::Graceful), "{budget:?}");
+        assert_eq!(scene.world.received_length("us"), 3 * FRAMES);
+    }
+}
