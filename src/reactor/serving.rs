@@ -72,8 +72,9 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Serves the source under `key` now, ahead of the sources that are queued, and returns its event. The source keeps
-    /// its place on the serve list. Does nothing if the source is closing, or is not ready for a wanted direction.
+    /// Serves the source under `key` now, ahead of the sources that are queued, and returns its event. A flush that the
+    /// source has asked for comes first. The source keeps its places on the lists. Does nothing if the source is closing,
+    /// or neither asks for a flush nor is ready for a wanted direction.
     pub(crate) fn serve_ahead(
         &mut self,
         key: Key,
@@ -90,7 +91,14 @@ impl<T: Handler> Reactor<T> {
             wheel: &mut self.wheel,
             clock: &self.clock,
         };
-        let event = serve_slow_path(source, &mut registration, resources);
+        if registration.state.flags.contains(Flags::WANTS_FLUSH) {
+            registration.state.flags.remove(Flags::WANTS_FLUSH);
+            source.on_flush(&mut registration, resources);
+        }
+        let event = match registration.is_closing() {
+            true => None,
+            false => serve_slow_path(source, &mut registration, resources),
+        };
         update_lists(
             key,
             slot,

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use netloop::{Budget, CloseReason, SocketId, SocketOptions, Wait};
+use netloop::{Budget, CloseReason, Flow, SocketId, SocketOptions, Wait};
 
 use crate::support::{Peer, Recorder, Scene, spend};
 
@@ -129,5 +129,49 @@ fn no_close_timeout_is_decided_a_frame_late() {
         let reason = scene.world.close_reason("us");
         assert_eq!(reason, Some(CloseReason::Graceful), "{budget:?}");
         assert_eq!(scene.world.received_length("us"), 3 * FRAMES);
+    }
+}
+
+// Bytes that the host has written are news too, although a small budget has not sent them yet.
+#[test]
+fn written_bytes_that_wait_for_a_flush_keep_a_socket_busy() {
+    for budget in budgets() {
+        let mut scene = Scene::new();
+        let mut neighbours: Vec<Box<dyn Write>> = Vec::new();
+        let mut busy = Vec::new();
+        for _ in 0..8 {
+            let (id, peer) = adopted_unix(&mut scene, SocketOptions::new(), "busy");
+            neighbours.push(Box::new(peer));
+            busy.push(id);
+        }
+        let (writes, _one) = adopted_unix(&mut scene, SocketOptions::new(), "writes");
+        let (told, _other) = adopted_unix(&mut scene, SocketOptions::new(), "told");
+        scene.settle();
+        for id in [writes, told] {
+            scene.socket(id).set_idle_timeout(TIMEOUT);
+        }
+        for _ in 0..2 * FRAMES {
+            spend(2 * STEP);
+            for peer in &mut neighbours {
+                peer.write_all(b"x").unwrap();
+            }
+            spend(STEP);
+            assert_eq!(scene.socket(writes).write(b"y"), Flow::Open);
+            assert!(
+                scene
+                    .event_loop
+                    .sockets()
+                    .broadcast([told], b"y")
+                    .is_empty()
+            );
+            turn(&mut scene, budget);
+        }
+        for name in ["writes", "told"] {
+            assert!(!scene.world.has(name, "timeout"), "{name} with {budget:?}");
+        }
+        // A cork is the program's own silence.
+        scene.socket(writes).cork();
+        assert_eq!(scene.socket(writes).write(b"z"), Flow::Open);
+        scene.drive_until("writes", "timeout");
     }
 }
