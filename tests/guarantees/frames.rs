@@ -2,7 +2,7 @@
 //! decided in the next, and meanwhile the peer goes on.
 #![cfg(unix)]
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -173,5 +173,27 @@ fn written_bytes_that_wait_for_a_flush_keep_a_socket_busy() {
         scene.socket(writes).cork();
         assert_eq!(scene.socket(writes).write(b"z"), Flow::Open);
         scene.drive_until("writes", "timeout");
+    }
+}
+
+// The peer cannot answer an end of which it knows nothing.
+#[test]
+fn a_close_timeout_counts_from_the_fin_behind_a_stall() {
+    for budget in [Budget::UNLIMITED, budgets()[0], budgets()[1]] {
+        let mut scene = Scene::new();
+        let options = SocketOptions::new().close_timeout(TIMEOUT);
+        let (id, peer) = adopted_unix(&mut scene, options, "us");
+        scene.settle();
+        scene.socket(id).end();
+        spend(2 * TIMEOUT);
+        let mut byte = [0];
+        peer.set_nonblocking(true).unwrap();
+        while (&peer).read(&mut byte).is_err() {
+            turn(&mut scene, budget);
+        }
+        turn(&mut scene, budget);
+        drop(peer);
+        scene.drive_to_close("us");
+        assert_eq!(scene.world.trace("us"), "end close:Graceful", "{budget:?}");
     }
 }

@@ -10,8 +10,8 @@ pub(super) struct Activity {
     /// The tick at which a byte last moved in either direction, or at which the user last set the idle timeout. Before
     /// both, the tick of the registration.
     pub(super) last_byte_tick: u64,
-    /// The tick at which connecting began. Once this side has ended an open connection, the tick of that end, put off
-    /// by the time for which a pause has suspended the close timeout.
+    /// The tick at which connecting began. Once this side has ended an open connection, the tick of that end, and then of
+    /// its FIN; both are put off by the time for which a pause has suspended the close timeout since.
     pub(super) began_tick: u64,
     idle: IdleTimeout,
 }

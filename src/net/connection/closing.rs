@@ -151,6 +151,8 @@ impl Connection {
         if is_over {
             self.close(CloseReason::Graceful, registration);
         } else {
+            // The FIN may have waited for the flush, while the peer could not answer it.
+            self.activity.began_tick = registration.latest_tick();
             self.update_read_interest(registration);
             self.file_deadline(registration);
         }

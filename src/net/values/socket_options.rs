@@ -142,7 +142,8 @@ impl SocketOptions {
     }
 
     /// Sets the close timeout. After this time without a byte, a connection that this side has ended is closed with
-    /// [`CloseReason::TimedOut`](crate::CloseReason::TimedOut). Default: 30 s.
+    /// [`CloseReason::TimedOut`](crate::CloseReason::TimedOut). Default: 30 s. Without unsent bytes, the time counts from the
+    /// FIN, which may wait for the next turn.
     ///
     /// The timeout rests while the socket is [paused](crate::Socket::pause), because the peer's bytes and end cannot be
     /// met then. It counts in spite of the pause if bytes are queued and none are unread, or after
