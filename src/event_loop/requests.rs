@@ -205,7 +205,8 @@ impl<S> EventLoop<S> {
     }
 
     /// Adds a connection that was made elsewhere to the loop: a `TcpStream` or a `UnixStream` of the standard library.
-    /// The stream becomes non-blocking. `on_connect` does not come, because the stream is connected already.
+    /// The stream becomes non-blocking. `on_connect` does not come, because the stream is connected already. If the
+    /// connection is over already, the handler gets the bytes that are unread, and then the end or the error.
     ///
     /// A duplicate of the stream may stay elsewhere, also in another process. The end of this side reaches the peer all
     /// the same. After [`destroy`](crate::Socket::destroy), a failure or the drop of the loop, the connection lives on
@@ -214,8 +215,8 @@ impl<S> EventLoop<S> {
     ///
     /// # Errors
     ///
-    /// The system's error of the descriptor; ENOTCONN if the stream is not connected; EINVAL for a socket that keeps
-    /// messages apart, such as SOCK_SEQPACKET.
+    /// The system's error of the descriptor; ENOTCONN if the stream is not connected and was not; EINVAL for a socket
+    /// that keeps messages apart, such as SOCK_SEQPACKET. On an error the stream is closed.
     pub fn adopt(
         &mut self,
         stream: impl Into<StdStream>,

@@ -35,6 +35,7 @@ pub(crate) use errno::is_out_of_registrations;
 pub(crate) use factory::System;
 pub(crate) use lookup::{Job, Ticket};
 pub(crate) use lookups::Lookups;
+pub(crate) use native::Adopted;
 #[cfg(unix)]
 pub use native::Descriptor;
 pub(crate) use native::tcp::ConnectStep;

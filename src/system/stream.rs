@@ -13,8 +13,8 @@ use mio::{Interest, Registry, Token};
 use super::errno::retry_interrupted;
 #[cfg(feature = "simulation")]
 use super::faults;
-use super::native::Shared;
 use super::native::tcp::{self, ConnectStep};
+use super::native::{Adopted, Shared};
 #[cfg(unix)]
 use super::native::{Input, unix};
 use super::platform::{
@@ -82,15 +82,17 @@ impl Stream {
         unix::connect(path).map(Self::Unix)
     }
 
-    /// Takes over a connected socket of the standard library.
-    pub(crate) fn adopt_tcp(stream: std::net::TcpStream) -> io::Result<Self> {
-        tcp::adopt(stream).map(Shared::new).map(Self::SharedTcp)
+    /// Takes over a socket of the standard library, which is connected, or was.
+    pub(crate) fn adopt_tcp(stream: std::net::TcpStream) -> io::Result<Adopted<Self>> {
+        let adopted = tcp::adopt(stream)?;
+        Ok(adopted.map(|stream| Self::SharedTcp(Shared::new(stream))))
     }
 
-    /// Takes over a connected Unix socket of the standard library.
+    /// Takes over a Unix socket of the standard library, which is connected, or was.
     #[cfg(unix)]
-    pub(crate) fn adopt_unix(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
-        unix::adopt(stream).map(Shared::new).map(Self::SharedUnix)
+    pub(crate) fn adopt_unix(stream: std::os::unix::net::UnixStream) -> io::Result<Adopted<Self>> {
+        let adopted = unix::adopt(stream)?;
+        Ok(adopted.map(|stream| Self::SharedUnix(Shared::new(stream))))
     }
 
     /// Makes a stream that reads from `descriptor`: a duplicate, or the same pipe or terminal opened anew.

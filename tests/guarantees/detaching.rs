@@ -1,11 +1,17 @@
 //! Sockets that move: to another loop, to a thread, or from elsewhere.
 
 use std::io::{Read, Write};
+#[cfg(unix)]
+use std::net::Shutdown;
 use std::net::TcpStream;
+#[cfg(unix)]
+use std::time::Instant;
 
 use netloop::{Error, Flow, KeepAlive, SocketOptions, State};
 use socket2::{Domain, Socket, Type};
 
+#[cfg(unix)]
+use crate::support::PATIENCE;
 use crate::support::{BlackHole, Peer, Recorder, Scene, Seen, assert_same_bytes, pattern};
 
 #[test]
@@ -128,6 +134,62 @@ fn a_stream_without_a_connection_is_not_adopted() {
     assert_eq!(error.code(), "ENOTCONN");
     scene.settle();
     assert!(!scene.event_loop.is_alive());
+}
+
+/// A way in which a connection ends before a loop adopts it.
+#[cfg(unix)]
+#[derive(Clone, Copy, Debug)]
+enum Over {
+    Reset,
+    EndedByBoth,
+}
+
+/// A socket whose connection is over. The peer has sent `bytes` before.
+#[cfg(unix)]
+fn stream_that_is_over(how: Over, bytes: &[u8]) -> TcpStream {
+    let (ours, mut peer) = Peer::roomy_pair();
+    peer.write(bytes);
+    match how {
+        Over::Reset => peer.reset(),
+        Over::EndedByBoth => {
+            ours.shutdown(Shutdown::Write).unwrap();
+            peer.close();
+        }
+    }
+    let begun = Instant::now();
+    while ours.peer_addr().is_ok() {
+        assert!(begun.elapsed() < PATIENCE, "the connection is not over");
+        std::thread::yield_now();
+    }
+    ours
+}
+
+// Windows discards the received bytes on a reset.
+#[cfg(unix)]
+#[test]
+fn a_stream_that_is_over_is_adopted_with_its_unread_bytes() {
+    let bytes = pattern(5000, 7);
+    for how in [Over::Reset, Over::EndedByBoth] {
+        for is_paused in [false, true] {
+            for bytes in [&bytes[..], b""] {
+                let ours = stream_that_is_over(how, bytes);
+                let mut scene = Scene::new();
+                let options = SocketOptions::new().pause_on_connect(is_paused);
+                let recorder = Recorder::new("us");
+                let id = scene.event_loop.adopt(ours, options, recorder).unwrap();
+                scene.settle();
+                scene.socket(id).resume();
+                scene.drive_to_close("us");
+                assert_same_bytes(&scene.world.received("us"), bytes);
+                let end = match how {
+                    Over::Reset => "error:ECONNRESET close:Reset",
+                    Over::EndedByBoth => "end close:Graceful",
+                };
+                let trace = scene.world.trace("us");
+                assert!(trace.ends_with(end), "{how:?} {is_paused} {trace}");
+            }
+        }
+    }
 }
 
 #[cfg(unix)]

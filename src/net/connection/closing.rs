@@ -196,6 +196,11 @@ impl Connection {
         self.fail(error, reason, registration);
     }
 
+    /// Fails an adopted connection with the error that had ended it before.
+    pub(crate) fn fail_adopted(&mut self, error: io::Error, registration: &mut Registration<'_>) {
+        self.fail_io(Syscall::Read, error, registration);
+    }
+
     /// Closes the connection with `error`. The handler's `on_error` gets the error before `on_close`.
     pub(crate) fn fail(
         &mut self,

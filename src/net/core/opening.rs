@@ -10,19 +10,30 @@ use crate::net::error::{Error, Result, Syscall};
 use crate::net::listener::Listener;
 use crate::net::values::{CloseReason, ServerId, SocketId, SocketOptions, StdListener, StdStream};
 use crate::reactor::Registration;
-use crate::system::{Acceptor, Stream};
+use crate::system::{Acceptor, Adopted, Stream};
 
 use super::source::Source;
 use super::{Net, check_socket_options};
 
 impl Net {
-    /// Adopts a connected socket of the user.
+    /// Adopts a socket of the user, which is connected, or was.
     pub(crate) fn adopt(&mut self, stream: StdStream, options: SocketOptions) -> Result<SocketId> {
         check_socket_options(&options)?;
-        let (stream, peer) = take_over(stream).map_err(|error| Error::new(Syscall::Open, error))?;
+        let adopted = take_over(stream).map_err(|error| Error::new(Syscall::Open, error))?;
+        let Adopted {
+            stream,
+            peer,
+            error,
+        } = adopted;
         let connection = Connection::established(stream, peer, None, Rc::new(options));
         connection.apply_options();
-        Ok(self.insert_connection(connection))
+        let id = self.insert_connection(connection);
+        if let Some(error) = error {
+            self.with_connection(id, |connection, registration, _| {
+                connection.fail_adopted(error, registration)
+            });
+        }
+        Ok(id)
     }
 
     /// Adopts a descriptor of the user that is only read, such as a pipe.
@@ -135,18 +146,11 @@ fn standard_listener(acceptor: Acceptor) -> Option<StdListener> {
     }
 }
 
-/// Makes a [`Stream`] from a socket of the standard library, and returns the address of its peer. Fails if there is no
-/// peer.
-fn take_over(stream: StdStream) -> io::Result<(Stream, Option<SocketAddr>)> {
+/// Makes a [`Stream`] from a socket of the standard library. Fails if there is no connection, and was none.
+fn take_over(stream: StdStream) -> io::Result<Adopted<Stream>> {
     match stream {
-        StdStream::Tcp(stream) => {
-            let peer = stream.peer_addr()?;
-            Ok((Stream::adopt_tcp(stream)?, Some(peer)))
-        }
+        StdStream::Tcp(stream) => Stream::adopt_tcp(stream),
         #[cfg(unix)]
-        StdStream::Unix(stream) => {
-            stream.peer_addr()?;
-            Ok((Stream::adopt_unix(stream)?, None))
-        }
+        StdStream::Unix(stream) => Stream::adopt_unix(stream),
     }
 }

@@ -2,7 +2,6 @@
 
 use std::fs::{File, FileType};
 use std::io::{self, IsTerminal, Read};
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
@@ -14,7 +13,7 @@ use socket2::SockRef;
 use super::readable::{has_hung_up, is_readable};
 use super::reopening::{is_anonymous_pipe, opens_for_reading, reopen};
 use super::shared::forbid_lingering;
-use super::socket::check_stream;
+use super::socket::{check_stream, peek_at_once};
 
 /// A terminal, a pipe, a stream socket or a file that is only read.
 ///
@@ -115,8 +114,7 @@ impl Input {
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.kind {
             Kind::Socket => {
-                let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
-                SockRef::from(&self.file).recv_with_flags(&mut [MaybeUninit::uninit()], flags)?;
+                peek_at_once(&SockRef::from(&self.file))?;
             }
             Kind::Reported if !is_readable(&self.file).map_err(as_transient)? => {
                 return Err(io::ErrorKind::WouldBlock.into());

@@ -1,5 +1,6 @@
 //! The operating system's own sockets, selector and lookups. `faults` adds faults to their calls.
 
+mod adopted;
 #[cfg(unix)]
 #[cfg(all(feature = "precise", target_os = "linux"))]
 mod alarm;
@@ -20,6 +21,7 @@ pub(super) mod tcp;
 #[cfg(unix)]
 pub(super) mod unix;
 
+pub(crate) use adopted::Adopted;
 #[cfg(unix)]
 pub use descriptor::Descriptor;
 #[cfg(unix)]

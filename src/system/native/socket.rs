@@ -1,6 +1,7 @@
 //! Connecting and sending, which TCP and Unix sockets have in common.
 
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 
 use socket2::{SockAddr, SockRef, Socket, Type};
 
@@ -58,6 +59,45 @@ pub(super) fn send(socket: &SockRef<'_>, slices: &[IoSlice<'_>]) -> io::Result<u
         // Nearly all sends have one slice, and `send` costs less than `sendmsg`.
         [slice] => socket.send_with_flags(slice, NO_SIGNAL | DO_NOT_WAIT),
         slices => socket.send_vectored_with_flags(slices, NO_SIGNAL | DO_NOT_WAIT),
+    }
+}
+
+/// Looks at the first received byte, without waiting even if the socket is in blocking mode.
+#[cfg(unix)]
+pub(super) fn peek_at_once(socket: &SockRef<'_>) -> io::Result<usize> {
+    socket.recv_with_flags(&mut [MaybeUninit::uninit()], libc::MSG_PEEK | DO_NOT_WAIT)
+}
+
+#[cfg(not(unix))]
+pub(super) fn peek_at_once(socket: &SockRef<'_>) -> io::Result<usize> {
+    socket.peek(&mut [MaybeUninit::uninit()])
+}
+
+/// Checks that `socket` has or had a connection. `asked` is the answer of the kernel to a question for the peer, whose
+/// address the kernel forgets with the connection. Returns the pending error if no byte precedes it: the kernel has
+/// forgotten this error then.
+///
+/// # Errors
+///
+/// `asked`, if there was no connection.
+pub(super) fn check_connected<T>(
+    socket: &SockRef<'_>,
+    asked: io::Result<T>,
+) -> io::Result<(Option<T>, Option<io::Error>)> {
+    let error = match asked {
+        Ok(peer) => return Ok((Some(peer), None)),
+        Err(error) => error,
+    };
+    match peek_at_once(socket) {
+        // Bytes or an end. An error behind them is still the kernel's.
+        Ok(_) => Ok((None, None)),
+        // Never connected, connecting, or listening.
+        Err(peeked) => match peeked.kind() {
+            io::ErrorKind::NotConnected
+            | io::ErrorKind::WouldBlock
+            | io::ErrorKind::InvalidInput => Err(error),
+            _ => Ok((None, Some(peeked))),
+        },
     }
 }
 

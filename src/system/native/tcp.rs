@@ -7,7 +7,7 @@ use std::time::Duration;
 use mio::net::TcpStream;
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
-use super::{shared_ports, socket};
+use super::{Adopted, shared_ports, socket};
 use crate::system::errno::is_shut_down;
 use crate::system::options::{self, KeepAliveTimes};
 
@@ -62,12 +62,17 @@ pub(super) fn start_connecting(stream: &TcpStream, address: SocketAddr) -> io::R
     socket::start_connecting(&SockRef::from(stream), &SockAddr::from(address))
 }
 
-/// Takes over a connected socket of the standard library.
-pub(crate) fn adopt(stream: std::net::TcpStream) -> io::Result<TcpStream> {
+/// Takes over a socket of the standard library, which is connected, or was.
+pub(crate) fn adopt(stream: std::net::TcpStream) -> io::Result<Adopted<TcpStream>> {
     socket::check_stream(&SockRef::from(&stream))?;
+    let (peer, error) = socket::check_connected(&SockRef::from(&stream), stream.peer_addr())?;
     stream.set_nonblocking(true)?;
     socket::suppress_pipe_signal(&SockRef::from(&stream))?;
-    Ok(TcpStream::from_std(stream))
+    Ok(Adopted {
+        stream: TcpStream::from_std(stream),
+        peer,
+        error,
+    })
 }
 
 /// Asks the kernel for the result of a connect, after an event for writing. Returns `false` if the event was spurious.

@@ -8,7 +8,7 @@ use std::path::Path;
 use mio::net::UnixStream;
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
-use super::socket;
+use super::{Adopted, socket};
 
 /// Starts to connect to the Unix socket at `path`; a leading NUL names Linux's abstract namespace.
 pub(crate) fn connect(path: &Path) -> io::Result<UnixStream> {
@@ -21,12 +21,17 @@ pub(crate) fn connect(path: &Path) -> io::Result<UnixStream> {
     Ok(UnixStream::from_std(stream))
 }
 
-/// Takes over a connected socket of the standard library.
-pub(crate) fn adopt(stream: std::os::unix::net::UnixStream) -> io::Result<UnixStream> {
+/// Takes over a socket of the standard library, which is connected, or was.
+pub(crate) fn adopt(stream: std::os::unix::net::UnixStream) -> io::Result<Adopted<UnixStream>> {
     socket::check_stream(&SockRef::from(&stream))?;
+    let (_, error) = socket::check_connected(&SockRef::from(&stream), stream.peer_addr())?;
     stream.set_nonblocking(true)?;
     socket::suppress_pipe_signal(&SockRef::from(&stream))?;
-    Ok(UnixStream::from_std(stream))
+    Ok(Adopted {
+        stream: UnixStream::from_std(stream),
+        peer: None,
+        error,
+    })
 }
 
 /// Asks the kernel for the result of a connect, after an event for writing. Returns `false` if the event was spurious.
