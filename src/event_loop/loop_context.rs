@@ -248,7 +248,8 @@ impl<S> LoopContext<'_, S> {
     /// sockets is gone.
     ///
     /// The handler of `to` still receives the bytes of its peer, and the handler of `from` still sends to its peer. If
-    /// the peer of `to` has ended, `to` still sends the bytes of `from`.
+    /// the peer of `to` has ended, `to` still sends the bytes of `from`. A FIN of `to` proves that the bytes of `from`
+    /// are complete. When `to` closes first, `from` sends its queued bytes and a FIN, and closes.
     #[doc(alias = "stream.pipe")]
     pub fn pipe(&mut self, from: SocketId, to: SocketId) -> bool
     where
@@ -260,13 +261,26 @@ impl<S> LoopContext<'_, S> {
     /// Joins two sockets: each sends the bytes that the other receives, from the next event on. Either socket may still
     /// be connecting. Returns `false`, and changes nothing, if one of the two is gone (its `on_close` has run).
     ///
-    /// - **Backpressure**: while the queue of one socket is full, the other socket is paused.
+    /// - **Backpressure**: while the queue of one socket is full, the other socket is paused. Its idle timeout rests
+    ///   meanwhile, because its peer cannot send. The idle timeout of a socket that the program pauses goes on.
     /// - **Half-close**: when the peer of one socket ends, the other socket ends behind the last byte. The opposite direction
     ///   stays open, whatever [`allow_half_open`](crate::SocketOptions::allow_half_open) says.
-    /// - **Failure**: when one socket fails, the other sends the bytes that had arrived before, then a FIN, and closes with
-    ///   the same error. When one socket closes in another way, such as by `destroy` or an idle timeout, the other sends its
-    ///   bytes and a FIN, and closes too. So a FIN behind a pipe does not prove that the bytes are complete, as with Node's
-    ///   `pipeline`: the protocol says where a message ends.
+    /// - **Failure**: when one socket closes before its peer has ended, the other sends its queued bytes, at most for its
+    ///   [`close_timeout`](crate::SocketOptions::close_timeout), and closes with a RST. After a failure it closes with the
+    ///   same error. The RST discards the bytes that the kernel still holds. An idle timeout that destroys either socket
+    ///   resets its peer too.
+    ///
+    /// So a FIN behind a pipe proves that the bytes are complete: the peer of the other socket has ended, and every byte
+    /// before that end was sent. In Node's `pipeline` it proves nothing. There are three exceptions:
+    ///
+    /// - The program ends or destroys the socket itself: the FIN is its choice. A `destroy` of the *other* socket is a
+    ///   RST here, because no call has ended this one. Call [`end`](crate::Socket::end) on this socket first if its bytes
+    ///   are complete.
+    /// - Unix sockets have no RST, and close.
+    /// - If the program drops the loop or exits, the kernel sends a FIN for each socket without queued bytes.
+    ///
+    /// If the peer of one socket has ended, but answers a later byte with a reset, Linux tells of both. The bytes and
+    /// the end are then passed on before the failure. Other systems tell of the reset alone.
     ///
     /// Both sockets keep their handlers, which get every event except `on_data`. So a handler can note the ends, or act
     /// on a timeout. If a handler has received bytes for the other socket before the call, it must write them to that

@@ -66,6 +66,11 @@ impl SocketHandler<Seen> for Client {
             self.received += 1;
         }
     }
+    fn on_end(&mut self, cx: &mut Context<'_, Seen>) {
+        // Both pipes pass an end on only behind the last byte: a part is never taken for the whole.
+        let sent = usize::try_from(cx.socket.bytes_written()).unwrap();
+        assert_eq!(self.received, sent, "a clean end before the last byte");
+    }
     fn on_close(&mut self, cx: &mut Context<'_, Seen>, reason: CloseReason) {
         cx.shared.received.push(self.received);
         cx.shared.closed.push(reason);

@@ -16,7 +16,7 @@ impl Socket<'_> {
     ///
     /// A failure, such as a reset by the peer, is still reported at once if no received bytes are unread. Otherwise the
     /// socket holds the failure: [`is_peer_gone`](Self::is_peer_gone) tells of it. After `resume`, first the bytes come,
-    /// then `on_error` and `on_close`. The [`unread_timeout`](crate::SocketOptions::unread_timeout) limits the wait.
+    /// then `on_end` if the peer had ended before, then `on_error` and `on_close`. The [`unread_timeout`](crate::SocketOptions::unread_timeout) limits the wait.
     /// Windows itself discards the received bytes at a reset.
     ///
     /// If this side has ended, an end of the peer with no unread bytes before it is told in spite of the pause. The

@@ -40,7 +40,8 @@ impl Socket<'_> {
     ///
     /// The socket holds the failure as long as it is [paused](Self::pause). Writes answer
     /// [`Flow::Closed`](crate::Flow::Closed), and queued bytes are lost and [counted](Self::queued_bytes). After
-    /// [`resume`](Self::resume) the bytes come, then `on_error` and `on_close`. `false` once the socket is closed.
+    /// [`resume`](Self::resume) the bytes come, then `on_end` if the peer's end is known to have come before the failure,
+    /// then `on_error` and `on_close`. `false` once the socket is closed.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler, SocketId};
