@@ -1,6 +1,11 @@
-//! User closures without a socket, which the loop keeps until it calls them.
+//! User closures without a socket, which the loop keeps until it calls them, and those calls.
 
+use crate::net::Sockets;
+
+use super::EventLoop;
+use super::dispatch::Calling;
 use super::loop_context::LoopContext;
+use super::stall::Watched;
 
 /// A user closure that the loop calls once: a deferred call or a one-shot timer.
 pub(super) type Call<S> = Box<dyn FnOnce(&mut LoopContext<'_, S>)>;
@@ -10,3 +15,34 @@ pub(super) type RepeatedCall<S> = Box<dyn FnMut(&mut LoopContext<'_, S>)>;
 
 /// A user closure that another thread has posted; the loop calls it once.
 pub(super) type Post<S> = Box<dyn FnOnce(&mut LoopContext<'_, S>) + Send>;
+
+impl<S> EventLoop<S> {
+    /// Makes one call that was given to the method `name`.
+    pub(super) fn call_once(
+        &mut self,
+        shared: &mut S,
+        name: &'static str,
+        call: impl FnOnce(&mut LoopContext<'_, S>),
+    ) {
+        let watched = self.watch();
+        self.call(shared, Calling::Loop, call);
+        self.end_watch(shared, watched, name, Watched::Loop);
+    }
+
+    /// Makes one call that has no socket. While the call runs, `self.calling` is `calling`.
+    pub(super) fn call(
+        &mut self,
+        shared: &mut S,
+        calling: Calling,
+        call: impl FnOnce(&mut LoopContext<'_, S>),
+    ) {
+        self.calling = Some(calling);
+        call(&mut LoopContext {
+            sockets: Sockets::new(&mut self.net),
+            shared,
+            agenda: &mut self.agenda,
+        });
+        self.calling = None;
+        self.install();
+    }
+}

@@ -1,15 +1,14 @@
 //! The dispatch of events: each event is a value, and this module calls the handler of its socket or server.
 
-use std::time::Duration;
-
 use crate::net::{
-    CloseReason, Error, Notice, ServerEvent, ServerId, Socket, SocketEvent, SocketId, Sockets,
-    SourceEvent, SourceId, TargetedEvent,
+    CloseReason, Error, ServerEvent, ServerId, Socket, SocketEvent, SocketId, Sockets, SourceEvent,
+    SourceId, TargetedEvent,
 };
 
 use super::agenda::NewHandler;
 use super::server_handler::{Accepted, OverLimit};
 use super::shutdown;
+use super::socket_calls::{Slowest, call_for_event, call_for_notice};
 use super::socket_handler::SocketHandler;
 use super::source_handler::SourceCall;
 use super::stall::Watched;
@@ -444,117 +443,5 @@ impl<S> EventLoop<S> {
         self.calling = None;
         self.install();
         self.end_watch(shared, watched, "on_close", Watched::Source(id));
-    }
-}
-
-/// The callback that took longest, of several that are made in a row. The clock is read only while callbacks are watched.
-#[derive(Default)]
-struct Slowest {
-    name: &'static str,
-    duration: Duration,
-}
-
-impl Slowest {
-    /// Calls `call`, which returns the name of its callback.
-    fn time<S>(
-        &mut self,
-        cx: &mut Context<'_, S>,
-        call: impl FnOnce(&mut Context<'_, S>) -> &'static str,
-    ) {
-        if !cx.agenda.meter.watches() {
-            self.name = call(cx);
-            return;
-        }
-        let began = cx.socket.net().read_clock();
-        let name = call(cx);
-        let duration = cx
-            .socket
-            .net()
-            .read_clock()
-            .saturating_duration_since(began);
-        if duration >= self.duration {
-            *self = Self { name, duration };
-        }
-    }
-}
-
-/// Calls a handler for an event that is not data. Returns the name of the callback.
-#[inline(never)]
-fn call_for_event<S>(
-    handler: &mut dyn SocketHandler<S>,
-    cx: &mut Context<'_, S>,
-    event: SocketEvent,
-) -> &'static str {
-    match event {
-        SocketEvent::Data(_) => {
-            debug_assert!(false, "data is delivered with the read buffer");
-            "on_data"
-        }
-        SocketEvent::Connected => {
-            handler.on_connect(cx);
-            cx.socket.catch_up();
-            "on_connect"
-        }
-        SocketEvent::Drained => {
-            handler.on_drain(cx);
-            "on_drain"
-        }
-        SocketEvent::Ended => {
-            handler.on_end(cx);
-            cx.socket.answer_end();
-            "on_end"
-        }
-        SocketEvent::TimedOut => {
-            handler.on_timeout(cx);
-            "on_timeout"
-        }
-        SocketEvent::Noticed => {
-            let mut slowest = Slowest::default();
-            // The handler may cause a further notice in each callback. Such notices wait for the next service.
-            for _ in 0..cx.socket.waiting_notices() {
-                let Some(notice) = cx.socket.next_notice() else {
-                    break;
-                };
-                slowest.time(cx, |cx| call_for_notice(handler, cx, notice));
-            }
-            // After the callbacks: this goes on with the connect, unless the handler has closed the socket.
-            cx.socket.end_notices();
-            slowest.name
-        }
-    }
-}
-
-/// Calls a handler for a notice of its socket. Returns the name of the callback.
-fn call_for_notice<S>(
-    handler: &mut dyn SocketHandler<S>,
-    cx: &mut Context<'_, S>,
-    notice: Notice,
-) -> &'static str {
-    match notice {
-        Notice::LookedUp(found) => {
-            let host = cx.socket.host().unwrap_or_default();
-            handler.on_lookup(cx, &host, found.as_ref().copied());
-            "on_lookup"
-        }
-        Notice::AttemptBegun(address) => {
-            handler.on_connection_attempt(cx, address);
-            "on_connection_attempt"
-        }
-        Notice::AttemptFailed(address, error) => {
-            handler.on_connection_attempt_failed(cx, address, &error);
-            "on_connection_attempt_failed"
-        }
-        Notice::AttemptIsSlow(address) => {
-            handler.on_connection_attempt_slow(cx, address);
-            "on_connection_attempt_slow"
-        }
-        Notice::Sent(token) => {
-            handler.on_sent(cx, token, Ok(()));
-            "on_sent"
-        }
-        Notice::Refused(token, error) => {
-            handler.on_sent(cx, token, Err(&error));
-            "on_sent"
-        }
     }
 }

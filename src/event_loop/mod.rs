@@ -33,6 +33,7 @@ mod signal;
 mod signal_watch;
 #[cfg(all(unix, feature = "signals"))]
 mod signals;
+mod socket_calls;
 mod socket_handler;
 mod source_context;
 mod source_handler;

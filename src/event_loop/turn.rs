@@ -4,9 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::net::{
-    Closing, Due, Elapsing, Result, SocketEvent, SocketId, Sockets, TargetedEvent, TimerId,
-};
+use crate::net::{Closing, Due, Elapsing, Result, SocketEvent, SocketId, TargetedEvent, TimerId};
 
 use super::dispatch::Calling;
 use super::limited_turn::Part;
@@ -14,7 +12,7 @@ use super::read_buffer::ReadBuffer;
 use super::stall::Watched;
 use super::timers::Action;
 use super::wait::Limit;
-use super::{Budget, EventLoop, LoopContext, RunEnd, Turn, Wait};
+use super::{Budget, EventLoop, RunEnd, Turn, Wait};
 
 /// The limit on the posts of one turn. Further posts wait for the next turn, so that a busy thread cannot starve
 /// sockets.
@@ -444,34 +442,5 @@ impl<S> EventLoop<S> {
                 return;
             }
         }
-    }
-
-    /// Makes one call that was given to the method `name`.
-    pub(super) fn call_once(
-        &mut self,
-        shared: &mut S,
-        name: &'static str,
-        call: impl FnOnce(&mut LoopContext<'_, S>),
-    ) {
-        let watched = self.watch();
-        self.call(shared, Calling::Loop, call);
-        self.end_watch(shared, watched, name, Watched::Loop);
-    }
-
-    /// Makes one call that has no socket. While the call runs, `self.calling` is `calling`.
-    pub(super) fn call(
-        &mut self,
-        shared: &mut S,
-        calling: Calling,
-        call: impl FnOnce(&mut LoopContext<'_, S>),
-    ) {
-        self.calling = Some(calling);
-        call(&mut LoopContext {
-            sockets: Sockets::new(&mut self.net),
-            shared,
-            agenda: &mut self.agenda,
-        });
-        self.calling = None;
-        self.install();
     }
 }

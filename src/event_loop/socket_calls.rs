@@ -1,0 +1,120 @@
+//! The callback of a socket's handler for each event and each notice, and its name.
+
+use std::time::Duration;
+
+use crate::net::{Notice, SocketEvent};
+
+use super::Context;
+use super::socket_handler::SocketHandler;
+
+/// The callback that took longest, of several that are made in a row. The clock is read only while callbacks are watched.
+#[derive(Default)]
+pub(super) struct Slowest {
+    pub(super) name: &'static str,
+    duration: Duration,
+}
+
+impl Slowest {
+    /// Calls `call`, which returns the name of its callback.
+    pub(super) fn time<S>(
+        &mut self,
+        cx: &mut Context<'_, S>,
+        call: impl FnOnce(&mut Context<'_, S>) -> &'static str,
+    ) {
+        if !cx.agenda.meter.watches() {
+            self.name = call(cx);
+            return;
+        }
+        let began = cx.socket.net().read_clock();
+        let name = call(cx);
+        let duration = cx
+            .socket
+            .net()
+            .read_clock()
+            .saturating_duration_since(began);
+        if duration >= self.duration {
+            *self = Self { name, duration };
+        }
+    }
+}
+
+/// Calls a handler for an event that is not data. Returns the name of the callback.
+#[inline(never)]
+pub(super) fn call_for_event<S>(
+    handler: &mut dyn SocketHandler<S>,
+    cx: &mut Context<'_, S>,
+    event: SocketEvent,
+) -> &'static str {
+    match event {
+        SocketEvent::Data(_) => {
+            debug_assert!(false, "data is delivered with the read buffer");
+            "on_data"
+        }
+        SocketEvent::Connected => {
+            handler.on_connect(cx);
+            cx.socket.catch_up();
+            "on_connect"
+        }
+        SocketEvent::Drained => {
+            handler.on_drain(cx);
+            "on_drain"
+        }
+        SocketEvent::Ended => {
+            handler.on_end(cx);
+            cx.socket.answer_end();
+            "on_end"
+        }
+        SocketEvent::TimedOut => {
+            handler.on_timeout(cx);
+            "on_timeout"
+        }
+        SocketEvent::Noticed => {
+            let mut slowest = Slowest::default();
+            // The handler may cause a further notice in each callback. Such notices wait for the next service.
+            for _ in 0..cx.socket.waiting_notices() {
+                let Some(notice) = cx.socket.next_notice() else {
+                    break;
+                };
+                slowest.time(cx, |cx| call_for_notice(handler, cx, notice));
+            }
+            // After the callbacks: this goes on with the connect, unless the handler has closed the socket.
+            cx.socket.end_notices();
+            slowest.name
+        }
+    }
+}
+
+/// Calls a handler for a notice of its socket. Returns the name of the callback.
+pub(super) fn call_for_notice<S>(
+    handler: &mut dyn SocketHandler<S>,
+    cx: &mut Context<'_, S>,
+    notice: Notice,
+) -> &'static str {
+    match notice {
+        Notice::LookedUp(found) => {
+            let host = cx.socket.host().unwrap_or_default();
+            handler.on_lookup(cx, &host, found.as_ref().copied());
+            "on_lookup"
+        }
+        Notice::AttemptBegun(address) => {
+            handler.on_connection_attempt(cx, address);
+            "on_connection_attempt"
+        }
+        Notice::AttemptFailed(address, error) => {
+            handler.on_connection_attempt_failed(cx, address, &error);
+            "on_connection_attempt_failed"
+        }
+        Notice::AttemptIsSlow(address) => {
+            handler.on_connection_attempt_slow(cx, address);
+            "on_connection_attempt_slow"
+        }
+        Notice::Sent(token) => {
+            handler.on_sent(cx, token, Ok(()));
+            "on_sent"
+        }
+        Notice::Refused(token, error) => {
+            handler.on_sent(cx, token, Err(&error));
+            "on_sent"
+        }
+    }
+}
