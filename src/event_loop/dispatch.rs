@@ -233,7 +233,9 @@ impl<S> EventLoop<S> {
     #[inline(never)]
     pub(super) fn deliver_timer(&mut self, shared: &mut S, id: SocketId, token: u64) {
         if token == shutdown::ASK {
-            return self.ask_at_shutdown(shared, id);
+            let watched = self.watch();
+            self.ask_at_shutdown(shared, id);
+            return self.end_watch(shared, watched, "on_shutdown", Watched::Socket(id));
         }
         let watched = self.watch();
         self.call_socket(shared, id, |handler, cx| handler.on_timer(cx, token));
