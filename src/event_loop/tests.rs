@@ -59,3 +59,52 @@ fn the_drop_in_a_forked_child_resets_no_peer_of_the_parent() {
     };
     assert_ne!(end, Err(ErrorKind::ConnectionReset));
 }
+
+/// Notes whether the connection exists.
+#[cfg(unix)]
+struct Guest;
+
+#[cfg(unix)]
+impl SocketHandler<bool> for Guest {
+    fn on_connect(&mut self, cx: &mut Context<'_, bool>) {
+        *cx.shared = true;
+    }
+    fn on_data(&mut self, _: &mut Context<'_, bool>, _: &[u8]) {}
+}
+
+#[test]
+#[cfg(unix)]
+fn the_end_of_a_connect_reaches_the_peer_despite_a_fork() {
+    use std::io::Read;
+    use std::net::{Shutdown, TcpListener};
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+    for peer_ends_first in [false, true] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut event_loop = EventLoop::new().unwrap();
+        let address = listener.local_addr().unwrap();
+        let id = event_loop.connect(address, Guest).unwrap();
+        let (mut peer, _) = listener.accept().unwrap();
+        peer.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut is_connected = false;
+        let begun = Instant::now();
+        while !is_connected {
+            assert!(begun.elapsed() < PATIENCE);
+            let wait = Wait::For(Duration::from_millis(10));
+            event_loop
+                .turn(&mut is_connected, wait, Budget::UNLIMITED)
+                .unwrap();
+        }
+        // The loop does not know of this duplicate, as it does not know of a fork.
+        let connection = event_loop.net.connection(id).unwrap();
+        let descriptor = connection.live_stream().unwrap().descriptor().unwrap();
+        let childs = descriptor.try_clone_to_owned().unwrap();
+        match peer_ends_first {
+            true => peer.shutdown(Shutdown::Write).unwrap(),
+            false => event_loop.socket(id).destroy_soon(),
+        }
+        event_loop.run(&mut is_connected).unwrap();
+        assert_eq!(peer.read(&mut [0]).unwrap(), 0, "the peer sees the end");
+        drop(childs);
+    }
+}

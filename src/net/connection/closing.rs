@@ -7,6 +7,7 @@ use crate::net::error::{Error, Syscall};
 use crate::net::outbox::Outbox;
 use crate::net::values::CloseReason;
 use crate::reactor::Registration;
+use crate::system::Stream;
 
 use super::Connection;
 use super::outbound::OutboundState;
@@ -141,7 +142,7 @@ impl Connection {
         self.outbound.state = OutboundState::Finished;
         let is_over = self.inbound.has_ended();
         if let Some(stream) = &self.stream {
-            if !is_over || stream.is_shared() {
+            if !is_over || self.may_have_duplicates(stream) {
                 if let Err(error) = stream.shutdown_write() {
                     self.fail_behind_unread(Syscall::Shutdown, error, registration);
                     return;
@@ -158,6 +159,13 @@ impl Connection {
         }
     }
 
+    /// Whether a duplicate of the descriptor may outlive the close, which then sends no FIN. A fork may have copied the
+    /// socket of a connect, too. A fork is not thought of for what a server accepted: each connection would cost one more
+    /// call.
+    fn may_have_duplicates(&self, stream: &Stream) -> bool {
+        stream.is_shared() || self.server.is_none()
+    }
+
     /// Closes the connection after its last byte, without waiting for the peer's end.
     #[cold]
     fn close_sent(&mut self, registration: &mut Registration<'_>) {
@@ -165,7 +173,7 @@ impl Connection {
         if let Some(stream) = &self.stream {
             // This fails for a Unix socket.
             let resets = ended == OutboundState::EndingToReset && stream.reset_on_close().is_ok();
-            if !resets && stream.is_shared() {
+            if !resets && self.may_have_duplicates(stream) {
                 if let Err(error) = stream.shutdown_write() {
                     self.fail_behind_unread(Syscall::Shutdown, error, registration);
                     return;
