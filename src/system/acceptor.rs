@@ -64,8 +64,7 @@ impl Acceptor {
         listener: std::net::TcpListener,
         binding: &Binding,
     ) -> io::Result<Self> {
-        let listener = native::adopt_tcp_listener(listener, binding)?;
-        Ok(Self::SharedTcp(Shared::new(listener)))
+        native::adopt_tcp_listener(Shared::new(listener), binding).map(Self::SharedTcp)
     }
 
     /// Takes over a Unix socket as [`adopt_tcp`](Self::adopt_tcp) does a TCP socket.
@@ -74,8 +73,7 @@ impl Acceptor {
         listener: std::os::unix::net::UnixListener,
         binding: &Binding,
     ) -> io::Result<Self> {
-        let listener = native::adopt_unix_listener(listener, binding)?;
-        Ok(Self::SharedUnix(Shared::new(listener)))
+        native::adopt_unix_listener(Shared::new(listener), binding).map(Self::SharedUnix)
     }
 
     /// Returns the acceptor as one whose descriptor may have duplicates, because the caller lends it.

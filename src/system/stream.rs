@@ -84,15 +84,13 @@ impl Stream {
 
     /// Takes over a socket of the standard library, which is connected, or was.
     pub(crate) fn adopt_tcp(stream: std::net::TcpStream) -> io::Result<Adopted<Self>> {
-        let adopted = tcp::adopt(stream)?;
-        Ok(adopted.map(|stream| Self::SharedTcp(Shared::new(stream))))
+        Ok(tcp::adopt(Shared::new(stream))?.map(Self::SharedTcp))
     }
 
     /// Takes over a Unix socket of the standard library, which is connected, or was.
     #[cfg(unix)]
     pub(crate) fn adopt_unix(stream: std::os::unix::net::UnixStream) -> io::Result<Adopted<Self>> {
-        let adopted = unix::adopt(stream)?;
-        Ok(adopted.map(|stream| Self::SharedUnix(Shared::new(stream))))
+        Ok(unix::adopt(Shared::new(stream))?.map(Self::SharedUnix))
     }
 
     /// Makes a stream that reads from `descriptor`: a duplicate, or the same pipe or terminal opened anew.

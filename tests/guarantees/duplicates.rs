@@ -3,12 +3,13 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use netloop::{Error, ListenOptions, SocketOptions, StdStream};
+use netloop::{Error, KeepAlive, ListenOptions, SocketOptions, StdStream};
 use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::support::{
@@ -333,6 +334,42 @@ fn no_close_waits_for_a_socket_that_lingers() {
     });
 }
 
+/// A socket that would make its close wait: it lingers, and has sent what its peer does not read.
+fn plain_and_lingering() -> (TcpStream, Peer) {
+    let (mut ours, peer) = Peer::pair();
+    ours.set_nonblocking(true).unwrap();
+    while ours.write(&pattern(65_536, 3)).is_ok() {}
+    SockRef::from(&ours).set_linger(Some(LONG)).unwrap();
+    (ours, peer)
+}
+
+#[test]
+fn no_refusal_waits_for_a_socket_that_lingers() {
+    let out_of_range = || {
+        let keep_alive = KeepAlive::after(Duration::from_secs(99_999));
+        SocketOptions::new().keep_alive(keep_alive)
+    };
+    without_waiting(move || {
+        let (ours, _peer) = plain_and_lingering();
+        let mut scene = Scene::new();
+        let recorder = Recorder::new("us");
+        let refused = scene.event_loop.adopt(ours, out_of_range(), recorder);
+        assert_eq!(refused.unwrap_err().code(), Error::INVALID_ARGUMENT);
+    });
+    // Connected sockets that pass for listeners: refused for their options, and because they cannot listen.
+    for options in [out_of_range(), SocketOptions::new()] {
+        without_waiting(move || {
+            let (ours, _peer) = plain_and_lingering();
+            let listener = TcpListener::from(OwnedFd::from(ours));
+            let mut scene = Scene::new();
+            let reception = Reception::welcoming("server", |_, _| Some(Recorder::new("guest")));
+            let options = ListenOptions::new().socket(options);
+            let refused = scene.event_loop.serve(listener, options, reception);
+            assert!(refused.is_err());
+        });
+    }
+}
+
 #[test]
 fn no_close_waits_for_a_lent_socket_that_lingers() {
     without_waiting(|| {
@@ -409,7 +446,7 @@ fn sockets_that_keep_messages_apart_are_refused() {
     let mut scene = Scene::new();
     for kind in [Type::DGRAM, Type::SEQPACKET] {
         let (ours, _peer) = Socket::pair(Domain::UNIX, kind, None).unwrap();
-        let stream = UnixStream::from(std::os::fd::OwnedFd::from(ours));
+        let stream = UnixStream::from(OwnedFd::from(ours));
         let recorder = Recorder::new("us");
         let error = scene
             .event_loop
@@ -422,7 +459,7 @@ fn sockets_that_keep_messages_apart_are_refused() {
     }
     let udp = std::net::UdpSocket::bind(loopback()).unwrap();
     udp.connect(udp.local_addr().unwrap()).unwrap();
-    let stream = TcpStream::from(std::os::fd::OwnedFd::from(udp));
+    let stream = TcpStream::from(OwnedFd::from(udp));
     let recorder = Recorder::new("us");
     let adopted = scene
         .event_loop
@@ -433,7 +470,7 @@ fn sockets_that_keep_messages_apart_are_refused() {
     let address = socket2::SockAddr::unix(&scratch.path).unwrap();
     listener.bind(&address).unwrap();
     listener.listen(1).unwrap();
-    let listener = UnixListener::from(std::os::fd::OwnedFd::from(listener));
+    let listener = UnixListener::from(OwnedFd::from(listener));
     let reception = Reception::new("server", |_| Recorder::new("guest"));
     let served = scene
         .event_loop

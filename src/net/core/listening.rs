@@ -29,12 +29,17 @@ impl Net {
     /// Starts to listen. On an address or a path, the server is bound when this returns. A name is looked up first, and
     /// the handler gets an error if that fails. A listening socket of the user is adopted.
     pub(crate) fn listen(&mut self, on: ListenOn, options: &ListenOptions) -> Result<ServerId> {
-        check_socket_options(&options.socket)?;
         match on {
-            ListenOn::Endpoint(endpoint) => self.listen_on_endpoint(endpoint, options),
+            ListenOn::Endpoint(endpoint) => {
+                check_socket_options(&options.socket)?;
+                self.listen_on_endpoint(endpoint, options)
+            }
             ListenOn::Adopted(listener) => {
                 let listener = take_over(listener, options);
-                self.serve(listener.map_err(|error| Error::new(Syscall::Listen, error))?)
+                let listener = listener.map_err(|error| Error::new(Syscall::Listen, error))?;
+                // Not before `take_over`: the drop of a plain socket would wait for its SO_LINGER.
+                check_socket_options(&options.socket)?;
+                self.serve(listener)
             }
         }
     }
@@ -137,9 +142,9 @@ fn take_over(listener: StdListener, options: &ListenOptions) -> io::Result<Liste
     let binding = binding(options);
     let (acceptor, endpoint) = match listener {
         StdListener::Tcp(listener) => {
-            let address = listener.local_addr()?;
             let acceptor = Acceptor::adopt_tcp(listener, &binding)?;
-            (acceptor, Endpoint::Socket(address))
+            let address = acceptor.local_address()?;
+            (acceptor, Endpoint::Socket(address.expect("it is TCP")))
         }
         #[cfg(unix)]
         StdListener::Unix(listener) => {

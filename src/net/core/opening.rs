@@ -18,8 +18,9 @@ use super::{Net, check_socket_options};
 impl Net {
     /// Adopts a socket of the user, which is connected, or was.
     pub(crate) fn adopt(&mut self, stream: StdStream, options: SocketOptions) -> Result<SocketId> {
-        check_socket_options(&options)?;
         let adopted = take_over(stream).map_err(|error| Error::new(Syscall::Open, error))?;
+        // Not before `take_over`: the drop of a plain stream would wait for its SO_LINGER.
+        check_socket_options(&options)?;
         let Adopted {
             stream,
             peer,

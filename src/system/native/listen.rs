@@ -10,6 +10,8 @@ use mio::net::TcpListener;
 use mio::net::UnixListener;
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
+use super::Shared;
+use super::shared::Descriptor;
 use super::socket::check_stream;
 use crate::system::options::{Binding, set_keep_alive};
 
@@ -64,25 +66,27 @@ pub(crate) fn listen_unix(path: &Path, binding: &Binding) -> io::Result<UnixList
 ///
 /// Calls `listen` again, which returns an error for a socket that cannot listen: a connected socket could never accept.
 pub(crate) fn adopt_tcp_listener(
-    listener: std::net::TcpListener,
+    listener: Shared<std::net::TcpListener>,
     binding: &Binding,
-) -> io::Result<TcpListener> {
-    check_stream(&SockRef::from(&listener))?;
-    SockRef::from(&listener).listen(backlog(binding))?;
-    listener.set_nonblocking(true)?;
-    Ok(TcpListener::from_std(listener))
+) -> io::Result<Shared<TcpListener>> {
+    listen_anew(&listener.get().as_socket(), binding)?;
+    Ok(listener.map(TcpListener::from_std))
 }
 
 /// Takes over a Unix listener of the standard library, as [`adopt_tcp_listener`] does for TCP.
 #[cfg(unix)]
 pub(crate) fn adopt_unix_listener(
-    listener: std::os::unix::net::UnixListener,
+    listener: Shared<std::os::unix::net::UnixListener>,
     binding: &Binding,
-) -> io::Result<UnixListener> {
-    check_stream(&SockRef::from(&listener))?;
-    SockRef::from(&listener).listen(backlog(binding))?;
-    listener.set_nonblocking(true)?;
-    Ok(UnixListener::from_std(listener))
+) -> io::Result<Shared<UnixListener>> {
+    listen_anew(&listener.get().as_socket(), binding)?;
+    Ok(listener.map(UnixListener::from_std))
+}
+
+fn listen_anew(socket: &SockRef<'_>, binding: &Binding) -> io::Result<()> {
+    check_stream(socket)?;
+    socket.listen(backlog(binding))?;
+    socket.set_nonblocking(true)
 }
 
 /// Permits all users to read or write the Unix socket at `path`.

@@ -15,13 +15,13 @@ use socket2::SockRef;
 /// `close(2)` wait. And they keep the connection open after this holder has closed it.
 #[derive(Debug)]
 pub(crate) struct Shared<T: Descriptor> {
-    /// Invariant: `Some` until [`into_inner`](Self::into_inner).
+    /// Invariant: `Some` until [`into_inner`](Self::into_inner) or [`map`](Self::map), which consume the value.
     socket: Option<T>,
     /// Whether the socket is TCP itself, and not a protocol above it or beside it (MPTCP, SCTP).
     is_plain_tcp: bool,
 }
 
-/// A socket of mio, of any kind.
+/// A socket of mio or of the standard library, of any kind.
 pub(crate) trait Descriptor {
     /// Whether the socket has an IP address. Only such a socket heeds SO_LINGER.
     const IS_TCP: bool;
@@ -38,16 +38,34 @@ impl<T: Descriptor> Shared<T> {
     }
 
     pub(crate) fn get(&self) -> &T {
-        self.socket.as_ref().expect("only `into_inner` takes it")
+        self.socket
+            .as_ref()
+            .expect("only a call that consumes the value takes it")
     }
 
     pub(crate) fn get_mut(&mut self) -> &mut T {
-        self.socket.as_mut().expect("only `into_inner` takes it")
+        self.socket
+            .as_mut()
+            .expect("only a call that consumes the value takes it")
+    }
+
+    /// Turns the socket into one of another type.
+    pub(crate) fn map<U: Descriptor>(mut self, change: impl FnOnce(T) -> U) -> Shared<U> {
+        let socket = self
+            .socket
+            .take()
+            .expect("only a call that consumes the value takes it");
+        Shared {
+            socket: Some(change(socket)),
+            is_plain_tcp: self.is_plain_tcp,
+        }
     }
 
     /// Returns the socket, for use outside of the loop. Its SO_LINGER is as the other holders have set it.
     pub(crate) fn into_inner(mut self) -> T {
-        self.socket.take().expect("only `into_inner` takes it")
+        self.socket
+            .take()
+            .expect("only a call that consumes the value takes it")
     }
 
     pub(crate) fn is_plain_tcp(&self) -> bool {
@@ -110,36 +128,29 @@ fn is_plain_tcp(_: &SockRef<'_>) -> bool {
     true
 }
 
-impl Descriptor for TcpStream {
-    const IS_TCP: bool = true;
+macro_rules! descriptors {
+    ($($kind:ty: $is_tcp:literal),+ $(,)?) => {$(
+        impl Descriptor for $kind {
+            const IS_TCP: bool = $is_tcp;
 
-    fn as_socket(&self) -> SockRef<'_> {
-        SockRef::from(self)
-    }
+            fn as_socket(&self) -> SockRef<'_> {
+                SockRef::from(self)
+            }
+        }
+    )+};
 }
 
-impl Descriptor for TcpListener {
-    const IS_TCP: bool = true;
-
-    fn as_socket(&self) -> SockRef<'_> {
-        SockRef::from(self)
-    }
-}
-
-#[cfg(unix)]
-impl Descriptor for UnixStream {
-    const IS_TCP: bool = false;
-
-    fn as_socket(&self) -> SockRef<'_> {
-        SockRef::from(self)
-    }
+descriptors! {
+    TcpStream: true,
+    TcpListener: true,
+    std::net::TcpStream: true,
+    std::net::TcpListener: true,
 }
 
 #[cfg(unix)]
-impl Descriptor for UnixListener {
-    const IS_TCP: bool = false;
-
-    fn as_socket(&self) -> SockRef<'_> {
-        SockRef::from(self)
-    }
+descriptors! {
+    UnixStream: false,
+    UnixListener: false,
+    std::os::unix::net::UnixStream: false,
+    std::os::unix::net::UnixListener: false,
 }

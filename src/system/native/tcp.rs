@@ -7,7 +7,8 @@ use std::time::Duration;
 use mio::net::TcpStream;
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
-use super::{Adopted, shared_ports, socket};
+use super::shared::Descriptor;
+use super::{Adopted, Shared, shared_ports, socket};
 use crate::system::errno::is_shut_down;
 use crate::system::options::{self, KeepAliveTimes};
 
@@ -63,13 +64,14 @@ pub(super) fn start_connecting(stream: &TcpStream, address: SocketAddr) -> io::R
 }
 
 /// Takes over a socket of the standard library, which is connected, or was.
-pub(crate) fn adopt(stream: std::net::TcpStream) -> io::Result<Adopted<TcpStream>> {
-    socket::check_stream(&SockRef::from(&stream))?;
-    let (peer, error) = socket::check_connected(&SockRef::from(&stream), stream.peer_addr())?;
-    stream.set_nonblocking(true)?;
-    socket::suppress_pipe_signal(&SockRef::from(&stream))?;
+pub(crate) fn adopt(stream: Shared<std::net::TcpStream>) -> io::Result<Adopted<Shared<TcpStream>>> {
+    let socket = stream.get().as_socket();
+    socket::check_stream(&socket)?;
+    let (peer, error) = socket::check_connected(&socket, stream.get().peer_addr())?;
+    socket.set_nonblocking(true)?;
+    socket::suppress_pipe_signal(&socket)?;
     Ok(Adopted {
-        stream: TcpStream::from_std(stream),
+        stream: stream.map(TcpStream::from_std),
         peer,
         error,
     })

@@ -8,7 +8,8 @@ use std::path::Path;
 use mio::net::UnixStream;
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
-use super::{Adopted, socket};
+use super::shared::Descriptor;
+use super::{Adopted, Shared, socket};
 
 /// Starts to connect to the Unix socket at `path`; a leading NUL names Linux's abstract namespace.
 pub(crate) fn connect(path: &Path) -> io::Result<UnixStream> {
@@ -22,13 +23,16 @@ pub(crate) fn connect(path: &Path) -> io::Result<UnixStream> {
 }
 
 /// Takes over a socket of the standard library, which is connected, or was.
-pub(crate) fn adopt(stream: std::os::unix::net::UnixStream) -> io::Result<Adopted<UnixStream>> {
-    socket::check_stream(&SockRef::from(&stream))?;
-    let (_, error) = socket::check_connected(&SockRef::from(&stream), stream.peer_addr())?;
-    stream.set_nonblocking(true)?;
-    socket::suppress_pipe_signal(&SockRef::from(&stream))?;
+pub(crate) fn adopt(
+    stream: Shared<std::os::unix::net::UnixStream>,
+) -> io::Result<Adopted<Shared<UnixStream>>> {
+    let socket = stream.get().as_socket();
+    socket::check_stream(&socket)?;
+    let (_, error) = socket::check_connected(&socket, stream.get().peer_addr())?;
+    socket.set_nonblocking(true)?;
+    socket::suppress_pipe_signal(&socket)?;
     Ok(Adopted {
-        stream: UnixStream::from_std(stream),
+        stream: stream.map(UnixStream::from_std),
         peer: None,
         error,
     })
