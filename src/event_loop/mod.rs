@@ -162,9 +162,10 @@ pub use wait::{Budget, RunEnd, Turn, Wait};
 /// # Forks
 ///
 /// A loop belongs to the process that made it. A child that was forked without `exec` shares the kernel's poll set with
-/// its parent, and must not use its copy of the loop: to close a socket there can make the parent deaf to it. The
-/// methods that run the loop refuse with ERR_FORKED ([`turn`](Self::turn) only in builds with debug assertions). The
-/// child may drop its copy: the parent's connections, listeners and socket files stay. The drop takes locks, which
+/// its parent, and must not use its copy of the loop: to close a socket there could make the parent deaf to it. The
+/// methods that run the loop refuse with ERR_FORKED ([`turn`](Self::turn) only in builds with debug assertions).
+/// [`Server::close`](crate::Server::close) does nothing there, and the methods that detach return `None`. No other method
+/// asks for the process: a socket or a server that the child makes is in the parent's poll set. The child may drop its copy: the parent's connections, listeners and socket files stay. The drop takes locks, which
 /// another thread may have held at the fork; a child that ends without dropping is safe from that.
 ///
 /// While the child lives, it has a duplicate of each descriptor. So the peer of a socket that a server accepted hears of

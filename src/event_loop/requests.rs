@@ -281,8 +281,8 @@ impl<S> EventLoop<S> {
     /// Takes the source `id` out of the loop at once, deregisters its object, and returns the handler with the object.
     /// No `on_close` comes.
     ///
-    /// Returns `None`, and changes nothing, if the source is gone or its handler has another type than `H`. A callback
-    /// [closes](crate::Source::close) the source instead, and `on_close` gets both.
+    /// Returns `None`, and changes nothing, if the source is gone or its handler has another type than `H`, and in a
+    /// [forked child](Self#forks). A callback [closes](crate::Source::close) the source instead, and `on_close` gets both.
     ///
     /// ```
     /// use mio::net::UdpSocket;
@@ -316,6 +316,8 @@ impl<S> EventLoop<S> {
         if !source.as_any().is::<Attached<H, H::Source>>() {
             return None;
         }
+        // The parent of a forked child would no longer hear of the source.
+        self.net.check_owner().ok()?;
         self.net.remove_source(id);
         self.net.deregister_source(source.object());
         let source = self.sources.remove(id.0)?.into_any();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::Interest;
 use crate::net::{Error, SocketOptions};
 
 #[test]
@@ -19,6 +20,49 @@ fn a_forked_child_cannot_run_the_loop_of_its_parent() {
     }
     let turned = event_loop.turn(&mut (), Wait::No, Budget::UNLIMITED);
     assert_eq!(turned.is_err(), cfg!(debug_assertions));
+}
+
+#[test]
+fn nothing_is_closed_or_detached_in_a_forked_child() {
+    use std::net::TcpStream;
+
+    let mut event_loop: EventLoop = EventLoop::new().unwrap();
+    let server = event_loop.listen("127.0.0.1:0", |_, _| None::<Never>);
+    let server = server.unwrap();
+    let address = event_loop.server(server).address().unwrap();
+    let stream = TcpStream::connect(address).unwrap();
+    let socket = event_loop
+        .adopt(stream, SocketOptions::new(), Never)
+        .unwrap();
+    let object = mio::net::UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let source = event_loop.add_source(object, Interest::READABLE, Never);
+    let source = source.unwrap();
+
+    let owner = event_loop.net.pretend_to_be_forked();
+    event_loop.server(server).close();
+    assert!(event_loop.server(server).is_listening());
+    assert!(event_loop.server(server).detach().is_none());
+    assert!(event_loop.socket(socket).detach().is_none());
+    assert!(event_loop.detach_source::<Never>(source).is_none());
+
+    // The parent's own copies are as before.
+    event_loop.net.return_to(owner);
+    assert!(event_loop.socket(socket).detach().is_some());
+    assert!(event_loop.detach_source::<Never>(source).is_some());
+    assert!(event_loop.server(server).detach().is_some());
+}
+
+/// A handler of every kind that is never called.
+struct Never;
+
+impl SocketHandler for Never {
+    fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {}
+}
+
+impl SourceHandler for Never {
+    type Source = mio::net::UdpSocket;
+
+    fn on_readable(&mut self, _: &mut SourceContext<'_, mio::net::UdpSocket>) {}
 }
 
 #[test]

@@ -317,12 +317,11 @@ impl Net {
             .flatten()
     }
 
-    /// Stops listening at once. The server exists until the last of its sockets is removed.
+    /// Stops listening at once. The server exists until the last of its sockets is removed. Does nothing in a forked
+    /// child, whose parent would no longer hear of peers.
     pub(crate) fn close_server(&mut self, id: ServerId) {
-        if self
-            .listener(id)
-            .is_some_and(|listener| !listener.is_closed())
-        {
+        let listener = self.listener(id);
+        if listener.is_some_and(|listener| !listener.is_closed()) && self.check_owner().is_ok() {
             self.reactor.deregister(id.0);
             self.with_listener(id, |listener, registration| listener.stop(registration));
             self.dismiss_asker(id.0);

@@ -98,11 +98,13 @@ impl Net {
         }))
     }
 
-    /// Takes the stream out of a socket, with the bytes that the kernel did not take. The socket closes.
+    /// Takes the stream out of a socket, with the bytes that the kernel did not take. The socket closes. `None` in a
+    /// forked child, whose parent would no longer hear of the socket.
     pub(crate) fn detach(&mut self, id: SocketId) -> Option<(StdStream, Vec<u8>)> {
         // The check comes before the flush, so that a socket that cannot be detached keeps its cork. The check after
         // the flush is needed, because the flush may have failed.
-        if !self.connection(id).is_some_and(Connection::can_be_detached) {
+        let can_be_detached = self.connection(id).is_some_and(Connection::can_be_detached);
+        if !can_be_detached || self.check_owner().is_err() {
             return None;
         }
         self.with_connection(id, Connection::flush_now);
@@ -114,9 +116,10 @@ impl Net {
         Some((standard_stream(stream)?, unsent))
     }
 
-    /// Takes the listening socket out of a server. The server stops.
+    /// Takes the listening socket out of a server. The server stops. `None` in a forked child.
     pub(crate) fn detach_server(&mut self, id: ServerId) -> Option<StdListener> {
-        if !self.listener(id).is_some_and(Listener::can_be_detached) {
+        let can_be_detached = self.listener(id).is_some_and(Listener::can_be_detached);
+        if !can_be_detached || self.check_owner().is_err() {
             return None;
         }
         self.reactor.deregister(id.0);

@@ -21,9 +21,18 @@ impl Net {
         }
     }
 
-    /// Makes the loop look as it does to a forked child.
+    /// Makes the loop look as it does to a forked child. Returns its owner.
     #[cfg(test)]
-    pub(crate) fn pretend_to_be_forked(&mut self) {
-        self.owner = crate::system::OwnerProcess::parent_of_a_fork();
+    pub(crate) fn pretend_to_be_forked(&mut self) -> crate::system::OwnerProcess {
+        std::mem::replace(
+            &mut self.owner,
+            crate::system::OwnerProcess::parent_of_a_fork(),
+        )
+    }
+
+    /// Ends the pretence: the loop belongs to `owner` again.
+    #[cfg(test)]
+    pub(crate) fn return_to(&mut self, owner: crate::system::OwnerProcess) {
+        self.owner = owner;
     }
 }

@@ -66,7 +66,7 @@ impl Server<'_> {
     /// Stops listening at once. The system refuses new peers, and the peers in the backlog.
     ///
     /// The server's connections stay usable. The server's `on_close` is called after the `on_close` of its last
-    /// connection. Closing a server twice is harmless.
+    /// connection. Closing a server twice is harmless. In a [forked child](crate::EventLoop#forks) this does nothing.
     pub fn close(&mut self) {
         self.net.close_server(self.id);
     }
@@ -76,7 +76,8 @@ impl Server<'_> {
     ///
     /// The peers in the backlog stay with the socket, and further peers join them: no peer is refused. The socket is
     /// still non-blocking, and the file of a Unix socket stays. The server's connections stay usable, as after
-    /// [`close`](Self::close). Returns `None` if the server does not listen, and in a simulation.
+    /// [`close`](Self::close). Returns `None` if the server does not listen, in a simulation, and in a
+    /// [forked child](crate::EventLoop#forks).
     ///
     /// ```no_run
     /// # use netloop::{EventLoop, ServerId, StdListener};

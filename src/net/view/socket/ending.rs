@@ -111,7 +111,8 @@ impl Socket<'_> {
     /// [`CloseReason::Detached`](crate::CloseReason::Detached), but the connection stays open.
     ///
     /// Returns `None` while the socket is connecting, and after its close or an error. Also returns `None` in a
-    /// simulation, for an input (`read_input`), and while bytes that a replaced handler left unread wait for delivery.
+    /// simulation, for an input (`read_input`), and while bytes that a replaced handler left unread wait for delivery. Also
+    /// in a [forked child](crate::EventLoop#forks).
     ///
     /// ```
     /// use std::io::Write;
