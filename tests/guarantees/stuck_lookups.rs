@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use netloop::{
     ConnectOptions, EventLoop, EventLoopOptions, Family, HostQuery, ListenOptions, Resolver,
-    SocketOptions,
+    SocketId, SocketOptions,
 };
 
-use crate::support::{PATIENCE, Reception, Recorder, Scene, World, host};
+use crate::support::{PATIENCE, Reception, Recorder, Scene, World, host, let_time_pass};
 
 const NAME: &str = "example.invalid";
 const SHORT: Duration = Duration::from_millis(50);
@@ -207,6 +207,106 @@ fn another_family_of_a_name_is_another_lookup() {
     scene.connect((NAME, port), v4, Recorder::new("v4"));
     scene.drive_until("v4", "connect");
     stuck.open(0);
+}
+
+/// A time after which a lookup counts as slow.
+const SLOW: Duration = Duration::from_millis(110);
+
+/// Lets a lookup of [`NAME`] become slow, for a socket without a timeout.
+fn begin_slow_lookup(scene: &mut Scene, port: u16, stuck: &Arc<Stuck>, name: &str) -> SocketId {
+    let first = ConnectOptions::new().resolver(stuck.clone() as Arc<dyn Resolver>);
+    let first = first.lookup_timeout(None);
+    let id = scene.connect((NAME, port), first, Recorder::new(name));
+    wait_for_call(scene, stuck, 1);
+    let_time_pass(SLOW);
+    id
+}
+
+#[test]
+fn a_socket_that_joins_a_slow_lookup_asks_anew() {
+    let (mut scene, port) = scene_with_server();
+    let stuck = Stuck::new(1);
+    begin_slow_lookup(&mut scene, port, &stuck, "first");
+    let wait = options(&stuck, PATIENCE);
+    for name in ["second", "third"] {
+        scene.connect((NAME, port), wait.clone(), Recorder::new(name));
+    }
+    // The answer is for all that wait, also for the socket whose own call hangs.
+    for name in ["first", "second", "third"] {
+        scene.drive_until(name, "connect");
+        assert_eq!(scene.world.count(name, "lookup"), 1);
+    }
+    assert_eq!(stuck.asked(), 2, "two that join together ask once");
+    stuck.open(0);
+    scene.settle();
+    assert_eq!(scene.world.count("first", "lookup"), 1);
+}
+
+#[test]
+fn a_connect_that_joins_a_slow_lookup_of_a_server_asks_anew() {
+    let (mut scene, port) = scene_with_server();
+    let stuck = Stuck::new(1);
+    let resolver: Arc<dyn Resolver> = stuck.clone();
+    let server = Reception::new("server", |_| Recorder::new("accepted"));
+    scene.serve((NAME, 0), ListenOptions::new().resolver(resolver), server);
+    wait_for_call(&mut scene, &stuck, 1);
+    let_time_pass(SLOW);
+    let wait = options(&stuck, PATIENCE);
+    scene.connect((NAME, port), wait, Recorder::new("us"));
+    scene.drive_until("us", "connect");
+    scene.drive_until("server", "listening");
+    stuck.open(0);
+}
+
+#[test]
+fn a_server_that_joins_a_slow_lookup_asks_anew() {
+    let (mut scene, port) = scene_with_server();
+    let stuck = Stuck::new(1);
+    begin_slow_lookup(&mut scene, port, &stuck, "first");
+    let resolver: Arc<dyn Resolver> = stuck.clone();
+    let server = Reception::new("second", |_| Recorder::new("accepted"));
+    scene.serve((NAME, 0), ListenOptions::new().resolver(resolver), server);
+    scene.drive_until("second", "listening");
+    stuck.open(0);
+}
+
+#[test]
+fn a_slow_lookup_that_its_first_socket_leaves_is_asked_again() {
+    let (mut scene, port) = scene_with_server();
+    let stuck = Stuck::new(1);
+    let wait = options(&stuck, PATIENCE);
+    let first = scene.connect((NAME, port), wait.clone(), Recorder::new("first"));
+    // Together with the first, so that it joins.
+    scene.connect((NAME, port), wait, Recorder::new("second"));
+    wait_for_call(&mut scene, &stuck, 1);
+    let_time_pass(SLOW);
+    scene.socket(first).destroy();
+    scene.drive_until("second", "connect");
+    stuck.open(0);
+}
+
+// Each of the first calls hangs, and all but one of the threads are taken.
+#[test]
+fn slow_lookups_of_a_name_leave_a_thread_for_others() {
+    let (mut scene, port) = scene_with_server();
+    let stuck = Stuck::new(3);
+    begin_slow_lookup(&mut scene, port, &stuck, "0");
+    let wait = options(&stuck, PATIENCE);
+    for name in ["1", "2", "3", "4"] {
+        scene.connect((NAME, port), wait.clone(), Recorder::new(name));
+        let_time_pass(SLOW);
+        scene.settle();
+    }
+    assert_eq!(stuck.asked(), 3);
+    scene.connect(("other.invalid", port), wait, Recorder::new("other"));
+    scene.drive_until("other", "connect");
+    // The first answer of any call is for all.
+    stuck.open(1);
+    for name in ["0", "1", "2", "3", "4"] {
+        scene.drive_until(name, "lookup");
+    }
+    stuck.open(0);
+    stuck.open(2);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use crate::net::error::to_io;
 use crate::net::values::Family;
@@ -15,21 +16,30 @@ use super::resolver::{HostQuery, SharedResolver};
 /// The length of the longest name in DNS (RFC 1035). No resolver is asked for a longer name.
 const LONGEST_NAME: usize = 253;
 
+/// The age from which on a lookup may hang. A source that joins such a lookup has the name looked up anew, and sources
+/// that ask together ask once. Most name servers answer sooner.
+const SLOW: Duration = Duration::from_millis(100);
+
 /// A lookup under way, with all sources that wait for its answer.
 struct PendingLookup {
     ticket: Ticket,
+    began: Instant,
     host: String,
     family: Option<Family>,
     resolver: SharedResolver,
-    /// Invariant: not empty. A lookup that no source waits for is given up.
+    /// Invariant: not empty, and the same for all lookups of one query. A lookup that no source waits for is given up.
     askers: Vec<Key>,
-    /// Whether a source has waited for this lookup in vain. No further source joins: the resolver may hang.
+    /// Whether the name was looked up again, because this lookup may hang. No source waits for this lookup alone.
     is_overdue: bool,
 }
 
 impl PendingLookup {
     fn is_for(&self, query: &HostQuery<'_>, resolver: &SharedResolver) -> bool {
         self.host == query.host && self.family == query.family && self.resolver.is_same(resolver)
+    }
+
+    fn is_slow(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.began) >= SLOW
     }
 }
 
@@ -46,23 +56,28 @@ pub(crate) enum Departure {
 pub(crate) struct PendingLookups {
     lookups: Lookups,
     pending: Vec<PendingLookup>,
+    /// The limit on the lookups of one query that run because earlier ones are slow. Other names keep a thread.
+    most_of_a_query: usize,
 }
 
 impl PendingLookups {
-    pub(crate) fn new(lookups: Lookups) -> Self {
+    /// Makes an empty list of lookups, which at most `threads` threads will run.
+    pub(crate) fn new(lookups: Lookups, threads: usize) -> Self {
         Self {
             lookups,
             pending: Vec::new(),
+            most_of_a_query: threads.saturating_sub(1).max(2),
         }
     }
 
-    /// Starts a lookup of `query` by `resolver` for the source `asker`, or joins an equal lookup that is under way and
-    /// not overdue.
+    /// Starts a lookup of `query` by `resolver` for the source `asker`, or joins the equal lookups that are under way. If
+    /// all of these are overdue or slow, starts another, whose answer is for all sources that wait.
     pub(crate) fn ask(
         &mut self,
         query: &HostQuery<'_>,
         resolver: &SharedResolver,
         asker: Key,
+        now: Instant,
     ) -> io::Result<()> {
         let host = query.host;
         if host.is_empty() || host.len() > LONGEST_NAME || host.contains('\0') {
@@ -71,15 +86,24 @@ impl PendingLookups {
                 "this cannot be a host's name",
             ));
         }
-        let same = self
-            .pending
-            .iter_mut()
-            .find(|lookup| lookup.is_for(query, resolver) && !lookup.is_overdue);
-        if let Some(lookup) = same {
-            lookup.askers.push(asker);
-            return Ok(());
+        let mut newest = None;
+        for lookup in &mut self.pending {
+            if lookup.is_for(query, resolver) {
+                lookup.askers.push(asker);
+                newest = newest.max(Some(lookup.ticket));
+            }
         }
-        self.start(host.to_owned(), query.family, resolver.clone(), vec![asker])
+        let Some(newest) = newest else {
+            return self.start(
+                host.to_owned(),
+                query.family,
+                resolver.clone(),
+                vec![asker],
+                now,
+            );
+        };
+        self.look_up_again_if_slow(newest, now);
+        Ok(())
     }
 
     fn start(
@@ -88,6 +112,7 @@ impl PendingLookups {
         family: Option<Family>,
         resolver: SharedResolver,
         askers: Vec<Key>,
+        now: Instant,
     ) -> io::Result<()> {
         let job: Job = {
             let (host, resolver) = (host.clone(), resolver.clone());
@@ -99,6 +124,7 @@ impl PendingLookups {
         let ticket = self.lookups.ask(job)?;
         self.pending.push(PendingLookup {
             ticket,
+            began: now,
             host,
             family,
             resolver,
@@ -117,41 +143,63 @@ impl PendingLookups {
     }
 
     /// Notes that the source `asker` no longer waits. Gives up a lookup that no other source waits for. If the source has
-    /// timed out, the name is looked up again for the others, which take the first answer of the two.
-    pub(crate) fn depart(&mut self, asker: Key, departure: Departure) {
-        // The source may wait for several lookups of its name. Only the oldest has had the whole timeout.
-        let mut oldest: Option<Ticket> = None;
+    /// timed out, or the lookup is slow, the name is looked up again for the others. They take the first answer of all.
+    pub(crate) fn depart(&mut self, asker: Key, departure: Departure, now: Instant) {
+        let mut waited_for: Vec<Ticket> = Vec::new();
         let mut place = 0;
         while let Some(lookup) = self.pending.get_mut(place) {
             let before = lookup.askers.len();
             lookup.askers.retain(|key| *key != asker);
             if lookup.askers.len() < before {
-                let ticket = lookup.ticket;
-                oldest = Some(oldest.map_or(ticket, |oldest| oldest.min(ticket)));
+                waited_for.push(lookup.ticket);
             }
             match lookup.askers.is_empty() {
                 true => self.give_up(place),
                 false => place += 1,
             }
         }
-        if let (Some(ticket), Departure::TimedOut) = (oldest, departure) {
-            self.look_up_again(ticket);
+        match (departure, &*waited_for) {
+            (_, []) => {}
+            (Departure::TimedOut, [only]) => self.look_up_again(*only, now),
+            // The newest may be too young to be judged by this source.
+            (_, [first, others @ ..]) => {
+                let newest = others.iter().fold(*first, |newest, it| newest.max(*it));
+                self.look_up_again_if_slow(newest, now);
+            }
+        }
+    }
+
+    /// Starts another lookup for the sources of the lookup `ticket`, if that lookup is slow, and not too many of its query
+    /// are under way.
+    fn look_up_again_if_slow(&mut self, ticket: Ticket, now: Instant) {
+        let mut pending = self.pending.iter();
+        let Some(lookup) = pending.find(|lookup| lookup.ticket == ticket) else {
+            return;
+        };
+        let query = HostQuery::new(&lookup.host, lookup.family);
+        let same = self.pending.iter();
+        let same = same.filter(|it| it.is_for(&query, &lookup.resolver));
+        if lookup.is_slow(now) && same.count() < self.most_of_a_query {
+            self.look_up_again(ticket, now);
         }
     }
 
     /// Marks the lookup `ticket` as overdue, and starts another for its sources. Does nothing if it is overdue already, or
     /// given up.
-    fn look_up_again(&mut self, ticket: Ticket) {
-        let mut pending = self.pending.iter_mut();
+    fn look_up_again(&mut self, ticket: Ticket, now: Instant) {
+        let mut pending = self.pending.iter();
         let overdue = pending.find(|lookup| lookup.ticket == ticket && !lookup.is_overdue);
         let Some(lookup) = overdue else {
             return;
         };
-        lookup.is_overdue = true;
         let (host, resolver) = (lookup.host.clone(), lookup.resolver.clone());
         let (family, askers) = (lookup.family, lookup.askers.clone());
         // If no lookup can be started, the sources still wait for the one that is under way.
-        let _ = self.start(host, family, resolver, askers);
+        let is_started = self.start(host, family, resolver, askers, now).is_ok();
+        let mut pending = self.pending.iter_mut();
+        if let Some(lookup) = pending.find(|lookup| lookup.ticket == ticket) {
+            lookup.is_overdue = is_started;
+        }
     }
 
     /// Removes the sources that have their answer now from the other lookups of the same name.

@@ -68,7 +68,7 @@ impl ConnectOptions {
     /// drops a late answer.
     ///
     /// Later sockets then ask anew, on another [thread](crate::EventLoopOptions::lookup_threads). A socket that still
-    /// waits for the same name gets the first answer of the two.
+    /// waits for the same name gets the first answer of all.
     ///
     /// Default: 30 s. With `None`, only [`connect_timeout`](Self::connect_timeout) limits the lookup. Node has no such
     /// option.
@@ -105,7 +105,8 @@ impl ConnectOptions {
     /// Sets the resolver that looks the name up. Default: the system's
     /// ([`system_resolver`](crate::system_resolver)).
     ///
-    /// If two connects with the same `Arc` look up the same name at the same time, the resolver is asked once.
+    /// If two connects with the same `Arc` look up the same name at the same time, the resolver is asked once. If the
+    /// first has waited for 100 ms already, the resolver is asked anew.
     #[doc(alias = "lookup")]
     pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
         self.resolver = Some(SharedResolver::new(resolver));

@@ -12,7 +12,11 @@ use crate::net::values::Family;
 ///
 /// A helper thread of the loop calls the resolver, which may block there. The loop does not wait, and drops an answer
 /// that takes longer than [`lookup_timeout`](crate::ConnectOptions::lookup_timeout). Several threads may call the
-/// resolver at once. While a lookup runs, its loop asks the same again only after a socket timed out, or all have gone.
+/// resolver at once.
+///
+/// Sockets that ask the same within 100 ms share one call. If that call takes longer, the loop asks again for a socket that
+/// joins later, and for those that wait on when another times out or closes. The first answer is for all that wait. A slow
+/// name takes at most all but one of the [threads](crate::EventLoopOptions::lookup_threads), or two.
 ///
 /// A closure is a resolver too:
 ///

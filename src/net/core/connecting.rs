@@ -122,16 +122,17 @@ impl Net {
     ) -> io::Result<()> {
         let resolver = resolver_of(&self.system, resolver, query.host);
         self.dismiss_closed_askers(query, &resolver);
+        // The turn's reading may be as old as the host's last frame.
+        let now = self.reactor.read_clock();
         let (waker, listener) = (&self.waker, &self.wake_listener);
         self.lookups
             .get_or_insert_with(|| {
-                PendingLookups::new(self.system.lookups(
-                    waker.handle(),
-                    listener.clone(),
-                    self.lookup_threads,
-                ))
+                let threads = self.lookup_threads;
+                let handle = waker.handle();
+                let lookups = self.system.lookups(handle, listener.clone(), threads);
+                PendingLookups::new(lookups, threads)
             })
-            .ask(query, &resolver, asker)
+            .ask(query, &resolver, asker, now)
     }
 
     /// Passes the answers that have arrived to the sources that asked.
@@ -222,7 +223,7 @@ impl Net {
             _ => Some(Departure::Left),
         };
         if let (Some(departure), Some(lookups)) = (departure, &mut self.lookups) {
-            lookups.depart(asker, departure);
+            lookups.depart(asker, departure, self.reactor.read_clock());
         }
     }
 
