@@ -1,12 +1,16 @@
 //! An option out of its range is refused by the call that sets it, with its name and its range, and nothing is set.
 
 use std::net::TcpListener;
+#[cfg(unix)]
+use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
-use netloop::{Error, EventLoop, EventLoopOptions, KeepAlive, ListenOptions, SocketOptions};
+use netloop::{
+    ConnectOptions, Error, EventLoop, EventLoopOptions, KeepAlive, ListenOptions, SocketOptions,
+};
 use socket2::SockRef;
 
-use crate::support::{Peer, Recorder, Scene, loopback};
+use crate::support::{Peer, Recorder, Scene, loopback, scratch_path};
 
 /// Keep-alive of which no system keeps all, with the name of the option at fault.
 fn excesses() -> [(KeepAlive, &'static str, &'static str); 4] {
@@ -153,4 +157,46 @@ fn options_at_both_ends_of_their_types_make_a_working_server() {
         peer.write(b"x");
         scene.drive("the byte", |world| world.received_length("us") == 1);
     }
+}
+
+// An option that is accepted in silence looks as if it had an effect.
+#[cfg(unix)]
+#[test]
+fn an_option_of_another_kind_of_socket_is_refused() {
+    let mut scene = Scene::new();
+    let scratch = scratch_path();
+    let own = UnixListener::bind(&scratch.path).unwrap();
+    own.set_nonblocking(true).unwrap();
+    let from = loopback().ip();
+    for (options, option) in [
+        (ConnectOptions::new().local_address(from), "local_address"),
+        (ConnectOptions::new().local_port(7000), "local_port"),
+    ] {
+        let event_loop = &mut scene.event_loop;
+        let refused = event_loop.connect_with(&scratch.path, options, Recorder::new("us"));
+        assert_refused(&refused.unwrap_err(), option, "a path");
+    }
+    assert!(own.accept().is_err(), "no connect was made");
+    let bound = || TcpListener::bind(loopback()).unwrap();
+    for (options, option) in [
+        (ListenOptions::new().readable_all(true), "readable_all"),
+        (ListenOptions::new().writable_all(true), "writable_all"),
+    ] {
+        let event_loop = &mut scene.event_loop;
+        let refused = event_loop.listen_with(loopback(), options.clone(), |_, _| {
+            Recorder::new("accepted")
+        });
+        assert_refused(&refused.unwrap_err(), option, "an address");
+        let refused = event_loop.listen_with(("localhost", 0), options.clone(), |_, _| {
+            Recorder::new("accepted")
+        });
+        assert_refused(&refused.unwrap_err(), option, "a name");
+        let refused =
+            event_loop.listen_with(bound(), options.clone(), |_, _| Recorder::new("accepted"));
+        assert_refused(&refused.unwrap_err(), option, "bound already");
+        let adopted = own.try_clone().unwrap();
+        let refused = event_loop.listen_with(adopted, options, |_, _| Recorder::new("accepted"));
+        assert_refused(&refused.unwrap_err(), option, "bound already");
+    }
+    assert!(!scene.event_loop.is_alive());
 }

@@ -127,14 +127,16 @@ impl ConnectOptions {
     ///
     /// A link-local IPv6 address is bound in the zone of the remote address. If the system cannot bind the address, the
     /// connect fails with the error of `bind`. On Linux, connections to different destinations share the ports of the
-    /// address once every port is taken.
+    /// address once every port is taken. A connect to a path is refused with
+    /// [ERR_INVALID_ARGUMENT](crate::Error::INVALID_ARGUMENT).
     #[doc(alias = "localAddress")]
     pub fn local_address(mut self, address: impl Into<Option<IpAddr>>) -> Self {
         self.local_address = address.into();
         self
     }
 
-    /// Sets the port to connect from. Default: 0, the system chooses.
+    /// Sets the port to connect from. Default: 0, the system chooses. A connect to a path is refused with
+    /// [ERR_INVALID_ARGUMENT](crate::Error::INVALID_ARGUMENT).
     #[doc(alias = "localPort")]
     pub fn local_port(mut self, port: u16) -> Self {
         self.local_port = port;

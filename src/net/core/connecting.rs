@@ -17,21 +17,22 @@ use crate::reactor::{Interest, Key, Phase, Readiness};
 use crate::system::{Stream, System};
 
 use super::dialing::{local_endpoint, start};
+use super::option_ranges::check_connect_options;
 use super::source::Source;
-use super::{Net, TargetedEvent, check_socket_options};
+use super::{Net, TargetedEvent};
 
 impl Net {
     /// Starts to connect. The handler gets every failure in a later turn, even if the connect fails at once.
     ///
     /// # Errors
     ///
-    /// `ERR_INVALID_ARGUMENT` if an option is out of its range.
+    /// `ERR_INVALID_ARGUMENT` if an option is out of its range, or has no effect on `endpoint`.
     pub(crate) fn connect(
         &mut self,
         endpoint: Endpoint,
         options: &ConnectOptions,
     ) -> Result<SocketId, Error> {
-        check_socket_options(&options.socket)?;
+        check_connect_options(&endpoint, options)?;
         Ok(match endpoint {
             Endpoint::Socket(address) => self.connect_to_address(address, options),
             Endpoint::Path(path) => self.connect_to_path(&path, options),

@@ -12,8 +12,9 @@ use crate::net::values::{Endpoint, KeepAlive, ServerId, SocketId, StdListener};
 use crate::reactor::{Interest, Key};
 use crate::system::{Acceptor, Binding, OwnedPath, System};
 
+use super::Net;
+use super::option_ranges::check_listen_options;
 use super::source::Source;
-use super::{Net, check_socket_options};
 
 impl Net {
     /// Frees the places of all sockets that have closed in this turn, and returns whether `server` has a place now. The
@@ -29,16 +30,17 @@ impl Net {
     /// Starts to listen. On an address or a path, the server is bound when this returns. A name is looked up first, and
     /// the handler gets an error if that fails. A listening socket of the user is adopted.
     pub(crate) fn listen(&mut self, on: ListenOn, options: &ListenOptions) -> Result<ServerId> {
+        let checked = check_listen_options(&on, options);
         match on {
             ListenOn::Endpoint(endpoint) => {
-                check_socket_options(&options.socket)?;
+                checked?;
                 self.listen_on_endpoint(endpoint, options)
             }
             ListenOn::Adopted(listener) => {
                 let listener = take_over(listener, options);
                 let listener = listener.map_err(|error| Error::new(Syscall::Listen, error))?;
                 // Not before `take_over`: the drop of a plain socket would wait for its SO_LINGER.
-                check_socket_options(&options.socket)?;
+                checked?;
                 self.serve(listener)
             }
         }

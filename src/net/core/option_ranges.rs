@@ -1,10 +1,13 @@
-//! The ranges of options that the systems accept. An option out of its range is refused before any call, so that no
-//! option is set while another is not.
+//! The ranges of options that the systems accept, and the kinds of socket that have an option. Any other option is refused
+//! before any call, so that no option is set while another is not.
 
 use std::time::Duration;
 
+use crate::net::address::ListenOn;
+use crate::net::connect::ConnectOptions;
 use crate::net::error::{Error, Result};
-use crate::net::values::{KeepAlive, SocketOptions};
+use crate::net::listener::ListenOptions;
+use crate::net::values::{Endpoint, KeepAlive, SocketOptions};
 
 /// The longest time before a keep-alive probe, in seconds (`MAX_TCP_KEEPIDLE` and `MAX_TCP_KEEPINTVL` of Linux). Other
 /// systems accept more, and the range is the same everywhere.
@@ -16,6 +19,39 @@ const MOST_PROBES: u32 = 127;
 /// Checks the options of a socket.
 pub(crate) fn check_socket_options(options: &SocketOptions) -> Result<()> {
     check_keep_alive(options.keep_alive)
+}
+
+/// Checks the options of a connect to `endpoint`.
+pub(super) fn check_connect_options(endpoint: &Endpoint, options: &ConnectOptions) -> Result<()> {
+    check_socket_options(&options.socket)?;
+    if !matches!(endpoint, Endpoint::Path(_)) {
+        return Ok(());
+    }
+    if options.local_address.is_some() {
+        return Err(out_of_place("ConnectOptions::local_address", "a path"));
+    }
+    if options.local_port != 0 {
+        return Err(out_of_place("ConnectOptions::local_port", "a path"));
+    }
+    Ok(())
+}
+
+/// Checks the options of a server on `on`.
+pub(super) fn check_listen_options(on: &ListenOn, options: &ListenOptions) -> Result<()> {
+    check_socket_options(&options.socket)?;
+    let kind = match on {
+        ListenOn::Endpoint(Endpoint::Path(_)) => return Ok(()),
+        ListenOn::Endpoint(Endpoint::Socket(_)) => "an address",
+        ListenOn::Endpoint(Endpoint::Name { .. }) => "a name",
+        ListenOn::Adopted(_) => "a listener that is bound already",
+    };
+    if options.readable_all {
+        return Err(out_of_place("ListenOptions::readable_all", kind));
+    }
+    if options.writable_all {
+        return Err(out_of_place("ListenOptions::writable_all", kind));
+    }
+    Ok(())
 }
 
 /// Checks the times of keep-alive and the number of its probes.
@@ -42,6 +78,12 @@ fn check_seconds(option: &str, duration: Duration) -> Result<()> {
         return Err(out_of_range(option, &range, &received));
     }
     Ok(())
+}
+
+/// Returns the error of an option that `kind` does not have.
+fn out_of_place(option: &str, kind: &str) -> Error {
+    let text = format!("`{option}` has no effect on {kind}");
+    Error::with_code(Error::INVALID_ARGUMENT, text)
 }
 
 /// Returns the error of an option that is out of its range.

@@ -90,7 +90,8 @@ impl ListenOptions {
     }
 
     /// Whether every user of the machine may read the path of a Unix socket (mode `o+r`). Default: `false`; the umask
-    /// decides.
+    /// decides. A server on anything but a path is refused with
+    /// [ERR_INVALID_ARGUMENT](crate::Error::INVALID_ARGUMENT); an abstract name has no mode.
     #[doc(alias = "readableAll")]
     pub fn readable_all(mut self, readable: bool) -> Self {
         self.readable_all = readable;
@@ -98,7 +99,7 @@ impl ListenOptions {
     }
 
     /// Whether every user of the machine may write to the path of a Unix socket (mode `o+w`), which a connect requires.
-    /// Default: `false`; the umask decides.
+    /// Default: `false`; the umask decides. Where [`readable_all`](Self::readable_all) is refused, this is, too.
     #[doc(alias = "writableAll")]
     pub fn writable_all(mut self, writable: bool) -> Self {
         self.writable_all = writable;
