@@ -59,8 +59,10 @@ impl Socket<'_> {
     /// As in Node, `run` still goes on while the socket is connecting or has unsent bytes or an unsent end, so nothing
     /// that was written is dropped. The timeouts of the socket limit this. Without an
     /// [`idle_timeout`](SocketOptions::idle_timeout), and with a `close_timeout` of `None` or no
-    /// [`end`](crate::Socket::end), a peer that never reads keeps `run` going. Bytes behind a
-    /// [`cork`](crate::Socket::cork) do not.
+    /// [`end`](crate::Socket::end), a peer that never reads keeps `run` going.
+    ///
+    /// Bytes behind a [`cork`](crate::Socket::cork) do not keep `run` going, and a loop that is dropped then drops them, as
+    /// a Node process does at its end. Only the program can end the hold, and no event would come in which it could.
     #[doc(alias = "unref")]
     pub fn release(&mut self) {
         self.net.release(self.id.0);

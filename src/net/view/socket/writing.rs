@@ -128,6 +128,9 @@ impl Socket<'_> {
     /// The hold ends with [`uncork`](Self::uncork) or `end`, or when the queue reaches the high watermark. Bytes
     /// already queued for the kernel are not held back, and bytes written behind them may leave with them. After `end`,
     /// a call of `cork` does nothing. Programs rarely need a cork: the writes of one callback leave together anyway.
+    ///
+    /// Held bytes are no activity: the idle timeout comes in spite of them. They do not keep
+    /// [`run`](crate::EventLoop::run) going for a socket that was [released](Self::release).
     pub fn cork(&mut self) {
         self.net.request(self.id, |connection, _| connection.cork());
     }
