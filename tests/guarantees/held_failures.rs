@@ -13,23 +13,23 @@ use crate::support::{
 };
 
 /// The number of bytes that are unread when the peer goes.
-const UNREAD: usize = 100_000;
+pub(crate) const UNREAD: usize = 100_000;
 
 /// The other end, and the ways in which it goes.
-enum Far {
+pub(crate) enum Far {
     Tcp(Peer),
     #[cfg(unix)]
     Unix(std::os::unix::net::UnixStream),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Kind {
+pub(crate) enum Kind {
     Tcp,
     #[cfg(unix)]
     Unix,
 }
 
-const KINDS: &[Kind] = &[
+pub(crate) const KINDS: &[Kind] = &[
     Kind::Tcp,
     #[cfg(unix)]
     Kind::Unix,
@@ -37,7 +37,7 @@ const KINDS: &[Kind] = &[
 
 impl Far {
     /// Two connected ends. The second has sent `bytes`, which have all arrived at the first.
-    fn having_sent(kind: Kind, bytes: &[u8]) -> (StdStream, Self) {
+    pub(crate) fn having_sent(kind: Kind, bytes: &[u8]) -> (StdStream, Self) {
         match kind {
             Kind::Tcp => {
                 let (ours, mut peer) = Peer::roomy_pair();
@@ -60,7 +60,7 @@ impl Far {
     }
 
     /// Closes cleanly, after everything was read that has arrived.
-    fn close(self) {
+    pub(crate) fn close(self) {
         match self {
             Self::Tcp(peer) => peer.close(),
             #[cfg(unix)]
@@ -79,7 +79,7 @@ impl Far {
 }
 
 /// A paused socket, at which `bytes` of its peer have arrived.
-fn paused(
+pub(crate) fn paused(
     scene: &mut Scene,
     kind: Kind,
     options: SocketOptions,
@@ -264,104 +264,6 @@ fn a_socket_that_reads_gets_all_bytes_before_the_failure() {
             assert_eq!(scene.world.count("us", "end"), ends, "{case}");
             assert!(ends == 0 || kind != Kind::Tcp, "{case}: a reset is no end");
         }
-    }
-}
-
-// Row 1.1: Node tells the end, and no error. Other systems do not say whether the end came before the reset.
-#[cfg(target_os = "linux")]
-#[test]
-fn an_end_before_a_reset_is_told_behind_the_last_byte() {
-    for &kind in KINDS {
-        for length in [0, UNREAD] {
-            for is_paused in [false, true] {
-                for is_half_open in [false, true] {
-                    let case =
-                        format!("{kind:?}, {length}, paused: {is_paused}, half: {is_half_open}");
-                    let mut scene = Scene::new();
-                    let bytes = pattern(length, 1);
-                    let options = SocketOptions::new().allow_half_open(is_half_open);
-                    let noting = Recorder::new("us").on("end", |cx, _| {
-                        let flow = cx.socket.write(b"too late");
-                        cx.shared.note(format!("{flow:?}"));
-                    });
-                    let (id, far) = paused(&mut scene, kind, options, noting, &bytes);
-                    scene.settle();
-                    far.close();
-                    if !is_paused {
-                        scene.socket(id).resume();
-                    }
-                    for _ in 0..2 {
-                        let _ = scene.socket(id).write(b"a late word");
-                        scene.event_loop.flush(Budget::UNLIMITED);
-                    }
-                    if is_paused && length > 0 {
-                        scene.drive_with(&case, |scene| scene.socket(id).is_peer_gone());
-                        scene.settle();
-                        assert_eq!(scene.world.trace("us"), "", "{case}");
-                        scene.socket(id).resume();
-                    }
-                    scene.drive_to_close("us");
-                    assert_same_bytes(&scene.world.received("us"), &bytes);
-                    let trace = scene.world.trace("us");
-                    assert!(
-                        trace.ends_with("end error:EPIPE close:Reset"),
-                        "{case}: {trace}"
-                    );
-                    assert_eq!(scene.world.count("us", "end"), 1, "{case}");
-                    assert_eq!(scene.world.notes, ["Closed"], "{case}");
-                }
-            }
-        }
-    }
-}
-
-// The end is in the kernel, behind bytes that were read.
-#[cfg(target_os = "linux")]
-#[test]
-fn a_pause_behind_a_failed_write_still_tells_the_end() {
-    for &kind in KINDS {
-        let mut scene = Scene::new();
-        let (ours, far) = Far::having_sent(kind, b"bytes");
-        let pausing = Recorder::new("us").on("data", |cx, _| {
-            for _ in 0..2 {
-                let _ = cx.socket.write(&[0; 32 << 10]);
-            }
-            cx.socket.pause();
-        });
-        let id = scene
-            .event_loop
-            .adopt(ours, SocketOptions::new().pause_on_connect(true), pausing)
-            .unwrap();
-        far.close();
-        let _ = scene.socket(id).write(b"brings the reset");
-        scene.event_loop.flush(Budget::UNLIMITED);
-        scene.socket(id).resume();
-        scene.drive_to_close("us");
-        assert_eq!(
-            scene.world.trace("us"),
-            "data:bytes end error:EPIPE close:Reset",
-            "{kind:?}"
-        );
-    }
-}
-
-// EPIPE alone is no end: this peer has only stopped reading.
-#[cfg(target_os = "linux")]
-#[test]
-fn a_unix_peer_that_stopped_reading_has_not_ended() {
-    use std::net::Shutdown;
-    for is_paused in [false, true] {
-        let mut scene = Scene::new();
-        let recorder = Recorder::new("us");
-        let (id, far) = paused(&mut scene, Kind::Unix, SocketOptions::new(), recorder, b"");
-        if !is_paused {
-            scene.socket(id).resume();
-        }
-        let Far::Unix(peer) = far else { unreachable!() };
-        peer.shutdown(Shutdown::Read).unwrap();
-        let _ = scene.socket(id).write(b"refused");
-        scene.drive_to_close("us");
-        assert_eq!(scene.world.trace("us"), "error:EPIPE close:Reset");
     }
 }
 

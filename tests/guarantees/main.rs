@@ -42,6 +42,8 @@ mod ending;
 mod formatted_writes;
 mod gathering;
 mod handlers;
+#[cfg(target_os = "linux")]
+mod held_ends;
 mod held_failures;
 mod idle_timeout;
 mod inputs;
