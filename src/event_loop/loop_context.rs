@@ -276,7 +276,7 @@ impl<S> LoopContext<'_, S> {
     /// - The program ends or destroys the socket itself: the FIN is its choice. A `destroy` of the *other* socket is a
     ///   RST here, because no call has ended this one. Call [`end`](crate::Socket::end) on this socket first if its bytes
     ///   are complete.
-    /// - Unix sockets have no RST, and close.
+    /// - Unix sockets have no RST, and close. If a descriptor has a duplicate, the RST waits for the close of the last one.
     /// - If the program drops the loop or exits, the kernel sends a FIN for each socket without queued bytes.
     ///
     /// If the peer of one socket has ended, but answers a later byte with a reset, Linux tells of both. The bytes and

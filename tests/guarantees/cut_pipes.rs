@@ -184,6 +184,24 @@ fn a_target_that_the_user_ended_ends_as_the_user_chose() {
 }
 
 #[test]
+fn two_pipes_one_way_are_cut_like_one_both_ways() {
+    for source_first in [false, true] {
+        for (name, cut) in &CUTS {
+            let mut pipe = Pipe::plain(false);
+            let (source, target) = (pipe.source, pipe.target);
+            let mut cx = pipe.scene.event_loop.context(&mut pipe.scene.world);
+            assert!(cx.pipe(target, source));
+            if source_first {
+                assert!(cx.pipe(source, target));
+            }
+            pipe.pass_a_part();
+            cut(&mut pipe);
+            assert_eq!(pipe.received().end, PeerEnd::Reset, "{name}");
+        }
+    }
+}
+
+#[test]
 fn a_late_destroy_soon_makes_no_end_of_a_cut() {
     let mut scene = Scene::new();
     let (target, mut to) = scene.adopted(SocketOptions::new(), Recorder::new("target"));

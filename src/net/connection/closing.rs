@@ -46,10 +46,19 @@ impl Connection {
         error: Option<Error>,
         registration: &mut Registration<'_>,
     ) {
-        let ending = match are_cut_short && self.outbound.state == OutboundState::Open {
+        let is_open = self.outbound.state == OutboundState::Open;
+        if is_open && !self.stage.is_closed() {
+            self.cold_mut().is_ended_by_pipe = true;
+        }
+        let is_ended_by_pipe = self.cold.as_ref().is_some_and(|it| it.is_ended_by_pipe);
+        let ending = match are_cut_short && is_ended_by_pipe {
             true => OutboundState::EndingToReset,
             false => OutboundState::EndingToClose,
         };
+        if self.outbound.state == OutboundState::EndingToClose {
+            // The first of two pipes between the same sockets, which sends nothing here, has closed this socket.
+            self.outbound.state = ending;
+        }
         self.close_behind_queue(ending, error, registration);
     }
 

@@ -51,6 +51,9 @@ pub(super) struct ColdState {
     /// Whether the held failure came behind the peer's end, so that a read of 0 bytes is that end. Has no meaning unless
     /// a failure is held.
     pub(super) is_failed_behind_end: bool,
+    /// Whether a pipe has ended this side although its source had not ended. Neither `end` nor `destroy_soon` came
+    /// before, so no FIN was promised.
+    pub(super) is_ended_by_pipe: bool,
     /// The error with which the connection closes once its queue is sent: the error of the other socket of its pipe.
     pub(super) closing_error: Option<Error>,
     /// The fatal error. Invariant: `Some` exactly while the flag [`FAILED`](OutboundFlags::FAILED) is set.
