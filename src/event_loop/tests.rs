@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::Interest;
-use crate::net::{Error, SocketOptions};
+use crate::net::{Error, Interest, SocketOptions};
 
 #[test]
 fn a_forked_child_cannot_run_the_loop_of_its_parent() {
