@@ -47,6 +47,7 @@ mod held_ends;
 mod held_failures;
 mod idle_timeout;
 mod inputs;
+mod lingering;
 mod listening;
 mod lively_rooms;
 mod local_ports;
