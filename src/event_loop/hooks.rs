@@ -9,7 +9,7 @@ use super::call::RepeatedCall;
 use super::dispatch::Calling;
 use super::stall::Watched;
 use super::wait::Limit;
-use super::{EventLoop, LoopContext, Wait};
+use super::{EventLoop, LoopContext, Turn, Wait};
 
 /// The id of a hook. Once the hook is gone, its id reaches nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -213,11 +213,12 @@ impl<S> EventLoop<S> {
         &mut self,
         shared: &mut S,
         limit: &mut Limit,
+        turn: &mut Turn,
         wait: impl Fn(&Self) -> Wait,
     ) -> Wait {
         if self.agenda.hooks.has_prepare() {
             self.net.refresh_now();
-            self.run_hooks(shared, HookPlace::Prepare, limit);
+            self.run_hooks(shared, HookPlace::Prepare, limit, turn);
             // The time that the hooks took must not be added to the wait.
             self.net.refresh_now();
         }
@@ -230,14 +231,14 @@ impl<S> EventLoop<S> {
     /// Makes the calls behind the sockets, and sends what they wrote if `limit` permits.
     #[cold]
     #[inline(never)]
-    pub(super) fn check(&mut self, shared: &mut S, limit: &mut Limit) {
+    pub(super) fn check(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
         if self.agenda.hooks.has_check() {
-            self.run_hooks(shared, HookPlace::Check, limit);
+            self.run_hooks(shared, HookPlace::Check, limit, turn);
         }
     }
 
     /// Makes the calls of a place, each once: the hooks that were there when the phase began.
-    fn run_hooks(&mut self, shared: &mut S, place: HookPlace, limit: &mut Limit) {
+    fn run_hooks(&mut self, shared: &mut S, place: HookPlace, limit: &mut Limit, turn: &mut Turn) {
         let count = self.agenda.hooks.keys(place).len();
         for index in 0..count {
             if let Some((key, mut call)) = self.agenda.hooks.take(place, index) {
@@ -250,7 +251,7 @@ impl<S> EventLoop<S> {
         self.agenda.hooks.forget_removed(place);
         self.agenda.end_hooks();
         if !limit.pass(&self.net) {
-            self.flush_within(limit);
+            self.flush_within(shared, limit, turn);
         }
     }
 }

@@ -35,20 +35,6 @@ impl Part {
 }
 
 impl<S> EventLoop<S> {
-    /// Sends the bytes that were written since the last turn, within `budget`, before the host goes on: at the end of a
-    /// game's frame, for instance. Returns whether bytes are left for the next turn. This calls no handler: handlers
-    /// learn of failures in the next turn.
-    ///
-    /// Each socket is one step of the budget.
-    pub fn flush(&mut self, budget: Budget) -> bool {
-        #[cfg(all(feature = "precise", target_os = "linux"))]
-        self.show_change();
-        self.net.refresh_now();
-        let mut limit = Limit::of(budget, &self.net);
-        self.flush_within(&mut limit);
-        self.net.waiting_to_flush() > 0
-    }
-
     /// Makes a turn within `budget`. Begins with the part behind the one in which the last budget was used up, so that
     /// no part starves another.
     #[inline(never)]
@@ -68,12 +54,12 @@ impl<S> EventLoop<S> {
         for _ in 0..Part::COUNT {
             // Deferred calls come before the wait, if the turn begins with them.
             if !has_polled && part != Part::Calls {
-                let wait = self.prepare_within(shared, wait, &mut limit);
+                let wait = self.prepare_within(shared, wait, &mut limit, &mut turn);
                 self.poll_within(wait, &mut limit)?;
                 has_polled = true;
             }
             if part == Part::Timers && has_served {
-                self.check(shared, &mut limit);
+                self.check(shared, &mut limit, &mut turn);
                 has_checked = true;
             }
             if limit.is_reached() {
@@ -88,10 +74,10 @@ impl<S> EventLoop<S> {
         }
         // A turn that has spent its budget early calls its hooks all the same.
         if !has_polled {
-            self.prepare_within(shared, wait, &mut limit);
+            self.prepare_within(shared, wait, &mut limit, &mut turn);
         }
         if !has_checked {
-            self.check(shared, &mut limit);
+            self.check(shared, &mut limit, &mut turn);
         }
         self.resumes_at = if limit.is_reached() {
             part
@@ -102,9 +88,15 @@ impl<S> EventLoop<S> {
         self.end_turn(shared, turn)
     }
 
-    fn prepare_within(&mut self, shared: &mut S, wait: Wait, limit: &mut Limit) -> Wait {
+    fn prepare_within(
+        &mut self,
+        shared: &mut S,
+        wait: Wait,
+        limit: &mut Limit,
+        turn: &mut Turn,
+    ) -> Wait {
         match self.agenda.asks_before_wait() {
-            true => self.prepare(shared, limit, |_| wait),
+            true => self.prepare(shared, limit, turn, |_| wait),
             false => wait,
         }
     }
@@ -142,7 +134,7 @@ impl<S> EventLoop<S> {
         }
         // The bytes of a part leave before the next part, if the budget permits; those of Posts, Serve and Signals, in Flush.
         if !limit.is_reached() && !matches!(part, Part::Posts | Part::Serve | Part::Signals) {
-            self.flush_within(limit);
+            self.flush_within(shared, limit, turn);
         }
         Ok(())
     }
@@ -161,15 +153,5 @@ impl<S> EventLoop<S> {
         self.net.fetch(|now| left.is_late(now))?;
         limit.pass(&self.net);
         Ok(())
-    }
-
-    /// Sends the bytes that wait for the flush phase, socket by socket.
-    pub(super) fn flush_within(&mut self, limit: &mut Limit) {
-        self.net.begin_flushing();
-        while self.net.flush_next() {
-            if limit.step(&self.net) {
-                return;
-            }
-        }
     }
 }

@@ -8,6 +8,7 @@ mod call;
 mod context;
 mod daemon_requests;
 mod dispatch;
+mod flushing;
 mod hooks;
 mod host;
 mod into_handler;
@@ -134,14 +135,15 @@ pub use wait::{Budget, RunEnd, Turn, Wait};
 ///
 /// Everything happens in turns. Each turn goes through its phases in this order:
 ///
-/// 1. deferred calls ([`defer`](Self::defer)), and a flush of the bytes that they wrote;
+/// 1. deferred calls ([`defer`](Self::defer)), the connects to addresses that were asked for, and a flush of the bytes
+///    that were written;
 /// 2. the wait for the kernel, if there is nothing to do yet;
 /// 3. posts of other threads ([`Remote::post`]) and answers of lookups;
 /// 4. ready sockets, servers and [sources](Self::add_source): their handlers are called, and each handler's own replies are sent when it returns;
 /// 5. signals, with the feature `signals`;
-/// 6. a flush of all bytes that were written to other sockets, in one send for each socket;
-/// 7. timers and idle timeouts that are due;
-/// 8. closes: `on_error` and `on_close` of every socket that has closed.
+/// 6. further connects, and a flush of all bytes that were written to other sockets, in one send for each socket;
+/// 7. timers and idle timeouts that are due, and what they have asked for, as in 6;
+/// 8. closes: `on_error` and `on_close` of every socket that has closed, and what they have asked for, as in 6.
 ///
 /// No phase is longer than its list was at its beginning, so no callback can delay the other phases by asking for more.
 /// The loop never calls a callback within another callback.

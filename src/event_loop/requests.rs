@@ -155,6 +155,11 @@ impl<S> EventLoop<S> {
     /// comes when the connection is established. If the connect fails, `on_error` and `on_close` come instead. The
     /// program may write to the socket at once: the bytes wait for the connection.
     ///
+    /// The connect to an address is made in the running turn, or in the next one if none runs. The handler is told by
+    /// [`on_connection_attempt`](SocketHandler::on_connection_attempt) first, and if the socket is closed by then, no
+    /// server sees it. [`flush`](Self::flush) calls no handler, and so makes no connect. A path is connected to within this call,
+    /// as in Node.
+    ///
     /// ```no_run
     /// use netloop::{Context, EventLoop, SocketHandler};
     ///
@@ -176,7 +181,7 @@ impl<S> EventLoop<S> {
     /// # Errors
     ///
     /// Only an error of the arguments: the endpoint, or an option that is out of its range. The handler gets every error
-    /// of the system, in a later turn.
+    /// of the system, later than this call.
     #[doc(alias = "createConnection")]
     #[doc(alias = "net.connect")]
     #[doc(alias = "net.Socket")]

@@ -65,9 +65,8 @@ pub trait SocketHandler<S = ()> {
         let _ = (cx, host, found);
     }
 
-    /// An attempt to connect to an address begins. If the program gave a name, the kernel is asked to connect after this
-    /// call, and not at all if the handler closes its socket. An address that the program gave itself is connected to
-    /// within `connect`.
+    /// An attempt to connect to an address begins. The kernel is asked to connect after this call, and not at all if the
+    /// handler closes its socket. Does not come for a path.
     #[doc(alias = "connectionAttempt")]
     fn on_connection_attempt(&mut self, cx: &mut Context<'_, S>, address: SocketAddr) {
         let _ = (cx, address);

@@ -180,14 +180,14 @@ impl<S> EventLoop<S> {
         self.recover();
         self.begin_timing();
         self.make_deferred_calls(shared, limit, &mut turn);
-        let has_flushed = self.net.flush();
+        let has_flushed = self.flush_phase(shared, limit, &mut turn);
         let mut wait = wait_of(self);
         // The time that the calls and sends took must not be added to the wait.
         if turn.calls > 0 || has_flushed {
             self.net.refresh_now();
         }
         if self.agenda.asks_before_wait() {
-            wait = self.prepare(shared, limit, wait_of);
+            wait = self.prepare(shared, limit, &mut turn, wait_of);
         }
         let asked_at = self.net.now();
         self.poll(wait)?;
@@ -199,16 +199,16 @@ impl<S> EventLoop<S> {
         self.serve_before_many_sends(shared, limit, &mut turn)?;
         #[cfg(all(unix, feature = "signals"))]
         self.deliver_signals(shared, limit, &mut turn);
-        self.net.flush();
+        self.flush_phase(shared, limit, &mut turn);
         if self.agenda.hooks.has_check() {
-            self.check(shared, limit);
+            self.check(shared, limit, &mut turn);
         }
         self.fire_timers(shared, limit, &mut turn);
-        self.net.flush();
+        self.flush_phase(shared, limit, &mut turn);
         self.deliver_closes(shared, limit, &mut turn);
         debug_assert_eq!(self.net.remaining_closes(), 0);
         // Bytes that an `on_close` wrote to other sockets leave in this turn too.
-        self.net.flush();
+        self.flush_phase(shared, limit, &mut turn);
         self.resumes_at = Part::Calls;
         turn.more |= self.has_queued();
         self.end_turn(shared, turn)

@@ -70,6 +70,12 @@ impl Stream {
     ) -> io::Result<Self> {
         match self {
             Self::Tcp(stream) => tcp::connect(stream, address, local).map(Self::Tcp),
+            // The user has borrowed the descriptor, so no other socket may take its place.
+            Self::SharedTcp(shared) => {
+                shared.forbid_blocking()?;
+                tcp::start_connecting(shared.get(), address)?;
+                Ok(Self::SharedTcp(shared))
+            }
             #[cfg(feature = "simulation")]
             Self::Faulty(stream) => stream.connect(address, local).map(Self::Faulty),
             connected => Ok(connected),

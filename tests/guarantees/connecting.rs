@@ -39,7 +39,7 @@ fn an_immediate_error_of_the_system_is_told_later_too() {
         .connect("255.255.255.255:9", Recorder::new("us"))
         .unwrap();
     assert!(scene.world.log.is_empty());
-    assert_eq!(scene.socket(id).write(b"x"), Flow::Closed);
+    assert_eq!(scene.socket(id).write(b"x"), Flow::Open, "not yet");
     scene.drive_to_close("us");
     let error = scene.world.error("us");
     let code = error.code();
@@ -183,7 +183,7 @@ fn an_owed_drain_comes_between_on_connect_and_data() {
         .connect(address, Recorder::new("us"))
         .unwrap();
     assert_eq!(scene.socket(id).write(&[b'x'; 64 << 10]), Flow::Full);
-    let mut peer = Peer::accept(&listener);
+    let mut peer = scene.peer_accepts(&listener);
     peer.write(b"hello");
     scene.drive("the data", |world| world.received("us") == b"hello");
     assert_eq!(scene.world.trace("us"), "connect drain data:hello");

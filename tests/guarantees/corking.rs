@@ -39,7 +39,7 @@ fn corking_while_connecting_holds_back_beyond_the_connect() {
         .unwrap();
     scene.socket(id).cork();
     assert_eq!(scene.socket(id).write(b"later"), Flow::Open);
-    let mut peer = Peer::accept(&listener);
+    let mut peer = scene.peer_accepts(&listener);
     scene.drive("the connect", |world| world.has_seen("us", &Seen::Connect));
     nothing_arrives(&mut scene, &mut peer);
     scene.socket(id).uncork();
@@ -167,7 +167,7 @@ fn a_cork_behind_a_long_write_delays_no_drain_and_no_marker() {
     let id = scene.connect(address, options, corking);
     assert_eq!(scene.socket(id).write(&[b'x'; 2 << 10]), Flow::Full);
     scene.socket(id).notify_when_sent(1);
-    let _peer = Peer::accept(&listener);
+    let _peer = scene.peer_accepts(&listener);
     scene.drive_until("us", "drain");
     scene.drive_until("us", "sent");
     assert_eq!(scene.socket(id).queued_bytes(), 0);

@@ -2,7 +2,7 @@
 
 use netloop::{CloseReason, Flow, SocketOptions, State};
 
-use crate::support::{Peer, PeerEnd, Recorder, Scene, Seen, assert_same_bytes, listener, pattern};
+use crate::support::{PeerEnd, Recorder, Scene, Seen, assert_same_bytes, listener, pattern};
 
 // C5
 #[test]
@@ -39,7 +39,7 @@ fn an_end_while_connecting_waits_for_the_connection() {
         .unwrap();
     assert_eq!(scene.socket(id).end_with(b"all"), Flow::Open);
     assert_eq!(scene.socket(id).state(), State::Opening);
-    let mut peer = Peer::accept(&listener);
+    let mut peer = scene.peer_accepts(&listener);
     let received = scene.peer_reads_to_end(&mut peer);
     assert_eq!(
         (&received.bytes[..], received.end),
@@ -300,7 +300,7 @@ fn destroy_soon_works_while_connecting() {
         .unwrap();
     assert_eq!(scene.socket(id).write(b"a short visit"), Flow::Open);
     scene.socket(id).destroy_soon();
-    let mut peer = Peer::accept(&listener);
+    let mut peer = scene.peer_accepts(&listener);
     let received = scene.peer_reads_to_end(&mut peer);
     assert_eq!(
         (&received.bytes[..], received.end),

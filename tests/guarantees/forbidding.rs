@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::io::ErrorKind;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -16,21 +16,32 @@ use crate::support::{DeadPort, Peer, Recorder, Scene, Seen, World, answering, ho
 const NAME: &str = "example.invalid";
 
 /// A server outside of the loop, which takes note of no connection: the kernel does that.
-struct Outside(TcpListener);
+pub(crate) struct Outside(pub(crate) TcpListener);
 
 impl Outside {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let listener = TcpListener::bind(loopback()).unwrap();
         Self(listener)
     }
 
     fn port(&self) -> u16 {
-        self.0.local_addr().unwrap().port()
+        self.address().port()
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.0.local_addr().unwrap()
+    }
+
+    /// Takes a connection out of the backlog, and asserts that there was one.
+    #[track_caller]
+    pub(crate) fn assert_connected(&self, what: &str) {
+        self.0.set_nonblocking(true).unwrap();
+        assert!(self.0.accept().is_ok(), "{what}: nothing has connected");
     }
 
     /// A connect over loopback is in the backlog when connect(2) returns.
     #[track_caller]
-    fn assert_empty(&self, what: &str) {
+    pub(crate) fn assert_empty(&self, what: &str) {
         self.0.set_nonblocking(true).unwrap();
         match self.0.accept() {
             Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
@@ -69,7 +80,7 @@ fn dial(
 }
 
 /// The ways in which a handler gives its socket up.
-const WAYS: [fn(&mut Context<'_, World>); 2] = [
+pub(crate) const WAYS: [fn(&mut Context<'_, World>); 2] = [
     |cx| cx.socket.destroy(),
     |cx| cx.socket.destroy_with(Error::other("a private address")),
 ];
@@ -222,12 +233,7 @@ fn a_socket_that_is_paused_or_ended_meanwhile_still_connects() {
 struct Leaving;
 
 impl SocketHandler<World> for Leaving {
-    fn on_lookup(
-        &mut self,
-        cx: &mut Context<'_, World>,
-        _: &str,
-        _: Result<std::net::SocketAddr, &Error>,
-    ) {
+    fn on_lookup(&mut self, cx: &mut Context<'_, World>, _: &str, _: Result<SocketAddr, &Error>) {
         let id = cx.socket.id();
         let heir = Recorder::new("heir").on("attempt", |cx, _| cx.socket.destroy());
         assert!(cx.as_loop().replace_handler(id, heir, &[]));

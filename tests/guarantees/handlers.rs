@@ -252,7 +252,7 @@ fn play(within: Within, deed: Deed, case: &str) {
             let options = SocketOptions::new().allow_half_open(true);
             cast.own = scene.event_loop.connect_with(to, options, client).unwrap();
             plot.cast.set(Some(cast));
-            extra = Some(Peer::accept(&listener));
+            extra = Some(scene.peer_accepts(&listener));
         }
         Within::ServerListening => {
             // A second server, whose first event comes when the others are there.

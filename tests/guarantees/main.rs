@@ -75,6 +75,7 @@ mod zones;
 mod accepting;
 mod budgets;
 mod deadlines;
+mod dialing;
 mod dropping;
 mod true_budgets;
 // With poll(2), and on Windows, there is no descriptor of the loop.

@@ -123,6 +123,7 @@ fn a_pause_while_connecting_holds_from_the_first_byte_on() {
     scene.socket(held).pause();
     scene.socket(released).pause();
     scene.socket(released).resume();
+    scene.dial(2);
     for _ in 0..2 {
         let mut peer = crate::support::Peer::accept(&listener);
         peer.write(b"early");

@@ -98,7 +98,7 @@ fn a_reset_that_comes_while_data_is_being_handled_is_not_lost() {
         })
     };
     scene.event_loop.connect(address, killing).unwrap();
-    *peer.borrow_mut() = Some(Peer::accept(&listener));
+    *peer.borrow_mut() = Some(scene.peer_accepts(&listener));
     peer.borrow_mut().as_mut().unwrap().write(b"some");
     scene.drive_to_close("us");
     assert_eq!(

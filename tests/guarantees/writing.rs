@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use netloop::{Flow, SocketOptions};
 
-use crate::support::{Peer, Recorder, Scene, Seen, assert_same_bytes, listener, pattern};
+use crate::support::{Recorder, Scene, Seen, assert_same_bytes, listener, pattern};
 
 const MARK: usize = 64 << 10;
 
@@ -199,7 +199,7 @@ fn early_writes_precede_those_of_on_connect() {
     );
     assert_eq!(scene.socket(id).queued_bytes(), 13, "queued at once");
     assert_eq!(scene.socket(id).bytes_written(), 13, "counted at once (F2)");
-    let mut peer = Peer::accept(&listener);
+    let mut peer = scene.peer_accepts(&listener);
     let got = scene.peer_reads(&mut peer, 19 + (32 << 10));
     assert_eq!(&got[..19], b"first second third ");
     assert_same_bytes(&got[19..], &[b'4'; 32 << 10]);

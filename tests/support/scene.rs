@@ -1,7 +1,7 @@
 //! A loop with its shared state, and the ways to let it run until a condition holds.
 
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
 use netloop::{
@@ -160,6 +160,20 @@ impl Scene {
         self.event_loop
             .run_until(&mut self.world, deadline)
             .unwrap();
+    }
+
+    /// Lets the loop make the `connects` to addresses that were asked for, and no further step: the handlers are told
+    /// of the attempts, and not yet of the connections.
+    pub(crate) fn dial(&mut self, connects: u32) {
+        let budget = Budget::new().events(connects);
+        let turned = self.event_loop.turn(&mut self.world, Wait::No, budget);
+        assert_eq!(turned.unwrap().events, connects);
+    }
+
+    /// Lets the loop [make](Self::dial) the connect that was asked for, and accepts it at `listener`.
+    pub(crate) fn peer_accepts(&mut self, listener: &TcpListener) -> Peer {
+        self.dial(1);
+        Peer::accept(listener)
     }
 
     /// Reads at the peer until it has `length` bytes.

@@ -26,7 +26,7 @@ pub(super) struct ColdState {
     /// The limit on the time that connecting takes; `None` is no limit.
     connect_timeout: Option<Duration>,
     pub(super) notices: VecDeque<Notice>,
-    /// The next step of the connect to a name, which is taken when no notice waits.
+    /// The next step of the connect, which is taken when no notice waits.
     pub(super) dial_step: Option<DialStep>,
     pub(super) unread: UnreadBytes,
     markers: SentMarkers,
@@ -118,7 +118,7 @@ impl Connection {
         self.cold_mut().local = Some(local);
     }
 
-    pub(super) fn asked_local(&self) -> Option<SocketAddr> {
+    pub(crate) fn asked_local(&self) -> Option<SocketAddr> {
         self.cold.as_ref()?.local
     }
 

@@ -16,7 +16,7 @@ use super::activity::later;
 use super::notice::Notice;
 use super::stage::Stage;
 
-/// The next step of a connect to a name. The step is taken once the handler was told everything before it. So a handler
+/// The next step of a connect to a name or an address. The step is taken once the handler was told everything before it. So a handler
 /// that closes its socket prevents the step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DialStep {
@@ -26,7 +26,7 @@ pub(crate) enum DialStep {
     Connect(SocketAddr),
 }
 
-/// The steps of a connect to a name.
+/// The steps of a connect to a name or an address.
 impl Connection {
     /// Plans `step`, for the time when the handler has been told every notice.
     pub(crate) fn plan(&mut self, step: DialStep, registration: &mut Registration<'_>) {
@@ -41,7 +41,7 @@ impl Connection {
         }
     }
 
-    pub(super) fn has_dial_step(&self) -> bool {
+    pub(crate) fn has_dial_step(&self) -> bool {
         self.cold
             .as_ref()
             .is_some_and(|cold| cold.dial_step.is_some())
@@ -86,6 +86,11 @@ impl Connection {
     /// Takes the socket of the attempt that was announced.
     pub(crate) fn take_opened(&mut self) -> Option<Stream> {
         self.stream.take()
+    }
+
+    /// Takes the stream that connects to the only address. Its connect is under way.
+    pub(crate) fn set_connecting(&mut self, stream: Stream) {
+        self.stream = Some(stream);
     }
 
     /// Notes that the attempt `key` on `address` is under way, and files the deadline at which the next address is tried.
@@ -170,7 +175,9 @@ impl Connection {
         &mut self,
         registration: &mut Registration<'_>,
     ) -> Option<Event> {
-        let Some(stream) = &self.stream else {
+        // Before its connect, a stream has no result.
+        let stream = self.stream.as_ref().filter(|_| !self.has_dial_step());
+        let Some(stream) = stream else {
             registration.unwant(Interest::WRITABLE);
             return None;
         };

@@ -60,7 +60,8 @@ pub(crate) use retry::Retries;
 pub(crate) struct Connection {
     /// The byte stream. Invariant: `Some` until [`shut`](Connection::shut) or [`detach`](Connection::detach), with two
     /// exceptions. The stream is `None` before an attempt on a name has succeeded, and after a connect that failed at
-    /// once. While an attempt is announced, the stream is the socket of this attempt, which is not connected yet.
+    /// once. While an attempt is announced, the stream is the socket of this attempt, which is not connected yet. It is
+    /// absent in a simulation.
     stream: Option<Stream>,
     inbound: Inbound,
     bytes_read: u64,
@@ -96,8 +97,9 @@ impl Connection {
         Self::new(stage, None, options).with_connect_timeout(timeout)
     }
 
-    /// A connection to an address or a path whose connect is under way. `stream` is `None` if the connect failed at
-    /// once: the caller then calls [`fail_unconnected`](Self::fail_unconnected).
+    /// A connection to an address or a path. `stream` connects to the path. It is `None` for an address: the caller then
+    /// calls [`announce`](Self::announce). It is also `None` if the connect failed at once: the caller then calls
+    /// [`fail_unconnected`](Self::fail_unconnected).
     pub(crate) fn connecting(
         stream: Option<Stream>,
         peer: Option<SocketAddr>,

@@ -114,12 +114,11 @@ impl Connection {
             && !self.has_unread()
     }
 
-    /// The stream, from its creation until the close, also while the stream is still connecting.
+    /// The stream, from its creation until the close, also before its connect and during it.
     pub(crate) fn live_stream(&self) -> Option<&Stream> {
-        // The socket of an attempt that is only announced is not the stream yet.
-        let is_announced = self.has_dial_step();
+        // While a name has several addresses, the socket of an attempt is not the stream yet.
         let stream = self.stream.as_ref();
-        stream.filter(|_| !self.stage.is_closed() && !is_announced)
+        stream.filter(|_| !self.stage.is_closed() && !self.is_choosing_address())
     }
 
     /// Whether closing the descriptor also removes the socket from the kernel's poll set, so that no call to deregister

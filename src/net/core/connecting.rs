@@ -1,4 +1,6 @@
 //! Connecting: an address or a path needs one connect, a name needs a lookup and a race of attempts (RFC 8305).
+//!
+//! Only the connect to a path is made within the call, as in Node. Every other one is a step of [`dialing`](super::dialing).
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,13 +18,13 @@ use crate::net::values::{Endpoint, Event, ServerId, SocketId, SourceEvent, Sourc
 use crate::reactor::{Interest, Key, Phase, Readiness};
 use crate::system::{Stream, System};
 
-use super::dialing::{local_endpoint, start};
+use super::dialing::{local_endpoint, open};
 use super::option_ranges::check_connect_options;
 use super::source::Source;
 use super::{Net, TargetedEvent};
 
 impl Net {
-    /// Starts to connect. The handler gets every failure in a later turn, even if the connect fails at once.
+    /// Starts to connect. The handler gets every failure later than this call, even if the connect fails at once.
     ///
     /// # Errors
     ///
@@ -40,32 +42,34 @@ impl Net {
         })
     }
 
-    /// Connects at once. Unlike a race, the connect waits for no callback: the caller has chosen the address itself.
+    /// Opens a socket for the connect, and plans the connect itself: the handler is told of the attempt first, and may
+    /// forbid it.
     fn connect_to_address(&mut self, address: SocketAddr, options: &ConnectOptions) -> SocketId {
-        let (stream, failure) = match start(&self.system, address, options) {
-            Ok(stream) => (Some(stream), None),
-            Err(failure) => (None, Some(failure)),
-        };
+        let opened = open(&self.system, address, options);
+        let is_planned = opened.is_ok();
         let socket_options = Rc::new(options.socket.clone());
-        let connection = Connection::connecting(
-            stream,
-            Some(address),
-            options.connect_timeout,
-            socket_options,
-        );
+        let connection =
+            Connection::connecting(None, Some(address), options.connect_timeout, socket_options);
         let id = self.insert_connection(connection);
         self.with_connection(id, |connection, registration, _| {
             if let Some(local) = local_endpoint(options, address) {
                 connection.set_asked_local(local);
             }
-            match failure {
-                None => connection.notify(Notice::AttemptBegun(address), registration),
-                Some(failure) => {
+            match opened {
+                Ok(opened) => {
+                    connection.announce(address, opened, registration);
+                    // The flush phase looks for planned connects only if a socket waits for it.
+                    registration.flush_soon();
+                }
+                Err(failure) => {
                     failure.notify(connection, address, registration);
                     connection.fail_unconnected(failure.into_error(), registration);
                 }
             }
         });
+        if is_planned {
+            self.note_planned_dial(id);
+        }
         id
     }
 

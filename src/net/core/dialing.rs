@@ -1,7 +1,8 @@
-//! The steps of a connect to a name: each attempt is announced to the handler, and begins once the handler was told.
+//! The steps of a connect to a name or an address: each attempt is announced to the handler, and begins once the
+//! handler was told.
 //!
 //! A handler may close its socket in `on_lookup`, or in any event of an attempt. Then no connect follows, and no server
-//! sees one.
+//! sees one. The same holds for a program that closes a socket right after it asked for a connect.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::rc::Rc;
@@ -17,6 +18,34 @@ use super::Net;
 use super::source::Source;
 
 impl Net {
+    /// Notes that the connect of `id` to an address is planned. The next flush phase makes it, unless the serve phase
+    /// comes first.
+    pub(super) fn note_planned_dial(&mut self, id: SocketId) {
+        // Drops the connects that the serve phase has made. So the list stays short, even if no flush phase comes.
+        while let Some(&first) = self.planned_dials.front() {
+            if self.has_planned_dial(first) {
+                break;
+            }
+            self.planned_dials.pop_front();
+        }
+        self.planned_dials.push_back(id);
+    }
+
+    fn has_planned_dial(&self, id: SocketId) -> bool {
+        self.connection(id).is_some_and(Connection::has_dial_step)
+    }
+
+    /// Returns the number of sockets that [`next_planned_dial`](Self::next_planned_dial) looks at.
+    pub(crate) fn planned_dials(&self) -> usize {
+        self.planned_dials.len()
+    }
+
+    /// Takes the first socket off the list of planned connects, and returns it if its connect is still to be made.
+    pub(crate) fn next_planned_dial(&mut self) -> Option<SocketId> {
+        let id = self.planned_dials.pop_front()?;
+        self.has_planned_dial(id).then_some(id)
+    }
+
     /// Takes the next step of the connect of `id`, if one is planned and the handler was told every notice.
     pub(crate) fn dial_on(&mut self, id: SocketId) {
         let connection = self.connection_mut(id);
@@ -67,7 +96,7 @@ impl Net {
         };
         let opened = connection.take_opened();
         let Some(options) = connection.race().map(|race| Rc::clone(&race.options)) else {
-            return;
+            return self.connect_alone(id, opened, address);
         };
         // The attempt delay counts from here, and the turn's reading of the clock is older than the callback.
         self.reactor.note_now();
@@ -82,6 +111,26 @@ impl Net {
                     race.failed(address, error);
                 }
                 connection.go_on_or_fail(registration);
+            }
+        });
+    }
+
+    /// Starts to connect to the only address of `id`. The stream is the connection's own, because there is no race.
+    fn connect_alone(&mut self, id: SocketId, opened: Option<Stream>, address: SocketAddr) {
+        let local = self.connection(id).and_then(Connection::asked_local);
+        let connected = self.system.connect(opened, address, local);
+        let connected =
+            connected.map_err(|failure| start_failure(failure, address, local).into_error());
+        let begun = connected.and_then(|stream| {
+            self.with_connection(id, |connection, _, _| connection.set_connecting(stream));
+            let registered = self.reactor.register(id.0);
+            registered.map_err(|error| Error::new(Syscall::Register, error))
+        });
+        self.with_connection(id, |connection, registration, _| match begun {
+            Ok(()) => registration.want(Interest::WRITABLE),
+            Err(error) => {
+                connection.notify(Notice::AttemptFailed(address, error.clone()), registration);
+                connection.fail_unconnected(error, registration);
             }
         });
     }
@@ -150,20 +199,8 @@ impl StartFailure {
     }
 }
 
-/// Starts to connect to an address, unless the address is on the block list.
-pub(super) fn start(
-    system: &System,
-    address: SocketAddr,
-    options: &ConnectOptions,
-) -> Result<Stream, StartFailure> {
-    let opened = open(system, address, options)?;
-    let local = local_endpoint(options, address);
-    let connecting = system.connect(opened, address, local);
-    connecting.map_err(|failure| start_failure(failure, address, local))
-}
-
 /// Opens a socket that will connect to an address, unless the address is on the block list.
-fn open(
+pub(super) fn open(
     system: &System,
     address: SocketAddr,
     options: &ConnectOptions,

@@ -81,6 +81,8 @@ pub(crate) struct Net {
     answers: VecDeque<(Key, Rc<io::Result<Vec<SocketAddr>>>)>,
     /// The limit on the threads that look up names.
     lookup_threads: usize,
+    /// The sockets whose connect to an address is planned, for the flush phase, and some whose connect is made.
+    planned_dials: VecDeque<SocketId>,
     socket_timers: SocketTimers,
     /// A deadline that has passed, whose socket was served since, and that is still to be decided.
     passed: Option<PassedDeadline>,
@@ -142,6 +144,7 @@ impl Net {
             lookups: None,
             answers: VecDeque::new(),
             lookup_threads: limits.lookup_threads,
+            planned_dials: VecDeque::new(),
             socket_timers: SocketTimers::default(),
             passed: None,
             put_off: Vec::new(),

@@ -167,14 +167,13 @@ impl Net {
 /// The flush phase.
 impl Net {
     /// Sends the bytes that wait for the flush phase, because they were written outside of the socket's own callback.
-    /// Returns whether there were such bytes.
-    #[inline]
-    pub(crate) fn flush(&mut self) -> bool {
-        let is_due = self.reactor.waiting(Phase::Flush) > 0;
-        if is_due {
-            self.flush_all();
-        }
-        is_due
+    pub(crate) fn flush(&mut self) {
+        self.reactor.begin(Phase::Flush);
+        self.reactor.flush(&mut SharedResources {
+            buffer: &mut [],
+            outbox: &mut self.outbox,
+            exhaustion: &mut self.exhaustion,
+        });
     }
 
     /// Begins a flush phase whose sources [`flush_next`](Self::flush_next) flushes one by one.
@@ -189,15 +188,5 @@ impl Net {
             outbox: &mut self.outbox,
             exhaustion: &mut self.exhaustion,
         })
-    }
-
-    #[inline(never)]
-    fn flush_all(&mut self) {
-        self.reactor.begin(Phase::Flush);
-        self.reactor.flush(&mut SharedResources {
-            buffer: &mut [],
-            outbox: &mut self.outbox,
-            exhaustion: &mut self.exhaustion,
-        });
     }
 }

@@ -59,7 +59,7 @@ pub(crate) fn connect(
 }
 
 /// Starts to connect an [open](open) socket to `address`.
-pub(super) fn start_connecting(stream: &TcpStream, address: SocketAddr) -> io::Result<()> {
+pub(crate) fn start_connecting(stream: &TcpStream, address: SocketAddr) -> io::Result<()> {
     socket::start_connecting(&SockRef::from(stream), &SockAddr::from(address))
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use netloop::{ConnectOptions, Flow, HostQuery, KeepAlive, ListenOptions, SocketOptions, State};
 
-use crate::support::{Child, DeadPort, Peer, PeerEnd, Recorder, Scene, listener};
+use crate::support::{Child, DeadPort, PeerEnd, Recorder, Scene, listener};
 
 #[test]
 fn net_after_close() {
@@ -75,7 +75,7 @@ fn reset_in_connect(more: impl Fn(&mut netloop::Socket<'_>) + 'static) -> (Scene
         });
     });
     scene.connect(address, ConnectOptions::new(), client);
-    let mut peer = Peer::accept(&listener);
+    let mut peer = scene.peer_accepts(&listener);
     let received = scene.peer_reads_to_end(&mut peer);
     assert_eq!(received.bytes, b"");
     scene.drive("the late write", |world| !world.notes.is_empty());
@@ -203,7 +203,7 @@ fn net_socket_destroy_send() {
         cx.socket.notify_when_sent(1);
     });
     let id = scene.connect(address, SocketOptions::new(), client);
-    let mut peer = Peer::accept(&listener);
+    let mut peer = scene.peer_accepts(&listener);
     scene.drive_to_close("client");
     assert_eq!(
         scene.world.trace("client"),
@@ -266,7 +266,7 @@ fn net_socket_reset_send() {
         assert_eq!(cx.socket.write(b"too late"), Flow::Closed);
     });
     scene.connect(address, SocketOptions::new(), client);
-    let mut peer = Peer::accept(&listener);
+    let mut peer = scene.peer_accepts(&listener);
     scene.drive_to_close("client");
     assert_eq!(scene.world.trace("client"), "connect close:Local");
     let received = scene.peer_reads_to_end(&mut peer);
@@ -299,7 +299,7 @@ fn net_writable() {
         assert_eq!(cx.socket.write(b"hello world"), Flow::Open);
     });
     scene.connect(address, SocketOptions::new(), client);
-    let mut peer = Peer::accept(&listener);
+    let mut peer = scene.peer_accepts(&listener);
     peer.half_close();
     let received = scene.peer_reads_to_end(&mut peer);
     assert_eq!(received.bytes, b"hello world");

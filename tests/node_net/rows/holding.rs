@@ -5,7 +5,7 @@ use std::time::Duration;
 use netloop::{ConnectOptions, ListenOptions, SocketOptions, State};
 
 use super::serve_name;
-use crate::support::{PATIENCE, Peer, Recorder, Scene, Seen, World, answering, loopback};
+use crate::support::{PATIENCE, Recorder, Scene, Seen, World, answering, loopback};
 
 /// DEVIATE: a socket is a reason for the loop to go on whether it is paused or not, until it is said not to be.
 #[test]
@@ -37,7 +37,7 @@ fn net_connect_unref() {
         ConnectOptions::new(),
         client,
     );
-    let _peer = Peer::accept(&listener);
+    let _peer = scene.peer_accepts(&listener);
     scene.event_loop.run(&mut scene.world).unwrap();
     assert_eq!(scene.socket(client).state(), State::Open);
     assert_eq!(scene.world.trace("client"), "connect");

@@ -71,7 +71,7 @@ fn net_persistent_keepalive() {
     assert_eq!(socket.state(), State::Opening);
     let idle = Duration::from_millis(400);
     socket.set_keep_alive(KeepAlive::after(idle)).unwrap();
-    let mut peer = Peer::accept(&listener);
+    let mut peer = scene.peer_accepts(&listener);
     scene.let_pass(Duration::from_millis(600));
     assert_eq!(scene.world.trace("client"), "connect");
     assert_eq!(scene.socket(id).state(), State::Open);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use netloop::SocketOptions;
 
-use crate::support::{BlackHole, Peer, Recorder, Scene, Seen, listener};
+use crate::support::{BlackHole, Recorder, Scene, Seen, listener};
 
 #[test]
 fn net_settimeout() {
@@ -117,7 +117,7 @@ fn net_timeout2() {
         });
     });
     scene.connect(address, options, client);
-    let mut peer = Peer::accept(&listener);
+    let mut peer = scene.peer_accepts(&listener);
     scene.let_pass(Duration::from_millis(1100));
     assert_eq!(scene.world.trace("client"), "connect");
     assert!(matches!(peer.read_some(10), Ok(Some(bytes)) if bytes == b"hellohello"));

@@ -115,20 +115,22 @@ fn port_0(stage: &mut Stage<'_>) -> Step {
 }
 
 fn destroy_at_once(stage: &mut Stage<'_>) -> Step {
-    let (_listener, port) = stage.raw_listener()?;
+    let (listener, port) = stage.raw_listener()?;
     stage.tell(&format!(
         "connect c port={port}; destroy c; destroyed c; state c; destroy c"
     ))?;
-    stage.wait("c", "close")
+    stage.wait("c", "close")?;
+    stage.note_connection(&listener)
 }
 
 fn destroy_with_writes(stage: &mut Stage<'_>) -> Step {
-    let (_listener, port) = stage.raw_listener()?;
+    let (listener, port) = stage.raw_listener()?;
     stage.tell(&format!(
         "connect c port={port}; write c 5 1; write c 3 2; end c; destroy c; write c 1"
     ))?;
     stage.wait("c", "close")?;
-    stage.wait_times("c", "sent", 2)
+    stage.wait_times("c", "sent", 2)?;
+    stage.note_connection(&listener)
 }
 
 fn destroy_while_hanging(stage: &mut Stage<'_>) -> Step {
@@ -157,9 +159,10 @@ fn reset_while_connecting(stage: &mut Stage<'_>) -> Step {
 }
 
 fn reset_then_destroy(stage: &mut Stage<'_>) -> Step {
-    let (_listener, port) = stage.raw_listener()?;
+    let (listener, port) = stage.raw_listener()?;
     stage.tell(&format!("connect c port={port}; reset c; destroy c"))?;
-    stage.wait("c", "close")
+    stage.wait("c", "close")?;
+    stage.note_connection(&listener)
 }
 
 fn end_while_connecting(stage: &mut Stage<'_>) -> Step {

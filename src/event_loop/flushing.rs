@@ -1,0 +1,77 @@
+//! The flush phases of a turn: connects that were asked for are made, and written bytes are sent.
+
+use crate::net::{SocketEvent, TargetedEvent};
+
+use super::wait::Limit;
+use super::{Budget, EventLoop, Turn};
+
+impl<S> EventLoop<S> {
+    /// Sends the bytes that were written since the last turn, within `budget`, before the host goes on: at the end of a
+    /// game's frame, for instance. Returns whether bytes are left for the next turn. This calls no handler: handlers
+    /// learn of failures in the next turn. Nor does it make a connect, of which a handler is told first.
+    ///
+    /// Each socket is one step of the budget.
+    pub fn flush(&mut self, budget: Budget) -> bool {
+        #[cfg(all(feature = "precise", target_os = "linux"))]
+        self.show_change();
+        self.net.refresh_now();
+        let mut limit = Limit::of(budget, &self.net);
+        self.send_within(&mut limit);
+        self.net.waiting_to_flush() > 0
+    }
+
+    /// Makes the connects that are planned, and sends the bytes that wait for the flush phase. Returns whether any
+    /// socket waited for the phase.
+    // A planned connect waits for the flush phase too, so that a turn without either asks one question only.
+    #[inline(always)]
+    pub(super) fn flush_phase(
+        &mut self,
+        shared: &mut S,
+        limit: &mut Limit,
+        turn: &mut Turn,
+    ) -> bool {
+        let has_work = self.net.waiting_to_flush() > 0;
+        if has_work {
+            self.dial_and_flush(shared, limit, turn);
+        }
+        has_work
+    }
+
+    #[inline(never)]
+    fn dial_and_flush(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
+        self.dial_planned(shared, limit, turn);
+        self.net.flush();
+    }
+
+    /// Makes the flush phase within `limit`, socket by socket.
+    pub(super) fn flush_within(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
+        self.dial_planned(shared, limit, turn);
+        if !limit.is_reached() {
+            self.send_within(limit);
+        }
+    }
+
+    /// Makes the connects to addresses that were planned before the call. Tells each handler of its attempt first: the
+    /// handler may forbid the connect.
+    fn dial_planned(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
+        for _ in 0..self.net.planned_dials() {
+            let Some(id) = self.net.next_planned_dial() else {
+                continue;
+            };
+            turn.events += 1;
+            self.deliver(shared, TargetedEvent::Socket(id, SocketEvent::Noticed));
+            if limit.step(&self.net) {
+                return;
+            }
+        }
+    }
+
+    fn send_within(&mut self, limit: &mut Limit) {
+        self.net.begin_flushing();
+        while self.net.flush_next() {
+            if limit.step(&self.net) {
+                return;
+            }
+        }
+    }
+}
