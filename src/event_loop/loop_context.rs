@@ -1,4 +1,5 @@
-//! The context of callbacks without a socket: all sockets, the shared state, and every method of the loop.
+//! The context of callbacks without a socket: all sockets, the shared state, and every method of the loop. This file is long
+//! because each method is documented for its user.
 
 use std::fmt;
 use std::time::{Duration, Instant};
