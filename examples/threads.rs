@@ -138,11 +138,11 @@ fn run(mut event_loop: EventLoop<World>, mut world: World) -> netloop::Result<(W
     Ok((world, statistics))
 }
 
+/// A thread with a loop of its own, which returns what it has counted.
+type Thread = JoinHandle<netloop::Result<(World, Statistics)>>;
+
 /// Starts a thread with a loop of its own, and returns the thread with the loop's handles.
-fn start(
-    number: usize,
-    shared: Option<SocketAddr>,
-) -> netloop::Result<(JoinHandle<netloop::Result<(World, Statistics)>>, Handles)> {
+fn start(number: usize, shared: Option<SocketAddr>) -> netloop::Result<(Thread, Handles)> {
     let (made, is_made) = mpsc::channel();
     let thread = thread::spawn(move || {
         // A loop cannot move to another thread, so its own thread makes it.
@@ -170,7 +170,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let address: SocketAddr = arguments
         .next()
-        .unwrap_or("127.0.0.1:7000".into())
+        .unwrap_or_else(|| "127.0.0.1:7000".into())
         .parse()?;
     let default = if cfg!(target_os = "linux") {
         "share"

@@ -105,10 +105,12 @@ fn write_address(formatter: &mut fmt::Formatter<'_>, address: Option<SocketAddr>
     }
 }
 
+type StallCall<S> = Box<dyn FnMut(&mut LoopContext<'_, S>, &Stall)>;
+
 /// The hook of the user, with its limit.
 pub(super) struct StallHook<S> {
     limit: Duration,
-    call: Box<dyn FnMut(&mut LoopContext<'_, S>, &Stall)>,
+    call: StallCall<S>,
 }
 
 /// The owner of a callback while it runs, as far as it costs nothing.
