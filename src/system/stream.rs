@@ -61,8 +61,8 @@ impl Stream {
         tcp::open(address, local).map(Self::Tcp)
     }
 
-    /// Starts to connect a stream that is [open](Self::open) for `address` and `local`. The connection exists once the socket is writable
-    /// and [`Stream::finish_connecting`] returns `true`.
+    /// Starts to connect a stream that is [open](Self::open) for `address` and `local`. The connection exists once the
+    /// socket is writable and [`Stream::finish_connecting`] returns `true`.
     pub(crate) fn connect(
         self,
         address: SocketAddr,
@@ -78,7 +78,10 @@ impl Stream {
             }
             #[cfg(feature = "simulation")]
             Self::Faulty(stream) => stream.connect(address, local).map(Self::Faulty),
-            connected => Ok(connected),
+            #[cfg(feature = "simulation")]
+            connected @ Self::Simulated(_) => Ok(connected),
+            #[cfg(unix)]
+            connected @ (Self::Unix(_) | Self::SharedUnix(_) | Self::Input(_)) => Ok(connected),
         }
     }
 

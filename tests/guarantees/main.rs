@@ -85,6 +85,7 @@ mod event_loop;
 #[cfg(unix)]
 mod failing_services;
 mod fairness;
+#[cfg(unix)]
 mod faults;
 mod firehoses;
 mod forbidding;

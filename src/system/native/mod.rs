@@ -1,9 +1,9 @@
 //! The operating system's own sockets, selector and lookups. `faults` adds faults to their calls.
 
 mod adopted;
-#[cfg(unix)]
 #[cfg(all(feature = "precise", target_os = "linux"))]
 mod alarm;
+#[cfg(unix)]
 mod descriptor;
 #[cfg(unix)]
 mod input;
