@@ -127,9 +127,13 @@ fn the_end_of_a_connect_reaches_the_peer_despite_a_fork() {
         let mut event_loop = EventLoop::new().unwrap();
         let address = listener.local_addr().unwrap();
         let id = event_loop.connect(address, Guest).unwrap();
+        let mut is_connected = false;
+        // The connect is made in this turn.
+        event_loop
+            .turn(&mut is_connected, Wait::No, Budget::UNLIMITED)
+            .unwrap();
         let (mut peer, _) = listener.accept().unwrap();
         peer.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut is_connected = false;
         let begun = Instant::now();
         while !is_connected {
             assert!(begun.elapsed() < PATIENCE);
