@@ -144,7 +144,8 @@ fn beyond_the_limit(stage: &mut Stage<'_>) -> Step {
     )?;
     stage.leave_amounts_out("c");
     let mut peer = stage.client_with_peer("")?;
-    peer.finish()?;
+    // netloop closes with a RST, which may have arrived already: then there is nothing to finish (ENOTCONN).
+    let _ = peer.finish();
     // Only then: a peer that reads at once may empty the kernel as fast as it is filled.
     stage.wait_times("c", "write(", 2)?;
     let _ = peer.read_to_end()?;
