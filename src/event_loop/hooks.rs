@@ -173,6 +173,8 @@ impl<S> EventLoop<S> {
     ///     cx.shared.push("behind the sockets");
     ///     cx.stop();
     /// });
+    /// // Otherwise the first turn would wait for ever: nothing else is to come.
+    /// event_loop.set_busy(true);
     /// let mut said = Vec::new();
     /// event_loop.run(&mut said)?;
     /// assert_eq!(said, ["before the wait", "behind the sockets"]);
