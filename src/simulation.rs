@@ -127,7 +127,7 @@ pub struct Simulation {
 pub enum SimulationEnd {
     /// Nothing more can happen: no source is queued, no packet is under way, and no timer is armed.
     Quiescent,
-    /// The time limit passed first.
+    /// The time limit of the run passed while something could still happen.
     TimedOut,
 }
 

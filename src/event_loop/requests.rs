@@ -377,8 +377,8 @@ impl<S> EventLoop<S> {
         self.verbs().every(period, call)
     }
 
-    /// Returns the view of the timer `id`, which cancels the timer, returns its time, and sets whether it keeps `run`
-    /// going.
+    /// Returns a view of the timer `id`. Through the view the caller can cancel the timer, read when it fires, and set
+    /// whether it keeps `run` going.
     #[doc(alias = "clearTimeout")]
     #[doc(alias = "clearInterval")]
     pub fn timer(&mut self, id: TimerId) -> Timer<'_, S> {

@@ -14,7 +14,7 @@ impl OwnerProcess {
         }
     }
 
-    /// Whether this is the process that runs now, and not a fork of the owner.
+    /// Whether the owner is the process that runs now. `false` in a child that the owner has forked.
     pub(crate) fn is_current(self) -> bool {
         self == Self::current()
     }

@@ -65,7 +65,8 @@ impl Stream {
         }
     }
 
-    /// Sets IP_TOS or IPV6_TCLASS. As in Node, the call has no effect on streams other than real TCP.
+    /// Sets IP_TOS or IPV6_TCLASS. As in Node, the call has no effect on streams other than TCP. It also has no effect
+    /// on simulated and faulty streams.
     pub(crate) fn set_type_of_service(&self, value: u8) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => tcp::set_type_of_service(stream, value),
@@ -77,7 +78,8 @@ impl Stream {
         }
     }
 
-    /// Returns IP_TOS or IPV6_TCLASS as the kernel has it; `None` for streams other than real TCP.
+    /// Returns IP_TOS or IPV6_TCLASS as the kernel has it; `None` for streams other than TCP,
+    /// and for simulated and faulty streams.
     pub(crate) fn type_of_service(&self) -> io::Result<Option<u32>> {
         match self {
             Self::Tcp(stream) => tcp::type_of_service(stream).map(Some),

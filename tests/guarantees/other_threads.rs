@@ -178,7 +178,7 @@ fn a_refused_post_gives_its_closure_back() {
     let options = EventLoopOptions::new().posts_capacity(2);
     let mut event_loop: EventLoop<Vec<String>> = EventLoop::with_options(options).unwrap();
     let remote = event_loop.remote();
-    // What a closure owns is moved into it, and must not be lost.
+    // The values that a closure owns are moved into it, and must not be lost.
     let call = |text: &str| {
         let text = text.to_owned();
         move |cx: &mut LoopContext<'_, Vec<String>>| cx.shared.push(text)

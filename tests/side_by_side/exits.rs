@@ -15,7 +15,7 @@ use super::node_version::NodeVersion;
 /// The longest that a program may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What a program writes, and when: while it connects, or in its connect event.
+/// The bytes that a program writes, and their time: while it connects, or in its connect event.
 #[derive(Clone, Copy, Debug)]
 struct Program {
     bytes: usize,

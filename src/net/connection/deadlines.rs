@@ -21,7 +21,7 @@ use super::stage::Stage;
 /// A deadline of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Deadline {
-    /// The connection must be established.
+    /// The connection must be established by this deadline. Otherwise the connect fails with ETIMEDOUT.
     Connect,
     /// The lookup of the name must have answered.
     Lookup,

@@ -74,7 +74,8 @@ pub(super) fn hint(error: &Error) -> Option<Cow<'static, str>> {
 const NO_LOCAL_PORT: &str = "every port of this address is taken; `sysctl net.ipv4.ip_local_port_range` has the range, \
      and a further address has as many ports again";
 
-/// Whether the resolver gave a text of its own, which may mean "no such name" or "try again later".
+/// Whether the error has a text from the resolver. On Unix such an ENOTFOUND may also mean "try again later", because
+/// `system_resolver` cannot tell the two apart.
 fn is_undecided(error: &io::Error) -> bool {
     error.get_ref().is_some()
 }

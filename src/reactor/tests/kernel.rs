@@ -90,7 +90,7 @@ enum Report {
 struct Wire<S> {
     kernel: Counted<S>,
     receive: fn(&mut S, &mut [u8]) -> io::Result<usize>,
-    /// The limit on the bytes that the wire reads in one call.
+    /// The largest number of bytes that this test source reads in one call.
     chunk_bytes: usize,
     reads: u32,
     /// Whether the wire calls [`Registration::rearm`] instead of reading until a read would block.

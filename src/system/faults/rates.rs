@@ -49,7 +49,7 @@ pub struct Faults {
     pub exhausted_connects: u16,
     /// A lookup fails for now (EAI_AGAIN).
     ///
-    /// The client gets `on_lookup` with an error, and then the error itself.
+    /// The client gets `on_lookup` with the error, and then `on_error` with the same error.
     pub failed_lookups: u16,
     /// A lookup takes one or more times five seconds longer, as if name servers did not answer.
     ///

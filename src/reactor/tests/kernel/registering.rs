@@ -44,7 +44,8 @@ fn a_token_that_outlived_its_source_reaches_no_source() {
     let mut reactor = Reactor::new(16).unwrap();
     let wire = Wire::new(unblocked(here), read);
     let dead = reactor.insert(wire, Interest::READABLE).unwrap();
-    // The hidden wire is closed but not deregistered, so it stays in the selector while its duplicate is open (F14).
+    // A hidden wire offers the reactor no source, so its removal closes it without deregistering it. The selector keeps
+    // the entry while the duplicate is open (F14 in `tests/kernel.rs`).
     reactor.visit(dead, |wire, _| wire.is_hidden = true);
     drop(reactor.remove(dead));
     let (wire, _peer_of_newcomer) = stream_pair();

@@ -12,7 +12,7 @@ use super::world::World;
 /// The number of seconds for which a resolver waits for a name server before it asks the next one (`resolv.conf(5)`).
 const SERVER_TIMEOUT: u64 = 5;
 
-/// The greatest number of name servers that fail one after the other.
+/// The largest number of name servers that one slow lookup waits for in vain, one after the other.
 const MOST_FAILED_SERVERS: u64 = 8;
 
 /// The answers that are under way, in the order of their arrival.
