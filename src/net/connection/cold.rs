@@ -46,7 +46,7 @@ pub(super) struct ColdState {
     /// Whether the close timeout was due during a pause, and received bytes were unread. They stay so until `resume`.
     pub(super) is_unread: bool,
     /// Whether the user has closed the connection with `destroy_with`. If bytes are lost, the close still sends a FIN and
-    /// not a RST, as for [`CloseReason::Local`].
+    /// not a RST, as for `CloseReason::Local`.
     is_given_up: bool,
     /// Whether the held failure came behind the peer's end, so that a read of 0 bytes is that end. Has no meaning unless
     /// a failure is held.
