@@ -54,7 +54,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::net::{
-    CloseReason, Limits, Net, Result, Server, ServerId, Socket, SocketId, Sockets, Source, SourceId,
+    Capacities, CloseReason, Net, Result, Server, ServerId, Socket, SocketId, Sockets, Source,
+    SourceId,
 };
 use crate::slots::SideTable;
 use crate::system::System;
@@ -228,12 +229,12 @@ impl<S> EventLoop<S> {
     /// Makes a loop on `system`: the kernel, or a simulated machine.
     pub(crate) fn on(system: System, options: EventLoopOptions) -> Result<Self> {
         options.check()?;
-        let limits = Limits {
+        let capacities = Capacities {
             events_per_poll: options.events_per_poll.max(1),
             lookup_threads: options.lookup_threads.max(1),
             pooled_bytes: options.pooled_bytes,
         };
-        let mut net = Net::new(system, &limits)?;
+        let mut net = Net::new(system, &capacities)?;
         net.busy_poll(options.busy_poll);
         #[cfg(all(feature = "precise", target_os = "linux"))]
         if options.is_precise || options.is_descriptor_enough {

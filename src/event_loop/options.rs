@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::net::{Result, out_of_range};
+use crate::net::{Limits, Result, out_of_range};
 
 /// The limit on [`EventLoopOptions::events_per_poll`], whose events take 12 bytes each.
 const MOST_EVENTS_PER_POLL: usize = 1 << 20;
@@ -41,6 +41,8 @@ pub struct EventLoopOptions {
     pub(super) lookup_threads: usize,
     /// The limit on the bytes of free chunks that are kept for the queues of sockets.
     pub(super) pooled_bytes: usize,
+    /// The limits of the loop and of its sockets.
+    pub(super) limits: Limits,
     /// Whether waits and deadlines are finer than a millisecond.
     #[cfg(all(feature = "precise", target_os = "linux"))]
     pub(super) is_precise: bool,
@@ -59,6 +61,7 @@ impl EventLoopOptions {
             posts_capacity: 65_536,
             lookup_threads: 4,
             pooled_bytes: 4 << 20,
+            limits: Limits::new(),
             #[cfg(all(feature = "precise", target_os = "linux"))]
             is_precise: false,
             #[cfg(all(feature = "precise", target_os = "linux"))]
@@ -136,6 +139,12 @@ impl EventLoopOptions {
     /// KiB, the loop keeps nothing, and every burst of writes allocates.
     pub fn pooled_bytes(mut self, bytes: usize) -> Self {
         self.pooled_bytes = bytes;
+        self
+    }
+
+    /// Sets the limits of the loop, of its servers and of its sockets. Default: [`Limits::new`].
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 

@@ -23,13 +23,13 @@ pub use listener::ListenOptions;
 #[cfg(unix)]
 pub use values::Descriptor;
 pub use values::{
-    CloseReason, Endpoint, Family, Flow, KeepAlive, ServerId, SocketId, SocketOptions, SourceId,
-    State, StdListener, StdStream, TimerId,
+    AcceptRate, CloseReason, Endpoint, Family, Flow, KeepAlive, Limits, MinRate, Refusal, ServerId,
+    SocketId, SocketOptions, SourceId, State, StdListener, StdStream, TimerId,
 };
 pub use view::{Server, Socket, Sockets, Source};
 
 pub(crate) use self::core::{
-    Closing, Due, Elapsing, Limits, Net, Standing, TargetedEvent, TimerHandle, WakeHandle,
+    Capacities, Closing, Due, Elapsing, Net, Standing, TargetedEvent, TimerHandle, WakeHandle,
     WakeListener, out_of_range,
 };
 pub(crate) use connection::Notice;

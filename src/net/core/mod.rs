@@ -92,9 +92,9 @@ pub(crate) struct Net {
     tally: Tally,
 }
 
-/// The limits of the user on events, threads and memory.
+/// The sizes of what a loop keeps: events, threads and memory.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub(crate) struct Capacities {
     /// The limit on the events that one poll takes from the kernel.
     pub(crate) events_per_poll: usize,
     /// The limit on the threads that look up names.
@@ -130,8 +130,8 @@ pub(crate) enum Closing {
 }
 
 impl Net {
-    pub(crate) fn new(system: System, limits: &Limits) -> Result<Self> {
-        let selector = system.selector(limits.events_per_poll);
+    pub(crate) fn new(system: System, capacities: &Capacities) -> Result<Self> {
+        let selector = system.selector(capacities.events_per_poll);
         let selector = selector.map_err(|error| Error::new(Syscall::Poll, error))?;
         let reactor = Reactor::with_selector(selector);
         let waker = reactor
@@ -143,14 +143,14 @@ impl Net {
             wake_listener: WakeListener::default(),
             lookups: None,
             answers: VecDeque::new(),
-            lookup_threads: limits.lookup_threads,
+            lookup_threads: capacities.lookup_threads,
             planned_dials: VecDeque::new(),
             socket_timers: SocketTimers::default(),
             passed: None,
             put_off: Vec::new(),
             tally: Tally::default(),
             reactor,
-            outbox: Outbox::new(limits.pooled_bytes),
+            outbox: Outbox::new(capacities.pooled_bytes),
             exhaustion: DescriptorExhaustion::new(&system),
             system,
             servers: Vec::new(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::net::address::BlockList;
 use crate::net::connect::{Resolver, SharedResolver};
-use crate::net::values::SocketOptions;
+use crate::net::values::{Limits, SocketOptions};
 
 /// The options of a server, and of the sockets that it accepts.
 ///
@@ -27,6 +27,7 @@ pub struct ListenOptions {
     pub(crate) ipv6_only: bool,
     pub(crate) reuse_port: bool,
     pub(crate) max_connections: Option<usize>,
+    pub(crate) limits: Option<Limits>,
     pub(crate) socket: SocketOptions,
 }
 
@@ -42,6 +43,7 @@ impl ListenOptions {
             ipv6_only: false,
             reuse_port: false,
             max_connections: None,
+            limits: None,
             socket: SocketOptions::new(),
         }
     }
@@ -86,6 +88,13 @@ impl ListenOptions {
     #[doc(alias = "maxConnections")]
     pub fn max_connections(mut self, connections: impl Into<Option<usize>>) -> Self {
         self.max_connections = connections.into();
+        self
+    }
+
+    /// Sets the limits of the server and of its sockets. Default: those of the
+    /// [loop](crate::EventLoopOptions::limits).
+    pub fn limits(mut self, limits: impl Into<Option<Limits>>) -> Self {
+        self.limits = limits.into();
         self
     }
 

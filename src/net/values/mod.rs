@@ -4,6 +4,9 @@ mod endpoint;
 mod event;
 mod ids;
 mod keep_alive;
+#[expect(dead_code, reason = "the next commits keep them")]
+mod limits;
+mod rates;
 mod socket_options;
 mod standard;
 mod status;
@@ -13,6 +16,8 @@ pub use crate::system::Descriptor;
 pub use endpoint::{Endpoint, Family};
 pub use ids::{ServerId, SocketId, SourceId, TimerId};
 pub use keep_alive::KeepAlive;
+pub use limits::{Limits, Refusal};
+pub use rates::{AcceptRate, MinRate};
 pub use socket_options::SocketOptions;
 pub use standard::{StdListener, StdStream};
 pub use status::{CloseReason, Flow, State};

@@ -1,0 +1,65 @@
+//! The rates of [`Limits`](super::Limits): the least rate of bytes, and the highest rate of accepts.
+
+use std::time::Duration;
+
+/// The least rate at which bytes have to move, with a grace at the beginning.
+///
+/// ```
+/// use std::time::Duration;
+/// use netloop::MinRate;
+///
+/// let rate = MinRate::per_second(240).grace(Duration::from_secs(5));
+/// assert_eq!(rate, MinRate::per_second(240));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MinRate {
+    pub(crate) bytes_per_second: u64,
+    pub(crate) grace: Duration,
+}
+
+impl MinRate {
+    /// A rate of `bytes` a second, after a grace of 5 s.
+    pub fn per_second(bytes: u64) -> Self {
+        Self {
+            bytes_per_second: bytes,
+            grace: Duration::from_secs(5),
+        }
+    }
+
+    /// Sets the time at the beginning that the rate is not asked in. Default: 5 s.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+}
+
+/// The highest rate of accepts, with the number that may come at once.
+///
+/// ```
+/// use netloop::AcceptRate;
+///
+/// let rate = AcceptRate::per_second(1_000).burst(2_000);
+/// # let _ = rate;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AcceptRate {
+    pub(crate) per_second: u32,
+    pub(crate) burst: u32,
+}
+
+impl AcceptRate {
+    /// A rate of `accepts` a second, in bursts of up to as many; 0 counts as 1.
+    pub fn per_second(accepts: u32) -> Self {
+        let accepts = accepts.max(1);
+        Self {
+            per_second: accepts,
+            burst: accepts,
+        }
+    }
+
+    /// Sets the number of connections that are taken at once after a silence. Default: those of a second; 0 counts as 1.
+    pub fn burst(mut self, accepts: u32) -> Self {
+        self.burst = accepts.max(1);
+        self
+    }
+}
