@@ -4,7 +4,6 @@ mod endpoint;
 mod event;
 mod ids;
 mod keep_alive;
-#[expect(dead_code, reason = "the next commits keep them")]
 mod limits;
 mod rates;
 mod socket_options;
