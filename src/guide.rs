@@ -1,4 +1,13 @@
 //! Chapters for one kind of program each: recipes whose code is compiled and run as tests.
 
+#[doc = include_str!("guide/first_server.md")]
+pub mod first_server {}
+
+#[doc = include_str!("guide/backpressure.md")]
+pub mod backpressure {}
+
+#[doc = include_str!("guide/errors_and_closing.md")]
+pub mod errors_and_closing {}
+
 #[doc = include_str!("guide/embedding.md")]
 pub mod embedding {}
