@@ -9,5 +9,11 @@ pub mod backpressure {}
 #[doc = include_str!("guide/errors_and_closing.md")]
 pub mod errors_and_closing {}
 
+#[doc = include_str!("guide/patterns.md")]
+pub mod patterns {}
+
+#[doc = include_str!("guide/testing.md")]
+pub mod testing {}
+
 #[doc = include_str!("guide/embedding.md")]
 pub mod embedding {}
