@@ -3,6 +3,9 @@
 #[doc = include_str!("guide/first_server.md")]
 pub mod first_server {}
 
+#[doc = include_str!("guide/from_node.md")]
+pub mod from_node {}
+
 #[doc = include_str!("guide/backpressure.md")]
 pub mod backpressure {}
 
@@ -17,3 +20,9 @@ pub mod testing {}
 
 #[doc = include_str!("guide/embedding.md")]
 pub mod embedding {}
+
+#[doc = include_str!("guide/comparison.md")]
+pub mod comparison {}
+
+#[doc = include_str!("guide/faq.md")]
+pub mod faq {}

@@ -11,6 +11,8 @@
 //!
 //! | you want to | read |
 //! |---|---|
+//! | write a first server | [`guide::first_server`] |
+//! | come from Node | [`guide::from_node`] |
 //! | write a server or a client | [`EventLoop`], then [`SocketHandler`], which gives the order of the events |
 //! | know what a handler can do | [`Context`] with its [`Socket`]; where there is no socket, [`LoopContext`] with its [`Sockets`] |
 //! | write a helper once, for handlers, timers and the host | [`Context::as_loop`], [`EventLoop::context`] |
@@ -21,7 +23,10 @@
 //! | end a server without losing a response | [`EventLoop::shutdown`], [`SocketHandler::on_shutdown`] |
 //! | switch protocols behind a handshake | [`LoopContext::replace_handler`] |
 //! | join two sockets, as a proxy does | [`LoopContext::pipe_both`] |
-//! | understand a failure | [`Error`], [`CloseReason`] |
+//! | end a socket, or understand why one has closed | [`guide::errors_and_closing`], [`Error`], [`CloseReason`] |
+//! | keep the memory bounded | [`guide::backpressure`] |
+//! | copy a pattern: a proxy, a timeout a request, connecting again | [`guide::patterns`] |
+//! | test a server in virtual time, with faults | [`guide::testing`] |
 //! | call the loop from a loop of your own | [`guide::embedding`]: games, GUIs, other loops, one loop a core |
 //! | make steps at a fixed rate, as a game does | [`Ticker`] |
 //! | reach the loop from another thread | [`Remote`] |
