@@ -21,6 +21,10 @@ pub mod testing {}
 #[doc = include_str!("guide/embedding.md")]
 pub mod embedding {}
 
+/// The design of the library, for those who read its code: `ARCHITECTURE.md` of the repository.
+#[doc = include_str!("../ARCHITECTURE.md")]
+pub mod architecture {}
+
 #[doc = include_str!("guide/comparison.md")]
 pub mod comparison {}
 

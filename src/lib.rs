@@ -37,8 +37,8 @@
 //!
 //! # The floors, top to bottom
 //!
-//! Calls go down, events come back up as values, and only the top floor calls user code. `ARCHITECTURE.md` has the
-//! picture, one turn of the loop phase by phase, and the invariants with the tests that hold them.
+//! Calls go down, events come back up as values, and only the top floor calls user code. [`guide::architecture`] has the
+//! picture, one turn of the loop phase by phase, and the invariants.
 //!
 //! - **event loop**: [`EventLoop`], the handlers, timers, deferred calls, posts. This floor decides which handler is
 //!   called, and when.

@@ -1,8 +1,8 @@
-//! The tests that `ARCHITECTURE.md` cites under its invariants.
+//! The tests that `tests/guarantees/INVARIANTS.md` names for each invariant.
 
 use crate::file::{File, Finding};
 
-const DOCUMENT: &str = "ARCHITECTURE.md";
+const DOCUMENT: &str = "tests/guarantees/INVARIANTS.md";
 
 /// Where the files of citations are looked for, if not in the repository's root.
 const FOLDERS: [&str; 3] = ["", "src/", "tests/guarantees/"];
@@ -62,7 +62,7 @@ mod tests {
         };
         let text = "- `a.rs`: `one`,\n  `two`\n- `b/c.rs`: `three`\n\n- `Other`: `x`\n  `y`\n- `d.rs`: `one`\n";
         let files = [
-            file("ARCHITECTURE.md", text),
+            file(super::DOCUMENT, text),
             file("tests/guarantees/a.rs", "fn one() {}"),
             file("src/b/c.rs", "fn three() {}"),
         ];
