@@ -7,10 +7,10 @@
 
 mod side_table;
 
+use std::collections::TryReserveError;
 use std::fmt;
+use std::mem;
 use std::num::{NonZeroU32, NonZeroU64};
-
-use slab::Slab;
 
 pub use side_table::SideTable;
 
@@ -102,40 +102,53 @@ impl fmt::Debug for Key {
     }
 }
 
-/// A table that chooses the keys of its entries: a slab whose keys are never given out twice.
+/// A table that chooses the keys of its entries, and never gives out a key twice.
 ///
 /// Inserting, looking up and removing take constant time. A table whose number of entries does not exceed its former
-/// maximum does not allocate.
+/// maximum does not allocate, unless [`shrink`](Self::shrink) was called meanwhile.
 pub struct Slots<T> {
-    slab: Slab<Slot<T>>,
-    /// The generation of the next entry of each index. This table is apart from the slots because the slab forgets the
-    /// content of a vacant slot, and because only `insert` reads it.
-    ///
-    /// Invariant: has an element for each slot that the slab ever had, also after [`Slots::shrink`]. Each number is
-    /// above the generations of all keys that were given out for its index.
-    next_generations: Vec<u32>,
-    /// Invariant: the number of [`Slot::Retired`] in `slab`.
-    retired: usize,
+    slots: Vec<Slot<T>>,
+    /// The first of the vacant slots, which are linked; [`NONE`] if no slot is vacant.
+    vacant: u32,
+    /// The number of entries. Invariant: the number of [`Slot::Live`] in `slots`.
+    length: usize,
+    /// For each block of [`BLOCK`] slots, the generation with which a slot of the block begins when the table grows.
+    /// Invariant: above the generations of all keys of the block whose slots [`shrink`](Self::shrink) has freed. So a
+    /// freed slot costs a sixteenth of a byte, and no key comes back.
+    first_generations: Vec<u32>,
 }
 
 enum Slot<T> {
-    /// A slot whose generations were all given out. The slot stays occupied for ever: if it were vacant, the slab would
-    /// reuse the slot, and an old key could name the new entry.
-    // Keep this variant before `Live`. The compiler merges this enum's tag with the tag of the slab's entry. In this
-    // order, `Retired` and a vacant entry have even tags, so one bit test tells whether the slot has an entry.
-    Retired,
+    /// A slot without an entry.
+    Vacant {
+        /// The next vacant slot. Has no meaning if the generations of this slot are used up: no list has the slot then.
+        next: u32,
+        /// The generation of the next entry. Above [`LAST_GENERATION`], the slot is retired: an entry of a repeated
+        /// generation could be reached by an old key.
+        generation: u32,
+    },
     /// A slot with an entry, which the key of this index and `generation` names.
     Live { generation: NonZeroU32, value: T },
 }
+
+/// The link that leads to no slot.
+const NONE: u32 = u32::MAX;
+
+/// The number of slots that share a number in `first_generations`.
+const BLOCK: usize = 64;
+
+/// The capacity up to which a table is not worth shrinking.
+const SMALLEST: usize = 16;
 
 impl<T> Slots<T> {
     /// Makes an empty table that has not allocated.
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            slab: Slab::new(),
-            next_generations: Vec::new(),
-            retired: 0,
+            slots: Vec::new(),
+            vacant: NONE,
+            length: 0,
+            first_generations: Vec::new(),
         }
     }
 
@@ -160,14 +173,31 @@ impl<T> Slots<T> {
         (key, self.fill(key, value))
     }
 
+    /// Ensures that the next insertion allocates nothing.
+    ///
+    /// # Errors
+    ///
+    /// If there is no memory. The table is unchanged.
+    pub(crate) fn reserve(&mut self) -> Result<(), TryReserveError> {
+        match self.vacant == NONE && self.slots.len() == self.slots.capacity() {
+            true => self.slots.try_reserve_exact(growth::<T>(self.slots.len())),
+            false => Ok(()),
+        }
+    }
+
+    /// Fills the first vacant slot, which [`reserve_key`](Self::reserve_key) has chosen.
     #[inline]
     fn fill(&mut self, key: Key, value: T) -> &mut T {
+        let slot = &mut self.slots[key.index()];
+        if let Slot::Vacant { next, .. } = *slot {
+            self.vacant = next;
+        }
+        self.length += 1;
         let generation = key.nonzero_generation();
-        let entry = self.slab.vacant_entry();
-        debug_assert_eq!(entry.key(), key.index());
-        match entry.insert(Slot::Live { generation, value }) {
+        *slot = Slot::Live { generation, value };
+        match slot {
             Slot::Live { value, .. } => value,
-            Slot::Retired => unreachable!("a live slot was inserted"),
+            Slot::Vacant { .. } => unreachable!("a live slot was stored"),
         }
     }
 
@@ -175,7 +205,7 @@ impl<T> Slots<T> {
     #[inline]
     #[must_use]
     pub fn get(&self, key: Key) -> Option<&T> {
-        match self.slab.get(key.index()) {
+        match self.slots.get(key.index()) {
             Some(Slot::Live { generation, value }) if key.is_of(*generation) => Some(value),
             _ => None,
         }
@@ -185,7 +215,7 @@ impl<T> Slots<T> {
     #[inline]
     #[must_use]
     pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
-        match self.slab.get_mut(key.index()) {
+        match self.slots.get_mut(key.index()) {
             Some(Slot::Live { generation, value }) if key.is_of(*generation) => Some(value),
             _ => None,
         }
@@ -197,7 +227,7 @@ impl<T> Slots<T> {
     #[must_use]
     pub fn find(&self, token: usize) -> Option<Key> {
         let index = index_in(token);
-        match self.slab.get(index) {
+        match self.slots.get(index) {
             Some(&Slot::Live { generation, .. }) => {
                 let key = key_at(index, generation);
                 (key.to_token() == token).then_some(key)
@@ -223,9 +253,17 @@ impl<T> Slots<T> {
         if !self.contains(key) {
             return None;
         }
-        match self.slab.try_remove(key.index()) {
-            Some(Slot::Live { value, .. }) => Some(value),
-            _ => None,
+        let vacant = Slot::Vacant {
+            next: self.vacant,
+            generation: key.generation() + 1,
+        };
+        if key.generation() < LAST_GENERATION {
+            self.vacant = short(key.index());
+        }
+        self.length -= 1;
+        match mem::replace(&mut self.slots[key.index()], vacant) {
+            Slot::Live { value, .. } => Some(value),
+            Slot::Vacant { .. } => None,
         }
     }
 
@@ -240,58 +278,107 @@ impl<T> Slots<T> {
     #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
-        self.slab.len() - self.retired
+        self.length
     }
 
     /// Whether there is no entry.
     #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.length == 0
     }
 
     /// Returns all entries by rising index, which is not the order of insertion.
     pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
-        self.slab.iter().filter_map(|(index, slot)| match slot {
+        (0..).zip(&self.slots).filter_map(|(index, slot)| match slot {
             Slot::Live { generation, value } => Some((key_at(index, *generation), value)),
-            Slot::Retired => None,
+            Slot::Vacant { .. } => None,
         })
     }
 
-    /// Frees the memory of the vacant slots behind the last entry, which a spike may have left.
-    ///
-    /// The next generation of each slot that was ever used stays (four bytes), because no key may be given out twice.
-    pub fn shrink(&mut self) {
-        self.slab.shrink_to_fit();
-        self.next_generations.shrink_to_fit();
+    /// Whether the table has memory for four times as many entries as it has. A [`shrink`](Self::shrink) then frees
+    /// much, unless an entry lies far behind the others.
+    #[inline]
+    #[must_use]
+    pub(crate) fn has_slack(&self) -> bool {
+        self.slots.capacity() > 2 * SMALLEST && self.length * 4 <= self.slots.capacity()
     }
 
-    /// Returns a new key for the slot that the slab will fill next. The key is never given out again, whether the slot
-    /// is filled or not.
-    fn reserve_key(&mut self) -> Key {
-        loop {
-            let index = self.slab.vacant_key();
-            if index == self.slab.capacity() {
-                self.slab.reserve_exact(growth::<T>(index));
-            }
-            if index == self.next_generations.len() {
-                if index == self.next_generations.capacity() {
-                    self.next_generations.reserve_exact(growth::<u32>(index));
-                }
-                self.next_generations.push(1);
-            }
-            let next_generation = &mut self.next_generations[index];
-            match NonZeroU32::new(*next_generation) {
-                Some(generation) if generation.get() <= LAST_GENERATION => {
-                    *next_generation += 1;
-                    return key_at(index, generation);
-                }
-                _ => {
-                    self.slab.insert(Slot::Retired);
-                    self.retired += 1;
+    /// Frees the memory of the vacant slots behind the last entry, which a spike may have left. Takes time for each slot.
+    /// Of the other vacant slots, the first are filled first from now on, so that a later call frees more.
+    ///
+    /// Four bytes for each 64 slots that were ever used stay, because no key may be given out twice. If there is no
+    /// memory for the smaller table, the table keeps the larger one.
+    pub fn shrink(&mut self) {
+        let is_live = |slot: &Slot<T>| matches!(slot, Slot::Live { .. });
+        let used = self.slots.iter().rposition(is_live);
+        let used = used.map_or(0, |last| last + 1);
+        if self.note_generations(used).is_err() {
+            return;
+        }
+        self.slots.truncate(used);
+        self.vacant = NONE;
+        for (index, slot) in self.slots.iter_mut().enumerate().rev() {
+            if let Slot::Vacant { next, generation } = slot {
+                if *generation <= LAST_GENERATION {
+                    *next = mem::replace(&mut self.vacant, short(index));
                 }
             }
         }
+        let mut fitting = Vec::new();
+        if self.slots.capacity() > used.max(SMALLEST) && fitting.try_reserve_exact(used).is_ok() {
+            fitting.append(&mut self.slots);
+            self.slots = fitting;
+        }
+    }
+
+    /// Notes the generations of the slots from the index `first` on, which are vacant and are to be freed.
+    fn note_generations(&mut self, first: usize) -> Result<(), TryReserveError> {
+        let blocks = self.slots.len().div_ceil(BLOCK);
+        let more = blocks.saturating_sub(self.first_generations.len());
+        self.first_generations.try_reserve_exact(more)?;
+        let blocks = blocks.max(self.first_generations.len());
+        self.first_generations.resize(blocks, 1);
+        for (index, slot) in self.slots.iter().enumerate().skip(first) {
+            if let Slot::Vacant { generation, .. } = slot {
+                let noted = &mut self.first_generations[index / BLOCK];
+                *noted = (*noted).max(*generation);
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns a new key for the first vacant slot. The key is never given out again, whether the slot is filled or not.
+    fn reserve_key(&mut self) -> Key {
+        loop {
+            if self.vacant == NONE {
+                self.add_vacant();
+            }
+            let index = self.vacant as usize;
+            let Slot::Vacant { next, generation } = &mut self.slots[index] else {
+                unreachable!("only vacant slots are linked");
+            };
+            match NonZeroU32::new(*generation) {
+                Some(new) if new.get() <= LAST_GENERATION => {
+                    *generation += 1;
+                    return key_at(index, new);
+                }
+                // The slot is retired: the list of vacant slots goes on behind it.
+                _ => self.vacant = *next,
+            }
+        }
+    }
+
+    /// Adds a vacant slot at the end of the table.
+    fn add_vacant(&mut self) {
+        let index = self.slots.len();
+        if index == self.slots.capacity() {
+            self.slots.reserve_exact(growth::<T>(index));
+        }
+        let generation = self.first_generations.get(index / BLOCK);
+        let generation = generation.copied().unwrap_or(1);
+        let next = mem::replace(&mut self.vacant, short(index));
+        self.slots.push(Slot::Vacant { next, generation });
     }
 }
 
@@ -317,15 +404,18 @@ const MAPPED_BYTES: usize = 128 << 10;
 /// as much memory as it uses.
 fn growth<T>(length: usize) -> usize {
     if length * size_of::<T>() < MAPPED_BYTES {
-        length.max(16)
+        length.max(SMALLEST)
     } else {
         length / 16
     }
 }
 
 fn key_at(index: usize, generation: NonZeroU32) -> Key {
-    let index = u32::try_from(index).expect("four billion entries exceed any limit on descriptors");
-    Key::new(index, generation)
+    Key::new(short(index), generation)
+}
+
+fn short(index: usize) -> u32 {
+    u32::try_from(index).expect("four billion entries exceed any limit on descriptors")
 }
 
 /// Returns the index in `token`. If `token` was never the token of a key, the index means nothing.

@@ -1,9 +1,10 @@
 //! A side table under the keys of a `Slots`. The table knows only the keys, not the entries that the keys name.
 
+use std::collections::TryReserveError;
 use std::fmt;
 use std::num::NonZeroU32;
 
-use super::{Key, growth};
+use super::{Key, SMALLEST, growth};
 
 /// A table of values under the keys of a [`Slots`](super::Slots). Each value belongs to one entry of the `Slots`, but
 /// is borrowed apart from the entry.
@@ -26,14 +27,31 @@ impl<T> SideTable<T> {
         }
     }
 
+    /// Ensures that the insertion of a value under `key` allocates nothing.
+    ///
+    /// # Errors
+    ///
+    /// If there is no memory. The table is unchanged.
+    pub(crate) fn reserve(&mut self, key: Key) -> Result<(), TryReserveError> {
+        match self.further(key) {
+            Some(further) => self.entries.try_reserve_exact(further),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the number of entries by which the table grows for a value under `key`; `None` if it need not grow.
+    fn further(&self, key: Key) -> Option<usize> {
+        let further = (key.index() + 1).checked_sub(self.entries.len())?;
+        (self.entries.capacity() <= key.index())
+            .then(|| further.max(growth::<T>(self.entries.len())))
+    }
+
     /// Puts `value` under `key`, and returns the value that is displaced. The displaced value is the former value of
     /// this index, or `value` itself if a key of a later generation holds the index.
     pub fn insert(&mut self, key: Key, value: T) -> Option<T> {
         if self.entries.len() <= key.index() {
-            if self.entries.capacity() <= key.index() {
-                let further = key.index() + 1 - self.entries.len();
-                self.entries
-                    .reserve_exact(further.max(growth::<T>(self.entries.len())));
+            if let Some(further) = self.further(key) {
+                self.entries.reserve_exact(further);
             }
             self.entries.resize_with(key.index() + 1, || None);
         }
@@ -91,11 +109,19 @@ impl<T> SideTable<T> {
         self.length
     }
 
-    /// Frees the memory behind the last value, which a spike may have left.
+    /// Frees the memory behind the last value, which a spike may have left. If there is no memory for the smaller table,
+    /// the table keeps the larger one.
     pub fn shrink(&mut self) {
         let used = self.entries.iter().rposition(Option::is_some);
-        self.entries.truncate(used.map_or(0, |last| last + 1));
-        self.entries.shrink_to_fit();
+        let used = used.map_or(0, |last| last + 1);
+        self.entries.truncate(used);
+        let mut fitting = Vec::new();
+        if self.entries.capacity() > used.max(SMALLEST)
+            && fitting.try_reserve_exact(used).is_ok()
+        {
+            fitting.append(&mut self.entries);
+            self.entries = fitting;
+        }
     }
 }
 
