@@ -40,13 +40,14 @@ mod free_set;
 mod levels;
 mod list;
 
+use std::collections::TryReserveError;
 use std::fmt;
 
 use batch::Batch;
 use chains::{CELLS, Chain, Chains};
-use entries::Entries;
+use entries::{Entries, SMALLEST};
 use levels::{BUCKETS, LOWEST, Levels};
-use list::{List, SEARCH_LIMIT, compact};
+use list::{List, SEARCH_LIMIT, compact, transfer};
 
 pub use entries::TimerHandle;
 
@@ -56,7 +57,7 @@ pub const NEVER: u64 = u64::MAX;
 /// Timers in the order of their deadlines, which are ticks of a length that the caller defines.
 ///
 /// Arming, cancelling and rearming cost the same for any number of timers. The wheel allocates only when more timers
-/// are armed than ever before. Timers fire in the order of their deadlines and, for the same deadline, in the order in
+/// are armed than ever before, or than since the last [`shrink`](Wheel::shrink). Timers fire in the order of their deadlines and, for the same deadline, in the order in
 /// which they were armed. No timer fires early.
 pub struct Wheel<T> {
     /// The current tick and the occupied buckets. Invariant: each entry in a bucket has a deadline after `levels.now`,
@@ -109,17 +110,61 @@ impl<T: Copy> Wheel<T> {
     ///
     /// # Panics
     ///
-    /// If billions of timers are armed at once.
+    /// If billions of timers are armed at once, or if there is no memory. See [`reserve`](Self::reserve).
     #[inline]
     pub fn arm(&mut self, deadline_tick: u64, payload: T) -> TimerHandle {
-        let number = loop {
-            match self.entries.next_free() {
-                Some(number) => break number,
-                None => self.grow(),
-            }
+        let number = match self.entries.next_free() {
+            Some(number) => number,
+            None => self.next_free_of_more(),
         };
         let cell = self.append(deadline_tick, number);
         self.entries.fill(number, deadline_tick, payload, cell)
+    }
+
+    /// Ensures that the next [`arm`](Self::arm) allocates nothing.
+    ///
+    /// # Errors
+    ///
+    /// If there is no memory. The wheel is unchanged.
+    pub(crate) fn reserve(&mut self) -> Result<(), TryReserveError> {
+        match self.entries.is_full() {
+            true => self.grow(),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether the wheel has memory for four times as many timers as are armed.
+    #[inline]
+    #[must_use]
+    pub(crate) fn has_slack(&self) -> bool {
+        let capacity = self.entries.capacity();
+        capacity > 4 * SMALLEST && self.len() * 4 <= capacity
+    }
+
+    /// Frees the memory of timers that a spike has left: the entries behind the last armed timer, and all chunks that the
+    /// armed timers do not need. Takes time for each timer that fits. If there is no memory for smaller tables, the wheel
+    /// keeps the larger ones.
+    ///
+    /// A sixteenth of a byte stays for each entry that was ever used, because no handle may come back. Do not call this
+    /// between [`next_due`](Self::next_due) and [`deadline_of_popped`](Self::deadline_of_popped).
+    pub fn shrink(&mut self) {
+        self.compact();
+        if self.overdue_order.is_empty() {
+            self.overdue_order = Vec::new();
+        }
+        if self.entries.capacity() <= SMALLEST {
+            return;
+        }
+        let used = self.entries.used();
+        let mut chains = Chains::new();
+        if chains.reserve(chunks_for(used.max(SMALLEST))).is_err() || !self.entries.shrink(used) {
+            return;
+        }
+        let lists = self.lists.iter_mut().map(|list| &mut list.chain);
+        for chain in lists.chain([&mut self.due, &mut self.overdue]) {
+            transfer(chain, &mut self.chains, &mut chains, &mut self.entries);
+        }
+        self.chains = chains;
     }
 
     /// Disarms a timer and returns its payload; `None` if the handle is dead. A timer that is due but not popped can be
@@ -376,9 +421,15 @@ impl<T: Copy> Wheel<T> {
     /// Moves the timers of `overdue` to `due`, sorted by deadline and then by arming order.
     fn sort_overdue(&mut self) {
         let mut order = std::mem::take(&mut self.overdue_order);
+        // Without memory for sorting, timers whose deadlines had passed already come in the order in which they were armed.
+        let can_sort = order.try_reserve(self.due_count as usize).is_ok();
         let mut batch = Batch::new();
         while !self.overdue.is_empty() {
             let batch = batch.take(&mut self.overdue, &mut self.chains, &self.entries);
+            if !can_sort {
+                batch.iter().for_each(|(_, number)| self.append_due(*number));
+                continue;
+            }
             order.extend(
                 (order.len()..)
                     .zip(batch)
@@ -412,16 +463,29 @@ impl<T: Copy> Wheel<T> {
         compact(&mut self.overdue, &mut self.chains, &mut self.entries);
     }
 
+    /// Grows, and returns the number of a free entry.
+    #[cold]
+    fn next_free_of_more(&mut self) -> u32 {
+        self.grow().expect("memory for a timer");
+        let number = self.entries.next_free();
+        number.expect("the table has just grown")
+    }
+
     /// Allocates entries for more timers, and enough chunks for their numbers, however these are spread over the lists.
     #[cold]
-    fn grow(&mut self) {
-        self.entries.grow();
-        let count = self.entries.capacity();
-        // There are two cells for each timer. So `compact` runs when at least half of the cells are stale, and moves
-        // at most one entry for each stale cell. Each list may also end in a chunk that is not full.
-        let ends = count.min(LISTS + 2) + 1;
-        self.chains.reserve(2 * count / CELLS as usize + ends);
+    fn grow(&mut self) -> Result<(), TryReserveError> {
+        let count = self.entries.next_capacity();
+        self.chains.reserve(chunks_for(count))?;
+        self.entries.grow(count)
     }
+}
+
+/// Returns the number of chunks for the numbers of `count` timers.
+fn chunks_for(count: usize) -> usize {
+    // There are two cells for each timer. So `compact` runs when at least half of the cells are stale, and moves at most
+    // one entry for each stale cell. Each list may also end in a chunk that is not full.
+    let ends = count.min(LISTS + 2) + 1;
+    2 * count / CELLS as usize + ends
 }
 
 impl<T: Copy> fmt::Debug for Wheel<T> {

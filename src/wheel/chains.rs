@@ -8,6 +8,8 @@
 //! A cell is *stale* if the caller has stored another cell, or none, for its number. The caller skips stale cells when
 //! it empties a chain.
 
+use std::collections::TryReserveError;
+
 /// The chunks of all chains of a wheel.
 pub(super) struct Chains {
     /// The first word of a chunk is the number of the next chunk, and the other words are the chunk's cells. A cell is
@@ -71,9 +73,9 @@ impl Chains {
     }
 
     /// Allocates space for a total of `count` chunks.
-    pub(super) fn reserve(&mut self, count: usize) {
+    pub(super) fn reserve(&mut self, count: usize) -> Result<(), TryReserveError> {
         let more = count.saturating_sub(self.chunks.len());
-        self.chunks.reserve_exact(more);
+        self.chunks.try_reserve_exact(more)
     }
 
     /// Whether the table has no unused chunk and no capacity for another chunk.

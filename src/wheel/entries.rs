@@ -3,6 +3,7 @@
 //! This module knows which handles are alive and which entries are free. The module stores the cell of
 //! [`Chains`](super::chains::Chains) in which an entry's number stands, but does not interpret the cell.
 
+use std::collections::TryReserveError;
 use std::num::NonZeroU32;
 
 use super::chains::NONE;
@@ -22,6 +23,10 @@ pub(super) struct Entries<T> {
     table: Vec<Entry<T>>,
     free_set: FreeSet,
     armed: usize,
+    /// For each block of [`BLOCK`] entries, the generation with which an entry of the block begins when the table grows.
+    /// Invariant: differs from the generations of all dead handles with the numbers of entries that
+    /// [`shrink`](Self::shrink) has freed. So a freed entry costs a sixteenth of a byte.
+    first_generations: Vec<NonZeroU32>,
 }
 
 /// One timer, or a free entry. An entry takes 28 bytes with a payload of twelve bytes.
@@ -40,8 +45,11 @@ struct Entry<T> {
 #[derive(Clone, Copy)]
 struct Deadline([u32; 2]);
 
-/// The number of entries by which a table grows at least.
-const SMALLEST: usize = 16;
+/// The number of entries by which a table grows at least, and up to which it is not worth shrinking.
+pub(super) const SMALLEST: usize = 16;
+
+/// The number of entries that share a number in `first_generations`.
+const BLOCK: usize = 64;
 
 /// The size from which on an allocator gives a table pages that hold nothing else. Such a table grows without a copy
 /// (`mremap(2)`). A smaller table that grows is copied elsewhere, and leaves a hole in the heap.
@@ -57,6 +65,7 @@ impl<T: Copy> Entries<T> {
             table: Vec::new(),
             free_set: FreeSet::new(),
             armed: 0,
+            first_generations: Vec::new(),
         }
     }
 
@@ -70,6 +79,19 @@ impl<T: Copy> Entries<T> {
         self.table.capacity()
     }
 
+    /// Returns the bytes of the table and of the set of free entries.
+    #[cfg(test)]
+    pub(super) fn held_bytes(&self) -> usize {
+        self.table.capacity() * size_of::<Entry<T>>()
+            + self.first_generations.capacity() * size_of::<NonZeroU32>()
+            + self.free_set.held_bytes()
+    }
+
+    /// Whether the table must [grow](Self::grow) before the next timer.
+    pub(super) fn is_full(&self) -> bool {
+        self.free_set.is_empty() && self.table.len() == self.table.capacity()
+    }
+
     /// Takes a free entry and returns its number; `None` if the table must [grow](Self::grow) first.
     #[inline]
     pub(super) fn next_free(&mut self) -> Option<u32> {
@@ -80,16 +102,55 @@ impl<T: Copy> Entries<T> {
         (number < self.table.capacity()).then(|| u32::try_from(number).unwrap_or(NONE))
     }
 
-    #[cold]
-    pub(super) fn grow(&mut self) {
+    /// Returns the capacity of the table after its next growth: a small table doubles, and a larger one grows by a
+    /// sixteenth.
+    pub(super) fn next_capacity(&self) -> usize {
         let length = self.table.len();
-        // A small table doubles, and a larger one grows by a sixteenth.
         let more = match length * size_of::<Entry<T>>() {
             0..MAPPED_BYTES => length,
             _ => length / 16,
         };
-        self.table.reserve_exact(more.max(SMALLEST));
-        self.free_set.cover(self.table.capacity());
+        length + more.max(SMALLEST)
+    }
+
+    /// Makes space for `count` entries. If there is no memory, nothing changes that a caller could see.
+    #[cold]
+    pub(super) fn grow(&mut self, count: usize) -> Result<(), TryReserveError> {
+        self.free_set.cover(count)?;
+        self.table
+            .try_reserve_exact(count.saturating_sub(self.table.len()))
+    }
+
+    /// Returns the number of the last entry that is not free, plus one.
+    pub(super) fn used(&self) -> usize {
+        // An entry whose generations are used up stays: a new entry with its number could have no generation.
+        let is_used = |entry: &Entry<T>| entry.cell != NONE || entry.generation > LAST_GENERATION;
+        let used = self.table.iter().rposition(is_used);
+        used.map_or(0, |last| last + 1)
+    }
+
+    /// Frees the entries from the number `used` on, which are free. Returns whether it did: not if there is no memory
+    /// for the smaller table.
+    pub(super) fn shrink(&mut self, used: usize) -> bool {
+        let kept = used.max(SMALLEST);
+        let blocks = self.table.len().div_ceil(BLOCK);
+        let more = blocks.saturating_sub(self.first_generations.len());
+        let mut fitting = Vec::new();
+        if self.first_generations.try_reserve_exact(more).is_err()
+            || fitting.try_reserve_exact(kept).is_err()
+        {
+            return false;
+        }
+        let blocks = blocks.max(self.first_generations.len());
+        self.first_generations.resize(blocks, NonZeroU32::MIN);
+        for (number, entry) in self.table.drain(used..).enumerate() {
+            let noted = &mut self.first_generations[(used + number) / BLOCK];
+            *noted = entry.generation.max(*noted);
+        }
+        fitting.append(&mut self.table);
+        self.table = fitting;
+        self.free_set.shrink(used, kept);
+        true
     }
 
     /// Puts a timer into the entry that [`next_free`](Self::next_free) has returned.
@@ -103,13 +164,15 @@ impl<T: Copy> Entries<T> {
     ) -> TimerHandle {
         self.armed += 1;
         let deadline = Deadline::new(deadline);
-        let mut generation = NonZeroU32::MIN;
+        let generation;
         if let Some(entry) = self.table.get_mut(number as usize) {
             generation = entry.generation;
             entry.deadline = deadline;
             entry.payload = payload;
             entry.cell = cell;
         } else {
+            let first = self.first_generations.get(number as usize / BLOCK);
+            generation = first.copied().unwrap_or(NonZeroU32::MIN);
             self.table.push(Entry {
                 generation,
                 deadline,
@@ -225,7 +288,7 @@ mod tests {
     #[test]
     fn an_entry_is_retired_before_its_alarms_repeat() {
         let mut entries = Entries::new();
-        entries.grow();
+        entries.grow(SMALLEST).expect("there is memory");
         let number = entries.next_free().expect("the table has grown");
         entries.fill(number, 5, (), 1);
         entries.table[0].generation = LAST_GENERATION;

@@ -1,5 +1,7 @@
 //! The set of the free entries of a table.
 
+use std::collections::TryReserveError;
+
 /// A set of numbers. [`take`](Self::take) takes the number that is found fastest, not the oldest.
 ///
 /// The set is a bitmap. A set of a million numbers takes 128 KiB, which stays in the cache. Numbers that are taken one
@@ -17,6 +19,14 @@ pub(super) struct FreeSet {
 
 const BITS: usize = u64::BITS as usize;
 
+/// The word whose lowest `count` bits are set.
+const fn below(count: usize) -> u64 {
+    match count < BITS {
+        true => (1 << count) - 1,
+        false => u64::MAX,
+    }
+}
+
 /// The number of rows. A word of the topmost row stands for sixteen million numbers. So this row has few words, and a
 /// search reads them one after the other.
 const ROWS: usize = 4;
@@ -30,12 +40,46 @@ impl FreeSet {
         }
     }
 
-    /// Makes space for the numbers below `count`.
-    pub(super) fn cover(&mut self, count: usize) {
+    /// Makes space for the numbers below `count`. If there is no memory, nothing changes that a caller could see.
+    pub(super) fn cover(&mut self, count: usize) -> Result<(), TryReserveError> {
         let mut count = count;
         for row in &mut self.rows {
             count = count.div_ceil(BITS);
+            row.try_reserve_exact(count.saturating_sub(row.len()))?;
             row.resize(count.max(row.len()), 0);
+        }
+        Ok(())
+    }
+
+    /// Removes the numbers from `first` on, and frees their memory. The space for the numbers below `count` stays. If there
+    /// is no memory for shorter rows, the set keeps the longer ones.
+    pub(super) fn shrink(&mut self, first: usize, count: usize) {
+        let base = self.base as usize;
+        if base + BITS > first {
+            self.word &= below(first.saturating_sub(base));
+        }
+        if let Some(word) = self.rows[0].get_mut(first / BITS) {
+            *word &= below(first % BITS);
+        }
+        for word in self.rows[0].iter_mut().skip(first / BITS + 1) {
+            *word = 0;
+        }
+        let mut count = count;
+        for row in &mut self.rows {
+            count = count.div_ceil(BITS);
+            row.truncate(count);
+            let mut fitting = Vec::new();
+            if row.capacity() > count && fitting.try_reserve_exact(count).is_ok() {
+                fitting.append(row);
+                *row = fitting;
+            }
+        }
+        for above in 1..ROWS {
+            let (lower, upper) = self.rows.split_at_mut(above);
+            for (bits, words) in upper[0].iter_mut().zip(lower[above - 1].chunks(BITS)) {
+                let words = words.iter().rev();
+                *bits = words.fold(0, |bits, word| bits << 1 | u64::from(*word != 0));
+            }
         }
     }
 
@@ -49,6 +93,17 @@ impl FreeSet {
         if before == 0 {
             self.mark_above(number / BITS);
         }
+    }
+
+    /// Returns the bytes of all rows.
+    #[cfg(test)]
+    pub(super) fn held_bytes(&self) -> usize {
+        self.rows.iter().map(|row| row.capacity() * 8).sum()
+    }
+
+    /// Whether the set has no number.
+    pub(super) fn is_empty(&self) -> bool {
+        self.word == 0 && self.first_word().is_none()
     }
 
     /// Takes a number out of the set; `None` if the set is empty.
@@ -116,12 +171,21 @@ mod tests {
             let mut random = fastrand::Rng::with_seed(seed);
             let mut free_set = FreeSet::new();
             let mut model = BTreeSet::new();
-            free_set.cover(limit as usize);
+            let mut covered = 0;
             for step in 0..100_000 {
                 // In turns of 10,000 steps, more numbers are added than taken, then fewer.
                 let phase = step / 10_000 % 2;
-                if random.u32(0..3) > phase {
+                if random.u32(..2_000) == 0 {
+                    let first = random.u32(..=covered);
+                    covered = random.u32(first..=covered);
+                    free_set.shrink(first as usize, covered as usize);
+                    model.retain(|number| *number < first);
+                } else if random.u32(0..3) > phase {
                     let number = random.u32(..limit);
+                    if number >= covered {
+                        covered = number + 1;
+                        free_set.cover(covered as usize).expect("there is memory");
+                    }
                     if model.insert(number) {
                         free_set.insert(number);
                     }
@@ -139,7 +203,7 @@ mod tests {
     fn numbers_come_out_in_the_order_of_memory() {
         let mut numbers: Vec<u32> = (0..10_000).collect();
         let mut free_set = FreeSet::new();
-        free_set.cover(numbers.len());
+        free_set.cover(numbers.len()).expect("there is memory");
         fastrand::Rng::with_seed(1).shuffle(&mut numbers);
         for number in numbers {
             free_set.insert(number);

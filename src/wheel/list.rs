@@ -68,3 +68,21 @@ pub(super) fn compact<T: Copy>(
     }
     earliest
 }
+
+/// Moves a chain without stale cells to other chunks, which must suffice.
+pub(super) fn transfer<T: Copy>(
+    chain: &mut Chain,
+    from: &mut Chains,
+    to: &mut Chains,
+    entries: &mut Entries<T>,
+) {
+    let mut moved = Chain::EMPTY;
+    let mut batch = Batch::new();
+    while !chain.is_empty() {
+        for &(_, number) in batch.take(chain, from, entries) {
+            let cell = to.append(&mut moved, number);
+            entries.moved(number, cell);
+        }
+    }
+    *chain = moved;
+}

@@ -275,6 +275,72 @@ fn a_timer_takes_45_bytes_among_10000_and_39_among_a_million() {
     }
 }
 
+/// The bytes of the tables that grow with the number of timers.
+fn held_bytes<T: Copy>(wheel: &Wheel<T>) -> usize {
+    wheel.entries.held_bytes()
+        + wheel.chains.capacity() * 64
+        + wheel.overdue_order.capacity() * size_of::<(u64, usize, u32)>()
+}
+
+#[test]
+fn a_wheel_gives_back_a_spike_and_its_handles_stay_dead() {
+    let mut random = fastrand::Rng::with_seed(3);
+    let mut wheel = Wheel::new(0);
+    let survivor = wheel.arm(50_000, 0_u64);
+    let mut dead = Vec::new();
+    for spike in 1..=3 {
+        let handles: Vec<TimerHandle> = (0..100_000)
+            .map(|_| wheel.arm(wheel.levels.now + random.u64(0..60), 1))
+            .collect();
+        assert!(handles.iter().all(|&handle| wheel.deadline(handle).is_some()));
+        wheel.advance(spike * 100);
+        assert_eq!(drain(&mut wheel).len(), 100_000);
+        assert!(wheel.has_slack());
+        wheel.shrink();
+        assert!(!wheel.has_slack());
+        let bytes = held_bytes(&wheel);
+        assert!(bytes < 15_000, "{bytes} bytes after spike {spike}");
+        dead.extend(handles);
+    }
+    wheel.arm(60_000, 2);
+    for handle in dead {
+        assert_eq!(wheel.cancel(handle), None);
+    }
+    assert_eq!(wheel.deadline(survivor), Some(50_000));
+    wheel.advance(60_000);
+    assert_eq!(drain(&mut wheel), [0, 2]);
+}
+
+#[test]
+fn survivors_at_random_places_keep_the_entries_before_them() {
+    let mut random = fastrand::Rng::with_seed(4);
+    let mut wheel = Wheel::new(0);
+    let handles: Vec<TimerHandle> = (0..100_000)
+        .map(|payload| wheel.arm(random.u64(1..1_000_000), [payload; 3]))
+        .collect();
+    let before = held_bytes(&wheel);
+    for handle in handles {
+        if random.u8(0..100) > 0 {
+            wheel.cancel(handle);
+        }
+    }
+    wheel.shrink();
+    // An entry cannot move, because its handle has its number. So nearly all memory stays until the last survivor goes.
+    let after = held_bytes(&wheel);
+    assert!(after * 100 < before * 97, "{after} of {before} bytes are left");
+    assert!(wheel.len() > 800);
+    let (mut deadline, mut fired) = (0, 0);
+    wheel.advance(1_000_000);
+    while let Some((handle, _)) = wheel.next_due() {
+        assert!(wheel.deadline_of_popped(handle) >= deadline);
+        deadline = wheel.deadline_of_popped(handle);
+        fired += 1;
+    }
+    assert!(fired > 800);
+    wheel.shrink();
+    assert!(held_bytes(&wheel) < 15_000);
+}
+
 #[test]
 fn churn_at_a_size_reached_before_does_not_allocate() {
     let mut random = fastrand::Rng::with_seed(7);

@@ -101,14 +101,14 @@ fn compare_with_model(seed: u64, start: u64, operations: usize, target: usize) {
     let mut model = Model::new(start);
     let mut wheel = Wheel::new(start);
     let mut handles: Vec<(TimerHandle, u64)> = Vec::new();
-    let mut dead: Option<(TimerHandle, u64)> = None;
+    let mut dead: Vec<(TimerHandle, u64)> = Vec::new();
     let mut payloads = 0;
     let mut held = (0, 0);
     for operation in 0..operations {
         let at = format_args!("seed {seed}, start {start}, operation {operation}").to_string();
         let pick = random.usize(..handles.len().max(1));
         let chosen = handles.get(pick).copied();
-        match random.u8(0..20) {
+        match random.u8(0..=20) {
             0..=6 if handles.len() < target => {
                 let gap = random_gap(&mut random);
                 let deadline = match random.u8(0..16) {
@@ -127,7 +127,7 @@ fn compare_with_model(seed: u64, start: u64, operations: usize, target: usize) {
                     continue;
                 };
                 assert_eq!(wheel.cancel(handle), model.cancel(payload), "{at}");
-                dead = Some(handles.swap_remove(pick));
+                dead.push(handles.swap_remove(pick));
             }
             10..=12 => {
                 let Some((handle, payload)) = chosen else {
@@ -146,10 +146,18 @@ fn compare_with_model(seed: u64, start: u64, operations: usize, target: usize) {
                 );
             }
             13 => {
-                let Some((handle, _)) = dead else { continue };
+                let Some(&(handle, _)) = random.choice(&dead) else {
+                    continue;
+                };
                 assert_eq!(wheel.cancel(handle), None, "{at}");
                 assert!(!wheel.rearm(handle, start), "{at}");
                 assert_eq!(wheel.deadline(handle), None, "{at}");
+            }
+            // Rarely, because a shrink takes time for each timer.
+            20 if random.u8(0..16) > 0 => {}
+            20 => {
+                wheel.shrink();
+                held = (wheel.entries.capacity(), wheel.chains.capacity());
             }
             14..=16 => {
                 let small = random.u8(0..8) != 0;
@@ -171,7 +179,7 @@ fn compare_with_model(seed: u64, start: u64, operations: usize, target: usize) {
                     assert_eq!(popped.map(|(_, payload)| payload), model.next_due(), "{at}");
                     let Some(popped) = popped else { break };
                     let position = handles.iter().position(|armed| *armed == popped);
-                    dead = Some(handles.swap_remove(position.expect("popped handles were armed")));
+                    dead.push(handles.swap_remove(position.expect("popped handles were armed")));
                 }
             }
         }
