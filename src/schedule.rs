@@ -103,7 +103,8 @@ impl<K: Copy> Schedule<K> {
         self.serve.len() + self.flush.len() + self.close.len() == 0
     }
 
-    /// Frees the memory that a spike in the number of keys has left.
+    /// Frees the memory of lists that are empty, which a spike in the number of keys may have left. A list with a key
+    /// keeps its memory.
     pub fn shrink(&mut self) {
         for lane in [&mut self.serve, &mut self.flush, &mut self.close] {
             lane.shrink();
@@ -132,6 +133,9 @@ impl<K: Copy> Default for Schedule<K> {
         Self::new()
     }
 }
+
+/// The capacity up to which an array of keys is not worth freeing.
+const SMALLEST: usize = 16;
 
 /// The list of one phase. No key enters a running round: new keys go to `waiting`. If the last round is finished,
 /// `begin` exchanges the arrays `round` and `waiting`. A ring buffer would need a single array, but a few more
@@ -185,11 +189,15 @@ impl<K: Copy> Lane<K> {
     }
 
     fn shrink(&mut self) {
-        self.round.drain(..self.given);
-        self.given = 0;
-        self.round.shrink_to_fit();
-        self.waiting.shrink_to_fit();
-        self.again.shrink_to_fit();
+        if self.remaining() == 0 {
+            self.round.clear();
+            self.given = 0;
+        }
+        for keys in [&mut self.round, &mut self.waiting, &mut self.again] {
+            if keys.is_empty() && keys.capacity() > SMALLEST {
+                *keys = Vec::new();
+            }
+        }
     }
 
     fn remaining(&self) -> usize {
@@ -300,19 +308,24 @@ mod tests {
         let mut schedule = Schedule::new();
         for key in 0..1_000 {
             schedule.push(Phase::Serve, key);
+            schedule.push(Phase::Close, key);
         }
         schedule.begin(Phase::Serve);
         for key in 0..990 {
             assert_eq!(schedule.next(Phase::Serve), Some(key));
         }
         schedule.push(Phase::Serve, 1_000);
+        assert_eq!(round(&mut schedule, Phase::Close).len(), 1_000);
         schedule.shrink();
-        assert!(schedule.lane(Phase::Serve).round.capacity() < 100);
+        assert_eq!(schedule.lane(Phase::Close).round.capacity(), 0);
         assert_eq!(schedule.remaining(Phase::Serve), 10);
         for key in 990..1_000 {
             assert_eq!(schedule.next(Phase::Serve), Some(key));
         }
         assert_eq!(round(&mut schedule, Phase::Serve), [1_000]);
+        schedule.shrink();
+        let serve = schedule.lane(Phase::Serve);
+        assert!(serve.round.capacity() + serve.waiting.capacity() <= 2 * SMALLEST);
     }
 
     #[test]
