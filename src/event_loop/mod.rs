@@ -234,7 +234,7 @@ impl<S> EventLoop<S> {
             lookup_threads: options.lookup_threads.max(1),
             pooled_bytes: options.pooled_bytes,
         };
-        let mut net = Net::new(system, &capacities)?;
+        let mut net = Net::new(system, &capacities, options.limits.clone())?;
         net.busy_poll(options.busy_poll);
         #[cfg(all(feature = "precise", target_os = "linux"))]
         if options.is_precise || options.is_descriptor_enough {

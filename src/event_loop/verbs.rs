@@ -74,7 +74,7 @@ impl<S> Verbs<'_, S> {
         options: SocketOptions,
         handler: impl SocketHandler<S> + 'static,
     ) -> Result<SocketId> {
-        let id = self.net.adopt(stream.into(), options)?;
+        let id = self.net.adopt(stream.into(), &options)?;
         Ok(self.install_socket(id, handler))
     }
 

@@ -102,8 +102,8 @@ impl Connection {
 
     /// Sets `allow_half_open`: from now on, this side stays open when the peer ends.
     pub(crate) fn allow_half_open(&mut self) {
-        if !self.options.allow_half_open {
-            Rc::make_mut(&mut self.options).allow_half_open = true;
+        if !self.settings.allow_half_open {
+            Rc::make_mut(&mut self.settings).allow_half_open = true;
         }
     }
 
@@ -121,7 +121,7 @@ impl Connection {
         if !self.inbound.has_ended() || !self.stage.is_open() {
             return;
         }
-        let ends = !self.options.allow_half_open;
+        let ends = !self.settings.allow_half_open;
         if ends && self.outbound.state == OutboundState::Open && self.ends_at_once() {
             // The close need not wait for the flush phase, because nothing is unsent.
             self.outbound.begin_end();

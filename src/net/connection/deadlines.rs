@@ -234,7 +234,7 @@ impl Connection {
         {
             return None;
         }
-        let timeout = self.options.close_timeout?;
+        let timeout = self.settings.limits.close_timeout?;
         Some(self.activity.close_deadline(timeout))
     }
 }

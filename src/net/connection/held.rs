@@ -92,7 +92,7 @@ impl Connection {
             return None;
         }
         let since = self.cold.as_ref()?.failed_tick;
-        Some(later(since, self.options.unread_timeout?))
+        Some(later(since, self.settings.unread_timeout?))
     }
 
     /// Whether a failure of this paused connection is held: received bytes wait for `resume`, or the end is still to be

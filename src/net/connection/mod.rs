@@ -37,7 +37,7 @@ use std::rc::Rc;
 use crate::net::connect::ConnectRace;
 use crate::net::error::Error;
 use crate::net::outbox::Outbox;
-use crate::net::values::{CloseReason, SocketOptions};
+use crate::net::values::{CloseReason, SocketSettings};
 use crate::reactor::{Interest, Key, Readiness, Registration};
 use crate::system::Stream;
 
@@ -71,30 +71,30 @@ pub(crate) struct Connection {
     /// connection is removed.
     server: Option<Key>,
     stage: Stage,
-    options: Rc<SocketOptions>,
+    settings: Rc<SocketSettings>,
     cold: Option<Box<ColdState>>,
 }
 
 impl Connection {
-    fn new(stage: Stage, stream: Option<Stream>, options: Rc<SocketOptions>) -> Self {
+    fn new(stage: Stage, stream: Option<Stream>, settings: Rc<SocketSettings>) -> Self {
         Self {
             stream,
             bytes_read: 0,
-            activity: Activity::new(options.idle_timeout),
-            outbound: Outbound::new(&options),
-            inbound: Inbound::new(options.pause_on_connect),
+            activity: Activity::new(settings.limits.idle_timeout),
+            outbound: Outbound::new(&settings),
+            inbound: Inbound::new(settings.pause_on_connect),
             server: None,
             stage,
-            options,
+            settings,
             cold: None,
         }
     }
 
     /// A connection to a name that is being looked up.
-    pub(crate) fn looking_up(race: ConnectRace, options: Rc<SocketOptions>) -> Self {
+    pub(crate) fn looking_up(race: ConnectRace, settings: Rc<SocketSettings>) -> Self {
         let timeout = race.options.connect_timeout;
         let stage = Stage::LookingUp(Box::new(race));
-        Self::new(stage, None, options).with_connect_timeout(timeout)
+        Self::new(stage, None, settings).with_connect_timeout(timeout)
     }
 
     /// A connection to an address or a path. `stream` connects to the path. It is `None` for an address: the caller then
@@ -104,10 +104,10 @@ impl Connection {
         stream: Option<Stream>,
         peer: Option<SocketAddr>,
         timeout: Option<std::time::Duration>,
-        options: Rc<SocketOptions>,
+        settings: Rc<SocketSettings>,
     ) -> Self {
         let stage = Stage::Connecting(peer.into());
-        Self::new(stage, stream, options).with_connect_timeout(timeout)
+        Self::new(stage, stream, settings).with_connect_timeout(timeout)
     }
 
     /// A connection that is open from the start: a server accepted it (`server`), or the user gave it to `adopt`.
@@ -115,19 +115,19 @@ impl Connection {
         stream: Stream,
         peer: Option<SocketAddr>,
         server: Option<Key>,
-        options: Rc<SocketOptions>,
+        settings: Rc<SocketSettings>,
     ) -> Self {
         Self {
             server,
-            ..Self::new(Stage::Open(peer.into()), Some(stream), options)
+            ..Self::new(Stage::Open(peer.into()), Some(stream), settings)
         }
     }
 
     /// A connection over a descriptor that can only be read, such as a pipe. The outbound half is finished from the
     /// start.
     #[cfg(unix)]
-    pub(crate) fn input(stream: Stream, options: Rc<SocketOptions>) -> Self {
-        let mut input = Self::established(stream, None, None, options);
+    pub(crate) fn input(stream: Stream, settings: Rc<SocketSettings>) -> Self {
+        let mut input = Self::established(stream, None, None, settings);
         input.outbound.state = OutboundState::Finished;
         input
     }

@@ -7,7 +7,7 @@ use std::io;
 use bitflags::bitflags;
 
 use crate::net::outbox::{Outbox, Taken, Unsent};
-use crate::net::values::{Flow, SocketId, SocketOptions};
+use crate::net::values::{Flow, SocketId, SocketSettings};
 use crate::reactor::{Interest, Registration};
 use crate::system::Stream;
 use crate::system::errno::is_out_of_buffers;
@@ -81,8 +81,10 @@ pub(super) struct Wire<'a, 'r> {
 }
 
 impl Outbound {
-    pub(super) fn new(options: &SocketOptions) -> Self {
-        let capacity = options.high_water_mark.min(options.max_queued_bytes);
+    pub(super) fn new(settings: &SocketSettings) -> Self {
+        let capacity = settings
+            .high_water_mark
+            .min(settings.limits.max_queued_bytes);
         Self {
             unsent: Unsent::new(),
             capacity: u16::try_from(capacity).unwrap_or(u16::MAX),
@@ -145,9 +147,9 @@ impl Outbound {
     /// Whether `length` more bytes may be queued. An empty queue accepts a write of any length, because the bytes of
     /// that write are in memory already. The limit is on bytes that pile up over several writes.
     #[inline]
-    pub(super) fn fits(&self, length: usize, options: &SocketOptions) -> bool {
+    pub(super) fn fits(&self, length: usize, settings: &SocketSettings) -> bool {
         let queued = self.unsent.len();
-        queued == 0 || queued.saturating_add(length) <= options.max_queued_bytes
+        queued == 0 || queued.saturating_add(length) <= settings.limits.max_queued_bytes
     }
 
     /// Returns the answer to a write whose bytes were accepted. For `Full`, also notes that a drain is owed, and asks
@@ -155,10 +157,10 @@ impl Outbound {
     #[inline]
     pub(super) fn answer_write(
         &mut self,
-        options: &SocketOptions,
+        settings: &SocketSettings,
         registration: &mut Registration<'_>,
     ) -> Flow {
-        if self.unsent.is_empty() || self.unsent.len() < options.high_water_mark {
+        if self.unsent.is_empty() || self.unsent.len() < settings.high_water_mark {
             return Flow::Open;
         }
         self.flags.insert(OutboundFlags::OWES_DRAIN);
@@ -170,10 +172,10 @@ impl Outbound {
     /// drain is owed.
     pub(super) fn take_drain(
         &mut self,
-        options: &SocketOptions,
+        settings: &SocketSettings,
         registration: &mut Registration<'_>,
     ) -> bool {
-        let mark = options.low_water_mark.min(options.high_water_mark);
+        let mark = settings.low_water_mark.min(settings.high_water_mark);
         if !self.owes_drain() || self.state != OutboundState::Open || self.unsent.len() > mark {
             return false;
         }
@@ -189,7 +191,7 @@ impl Outbound {
     #[inline]
     pub(super) fn flush(
         &mut self,
-        options: &SocketOptions,
+        settings: &SocketSettings,
         wire: &mut Wire<'_, '_>,
     ) -> io::Result<bool> {
         // While the connection waits for the kernel, the cork is ignored. Otherwise the reactor would call again and
@@ -197,7 +199,7 @@ impl Outbound {
         // nothing is unsent: a long write before it may have sent bytes whose drain and markers are still to be told.
         let waits_for_kernel = wire.registration.interest().contains(Interest::WRITABLE);
         let holds_back = self.is_corked() && !self.unsent.is_empty() && !waits_for_kernel;
-        if holds_back && self.unsent.len() < options.high_water_mark {
+        if holds_back && self.unsent.len() < settings.high_water_mark {
             return Ok(false);
         }
         if !self.unsent.is_empty() {

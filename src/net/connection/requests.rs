@@ -121,7 +121,7 @@ impl Connection {
         match self.open_stream() {
             Some(stream) => stream.set_type_of_service(value),
             None => {
-                Rc::make_mut(&mut self.options).type_of_service = Some(value);
+                Rc::make_mut(&mut self.settings).type_of_service = Some(value);
                 Ok(())
             }
         }
@@ -131,8 +131,8 @@ impl Connection {
         if let Some(stream) = self.open_stream() {
             stream.set_no_delay(on)?;
         }
-        if self.options.no_delay != on {
-            Rc::make_mut(&mut self.options).no_delay = on;
+        if self.settings.no_delay != on {
+            Rc::make_mut(&mut self.settings).no_delay = on;
         }
         Ok(())
     }
@@ -141,8 +141,8 @@ impl Connection {
         if let Some(stream) = self.open_stream() {
             stream.set_keep_alive(keep_alive.map(KeepAlive::times))?;
         }
-        if self.options.keep_alive != keep_alive {
-            Rc::make_mut(&mut self.options).keep_alive = keep_alive;
+        if self.settings.limits.keep_alive != keep_alive {
+            Rc::make_mut(&mut self.settings).limits.keep_alive = keep_alive;
         }
         Ok(())
     }
@@ -153,13 +153,13 @@ impl Connection {
         let Some(stream) = &self.stream else {
             return;
         };
-        if self.options.no_delay {
+        if self.settings.no_delay {
             let _ = stream.set_no_delay(true);
         }
-        if let Some(keep_alive) = self.options.keep_alive {
+        if let Some(keep_alive) = self.settings.limits.keep_alive {
             let _ = stream.set_keep_alive(Some(keep_alive.times()));
         }
-        if let Some(value) = self.options.type_of_service {
+        if let Some(value) = self.settings.type_of_service {
             let _ = stream.set_type_of_service(value);
         }
     }

@@ -216,7 +216,7 @@ impl Connection {
         if self.outbound.unsent.len() < before {
             self.outbound.retry = Retry::default();
         }
-        let is_drained = self.outbound.take_drain(&self.options, registration);
+        let is_drained = self.outbound.take_drain(&self.settings, registration);
         is_drained.then_some(Event::Socket(SocketEvent::Drained))
     }
 

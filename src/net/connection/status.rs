@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::net::values::{CloseReason, KeepAlive, SocketOptions, State};
+use crate::net::values::{CloseReason, KeepAlive, SocketSettings, State};
 use crate::reactor::Key;
 use crate::system::Stream;
 
@@ -102,7 +102,7 @@ impl Connection {
     pub(crate) fn type_of_service(&self) -> Option<u8> {
         match self.open_stream() {
             Some(stream) => u8::try_from(stream.type_of_service().ok().flatten()?).ok(),
-            None => self.options.type_of_service,
+            None => self.settings.type_of_service,
         }
     }
 
@@ -138,12 +138,15 @@ impl Connection {
 
     /// Whether TCP_NODELAY is set, or will be once the connection is open. `false` if the stream is not TCP.
     pub(crate) fn no_delay(&self) -> bool {
-        self.options.no_delay && self.may_be_tcp()
+        self.settings.no_delay && self.may_be_tcp()
     }
 
     /// The keep-alive that is set, or will be once the connection is open. `None` if the stream is not TCP.
     pub(crate) fn keep_alive(&self) -> Option<KeepAlive> {
-        self.options.keep_alive.filter(|_| self.may_be_tcp())
+        self.settings
+            .limits
+            .keep_alive
+            .filter(|_| self.may_be_tcp())
     }
 
     /// Whether the stream is TCP or, if there is none yet, will be. Only a connect to a name, which is TCP, starts
@@ -152,8 +155,8 @@ impl Connection {
         self.stream.as_ref().is_none_or(Stream::can_be_reset)
     }
 
-    pub(crate) fn options(&self) -> &SocketOptions {
-        &self.options
+    pub(crate) fn settings(&self) -> &SocketSettings {
+        &self.settings
     }
 
     pub(super) fn is_read_once_a_report(&self) -> bool {

@@ -87,7 +87,8 @@ impl Connection {
             // `has_capacity_for` has flushed. If that failed, the socket fails with the kernel's error and not with the
             // limit.
             if !self.outbound.has_failed() {
-                let limit = Error::queue_limit(self.options.max_queued_bytes, self.stage.address());
+                let limit =
+                    Error::queue_limit(self.settings.limits.max_queued_bytes, self.stage.address());
                 self.fail(limit, CloseReason::Limit, registration);
             }
             return Flow::Closed;
@@ -116,7 +117,7 @@ impl Connection {
             // peer reads.
             self.pass_markers(registration);
         }
-        if self.outbound.unsent.len() >= self.options.high_water_mark {
+        if self.outbound.unsent.len() >= self.settings.high_water_mark {
             // The high watermark limits bytes that the kernel does not take, and not bytes that only wait for the
             // flush. So offer all unsent bytes to the kernel before the answer.
             self.flush(registration, outbox);
@@ -124,7 +125,7 @@ impl Connection {
                 return Flow::Closed;
             }
         }
-        self.outbound.answer_write(&self.options, registration)
+        self.outbound.answer_write(&self.settings, registration)
     }
 
     #[inline]
@@ -134,10 +135,10 @@ impl Connection {
         registration: &mut Registration<'_>,
         outbox: &mut Outbox,
     ) -> bool {
-        self.outbound.fits(length, &self.options) || {
+        self.outbound.fits(length, &self.settings) || {
             // The limit is on bytes that the kernel does not take, so offer the queue to the kernel before the answer.
             self.flush(registration, outbox);
-            self.outbound.fits(length, &self.options)
+            self.outbound.fits(length, &self.settings)
         }
     }
 
@@ -193,7 +194,7 @@ impl Connection {
             registration,
             outbox,
         };
-        match self.outbound.flush(&self.options, &mut wire) {
+        match self.outbound.flush(&self.settings, &mut wire) {
             Ok(true) => {}
             Ok(false) => return,
             Err(error) => {

@@ -14,7 +14,9 @@ use crate::net::connect::{
 };
 use crate::net::connection::{Connection, Notice};
 use crate::net::error::{Error, Syscall, copy_of_io};
-use crate::net::values::{Endpoint, Event, ServerId, SocketId, SourceEvent, SourceId};
+use crate::net::values::{
+    Endpoint, Event, ServerId, SocketId, SocketSettings, SourceEvent, SourceId,
+};
 use crate::reactor::{Interest, Key, Phase, Readiness};
 use crate::system::{Stream, System};
 
@@ -34,22 +36,27 @@ impl Net {
         endpoint: Endpoint,
         options: &ConnectOptions,
     ) -> Result<SocketId, Error> {
-        check_connect_options(&endpoint, options)?;
+        let settings = self.settings_of(&options.socket);
+        check_connect_options(&endpoint, options, &settings)?;
         Ok(match endpoint {
-            Endpoint::Socket(address) => self.connect_to_address(address, options),
-            Endpoint::Path(path) => self.connect_to_path(&path, options),
-            Endpoint::Name { host, port } => self.connect_to_name(host, port, options),
+            Endpoint::Socket(address) => self.connect_to_address(address, options, settings),
+            Endpoint::Path(path) => self.connect_to_path(&path, options, settings),
+            Endpoint::Name { host, port } => self.connect_to_name(host, port, options, settings),
         })
     }
 
     /// Opens a socket for the connect, and plans the connect itself: the handler is told of the attempt first, and may
     /// forbid it.
-    fn connect_to_address(&mut self, address: SocketAddr, options: &ConnectOptions) -> SocketId {
+    fn connect_to_address(
+        &mut self,
+        address: SocketAddr,
+        options: &ConnectOptions,
+        settings: Rc<SocketSettings>,
+    ) -> SocketId {
         let opened = open(&self.system, address, options);
         let is_planned = opened.is_ok();
-        let socket_options = Rc::new(options.socket.clone());
         let connection =
-            Connection::connecting(None, Some(address), options.connect_timeout, socket_options);
+            Connection::connecting(None, Some(address), options.connect_timeout, settings);
         let id = self.insert_connection(connection);
         self.with_connection(id, |connection, registration, _| {
             if let Some(local) = local_endpoint(options, address) {
@@ -74,14 +81,17 @@ impl Net {
     }
 
     #[cfg(unix)]
-    fn connect_to_path(&mut self, path: &std::path::Path, options: &ConnectOptions) -> SocketId {
+    fn connect_to_path(
+        &mut self,
+        path: &std::path::Path,
+        options: &ConnectOptions,
+        settings: Rc<SocketSettings>,
+    ) -> SocketId {
         let (stream, failure) = match self.system.connect_path(path) {
             Ok(stream) => (Some(stream), None),
             Err(error) => (None, Some(error)),
         };
-        let socket_options = Rc::new(options.socket.clone());
-        let connection =
-            Connection::connecting(stream, None, options.connect_timeout, socket_options);
+        let connection = Connection::connecting(stream, None, options.connect_timeout, settings);
         let id = self.insert_connection(connection);
         if let Some(error) = failure {
             let error = Error::new(Syscall::Connect, error).at(Endpoint::Path(path.into()));
@@ -93,10 +103,13 @@ impl Net {
     }
 
     #[cfg(not(unix))]
-    fn connect_to_path(&mut self, path: &std::path::Path, options: &ConnectOptions) -> SocketId {
-        let socket_options = Rc::new(options.socket.clone());
-        let connection =
-            Connection::connecting(None, None, options.connect_timeout, socket_options);
+    fn connect_to_path(
+        &mut self,
+        path: &std::path::Path,
+        options: &ConnectOptions,
+        settings: Rc<SocketSettings>,
+    ) -> SocketId {
+        let connection = Connection::connecting(None, None, options.connect_timeout, settings);
         let id = self.insert_connection(connection);
         let error = Error::new(Syscall::Connect, io::ErrorKind::Unsupported.into());
         self.with_connection(id, |connection, registration, _| {
@@ -105,10 +118,15 @@ impl Net {
         id
     }
 
-    fn connect_to_name(&mut self, host: String, port: u16, options: &ConnectOptions) -> SocketId {
-        let socket_options = Rc::new(options.socket.clone());
+    fn connect_to_name(
+        &mut self,
+        host: String,
+        port: u16,
+        options: &ConnectOptions,
+        settings: Rc<SocketSettings>,
+    ) -> SocketId {
         let race = ConnectRace::new(host.clone(), port, Rc::new(options.clone()));
-        let id = self.insert_connection(Connection::looking_up(race, socket_options));
+        let id = self.insert_connection(Connection::looking_up(race, settings));
         let query = HostQuery::new(&host, options.family);
         if let Err(error) = self.look_up(&query, options.resolver.as_ref(), id.0) {
             self.with_connection(id, |connection, registration, _| {

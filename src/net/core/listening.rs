@@ -3,12 +3,13 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::rc::Rc;
 
 use crate::net::address::ListenOn;
 use crate::net::connect::{HostQuery, at_port};
 use crate::net::error::{Error, Result, Syscall, copy_of_io};
 use crate::net::listener::{ListenOptions, Listener};
-use crate::net::values::{Endpoint, KeepAlive, ServerId, SocketId, StdListener};
+use crate::net::values::{Endpoint, KeepAlive, ServerId, SocketId, SocketSettings, StdListener};
 use crate::reactor::{Interest, Key};
 use crate::system::{Acceptor, Binding, OwnedPath, System};
 
@@ -30,14 +31,16 @@ impl Net {
     /// Starts to listen. On an address or a path, the server is bound when this returns. A name is looked up first, and
     /// the handler gets an error if that fails. A listening socket of the user is adopted.
     pub(crate) fn listen(&mut self, on: ListenOn, options: &ListenOptions) -> Result<ServerId> {
-        let checked = check_listen_options(&on, options);
+        let limits = options.limits.as_ref().unwrap_or(&self.limits);
+        let settings = Rc::new(SocketSettings::new(&options.socket, &limits.socket));
+        let checked = check_listen_options(&on, options, &settings);
         match on {
             ListenOn::Endpoint(endpoint) => {
                 checked?;
-                self.listen_on_endpoint(endpoint, options)
+                self.listen_on_endpoint(endpoint, options, settings)
             }
             ListenOn::Adopted(listener) => {
-                let listener = take_over(listener, options);
+                let listener = take_over(listener, options, settings);
                 let listener = listener.map_err(|error| Error::new(Syscall::Listen, error))?;
                 // Not before `take_over`: the drop of a plain socket would wait for its SO_LINGER.
                 checked?;
@@ -50,19 +53,23 @@ impl Net {
         &mut self,
         endpoint: Endpoint,
         options: &ListenOptions,
+        settings: Rc<SocketSettings>,
     ) -> Result<ServerId> {
+        let binding = binding(options, &settings);
         let failed = |error| Error::new(Syscall::Listen, error).at(endpoint.clone());
         let (acceptor, path) = match &endpoint {
             Endpoint::Socket(address) => {
-                let bound = self.system.bind(*address, &binding(options));
+                let bound = self.system.bind(*address, &binding);
                 (bound.map_err(failed)?, None)
             }
-            Endpoint::Path(path) => bind_path(&self.system, path, options).map_err(failed)?,
+            Endpoint::Path(path) => {
+                bind_path(&self.system, path, options, &binding).map_err(failed)?
+            }
             Endpoint::Name { host, .. } => {
-                return Ok(self.listen_on_name(host, &endpoint, options));
+                return Ok(self.listen_on_name(host, &endpoint, options, settings));
             }
         };
-        self.serve(Listener::bound(acceptor, path, endpoint, options))
+        self.serve(Listener::bound(acceptor, path, endpoint, options, settings))
     }
 
     fn listen_on_name(
@@ -70,8 +77,9 @@ impl Net {
         host: &str,
         endpoint: &Endpoint,
         options: &ListenOptions,
+        settings: Rc<SocketSettings>,
     ) -> ServerId {
-        let listener = Listener::pending(endpoint.clone(), options);
+        let listener = Listener::pending(endpoint.clone(), options, settings);
         let source = Source::Listener(Box::new(listener));
         let id = ServerId(self.reactor.insert_unregistered(source, Interest::empty()));
         self.servers.push(id);
@@ -97,7 +105,10 @@ impl Net {
         let endpoint = listener.endpoint().clone();
         let bound = match answer {
             Err(error) => Err(Error::new(Syscall::Lookup, copy_of_io(error)).at(endpoint)),
-            Ok(found) => bind_first(&self.system, found, endpoint, options),
+            Ok(found) => {
+                let binding = binding(options, &listener.socket_settings());
+                bind_first(&self.system, found, endpoint, &binding)
+            }
         };
         let is_bound = bound.is_ok();
         self.with_listener(id, |listener, registration| match bound {
@@ -140,8 +151,12 @@ impl Net {
 
 /// Makes a listener from a socket of the standard library, which is bound and may listen already. The end of the server
 /// does not remove the socket's path.
-fn take_over(listener: StdListener, options: &ListenOptions) -> io::Result<Listener> {
-    let binding = binding(options);
+fn take_over(
+    listener: StdListener,
+    options: &ListenOptions,
+    settings: Rc<SocketSettings>,
+) -> io::Result<Listener> {
+    let binding = binding(options, &settings);
     let (acceptor, endpoint) = match listener {
         StdListener::Tcp(listener) => {
             let acceptor = Acceptor::adopt_tcp(listener, &binding)?;
@@ -156,16 +171,16 @@ fn take_over(listener: StdListener, options: &ListenOptions) -> io::Result<Liste
             (acceptor, Endpoint::Path(path))
         }
     };
-    Ok(Listener::adopted(acceptor, endpoint, options))
+    Ok(Listener::adopted(acceptor, endpoint, options, settings))
 }
 
-fn binding(options: &ListenOptions) -> Binding {
+fn binding(options: &ListenOptions, settings: &SocketSettings) -> Binding {
     Binding {
         backlog: options.backlog,
         ipv6_only: options.ipv6_only,
         reuse_port: options.reuse_port,
-        no_delay: options.socket.no_delay,
-        keep_alive: options.socket.keep_alive.map(KeepAlive::times),
+        no_delay: settings.no_delay,
+        keep_alive: settings.limits.keep_alive.map(KeepAlive::times),
     }
 }
 
@@ -174,8 +189,9 @@ fn bind_path(
     system: &System,
     path: &Path,
     options: &ListenOptions,
+    binding: &Binding,
 ) -> io::Result<(Acceptor, Option<OwnedPath>)> {
-    let acceptor = system.bind_path(path, &binding(options))?;
+    let acceptor = system.bind_path(path, binding)?;
     let owned = OwnedPath::of(path);
     if (options.readable_all || options.writable_all) && owned.is_some() {
         Acceptor::widen_permissions(path, options.readable_all, options.writable_all)?;
@@ -184,7 +200,12 @@ fn bind_path(
 }
 
 #[cfg(not(unix))]
-fn bind_path(_: &System, _: &Path, _: &ListenOptions) -> io::Result<(Acceptor, Option<OwnedPath>)> {
+fn bind_path(
+    _: &System,
+    _: &Path,
+    _: &ListenOptions,
+    _: &Binding,
+) -> io::Result<(Acceptor, Option<OwnedPath>)> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
@@ -194,7 +215,7 @@ fn bind_first(
     system: &System,
     found: &[SocketAddr],
     endpoint: Endpoint,
-    options: &ListenOptions,
+    binding: &Binding,
 ) -> Result<Acceptor> {
     let port = endpoint.port().unwrap_or(0);
     let Some(first) = found.first() else {
@@ -207,7 +228,7 @@ fn bind_first(
     if usable.is_none() {
         return Err(failed(io::ErrorKind::InvalidInput.into()));
     }
-    system.bind(address, &binding(options)).map_err(failed)
+    system.bind(address, binding).map_err(failed)
 }
 
 /// Whether an address is valid on one link only, but has no zone that names the link.

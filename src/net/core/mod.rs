@@ -36,14 +36,15 @@ use crate::net::error::{Error, Result, Syscall};
 use crate::net::listener::{DescriptorExhaustion, Listener, ServerEvent};
 use crate::net::outbox::Outbox;
 use crate::net::values::{
-    CloseReason, Event, ServerId, SocketEvent, SocketId, SourceEvent, SourceId,
+    CloseReason, Event, Limits, ServerId, SocketEvent, SocketId, SocketOptions, SocketSettings,
+    SourceEvent, SourceId,
 };
 use crate::reactor::{Key, Phase, Reactor, Registration, Waker};
 use crate::system::{OwnerProcess, System};
 
 use counts::Tally;
 use deadlines::{PassedDeadline, PutOffTimer};
-use option_ranges::check_socket_options;
+use option_ranges::check_socket_settings;
 use socket_timers::SocketTimers;
 use source::{SharedResources, Source};
 
@@ -81,6 +82,8 @@ pub(crate) struct Net {
     answers: VecDeque<(Key, Rc<io::Result<Vec<SocketAddr>>>)>,
     /// The limit on the threads that look up names.
     lookup_threads: usize,
+    /// The limits of the loop, which count where a server has none of its own.
+    limits: Limits,
     /// The sockets whose connect to an address is planned, for the flush phase, and some whose connect is made.
     planned_dials: VecDeque<SocketId>,
     socket_timers: SocketTimers,
@@ -130,7 +133,8 @@ pub(crate) enum Closing {
 }
 
 impl Net {
-    pub(crate) fn new(system: System, capacities: &Capacities) -> Result<Self> {
+    pub(crate) fn new(system: System, capacities: &Capacities, limits: Limits) -> Result<Self> {
+        check_keep_alive(limits.socket.keep_alive)?;
         let selector = system.selector(capacities.events_per_poll);
         let selector = selector.map_err(|error| Error::new(Syscall::Poll, error))?;
         let reactor = Reactor::with_selector(selector);
@@ -144,6 +148,7 @@ impl Net {
             lookups: None,
             answers: VecDeque::new(),
             lookup_threads: capacities.lookup_threads,
+            limits,
             planned_dials: VecDeque::new(),
             socket_timers: SocketTimers::default(),
             passed: None,
@@ -156,6 +161,11 @@ impl Net {
             servers: Vec::new(),
             scratch: String::new(),
         })
+    }
+
+    /// Returns the settings of a socket with `options` that no server has accepted.
+    fn settings_of(&self, options: &SocketOptions) -> Rc<SocketSettings> {
+        Rc::new(SocketSettings::new(options, &self.limits.socket))
     }
 
     /// Begins the phase of the turn in which ready sources are served.

@@ -3,30 +3,34 @@
 
 use std::io;
 use std::net::SocketAddr;
+#[cfg(unix)]
 use std::rc::Rc;
 
 use crate::net::connection::Connection;
 use crate::net::error::{Error, Result, Syscall};
 use crate::net::listener::Listener;
 use crate::net::values::{CloseReason, ServerId, SocketId, SocketOptions, StdListener, StdStream};
+#[cfg(unix)]
+use crate::net::values::{Limits, SocketSettings};
 use crate::reactor::Registration;
 use crate::system::{Acceptor, Adopted, Stream};
 
 use super::source::Source;
-use super::{Net, check_socket_options};
+use super::{Net, check_socket_settings};
 
 impl Net {
     /// Adopts a socket of the user, which is connected, or was.
-    pub(crate) fn adopt(&mut self, stream: StdStream, options: SocketOptions) -> Result<SocketId> {
+    pub(crate) fn adopt(&mut self, stream: StdStream, options: &SocketOptions) -> Result<SocketId> {
         let adopted = take_over(stream).map_err(|error| Error::new(Syscall::Open, error))?;
         // Not before `take_over`: the drop of a plain stream would wait for its SO_LINGER.
-        check_socket_options(&options)?;
+        let settings = self.settings_of(options);
+        check_socket_settings(&settings)?;
         let Adopted {
             stream,
             peer,
             error,
         } = adopted;
-        let connection = Connection::established(stream, peer, None, Rc::new(options));
+        let connection = Connection::established(stream, peer, None, settings);
         connection.apply_options();
         let id = self.insert_connection(connection);
         if let Some(error) = error {
@@ -45,8 +49,10 @@ impl Net {
     ) -> Result<SocketId> {
         let stream =
             Stream::adopt_input(descriptor).map_err(|error| Error::new(Syscall::Open, error))?;
-        let options = Rc::new(SocketOptions::new());
-        Ok(self.insert_connection(Connection::input(stream, options)))
+        // There is no peer whose slowness a limit could be on.
+        let limits = Limits::unlimited().socket;
+        let settings = Rc::new(SocketSettings::new(&SocketOptions::new(), &limits));
+        Ok(self.insert_connection(Connection::input(stream, settings)))
     }
 
     /// Makes a socket from the stream that `server` has accepted. `None` if the server is gone.
@@ -59,9 +65,9 @@ impl Net {
         let listener = self.listener_mut(server)?;
         listener.connection_opened();
         let has_options = listener.passes_on_options();
-        let options = listener.socket_options();
+        let settings = listener.socket_settings();
         self.tally.accepted += 1;
-        let connection = Connection::established(stream, peer, Some(server.0), options);
+        let connection = Connection::established(stream, peer, Some(server.0), settings);
         if !has_options {
             connection.apply_options();
         }

@@ -7,7 +7,7 @@ use crate::net::address::ListenOn;
 use crate::net::connect::ConnectOptions;
 use crate::net::error::{Error, Result};
 use crate::net::listener::ListenOptions;
-use crate::net::values::{Endpoint, KeepAlive, SocketOptions};
+use crate::net::values::{Endpoint, KeepAlive, SocketSettings};
 
 /// The longest time before a keep-alive probe, in seconds (`MAX_TCP_KEEPIDLE` and `MAX_TCP_KEEPINTVL` of Linux). Other
 /// systems accept more, and the range is the same everywhere.
@@ -16,14 +16,18 @@ const LONGEST_KEEP_ALIVE: u64 = 32_767;
 /// The greatest number of keep-alive probes (`MAX_TCP_KEEPCNT` of Linux).
 const MOST_PROBES: u32 = 127;
 
-/// Checks the options of a socket.
-pub(crate) fn check_socket_options(options: &SocketOptions) -> Result<()> {
-    check_keep_alive(options.keep_alive)
+/// Checks the settings of a socket.
+pub(crate) fn check_socket_settings(settings: &SocketSettings) -> Result<()> {
+    check_keep_alive(settings.limits.keep_alive)
 }
 
 /// Checks the options of a connect to `endpoint`.
-pub(super) fn check_connect_options(endpoint: &Endpoint, options: &ConnectOptions) -> Result<()> {
-    check_socket_options(&options.socket)?;
+pub(super) fn check_connect_options(
+    endpoint: &Endpoint,
+    options: &ConnectOptions,
+    settings: &SocketSettings,
+) -> Result<()> {
+    check_socket_settings(settings)?;
     if !matches!(endpoint, Endpoint::Path(_)) {
         return Ok(());
     }
@@ -37,8 +41,12 @@ pub(super) fn check_connect_options(endpoint: &Endpoint, options: &ConnectOption
 }
 
 /// Checks the options of a server on `on`.
-pub(super) fn check_listen_options(on: &ListenOn, options: &ListenOptions) -> Result<()> {
-    check_socket_options(&options.socket)?;
+pub(super) fn check_listen_options(
+    on: &ListenOn,
+    options: &ListenOptions,
+    settings: &SocketSettings,
+) -> Result<()> {
+    check_socket_settings(settings)?;
     let kind = match on {
         ListenOn::Endpoint(Endpoint::Path(_)) => return Ok(()),
         ListenOn::Endpoint(Endpoint::Socket(_)) => "an address",

@@ -150,17 +150,19 @@ impl Net {
 mod tests {
     use super::*;
     use crate::net::connect::ConnectOptions;
-    use crate::net::core::Limits;
+    use crate::net::core::Capacities;
+    use crate::net::values::Limits;
     use crate::system::System;
 
     fn net() -> Net {
         Net::new(
             System::Kernel,
-            &Limits {
+            &Capacities {
                 events_per_poll: 16,
                 lookup_threads: 1,
                 pooled_bytes: 0,
             },
+            Limits::new(),
         )
         .unwrap()
     }

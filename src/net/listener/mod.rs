@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::net::address::BlockList;
 use crate::net::error::Error;
-use crate::net::values::{Endpoint, Event, SocketOptions};
+use crate::net::values::{Endpoint, Event, SocketSettings};
 use crate::reactor::{Interest, Registration};
 use crate::system::{Acceptor, OwnedPath};
 
@@ -37,7 +37,7 @@ pub(crate) struct Listener {
     /// count before it leaves `connections`.
     places_taken: usize,
     max_connections: Option<usize>,
-    socket_options: Rc<SocketOptions>,
+    socket_settings: Rc<SocketSettings>,
     block_list: Option<Rc<BlockList>>,
     /// The event that the handler of the server gets next.
     event: Option<ServerEvent>,
@@ -91,14 +91,18 @@ impl Bound {
 
 impl Listener {
     /// A listener on a name whose lookup is under way.
-    pub(crate) fn pending(endpoint: Endpoint, options: &ListenOptions) -> Self {
+    pub(crate) fn pending(
+        endpoint: Endpoint,
+        options: &ListenOptions,
+        settings: Rc<SocketSettings>,
+    ) -> Self {
         Self {
             state: State::Pending(Box::new(options.clone())),
             endpoint,
             connections: 0,
             places_taken: 0,
             max_connections: options.max_connections,
-            socket_options: Rc::new(options.socket.clone()),
+            socket_settings: settings,
             block_list: options.block_list.clone(),
             event: None,
         }
@@ -110,8 +114,9 @@ impl Listener {
         path: Option<OwnedPath>,
         endpoint: Endpoint,
         options: &ListenOptions,
+        settings: Rc<SocketSettings>,
     ) -> Self {
-        let mut listener = Self::pending(endpoint, options);
+        let mut listener = Self::pending(endpoint, options, settings);
         listener.begin(acceptor);
         if let Some(bound) = listener.bound_mut() {
             bound.path = path;
@@ -121,8 +126,13 @@ impl Listener {
 
     /// A listener around a socket that the user has made. Accepted sockets inherit no option, so each gets its options
     /// by calls.
-    pub(crate) fn adopted(acceptor: Acceptor, endpoint: Endpoint, options: &ListenOptions) -> Self {
-        let mut listener = Self::bound(acceptor, None, endpoint, options);
+    pub(crate) fn adopted(
+        acceptor: Acceptor,
+        endpoint: Endpoint,
+        options: &ListenOptions,
+        settings: Rc<SocketSettings>,
+    ) -> Self {
+        let mut listener = Self::bound(acceptor, None, endpoint, options, settings);
         if let Some(bound) = listener.bound_mut() {
             bound.passes_on_options = false;
         }
@@ -139,7 +149,7 @@ impl Listener {
             // The type of service is never set on the listening socket, and so is not inherited. If the options contain
             // one, every accepted socket gets all of its options by calls.
             passes_on_options: acceptor.passes_on_options()
-                && self.socket_options.type_of_service.is_none(),
+                && self.socket_settings.type_of_service.is_none(),
             acceptor,
             path: None,
             fatal_faults: 0,
@@ -248,8 +258,8 @@ impl Listener {
         self.max_connections = connections;
     }
 
-    pub(crate) fn socket_options(&self) -> Rc<SocketOptions> {
-        Rc::clone(&self.socket_options)
+    pub(crate) fn socket_settings(&self) -> Rc<SocketSettings> {
+        Rc::clone(&self.socket_settings)
     }
 
     /// Whether an accepted socket inherits all options from the listening socket, so that no calls are needed.

@@ -7,6 +7,7 @@ mod keep_alive;
 mod limits;
 mod rates;
 mod socket_options;
+mod socket_settings;
 mod standard;
 mod status;
 
@@ -24,3 +25,4 @@ pub use status::{CloseReason, Flow, State};
 // `view` and `event_loop` import these two from here, because they may not import from the reactor directly.
 pub(crate) use crate::reactor::{Interest, Readiness};
 pub(crate) use event::{Event, SocketEvent, SourceEvent};
+pub(crate) use socket_settings::SocketSettings;

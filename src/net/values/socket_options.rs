@@ -6,6 +6,10 @@ use super::keep_alive::KeepAlive;
 
 /// The options of a socket, whether a server accepted it, the user adopted it, or it connects.
 ///
+/// The [`Limits`](crate::Limits) have four of these options too. An option that is set here counts in place of the limit;
+/// else the limits of the [server](crate::ListenOptions::limits) count, and else those of the
+/// [loop](crate::EventLoopOptions::limits).
+///
 /// ```
 /// use std::time::Duration;
 /// use netloop::{KeepAlive, SocketOptions};
@@ -21,14 +25,15 @@ pub struct SocketOptions {
     pub(crate) allow_half_open: bool,
     pub(crate) pause_on_connect: bool,
     pub(crate) no_delay: bool,
-    pub(crate) keep_alive: Option<KeepAlive>,
     pub(crate) high_water_mark: usize,
     pub(crate) low_water_mark: usize,
-    pub(crate) max_queued_bytes: usize,
-    pub(crate) idle_timeout: Option<Duration>,
-    pub(crate) close_timeout: Option<Duration>,
     pub(crate) unread_timeout: Option<Duration>,
     pub(crate) type_of_service: Option<u8>,
+    /// `None` if it is not set, and the limit of the same name counts. So are the three fields below.
+    pub(crate) max_queued_bytes: Option<usize>,
+    pub(crate) idle_timeout: Option<Option<Duration>>,
+    pub(crate) close_timeout: Option<Option<Duration>>,
+    pub(crate) keep_alive: Option<Option<KeepAlive>>,
 }
 
 impl SocketOptions {
@@ -38,14 +43,14 @@ impl SocketOptions {
             allow_half_open: false,
             pause_on_connect: false,
             no_delay: true,
-            keep_alive: None,
             high_water_mark: 64 << 10,
             low_water_mark: 0,
-            max_queued_bytes: 16 << 20,
-            idle_timeout: None,
-            close_timeout: Some(Duration::from_secs(30)),
             unread_timeout: Some(Duration::from_secs(60)),
             type_of_service: None,
+            max_queued_bytes: None,
+            idle_timeout: None,
+            close_timeout: None,
+            keep_alive: None,
         }
     }
 
@@ -79,13 +84,13 @@ impl SocketOptions {
         self
     }
 
-    /// Sets the probes on a silent connection (SO_KEEPALIVE). Default: `None`, no probes. The option has no effect on
-    /// sockets that are not TCP.
+    /// Sets the probes on a silent connection (SO_KEEPALIVE); `None` is no probes. Default: as the
+    /// [limit](crate::Limits::keep_alive) says, which is none. The option has no effect on sockets that are not TCP.
     #[doc(alias = "setKeepAlive")]
     #[doc(alias = "keepAlive")]
     #[doc(alias = "SO_KEEPALIVE")]
     pub fn keep_alive(mut self, keep_alive: impl Into<Option<KeepAlive>>) -> Self {
-        self.keep_alive = keep_alive.into();
+        self.keep_alive = Some(keep_alive.into());
         self
     }
 
@@ -118,26 +123,27 @@ impl SocketOptions {
         self
     }
 
-    /// Limits the number of bytes that may be queued. Default: 16 MiB.
+    /// Limits the number of bytes that may be queued. Default: as the [limit](crate::Limits::max_queued_bytes) says,
+    /// which is 16 MiB.
     ///
     /// A write that would pass the limit is refused completely, and the socket closes with
     /// [`CloseReason::Limit`](crate::CloseReason::Limit). A TCP peer then gets a RST. An empty queue accepts a write of any length, because the
     /// bytes of the write are in memory already. Node has no limit: if its program ignores the answer of `write`, a
     /// peer that does not read fills the memory.
     pub fn max_queued_bytes(mut self, bytes: usize) -> Self {
-        self.max_queued_bytes = bytes;
+        self.max_queued_bytes = Some(bytes);
         self
     }
 
     /// Sets the idle timeout: the time without a byte in either direction after which
-    /// [`on_timeout`](crate::SocketHandler::on_timeout) comes. Default: `None`; with `None` or zero it never comes, as
-    /// in Node.
+    /// [`on_timeout`](crate::SocketHandler::on_timeout) comes. With `None` or zero it never comes, as in Node. Default:
+    /// as the [limit](crate::Limits::idle_timeout) says, which is `None`.
     ///
     /// [`Socket::set_idle_timeout`](crate::Socket::set_idle_timeout) changes the timeout of an existing socket.
     #[doc(alias = "setTimeout")]
     #[doc(alias = "timeout")]
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.idle_timeout = timeout.into().filter(|timeout| !timeout.is_zero());
+        self.idle_timeout = Some(timeout.into().filter(|timeout| !timeout.is_zero()));
         self
     }
 
@@ -152,7 +158,7 @@ impl SocketOptions {
     ///
     /// With `None` the socket waits for ever, as in Node. A peer that vanishes then costs a descriptor for ever.
     pub fn close_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.close_timeout = timeout.into();
+        self.close_timeout = Some(timeout.into());
         self
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::net::connection::Connection;
 use crate::net::core::check_keep_alive;
 use crate::net::error::{Error, Result, Syscall};
-use crate::net::values::{KeepAlive, SocketOptions};
+use crate::net::values::{KeepAlive, SocketSettings};
 
 use super::Socket;
 
@@ -58,7 +58,7 @@ impl Socket<'_> {
     ///
     /// As in Node, `run` still goes on while the socket is connecting or has unsent bytes or an unsent end, so nothing
     /// that was written is dropped. The timeouts of the socket limit this. Without an
-    /// [`idle_timeout`](SocketOptions::idle_timeout), and with a `close_timeout` of `None` or no
+    /// [`idle_timeout`](crate::SocketOptions::idle_timeout), and with a `close_timeout` of `None` or no
     /// [`end`](crate::Socket::end), a peer that never reads keeps `run` going.
     ///
     /// Bytes behind a [`cork`](crate::Socket::cork) do not keep `run` going, and a loop that is dropped then drops them, as
@@ -75,7 +75,7 @@ impl Socket<'_> {
     }
 }
 
-/// Settings, whose first values come from the [`SocketOptions`].
+/// Settings, whose first values come from the [`SocketOptions`](crate::SocketOptions).
 impl Socket<'_> {
     /// Sets the idle timeout: `on_timeout` comes when no byte has moved in either direction for this time. With `None`
     /// or zero, it never comes.
@@ -182,47 +182,45 @@ impl Socket<'_> {
 
 /// Options that are fixed when the socket is made. For a socket that is gone, the getters return `false`, 0 or `None`.
 impl Socket<'_> {
-    /// Whether this side stays open when the peer ends ([`allow_half_open`](SocketOptions::allow_half_open)).
+    /// Whether this side stays open when the peer ends ([`allow_half_open`](crate::SocketOptions::allow_half_open)).
     #[doc(alias = "allowHalfOpen")]
     pub fn allows_half_open(&self) -> bool {
-        self.options()
-            .is_some_and(|options| options.allow_half_open)
+        self.settings().is_some_and(|it| it.allow_half_open)
     }
 
     /// Returns the high watermark: a write answers [`Flow::Full`](crate::Flow::Full) if at least so many bytes are
-    /// queued ([`high_water_mark`](SocketOptions::high_water_mark)).
+    /// queued ([`high_water_mark`](crate::SocketOptions::high_water_mark)).
     #[doc(alias = "writableHighWaterMark")]
     pub fn high_water_mark(&self) -> usize {
-        self.options().map_or(0, |options| options.high_water_mark)
+        self.settings().map_or(0, |it| it.high_water_mark)
     }
 
     /// Returns the low watermark: `on_drain` comes when the queue has shrunk to this number of bytes
-    /// ([`low_water_mark`](SocketOptions::low_water_mark)).
+    /// ([`low_water_mark`](crate::SocketOptions::low_water_mark)).
     pub fn low_water_mark(&self) -> usize {
-        self.options().map_or(0, |options| {
-            options.low_water_mark.min(options.high_water_mark)
-        })
+        self.settings()
+            .map_or(0, |it| it.low_water_mark.min(it.high_water_mark))
     }
 
     /// Returns the largest number of queued bytes; a write beyond it closes the socket with an error
-    /// ([`max_queued_bytes`](SocketOptions::max_queued_bytes)).
+    /// ([`max_queued_bytes`](crate::SocketOptions::max_queued_bytes)).
     pub fn max_queued_bytes(&self) -> usize {
-        self.options().map_or(0, |options| options.max_queued_bytes)
+        self.settings().map_or(0, |it| it.limits.max_queued_bytes)
     }
 
     /// Returns the time without a moving byte after which the socket closes once this side has [ended](Self::end)
-    /// ([`close_timeout`](SocketOptions::close_timeout)).
+    /// ([`close_timeout`](crate::SocketOptions::close_timeout)).
     pub fn close_timeout(&self) -> Option<Duration> {
-        self.options().and_then(|options| options.close_timeout)
+        self.settings().and_then(|it| it.limits.close_timeout)
     }
 
     /// Returns the time for which the socket keeps received bytes after a failure while it is [paused](Self::pause)
-    /// ([`unread_timeout`](SocketOptions::unread_timeout)).
+    /// ([`unread_timeout`](crate::SocketOptions::unread_timeout)).
     pub fn unread_timeout(&self) -> Option<Duration> {
-        self.options().and_then(|options| options.unread_timeout)
+        self.settings().and_then(|it| it.unread_timeout)
     }
 
-    fn options(&self) -> Option<&SocketOptions> {
-        self.connection().map(Connection::options)
+    fn settings(&self) -> Option<&SocketSettings> {
+        self.connection().map(Connection::settings)
     }
 }
