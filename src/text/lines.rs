@@ -171,7 +171,8 @@ impl Default for Lines {
 #[must_use = "the lines in it are gone when it is dropped"]
 pub struct CompletedLines<'a> {
     /// The bytes of the chunk behind the line that was returned last: whole lines, each with its end, and then the
-    /// beginning of a further line. Before `first` is returned this is the whole chunk.
+    /// beginning of a further line. Before `first` is returned this is the whole chunk. Without `first` this is
+    /// `behind_first`.
     remainder: &'a [u8],
     /// The line that began in an earlier chunk, until it is returned.
     first: Option<Result<&'a [u8], LineTooLong>>,
@@ -186,8 +187,9 @@ pub struct CompletedLines<'a> {
 
 impl<'a> CompletedLines<'a> {
     /// Returns the bytes of the chunk behind the line that the iterator returned last: whole lines, and then the
-    /// beginning of a line. Before the first line, the remainder is the whole chunk. After a last line that is too
-    /// long, the remainder is empty.
+    /// beginning of a line. Before the first line, the remainder is the whole chunk. It is without bytes that only go
+    /// on with an earlier chunk's line: they do not end the line, or the line was too long. After a last line that is
+    /// too long, the remainder is empty.
     ///
     /// If a line switches to another protocol, the remainder has the first bytes of that protocol. The [`Lines`] keeps
     /// a copy of the incomplete line at the end of the remainder. To read lines from the remainder, use another

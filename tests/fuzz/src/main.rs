@@ -1,53 +1,108 @@
-//! Feeds bytes in pieces to the parsers of the library, and compares with a model that sees the whole stream at once.
+//! Plays random scripts against the parts of the library that a peer's bytes or a program's calls reach in any order.
 //!
 //! ```text
-//! cargo run --release -p netloop-fuzz -- --seeds 100000     random inputs; a failure names its seed
-//! cargo run --release -p netloop-fuzz -- --seed 42          one of them again
-//! cargo run --release -p netloop-fuzz -- FILE..             inputs of a fuzzer that hands over files, such as AFL
+//! cargo fuzz                              each target, for a second
+//! cargo fuzz --seconds 60 wheel slots     two of them, for a minute each
+//! cargo fuzz --runs 1000                  each target, from a thousand seeds that are always the same
+//! cargo fuzz --seed 0x4d2000001f4 wheel   one input again; a failure names its seed
+//! cargo fuzz lines --file FILE            an input of a fuzzer that hands over files, such as AFL
 //! ```
 
-mod input;
+mod found;
 mod targets;
 
+use std::cell::Cell;
 use std::error::Error;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
-use input::Input;
+use arbitrary::Unstructured;
+use arbtest::arbtest;
 use lexopt::prelude::*;
 
-/// The number of random inputs that a run without arguments tries.
-const DEFAULT_SEEDS: u64 = 10_000;
+use targets::{TARGETS, Target};
+
+/// The least and the greatest length of a random input. Longer ones would be few in the same time, and hard to read.
+const SHORTEST: u32 = 16;
+const LONGEST: u32 = 4096;
+
+/// The bytes of the inputs of a run from fixed seeds: short scripts and long ones in turn.
+const SIZES: [u64; 4] = [32, 256, 1024, 8192];
+
+/// The choice of inputs.
+enum Inputs {
+    /// Random ones, for a time.
+    Time(Duration),
+    /// The same ones in each run, this many.
+    Runs(u64),
+    /// The one of this seed.
+    Seed(u64),
+    /// The bytes of a file.
+    File(PathBuf),
+}
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut seeds = 0..DEFAULT_SEEDS;
-    let mut files: Vec<PathBuf> = Vec::new();
+    let mut inputs = Inputs::Time(Duration::from_secs(1));
+    let mut chosen = Vec::new();
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
-            Long("seeds") => seeds = 0..parser.value()?.parse()?,
-            Long("seed") => {
-                let seed = parser.value()?.parse()?;
-                seeds = seed..seed + 1;
-            }
-            Value(file) => files.push(file.into()),
+            Long("seconds") => inputs = Inputs::Time(Duration::from_secs(parser.value()?.parse()?)),
+            Long("runs") => inputs = Inputs::Runs(parser.value()?.parse()?),
+            Long("seed") => inputs = Inputs::Seed(parser.value()?.parse_with(found::seed)?),
+            Long("file") => inputs = Inputs::File(parser.value()?.into()),
+            Value(name) => chosen.push(targets::named(&name.string()?)?),
             _ => return Err(argument.unexpected().into()),
         }
     }
-    if !files.is_empty() {
-        for file in &files {
-            targets::check(&Input::from_bytes(&std::fs::read(file)?));
-        }
-        println!("{} files: no difference", files.len());
-        return Ok(());
+    if chosen.is_empty() {
+        chosen.extend(TARGETS);
     }
-    for seed in seeds.clone() {
-        let input = Input::random(&mut fastrand::Rng::with_seed(seed));
-        // The parser under test panics where it is wrong; the hook below the panic prints the message, this the seed.
-        if let Err(panic) = std::panic::catch_unwind(|| targets::check(&input)) {
-            eprintln!("seed {seed}: {input:?}");
-            std::panic::resume_unwind(panic);
-        }
+    for target in chosen {
+        let began = Instant::now();
+        let runs = play(&target, &inputs)?;
+        println!(
+            "{:<12} {runs:>9} runs in {:>5.1} s: no difference",
+            target.name,
+            began.elapsed().as_secs_f64()
+        );
     }
-    println!("{} seeds: no difference", seeds.end - seeds.start);
     Ok(())
+}
+
+/// Plays `target` on `inputs`, and returns the number of runs. A difference panics, below a line with the seed.
+fn play(target: &Target, inputs: &Inputs) -> Result<u64, Box<dyn Error>> {
+    let runs = Cell::new(0);
+    let property = |input: &mut Unstructured<'_>| {
+        runs.set(runs.get() + 1);
+        (target.play)(input)
+    };
+    match inputs {
+        Inputs::Time(time) => arbtest(property)
+            .size_min(SHORTEST)
+            .size_max(LONGEST)
+            .budget(*time)
+            .run(),
+        Inputs::Runs(count) => {
+            for run in 0..*count {
+                arbtest(property).seed(fixed_seed(run)).run();
+            }
+        }
+        Inputs::Seed(seed) => arbtest(property).seed(*seed).run(),
+        Inputs::File(file) => {
+            // An input that ends before its script does is a shorter script.
+            let _ = property(&mut Unstructured::new(&std::fs::read(file)?));
+        }
+    }
+    Ok(runs.get())
+}
+
+/// Returns a seed of arbtest: the number of the input in its upper half, the length of the input in its lower half.
+fn fixed_seed(run: u64) -> u64 {
+    let sizes = SIZES.iter().cycle();
+    let number = run.wrapping_mul(0x9e37_79b9) << 32;
+    sizes
+        .skip((run % 4) as usize)
+        .take(1)
+        .fold(number, |seed, size| seed | size)
 }

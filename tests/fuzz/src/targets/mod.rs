@@ -1,0 +1,68 @@
+//! The fuzz targets. Each plays a script, which it reads from the input, against a part of the library and a model of it.
+
+mod addresses;
+mod block_list;
+mod connection;
+mod drawing;
+mod lines;
+mod send_buffer;
+mod slots;
+mod utf8;
+mod wheel;
+
+use std::error::Error;
+
+use arbitrary::{Result, Unstructured};
+
+/// A part of the library with its model.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target {
+    pub(crate) name: &'static str,
+    /// Panics where the part and its model differ. Returns an error if the input ends too early for a script.
+    pub(crate) play: fn(&mut Unstructured<'_>) -> Result<()>,
+}
+
+/// All targets.
+pub(crate) const TARGETS: [Target; 8] = [
+    Target {
+        name: "lines",
+        play: lines::play,
+    },
+    Target {
+        name: "utf8",
+        play: utf8::play,
+    },
+    Target {
+        name: "addresses",
+        play: addresses::play,
+    },
+    Target {
+        name: "block_list",
+        play: block_list::play,
+    },
+    Target {
+        name: "slots",
+        play: slots::play,
+    },
+    Target {
+        name: "wheel",
+        play: wheel::play,
+    },
+    Target {
+        name: "send_buffer",
+        play: send_buffer::play,
+    },
+    Target {
+        name: "connection",
+        play: connection::play,
+    },
+];
+
+/// Returns the target of this name.
+pub(crate) fn named(name: &str) -> std::result::Result<Target, Box<dyn Error>> {
+    let target = TARGETS.into_iter().find(|target| target.name == name);
+    target.ok_or_else(|| {
+        let names = TARGETS.map(|target| target.name).join(", ");
+        format!("no target is called {name}; there are {names}").into()
+    })
+}
