@@ -5,7 +5,16 @@ use std::time::{Duration, Instant};
 
 use netloop::Steps;
 
-use crate::ALLOCATOR;
+use crate::{ALLOCATOR, SHARE};
+
+/// The times that the network has taken in a frame.
+pub(crate) struct Network {
+    pub(crate) wall: Duration,
+    /// The processor time of the thread.
+    pub(crate) cpu: Duration,
+    /// The longest step, by the processor time of the thread.
+    pub(crate) longest_step: Duration,
+}
 
 /// The figures of each frame. Without an end of the run, nothing is kept.
 pub(crate) struct Figures {
@@ -18,6 +27,11 @@ pub(crate) struct Figures {
     late: Vec<Duration>,
     wall: Vec<Duration>,
     cpu: Vec<Duration>,
+    longest_step: Duration,
+    /// The longest step of the frame that took the most processor time, with that time.
+    worst: (Duration, Duration),
+    /// The frames that took more processor time than their share and their longest step together.
+    beyond: usize,
     /// The allocations up to the end of the warm-up, a sixth of the run.
     warm: Option<usize>,
 }
@@ -36,6 +50,9 @@ impl Figures {
             late: list(),
             wall: list(),
             cpu: list(),
+            longest_step: Duration::ZERO,
+            worst: (Duration::ZERO, Duration::ZERO),
+            beyond: 0,
             warm: None,
         }
     }
@@ -44,7 +61,7 @@ impl Figures {
         self.most.is_some_and(|most| self.steps >= most as u64)
     }
 
-    pub(crate) fn note(&mut self, steps: &Steps, wall: Duration, cpu: Duration, sent: usize) {
+    pub(crate) fn note(&mut self, steps: &Steps, network: &Network, sent: usize) {
         let Some(most) = self.most else {
             return;
         };
@@ -56,8 +73,11 @@ impl Figures {
         self.skipped += steps.skipped;
         self.snapshots += sent;
         self.late.push(steps.late);
-        self.wall.push(wall);
-        self.cpu.push(cpu);
+        self.wall.push(network.wall);
+        self.cpu.push(network.cpu);
+        self.longest_step = self.longest_step.max(network.longest_step);
+        self.worst = self.worst.max((network.cpu, network.longest_step));
+        self.beyond += usize::from(network.cpu > SHARE + network.longest_step);
         if self.warm.is_none() && self.late.len() * 6 >= most {
             self.warm = Some(allocations());
         }
@@ -81,6 +101,14 @@ impl Figures {
             output,
             "network of a frame, processor: {}",
             summary(&mut self.cpu)
+        )?;
+        let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
+        writeln!(
+            output,
+            "longest step, processor: {:.2} ms, {:.2} ms in the frame that took most; beyond the share and a step: {}",
+            milliseconds(self.longest_step),
+            milliseconds(self.worst.1),
+            self.beyond
         )?;
         writeln!(
             output,

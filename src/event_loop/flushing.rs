@@ -15,8 +15,9 @@ impl<S> EventLoop<S> {
         #[cfg(all(feature = "precise", target_os = "linux"))]
         self.show_change();
         self.net.refresh_now();
-        let mut limit = Limit::of(budget, &self.net);
+        let mut limit = Limit::of(budget, &self.net, self.agenda.meter.step_meter());
         self.send_within(&mut limit);
+        self.agenda.meter.note_step(limit.end_step());
         self.net.waiting_to_flush() > 0
     }
 

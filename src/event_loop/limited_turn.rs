@@ -48,7 +48,7 @@ impl<S> EventLoop<S> {
         self.recover();
         self.net.refresh_now();
         self.agenda.meter.begin_turn(self.net.now());
-        let mut limit = Limit::of(budget, &self.net);
+        let mut limit = Limit::of(budget, &self.net, self.agenda.meter.step_meter());
         let mut part = self.resumes_at;
         let (mut has_polled, mut has_served, mut has_checked) = (false, false, false);
         for _ in 0..Part::COUNT {
@@ -85,7 +85,9 @@ impl<S> EventLoop<S> {
             Part::Calls
         };
         turn.more |= self.has_queued() || limit.is_reached() && self.net.has_elapsed();
-        self.end_turn(shared, turn)
+        let turn = self.end_turn(shared, turn);
+        self.agenda.meter.note_step(limit.end_step());
+        turn
     }
 
     fn prepare_within(
@@ -149,6 +151,7 @@ impl<S> EventLoop<S> {
         if wait != Wait::No {
             limit.rest(self.net.now().duration_since(began));
         }
+        limit.end_step();
         let left = *limit;
         self.net.fetch(|now| left.is_late(now))?;
         limit.pass(&self.net);

@@ -48,6 +48,11 @@ impl<S> EventLoop<S> {
                 break;
             }
             self.net.refresh_now();
+            // The poll was a step. What it has found is served in the next turn if the time is up.
+            limit.end_step();
+            if limit.pass(&self.net) {
+                break;
+            }
             self.serve_ready(shared, limit, turn);
             now = self.net.read_clock();
         }

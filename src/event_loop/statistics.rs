@@ -89,6 +89,9 @@ pub struct Statistics {
 
     /// Peak: the longest time in which one turn worked, without its poll.
     pub longest_turn: Duration,
+    /// Peak: the longest step of a turn or flush with a [budget](crate::Budget), by the clock of
+    /// [`measure_steps`](crate::EventLoop::measure_steps). Zero if steps are not measured.
+    pub longest_step: Duration,
     /// Peak: the loop lag. This is the longest time from the end of a poll to the next poll, in which no event could be
     /// noticed. The time of a host between two turns is left out.
     pub worst_lag: Duration,

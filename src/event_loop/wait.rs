@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::net::Net;
 
+use super::meter::StepMeter;
+
 /// The limit on the wait of a turn that has nothing to do yet. No turn waits longer than until the next deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
@@ -103,7 +105,7 @@ impl Budget {
 pub(super) struct Limit {
     /// The number of steps until the limit must be looked at. At zero no further step may begin.
     credit: u32,
-    /// The number of steps beyond `credit`. Invariant: zero if there is no limit of time or bytes.
+    /// The number of steps beyond `credit`. Invariant: zero if there is no limit of time or bytes, and no step is measured.
     later: u32,
     /// The time from which on no step may begin.
     until: Option<Instant>,
@@ -115,6 +117,8 @@ pub(super) struct Limit {
     sent_before: u64,
     /// Whether a step was made. Invariant: kept only if there is a limit of time or bytes.
     has_stepped: bool,
+    /// The measure of the steps, if the host asks for it.
+    steps: Option<StepMeter>,
 }
 
 impl Limit {
@@ -128,23 +132,25 @@ impl Limit {
             read: 0,
             sent_before: 0,
             has_stepped: false,
+            steps: None,
         }
     }
 
     /// Puts `budget` to use from the turn's reading of the clock on.
-    pub(super) fn of(budget: Budget, net: &Net) -> Self {
+    pub(super) fn of(budget: Budget, net: &Net, steps: Option<StepMeter>) -> Self {
         // A budget of no step at all still permits one.
-        let steps = budget.events.unwrap_or(u32::MAX).max(1);
-        let is_simple = budget.time.is_none() && budget.bytes.is_none();
-        let credit = if is_simple { steps } else { 1 };
+        let most = budget.events.unwrap_or(u32::MAX).max(1);
+        let is_simple = budget.time.is_none() && budget.bytes.is_none() && steps.is_none();
+        let credit = if is_simple { most } else { 1 };
         Self {
             credit,
-            later: steps - credit,
+            later: most - credit,
             until: budget.time.and_then(|time| net.now().checked_add(time)),
             bytes: budget.bytes,
             read: 0,
             sent_before: net.sent_bytes(),
             has_stepped: false,
+            steps,
         }
     }
 
@@ -170,6 +176,7 @@ impl Limit {
 
     #[inline(never)]
     fn look(&mut self, clock: &dyn Fn() -> Instant, sent: u64) -> bool {
+        self.end_step();
         let moved = self.read + (sent - self.sent_before);
         let is_over = self.later == 0
             || self.bytes.is_some_and(|bytes| moved >= bytes)
@@ -186,6 +193,13 @@ impl Limit {
             self.credit = 0;
         }
         self.is_reached()
+    }
+
+    /// Measures the step that ends now, and returns the longest so far. Zero if no step is measured.
+    pub(super) fn end_step(&mut self) -> Duration {
+        self.steps
+            .as_mut()
+            .map_or(Duration::ZERO, StepMeter::end_step)
     }
 
     /// Whether no step may begin at `now`, for a lack of time.

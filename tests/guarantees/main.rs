@@ -91,6 +91,7 @@ mod firehoses;
 mod forbidding;
 mod frames;
 mod hooks;
+mod measured_steps;
 mod other_threads;
 mod panics;
 #[cfg(all(feature = "precise", target_os = "linux"))]
