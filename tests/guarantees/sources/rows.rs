@@ -25,9 +25,9 @@ struct Duplex {
 impl Duplex {
     const BYTES: usize = 64 << 10;
 
-    fn new(seed: u64) -> Rc<RefCell<Self>> {
+    fn new(seed: u64, to_send: usize) -> Rc<RefCell<Self>> {
         Rc::new(RefCell::new(Self {
-            to_send: Self::BYTES,
+            to_send,
             received: 0,
             has_ended: false,
             random: fastrand::Rng::with_seed(seed),
@@ -104,17 +104,16 @@ impl Duplex {
     }
 }
 
-// With edges alone an event that is ignored would be lost.
-#[test]
-fn poll_duplex() {
+/// Lets five pairs exchange bytes. The ends of each have `to_send` bytes to send.
+fn exchange(to_send: [usize; 2]) {
     const PAIRS: usize = 5;
     let mut stage = Stage::new();
     let mut ends = Vec::new();
     for number in 0..PAIRS {
         let (one, other) = UnixStream::pair().unwrap();
         for (end, stream) in [one, other].into_iter().enumerate() {
-            let duplex = Duplex::new((2 * number + end) as u64);
-            ends.push(Rc::clone(&duplex));
+            let duplex = Duplex::new((2 * number + end) as u64, to_send[end]);
+            ends.push((Rc::clone(&duplex), to_send[1 - end]));
             let [reads, writes] = [Rc::clone(&duplex), Rc::clone(&duplex)];
             let handler = Watch::new("end")
                 .on_readable(move |cx| reads.borrow_mut().read(cx))
@@ -130,10 +129,21 @@ fn poll_duplex() {
     stage.drive("the ends", |stage| stage.count("end close") == 2 * PAIRS);
     stage.run_to_its_end();
     assert_eq!(stage.count("end close"), 2 * PAIRS);
-    for end in ends {
-        assert_eq!(end.borrow().received, Duplex::BYTES);
+    for (end, received) in ends {
+        assert_eq!(end.borrow().received, received);
         assert_eq!(end.borrow().to_send, 0);
     }
+}
+
+// With edges alone an event that is ignored would be lost.
+#[test]
+fn poll_duplex() {
+    exchange([Duplex::BYTES; 2]);
+}
+
+#[test]
+fn poll_unidirectional() {
+    exchange([Duplex::BYTES, 0]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use netloop::{LoopContext, Wait};
+use netloop::{LoopContext, TimerId, Wait};
 
 use super::{MILLISECOND, new_loop, run, turn};
 use crate::support::{Recorder, Scene, Seen, spend};
@@ -37,6 +37,56 @@ fn a_repeating_timer_overdue_by_several_periods_comes_once() {
     let turn = turn(&mut event_loop, &mut fired, Wait::No);
     assert!(turn.alive);
     assert_eq!(fired, 1);
+}
+
+/// The two timers of `timer_again`, with the calls of each.
+#[derive(Default)]
+struct Again {
+    short: (u32, Option<TimerId>),
+    long: (u32, Option<TimerId>),
+}
+
+impl Again {
+    /// Stands for libuv's `uv_timer_again`: cancels the long timer, and arms it anew.
+    fn begin_long_anew(cx: &mut LoopContext<'_, Self>) {
+        if let Some(before) = cx.shared.long.1 {
+            assert!(cx.timer(before).cancel());
+        }
+        cx.shared.long.1 = Some(cx.every(MILLISECOND * 10, Self::long));
+    }
+
+    fn short(cx: &mut LoopContext<'_, Self>) {
+        cx.shared.short.0 += 1;
+        assert_eq!(cx.shared.long.0, 0, "it is always begun anew in time");
+        match (cx.shared.short, cx.shared.short.0) {
+            ((_, Some(own)), 10) => assert!(cx.timer(own).cancel()),
+            _ => Self::begin_long_anew(cx),
+        }
+    }
+
+    /// The first call makes a timer of one call of the repeating one.
+    fn long(cx: &mut LoopContext<'_, Self>) {
+        assert_eq!(cx.shared.short.0, 10);
+        cx.shared.long.0 += 1;
+        if let Some(own) = cx.shared.long.1.take() {
+            assert!(cx.timer(own).cancel());
+            cx.after(MILLISECOND * 10, Self::long);
+        }
+    }
+}
+
+// libuv's, ten times as fast. A timer that was never armed has no id.
+#[test]
+fn timer_again() {
+    let mut event_loop = new_loop();
+    let mut again = Again::default();
+    let begun = Instant::now();
+    again.short.1 = Some(event_loop.every(MILLISECOND * 5, Again::short));
+    Again::begin_long_anew(&mut event_loop.context(&mut again));
+    run(&mut event_loop, &mut again);
+    assert_eq!((again.short.0, again.long.0), (10, 2));
+    // Ten periods of the short one, of which the ninth began the long one anew, and two of the long one.
+    assert!(begun.elapsed() >= MILLISECOND * (9 * 5 + 2 * 10));
 }
 
 // I8, of the documentation's "at least so long after the call before".
