@@ -9,8 +9,10 @@ mod side_table;
 
 use std::collections::TryReserveError;
 use std::fmt;
-use std::mem;
+use std::hint::black_box;
 use std::num::{NonZeroU32, NonZeroU64};
+
+use slab::Slab;
 
 pub use side_table::SideTable;
 
@@ -102,37 +104,35 @@ impl fmt::Debug for Key {
     }
 }
 
-/// A table that chooses the keys of its entries, and never gives out a key twice.
+/// A table that chooses the keys of its entries: a slab whose keys are never given out twice.
 ///
 /// Inserting, looking up and removing take constant time. A table whose number of entries does not exceed its former
 /// maximum does not allocate, unless [`shrink`](Self::shrink) was called meanwhile.
 pub struct Slots<T> {
-    slots: Vec<Slot<T>>,
-    /// The first of the vacant slots, which are linked; [`NONE`] if no slot is vacant.
-    vacant: u32,
-    /// The number of entries. Invariant: the number of [`Slot::Live`] in `slots`.
-    length: usize,
+    slab: Slab<Slot<T>>,
+    /// The generation of the next entry of each index. This table is apart from the slots because the slab forgets the
+    /// content of a vacant slot, and because only `insert` reads it.
+    ///
+    /// Invariant: has an element for each slot that the slab has or had since the last [`shrink`](Self::shrink). Each
+    /// number is above the generations of all keys that were given out for its index.
+    next_generations: Vec<u32>,
     /// For each block of [`BLOCK`] slots, the generation with which a slot of the block begins when the table grows.
     /// Invariant: above the generations of all keys of the block whose slots [`shrink`](Self::shrink) has freed. So a
     /// freed slot costs a sixteenth of a byte, and no key comes back.
     first_generations: Vec<u32>,
+    /// Invariant: the number of [`Slot::Retired`] in `slab`.
+    retired: usize,
 }
 
 enum Slot<T> {
-    /// A slot without an entry.
-    Vacant {
-        /// The next vacant slot. Has no meaning if the generations of this slot are used up: no list has the slot then.
-        next: u32,
-        /// The generation of the next entry. Above [`LAST_GENERATION`], the slot is retired: an entry of a repeated
-        /// generation could be reached by an old key.
-        generation: u32,
-    },
+    /// A slot whose generations were all given out. The slot stays occupied for ever: if it were vacant, the slab would
+    /// reuse the slot, and an old key could name the new entry.
+    // Keep this variant before `Live`. The compiler merges this enum's tag with the tag of the slab's entry. In this
+    // order, `Retired` and a vacant entry have even tags, so one bit test tells whether the slot has an entry.
+    Retired,
     /// A slot with an entry, which the key of this index and `generation` names.
     Live { generation: NonZeroU32, value: T },
 }
-
-/// The link that leads to no slot.
-const NONE: u32 = u32::MAX;
 
 /// The number of slots that share a number in `first_generations`.
 const BLOCK: usize = 64;
@@ -145,10 +145,10 @@ impl<T> Slots<T> {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            slots: Vec::new(),
-            vacant: NONE,
-            length: 0,
+            slab: Slab::new(),
+            next_generations: Vec::new(),
             first_generations: Vec::new(),
+            retired: 0,
         }
     }
 
@@ -177,27 +177,31 @@ impl<T> Slots<T> {
     ///
     /// # Errors
     ///
-    /// If there is no memory. The table is unchanged.
+    /// If there is no memory. The table has no further slot.
+    // The slab can only grow or abort the process. So the memory is asked for first, given back, and taken by the slab
+    // before any other call can take it.
     pub(crate) fn reserve(&mut self) -> Result<(), TryReserveError> {
-        match self.vacant == NONE && self.slots.len() == self.slots.capacity() {
-            true => self.slots.try_reserve_exact(growth::<T>(self.slots.len())),
-            false => Ok(()),
+        let index = self.slab.vacant_key();
+        if index == self.next_generations.len() && index == self.next_generations.capacity() {
+            self.next_generations
+                .try_reserve_exact(growth::<u32>(index))?;
         }
+        if index == self.slab.capacity() {
+            let further = growth::<T>(index);
+            ask_for_memory::<Slot<T>>(index + further)?;
+            self.slab.reserve_exact(further);
+        }
+        Ok(())
     }
 
-    /// Fills the first vacant slot, which [`reserve_key`](Self::reserve_key) has chosen.
     #[inline]
     fn fill(&mut self, key: Key, value: T) -> &mut T {
-        let slot = &mut self.slots[key.index()];
-        if let Slot::Vacant { next, .. } = *slot {
-            self.vacant = next;
-        }
-        self.length += 1;
         let generation = key.nonzero_generation();
-        *slot = Slot::Live { generation, value };
-        match slot {
+        let entry = self.slab.vacant_entry();
+        debug_assert_eq!(entry.key(), key.index());
+        match entry.insert(Slot::Live { generation, value }) {
             Slot::Live { value, .. } => value,
-            Slot::Vacant { .. } => unreachable!("a live slot was stored"),
+            Slot::Retired => unreachable!("a live slot was inserted"),
         }
     }
 
@@ -205,7 +209,7 @@ impl<T> Slots<T> {
     #[inline]
     #[must_use]
     pub fn get(&self, key: Key) -> Option<&T> {
-        match self.slots.get(key.index()) {
+        match self.slab.get(key.index()) {
             Some(Slot::Live { generation, value }) if key.is_of(*generation) => Some(value),
             _ => None,
         }
@@ -215,7 +219,7 @@ impl<T> Slots<T> {
     #[inline]
     #[must_use]
     pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
-        match self.slots.get_mut(key.index()) {
+        match self.slab.get_mut(key.index()) {
             Some(Slot::Live { generation, value }) if key.is_of(*generation) => Some(value),
             _ => None,
         }
@@ -227,7 +231,7 @@ impl<T> Slots<T> {
     #[must_use]
     pub fn find(&self, token: usize) -> Option<Key> {
         let index = index_in(token);
-        match self.slots.get(index) {
+        match self.slab.get(index) {
             Some(&Slot::Live { generation, .. }) => {
                 let key = key_at(index, generation);
                 (key.to_token() == token).then_some(key)
@@ -253,17 +257,9 @@ impl<T> Slots<T> {
         if !self.contains(key) {
             return None;
         }
-        let vacant = Slot::Vacant {
-            next: self.vacant,
-            generation: key.generation() + 1,
-        };
-        if key.generation() < LAST_GENERATION {
-            self.vacant = short(key.index());
-        }
-        self.length -= 1;
-        match mem::replace(&mut self.slots[key.index()], vacant) {
-            Slot::Live { value, .. } => Some(value),
-            Slot::Vacant { .. } => None,
+        match self.slab.try_remove(key.index()) {
+            Some(Slot::Live { value, .. }) => Some(value),
+            _ => None,
         }
     }
 
@@ -278,21 +274,21 @@ impl<T> Slots<T> {
     #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
-        self.length
+        self.slab.len() - self.retired
     }
 
     /// Whether there is no entry.
     #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.length == 0
+        self.len() == 0
     }
 
     /// Returns all entries by rising index, which is not the order of insertion.
     pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
-        (0..).zip(&self.slots).filter_map(|(index, slot)| match slot {
+        self.slab.iter().filter_map(|(index, slot)| match slot {
             Slot::Live { generation, value } => Some((key_at(index, *generation), value)),
-            Slot::Vacant { .. } => None,
+            Slot::Retired => None,
         })
     }
 
@@ -301,7 +297,7 @@ impl<T> Slots<T> {
     #[inline]
     #[must_use]
     pub(crate) fn has_slack(&self) -> bool {
-        self.slots.capacity() > 2 * SMALLEST && self.length * 4 <= self.slots.capacity()
+        self.slab.capacity() > 2 * SMALLEST && self.slab.len() * 4 <= self.slab.capacity()
     }
 
     /// Frees the memory of the vacant slots behind the last entry, which a spike may have left. Takes time for each slot.
@@ -310,75 +306,59 @@ impl<T> Slots<T> {
     /// Four bytes for each 64 slots that were ever used stay, because no key may be given out twice. If there is no
     /// memory for the smaller table, the table keeps the larger one.
     pub fn shrink(&mut self) {
-        let is_live = |slot: &Slot<T>| matches!(slot, Slot::Live { .. });
-        let used = self.slots.iter().rposition(is_live);
-        let used = used.map_or(0, |last| last + 1);
-        if self.note_generations(used).is_err() {
-            return;
-        }
-        self.slots.truncate(used);
-        self.vacant = NONE;
-        for (index, slot) in self.slots.iter_mut().enumerate().rev() {
-            if let Slot::Vacant { next, generation } = slot {
-                if *generation <= LAST_GENERATION {
-                    *next = mem::replace(&mut self.vacant, short(index));
-                }
-            }
-        }
-        let mut fitting = Vec::new();
-        if self.slots.capacity() > used.max(SMALLEST) && fitting.try_reserve_exact(used).is_ok() {
-            fitting.append(&mut self.slots);
-            self.slots = fitting;
+        let used = self.slab.iter().next_back();
+        let used = used.map_or(0, |(last, _)| last + 1);
+        let has_memory = self.slab.capacity() > used.max(SMALLEST)
+            && ask_for_memory::<Slot<T>>(used).is_ok()
+            && ask_for_memory::<u32>(used).is_ok();
+        if has_memory && self.note_generations(used).is_ok() {
+            self.slab.shrink_to_fit();
+            self.next_generations.truncate(used);
+            self.next_generations.shrink_to_fit();
         }
     }
 
     /// Notes the generations of the slots from the index `first` on, which are vacant and are to be freed.
     fn note_generations(&mut self, first: usize) -> Result<(), TryReserveError> {
-        let blocks = self.slots.len().div_ceil(BLOCK);
-        let more = blocks.saturating_sub(self.first_generations.len());
-        self.first_generations.try_reserve_exact(more)?;
+        let blocks = self.next_generations.len().div_ceil(BLOCK);
         let blocks = blocks.max(self.first_generations.len());
+        let more = blocks - self.first_generations.len();
+        self.first_generations.try_reserve_exact(more)?;
         self.first_generations.resize(blocks, 1);
-        for (index, slot) in self.slots.iter().enumerate().skip(first) {
-            if let Slot::Vacant { generation, .. } = slot {
-                let noted = &mut self.first_generations[index / BLOCK];
-                *noted = (*noted).max(*generation);
-            }
+        for (index, &generation) in self.next_generations.iter().enumerate().skip(first) {
+            let noted = &mut self.first_generations[index / BLOCK];
+            *noted = generation.max(*noted);
         }
         Ok(())
     }
 
-    /// Returns a new key for the first vacant slot. The key is never given out again, whether the slot is filled or not.
+    /// Returns a new key for the slot that the slab will fill next. The key is never given out again, whether the slot
+    /// is filled or not.
     fn reserve_key(&mut self) -> Key {
         loop {
-            if self.vacant == NONE {
-                self.add_vacant();
+            let index = self.slab.vacant_key();
+            if index == self.slab.capacity() {
+                self.slab.reserve_exact(growth::<T>(index));
             }
-            let index = self.vacant as usize;
-            let Slot::Vacant { next, generation } = &mut self.slots[index] else {
-                unreachable!("only vacant slots are linked");
-            };
-            match NonZeroU32::new(*generation) {
-                Some(new) if new.get() <= LAST_GENERATION => {
-                    *generation += 1;
-                    return key_at(index, new);
+            if index == self.next_generations.len() {
+                if index == self.next_generations.capacity() {
+                    self.next_generations.reserve_exact(growth::<u32>(index));
                 }
-                // The slot is retired: the list of vacant slots goes on behind it.
-                _ => self.vacant = *next,
+                let first = self.first_generations.get(index / BLOCK);
+                self.next_generations.push(first.copied().unwrap_or(1));
+            }
+            let next_generation = &mut self.next_generations[index];
+            match NonZeroU32::new(*next_generation) {
+                Some(generation) if generation.get() <= LAST_GENERATION => {
+                    *next_generation += 1;
+                    return key_at(index, generation);
+                }
+                _ => {
+                    self.slab.insert(Slot::Retired);
+                    self.retired += 1;
+                }
             }
         }
-    }
-
-    /// Adds a vacant slot at the end of the table.
-    fn add_vacant(&mut self) {
-        let index = self.slots.len();
-        if index == self.slots.capacity() {
-            self.slots.reserve_exact(growth::<T>(index));
-        }
-        let generation = self.first_generations.get(index / BLOCK);
-        let generation = generation.copied().unwrap_or(1);
-        let next = mem::replace(&mut self.vacant, short(index));
-        self.slots.push(Slot::Vacant { next, generation });
     }
 }
 
@@ -410,12 +390,18 @@ fn growth<T>(length: usize) -> usize {
     }
 }
 
-fn key_at(index: usize, generation: NonZeroU32) -> Key {
-    Key::new(short(index), generation)
+/// Returns whether the allocator has memory for `length` entries of type `T`.
+fn ask_for_memory<T>(length: usize) -> Result<(), TryReserveError> {
+    let mut memory = Vec::<T>::new();
+    memory.try_reserve_exact(length)?;
+    // Otherwise the compiler may leave out the allocation, whose result is not used.
+    black_box(&memory);
+    Ok(())
 }
 
-fn short(index: usize) -> u32 {
-    u32::try_from(index).expect("four billion entries exceed any limit on descriptors")
+fn key_at(index: usize, generation: NonZeroU32) -> Key {
+    let index = u32::try_from(index).expect("four billion entries exceed any limit on descriptors");
+    Key::new(index, generation)
 }
 
 /// Returns the index in `token`. If `token` was never the token of a key, the index means nothing.

@@ -427,7 +427,9 @@ impl<T: Copy> Wheel<T> {
         while !self.overdue.is_empty() {
             let batch = batch.take(&mut self.overdue, &mut self.chains, &self.entries);
             if !can_sort {
-                batch.iter().for_each(|(_, number)| self.append_due(*number));
+                batch
+                    .iter()
+                    .for_each(|(_, number)| self.append_due(*number));
                 continue;
             }
             order.extend(

@@ -116,9 +116,7 @@ impl<T> SideTable<T> {
         let used = used.map_or(0, |last| last + 1);
         self.entries.truncate(used);
         let mut fitting = Vec::new();
-        if self.entries.capacity() > used.max(SMALLEST)
-            && fitting.try_reserve_exact(used).is_ok()
-        {
+        if self.entries.capacity() > used.max(SMALLEST) && fitting.try_reserve_exact(used).is_ok() {
             fitting.append(&mut self.entries);
             self.entries = fitting;
         }

@@ -292,7 +292,11 @@ fn a_wheel_gives_back_a_spike_and_its_handles_stay_dead() {
         let handles: Vec<TimerHandle> = (0..100_000)
             .map(|_| wheel.arm(wheel.levels.now + random.u64(0..60), 1))
             .collect();
-        assert!(handles.iter().all(|&handle| wheel.deadline(handle).is_some()));
+        assert!(
+            handles
+                .iter()
+                .all(|&handle| wheel.deadline(handle).is_some())
+        );
         wheel.advance(spike * 100);
         assert_eq!(drain(&mut wheel).len(), 100_000);
         assert!(wheel.has_slack());
@@ -327,7 +331,10 @@ fn survivors_at_random_places_keep_the_entries_before_them() {
     wheel.shrink();
     // An entry cannot move, because its handle has its number. So nearly all memory stays until the last survivor goes.
     let after = held_bytes(&wheel);
-    assert!(after * 100 < before * 97, "{after} of {before} bytes are left");
+    assert!(
+        after * 100 < before * 97,
+        "{after} of {before} bytes are left"
+    );
     assert!(wheel.len() > 800);
     let (mut deadline, mut fired) = (0, 0);
     wheel.advance(1_000_000);
