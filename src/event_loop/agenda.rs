@@ -22,6 +22,10 @@ use super::socket_handler::SocketHandler;
 use super::source_handler::AnySource;
 use super::timers::Timers;
 
+/// The capacity up to which an empty queue of calls is kept. Each call is an allocation of its own, so a longer queue that
+/// grows again costs little beside its calls.
+pub(super) const KEPT_CALLS: usize = 1024;
+
 /// A handler that waits to be put into its table.
 pub(super) enum NewHandler<S> {
     /// The handler of a socket.
@@ -135,15 +139,26 @@ impl<S> Agenda<S> {
     }
 
     pub(super) fn next_deferred(&mut self) -> Option<Call<S>> {
-        self.deferred.pop_front()
+        let call = self.deferred.pop_front();
+        if self.deferred.is_empty() && self.deferred.capacity() > KEPT_CALLS {
+            self.deferred = VecDeque::new();
+        }
+        call
+    }
+
+    /// Frees the memory that installed handlers, timers and hooks have left.
+    pub(super) fn reclaim(&mut self) {
+        if self.installs.is_empty() {
+            self.installs = VecDeque::new();
+        }
+        self.timers.trim();
+        self.hooks.trim();
     }
 
     /// Frees the memory of requests that are fulfilled.
     pub(super) fn trim(&mut self) {
-        self.installs.shrink_to_fit();
+        self.reclaim();
         self.deferred.shrink_to_fit();
-        self.timers.trim();
-        self.hooks.trim();
     }
 
     /// Whether a timer, a deferred call, a hook, the handler of a signal or a busy program keeps the loop going.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::net::{Error, Result, WakeHandle, WakeListener};
 
+use super::agenda::KEPT_CALLS;
 use super::call::Post;
 use super::loop_context::LoopContext;
 use super::post_error::PostError;
@@ -96,6 +97,9 @@ impl<S> Mailbox<S> {
         let mut inbox = self.inbox();
         let count = most.min(inbox.posts.len());
         into.extend(inbox.posts.drain(..count));
+        if inbox.posts.is_empty() && inbox.posts.capacity() > KEPT_CALLS {
+            inbox.posts = VecDeque::new();
+        }
         if !inbox.posts.is_empty() {
             self.is_pending.store(true, SeqCst);
         }

@@ -308,16 +308,33 @@ impl<S> EventLoop<S> {
         Sockets::new(self.net_now())
     }
 
-    /// Frees memory that is only kept for later use: free chunks of queues, and the trailing free slots of sockets and
-    /// handlers. Useful for a program that is quiet after a spike; the next sockets and writes allocate again. The
-    /// timer wheel keeps its memory: about 40 bytes for each timer of the largest number that were ever armed at once.
+    /// Frees all memory that is only kept for later use: free chunks of queues, and unused slots of sockets, handlers and
+    /// timers. The next sockets and writes allocate again.
+    ///
+    /// The loop frees most of this by itself, a quarter of a second after a spike has ended, or when [`run`](Self::run)
+    /// ends. The memory before a socket or timer that has survived the spike stays in both cases.
     pub fn trim(&mut self) {
         self.net.trim();
+        self.reclaim_tables();
+        self.posts.shrink_to_fit();
+        self.agenda.trim();
+    }
+
+    /// Frees unused memory that was noticed, before its time.
+    fn reclaim(&mut self) {
+        if self.net.reclaims_soon() {
+            self.net.reclaim_now();
+            self.reclaim_tables();
+        }
+    }
+
+    /// Frees the memory that sockets, servers, sources and timers which are gone have left in the tables.
+    #[cold]
+    fn reclaim_tables(&mut self) {
         self.handlers.shrink();
         self.server_handlers.shrink();
         self.sources.shrink();
-        self.posts.shrink_to_fit();
-        self.agenda.trim();
+        self.agenda.reclaim();
     }
 
     /// Whether anything keeps [`run`](Self::run) going: a held socket, server, source, hook or timer, a deferred call, a

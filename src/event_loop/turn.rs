@@ -84,6 +84,9 @@ impl<S> EventLoop<S> {
                 return Ok(RunEnd::Stopped);
             }
             is_alive = turn.alive;
+            if !is_alive {
+                self.reclaim();
+            }
             if is_alive && deadline.is_some_and(|deadline| self.net.read_clock() >= deadline) {
                 return Ok(RunEnd::TimedOut);
             }
@@ -388,6 +391,10 @@ impl<S> EventLoop<S> {
                 // Filing an entry again is no step, but takes time.
                 Elapsing::Nothing if limit.pass(&self.net) => return,
                 Elapsing::Nothing => continue,
+                Elapsing::Reclaimed => {
+                    self.reclaim_tables();
+                    continue;
+                }
             }
             if limit.step(&self.net) {
                 return;

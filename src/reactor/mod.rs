@@ -70,6 +70,7 @@
 mod clock;
 mod handler;
 mod lent;
+mod reclaiming;
 mod registration;
 mod serving;
 mod source_state;
@@ -133,6 +134,8 @@ pub(crate) enum Elapsed<E> {
     Timer(Key),
     /// A timer that the reactor's caller armed with [`Reactor::arm_source_timer`] under this key.
     SourceTimer(Key),
+    /// The reactor has [reclaimed](Reactor::reclaim) unused memory, and its caller may do the same.
+    Reclaimed,
 }
 
 /// The selector, the sources of one type `T`, their timers and the run queue. The [module](self) shows the order of
@@ -158,6 +161,8 @@ pub struct Reactor<T: Handler> {
     could_wait: bool,
     /// The tick for which the entry that the wheel has returned last was armed.
     last_due: u64,
+    /// The entry on the wheel at which unused memory is reclaimed; `None` if none was noticed.
+    reclaims: Option<TimerHandle>,
 }
 
 impl<T: Handler> Reactor<T> {
@@ -186,6 +191,7 @@ impl<T: Handler> Reactor<T> {
             polls: 0,
             could_wait: false,
             last_due: NEVER,
+            reclaims: None,
         }
     }
 
@@ -291,7 +297,9 @@ impl<T: Handler> Reactor<T> {
         if state.flags.contains(Flags::HELD) {
             self.held -= 1;
         }
-        self.slots.remove(key).map(|slot| slot.source)
+        let removed = self.slots.remove(key).map(|slot| slot.source);
+        self.notice_slack();
+        removed
     }
 
     /// Returns the source under `key`; `None` if the source is gone.
@@ -345,11 +353,11 @@ impl<T: Handler> Reactor<T> {
         Some(answer)
     }
 
-    /// Frees the memory that removed sources have left in the slots and the lists. Four bytes of each slot that was
-    /// ever used stay, its next generation: without it, a key could be given out twice. The timer wheel frees nothing.
+    /// Frees all memory that removed sources and timers have left, although only little of a table may be unused.
     pub(crate) fn shrink(&mut self) {
+        self.reclaim();
         self.slots.shrink();
-        self.schedule.shrink();
+        self.wheel.shrink();
     }
 
     /// Returns all sources with their keys, in no particular order.

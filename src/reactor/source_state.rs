@@ -15,6 +15,8 @@ pub(super) enum WheelEntry {
     Timer(Key),
     /// A timer that the reactor's caller armed for one of the sources.
     SourceTimer(Key),
+    /// The time at which the reactor frees unused memory.
+    Reclaim,
 }
 
 bitflags! {

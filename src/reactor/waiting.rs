@@ -201,7 +201,12 @@ impl<T: Handler> Reactor<T> {
     pub(crate) fn next_due(&mut self) -> Option<Elapsed<T::Event>> {
         let (handle, due) = self.wheel.next_due()?;
         self.last_due = self.wheel.deadline_of_popped(handle);
+        self.notice_slack();
         let key = match due {
+            WheelEntry::Reclaim => {
+                self.reclaim();
+                return Some(Elapsed::Reclaimed);
+            }
             WheelEntry::Timer(key) => return Some(Elapsed::Timer(key)),
             WheelEntry::SourceTimer(key) => return Some(Elapsed::SourceTimer(key)),
             WheelEntry::Source(key) => key,
@@ -258,6 +263,7 @@ impl<T: Handler> Reactor<T> {
     /// Cancels a timer. Does nothing if the timer has fired or was cancelled before.
     pub(crate) fn disarm(&mut self, handle: TimerHandle) {
         self.wheel.cancel(handle);
+        self.notice_slack();
     }
 
     /// Whether a timer is armed: it has neither fired nor was it cancelled.

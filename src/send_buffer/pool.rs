@@ -42,7 +42,12 @@ pub struct Pool {
     bare: Vec<Box<Queue>>,
     chunk_limit: usize,
     queue_limit: usize,
+    /// The smallest number of free chunks and queues since the last [`reclaim`](Self::reclaim): so many were not needed.
+    unused: usize,
 }
+
+/// The number of free chunks and queues that [`Pool::reclaim`] leaves.
+const KEPT: usize = 1;
 
 impl Pool {
     /// Makes an empty pool that will keep at most 4 MiB of free chunks and 1024 free queues.
@@ -63,6 +68,7 @@ impl Pool {
             bare: Vec::new(),
             chunk_limit,
             queue_limit: chunk_limit * QUEUES_PER_CHUNK,
+            unused: 0,
         }
     }
 
@@ -72,6 +78,38 @@ impl Pool {
         self.chunks = Vec::new();
         self.ready = Vec::new();
         self.bare = Vec::new();
+    }
+
+    /// Whether the pool keeps more than [`reclaim`](Self::reclaim) leaves to a pool that is not used.
+    #[must_use]
+    pub(crate) fn has_slack(&self) -> bool {
+        self.free() > KEPT
+    }
+
+    /// Frees the storage that was not taken since the last call. So a pool that is used keeps the storage for its load, and
+    /// two calls without a use in between leave next to nothing.
+    pub(crate) fn reclaim(&mut self) {
+        for _ in KEPT..self.unused {
+            let _ = self.chunks.pop().is_some()
+                || self.bare.pop().is_some()
+                || self.ready.pop().is_some();
+        }
+        if self.chunks.is_empty() {
+            self.chunks = Vec::new();
+        }
+        fit(&mut self.ready);
+        fit(&mut self.bare);
+        self.unused = self.free();
+    }
+
+    /// Returns the number of free chunks and queues; a queue with its chunk counts once.
+    fn free(&self) -> usize {
+        self.chunks.len() + self.ready.len() + self.bare.len()
+    }
+
+    #[inline]
+    fn note_taken(&mut self) {
+        self.unused = self.unused.min(self.free());
     }
 
     /// Returns the number of bytes of memory that the free chunks and queues occupy. Storage in use is not counted.
@@ -86,15 +124,20 @@ impl Pool {
     /// Returns an empty chunk with the capacity of `CHUNK_BYTES`.
     pub(super) fn take_chunk(&mut self) -> Vec<u8> {
         if let Some(chunk) = self.chunks.pop() {
+            self.note_taken();
             return chunk;
         }
         match self.ready.pop() {
             Some(mut queue) => {
                 let chunk = queue.take_chunk();
                 self.bare.push(queue);
+                self.unused = 0;
                 chunk
             }
-            None => Vec::with_capacity(CHUNK_BYTES),
+            None => {
+                self.unused = 0;
+                Vec::with_capacity(CHUNK_BYTES)
+            }
         }
     }
 
@@ -111,7 +154,10 @@ impl Pool {
     #[inline]
     pub(super) fn take_queue(&mut self) -> Box<Queue> {
         match self.ready.pop() {
-            Some(queue) => queue,
+            Some(queue) => {
+                self.note_taken();
+                queue
+            }
             None => self.take_bare_queue(),
         }
     }
@@ -123,6 +169,7 @@ impl Pool {
             .bare
             .pop()
             .unwrap_or_else(|| self.ready.pop().unwrap_or_default());
+        self.note_taken();
         self.put_chunk(queue.take_chunk());
         queue
     }
@@ -157,6 +204,16 @@ impl Pool {
     #[inline]
     fn can_keep_chunk(&self) -> bool {
         self.chunks.len() + self.ready.len() < self.chunk_limit
+    }
+}
+
+/// Frees the spare capacity of a list of free queues. If there is no memory for the smaller list, keeps the larger one.
+#[expect(clippy::vec_box, reason = "as in `Pool`")]
+fn fit(queues: &mut Vec<Box<Queue>>) {
+    let mut fitting = Vec::new();
+    if queues.capacity() > 2 * queues.len() && fitting.try_reserve_exact(queues.len()).is_ok() {
+        fitting.append(queues);
+        *queues = fitting;
     }
 }
 

@@ -38,6 +38,8 @@ pub(crate) enum Elapsing {
     Served,
     /// No system call was made: an entry was filed again, or its source is gone.
     Nothing,
+    /// Unused memory was freed, and the caller may free its own.
+    Reclaimed,
 }
 
 /// A deadline that has passed and is not decided yet.
@@ -95,6 +97,10 @@ impl Net {
                 self.begin_to_settle(key, None, buffer)
             }
             Elapsed::Source(_, None) => Elapsing::Nothing,
+            Elapsed::Reclaimed => {
+                self.reclaim();
+                Elapsing::Reclaimed
+            }
         })
     }
 

@@ -382,6 +382,7 @@ impl Net {
     /// Removes a socket after its `on_close`. After the last socket of a stopped server, the server closes too.
     pub(crate) fn remove_socket(&mut self, id: SocketId) {
         let mut source = self.reactor.remove(id.0);
+        self.notice_slack();
         let Some(connection) = source.as_mut().and_then(Source::connection_mut) else {
             return;
         };

@@ -1,5 +1,6 @@
 //! Writes from the views to the outbox, and the callbacks during which the outbox gathers writes.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use crate::net::outbox::{DIRECT_BYTES, Payload};
@@ -13,10 +14,48 @@ use super::source::{SharedResources, Source};
 impl Net {
     /// Frees the memory that is only kept for later writes, sockets and timers.
     pub(crate) fn trim(&mut self) {
-        self.scratch.shrink_to_fit();
         self.reactor.shrink();
-        self.socket_timers.shrink();
+        self.reclaim();
         self.outbox.trim();
+    }
+
+    /// Whether unused memory was noticed, and is to be freed.
+    pub(crate) fn reclaims_soon(&self) -> bool {
+        self.reactor.reclaims_soon()
+    }
+
+    /// Frees unused memory, which the reactor frees later otherwise.
+    pub(crate) fn reclaim_now(&mut self) {
+        self.reactor.reclaim();
+        self.reclaim();
+    }
+
+    /// Frees unused memory of a spike, after the reactor has freed its own. If some of it was used a short time ago, looks
+    /// again later.
+    pub(super) fn reclaim(&mut self) {
+        if self.scratch.is_empty() {
+            self.scratch = String::new();
+        }
+        if self.answers.is_empty() {
+            self.answers = VecDeque::new();
+        }
+        if self.planned_dials.is_empty() {
+            self.planned_dials = VecDeque::new();
+        }
+        if self.put_off.is_empty() {
+            self.put_off = Vec::new();
+        }
+        self.servers.shrink_to_fit();
+        self.socket_timers.shrink();
+        self.outbox.reclaim();
+        self.notice_slack();
+    }
+
+    /// Lets the reactor reclaim memory if the outbox keeps much that is unused. Called where bytes have gone.
+    pub(crate) fn notice_slack(&mut self) {
+        if self.outbox.has_slack() {
+            self.reactor.reclaim_soon();
+        }
     }
 
     /// Returns the number of bytes that writes to a socket have accepted.

@@ -7,6 +7,8 @@
 //! stores only a [`Span`]: the range of the buffer that the member has still to be sent. A message that is in the
 //! buffer already is not copied again. Only the end of the member's span moves.
 
+use super::KEPT_BYTES;
+
 /// The limit on the groups of one turn. Messages for a further group of sockets go to the queues of its members.
 const GROUPS: usize = 4;
 
@@ -164,9 +166,18 @@ impl Broadcast {
         }
     }
 
+    /// Whether the buffer of a group is large.
+    pub(super) fn has_slack(&self) -> bool {
+        let mut groups = self.groups.iter();
+        groups.any(|group| group.bytes.capacity() > KEPT_BYTES)
+    }
+
+    /// Frees large buffers, unless messages wait in them.
     pub(super) fn shrink(&mut self) {
         for group in &mut self.groups {
-            group.bytes.shrink_to_fit();
+            if group.bytes.is_empty() && group.bytes.capacity() > KEPT_BYTES {
+                *group = Group::default();
+            }
         }
     }
 

@@ -5,6 +5,8 @@
 
 use crate::net::values::SocketId;
 
+use super::KEPT_BYTES;
+
 /// The bytes that the running callback has written to its own socket.
 ///
 /// Invariant: no user can tell whether bytes are here or in the queue of their connection. A request to the
@@ -61,8 +63,16 @@ impl Gathered {
         &self.bytes
     }
 
+    /// Whether the buffer is large.
+    pub(super) fn has_slack(&self) -> bool {
+        self.bytes.capacity() > KEPT_BYTES
+    }
+
+    /// Frees a large buffer, unless a callback has gathered bytes in it.
     pub(super) fn shrink(&mut self) {
-        self.bytes.shrink_to_fit();
+        if self.has_slack() && self.bytes.is_empty() {
+            self.bytes = Vec::new();
+        }
     }
 
     /// Forgets the bytes, and keeps the memory for the next callback.

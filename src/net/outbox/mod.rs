@@ -85,6 +85,9 @@ pub(crate) struct Taken {
     pub(crate) of_tail: usize,
 }
 
+/// The capacity up to which the empty buffers of gathered bytes and of broadcasts are kept.
+const KEPT_BYTES: usize = 4 * 1024;
+
 /// The outbox of a loop, common to all of its sockets.
 #[derive(Debug)]
 pub(crate) struct Outbox {
@@ -354,7 +357,18 @@ impl Outbox {
     /// Frees memory that is only kept for later writes.
     pub(crate) fn trim(&mut self) {
         self.pool.trim();
-        // Frees spare capacity only. The bytes in both buffers are still needed, by a callback or by the flush to come.
+        self.gathered.shrink();
+        self.broadcast.shrink();
+    }
+
+    /// Whether much memory is kept for later writes.
+    pub(crate) fn has_slack(&self) -> bool {
+        self.pool.has_slack() || self.gathered.has_slack() || self.broadcast.has_slack()
+    }
+
+    /// Frees the memory that was kept for later writes and not needed since the last call.
+    pub(crate) fn reclaim(&mut self) {
+        self.pool.reclaim();
         self.gathered.shrink();
         self.broadcast.shrink();
     }

@@ -36,6 +36,7 @@ fn taken(reactor: &mut Reactor<Probe>) -> Vec<Key> {
                 event.map(|_| key)
             }
             Elapsed::Timer(name) | Elapsed::SourceTimer(name) => Some(name),
+            Elapsed::Reclaimed => unreachable!("the tables are small"),
         })
         .collect()
 }

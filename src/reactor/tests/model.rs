@@ -256,6 +256,7 @@ impl Pair {
             let elapsed = self.reactor.next_due().map(|elapsed| match elapsed {
                 Elapsed::Source(key, call) => (key, call),
                 Elapsed::Timer(name) | Elapsed::SourceTimer(name) => (name, None),
+                Elapsed::Reclaimed => unreachable!("the tables are small"),
             });
             let mut records = self.records();
             assert_eq!(elapsed, self.twin.elapse_next(&mut records));

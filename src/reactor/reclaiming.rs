@@ -1,0 +1,49 @@
+//! Giving memory back. A spike of sources or timers leaves tables that are much too large. Nothing shrinks at once,
+//! because the next spike may come soon: an entry on the timer wheel lets some time pass first.
+
+use super::source_state::WheelEntry;
+use super::{Handler, Reactor};
+
+/// The time between the first sign of unused memory and its return, in ticks. A load that swings faster keeps its tables.
+const RECLAIM_TICKS: u64 = 250;
+
+impl<T: Handler> Reactor<T> {
+    /// Calls [`reclaim_soon`](Self::reclaim_soon) if a table has become much too large. Called where a source or a timer
+    /// has gone.
+    #[inline]
+    pub(super) fn notice_slack(&mut self) {
+        if self.reclaims.is_none() && (self.slots.has_slack() || self.wheel.has_slack()) {
+            self.reclaim_soon();
+        }
+    }
+
+    /// Makes [`next_due`](Self::next_due) [reclaim](Self::reclaim) unused memory after some time, and tell its caller.
+    #[cold]
+    pub(crate) fn reclaim_soon(&mut self) {
+        if self.reclaims.is_none() && self.wheel.reserve().is_ok() {
+            let tick = self.clock.latest_tick() + RECLAIM_TICKS;
+            let tick = self.clock.wheel_tick_of(tick);
+            self.reclaims = Some(self.wheel.arm(tick, WheelEntry::Reclaim));
+        }
+    }
+
+    /// Whether unused memory was noticed, and waits to be reclaimed.
+    pub(crate) fn reclaims_soon(&self) -> bool {
+        self.reclaims.is_some()
+    }
+
+    /// Frees the memory of tables that are much too large, and of lists that are empty.
+    #[cold]
+    pub(crate) fn reclaim(&mut self) {
+        if let Some(handle) = self.reclaims.take() {
+            self.wheel.cancel(handle);
+        }
+        self.schedule.shrink();
+        if self.slots.has_slack() {
+            self.slots.shrink();
+        }
+        if self.wheel.has_slack() {
+            self.wheel.shrink();
+        }
+    }
+}
