@@ -11,6 +11,17 @@ impl<S> EventLoop<S> {
     /// learn of failures in the next turn. Nor does it make a connect, of which a handler is told first.
     ///
     /// Each socket is one step of the budget.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use netloop::{Budget, EventLoop};
+    ///
+    /// # let mut event_loop: EventLoop = EventLoop::new()?;
+    /// // The end of a frame: a millisecond for what the host has written.
+    /// let has_more = event_loop.flush(Budget::new().time(Duration::from_millis(1)));
+    /// assert!(!has_more, "nothing was written");
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
     pub fn flush(&mut self, budget: Budget) -> bool {
         #[cfg(all(feature = "precise", target_os = "linux"))]
         self.show_change();

@@ -118,6 +118,20 @@ impl<S> EventLoop<S> {
 
     /// Listens as [`listen`](Self::listen) does, with options of the server or of its sockets.
     ///
+    /// ```
+    /// # use netloop::{Context, EventLoop, ListenOptions, SocketOptions, SocketHandler};
+    /// # struct Quiet;
+    /// # impl SocketHandler for Quiet { fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {} }
+    /// # let mut event_loop: EventLoop = EventLoop::new()?;
+    /// use std::time::Duration;
+    ///
+    /// let options = ListenOptions::new()
+    ///     .max_connections(1_000)
+    ///     .socket(SocketOptions::new().idle_timeout(Duration::from_secs(60)));
+    /// event_loop.listen_with("127.0.0.1:0", options, |_, _| Quiet)?;
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`listen`](Self::listen).
@@ -195,6 +209,20 @@ impl<S> EventLoop<S> {
     }
 
     /// Connects as [`connect`](Self::connect) does, with options.
+    ///
+    /// ```
+    /// # use netloop::{ConnectOptions, Context, EventLoop, SocketHandler};
+    /// # struct Quiet;
+    /// # impl SocketHandler for Quiet { fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {} }
+    /// # let mut event_loop: EventLoop = EventLoop::new()?;
+    /// use std::time::Duration;
+    ///
+    /// let options = ConnectOptions::new().connect_timeout(Duration::from_secs(5));
+    /// let id = event_loop.connect_with("127.0.0.1:1", options, Quiet)?;
+    /// // The caller may write at once: the bytes wait for the connection.
+    /// event_loop.socket(id).write(b"hello\n").ignore();
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -335,6 +363,20 @@ impl<S> EventLoop<S> {
     ///
     /// For a timer that belongs to one socket, [`Socket::after`](crate::Socket::after) is better: such a timer calls
     /// the socket's handler, and ends with the socket.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use netloop::EventLoop;
+    ///
+    /// let mut event_loop: EventLoop<u32> = EventLoop::new()?;
+    /// event_loop.after(Duration::from_millis(2), |cx| *cx.shared += 1);
+    /// let cancelled = event_loop.after(Duration::from_secs(60), |cx| *cx.shared += 100);
+    /// event_loop.timer(cancelled).cancel();
+    /// let mut count = 0;
+    /// event_loop.run(&mut count)?;
+    /// assert_eq!(count, 1);
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
     #[doc(alias = "setTimeout")]
     pub fn after(
         &mut self,
@@ -388,17 +430,60 @@ impl<S> EventLoop<S> {
 
     /// Calls `call` at the beginning of the next turn, on a fresh stack. The loop makes deferred calls in the order in
     /// which they were deferred.
+    ///
+    /// ```
+    /// use netloop::EventLoop;
+    ///
+    /// let mut event_loop: EventLoop<Vec<u32>> = EventLoop::new()?;
+    /// event_loop.defer(|cx| {
+    ///     cx.shared.push(1);
+    ///     // Comes a turn later.
+    ///     cx.defer(|cx| cx.shared.push(2));
+    /// });
+    /// let mut order = Vec::new();
+    /// event_loop.run(&mut order)?;
+    /// assert_eq!(order, [1, 2]);
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
     #[doc(alias = "setImmediate")]
     pub fn defer(&mut self, call: impl FnOnce(&mut LoopContext<'_, S>) + 'static) {
         self.verbs().defer(call);
     }
 
     /// Makes [`run`](Self::run) return at the end of the running turn, or at once if no turn is running.
+    ///
+    /// ```
+    /// use netloop::{EventLoop, RunEnd};
+    ///
+    /// let mut event_loop: EventLoop = EventLoop::new()?;
+    /// event_loop.every(std::time::Duration::from_millis(1), |cx| cx.stop());
+    /// assert_eq!(event_loop.run_for(&mut (), std::time::Duration::from_secs(60))?, RunEnd::Stopped);
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
     pub fn stop(&mut self) {
         self.verbs().stop();
     }
 
     /// Returns a handle for other threads, through which they [post](Remote::post) calls to the loop.
+    ///
+    /// ```
+    /// use netloop::EventLoop;
+    ///
+    /// let mut event_loop: EventLoop<u32> = EventLoop::new()?;
+    /// let remote = event_loop.remote();
+    /// let thread = std::thread::spawn(move || {
+    ///     remote.post(|cx: &mut netloop::LoopContext<'_, u32>| {
+    ///         *cx.shared = 42;
+    ///         cx.stop();
+    ///     })
+    /// });
+    /// # event_loop.every(std::time::Duration::from_secs(60), |_| {});
+    /// let mut answer = 0;
+    /// event_loop.run(&mut answer)?;
+    /// assert_eq!(answer, 42);
+    /// thread.join().expect("the thread only posts")?;
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
     #[doc(alias = "postMessage")]
     pub fn remote(&self) -> Remote<S> {
         self.agenda.remote()

@@ -67,6 +67,18 @@ impl Server<'_> {
     ///
     /// The server's connections stay usable. The server's `on_close` is called after the `on_close` of its last
     /// connection. Closing a server twice is harmless. In a [forked child](crate::EventLoop#forks) this does nothing.
+    ///
+    /// ```
+    /// # use netloop::{Context, EventLoop, SocketHandler};
+    /// # struct Quiet;
+    /// # impl SocketHandler for Quiet { fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {} }
+    /// # let mut event_loop: EventLoop = EventLoop::new()?;
+    /// let server = event_loop.listen("127.0.0.1:0", |_, _| Quiet)?;
+    /// event_loop.server(server).close();
+    /// // Without connections nothing is left to do.
+    /// event_loop.run(&mut ())?;
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
     pub fn close(&mut self) {
         self.net.close_server(self.id);
     }
@@ -103,6 +115,18 @@ impl Server<'_> {
 
     /// Returns the address that the server listens on, with the port that the system chose if the user gave port 0.
     /// `None` if the server does not listen, or listens on a path.
+    ///
+    /// ```
+    /// # use netloop::{Context, EventLoop, SocketHandler};
+    /// # struct Quiet;
+    /// # impl SocketHandler for Quiet { fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {} }
+    /// # let mut event_loop: EventLoop = EventLoop::new()?;
+    /// // Port 0 asks the system for a free port.
+    /// let server = event_loop.listen("127.0.0.1:0", |_, _| Quiet)?;
+    /// let address = event_loop.server(server).address().expect("the server listens on an address");
+    /// assert_ne!(address.port(), 0);
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
     pub fn address(&self) -> Option<SocketAddr> {
         match self.endpoint()? {
             Endpoint::Socket(address) => Some(*address),
@@ -152,6 +176,16 @@ impl Server<'_> {
 impl Server<'_> {
     /// Returns the number of the server's connections whose `on_close` has not run yet. The count stays right while the
     /// server closes.
+    ///
+    /// ```
+    /// # use netloop::{Context, EventLoop, SocketHandler};
+    /// # struct Quiet;
+    /// # impl SocketHandler for Quiet { fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {} }
+    /// # let mut event_loop: EventLoop = EventLoop::new()?;
+    /// let server = event_loop.listen("127.0.0.1:0", |_, _| Quiet)?;
+    /// assert_eq!(event_loop.server(server).connection_count(), 0);
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
     #[doc(alias("getConnections", "connections"))]
     pub fn connection_count(&self) -> usize {
         self.listener().map_or(0, Listener::connections)
@@ -217,6 +251,19 @@ impl Server<'_> {
 
     /// Sets the largest number of connections that the server holds at once; `None` for no limit. With 0, the server
     /// closes every new connection.
+    ///
+    /// ```
+    /// # use netloop::{Context, EventLoop, SocketHandler};
+    /// # struct Quiet;
+    /// # impl SocketHandler for Quiet { fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {} }
+    /// # let mut event_loop: EventLoop = EventLoop::new()?;
+    /// let server = event_loop.listen("127.0.0.1:0", |_, _| Quiet)?;
+    /// // While a database is away, say, no further client is taken.
+    /// event_loop.server(server).set_max_connections(0);
+    /// assert_eq!(event_loop.server(server).max_connections(), Some(0));
+    /// event_loop.server(server).set_max_connections(None);
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
     #[doc(alias = "maxConnections")]
     pub fn set_max_connections(&mut self, connections: impl Into<Option<usize>>) {
         let connections = connections.into();

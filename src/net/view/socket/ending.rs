@@ -13,6 +13,21 @@ impl Socket<'_> {
     /// The peer may go on sending. The socket closes when the peer has ended too, or when no byte has moved for the
     /// [`close_timeout`](crate::SocketOptions::close_timeout). If the socket is still connecting, the end follows once
     /// it is connected. Ending a socket twice is harmless.
+    ///
+    /// ```
+    /// use netloop::{Context, SocketHandler};
+    ///
+    /// struct Quit;
+    ///
+    /// impl SocketHandler for Quit {
+    ///     fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) {
+    ///         if data.starts_with(b"quit") {
+    ///             cx.socket.write(b"bye\n").ignore();
+    ///             cx.socket.end();
+    ///         }
+    ///     }
+    /// }
+    /// ```
     #[doc(alias("shutdown", "half-close"))]
     pub fn end(&mut self) {
         self.net.request_now(self.id, Connection::end);
@@ -42,6 +57,21 @@ impl Socket<'_> {
     ///
     /// Bytes that the peer sends before the close may be lost. If received bytes are unread at the close, the system
     /// sends a reset to the peer.
+    ///
+    /// ```
+    /// use netloop::{Context, SocketHandler};
+    ///
+    /// struct Refusal;
+    ///
+    /// impl SocketHandler for Refusal {
+    ///     fn on_connect(&mut self, cx: &mut Context<'_>) {
+    ///         // The client need not end, and nothing that it sends is of interest.
+    ///         cx.socket.write(b"503 busy\n").ignore();
+    ///         cx.socket.destroy_soon();
+    ///     }
+    ///     fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {}
+    /// }
+    /// ```
     #[doc(alias = "destroySoon")]
     pub fn destroy_soon(&mut self) {
         self.net.request_now(self.id, Connection::end_and_close);
@@ -59,6 +89,20 @@ impl Socket<'_> {
     ///
     /// The reason is [`CloseReason::Local`](crate::CloseReason::Local), or `TimedOut` if the idle timeout was reported
     /// and no byte has moved since. In the second case, a TCP peer gets a reset if bytes are lost.
+    ///
+    /// ```
+    /// use netloop::{Context, SocketHandler};
+    ///
+    /// struct Once;
+    ///
+    /// impl SocketHandler for Once {
+    ///     fn on_data(&mut self, cx: &mut Context<'_>, _: &[u8]) {
+    ///         cx.socket.destroy();
+    ///         assert!(cx.socket.is_destroyed());
+    ///         // `on_close` comes later in the turn, and never from within the call.
+    ///     }
+    /// }
+    /// ```
     pub fn destroy(&mut self) {
         self.net.destroy(self.id, None);
     }
@@ -89,6 +133,21 @@ impl Socket<'_> {
 
     /// Closes the socket now with a RST, so that the peer gets ECONNRESET. Bytes that the kernel does not take at once
     /// are lost. If the socket is still connecting, the reset follows the connection and the queued bytes, as in Node.
+    ///
+    /// ```
+    /// use netloop::{Context, SocketHandler};
+    ///
+    /// struct Strict;
+    ///
+    /// impl SocketHandler for Strict {
+    ///     fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) {
+    ///         if !data.is_ascii() && cx.socket.reset().is_err() {
+    ///             // A Unix socket.
+    ///             cx.socket.destroy();
+    ///         }
+    ///     }
+    /// }
+    /// ```
     ///
     /// # Errors
     ///

@@ -11,6 +11,24 @@ use super::Socket;
 /// State and counts.
 impl Socket<'_> {
     /// Returns the state: which directions are open.
+    ///
+    /// ```
+    /// use netloop::{Context, EventLoop, SocketHandler, State};
+    ///
+    /// struct Quiet;
+    ///
+    /// impl SocketHandler for Quiet {
+    ///     fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {}
+    /// }
+    ///
+    /// let mut event_loop: EventLoop = EventLoop::new()?;
+    /// let id = event_loop.connect("127.0.0.1:1", Quiet)?;
+    /// assert_eq!(event_loop.socket(id).state(), State::Opening);
+    /// event_loop.run(&mut ())?;
+    /// // The socket is gone, and its id answers what a closed socket would.
+    /// assert_eq!(event_loop.socket(id).state(), State::Closed);
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
     #[doc(alias("readyState", "connecting", "pending", "closed"))]
     #[doc(alias("readable", "readableEnded", "writableFinished"))]
     pub fn state(&self) -> State {
@@ -74,6 +92,19 @@ impl Socket<'_> {
 
     /// Returns the number of bytes received. During `on_data`, the bytes of this event are counted. The count stays
     /// until after `on_close`.
+    ///
+    /// ```
+    /// use netloop::{CloseReason, Context, SocketHandler};
+    ///
+    /// struct Meter;
+    ///
+    /// impl SocketHandler for Meter {
+    ///     fn on_close(&mut self, cx: &mut Context<'_>, _: CloseReason) {
+    ///         println!("{} in, {} out", cx.socket.bytes_read(), cx.socket.bytes_written());
+    ///     }
+    ///     fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {}
+    /// }
+    /// ```
     #[doc(alias = "bytesRead")]
     pub fn bytes_read(&self) -> u64 {
         self.connection().map_or(0, Connection::bytes_read)
@@ -89,6 +120,21 @@ impl Socket<'_> {
     /// Returns the number of accepted bytes that the kernel has not taken. During `on_close`, and after a failure, returns
     /// the number of bytes that were lost. At least so many are lost: a reset also discards bytes that the kernel had
     /// taken, and nothing reports their number.
+    ///
+    /// ```
+    /// use netloop::{Context, SocketHandler};
+    ///
+    /// struct Lossy;
+    ///
+    /// impl SocketHandler for Lossy {
+    ///     fn on_data(&mut self, cx: &mut Context<'_>, reading: &[u8]) {
+    ///         // A client that lags behind gets the next reading instead of this one.
+    ///         if cx.socket.queued_bytes() < 4096 {
+    ///             cx.socket.write(reading).ignore();
+    ///         }
+    ///     }
+    /// }
+    /// ```
     #[doc(alias("bufferSize", "writableLength"))]
     pub fn queued_bytes(&self) -> usize {
         self.net.queued_bytes(self.id)
@@ -106,6 +152,19 @@ impl Socket<'_> {
 
     /// Returns the address at the other end, as accept or connect reported it. The address stays until after
     /// `on_close`. `None` before there is a connection, and for sockets that are not TCP.
+    ///
+    /// ```
+    /// use netloop::{CloseReason, Context, SocketHandler};
+    ///
+    /// struct Log;
+    ///
+    /// impl SocketHandler for Log {
+    ///     fn on_close(&mut self, cx: &mut Context<'_>, reason: CloseReason) {
+    ///         println!("{:?}: {reason:?}", cx.socket.peer_address());
+    ///     }
+    ///     fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {}
+    /// }
+    /// ```
     #[doc(alias("remoteAddress", "remotePort", "remoteFamily"))]
     pub fn peer_address(&self) -> Option<SocketAddr> {
         self.connection().and_then(Connection::peer)

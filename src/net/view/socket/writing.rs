@@ -19,6 +19,23 @@ impl Socket<'_> {
     ///
     /// The answer tells how full the queue is. A producer that can wait [pauses](Self::pause) at [`Flow::Full`] until
     /// `on_drain`; other producers [ignore](Flow::ignore) the answer. An empty write changes nothing.
+    ///
+    /// ```
+    /// use netloop::{Context, Flow, SocketHandler};
+    ///
+    /// struct Echo;
+    ///
+    /// impl SocketHandler for Echo {
+    ///     fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) {
+    ///         if cx.socket.write(data) == Flow::Full {
+    ///             cx.socket.pause();
+    ///         }
+    ///     }
+    ///     fn on_drain(&mut self, cx: &mut Context<'_>) {
+    ///         cx.socket.resume();
+    ///     }
+    /// }
+    /// ```
     #[must_use = "`Full` asks the producer to stop until `on_drain`; `ignore` says that it does not care"]
     #[inline]
     pub fn write(&mut self, bytes: &[u8]) -> Flow {
@@ -72,12 +89,41 @@ impl Socket<'_> {
 
     /// Sends `bytes` that are also sent to other sockets: all of their queues share one copy. For short messages
     /// [`Sockets::broadcast`](crate::Sockets::broadcast) costs less.
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use netloop::{Context, SocketHandler};
+    ///
+    /// /// Sends a page to each client; all queues share it.
+    /// struct Page(Rc<[u8]>);
+    ///
+    /// impl SocketHandler for Page {
+    ///     fn on_connect(&mut self, cx: &mut Context<'_>) {
+    ///         cx.socket.write_shared(Rc::clone(&self.0)).ignore();
+    ///         cx.socket.end();
+    ///     }
+    ///     fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {}
+    /// }
+    /// ```
     #[must_use = "`Full` asks the producer to stop until `on_drain`; `ignore` says that it does not care"]
     pub fn write_shared(&mut self, bytes: Rc<[u8]>) -> Flow {
         self.write_payload(Payload::Shared(bytes))
     }
 
     /// Sends `bytes` that live for ever, without copying them.
+    ///
+    /// ```
+    /// use netloop::{Context, SocketHandler};
+    ///
+    /// struct Greeting;
+    ///
+    /// impl SocketHandler for Greeting {
+    ///     fn on_connect(&mut self, cx: &mut Context<'_>) {
+    ///         cx.socket.write_static(b"220 ready\r\n").ignore();
+    ///     }
+    ///     fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {}
+    /// }
+    /// ```
     #[must_use = "`Full` asks the producer to stop until `on_drain`; `ignore` says that it does not care"]
     pub fn write_static(&mut self, bytes: &'static [u8]) -> Flow {
         self.write_payload(Payload::Static(bytes))
@@ -131,6 +177,26 @@ impl Socket<'_> {
     ///
     /// Held bytes are no activity: the idle timeout comes in spite of them. They do not keep
     /// [`run`](crate::EventLoop::run) going for a socket that was [released](Self::release).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use netloop::{Context, SocketHandler};
+    ///
+    /// struct Report;
+    ///
+    /// impl SocketHandler for Report {
+    ///     fn on_data(&mut self, cx: &mut Context<'_>, _: &[u8]) {
+    ///         // The head leaves with the body, which a timer writes.
+    ///         cx.socket.cork();
+    ///         cx.socket.write(b"head\n").ignore();
+    ///         cx.socket.after(Duration::from_millis(1), 0);
+    ///     }
+    ///     fn on_timer(&mut self, cx: &mut Context<'_>, _: u64) {
+    ///         cx.socket.write(b"body\n").ignore();
+    ///         cx.socket.uncork();
+    ///     }
+    /// }
+    /// ```
     pub fn cork(&mut self) {
         self.net.request(self.id, |connection, _| connection.cork());
     }
