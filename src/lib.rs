@@ -112,11 +112,11 @@ pub use event_loop::{Signal, SignalId, SignalWatch};
 #[cfg(unix)]
 pub use net::Descriptor;
 pub use net::{
-    AcceptRate, BlockList, CloseReason, ConnectOptions, Endpoint, Error, Family, Flow, HostQuery,
-    IntoEndpoint, IntoListener, KeepAlive, Limits, ListenOptions, MinRate, Refusal, Resolver,
-    Result, Server, ServerId, Socket, SocketId, SocketOptions, Sockets, Source, SourceId, State,
-    StdListener, StdStream, Syscall, TimerId, ip_family, is_ipv4, is_ipv6, parse_socket_address,
-    system_resolver,
+    AcceptLimit, AcceptRate, BlockList, CloseReason, ConnectOptions, Endpoint, Error, Family, Flow,
+    HostQuery, IntoEndpoint, IntoListener, KeepAlive, Limits, ListenOptions, MinRate, Refusal,
+    Resolver, Result, Server, ServerId, Socket, SocketId, SocketOptions, Sockets, Source, SourceId,
+    State, StdListener, StdStream, Syscall, TimerId, ip_family, is_ipv4, is_ipv6,
+    parse_socket_address, system_resolver,
 };
 pub use reactor::{Interest, Readiness};
 pub use ticker::{CatchUp, Steps, Ticker};

@@ -125,9 +125,12 @@ impl<S> EventLoop<S> {
 
     #[inline(never)]
     fn deliver_to_server(&mut self, shared: &mut S, server: ServerId) {
-        let Some(event) = self.net.take_server_event(server) else {
-            return;
-        };
+        while let Some(event) = self.net.take_server_event(server) {
+            self.deliver_server_event(shared, server, event);
+        }
+    }
+
+    fn deliver_server_event(&mut self, shared: &mut S, server: ServerId, event: ServerEvent) {
         match event {
             ServerEvent::Listening => {
                 self.call_server(shared, server, "on_listening", |handler, cx| {
@@ -151,13 +154,22 @@ impl<S> EventLoop<S> {
                     self.deliver_connection(shared, accepted);
                 }
             }
-            ServerEvent::OverLimit { stream, peer } => {
+            ServerEvent::Arrived { .. } => {
+                debug_assert!(false, "`Net` takes or refuses a connection first");
+            }
+            ServerEvent::OverLimit {
+                limit,
+                refused,
+                local,
+                peer,
+            } => {
                 let refused = OverLimit {
                     server,
-                    local_address: stream.local_address().ok().flatten(),
+                    limit,
+                    refused,
+                    local_address: local,
                     peer_address: peer,
                 };
-                drop(stream);
                 self.call_server(shared, server, "on_over_limit", |handler, cx| {
                     handler.on_over_limit(cx, &refused)
                 });

@@ -47,6 +47,7 @@ impl<S> EventLoop<S> {
         let mut turn = Turn::default();
         self.recover();
         self.net.refresh_now();
+        self.net.begin_turn();
         self.agenda.meter.begin_turn(self.net.now());
         let mut limit = Limit::of(budget, &self.net, self.agenda.meter.step_meter());
         let mut part = self.resumes_at;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::net::Net;
+use crate::net::{AcceptLimit, Net};
 
 use super::mailbox::Mailbox;
 use super::stall::Watched;
@@ -11,7 +11,6 @@ use super::{Context, EventLoop, LoopContext, Statistics, Turn};
 /// The counters of a loop's turns, and the time that the turns take, if it is measured.
 #[derive(Debug)]
 pub(super) struct Meter {
-    pub(super) turns: u64,
     pub(super) events: u64,
     pub(super) carried_over: u64,
     pub(super) calls: u64,
@@ -72,7 +71,6 @@ struct TimedPoll {
 impl Meter {
     pub(super) fn new(now: Instant) -> Self {
         Self {
-            turns: 0,
             events: 0,
             carried_over: 0,
             calls: 0,
@@ -115,7 +113,6 @@ impl Meter {
     }
 
     pub(super) fn begin_turn(&mut self, now: Instant) {
-        self.turns += 1;
         self.timing.began = now;
         self.timing.poll = None;
     }
@@ -200,8 +197,9 @@ impl Meter {
     /// Returns the statistics, with the counters of `net` and `mailbox`.
     pub(super) fn read<S>(&self, net: &Net, mailbox: &Mailbox<S>) -> Statistics {
         let net = net.counts();
+        let refused = |limit: AcceptLimit| net.refused[limit as usize];
         Statistics {
-            turns: self.turns,
+            turns: net.turns,
             polls: net.polls,
             reports: net.reports,
             events: self.events,
@@ -212,7 +210,11 @@ impl Meter {
             bytes_received: net.bytes_received,
             bytes_sent: net.bytes_sent,
             accepted: net.accepted,
-            dropped_over_limit: net.dropped_over_limit,
+            dropped_over_limit: net.refused.iter().sum(),
+            dropped_over_loop_limit: refused(AcceptLimit::Loop),
+            dropped_over_server_limit: refused(AcceptLimit::Server),
+            dropped_over_network_limit: refused(AcceptLimit::Network),
+            dropped_over_rate: refused(AcceptLimit::Rate),
             dropped_blocked: net.dropped_blocked,
             descriptor_shortages: net.descriptor_shortages,
             closed_over_limit: self.closed_over_limit,
@@ -239,6 +241,7 @@ impl<S> EventLoop<S> {
         if !self.agenda.meter.timing.goes_on {
             self.net.refresh_now();
         }
+        self.net.begin_turn();
         self.agenda.meter.begin_turn(self.net.now());
     }
 

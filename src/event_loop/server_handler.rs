@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::net::SocketAddr;
 
-use crate::net::{Error, ServerId, SocketId};
+use crate::net::{AcceptLimit, Error, ServerId, SocketId};
 
 use super::into_handler::IntoHandler;
 use super::loop_context::LoopContext;
@@ -59,8 +59,11 @@ pub trait ServerHandler<S = ()> {
         accepted: &Accepted,
     ) -> Option<Box<dyn SocketHandler<S>>>;
 
-    /// A connection was closed right after it was accepted, because the server holds
-    /// [`max_connections`](crate::ListenOptions::max_connections) already.
+    /// Connections were refused: closed right after they were accepted, because they were over one of the
+    /// [`Limits`](crate::Limits). Nothing was allocated for them.
+    ///
+    /// Connections that are accepted in a row and are over the same limit come as one call, however many they are. It
+    /// comes before the next `on_connection`, and before any callback of another socket.
     #[doc(alias = "drop")]
     fn on_over_limit(&mut self, cx: &mut LoopContext<'_, S>, refused: &OverLimit) {
         let _ = (cx, refused);
@@ -100,16 +103,20 @@ pub struct Accepted {
     pub peer_address: Option<SocketAddr>,
 }
 
-/// A connection that a server accepted although it already held
-/// [`max_connections`](crate::ListenOptions::max_connections). This connection is closed already.
+/// Connections that a server accepted although they were over a limit. They are closed already.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct OverLimit {
-    /// The server that accepted the connection.
+    /// The server that accepted the connections.
     pub server: ServerId,
-    /// The address that the peer connected to; `None` on Unix sockets.
+    /// The limit.
+    pub limit: AcceptLimit,
+    /// The number of the connections, at least 1. The [`Statistics`](crate::Statistics) have the sums.
+    pub refused: u64,
+    /// The address that the peers connected to. `None` on Unix sockets, and for a server that listens on all addresses:
+    /// no system call is made for a refused connection.
     pub local_address: Option<SocketAddr>,
-    /// The peer's address; `None` on Unix sockets.
+    /// The address of the peer of the last one; `None` on Unix sockets.
     pub peer_address: Option<SocketAddr>,
 }
 

@@ -63,11 +63,23 @@ pub struct Statistics {
     pub bytes_received: u64,
     /// Counter: the bytes of sockets that the kernel has taken.
     pub bytes_sent: u64,
-    /// Counter: the connections that servers have accepted, without those of the four counters below.
+    /// Counter: the connections that servers have accepted, without those that are dropped.
     pub accepted: u64,
+    /// Counter: the connections that were dropped because they were over a limit: the sum of the four counters below.
+    /// Each connection counts for one limit, the first [`AcceptLimit`](crate::AcceptLimit) that it was over.
+    pub dropped_over_limit: u64,
+    /// Counter: the connections that were dropped because the loop had
+    /// [`max_connections`](crate::Limits::max_connections).
+    pub dropped_over_loop_limit: u64,
     /// Counter: the connections that were dropped because their server had
     /// [`max_connections`](crate::Server::set_max_connections).
-    pub dropped_over_limit: u64,
+    pub dropped_over_server_limit: u64,
+    /// Counter: the connections that were dropped because their server had
+    /// [`max_connections_per_network`](crate::Limits::max_connections_per_network) of their network.
+    pub dropped_over_network_limit: u64,
+    /// Counter: the connections that were dropped because they came at more than the
+    /// [`accept_rate`](crate::Limits::accept_rate) of their server.
+    pub dropped_over_rate: u64,
     /// Counter: the connections that were dropped because of the [block list](crate::BlockList) of their server.
     pub dropped_blocked: u64,
     /// Counter: the accepts that failed for a lack of descriptors. Each drops at most one connection.
@@ -139,6 +151,10 @@ impl Statistics {
             bytes_sent: growth(|it| it.bytes_sent),
             accepted: growth(|it| it.accepted),
             dropped_over_limit: growth(|it| it.dropped_over_limit),
+            dropped_over_loop_limit: growth(|it| it.dropped_over_loop_limit),
+            dropped_over_server_limit: growth(|it| it.dropped_over_server_limit),
+            dropped_over_network_limit: growth(|it| it.dropped_over_network_limit),
+            dropped_over_rate: growth(|it| it.dropped_over_rate),
             dropped_blocked: growth(|it| it.dropped_blocked),
             descriptor_shortages: growth(|it| it.descriptor_shortages),
             closed_over_limit: growth(|it| it.closed_over_limit),

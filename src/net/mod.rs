@@ -23,8 +23,8 @@ pub use listener::ListenOptions;
 #[cfg(unix)]
 pub use values::Descriptor;
 pub use values::{
-    AcceptRate, CloseReason, Endpoint, Family, Flow, KeepAlive, Limits, MinRate, Refusal, ServerId,
-    SocketId, SocketOptions, SourceId, State, StdListener, StdStream, TimerId,
+    AcceptLimit, AcceptRate, CloseReason, Endpoint, Family, Flow, KeepAlive, Limits, MinRate,
+    Refusal, ServerId, SocketId, SocketOptions, SourceId, State, StdListener, StdStream, TimerId,
 };
 pub use view::{Server, Socket, Sockets, Source};
 

@@ -427,6 +427,12 @@ impl<T: Handler> Reactor<T> {
         self.could_wait
     }
 
+    /// Returns the tick of the reactor's time, in milliseconds.
+    #[inline]
+    pub(crate) fn tick(&self) -> u64 {
+        self.clock.tick()
+    }
+
     /// Returns the number of polls since the reactor was made.
     pub(crate) fn polls(&self) -> u64 {
         self.polls

@@ -174,6 +174,12 @@ impl<T: Handler> Reactor<T> {
         self.waiting(Phase::Serve) + usize::from(self.burst.is_some())
     }
 
+    /// Whether the source under `key` is served again before any other source.
+    #[inline]
+    pub(crate) fn is_in_burst(&self, key: Key) -> bool {
+        self.burst.is_some_and(|burst| burst.key == key)
+    }
+
     /// Returns the keys of the sources that have asked to be closed, and wait for the close phase.
     pub(crate) fn closing(&self) -> impl Iterator<Item = Key> + '_ {
         self.schedule.waiting(Phase::Close)

@@ -1,6 +1,6 @@
 //! Servers at their limit: no more connections than `max_connections`, and no fewer (S8).
 
-use netloop::{LoopContext, ServerId, Sockets};
+use netloop::{AcceptLimit, LoopContext, OverLimit, ServerId, Sockets};
 
 use super::checker::World;
 use super::crowd::Besieger;
@@ -23,7 +23,10 @@ pub(crate) fn check_taken(cx: &mut LoopContext<'_, World>, server: ServerId) {
 }
 
 /// S8: a connection was refused, which there was no place for.
-pub(crate) fn check_refused(cx: &mut LoopContext<'_, World>, server: ServerId) {
+pub(crate) fn check_refused(cx: &mut LoopContext<'_, World>, refused: &OverLimit) {
+    let server = refused.server;
+    assert_eq!(refused.limit, AcceptLimit::Server, "S8: refused");
+    assert!(refused.refused > 0, "S8: told of no refused connection");
     let most = cx.sockets.server(server).max_connections();
     let most = most.unwrap_or_else(|| panic!("S8: refused by a server without a limit"));
     let taken = places_taken(&mut cx.sockets, server);

@@ -86,8 +86,9 @@ impl ServerHandler<World> for Counter {
     }
 
     fn on_over_limit(&mut self, cx: &mut LoopContext<'_, World>, refused: &OverLimit) {
-        check_refused(cx, refused.server);
-        cx.shared.ledger.borrow_mut().refused += 1;
+        check_refused(cx, refused);
+        let count = usize::try_from(refused.refused).unwrap();
+        cx.shared.ledger.borrow_mut().refused += count;
     }
 
     fn on_close(&mut self, cx: &mut LoopContext<'_, World>) {

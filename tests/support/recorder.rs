@@ -205,7 +205,10 @@ impl ServerHandler<World> for Reception {
         Some(Box::new(handler))
     }
     fn on_over_limit(&mut self, cx: &mut LoopContext<'_, World>, dropped: &OverLimit) {
-        self.see(cx, &Seen::Drop(dropped.peer_address));
+        // Once for each, as in Node.
+        for _ in 0..dropped.refused {
+            self.see(cx, &Seen::Drop(dropped.peer_address));
+        }
     }
     fn on_error(&mut self, cx: &mut LoopContext<'_, World>, error: &Error) {
         cx.shared.keep_error(&self.name, error);

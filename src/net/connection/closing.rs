@@ -231,7 +231,7 @@ impl Connection {
 
     /// Closes the connection: no reads or writes follow. The descriptor stays open until [`shut`](Self::shut).
     pub(super) fn close(&mut self, reason: CloseReason, registration: &mut Registration<'_>) {
-        let mut holds_place = self.server.is_some();
+        let mut holds_place = true;
         let peer = match self.stage.take() {
             Stage::Open(peer) => peer,
             Stage::Closed {

@@ -5,12 +5,12 @@ use std::rc::Rc;
 
 use crate::net::error::Error;
 use crate::net::values::{CloseReason, KeepAlive};
-use crate::reactor::{Key, Registration};
+use crate::reactor::Registration;
 
-use super::Connection;
 use super::inbound::Pause;
 use super::outbound::{OutboundFlags, OutboundState};
 use super::stage::Stage;
+use super::{Connection, Place};
 
 impl Connection {
     /// Closes the connection at once because its handler has panicked. If bytes are lost, the peer gets a RST.
@@ -68,14 +68,16 @@ impl Connection {
         }
     }
 
-    /// Stops counting this connection against the `max_connections` of its server. Returns the server in the first call
-    /// after the close, and `None` in every other call.
-    pub(crate) fn give_up_place(&mut self) -> Option<Key> {
+    /// Gives up the place that this connection takes among those of its loop, server and network. Returns the place in
+    /// the first call after the close, and `None` in every other call.
+    pub(crate) fn give_up_place(&mut self) -> Option<Place> {
         match &mut self.stage {
-            Stage::Closed { holds_place, .. } => {
-                let held = std::mem::take(holds_place);
-                self.server.filter(|_| held)
-            }
+            Stage::Closed {
+                holds_place, peer, ..
+            } => std::mem::take(holds_place).then(|| Place {
+                server: self.server,
+                peer: peer.address(),
+            }),
             _ => None,
         }
     }

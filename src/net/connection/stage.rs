@@ -23,7 +23,7 @@ pub(super) enum Stage {
     Closed {
         peer: PeerAddress,
         reason: CloseReason,
-        /// Whether the connection still counts against the `max_connections` of the server that accepted it.
+        /// Whether the connection still takes its [place](super::Place).
         holds_place: bool,
     },
 }

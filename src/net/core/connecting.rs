@@ -280,7 +280,7 @@ impl Net {
         let to_source = |event| Some(TargetedEvent::Source(SourceId(key), event));
         match event {
             Event::Socket(event) => return Some(TargetedEvent::Socket(SocketId(key), event)),
-            Event::Server => return Some(TargetedEvent::Server(ServerId(key))),
+            Event::Server => return self.screen(ServerId(key)),
             Event::SourceReadable => return to_source(SourceEvent::Readable),
             Event::SourceWritable => return to_source(SourceEvent::Writable),
             Event::SourceUnarmed => return to_source(SourceEvent::Unarmed),

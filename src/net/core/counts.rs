@@ -2,11 +2,15 @@
 
 use std::time::Instant;
 
+use crate::net::values::AcceptLimit;
+
 use super::Net;
 
 /// The counters of a net and its present state, as they are at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NetCounts {
+    /// The turns that were begun.
+    pub(crate) turns: u64,
     /// The polls of the kernel.
     pub(crate) polls: u64,
     /// The reports of the kernel.
@@ -14,7 +18,8 @@ pub(crate) struct NetCounts {
     pub(crate) bytes_received: u64,
     pub(crate) bytes_sent: u64,
     pub(crate) accepted: u64,
-    pub(crate) dropped_over_limit: u64,
+    /// The connections that were refused, by the limit that they were over.
+    pub(crate) refused: [u64; AcceptLimit::ALL.len()],
     pub(crate) dropped_blocked: u64,
     pub(crate) descriptor_shortages: u64,
     pub(crate) sockets: usize,
@@ -26,7 +31,8 @@ pub(crate) struct NetCounts {
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) accepted: u64,
-    pub(super) dropped_over_limit: u64,
+    pub(super) refused: [u64; AcceptLimit::ALL.len()],
+    pub(super) dropped_blocked: u64,
     /// The bytes that sockets received which are removed. Each live socket counts its own.
     pub(super) received_before: u64,
 }
@@ -35,13 +41,14 @@ impl Net {
     /// Returns the counters, after a visit of each socket.
     pub(crate) fn counts(&self) -> NetCounts {
         let mut counts = NetCounts {
+            turns: self.exhaustion.turns(),
             polls: self.reactor.polls(),
             reports: self.reactor.events(),
             bytes_received: self.tally.received_before,
             bytes_sent: self.outbox.sent_bytes(),
             accepted: self.tally.accepted,
-            dropped_over_limit: self.tally.dropped_over_limit,
-            dropped_blocked: self.exhaustion.blocked_peers(),
+            refused: self.tally.refused,
+            dropped_blocked: self.tally.dropped_blocked,
             descriptor_shortages: self.exhaustion.shortages(),
             sockets: 0,
             servers: self.server_count(),

@@ -8,9 +8,9 @@ use std::rc::Rc;
 use crate::net::address::ListenOn;
 use crate::net::connect::{HostQuery, at_port};
 use crate::net::error::{Error, Result, Syscall, copy_of_io};
-use crate::net::listener::{ListenOptions, Listener};
-use crate::net::values::{Endpoint, KeepAlive, ServerId, SocketId, SocketSettings, StdListener};
-use crate::reactor::{Interest, Key};
+use crate::net::listener::{Admission, ListenOptions, Listener};
+use crate::net::values::{Endpoint, KeepAlive, ServerId, SocketSettings, StdListener};
+use crate::reactor::Interest;
 use crate::system::{Acceptor, Binding, OwnedPath, System};
 
 use super::Net;
@@ -18,29 +18,20 @@ use super::option_ranges::check_listen_options;
 use super::source::Source;
 
 impl Net {
-    /// Frees the places of all sockets that have closed in this turn, and returns whether `server` has a place now. The
-    /// reactor itself closes a socket without a look at its server, so a server at its limit asks here.
-    pub(super) fn closes_have_freed_a_place(&mut self, server: ServerId) -> bool {
-        let closed: Vec<Key> = self.reactor.closing().collect();
-        for key in closed {
-            self.free_place(SocketId(key));
-        }
-        self.listener(server).is_some_and(Listener::has_place)
-    }
-
     /// Starts to listen. On an address or a path, the server is bound when this returns. A name is looked up first, and
     /// the handler gets an error if that fails. A listening socket of the user is adopted.
     pub(crate) fn listen(&mut self, on: ListenOn, options: &ListenOptions) -> Result<ServerId> {
         let limits = options.limits.as_ref().unwrap_or(&self.limits);
         let settings = Rc::new(SocketSettings::new(&options.socket, &limits.socket));
+        let admission = Admission::new(options, &self.limits);
         let checked = check_listen_options(&on, options, &settings);
         match on {
             ListenOn::Endpoint(endpoint) => {
                 checked?;
-                self.listen_on_endpoint(endpoint, options, settings)
+                self.listen_on_endpoint(endpoint, options, settings, admission)
             }
             ListenOn::Adopted(listener) => {
-                let listener = take_over(listener, options, settings);
+                let listener = take_over(listener, options, settings, admission);
                 let listener = listener.map_err(|error| Error::new(Syscall::Listen, error))?;
                 // Not before `take_over`: the drop of a plain socket would wait for its SO_LINGER.
                 checked?;
@@ -54,6 +45,7 @@ impl Net {
         endpoint: Endpoint,
         options: &ListenOptions,
         settings: Rc<SocketSettings>,
+        admission: Admission,
     ) -> Result<ServerId> {
         let binding = binding(options, &settings);
         let failed = |error| Error::new(Syscall::Listen, error).at(endpoint.clone());
@@ -66,10 +58,12 @@ impl Net {
                 bind_path(&self.system, path, options, &binding).map_err(failed)?
             }
             Endpoint::Name { host, .. } => {
-                return Ok(self.listen_on_name(host, &endpoint, options, settings));
+                return Ok(self.listen_on_name(host, &endpoint, options, settings, admission));
             }
         };
-        self.serve(Listener::bound(acceptor, path, endpoint, options, settings))
+        self.serve(Listener::bound(
+            acceptor, path, endpoint, options, settings, admission,
+        ))
     }
 
     fn listen_on_name(
@@ -78,8 +72,9 @@ impl Net {
         endpoint: &Endpoint,
         options: &ListenOptions,
         settings: Rc<SocketSettings>,
+        admission: Admission,
     ) -> ServerId {
-        let listener = Listener::pending(endpoint.clone(), options, settings);
+        let listener = Listener::pending(endpoint.clone(), options, settings, admission);
         let source = Source::Listener(Box::new(listener));
         let id = ServerId(self.reactor.insert_unregistered(source, Interest::empty()));
         self.servers.push(id);
@@ -155,6 +150,7 @@ fn take_over(
     listener: StdListener,
     options: &ListenOptions,
     settings: Rc<SocketSettings>,
+    admission: Admission,
 ) -> io::Result<Listener> {
     let binding = binding(options, &settings);
     let (acceptor, endpoint) = match listener {
@@ -171,7 +167,9 @@ fn take_over(
             (acceptor, Endpoint::Path(path))
         }
     };
-    Ok(Listener::adopted(acceptor, endpoint, options, settings))
+    Ok(Listener::adopted(
+        acceptor, endpoint, options, settings, admission,
+    ))
 }
 
 fn binding(options: &ListenOptions, settings: &SocketSettings) -> Binding {

@@ -1,9 +1,10 @@
 //! [`Net`]: the reactor and all sources of one loop, and the operations that need both.
 //!
-//! By topic: `opening`, `connecting`, `dialing`, `listening` and `custom_sources` make sources, and `source` passes the
-//! reactor's calls to the sources. `writing`, `formatting` and `requests` carry out the calls of the views. `clock`,
+//! By topic: `opening`, `connecting`, `dialing`, `listening` and `custom_sources` make sources, `admitting` decides on
+//! accepted connections, and `source` passes the reactor's calls to the sources. `writing`, `formatting` and `requests` carry out the calls of the views. `clock`,
 //! `deadlines` and `socket_timers` deal with time, `counts` with the statistics, and `standing` with shutdowns.
 
+mod admitting;
 mod clock;
 mod connecting;
 mod counts;
@@ -84,6 +85,10 @@ pub(crate) struct Net {
     lookup_threads: usize,
     /// The limits of the loop, which count where a server has none of its own.
     limits: Limits,
+    /// The number of sockets that are not closed, and of closed ones whose place was not [freed](Self::free_place) yet.
+    open_sockets: usize,
+    /// The number of sources at the front of the list of closing ones whose places are freed.
+    closing_looked_at: usize,
     /// The sockets whose connect to an address is planned, for the flush phase, and some whose connect is made.
     planned_dials: VecDeque<SocketId>,
     socket_timers: SocketTimers,
@@ -149,6 +154,8 @@ impl Net {
             answers: VecDeque::new(),
             lookup_threads: capacities.lookup_threads,
             limits,
+            open_sockets: 0,
+            closing_looked_at: 0,
             planned_dials: VecDeque::new(),
             socket_timers: SocketTimers::default(),
             passed: None,
@@ -202,7 +209,7 @@ impl Net {
                 return targeted;
             }
             if !goes_on(&|| self.read_clock(), self.sent_bytes()) {
-                return None;
+                return self.untold_refusals(key);
             }
         }
     }
@@ -232,18 +239,10 @@ impl Net {
         answer
     }
 
+    /// Takes the next event for the handler of a server. One event of the reactor may stand for several: for those of
+    /// refused connections, and for what came behind them.
     pub(crate) fn take_server_event(&mut self, id: ServerId) -> Option<ServerEvent> {
-        match self.listener_mut(id)?.take_event()? {
-            ServerEvent::OverLimit { stream, peer } if self.closes_have_freed_a_place(id) => {
-                Some(ServerEvent::Accepted { stream, peer })
-            }
-            event => {
-                if matches!(event, ServerEvent::OverLimit { .. }) {
-                    self.tally.dropped_over_limit += 1;
-                }
-                Some(event)
-            }
-        }
+        self.listener_mut(id)?.take_event()
     }
 
     /// Keeps `bytes`, which a replaced handler did not use. The new handler gets them on a fresh stack, before the next
@@ -345,6 +344,8 @@ impl Net {
 
     /// Begins the phase of the turn in which the loop reports closed sockets and servers.
     pub(crate) fn begin_closing(&mut self) {
+        // The phase takes sources off the front of the list.
+        self.closing_looked_at = 0;
         self.reactor.begin(Phase::Close);
     }
 
@@ -387,16 +388,16 @@ impl Net {
             return;
         };
         self.tally.received_before += connection.bytes_read();
-        let held_place = connection.give_up_place().is_some();
-        let Some(server) = connection.server().map(ServerId) else {
+        let (place, server) = (connection.give_up_place(), connection.server());
+        if let Some(place) = place {
+            self.take_back(place);
+        }
+        let Some(server) = server.map(ServerId) else {
             return;
         };
         let Some(listener) = self.listener_mut(server) else {
             return;
         };
-        if held_place {
-            listener.place_freed();
-        }
         listener.connection_closed();
         if listener.is_done() {
             self.with_listener(server, |listener, registration| {
@@ -409,16 +410,6 @@ impl Net {
     pub(crate) fn remove_server(&mut self, id: ServerId) {
         self.servers.retain(|server| *server != id);
         self.reactor.remove(id.0);
-    }
-
-    /// Stops counting a closed socket against the `max_connections` of its server. The server still waits for the
-    /// removal of the socket before it closes.
-    pub(crate) fn free_place(&mut self, id: SocketId) {
-        let connection = self.connection_mut(id);
-        let server = connection.and_then(Connection::give_up_place);
-        if let Some(listener) = server.and_then(|server| self.listener_mut(ServerId(server))) {
-            listener.place_freed();
-        }
     }
 
     /// Handles a failed accept before the handler gets the error. Closes the server after too many failures in a row.

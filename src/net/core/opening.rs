@@ -63,7 +63,7 @@ impl Net {
         peer: Option<SocketAddr>,
     ) -> Option<SocketId> {
         let listener = self.listener_mut(server)?;
-        listener.connection_opened();
+        listener.connection_opened(peer);
         let has_options = listener.passes_on_options();
         let settings = listener.socket_settings();
         self.tally.accepted += 1;
@@ -82,6 +82,7 @@ impl Net {
         if connection.counts_time() {
             self.reactor.note_now();
         }
+        self.open_sockets += 1;
         let source = Source::Connection(connection);
         let begin = |source: &mut Source, registration: &mut Registration<'_>| {
             if let Source::Connection(connection) = source {

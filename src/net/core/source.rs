@@ -11,9 +11,6 @@ use crate::reactor::{Handler, Registration};
 
 use super::custom_source::CustomSource;
 
-/// The limit on the connections that a listener accepts in a row before the next source is served.
-const ACCEPT_BURST: u32 = 64;
-
 /// The limit on consecutive full reads of a connection while no other source waits: 256 KiB with the default buffer.
 /// The next poll then looks for other ready sources (D6). A read that does not fill the buffer ends the burst anyway.
 const READ_BURST: u32 = 2;
@@ -219,7 +216,7 @@ impl Handler for Source {
     fn burst(&self) -> u32 {
         match self {
             Self::Connection(_) => READ_BURST,
-            Self::Listener(_) => ACCEPT_BURST,
+            Self::Listener(listener) => listener.accepts_per_turn(),
             // A source of the user begins its burst after its callback, if it is still ready (`end_lent_callback`).
             Self::Attempt(_) | Self::Custom(_) => 1,
         }

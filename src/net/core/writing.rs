@@ -17,6 +17,11 @@ impl Net {
         self.reactor.shrink();
         self.reclaim();
         self.outbox.trim();
+        for place in 0..self.servers.len() {
+            if let Some(listener) = self.listener_mut(self.servers[place]) {
+                listener.shrink();
+            }
+        }
     }
 
     /// Whether unused memory was noticed, and is to be freed.

@@ -2,19 +2,14 @@
 
 use std::io;
 use std::mem;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::net::error::{Error, Syscall};
 use crate::net::values::Event;
 use crate::reactor::{Interest, Readiness, Registration};
-use crate::system::Stream;
 
 use super::accept_fault::{AcceptFault, classify_accept};
 use super::{DescriptorExhaustion, Listener, ServerEvent, State};
-
-/// The limit on accepts in one call, blocked peers and failures included, before the reactor serves other sources.
-const ACCEPTS_A_CALL: u32 = 16;
 
 /// The number of [transient](AcceptFault::Transient) failures in a row after which the listener backs off.
 const TRANSIENT_FAULTS: u32 = 16;
@@ -78,29 +73,49 @@ impl Listener {
         }
     }
 
-    /// Accepts one peer, and returns the event for it. Skips blocked peers, and peers that are gone.
+    /// Accepts one peer, whom `Net` admits or refuses. Skips peers that are gone. When no further accept is made now,
+    /// returns the event for refused peers.
     pub(crate) fn on_readable(
         &mut self,
         registration: &mut Registration<'_>,
         exhaustion: &mut DescriptorExhaustion,
     ) -> Option<Event> {
-        for _ in 0..ACCEPTS_A_CALL {
+        let event = match self.event {
+            // A handler that panicked when it was told of refused peers has left the event behind them.
+            Some(_) => Some(Event::Server),
+            None => self.accept_next(registration, exhaustion),
+        };
+        if self.refusals.is_empty() {
+            return event;
+        }
+        // A connection that waits is served again because the backlog may have more.
+        if self.event.is_some() && !self.has_arrival() {
+            registration.activate();
+        }
+        Some(Event::Server)
+    }
+
+    fn accept_next(
+        &mut self,
+        registration: &mut Registration<'_>,
+        exhaustion: &mut DescriptorExhaustion,
+    ) -> Option<Event> {
+        while self.admission.may_accept_in(exhaustion.turns()) {
             if !self.may_accept() {
                 return Some(self.drained(registration));
             }
             let error = match self.as_bound()?.acceptor.accept() {
                 Ok((stream, peer)) => {
                     self.note_accepted();
-                    if self.is_blocked(peer) {
-                        exhaustion.note_blocked();
-                        continue;
-                    }
-                    let event = self.admit(stream, peer);
-                    return Some(self.report(event));
+                    return Some(self.report(ServerEvent::Arrived { stream, peer }));
                 }
                 Err(error) => error,
             };
-            match classify_accept(&error) {
+            let fault = classify_accept(&error);
+            if fault != AcceptFault::WouldBlock {
+                self.admission.note_accept();
+            }
+            match fault {
                 AcceptFault::WouldBlock => {
                     self.end_backoff();
                     registration.would_block(Interest::READABLE);
@@ -133,6 +148,7 @@ impl Listener {
     }
 
     fn note_accepted(&mut self) {
+        self.admission.note_accept();
         if let State::BackingOff { backoff, .. } = &mut self.state {
             *backoff = Duration::ZERO;
         }
@@ -144,27 +160,6 @@ impl Listener {
             bound.fatal_faults = 0;
             bound.transient_faults = 0;
         }
-    }
-
-    fn is_blocked(&self, peer: Option<SocketAddr>) -> bool {
-        match (&self.block_list, peer) {
-            (Some(list), Some(peer)) => list.check(peer.ip()),
-            _ => false,
-        }
-    }
-
-    /// Makes the event for an accepted peer, which depends on whether the server is at its limit.
-    fn admit(&self, stream: Stream, peer: Option<SocketAddr>) -> ServerEvent {
-        match self.has_place() {
-            true => ServerEvent::Accepted { stream, peer },
-            false => ServerEvent::OverLimit { stream, peer },
-        }
-    }
-
-    /// Whether the server may take a further connection.
-    pub(crate) fn has_place(&self) -> bool {
-        self.max_connections
-            .is_none_or(|limit| self.places_taken < limit)
     }
 
     /// Backs off, for at most `longest`. The peers in the backlog cause no further edge, so the listener must try again by

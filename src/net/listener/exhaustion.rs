@@ -1,9 +1,8 @@
-//! The handling of a lack of descriptors, which concerns all servers of one loop, and the count of peers that no server
-//! hears of.
+//! The state that all servers of one loop share when they accept: the handling of a lack of descriptors, and the turn.
 
 use crate::system::{Acceptor, Reserve, System};
 
-/// The reserve descriptor of a loop, and whether it was needed.
+/// The reserve descriptor of a loop, whether it was needed, and the number of the turn.
 #[derive(Debug)]
 pub(crate) struct DescriptorExhaustion {
     reserve: Reserve,
@@ -12,8 +11,8 @@ pub(crate) struct DescriptorExhaustion {
     was_met: bool,
     /// The accepts that have failed for lack of a descriptor.
     shortages: u64,
-    /// The peers that the block list of their server has dropped.
-    blocked_peers: u64,
+    /// The turns that were begun. In each, a server accepts a limited number of times.
+    turns: u64,
 }
 
 impl DescriptorExhaustion {
@@ -22,7 +21,7 @@ impl DescriptorExhaustion {
             reserve: Reserve::new(system),
             was_met: false,
             shortages: 0,
-            blocked_peers: 0,
+            turns: 0,
         }
     }
 
@@ -33,17 +32,16 @@ impl DescriptorExhaustion {
         self.shortages += 1;
     }
 
-    /// Counts a peer that a block list has dropped.
-    pub(crate) fn note_blocked(&mut self) {
-        self.blocked_peers += 1;
+    pub(crate) fn begin_turn(&mut self) {
+        self.turns += 1;
+    }
+
+    pub(crate) fn turns(&self) -> u64 {
+        self.turns
     }
 
     pub(crate) fn shortages(&self) -> u64 {
         self.shortages
-    }
-
-    pub(crate) fn blocked_peers(&self) -> u64 {
-        self.blocked_peers
     }
 
     /// Whether an accept has failed for lack of a descriptor since the last call. The caller then wakes the servers

@@ -3,11 +3,17 @@
 
 mod accept_fault;
 mod accepting;
+mod admission;
+mod arrival;
 mod event;
 mod exhaustion;
+mod networks;
 mod options;
+mod refusals;
+mod token_bucket;
 
 use std::mem;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -18,9 +24,11 @@ use crate::reactor::{Interest, Registration};
 use crate::system::{Acceptor, OwnedPath};
 
 use accepting::FATAL_FAULTS;
+use refusals::Refusals;
 
 pub use options::ListenOptions;
 
+pub(crate) use admission::Admission;
 pub(crate) use event::ServerEvent;
 pub(crate) use exhaustion::DescriptorExhaustion;
 
@@ -33,10 +41,10 @@ pub(crate) struct Listener {
     endpoint: Endpoint,
     /// The number of accepted sockets that are not removed. `on_close` of the server comes after the last removal.
     connections: usize,
-    /// The number of accepted sockets that are not closed, which `max_connections` limits. A closed socket leaves this
-    /// count before it leaves `connections`.
-    places_taken: usize,
-    max_connections: Option<usize>,
+    admission: Admission,
+    /// Invariant: empty whenever another handler than that of the server is called. So no limit that they were over has
+    /// changed when the handler is told.
+    refusals: Refusals,
     socket_settings: Rc<SocketSettings>,
     block_list: Option<Rc<BlockList>>,
     /// The event that the handler of the server gets next.
@@ -95,13 +103,14 @@ impl Listener {
         endpoint: Endpoint,
         options: &ListenOptions,
         settings: Rc<SocketSettings>,
+        admission: Admission,
     ) -> Self {
         Self {
             state: State::Pending(Box::new(options.clone())),
             endpoint,
             connections: 0,
-            places_taken: 0,
-            max_connections: options.max_connections,
+            admission,
+            refusals: Refusals::default(),
             socket_settings: settings,
             block_list: options.block_list.clone(),
             event: None,
@@ -115,8 +124,9 @@ impl Listener {
         endpoint: Endpoint,
         options: &ListenOptions,
         settings: Rc<SocketSettings>,
+        admission: Admission,
     ) -> Self {
-        let mut listener = Self::pending(endpoint, options, settings);
+        let mut listener = Self::pending(endpoint, options, settings, admission);
         listener.begin(acceptor);
         if let Some(bound) = listener.bound_mut() {
             bound.path = path;
@@ -131,8 +141,9 @@ impl Listener {
         endpoint: Endpoint,
         options: &ListenOptions,
         settings: Rc<SocketSettings>,
+        admission: Admission,
     ) -> Self {
-        let mut listener = Self::bound(acceptor, None, endpoint, options, settings);
+        let mut listener = Self::bound(acceptor, None, endpoint, options, settings, admission);
         if let Some(bound) = listener.bound_mut() {
             bound.passes_on_options = false;
         }
@@ -178,9 +189,10 @@ impl Listener {
         self.event.as_ref().map(|_| Event::Server)
     }
 
-    /// Takes the event for the handler of the server.
+    /// Takes the next event for the handler of the server. Those of refused connections come first: they were accepted
+    /// earlier.
     pub(crate) fn take_event(&mut self) -> Option<ServerEvent> {
-        self.event.take()
+        self.take_refusals().or_else(|| self.event.take())
     }
 
     fn report(&mut self, event: ServerEvent) -> Event {
@@ -251,11 +263,16 @@ impl Listener {
     }
 
     pub(crate) fn max_connections(&self) -> Option<usize> {
-        self.max_connections
+        self.admission.max_connections
     }
 
     pub(crate) fn set_max_connections(&mut self, connections: Option<usize>) {
-        self.max_connections = connections;
+        self.admission.max_connections = connections;
+    }
+
+    /// Returns the number of accepts in a row, which is that of a turn.
+    pub(crate) fn accepts_per_turn(&self) -> u32 {
+        self.admission.accepts_per_turn
     }
 
     pub(crate) fn socket_settings(&self) -> Rc<SocketSettings> {
@@ -273,16 +290,21 @@ impl Listener {
             .is_some_and(|bound| bound.fatal_faults >= FATAL_FAULTS)
     }
 
-    /// Counts a socket that was accepted, both in `connections` and in `places_taken`.
-    pub(crate) fn connection_opened(&mut self) {
+    /// Counts a socket of `peer` that was accepted, both in `connections` and against the limits.
+    pub(crate) fn connection_opened(&mut self, peer: Option<SocketAddr>) {
         self.connections += 1;
-        self.places_taken += 1;
+        self.admission.take_place(peer.map(|peer| peer.ip()));
     }
 
-    /// Notes that an accepted socket is closed: it no longer counts against `max_connections`, but still among
+    /// Notes that an accepted socket of `peer` is closed: it no longer counts against the limits, but still among
     /// `connections`.
-    pub(crate) fn place_freed(&mut self) {
-        self.places_taken = self.places_taken.saturating_sub(1);
+    pub(crate) fn place_freed(&mut self, peer: Option<SocketAddr>) {
+        self.admission.free_place(peer.map(|peer| peer.ip()));
+    }
+
+    /// Frees the memory that closed connections have left.
+    pub(crate) fn shrink(&mut self) {
+        self.admission.shrink();
     }
 
     /// Notes that an accepted socket was removed. If the server [is done](Self::is_done) now, the caller closes it.

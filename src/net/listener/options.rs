@@ -26,7 +26,8 @@ pub struct ListenOptions {
     pub(crate) resolver: Option<SharedResolver>,
     pub(crate) ipv6_only: bool,
     pub(crate) reuse_port: bool,
-    pub(crate) max_connections: Option<usize>,
+    /// `None` is an option that is not set, and `Some(None)` no limit.
+    pub(crate) max_connections: Option<Option<usize>>,
     pub(crate) limits: Option<Limits>,
     pub(crate) socket: SocketOptions,
 }
@@ -80,14 +81,15 @@ impl ListenOptions {
         self
     }
 
-    /// Limits the number of connections that the server holds at a time. Default: `None`; with 0, the server closes
-    /// each.
+    /// Limits the number of connections that the server holds at a time, in place of
+    /// [`Limits::max_connections`] of the server. Default: that limit; `None` lifts the limit, and with 0 the server
+    /// refuses each connection. The limit of the loop holds as well.
     ///
     /// A connection over the limit is accepted, closed at once, and reported to
     /// [`on_over_limit`](crate::ServerHandler::on_over_limit).
     #[doc(alias = "maxConnections")]
     pub fn max_connections(mut self, connections: impl Into<Option<usize>>) -> Self {
-        self.max_connections = connections.into();
+        self.max_connections = Some(connections.into());
         self
     }
 

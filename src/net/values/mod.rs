@@ -1,5 +1,6 @@
 //! The values that users set or receive: ids, endpoints, options and answers. Also the events of the state machines.
 
+mod accept_limit;
 mod endpoint;
 mod event;
 mod ids;
@@ -13,6 +14,7 @@ mod status;
 
 #[cfg(unix)]
 pub use crate::system::Descriptor;
+pub use accept_limit::AcceptLimit;
 pub use endpoint::{Endpoint, Family};
 pub use ids::{ServerId, SocketId, SourceId, TimerId};
 pub use keep_alive::KeepAlive;

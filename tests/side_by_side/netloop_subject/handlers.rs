@@ -163,8 +163,10 @@ impl ServerHandler<World> for Reception {
         self.tell(cx, "connection", &format!("({name})"));
         Some(Box::new(watcher))
     }
-    fn on_over_limit(&mut self, cx: &mut LoopContext<'_, World>, _: &OverLimit) {
-        self.tell(cx, "drop", "");
+    fn on_over_limit(&mut self, cx: &mut LoopContext<'_, World>, dropped: &OverLimit) {
+        for _ in 0..dropped.refused {
+            self.tell(cx, "drop", "");
+        }
     }
     fn on_error(&mut self, cx: &mut LoopContext<'_, World>, error: &Error) {
         self.tell(cx, "error", &format!("({})", code_of(error)));

@@ -1,0 +1,107 @@
+//! Admitting: the decision on each accepted connection before anything is allocated for it, and the places that open
+//! sockets take.
+
+use crate::net::connection::{Connection, Place};
+use crate::net::listener::Listener;
+use crate::net::values::{AcceptLimit, ServerId, SocketId};
+use crate::reactor::Key;
+
+use super::{Net, TargetedEvent};
+
+impl Net {
+    /// Begins a turn, in which each server may accept a limited number of times.
+    #[inline]
+    pub(crate) fn begin_turn(&mut self) {
+        self.exhaustion.begin_turn();
+    }
+
+    /// Decides on the connection that a server has accepted: the block list comes first, then the limits in the order of
+    /// [`AcceptLimit`]. Returns the event of the server; `None` if its handler is told of a refused connection later,
+    /// with those that are refused behind it.
+    pub(super) fn screen(&mut self, id: ServerId) -> Option<TargetedEvent> {
+        let event = Some(TargetedEvent::Server(id));
+        let Some(listener) = self.listener_mut(id).filter(|it| it.has_arrival()) else {
+            return event;
+        };
+        if listener.is_arrival_blocked() {
+            listener.drop_arrival();
+            self.tally.dropped_blocked += 1;
+        } else if let Some(limit) = self.reached_limit(id) {
+            self.tally.refused[limit as usize] += 1;
+            if let Some(listener) = self.listener_mut(id) {
+                listener.refuse_arrival(limit);
+            }
+        } else {
+            if let Some(listener) = self.listener_mut(id) {
+                listener.take_arrival();
+            }
+            return event;
+        }
+        if self.reactor.is_in_burst(id.0) {
+            return None;
+        }
+        self.untold_refusals(id.0)
+    }
+
+    /// Returns the event for the refused connections of the source `key`, if it is a server whose handler has not been
+    /// told of some. Called before another source is served.
+    pub(super) fn untold_refusals(&self, key: Key) -> Option<TargetedEvent> {
+        let id = ServerId(key);
+        let has_refusals = self.listener(id).is_some_and(Listener::has_refusals);
+        has_refusals.then_some(TargetedEvent::Server(id))
+    }
+
+    fn reached_limit(&mut self, id: ServerId) -> Option<AcceptLimit> {
+        let mut full = self.full_place(id);
+        if full.is_some() && self.free_places_of_closing() {
+            full = self.full_place(id);
+        }
+        if full.is_some() {
+            return full;
+        }
+        let tick = self.reactor.tick();
+        let keeps_rate = self.listener_mut(id)?.keeps_rate(tick);
+        (!keeps_rate).then_some(AcceptLimit::Rate)
+    }
+
+    /// Returns the limit on open sockets that the connection is over which `server` has accepted.
+    fn full_place(&self, server: ServerId) -> Option<AcceptLimit> {
+        let most = self.limits.max_connections;
+        if most.is_some_and(|most| self.open_sockets >= most) {
+            return Some(AcceptLimit::Loop);
+        }
+        self.listener(server)?.full_place()
+    }
+
+    /// Frees the places of the sockets that have closed and wait for the close phase. Returns whether there were any.
+    /// The reactor itself closes a socket without a look at its server, so a server at a limit asks here.
+    fn free_places_of_closing(&mut self) -> bool {
+        let before = self.open_sockets;
+        loop {
+            let key = self.reactor.closing().nth(self.closing_looked_at);
+            let Some(key) = key else {
+                return self.open_sockets < before;
+            };
+            self.closing_looked_at += 1;
+            self.free_place(SocketId(key));
+        }
+    }
+
+    /// Stops counting a closed socket against the limits on open sockets. Its server still waits for the removal of the
+    /// socket before it closes. Does nothing for a socket that is open, or has no place any more.
+    pub(crate) fn free_place(&mut self, id: SocketId) {
+        let place = self.connection_mut(id).and_then(Connection::give_up_place);
+        if let Some(place) = place {
+            self.take_back(place);
+        }
+    }
+
+    /// Takes the place of a socket back, for its loop, its server and its network.
+    pub(super) fn take_back(&mut self, place: Place) {
+        self.open_sockets = self.open_sockets.saturating_sub(1);
+        let server = place.server.map(ServerId);
+        if let Some(listener) = server.and_then(|server| self.listener_mut(server)) {
+            listener.place_freed(place.peer);
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The admission of connections to one server: its limits, and the counts that they limit.
+
+use std::net::IpAddr;
+
+use crate::net::values::{AcceptLimit, Limits, Refusal};
+
+use super::ListenOptions;
+use super::networks::Networks;
+use super::token_bucket::TokenBucket;
+
+/// The limits of one server on the connections that it takes, with the counts of those that it has.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    /// The server's own limit. That of the loop holds as well.
+    pub(super) max_connections: Option<usize>,
+    /// The number of accepted sockets that are not closed, which `max_connections` limits. A closed socket leaves this
+    /// count before it leaves `connections` of the listener.
+    places_taken: usize,
+    networks: Option<Networks>,
+    bucket: Option<TokenBucket>,
+    pub(super) refusal: Refusal,
+    /// Invariant: at least 1.
+    pub(super) accepts_per_turn: u32,
+    /// The number of the turn to which `left_in_turn` belongs.
+    turn: u64,
+    /// The accepts that the turn still allows.
+    left_in_turn: u32,
+}
+
+impl Admission {
+    /// The admission to a server with `options`, on a loop with the limits `of_loop`.
+    pub(crate) fn new(options: &ListenOptions, of_loop: &Limits) -> Self {
+        let limits = options.limits.as_ref().unwrap_or(of_loop);
+        let own = options.limits.as_ref();
+        let max_connections = own.and_then(|own| own.max_connections);
+        let networks = limits.max_connections_per_network;
+        Self {
+            max_connections: options.max_connections.unwrap_or(max_connections),
+            places_taken: 0,
+            networks: networks.map(|most| Networks::new(most, limits.network_prefixes)),
+            bucket: limits.accept_rate.map(TokenBucket::new),
+            refusal: limits.refusal,
+            accepts_per_turn: limits.accepts_per_turn,
+            turn: 0,
+            left_in_turn: limits.accepts_per_turn,
+        }
+    }
+
+    /// Whether the server may accept once more in the turn with the number `turn`.
+    pub(super) fn may_accept_in(&mut self, turn: u64) -> bool {
+        if self.turn != turn {
+            self.turn = turn;
+            self.left_in_turn = self.accepts_per_turn;
+        }
+        self.left_in_turn > 0
+    }
+
+    /// Counts an accept that has taken a peer off the backlog, or has failed.
+    pub(super) fn note_accept(&mut self) {
+        self.left_in_turn -= 1;
+    }
+
+    /// Returns the limit on connections that a connection of `peer` is over.
+    pub(crate) fn full_place(&self, peer: Option<IpAddr>) -> Option<AcceptLimit> {
+        if self
+            .max_connections
+            .is_some_and(|limit| self.places_taken >= limit)
+        {
+            return Some(AcceptLimit::Server);
+        }
+        let networks = self.networks.as_ref()?;
+        // The peers of Unix sockets belong to no network.
+        networks.is_full(peer?).then_some(AcceptLimit::Network)
+    }
+
+    /// Takes a connection at `tick` out of the rate. Returns `false` if the connection is over the rate.
+    pub(crate) fn keeps_rate(&mut self, tick: u64) -> bool {
+        self.bucket.as_mut().is_none_or(|it| it.take(tick))
+    }
+
+    /// Counts a connection of `peer` that has a place now.
+    pub(super) fn take_place(&mut self, peer: Option<IpAddr>) {
+        self.places_taken += 1;
+        if let (Some(networks), Some(peer)) = (&mut self.networks, peer) {
+            networks.enter(peer);
+        }
+    }
+
+    /// Stops counting a connection of `peer`.
+    pub(super) fn free_place(&mut self, peer: Option<IpAddr>) {
+        self.places_taken = self.places_taken.saturating_sub(1);
+        if let (Some(networks), Some(peer)) = (&mut self.networks, peer) {
+            networks.leave(peer);
+        }
+    }
+
+    /// Frees the memory that closed connections have left.
+    pub(crate) fn shrink(&mut self) {
+        if let Some(networks) = &mut self.networks {
+            networks.shrink();
+        }
+    }
+}

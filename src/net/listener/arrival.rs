@@ -1,0 +1,88 @@
+//! The arrival: a connection that was accepted, and that the server has neither taken nor refused.
+
+use std::net::SocketAddr;
+
+use crate::net::values::{AcceptLimit, Endpoint, Refusal};
+
+use super::{Listener, ServerEvent};
+
+impl Listener {
+    /// Whether a connection waits for the decision of `Net`.
+    #[inline]
+    pub(crate) fn has_arrival(&self) -> bool {
+        matches!(self.event, Some(ServerEvent::Arrived { .. }))
+    }
+
+    fn arrived_peer(&self) -> Option<SocketAddr> {
+        match self.event {
+            Some(ServerEvent::Arrived { peer, .. }) => peer,
+            _ => None,
+        }
+    }
+
+    /// Whether the address of the arrival is on the block list.
+    pub(crate) fn is_arrival_blocked(&self) -> bool {
+        match (&self.block_list, self.arrived_peer()) {
+            (Some(list), Some(peer)) => list.check(peer.ip()),
+            _ => false,
+        }
+    }
+
+    /// Returns the limit of the server on connections that the arrival is over.
+    pub(crate) fn full_place(&self) -> Option<AcceptLimit> {
+        let peer = self.arrived_peer();
+        self.admission.full_place(peer.map(|peer| peer.ip()))
+    }
+
+    /// Takes the arrival out of the rate at `tick`. Returns `false` if the arrival is over the rate.
+    pub(crate) fn keeps_rate(&mut self, tick: u64) -> bool {
+        self.admission.keeps_rate(tick)
+    }
+
+    /// Takes the arrival: the handler gets it as a connection.
+    pub(crate) fn take_arrival(&mut self) {
+        self.event = match self.event.take() {
+            Some(ServerEvent::Arrived { stream, peer }) => {
+                Some(ServerEvent::Accepted { stream, peer })
+            }
+            other => other,
+        };
+    }
+
+    /// Closes the arrival, whose address is blocked. No handler is told.
+    pub(crate) fn drop_arrival(&mut self) {
+        debug_assert!(self.has_arrival(), "no other event is dropped");
+        self.event = None;
+    }
+
+    /// Refuses the arrival, which is over `limit`. The handler is told at the end of the burst.
+    pub(crate) fn refuse_arrival(&mut self, limit: AcceptLimit) {
+        if let Some(ServerEvent::Arrived { stream, peer }) = self.event.take() {
+            self.refusals.note(limit, peer);
+            if self.admission.refusal == Refusal::Reset {
+                // This fails for a Unix socket, which ends instead, and for a connection that is gone.
+                let _ = stream.reset_on_close();
+            }
+        }
+    }
+
+    /// Whether connections were refused that the handler has not been told of.
+    pub(crate) fn has_refusals(&self) -> bool {
+        !self.refusals.is_empty()
+    }
+
+    pub(super) fn take_refusals(&mut self) -> Option<ServerEvent> {
+        let (limit, refused, peer) = self.refusals.take()?;
+        let local = match self.endpoint {
+            // The address of a socket on all addresses says nothing of the connection, and the kernel is not asked.
+            Endpoint::Socket(address) if !address.ip().is_unspecified() => Some(address),
+            Endpoint::Socket(_) | Endpoint::Path(_) | Endpoint::Name { .. } => None,
+        };
+        Some(ServerEvent::OverLimit {
+            limit,
+            refused,
+            local,
+            peer,
+        })
+    }
+}
