@@ -87,6 +87,26 @@ pub struct Statistics {
     /// Counter: the sockets that were closed because a write passed
     /// [`max_queued_bytes`](crate::SocketOptions::max_queued_bytes).
     pub closed_over_limit: u64,
+    /// Counter: the sockets that were closed because no byte came within the
+    /// [first byte timeout](crate::Limits::first_byte_timeout).
+    pub timed_out_first_bytes: u64,
+    /// Counter: the sockets that were closed at the [deadline](crate::Socket::set_deadline) of the program.
+    pub timed_out_deadlines: u64,
+    /// Counter: the sockets that were closed because of the [write stall
+    /// timeout](crate::Limits::write_stall_timeout).
+    pub timed_out_writes: u64,
+    /// Counter: the sockets that were closed because the peer has sent more slowly than the
+    /// [least rate](crate::Limits::min_receive_rate).
+    pub slow_senders: u64,
+    /// Counter: the sockets that were closed because the peer has taken queued bytes more slowly than the
+    /// [least rate](crate::Limits::min_send_rate).
+    pub slow_receivers: u64,
+    /// Counter: the sockets that were closed because the peer did not end within the
+    /// [close timeout](crate::Limits::close_timeout) or the [linger timeout](crate::Limits::linger_timeout).
+    pub timed_out_closes: u64,
+    /// Counter: the sockets that were closed because of the [half-open
+    /// timeout](crate::Limits::half_open_timeout).
+    pub timed_out_half_open: u64,
     /// Counter: the callbacks and turns that the hook for [stalls](crate::EventLoop::on_stall) was told of.
     pub stalls: u64,
     /// Counter: the sum of the lags of all `timers`. A lag is the time from the deadline, in whole milliseconds, to the
@@ -158,6 +178,13 @@ impl Statistics {
             dropped_blocked: growth(|it| it.dropped_blocked),
             descriptor_shortages: growth(|it| it.descriptor_shortages),
             closed_over_limit: growth(|it| it.closed_over_limit),
+            timed_out_first_bytes: growth(|it| it.timed_out_first_bytes),
+            timed_out_deadlines: growth(|it| it.timed_out_deadlines),
+            timed_out_writes: growth(|it| it.timed_out_writes),
+            slow_senders: growth(|it| it.slow_senders),
+            slow_receivers: growth(|it| it.slow_receivers),
+            timed_out_closes: growth(|it| it.timed_out_closes),
+            timed_out_half_open: growth(|it| it.timed_out_half_open),
             stalls: growth(|it| it.stalls),
             timer_lag: self.timer_lag.saturating_sub(earlier.timer_lag),
             idle: self.idle.saturating_sub(earlier.idle),

@@ -2,14 +2,17 @@
 
 use std::time::{Duration, Instant};
 
+use crate::system::MonotonicClock;
 use crate::wheel::NEVER;
 
 /// Ticks are milliseconds: a finer resolution would be lost, because mio rounds the timeout of epoll up to them.
 const TICKS_PER_SECOND: u64 = 1_000;
 
-/// Keeps the reading of the clock that all of one turn uses. The caller passes readings in: this type reads no clock.
+/// Keeps the reading of the clock that all of one turn uses. The caller passes these readings in.
 #[derive(Debug)]
 pub(super) struct Clock {
+    /// The clock, for the few readings that count for one source only.
+    source: MonotonicClock,
     origin: Instant,
     now: Instant,
     /// Invariant: the number of whole ticks between `origin` and `now`.
@@ -23,8 +26,9 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    pub(super) fn new(origin: Instant) -> Self {
+    pub(super) fn new(origin: Instant, source: MonotonicClock) -> Self {
         Self {
+            source,
             origin,
             now: origin,
             tick: 0,
@@ -59,6 +63,17 @@ impl Clock {
     #[inline]
     pub(super) fn latest_tick(&self) -> u64 {
         self.latest_tick
+    }
+
+    /// Reads the clock, and returns the reading as a tick. Every other tick stays.
+    pub(super) fn read_tick(&self) -> u64 {
+        let since = self.source.now().saturating_duration_since(self.origin);
+        ticks(since).max(self.latest_tick)
+    }
+
+    /// Returns the time at which `tick` begins; `None` for a time beyond the range of `Instant`.
+    pub(super) fn instant_at(&self, tick: u64) -> Option<Instant> {
+        self.origin.checked_add(Duration::from_millis(tick))
     }
 
     /// Returns the tick of `instant`, rounded up so that no timer is early.
@@ -153,7 +168,7 @@ mod tests {
     #[test]
     fn deadlines_are_rounded_up_and_the_present_down() {
         let origin = Instant::now();
-        let mut clock = Clock::new(origin);
+        let mut clock = Clock::new(origin, MonotonicClock::Kernel);
         clock.set(origin + Duration::from_micros(1_900));
         assert_eq!(clock.tick(), 1);
         assert_eq!(clock.tick_after(Duration::from_micros(50)), 2);
@@ -165,7 +180,7 @@ mod tests {
     #[test]
     fn time_never_runs_backwards() {
         let origin = Instant::now();
-        let mut clock = Clock::new(origin);
+        let mut clock = Clock::new(origin, MonotonicClock::Kernel);
         clock.set(origin + Duration::from_millis(10));
         clock.set(origin + Duration::from_millis(4));
         assert_eq!(clock.tick(), 10);
@@ -174,7 +189,7 @@ mod tests {
     #[test]
     fn a_noted_reading_is_the_latest_and_leaves_the_turns_own_alone() {
         let origin = Instant::now();
-        let mut clock = Clock::new(origin);
+        let mut clock = Clock::new(origin, MonotonicClock::Kernel);
         clock.set(origin + Duration::from_millis(3));
         clock.note(origin + Duration::from_millis(8));
         assert_eq!((clock.tick(), clock.latest_tick()), (3, 8));
@@ -187,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_time_beyond_all_ticks_is_never() {
-        let clock = Clock::new(Instant::now());
+        let clock = Clock::new(Instant::now(), MonotonicClock::Kernel);
         assert_eq!(clock.tick_after(Duration::MAX), NEVER);
         assert_eq!(clock.instant_of(NEVER), None);
     }

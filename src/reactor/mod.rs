@@ -177,7 +177,7 @@ impl<T: Handler> Reactor<T> {
 
     /// Makes a reactor that waits with `selector`.
     pub(crate) fn with_selector(selector: Selector) -> Self {
-        let clock = Clock::new(selector.now());
+        let clock = Clock::new(selector.now(), selector.clock());
         Self {
             selector,
             slots: Slots::new(),

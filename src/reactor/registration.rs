@@ -213,6 +213,12 @@ impl Registration<'_> {
         self.clock.latest_tick()
     }
 
+    /// Reads the clock, and returns the reading as a tick: at least [`latest_tick`](Self::latest_tick). For a time that
+    /// counts from a moment within a long callback.
+    pub(crate) fn read_tick(&self) -> u64 {
+        self.clock.read_tick()
+    }
+
     /// Returns the reactor's time plus `duration` as a tick, rounded up so that no timer is early.
     pub(crate) fn tick_after(&self, duration: Duration) -> u64 {
         self.clock.tick_after(duration)

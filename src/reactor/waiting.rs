@@ -31,6 +31,11 @@ impl<T: Handler> Reactor<T> {
         self.clock.note(self.selector.now());
     }
 
+    /// Returns the time at which a tick of the sources begins.
+    pub(crate) fn instant_at(&self, tick: u64) -> Option<Instant> {
+        self.clock.instant_at(tick)
+    }
+
     /// Makes `now` the reactor's time. A reading before the last one is ignored.
     pub(crate) fn set_now(&mut self, now: Instant) {
         self.clock.set(now);

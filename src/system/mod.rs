@@ -16,6 +16,7 @@ mod factory;
 pub(crate) mod faults;
 mod lookup;
 mod lookups;
+mod monotonic_clock;
 mod native;
 mod options;
 mod owned_path;
@@ -35,6 +36,7 @@ pub(crate) use errno::is_out_of_registrations;
 pub(crate) use factory::System;
 pub(crate) use lookup::{Job, Ticket};
 pub(crate) use lookups::Lookups;
+pub(crate) use monotonic_clock::MonotonicClock;
 pub(crate) use native::Adopted;
 #[cfg(unix)]
 pub use native::Descriptor;

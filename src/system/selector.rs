@@ -10,6 +10,7 @@ use crate::readiness::{Interest, Readiness};
 
 #[cfg(feature = "simulation")]
 use super::faults;
+use super::monotonic_clock::MonotonicClock;
 use super::native;
 #[cfg(feature = "simulation")]
 use super::simulated;
@@ -86,6 +87,15 @@ impl Selector {
             #[cfg(feature = "simulation")]
             Self::Simulated(selector) => selector.now(),
             _ => Instant::now(),
+        }
+    }
+
+    /// Returns the clock that [`now`](Self::now) reads.
+    pub(crate) fn clock(&self) -> MonotonicClock {
+        match self {
+            #[cfg(feature = "simulation")]
+            Self::Simulated(selector) => MonotonicClock::Simulated(selector.machine().clone()),
+            _ => MonotonicClock::Kernel,
         }
     }
 

@@ -39,17 +39,77 @@ fn bytes_that_still_move_put_the_close_timeout_off() {
                 return Disturbed::Yes;
             }
             last = Instant::now();
-            peer.write(b".");
+            peer.write(&[b'.'; 100]);
             scene.turn();
         }
         scene.drive_to_close("us");
         assert!(last.elapsed() >= timeout, "counted from the last byte");
-        assert_eq!(
-            scene.world.trace("us"),
-            "connect data:...... close:TimedOut"
-        );
+        assert_eq!(scene.world.received_length("us"), 600);
+        assert!(scene.world.trace("us").ends_with(" close:TimedOut"));
         Disturbed::No
     });
+}
+
+// Field report 4.2: one byte now and then has kept such a socket for ever.
+#[test]
+fn a_trickle_puts_the_close_timeout_off_only_once() {
+    for is_queued in [false, true] {
+        let mut scene = Scene::new();
+        let timeout = Duration::from_millis(150);
+        let options = SocketOptions::new().close_timeout(timeout);
+        let (id, mut peer) = scene.adopted(options, Recorder::new("us"));
+        if is_queued {
+            // The peer reads nothing either.
+            assert_eq!(scene.socket(id).write(&[0; 8 << 20]), Flow::Full);
+        }
+        let begun = Instant::now();
+        scene.socket(id).end();
+        let mut next = begun;
+        scene.drive_with("the close", |scene| {
+            if Instant::now() >= next && !scene.world.has("us", "close") {
+                let _ = peer.try_write(b".");
+                next += timeout / 3;
+            }
+            scene.world.has("us", "close")
+        });
+        assert!(begun.elapsed() >= timeout, "never early (I8)");
+        // On a machine that is too busy, several bytes come at once.
+        let bytes = scene.world.received_length("us");
+        assert!((1..=8).contains(&bytes), "{bytes} bytes put it off");
+        assert_eq!(scene.world.close_reason("us"), Some(CloseReason::TimedOut));
+        assert_eq!(scene.event_loop.statistics().timed_out_closes, 1);
+    }
+}
+
+// What comes behind `destroy_soon` is thrown away, and is no progress.
+#[test]
+fn a_flood_keeps_no_socket_that_waits_for_its_queue() {
+    let mut scene = Scene::new();
+    let timeout = Duration::from_millis(60);
+    let options = SocketOptions::new().close_timeout(timeout);
+    let (id, mut peer) = scene.adopted(options, Recorder::new("us"));
+    assert_eq!(scene.socket(id).write(&[0; 8 << 20]), Flow::Full);
+    scene.socket(id).destroy_soon();
+    scene.drive_with("the close", |scene| {
+        let _ = peer.try_write(&[0; 4096]);
+        scene.world.has("us", "close")
+    });
+    assert_eq!(scene.world.close_reason("us"), Some(CloseReason::TimedOut));
+}
+
+// A pipe resumes the socket it takes from at each drain.
+#[test]
+fn a_resume_of_a_socket_that_reads_puts_nothing_off() {
+    let mut scene = Scene::new();
+    let timeout = Duration::from_millis(50);
+    let options = SocketOptions::new().close_timeout(timeout);
+    let (id, _peer) = scene.accepted(options, Recorder::new("us"));
+    scene.socket(id).end();
+    scene.drive_with("the close", |scene| {
+        scene.socket(id).resume();
+        scene.world.has("us", "close")
+    });
+    assert_eq!(scene.world.trace("us"), "connect close:TimedOut");
 }
 
 // Reliability D5; C11

@@ -63,10 +63,12 @@ mod resets;
 mod sent_notices;
 mod short_reads;
 mod shutdowns;
+mod slow_peers;
 mod socket_timers;
 #[cfg(unix)]
 mod sources;
 mod stuck_lookups;
+mod time_limits;
 mod unread_bytes;
 mod views;
 mod writing;
@@ -74,6 +76,7 @@ mod zones;
 
 mod accepting;
 mod budgets;
+mod deadline_of_requests;
 mod deadlines;
 mod dialing;
 mod dropping;

@@ -10,6 +10,7 @@ use crate::reactor::Registration;
 use crate::system::Stream;
 
 use super::Connection;
+use super::close_progress::CloseProgress;
 use super::outbound::OutboundState;
 use super::peer_address::PeerAddress;
 use super::stage::Stage;
@@ -24,12 +25,20 @@ impl Connection {
         self.outbound.begin_end();
         if self.stage.is_open() {
             // While connecting, `began_tick` keeps the start of the connect, from which the connect timeout counts.
-            self.activity.began_tick = registration.latest_tick();
+            self.note_end(registration);
             if !self.outbound.unsent.is_empty() || self.outbound.has_failed() {
                 // If no bytes wait, the flush sends the FIN at once and files the deadline then.
                 self.file_deadline(registration);
             }
             registration.flush_soon();
+        }
+    }
+
+    /// Notes the end of this side, or its FIN: the close timeout counts from here.
+    pub(super) fn note_end(&mut self, registration: &Registration<'_>) {
+        self.activity.began_tick = registration.latest_tick();
+        if let Some(cold) = &mut self.cold {
+            cold.close_progress = CloseProgress::default();
         }
     }
 
@@ -162,7 +171,7 @@ impl Connection {
             self.close(CloseReason::Graceful, registration);
         } else {
             // The FIN may have waited for the flush, while the peer could not answer it.
-            self.activity.began_tick = registration.latest_tick();
+            self.note_end(registration);
             self.update_read_interest(registration);
             self.file_deadline(registration);
         }

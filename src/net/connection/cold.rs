@@ -9,9 +9,12 @@ use crate::reactor::{Key, Registration};
 #[cfg(unix)]
 use crate::system::Stream;
 
+use super::close_progress::CloseProgress;
 use super::connecting::DialStep;
 use super::notice::Notice;
 use super::outbound::OutboundFlags;
+use super::pace::Pace;
+use super::queue_wait::QueueWait;
 use super::sent_markers::{SentMarker, SentMarkers, write_after_end};
 use super::unread::UnreadBytes;
 use super::{Connection, Error};
@@ -41,6 +44,15 @@ pub(super) struct ColdState {
     pub(super) resets_when_connected: bool,
     /// The tick at which the held failure was met. Has no meaning unless a failure is held.
     pub(super) failed_tick: u64,
+    /// The deadline of the program, as a tick.
+    pub(super) deadline: Option<u64>,
+    /// The rate of the peer, while the program expects bytes.
+    pub(super) receiving: Option<Pace>,
+    /// The wait of the queue. Has no meaning unless the flag [`WAITS`](OutboundFlags::WAITS) is set.
+    pub(super) queue_wait: Option<QueueWait>,
+    /// Whether the first byte has arrived, and waits for a read that the program puts off.
+    pub(super) has_first_byte: bool,
+    pub(super) close_progress: CloseProgress,
     /// The tick at which the close timeout began to rest, if the pause came after the end of this side.
     pub(super) rest_began: Option<u64>,
     /// Whether the close timeout was due during a pause, and received bytes were unread. They stay so until `resume`.

@@ -210,9 +210,10 @@ impl Connection {
             registration.want(Interest::READABLE);
         }
         if self.outbound.is_ending() {
-            self.activity.began_tick = registration.latest_tick();
+            self.note_end(registration);
             self.file_deadline(registration);
         }
+        self.measure_rate_anew(registration);
         if self.has_to_flush() {
             registration.flush_soon();
         }

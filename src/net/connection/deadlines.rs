@@ -1,5 +1,5 @@
-//! The deadlines of a connection: for connecting, for closing, for unread bytes, and for being idle. All deadlines share
-//! one entry on the timer wheel. The entry stays while bytes move. If it falls due before every deadline, it is filed
+//! The deadlines of a connection: for connecting, for closing, for unread bytes, for being idle, and of the
+//! [limits on time](super::time_limits). All deadlines share one entry on the timer wheel. The entry stays while bytes move. If it falls due before every deadline, it is filed
 //! again.
 //!
 //! A deadline that has passed does not count at once, because news that satisfies it may wait behind other sockets. The
@@ -8,15 +8,17 @@
 use std::io;
 use std::time::Duration;
 
-use crate::net::values::{CloseReason, Event, SocketEvent};
+use crate::net::values::{Event, SocketEvent};
 use crate::reactor::{Interest, Readiness, Registration};
 
 use super::Connection;
+use super::activity::later;
 use super::held::Rest;
 use super::inbound::Pause;
 use super::outbound::{OutboundFlags, OutboundState};
 use super::retry::Retries;
 use super::stage::Stage;
+use super::time_limits::{TimeLimit, TimeLimitCounts};
 
 /// A deadline of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +29,12 @@ enum Deadline {
     Lookup,
     /// The next address is tried, because the newest attempt has had no answer for its whole delay.
     Attempt,
-    /// This side has ended, and the peer must have ended too.
+    /// This side has ended, and the peer must have ended too, or have gone on.
     Close,
+    /// Our FIN is sent, and the peer must have ended too.
+    Linger,
+    /// A limit on the time of the peer.
+    Limit(TimeLimit),
     /// The received bytes before a failure must have been read.
     Unread,
     /// A byte must have moved.
@@ -51,6 +57,7 @@ impl Connection {
     /// Otherwise files the entry again. Ends the rests after transient failures.
     pub(crate) fn on_deadline(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         self.end_rests(registration);
+        self.count_moved_bytes(registration.tick());
         if self.passed_deadline(registration.tick()).is_some() {
             return Some(Event::DeadlinePassed);
         }
@@ -107,9 +114,11 @@ impl Connection {
     pub(crate) fn decide_deadlines(
         &mut self,
         at: u64,
+        counts: &mut TimeLimitCounts,
         registration: &mut Registration<'_>,
     ) -> Option<Event> {
         let mut event = None;
+        self.count_moved_bytes(at);
         match self.passed_deadline(at) {
             Some(Deadline::Connect) => {
                 self.fail_connect(io::ErrorKind::TimedOut.into(), registration);
@@ -122,9 +131,11 @@ impl Connection {
             Some(Deadline::Unread) => self.report_held_back(registration),
             Some(Deadline::Close) => match self.rest_with_queue(registration) {
                 Rest::Begins => {}
-                Rest::IsOver => self.close(CloseReason::TimedOut, registration),
+                Rest::IsOver => self.end_unanswered(counts, registration),
                 Rest::IsUnknown => return None,
             },
+            Some(Deadline::Linger) => self.end_unanswered(counts, registration),
+            Some(Deadline::Limit(limit)) => self.break_limit(limit, counts, registration),
             Some(Deadline::Idle) => {
                 self.activity.report_idle();
                 event = Some(Event::Socket(SocketEvent::TimedOut));
@@ -149,7 +160,12 @@ impl Connection {
             Stage::Racing(_) if is_due(self.race_deadline()) => return Some(Deadline::Attempt),
             Stage::Open(_) if is_due(self.unread_deadline()) => return Some(Deadline::Unread),
             Stage::Open(_) if is_due(self.close_deadline()) => return Some(Deadline::Close),
+            Stage::Open(_) if is_due(self.linger_deadline()) => return Some(Deadline::Linger),
             _ => {}
+        }
+        let passed = self.time_limits().find(|(_, deadline)| *deadline <= now);
+        if let Some((limit, _)) = passed {
+            return Some(Deadline::Limit(limit));
         }
         is_due(self.idle_deadline()).then_some(Deadline::Idle)
     }
@@ -171,6 +187,7 @@ impl Connection {
     pub(super) fn set_pause(&mut self, pause: Pause, registration: &mut Registration<'_>) {
         let ends_rest = self.rests_idle() && pause != Pause::ByPipe;
         self.inbound.pause = pause;
+        self.pause_rate(pause != Pause::No, registration);
         if ends_rest {
             self.activity.last_byte_tick = registration.latest_tick();
             self.file_deadline(registration);
@@ -216,9 +233,14 @@ impl Connection {
             Stage::Open(_) => self.unread_deadline().or_else(|| self.close_deadline()),
             Stage::Closed { .. } => return,
         };
-        let others = [self.idle_deadline(), self.race_deadline()];
-        let others = others.into_iter().flatten();
-        if let Some(deadline) = deadline.into_iter().chain(others).min() {
+        let others = [
+            deadline,
+            self.linger_deadline(),
+            self.idle_deadline(),
+            self.race_deadline(),
+        ];
+        let limits = self.time_limits().map(|(_, deadline)| deadline);
+        if let Some(deadline) = others.into_iter().flatten().chain(limits).min() {
             registration.wake_at(deadline);
         }
     }
@@ -226,15 +248,28 @@ impl Connection {
     /// Returns the tick by which the close must be complete. `None` if this side has not ended, if there is no close
     /// timeout or it [waits](Self::waits_for_resume), or if the descriptor can only be read. `None` also after a
     /// failure, because then only the received bytes are waited for.
-    fn close_deadline(&self) -> Option<u64> {
-        if self.outbound.state == OutboundState::Open
-            || self.outbound.has_failed()
-            || self.waits_for_resume()
-            || self.is_input()
-        {
+    pub(super) fn close_deadline(&self) -> Option<u64> {
+        let timeout = self.settings.limits.close_timeout?;
+        if self.outbound.state == OutboundState::Open || !self.counts_time_of_end() {
             return None;
         }
-        let timeout = self.settings.limits.close_timeout?;
-        Some(self.activity.close_deadline(timeout))
+        let ended = self.activity.began_tick;
+        let progress = self.cold.as_ref().map(|cold| cold.close_progress);
+        Some(later(progress.map_or(ended, |it| it.since(ended)), timeout))
+    }
+
+    /// Returns the tick by which the peer must have ended, whatever it sends. `None` as for the close deadline, and
+    /// before our FIN.
+    fn linger_deadline(&self) -> Option<u64> {
+        let timeout = self.settings.limits.linger_timeout?;
+        let waits = self.outbound.state == OutboundState::Finished && self.counts_time_of_end();
+        waits.then(|| later(self.activity.began_tick, timeout))
+    }
+
+    fn counts_time_of_end(&self) -> bool {
+        self.stage.is_open()
+            && !self.outbound.has_failed()
+            && !self.waits_for_resume()
+            && !self.is_input()
     }
 }

@@ -126,6 +126,11 @@ impl Connection {
         }
     }
 
+    /// Whether something of the peer has arrived, or may have: a byte, its end, or an error.
+    pub(super) fn has_arrived(&self) -> bool {
+        !matches!(self.peek(), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
     fn peek(&self) -> io::Result<usize> {
         match &self.stream {
             Some(stream) => stream.peek(),
@@ -249,17 +254,20 @@ impl Connection {
         }
     }
 
-    /// Lets the close timeout go on with the time that it had left when it began to rest.
+    /// Lets the close timeout and the linger timeout go on with the time that they had left when they began to rest.
     pub(super) fn end_rest(&mut self, registration: &mut Registration<'_>) {
-        let rest_began = self.cold.as_mut().and_then(|cold| {
+        let tick = registration.latest_tick();
+        let (ended, last_byte) = (self.activity.began_tick, self.activity.last_byte_tick);
+        let mut rest_began = None;
+        if let Some(cold) = &mut self.cold {
             cold.is_unread = false;
-            cold.rest_began.take()
-        });
-        if !self.stage.is_open() || self.outbound.state == OutboundState::Open {
-            return;
+            rest_began = cold.rest_began.take();
+            if let Some(began) = rest_began {
+                let progress = &mut cold.close_progress;
+                progress.skip_rest(ended, last_byte, began, tick);
+            }
         }
-        self.activity
-            .skip_rest(rest_began, registration.latest_tick());
+        self.activity.skip_rest(rest_began, tick);
         self.file_deadline(registration);
     }
 }

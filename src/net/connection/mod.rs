@@ -6,13 +6,15 @@
 //! its registration in the reactor up to date, and returns an [`Event`](crate::net::values::Event) for the handler.
 //!
 //! By topic: `connecting` opens a connection, [`serving`] reads and answers the reactor's calls, `writing` sends,
-//! `closing` ends it. `held` keeps a failure until received bytes are delivered. `deadlines` and `activity` keep time, `requests` and `status` serve the views. [`ColdState`]
+//! `closing` ends it. `held` keeps a failure until received bytes are delivered. `deadlines` and `activity` keep time, `time_limits`,
+//! `queue_wait`, `pace` and `close_progress` the times of slow peers; `requests` and `status` serve the views. [`ColdState`]
 //! holds the fields that few connections need.
 //!
 //! Received bytes pass through [`serving`] only. Written bytes wait in the [outbox](crate::net::outbox), and leave it
 //! through [`outbound`] and `writing`.
 
 mod activity;
+mod close_progress;
 mod closing;
 mod cold;
 mod connecting;
@@ -21,13 +23,16 @@ mod held;
 mod inbound;
 mod notice;
 mod outbound;
+mod pace;
 mod peer_address;
+mod queue_wait;
 mod requests;
 mod retry;
 mod sent_markers;
 mod serving;
 mod stage;
 mod status;
+mod time_limits;
 mod unread;
 mod writing;
 
@@ -51,6 +56,7 @@ pub(crate) use connecting::DialStep;
 pub(crate) use deadlines::NextTry;
 pub(crate) use notice::Notice;
 pub(crate) use retry::Retries;
+pub(crate) use time_limits::TimeLimitCounts;
 
 /// The place of a socket among those of its loop, and of the server and the network of an accepted socket.
 #[derive(Clone, Copy, Debug)]
@@ -160,9 +166,11 @@ impl Connection {
         }
     }
 
-    /// Whether a deadline may count from the registration: of connecting, or of being idle.
+    /// Whether a deadline may count from the registration: of connecting, of being idle, or of the first byte.
     pub(crate) fn counts_time(&self) -> bool {
-        self.stage.is_before_open() || self.activity.idle_timeout().is_some()
+        self.stage.is_before_open()
+            || self.activity.idle_timeout().is_some()
+            || self.limits_first_byte()
     }
 
     /// Starts to count time, and files the first deadline. Called once, right after the registration.

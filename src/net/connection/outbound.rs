@@ -69,6 +69,9 @@ bitflags! {
         const READ_FAILED = 1 << 5;
         /// As [`READ_FAILED`](Self::READ_FAILED), and the inbound half rests until the next deadline.
         const READ_RESTS = 1 << 6;
+        /// Unsent bytes wait for the kernel, and a limit counts their time. `ColdState::queue_wait` has it. Invariant:
+        /// not set while nothing is unsent, except within a send.
+        const WAITS = 1 << 7;
     }
 }
 

@@ -99,9 +99,13 @@ impl Connection {
     }
 
     pub(crate) fn resume(&mut self, registration: &mut Registration<'_>) {
+        // Only a rest puts the close timeout off: a program may resume a socket that reads, again and again.
+        let is_resting = self.is_resting();
         self.set_pause(Pause::No, registration);
         self.update_read_interest(registration);
-        self.end_rest(registration);
+        if is_resting {
+            self.end_rest(registration);
+        }
         if self.delivers_unread() {
             registration.activate();
         }

@@ -146,6 +146,9 @@ impl Connection {
         }
         self.inbound.state = InboundState::Ended;
         self.activity.touch(registration);
+        if self.settings.limits.half_open_timeout.is_some() {
+            self.file_deadline(registration);
+        }
         Some(Event::Socket(SocketEvent::Ended))
     }
 

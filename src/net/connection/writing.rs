@@ -94,6 +94,7 @@ impl Connection {
             return Flow::Closed;
         }
         let is_direct = length >= DIRECT_BYTES && !self.outbound.is_corked();
+        let taken = self.taken_while_waiting();
         let mut sent = 0;
         if is_direct && registration.readiness().serves(Interest::WRITABLE) {
             match self.send(payload.as_bytes(), registration, outbox) {
@@ -112,6 +113,9 @@ impl Connection {
             }
         }
         outbox.put(&mut self.outbound.unsent, payload, sent);
+        if is_direct {
+            self.note_queue(taken, registration);
+        }
         if is_direct && self.outbound.has_markers() {
             // The kernel may have taken the queue in front of this payload, and no more: then no flush comes before the
             // peer reads.
@@ -188,6 +192,7 @@ impl Connection {
                 return;
             }
         }
+        let taken = self.taken_while_waiting();
         let mut wire = Wire {
             stream,
             activity: &mut self.activity,
@@ -196,7 +201,7 @@ impl Connection {
         };
         match self.outbound.flush(&self.settings, &mut wire) {
             Ok(true) => {}
-            Ok(false) => return,
+            Ok(false) => return self.note_queue(taken, registration),
             Err(error) => {
                 self.write_failed(error, registration);
                 return;
@@ -208,6 +213,7 @@ impl Connection {
             self.pass_markers(registration);
         }
         self.outbound.await_kernel(registration);
+        self.note_queue(taken, registration);
         if self.outbound.unsent.is_empty() && self.outbound.is_ending() {
             self.finish_sending(registration);
         }
@@ -281,7 +287,10 @@ impl Connection {
             (Err(error), _) => self.outbound.note_unsent(error, registration),
         };
         match noted {
-            Ok(()) => registration.want(Interest::WRITABLE),
+            Ok(()) => {
+                registration.want(Interest::WRITABLE);
+                self.note_queue(None, registration);
+            }
             Err(error) => self.write_failed(error, registration),
         }
     }

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use crate::net::values::AcceptLimit;
+use crate::net::connection::TimeLimitCounts;
 
 use super::Net;
 
@@ -22,6 +23,7 @@ pub(crate) struct NetCounts {
     pub(crate) refused: [u64; AcceptLimit::ALL.len()],
     pub(crate) dropped_blocked: u64,
     pub(crate) descriptor_shortages: u64,
+    pub(crate) time_limits: TimeLimitCounts,
     pub(crate) sockets: usize,
     pub(crate) servers: usize,
     pub(crate) queued_bytes: usize,
@@ -33,6 +35,7 @@ pub(super) struct Tally {
     pub(super) accepted: u64,
     pub(super) refused: [u64; AcceptLimit::ALL.len()],
     pub(super) dropped_blocked: u64,
+    pub(super) time_limits: TimeLimitCounts,
     /// The bytes that sockets received which are removed. Each live socket counts its own.
     pub(super) received_before: u64,
 }
@@ -50,6 +53,7 @@ impl Net {
             refused: self.tally.refused,
             dropped_blocked: self.tally.dropped_blocked,
             descriptor_shortages: self.exhaustion.shortages(),
+            time_limits: self.tally.time_limits,
             sockets: 0,
             servers: self.server_count(),
             queued_bytes: 0,

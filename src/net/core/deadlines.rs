@@ -259,10 +259,11 @@ impl Net {
             return self.take_socket_timer(name).map(Decision::Due);
         }
         let key = passed.owner;
+        let counts = &mut self.tally.time_limits;
         let event = self.reactor.visit(key, |source, registration| {
             source
                 .connection_mut()?
-                .decide_deadlines(passed.tick, registration)
+                .decide_deadlines(passed.tick, counts, registration)
         });
         match self.translate_event(key, event.flatten()?) {
             Some(happened) => Some(Decision::Due(Due::Deadline(happened))),

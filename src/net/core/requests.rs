@@ -1,5 +1,7 @@
 //! The requests of the views: each function finds a source by its id, and changes that source.
 
+use std::time::Instant;
+
 use crate::net::connection::Connection;
 use crate::net::error::Error;
 #[cfg(unix)]
@@ -63,12 +65,17 @@ impl Net {
 
     /// Reads from a socket again.
     pub(crate) fn resume(&mut self, id: SocketId) {
-        let rests = |it: &Connection| it.is_resting() || it.rests_idle();
+        let rests = |it: &Connection| it.is_resting() || it.rests_idle() || it.measures_rate();
         if self.connection(id).is_some_and(rests) {
             // The timeout counts again from here on.
             self.reactor.note_now();
         }
         self.request(id, Connection::resume);
+    }
+
+    /// Returns the time of the deadline that the program has set for a socket.
+    pub(crate) fn deadline_of(&self, id: SocketId) -> Option<Instant> {
+        self.reactor.instant_at(self.connection(id)?.deadline()?)
     }
 
     /// Lends the descriptor of a socket to the user, and notes that duplicates of it may exist from now on.

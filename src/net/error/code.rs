@@ -99,6 +99,7 @@ pub(super) fn kind_of(code: &str) -> io::ErrorKind {
         Error::LOOP_CLOSED | Error::WRITE_AFTER_END => io::ErrorKind::BrokenPipe,
         Error::IP_BLOCKED => io::ErrorKind::PermissionDenied,
         "ENOTFOUND" => io::ErrorKind::NotFound,
+        "ETIMEDOUT" => io::ErrorKind::TimedOut,
         "EAI_AGAIN" => io::ErrorKind::WouldBlock,
         _ => io::ErrorKind::Other,
     }

@@ -47,7 +47,8 @@ pub(super) fn hint(error: &Error) -> Option<Cow<'static, str>> {
             "no server listens there, or a firewall refuses; is it up, on that address?"
         }
         "ECONNRESET" => "the peer dropped the connection: it died, or closed it with bytes unread",
-        "ETIMEDOUT" => {
+        // The text of a limit says everything.
+        "ETIMEDOUT" if error.io().get_ref().is_none() => {
             "no answer at all: a firewall that drops, a wrong address, or a host that is down"
         }
         "EHOSTUNREACH" | "ENETUNREACH" => {

@@ -208,6 +208,11 @@ impl Error {
         }
     }
 
+    /// Returns the error of a socket that has met a limit on time.
+    pub(crate) fn timed_out(text: String) -> Self {
+        Self::with_code("ETIMEDOUT", text)
+    }
+
     /// Returns the error with the endpoint (address, name or path) of the call.
     #[must_use]
     pub(crate) fn at(mut self, endpoint: Endpoint) -> Self {

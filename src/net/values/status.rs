@@ -87,7 +87,8 @@ impl std::fmt::Display for State {
 /// least as many bytes are lost as [`Socket::queued_bytes`](crate::Socket::queued_bytes) returns in `on_close`.
 ///
 /// If the loop closes a TCP socket with queued bytes, the peer gets a RST and not a FIN, so that it takes no part for the
-/// whole. This holds for a timeout, for [`Limit`](Self::Limit), for a failed call, for a panic of the handler, and for a
+/// whole. If a limit or a deadline has closed the socket before this side has ended, the peer gets a RST in any case. The
+/// first rule holds for a timeout, for [`Limit`](Self::Limit), for a failed call, for a panic of the handler, and for a
 /// loop that is dropped. It does not hold for [`destroy`](crate::Socket::destroy) and
 /// [`destroy_with`](crate::Socket::destroy_with), nor for Unix sockets, which have no RST.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -98,7 +99,9 @@ pub enum CloseReason {
     /// The peer has reset the connection, or no longer knows it. The bytes sent last may never have arrived.
     Reset,
     /// A timeout has passed: of connecting, of being idle, or of the wait for the peer's end after the end of this
-    /// side.
+    /// side. Or the peer is too slow for one of the [`Limits`](crate::Limits), or the program's
+    /// [deadline](crate::Socket::set_deadline) has passed: [`on_error`](crate::SocketHandler::on_error) has named the limit
+    /// just before.
     TimedOut,
     /// The user has closed the socket: `destroy`, `destroy_soon` or `reset`.
     Local,

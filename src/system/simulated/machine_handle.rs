@@ -3,6 +3,7 @@
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use mio::{Poll, Registry};
 
@@ -34,6 +35,10 @@ impl MachineHandle {
             poll,
             names,
         }
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.network.borrow().now()
     }
 
     pub(super) fn network(&self) -> &Shared {

@@ -31,7 +31,11 @@ impl Selector {
     }
 
     pub(crate) fn now(&self) -> Instant {
-        self.machine.network().borrow().now()
+        self.machine.now()
+    }
+
+    pub(crate) fn machine(&self) -> &MachineHandle {
+        &self.machine
     }
 
     pub(crate) fn waker(&self) -> Waker {

@@ -1,8 +1,75 @@
-//! The methods of a socket's view that arm and cancel the socket's timers.
+//! The methods of a socket's view that arm and cancel the socket's timers, and its deadline.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Socket;
+
+/// The deadline, and the rate of the peer.
+impl Socket<'_> {
+    /// Sets the deadline of the socket: after this time from now, the socket closes. No byte extends it. Each call replaces
+    /// the deadline, and `None` lifts it. At first there is none.
+    ///
+    /// An idle timeout does not protect against a peer that sends a byte now and then. A server gives each request
+    /// such a time, whole:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use netloop::{Context, SocketHandler};
+    ///
+    /// /// A request is a line. Its peer has 30 seconds for it, and as long as it likes between two requests.
+    /// #[derive(Default)]
+    /// struct Session {
+    ///     line: Vec<u8>,
+    /// }
+    ///
+    /// impl SocketHandler for Session {
+    ///     fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) {
+    ///         if self.line.is_empty() {
+    ///             cx.socket.set_deadline(Duration::from_secs(30));
+    ///         }
+    ///         self.line.extend_from_slice(data);
+    ///         if self.line.ends_with(b"\n") {
+    ///             cx.socket.set_deadline(None);
+    ///             self.line.clear();
+    ///             cx.socket.write(b"done\n").ignore();
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// At the deadline, the bytes that have arrived are delivered first, and `on_data` may still set another deadline. Then
+    /// `on_error` gets ETIMEDOUT, and the socket closes with [`CloseReason::TimedOut`](crate::CloseReason::TimedOut). If
+    /// this side has not ended, a TCP peer gets a RST.
+    ///
+    /// The deadline counts while the socket is connecting or paused too, and stays when the handler is replaced. It does
+    /// not keep [`run`](crate::EventLoop::run) going.
+    #[doc(alias("requestTimeout", "setTimeout"))]
+    pub fn set_deadline(&mut self, after: impl Into<Option<Duration>>) {
+        let after = after.into();
+        self.net.request_now(self.id, |connection, registration| {
+            connection.set_deadline(after, registration);
+        });
+    }
+
+    /// Returns the time of the [deadline](Self::set_deadline); `None` if there is none, or if it lies beyond the range of
+    /// the clock.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.net.deadline_of(self.id)
+    }
+
+    /// Says whether bytes of the peer are expected. While they are, the peer must send them at the
+    /// [least rate](crate::Limits::min_receive_rate). Without such a limit, the call does nothing.
+    ///
+    /// Only the program knows when a message is under way: a server expects bytes from the first byte of a request to its
+    /// last one. The grace of the rate begins with the call. A further `true` changes nothing. The time of a pause
+    /// does not count, nor does the time of connecting.
+    pub fn expect_bytes(&mut self, expects: bool) {
+        self.net.request_now(self.id, |connection, registration| {
+            connection.expect_bytes(expects, registration);
+        });
+    }
+}
 
 /// Timers.
 impl Socket<'_> {

@@ -1,0 +1,147 @@
+//! The progress that puts the close timeout off: a byte does it once, and then only bytes that come at a rate.
+
+/// The least rate of the bytes that put the close timeout off again, in bytes a second.
+const RATE: u64 = 240;
+
+/// The bytes that a connection has moved until now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct MovedBytes {
+    /// Zero if only the queue is waited for, and received bytes are no progress.
+    pub(super) received: u64,
+    pub(super) sent: u64,
+}
+
+/// The progress of a connection since this side has ended. A connection without one counts from its end.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct CloseProgress {
+    /// The tick from which the close timeout counts, unless this side has ended later.
+    since: u64,
+    /// The last look at the bytes, at a tick at which the timeout had passed and was put off.
+    look: Option<(u64, MovedBytes)>,
+}
+
+impl CloseProgress {
+    /// Returns the tick from which the close timeout counts, for a side that has ended at `ended`.
+    pub(super) fn since(&self, ended: u64) -> u64 {
+        self.since.max(ended)
+    }
+
+    /// Puts the timeout off, because it has passed at `tick`, if enough bytes have moved. It then counts from the last byte
+    /// (`last_byte`).
+    pub(super) fn put_off(&mut self, ended: u64, last_byte: u64, tick: u64, moved: MovedBytes) {
+        let is_enough = match self.look {
+            None => true,
+            Some((looked, before)) => {
+                let bytes = moved.received.saturating_sub(before.received)
+                    + moved.sent.saturating_sub(before.sent);
+                bytes > 0 && bytes.saturating_mul(1_000) >= (tick - looked).saturating_mul(RATE)
+            }
+        };
+        if is_enough && last_byte > self.since(ended) {
+            self.since = last_byte;
+            self.look = Some((tick, moved));
+        }
+    }
+
+    /// Excludes a rest from `began` to `tick` from the time. `last_byte` is the tick of the last byte before its end.
+    pub(super) fn skip_rest(&mut self, ended: u64, last_byte: u64, began: u64, tick: u64) {
+        let since = match self.look {
+            // A byte puts the timeout off once, without a look.
+            None => self.since(ended).max(last_byte),
+            Some(_) => self.since,
+        };
+        self.since = tick - began.saturating_sub(since).min(tick);
+        if let Some((looked, _)) = &mut self.look {
+            *looked += tick.saturating_sub(began.max(*looked));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::activity::later;
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_millis(500);
+
+    /// Receives `bytes` at the ticks that `arrives` accepts, and returns the tick at which the timeout decides, if it does
+    /// before `end`. This side has ended at the tick 1,000.
+    fn decided_at(end: u64, bytes: u64, arrives: impl Fn(u64) -> bool) -> Option<u64> {
+        let ended = 1_000;
+        let mut progress = CloseProgress::default();
+        let (mut moved, mut last_byte) = (MovedBytes::default(), 900);
+        for tick in ended..end {
+            if arrives(tick - ended) {
+                moved.received += bytes;
+                last_byte = tick;
+            }
+            let deadline = |it: &CloseProgress| later(it.since(ended), TIMEOUT);
+            if deadline(&progress) <= tick {
+                progress.put_off(ended, last_byte, tick, moved);
+                if deadline(&progress) <= tick {
+                    return Some(tick - ended);
+                }
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn silence_decides_after_the_timeout() {
+        assert_eq!(decided_at(10_000, 1, |_| false), Some(501));
+        assert_eq!(decided_at(10_000, 1, |tick| tick == 200), Some(701));
+        assert_eq!(decided_at(10_000, 1 << 20, |tick| tick == 450), Some(951));
+    }
+
+    // One byte each 0.3 s has kept a socket for ever.
+    #[test]
+    fn a_trickle_puts_the_timeout_off_only_once() {
+        for period in 1..500 {
+            let decided = decided_at(100_000, 1, |tick| tick % period == period - 1);
+            match period {
+                // These bytes come at 240 a second or more.
+                1..=4 => assert_eq!(decided, None, "{period}"),
+                _ => assert!(decided.unwrap() <= 1_005, "{period}: {decided:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_at_the_rate_put_the_timeout_off_for_ever() {
+        for period in [10, 50, 250, 490] {
+            let bytes = RATE * 2 * period / 1_000 + 1;
+            assert_eq!(decided_at(200_000, bytes, |tick| tick % period == 0), None);
+        }
+    }
+
+    #[test]
+    fn a_rest_takes_nothing_from_the_close_timeout() {
+        // Ended at 1,000, 30 ms counted, rested from 1,030 to 5,000: 70 ms are left of 100.
+        let mut progress = CloseProgress::default();
+        progress.skip_rest(1_000, 900, 1_030, 5_000);
+        assert_eq!(progress.since(1_000), 4_970);
+        // A byte that is sent during the rest begins the timeout anew.
+        let mut progress = CloseProgress::default();
+        progress.skip_rest(1_000, 4_000, 1_030, 5_000);
+        assert_eq!(progress.since(1_000), 5_000);
+    }
+
+    // The peer cannot send while this side does not read, so its rate is not measured.
+    #[test]
+    fn the_rate_is_not_measured_over_a_rest() {
+        let moved = |received| MovedBytes { received, sent: 0 };
+        let mut progress = CloseProgress::default();
+        progress.put_off(1_000, 1_400, 1_501, moved(10));
+        assert_eq!(progress.since(1_000), 1_400);
+        progress.skip_rest(1_000, 1_400, 1_600, 9_600);
+        assert_eq!(progress.since(1_000), 9_400);
+        // 300 ms were measured: 72 bytes.
+        let mut enough = progress;
+        enough.put_off(1_000, 9_700, 9_801, moved(10 + 72));
+        assert_eq!(enough.since(1_000), 9_700);
+        progress.put_off(1_000, 9_700, 9_801, moved(10 + 71));
+        assert_eq!(progress.since(1_000), 9_400);
+    }
+}

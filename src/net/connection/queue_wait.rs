@@ -1,0 +1,79 @@
+//! The wait of queued bytes for a peer that does not take them: the write stall, and the least rate of sending.
+
+use crate::reactor::{Interest, Registration};
+
+use super::Connection;
+use super::outbound::OutboundFlags;
+use super::pace::Pace;
+
+/// The wait of the queue, from the first byte that the kernel did not take to the last one that it takes.
+#[derive(Debug)]
+pub(super) struct QueueWait {
+    /// The tick at which the wait began, or at which the kernel last took a byte.
+    pub(super) taken_tick: u64,
+    pub(super) pace: Option<Pace>,
+}
+
+impl Connection {
+    /// The number of written bytes that the kernel has taken.
+    pub(super) fn taken_bytes(&self) -> u64 {
+        self.outbound.unsent.written() - self.outbound.unsent.len() as u64
+    }
+
+    /// Returns the number of taken bytes if the queue waits, for [`note_queue`](Self::note_queue) behind the next send.
+    #[inline]
+    pub(super) fn taken_while_waiting(&self) -> Option<u64> {
+        let waits = self.outbound.flags.contains(OutboundFlags::WAITS);
+        waits.then(|| self.taken_bytes())
+    }
+
+    /// Notes behind a send whether the queue waits for the kernel. `before` is the result of
+    /// [`taken_while_waiting`](Self::taken_while_waiting). A send on the fast path has no queue, and needs no call.
+    #[inline]
+    pub(super) fn note_queue(&mut self, before: Option<u64>, registration: &mut Registration<'_>) {
+        if self.outbound.unsent.is_empty() {
+            self.outbound.flags.remove(OutboundFlags::WAITS);
+        } else if registration.interest().contains(Interest::WRITABLE) {
+            // Without the interest, a cork holds the bytes back, and they do not wait for the peer.
+            self.note_waiting_queue(before, registration);
+        }
+    }
+
+    #[cold]
+    fn note_waiting_queue(&mut self, before: Option<u64>, registration: &mut Registration<'_>) {
+        let taken = self.taken_bytes();
+        if before == Some(taken) {
+            return;
+        }
+        let limits = &self.settings.limits;
+        let rate = limits.min_send_rate;
+        if limits.write_stall_timeout.is_none() && rate.is_none() {
+            return;
+        }
+        // Not the turn's reading: the write may come at the end of a long callback.
+        let tick = registration.read_tick();
+        if self.outbound.flags.contains(OutboundFlags::WAITS) {
+            if let Some(wait) = &mut self.cold_mut().queue_wait {
+                wait.taken_tick = tick;
+            }
+            return;
+        }
+        self.outbound.flags.insert(OutboundFlags::WAITS);
+        self.cold_mut().queue_wait = Some(QueueWait {
+            taken_tick: tick,
+            pace: Pace::begin(rate, tick, taken),
+        });
+        self.file_deadline(registration);
+    }
+
+    /// The wait of the queue, if it waits.
+    pub(super) fn queue_wait(&self) -> Option<&QueueWait> {
+        let waits = self.outbound.flags.contains(OutboundFlags::WAITS);
+        let can_send = self.stage.is_open() && !self.outbound.has_failed();
+        self.cold
+            .as_ref()
+            .filter(|_| waits && can_send)?
+            .queue_wait
+            .as_ref()
+    }
+}

@@ -1,0 +1,297 @@
+//! The limits on the time that a peer may take: for its first byte, for the queue, for its rate, for a whole request, and
+//! for this side's answer to its end. All of them share the connection's entry on the timer wheel.
+//!
+//! A socket that breaks one of them closes with an error that names the limit, and with a RST if this side is open:
+//! the peer must not take a part for the whole. The waits for the peer's end are no limits of this kind. They close
+//! without an error, because this side has said everything.
+
+use std::time::Duration;
+
+use crate::net::error::Error;
+use crate::net::values::CloseReason;
+use crate::reactor::Registration;
+
+use super::Connection;
+use super::activity::later;
+use super::close_progress::MovedBytes;
+use super::outbound::OutboundState;
+use super::pace::Pace;
+
+/// A limit on the time of a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TimeLimit {
+    /// The first byte of an accepted connection must have arrived.
+    FirstByte,
+    /// The kernel must have taken a byte of the queue.
+    WriteStall,
+    /// The peer must send at the least rate, because bytes are expected.
+    ReceiveRate,
+    /// The peer must take queued bytes at the least rate.
+    SendRate,
+    /// This side must have ended, because the peer has, or a byte must have been sent.
+    HalfOpen,
+    /// The deadline of the program.
+    Program,
+}
+
+/// The numbers of sockets that limits on time have closed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TimeLimitCounts {
+    pub(crate) first_bytes: u64,
+    pub(crate) write_stalls: u64,
+    pub(crate) slow_senders: u64,
+    pub(crate) slow_receivers: u64,
+    pub(crate) half_open: u64,
+    pub(crate) deadlines: u64,
+    /// The sockets whose peer did not end in time.
+    pub(crate) unanswered_ends: u64,
+}
+
+impl TimeLimitCounts {
+    fn count(&mut self, limit: TimeLimit) {
+        *match limit {
+            TimeLimit::FirstByte => &mut self.first_bytes,
+            TimeLimit::WriteStall => &mut self.write_stalls,
+            TimeLimit::ReceiveRate => &mut self.slow_senders,
+            TimeLimit::SendRate => &mut self.slow_receivers,
+            TimeLimit::HalfOpen => &mut self.half_open,
+            TimeLimit::Program => &mut self.deadlines,
+        } += 1;
+    }
+}
+
+/// The requests of the user.
+impl Connection {
+    /// Sets the deadline of the program, or lifts it.
+    pub(crate) fn set_deadline(
+        &mut self,
+        after: Option<Duration>,
+        registration: &mut Registration<'_>,
+    ) {
+        if self.stage.is_closed() || (after.is_none() && self.cold.is_none()) {
+            return;
+        }
+        let tick = registration.latest_tick();
+        self.cold_mut().deadline = after.map(|after| later(tick, after));
+        self.file_deadline(registration);
+    }
+
+    /// Returns the tick of the program's deadline.
+    pub(crate) fn deadline(&self) -> Option<u64> {
+        self.cold.as_ref()?.deadline
+    }
+
+    /// Begins or ends to expect bytes of the peer. While it expects them, a further call to expect them changes nothing.
+    pub(crate) fn expect_bytes(&mut self, expects: bool, registration: &mut Registration<'_>) {
+        if !expects {
+            if let Some(cold) = &mut self.cold {
+                cold.receiving = None;
+            }
+            return;
+        }
+        let is_expecting = self.cold.as_ref().is_some_and(|it| it.receiving.is_some());
+        if self.stage.is_closed() || is_expecting {
+            return;
+        }
+        let tick = registration.latest_tick();
+        let rate = self.settings.limits.min_receive_rate;
+        let Some(mut pace) = Pace::begin(rate, tick, self.bytes_read) else {
+            return;
+        };
+        if self.inbound.is_paused() {
+            pace.rest(tick, self.bytes_read);
+        }
+        self.cold_mut().receiving = Some(pace);
+        self.file_deadline(registration);
+    }
+
+    /// Whether the rate of the peer is measured, or rests during a pause.
+    pub(crate) fn measures_rate(&self) -> bool {
+        self.cold.as_ref().is_some_and(|it| it.receiving.is_some())
+    }
+
+    /// Lets the rate of the peer rest during a pause, and go on behind it.
+    pub(super) fn pause_rate(&mut self, is_paused: bool, registration: &mut Registration<'_>) {
+        let (tick, bytes) = (registration.latest_tick(), self.bytes_read);
+        let pace = self.cold.as_mut().and_then(|it| it.receiving.as_mut());
+        let Some(pace) = pace else {
+            return;
+        };
+        match is_paused {
+            true => pace.rest(tick, bytes),
+            false => {
+                pace.go_on(tick);
+                self.file_deadline(registration);
+            }
+        }
+    }
+
+    /// Measures the rate of the peer anew, because the connection is open only now.
+    pub(super) fn measure_rate_anew(&mut self, registration: &mut Registration<'_>) {
+        let (tick, bytes) = (registration.latest_tick(), self.bytes_read);
+        let pace = self.cold.as_mut().and_then(|it| it.receiving.as_mut());
+        if let Some(pace) = pace {
+            pace.begin_again(tick, bytes);
+            self.file_deadline(registration);
+        }
+    }
+}
+
+/// The deadlines.
+impl Connection {
+    /// Whether a limit on the first byte counts from the registration.
+    pub(super) fn limits_first_byte(&self) -> bool {
+        self.server.is_some() && self.settings.limits.first_byte_timeout.is_some()
+    }
+
+    /// Returns the deadline of each limit that counts now.
+    pub(super) fn time_limits(&self) -> impl Iterator<Item = (TimeLimit, u64)> {
+        let of = |limit, deadline: Option<u64>| deadline.map(|deadline| (limit, deadline));
+        let is_open = self.stage.is_open() && !self.outbound.has_failed();
+        let limits = match is_open {
+            true => [
+                of(TimeLimit::WriteStall, self.write_stall_deadline()),
+                of(TimeLimit::SendRate, self.send_rate_deadline()),
+                of(TimeLimit::FirstByte, self.first_byte_deadline()),
+                of(TimeLimit::ReceiveRate, self.receive_rate_deadline()),
+                of(TimeLimit::HalfOpen, self.half_open_deadline()),
+            ],
+            false => [None; 5],
+        };
+        let of_program = of(TimeLimit::Program, self.deadline());
+        limits.into_iter().chain([of_program]).flatten()
+    }
+
+    fn write_stall_deadline(&self) -> Option<u64> {
+        let timeout = self.settings.limits.write_stall_timeout?;
+        Some(later(self.queue_wait()?.taken_tick, timeout))
+    }
+
+    fn send_rate_deadline(&self) -> Option<u64> {
+        self.queue_wait()?.pace.as_ref()?.deadline()
+    }
+
+    fn first_byte_deadline(&self) -> Option<u64> {
+        let timeout = self.settings.limits.first_byte_timeout?;
+        let is_awaited = self.server.is_some()
+            && self.bytes_read == 0
+            && !self.inbound.has_ended()
+            // Behind this side's end, the close timeout counts.
+            && self.outbound.state == OutboundState::Open
+            && !self.cold.as_ref().is_some_and(|cold| cold.has_first_byte);
+        is_awaited.then(|| later(self.activity.began_tick, timeout))
+    }
+
+    fn receive_rate_deadline(&self) -> Option<u64> {
+        let pace = self.cold.as_ref()?.receiving.as_ref()?;
+        pace.deadline().filter(|_| !self.inbound.has_ended())
+    }
+
+    fn half_open_deadline(&self) -> Option<u64> {
+        let timeout = self.settings.limits.half_open_timeout?;
+        let is_half_open = self.inbound.has_ended() && self.outbound.state == OutboundState::Open;
+        // Nothing is received any more, so the last byte was sent.
+        is_half_open.then(|| later(self.activity.last_byte_tick, timeout))
+    }
+
+    /// Brings the deadlines up to date that depend on the number of bytes that have moved. No byte does that by itself.
+    pub(super) fn count_moved_bytes(&mut self, now: u64) {
+        let close_passed = self.close_deadline().is_some_and(|it| it <= now);
+        let last_byte = self.activity.last_byte_tick;
+        if close_passed && last_byte > self.activity.began_tick {
+            let (ended, moved) = (self.activity.began_tick, self.moved_bytes());
+            let progress = &mut self.cold_mut().close_progress;
+            progress.put_off(ended, last_byte, now, moved);
+        }
+        let (received, sent) = (self.bytes_read, self.taken_bytes());
+        if let Some(cold) = &mut self.cold {
+            if let Some(pace) = &mut cold.receiving {
+                pace.count(now, received);
+            }
+            if let Some(pace) = cold.queue_wait.as_mut().and_then(|it| it.pace.as_mut()) {
+                pace.count(now, sent);
+            }
+        }
+    }
+
+    fn moved_bytes(&self) -> MovedBytes {
+        MovedBytes {
+            received: match self.outbound.closes_when_sent() {
+                true => 0,
+                false => self.bytes_read,
+            },
+            sent: self.taken_bytes(),
+        }
+    }
+
+    /// Handles a limit whose deadline has passed.
+    pub(super) fn break_limit(
+        &mut self,
+        limit: TimeLimit,
+        counts: &mut TimeLimitCounts,
+        registration: &mut Registration<'_>,
+    ) {
+        if limit == TimeLimit::FirstByte && self.inbound.is_paused() && self.has_arrived() {
+            // The program reads late, and not the peer is late.
+            self.cold_mut().has_first_byte = true;
+            return;
+        }
+        counts.count(limit);
+        if self.outbound.has_failed() {
+            // The failure that is held is the cause.
+            self.report_held_back(registration);
+            return;
+        }
+        if let (OutboundState::Open, Some(stream)) = (self.outbound.state, self.open_stream()) {
+            // This fails for a Unix socket, which has no RST.
+            let _ = stream.reset_on_close();
+        }
+        let error = self.limit_error(limit);
+        self.fail(error, CloseReason::TimedOut, registration);
+    }
+
+    pub(super) fn end_unanswered(
+        &mut self,
+        counts: &mut TimeLimitCounts,
+        registration: &mut Registration<'_>,
+    ) {
+        counts.unanswered_ends += 1;
+        self.close(CloseReason::TimedOut, registration);
+    }
+
+    fn limit_error(&self, limit: TimeLimit) -> Error {
+        let limits = &self.settings.limits;
+        let time = |timeout: Option<Duration>| timeout.unwrap_or_default();
+        let rate = |rate: Option<crate::net::values::MinRate>| {
+            rate.map_or(0, |rate| rate.bytes_per_second)
+        };
+        let text = match limit {
+            TimeLimit::FirstByte => format!(
+                "the peer has sent no byte within {:?} (first_byte_timeout)",
+                time(limits.first_byte_timeout)
+            ),
+            TimeLimit::WriteStall => format!(
+                "the peer has taken no byte for {:?} (write_stall_timeout)",
+                time(limits.write_stall_timeout)
+            ),
+            TimeLimit::ReceiveRate => format!(
+                "the peer sends fewer than {} bytes a second (min_receive_rate)",
+                rate(limits.min_receive_rate)
+            ),
+            TimeLimit::SendRate => format!(
+                "the peer takes fewer than {} bytes a second (min_send_rate)",
+                rate(limits.min_send_rate)
+            ),
+            TimeLimit::HalfOpen => format!(
+                "nothing was sent for {:?} since the peer has ended (half_open_timeout)",
+                time(limits.half_open_timeout)
+            ),
+            TimeLimit::Program => "the deadline of the socket has passed (set_deadline)".to_owned(),
+        };
+        let error = Error::timed_out(text);
+        match self.stage.address() {
+            Some(peer) => error.at(peer.into()),
+            None => error,
+        }
+    }
+}

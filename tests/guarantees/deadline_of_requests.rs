@@ -1,0 +1,210 @@
+//! The deadline that a program sets for a socket, and that no byte extends (F3).
+
+use std::time::{Duration, Instant};
+
+use netloop::{CloseReason, Limits, SocketOptions};
+
+use crate::support::{
+    BlackHole, Disturbed, PeerEnd, Recorder, Scene, Seen, spend, until_undisturbed,
+};
+
+const TIME: Duration = Duration::from_millis(60);
+
+// Field report 4.2: every other timeout is extended by activity.
+#[test]
+fn no_byte_extends_a_deadline() {
+    let mut scene = Scene::new();
+    let (id, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("us"));
+    let begun = Instant::now();
+    scene.socket(id).set_deadline(TIME);
+    let told = scene.socket(id).deadline().unwrap();
+    assert!(told >= begun + TIME && told <= Instant::now() + TIME + Duration::from_millis(2));
+    scene.drive_with("the close", |scene| {
+        if !scene.world.has("us", "close") {
+            let _ = peer.try_write(b".");
+            scene.socket(id).write(b".").ignore();
+        }
+        scene.world.has("us", "close")
+    });
+    assert!(begun.elapsed() >= TIME, "never early (I8)");
+    assert!(
+        scene
+            .world
+            .trace("us")
+            .ends_with("error:ETIMEDOUT close:TimedOut")
+    );
+    let error = scene.world.error("us").to_string();
+    assert!(error.contains("deadline"), "{error}");
+    assert_eq!(scene.peer_reads_to_end(&mut peer).end, PeerEnd::Reset);
+    assert_eq!(scene.event_loop.statistics().timed_out_deadlines, 1);
+}
+
+#[test]
+fn a_deadline_can_be_lifted_and_replaced() {
+    let mut scene = Scene::new();
+    let (id, _peer) = scene.accepted(SocketOptions::new(), Recorder::new("us"));
+    scene.socket(id).set_deadline(TIME);
+    scene.socket(id).set_deadline(None);
+    assert_eq!(scene.socket(id).deadline(), None);
+    scene.let_pass(2 * TIME);
+    assert!(!scene.world.has("us", "close"));
+    scene.socket(id).set_deadline(Duration::from_secs(3600));
+    let begun = Instant::now();
+    scene.socket(id).set_deadline(TIME);
+    scene.socket(id).set_deadline(2 * TIME);
+    scene.drive_to_close("us");
+    assert!(begun.elapsed() >= 2 * TIME, "the last call counts");
+    scene.socket(id).set_deadline(TIME);
+    assert_eq!(
+        scene.socket(id).deadline(),
+        None,
+        "of a socket that is gone"
+    );
+}
+
+#[test]
+fn a_server_gives_each_request_its_own_time() {
+    until_undisturbed(|| {
+        let mut scene = Scene::new();
+        let renewing = Recorder::new("us").on("data", |cx, _| cx.socket.set_deadline(TIME));
+        let (_, mut peer) = scene.accepted(SocketOptions::new(), renewing);
+        let mut last = Instant::now();
+        for _ in 0..8 {
+            peer.write(b"request");
+            scene.let_pass(TIME / 3);
+            if last.elapsed() >= TIME {
+                return Disturbed::Yes;
+            }
+            last = Instant::now();
+            assert!(!scene.world.has("us", "close"));
+        }
+        scene.drive_to_close("us");
+        Disturbed::No
+    });
+}
+
+#[test]
+fn a_deadline_counts_while_connecting() {
+    let nobody = BlackHole::new();
+    let mut scene = Scene::new();
+    let begun = Instant::now();
+    let id = scene.connect(nobody.address(), SocketOptions::new(), Recorder::new("us"));
+    scene.socket(id).set_deadline(TIME);
+    scene.drive_to_close("us");
+    assert!(begun.elapsed() >= TIME, "never early (I8)");
+    assert!(
+        scene
+            .world
+            .trace("us")
+            .ends_with("error:ETIMEDOUT close:TimedOut")
+    );
+}
+
+#[test]
+fn a_deadline_outlives_the_connect_and_a_new_handler() {
+    let mut scene = Scene::new();
+    let (_listener, address) = crate::support::listener();
+    let id = scene.connect(address, SocketOptions::new(), Recorder::new("old"));
+    scene.socket(id).set_deadline(2 * TIME);
+    scene.drive_until("old", "connect");
+    let mut cx = scene.event_loop.context(&mut scene.world);
+    assert!(cx.replace_handler(id, Recorder::new("new"), b""));
+    scene.drive_to_close("new");
+    assert_eq!(scene.world.trace("new"), "error:ETIMEDOUT close:TimedOut");
+}
+
+#[test]
+fn a_deadline_counts_for_a_paused_socket() {
+    let mut scene = Scene::new();
+    let options = SocketOptions::new().pause_on_connect(true);
+    let (id, mut peer) = scene.accepted(options, Recorder::new("us"));
+    peer.write(b"unread");
+    scene.socket(id).set_deadline(TIME);
+    scene.drive_to_close("us");
+    assert_eq!(
+        scene.world.trace("us"),
+        "connect error:ETIMEDOUT close:TimedOut"
+    );
+}
+
+// I8
+#[test]
+fn a_deadline_set_late_in_a_callback_counts_from_the_call() {
+    let mut scene = Scene::new();
+    let slow = Recorder::new("us").on("data", |cx, _| {
+        spend(2 * TIME);
+        let begun = Instant::now();
+        cx.socket.set_deadline(TIME);
+        assert!(cx.socket.deadline().unwrap() >= begun + TIME);
+    });
+    let (_, mut peer) = scene.accepted(SocketOptions::new(), slow);
+    peer.write(b"?");
+    scene.drive_to_close("us");
+    let closed = scene.world.time_of("us", "close");
+    let data = scene.world.time_of("us", "data");
+    assert!(closed - data >= 3 * TIME - Duration::from_millis(1));
+}
+
+// I8; reliability E2
+#[test]
+fn a_request_that_came_in_time_lifts_its_deadline() {
+    let mut scene = Scene::new();
+    let lifting = Recorder::new("us").on("data", |cx, _| cx.socket.set_deadline(None));
+    let (id, mut peer) = scene.accepted(SocketOptions::new(), lifting);
+    scene.socket(id).set_deadline(TIME);
+    peer.write(b"request");
+    // The process does not run.
+    spend(3 * TIME);
+    scene.let_pass(TIME);
+    assert_eq!(scene.world.trace("us"), "connect data:request");
+}
+
+#[test]
+fn a_deadline_reports_a_failure_that_is_held() {
+    let mut scene = Scene::new();
+    let options = SocketOptions::new().unread_timeout(None);
+    let (id, mut peer) = scene.accepted(options, Recorder::new("us"));
+    scene.settle();
+    scene.socket(id).pause();
+    peer.write(b"unread");
+    scene.socket(id).set_deadline(4 * TIME);
+    peer.reset();
+    scene.drive_to_close("us");
+    let ends = [
+        "error:ECONNRESET close:Reset",
+        "error:ETIMEDOUT close:TimedOut",
+    ];
+    // Where the kernel drops received bytes at a reset, the failure is not held.
+    let trace = scene.world.trace("us");
+    assert!(trace.ends_with(ends[0]), "{trace}");
+}
+
+#[test]
+fn a_deadline_keeps_no_loop_going() {
+    let mut scene = Scene::new();
+    let (id, _peer) = scene.accepted(SocketOptions::new(), Recorder::new("us"));
+    scene.socket(id).set_deadline(Duration::from_secs(3600));
+    scene.socket(id).release();
+    scene.drive_to_exit();
+    assert!(
+        !scene
+            .world
+            .has_seen("us", &Seen::Close(CloseReason::TimedOut))
+    );
+}
+
+// The whole of a limit is optional: with none, the deadline is the only one.
+#[test]
+fn the_nearest_of_many_deadlines_decides() {
+    let far = Duration::from_secs(3600);
+    let limits = Limits::internet()
+        .first_byte_timeout(far)
+        .idle_timeout(far)
+        .write_stall_timeout(far);
+    let mut scene = super::time_limits::limited(limits);
+    let (id, _peer) = scene.accepted(SocketOptions::new(), Recorder::new("us"));
+    scene.socket(id).expect_bytes(true);
+    scene.socket(id).set_deadline(TIME);
+    scene.drive_to_close("us");
+    assert_eq!(scene.event_loop.statistics().timed_out_deadlines, 1);
+}
