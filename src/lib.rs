@@ -104,8 +104,9 @@ pub mod internals {
 
 pub use event_loop::{
     Accepted, AtShutdown, Budget, Context, EventLoop, EventLoopOptions, Hold, Hook, HookId,
-    IntoHandler, LoopContext, OverLimit, PostError, Remote, RunEnd, ServerHandler, ShutdownReport,
-    SocketHandler, SourceContext, SourceHandler, Stall, StallOwner, Statistics, Timer, Turn, Wait,
+    IntoHandler, LoopContext, OverLimit, PostError, Pressure, Remote, RunEnd, ServerHandler,
+    ShutdownReport, SocketHandler, SourceContext, SourceHandler, Stall, StallOwner, Statistics,
+    Timer, Turn, Wait,
 };
 #[cfg(all(unix, feature = "signals"))]
 pub use event_loop::{Signal, SignalId, SignalWatch};

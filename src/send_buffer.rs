@@ -68,6 +68,7 @@ impl SendBuffer {
         if bytes.is_empty() {
             return;
         }
+        pool.queued_bytes += bytes.len();
         self.queue
             .get_or_insert_with(|| pool.take_queue())
             .append(bytes, pool);
@@ -198,6 +199,7 @@ impl SendBuffer {
     }
 
     fn push(&mut self, segment: Segment, pool: &mut Pool) {
+        pool.queued_bytes += segment.unsent().len();
         self.queue
             .get_or_insert_with(|| pool.take_bare_queue())
             .push(segment);
@@ -208,6 +210,7 @@ impl SendBuffer {
     #[inline]
     fn consume(&mut self, count: usize, pool: &mut Pool) {
         if let Some(mut queue) = self.queue.take() {
+            pool.queued_bytes -= count;
             queue.consume(count, pool);
             if queue.len() == 0 {
                 pool.put_queue(queue);

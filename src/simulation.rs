@@ -164,12 +164,32 @@ impl Simulation {
     ///
     /// None in this version.
     pub fn event_loop<S>(&mut self) -> Result<EventLoop<S>> {
+        self.event_loop_with(EventLoopOptions::new())
+    }
+
+    /// Makes a loop as [`event_loop`](Self::event_loop) does, with `options`.
+    ///
+    /// ```
+    /// use netloop::simulation::{Options, Simulation};
+    /// use netloop::{EventLoop, EventLoopOptions, Limits};
+    ///
+    /// let mut simulation = Simulation::new(1, Options::new())?;
+    /// let limits = Limits::new().max_total_queued_bytes(1 << 20);
+    /// let event_loop: EventLoop = simulation.event_loop_with(EventLoopOptions::new().limits(limits))?;
+    /// # drop(event_loop);
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`EventLoop::with_options`].
+    pub fn event_loop_with<S>(&mut self, options: EventLoopOptions) -> Result<EventLoop<S>> {
         let machine = simulated::MachineHandle::new(
             Rc::clone(&self.network),
             Rc::clone(&self.poll),
             Arc::clone(&self.names),
         );
-        EventLoop::on(System::Simulated(machine), EventLoopOptions::new())
+        EventLoop::on(System::Simulated(machine), options)
     }
 
     /// Makes a loop, together with the state that it lends to its handlers.
@@ -178,8 +198,18 @@ impl Simulation {
     ///
     /// As [`event_loop`](Self::event_loop).
     pub fn host<S>(&mut self, shared: S) -> Result<Host<S>> {
+        self.host_with(shared, EventLoopOptions::new())
+    }
+
+    /// Makes a loop as [`event_loop_with`](Self::event_loop_with) does, together with the state that it lends to its
+    /// handlers.
+    ///
+    /// # Errors
+    ///
+    /// As [`EventLoop::with_options`].
+    pub fn host_with<S>(&mut self, shared: S, options: EventLoopOptions) -> Result<Host<S>> {
         Ok(Host {
-            event_loop: self.event_loop()?,
+            event_loop: self.event_loop_with(options)?,
             shared,
             budget: Budget::UNLIMITED,
         })

@@ -389,7 +389,7 @@ impl<S> EventLoop<S> {
             }
             name = slowest.name;
         }
-        if watched.is_some() {
+        if self.agenda.meter.has_hooks() {
             // The hook is no callback of the socket. The call for the close sets this again.
             self.calling = None;
             self.unclosed = Some((id, reason));

@@ -2,6 +2,7 @@
 
 use crate::net::{SocketEvent, TargetedEvent};
 
+use super::stall::Watched;
 use super::wait::Limit;
 use super::{Budget, EventLoop, Turn};
 
@@ -53,6 +54,7 @@ impl<S> EventLoop<S> {
     fn dial_and_flush(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
         self.dial_planned(shared, limit, turn);
         self.net.flush();
+        self.relieve(shared, Watched::Loop);
     }
 
     /// Makes the flush phase within `limit`, socket by socket.
@@ -61,6 +63,7 @@ impl<S> EventLoop<S> {
         if !limit.is_reached() {
             self.send_within(limit);
         }
+        self.relieve(shared, Watched::Loop);
     }
 
     /// Makes the connects to addresses that were planned before the call. Tells each handler of its attempt first: the

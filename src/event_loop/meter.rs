@@ -28,6 +28,8 @@ pub(super) struct Meter {
     watches: bool,
     /// The clock that measures steps, if the host has set one.
     step_clock: Option<fn() -> Duration>,
+    /// Whether a hook is told of pressure.
+    awaits_pressure: bool,
     timing: Timing,
 }
 
@@ -86,6 +88,7 @@ impl Meter {
             worst_timer_lag: Duration::ZERO,
             watches: false,
             step_clock: None,
+            awaits_pressure: false,
             timing: Timing {
                 began: now,
                 poll: None,
@@ -103,6 +106,21 @@ impl Meter {
 
     pub(super) fn set_watches(&mut self, watches: bool) {
         self.watches = watches;
+    }
+
+    /// Whether a hook is told of pressure behind the callback that has caused it.
+    #[inline]
+    pub(super) fn awaits_pressure(&self) -> bool {
+        self.awaits_pressure
+    }
+
+    pub(super) fn set_awaits_pressure(&mut self, awaits: bool) {
+        self.awaits_pressure = awaits;
+    }
+
+    /// Whether a hook is to be told of anything behind a callback.
+    pub(super) fn has_hooks(&self) -> bool {
+        self.watches || self.awaits_pressure
     }
 
     /// Notes that the next turn follows after work of the host, which is none of the loop's.
@@ -225,6 +243,8 @@ impl Meter {
             slow_receivers: net.time_limits.slow_receivers,
             timed_out_closes: net.time_limits.unanswered_ends,
             timed_out_half_open: net.time_limits.half_open,
+            closed_over_total: net.closed_over_total,
+            pressures: net.pressures,
             stalls: self.stalls,
             timer_lag: self.timer_lag,
             idle: self.idle,

@@ -21,6 +21,7 @@ mod mirror;
 mod options;
 mod pipe;
 mod post_error;
+mod pressure;
 mod read_buffer;
 mod remote;
 mod requests;
@@ -66,6 +67,7 @@ use dispatch::Calling;
 use limited_turn::Part;
 use mailbox::Mailbox;
 use meter::Meter;
+use pressure::PressureHook;
 use read_buffer::ReadBuffer;
 use source_handler::AnySource;
 use stall::StallHook;
@@ -76,6 +78,7 @@ pub use into_handler::IntoHandler;
 pub use loop_context::LoopContext;
 pub use options::EventLoopOptions;
 pub use post_error::PostError;
+pub use pressure::Pressure;
 pub use remote::{Hold, Remote};
 pub use server_handler::{Accepted, OverLimit, ServerHandler};
 pub use shutdown_report::{AtShutdown, ShutdownReport};
@@ -204,6 +207,8 @@ pub struct EventLoop<S = ()> {
     mirror: mirror::Mirror,
     /// Invariant: there is one while `Meter::watches` is `true`.
     stall_hook: Option<StallHook<S>>,
+    /// Invariant: there is one while `Meter::awaits_pressure` is `true`.
+    pressure_hook: Option<PressureHook<S>>,
 }
 
 impl<S> EventLoop<S> {
@@ -231,7 +236,6 @@ impl<S> EventLoop<S> {
         options.check()?;
         let capacities = Capacities {
             events_per_poll: options.events_per_poll.max(1),
-            lookup_threads: options.lookup_threads.max(1),
             pooled_bytes: options.pooled_bytes,
         };
         let mut net = Net::new(system, &capacities, options.limits.clone())?;
@@ -262,6 +266,7 @@ impl<S> EventLoop<S> {
             resumes_at: Part::Calls,
             told_deadline: None,
             stall_hook: None,
+            pressure_hook: None,
         })
     }
 

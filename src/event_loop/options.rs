@@ -18,11 +18,11 @@ const LEAST_READ_BUFFER_BYTES: usize = 1 << 10;
 ///
 /// ```
 /// use std::time::Duration;
-/// use netloop::{EventLoop, EventLoopOptions};
+/// use netloop::{EventLoop, EventLoopOptions, Limits};
 ///
 /// let options = EventLoopOptions::new()
 ///     .busy_poll(Duration::from_micros(50))
-///     .lookup_threads(8);
+///     .limits(Limits::new().lookup_threads(8));
 /// let event_loop: EventLoop = EventLoop::with_options(options.clone())?;
 /// assert_eq!(*event_loop.options(), options);
 /// # Ok::<(), netloop::Error>(())
@@ -37,8 +37,6 @@ pub struct EventLoopOptions {
     pub(super) busy_poll: Duration,
     /// The limit on the posts of other threads that wait.
     pub(super) posts_capacity: usize,
-    /// The limit on the threads that look up names.
-    pub(super) lookup_threads: usize,
     /// The limit on the bytes of free chunks that are kept for the queues of sockets.
     pub(super) pooled_bytes: usize,
     /// The limits of the loop and of its sockets.
@@ -59,7 +57,6 @@ impl EventLoopOptions {
             read_buffer_bytes: 128 << 10,
             busy_poll: Duration::ZERO,
             posts_capacity: 65_536,
-            lookup_threads: 4,
             pooled_bytes: 4 << 20,
             limits: Limits::new(),
             #[cfg(all(feature = "precise", target_os = "linux"))]
@@ -125,13 +122,6 @@ impl EventLoopOptions {
     /// Default: 65,536.
     pub fn posts_capacity(mut self, posts: usize) -> Self {
         self.posts_capacity = posts;
-        self
-    }
-
-    /// Limits the threads that look up names. A lookup blocks its thread, and the loop starts a further thread when a
-    /// name would have to wait. Default: 4, as in libuv; 0 counts as 1.
-    pub fn lookup_threads(mut self, threads: usize) -> Self {
-        self.lookup_threads = threads;
         self
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::net::{Server, ServerId, Socket, SocketId, Sockets, SourceId};
+use crate::net::{Server, ServerId, Socket, SocketId, SourceId};
 
 use super::dispatch::Calling;
 use super::{EventLoop, LoopContext};
@@ -183,7 +183,7 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Ends the watch of a callback that has returned.
+    /// Ends the watch of a callback that has returned, and tells the pressure that it has caused.
     #[inline]
     pub(super) fn end_watch(
         &mut self,
@@ -195,6 +195,7 @@ impl<S> EventLoop<S> {
         if let Some(began) = watched {
             self.note_callback(shared, began, callback, owner);
         }
+        self.relieve(shared, owner);
     }
 
     #[cold]
@@ -229,25 +230,26 @@ impl<S> EventLoop<S> {
             callback,
             owner: self.stall_owner(owner),
         };
-        self.calling = Some(match owner {
-            Watched::Accepting(id) => Calling::Socket(id),
-            _ => Calling::Loop,
-        });
         // If the hook panics, it is dropped, and nothing is watched any more.
         self.agenda.meter.set_watches(false);
-        (hook.call)(
-            &mut LoopContext {
-                sockets: Sockets::new(&mut self.net),
-                shared,
-                agenda: &mut self.agenda,
-            },
-            &stall,
-        );
-        self.calling = None;
+        self.call_hook(shared, owner, |cx| (hook.call)(cx, &stall));
         self.stall_hook = Some(hook);
         self.agenda.meter.set_watches(true);
-        self.install();
         true
+    }
+
+    /// Calls a hook behind a callback of `owner`.
+    pub(super) fn call_hook(
+        &mut self,
+        shared: &mut S,
+        owner: Watched,
+        call: impl FnOnce(&mut LoopContext<'_, S>),
+    ) {
+        let calling = match owner {
+            Watched::Accepting(id) => Calling::Socket(id),
+            _ => Calling::Loop,
+        };
+        self.call(shared, calling, call);
     }
 
     fn stall_owner(&mut self, owner: Watched) -> StallOwner {

@@ -85,7 +85,7 @@ pub struct Statistics {
     /// Counter: the accepts that failed for a lack of descriptors. Each drops at most one connection.
     pub descriptor_shortages: u64,
     /// Counter: the sockets that were closed because a write passed
-    /// [`max_queued_bytes`](crate::SocketOptions::max_queued_bytes).
+    /// [`max_queued_bytes`](crate::SocketOptions::max_queued_bytes) or the limit of the next counter.
     pub closed_over_limit: u64,
     /// Counter: the sockets that were closed because no byte came within the
     /// [first byte timeout](crate::Limits::first_byte_timeout).
@@ -107,6 +107,12 @@ pub struct Statistics {
     /// Counter: the sockets that were closed because of the [half-open
     /// timeout](crate::Limits::half_open_timeout).
     pub timed_out_half_open: u64,
+    /// Counter: the sockets that were closed because the queued bytes of all sockets would have passed
+    /// [`max_total_queued_bytes`](crate::Limits::max_total_queued_bytes).
+    pub closed_over_total: u64,
+    /// Counter: the times that the queued bytes of all sockets have reached nine tenths of that limit, with or without a
+    /// hook for [pressure](crate::EventLoop::on_pressure).
+    pub pressures: u64,
     /// Counter: the callbacks and turns that the hook for [stalls](crate::EventLoop::on_stall) was told of.
     pub stalls: u64,
     /// Counter: the sum of the lags of all `timers`. A lag is the time from the deadline, in whole milliseconds, to the
@@ -185,6 +191,8 @@ impl Statistics {
             slow_receivers: growth(|it| it.slow_receivers),
             timed_out_closes: growth(|it| it.timed_out_closes),
             timed_out_half_open: growth(|it| it.timed_out_half_open),
+            closed_over_total: growth(|it| it.closed_over_total),
+            pressures: growth(|it| it.pressures),
             stalls: growth(|it| it.stalls),
             timer_lag: self.timer_lag.saturating_sub(earlier.timer_lag),
             idle: self.idle.saturating_sub(earlier.idle),

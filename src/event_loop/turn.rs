@@ -301,7 +301,7 @@ impl<S> EventLoop<S> {
 
     pub(super) fn serve_ready(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
         self.with_read_buffer(
-            |event_loop, buffer| match event_loop.agenda.meter.watches() {
+            |event_loop, buffer| match event_loop.agenda.meter.has_hooks() {
                 false => event_loop.serve_into::<false>(buffer, shared, limit, turn),
                 true => event_loop.serve_into::<true>(buffer, shared, limit, turn),
             },
@@ -309,7 +309,7 @@ impl<S> EventLoop<S> {
     }
 
     // A separate function, so that the values that every message needs stay in registers. A parameter of the type, so that
-    // no message asks whether callbacks are watched.
+    // no message asks whether a hook is set.
     #[inline(never)]
     fn serve_into<const WATCHED: bool>(
         &mut self,

@@ -44,6 +44,8 @@ pub struct Pool {
     queue_limit: usize,
     /// The smallest number of free chunks and queues since the last [`reclaim`](Self::reclaim): so many were not needed.
     unused: usize,
+    /// Invariant: the sum of the lengths of all buffers that were given this pool.
+    pub(super) queued_bytes: usize,
 }
 
 /// The number of free chunks and queues that [`Pool::reclaim`] leaves.
@@ -69,7 +71,16 @@ impl Pool {
             chunk_limit,
             queue_limit: chunk_limit * QUEUES_PER_CHUNK,
             unused: 0,
+            queued_bytes: 0,
         }
+    }
+
+    /// Returns the number of unsent bytes in all buffers of this pool together. A buffer that is dropped with unsent
+    /// bytes, and not [discarded](super::SendBuffer::discard), stays counted.
+    #[must_use]
+    #[inline]
+    pub const fn queued_bytes(&self) -> usize {
+        self.queued_bytes
     }
 
     /// Frees all storage that the pool keeps, for a loop that has been idle for a while. The next writes allocate

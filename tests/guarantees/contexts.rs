@@ -4,7 +4,8 @@
 use std::time::{Duration, Instant};
 
 use netloop::{
-    Budget, CloseReason, EventLoop, EventLoopOptions, LoopContext, RunEnd, SocketOptions, Wait,
+    Budget, CloseReason, EventLoop, EventLoopOptions, Limits, LoopContext, RunEnd, SocketOptions,
+    Wait,
 };
 
 use crate::support::{Peer, PeerEnd, Recorder, Scene, Seen, World, loopback};
@@ -180,7 +181,7 @@ fn the_options_of_a_loop_are_heeded_and_can_be_asked() {
         .read_buffer_bytes(2048)
         .busy_poll(Duration::from_micros(10))
         .posts_capacity(2)
-        .lookup_threads(1)
+        .limits(Limits::new().lookup_threads(1))
         .pooled_bytes(0);
     let mut scene = Scene::new();
     scene.event_loop = EventLoop::with_options(options.clone()).unwrap();

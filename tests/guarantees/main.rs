@@ -69,6 +69,7 @@ mod socket_timers;
 mod sources;
 mod stuck_lookups;
 mod time_limits;
+mod total_queue;
 mod unread_bytes;
 mod views;
 mod writing;

@@ -5,8 +5,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use netloop::{
-    ConnectOptions, EventLoop, EventLoopOptions, Family, HostQuery, ListenOptions, Resolver,
-    SocketId, SocketOptions,
+    ConnectOptions, EventLoop, EventLoopOptions, Family, HostQuery, Limits, ListenOptions,
+    Resolver, SocketId, SocketOptions,
 };
 
 use crate::support::{PATIENCE, Reception, Recorder, Scene, World, host, let_time_pass};
@@ -312,7 +312,8 @@ fn slow_lookups_of_a_name_leave_a_thread_for_others() {
 #[test]
 fn a_lookup_that_no_socket_waits_for_takes_no_thread() {
     let stuck = Stuck::new(1);
-    let event_loop = EventLoop::with_options(EventLoopOptions::new().lookup_threads(1));
+    let event_loop =
+        EventLoop::with_options(EventLoopOptions::new().limits(Limits::new().lookup_threads(1)));
     let mut scene = Scene {
         event_loop: event_loop.unwrap(),
         world: World::default(),

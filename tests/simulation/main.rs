@@ -53,6 +53,7 @@ mod silence;
 mod stalling;
 mod stalls;
 mod tokens;
+mod total_queue;
 mod weather;
 mod workload;
 mod workloads;

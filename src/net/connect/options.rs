@@ -67,7 +67,7 @@ impl ConnectOptions {
     /// Limits the time that the lookup of a name takes. After this time, the socket closes with ETIMEDOUT, and the loop
     /// drops a late answer.
     ///
-    /// Later sockets then ask anew, on another [thread](crate::EventLoopOptions::lookup_threads). A socket that still
+    /// Later sockets then ask anew, on another [thread](crate::Limits::lookup_threads). A socket that still
     /// waits for the same name gets the first answer of all.
     ///
     /// Default: 30 s. With `None`, only [`connect_timeout`](Self::connect_timeout) limits the lookup. Node has no such

@@ -16,7 +16,7 @@ use crate::net::values::Family;
 ///
 /// Sockets that ask the same within 100 ms share one call. If that call takes longer, the loop asks again for a socket that
 /// joins later, and for those that wait on when another times out or closes. The first answer is for all that wait. A slow
-/// name takes at most all but one of the [threads](crate::EventLoopOptions::lookup_threads), or two.
+/// name takes at most all but one of the [threads](crate::Limits::lookup_threads), or two.
 ///
 /// A closure is a resolver too:
 ///

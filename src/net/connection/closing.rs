@@ -287,7 +287,8 @@ impl Connection {
         if lost > 0 {
             self.note_lost(lost);
         }
-        if self.lost_bytes() > 0 {
+        // A write past a limit was refused whole, and the peer must not take what came before it for the whole.
+        if self.lost_bytes() > 0 || reason == CloseReason::Limit {
             self.reset_if_cut_short();
         }
         self.stream = None;

@@ -23,6 +23,7 @@ mod held;
 mod inbound;
 mod notice;
 mod outbound;
+mod overflowing;
 mod pace;
 mod peer_address;
 mod queue_wait;
@@ -55,6 +56,7 @@ use stage::Stage;
 pub(crate) use connecting::DialStep;
 pub(crate) use deadlines::NextTry;
 pub(crate) use notice::Notice;
+pub(crate) use overflowing::Overflow;
 pub(crate) use retry::Retries;
 pub(crate) use time_limits::TimeLimitCounts;
 

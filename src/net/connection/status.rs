@@ -82,6 +82,11 @@ impl Connection {
         self.outbound.unsent.len() + self.lost_bytes()
     }
 
+    /// The number of bytes that were written and that the kernel may still take.
+    pub(crate) fn unsent_bytes(&self) -> usize {
+        self.outbound.unsent.len()
+    }
+
     /// The address of the peer, once the connection is established, and also after the close.
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
         match self.stage {

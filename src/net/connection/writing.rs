@@ -1,4 +1,5 @@
 //! Writes and flushes: joins the outbound half with its stream, and handles the failure or the end of that half.
+//! [`overflowing`](super::overflowing) deals with the limit on the bytes of all connections together.
 
 use std::io::{self, IoSlice};
 
@@ -10,6 +11,7 @@ use crate::system::Stream;
 
 use super::Connection;
 use super::outbound::{OutboundFlags, OutboundState, Wire, note_sent};
+use super::overflowing::Overflow;
 
 impl Connection {
     /// Moves the bytes of this connection from the outbox's common buffers to its own queue. `Net` calls this
@@ -51,19 +53,24 @@ impl Connection {
 
     /// Adds the running broadcast's message to the connection's span: see [`Outbox::advance_span`].
     #[inline]
-    pub(crate) fn advance_span(&mut self, outbox: &Outbox) -> bool {
+    pub(crate) fn advance_span(&mut self, outbox: &mut Outbox) -> bool {
         outbox.advance_span(&mut self.outbound.unsent)
     }
 
     /// Accepts or refuses `payload`, and returns the answer to the user. The caller has called
     /// [`move_to_queue`](Self::move_to_queue).
+    ///
+    /// # Errors
+    ///
+    /// [`Overflow`] if the bytes of all sockets together would pass their limit. Then the caller makes room, and calls
+    /// [`write_rest`](Self::write_rest), or [`refuse_overflow`](Self::refuse_overflow).
     #[inline]
-    pub(crate) fn write(
+    pub(crate) fn write<'a>(
         &mut self,
-        payload: Payload<'_>,
+        payload: Payload<'a>,
         registration: &mut Registration<'_>,
         outbox: &mut Outbox,
-    ) -> Flow {
+    ) -> Result<Flow, Overflow<'a>> {
         if payload.is_better_copied()
             && self.can_send_at_once(registration.readiness())
             && outbox.begin_span(
@@ -73,14 +80,14 @@ impl Connection {
             )
         {
             registration.flush_soon();
-            return Flow::Open;
+            return Ok(Flow::Open);
         }
         if self.stage.is_closed() || self.outbound.has_failed() {
-            return Flow::Closed;
+            return Ok(Flow::Closed);
         }
         if self.outbound.state != OutboundState::Open {
             self.cold_mut().has_refused = true;
-            return Flow::Ended;
+            return Ok(Flow::Ended);
         }
         let length = payload.len();
         if !self.has_capacity_for(length, registration, outbox) {
@@ -91,20 +98,42 @@ impl Connection {
                     Error::queue_limit(self.settings.limits.max_queued_bytes, self.stage.address());
                 self.fail(limit, CloseReason::Limit, registration);
             }
-            return Flow::Closed;
+            return Ok(Flow::Closed);
         }
-        let is_direct = length >= DIRECT_BYTES && !self.outbound.is_corked();
         let taken = self.taken_while_waiting();
         let mut sent = 0;
-        if is_direct && registration.readiness().serves(Interest::WRITABLE) {
+        if self.writes_at_once(length) && registration.readiness().serves(Interest::WRITABLE) {
             match self.send(payload.as_bytes(), registration, outbox) {
                 Ok(of_payload) => sent = of_payload,
                 Err(error) => {
                     self.write_failed(error, registration);
-                    return Flow::Closed;
+                    return Ok(Flow::Closed);
                 }
             }
         }
+        if length - sent > outbox.room() {
+            return Err(Overflow {
+                payload,
+                sent,
+                taken,
+            });
+        }
+        Ok(self.queue_rest(payload, sent, taken, registration, outbox))
+    }
+
+    /// Queues `payload` without its first `sent` bytes, which the kernel has taken, and returns the answer to the write.
+    /// `taken` is the result of [`taken_while_waiting`](Self::taken_while_waiting) before the send.
+    #[inline]
+    pub(super) fn queue_rest(
+        &mut self,
+        payload: Payload<'_>,
+        sent: usize,
+        taken: Option<u64>,
+        registration: &mut Registration<'_>,
+        outbox: &mut Outbox,
+    ) -> Flow {
+        let length = payload.len();
+        let is_direct = self.writes_at_once(length);
         if length > sent {
             match is_direct {
                 // The kernel took no more, or has no space. The rest is sent when the kernel reports space.
@@ -130,6 +159,12 @@ impl Connection {
             }
         }
         self.outbound.answer_write(&self.settings, registration)
+    }
+
+    /// Whether a write of `length` bytes is offered to the kernel before its rest is queued.
+    #[inline]
+    fn writes_at_once(&self, length: usize) -> bool {
+        length >= DIRECT_BYTES && !self.outbound.is_corked()
     }
 
     #[inline]

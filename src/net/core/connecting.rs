@@ -150,7 +150,7 @@ impl Net {
         let (waker, listener) = (&self.waker, &self.wake_listener);
         self.lookups
             .get_or_insert_with(|| {
-                let threads = self.lookup_threads;
+                let threads = self.limits.lookup_threads;
                 let handle = waker.handle();
                 let lookups = self.system.lookups(handle, listener.clone(), threads);
                 PendingLookups::new(lookups, threads)

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use crate::net::values::AcceptLimit;
 use crate::net::connection::TimeLimitCounts;
+use crate::net::values::AcceptLimit;
 
 use super::Net;
 
@@ -24,6 +24,8 @@ pub(crate) struct NetCounts {
     pub(crate) dropped_blocked: u64,
     pub(crate) descriptor_shortages: u64,
     pub(crate) time_limits: TimeLimitCounts,
+    pub(crate) closed_over_total: u64,
+    pub(crate) pressures: u64,
     pub(crate) sockets: usize,
     pub(crate) servers: usize,
     pub(crate) queued_bytes: usize,
@@ -36,6 +38,8 @@ pub(super) struct Tally {
     pub(super) refused: [u64; AcceptLimit::ALL.len()],
     pub(super) dropped_blocked: u64,
     pub(super) time_limits: TimeLimitCounts,
+    /// The sockets that were closed because all sockets together had too many unsent bytes.
+    pub(super) closed_over_total: u64,
     /// The bytes that sockets received which are removed. Each live socket counts its own.
     pub(super) received_before: u64,
 }
@@ -54,6 +58,8 @@ impl Net {
             dropped_blocked: self.tally.dropped_blocked,
             descriptor_shortages: self.exhaustion.shortages(),
             time_limits: self.tally.time_limits,
+            closed_over_total: self.tally.closed_over_total,
+            pressures: self.outbox.pressures(),
             sockets: 0,
             servers: self.server_count(),
             queued_bytes: 0,

@@ -18,6 +18,7 @@ mod listening;
 mod notices;
 mod opening;
 mod option_ranges;
+mod overflowing;
 mod ownership;
 mod requests;
 mod socket_timers;
@@ -81,8 +82,6 @@ pub(crate) struct Net {
     lookups: Option<PendingLookups>,
     /// The answers that have arrived, once for each source that asked, in the order of their arrival.
     answers: VecDeque<(Key, Rc<io::Result<Vec<SocketAddr>>>)>,
-    /// The limit on the threads that look up names.
-    lookup_threads: usize,
     /// The limits of the loop, which count where a server has none of its own.
     limits: Limits,
     /// The number of sockets that are not closed, and of closed ones whose place was not [freed](Self::free_place) yet.
@@ -100,13 +99,11 @@ pub(crate) struct Net {
     tally: Tally,
 }
 
-/// The sizes of what a loop keeps: events, threads and memory.
+/// The sizes of what a loop keeps: events and memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Capacities {
     /// The limit on the events that one poll takes from the kernel.
     pub(crate) events_per_poll: usize,
-    /// The limit on the threads that look up names.
-    pub(crate) lookup_threads: usize,
     /// The limit on the bytes of free chunks that the outbox keeps for later writes.
     pub(crate) pooled_bytes: usize,
 }
@@ -152,8 +149,6 @@ impl Net {
             wake_listener: WakeListener::default(),
             lookups: None,
             answers: VecDeque::new(),
-            lookup_threads: capacities.lookup_threads,
-            limits,
             open_sockets: 0,
             closing_looked_at: 0,
             planned_dials: VecDeque::new(),
@@ -162,7 +157,8 @@ impl Net {
             put_off: Vec::new(),
             tally: Tally::default(),
             reactor,
-            outbox: Outbox::new(capacities.pooled_bytes),
+            outbox: Outbox::new(capacities.pooled_bytes, limits.max_total_queued_bytes),
+            limits,
             exhaustion: DescriptorExhaustion::new(&system),
             system,
             servers: Vec::new(),

@@ -159,7 +159,6 @@ mod tests {
             System::Kernel,
             &Capacities {
                 events_per_poll: 16,
-                lookup_threads: 1,
                 pooled_bytes: 0,
             },
             Limits::new(),

@@ -76,6 +76,18 @@ impl Net {
         self.outbox.sent_bytes()
     }
 
+    /// Whether the unsent bytes of all sockets are near their limit, and this was not [taken](Self::take_pressure).
+    #[inline]
+    pub(crate) fn has_pressure(&self) -> bool {
+        self.outbox.has_pressure()
+    }
+
+    /// Takes the news that the unsent bytes of all sockets are near their limit. Returns the bytes and the limit.
+    pub(crate) fn take_pressure(&mut self) -> (usize, usize) {
+        self.outbox.take_pressure();
+        (self.outbox.waiting(), self.outbox.limit())
+    }
+
     /// Returns the number of accepted bytes that the kernel has not taken, or that were lost when the socket closed.
     pub(crate) fn queued_bytes(&self, id: SocketId) -> usize {
         let Some(connection) = self.connection(id) else {
@@ -113,10 +125,14 @@ impl Net {
                 return Flow::Open;
             }
         }
-        self.with_connection(id, |connection, registration, outbox| {
+        let written = self.with_connection(id, |connection, registration, outbox| {
             connection.write(payload, registration, outbox)
-        })
-        .unwrap_or(Flow::Closed)
+        });
+        match written {
+            Some(Ok(flow)) => flow,
+            Some(Err(overflow)) => self.write_at_limit(id, overflow),
+            None => Flow::Closed,
+        }
     }
 
     /// Writes `bytes` to each of `sockets`. Returns the sockets that did not answer `Open`, with their answers.
@@ -127,6 +143,8 @@ impl Net {
     ) -> Vec<(SocketId, Flow)> {
         let mut others = Vec::new();
         let mut write = |net: &mut Self, id, payload| {
+            // The members so far have changed what the running callback may gather.
+            net.outbox.note_rise();
             let flow = net.write(id, payload);
             if flow != Flow::Open {
                 others.push((id, flow));
@@ -139,6 +157,7 @@ impl Net {
                     write(self, id, Payload::Borrowed(bytes));
                 }
             }
+            self.outbox.note_rise();
         } else {
             // A long message is stored once: each socket that cannot send it at once holds a reference in its queue.
             let bytes: Rc<[u8]> = bytes.into();
@@ -154,7 +173,7 @@ impl Net {
     fn advance_span(&mut self, id: SocketId) -> bool {
         let connection = self.reactor.source_mut(id.0);
         let connection = connection.and_then(Source::connection_mut);
-        connection.is_some_and(|it| it.advance_span(&self.outbox))
+        connection.is_some_and(|it| it.advance_span(&mut self.outbox))
     }
 
     /// Begins a callback of a socket. Before `on_data`, and mostly before `on_end`, the read has begun to gather

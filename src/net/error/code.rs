@@ -17,6 +17,9 @@ impl Error {
     pub const CLOSED_BEFORE_CONNECTION: &'static str = "ERR_SOCKET_CLOSED_BEFORE_CONNECTION";
     /// `ERR_QUEUE_LIMIT`: the unsent bytes would pass `max_queued_bytes`.
     pub const QUEUE_LIMIT: &'static str = "ERR_QUEUE_LIMIT";
+    /// `ERR_TOTAL_QUEUE_LIMIT`: the unsent bytes of all sockets would pass
+    /// [`max_total_queued_bytes`](crate::Limits::max_total_queued_bytes), and this socket had the most.
+    pub const TOTAL_QUEUE_LIMIT: &'static str = "ERR_TOTAL_QUEUE_LIMIT";
     /// `ERR_HANDLER_PANICKED`: a handler panicked, and its socket was destroyed.
     pub const HANDLER_PANICKED: &'static str = "ERR_HANDLER_PANICKED";
     /// `ERR_IP_BLOCKED`: the address is on the block list.
@@ -95,7 +98,9 @@ pub(super) fn kind_of(code: &str) -> io::ErrorKind {
         Error::INVALID_ARGUMENT | Error::BAD_PORT => io::ErrorKind::InvalidInput,
         Error::SOCKET_CLOSED | Error::NO_DESCRIPTOR => io::ErrorKind::NotConnected,
         Error::CLOSED_BEFORE_CONNECTION => io::ErrorKind::ConnectionAborted,
-        Error::QUEUE_LIMIT | Error::MAILBOX_FULL => io::ErrorKind::QuotaExceeded,
+        Error::QUEUE_LIMIT | Error::TOTAL_QUEUE_LIMIT | Error::MAILBOX_FULL => {
+            io::ErrorKind::QuotaExceeded
+        }
         Error::LOOP_CLOSED | Error::WRITE_AFTER_END => io::ErrorKind::BrokenPipe,
         Error::IP_BLOCKED => io::ErrorKind::PermissionDenied,
         "ENOTFOUND" => io::ErrorKind::NotFound,

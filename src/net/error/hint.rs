@@ -66,6 +66,9 @@ pub(super) fn hint(error: &Error) -> Option<Cow<'static, str>> {
         Error::QUEUE_LIMIT => {
             "stop writing at `Flow::Full` until `on_drain`, or allow more with `max_queued_bytes`"
         }
+        Error::TOTAL_QUEUE_LIMIT => {
+            "stop writing at `Flow::Full` until `on_drain`, heed `on_pressure`, or allow more with `max_total_queued_bytes`"
+        }
         _ => return None,
     };
     Some(Cow::Borrowed(hint))

@@ -213,6 +213,20 @@ impl Error {
         Self::with_code("ETIMEDOUT", text)
     }
 
+    /// Returns the error of a socket that is closed because the queues of all sockets together would pass their limit.
+    pub(crate) fn total_queue_limit(limit: usize, peer: Option<SocketAddr>) -> Self {
+        let error = Self::with_code(
+            Self::TOTAL_QUEUE_LIMIT,
+            format!(
+                "more than {limit} bytes would be queued in all, and this peer had the most that it does not read"
+            ),
+        );
+        match peer {
+            Some(peer) => error.at(peer.into()),
+            None => error,
+        }
+    }
+
     /// Returns the error with the endpoint (address, name or path) of the call.
     #[must_use]
     pub(crate) fn at(mut self, endpoint: Endpoint) -> Self {

@@ -27,6 +27,8 @@ pub(super) struct Broadcast {
     recent: u8,
     /// The number of members whose span is not empty. Invariant: if it is zero, so is `used`.
     spans: usize,
+    /// Invariant: the sum of the lengths of all spans.
+    waiting: usize,
     /// The last move of a span by the message of the running broadcast; `None` before its first move. Invariant:
     /// `from..to` are bytes of a group in use.
     last_move: Option<SpanMove>,
@@ -92,6 +94,7 @@ impl Broadcast {
             self.recent = self.open(message)?;
         }
         self.spans += 1;
+        self.waiting += message.len();
         let group = &self.groups[usize::from(self.recent)];
         let start = offset(group.last_start);
         Some(Span {
@@ -120,6 +123,7 @@ impl Broadcast {
             return false;
         }
         let to = span.end + offset(message.len());
+        self.waiting += message.len();
         self.last_move = Some(SpanMove {
             group: span.group,
             from: std::mem::replace(&mut span.end, to),
@@ -135,15 +139,24 @@ impl Broadcast {
     }
 
     /// Moves the end of `span` as the message has moved another span since [`begin_message`](Self::begin_message), if
-    /// both ended at the same place. Returns the length of the message, or `None` if the span was not moved.
+    /// both ended at the same place, and the message has at most `room` bytes. Returns the length of the message, or `None`
+    /// if the span was not moved.
     #[inline]
-    pub(super) fn advance(&self, span: &mut Span) -> Option<usize> {
+    pub(super) fn advance(&mut self, span: &mut Span, room: usize) -> Option<usize> {
         let last = self.last_move?;
+        let length = usize::from(last.to - last.from);
         let advances = span.group == last.group && span.end == last.from && last.to < span.limit;
-        advances.then(|| {
+        (advances && length <= room).then(|| {
             span.end = last.to;
-            usize::from(last.to - last.from)
+            self.waiting += length;
+            length
         })
+    }
+
+    /// The sum of the lengths of all spans.
+    #[inline]
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting
     }
 
     /// The bytes of `span`.
@@ -157,6 +170,7 @@ impl Broadcast {
     pub(super) fn release(&mut self, span: Span) {
         debug_assert!(!span.is_empty());
         self.spans -= 1;
+        self.waiting -= span.len();
         if self.spans == 0 {
             for group in &mut self.groups[..usize::from(self.used)] {
                 group.bytes.clear();
@@ -265,7 +279,7 @@ mod tests {
                     if index % groups != group || random.u8(0..20) == 0 {
                         continue;
                     }
-                    let took = if broadcast.advance(span).is_some() {
+                    let took = if broadcast.advance(span, usize::MAX).is_some() {
                         true
                     } else if span.is_empty() {
                         let begun = broadcast.begin(&message, most);
@@ -289,6 +303,8 @@ mod tests {
                 }
                 let spans = members.iter().filter(|(span, _)| !span.is_empty()).count();
                 assert_eq!(broadcast.spans, spans, "seed {seed}, step {step}");
+                let waiting: usize = members.iter().map(|(span, _)| span.len()).sum();
+                assert_eq!(broadcast.waiting(), waiting, "seed {seed}, step {step}");
                 assert_eq!(broadcast.used == 0, spans == 0);
                 for group in &broadcast.groups {
                     assert!(group.bytes.len() <= GROUP_BYTES);

@@ -29,6 +29,12 @@ impl Gathered {
         self.capacity = capacity;
     }
 
+    /// Lets the owner gather at most `bytes` further bytes.
+    #[inline]
+    pub(super) fn fit(&mut self, bytes: usize) {
+        self.capacity = self.capacity.min(bytes.saturating_add(1));
+    }
+
     /// Appends `bytes` if `writer` is the owner and `bytes` are within the capacity. Otherwise returns `false`.
     #[inline]
     pub(super) fn put(&mut self, writer: SocketId, bytes: &[u8]) -> bool {

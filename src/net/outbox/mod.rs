@@ -13,9 +13,13 @@
 //! an echo need no queue; with `Broadcast`, the members of a broadcast need none (D16 and D17 in
 //! `benches/DECISIONS.md`). [`Outbox::move_to_queue`] moves the bytes of one connection to its queue before a request
 //! changes that connection.
+//!
+//! The bytes of all three together have a limit. A byte counts from the write until the kernel takes it, so that a move
+//! between the places changes nothing, and only a `put` asks for [room](Outbox::room).
 
 mod broadcast;
 mod gathered;
+mod level;
 mod payload;
 #[cfg(test)]
 mod tests;
@@ -27,6 +31,7 @@ use crate::send_buffer::{Pool, SendBuffer};
 
 use broadcast::{Broadcast, Span};
 use gathered::Gathered;
+use level::Level;
 
 pub(crate) use payload::{DIRECT_BYTES, Payload};
 
@@ -93,20 +98,23 @@ const KEPT_BYTES: usize = 4 * 1024;
 pub(crate) struct Outbox {
     gathered: Gathered,
     broadcast: Broadcast,
-    /// Free chunks for the queues of all connections.
+    /// Free chunks for the queues of all connections, and the number of the bytes in these queues.
     pool: Pool,
+    level: Level,
     /// The number of bytes that the kernel has taken since the outbox was made.
     sent: u64,
 }
 
 /// Putting bytes in.
 impl Outbox {
-    /// An outbox whose pool keeps at most `pooled_bytes` bytes of free chunks.
-    pub(crate) fn new(pooled_bytes: usize) -> Self {
+    /// An outbox whose pool keeps at most `pooled_bytes` bytes of free chunks, for at most `limit` unsent bytes of all
+    /// connections together.
+    pub(crate) fn new(pooled_bytes: usize, limit: Option<usize>) -> Self {
         Self {
             gathered: Gathered::default(),
             broadcast: Broadcast::default(),
             pool: Pool::with_limit(pooled_bytes),
+            level: Level::new(limit),
             sent: 0,
         }
     }
@@ -117,6 +125,7 @@ impl Outbox {
     #[inline]
     pub(crate) fn begin_callback(&mut self, id: SocketId, capacity: u16) {
         self.gathered.begin(id, usize::from(capacity));
+        self.gathered.fit(self.room());
     }
 
     /// Whether a callback of `id` runs, and its writes gather here.
@@ -135,9 +144,12 @@ impl Outbox {
     /// waits for the flush phase already, so nothing else about the connection changes.
     #[inline]
     pub(crate) fn extend_span(&mut self, unsent: &mut Unsent, bytes: &[u8]) -> bool {
-        let could = !unsent.span.is_empty() && self.broadcast.extend(&mut unsent.span, bytes);
+        let could = !unsent.span.is_empty()
+            && bytes.len() <= self.room()
+            && self.broadcast.extend(&mut unsent.span, bytes);
         if could {
             unsent.written += bytes.len() as u64;
+            self.note_rise();
         }
         could
     }
@@ -150,10 +162,12 @@ impl Outbox {
     }
 
     /// Appends the message of the running broadcast to a span, without comparing bytes. Returns whether it was
-    /// appended: only if another span that ended at the same place was extended by the message.
+    /// appended: only if another span that ended at the same place was extended by the message. The caller notes the
+    /// [rise](Self::note_rise) of the level behind the last span.
     #[inline]
-    pub(crate) fn advance_span(&self, unsent: &mut Unsent) -> bool {
-        match self.broadcast.advance(&mut unsent.span) {
+    pub(crate) fn advance_span(&mut self, unsent: &mut Unsent) -> bool {
+        let room = self.room();
+        match self.broadcast.advance(&mut unsent.span, room) {
             Some(length) => {
                 unsent.written += length as u64;
                 true
@@ -168,22 +182,81 @@ impl Outbox {
     #[inline]
     pub(crate) fn begin_span(&mut self, unsent: &mut Unsent, bytes: &[u8], capacity: u16) -> bool {
         debug_assert!(unsent.is_empty());
+        if bytes.len() > self.room() {
+            return false;
+        }
         match self.broadcast.begin(bytes, usize::from(capacity)) {
             Some(span) => {
                 unsent.span = span;
                 unsent.written += bytes.len() as u64;
+                self.note_rise();
                 true
             }
             None => false,
         }
     }
 
-    /// Appends `payload` to the queue, without its first `sent` bytes, which the kernel has taken already.
+    /// Appends `payload` to the queue, without its first `sent` bytes, which the kernel has taken already. The caller has
+    /// checked that there is [room](Self::room) for the others.
     #[inline]
     pub(crate) fn put(&mut self, unsent: &mut Unsent, payload: Payload<'_>, sent: usize) {
         debug_assert!(unsent.span.is_empty(), "the connection was settled");
         unsent.written += payload.len() as u64;
         payload.queue(sent, &mut unsent.queue, &mut self.pool);
+        self.note_rise();
+    }
+}
+
+/// The limit on the unsent bytes of all connections together.
+impl Outbox {
+    /// The unsent bytes of all connections together, with those that a callback has gathered.
+    #[inline]
+    pub(crate) fn waiting(&self) -> usize {
+        self.pool.queued_bytes() + self.broadcast.waiting() + self.gathered.bytes().len()
+    }
+
+    /// The number of further bytes until the limit.
+    #[inline]
+    pub(crate) fn room(&self) -> usize {
+        self.level.limit().saturating_sub(self.waiting())
+    }
+
+    /// The limit on the unsent bytes of all connections together; `usize::MAX` is none.
+    pub(crate) fn limit(&self) -> usize {
+        self.level.limit()
+    }
+
+    /// Notes that bytes were put in. The running callback may gather fewer from now on.
+    #[inline]
+    pub(crate) fn note_rise(&mut self) {
+        let waiting = self.waiting();
+        self.level.rise(waiting);
+        self.gathered
+            .fit(self.level.limit().saturating_sub(waiting));
+    }
+
+    #[inline]
+    fn note_fall(&mut self) {
+        if self.level.is_high() {
+            let waiting = self.waiting();
+            self.level.fall(waiting);
+        }
+    }
+
+    /// Whether the level has become high, and this was not [taken](Self::take_pressure).
+    #[inline]
+    pub(crate) fn has_pressure(&self) -> bool {
+        self.level.has_episode()
+    }
+
+    /// Forgets that the level has become high.
+    pub(crate) fn take_pressure(&mut self) {
+        self.level.take_episode();
+    }
+
+    /// The number of times that the level has become high.
+    pub(crate) fn pressures(&self) -> u64 {
+        self.level.episodes()
     }
 }
 
@@ -257,6 +330,7 @@ impl Outbox {
         let left = unsent.queue.len() + tail.len() - of_tail;
         let sent = before - left;
         self.sent += sent as u64;
+        self.note_fall();
         Ok(Taken {
             offered,
             sent,
@@ -285,6 +359,7 @@ impl Outbox {
             _ => queue_rest(bytes, &sent, unsent, &mut self.pool),
         }
         self.broadcast.release(span);
+        self.note_fall();
         Some((offered, sent))
     }
 
@@ -329,6 +404,7 @@ impl Outbox {
         self.sent += *sent.as_ref().unwrap_or(&0) as u64;
         queue_rest(bytes, &sent, unsent, &mut self.pool);
         self.gathered.clear();
+        self.note_rise();
         (offered, sent)
     }
 
@@ -345,13 +421,17 @@ impl Outbox {
     /// Takes out all unsent bytes in one piece, for a connection that leaves the loop.
     pub(crate) fn take_all(&mut self, unsent: &mut Unsent) -> Vec<u8> {
         self.move_span_to_queue(unsent);
-        unsent.queue.take_bytes(&mut self.pool)
+        let bytes = unsent.queue.take_bytes(&mut self.pool);
+        self.note_fall();
+        bytes
     }
 
     /// Drops all unsent bytes, and returns their number.
     pub(crate) fn discard(&mut self, unsent: &mut Unsent) -> usize {
         self.move_span_to_queue(unsent);
-        unsent.queue.discard(&mut self.pool)
+        let lost = unsent.queue.discard(&mut self.pool);
+        self.note_fall();
+        lost
     }
 
     /// Frees memory that is only kept for later writes.

@@ -72,6 +72,15 @@ impl Model {
     }
 }
 
+/// The level is the sum over all connections.
+fn check_level(models: &[Model], outbox: &Outbox) {
+    let sum = |model: &Model| model.unsent.len() + outbox.own_bytes(model.id);
+    let gathered = outbox.gathered_bytes();
+    let own: usize = models.iter().map(|model| outbox.own_bytes(model.id)).sum();
+    let unsent: usize = models.iter().map(sum).sum();
+    assert_eq!(outbox.waiting(), unsent - own + gathered);
+}
+
 fn random_bytes(random: &mut fastrand::Rng) -> Vec<u8> {
     let longest = [8, 100, 3_000][random.usize(0..3)];
     (0..random.usize(1..=longest))
@@ -83,7 +92,7 @@ fn random_bytes(random: &mut fastrand::Rng) -> Vec<u8> {
 fn every_connection_is_sent_its_own_bytes_in_order_and_once() {
     for seed in 0..20 {
         let mut random = fastrand::Rng::with_seed(seed);
-        let mut outbox = Outbox::new(1 << 20);
+        let mut outbox = Outbox::new(1 << 20, None);
         let mut slots = Slots::new();
         let mut models: Vec<Model> = (0..12)
             .map(|_| Model {
@@ -124,6 +133,7 @@ fn every_connection_is_sent_its_own_bytes_in_order_and_once() {
                 outbox.move_to_queue(id, &mut models[caller].unsent);
             }
             models.iter().for_each(|model| model.check(&outbox));
+            check_level(&models, &outbox);
             let most = |random: &mut fastrand::Rng| match random.u8(0..4) {
                 0 => None,
                 1 => Some(random.usize(0..500)),
@@ -136,6 +146,7 @@ fn every_connection_is_sent_its_own_bytes_in_order_and_once() {
                 }
                 model.check(&outbox);
             }
+            check_level(&models, &outbox);
         }
         for model in &mut models {
             model.flush(&mut outbox, Some(usize::MAX));

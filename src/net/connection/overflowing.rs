@@ -1,0 +1,70 @@
+//! The limit on the unsent bytes of all connections together: a write that meets the limit, and a connection that closes
+//! to make room.
+
+use crate::net::error::Error;
+use crate::net::outbox::{Outbox, Payload};
+use crate::net::values::{CloseReason, Flow};
+use crate::reactor::Registration;
+
+use super::Connection;
+
+/// A write whose rest does not fit into the limit on the bytes of all connections.
+#[derive(Debug)]
+pub(crate) struct Overflow<'a> {
+    pub(crate) payload: Payload<'a>,
+    /// The number of bytes that the kernel has taken. The queue in front of the payload is then empty.
+    pub(crate) sent: usize,
+    /// The number of taken bytes before the write, if the queue waited for the kernel.
+    pub(super) taken: Option<u64>,
+}
+
+impl Overflow<'_> {
+    /// The number of bytes that would be queued.
+    pub(crate) fn rest(&self) -> usize {
+        self.payload.len() - self.sent
+    }
+}
+
+impl Connection {
+    /// Queues the rest of a write that has met the limit, and returns the answer to the write. The caller has made room.
+    pub(crate) fn write_rest(
+        &mut self,
+        overflow: Overflow<'_>,
+        registration: &mut Registration<'_>,
+        outbox: &mut Outbox,
+    ) -> Flow {
+        if self.stage.is_closed() || self.outbound.has_failed() {
+            return Flow::Closed;
+        }
+        let Overflow {
+            payload,
+            sent,
+            taken,
+        } = overflow;
+        self.queue_rest(payload, sent, taken, registration, outbox)
+    }
+
+    /// Closes the connection to make room for the bytes of others, or because its own write cannot have any. Its unsent
+    /// bytes are lost at once, and the peer gets a RST. Returns whether the connection was open until now.
+    pub(crate) fn close_to_make_room(
+        &mut self,
+        registration: &mut Registration<'_>,
+        outbox: &mut Outbox,
+    ) -> bool {
+        let is_open = !self.stage.is_closed() && !self.outbound.has_failed();
+        if is_open {
+            let limit = Error::total_queue_limit(outbox.limit(), self.stage.address());
+            self.fail(limit, CloseReason::Limit, registration);
+        }
+        self.lose_unsent(outbox);
+        is_open
+    }
+
+    /// Drops the unsent bytes of a connection that sends no more, and counts them as lost.
+    pub(crate) fn lose_unsent(&mut self, outbox: &mut Outbox) {
+        let lost = outbox.discard(&mut self.outbound.unsent);
+        if lost > 0 {
+            self.note_lost(lost);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Room for a write where the unsent bytes of all sockets together are at their limit.
+
+use crate::net::connection::{Connection, Overflow};
+use crate::net::values::{Flow, SocketId};
+
+use super::Net;
+
+/// A write counts for the choice of the socket that closes only if it is longer than this part of the limit. An ordinary
+/// message to a peer that reads must not make that peer's queue the longest.
+const LONG_WRITE: usize = 16;
+
+impl Net {
+    /// Carries out a write whose rest does not fit into the limit. The kernel is offered all bytes that wait for a flush.
+    /// Then the sockets with the most unsent bytes are closed, one by one, until there is room. If the writer has the
+    /// most, the write is refused and the writer closes.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn write_at_limit(&mut self, id: SocketId, overflow: Overflow<'_>) -> Flow {
+        self.offer_waiting(id);
+        if self.make_room(id, overflow.rest()) {
+            let written = self.with_connection(id, |connection, registration, outbox| {
+                connection.write_rest(overflow, registration, outbox)
+            });
+            return written.unwrap_or(Flow::Closed);
+        }
+        self.close_to_make_room(id);
+        Flow::Closed
+    }
+
+    /// Offers the kernel the bytes that wait for a flush, and drops those of sockets that are closed.
+    fn offer_waiting(&mut self, writer: SocketId) {
+        let closing: Vec<_> = self.reactor.closing().collect();
+        for key in closing {
+            self.with_connection(SocketId(key), |connection, _, outbox| {
+                if connection.is_closed() {
+                    connection.lose_unsent(outbox);
+                }
+            });
+        }
+        self.flush();
+        // The flush phase leaves out the socket whose callback runs.
+        let current = self.reactor.in_callback().map(SocketId);
+        for id in current.into_iter().chain([writer]) {
+            self.with_connection(id, Connection::flush);
+        }
+    }
+
+    /// Closes the sockets with the most unsent bytes until `rest` bytes fit. Returns `false` if `writer` has the most, or
+    /// if none is left to close.
+    fn make_room(&mut self, writer: SocketId, rest: usize) -> bool {
+        let is_long = rest > self.outbox.limit() / LONG_WRITE;
+        while rest > self.outbox.room() {
+            let own = self.unsent_bytes(writer) + if is_long { rest } else { 0 };
+            let longest = self
+                .socket_ids()
+                .filter(|id| *id != writer)
+                .map(|id| (self.unsent_bytes(id), id))
+                .max_by_key(|(bytes, _)| *bytes);
+            match longest {
+                Some((bytes, id)) if bytes > own => self.close_to_make_room(id),
+                _ => return false,
+            }
+        }
+        true
+    }
+
+    fn unsent_bytes(&self, id: SocketId) -> usize {
+        let unsent = self.connection(id).map_or(0, Connection::unsent_bytes);
+        unsent + self.outbox.own_bytes(id)
+    }
+
+    fn close_to_make_room(&mut self, id: SocketId) {
+        let is_closed_now = self.with_connection(id, Connection::close_to_make_room);
+        self.tally.closed_over_total += u64::from(is_closed_now == Some(true));
+    }
+}
