@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, PoisonError};
 
 use crate::net::{Error, Result, WakeHandle, WakeListener};
+use crate::system::threading::{AtomicBool, AtomicUsize, Mutex, MutexGuard};
 
 use super::agenda::KEPT_CALLS;
 use super::call::Post;
@@ -257,5 +258,7 @@ impl StopRequests {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(loom, test))]
+mod interleavings;
+#[cfg(all(not(loom), test))]
 mod tests;

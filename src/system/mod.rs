@@ -28,6 +28,7 @@ mod selector;
 pub(crate) mod simulated;
 mod stream;
 mod stream_options;
+pub(crate) mod threading;
 mod wake_listener;
 mod waker;
 
@@ -49,6 +50,8 @@ pub(crate) use reserve::Reserve;
 pub(crate) use selector::Selector;
 pub(crate) use stream::Stream;
 pub(crate) use wake_listener::WakeListener;
-#[cfg(test)]
+#[cfg(all(loom, test))]
+pub(crate) use waker::ModelledWaker;
+#[cfg(all(not(loom), test))]
 pub(crate) use waker::ScriptedWaker;
 pub(crate) use waker::{WakeHandle, Waker};

@@ -3,12 +3,16 @@
 use std::io;
 use std::sync::{Arc, Weak};
 
+#[cfg(all(loom, test))]
+mod modelled;
 #[cfg(test)]
 mod scripted;
 
 #[cfg(feature = "simulation")]
 use super::simulated;
 
+#[cfg(all(loom, test))]
+pub(crate) use modelled::ModelledWaker;
 #[cfg(test)]
 pub(crate) use scripted::ScriptedWaker;
 
@@ -48,6 +52,9 @@ pub(crate) enum WakeHandle {
     /// A handle whose calls fail as a test says.
     #[cfg(test)]
     Scripted(Arc<ScriptedWaker>),
+    /// A handle that ends the wait of a test of loom.
+    #[cfg(all(loom, test))]
+    Modelled(Arc<ModelledWaker>),
 }
 
 impl WakeHandle {
@@ -78,6 +85,8 @@ impl WakeHandle {
             }
             #[cfg(test)]
             Self::Scripted(script) => script.wake(),
+            #[cfg(all(loom, test))]
+            Self::Modelled(modelled) => modelled.wake(),
         }
     }
 }

@@ -23,6 +23,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("system/errno", &[]),
     ("system/lookup", &[]),
     ("system/options", &[]),
+    ("system/threading", &[]),
     // Behind the seam: the real kernel, faults in front of it, and the simulated one.
     ("system/native", &["readiness", SYSTEM_TERMS]),
     (
@@ -135,7 +136,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     // Not the reactor: what it needs of that, `net` does.
     (
         "event_loop",
-        &["schedule", "slots", "system", "system/simulated", "net"],
+        &[
+            "schedule",
+            "slots",
+            "system",
+            "system/simulated",
+            "system/threading",
+            "net",
+        ],
     ),
     (
         "simulation",
@@ -152,11 +160,12 @@ const ROOMS: &[(&str, &[&str])] = &[
 /// Stands for all of [`TERMS`] in the lists of `ROOMS`.
 const SYSTEM_TERMS: &str = "the terms of the seam";
 
-const TERMS: [&str; 4] = [
+const TERMS: [&str; 5] = [
     "system/afd",
     "system/errno",
     "system/lookup",
     "system/options",
+    "system/threading",
 ];
 
 /// The houses in which every file but `mod.rs` lies in a room.

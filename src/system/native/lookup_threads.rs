@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::system::lookup::{self, Answer, Job, Ticket};
+use crate::system::threading::{Builder, Condvar, Mutex, MutexGuard, wait_for};
 
 /// The limit on the number of waiting lookups, which keeps a silent name server from filling the memory (node#62503).
 const MOST_WAITING: usize = 1024;
@@ -121,7 +121,7 @@ impl LookupThreads {
 
     fn start_thread(&self) -> io::Result<()> {
         let shared = Arc::clone(&self.shared);
-        thread::Builder::new()
+        Builder::new()
             .name("netloop lookup".into())
             .spawn(move || shared.work())?;
         Ok(())
@@ -165,8 +165,7 @@ impl Shared {
                 Some(wake) if wake().is_err() => {}
                 Some(_) | None => break,
             }
-            let waited = self.end.wait_timeout(state, wait);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state = wait_for(&self.end, &self.state, state, wait);
             wait = (wait * 2).min(LONGEST_WAKE_RETRY);
         }
         state
@@ -211,9 +210,13 @@ impl fmt::Debug for LookupThreads {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(loom, test))]
+mod interleavings;
+
+#[cfg(all(not(loom), test))]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
     use std::time::Instant;
 
     use super::*;

@@ -1,0 +1,180 @@
+//! The mailbox in every order in which its threads can run (loom). A wake that is lost shows as a deadlock.
+
+use loom::thread;
+
+use crate::system::ModelledWaker;
+use crate::system::threading::in_every_order;
+
+use super::*;
+
+/// As many calls as a wake makes before it fails.
+const ONE_WAKE: usize = 8;
+
+/// A mailbox with the loop's side of it.
+struct Room {
+    mailbox: Mailbox<()>,
+    waker: Arc<ModelledWaker>,
+}
+
+impl Room {
+    fn new(failures: usize) -> Arc<Self> {
+        let waker = Arc::new(ModelledWaker::failing(failures));
+        let handle = WakeHandle::Modelled(Arc::clone(&waker));
+        Arc::new(Self {
+            mailbox: Mailbox::new(handle, WakeListener::default(), 1024),
+            waker,
+        })
+    }
+
+    fn post(&self) -> bool {
+        self.mailbox.post(|_: &mut LoopContext<'_>| ()).is_ok()
+    }
+
+    /// A turn of the loop: it waits unless there may be something to take, and then takes at most `most` posts. Returns
+    /// their number, and whether a stop was asked for.
+    fn turn(&self, most: usize) -> (usize, bool) {
+        if !self.mailbox.is_pending() {
+            self.waker.wait();
+        }
+        let mut taken = VecDeque::new();
+        let is_stopped = self.mailbox.is_pending() && self.mailbox.take(most, &mut taken);
+        (taken.len(), is_stopped)
+    }
+}
+
+#[test]
+fn each_accepted_post_ends_the_wait_and_is_taken_once() {
+    in_every_order(3, || {
+        let room = Room::new(0);
+        let posters = [1, 2].map(|posts| {
+            let room = Arc::clone(&room);
+            thread::spawn(move || assert!((0..posts).all(|_| room.post())))
+        });
+        let mut taken = 0;
+        while taken < 3 {
+            taken += room.turn(usize::MAX).0;
+        }
+        for poster in posters {
+            poster.join().unwrap();
+        }
+        assert_eq!(taken, 3);
+    });
+}
+
+#[test]
+fn posts_beyond_the_share_of_a_turn_need_no_further_wake() {
+    in_every_order(3, || {
+        let room = Room::new(0);
+        let poster = {
+            let room = Arc::clone(&room);
+            thread::spawn(move || assert!(room.post() && room.post()))
+        };
+        let mut taken = 0;
+        while taken < 2 {
+            taken += room.turn(1).0;
+        }
+        poster.join().unwrap();
+    });
+}
+
+#[test]
+fn a_post_is_taken_if_and_only_if_its_poster_was_told_so() {
+    in_every_order(3, || {
+        // The first wake fails, whichever thread makes it.
+        let room = Room::new(ONE_WAKE);
+        let posters = [(); 2].map(|()| {
+            let room = Arc::clone(&room);
+            thread::spawn(move || room.post())
+        });
+        let accepted = posters.map(|poster| usize::from(poster.join().unwrap()));
+        let accepted: usize = accepted.iter().sum();
+        let mut taken = 0;
+        while taken < accepted {
+            taken += room.turn(usize::MAX).0;
+        }
+        let mut left = VecDeque::new();
+        room.mailbox.take(usize::MAX, &mut left);
+        assert_eq!((taken, left.len()), (accepted, 0));
+    });
+}
+
+#[test]
+fn a_stop_beside_posts_and_wakes_is_told_once() {
+    in_every_order(3, || {
+        let room = Room::new(0);
+        let others = [Room::stop as fn(&Room), Room::wake].map(|call| {
+            let room = Arc::clone(&room);
+            thread::spawn(move || call(&room))
+        });
+        while !room.turn(usize::MAX).1 {}
+        for other in others {
+            other.join().unwrap();
+        }
+        let mut taken = VecDeque::new();
+        assert!(!room.mailbox.take(usize::MAX, &mut taken));
+    });
+}
+
+#[test]
+fn a_stop_whose_wake_fails_is_withdrawn_or_taken() {
+    in_every_order(3, || {
+        let room = Room::new(ONE_WAKE);
+        let stoppers = [(); 2].map(|()| {
+            let room = Arc::clone(&room);
+            thread::spawn(move || room.mailbox.stop().is_ok())
+        });
+        let mut taken = VecDeque::new();
+        let early = room.mailbox.take(usize::MAX, &mut taken);
+        let asked = stoppers.map(|stopper| stopper.join().unwrap());
+        let late = room.mailbox.take(usize::MAX, &mut taken);
+        // A stop stands if its thread was told so; and one that stands is told.
+        assert_eq!(early | late, asked[0] | asked[1]);
+    });
+}
+
+#[test]
+fn the_release_of_the_last_hold_ends_the_wait() {
+    in_every_order(3, || {
+        let room = Room::new(0);
+        let holders = [(); 2].map(|()| {
+            room.mailbox.hold();
+            let room = Arc::clone(&room);
+            thread::spawn(move || room.mailbox.release())
+        });
+        while room.mailbox.holds_loop() {
+            room.turn(usize::MAX);
+        }
+        for holder in holders {
+            holder.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_post_beside_the_close_is_refused_or_dropped() {
+    in_every_order(3, || {
+        let room = Room::new(0);
+        let dropped = Arc::new(());
+        let poster = {
+            let (room, dropped) = (Arc::clone(&room), Arc::clone(&dropped));
+            thread::spawn(move || {
+                let post = move |_: &mut LoopContext<'_>| drop(dropped);
+                room.mailbox.post(post).is_ok()
+            })
+        };
+        room.mailbox.close();
+        poster.join().unwrap();
+        assert_eq!(Arc::strong_count(&dropped), 1);
+        assert!(!room.post());
+    });
+}
+
+impl Room {
+    fn stop(&self) {
+        self.mailbox.stop().unwrap();
+    }
+
+    fn wake(&self) {
+        self.mailbox.wake().unwrap();
+    }
+}

@@ -1,0 +1,117 @@
+//! The queue of lookups in every order in which its threads can run (loom). A thread that waits for ever shows as a
+//! deadlock, and so does a loop that is not woken for an answer.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::system::ModelledWaker;
+use crate::system::threading::in_every_order;
+
+use super::*;
+
+/// The queue with the loop's side of it.
+struct Room {
+    lookups: LookupThreads,
+    waker: Arc<ModelledWaker>,
+}
+
+impl Room {
+    fn new(threads: usize, failures: usize) -> Self {
+        let waker = Arc::new(ModelledWaker::failing(failures));
+        let wakes = Arc::clone(&waker);
+        let lookups = LookupThreads::new(Box::new(move || wakes.wake()), Box::new(|| ()), threads);
+        Self { lookups, waker }
+    }
+
+    fn ask(&mut self) -> Ticket {
+        self.lookups.ask(Box::new(|| Ok(Vec::new()))).unwrap()
+    }
+
+    /// Waits for the next answer as a loop does, and returns its ticket.
+    fn next_answer(&self) -> Ticket {
+        loop {
+            if let Some((ticket, _)) = self.lookups.next_answer() {
+                return ticket;
+            }
+            self.waker.wait();
+        }
+    }
+}
+
+#[test]
+fn each_lookup_is_answered_once_by_one_thread() {
+    in_every_order(3, || {
+        let mut room = Room::new(1, 0);
+        let asked = [room.ask(), room.ask()];
+        assert_eq!([room.next_answer(), room.next_answer()], asked);
+        assert!(room.lookups.next_answer().is_none());
+    });
+}
+
+#[test]
+fn each_lookup_is_answered_once_by_two_threads() {
+    in_every_order(2, || {
+        let mut room = Room::new(2, 0);
+        let asked = [room.ask(), room.ask()];
+        let mut answered = [room.next_answer(), room.next_answer()];
+        answered.sort_unstable();
+        assert_eq!(answered, asked);
+    });
+}
+
+#[test]
+fn a_lookup_that_follows_an_answer_finds_a_thread() {
+    in_every_order(3, || {
+        let mut room = Room::new(1, 0);
+        for _ in 0..2 {
+            let asked = room.ask();
+            assert_eq!(room.next_answer(), asked);
+        }
+    });
+}
+
+#[test]
+fn an_answer_whose_wakes_fail_still_wakes_the_loop() {
+    in_every_order(3, || {
+        let mut room = Room::new(1, 2);
+        let asked = room.ask();
+        assert_eq!(room.next_answer(), asked);
+    });
+}
+
+#[test]
+fn the_threads_end_with_the_loop_whatever_they_do() {
+    in_every_order(3, || {
+        // Whether or not the wakes succeed that come before the loop is gone.
+        for failures in [0, 2] {
+            let mut room = Room::new(2, failures);
+            room.ask();
+            room.ask();
+        }
+    });
+}
+
+#[test]
+fn a_cancelled_lookup_delays_no_other_and_is_dropped() {
+    in_every_order(3, || {
+        let runs = Arc::new(AtomicUsize::new(0));
+        let mut room = Room::new(1, 0);
+        let first = room.ask();
+        let counted = Arc::clone(&runs);
+        let job = move || -> io::Result<Vec<SocketAddr>> {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Ok(Vec::new())
+        };
+        let cancelled = room.lookups.ask(Box::new(job)).unwrap();
+        let last = room.ask();
+        room.lookups.cancel(cancelled);
+        let mut answered = vec![room.next_answer()];
+        while answered.last() != Some(&last) {
+            answered.push(room.next_answer());
+        }
+        let was_run = runs.load(Ordering::Relaxed) == 1;
+        assert_eq!(answered.contains(&cancelled), was_run);
+        assert_eq!(answered.first(), Some(&first));
+        assert!(was_run || Arc::strong_count(&runs) == 1, "the job is kept");
+    });
+}
