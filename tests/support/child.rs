@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::process::{self, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Names, in the environment of the child, the test that is run there.
 const CHILD: &str = "NETLOOP_TEST_IN_OWN_PROCESS";
@@ -77,7 +77,9 @@ pub(crate) fn in_own_process(launch: &str, body: impl FnOnce()) {
 #[cfg(target_os = "linux")]
 pub(crate) fn in_own_network(setup: &str, body: impl FnOnce()) {
     let setup = format!("ip link set lo up && {setup}");
-    if env::var_os(CHILD).is_none() {
+    if env::var_os(CHILD).is_some() {
+        await_own_addresses();
+    } else {
         let trial = Command::new("unshare")
             .args(["-rn", "sh", "-c", &setup])
             .stdout(Stdio::null())
@@ -95,6 +97,56 @@ pub(crate) fn in_own_network(setup: &str, body: impl FnOnce()) {
     }
     let launch = format!(r#"exec unshare -rn sh -c '{setup} && exec "$@"' sh "$@""#);
     in_own_process(&launch, body);
+}
+
+/// Waits until the kernel delivers to each IPv6 address that an interface has. A worker of the kernel makes the route to a
+/// new address after `ip` has returned. Until then a connect to it fails with ENETUNREACH.
+#[cfg(target_os = "linux")]
+fn await_own_addresses() {
+    let deadline = Instant::now() + PATIENCE;
+    while !missing_routes(&read("if_inet6"), &read("ipv6_route")).is_empty() {
+        assert!(Instant::now() < deadline, "{}", read("ipv6_route"));
+        thread::yield_now();
+    }
+}
+
+/// A table of the network of this process.
+#[cfg(target_os = "linux")]
+fn read(table: &str) -> String {
+    // A system without IPv6 has no such table.
+    std::fs::read_to_string(format!("/proc/net/{table}")).unwrap_or_default()
+}
+
+/// Returns the addresses to which no route leads that delivers here: RTF_UP and RTF_LOCAL, of the whole address.
+#[cfg(target_os = "linux")]
+fn missing_routes<'a>(addresses: &'a str, routes: &str) -> Vec<&'a str> {
+    const DELIVERS: u32 = 0x8000_0001;
+    let delivers = |route: &str, address: &str| {
+        let fields: Vec<&str> = route.split_whitespace().collect();
+        let flags = fields.get(8).map(|flags| u32::from_str_radix(flags, 16));
+        fields[..2] == [address, "80"] && flags.unwrap().unwrap() & DELIVERS == DELIVERS
+    };
+    let addresses = addresses.lines().filter_map(|line| line.split(' ').next());
+    addresses
+        .filter(|address| !routes.lines().any(|route| delivers(route, address)))
+        .collect()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_address_is_missed_until_its_own_route_delivers() {
+    let addresses = "fe800000000000000000000000000077 01 40 20 82       lo\n\
+                     00000000000000000000000000000001 01 80 10 80       lo\n";
+    let none = "00000000000000000000000000000000 00";
+    let prefix = format!("fe800000000000000000000000000000 40 {none} 0 00000100 1 0 00200200 lo\n");
+    let loopback =
+        format!("00000000000000000000000000000001 80 {none} 0 00000000 2 0 80200001 lo\n");
+    let own = format!("fe800000000000000000000000000077 80 {none} 0 00000000 2 0 80200001 lo\n");
+    let missing = |routes: &[&str]| missing_routes(addresses, &routes.concat()).len();
+    assert_eq!(missing(&[]), 2);
+    assert_eq!(missing(&[&prefix, &loopback]), 1);
+    assert_eq!(missing(&[&prefix, &loopback, &own]), 0);
+    assert_eq!(missing_routes("", ""), [""; 0]);
 }
 
 /// Makes this process end when its standard input does: when the parent has closed it, or is gone itself. A kill from
