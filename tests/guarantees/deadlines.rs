@@ -2,14 +2,17 @@
 //! the thread, and behind the budgets of many turns. And a peer that floods puts off no deadline but its own.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use netloop::{
-    Budget, CloseReason, ConnectOptions, HostQuery, Resolver, SocketId, SocketOptions, Wait,
+    Budget, CloseReason, ConnectOptions, Error, EventLoop, EventLoopOptions, HostQuery, Resolver,
+    SocketId, SocketOptions, Wait,
 };
 
-use crate::support::{PATIENCE, Peer, Recorder, Scene, Seen, let_time_pass, listener, spend};
+use crate::support::{
+    Arrival, PATIENCE, Peer, Recorder, Scene, Seen, World, let_time_pass, listener, spend,
+};
 
 /// A timeout that a stall of [`STALL`] passes.
 pub(crate) const TIMEOUT: Duration = Duration::from_millis(60);
@@ -57,19 +60,26 @@ fn all_of(scene: &Scene, word: &str) -> usize {
         .count()
 }
 
+/// Lets every socket begin its connect to `address`, and the kernel end it.
+fn dial(scene: &mut Scene, address: SocketAddr, recorder: impl Fn(String) -> Recorder) {
+    let connect = |number| {
+        let options = ConnectOptions::new().connect_timeout(TIMEOUT);
+        scene.connect(address, options, recorder(name(number)))
+    };
+    let ids: Vec<SocketId> = (0..SOCKETS).map(connect).collect();
+    scene.dial(SOCKETS.try_into().unwrap());
+    scene.await_arrival(Arrival::Connected, ids);
+}
+
 // netty#9399
 #[test]
 fn a_connect_that_the_kernel_made_in_time_is_never_etimedout() {
     for budget in budgets() {
         let mut scene = Scene::new();
         let (_listener, address) = listener();
-        for number in 0..SOCKETS {
-            let options = ConnectOptions::new().connect_timeout(TIMEOUT);
-            let slow = Recorder::new(name(number)).on("connect", |_, _| {
-                spend(Duration::from_millis(3));
-            });
-            scene.connect(address, options, slow);
-        }
+        dial(&mut scene, address, |name| {
+            Recorder::new(name).on("connect", |_, _| spend(Duration::from_millis(3)))
+        });
         spend(STALL);
         drive_within(&mut scene, budget, |scene| {
             all_of(scene, "connect") + all_of(scene, "close") == SOCKETS
@@ -87,10 +97,7 @@ fn a_refusal_that_came_in_time_is_told_as_a_refusal() {
         let mut scene = Scene::new();
         let (listener, address) = listener();
         drop(listener);
-        for number in 0..SOCKETS {
-            let options = ConnectOptions::new().connect_timeout(TIMEOUT);
-            scene.connect(address, options, Recorder::new(name(number)));
-        }
+        dial(&mut scene, address, Recorder::new);
         spend(STALL);
         drive_within(&mut scene, budget, |scene| {
             all_of(scene, "close") == SOCKETS
@@ -109,11 +116,33 @@ fn two_addresses(first: IpAddr) -> Arc<dyn Resolver> {
     Arc::new(move |_: &HostQuery<'_>| Ok(found.clone()))
 }
 
+/// A scene with one thread for all lookups: they end in their order.
+fn scene_with_one_thread() -> Scene {
+    let options = EventLoopOptions::new().lookup_threads(1);
+    Scene {
+        event_loop: EventLoop::with_options(options).unwrap(),
+        world: World::default(),
+    }
+}
+
+/// Waits until the answers of all lookups that were asked for lie ready. The loop makes no turn meanwhile.
+fn await_answers(scene: &mut Scene) {
+    let (begun, behind) = mpsc::channel();
+    // Asked once the thread has handed in the answers before.
+    let last = move |_: &HostQuery<'_>| {
+        begun.send(()).unwrap();
+        Err(Error::with_code("ENOTFOUND", "there is no such name"))
+    };
+    let options = ConnectOptions::new().resolver(Arc::new(last));
+    scene.connect(("last.test", 1), options, Recorder::new("last"));
+    behind.recv_timeout(PATIENCE).unwrap();
+}
+
 // The same for lookups, for the delay of an attempt, and for the connect to a name as a whole.
 #[test]
 fn a_lookup_and_an_attempt_that_ended_in_time_are_not_late() {
     for budget in budgets() {
-        let mut scene = Scene::new();
+        let mut scene = scene_with_one_thread();
         let (_listener, address) = listener();
         for number in 0..SOCKETS {
             let options = ConnectOptions::new()
@@ -123,7 +152,7 @@ fn a_lookup_and_an_attempt_that_ended_in_time_are_not_late() {
             let host = format!("host-{number}.test");
             scene.connect((host, address.port()), options, Recorder::new(name(number)));
         }
-        // The answers are there, and wait.
+        await_answers(&mut scene);
         let_time_pass(STALL);
         let has_begun =
             |scene: &mut Scene| all_of(scene, "attempt") + all_of(scene, "close") == SOCKETS;
@@ -149,8 +178,8 @@ fn a_lookup_and_an_attempt_that_ended_in_time_are_not_late() {
 #[test]
 fn an_attempt_that_the_kernel_made_in_time_is_not_called_slow() {
     for budget in budgets() {
-        let mut scene = Scene::new();
-        let (_listener, address) = listener();
+        let mut scene = scene_with_one_thread();
+        let (listener, address) = listener();
         for number in 0..SOCKETS {
             let options = ConnectOptions::new()
                 .attempt_delay(TIMEOUT)
@@ -159,9 +188,16 @@ fn an_attempt_that_the_kernel_made_in_time_is_not_called_slow() {
             let host = format!("host-{number}.test");
             scene.connect((host, address.port()), options, Recorder::new(name(number)));
         }
-        // Every first attempt is begun, and the kernel makes it at once.
-        let_time_pass(Duration::from_millis(20));
-        scene.turn();
+        await_answers(&mut scene);
+        // Every first attempt is begun in one turn, and the kernel makes it.
+        let mut first = None;
+        listener.set_nonblocking(true).unwrap();
+        scene.drive_with("a first attempt", |_| {
+            first = listener.accept().ok();
+            first.is_some()
+        });
+        let _others: Vec<Peer> = (1..SOCKETS).map(|_| Peer::accept(&listener)).collect();
+        assert_eq!(all_of(&scene, "connect"), 0, "it waits to be seen");
         spend(STALL);
         drive_within(&mut scene, budget, |scene| {
             all_of(scene, "connect") + all_of(scene, "close") == SOCKETS
@@ -193,6 +229,7 @@ fn a_close_that_the_peer_answered_in_time_is_graceful() {
             peer.write(b"bye");
             peer.half_close();
         }
+        scene.await_arrival(Arrival::End, ids);
         spend(STALL);
         drive_within(&mut scene, budget, |scene| {
             all_of(scene, "close") == SOCKETS
@@ -215,17 +252,18 @@ fn an_idle_timeout_counts_bytes_that_wait_in_the_kernel() {
             scene.socket(id).set_idle_timeout(TIMEOUT);
             peer.write(b"x");
         }
+        scene.await_arrival(Arrival::Bytes, ids);
         spend(STALL);
-        let begun = Instant::now();
-        drive_within(&mut scene, budget, |scene| all_of(scene, "data") == SOCKETS);
+        drive_within(&mut scene, budget, |scene| {
+            all_of(scene, "data") + all_of(scene, "timeout") == 2 * SOCKETS
+        });
         // Each byte is told before its own timeout, and the next timeout counts from then on.
         for number in 0..SOCKETS {
-            assert_eq!(scene.world.trace(&name(number)), "data:x", "{budget:?}");
+            let name = name(number);
+            assert_eq!(scene.world.trace(&name), "data:x timeout", "{budget:?}");
+            let [data, timeout] = ["data", "timeout"].map(|word| scene.world.time_of(&name, word));
+            assert!(timeout - data >= TIMEOUT, "{:?}", timeout - data);
         }
-        drive_within(&mut scene, budget, |scene| {
-            all_of(scene, "timeout") == SOCKETS
-        });
-        assert!(begun.elapsed() >= TIMEOUT);
     }
 }
 
@@ -247,6 +285,7 @@ fn a_timer_is_told_behind_the_bytes_that_came_before_it() {
             scene.socket(*id).after(TIMEOUT, 1);
             peer.write(b"x");
         }
+        scene.await_arrival(Arrival::Bytes, sockets.iter().map(|(id, _)| *id));
         spend(STALL);
         drive_within(&mut scene, budget, |scene| all_of(scene, "data") == SOCKETS);
         drive_within(&mut scene, budget, |scene| {
@@ -266,6 +305,7 @@ fn a_timer_that_the_bytes_before_it_put_off_is_not_early() {
     let (id, mut peer) = scene.adopted(SocketOptions::new(), putting_off);
     scene.socket(id).after(TIMEOUT, 1);
     peer.write(b"x");
+    scene.await_arrival(Arrival::Bytes, [id]);
     spend(STALL);
     let begun = Instant::now();
     drive_within(&mut scene, Budget::new().events(1), |scene| {
@@ -340,6 +380,7 @@ fn a_deadline_waits_for_the_read_behind_notices() {
     scene.socket(id).set_idle_timeout(TIMEOUT);
     scene.socket(id).notify_when_sent(1);
     peer.write(b"x");
+    scene.await_arrival(Arrival::Bytes, [id]);
     spend(STALL);
     drive_within(&mut scene, Budget::new().events(1), |scene| {
         scene.world.has("us", "data")

@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 use netloop::{Budget, CloseReason, Flow, SocketOptions};
 
 use crate::deadlines::{STALL, TIMEOUT, budgets, drive_within};
-use crate::support::{Peer, Recorder, Scene, spend, with_failing_calls};
+use crate::support::{Arrival, Peer, Recorder, Scene, spend, with_failing_calls};
 
 fn idle_timeouts_count_arrived_bytes(budget: Budget) {
     let mut scene = Scene::new();
     let options = SocketOptions::new().idle_timeout(TIMEOUT);
-    let (_, mut peer) = scene.adopted(options, Recorder::new("us"));
+    let (id, mut peer) = scene.adopted(options, Recorder::new("us"));
     peer.write(b"x");
+    scene.await_arrival(Arrival::Bytes, [id]);
     spend(STALL);
     drive_within(&mut scene, budget, |scene| scene.world.has("us", "data"));
     assert_eq!(scene.world.trace("us"), "data:x", "{budget:?}");
@@ -31,6 +32,7 @@ fn timers_come_behind_arrived_bytes(budget: Budget) {
         scene.socket(id).after(TIMEOUT, token);
     }
     peer.write(b"x");
+    scene.await_arrival(Arrival::Bytes, [id]);
     spend(STALL);
     let begun = Instant::now();
     drive_within(&mut scene, budget, |scene| {
@@ -49,6 +51,7 @@ fn closes_that_were_answered_are_graceful(budget: Budget) {
     scene.event_loop.flush(Budget::UNLIMITED);
     peer.write(b"bye");
     peer.half_close();
+    scene.await_arrival(Arrival::End, [id]);
     spend(STALL);
     drive_within(&mut scene, budget, |scene| scene.world.has("us", "close"));
     let trace = scene.world.trace("us");

@@ -9,6 +9,7 @@
     reason = "each binary uses a part of it, and a test says what it expects by panicking"
 )]
 
+mod arrivals;
 mod bytes;
 mod child;
 mod life;
@@ -24,6 +25,7 @@ mod scratch;
 mod seen;
 mod time;
 
+pub(crate) use arrivals::Arrival;
 pub(crate) use bytes::{assert_same_bytes, pattern};
 #[cfg(target_os = "linux")]
 pub(crate) use child::in_own_network;

@@ -4,9 +4,10 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use super::loopback;
+use super::{PATIENCE, loopback};
 use socket2::{Domain, SockRef, Socket, Type};
 
 /// The most that a peer reads at a time.
@@ -85,8 +86,19 @@ impl Peer {
 
     /// The next connection to `listener`, made elsewhere.
     pub(crate) fn accept(listener: &TcpListener) -> Self {
+        let deadline = Instant::now() + PATIENCE;
+        listener.set_nonblocking(true).unwrap();
+        let accepted = loop {
+            match listener.accept() {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    assert!(Instant::now() < deadline, "no connection came");
+                    thread::yield_now();
+                }
+                accepted => break accepted.unwrap().0,
+            }
+        };
         listener.set_nonblocking(false).unwrap();
-        Self::from(listener.accept().unwrap().0)
+        Self::from(accepted)
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
