@@ -9,7 +9,7 @@ use netloop::{Budget, ConnectOptions, SocketOptions, Wait};
 
 use crate::idle_timeout::{IDLE, drive_to_timeout, idle, timeouts};
 use crate::support::{
-    BlackHole, Disturbed, Peer, Recorder, Scene, Seen, let_time_pass, until_undisturbed,
+    Arrival, BlackHole, Disturbed, Peer, Recorder, Scene, Seen, let_time_pass, until_undisturbed,
 };
 
 // E7; reliability E3
@@ -80,20 +80,21 @@ fn a_timeout_set_late_in_a_long_callback_counts_from_the_call() {
 // I8; reliability E2: the others have not been asked yet whether anything has arrived for them.
 #[test]
 fn a_late_timeout_spares_sockets_written_to_meanwhile() {
-    until_undisturbed(|| {
+    until_undisturbed(|stretch| {
+        let idle_time = IDLE * stretch;
         let mut scene = Scene::new();
         let begun = Instant::now();
-        let (_, chatty) = scene.accepted(idle(IDLE), Recorder::new("us"));
+        let (_, chatty) = scene.accepted(idle(idle_time), Recorder::new("us"));
         let mut chatty = Some(chatty);
         let written = Rc::new(Cell::new(None));
         let slow = {
             let written = Rc::clone(&written);
             Recorder::new("slow").reacting(move |cx, seen| {
                 if let Seen::Data(_) = seen {
-                    let_time_pass(IDLE / 4);
+                    let_time_pass(idle_time / 4);
                     chatty.as_mut().unwrap().write(b"in time");
                     written.set(Some(Instant::now()));
-                    let_time_pass(2 * IDLE);
+                    let_time_pass(2 * idle_time);
                     cx.socket.set_idle_timeout(Duration::from_secs(9));
                 }
             })
@@ -101,7 +102,7 @@ fn a_late_timeout_spares_sockets_written_to_meanwhile() {
         let (_, mut peer) = scene.accepted(SocketOptions::new(), slow);
         peer.write(b".");
         scene.drive("the bytes", |world| world.received("us") == b"in time");
-        if written.get().unwrap() - begun >= IDLE {
+        if written.get().unwrap() - begun >= idle_time {
             return Disturbed::Yes;
         }
         assert_eq!(scene.world.trace("us"), "connect data:in time");
@@ -199,9 +200,11 @@ fn bytes_flushed_between_turns_are_activity_when_they_move() {
 #[test]
 fn a_loop_that_comes_back_late_reads_before_it_times_out() {
     let mut scene = Scene::new();
-    let (_, mut peer) = scene.accepted(idle(IDLE), Recorder::new("us"));
+    let (id, mut peer) = scene.accepted(idle(IDLE), Recorder::new("us"));
     scene.turn();
+    scene.world.log.clear();
     peer.write(b"in time");
+    scene.await_arrival(Arrival::Bytes, [id]);
     let_time_pass(2 * IDLE);
     let begun = Instant::now();
     scene.turn();
@@ -214,9 +217,10 @@ fn a_loop_that_comes_back_late_reads_before_it_times_out() {
 #[test]
 fn a_socket_whose_bytes_wait_behind_the_budget_is_not_idle() {
     let mut scene = Scene::new();
-    let mut peers = Vec::new();
+    let (mut ids, mut peers) = (Vec::new(), Vec::new());
     for n in 0..4 {
-        let (_, peer) = scene.accepted(idle(IDLE), Recorder::new(format!("socket {n}")));
+        let (id, peer) = scene.accepted(idle(IDLE), Recorder::new(format!("socket {n}")));
+        ids.push(id);
         peers.push(peer);
     }
     scene.turn();
@@ -224,6 +228,7 @@ fn a_socket_whose_bytes_wait_behind_the_budget_is_not_idle() {
     for peer in &mut peers {
         peer.write(b"in time");
     }
+    scene.await_arrival(Arrival::Bytes, ids);
     let_time_pass(2 * IDLE);
     let begun = Instant::now();
     for _ in 0..4 {
