@@ -259,3 +259,6 @@ impl std::fmt::Debug for PendingLookups {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! The age from which on a lookup is slow, under a clock that the tests hold. No call of a resolver is waited for.
+
+use std::sync::Arc;
+
+use crate::slots::Slots;
+use crate::system::{ScriptedWaker, System, WakeHandle, WakeListener};
+
+use super::*;
+
+const THREADS: usize = 4;
+const JUST_BEFORE: Duration = SLOW.saturating_sub(Duration::from_millis(1));
+
+/// Lookups of one name, and the sources that ask.
+struct Lookup {
+    lookups: PendingLookups,
+    resolver: SharedResolver,
+    keys: Slots<()>,
+    begun: Instant,
+}
+
+impl Lookup {
+    fn new() -> Self {
+        let waker = WakeHandle::Scripted(Arc::new(ScriptedWaker::default()));
+        let lookups = System::Kernel.lookups(waker, WakeListener::default(), THREADS);
+        let found = |_: &HostQuery<'_>| Ok(Vec::new());
+        Self {
+            lookups: PendingLookups::new(lookups, THREADS),
+            resolver: SharedResolver::new(Arc::new(found)),
+            keys: Slots::default(),
+            begun: Instant::now(),
+        }
+    }
+
+    /// Asks at `after` the beginning.
+    fn ask(&mut self, after: Duration) -> Key {
+        let key = self.keys.insert(());
+        let query = HostQuery::new("example.invalid", None);
+        let asked = self
+            .lookups
+            .ask(&query, &self.resolver, key, self.begun + after);
+        asked.unwrap();
+        key
+    }
+
+    fn depart(&mut self, key: Key, departure: Departure, after: Duration) {
+        self.lookups.depart(key, departure, self.begun + after);
+    }
+
+    /// Returns the number of sources that wait for each lookup, the oldest lookup first.
+    fn waiting(&self) -> Vec<usize> {
+        let mut pending: Vec<&PendingLookup> = self.lookups.pending.iter().collect();
+        pending.sort_by_key(|lookup| lookup.ticket);
+        pending.iter().map(|lookup| lookup.askers.len()).collect()
+    }
+}
+
+#[test]
+fn sources_share_a_lookup_until_it_is_slow() {
+    let mut lookup = Lookup::new();
+    lookup.ask(Duration::ZERO);
+    lookup.ask(JUST_BEFORE);
+    assert_eq!(lookup.waiting(), [2]);
+    lookup.ask(SLOW);
+    assert_eq!(lookup.waiting(), [3, 3]);
+    // The newest decides.
+    lookup.ask(SLOW + JUST_BEFORE);
+    assert_eq!(lookup.waiting(), [4, 4]);
+    lookup.ask(SLOW * 2);
+    assert_eq!(lookup.waiting(), [5, 5, 5]);
+}
+
+#[test]
+fn slow_lookups_of_a_name_leave_one_thread() {
+    let mut lookup = Lookup::new();
+    for times in 0..10 {
+        lookup.ask(SLOW * times);
+    }
+    assert_eq!(lookup.waiting(), [10; THREADS - 1]);
+}
+
+#[test]
+fn sources_that_time_out_together_ask_once_more() {
+    let mut lookup = Lookup::new();
+    let impatient: Vec<Key> = (0..20).map(|_| lookup.ask(Duration::ZERO)).collect();
+    lookup.ask(JUST_BEFORE);
+    let timeout = Duration::from_millis(50);
+    for (number, key) in (0..).zip(impatient) {
+        let after = timeout + Duration::from_millis(number);
+        lookup.depart(key, Departure::TimedOut, after);
+    }
+    assert_eq!(lookup.waiting(), [1, 1]);
+}
+
+#[test]
+fn a_source_that_leaves_a_fast_lookup_asks_no_more() {
+    let mut lookup = Lookup::new();
+    let first = lookup.ask(Duration::ZERO);
+    let second = lookup.ask(Duration::ZERO);
+    lookup.ask(Duration::ZERO);
+    lookup.depart(first, Departure::Left, JUST_BEFORE);
+    assert_eq!(lookup.waiting(), [2]);
+    lookup.depart(second, Departure::Left, SLOW);
+    assert_eq!(lookup.waiting(), [1, 1]);
+}
