@@ -7,52 +7,54 @@ use std::time::Duration;
 
 use netloop::{Error, Flow, SocketId, SocketOptions};
 
-use crate::support::{Peer, Recorder, Scene, Seen};
+use crate::support::{Peer, Recorder, Scene, Seen, unless_lost};
 
 // I4
 #[test]
 fn a_dead_id_reaches_no_socket_even_when_its_slot_is_reused() {
-    let mut scene = Scene::new();
-    let (_, address) = scene.listen(SocketOptions::new(), |n| {
-        Recorder::new(format!("socket {n}"))
-    });
-    let mut dead = Vec::new();
-    for n in 0..50 {
-        let peer = Peer::connect(address);
-        let name = format!("socket {n}");
-        scene.drive("a socket", |world| world.has_seen(&name, &Seen::Connect));
-        let id = scene.world.id(&name);
-        assert!(!dead.contains(&id), "no id comes twice");
-        // Everything that could be done to the dead, while this one lives in the slot of one of them.
-        for &dead in &dead {
-            let mut socket = scene.socket(dead);
-            assert_eq!(socket.write(b"stray"), Flow::Closed);
-            assert_eq!(socket.write_owned(vec![0; 100_000]), Flow::Closed);
-            assert_eq!(socket.end_with(b"stray"), Flow::Closed);
-            socket.pause();
-            socket.set_idle_timeout(Duration::from_millis(1));
-            socket.release();
-            socket.destroy_soon();
-            socket.reset().unwrap();
-            socket.destroy_with(Error::other("stray"));
-            socket.destroy();
-            assert_eq!((socket.bytes_read(), socket.peer_address()), (0, None));
-            scene.event_loop.context(&mut scene.world).replace_handler(
-                dead,
-                Recorder::new("stray"),
-                b"",
-            );
+    unless_lost(|| {
+        let mut scene = Scene::new();
+        let (_, address) = scene.listen(SocketOptions::new(), |n| {
+            Recorder::new(format!("socket {n}"))
+        });
+        let mut dead = Vec::new();
+        for n in 0..50 {
+            let peer = Peer::connect(address);
+            let name = format!("socket {n}");
+            scene.drive("a socket", |world| world.has_seen(&name, &Seen::Connect));
+            let id = scene.world.id(&name);
+            assert!(!dead.contains(&id), "no id comes twice");
+            // Everything that could be done to the dead, while this one lives in the slot of one of them.
+            for &dead in &dead {
+                let mut socket = scene.socket(dead);
+                assert_eq!(socket.write(b"stray"), Flow::Closed);
+                assert_eq!(socket.write_owned(vec![0; 100_000]), Flow::Closed);
+                assert_eq!(socket.end_with(b"stray"), Flow::Closed);
+                socket.pause();
+                socket.set_idle_timeout(Duration::from_millis(1));
+                socket.release();
+                socket.destroy_soon();
+                socket.reset().unwrap();
+                socket.destroy_with(Error::other("stray"));
+                socket.destroy();
+                assert_eq!((socket.bytes_read(), socket.peer_address()), (0, None));
+                scene.event_loop.context(&mut scene.world).replace_handler(
+                    dead,
+                    Recorder::new("stray"),
+                    b"",
+                );
+            }
+            scene.settle();
+            assert_eq!(scene.world.trace(&name), "connect");
+            let socket = scene.socket(id);
+            assert!(!socket.is_paused() && socket.is_held() && socket.idle_timeout().is_none());
+            assert_eq!(socket.bytes_written(), 0);
+            peer.reset();
+            scene.drive_to_close(&name);
+            dead.push(id);
         }
-        scene.settle();
-        assert_eq!(scene.world.trace(&name), "connect");
-        let socket = scene.socket(id);
-        assert!(!socket.is_paused() && socket.is_held() && socket.idle_timeout().is_none());
-        assert_eq!(socket.bytes_written(), 0);
-        peer.reset();
-        scene.drive_to_close(&name);
-        dead.push(id);
-    }
-    assert_eq!(scene.world.trace("stray"), "");
+        assert_eq!(scene.world.trace("stray"), "");
+    });
 }
 
 // I4: the slot is used again within the very turn in which its socket died.

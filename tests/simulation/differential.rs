@@ -10,7 +10,6 @@
 //!   behind a reset, and a reset that is lost never. Only then a script that fails is tried again.
 #![cfg(any(target_os = "linux", target_os = "android"))]
 
-mod losses;
 mod recorder;
 mod script;
 
@@ -21,8 +20,7 @@ use netloop::simulation::{Host, Options, Simulation};
 use netloop::{Budget, ConnectOptions, EventLoop, ListenOptions, SocketOptions, Wait};
 use socket2::{Domain, Socket, Type};
 
-use super::support::{client_host, client_number, loopback};
-use losses::losses;
+use super::support::{client_host, client_number, loopback, losses};
 use recorder::{Log, Name, Recorder};
 use script::{Action, Script};
 

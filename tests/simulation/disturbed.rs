@@ -19,7 +19,7 @@ use super::in_order::InOrder;
 use super::ledger::{FIRST_PORT, Ledger};
 use super::pattern::Pattern;
 use super::requests::Request;
-use super::support::{client_host, client_number, listener, loopback};
+use super::support::{client_host, client_number, listener, loopback, unless_lost};
 use super::workloads;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -147,7 +147,7 @@ fn real_sockets_with_faults_lose_no_byte() {
     let seeds = seeds();
     let pattern = Rc::new(Pattern::new());
     for seed in 0..seeds {
-        run(seed, &pattern);
+        unless_lost(|| run(seed, &pattern));
     }
 }
 

@@ -14,6 +14,7 @@ mod bytes;
 mod child;
 mod life;
 mod loopback;
+mod losses;
 mod peer;
 mod places;
 mod program;
@@ -34,6 +35,7 @@ pub(crate) use child::{
     with_failing_wakes,
 };
 pub(crate) use loopback::{client_host, client_number, host, host_name, hosts, loopback};
+pub(crate) use losses::{losses, unless_lost};
 pub(crate) use peer::{Peer, PeerEnd, Received, listener};
 pub(crate) use places::{BlackHole, DeadPort, has_ipv6};
 pub(crate) use program::{Child, Observed, observe};

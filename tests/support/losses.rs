@@ -1,13 +1,32 @@
-//! Whether loopback has lost something.
+//! Whether loopback has lost something, and tests that play again where it has.
 
 use std::fs::read_to_string;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+/// The most times that a test may meet losses and fail.
+const TRIES: u32 = 20;
+
+/// Plays `attempt`, and once more if it fails and the kernel has lost a packet meanwhile: for tests of resets, of which
+/// a lost one never comes again, and of many connects, of which a lost one takes a second longer.
+pub(crate) fn unless_lost(attempt: impl Fn()) {
+    for _ in 1..TRIES {
+        let before = losses();
+        let Err(panic) = catch_unwind(AssertUnwindSafe(&attempt)) else {
+            return;
+        };
+        if losses() == before {
+            resume_unwind(panic);
+        }
+    }
+    attempt();
+}
 
 /// The number of packets that the kernel says it has thrown away, of all programs.
 ///
 /// Loopback is no wire that loses nothing. Each processor keeps a thousand packets that are not looked at yet
 /// (`netdev_max_backlog`), and all sockets together have so much memory (`tcp_mem`). Beside programs that send much,
 /// the excess is dropped. Bytes and a FIN come again 200 milliseconds later, and a reset never.
-pub(super) fn losses() -> u64 {
+pub(crate) fn losses() -> u64 {
     let backlog = read_to_string("/proc/net/softnet_stat").unwrap_or_default();
     let backlog = backlog.lines().filter_map(|processor| {
         let dropped = processor.split_whitespace().nth(1)?;
