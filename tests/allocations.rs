@@ -74,7 +74,7 @@ fn connect(event_loop: &mut EventLoop, address: SocketAddr, count: usize) -> Vec
     while event_loop.sockets().ids().count() < before + count {
         assert!(Instant::now() < deadline, "not everybody is accepted");
         // Fewer than are accepted in a turn, so that no peer has to wait in the kernel's queue.
-        for _ in 0..(count - peers.len()).min(50) {
+        for _ in 0..(count - peers.len()).min(25) {
             let peer = TcpStream::connect(address).unwrap();
             peer.set_nonblocking(true).unwrap();
             peers.push(peer);

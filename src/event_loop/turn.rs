@@ -334,7 +334,15 @@ impl<S> EventLoop<S> {
                         true => self.deliver_news(shared, id, &buffer[..length]),
                     }
                 }
-                rare => self.deliver(shared, rare),
+                rare => {
+                    self.deliver(shared, rare);
+                    // The accept that used up the budget has refused a peer, and its event is part of that step.
+                    if spent.is_reached() {
+                        spent.end_step();
+                        events += 1;
+                        break;
+                    }
+                }
             }
             events += 1;
             if spent.step(&self.net) {

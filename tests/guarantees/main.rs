@@ -75,6 +75,8 @@ mod views;
 mod writing;
 mod zones;
 
+mod accept_bursts;
+mod accept_limits;
 mod accepting;
 mod budgets;
 mod deadline_of_requests;

@@ -2,7 +2,7 @@
 //! sockets take.
 
 use crate::net::connection::{Connection, Place};
-use crate::net::listener::Listener;
+use crate::net::listener::{Listener, ServerEvent};
 use crate::net::values::{AcceptLimit, ServerId, SocketId};
 use crate::reactor::Key;
 
@@ -49,6 +49,12 @@ impl Net {
         let id = ServerId(key);
         let has_refusals = self.listener(id).is_some_and(Listener::has_refusals);
         has_refusals.then_some(TargetedEvent::Server(id))
+    }
+
+    /// Takes the next event for the handler of a server. One event of the reactor may stand for several: for those of
+    /// refused connections, and for what came behind them.
+    pub(crate) fn take_server_event(&mut self, id: ServerId) -> Option<ServerEvent> {
+        self.listener_mut(id)?.take_event()
     }
 
     fn reached_limit(&mut self, id: ServerId) -> Option<AcceptLimit> {
@@ -102,6 +108,23 @@ impl Net {
         let server = place.server.map(ServerId);
         if let Some(listener) = server.and_then(|server| self.listener_mut(server)) {
             listener.place_freed(place.peer);
+        }
+    }
+
+    /// Handles a failed accept before the handler gets the error. Closes the server after too many failures in a row.
+    pub(crate) fn accept_failed(&mut self, id: ServerId) {
+        if self.listener(id).is_some_and(Listener::is_faulty) {
+            self.close_server(id);
+        }
+    }
+
+    /// Makes every server that is backing off try again, because a descriptor may be free.
+    #[cold]
+    pub(super) fn wake_servers(&mut self) {
+        for place in 0..self.servers.len() {
+            self.with_listener(self.servers[place], |listener, registration| {
+                listener.wake(registration);
+            });
         }
     }
 }

@@ -35,7 +35,7 @@ use std::time::Instant;
 use crate::net::connect::PendingLookups;
 use crate::net::connection::Connection;
 use crate::net::error::{Error, Result, Syscall};
-use crate::net::listener::{DescriptorExhaustion, Listener, ServerEvent};
+use crate::net::listener::{DescriptorExhaustion, Listener};
 use crate::net::outbox::Outbox;
 use crate::net::values::{
     CloseReason, Event, Limits, ServerId, SocketEvent, SocketId, SocketOptions, SocketSettings,
@@ -235,12 +235,6 @@ impl Net {
         answer
     }
 
-    /// Takes the next event for the handler of a server. One event of the reactor may stand for several: for those of
-    /// refused connections, and for what came behind them.
-    pub(crate) fn take_server_event(&mut self, id: ServerId) -> Option<ServerEvent> {
-        self.listener_mut(id)?.take_event()
-    }
-
     /// Keeps `bytes`, which a replaced handler did not use. The new handler gets them on a fresh stack, before the next
     /// read and before the end. Until then, the loop treats them as bytes that wait in the kernel. A pause holds them
     /// back, [`poll`](Self::poll) does not wait, and their delivery is part of the socket's burst. Only `bytes_read`
@@ -406,23 +400,6 @@ impl Net {
     pub(crate) fn remove_server(&mut self, id: ServerId) {
         self.servers.retain(|server| *server != id);
         self.reactor.remove(id.0);
-    }
-
-    /// Handles a failed accept before the handler gets the error. Closes the server after too many failures in a row.
-    pub(crate) fn accept_failed(&mut self, id: ServerId) {
-        if self.listener(id).is_some_and(Listener::is_faulty) {
-            self.close_server(id);
-        }
-    }
-
-    /// Makes every server that is backing off try again, because a descriptor may be free.
-    #[cold]
-    fn wake_servers(&mut self) {
-        for place in 0..self.servers.len() {
-            self.with_listener(self.servers[place], |listener, registration| {
-                listener.wake(registration);
-            });
-        }
     }
 
     /// Returns the sockets that `server` has accepted and that are not removed.
