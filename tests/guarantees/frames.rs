@@ -15,6 +15,9 @@ const TIMEOUT: Duration = Duration::from_millis(60);
 const STEP: Duration = Duration::from_millis(25);
 const FRAMES: usize = 8;
 
+/// The bytes that a peer sends each step: more than 240 a second, which put a close timeout off.
+const MESSAGE: &[u8] = b"sixteen letters.";
+
 /// Budgets that the handler of one message uses up.
 fn budgets() -> [Budget; 2] {
     [
@@ -35,11 +38,11 @@ fn turn(scene: &mut Scene, budget: Budget) {
     assert!(turned.alive, "{}", scene.world.brief());
 }
 
-/// One frame, in which every peer sends a byte each step.
+/// One frame, in which every peer sends a message each step.
 fn chatter(scene: &mut Scene, peers: &mut [Box<dyn Write>], budget: Budget) {
     for _ in 0..3 {
         for peer in &mut *peers {
-            peer.write_all(b"x").unwrap();
+            peer.write_all(MESSAGE).unwrap();
         }
         spend(STEP);
     }
@@ -84,7 +87,11 @@ fn no_idle_timeout_is_decided_a_frame_late() {
         // In silence, each comes all the same.
         for name in NAMES {
             scene.drive_until(name, "timeout");
-            assert_eq!(scene.world.received_length(name), 3 * FRAMES, "{name}");
+            assert_eq!(
+                scene.world.received_length(name),
+                3 * FRAMES * MESSAGE.len(),
+                "{name}"
+            );
         }
     }
 }
@@ -128,7 +135,10 @@ fn no_close_timeout_is_decided_a_frame_late() {
         scene.drive_to_close("us");
         let reason = scene.world.close_reason("us");
         assert_eq!(reason, Some(CloseReason::Graceful), "{budget:?}");
-        assert_eq!(scene.world.received_length("us"), 3 * FRAMES);
+        assert_eq!(
+            scene.world.received_length("us"),
+            3 * FRAMES * MESSAGE.len()
+        );
     }
 }
 

@@ -70,7 +70,6 @@ fn an_option_counts_before_its_server_and_that_before_the_loop() {
         .close_timeout(None)
         .idle_timeout(None)
         .keep_alive(None);
-    let mut scene = limited(of_loop);
     let told = |scene: &mut Scene, id| {
         let socket = scene.socket(id);
         let keep_alive = socket.keep_alive().and_then(|it| it.idle());
@@ -90,20 +89,19 @@ fn an_option_counts_before_its_server_and_that_before_the_loop() {
             (3, [None; 3]),
         ),
     ] {
+        let mut scene = limited(of_loop.clone());
         let (_, address) = scene.listen(options, |_| Recorder::new("us"));
-        scene.world.newest = None;
-        let _peer = Peer::connect(address);
-        scene.drive("the connection", |world| world.newest.is_some());
-        let id = scene.world.newest.unwrap();
-        assert_eq!(told(&mut scene, id), expected);
         // A socket that connects has no server.
-        let id = scene.connect(address, SocketOptions::new(), Recorder::new("connected"));
+        let id = scene.connect(address, SocketOptions::new(), Recorder::new("other"));
         assert_eq!(told(&mut scene, id), (1, [Some(seconds(1)); 3]));
-        let id = scene.connect(address, of_options.clone(), Recorder::new("connected"));
+        scene.drive_until("us", "connect");
+        let accepted = scene.world.id("us");
+        assert_eq!(told(&mut scene, accepted), expected);
+        let id = scene.connect(address, of_options.clone(), Recorder::new("other"));
         assert_eq!(told(&mut scene, id), (3, [None; 3]));
+        let (id, _peer) = scene.adopted(SocketOptions::new(), Recorder::new("other"));
+        assert_eq!(told(&mut scene, id), (1, [Some(seconds(1)); 3]));
     }
-    let (id, _peer) = adopted(&mut scene);
-    assert_eq!(told(&mut scene, id), (1, [Some(seconds(1)); 3]));
 }
 
 #[test]

@@ -37,6 +37,7 @@ mod idling;
 mod in_order;
 mod ledger;
 mod limits;
+mod limits_of_time;
 mod pattern;
 mod paused;
 mod piping;
