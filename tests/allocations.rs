@@ -18,8 +18,12 @@ use netloop::{
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, Stats, StatsAlloc};
 
+#[path = "soak/short_soak.rs"]
+mod short_soak;
 #[path = "support/mod.rs"]
 mod support;
+#[path = "soak/src/traffic/mod.rs"]
+mod traffic;
 
 use support::{in_own_process, loopback, with_failing_wakes};
 

@@ -1,0 +1,43 @@
+//! netloop on its worst day, as two programs that end by themselves and print a table.
+//!
+//! ```text
+//! cargo soak                      a minute: 10,000 connections that misbehave, in two processes, every byte compared
+//! cargo soak --seconds 3600       an hour
+//! ```
+//!
+//! A run fails with exit code 1 if a bound of the table does not hold. All addresses are in 127.0.0.0/8.
+#![forbid(unsafe_code)]
+
+mod soak;
+mod table;
+mod traffic;
+
+use std::alloc::System;
+use std::error::Error;
+use std::process::ExitCode;
+
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Returns the bytes of heap that are in use.
+fn heap() -> u64 {
+    let stats = ALLOCATOR.stats();
+    stats.bytes_allocated as u64 - stats.bytes_deallocated as u64
+}
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let mut parser = lexopt::Parser::from_env();
+    let Some(program) = parser.next()? else {
+        return Err("which one: soak".into());
+    };
+    let holds = match program {
+        lexopt::Arg::Value(name) if name == "soak" => soak::run(parser)?,
+        _ => return Err(program.unexpected().into()),
+    };
+    Ok(match holds {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
