@@ -62,6 +62,9 @@ fn a_short_soak_loses_no_byte_and_gives_everything_back() {
             assert_nothing_is_lost(&pair[0], &pair[1], traffic.faults);
         }
         assert_eq!((remains.descriptors_left, remains.descriptors_lost), (0, 0));
+        // Of four loops.
+        assert!(remains.heap_kept <= 256 << 10, "{remains:?}");
         assert!(remains.heap_lost <= 8 << 10, "{remains:?}");
+        report(&format!("{remains:?}"));
     });
 }

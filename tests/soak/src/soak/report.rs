@@ -15,8 +15,9 @@ const LONGEST_TURN_US: u64 = 50_000;
 /// The turns in a row that may do nothing, without a report of the kernel: a fault makes each with some per cent.
 const LONGEST_IDLE_ROW: u64 = 10;
 
-/// The heap that loops without connections may have kept, in bytes.
-const HEAP_KEPT: u64 = 1 << 20;
+/// The heap that two loops without connections may have kept, in bytes. A new one has 160 KiB, most of it the buffer that
+/// it reads into.
+const HEAP_KEPT: u64 = 128 << 10;
 
 /// The heap that may be left when the loops are gone, in bytes: the runtime's own, such as buffers of the output.
 const HEAP_LOST: u64 = 8 << 10;
