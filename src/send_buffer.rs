@@ -35,6 +35,9 @@ const TINY_BYTES: usize = 64;
 /// pool to every call; with two pools, storage from one pool would be returned to the other.
 ///
 /// A buffer has no limit of its own. The caller compares [`len`](Self::len) with its limit before it appends.
+///
+/// If there is no memory for bytes that are appended, all bytes of this call are lost and the others stay. The caller asks
+/// [`Pool::take_lost`] behind each call.
 #[derive(Default)]
 pub struct SendBuffer {
     /// The unsent bytes. Invariant: `Some` exactly while the buffer has unsent bytes.
@@ -68,10 +71,19 @@ impl SendBuffer {
         if bytes.is_empty() {
             return;
         }
-        pool.queued_bytes += bytes.len();
-        self.queue
-            .get_or_insert_with(|| pool.take_queue())
-            .append(bytes, pool);
+        let queue = self.queue.get_or_insert_with(|| pool.take_queue());
+        match queue.append(bytes, pool) {
+            true => pool.queued_bytes += bytes.len(),
+            false => self.lose(bytes.len(), pool),
+        }
+    }
+
+    /// Notes that there was no memory for `count` bytes.
+    #[cold]
+    fn lose(&mut self, count: usize, pool: &mut Pool) {
+        pool.note_lost(count);
+        // Returns the queue to the pool if it is empty.
+        self.consume(0, pool);
     }
 
     /// Appends `bytes[from..]`, and keeps the vector until the kernel has taken its last byte. If fewer than 1 KiB are
@@ -199,10 +211,12 @@ impl SendBuffer {
     }
 
     fn push(&mut self, segment: Segment, pool: &mut Pool) {
-        pool.queued_bytes += segment.unsent().len();
-        self.queue
-            .get_or_insert_with(|| pool.take_bare_queue())
-            .push(segment);
+        let length = segment.unsent().len();
+        let queue = self.queue.get_or_insert_with(|| pool.take_bare_queue());
+        match queue.push(segment) {
+            Ok(()) => pool.queued_bytes += length,
+            Err(_) => self.lose(length, pool),
+        }
     }
 
     /// Removes the first `count` bytes, and returns to the pool the storage that has no unsent bytes left. `count` is

@@ -39,15 +39,15 @@ mod entries;
 mod free_set;
 mod levels;
 mod list;
+mod memory;
 
-use std::collections::TryReserveError;
 use std::fmt;
 
 use batch::Batch;
-use chains::{CELLS, Chain, Chains};
-use entries::{Entries, SMALLEST};
+use chains::{Chain, Chains};
+use entries::Entries;
 use levels::{BUCKETS, LOWEST, Levels};
-use list::{List, SEARCH_LIMIT, compact, transfer};
+use list::{List, SEARCH_LIMIT, compact};
 
 pub use entries::TimerHandle;
 
@@ -119,52 +119,6 @@ impl<T: Copy> Wheel<T> {
         };
         let cell = self.append(deadline_tick, number);
         self.entries.fill(number, deadline_tick, payload, cell)
-    }
-
-    /// Ensures that the next [`arm`](Self::arm) allocates nothing.
-    ///
-    /// # Errors
-    ///
-    /// If there is no memory. The wheel is unchanged.
-    pub(crate) fn reserve(&mut self) -> Result<(), TryReserveError> {
-        match self.entries.is_full() {
-            true => self.grow(),
-            false => Ok(()),
-        }
-    }
-
-    /// Whether the wheel has memory for four times as many timers as are armed.
-    #[inline]
-    #[must_use]
-    pub(crate) fn has_slack(&self) -> bool {
-        let capacity = self.entries.capacity();
-        capacity > 4 * SMALLEST && self.len() * 4 <= capacity
-    }
-
-    /// Frees the memory of timers that a spike has left: the entries behind the last armed timer, and all chunks that the
-    /// armed timers do not need. Takes time for each timer that fits. If there is no memory for smaller tables, the wheel
-    /// keeps the larger ones.
-    ///
-    /// A sixteenth of a byte stays for each entry that was ever used, because no handle may come back. Do not call this
-    /// between [`next_due`](Self::next_due) and [`deadline_of_popped`](Self::deadline_of_popped).
-    pub fn shrink(&mut self) {
-        self.compact();
-        if self.overdue_order.is_empty() {
-            self.overdue_order = Vec::new();
-        }
-        if self.entries.capacity() <= SMALLEST {
-            return;
-        }
-        let used = self.entries.used();
-        let mut chains = Chains::new();
-        if chains.reserve(chunks_for(used.max(SMALLEST))).is_err() || !self.entries.shrink(used) {
-            return;
-        }
-        let lists = self.lists.iter_mut().map(|list| &mut list.chain);
-        for chain in lists.chain([&mut self.due, &mut self.overdue]) {
-            transfer(chain, &mut self.chains, &mut chains, &mut self.entries);
-        }
-        self.chains = chains;
     }
 
     /// Disarms a timer and returns its payload; `None` if the handle is dead. A timer that is due but not popped can be
@@ -464,30 +418,6 @@ impl<T: Copy> Wheel<T> {
         self.popped = 0;
         compact(&mut self.overdue, &mut self.chains, &mut self.entries);
     }
-
-    /// Grows, and returns the number of a free entry.
-    #[cold]
-    fn next_free_of_more(&mut self) -> u32 {
-        self.grow().expect("memory for a timer");
-        let number = self.entries.next_free();
-        number.expect("the table has just grown")
-    }
-
-    /// Allocates entries for more timers, and enough chunks for their numbers, however these are spread over the lists.
-    #[cold]
-    fn grow(&mut self) -> Result<(), TryReserveError> {
-        let count = self.entries.next_capacity();
-        self.chains.reserve(chunks_for(count))?;
-        self.entries.grow(count)
-    }
-}
-
-/// Returns the number of chunks for the numbers of `count` timers.
-fn chunks_for(count: usize) -> usize {
-    // There are two cells for each timer. So `compact` runs when at least half of the cells are stale, and moves at most
-    // one entry for each stale cell. Each list may also end in a chunk that is not full.
-    let ends = count.min(LISTS + 2) + 1;
-    2 * count / CELLS as usize + ends
 }
 
 impl<T: Copy> fmt::Debug for Wheel<T> {

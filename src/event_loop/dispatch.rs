@@ -145,7 +145,7 @@ impl<S> EventLoop<S> {
                 });
             }
             ServerEvent::Accepted { stream, peer } => {
-                if let Some(id) = self.net.admit(server, stream, peer) {
+                if let Some(id) = self.admit(server, stream, peer) {
                     let accepted = Accepted {
                         id,
                         server,

@@ -51,6 +51,7 @@ mod wait;
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -59,7 +60,7 @@ use crate::net::{
     SourceId,
 };
 use crate::slots::SideTable;
-use crate::system::System;
+use crate::system::{Stream, System};
 
 use agenda::{Agenda, NewHandler};
 use call::Post;
@@ -323,6 +324,23 @@ impl<S> EventLoop<S> {
         self.reclaim_tables();
         self.posts.shrink_to_fit();
         self.agenda.trim();
+    }
+
+    /// Makes a socket from a stream that a server has accepted. `None` if there is no memory for the socket and its handler:
+    /// the peer is reset, and no handler hears of it.
+    fn admit(
+        &mut self,
+        server: ServerId,
+        stream: Stream,
+        peer: Option<SocketAddr>,
+    ) -> Option<SocketId> {
+        let id = self.net.admit(server, stream, peer)?;
+        if self.handlers.reserve(id.0).is_ok() {
+            return Some(id);
+        }
+        // A Unix socket cannot be reset, and is closed.
+        let _ = Socket::new(&mut self.net, id).reset();
+        None
     }
 
     /// Frees unused memory that was noticed, before its time.

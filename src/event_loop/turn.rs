@@ -399,10 +399,7 @@ impl<S> EventLoop<S> {
                 // Filing an entry again is no step, but takes time.
                 Elapsing::Nothing if limit.pass(&self.net) => return,
                 Elapsing::Nothing => continue,
-                Elapsing::Reclaimed => {
-                    self.reclaim_tables();
-                    continue;
-                }
+                Elapsing::Reclaimed => self.reclaim_tables(),
             }
             if limit.step(&self.net) {
                 return;

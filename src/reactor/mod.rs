@@ -297,9 +297,9 @@ impl<T: Handler> Reactor<T> {
         if state.flags.contains(Flags::HELD) {
             self.held -= 1;
         }
-        let removed = self.slots.remove(key).map(|slot| slot.source);
+        let removed = self.slots.remove(key)?;
         self.notice_slack();
-        removed
+        Some(removed.source)
     }
 
     /// Returns the source under `key`; `None` if the source is gone.
@@ -351,13 +351,6 @@ impl<T: Handler> Reactor<T> {
             &self.selector,
         );
         Some(answer)
-    }
-
-    /// Frees all memory that removed sources and timers have left, although only little of a table may be unused.
-    pub(crate) fn shrink(&mut self) {
-        self.reclaim();
-        self.slots.shrink();
-        self.wheel.shrink();
     }
 
     /// Returns all sources with their keys, in no particular order.

@@ -1,5 +1,7 @@
-//! Giving memory back. A spike of sources or timers leaves tables that are much too large. Nothing shrinks at once,
+//! Memory: it is reserved before a peer gets a place, and given back when places are unused. A spike of sources or timers leaves tables that are much too large. Nothing shrinks at once,
 //! because the next spike may come soon: an entry on the timer wheel lets some time pass first.
+
+use std::collections::TryReserveError;
 
 use super::source_state::WheelEntry;
 use super::{Handler, Reactor};
@@ -25,6 +27,23 @@ impl<T: Handler> Reactor<T> {
             let tick = self.clock.wheel_tick_of(tick);
             self.reclaims = Some(self.wheel.arm(tick, WheelEntry::Reclaim));
         }
+    }
+
+    /// Ensures that the insertion of a source allocates nothing, and neither does the deadline that it sets first.
+    ///
+    /// # Errors
+    ///
+    /// If there is no memory. The reactor is unchanged.
+    pub(crate) fn reserve(&mut self) -> Result<(), TryReserveError> {
+        self.slots.reserve()?;
+        self.wheel.reserve()
+    }
+
+    /// Frees all memory that removed sources and timers have left, although only little of a table may be unused.
+    pub(crate) fn shrink(&mut self) {
+        self.reclaim();
+        self.slots.shrink();
+        self.wheel.shrink();
     }
 
     /// Whether unused memory was noticed, and waits to be reclaimed.

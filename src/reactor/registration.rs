@@ -225,13 +225,18 @@ impl Registration<'_> {
     }
 
     /// Asks for [`Handler::on_deadline`](super::Handler::on_deadline) at `tick`, or at the earlier tick of the entry
-    /// that is armed. Changes the wheel only if the source has no armed entry, or its entry has a later tick.
+    /// that is armed. Changes the wheel only if the source has no armed entry, or its entry has a later tick. Without memory
+    /// for an entry, [closes](Self::close) the source.
     pub(crate) fn wake_at(&mut self, tick: u64) {
         let tick = self.clock.wheel_tick_of(tick);
         match self.state.timer {
             Some(handle) if self.wheel.deadline(handle).is_some_and(|at| at <= tick) => {}
             Some(handle) if self.wheel.rearm(handle, tick) => {}
-            _ => self.state.timer = Some(self.wheel.arm(tick, WheelEntry::Source(self.key))),
+            _ if self.wheel.reserve().is_ok() => {
+                self.state.timer = Some(self.wheel.arm(tick, WheelEntry::Source(self.key)));
+            }
+            // There is no memory for the entry. Without its deadline, the source might stay for ever.
+            _ => self.close(),
         }
     }
 }

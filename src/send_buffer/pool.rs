@@ -3,7 +3,9 @@
 //! A [`Pool`] limits the storage that it keeps, and does not count the storage in use. A send buffer owns the storage
 //! that it has taken. Dropping a send buffer frees its storage, and does not return the storage to the pool.
 
+use std::collections::TryReserveError;
 use std::fmt;
+use std::mem;
 
 use super::queue::Queue;
 
@@ -46,6 +48,8 @@ pub struct Pool {
     unused: usize,
     /// Invariant: the sum of the lengths of all buffers that were given this pool.
     pub(super) queued_bytes: usize,
+    /// The number of bytes that were lost because there was no memory, until [`take_lost`](Self::take_lost).
+    lost: usize,
 }
 
 /// The number of free chunks and queues that [`Pool::reclaim`] leaves.
@@ -72,6 +76,7 @@ impl Pool {
             queue_limit: chunk_limit * QUEUES_PER_CHUNK,
             unused: 0,
             queued_bytes: 0,
+            lost: 0,
         }
     }
 
@@ -81,6 +86,36 @@ impl Pool {
     #[inline]
     pub const fn queued_bytes(&self) -> usize {
         self.queued_bytes
+    }
+
+    /// Returns the number of bytes that a send buffer has lost because there was no memory, and forgets it.
+    #[inline]
+    pub fn take_lost(&mut self) -> usize {
+        mem::take(&mut self.lost)
+    }
+
+    #[cold]
+    pub(super) fn note_lost(&mut self, count: usize) {
+        self.lost += count;
+    }
+
+    /// Ensures that the next `count` calls of [`take_chunk`](Self::take_chunk) allocate nothing. If there is no memory, frees
+    /// the chunks that were made for this call.
+    pub(super) fn reserve_chunks(&mut self, count: usize) -> Result<(), TryReserveError> {
+        let before = self.chunks.len();
+        let more = count.saturating_sub(before + self.ready.len());
+        let reserved = self.bare.try_reserve(count);
+        let mut reserved = reserved.and_then(|()| self.chunks.try_reserve(more));
+        for _ in 0..more {
+            let mut chunk = Vec::new();
+            reserved = reserved.and_then(|()| chunk.try_reserve_exact(CHUNK_BYTES));
+            if reserved.is_err() {
+                self.chunks.truncate(before);
+                break;
+            }
+            self.chunks.push(chunk);
+        }
+        reserved
     }
 
     /// Frees all storage that the pool keeps, for a loop that has been idle for a while. The next writes allocate
@@ -157,7 +192,7 @@ impl Pool {
     pub(super) fn put_chunk(&mut self, mut chunk: Vec<u8>) {
         if chunk.capacity() >= CHUNK_BYTES && self.can_keep_chunk() {
             chunk.clear();
-            self.chunks.push(chunk);
+            put(chunk, &mut self.chunks);
         }
     }
 
@@ -191,7 +226,7 @@ impl Pool {
     pub(super) fn put_queue(&mut self, mut queue: Box<Queue>) {
         queue.reset();
         if queue.has_chunk() && self.can_keep_chunk() && self.can_keep(&queue) {
-            self.ready.push(queue);
+            put(queue, &mut self.ready);
         } else {
             self.put_parts(queue);
         }
@@ -202,7 +237,7 @@ impl Pool {
     fn put_parts(&mut self, mut queue: Box<Queue>) {
         self.put_chunk(queue.take_chunk());
         if self.can_keep(&queue) {
-            self.bare.push(queue);
+            put(queue, &mut self.bare);
         }
     }
 
@@ -215,6 +250,14 @@ impl Pool {
     #[inline]
     fn can_keep_chunk(&self) -> bool {
         self.chunks.len() + self.ready.len() < self.chunk_limit
+    }
+}
+
+/// Keeps `storage` in a list of free storage; frees it if there is no memory for a longer list.
+#[inline]
+fn put<T>(storage: T, free: &mut Vec<T>) {
+    if free.try_reserve(1).is_ok() {
+        free.push(storage);
     }
 }
 

@@ -7,7 +7,7 @@ use std::io::{self, IoSlice};
 use std::mem;
 use std::rc::Rc;
 
-use super::pool::Pool;
+use super::pool::{CHUNK_BYTES, Pool};
 
 /// The limit on the number of slices in one write. The kernel's own limit is 1024 on Linux, and at least 16 by POSIX;
 /// libuv and std use the kernel's limit. Beside the work for 64 slices, the fixed cost of a call is negligible. The
@@ -79,22 +79,28 @@ impl Queue {
         self.open.capacity() > 0
     }
 
-    /// Appends a copy of `bytes`: into the open chunk as far as they fit, and then into further chunks.
+    /// Appends a copy of `bytes`: into the open chunk as far as they fit, and then into further chunks. Returns `false`, and
+    /// appends nothing, if there is no memory.
     #[inline]
-    pub(super) fn append(&mut self, bytes: &[u8], pool: &mut Pool) {
-        self.length += bytes.len();
+    pub(super) fn append(&mut self, bytes: &[u8], pool: &mut Pool) -> bool {
         if bytes.len() <= self.spare_capacity() {
             self.open.extend_from_slice(bytes);
-        } else {
-            self.spill(bytes, pool);
+        } else if !self.spill(bytes, pool) {
+            return false;
         }
+        self.length += bytes.len();
+        true
     }
 
-    /// Appends a segment behind the open chunk, which becomes a segment itself.
-    pub(super) fn push(&mut self, segment: Segment) {
+    /// Appends a segment behind the open chunk, which becomes a segment itself. Returns the segment if there is no memory.
+    pub(super) fn push(&mut self, segment: Segment) -> Result<(), Segment> {
+        if self.segments.try_reserve(2).is_err() {
+            return Err(segment);
+        }
         self.length += segment.unsent().len();
         self.close();
         self.segments.push_back(segment);
+        Ok(())
     }
 
     /// Offers the unsent bytes, and `tail` behind them, in one write within the limits. Returns the number of bytes
@@ -179,9 +185,15 @@ impl Queue {
         count
     }
 
-    /// Appends bytes of which not all fit into the open chunk. Not inlined: this rare case would make `append` slow.
+    /// Appends bytes of which not all fit into the open chunk. Returns `false`, and appends nothing, if there is no memory.
+    /// Not inlined: this rare case would make `append` slow.
     #[inline(never)]
-    fn spill(&mut self, bytes: &[u8], pool: &mut Pool) {
+    fn spill(&mut self, bytes: &[u8], pool: &mut Pool) -> bool {
+        let further = bytes.len() - self.spare_capacity();
+        let chunks = further.div_ceil(CHUNK_BYTES);
+        if pool.reserve_chunks(chunks).is_err() || self.segments.try_reserve(chunks).is_err() {
+            return false;
+        }
         let mut rest = bytes;
         while !rest.is_empty() {
             if self.spare_capacity() == 0 {
@@ -192,6 +204,7 @@ impl Queue {
             self.open.extend_from_slice(fitting);
             rest = further;
         }
+        true
     }
 
     /// Makes the open chunk the last segment. Another segment can then follow.
@@ -204,7 +217,11 @@ impl Queue {
             // A queue this long needs several calls to the kernel, so this chunk stays in memory for a while. The limit
             // of the queue counts bytes and not unused capacity. Without shrinking, nearly empty chunks would take far
             // more memory than the limit.
-            chunk.shrink_to_fit();
+            let mut fitting = Vec::new();
+            if fitting.try_reserve_exact(chunk.len()).is_ok() {
+                fitting.append(&mut chunk);
+                chunk = fitting;
+            }
         }
         self.segments.push_back(Segment {
             storage: Storage::Chunk(chunk),

@@ -240,6 +240,12 @@ impl Connection {
 
     /// Closes the connection: no reads or writes follow. The descriptor stays open until [`shut`](Self::shut).
     pub(super) fn close(&mut self, reason: CloseReason, registration: &mut Registration<'_>) {
+        self.note_closed(reason);
+        registration.close();
+    }
+
+    /// Moves the connection to its last stage.
+    fn note_closed(&mut self, reason: CloseReason) {
         let mut holds_place = true;
         let peer = match self.stage.take() {
             Stage::Open(peer) => peer,
@@ -270,7 +276,6 @@ impl Connection {
             reason,
             holds_place,
         };
-        registration.close();
     }
 
     /// Closes the descriptor and drops the unsent bytes, in the close phase. Returns the reason of the close, and the
@@ -279,8 +284,11 @@ impl Connection {
         let reason = match self.stage {
             Stage::Closed { reason, .. } => reason,
             _ => {
-                debug_assert!(false, "only a closed connection is shut");
-                CloseReason::Local
+                // The reactor closes a connection by itself if it has no memory for a deadline.
+                let error = self.error(Syscall::Read, io::ErrorKind::OutOfMemory.into());
+                self.set_failure(error);
+                self.note_closed(CloseReason::Error);
+                CloseReason::Error
             }
         };
         let lost = outbox.discard(&mut self.outbound.unsent);

@@ -1,6 +1,10 @@
 //! Unread bytes: bytes that the kernel delivered and that the handler did not use before it was replaced. The new
 //! handler gets these bytes before the next read.
 
+use std::collections::TryReserveError;
+use std::io;
+
+use crate::net::error::Syscall;
 use crate::reactor::Registration;
 
 use super::Connection;
@@ -19,11 +23,16 @@ impl UnreadBytes {
         self.bytes.is_empty()
     }
 
-    /// Inserts `bytes` behind the bytes that were put since the last delivery, and before all others: see `fresh`.
-    fn put(&mut self, bytes: &[u8]) {
+    /// Inserts `bytes` behind the bytes that were put since the last delivery, and before all others: see `fresh`. Inserts
+    /// nothing if there is no memory.
+    fn put(&mut self, bytes: &[u8]) -> Result<(), TryReserveError> {
         let at = self.fresh;
-        self.bytes.splice(at..at, bytes.iter().copied());
+        self.bytes.try_reserve(bytes.len())?;
+        // Without `splice`, which may put the bytes behind `at` into a vector of its own.
+        self.bytes.extend_from_slice(bytes);
+        self.bytes[at..].rotate_right(bytes.len());
         self.fresh += bytes.len();
+        Ok(())
     }
 
     /// Moves bytes from the front to `buffer`, as many as fit, and returns their number.
@@ -42,7 +51,7 @@ impl UnreadBytes {
 
 impl Connection {
     /// Keeps `bytes` for the next delivery. Returns `false`, and keeps nothing, if the connection is not open or the
-    /// peer has ended.
+    /// peer has ended. Without memory for the bytes, fails the connection: what it would read next is not what comes next.
     pub(crate) fn keep_unread(
         &mut self,
         bytes: &[u8],
@@ -52,7 +61,14 @@ impl Connection {
             return false;
         }
         if !bytes.is_empty() {
-            self.cold_mut().unread.put(bytes);
+            if self.cold_mut().unread.put(bytes).is_err() {
+                self.fail_io(
+                    Syscall::Read,
+                    io::ErrorKind::OutOfMemory.into(),
+                    registration,
+                );
+                return false;
+            }
             if self.delivers_unread() {
                 registration.activate();
             }
@@ -79,8 +95,8 @@ mod tests {
     #[test]
     fn bytes_come_in_the_order_in_which_they_were_put() {
         let mut unread = UnreadBytes::default();
-        unread.put(b"one, ");
-        unread.put(b"two, three");
+        unread.put(b"one, ").unwrap();
+        unread.put(b"two, three").unwrap();
         let mut buffer = [0; 7];
         assert_eq!(unread.take(&mut buffer), 7);
         assert_eq!(&buffer, b"one, tw");
@@ -94,11 +110,11 @@ mod tests {
     #[test]
     fn bytes_put_back_come_before_those_behind_them() {
         let mut unread = UnreadBytes::default();
-        unread.put(b"abcdef");
+        unread.put(b"abcdef").unwrap();
         let mut buffer = [0; 4];
         unread.take(&mut buffer);
-        unread.put(b"c");
-        unread.put(b"d");
+        unread.put(b"c").unwrap();
+        unread.put(b"d").unwrap();
         let mut rest = [0; 4];
         assert_eq!(unread.take(&mut rest), 4);
         assert_eq!(&rest, b"cdef");

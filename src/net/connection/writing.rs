@@ -26,6 +26,17 @@ impl Connection {
         if outbox.move_to_queue(id, &mut self.outbound.unsent) {
             registration.flush_soon();
         }
+        let lost = outbox.take_lost();
+        if lost > 0 {
+            self.out_of_memory(lost, registration);
+        }
+    }
+
+    /// Fails the connection because there was no memory for `lost` bytes of its queue.
+    #[cold]
+    fn out_of_memory(&mut self, lost: usize, registration: &mut Registration<'_>) {
+        self.note_lost(lost);
+        self.write_failed(io::ErrorKind::OutOfMemory.into(), registration);
     }
 
     /// Whether the connection is open, its outbound half [is clear](super::outbound::Outbound::is_clear), and the
@@ -142,6 +153,11 @@ impl Connection {
             }
         }
         outbox.put(&mut self.outbound.unsent, payload, sent);
+        let lost = outbox.take_lost();
+        if lost > 0 {
+            self.out_of_memory(lost, registration);
+            return Flow::Closed;
+        }
         if is_direct {
             self.note_queue(taken, registration);
         }
@@ -222,7 +238,7 @@ impl Connection {
                 // marker and no `end`. Each of these three moves the span to the queue first.
                 match sent {
                     Ok(sent) if sent == offered => self.activity.touch(registration),
-                    sent => self.sent_in_part(sent, offered, registration),
+                    sent => self.sent_in_part(sent, offered, registration, outbox),
                 }
                 return;
             }
@@ -234,7 +250,13 @@ impl Connection {
             registration,
             outbox,
         };
-        match self.outbound.flush(&self.settings, &mut wire) {
+        let flushed = self.outbound.flush(&self.settings, &mut wire);
+        let lost = outbox.take_lost();
+        if lost > 0 {
+            self.out_of_memory(lost, registration);
+            return;
+        }
+        match flushed {
             Ok(true) => {}
             Ok(false) => return self.note_queue(taken, registration),
             Err(error) => {
@@ -299,7 +321,7 @@ impl Connection {
             sent.unwrap_or_else(|| stream.write(&[IoSlice::new(bytes)]))
         });
         if !matches!(sent, Ok(sent) if sent == offered) {
-            self.sent_in_part(sent, offered, registration);
+            self.sent_in_part(sent, offered, registration, outbox);
         } else {
             self.activity.touch(registration);
         }
@@ -312,7 +334,13 @@ impl Connection {
         sent: io::Result<usize>,
         offered: usize,
         registration: &mut Registration<'_>,
+        outbox: &mut Outbox,
     ) {
+        let lost = outbox.take_lost();
+        if lost > 0 {
+            self.out_of_memory(lost, registration);
+            return;
+        }
         let noted = match (sent, &self.stream) {
             (Ok(sent), Some(stream)) => {
                 note_sent(sent, offered, stream, &mut self.activity, registration);
@@ -354,6 +382,10 @@ impl Connection {
         // The error is dropped: the caller is about to close the socket for a reason of its own.
         if self.send(&[], registration, outbox).is_ok() && self.outbound.has_markers() {
             self.pass_markers(registration);
+        }
+        let lost = outbox.take_lost();
+        if lost > 0 {
+            self.note_lost(lost);
         }
     }
 

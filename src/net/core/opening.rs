@@ -55,13 +55,19 @@ impl Net {
         Ok(self.insert_connection(Connection::input(stream, settings)))
     }
 
-    /// Makes a socket from the stream that `server` has accepted. `None` if the server is gone.
+    /// Makes a socket from the stream that `server` has accepted. `None` if the server is gone. `None` also if there is no
+    /// memory for the socket: its peer is reset, and no handler hears of it.
     pub(crate) fn admit(
         &mut self,
         server: ServerId,
         stream: Stream,
         peer: Option<SocketAddr>,
     ) -> Option<SocketId> {
+        if self.reactor.reserve().is_err() {
+            // This fails for a Unix socket.
+            let _ = stream.reset_on_close();
+            return None;
+        }
         let listener = self.listener_mut(server)?;
         listener.connection_opened(peer);
         let has_options = listener.passes_on_options();

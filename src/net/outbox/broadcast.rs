@@ -208,9 +208,10 @@ impl Broadcast {
 }
 
 impl Group {
-    /// Appends `message` if it fits into the limit. Returns whether it was appended.
+    /// Appends `message` if it fits into the limit and into memory. Returns whether it was appended.
     fn append(&mut self, message: &[u8]) -> bool {
-        let fits = self.bytes.len() + message.len() <= GROUP_BYTES;
+        let fits = self.bytes.len() + message.len() <= GROUP_BYTES
+            && self.bytes.try_reserve(message.len()).is_ok();
         if fits {
             self.last_start = self.bytes.len();
             self.bytes.extend_from_slice(message);

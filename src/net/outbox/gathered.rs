@@ -39,11 +39,21 @@ impl Gathered {
     #[inline]
     pub(super) fn put(&mut self, writer: SocketId, bytes: &[u8]) -> bool {
         let fits = bytes.len() < self.capacity && self.owner == Some(writer);
-        if fits {
-            self.capacity -= bytes.len();
-            self.bytes.extend_from_slice(bytes);
+        if !fits {
+            return false;
         }
-        fits
+        if bytes.len() > self.bytes.capacity() - self.bytes.len() && !self.grow(bytes.len()) {
+            return false;
+        }
+        self.capacity -= bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        true
+    }
+
+    /// Makes space for `more` bytes. Returns `false` if there is no memory: the queue of the connection may find some.
+    #[cold]
+    fn grow(&mut self, more: usize) -> bool {
+        self.bytes.try_reserve(more).is_ok()
     }
 
     #[inline]

@@ -408,6 +408,13 @@ impl Outbox {
         (offered, sent)
     }
 
+    /// Returns the number of bytes that the last call has lost because there was no memory for a queue, and forgets it. The
+    /// caller fails their connection.
+    #[inline]
+    pub(crate) fn take_lost(&mut self) -> usize {
+        self.pool.take_lost()
+    }
+
     /// Returns the number of bytes that the kernel has taken since the outbox was made.
     pub(crate) fn sent_bytes(&self) -> u64 {
         self.sent

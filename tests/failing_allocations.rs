@@ -1,0 +1,334 @@
+//! A lack of memory where a peer decides the size: the socket fails, or the peer is refused, and the process goes on (C13 of
+//! the reliability table).
+//!
+//! The allocator of this program fails one *growth* of a run: an allocation or a reallocation to a kibibyte or more. Tables,
+//! queues, chunks and kept bytes grow. Objects of a fixed size, such as an error or a handler in its box, are no growth: Rust
+//! has no stable way to make a box or an `Arc` that can fail.
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test says what it expects by panicking"
+)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::io::{ErrorKind, Read, Write, stdout};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicIsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use netloop::{
+    Budget, CloseReason, Context, Error, EventLoop, Flow, ListenOptions, SocketHandler, SocketId,
+    SocketOptions, Wait,
+};
+use socket2::SockRef;
+
+#[path = "support/mod.rs"]
+mod support;
+
+use support::in_own_process;
+
+/// The longest wait for anything before a test fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The size from which on an allocation is a growth.
+const GROWTH_BYTES: usize = 1024;
+
+thread_local! {
+    /// The number of growths until one fails, counted down while the loop works; negative afterwards.
+    static LEFT: Cell<i64> = const { Cell::new(-1) };
+    /// Whether the loop works.
+    static COUNTS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The bytes on the heap of the whole process.
+static LIVE: AtomicIsize = AtomicIsize::new(0);
+
+struct FailingAllocator;
+
+#[global_allocator]
+static ALLOCATOR: FailingAllocator = FailingAllocator;
+
+fn fails() -> bool {
+    COUNTS.get() && {
+        LEFT.set(LEFT.get() - 1);
+        LEFT.get() == 0
+    }
+}
+
+fn count(bytes: usize, sign: isize) {
+    LIVE.fetch_add(sign * isize::try_from(bytes).unwrap_or(0), Relaxed);
+}
+
+#[expect(unsafe_code, reason = "an allocator is unsafe to implement")]
+// SAFETY: the system's allocator does the work. A null pointer is what an allocator returns that has no memory.
+unsafe impl GlobalAlloc for FailingAllocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if layout.size() >= GROWTH_BYTES && fails() {
+            return std::ptr::null_mut();
+        }
+        count(layout.size(), 1);
+        // SAFETY: the caller promises what the system's allocator asks for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count(layout.size(), -1);
+        // SAFETY: as in `alloc`.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        if size >= GROWTH_BYTES && fails() {
+            return std::ptr::null_mut();
+        }
+        count(layout.size(), -1);
+        count(size, 1);
+        // SAFETY: as in `alloc`.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+/// The bytes of every stream, by their position.
+fn pattern(length: usize) -> Vec<u8> {
+    (0..length)
+        .map(|at: usize| (at * 7 + at / 251).to_le_bytes()[0])
+        .collect()
+}
+
+/// What the run has seen. Its lists have their memory before the run begins.
+struct World {
+    /// The bytes that the server sends to each peer that asks for them.
+    pattern: Vec<u8>,
+    connected: Vec<SocketId>,
+    closed: usize,
+    /// The kinds of the errors, and the reasons of the closes.
+    errors: Vec<ErrorKind>,
+    reasons: Vec<CloseReason>,
+}
+
+impl World {
+    fn new(most: usize, answer: usize) -> Self {
+        Self {
+            pattern: pattern(answer),
+            connected: Vec::with_capacity(most),
+            closed: 0,
+            errors: Vec::with_capacity(most),
+            reasons: Vec::with_capacity(most),
+        }
+    }
+}
+
+/// Answers each request of its peer with bytes of the pattern. It has no state, so its box takes no memory.
+struct Answer;
+
+impl SocketHandler<World> for Answer {
+    fn on_connect(&mut self, cx: &mut Context<'_, World>) {
+        cx.shared.connected.push(cx.socket.id());
+    }
+
+    fn on_data(&mut self, cx: &mut Context<'_, World>, data: &[u8]) {
+        match data[0] {
+            // To all sockets, which have received nothing yet.
+            b'b' => {
+                for from in [0, 900, 1_800] {
+                    let mut cx = cx.as_loop();
+                    for at in 0..cx.shared.connected.len() {
+                        let id = cx.shared.connected[at];
+                        let bytes = &cx.shared.pattern[from..from + 900];
+                        cx.sockets.socket(id).write(bytes).ignore();
+                    }
+                }
+            }
+            // In every length, until the whole answer is written.
+            b'w' => {
+                for length in [10, 300, 5_000, 20_000, 70_000].into_iter().cycle() {
+                    let at = usize::try_from(cx.socket.bytes_written()).unwrap();
+                    let answer = cx.shared.pattern.len();
+                    let to = (at + length).min(answer);
+                    let flow = cx.socket.write(&cx.shared.pattern[at..to]);
+                    if to == answer || flow == Flow::Closed {
+                        break;
+                    }
+                }
+            }
+            // The rest of a request is kept for the next handler.
+            b'k' if data.len() > 1 => {
+                let id = cx.socket.id();
+                cx.replace_handler(id, Self, &data[1..]);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_error(&mut self, cx: &mut Context<'_, World>, error: &Error) {
+        cx.shared.errors.push(error.kind());
+    }
+
+    fn on_close(&mut self, cx: &mut Context<'_, World>, reason: CloseReason) {
+        cx.shared.reasons.push(reason);
+        cx.shared.closed += 1;
+    }
+}
+
+fn turn(event_loop: &mut EventLoop<World>, world: &mut World) {
+    COUNTS.set(true);
+    let turned = event_loop.turn(
+        world,
+        Wait::For(Duration::from_millis(1)),
+        Budget::UNLIMITED,
+    );
+    COUNTS.set(false);
+    turned.unwrap();
+}
+
+/// Reads what has arrived, and compares it with the pattern. Returns whether the peer is at its end.
+fn read(peer: &mut TcpStream, received: &mut usize, pattern: &[u8]) -> bool {
+    let mut buffer = [0; 16 * 1024];
+    loop {
+        match peer.read(&mut buffer) {
+            Ok(0) => return true,
+            Ok(length) => {
+                assert_eq!(buffer[..length], pattern[*received..][..length]);
+                *received += length;
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}");
+                return true;
+            }
+        }
+    }
+}
+
+/// Runs a server of `count` peers, whose growth `fails_at` fails. Returns whether it did: the run may have fewer growths.
+fn run(count: usize, answer: usize, fails_at: i64) -> bool {
+    let before = LIVE.load(Relaxed);
+    let mut world = World::new(count + 1, answer);
+    let mut event_loop = EventLoop::new().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    // Accepted sockets inherit both. With a small buffer the queues grow, and with short segments no acknowledgement is
+    // put off.
+    let socket = SockRef::from(&listener);
+    socket.set_send_buffer_size(8 * 1024).unwrap();
+    socket.set_tcp_mss(1_000).unwrap();
+    let address = listener.local_addr().unwrap();
+    let socket = SocketOptions::new().idle_timeout(Duration::from_secs(60));
+    let options = ListenOptions::new().socket(socket);
+    let server = event_loop.listen_with(listener, options, |_, _| Answer);
+    server.unwrap();
+
+    LEFT.set(fails_at);
+    let mut peers: Vec<(TcpStream, usize)> = Vec::new();
+    for place in 0..count {
+        let peer = TcpStream::connect(address).unwrap();
+        peer.set_nonblocking(true).unwrap();
+        peers.push((peer, 0));
+        if place % 8 == 0 {
+            turn(&mut event_loop, &mut world);
+        }
+    }
+    let deadline = Instant::now() + PATIENCE;
+    let end_of_accepting = Instant::now() + Duration::from_millis(20);
+    while world.connected.len() < count && Instant::now() < end_of_accepting {
+        turn(&mut event_loop, &mut world);
+    }
+    let mut request = vec![b'k'; 3_000];
+    let _ = peers[0].0.write_all(b"b");
+    for _ in 0..3 {
+        turn(&mut event_loop, &mut world);
+    }
+    *request.last_mut().unwrap() = b'w';
+    for (peer, _) in &mut peers {
+        // A peer that was refused has a reset connection.
+        let _ = peer.write_all(&request[2_000..]);
+        let _ = peer.write_all(b"w");
+    }
+    for _ in 0..5 {
+        turn(&mut event_loop, &mut world);
+    }
+    // All of the answer, or a reset behind a part of it.
+    let mut is_ended = vec![false; count];
+    let is_done = |received: usize, is_ended: bool| received == answer || is_ended;
+    while !(peers.iter().zip(&is_ended)).all(|((_, received), ended)| is_done(*received, *ended)) {
+        assert!(
+            Instant::now() < deadline,
+            "growth {fails_at}: an answer is missing"
+        );
+        turn(&mut event_loop, &mut world);
+        for ((peer, received), ended) in peers.iter_mut().zip(&mut is_ended) {
+            *ended = *ended || read(peer, received, &world.pattern);
+        }
+    }
+    let has_failed = LEFT.get() <= 0;
+    let cut_short = peers.iter().filter(|(_, received)| *received < answer);
+    let cut_short = cut_short.count();
+    assert!(
+        cut_short <= usize::from(has_failed),
+        "growth {fails_at}: {cut_short} peers"
+    );
+    assert!(
+        world
+            .errors
+            .iter()
+            .all(|kind| *kind == ErrorKind::OutOfMemory),
+        "{:?}",
+        world.errors
+    );
+    // The loop goes on: a new peer is answered.
+    let mut last = TcpStream::connect(address).unwrap();
+    last.set_nonblocking(true).unwrap();
+    last.write_all(b"w").unwrap();
+    let mut received = 0;
+    while received < answer {
+        assert!(
+            Instant::now() < deadline,
+            "growth {fails_at}: the last peer"
+        );
+        turn(&mut event_loop, &mut world);
+        assert!(!read(&mut last, &mut received, &world.pattern));
+    }
+    drop((peers, last));
+    while world.closed < world.connected.len() {
+        assert!(
+            Instant::now() < deadline,
+            "growth {fails_at}: a close is missing"
+        );
+        turn(&mut event_loop, &mut world);
+    }
+    drop((event_loop, world, request, is_ended));
+    let after = LIVE.load(Relaxed);
+    assert!(
+        after <= before,
+        "growth {fails_at}: {} bytes leaked",
+        after - before
+    );
+    has_failed
+}
+
+/// Fails each of the growths from the first to `last`, one a run. Returns the number of runs in which one has failed.
+fn fail_each(count: usize, answer: usize, last: i64) -> usize {
+    // What is made once is made now.
+    run(count, answer, i64::MAX);
+    let growths = (1..=last).filter(|&growth| run(count, answer, growth));
+    growths.count()
+}
+
+#[test]
+fn no_growth_that_fails_ends_the_process() {
+    in_own_process(r#"exec "$@""#, || {
+        let failed = fail_each(20, 160_000, 100);
+        let _ = writeln!(stdout(), "{failed} of 100 growths were failed");
+        assert!(failed == 100, "a run has only {failed} growths");
+    });
+}
+
+#[test]
+#[ignore = "takes a minute"]
+fn none_of_two_thousand_growths_ends_the_process() {
+    in_own_process(r#"exec "$@""#, || {
+        let failed = fail_each(60, 700_000, 2_000);
+        let _ = writeln!(stdout(), "{failed} of 2,000 growths were failed");
+        assert!(failed == 2_000, "a run has only {failed} growths");
+    });
+}
