@@ -113,6 +113,13 @@ pub struct Statistics {
     /// Counter: the times that the queued bytes of all sockets have reached nine tenths of that limit, with or without a
     /// hook for [pressure](crate::EventLoop::on_pressure).
     pub pressures: u64,
+    /// Counter: the lookups of names that were started. Sockets that ask the same at a time share one.
+    pub lookups: u64,
+    /// Counter: the sockets and servers that were refused because of
+    /// [`max_waiting_lookups`](crate::Limits::max_waiting_lookups).
+    pub lookups_refused: u64,
+    /// Counter: the sockets that waited for a lookup until their timeout.
+    pub lookups_timed_out: u64,
     /// Counter: the callbacks and turns that the hook for [stalls](crate::EventLoop::on_stall) was told of.
     pub stalls: u64,
     /// Counter: the sum of the lags of all `timers`. A lag is the time from the deadline, in whole milliseconds, to the
@@ -193,6 +200,9 @@ impl Statistics {
             timed_out_half_open: growth(|it| it.timed_out_half_open),
             closed_over_total: growth(|it| it.closed_over_total),
             pressures: growth(|it| it.pressures),
+            lookups: growth(|it| it.lookups),
+            lookups_refused: growth(|it| it.lookups_refused),
+            lookups_timed_out: growth(|it| it.lookups_timed_out),
             stalls: growth(|it| it.stalls),
             timer_lag: self.timer_lag.saturating_sub(earlier.timer_lag),
             idle: self.idle.saturating_sub(earlier.idle),

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use super::acceptor::Acceptor;
 #[cfg(feature = "simulation")]
 use super::faults;
+use super::lookup::LookupLimits;
 use super::lookups::Lookups;
 use super::native::LookupThreads;
 use super::native::tcp::ConnectStep;
@@ -58,21 +59,21 @@ impl System {
         }
     }
 
-    /// Makes the [`Lookups`] of a loop. At most `threads` threads run its lookups, and `waker` wakes the loop for each
-    /// answer and tells `listener`. A simulation uses none of them.
+    /// Makes the [`Lookups`] of a loop. `waker` wakes the loop for each answer, and `listener` is told behind it. A
+    /// simulation uses neither.
     pub(crate) fn lookups(
         &self,
         waker: WakeHandle,
         listener: WakeListener,
-        threads: usize,
+        limits: LookupLimits,
     ) -> Lookups {
         match self {
             #[cfg(feature = "simulation")]
-            Self::Simulated(machine) => Lookups::Simulated(machine.lookups()),
+            Self::Simulated(machine) => Lookups::Simulated(machine.lookups(limits)),
             _ => {
                 let wake = Box::new(move || waker.wake());
                 let tell = Box::new(move || listener.tell());
-                let threads = LookupThreads::new(wake, tell, threads);
+                let threads = LookupThreads::new(wake, tell, limits);
                 Lookups::Threads(threads)
             }
         }

@@ -16,8 +16,47 @@ pub(crate) type Found = io::Result<Vec<SocketAddr>>;
 /// The result of a lookup, with its ticket.
 pub(crate) type Answer = (Ticket, Found);
 
-/// Runs `job`, and turns a panic in it into an error.
+/// The reason for which a lookup was not begun.
+#[derive(Debug)]
+pub(crate) enum Unasked {
+    /// As many lookups as the limit allows wait for a thread.
+    QueueIsFull,
+    /// There is no thread, and the system cannot start one.
+    NoThread(io::Error),
+}
+
+/// The limits on the lookups of one loop.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LookupLimits {
+    /// The limit on the threads. Invariant: at least 1.
+    pub(crate) threads: usize,
+    /// The limit on the lookups that wait for a thread.
+    pub(crate) waiting: Option<usize>,
+}
+
+impl LookupLimits {
+    /// Whether a further lookup may be asked, while `waiting` lookups wait and `free` threads run none.
+    pub(crate) fn allow(self, waiting: usize, free: usize) -> bool {
+        self.waiting
+            .is_none_or(|most| waiting < most.saturating_add(free))
+    }
+}
+
+/// Runs `job`, and turns a panic in it into an error with the text of the panic.
 pub(crate) fn run(job: Job) -> Found {
-    catch_unwind(AssertUnwindSafe(job))
-        .unwrap_or_else(|_| Err(io::Error::other("the resolver panicked")))
+    catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|payload| {
+        let said = payload
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        let text = match said {
+            Some(said) => format!("the resolver panicked: {said}"),
+            None => "the resolver panicked".to_owned(),
+        };
+        // The drop of the payload is user code, which may panic too.
+        if let Err(further) = catch_unwind(AssertUnwindSafe(move || drop(payload))) {
+            std::mem::forget(further);
+        }
+        Err(io::Error::other(text))
+    })
 }

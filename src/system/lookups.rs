@@ -1,8 +1,6 @@
 //! Name lookups that never block the loop's thread.
 
-use std::io;
-
-use super::lookup::{Answer, Job, Ticket};
+use super::lookup::{Answer, Job, Ticket, Unasked};
 use super::native::LookupThreads;
 #[cfg(feature = "simulation")]
 use super::simulated;
@@ -22,16 +20,26 @@ impl Lookups {
     ///
     /// # Errors
     ///
-    /// `ResourceBusy` if too many lookups wait already, or the system's error if it cannot start the first thread.
-    pub(crate) fn ask(&mut self, job: Job) -> io::Result<Ticket> {
+    /// [`Unasked`] if too many lookups wait already, or if there is no thread.
+    pub(crate) fn ask(&mut self, job: Job) -> Result<Ticket, Unasked> {
         match self {
             Self::Threads(threads) => threads.ask(job),
             #[cfg(feature = "simulation")]
-            Self::Simulated(lookups) => Ok(lookups.ask(job)),
+            Self::Simulated(lookups) => lookups.ask(job),
         }
     }
 
-    /// Removes a lookup that waits for a thread. Any other lookup goes on, and the caller drops its answer.
+    /// Whether a lookup waits for a thread, so that its resolver was not asked.
+    pub(crate) fn waits_for_thread(&self, ticket: Ticket) -> bool {
+        match self {
+            Self::Threads(threads) => threads.waits_for_thread(ticket),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(_) => false,
+        }
+    }
+
+    /// Gives up a lookup. One that waits for a thread is removed. One that runs goes on, on a thread that is replaced, and
+    /// the caller drops its answer if one comes.
     pub(crate) fn cancel(&self, ticket: Ticket) {
         match self {
             Self::Threads(threads) => threads.cancel(ticket),

@@ -35,7 +35,7 @@ mod waker;
 pub(crate) use acceptor::Acceptor;
 pub(crate) use errno::is_out_of_registrations;
 pub(crate) use factory::System;
-pub(crate) use lookup::{Job, Ticket};
+pub(crate) use lookup::{Job, LookupLimits, Ticket, Unasked};
 pub(crate) use lookups::Lookups;
 pub(crate) use monotonic_clock::MonotonicClock;
 pub(crate) use native::Adopted;

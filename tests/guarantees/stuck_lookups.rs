@@ -391,3 +391,200 @@ fn a_server_that_closes_during_its_lookup_leaves_no_stuck_name() {
     scene.settle();
     assert!(!scene.world.has("first", "listening"));
 }
+
+/// A scene with one thread for lookups and a queue for `waiting`.
+fn scene_with_one_thread(limits: Limits) -> Scene {
+    let options = EventLoopOptions::new().limits(limits.lookup_threads(1));
+    Scene {
+        event_loop: EventLoop::with_options(options).unwrap(),
+        world: World::default(),
+    }
+}
+
+// Field report 4.5: the fifth was never asked.
+#[test]
+fn the_fifth_name_is_asked_while_four_hang() {
+    let (mut scene, port) = scene_with_server();
+    let stuck = Stuck::new(4);
+    for name in ["1", "2", "3", "4"] {
+        let host = format!("{name}.invalid");
+        scene.connect((host, port), options(&stuck, SHORT), Recorder::new(name));
+    }
+    wait_for_call(&mut scene, &stuck, 4);
+    let wait = options(&stuck, PATIENCE);
+    scene.connect(("5.invalid", port), wait, Recorder::new("5"));
+    scene.drive_until("5", "connect");
+    assert_eq!(stuck.names()[4], "5.invalid");
+    for call in 0..4 {
+        stuck.open(call);
+    }
+    assert_eq!(scene.event_loop.statistics().lookups_timed_out, 4);
+    assert_eq!(scene.event_loop.statistics().lookups, 5);
+}
+
+#[test]
+fn stuck_threads_are_replaced_again_and_again() {
+    let mut scene = scene_with_one_thread(Limits::new());
+    let (_, address) = scene.listen(ListenOptions::new(), |_| Recorder::new("accepted"));
+    // As many as may be stuck beside the one thread.
+    let stuck = Stuck::new(4);
+    for name in ["1", "2", "3", "4"] {
+        let host = format!("{name}.invalid");
+        let wait = options(&stuck, SHORT);
+        scene.connect((host, address.port()), wait, Recorder::new(name));
+        scene.drive_to_close(name);
+    }
+    let wait = options(&stuck, PATIENCE);
+    scene.connect(("5.invalid", address.port()), wait, Recorder::new("5"));
+    scene.drive_until("5", "connect");
+    for call in 0..4 {
+        stuck.open(call);
+    }
+}
+
+#[test]
+fn a_timeout_in_the_queue_says_that_no_thread_was_free() {
+    let mut scene = scene_with_one_thread(Limits::new());
+    let stuck = Stuck::new(1);
+    let wait = options(&stuck, PATIENCE);
+    scene.connect(("stuck.invalid", 1), wait.clone(), Recorder::new("stuck"));
+    wait_for_call(&mut scene, &stuck, 1);
+    let ways = [
+        ("lookup", options(&stuck, SHORT)),
+        ("connect", wait.connect_timeout(SHORT)),
+    ];
+    for (way, options) in ways {
+        let host = format!("{way}.invalid");
+        scene.connect((host, 1), options, Recorder::new(way));
+        scene.drive_to_close(way);
+        let error = scene.world.error(way);
+        assert_eq!(error.code(), "ETIMEDOUT");
+        let text = format!("{error:#}");
+        assert!(text.contains("no thread was free"), "{text}");
+        assert!(text.contains("Limits::lookup_threads"), "{text}");
+        assert!(!text.contains("firewall"), "{text}");
+        assert_eq!(scene.world.count(way, "lookup"), 1);
+    }
+    assert_eq!(stuck.names(), ["stuck.invalid"]);
+    stuck.open(0);
+}
+
+#[test]
+fn a_lookup_that_was_asked_and_timed_out_blames_no_thread() {
+    let mut scene = Scene::new();
+    let stuck = Stuck::new(1);
+    scene.connect((NAME, 1), options(&stuck, SHORT), Recorder::new("us"));
+    scene.drive_to_close("us");
+    let text = format!("{:#}", scene.world.error("us"));
+    assert!(
+        !text.contains("thread") && !text.contains("firewall"),
+        "{text}"
+    );
+    stuck.open(0);
+}
+
+#[test]
+fn a_full_queue_of_lookups_refuses_with_the_name_of_its_limit() {
+    let mut scene = scene_with_one_thread(Limits::new().max_waiting_lookups(2));
+    let stuck = Stuck::new(1);
+    let wait = options(&stuck, PATIENCE);
+    for name in ["0", "1", "2", "3"] {
+        let host = format!("{name}.invalid");
+        scene.connect((host, 1), wait.clone(), Recorder::new(name));
+    }
+    let resolver: Arc<dyn Resolver> = stuck.clone();
+    let server = Reception::new("server", |_| Recorder::new("accepted"));
+    let listen = ListenOptions::new().resolver(resolver);
+    scene.serve(("server.invalid", 0), listen, server);
+    scene.drive_to_close("3");
+    let error = scene.world.error("3");
+    assert_eq!(
+        (error.code(), error.hostname()),
+        ("EAGAIN", Some("3.invalid"))
+    );
+    let text = error.to_string();
+    assert!(
+        text.contains("2 lookups") && text.contains("max_waiting_lookups"),
+        "{text}"
+    );
+    scene.drive_until("server", "error");
+    assert_eq!(scene.event_loop.statistics().lookups_refused, 2);
+    assert_eq!(scene.event_loop.statistics().lookups, 3);
+    // The loop lives, and so do those that wait.
+    stuck.open(0);
+    for name in ["0", "1", "2"] {
+        scene.drive_until(name, "lookup");
+    }
+}
+
+#[test]
+fn an_equal_lookup_that_joins_needs_no_place_in_the_queue() {
+    let mut scene = scene_with_one_thread(Limits::new().max_waiting_lookups(0));
+    let stuck = Stuck::new(1);
+    let wait = options(&stuck, PATIENCE);
+    for name in ["first", "second"] {
+        scene.connect((NAME, 1), wait.clone(), Recorder::new(name));
+    }
+    wait_for_call(&mut scene, &stuck, 1);
+    scene.connect(("other.invalid", 1), wait, Recorder::new("other"));
+    scene.drive_to_close("other");
+    assert_eq!(scene.world.error("other").code(), "EAGAIN");
+    assert!(!scene.world.has("second", "close"));
+    stuck.open(0);
+}
+
+#[test]
+fn the_loops_lookup_timeout_counts_unless_the_connect_sets_one() {
+    let mut scene = scene_with_one_thread(Limits::new().lookup_timeout(SHORT));
+    let stuck = Stuck::new(2);
+    let resolver: Arc<dyn Resolver> = stuck.clone();
+    let unset = ConnectOptions::new().resolver(resolver);
+    scene.connect((NAME, 1), unset.clone(), Recorder::new("unset"));
+    scene.connect((NAME, 1), unset.lookup_timeout(None), Recorder::new("none"));
+    scene.drive_to_close("unset");
+    scene.settle();
+    assert!(!scene.world.has("none", "close"));
+    stuck.open(0);
+    stuck.open(1);
+}
+
+#[test]
+fn a_resolver_that_panics_is_told_with_its_text() {
+    let mut scene = scene_with_one_thread(Limits::new());
+    let resolver: Arc<dyn Resolver> = Arc::new(|query: &HostQuery<'_>| match query.host {
+        "good.invalid" => Ok(vec![SocketAddr::new(IpAddr::from([127, 0, 0, 9]), 0)]),
+        _ => panic!("a fault of the resolver"),
+    });
+    let options = ConnectOptions::new().resolver(resolver);
+    for (name, host) in [("bad", "bad.invalid"), ("worse", "worse.invalid")] {
+        scene.connect((host, 1), options.clone(), Recorder::new(name));
+        scene.drive_to_close(name);
+        let text = scene.world.error(name).to_string();
+        assert!(text.contains("a fault of the resolver"), "{text}");
+    }
+    scene.connect(("good.invalid", 1), options, Recorder::new("good"));
+    scene.drive_to_close("good");
+    assert!(
+        scene
+            .world
+            .dialing("good")
+            .contains("attempt-failed:127.0.0.9")
+    );
+}
+
+#[test]
+fn a_loop_with_stuck_lookups_is_dropped_at_once() {
+    let stuck = Stuck::new(8);
+    let mut scene = Scene::new();
+    for name in ["1", "2", "3", "4", "5"] {
+        let host = format!("{name}.invalid");
+        scene.connect((host, 1), options(&stuck, SHORT), Recorder::new(name));
+    }
+    wait_for_call(&mut scene, &stuck, 4);
+    scene.drive_to_close("1");
+    // A join would wait for the resolver, which the test opens behind the drop only.
+    drop(scene);
+    for call in 0..8 {
+        stuck.open(call);
+    }
+}

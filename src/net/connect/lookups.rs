@@ -6,10 +6,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::net::error::to_io;
+use crate::net::error::{Error, to_io};
 use crate::net::values::Family;
 use crate::reactor::Key;
-use crate::system::{Job, Lookups, Ticket};
+use crate::system::{Job, LookupLimits, Lookups, Ticket, Unasked};
 
 use super::resolver::{HostQuery, SharedResolver};
 
@@ -56,18 +56,55 @@ pub(crate) enum Departure {
 pub(crate) struct PendingLookups {
     lookups: Lookups,
     pending: Vec<PendingLookup>,
-    /// The limit on the lookups of one query that run because earlier ones are slow. Other names keep a thread.
-    most_of_a_query: usize,
+    limits: LookupLimits,
+    counts: LookupCounts,
+}
+
+/// The counters of the lookups of a loop.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LookupCounts {
+    /// The lookups for which a resolver was, or will be, asked.
+    pub(crate) started: u64,
+    /// The sources that were refused because too many lookups waited for a thread.
+    pub(crate) refused: u64,
+    /// The sources that waited until their timeout.
+    pub(crate) timed_out: u64,
 }
 
 impl PendingLookups {
-    /// Makes an empty list of lookups, which at most `threads` threads will run.
-    pub(crate) fn new(lookups: Lookups, threads: usize) -> Self {
+    /// Makes an empty list of lookups, which keeps `limits`.
+    pub(crate) fn new(lookups: Lookups, limits: LookupLimits) -> Self {
         Self {
             lookups,
             pending: Vec::new(),
-            most_of_a_query: threads.saturating_sub(1).max(2),
+            limits,
+            counts: LookupCounts::default(),
         }
+    }
+
+    pub(crate) fn counts(&self) -> LookupCounts {
+        self.counts
+    }
+
+    /// The limit on the lookups of one query that run because earlier ones are slow. Other names keep a thread.
+    fn most_of_a_query(&self) -> usize {
+        self.limits.threads.saturating_sub(1).max(2)
+    }
+
+    /// Returns the error of the source `asker` if its timeout has passed and no resolver was asked for it, because no
+    /// thread was free.
+    pub(crate) fn unasked(&self, asker: Key) -> Option<io::Error> {
+        let own = self.pending.iter();
+        let mut own = own.filter(|lookup| lookup.askers.contains(&asker));
+        let waits = |lookup: &PendingLookup| self.lookups.waits_for_thread(lookup.ticket);
+        let is_unasked = waits(own.next()?) && own.all(waits);
+        is_unasked.then(|| {
+            let text = format!(
+                "no thread was free to look the name up: all {} (`Limits::lookup_threads`) looked up other names",
+                self.limits.threads
+            );
+            io::Error::new(io::ErrorKind::TimedOut, text)
+        })
     }
 
     /// Starts a lookup of `query` by `resolver` for the source `asker`, or joins the equal lookups that are under way. If
@@ -121,7 +158,15 @@ impl PendingLookups {
                 resolver.resolve(&query).map_err(to_io)
             })
         };
-        let ticket = self.lookups.ask(job)?;
+        let ticket = match self.lookups.ask(job) {
+            Ok(ticket) => ticket,
+            Err(Unasked::NoThread(error)) => return Err(error),
+            Err(Unasked::QueueIsFull) => {
+                self.counts.refused += 1;
+                return Err(self.queue_is_full());
+            }
+        };
+        self.counts.started += 1;
         self.pending.push(PendingLookup {
             ticket,
             began: now,
@@ -132,6 +177,14 @@ impl PendingLookups {
             is_overdue: false,
         });
         Ok(())
+    }
+
+    #[cold]
+    fn queue_is_full(&self) -> io::Error {
+        let most = self.limits.waiting.unwrap_or(usize::MAX);
+        let text =
+            format!("{most} lookups wait for a thread already (`Limits::max_waiting_lookups`)");
+        Error::with_code("EAGAIN", text).into()
     }
 
     /// Returns the sources that wait for a lookup of `query` by `resolver`.
@@ -158,6 +211,9 @@ impl PendingLookups {
                 false => place += 1,
             }
         }
+        if departure == Departure::TimedOut && !waited_for.is_empty() {
+            self.counts.timed_out += 1;
+        }
         match (departure, &*waited_for) {
             (_, []) => {}
             (Departure::TimedOut, [only]) => self.look_up_again(*only, now),
@@ -179,7 +235,7 @@ impl PendingLookups {
         let query = HostQuery::new(&lookup.host, lookup.family);
         let same = self.pending.iter();
         let same = same.filter(|it| it.is_for(&query, &lookup.resolver));
-        if lookup.is_slow(now) && same.count() < self.most_of_a_query {
+        if lookup.is_slow(now) && same.count() < self.most_of_a_query() {
             self.look_up_again(ticket, now);
         }
     }

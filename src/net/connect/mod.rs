@@ -10,6 +10,6 @@ pub use options::ConnectOptions;
 pub use resolver::{HostQuery, Resolver, system_resolver};
 
 pub(crate) use attempt::{Attempt, is_connected_to_itself};
-pub(crate) use lookups::{Departure, PendingLookups};
+pub(crate) use lookups::{Departure, LookupCounts, PendingLookups};
 pub(crate) use race::{ConnectRace, at_port};
 pub(crate) use resolver::SharedResolver;

@@ -25,7 +25,8 @@ const LEAST_ATTEMPT_DELAY: Duration = Duration::from_millis(10);
 #[derive(Clone, Debug)]
 pub struct ConnectOptions {
     pub(crate) connect_timeout: Option<Duration>,
-    pub(crate) lookup_timeout: Option<Duration>,
+    /// The timeout that is set; `None` if the limits of the loop count.
+    pub(crate) lookup_timeout: Option<Option<Duration>>,
     /// Invariant: at least [`LEAST_ATTEMPT_DELAY`].
     pub(crate) attempt_delay: Duration,
     pub(crate) auto_select_family: bool,
@@ -42,7 +43,7 @@ impl ConnectOptions {
     pub fn new() -> Self {
         Self {
             connect_timeout: None,
-            lookup_timeout: Some(Duration::from_secs(30)),
+            lookup_timeout: None,
             attempt_delay: Duration::from_millis(250),
             auto_select_family: true,
             family: None,
@@ -65,15 +66,15 @@ impl ConnectOptions {
     }
 
     /// Limits the time that the lookup of a name takes. After this time, the socket closes with ETIMEDOUT, and the loop
-    /// drops a late answer.
+    /// drops a late answer. The error says so if the lookup has waited for a thread, and no resolver was asked.
     ///
     /// Later sockets then ask anew, on another [thread](crate::Limits::lookup_threads). A socket that still
     /// waits for the same name gets the first answer of all.
     ///
-    /// Default: 30 s. With `None`, only [`connect_timeout`](Self::connect_timeout) limits the lookup. Node has no such
-    /// option.
+    /// Default: the [limit of the loop](crate::Limits::lookup_timeout), which is 30 s. With `None`, only
+    /// [`connect_timeout`](Self::connect_timeout) limits the lookup. Node has no such option.
     pub fn lookup_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.lookup_timeout = timeout.into();
+        self.lookup_timeout = Some(timeout.into());
         self
     }
 

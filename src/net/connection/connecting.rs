@@ -254,7 +254,7 @@ impl Connection {
     pub(super) fn race_deadline(&self) -> Option<u64> {
         match &self.stage {
             Stage::LookingUp(race) => {
-                let timeout = race.options.lookup_timeout?;
+                let timeout = race.options.lookup_timeout.flatten()?;
                 Some(later(self.activity.began_tick, timeout))
             }
             Stage::Racing(race) => race.next_attempt_tick(),

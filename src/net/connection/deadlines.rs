@@ -146,6 +146,19 @@ impl Connection {
         event
     }
 
+    /// Fails the connection with `unasked` if its lookup is late at the tick `at`, because no resolver was asked.
+    pub(crate) fn decide_unasked_lookup(
+        &mut self,
+        at: u64,
+        unasked: io::Error,
+        registration: &mut Registration<'_>,
+    ) {
+        let passed = self.passed_deadline(at);
+        if matches!(passed, Some(Deadline::Connect | Deadline::Lookup)) {
+            self.fail_lookup(unasked, registration);
+        }
+    }
+
     /// Returns the first of the deadlines that have passed at the tick `now`.
     fn passed_deadline(&self, now: u64) -> Option<Deadline> {
         let is_due = |deadline: Option<u64>| deadline.is_some_and(|deadline| deadline <= now);

@@ -18,7 +18,7 @@ use crate::net::values::{
     Endpoint, Event, ServerId, SocketId, SocketSettings, SourceEvent, SourceId,
 };
 use crate::reactor::{Interest, Key, Phase, Readiness};
-use crate::system::{Stream, System};
+use crate::system::{LookupLimits, Stream, System};
 
 use super::dialing::{local_endpoint, open};
 use super::option_ranges::check_connect_options;
@@ -125,7 +125,10 @@ impl Net {
         options: &ConnectOptions,
         settings: Rc<SocketSettings>,
     ) -> SocketId {
-        let race = ConnectRace::new(host.clone(), port, Rc::new(options.clone()));
+        let mut race_options = options.clone();
+        let timeout = options.lookup_timeout.unwrap_or(self.limits.lookup_timeout);
+        race_options.lookup_timeout = Some(timeout);
+        let race = ConnectRace::new(host.clone(), port, Rc::new(race_options));
         let id = self.insert_connection(Connection::looking_up(race, settings));
         let query = HostQuery::new(&host, options.family);
         if let Err(error) = self.look_up(&query, options.resolver.as_ref(), id.0) {
@@ -150,10 +153,13 @@ impl Net {
         let (waker, listener) = (&self.waker, &self.wake_listener);
         self.lookups
             .get_or_insert_with(|| {
-                let threads = self.limits.lookup_threads;
+                let limits = LookupLimits {
+                    threads: self.limits.lookup_threads,
+                    waiting: self.limits.max_waiting_lookups,
+                };
                 let handle = waker.handle();
-                let lookups = self.system.lookups(handle, listener.clone(), threads);
-                PendingLookups::new(lookups, threads)
+                let lookups = self.system.lookups(handle, listener.clone(), limits);
+                PendingLookups::new(lookups, limits)
             })
             .ask(query, &resolver, asker, now)
     }
@@ -248,6 +254,13 @@ impl Net {
         if let (Some(departure), Some(lookups)) = (departure, &mut self.lookups) {
             lookups.depart(asker, departure, self.reactor.read_clock());
         }
+    }
+
+    /// Returns the error for a deadline of a socket whose lookup waits for a thread; `None` for every other socket.
+    pub(super) fn unasked_lookup(&self, key: Key) -> Option<io::Error> {
+        let lookups = self.lookups.as_ref()?;
+        let connection = self.connection(SocketId(key))?;
+        connection.is_looking_up().then(|| lookups.unasked(key))?
     }
 
     /// Handles the answer to the lookup of a name: begins the race on its addresses, or fails the connection.

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use crate::net::connect::{LookupCounts, PendingLookups};
 use crate::net::connection::TimeLimitCounts;
 use crate::net::values::AcceptLimit;
 
@@ -26,6 +27,7 @@ pub(crate) struct NetCounts {
     pub(crate) time_limits: TimeLimitCounts,
     pub(crate) closed_over_total: u64,
     pub(crate) pressures: u64,
+    pub(crate) lookups: LookupCounts,
     pub(crate) sockets: usize,
     pub(crate) servers: usize,
     pub(crate) queued_bytes: usize,
@@ -60,6 +62,11 @@ impl Net {
             time_limits: self.tally.time_limits,
             closed_over_total: self.tally.closed_over_total,
             pressures: self.outbox.pressures(),
+            lookups: self
+                .lookups
+                .as_ref()
+                .map(PendingLookups::counts)
+                .unwrap_or_default(),
             sockets: 0,
             servers: self.server_count(),
             queued_bytes: 0,

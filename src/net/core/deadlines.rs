@@ -259,11 +259,14 @@ impl Net {
             return self.take_socket_timer(name).map(Decision::Due);
         }
         let key = passed.owner;
+        let unasked = self.unasked_lookup(key);
         let counts = &mut self.tally.time_limits;
         let event = self.reactor.visit(key, |source, registration| {
-            source
-                .connection_mut()?
-                .decide_deadlines(passed.tick, counts, registration)
+            let connection = source.connection_mut()?;
+            if let Some(unasked) = unasked {
+                connection.decide_unasked_lookup(passed.tick, unasked, registration);
+            }
+            connection.decide_deadlines(passed.tick, counts, registration)
         });
         match self.translate_event(key, event.flatten()?) {
             Some(happened) => Some(Decision::Due(Due::Deadline(happened))),

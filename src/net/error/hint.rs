@@ -47,6 +47,14 @@ pub(super) fn hint(error: &Error) -> Option<Cow<'static, str>> {
             "no server listens there, or a firewall refuses; is it up, on that address?"
         }
         "ECONNRESET" => "the peer dropped the connection: it died, or closed it with bytes unread",
+        "ETIMEDOUT" if error.syscall() == Some(Syscall::Lookup) => match error.io().get_ref() {
+            Some(_) => {
+                "names that hang keep their threads until their `lookup_timeout`; shorten it, or allow more threads"
+            }
+            None => {
+                "no name server answered in time; is the network up? `lookup_timeout` sets the time"
+            }
+        },
         // The text of a limit says everything.
         "ETIMEDOUT" if error.io().get_ref().is_none() => {
             "no answer at all: a firewall that drops, a wrong address, or a host that is down"

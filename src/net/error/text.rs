@@ -71,7 +71,10 @@ impl Error {
     /// come from the system.
     fn has_wording(&self, syscall: Syscall) -> bool {
         match syscall {
-            Syscall::Lookup => !is_lookup_code(self.0.code) && Errno::named(self.0.code).is_none(),
+            Syscall::Lookup => {
+                let is_named = Errno::named(self.0.code).is_some();
+                !is_lookup_code(self.0.code) && (!is_named || self.0.source.get_ref().is_some())
+            }
             Syscall::Listen
             | Syscall::Open
             | Syscall::Poll

@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn an_episode_ends_below_eight_tenths_and_not_before() {
         let mut level = Level::new(Some(1000));
-        let mut told = |level: &mut Level| {
+        let told = |level: &mut Level| {
             let has_episode = level.has_episode();
             level.take_episode();
             has_episode

@@ -292,6 +292,10 @@ impl Limits {
 
     /// Limits the threads of a loop that look up names. A lookup blocks its thread, and the loop starts a further thread
     /// when a name would have to wait. Default: 4, as in libuv; 0 counts as 1. A server has no such limit of its own.
+    ///
+    /// A lookup that hangs keeps its thread. Once the sockets that waited for it have timed out or closed, another thread takes
+    /// its place. At most four stuck threads for each of these are left behind so, which is 16 by default; each ends with its
+    /// lookup.
     pub fn lookup_threads(mut self, threads: usize) -> Self {
         self.lookup_threads = threads.max(1);
         self

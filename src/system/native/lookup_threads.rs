@@ -1,4 +1,7 @@
 //! Helper threads for name lookups, which are started on demand and never joined.
+//!
+//! A lookup that hangs keeps its thread. When no source waits for it any more, it is given up: another thread takes the
+//! place of the stuck one, which ends with its lookup.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -6,16 +9,20 @@ use std::io;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use crate::system::lookup::{self, Answer, Job, Ticket};
+use crate::system::lookup::{self, Answer, Job, LookupLimits, Ticket, Unasked};
 use crate::system::threading::{Builder, Condvar, Mutex, MutexGuard, wait_for};
 
-/// The limit on the number of waiting lookups, which keeps a silent name server from filling the memory (node#62503).
-const MOST_WAITING: usize = 1024;
+/// The limit on the stuck threads, for each thread that may look up names. A name server that never answers must not
+/// cost any number of stacks.
+const STUCK_PER_THREAD: usize = 4;
 
 /// A closure that wakes the loop.
 type Wake = Box<dyn Fn() -> io::Result<()> + Send>;
 
 type Tell = Box<dyn Fn() + Send + Sync>;
+
+/// A function that starts a thread with the given body.
+type Start = fn(Box<dyn FnOnce() + Send>) -> io::Result<()>;
 
 /// The first and the longest time until a wake that failed is tried again. Each time is twice as long as the one before.
 const FIRST_WAKE_RETRY: Duration = Duration::from_millis(1);
@@ -25,11 +32,11 @@ const LONGEST_WAKE_RETRY: Duration = Duration::from_secs(1);
 pub(crate) struct LookupThreads {
     shared: Arc<Shared>,
     next_ticket: Ticket,
-    /// The limit on the number of threads. A lookup that hangs delays other lookups only while all threads hang.
-    most_threads: usize,
 }
 
 struct Shared {
+    limits: LookupLimits,
+    start: Start,
     state: Mutex<State>,
     work: Condvar,
     /// Notified when the loop is dropped. A thread whose wake failed waits on it before the next try.
@@ -40,29 +47,41 @@ struct Shared {
 
 struct State {
     waiting: VecDeque<(Ticket, Job)>,
+    /// The jobs that were given up and are not stuck: a thread is about to take them, or too many are stuck already.
+    given_up: Vec<Ticket>,
     answers: VecDeque<Answer>,
+    /// The number of threads, without the stuck ones. Invariant: at most `LookupLimits::threads`.
     threads: usize,
     /// Invariant: the number of threads that wait on `Shared::work`.
     idle: usize,
-    /// Invariant: the number of threads that run a job.
-    busy: usize,
+    /// The jobs that run. Invariant: each has one of `threads`.
+    running: Vec<Ticket>,
+    /// The jobs that run on although they were given up. Each has a thread that is not one of `threads`. Invariant: at most
+    /// [`STUCK_PER_THREAD`] for each thread of the limit.
+    stuck: Vec<Ticket>,
     /// Wakes the loop. Invariant: `Some` until the loop is dropped; a thread that finds `None` ends.
     wake: Option<Wake>,
 }
 
 impl LookupThreads {
-    /// Makes an empty queue, which at most `threads` threads will serve. `wake` wakes the loop for each answer,
-    /// and `tell` is called behind it.
-    pub(crate) fn new(wake: Wake, tell: Tell, threads: usize) -> Self {
+    /// Makes an empty queue. `wake` wakes the loop for each answer, and `tell` is called behind it.
+    pub(crate) fn new(wake: Wake, tell: Tell, limits: LookupLimits) -> Self {
+        Self::with_start(wake, tell, limits, start_thread)
+    }
+
+    fn with_start(wake: Wake, tell: Tell, limits: LookupLimits, start: Start) -> Self {
         Self {
-            most_threads: threads.max(1),
             shared: Arc::new(Shared {
+                limits,
+                start,
                 state: Mutex::new(State {
                     waiting: VecDeque::new(),
+                    given_up: Vec::new(),
                     answers: VecDeque::new(),
                     threads: 0,
                     idle: 0,
-                    busy: 0,
+                    running: Vec::new(),
+                    stuck: Vec::new(),
                     wake: Some(wake),
                 }),
                 work: Condvar::new(),
@@ -77,22 +96,19 @@ impl LookupThreads {
     ///
     /// # Errors
     ///
-    /// `ResourceBusy` if too many lookups wait already, or the system's error if it cannot start the first thread.
-    pub(crate) fn ask(&mut self, job: Job) -> io::Result<Ticket> {
+    /// [`Unasked`] if too many lookups wait already, or if the system cannot start a thread and there is none.
+    pub(crate) fn ask(&mut self, job: Job) -> Result<Ticket, Unasked> {
         let ticket = self.next_ticket;
         let mut state = self.shared.lock();
-        if state.waiting.len() >= MOST_WAITING {
-            return Err(io::Error::new(
-                io::ErrorKind::ResourceBusy,
-                "too many lookups are waiting already",
-            ));
+        let free = self.shared.limits.threads - state.running.len();
+        if !self.shared.limits.allow(state.waiting.len(), free) {
+            return Err(Unasked::QueueIsFull);
         }
-        if state.idle <= state.waiting.len() && state.threads < self.most_threads {
-            match self.start_thread() {
-                Ok(()) => state.threads += 1,
+        if state.idle <= state.waiting.len() {
+            match self.shared.add_thread(&mut state) {
                 // A thread that exists will run the job later.
-                Err(_) if state.threads > 0 => {}
-                Err(error) => return Err(error),
+                Err(error) if state.threads == 0 => return Err(Unasked::NoThread(error)),
+                Ok(()) | Err(_) => {}
             }
         }
         state.waiting.push_back((ticket, job));
@@ -102,30 +118,45 @@ impl LookupThreads {
         Ok(ticket)
     }
 
-    /// Removes a job that would have to wait for a thread, so that no thread spends its time on the job.
+    /// Gives up a job. One that would have to wait for a thread is removed, so that no thread spends its time on it. One
+    /// that runs goes on, and its thread is replaced.
     pub(crate) fn cancel(&self, ticket: Ticket) {
         let mut state = self.shared.lock();
         // A thread that runs no job is about to take one of the first jobs.
-        let about_to_begin = state.threads - state.busy;
+        let about_to_begin = state.threads - state.running.len();
         let place = state.waiting.iter().position(|(it, _)| *it == ticket);
-        let place = place.filter(|place| *place >= about_to_begin);
-        let removed = place.and_then(|place| state.waiting.remove(place));
+        let removed = match place {
+            Some(place) if place >= about_to_begin => state.waiting.remove(place),
+            Some(_) => {
+                state.given_up.push(ticket);
+                None
+            }
+            None => {
+                self.shared.replace_thread(&mut state, ticket);
+                None
+            }
+        };
         drop(state);
         // A job owns a resolver, so dropping the job may run user code, which must not run under the lock.
         drop(removed);
     }
 
+    /// Whether the job waits, and no thread is about to take it.
+    pub(crate) fn waits_for_thread(&self, ticket: Ticket) -> bool {
+        let state = self.shared.lock();
+        let about_to_begin = state.threads - state.running.len();
+        let mut waiting = state.waiting.iter().skip(about_to_begin);
+        waiting.any(|(it, _)| *it == ticket)
+    }
+
     pub(crate) fn next_answer(&self) -> Option<Answer> {
         self.shared.lock().answers.pop_front()
     }
+}
 
-    fn start_thread(&self) -> io::Result<()> {
-        let shared = Arc::clone(&self.shared);
-        Builder::new()
-            .name("netloop lookup".into())
-            .spawn(move || shared.work())?;
-        Ok(())
-    }
+fn start_thread(body: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+    Builder::new().name("netloop lookup".into()).spawn(body)?;
+    Ok(())
 }
 
 impl Drop for LookupThreads {
@@ -148,12 +179,71 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs `job`, queues its answer and wakes the loop.
-    fn answer(&self, ticket: Ticket, job: Job) -> MutexGuard<'_, State> {
-        let answer = lookup::run(job);
-        let mut state = self.lock();
-        state.answers.push_back((ticket, answer));
-        self.wake(state)
+    /// Starts a thread, unless there are as many as the limit allows.
+    fn add_thread(self: &Arc<Self>, state: &mut State) -> io::Result<()> {
+        if state.threads < self.limits.threads {
+            let shared = Arc::clone(self);
+            (self.start)(Box::new(move || shared.work()))?;
+            state.threads += 1;
+        }
+        Ok(())
+    }
+
+    /// Puts another thread in the place of the one that runs the job `ticket`, which was given up. If too many threads are
+    /// stuck, or the system cannot start a thread, the place is taken by the next stuck thread that ends.
+    fn replace_thread(self: &Arc<Self>, state: &mut State, ticket: Ticket) {
+        let Some(place) = state.running.iter().position(|it| *it == ticket) else {
+            return;
+        };
+        let most = self.limits.threads.saturating_mul(STUCK_PER_THREAD);
+        if state.stuck.len() < most {
+            state.threads -= 1;
+            if state.waiting.len() <= state.idle || self.add_thread(state).is_ok() {
+                state.running.swap_remove(place);
+                state.stuck.push(ticket);
+                return;
+            }
+            state.threads += 1;
+        }
+        state.given_up.push(ticket);
+    }
+
+    /// Takes the next job, and counts it as running. One that was given up meanwhile counts as stuck at once.
+    fn next_job(self: &Arc<Self>, state: &mut State) -> Option<(Ticket, Job)> {
+        let (ticket, job) = state.waiting.pop_front()?;
+        state.running.push(ticket);
+        let given_up = state.given_up.iter().position(|it| *it == ticket);
+        if let Some(place) = given_up {
+            state.given_up.swap_remove(place);
+            self.replace_thread(state, ticket);
+        }
+        Some((ticket, job))
+    }
+
+    /// Ends a job. Returns whether its thread goes on: one that was stuck ends if another has replaced it.
+    fn end_job(&self, state: &mut State, ticket: Ticket) -> bool {
+        let is = |it: &Ticket| *it == ticket;
+        if let Some(place) = state.running.iter().position(is) {
+            state.running.swap_remove(place);
+            state.given_up.retain(|it| *it != ticket);
+            return true;
+        }
+        state.stuck.retain(|it| *it != ticket);
+        if state.threads < self.limits.threads {
+            state.threads += 1;
+            return true;
+        }
+        // This thread takes the place of one whose job was given up while too many were stuck.
+        let State {
+            running, given_up, ..
+        } = state;
+        let Some(place) = running.iter().position(|it| given_up.contains(it)) else {
+            return false;
+        };
+        let next = running.swap_remove(place);
+        given_up.retain(|it| *it != next);
+        state.stuck.push(next);
+        true
     }
 
     /// Wakes the loop. If the wake fails, tries again until it succeeds, the loop has taken the answers by itself, or the
@@ -172,13 +262,13 @@ impl Shared {
     }
 
     /// Runs queued jobs until the loop is dropped; the body of each thread.
-    fn work(&self) {
+    fn work(self: &Arc<Self>) {
         let mut state = self.lock();
         loop {
             if state.wake.is_none() {
                 return;
             }
-            let Some((ticket, job)) = state.waiting.pop_front() else {
+            let Some((ticket, job)) = self.next_job(&mut state) else {
                 state.idle += 1;
                 state = self
                     .work
@@ -187,13 +277,19 @@ impl Shared {
                 state.idle -= 1;
                 continue;
             };
-            state.busy += 1;
             drop(state);
-            state = self.answer(ticket, job);
-            state.busy -= 1;
+            let answer = lookup::run(job);
+            state = self.lock();
+            // Nothing waits for the answer of a job that was given up, and the loop drops it.
+            state.answers.push_back((ticket, answer));
+            state = self.wake(state);
+            let goes_on = self.end_job(&mut state, ticket);
             // User code, which must not run under the lock.
             drop(state);
             (self.tell)();
+            if !goes_on {
+                return;
+            }
             state = self.lock();
         }
     }
@@ -206,6 +302,7 @@ impl fmt::Debug for LookupThreads {
             .debug_struct("LookupThreads")
             .field("waiting", &state.waiting.len())
             .field("threads", &state.threads)
+            .field("stuck", &state.stuck.len())
             .finish_non_exhaustive()
     }
 }
@@ -214,52 +311,4 @@ impl fmt::Debug for LookupThreads {
 mod interleavings;
 
 #[cfg(all(not(loom), test))]
-mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::thread;
-    use std::time::Instant;
-
-    use super::*;
-
-    const PATIENCE: Duration = Duration::from_secs(10);
-
-    /// Makes lookups of which the first `failures` wakes fail, with a count of the wakes.
-    fn lookups(failures: usize) -> (LookupThreads, Arc<AtomicUsize>) {
-        let wakes = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&wakes);
-        let wake = move || match counted.fetch_add(1, Ordering::SeqCst) < failures {
-            true => Err(io::ErrorKind::Interrupted.into()),
-            false => Ok(()),
-        };
-        (
-            LookupThreads::new(Box::new(wake), Box::new(|| ()), 1),
-            wakes,
-        )
-    }
-
-    fn wait_for(done: impl Fn() -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !done() {
-            assert!(Instant::now() < deadline, "it did not come");
-            thread::yield_now();
-        }
-    }
-
-    #[test]
-    fn an_answer_whose_wake_fails_wakes_the_loop_later() {
-        let (mut lookups, wakes) = lookups(3);
-        lookups.ask(Box::new(|| Ok(Vec::new()))).unwrap();
-        wait_for(|| wakes.load(Ordering::SeqCst) == 4);
-        assert!(lookups.next_answer().is_some());
-    }
-
-    #[test]
-    fn a_thread_that_cannot_wake_the_loop_ends_with_the_loop() {
-        let (mut lookups, wakes) = lookups(usize::MAX);
-        lookups.ask(Box::new(|| Ok(Vec::new()))).unwrap();
-        wait_for(|| wakes.load(Ordering::SeqCst) > 3);
-        drop(lookups);
-        // The closure of the thread holds a reference to `wakes`, until the thread ends.
-        wait_for(|| Arc::strong_count(&wakes) == 1);
-    }
-}
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::system::lookup::{self, Answer, Job, Ticket};
+use crate::system::lookup::{self, Answer, Job, LookupLimits, Ticket, Unasked};
 
 use super::kernel::{MachineId, Shared};
 
@@ -11,26 +11,33 @@ pub(crate) struct Lookups {
     network: Shared,
     machine: MachineId,
     next_ticket: Ticket,
+    limits: LookupLimits,
 }
 
 impl Lookups {
-    pub(super) fn new(network: Shared, machine: MachineId) -> Self {
+    pub(super) fn new(network: Shared, machine: MachineId, limits: LookupLimits) -> Self {
         Self {
             network,
             machine,
             next_ticket: 0,
+            limits,
         }
     }
 
-    /// Runs `job` at once, and queues its answer, which arrives after the time of a lookup.
-    pub(crate) fn ask(&mut self, job: Job) -> Ticket {
+    /// Runs `job` at once, and queues its answer, which arrives after the time of a lookup. Refuses it if more answers
+    /// are under way than threads and their queue could have: no simulated lookup waits for a thread.
+    pub(crate) fn ask(&mut self, job: Job) -> Result<Ticket, Unasked> {
+        let under_way = self.network.borrow().lookups_under_way(self.machine);
+        if !self.limits.allow(under_way, self.limits.threads) {
+            return Err(Unasked::QueueIsFull);
+        }
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         // The job runs before the network is borrowed: a resolver is user code, and may call the simulation.
         let found = lookup::run(job);
         let mut network = self.network.borrow_mut();
         network.answer_later(self.machine, ticket, found);
-        ticket
+        Ok(ticket)
     }
 
     pub(crate) fn next_answer(&self) -> Option<Answer> {

@@ -7,6 +7,8 @@ use std::time::Instant;
 
 use mio::{Poll, Registry};
 
+use crate::system::lookup::LookupLimits;
+
 use super::kernel::{MachineId, Shared};
 use super::lookups::Lookups;
 use super::names::Names;
@@ -55,8 +57,8 @@ impl MachineHandle {
     }
 
     /// Makes the object that does the lookups of the machine's loop.
-    pub(crate) fn lookups(&self) -> Lookups {
-        Lookups::new(Shared::clone(&self.network), self.machine)
+    pub(crate) fn lookups(&self, limits: LookupLimits) -> Lookups {
+        Lookups::new(Shared::clone(&self.network), self.machine, limits)
     }
 
     /// Opens a spare descriptor; `None` if the machine has no free descriptor.

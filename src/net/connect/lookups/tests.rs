@@ -7,7 +7,10 @@ use crate::system::{ScriptedWaker, System, WakeHandle, WakeListener};
 
 use super::*;
 
-const THREADS: usize = 4;
+const LIMITS: LookupLimits = LookupLimits {
+    threads: 4,
+    waiting: None,
+};
 const JUST_BEFORE: Duration = SLOW.saturating_sub(Duration::from_millis(1));
 
 /// Lookups of one name, and the sources that ask.
@@ -21,10 +24,10 @@ struct Lookup {
 impl Lookup {
     fn new() -> Self {
         let waker = WakeHandle::Scripted(Arc::new(ScriptedWaker::default()));
-        let lookups = System::Kernel.lookups(waker, WakeListener::default(), THREADS);
+        let lookups = System::Kernel.lookups(waker, WakeListener::default(), LIMITS);
         let found = |_: &HostQuery<'_>| Ok(Vec::new());
         Self {
-            lookups: PendingLookups::new(lookups, THREADS),
+            lookups: PendingLookups::new(lookups, LIMITS),
             resolver: SharedResolver::new(Arc::new(found)),
             keys: Slots::default(),
             begun: Instant::now(),
@@ -75,7 +78,7 @@ fn slow_lookups_of_a_name_leave_one_thread() {
     for times in 0..10 {
         lookup.ask(SLOW * times);
     }
-    assert_eq!(lookup.waiting(), [10; THREADS - 1]);
+    assert_eq!(lookup.waiting(), [10; LIMITS.threads - 1]);
 }
 
 #[test]

@@ -19,7 +19,11 @@ impl Room {
     fn new(threads: usize, failures: usize) -> Self {
         let waker = Arc::new(ModelledWaker::failing(failures));
         let wakes = Arc::clone(&waker);
-        let lookups = LookupThreads::new(Box::new(move || wakes.wake()), Box::new(|| ()), threads);
+        let limits = LookupLimits {
+            threads,
+            waiting: None,
+        };
+        let lookups = LookupThreads::new(Box::new(move || wakes.wake()), Box::new(|| ()), limits);
         Self { lookups, waker }
     }
 

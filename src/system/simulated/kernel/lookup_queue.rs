@@ -45,6 +45,12 @@ impl LookupQueue {
         self.answers.insert((at, machine, ticket), found);
     }
 
+    /// Returns the number of answers for `machine`.
+    pub(super) fn under_way(&self, machine: MachineId) -> usize {
+        let askers = self.answers.keys();
+        askers.filter(|(_, asker, _)| *asker == machine).count()
+    }
+
     /// Returns the time at which the next answer arrives.
     pub(super) fn next_arrival(&self) -> Option<u64> {
         self.answers.first_key_value().map(|((at, ..), _)| *at)

@@ -318,6 +318,11 @@ impl Network {
             .schedule(&mut self.world, machine, ticket, found);
     }
 
+    /// Returns the number of answers for `machine` that are under way.
+    pub(crate) fn lookups_under_way(&self, machine: MachineId) -> usize {
+        self.lookups.under_way(machine)
+    }
+
     /// Takes the next answer that has arrived at `machine`.
     pub(crate) fn next_answer(&mut self, machine: MachineId) -> Option<Answer> {
         self.world.machines.get_mut(machine).answers.pop_front()
