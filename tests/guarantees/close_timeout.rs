@@ -39,12 +39,12 @@ fn bytes_that_still_move_put_the_close_timeout_off() {
                 return Disturbed::Yes;
             }
             last = Instant::now();
-            peer.write(&[b'.'; 100]);
+            peer.write(&vec![b'.'; 100 * stretch as usize]);
             scene.turn();
         }
         scene.drive_to_close("us");
         assert!(last.elapsed() >= timeout, "counted from the last byte");
-        assert_eq!(scene.world.received_length("us"), 600);
+        assert_eq!(scene.world.received_length("us"), 600 * stretch as usize);
         assert!(scene.world.trace("us").ends_with(" close:TimedOut"));
         Disturbed::No
     });

@@ -64,15 +64,16 @@ fn a_deadline_can_be_lifted_and_replaced() {
 
 #[test]
 fn a_server_gives_each_request_its_own_time() {
-    until_undisturbed(|| {
+    until_undisturbed(|stretch| {
+        let time = TIME * stretch;
         let mut scene = Scene::new();
-        let renewing = Recorder::new("us").on("data", |cx, _| cx.socket.set_deadline(TIME));
+        let renewing = Recorder::new("us").on("data", move |cx, _| cx.socket.set_deadline(time));
         let (_, mut peer) = scene.accepted(SocketOptions::new(), renewing);
         let mut last = Instant::now();
         for _ in 0..8 {
             peer.write(b"request");
-            scene.let_pass(TIME / 3);
-            if last.elapsed() >= TIME {
+            scene.let_pass(time / 3);
+            if last.elapsed() >= time {
                 return Disturbed::Yes;
             }
             last = Instant::now();

@@ -72,6 +72,7 @@ mod time_limits;
 mod total_queue;
 mod unread_bytes;
 mod views;
+mod write_stalls;
 mod writing;
 mod zones;
 
