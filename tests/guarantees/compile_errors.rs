@@ -46,8 +46,10 @@ fn compiled(name: &str, closure: &str) -> Option<String> {
         .output()
         .ok()?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    // The compiler of the path is not the one that has built the library.
-    let is_other = said.contains("E0514") || said.contains("E0786");
+    // The compiler of the path is not the one that has built the library, or was told another target.
+    let is_other = ["E0514", "E0786", "E0461"]
+        .iter()
+        .any(|code| said.contains(code));
     (!is_other).then_some(said)
 }
 
