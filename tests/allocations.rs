@@ -428,7 +428,7 @@ fn a_spike_is_given_back_without_being_told() {
             let mut peers = connect(&mut event_loop, address, count);
             round_trip(&mut event_loop, &mut peers, &[b'x'; 1_000]);
             let ids: Vec<_> = event_loop.sockets().ids().collect();
-            event_loop
+            let _ = event_loop
                 .sockets()
                 .broadcast(ids.iter().copied(), &[b'y'; 10_000]);
             for id in ids {

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use netloop::{CloseReason, Flow, SocketId, SocketOptions, State};
 
 use crate::support::{
-    Disturbed, Peer, PeerEnd, Recorder, Scene, Seen, assert_same_bytes, pattern, until_undisturbed,
+    Disturbed, Peer, PeerEnd, Recorder, Scene, Seen, assert_same_bytes, pattern,
+    until_undisturbed_with_more_time,
 };
 
 // Reliability D5
@@ -26,7 +27,7 @@ fn a_peer_that_never_ends_gets_no_more_than_the_close_timeout() {
 // Reliability D5
 #[test]
 fn bytes_that_still_move_put_the_close_timeout_off() {
-    until_undisturbed(|stretch| {
+    until_undisturbed_with_more_time(|stretch| {
         let mut scene = Scene::new();
         let timeout = Duration::from_millis(80) * stretch;
         let options = SocketOptions::new().close_timeout(timeout);

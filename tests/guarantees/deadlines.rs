@@ -6,8 +6,8 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use netloop::{
-    Budget, CloseReason, ConnectOptions, Error, EventLoop, EventLoopOptions, HostQuery, Resolver,
-    SocketId, SocketOptions, Wait,
+    Budget, CloseReason, ConnectOptions, Error, EventLoop, EventLoopOptions, HostQuery, Limits,
+    Resolver, SocketId, SocketOptions, Wait,
 };
 
 use crate::support::{
@@ -118,7 +118,7 @@ fn two_addresses(first: IpAddr) -> Arc<dyn Resolver> {
 
 /// A scene with one thread for all lookups: they end in their order.
 fn scene_with_one_thread() -> Scene {
-    let options = EventLoopOptions::new().lookup_threads(1);
+    let options = EventLoopOptions::new().limits(Limits::new().lookup_threads(1));
     Scene {
         event_loop: EventLoop::with_options(options).unwrap(),
         world: World::default(),

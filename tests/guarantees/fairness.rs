@@ -19,7 +19,7 @@ use netloop::{
 use crate::firehoses::bulk_with;
 use crate::support::{
     Arrival, Disturbed, PATIENCE, Peer, Recorder, Scene, Seen, World, loopback, spend,
-    until_undisturbed,
+    until_undisturbed_with_more_time,
 };
 
 /// The sockets in the order of serving, with the number of bytes of each.
@@ -297,7 +297,7 @@ fn a_hundred_thousand_timers_at_once_do_not_starve_a_socket() {
 #[test]
 fn timeouts_at_once_reach_all_idle_sockets_and_no_busy_one() {
     const SOCKETS: usize = 300;
-    until_undisturbed(|stretch| {
+    until_undisturbed_with_more_time(|stretch| {
         let mut scene = Scene::new();
         let timeout = Duration::from_millis(120) * stretch;
         let options = SocketOptions::new().idle_timeout(timeout);

@@ -11,7 +11,7 @@ use netloop::{CloseReason, Context, EventLoop, Flow, SocketHandler, SocketOption
 
 use crate::support::{
     BlackHole, Disturbed, PATIENCE, Peer, Recorder, Scene, Seen, let_time_pass, listener,
-    until_undisturbed,
+    until_undisturbed_with_more_time,
 };
 
 pub(crate) const IDLE: Duration = Duration::from_millis(40);
@@ -93,7 +93,7 @@ fn it_runs_while_paused_and_after_our_own_end() {
 // E2
 #[test]
 fn bytes_in_either_direction_put_it_off() {
-    until_undisturbed(|stretch| {
+    until_undisturbed_with_more_time(|stretch| {
         let idle_time = IDLE * stretch;
         let mut scene = Scene::new();
         let (id, mut peer) = scene.accepted(idle(idle_time), Recorder::new("us"));
@@ -195,7 +195,7 @@ fn a_stalled_write_is_not_activity() {
 // E4
 #[test]
 fn a_reader_that_trickles_never_times_out() {
-    until_undisturbed(|stretch| {
+    until_undisturbed_with_more_time(|stretch| {
         let timeout = Duration::from_millis(150) * stretch;
         let mut scene = Scene::new();
         let (ours, mut peer) = Peer::pair_with_small_sender();

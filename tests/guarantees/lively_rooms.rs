@@ -88,7 +88,7 @@ fn turn(event_loop: &mut EventLoop<Room>, room: &mut Room, budget: Budget) -> Tu
 
 #[test]
 fn speakers_during_a_large_flush_are_heard_in_the_same_flush() {
-    until_undisturbed(|_| {
+    until_undisturbed(|| {
         let (mut event_loop, mut room, mut peers) = room(MANY, 3);
         let turn = turn(&mut event_loop, &mut room, Budget::UNLIMITED);
         if turn.events < 4 {
@@ -130,7 +130,7 @@ fn a_room_that_never_falls_silent_is_told_what_was_said_so_far() {
 #[test]
 fn a_budget_ends_the_waiting_for_other_speakers() {
     for budget in [1, 3] {
-        until_undisturbed(|_| {
+        until_undisturbed(|| {
             let (mut event_loop, mut room, _peers) = room(MANY, 10);
             let turn = turn(&mut event_loop, &mut room, Budget::new().events(budget));
             assert!(turn.events <= budget);

@@ -9,7 +9,8 @@ use netloop::{Budget, ConnectOptions, SocketOptions, Wait};
 
 use crate::idle_timeout::{IDLE, drive_to_timeout, idle, timeouts};
 use crate::support::{
-    Arrival, BlackHole, Disturbed, Peer, Recorder, Scene, Seen, let_time_pass, until_undisturbed,
+    Arrival, BlackHole, Disturbed, Peer, Recorder, Scene, Seen, let_time_pass,
+    until_undisturbed_with_more_time,
 };
 
 // E7; reliability E3
@@ -80,7 +81,7 @@ fn a_timeout_set_late_in_a_long_callback_counts_from_the_call() {
 // I8; reliability E2: the others have not been asked yet whether anything has arrived for them.
 #[test]
 fn a_late_timeout_spares_sockets_written_to_meanwhile() {
-    until_undisturbed(|stretch| {
+    until_undisturbed_with_more_time(|stretch| {
         let idle_time = IDLE * stretch;
         let mut scene = Scene::new();
         let begun = Instant::now();

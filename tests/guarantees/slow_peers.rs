@@ -71,7 +71,7 @@ fn a_silent_peer_of_whom_bytes_are_expected_is_closed() {
 
 #[test]
 fn a_peer_at_the_rate_is_not_closed() {
-    until_undisturbed(|_| {
+    until_undisturbed(|| {
         let mut scene = limited(none().min_receive_rate(rate()));
         let (_, mut peer) = scene.accepted(SocketOptions::new(), expecting());
         // 500 bytes a second, for three seconds.
@@ -173,7 +173,7 @@ fn a_peer_that_takes_bytes_too_slowly_is_reset() {
 
 #[test]
 fn a_peer_that_takes_bytes_at_the_rate_gets_all() {
-    until_undisturbed(|_| {
+    until_undisturbed(|| {
         let mut scene = limited(none().min_send_rate(rate()));
         let (id, mut peer) = scene.adopted(SocketOptions::new(), Recorder::new("us"));
         let length = 256 << 10;

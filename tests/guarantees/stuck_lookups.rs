@@ -139,7 +139,7 @@ const JOINED: Duration = Duration::from_millis(100);
 
 #[test]
 fn a_timeout_of_one_socket_asks_again_for_the_others() {
-    until_undisturbed(|_| {
+    until_undisturbed(|| {
         let (mut scene, port) = scene_with_server();
         let stuck = Stuck::new(1);
         let begun = Instant::now();
@@ -163,7 +163,7 @@ fn a_timeout_of_one_socket_asks_again_for_the_others() {
 
 #[test]
 fn sockets_that_time_out_together_ask_at_most_once_more() {
-    until_undisturbed(|_| {
+    until_undisturbed(|| {
         let mut scene = Scene::new();
         let stuck = Stuck::new(4);
         let names: Vec<String> = (0..20).map(|number| number.to_string()).collect();
@@ -195,7 +195,7 @@ fn sockets_that_time_out_together_ask_at_most_once_more() {
 
 #[test]
 fn a_late_answer_still_reaches_a_socket_that_waits() {
-    until_undisturbed(|_| {
+    until_undisturbed(|| {
         let mut scene = Scene::new();
         let stuck = Stuck::new(2);
         let begun = Instant::now();
@@ -249,7 +249,7 @@ fn begin_slow_lookup(scene: &mut Scene, port: u16, stuck: &Arc<Stuck>, name: &st
 
 #[test]
 fn a_socket_that_joins_a_slow_lookup_asks_anew() {
-    until_undisturbed(|_| {
+    until_undisturbed(|| {
         let (mut scene, port) = scene_with_server();
         let stuck = Stuck::new(1);
         begin_slow_lookup(&mut scene, port, &stuck, "first");

@@ -8,7 +8,9 @@ use netloop::{
     SocketOptions, State,
 };
 
-use crate::support::{Disturbed, Peer, PeerEnd, Recorder, Scene, World, until_undisturbed};
+use crate::support::{
+    Disturbed, Peer, PeerEnd, Recorder, Scene, World, until_undisturbed_with_more_time,
+};
 
 pub(crate) const LIMIT: Duration = Duration::from_millis(60);
 
@@ -251,7 +253,7 @@ fn a_half_open_socket_that_sends_nothing_is_closed() {
 
 #[test]
 fn bytes_that_are_sent_put_the_half_open_timeout_off() {
-    until_undisturbed(|stretch| {
+    until_undisturbed_with_more_time(|stretch| {
         let limit = LIMIT * stretch;
         let mut scene = limited(none().half_open_timeout(limit));
         let options = SocketOptions::new().allow_half_open(true);

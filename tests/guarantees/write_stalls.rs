@@ -5,7 +5,9 @@ use std::time::Instant;
 use netloop::{CloseReason, Flow, SocketOptions};
 
 use super::time_limits::{LIMIT, adopted, assert_limited, limited, none};
-use crate::support::{BlackHole, Disturbed, PeerEnd, Recorder, spend, until_undisturbed};
+use crate::support::{
+    BlackHole, Disturbed, PeerEnd, Recorder, spend, until_undisturbed_with_more_time,
+};
 
 // Reliability C9; field report 4.2
 #[test]
@@ -73,7 +75,7 @@ fn a_stall_behind_a_long_callback_counts_from_the_write() {
 
 #[test]
 fn a_peer_that_reads_slowly_does_not_stall() {
-    until_undisturbed(|stretch| {
+    until_undisturbed_with_more_time(|stretch| {
         let limit = LIMIT * stretch;
         let mut scene = limited(none().write_stall_timeout(3 * limit));
         let (id, mut peer) = adopted(&mut scene);
@@ -122,7 +124,7 @@ fn bytes_that_do_not_wait_for_the_peer_never_stall() {
 // A wait that is over leaves nothing behind.
 #[test]
 fn a_second_wait_of_a_queue_counts_from_its_beginning() {
-    until_undisturbed(|stretch| {
+    until_undisturbed_with_more_time(|stretch| {
         let limit = LIMIT * stretch;
         let mut scene = limited(none().write_stall_timeout(limit));
         let (id, mut peer) = adopted(&mut scene);

@@ -42,7 +42,9 @@ pub(crate) use program::{Child, Observed, observe};
 pub(crate) use recorder::{Reception, Recorder};
 pub(crate) use resolvers::{Looked, answering, failing};
 pub(crate) use running::spend;
-pub(crate) use scene::{Disturbed, PATIENCE, Scene, until_undisturbed};
+pub(crate) use scene::{
+    Disturbed, PATIENCE, Scene, until_undisturbed, until_undisturbed_with_more_time,
+};
 pub(crate) use scratch::scratch_path;
 pub(crate) use seen::{Event, Seen, World};
 pub(crate) use time::let_time_pass;

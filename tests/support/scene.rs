@@ -298,11 +298,17 @@ impl Waiting {
     }
 }
 
-/// Plays `attempt` until the machine has not disturbed it. Some guarantees show only while this thread runs at least as
-/// often as their timeouts pass, which the system does not promise. Each attempt is told by how much it stretches its
-/// timeouts: a busy machine gets more time, up to [`MOST_STRETCH`].
+/// Plays `attempt` until the machine has not disturbed it. Some guarantees show only while this thread runs at least every
+/// few milliseconds, which the system does not promise.
 #[track_caller]
-pub(crate) fn until_undisturbed(mut attempt: impl FnMut(u32) -> Disturbed) {
+pub(crate) fn until_undisturbed(mut attempt: impl FnMut() -> Disturbed) {
+    until_undisturbed_with_more_time(|_| attempt());
+}
+
+/// Plays `attempt` until the machine has not disturbed it: until this thread has run as often as the attempt's timeouts
+/// pass. Each attempt is told by how much it stretches its timeouts, up to [`MOST_STRETCH`]: a busy machine gets more time.
+#[track_caller]
+pub(crate) fn until_undisturbed_with_more_time(mut attempt: impl FnMut(u32) -> Disturbed) {
     let deadline = Instant::now() + PATIENCE;
     let mut stretch = 1;
     let mut attempts = 1;
