@@ -58,7 +58,7 @@ fn each_send_of_a_flush_is_a_step() {
         let recorder = Recorder::new(format!("{number}"));
         let (id, peer) = scene.adopted(SocketOptions::new(), recorder);
         peers.push(peer);
-        scene.socket(id).write(b"!");
+        let _ = scene.socket(id).write(b"!");
     }
     // A clock that moves by 1 ms whenever it is read.
     scene.event_loop.measure_steps(|| {

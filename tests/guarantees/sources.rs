@@ -14,11 +14,13 @@ mod stage;
 
 use std::time::{Duration, Instant};
 
-use netloop::{Interest, SourceContext};
+use netloop::{Budget, Interest, SourceContext, Wait};
 
 #[cfg(all(target_os = "linux", not(mio_unsupported_force_poll_poll)))]
 use stage::has_report;
 use stage::{Datagrams, Notes, Stage, Watch, pair, receive_one, udp};
+
+use crate::support::PATIENCE;
 
 // F1, F3: the kernel tells of three datagrams once.
 #[test]
@@ -147,6 +149,37 @@ fn a_released_source_does_not_keep_the_loop() {
     assert!(stage.event_loop.is_alive());
     stage.run_to_its_end();
     assert_eq!(stage.notes, ["a close"]);
+}
+
+// The kernel tells of the datagrams once, so what waits must outlast each change.
+#[test]
+fn a_released_source_is_served_while_the_loop_goes_on() {
+    let mut stage = Stage::new();
+    let (source, peer) = pair();
+    let id = stage.add(
+        source,
+        Interest::READABLE,
+        Watch::new("a").on_readable(receive_one),
+    );
+    let words = ["one", "two", "three", "four"];
+    for word in words {
+        peer.send(word.as_bytes()).unwrap();
+    }
+    let within = Budget::new().events(1);
+    for (number, word) in words.into_iter().enumerate() {
+        let mut view = stage.event_loop.source(id);
+        match number % 2 {
+            0 => view.release(),
+            _ => view.hold(),
+        }
+        let deadline = Instant::now() + PATIENCE;
+        while stage.count(word) == 0 {
+            assert!(Instant::now() < deadline, "{word} does not come");
+            let notes = &mut stage.notes;
+            stage.event_loop.turn(notes, Wait::No, within).unwrap();
+        }
+    }
+    stage.drive_to("would block");
 }
 
 // The timers of a source are those of a socket: never early, moved by their token, gone with the source.

@@ -245,6 +245,7 @@ impl Scene {
             stalls: false,
             is_punctual: false,
             is_short_of_memory: false,
+            hooked: None,
             deferred: InOrder::default(),
             posted: InOrder::default(),
             stalled: Duration::ZERO,

@@ -33,6 +33,7 @@ mod fairness;
 mod gone;
 mod heap;
 mod held;
+mod hooking;
 mod idling;
 mod in_order;
 mod ledger;

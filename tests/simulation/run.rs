@@ -14,6 +14,7 @@ use super::checker::{Behaviour, LONGEST_WRITE, World};
 use super::connecting::{FromOutside, connect};
 use super::crowd::Guest;
 use super::effort::{Before, Heap, Live, check_descriptors};
+use super::hooking::Hooked;
 use super::in_order::InOrder;
 use super::ledger::{Ledger, MOST_LOOPS};
 use super::pattern::Pattern;
@@ -81,7 +82,7 @@ pub(crate) fn run(
         scene.simulation.keep_log(LOG_LINES);
     }
     scene.heap = heap;
-    scene.start();
+    scene.start(seed);
     scene.disturb();
     scene.simulation.end_faults();
     scene.simulation.set_options(|options| {
@@ -183,6 +184,7 @@ impl Scene {
                         stalls,
                         is_punctual: !stalls,
                         is_short_of_memory,
+                        hooked: None,
                         deferred: InOrder::default(),
                         posted: InOrder::default(),
                         stalled: Duration::ZERO,
@@ -207,7 +209,12 @@ impl Scene {
         }
     }
 
-    fn start(&mut self) {
+    fn start(&mut self, seed: u64) {
+        if self.workload == Workload::Chaos {
+            for (number, host) in (0..).zip(&mut self.hosts) {
+                Hooked::add_to(host, seed ^ number);
+            }
+        }
         self.serve(0, self.hosts[0].shared.server, false);
         match self.workload {
             Workload::Proxy | Workload::Pipe => {
@@ -371,6 +378,9 @@ impl Scene {
         );
         if self.workload == Workload::Dialing {
             check_descriptors(&self.simulation, self.servers.len(), &ledger);
+        }
+        if self.workload == Workload::Chaos {
+            Hooked::check_turns(&self.simulation, &self.hosts);
         }
         self.idle_turns += u64::from(before.did_nothing(&self.simulation, &self.hosts, &ledger));
         if let Some(heap) = &mut self.heap {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use netloop::simulation::Handle;
 use netloop::{SocketId, SocketOptions};
 
+use super::hooking::Hooked;
 use super::in_order::InOrder;
 use super::ledger::Ledger;
 use super::requests::{Book, Request};
@@ -45,6 +46,8 @@ pub(crate) struct World {
     pub(crate) is_punctual: bool,
     /// Whether reads and writes may find no memory.
     pub(crate) is_short_of_memory: bool,
+    /// The calls of the loop's hooks, if it has some.
+    pub(crate) hooked: Option<Hooked>,
     pub(crate) deferred: InOrder,
     pub(crate) posted: InOrder,
     /// The time that callbacks and stalls of this run had taken when the last callback began.
