@@ -1,5 +1,6 @@
 //! A server for load generators, on 127.0.0.1, which `benches/versus` measures:
-//! `serve PORT MODE [--idle-timeout SECONDS] [--read-buffer BYTES] [--busy-poll MICROSECONDS]`.
+//! `serve PORT MODE [--idle-timeout SECONDS] [--read-buffer BYTES] [--busy-poll MICROSECONDS] [--internet]`.
+//! With `--internet` the server has the limits of a server for strangers.
 //!
 //! | MODE | behaviour |
 //! |---|---|
@@ -17,7 +18,8 @@ use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
 use netloop::{
-    CloseReason, Context, EventLoop, EventLoopOptions, Flow, SocketHandler, SocketId, SocketOptions,
+    CloseReason, Context, EventLoop, EventLoopOptions, Flow, Limits, SocketHandler, SocketId,
+    SocketOptions,
 };
 
 /// The block that `flood` repeats: its byte `i` is `i ^ (i >> 8)`. The block is static, so that no part of it is ever
@@ -122,12 +124,13 @@ impl SocketHandler<Members> for Broadcast {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     const USAGE: &str = "usage: serve PORT echo|messages|discard|flood|broadcast [--idle-timeout SECONDS] \
-        [--read-buffer BYTES] [--busy-poll MICROSECONDS]";
+        [--read-buffer BYTES] [--busy-poll MICROSECONDS] [--internet]";
     let mut port: Option<u16> = None;
     let mut mode: Option<String> = None;
     let mut idle = None;
     let mut read_buffer = None;
     let mut busy_poll = None;
+    let mut limits = Limits::new();
     let mut arguments = Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
@@ -138,6 +141,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             Arg::Long("busy-poll") => {
                 busy_poll = Some(Duration::from_micros(arguments.value()?.parse()?));
             }
+            Arg::Long("internet") => limits = Limits::internet(),
             Arg::Value(value) if port.is_none() => port = Some(value.parse()?),
             Arg::Value(value) if mode.is_none() => mode = Some(value.string()?),
             _ => return Err(USAGE.into()),
@@ -147,7 +151,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Err(USAGE.into());
     };
 
-    let mut options = EventLoopOptions::new();
+    let mut options = EventLoopOptions::new().limits(limits);
     if let Some(bytes) = read_buffer {
         options = options.read_buffer_bytes(bytes);
     }
@@ -156,7 +160,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let mut event_loop: EventLoop<Members> = EventLoop::with_options(options)?;
     let address = ("127.0.0.1", port);
-    let options = SocketOptions::new().idle_timeout(idle);
+    let mut options = SocketOptions::new();
+    if let Some(timeout) = idle {
+        options = options.idle_timeout(timeout);
+    }
     let server = match mode.as_str() {
         "echo" => event_loop.listen_with(address, options, |_, _| Echo)?,
         "messages" => event_loop.listen_with(address, options, |_, _| Messages)?,

@@ -38,7 +38,7 @@ const BROADCAST: Load = Load::Broadcast {
     speakers: 16,
 };
 
-/// The first one is also counted with idle timeouts. In `messages` each answer is a write of its own.
+/// The first one is also counted with idle timeouts and with limits. In `messages` each answer is a write of its own.
 pub(crate) const CASES: [Case; 8] = [
     case("echo", "echo", echo(64, 1), [100, 500]),
     case("pipelined", "echo", echo(64, 16), [50, 250]),

@@ -86,6 +86,8 @@ fn run() -> Result<(), Box<dyn Error>> {
         let mut subjects = floors.clone();
         if case.name == CASES[0].name {
             subjects.extend(floors.iter().cloned().map(Subject::with_idle_timeout));
+            // Only netloop has limits.
+            subjects.push(floors[0].clone().with_internet_limits());
         }
         if case.mode == "echo" {
             let given = programs.iter();

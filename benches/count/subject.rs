@@ -33,6 +33,14 @@ impl Subject {
         }
     }
 
+    pub(crate) fn with_internet_limits(self) -> Self {
+        Self {
+            name: format!("{}, limits for strangers", self.name),
+            after: vec!["--internet"],
+            ..self
+        }
+    }
+
     pub(crate) fn arguments(&self, mode: &'static str) -> Vec<&str> {
         // Port 0: the system chooses one that is free, and the server says which.
         [&self.before[..], &["0", mode], &self.after].concat()
