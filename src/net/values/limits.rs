@@ -34,6 +34,13 @@ pub enum Refusal {
 /// [`ConnectOptions`](crate::ConnectOptions) that is set counts in place of the limit of the same name. Every limit has a
 /// counter in the [`Statistics`](crate::Statistics).
 ///
+/// A socket whose peer is too slow for a limit closes with [`CloseReason::TimedOut`](crate::CloseReason::TimedOut).
+/// [`on_error`](crate::SocketHandler::on_error) gets ETIMEDOUT before, with a text that names the limit. A TCP peer gets a
+/// RST if this side has not ended, or if bytes are queued. Three timeouts differ: the idle timeout is told to
+/// [`on_timeout`](crate::SocketHandler::on_timeout), and the close and linger timeouts report no error, because this side
+/// has said everything. News that came in time counts, however late the loop turns. The inputs of
+/// [`read_input`](crate::EventLoop::read_input) have no peer, and no limit.
+///
 /// ```
 /// use std::time::Duration;
 /// use netloop::{AcceptRate, Limits, ListenOptions, Refusal};
@@ -232,35 +239,39 @@ impl Limits {
         self
     }
 
-    /// Limits the time from the accept to the first received byte. A socket that is paused from the beginning is not
-    /// exempt. Default: `None`, for strangers 10 s. When it has passed, the socket closes with
-    /// [`CloseReason::TimedOut`](crate::CloseReason::TimedOut). Sockets that connect or are adopted have no such limit.
+    /// Limits the time from the accept to the first byte or the end of the peer. Default: `None`, for strangers 10 s.
+    /// Sockets that connect or are adopted have no such limit, nor has a socket whose own side has
+    /// [ended](crate::Socket::end).
+    ///
+    /// A paused socket is not exempt. But a byte that has arrived, and waits for the program, is enough.
     pub fn first_byte_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.socket.first_byte_timeout = timeout.into();
         self
     }
 
     /// Limits the time for which the kernel takes none of the queued bytes of a socket, because the peer does not read.
-    /// Default: 60 s, for strangers 30 s. When it has passed, the socket closes with
-    /// [`CloseReason::TimedOut`](crate::CloseReason::TimedOut) and a RST.
+    /// Default: 60 s, for strangers 30 s.
+    ///
+    /// The time counts from the first byte that has to wait, and begins anew with each byte that the kernel takes. Bytes
+    /// that the peer sends do not put it off, and a [pause](crate::Socket::pause) does not stop it. Bytes behind a
+    /// [cork](crate::Socket::cork), or before the connection is open, do not wait for the peer.
     pub fn write_stall_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.socket.write_stall_timeout = timeout.into();
         self
     }
 
-    /// Sets the rate at which a peer has to send while its socket
-    /// expects bytes. Default: `None`; for strangers 240 bytes a second after 5 s.
+    /// Sets the rate at which a peer has to send while its socket [expects bytes](crate::Socket::expect_bytes). Default:
+    /// `None`; for strangers 240 bytes a second after 5 s.
     ///
-    /// Only the program knows when a message is under way, and so it says when the rate counts. A peer that is too slow is
-    /// closed with [`CloseReason::TimedOut`](crate::CloseReason::TimedOut).
+    /// Only the program knows when a message is under way, and so it says when the rate counts. The time of a pause does
+    /// not count.
     pub fn min_receive_rate(mut self, rate: impl Into<Option<MinRate>>) -> Self {
         self.socket.min_receive_rate = rate.into();
         self
     }
 
     /// Sets the rate at which a peer has to take bytes while some are queued for it. Default: `None`; for strangers 240
-    /// bytes a second after 5 s. A peer that is too slow is closed with
-    /// [`CloseReason::TimedOut`](crate::CloseReason::TimedOut) and a RST.
+    /// bytes a second after 5 s. The grace begins whenever bytes begin to wait.
     pub fn min_send_rate(mut self, rate: impl Into<Option<MinRate>>) -> Self {
         self.socket.min_send_rate = rate.into();
         self
@@ -273,18 +284,19 @@ impl Limits {
     }
 
     /// Limits the whole time from this side's FIN to the peer's, which no byte extends. Default: `None`; for strangers 10 s.
-    /// When it has passed, the socket closes with [`CloseReason::TimedOut`](crate::CloseReason::TimedOut).
+    /// Like the [close timeout](Self::close_timeout), it rests while the socket is paused and nothing but the peer is waited
+    /// for, and closes the socket without an error.
     ///
-    /// A program that ends its side and then receives a long answer must not set it. The
-    /// [close timeout](Self::close_timeout) is extended by a peer that goes on sending.
+    /// A program that ends its side and then receives a long answer must not set it. The close timeout is put off by a
+    /// peer that goes on sending.
     pub fn linger_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.socket.linger_timeout = timeout.into();
         self
     }
 
     /// Limits the time for which a socket that [allows it](crate::SocketOptions::allow_half_open) stays open after the
-    /// peer's FIN while nothing is sent. Default: `None`, for strangers 60 s. When it has passed, the socket closes with
-    /// [`CloseReason::TimedOut`](crate::CloseReason::TimedOut).
+    /// peer's FIN while nothing is sent. Default: `None`, for strangers 60 s. The time begins anew with each byte that the
+    /// kernel takes.
     pub fn half_open_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.socket.half_open_timeout = timeout.into();
         self

@@ -4,6 +4,11 @@ use std::time::Duration;
 
 /// The least rate at which bytes have to move, with a grace at the beginning.
 ///
+/// A peer may be silent for the grace and a second. Each of its bytes adds the time that a byte takes at the rate, but never
+/// to more than the grace and a second. So a short silence harms no peer that is fast otherwise. A peer that sends a
+/// byte a second is closed a second after the grace. A peer at half of the rate is closed after twice that time, and one at the
+/// rate never.
+///
 /// ```
 /// use std::time::Duration;
 /// use netloop::MinRate;
@@ -18,7 +23,7 @@ pub struct MinRate {
 }
 
 impl MinRate {
-    /// A rate of `bytes` a second, after a grace of 5 s.
+    /// A rate of `bytes` a second, after a grace of 5 s; 0 asks for nothing.
     pub fn per_second(bytes: u64) -> Self {
         Self {
             bytes_per_second: bytes,
@@ -26,7 +31,8 @@ impl MinRate {
         }
     }
 
-    /// Sets the time at the beginning that the rate is not asked in. Default: 5 s.
+    /// Sets the grace: the time at the beginning in which the rate is not asked for, and the silence that is allowed later.
+    /// Default: 5 s.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self

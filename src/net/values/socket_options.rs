@@ -148,8 +148,13 @@ impl SocketOptions {
     }
 
     /// Sets the close timeout. After this time without a byte, a connection that this side has ended is closed with
-    /// [`CloseReason::TimedOut`](crate::CloseReason::TimedOut). Default: 30 s. Without unsent bytes, the time counts from the
-    /// FIN, which may wait for the next turn.
+    /// [`CloseReason::TimedOut`](crate::CloseReason::TimedOut). Default: as the [limit](crate::Limits::close_timeout) says,
+    /// which is 30 s. Without unsent bytes, the time counts from the FIN, which may wait for the next turn.
+    ///
+    /// A byte in either direction puts the timeout off. Later it is put off only if the bytes since then come at 240 a
+    /// second on average: a long answer arrives whole, and a peer that sends a byte now and then is gone within twice the
+    /// timeout. After [`destroy_soon`](crate::Socket::destroy_soon), only sent bytes count for the rate.
+    /// [`Limits::linger_timeout`](crate::Limits::linger_timeout) is extended by nothing.
     ///
     /// The timeout rests while the socket is [paused](crate::Socket::pause), because the peer's bytes and end cannot be
     /// met then. It counts in spite of the pause if bytes are queued and none are unread, or after
