@@ -6,6 +6,7 @@ use crate::net::{
 };
 
 use super::agenda::NewHandler;
+use super::panics::PanicPolicy;
 use super::server_handler::{Accepted, OverLimit};
 use super::shutdown;
 use super::socket_calls::{Slowest, call_for_event, call_for_notice};
@@ -23,11 +24,13 @@ pub(super) enum Calling {
     Failing(SocketId, CloseReason),
     /// `on_close` of a socket. If it panics, only the removal of the socket is left to do.
     Closed(SocketId),
+    /// A callback of a server. If it panics, the policy of the loop decides whether the server closes.
+    Server(ServerId),
     /// `on_close` of a server. If it panics, only the removal of the server is left to do.
     ClosedServer(ServerId),
     /// A callback of this source. If the callback panics, the source is closed.
     Source(SourceId),
-    /// A callback of a server, a timer or another call without a socket. If it panics, no socket is destroyed.
+    /// A timer or another call without an owner. If it panics, nothing is closed.
     Loop,
 }
 
@@ -45,6 +48,11 @@ impl<S> EventLoop<S> {
             Some(Calling::Socket(id)) => {
                 let error = Error::with_code(Error::HANDLER_PANICKED, "its handler panicked");
                 self.net.abandon(id, error);
+            }
+            Some(Calling::Server(id)) => {
+                if self.options.panic_policy == PanicPolicy::Close {
+                    self.net.close_server(id);
+                }
             }
             Some(Calling::Source(id)) => self.net.close_source(id),
             Some(Calling::Failing(id, reason)) => self.unclosed = Some((id, reason)),
@@ -334,7 +342,7 @@ impl<S> EventLoop<S> {
         let Some(server) = self.server_handlers.get_mut(id.0) else {
             return;
         };
-        self.calling = Some(Calling::Loop);
+        self.calling = Some(Calling::Server(id));
         call(
             server.as_mut(),
             &mut LoopContext {
@@ -448,7 +456,8 @@ impl<S> EventLoop<S> {
         };
         self.net.deregister_source(source.object());
         let watched = self.watch();
-        self.calling = Some(Calling::Loop);
+        // The id is dead, so that a panic closes nothing.
+        self.calling = Some(Calling::Source(id));
         source.close(&mut LoopContext {
             sockets: Sockets::new(&mut self.net),
             shared,

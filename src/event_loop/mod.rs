@@ -19,6 +19,7 @@ mod meter;
 #[cfg(all(feature = "precise", target_os = "linux"))]
 mod mirror;
 mod options;
+mod panics;
 mod pipe;
 mod post_error;
 mod pressure;
@@ -68,6 +69,7 @@ use dispatch::Calling;
 use limited_turn::Part;
 use mailbox::Mailbox;
 use meter::Meter;
+use panics::PanicHook;
 use pressure::PressureHook;
 use read_buffer::ReadBuffer;
 use source_handler::AnySource;
@@ -78,6 +80,7 @@ pub use hooks::{Hook, HookId};
 pub use into_handler::IntoHandler;
 pub use loop_context::LoopContext;
 pub use options::EventLoopOptions;
+pub use panics::{CaughtPanic, PanicPolicy};
 pub use post_error::PostError;
 pub use pressure::Pressure;
 pub use remote::{Hold, Remote};
@@ -210,6 +213,7 @@ pub struct EventLoop<S = ()> {
     stall_hook: Option<StallHook<S>>,
     /// Invariant: there is one while `Meter::awaits_pressure` is `true`.
     pressure_hook: Option<PressureHook<S>>,
+    panic_hook: Option<PanicHook<S>>,
 }
 
 impl<S> EventLoop<S> {
@@ -268,6 +272,7 @@ impl<S> EventLoop<S> {
             told_deadline: None,
             stall_hook: None,
             pressure_hook: None,
+            panic_hook: None,
         })
     }
 

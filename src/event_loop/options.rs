@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::net::{Limits, Result, out_of_range};
 
+use super::panics::PanicPolicy;
+
 /// The limit on [`EventLoopOptions::events_per_poll`], whose events take 12 bytes each.
 const MOST_EVENTS_PER_POLL: usize = 1 << 20;
 
@@ -41,6 +43,7 @@ pub struct EventLoopOptions {
     pub(super) pooled_bytes: usize,
     /// The limits of the loop and of its sockets.
     pub(super) limits: Limits,
+    pub(super) panic_policy: PanicPolicy,
     /// Whether waits and deadlines are finer than a millisecond.
     #[cfg(all(feature = "precise", target_os = "linux"))]
     pub(super) is_precise: bool,
@@ -59,6 +62,7 @@ impl EventLoopOptions {
             posts_capacity: 65_536,
             pooled_bytes: 4 << 20,
             limits: Limits::new(),
+            panic_policy: PanicPolicy::Propagate,
             #[cfg(all(feature = "precise", target_os = "linux"))]
             is_precise: false,
             #[cfg(all(feature = "precise", target_os = "linux"))]
@@ -135,6 +139,23 @@ impl EventLoopOptions {
     /// Sets the limits of the loop, of its servers and of its sockets. Default: [`Limits::new`].
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Sets the effect of a panic in a callback. Default: [`PanicPolicy::Propagate`]. With `panic = "abort"`, the process ends
+    /// whatever the policy.
+    ///
+    /// ```
+    /// use netloop::{EventLoop, EventLoopOptions, PanicPolicy};
+    ///
+    /// let options = EventLoopOptions::new().panic_policy(PanicPolicy::Close);
+    /// let mut event_loop: EventLoop = EventLoop::with_options(options)?;
+    /// event_loop.defer(|_| panic!("a fault of the program"));
+    /// event_loop.run(&mut ())?;
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
+    pub fn panic_policy(mut self, policy: PanicPolicy) -> Self {
+        self.panic_policy = policy;
         self
     }
 

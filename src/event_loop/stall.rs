@@ -38,7 +38,7 @@ pub struct Stall {
     pub owner: StallOwner,
 }
 
-/// The owner of a callback that took long, for a [`Stall`].
+/// The owner of a callback that took long, for a [`Stall`], or that panicked, for a [`CaughtPanic`](crate::CaughtPanic).
 ///
 /// ```
 /// use netloop::{Stall, StallOwner};
@@ -80,21 +80,30 @@ pub enum StallOwner {
 impl fmt::Display for Stall {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
-            duration, callback, ..
+            duration,
+            callback,
+            owner,
+            ..
         } = self;
-        match self.owner {
-            StallOwner::Socket { id, peer } => {
-                write!(formatter, "{callback} of socket {id}")?;
-                write_address(formatter, peer)?;
+        write!(formatter, "{callback} of {owner} took {duration:?}")
+    }
+}
+
+/// Writes the owner as `socket 0v1 (10.0.0.2:40000)`.
+impl fmt::Display for StallOwner {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Socket { id, peer } => {
+                write!(formatter, "socket {id}")?;
+                write_address(formatter, peer)
             }
-            StallOwner::Server { id, address } => {
-                write!(formatter, "{callback} of server {id}")?;
-                write_address(formatter, address)?;
+            Self::Server { id, address } => {
+                write!(formatter, "server {id}")?;
+                write_address(formatter, address)
             }
-            StallOwner::Source { id } => write!(formatter, "{callback} of source {id}")?,
-            StallOwner::Loop => write!(formatter, "{callback} of the loop")?,
+            Self::Source { id } => write!(formatter, "source {id}"),
+            Self::Loop => formatter.write_str("the loop"),
         }
-        write!(formatter, " took {duration:?}")
     }
 }
 
@@ -252,7 +261,7 @@ impl<S> EventLoop<S> {
         self.call(shared, calling, call);
     }
 
-    fn stall_owner(&mut self, owner: Watched) -> StallOwner {
+    pub(super) fn stall_owner(&mut self, owner: Watched) -> StallOwner {
         match owner {
             Watched::Socket(id) | Watched::Accepting(id) => {
                 let peer = Socket::new(&mut self.net, id).peer_address();

@@ -122,6 +122,8 @@ pub struct Statistics {
     pub lookups_timed_out: u64,
     /// Counter: the callbacks and turns that the hook for [stalls](crate::EventLoop::on_stall) was told of.
     pub stalls: u64,
+    /// Counter: the panics that the loop has caught, with [`PanicPolicy::Close`](crate::PanicPolicy::Close).
+    pub panics: u64,
     /// Counter: the sum of the lags of all `timers`. A lag is the time from the deadline, in whole milliseconds, to the
     /// call.
     pub timer_lag: Duration,
@@ -204,6 +206,7 @@ impl Statistics {
             lookups_refused: growth(|it| it.lookups_refused),
             lookups_timed_out: growth(|it| it.lookups_timed_out),
             stalls: growth(|it| it.stalls),
+            panics: growth(|it| it.panics),
             timer_lag: self.timer_lag.saturating_sub(earlier.timer_lag),
             idle: self.idle.saturating_sub(earlier.idle),
             busy: self.busy.saturating_sub(earlier.busy),

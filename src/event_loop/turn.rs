@@ -8,6 +8,7 @@ use crate::net::{Closing, Due, Elapsing, Result, SocketEvent, SocketId, Targeted
 
 use super::dispatch::Calling;
 use super::limited_turn::Part;
+use super::panics::PanicPolicy;
 use super::read_buffer::ReadBuffer;
 use super::stall::Watched;
 use super::timers::Action;
@@ -66,6 +67,18 @@ impl<S> EventLoop<S> {
     }
 
     fn run_to(&mut self, shared: &mut S, deadline: Option<Instant>) -> Result<RunEnd> {
+        match self.options.panic_policy {
+            PanicPolicy::Propagate => self.run_by::<false>(shared, deadline),
+            PanicPolicy::Close => self.run_by::<true>(shared, deadline),
+        }
+    }
+
+    // A parameter of the type, so that no turn asks for the policy.
+    fn run_by<const CATCHES: bool>(
+        &mut self,
+        shared: &mut S,
+        deadline: Option<Instant>,
+    ) -> Result<RunEnd> {
         self.net.check_owner()?;
         self.agenda.meter.leave_to_host();
         if self.take_stop() {
@@ -79,7 +92,10 @@ impl<S> EventLoop<S> {
                 Some(deadline) => Wait::Until(deadline),
                 None => Wait::Forever,
             };
-            let turn = self.make_turn(shared, wait)?;
+            let turn = match CATCHES {
+                false => self.make_turn(shared, wait)?,
+                true => self.make_catching_turn(shared, wait)?,
+            };
             if turn.stopped {
                 return Ok(RunEnd::Stopped);
             }
@@ -118,7 +134,7 @@ impl<S> EventLoop<S> {
         self.net.check_owner()?;
         self.agenda.meter.leave_to_host();
         loop {
-            let turn = self.make_turn(shared, |_| Wait::Until(deadline))?;
+            let turn = self.make_any_turn(shared, Wait::Until(deadline))?;
             if turn.stopped || self.net.read_clock() >= deadline {
                 return Ok(());
             }
@@ -170,14 +186,27 @@ impl<S> EventLoop<S> {
         }
         self.agenda.meter.leave_to_host();
         if budget.is_unlimited() {
-            self.make_turn(shared, |_| wait)
-        } else {
+            self.make_any_turn(shared, wait)
+        } else if self.options.panic_policy == PanicPolicy::Propagate {
             self.make_limited_turn(shared, wait, budget)
+        } else {
+            self.make_catching_limited_turn(shared, wait, budget)
+        }
+    }
+
+    fn make_any_turn(&mut self, shared: &mut S, wait: Wait) -> Result<Turn> {
+        match self.options.panic_policy {
+            PanicPolicy::Propagate => self.make_turn(shared, |_| wait),
+            PanicPolicy::Close => self.make_catching_turn(shared, |_| wait),
         }
     }
 
     /// Makes a turn without a limit: each part in order, each as long as its queue is at its beginning.
-    fn make_turn(&mut self, shared: &mut S, wait_of: impl Fn(&Self) -> Wait) -> Result<Turn> {
+    pub(super) fn make_turn(
+        &mut self,
+        shared: &mut S,
+        wait_of: impl Fn(&Self) -> Wait,
+    ) -> Result<Turn> {
         let mut turn = Turn::default();
         let limit = &mut Limit::none();
         self.recover();

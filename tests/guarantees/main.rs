@@ -24,6 +24,7 @@ mod backpressure;
 mod boxed_handlers;
 mod broadcasting;
 mod carry;
+mod caught_panics;
 mod close_timeout;
 mod closing;
 mod compile_errors;

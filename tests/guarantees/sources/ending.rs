@@ -391,3 +391,43 @@ fn a_file_that_the_kernel_cannot_poll_is_refused() {
     assert!(!event_loop.is_alive());
     assert!(format!("{event_loop:?}").contains("sources: 0"));
 }
+
+// D3, where the loop catches panics.
+#[test]
+fn a_caught_panic_closes_its_own_source() {
+    for place in ["readable", "writable", "timer", "close"] {
+        let mut stage = Stage::new();
+        let policy = netloop::PanicPolicy::Close;
+        let options = netloop::EventLoopOptions::new().panic_policy(policy);
+        stage.event_loop = EventLoop::with_options(options).unwrap();
+        stage.event_loop.on_panic(|cx, panic| {
+            let is_of_source = matches!(panic.owner(), netloop::StallOwner::Source { .. });
+            cx.shared.push(format!("panic {is_of_source}"));
+        });
+        let (source, life, peer) = counted();
+        let mut handler = Watch::new("a");
+        let mut interest = Interest::READABLE;
+        match place {
+            "readable" => handler = handler.on_readable(|_| std::panic::panic_any(OWN_FAULT)),
+            "writable" => {
+                handler = handler.on_writable(|_| std::panic::panic_any(OWN_FAULT));
+                interest = Interest::WRITABLE;
+            }
+            "timer" => handler = handler.on_timer(|_, _| std::panic::panic_any(OWN_FAULT)),
+            _ => handler = handler.on_close(|_, _| std::panic::panic_any(OWN_FAULT)),
+        }
+        let id = stage.add(source, interest, handler);
+        match place {
+            "readable" => assert_eq!(peer.send(b"x").unwrap(), 1),
+            "timer" => stage.event_loop.source(id).after(Duration::ZERO, 7),
+            "close" => stage.event_loop.source(id).close(),
+            _ => {}
+        }
+        stage.drive_to("a close");
+        stage.settle();
+        let told = "panic true".to_owned();
+        assert!(stage.notes.contains(&told), "{place}: {:?}", stage.notes);
+        assert_eq!(life.counts(), [1, 1, 1], "{place}");
+        assert!(stage.event_loop.source(id).is_closed());
+    }
+}

@@ -1,0 +1,224 @@
+//! Panics of callbacks: the policy of the loop, and the hook for caught panics.
+
+use std::any::Any;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::net::Result;
+
+use super::dispatch::Calling;
+use super::stall::Watched;
+use super::wait::Wait;
+use super::{Budget, EventLoop, LoopContext, StallOwner, Turn};
+
+/// The limit on the panics that one turn catches. A turn that meets more ends, so that calls that always panic cannot
+/// keep it going.
+const CATCHES_A_TURN: u32 = 64;
+
+/// The effect of a panic in a callback, on the loop: an option of the loop
+/// ([`EventLoopOptions::panic_policy`](crate::EventLoopOptions::panic_policy)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PanicPolicy {
+    /// The panic goes on through [`run`](EventLoop::run) or [`turn`](EventLoop::turn). The next turn destroys the socket, or
+    /// closes the source, whose callback has panicked. All others live on.
+    #[default]
+    Propagate,
+    /// The loop catches the panic and goes on. The socket, server or source whose callback has panicked is closed: a socket
+    /// with [`ERR_HANDLER_PANICKED`](crate::Error::HANDLER_PANICKED), a server without its connections. A panic in
+    /// `on_connection` closes the new socket, and the server stays. A timer or hook that panics is over; a deferred call or
+    /// a post has no owner to close. [`EventLoop::on_panic`] tells of it.
+    ///
+    /// The state that the program shares between its callbacks must make sense after a panic in the middle of any of them.
+    Close,
+}
+
+/// A panic of a callback, which the loop has caught: the argument of [`EventLoop::on_panic`].
+///
+/// `{}` shows it as a line for a log: `a callback of socket 0v1 (10.0.0.2:40000) panicked: index out of bounds`.
+#[derive(Debug)]
+pub struct CaughtPanic<'a> {
+    owner: StallOwner,
+    payload: &'a (dyn Any + Send),
+}
+
+impl<'a> CaughtPanic<'a> {
+    /// Returns the owner of the callback. It is closed, or closes in this turn.
+    #[must_use]
+    pub fn owner(&self) -> StallOwner {
+        self.owner
+    }
+
+    /// Returns the text of the panic; `None` if the program has panicked with another value
+    /// ([`panic_any`](std::panic::panic_any)).
+    #[must_use]
+    pub fn message(&self) -> Option<&'a str> {
+        let text = self.payload.downcast_ref::<&'static str>().copied();
+        text.or_else(|| self.payload.downcast_ref::<String>().map(String::as_str))
+    }
+
+    /// Returns the value of the panic.
+    #[must_use]
+    pub fn payload(&self) -> &'a (dyn Any + Send) {
+        self.payload
+    }
+}
+
+impl fmt::Display for CaughtPanic<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "a callback of {} panicked", self.owner)?;
+        match self.message() {
+            Some(message) => write!(formatter, ": {message}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The hook of the user.
+pub(super) type PanicHook<S> = Box<dyn FnMut(&mut LoopContext<'_, S>, &CaughtPanic<'_>)>;
+
+type Payload = Box<dyn Any + Send>;
+
+impl<S> EventLoop<S> {
+    /// Calls `hook` for each panic of a callback that the loop catches. It catches them with
+    /// [`PanicPolicy::Close`] only. The hook is called before anything else goes on. A hook that was set before is replaced;
+    /// a hook that panics is dropped.
+    ///
+    /// The standard library has called the [panic hook](std::panic::set_hook) of the process before. With `panic = "abort"`
+    /// nothing is caught, and the process has ended.
+    ///
+    /// ```
+    /// use netloop::{EventLoop, EventLoopOptions, PanicPolicy};
+    ///
+    /// let options = EventLoopOptions::new().panic_policy(PanicPolicy::Close);
+    /// let mut event_loop: EventLoop<Vec<String>> = EventLoop::with_options(options)?;
+    /// event_loop.on_panic(|cx, panic| cx.shared.push(panic.to_string()));
+    /// event_loop.defer(|_| panic!("a fault of the program"));
+    /// let mut log = Vec::new();
+    /// event_loop.run(&mut log)?;
+    /// assert_eq!(log, ["a callback of the loop panicked: a fault of the program"]);
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
+    pub fn on_panic(
+        &mut self,
+        hook: impl FnMut(&mut LoopContext<'_, S>, &CaughtPanic<'_>) + 'static,
+    ) {
+        self.panic_hook = Some(Box::new(hook));
+    }
+
+    /// Makes a turn, and goes on behind each panic with the rest of its work.
+    #[inline(never)]
+    pub(super) fn make_catching_turn(
+        &mut self,
+        shared: &mut S,
+        wait_of: impl Fn(&Self) -> Wait,
+    ) -> Result<Turn> {
+        for catches in 0..CATCHES_A_TURN {
+            let made = catch_unwind(AssertUnwindSafe(|| {
+                // Behind a panic, the rest of the turn is made by another one, which must not wait.
+                self.make_turn(shared, |event_loop| match catches {
+                    0 => wait_of(event_loop),
+                    _ => Wait::No,
+                })
+            }));
+            match made {
+                Ok(turn) => return turn,
+                Err(payload) => self.close_panicked(shared, payload),
+            }
+        }
+        self.end_catching_turn(shared)
+    }
+
+    /// Makes a turn with a budget. A panic ends it, since the budget that was left is unknown.
+    #[inline(never)]
+    pub(super) fn make_catching_limited_turn(
+        &mut self,
+        shared: &mut S,
+        wait: Wait,
+        budget: Budget,
+    ) -> Result<Turn> {
+        let made = catch_unwind(AssertUnwindSafe(|| {
+            self.make_limited_turn(shared, wait, budget)
+        }));
+        match made {
+            Ok(turn) => turn,
+            Err(payload) => {
+                self.close_panicked(shared, payload);
+                self.end_catching_turn(shared)
+            }
+        }
+    }
+
+    /// Closes the owner of the callback that has panicked, and tells the hook.
+    #[cold]
+    fn close_panicked(&mut self, shared: &mut S, payload: Payload) {
+        let mut next = Some(payload);
+        while let Some(payload) = next.take() {
+            self.agenda.meter.panics += 1;
+            let owner = self.panicked_owner();
+            // This drops handlers that were replaced. Their drop is user code, and may panic too; it is made once.
+            let recovered = catch_unwind(AssertUnwindSafe(|| self.recover()));
+            self.tell_panic(shared, owner, &*payload);
+            drop_quietly(payload);
+            next = recovered.err();
+        }
+    }
+
+    fn panicked_owner(&mut self) -> StallOwner {
+        let owner = match self.calling {
+            None | Some(Calling::Loop) => Watched::Loop,
+            Some(Calling::Socket(id) | Calling::Failing(id, _) | Calling::Closed(id)) => {
+                Watched::Socket(id)
+            }
+            Some(Calling::Server(id) | Calling::ClosedServer(id)) => Watched::Server(id),
+            Some(Calling::Source(id)) => Watched::Source(id),
+        };
+        self.stall_owner(owner)
+    }
+
+    fn tell_panic(&mut self, shared: &mut S, owner: StallOwner, payload: &(dyn Any + Send)) {
+        let Some(mut hook) = self.panic_hook.take() else {
+            return;
+        };
+        let panic = CaughtPanic { owner, payload };
+        let told = catch_unwind(AssertUnwindSafe(|| {
+            self.call_hook(shared, Watched::Loop, |cx| hook(cx, &panic));
+        }));
+        match told {
+            Ok(()) => self.panic_hook = Some(hook),
+            // A hook that panics is dropped, and no hook is left to tell.
+            Err(payload) => {
+                self.agenda.meter.panics += 1;
+                drop_quietly(payload);
+                drop_quietly(hook);
+            }
+        }
+    }
+
+    /// Ends a turn that panics have cut short.
+    fn end_catching_turn(&mut self, shared: &mut S) -> Result<Turn> {
+        let unfinished = Turn {
+            more: true,
+            ..Turn::default()
+        };
+        // The hook for stalls may panic.
+        match catch_unwind(AssertUnwindSafe(|| self.end_turn(shared, unfinished))) {
+            Ok(turn) => turn,
+            Err(payload) => {
+                self.close_panicked(shared, payload);
+                Ok(Turn {
+                    alive: self.is_alive(),
+                    ..unfinished
+                })
+            }
+        }
+    }
+}
+
+/// Drops a value whose drop is user code, and may panic.
+fn drop_quietly<T>(value: T) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(move || drop(value))) {
+        // Its drop may panic in turn, without end.
+        std::mem::forget(payload);
+    }
+}
