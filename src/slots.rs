@@ -124,6 +124,8 @@ pub struct Slots<T> {
     retired: usize,
 }
 
+// With a tag of its own, beside the generation: a tag in a niche of `T` takes more instructions and another cache line.
+#[repr(u32)]
 enum Slot<T> {
     /// A slot whose generations were all given out. The slot stays occupied for ever: if it were vacant, the slab would
     /// reuse the slot, and an old key could name the new entry.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use netloop::simulation::{Host, Options, Simulation, SimulationEnd};
+use netloop::simulation::{Faults, Host, Options, Simulation, SimulationEnd};
 use netloop::{
     CloseReason, Context, Error, KeepAlive, Result, SocketHandler, SocketId, SocketOptions,
 };
@@ -163,4 +163,27 @@ fn a_sender_that_sends_again_does_not_ask() {
     Pair::write(&mut pair.client);
     assert_eq!(pair.run(), Duration::from_secs(924));
     assert_eq!(pair.client.shared.told, ["ETIMEDOUT", "TimedOut"]);
+}
+
+/// C2: each call of both machines fails. The client gives its write up, then the read before the error, and the server its
+/// read of the reset. Each takes ten seconds.
+#[test]
+fn a_lack_of_memory_that_does_not_pass_is_told_in_ten_seconds() {
+    let faults = Faults {
+        missing_buffers: 1_000,
+        ..Faults::NONE
+    };
+    let options = Options {
+        faults,
+        ..Options::new()
+    };
+    let mut pair = Pair::new(options, SocketOptions::new());
+    Pair::write(&mut pair.client);
+    pair.run_for(Duration::from_secs(20)).unwrap();
+    assert!(pair.client.shared.told.is_empty());
+    pair.run_for(Duration::from_secs(1)).unwrap();
+    assert_eq!(pair.client.shared.told, ["ENOBUFS", "Error"]);
+    assert!(pair.server.shared.told.is_empty());
+    pair.run_for(Duration::from_secs(11)).unwrap();
+    assert_eq!(pair.server.shared.told, ["ENOBUFS", "Error"]);
 }

@@ -195,7 +195,7 @@ impl Connection {
                 registration.would_block(Interest::READABLE);
                 self.report_held_back(registration);
             }
-            Err(error) if is_transient(&error) => {
+            Err(error) if is_transient(&error) && !self.inbound.retry.is_exhausted() => {
                 self.retry_read(error.kind() == io::ErrorKind::Interrupted, registration);
             }
             Err(error) => self.fail_io(Syscall::Read, error, registration),

@@ -251,7 +251,8 @@ impl Outbound {
     }
 
     /// Notes a failed send. Returns the error if it is fatal, and `Ok` if the send can be tried again. The kernel
-    /// reports when it has space again. After a signal or a lack of memory, the half tries again by itself.
+    /// reports when it has space again. After a signal or a lack of memory, the half tries again by itself. A lack of memory
+    /// that lasts too long is fatal.
     #[cold]
     pub(super) fn note_unsent(
         &mut self,
@@ -268,7 +269,7 @@ impl Outbound {
             // A signal changes nothing: the socket is as writable as before.
             return Ok(());
         }
-        if is_interrupted || is_out_of_buffers(&error) {
+        if is_interrupted || is_out_of_buffers(&error) && !self.retry.is_exhausted() {
             registration.would_block(Interest::WRITABLE);
             self.flags.insert(OutboundFlags::RESTS);
             registration.wake_at(registration.latest_tick() + self.retry.next_rest());

@@ -11,6 +11,9 @@ const LONGEST_REST_TICKS: u64 = 1_000;
 /// The number of rests in a row for whose end a passed deadline waits: 150 ms in total.
 const RESTS_OF_A_DEADLINE: u8 = 4;
 
+/// The number of rests in a row after which a lack of memory counts as one that does not pass: 10 s in total.
+const RESTS_OF_A_SHORTAGE: u8 = 16;
+
 /// The failures in a row of one half of a connection. The kernel reports neither the end of a shortage nor the end of
 /// interruptions, so the half rests and tries again by itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +39,11 @@ impl Retry {
     /// Whether a passed deadline waits no longer for this half, because it has rested too often.
     pub(super) fn is_hopeless(self) -> bool {
         self.rests > RESTS_OF_A_DEADLINE
+    }
+
+    /// Whether a lack of memory has lasted too long. The connection then fails with it.
+    pub(super) fn is_exhausted(self) -> bool {
+        self.rests >= RESTS_OF_A_SHORTAGE
     }
 
     /// Whether a call has failed since `before`, and none has succeeded since.
@@ -71,6 +79,16 @@ mod tests {
         for _ in 0..1_000 {
             assert!(retry.next_rest() <= LONGEST_REST_TICKS);
         }
+    }
+
+    #[test]
+    fn a_shortage_is_waited_out_for_ten_seconds() {
+        let mut retry = Retry::default();
+        let mut ticks = 0;
+        while !retry.is_exhausted() {
+            ticks += retry.next_rest();
+        }
+        assert_eq!(ticks, 10_270);
     }
 
     #[test]

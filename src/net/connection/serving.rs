@@ -111,7 +111,9 @@ impl Connection {
                 self.report_held_back(registration);
             }
             io::ErrorKind::Interrupted => self.retry_read(true, registration),
-            _ if is_out_of_buffers(&error) => self.retry_read(false, registration),
+            _ if is_out_of_buffers(&error) && !self.inbound.retry.is_exhausted() => {
+                self.retry_read(false, registration);
+            }
             _ => self.fail_io(Syscall::Read, error, registration),
         }
         None
