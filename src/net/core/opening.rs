@@ -63,12 +63,13 @@ impl Net {
         stream: Stream,
         peer: Option<SocketAddr>,
     ) -> Option<SocketId> {
-        if self.reactor.reserve().is_err() {
+        let reserved = self.reactor.reserve();
+        let listener = self.listener_mut(server)?;
+        if reserved.and_then(|()| listener.reserve_place()).is_err() {
             // This fails for a Unix socket.
             let _ = stream.reset_on_close();
             return None;
         }
-        let listener = self.listener_mut(server)?;
         listener.connection_opened(peer);
         let has_options = listener.passes_on_options();
         let settings = listener.socket_settings();

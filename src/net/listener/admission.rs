@@ -1,5 +1,6 @@
 //! The admission of connections to one server: its limits, and the counts that they limit.
 
+use std::collections::TryReserveError;
 use std::net::IpAddr;
 
 use crate::net::values::{AcceptLimit, Limits, Refusal};
@@ -76,6 +77,11 @@ impl Admission {
     /// Takes a connection at `tick` out of the rate. Returns `false` if the connection is over the rate.
     pub(crate) fn keeps_rate(&mut self, tick: u64) -> bool {
         self.bucket.as_mut().is_none_or(|it| it.take(tick))
+    }
+
+    /// Makes sure that counting one more connection needs no memory.
+    pub(super) fn reserve_place(&mut self) -> Result<(), TryReserveError> {
+        self.networks.as_mut().map_or(Ok(()), Networks::reserve)
     }
 
     /// Counts a connection of `peer` that has a place now.

@@ -12,6 +12,7 @@ mod options;
 mod refusals;
 mod token_bucket;
 
+use std::collections::TryReserveError;
 use std::mem;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -288,6 +289,11 @@ impl Listener {
     pub(crate) fn is_faulty(&self) -> bool {
         self.as_bound()
             .is_some_and(|bound| bound.fatal_faults >= FATAL_FAULTS)
+    }
+
+    /// Makes sure that counting one more connection needs no memory.
+    pub(crate) fn reserve_place(&mut self) -> Result<(), TryReserveError> {
+        self.admission.reserve_place()
     }
 
     /// Counts a socket of `peer` that was accepted, both in `connections` and against the limits.

@@ -1,6 +1,6 @@
 //! The connections that a server holds from each network.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, TryReserveError};
 use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 
@@ -29,6 +29,11 @@ impl Networks {
     pub(super) fn is_full(&self, peer: IpAddr) -> bool {
         let connections = self.connections.get(&self.network_of(peer));
         connections.copied().unwrap_or(0) >= self.most
+    }
+
+    /// Makes sure that counting one more network needs no memory.
+    pub(super) fn reserve(&mut self) -> Result<(), TryReserveError> {
+        self.connections.try_reserve(1)
     }
 
     /// Counts a connection of `peer`.
