@@ -105,8 +105,8 @@ pub mod internals {
 pub use event_loop::{
     Accepted, AtShutdown, Budget, CaughtPanic, Context, EventLoop, EventLoopOptions, Hold, Hook,
     HookId, IntoHandler, LoopContext, OverLimit, PanicPolicy, PostError, Pressure, Remote, RunEnd,
-    ServerHandler, ShutdownReport, SocketHandler, SourceContext, SourceHandler, Stall, StallOwner,
-    Statistics, Timer, Turn, Wait,
+    ServerHandler, ShutdownReport, SocketHandler, SourceContext, SourceHandler, Stall, StallKind,
+    StallOwner, Statistics, Timer, Turn, Wait,
 };
 #[cfg(all(unix, feature = "signals"))]
 pub use event_loop::{Signal, SignalId, SignalWatch};

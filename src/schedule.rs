@@ -97,6 +97,13 @@ impl<K: Copy> Schedule<K> {
             .copied()
     }
 
+    /// Returns the first key that waits for `phase`.
+    pub(crate) fn first(&self, phase: Phase) -> Option<K> {
+        self.waiting(phase)
+            .chain(self.lane(phase).again.iter().copied())
+            .next()
+    }
+
     /// Whether all lists are empty. Only then may the next poll sleep.
     #[must_use]
     pub fn is_idle(&self) -> bool {

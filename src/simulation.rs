@@ -310,8 +310,14 @@ impl Simulation {
 
     fn turn(&mut self, host: &mut dyn AnyHost) -> Result<()> {
         let before = self.network.borrow().progress();
+        let spins = host.spins();
         let turn = host.turn()?;
         self.turns += 1;
+        if host.spins() > spins {
+            return Err(Error::other(format!(
+                "a loop turned for nothing, and closed a source for it: {self:?}"
+            )));
+        }
         let did_nothing = turn.events + turn.timers + turn.calls + turn.closed == 0;
         if did_nothing && self.network.borrow().progress() == before {
             self.idle_turns += 1;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::net::{AcceptLimit, Net};
 
 use super::mailbox::Mailbox;
+use super::spin::Spin;
 use super::stall::Watched;
 use super::{Context, EventLoop, LoopContext, Statistics, Turn};
 
@@ -17,6 +18,11 @@ pub(super) struct Meter {
     pub(super) closed_over_limit: u64,
     pub(super) stalls: u64,
     pub(super) panics: u64,
+    pub(super) spins: u64,
+    pub(super) standstills: u64,
+    pub(super) spin: Spin,
+    /// The time of the callbacks of this turn, while they are watched.
+    pub(super) called: Duration,
     timers: u64,
     timer_lag: Duration,
     idle: Duration,
@@ -80,6 +86,10 @@ impl Meter {
             closed_over_limit: 0,
             stalls: 0,
             panics: 0,
+            spins: 0,
+            standstills: 0,
+            spin: Spin::new(now),
+            called: Duration::ZERO,
             timers: 0,
             timer_lag: Duration::ZERO,
             idle: Duration::ZERO,
@@ -144,6 +154,12 @@ impl Meter {
             ended,
             may_wait,
         });
+    }
+
+    /// Returns the beginning and the end of the poll of this turn, if it could wait.
+    pub(super) fn wait(&self) -> Option<(Instant, Instant)> {
+        let poll = self.timing.poll.filter(|poll| poll.may_wait)?;
+        Some((poll.began, poll.ended))
     }
 
     /// Ends a turn, and returns the time in which it worked.
@@ -252,6 +268,8 @@ impl Meter {
             lookups_timed_out: net.lookups.timed_out,
             stalls: self.stalls,
             panics: self.panics,
+            spins: self.spins,
+            standstills: self.standstills,
             timer_lag: self.timer_lag,
             idle: self.idle,
             busy: self.busy,
@@ -294,9 +312,25 @@ impl<S> EventLoop<S> {
         let worked = meter.end_turn(self.net.now());
         if turn.more {
             meter.carried_over += self.net.carried_over();
+            self.note_unfinished_turn(shared, turn);
         }
-        if meter.watches && self.tell_stall(shared, worked, "turn", Watched::Loop) {
+        if self.agenda.meter.watches && self.tell_turn(shared, worked) {
             turn.more |= self.has_queued();
+        }
+    }
+
+    /// Tells that the turn that ends has worked for long, or that the process stood still meanwhile. Returns whether the
+    /// hook was called.
+    #[cold]
+    fn tell_turn(&mut self, shared: &mut S, worked: Duration) -> bool {
+        let called = std::mem::take(&mut self.agenda.meter.called);
+        let beside = worked.saturating_sub(called);
+        match self.tell_standstill(shared, beside) {
+            true => {
+                self.tell_stall(shared, called, "turn", Watched::Loop);
+                true
+            }
+            false => self.tell_stall(shared, worked, "turn", Watched::Loop),
         }
     }
 

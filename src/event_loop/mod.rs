@@ -40,6 +40,7 @@ mod socket_calls;
 mod socket_handler;
 mod source_context;
 mod source_handler;
+mod spin;
 mod stall;
 mod statistics;
 #[cfg(test)]
@@ -93,7 +94,7 @@ pub use signal_watch::{SignalId, SignalWatch};
 pub use socket_handler::SocketHandler;
 pub use source_context::SourceContext;
 pub use source_handler::SourceHandler;
-pub use stall::{Stall, StallOwner};
+pub use stall::{Stall, StallKind, StallOwner};
 pub use statistics::Statistics;
 pub use timer::Timer;
 pub use wait::{Budget, RunEnd, Turn, Wait};

@@ -9,7 +9,8 @@ use crate::net::{Server, ServerId, Socket, SocketId, SourceId};
 use super::dispatch::Calling;
 use super::{EventLoop, LoopContext};
 
-/// A callback or a turn that took longer than the limit of [`EventLoop::on_stall`](crate::EventLoop::on_stall).
+/// A callback or a turn that took longer than the limit of [`EventLoop::on_stall`](crate::EventLoop::on_stall), or another
+/// [kind](StallKind) of stall.
 ///
 /// `{}` shows it as a line for a log: `on_data of socket 0v1 (10.0.0.2:40000) took 20ms`.
 ///
@@ -31,11 +32,34 @@ use super::{EventLoop, LoopContext};
 pub struct Stall {
     /// The time that the callback took, or in which the turn worked. The wait of a turn is left out.
     pub duration: Duration,
+    /// The kind of the stall.
+    pub kind: StallKind,
     /// The name of the method, such as `on_data`. Calls of closures are named after the method that took the closure:
-    /// `defer`, `after`, `every`, `post`, `on_prepare`, `on_check`. A whole turn is named `turn`.
+    /// `defer`, `after`, `every`, `post`, `on_prepare`, `on_check`. The other kinds are named `turn`, `spin` and `process`.
     pub callback: &'static str,
-    /// The owner of the callback.
+    /// The owner of the callback, or of the queued work that keeps the loop awake.
     pub owner: StallOwner,
+}
+
+/// The kind of a [`Stall`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StallKind {
+    /// A callback took longer than the limit.
+    Callback,
+    /// A turn worked for longer than the limit, with all of its callbacks.
+    Turn,
+    /// Turns in a row had work queued and did none: no callback came, and no byte moved. The loop would go on so for ever,
+    /// at the full speed of the processor. A socket or server that keeps the loop awake is closed, with
+    /// [`ERR_INTERNAL`](crate::Error::INTERNAL); a source of the program is not. This is told whatever the limit.
+    Spin {
+        /// The number of the turns.
+        turns: u32,
+    },
+    /// The process stood still for more than a second, by a signal (SIGSTOP) or with its machine: a wait ended that much
+    /// after the next deadline, or a turn took that much longer than its callbacks. This is told whatever the limit, and no
+    /// deadline of a socket is decided before the socket was served.
+    Standstill,
 }
 
 /// The owner of a callback that took long, for a [`Stall`], or that panicked, for a [`CaughtPanic`](crate::CaughtPanic).
@@ -83,9 +107,18 @@ impl fmt::Display for Stall {
             duration,
             callback,
             owner,
-            ..
+            kind,
         } = self;
-        write!(formatter, "{callback} of {owner} took {duration:?}")
+        match kind {
+            StallKind::Callback | StallKind::Turn => {
+                write!(formatter, "{callback} of {owner} took {duration:?}")
+            }
+            StallKind::Spin { turns } => write!(
+                formatter,
+                "{owner} kept the loop awake for {turns} turns, which did nothing in {duration:?}"
+            ),
+            StallKind::Standstill => write!(formatter, "the process stood still for {duration:?}"),
+        }
     }
 }
 
@@ -141,6 +174,9 @@ impl<S> EventLoop<S> {
     ///
     /// While a hook is set, the clock is read before and after each callback, about 30 ns each. A callback that panics is
     /// not told. A limit of zero tells of every callback that took time at all. If `hook` panics, it is dropped.
+    ///
+    /// The hook is also told, whatever the limit, when the loop [spins](StallKind::Spin), and when the whole process
+    /// [stood still](StallKind::Standstill).
     ///
     /// ```
     /// use std::time::Duration;
@@ -216,6 +252,7 @@ impl<S> EventLoop<S> {
         owner: Watched,
     ) {
         let duration = self.net.read_clock().saturating_duration_since(began);
+        self.agenda.meter.called += duration;
         // Without a handler there was no callback.
         if !callback.is_empty() {
             self.tell_stall(shared, duration, callback, owner);
@@ -230,21 +267,38 @@ impl<S> EventLoop<S> {
         callback: &'static str,
         owner: Watched,
     ) -> bool {
-        let Some(mut hook) = self.stall_hook.take_if(|hook| duration > hook.limit) else {
+        let hook = self.stall_hook.as_ref();
+        if hook.is_none_or(|hook| duration <= hook.limit) {
             return false;
-        };
+        }
         self.agenda.meter.stalls += 1;
         let stall = Stall {
             duration,
             callback,
             owner: self.stall_owner(owner),
+            kind: match callback {
+                "turn" => StallKind::Turn,
+                _ => StallKind::Callback,
+            },
+        };
+        self.tell_hook(shared, owner, &stall);
+        true
+    }
+
+    /// Calls the hook, if there is one, for a stall that no callback has caused.
+    pub(super) fn call_stall_hook(&mut self, shared: &mut S, stall: &Stall) {
+        self.tell_hook(shared, Watched::Loop, stall);
+    }
+
+    fn tell_hook(&mut self, shared: &mut S, owner: Watched, stall: &Stall) {
+        let Some(mut hook) = self.stall_hook.take() else {
+            return;
         };
         // If the hook panics, it is dropped, and nothing is watched any more.
         self.agenda.meter.set_watches(false);
-        self.call_hook(shared, owner, |cx| (hook.call)(cx, &stall));
+        self.call_hook(shared, owner, |cx| (hook.call)(cx, stall));
         self.stall_hook = Some(hook);
         self.agenda.meter.set_watches(true);
-        true
     }
 
     /// Calls a hook behind a callback of `owner`.

@@ -124,6 +124,10 @@ pub struct Statistics {
     pub stalls: u64,
     /// Counter: the panics that the loop has caught, with [`PanicPolicy::Close`](crate::PanicPolicy::Close).
     pub panics: u64,
+    /// Counter: the [spins](crate::StallKind::Spin) that the loop has ended, with or without a hook.
+    pub spins: u64,
+    /// Counter: the [standstills](crate::StallKind::Standstill) that the hook for stalls was told of.
+    pub standstills: u64,
     /// Counter: the sum of the lags of all `timers`. A lag is the time from the deadline, in whole milliseconds, to the
     /// call.
     pub timer_lag: Duration,
@@ -207,6 +211,8 @@ impl Statistics {
             lookups_timed_out: growth(|it| it.lookups_timed_out),
             stalls: growth(|it| it.stalls),
             panics: growth(|it| it.panics),
+            spins: growth(|it| it.spins),
+            standstills: growth(|it| it.standstills),
             timer_lag: self.timer_lag.saturating_sub(earlier.timer_lag),
             idle: self.idle.saturating_sub(earlier.idle),
             busy: self.busy.saturating_sub(earlier.busy),

@@ -1,4 +1,4 @@
-//! The loop of a parent in a forked child.
+//! The loop of a parent in a forked child, and turns that do nothing.
 
 use std::time::Duration;
 
@@ -154,4 +154,194 @@ fn the_end_of_a_connect_reaches_the_peer_despite_a_fork() {
         assert_eq!(peer.read(&mut [0]).unwrap(), 0, "the peer sees the end");
         drop(childs);
     }
+}
+
+/// Logs its error and close.
+struct Logged;
+
+impl SocketHandler<Vec<String>> for Logged {
+    fn on_data(&mut self, _: &mut Context<'_, Vec<String>>, _: &[u8]) {}
+    fn on_error(&mut self, cx: &mut Context<'_, Vec<String>>, error: &Error) {
+        cx.shared.push(error.code().to_owned());
+    }
+    fn on_close(&mut self, cx: &mut Context<'_, Vec<String>>, reason: CloseReason) {
+        cx.shared.push(format!("{reason:?}"));
+    }
+}
+
+/// A loop with a socket, whose hook for stalls logs the kind and the owner of what is neither a callback nor a turn.
+fn logging() -> (EventLoop<Vec<String>>, SocketId, std::net::TcpStream) {
+    let mut event_loop = EventLoop::new().unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let ours = listener.accept().unwrap().0;
+    let id = event_loop
+        .adopt(ours, SocketOptions::new(), Logged)
+        .unwrap();
+    event_loop.on_stall(
+        Duration::MAX,
+        |cx: &mut LoopContext<'_, Vec<String>>, stall| {
+            let peer = match stall.owner {
+                StallOwner::Socket { peer, .. } => peer.is_some(),
+                _ => false,
+            };
+            cx.shared
+                .push(format!("{:?} {} {peer}", stall.kind, stall.callback));
+        },
+    );
+    (event_loop, id, peer)
+}
+
+/// Turns `turns` times, with `key` on the run queue at the end of each turn.
+fn turn_for_nothing(
+    event_loop: &mut EventLoop<Vec<String>>,
+    log: &mut Vec<String>,
+    key: crate::slots::Key,
+    turns: u32,
+) {
+    let hook = event_loop.on_check(move |cx| cx.sockets.net_mut().wake_for_nothing(key));
+    for _ in 0..turns {
+        event_loop.turn(log, Wait::No, Budget::UNLIMITED).unwrap();
+    }
+    event_loop.hook(hook).remove();
+}
+
+#[test]
+fn a_socket_for_which_the_loop_spins_is_closed_and_told() {
+    let (mut event_loop, id, _peer) = logging();
+    let mut log = Vec::new();
+    turn_for_nothing(&mut event_loop, &mut log, id.0, 999);
+    assert_eq!(
+        (&*log, event_loop.statistics().spins),
+        (&[] as &[String], 0)
+    );
+    turn_for_nothing(&mut event_loop, &mut log, id.0, 1);
+    event_loop
+        .turn(&mut log, Wait::No, Budget::UNLIMITED)
+        .unwrap();
+    assert_eq!(
+        log,
+        ["Spin { turns: 1000 } spin true", "ERR_INTERNAL", "Error"]
+    );
+    assert_eq!(event_loop.statistics().spins, 1);
+}
+
+#[test]
+fn a_turn_that_does_something_ends_a_row_of_idle_turns() {
+    let (mut event_loop, id, _peer) = logging();
+    let mut log = Vec::new();
+    for _ in 0..3 {
+        turn_for_nothing(&mut event_loop, &mut log, id.0, 999);
+        event_loop.defer(|_| ());
+        turn_for_nothing(&mut event_loop, &mut log, id.0, 1);
+    }
+    assert_eq!(
+        (&*log, event_loop.statistics().spins),
+        (&[] as &[String], 0)
+    );
+}
+
+#[test]
+fn a_host_that_turns_without_work_is_no_spin() {
+    let (mut event_loop, _, _peer) = logging();
+    let mut log = Vec::new();
+    for busy in [false, true] {
+        event_loop.set_busy(busy);
+        for _ in 0..3000 {
+            event_loop
+                .turn(&mut log, Wait::No, Budget::UNLIMITED)
+                .unwrap();
+        }
+    }
+    assert_eq!(
+        (&*log, event_loop.statistics().spins),
+        (&[] as &[String], 0)
+    );
+}
+
+/// A source of the program that is never called.
+struct Quiet;
+
+impl SourceHandler<Vec<String>> for Quiet {
+    type Source = mio::net::UdpSocket;
+    fn on_readable(&mut self, _: &mut SourceContext<'_, Self::Source, Vec<String>>) {}
+}
+
+#[test]
+fn a_source_of_the_program_for_which_the_loop_spins_is_told_and_stays() {
+    let (mut event_loop, _, _peer) = logging();
+    let object = mio::net::UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let id = event_loop
+        .add_source(object, Interest::READABLE, Quiet)
+        .unwrap();
+    let mut log = Vec::new();
+    turn_for_nothing(&mut event_loop, &mut log, id.0, 2000);
+    assert_eq!(log, ["Spin { turns: 1000 } spin false"; 2]);
+    assert!(!event_loop.source(id).is_closed());
+}
+
+#[test]
+fn a_spin_is_ended_without_a_hook_too() {
+    let (mut event_loop, id, _peer) = logging();
+    event_loop.ignore_stalls();
+    let mut log = Vec::new();
+    turn_for_nothing(&mut event_loop, &mut log, id.0, 1000);
+    event_loop
+        .turn(&mut log, Wait::No, Budget::UNLIMITED)
+        .unwrap();
+    assert_eq!(log, ["ERR_INTERNAL", "Error"]);
+}
+
+/// A source of the program, whose deregistration takes long.
+struct Slow(mio::net::UdpSocket, Duration);
+
+impl mio::event::Source for Slow {
+    fn register(
+        &mut self,
+        registry: &mio::Registry,
+        token: mio::Token,
+        interest: mio::Interest,
+    ) -> std::io::Result<()> {
+        self.0.register(registry, token, interest)
+    }
+    fn reregister(
+        &mut self,
+        registry: &mio::Registry,
+        token: mio::Token,
+        interest: mio::Interest,
+    ) -> std::io::Result<()> {
+        self.0.reregister(registry, token, interest)
+    }
+    fn deregister(&mut self, registry: &mio::Registry) -> std::io::Result<()> {
+        std::thread::sleep(self.1);
+        self.0.deregister(registry)
+    }
+}
+
+struct Still;
+
+impl SourceHandler<Vec<String>> for Still {
+    type Source = Slow;
+    fn on_readable(&mut self, _: &mut SourceContext<'_, Slow, Vec<String>>) {}
+}
+
+// The deregistration stands for a stop of the process: it is beside every callback.
+#[test]
+fn a_second_beside_all_callbacks_is_told_as_a_standstill() {
+    let (mut event_loop, _, _peer) = logging();
+    let mut log = Vec::new();
+    for (slow, told) in [(0, 0), (1050, 1)] {
+        let object = mio::net::UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let object = Slow(object, Duration::from_millis(slow));
+        let id = event_loop
+            .add_source(object, Interest::READABLE, Still)
+            .unwrap();
+        event_loop.source(id).close();
+        event_loop
+            .turn(&mut log, Wait::No, Budget::UNLIMITED)
+            .unwrap();
+        assert_eq!(log.len(), told);
+        assert_eq!(event_loop.statistics().standstills, told as u64);
+    }
+    assert_eq!(log, ["Standstill process false"]);
 }

@@ -332,7 +332,10 @@ impl<S> EventLoop<S> {
         self.with_read_buffer(
             |event_loop, buffer| match event_loop.agenda.meter.has_hooks() {
                 false => event_loop.serve_into::<false>(buffer, shared, limit, turn),
-                true => event_loop.serve_into::<true>(buffer, shared, limit, turn),
+                true => {
+                    event_loop.note_wait(shared);
+                    event_loop.serve_into::<true>(buffer, shared, limit, turn);
+                }
             },
         );
     }

@@ -29,8 +29,8 @@ pub use values::{
 pub use view::{Server, Socket, Sockets, Source};
 
 pub(crate) use self::core::{
-    Capacities, Closing, Due, Elapsing, Net, Standing, TargetedEvent, TimerHandle, WakeHandle,
-    WakeListener, out_of_range,
+    Awake, Capacities, Closing, Due, Elapsing, Net, Standing, TargetedEvent, TimerHandle,
+    WakeHandle, WakeListener, out_of_range,
 };
 pub(crate) use connection::Notice;
 pub(crate) use listener::ServerEvent;

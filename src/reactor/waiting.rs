@@ -185,6 +185,22 @@ impl<T: Handler> Reactor<T> {
         self.burst.is_some_and(|burst| burst.key == key)
     }
 
+    /// Returns the number of sources that wait to be served, flushed or closed.
+    pub(crate) fn queued(&self) -> usize {
+        self.ready() + self.waiting(Phase::Flush) + self.waiting(Phase::Close)
+    }
+
+    /// Returns the first source that keeps the reactor from waiting.
+    pub(crate) fn first_queued(&self) -> Option<Key> {
+        let burst = self.burst.map(|burst| burst.key);
+        let phases = [Phase::Serve, Phase::Flush, Phase::Close];
+        burst.or_else(|| {
+            phases
+                .into_iter()
+                .find_map(|phase| self.schedule.first(phase))
+        })
+    }
+
     /// Returns the keys of the sources that have asked to be closed, and wait for the close phase.
     pub(crate) fn closing(&self) -> impl Iterator<Item = Key> + '_ {
         self.schedule.waiting(Phase::Close)

@@ -33,6 +33,7 @@ mod sealed {
         fn turn(&mut self) -> Result<Turn>;
         fn has_work(&mut self) -> bool;
         fn next_deadline(&mut self) -> Option<Instant>;
+        fn spins(&self) -> u64;
     }
 }
 
@@ -53,5 +54,9 @@ impl<S> sealed::AnyHost for Host<S> {
 
     fn next_deadline(&mut self) -> Option<Instant> {
         self.event_loop.next_deadline()
+    }
+
+    fn spins(&self) -> u64 {
+        self.event_loop.spins()
     }
 }

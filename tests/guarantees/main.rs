@@ -68,6 +68,8 @@ mod slow_peers;
 mod socket_timers;
 #[cfg(unix)]
 mod sources;
+#[cfg(target_os = "linux")]
+mod standstill;
 mod stuck_lookups;
 mod time_limits;
 mod total_queue;

@@ -23,6 +23,7 @@ mod ownership;
 mod requests;
 mod socket_timers;
 mod source;
+mod spinning;
 mod standing;
 mod writing;
 
@@ -51,6 +52,7 @@ use socket_timers::SocketTimers;
 use source::{SharedResources, Source};
 
 pub(crate) use deadlines::{Due, Elapsing};
+pub(crate) use spinning::Awake;
 pub(crate) use standing::Standing;
 
 pub(crate) use option_ranges::{check_keep_alive, out_of_range};

@@ -22,6 +22,8 @@ impl Error {
     pub const TOTAL_QUEUE_LIMIT: &'static str = "ERR_TOTAL_QUEUE_LIMIT";
     /// `ERR_HANDLER_PANICKED`: a handler panicked, and its socket was destroyed.
     pub const HANDLER_PANICKED: &'static str = "ERR_HANDLER_PANICKED";
+    /// `ERR_INTERNAL`: a defect of this crate, which has closed the socket so that the loop goes on. Please report it.
+    pub const INTERNAL: &'static str = "ERR_INTERNAL";
     /// `ERR_IP_BLOCKED`: the address is on the block list.
     pub const IP_BLOCKED: &'static str = "ERR_IP_BLOCKED";
     /// `ERR_FORKED`: the loop belongs to the parent of this process, which was forked.

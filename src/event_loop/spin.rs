@@ -1,0 +1,125 @@
+//! Turns that do nothing again and again, and times in which the whole process stood still.
+
+use std::time::{Duration, Instant};
+
+use crate::net::Awake;
+
+use super::stall::{Stall, StallKind, Watched};
+use super::{EventLoop, StallOwner, Turn};
+
+/// The number of turns in a row that make a spin. Each of them had work queued at its beginning and at its end, and did
+/// none: neither a callback came, nor did a byte move.
+const SPIN_TURNS: u32 = 1000;
+
+/// The time by which a wait may end late, or which a turn may take beside its callbacks, before the process is said to
+/// have stood still.
+const STANDSTILL: Duration = Duration::from_secs(1);
+
+/// The turns in a row that did nothing although work was queued.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spin {
+    turns: u32,
+    /// The number of the last such turn.
+    last: u64,
+    /// The end of the first such turn.
+    began: Instant,
+    /// The bytes that the kernel had taken, and the sources that were queued, at the end of the last such turn.
+    sent: u64,
+    queued: usize,
+}
+
+impl Spin {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            turns: 0,
+            last: 0,
+            began: now,
+            sent: 0,
+            queued: 0,
+        }
+    }
+}
+
+impl<S> EventLoop<S> {
+    /// Counts a turn that ends with work queued, if it did nothing. Closes the source that keeps the loop awake after too
+    /// many of them.
+    #[cold]
+    pub(super) fn note_unfinished_turn(&mut self, shared: &mut S, turn: &Turn) {
+        if turn.events + turn.calls + turn.timers + turn.closed > 0 {
+            return;
+        }
+        let (turns, sent) = (self.net.turns(), self.net.sent_bytes());
+        let (queued, now) = (self.net.queued_sources(), self.net.now());
+        let spin = &mut self.agenda.meter.spin;
+        if spin.last + 1 != turns || spin.sent != sent || spin.queued != queued {
+            spin.turns = 0;
+            spin.began = now;
+        }
+        spin.turns += 1;
+        spin.last = turns;
+        spin.sent = sent;
+        spin.queued = queued;
+        if spin.turns == SPIN_TURNS {
+            spin.turns = 0;
+            let duration = now.saturating_duration_since(spin.began);
+            self.end_spin(shared, duration);
+        }
+    }
+
+    /// Returns the number of spins so far, for a simulation.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn spins(&self) -> u64 {
+        self.agenda.meter.spins
+    }
+
+    fn end_spin(&mut self, shared: &mut S, duration: Duration) {
+        // The view of an owner is made before it closes, because its address is told.
+        let owner = match self.net.keeps_awake() {
+            Some(Awake::Socket(id)) => Watched::Socket(id),
+            Some(Awake::Server(id)) => Watched::Server(id),
+            Some(Awake::Source(id)) => Watched::Source(id),
+            // The queue holds a key whose source is gone: the next turn drops it.
+            None => return,
+        };
+        let stall = Stall {
+            duration,
+            callback: "spin",
+            owner: self.stall_owner(owner),
+            kind: StallKind::Spin { turns: SPIN_TURNS },
+        };
+        self.agenda.meter.spins += 1;
+        self.net.close_spinning();
+        self.call_stall_hook(shared, &stall);
+    }
+
+    /// Tells that the process stood still in the wait of this turn, if the wait has ended long after the next deadline. The
+    /// sockets are served afterwards, and before any deadline is decided.
+    #[cold]
+    pub(super) fn note_wait(&mut self, shared: &mut S) {
+        let Some((began, ended)) = self.agenda.meter.wait() else {
+            return;
+        };
+        let Some(deadline) = self.net.next_deadline() else {
+            // The wait had no end, so it cannot be late.
+            return;
+        };
+        let late = ended.saturating_duration_since(deadline.max(began));
+        self.tell_standstill(shared, late);
+    }
+
+    /// Tells that the process stood still if `duration` is long. Returns whether it was told.
+    pub(super) fn tell_standstill(&mut self, shared: &mut S, duration: Duration) -> bool {
+        if duration <= STANDSTILL || !self.agenda.meter.watches() {
+            return false;
+        }
+        self.agenda.meter.standstills += 1;
+        let stall = Stall {
+            duration,
+            callback: "process",
+            owner: StallOwner::Loop,
+            kind: StallKind::Standstill,
+        };
+        self.call_stall_hook(shared, &stall);
+        true
+    }
+}

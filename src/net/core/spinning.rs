@@ -1,0 +1,65 @@
+//! The source that keeps the loop awake although nothing happens.
+
+use crate::net::error::Error;
+use crate::net::values::{CloseReason, ServerId, SocketId, SourceId};
+
+use super::Net;
+use super::source::Source;
+
+/// The socket, server or source that keeps a loop awake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Awake {
+    /// A socket, or one of its attempts to connect.
+    Socket(SocketId),
+    Server(ServerId),
+    Source(SourceId),
+}
+
+impl Net {
+    /// Returns the number of the turns that were begun.
+    pub(crate) fn turns(&self) -> u64 {
+        self.exhaustion.turns()
+    }
+
+    /// Returns the number of sources that wait to be served, flushed or closed.
+    pub(crate) fn queued_sources(&self) -> usize {
+        self.reactor.queued()
+    }
+
+    /// Returns the first source that keeps the loop awake. `None` if there is none, or it is gone.
+    pub(crate) fn keeps_awake(&self) -> Option<Awake> {
+        let key = self.reactor.first_queued()?;
+        Some(match self.reactor.get(key)? {
+            Source::Connection(_) => Awake::Socket(SocketId(key)),
+            Source::Attempt(attempt) => Awake::Socket(SocketId(attempt.owner)),
+            Source::Listener(_) => Awake::Server(ServerId(key)),
+            Source::Custom(_) => Awake::Source(SourceId(key)),
+        })
+    }
+
+    /// Closes the socket or server that keeps the loop awake, with an internal error. A source of the program stays: only
+    /// the program knows whether it is needed.
+    pub(crate) fn close_spinning(&mut self) {
+        match self.keeps_awake() {
+            Some(Awake::Socket(id)) => {
+                let text = "the loop turned for nothing because of this socket, which is a defect of netloop";
+                let error = Error::with_code(Error::INTERNAL, text);
+                self.close_attempts(id);
+                self.with_connection(id, |connection, registration, _| {
+                    if !connection.is_closed() {
+                        connection.fail(error, CloseReason::Error, registration);
+                    }
+                });
+            }
+            Some(Awake::Server(id)) => self.close_server(id),
+            Some(Awake::Source(_)) | None => {}
+        }
+    }
+
+    /// Puts a source on the run queue that has nothing to do.
+    #[cfg(test)]
+    pub(crate) fn wake_for_nothing(&mut self, key: crate::reactor::Key) {
+        self.reactor
+            .visit(key, |_, registration| registration.activate());
+    }
+}
