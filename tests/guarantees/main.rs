@@ -95,6 +95,8 @@ mod event_loop;
 #[cfg(unix)]
 mod failing_services;
 mod fairness;
+#[cfg(target_os = "linux")]
+mod fault_rows;
 #[cfg(unix)]
 mod faults;
 mod firehoses;

@@ -205,6 +205,27 @@ fn a_write_without_memory_is_tried_again_after_a_rest() {
     });
 }
 
+/// C2 of the reliability table.
+#[test]
+#[ignore = "takes eleven seconds"]
+fn a_write_that_never_finds_memory_fails_in_ten_seconds() {
+    let injections = &[
+        "sendto:error=ENOBUFS:when=1+",
+        "sendmsg:error=ENOBUFS:when=1+",
+    ];
+    with_failing_calls(injections, || {
+        let mut scene = Scene::new();
+        let (id, _peer) = scene.adopted(SocketOptions::new(), Recorder::new("socket"));
+        assert!(scene.socket(id).write(b"hello").is_accepted());
+        let begun = Instant::now();
+        turns_until(&mut scene, "the close", |world| {
+            world.has("socket", "close")
+        });
+        assert!(begun.elapsed() >= Duration::from_secs(10));
+        assert_eq!(scene.world.error("socket").code(), "ENOBUFS");
+    });
+}
+
 #[test]
 fn a_write_that_always_fails_for_now_does_not_spin() {
     for_each_error_of_send(|| {

@@ -29,7 +29,7 @@ pub(crate) fn in_own_process(launch: &str, body: impl FnOnce()) {
     let mut child = Command::new("sh")
         .args(["-c", launch, "sh"])
         .arg(env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
+        .args(["--exact", test, "--nocapture", "--include-ignored"])
         .env(CHILD, test)
         // The output of a failed child fits on a screen.
         .env("RUST_BACKTRACE", "0")
