@@ -5,12 +5,11 @@ use netloop::simulation::{CallCounts, Host, Simulation};
 use super::checker::World;
 use super::ledger::{Ledger, MOST_LOOPS, Side};
 
-/// The reads in a row that a connection does, and the accepts of a server, before the next source is served.
+/// The reads in a row that a connection does before the next source is served.
 const READ_BURST: u64 = 16;
-const ACCEPT_BURST: u64 = 64;
 
-/// The most accepts in a row that may fail for a reason of the peer's.
-const TRANSIENT_BURST: u64 = 16;
+/// The accepts of a server in a turn that take a peer or fail: those of `Limits::new`.
+const ACCEPTS_A_TURN: u64 = 32;
 
 /// The most flushes of a connection in a turn: before the poll, when it is served, behind the sockets, behind the
 /// timers and behind the closes.
@@ -65,8 +64,9 @@ impl Before {
                 "L5: {polls} polls in a turn of {sources} sources"
             );
             assert!(
-                accepts <= listeners as u64 * ACCEPT_BURST * (TRANSIENT_BURST + 1),
-                "L5: {accepts} accepts in a turn"
+                // Behind each poll a service may find no peer, and a shortage refuses one with the reserve.
+                accepts <= listeners as u64 * (ACCEPTS_A_TURN + polls + 2),
+                "L5: {accepts} accepts in a turn of {polls} polls"
             );
             assert!(
                 reads <= sources * READ_BURST,

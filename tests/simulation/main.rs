@@ -15,6 +15,7 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 #[path = "../support/mod.rs"]
 mod support;
 
+mod accept_limits;
 mod armed;
 mod asking;
 mod calls;
