@@ -3,11 +3,14 @@
 //! ```text
 //! cargo soak                      a minute: 10,000 connections that misbehave, in two processes, every byte compared
 //! cargo soak --seconds 3600       an hour
+//! cargo hostile                   a minute: a server among hostile peers, and its guests that behave well
 //! ```
 //!
 //! A run fails with exit code 1 if a bound of the table does not hold. All addresses are in 127.0.0.0/8.
 #![forbid(unsafe_code)]
 
+mod child_process;
+mod hostile;
 mod soak;
 mod table;
 mod traffic;
@@ -27,13 +30,29 @@ fn heap() -> u64 {
     stats.bytes_allocated as u64 - stats.bytes_deallocated as u64
 }
 
+/// Lets this process have as many descriptors as the system allows.
+fn raise_open_file_limit() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let limit = getrlimit(Resource::Nofile);
+        let raised = Rlimit {
+            current: limit.maximum,
+            ..limit
+        };
+        // Where it is refused, the run says that the connections are too few.
+        let _ = setrlimit(Resource::Nofile, raised);
+    }
+}
+
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mut parser = lexopt::Parser::from_env();
     let Some(program) = parser.next()? else {
-        return Err("which one: soak".into());
+        return Err("which one: soak or hostile".into());
     };
     let holds = match program {
         lexopt::Arg::Value(name) if name == "soak" => soak::run(parser)?,
+        lexopt::Arg::Value(name) if name == "hostile" => hostile::run(parser)?,
         _ => return Err(program.unexpected().into()),
     };
     Ok(match holds {

@@ -3,6 +3,9 @@
 use std::fmt::Display;
 use std::fs;
 
+/// The verdict on a bound that does not hold.
+const BREACH: &str = "BREACH";
+
 /// A table whose rows are measurements with their bounds.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
@@ -36,13 +39,25 @@ impl Table {
         );
     }
 
+    /// Adds a ratio that may be at most `most`.
+    pub(crate) fn at_most_times(&mut self, what: &str, ratio: f64, most: f64) {
+        let verdict = if ratio <= most { "holds" } else { BREACH };
+        let cells = [
+            what,
+            &format!("≤ {most:.2}"),
+            &format!("{ratio:.2}"),
+            verdict,
+        ];
+        self.rows.push(cells.map(str::to_owned));
+    }
+
     /// Adds a measurement that has to be `equal`.
     pub(crate) fn equal(&mut self, what: &str, value: u64, equal: u64) {
         self.add(what, &thousands(equal), value, value == equal);
     }
 
     fn add(&mut self, what: &str, bound: &str, value: u64, holds: bool) {
-        let verdict = if holds { "holds" } else { "BREACH" };
+        let verdict = if holds { "holds" } else { BREACH };
         self.rows
             .push([what, bound, &thousands(value), verdict].map(str::to_owned));
     }
@@ -70,7 +85,7 @@ impl Table {
         ];
         line(&rules);
         self.rows.iter().for_each(line);
-        self.rows.iter().all(|row| row[3] != "BREACH")
+        self.rows.iter().all(|row| row[3] != BREACH)
     }
 }
 

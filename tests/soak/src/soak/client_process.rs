@@ -1,57 +1,31 @@
 //! The process that connects: it is started with the addresses of the servers, and prints its counts.
 
-use std::env;
-use std::io::{Read, stdin};
 use std::net::SocketAddr;
-use std::process::{Command, Stdio, exit};
-use std::sync::mpsc::{self, Receiver};
-use std::thread;
+use std::sync::mpsc::Receiver;
 
+use crate::child_process;
 use crate::traffic::{Remains, Tally};
 
 use super::{Counts, Options};
 
 /// Starts the process with the addresses that the servers tell, and returns its counts when it has ended.
 pub(super) fn run(options: &Options, told: &[Receiver<Vec<SocketAddr>>]) -> Result<Counts, String> {
-    let mut servers = Vec::new();
+    let mut arguments = vec![
+        "soak".to_owned(),
+        format!("--seconds={}", options.seconds),
+        format!("--connections={}", options.connections),
+        format!("--seed={}", options.seed),
+        format!("--budget-ms={}", options.budget_ms),
+    ];
+    if !options.has_faults {
+        arguments.push("--no-faults".to_owned());
+    }
     for told in told {
         let addresses = told.recv().map_err(|_| "a server does not listen")?;
-        servers.extend(addresses.iter().map(ToString::to_string));
+        arguments.extend(addresses.iter().map(ToString::to_string));
     }
-    let program = env::current_exe().map_err(|error| error.to_string())?;
-    let mut child = Command::new(program)
-        .arg("soak")
-        .arg(format!("--seconds={}", options.seconds))
-        .arg(format!("--connections={}", options.connections))
-        .arg(format!("--seed={}", options.seed))
-        .arg(format!("--budget-ms={}", options.budget_ms))
-        .args((!options.has_faults).then_some("--no-faults"))
-        .args(servers)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|error| error.to_string())?;
-    let _kept_open = child.stdin.take();
-    let output = child.wait_with_output();
-    let output = output.map_err(|error| error.to_string())?;
-    let text = String::from_utf8_lossy(&output.stdout);
+    let text = child_process::output(arguments)?;
     read(&text).ok_or_else(|| format!("the client printed: {text}"))
-}
-
-/// Ends this process when the one that started it is gone.
-pub(super) fn end_with_the_parent() {
-    let (ready, is_ready) = mpsc::channel();
-    thread::spawn(move || {
-        // The buffer of the input is allocated before the heap is measured.
-        let input = stdin();
-        let _ = ready.send(());
-        drop(ready);
-        // The server keeps its end of the pipe open as long as it lives, and writes nothing.
-        let _ = input.lock().read(&mut [0]);
-        exit(1);
-    });
-    // The thread sends, or is gone.
-    let _ = is_ready.recv();
 }
 
 /// Prints the counts of this process.

@@ -16,6 +16,7 @@ use std::time::Duration;
 use lexopt::prelude::*;
 use netloop::Budget;
 
+use crate::child_process;
 use crate::heap;
 use crate::traffic::{End, Faults, Remains, Tally, Traffic, Until, load, run_all, serve};
 
@@ -63,9 +64,9 @@ pub(crate) fn run(mut parser: lexopt::Parser) -> Result<bool, Box<dyn Error>> {
             _ => return Err(argument.unexpected().into()),
         }
     }
-    raise_open_file_limit();
+    crate::raise_open_file_limit();
     if !options.servers.is_empty() {
-        client_process::end_with_the_parent();
+        child_process::end_with_the_parent();
         let counts = connect(&options);
         client_process::tell(&counts);
         return Ok(true);
@@ -146,19 +147,4 @@ fn connect(options: &Options) -> Counts {
     });
     let (loops, remains) = run_all(ends.collect(), heap);
     Counts { loops, remains }
-}
-
-/// Lets this process have as many descriptors as the system allows.
-fn raise_open_file_limit() {
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-        let limit = getrlimit(Resource::Nofile);
-        let raised = Rlimit {
-            current: limit.maximum,
-            ..limit
-        };
-        // Where it is refused, the run says that the connections are too few.
-        let _ = setrlimit(Resource::Nofile, raised);
-    }
 }
