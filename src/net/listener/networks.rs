@@ -1,7 +1,7 @@
 //! The connections that a server holds from each network.
 
-use std::collections::{HashMap, TryReserveError};
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, TryReserveError};
 use std::net::IpAddr;
 
 /// The numbers of the connections of one server from each network, and their limit.

@@ -11,7 +11,7 @@ use super::KEPT_BYTES;
 ///
 /// Invariant: no user can tell whether bytes are here or in the queue of their connection. A request to the
 /// connection [moves](super::Outbox::move_to_queue) them to the queue first, and the user's counts include them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Gathered {
     /// The socket whose callback runs. `None` outside of callbacks, and after the bytes were moved to the queue.
     owner: Option<SocketId>,
@@ -19,6 +19,19 @@ pub(super) struct Gathered {
     /// The next write must be shorter than this. Invariant: the owner would answer `Open` to such a write, because it
     /// was open and had nothing unsent when the callback began.
     capacity: usize,
+    /// The limit on `capacity`, for the sake of the bytes of all sockets.
+    most: usize,
+}
+
+impl Default for Gathered {
+    fn default() -> Self {
+        Self {
+            owner: None,
+            bytes: Vec::new(),
+            capacity: 0,
+            most: usize::MAX,
+        }
+    }
 }
 
 impl Gathered {
@@ -26,13 +39,20 @@ impl Gathered {
     pub(super) fn begin(&mut self, owner: SocketId, capacity: usize) {
         debug_assert!(self.bytes.is_empty(), "the last callback was ended");
         self.owner = Some(owner);
-        self.capacity = capacity;
+        self.capacity = capacity.min(self.most);
     }
 
-    /// Lets the owner gather at most `bytes` further bytes.
+    /// Lets the owner, and each later one, gather at most `bytes` further bytes.
     #[inline]
     pub(super) fn fit(&mut self, bytes: usize) {
-        self.capacity = self.capacity.min(bytes.saturating_add(1));
+        self.most = bytes.saturating_add(1);
+        self.capacity = self.capacity.min(self.most);
+    }
+
+    /// Whether fewer bytes may be gathered than a callback ever may.
+    #[inline]
+    pub(super) fn is_tight(&self) -> bool {
+        self.most <= usize::from(u16::MAX)
     }
 
     /// Appends `bytes` if `writer` is the owner and `bytes` are within the capacity. Otherwise returns `false`.

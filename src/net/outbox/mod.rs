@@ -110,13 +110,15 @@ impl Outbox {
     /// An outbox whose pool keeps at most `pooled_bytes` bytes of free chunks, for at most `limit` unsent bytes of all
     /// connections together.
     pub(crate) fn new(pooled_bytes: usize, limit: Option<usize>) -> Self {
-        Self {
+        let mut outbox = Self {
             gathered: Gathered::default(),
             broadcast: Broadcast::default(),
             pool: Pool::with_limit(pooled_bytes),
             level: Level::new(limit),
             sent: 0,
-        }
+        };
+        outbox.note_low_level();
+        outbox
     }
 
     /// Begins a callback of `id`. The callback's writes gather here, without a look at the connection, as long as they
@@ -125,7 +127,6 @@ impl Outbox {
     #[inline]
     pub(crate) fn begin_callback(&mut self, id: SocketId, capacity: u16) {
         self.gathered.begin(id, usize::from(capacity));
-        self.gathered.fit(self.room());
     }
 
     /// Whether a callback of `id` runs, and its writes gather here.
@@ -237,10 +238,17 @@ impl Outbox {
 
     #[inline]
     fn note_fall(&mut self) {
-        if self.level.is_high() {
-            let waiting = self.waiting();
-            self.level.fall(waiting);
+        if self.level.is_high() || self.gathered.is_tight() {
+            self.note_low_level();
         }
+    }
+
+    #[cold]
+    fn note_low_level(&mut self) {
+        let waiting = self.waiting();
+        self.level.fall(waiting);
+        self.gathered
+            .fit(self.level.limit().saturating_sub(waiting));
     }
 
     /// Whether the level has become high, and this was not [taken](Self::take_pressure).
@@ -281,6 +289,7 @@ impl Outbox {
         unsent.written += bytes.len() as u64;
         unsent.queue.copy(bytes, &mut self.pool);
         self.gathered.clear();
+        self.note_rise();
     }
 
     #[inline]
