@@ -166,89 +166,109 @@ fn a_narrow_token_tells_4000_neighbouring_generations_apart() {
     assert!(tokens.iter().all(|token| token & 0xF_FFFF == 0xA_BCDE));
 }
 
+/// Applies random operations to a table and to a map, and compares every result. Returns the number of retired slots.
+fn compare_with_map(seed: u64, steps: u32) -> usize {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut slots = Slots::new();
+    let mut model = BTreeMap::new();
+    let mut issued: Vec<Key> = Vec::new();
+    let mut distinct = HashSet::new();
+    // A small table reuses its slots most often.
+    let limit = random.usize(1..50);
+    for step in 0..steps {
+        let known = if random.bool() {
+            random.choice(&issued).copied()
+        } else {
+            random.choice(model.keys()).copied()
+        };
+        match (random.u32(0..100), known) {
+            (0..40, _) if model.len() < limit => {
+                let key = slots.insert(step);
+                assert!(
+                    distinct.insert(key),
+                    "{key:?} came back, seed {seed}, step {step}"
+                );
+                model.insert(key, step);
+                issued.push(key);
+            }
+            (20..60, Some(key)) => {
+                assert_eq!(
+                    slots.remove(key),
+                    model.remove(&key),
+                    "seed {seed}, step {step}"
+                );
+            }
+            (60..70, Some(key)) => {
+                if let Some(value) = slots.get_mut(key) {
+                    *value += 1;
+                }
+                model.entry(key).and_modify(|value| *value += 1);
+            }
+            (70..72, _) => {
+                // Ages the slot that is filled next: the slot then takes at most three further entries.
+                let index = slots.slab.vacant_key();
+                if let Some(next) = slots.next_generations.get_mut(index) {
+                    *next = (*next).max(LAST_GENERATION - random.u32(0..3));
+                }
+            }
+            (72, _) => slots.shrink(),
+            (73, _) => {
+                let entries: Vec<_> = slots.iter().map(|(key, value)| (key, *value)).collect();
+                let expected: Vec<_> = model.iter().map(|(key, value)| (*key, *value)).collect();
+                assert_eq!(entries, expected, "seed {seed}, step {step}");
+            }
+            (_, Some(key)) => {
+                assert_eq!(slots.get(key), model.get(&key), "seed {seed}, step {step}");
+                let entry = model.get_mut(&key).map(|value| (key, value));
+                assert_eq!(
+                    slots.find_mut(key.to_token()),
+                    entry,
+                    "seed {seed}, step {step}"
+                );
+                let found = model.contains_key(&key).then_some(key);
+                assert_eq!(
+                    slots.find(key.to_token()),
+                    found,
+                    "seed {seed}, step {step}"
+                );
+            }
+            (_, None) => assert_eq!(
+                slots.find(random.usize(..)),
+                None,
+                "seed {seed}, step {step}"
+            ),
+        }
+        assert_eq!(slots.len(), model.len(), "seed {seed}, step {step}");
+    }
+    for key in issued {
+        assert_eq!(slots.get(key), model.get(&key), "seed {seed}, {key:?}");
+    }
+    slots.retired
+}
+
 #[test]
 fn random_operations_agree_with_a_map() {
-    let mut retired = 0;
-    for seed in 0..60 {
-        let mut random = fastrand::Rng::with_seed(seed);
-        let mut slots = Slots::new();
-        let mut model = BTreeMap::new();
-        let mut issued: Vec<Key> = Vec::new();
-        let mut distinct = HashSet::new();
-        // A small table reuses its slots most often.
-        let limit = random.usize(1..50);
-        for step in 0..10_000_u32 {
-            let known = if random.bool() {
-                random.choice(&issued).copied()
-            } else {
-                random.choice(model.keys()).copied()
-            };
-            match (random.u32(0..100), known) {
-                (0..40, _) if model.len() < limit => {
-                    let key = slots.insert(step);
-                    assert!(
-                        distinct.insert(key),
-                        "{key:?} came back, seed {seed}, step {step}"
-                    );
-                    model.insert(key, step);
-                    issued.push(key);
-                }
-                (20..60, Some(key)) => {
-                    assert_eq!(
-                        slots.remove(key),
-                        model.remove(&key),
-                        "seed {seed}, step {step}"
-                    );
-                }
-                (60..70, Some(key)) => {
-                    if let Some(value) = slots.get_mut(key) {
-                        *value += 1;
-                    }
-                    model.entry(key).and_modify(|value| *value += 1);
-                }
-                (70..72, _) => {
-                    // Ages the slot that is filled next: the slot then takes at most three further entries.
-                    let index = slots.slab.vacant_key();
-                    if let Some(next) = slots.next_generations.get_mut(index) {
-                        *next = (*next).max(LAST_GENERATION - random.u32(0..3));
-                    }
-                }
-                (72, _) => slots.shrink(),
-                (73, _) => {
-                    let entries: Vec<_> = slots.iter().map(|(key, value)| (key, *value)).collect();
-                    let expected: Vec<_> =
-                        model.iter().map(|(key, value)| (*key, *value)).collect();
-                    assert_eq!(entries, expected, "seed {seed}, step {step}");
-                }
-                (_, Some(key)) => {
-                    assert_eq!(slots.get(key), model.get(&key), "seed {seed}, step {step}");
-                    let entry = model.get_mut(&key).map(|value| (key, value));
-                    assert_eq!(
-                        slots.find_mut(key.to_token()),
-                        entry,
-                        "seed {seed}, step {step}"
-                    );
-                    let found = model.contains_key(&key).then_some(key);
-                    assert_eq!(
-                        slots.find(key.to_token()),
-                        found,
-                        "seed {seed}, step {step}"
-                    );
-                }
-                (_, None) => assert_eq!(
-                    slots.find(random.usize(..)),
-                    None,
-                    "seed {seed}, step {step}"
-                ),
-            }
-            assert_eq!(slots.len(), model.len(), "seed {seed}, step {step}");
-        }
-        for key in issued {
-            assert_eq!(slots.get(key), model.get(&key), "seed {seed}, {key:?}");
-        }
-        retired += slots.retired;
-    }
+    let retired: usize = (0..60).map(|seed| compare_with_map(seed, 10_000)).sum();
     assert!(retired > 1_000, "only {retired} slots grew old enough");
+}
+
+#[test]
+#[ignore = "takes minutes in a release build"]
+fn a_hundred_million_operations_agree_with_a_map() {
+    let first = first_seed();
+    for seed in first..first + 1_000 {
+        compare_with_map(seed, 100_000);
+    }
+}
+
+/// Returns the first seed of a long run, and prints it: that of the variable SEED, or a random one.
+fn first_seed() -> u64 {
+    let given = std::env::var("SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
+    let seed = given.unwrap_or_else(|| fastrand::u64(..1 << 48));
+    println!("SEED={seed}");
+    seed
 }
 
 #[test]

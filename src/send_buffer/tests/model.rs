@@ -198,6 +198,26 @@ fn a_tiny_pool_behaves_like_a_plain_vector() {
     }
 }
 
+#[test]
+#[ignore = "takes minutes in a release build"]
+fn a_hundred_million_operations_behave_like_a_plain_vector() {
+    let first = first_seed();
+    for seed in first..first + 100 {
+        let pool = [4 << 20, CHUNK_BYTES, 0][usize::try_from(seed % 3).expect("small")];
+        run_against_model(seed, 1_000_000, pool);
+    }
+}
+
+/// Returns the first seed of a long run, and prints it: that of the variable SEED, or a random one.
+fn first_seed() -> u64 {
+    let given = std::env::var("SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
+    let seed = given.unwrap_or_else(|| fastrand::u64(..1 << 48));
+    println!("SEED={seed}");
+    seed
+}
+
 /// Cuts `bytes`: for bit `i` of `cuts`, a new segment begins after byte `i`.
 fn pieces(bytes: &'static [u8], cuts: u32) -> Vec<&'static [u8]> {
     let mut pieces = Vec::new();

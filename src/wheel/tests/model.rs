@@ -256,3 +256,24 @@ fn with_many_timers_a_bucket_the_wheel_is_like_the_model() {
         compare_with_model(seed, start, 10_000, 3_000);
     }
 }
+
+#[test]
+#[ignore = "takes minutes in a release build"]
+fn a_hundred_million_operations_do_what_the_model_does() {
+    let first = first_seed();
+    for seed in first..first + 10_000 {
+        let start = STARTS[usize::try_from(seed % 20).expect("small")];
+        let target = [SEARCH_LIMIT as usize, 300, 3_000][usize::try_from(seed % 3).expect("small")];
+        compare_with_model(seed, start, 10_000, target);
+    }
+}
+
+/// Returns the first seed of a long run, and prints it: that of the variable SEED, or a random one.
+fn first_seed() -> u64 {
+    let given = std::env::var("SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
+    let seed = given.unwrap_or_else(|| fastrand::u64(..1 << 48));
+    println!("SEED={seed}");
+    seed
+}

@@ -36,54 +36,79 @@ fn crowded_position(random: &mut fastrand::Rng) -> u128 {
     }
 }
 
+/// The rules of a run, and the checks of an address behind each rule.
+const RULES: u32 = 40;
+const CHECKS: u32 = 90;
+
+fn compare_with_linear_scan(seed: u64) {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut block_list = BlockList::new();
+    let mut model = LinearScan::default();
+    for _ in 0..RULES {
+        let (one, other) = (crowded_position(&mut random), crowded_position(&mut random));
+        let span = random.u128(0..8);
+        let (first, last) = match random.u8(0..8) {
+            0 => (one.min(other), one.max(other)),
+            1..=3 => (one, one.saturating_add(span)),
+            _ => (one, one),
+        };
+        let blocks = random.u8(0..5) > 1;
+        if blocks {
+            block_list.insert(first, last);
+        } else {
+            block_list.remove(first, last);
+        }
+        model.0.push((first, last, blocks));
+
+        for _ in 0..CHECKS {
+            let position = crowded_position(&mut random);
+            let address = Ipv6Addr::from(position);
+            let expected = model.check(position);
+            assert_eq!(
+                block_list.check(address.into()),
+                expected,
+                "seed {seed}, {address}"
+            );
+            // A mapped address and its IPv4 address count as the same peer.
+            let canonical = address.to_canonical();
+            assert_eq!(
+                block_list.check(canonical),
+                expected,
+                "seed {seed}, {canonical}"
+            );
+        }
+        let ranges: Vec<_> = block_list.ranges.iter().collect();
+        assert!(
+            ranges.iter().all(|(first, last)| first <= last),
+            "seed {seed}"
+        );
+        let apart = |pair: &[(&u128, &u128)]| pair[0].1.saturating_add(1) < *pair[1].0;
+        assert!(ranges.windows(2).all(apart), "seed {seed}: {block_list:?}");
+    }
+}
+
 #[test]
 fn answers_are_those_of_a_linear_scan_of_all_rules_ever_given() {
-    for seed in 0..300 {
-        let mut random = fastrand::Rng::with_seed(seed);
-        let mut block_list = BlockList::new();
-        let mut model = LinearScan::default();
-        for _ in 0..40 {
-            let (one, other) = (crowded_position(&mut random), crowded_position(&mut random));
-            let span = random.u128(0..8);
-            let (first, last) = match random.u8(0..8) {
-                0 => (one.min(other), one.max(other)),
-                1..=3 => (one, one.saturating_add(span)),
-                _ => (one, one),
-            };
-            let blocks = random.u8(0..5) > 1;
-            if blocks {
-                block_list.insert(first, last);
-            } else {
-                block_list.remove(first, last);
-            }
-            model.0.push((first, last, blocks));
+    (0..300).for_each(compare_with_linear_scan);
+}
 
-            for _ in 0..90 {
-                let position = crowded_position(&mut random);
-                let address = Ipv6Addr::from(position);
-                let expected = model.check(position);
-                assert_eq!(
-                    block_list.check(address.into()),
-                    expected,
-                    "seed {seed}, {address}"
-                );
-                // A mapped address and its IPv4 address count as the same peer.
-                let canonical = address.to_canonical();
-                assert_eq!(
-                    block_list.check(canonical),
-                    expected,
-                    "seed {seed}, {canonical}"
-                );
-            }
-            let ranges: Vec<_> = block_list.ranges.iter().collect();
-            assert!(
-                ranges.iter().all(|(first, last)| first <= last),
-                "seed {seed}"
-            );
-            let apart = |pair: &[(&u128, &u128)]| pair[0].1.saturating_add(1) < *pair[1].0;
-            assert!(ranges.windows(2).all(apart), "seed {seed}: {block_list:?}");
-        }
-    }
+#[test]
+#[ignore = "takes a minute in a release build"]
+fn a_hundred_million_answers_are_those_of_a_linear_scan() {
+    // A check is of an address and of its canonical form.
+    let operations = u64::from(RULES * (1 + 2 * CHECKS));
+    let first = first_seed();
+    (first..first + 100_000_000 / operations + 1).for_each(compare_with_linear_scan);
+}
+
+/// Returns the first seed of a long run, and prints it: that of the variable SEED, or a random one.
+fn first_seed() -> u64 {
+    let given = std::env::var("SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
+    let seed = given.unwrap_or_else(|| fastrand::u64(..1 << 48));
+    println!("SEED={seed}");
+    seed
 }
 
 #[test]
