@@ -1,22 +1,16 @@
 //! Rows of the reliability table that no other file holds; `FAULTS.md` has all rows.
 //!
-//! The rules: A1 (the processor time), A15, A16, D13, G2, G3.
+//! The rules: A1 (the processor time), A15, A16, D13, G2.
 
 use std::env;
 use std::fs::{self, File};
-use std::net::SocketAddr;
 use std::process::{self, Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use netloop::{
-    CloseReason, ConnectOptions, EventLoop, HostQuery, ListenOptions, Resolver, SocketOptions, Wait,
-};
+use netloop::{CloseReason, ConnectOptions, EventLoop, ListenOptions, SocketOptions, Wait};
 
 use crate::servers::{assert_echoes, echoing, serve};
-use crate::support::{
-    Peer, Recorder, Scene, World, answering, in_own_process, loopback, with_failing_calls,
-};
+use crate::support::{Peer, Recorder, Scene, World, in_own_process, loopback, with_failing_calls};
 
 /// The processor time that this process has taken.
 fn processor_time() -> Duration {
@@ -161,28 +155,4 @@ fn a_lookup_without_a_thread_fails_alone() {
         assert_eq!(scene.world.error("client").code(), "EAGAIN");
         assert_echoes(&mut scene, &mut Peer::connect(address));
     });
-}
-
-// G3
-#[test]
-fn a_resolver_that_panics_fails_its_lookup_alone() {
-    let mut scene = Scene::new();
-    let (_, address) = scene.listen(ListenOptions::new(), |_| Recorder::new("accepted"));
-    let panics: Arc<dyn Resolver> =
-        Arc::new(|_: &HostQuery<'_>| -> netloop::Result<Vec<SocketAddr>> { panic!("no answer") });
-    for number in 0..5 {
-        let name = format!("panicked-{number}");
-        let options = ConnectOptions::new().resolver(Arc::clone(&panics));
-        scene.connect("example.invalid:80", options, Recorder::new(&name));
-        scene.drive_to_close(&name);
-        assert_eq!(scene.world.count(&name, "error"), 1);
-    }
-    // More panics than there are threads: each of them still works.
-    let options = ConnectOptions::new().resolver(answering(&["host1"]));
-    scene.connect(
-        ("example.invalid", address.port()),
-        options,
-        Recorder::new("client"),
-    );
-    scene.drive("the connection", |world| world.has("client", "connect"));
 }

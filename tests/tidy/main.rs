@@ -7,6 +7,7 @@
 )]
 
 mod citations;
+mod fault_rows;
 mod file;
 mod floors;
 mod language;
@@ -69,6 +70,13 @@ fn every_test_that_is_cited_is_there() {
 #[test]
 fn every_row_of_libuvs_tests_has_its_test() {
     let findings = libuv_rows::broken_rows(&file::files());
+    let lines: Vec<_> = findings.iter().map(Finding::to_string).collect();
+    assert!(lines.is_empty(), "\n{}\n", lines.join("\n"));
+}
+
+#[test]
+fn every_row_of_the_fault_table_has_its_tests() {
+    let findings = fault_rows::broken_rows(&file::files());
     let lines: Vec<_> = findings.iter().map(Finding::to_string).collect();
     assert!(lines.is_empty(), "\n{}\n", lines.join("\n"));
 }
