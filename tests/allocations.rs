@@ -8,13 +8,16 @@
 )]
 
 use std::alloc::System;
+use std::cell::Cell;
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use netloop::{
-    Budget, Context, EventLoop, Flow, ListenOptions, SocketHandler, SocketOptions, Wait,
+    Accepted, Budget, Context, EventLoop, Flow, Limits, ListenOptions, LoopContext, OverLimit,
+    Refusal, ServerHandler, SocketHandler, SocketOptions, Wait,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, Stats, StatsAlloc};
 
@@ -314,6 +317,66 @@ fn a_loop_trimmed_after_a_spike_keeps_next_to_nothing() {
         // A sixteenth of a byte for each place, of the sockets and of their deadlines.
         assert!(left <= 20_000, "{left} bytes are left of {count}");
         round_trip(&mut event_loop, &mut first, b"and on it goes");
+    });
+}
+
+/// Refuses connections while it has no place for them, and counts those that it is told of.
+struct Door(Rc<Cell<u64>>);
+
+impl ServerHandler for Door {
+    fn on_connection(
+        &mut self,
+        _: &mut LoopContext<'_>,
+        _: &Accepted,
+    ) -> Option<Box<dyn SocketHandler>> {
+        panic!("it has no place");
+    }
+    fn on_over_limit(&mut self, _: &mut LoopContext<'_>, told: &OverLimit) {
+        self.0.set(self.0.get() + told.refused);
+    }
+}
+
+// A9
+#[test]
+fn a_refused_connection_allocates_nothing() {
+    in_own_process(r#"exec "$@""#, || {
+        let unlimited = Limits::unlimited;
+        for limits in [
+            unlimited().max_connections(0),
+            unlimited().max_connections_per_network(0),
+            unlimited().max_connections(0).refusal(Refusal::Reset),
+        ] {
+            let mut event_loop: EventLoop = EventLoop::new().unwrap();
+            let refused = Rc::new(Cell::new(0));
+            let options = ListenOptions::new().limits(limits);
+            let door = Door(Rc::clone(&refused));
+            let server = event_loop.serve(loopback(), options, door).unwrap();
+            let address = event_loop.server(server).address().unwrap();
+            let mut refuse = |count: u64| {
+                let peers: Vec<TcpStream> = (0..count)
+                    .map(|_| TcpStream::connect(address).unwrap())
+                    .collect();
+                let region = Region::new(ALLOCATOR);
+                let (all, deadline) = (refused.get() + count, Instant::now() + PATIENCE);
+                while refused.get() < all {
+                    assert!(Instant::now() < deadline, "a refusal is missing");
+                    turn(&mut event_loop);
+                }
+                let change = region.change();
+                drop(peers);
+                change
+            };
+            refuse(100);
+            for _ in 0..10 {
+                let change = refuse(100);
+                let counts = (
+                    change.allocations,
+                    change.reallocations,
+                    change.deallocations,
+                );
+                assert_eq!(counts, (0, 0, 0), "100 refused connections");
+            }
+        }
     });
 }
 
