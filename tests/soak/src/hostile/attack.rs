@@ -71,13 +71,14 @@ impl Kind {
     /// Returns the number of peers that attack at a time.
     pub(super) fn crowd(self) -> usize {
         match self {
-            Self::Silent | Self::Idler | Self::NeverReader => 100,
+            Self::Silent | Self::Idler => 100,
+            Self::NeverReader => 60,
             Self::Slowloris | Self::Trickler | Self::HalfOpen => 50,
             Self::Endless => 30,
             Self::Chatterer => 20,
             Self::Staller => 25,
-            // With the responses for those that never read, 400 MiB, of which the limits of the loop allow 256.
-            Self::Subscriber => 220,
+            // A mebibyte each, and the responses for those that never read: the limits of the loop allow 256 MiB.
+            Self::Subscriber => 300,
             Self::Writer => 9_600,
             Self::Resetter => 100,
             Self::Flooder => 2_500,
@@ -89,12 +90,8 @@ impl Kind {
     /// Returns the time between two waves; `None` for a kind that keeps its number all the time.
     pub(super) fn wave(self) -> Option<Duration> {
         match self {
-            Self::NeverReader
-            | Self::Subscriber
-            | Self::Staller
-            | Self::Flooder
-            | Self::Neighbour
-            | Self::Blocked => Some(Duration::from_secs(4)),
+            Self::NeverReader | Self::Subscriber | Self::Staller => Some(Duration::from_secs(8)),
+            Self::Flooder | Self::Neighbour | Self::Blocked => Some(Duration::from_secs(4)),
             Self::Resetter => Some(Duration::from_millis(500)),
             _ => None,
         }

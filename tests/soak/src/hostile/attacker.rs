@@ -14,10 +14,10 @@ use super::guests::{self, Latencies};
 
 /// The parts of a round.
 const QUIET: Duration = Duration::from_secs(2);
-const ATTACK: Duration = Duration::from_secs(5);
+const ATTACK: Duration = Duration::from_secs(8);
 /// In the last round the writers take all connections that the server has, at the rate at which it accepts.
 const LAST_ATTACK: Duration = Duration::from_secs(26);
-const DRAIN: Duration = Duration::from_secs(6);
+const DRAIN: Duration = Duration::from_secs(5);
 
 /// The longest wait of a turn.
 const STEP: Duration = Duration::from_millis(5);

@@ -68,7 +68,7 @@ impl Times {
 
 /// Runs the server, or the process that attacks it. Returns whether all bounds hold.
 pub(crate) fn run(mut parser: lexopt::Parser) -> Result<bool, Box<dyn Error>> {
-    let mut rounds = 4;
+    let mut rounds = 3;
     let mut servers: Vec<SocketAddr> = Vec::new();
     while let Some(argument) = parser.next()? {
         match argument {

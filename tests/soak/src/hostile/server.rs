@@ -14,7 +14,7 @@ use netloop::{
 use super::Times;
 use super::attack::BLOCKED;
 use super::attacker::Outcome;
-use super::session::{Record, Session, World};
+use super::session::{FRIENDS_BYTES, Record, Session, World};
 use crate::child_process;
 use crate::traffic::machine;
 
@@ -25,8 +25,8 @@ const HOST: Ipv4Addr = Ipv4Addr::new(127, 118, 0, 1);
 pub(super) const SIDE_DOOR: usize = 20;
 
 /// The messages that all subscribers get.
-const MESSAGE_BYTES: usize = 64 << 10;
-const MESSAGE_EVERY: Duration = Duration::from_millis(50);
+const MESSAGE_BYTES: usize = 128 << 10;
+const MESSAGE_EVERY: Duration = Duration::from_millis(100);
 
 /// The longest wait of a turn, so that the end of the run is noticed.
 const STEP: Duration = Duration::from_millis(50);
@@ -49,6 +49,7 @@ pub(super) fn serve(rounds: u32) -> Result<(Served, Outcome), String> {
     let mut world = World {
         times,
         side_door: None,
+        response: vec![b'x'; FRIENDS_BYTES].into(),
         subscribers: Vec::new(),
         records: Vec::new(),
     };
