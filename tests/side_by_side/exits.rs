@@ -13,7 +13,7 @@ use super::loopback::Loopback;
 use super::node_version::NodeVersion;
 
 /// The longest that a program may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The bytes that a program writes, and their time: while it connects, or in its connect event.
 #[derive(Clone, Copy, Debug)]
