@@ -115,7 +115,10 @@ fn the_timers_of_a_socket_go_when_it_closes() {
     }
     scene.settle();
     assert!(scene.world.all_are_closed());
-    assert_eq!(scene.event_loop.next_deadline(), None, "the wheel is empty");
+    // Of the deadlines, that of unused memory may be left for a while.
+    scene.drive_with("the empty wheel", |scene| {
+        scene.event_loop.next_deadline().is_none()
+    });
     let debugged = format!("{:?}", scene.event_loop);
     assert!(debugged.contains("timers: 0"), "{debugged}");
 }
