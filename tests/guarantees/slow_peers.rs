@@ -197,48 +197,62 @@ fn a_peer_that_takes_bytes_at_the_rate_gets_all() {
 // Reliability F3: slowloris.
 #[test]
 fn five_hundred_drippers_go_and_the_others_stay() {
-    let mut scene = limited(none().min_receive_rate(rate()).max_connections(None));
-    let reception = Reception::new("server", |number| {
-        let name = if number == 0 { "good" } else { "bad" };
-        Recorder::new(name)
-            .on("connect", |cx, _| cx.socket.expect_bytes(true))
-            .on("data", move |cx, seen| {
-                if let (0, crate::support::Seen::Data(bytes)) = (number, seen) {
-                    cx.socket.write(bytes).ignore();
-                }
-            })
-    });
-    let server = scene.serve(loopback(), SocketOptions::new(), reception);
-    let address = scene.address_of(server);
-    let mut good = Peer::connect(address);
-    scene.drive_until("good", "connect");
-    let mut drippers = Vec::new();
-    for number in 1..=500 {
-        drippers.push(Peer::connect(address));
-        if number % 50 == 0 {
-            scene.settle();
-        }
-    }
-    let mut sent = 0;
-    let mut next = Instant::now();
-    scene.drive_with("the close of all drippers", |scene| {
-        if Instant::now() >= next {
-            next += Duration::from_millis(500);
-            sent += 1;
-            // Half a byte a second is half as fast as the others may be.
-            for dripper in &mut drippers {
-                let _ = dripper.try_write(b".");
+    until_undisturbed(|| {
+        let mut scene = limited(none().min_receive_rate(rate()).max_connections(None));
+        let reception = Reception::new("server", |number| {
+            let name = if number == 0 { "good" } else { "bad" };
+            Recorder::new(name)
+                .on("connect", |cx, _| cx.socket.expect_bytes(true))
+                .on("data", move |cx, seen| {
+                    if let (0, crate::support::Seen::Data(bytes)) = (number, seen) {
+                        cx.socket.write(bytes).ignore();
+                    }
+                })
+        });
+        let server = scene.serve(loopback(), SocketOptions::new(), reception);
+        let address = scene.address_of(server);
+        let mut good = Peer::connect(address);
+        scene.drive_until("good", "connect");
+        // The grace and a second of silence are allowed, if the machine does not hold this thread up.
+        let (mut last, mut is_late) = (Instant::now(), false);
+        let mut keep_rate = || {
+            let _ = good.try_write(&[b'!'; 600]);
+            is_late |= last.elapsed() >= Duration::from_secs(1);
+            last = Instant::now();
+            while let Ok(Some(_)) = good.read_some(4096) {}
+        };
+        let mut drippers = Vec::new();
+        for number in 1..=500 {
+            drippers.push(Peer::connect(address));
+            if number % 50 == 0 {
+                keep_rate();
+                scene.settle();
             }
-            good.write(&[b'!'; 600]);
         }
-        while let Ok(Some(_)) = good.read_some(4096) {}
-        scene.event_loop.statistics().slow_senders == 500
+        let mut sent = 0;
+        let mut next = Instant::now();
+        scene.drive_with("the close of all drippers", |scene| {
+            if Instant::now() >= next {
+                next += Duration::from_millis(500);
+                sent += 1;
+                // Half a byte a second is half as fast as the others may be.
+                for dripper in &mut drippers {
+                    let _ = dripper.try_write(b".");
+                }
+                keep_rate();
+            }
+            scene.event_loop.statistics().slow_senders >= 500
+        });
+        if is_late {
+            return Disturbed::Yes;
+        }
+        // Each has had the grace and two seconds at most, in which it sends twice a second.
+        assert!(
+            sent <= 2 * 30,
+            "{sent} drips: the machine cannot be that slow"
+        );
+        assert!(!scene.world.has("good", "close"));
+        assert!(scene.world.received_length("good") >= 600);
+        Disturbed::No
     });
-    // Each has had the grace and two seconds at most, in which it sends twice a second.
-    assert!(
-        sent <= 2 * 30,
-        "{sent} drips: the machine cannot be that slow"
-    );
-    assert!(!scene.world.has("good", "close"));
-    assert!(scene.world.received_length("good") >= 600);
 }
