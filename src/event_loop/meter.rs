@@ -28,34 +28,16 @@ pub(super) struct Meter {
     idle: Duration,
     busy: Duration,
     longest_turn: Duration,
-    longest_step: Duration,
+    pub(super) longest_step: Duration,
     worst_lag: Duration,
     worst_timer_lag: Duration,
     /// Whether a hook is told of stalls. Then the clock is read around each callback.
     watches: bool,
     /// The clock that measures steps, if the host has set one.
-    step_clock: Option<fn() -> Duration>,
+    pub(super) step_clock: Option<fn() -> Duration>,
     /// Whether a hook is told of pressure.
     awaits_pressure: bool,
     timing: Timing,
-}
-
-/// The measure of the steps of one turn or flush.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct StepMeter {
-    clock: fn() -> Duration,
-    began: Duration,
-    longest: Duration,
-}
-
-impl StepMeter {
-    /// Measures the step that ends now, and begins the next one. Returns the longest so far.
-    pub(super) fn end_step(&mut self) -> Duration {
-        let now = (self.clock)();
-        self.longest = self.longest.max(now.saturating_sub(self.began));
-        self.began = now;
-        self.longest
-    }
 }
 
 /// The readings of the clock in the turn that runs, or in the last one.
@@ -209,20 +191,6 @@ impl Meter {
         self.worst_timer_lag = self.worst_timer_lag.max(lag);
     }
 
-    /// Begins to measure the steps of a turn or flush with a budget, if the host asks for it.
-    pub(super) fn step_meter(&self) -> Option<StepMeter> {
-        self.step_clock.map(|clock| StepMeter {
-            clock,
-            began: clock(),
-            longest: Duration::ZERO,
-        })
-    }
-
-    /// Notes the longest step of a turn or flush.
-    pub(super) fn note_step(&mut self, longest: Duration) {
-        self.longest_step = self.longest_step.max(longest);
-    }
-
     fn reset_peaks(&mut self) {
         self.longest_turn = Duration::ZERO;
         self.longest_step = Duration::ZERO;
@@ -359,31 +327,6 @@ impl<S> EventLoop<S> {
     #[doc(alias = "metrics")]
     pub fn statistics(&self) -> Statistics {
         self.agenda.statistics(&self.net)
-    }
-
-    /// Measures the steps of turns and flushes with a [budget](crate::Budget) from now on, by `clock`. The longest one is
-    /// `longest_step` of the [`Statistics`]: a turn overruns its budget by this at most.
-    ///
-    /// The clock counts from any beginning, and is read once a step. The wall clock counts the time in which the system
-    /// runs other threads, too. The processor time of the thread (`CLOCK_THREAD_CPUTIME_ID`) leaves it out, but takes a
-    /// system call.
-    ///
-    /// ```
-    /// use std::sync::LazyLock;
-    /// use std::time::{Duration, Instant};
-    /// use netloop::{Budget, EventLoop, Wait};
-    ///
-    /// static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
-    ///
-    /// let mut event_loop: EventLoop = EventLoop::new()?;
-    /// event_loop.measure_steps(|| BEGUN.elapsed());
-    /// event_loop.defer(|_| std::thread::sleep(Duration::from_millis(2)));
-    /// event_loop.turn(&mut (), Wait::No, Budget::new().time(Duration::from_millis(1)))?;
-    /// assert!(event_loop.statistics().longest_step >= Duration::from_millis(2));
-    /// # Ok::<(), netloop::Error>(())
-    /// ```
-    pub fn measure_steps(&mut self, clock: fn() -> Duration) {
-        self.agenda.meter.step_clock = Some(clock);
     }
 
     /// Begins new peaks: `longest_turn`, `longest_step`, `worst_lag` and `worst_timer_lag` of the [`Statistics`].

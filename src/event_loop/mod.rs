@@ -43,6 +43,7 @@ mod source_handler;
 mod spin;
 mod stall;
 mod statistics;
+mod step_meter;
 #[cfg(test)]
 mod tests;
 mod timer;

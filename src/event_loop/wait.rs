@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::net::Net;
 
-use super::meter::StepMeter;
+use super::step_meter::StepMeter;
 
 /// The limit on the wait of a turn that has nothing to do yet. No turn waits longer than until the next deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
