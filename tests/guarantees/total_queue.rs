@@ -370,3 +370,21 @@ fn a_pressure_hook_that_panics_is_dropped() {
     scene.turn();
     assert!(!scene.socket(id).is_destroyed());
 }
+
+// Reliability B9: the kernel is asked before anything closes.
+#[test]
+fn a_reset_that_is_met_at_the_total_costs_no_other_socket() {
+    let mut scene = scene_with(10_000);
+    let hole = BlackHole::new();
+    let hog = waiting(&mut scene, &hole, "hog");
+    assert_eq!(scene.socket(hog).write(&[1; 10_000]), Flow::Open);
+    let (id, peer) = scene.accepted(SocketOptions::new(), Recorder::new("us"));
+    peer.reset();
+    assert_eq!(scene.socket(id).write(&[0; 3000]), Flow::Closed);
+    assert!(!scene.socket(hog).is_destroyed());
+    scene.drive_to_close("us");
+    assert_eq!(
+        scene.world.trace("us"),
+        "connect error:ECONNRESET close:Reset"
+    );
+}

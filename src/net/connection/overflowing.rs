@@ -4,7 +4,7 @@
 use crate::net::error::Error;
 use crate::net::outbox::{Outbox, Payload};
 use crate::net::values::{CloseReason, Flow};
-use crate::reactor::Registration;
+use crate::reactor::{Interest, Registration};
 
 use super::Connection;
 
@@ -26,6 +26,25 @@ impl Overflow<'_> {
 }
 
 impl Connection {
+    /// Offers a write that has met the limit to the kernel: bytes that it takes need no room.
+    pub(crate) fn offer_overflow(
+        &mut self,
+        overflow: &mut Overflow<'_>,
+        registration: &mut Registration<'_>,
+        outbox: &mut Outbox,
+    ) {
+        let can_send = !self.outbound.has_failed()
+            && !self.outbound.is_corked()
+            && registration.readiness().serves(Interest::WRITABLE);
+        if can_send {
+            let rest = &overflow.payload.as_bytes()[overflow.sent..];
+            match self.send(rest, registration, outbox) {
+                Ok(sent) => overflow.sent += sent,
+                Err(error) => self.write_failed(error, registration),
+            }
+        }
+    }
+
     /// Queues the rest of a write that has met the limit, and returns the answer to the write. The caller has made room.
     pub(crate) fn write_rest(
         &mut self,

@@ -200,7 +200,7 @@ impl Connection {
     /// Sends the unsent bytes, followed by `tail`. Returns how many bytes of `tail` the kernel took. If the connection
     /// is not open, sends nothing and returns 0.
     #[inline]
-    fn send(
+    pub(super) fn send(
         &mut self,
         tail: &[u8],
         registration: &mut Registration<'_>,
@@ -391,7 +391,7 @@ impl Connection {
 
     /// Handles a fatal error of a write. A reset must neither swallow bytes that have arrived, nor look like a plain
     /// end.
-    fn write_failed(&mut self, error: io::Error, registration: &mut Registration<'_>) {
+    pub(super) fn write_failed(&mut self, error: io::Error, registration: &mut Registration<'_>) {
         self.fail_behind_unread(Syscall::Write, error, registration);
     }
 }

@@ -10,13 +10,20 @@ use super::Net;
 const LONG_WRITE: usize = 16;
 
 impl Net {
-    /// Carries out a write whose rest does not fit into the limit. The kernel is offered all bytes that wait for a flush.
-    /// Then the sockets with the most unsent bytes are closed, one by one, until there is room. If the writer has the
-    /// most, the write is refused and the writer closes.
+    /// Carries out a write whose rest does not fit into the limit. The kernel is offered all bytes that wait for a flush, and
+    /// the write behind them. Then the sockets with the most unsent bytes are closed, one by one, until there is room. If
+    /// the writer has the most, the write is refused and the writer closes.
     #[cold]
     #[inline(never)]
-    pub(super) fn write_at_limit(&mut self, id: SocketId, overflow: Overflow<'_>) -> Flow {
+    pub(super) fn write_at_limit(&mut self, id: SocketId, mut overflow: Overflow<'_>) -> Flow {
         self.offer_waiting(id);
+        self.with_connection(id, |connection, registration, outbox| {
+            connection.offer_overflow(&mut overflow, registration, outbox);
+        });
+        if !self.connection(id).is_some_and(Connection::is_writable) {
+            // The kernel has told of a failure, for which no other socket must close.
+            return Flow::Closed;
+        }
         if self.make_room(id, overflow.rest()) {
             let written = self.with_connection(id, |connection, registration, outbox| {
                 connection.write_rest(overflow, registration, outbox)
