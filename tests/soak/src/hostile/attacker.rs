@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// The connects of one kind in one turn.
 const CONNECTS_A_TURN: usize = 16;
 
-/// The phases that the guests are told of; each round has two of them.
+/// The phase in which the guests leave. The others are counted from zero, three in a round.
 pub(super) const OVER: u8 = u8::MAX;
 
 /// The history of one kind of attack.
@@ -109,7 +109,7 @@ fn attack_in_rounds(
         waves: [0; Kind::ALL.len()],
     };
     for round in 1..=rounds {
-        attacker.run_for(QUIET, |_, _| Ok(false))?;
+        attacker.run_for(QUIET, |_, _| Ok(()))?;
         phase.fetch_add(1, Ordering::Relaxed);
         attacker.world.attacks = true;
         attacker.opened.fill(0);
@@ -120,7 +120,7 @@ fn attack_in_rounds(
         attacker.world.attacks = false;
         // What the guests measure while the last of them go counts for neither.
         phase.fetch_add(1, Ordering::Relaxed);
-        attacker.run_for(DRAIN, |_, _| Ok(false))?;
+        attacker.run_for(DRAIN, |_, _| Ok(()))?;
         left = left.max(guests::count(addresses[0])?);
         // The sockets of peers that do not read still have bytes that nothing is to be done with.
         for id in attacker.event_loop.sockets().ids() {
@@ -132,14 +132,15 @@ fn attack_in_rounds(
 }
 
 impl Attacker {
-    /// Makes turns for `time`, or until `act` says that it is over; `act` gets the time since the beginning.
+    /// Makes turns for `time`, and calls `act` before each with the time since the beginning.
     fn run_for(
         &mut self,
         time: Duration,
-        mut act: impl FnMut(&mut Self, Duration) -> Result<bool>,
+        mut act: impl FnMut(&mut Self, Duration) -> Result<()>,
     ) -> Result<()> {
         let began = Instant::now();
-        while began.elapsed() < time && !act(self, began.elapsed())? {
+        while began.elapsed() < time {
+            act(self, began.elapsed())?;
             self.event_loop
                 .turn(&mut self.world, Wait::For(STEP), Budget::UNLIMITED)?;
         }
@@ -147,7 +148,7 @@ impl Attacker {
     }
 
     /// Opens the connections that are missing.
-    fn strike(&mut self, began: Duration, is_last: bool) -> Result<bool> {
+    fn strike(&mut self, began: Duration, is_last: bool) -> Result<()> {
         for kind in Kind::ALL {
             let is_due = match kind {
                 Kind::Writer => is_last,
@@ -172,14 +173,17 @@ impl Attacker {
                 }
             };
             let opened = &mut self.opened[kind as usize];
-            let most = began.as_secs_f64() * kind.rate() as f64 - *opened as f64;
-            let connects = missing.min(CONNECTS_A_TURN).min(most.max(0.0) as usize);
+            let due = began.as_millis() * kind.rate() as u128 / 1_000;
+            let due = usize::try_from(due).unwrap_or(usize::MAX);
+            let connects = missing
+                .min(CONNECTS_A_TURN)
+                .min(due.saturating_sub(*opened));
             *opened += connects;
             for _ in 0..connects {
                 self.open(kind)?;
             }
         }
-        Ok(false)
+        Ok(())
     }
 
     fn open(&mut self, kind: Kind) -> Result<()> {

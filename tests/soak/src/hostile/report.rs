@@ -5,7 +5,7 @@ use super::attack::{Kind, micros};
 use super::attacker::Outcome;
 use super::guests::Latencies;
 use super::server::Served;
-use super::session::Record;
+use super::session::{self, Record};
 use crate::table::{Table, processor, thousands};
 
 /// The bound of the guests' p99 under attack, as a multiple of the quiet one.
@@ -97,9 +97,9 @@ fn attacks(table: &mut Table, served: &Served, outcome: &Outcome) {
             deadline,
             longest,
         } = *record;
-        let wish = wish.map_or("nothing".to_owned(), |wish| char::from(wish).to_string());
+        let wish = session::name(wish);
         let place = if is_friend { " at the side door" } else { "" };
-        let name = format!("{} sessions {wish}{place}", thousands(count));
+        let name = format!("{} sessions, {wish}{place}", thousands(count));
         let name = format!("{name}: longest life, ms");
         let longest = micros(longest) / 1_000;
         match deadline {

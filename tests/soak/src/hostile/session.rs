@@ -31,6 +31,21 @@ const RESPONSE_BYTES: usize = 1 << 20;
 /// The length of the response to a friend, which is more than the kernel takes.
 pub(super) const FRIENDS_BYTES: usize = 8 << 20;
 
+/// Returns the name of a wish.
+pub(super) fn name(wish: Option<u8>) -> &'static str {
+    match wish {
+        None => "without a byte",
+        Some(REQUEST) => "a request",
+        Some(STREAM) => "a stream",
+        Some(RESPONSE) => "a response",
+        Some(SUBSCRIBE) => "a subscription",
+        Some(GOODBYE) => "a goodbye",
+        Some(WAIT) => "a wait",
+        Some(COUNT) => "a count",
+        Some(_) => "an echo",
+    }
+}
+
 /// The sessions with one wish, or with none.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Record {
