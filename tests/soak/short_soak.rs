@@ -15,7 +15,8 @@ fn assert_nothing_is_lost(server: &Tally, client: &Tally, faults: Faults) {
     for tally in [server, client] {
         let breaches = (tally.lost, tally.wrong, tally.unexplained, tally.disorder);
         assert_eq!(breaches, (0, 0, 0, 0), "{server}; {client}");
-        // A spin would be thousands.
+        assert_eq!(tally.spins, 0, "{server}; {client}");
+        // A fault makes each of them with some per cent, and a spin would be thousands.
         assert!(tally.longest_idle_row <= 100, "{server}; {client}");
     }
     if faults == Faults::Harmless {

@@ -74,6 +74,7 @@ pub(super) fn print(options: &Options, server: &Counts, client: &Counts) -> bool
         sum(|tally| tally.disorder),
         0,
     );
+    table.equal("spins of the loops", sum(|tally| tally.spins), 0);
     books(&mut table, &server.loops[0], &client.loops[0]);
     for (name, counts) in [("server", server), ("client", client)] {
         process(&mut table, name, counts);

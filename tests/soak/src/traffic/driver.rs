@@ -99,6 +99,7 @@ impl Driver {
             world.note(format!("{} connections are stuck", world.open));
         }
         gate.pass();
+        world.tally.spins = event_loop.statistics().spins;
         drop(event_loop);
         let tally = &mut world.tally;
         tally.dropped = drops.get();

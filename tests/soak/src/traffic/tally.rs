@@ -56,6 +56,8 @@ counts! {
     turns,
     /// Turns that did nothing, and had not waited in vain.
     idle_turns,
+    /// Breach: spins that the loop has found, and ended.
+    spins,
     /// The longest row of turns that did nothing.
     longest_idle_row,
     /// The longest CPU time of a turn, in microseconds.
