@@ -9,6 +9,9 @@ pub mod from_node {}
 #[doc = include_str!("guide/backpressure.md")]
 pub mod backpressure {}
 
+#[doc = include_str!("guide/timeouts_and_limits.md")]
+pub mod timeouts_and_limits {}
+
 #[doc = include_str!("guide/errors_and_closing.md")]
 pub mod errors_and_closing {}
 

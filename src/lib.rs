@@ -18,6 +18,7 @@
 //! | write a helper once, for handlers, timers and the host | [`Context::as_loop`], [`EventLoop::context`] |
 //! | refuse connections, or give them different handlers | [`EventLoop::listen`] and [`IntoHandler`] |
 //! | learn of a server's own events | [`ServerHandler`] |
+//! | meet slow and hostile peers | [`guide::timeouts_and_limits`], [`Limits`] |
 //! | set limits, watermarks and timeouts | [`SocketOptions`], [`ListenOptions`], [`ConnectOptions`] |
 //! | do something later | [`Socket::after`] for one socket, [`EventLoop::after`], [`EventLoop::every`] and [`EventLoop::defer`] for the loop |
 //! | end a server without losing a response | [`EventLoop::shutdown`], [`SocketHandler::on_shutdown`] |

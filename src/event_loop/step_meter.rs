@@ -41,7 +41,7 @@ impl Meter {
 
 impl<S> EventLoop<S> {
     /// Measures the steps of turns and flushes with a [budget](crate::Budget) from now on, by `clock`. The longest one is
-    /// `longest_step` of the [`Statistics`]: a turn overruns its budget by this at most.
+    /// `longest_step` of the [`Statistics`](crate::Statistics): a turn overruns its budget by this at most.
     ///
     /// The clock counts from any beginning, and is read once a step. The wall clock counts the time in which the system
     /// runs other threads, too. The processor time of the thread (`CLOCK_THREAD_CPUTIME_ID`) leaves it out, but takes a

@@ -210,7 +210,7 @@ impl Limits {
 
     /// Limits the queued bytes of all sockets of a loop together. Default: 256 MiB. A server has no such limit of its own.
     ///
-    /// A write that would pass
+    /// [`EventLoop::on_pressure`](crate::EventLoop::on_pressure) tells when nine tenths are reached. A write that would pass
     /// the limit closes the socket with the most queued bytes, with
     /// [`CloseReason::Limit`](crate::CloseReason::Limit), until there is space: the peers that read do not pay for those
     /// that do not.
