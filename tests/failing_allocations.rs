@@ -310,7 +310,7 @@ fn fail_each(count: usize, answer: usize, last: i64) -> usize {
 #[test]
 fn no_growth_that_fails_ends_the_process() {
     in_own_process(r#"exec "$@""#, || {
-        let failed = fail_each(12, 400_000, 100);
+        let failed = fail_each(40, 300_000, 100);
         let _ = writeln!(stdout(), "{failed} of 100 growths were failed");
         assert!(failed == 100, "a run has only {failed} growths");
     });

@@ -345,8 +345,11 @@ impl<S> EventLoop<S> {
         if self.handlers.reserve(id.0).is_ok() {
             return Some(id);
         }
-        // A Unix socket cannot be reset, and is closed.
-        let _ = Socket::new(&mut self.net, id).reset();
+        let mut socket = Socket::new(&mut self.net, id);
+        if socket.reset().is_err() {
+            // A Unix socket cannot be reset.
+            socket.destroy();
+        }
         None
     }
 
