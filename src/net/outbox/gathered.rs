@@ -62,18 +62,25 @@ impl Gathered {
         if !fits {
             return false;
         }
-        if bytes.len() > self.bytes.capacity() - self.bytes.len() && !self.grow(bytes.len()) {
-            return false;
+        if bytes.len() > self.bytes.capacity() - self.bytes.len() {
+            // Not for the growth alone: the append below would have to look at the capacity again.
+            return self.put_in_longer(bytes);
         }
         self.capacity -= bytes.len();
         self.bytes.extend_from_slice(bytes);
         true
     }
 
-    /// Makes space for `more` bytes. Returns `false` if there is no memory: the queue of the connection may find some.
+    /// Appends `bytes`, for which the buffer must grow. Returns `false` if there is no memory: the queue of the connection
+    /// may find some.
     #[cold]
-    fn grow(&mut self, more: usize) -> bool {
-        self.bytes.try_reserve(more).is_ok()
+    fn put_in_longer(&mut self, bytes: &[u8]) -> bool {
+        let has_grown = self.bytes.try_reserve(bytes.len()).is_ok();
+        if has_grown {
+            self.capacity -= bytes.len();
+            self.bytes.extend_from_slice(bytes);
+        }
+        has_grown
     }
 
     #[inline]
