@@ -136,6 +136,9 @@ enum Slot<T> {
     Live { generation: NonZeroU32, value: T },
 }
 
+/// A type at least as large as an entry of the slab, which beside the slot has the link of a vacant entry.
+type SlabEntry<T> = (usize, Slot<T>);
+
 /// The number of slots that share a number in `first_generations`.
 const BLOCK: usize = 64;
 
@@ -190,7 +193,7 @@ impl<T> Slots<T> {
         }
         if index == self.slab.capacity() {
             let further = growth::<T>(index);
-            ask_for_memory::<Slot<T>>(index + further)?;
+            ask_for_memory::<SlabEntry<T>>(index + further)?;
             self.slab.reserve_exact(further);
         }
         Ok(())
@@ -311,7 +314,7 @@ impl<T> Slots<T> {
         let used = self.slab.iter().next_back();
         let used = used.map_or(0, |(last, _)| last + 1);
         let has_memory = self.slab.capacity() > used.max(SMALLEST)
-            && ask_for_memory::<Slot<T>>(used).is_ok()
+            && ask_for_memory::<SlabEntry<T>>(used).is_ok()
             && ask_for_memory::<u32>(used).is_ok();
         if has_memory && self.note_generations(used).is_ok() {
             self.slab.shrink_to_fit();

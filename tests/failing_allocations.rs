@@ -4,6 +4,9 @@
 //! The allocator of this program fails one *growth* of a run: an allocation or a reallocation to a kibibyte or more. Tables,
 //! queues, chunks and kept bytes grow. Objects of a fixed size, such as an error or a handler in its box, are no growth: Rust
 //! has no stable way to make a box or an `Arc` that can fail.
+//!
+//! Memory that was given back a moment ago can be had again: the next growth that fits into it never fails. A slab cannot say
+//! that it has no memory, so the library asks for that memory first.
 #![cfg(unix)]
 #![allow(
     clippy::unwrap_used,
@@ -37,6 +40,8 @@ thread_local! {
     static LEFT: Cell<i64> = const { Cell::new(-1) };
     /// Whether the loop works.
     static COUNTS: Cell<bool> = const { Cell::new(false) };
+    /// The size of the block that was given back last; zero once anything was taken.
+    static FREED: Cell<usize> = const { Cell::new(0) };
     /// The bytes that this thread has taken from the heap, without those that it has given back.
     static LIVE: Cell<isize> = const { Cell::new(0) };
 }
@@ -46,8 +51,9 @@ struct FailingAllocator;
 #[global_allocator]
 static ALLOCATOR: FailingAllocator = FailingAllocator;
 
-fn fails() -> bool {
-    COUNTS.get() && {
+fn fails(bytes: usize) -> bool {
+    let fits = bytes <= FREED.replace(0);
+    bytes >= GROWTH_BYTES && !fits && COUNTS.get() && {
         LEFT.set(LEFT.get() - 1);
         LEFT.get() == 0
     }
@@ -61,7 +67,7 @@ fn count(bytes: usize, sign: isize) {
 // SAFETY: the system's allocator does the work. A null pointer is what an allocator returns that has no memory.
 unsafe impl GlobalAlloc for FailingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if layout.size() >= GROWTH_BYTES && fails() {
+        if fails(layout.size()) {
             return std::ptr::null_mut();
         }
         count(layout.size(), 1);
@@ -71,12 +77,13 @@ unsafe impl GlobalAlloc for FailingAllocator {
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         count(layout.size(), -1);
+        FREED.set(layout.size());
         // SAFETY: as in `alloc`.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        if size >= GROWTH_BYTES && fails() {
+        if size > layout.size() && fails(size) {
             return std::ptr::null_mut();
         }
         count(layout.size(), -1);
