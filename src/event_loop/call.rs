@@ -3,7 +3,7 @@
 use crate::net::Sockets;
 
 use super::EventLoop;
-use super::dispatch::Calling;
+use super::calling::Calling;
 use super::loop_context::LoopContext;
 use super::stall::Watched;
 

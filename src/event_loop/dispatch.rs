@@ -6,7 +6,7 @@ use crate::net::{
 };
 
 use super::agenda::NewHandler;
-use super::panics::PanicPolicy;
+use super::calling::Calling;
 use super::server_handler::{Accepted, OverLimit};
 use super::shutdown;
 use super::socket_calls::{Slowest, call_for_event, call_for_notice};
@@ -15,53 +15,7 @@ use super::source_handler::SourceCall;
 use super::stall::Watched;
 use super::{Context, EventLoop, LoopContext};
 
-/// The callback that is running. If a value is still set when a turn begins, that callback has panicked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Calling {
-    /// A callback of this socket. If the callback panics, the socket is destroyed.
-    Socket(SocketId),
-    /// `on_error` of a socket that is closed. If it panics, `on_close` still follows in the next turn.
-    Failing(SocketId, CloseReason),
-    /// `on_close` of a socket. If it panics, only the removal of the socket is left to do.
-    Closed(SocketId),
-    /// A callback of a server. If it panics, the policy of the loop decides whether the server closes.
-    Server(ServerId),
-    /// `on_close` of a server. If it panics, only the removal of the server is left to do.
-    ClosedServer(ServerId),
-    /// A callback of this source. If the callback panics, the source is closed.
-    Source(SourceId),
-    /// A timer or another call without an owner. If it panics, nothing is closed.
-    Loop,
-}
-
 impl<S> EventLoop<S> {
-    /// Cleans up after a callback that panicked in the last turn: destroys the socket of that callback, and no other.
-    pub(super) fn recover(&mut self) {
-        #[cfg(all(feature = "precise", target_os = "linux"))]
-        self.mirror.begin_turn();
-        let panicked = self.calling.take();
-        if panicked.is_some() {
-            self.net.abandon_callback();
-        }
-        match panicked {
-            None | Some(Calling::Loop) => {}
-            Some(Calling::Socket(id)) => {
-                let error = Error::with_code(Error::HANDLER_PANICKED, "its handler panicked");
-                self.net.abandon(id, error);
-            }
-            Some(Calling::Server(id)) => {
-                if self.options.panic_policy == PanicPolicy::Close {
-                    self.net.close_server(id);
-                }
-            }
-            Some(Calling::Source(id)) => self.net.close_source(id),
-            Some(Calling::Failing(id, reason)) => self.unclosed = Some((id, reason)),
-            Some(Calling::Closed(id)) => self.forget_socket(id),
-            Some(Calling::ClosedServer(id)) => self.forget_server(id),
-        }
-        self.install();
-    }
-
     /// Installs the handlers of sockets and servers that a callback has made. Called after each callback, before the
     /// next event of these sockets and servers.
     #[inline]
@@ -99,7 +53,7 @@ impl<S> EventLoop<S> {
         }
     }
 
-    fn forget_socket(&mut self, id: SocketId) {
+    pub(super) fn forget_socket(&mut self, id: SocketId) {
         let is_shutting_down = self.agenda.shutdowns.are_active();
         if is_shutting_down {
             self.agenda.shutdowns.count(&self.net, id);
@@ -113,7 +67,7 @@ impl<S> EventLoop<S> {
         drop(handler);
     }
 
-    fn forget_server(&mut self, id: ServerId) {
+    pub(super) fn forget_server(&mut self, id: ServerId) {
         let handler = self.server_handlers.remove(id.0);
         self.net.remove_server(id);
         self.agenda.end_shutdowns(&mut self.net);

@@ -6,7 +6,7 @@ use crate::slots::{Key, Slots};
 
 use super::agenda::Agenda;
 use super::call::RepeatedCall;
-use super::dispatch::Calling;
+use super::calling::Calling;
 use super::stall::Watched;
 use super::wait::Limit;
 use super::{EventLoop, LoopContext, Turn, Wait};

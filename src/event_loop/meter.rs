@@ -6,7 +6,6 @@ use crate::net::{AcceptLimit, Net};
 
 use super::mailbox::Mailbox;
 use super::spin::Spin;
-use super::stall::Watched;
 use super::{Context, EventLoop, LoopContext, Statistics, Turn};
 
 /// The counters of a loop's turns, and the time that the turns take, if it is measured.
@@ -284,21 +283,6 @@ impl<S> EventLoop<S> {
         }
         if self.agenda.meter.watches && self.tell_turn(shared, worked) {
             turn.more |= self.has_queued();
-        }
-    }
-
-    /// Tells that the turn that ends has worked for long, or that the process stood still meanwhile. Returns whether the
-    /// hook was called.
-    #[cold]
-    fn tell_turn(&mut self, shared: &mut S, worked: Duration) -> bool {
-        let called = std::mem::take(&mut self.agenda.meter.called);
-        let beside = worked.saturating_sub(called);
-        match self.tell_standstill(shared, beside) {
-            true => {
-                self.tell_stall(shared, called, "turn", Watched::Loop);
-                true
-            }
-            false => self.tell_stall(shared, worked, "turn", Watched::Loop),
         }
     }
 

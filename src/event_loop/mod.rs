@@ -5,6 +5,7 @@
 
 mod agenda;
 mod call;
+mod calling;
 mod context;
 mod daemon_requests;
 mod dispatch;
@@ -27,6 +28,7 @@ mod read_buffer;
 mod remote;
 mod requests;
 mod rounds;
+mod running;
 mod server_handler;
 mod shutdown;
 mod shutdown_report;
@@ -67,7 +69,7 @@ use crate::system::{Stream, System};
 
 use agenda::{Agenda, NewHandler};
 use call::Post;
-use dispatch::Calling;
+use calling::Calling;
 use limited_turn::Part;
 use mailbox::Mailbox;
 use meter::Meter;

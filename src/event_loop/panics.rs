@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::net::Result;
 
-use super::dispatch::Calling;
+use super::calling::Calling;
 use super::stall::Watched;
 use super::wait::Wait;
 use super::{Budget, EventLoop, LoopContext, StallOwner, Turn};

@@ -21,7 +21,7 @@ use crate::net::{Descriptor, Error, Interest, Net, Result, SourceId};
 use crate::slots::{Key, Slots};
 
 use super::call::{Call, RepeatedCall};
-use super::dispatch::Calling;
+use super::calling::Calling;
 use super::signal::Signal;
 use super::signal_watch::SignalId;
 use super::source_context::SourceContext;

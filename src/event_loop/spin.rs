@@ -122,4 +122,19 @@ impl<S> EventLoop<S> {
         self.call_stall_hook(shared, &stall);
         true
     }
+
+    /// Tells that the turn that ends has worked for long, or that the process stood still meanwhile. Returns whether the
+    /// hook was called.
+    #[cold]
+    pub(super) fn tell_turn(&mut self, shared: &mut S, worked: Duration) -> bool {
+        let called = std::mem::take(&mut self.agenda.meter.called);
+        let beside = worked.saturating_sub(called);
+        match self.tell_standstill(shared, beside) {
+            true => {
+                self.tell_stall(shared, called, "turn", Watched::Loop);
+                true
+            }
+            false => self.tell_stall(shared, worked, "turn", Watched::Loop),
+        }
+    }
 }

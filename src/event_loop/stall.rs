@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::net::{Server, ServerId, Socket, SocketId, SourceId};
 
-use super::dispatch::Calling;
+use super::calling::Calling;
 use super::{EventLoop, LoopContext};
 
 /// A callback or a turn that took longer than the limit of [`EventLoop::on_stall`](crate::EventLoop::on_stall), or another

@@ -1,19 +1,19 @@
-//! One turn of the loop, phase by phase, and the methods that run one turn or many.
+//! One turn of the loop, phase by phase.
 //!
 //! `ARCHITECTURE.md` numbers the phases, states the bound of each, and explains their order.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::net::{Closing, Due, Elapsing, Result, SocketEvent, SocketId, TargetedEvent, TimerId};
 
-use super::dispatch::Calling;
+use super::calling::Calling;
 use super::limited_turn::Part;
 use super::panics::PanicPolicy;
 use super::read_buffer::ReadBuffer;
 use super::stall::Watched;
 use super::timers::Action;
 use super::wait::Limit;
-use super::{Budget, EventLoop, RunEnd, Turn, Wait};
+use super::{Budget, EventLoop, Turn, Wait};
 
 /// The limit on the posts of one turn. Further posts wait for the next turn, so that a busy thread cannot starve
 /// sockets.
@@ -24,124 +24,7 @@ const POSTS_A_TURN: usize = 1024;
 const TIMERS_A_TURN: u32 = 4096;
 
 impl<S> EventLoop<S> {
-    /// Runs turns until nothing keeps the loop going, or [`stop`](Self::stop) is called, as a Node process does.
-    /// [`run_for`](Self::run_for) has a time limit.
-    ///
-    /// # Errors
-    ///
-    /// The system's error if polling fails. ERR_FORKED in a forked child of the process that made the loop. An error of
-    /// one socket goes to that socket's handler instead.
-    pub fn run(&mut self, shared: &mut S) -> Result<()> {
-        self.run_to(shared, None)?;
-        Ok(())
-    }
-
-    /// Runs as [`run`](Self::run) does, but for no longer than `limit`: for tests, and for a shutdown that gives its
-    /// peers some time.
-    ///
-    /// epoll waits for whole milliseconds, and the wait is rounded up, so this may return a millisecond late. A running
-    /// callback is not interrupted.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use netloop::{EventLoop, RunEnd};
-    ///
-    /// # fn main() -> netloop::Result<()> {
-    /// let mut event_loop: EventLoop = EventLoop::new()?;
-    /// event_loop.after(Duration::from_millis(1), |_| {});
-    /// assert_eq!(event_loop.run_for(&mut (), Duration::from_secs(60))?, RunEnd::Finished);
-    ///
-    /// event_loop.after(Duration::from_secs(60), |_| {});
-    /// assert_eq!(event_loop.run_for(&mut (), Duration::from_millis(1))?, RunEnd::TimedOut);
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// As [`run`](Self::run).
-    pub fn run_for(&mut self, shared: &mut S, limit: Duration) -> Result<RunEnd> {
-        // A limit beyond the range of the clock counts as no limit.
-        let deadline = self.net.read_clock().checked_add(limit);
-        self.run_to(shared, deadline)
-    }
-
-    fn run_to(&mut self, shared: &mut S, deadline: Option<Instant>) -> Result<RunEnd> {
-        match self.options.panic_policy {
-            PanicPolicy::Propagate => self.run_by::<false>(shared, deadline),
-            PanicPolicy::Close => self.run_by::<true>(shared, deadline),
-        }
-    }
-
-    // A parameter of the type, so that no turn asks for the policy.
-    fn run_by<const CATCHES: bool>(
-        &mut self,
-        shared: &mut S,
-        deadline: Option<Instant>,
-    ) -> Result<RunEnd> {
-        self.net.check_owner()?;
-        self.agenda.meter.leave_to_host();
-        if self.take_stop() {
-            return Ok(RunEnd::Stopped);
-        }
-        let mut is_alive = self.is_alive();
-        while is_alive {
-            // `make_turn` calls this after the deferred calls, because the last of them may have been the last work.
-            let wait = |event_loop: &Self| match deadline {
-                _ if !event_loop.is_alive() => Wait::No,
-                Some(deadline) => Wait::Until(deadline),
-                None => Wait::Forever,
-            };
-            let turn = match CATCHES {
-                false => self.make_turn(shared, wait)?,
-                true => self.make_catching_turn(shared, wait)?,
-            };
-            if turn.stopped {
-                return Ok(RunEnd::Stopped);
-            }
-            is_alive = turn.alive;
-            if !is_alive {
-                self.reclaim();
-            }
-            if is_alive && deadline.is_some_and(|deadline| self.net.read_clock() >= deadline) {
-                return Ok(RunEnd::TimedOut);
-            }
-        }
-        Ok(RunEnd::Finished)
-    }
-
-    /// Runs turns until `deadline`, or until [`stop`](Self::stop) is called, even if nothing is left to do. A program
-    /// that works in steps of a fixed length, like a game, can give the rest of each step to the network.
-    ///
-    /// epoll waits for whole milliseconds, and the wait is rounded up. So this may return a millisecond late, and later
-    /// by the work of the last turn.
-    ///
-    /// ```
-    /// use std::time::{Duration, Instant};
-    /// use netloop::EventLoop;
-    ///
-    /// let mut event_loop: EventLoop = EventLoop::new()?;
-    /// let next_step = Instant::now() + Duration::from_millis(5);
-    /// event_loop.run_until(&mut (), next_step)?;
-    /// assert!(Instant::now() >= next_step);
-    /// # Ok::<(), netloop::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// As [`run`](Self::run).
-    pub fn run_until(&mut self, shared: &mut S, deadline: Instant) -> Result<()> {
-        self.net.check_owner()?;
-        self.agenda.meter.leave_to_host();
-        loop {
-            let turn = self.make_any_turn(shared, Wait::Until(deadline))?;
-            if turn.stopped || self.net.read_clock() >= deadline {
-                return Ok(());
-            }
-        }
-    }
-
-    fn take_stop(&mut self) -> bool {
+    pub(super) fn take_stop(&mut self) -> bool {
         self.agenda.take_stop()
     }
 
@@ -194,7 +77,7 @@ impl<S> EventLoop<S> {
         }
     }
 
-    fn make_any_turn(&mut self, shared: &mut S, wait: Wait) -> Result<Turn> {
+    pub(super) fn make_any_turn(&mut self, shared: &mut S, wait: Wait) -> Result<Turn> {
         match self.options.panic_policy {
             PanicPolicy::Propagate => self.make_turn(shared, |_| wait),
             PanicPolicy::Close => self.make_catching_turn(shared, |_| wait),

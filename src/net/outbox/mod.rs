@@ -21,6 +21,7 @@ mod broadcast;
 mod gathered;
 mod level;
 mod payload;
+mod room;
 #[cfg(test)]
 mod tests;
 
@@ -205,66 +206,6 @@ impl Outbox {
         unsent.written += payload.len() as u64;
         payload.queue(sent, &mut unsent.queue, &mut self.pool);
         self.note_rise();
-    }
-}
-
-/// The limit on the unsent bytes of all connections together.
-impl Outbox {
-    /// The unsent bytes of all connections together, with those that a callback has gathered.
-    #[inline]
-    pub(crate) fn waiting(&self) -> usize {
-        self.pool.queued_bytes() + self.broadcast.waiting() + self.gathered.bytes().len()
-    }
-
-    /// The number of further bytes until the limit.
-    #[inline]
-    pub(crate) fn room(&self) -> usize {
-        self.level.limit().saturating_sub(self.waiting())
-    }
-
-    /// The limit on the unsent bytes of all connections together; `usize::MAX` is none.
-    pub(crate) fn limit(&self) -> usize {
-        self.level.limit()
-    }
-
-    /// Notes that bytes were put in. The running callback may gather fewer from now on.
-    #[inline]
-    pub(crate) fn note_rise(&mut self) {
-        let waiting = self.waiting();
-        self.level.rise(waiting);
-        self.gathered
-            .fit(self.level.limit().saturating_sub(waiting));
-    }
-
-    #[inline]
-    fn note_fall(&mut self) {
-        if self.level.is_high() || self.gathered.is_tight() {
-            self.note_low_level();
-        }
-    }
-
-    #[cold]
-    fn note_low_level(&mut self) {
-        let waiting = self.waiting();
-        self.level.fall(waiting);
-        self.gathered
-            .fit(self.level.limit().saturating_sub(waiting));
-    }
-
-    /// Whether the level has become high, and this was not [taken](Self::take_pressure).
-    #[inline]
-    pub(crate) fn has_pressure(&self) -> bool {
-        self.level.has_episode()
-    }
-
-    /// Forgets that the level has become high.
-    pub(crate) fn take_pressure(&mut self) {
-        self.level.take_episode();
-    }
-
-    /// The number of times that the level has become high.
-    pub(crate) fn pressures(&self) -> u64 {
-        self.level.episodes()
     }
 }
 

@@ -1,0 +1,54 @@
+//! The callback that is running, and the cleanup after one that has panicked.
+
+use crate::net::{CloseReason, Error, ServerId, SocketId, SourceId};
+
+use super::EventLoop;
+use super::panics::PanicPolicy;
+
+/// The callback that is running. If a value is still set when a turn begins, that callback has panicked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Calling {
+    /// A callback of this socket. If the callback panics, the socket is destroyed.
+    Socket(SocketId),
+    /// `on_error` of a socket that is closed. If it panics, `on_close` still follows in the next turn.
+    Failing(SocketId, CloseReason),
+    /// `on_close` of a socket. If it panics, only the removal of the socket is left to do.
+    Closed(SocketId),
+    /// A callback of a server. If it panics, the policy of the loop decides whether the server closes.
+    Server(ServerId),
+    /// `on_close` of a server. If it panics, only the removal of the server is left to do.
+    ClosedServer(ServerId),
+    /// A callback of this source. If the callback panics, the source is closed.
+    Source(SourceId),
+    /// A timer or another call without an owner. If it panics, nothing is closed.
+    Loop,
+}
+
+impl<S> EventLoop<S> {
+    /// Cleans up after a callback that panicked in the last turn: destroys the socket of that callback, and no other.
+    pub(super) fn recover(&mut self) {
+        #[cfg(all(feature = "precise", target_os = "linux"))]
+        self.mirror.begin_turn();
+        let panicked = self.calling.take();
+        if panicked.is_some() {
+            self.net.abandon_callback();
+        }
+        match panicked {
+            None | Some(Calling::Loop) => {}
+            Some(Calling::Socket(id)) => {
+                let error = Error::with_code(Error::HANDLER_PANICKED, "its handler panicked");
+                self.net.abandon(id, error);
+            }
+            Some(Calling::Server(id)) => {
+                if self.options.panic_policy == PanicPolicy::Close {
+                    self.net.close_server(id);
+                }
+            }
+            Some(Calling::Source(id)) => self.net.close_source(id),
+            Some(Calling::Failing(id, reason)) => self.unclosed = Some((id, reason)),
+            Some(Calling::Closed(id)) => self.forget_socket(id),
+            Some(Calling::ClosedServer(id)) => self.forget_server(id),
+        }
+        self.install();
+    }
+}
