@@ -1,7 +1,8 @@
 //! Heap use of the loop: nothing for a round trip once it is warm (I11), little for an idle connection, and nothing
 //! that it does not give back.
 //!
-//! All threads are counted, so each test has a process of its own.
+//! All threads are counted, so each test has a process of its own. The file is long because all of them count with one
+//! global allocator.
 #![allow(
     clippy::unwrap_used,
     reason = "a test says what it expects by panicking"
