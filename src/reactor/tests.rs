@@ -7,7 +7,11 @@ mod deadlines;
 mod flushing;
 #[cfg(unix)]
 mod kernel;
-#[cfg(any(target_os = "linux", target_os = "android"))]
+// Its second selector has to be epoll, which a registration makes level-triggered.
+#[cfg(all(
+    any(target_os = "linux", target_os = "android"),
+    not(mio_unsupported_force_poll_poll)
+))]
 mod kernel_model;
 mod model;
 mod serving;

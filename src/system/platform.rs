@@ -47,3 +47,7 @@ pub(crate) const CLOSE_DEREGISTERS: bool = cfg!(all(
     any(target_os = "linux", target_os = "android"),
     not(mio_unsupported_force_poll_poll)
 ));
+
+/// Whether the kernel reports a descriptor that would block only after the descriptor is registered again. mio registers
+/// the sockets that it wraps by itself.
+pub(crate) const BLOCK_DISARMS: bool = cfg!(mio_unsupported_force_poll_poll);

@@ -18,7 +18,8 @@ use super::native::{Adopted, Shared};
 #[cfg(unix)]
 use super::native::{Input, unix};
 use super::platform::{
-    BROKEN_PIPE_PROVES_END, CLOSE_DEREGISTERS, SHORT_READ_EXHAUSTS, SHORT_WRITE_EXHAUSTS,
+    BLOCK_DISARMS, BROKEN_PIPE_PROVES_END, CLOSE_DEREGISTERS, SHORT_READ_EXHAUSTS,
+    SHORT_WRITE_EXHAUSTS,
 };
 #[cfg(feature = "simulation")]
 use super::simulated;
@@ -410,6 +411,11 @@ impl Stream {
             #[cfg(feature = "simulation")]
             Self::Simulated(_) | Self::Faulty(_) => false,
         }
+    }
+
+    /// Whether the loop must ask the kernel for the next report after a read that would block.
+    pub(crate) fn is_disarmed_by_block(&self) -> bool {
+        BLOCK_DISARMS && self.is_input()
     }
 
     /// Whether the stream is read once a report of the kernel. A second read may block the thread, or return 0 although

@@ -16,6 +16,8 @@ fn note(cx: &mut Context<'_, World>, flow: Flow) {
 }
 
 // I6
+// Elsewhere than with epoll and kqueue a short transfer proves nothing: the loop makes one more call, in one more step.
+#[cfg(not(any(windows, mio_unsupported_force_poll_poll)))]
 #[test]
 fn a_write_past_the_limit_is_refused_and_fails_the_socket() {
     let mut scene = Scene::new();

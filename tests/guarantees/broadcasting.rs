@@ -109,6 +109,8 @@ fn speaker(name: &'static str) -> Recorder {
     })
 }
 
+// Other selectors than epoll report in another order.
+#[cfg(all(target_os = "linux", not(mio_unsupported_force_poll_poll)))]
 #[test]
 fn a_member_that_fails_within_a_turn_takes_nothing_more() {
     let mut scene = Scene::new();

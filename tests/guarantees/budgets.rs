@@ -9,6 +9,8 @@ use crate::fairness::{Served, Sink, bulk, bytes_of, chatty, turn, wide_pair};
 use crate::support::{Arrival, PATIENCE, Peer, Recorder, Scene, Seen, let_time_pass, spend};
 
 // Decision 12: a turn with a budget makes progress, says that there is more, and forgets no source.
+// Elsewhere than with epoll and kqueue a short transfer proves nothing: the loop makes one more call, in one more step.
+#[cfg(not(any(windows, mio_unsupported_force_poll_poll)))]
 #[test]
 fn a_turn_with_a_budget_of_events_resumes_the_last_one() {
     const SOCKETS: usize = 10;
@@ -117,6 +119,8 @@ fn an_end_behind_the_last_byte_of_a_budget_is_not_lost() {
 }
 
 // idle_not_while_ready: the same for what a budget has left over.
+// Elsewhere than with epoll and kqueue a short transfer proves nothing: the loop makes one more call, in one more step.
+#[cfg(not(any(windows, mio_unsupported_force_poll_poll)))]
 #[test]
 fn a_socket_whose_bytes_a_budget_left_unread_does_not_time_out() {
     let mut scene = Scene::new();

@@ -86,6 +86,8 @@ fn unread_bytes_are_counted_as_read_once() {
     assert_eq!(scene.socket(id).bytes_read(), 6);
 }
 
+// Elsewhere than with epoll and kqueue a short transfer proves nothing: the loop makes one more call, in one more step.
+#[cfg(not(any(windows, mio_unsupported_force_poll_poll)))]
 #[test]
 fn unread_bytes_go_with_a_socket_that_is_destroyed() {
     let (mut scene, id, _peer) = paused_with_five();
@@ -96,6 +98,8 @@ fn unread_bytes_go_with_a_socket_that_is_destroyed() {
     assert!(!replace(&mut scene, id, Recorder::new("third"), b"x"));
 }
 
+// Elsewhere than with epoll and kqueue a short transfer proves nothing: the loop makes one more call, in one more step.
+#[cfg(not(any(windows, mio_unsupported_force_poll_poll)))]
 #[test]
 fn a_socket_with_unread_bytes_cannot_be_detached() {
     let (mut scene, id, _peer) = paused_with_five();

@@ -118,6 +118,7 @@ fn dropping_the_loop_drops_handlers_once_and_calls_none() {
 }
 
 // I12, D12
+#[cfg(unix)]
 #[test]
 fn dropping_the_loop_closes_every_descriptor() {
     in_own_process(r#"exec "$@""#, || {
@@ -161,6 +162,7 @@ fn a_handler_dropped_with_the_loop_finds_its_remote_gone() {
 }
 
 // fd_leak of loop.md 3n.
+#[cfg(unix)]
 #[test]
 fn no_descriptor_leaks_over_thousands_of_connections() {
     in_own_process(r#"exec "$@""#, || {

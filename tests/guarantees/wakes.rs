@@ -135,8 +135,8 @@ fn the_descriptors_go_with_a_loop_that_is_being_woken() {
     });
 }
 
-/// Wakes in a signal handler (signal-safety(7)).
-#[cfg(target_os = "linux")]
+/// Wakes in a signal handler (signal-safety(7)). With poll(2) a wake takes a lock of mio.
+#[cfg(all(target_os = "linux", not(mio_unsupported_force_poll_poll)))]
 mod in_a_signal_handler {
     use std::sync::OnceLock;
     use std::sync::atomic::AtomicUsize;

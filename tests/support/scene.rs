@@ -11,8 +11,9 @@ use netloop::{
 
 use super::{Peer, PeerEnd, Received, Reception, Recorder, World, loopback};
 
-/// The longest wait for anything before a test fails. On a machine with a load of 15 everything takes that much longer.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// The longest wait for anything before a test fails. On a machine with a load of 15 everything takes that much longer,
+/// and under wine each call does.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(if cfg!(windows) { 180 } else { 60 });
 
 /// One wait of the loop while a test looks at the other end between turns.
 const STEP: Duration = Duration::from_millis(1);

@@ -106,6 +106,13 @@ impl Connection {
         match error.kind() {
             io::ErrorKind::WouldBlock => {
                 registration.would_block(Interest::READABLE);
+                if self
+                    .stream
+                    .as_ref()
+                    .is_some_and(Stream::is_disarmed_by_block)
+                {
+                    registration.rearm();
+                }
                 self.outbound.flags.remove(OutboundFlags::READ_FAILED);
                 self.inbound.retry = Retry::default();
                 self.report_held_back(registration);

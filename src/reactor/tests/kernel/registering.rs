@@ -37,6 +37,8 @@ fn flipping_interests_makes_no_system_call() {
     assert_eq!(tellings.get(), expected);
 }
 
+// poll(2) forgets a descriptor that is closed.
+#[cfg(not(mio_unsupported_force_poll_poll))]
 #[test]
 fn a_token_that_outlived_its_source_reaches_no_source() {
     let (here, mut peer) = Peer::pair().unwrap();
@@ -205,6 +207,8 @@ fn a_reading_peer_wakes_no_source_without_write_interest() {
     assert_eq!(tellings.get().reregister, 0);
 }
 
+// With poll(2) a short write proves nothing.
+#[cfg(not(mio_unsupported_force_poll_poll))]
 #[test]
 fn a_source_that_meets_a_full_buffer_hears_of_space_later() {
     let meetings: [fn(&mut Registration<'_>); 2] = [
