@@ -74,7 +74,8 @@ pub struct Steps {
 /// event_loop.defer(|cx| step(cx, Ticker::per_second(60, Instant::now())));
 /// let mut steps = 0;
 /// event_loop.run(&mut steps)?;
-/// assert_eq!(steps, 6);
+/// // A machine that is late makes several at once.
+/// assert!(steps >= 6);
 /// # Ok::<(), netloop::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
