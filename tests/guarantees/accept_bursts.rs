@@ -4,10 +4,9 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use netloop::{AcceptLimit, BlockList, Budget, Limits, ListenOptions, Refusal, ServerId, Wait};
+use netloop::{AcceptLimit, BlockList, Budget, Limits, ListenOptions, Wait};
 
 use crate::accept_limits::{Door, connect, connect_from, drive_to_decided, serve, with_limits};
-use crate::servers::echo;
 use crate::support::{Peer, Scene, client_host, host, loopback};
 
 // The rest stays in the backlog, and no edge comes for it.
@@ -172,6 +171,9 @@ fn peers_without_an_address_belong_to_no_network_and_end() {
     use std::io::Read;
     use std::os::unix::net::UnixStream;
     use std::path::PathBuf;
+
+    use netloop::Refusal;
+
     let scratch = crate::support::scratch_path();
     let path = PathBuf::from(scratch.text());
     let mut scene = Scene::new();
@@ -204,6 +206,9 @@ const MANY_DESCRIPTORS: &str = r#"ulimit -n "$(ulimit -H -n)"; exec "$@""#;
 #[cfg(target_os = "linux")]
 #[test]
 fn ten_thousand_at_the_doors_delay_a_ping_by_no_turn() {
+    use crate::servers::echo;
+    use netloop::ServerId;
+
     crate::support::in_own_process(MANY_DESCRIPTORS, || {
         const PEERS: usize = 10_000;
         let most = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
