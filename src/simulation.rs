@@ -1,4 +1,5 @@
-//! A simulated network, for testing whole servers in virtual time, from a seed (feature `simulation`).
+//! A simulated network, for testing whole servers in virtual time, from a seed (feature `simulation`). This page is long
+//! because it shows whole tests.
 //!
 //! Most defects of a network program appear in an order of events that a real kernel produces once in a million runs.
 //! Here a seed chooses the order, the delays and the faults. Thousands of runs take a second, and the seed of a failing
@@ -169,17 +170,6 @@ impl Simulation {
 
     /// Makes a loop as [`event_loop`](Self::event_loop) does, with `options`.
     ///
-    /// ```
-    /// use netloop::simulation::{Options, Simulation};
-    /// use netloop::{EventLoop, EventLoopOptions, Limits};
-    ///
-    /// let mut simulation = Simulation::new(1, Options::new())?;
-    /// let limits = Limits::new().max_total_queued_bytes(1 << 20);
-    /// let event_loop: EventLoop = simulation.event_loop_with(EventLoopOptions::new().limits(limits))?;
-    /// # drop(event_loop);
-    /// # Ok::<(), netloop::Error>(())
-    /// ```
-    ///
     /// # Errors
     ///
     /// As [`EventLoop::with_options`].
@@ -201,8 +191,18 @@ impl Simulation {
         self.host_with(shared, EventLoopOptions::new())
     }
 
-    /// Makes a loop as [`event_loop_with`](Self::event_loop_with) does, together with the state that it lends to its
-    /// handlers.
+    /// Makes a loop with `options`, together with the state that it lends to its handlers.
+    ///
+    /// ```
+    /// use netloop::simulation::{Options, Simulation};
+    /// use netloop::{EventLoopOptions, Limits};
+    ///
+    /// let mut simulation = Simulation::new(1, Options::new())?;
+    /// let limits = Limits::new().max_total_queued_bytes(1 << 20);
+    /// let host = simulation.host_with((), EventLoopOptions::new().limits(limits))?;
+    /// # drop(host);
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -268,7 +268,7 @@ impl SourceHandler<Vec<String>> for Quiet {
 }
 
 #[test]
-fn a_source_of_the_program_for_which_the_loop_spins_is_told_and_stays() {
+fn a_spin_for_a_source_of_the_program_is_told_and_closes_none() {
     let (mut event_loop, _, _peer) = logging();
     let object = mio::net::UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let id = event_loop

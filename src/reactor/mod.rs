@@ -410,11 +410,6 @@ impl<T: Handler> Reactor<T> {
         slots.any(|(_, slot)| slot.state.is_under_way() && counts(&slot.source))
     }
 
-    /// Returns the source whose callback runs, if one does.
-    pub(crate) fn in_callback(&self) -> Option<Key> {
-        self.in_callback
-    }
-
     /// Returns the number of events that the kernel has delivered since the reactor was made.
     pub(crate) fn events(&self) -> u64 {
         self.events

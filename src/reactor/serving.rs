@@ -179,6 +179,11 @@ impl<T: Handler> Reactor<T> {
         true
     }
 
+    /// Returns the source whose callback runs, if one does.
+    pub(crate) fn in_callback(&self) -> Option<Key> {
+        self.in_callback
+    }
+
     /// Begins the callback of the source under `key`. Until the caller [ends](Self::end_callback) the scope, this
     /// source does not enter the flush list when it asks for a flush.
     #[inline]

@@ -1,5 +1,5 @@
 //! With `PanicPolicy::Close` the loop catches the panic of every kind of callback: the owner closes, the hook is told, and
-//! all others go on in the same turn (D3).
+//! all others go on in the same turn (D3). The file is long because each kind of callback has its case here.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -219,7 +219,7 @@ fn a_panic_of_a_server_closes_it_and_keeps_its_connections() {
 
 // A peer that provokes this must not be able to close the server.
 #[test]
-fn a_panic_in_on_connection_closes_the_socket_and_not_the_server() {
+fn a_panic_in_on_connection_closes_the_new_socket_alone() {
     let (mut scene, told) = catching(Limits::new());
     let mut bystander = bystander(&mut scene);
     let fragile = Fragile("connection", Rc::default());

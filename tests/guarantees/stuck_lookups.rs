@@ -1,4 +1,5 @@
-//! A lookup that hangs costs the sockets that waited for it, and no later socket of the same name.
+//! A lookup that hangs costs the sockets that waited for it, and no later socket of the same name. The threads and the queue
+//! have limits. The file is long because one resolver that hangs serves all of these tests.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Condvar, Mutex};
