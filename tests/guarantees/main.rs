@@ -113,6 +113,7 @@ mod running;
 mod server_panics;
 mod servers;
 mod statistics;
+mod storms;
 
 mod timers;
 #[cfg(unix)]
