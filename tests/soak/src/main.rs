@@ -1,9 +1,10 @@
-//! netloop on its worst day, as two programs that end by themselves and print a table.
+//! netloop on its worst day, as three programs that end by themselves and print a table.
 //!
 //! ```text
 //! cargo soak                      a minute: 10,000 connections that misbehave, in two processes, every byte compared
 //! cargo soak --seconds 3600       an hour
 //! cargo hostile                   a minute: a server among hostile peers, and its guests that behave well
+//! cargo storms                    seconds: 9,000 resets, as many closes, and 100,000 timers at once
 //! ```
 //!
 //! A run fails with exit code 1 if a bound of the table does not hold. All addresses are in 127.0.0.0/8.
@@ -12,6 +13,7 @@
 mod child_process;
 mod hostile;
 mod soak;
+mod storms;
 mod table;
 mod traffic;
 
@@ -48,10 +50,11 @@ fn raise_open_file_limit() {
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mut parser = lexopt::Parser::from_env();
     let Some(program) = parser.next()? else {
-        return Err("which one: soak or hostile".into());
+        return Err("which one: soak, hostile or storms".into());
     };
     let holds = match program {
         lexopt::Arg::Value(name) if name == "soak" => soak::run(parser)?,
+        lexopt::Arg::Value(name) if name == "storms" => storms::run()?,
         lexopt::Arg::Value(name) if name == "hostile" => hostile::run(parser)?,
         _ => return Err(program.unexpected().into()),
     };
