@@ -33,7 +33,11 @@ impl Terminal {
         let length = 3 + ROWS * ROW + 13;
         while self.unread.len() < length {
             let mut buffer = [0; 4096];
-            let read = self.stream.read(&mut buffer).expect("a snapshot comes");
+            let read = match self.stream.read(&mut buffer) {
+                // A process that was stopped, and goes on.
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                read => read.expect("a snapshot comes"),
+            };
             assert!(read > 0, "the game has ended");
             self.unread.extend_from_slice(&buffer[..read]);
         }
