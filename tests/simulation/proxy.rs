@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use netloop::simulation::{Flavour, Options, Simulation};
+use netloop::simulation::{Faults, Flavour, Options, Simulation};
 use netloop::{CloseReason, Context, Error, Socket, SocketHandler, SocketOptions};
 
 /// The bytes that every client sends and gets back: fewer where a few of them fill every buffer on the way.
@@ -96,6 +96,12 @@ impl SocketHandler<Seen> for Watching {
 /// and of the proxy.
 fn run(seed: u64, options: Options, clients: usize, act: Option<Act>) -> (Seen, Seen) {
     let length = length_for(&options);
+    // Where nothing fails, a network that carries four bytes a second is no trickle.
+    let close_timeout = match options.faults == Faults::default() {
+        true => LIMIT,
+        false => Duration::from_secs(30),
+    };
+    let patient = SocketOptions::new().close_timeout(close_timeout);
     let mut simulation = Simulation::new(seed, options).unwrap();
     let mut server = simulation.host(Seen::default()).unwrap();
     let mut proxy = simulation.host(Seen::default()).unwrap();
@@ -103,12 +109,12 @@ fn run(seed: u64, options: Options, clients: usize, act: Option<Act>) -> (Seen, 
     // An echo is a pipe of a socket to itself.
     server
         .event_loop
-        .listen("10.0.0.1:7000", |cx, accepted| {
+        .listen_with("10.0.0.1:7000", patient.clone(), |cx, accepted| {
             assert!(cx.pipe(accepted.id, accepted.id));
             Watching
         })
         .unwrap();
-    let limited = SocketOptions::new().max_queued_bytes(512 << 10);
+    let limited = patient.clone().max_queued_bytes(512 << 10);
     proxy
         .event_loop
         .listen_with("10.0.0.2:7000", limited.clone(), move |cx, accepted| {
@@ -127,7 +133,9 @@ fn run(seed: u64, options: Options, clients: usize, act: Option<Act>) -> (Seen, 
             sent: 0,
             received: 0,
         };
-        let id = client.event_loop.connect("10.0.0.2:7000", handler);
+        let id = client
+            .event_loop
+            .connect_with("10.0.0.2:7000", patient.clone(), handler);
         last = Some(id.unwrap());
     }
     if let (Some(act), Some(id)) = (act, last) {
