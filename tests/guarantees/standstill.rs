@@ -68,10 +68,11 @@ fn a_stop_of_the_process_is_told_and_times_no_chatty_peer_out() {
         });
         let seconds = STOPPED.as_secs();
         let own = process::id();
+        // Not before the loop runs: the stop must meet the loop, and not the test.
         let mut stopper = Command::new("sh")
             .args([
                 "-c",
-                &format!("kill -STOP {own}; sleep {seconds}; kill -CONT {own}"),
+                &format!("sleep 1; kill -STOP {own}; sleep {seconds}; kill -CONT {own}"),
             ])
             .spawn()
             .unwrap();

@@ -247,13 +247,13 @@ fn bytes_of_closed_sockets_make_room_at_once() {
         waiting(&mut scene, &hole, "kept"),
     );
     let writer = waiting(&mut scene, &hole, "writer");
-    assert_eq!(scene.socket(gone).write(&[1; 1100]), Flow::Open);
-    assert_eq!(scene.socket(kept).write(&[1; 900]), Flow::Open);
+    assert_eq!(scene.socket(gone).write(&[1; 900]), Flow::Open);
+    assert_eq!(scene.socket(kept).write(&[1; 1100]), Flow::Open);
     scene.socket(gone).destroy();
     // Without a turn in between, so that the close is still to come.
     assert_eq!(scene.socket(writer).write(&[1; 800]), Flow::Open);
     assert!(!scene.socket(kept).is_destroyed());
-    assert_eq!(queued(&scene), 1700);
+    assert_eq!(queued(&scene), 1900);
     scene.settle();
     assert_eq!(scene.world.trace("gone"), "close:Local");
 }
