@@ -35,6 +35,7 @@ mod gone;
 mod heap;
 mod held;
 mod hooking;
+mod hostile_minutes;
 mod idling;
 mod in_order;
 mod ledger;

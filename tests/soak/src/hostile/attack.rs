@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use netloop::{CloseReason, Context, Error, SocketHandler, SocketOptions};
 
-use super::attacker::World;
 use super::session::{ECHO, GOODBYE, REQUEST, RESPONSE, STREAM, SUBSCRIBE, WAIT};
 
 /// The address that the server blocks.
@@ -158,6 +157,22 @@ impl Kind {
             .unread_timeout(Duration::ZERO)
             .close_timeout(None)
     }
+}
+
+/// The history of one kind of attack.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Record {
+    pub(super) opened: u64,
+    pub(super) unconnected: u64,
+    pub(super) alive: usize,
+}
+
+/// The state that all hostile peers share.
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) attacks: bool,
+    pub(super) random: fastrand::Rng,
+    pub(super) records: [Record; Kind::ALL.len()],
 }
 
 /// One hostile peer.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use netloop::{Budget, ConnectOptions, EventLoop, EventLoopOptions, Limits, Result, Wait};
 use socket2::{Domain, Socket, Type};
 
-use super::attack::{Attack, Kind};
+use super::attack::{Attack, Kind, Record, World};
 use super::guests::{self, Latencies};
 
 /// The parts of a round.
@@ -30,22 +30,6 @@ const CONNECTS_A_TURN: usize = 16;
 
 /// The phase in which the guests leave. The others are counted from zero, three in a round.
 pub(super) const OVER: u8 = u8::MAX;
-
-/// The history of one kind of attack.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Record {
-    pub(super) opened: u64,
-    pub(super) unconnected: u64,
-    pub(super) alive: usize,
-}
-
-/// The state that all hostile peers share.
-#[derive(Debug)]
-pub(super) struct World {
-    pub(super) attacks: bool,
-    pub(super) random: fastrand::Rng,
-    pub(super) records: [Record; Kind::ALL.len()],
-}
 
 /// The outcome of the attack, as a text that the server's process reads.
 #[derive(Clone, Debug)]

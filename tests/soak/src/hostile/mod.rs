@@ -10,61 +10,18 @@ mod guests;
 mod report;
 mod server;
 mod session;
+mod times;
 
 use std::error::Error;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use lexopt::prelude::*;
-use netloop::{Limits, MinRate};
 
 use crate::child_process;
 
 /// The factor by which all times are shorter than those of `Limits::internet`. With 25 or more the write stall would come
 /// before the least rate, whose second does not shrink.
 const FASTER: u32 = 20;
-
-/// The times of the limits for strangers, shortened.
-#[derive(Clone, Copy, Debug)]
-struct Times {
-    first_byte: Duration,
-    idle: Duration,
-    write_stall: Duration,
-    grace: Duration,
-    close: Duration,
-    half_open: Duration,
-    /// The deadline of a whole request, which the server sets.
-    request: Duration,
-}
-
-impl Times {
-    fn shortened() -> Self {
-        let seconds = |seconds| Duration::from_secs(seconds) / FASTER;
-        Self {
-            first_byte: seconds(10),
-            idle: seconds(75),
-            write_stall: seconds(30),
-            grace: seconds(5),
-            close: seconds(10),
-            half_open: seconds(60),
-            request: seconds(30),
-        }
-    }
-
-    /// Returns `Limits::internet` with these times.
-    fn limits(&self) -> Limits {
-        let rate = MinRate::per_second(240).grace(self.grace);
-        Limits::internet()
-            .first_byte_timeout(self.first_byte)
-            .idle_timeout(self.idle)
-            .write_stall_timeout(self.write_stall)
-            .min_receive_rate(rate)
-            .min_send_rate(rate)
-            .close_timeout(self.close)
-            .linger_timeout(self.close)
-            .half_open_timeout(self.half_open)
-    }
-}
 
 /// Runs the server, or the process that attacks it. Returns whether all bounds hold.
 pub(crate) fn run(mut parser: lexopt::Parser) -> Result<bool, Box<dyn Error>> {

@@ -11,10 +11,11 @@ use netloop::{
     Statistics, Wait,
 };
 
-use super::Times;
+use super::FASTER;
 use super::attack::BLOCKED;
 use super::attacker::Outcome;
 use super::session::{FRIENDS_BYTES, Record, Session, World};
+use super::times::Times;
 use crate::child_process;
 use crate::traffic::machine;
 
@@ -45,7 +46,7 @@ pub(super) struct Served {
 /// Serves until the process that attacks has ended. Returns the server's state and the attackers' outcome.
 pub(super) fn serve(rounds: u32) -> Result<(Served, Outcome), String> {
     let told = |error: netloop::Error| error.to_string();
-    let times = Times::shortened();
+    let times = Times::shorter(FASTER);
     let mut world = World {
         times,
         side_door: None,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use netloop::{CloseReason, Context, Flow, ServerId, SocketHandler, SocketId};
 
-use super::Times;
+use super::times::Times;
 
 /// The first byte: the peer wants its bytes back.
 pub(super) const ECHO: u8 = b'E';
