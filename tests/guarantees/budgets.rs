@@ -52,7 +52,9 @@ fn a_turn_with_a_budget_of_events_resumes_the_last_one() {
     }
 }
 
-// Progress: even no time at all is enough for one.
+// Progress: even no time at all is enough for one. Elsewhere than with epoll and kqueue that one may be a read that finds
+// nothing.
+#[cfg(not(any(windows, mio_unsupported_force_poll_poll)))]
 #[test]
 fn a_turn_with_no_time_at_all_serves_one_source() {
     let (mut event_loop, _peers, filled) = bulk(3);
