@@ -50,8 +50,6 @@ pub(crate) use reserve::Reserve;
 pub(crate) use selector::Selector;
 pub(crate) use stream::Stream;
 pub(crate) use wake_listener::WakeListener;
-#[cfg(all(loom, test))]
-pub(crate) use waker::ModelledWaker;
 #[cfg(all(not(loom), test))]
 pub(crate) use waker::ScriptedWaker;
 pub(crate) use waker::{WakeHandle, Waker};

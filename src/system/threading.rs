@@ -16,8 +16,14 @@ pub(crate) use loom::thread::Builder;
 #[cfg(all(loom, test))]
 pub(crate) use modelled::{AtomicBool, AtomicUsize};
 
+#[cfg(all(loom, test))]
+mod modelled_waker;
+
 use std::sync::PoisonError;
 use std::time::Duration;
+
+#[cfg(all(loom, test))]
+pub(crate) use modelled_waker::ModelledWaker;
 
 /// Waits on `condition` until it is notified, or `time` has passed. `guard` is of `mutex`.
 #[cfg(not(all(loom, test)))]

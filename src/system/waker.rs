@@ -3,16 +3,14 @@
 use std::io;
 use std::sync::{Arc, Weak};
 
-#[cfg(all(loom, test))]
-mod modelled;
 #[cfg(test)]
 mod scripted;
 
 #[cfg(feature = "simulation")]
 use super::simulated;
-
 #[cfg(all(loom, test))]
-pub(crate) use modelled::ModelledWaker;
+use super::threading::ModelledWaker;
+
 #[cfg(test)]
 pub(crate) use scripted::ScriptedWaker;
 

@@ -2,8 +2,7 @@
 
 use loom::thread;
 
-use crate::system::ModelledWaker;
-use crate::system::threading::in_every_order;
+use crate::system::threading::{ModelledWaker, in_every_order};
 
 use super::*;
 

@@ -207,12 +207,11 @@ impl Connection {
     }
 }
 
-#[cfg(test)]
+// With pointers of 32 bits a connection is smaller.
+#[cfg(all(test, target_pointer_width = "64"))]
 mod tests {
     use super::*;
 
-    // With pointers of 32 bits it is smaller.
-    #[cfg(target_pointer_width = "64")]
     #[test]
     fn an_idle_connection_stays_small() {
         // `Stream` is larger in builds with debug assertions, so its size is added here and not written as a number.

@@ -4,8 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::system::ModelledWaker;
-use crate::system::threading::in_every_order;
+use crate::system::threading::{ModelledWaker, in_every_order};
 
 use super::*;
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::PoisonError;
 
-use crate::system::threading::{Condvar, Mutex, MutexGuard};
+use super::{Condvar, Mutex, MutexGuard};
 
 /// A waker that ends the wait under way, or else the next one. Its next wakes fail as often as the test says.
 #[derive(Debug)]
