@@ -60,54 +60,56 @@ fn a_dead_id_reaches_no_socket_even_when_its_slot_is_reused() {
 // I4: the slot is used again within the very turn in which its socket died.
 #[test]
 fn an_event_under_way_for_a_dead_socket_reaches_no_handler() {
-    for seed in 0..10 {
-        let mut random = fastrand::Rng::with_seed(seed);
-        let mut scene = Scene::new();
-        let accepted = Rc::new(Cell::new(0));
-        let (_, address) = {
-            let accepted = Rc::clone(&accepted);
-            scene.listen(SocketOptions::new(), move |n| {
-                accepted.set(n + 1);
-                let mut random = fastrand::Rng::with_seed(seed * 1000 + n as u64);
-                Recorder::new(format!("{n}")).reacting(move |cx, seen| {
-                    if let Seen::Data(bytes) = seen {
-                        // Each is told its own number, and destroys a socket that may have an event waiting.
-                        let own = cx.socket.id();
-                        let name = String::from_utf8(bytes.clone()).unwrap();
-                        assert_eq!(cx.shared.ids.get(&name), Some(&own), "seed {seed}");
-                        let all: Vec<SocketId> = cx.socket.sockets().ids().collect();
-                        let victim = all[random.usize(..all.len())];
-                        cx.socket.socket(victim).destroy();
-                    }
+    unless_lost(|| {
+        for seed in 0..10 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let mut scene = Scene::new();
+            let accepted = Rc::new(Cell::new(0));
+            let (_, address) = {
+                let accepted = Rc::clone(&accepted);
+                scene.listen(SocketOptions::new(), move |n| {
+                    accepted.set(n + 1);
+                    let mut random = fastrand::Rng::with_seed(seed * 1000 + n as u64);
+                    Recorder::new(format!("{n}")).reacting(move |cx, seen| {
+                        if let Seen::Data(bytes) = seen {
+                            // Each is told its own number, and destroys a socket that may have an event waiting.
+                            let own = cx.socket.id();
+                            let name = String::from_utf8(bytes.clone()).unwrap();
+                            assert_eq!(cx.shared.ids.get(&name), Some(&own), "seed {seed}");
+                            let all: Vec<SocketId> = cx.socket.sockets().ids().collect();
+                            let victim = all[random.usize(..all.len())];
+                            cx.socket.socket(victim).destroy();
+                        }
+                    })
                 })
-            })
-        };
-        let mut peers: Vec<(usize, Peer)> = Vec::new();
-        let mut born = 0;
-        for _ in 0..30 {
-            for _ in 0..random.usize(1..8) {
-                peers.push((born, Peer::connect(address)));
-                born += 1;
-                // They are accepted in the order in which they came.
-                if random.u8(..4) == 0 {
-                    scene.turn();
+            };
+            let mut peers: Vec<(usize, Peer)> = Vec::new();
+            let mut born = 0;
+            for _ in 0..30 {
+                for _ in 0..random.usize(1..8) {
+                    peers.push((born, Peer::connect(address)));
+                    born += 1;
+                    // They are accepted in the order in which they came.
+                    if random.u8(..4) == 0 {
+                        scene.turn();
+                    }
                 }
-            }
-            scene.drive("the newcomers", |_| accepted.get() == born);
-            for (n, peer) in &mut peers {
-                if random.bool() {
-                    // It may have been killed, which the peer need not know yet.
-                    let _ = peer.try_write(n.to_string().as_bytes());
-                    let _ = peer.half_close_if_open();
+                scene.drive("the newcomers", |_| accepted.get() == born);
+                for (n, peer) in &mut peers {
+                    if random.bool() {
+                        // It may have been killed, which the peer need not know yet.
+                        let _ = peer.try_write(n.to_string().as_bytes());
+                        let _ = peer.half_close_if_open();
+                    }
                 }
+                scene.turn();
+                peers.retain(|_| random.u8(..8) > 0);
             }
-            scene.turn();
-            peers.retain(|_| random.u8(..8) > 0);
+            drop(peers);
+            scene.settle();
+            assert!(scene.world.all_are_closed(), "seed {seed}");
         }
-        drop(peers);
-        scene.settle();
-        assert!(scene.world.all_are_closed(), "seed {seed}");
-    }
+    });
 }
 
 // I4

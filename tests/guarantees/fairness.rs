@@ -20,7 +20,7 @@ use socket2::SockRef;
 
 use crate::firehoses::bulk_with;
 use crate::support::{
-    Arrival, Disturbed, PATIENCE, Peer, Recorder, Scene, Seen, World, loopback, spend,
+    Arrival, Disturbed, PATIENCE, Peer, Recorder, Scene, Seen, World, loopback, spend, unless_lost,
     until_undisturbed_with_more_time,
 };
 
@@ -181,46 +181,51 @@ const BURST: usize = 32;
 // A7; budget_accept.
 #[test]
 fn a_crowd_at_the_door_does_not_starve_those_inside() {
-    let mut scene = Scene::new();
-    let pings = Recorder::new("inside");
-    let (_, mut inside) = scene.accepted(SocketOptions::new(), pings);
-    let (server, address) = scene.listen(ListenOptions::new(), |number| {
-        Recorder::new(format!("newcomer {number}"))
-    });
-    scene.settle();
-    let _crowd: Vec<Peer> = (0..300).map(|_| Peer::connect(address)).collect();
+    unless_lost(|| {
+        let mut scene = Scene::new();
+        let pings = Recorder::new("inside");
+        let (_, mut inside) = scene.accepted(SocketOptions::new(), pings);
+        let (server, address) = scene.listen(ListenOptions::new(), |number| {
+            Recorder::new(format!("newcomer {number}"))
+        });
+        scene.settle();
+        let _crowd: Vec<Peer> = (0..300).map(|_| Peer::connect(address)).collect();
 
-    let mut turns = 0;
-    let mut accepted = 0;
-    while accepted < 300 {
-        inside.write(b"x");
-        turns += 1;
-        let turn = scene.turn();
-        assert_eq!(scene.world.received_length("inside"), turns);
-        let now = scene.event_loop.server(server).connection_count();
-        assert!(
-            now > accepted && now - accepted <= BURST,
-            "{accepted} {now}"
-        );
-        accepted = now;
-        assert_eq!(turn.more, accepted < 300, "no edge comes for the rest");
-    }
-    assert_eq!(turns, 300_usize.div_ceil(BURST));
+        let mut turns = 0;
+        let mut accepted = 0;
+        while accepted < 300 {
+            inside.write(b"x");
+            turns += 1;
+            let turn = scene.turn();
+            assert_eq!(scene.world.received_length("inside"), turns);
+            let now = scene.event_loop.server(server).connection_count();
+            assert!(
+                now > accepted && now - accepted <= BURST,
+                "{accepted} {now}"
+            );
+            accepted = now;
+            assert_eq!(turn.more, accepted < 300, "no edge comes for the rest");
+        }
+        assert_eq!(turns, 300_usize.div_ceil(BURST));
+    });
 }
 
 // A7
 #[test]
 fn a_crowd_at_one_door_does_not_keep_another_door_shut() {
-    let mut scene = Scene::new();
-    let (crowded, address) =
-        scene.listen(ListenOptions::new(), |_| Recorder::new("newcomer of many"));
-    let (other, quiet_address) = scene.listen(ListenOptions::new(), |_| Recorder::new("lonely"));
-    scene.settle();
-    let _crowd: Vec<Peer> = (0..300).map(|_| Peer::connect(address)).collect();
-    let _lonely = Peer::connect(quiet_address);
-    scene.turn();
-    assert_eq!(scene.event_loop.server(crowded).connection_count(), BURST);
-    assert_eq!(scene.event_loop.server(other).connection_count(), 1);
+    unless_lost(|| {
+        let mut scene = Scene::new();
+        let (crowded, address) =
+            scene.listen(ListenOptions::new(), |_| Recorder::new("newcomer of many"));
+        let (other, quiet_address) =
+            scene.listen(ListenOptions::new(), |_| Recorder::new("lonely"));
+        scene.settle();
+        let _crowd: Vec<Peer> = (0..300).map(|_| Peer::connect(address)).collect();
+        let _lonely = Peer::connect(quiet_address);
+        scene.turn();
+        assert_eq!(scene.event_loop.server(crowded).connection_count(), BURST);
+        assert_eq!(scene.event_loop.server(other).connection_count(), 1);
+    });
 }
 
 // B13
