@@ -1,13 +1,14 @@
-//! Accepts in a turn, and the events of refused connections: one for a burst, in order, and never lost (A7, A9).
+//! Accepts in a turn, also beside other work, and the events of refused connections: one for a burst, in order, and never
+//! lost (A7, A9; `budget_accept` of libuv's).
 
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use netloop::{AcceptLimit, BlockList, Budget, Limits, ListenOptions, Wait};
+use netloop::{AcceptLimit, BlockList, Budget, Limits, ListenOptions, SocketOptions, Wait};
 
 use crate::accept_limits::{Door, connect, connect_from, drive_to_decided, serve, with_limits};
-use crate::support::{Peer, Scene, client_host, host, loopback, unless_lost};
+use crate::support::{Peer, Recorder, Scene, client_host, host, loopback, unless_lost};
 
 // The rest stays in the backlog, and no edge comes for it.
 #[test]
@@ -216,7 +217,7 @@ fn ten_thousand_at_the_doors_delay_a_ping_by_no_turn() {
         let most = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
         let most: usize = most.trim().parse::<usize>().unwrap().min(5_000);
         let mut scene = Scene::new();
-        let (_, mut inside) = scene.accepted(netloop::SocketOptions::new(), echo("inside"));
+        let (_, mut inside) = scene.accepted(SocketOptions::new(), echo("inside"));
         let doors: Vec<_> = (0..PEERS.div_ceil(most))
             .map(|_| {
                 let options = ListenOptions::new().backlog(most.try_into().unwrap());
@@ -246,5 +247,58 @@ fn ten_thousand_at_the_doors_delay_a_ping_by_no_turn() {
         assert!(turns >= PEERS / (32 * doors.len()), "{turns} turns");
         let accepted: usize = doors.iter().map(|(door, ..)| door.accepted()).sum();
         assert_eq!(accepted, 50 * doors.len());
+    });
+}
+
+/// The most connections that a listener takes in one turn.
+const BURST: usize = 32;
+
+// A7; budget_accept.
+#[test]
+fn a_crowd_at_the_door_does_not_starve_those_inside() {
+    unless_lost(|| {
+        let mut scene = Scene::new();
+        let pings = Recorder::new("inside");
+        let (_, mut inside) = scene.accepted(SocketOptions::new(), pings);
+        let (server, address) = scene.listen(ListenOptions::new(), |number| {
+            Recorder::new(format!("newcomer {number}"))
+        });
+        scene.settle();
+        let _crowd: Vec<Peer> = (0..300).map(|_| Peer::connect(address)).collect();
+
+        let mut turns = 0;
+        let mut accepted = 0;
+        while accepted < 300 {
+            inside.write(b"x");
+            turns += 1;
+            let turn = scene.turn();
+            assert_eq!(scene.world.received_length("inside"), turns);
+            let now = scene.event_loop.server(server).connection_count();
+            assert!(
+                now > accepted && now - accepted <= BURST,
+                "{accepted} {now}"
+            );
+            accepted = now;
+            assert_eq!(turn.more, accepted < 300, "no edge comes for the rest");
+        }
+        assert_eq!(turns, 300_usize.div_ceil(BURST));
+    });
+}
+
+// A7
+#[test]
+fn a_crowd_at_one_door_does_not_keep_another_door_shut() {
+    unless_lost(|| {
+        let mut scene = Scene::new();
+        let (crowded, address) =
+            scene.listen(ListenOptions::new(), |_| Recorder::new("newcomer of many"));
+        let (other, quiet_address) =
+            scene.listen(ListenOptions::new(), |_| Recorder::new("lonely"));
+        scene.settle();
+        let _crowd: Vec<Peer> = (0..300).map(|_| Peer::connect(address)).collect();
+        let _lonely = Peer::connect(quiet_address);
+        scene.turn();
+        assert_eq!(scene.event_loop.server(crowded).connection_count(), BURST);
+        assert_eq!(scene.event_loop.server(other).connection_count(), 1);
     });
 }

@@ -1,7 +1,7 @@
-//! No source keeps another from being served: bulk senders, floods, crowds of newcomers, budgets, timers that come all
-//! at once.
+//! No source keeps another from being served: bulk senders, floods, budgets, timers that come all at once.
+//! `accept_bursts.rs` has the crowds of newcomers.
 //!
-//! The rules: I9; A7, B1, B13, E4, F1, F5 of the reliability table; `budget_read` and `budget_accept` of libuv's.
+//! The rules: I9; A7, B1, B13, E4, F1, F5 of the reliability table; `budget_read` of libuv's.
 
 use std::cell::{Cell, RefCell};
 use std::io::Read;
@@ -13,14 +13,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use netloop::{
-    Budget, CloseReason, Context, EventLoop, EventLoopOptions, Flow, ListenOptions, LoopContext,
-    SocketHandler, SocketOptions, Turn, Wait,
+    Budget, CloseReason, Context, EventLoop, EventLoopOptions, Flow, LoopContext, SocketHandler,
+    SocketOptions, Turn, Wait,
 };
 use socket2::SockRef;
 
 use crate::firehoses::bulk_with;
 use crate::support::{
-    Arrival, Disturbed, PATIENCE, Peer, Recorder, Scene, Seen, World, loopback, spend, unless_lost,
+    Arrival, Disturbed, PATIENCE, Peer, Recorder, Scene, Seen, World, loopback, spend,
     until_undisturbed_with_more_time,
 };
 
@@ -173,59 +173,6 @@ fn a_socket_that_writes_for_ever_does_not_starve_a_ping() {
     is_over.store(true, Ordering::Relaxed);
     drop(scene);
     reading.join().unwrap();
-}
-
-/// The most connections that a listener takes in one turn.
-const BURST: usize = 32;
-
-// A7; budget_accept.
-#[test]
-fn a_crowd_at_the_door_does_not_starve_those_inside() {
-    unless_lost(|| {
-        let mut scene = Scene::new();
-        let pings = Recorder::new("inside");
-        let (_, mut inside) = scene.accepted(SocketOptions::new(), pings);
-        let (server, address) = scene.listen(ListenOptions::new(), |number| {
-            Recorder::new(format!("newcomer {number}"))
-        });
-        scene.settle();
-        let _crowd: Vec<Peer> = (0..300).map(|_| Peer::connect(address)).collect();
-
-        let mut turns = 0;
-        let mut accepted = 0;
-        while accepted < 300 {
-            inside.write(b"x");
-            turns += 1;
-            let turn = scene.turn();
-            assert_eq!(scene.world.received_length("inside"), turns);
-            let now = scene.event_loop.server(server).connection_count();
-            assert!(
-                now > accepted && now - accepted <= BURST,
-                "{accepted} {now}"
-            );
-            accepted = now;
-            assert_eq!(turn.more, accepted < 300, "no edge comes for the rest");
-        }
-        assert_eq!(turns, 300_usize.div_ceil(BURST));
-    });
-}
-
-// A7
-#[test]
-fn a_crowd_at_one_door_does_not_keep_another_door_shut() {
-    unless_lost(|| {
-        let mut scene = Scene::new();
-        let (crowded, address) =
-            scene.listen(ListenOptions::new(), |_| Recorder::new("newcomer of many"));
-        let (other, quiet_address) =
-            scene.listen(ListenOptions::new(), |_| Recorder::new("lonely"));
-        scene.settle();
-        let _crowd: Vec<Peer> = (0..300).map(|_| Peer::connect(address)).collect();
-        let _lonely = Peer::connect(quiet_address);
-        scene.turn();
-        assert_eq!(scene.event_loop.server(crowded).connection_count(), BURST);
-        assert_eq!(scene.event_loop.server(other).connection_count(), 1);
-    });
 }
 
 // B13
