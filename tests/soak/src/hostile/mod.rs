@@ -29,6 +29,8 @@ pub(crate) fn run(mut parser: lexopt::Parser) -> Result<bool, Box<dyn Error>> {
     let mut servers: Vec<SocketAddr> = Vec::new();
     while let Some(argument) = parser.next()? {
         match argument {
+            // The program was not put ahead of others, and goes on without.
+            Long("real-time") => {}
             Long("rounds") => rounds = parser.value()?.parse()?,
             Value(address) => servers.push(address.parse()?),
             _ => return Err(argument.unexpected().into()),

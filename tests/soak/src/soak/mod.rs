@@ -57,6 +57,8 @@ pub(crate) fn run(mut parser: lexopt::Parser) -> Result<bool, Box<dyn Error>> {
         match argument {
             Long("seconds") => options.seconds = parser.value()?.parse()?,
             Long("connections") => options.connections = parser.value()?.parse()?,
+            // The program was not put ahead of others, and goes on without.
+            Long("real-time") => {}
             Long("seed") => options.seed = parser.value()?.parse()?,
             Long("budget-ms") => options.budget_ms = parser.value()?.parse()?,
             Long("no-faults") => options.has_faults = false,
