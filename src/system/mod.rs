@@ -50,6 +50,6 @@ pub(crate) use reserve::Reserve;
 pub(crate) use selector::Selector;
 pub(crate) use stream::Stream;
 pub(crate) use wake_listener::WakeListener;
-#[cfg(all(not(loom), test))]
+#[cfg(test)]
 pub(crate) use waker::ScriptedWaker;
 pub(crate) use waker::{WakeHandle, Waker};
