@@ -25,36 +25,70 @@ pub enum Phase {
 /// key that is pushed twice is returned twice. An entry cannot be withdrawn: when `next` returns a key whose slot is
 /// gone, the caller skips it. Skipping a key costs less than a search.
 ///
-/// Nothing allocates once the queues have reached the length that the load needs.
+/// Nothing allocates once the queues have reached the length that the load needs. Without memory for a longer list, keys
+/// are lost: `next` then returns the *gap* in their place. The caller [clears](Self::clear) the list, and pushes all keys
+/// that belong to it.
 #[derive(Debug)]
 pub struct Schedule<K> {
     serve: Lane<K>,
     flush: Lane<K>,
     close: Lane<K>,
+    /// The key that stands for keys that were lost.
+    gap: K,
 }
 
 impl<K: Copy> Schedule<K> {
-    /// Makes an empty schedule that has not allocated.
+    /// Makes an empty schedule. `gap` is a key that nothing has.
     #[must_use]
-    pub const fn new() -> Self {
+    pub fn new(gap: K) -> Self {
         Self {
             serve: Lane::new(),
             flush: Lane::new(),
             close: Lane::new(),
+            gap,
         }
     }
 
     /// Puts `key` at the back of the list of `phase`. While the phase runs, `key` waits for the next round.
     #[inline]
     pub fn push(&mut self, phase: Phase, key: K) {
-        self.lane_mut(phase).waiting.push(key);
+        let waiting = &mut self.lane_mut(phase).waiting;
+        if waiting.len() == waiting.capacity() {
+            return self.push_in_longer(phase, key);
+        }
+        waiting.push(key);
+    }
+
+    /// Pushes a key for which the list must grow. Without memory, the last key is lost with the new one.
+    #[cold]
+    fn push_in_longer(&mut self, phase: Phase, key: K) {
+        let gap = self.gap;
+        let waiting = &mut self.lane_mut(phase).waiting;
+        if waiting.try_reserve(1).is_ok() {
+            waiting.push(key);
+        } else if let Some(last) = waiting.last_mut() {
+            *last = gap;
+        }
     }
 
     /// Puts `key` at the back of the list of `phase`, because the key was given out and has more to do. In the next
     /// round, such keys come behind all keys that were [pushed](Self::push): a short task does not wait behind long ones.
     #[inline]
     pub fn push_again(&mut self, phase: Phase, key: K) {
-        self.lane_mut(phase).again.push(key);
+        let again = &mut self.lane_mut(phase).again;
+        if again.try_reserve(1).is_err() {
+            return self.push(phase, key);
+        }
+        again.push(key);
+    }
+
+    /// Removes all keys from the list of `phase`, and ends its round.
+    pub fn clear(&mut self, phase: Phase) {
+        let lane = self.lane_mut(phase);
+        lane.given = 0;
+        for keys in [&mut lane.round, &mut lane.waiting, &mut lane.again] {
+            keys.clear();
+        }
     }
 
     /// Begins a round of `phase`: [`next`](Self::next) will return the keys that are in the list now.
@@ -135,21 +169,19 @@ impl<K: Copy> Schedule<K> {
     }
 }
 
-impl<K: Copy> Default for Schedule<K> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// The capacity up to which an array of keys is not worth freeing.
 const SMALLEST: usize = 16;
+
+/// The capacity that an array keeps for the gap, if there is no memory for more.
+const FIRST: usize = 4;
 
 /// The list of one phase. No key enters a running round: new keys go to `waiting`. If the last round is finished,
 /// `begin` exchanges the arrays `round` and `waiting`. A ring buffer would need a single array, but a few more
 /// instructions for each entry.
 #[derive(Debug)]
 struct Lane<K> {
-    /// The keys of the running round, or of the last one if none runs.
+    /// The keys of the running round, or of the last one if none runs. Invariant: has a capacity, as `waiting` has, because
+    /// the two are exchanged.
     round: Vec<K>,
     /// The number of keys of `round` that `next` has returned. Invariant: at most the length of `round`.
     given: usize,
@@ -160,11 +192,11 @@ struct Lane<K> {
 }
 
 impl<K: Copy> Lane<K> {
-    const fn new() -> Self {
+    fn new() -> Self {
         Self {
-            round: Vec::new(),
+            round: Vec::with_capacity(FIRST),
             given: 0,
-            waiting: Vec::new(),
+            waiting: Vec::with_capacity(FIRST),
             again: Vec::new(),
         }
     }
@@ -182,7 +214,7 @@ impl<K: Copy> Lane<K> {
             self.round.clear();
             self.given = 0;
             std::mem::swap(&mut self.round, &mut self.waiting);
-            self.round.append(&mut self.again);
+            append(&mut self.round, &mut self.again);
             return;
         }
         // A small budget may end each round after a few of many keys. Moving all remaining keys in each round would
@@ -191,8 +223,8 @@ impl<K: Copy> Lane<K> {
             self.round.drain(..self.given);
             self.given = 0;
         }
-        self.round.append(&mut self.waiting);
-        self.round.append(&mut self.again);
+        append(&mut self.round, &mut self.waiting);
+        append(&mut self.round, &mut self.again);
     }
 
     fn shrink(&mut self) {
@@ -201,8 +233,12 @@ impl<K: Copy> Lane<K> {
             self.given = 0;
         }
         for keys in [&mut self.round, &mut self.waiting, &mut self.again] {
-            if keys.is_empty() && keys.capacity() > SMALLEST {
-                *keys = Vec::new();
+            let mut fresh = Vec::new();
+            if keys.is_empty()
+                && keys.capacity() > SMALLEST
+                && fresh.try_reserve_exact(FIRST).is_ok()
+            {
+                *keys = fresh;
             }
         }
     }
@@ -216,10 +252,18 @@ impl<K: Copy> Lane<K> {
     }
 }
 
+/// Moves all keys of `more` behind those of `keys`. Without memory, they stay for the next round.
+fn append<K>(keys: &mut Vec<K>, more: &mut Vec<K>) {
+    if !more.is_empty() && keys.try_reserve(more.len()).is_ok() {
+        keys.append(more);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const GAP: u32 = u32::MAX;
     const PHASES: [Phase; 3] = [Phase::Serve, Phase::Flush, Phase::Close];
 
     fn round(schedule: &mut Schedule<u32>, phase: Phase) -> Vec<u32> {
@@ -229,7 +273,7 @@ mod tests {
 
     #[test]
     fn keys_are_served_in_the_order_of_pushing() {
-        let mut schedule = Schedule::new();
+        let mut schedule = Schedule::new(GAP);
         for key in [3, 1, 2] {
             schedule.push(Phase::Serve, key);
         }
@@ -239,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_key_pushed_during_a_phase_waits_for_the_next_round() {
-        let mut schedule = Schedule::new();
+        let mut schedule = Schedule::new(GAP);
         schedule.push(Phase::Serve, 1);
         schedule.begin(Phase::Serve);
         assert_eq!(schedule.next(Phase::Serve), Some(1));
@@ -251,7 +295,7 @@ mod tests {
 
     #[test]
     fn one_source_that_is_always_ready_does_not_delay_the_others() {
-        let mut schedule = Schedule::new();
+        let mut schedule = Schedule::new(GAP);
         for key in 0..4 {
             schedule.push(Phase::Serve, key);
         }
@@ -269,7 +313,7 @@ mod tests {
 
     #[test]
     fn an_interrupted_round_goes_on_in_order_before_what_came_later() {
-        let mut schedule = Schedule::new();
+        let mut schedule = Schedule::new(GAP);
         for key in 0..4 {
             schedule.push(Phase::Flush, key);
         }
@@ -282,7 +326,7 @@ mod tests {
 
     #[test]
     fn a_key_with_more_to_do_comes_behind_those_that_came_anew() {
-        let mut schedule = Schedule::new();
+        let mut schedule = Schedule::new(GAP);
         for key in [1, 2] {
             schedule.push(Phase::Serve, key);
         }
@@ -303,7 +347,7 @@ mod tests {
 
     #[test]
     fn nothing_is_served_before_the_phase_begins() {
-        let mut schedule = Schedule::new();
+        let mut schedule = Schedule::new(GAP);
         schedule.push(Phase::Close, 1);
         assert_eq!(schedule.next(Phase::Close), None);
         assert_eq!(schedule.remaining(Phase::Close), 0);
@@ -312,7 +356,7 @@ mod tests {
 
     #[test]
     fn a_schedule_that_shrinks_keeps_what_waits_in_order() {
-        let mut schedule = Schedule::new();
+        let mut schedule = Schedule::new(GAP);
         for key in 0..1_000 {
             schedule.push(Phase::Serve, key);
             schedule.push(Phase::Close, key);
@@ -324,7 +368,7 @@ mod tests {
         schedule.push(Phase::Serve, 1_000);
         assert_eq!(round(&mut schedule, Phase::Close).len(), 1_000);
         schedule.shrink();
-        assert_eq!(schedule.lane(Phase::Close).round.capacity(), 0);
+        assert_eq!(schedule.lane(Phase::Close).round.capacity(), FIRST);
         assert_eq!(schedule.remaining(Phase::Serve), 10);
         for key in 990..1_000 {
             assert_eq!(schedule.next(Phase::Serve), Some(key));
@@ -336,8 +380,25 @@ mod tests {
     }
 
     #[test]
+    fn a_list_that_is_cleared_is_empty_and_its_round_is_over() {
+        let mut schedule = Schedule::new(GAP);
+        for key in 0..10 {
+            schedule.push(Phase::Serve, key);
+        }
+        schedule.begin(Phase::Serve);
+        assert_eq!(schedule.next(Phase::Serve), Some(0));
+        schedule.push(Phase::Serve, 10);
+        schedule.push_again(Phase::Serve, 0);
+        schedule.clear(Phase::Serve);
+        assert!(schedule.is_idle());
+        assert_eq!(schedule.next(Phase::Serve), None);
+        schedule.push(Phase::Serve, 11);
+        assert_eq!(round(&mut schedule, Phase::Serve), [11]);
+    }
+
+    #[test]
     fn a_steady_load_does_not_allocate() {
-        let mut schedule = Schedule::new();
+        let mut schedule = Schedule::new(GAP);
         let mut capacities = None;
         for turn in 0..1_000 {
             for phase in PHASES {
@@ -395,7 +456,7 @@ mod tests {
     fn random_operations_agree_with_plain_queues() {
         for seed in 0..100 {
             let mut random = fastrand::Rng::with_seed(seed);
-            let mut schedule = Schedule::new();
+            let mut schedule = Schedule::new(GAP);
             let mut models = [Model::default(), Model::default(), Model::default()];
             // In some runs the list grows, and in other runs the list stays nearly empty, which tests the edge cases.
             let pushes = random.u32(30..=55);

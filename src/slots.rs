@@ -40,6 +40,9 @@ pub struct Key(
 );
 
 impl Key {
+    /// A key that no table ever gives out: no table has so many slots.
+    pub(crate) const NOTHING: Self = Self::new(u32::MAX, NonZeroU32::MIN);
+
     const fn new(index: u32, generation: NonZeroU32) -> Self {
         let key = (index as u64) << 32 | generation.get() as u64;
         Self(NonZeroU64::new(key).expect("a generation is not zero"))
@@ -292,6 +295,14 @@ impl<T> Slots<T> {
     /// Returns all entries by rising index, which is not the order of insertion.
     pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
         self.slab.iter().filter_map(|(index, slot)| match slot {
+            Slot::Live { generation, value } => Some((key_at(index, *generation), value)),
+            Slot::Retired => None,
+        })
+    }
+
+    /// Returns all entries mutably, as [`iter`](Self::iter) does.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (Key, &mut T)> {
+        self.slab.iter_mut().filter_map(|(index, slot)| match slot {
             Slot::Live { generation, value } => Some((key_at(index, *generation), value)),
             Slot::Retired => None,
         })

@@ -181,7 +181,7 @@ impl<T: Handler> Reactor<T> {
         Self {
             selector,
             slots: Slots::new(),
-            schedule: Schedule::new(),
+            schedule: Schedule::new(Key::NOTHING),
             wheel: Wheel::new(clock.tick()),
             clock,
             burst: None,

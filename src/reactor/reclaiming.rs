@@ -3,8 +3,8 @@
 
 use std::collections::TryReserveError;
 
-use super::source_state::WheelEntry;
-use super::{Handler, Reactor};
+use super::source_state::{Flags, WheelEntry};
+use super::{Handler, Key, Phase, Reactor};
 
 /// The time between the first sign of unused memory and its return, in ticks. A load that swings faster keeps its tables.
 const RECLAIM_TICKS: u64 = 250;
@@ -44,6 +44,38 @@ impl<T: Handler> Reactor<T> {
         self.reclaim();
         self.slots.shrink();
         self.wheel.shrink();
+    }
+
+    /// Passes over a key that has no source: the source is gone, or there was no memory for the keys of a list.
+    #[cold]
+    pub(super) fn skip(&mut self, phase: Phase, key: Key) {
+        if key == Key::NOTHING {
+            self.list_anew(phase);
+        }
+    }
+
+    /// Makes the list of a phase anew, because keys of it were lost. Each source knows whether it belongs to the list; only
+    /// the order is lost.
+    fn list_anew(&mut self, phase: Phase) {
+        self.schedule.clear(phase);
+        let of_burst = self.burst.map(|burst| burst.key);
+        for (key, slot) in self.slots.iter_mut() {
+            let has_work = slot.state.has_work();
+            let flags = &mut slot.state.flags;
+            let is_closing = flags.contains(Flags::CLOSING);
+            let belongs = match phase {
+                Phase::Serve => {
+                    let is_ready = has_work && !is_closing;
+                    flags.set(Flags::QUEUED, is_ready);
+                    is_ready && of_burst != Some(key)
+                }
+                Phase::Flush => flags.contains(Flags::FLUSH_QUEUED),
+                Phase::Close => is_closing,
+            };
+            if belongs {
+                self.schedule.push(phase, key);
+            }
+        }
     }
 
     /// Whether unused memory was noticed, and waits to be reclaimed.

@@ -36,6 +36,7 @@ impl<T: Handler> Reactor<T> {
             };
             let Some(slot) = self.slots.get_mut(key) else {
                 self.burst = None;
+                self.skip(Phase::Serve, key);
                 continue;
             };
             let Slot { source, state } = slot;
@@ -158,6 +159,7 @@ impl<T: Handler> Reactor<T> {
                 }
                 return Some(key);
             }
+            self.skip(Phase::Close, key);
         }
     }
 
@@ -172,8 +174,9 @@ impl<T: Handler> Reactor<T> {
         let Some(key) = self.schedule.next(Phase::Flush) else {
             return false;
         };
-        if let Some(slot) = self.slots.get_mut(key) {
-            slot.state.flags.remove(Flags::FLUSH_QUEUED);
+        match self.slots.get_mut(key) {
+            Some(slot) => slot.state.flags.remove(Flags::FLUSH_QUEUED),
+            None => self.skip(Phase::Flush, key),
         }
         self.flush_one(key, resources);
         true
