@@ -188,6 +188,10 @@ impl<S> EventLoop<S> {
 
     #[inline(never)]
     fn deliver_to_socket(&mut self, shared: &mut S, id: SocketId, event: SocketEvent) {
+        if matches!(event, SocketEvent::Drained) {
+            // The chunks of a long queue are free now, and perhaps nothing else happens for long.
+            self.net.notice_slack();
+        }
         let watched = self.watch();
         let mut name = "";
         self.call_socket(shared, id, |handler, cx| {

@@ -1,5 +1,6 @@
 //! The memory of a spike, which the loop gives back without being told, and that of ten thousand idle connections.
 
+use std::io::Read;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -147,5 +148,33 @@ fn ten_thousand_idle_connections_take_at_most_2_5_mb() {
             "{count} idle connections: {taken} bytes above the empty loop"
         ));
         assert!(taken <= 250 * count, "{taken} bytes for {count}");
+    });
+}
+
+/// No socket or timer goes away here: the drain alone tells that chunks are free.
+#[test]
+fn the_chunks_of_a_drained_queue_are_given_back() {
+    in_own_process(r#"exec "$@""#, || {
+        let (mut event_loop, address) = echo_server(SocketOptions::new());
+        let mut peers = connect(&mut event_loop, address, 1);
+        round_trip(&mut event_loop, &mut peers, b"hello");
+        let id = event_loop.sockets().ids().next().unwrap();
+        let before = live();
+        let length = 12 << 20;
+        event_loop.socket(id).write(&vec![b'x'; length]).ignore();
+        assert!(live() > before + (1 << 20), "nothing is queued");
+        let mut received = 0;
+        let mut buffer = [0; 64 * 1024];
+        let deadline = Instant::now() + PATIENCE;
+        while received < length {
+            assert!(Instant::now() < deadline, "bytes are missing");
+            match peers[0].read(&mut buffer) {
+                Ok(read) => received += read,
+                Err(_) => turn(&mut event_loop),
+            }
+        }
+        let left = turn_until_heap_has(&mut event_loop, before + 40_000) - before;
+        report(&format!("{left} bytes are left of a queue of {length}"));
+        assert!(left <= 40_000, "{left} bytes are left");
     });
 }
