@@ -312,6 +312,10 @@ impl mio::event::Source for Slow {
     ) -> std::io::Result<()> {
         self.0.reregister(registry, token, interest)
     }
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a call that takes time is what is tested"
+    )]
     fn deregister(&mut self, registry: &mio::Registry) -> std::io::Result<()> {
         std::thread::sleep(self.1);
         self.0.deregister(registry)

@@ -1,6 +1,6 @@
 //! The world of `game`: terminal clients see it move, also beside clients that flood or do not read.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::process::Stdio;
 

@@ -407,7 +407,7 @@ impl Drop for BadDrop {
 
 impl SocketHandler<World> for BadDrop {
     fn on_data(&mut self, _: &mut Context<'_, World>, _: &[u8]) {
-        std::panic::panic_any(BadDrop);
+        std::panic::panic_any(Self);
     }
     fn on_close(&mut self, cx: &mut Context<'_, World>, reason: CloseReason) {
         cx.shared.note(format!("{reason:?}"));

@@ -88,8 +88,8 @@ fn a_stop_of_the_process_is_told_and_times_no_chatty_peer_out() {
             assert!(!scene.world.has(&name, "close"), "{name}");
         }
         assert_eq!(
-            scene.event_loop.statistics().standstills as usize,
-            scene.world.notes.len()
+            scene.event_loop.statistics().standstills,
+            scene.world.notes.len() as u64
         );
         drop(peers.stdin.take());
         peers.wait().unwrap();

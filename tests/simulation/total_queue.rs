@@ -38,7 +38,7 @@ impl SocketHandler<Server> for Accepted {
     }
     fn on_close(&mut self, cx: &mut Context<'_, Server>, reason: CloseReason) {
         let id = cx.socket.id();
-        let reads = cx.shared.sockets.iter().any(|it| *it == (id, true));
+        let reads = cx.shared.sockets.contains(&(id, true));
         assert!(
             !reads || reason != CloseReason::Limit,
             "a peer that reads pays"
@@ -77,7 +77,7 @@ fn write_round(cx: &mut LoopContext<'_, Server>) {
         }
         let length = cx.sockets.socket(id).bytes_written() - before;
         if let Some((_, written)) = cx.shared.written.iter_mut().find(|it| it.0 == id) {
-            *written += length as usize;
+            *written += usize::try_from(length).unwrap();
         }
         check(cx);
     }
@@ -95,7 +95,7 @@ fn write_round(cx: &mut LoopContext<'_, Server>) {
         for (id, before) in everyone.iter().zip(before) {
             let length = cx.sockets.socket(*id).bytes_written() - before;
             if let Some((_, written)) = cx.shared.written.iter_mut().find(|it| it.0 == *id) {
-                *written += length as usize;
+                *written += usize::try_from(length).unwrap();
             }
         }
         check(cx);
