@@ -48,6 +48,7 @@ mod statistics;
 mod step_meter;
 #[cfg(test)]
 mod tests;
+mod timed_requests;
 mod timer;
 mod timers;
 mod turn;

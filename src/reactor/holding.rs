@@ -1,0 +1,48 @@
+//! The sources for which the caller keeps turning.
+
+use super::source_state::Flags;
+use super::{Handler, Key, Reactor};
+
+impl<T: Handler> Reactor<T> {
+    /// Counts the source under `key` in [`held`](Self::held), as a reason for the caller to keep turning. Every source
+    /// is counted from its insertion on. A second `hold` does nothing.
+    pub(crate) fn hold(&mut self, key: Key) {
+        if let Some(slot) = self.slots.get_mut(key) {
+            if !slot.state.flags.contains(Flags::HELD) {
+                slot.state.flags.insert(Flags::HELD);
+                self.held += 1;
+            }
+        }
+    }
+
+    /// Stops counting the source under `key` in [`held`](Self::held), as libuv's `uv_unref` does. A second call does
+    /// nothing.
+    pub(crate) fn release(&mut self, key: Key) {
+        if let Some(slot) = self.slots.get_mut(key) {
+            if slot.state.flags.contains(Flags::HELD) {
+                slot.state.flags.remove(Flags::HELD);
+                self.held -= 1;
+            }
+        }
+    }
+
+    /// Whether the source under `key` counts in [`held`](Self::held); `false` if the source is gone.
+    pub(crate) fn is_held(&self, key: Key) -> bool {
+        self.slots
+            .get(key)
+            .is_some_and(|slot| slot.state.flags.contains(Flags::HELD))
+    }
+
+    /// Returns the number of sources for which the caller keeps turning: all sources that are not
+    /// [released](Self::release).
+    pub(crate) fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Whether any source for which `counts` returns `true` has begun something that the caller must finish, such as a
+    /// connect or a send, even if no source is held. Walks over the sources, so the caller asks only if nothing is held.
+    pub(crate) fn has_under_way(&self, counts: impl Fn(&T) -> bool) -> bool {
+        let mut slots = self.slots.iter();
+        slots.any(|(_, slot)| slot.state.is_under_way() && counts(&slot.source))
+    }
+}
