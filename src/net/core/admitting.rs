@@ -4,9 +4,8 @@
 use crate::net::connection::{Connection, Place};
 use crate::net::listener::{Listener, ServerEvent};
 use crate::net::values::{AcceptLimit, ServerId, SocketId};
-use crate::reactor::Key;
 
-use super::{Net, TargetedEvent};
+use super::Net;
 
 impl Net {
     /// Begins a turn, in which each server may accept a limited number of times.
@@ -16,12 +15,13 @@ impl Net {
     }
 
     /// Decides on the connection that a server has accepted: the block list comes first, then the limits in the order of
-    /// [`AcceptLimit`]. Returns the event of the server; `None` if its handler is told of a refused connection later,
-    /// with those that are refused behind it.
-    pub(super) fn screen(&mut self, id: ServerId) -> Option<TargetedEvent> {
-        let event = Some(TargetedEvent::Server(id));
+    /// [`AcceptLimit`]. Returns whether the server has an event; `false` if its handler is told of a refused connection
+    /// later, with those that are refused behind it.
+    // Not inlined, and no event as the result: each message would store its own event in memory for the sake of this one.
+    #[inline(never)]
+    pub(super) fn screen(&mut self, id: ServerId) -> bool {
         let Some(listener) = self.listener_mut(id).filter(|it| it.has_arrival()) else {
-            return event;
+            return true;
         };
         if listener.is_arrival_blocked() {
             listener.drop_arrival();
@@ -35,20 +35,15 @@ impl Net {
             if let Some(listener) = self.listener_mut(id) {
                 listener.take_arrival();
             }
-            return event;
+            return true;
         }
-        if self.reactor.is_in_burst(id.0) {
-            return None;
-        }
-        self.untold_refusals(id.0)
+        !self.reactor.is_in_burst(id.0) && self.has_refusals(id)
     }
 
-    /// Returns the event for the refused connections of the source `key`, if it is a server whose handler has not been
-    /// told of some. Called before another source is served.
-    pub(super) fn untold_refusals(&self, key: Key) -> Option<TargetedEvent> {
-        let id = ServerId(key);
-        let has_refusals = self.listener(id).is_some_and(Listener::has_refusals);
-        has_refusals.then_some(TargetedEvent::Server(id))
+    /// Whether `id` is a server whose handler has not been told of some refused connections. Called before another source
+    /// is served.
+    pub(super) fn has_refusals(&self, id: ServerId) -> bool {
+        self.listener(id).is_some_and(Listener::has_refusals)
     }
 
     /// Takes the next event for the handler of a server. One event of the reactor may stand for several: for those of

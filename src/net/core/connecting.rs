@@ -293,7 +293,10 @@ impl Net {
         let to_source = |event| Some(TargetedEvent::Source(SourceId(key), event));
         match event {
             Event::Socket(event) => return Some(TargetedEvent::Socket(SocketId(key), event)),
-            Event::Server => return self.screen(ServerId(key)),
+            Event::Server => {
+                let id = ServerId(key);
+                return self.screen(id).then_some(TargetedEvent::Server(id));
+            }
             Event::SourceReadable => return to_source(SourceEvent::Readable),
             Event::SourceWritable => return to_source(SourceEvent::Writable),
             Event::SourceUnarmed => return to_source(SourceEvent::Unarmed),

@@ -207,7 +207,8 @@ impl Net {
                 return targeted;
             }
             if !goes_on(&|| self.read_clock(), self.sent_bytes()) {
-                return self.untold_refusals(key);
+                let id = ServerId(key);
+                return self.has_refusals(id).then_some(TargetedEvent::Server(id));
             }
         }
     }
