@@ -119,6 +119,9 @@ impl Net {
     fn write_to_connection(&mut self, id: SocketId, payload: Payload<'_>) -> Flow {
         if payload.is_better_copied() {
             let outbox = &mut self.outbox;
+            if outbox.put_own_in_longer(id, payload.as_bytes()) {
+                return Flow::Open;
+            }
             let connection = self.reactor.source_mut(id.0);
             let connection = connection.and_then(Source::connection_mut);
             if connection.is_some_and(|it| it.extend_span(payload.as_bytes(), outbox)) {

@@ -19,8 +19,10 @@ pub(super) struct Gathered {
     /// The next write must be shorter than this. Invariant: the owner would answer `Open` to such a write, because it
     /// was open and had nothing unsent when the callback began.
     capacity: usize,
-    /// The limit on `capacity`, for the sake of the bytes of all sockets.
-    most: usize,
+    /// The bits of the capacity that a callback begins with: all of them, or none if the limit on the bytes of all sockets
+    /// leaves less than a callback may ever gather. Then each write looks at that limit. A mask takes one instruction a
+    /// message, and a smallest number three.
+    mask: usize,
 }
 
 impl Default for Gathered {
@@ -29,7 +31,7 @@ impl Default for Gathered {
             owner: None,
             bytes: Vec::new(),
             capacity: 0,
-            most: usize::MAX,
+            mask: usize::MAX,
         }
     }
 }
@@ -39,48 +41,46 @@ impl Gathered {
     pub(super) fn begin(&mut self, owner: SocketId, capacity: usize) {
         debug_assert!(self.bytes.is_empty(), "the last callback was ended");
         self.owner = Some(owner);
-        self.capacity = capacity.min(self.most);
+        self.capacity = capacity & self.mask;
     }
 
-    /// Lets the owner, and each later one, gather at most `bytes` further bytes.
+    /// Lets the owner gather at most `bytes` further bytes, and each later one none if they are few.
     #[inline]
     pub(super) fn fit(&mut self, bytes: usize) {
-        self.most = bytes.saturating_add(1);
-        self.capacity = self.capacity.min(self.most);
+        let is_tight = bytes < usize::from(u16::MAX);
+        self.mask = if is_tight { 0 } else { usize::MAX };
+        self.capacity = self.capacity.min(bytes.saturating_add(1));
     }
 
-    /// Whether fewer bytes may be gathered than a callback ever may.
+    /// Whether callbacks gather nothing.
     #[inline]
     pub(super) fn is_tight(&self) -> bool {
-        self.most <= usize::from(u16::MAX)
+        self.mask == 0
     }
 
-    /// Appends `bytes` if `writer` is the owner and `bytes` are within the capacity. Otherwise returns `false`.
+    /// Appends `bytes` if `writer` is the owner, and `bytes` are within its capacity and within the buffer. Otherwise returns
+    /// `false`.
     #[inline]
     pub(super) fn put(&mut self, writer: SocketId, bytes: &[u8]) -> bool {
-        let fits = bytes.len() < self.capacity && self.owner == Some(writer);
-        if !fits {
-            return false;
-        }
-        if bytes.len() > self.bytes.capacity() - self.bytes.len() {
-            // Not for the growth alone: the append below would have to look at the capacity again.
-            return self.put_in_longer(bytes);
-        }
-        self.capacity -= bytes.len();
-        self.bytes.extend_from_slice(bytes);
-        true
-    }
-
-    /// Appends `bytes`, for which the buffer must grow. Returns `false` if there is no memory: the queue of the connection
-    /// may find some.
-    #[cold]
-    fn put_in_longer(&mut self, bytes: &[u8]) -> bool {
-        let has_grown = self.bytes.try_reserve(bytes.len()).is_ok();
-        if has_grown {
+        let fits =
+            self.allows(writer, bytes) && bytes.len() <= self.bytes.capacity() - self.bytes.len();
+        if fits {
             self.capacity -= bytes.len();
             self.bytes.extend_from_slice(bytes);
         }
-        has_grown
+        fits
+    }
+
+    /// Appends `bytes` as [`put`](Self::put) does, for which the buffer may have to grow. Returns `false` also if there is no
+    /// memory: the queue of the connection may find some.
+    pub(super) fn put_in_longer(&mut self, writer: SocketId, bytes: &[u8]) -> bool {
+        let has_grown = self.allows(writer, bytes) && self.bytes.try_reserve(bytes.len()).is_ok();
+        has_grown && self.put(writer, bytes)
+    }
+
+    #[inline]
+    fn allows(&self, writer: SocketId, bytes: &[u8]) -> bool {
+        bytes.len() < self.capacity && self.owner == Some(writer)
     }
 
     #[inline]

@@ -117,6 +117,7 @@ fn every_connection_is_sent_its_own_bytes_in_order_and_once() {
                     model.written.extend_from_slice(&bytes);
                     let put = is_broadcast && outbox.advance_span(&mut model.unsent)
                         || outbox.put_own(model.id, &bytes)
+                        || outbox.put_own_in_longer(model.id, &bytes)
                         || outbox.extend_span(&mut model.unsent, &bytes);
                     if put {
                         continue;
