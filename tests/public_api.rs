@@ -23,8 +23,9 @@ const NIGHTLY: &str = "rustc 1.97.0-nightly (e50aa6fba 2026-05-19)";
 const TOOLCHAINS: [&str; 2] = ["nightly-2026-05-20", "nightly"];
 
 /// The list may not become longer than this without a decision. Sockets and servers took 650 lines; sources, hooks, tickers,
-/// statistics, signals, shutdowns and the handles of the simulation, 220 more.
-const MOST_LINES: usize = 870;
+/// statistics, signals, shutdowns and the handles of the simulation, 220 more; limits with a counter each, panic policies and
+/// the chapters of the guide, 120 more.
+const MOST_LINES: usize = 990;
 
 /// The lines of a difference that are shown.
 const SHOWN_LINES: usize = 40;
