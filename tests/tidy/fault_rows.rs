@@ -51,7 +51,7 @@ pub(crate) fn broken_rows(files: &[File]) -> Vec<Finding> {
 }
 
 /// Whether `test` is a test of the file that stands before it: `guarantees/faults::a_test`, or `src/slots/tests::a_test`.
-fn is_test(files: &[File], test: &str) -> bool {
+pub(crate) fn is_test(files: &[File], test: &str) -> bool {
     test.split_once("::").is_some_and(|(file, test)| {
         let folder = match file.starts_with("src/") {
             true => "",

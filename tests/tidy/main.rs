@@ -12,6 +12,7 @@ mod file;
 mod floors;
 mod language;
 mod libuv_rows;
+mod limit_rows;
 mod node_names;
 mod rules;
 mod tokens;
@@ -77,6 +78,13 @@ fn every_row_of_libuvs_tests_has_its_test() {
 #[test]
 fn every_row_of_the_fault_table_has_its_tests() {
     let findings = fault_rows::broken_rows(&file::files());
+    let lines: Vec<_> = findings.iter().map(Finding::to_string).collect();
+    assert!(lines.is_empty(), "\n{}\n", lines.join("\n"));
+}
+
+#[test]
+fn every_limit_has_a_row_with_its_tests() {
+    let findings = limit_rows::broken_rows(&file::files());
     let lines: Vec<_> = findings.iter().map(Finding::to_string).collect();
     assert!(lines.is_empty(), "\n{}\n", lines.join("\n"));
 }
