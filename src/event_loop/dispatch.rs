@@ -87,12 +87,12 @@ impl<S> EventLoop<S> {
 
     #[inline(never)]
     fn deliver_to_server(&mut self, shared: &mut S, server: ServerId) {
-        while let Some(event) = self.net.take_server_event(server) {
-            self.deliver_server_event(shared, server, event);
+        if self.net.has_refusals(server) {
+            self.deliver_refusals(shared, server);
         }
-    }
-
-    fn deliver_server_event(&mut self, shared: &mut S, server: ServerId, event: ServerEvent) {
+        let Some(event) = self.net.take_server_event(server) else {
+            return;
+        };
         match event {
             ServerEvent::Listening => {
                 self.call_server(shared, server, "on_listening", |handler, cx| {
@@ -116,26 +116,6 @@ impl<S> EventLoop<S> {
                     self.deliver_connection(shared, accepted);
                 }
             }
-            ServerEvent::Arrived { .. } => {
-                debug_assert!(false, "`Net` takes or refuses a connection first");
-            }
-            ServerEvent::OverLimit {
-                limit,
-                refused,
-                local,
-                peer,
-            } => {
-                let refused = OverLimit {
-                    server,
-                    limit,
-                    refused,
-                    local_address: local,
-                    peer_address: peer,
-                };
-                self.call_server(shared, server, "on_over_limit", |handler, cx| {
-                    handler.on_over_limit(cx, &refused)
-                });
-            }
             ServerEvent::Drained => self.net.close_server(server),
             ServerEvent::AcceptFailed(error) => {
                 self.net.accept_failed(server);
@@ -143,6 +123,23 @@ impl<S> EventLoop<S> {
                     handler.on_error(cx, &error)
                 });
             }
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn deliver_refusals(&mut self, shared: &mut S, server: ServerId) {
+        while let Some(refused) = self.net.take_refused(server) {
+            let refused = OverLimit {
+                server,
+                limit: refused.limit,
+                refused: refused.count,
+                local_address: refused.local,
+                peer_address: refused.peer,
+            };
+            self.call_server(shared, server, "on_over_limit", |handler, cx| {
+                handler.on_over_limit(cx, &refused)
+            });
         }
     }
 

@@ -2,7 +2,7 @@
 //! sockets take.
 
 use crate::net::connection::{Connection, Place};
-use crate::net::listener::{Listener, ServerEvent};
+use crate::net::listener::{Listener, Refused, ServerEvent};
 use crate::net::values::{AcceptLimit, ServerId, SocketId};
 
 use super::Net;
@@ -42,12 +42,19 @@ impl Net {
 
     /// Whether `id` is a server whose handler has not been told of some refused connections. Called before another source
     /// is served.
-    pub(super) fn has_refusals(&self, id: ServerId) -> bool {
+    #[inline]
+    pub(crate) fn has_refusals(&self, id: ServerId) -> bool {
         self.listener(id).is_some_and(Listener::has_refusals)
     }
 
-    /// Takes the next event for the handler of a server. One event of the reactor may stand for several: for those of
-    /// refused connections, and for what came behind them.
+    /// Takes refused connections of a server, which were over one limit. One event of the reactor stands for all of them, and
+    /// for the event behind them.
+    pub(crate) fn take_refused(&mut self, id: ServerId) -> Option<Refused> {
+        self.listener_mut(id)?.take_refused()
+    }
+
+    /// Takes the event for the handler of a server, behind the refused connections.
+    #[inline]
     pub(crate) fn take_server_event(&mut self, id: ServerId) -> Option<ServerEvent> {
         self.listener_mut(id)?.take_event()
     }

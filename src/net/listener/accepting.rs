@@ -89,7 +89,7 @@ impl Listener {
             return event;
         }
         // A connection that waits is served again because the backlog may have more.
-        if self.event.is_some() && !self.has_arrival() {
+        if self.event.is_some() && !self.has_arrival {
             registration.activate();
         }
         Some(Event::Server)
@@ -107,7 +107,8 @@ impl Listener {
             let error = match self.as_bound()?.acceptor.accept() {
                 Ok((stream, peer)) => {
                     self.note_accepted();
-                    return Some(self.report(ServerEvent::Arrived { stream, peer }));
+                    self.has_arrival = true;
+                    return Some(self.report(ServerEvent::Accepted { stream, peer }));
                 }
                 Err(error) => error,
             };

@@ -4,18 +4,19 @@ use std::net::SocketAddr;
 
 use crate::net::values::{AcceptLimit, Endpoint, Refusal};
 
+use super::refusals::Refused;
 use super::{Listener, ServerEvent};
 
 impl Listener {
     /// Whether a connection waits for the decision of `Net`.
     #[inline]
     pub(crate) fn has_arrival(&self) -> bool {
-        matches!(self.event, Some(ServerEvent::Arrived { .. }))
+        self.has_arrival
     }
 
     fn arrived_peer(&self) -> Option<SocketAddr> {
         match self.event {
-            Some(ServerEvent::Arrived { peer, .. }) => peer,
+            Some(ServerEvent::Accepted { peer, .. }) if self.has_arrival => peer,
             _ => None,
         }
     }
@@ -40,24 +41,22 @@ impl Listener {
     }
 
     /// Takes the arrival: the handler gets it as a connection.
+    #[inline]
     pub(crate) fn take_arrival(&mut self) {
-        self.event = match self.event.take() {
-            Some(ServerEvent::Arrived { stream, peer }) => {
-                Some(ServerEvent::Accepted { stream, peer })
-            }
-            other => other,
-        };
+        self.has_arrival = false;
     }
 
     /// Closes the arrival, whose address is blocked. No handler is told.
     pub(crate) fn drop_arrival(&mut self) {
-        debug_assert!(self.has_arrival(), "no other event is dropped");
+        debug_assert!(self.has_arrival, "no other event is dropped");
+        self.has_arrival = false;
         self.event = None;
     }
 
     /// Refuses the arrival, which is over `limit`. The handler is told at the end of the burst.
     pub(crate) fn refuse_arrival(&mut self, limit: AcceptLimit) {
-        if let Some(ServerEvent::Arrived { stream, peer }) = self.event.take() {
+        self.has_arrival = false;
+        if let Some(ServerEvent::Accepted { stream, peer }) = self.event.take() {
             self.refusals.note(limit, peer);
             if self.admission.refusal == Refusal::Reset {
                 // This fails for a Unix socket, which ends instead, and for a connection that is gone.
@@ -71,16 +70,17 @@ impl Listener {
         !self.refusals.is_empty()
     }
 
-    pub(super) fn take_refusals(&mut self) -> Option<ServerEvent> {
-        let (limit, refused, peer) = self.refusals.take()?;
+    /// Takes the refused connections that were over one limit.
+    pub(crate) fn take_refused(&mut self) -> Option<Refused> {
+        let (limit, count, peer) = self.refusals.take()?;
         let local = match self.endpoint {
             // The address of a socket on all addresses says nothing of the connection, and the kernel is not asked.
             Endpoint::Socket(address) if !address.ip().is_unspecified() => Some(address),
             Endpoint::Socket(_) | Endpoint::Path(_) | Endpoint::Name { .. } => None,
         };
-        Some(ServerEvent::OverLimit {
+        Some(Refused {
             limit,
-            refused,
+            count,
             local,
             peer,
         })

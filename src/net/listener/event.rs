@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use crate::net::error::Error;
-use crate::net::values::AcceptLimit;
 use crate::system::Stream;
 
 /// An event of a server, for its handler.
@@ -13,23 +12,10 @@ pub(crate) enum ServerEvent {
     Listening,
     /// The server could not begin to listen, and never will.
     ListenFailed(Error),
-    /// A connection was accepted, and `Net` has not decided whether the server takes it. No handler gets this event.
-    Arrived {
-        stream: Stream,
-        peer: Option<SocketAddr>,
-    },
-    /// The server has taken a connection.
+    /// The server has taken a connection. While the listener [has an arrival](super::Listener::has_arrival), `Net` has not
+    /// decided yet whether the server takes it.
     Accepted {
         stream: Stream,
-        peer: Option<SocketAddr>,
-    },
-    /// The server has refused connections that were over a limit, and has closed them.
-    OverLimit {
-        limit: AcceptLimit,
-        refused: u64,
-        /// The address that the peers connected to, if the server listens on one address.
-        local: Option<SocketAddr>,
-        /// The peer of the last one.
         peer: Option<SocketAddr>,
     },
     /// The server that takes no new peers has accepted those that waited. The caller closes it, and no handler gets this

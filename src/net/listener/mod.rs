@@ -32,6 +32,7 @@ pub use options::ListenOptions;
 pub(crate) use admission::Admission;
 pub(crate) use event::ServerEvent;
 pub(crate) use exhaustion::DescriptorExhaustion;
+pub(crate) use refusals::Refused;
 
 /// A listening socket, with its options and the count of its connections: what users call a server.
 #[derive(Debug)]
@@ -50,6 +51,9 @@ pub(crate) struct Listener {
     block_list: Option<Rc<BlockList>>,
     /// The event that the handler of the server gets next.
     event: Option<ServerEvent>,
+    /// Whether `event` is a connection that `Net` has neither taken nor refused. Apart from the event, which so stays where
+    /// it is when the connection is taken.
+    has_arrival: bool,
 }
 
 #[derive(Debug)]
@@ -115,6 +119,7 @@ impl Listener {
             socket_settings: settings,
             block_list: options.block_list.clone(),
             event: None,
+            has_arrival: false,
         }
     }
 
@@ -190,10 +195,12 @@ impl Listener {
         self.event.as_ref().map(|_| Event::Server)
     }
 
-    /// Takes the next event for the handler of the server. Those of refused connections come first: they were accepted
-    /// earlier.
+    /// Takes the event for the handler of the server. The caller [takes](Self::take_refused) the refused connections first:
+    /// they were accepted earlier.
+    #[inline]
     pub(crate) fn take_event(&mut self) -> Option<ServerEvent> {
-        self.take_refusals().or_else(|| self.event.take())
+        debug_assert!(!self.has_arrival, "`Net` takes or refuses a connection first");
+        self.event.take()
     }
 
     fn report(&mut self, event: ServerEvent) -> Event {
@@ -322,6 +329,7 @@ impl Listener {
     pub(crate) fn stop(&mut self, registration: &mut Registration<'_>) {
         self.state = State::Closed;
         self.event = None;
+        self.has_arrival = false;
         registration.unwant(Interest::READABLE);
         self.close_if_done(registration);
     }

@@ -4,9 +4,23 @@ use std::net::SocketAddr;
 
 use crate::net::values::AcceptLimit;
 
+/// Connections that were over a limit, and that the server has closed. No event of the server: with the two addresses each
+/// event would be moved by calls of `memcpy`.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) limit: AcceptLimit,
+    pub(crate) count: u64,
+    /// The address that the peers connected to, if the server listens on one address.
+    pub(crate) local: Option<SocketAddr>,
+    /// The peer of the last one.
+    pub(crate) peer: Option<SocketAddr>,
+}
+
 /// The refused connections of one burst of accepts, by the limit that they were over.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
+    /// Invariant: the number of rows whose count is not zero. Each accept asks whether it is zero.
+    used: u8,
     /// In the order of [`AcceptLimit::ALL`].
     rows: [Row; AcceptLimit::ALL.len()],
 }
@@ -21,19 +35,23 @@ impl Refusals {
     /// Counts a connection of `peer` that was over `limit`.
     pub(super) fn note(&mut self, limit: AcceptLimit, peer: Option<SocketAddr>) {
         let row = &mut self.rows[limit as usize];
+        self.used += u8::from(row.count == 0);
         row.count += 1;
         row.last_peer = peer;
     }
 
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.rows.iter().all(|row| row.count == 0)
+        self.used == 0
     }
 
     /// Takes the connections that were over one limit: the limit, their number, and the peer of the last one.
+    #[cold]
     pub(super) fn take(&mut self) -> Option<(AcceptLimit, u64, Option<SocketAddr>)> {
         let rows = AcceptLimit::ALL.into_iter().zip(&mut self.rows);
         let (limit, row) = rows.into_iter().find(|(_, row)| row.count > 0)?;
         let Row { count, last_peer } = std::mem::take(row);
+        self.used -= 1;
         Some((limit, count, last_peer))
     }
 }
