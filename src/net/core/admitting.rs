@@ -20,9 +20,14 @@ impl Net {
     // Not inlined, and no event as the result: each message would store its own event in memory for the sake of this one.
     #[inline(never)]
     pub(super) fn screen(&mut self, id: ServerId) -> bool {
+        let is_loop_full = self.is_loop_full();
         let Some(listener) = self.listener_mut(id).filter(|it| it.has_arrival()) else {
             return true;
         };
+        if !is_loop_full && listener.takes_everyone() {
+            listener.take_arrival();
+            return true;
+        }
         if listener.is_arrival_blocked() {
             listener.drop_arrival();
             self.tally.dropped_blocked += 1;
@@ -74,11 +79,15 @@ impl Net {
 
     /// Returns the limit on open sockets that the connection is over which `server` has accepted.
     fn full_place(&self, server: ServerId) -> Option<AcceptLimit> {
-        let most = self.limits.max_connections;
-        if most.is_some_and(|most| self.open_sockets >= most) {
+        if self.is_loop_full() {
             return Some(AcceptLimit::Loop);
         }
         self.listener(server)?.full_place()
+    }
+
+    fn is_loop_full(&self) -> bool {
+        let most = self.limits.max_connections;
+        most.is_some_and(|most| self.open_sockets >= most)
     }
 
     /// Frees the places of the sockets that have closed and wait for the close phase. Returns whether there were any.

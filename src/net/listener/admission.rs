@@ -61,6 +61,12 @@ impl Admission {
         self.left_in_turn -= 1;
     }
 
+    /// Whether there is no limit of the server.
+    #[inline]
+    pub(super) fn is_unlimited(&self) -> bool {
+        self.max_connections.is_none() && self.networks.is_none() && self.bucket.is_none()
+    }
+
     /// Returns the limit on connections that a connection of `peer` is over.
     pub(crate) fn full_place(&self, peer: Option<IpAddr>) -> Option<AcceptLimit> {
         if self

@@ -21,6 +21,12 @@ impl Listener {
         }
     }
 
+    /// Whether the server has no limit and no block list.
+    #[inline]
+    pub(crate) fn takes_everyone(&self) -> bool {
+        self.block_list.is_none() && self.admission.is_unlimited()
+    }
+
     /// Whether the address of the arrival is on the block list.
     pub(crate) fn is_arrival_blocked(&self) -> bool {
         match (&self.block_list, self.arrived_peer()) {
