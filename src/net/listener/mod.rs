@@ -199,7 +199,10 @@ impl Listener {
     /// they were accepted earlier.
     #[inline]
     pub(crate) fn take_event(&mut self) -> Option<ServerEvent> {
-        debug_assert!(!self.has_arrival, "`Net` takes or refuses a connection first");
+        debug_assert!(
+            !self.has_arrival,
+            "`Net` takes or refuses a connection first"
+        );
         self.event.take()
     }
 
