@@ -298,9 +298,9 @@ impl<T: Handler> Reactor<T> {
         if state.flags.contains(Flags::HELD) {
             self.held -= 1;
         }
-        let removed = self.slots.remove(key)?;
+        let removed = self.slots.remove(key).map(|slot| slot.source);
         self.notice_slack();
-        Some(removed.source)
+        removed
     }
 
     /// Returns the source under `key`; `None` if the source is gone.

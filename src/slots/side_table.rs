@@ -98,8 +98,9 @@ impl<T> SideTable<T> {
 
     /// Takes out the value that was put under exactly this key.
     pub fn remove(&mut self, key: Key) -> Option<T> {
+        let own = NonZeroU32::new(key.generation())?;
         let entry = self.entries.get_mut(key.index())?;
-        let (_, value) = entry.take_if(|(generation, _)| key.is_of(*generation))?;
+        let (_, value) = entry.take_if(|(generation, _)| *generation == own)?;
         self.length -= 1;
         Some(value)
     }
