@@ -60,14 +60,6 @@ pub(crate) use overflowing::Overflow;
 pub(crate) use retry::Retries;
 pub(crate) use time_limits::TimeLimitCounts;
 
-/// The place of a socket among those of its loop, and of the server and the network of an accepted socket.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
-    pub(crate) server: Option<Key>,
-    /// The address of the peer, which an accepted socket always keeps if it has one.
-    pub(crate) peer: Option<SocketAddr>,
-}
-
 /// One connection: a socket of the user, from the request to connect or the accept to its `on_close`.
 // The order of the fields is deliberate: the fields that every message touches come first. Together with the reactor's
 // fields for this source they fill two cache lines.

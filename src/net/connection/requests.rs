@@ -10,7 +10,7 @@ use crate::reactor::Registration;
 use super::inbound::Pause;
 use super::outbound::{OutboundFlags, OutboundState};
 use super::stage::Stage;
-use super::{Connection, Place};
+use super::Connection;
 
 impl Connection {
     /// Closes the connection at once because its handler has panicked. If bytes are lost, the peer gets a RST.
@@ -68,17 +68,12 @@ impl Connection {
         }
     }
 
-    /// Gives up the place that this connection takes among those of its loop, server and network. Returns the place in
-    /// the first call after the close, and `None` in every other call.
-    pub(crate) fn give_up_place(&mut self) -> Option<Place> {
+    /// Gives up the place that this connection takes among those of its loop, server and network. Returns whether it had
+    /// one: in the first call after the close, and in no other call.
+    pub(crate) fn give_up_place(&mut self) -> bool {
         match &mut self.stage {
-            Stage::Closed {
-                holds_place, peer, ..
-            } => std::mem::take(holds_place).then(|| Place {
-                server: self.server,
-                peer: peer.address(),
-            }),
-            _ => None,
+            Stage::Closed { holds_place, .. } => std::mem::take(holds_place),
+            _ => false,
         }
     }
 

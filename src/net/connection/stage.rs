@@ -23,7 +23,7 @@ pub(super) enum Stage {
     Closed {
         peer: PeerAddress,
         reason: CloseReason,
-        /// Whether the connection still takes its [place](super::Place).
+        /// Whether the connection still takes its place among those of its loop, server and network.
         holds_place: bool,
     },
 }

@@ -1,7 +1,6 @@
 //! Admitting: the decision on each accepted connection before anything is allocated for it, and the places that open
 //! sockets take.
 
-use crate::net::connection::{Connection, Place};
 use crate::net::listener::{Listener, Refused, ServerEvent};
 use crate::net::values::{AcceptLimit, ServerId, SocketId};
 
@@ -107,18 +106,17 @@ impl Net {
     /// Stops counting a closed socket against the limits on open sockets. Its server still waits for the removal of the
     /// socket before it closes. Does nothing for a socket that is open, or has no place any more.
     pub(crate) fn free_place(&mut self, id: SocketId) {
-        let place = self.connection_mut(id).and_then(Connection::give_up_place);
-        if let Some(place) = place {
-            self.take_back(place);
+        let Some(connection) = self.connection_mut(id) else {
+            return;
+        };
+        if !connection.give_up_place() {
+            return;
         }
-    }
-
-    /// Takes the place of a socket back, for its loop, its server and its network.
-    pub(super) fn take_back(&mut self, place: Place) {
+        let (server, peer) = (connection.server(), connection.peer());
         self.open_sockets = self.open_sockets.saturating_sub(1);
-        let server = place.server.map(ServerId);
+        let server = server.map(ServerId);
         if let Some(listener) = server.and_then(|server| self.listener_mut(server)) {
-            listener.place_freed(place.peer);
+            listener.place_freed(|| peer);
         }
     }
 

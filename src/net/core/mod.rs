@@ -381,16 +381,18 @@ impl Net {
             return;
         };
         self.tally.received_before += connection.bytes_read();
-        let (place, server) = (connection.give_up_place(), connection.server());
-        if let Some(place) = place {
-            self.take_back(place);
+        let held_place = connection.give_up_place();
+        self.open_sockets = self.open_sockets.saturating_sub(usize::from(held_place));
+        let Some(server) = connection.server().map(ServerId) else {
+            return;
+        };
+        let listener = self.reactor.source_mut(server.0);
+        let Some(listener) = listener.and_then(Source::listener_mut) else {
+            return;
+        };
+        if held_place {
+            listener.place_freed(|| connection.peer());
         }
-        let Some(server) = server.map(ServerId) else {
-            return;
-        };
-        let Some(listener) = self.listener_mut(server) else {
-            return;
-        };
         listener.connection_closed();
         if listener.is_done() {
             self.with_listener(server, |listener, registration| {

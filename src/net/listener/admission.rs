@@ -1,7 +1,7 @@
 //! The admission of connections to one server: its limits, and the counts that they limit.
 
 use std::collections::TryReserveError;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::net::values::{AcceptLimit, Limits, Refusal};
 
@@ -98,11 +98,14 @@ impl Admission {
         }
     }
 
-    /// Stops counting a connection of `peer`.
-    pub(super) fn free_place(&mut self, peer: Option<IpAddr>) {
+    /// Stops counting a connection of `peer`, whose address is asked for only if networks have a limit.
+    #[inline]
+    pub(super) fn free_place(&mut self, peer: impl FnOnce() -> Option<SocketAddr>) {
         self.places_taken = self.places_taken.saturating_sub(1);
-        if let (Some(networks), Some(peer)) = (&mut self.networks, peer) {
-            networks.leave(peer);
+        if let Some(networks) = &mut self.networks {
+            if let Some(peer) = peer() {
+                networks.leave(peer.ip());
+            }
         }
     }
 

@@ -314,8 +314,9 @@ impl Listener {
 
     /// Notes that an accepted socket of `peer` is closed: it no longer counts against the limits, but still among
     /// `connections`.
-    pub(crate) fn place_freed(&mut self, peer: Option<SocketAddr>) {
-        self.admission.free_place(peer.map(|peer| peer.ip()));
+    #[inline]
+    pub(crate) fn place_freed(&mut self, peer: impl FnOnce() -> Option<SocketAddr>) {
+        self.admission.free_place(peer);
     }
 
     /// Frees the memory that closed connections have left.
