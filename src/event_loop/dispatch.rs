@@ -87,11 +87,8 @@ impl<S> EventLoop<S> {
 
     #[inline(never)]
     fn deliver_to_server(&mut self, shared: &mut S, server: ServerId) {
-        if self.net.has_refusals(server) {
-            self.deliver_refusals(shared, server);
-        }
         let Some(event) = self.net.take_server_event(server) else {
-            return;
+            return self.deliver_refusals(shared, server);
         };
         match event {
             ServerEvent::Listening => {
@@ -126,10 +123,13 @@ impl<S> EventLoop<S> {
         }
     }
 
+    /// Tells a server of the connections that were refused, and then of the event behind them.
     #[cold]
     #[inline(never)]
     fn deliver_refusals(&mut self, shared: &mut S, server: ServerId) {
+        let mut has_told = false;
         while let Some(refused) = self.net.take_refused(server) {
+            has_told = true;
             let refused = OverLimit {
                 server,
                 limit: refused.limit,
@@ -140,6 +140,9 @@ impl<S> EventLoop<S> {
             self.call_server(shared, server, "on_over_limit", |handler, cx| {
                 handler.on_over_limit(cx, &refused)
             });
+        }
+        if has_told {
+            self.deliver_to_server(shared, server);
         }
     }
 

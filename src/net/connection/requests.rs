@@ -7,10 +7,10 @@ use crate::net::error::Error;
 use crate::net::values::{CloseReason, KeepAlive};
 use crate::reactor::Registration;
 
+use super::Connection;
 use super::inbound::Pause;
 use super::outbound::{OutboundFlags, OutboundState};
 use super::stage::Stage;
-use super::Connection;
 
 impl Connection {
     /// Closes the connection at once because its handler has panicked. If bytes are lost, the peer gets a RST.

@@ -19,14 +19,9 @@ impl Net {
     // Not inlined, and no event as the result: each message would store its own event in memory for the sake of this one.
     #[inline(never)]
     pub(super) fn screen(&mut self, id: ServerId) -> bool {
-        let is_loop_full = self.is_loop_full();
         let Some(listener) = self.listener_mut(id).filter(|it| it.has_arrival()) else {
             return true;
         };
-        if !is_loop_full && listener.takes_everyone() {
-            listener.take_arrival();
-            return true;
-        }
         if listener.is_arrival_blocked() {
             listener.drop_arrival();
             self.tally.dropped_blocked += 1;
@@ -46,8 +41,7 @@ impl Net {
 
     /// Whether `id` is a server whose handler has not been told of some refused connections. Called before another source
     /// is served.
-    #[inline]
-    pub(crate) fn has_refusals(&self, id: ServerId) -> bool {
+    pub(super) fn has_refusals(&self, id: ServerId) -> bool {
         self.listener(id).is_some_and(Listener::has_refusals)
     }
 
@@ -57,7 +51,8 @@ impl Net {
         self.listener_mut(id)?.take_refused()
     }
 
-    /// Takes the event for the handler of a server, behind the refused connections.
+    /// Takes the event for the handler of a server. `None` also if the handler has not been told of refused connections,
+    /// which the caller takes first: they were accepted earlier.
     #[inline]
     pub(crate) fn take_server_event(&mut self, id: ServerId) -> Option<ServerEvent> {
         self.listener_mut(id)?.take_event()
@@ -78,15 +73,11 @@ impl Net {
 
     /// Returns the limit on open sockets that the connection is over which `server` has accepted.
     fn full_place(&self, server: ServerId) -> Option<AcceptLimit> {
-        if self.is_loop_full() {
+        let most = self.limits.max_connections;
+        if most.is_some_and(|most| self.open_sockets >= most) {
             return Some(AcceptLimit::Loop);
         }
         self.listener(server)?.full_place()
-    }
-
-    fn is_loop_full(&self) -> bool {
-        let most = self.limits.max_connections;
-        most.is_some_and(|most| self.open_sockets >= most)
     }
 
     /// Frees the places of the sockets that have closed and wait for the close phase. Returns whether there were any.

@@ -293,7 +293,8 @@ impl Net {
         let to_source = |event| Some(TargetedEvent::Source(SourceId(key), event));
         match event {
             Event::Socket(event) => return Some(TargetedEvent::Socket(SocketId(key), event)),
-            Event::Server => {
+            Event::Server => return Some(TargetedEvent::Server(ServerId(key))),
+            Event::Arrival => {
                 let id = ServerId(key);
                 return self.screen(id).then_some(TargetedEvent::Server(id));
             }

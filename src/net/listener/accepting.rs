@@ -82,7 +82,7 @@ impl Listener {
     ) -> Option<Event> {
         let event = match self.event {
             // A handler that panicked when it was told of refused peers has left the event behind them.
-            Some(_) => Some(Event::Server),
+            Some(_) => Some(self.event_for_net()),
             None => self.accept_next(registration, exhaustion),
         };
         if self.refusals.is_empty() {
@@ -92,7 +92,7 @@ impl Listener {
         if self.event.is_some() && !self.has_arrival {
             registration.activate();
         }
-        Some(Event::Server)
+        Some(self.event_for_net())
     }
 
     fn accept_next(
@@ -107,7 +107,7 @@ impl Listener {
             let error = match self.as_bound()?.acceptor.accept() {
                 Ok((stream, peer)) => {
                     self.note_accepted();
-                    self.has_arrival = true;
+                    self.has_arrival = !self.takes_everyone();
                     return Some(self.report(ServerEvent::Accepted { stream, peer }));
                 }
                 Err(error) => error,

@@ -21,9 +21,9 @@ impl Listener {
         }
     }
 
-    /// Whether the server has no limit and no block list.
-    #[inline]
-    pub(crate) fn takes_everyone(&self) -> bool {
+    /// Whether neither the server nor its loop has a limit on connections, nor the server a block list. Then no connection
+    /// is an arrival.
+    pub(super) fn takes_everyone(&self) -> bool {
         self.block_list.is_none() && self.admission.is_unlimited()
     }
 

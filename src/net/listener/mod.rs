@@ -192,17 +192,20 @@ impl Listener {
     }
 
     pub(crate) fn on_activated(&self) -> Option<Event> {
-        self.event.as_ref().map(|_| Event::Server)
+        self.event.as_ref().map(|_| self.event_for_net())
     }
 
-    /// Takes the event for the handler of the server. The caller [takes](Self::take_refused) the refused connections first:
-    /// they were accepted earlier.
+    /// Takes the event for the handler of the server. `None` also if refused connections are to be
+    /// [taken](Self::take_refused) first.
     #[inline]
     pub(crate) fn take_event(&mut self) -> Option<ServerEvent> {
         debug_assert!(
             !self.has_arrival,
             "`Net` takes or refuses a connection first"
         );
+        if self.has_refusals() {
+            return None;
+        }
         self.event.take()
     }
 
@@ -212,7 +215,14 @@ impl Listener {
             "a listener with an event to report is attended to before it is served"
         );
         self.event = Some(event);
-        Event::Server
+        self.event_for_net()
+    }
+
+    fn event_for_net(&self) -> Event {
+        match self.has_arrival {
+            true => Event::Arrival,
+            false => Event::Server,
+        }
     }
 
     pub(crate) fn acceptor_mut(&mut self) -> Option<&mut Acceptor> {

@@ -391,7 +391,16 @@ impl Outbox {
     }
 
     /// Drops all unsent bytes, and returns their number.
+    #[inline]
     pub(crate) fn discard(&mut self, unsent: &mut Unsent) -> usize {
+        match unsent.is_empty() {
+            true => 0,
+            false => self.discard_some(unsent),
+        }
+    }
+
+    #[cold]
+    fn discard_some(&mut self, unsent: &mut Unsent) -> usize {
         self.move_span_to_queue(unsent);
         let lost = unsent.queue.discard(&mut self.pool);
         self.note_fall();

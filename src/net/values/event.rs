@@ -8,6 +8,8 @@ pub(crate) enum Event {
     /// An event for the handler of a server. The event itself waits in the listener until `Net::take_server_event`
     /// takes it. So `Event` stays small for the far more frequent events of sockets.
     Server,
+    /// A server has accepted a connection, and `Net` decides whether the server takes it.
+    Arrival,
     /// A read of a source of the user may succeed. For its handler, [`SourceEvent::Readable`].
     SourceReadable,
     /// A write of a source of the user may succeed. For its handler, [`SourceEvent::Writable`].
