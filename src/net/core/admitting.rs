@@ -73,8 +73,7 @@ impl Net {
 
     /// Returns the limit on open sockets that the connection is over which `server` has accepted.
     fn full_place(&self, server: ServerId) -> Option<AcceptLimit> {
-        let most = self.limits.max_connections;
-        if most.is_some_and(|most| self.open_sockets >= most) {
+        if !self.exhaustion.has_place() {
             return Some(AcceptLimit::Loop);
         }
         self.listener(server)?.full_place()
@@ -83,11 +82,11 @@ impl Net {
     /// Frees the places of the sockets that have closed and wait for the close phase. Returns whether there were any.
     /// The reactor itself closes a socket without a look at its server, so a server at a limit asks here.
     fn free_places_of_closing(&mut self) -> bool {
-        let before = self.open_sockets;
+        let before = self.exhaustion.open_sockets();
         loop {
             let key = self.reactor.closing().nth(self.closing_looked_at);
             let Some(key) = key else {
-                return self.open_sockets < before;
+                return self.exhaustion.open_sockets() < before;
             };
             self.closing_looked_at += 1;
             self.free_place(SocketId(key));
@@ -104,7 +103,7 @@ impl Net {
             return;
         }
         let (server, peer) = (connection.server(), connection.peer());
-        self.open_sockets = self.open_sockets.saturating_sub(1);
+        self.exhaustion.free_place();
         let server = server.map(ServerId);
         if let Some(listener) = server.and_then(|server| self.listener_mut(server)) {
             listener.place_freed(|| peer);

@@ -86,8 +86,6 @@ pub(crate) struct Net {
     answers: VecDeque<(Key, Rc<io::Result<Vec<SocketAddr>>>)>,
     /// The limits of the loop, which count where a server has none of its own.
     limits: Limits,
-    /// The number of sockets that are not closed, and of closed ones whose place was not [freed](Self::free_place) yet.
-    open_sockets: usize,
     /// The number of sources at the front of the list of closing ones whose places are freed.
     closing_looked_at: usize,
     /// The sockets whose connect to an address is planned, for the flush phase, and some whose connect is made.
@@ -151,7 +149,6 @@ impl Net {
             wake_listener: WakeListener::default(),
             lookups: None,
             answers: VecDeque::new(),
-            open_sockets: 0,
             closing_looked_at: 0,
             planned_dials: VecDeque::new(),
             socket_timers: SocketTimers::default(),
@@ -160,8 +157,8 @@ impl Net {
             tally: Tally::default(),
             reactor,
             outbox: Outbox::new(capacities.pooled_bytes, limits.max_total_queued_bytes),
+            exhaustion: DescriptorExhaustion::new(&system, limits.max_connections),
             limits,
-            exhaustion: DescriptorExhaustion::new(&system),
             system,
             servers: Vec::new(),
             scratch: String::new(),
@@ -382,7 +379,9 @@ impl Net {
         };
         self.tally.received_before += connection.bytes_read();
         let held_place = connection.give_up_place();
-        self.open_sockets = self.open_sockets.saturating_sub(usize::from(held_place));
+        if held_place {
+            self.exhaustion.free_place();
+        }
         let Some(server) = connection.server().map(ServerId) else {
             return;
         };

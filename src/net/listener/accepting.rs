@@ -107,7 +107,7 @@ impl Listener {
             let error = match self.as_bound()?.acceptor.accept() {
                 Ok((stream, peer)) => {
                     self.note_accepted();
-                    self.has_arrival = !self.takes_everyone();
+                    self.has_arrival = !(exhaustion.has_place() && self.takes_everyone());
                     return Some(self.report(ServerEvent::Accepted { stream, peer }));
                 }
                 Err(error) => error,

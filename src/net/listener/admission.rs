@@ -14,8 +14,6 @@ use super::token_bucket::TokenBucket;
 pub(crate) struct Admission {
     /// The server's own limit. That of the loop holds as well.
     pub(super) max_connections: Option<usize>,
-    /// Whether the loop has a limit on connections, which `Net` compares.
-    is_loop_limited: bool,
     /// The number of accepted sockets that are not closed, which `max_connections` limits. A closed socket leaves this
     /// count before it leaves `connections` of the listener.
     places_taken: usize,
@@ -39,7 +37,6 @@ impl Admission {
         let networks = limits.max_connections_per_network;
         Self {
             max_connections: options.max_connections.unwrap_or(max_connections),
-            is_loop_limited: of_loop.max_connections.is_some(),
             places_taken: 0,
             networks: networks.map(|most| Networks::new(most, limits.network_prefixes)),
             bucket: limits.accept_rate.map(TokenBucket::new),
@@ -64,12 +61,9 @@ impl Admission {
         self.left_in_turn -= 1;
     }
 
-    /// Whether neither the server nor its loop has a limit on connections.
+    /// Whether the server has no limit of its own on connections.
     pub(super) fn is_unlimited(&self) -> bool {
-        !self.is_loop_limited
-            && self.max_connections.is_none()
-            && self.networks.is_none()
-            && self.bucket.is_none()
+        self.max_connections.is_none() && self.networks.is_none() && self.bucket.is_none()
     }
 
     /// Returns the limit on connections that a connection of `peer` is over.

@@ -21,8 +21,8 @@ impl Listener {
         }
     }
 
-    /// Whether neither the server nor its loop has a limit on connections, nor the server a block list. Then no connection
-    /// is an arrival.
+    /// Whether the server has neither a limit on connections nor a block list. While its loop has a place, each connection is
+    /// taken then, without a decision of `Net`.
     pub(super) fn takes_everyone(&self) -> bool {
         self.block_list.is_none() && self.admission.is_unlimited()
     }
