@@ -41,9 +41,11 @@ impl<T> SideTable<T> {
 
     /// Returns the number of entries by which the table grows for a value under `key`; `None` if it need not grow.
     fn further(&self, key: Key) -> Option<usize> {
-        let further = (key.index() + 1).checked_sub(self.entries.len())?;
-        (self.entries.capacity() <= key.index())
-            .then(|| further.max(growth::<T>(self.entries.len())))
+        if key.index() < self.entries.capacity() {
+            return None;
+        }
+        let further = key.index() + 1 - self.entries.len();
+        Some(further.max(growth::<T>(self.entries.len())))
     }
 
     /// Puts `value` under `key`, and returns the value that is displaced. The displaced value is the former value of

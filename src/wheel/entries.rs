@@ -89,7 +89,8 @@ impl<T: Copy> Entries<T> {
 
     /// Whether the table must [grow](Self::grow) before the next timer.
     pub(super) fn is_full(&self) -> bool {
-        self.free_set.is_empty() && self.table.len() == self.table.capacity()
+        // In this order, because the search for a free entry takes longer.
+        self.table.len() == self.table.capacity() && self.free_set.is_empty()
     }
 
     /// Takes a free entry and returns its number; `None` if the table must [grow](Self::grow) first.
