@@ -36,6 +36,8 @@ pub(super) struct Meter {
     pub(super) step_clock: Option<fn() -> Duration>,
     /// Whether a hook is told of pressure.
     awaits_pressure: bool,
+    /// Invariant: `watches || awaits_pressure`. Each callback asks for this one.
+    has_hooks: bool,
     timing: Timing,
 }
 
@@ -82,6 +84,7 @@ impl Meter {
             watches: false,
             step_clock: None,
             awaits_pressure: false,
+            has_hooks: false,
             timing: Timing {
                 began: now,
                 poll: None,
@@ -99,6 +102,7 @@ impl Meter {
 
     pub(super) fn set_watches(&mut self, watches: bool) {
         self.watches = watches;
+        self.has_hooks = self.watches || self.awaits_pressure;
     }
 
     /// Whether a hook is told of pressure behind the callback that has caused it.
@@ -109,11 +113,13 @@ impl Meter {
 
     pub(super) fn set_awaits_pressure(&mut self, awaits: bool) {
         self.awaits_pressure = awaits;
+        self.has_hooks = self.watches || self.awaits_pressure;
     }
 
     /// Whether a hook is to be told of anything behind a callback.
+    #[inline]
     pub(super) fn has_hooks(&self) -> bool {
-        self.watches || self.awaits_pressure
+        self.has_hooks
     }
 
     /// Notes that the next turn follows after work of the host, which is none of the loop's.

@@ -237,13 +237,27 @@ impl<S> EventLoop<S> {
         callback: &'static str,
         owner: Watched,
     ) {
+        // Hooks are set and removed between turns only, so that none was removed since the watch began.
+        if self.agenda.meter.has_hooks() {
+            self.tell_hooks(shared, watched, callback, owner);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn tell_hooks(
+        &mut self,
+        shared: &mut S,
+        watched: Option<Instant>,
+        callback: &'static str,
+        owner: Watched,
+    ) {
         if let Some(began) = watched {
             self.note_callback(shared, began, callback, owner);
         }
         self.relieve(shared, owner);
     }
 
-    #[cold]
     fn note_callback(
         &mut self,
         shared: &mut S,
