@@ -65,7 +65,7 @@ impl Net {
     ) -> Option<SocketId> {
         let reserved = self.reactor.reserve();
         let listener = self.listener_mut(server)?;
-        if reserved.and_then(|()| listener.reserve_place()).is_err() {
+        if reserved.is_err() || listener.reserve_place().is_err() {
             // This fails for a Unix socket.
             let _ = stream.reset_on_close();
             return None;

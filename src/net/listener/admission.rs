@@ -90,10 +90,13 @@ impl Admission {
     }
 
     /// Counts a connection of `peer` that has a place now.
-    pub(super) fn take_place(&mut self, peer: Option<IpAddr>) {
+    #[inline]
+    pub(super) fn take_place(&mut self, peer: Option<SocketAddr>) {
         self.places_taken += 1;
-        if let (Some(networks), Some(peer)) = (&mut self.networks, peer) {
-            networks.enter(peer);
+        if let Some(networks) = &mut self.networks {
+            if let Some(peer) = peer {
+                networks.enter(peer.ip());
+            }
         }
     }
 

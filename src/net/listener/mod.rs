@@ -319,7 +319,7 @@ impl Listener {
     /// Counts a socket of `peer` that was accepted, both in `connections` and against the limits.
     pub(crate) fn connection_opened(&mut self, peer: Option<SocketAddr>) {
         self.connections += 1;
-        self.admission.take_place(peer.map(|peer| peer.ip()));
+        self.admission.take_place(peer);
     }
 
     /// Notes that an accepted socket of `peer` is closed: it no longer counts against the limits, but still among
