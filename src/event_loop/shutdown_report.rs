@@ -22,7 +22,8 @@ pub struct ShutdownReport {
     pub ended: usize,
     /// The number of busy sockets that were closed before the deadline, or had sent everything by then.
     pub finished: usize,
-    /// The number of busy sockets that failed before the deadline, for instance by a reset of the peer.
+    /// The number of busy sockets that failed before the deadline: by a reset of the peer, or by a timeout at which bytes
+    /// were lost, for instance.
     pub failed: usize,
     /// The number of sockets that were still busy at the deadline. They were closed with a RST.
     pub forced: usize,

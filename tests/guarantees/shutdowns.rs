@@ -99,10 +99,14 @@ impl Stage {
     }
 
     fn answering(answer: AtShutdown) -> Self {
+        Self::of_sockets(answer, SocketOptions::new())
+    }
+
+    fn of_sockets(answer: AtShutdown, options: SocketOptions) -> Self {
         let allows = Rc::new(Cell::new(false));
         let mut event_loop = EventLoop::new().unwrap();
         let allowing = Rc::clone(&allows);
-        let options = ListenOptions::new().socket(SocketOptions::new().max_queued_bytes(2 * BIG));
+        let options = ListenOptions::new().socket(options.max_queued_bytes(2 * BIG));
         let server = event_loop
             .listen_with(loopback(), options, move |_, _| {
                 Session::new(answer, &allowing)
@@ -373,4 +377,19 @@ fn a_peer_that_fails_during_the_shutdown_is_counted_so() {
     peer.reset();
     other.close();
     assert_eq!(stage.counts(), [0, 1, 1, 0]);
+}
+
+#[test]
+fn a_timeout_at_which_bytes_are_lost_is_no_finish() {
+    let options = SocketOptions::new().close_timeout(Duration::from_millis(30));
+    let mut stage = Stage::of_sockets(AtShutdown::End, options);
+    let mut peer = stage.peer();
+    peer.write(b"big");
+    let id = stage.world.newest.unwrap();
+    stage.drive(|stage| stage.event_loop.socket(id).queued_bytes() > 0);
+    // The close timeout counts behind the answer of the socket, which is asked once its queue is empty: so the test ends it.
+    stage.event_loop.socket(id).end();
+    stage.shutdown(LONG);
+    assert_eq!(stage.counts(), [0, 0, 1, 0]);
+    assert_eq!(stage.read_to_end(&mut peer).1, PeerEnd::Reset);
 }

@@ -1,7 +1,7 @@
 //! The questions and requests of a shutdown: what each socket has still to do, and servers that take no new peers.
 
 use crate::net::connection::Connection;
-use crate::net::values::{ServerId, SocketId};
+use crate::net::values::{CloseReason, ServerId, SocketId};
 use crate::reactor::Interest;
 
 use super::Net;
@@ -81,9 +81,12 @@ impl Net {
         }
     }
 
-    /// Whether the close of a socket was a failure; `None` for a socket that is not closed.
+    /// Whether the close of a socket was a failure, or a timeout at which bytes were lost. `None` for a socket that is not
+    /// closed.
     pub(crate) fn has_failed(&self, id: SocketId) -> Option<bool> {
-        let reason = self.connection(id)?.close_reason()?;
-        Some(reason.is_failure())
+        let connection = self.connection(id)?;
+        let reason = connection.close_reason()?;
+        let has_lost = reason == CloseReason::TimedOut && connection.queued_bytes() > 0;
+        Some(reason.is_failure() || has_lost)
     }
 }

@@ -296,7 +296,7 @@ impl Limits {
 
     /// Limits the time for which a socket that [allows it](crate::SocketOptions::allow_half_open) stays open after the
     /// peer's FIN while nothing is sent. Default: `None`, for strangers 60 s. The time begins anew with each byte that the
-    /// kernel takes.
+    /// kernel takes. As for the idle timeout, such a byte counts from the clock reading at the beginning of its turn.
     pub fn half_open_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.socket.half_open_timeout = timeout.into();
         self
