@@ -316,6 +316,12 @@ impl<T> Slots<T> {
         self.slab.capacity() > 2 * SMALLEST && self.slab.len() * 4 <= self.slab.capacity()
     }
 
+    /// Whether the table [has slack](Self::has_slack) once an entry is removed.
+    #[inline]
+    pub(crate) fn has_slack_without_one(&self) -> bool {
+        self.slab.capacity() > 2 * SMALLEST && self.slab.len() * 4 <= self.slab.capacity() + 4
+    }
+
     /// Frees the memory of the vacant slots behind the last entry, which a spike may have left. Takes time for each slot.
     /// Of the other vacant slots, the first are filled first from now on, so that a later call frees more.
     ///
