@@ -215,7 +215,7 @@ impl BlockList {
     }
 }
 
-/// Shows the rules as text.
+/// Shows the blocked ranges as text.
 impl fmt::Debug for BlockList {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rules = self.rules().map(|(first, last)| format!("{first}-{last}"));

@@ -36,7 +36,7 @@ fn crowded_position(random: &mut fastrand::Rng) -> u128 {
     }
 }
 
-/// The rules of a run, and the checks of an address behind each rule.
+/// The number of rules in a run, and the number of addresses that are checked after each rule.
 const RULES: u32 = 40;
 const CHECKS: u32 = 90;
 
@@ -95,7 +95,7 @@ fn answers_are_those_of_a_linear_scan_of_all_rules_ever_given() {
 #[test]
 #[ignore = "takes a minute in a release build"]
 fn a_hundred_million_answers_are_those_of_a_linear_scan() {
-    // A check is of an address and of its canonical form.
+    // Each address is checked twice: as it is, and in its canonical form.
     let operations = u64::from(RULES * (1 + 2 * CHECKS));
     let first = first_seed();
     (first..first + 100_000_000 / operations + 1).for_each(compare_with_linear_scan);
