@@ -16,8 +16,8 @@ use super::resolver::{HostQuery, SharedResolver};
 /// The length of the longest name in DNS (RFC 1035). No resolver is asked for a longer name.
 const LONGEST_NAME: usize = 253;
 
-/// The age from which on a lookup may hang. A source that joins such a lookup has the name looked up anew, and sources
-/// that ask together ask once. Most name servers answer sooner.
+/// The age at which a lookup counts as slow: it may hang. A source that joins a slow lookup starts another, which later
+/// sources join until it is slow too. Most name servers answer sooner.
 const SLOW: Duration = Duration::from_millis(100);
 
 /// A lookup under way, with all sources that wait for its answer.
@@ -86,13 +86,13 @@ impl PendingLookups {
         self.counts
     }
 
-    /// The limit on the lookups of one query that run because earlier ones are slow. Other names keep a thread.
+    /// The limit on the lookups of one query that are under way: all threads but one, for other names, and at least 2.
     fn most_of_a_query(&self) -> usize {
         self.limits.threads.saturating_sub(1).max(2)
     }
 
-    /// Returns the error of the source `asker` if its timeout has passed and no resolver was asked for it, because no
-    /// thread was free.
+    /// Returns the error for the source `asker`, whose timeout has passed. `None` if a resolver was asked: then the
+    /// cause is not a lack of threads.
     pub(crate) fn unasked(&self, asker: Key) -> Option<io::Error> {
         let own = self.pending.iter();
         let mut own = own.filter(|lookup| lookup.askers.contains(&asker));
@@ -107,8 +107,8 @@ impl PendingLookups {
         })
     }
 
-    /// Starts a lookup of `query` by `resolver` for the source `asker`, or joins the equal lookups that are under way. If
-    /// all of these are overdue or slow, starts another, whose answer is for all sources that wait.
+    /// Starts a lookup of `query` by `resolver` for the source `asker`, or joins the equal lookups that are under way.
+    /// If the newest of these is slow, and their number allows, starts another for all sources that wait.
     pub(crate) fn ask(
         &mut self,
         query: &HostQuery<'_>,
@@ -195,8 +195,9 @@ impl PendingLookups {
             .collect()
     }
 
-    /// Notes that the source `asker` no longer waits. Gives up a lookup that no other source waits for. If the source has
-    /// timed out, or the lookup is slow, the name is looked up again for the others. They take the first answer of all.
+    /// Notes that the source `asker` no longer waits. Gives up each lookup that no other source waits for. Starts
+    /// another for the others if their only lookup has outlasted the timeout of `asker`, or if their newest lookup is
+    /// slow.
     pub(crate) fn depart(&mut self, asker: Key, departure: Departure, now: Instant) {
         let mut waited_for: Vec<Ticket> = Vec::new();
         let mut place = 0;
@@ -217,7 +218,7 @@ impl PendingLookups {
         match (departure, &*waited_for) {
             (_, []) => {}
             (Departure::TimedOut, [only]) => self.look_up_again(*only, now),
-            // The newest may be too young to be judged by this source.
+            // The source has waited for the oldest lookup. The age of the newest decides whether that one may hang too.
             (_, [first, others @ ..]) => {
                 let newest = others.iter().fold(*first, |newest, it| newest.max(*it));
                 self.look_up_again_if_slow(newest, now);
@@ -258,7 +259,7 @@ impl PendingLookups {
         }
     }
 
-    /// Removes the sources that have their answer now from the other lookups of the same name.
+    /// Removes the sources of the lookup `answered` from the other lookups of the same query.
     fn release_from_others(&mut self, answered: &PendingLookup) {
         let query = HostQuery::new(&answered.host, answered.family);
         let is_other = |lookup: &PendingLookup| lookup.is_for(&query, &answered.resolver);

@@ -127,8 +127,8 @@ impl ConnectOptions {
     /// Sets the address to connect from. Default: `None`, the system chooses.
     ///
     /// A link-local IPv6 address is bound in the zone of the remote address. If the system cannot bind the address, the
-    /// connect fails with the error of `bind`. On Linux, connections to different destinations share the ports of the
-    /// address once every port is taken. A connect to a path is refused with
+    /// connect fails with the error of `bind`. Once every port of the address is taken, connections to different
+    /// destinations share a port on Linux. A connect to a path is refused with
     /// [ERR_INVALID_ARGUMENT](crate::Error::INVALID_ARGUMENT).
     #[doc(alias = "localAddress")]
     pub fn local_address(mut self, address: impl Into<Option<IpAddr>>) -> Self {

@@ -148,7 +148,7 @@ impl ConnectRace {
         self.set_state(address, CandidateState::Announced);
     }
 
-    /// Notes that the delay of the newest attempt is over: the next address is tried once the handler is told so.
+    /// Notes that the delay of the newest attempt is over. The caller plans the attempt on the next address.
     pub(crate) fn delay_is_over(&mut self) {
         self.next_attempt_tick = None;
     }
@@ -227,7 +227,7 @@ impl ConnectRace {
         keys
     }
 
-    /// Returns the addresses of which the handler was told an attempt, in order. Empty if the name has only one address.
+    /// Returns the addresses whose attempts the handler was told of, in order. Empty if the name has only one address.
     pub(crate) fn attempted(&self) -> Vec<SocketAddr> {
         if !self.has_several() {
             return Vec::new();

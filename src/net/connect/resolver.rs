@@ -14,9 +14,9 @@ use crate::net::values::Family;
 /// that takes longer than [`lookup_timeout`](crate::ConnectOptions::lookup_timeout). Several threads may call the
 /// resolver at once.
 ///
-/// Sockets that ask the same within 100 ms share one call. If that call takes longer, the loop asks again for a socket that
-/// joins later, and for those that wait on when another times out or closes. The first answer is for all that wait. A slow
-/// name takes at most all but one of the [threads](crate::Limits::lookup_threads), or two.
+/// Sockets that ask the same within 100 ms share one call. If that call takes longer, the loop asks again when a
+/// further socket joins, or when one of those that wait times out or closes. The first answer is for all that wait. A
+/// slow name takes at most two threads, or all [threads](crate::Limits::lookup_threads) but one, if these are more.
 ///
 /// A closure is a resolver too:
 ///

@@ -65,7 +65,7 @@ fn sources_share_a_lookup_until_it_is_slow() {
     assert_eq!(lookup.waiting(), [2]);
     lookup.ask(SLOW);
     assert_eq!(lookup.waiting(), [3, 3]);
-    // The newest decides.
+    // The newest lookup is not slow yet.
     lookup.ask(SLOW + JUST_BEFORE);
     assert_eq!(lookup.waiting(), [4, 4]);
     lookup.ask(SLOW * 2);
