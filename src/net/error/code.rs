@@ -71,7 +71,7 @@ fn lookup_code(error: &io::Error) -> Option<&'static str> {
     }
 }
 
-/// Whether `code` occurs in lookups only, so that the error text does not need its wording.
+/// Whether only lookups have `code`. The text of such an error leaves out the wording.
 pub(super) fn is_lookup_code(code: &str) -> bool {
     matches!(code, "ENOTFOUND" | "EAI_AGAIN")
 }

@@ -23,7 +23,7 @@ pub(super) fn hint(error: &Error) -> Option<Cow<'static, str>> {
         "EADDRINUSE" if is_path => {
             "a server has this file, or a dead one left it; remove it if no server answers there"
         }
-        // Port 0 was asked for, and there is none.
+        // The user has left the choice to the system (port 0), and no port is free.
         "EADDRINUSE" if error.port() == Some(0) => NO_LOCAL_PORT,
         "EADDRINUSE" => return Some(Cow::Owned(holder_of(error.port()?))),
         "EADDRNOTAVAIL" if is_listening => {
@@ -55,7 +55,7 @@ pub(super) fn hint(error: &Error) -> Option<Cow<'static, str>> {
                 "no name server answered in time; is the network up? `lookup_timeout` sets the time"
             }
         },
-        // The text of a limit says everything.
+        // An ETIMEDOUT with a text of its own names the limit that has passed, and needs no advice.
         "ETIMEDOUT" if error.io().get_ref().is_none() => {
             "no answer at all: a firewall that drops, a wrong address, or a host that is down"
         }
