@@ -22,8 +22,8 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
 /// keep the peers behind them waiting for long.
 const LONGEST_TRANSIENT_BACKOFF: Duration = Duration::from_millis(100);
 
-/// The limit on the accepts of a server that closes behind the peers that wait: more than any backlog holds. Peers that
-/// come all the time would put the close off for ever.
+/// The limit on the accepts of a server that closes behind the last waiting peer: more than any backlog holds. Without
+/// a limit, peers that keep coming would put the close off for ever.
 const LAST_ACCEPTS: u32 = 1 << 16;
 
 /// The number of [fatal](AcceptFault::Fatal) failures in a row that ends a listener.
@@ -73,22 +73,23 @@ impl Listener {
         }
     }
 
-    /// Accepts one peer, whom `Net` admits or refuses. Skips peers that are gone. When no further accept is made now,
-    /// returns the event for refused peers.
+    /// Accepts one peer, and returns the event for it: `Net` admits or refuses the peer. Skips peers that are gone. If
+    /// it accepts none, but peers were refused before, returns the event that reports these.
     pub(crate) fn on_readable(
         &mut self,
         registration: &mut Registration<'_>,
         exhaustion: &mut DescriptorExhaustion,
     ) -> Option<Event> {
         let event = match self.event {
-            // A handler that panicked when it was told of refused peers has left the event behind them.
+            // The handler panicked when it was told of refused peers, so the event that follows them still waits.
             Some(_) => Some(self.event_for_net()),
             None => self.accept_next(registration, exhaustion),
         };
         if self.refusals.is_empty() {
             return event;
         }
-        // A connection that waits is served again because the backlog may have more.
+        // One event is returned for the refused peers and for the event that follows them. The backlog may hold more
+        // peers, so the reactor serves the listener again.
         if self.event.is_some() && !self.has_arrival {
             registration.activate();
         }

@@ -12,7 +12,7 @@ use super::token_bucket::TokenBucket;
 /// The limits of one server on the connections that it takes, with the counts of those that it has.
 #[derive(Debug)]
 pub(crate) struct Admission {
-    /// The server's own limit. That of the loop holds as well.
+    /// The server's own limit. The limit of the loop holds as well.
     pub(super) max_connections: Option<usize>,
     /// The number of accepted sockets that are not closed, which `max_connections` limits. A closed socket leaves this
     /// count before it leaves `connections` of the listener.
@@ -61,12 +61,12 @@ impl Admission {
         self.left_in_turn -= 1;
     }
 
-    /// Whether the server has no limit of its own on connections.
+    /// Whether the server limits neither the number of its connections nor their rate.
     pub(super) fn is_unlimited(&self) -> bool {
         self.max_connections.is_none() && self.networks.is_none() && self.bucket.is_none()
     }
 
-    /// Returns the limit on connections that a connection of `peer` is over.
+    /// Returns the limit on open connections that leaves no place for one of `peer`; `None` if there is a place.
     pub(crate) fn full_place(&self, peer: Option<IpAddr>) -> Option<AcceptLimit> {
         if self
             .max_connections
@@ -79,7 +79,7 @@ impl Admission {
         networks.is_full(peer?).then_some(AcceptLimit::Network)
     }
 
-    /// Takes a connection at `tick` out of the rate. Returns `false` if the connection is over the rate.
+    /// Counts a connection at `tick` against the rate. Returns `false`, and counts nothing, if it is over the rate.
     pub(crate) fn keeps_rate(&mut self, tick: u64) -> bool {
         self.bucket.as_mut().is_none_or(|it| it.take(tick))
     }
@@ -100,7 +100,7 @@ impl Admission {
         }
     }
 
-    /// Stops counting a connection of `peer`, whose address is asked for only if networks have a limit.
+    /// Stops counting a connection of `peer`. Calls `peer` for the address only if networks have a limit.
     #[inline]
     pub(super) fn free_place(&mut self, peer: impl FnOnce() -> Option<SocketAddr>) {
         self.places_taken = self.places_taken.saturating_sub(1);

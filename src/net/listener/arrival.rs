@@ -21,8 +21,8 @@ impl Listener {
         }
     }
 
-    /// Whether the server has neither a limit on connections nor a block list. While its loop has a place, each connection is
-    /// taken then, without a decision of `Net`.
+    /// Whether the server has no block list, and limits neither the number of its connections nor their rate. Then
+    /// `Net` decides on a connection only if the loop has no place.
     pub(super) fn takes_everyone(&self) -> bool {
         self.block_list.is_none() && self.admission.is_unlimited()
     }
@@ -35,13 +35,13 @@ impl Listener {
         }
     }
 
-    /// Returns the limit of the server on connections that the arrival is over.
+    /// Returns the server's limit on open connections that leaves no place for the arrival; `None` if there is a place.
     pub(crate) fn full_place(&self) -> Option<AcceptLimit> {
         let peer = self.arrived_peer();
         self.admission.full_place(peer.map(|peer| peer.ip()))
     }
 
-    /// Takes the arrival out of the rate at `tick`. Returns `false` if the arrival is over the rate.
+    /// Counts the arrival at `tick` against the rate. Returns `false`, and counts nothing, if it is over the rate.
     pub(crate) fn keeps_rate(&mut self, tick: u64) -> bool {
         self.admission.keeps_rate(tick)
     }
@@ -80,7 +80,7 @@ impl Listener {
     pub(crate) fn take_refused(&mut self) -> Option<Refused> {
         let (limit, count, peer) = self.refusals.take()?;
         let local = match self.endpoint {
-            // The address of a socket on all addresses says nothing of the connection, and the kernel is not asked.
+            // A server on `0.0.0.0` or `::` does not know which address the peer connected to. Only a call would tell.
             Endpoint::Socket(address) if !address.ip().is_unspecified() => Some(address),
             Endpoint::Socket(_) | Endpoint::Path(_) | Endpoint::Name { .. } => None,
         };

@@ -44,15 +44,15 @@ pub(crate) struct Listener {
     /// The number of accepted sockets that are not removed. `on_close` of the server comes after the last removal.
     connections: usize,
     admission: Admission,
-    /// Invariant: empty whenever another handler than that of the server is called. So no limit that they were over has
-    /// changed when the handler is told.
+    /// Invariant: empty while any handler but the server's runs. So no other handler changes a limit between a refusal
+    /// and the report of it.
     refusals: Refusals,
     socket_settings: Rc<SocketSettings>,
     block_list: Option<Rc<BlockList>>,
     /// The event that the handler of the server gets next.
     event: Option<ServerEvent>,
-    /// Whether `event` is a connection that `Net` has neither taken nor refused. Apart from the event, which so stays where
-    /// it is when the connection is taken.
+    /// Whether `event` is a connection that `Net` has neither taken nor refused. A flag and not a variant of the event,
+    /// so that taking the connection does not move it.
     has_arrival: bool,
 }
 
@@ -88,7 +88,7 @@ struct Bound {
     /// a peer or found none. A backoff after transient failures sets their number to zero.
     fatal_faults: u32,
     transient_faults: u32,
-    /// The limit on the further accepts of a server that closes behind the peers that wait. `None` if it goes on.
+    /// The accepts that are left to a server that closes behind the last waiting peer; `None` if it does not close.
     left_to_accept: Option<u32>,
 }
 
@@ -195,8 +195,8 @@ impl Listener {
         self.event.as_ref().map(|_| self.event_for_net())
     }
 
-    /// Takes the event for the handler of the server. `None` also if refused connections are to be
-    /// [taken](Self::take_refused) first.
+    /// Takes the event for the handler of the server. Returns `None` also if the caller has to
+    /// [take](Self::take_refused) refused connections first.
     #[inline]
     pub(crate) fn take_event(&mut self) -> Option<ServerEvent> {
         debug_assert!(
@@ -244,7 +244,7 @@ impl Listener {
         self.as_bound()?.acceptor.descriptor()
     }
 
-    /// Gives up the socket file, because another holder of the socket has its address there too.
+    /// Leaves the socket file in place for good, because it is also the address of the user's duplicate of the socket.
     #[cfg(unix)]
     pub(crate) fn leave_path(&mut self) {
         if let Some(path) = self.bound_mut().and_then(|bound| bound.path.take()) {
@@ -291,7 +291,7 @@ impl Listener {
         self.admission.max_connections = connections;
     }
 
-    /// Returns the number of accepts in a row, which is that of a turn.
+    /// Returns the limit on the accepts of a turn, which is also the listener's burst in the reactor.
     pub(crate) fn accepts_per_turn(&self) -> u32 {
         self.admission.accepts_per_turn
     }

@@ -11,8 +11,8 @@ pub(super) struct Networks {
     /// The lengths of the prefixes that make a network, in IPv4 and in IPv6. They never change: a connection leaves the
     /// network that it has entered. Invariant: at most 32 and 128.
     prefixes: (u8, u8),
-    /// The connections of each network. Invariant: no number is zero. The hash is keyed by chance, because peers choose
-    /// their addresses.
+    /// The number of connections of each network. Invariant: no number is zero. The keys of the hash function are
+    /// random: peers could otherwise choose addresses that collide.
     connections: HashMap<u128, usize>,
 }
 
@@ -54,13 +54,13 @@ impl Networks {
         }
     }
 
-    /// Frees the memory that networks have left which have no connection now.
+    /// Frees the memory of networks that have no connection any more.
     pub(super) fn shrink(&mut self) {
         self.connections.shrink_to_fit();
     }
 
-    /// Returns the network of `peer`: its address in IPv6, with zeroes behind the prefix. The IPv4 addresses lie in
-    /// `::ffff:0:0/96`, in which no other address and no prefix of one lies.
+    /// Returns the network of `peer`: its address in IPv6, with zeroes behind the prefix. IPv4 addresses are mapped to
+    /// `::ffff:0:0/96`. No network of other IPv6 addresses has a number in that range.
     fn network_of(&self, peer: IpAddr) -> u128 {
         let (ipv4_bits, ipv6_bits) = self.prefixes;
         let (address, bits) = match peer.to_canonical() {
@@ -119,7 +119,7 @@ mod tests {
         assert!(share((32, 64), ["::ffff:127.1.2.3", "127.1.2.3"]));
         assert!(share((24, 64), ["::ffff:127.1.2.9", "127.1.2.3"]));
         assert!(!share((32, 64), ["::ffff:127.1.2.4", "127.1.2.3"]));
-        // No prefix of IPv6 addresses is an IPv4 network.
+        // No IPv6 network equals an IPv4 network, whatever the lengths of the prefixes.
         for ipv6_bits in 0..=128 {
             for address in ["::1", "::ffff:0:0:0", "::fffe:127.1.2.3", "::127.1.2.3"] {
                 for ipv4_bits in [0, 8, 32] {

@@ -4,22 +4,22 @@ use std::net::SocketAddr;
 
 use crate::net::values::AcceptLimit;
 
-/// Connections that were over a limit, and that the server has closed. No event of the server: with the two addresses each
-/// event would be moved by calls of `memcpy`.
+/// Connections that were over a limit, and that the server has closed. This type is no variant of `ServerEvent`: the
+/// two addresses would make each event so large that moving it calls `memcpy`.
 #[derive(Debug)]
 pub(crate) struct Refused {
     pub(crate) limit: AcceptLimit,
     pub(crate) count: u64,
     /// The address that the peers connected to, if the server listens on one address.
     pub(crate) local: Option<SocketAddr>,
-    /// The peer of the last one.
+    /// The peer of the last refused connection.
     pub(crate) peer: Option<SocketAddr>,
 }
 
 /// The refused connections of one burst of accepts, by the limit that they were over.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
-    /// Invariant: the number of rows whose count is not zero. Each accept asks whether it is zero.
+    /// Invariant: the number of rows whose count is not zero. Each accept asks whether this number is zero.
     used: u8,
     /// In the order of [`AcceptLimit::ALL`].
     rows: [Row; AcceptLimit::ALL.len()],

@@ -2,17 +2,18 @@
 
 use crate::net::values::AcceptRate;
 
-/// The credit of one accept. In a tick the credit grows by the accepts of a second, so that no fraction is lost.
+/// The credit that one accept costs. A tick, a millisecond, adds the number of accepts per second to the credit. So no
+/// fraction is lost.
 const ACCEPT: u64 = 1_000;
 
-/// The credit for further accepts. It grows with time, up to that of a burst.
+/// The credit for further accepts. It grows with time, up to the credit that a burst costs.
 #[derive(Debug)]
 pub(super) struct TokenBucket {
     per_second: u64,
     most: u64,
     /// Invariant: at most `most`.
     credit: u64,
-    /// The tick up to which time has been credited.
+    /// The tick up to which `credit` has grown.
     credited_to: u64,
 }
 
@@ -51,8 +52,8 @@ mod tests {
 
     use super::*;
 
-    /// The definition of the rate: an accept is within it if, since every tick so far, no more were taken than a burst
-    /// and the accepts of the time. The windows that begin at an accept decide.
+    /// The naive model of the rate. A window begins at an earlier accept or now, and ends now. Each window may have as
+    /// many accepts as a burst, plus the rate times its length.
     struct Model {
         rate: AcceptRate,
         taken: Vec<u64>,
@@ -110,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_slow_rate_loses_no_fraction() {
-        // One accept in 333 1/3 ticks. A bucket of one would be full before its accept is asked for.
+        // One accept in 333 1/3 ticks. With a burst of 1, the cap of the bucket would cut off the fractions.
         let mut bucket = TokenBucket::new(AcceptRate::per_second(3).burst(2));
         let taken: Vec<u64> = (0..=2_000).filter(|&tick| bucket.take(tick)).collect();
         assert_eq!(taken, [0, 1, 334, 667, 1_000, 1_334, 1_667, 2_000]);
