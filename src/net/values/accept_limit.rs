@@ -1,7 +1,7 @@
 //! [`AcceptLimit`]: the limits that a server can be at when a peer connects.
 
-/// The limit that a refused connection was over. They are compared in this order, behind the
-/// [block list](crate::ListenOptions::block_list), and the first that is reached counts.
+/// The limit that a refused connection was over. The server checks the [block list](crate::ListenOptions::block_list)
+/// first, then the limits in this order. The first limit that is reached counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AcceptLimit {

@@ -14,7 +14,7 @@ pub(crate) enum Event {
     SourceReadable,
     /// A write of a source of the user may succeed. For its handler, [`SourceEvent::Writable`].
     SourceWritable,
-    /// The kernel is to be asked anew to register a source of the user, after a refusal. No handler gets this event.
+    /// The kernel has refused to register a source of the user, and has to be asked again. No handler gets this event.
     SourceUnarmed,
     /// The attempt with the event's key has ended. `Net` handles this event, and no handler gets it.
     AttemptEnded,
@@ -50,6 +50,6 @@ pub(crate) enum SourceEvent {
     Readable,
     /// A write may succeed.
     Writable,
-    /// The object is to be registered anew. No handler gets this event.
+    /// The kernel has to be asked again to register the object. No handler gets this event.
     Unarmed,
 }

@@ -161,9 +161,9 @@ impl Limits {
         }
     }
 
-    /// Limits the connections that are open at a time. For a loop: the sockets of the loop, those that it connects
-    /// included; only an accept is refused. For a server: the accepted sockets of the server. Default: 10,000; with 0,
-    /// every connection is refused.
+    /// Limits the connections that are open at a time. The limit of a loop counts all its sockets, also those that
+    /// connect, but refuses accepts only. The limit of a server counts its accepted sockets. Default: 10,000; with 0,
+    /// every accepted connection is refused.
     #[doc(alias = "maxConnections")]
     pub fn max_connections(mut self, connections: impl Into<Option<usize>>) -> Self {
         self.max_connections = connections.into();
@@ -283,20 +283,20 @@ impl Limits {
         self
     }
 
-    /// Limits the whole time from this side's FIN to the peer's, which no byte extends. Default: `None`; for strangers 10 s.
-    /// Like the [close timeout](Self::close_timeout), it rests while the socket is paused and nothing but the peer is waited
-    /// for, and closes the socket without an error.
+    /// Limits the whole time from this side's FIN to the peer's FIN. No byte extends the time. Default: `None`; for
+    /// strangers 10 s. The time rests while the socket is paused. Like the [close timeout](Self::close_timeout), this
+    /// one closes the socket without an error.
     ///
-    /// A program that ends its side and then receives a long answer must not set it. The close timeout is put off by a
-    /// peer that goes on sending.
+    /// A program that ends its side and then receives a long answer must not set this limit. A peer that goes on
+    /// sending puts off the close timeout, but not this one.
     pub fn linger_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.socket.linger_timeout = timeout.into();
         self
     }
 
-    /// Limits the time for which a socket that [allows it](crate::SocketOptions::allow_half_open) stays open after the
-    /// peer's FIN while nothing is sent. Default: `None`, for strangers 60 s. The time begins anew with each byte that the
-    /// kernel takes. As for the idle timeout, such a byte counts from the clock reading at the beginning of its turn.
+    /// Limits the time for which a socket that [may be half-open](crate::SocketOptions::allow_half_open) stays open
+    /// after the peer's FIN while nothing is sent. Default: `None`, for strangers 60 s. The time begins anew with each
+    /// byte that the kernel takes.
     pub fn half_open_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.socket.half_open_timeout = timeout.into();
         self
@@ -305,9 +305,9 @@ impl Limits {
     /// Limits the threads of a loop that look up names. A lookup blocks its thread, and the loop starts a further thread
     /// when a name would have to wait. Default: 4, as in libuv; 0 counts as 1. A server has no such limit of its own.
     ///
-    /// A lookup that hangs keeps its thread. Once the sockets that waited for it have timed out or closed, another thread takes
-    /// its place. At most four stuck threads for each of these are left behind so, which is 16 by default; each ends with its
-    /// lookup.
+    /// A lookup that hangs keeps its thread. Once the sockets that waited for the lookup have timed out or closed, the
+    /// loop replaces this thread, which then ends with its lookup. At most four times `threads` stuck threads remain:
+    /// 16 by default.
     pub fn lookup_threads(mut self, threads: usize) -> Self {
         self.lookup_threads = threads.max(1);
         self

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 /// The least rate at which bytes have to move, with a grace at the beginning.
 ///
-/// A peer may be silent for the grace and a second. Each of its bytes adds the time that a byte takes at the rate, but never
-/// to more than the grace and a second. So a short silence harms no peer that is fast otherwise. A peer that sends a
-/// byte a second is closed a second after the grace. A peer at half of the rate is closed after twice that time, and one at the
-/// rate never.
+/// A peer begins with a credit of time: the grace plus one second. The credit runs down with time, and the socket
+/// closes at zero. Each byte adds the time that it takes at the rate, up to the first credit. So a short silence harms
+/// no peer that is fast otherwise. With the default grace, a silent peer lasts 6 s, half of the rate lasts 12 s, and
+/// the rate for ever.
 ///
 /// ```
 /// use std::time::Duration;
@@ -54,7 +54,7 @@ pub struct AcceptRate {
 }
 
 impl AcceptRate {
-    /// A rate of `accepts` a second, in bursts of up to as many; 0 counts as 1.
+    /// A rate of `accepts` a second, with a [burst](Self::burst) of the same number; 0 counts as 1.
     pub fn per_second(accepts: u32) -> Self {
         let accepts = accepts.max(1);
         Self {
@@ -63,7 +63,8 @@ impl AcceptRate {
         }
     }
 
-    /// Sets the number of connections that are taken at once after a silence. Default: those of a second; 0 counts as 1.
+    /// Sets the number of connections that are taken at once after a silence. Default: the rate's number; 0 counts as
+    /// 1.
     pub fn burst(mut self, accepts: u32) -> Self {
         self.burst = accepts.max(1);
         self

@@ -29,7 +29,7 @@ pub struct SocketOptions {
     pub(crate) low_water_mark: usize,
     pub(crate) unread_timeout: Option<Duration>,
     pub(crate) type_of_service: Option<u8>,
-    /// `None` if it is not set, and the limit of the same name counts. So are the three fields below.
+    /// `None` if the option is not set: the limit of the same name counts. The same holds for the three fields below.
     pub(crate) max_queued_bytes: Option<usize>,
     pub(crate) idle_timeout: Option<Option<Duration>>,
     pub(crate) close_timeout: Option<Option<Duration>>,
@@ -148,17 +148,18 @@ impl SocketOptions {
     }
 
     /// Sets the close timeout. After this time without a byte, a connection that this side has ended is closed with
-    /// [`CloseReason::TimedOut`](crate::CloseReason::TimedOut). Default: as the [limit](crate::Limits::close_timeout) says,
-    /// which is 30 s. Without unsent bytes, the time counts from the FIN, which may wait for the next turn.
+    /// [`CloseReason::TimedOut`](crate::CloseReason::TimedOut). Default: as the [limit](crate::Limits::close_timeout)
+    /// says, which is 30 s. If no bytes are unsent, the time counts from the FIN, which may leave as late as in the
+    /// next turn.
     ///
-    /// A byte in either direction puts the timeout off. Later it is put off only if the bytes since then come at 240 a
-    /// second on average: a long answer arrives whole, and a peer that sends a byte now and then is gone within twice the
+    /// Bytes in either direction put the timeout off once. After that, only bytes at 240 a second on average put it
+    /// off again. So a long answer arrives whole, and a peer that sends a byte now and then is gone within twice the
     /// timeout. After [`destroy_soon`](crate::Socket::destroy_soon), only sent bytes count for the rate.
     /// [`Limits::linger_timeout`](crate::Limits::linger_timeout) is extended by nothing.
     ///
-    /// The timeout rests while the socket is [paused](crate::Socket::pause), because the peer's bytes and end cannot be
-    /// met then. It counts in spite of the pause if bytes are queued and none are unread, or after
-    /// [`destroy_soon`](crate::Socket::destroy_soon): then only the peer is waited for. If queued bytes are lost, a TCP
+    /// The timeout rests while the socket is [paused](crate::Socket::pause), because the loop then reads neither the
+    /// peer's bytes nor its end. In two cases it counts in spite of the pause, because only the peer causes the delay:
+    /// bytes are queued and none are unread, or the program has called `destroy_soon`. If queued bytes are lost, a TCP
     /// peer gets a RST.
     ///
     /// With `None` the socket waits for ever, as in Node. A peer that vanishes then costs a descriptor for ever.

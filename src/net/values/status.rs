@@ -86,11 +86,11 @@ impl std::fmt::Display for State {
 /// Only [`Graceful`](Self::Graceful) promises that the kernel has taken every accepted byte. For every other reason, at
 /// least as many bytes are lost as [`Socket::queued_bytes`](crate::Socket::queued_bytes) returns in `on_close`.
 ///
-/// If the loop closes a TCP socket with queued bytes, the peer gets a RST and not a FIN, so that it takes no part for the
-/// whole. If a limit or a deadline has closed the socket before this side has ended, the peer gets a RST in any case. The
-/// first rule holds for a timeout, for [`Limit`](Self::Limit), for a failed call, for a panic of the handler, and for a
-/// loop that is dropped. It does not hold for [`destroy`](crate::Socket::destroy) and
-/// [`destroy_with`](crate::Socket::destroy_with), nor for Unix sockets, which have no RST.
+/// If the loop closes a TCP socket with queued bytes, the peer gets a RST and not a FIN. So the peer does not take a
+/// part for the whole. The causes are a timeout, [`Limit`](Self::Limit), a failed call, a panic of the handler, and the
+/// drop of the loop. After [`destroy`](crate::Socket::destroy) or [`destroy_with`](crate::Socket::destroy_with), the
+/// peer gets a FIN; but a `destroy` after the idle timeout counts as that timeout. If a limit or a deadline closes a
+/// TCP socket before this side has ended, the peer gets a RST, also without queued bytes. Unix sockets have no RST.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {
