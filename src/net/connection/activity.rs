@@ -7,11 +7,11 @@ use crate::reactor::Registration;
 /// The idle timeout of a connection, and the ticks that its deadlines count from.
 #[derive(Debug)]
 pub(super) struct Activity {
-    /// The tick at which a byte last moved in either direction, or at which the user last set the idle timeout. Before
-    /// both, the tick of the registration.
+    /// The tick at which a byte last moved, the peer ended, the user set the idle timeout, or a pipe ended its pause.
+    /// Before all of these, the tick of the registration.
     pub(super) last_byte_tick: u64,
-    /// The tick at which connecting began. Once this side has ended an open connection, the tick of that end, and then of
-    /// its FIN; both are put off by the time for which a pause has suspended the close timeout since.
+    /// The tick at which connecting began. Once this side has ended an open connection, the tick of that end, and then
+    /// of its FIN. Each rest of the close timeout during a pause is added to that tick.
     pub(super) began_tick: u64,
     idle: IdleTimeout,
 }
@@ -58,7 +58,7 @@ impl Activity {
         self.began_tick = tick;
     }
 
-    /// Notes that a byte has moved. If the idle timeout was reported, files the deadline of the next one.
+    /// Notes that a byte has moved. If the idle timeout was reported before, files the deadline of the next report.
     #[inline]
     pub(super) fn touch(&mut self, registration: &mut Registration<'_>) {
         self.last_byte_tick = registration.latest_tick();
@@ -101,8 +101,8 @@ impl Activity {
         Some(later(self.last_byte_tick, timeout))
     }
 
-    /// Excludes a rest, during which the connection was paused, from the time since the end of this side. The rest began
-    /// at `rest_began`, or before that end (`None`). It ends at `tick`.
+    /// Moves the tick of this side's end on by a rest, during which the connection was paused. The rest began at
+    /// `rest_began`, or before this side ended (`None`). The rest ends at `tick`.
     pub(super) fn skip_rest(&mut self, rest_began: Option<u64>, tick: u64) {
         let rest_began = rest_began.map_or(self.began_tick, |it| it.max(self.began_tick));
         self.began_tick += tick.saturating_sub(rest_began);
@@ -122,7 +122,7 @@ pub(super) fn later(since: u64, timeout: Duration) -> u64 {
 mod tests {
     use super::*;
 
-    // No byte extends the time since the end of this side, and a rest does not count.
+    // A byte does not move `began_tick`, the tick of this side's end. A rest moves it on by the length of the rest.
     #[test]
     fn a_rest_takes_nothing_from_the_time_since_the_end() {
         let mut activity = Activity::new(None);

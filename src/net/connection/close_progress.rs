@@ -1,4 +1,4 @@
-//! The progress that puts the close timeout off: a byte does it once, and then only bytes that come at a rate.
+//! The progress that puts the close timeout off. Any byte puts it off once; later only bytes at the least rate do.
 
 /// The least rate of the bytes that put the close timeout off again, in bytes a second.
 const RATE: u64 = 240;
@@ -6,17 +6,18 @@ const RATE: u64 = 240;
 /// The bytes that a connection has moved until now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct MovedBytes {
-    /// Zero if only the queue is waited for, and received bytes are no progress.
+    /// The received bytes. Zero if the close waits for the queue alone, because received bytes are then no progress.
     pub(super) received: u64,
     pub(super) sent: u64,
 }
 
-/// The progress of a connection since this side has ended. A connection without one counts from its end.
+/// The progress of a connection since this side has ended. At first, the close timeout counts from that end.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct CloseProgress {
     /// The tick from which the close timeout counts, unless this side has ended later.
     since: u64,
-    /// The last look at the bytes, at a tick at which the timeout had passed and was put off.
+    /// The tick at which the passed timeout was last put off, with the bytes moved until then. `None` before the first
+    /// time.
     look: Option<(u64, MovedBytes)>,
 }
 
@@ -26,8 +27,8 @@ impl CloseProgress {
         self.since.max(ended)
     }
 
-    /// Puts the timeout off, because it has passed at `tick`, if enough bytes have moved. It then counts from the last byte
-    /// (`last_byte`).
+    /// Puts the timeout off, which has passed at `tick`, if enough bytes have moved since it was last put off. The
+    /// timeout then counts from `last_byte`, the tick of the last byte.
     pub(super) fn put_off(&mut self, ended: u64, last_byte: u64, tick: u64, moved: MovedBytes) {
         let is_enough = match self.look {
             None => true,
@@ -43,10 +44,10 @@ impl CloseProgress {
         }
     }
 
-    /// Excludes a rest from `began` to `tick` from the time. `last_byte` is the tick of the last byte before its end.
+    /// Leaves a rest from `began` to `tick` out of the timeout. `last_byte` is the tick of the last byte before `tick`.
     pub(super) fn skip_rest(&mut self, ended: u64, last_byte: u64, began: u64, tick: u64) {
         let since = match self.look {
-            // A byte puts the timeout off once, without a look.
+            // The timeout was never put off, so the last byte still puts it off.
             None => self.since(ended).max(last_byte),
             Some(_) => self.since,
         };
@@ -66,8 +67,8 @@ mod tests {
 
     const TIMEOUT: Duration = Duration::from_millis(500);
 
-    /// Receives `bytes` at the ticks that `arrives` accepts, and returns the tick at which the timeout decides, if it does
-    /// before `end`. This side has ended at the tick 1,000.
+    /// Receives `bytes` at each tick that `arrives` accepts, counted from the end of this side at the tick 1,000.
+    /// Returns the tick of the close, counted likewise. `None` if the connection is still open at `end`.
     fn decided_at(end: u64, bytes: u64, arrives: impl Fn(u64) -> bool) -> Option<u64> {
         let ended = 1_000;
         let mut progress = CloseProgress::default();
@@ -95,7 +96,7 @@ mod tests {
         assert_eq!(decided_at(10_000, 1 << 20, |tick| tick == 450), Some(951));
     }
 
-    // One byte each 0.3 s has kept a socket for ever.
+    // Without a rate, one byte each 0.3 s would keep a socket open for ever.
     #[test]
     fn a_trickle_puts_the_timeout_off_only_once() {
         for period in 1..500 {
@@ -137,7 +138,7 @@ mod tests {
         assert_eq!(progress.since(1_000), 1_400);
         progress.skip_rest(1_000, 1_400, 1_600, 9_600);
         assert_eq!(progress.since(1_000), 9_400);
-        // 300 ms were measured: 72 bytes.
+        // 300 ms were measured without the rest. At 240 bytes a second that is 72 bytes.
         let mut enough = progress;
         enough.put_off(1_000, 9_700, 9_801, moved(10 + 72));
         assert_eq!(enough.since(1_000), 9_700);

@@ -47,8 +47,9 @@ impl Connection {
         self.close_behind_queue(OutboundState::EndingToClose, None, registration);
     }
 
-    /// Closes the connection once the last byte is sent, with `error` if there is one, because the other socket of its
-    /// pipe has closed. If the bytes `are_cut_short`, the close is a RST. An end that was promised stays a FIN.
+    /// Closes the connection once the last byte is sent, because the other socket of its pipe has closed. Reports
+    /// `error` if there is one. If the bytes `are_cut_short`, the close is a RST, unless `end` or `destroy_soon` has
+    /// promised a FIN before.
     pub(crate) fn close_behind_pipe(
         &mut self,
         are_cut_short: bool,
@@ -65,7 +66,8 @@ impl Connection {
             false => OutboundState::EndingToClose,
         };
         if self.outbound.state == OutboundState::EndingToClose {
-            // The first of two pipes between the same sockets, which sends nothing here, has closed this socket.
+            // Perhaps the first of two pipes between the same sockets has closed this socket. That pipe does not write
+            // to it, so the pipe that does decides.
             self.outbound.state = ending;
         }
         self.close_behind_queue(ending, error, registration);
@@ -170,16 +172,16 @@ impl Connection {
         if is_over {
             self.close(CloseReason::Graceful, registration);
         } else {
-            // The FIN may have waited for the flush, while the peer could not answer it.
+            // The close timeout counts anew from the FIN, which the peer could not answer before this flush.
             self.note_end(registration);
             self.update_read_interest(registration);
             self.file_deadline(registration);
         }
     }
 
-    /// Whether a duplicate of the descriptor may outlive the close, which then sends no FIN. A fork may have copied the
-    /// socket of a connect, too. A fork is not thought of for what a server accepted: each connection would cost one more
-    /// call.
+    /// Whether a duplicate of the descriptor may outlive the close, which then sends no FIN. A fork may also have
+    /// copied the socket of a connect. For an accepted socket a fork is ignored, because each connection would cost one
+    /// more call.
     fn may_have_duplicates(&self, stream: &Stream) -> bool {
         stream.is_shared() || self.server.is_none()
     }

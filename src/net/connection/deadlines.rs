@@ -29,7 +29,7 @@ enum Deadline {
     Lookup,
     /// The next address is tried, because the newest attempt has had no answer for its whole delay.
     Attempt,
-    /// This side has ended, and the peer must have ended too, or have gone on.
+    /// This side has ended, and the peer must have ended too, or bytes must have moved fast enough.
     Close,
     /// Our FIN is sent, and the peer must have ended too.
     Linger,
@@ -47,7 +47,7 @@ enum Deadline {
 pub(crate) enum NextTry {
     /// The service was interrupted, and is repeated at once.
     AtOnce,
-    /// The service is repeated when the reactor reports the entry on the wheel, which is filed.
+    /// The service is repeated when the entry on the wheel falls due. The entry is filed already.
     Later,
 }
 
@@ -146,7 +146,8 @@ impl Connection {
         event
     }
 
-    /// Fails the connection with `unasked` if its lookup is late at the tick `at`, because no resolver was asked.
+    /// Fails the connection with `unasked` if the deadline of its lookup or of connecting has passed at the tick `at`.
+    /// `unasked` is the error of a lookup that still waits for a thread.
     pub(crate) fn decide_unasked_lookup(
         &mut self,
         at: u64,
@@ -218,7 +219,8 @@ impl Connection {
             flags.remove(OutboundFlags::READ_RESTS);
             match self.is_read_once_a_report() {
                 true => registration.rearm(),
-                // The rest has also cleared `READ_CLOSED`. While this bit is set, a short read keeps the readiness.
+                // The rest has also cleared `READ_CLOSED`, which may have been set. While it is set, a short read keeps
+                // the readiness, so that the end behind it is read.
                 false => registration.assume(Readiness::READABLE | Readiness::READ_CLOSED),
             }
         }

@@ -104,7 +104,7 @@ impl Connection {
                 || self.has_received().unwrap_or(true))
     }
 
-    /// Whether the failure that is held came behind the peer's end: a read of 0 bytes is that end, and no trace of a
+    /// Whether the held failure came behind the peer's end. A read of 0 bytes is then that end, and not the trace of a
     /// reset whose error a write has consumed.
     pub(super) fn is_failed_behind_end(&self) -> bool {
         self.outbound.has_failed()
@@ -139,12 +139,12 @@ impl Connection {
     }
 }
 
-/// Whether a close timeout that is due with a queue rests until `resume`.
+/// The decision on a close timeout that is due while bytes are queued: whether it rests until `resume`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rest {
-    /// Received bytes are unread, so it rests.
+    /// The close timeout rests, because received bytes are unread.
     Begins,
-    /// It does not rest, and closes the connection.
+    /// The close timeout does not rest, and closes the connection.
     IsOver,
     /// The kernel could not say whether bytes are unread. The connection looks again later.
     IsUnknown,
@@ -180,11 +180,12 @@ impl Connection {
         }
     }
 
-    /// Looks whether the peer's end is next. If so, nothing is unread, and this side has ended or has failed. So the end
-    /// is told in spite of the pause. Unread bytes end the watch: everything behind them waits for `resume`.
+    /// Looks whether the peer's end is the next thing to read. If it is, returns its event in spite of the pause: no
+    /// received byte is unread, and this side has ended or failed. Unread bytes end the watch: everything behind them
+    /// waits for `resume`.
     pub(super) fn look_for_end(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         if !self.watches_for_end() {
-            // Meanwhile bytes of a replaced handler were kept, for instance, and they come before the end.
+            // The watch has ended: bytes of a replaced handler, for instance, come before the end.
             registration.unwant(Interest::READABLE);
             return None;
         }
@@ -203,8 +204,8 @@ impl Connection {
         None
     }
 
-    /// Whether the close timeout rests: this side has ended and does not read, so the peer's bytes and end cannot be
-    /// met. It does not rest after `destroy_soon`, which waits for the queue and not for the peer's end.
+    /// Whether the close timeout rests: this side has ended, and the pause keeps it from reading the peer's bytes and
+    /// end. After `destroy_soon` the timeout does not rest, because the close then waits for the queue alone.
     pub(crate) fn is_resting(&self) -> bool {
         self.stage.is_open()
             && self.inbound.is_paused()
@@ -223,9 +224,9 @@ impl Connection {
         self.is_resting() && (!has_queue || is_unread)
     }
 
-    /// Begins a rest of the close timeout although it is due with a queue. If received bytes are unread, the peer may
-    /// take no bytes because its own are not read. Otherwise the pause is not the reason. Files the next look if the
-    /// kernel cannot say for now, and gives up after too many such looks in a row.
+    /// Decides on a close timeout that is due while bytes are queued. If received bytes are unread, the timeout rests:
+    /// the peer may take no bytes because its own are not read. Otherwise the pause is not the reason for the queue.
+    /// Files the next look if the kernel cannot say for now, and gives up after too many such looks in a row.
     pub(super) fn rest_with_queue(&mut self, registration: &mut Registration<'_>) -> Rest {
         if !self.is_resting() {
             return Rest::IsOver;

@@ -68,8 +68,8 @@ pub(crate) use time_limits::TimeLimitCounts;
 pub(crate) struct Connection {
     /// The byte stream. Invariant: `Some` until [`shut`](Connection::shut) or [`detach`](Connection::detach), with two
     /// exceptions. The stream is `None` before an attempt on a name has succeeded, and after a connect that failed at
-    /// once. While an attempt is announced, the stream is the socket of this attempt, which is not connected yet. It is
-    /// absent in a simulation.
+    /// once. While an attempt is announced, the stream is the socket of this attempt, which is not connected yet. A
+    /// simulation opens no such socket.
     stream: Option<Stream>,
     inbound: Inbound,
     bytes_read: u64,

@@ -14,7 +14,7 @@ pub(crate) struct Overflow<'a> {
     pub(crate) payload: Payload<'a>,
     /// The number of bytes that the kernel has taken. The queue in front of the payload is then empty.
     pub(crate) sent: usize,
-    /// The number of taken bytes before the write, if the queue waited for the kernel.
+    /// The number of bytes that the kernel had taken before the write, if the queue waited for the kernel.
     pub(super) taken: Option<u64>,
 }
 
@@ -63,8 +63,8 @@ impl Connection {
         self.queue_rest(payload, sent, taken, registration, outbox)
     }
 
-    /// Closes the connection to make room for the bytes of others, or because its own write cannot have any. Its unsent
-    /// bytes are lost at once, and the peer gets a RST. Returns whether the connection was open until now.
+    /// Closes the connection to make room for the bytes of others, or because there is no room for its own write. Its
+    /// unsent bytes are lost at once, and the peer gets a RST. Returns whether the connection was open until now.
     pub(crate) fn close_to_make_room(
         &mut self,
         registration: &mut Registration<'_>,

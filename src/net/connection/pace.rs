@@ -71,7 +71,7 @@ impl Pace {
             self.counted = bytes;
         } else {
             *until += ticks;
-            // A byte that lasts for a part of a tick is counted later, with others.
+            // Bytes that give less than a whole tick are counted later, with others.
             self.counted += ticks.saturating_mul(rate).div_ceil(1_000);
         }
     }
@@ -159,7 +159,7 @@ mod tests {
         assert!(lost_at(rate(), 100_000, half).unwrap() < 13_000);
     }
 
-    // A byte that lasts less than a tick must not count as a tick.
+    // A byte that gives less than a tick of time must not count as a whole tick.
     #[test]
     fn single_bytes_buy_no_time_beyond_the_rate() {
         let fast = MinRate::per_second(1 << 20).grace(Duration::from_millis(100));
@@ -167,7 +167,7 @@ mod tests {
         assert!((1_101..1_110).contains(&gone), "{gone}");
     }
 
-    // The model counts in parts of a tick, and loses none of them.
+    // The model keeps fractions of a tick. The pace may give up to one tick less for each count, but never more.
     #[test]
     fn random_peers_are_lost_when_the_model_says_so() {
         let mut lost = 0;
@@ -216,7 +216,7 @@ mod tests {
         pace.count(9_000, 500);
         pace.rest(9_500, 500);
         pace.go_on(50_000);
-        // 6,001 ticks less the 3,000 before the rest.
+        // Of the 6,001 ticks at first, 3,000 had passed before the rest.
         assert_eq!(pace.deadline(), Some(50_000 + 3_001 + 1));
         pace.go_on(60_000);
         assert_eq!(pace.deadline(), Some(53_002));

@@ -94,7 +94,7 @@ impl Connection {
     }
 
     pub(crate) fn resume(&mut self, registration: &mut Registration<'_>) {
-        // Only a rest puts the close timeout off: a program may resume a socket that reads, again and again.
+        // Only the end of a rest puts the close timeout off. A resume of a socket that reads must not.
         let is_resting = self.is_resting();
         self.set_pause(Pause::No, registration);
         self.update_read_interest(registration);

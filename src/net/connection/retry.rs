@@ -8,7 +8,7 @@ const INTERRUPTIONS: u8 = 16;
 const FIRST_REST_TICKS: u64 = 10;
 const LONGEST_REST_TICKS: u64 = 1_000;
 
-/// The number of rests in a row for whose end a passed deadline waits: 150 ms in total.
+/// The limit on the rests in a row that a passed deadline waits for: 150 ms in total.
 const RESTS_OF_A_DEADLINE: u8 = 4;
 
 /// The number of rests in a row after which a lack of memory counts as one that does not pass: 10 s in total.

@@ -81,7 +81,7 @@ impl Connection {
                 if stream.is_read_once_a_report() {
                     registration.rearm();
                 } else if length < buffer.len()
-                    // After a failed write, reads go on until the end, or until one would block. No edge is certain.
+                    // After a failed write, reads go on until the end, or until one would block. No report need follow.
                     && !has_failed
                     && stream.short_read_exhausts()
                 {

@@ -28,7 +28,7 @@ pub(super) enum TimeLimit {
     ReceiveRate,
     /// The peer must take queued bytes at the least rate.
     SendRate,
-    /// This side must have ended, because the peer has, or a byte must have been sent.
+    /// The peer has ended, and this side must have ended too, or have sent a byte.
     HalfOpen,
     /// The deadline of the program.
     Program,
@@ -190,7 +190,7 @@ impl Connection {
     fn half_open_deadline(&self) -> Option<u64> {
         let timeout = self.settings.limits.half_open_timeout?;
         let is_half_open = self.inbound.has_ended() && self.outbound.state == OutboundState::Open;
-        // Nothing is received any more, so the last byte was sent.
+        // Nothing is received after the peer's end, so this is the tick of that end or of a byte sent since.
         is_half_open.then(|| later(self.activity.last_byte_tick, timeout))
     }
 
@@ -232,7 +232,7 @@ impl Connection {
         registration: &mut Registration<'_>,
     ) {
         if limit == TimeLimit::FirstByte && self.inbound.is_paused() && self.has_arrived() {
-            // The program reads late, and not the peer is late.
+            // Something may have arrived in time. Only the program is late to read it.
             self.cold_mut().has_first_byte = true;
             return;
         }

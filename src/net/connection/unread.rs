@@ -51,7 +51,7 @@ impl UnreadBytes {
 
 impl Connection {
     /// Keeps `bytes` for the next delivery. Returns `false`, and keeps nothing, if the connection is not open or the
-    /// peer has ended. Without memory for the bytes, fails the connection: what it would read next is not what comes next.
+    /// peer has ended. Without memory for the bytes, fails the connection, because its next read would leave a gap.
     pub(crate) fn keep_unread(
         &mut self,
         bytes: &[u8],

@@ -364,8 +364,8 @@ impl Connection {
         self.flush(registration, outbox);
     }
 
-    /// Offers the bytes that a callback has gathered to the kernel, before the close drops them. In Node, the kernel
-    /// has a write by the time of a later `destroy`. Bytes that `cork` holds back are dropped.
+    /// Offers the bytes that a callback has gathered to the kernel, before the close drops them. In Node, a write has
+    /// reached the kernel before a later `destroy`. Bytes that `cork` holds back are dropped.
     pub(crate) fn send_gathered(
         &mut self,
         registration: &mut Registration<'_>,
