@@ -13,10 +13,10 @@ impl Net {
         self.exhaustion.begin_turn();
     }
 
-    /// Decides on the connection that a server has accepted: the block list comes first, then the limits in the order of
-    /// [`AcceptLimit`]. Returns whether the server has an event; `false` if its handler is told of a refused connection
-    /// later, with those that are refused behind it.
-    // Not inlined, and no event as the result: each message would store its own event in memory for the sake of this one.
+    /// Decides on the connection that a server has accepted: the block list comes first, then the limits in the order
+    /// of [`AcceptLimit`]. Returns whether the server has an event. Refused connections share one event at the end of
+    /// the server's burst.
+    // Not inlined, and without the event as its result: otherwise every message would store its event in memory.
     #[inline(never)]
     pub(super) fn screen(&mut self, id: ServerId) -> bool {
         let Some(listener) = self.listener_mut(id).filter(|it| it.has_arrival()) else {
@@ -45,8 +45,8 @@ impl Net {
         self.listener(id).is_some_and(Listener::has_refusals)
     }
 
-    /// Takes refused connections of a server, which were over one limit. One event of the reactor stands for all of them, and
-    /// for the event behind them.
+    /// Takes the refused connections of a server that were over one limit. The caller repeats the call until `None`:
+    /// one event of the reactor stands for all of them, and for the event behind them.
     pub(crate) fn take_refused(&mut self, id: ServerId) -> Option<Refused> {
         self.listener_mut(id)?.take_refused()
     }
@@ -71,7 +71,7 @@ impl Net {
         (!keeps_rate).then_some(AcceptLimit::Rate)
     }
 
-    /// Returns the limit on open sockets that the connection is over which `server` has accepted.
+    /// Returns the limit on open sockets that leaves `server` no place for another connection.
     fn full_place(&self, server: ServerId) -> Option<AcceptLimit> {
         if !self.exhaustion.has_place() {
             return Some(AcceptLimit::Loop);
@@ -79,8 +79,8 @@ impl Net {
         self.listener(server)?.full_place()
     }
 
-    /// Frees the places of the sockets that have closed and wait for the close phase. Returns whether there were any.
-    /// The reactor itself closes a socket without a look at its server, so a server at a limit asks here.
+    /// Frees the places of the sockets that have closed and wait for the close phase. Returns whether there were any. A
+    /// close by the reactor itself frees no place, so this is called before a server refuses a connection.
     fn free_places_of_closing(&mut self) -> bool {
         let before = self.exhaustion.open_sockets();
         loop {

@@ -65,7 +65,7 @@ impl Net {
             match opened {
                 Ok(opened) => {
                     connection.announce(address, opened, registration);
-                    // The flush phase looks for planned connects only if a socket waits for it.
+                    // The flush phase comes to planned connects only if a socket waits for that phase.
                     registration.flush_soon();
                 }
                 Err(failure) => {

@@ -42,7 +42,7 @@ pub(super) struct Tally {
     pub(super) time_limits: TimeLimitCounts,
     /// The sockets that were closed because all sockets together had too many unsent bytes.
     pub(super) closed_over_total: u64,
-    /// The bytes that sockets received which are removed. Each live socket counts its own.
+    /// The bytes that removed sockets had received. Each live socket counts its own.
     pub(super) received_before: u64,
 }
 
@@ -75,7 +75,7 @@ impl Net {
             if let Some(connection) = source.connection() {
                 counts.sockets += 1;
                 counts.bytes_received += connection.bytes_read();
-                // The rest of a closed connection is lost, and waits for no kernel.
+                // The unsent bytes of a closed connection are lost, and no longer wait for the kernel.
                 if !connection.is_closed() {
                     counts.queued_bytes += connection.queued_bytes();
                 }

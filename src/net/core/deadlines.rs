@@ -49,8 +49,8 @@ pub(super) struct PassedDeadline {
     owner: Key,
     /// The name of the owner's timer that has fired; `None` for a deadline of the connection itself.
     timer: Option<Key>,
-    /// The tick of the turn in which the deadline was found to have passed. A budget may put the decision off to a later
-    /// turn. The decision counts by this tick: news of the time since may wait in the kernel.
+    /// The tick of the turn in which the deadline was found to have passed. A budget may put the decision off to a
+    /// later turn. The decision still uses this tick, because news that came since may wait in the kernel.
     tick: u64,
     /// The limit on the further services before the deadline decides. A service that is repeated because a call has
     /// failed does not count: the [failures](Connection::next_try) have a limit of their own.
@@ -193,8 +193,8 @@ impl Net {
         visited.flatten()
     }
 
-    /// Lets a deadline wait for the next try of its service. The entry of the connection itself is on the wheel, and a
-    /// timer waits with it.
+    /// Lets a deadline wait for the next try of its service. A timer is put on a list until then. The connection's own
+    /// deadline needs no list, because its entry on the wheel is filed.
     fn put_off(&mut self, passed: PassedDeadline) {
         let owner = passed.owner;
         if let Some(name) = passed.timer {
@@ -202,7 +202,7 @@ impl Net {
         }
     }
 
-    /// Takes the first timer of `owner` that was put off and counts. Timers that were put off come before later ones.
+    /// Takes the first put-off timer of `owner` that still counts: it was neither cancelled nor armed anew.
     fn take_put_off(&mut self, owner: Key) -> Option<Due> {
         loop {
             let mut put_off = self.put_off.iter();

@@ -56,8 +56,8 @@ impl Net {
         }
     }
 
-    /// Announces the attempt on the next address of the name. Passes over an address on which no attempt can begin,
-    /// after the handler was told so.
+    /// Announces the attempt on the next address of the name. If the attempt cannot begin, queues notices of this, and
+    /// goes on to the address behind it.
     fn announce_next_attempt(&mut self, id: SocketId) {
         let Some((address, options)) = self.next_candidate(id) else {
             return;

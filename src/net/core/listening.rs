@@ -33,7 +33,7 @@ impl Net {
             ListenOn::Adopted(listener) => {
                 let listener = take_over(listener, options, settings, admission);
                 let listener = listener.map_err(|error| Error::new(Syscall::Listen, error))?;
-                // Not before `take_over`: the drop of a plain socket would wait for its SO_LINGER.
+                // Options are refused only after `take_over`: the drop of a plain socket would wait for its SO_LINGER.
                 checked?;
                 self.serve(listener)
             }

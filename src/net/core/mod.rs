@@ -86,9 +86,9 @@ pub(crate) struct Net {
     answers: VecDeque<(Key, Rc<io::Result<Vec<SocketAddr>>>)>,
     /// The limits of the loop, which count where a server has none of its own.
     limits: Limits,
-    /// The number of sources at the front of the list of closing ones whose places are freed.
+    /// The number of sources at the front of the reactor's list of closing sources whose places are freed already.
     closing_looked_at: usize,
-    /// The sockets whose connect to an address is planned, for the flush phase, and some whose connect is made.
+    /// The sockets whose connect to an address waits for the flush phase. The serve phase may have made some already.
     planned_dials: VecDeque<SocketId>,
     socket_timers: SocketTimers,
     /// A deadline that has passed, whose socket was served since, and that is still to be decided.

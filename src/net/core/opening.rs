@@ -22,7 +22,7 @@ impl Net {
     /// Adopts a socket of the user, which is connected, or was.
     pub(crate) fn adopt(&mut self, stream: StdStream, options: &SocketOptions) -> Result<SocketId> {
         let adopted = take_over(stream).map_err(|error| Error::new(Syscall::Open, error))?;
-        // Not before `take_over`: the drop of a plain stream would wait for its SO_LINGER.
+        // The options are checked only after `take_over`: the drop of a plain stream would wait for its SO_LINGER.
         let settings = self.settings_of(options);
         check_socket_settings(&settings)?;
         let Adopted {
@@ -164,7 +164,7 @@ fn standard_listener(acceptor: Acceptor) -> Option<StdListener> {
     }
 }
 
-/// Makes a [`Stream`] from a socket of the standard library. Fails if there is no connection, and was none.
+/// Makes a [`Stream`] from a socket of the standard library. Fails if the socket is not connected, and never was.
 fn take_over(stream: StdStream) -> io::Result<Adopted<Stream>> {
     match stream {
         StdStream::Tcp(stream) => Stream::adopt_tcp(stream),

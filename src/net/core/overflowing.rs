@@ -5,8 +5,8 @@ use crate::net::values::{Flow, SocketId};
 
 use super::Net;
 
-/// A write counts for the choice of the socket that closes only if it is longer than this part of the limit. An ordinary
-/// message to a peer that reads must not make that peer's queue the longest.
+/// The divisor that gives the length of a long write from the limit. Only a long write counts as unsent when the socket
+/// that closes is chosen. So an ordinary message closes no writer whose peer reads.
 const LONG_WRITE: usize = 16;
 
 impl Net {
@@ -21,7 +21,7 @@ impl Net {
             connection.offer_overflow(&mut overflow, registration, outbox);
         });
         if !self.connection(id).is_some_and(Connection::is_writable) {
-            // The kernel has told of a failure, for which no other socket must close.
+            // The offer has met a failure of the writer, so no other socket must close for this write.
             return Flow::Closed;
         }
         if self.make_room(id, overflow.rest()) {

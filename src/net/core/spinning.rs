@@ -56,7 +56,7 @@ impl Net {
         }
     }
 
-    /// Puts a source on the run queue that has nothing to do.
+    /// Puts a source that has nothing to do on the run queue.
     #[cfg(test)]
     pub(crate) fn wake_for_nothing(&mut self, key: crate::reactor::Key) {
         self.reactor

@@ -15,7 +15,7 @@ pub(crate) struct Standing {
     pub(crate) is_input: bool,
     /// Bytes wait for the kernel.
     pub(crate) has_queued: bool,
-    /// Bytes of the peer may wait to be read. A socket that is paused while it sends reads them later (backpressure).
+    /// Bytes of the peer wait to be read, or may wait behind a pause until the queue is sent (backpressure).
     pub(crate) has_unread: bool,
     /// A server has accepted the socket, and no byte has moved since.
     pub(crate) is_fresh: bool,
@@ -72,7 +72,7 @@ impl Net {
     pub(crate) fn force(&mut self, id: SocketId) {
         let is_opening = self.connection(id).is_some_and(Connection::is_opening);
         let reset = match is_opening {
-            // The reset would wait for the connection.
+            // A reset would wait until the socket is connected.
             true => None,
             false => self.begin_close(id, Connection::reset),
         };

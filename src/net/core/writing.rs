@@ -56,7 +56,7 @@ impl Net {
         self.notice_slack();
     }
 
-    /// Lets the reactor reclaim memory if the outbox keeps much that is unused. Called where bytes have gone.
+    /// Lets the reactor reclaim memory if the outbox keeps much that is unused. Called where memory is freed.
     pub(crate) fn notice_slack(&mut self) {
         if self.outbox.has_slack() {
             self.reactor.reclaim_soon();
@@ -146,7 +146,7 @@ impl Net {
     ) -> Vec<(SocketId, Flow)> {
         let mut others = Vec::new();
         let mut write = |net: &mut Self, id, payload| {
-            // The members so far have changed what the running callback may gather.
+            // `advance_span` has not noted the bytes of the members so far, and they leave less room for this write.
             net.outbox.note_rise();
             let flow = net.write(id, payload);
             if flow != Flow::Open {
