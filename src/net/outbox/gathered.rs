@@ -19,9 +19,9 @@ pub(super) struct Gathered {
     /// The next write must be shorter than this. Invariant: the owner would answer `Open` to such a write, because it
     /// was open and had nothing unsent when the callback began.
     capacity: usize,
-    /// The bits of the capacity that a callback begins with: all of them, or none if the limit on the bytes of all sockets
-    /// leaves less than a callback may ever gather. Then each write looks at that limit. A mask takes one instruction a
-    /// message, and a smallest number three.
+    /// A mask over the capacity that a callback begins with: all bits or none. None while the limit on the bytes of all
+    /// sockets leaves less than one callback may gather: each write is then compared with that limit. A mask takes one
+    /// instruction a message, and the smaller of two numbers would take three.
     mask: usize,
 }
 
@@ -44,7 +44,7 @@ impl Gathered {
         self.capacity = capacity & self.mask;
     }
 
-    /// Lets the owner gather at most `bytes` further bytes, and each later one none if they are few.
+    /// Lets the owner gather at most `bytes` further bytes. If `bytes` are few, later callbacks gather nothing.
     #[inline]
     pub(super) fn fit(&mut self, bytes: usize) {
         let is_tight = bytes < usize::from(u16::MAX);

@@ -365,8 +365,8 @@ impl Outbox {
         (offered, sent)
     }
 
-    /// Returns the number of bytes that the last call has lost because there was no memory for a queue, and forgets it. The
-    /// caller fails their connection.
+    /// Returns the number of bytes that the last call has lost because there was no memory for a queue, and forgets
+    /// this number. The caller fails the connection of the bytes.
     #[inline]
     pub(crate) fn take_lost(&mut self) -> usize {
         self.pool.take_lost()
