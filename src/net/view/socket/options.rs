@@ -57,13 +57,13 @@ impl Socket<'_> {
     /// Allows [`run`](crate::EventLoop::run) to return while the socket is open. A second call has no further effect.
     ///
     /// As in Node, `run` still goes on while the socket is connecting or has unsent bytes or an unsent end, so nothing
-    /// that was written is dropped. The limits on the time of the peer limit this. Without a
+    /// that was written is dropped. The limits on the time of the peer bound that wait. Without a
     /// [`write_stall_timeout`](crate::Limits::write_stall_timeout), without an
     /// [`idle_timeout`](crate::SocketOptions::idle_timeout), and with a `close_timeout` of `None` or no
     /// [`end`](crate::Socket::end), a peer that never reads keeps `run` going.
     ///
     /// Bytes behind a [`cork`](crate::Socket::cork) do not keep `run` going, and a loop that is dropped then drops them, as
-    /// a Node process does at its end. Only the program can end the hold, and no event would come in which it could.
+    /// a Node process does at its end. Only the program can call `uncork`, and no event would come in which it could.
     #[doc(alias = "unref")]
     pub fn release(&mut self) {
         self.net.release(self.id.0);

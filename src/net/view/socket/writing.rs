@@ -137,8 +137,8 @@ impl Socket<'_> {
     /// byte written until now, or never will. A marker replaces the callback of Node's `write`.
     ///
     /// If an earlier write was refused, `on_sent` gets an error: ERR_STREAM_WRITE_AFTER_END if the answer was
-    /// [`Flow::Ended`], otherwise the socket's error. For a socket that is gone, `on_sent` does not come, and neither for
-    /// a marker that is set in the `on_sent` of a close. A socket that never calls this pays nothing for it.
+    /// [`Flow::Ended`], otherwise the socket's error. For a socket that is gone, `on_sent` does not come. The
+    /// same holds for a marker set in the `on_sent` of a close. A socket that never calls this pays nothing for it.
     ///
     /// ```
     /// use netloop::{Context, Error, SocketHandler};
