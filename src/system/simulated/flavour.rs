@@ -8,9 +8,10 @@ pub enum Flavour {
     Epoll,
     /// macOS and the BSDs: separate events for reading and for writing. Each event reports its direction's end too.
     Kqueue,
-    /// Windows: a bit that was reported is not reported again until a call would have blocked.
+    /// Windows: the kernel reports a bit once, and again only after a call that would have blocked.
     ///
-    /// After such a call the kernel reports all bits again, also writability. So a short read proves nothing.
+    /// Such a call makes the kernel report all bits, also writability. After a short read, further bytes cause no
+    /// event.
     Afd,
     /// No existing system, but worse than every existing system: events come late, twice, in any order, and for sockets
     /// that are closed already.

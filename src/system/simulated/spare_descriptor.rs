@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::kernel::{MachineId, Shared};
 
-/// A descriptor that a machine keeps open only to close it when descriptors run out. Dropping this value closes it.
+/// A descriptor that a machine keeps open only to close it when descriptors run out. The drop closes the descriptor.
 pub(crate) struct SpareDescriptor {
     network: Shared,
     machine: MachineId,

@@ -55,6 +55,6 @@ impl VirtualClock {
 }
 
 pub(super) fn nanoseconds(duration: Duration) -> u64 {
-    // A time beyond 64 bits counts as a quarter of their range, so that the sum of several times does not overflow.
+    // A time beyond 64 bits becomes a quarter of the range of `u64`, so that a sum of times does not overflow.
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX / 4)
 }

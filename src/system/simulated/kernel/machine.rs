@@ -65,14 +65,15 @@ impl Machine {
         self.woken.swap(false, Ordering::AcqRel)
     }
 
-    /// Forgets all that a crash destroys, except the sockets and the spare descriptor: their owners drop these.
+    /// Forgets all that a crash destroys, except the sockets and the spare descriptor. `Network::crash` removes the
+    /// sockets, and the loop's drop closes the spare.
     pub(super) fn crash(&mut self) {
         self.is_down = true;
         self.crashes += 1;
         self.ready.clear();
         self.history.clear();
         self.answers.clear();
-        // A handle of the old loop must not wake the next one.
+        // A handle of the old loop must not wake the loop that a restart makes.
         self.woken = Arc::default();
     }
 

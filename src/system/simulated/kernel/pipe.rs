@@ -88,7 +88,7 @@ impl SendWindow {
     }
 
     /// Notes that a poll looks at the socket now. If the socket is not writable, [`release`](Self::release) will ask
-    /// for an event once it is.
+    /// for an event once the socket is writable.
     pub(super) fn on_poll(&mut self) {
         self.is_blocked |= !self.is_writable();
     }

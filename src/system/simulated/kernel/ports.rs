@@ -50,8 +50,8 @@ impl Ports {
         self.bound.contains_key(&address)
     }
 
-    /// Takes a port for a socket that connects to `remote`. By a fault this is the port of `remote`; the socket then
-    /// connects to itself.
+    /// Takes an ephemeral port for a socket that connects to `remote`. A fault takes the port of `remote` instead, so
+    /// that the socket connects to itself.
     pub(super) fn port_to(&mut self, world: &mut World, remote: SocketAddr) -> u16 {
         let is_self_connect = remote.ip().is_loopback()
             && self.listener_at(remote, &mut world.random).is_none()
@@ -62,7 +62,7 @@ impl Ports {
         }
     }
 
-    /// Takes the next ephemeral port, which need not be free on all addresses.
+    /// Takes the next ephemeral port, whether or not a listener is bound to it.
     fn ephemeral(&mut self) -> u16 {
         let port = self.next;
         self.next = if port >= LAST_PORT {

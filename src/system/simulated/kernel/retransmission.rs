@@ -31,7 +31,7 @@ pub(super) struct PeerTimeouts {
 }
 
 impl PeerTimeouts {
-    /// Whether the socket gives up at the time `at`. Linux does not probe while it retransmits.
+    /// Whether the socket gives up at the time `at`. Like Linux, a socket that retransmits sends no probes.
     pub(super) fn ends_at(&self, at: u64) -> bool {
         match self.retransmission_ends {
             Some(end) => end == at,
@@ -50,8 +50,8 @@ impl PeerTimeouts {
         self.retransmission_ends = None;
     }
 
-    /// Notes that a partition holds back a packet of this socket. Returns `end` if retransmission begins with this
-    /// packet.
+    /// Notes that a partition holds back a packet of this socket. If retransmission begins now, sets its end to `end`,
+    /// and returns `end`.
     pub(super) fn on_held(&mut self, end: u64) -> Option<u64> {
         if self.retransmission_ends.is_some() {
             return None;
@@ -60,7 +60,7 @@ impl PeerTimeouts {
         Some(end)
     }
 
-    /// Notes that no partition lies between this socket and its peer: the peer answers all that is sent again.
+    /// Notes that no partition lies between this socket and its peer: the peer answers, which ends both timeouts.
     pub(super) fn on_reachable(&mut self, now: u64) {
         let was_probing = self.probing_ends.take().is_some();
         if self.retransmission_ends.take().is_some() || was_probing {
@@ -77,7 +77,7 @@ impl PeerTimeouts {
         None
     }
 
-    /// Returns the time of the next keep-alive probe, if no probe was answered. `None` without SO_KEEPALIVE.
+    /// Returns the time of the next probe to a peer that has answered no probe. `None` without SO_KEEPALIVE.
     pub(super) fn next_probe(&self, now: u64) -> Option<u64> {
         let times = self.keep_alive?;
         let first = self.last_heard + nanoseconds(times.idle.unwrap_or(IDLE));
@@ -85,7 +85,7 @@ impl PeerTimeouts {
         Some(first + now.saturating_sub(first).div_ceil(interval) * interval)
     }
 
-    /// Returns the time at which probing ends, if all probes before `now` were answered. `None` without SO_KEEPALIVE.
+    /// Returns the end of probing, if the peer answers no probe from `now` on. `None` without SO_KEEPALIVE.
     fn end_of_probing(&self, now: u64) -> Option<u64> {
         let times = self.keep_alive?;
         let idle = nanoseconds(times.idle.unwrap_or(IDLE)).max(1);

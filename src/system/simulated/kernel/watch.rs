@@ -18,9 +18,9 @@ pub(super) struct Watch {
     token: Option<usize>,
     /// Invariant: whether the source is on the ready list of its machine.
     is_queued: bool,
-    /// The bits that have changed since the last report. kqueue reports a filter only if one of its bits has changed.
+    /// The bits that have changed since the last report. kqueue reports only the directions with a changed bit.
     changed: Readiness,
-    /// The bits that the AFD flavour (Windows) may report. A report clears its bits until [`rearm`](Self::rearm).
+    /// The bits that the AFD flavour (Windows) may report: a report removes its bits, [`rearm`](Self::rearm) adds all.
     armed: Readiness,
     /// The bits that a report may have: all, or all but `WRITABLE` for a source that is registered for reading only.
     interest: Readiness,
@@ -118,7 +118,7 @@ impl Watch {
 pub(super) struct Reports(pub(super) [Readiness; 2]);
 
 impl fmt::Display for Reports {
-    /// Prints the words of the log.
+    /// Prints the events in the words of the log.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [one, other] = self.0;
         let words = [

@@ -124,7 +124,7 @@ impl Connections {
         socket.window.take(count, offered);
         let peer = socket.peer.ok_or(CallError::NotConnected)?;
         if let Some(receiver) = self.sockets.get_mut(peer) {
-            // A receiver that is dead takes no bytes, although this side does not know yet that the receiver is dead.
+            // A dead receiver takes no bytes. The write still succeeds, because the news of the death is under way.
             let mut left = match receiver.state {
                 TcpState::Dead => 0,
                 _ => count,

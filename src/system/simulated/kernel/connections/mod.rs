@@ -212,7 +212,7 @@ impl Connections {
         None
     }
 
-    /// Whether the arrival of `flight` would change nothing, because its socket is closed or its timer is out of date.
+    /// Whether the arrival of `flight` would change nothing: its socket is closed, or its SYN or timer is out of date.
     fn is_moot(&self, flight: &Flight) -> bool {
         let socket = self.sockets.get(flight.to);
         match flight.packet {
@@ -263,7 +263,7 @@ impl Connections {
     /// Arms a timer that reports the readiness of `key` again, because a fault has hidden the readiness.
     fn renotify_later(&mut self, world: &mut World, key: Key, machine: MachineId) {
         if world.options.flavour == Flavour::Afd {
-            // AFD reports again only after a call that would have blocked.
+            // The timer would have no effect: AFD reports again only after a call that would have blocked.
             return;
         }
         let link = Link::within(machine);
@@ -348,7 +348,7 @@ impl Connections {
             let answer = socket.timeouts.next_probe(now).filter(|_| is_lost);
             socket.timeouts.on_reachable(now);
             if let (Some(at), Some(peer)) = (answer, socket.peer) {
-                // The restarted kernel knows no such connection, and answers the probe with a reset.
+                // The peer's machine was restarted. Its kernel does not know the connection, and resets it.
                 let link = Link { from: to, to: from };
                 self.wire.send(at, peer, key, link, Packet::Reset);
             }
@@ -361,7 +361,7 @@ impl Connections {
         }
     }
 
-    /// Whether the peer of the socket `key` has crashed since they were connected.
+    /// Whether the peer's machine has crashed since the socket `key` was connected.
     fn lost_its_peer(&self, world: &World, key: Key) -> bool {
         let socket = self.sockets.get(key);
         let peer = socket.and_then(|socket| socket.peer_machine);

@@ -50,7 +50,7 @@ impl Network {
         });
     }
 
-    /// Sets the latency between two machines, in both directions. `None` for that of the options.
+    /// Sets the latency between two machines, in both directions. `None` stands for the latency of the options.
     pub(crate) fn set_latency(
         &mut self,
         one: MachineId,
@@ -68,7 +68,7 @@ impl Network {
     pub(crate) fn crash(&mut self, machine: MachineId) {
         self.deliver();
         for listener in self.ports.of_machine(machine) {
-            // The connections in its queue are sockets of the machine too.
+            // `Connections::crash` forgets the sockets in the listener's queue, which belong to the machine.
             self.ports.close(&mut self.world, listener);
         }
         let crashed = self.world.machines.get_mut(machine);
