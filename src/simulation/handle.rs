@@ -47,8 +47,8 @@ use super::Simulation;
 pub struct Handle(simulated::Shared);
 
 impl Handle {
-    /// Returns the virtual time, which a callback's own [`pass`](Self::pass) has moved on. A loop's
-    /// [`now`](crate::EventLoop::now) is the time of its turn.
+    /// Returns the virtual time, with the time that the callback has taken by [`pass`](Self::pass). A loop's
+    /// [`now`](crate::EventLoop::now) stays at the time of its turn.
     pub fn now(&self) -> Instant {
         self.0.borrow().now()
     }
@@ -56,8 +56,8 @@ impl Handle {
     /// Takes `time`, as a computation does. Meanwhile packets travel, but no machine handles them: all machines of a
     /// simulation share one thread.
     ///
-    /// A test that passes time between two turns makes its hosts stall: a main loop that does not come to its network
-    /// for a while.
+    /// A test that calls `pass` between two turns makes its hosts stall, like main loops that do not turn their event
+    /// loops for a while.
     pub fn pass(&self, time: Duration) {
         self.0.borrow_mut().pass(time);
     }
@@ -67,7 +67,7 @@ impl Handle {
         self.0.borrow_mut().add_to_log(text);
     }
 
-    /// Returns the log, as [`Simulation::log`] does: for a check in a handler that fails.
+    /// Returns the log, as [`Simulation::log`] does, so that a handler can print the log when a check fails.
     pub fn log(&self) -> String {
         self.0.borrow().log()
     }

@@ -24,8 +24,8 @@ impl Simulation {
         self.network.borrow_mut().set_route(address, route);
     }
 
-    /// Gives the packets between two loops a latency of their own, in both directions. `None` stands for that of the
-    /// [`Options`](super::Options). Packets under way keep their time.
+    /// Gives the packets between two loops a latency of their own, in both directions. `None` stands for the latency of
+    /// the [`Options`](super::Options). Packets under way keep their time of arrival.
     ///
     /// ```
     /// use std::time::Duration;
@@ -122,8 +122,8 @@ impl Simulation {
     /// Stops the packets that `from` sends to `to`, but not those that `to` sends, until
     /// [`heal_one_way`](Self::heal_one_way): a firewall or a route that is wrong on one side.
     ///
-    /// Bytes of `to` arrive at `from`, but their acknowledgements do not come back. So the connection fails at both
-    /// ends with ETIMEDOUT if both have sent something: after
+    /// Bytes of `to` arrive at `from`, but their acknowledgements do not come back. An end that sends something
+    /// meanwhile fails with ETIMEDOUT after
     /// [`Options::retransmission_timeout`](super::Options::retransmission_timeout).
     ///
     /// ```

@@ -86,7 +86,7 @@ impl Seeds {
 
     /// Begins no further seed after this real time. At least one seed runs. At first there is no limit.
     ///
-    /// A test in every build takes a second, the same test at night takes an hour.
+    /// For example, a test may take a second in every build, and an hour at night.
     #[must_use]
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = Some(limit);
