@@ -14,11 +14,11 @@ use rustix::time::{
 
 /// A timerfd that is registered with a selector.
 ///
-/// It is never read: the kernel tells each expiry as an edge of its own.
+/// The loop never reads the timerfd: the kernel tells each expiry as an edge of its own.
 #[derive(Debug)]
 pub(super) struct Alarm {
     descriptor: OwnedFd,
-    /// The time to which it was set last.
+    /// The time to which the alarm was set last.
     set_to: Option<Instant>,
 }
 
@@ -35,8 +35,8 @@ impl Alarm {
         })
     }
 
-    /// Lets the alarm ring at `deadline`. An alarm that is to ring earlier is left as it is: it rings once in vain if its
-    /// deadline was cancelled, and most deadlines are put off again and again.
+    /// Lets the alarm ring at `deadline`, or earlier if an earlier time is set. To set the alarm later whenever a
+    /// deadline is put off would cost many system calls. One ring in vain costs less.
     pub(super) fn set(&mut self, deadline: Instant) -> io::Result<()> {
         let now = Instant::now();
         if self.set_to.is_some_and(|set| now < set && set <= deadline) {

@@ -31,15 +31,15 @@ pub(crate) struct Input {
 enum Kind {
     /// A pipe that the loop has opened anew, so that O_NONBLOCK is the loop's own. It is read until a read would block.
     OwnPipe {
-        /// Whether all writers had gone before the pipe was opened anew. The kernel reports their end only on
-        /// descriptors that were open before it.
+        /// Whether all writers had gone before the pipe was opened anew. The kernel does not report their end on a
+        /// descriptor that is opened later.
         has_hung_up: bool,
     },
     /// A stream socket. A peek with MSG_DONTWAIT comes before each read, so that no read waits.
     Socket,
-    /// A terminal, or any other descriptor that the kernel can poll. It is read once a report, and the kernel is asked
-    /// again right before: another holder may have taken the bytes since the report. A read might then wait. In a terminal
-    /// in raw mode (VMIN 0) it would return 0, which looks like the end.
+    /// A terminal, or any other descriptor that the kernel can poll. After each report the loop asks the kernel again,
+    /// and then reads once. Otherwise a read might wait, if another holder has taken the bytes since the report. In a
+    /// terminal in raw mode (VMIN 0) this read would return 0, which looks like the end.
     Reported,
     /// A descriptor that the kernel cannot poll, such as a regular file. It is always ready.
     File,
@@ -106,7 +106,7 @@ impl Input {
         matches!(self.kind, Kind::File | Kind::OwnPipe { has_hung_up: true })
     }
 
-    /// Whether the input is read once a report.
+    /// Whether the loop reads the input only once after each report.
     pub(crate) fn is_read_once_a_report(&self) -> bool {
         matches!(self.kind, Kind::Socket | Kind::Reported)
     }
@@ -146,7 +146,7 @@ fn check_socket(socket: &SockRef<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a failed question about the readiness a lack of memory: the descriptor has not failed, and is read again later.
+/// Turns the error of a question about the readiness into ENOBUFS, so that the loop reads the intact descriptor later.
 fn as_transient(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::Interrupted => error,

@@ -1,7 +1,7 @@
 //! Helper threads for name lookups, which are started on demand and never joined.
 //!
-//! A lookup that hangs keeps its thread. When no source waits for it any more, it is given up: another thread takes the
-//! place of the stuck one, which ends with its lookup.
+//! A lookup that hangs keeps its thread. When no source waits for the lookup any more, the lookup is given up. Another
+//! thread then takes the place of the stuck thread, which ends with its lookup.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -12,8 +12,8 @@ use std::time::Duration;
 use crate::system::lookup::{self, Answer, Job, LookupLimits, Ticket, Unasked};
 use crate::system::threading::{Builder, Condvar, Mutex, MutexGuard, wait_for};
 
-/// The limit on the stuck threads, for each thread that may look up names. A name server that never answers must not
-/// cost any number of stacks.
+/// The limit on the stuck threads, for each thread that may look up names. Without this limit, a name server that never
+/// answers would cost ever more stacks.
 const STUCK_PER_THREAD: usize = 4;
 
 /// A closure that wakes the loop.
@@ -39,15 +39,16 @@ struct Shared {
     start: Start,
     state: Mutex<State>,
     work: Condvar,
-    /// Notified when the loop is dropped. A thread whose wake failed waits on it before the next try.
+    /// Notified when the loop is dropped. A thread whose wake failed waits on `end` before the next try.
     end: Condvar,
-    /// Tells the host of an answer, behind its wake.
+    /// Tells the host of an answer, after the wake of the loop.
     tell: Tell,
 }
 
 struct State {
     waiting: VecDeque<(Ticket, Job)>,
-    /// The jobs that were given up and are not stuck: a thread is about to take them, or too many are stuck already.
+    /// The jobs that were given up and are not in `stuck`: a thread is about to take the job, or its thread was not
+    /// replaced.
     given_up: Vec<Ticket>,
     answers: VecDeque<Answer>,
     /// The number of threads, without the stuck ones. Invariant: at most `LookupLimits::threads`.
@@ -64,7 +65,7 @@ struct State {
 }
 
 impl LookupThreads {
-    /// Makes an empty queue. `wake` wakes the loop for each answer, and `tell` is called behind it.
+    /// Makes an empty queue. For each answer, `wake` wakes the loop, and then `tell` tells the host.
     pub(crate) fn new(wake: Wake, tell: Tell, limits: LookupLimits) -> Self {
         Self::with_start(wake, tell, limits, start_thread)
     }
@@ -118,11 +119,11 @@ impl LookupThreads {
         Ok(ticket)
     }
 
-    /// Gives up a job. One that would have to wait for a thread is removed, so that no thread spends its time on it. One
+    /// Gives up a job. A job that would have to wait for a thread is removed, so that it takes no thread's time. A job
     /// that runs goes on, and its thread is replaced.
     pub(crate) fn cancel(&self, ticket: Ticket) {
         let mut state = self.shared.lock();
-        // A thread that runs no job is about to take one of the first jobs.
+        // Each thread that runs no job is about to take a job: these threads get the first jobs of the queue.
         let about_to_begin = state.threads - state.running.len();
         let place = state.waiting.iter().position(|(it, _)| *it == ticket);
         let removed = match place {
@@ -233,7 +234,7 @@ impl Shared {
             state.threads += 1;
             return true;
         }
-        // This thread takes the place of one whose job was given up while too many were stuck.
+        // This thread takes the place of a thread whose job was given up. That job now counts as stuck.
         let State {
             running, given_up, ..
         } = state;
@@ -284,7 +285,7 @@ impl Shared {
             state.answers.push_back((ticket, answer));
             state = self.wake(state);
             let goes_on = self.end_job(&mut state, ticket);
-            // User code, which must not run under the lock.
+            // `tell` runs user code, which must not run under the lock.
             drop(state);
             (self.tell)();
             if !goes_on {

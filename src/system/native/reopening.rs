@@ -22,7 +22,7 @@ pub(super) fn reopen(file: &File) -> Option<File> {
     (theirs.dev() == ours.dev() && theirs.ino() == ours.ino()).then_some(own)
 }
 
-/// Elsewhere `/dev/fd` gives duplicates, which share all flags.
+/// Returns `None`: on these systems `/dev/fd` gives duplicates, which share all flags.
 #[cfg(not(any(target_os = "android", target_os = "linux")))]
 pub(super) fn reopen(_: &File) -> Option<File> {
     None
@@ -40,7 +40,7 @@ pub(super) fn is_anonymous_pipe(file: &File) -> bool {
 pub(super) fn opens_for_reading(file: &File, _: FileType) -> io::Result<()> {
     let Ok(info) = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd()))
     else {
-        // The first read returns the error.
+        // The flags are unknown without `/proc`. The first read returns the error.
         return Ok(());
     };
     let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));

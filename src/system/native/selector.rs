@@ -215,8 +215,8 @@ impl Interruptions {
     /// The count that is an error.
     const MOST: u32 = 1_000;
 
-    /// Notes an interruption of a poll for which the time `left` is left, and rests if there were many. After too many
-    /// interruptions, returns `error`.
+    /// Notes that a poll was interrupted with `error`, when `left` was the rest of its time. Rests after many
+    /// interruptions, and returns `error` after too many.
     fn meet(&mut self, left: Option<Duration>, error: io::Error) -> io::Result<()> {
         let since = self.last.map(|last| last.elapsed());
         if since.is_some_and(|since| since < Self::AT_ONCE) {

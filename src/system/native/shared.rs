@@ -122,7 +122,7 @@ fn is_plain_tcp(socket: &SockRef<'_>) -> bool {
     matches!(socket.protocol(), Ok(Some(socket2::Protocol::TCP)))
 }
 
-/// Elsewhere the system does not tell the protocol, or a short read proves nothing anyway.
+/// Returns `true`: these systems do not tell the protocol, or a short read proves nothing on them anyway.
 #[cfg(not(any(target_os = "android", target_os = "freebsd", target_os = "linux")))]
 fn is_plain_tcp(_: &SockRef<'_>) -> bool {
     true

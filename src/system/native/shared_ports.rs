@@ -13,7 +13,7 @@ use socket2::{SockAddr, Socket};
 
 use super::tcp;
 
-/// The limit on the ports that one connect tries. Few of them already have a connection to the same destination.
+/// The limit on the ports that one connect tries. Few ports already have a connection to the same destination.
 const MOST_TRIES: usize = 128;
 
 /// Binds `socket` to `local`, whose port is 0. Shares a port if the kernel has none left.

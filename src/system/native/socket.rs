@@ -73,9 +73,9 @@ pub(super) fn peek_at_once(socket: &SockRef<'_>) -> io::Result<usize> {
     socket.peek(&mut [MaybeUninit::uninit()])
 }
 
-/// Checks that `socket` has or had a connection. `asked` is the answer of the kernel to a question for the peer, whose
-/// address the kernel forgets with the connection. Returns the pending error if no byte precedes it: the kernel has
-/// forgotten this error then.
+/// Checks that `socket` has or had a connection. `asked` has the peer, or an error because the kernel forgets the peer
+/// with the connection. After such an error, returns the pending error of the socket if no byte precedes that. The
+/// kernel forgets a pending error that it has returned.
 ///
 /// # Errors
 ///
@@ -89,9 +89,9 @@ pub(super) fn check_connected<T>(
         Err(error) => error,
     };
     match peek_at_once(socket) {
-        // Bytes or an end. An error behind them is still the kernel's.
+        // Bytes or an end can be read. The kernel still has an error that comes behind them.
         Ok(_) => Ok((None, None)),
-        // Never connected, connecting, or listening.
+        // The socket was never connected, is connecting, or listens.
         Err(peeked) => match peeked.kind() {
             io::ErrorKind::NotConnected
             | io::ErrorKind::WouldBlock

@@ -85,7 +85,7 @@ fn an_answer_whose_wakes_fail_still_wakes_the_loop() {
 #[test]
 fn the_threads_end_with_the_loop_whatever_they_do() {
     in_every_order(3, || {
-        // Whether or not the wakes succeed that come before the loop is gone.
+        // First all wakes succeed, then the first two fail.
         for failures in [0, 2] {
             let mut room = Room::new(2, failures);
             room.ask();
@@ -113,7 +113,7 @@ fn a_cancelled_lookup_delays_no_other_and_is_dropped() {
             answered.push(room.next_answer());
         }
         let was_run = runs.load(Ordering::Relaxed) == 1;
-        // A thread may have been about to take it.
+        // The job runs if a thread was about to take the job.
         assert!(was_run || !answered.contains(&cancelled));
         assert_eq!(answered.first(), Some(&first));
         assert!(was_run || Arc::strong_count(&runs) == 1, "the job is kept");
@@ -133,7 +133,7 @@ fn a_lookup_that_hangs_and_was_given_up_keeps_no_thread() {
         let given_up = room.lookups.ask(Box::new(job)).unwrap();
         room.lookups.cancel(given_up);
         let asked = room.ask();
-        // Until this answer the first job hangs.
+        // The first job still hangs here: nothing has woken `gate`.
         assert_eq!(room.next_answer(), asked);
         gate.wake().unwrap();
     });

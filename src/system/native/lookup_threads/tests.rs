@@ -112,7 +112,7 @@ fn stuck_threads_have_a_limit() {
     let waiting = lookups.ask(quick()).unwrap();
     assert!(lookups.waits_for_thread(waiting));
     assert_eq!(lookups.shared.lock().stuck.len(), STUCK_PER_THREAD);
-    // Any of them that ends goes on with what waits.
+    // A stuck thread that ends its job goes on with the lookup that waits.
     opens.remove(0);
     let answered = || {
         lookups
@@ -128,7 +128,7 @@ fn a_job_given_up_before_its_thread_takes_it_is_stuck_too() {
     let (began, begun) = mpsc::channel();
     let (job, open) = hanging(&began);
     let ticket = lookups.ask(job).unwrap();
-    // The thread may have taken it, or not.
+    // The test does not wait for the thread, which may or may not have taken the job.
     lookups.cancel(ticket);
     begun.recv_timeout(PATIENCE).unwrap();
     let next = lookups.ask(quick()).unwrap();
