@@ -39,8 +39,8 @@ pub struct Faults {
     pub aborted_accepts: u16,
     /// An accept finds no free descriptor in the process (EMFILE) or in the whole system (ENFILE).
     ///
-    /// The server is told of an error once, and accepts again after up to a second. One client is reset: the server
-    /// has used its spare descriptor for that. The others are connected, and wait.
+    /// The server is told of an error once, and accepts again after up to a second. One waiting client is reset, by
+    /// means of the server's spare descriptor. The other clients are connected, and wait.
     pub exhausted_accepts: u16,
     /// A connect finds no free descriptor in the process (EMFILE) or in the whole system (ENFILE).
     ///
