@@ -48,7 +48,7 @@ pub(super) fn is_in_progress(error: &io::Error) -> bool {
 /// Returns the error that libuv reports in the place of `error`.
 ///
 /// Apple's systems return EPROTOTYPE from a write to a socket whose peer has just reset it. Windows has two sets of
-/// numbers for errors of a connection, and only those of Winsock have a name here.
+/// numbers for errors of a connection, and this library has names for those of Winsock only.
 pub(crate) fn canonical(error: io::Error, is_of_write: bool) -> io::Error {
     let number = error.raw_os_error();
     let other = number.and_then(|number| canonical_number(number, is_of_write));
@@ -67,8 +67,8 @@ fn canonical_number(number: i32, is_of_write: bool) -> Option<i32> {
         .map(|(_, winsock)| *winsock)
 }
 
-/// The errors of a connection that Windows returns under numbers of its own, with those of Winsock (`win/error.c` of
-/// libuv).
+/// The numbers outside of Winsock that Windows returns for errors of a connection, each with its number in Winsock
+/// (`win/error.c` of libuv).
 #[cfg(windows)]
 const ALIASES: &[(i32, i32)] = {
     use windows_sys::Win32::Networking::WinSock::{

@@ -59,7 +59,7 @@ impl System {
         }
     }
 
-    /// Makes the [`Lookups`] of a loop. `waker` wakes the loop for each answer, and `listener` is told behind it. A
+    /// Makes the [`Lookups`] of a loop. For each answer `waker` wakes the loop, and then `listener` tells the host. A
     /// simulation uses neither.
     pub(crate) fn lookups(
         &self,

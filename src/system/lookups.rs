@@ -38,12 +38,12 @@ impl Lookups {
         }
     }
 
-    /// Gives up a lookup. One that waits for a thread is removed. One that runs goes on, on a thread that is replaced, and
-    /// the caller drops its answer if one comes.
+    /// Gives up a lookup. A lookup that waits for a thread is removed. A lookup that runs goes on, while another thread
+    /// replaces its thread. The caller drops the answer if one comes.
     pub(crate) fn cancel(&self, ticket: Ticket) {
         match self {
             Self::Threads(threads) => threads.cancel(ticket),
-            // The resolver was asked already.
+            // The job has run within `ask`, so there is nothing to remove.
             #[cfg(feature = "simulation")]
             Self::Simulated(_) => {}
         }

@@ -14,7 +14,7 @@ impl OwnerProcess {
         }
     }
 
-    /// Whether the owner is the process that runs now. `false` in a child that the owner has forked.
+    /// Whether the owner is the process that runs now. In a child that the owner has forked, the result is `false`.
     pub(crate) fn is_current(self) -> bool {
         self == Self::current()
     }

@@ -35,8 +35,8 @@ pub(crate) const SHORT_WRITE_EXHAUSTS: bool = cfg!(all(
 
 /// Whether EPIPE from a socket that was not shut down proves that the peer's end had arrived.
 ///
-/// Linux gives EPIPE for a reset behind a FIN, and ECONNRESET for every other reset (`tcp_reset`). Other systems give one
-/// of the two for both.
+/// Linux returns EPIPE for a reset behind a FIN, and ECONNRESET for every other reset (`tcp_reset`). Every other system
+/// returns the same error for both kinds of reset.
 pub(crate) const BROKEN_PIPE_PROVES_END: bool =
     cfg!(any(target_os = "linux", target_os = "android"));
 
@@ -48,6 +48,6 @@ pub(crate) const CLOSE_DEREGISTERS: bool = cfg!(all(
     not(mio_unsupported_force_poll_poll)
 ));
 
-/// Whether the kernel reports a descriptor that would block only after the descriptor is registered again. mio registers
-/// the sockets that it wraps by itself.
+/// Whether a descriptor must be registered again after a call that would block, because the kernel reports it no more.
+/// mio itself registers the sockets of its own types again.
 pub(crate) const BLOCK_DISARMS: bool = cfg!(mio_unsupported_force_poll_poll);

@@ -48,8 +48,8 @@ impl Selector {
         }
     }
 
-    /// Opens the alarm, with which the descriptor tells of deadlines. With `is_fine`, waits use it too. Returns `false` if
-    /// the selector has none: a simulated wait is exact anyway.
+    /// Opens the alarm, which makes the selector's descriptor readable at a deadline. If `is_fine`, the alarm also ends
+    /// waits. Returns `false` for a selector without an alarm: a simulated wait is exact anyway.
     #[cfg(all(feature = "precise", target_os = "linux"))]
     pub(crate) fn open_alarm(&mut self, is_fine: bool) -> io::Result<bool> {
         match self {

@@ -131,8 +131,8 @@ impl Stream {
     /// Reads into `buffer`, which must not be empty: a read of 0 bytes means the end.
     ///
     /// A signal may interrupt the read (EINTR). The caller then leaves the readiness as it is, and reads again.
-    // Always inlined, like the next two: behind `with_fast_paths` the compiler knows the kind, and then the result of
-    // the one call is passed on. With several kinds it would build a second result, and the caller take it apart again.
+    // Always inlined, like the next two functions. Behind `with_fast_paths` the compiler knows the kind, and passes on
+    // the result of the one call. For several kinds, it would build a second result, which the caller takes apart.
     #[inline(always)]
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         debug_assert!(!buffer.is_empty(), "a read of 0 must mean the end");
@@ -179,10 +179,10 @@ impl Stream {
         }
     }
 
-    /// Returns whether received bytes wait in the kernel (MSG_PEEK): 1 if they do, 0 if the peer's end is next. An error
-    /// of the socket that no byte precedes is returned, and the kernel forgets the error. The bytes of an input cannot
-    /// be looked at without reading them (ErrorKind::Unsupported). If a signal interrupts the call again and again,
-    /// returns EINTR.
+    /// Returns whether received bytes wait in the kernel (MSG_PEEK): 1 if they do, 0 if the end of the peer's bytes is
+    /// next. If no byte precedes an error of the socket, returns the error, which the kernel then forgets. Returns
+    /// ErrorKind::Unsupported for an input, whose bytes can only be read. If a signal interrupts the call again and
+    /// again, returns EINTR.
     pub(crate) fn peek(&self) -> io::Result<usize> {
         retry_interrupted(|| match self {
             Self::Tcp(stream) => tcp::peek(stream),
@@ -267,7 +267,7 @@ impl Stream {
         error.unwrap_or_else(Some)
     }
 
-    /// Whether `error`, which is the first that this stream has given, proves that the peer's end had arrived before.
+    /// Whether `error`, the first error of this stream, proves that the end of the peer's bytes had arrived before.
     pub(crate) fn proves_end(&self, error: &io::Error) -> bool {
         let is_proof = match self {
             // The simulated kernel gives the errors of Linux.
@@ -418,8 +418,8 @@ impl Stream {
         BLOCK_DISARMS && self.is_input()
     }
 
-    /// Whether the stream is read once a report of the kernel. A second read may block the thread, or return 0 although
-    /// the stream has not ended.
+    /// Whether the loop reads the stream only once after each report of the kernel. A second read may block the thread,
+    /// or return 0 although the stream has not ended.
     pub(crate) fn is_read_once_a_report(&self) -> bool {
         #[cfg(unix)]
         if let Self::Input(input) = self {

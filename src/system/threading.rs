@@ -50,8 +50,8 @@ pub(crate) fn wait_for<'a, T>(
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Calls `model` in every order in which its threads can run, with at most `preemptions` in each. Without a bound, which
-/// loom advises, a run would take hours. Prints the number of orders.
+/// Calls `model` in every order in which its threads can run, with at most `preemptions` in each. loom advises such a
+/// bound, because a run without one would take hours. Prints the number of orders.
 #[cfg(all(loom, test))]
 pub(crate) fn in_every_order(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
     let orders = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
@@ -68,8 +68,8 @@ pub(crate) fn in_every_order(preemptions: usize, model: impl Fn() + Sync + Send 
     );
 }
 
-/// Atomics for loom. It takes `SeqCst` for `AcqRel`, which is weaker; but its fences are sequentially consistent, and one on
-/// each side of an access makes the access so, too.
+/// Atomics for loom, which treats `SeqCst` as the weaker `AcqRel`. A fence of loom is sequentially consistent, and one
+/// on each side of an access makes the access sequentially consistent too.
 #[cfg(all(loom, test))]
 mod modelled {
     use std::sync::atomic::Ordering;

@@ -17,7 +17,7 @@ impl WakeListener {
         drop(before);
     }
 
-    /// Calls the callback. Without a callback, this takes no lock, and a signal handler may call it.
+    /// Calls the callback. If the host has never set one, `tell` takes no lock, and a signal handler may call `tell`.
     pub(crate) fn tell(&self) {
         let Some(place) = self.0.get() else {
             return;
@@ -39,7 +39,7 @@ impl WakeListener {
 }
 
 fn lock(place: &Mutex<Option<Callback>>) -> MutexGuard<'_, Option<Callback>> {
-    // No user code runs under the lock.
+    // No user code runs under the lock, so even a poisoned lock protects a consistent state.
     place.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -14,8 +14,8 @@ use super::threading::ModelledWaker;
 #[cfg(test)]
 pub(crate) use scripted::ScriptedWaker;
 
-/// The number of times that a failed wake is tried. A failure that passes (EINTR, ENOMEM) then costs no wake. The number
-/// is small, because a wake may be called in a signal handler.
+/// The limit on the tries of one wake. So a failure that passes (EINTR, ENOMEM) loses no wake. The limit is small,
+/// because a signal handler may wake the loop.
 const TRIES: usize = 8;
 
 /// The waker of a selector. Its drop closes the descriptor: every [`WakeHandle`] is without effect from then on.
