@@ -66,7 +66,7 @@ impl Options {
     /// Draws the options from `seed`: any flavour, latency, capacity and batch, with no, few or many faults.
     /// `descriptors` and `retransmission_timeout` keep their defaults.
     pub fn from_seed(seed: u64) -> Self {
-        // The complement is used because the run itself draws its numbers from `seed`.
+        // The run itself draws its numbers from `seed`. The complement gives the options other numbers.
         let mut random = Random::new(!seed);
         let latency = random.choose(&[0, 0, 1, 50, 700, 20_000, 150_000]);
         let jitter = random.choose(&[0, 0, 1, 3]) * latency / 2;

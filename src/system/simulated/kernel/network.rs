@@ -127,8 +127,8 @@ impl Network {
 }
 
 impl Network {
-    /// Holds back a packet that does not get through now. A SYN to a machine that is down is sent again after a
-    /// backoff instead: when the machine is up again, it may not listen yet.
+    /// Holds back a packet that does not get through now. A SYN to a machine that is down is sent again after a backoff
+    /// instead: a restarted machine needs time to listen.
     fn keep_back(&mut self, flight: Flight) {
         match flight.packet {
             Packet::Syn(tries) if self.world.machines.get(flight.link.to).is_down => {

@@ -147,8 +147,8 @@ fn level_of(socket: &TcpSocket, flavour: Flavour) -> Readiness {
     if flavour != Flavour::Afd || socket.peer.is_none() {
         return level;
     }
-    // AFD (the selector of Windows) reports an error only for a failed connect. AFD reports a reset as the end of both
-    // directions, and the end of writing for nothing else. `abort_as_error` adds the error to a reset, as on Windows.
+    // AFD (the selector of Windows) reports an error only for a failed connect. A reset is reported as the end of both
+    // directions, and nothing else ends writing on a connection. `abort_as_error` adds the error, as on Windows.
     let reported = level.difference(Readiness::ERROR | Readiness::WRITE_CLOSED);
     abort_as_error(match socket.state {
         TcpState::Dead => reported | Readiness::READ_CLOSED | Readiness::WRITE_CLOSED,
