@@ -12,7 +12,7 @@ use super::{Host, Simulation};
 /// The rest of a [`Host`] whose machine has crashed: the state that a disk would keep, until
 /// [`Simulation::restart`].
 pub struct CrashedHost<S> {
-    /// The state of the host. A test that has no disk puts a new state here.
+    /// The state of the host. A test of a machine without a disk puts a new state here.
     pub shared: S,
     budget: Budget,
     machine: MachineHandle,
