@@ -163,7 +163,7 @@ fn is_event(kind: FileType) -> bool {
         || kind.is_symlink())
 }
 
-/// Whether the file is a terminal that can be opened anew. Opening a master would make another pseudo-terminal.
+/// Whether the file is a terminal and no pseudo-terminal's master. To open a master anew makes another pseudo-terminal.
 fn is_plain_terminal(file: &File) -> io::Result<bool> {
     // The device numbers of masters on Linux: 5:2 is /dev/ptmx, and major 2 has the pseudo-terminals in BSD style.
     let device = file.metadata()?.rdev();
