@@ -31,8 +31,8 @@ pub(crate) fn is_out_of_buffers(error: &io::Error) -> bool {
     is(error, ENOBUFS) || error.kind() == io::ErrorKind::OutOfMemory
 }
 
-/// Whether the kernel has refused to register a descriptor only for lack of memory (ENOMEM, ENOBUFS), or because the user
-/// has too many registrations (ENOSPC).
+/// Whether the kernel has refused to register a descriptor only for lack of memory (ENOMEM, ENOBUFS), or because of the
+/// system's limit on registrations (ENOSPC).
 pub(crate) fn is_out_of_registrations(error: &io::Error) -> bool {
     is_out_of_buffers(error) || error.kind() == io::ErrorKind::StorageFull
 }

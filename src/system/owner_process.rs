@@ -19,7 +19,7 @@ impl OwnerProcess {
         self == Self::current()
     }
 
-    /// Another process than the one that runs the test, as a fork sees its parent.
+    /// Returns another process than the one that runs the test, as a value of the parent is for a forked child.
     #[cfg(test)]
     pub(crate) fn parent_of_a_fork() -> Self {
         Self {

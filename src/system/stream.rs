@@ -364,7 +364,7 @@ impl Stream {
     /// Whether a short write on this stream proves that the kernel has no more space for now. See
     /// [`SHORT_WRITE_EXHAUSTS`].
     ///
-    /// False for a Unix socket: a lack of memory ends a write early, too, and frees no space later.
+    /// False for a Unix socket: a lack of memory also ends a write early, and no event reports its end.
     #[inline]
     pub(crate) fn short_write_exhausts(&self) -> bool {
         match self {
