@@ -11,14 +11,14 @@ const TICKS_PER_SECOND: u64 = 1_000;
 /// Keeps the reading of the clock that all of one turn uses. The caller passes these readings in.
 #[derive(Debug)]
 pub(super) struct Clock {
-    /// The clock, for the few readings that count for one source only.
+    /// The clock itself. `read_tick` reads it for one source, and the turn's reading does not change.
     source: MonotonicClock,
     origin: Instant,
     now: Instant,
     /// Invariant: the number of whole ticks between `origin` and `now`.
     tick: u64,
     /// The tick of the latest reading. A deadline that is set late in a turn is counted from this tick. Timers fall due
-    /// by `tick` alone, because earlier data may still wait in the kernel. Invariant: at least `tick`.
+    /// by `tick` alone: data that came before their deadlines may still wait in the kernel. Invariant: at least `tick`.
     latest_tick: u64,
     /// Whether the wheel counts in microseconds. Sources count in ticks all the same.
     #[cfg(all(feature = "precise", target_os = "linux"))]
@@ -65,7 +65,7 @@ impl Clock {
         self.latest_tick
     }
 
-    /// Reads the clock, and returns the reading as a tick. Every other tick stays.
+    /// Reads the clock, and returns the reading as a tick. Changes neither `tick` nor `latest_tick`.
     pub(super) fn read_tick(&self) -> u64 {
         let since = self.source.now().saturating_duration_since(self.origin);
         ticks(since).max(self.latest_tick)
@@ -111,7 +111,7 @@ impl Clock {
         }
     }
 
-    /// Returns `tick` as a tick of the wheel. [`NEVER`] stays.
+    /// Converts `tick` into a tick of the wheel. [`NEVER`] converts into itself.
     #[inline]
     pub(super) fn wheel_tick_of(&self, tick: u64) -> u64 {
         match self.is_fine() {
@@ -150,7 +150,7 @@ fn ticks_rounded_up(duration: Duration) -> u64 {
     ticks_and(duration, duration.subsec_nanos().div_ceil(1_000_000))
 }
 
-/// Returns the microseconds of `duration`, with `more` nanoseconds.
+/// Adds `more` nanoseconds to `duration`, and returns the sum in whole microseconds, rounded down.
 fn fine_ticks(duration: Duration, more: u32) -> u64 {
     let seconds = duration.as_secs().saturating_mul(1_000_000);
     seconds.saturating_add(u64::from((duration.subsec_nanos() + more) / 1_000))

@@ -14,8 +14,8 @@ use super::{Burst, Handler, Interest, Key, Reactor, Readiness, Registration, Slo
 impl<T: Handler> Reactor<T> {
     /// Inserts `source`, whose [`Handler::source`] returns `None`, and registers `object` under its key.
     ///
-    /// Without interest in writing, `object` counts as writable and is registered for reading alone, as a socket is.
-    /// Otherwise the kernel would report the space that each sent datagram frees.
+    /// Without interest in writing, `object` counts as writable and is registered for reading alone, as a socket is. If
+    /// it were registered for writing too, the kernel would report the space that each sent datagram frees.
     pub(crate) fn insert_lent(
         &mut self,
         source: T,
@@ -46,7 +46,7 @@ impl<T: Handler> Reactor<T> {
         let rearmed = self.selector.rearm_for(object, key.to_token(), directions);
         match rearmed {
             Ok(()) => return,
-            // As for a source that owns its object: no call of the source returns this error.
+            // No call of the source returns this error, so the wheel tries again, as `close_or_rearm` arranges it.
             Err(error) if is_out_of_registrations(&error) => {
                 slot.state.signals.insert(Signals::REARM_REFUSED);
                 let mut registration = Registration {
@@ -87,9 +87,9 @@ impl<T: Handler> Reactor<T> {
         slot.map_or(Readiness::empty(), |slot| slot.state.readiness())
     }
 
-    /// Ends the callback of the source under `key`: calls `end` as [`visit`](Self::visit) calls its visitor, and tells
-    /// it whether no other source waits. If the source has more work, serves it next, as often in a row as `end`
-    /// returned; for 0, serves it behind the others.
+    /// Ends the callback of the source under `key`: calls `end` as [`visit`](Self::visit) calls its visitor. The `bool`
+    /// that `end` gets is `true` if no other source waits. `end` returns how often in a row the reactor may serve the
+    /// source next, if the source has more work; 0 puts the source behind the others.
     pub(crate) fn end_lent_callback(
         &mut self,
         key: Key,

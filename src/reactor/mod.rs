@@ -160,9 +160,9 @@ pub struct Reactor<T: Handler> {
     polls: u64,
     /// Whether the last poll could sleep: its timeout was not zero.
     could_wait: bool,
-    /// The tick for which the entry that the wheel has returned last was armed.
+    /// The deadline, in ticks of the wheel, of the entry that the wheel returned last.
     last_due: u64,
-    /// The entry on the wheel at which unused memory is reclaimed; `None` if none was noticed.
+    /// The entry on the wheel at which unused memory is reclaimed; `None` if no unused memory was noticed.
     reclaims: Option<TimerHandle>,
 }
 

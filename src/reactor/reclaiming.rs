@@ -1,5 +1,7 @@
-//! Memory: it is reserved before a peer gets a place, and given back when places are unused. A spike of sources or timers leaves tables that are much too large. Nothing shrinks at once,
-//! because the next spike may come soon: an entry on the timer wheel lets some time pass first.
+//! The memory of the reactor's tables: reserved before a peer gets a slot, and freed when slots are unused.
+//!
+//! A spike of sources or timers leaves tables that are much too large. They do not shrink at once, because the next
+//! spike may come soon: an entry on the timer wheel lets some time pass first.
 
 use std::collections::TryReserveError;
 
@@ -39,14 +41,15 @@ impl<T: Handler> Reactor<T> {
         self.wheel.reserve()
     }
 
-    /// Frees all memory that removed sources and timers have left, although only little of a table may be unused.
+    /// Frees all memory that removed sources and timers have left, even in a table of which only a little is unused.
     pub(crate) fn shrink(&mut self) {
         self.reclaim();
         self.slots.shrink();
         self.wheel.shrink();
     }
 
-    /// Passes over a key that has no source: the source is gone, or there was no memory for the keys of a list.
+    /// Skips a key without a source: a key of a removed source, or [`Key::NOTHING`], by which the list tells that it
+    /// has lost keys for a lack of memory.
     #[cold]
     pub(super) fn skip(&mut self, phase: Phase, key: Key) {
         if key == Key::NOTHING {
@@ -54,8 +57,7 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Makes the list of a phase anew, because keys of it were lost. Each source knows whether it belongs to the list; only
-    /// the order is lost.
+    /// Makes the list of a phase anew from the state of each source, because the list has lost keys. The order is lost.
     fn list_anew(&mut self, phase: Phase) {
         self.schedule.clear(phase);
         let of_burst = self.burst.map(|burst| burst.key);

@@ -124,8 +124,8 @@ impl Registration<'_> {
         self.state.signals.insert(readiness.into());
     }
 
-    /// Takes the readiness that serves `direction` out of the state, and returns it. The source puts it back with
-    /// [`assume`](Self::assume) when its owner has acted on it.
+    /// Takes the readiness that serves `direction` out of the state, and returns it. So the source is not served again
+    /// before its owner has acted. Then the source puts the readiness back with [`assume`](Self::assume).
     pub(crate) fn set_aside(&mut self, direction: Interest) -> Readiness {
         let served = self.readiness().intersection(direction.served_by());
         self.state.signals.remove(served.into());
@@ -143,8 +143,8 @@ impl Registration<'_> {
         self.state.signals.remove(reports);
     }
 
-    /// Withdraws the request to be registered anew, for a source whose owner carries it out
-    /// ([`rearm_lent`](super::Reactor::rearm_lent)). Returns whether there was one.
+    /// Withdraws the source's request to be registered anew, and returns whether there was one. If so, the owner of the
+    /// source calls [`rearm_lent`](super::Reactor::rearm_lent) instead.
     pub(crate) fn take_rearm(&mut self) -> bool {
         let is_requested = self.state.flags.contains(Flags::WANTS_REARM);
         if is_requested {
@@ -154,8 +154,8 @@ impl Registration<'_> {
         is_requested
     }
 
-    /// Clears the readiness for reading, and asks the kernel to report it again. A source calls this instead of a last
-    /// read that would block, if such a read would block the thread.
+    /// Clears the readiness for reading, and asks the kernel to report it again. A source whose reads may
+    /// block the thread calls this in place of the further read with which other sources find that no data is left.
     pub fn rearm(&mut self) {
         self.state.signals.remove(Signals::READABLE);
         self.state.flags.insert(Flags::WANTS_REARM);

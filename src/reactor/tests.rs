@@ -7,7 +7,7 @@ mod deadlines;
 mod flushing;
 #[cfg(unix)]
 mod kernel;
-// Its second selector has to be epoll, which a registration makes level-triggered.
+// The second selector of these tests must be epoll: only there does registering again show the present levels.
 #[cfg(all(
     any(target_os = "linux", target_os = "android"),
     not(mio_unsupported_force_poll_poll)

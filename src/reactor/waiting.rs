@@ -91,11 +91,11 @@ impl<T: Handler> Reactor<T> {
     /// Applies the events of the last [`wait`](Self::wait). If their batch was full, the kernel may hold further
     /// events: fetches and applies these too, as long as `goes_on` returns `true` before each fetch.
     ///
-    /// The sources of events that were not fetched look idle. So a source whose deadline has passed is served once
-    /// more before the deadline counts, whatever the kernel has reported of it.
+    /// A source whose event was not fetched looks idle. So a source whose deadline has passed is served once more, even
+    /// without a report of the kernel, before the deadline counts.
     pub(crate) fn fetch(&mut self, mut goes_on: impl FnMut(&Self) -> bool) -> io::Result<()> {
         let capacity = self.selector.capacity().max(1);
-        // Each source has one event, which bounds the number of polls.
+        // Each source has at most one event in the kernel, so this many further polls fetch all of them.
         let mut polls = self.slots.len() / capacity;
         loop {
             let applied = self.apply_events();
