@@ -22,8 +22,8 @@ use super::socket_handler::SocketHandler;
 use super::source_handler::AnySource;
 use super::timers::Timers;
 
-/// The capacity up to which an empty queue of calls is kept. Each call is an allocation of its own, so a longer queue that
-/// grows again costs little beside its calls.
+/// The largest capacity that an empty queue of calls keeps. Growing a longer queue again costs little, because each of
+/// its calls is an allocation too.
 pub(super) const KEPT_CALLS: usize = 1024;
 
 /// A handler that waits to be put into its table.
@@ -64,7 +64,7 @@ pub(super) struct Agenda<S> {
     #[cfg(all(unix, feature = "signals"))]
     pub(super) signals: Signals<S>,
     pub(super) mailbox: Arc<Mailbox<S>>,
-    /// Lies here because contexts reach the agenda, and answer questions about the statistics.
+    /// Part of the agenda because contexts return the statistics, and reach the agenda but not the loop.
     pub(super) meter: Meter,
 }
 
@@ -121,7 +121,7 @@ impl<S> Agenda<S> {
         self.hooks.add(place, call)
     }
 
-    /// Notes that the calls of the hooks are over, of which the last may have been removed.
+    /// Updates `PREPARE` after the calls of the hooks, because they may have removed the last hook.
     pub(super) fn end_hooks(&mut self) {
         self.demands.set(Demands::PREPARE, self.hooks.has_prepare());
     }

@@ -25,7 +25,7 @@ pub(super) enum Calling {
 }
 
 impl<S> EventLoop<S> {
-    /// Cleans up after a callback that panicked in the last turn: destroys the socket of that callback, and no other.
+    /// Cleans up after a callback that panicked in the last turn: closes only its owner, as [`Calling`] says.
     pub(super) fn recover(&mut self) {
         #[cfg(all(feature = "precise", target_os = "linux"))]
         self.mirror.begin_turn();

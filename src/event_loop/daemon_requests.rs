@@ -33,7 +33,7 @@ impl<S> EventLoop<S> {
     /// - **At the deadline** the rest is closed. A socket that has not sent everything, or has not ended, gets a RST, so that
     ///   its peer takes no part for the whole.
     ///
-    /// A second call adds its `done`. It brings the deadline nearer if its own is earlier, and never puts it off. So a
+    /// A second call adds its `done`. A nearer deadline of the second call holds; a later one changes nothing. So a
     /// second SIGTERM can force at once: `shutdown(Duration::ZERO, ..)`.
     ///
     /// The shutdown keeps [`run`](Self::run) going until it is over. Timers and sources of the program are left alone:
@@ -100,8 +100,8 @@ impl<S> EventLoop<S> {
     /// signals that came before it was added. It does not keep [`run`](Self::run) going, as in Node, unless it is
     /// [held](crate::SignalWatch::hold).
     ///
-    /// While a handler is there, the default action of the signal does not happen. Behind the last handler of the
-    /// process the default holds again. So a program that handles the first SIGINT by
+    /// While a handler is there, the default action of the signal does not happen. When the last handler of the
+    /// process closes, the default holds again. So a program that handles the first SIGINT by
     /// [`on_signal_once`](Self::on_signal_once) is ended by the second. A handler that other code of the process has
     /// set without this library is called too.
     ///
@@ -152,8 +152,8 @@ impl<S> EventLoop<S> {
             .on_signal(signal.into(), SignalCall::Once(Box::new(call)))
     }
 
-    /// Returns the view of the handler `id` of a signal, which closes the handler, and sets whether it keeps `run`
-    /// going.
+    /// Returns a view of the handler `id` of a signal. Through the view the caller can close the handler, and set
+    /// whether it keeps `run` going.
     #[doc(alias = "process.off")]
     #[doc(alias = "uv_signal_stop")]
     pub fn signal(&mut self, id: SignalId) -> SignalWatch<'_, S> {

@@ -123,7 +123,7 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Tells a server of the connections that were refused, and then of the event behind them.
+    /// Tells a server of the connections that were refused, and then of the event that waited behind these refusals.
     #[cold]
     #[inline(never)]
     fn deliver_refusals(&mut self, shared: &mut S, server: ServerId) {
@@ -189,7 +189,7 @@ impl<S> EventLoop<S> {
     #[inline(never)]
     fn deliver_to_socket(&mut self, shared: &mut S, id: SocketId, event: SocketEvent) {
         if matches!(event, SocketEvent::Drained) {
-            // The chunks of a long queue are free now, and perhaps nothing else happens for long.
+            // A long queue has freed its chunks. Perhaps no later event comes soon that would notice them.
             self.net.notice_slack();
         }
         let watched = self.watch();
@@ -356,7 +356,7 @@ impl<S> EventLoop<S> {
             name = slowest.name;
         }
         if self.agenda.meter.has_hooks() {
-            // The hook is no callback of the socket. The call for the close sets this again.
+            // `end_watch` may call a hook, which is no callback of the socket. `on_close` sets `calling` again.
             self.calling = None;
             self.unclosed = Some((id, reason));
             self.end_watch(shared, watched, name, Watched::Socket(id));

@@ -35,7 +35,7 @@ impl<S> EventLoop<S> {
 
     /// Makes the connects that are planned, and sends the bytes that wait for the flush phase. Returns whether any
     /// socket waited for the phase.
-    // A planned connect waits for the flush phase too, so that a turn without either asks one question only.
+    // The net counts a planned connect as waiting for the flush phase. So one check finds both connects and bytes.
     #[inline(always)]
     pub(super) fn flush_phase(
         &mut self,

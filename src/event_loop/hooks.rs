@@ -101,7 +101,7 @@ impl<S> Hooks<S> {
         if entry.is_held {
             self.held -= 1;
         }
-        // The key stays in the list of its place: a call of this place may be running, which counts positions.
+        // The key stays in the list of its place, because `run_hooks` may be walking this list by position.
         true
     }
 
@@ -194,7 +194,7 @@ impl<S> EventLoop<S> {
         self.verbs().add_hook(HookPlace::Check, call)
     }
 
-    /// Returns the view of the hook `id`, which removes the hook, and sets whether it keeps `run` going.
+    /// Returns a view of the hook `id`, to remove the hook, and to set whether it keeps `run` going.
     pub fn hook(&mut self, id: HookId) -> Hook<'_, S> {
         Hook::new(self.parts().1, id)
     }

@@ -50,9 +50,9 @@ impl<S> EventLoop<S> {
         self.net.next_deadline()
     }
 
-    /// Returns the next deadline if it is nearer than the last one that this method has returned, and that has not come
-    /// yet. Otherwise `None`, and a timer of the host is still right. For a host that keeps one timer for the loop: ask after
-    /// each turn, and after each call that may have changed the loop.
+    /// Returns the next deadline if the host must set its timer to it: the deadline that this method returned last was
+    /// later, or has passed. Otherwise `None`. For a host that keeps one timer for the loop: ask after each turn, and
+    /// after each call that may have changed the loop.
     ///
     /// ```
     /// use std::time::{Duration, Instant};
@@ -71,7 +71,7 @@ impl<S> EventLoop<S> {
     pub fn take_nearer_deadline(&mut self) -> Option<Instant> {
         let next = self.next_deadline()?;
         let now = self.net.read_clock();
-        // A timer of the host that has fired is over.
+        // If this deadline has passed, the host's timer has fired, and must be set again.
         let told = self.told_deadline.filter(|told| *told > now);
         if told.is_some_and(|told| told <= next) {
             return None;

@@ -274,9 +274,9 @@ impl<S> LoopContext<'_, S> {
     /// So a FIN behind a pipe proves that the bytes are complete: the peer of the other socket has ended, and every byte
     /// before that end was sent. In Node's `pipeline` it proves nothing. There are three exceptions:
     ///
-    /// - The program ends or destroys the socket itself: the FIN is its choice. A `destroy` of the *other* socket is a
-    ///   RST here, because no call has ended this one. Call [`end`](crate::Socket::end) on this socket first if its bytes
-    ///   are complete.
+    /// - The program ends or destroys the socket itself: the FIN is its choice. A `destroy` of the *other* socket
+    ///   closes this one with a RST, because no call has ended this one. Call [`end`](crate::Socket::end) on this
+    ///   socket first if its bytes are complete.
     /// - Unix sockets have no RST, and close. If a descriptor has a duplicate, the RST waits for the close of the last one.
     /// - If the program drops the loop or exits, the kernel sends a FIN for each socket without queued bytes.
     ///

@@ -21,7 +21,7 @@ pub(super) struct Mailbox<S> {
     /// The host's callback, which each wake of the loop calls.
     listener: WakeListener,
     /// Whether the loop may have something to take. Invariant: set before each wake, so that a woken loop finds the
-    /// flag set. A wake that then fails sets the flag too, so the flag does not prove a wake.
+    /// flag set. The flag does not prove a wake, because a wake that fails has set the flag too.
     is_pending: AtomicBool,
     /// The number of times that the loop has [taken](Self::take) posts.
     takes: AtomicUsize,
@@ -127,15 +127,15 @@ impl<S> Mailbox<S> {
                 Ok(())
             }
             Err(error) => {
-                // The error goes to the caller, whose drop of the call is user code, which may post.
+                // The caller may drop the call, which runs user code. That code may post, and needs the lock.
                 drop(inbox);
                 Err(PostError::new(error, call))
             }
         }
     }
 
-    /// Checks that a post may enter `inbox`, and wakes the loop. Returns whether that [took](Self::wake_loop) a wake. The
-    /// caller holds the lock until the post is in the queue, so that `close` finds every post that was accepted.
+    /// Checks that a post may enter `inbox`, and wakes the loop. Returns the result of [`wake_loop`](Self::wake_loop).
+    /// The caller holds the lock until the post is in the queue, so that `close` finds every post that was accepted.
     fn admit(&self, inbox: &Inbox<S>) -> Result<bool> {
         if inbox.is_closed {
             return Err(Error::with_code(Error::LOOP_CLOSED, "the loop is gone"));
@@ -191,7 +191,7 @@ impl<S> Mailbox<S> {
     /// Takes one hold back, and wakes the loop, which may end now.
     pub(super) fn release(&self) {
         self.holds.fetch_sub(1, SeqCst);
-        // No caller can be told of a failure. The loop then notices the release at its next event.
+        // A drop cannot return an error. If the wake fails, the loop notices the release at its next event.
         let _ = self.wake();
     }
 

@@ -47,7 +47,7 @@ struct Timing {
     began: Instant,
     /// `None` before the poll of the turn.
     poll: Option<TimedPoll>,
-    /// The time from the last poll to the end of the turn before, if no host was in between.
+    /// The time from the last poll to the end of the last turn. Zero if the host has worked since.
     tail: Duration,
     /// Whether the next turn begins where the last one has ended, so that its first reading of the clock is made already.
     goes_on: bool,
@@ -122,7 +122,7 @@ impl Meter {
         self.has_hooks
     }
 
-    /// Notes that the next turn follows after work of the host, which is none of the loop's.
+    /// Notes that the host works before the next turn. The time of that work is neither busy nor idle.
     #[inline]
     pub(super) fn leave_to_host(&mut self) {
         self.timing.tail = Duration::ZERO;

@@ -4,7 +4,7 @@ use crate::net::Result;
 
 use super::{EventLoop, EventLoopOptions};
 
-/// Whether the descriptor shows the loop's own work, and whether it does so already.
+/// The option to show the loop's own work in the descriptor, and the present state of the descriptor.
 #[derive(Debug)]
 pub(super) struct Mirror {
     is_on: bool,
@@ -20,8 +20,8 @@ impl Mirror {
         }
     }
 
-    /// Forgets that the descriptor is readable, which the turn will change. A turn that fails or panics then hides no later
-    /// change.
+    /// Forgets that the descriptor is readable, because the end of the turn decides that anew. If the turn fails or
+    /// panics before, the next change still makes the descriptor readable.
     pub(super) fn begin_turn(&mut self) {
         self.is_readable = false;
     }
@@ -32,8 +32,8 @@ impl Mirror {
 }
 
 impl<S> EventLoop<S> {
-    /// Makes the descriptor readable, because the host is about to change the loop. The next turn looks at what has become
-    /// of it: to compare the deadlines before and after each call would cost every call more.
+    /// Makes the descriptor readable, because the host is about to change the loop. The next turn finds out whether the
+    /// change left work or a deadline. To compare deadlines before and after each call would cost more.
     pub(super) fn show_change(&mut self) {
         if self.mirror.is_on && !self.mirror.is_readable {
             // If this fails, the next call tries again.

@@ -152,7 +152,8 @@ pub use wait::{Budget, RunEnd, Turn, Wait};
 ///    that were written;
 /// 2. the wait for the kernel, if there is nothing to do yet;
 /// 3. posts of other threads ([`Remote::post`]) and answers of lookups;
-/// 4. ready sockets, servers and [sources](Self::add_source): their handlers are called, and each handler's own replies are sent when it returns;
+/// 4. ready sockets, servers and [sources](Self::add_source): their handlers are called, and each handler's own replies
+///    are sent when it returns;
 /// 5. signals, with the feature `signals`;
 /// 6. further connects, and a flush of all bytes that were written to other sockets, in one send for each socket;
 /// 7. timers and idle timeouts that are due, and what they have asked for, as in 6;
@@ -164,10 +165,10 @@ pub use wait::{Budget, RunEnd, Turn, Wait};
 /// # Owning the thread, or being a guest
 ///
 /// [`run`](Self::run) goes on until nothing is left to do. A program with a main loop of its own calls
-/// [`turn`](Self::turn) in it, or [`run_until`](Self::run_until) its next step. A program that waits for several things
-/// waits on the loop's descriptor (`AsFd`), for at most [`poll_timeout`](Self::poll_timeout). Such a program then calls
-/// `turn` with [`Wait::No`]. The loop starts no thread except for lookups of names, and in the steady state it
-/// allocates nothing.
+/// [`turn`](Self::turn) in it, or [`run_until`](Self::run_until) with the time of its next step. A program that waits
+/// for several things waits on the loop's descriptor (`AsFd`), for at most [`poll_timeout`](Self::poll_timeout). Such a
+/// program then calls `turn` with [`Wait::No`]. The loop starts no thread except for lookups of names, and in the
+/// steady state it allocates nothing.
 ///
 /// # Dropping
 ///
@@ -179,8 +180,10 @@ pub use wait::{Budget, RunEnd, Turn, Wait};
 /// A loop belongs to the process that made it. A child that was forked without `exec` shares the kernel's poll set with
 /// its parent, and must not use its copy of the loop: to close a socket there could make the parent deaf to it. The
 /// methods that run the loop refuse with ERR_FORKED ([`turn`](Self::turn) only in builds with debug assertions).
-/// [`Server::close`](crate::Server::close) does nothing there, and the methods that detach return `None`. No other method
-/// asks for the process: a socket or a server that the child makes is in the parent's poll set. The child may drop its copy: the parent's connections, listeners and socket files stay. The drop takes locks, which
+/// [`Server::close`](crate::Server::close) does nothing there, and the methods that detach return `None`. No other
+/// method checks the process, so a socket or a server that the child makes enters the parent's poll set.
+///
+/// The child may drop its copy: the parent's connections, listeners and socket files stay. The drop takes locks, which
 /// another thread may have held at the fork; a child that ends without dropping is safe from that.
 ///
 /// While the child lives, it has a duplicate of each descriptor. So the peer of a socket that a server accepted hears of
@@ -328,7 +331,7 @@ impl<S> EventLoop<S> {
     /// timers. The next sockets and writes allocate again.
     ///
     /// The loop frees most of this by itself, a quarter of a second after a spike has ended, or when [`run`](Self::run)
-    /// ends. The memory before a socket or timer that has survived the spike stays in both cases.
+    /// ends. In both cases, a table keeps the slots in front of its last socket or timer.
     pub fn trim(&mut self) {
         self.net.trim();
         self.reclaim_tables();
@@ -356,7 +359,7 @@ impl<S> EventLoop<S> {
         None
     }
 
-    /// Frees unused memory that was noticed, before its time.
+    /// Frees unused memory that the reactor has noticed, without the usual delay.
     fn reclaim(&mut self) {
         if self.net.reclaims_soon() {
             self.net.reclaim_now();
@@ -403,8 +406,8 @@ impl<S> EventLoop<S> {
     }
 }
 
-/// Deregisters the sources of the user: the host may have a duplicate of the loop's descriptor, and the sources may have
-/// duplicates too.
+/// Deregisters the sources of the user. If the host has a duplicate of the loop's descriptor, and a source has one too,
+/// the kernel would go on reporting the source there.
 impl<S> Drop for EventLoop<S> {
     fn drop(&mut self) {
         // A forked child shares the poll set, and must not make its parent deaf to these sources.

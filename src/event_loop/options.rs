@@ -159,11 +159,11 @@ impl EventLoopOptions {
         self
     }
 
-    /// Makes waits and the deadlines of timers finer than a millisecond: they end some microseconds late, as a timerfd does,
-    /// where epoll counts whole milliseconds. Default: no. Idle timeouts and the other deadlines of sockets stay in
+    /// Makes waits and the deadlines of timers finer than a millisecond: a timerfd ends them, some microseconds late.
+    /// epoll alone counts whole milliseconds. Default: no. Idle timeouts and the other deadlines of sockets stay in
     /// milliseconds.
     ///
-    /// A wait that ends earlier than all before it costs one more system call (`timerfd_settime(2)`).
+    /// A wait that must end before the time of the timerfd costs one more system call (`timerfd_settime(2)`).
     ///
     /// ```
     /// use std::time::{Duration, Instant};

@@ -80,9 +80,9 @@ pub(super) type PanicHook<S> = Box<dyn FnMut(&mut LoopContext<'_, S>, &CaughtPan
 type Payload = Box<dyn Any + Send>;
 
 impl<S> EventLoop<S> {
-    /// Calls `hook` for each panic of a callback that the loop catches. It catches them with
-    /// [`PanicPolicy::Close`] only. The hook is called before anything else goes on. A hook that was set before is replaced;
-    /// a hook that panics is dropped.
+    /// Calls `hook` for each panic of a callback that the loop catches. With [`PanicPolicy::Propagate`], the loop
+    /// catches none. The hook is called before anything else goes on. A hook that was set before is replaced; a hook
+    /// that panics is dropped.
     ///
     /// The standard library has called the [panic hook](std::panic::set_hook) of the process before. With `panic = "abort"`
     /// nothing is caught, and the process has ended.
@@ -156,7 +156,7 @@ impl<S> EventLoop<S> {
         while let Some(payload) = next.take() {
             self.agenda.meter.panics += 1;
             let owner = self.panicked_owner();
-            // This drops handlers that were replaced. Their drop is user code, and may panic too; it is made once.
+            // `recover` may drop a replaced handler, and its drop may panic too. No drop comes twice, so the loop ends.
             let recovered = catch_unwind(AssertUnwindSafe(|| self.recover()));
             self.tell_panic(shared, owner, &*payload);
             drop_quietly(payload);

@@ -116,8 +116,8 @@ impl<S> Piped<S> {
         let error = self.error.take();
         let is_received = matches!(other.state(), State::WriteOnly | State::Closed);
         if error.is_some() || reason != CloseReason::Graceful || takes && !is_received {
-            // If this socket's end was told, `on_end` has ended the other: its bytes are whole, and a FIN follows. A
-            // `destroy` by the user cuts them short like a failure. The user ends the other socket first if not.
+            // If this socket's peer has ended, `on_end` has ended the other socket: its bytes are complete, and it
+            // closes with a FIN. A `destroy` by the user closes it with a RST, unless the user has ended it first.
             other.close_behind_pipe(gives, error);
         }
     }

@@ -99,7 +99,7 @@ impl<S> EventLoop<S> {
         // If the hook panics, it is dropped, and no pressure is awaited any more.
         self.agenda.meter.set_awaits_pressure(false);
         self.call_hook(shared, owner, |cx| hook(cx, &pressure));
-        // The hook may not set another, since it cannot reach the loop.
+        // The hook cannot have set another hook: only `EventLoop` has `on_pressure`, and no context has it.
         self.pressure_hook = Some(hook);
         self.agenda.meter.set_awaits_pressure(true);
     }

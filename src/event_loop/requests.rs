@@ -244,7 +244,7 @@ impl<S> EventLoop<S> {
     ///
     /// # Errors
     ///
-    /// The system's error of the descriptor; ENOTCONN if the stream is not connected and was not; EINVAL for a socket
+    /// The system's error of the descriptor; ENOTCONN if the stream was never connected; EINVAL for a socket
     /// that keeps messages apart, such as SOCK_SEQPACKET. On an error the stream is closed.
     pub fn adopt(
         &mut self,

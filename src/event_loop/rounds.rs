@@ -35,7 +35,7 @@ impl<S> EventLoop<S> {
             let served = round + (turn.events - before);
             if served >= sends
                 || now.duration_since(began) >= SEND_TIME.saturating_mul(sends)
-                // A source with more to deliver than one turn allows would gain from a further round.
+                // A source that has used up its share of this turn would get a second share in a further round.
                 || self.net.waiting_to_be_served() > 0
                 || limit.is_reached()
             {

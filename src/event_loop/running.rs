@@ -57,7 +57,7 @@ impl<S> EventLoop<S> {
         }
     }
 
-    // A parameter of the type, so that no turn asks for the policy.
+    // `CATCHES` is a const parameter, so that no turn has to test the policy.
     fn run_by<const CATCHES: bool>(
         &mut self,
         shared: &mut S,

@@ -112,8 +112,8 @@ impl<S> Shutdowns<S> {
         self.active.iter().any(|it| it.domain == Domain::Loop)
     }
 
-    /// Returns the question for the handler of `id`, whose timer has fired and which was served just now. `None` if it
-    /// must wait: there is more to read.
+    /// Returns the question for the handler of `id`, whose timer has fired. The socket was served just before. `None`
+    /// if the question must wait, because the socket has more to read.
     pub(super) fn question(&mut self, net: &Net, id: SocketId) -> Option<Question> {
         let standing = net.standing(id)?;
         let Some(Fate::Unasked { is_busy }) = self.fates.get_mut(id.0) else {
@@ -129,7 +129,7 @@ impl<S> Shutdowns<S> {
         Some(Question { id, is_busy })
     }
 
-    /// Asks the socket `id` once more, because the close of its timers has ended the question.
+    /// Asks the socket `id` once more: a new handler has cancelled all timers of the socket, that of the question too.
     pub(super) fn ask_again(&mut self, net: &mut Net, id: SocketId) {
         if let Some(Fate::Unasked { .. }) = self.fates.get_mut(id.0) {
             if !self.unasked.contains(&id) {
@@ -157,7 +157,7 @@ impl<S> Shutdowns<S> {
             let place = match fate {
                 Some(Fate::Idle) => &mut report.ended,
                 Some(Fate::Forced) => &mut report.forced,
-                // A peer that leaves before it is asked had nothing to wait for.
+                // A socket that was not busy, and closed before its handler was asked, counts as idle.
                 Some(Fate::Unasked { is_busy: false }) => &mut report.ended,
                 _ if has_failed => &mut report.failed,
                 _ => &mut report.finished,
@@ -326,7 +326,7 @@ impl Question {
         }
         let socket = &mut cx.socket;
         match socket.standing() {
-            // There is nothing that the other side of an end would wait for.
+            // An input sends nothing. A socket that is still opening, with nothing queued, has no peer yet.
             Some(standing) if standing.is_input || standing.is_opening && !standing.has_queued => {
                 socket.destroy();
             }

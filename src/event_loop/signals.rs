@@ -327,7 +327,7 @@ impl<S> SourceHandler<S> for Reading {
                     signals.note(place, length);
                 }
             }
-            // Without the descriptor there is nothing to do; a read that would block is noted already.
+            // `try_io` has noted a read that would block. With any other error the pipe is of no more use.
             Err(_) => {}
         }
     }

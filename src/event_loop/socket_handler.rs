@@ -124,7 +124,7 @@ pub trait SocketHandler<S = ()> {
 
     /// The peer has ended, and everything that it sent was delivered. This side may still write here. When this method
     /// returns, the loop ends this side too, unless [`allow_half_open`](crate::SocketOptions::allow_half_open) is set.
-    /// Does not come while the socket is paused, unless nothing is unread, and this side has ended too or has failed.
+    /// While the socket is paused, comes only if nothing is unread and this side has ended too or has failed.
     ///
     /// A reset is no end. But a peer that has ended may answer a later write with a reset. Where the system tells of
     /// both (Linux), `on_end` comes behind the last byte, then `on_error` and `on_close`. Writes here then answer

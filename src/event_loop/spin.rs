@@ -73,7 +73,7 @@ impl<S> EventLoop<S> {
     }
 
     fn end_spin(&mut self, shared: &mut S, duration: Duration) {
-        // The view of an owner is made before it closes, because its address is told.
+        // `stall_owner` comes before the close, after which the owner's address for the hook would be lost.
         let owner = match self.net.keeps_awake() {
             Some(Awake::Socket(id)) => Watched::Socket(id),
             Some(Awake::Server(id)) => Watched::Server(id),

@@ -155,7 +155,7 @@ pub(super) struct StallHook<S> {
     call: StallCall<S>,
 }
 
-/// The owner of a callback while it runs, as far as it costs nothing.
+/// The owner of a callback, without the addresses that [`StallOwner`] adds: to find them for each callback costs time.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Watched {
     Socket(SocketId),

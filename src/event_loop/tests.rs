@@ -44,7 +44,7 @@ fn nothing_is_closed_or_detached_in_a_forked_child() {
     assert!(event_loop.socket(socket).detach().is_none());
     assert!(event_loop.detach_source::<Never>(source).is_none());
 
-    // The parent's own copies are as before.
+    // The calls above have changed nothing for the parent.
     event_loop.net.return_to(owner);
     assert!(event_loop.socket(socket).detach().is_some());
     assert!(event_loop.detach_source::<Never>(source).is_some());
@@ -329,7 +329,7 @@ impl SourceHandler<Vec<String>> for Still {
     fn on_readable(&mut self, _: &mut SourceContext<'_, Slow, Vec<String>>) {}
 }
 
-// The deregistration stands for a stop of the process: it is beside every callback.
+// A slow deregistration stands for a stop of the process, because its time belongs to no callback.
 #[test]
 fn a_second_beside_all_callbacks_is_told_as_a_standstill() {
     let (mut event_loop, _, _peer) = logging();

@@ -223,8 +223,8 @@ impl<S> EventLoop<S> {
         );
     }
 
-    // A separate function, so that the values that every message needs stay in registers. A parameter of the type, so that
-    // no message asks whether a hook is set.
+    // A separate function, so that the values that every message needs stay in registers. `WATCHED` is a const
+    // parameter, so that no message has to test whether a hook is set.
     #[inline(never)]
     fn serve_into<const WATCHED: bool>(
         &mut self,
@@ -251,7 +251,7 @@ impl<S> EventLoop<S> {
                 }
                 rare => {
                     self.deliver(shared, rare);
-                    // The accept that used up the budget has refused a peer, and its event is part of that step.
+                    // An accept that refused a peer has used up the budget. The event belongs to that step.
                     if spent.is_reached() {
                         spent.end_step();
                         events += 1;

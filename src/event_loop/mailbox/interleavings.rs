@@ -6,7 +6,7 @@ use crate::system::threading::{ModelledWaker, in_every_order};
 
 use super::*;
 
-/// As many calls as a wake makes before it fails.
+/// The number of system calls that one wake tries. If all fail, the wake fails.
 const ONE_WAKE: usize = 8;
 
 /// A mailbox with the loop's side of it.
@@ -126,7 +126,7 @@ fn a_stop_whose_wake_fails_is_withdrawn_or_taken() {
         let early = room.mailbox.take(usize::MAX, &mut taken);
         let asked = stoppers.map(|stopper| stopper.join().unwrap());
         let late = room.mailbox.take(usize::MAX, &mut taken);
-        // A stop stands if its thread was told so; and one that stands is told.
+        // The loop takes a stop if, and only if, a thread was told that its stop succeeded.
         assert_eq!(early | late, asked[0] | asked[1]);
     });
 }

@@ -4,7 +4,7 @@ use crate::system::ScriptedWaker;
 
 use super::*;
 
-/// More failures than a wake is tried, so that one wake fails.
+/// A number of failures for one wake that is larger than the number of its tries, so that the wake fails.
 const MANY: usize = 1_000_000;
 
 struct Room {

@@ -268,7 +268,7 @@ fn a_dropped_loop_drops_its_handlers_and_watches_no_more() {
     assert_eq!(kept.count("kept"), 10);
 }
 
-/// Handles one SIGINT, and then none: not a test, but the program of the next one.
+/// Handles one SIGINT, and raises a second one, which has no handler. The next test runs this as its child process.
 #[test]
 #[ignore = "the next test runs it"]
 fn child_that_handles_one() {

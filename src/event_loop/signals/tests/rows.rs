@@ -179,7 +179,7 @@ fn signal_pending_on_close() {
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
     // The standard library asks for no SIGPIPE, so the delivery is made by hand.
     raise(libc::SIGPIPE).unwrap();
-    // Also if the loop has taken it from the pipe already, as a turn with a small budget does.
+    // A turn with a small budget takes the delivery from the pipe, but does not call the handler yet.
     for _ in 0..2 {
         stage
             .event_loop
