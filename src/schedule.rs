@@ -131,11 +131,15 @@ impl<K: Copy> Schedule<K> {
             .copied()
     }
 
-    /// Returns the first key that waits for `phase`.
-    pub(crate) fn first(&self, phase: Phase) -> Option<K> {
+    /// Returns all keys that wait for `phase`, in order.
+    pub(crate) fn all(&self, phase: Phase) -> impl Iterator<Item = K> + '_ {
         self.waiting(phase)
             .chain(self.lane(phase).again.iter().copied())
-            .next()
+    }
+
+    /// Returns the first key that waits for `phase`.
+    pub(crate) fn first(&self, phase: Phase) -> Option<K> {
+        self.all(phase).next()
     }
 
     /// Whether all lists are empty. Only then may the next poll sleep.

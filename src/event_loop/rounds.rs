@@ -28,7 +28,7 @@ impl<S> EventLoop<S> {
             return Ok(());
         }
         let (before, began) = (turn.events, self.net.read_clock());
-        let mut now = began;
+        let (mut now, mut read_before) = (began, 0);
         for round in 0_u32.. {
             let sends = u32::try_from(self.net.waiting_to_flush()).unwrap_or(u32::MAX);
             // A round without an event counts too, because its sources were served although they only sent.
@@ -36,7 +36,7 @@ impl<S> EventLoop<S> {
             if served >= sends
                 || now.duration_since(began) >= SEND_TIME.saturating_mul(sends)
                 // A source that has used up its share of this turn would get a second share in a further round.
-                || self.net.waiting_to_be_served() > 0
+                || self.may_have_more_to_deliver(limit.read_bytes() - read_before)
                 || limit.is_reached()
             {
                 break;
@@ -53,9 +53,21 @@ impl<S> EventLoop<S> {
             if limit.pass(&self.net) {
                 break;
             }
+            read_before = limit.read_bytes();
             self.serve_ready(shared, limit, turn);
             now = self.net.read_clock();
         }
         Ok(())
+    }
+
+    /// Whether a source that waits to be served may have more to deliver. `read` are the bytes of the last round.
+    ///
+    /// A connection whose short read proves nothing waits too: with AFD, kqueue and `poll(2)`, and on a Unix socket. No
+    /// connection has filled the capacity of its read if all of them have read less. This capacity is at least half the
+    /// read buffer.
+    fn may_have_more_to_deliver(&self, read: u64) -> bool {
+        let least_full_read = (self.options.read_buffer_length() / 2) as u64;
+        self.net.waiting_to_be_served() > 0
+            && (read >= least_full_read || !self.net.only_connections_wait_to_be_served())
     }
 }

@@ -160,6 +160,11 @@ impl Limit {
         self.read += bytes as u64;
     }
 
+    /// Returns the number of bytes that the turn has read so far.
+    pub(super) fn read_bytes(&self) -> u64 {
+        self.read
+    }
+
     /// Notes that a step was made. Returns whether no further step may begin.
     #[inline(always)]
     pub(super) fn step(&mut self, net: &Net) -> bool {

@@ -174,6 +174,12 @@ impl<T: Handler> Reactor<T> {
         self.schedule.len(phase)
     }
 
+    /// Returns the sources that are ready and wait to be served.
+    pub(crate) fn sources_to_serve(&self) -> impl Iterator<Item = &T> + '_ {
+        let keys = self.schedule.all(Phase::Serve);
+        keys.filter_map(|key| self.get(key))
+    }
+
     /// Returns the number of sources that are ready and wait to be served, with the one whose burst goes on.
     pub(crate) fn ready(&self) -> usize {
         self.waiting(Phase::Serve) + usize::from(self.burst.is_some())

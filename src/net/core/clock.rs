@@ -130,6 +130,12 @@ impl Net {
         self.reactor.waiting(Phase::Serve)
     }
 
+    /// Whether each source that waits for the serve phase is a connection.
+    pub(crate) fn only_connections_wait_to_be_served(&self) -> bool {
+        let mut sources = self.reactor.sources_to_serve();
+        sources.all(|source| source.connection().is_some())
+    }
+
     /// Returns the number of closes that the running close phase has still to report.
     pub(crate) fn remaining_closes(&self) -> usize {
         self.reactor.remaining(Phase::Close)
