@@ -2,6 +2,7 @@
 //! for ever. It does not wait longer than the sends take, so a thread that did not run for as long as that shows
 //! nothing.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -20,9 +21,9 @@ const MANY: usize = 64;
 struct Room {
     members: Vec<SocketId>,
     /// The peer of the first speaker, kept so that it does not end.
-    speaker: Option<Peer>,
+    speaker: Option<Box<dyn Write>>,
     /// The peer of the member that speaks as soon as another is heard, and how often it still does.
-    hasty: Option<(Peer, usize)>,
+    hasty: Option<(Box<dyn Write>, usize)>,
     /// A call for the moment when a message has been passed on.
     then: Option<Box<dyn FnOnce()>>,
     has_looked_up: bool,
@@ -48,7 +49,7 @@ impl SocketHandler<Room> for Member {
         if let Some((peer, times)) = &mut cx.shared.hasty {
             if *times > 0 {
                 *times -= 1;
-                peer.write(b"and me");
+                peer.write_all(b"and me").unwrap();
             }
         }
     }
@@ -68,8 +69,31 @@ fn room(others: usize, times: usize) -> (EventLoop<Room>, Room, Vec<Peer>) {
     }
     let mut speaker = peers.remove(0);
     speaker.write(b"I");
-    room.speaker = Some(speaker);
-    room.hasty = Some((peers.remove(0), times));
+    room.speaker = Some(Box::new(speaker.into_stream()));
+    room.hasty = Some((Box::new(peers.remove(0).into_stream()), times));
+    (event_loop, room, peers)
+}
+
+/// A room as [`room`] makes it, of Unix sockets.
+#[cfg(unix)]
+fn room_of_unix_sockets(
+    others: usize,
+    times: usize,
+) -> (EventLoop<Room>, Room, Vec<std::os::unix::net::UnixStream>) {
+    let mut event_loop = EventLoop::new().unwrap();
+    let mut room = Room::default();
+    let mut peers = Vec::new();
+    for _ in 0..=others {
+        let (ours, peer) = std::os::unix::net::UnixStream::pair().unwrap();
+        peer.set_read_timeout(Some(PATIENCE)).unwrap();
+        let id = event_loop.adopt(ours, SocketOptions::new(), Member);
+        room.members.push(id.unwrap());
+        peers.push(peer);
+    }
+    let mut speaker = peers.remove(0);
+    speaker.write_all(b"I").unwrap();
+    room.speaker = Some(Box::new(speaker));
+    room.hasty = Some((Box::new(peers.remove(0)), times));
     (event_loop, room, peers)
 }
 
@@ -101,6 +125,44 @@ fn speakers_during_a_large_flush_are_heard_in_the_same_flush() {
         }
         Disturbed::No
     });
+}
+
+// A short read of a Unix socket proves nothing, so each speaker is read once more.
+#[cfg(unix)]
+#[test]
+fn unix_speakers_during_a_large_flush_are_heard_in_it_too() {
+    use std::io::Read;
+
+    until_undisturbed(|| {
+        let (mut event_loop, mut room, mut peers) = room_of_unix_sockets(MANY, 3);
+        let turn = turn(&mut event_loop, &mut room, Budget::UNLIMITED);
+        if turn.events < 4 {
+            return Disturbed::Yes;
+        }
+        assert_eq!(room.waiting, [0, 1, 7, 13], "nothing was sent in between");
+        for peer in &mut peers {
+            let mut heard = [0; 100];
+            let length = peer.read(&mut heard).unwrap();
+            assert_eq!(&heard[..length], b"Iand meand meand me");
+        }
+        Disturbed::No
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn a_unix_room_that_never_falls_silent_is_told_so_far() {
+    use std::io::Read;
+
+    let (mut event_loop, mut room, mut peers) = room_of_unix_sockets(MANY, 10_000);
+    let turn = turn(&mut event_loop, &mut room, Budget::UNLIMITED);
+    let events = usize::try_from(turn.events).unwrap();
+    assert!(events <= 1 + room.members.len(), "{events} words");
+    for peer in &mut peers {
+        let mut heard = [0; 1_000];
+        let length = peer.read(&mut heard).unwrap();
+        assert_eq!(length, 1 + (events - 1) * "and me".len());
+    }
 }
 
 #[test]
