@@ -279,8 +279,19 @@ fn a_crowd_at_the_door_does_not_starve_those_inside() {
                 "{accepted} {now}"
             );
             accepted = now;
-            assert_eq!(turn.more, accepted < 300, "no edge comes for the rest");
+            assert!(turn.more || accepted == 300, "no edge comes for the rest");
+            // Elsewhere than with epoll a short read proves nothing: the last ping is read once more, in the next turn.
+            if accepted == 300
+                && cfg!(all(
+                    target_os = "linux",
+                    not(mio_unsupported_force_poll_poll)
+                ))
+            {
+                assert!(!turn.more);
+            }
         }
+        let rest = scene.turn();
+        assert_eq!((rest.events, rest.more), (0, false));
         assert_eq!(turns, 300_usize.div_ceil(BURST));
     });
 }
