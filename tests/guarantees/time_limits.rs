@@ -1,6 +1,8 @@
 //! The limits on the time of a peer: the first byte, the FIN, and the half-open connection (D4, D5, F3). And the order in
 //! which options and limits count.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use netloop::{
@@ -9,7 +11,7 @@ use netloop::{
 };
 
 use crate::support::{
-    Disturbed, Peer, PeerEnd, Recorder, Scene, World, until_undisturbed_with_more_time,
+    Disturbed, Peer, PeerEnd, Recorder, Scene, World, spend, until_undisturbed_with_more_time,
 };
 
 pub(crate) const LIMIT: Duration = Duration::from_millis(60);
@@ -273,6 +275,31 @@ fn bytes_that_are_sent_put_the_half_open_timeout_off() {
         assert!(!scene.world.has("us", "close"));
         scene.drive_to_close("us");
         assert!(last.elapsed() >= limit, "counted from the last byte");
+        Disturbed::No
+    });
+}
+
+#[test]
+fn a_byte_behind_the_callback_of_another_counts_from_then() {
+    until_undisturbed_with_more_time(|stretch| {
+        let limit = LIMIT * stretch;
+        let mut scene = limited(none().half_open_timeout(limit));
+        let options = SocketOptions::new().allow_half_open(true);
+        let (id, peer) = scene.accepted(options, Recorder::new("us"));
+        peer.half_close();
+        scene.drive_until("us", "end");
+        let sent = Rc::new(Cell::new(None));
+        let sets = Rc::clone(&sent);
+        scene.event_loop.after(limit / 6, move |cx| {
+            spend(limit / 2);
+            cx.sockets.socket(id).write(b".").ignore();
+            sets.set(Some(Instant::now()));
+        });
+        scene.drive_to_close("us");
+        let Some(sent) = sent.get() else {
+            return Disturbed::Yes;
+        };
+        assert!(sent.elapsed() >= limit, "after {:?}", sent.elapsed());
         Disturbed::No
     });
 }
