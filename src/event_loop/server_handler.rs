@@ -62,7 +62,7 @@ pub trait ServerHandler<S = ()> {
     /// Connections were refused: closed right after they were accepted, because they were over one of the
     /// [`Limits`](crate::Limits). Nothing was allocated for them.
     ///
-    /// Connections that are accepted in a row and are over the same limit come as one call, however many they are. It
+    /// Connections that are accepted in a row within a turn and are over the same limit come as one call. The call
     /// comes before the next `on_connection`, and before any callback of another socket.
     #[doc(alias = "drop")]
     fn on_over_limit(&mut self, cx: &mut LoopContext<'_, S>, refused: &OverLimit) {
