@@ -298,9 +298,9 @@ impl<T: Handler> Reactor<T> {
         if state.flags.contains(Flags::HELD) {
             self.held -= 1;
         }
-        let removed = self.slots.remove(key).map(|slot| slot.source);
-        self.notice_slack();
-        removed
+        // Behind the removal, the call would make the compiler move the source once more.
+        self.notice_slack_behind_removal();
+        self.slots.remove(key).map(|slot| slot.source)
     }
 
     /// Returns the source under `key`; `None` if the source is gone.

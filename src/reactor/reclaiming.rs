@@ -12,11 +12,19 @@ use super::{Handler, Key, Phase, Reactor};
 const RECLAIM_TICKS: u64 = 250;
 
 impl<T: Handler> Reactor<T> {
-    /// Calls [`reclaim_soon`](Self::reclaim_soon) if a table has become much too large. Called where a source or a timer
-    /// has gone.
+    /// Calls [`reclaim_soon`](Self::reclaim_soon) if a table has become much too large. Called where a timer has gone.
     #[inline]
     pub(super) fn notice_slack(&mut self) {
         if self.reclaims.is_none() && (self.slots.has_slack() || self.wheel.has_slack()) {
+            self.reclaim_soon();
+        }
+    }
+
+    /// Does the same where a source is about to be removed, as if it were gone.
+    #[inline]
+    pub(super) fn notice_slack_behind_removal(&mut self) {
+        let has_slack = |it: &Self| it.slots.has_slack_without_one() || it.wheel.has_slack();
+        if self.reclaims.is_none() && has_slack(self) {
             self.reclaim_soon();
         }
     }
