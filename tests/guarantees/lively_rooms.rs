@@ -196,7 +196,13 @@ fn a_budget_ends_the_waiting_for_other_speakers() {
             let (mut event_loop, mut room, _peers) = room(MANY, 10);
             let turn = turn(&mut event_loop, &mut room, Budget::new().events(budget));
             assert!(turn.events <= budget);
-            if turn.events < budget {
+            // Elsewhere than with epoll a short read proves nothing: the read that finds nothing is a step too.
+            let is_exact = cfg!(all(
+                target_os = "linux",
+                not(mio_unsupported_force_poll_poll)
+            ));
+            let least = if is_exact { budget } else { budget.div_ceil(2) };
+            if turn.events < least {
                 return Disturbed::Yes;
             }
             Disturbed::No
