@@ -25,8 +25,8 @@ pub(super) struct Mailbox<S> {
     is_pending: AtomicBool,
     /// The number of times that the loop has [taken](Self::take) posts.
     takes: AtomicUsize,
-    /// The value of `takes` before the last wake that succeeded. While the two are equal, the loop is awake, or its wait
-    /// ends: of many posts, only the first has to wake the loop.
+    /// The value of `takes` before the last wake that succeeded. While the two are equal, the loop has not taken posts
+    /// since that wake: it is awake, or about to wake. So of many posts, only the first has to wake the loop.
     woken_at: AtomicUsize,
     stops: StopRequests,
     /// The limit on the posts that wait. If a loop cannot keep up, its posts must not fill the memory unnoticed.

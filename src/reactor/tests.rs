@@ -40,7 +40,8 @@ enum Call {
     Elapsed,
 }
 
-/// The calls that all probes got, in order. Probes do not log `on_activated`, nor `on_deadline`, which gets no log.
+/// The calls that all probes got, in order. `on_activated` and `on_deadline` are missing: probes do not log the first, and
+/// the second is not lent the log.
 type Log = Vec<(char, Call)>;
 
 /// The action of a probe on a call. The action returns whether the probe gives the call as an event.

@@ -16,7 +16,8 @@ const MEASURE: std::time::Duration = std::time::Duration::from_secs(1);
 pub(super) struct Pace {
     rate: MinRate,
     time: Time,
-    /// The owner's counter of bytes, up to the last byte that has added its time.
+    /// The part of the owner's counter of bytes that was turned into time. The bytes beyond it count at the next
+    /// [`count`](Self::count).
     counted: u64,
 }
 

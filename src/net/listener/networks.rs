@@ -60,7 +60,7 @@ impl Networks {
     }
 
     /// Returns the network of `peer`: its address in IPv6, with zeroes behind the prefix. IPv4 addresses are mapped to
-    /// `::ffff:0:0/96`. No network of other IPv6 addresses has a number in that range.
+    /// `::ffff:0:0/96`. A network of other IPv6 addresses never lies in that range, so the two kinds share no key.
     fn network_of(&self, peer: IpAddr) -> u128 {
         let (ipv4_bits, ipv6_bits) = self.prefixes;
         let (address, bits) = match peer.to_canonical() {

@@ -29,8 +29,8 @@ impl TokenBucket {
         }
     }
 
-    /// Takes the credit of one accept at `tick`, a millisecond. Returns `false`, and takes nothing, if there is too
-    /// little.
+    /// Takes the credit of one accept. `tick` is the present, in milliseconds. Returns `false`, and takes nothing, if
+    /// there is too little.
     pub(super) fn take(&mut self, tick: u64) -> bool {
         let passed = tick.saturating_sub(self.credited_to);
         self.credited_to += passed;

@@ -12,8 +12,8 @@ pub enum Refusal {
     /// The peer gets a FIN: its connection ends before the first byte, as in Node.
     #[default]
     End,
-    /// The peer gets a RST. The kernel keeps nothing of the connection, not even TIME_WAIT. Unix sockets have no RST,
-    /// and end.
+    /// The peer gets a RST. The kernel keeps nothing of the connection, not even TIME_WAIT. Unix sockets have no RST:
+    /// they are closed as by [`End`](Self::End).
     Reset,
 }
 

@@ -68,7 +68,8 @@ impl Network {
     pub(crate) fn crash(&mut self, machine: MachineId) {
         self.deliver();
         for listener in self.ports.of_machine(machine) {
-            // `Connections::crash` forgets the sockets in the listener's queue, which belong to the machine.
+            // The returned listener is dropped with its queue. The connections in it are sockets of this machine, and
+            // `Connections::crash` removes them below.
             self.ports.close(&mut self.world, listener);
         }
         let crashed = self.world.machines.get_mut(machine);
