@@ -74,8 +74,9 @@ impl<S> Mailbox<S> {
     }
 
     /// Whether another thread keeps the loop going.
+    // Holds first: a thread that posts and then releases its hold must be seen by one of the two looks.
     pub(super) fn holds_loop(&self) -> bool {
-        self.is_pending() || self.holds.load(SeqCst) > 0
+        self.holds.load(SeqCst) > 0 || self.is_pending()
     }
 
     /// Returns the number of wakes that were system calls.

@@ -150,6 +150,25 @@ fn the_release_of_the_last_hold_ends_the_wait() {
 }
 
 #[test]
+fn a_post_before_the_release_of_the_last_hold_keeps_the_loop() {
+    in_every_order(3, || {
+        let room = Room::new(0);
+        room.mailbox.hold();
+        let poster = {
+            let room = Arc::clone(&room);
+            thread::spawn(move || {
+                assert!(room.post());
+                room.mailbox.release();
+            })
+        };
+        // The post is never taken here, so the loop is never over.
+        assert!(room.mailbox.holds_loop());
+        poster.join().unwrap();
+        assert!(room.mailbox.holds_loop());
+    });
+}
+
+#[test]
 fn a_post_beside_the_close_is_refused_or_dropped() {
     in_every_order(3, || {
         let room = Room::new(0);
