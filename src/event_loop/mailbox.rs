@@ -73,10 +73,12 @@ impl<S> Mailbox<S> {
         self.is_pending.load(SeqCst)
     }
 
-    /// Whether another thread keeps the loop going.
+    /// Whether another thread keeps the loop going: by a hold, a post, or a stop that is to be told. A wake alone, such as
+    /// that of a released hold, is no reason.
     // Holds first: a thread that posts and then releases its hold must be seen by one of the two looks.
     pub(super) fn holds_loop(&self) -> bool {
-        self.holds.load(SeqCst) > 0 || self.is_pending()
+        self.holds.load(SeqCst) > 0
+            || self.is_pending() && (!self.inbox().posts.is_empty() || self.stops.is_asked())
     }
 
     /// Returns the number of wakes that were system calls.
@@ -250,6 +252,11 @@ impl StopRequests {
         let next_period = |word: usize| (word >> PERIOD_SHIFT).wrapping_add(1) << PERIOD_SHIFT;
         let is_asked = |word: usize| word & MOST_REQUESTS > 0;
         is_asked(self.update(|word| is_asked(word).then(|| next_period(word))))
+    }
+
+    /// Whether a stop was asked for since the last [`take`](Self::take).
+    fn is_asked(&self) -> bool {
+        self.0.load(SeqCst) & MOST_REQUESTS > 0
     }
 
     /// Replaces the word by the result of `change`, unless that is `None`. Returns the word before.

@@ -165,6 +165,11 @@ fn a_post_before_the_release_of_the_last_hold_keeps_the_loop() {
         assert!(room.mailbox.holds_loop());
         poster.join().unwrap();
         assert!(room.mailbox.holds_loop());
+        // The wake of the release is no reason to go on.
+        room.turn(usize::MAX);
+        room.mailbox.hold();
+        room.mailbox.release();
+        assert!(!room.mailbox.holds_loop());
     });
 }
 
