@@ -155,8 +155,7 @@ impl<O: event::Source, S> SourceContext<'_, O, S> {
     ///         let turn = cx.source.0.turn(&mut (), Wait::No, Budget::UNLIMITED);
     ///         match cx.source.0.poll_timeout() {
     ///             _ if !turn.is_ok_and(|turn| turn.alive) => cx.close(),
-    ///             // The inner loop has more to do: this source is served again, behind the others.
-    ///             Some(wait) if wait.is_zero() => {}
+    ///             // Its next deadline, or no time at all if the inner loop has more to do.
     ///             Some(wait) => {
     ///                 cx.would_block(Interest::READABLE);
     ///                 cx.after(wait, 0);

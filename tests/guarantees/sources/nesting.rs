@@ -43,6 +43,15 @@ impl SourceHandler<Notes> for Turner {
     }
     fn on_timer(&mut self, cx: &mut SourceContext<'_, Inner, Notes>, _: u64) {
         self.on_readable(cx);
+        // A timer's call is no service, so the source is not served again because of it.
+        if cx
+            .source
+            .0
+            .poll_timeout()
+            .is_some_and(|wait| wait.is_zero())
+        {
+            cx.after(Duration::ZERO, 0);
+        }
     }
     fn burst(&self) -> u32 {
         1
