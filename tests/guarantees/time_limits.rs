@@ -279,29 +279,32 @@ fn bytes_that_are_sent_put_the_half_open_timeout_off() {
     });
 }
 
+// A short write waits for the flush, and a long one is offered to the kernel at once.
 #[test]
-fn a_byte_behind_the_callback_of_another_counts_from_then() {
-    until_undisturbed_with_more_time(|stretch| {
-        let limit = LIMIT * stretch;
-        let mut scene = limited(none().half_open_timeout(limit));
-        let options = SocketOptions::new().allow_half_open(true);
-        let (id, peer) = scene.accepted(options, Recorder::new("us"));
-        peer.half_close();
-        scene.drive_until("us", "end");
-        let sent = Rc::new(Cell::new(None));
-        let sets = Rc::clone(&sent);
-        scene.event_loop.after(limit / 6, move |cx| {
-            spend(limit / 2);
-            cx.sockets.socket(id).write(b".").ignore();
-            sets.set(Some(Instant::now()));
+fn bytes_behind_the_callback_of_another_count_from_then() {
+    for length in [1, 20 << 10] {
+        until_undisturbed_with_more_time(|stretch| {
+            let limit = LIMIT * stretch;
+            let mut scene = limited(none().half_open_timeout(limit));
+            let options = SocketOptions::new().allow_half_open(true);
+            let (id, peer) = scene.accepted(options, Recorder::new("us"));
+            peer.half_close();
+            scene.drive_until("us", "end");
+            let sent = Rc::new(Cell::new(None));
+            let sets = Rc::clone(&sent);
+            scene.event_loop.after(limit / 6, move |cx| {
+                spend(limit / 2);
+                cx.sockets.socket(id).write(&vec![7; length]).ignore();
+                sets.set(Some(Instant::now()));
+            });
+            scene.drive_to_close("us");
+            let Some(sent) = sent.get() else {
+                return Disturbed::Yes;
+            };
+            assert!(sent.elapsed() >= limit, "after {:?}", sent.elapsed());
+            Disturbed::No
         });
-        scene.drive_to_close("us");
-        let Some(sent) = sent.get() else {
-            return Disturbed::Yes;
-        };
-        assert!(sent.elapsed() >= limit, "after {:?}", sent.elapsed());
-        Disturbed::No
-    });
+    }
 }
 
 #[test]

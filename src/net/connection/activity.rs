@@ -16,25 +16,40 @@ pub(super) struct Activity {
     idle: IdleTimeout,
 }
 
-/// An idle timeout in nanoseconds; zero means no timeout. The highest bit is set from the report of the timeout until a
-/// byte moves. So the timeout is limited to 63 bits, which are 292 years.
+/// An idle timeout in nanoseconds; zero means no timeout. Its highest bits are flags, so the timeout is limited to 61 bits,
+/// which are 73 years.
 ///
 /// Every connection holds an `IdleTimeout`. An `Option<Duration>` would take twice the memory.
 #[derive(Clone, Copy, Debug)]
 struct IdleTimeout(u64);
 
 impl IdleTimeout {
-    const REPORTED: u64 = 1 << 63;
+    /// A byte needs more than the turn's reading of the clock. Invariant: set exactly while one of the next two is set, so
+    /// that a byte asks one question.
+    const NOTED_BYTES: u64 = 1 << 63;
+    /// Set from the report of the timeout until a byte moves.
+    const REPORTED: u64 = 1 << 62;
+    /// Set once a deadline counts from the last byte that must not be early.
+    const EXACT: u64 = 1 << 61;
+    const LONGEST: u64 = Self::EXACT - 1;
 
     /// Encodes `timeout`. A timeout of zero never elapses, as in Node.
     fn new(timeout: Option<Duration>) -> Self {
         let nanoseconds = timeout.map_or(0, |timeout| timeout.as_nanos());
-        Self(u64::try_from(nanoseconds).map_or(!Self::REPORTED, |it| it.min(!Self::REPORTED)))
+        Self(u64::try_from(nanoseconds).map_or(Self::LONGEST, |it| it.min(Self::LONGEST)))
     }
 
     fn duration(self) -> Option<Duration> {
-        let nanoseconds = self.0 & !Self::REPORTED;
+        let nanoseconds = self.0 & Self::LONGEST;
         (nanoseconds > 0).then(|| Duration::from_nanos(nanoseconds))
+    }
+
+    fn insert(&mut self, flag: u64) {
+        self.0 |= flag | Self::NOTED_BYTES;
+    }
+
+    fn is_exact(self) -> bool {
+        self.0 & Self::EXACT != 0
     }
 
     #[inline]
@@ -62,16 +77,36 @@ impl Activity {
     #[inline]
     pub(super) fn touch(&mut self, registration: &mut Registration<'_>) {
         self.last_byte_tick = registration.latest_tick();
-        if self.idle.is_reported() {
-            self.rearm_idle(&mut registration.reborrow());
+        if self.idle.0 & IdleTimeout::NOTED_BYTES != 0 {
+            self.note_byte(&mut registration.reborrow());
         }
     }
 
     #[cold]
-    fn rearm_idle(&mut self, registration: &mut Registration<'_>) {
-        self.idle.0 &= !IdleTimeout::REPORTED;
-        if let Some(deadline) = self.idle_deadline() {
-            registration.wake_at(deadline);
+    fn note_byte(&mut self, registration: &mut Registration<'_>) {
+        if self.idle.is_exact() {
+            self.last_byte_tick = registration.read_tick();
+        }
+        if self.idle.is_reported() {
+            self.set_idle(self.idle.duration());
+            if let Some(deadline) = self.idle_deadline() {
+                registration.wake_at(deadline);
+            }
+        }
+    }
+
+    /// Makes bytes count from a reading of the clock of their own from now on, because a side has ended: the deadlines that
+    /// count from the last byte then must not be early. A byte may leave at the end of a long callback of another socket.
+    pub(super) fn measure_exactly(&mut self) {
+        self.idle.insert(IdleTimeout::EXACT);
+    }
+
+    /// Sets the timeout, as if it was not reported.
+    fn set_idle(&mut self, timeout: Option<Duration>) {
+        let is_exact = self.idle.is_exact();
+        self.idle = IdleTimeout::new(timeout);
+        if is_exact {
+            self.measure_exactly();
         }
     }
 
@@ -80,13 +115,13 @@ impl Activity {
     }
 
     pub(super) fn set_idle_timeout(&mut self, timeout: Option<Duration>, tick: u64) {
-        self.idle = IdleTimeout::new(timeout);
+        self.set_idle(timeout);
         self.last_byte_tick = tick;
     }
 
     /// Notes that the idle timeout was reported. No further report follows before a byte has moved.
     pub(super) fn report_idle(&mut self) {
-        self.idle.0 |= IdleTimeout::REPORTED;
+        self.idle.insert(IdleTimeout::REPORTED);
     }
 
     pub(super) fn idle_is_reported(&self) -> bool {
@@ -145,10 +180,11 @@ mod tests {
             (Some(second), Some(second)),
             (
                 Some(Duration::MAX),
-                Some(Duration::from_nanos(i64::MAX as u64)),
+                Some(Duration::from_nanos(IdleTimeout::LONGEST)),
             ),
         ] {
             let mut activity = Activity::new(set);
+            activity.measure_exactly();
             assert_eq!(activity.idle_timeout(), kept);
             activity.report_idle();
             assert_eq!(activity.idle_timeout(), kept, "reported");

@@ -37,6 +37,7 @@ impl Connection {
     /// Notes the end of this side, or its FIN: the close timeout counts from here.
     pub(super) fn note_end(&mut self, registration: &Registration<'_>) {
         self.activity.began_tick = registration.latest_tick();
+        self.activity.measure_exactly();
         if let Some(cold) = &mut self.cold {
             cold.close_progress = CloseProgress::default();
         }

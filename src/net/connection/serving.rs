@@ -154,6 +154,7 @@ impl Connection {
             return None;
         }
         self.inbound.state = InboundState::Ended;
+        self.activity.measure_exactly();
         self.activity.touch(registration);
         if self.settings.limits.half_open_timeout.is_some() {
             self.file_deadline(registration);

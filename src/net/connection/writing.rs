@@ -218,13 +218,6 @@ impl Connection {
         self.outbound.send(tail, &mut wire)
     }
 
-    /// Whether a deadline that must not be early counts from the last byte: one side has ended. The clock is read for such
-    /// a byte, because it may leave at the end of a long callback of another socket.
-    #[inline]
-    fn waits_for_progress(&self) -> bool {
-        self.inbound.has_ended() || self.outbound.state != OutboundState::Open
-    }
-
     /// Sends the unsent bytes in one call. After `end`, sends the FIN once no bytes are left.
     #[inline]
     pub(crate) fn flush(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
@@ -244,19 +237,13 @@ impl Connection {
                 // The rest of this function has nothing to do: a connection with a span owes no drain, and has no
                 // marker and no `end`. Each of these three moves the span to the queue first.
                 match sent {
-                    Ok(sent) if sent == offered => {
-                        self.activity.touch(registration);
-                        if self.waits_for_progress() {
-                            self.activity.last_byte_tick = registration.read_tick();
-                        }
-                    }
+                    Ok(sent) if sent == offered => self.activity.touch(registration),
                     sent => self.sent_in_part(sent, offered, registration, outbox),
                 }
                 return;
             }
         }
         let taken = self.taken_while_waiting();
-        let progress = self.waits_for_progress().then(|| self.taken_bytes());
         let mut wire = Wire {
             stream,
             activity: &mut self.activity,
@@ -264,9 +251,6 @@ impl Connection {
             outbox,
         };
         let flushed = self.outbound.flush(&self.settings, &mut wire);
-        if progress.is_some_and(|before| before < self.taken_bytes()) {
-            self.activity.last_byte_tick = registration.read_tick();
-        }
         let lost = outbox.take_lost();
         if lost > 0 {
             self.out_of_memory(lost, registration);
