@@ -100,7 +100,7 @@ fn pattern(length: usize) -> Vec<u8> {
         .collect()
 }
 
-/// What the run has seen. Its lists have their memory before the run begins.
+/// The record of a run. Its lists have their memory before the run begins.
 struct World {
     /// The bytes that the server sends to each peer that asks for them.
     pattern: Vec<u8>,
@@ -308,7 +308,7 @@ fn run(count: usize, answer: usize, fails_at: i64) -> bool {
 
 /// Fails each of the growths from the first to `last`, one a run. Returns the number of runs in which one has failed.
 fn fail_each(count: usize, answer: usize, last: i64) -> usize {
-    // What is made once is made now.
+    // A run without a failure makes everything that a process makes once, so that no later run counts its growths.
     run(count, answer, i64::MAX);
     let growths = (1..=last).filter(|&growth| run(count, answer, growth));
     growths.count()

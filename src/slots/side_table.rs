@@ -85,7 +85,7 @@ impl<T> SideTable<T> {
     #[inline]
     #[must_use]
     pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
-        // That it is not zero is known to the compiler, so that one comparison also tells an entry from a vacant one.
+        // A generation that the compiler knows not to be zero: one comparison then also tells an entry from a vacant one.
         let own = NonZeroU32::new(key.generation())?;
         match self.entries.get_mut(key.index()) {
             Some(Some((generation, value))) if *generation == own => Some(value),

@@ -133,8 +133,8 @@ fn survivors_at_random_places_keep_no_more_than_the_tables() {
     });
 }
 
-/// What the nginx page promises of its idle connections. The handler of an echo has no state: a handler that has some is in
-/// a box of its own, which comes on top.
+/// The figure that nginx gives for its idle connections. The handler of an echo has no state: a handler with state is in a
+/// box of its own, which comes on top.
 #[test]
 fn ten_thousand_idle_connections_take_at_most_2_5_mb() {
     in_own_process(MANY_DESCRIPTORS, || {

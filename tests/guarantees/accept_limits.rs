@@ -27,7 +27,7 @@ pub(crate) struct Door {
 pub(crate) struct Book {
     pub(crate) accepted: usize,
     pub(crate) told: Vec<OverLimit>,
-    /// What came, in its order.
+    /// The names of the events, in their order.
     pub(crate) events: Vec<&'static str>,
 }
 

@@ -82,7 +82,7 @@ fn a_trickle_puts_the_close_timeout_off_only_once() {
     }
 }
 
-// What comes behind `destroy_soon` is thrown away, and is no progress.
+// Bytes that arrive behind `destroy_soon` are thrown away, and are no progress.
 #[test]
 fn a_flood_keeps_no_socket_that_waits_for_its_queue() {
     let mut scene = Scene::new();

@@ -143,7 +143,7 @@ fn check_endpoint(text: &str, endpoint: netloop::Result<Endpoint>) {
                 );
                 assert!(!host.contains('\0'), "{text:?} is the name {host:?}");
             }
-            // What begins as a path is read as a path.
+            // A name that begins with `unix:` would be read as a path.
             let shown = endpoint.to_string();
             if !shown.starts_with("unix:") {
                 assert_eq!(

@@ -102,7 +102,7 @@ fn attack_in_rounds(
         let time = if is_last { LAST_ATTACK } else { ATTACK };
         attacker.run_for(time, |attacker, began| attacker.strike(began, is_last))?;
         attacker.world.attacks = false;
-        // What the guests measure while the last of them go counts for neither.
+        // The round trips that the guests measure while the last attackers go count for neither phase.
         phase.fetch_add(1, Ordering::Relaxed);
         attacker.run_for(DRAIN, |_, _| Ok(()))?;
         left = left.max(guests::count(addresses[0])?);
