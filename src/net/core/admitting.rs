@@ -10,7 +10,7 @@ impl Net {
     /// Begins a turn, in which each server may accept a limited number of times.
     #[inline]
     pub(crate) fn begin_turn(&mut self) {
-        self.exhaustion.begin_turn();
+        self.loop_admission.begin_turn();
     }
 
     /// Decides on the connection that a server has accepted: the block list comes first, then the limits in the order
@@ -73,7 +73,7 @@ impl Net {
 
     /// Returns the limit on open sockets that leaves `server` no place for another connection.
     fn full_place(&self, server: ServerId) -> Option<AcceptLimit> {
-        if !self.exhaustion.has_place() {
+        if !self.loop_admission.has_place() {
             return Some(AcceptLimit::Loop);
         }
         self.listener(server)?.full_place()
@@ -82,11 +82,11 @@ impl Net {
     /// Frees the places of the sockets that have closed and wait for the close phase. Returns whether there were any. A
     /// close by the reactor itself frees no place, so this is called before a server refuses a connection.
     fn free_places_of_closing(&mut self) -> bool {
-        let before = self.exhaustion.open_sockets();
+        let before = self.loop_admission.open_sockets();
         loop {
             let key = self.reactor.closing().nth(self.closing_looked_at);
             let Some(key) = key else {
-                return self.exhaustion.open_sockets() < before;
+                return self.loop_admission.open_sockets() < before;
             };
             self.closing_looked_at += 1;
             self.free_place(SocketId(key));
@@ -103,7 +103,7 @@ impl Net {
             return;
         }
         let (server, peer) = (connection.server(), connection.peer());
-        self.exhaustion.free_place();
+        self.loop_admission.free_place();
         let server = server.map(ServerId);
         if let Some(listener) = server.and_then(|server| self.listener_mut(server)) {
             listener.place_freed(|| peer);

@@ -50,7 +50,7 @@ impl Net {
     /// Returns the counters, after a visit of each socket.
     pub(crate) fn counts(&self) -> NetCounts {
         let mut counts = NetCounts {
-            turns: self.exhaustion.turns(),
+            turns: self.loop_admission.turns(),
             polls: self.reactor.polls(),
             reports: self.reactor.events(),
             bytes_received: self.tally.received_before,
@@ -58,7 +58,7 @@ impl Net {
             accepted: self.tally.accepted,
             refused: self.tally.refused,
             dropped_blocked: self.tally.dropped_blocked,
-            descriptor_shortages: self.exhaustion.shortages(),
+            descriptor_shortages: self.loop_admission.shortages(),
             time_limits: self.tally.time_limits,
             closed_over_total: self.tally.closed_over_total,
             pressures: self.outbox.pressures(),

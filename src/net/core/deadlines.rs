@@ -227,7 +227,7 @@ impl Net {
         let mut resources = SharedResources {
             buffer,
             outbox: &mut self.outbox,
-            exhaustion: &mut self.exhaustion,
+            loop_admission: &mut self.loop_admission,
         };
         let event = self.reactor.serve_ahead(key, &mut resources)?;
         self.translate_event(key, event)
@@ -245,7 +245,7 @@ impl Net {
             let mut resources = SharedResources {
                 buffer: &mut [],
                 outbox: &mut self.outbox,
-                exhaustion: &mut self.exhaustion,
+                loop_admission: &mut self.loop_admission,
             };
             if let Some(event) = self.reactor.serve_ahead(key, &mut resources) {
                 self.translate_event(key, event);

@@ -36,7 +36,7 @@ use std::time::Instant;
 use crate::net::connect::PendingLookups;
 use crate::net::connection::Connection;
 use crate::net::error::{Error, Result, Syscall};
-use crate::net::listener::{DescriptorExhaustion, Listener};
+use crate::net::listener::{Listener, LoopAdmission};
 use crate::net::outbox::Outbox;
 use crate::net::values::{
     CloseReason, Event, Limits, ServerId, SocketEvent, SocketId, SocketOptions, SocketSettings,
@@ -70,8 +70,8 @@ pub(crate) struct Net {
     /// The system on which sockets are opened: the kernel, or a simulated machine.
     pub(crate) system: System,
     outbox: Outbox,
-    /// The reserve descriptor, and whether a server is backing off for lack of a descriptor.
-    exhaustion: DescriptorExhaustion,
+    /// The places of all sockets, and the reserve descriptor for a server that has none.
+    loop_admission: LoopAdmission,
     /// The ids of all servers that are not removed, to find the servers that back off without a walk over all sockets.
     servers: Vec<ServerId>,
     /// The buffer in which formatted writes build their text. Invariant: empty between two writes.
@@ -157,7 +157,7 @@ impl Net {
             tally: Tally::default(),
             reactor,
             outbox: Outbox::new(capacities.pooled_bytes, limits.max_total_queued_bytes),
-            exhaustion: DescriptorExhaustion::new(&system, limits.max_connections),
+            loop_admission: LoopAdmission::new(&system, limits.max_connections),
             limits,
             system,
             servers: Vec::new(),
@@ -188,7 +188,7 @@ impl Net {
             let mut resources = SharedResources {
                 buffer,
                 outbox: &mut self.outbox,
-                exhaustion: &mut self.exhaustion,
+                loop_admission: &mut self.loop_admission,
             };
             let next = self
                 .reactor
@@ -364,7 +364,7 @@ impl Net {
         if self.lookups.is_some() {
             self.dismiss_asker_that_missed(id);
         }
-        if self.exhaustion.take() {
+        if self.loop_admission.take_shortage() {
             self.wake_servers();
         }
         Some(closing)
@@ -380,7 +380,7 @@ impl Net {
         self.tally.received_before += connection.bytes_read();
         let held_place = connection.give_up_place();
         if held_place {
-            self.exhaustion.free_place();
+            self.loop_admission.free_place();
         }
         let Some(server) = connection.server().map(ServerId) else {
             return;

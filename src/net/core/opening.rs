@@ -89,7 +89,7 @@ impl Net {
         if connection.counts_time() {
             self.reactor.note_now();
         }
-        self.exhaustion.take_place();
+        self.loop_admission.take_place();
         let source = Source::Connection(connection);
         let begin = |source: &mut Source, registration: &mut Registration<'_>| {
             if let Source::Connection(connection) = source {

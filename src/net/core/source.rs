@@ -4,7 +4,7 @@ use mio::event;
 
 use crate::net::connect::Attempt;
 use crate::net::connection::Connection;
-use crate::net::listener::{DescriptorExhaustion, Listener};
+use crate::net::listener::{Listener, LoopAdmission};
 use crate::net::outbox::Outbox;
 use crate::net::values::Event;
 use crate::reactor::{Handler, Registration};
@@ -37,8 +37,8 @@ pub(crate) struct SharedResources<'a> {
     /// The read buffer of the loop. Empty in calls in which no source reads.
     pub(crate) buffer: &'a mut [u8],
     pub(crate) outbox: &'a mut Outbox,
-    /// The reserve descriptor, and whether a server is backing off for lack of a descriptor.
-    pub(crate) exhaustion: &'a mut DescriptorExhaustion,
+    /// The places of all sockets, and the reserve descriptor for a server that has none.
+    pub(crate) loop_admission: &'a mut LoopAdmission,
 }
 
 impl Source {
@@ -96,7 +96,9 @@ impl Source {
         resources: &mut SharedResources<'_>,
     ) -> Option<Event> {
         match self {
-            Self::Listener(listener) => listener.on_readable(registration, resources.exhaustion),
+            Self::Listener(listener) => {
+                listener.on_readable(registration, resources.loop_admission)
+            }
             Self::Custom(source) => Some(source.on_readable(registration)),
             Self::Connection(_) | Self::Attempt(_) => None,
         }

@@ -18,7 +18,7 @@ pub(crate) enum Awake {
 impl Net {
     /// Returns the number of the turns that were begun.
     pub(crate) fn turns(&self) -> u64 {
-        self.exhaustion.turns()
+        self.loop_admission.turns()
     }
 
     /// Returns the number of sources that wait to be served, flushed or closed.

@@ -224,7 +224,7 @@ impl Net {
         let mut resources = SharedResources {
             buffer: &mut [],
             outbox: &mut self.outbox,
-            exhaustion: &mut self.exhaustion,
+            loop_admission: &mut self.loop_admission,
         };
         self.reactor.end_callback(scope, &mut resources);
     }
@@ -238,7 +238,7 @@ impl Net {
         self.reactor.flush(&mut SharedResources {
             buffer: &mut [],
             outbox: &mut self.outbox,
-            exhaustion: &mut self.exhaustion,
+            loop_admission: &mut self.loop_admission,
         });
     }
 
@@ -252,7 +252,7 @@ impl Net {
         self.reactor.flush_next(&mut SharedResources {
             buffer: &mut [],
             outbox: &mut self.outbox,
-            exhaustion: &mut self.exhaustion,
+            loop_admission: &mut self.loop_admission,
         })
     }
 }

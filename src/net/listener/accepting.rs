@@ -9,7 +9,7 @@ use crate::net::values::Event;
 use crate::reactor::{Interest, Readiness, Registration};
 
 use super::accept_fault::{AcceptFault, classify_accept};
-use super::{DescriptorExhaustion, Listener, ServerEvent, State};
+use super::{Listener, LoopAdmission, ServerEvent, State};
 
 /// The number of [transient](AcceptFault::Transient) failures in a row after which the listener backs off.
 const TRANSIENT_FAULTS: u32 = 16;
@@ -78,12 +78,12 @@ impl Listener {
     pub(crate) fn on_readable(
         &mut self,
         registration: &mut Registration<'_>,
-        exhaustion: &mut DescriptorExhaustion,
+        loop_admission: &mut LoopAdmission,
     ) -> Option<Event> {
         let event = match self.event {
             // The handler panicked when it was told of refused peers, so the event that follows them still waits.
             Some(_) => Some(self.event_for_net()),
-            None => self.accept_next(registration, exhaustion),
+            None => self.accept_next(registration, loop_admission),
         };
         if self.refusals.is_empty() {
             return event;
@@ -99,16 +99,16 @@ impl Listener {
     fn accept_next(
         &mut self,
         registration: &mut Registration<'_>,
-        exhaustion: &mut DescriptorExhaustion,
+        loop_admission: &mut LoopAdmission,
     ) -> Option<Event> {
-        while self.admission.may_accept_in(exhaustion.turns()) {
+        while self.admission.may_accept_in(loop_admission.turns()) {
             if !self.may_accept() {
                 return Some(self.drained(registration));
             }
             let error = match self.as_bound()?.acceptor.accept() {
                 Ok((stream, peer)) => {
                     self.note_accepted();
-                    self.has_arrival = !(exhaustion.has_place() && self.takes_everyone());
+                    self.has_arrival = !(loop_admission.has_place() && self.takes_everyone());
                     return Some(self.report(ServerEvent::Accepted { stream, peer }));
                 }
                 Err(error) => error,
@@ -135,7 +135,7 @@ impl Listener {
                     return self.back_off(error, LONGEST_BACKOFF, registration);
                 }
                 AcceptFault::OutOfDescriptors => {
-                    exhaustion.meet(&self.as_bound()?.acceptor);
+                    loop_admission.meet_shortage(&self.as_bound()?.acceptor);
                     return self.back_off(error, LONGEST_BACKOFF, registration);
                 }
                 AcceptFault::Fatal => return self.fault(error, registration),

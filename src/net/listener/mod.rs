@@ -6,7 +6,7 @@ mod accepting;
 mod admission;
 mod arrival;
 mod event;
-mod exhaustion;
+mod loop_admission;
 mod networks;
 mod options;
 mod refusals;
@@ -31,7 +31,7 @@ pub use options::ListenOptions;
 
 pub(crate) use admission::Admission;
 pub(crate) use event::ServerEvent;
-pub(crate) use exhaustion::DescriptorExhaustion;
+pub(crate) use loop_admission::LoopAdmission;
 pub(crate) use refusals::Refused;
 
 /// A listening socket, with its options and the count of its connections: what users call a server.

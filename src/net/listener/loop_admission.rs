@@ -1,15 +1,15 @@
-//! The state that all servers of one loop share when they accept: the handling of a lack of descriptors, the turn, and the
-//! open sockets of the loop.
+//! The admission of connections to one loop: the state that all of its servers share when they accept.
 
 use crate::system::{Acceptor, Reserve, System};
 
-/// The reserve descriptor of a loop, whether it was needed, the number of the turn, and the places of the loop's sockets.
+/// The part of a loop in the admission of connections: its places, the number of the turn, and the reserve descriptor.
+/// [`Admission`](super::admission::Admission) is the part of a server.
 #[derive(Debug)]
-pub(crate) struct DescriptorExhaustion {
+pub(crate) struct LoopAdmission {
     reserve: Reserve,
-    /// Whether an accept has failed for lack of a descriptor since the last [`take`](Self::take). While set, at least
+    /// Whether an accept has failed for lack of a descriptor since the last [`take_shortage`](Self::take_shortage). While set, at least
     /// one server is backing off.
-    was_met: bool,
+    has_met_shortage: bool,
     /// The accepts that have failed for lack of a descriptor.
     shortages: u64,
     /// The turns that were begun. In each, a server accepts a limited number of times.
@@ -20,11 +20,11 @@ pub(crate) struct DescriptorExhaustion {
     max_connections: usize,
 }
 
-impl DescriptorExhaustion {
+impl LoopAdmission {
     pub(crate) fn new(system: &System, max_connections: Option<usize>) -> Self {
         Self {
             reserve: Reserve::new(system),
-            was_met: false,
+            has_met_shortage: false,
             shortages: 0,
             turns: 0,
             open_sockets: 0,
@@ -55,9 +55,9 @@ impl DescriptorExhaustion {
     }
 
     /// Refuses one peer that waits at `acceptor`: accepts it with the reserve descriptor, and resets it.
-    pub(crate) fn meet(&mut self, acceptor: &Acceptor) {
+    pub(crate) fn meet_shortage(&mut self, acceptor: &Acceptor) {
         self.reserve.refuse_one(acceptor);
-        self.was_met = true;
+        self.has_met_shortage = true;
         self.shortages += 1;
     }
 
@@ -76,7 +76,7 @@ impl DescriptorExhaustion {
     /// Whether an accept has failed for lack of a descriptor since the last call. The caller then wakes the servers
     /// that back off.
     #[inline]
-    pub(crate) fn take(&mut self) -> bool {
-        std::mem::take(&mut self.was_met)
+    pub(crate) fn take_shortage(&mut self) -> bool {
+        std::mem::take(&mut self.has_met_shortage)
     }
 }
