@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use netloop::simulation::{Flavour, Host, Options, Simulation};
-use netloop::{CloseReason, Context, Error, ListenOptions, SocketHandler, SocketOptions};
+use netloop::simulation::{Flavour, Host, Options, Route, Simulation};
+use netloop::{
+    CloseReason, ConnectOptions, Context, Error, ListenOptions, Socket, SocketHandler,
+    SocketOptions,
+};
 
 struct Paused;
 
@@ -90,4 +93,41 @@ struct Silent;
 
 impl SocketHandler for Silent {
     fn on_data(&mut self, _cx: &mut Context<'_>, _data: &[u8]) {}
+}
+
+// The seed 6308 of the room
+#[test]
+fn no_request_while_connecting_puts_the_connect_timeout_off() {
+    let ways: [fn(&mut Socket<'_>); 5] = [
+        |socket| socket.destroy_soon(),
+        |socket| socket.end(),
+        |socket| socket.resume(),
+        |socket| {
+            socket.end();
+            socket.destroy_soon();
+        },
+        |socket| {
+            socket.end();
+            socket.resume();
+            socket.destroy_soon();
+        },
+    ];
+    for way in ways {
+        let mut simulation = Simulation::new(1, Options::new()).unwrap();
+        simulation.set_route([10, 0, 0, 9].into(), Route::Blackhole);
+        let mut client = simulation.host(Vec::new()).unwrap();
+        let options = ConnectOptions::new()
+            .connect_timeout(Duration::from_secs(20))
+            .socket(SocketOptions::new().pause_on_connect(true));
+        let connecting = client
+            .event_loop
+            .connect_with("10.0.0.9:7", options, Paused)
+            .unwrap();
+        client.event_loop.after(Duration::from_secs(5), move |cx| {
+            way(&mut cx.sockets.socket(connecting));
+        });
+        let after = Duration::from_secs(20) + Duration::from_millis(2);
+        simulation.run_for(&mut [&mut client], after).unwrap();
+        assert_eq!(client.shared, ["ETIMEDOUT", "TimedOut"]);
+    }
 }

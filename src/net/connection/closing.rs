@@ -94,12 +94,13 @@ impl Connection {
         } else if self.outbound.state == OutboundState::Finished {
             self.close_locally(error, registration);
         } else if !self.outbound.closes_when_sent() {
+            let is_resting = self.is_resting();
             self.end(registration);
             self.outbound.state = ending;
             if error.is_some() {
                 self.cold_mut().closing_error = error;
             }
-            if self.inbound.is_paused() {
+            if is_resting {
                 self.end_rest(registration);
             }
         }
