@@ -9,6 +9,8 @@ pub(crate) struct Armed {
     timers: BTreeMap<u64, Instant>,
     /// The step in which timers that were due were last put off, cancelled or told, and their number in it.
     gone: (u64, u32),
+    /// The step in which the side is given bytes, and the step in which it was given bytes before.
+    reads: (u64, u64),
 }
 
 impl Armed {
@@ -43,11 +45,16 @@ impl Armed {
         due
     }
 
-    /// The number of timers that are due, or were due in this step before something became of them.
-    pub(crate) fn count_due(&self, now: Instant, step: u64) -> u32 {
+    /// The side is given bytes. Returns the number of timers that are due, or were due before something became of them:
+    /// in this step, or in the step in which the side was given bytes before. A small budget may put off the further
+    /// services of a timer that was found to be due, and the handler may have cancelled it meanwhile.
+    pub(crate) fn count_due(&mut self, now: Instant, step: u64) -> u32 {
+        if self.reads.0 != step {
+            self.reads = (step, self.reads.0);
+        }
         let due = self.timers.values().filter(|due| **due <= now).count();
         let (last, gone) = self.gone;
-        u32::try_from(due).unwrap() + if last == step { gone } else { 0 }
+        u32::try_from(due).unwrap() + if last >= self.reads.1 { gone } else { 0 }
     }
 
     fn note_gone(&mut self, due: Option<Instant>, now: Instant, step: u64) {

@@ -367,7 +367,7 @@ impl Ledger {
 
     /// I9: no socket keeps the loop to itself. `has_deadline` says whether the side has a deadline, which may have passed.
     pub(crate) fn check_fairness(&mut self, side: usize, now: Instant, has_deadline: bool) {
-        let it = &self.sides[side];
+        let it = &mut self.sides[side];
         let deadlines = u32::from(has_deadline) + it.timers.count_due(now, self.steps);
         let turn = (self.steps, now);
         self.fairness.note_read(side, turn, it.is_carrying());
