@@ -31,7 +31,7 @@ impl<S> EventLoop<S> {
     ///   received and sent nothing yet, is busy: it has a second for its first bytes. Sockets in a
     ///   [pipe](LoopContext::pipe_both), and sockets that handlers make during the shutdown, are busy too.
     /// - **At the deadline** the rest is closed. A socket that has not sent everything, or has not ended, gets a RST, so that
-    ///   its peer takes no part for the whole.
+    ///   its peer does not mistake a cut response for a complete one.
     ///
     /// A second call adds its `done`. A nearer deadline of the second call holds; a later one changes nothing. So a
     /// second SIGTERM can force at once: `shutdown(Duration::ZERO, ..)`.

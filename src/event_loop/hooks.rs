@@ -230,7 +230,7 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Makes the calls behind the sockets, and sends what they wrote if `limit` permits.
+    /// Calls the hooks whose place is after the sockets. Then sends the bytes that the hooks wrote, if `limit` permits.
     #[cold]
     #[inline(never)]
     pub(super) fn check(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {

@@ -27,7 +27,7 @@ use done::Done;
 /// The token of the timer that asks a socket. No handler is told of it.
 pub(super) const ASK: u64 = 0x5a17_d04e_a5c0_ffee;
 
-/// The time that a socket has for its first bytes, and a peer for its end behind ours.
+/// The time in which a new socket must get its first bytes, and the time in which a peer must end after this side.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The time until the next look at sockets that were not ready for the question, and at servers that still accept.

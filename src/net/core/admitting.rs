@@ -7,7 +7,7 @@ use crate::net::values::{AcceptLimit, ServerId, SocketId};
 use super::Net;
 
 impl Net {
-    /// Begins a turn, in which each server may accept a limited number of times.
+    /// Begins a turn, so that each server may accept again as often as the limit for one turn allows.
     #[inline]
     pub(crate) fn begin_turn(&mut self) {
         self.loop_admission.begin_turn();

@@ -334,7 +334,7 @@ impl Net {
 
     /// Begins the phase of the turn in which the loop reports closed sockets and servers.
     pub(crate) fn begin_closing(&mut self) {
-        // The phase takes sources off the front of the list.
+        // This field counts sources from the front of the reactor's list of closes, and the phase takes sources off there.
         self.closing_looked_at = 0;
         self.reactor.begin(Phase::Close);
     }

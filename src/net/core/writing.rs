@@ -114,7 +114,8 @@ impl Net {
         self.write_to_connection(id, payload)
     }
 
-    /// Writes `payload` outside of the fast path: adds it to the connection's span, or passes it to the connection.
+    /// Writes `payload` outside of the fast path: gathers it in a longer buffer of the callback, or adds it to the span
+    /// of the connection. If neither takes it, passes it to the connection.
     #[inline(never)]
     fn write_to_connection(&mut self, id: SocketId, payload: Payload<'_>) -> Flow {
         if payload.is_better_copied() {

@@ -42,8 +42,8 @@ struct Group {
     last_start: usize,
 }
 
-/// A move of the end of a span by one message. The message moves every span of the group that ends at `from` in the
-/// same way, so further members need no comparison of bytes.
+/// A move of the end of a span by one message. Every other span of the group whose end is `from` moves to `to` as well:
+/// for those members the message is not compared with the bytes of the buffer again.
 #[derive(Clone, Copy, Debug)]
 struct SpanMove {
     group: u8,

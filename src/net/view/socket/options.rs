@@ -57,7 +57,7 @@ impl Socket<'_> {
     /// Allows [`run`](crate::EventLoop::run) to return while the socket is open. A second call has no further effect.
     ///
     /// As in Node, `run` still goes on while the socket is connecting or has unsent bytes or an unsent end, so nothing
-    /// that was written is dropped. The limits on the time of the peer bound that wait. Without a
+    /// that was written is dropped. The timeouts that bound the peer also bound that wait. Without a
     /// [`write_stall_timeout`](crate::Limits::write_stall_timeout), without an
     /// [`idle_timeout`](crate::SocketOptions::idle_timeout), and with a `close_timeout` of `None` or no
     /// [`end`](crate::Socket::end), a peer that never reads keeps `run` going.
