@@ -85,20 +85,23 @@ impl Connection {
         }
     }
 
-    /// Returns when a service is repeated because a call of it has failed, and may succeed later. `before` are the
-    /// failures before the service. `None` if no call has failed, or if too many have failed in a row: a kernel that
-    /// always fails must not keep a deadline from its decision.
+    /// Returns when a service is repeated because a call of it has failed, and may succeed later, or because a half rests
+    /// and made no call. `before` are the failures before the service. `None` if no call has failed, or if too many have
+    /// failed in a row: a kernel that always fails must not keep a deadline from its decision.
     pub(crate) fn next_try(
         &self,
         before: Retries,
         registration: &mut Registration<'_>,
     ) -> Option<NextTry> {
+        let flags = self.outbound.flags;
+        // The failure may have come in a service of the loop between two services of the deadline.
+        if flags.contains(OutboundFlags::READ_RESTS) && !self.inbound.retry.is_hopeless()
+            || flags.contains(OutboundFlags::RESTS) && !self.outbound.retry.is_hopeless()
+        {
+            return Some(NextTry::Later);
+        }
         if !self.retries().are_worth_waiting(before) {
             return None;
-        }
-        let rests = OutboundFlags::RESTS | OutboundFlags::READ_RESTS;
-        if self.outbound.flags.intersects(rests) {
-            return Some(NextTry::Later);
         }
         if registration.has_work() {
             return Some(NextTry::AtOnce);
