@@ -113,28 +113,16 @@ impl BlockList {
     /// [`add_subnet`](Self::add_subnet).
     #[doc(alias = "addCIDR")]
     pub fn add(&mut self, rule: &str) -> Result<()> {
-        let malformed = || {
-            invalid(format!(
-                "{rule:?} is no address, no \"network/prefix\" and no \"start-end\""
-            ))
-        };
-        let address = |text: &str| text.trim().parse::<IpAddr>().map_err(|_| malformed());
-        if let Some((network, prefix)) = rule.split_once('/') {
-            let prefix = prefix.trim().parse().map_err(|_| malformed())?;
-            self.add_subnet(address(network)?, prefix)
-        } else if let Some((start, end)) = rule.split_once('-') {
-            self.add_range(address(start)?, address(end)?)
-        } else {
-            self.add_address(address(rule)?);
-            Ok(())
-        }
+        let (first, last) = parse(rule)?;
+        self.insert(first, last);
+        Ok(())
     }
 
     /// Removes one address, even if it was added as part of a range or a subnet.
     #[doc(alias = "removeAddress")]
     pub fn remove_address(&mut self, address: impl Into<IpAddr>) {
         let position = position(address.into());
-        self.remove(position, position);
+        self.cut(position, position);
     }
 
     /// Removes the addresses from `start` to `end`, both included.
@@ -145,7 +133,7 @@ impl BlockList {
     #[doc(alias = "removeRange")]
     pub fn remove_range(&mut self, start: impl Into<IpAddr>, end: impl Into<IpAddr>) -> Result<()> {
         let (first, last) = range(start.into(), end.into())?;
-        self.remove(first, last);
+        self.cut(first, last);
         Ok(())
     }
 
@@ -157,7 +145,28 @@ impl BlockList {
     #[doc(alias("removeSubnet", "removeCIDR"))]
     pub fn remove_subnet(&mut self, network: impl Into<IpAddr>, prefix: u8) -> Result<()> {
         let (first, last) = subnet(network.into(), prefix)?;
-        self.remove(first, last);
+        self.cut(first, last);
+        Ok(())
+    }
+
+    /// Removes the addresses of one line of a configuration, in the forms of [`add`](Self::add).
+    ///
+    /// ```
+    /// use netloop::BlockList;
+    ///
+    /// let mut all_but_ours = BlockList::everything();
+    /// all_but_ours.remove("10.0.0.0/8")?;
+    /// assert!(!all_but_ours.check("10.1.2.3".parse()?));
+    /// assert!(all_but_ours.check("192.0.2.1".parse()?));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`add`](Self::add).
+    pub fn remove(&mut self, rule: &str) -> Result<()> {
+        let (first, last) = parse(rule)?;
+        self.cut(first, last);
         Ok(())
     }
 
@@ -198,7 +207,7 @@ impl BlockList {
     }
 
     /// Removes the addresses from `first` to `last`. A longer range keeps its outer part.
-    fn remove(&mut self, first: u128, last: u128) {
+    fn cut(&mut self, first: u128, last: u128) {
         while let Some((&start, &end)) = self.ranges.range(..=last).next_back() {
             if end < first {
                 return;
@@ -304,6 +313,25 @@ fn subnet(network: IpAddr, prefix: u8) -> Result<(u128, u128)> {
     let host_bits = host_bits(prefix + mapping);
     let first = position(network) & !host_bits;
     Ok((first, first | host_bits))
+}
+
+/// Returns the range of one line of a configuration.
+fn parse(rule: &str) -> Result<(u128, u128)> {
+    let malformed = || {
+        invalid(format!(
+            "{rule:?} is no address, no \"network/prefix\" and no \"start-end\""
+        ))
+    };
+    let address = |text: &str| text.trim().parse::<IpAddr>().map_err(|_| malformed());
+    if let Some((network, prefix)) = rule.split_once('/') {
+        let prefix = prefix.trim().parse().map_err(|_| malformed())?;
+        subnet(address(network)?, prefix)
+    } else if let Some((start, end)) = rule.split_once('-') {
+        range(address(start)?, address(end)?)
+    } else {
+        let position = position(address(rule)?);
+        Ok((position, position))
+    }
 }
 
 fn invalid(message: String) -> Error {

@@ -56,7 +56,7 @@ fn compare_with_linear_scan(seed: u64) {
         if blocks {
             block_list.insert(first, last);
         } else {
-            block_list.remove(first, last);
+            block_list.cut(first, last);
         }
         model.0.push((first, last, blocks));
 
@@ -130,6 +130,35 @@ fn overlapping_and_adjacent_rules_become_one() {
         r#"["9.255.255.250-10.255.255.255"]"#
     );
     assert_eq!(block_list.rules().count(), 1);
+}
+
+#[test]
+fn a_line_that_blocks_addresses_allows_them_when_removed() {
+    for rule in [
+        "1.2.3.4",
+        "10.0.0.0/8",
+        "1.2.3.4 - 1.2.3.9",
+        "fe80::/10",
+        "::1",
+    ] {
+        let mut added = BlockList::new();
+        added.add(rule).expect("it is a rule");
+        let mut left = BlockList::everything();
+        left.remove(rule).expect("it is a rule");
+        for (first, last) in added.rules() {
+            assert!(!left.check(first) && !left.check(last), "{rule}");
+        }
+        let blocked = left.rules().count();
+        assert!((1..=2).contains(&blocked), "{rule}: {left:?}");
+        added.remove(rule).expect("it is a rule");
+        assert_eq!(added, BlockList::new(), "{rule}");
+    }
+    let mut everything = BlockList::everything();
+    for rule in ["", "10.0.0.0/33", "9.9.9.9-1.1.1.1", "host"] {
+        let error = everything.remove(rule).expect_err(rule);
+        assert_eq!(error.code(), Error::INVALID_ARGUMENT);
+    }
+    assert_eq!(everything, BlockList::everything());
 }
 
 #[test]
