@@ -49,7 +49,7 @@ impl Program {
         }
     }
 
-    fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
@@ -150,13 +150,13 @@ pub(crate) fn example(name: &str) -> Command {
     let path = profile
         .join("examples")
         .join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("examples")
-        .join(format!("{name}.rs"));
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let source =
+        modified(&examples.join(format!("{name}.rs"))).max(modified_within(&examples.join(name)));
     let _one_at_a_time = BUILDING.lock();
     // The tests are linked anew whenever the library has changed. `cargo test` builds the examples as well, but
     // `cargo test --test examples` does not.
-    if modified(&path) < modified(&source).max(modified(&tests)) {
+    if modified(&path) < source.max(modified(&tests)) {
         build_examples(profile);
     }
     assert!(
@@ -169,6 +169,13 @@ pub(crate) fn example(name: &str) -> Command {
 
 fn modified(path: &Path) -> Option<SystemTime> {
     path.metadata().and_then(|file| file.modified()).ok()
+}
+
+/// When the newest file of `folder` was changed; `None` if there is no such folder.
+fn modified_within(folder: &Path) -> Option<SystemTime> {
+    let entries = folder.read_dir().ok()?.flatten().map(|entry| entry.path());
+    let newest = entries.map(|path| modified(&path).max(modified_within(&path)));
+    newest.max().flatten()
 }
 
 fn build_examples(profile: &Path) {

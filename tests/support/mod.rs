@@ -45,6 +45,6 @@ pub(crate) use running::spend;
 pub(crate) use scene::{
     Disturbed, PATIENCE, Scene, until_undisturbed, until_undisturbed_with_more_time,
 };
-pub(crate) use scratch::scratch_path;
+pub(crate) use scratch::{ScratchPath, scratch_path};
 pub(crate) use seen::{Event, Seen, World};
 pub(crate) use time::let_time_pass;
