@@ -68,6 +68,8 @@ install_peers() {
     command -v nc >/dev/null || packages+=(netcat-openbsd)
     command -v socat >/dev/null || packages+=(socat)
     command -v strace >/dev/null || packages+=(strace)
+    command -v curl >/dev/null || packages+=(curl)
+    command -v haproxy >/dev/null || packages+=(haproxy)
     pkg-config --exists glib-2.0 2>/dev/null || packages+=(pkg-config libglib2.0-dev)
     install_packages "the tests that need them skip" "${packages[@]}" || return 0
 }

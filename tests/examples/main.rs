@@ -12,6 +12,7 @@ mod chat_server;
 mod child_process;
 mod game;
 mod programs;
+mod proxy;
 mod serve;
 mod threads;
 mod transcript;
