@@ -14,5 +14,6 @@ mod game;
 mod programs;
 mod proxy;
 mod serve;
+mod socks5;
 mod threads;
 mod transcript;
