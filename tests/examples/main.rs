@@ -17,3 +17,5 @@ mod serve;
 mod socks5;
 mod threads;
 mod transcript;
+#[cfg(unix)]
+mod unix;
