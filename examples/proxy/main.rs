@@ -2,7 +2,7 @@
 //!
 //! - A side that does not read pauses the other one, so that the memory of a connection stays small.
 //! - The end of one side is carried to the other, which may go on sending. So is a failure: a reset arrives as a reset, behind
-//!   the bytes that came before it.
+//!   the bytes that came before it. (It discards those that the kernel still holds for a reader that lags.)
 //! - A server that cannot be connected to is left out for a while, and its client gets the next one.
 //! - The PROXY protocol tells the servers from where a client comes (`--send-proxy 1` or `2`), and tells this proxy the
 //!   same of the clients of another one (`--accept-proxy NETWORK`, of the proxies that are trusted to say so).
@@ -19,7 +19,7 @@
 //! ```text
 //! $ nc 127.0.0.1 7009
 //! clients: 0 now, 3 in all, 0 without a valid header, 0 without a server
-//! bytes: 1842 received, 1842 sent, 0 queued
+//! bytes: 1470 received, 1470 sent, 0 queued
 //! 127.0.0.1:8000: 3 connections, 0 failures
 //! 127.0.0.1:8001: 0 connections, 1 failures, left out
 //! ```

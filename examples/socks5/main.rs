@@ -6,16 +6,18 @@
 //! ```text
 //! $ cargo run --example socks5 -- --listen 127.0.0.1:1080 --user ada:secret
 //! listening 127.0.0.1:1080
-//! 127.0.0.1:40510: example.org:80
-//! 127.0.0.1:40526: example.org:81: connect ETIMEDOUT 93.184.215.14:81
+//! 127.0.0.1:41482: localhost:8000
+//! 127.0.0.1:41494: localhost:8001
+//! 127.0.0.1:41494: localhost:8001: connect ECONNREFUSED 127.0.0.1:8001
 //! ```
 //!
 //! In another terminal:
 //!
 //! ```text
-//! $ curl --proxy socks5h://ada:secret@127.0.0.1:1080 http://example.org/
-//! $ curl --proxy socks5h://ada:secret@127.0.0.1:1080 http://example.org:81/
-//! curl: (97) Can't complete SOCKS5 connection to example.org. (6)
+//! $ curl --proxy socks5h://ada:secret@127.0.0.1:1080 http://localhost:8000/
+//! hello from behind the proxy
+//! $ curl --proxy socks5h://ada:secret@127.0.0.1:1080 http://localhost:8001/
+//! curl: (97) Can't complete SOCKS5 connection to localhost. (5)
 //! ```
 
 use std::rc::Rc;

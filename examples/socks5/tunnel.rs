@@ -90,7 +90,7 @@ impl SocketHandler<Settings> for Host {
         client
             .end_with(&write_reply(reply_to(error), None))
             .ignore();
-        // Bytes that stay unread would make the kernel reset the connection, and the reply could be lost.
+        // The end of the client is behind bytes that nothing else reads.
         client.resume();
     }
 }

@@ -19,3 +19,4 @@ mod threads;
 mod transcript;
 #[cfg(unix)]
 mod unix;
+mod upstream;

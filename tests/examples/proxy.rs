@@ -14,11 +14,12 @@ mod servers;
 mod header;
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 
 use crate::programs::{Program, start_server};
 use crate::support::loopback;
-use crate::transcript::{PATIENCE, ask_for};
+use crate::transcript::ask_for;
+use crate::upstream::{Upstream, connect};
 
 /// The proxy, where it listens, and where its statistics are.
 struct Proxy {
@@ -64,47 +65,6 @@ impl Proxy {
             text = self.statistics();
             text.contains(line).then_some(())
         });
-    }
-}
-
-fn connect(address: SocketAddr) -> TcpStream {
-    with_patience(TcpStream::connect(address).expect("it listens"))
-}
-
-/// Gives each wait of the stream a deadline.
-fn with_patience(stream: TcpStream) -> TcpStream {
-    stream.set_nonblocking(false).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.set_write_timeout(Some(PATIENCE)).unwrap();
-    stream
-}
-
-/// A server behind the proxy, in the hands of the test.
-struct Upstream(TcpListener);
-
-impl Upstream {
-    fn new() -> Self {
-        Self::at(loopback())
-    }
-
-    fn at(address: SocketAddr) -> Self {
-        let listener = TcpListener::bind(address).unwrap();
-        listener.set_nonblocking(true).unwrap();
-        Self(listener)
-    }
-
-    fn address(&self) -> SocketAddr {
-        self.0.local_addr().unwrap()
-    }
-
-    /// Waits for the next connection.
-    fn accept(&self) -> TcpStream {
-        let accepted = ask_for("a connection from the proxy", || self.0.accept().ok());
-        with_patience(accepted.0)
-    }
-
-    fn has_connection(&self) -> bool {
-        self.0.accept().is_ok()
     }
 }
 

@@ -6,10 +6,14 @@
 
 // The parsers have no I/O, and their own tests beside them.
 #[path = "../../examples/socks5/protocol.rs"]
+#[cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, reason = "the networks that are unreachable are Linux's")
+)]
 mod protocol;
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Command, Output};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -20,27 +24,19 @@ use protocol::{Method, Reply, write_method, write_verdict};
 
 use crate::programs::{Program, has, start_server};
 use crate::support::{BlackHole, DeadPort, assert_same_bytes, has_ipv6, loopback, pattern};
-use crate::transcript::PATIENCE;
+use crate::upstream::{Upstream, connect};
 
 fn start(arguments: &[&str]) -> (Program, SocketAddr) {
     let own = loopback().to_string();
     start_server("socks5", &[&["--listen", &own], arguments].concat())
 }
 
-fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.set_nodelay(true).unwrap();
-    stream
-}
-
 /// A server that answers one HTTP request, or none if the test does not come to that.
 fn serve_once(place: SocketAddr) -> (SocketAddr, JoinHandle<String>) {
-    let listener = TcpListener::bind(place).unwrap();
-    let address = listener.local_addr().unwrap();
+    let upstream = Upstream::at(place);
+    let address = upstream.address();
     let server = thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut stream = upstream.accept();
         let mut request = Vec::new();
         while !request.ends_with(b"\r\n\r\n") {
             let mut byte = [0];
@@ -117,15 +113,13 @@ fn refusal(proxy: SocketAddr, request: &[u8]) -> u8 {
 
 /// Makes a tunnel to a listener of the test.
 fn tunnel(proxy: SocketAddr) -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind(loopback()).unwrap();
+    let upstream = Upstream::new();
     let mut client = connect(proxy);
     client.write_all(b"\x05\x01\0").unwrap();
     read::<2>(&mut client);
-    client
-        .write_all(&request(listener.local_addr().unwrap()))
-        .unwrap();
-    let (server, from) = listener.accept().unwrap();
-    server.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.write_all(&request(upstream.address())).unwrap();
+    let server = upstream.accept();
+    let from = server.peer_addr().unwrap();
     let reply: [u8; 10] = read(&mut client);
     assert_eq!(reply[..4], [5, 0, 0, 1]);
     // The address from which the connection was made.
@@ -214,9 +208,9 @@ fn proxychains_leads_a_program_through_the_proxy() {
 #[test]
 fn a_handshake_in_single_bytes_or_all_at_once_makes_a_tunnel() {
     let (_program, proxy) = start(&["--user", "ada:secret"]);
-    let listener = TcpListener::bind(loopback()).unwrap();
-    let address = listener.local_addr().unwrap();
-    let request = request(address);
+    let upstream = Upstream::at("127.0.0.1:0".parse().unwrap());
+    // A lookup takes long enough for the bytes behind the request to wait.
+    let request = request_by_name("localhost", upstream.address().port());
     let messages = [
         b"\x05\x02\0\x02",
         &b"\x01\x03ada\x06secret"[..],
@@ -231,7 +225,7 @@ fn a_handshake_in_single_bytes_or_all_at_once_makes_a_tunnel() {
         }
         assert_eq!(read(&mut client), write_method(Some(Method::Password)));
         assert_eq!(read(&mut client), write_verdict(true));
-        let (mut server, _) = listener.accept().unwrap();
+        let mut server = upstream.accept();
         assert_eq!(read::<10>(&mut client)[1], Reply::Succeeded as u8);
         assert_eq!(&read::<8>(&mut server), b"question");
         server.write_all(b"answer").unwrap();

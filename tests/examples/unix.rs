@@ -4,10 +4,13 @@
     reason = "a test says what it expects by panicking"
 )]
 
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::process::Command;
 
 use crate::programs::{Program, example, has, has_netcat};
 use crate::support::{ScratchPath, scratch_path};
+use crate::transcript::{PATIENCE, ask_for};
 
 fn unix(mode: &str, place: &str) -> Program {
     Program::start(example("unix").args([mode, place]))
@@ -87,6 +90,24 @@ fn the_server_ends_its_clients_and_removes_its_file() {
 }
 
 #[test]
+fn a_client_in_the_backlog_is_answered_before_the_server_ends() {
+    let (mut server, scratch) = on_scratch_path();
+    // So that it sees the client and the end of its input at the same time.
+    server.signal("STOP");
+    let mut client = UnixStream::connect(&scratch.path).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.write_all(b"one\ntwo\n").unwrap();
+    server.end_input();
+    server.signal("CONT");
+    let mut answers = String::new();
+    client.read_to_string(&mut answers).unwrap();
+    assert!(answers.ends_with(": two\n"), "{answers:?}");
+    assert_eq!(answers.lines().count(), 2);
+    drop(client);
+    assert!(server.wait().success());
+}
+
+#[test]
 fn the_file_of_a_killed_server_is_replaced() {
     let (mut killed, scratch) = on_scratch_path();
     killed.kill();
@@ -118,7 +139,7 @@ fn the_client_talks_to_a_server_of_socat() {
     let scratch = scratch_path();
     let place = format!("UNIX-LISTEN:{}", scratch.text());
     let mut socat = Program::start(Command::new("socat").args(["-t60", "-", &place]));
-    crate::transcript::ask_for("the socket of socat", || {
+    ask_for("the socket of socat", || {
         scratch.path.exists().then_some(())
     });
     let mut client = unix("connect", scratch.text());

@@ -72,7 +72,7 @@ fn a_header_is_passed_on_from_version_to_version() {
 }
 
 #[test]
-fn without_addresses_in_the_header_those_of_the_connection_count() {
+fn the_ends_of_the_connection_stand_in_for_missing_addresses() {
     let upstream = Upstream::new();
     let arguments = [&TRUSTED[..], &["--send-proxy", "2"]].concat();
     let proxy = Proxy::start(&[upstream.address()], &arguments);
@@ -93,7 +93,6 @@ fn a_header_in_single_bytes_or_with_the_request_counts() {
     let own: SocketAddr = "192.0.2.1:56324".parse().unwrap();
     for header in [tcp(own, own).to_v1(), tcp(own, own).to_v2()] {
         let mut client = proxy.connect();
-        client.set_nodelay(true).unwrap();
         for byte in &header {
             client.write_all(&[*byte]).unwrap();
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use socket2::SockRef;
 
 use super::{Proxy, Upstream, assert_joined};
-use crate::support::{BlackHole, DeadPort};
+use crate::support::{BlackHole, DeadPort, let_time_pass};
 use crate::transcript::ask_for;
 
 #[test]
@@ -69,6 +69,20 @@ fn a_server_that_failed_costs_other_clients_nothing() {
 }
 
 #[test]
+fn a_server_without_another_is_tried_although_it_failed() {
+    let dead = DeadPort::new();
+    let address = dead.address();
+    let proxy = Proxy::start(&[address], &["--leave-out", "3600"]);
+    proxy.connect().read(&mut [0]).unwrap_err();
+    proxy.reports("0 connections, 1 failures, left out");
+    drop(dead);
+    let upstream = Upstream::at(address);
+    assert_joined(&mut proxy.connect(), &mut upstream.accept());
+    let text = proxy.statistics();
+    assert!(text.contains("1 connections, 1 failures\n"), "{text}");
+}
+
+#[test]
 fn without_a_server_a_client_is_reset() {
     let dead = [DeadPort::new(), DeadPort::new()];
     let proxy = Proxy::start(&dead.each_ref().map(DeadPort::address), &[]);
@@ -97,14 +111,18 @@ fn a_server_that_does_not_answer_is_given_up_at_the_deadline() {
 #[test]
 fn a_client_that_leaves_takes_its_connect_with_it() {
     let silent = BlackHole::new();
-    let proxy = Proxy::start(&[silent.address()], &["--connect-timeout", "3600"]);
+    let proxy = Proxy::start(&[silent.address()], &["--connect-timeout", "0.3"]);
     let client = proxy.connect();
     proxy.reports("clients: 1 now, 1 in all");
     SockRef::from(&client)
         .set_linger(Some(Duration::ZERO))
         .unwrap();
     drop(client);
-    proxy.reports("clients: 0 now, 1 in all, 0 without a valid header, 0 without a server");
+    proxy.reports("clients: 0 now, 1 in all");
+    // A connect that goes on would fail at its deadline.
+    let_time_pass(Duration::from_millis(500));
+    let text = proxy.statistics();
+    assert!(text.contains("0 connections, 0 failures"), "{text}");
 }
 
 #[cfg(unix)]
