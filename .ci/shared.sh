@@ -71,6 +71,8 @@ install_peers() {
     command -v curl >/dev/null || packages+=(curl)
     command -v haproxy >/dev/null || packages+=(haproxy)
     command -v proxychains4 >/dev/null || packages+=(proxychains4)
+    command -v redis-server >/dev/null || packages+=(redis-server)
+    command -v redis-benchmark >/dev/null || packages+=(redis-tools)
     pkg-config --exists glib-2.0 2>/dev/null || packages+=(pkg-config libglib2.0-dev)
     install_packages "the tests that need them skip" "${packages[@]}" || return 0
 }
