@@ -1,6 +1,9 @@
 //! The commands of keys.
 
-use super::{Call, Failure, Outcome, SYNTAX};
+use std::cmp::Ordering;
+
+use super::{Call, Failure, Outcome, SYNTAX, beginning};
+use crate::expiry::Time;
 use crate::glob;
 use crate::server::{Server, arm};
 
@@ -38,16 +41,82 @@ pub(super) fn pexpire(call: &mut Call<'_, '_>) -> Outcome {
 }
 
 fn expire_after(call: &mut Call<'_, '_>, unit: i64, name: &str) -> Outcome {
-    let milliseconds = call.integer(2)?.checked_mul(unit);
-    let milliseconds = milliseconds
-        .ok_or_else(|| Failure::new(format!("ERR invalid expire time in '{name}' command")))?;
+    let condition = Condition::parse(call)?;
+    let lifetime = lifetime(call.integer(2)?, unit, name)?;
+    let key = call.argument(1);
     let now = call.cx.shared.now;
     // A negative time is one that has passed.
-    let at = now.after(u64::try_from(milliseconds).unwrap_or(0));
-    let (found, list) = call.cx.shared.database.expire(call.argument(1), at, now);
+    let at = now.after(u64::try_from(lifetime).unwrap_or(0));
+    let database = &mut call.cx.shared.database;
+    let allows = |end: Option<Time>| condition.allows(at, end);
+    let (found, list) = match database.expiry(key, now).is_some_and(allows) {
+        true => database.expire(key, at, now),
+        false => (false, None),
+    };
     arm(call.cx, list);
     call.cx.shared.replies.integer(i64::from(found));
     Ok(())
+}
+
+/// Returns a lifetime in milliseconds. Redis refuses one whose end is no number of milliseconds since 1970; here, all that end
+/// before the year 2039 do so then.
+pub(super) fn lifetime(number: i64, unit: i64, command: &str) -> Result<i64, Failure> {
+    const LONGEST: i64 = i64::MAX - (1 << 41);
+    let milliseconds = number.checked_mul(unit);
+    milliseconds
+        .filter(|milliseconds| *milliseconds <= LONGEST)
+        .ok_or_else(|| Failure::new(format!("ERR invalid expire time in '{command}' command")))
+}
+
+/// The condition under which EXPIRE changes the end of a key.
+#[derive(Default)]
+struct Condition {
+    /// Whether the key must have an end already (XX), or must not (NX).
+    has_end: Option<bool>,
+    /// The order in which the new end must be to the old one: later (GT) or earlier (LT).
+    order: Option<Ordering>,
+}
+
+impl Condition {
+    fn parse(call: &Call<'_, '_>) -> Result<Self, Failure> {
+        const MIXED: Failure =
+            Failure::of("ERR NX and XX, GT or LT options at the same time are not compatible");
+        const BOTH_ORDERS: Failure =
+            Failure::of("ERR GT and LT options at the same time are not compatible");
+        let (mut nx, mut xx, mut gt, mut lt) = (false, false, false, false);
+        for option in call.arguments.from(3) {
+            match &option.to_ascii_uppercase()[..] {
+                b"NX" => nx = true,
+                b"XX" => xx = true,
+                b"GT" => gt = true,
+                b"LT" => lt = true,
+                _ => {
+                    let option = beginning(option, 128);
+                    return Err(Failure::new(format!("ERR Unsupported option {option}")));
+                }
+            }
+        }
+        match (nx, xx || gt || lt, gt && lt) {
+            (true, true, _) => Err(MIXED),
+            (_, _, true) => Err(BOTH_ORDERS),
+            _ => Ok(Self {
+                has_end: (nx || xx).then_some(xx),
+                order: match (gt, lt) {
+                    (true, _) => Some(Ordering::Greater),
+                    (_, true) => Some(Ordering::Less),
+                    _ => None,
+                },
+            }),
+        }
+    }
+
+    /// Whether a key that ends at `end`, or never, may end `at` another time.
+    fn allows(&self, at: Time, end: Option<Time>) -> bool {
+        // A key that stays ends later than any other.
+        let order = end.map_or(Ordering::Less, |end| at.cmp(&end));
+        self.has_end.is_none_or(|wanted| wanted == end.is_some())
+            && self.order.is_none_or(|wanted| wanted == order)
+    }
 }
 
 pub(super) fn persist(call: &mut Call<'_, '_>) -> Outcome {

@@ -78,10 +78,10 @@ fn describe(
     replies.array(commands.len());
     for command in commands {
         let Some(command) = command else {
-            replies.null_array();
+            replies.null();
             continue;
         };
-        replies.array(6);
+        replies.array(10);
         replies.bulk(command.name.as_bytes());
         replies.integer(command.arity.into());
         replies.array(command.flags.len());
@@ -91,6 +91,10 @@ fn describe(
         let (first, last, step) = command.keys;
         for number in [first, last, step] {
             replies.integer(number.into());
+        }
+        // Categories, hints, further keys and commands below this one.
+        for _ in 0..4 {
+            replies.array(0);
         }
     }
 }

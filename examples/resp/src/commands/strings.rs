@@ -1,6 +1,6 @@
 //! The commands of values.
 
-use super::{Call, Failure, NOT_AN_INTEGER, Outcome, SYNTAX};
+use super::{Call, Failure, NOT_AN_INTEGER, Outcome, SYNTAX, keys};
 use crate::expiry::Time;
 use crate::protocol::parse_integer;
 use crate::server::{Server, arm};
@@ -124,11 +124,17 @@ impl SetOptions {
         let end = match lifetime {
             Some((number, unit)) => {
                 let number = parse_integer(number).ok_or(NOT_AN_INTEGER)?;
-                let milliseconds = number.checked_mul(unit).filter(|number| *number > 0);
-                let milliseconds = milliseconds
-                    .and_then(|number| u64::try_from(number).ok())
-                    .ok_or(INVALID_EXPIRE_TIME)?;
-                End::At(call.cx.shared.now.after(milliseconds))
+                // Zero and less are refused as well.
+                let lifetime = keys::lifetime(number, unit, "set")?;
+                let lifetime = u64::try_from(lifetime)
+                    .ok()
+                    .filter(|lifetime| *lifetime > 0);
+                End::At(
+                    call.cx
+                        .shared
+                        .now
+                        .after(lifetime.ok_or(INVALID_EXPIRE_TIME)?),
+                )
             }
             None if keeps => End::Kept,
             None => End::Never,

@@ -93,6 +93,7 @@ impl Replies {
         self.bytes.push(b'-');
         let text = error.to_string();
         // An argument in the text must not end the line.
+        let text = text.trim_end_matches(['\r', '\n']);
         let text = text.bytes().map(|byte| match byte {
             b'\r' | b'\n' => b' ',
             byte => byte,
@@ -137,14 +138,6 @@ impl Replies {
     pub(crate) fn null(&mut self) {
         self.bytes.extend_from_slice(match self.version {
             Version::Two => b"$-1\r\n",
-            Version::Three => b"_\r\n",
-        });
-    }
-
-    /// Null in the place of an array.
-    pub(crate) fn null_array(&mut self) {
-        self.bytes.extend_from_slice(match self.version {
-            Version::Two => b"*-1\r\n",
             Version::Three => b"_\r\n",
         });
     }

@@ -28,7 +28,7 @@ fn a_message_reaches_channels_and_patterns_once_each() {
         "echo a\r\npublish news me\r\n",
         "$1\r\na\r\n>3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$2\r\nme\r\n:3\r\n",
     );
-    publisher.ask("publish none hi\r\n", ":0\r\n");
+    publisher.ask("publish absent hi\r\n", ":0\r\n");
 }
 
 #[test]
