@@ -73,6 +73,9 @@ install_peers() {
     command -v proxychains4 >/dev/null || packages+=(proxychains4)
     command -v redis-server >/dev/null || packages+=(redis-server)
     command -v redis-benchmark >/dev/null || packages+=(redis-tools)
+    command -v wrk >/dev/null || packages+=(wrk)
+    command -v ab >/dev/null || packages+=(apache2-utils)
+    command -v h2load >/dev/null || packages+=(nghttp2-client)
     pkg-config --exists glib-2.0 2>/dev/null || packages+=(pkg-config libglib2.0-dev)
     install_packages "the tests that need them skip" "${packages[@]}" || return 0
 }

@@ -1,0 +1,67 @@
+//! Peers that take their time.
+
+use std::io::Write;
+use std::thread;
+use std::time::Duration;
+
+use crate::peer::Peer;
+use crate::server::Server;
+
+/// Sends a byte now and then until the connection is over, or `bytes` are sent.
+#[expect(clippy::disallowed_methods, reason = "the peer is slow on purpose")]
+fn drip(peer: &Peer, bytes: usize) -> thread::JoinHandle<bool> {
+    let mut stream = peer.stream.try_clone().unwrap();
+    thread::spawn(move || {
+        for _ in 0..bytes {
+            if stream.write_all(b"x").is_err() {
+                return false;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        true
+    })
+}
+
+/// Slowloris: each byte is activity, and the head never ends.
+#[test]
+fn a_head_that_drips_meets_its_deadline() {
+    let server = Server::start(&["--head-time", "0.3"]);
+    let mut peer = Peer::connect(server.address);
+    peer.send("GET / HTTP/1.1\r\nHost: a\r\nX: ");
+    let dripping = drip(&peer, 6_000);
+    let response = peer.response();
+    assert_eq!(response.status, 408);
+    assert!(
+        response.head.contains("Connection: close\r\n"),
+        "{}",
+        response.head
+    );
+    // The server ends its side at once, and resets a peer that goes on sending.
+    assert_eq!(peer.rest(), b"");
+    assert!(!dripping.join().unwrap(), "the peer could send to the end");
+}
+
+#[test]
+fn a_body_that_drips_meets_the_deadline_of_the_request() {
+    let server = Server::start(&["--request-time", "0.3"]);
+    let mut peer = Peer::connect(server.address);
+    peer.send("PUT /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
+    let dripping = drip(&peer, 6_000);
+    assert!(peer.is_over());
+    assert!(!dripping.join().unwrap(), "the peer could send to the end");
+}
+
+/// The times count for each request, and not for the connection.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the peer rests on purpose")]
+fn a_client_may_rest_between_two_requests() {
+    let server = Server::start(&["--head-time", "2", "--request-time", "2"]);
+    let mut peer = Peer::connect(server.address);
+    for rest in [2_500, 0] {
+        peer.send("PUT /upload HTTP/1.1\r\n");
+        peer.send("Host: a\r\nContent-Length: 2\r\n\r\n1");
+        peer.send("2");
+        assert_eq!(peer.response().status, 200);
+        thread::sleep(Duration::from_millis(rest));
+    }
+}
