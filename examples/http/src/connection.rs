@@ -13,7 +13,7 @@ use crate::download::{Download, LAST_CHUNK, write_chunk};
 use crate::head::{Framing, Head, Method};
 use crate::metrics;
 use crate::requests::{Missing, Part, Requests};
-use crate::response::{CLOSES, Extent, KEEPS_ALIVE, Kind, ResponseHead, STAYS};
+use crate::response::{Extent, Kind, Persistence, ResponseHead};
 use crate::routes::Route;
 use crate::status::Status;
 
@@ -101,6 +101,10 @@ impl Connection {
                     let awaits = head.expects_continue && head.has_body();
                     let framing = head.framing;
                     self.begin(cx, route, framing, awaits);
+                    // The body of a last request counts for nothing, and may not come at all.
+                    if self.exchange.closes && matches!(self.work, Work::Done) {
+                        self.end(cx);
+                    }
                 }
                 Ok(Some(Part::Body(bytes))) => self.receive(cx, bytes),
                 Ok(Some(Part::End)) => self.finish(cx),
@@ -249,25 +253,23 @@ impl Connection {
             status,
             kind,
             extent,
-            allow: None,
-            connection: match (self.exchange.closes, self.exchange.is_old) {
-                (true, _) => CLOSES,
-                (false, true) => KEEPS_ALIVE,
-                (false, false) => STAYS,
+            persistence: match (self.exchange.closes, self.exchange.is_old) {
+                (true, _) => Persistence::Closes,
+                (false, true) => Persistence::KeepsAlive,
+                (false, false) => Persistence::Unsaid,
             },
+            allow: None,
         }
     }
 
     fn write_response(&mut self, cx: &mut Cx<'_>, head: &ResponseHead, body: &[u8]) {
         let now = cx.now();
-        let app = &mut *cx.shared;
-        app.count(head.status);
-        app.out.clear();
-        head.write(app.date.field(now), &mut app.out);
-        if !self.exchange.omits_body {
-            app.out.extend_from_slice(body);
+        cx.shared.count(head.status);
+        let bytes = cx.shared.heads.bytes(head, now);
+        self.is_full |= cx.socket.write(bytes) != Flow::Open;
+        if !self.exchange.omits_body && !body.is_empty() {
+            self.write(cx, body);
         }
-        self.is_full |= cx.socket.write(&app.out) != Flow::Open;
     }
 
     fn write(&mut self, cx: &mut Cx<'_>, bytes: &[u8]) {

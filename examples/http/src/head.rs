@@ -167,7 +167,9 @@ fn path(target: &str) -> &str {
             target = place.find('/').map_or("/", |start| &place[start..]);
         }
     }
-    target.split('?').next().unwrap_or_default()
+    // Not `split`, which searches in a way that pays for long texts.
+    let query = target.bytes().position(|byte| byte == b'?');
+    &target[..query.unwrap_or(target.len())]
 }
 
 fn fault(error: httparse::Error, bytes: &[u8]) -> Status {

@@ -64,7 +64,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for signal in [netloop::Signal::TERM, netloop::Signal::INT] {
         event_loop.on_signal(signal, move |cx| terminate(cx, &options))?;
     }
-    event_loop.run(&mut App::new())?;
+    event_loop.run(&mut App::default())?;
     Ok(())
 }
 
