@@ -49,7 +49,7 @@ impl Server {
 
     /// Waits for the next line, and returns what it has behind `beginning`.
     #[track_caller]
-    pub(crate) fn says(&mut self, beginning: &str) -> String {
+    pub(crate) fn says(&self, beginning: &str) -> String {
         let line = self.lines.recv_timeout(PATIENCE);
         let line = line.unwrap_or_else(|_| panic!("it does not say {beginning:?}"));
         let rest = line.strip_prefix(beginning);

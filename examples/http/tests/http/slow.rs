@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::peer::Peer;
-use crate::server::Server;
+use crate::server::{Server, eventually};
 
 /// Sends a byte now and then until the connection is over, or `bytes` are sent.
 #[expect(clippy::disallowed_methods, reason = "the peer is slow on purpose")]
@@ -64,4 +64,24 @@ fn a_client_may_rest_between_two_requests() {
         assert_eq!(peer.response().status, 200);
         thread::sleep(Duration::from_millis(rest));
     }
+}
+
+/// The limits of `Limits::internet` hold for this server.
+#[test]
+fn a_peer_that_says_or_reads_nothing_is_closed() {
+    let server = Server::start(&[]);
+    let mut silent = Peer::connect(server.address);
+    let mut deaf = Peer::connect(server.address);
+    deaf.send("GET /bytes/1000000000000 HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut monitor = Peer::connect(server.address);
+    eventually("the closes of both", || {
+        monitor.send("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
+        let metrics = String::from_utf8(monitor.response().body).unwrap();
+        let has = |line: &str| metrics.lines().any(|it| it == line);
+        let are_closed = has("netloop_silent_peers_total 1")
+            && has("netloop_slow_receivers_total 1")
+            && has("netloop_sockets 1");
+        are_closed.then_some(())
+    });
+    assert!(silent.is_over() && deaf.is_over());
 }
