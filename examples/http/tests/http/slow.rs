@@ -22,6 +22,13 @@ fn drip(peer: &Peer, bytes: usize) -> thread::JoinHandle<bool> {
     })
 }
 
+fn has_metric(server: &Server, line: &str) -> bool {
+    let mut monitor = Peer::connect(server.address);
+    monitor.send("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
+    let metrics = String::from_utf8(monitor.response().body).unwrap();
+    metrics.lines().any(|it| it == line)
+}
+
 /// Slowloris: each byte is activity, and the head never ends.
 #[test]
 fn a_head_that_drips_meets_its_deadline() {
@@ -49,6 +56,8 @@ fn a_body_that_drips_meets_the_deadline_of_the_request() {
     let dripping = drip(&peer, 6_000);
     assert!(peer.is_over());
     assert!(!dripping.join().unwrap(), "the peer could send to the end");
+    // It is not the least rate that has closed it.
+    assert!(has_metric(&server, "netloop_late_requests_total 1"));
 }
 
 /// The times count for each request, and not for the connection.
@@ -58,9 +67,11 @@ fn a_client_may_rest_between_two_requests() {
     let server = Server::start(&["--head-time", "2", "--request-time", "2"]);
     let mut peer = Peer::connect(server.address);
     for rest in [2_500, 0] {
-        peer.send("PUT /upload HTTP/1.1\r\n");
-        peer.send("Host: a\r\nContent-Length: 2\r\n\r\n1");
-        peer.send("2");
+        peer.send("PUT /upload HTTP/1.1\r\nHost: a\r\n");
+        thread::sleep(Duration::from_millis(100));
+        peer.send("Expect: 100-continue\r\nContent-Length: 1\r\n\r\n");
+        assert_eq!(peer.response().status, 100);
+        peer.send("1");
         assert_eq!(peer.response().status, 200);
         thread::sleep(Duration::from_millis(rest));
     }
@@ -73,14 +84,9 @@ fn a_peer_that_says_or_reads_nothing_is_closed() {
     let mut silent = Peer::connect(server.address);
     let mut deaf = Peer::connect(server.address);
     deaf.send("GET /bytes/1000000000000 HTTP/1.1\r\nHost: a\r\n\r\n");
-    let mut monitor = Peer::connect(server.address);
     eventually("the closes of both", || {
-        monitor.send("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
-        let metrics = String::from_utf8(monitor.response().body).unwrap();
-        let has = |line: &str| metrics.lines().any(|it| it == line);
-        let are_closed = has("netloop_silent_peers_total 1")
-            && has("netloop_slow_receivers_total 1")
-            && has("netloop_sockets 1");
+        let are_closed = has_metric(&server, "netloop_silent_peers_total 1")
+            && has_metric(&server, "netloop_slow_receivers_total 1");
         are_closed.then_some(())
     });
     assert!(silent.is_over() && deaf.is_over());
