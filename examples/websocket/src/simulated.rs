@@ -272,7 +272,7 @@ fn the_chat_drops_a_member_that_does_not_read() {
     world.connect(Client::new(0, "/").says(TEXT, b"ada"));
     world.run_for(seconds(1));
     world.connect(Client {
-        deaf_for: seconds(20),
+        deaf_for: seconds(8),
         ..Client::new(1, "/").says(TEXT, b"bob")
     });
     world.run_for(seconds(1));
@@ -281,7 +281,8 @@ fn the_chat_drops_a_member_that_does_not_read() {
         cleo = cleo.says(TEXT, format!("{number:.>2000}").as_bytes());
     }
     world.connect(cleo);
-    world.run_for(seconds(15));
+    // Sooner than the least rate of `Limits::internet` would drop it.
+    world.run_for(seconds(3));
     let said: Vec<String> = (0..300)
         .map(|number| format!("said\tcleo\t{number:.>2000}"))
         .collect();
@@ -331,24 +332,45 @@ fn the_echo_waits_for_a_client_that_does_not_read() {
 
 #[test]
 fn a_close_is_answered_although_the_echo_waits() {
-    let mut world = World::new(1, Network::new());
-    let mut client = Client {
-        deaf_for: seconds(4),
-        ..Client::new(0, "/echo")
-    };
-    for _ in 0..12 {
-        client = client.says(BINARY, &[7; 60_000]);
+    // In some of these the read that fills the queue has the Close frame too, and bytes behind it wait in the kernel.
+    for messages in 70..90 {
+        let mut world = World::new(1, Network::new());
+        let mut client = Client {
+            deaf_for: seconds(4),
+            ..Client::new(0, "/echo")
+        };
+        for _ in 0..messages {
+            client = client.says(BINARY, &[7; 8_000]);
+        }
+        let close = 3001_u16.to_be_bytes();
+        client = client.says(CLOSE, &close);
+        for _ in 0..30 {
+            client = client.says(BINARY, &[8; 8_000]);
+        }
+        world.connect(client);
+        world.run_for(seconds(6));
+        let seen = &world.clients.shared[0];
+        assert_eq!(seen.frames.len(), messages + 1);
+        assert_eq!(seen.frames[messages], (CLOSE, close.to_vec()));
+        assert_eq!(seen.close, Some(CloseReason::Graceful));
+        assert_eq!(world.server.event_loop.statistics().sockets, 0);
     }
-    world.connect(
-        client
-            .says(CLOSE, &3001_u16.to_be_bytes())
-            .says(TEXT, b"too late"),
-    );
-    world.run_for(seconds(60));
-    let seen = &world.clients.shared[0];
-    assert_eq!(seen.frames.len(), 13);
-    assert_eq!(seen.frames[12], (CLOSE, 3001_u16.to_be_bytes().to_vec()));
-    assert_eq!(seen.close, Some(CloseReason::Graceful));
+}
+
+#[test]
+fn a_text_behind_a_close_reaches_no_member() {
+    let mut world = World::new(1, Network::new());
+    world.connect(Client::new(0, "/").says(TEXT, b"ada"));
+    world.run_for(seconds(1));
+    let mut bob = Client::new(1, "/").says(TEXT, b"bob").says(CLOSE, b"");
+    // More than one read.
+    for _ in 0..20_000 {
+        bob = bob.says(TEXT, b"too late");
+    }
+    world.connect(bob);
+    world.run_for(seconds(1));
+    let heard = ["welcome\tada", "joined\tbob", "left\tbob"];
+    assert_eq!(world.clients.shared[0].texts(), heard);
 }
 
 #[test]
