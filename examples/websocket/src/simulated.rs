@@ -24,6 +24,8 @@ struct Client {
     answers_pings: bool,
     /// The time for which it reads nothing.
     deaf_for: Duration,
+    /// The frames that it sends behind that time.
+    late_frames: Vec<u8>,
 }
 
 /// The part of a connection that a client has seen.
@@ -43,6 +45,7 @@ impl Client {
             frames: Vec::new(),
             answers_pings: true,
             deaf_for: Duration::ZERO,
+            late_frames: Vec::new(),
         }
     }
 
@@ -80,6 +83,7 @@ impl SocketHandler<Vec<Seen>> for Client {
 
     fn on_timer(&mut self, cx: &mut Context<'_, Vec<Seen>>, _: u64) {
         cx.socket.resume();
+        cx.socket.write(&self.late_frames).ignore();
     }
 
     fn on_close(&mut self, cx: &mut Context<'_, Vec<Seen>>, reason: CloseReason) {
@@ -359,15 +363,21 @@ fn a_close_is_answered_although_the_echo_waits() {
 
 #[test]
 fn a_text_behind_a_close_reaches_no_member() {
-    let mut world = World::new(1, Network::new());
+    let latency = Duration::from_millis(10);
+    let network = Network {
+        latency,
+        ..Network::new()
+    };
+    let mut world = World::new(1, network);
     world.connect(Client::new(0, "/").says(TEXT, b"ada"));
     world.run_for(seconds(1));
-    let mut bob = Client::new(1, "/").says(TEXT, b"bob").says(CLOSE, b"");
-    // More than one read.
-    for _ in 0..20_000 {
-        bob = bob.says(TEXT, b"too late");
-    }
-    world.connect(bob);
+    // In the same read, and in another, before the client has seen the answer.
+    let bob = Client::new(1, "/").says(TEXT, b"bob").says(CLOSE, b"");
+    world.connect(Client {
+        deaf_for: latency / 2,
+        late_frames: frame(TEXT, b"too late"),
+        ..bob.says(TEXT, b"too late")
+    });
     world.run_for(seconds(1));
     let heard = ["welcome\tada", "joined\tbob", "left\tbob"];
     assert_eq!(world.clients.shared[0].texts(), heard);
