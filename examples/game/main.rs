@@ -9,10 +9,13 @@
 //! listening 127.0.0.1:7002
 //! ```
 //!
-//! In another terminal, steered with w, a, s and d:
+//! In another terminal, below the world:
 //!
 //! ```text
 //! $ stty -icanon -echo; nc 127.0.0.1 7002; stty sane
+//! step      217
+//!
+//! you are @ (w, a, s, d: steer; q: leave)
 //! ```
 //!
 //! With clients of its own, which play, flood or do not read, for a time, and with the figures of it (here on two cores of an
@@ -130,6 +133,12 @@ impl SocketHandler<World> for Seat {
             dx: 0,
             dy: 0,
         };
+        // On an empty screen, below the lines that the snapshots draw.
+        let (line, symbol) = (rows + 3, char::from(player.symbol));
+        write!(
+            cx.socket,
+            "\x1b[2J\x1b[{line};1Hyou are {symbol} (w, a, s, d: steer; q: leave)"
+        );
         cx.shared.joined += 1;
         cx.shared.players.insert(cx.socket.id(), player);
     }
@@ -145,7 +154,8 @@ impl SocketHandler<World> for Seat {
                 b's' => (0, 1),
                 b'a' => (-1, 0),
                 b'd' => (1, 0),
-                b'q' => return cx.socket.end(),
+                // The prompt of the terminal goes below.
+                b'q' => return cx.socket.end_with(b"\n\n\n").ignore(),
                 _ => continue,
             };
             break;

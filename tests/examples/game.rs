@@ -22,10 +22,24 @@ impl Terminal {
         stream
             .set_read_timeout(Some(PATIENCE))
             .expect("it is longer than zero");
-        Self {
+        let mut terminal = Self {
             stream,
             unread: Vec::new(),
+        };
+        terminal.read_greeting();
+        terminal
+    }
+
+    /// Reads the line that says which symbol the player is.
+    fn read_greeting(&mut self) {
+        let mut byte = [0];
+        let mut greeting = Vec::new();
+        while byte != *b")" {
+            self.stream.read_exact(&mut byte).expect("a greeting comes");
+            greeting.push(byte[0]);
         }
+        let greeting = String::from_utf8(greeting).expect("it is text");
+        assert!(greeting.contains("you are "), "{greeting:?}");
     }
 
     /// Reads the next snapshot, and returns its rows.
