@@ -15,7 +15,7 @@
 //! $ stty -icanon -echo; nc 127.0.0.1 7002; stty sane
 //! step      217
 //!
-//! you are @ (w, a, s, d: steer; q: leave)
+//! you are @ (w, a, s, d: steer; Ctrl-C: leave)
 //! ```
 //!
 //! With clients of its own, which play, flood or do not read, for a time, and with the figures of it (here on two cores of an
@@ -137,7 +137,7 @@ impl SocketHandler<World> for Seat {
         let (line, symbol) = (rows + 3, char::from(player.symbol));
         write!(
             cx.socket,
-            "\x1b[2J\x1b[{line};1Hyou are {symbol} (w, a, s, d: steer; q: leave)"
+            "\x1b[2J\x1b[{line};1Hyou are {symbol} (w, a, s, d: steer; Ctrl-C: leave)"
         );
         cx.shared.joined += 1;
         cx.shared.players.insert(cx.socket.id(), player);
@@ -154,8 +154,7 @@ impl SocketHandler<World> for Seat {
                 b's' => (0, 1),
                 b'a' => (-1, 0),
                 b'd' => (1, 0),
-                // The prompt of the terminal goes below.
-                b'q' => return cx.socket.end_with(b"\n\n\n").ignore(),
+                b'q' => return cx.socket.end(),
                 _ => continue,
             };
             break;
