@@ -13,9 +13,7 @@
 //!
 //! ```text
 //! $ stty -icanon -echo; nc 127.0.0.1 7002; stty sane
-//! step      217
-//!
-//! you are @ (w, a, s, d: steer; Ctrl-C: leave)
+//! step      217    you are @ (w, a, s, d: steer; Ctrl-C: leave)
 //! ```
 //!
 //! With clients of its own, which play, flood or do not read, for a time, and with the figures of it (here on two cores of an
@@ -133,11 +131,11 @@ impl SocketHandler<World> for Seat {
             dx: 0,
             dy: 0,
         };
-        // On an empty screen, below the lines that the snapshots draw.
-        let (line, symbol) = (rows + 3, char::from(player.symbol));
+        // On an empty screen, behind the number of the step, where the snapshots draw nothing.
+        let (line, symbol) = (rows + 1, char::from(player.symbol));
         write!(
             cx.socket,
-            "\x1b[2J\x1b[{line};1Hyou are {symbol} (w, a, s, d: steer; Ctrl-C: leave)"
+            "\x1b[2J\x1b[{line};18Hyou are {symbol} (w, a, s, d: steer; Ctrl-C: leave)"
         );
         cx.shared.joined += 1;
         cx.shared.players.insert(cx.socket.id(), player);
