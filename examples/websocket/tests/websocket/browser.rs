@@ -56,14 +56,22 @@ fn two_pages_talk_and_come_back_after_a_restart() {
         );
         browser.sees(page, people);
     }
+    // A window that becomes lower keeps the last line in view.
+    browser.resize(&bob, 320, 300, true);
+    let is_at_the_end =
+        "new Promise(requestAnimationFrame).then(() => new Promise(requestAnimationFrame))
+        .then(() => log.scrollHeight - log.scrollTop - log.clientHeight < 2)";
+    assert_eq!(browser.evaluate(&bob, is_at_the_end), true);
+    browser.picture(&bob, "4-low.png");
+
     server.stop();
     browser.sees(&ada, "The connection is closed: the server stops.");
     browser.sees(&bob, "reconnecting");
-    browser.picture(&ada, "4-lost.png");
+    browser.picture(&ada, "5-lost.png");
     let _server = Server::start(&[&address]);
     browser.sees(&ada, "2 here");
     browser.sees(&bob, "2 here");
     browser.type_line(&bob, "We are back.");
     browser.sees(&ada, "We are back.");
-    browser.picture(&bob, "5-back.png");
+    browser.picture(&bob, "6-back.png");
 }
