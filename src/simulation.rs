@@ -81,21 +81,24 @@
 //! closed: a FIN that a partition holds back arrives once the partition heals, however late. All machines share one
 //! thread: while a callback takes virtual time, no other machine runs.
 
+// Rustdoc shows the methods of a simulation in the order of the modules.
+mod making;
+
+mod running;
+
+mod links;
+
 mod crash;
 mod handle;
 mod host;
-mod links;
 mod seeds;
 
-use std::cell::RefCell;
 use std::fmt;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use crate::event_loop::{Budget, EventLoop, EventLoopOptions};
-use crate::net::{Error, Result};
+use crate::event_loop::{EventLoop, EventLoopOptions};
+use crate::net::Result;
 use crate::system::System;
 use crate::system::faults::Injector;
 use crate::system::simulated;
@@ -133,212 +136,6 @@ pub enum SimulationEnd {
 }
 
 impl Simulation {
-    /// Makes a network with `options`. All random numbers of a run come from `seed`.
-    ///
-    /// # Errors
-    ///
-    /// The system's error if no descriptor is free. A simulation takes one real descriptor, since mio's traits need a
-    /// real selector.
-    pub fn new(seed: u64, options: Options) -> Result<Self> {
-        let network = simulated::Network::new(seed, options.clone());
-        Ok(Self {
-            network: Rc::new(RefCell::new(network)),
-            poll: Rc::new(mio::Poll::new()?),
-            names: Arc::default(),
-            seed,
-            options,
-            turns: 0,
-            idle_turns: 0,
-        })
-    }
-
-    /// Makes a loop on a new machine of its own.
-    ///
-    /// The n-th machine has the addresses `10.0.0.n` and `fd00::n`. All other addresses, like `127.0.0.1`, belong to
-    /// all machines together: every machine reaches a server that is bound to such an address.
-    ///
-    /// A program with a single loop can [run](EventLoop::run) the loop as usual: the clock moves on when the loop
-    /// waits. A wait that nothing can end returns an error. Turn several loops with [`run`](Self::run): a loop that
-    /// waits by itself moves the clock of all loops.
-    ///
-    /// # Errors
-    ///
-    /// None in this version.
-    pub fn event_loop<S>(&mut self) -> Result<EventLoop<S>> {
-        self.event_loop_with(EventLoopOptions::new())
-    }
-
-    /// Makes a loop as [`event_loop`](Self::event_loop) does, with `options`.
-    ///
-    /// # Errors
-    ///
-    /// As [`EventLoop::with_options`].
-    pub fn event_loop_with<S>(&mut self, options: EventLoopOptions) -> Result<EventLoop<S>> {
-        let machine = simulated::MachineHandle::new(
-            Rc::clone(&self.network),
-            Rc::clone(&self.poll),
-            Arc::clone(&self.names),
-        );
-        EventLoop::on(System::Simulated(machine), options)
-    }
-
-    /// Makes a loop, together with the state that it lends to its handlers.
-    ///
-    /// # Errors
-    ///
-    /// As [`event_loop`](Self::event_loop).
-    pub fn host<S>(&mut self, shared: S) -> Result<Host<S>> {
-        self.host_with(shared, EventLoopOptions::new())
-    }
-
-    /// Makes a loop with `options`, together with the state that it lends to its handlers.
-    ///
-    /// ```
-    /// use netloop::simulation::{Options, Simulation};
-    /// use netloop::{EventLoopOptions, Limits};
-    ///
-    /// let mut simulation = Simulation::new(1, Options::new())?;
-    /// let limits = Limits::new().max_total_queued_bytes(1 << 20);
-    /// let host = simulation.host_with((), EventLoopOptions::new().limits(limits))?;
-    /// # drop(host);
-    /// # Ok::<(), netloop::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// As [`EventLoop::with_options`].
-    pub fn host_with<S>(&mut self, shared: S, options: EventLoopOptions) -> Result<Host<S>> {
-        Ok(Host {
-            event_loop: self.event_loop_with(options)?,
-            shared,
-            budget: Budget::UNLIMITED,
-        })
-    }
-
-    /// Turns `hosts` until nothing more can happen: no loop has work, no packet is under way and no timer is armed. A
-    /// program with a repeating timer never comes to that point, and needs [`run_for`](Self::run_for).
-    ///
-    /// # Errors
-    ///
-    /// The errors of [`EventLoop::turn`], and an error if a loop turns thousands of times without progress. On a real
-    /// system such a loop would keep a processor busy for nothing.
-    pub fn run(&mut self, hosts: &mut [&mut dyn AnyHost]) -> Result<SimulationEnd> {
-        self.run_until(hosts, None)
-    }
-
-    /// Turns `hosts` until nothing more can happen, or `time` has passed in the simulation.
-    ///
-    /// # Errors
-    ///
-    /// As [`run`](Self::run).
-    pub fn run_for(
-        &mut self,
-        hosts: &mut [&mut dyn AnyHost],
-        time: Duration,
-    ) -> Result<SimulationEnd> {
-        let deadline = self.now().checked_add(time);
-        self.run_until(hosts, deadline)
-    }
-
-    fn run_until(
-        &mut self,
-        hosts: &mut [&mut dyn AnyHost],
-        deadline: Option<Instant>,
-    ) -> Result<SimulationEnd> {
-        loop {
-            while self.step(hosts)? {
-                if deadline.is_some_and(|deadline| self.now() >= deadline) {
-                    return Ok(SimulationEnd::TimedOut);
-                }
-            }
-            if let Some(end) = self.advance(hosts, deadline) {
-                return Ok(end);
-            }
-        }
-    }
-
-    /// Returns the time of the next event: an arrival, or a deadline of one of `hosts`. `None` if nothing will happen.
-    fn next_event(&self, hosts: &mut [&mut dyn AnyHost]) -> Option<Instant> {
-        let deadlines = hosts.iter_mut().filter_map(|host| host.next_deadline());
-        let arrival = self.network.borrow_mut().next_arrival();
-        deadlines.chain(arrival).min()
-    }
-
-    /// Moves the clock on to the next event, but not beyond `deadline`. Returns the reason if the run ends here,
-    /// otherwise `None`. Call `advance` when [`step`](Self::step) has found nothing to do.
-    ///
-    /// [`run`](Self::run) repeats `step` and `advance`. A test that checks a condition after every turn can do the
-    /// same.
-    pub fn advance(
-        &mut self,
-        hosts: &mut [&mut dyn AnyHost],
-        deadline: Option<Instant>,
-    ) -> Option<SimulationEnd> {
-        let Some(next) = self.next_event(hosts) else {
-            return Some(SimulationEnd::Quiescent);
-        };
-        let is_over = deadline.is_some_and(|deadline| deadline <= next);
-        let until = deadline.map_or(next, |deadline| deadline.min(next));
-        self.idle_turns = 0;
-        self.network.borrow_mut().advance_to(until);
-        is_over.then_some(SimulationEnd::TimedOut)
-    }
-
-    /// Turns each of `hosts` that has work now, in an order that the seed chooses. Returns whether any host had work.
-    ///
-    /// A turn takes a microsecond of virtual time. Only [`advance`](Self::advance) and [`Handle::pass`] take more.
-    ///
-    /// # Errors
-    ///
-    /// As [`run`](Self::run).
-    pub fn step(&mut self, hosts: &mut [&mut dyn AnyHost]) -> Result<bool> {
-        let first = {
-            let mut network = self.network.borrow_mut();
-            network.deliver();
-            network.draw_index(hosts.len())
-        };
-        let mut any = false;
-        for position in 0..hosts.len() {
-            let host = &mut hosts[(first + position) % hosts.len()];
-            if host.has_work() {
-                any = true;
-                self.turn(&mut **host)?;
-            }
-        }
-        Ok(any)
-    }
-
-    fn turn(&mut self, host: &mut dyn AnyHost) -> Result<()> {
-        let before = self.network.borrow().progress();
-        let spins = host.spins();
-        let turn = host.turn()?;
-        self.turns += 1;
-        if host.spins() > spins {
-            return Err(Error::other(format!(
-                "a loop turned for nothing, and closed a source for it: {self:?}"
-            )));
-        }
-        let did_nothing = turn.events + turn.timers + turn.calls + turn.closed == 0;
-        if did_nothing && self.network.borrow().progress() == before {
-            self.idle_turns += 1;
-            if self.idle_turns > SPINNING_TURNS {
-                return Err(Error::other(format!(
-                    "a loop turns without end and does nothing: {self:?}"
-                )));
-            }
-        } else {
-            self.idle_turns = 0;
-        }
-        Ok(())
-    }
-
-    /// Ends all faults and all partitions.
-    ///
-    /// A test calls this before it checks that all bytes have arrived.
-    pub fn end_faults(&mut self) {
-        self.network.borrow_mut().end_faults();
-    }
-
     /// Returns the machine of a loop; `None` for a loop of another simulation.
     fn machine_of<S>(&self, event_loop: &EventLoop<S>) -> Option<simulated::MachineId> {
         self.machine_handle_of(event_loop)
@@ -352,73 +149,6 @@ impl Simulation {
         event_loop
             .simulated_machine()
             .filter(|machine| machine.is_of(&self.network))
-    }
-
-    /// Calls `change` with the network's options, to modify them during a run.
-    pub fn set_options(&mut self, change: impl FnOnce(&mut Options)) {
-        change(self.network.borrow_mut().options_mut());
-    }
-
-    /// Returns the virtual time, which is the clock of all loops of the simulation.
-    pub fn now(&self) -> Instant {
-        self.network.borrow().now()
-    }
-
-    /// Returns the virtual time that has passed since the simulation was made.
-    pub fn elapsed(&self) -> Duration {
-        self.network.borrow().elapsed()
-    }
-
-    /// Returns the number of turns that [`step`](Self::step), [`run`](Self::run) and [`run_for`](Self::run_for) have
-    /// made.
-    pub fn turns(&self) -> u64 {
-        self.turns
-    }
-
-    /// Returns a hash of all that has happened: every call, packet, event and movement of the clock. Two runs with the
-    /// same seed, options and program have the same hash.
-    pub fn trace_hash(&self) -> u64 {
-        self.network.borrow().trace_hash()
-    }
-
-    /// Returns the number of entries that the [hash](Self::trace_hash) covers.
-    pub fn trace_entries(&self) -> u64 {
-        self.network.borrow().trace_entries()
-    }
-
-    /// Returns the numbers of system calls that the loop has made, for a test that limits the calls for a message. All
-    /// numbers are 0 for a loop of another simulation.
-    pub fn call_counts<S>(&self, event_loop: &EventLoop<S>) -> CallCounts {
-        let machine = self.machine_of(event_loop);
-        machine.map_or_else(CallCounts::default, |machine| {
-            self.network.borrow().call_counts(machine)
-        })
-    }
-
-    /// Returns the number of bytes of heap that the buffers of the simulated kernels take. A real program does not own
-    /// these buffers, so a test that measures the heap subtracts them.
-    pub fn kernel_bytes(&self) -> usize {
-        self.network.borrow().held_bytes()
-    }
-
-    /// Returns the number of packets under way between all machines. Packets that a [partition](Self::partition) holds
-    /// back are counted.
-    pub fn packets_in_flight(&self) -> usize {
-        self.network.borrow().packets()
-    }
-
-    /// Returns the number of bytes that have arrived at the socket `local` from `peer`, and that its program has not
-    /// read. 0 if there is no such socket.
-    ///
-    /// So a test can check that a paused program leaves the bytes in the kernel, or that no timeout is reported while
-    /// bytes wait there.
-    pub fn unread_bytes(&self, local: SocketAddr, peer: SocketAddr) -> usize {
-        self.network.borrow().unread_bytes(local, peer)
-    }
-
-    /// Returns the number of open sockets on all machines together.
-    pub fn open_sockets(&self) -> usize {
-        self.network.borrow().open_sockets()
     }
 }
 

@@ -6,6 +6,7 @@ use super::stall::Watched;
 use super::wait::Limit;
 use super::{Budget, EventLoop, Turn};
 
+/// Sending before the host goes on.
 impl<S> EventLoop<S> {
     /// Sends the bytes that were written since the last turn, within `budget`, before the host goes on: at the end of a
     /// game's frame, for instance. Returns whether bytes are left for the next turn. This calls no handler: handlers

@@ -156,6 +156,7 @@ impl<S> Hooks<S> {
     }
 }
 
+/// Hooks before the wait and behind the sockets.
 impl<S> EventLoop<S> {
     /// Calls `call` once a turn, directly before the wait: what it writes leaves before the wait, and what it defers
     /// makes the turn not wait. Hooks are called in the order in which they were added; a hook that is added by another

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::EventLoop;
 
+/// The questions of a host that waits by itself.
 impl<S> EventLoop<S> {
     /// Returns the longest time that a host may wait on the loop's descriptor: zero while anything is queued, otherwise
     /// the time until the next deadline. `None` is no limit. Ask for it directly before the wait, after the last call

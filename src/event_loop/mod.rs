@@ -3,13 +3,27 @@
 //! `turn` runs the phases of a turn, and `dispatch` calls the handler of each event. `agenda` keeps the requests of
 //! callbacks. `verbs` implements the methods that the loop and its two contexts share.
 
+// Rustdoc shows the methods of a type in the order of the modules: the makers come before the verbs, and the verbs that
+// most programs need before the others.
+mod making;
+
+mod requests;
+
+mod running;
+
+mod turn;
+
+mod timed_requests;
+
+mod daemon_requests;
+
+mod flushing;
+
 mod agenda;
 mod call;
 mod calling;
 mod context;
-mod daemon_requests;
 mod dispatch;
-mod flushing;
 mod hooks;
 mod host;
 mod into_handler;
@@ -26,9 +40,7 @@ mod post_error;
 mod pressure;
 mod read_buffer;
 mod remote;
-mod requests;
 mod rounds;
-mod running;
 mod server_handler;
 mod shutdown;
 mod shutdown_report;
@@ -48,32 +60,24 @@ mod statistics;
 mod step_meter;
 #[cfg(test)]
 mod tests;
-mod timed_requests;
 mod timer;
 mod timers;
-mod turn;
 mod verbs;
 mod wait;
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Instant;
 
-use crate::net::{
-    Capacities, CloseReason, Net, Result, Server, ServerId, Socket, SocketId, Sockets, Source,
-    SourceId,
-};
+use crate::net::{CloseReason, Net, ServerId, Socket, SocketId};
 use crate::slots::SideTable;
-use crate::system::{Stream, System};
+use crate::system::Stream;
 
 use agenda::{Agenda, NewHandler};
 use call::Post;
 use calling::Calling;
 use limited_turn::Part;
-use mailbox::Mailbox;
-use meter::Meter;
 use panics::PanicHook;
 use pressure::PressureHook;
 use read_buffer::ReadBuffer;
@@ -224,76 +228,13 @@ pub struct EventLoop<S = ()> {
     panic_hook: Option<PanicHook<S>>,
 }
 
+/// Memory, and whether the loop goes on.
 impl<S> EventLoop<S> {
-    /// Makes a loop with all [options](EventLoopOptions) at their defaults. A loop can be made on any thread, and
-    /// cannot move to another.
-    ///
-    /// # Errors
-    ///
-    /// The system's error if it gives no selector or no descriptor, such as EMFILE.
-    pub fn new() -> Result<Self> {
-        Self::with_options(EventLoopOptions::new())
-    }
-
-    /// Makes a loop with `options`.
-    ///
-    /// # Errors
-    ///
-    /// As [`new`](Self::new).
-    pub fn with_options(options: EventLoopOptions) -> Result<Self> {
-        Self::on(System::Kernel, options)
-    }
-
-    /// Makes a loop on `system`: the kernel, or a simulated machine.
-    pub(crate) fn on(system: System, options: EventLoopOptions) -> Result<Self> {
-        options.check()?;
-        let capacities = Capacities {
-            events_per_poll: options.events_per_poll.max(1),
-            pooled_bytes: options.pooled_bytes,
-        };
-        let mut net = Net::new(system, &capacities, options.limits.clone())?;
-        net.busy_poll(options.busy_poll);
-        #[cfg(all(feature = "precise", target_os = "linux"))]
-        if options.is_precise || options.is_descriptor_enough {
-            net.open_alarm(options.is_precise)?;
-        }
-        let mailbox = Mailbox::new(
-            net.wake_handle(),
-            net.wake_listener(),
-            options.posts_capacity,
-        );
-        let meter = Meter::new(net.now());
-        Ok(Self {
-            agenda: Agenda::new(Arc::new(mailbox), meter),
-            net,
-            handlers: SideTable::new(),
-            server_handlers: SideTable::new(),
-            sources: SideTable::new(),
-            posts: VecDeque::new(),
-            read_buffer: Some(ReadBuffer::new(options.read_buffer_length())),
-            #[cfg(all(feature = "precise", target_os = "linux"))]
-            mirror: mirror::Mirror::new(&options),
-            options,
-            calling: None,
-            unclosed: None,
-            resumes_at: Part::Calls,
-            told_deadline: None,
-            stall_hook: None,
-            pressure_hook: None,
-            panic_hook: None,
-        })
-    }
-
-    /// Returns the options that the loop was made with.
-    pub fn options(&self) -> &EventLoopOptions {
-        &self.options
-    }
-
     /// Returns the simulated machine that the loop runs on; `None` outside of a simulation.
     #[cfg(feature = "simulation")]
     pub(crate) fn simulated_machine(&self) -> Option<&crate::system::simulated::MachineHandle> {
         match self.net.system {
-            System::Simulated(ref machine) => Some(machine),
+            crate::system::System::Simulated(ref machine) => Some(machine),
             _ => None,
         }
     }
@@ -304,27 +245,6 @@ impl<S> EventLoop<S> {
         self.show_change();
         self.net.refresh_now();
         &mut self.net
-    }
-
-    /// Returns the view of the socket `id`. If the socket is gone, the view does nothing. Bytes that are written
-    /// through the view leave in the next turn, or with [`flush`](Self::flush).
-    pub fn socket(&mut self, id: SocketId) -> Socket<'_> {
-        Socket::new(self.net_now(), id)
-    }
-
-    /// Returns the view of the server `id`. If the server is gone, the view does nothing.
-    pub fn server(&mut self, id: ServerId) -> Server<'_> {
-        Server::new(self.net_now(), id)
-    }
-
-    /// Returns the view of the source `id`. If the source is gone, the view does nothing.
-    pub fn source(&mut self, id: SourceId) -> Source<'_> {
-        Source::new(self.net_now(), id)
-    }
-
-    /// Returns the view of all sockets and servers.
-    pub fn sockets(&mut self) -> Sockets<'_> {
-        Sockets::new(self.net_now())
     }
 
     /// Frees all memory that is only kept for later use: free chunks of queues, and unused slots of sockets, handlers and

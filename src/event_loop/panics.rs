@@ -79,6 +79,7 @@ pub(super) type PanicHook<S> = Box<dyn FnMut(&mut LoopContext<'_, S>, &CaughtPan
 
 type Payload = Box<dyn Any + Send>;
 
+/// Panics.
 impl<S> EventLoop<S> {
     /// Calls `hook` for each panic of a callback that the loop catches. With [`PanicPolicy::Propagate`], the loop
     /// catches none. The hook is called before anything else goes on. A hook that was set before is replaced; a hook

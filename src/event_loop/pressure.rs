@@ -33,6 +33,7 @@ impl fmt::Display for Pressure {
 /// The hook of the user.
 pub(super) type PressureHook<S> = Box<dyn FnMut(&mut LoopContext<'_, S>, &Pressure)>;
 
+/// The limit on the queued bytes of all sockets.
 impl<S> EventLoop<S> {
     /// Calls `hook` when the queued bytes of all sockets have reached nine tenths of
     /// [`max_total_queued_bytes`](crate::Limits::max_total_queued_bytes). The next call comes only after they have fallen

@@ -14,6 +14,7 @@ use super::socket_handler::SocketHandler;
 use super::source_handler::{Attached, SourceHandler};
 use super::verbs::Verbs;
 
+/// Servers, clients, and sources of the program.
 impl<S> EventLoop<S> {
     /// Returns the loop in the form that callbacks without a socket get, with `shared` lent to it. A host uses it to
     /// call helpers that callbacks use too ([`Context::as_loop`](crate::Context::as_loop) has an example). Some methods

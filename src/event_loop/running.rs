@@ -7,6 +7,7 @@ use crate::net::Result;
 use super::panics::PanicPolicy;
 use super::{EventLoop, RunEnd, Wait};
 
+/// Owning the thread.
 impl<S> EventLoop<S> {
     /// Runs turns until nothing keeps the loop going, or [`stop`](Self::stop) is called, as a Node process does.
     /// [`run_for`](Self::run_for) has a time limit.

@@ -168,6 +168,7 @@ pub(super) enum Watched {
     Loop,
 }
 
+/// Callbacks that take too long.
 impl<S> EventLoop<S> {
     /// Calls `hook` for each callback, and for each turn, that takes longer than `limit`. The hook is called directly
     /// behind the callback, or at the end of the turn. A hook that was set before is replaced.

@@ -39,6 +39,7 @@ impl Meter {
     }
 }
 
+/// The cost of steps.
 impl<S> EventLoop<S> {
     /// Measures the steps of turns and flushes with a [budget](crate::Budget) from now on, by `clock`. The longest one is
     /// `longest_step` of the [`Statistics`](crate::Statistics): a turn overruns its budget by this at most.

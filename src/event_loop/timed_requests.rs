@@ -9,6 +9,7 @@ use super::loop_context::LoopContext;
 use super::remote::Remote;
 use super::timer::Timer;
 
+/// Timers, calls, and other threads.
 impl<S> EventLoop<S> {
     /// Calls `call` once, when at least `after` has passed; never early, and not in the timer phase that is running.
     /// Timers that are due at the same time come in the order in which they were armed.

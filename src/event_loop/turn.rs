@@ -23,6 +23,7 @@ const POSTS_A_TURN: usize = 1024;
 /// served between the ten thousand idle timeouts that a lost uplink makes due at once.
 const TIMERS_A_TURN: u32 = 4096;
 
+/// Being a guest in another loop.
 impl<S> EventLoop<S> {
     pub(super) fn take_stop(&mut self) -> bool {
         self.agenda.take_stop()

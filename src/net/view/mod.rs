@@ -1,11 +1,13 @@
 //! The views through which users reach the sockets, servers and sources of a loop.
 
-#[cfg(unix)]
-mod descriptor;
 mod server;
 mod socket;
 mod sockets;
 mod source;
+
+// The last, so that rustdoc shows the descriptors behind the other methods.
+#[cfg(unix)]
+mod descriptor;
 
 pub use server::Server;
 pub use socket::Socket;

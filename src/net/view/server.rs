@@ -41,6 +41,7 @@ pub struct Server<'a> {
     pub(super) id: ServerId,
 }
 
+/// The server among the sockets of its loop.
 impl<'a> Server<'a> {
     pub(crate) fn new(net: &'a mut Net, id: ServerId) -> Self {
         Self { net, id }

@@ -1,10 +1,15 @@
 //! The view of one socket.
 
-mod ending;
-mod options;
-mod status;
-mod timers;
+// Rustdoc shows the methods in the order of the modules: those that most programs need come first.
 mod writing;
+
+mod ending;
+
+mod options;
+
+mod timers;
+
+mod status;
 
 use std::fmt;
 
@@ -50,6 +55,7 @@ pub struct Socket<'a> {
     pub(super) id: SocketId,
 }
 
+/// The socket among the others of its loop.
 impl<'a> Socket<'a> {
     pub(crate) fn new(net: &'a mut Net, id: SocketId) -> Self {
         Self { net, id }

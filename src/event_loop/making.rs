@@ -1,0 +1,109 @@
+//! The makers of a loop, and the views of its sockets, servers and sources.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::net::{
+    Capacities, Net, Result, Server, ServerId, Socket, SocketId, Sockets, Source, SourceId,
+};
+use crate::slots::SideTable;
+use crate::system::System;
+
+use super::EventLoop;
+use super::agenda::Agenda;
+use super::limited_turn::Part;
+use super::mailbox::Mailbox;
+use super::meter::Meter;
+use super::options::EventLoopOptions;
+use super::read_buffer::ReadBuffer;
+
+/// Making a loop.
+impl<S> EventLoop<S> {
+    /// Makes a loop with all [options](EventLoopOptions) at their defaults. A loop can be made on any thread, and
+    /// cannot move to another.
+    ///
+    /// # Errors
+    ///
+    /// The system's error if it gives no selector or no descriptor, such as EMFILE.
+    pub fn new() -> Result<Self> {
+        Self::with_options(EventLoopOptions::new())
+    }
+
+    /// Makes a loop with `options`.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn with_options(options: EventLoopOptions) -> Result<Self> {
+        Self::on(System::Kernel, options)
+    }
+
+    /// Makes a loop on `system`: the kernel, or a simulated machine.
+    pub(crate) fn on(system: System, options: EventLoopOptions) -> Result<Self> {
+        options.check()?;
+        let capacities = Capacities {
+            events_per_poll: options.events_per_poll.max(1),
+            pooled_bytes: options.pooled_bytes,
+        };
+        let mut net = Net::new(system, &capacities, options.limits.clone())?;
+        net.busy_poll(options.busy_poll);
+        #[cfg(all(feature = "precise", target_os = "linux"))]
+        if options.is_precise || options.is_descriptor_enough {
+            net.open_alarm(options.is_precise)?;
+        }
+        let mailbox = Mailbox::new(
+            net.wake_handle(),
+            net.wake_listener(),
+            options.posts_capacity,
+        );
+        let meter = Meter::new(net.now());
+        Ok(Self {
+            agenda: Agenda::new(Arc::new(mailbox), meter),
+            net,
+            handlers: SideTable::new(),
+            server_handlers: SideTable::new(),
+            sources: SideTable::new(),
+            posts: VecDeque::new(),
+            read_buffer: Some(ReadBuffer::new(options.read_buffer_length())),
+            #[cfg(all(feature = "precise", target_os = "linux"))]
+            mirror: super::mirror::Mirror::new(&options),
+            options,
+            calling: None,
+            unclosed: None,
+            resumes_at: Part::Calls,
+            told_deadline: None,
+            stall_hook: None,
+            pressure_hook: None,
+            panic_hook: None,
+        })
+    }
+
+    /// Returns the options that the loop was made with.
+    pub fn options(&self) -> &EventLoopOptions {
+        &self.options
+    }
+}
+
+/// The sockets, servers and sources of the loop.
+impl<S> EventLoop<S> {
+    /// Returns the view of the socket `id`. If the socket is gone, the view does nothing. Bytes that are written
+    /// through the view leave in the next turn, or with [`flush`](Self::flush).
+    pub fn socket(&mut self, id: SocketId) -> Socket<'_> {
+        Socket::new(self.net_now(), id)
+    }
+
+    /// Returns the view of the server `id`. If the server is gone, the view does nothing.
+    pub fn server(&mut self, id: ServerId) -> Server<'_> {
+        Server::new(self.net_now(), id)
+    }
+
+    /// Returns the view of the source `id`. If the source is gone, the view does nothing.
+    pub fn source(&mut self, id: SourceId) -> Source<'_> {
+        Source::new(self.net_now(), id)
+    }
+
+    /// Returns the view of all sockets and servers.
+    pub fn sockets(&mut self) -> Sockets<'_> {
+        Sockets::new(self.net_now())
+    }
+}
