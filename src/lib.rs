@@ -27,7 +27,7 @@
 //! | end a socket, or understand why one has closed | [`guide::errors_and_closing`], [`Error`], [`CloseReason`] |
 //! | keep the memory bounded | [`guide::backpressure`] |
 //! | copy a pattern: a proxy, a timeout a request, connecting again | [`guide::patterns`] |
-//! | test a server in virtual time, with faults | [`guide::testing`] |
+//! | test a server in virtual time, with faults | [`guide::testing`], [`simulation`] |
 //! | call the loop from a loop of your own | [`guide::embedding`]: games, GUIs, other loops, one loop a core |
 //! | make steps at a fixed rate, as a game does | [`Ticker`] |
 //! | reach the loop from another thread | [`Remote`] |
@@ -35,6 +35,18 @@
 //! | handle signals of the operating system | `EventLoop::on_signal`, with the feature `signals` |
 //! | read lines or text | [`text`] |
 //! | know the speed of the loop, measure it, tune it | [`performance`], [`EventLoopOptions`] |
+//!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! | feature | brings | systems |
+//! |---|---|---|
+//! | `simulation` | [`simulation`]: a network in memory, with virtual time and faults from a seed, to test programs in | all |
+//! | `signals` | `EventLoop::on_signal`: signals of the operating system as calls of the loop, and the crate signal-hook | Unix |
+//! | `precise` | `EventLoopOptions::precise`: waits and timers finer than a millisecond, and the crate rustix | Linux |
+//!
+//! A test needs `simulation` only under `[dev-dependencies]`: `cargo add --dev netloop --features simulation`.
 //!
 //! # The floors, top to bottom
 //!
@@ -58,6 +70,10 @@ pub mod guide;
 pub mod reactor;
 #[cfg(feature = "simulation")]
 pub mod simulation;
+/// A simulated network, for testing whole servers in virtual time, from a seed (feature `simulation`). These pages were
+/// built without the feature: `cargo doc --features netloop/simulation` shows the module, and [`guide::testing`] a whole test.
+#[cfg(all(doc, not(feature = "simulation")))]
+pub mod simulation {}
 pub mod text;
 
 #[doc = include_str!("performance.md")]
