@@ -3,6 +3,21 @@
 use std::fmt;
 
 /// The answer of [`on_shutdown`](crate::SocketHandler::on_shutdown): whether the socket has still something to do.
+///
+/// ```
+/// use netloop::{AtShutdown, Context, SocketHandler};
+///
+/// /// A subscriber, for which a shutdown is news.
+/// struct Subscriber;
+///
+/// impl SocketHandler for Subscriber {
+///     fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {}
+///     fn on_shutdown(&mut self, cx: &mut Context<'_>) -> AtShutdown {
+///         cx.socket.write(b"the server restarts\n").ignore();
+///         AtShutdown::End
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AtShutdown {
     /// The loop ends this side behind the queued bytes, as by [`Socket::end`](crate::Socket::end).
@@ -14,13 +29,31 @@ pub enum AtShutdown {
 /// The result of a [shutdown](crate::EventLoop::shutdown): the number of sockets of each kind.
 ///
 /// Every socket that was there when the shutdown began, or was accepted from the backlog since, is counted once.
+///
+/// ```
+/// use std::time::Duration;
+/// use netloop::EventLoop;
+///
+/// let mut event_loop: EventLoop<String> = EventLoop::new()?;
+/// event_loop.shutdown(Duration::from_secs(10), |cx, report| {
+///     // A deadline that cuts peers off is worth a look.
+///     if report.forced == 0 {
+///         *cx.shared = report.to_string();
+///     }
+/// });
+/// let mut log = String::new();
+/// event_loop.run(&mut log)?;
+/// assert_eq!(log, "0 ended, 0 finished, 0 failed, 0 forced");
+/// # Ok::<(), netloop::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShutdownReport {
     /// The number of idle sockets. They had nothing queued and nothing unread, and their handlers answered
     /// [`AtShutdown::End`].
     pub ended: usize,
-    /// The number of busy sockets that were closed before the deadline, or had sent everything by then.
+    /// The number of busy sockets that were closed before the deadline, or had sent everything by then. A connection that
+    /// has received and sent nothing yet is busy too: its first request may be on its way.
     pub finished: usize,
     /// The number of busy sockets that failed before the deadline: by a reset of the peer, or by a timeout at which bytes
     /// were lost, for instance.

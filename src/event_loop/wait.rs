@@ -28,7 +28,7 @@ pub enum Wait {
 /// or one system call that causes no callback. The budget is looked at between steps, so a turn overruns by one step at
 /// most.
 ///
-/// A turn that has something to do makes at least one step, whatever its budget. Work that is left over stays queued,
+/// A turn or a flush that has something to do makes at least one step, whatever its budget: a time of zero is no harm. Work that is left over stays queued,
 /// in order, and [`more`](Turn::more) is set. The next turn with a budget begins with the next kind of work. So each
 /// kind makes a step within eight turns, however small the budget, and however much there is of the other kinds.
 ///
