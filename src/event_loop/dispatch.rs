@@ -105,12 +105,15 @@ impl<S> EventLoop<S> {
             }
             ServerEvent::Accepted { stream, peer } => {
                 if let Some(id) = self.admit(server, stream, peer) {
-                    let accepted = Accepted {
-                        id,
-                        server,
-                        peer_address: peer,
-                    };
-                    self.deliver_connection(shared, accepted);
+                    // The server is told of a connection with filters once they are ready.
+                    if !self.net.is_untold(id) {
+                        let accepted = Accepted {
+                            id,
+                            server,
+                            peer_address: peer,
+                        };
+                        self.deliver_connection(shared, accepted);
+                    }
                 }
             }
             ServerEvent::Drained => self.net.close_server(server),
@@ -192,6 +195,9 @@ impl<S> EventLoop<S> {
             // A long queue has freed its chunks. Perhaps no later event comes soon that would notice them.
             self.net.notice_slack();
         }
+        if matches!(event, SocketEvent::Accepted) {
+            return self.deliver_ready_connection(shared, id);
+        }
         let watched = self.watch();
         let mut name = "";
         self.call_socket(shared, id, |handler, cx| {
@@ -255,7 +261,7 @@ impl<S> EventLoop<S> {
     }
 
     /// Calls the server's `on_connection`, installs the handler that it returns, and calls that handler's `on_connect`.
-    fn deliver_connection(&mut self, shared: &mut S, accepted: Accepted) {
+    pub(super) fn deliver_connection(&mut self, shared: &mut S, accepted: Accepted) {
         let id = accepted.id;
         let watched = self.watch();
         // A panic in `on_connection` destroys the new socket, because it has no handler.
@@ -289,7 +295,7 @@ impl<S> EventLoop<S> {
         }
     }
 
-    fn call_server(
+    pub(super) fn call_server(
         &mut self,
         shared: &mut S,
         id: ServerId,
@@ -322,6 +328,9 @@ impl<S> EventLoop<S> {
         reason: CloseReason,
         error: Option<Error>,
     ) {
+        if self.net.is_untold(id) {
+            return self.close_untold_socket(shared, id, reason, error);
+        }
         let watched = self.watch();
         let mut name = "on_error";
         self.calling = Some(Calling::Failing(id, reason));

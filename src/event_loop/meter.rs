@@ -234,6 +234,7 @@ impl Meter {
             slow_receivers: net.time_limits.slow_receivers,
             timed_out_closes: net.time_limits.unanswered_ends,
             timed_out_half_open: net.time_limits.half_open,
+            timed_out_handshakes: net.time_limits.handshakes,
             closed_over_total: net.closed_over_total,
             pressures: net.pressures,
             lookups: net.lookups.started,

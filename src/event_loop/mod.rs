@@ -24,6 +24,7 @@ mod call;
 mod calling;
 mod context;
 mod dispatch;
+mod handshakes;
 mod hooks;
 mod host;
 mod into_handler;
@@ -93,7 +94,7 @@ pub use panics::{CaughtPanic, PanicPolicy};
 pub use post_error::PostError;
 pub use pressure::Pressure;
 pub use remote::{Hold, Remote};
-pub use server_handler::{Accepted, OverLimit, ServerHandler};
+pub use server_handler::{Accepted, FailedHandshake, OverLimit, ServerHandler};
 pub use shutdown_report::{AtShutdown, ShutdownReport};
 #[cfg(all(unix, feature = "signals"))]
 pub use signal::Signal;

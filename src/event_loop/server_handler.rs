@@ -49,7 +49,7 @@ pub trait ServerHandler<S = ()> {
         let _ = (cx, server);
     }
 
-    /// A connection was accepted. Returns its handler, or `None` to refuse the connection, which closes it at once. The
+    /// A connection was accepted, and is ready if it has [filters](crate::Filter). Returns its handler, or `None` to refuse the connection, which closes it at once. The
     /// socket already has its id and its options, and this method may write to it or destroy it. This comes before
     /// every event of the socket, and `on_connect` follows.
     #[doc(alias = "connection")]
@@ -67,6 +67,14 @@ pub trait ServerHandler<S = ()> {
     #[doc(alias = "drop")]
     fn on_over_limit(&mut self, cx: &mut LoopContext<'_, S>, refused: &OverLimit) {
         let _ = (cx, refused);
+    }
+
+    /// The [filters](crate::Filter) of an accepted connection, such as TLS, have failed before the connection was open, or
+    /// have taken longer than [`Limits::handshake_timeout`](crate::Limits::handshake_timeout). `on_connection` did not
+    /// come for it, and no other event does. The default ignores the failure: strangers cause it at will.
+    #[doc(alias = "tlsClientError")]
+    fn on_handshake_failed(&mut self, cx: &mut LoopContext<'_, S>, failed: &FailedHandshake) {
+        let _ = (cx, failed);
     }
 
     /// Accepting failed, or the server could not begin to listen on a name.
@@ -99,8 +107,20 @@ pub struct Accepted {
     pub id: SocketId,
     /// The server that accepted the connection.
     pub server: ServerId,
+    /// The peer's address; `None` on Unix sockets. A [filter](crate::Filter) may know a better one than the kernel does.
+    pub peer_address: Option<SocketAddr>,
+}
+
+/// A connection that was accepted and has failed before it was open. It is closed already.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FailedHandshake {
+    /// The server that accepted the connection.
+    pub server: ServerId,
     /// The peer's address; `None` on Unix sockets.
     pub peer_address: Option<SocketAddr>,
+    /// The error of the filter, of the system, or of the limit that was passed.
+    pub error: Error,
 }
 
 /// Connections that a server accepted although they were over a limit. They are closed already.

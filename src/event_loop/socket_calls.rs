@@ -50,6 +50,10 @@ pub(super) fn call_for_event<S>(
             debug_assert!(false, "data is delivered with the read buffer");
             "on_data"
         }
+        SocketEvent::Accepted => {
+            debug_assert!(false, "the server is told first");
+            "on_connection"
+        }
         SocketEvent::Connected => {
             handler.on_connect(cx);
             cx.socket.catch_up();

@@ -107,6 +107,8 @@ pub struct Statistics {
     /// Counter: the sockets that were closed because of the [half-open
     /// timeout](crate::Limits::half_open_timeout).
     pub timed_out_half_open: u64,
+    /// The connections whose filters were not ready in time: [`Limits::handshake_timeout`](crate::Limits::handshake_timeout).
+    pub timed_out_handshakes: u64,
     /// Counter: the sockets that were closed because the queued bytes of all sockets would have passed
     /// [`max_total_queued_bytes`](crate::Limits::max_total_queued_bytes).
     pub closed_over_total: u64,
@@ -204,6 +206,7 @@ impl Statistics {
             slow_receivers: growth(|it| it.slow_receivers),
             timed_out_closes: growth(|it| it.timed_out_closes),
             timed_out_half_open: growth(|it| it.timed_out_half_open),
+            timed_out_handshakes: growth(|it| it.timed_out_handshakes),
             closed_over_total: growth(|it| it.closed_over_total),
             pressures: growth(|it| it.pressures),
             lookups: growth(|it| it.lookups),

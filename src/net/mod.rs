@@ -9,6 +9,7 @@ mod connect;
 mod connection;
 mod core;
 mod error;
+mod filter;
 mod listener;
 mod outbox;
 mod values;
@@ -19,6 +20,7 @@ pub use address::{
 };
 pub use connect::{ConnectOptions, HostQuery, Resolver, system_resolver};
 pub use error::{Error, Result, Syscall};
+pub use filter::{Decoded, Filter, FilterOutput};
 pub use listener::ListenOptions;
 #[cfg(unix)]
 pub use values::Descriptor;

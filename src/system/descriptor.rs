@@ -13,13 +13,16 @@ impl Stream {
     #[cfg(unix)]
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         match self {
-            Self::Tcp(stream) => Some(stream.as_fd()),
+            Self::Tcp(stream) | Self::FilteredTcp(stream) => Some(stream.as_fd()),
             Self::SharedTcp(shared) => Some(shared.get().as_fd()),
             Self::Unix(stream) => Some(stream.as_fd()),
             Self::SharedUnix(shared) => Some(shared.get().as_fd()),
             Self::Input(input) => Some(input.as_fd()),
             #[cfg(feature = "simulation")]
-            Self::Simulated(_) | Self::Faulty(_) => None,
+            Self::Simulated(_)
+            | Self::Faulty(_)
+            | Self::FilteredSimulated(_)
+            | Self::FilteredFaulty(_) => None,
         }
     }
 

@@ -31,6 +31,8 @@ pub(crate) enum Stream {
     Tcp(TcpStream),
     /// A TCP socket whose descriptor may have duplicates, or whose protocol is more than TCP.
     SharedTcp(Shared<TcpStream>),
+    /// As `Tcp`, but off the fast paths, because the bytes pass filters above the stream.
+    FilteredTcp(TcpStream),
     /// A Unix domain stream socket that the loop has opened or accepted, and whose descriptor has no duplicate.
     #[cfg(unix)]
     Unix(UnixStream),
@@ -46,6 +48,12 @@ pub(crate) enum Stream {
     /// A TCP socket whose calls meet faults.
     #[cfg(feature = "simulation")]
     Faulty(faults::FaultyStream),
+    /// As `Simulated`, but off the fast paths.
+    #[cfg(feature = "simulation")]
+    FilteredSimulated(simulated::Stream),
+    /// As `Faulty`, but off the fast paths.
+    #[cfg(feature = "simulation")]
+    FilteredFaulty(faults::FaultyStream),
 }
 
 impl Stream {
@@ -79,8 +87,11 @@ impl Stream {
             }
             #[cfg(feature = "simulation")]
             Self::Faulty(stream) => stream.connect(address, local).map(Self::Faulty),
+            connected @ Self::FilteredTcp(_) => Ok(connected),
             #[cfg(feature = "simulation")]
-            connected @ Self::Simulated(_) => Ok(connected),
+            connected @ (Self::Simulated(_)
+            | Self::FilteredSimulated(_)
+            | Self::FilteredFaulty(_)) => Ok(connected),
             #[cfg(unix)]
             connected @ (Self::Unix(_) | Self::SharedUnix(_) | Self::Input(_)) => Ok(connected),
         }
@@ -113,7 +124,7 @@ impl Stream {
     /// spurious.
     pub(crate) fn finish_connecting(&self) -> io::Result<bool> {
         match self {
-            Self::Tcp(stream) => tcp::finish_connecting(stream),
+            Self::Tcp(stream) | Self::FilteredTcp(stream) => tcp::finish_connecting(stream),
             Self::SharedTcp(shared) => tcp::finish_connecting(shared.get()),
             #[cfg(unix)]
             Self::Unix(stream) => unix::finish_connecting(stream),
@@ -122,9 +133,9 @@ impl Stream {
             #[cfg(unix)]
             Self::Input(_) => Ok(true),
             #[cfg(feature = "simulation")]
-            Self::Simulated(stream) => stream.finish_connecting(),
+            Self::Simulated(stream) | Self::FilteredSimulated(stream) => stream.finish_connecting(),
             #[cfg(feature = "simulation")]
-            Self::Faulty(stream) => stream.finish_connecting(),
+            Self::Faulty(stream) | Self::FilteredFaulty(stream) => stream.finish_connecting(),
         }
     }
 
@@ -137,7 +148,7 @@ impl Stream {
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         debug_assert!(!buffer.is_empty(), "a read of 0 must mean the end");
         match self {
-            Self::Tcp(stream) => stream.read(buffer),
+            Self::Tcp(stream) | Self::FilteredTcp(stream) => stream.read(buffer),
             Self::SharedTcp(shared) => {
                 shared.forbid_blocking()?;
                 shared.get_mut().read(buffer)
@@ -152,9 +163,9 @@ impl Stream {
             #[cfg(unix)]
             Self::Input(input) => input.read(buffer),
             #[cfg(feature = "simulation")]
-            Self::Simulated(stream) => stream.read(buffer),
+            Self::Simulated(stream) | Self::FilteredSimulated(stream) => stream.read(buffer),
             #[cfg(feature = "simulation")]
-            Self::Faulty(stream) => stream.read(buffer),
+            Self::Faulty(stream) | Self::FilteredFaulty(stream) => stream.read(buffer),
         }
     }
 
@@ -166,6 +177,18 @@ impl Stream {
             #[cfg(feature = "simulation")]
             Some(fast @ (Self::Simulated(_) | Self::Faulty(_))) => Some(fast),
             _ => None,
+        }
+    }
+
+    /// Returns the stream as one without fast paths, because its bytes pass filters.
+    pub(crate) fn into_filtered(self) -> Self {
+        match self {
+            Self::Tcp(stream) => Self::FilteredTcp(stream),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(stream) => Self::FilteredSimulated(stream),
+            #[cfg(feature = "simulation")]
+            Self::Faulty(stream) => Self::FilteredFaulty(stream),
+            other => other,
         }
     }
 
@@ -185,7 +208,7 @@ impl Stream {
     /// again, returns EINTR.
     pub(crate) fn peek(&self) -> io::Result<usize> {
         retry_interrupted(|| match self {
-            Self::Tcp(stream) => tcp::peek(stream),
+            Self::Tcp(stream) | Self::FilteredTcp(stream) => tcp::peek(stream),
             Self::SharedTcp(shared) => {
                 shared.forbid_blocking()?;
                 tcp::peek(shared.get())
@@ -200,9 +223,9 @@ impl Stream {
             #[cfg(unix)]
             Self::Input(_) => Err(io::ErrorKind::Unsupported.into()),
             #[cfg(feature = "simulation")]
-            Self::Simulated(stream) => stream.peek(),
+            Self::Simulated(stream) | Self::FilteredSimulated(stream) => stream.peek(),
             #[cfg(feature = "simulation")]
-            Self::Faulty(stream) => stream.peek(),
+            Self::Faulty(stream) | Self::FilteredFaulty(stream) => stream.peek(),
         })
     }
 
@@ -211,7 +234,7 @@ impl Stream {
     #[inline]
     pub(crate) fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         retry_interrupted(|| match self {
-            Self::Tcp(stream) => tcp::send(stream, slices),
+            Self::Tcp(stream) | Self::FilteredTcp(stream) => tcp::send(stream, slices),
             Self::SharedTcp(shared) => tcp::send(shared.get(), slices),
             #[cfg(unix)]
             Self::Unix(stream) => unix::send(stream, slices),
@@ -220,16 +243,16 @@ impl Stream {
             #[cfg(unix)]
             Self::Input(_) => Err(io::ErrorKind::BrokenPipe.into()),
             #[cfg(feature = "simulation")]
-            Self::Simulated(stream) => stream.write(slices),
+            Self::Simulated(stream) | Self::FilteredSimulated(stream) => stream.write(slices),
             #[cfg(feature = "simulation")]
-            Self::Faulty(stream) => stream.write(slices),
+            Self::Faulty(stream) | Self::FilteredFaulty(stream) => stream.write(slices),
         })
     }
 
     /// Sends a FIN behind all written bytes. Succeeds also if the peer has gone.
     pub(crate) fn shutdown_write(&self) -> io::Result<()> {
         let done = retry_interrupted(|| match self {
-            Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Self::Tcp(stream) | Self::FilteredTcp(stream) => stream.shutdown(Shutdown::Write),
             Self::SharedTcp(shared) => shared.get().shutdown(Shutdown::Write),
             #[cfg(unix)]
             Self::Unix(stream) => stream.shutdown(Shutdown::Write),
@@ -238,9 +261,9 @@ impl Stream {
             #[cfg(unix)]
             Self::Input(_) => Ok(()),
             #[cfg(feature = "simulation")]
-            Self::Simulated(stream) => stream.shutdown_write(),
+            Self::Simulated(stream) | Self::FilteredSimulated(stream) => stream.shutdown_write(),
             #[cfg(feature = "simulation")]
-            Self::Faulty(stream) => stream.shutdown_write(),
+            Self::Faulty(stream) | Self::FilteredFaulty(stream) => stream.shutdown_write(),
         });
         match done {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
@@ -251,7 +274,7 @@ impl Stream {
     /// Takes the error that the kernel keeps for this socket (SO_ERROR).
     pub(crate) fn take_error(&self) -> Option<io::Error> {
         let error = match self {
-            Self::Tcp(stream) => stream.take_error(),
+            Self::Tcp(stream) | Self::FilteredTcp(stream) => stream.take_error(),
             Self::SharedTcp(shared) => shared.get().take_error(),
             #[cfg(unix)]
             Self::Unix(stream) => stream.take_error(),
@@ -260,9 +283,9 @@ impl Stream {
             #[cfg(unix)]
             Self::Input(_) => Ok(None),
             #[cfg(feature = "simulation")]
-            Self::Simulated(stream) => Ok(stream.take_error()),
+            Self::Simulated(stream) | Self::FilteredSimulated(stream) => Ok(stream.take_error()),
             #[cfg(feature = "simulation")]
-            Self::Faulty(stream) => stream.take_error(),
+            Self::Faulty(stream) | Self::FilteredFaulty(stream) => stream.take_error(),
         };
         error.unwrap_or_else(Some)
     }
@@ -272,7 +295,7 @@ impl Stream {
         let is_proof = match self {
             // The simulated kernel gives the errors of Linux.
             #[cfg(feature = "simulation")]
-            Self::Simulated(_) => true,
+            Self::Simulated(_) | Self::FilteredSimulated(_) => true,
             _ => BROKEN_PIPE_PROVES_END,
         };
         is_proof && error.kind() == io::ErrorKind::BrokenPipe
@@ -281,28 +304,30 @@ impl Stream {
     /// Returns the address of this end; `None` for kinds other than TCP.
     pub(crate) fn local_address(&self) -> io::Result<Option<SocketAddr>> {
         match self {
-            Self::Tcp(stream) => stream.local_addr().map(Some),
+            Self::Tcp(stream) | Self::FilteredTcp(stream) => stream.local_addr().map(Some),
             Self::SharedTcp(shared) => shared.get().local_addr().map(Some),
             #[cfg(unix)]
             Self::Unix(_) | Self::SharedUnix(_) | Self::Input(_) => Ok(None),
             #[cfg(feature = "simulation")]
-            Self::Simulated(stream) => Ok(stream.local_address()),
+            Self::Simulated(stream) | Self::FilteredSimulated(stream) => Ok(stream.local_address()),
             #[cfg(feature = "simulation")]
-            Self::Faulty(stream) => stream.local_address().map(Some),
+            Self::Faulty(stream) | Self::FilteredFaulty(stream) => stream.local_address().map(Some),
         }
     }
 
     /// Returns the address of the other end; `None` for kinds other than TCP.
     pub(crate) fn peer_address(&self) -> io::Result<Option<SocketAddr>> {
         match self {
-            Self::Tcp(stream) => stream.peer_addr().map(Some),
+            Self::Tcp(stream) | Self::FilteredTcp(stream) => stream.peer_addr().map(Some),
             Self::SharedTcp(shared) => shared.get().peer_addr().map(Some),
             #[cfg(unix)]
             Self::Unix(_) | Self::SharedUnix(_) | Self::Input(_) => Ok(None),
             #[cfg(feature = "simulation")]
-            Self::Simulated(stream) => stream.peer_address().map(Some),
+            Self::Simulated(stream) | Self::FilteredSimulated(stream) => {
+                stream.peer_address().map(Some)
+            }
             #[cfg(feature = "simulation")]
-            Self::Faulty(stream) => stream.peer_address().map(Some),
+            Self::Faulty(stream) | Self::FilteredFaulty(stream) => stream.peer_address().map(Some),
         }
     }
 
@@ -310,13 +335,16 @@ impl Stream {
     /// stream.
     pub(crate) fn is_standard(&self) -> bool {
         match self {
-            Self::Tcp(_) | Self::SharedTcp(_) => true,
+            Self::Tcp(_) | Self::SharedTcp(_) | Self::FilteredTcp(_) => true,
             #[cfg(unix)]
             Self::Unix(_) | Self::SharedUnix(_) => true,
             #[cfg(unix)]
             Self::Input(_) => false,
             #[cfg(feature = "simulation")]
-            Self::Simulated(_) | Self::Faulty(_) => false,
+            Self::Simulated(_)
+            | Self::Faulty(_)
+            | Self::FilteredSimulated(_)
+            | Self::FilteredFaulty(_) => false,
         }
     }
 
@@ -324,7 +352,7 @@ impl Stream {
     /// have deregistered the stream.
     pub(crate) fn into_tcp(self) -> Result<std::net::TcpStream, Self> {
         match self {
-            Self::Tcp(stream) => Ok(stream.into()),
+            Self::Tcp(stream) | Self::FilteredTcp(stream) => Ok(stream.into()),
             Self::SharedTcp(shared) => Ok(shared.into_inner().into()),
             #[cfg(any(unix, feature = "simulation"))]
             other => Err(other),
@@ -350,14 +378,16 @@ impl Stream {
     #[inline]
     pub(crate) fn short_read_exhausts(&self) -> bool {
         match self {
-            Self::Tcp(_) => SHORT_READ_EXHAUSTS,
+            Self::Tcp(_) | Self::FilteredTcp(_) => SHORT_READ_EXHAUSTS,
             Self::SharedTcp(shared) => SHORT_READ_EXHAUSTS && shared.is_plain_tcp(),
             #[cfg(unix)]
             Self::Unix(_) | Self::SharedUnix(_) | Self::Input(_) => false,
             #[cfg(feature = "simulation")]
-            Self::Simulated(stream) => stream.short_transfer_exhausts(),
+            Self::Simulated(stream) | Self::FilteredSimulated(stream) => {
+                stream.short_transfer_exhausts()
+            }
             #[cfg(feature = "simulation")]
-            Self::Faulty(_) => SHORT_READ_EXHAUSTS,
+            Self::Faulty(_) | Self::FilteredFaulty(_) => SHORT_READ_EXHAUSTS,
         }
     }
 
@@ -368,14 +398,16 @@ impl Stream {
     #[inline]
     pub(crate) fn short_write_exhausts(&self) -> bool {
         match self {
-            Self::Tcp(_) => SHORT_WRITE_EXHAUSTS,
+            Self::Tcp(_) | Self::FilteredTcp(_) => SHORT_WRITE_EXHAUSTS,
             Self::SharedTcp(shared) => SHORT_WRITE_EXHAUSTS && shared.is_plain_tcp(),
             #[cfg(unix)]
             Self::Unix(_) | Self::SharedUnix(_) | Self::Input(_) => false,
             #[cfg(feature = "simulation")]
-            Self::Simulated(stream) => stream.short_transfer_exhausts(),
+            Self::Simulated(stream) | Self::FilteredSimulated(stream) => {
+                stream.short_transfer_exhausts()
+            }
             #[cfg(feature = "simulation")]
-            Self::Faulty(_) => SHORT_WRITE_EXHAUSTS,
+            Self::Faulty(_) | Self::FilteredFaulty(_) => SHORT_WRITE_EXHAUSTS,
         }
     }
 
@@ -393,7 +425,7 @@ impl Stream {
     #[cfg(unix)]
     pub(crate) fn into_shared(self) -> Self {
         match self {
-            Self::Tcp(stream) => Self::SharedTcp(Shared::new(stream)),
+            Self::Tcp(stream) | Self::FilteredTcp(stream) => Self::SharedTcp(Shared::new(stream)),
             Self::Unix(stream) => Self::SharedUnix(Shared::new(stream)),
             other => other,
         }
@@ -402,14 +434,17 @@ impl Stream {
     /// Whether closing the stream also deregisters the stream: its descriptor has no duplicate.
     pub(crate) fn close_deregisters(&self) -> bool {
         match self {
-            Self::Tcp(_) => CLOSE_DEREGISTERS,
+            Self::Tcp(_) | Self::FilteredTcp(_) => CLOSE_DEREGISTERS,
             Self::SharedTcp(_) => false,
             #[cfg(unix)]
             Self::Unix(_) => CLOSE_DEREGISTERS,
             #[cfg(unix)]
             Self::SharedUnix(_) | Self::Input(_) => false,
             #[cfg(feature = "simulation")]
-            Self::Simulated(_) | Self::Faulty(_) => false,
+            Self::Simulated(_)
+            | Self::Faulty(_)
+            | Self::FilteredSimulated(_)
+            | Self::FilteredFaulty(_) => false,
         }
     }
 
@@ -447,7 +482,7 @@ impl Stream {
 
     fn source(&mut self) -> &mut dyn Source {
         match self {
-            Self::Tcp(stream) => stream,
+            Self::Tcp(stream) | Self::FilteredTcp(stream) => stream,
             Self::SharedTcp(shared) => shared.get_mut(),
             #[cfg(unix)]
             Self::Unix(stream) => stream,
@@ -456,9 +491,9 @@ impl Stream {
             #[cfg(unix)]
             Self::Input(input) => input,
             #[cfg(feature = "simulation")]
-            Self::Simulated(stream) => stream,
+            Self::Simulated(stream) | Self::FilteredSimulated(stream) => stream,
             #[cfg(feature = "simulation")]
-            Self::Faulty(stream) => stream,
+            Self::Faulty(stream) | Self::FilteredFaulty(stream) => stream,
         }
     }
 }

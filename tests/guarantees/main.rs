@@ -40,6 +40,7 @@ mod descriptors;
 mod detaching;
 mod duplicates;
 mod ending;
+mod filters;
 mod formatted_writes;
 mod gathering;
 mod handlers;

@@ -12,6 +12,7 @@
 mod arrivals;
 mod bytes;
 mod child;
+mod filtered;
 mod life;
 mod loopback;
 mod losses;
@@ -19,6 +20,7 @@ mod peer;
 mod places;
 mod program;
 mod recorder;
+mod records;
 mod resolvers;
 mod running;
 mod scene;
@@ -40,6 +42,7 @@ pub(crate) use peer::{Peer, PeerEnd, Received, listener};
 pub(crate) use places::{BlackHole, DeadPort, has_ipv6};
 pub(crate) use program::{Child, Observed, observe};
 pub(crate) use recorder::{Reception, Recorder};
+pub(crate) use records::{END, HELLO, Records};
 pub(crate) use resolvers::{Looked, answering, failing};
 pub(crate) use running::spend;
 pub(crate) use scene::{

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use netloop::{
-    Accepted, CloseReason, Context, Error, LoopContext, OverLimit, ServerHandler, ServerId,
-    SocketHandler,
+    Accepted, CloseReason, Context, Error, FailedHandshake, LoopContext, OverLimit, ServerHandler,
+    ServerId, SocketHandler,
 };
 
 use super::{Seen, World};
@@ -209,6 +209,10 @@ impl ServerHandler<World> for Reception {
         for _ in 0..dropped.refused {
             self.see(cx, &Seen::Drop(dropped.peer_address));
         }
+    }
+    fn on_handshake_failed(&mut self, cx: &mut LoopContext<'_, World>, failed: &FailedHandshake) {
+        cx.shared.keep_error(&self.name, &failed.error);
+        self.see(cx, &Seen::Failed(failed.error.code()));
     }
     fn on_error(&mut self, cx: &mut LoopContext<'_, World>, error: &Error) {
         cx.shared.keep_error(&self.name, error);

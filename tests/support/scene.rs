@@ -9,7 +9,7 @@ use netloop::{
     SocketOptions, Turn, Wait,
 };
 
-use super::{Peer, PeerEnd, Received, Reception, Recorder, World, loopback};
+use super::{Peer, PeerEnd, Received, Reception, Recorder, World, filtered, loopback};
 
 /// The longest wait for anything before a test fails. On a machine with a load of 15 everything takes that much longer,
 /// and under wine each call does.
@@ -40,6 +40,7 @@ impl Scene {
         options: impl Into<ListenOptions>,
         reception: Reception,
     ) -> ServerId {
+        let options = filtered::of_server(options.into());
         self.event_loop.serve(to, options, reception).unwrap()
     }
 
@@ -84,6 +85,7 @@ impl Scene {
         options: impl Into<ConnectOptions>,
         recorder: Recorder,
     ) -> SocketId {
+        let options = filtered::of_client(options.into());
         self.event_loop.connect_with(to, options, recorder).unwrap()
     }
 

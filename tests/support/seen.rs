@@ -37,13 +37,15 @@ pub(crate) enum Seen {
     Connection,
     /// A server's: a connection from there was dropped.
     Drop(Option<SocketAddr>),
+    /// A server's: a handshake has failed, with the code of its error.
+    Failed(&'static str),
     /// A server's last.
     ServerClose,
 }
 
 impl Seen {
     /// The words by which reactions are chosen, and that traces consist of.
-    pub(crate) const WORDS: [&'static str; 17] = [
+    pub(crate) const WORDS: [&'static str; 18] = [
         "lookup",
         "attempt",
         "attempt-failed",
@@ -60,6 +62,7 @@ impl Seen {
         "listening",
         "connection",
         "drop",
+        "failed",
         "server-close",
     ];
 
@@ -81,6 +84,7 @@ impl Seen {
             Self::Listening => "listening",
             Self::Connection => "connection",
             Self::Drop(_) => "drop",
+            Self::Failed(_) => "failed",
             Self::ServerClose => "server-close",
         }
     }
@@ -100,7 +104,9 @@ impl fmt::Display for Seen {
         write!(formatter, "{}", self.word())?;
         match self {
             Self::Lookup(_, Ok(address)) => write!(formatter, ":{}", host_name(*address)),
-            Self::Lookup(_, Err(code)) | Self::Error(code) => write!(formatter, ":{code}"),
+            Self::Lookup(_, Err(code)) | Self::Error(code) | Self::Failed(code) => {
+                write!(formatter, ":{code}")
+            }
             Self::Attempt(address) | Self::AttemptTimeout(address) => {
                 write!(formatter, ":{}", host_name(address.ip()))
             }

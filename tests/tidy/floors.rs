@@ -66,6 +66,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("net/error", &["net/values", "system/errno"]),
     ("net/address", &["net/values", "net/error"]),
     ("net/outbox", &["slots", "send_buffer", "net/values"]),
+    // Between the stream and the connection.
+    ("net/filter", &["system", "net/error"]),
     (
         "net/connect",
         &[
@@ -75,6 +77,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "system/simulated",
             "net/values",
             "net/error",
+            "net/filter",
             "net/address",
         ],
     ),
@@ -85,6 +88,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "system",
             "net/values",
             "net/error",
+            "net/filter",
             "net/address",
             "net/connect",
         ],
@@ -97,6 +101,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "system/errno",
             "net/values",
             "net/error",
+            "net/filter",
             "net/outbox",
             "net/connect",
         ],
@@ -110,6 +115,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "system",
             "net/values",
             "net/error",
+            "net/filter",
             "net/address",
             "net/outbox",
             "net/connect",
@@ -123,6 +129,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "system",
             "net/values",
             "net/error",
+            "net/filter",
             "net/address",
             "net/outbox",
             "net/connect",

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::net::address::BlockList;
+use crate::net::error::Result;
+use crate::net::filter::{Filter, FilterFactory};
 use crate::net::values::{Family, SocketOptions};
 
 use super::resolver::{Resolver, SharedResolver};
@@ -35,6 +37,8 @@ pub struct ConnectOptions {
     pub(crate) block_list: Option<Rc<BlockList>>,
     pub(crate) local_address: Option<IpAddr>,
     pub(crate) local_port: u16,
+    /// The filters of the socket. The first is next to the wire.
+    pub(crate) filters: Vec<FilterFactory>,
     pub(crate) socket: SocketOptions,
 }
 
@@ -51,6 +55,7 @@ impl ConnectOptions {
             block_list: None,
             local_address: None,
             local_port: 0,
+            filters: Vec::new(),
             socket: SocketOptions::new(),
         }
     }
@@ -141,6 +146,15 @@ impl ConnectOptions {
     #[doc(alias = "localPort")]
     pub fn local_port(mut self, port: u16) -> Self {
         self.local_port = port;
+        self
+    }
+
+    /// Adds a [`Filter`] between the wire and the handler, behind those that were added before. Default: none.
+    /// [`on_connect`](crate::SocketHandler::on_connect) comes once the filters are [ready](Filter::is_ready).
+    ///
+    /// An error of `make` is returned by the connect.
+    pub fn filter<F: Filter + 'static>(mut self, make: impl Fn() -> Result<F> + 'static) -> Self {
+        self.filters.push(FilterFactory::new(make));
         self
     }
 

@@ -135,7 +135,8 @@ impl Connection {
             return;
         }
         let ends = !self.settings.allow_half_open;
-        if ends && self.outbound.state == OutboundState::Open && self.ends_at_once() {
+        let is_open = self.outbound.state == OutboundState::Open;
+        if ends && is_open && self.ends_at_once() && !self.has_filters() {
             // The close need not wait for the flush phase, because nothing is unsent.
             self.outbound.begin_end();
             self.finish_sending(registration);
@@ -157,6 +158,10 @@ impl Connection {
     /// Finishes the outbound half after its last byte: sends a FIN. If both sides have ended, or after `end_and_close`,
     /// closes the connection. The close then sends the FIN by itself, unless a duplicate of the descriptor may exist.
     pub(super) fn finish_sending(&mut self, registration: &mut Registration<'_>) {
+        let resets = self.outbound.state == OutboundState::EndingToReset;
+        if !resets && !self.end_filters(registration) {
+            return;
+        }
         if self.outbound.closes_when_sent() {
             self.close_sent(registration);
             return;
@@ -253,6 +258,10 @@ impl Connection {
         let mut holds_place = true;
         let peer = match self.stage.take() {
             Stage::Open(peer) => peer,
+            Stage::Handshaking(peer) => {
+                self.note_closed_unconnected();
+                peer
+            }
             Stage::Closed {
                 peer,
                 holds_place: held,
@@ -347,6 +356,10 @@ impl Connection {
     /// Makes an [`Error`] from the error of a system call. The error of a connect names the peer, and the local address
     /// if the user set one.
     pub(super) fn error(&self, call: Syscall, error: io::Error) -> Error {
+        // An error of a filter, which is no failure of a call.
+        if self.has_filters() && error.get_ref().is_some_and(|inner| inner.is::<Error>()) {
+            return error.into();
+        }
         let error = Error::new(call, error);
         match (call, self.stage.address()) {
             (Syscall::Connect, Some(peer)) => match self.asked_local() {

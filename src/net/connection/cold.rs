@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::net::connect::ConnectRace;
+use crate::net::filter::Filters;
 use crate::reactor::{Key, Registration};
 #[cfg(unix)]
 use crate::system::Stream;
@@ -32,6 +33,14 @@ pub(super) struct ColdState {
     /// The next step of the connect, which is taken when no notice waits.
     pub(super) dial_step: Option<DialStep>,
     pub(super) unread: UnreadBytes,
+    /// The filters between the stream and everything above it.
+    pub(super) filters: Option<Box<Filters>>,
+    /// The tick at which the handshake of the filters began.
+    pub(super) handshake_began: u64,
+    /// Whether the handshake begins in the next service.
+    pub(super) handshake_is_due: bool,
+    /// Whether a server has accepted the connection and was not told of it, because the handshake has not succeeded.
+    pub(super) is_untold: bool,
     markers: SentMarkers,
     /// The number of unsent bytes that were dropped, at the close or after a failure.
     lost_bytes: usize,

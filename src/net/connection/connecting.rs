@@ -200,15 +200,25 @@ impl Connection {
             self.fail_connect(io::ErrorKind::ConnectionRefused.into(), registration);
             return None;
         }
-        if let Stage::Connecting(peer) = self.stage.take() {
-            self.stage = Stage::Open(peer);
-        }
         self.apply_options();
         self.activity.touch(registration);
-        registration.unwant(Interest::WRITABLE);
-        if !self.inbound.is_paused() {
-            registration.want(Interest::READABLE);
+        let Stage::Connecting(peer) = self.stage.take() else {
+            return None;
+        };
+        if self.has_filters() {
+            self.stage = Stage::Handshaking(peer);
+            self.stream = self.stream.take().map(Stream::into_filtered);
+            return self.begin_handshake(registration);
         }
+        self.stage = Stage::Open(peer);
+        self.opened(registration);
+        Some(Event::Socket(SocketEvent::Connected))
+    }
+
+    /// Carries on with what has waited for the open connection.
+    pub(super) fn opened(&mut self, registration: &mut Registration<'_>) {
+        registration.unwant(Interest::WRITABLE);
+        self.update_read_interest(registration);
         if self.outbound.is_ending() {
             self.note_end(registration);
             self.file_deadline(registration);
@@ -217,7 +227,6 @@ impl Connection {
         if self.has_to_flush() {
             registration.flush_soon();
         }
-        Some(Event::Socket(SocketEvent::Connected))
     }
 
     /// Whether a request that came while connecting is not carried out yet: a reset, a write, a marker, or an end.
@@ -258,7 +267,10 @@ impl Connection {
                 Some(later(self.activity.began_tick, timeout))
             }
             Stage::Racing(race) => race.next_attempt_tick(),
-            Stage::Connecting(_) | Stage::Open(_) | Stage::Closed { .. } => None,
+            Stage::Connecting(_)
+            | Stage::Handshaking(_)
+            | Stage::Open(_)
+            | Stage::Closed { .. } => None,
         }
     }
 
@@ -267,7 +279,7 @@ impl Connection {
     pub(crate) fn fail_connect(&mut self, error: io::Error, registration: &mut Registration<'_>) {
         let reason = reason_of(&error);
         let error = self.error(Syscall::Connect, error);
-        if let Some(peer) = self.stage.address() {
+        if let (Some(peer), false) = (self.stage.address(), self.stage.is_handshaking()) {
             self.notify(Notice::AttemptFailed(peer, error.clone()), registration);
         }
         self.fail(error, reason, registration);

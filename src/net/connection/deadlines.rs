@@ -168,7 +168,10 @@ impl Connection {
         let is_due = |deadline: Option<u64>| deadline.is_some_and(|deadline| deadline <= now);
         match self.stage {
             Stage::Closed { .. } => return None,
-            Stage::LookingUp(_) | Stage::Racing(_) | Stage::Connecting(_)
+            Stage::LookingUp(_)
+            | Stage::Racing(_)
+            | Stage::Connecting(_)
+            | Stage::Handshaking(_)
                 if is_due(self.connect_deadline()) =>
             {
                 return Some(Deadline::Connect);
@@ -188,7 +191,8 @@ impl Connection {
     }
 
     fn idle_deadline(&self) -> Option<u64> {
-        match self.rests_idle() {
+        // A connection without a handler has the limit on its handshake.
+        match self.rests_idle() || self.is_untold() {
             true => None,
             false => self.activity.idle_deadline(),
         }
@@ -245,9 +249,10 @@ impl Connection {
     /// Asks the reactor to call [`on_deadline`](Self::on_deadline) when the earliest of the deadlines has passed.
     pub(crate) fn file_deadline(&self, registration: &mut Registration<'_>) {
         let deadline = match self.stage {
-            Stage::LookingUp(_) | Stage::Racing(_) | Stage::Connecting(_) => {
-                self.connect_deadline()
-            }
+            Stage::LookingUp(_)
+            | Stage::Racing(_)
+            | Stage::Connecting(_)
+            | Stage::Handshaking(_) => self.connect_deadline(),
             Stage::Open(_) => self.unread_deadline().or_else(|| self.close_deadline()),
             Stage::Closed { .. } => return,
         };

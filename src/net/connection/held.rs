@@ -97,7 +97,7 @@ impl Connection {
 
     /// Whether a failure of this paused connection is held: received bytes wait for `resume`, or the end is still to be
     /// told. After `destroy_soon` no failure is held: the user has given up the bytes that are unread.
-    fn holds_while_paused(&self, is_behind_end: bool) -> bool {
+    fn holds_while_paused(&mut self, is_behind_end: bool) -> bool {
         !self.outbound.closes_when_sent()
             && (is_behind_end
                 // If it is not known whether bytes are unread, none may be lost.
@@ -115,7 +115,7 @@ impl Connection {
     }
 
     /// Whether received bytes are unread, here or in the kernel. `None` if the kernel cannot say for now.
-    fn has_received(&self) -> Option<bool> {
+    fn has_received(&mut self) -> Option<bool> {
         if self.has_unread() {
             return Some(true);
         }
@@ -127,14 +127,21 @@ impl Connection {
     }
 
     /// Whether something of the peer has arrived, or may have: a byte, its end, or an error.
-    pub(super) fn has_arrived(&self) -> bool {
+    pub(super) fn has_arrived(&mut self) -> bool {
         !matches!(self.peek(), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    fn peek(&self) -> io::Result<usize> {
-        match &self.stream {
-            Some(stream) => stream.peek(),
-            None => Ok(0),
+    /// Returns whether received bytes wait, as [`Stream::peek`](crate::system::Stream::peek) does. Filters decode until
+    /// they know, and keep what they decode.
+    fn peek(&mut self) -> io::Result<usize> {
+        let filters = match &mut self.cold {
+            Some(cold) => cold.filters.as_deref_mut(),
+            None => None,
+        };
+        match (&mut self.stream, filters) {
+            (Some(stream), Some(filters)) => filters.peek(stream),
+            (Some(stream), None) => stream.peek(),
+            (None, _) => Ok(0),
         }
     }
 }
@@ -174,7 +181,8 @@ impl Connection {
     /// Wants or does not want to read, as the pause and the state of the connection require.
     pub(super) fn update_read_interest(&self, registration: &mut Registration<'_>) {
         let reads = self.stage.is_open() && !self.inbound.has_ended() && !self.inbound.is_paused();
-        match reads || self.watches_for_end() {
+        // A handshake goes on during a pause: the program has no bytes to wait for.
+        match reads || self.stage.is_handshaking() || self.watches_for_end() {
             true => registration.want(Interest::READABLE),
             false => registration.unwant(Interest::READABLE),
         }

@@ -6,7 +6,7 @@
 //! its registration in the reactor up to date, and returns an [`Event`](crate::net::values::Event) for the handler.
 //!
 //! By topic: `connecting` opens a connection, [`serving`] reads and answers the reactor's calls, `writing` sends,
-//! `closing` ends it. `held` keeps a failure until received bytes are delivered. `deadlines` and `activity` keep time, `time_limits`,
+//! `closing` ends it. `handshaking` and `transport` deal with filters, `held` keeps a failure until received bytes are delivered. `deadlines` and `activity` keep time, `time_limits`,
 //! `queue_wait`, `pace` and `close_progress` the times of slow peers; `requests` and `status` serve the views. [`ColdState`]
 //! holds the fields that few connections need.
 //!
@@ -19,6 +19,7 @@ mod closing;
 mod cold;
 mod connecting;
 mod deadlines;
+mod handshaking;
 mod held;
 mod inbound;
 mod notice;
@@ -34,6 +35,7 @@ mod serving;
 mod stage;
 mod status;
 mod time_limits;
+mod transport;
 mod unread;
 mod writing;
 
@@ -142,7 +144,9 @@ impl Connection {
 
     /// Returns the interest to register with: writable while connecting, readable once open, none while paused.
     pub(crate) fn first_interest(&self) -> Interest {
-        if self.stage.is_before_open() {
+        if self.stage.is_handshaking() {
+            Interest::READABLE
+        } else if self.stage.is_before_open() {
             Interest::WRITABLE
         } else if self.inbound.is_paused() {
             Interest::empty()
@@ -154,7 +158,8 @@ impl Connection {
     /// Returns the readiness to assume at registration. An open socket is writable without a report of the kernel,
     /// because its send buffer is empty at first.
     pub(crate) fn first_readiness(&self) -> Readiness {
-        match self.stage.is_open() && self.outbound.state == OutboundState::Open {
+        let is_connected = self.stage.is_open() || self.stage.is_handshaking();
+        match is_connected && self.outbound.state == OutboundState::Open {
             true => Readiness::WRITABLE,
             false => Readiness::empty(),
         }
@@ -170,6 +175,9 @@ impl Connection {
     /// Starts to count time, and files the first deadline. Called once, right after the registration.
     pub(crate) fn begin(&mut self, registration: &mut Registration<'_>) {
         self.activity.start(registration.latest_tick());
+        if self.stage.is_handshaking() {
+            self.plan_handshake(registration);
+        }
         if self.stream.as_ref().is_some_and(Stream::is_ready_at_first) {
             registration.assume(Readiness::READABLE);
         }

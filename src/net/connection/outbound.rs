@@ -14,6 +14,7 @@ use crate::system::errno::is_out_of_buffers;
 
 use super::activity::Activity;
 use super::retry::Retry;
+use super::transport::Transport;
 
 /// The outbound half of a connection.
 // The order of the fields is deliberate: `state` and `flags` lie side by side, so that `is_clear` checks both with one
@@ -77,7 +78,7 @@ bitflags! {
 
 /// The other parts of a connection, and of the loop, that a send touches.
 pub(super) struct Wire<'a, 'r> {
-    pub(super) stream: &'a Stream,
+    pub(super) transport: Transport<'a>,
     pub(super) activity: &'a mut Activity,
     pub(super) registration: &'a mut Registration<'r>,
     pub(super) outbox: &'a mut Outbox,
@@ -138,6 +139,11 @@ impl Outbound {
             self.state,
             OutboundState::EndingToClose | OutboundState::EndingToReset
         )
+    }
+
+    /// Lets queued bytes leave in spite of a cork.
+    pub(super) fn uncork(&mut self) {
+        self.flags.remove(OutboundFlags::CORKED);
     }
 
     /// Notes that `end` was called. No write follows `end`, so no drain is owed, and a cork would only delay the FIN.
@@ -233,14 +239,20 @@ impl Outbound {
     /// that the kernel took.
     #[inline(always)]
     pub(super) fn send(&mut self, tail: &[u8], wire: &mut Wire<'_, '_>) -> io::Result<usize> {
-        let stream = wire.stream;
-        let taken = wire
-            .outbox
-            .take(&mut self.unsent, tail, |slices| stream.write(slices));
+        let transport = &mut wire.transport;
+        let taken = wire.outbox.take(&mut self.unsent, tail, |slices, spare| {
+            transport.write(slices, spare)
+        });
         match taken {
             Ok(taken) => {
                 let Taken { offered, sent, .. } = taken;
-                note_sent(sent, offered, stream, wire.activity, wire.registration);
+                note_sent(
+                    sent,
+                    offered,
+                    wire.transport.stream,
+                    wire.activity,
+                    wire.registration,
+                );
                 Ok(taken.of_tail)
             }
             Err(error) => {

@@ -59,8 +59,8 @@ impl Connection {
                 self.cold_mut().resets_when_connected = true;
                 Ok(())
             }
-            (Stage::Open(_), None) => Ok(()),
-            (Stage::Open(_), Some(stream)) => {
+            (Stage::Open(_) | Stage::Handshaking(_), None) => Ok(()),
+            (Stage::Open(_) | Stage::Handshaking(_), Some(stream)) => {
                 stream.reset_on_close()?;
                 self.destroy(None, registration);
                 Ok(())
@@ -104,6 +104,7 @@ impl Connection {
         if self.delivers_unread() {
             registration.activate();
         }
+        self.await_kept_input(registration);
     }
 
     pub(crate) fn cork(&mut self) {

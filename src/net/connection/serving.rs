@@ -61,6 +61,9 @@ impl Connection {
         buffer: &mut [u8],
         outbox: &mut Outbox,
     ) -> Option<Event> {
+        if self.stage.is_handshaking() {
+            return self.advance_handshake(true, registration);
+        }
         if self.inbound.is_paused() {
             return self.look_for_end(registration);
         }
@@ -71,6 +74,16 @@ impl Connection {
             return None;
         };
         let buffer = &mut buffer[..space];
+        let filters = match &mut self.cold {
+            Some(cold) => cold.filters.as_deref_mut(),
+            None => None,
+        };
+        if let Some(filters) = filters {
+            let received = filters.received();
+            let read = filters.read(stream, buffer);
+            let has_received = filters.received() > received;
+            return self.read_filtered(read, has_received, registration, outbox);
+        }
         let read = stream.read(buffer);
         if read.is_ok() {
             self.outbound.flags.remove(OutboundFlags::READ_FAILED);
@@ -92,6 +105,49 @@ impl Connection {
                 Some(self.hand_over(length, registration, outbox))
             }
             Ok(_) => self.peer_ended(registration),
+            Err(error) => self.read_failed(error, registration),
+        }
+    }
+
+    /// Handles a read through filters.
+    fn read_filtered(
+        &mut self,
+        read: io::Result<usize>,
+        has_received: bool,
+        registration: &mut Registration<'_>,
+        outbox: &mut Outbox,
+    ) -> Option<Event> {
+        if has_received {
+            // Bytes on the wire are activity, whether they decode to something or not.
+            self.activity.touch(registration);
+        }
+        self.await_filters(registration);
+        let (is_exhausted, has_read_short) = match self.filters() {
+            Some(filters) => (filters.is_exhausted(), filters.has_read_short()),
+            None => (false, false),
+        };
+        match read {
+            Ok(length) => {
+                self.outbound.flags.remove(OutboundFlags::READ_FAILED);
+                self.inbound.retry = Retry::default();
+                if length == 0 {
+                    return self.peer_ended(registration);
+                }
+                // After a failed write, reads go on until the end, as above.
+                if is_exhausted && !self.outbound.has_failed() {
+                    registration.fell_short(Interest::READABLE);
+                }
+                self.bytes_read += length as u64;
+                Some(self.hand_over(length, registration, outbox))
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && has_read_short => {
+                // The kernel was not asked again, and may have reported an end.
+                match self.outbound.has_failed() {
+                    true => registration.assume(crate::reactor::Readiness::READABLE),
+                    false => registration.fell_short(Interest::READABLE),
+                }
+                None
+            }
             Err(error) => self.read_failed(error, registration),
         }
     }
@@ -172,11 +228,15 @@ impl Connection {
     ) -> Option<Event> {
         let has_notices = !self.cold.as_ref()?.notices.is_empty() || self.has_dial_step();
         let delivers_unread = self.delivers_unread();
+        let begins_handshake = self.has_planned_handshake();
         if has_notices {
-            if delivers_unread {
+            if delivers_unread || begins_handshake {
                 registration.activate();
             }
             return Some(Event::Socket(SocketEvent::Noticed));
+        }
+        if begins_handshake && self.stage.is_handshaking() {
+            return self.begin_handshake(registration);
         }
         if !delivers_unread {
             return None;
@@ -221,6 +281,9 @@ impl Connection {
         registration: &mut Registration<'_>,
         outbox: &mut Outbox,
     ) -> Option<Event> {
+        if self.stage.is_handshaking() {
+            return self.advance_handshake(false, registration);
+        }
         if self.stage.is_before_open() {
             return self.finish_connecting(registration);
         }
@@ -236,6 +299,9 @@ impl Connection {
     /// Asks the socket for its pending error, and fails the connection with that error once all received bytes are
     /// delivered. The reactor calls this only while nothing is read: the socket is paused, or the peer has ended.
     pub(crate) fn on_error(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
+        if self.stage.is_handshaking() {
+            return self.advance_handshake(true, registration);
+        }
         if self.stage.is_before_open() {
             return self.finish_connecting(registration);
         }

@@ -16,6 +16,9 @@ pub(super) enum Stage {
     Racing(Box<ConnectRace>),
     /// The stream of the connection is connecting to an address or a path. The address is absent for a path.
     Connecting(PeerAddress),
+    /// The stream is connected, and the filters exchange bytes before the connection is open. The address is the one of
+    /// `Open`.
+    Handshaking(PeerAddress),
     /// The connection is established, and at least one half is not finished. The address that `accept` or `connect`
     /// gave is kept, because the kernel forgets it when the connection ends.
     Open(PeerAddress),
@@ -42,8 +45,12 @@ impl Stage {
     pub(super) fn is_before_open(&self) -> bool {
         matches!(
             self,
-            Self::LookingUp(_) | Self::Racing(_) | Self::Connecting(_)
+            Self::LookingUp(_) | Self::Racing(_) | Self::Connecting(_) | Self::Handshaking(_)
         )
+    }
+
+    pub(super) fn is_handshaking(&self) -> bool {
+        matches!(self, Self::Handshaking(_))
     }
 
     /// The address of the peer, also while the connect to it is under way. `None` for a path, and before an attempt on
@@ -51,21 +58,28 @@ impl Stage {
     pub(super) fn address(&self) -> Option<SocketAddr> {
         match self {
             Self::LookingUp(_) | Self::Racing(_) => None,
-            Self::Connecting(peer) | Self::Open(peer) | Self::Closed { peer, .. } => peer.address(),
+            Self::Connecting(peer)
+            | Self::Handshaking(peer)
+            | Self::Open(peer)
+            | Self::Closed { peer, .. } => peer.address(),
         }
     }
 
     pub(super) fn race(&self) -> Option<&ConnectRace> {
         match self {
             Self::LookingUp(race) | Self::Racing(race) => Some(race),
-            Self::Connecting(_) | Self::Open(_) | Self::Closed { .. } => None,
+            Self::Connecting(_) | Self::Handshaking(_) | Self::Open(_) | Self::Closed { .. } => {
+                None
+            }
         }
     }
 
     pub(super) fn race_mut(&mut self) -> Option<&mut ConnectRace> {
         match self {
             Self::LookingUp(race) | Self::Racing(race) => Some(race),
-            Self::Connecting(_) | Self::Open(_) | Self::Closed { .. } => None,
+            Self::Connecting(_) | Self::Handshaking(_) | Self::Open(_) | Self::Closed { .. } => {
+                None
+            }
         }
     }
 

@@ -90,14 +90,15 @@ impl Connection {
     /// The address of the peer, once the connection is established, and also after the close.
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
         match self.stage {
-            Stage::Open(_) | Stage::Closed { .. } => self.stage.address(),
+            Stage::Handshaking(_) | Stage::Open(_) | Stage::Closed { .. } => self.stage.address(),
             Stage::LookingUp(_) | Stage::Racing(_) | Stage::Connecting(_) => None,
         }
     }
 
-    /// The stream, while the connection is open.
+    /// The stream, while it is connected and the connection is not closed.
     pub(super) fn open_stream(&self) -> Option<&Stream> {
-        self.stream.as_ref().filter(|_| self.stage.is_open())
+        let is_connected = self.stage.is_open() || self.stage.is_handshaking();
+        self.stream.as_ref().filter(|_| is_connected)
     }
 
     pub(crate) fn local_address(&self) -> Option<SocketAddr> {
@@ -112,11 +113,12 @@ impl Connection {
     }
 
     /// Whether the user can take the stream out as a socket of the standard library. `false` while bytes are unread or
-    /// a failure is held, because the taken socket would have neither.
+    /// a failure is held, because the taken socket would have neither. `false` also with filters.
     pub(crate) fn can_be_detached(&self) -> bool {
         self.open_stream().is_some_and(Stream::is_standard)
             && !self.outbound.has_failed()
             && !self.has_unread()
+            && !self.has_filters()
     }
 
     /// The stream, from its creation until the close, also before its connect and during it.

@@ -30,6 +30,8 @@ pub(super) enum TimeLimit {
     SendRate,
     /// The peer has ended, and this side must have ended too, or have sent a byte.
     HalfOpen,
+    /// The filters must have exchanged what precedes the open connection.
+    Handshake,
     /// The deadline of the program.
     Program,
 }
@@ -42,6 +44,7 @@ pub(crate) struct TimeLimitCounts {
     pub(crate) slow_senders: u64,
     pub(crate) slow_receivers: u64,
     pub(crate) half_open: u64,
+    pub(crate) handshakes: u64,
     pub(crate) deadlines: u64,
     /// The sockets whose peer did not end in time.
     pub(crate) unanswered_ends: u64,
@@ -55,6 +58,7 @@ impl TimeLimitCounts {
             TimeLimit::ReceiveRate => &mut self.slow_senders,
             TimeLimit::SendRate => &mut self.slow_receivers,
             TimeLimit::HalfOpen => &mut self.half_open,
+            TimeLimit::Handshake => &mut self.handshakes,
             TimeLimit::Program => &mut self.deadlines,
         } += 1;
     }
@@ -95,11 +99,11 @@ impl Connection {
         }
         let tick = registration.latest_tick();
         let rate = self.settings.limits.min_receive_rate;
-        let Some(mut pace) = Pace::begin(rate, tick, self.bytes_read) else {
+        let Some(mut pace) = Pace::begin(rate, tick, self.received_on_wire()) else {
             return;
         };
         if self.inbound.is_paused() {
-            pace.rest(tick, self.bytes_read);
+            pace.rest(tick, self.received_on_wire());
         }
         self.cold_mut().receiving = Some(pace);
         self.file_deadline(registration);
@@ -112,7 +116,7 @@ impl Connection {
 
     /// Lets the rate of the peer rest during a pause, and go on behind it.
     pub(super) fn pause_rate(&mut self, is_paused: bool, registration: &mut Registration<'_>) {
-        let (tick, bytes) = (registration.latest_tick(), self.bytes_read);
+        let (tick, bytes) = (registration.latest_tick(), self.received_on_wire());
         let pace = self.cold.as_mut().and_then(|it| it.receiving.as_mut());
         let Some(pace) = pace else {
             return;
@@ -128,7 +132,7 @@ impl Connection {
 
     /// Measures the rate of the peer anew, because the connection is open only now.
     pub(super) fn measure_rate_anew(&mut self, registration: &mut Registration<'_>) {
-        let (tick, bytes) = (registration.latest_tick(), self.bytes_read);
+        let (tick, bytes) = (registration.latest_tick(), self.received_on_wire());
         let pace = self.cold.as_mut().and_then(|it| it.receiving.as_mut());
         if let Some(pace) = pace {
             pace.begin_again(tick, bytes);
@@ -158,8 +162,11 @@ impl Connection {
             ],
             false => [None; 5],
         };
-        let of_program = of(TimeLimit::Program, self.deadline());
-        limits.into_iter().chain([of_program]).flatten()
+        let of_all = [
+            of(TimeLimit::Handshake, self.handshake_deadline()),
+            of(TimeLimit::Program, self.deadline()),
+        ];
+        limits.into_iter().chain(of_all).flatten()
     }
 
     fn write_stall_deadline(&self) -> Option<u64> {
@@ -180,6 +187,12 @@ impl Connection {
             && self.outbound.state == OutboundState::Open
             && !self.cold.as_ref().is_some_and(|cold| cold.has_first_byte);
         is_awaited.then(|| later(self.activity.began_tick, timeout))
+    }
+
+    fn handshake_deadline(&self) -> Option<u64> {
+        let timeout = self.settings.limits.handshake_timeout?;
+        let began = self.cold.as_ref()?.handshake_began;
+        self.stage.is_handshaking().then(|| later(began, timeout))
     }
 
     fn receive_rate_deadline(&self) -> Option<u64> {
@@ -203,7 +216,7 @@ impl Connection {
             let progress = &mut self.cold_mut().close_progress;
             progress.put_off(ended, last_byte, now, moved);
         }
-        let (received, sent) = (self.bytes_read, self.taken_bytes());
+        let (received, sent) = (self.received_on_wire(), self.taken_bytes());
         if let Some(cold) = &mut self.cold {
             if let Some(pace) = &mut cold.receiving {
                 pace.count(now, received);
@@ -218,7 +231,7 @@ impl Connection {
         MovedBytes {
             received: match self.outbound.closes_when_sent() {
                 true => 0,
-                false => self.bytes_read,
+                false => self.received_on_wire(),
             },
             sent: self.taken_bytes(),
         }
@@ -285,6 +298,10 @@ impl Connection {
             TimeLimit::HalfOpen => format!(
                 "nothing was sent for {:?} since the peer has ended (half_open_timeout)",
                 time(limits.half_open_timeout)
+            ),
+            TimeLimit::Handshake => format!(
+                "the handshake was not complete within {:?} (handshake_timeout)",
+                time(limits.handshake_timeout)
             ),
             TimeLimit::Program => "the deadline of the socket has passed (set_deadline)".to_owned(),
         };

@@ -12,6 +12,7 @@ use crate::system::Stream;
 use super::Connection;
 use super::outbound::{OutboundFlags, OutboundState, Wire, note_sent};
 use super::overflowing::Overflow;
+use super::transport::Transport;
 
 impl Connection {
     /// Moves the bytes of this connection from the outbox's common buffers to its own queue. `Net` calls this
@@ -210,7 +211,7 @@ impl Connection {
             return Ok(0);
         };
         let mut wire = Wire {
-            stream,
+            transport: Transport::new(stream, &mut self.cold),
             activity: &mut self.activity,
             registration,
             outbox,
@@ -232,7 +233,9 @@ impl Connection {
         }
         if registration.readiness().serves(Interest::WRITABLE) {
             let unsent = &mut self.outbound.unsent;
-            let write = |bytes: &[u8]| stream.write(&[IoSlice::new(bytes)]);
+            let mut transport = Transport::new(stream, &mut self.cold);
+            let write =
+                |bytes: &[u8], spare: &mut Vec<u8>| transport.write(&[IoSlice::new(bytes)], spare);
             if let Some((offered, sent)) = outbox.take_piece(unsent, write) {
                 // The rest of this function has nothing to do: a connection with a span owes no drain, and has no
                 // marker and no `end`. Each of these three moves the span to the queue first.
@@ -244,8 +247,11 @@ impl Connection {
             }
         }
         let taken = self.taken_while_waiting();
+        let Some(stream) = &self.stream else {
+            return;
+        };
         let mut wire = Wire {
-            stream,
+            transport: Transport::new(stream, &mut self.cold),
             activity: &mut self.activity,
             registration,
             outbox,
@@ -271,6 +277,9 @@ impl Connection {
         }
         self.outbound.await_kernel(registration);
         self.note_queue(taken, registration);
+        if !self.flush_filters(registration) {
+            return;
+        }
         if self.outbound.unsent.is_empty() && self.outbound.is_ending() {
             self.finish_sending(registration);
         }
@@ -317,8 +326,9 @@ impl Connection {
         let Some(stream) = &self.stream else {
             return;
         };
-        let (offered, sent) = outbox.take_rest(&mut self.outbound.unsent, |bytes| {
-            sent.unwrap_or_else(|| stream.write(&[IoSlice::new(bytes)]))
+        let mut transport = Transport::new(stream, &mut self.cold);
+        let (offered, sent) = outbox.take_rest(&mut self.outbound.unsent, |bytes, spare| {
+            sent.unwrap_or_else(|| transport.write(&[IoSlice::new(bytes)], spare))
         });
         if !matches!(sent, Ok(sent) if sent == offered) {
             self.sent_in_part(sent, offered, registration, outbox);

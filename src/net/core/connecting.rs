@@ -14,6 +14,7 @@ use crate::net::connect::{
 };
 use crate::net::connection::{Connection, Notice};
 use crate::net::error::{Error, Syscall, copy_of_io};
+use crate::net::filter::FilterFactory;
 use crate::net::values::{
     Endpoint, Event, ServerId, SocketId, SocketSettings, SourceEvent, SourceId,
 };
@@ -30,7 +31,8 @@ impl Net {
     ///
     /// # Errors
     ///
-    /// `ERR_INVALID_ARGUMENT` if an option is out of its range, or has no effect on `endpoint`.
+    /// `ERR_INVALID_ARGUMENT` if an option is out of its range, or has no effect on `endpoint`. The error of a filter that
+    /// cannot be made.
     pub(crate) fn connect(
         &mut self,
         endpoint: Endpoint,
@@ -38,11 +40,20 @@ impl Net {
     ) -> Result<SocketId, Error> {
         let settings = self.settings_of(&options.socket);
         check_connect_options(&endpoint, options, &settings)?;
-        Ok(match endpoint {
+        let filters: Vec<_> = options
+            .filters
+            .iter()
+            .map(FilterFactory::make)
+            .collect::<Result<_, Error>>()?;
+        let id = match endpoint {
             Endpoint::Socket(address) => self.connect_to_address(address, options, settings),
             Endpoint::Path(path) => self.connect_to_path(&path, options, settings),
             Endpoint::Name { host, port } => self.connect_to_name(host, port, options, settings),
-        })
+        };
+        if let Some(connection) = self.connection_mut(id) {
+            connection.set_filters(filters);
+        }
+        Ok(id)
     }
 
     /// Opens a socket for the connect, and plans the connect itself: the handler is told of the attempt first, and may

@@ -73,12 +73,27 @@ impl Net {
         listener.connection_opened(peer);
         let has_options = listener.passes_on_options();
         let settings = listener.socket_settings();
+        let (filters, failure) = match listener.make_filters() {
+            Ok(filters) => (filters, None),
+            Err(error) => (Vec::new(), Some(error)),
+        };
         self.tally.accepted += 1;
         let connection = Connection::established(stream, peer, Some(server.0), settings);
         if !has_options {
             connection.apply_options();
         }
-        Some(self.insert_connection(connection))
+        let id = self.insert_connection(connection.with_filters(filters));
+        if let Some(error) = failure {
+            self.with_connection(id, |connection, registration, _| {
+                connection.fail_unfiltered(error, registration);
+            });
+        }
+        Some(id)
+    }
+
+    /// Whether the server of a socket was not told of it: its handshake is under way, or has failed.
+    pub(crate) fn is_untold(&self, id: SocketId) -> bool {
+        self.connection(id).is_some_and(Connection::is_untold)
     }
 
     /// Inserts a connection into the reactor, and begins its deadlines. If the kernel refuses the registration, the

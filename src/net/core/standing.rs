@@ -62,6 +62,11 @@ impl Net {
         self.connection(id)?.server().map(ServerId)
     }
 
+    /// Returns the address of the peer of a socket.
+    pub(crate) fn peer_of(&self, id: SocketId) -> Option<std::net::SocketAddr> {
+        self.connection(id)?.peer()
+    }
+
     /// Returns the ids of all servers that are not removed.
     pub(crate) fn server_ids(&self) -> &[ServerId] {
         &self.servers

@@ -38,6 +38,12 @@ impl Error {
     pub const WRITE_AFTER_END: &'static str = "ERR_STREAM_WRITE_AFTER_END";
     /// `ERR_NO_DESCRIPTOR`: the socket or server has no descriptor, because it is closed, simulated, or not made yet.
     pub const NO_DESCRIPTOR: &'static str = "ERR_NO_DESCRIPTOR";
+    /// `ERR_INVALID_STATE`: the socket is in no state for the call.
+    pub const INVALID_STATE: &'static str = "ERR_INVALID_STATE";
+    /// `ERR_UNREAD_BYTES`: received bytes are unread, which came before the filter that is to start.
+    pub const UNREAD_BYTES: &'static str = "ERR_UNREAD_BYTES";
+    /// `ERR_FILTER`: a [filter](crate::Filter) has broken its contract, or its peer has ended too early.
+    pub const FILTER: &'static str = "ERR_FILTER";
     /// `ERR_OTHER`: an error that [`Error::other`] made, or an [`io::Error`] of no known kind.
     pub const OTHER: &'static str = "ERR_OTHER";
 }

@@ -208,6 +208,14 @@ impl Error {
         }
     }
 
+    /// Returns the error of a socket that cannot start a filter, because bytes have come before it.
+    pub(crate) fn unread_bytes() -> Self {
+        Self::with_code(
+            Self::UNREAD_BYTES,
+            "the peer has sent bytes in front of the filter that is to start, which nothing protects",
+        )
+    }
+
     /// Returns the error of a socket that has met a limit on time.
     pub(crate) fn timed_out(text: String) -> Self {
         Self::with_code("ETIMEDOUT", text)

@@ -19,7 +19,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::net::address::BlockList;
-use crate::net::error::Error;
+use crate::net::error::{Error, Result};
+use crate::net::filter::{AnyFilter, FilterFactory};
 use crate::net::values::{Endpoint, Event, SocketSettings};
 use crate::reactor::{Interest, Registration};
 use crate::system::{Acceptor, OwnedPath};
@@ -49,6 +50,8 @@ pub(crate) struct Listener {
     refusals: Refusals,
     socket_settings: Rc<SocketSettings>,
     block_list: Option<Rc<BlockList>>,
+    /// The filters of accepted sockets. The first is next to the wire.
+    filters: Box<[FilterFactory]>,
     /// The event that the handler of the server gets next.
     event: Option<ServerEvent>,
     /// Whether `event` is a connection that `Net` has neither taken nor refused. A flag and not a variant of the event,
@@ -118,6 +121,7 @@ impl Listener {
             refusals: Refusals::default(),
             socket_settings: settings,
             block_list: options.block_list.clone(),
+            filters: options.filters.as_slice().into(),
             event: None,
             has_arrival: false,
         }
@@ -294,6 +298,11 @@ impl Listener {
     /// Returns the limit on the accepts of a turn, which is also the listener's burst in the reactor.
     pub(crate) fn accepts_per_turn(&self) -> u32 {
         self.admission.accepts_per_turn
+    }
+
+    /// Makes the filters of an accepted socket.
+    pub(crate) fn make_filters(&self) -> Result<Vec<Box<dyn AnyFilter>>> {
+        self.filters.iter().map(FilterFactory::make).collect()
     }
 
     pub(crate) fn socket_settings(&self) -> Rc<SocketSettings> {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use crate::net::address::BlockList;
 use crate::net::connect::{Resolver, SharedResolver};
+use crate::net::error::Result;
+use crate::net::filter::{Filter, FilterFactory};
 use crate::net::values::{Limits, SocketOptions};
 
 /// The options of a server, and of the sockets that it accepts.
@@ -29,6 +31,8 @@ pub struct ListenOptions {
     /// `None` is an option that is not set, and `Some(None)` no limit.
     pub(crate) max_connections: Option<Option<usize>>,
     pub(crate) limits: Option<Limits>,
+    /// The filters of accepted sockets. The first is next to the wire.
+    pub(crate) filters: Vec<FilterFactory>,
     pub(crate) socket: SocketOptions,
 }
 
@@ -45,6 +49,7 @@ impl ListenOptions {
             reuse_port: false,
             max_connections: None,
             limits: None,
+            filters: Vec::new(),
             socket: SocketOptions::new(),
         }
     }
@@ -97,6 +102,16 @@ impl ListenOptions {
     /// [loop](crate::EventLoopOptions::limits).
     pub fn limits(mut self, limits: impl Into<Option<Limits>>) -> Self {
         self.limits = limits.into();
+        self
+    }
+
+    /// Adds a [`Filter`] between the wire and the handler of each accepted socket, behind those that were added before.
+    /// Default: none. `make` makes the filter of one connection.
+    ///
+    /// The server is told of a connection once its filters are [ready](Filter::is_ready). If they fail before, or `make`
+    /// does, [`on_handshake_failed`](crate::ServerHandler::on_handshake_failed) gets the error.
+    pub fn filter<F: Filter + 'static>(mut self, make: impl Fn() -> Result<F> + 'static) -> Self {
+        self.filters.push(FilterFactory::new(make));
         self
     }
 

@@ -102,6 +102,8 @@ pub(crate) struct Outbox {
     /// Free chunks for the queues of all connections, and the number of the bytes in these queues.
     pool: Pool,
     level: Level,
+    /// A buffer for encoded bytes, lent to each write of a connection with filters.
+    encoded: Vec<u8>,
     /// The number of bytes that the kernel has taken since the outbox was made.
     sent: u64,
 }
@@ -116,6 +118,7 @@ impl Outbox {
             broadcast: Broadcast::default(),
             pool: Pool::with_limit(pooled_bytes),
             level: Level::new(limit),
+            encoded: Vec::new(),
             sent: 0,
         };
         outbox.note_low_level();
@@ -268,21 +271,22 @@ impl Outbox {
     /// Offers the unsent bytes, followed by `tail`, to the kernel in one call of `write`, and forgets the bytes that
     /// the kernel took. `write` is not called if there are no bytes. If `write` fails, nothing was taken.
     ///
-    /// The outbox holds bytes as the user wrote them. A transformation such as encryption belongs into the `take`
-    /// methods.
+    /// The outbox holds bytes as the user wrote them. Filters encode them within `write`, for which each of the `take`
+    /// methods lends a buffer.
     #[inline]
     pub(crate) fn take(
         &mut self,
         unsent: &mut Unsent,
         tail: &[u8],
-        write: impl FnOnce(&[IoSlice<'_>]) -> io::Result<usize>,
+        write: impl FnOnce(&[IoSlice<'_>], &mut Vec<u8>) -> io::Result<usize>,
     ) -> io::Result<Taken> {
         self.move_span_to_queue(unsent);
         let before = unsent.queue.len() + tail.len();
         let mut offered = 0;
+        let encoded = &mut self.encoded;
         let of_tail = unsent.queue.flush_with(tail, &mut self.pool, |slices| {
             offered = slices.iter().map(|slice| slice.len()).sum();
-            write(slices)
+            write(slices, encoded)
         })?;
         let left = unsent.queue.len() + tail.len() - of_tail;
         let sent = before - left;
@@ -301,7 +305,7 @@ impl Outbox {
     pub(crate) fn take_piece(
         &mut self,
         unsent: &mut Unsent,
-        write: impl FnOnce(&[u8]) -> io::Result<usize>,
+        write: impl FnOnce(&[u8], &mut Vec<u8>) -> io::Result<usize>,
     ) -> Option<(usize, io::Result<usize>)> {
         if unsent.span.is_empty() {
             return None;
@@ -309,7 +313,7 @@ impl Outbox {
         let span = std::mem::take(&mut unsent.span);
         let bytes = self.broadcast.bytes(span);
         let offered = bytes.len();
-        let sent = write(bytes);
+        let sent = write(bytes, &mut self.encoded);
         self.sent += *sent.as_ref().unwrap_or(&0) as u64;
         match sent {
             Ok(sent) if sent == offered => {}
@@ -351,13 +355,13 @@ impl Outbox {
     pub(crate) fn take_rest(
         &mut self,
         unsent: &mut Unsent,
-        write: impl FnOnce(&[u8]) -> io::Result<usize>,
+        write: impl FnOnce(&[u8], &mut Vec<u8>) -> io::Result<usize>,
     ) -> (usize, io::Result<usize>) {
         debug_assert!(unsent.is_empty(), "the connection was settled");
         let bytes = self.gathered.bytes();
         let offered = bytes.len();
         unsent.written += offered as u64;
-        let sent = write(bytes);
+        let sent = write(bytes, &mut self.encoded);
         self.sent += *sent.as_ref().unwrap_or(&0) as u64;
         queue_rest(bytes, &sent, unsent, &mut self.pool);
         self.gathered.clear();
@@ -412,11 +416,15 @@ impl Outbox {
         self.pool.trim();
         self.gathered.shrink();
         self.broadcast.shrink();
+        self.encoded = Vec::new();
     }
 
     /// Whether much memory is kept for later writes.
     pub(crate) fn has_slack(&self) -> bool {
-        self.pool.has_slack() || self.gathered.has_slack() || self.broadcast.has_slack()
+        self.pool.has_slack()
+            || self.gathered.has_slack()
+            || self.broadcast.has_slack()
+            || self.encoded.capacity() > KEPT_BYTES
     }
 
     /// Frees the memory that was kept for later writes and not needed since the last call.
@@ -424,6 +432,9 @@ impl Outbox {
         self.pool.reclaim();
         self.gathered.shrink();
         self.broadcast.shrink();
+        if self.encoded.capacity() > KEPT_BYTES {
+            self.encoded = Vec::new();
+        }
     }
 }
 

@@ -33,11 +33,11 @@ impl Model {
     /// Flushes the connection, by the fast path if it has a span.
     fn flush(&mut self, outbox: &mut Outbox, most: Option<usize>) {
         let Self { unsent, sent, .. } = self;
-        let piece = outbox.take_piece(unsent, |bytes| {
+        let piece = outbox.take_piece(unsent, |bytes, _| {
             Self::kernel(sent, most, &[IoSlice::new(bytes)])
         });
         if piece.is_none() {
-            let _ = outbox.take(unsent, b"", |slices| Self::kernel(sent, most, slices));
+            let _ = outbox.take(unsent, b"", |slices, _| Self::kernel(sent, most, slices));
         }
     }
 
@@ -55,7 +55,7 @@ impl Model {
             }
         });
         if let Err(result) = taken {
-            let _ = outbox.take_rest(unsent, |_| result);
+            let _ = outbox.take_rest(unsent, |_, _| result);
         }
     }
 

@@ -31,6 +31,8 @@ pub(crate) enum Event {
 pub(crate) enum SocketEvent {
     /// The connection is established.
     Connected,
+    /// The filters of an accepted connection are ready, and its server is to be told of it.
+    Accepted,
     /// The number of bytes that were read into the read buffer.
     Data(usize),
     /// The queue has drained to the low watermark, after a write was answered `Full`.

@@ -83,6 +83,7 @@ pub(crate) struct SocketLimits {
     pub(crate) close_timeout: Option<Duration>,
     pub(crate) linger_timeout: Option<Duration>,
     pub(crate) half_open_timeout: Option<Duration>,
+    pub(crate) handshake_timeout: Option<Duration>,
 }
 
 impl Limits {
@@ -111,6 +112,7 @@ impl Limits {
                 close_timeout: Some(Duration::from_secs(30)),
                 linger_timeout: None,
                 half_open_timeout: None,
+                handshake_timeout: Some(Duration::from_secs(30)),
             },
         }
     }
@@ -137,6 +139,7 @@ impl Limits {
                 close_timeout: Some(Duration::from_secs(10)),
                 linger_timeout: Some(Duration::from_secs(10)),
                 half_open_timeout: Some(Duration::from_secs(60)),
+                handshake_timeout: Some(Duration::from_secs(10)),
             },
             ..limits
         }
@@ -155,6 +158,7 @@ impl Limits {
                 max_queued_bytes: usize::MAX,
                 write_stall_timeout: None,
                 close_timeout: None,
+                handshake_timeout: None,
                 ..limits.socket
             },
             ..limits
@@ -299,6 +303,14 @@ impl Limits {
     /// byte that the kernel takes.
     pub fn half_open_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.socket.half_open_timeout = timeout.into();
+        self
+    }
+
+    /// Limits the time that [filters](crate::Filter), such as TLS, take until a socket is open: from the accept, from the
+    /// connect, or from the call that starts the filter. No byte extends the time. Default: 30 s, for strangers 10 s.
+    #[doc(alias = "handshakeTimeout")]
+    pub fn handshake_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.socket.handshake_timeout = timeout.into();
         self
     }
 

@@ -5,6 +5,8 @@ mod writing;
 
 mod ending;
 
+mod filtering;
+
 mod options;
 
 mod timers;

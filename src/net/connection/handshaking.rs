@@ -1,0 +1,270 @@
+//! Filters: the handshake that precedes the open connection, and what filters have to send by themselves.
+
+use std::io;
+
+use crate::net::error::{Error, Syscall};
+use crate::net::filter::{Advance, AnyFilter, Filters};
+use crate::net::outbox::Outbox;
+use crate::net::values::{CloseReason, Event, SocketEvent};
+use crate::reactor::{Interest, Readiness, Registration};
+use crate::system::Stream;
+
+use super::Connection;
+use super::stage::Stage;
+
+/// The filters of a connection before its handshake.
+impl Connection {
+    /// Sets the filters of a connection that is not open yet. The first is next to the wire.
+    pub(crate) fn set_filters(&mut self, filters: Vec<Box<dyn AnyFilter>>) {
+        if !filters.is_empty() {
+            let received = self.bytes_read;
+            self.cold_mut().filters = Some(Box::new(Filters::new(filters, Vec::new(), received)));
+        }
+    }
+
+    /// Sets the filters of a connection that a server has just accepted. The server is told of it once they are ready.
+    pub(crate) fn with_filters(mut self, filters: Vec<Box<dyn AnyFilter>>) -> Self {
+        if !filters.is_empty() {
+            self.set_filters(filters);
+            self.cold_mut().is_untold = true;
+            self.stream = self.stream.take().map(Stream::into_filtered);
+            if let Stage::Open(peer) = self.stage.take() {
+                self.stage = Stage::Handshaking(peer);
+            }
+        }
+        self
+    }
+
+    /// Puts `filter` between the wire and everything above it, in an open connection. Written bytes that are unsent leave
+    /// before, as they are. The connection is open again once the filter is ready.
+    ///
+    /// # Errors
+    ///
+    /// `ERR_INVALID_STATE` if the connection is not open, or an end was sent or received. `ERR_UNREAD_BYTES` if received
+    /// bytes wait: they came without the filter, and a peer that smuggles them in must not be believed.
+    pub(crate) fn start_filter(
+        &mut self,
+        filter: Box<dyn AnyFilter>,
+        registration: &mut Registration<'_>,
+        outbox: &mut Outbox,
+    ) -> Result<(), Error> {
+        let is_open = self.stage.is_open()
+            && self.is_writable()
+            && !self.inbound.has_ended()
+            && !self.is_input();
+        if !is_open {
+            let text = "a filter starts on an open socket whose sides have not ended";
+            return Err(Error::with_code(Error::INVALID_STATE, text));
+        }
+        let has_decoded = self.filters().is_some_and(Filters::has_input);
+        if self.has_unread() || has_decoded {
+            return Err(Error::unread_bytes());
+        }
+        self.outbound.uncork();
+        let before = match self.filters() {
+            // The filters below encode the bytes first.
+            Some(_) => {
+                self.flush(registration, outbox);
+                if !self.outbound.unsent.is_empty() {
+                    let text = "bytes wait for the kernel, and a further filter would encode them";
+                    return Err(Error::with_code(Error::INVALID_STATE, text));
+                }
+                Vec::new()
+            }
+            None => outbox.take_all(&mut self.outbound.unsent),
+        };
+        let received = self.bytes_read;
+        match &mut self.cold_mut().filters {
+            Some(filters) => filters.push(vec![filter]),
+            none => *none = Some(Box::new(Filters::new(vec![filter], before, received))),
+        }
+        self.stream = self.stream.take().map(Stream::into_filtered);
+        if let Stage::Open(peer) = self.stage.take() {
+            self.stage = Stage::Handshaking(peer);
+        }
+        self.plan_handshake(registration);
+        self.file_deadline(registration);
+        Ok(())
+    }
+
+    pub(crate) fn filters(&self) -> Option<&Filters> {
+        self.cold.as_ref()?.filters.as_deref()
+    }
+
+    pub(super) fn has_filters(&self) -> bool {
+        self.filters().is_some()
+    }
+
+    /// Whether a server has accepted the connection and was not told of it, because its handshake is under way, or has
+    /// failed.
+    pub(crate) fn is_untold(&self) -> bool {
+        self.cold.as_ref().is_some_and(|cold| cold.is_untold)
+    }
+}
+
+/// The handshake.
+impl Connection {
+    /// Makes the handshake begin in the next service, on a fresh stack: a filter may be ready at once, and the handler is
+    /// told of it.
+    pub(super) fn plan_handshake(&mut self, registration: &mut Registration<'_>) {
+        let cold = self.cold_mut();
+        cold.handshake_is_due = true;
+        cold.handshake_began = registration.latest_tick();
+        registration.activate();
+    }
+
+    pub(super) fn has_planned_handshake(&self) -> bool {
+        self.cold.as_ref().is_some_and(|it| it.handshake_is_due)
+    }
+
+    /// Begins the handshake of a connection whose stream is connected. Returns the event of an open connection if the
+    /// filters need no handshake.
+    pub(crate) fn begin_handshake(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
+        let cold = self.cold_mut();
+        cold.handshake_is_due = false;
+        cold.handshake_began = registration.latest_tick();
+        self.update_read_interest(registration);
+        let event = self.advance_handshake(false, registration);
+        if !self.stage.is_closed() {
+            self.file_deadline(registration);
+        }
+        event
+    }
+
+    /// Goes on with the handshake, because the peer has sent something, or the kernel has space.
+    pub(super) fn advance_handshake(
+        &mut self,
+        reads: bool,
+        registration: &mut Registration<'_>,
+    ) -> Option<Event> {
+        let (Some(stream), Some(cold)) = (&mut self.stream, &mut self.cold) else {
+            return None;
+        };
+        let filters = cold.filters.as_deref_mut()?;
+        let advanced = filters.advance(stream, reads);
+        let has_read_short = filters.has_read_short();
+        match advanced {
+            Ok(Advance::Ready) => return self.finish_handshake(registration),
+            Ok(Advance::Waits) if reads && has_read_short => {
+                registration.fell_short(Interest::READABLE);
+            }
+            Ok(Advance::Waits) if reads => registration.would_block(Interest::READABLE),
+            // The readiness stays, so that the reactor serves the connection again.
+            Ok(Advance::Waits | Advance::Unfinished) => {}
+            Err(error) => {
+                self.fail_io(Syscall::Read, error, registration);
+                return None;
+            }
+        }
+        self.await_filters(registration);
+        None
+    }
+
+    /// Opens the connection, whose filters are ready.
+    fn finish_handshake(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
+        let better = self.filters().and_then(Filters::peer_address);
+        if let Stage::Handshaking(peer) = self.stage.take() {
+            self.stage = Stage::Open(match better {
+                Some(address) => Some(address).into(),
+                None => peer,
+            });
+        }
+        let is_untold = self
+            .cold
+            .as_mut()
+            .is_some_and(|cold| std::mem::take(&mut cold.is_untold));
+        if self.server.is_some() {
+            // The limit on the first byte counts from here.
+            self.activity.began_tick = registration.latest_tick();
+        }
+        self.opened(registration);
+        self.await_filters(registration);
+        self.await_kept_input(registration);
+        Some(Event::Socket(match is_untold {
+            true => SocketEvent::Accepted,
+            false => SocketEvent::Connected,
+        }))
+    }
+}
+
+/// The open connection.
+impl Connection {
+    /// Asks to be served when the kernel has space, if bytes of the filters wait for it.
+    pub(super) fn await_filters(&self, registration: &mut Registration<'_>) {
+        let Some(filters) = self.filters() else {
+            return;
+        };
+        if filters.has_output() {
+            match filters.has_written_short() {
+                true => registration.fell_short(Interest::WRITABLE),
+                false => registration.would_block(Interest::WRITABLE),
+            }
+            registration.want(Interest::WRITABLE);
+        } else if self.stage.is_before_open() {
+            registration.unwant(Interest::WRITABLE);
+        }
+    }
+
+    /// Makes the reactor serve the connection for received bytes that its filters hold. The kernel will not report them.
+    pub(super) fn await_kept_input(&self, registration: &mut Registration<'_>) {
+        if self.filters().is_some_and(Filters::has_input) {
+            registration.assume(Readiness::READABLE);
+        }
+    }
+
+    /// Sends the bytes of the filters themselves. Returns `false` if this has failed the connection.
+    pub(super) fn flush_filters(&mut self, registration: &mut Registration<'_>) -> bool {
+        let (Some(stream), Some(cold)) = (&self.stream, &mut self.cold) else {
+            return true;
+        };
+        let Some(filters) = cold.filters.as_deref_mut() else {
+            return true;
+        };
+        if !filters.has_output() {
+            return true;
+        }
+        match filters.flush(stream) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => {
+                self.write_failed(error, registration);
+                return false;
+            }
+        }
+        self.await_filters(registration);
+        true
+    }
+
+    /// Lets the filters end this side, behind everything that was written. Returns whether the FIN may follow. Otherwise
+    /// the next flush calls this again, or the connection has failed.
+    pub(super) fn end_filters(&mut self, registration: &mut Registration<'_>) -> bool {
+        let (Some(stream), Some(cold)) = (&self.stream, &mut self.cold) else {
+            return true;
+        };
+        let Some(filters) = cold.filters.as_deref_mut() else {
+            return true;
+        };
+        match filters.end(stream) {
+            Ok(true) => return true,
+            Ok(false) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => {
+                self.write_failed(error, registration);
+                return false;
+            }
+        }
+        self.await_filters(registration);
+        false
+    }
+
+    /// The number of received bytes that limits on time mean: those on the wire, where filters decode.
+    pub(super) fn received_on_wire(&self) -> u64 {
+        self.filters().map_or(self.bytes_read, Filters::received)
+    }
+
+    /// Fails an accepted connection because its filters could not be made.
+    pub(crate) fn fail_unfiltered(&mut self, error: Error, registration: &mut Registration<'_>) {
+        self.cold_mut().is_untold = true;
+        self.fail(error, CloseReason::Error, registration);
+    }
+}

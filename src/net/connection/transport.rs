@@ -1,0 +1,41 @@
+//! The way of written bytes to the kernel: straight, or through the filters of the connection.
+
+use std::io::{self, IoSlice};
+
+use crate::net::filter::Filters;
+use crate::system::Stream;
+
+use super::cold::ColdState;
+
+/// The stream of a connection, with its filters if there are any.
+#[derive(Debug)]
+pub(super) struct Transport<'a> {
+    pub(super) stream: &'a Stream,
+    filters: Option<&'a mut Filters>,
+}
+
+impl<'a> Transport<'a> {
+    #[inline]
+    pub(super) fn new(stream: &'a Stream, cold: &'a mut Option<Box<ColdState>>) -> Self {
+        Self {
+            stream,
+            filters: match cold {
+                Some(cold) => cold.filters.as_deref_mut(),
+                None => None,
+            },
+        }
+    }
+
+    /// Writes as [`Stream::write`] does. `spare` is the outbox's buffer for encoded bytes.
+    #[inline]
+    pub(super) fn write(
+        &mut self,
+        slices: &[IoSlice<'_>],
+        spare: &mut Vec<u8>,
+    ) -> io::Result<usize> {
+        match &mut self.filters {
+            None => self.stream.write(slices),
+            Some(filters) => filters.write(self.stream, slices, spare),
+        }
+    }
+}

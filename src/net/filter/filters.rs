@@ -1,0 +1,443 @@
+//! The filters of one connection, in their order, and the way of the bytes through them.
+//!
+//! The functions here answer as the calls of a stream do. So the connection above needs not know whether there are filters:
+//! a read of 0 bytes is the end of the peer, and `WouldBlock` means that nothing can be done for now.
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+
+use crate::system::Stream;
+
+use super::interface::Filter;
+use super::layer::{AnyFilter, Layer};
+
+/// The limit on the reads of the wire in one call that decode to nothing. The caller then serves others.
+const MOST_READS: usize = 8;
+
+/// The least length of a buffer that is halved, one half for received bytes and one for decoded bytes.
+const LEAST_BUFFER: usize = 256;
+
+/// The limit on the written bytes that are encoded at a time, and so on those that are encoded ahead of the kernel.
+const BATCH_BYTES: usize = 64 << 10;
+
+/// The limit on the slices that are encoded at a time.
+const BATCH_SLICES: usize = 16;
+
+/// The filters of one connection. Invariant: there is at least one. The first is next to the wire.
+#[derive(Debug)]
+pub(crate) struct Filters {
+    layers: Vec<Layer>,
+    /// The number of layers that are ready. The layers behind these have not begun, but for the first of them.
+    ready: usize,
+    /// Written bytes from before the filters, which are sent first and as they are.
+    before: Vec<u8>,
+    wire: WireState,
+}
+
+/// The calls of one operation on the stream, and the bytes that it has received.
+#[derive(Debug, Default)]
+struct WireState {
+    received: u64,
+    /// The last read was short, which proves that the kernel has no more for now.
+    read_short: bool,
+    /// Whether a short read is followed by one that would block, without a call. The caller then may not forget that the
+    /// kernel has reported an end.
+    spares_reads: bool,
+    /// The last write was short, which proves that the kernel has no space for now.
+    wrote_short: bool,
+}
+
+/// The result of a step of the handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Advance {
+    /// All filters are ready.
+    Ready,
+    /// The peer has to send something, or the kernel has to take something.
+    Waits,
+    /// The step was as long as a step may be, and there is more to do.
+    Unfinished,
+}
+
+impl Filters {
+    /// Makes the filters of a stream that has `received` bytes already, and that is still to send the bytes `before`.
+    pub(crate) fn new(filters: Vec<Box<dyn AnyFilter>>, before: Vec<u8>, received: u64) -> Self {
+        debug_assert!(!filters.is_empty(), "no filters are no value of this type");
+        Self {
+            layers: filters.into_iter().map(Layer::new).collect(),
+            ready: 0,
+            before,
+            wire: WireState {
+                received,
+                ..WireState::default()
+            },
+        }
+    }
+
+    /// Puts further filters above these.
+    pub(crate) fn push(&mut self, filters: Vec<Box<dyn AnyFilter>>) {
+        self.layers.extend(filters.into_iter().map(Layer::new));
+    }
+
+    /// Returns the number of bytes that the connection has received on the wire.
+    pub(crate) fn received(&self) -> u64 {
+        self.wire.received
+    }
+
+    /// Returns the address of the peer that a filter knows: the one next to the handler counts.
+    pub(crate) fn peer_address(&self) -> Option<SocketAddr> {
+        self.layers.iter().rev().find_map(Layer::peer_address)
+    }
+
+    /// Returns the filter of the type `F`, if there is one.
+    pub(crate) fn find<F: Filter + 'static>(&self) -> Option<&F> {
+        self.layers
+            .iter()
+            .rev()
+            .find_map(|layer| layer.as_any().downcast_ref())
+    }
+
+    /// Whether a read gives something although the kernel has nothing.
+    pub(crate) fn has_input(&self) -> bool {
+        self.layers.iter().any(Layer::has_input)
+    }
+
+    /// Whether encoded bytes wait for the kernel.
+    pub(crate) fn has_output(&self) -> bool {
+        !self.before.is_empty() || self.layers.iter().any(|layer| !layer.out.is_empty())
+    }
+
+    /// Whether the last read of the wire proves that there is no more for now, and nothing waits here.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.wire.read_short && !self.has_input()
+    }
+
+    /// Whether the last operation ended with a short read, and not with a call that would block.
+    pub(crate) fn has_read_short(&self) -> bool {
+        self.wire.read_short && self.wire.spares_reads
+    }
+
+    /// Whether the last operation ended with a short write, and not with a call that would block.
+    pub(crate) fn has_written_short(&self) -> bool {
+        self.wire.wrote_short
+    }
+
+    /// Goes on with the handshake. If `reads`, reads from the stream.
+    ///
+    /// # Errors
+    ///
+    /// The error of a filter or of the stream. What a filter has to say to the peer is offered to the kernel before.
+    pub(crate) fn advance(&mut self, stream: &mut Stream, reads: bool) -> io::Result<Advance> {
+        self.begin_call();
+        let mut steps = 0;
+        while self.ready < self.layers.len() {
+            let (here, _) = self.layers.split_at_mut(self.ready + 1);
+            let Some((top, below)) = here.split_last_mut() else {
+                break;
+            };
+            top.begin();
+            // A failed write is told by the read that follows, behind what the peer has said before.
+            let sent = send_before(&mut self.before, &mut self.wire, stream)
+                .and_then(|_| send(top, below, &mut self.wire, stream));
+            if let Some(error) = top.failure() {
+                return Err(error);
+            }
+            if top.is_ready() {
+                self.ready += 1;
+                continue;
+            }
+            if top.has_peer_ended() {
+                top.note_early_end();
+                continue;
+            }
+            if !reads {
+                return Ok(Advance::Waits);
+            }
+            if steps == MOST_READS {
+                return Ok(Advance::Unfinished);
+            }
+            steps += 1;
+            match fill(top, below, &mut self.wire, stream) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return match sent {
+                        Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+                        _ => Ok(Advance::Waits),
+                    };
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    return Ok(Advance::Unfinished);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        match self.flush_on(stream) {
+            // The first read or write behind the handshake tells the error.
+            Ok(_) | Err(_) => Ok(Advance::Ready),
+        }
+    }
+
+    /// Reads as [`Stream::read`] does.
+    pub(crate) fn read(&mut self, stream: &mut Stream, buffer: &mut [u8]) -> io::Result<usize> {
+        self.begin_call();
+        read(&mut self.layers, &mut self.wire, stream, buffer)
+    }
+
+    /// Returns whether received bytes wait, as [`Stream::peek`] does. Decodes until there is something to tell, and keeps
+    /// it for the next read.
+    pub(crate) fn peek(&mut self, stream: &mut Stream) -> io::Result<usize> {
+        self.begin_call();
+        self.wire.spares_reads = false;
+        let Some((top, below)) = self.layers.split_last_mut() else {
+            return stream.peek();
+        };
+        for _ in 0..MOST_READS {
+            if top.has_decoded() {
+                return Ok(1);
+            }
+            if !top.may_decode() {
+                if let Some(error) = top.failure() {
+                    return Err(error);
+                }
+                if top.has_peer_ended() {
+                    return Ok(0);
+                }
+            }
+            fill(top, below, &mut self.wire, stream)?;
+        }
+        match top.has_decoded() {
+            true => Ok(1),
+            false => Err(io::ErrorKind::Interrupted.into()),
+        }
+    }
+
+    /// Writes as [`Stream::write`] does. `slices` have to begin with the bytes that the call before has not taken, because
+    /// some of them may be encoded already. `spare` is an empty buffer that is returned if it is not needed any more.
+    pub(crate) fn write(
+        &mut self,
+        stream: &Stream,
+        slices: &[IoSlice<'_>],
+        spare: &mut Vec<u8>,
+    ) -> io::Result<usize> {
+        self.begin_call();
+        if !send_before(&mut self.before, &mut self.wire, stream)? {
+            return Ok(0);
+        }
+        if let Some(top) = self.layers.last_mut() {
+            top.out.borrow(spare);
+        }
+        let written = write(&mut self.layers, &mut self.wire, stream, slices);
+        if let Some(top) = self.layers.last_mut() {
+            top.out.give_back(spare);
+        }
+        written
+    }
+
+    /// Sends the bytes of the filters themselves. Returns whether everything is sent.
+    pub(crate) fn flush(&mut self, stream: &Stream) -> io::Result<bool> {
+        self.begin_call();
+        self.flush_on(stream)
+    }
+
+    fn flush_on(&mut self, stream: &Stream) -> io::Result<bool> {
+        if !send_before(&mut self.before, &mut self.wire, stream)? {
+            return Ok(false);
+        }
+        let mut layers = &mut self.layers[..];
+        while let Some((top, below)) = layers.split_last_mut() {
+            if !send(top, below, &mut self.wire, stream)? {
+                return Ok(false);
+            }
+            layers = below;
+        }
+        Ok(true)
+    }
+
+    /// Ends this side, behind everything that was written. Returns whether everything is sent, and a FIN may follow.
+    pub(crate) fn end(&mut self, stream: &Stream) -> io::Result<bool> {
+        self.begin_call();
+        if !send_before(&mut self.before, &mut self.wire, stream)? {
+            return Ok(false);
+        }
+        let mut layers = &mut self.layers[..];
+        while let Some((top, below)) = layers.split_last_mut() {
+            top.end()?;
+            if !send(top, below, &mut self.wire, stream)? {
+                return Ok(false);
+            }
+            layers = below;
+        }
+        Ok(true)
+    }
+
+    fn begin_call(&mut self) {
+        self.wire.read_short = false;
+        self.wire.spares_reads = true;
+        self.wire.wrote_short = false;
+    }
+}
+
+impl WireState {
+    fn read(&mut self, stream: &mut Stream, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.read_short && self.spares_reads {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let length = stream.read(buffer)?;
+        self.received += length as u64;
+        self.read_short = length > 0 && length < buffer.len() && stream.short_read_exhausts();
+        Ok(length)
+    }
+
+    /// Writes to the stream. Returns 0 if the kernel is known to have no space.
+    fn write(&mut self, stream: &Stream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        if self.wrote_short {
+            return Ok(0);
+        }
+        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+        let sent = stream.write(slices)?;
+        self.wrote_short = sent < offered && stream.short_write_exhausts();
+        Ok(sent)
+    }
+}
+
+/// Reads through `layers`, whose last is the top.
+fn read(
+    layers: &mut [Layer],
+    wire: &mut WireState,
+    stream: &mut Stream,
+    buffer: &mut [u8],
+) -> io::Result<usize> {
+    let Some((top, below)) = layers.split_last_mut() else {
+        return wire.read(stream, buffer);
+    };
+    for _ in 0..MOST_READS {
+        if let Some(given) = top.give(buffer) {
+            return given;
+        }
+        if buffer.len() < LEAST_BUFFER {
+            fill(top, below, wire, stream)?;
+            continue;
+        }
+        let (space, received) = buffer.split_at_mut(buffer.len() / 2);
+        let decoded = match read(below, wire, stream, received)? {
+            0 => {
+                top.note_end_below();
+                0
+            }
+            length => top.decode_received(&mut received[..length], space),
+        };
+        answer(top, below, wire, stream);
+        if decoded > 0 {
+            return Ok(decoded);
+        }
+    }
+    top.give(buffer)
+        .unwrap_or_else(|| Err(io::ErrorKind::Interrupted.into()))
+}
+
+/// Decodes once into the buffer of `top`, behind a read if that is necessary.
+fn fill(
+    top: &mut Layer,
+    below: &mut [Layer],
+    wire: &mut WireState,
+    stream: &mut Stream,
+) -> io::Result<()> {
+    if top.may_decode() {
+        top.decode_kept_ahead();
+    } else {
+        let mut received = [0; 4096];
+        match read(below, wire, stream, &mut received)? {
+            0 => top.note_end_below(),
+            length => top.decode_ahead(&mut received[..length]),
+        }
+    }
+    answer(top, below, wire, stream);
+    Ok(())
+}
+
+/// Sends what the filter of `top` has answered to received bytes.
+fn answer(top: &mut Layer, below: &mut [Layer], wire: &mut WireState, stream: &Stream) {
+    if !top.out.is_empty() {
+        // What is not sent now is sent later, and then a failure is told.
+        let _ = send(top, below, wire, stream);
+    }
+}
+
+/// Writes through `layers`, whose last is the top.
+fn write(
+    layers: &mut [Layer],
+    wire: &mut WireState,
+    stream: &Stream,
+    slices: &[IoSlice<'_>],
+) -> io::Result<usize> {
+    let Some((top, below)) = layers.split_last_mut() else {
+        return wire.write(stream, slices);
+    };
+    let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+    let mut taken = 0;
+    loop {
+        let sent = send(top, below, wire, stream);
+        taken += top.out.take_credit();
+        match sent {
+            Ok(true) if taken < offered => {}
+            Ok(_) => return Ok(taken),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && taken > 0 => {
+                return Ok(taken);
+            }
+            Err(error) => return Err(error),
+        }
+        if let Some(error) = top.failure() {
+            return Err(error);
+        }
+        encode(top, slices, taken)?;
+    }
+}
+
+/// Encodes a batch of `slices`, from the byte `from` on.
+fn encode(top: &mut Layer, slices: &[IoSlice<'_>], from: usize) -> io::Result<()> {
+    let mut batch = [IoSlice::new(&[]); BATCH_SLICES];
+    let (mut count, mut length, mut skipped) = (0, 0, from);
+    for slice in slices {
+        if skipped >= slice.len() {
+            skipped -= slice.len();
+            continue;
+        }
+        let rest = &slice[skipped..];
+        skipped = 0;
+        let part = &rest[..rest.len().min(BATCH_BYTES - length)];
+        batch[count] = IoSlice::new(part);
+        count += 1;
+        length += part.len();
+        if count == BATCH_SLICES || length == BATCH_BYTES {
+            break;
+        }
+    }
+    top.encode(&batch[..count])
+}
+
+/// Sends the encoded bytes of `top` to the layers below. Returns whether these have taken all of them.
+fn send(
+    top: &mut Layer,
+    below: &mut [Layer],
+    wire: &mut WireState,
+    stream: &Stream,
+) -> io::Result<bool> {
+    while !top.out.is_empty() {
+        match write(below, wire, stream, &[IoSlice::new(top.out.unsent())])? {
+            0 => return Ok(false),
+            sent => top.out.note_sent(sent),
+        }
+    }
+    Ok(true)
+}
+
+/// Sends the bytes that were written before there were filters.
+fn send_before(before: &mut Vec<u8>, wire: &mut WireState, stream: &Stream) -> io::Result<bool> {
+    while !before.is_empty() {
+        match wire.write(stream, &[IoSlice::new(before)])? {
+            0 => return Ok(false),
+            sent => drop(before.drain(..sent)),
+        }
+    }
+    *before = Vec::new();
+    Ok(true)
+}

@@ -1,0 +1,204 @@
+//! The interface of a filter, which users implement.
+
+use std::io::IoSlice;
+use std::net::SocketAddr;
+use std::ops::Range;
+
+use crate::net::error::Result;
+
+/// A transformation of the bytes of a connection, in both directions: encryption, compression, a recorder, a header in
+/// front of everything else.
+///
+/// A filter stands between the wire and the handler, and neither of the two sees it. Received bytes pass
+/// [`decode`](Self::decode) before `on_data`. Written bytes wait as they were written, and pass
+/// [`encode`](Self::encode) when they are sent. A filter makes no system call and has no clock: it computes.
+///
+/// Filters are set by [`ListenOptions::filter`](crate::ListenOptions::filter),
+/// [`ConnectOptions::filter`](crate::ConnectOptions::filter) and [`Socket::start_filter`](crate::Socket::start_filter),
+/// and stack: the first one is next to the wire.
+///
+/// # What counts where
+///
+/// Watermarks, [`queued_bytes`](crate::Socket::queued_bytes), [`on_drain`](crate::SocketHandler::on_drain) and the
+/// counters of bytes mean the handler's bytes. A byte counts as sent when the kernel has taken the bytes that stand for
+/// it. Timeouts and rates mean the bytes on the wire: a peer that is slow within a record is not silent.
+///
+/// # The handshake
+///
+/// A filter that has to exchange bytes first is not [ready](Self::is_ready) until it has. A socket opens only once all of
+/// its filters are ready. A client then gets [`on_connect`](crate::SocketHandler::on_connect), and a server is told of the
+/// connection. [`Limits::handshake_timeout`](crate::Limits::handshake_timeout) limits the time.
+///
+/// # The end
+///
+/// [`end`](crate::Socket::end) sends the queued bytes, then the filter's [`end`](Self::end), then a FIN.
+/// [`destroy`](crate::Socket::destroy) and [`reset`](crate::Socket::reset) ask no filter. An error of a filter closes its
+/// socket with this error, behind the bytes that were decoded before it.
+///
+/// ```
+/// use std::io::IoSlice;
+/// use netloop::{Context, Decoded, EventLoop, Filter, FilterOutput, ListenOptions, Result, SocketHandler};
+///
+/// /// Hides the bytes from a quick look.
+/// struct Xor(u8);
+///
+/// impl Filter for Xor {
+///     fn decode(&mut self, input: &mut [u8], _: &mut FilterOutput<'_>) -> Result<Decoded> {
+///         for byte in &mut *input {
+///             *byte ^= self.0;
+///         }
+///         Ok(Decoded::used(input.len()).in_place(0..input.len()))
+///     }
+///     fn encode(&mut self, bytes: &[IoSlice<'_>], to_peer: &mut Vec<u8>) -> Result<usize> {
+///         let bytes = &bytes[0];
+///         to_peer.extend(bytes.iter().map(|byte| byte ^ self.0));
+///         Ok(bytes.len())
+///     }
+/// }
+///
+/// struct Echo;
+///
+/// impl SocketHandler for Echo {
+///     fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) {
+///         let _ = cx.socket.write(data);
+///     }
+/// }
+///
+/// let mut event_loop: EventLoop = EventLoop::new()?;
+/// let options = ListenOptions::new().filter(|| Ok(Xor(0x55)));
+/// let server = event_loop.listen_with("127.0.0.1:0", options, |_, _| Echo)?;
+/// # let _ = server;
+/// # Ok::<(), netloop::Error>(())
+/// ```
+pub trait Filter {
+    /// Begins, before any byte is received: appends to `to_peer` what this side sends first.
+    ///
+    /// # Errors
+    ///
+    /// Any error closes the socket. The bytes in `to_peer` are still offered to the kernel, once.
+    fn begin(&mut self, to_peer: &mut Vec<u8>) -> Result<()> {
+        let _ = to_peer;
+        Ok(())
+    }
+
+    /// Whether the handler's bytes may pass. Once `true`, the answer stays. The default is `true` from the start.
+    fn is_ready(&self) -> bool {
+        true
+    }
+
+    /// Decodes received bytes. The decoded bytes lie [in place](Decoded::in_place), or were written to `output`.
+    ///
+    /// The filter need not [use](Decoded::used) all of `input`: the rest comes again, in front of further bytes. If
+    /// `output` is full, the method is called again soon, also without further input. Otherwise it is called again when
+    /// bytes have arrived.
+    ///
+    /// # Errors
+    ///
+    /// Any error closes the socket, behind the bytes that were decoded before. What this call has appended to
+    /// [`FilterOutput::to_peer`] is still offered to the kernel, once.
+    fn decode(&mut self, input: &mut [u8], output: &mut FilterOutput<'_>) -> Result<Decoded>;
+
+    /// Encodes written bytes: appends to `to_peer` what stands for the first of `bytes`, and returns how many bytes these
+    /// are, at least 1. There is at least one slice, and none is empty. All slices together are at most 64 KiB.
+    ///
+    /// Everything that stands for the returned bytes has to be in `to_peer` on return, because no further call need come.
+    /// The method is not called before the filter is [ready](Self::is_ready), nor behind [`end`](Self::end).
+    ///
+    /// # Errors
+    ///
+    /// Any error closes the socket.
+    fn encode(&mut self, bytes: &[IoSlice<'_>], to_peer: &mut Vec<u8>) -> Result<usize>;
+
+    /// Ends this side, behind all written bytes: appends to `to_peer` what marks the end, if anything does.
+    ///
+    /// # Errors
+    ///
+    /// Any error closes the socket.
+    fn end(&mut self, to_peer: &mut Vec<u8>) -> Result<()> {
+        let _ = to_peer;
+        Ok(())
+    }
+
+    /// Notes the FIN of the peer, if no [end](Decoded::end) was decoded before. The default takes it for the end.
+    ///
+    /// # Errors
+    ///
+    /// An error means that the FIN is no end: something is missing before it. It closes the socket.
+    fn peer_ended(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Returns the address of the peer if the filter knows a better one than the kernel does. Asked once the filter is
+    /// ready.
+    fn peer_address(&self) -> Option<SocketAddr> {
+        None
+    }
+}
+
+/// The result of [`Filter::decode`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Decoded {
+    pub(super) used: usize,
+    pub(super) in_place: Range<usize>,
+    pub(super) is_end: bool,
+}
+
+impl Decoded {
+    /// The filter is done with the first `bytes` of its input.
+    pub fn used(bytes: usize) -> Self {
+        Self {
+            used: bytes,
+            in_place: 0..0,
+            is_end: false,
+        }
+    }
+
+    /// Decoded bytes lie in `range` of the input. They come behind those that were put into the output.
+    pub fn in_place(mut self, range: Range<usize>) -> Self {
+        self.in_place = range;
+        self
+    }
+
+    /// The peer has ended behind these bytes. The filter gets no further ones.
+    pub fn end(mut self) -> Self {
+        self.is_end = true;
+        self
+    }
+}
+
+/// The places into which [`Filter::decode`] writes: decoded bytes for the handler, and bytes for the peer.
+#[derive(Debug)]
+pub struct FilterOutput<'a> {
+    pub(super) space: &'a mut [u8],
+    pub(super) filled: usize,
+    pub(super) to_peer: &'a mut Vec<u8>,
+}
+
+impl FilterOutput<'_> {
+    /// Returns the space that is left for decoded bytes. Bytes that are written to its front count once
+    /// [`fill`](Self::fill) is called.
+    pub fn space(&mut self) -> &mut [u8] {
+        &mut self.space[self.filled..]
+    }
+
+    /// Notes that decoded bytes were written to the first `bytes` of the [space](Self::space). More than there is count
+    /// as all of it.
+    pub fn fill(&mut self, bytes: usize) {
+        self.filled = self.space.len().min(self.filled.saturating_add(bytes));
+    }
+
+    /// Copies decoded bytes, as many as fit, and returns their number.
+    pub fn put(&mut self, bytes: &[u8]) -> usize {
+        let space = self.space();
+        let length = bytes.len().min(space.len());
+        space[..length].copy_from_slice(&bytes[..length]);
+        self.filled += length;
+        length
+    }
+
+    /// Returns the bytes that wait to be sent to the peer; the filter appends to them. They leave as soon as possible.
+    pub fn to_peer(&mut self) -> &mut Vec<u8> {
+        self.to_peer
+    }
+}

@@ -1,0 +1,299 @@
+//! One filter of a connection, with the bytes that wait on both sides of it.
+
+use std::any::Any;
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::mem;
+use std::net::SocketAddr;
+
+use crate::net::error::Error;
+
+use super::interface::{Filter, FilterOutput};
+use super::outgoing::Outgoing;
+
+/// The limit on the received bytes that a filter leaves unused without decoding any.
+const MOST_UNUSED_BYTES: usize = 256 << 10;
+
+/// A filter whose type can be asked for.
+pub(crate) trait AnyFilter: Filter {
+    fn as_any(&self) -> &dyn Any;
+}
+
+impl<F: Filter + 'static> AnyFilter for F {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// One filter of a connection.
+pub(super) struct Layer {
+    filter: Box<dyn AnyFilter>,
+    has_begun: bool,
+    /// Received bytes that the filter has not used.
+    input: Vec<u8>,
+    /// Whether the filter may decode more without further input.
+    may_decode: bool,
+    /// Decoded bytes that nothing has taken.
+    decoded: Vec<u8>,
+    has_peer_ended: bool,
+    /// The error of the filter. It stays, because several calls may ask for it.
+    failure: Option<Error>,
+    /// Whether this side has ended.
+    has_ended: bool,
+    pub(super) out: Outgoing,
+}
+
+impl Layer {
+    pub(super) fn new(filter: Box<dyn AnyFilter>) -> Self {
+        Self {
+            filter,
+            has_begun: false,
+            input: Vec::new(),
+            may_decode: false,
+            decoded: Vec::new(),
+            has_peer_ended: false,
+            failure: None,
+            has_ended: false,
+            out: Outgoing::default(),
+        }
+    }
+
+    /// Lets the filter begin, once.
+    pub(super) fn begin(&mut self) {
+        if !self.has_begun {
+            self.has_begun = true;
+            if let Err(error) = self.filter.begin(self.out.own()) {
+                self.failure = Some(error);
+            }
+        }
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.has_begun && self.filter.is_ready()
+    }
+
+    pub(super) fn peer_address(&self) -> Option<SocketAddr> {
+        self.filter.peer_address()
+    }
+
+    pub(super) fn as_any(&self) -> &dyn Any {
+        self.filter.as_any()
+    }
+
+    /// Returns the error of the filter, if it has failed.
+    pub(super) fn failure(&self) -> Option<io::Error> {
+        self.failure.clone().map(wrap)
+    }
+
+    /// Whether a read gives something without the layer below: bytes, the end, or an error.
+    pub(super) fn has_input(&self) -> bool {
+        !self.decoded.is_empty() || self.may_decode || self.has_peer_ended || self.failure.is_some()
+    }
+
+    pub(super) fn has_decoded(&self) -> bool {
+        !self.decoded.is_empty()
+    }
+
+    pub(super) fn has_peer_ended(&self) -> bool {
+        self.has_peer_ended
+    }
+
+    /// Moves decoded bytes into `space`, and returns their number. 0 is the end of the peer. `None` if the filter needs
+    /// further input for any of these.
+    pub(super) fn give(&mut self, space: &mut [u8]) -> Option<io::Result<usize>> {
+        if !self.decoded.is_empty() {
+            let length = self.decoded.len().min(space.len());
+            space[..length].copy_from_slice(&self.decoded[..length]);
+            self.decoded.drain(..length);
+            if self.decoded.is_empty() {
+                // An idle connection holds no buffer.
+                self.decoded = Vec::new();
+            }
+            return Some(Ok(length));
+        }
+        if self.may_decode {
+            let length = self.decode_kept(space);
+            if length > 0 {
+                return Some(Ok(length));
+            }
+        }
+        if let Some(error) = self.failure() {
+            return Some(Err(error));
+        }
+        self.has_peer_ended.then_some(Ok(0))
+    }
+
+    /// Decodes bytes that the layer below gave, into `space`. Returns the number of the decoded bytes there.
+    pub(super) fn decode_received(&mut self, received: &mut [u8], space: &mut [u8]) -> usize {
+        if !self.input.is_empty() {
+            if self.keep(received) {
+                return self.decode_kept(space);
+            }
+            return 0;
+        }
+        let (used, filled) = self.decode(received, space);
+        self.keep(&received[used..]);
+        filled
+    }
+
+    /// Decodes bytes into a buffer of the layer, from which [`give`](Self::give) takes them.
+    pub(super) fn decode_ahead(&mut self, received: &mut [u8]) {
+        let mut space = [0; 4096];
+        let length = self.decode_received(received, &mut space);
+        self.keep_decoded(&space[..length]);
+    }
+
+    /// Decodes what the filter may decode without further input, as [`decode_ahead`](Self::decode_ahead) does.
+    pub(super) fn decode_kept_ahead(&mut self) {
+        let mut space = [0; 4096];
+        let length = self.decode_kept(&mut space);
+        self.keep_decoded(&space[..length]);
+    }
+
+    pub(super) fn may_decode(&self) -> bool {
+        self.may_decode
+    }
+
+    /// Notes that the layer below has ended.
+    pub(super) fn note_end_below(&mut self) {
+        if self.has_peer_ended || self.failure.is_some() {
+            return;
+        }
+        match self.filter.peer_ended() {
+            Ok(()) => self.has_peer_ended = true,
+            Err(error) => self.failure = Some(error),
+        }
+    }
+
+    /// Fails the filter because its peer has ended before it was ready.
+    pub(super) fn note_early_end(&mut self) {
+        let text = "the peer has ended before the connection was open";
+        self.failure
+            .get_or_insert_with(|| Error::with_code(Error::FILTER, text));
+    }
+
+    /// Encodes the first of `bytes`. Everything before was sent.
+    pub(super) fn encode(&mut self, bytes: &[IoSlice<'_>]) -> io::Result<()> {
+        let offered: usize = bytes.iter().map(|slice| slice.len()).sum();
+        let filter = &mut self.filter;
+        let encoded = self.out.encode(|to_peer| {
+            let taken = filter.encode(bytes, to_peer)?;
+            match taken {
+                taken if taken == 0 || taken > offered => Err(misbehaved()),
+                taken => Ok(taken),
+            }
+        });
+        if let Err(error) = encoded {
+            self.failure = Some(error.clone());
+            return Err(wrap(error));
+        }
+        Ok(())
+    }
+
+    /// Lets the filter end this side, once.
+    pub(super) fn end(&mut self) -> io::Result<()> {
+        if !self.has_ended {
+            self.has_ended = true;
+            self.filter.end(self.out.own()).map_err(wrap)?;
+        }
+        Ok(())
+    }
+
+    fn decode_kept(&mut self, space: &mut [u8]) -> usize {
+        let mut input = mem::take(&mut self.input);
+        let (used, filled) = self.decode(&mut input, space);
+        input.drain(..used);
+        if !input.is_empty() {
+            self.input = input;
+        }
+        filled
+    }
+
+    /// Calls the filter until it decodes no more. Returns the number of used bytes, and of decoded bytes in `space`.
+    fn decode(&mut self, input: &mut [u8], space: &mut [u8]) -> (usize, usize) {
+        let (mut used, mut filled) = (0, 0);
+        self.may_decode = false;
+        loop {
+            let left = input.len() - used;
+            let mut output = FilterOutput {
+                space: &mut space[filled..],
+                filled: 0,
+                to_peer: self.out.own(),
+            };
+            let decoded = self.filter.decode(&mut input[used..], &mut output);
+            let written = output.filled;
+            filled += written;
+            let decoded = match decoded {
+                Ok(decoded) if decoded.used <= left && decoded.in_place.end <= left => decoded,
+                Ok(_) => {
+                    self.failure = Some(misbehaved());
+                    return (input.len(), filled);
+                }
+                Err(error) => {
+                    self.failure = Some(error);
+                    return (input.len(), filled);
+                }
+            };
+            let in_place = input[used..].get(decoded.in_place).unwrap_or_default();
+            let progress = decoded.used + written + in_place.len();
+            let fitting = in_place.len().min(space.len() - filled);
+            space[filled..filled + fitting].copy_from_slice(&in_place[..fitting]);
+            filled += fitting;
+            self.decoded.extend_from_slice(&in_place[fitting..]);
+            used += decoded.used;
+            if decoded.is_end {
+                self.has_peer_ended = true;
+                return (input.len(), filled);
+            }
+            if filled == space.len() {
+                self.may_decode = true;
+                return (used, filled);
+            }
+            if progress == 0 || used == input.len() {
+                return (used, filled);
+            }
+        }
+    }
+
+    /// Keeps received bytes that the filter has not used. Returns `false`, and fails the filter, if these are too many.
+    fn keep(&mut self, unused: &[u8]) -> bool {
+        if unused.is_empty() {
+            return true;
+        }
+        let is_too_long = self.input.len() + unused.len() > MOST_UNUSED_BYTES && !self.may_decode;
+        if is_too_long || self.input.try_reserve(unused.len()).is_err() {
+            self.failure.get_or_insert_with(misbehaved);
+            return false;
+        }
+        self.input.extend_from_slice(unused);
+        true
+    }
+
+    fn keep_decoded(&mut self, bytes: &[u8]) {
+        // In front of the bytes that have found no space.
+        if !bytes.is_empty() {
+            self.decoded.splice(..0, bytes.iter().copied());
+        }
+    }
+}
+
+/// The error of a filter that breaks its contract.
+fn misbehaved() -> Error {
+    let text = "a filter has answered with bytes that it was not given, or has used none of many";
+    Error::with_code(Error::FILTER, text)
+}
+
+/// Hides the kind of the error: one such as `WouldBlock` would have a meaning of its own to the caller.
+fn wrap(error: Error) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
+impl fmt::Debug for Layer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Layer")
+            .field("is_ready", &self.is_ready())
+            .field("failure", &self.failure)
+            .finish_non_exhaustive()
+    }
+}

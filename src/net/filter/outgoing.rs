@@ -1,0 +1,147 @@
+//! The encoded bytes of one filter that the layer below has not taken, and the written bytes for which they stand.
+
+/// The capacity up to which the empty buffer is kept.
+const KEPT_BYTES: usize = 512;
+
+/// The encoded bytes of one filter.
+///
+/// Written bytes stay in the queue of the connection until what stands for them is sent. So a queue that is empty means
+/// that everything is sent, with or without a filter. The queue falls in proportion to the encoded bytes: a peer that
+/// takes a part of a long record has made progress.
+#[derive(Debug, Default)]
+pub(super) struct Outgoing {
+    bytes: Vec<u8>,
+    /// The number of sent bytes at the front of `bytes`. Invariant: less than the length, or both are zero.
+    sent: usize,
+    /// The bytes that stand for written ones. All others are the filter's own.
+    batch: Option<Batch>,
+    /// The written bytes that are sent, and that [`take_credit`](Self::take_credit) has not returned.
+    credit: usize,
+}
+
+/// A part of the encoded bytes that stands for written bytes.
+#[derive(Clone, Copy, Debug)]
+struct Batch {
+    start: usize,
+    end: usize,
+    /// The number of written bytes.
+    written: usize,
+    /// How many of them were credited.
+    credited: usize,
+}
+
+impl Outgoing {
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Returns the bytes that are not sent.
+    pub(super) fn unsent(&self) -> &[u8] {
+        &self.bytes[self.sent..]
+    }
+
+    /// Returns the buffer, for bytes of the filter itself.
+    pub(super) fn own(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// Swaps an empty buffer for `spare`, which may have capacity.
+    pub(super) fn borrow(&mut self, spare: &mut Vec<u8>) {
+        if self.bytes.is_empty() && self.bytes.capacity() < spare.capacity() {
+            std::mem::swap(&mut self.bytes, spare);
+        }
+    }
+
+    /// Gives a long buffer that is empty to `spare`.
+    pub(super) fn give_back(&mut self, spare: &mut Vec<u8>) {
+        if self.bytes.is_empty() && self.bytes.capacity() > KEPT_BYTES {
+            *spare = std::mem::take(&mut self.bytes);
+        }
+    }
+
+    /// Encodes written bytes: `encode` appends to the buffer, and returns the number of the written bytes. The caller has
+    /// sent everything before.
+    pub(super) fn encode<E>(
+        &mut self,
+        encode: impl FnOnce(&mut Vec<u8>) -> Result<usize, E>,
+    ) -> Result<usize, E> {
+        debug_assert!(self.batch.is_none(), "everything before was sent");
+        let start = self.bytes.len();
+        let written = encode(&mut self.bytes)?;
+        self.batch = Some(Batch {
+            start,
+            end: self.bytes.len(),
+            written,
+            credited: 0,
+        });
+        self.count();
+        Ok(written)
+    }
+
+    /// Notes that the layer below has taken `count` bytes.
+    pub(super) fn note_sent(&mut self, count: usize) {
+        self.sent += count;
+        self.count();
+        if self.sent >= self.bytes.len() {
+            self.bytes.clear();
+            self.sent = 0;
+        }
+    }
+
+    fn count(&mut self) {
+        let Some(batch) = &mut self.batch else {
+            return;
+        };
+        let sent = self.sent.clamp(batch.start, batch.end) - batch.start;
+        let of = batch.end - batch.start;
+        let credited = match sent == of {
+            true => batch.written,
+            // Both are at most a few times 64 KiB, so the product fits into 64 bits.
+            false => {
+                let credited = batch.written as u64 * sent as u64 / of as u64;
+                usize::try_from(credited).unwrap_or(batch.written)
+            }
+        };
+        self.credit += credited - batch.credited;
+        batch.credited = credited;
+        if sent == of {
+            self.batch = None;
+        }
+    }
+
+    /// Takes the number of written bytes that were sent since the last call.
+    pub(super) fn take_credit(&mut self) -> usize {
+        std::mem::take(&mut self.credit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn written_bytes_are_credited_as_their_encoding_leaves() {
+        let mut outgoing = Outgoing::default();
+        outgoing.own().extend([0; 10]);
+        let encoded = outgoing.encode(|bytes| {
+            bytes.extend([1; 40]);
+            Ok::<_, ()>(20)
+        });
+        assert_eq!(encoded, Ok(20));
+        outgoing.own().extend([2; 5]);
+        let mut credits = Vec::new();
+        while !outgoing.is_empty() {
+            outgoing.note_sent(5);
+            credits.push(outgoing.take_credit());
+        }
+        assert_eq!(credits, [0, 0, 2, 3, 2, 3, 2, 3, 2, 3, 0]);
+    }
+
+    #[test]
+    fn bytes_with_an_empty_encoding_are_credited_at_once() {
+        let mut outgoing = Outgoing::default();
+        assert_eq!(outgoing.encode(|_| Ok::<_, ()>(7)), Ok(7));
+        assert_eq!(outgoing.take_credit(), 7);
+        assert_eq!(outgoing.take_credit(), 0);
+    }
+}

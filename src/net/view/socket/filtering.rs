@@ -1,0 +1,49 @@
+//! The filters between the wire and the handler of a socket.
+
+use crate::net::connection::Connection;
+use crate::net::error::{Error, Result};
+use crate::net::filter::{Filter, Filters};
+
+use super::Socket;
+
+/// Filters.
+impl Socket<'_> {
+    /// Puts `filter` between the wire and the handler from here on, as STARTTLS does with TLS. It comes behind the filters
+    /// that there are.
+    ///
+    /// Bytes that were written before leave as they were written. Bytes that are written after this call wait until the
+    /// filter is [ready](Filter::is_ready). Then [`on_connect`](crate::SocketHandler::on_connect) comes, once more.
+    /// [`Limits::handshake_timeout`](crate::Limits::handshake_timeout) counts from the call.
+    ///
+    /// `unread` are the bytes of the handler's `on_data` that the handler has not used. They came without the filter. If
+    /// the filter protects what follows, they may be an attacker's, and this call refuses them.
+    ///
+    /// # Errors
+    ///
+    /// [`ERR_UNREAD_BYTES`](Error::UNREAD_BYTES) if `unread` is not empty, or other received bytes wait: the program then
+    /// closes the socket. [`ERR_INVALID_STATE`](Error::INVALID_STATE) if the socket is not open, or one side has ended.
+    pub fn start_filter(&mut self, filter: impl Filter + 'static, unread: &[u8]) -> Result<()> {
+        if !unread.is_empty() {
+            return Err(Error::unread_bytes());
+        }
+        let started = self
+            .net
+            .with_connection(self.id, |connection, registration, outbox| {
+                connection.start_filter(Box::new(filter), registration, outbox)
+            });
+        started.unwrap_or_else(|| {
+            Err(Error::with_code(
+                Error::INVALID_STATE,
+                "the socket is gone, and cannot start a filter",
+            ))
+        })
+    }
+
+    /// Returns the filter of the type `F`, to ask it for what it knows. `None` if the socket has none. Of several, the one
+    /// that is next to the handler.
+    pub fn filter<F: Filter + 'static>(&self) -> Option<&F> {
+        self.connection()
+            .and_then(Connection::filters)
+            .and_then(Filters::find)
+    }
+}

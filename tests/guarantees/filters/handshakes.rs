@@ -1,0 +1,223 @@
+//! The handshakes of filters: who hears of them when, how they fail, and how a filter starts in mid-stream.
+
+use std::time::{Duration, Instant};
+
+use netloop::{
+    Budget, ConnectOptions, Context, Error, EventLoop, Flow, Limits, ListenOptions, SocketHandler,
+    SocketOptions, State, Wait,
+};
+
+use super::records;
+use crate::support::{END, HELLO, PATIENCE, Peer, Recorder, Records, Scene, Seen, listener};
+
+#[test]
+fn the_server_hears_of_a_connection_once_its_filter_is_ready() {
+    let mut scene = Scene::new();
+    let (_, address) = scene.listen(records(), |_| Recorder::new("theirs"));
+    let mut peer = Peer::connect(address);
+    peer.write(&HELLO[..3]);
+    assert_eq!(scene.peer_reads(&mut peer, HELLO.len()), HELLO);
+    scene.settle();
+    assert_eq!(scene.world.trace("server"), "listening");
+    peer.write(&HELLO[3..]);
+    peer.write(&Records::of(b"first"));
+    scene.drive_until("theirs", "data");
+    assert_eq!(scene.world.trace("server"), "listening connection");
+    assert_eq!(scene.world.trace("theirs"), "connect data:first");
+}
+
+#[test]
+fn a_failed_handshake_is_told_to_the_server_alone() {
+    let mut scene = Scene::new();
+    let (_, address) = scene.listen(records(), |_| Recorder::new("theirs"));
+    let mut peer = Peer::connect(address);
+    peer.write(b"GET / HTTP/1.0");
+    let received = scene.peer_reads_to_end(&mut peer);
+    assert_eq!(
+        received.bytes,
+        [HELLO, b"no!"].concat(),
+        "the answer leaves"
+    );
+    scene.drive_until("server", "failed");
+    assert_eq!(scene.world.trace("server"), "listening failed:ERR_HELLO");
+    assert_eq!(scene.world.trace("theirs"), "");
+    scene.settle();
+    assert_eq!(scene.event_loop.sockets().ids().count(), 0, "it is gone");
+}
+
+#[test]
+fn an_end_or_a_reset_within_the_handshake_fails_it() {
+    for resets in [false, true] {
+        let mut scene = Scene::new();
+        let (_, address) = scene.listen(records(), |_| Recorder::new("theirs"));
+        let mut peer = Peer::connect(address);
+        peer.write(&HELLO[..2]);
+        scene.settle();
+        match resets {
+            true => peer.reset(),
+            false => peer.half_close(),
+        }
+        scene.drive_until("server", "failed");
+        let code = if resets { "ECONNRESET" } else { "ERR_CUT" };
+        let trace = format!("listening failed:{code}");
+        assert_eq!(scene.world.trace("server"), trace);
+    }
+}
+
+#[test]
+fn a_handshake_that_never_ends_is_over_in_time() {
+    let mut scene = Scene::new();
+    let limits = Limits::new().handshake_timeout(Duration::from_millis(300));
+    let (_, address) = scene.listen(records().limits(limits), |_| Recorder::new("theirs"));
+    let mut peers: Vec<Peer> = (0..20).map(|_| Peer::connect(address)).collect();
+    let begun = Instant::now();
+    // Bytes do not extend the time: the next one comes whenever there was time for it.
+    let mut sent = 0;
+    scene.drive_with("the end of all handshakes", |scene| {
+        let due = usize::try_from(begun.elapsed().as_millis() / 50).unwrap();
+        while sent < due.min(HELLO.len() - 1) {
+            for peer in &mut peers {
+                let _ = peer.try_write(&HELLO[sent..=sent]);
+            }
+            sent += 1;
+        }
+        scene.world.count("server", "failed") == 20
+    });
+    assert!(begun.elapsed() >= Duration::from_millis(300));
+    assert_eq!(scene.event_loop.statistics().timed_out_handshakes, 20);
+    assert_eq!(scene.world.error("server").code(), "ETIMEDOUT");
+}
+
+#[test]
+fn a_client_connects_when_its_filter_is_ready() {
+    let mut scene = Scene::new();
+    let (listener, address) = listener();
+    let options = ConnectOptions::new().filter(|| Ok(Records::default()));
+    let id = scene.connect(address, options, Recorder::new("us"));
+    assert_eq!(scene.socket(id).write(b"early"), Flow::Open);
+    let mut peer = scene.peer_accepts(&listener);
+    assert_eq!(scene.peer_reads(&mut peer, HELLO.len()), HELLO);
+    scene.settle();
+    assert_eq!(scene.socket(id).state(), State::Opening);
+    assert!(!scene.world.has("us", "connect"));
+    peer.write(HELLO);
+    let early = Records::of(b"early");
+    assert_eq!(scene.peer_reads(&mut peer, early.len()), early);
+    assert!(scene.world.has("us", "connect"));
+}
+
+#[test]
+fn a_client_whose_handshake_fails_gets_the_error() {
+    let mut scene = Scene::new();
+    let (listener, address) = listener();
+    let options = ConnectOptions::new().filter(|| Ok(Records::default()));
+    scene.connect(address, options, Recorder::new("us"));
+    let mut peer = scene.peer_accepts(&listener);
+    peer.write(b"SSH-2.0");
+    scene.drive_to_close("us");
+    assert_eq!(scene.world.trace("us"), "error:ERR_HELLO close:Error");
+}
+
+#[test]
+fn a_filter_does_not_start_behind_unread_bytes() {
+    let mut scene = Scene::new();
+    let starting = Recorder::new("theirs").on("data", |cx, seen| {
+        let Seen::Data(bytes) = seen else { return };
+        let behind = bytes.strip_prefix(b"STARTTLS\n").unwrap_or_default();
+        let started = cx.socket.start_filter(Records::default(), behind);
+        let error = started.unwrap_err();
+        cx.shared.note(error.code().to_owned());
+        cx.socket.destroy_with(error);
+    });
+    let (_, mut peer) = scene.accepted(SocketOptions::new(), starting);
+    peer.write(b"STARTTLS\nRSET\n");
+    scene.drive_to_close("theirs");
+    assert_eq!(scene.world.notes, [Error::UNREAD_BYTES]);
+}
+
+#[test]
+fn a_filter_that_cannot_be_made_fails_the_connection() {
+    let mut scene = Scene::new();
+    let none = || Err::<Records, _>(Error::with_code("ERR_NONE", "no filter today"));
+    let options = ListenOptions::new().filter(none);
+    let (_, address) = scene.listen(options, |_| Recorder::new("theirs"));
+    let options = ConnectOptions::new().filter(none);
+    let refused = scene
+        .event_loop
+        .connect_with(address, options, Recorder::new("ours"));
+    assert_eq!(refused.unwrap_err().code(), "ERR_NONE");
+    let _peer = Peer::connect(address);
+    scene.drive_until("server", "failed");
+    assert_eq!(scene.world.trace("server"), "listening failed:ERR_NONE");
+}
+
+#[test]
+fn a_closed_server_waits_for_its_handshakes() {
+    let mut scene = Scene::new();
+    let (server, address) = scene.listen(records(), |_| Recorder::new("theirs"));
+    let mut peer = Peer::connect(address);
+    assert_eq!(scene.peer_reads(&mut peer, HELLO.len()), HELLO);
+    scene.close(server);
+    scene.settle();
+    assert_eq!(scene.world.trace("server"), "listening");
+    peer.write(&[HELLO, END].concat());
+    scene.drive_until("server", "server-close");
+    let trace = scene.world.trace("theirs");
+    assert_eq!(trace, "connect end close:Graceful");
+}
+
+/// Starts a filter when the peer asks for it, and then echoes.
+struct Starting;
+
+impl SocketHandler<Vec<String>> for Starting {
+    fn on_connect(&mut self, cx: &mut Context<'_, Vec<String>>) {
+        cx.shared.push("connected".to_owned());
+    }
+    fn on_data(&mut self, cx: &mut Context<'_, Vec<String>>, data: &[u8]) {
+        cx.shared.push(String::from_utf8_lossy(data).into_owned());
+        if data != b"STARTTLS\n" {
+            return cx.socket.write(data).ignore();
+        }
+        cx.socket.write(b"go ahead\n").ignore();
+        let started = cx.socket.start_filter(Records::default(), b"");
+        started.unwrap();
+        cx.socket.write(b"inside").ignore();
+    }
+}
+
+#[test]
+fn a_filter_starts_in_mid_stream() {
+    let (ours, mut peer) = Peer::roomy_pair();
+    let mut event_loop = EventLoop::new().unwrap();
+    event_loop
+        .adopt(ours, SocketOptions::new(), Starting)
+        .unwrap();
+    let mut trace = Vec::new();
+    let mut answer = |peer: &mut Peer, length: usize| {
+        let mut bytes = Vec::new();
+        let deadline = Instant::now() + PATIENCE;
+        while bytes.len() < length {
+            assert!(Instant::now() < deadline, "the peer has only {bytes:?}");
+            let wait = Wait::For(Duration::from_millis(1));
+            event_loop
+                .turn(&mut trace, wait, Budget::UNLIMITED)
+                .unwrap();
+            bytes.extend(
+                peer.read_some(length - bytes.len())
+                    .unwrap()
+                    .unwrap_or_default(),
+            );
+        }
+        bytes
+    };
+    peer.write(b"STARTTLS\n");
+    let expected = [&b"go ahead\n"[..], HELLO].concat();
+    assert_eq!(answer(&mut peer, expected.len()), expected);
+    peer.write(HELLO);
+    let inside = Records::of(b"inside");
+    assert_eq!(answer(&mut peer, inside.len()), inside);
+    let echo = Records::of(b"echo");
+    peer.write(&echo);
+    assert_eq!(answer(&mut peer, echo.len()), echo);
+    assert_eq!(trace, ["STARTTLS\n", "connected", "echo"]);
+}
