@@ -10,7 +10,7 @@ use std::process::Command;
 
 use crate::programs::{Program, example, has, has_netcat};
 use crate::support::{ScratchPath, scratch_path};
-use crate::transcript::{PATIENCE, ask_for};
+use crate::transcript::PATIENCE;
 
 fn unix(mode: &str, place: &str) -> Program {
     Program::start(example("unix").args([mode, place]))
@@ -138,10 +138,9 @@ fn the_client_talks_to_a_server_of_socat() {
     }
     let scratch = scratch_path();
     let place = format!("UNIX-LISTEN:{}", scratch.text());
-    let mut socat = Program::start(Command::new("socat").args(["-t60", "-", &place]));
-    ask_for("the socket of socat", || {
-        scratch.path.exists().then_some(())
-    });
+    let mut socat = Program::start(Command::new("socat").args(["-d", "-d", "-t60", "-", &place]));
+    // Its file is there a moment before it listens.
+    socat.errors.expect("listening on");
     let mut client = unix("connect", scratch.text());
     client.say("question");
     socat.output.expect("question\n");

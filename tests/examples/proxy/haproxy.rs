@@ -4,7 +4,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 
-use super::headers::{read_header, tcp};
+use super::header::Header;
+use super::headers::read_header;
 use super::{Proxy, Upstream, assert_joined, bytes, connect};
 use crate::programs::{Program, has};
 use crate::support::{ScratchPath, hosts, scratch_path};
@@ -19,6 +20,7 @@ defaults
   timeout connect 30s
   timeout client 120s
   timeout server 120s
+  timeout check 60s
 ";
 
 /// A running HAProxy.
@@ -64,6 +66,16 @@ fn place(number: usize) -> SocketAddr {
     SocketAddr::new(hosts()[number], 8000)
 }
 
+/// Waits for the connection that a header says is of `client`. The connection that has found HAProxy listening may come
+/// through as well.
+fn accept_from(upstream: &Upstream, client: &TcpStream) -> TcpStream {
+    let header = Header::of(client.local_addr().ok(), client.peer_addr().ok());
+    ask_for("the connection of the client", || {
+        let mut server = upstream.accept();
+        (read_header(&mut server)? == header).then_some(server)
+    })
+}
+
 #[test]
 fn haproxy_before_the_proxy_tells_it_the_client() {
     if !has("haproxy") {
@@ -74,12 +86,8 @@ fn haproxy_before_the_proxy_tells_it_the_client() {
         let arguments = [&TRUSTED[..], &["--send-proxy", "2"]].concat();
         let proxy = Proxy::start(&[upstream.address()], &arguments);
         let haproxy = HaProxy::before(place(number), proxy.address, sends);
-        // The connection that has found HAProxy listening.
-        drop(upstream.accept());
         let mut client = connect(haproxy.address);
-        let mut server = upstream.accept();
-        let header = tcp(client.local_addr().unwrap(), haproxy.address);
-        assert_eq!(read_header(&mut server), header);
+        let mut server = accept_from(&upstream, &client);
         assert_joined(&mut client, &mut server);
     }
 }
@@ -95,30 +103,29 @@ fn health_checks_of_haproxy_come_from_haproxy_itself() {
         let proxy = Proxy::start(&[upstream.address()], &arguments);
         let check = format!(
             "  option tcp-check\n  tcp-check send question\n  tcp-check expect string answer\n  \
-             server one {} {sends} check check-send-proxy inter 100ms fall 1",
+             server one {} {sends} check check-send-proxy inter 1s",
             proxy.address
         );
         let _haproxy = HaProxy::start(place(number), "", "tcp", &check);
         // A check is answered; the connection that has found HAProxy listening is not asked.
-        let source = ask_for("a health check", || {
+        let header = ask_for("a health check", || {
             let mut server = upstream.accept();
             let header = read_header(&mut server);
             let mut question = [0; 8];
             server.read_exact(&mut question).ok()?;
             assert_eq!(&question, b"question");
-            server.write_all(b"answer").unwrap();
-            match header {
-                super::header::Header::Inet {
-                    source,
-                    destination,
-                    ..
-                } => {
-                    assert_eq!(destination, proxy.address);
-                    Some(source)
-                }
-                header => panic!("{header:?}"),
-            }
+            server.write_all(b"answer").ok()?;
+            header
         });
+        let Header::Inet {
+            source,
+            destination,
+            ..
+        } = header
+        else {
+            panic!("{header:?}");
+        };
+        assert_eq!(destination, proxy.address);
         assert_eq!(source.ip().to_string(), "127.0.0.1");
         assert!(proxy.statistics().contains("0 without a valid header"));
     }
@@ -156,14 +163,13 @@ fn the_proxy_passes_64_mebibytes_between_two_haproxies() {
         return;
     }
     let upstream = Upstream::new();
-    let server = format!("  server one {}", upstream.address());
+    let server = format!("  server one {} send-proxy-v2", upstream.address());
     let behind = HaProxy::start(place(0), "accept-proxy", "tcp", &server);
     let arguments = [&TRUSTED[..], &["--send-proxy", "2"]].concat();
     let proxy = Proxy::start(&[behind.address], &arguments);
     let before = HaProxy::before(place(1), proxy.address, "send-proxy-v2");
-    // The connection that has found the first HAProxy listening came through to the server.
-    drop(upstream.accept());
     let client = connect(before.address);
-    bytes::exchange_payloads(client, upstream.accept());
-    proxy.reports("clients: 0 now, 2 in all, 0 without a valid header");
+    let server = accept_from(&upstream, &client);
+    bytes::exchange_payloads(client, server);
+    proxy.reports("in all, 0 without a valid header, 0 without a server\n");
 }
