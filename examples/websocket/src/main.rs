@@ -23,6 +23,10 @@
 //!
 //! **Left out.** Extensions, and so compression (permessage-deflate): it would be as large as the rest, would hold a
 //! window for each client, and would let few bytes become many. Subprotocols. TLS: put it in front.
+#![cfg_attr(
+    not(unix),
+    allow(dead_code, reason = "only on Unix a signal shuts the server down")
+)]
 
 mod chat;
 mod echo;

@@ -48,7 +48,6 @@ pub(crate) fn listen(
 }
 
 /// Ends all clients with a Close frame, and `run` with the last of them. The second call does not wait for them.
-#[cfg(unix)]
 pub(crate) fn shut_down(cx: &mut LoopContext<'_, Server>) {
     let time = match cx.is_shutting_down() {
         false => SHUTDOWN_TIME,
