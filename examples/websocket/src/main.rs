@@ -19,7 +19,8 @@
 //! **Limits.** A request has 8 KiB and 10 seconds. A message has 1 MiB (`--max-message`), and so has a frame
 //! (`--max-frame`); in the middle of one the client must send 240 bytes a second. A client that is silent for 30 seconds
 //! (`--ping`) is sent a ping, and is given up after 30 more. The echo stops reading from a client that does not read,
-//! and the chat drops it. With `--origin https://example.org` the pages of other origins are refused.
+//! and the chat drops it. The least rate of `Limits::internet` (240 bytes a second, after 5 seconds) is asked of every
+//! client for which bytes wait. With `--origin https://example.org` the pages of other origins are refused.
 //!
 //! **Left out.** Extensions, and so compression (permessage-deflate): it would be as large as the rest, would hold a
 //! window for each client, and would let few bytes become many. Subprotocols. TLS: put it in front.
