@@ -6,11 +6,12 @@ use netloop::{Flow, Socket};
 const BLOCK: usize = 64 << 10;
 
 /// A prime number of bytes, so that a block that is lost or sent twice shows.
-static PATTERN: [u8; 65_521] = {
-    let mut pattern = [0; 65_521];
+static PATTERN: [u8; 131_071] = {
+    let mut pattern = [0; 131_071];
     let mut i = 0;
     while i < pattern.len() {
-        pattern[i] = i.to_le_bytes()[0] ^ i.to_le_bytes()[1];
+        let [low, middle, high, ..] = i.to_le_bytes();
+        pattern[i] = low ^ middle ^ high;
         i += 1;
     }
     pattern

@@ -85,8 +85,8 @@ impl Peer {
 pub(crate) fn pattern(length: usize) -> Vec<u8> {
     (0..length)
         .map(|place| {
-            let [low, high, ..] = (place % 65_521).to_le_bytes();
-            low ^ high
+            let [low, middle, high, ..] = (place % 131_071).to_le_bytes();
+            low ^ middle ^ high
         })
         .collect()
 }
