@@ -165,6 +165,14 @@ impl Readiness {
 /// The directions that the owner of a source wants to be called for: a set of the constants below.
 ///
 /// An interest may be empty: the source stays registered, and the kernel's reports are kept until the owner wants them.
+///
+/// ```
+/// use netloop::Interest;
+///
+/// let both = Interest::READABLE | Interest::WRITABLE;
+/// assert!(both.contains(Interest::READABLE));
+/// assert!(!Interest::empty().contains(Interest::WRITABLE));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Interest(InterestBits);
 

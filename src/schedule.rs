@@ -5,6 +5,24 @@
 //! others, or the poll, for long. This module knows neither the meaning of a key nor the reason for a push.
 
 /// The phases of a turn in which a reactor works through a list of sources. Each phase has a list of its own.
+///
+/// ```
+/// use netloop::reactor::{Handler, Phase, Reactor};
+///
+/// /// One round of a program's loop: reads and accepts, then sends, then closes.
+/// fn round<T: Handler>(reactor: &mut Reactor<T>, resources: &mut T::Resources<'_>) -> std::io::Result<()> {
+///     reactor.poll(None)?;
+///     reactor.begin(Phase::Serve);
+///     while let Some((_key, _event)) = reactor.next(resources) {}
+///     reactor.begin(Phase::Flush);
+///     reactor.flush(resources);
+///     reactor.begin(Phase::Close);
+///     while let Some(key) = reactor.next_closing() {
+///         reactor.remove(key);
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// [`Reactor::next`](crate::reactor::Reactor::next) and

@@ -114,6 +114,35 @@ pub use seeds::{SeedRun, Seeds};
 const SPINNING_TURNS: u32 = 10_000;
 
 /// A simulated network with its clock, which makes the loops that run on it. See the [module](self).
+///
+/// ```
+/// use netloop::simulation::{Options, Simulation};
+/// use netloop::{Context, SocketHandler};
+/// # struct Echo;
+/// # impl SocketHandler for Echo {
+/// #     fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) { cx.socket.write(data).ignore(); }
+/// # }
+/// # struct Ask;
+/// # impl SocketHandler<Vec<u8>> for Ask {
+/// #     fn on_connect(&mut self, cx: &mut Context<'_, Vec<u8>>) { cx.socket.end_with(b"hello").ignore(); }
+/// #     fn on_data(&mut self, cx: &mut Context<'_, Vec<u8>>, data: &[u8]) { cx.shared.extend_from_slice(data); }
+/// # }
+///
+/// # fn main() -> netloop::Result<()> {
+/// let mut simulation = Simulation::new(7, Options::from_seed(7))?;
+/// // A test of the happy path: no fault, but odd cuts, delays and orders all the same.
+/// simulation.end_faults();
+/// let mut server = simulation.host(())?;
+/// let mut client = simulation.host(Vec::new())?;
+/// // The machines have the addresses 10.0.0.1, 10.0.0.2 and so on.
+/// server.event_loop.listen("10.0.0.1:7000", |_, _| Echo)?;
+/// client.event_loop.connect("10.0.0.1:7000", Ask)?;
+/// simulation.run(&mut [&mut server, &mut client])?;
+/// assert_eq!(client.shared, b"hello", "{simulation:?}");
+/// println!("in {:?} of virtual time", simulation.elapsed());
+/// # Ok(())
+/// # }
+/// ```
 pub struct Simulation {
     network: simulated::Shared,
     poll: Rc<mio::Poll>,
@@ -127,6 +156,37 @@ pub struct Simulation {
 }
 
 /// The reason for the end of a run.
+///
+/// ```
+/// use netloop::simulation::{Options, Simulation, SimulationEnd};
+/// use std::time::Duration;
+/// use netloop::{Context, SocketHandler};
+/// # struct Echo;
+/// # impl SocketHandler for Echo {
+/// #     fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) { cx.socket.write(data).ignore(); }
+/// # }
+/// # struct Ask;
+/// # impl SocketHandler<Vec<u8>> for Ask {
+/// #     fn on_connect(&mut self, cx: &mut Context<'_, Vec<u8>>) { cx.socket.end_with(b"hello").ignore(); }
+/// #     fn on_data(&mut self, cx: &mut Context<'_, Vec<u8>>, data: &[u8]) { cx.shared.extend_from_slice(data); }
+/// # }
+///
+/// # fn main() -> netloop::Result<()> {
+/// let mut simulation = Simulation::new(1, Options::new())?;
+/// let mut server = simulation.host(())?;
+/// let mut client = simulation.host(Vec::new())?;
+/// server.event_loop.listen("10.0.0.1:7000", |_, _| Echo)?;
+/// client.event_loop.connect("10.0.0.1:7000", Ask)?;
+/// let end = simulation.run(&mut [&mut server, &mut client])?;
+/// assert_eq!(end, SimulationEnd::Quiescent);
+///
+/// // A timer that repeats is always still to come.
+/// server.event_loop.every(Duration::from_secs(1), |_| {});
+/// let end = simulation.run_for(&mut [&mut server, &mut client], Duration::from_secs(3600))?;
+/// assert_eq!(end, SimulationEnd::TimedOut);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SimulationEnd {
     /// Nothing more can happen: no source is queued, no packet is under way, and no timer is armed.
@@ -174,6 +234,21 @@ impl fmt::Debug for Simulation {
 /// that close resets the connection at the peer. Bytes that had arrived are not read any more. A self-connect really
 /// happens, if the port has no listener and no local address was given. The kernel's own timing does not depend on the
 /// seed, so a run cannot be repeated exactly.
+///
+/// ```
+/// use netloop::simulation::{Faults, faulty_event_loop};
+/// use netloop::{Context, EventLoop, SocketHandler};
+/// # struct Echo;
+/// # impl SocketHandler for Echo {
+/// #     fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) { cx.socket.write(data).ignore(); }
+/// # }
+///
+/// // Short reads and spurious reports, on a real port: a test of the server with a client that another project wrote.
+/// let faults = Faults { short_transfers: 200, spurious_blocks: 50, ..Faults::NONE };
+/// let mut event_loop: EventLoop = faulty_event_loop(1, faults)?;
+/// event_loop.listen("127.0.0.1:0", |_, _| Echo)?;
+/// # Ok::<(), netloop::Error>(())
+/// ```
 ///
 /// # Errors
 ///

@@ -8,6 +8,19 @@ const NANOS_PER_SECOND: u64 = 1_000_000_000;
 const LONGEST_PERIOD: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The steps that a [`Ticker`] makes after a delay, when several are due at once.
+///
+/// ```
+/// use netloop::{CatchUp, Ticker};
+/// use std::time::{Duration, Instant};
+///
+/// let start = Instant::now();
+/// let late = start + Duration::from_millis(1_050);
+/// // Ten steps a second, asked for more than a second late.
+/// for (catch_up, count, skipped) in [(CatchUp::Burst(5), 5, 6), (CatchUp::Skip, 1, 10), (CatchUp::Delay, 1, 0)] {
+///     let steps = Ticker::per_second(10, start).catch_up(catch_up).due(late);
+///     assert_eq!((steps.count, steps.skipped), (count, skipped), "{catch_up:?}");
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CatchUp {
     /// Makes up to this number of steps at once, and skips the others. The schedule stays. With `u32::MAX` no step is
@@ -21,6 +34,17 @@ pub enum CatchUp {
 }
 
 /// The steps that are due: the answer of [`Ticker::due`].
+///
+/// ```
+/// use netloop::Ticker;
+/// use std::time::{Duration, Instant};
+///
+/// let start = Instant::now();
+/// let mut ticker = Ticker::per_second(10, start);
+/// let steps = ticker.due(start + Duration::from_millis(250));
+/// // The steps at 0, 100 and 200 ms.
+/// assert_eq!((steps.count, steps.late), (3, Duration::from_millis(250)));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Steps {

@@ -12,6 +12,18 @@ use super::wait::Limit;
 use super::{EventLoop, LoopContext, Turn, Wait};
 
 /// The id of a hook. Once the hook is gone, its id reaches nothing.
+///
+/// ```
+/// use netloop::EventLoop;
+///
+/// let mut event_loop: EventLoop = EventLoop::new()?;
+/// let hook = event_loop.on_check(|_| println!("a turn"));
+/// // The hook counts turns, and is no reason for `run` to go on.
+/// event_loop.hook(hook).release();
+/// event_loop.run(&mut ())?;
+/// event_loop.hook(hook).remove();
+/// # Ok::<(), netloop::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HookId(Key);
 

@@ -17,6 +17,16 @@ const CATCHES_A_TURN: u32 = 64;
 
 /// The effect of a panic in a callback, on the loop: an option of the loop
 /// ([`EventLoopOptions::panic_policy`](crate::EventLoopOptions::panic_policy)).
+///
+/// ```
+/// use netloop::{EventLoop, EventLoopOptions, PanicPolicy};
+///
+/// // A server whose connections have little in common: a panic costs one of them.
+/// let options = EventLoopOptions::new().panic_policy(PanicPolicy::Close);
+/// let mut event_loop: EventLoop = EventLoop::with_options(options)?;
+/// event_loop.on_panic(|_, panic| eprintln!("{panic}"));
+/// # Ok::<(), netloop::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PanicPolicy {
@@ -36,6 +46,24 @@ pub enum PanicPolicy {
 /// A panic of a callback, which the loop has caught: the argument of [`EventLoop::on_panic`].
 ///
 /// `{}` shows it as a line for a log: `a callback of socket 0v1 (10.0.0.2:40000) panicked: index out of bounds`.
+///
+/// ```
+/// use netloop::{EventLoop, EventLoopOptions, PanicPolicy, StallOwner};
+///
+/// let options = EventLoopOptions::new().panic_policy(PanicPolicy::Close);
+/// let mut event_loop: EventLoop<Vec<String>> = EventLoop::with_options(options)?;
+/// event_loop.on_panic(|cx, panic| {
+///     if let StallOwner::Socket { id, peer } = panic.owner() {
+///         eprintln!("the handler of {id}, for {peer:?}");
+///     }
+///     cx.shared.push(panic.message().unwrap_or("no text").to_owned());
+/// });
+/// event_loop.defer(|_| panic!("out of range"));
+/// let mut log = Vec::new();
+/// event_loop.run(&mut log)?;
+/// assert_eq!(log, ["out of range"]);
+/// # Ok::<(), netloop::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct CaughtPanic<'a> {
     owner: StallOwner,

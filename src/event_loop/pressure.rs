@@ -8,6 +8,16 @@ use super::{EventLoop, LoopContext};
 /// The queued bytes of all sockets, near their limit: the argument of [`EventLoop::on_pressure`].
 ///
 /// `{}` shows it as a line for a log: `245366784 of at most 268435456 bytes are queued`.
+///
+/// ```
+/// use netloop::EventLoop;
+///
+/// let mut event_loop: EventLoop = EventLoop::new()?;
+/// event_loop.on_pressure(|_, pressure| {
+///     eprintln!("{pressure}: {} bytes before sockets are closed", pressure.limit - pressure.queued_bytes);
+/// });
+/// # Ok::<(), netloop::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pressure {

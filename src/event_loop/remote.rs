@@ -138,6 +138,26 @@ impl<S> fmt::Debug for Remote<S> {
 }
 
 /// Keeps a loop going until this value is dropped; [`Remote::hold`] makes it.
+///
+/// ```
+/// use netloop::EventLoop;
+/// use std::thread;
+///
+/// let mut event_loop: EventLoop<u32> = EventLoop::new()?;
+/// let remote = event_loop.remote();
+/// // Without the hold, `run` would return before the worker has posted: nothing else is to come.
+/// let hold = remote.hold();
+/// let worker = thread::spawn(move || {
+///     let posted = remote.post(|cx| *cx.shared += 1);
+///     drop(hold);
+///     posted
+/// });
+/// let mut answers = 0;
+/// event_loop.run(&mut answers)?;
+/// assert_eq!(answers, 1);
+/// # worker.join().unwrap()?;
+/// # Ok::<(), netloop::Error>(())
+/// ```
 #[must_use = "the loop is held until this is dropped"]
 pub struct Hold<S = ()> {
     mailbox: Arc<Mailbox<S>>,

@@ -100,6 +100,28 @@ pub trait ServerHandler<S = ()> {
 }
 
 /// A connection that a server has accepted.
+///
+/// ```
+/// use netloop::{Context, EventLoop, SocketHandler};
+///
+/// struct Session;
+///
+/// impl SocketHandler for Session {
+///     fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {}
+/// }
+///
+/// let mut event_loop: EventLoop = EventLoop::new()?;
+/// event_loop.listen("127.0.0.1:0", |cx, accepted| {
+///     // `None` refuses the peer.
+///     let peer = accepted.peer_address?;
+///     if !peer.ip().is_loopback() {
+///         return None;
+///     }
+///     writeln!(cx.sockets.socket(accepted.id), "welcome, {peer}");
+///     Some(Session)
+/// })?;
+/// # Ok::<(), netloop::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Accepted {
@@ -124,6 +146,25 @@ pub struct FailedHandshake {
 }
 
 /// Connections that a server accepted although they were over a limit. They are closed already.
+///
+/// ```
+/// use netloop::{Accepted, AcceptLimit, LoopContext, OverLimit, ServerHandler, SocketHandler};
+///
+/// struct Front;
+///
+/// impl ServerHandler for Front {
+///     fn on_connection(&mut self, _: &mut LoopContext<'_>, _: &Accepted) -> Option<Box<dyn SocketHandler>> {
+///         None
+///     }
+///     fn on_over_limit(&mut self, _: &mut LoopContext<'_>, over: &OverLimit) {
+///         let OverLimit { refused, limit, peer_address, .. } = over;
+///         match limit {
+///             AcceptLimit::Network => println!("{refused} refused: too many from the network of {peer_address:?}"),
+///             _ => println!("{refused} refused: {limit:?}"),
+///         }
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct OverLimit {

@@ -10,6 +10,16 @@ use super::signal::Signal;
 
 /// The id of a [handler of a signal](crate::EventLoop::on_signal), with the guarantees of
 /// [`SocketId`](crate::SocketId).
+///
+/// ```
+/// use netloop::{EventLoop, Signal};
+///
+/// let mut event_loop: EventLoop = EventLoop::new()?;
+/// let hangup = event_loop.on_signal(Signal::HUP, |_| println!("reads its configuration again"))?;
+/// // Later, the default action of the signal holds again.
+/// event_loop.signal(hangup).close();
+/// # Ok::<(), netloop::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SignalId(pub(super) Key);
 

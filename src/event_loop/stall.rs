@@ -42,6 +42,19 @@ pub struct Stall {
 }
 
 /// The kind of a [`Stall`].
+///
+/// ```
+/// use netloop::{EventLoop, StallKind};
+/// use std::time::Duration;
+///
+/// let mut event_loop: EventLoop = EventLoop::new()?;
+/// event_loop.on_stall(Duration::from_millis(50), |_, stall| match stall.kind {
+///     StallKind::Standstill => eprintln!("the machine slept"),
+///     StallKind::Spin { turns } => eprintln!("a fault, please report it: {turns} turns for nothing"),
+///     _ => eprintln!("{stall}"),
+/// });
+/// # Ok::<(), netloop::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StallKind {

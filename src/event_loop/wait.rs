@@ -7,6 +7,19 @@ use crate::net::Net;
 use super::step_meter::StepMeter;
 
 /// The limit on the wait of a turn that has nothing to do yet. No turn waits longer than until the next deadline.
+///
+/// ```
+/// use netloop::{Budget, EventLoop, Wait};
+/// use std::time::{Duration, Instant};
+///
+/// let mut event_loop: EventLoop = EventLoop::new()?;
+/// // A frame of a game: what has come, and no waiting.
+/// event_loop.turn(&mut (), Wait::No, Budget::UNLIMITED)?;
+/// // A host with work of its own in 5 ms, and in 10.
+/// event_loop.turn(&mut (), Wait::For(Duration::from_millis(5)), Budget::UNLIMITED)?;
+/// event_loop.turn(&mut (), Wait::Until(Instant::now() + Duration::from_millis(5)), Budget::UNLIMITED)?;
+/// # Ok::<(), netloop::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
     /// Does not wait, for instance in a game's frame.
@@ -225,6 +238,17 @@ impl Limit {
 }
 
 /// The reason why [`run_for`](crate::EventLoop::run_for) has returned.
+///
+/// ```
+/// use netloop::{EventLoop, RunEnd};
+/// use std::time::Duration;
+///
+/// let mut event_loop: EventLoop = EventLoop::new()?;
+/// assert_eq!(event_loop.run_for(&mut (), Duration::from_secs(9))?, RunEnd::Finished);
+/// event_loop.after(Duration::from_secs(60), |_| {});
+/// assert_eq!(event_loop.run_for(&mut (), Duration::from_millis(1))?, RunEnd::TimedOut);
+/// # Ok::<(), netloop::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunEnd {
     /// Nothing is left that keeps the loop going.

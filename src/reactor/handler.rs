@@ -18,6 +18,35 @@ use super::Registration;
 ///
 /// A method returns its event as a value, [`Event`](Self::Event), instead of passing it to a callback. So the reactor
 /// is not borrowed while its caller acts on the event.
+///
+/// ```
+/// use netloop::reactor::{Handler, Registration};
+///
+/// /// A source without a descriptor, which asks to be closed at its deadline.
+/// struct Alarm;
+///
+/// impl Handler for Alarm {
+///     type Event = &'static str;
+///     type Resources<'a> = ();
+///
+///     fn source(&mut self) -> Option<&mut dyn mio::event::Source> {
+///         None
+///     }
+///     fn on_readable(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<&'static str> {
+///         None
+///     }
+///     fn on_writable(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<&'static str> {
+///         None
+///     }
+///     fn on_error(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<&'static str> {
+///         None
+///     }
+///     fn on_deadline(&mut self, registration: &mut Registration<'_>) -> Option<&'static str> {
+///         registration.close();
+///         Some("time is up")
+///     }
+/// }
+/// ```
 pub trait Handler {
     /// A report of a served source to the caller of [`Reactor::next`](super::Reactor::next).
     type Event;

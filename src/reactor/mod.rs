@@ -141,6 +141,56 @@ pub(crate) enum Elapsed<E> {
 
 /// The selector, the sources of one type `T`, their timers and the run queue. The [module](self) shows the order of
 /// calls.
+///
+/// ```
+/// use netloop::reactor::{Handler, Interest, Phase, Reactor, Registration};
+/// # /// A source without a descriptor, which asks to be closed at its deadline.
+/// # struct Alarm;
+/// #
+/// # impl Handler for Alarm {
+/// #     type Event = &'static str;
+/// #     type Resources<'a> = ();
+/// #
+/// #     fn source(&mut self) -> Option<&mut dyn mio::event::Source> {
+/// #         None
+/// #     }
+/// #     fn on_readable(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<&'static str> {
+/// #         None
+/// #     }
+/// #     fn on_writable(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<&'static str> {
+/// #         None
+/// #     }
+/// #     fn on_error(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<&'static str> {
+/// #         None
+/// #     }
+/// #     fn on_deadline(&mut self, registration: &mut Registration<'_>) -> Option<&'static str> {
+/// #         registration.close();
+/// #         Some("time is up")
+/// #     }
+/// # }
+/// # fn main() -> std::io::Result<()> {
+/// // `Alarm` wants no readiness, and returns an event from `on_deadline`, where it asks to be closed.
+/// let mut reactor = Reactor::new(16)?;
+/// let key = reactor.insert(Alarm, Interest::empty())?;
+/// reactor.visit(key, |_, registration| registration.set_deadline(registration.now()));
+/// let event = loop {
+///     // The wait ends at the deadline.
+///     reactor.poll(None)?;
+///     reactor.refresh_now();
+///     reactor.advance();
+///     if let Some((from, event)) = reactor.next_elapsed() {
+///         assert_eq!(from, key);
+///         break event;
+///     }
+/// };
+/// assert_eq!(event, "time is up");
+/// reactor.begin(Phase::Close);
+/// assert_eq!(reactor.next_closing(), Some(key));
+/// reactor.remove(key);
+/// assert!(reactor.is_empty());
+/// # Ok(())
+/// # }
+/// ```
 pub struct Reactor<T: Handler> {
     selector: Selector,
     slots: Slots<Slot<T>>,

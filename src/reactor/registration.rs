@@ -16,6 +16,45 @@ use super::source_state::{Flags, Signals, SourceState, WheelEntry};
 /// A method here only sets bits, and calls nothing back. Two methods lead to a system call once the source's method has
 /// returned. They are [`rearm`](Self::rearm), and [`would_block`](Self::would_block) for writing if the source is
 /// registered for reading alone.
+///
+/// ```
+/// use netloop::reactor::{Handler, Interest, Reactor, Registration};
+/// # /// A source without a descriptor, which asks to be closed at its deadline.
+/// # struct Alarm;
+/// #
+/// # impl Handler for Alarm {
+/// #     type Event = &'static str;
+/// #     type Resources<'a> = ();
+/// #
+/// #     fn source(&mut self) -> Option<&mut dyn mio::event::Source> {
+/// #         None
+/// #     }
+/// #     fn on_readable(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<&'static str> {
+/// #         None
+/// #     }
+/// #     fn on_writable(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<&'static str> {
+/// #         None
+/// #     }
+/// #     fn on_error(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<&'static str> {
+/// #         None
+/// #     }
+/// #     fn on_deadline(&mut self, registration: &mut Registration<'_>) -> Option<&'static str> {
+/// #         registration.close();
+/// #         Some("time is up")
+/// #     }
+/// # }
+/// # fn main() -> std::io::Result<()> {
+/// let mut reactor = Reactor::new(16)?;
+/// let key = reactor.insert(Alarm, Interest::empty())?;
+/// // From outside, `visit` lends the registration of a source.
+/// reactor.visit(key, |_alarm, registration| {
+///     registration.want(Interest::READABLE);
+///     registration.set_deadline(registration.now());
+///     assert_eq!(registration.interest(), Interest::READABLE);
+/// });
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Registration<'a> {
     pub(super) key: Key,

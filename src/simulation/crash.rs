@@ -11,6 +11,19 @@ use super::{Host, Simulation};
 
 /// The rest of a [`Host`] whose machine has crashed: the state that a disk would keep, until
 /// [`Simulation::restart`].
+///
+/// ```
+/// use netloop::simulation::{Options, Simulation};
+///
+/// let mut simulation = Simulation::new(1, Options::new())?;
+/// let host = simulation.host(vec!["on the disk"])?;
+/// let mut crashed = simulation.crash(host)?;
+/// // The entry that was not written yet is lost.
+/// crashed.shared.pop();
+/// let host = simulation.restart(crashed)?;
+/// assert!(host.shared.is_empty());
+/// # Ok::<(), netloop::Error>(())
+/// ```
 pub struct CrashedHost<S> {
     /// The state of the host. A test of a machine without a disk puts a new state here.
     pub shared: S,

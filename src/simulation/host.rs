@@ -7,6 +7,20 @@ use crate::net::Result;
 use crate::system::simulated;
 
 /// A loop together with the state that it lends to its handlers.
+///
+/// ```
+/// use netloop::Budget;
+/// use netloop::simulation::{Options, Simulation};
+///
+/// let mut simulation = Simulation::new(1, Options::new())?;
+/// let mut host = simulation.host(0_u32)?;
+/// // Each turn does one thing, so that the steps of several machines mix.
+/// host.budget = Budget::new().events(1);
+/// host.event_loop.defer(|cx| *cx.shared += 1);
+/// simulation.run(&mut [&mut host])?;
+/// assert_eq!(host.shared, 1);
+/// # Ok::<(), netloop::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Host<S> {
     /// The loop.
@@ -18,6 +32,18 @@ pub struct Host<S> {
 }
 
 /// A [`Host`] with a state of any type, as [`Simulation::run`](super::Simulation::run) takes it.
+///
+/// ```
+/// use netloop::simulation::{AnyHost, Options, Simulation};
+///
+/// let mut simulation = Simulation::new(1, Options::new())?;
+/// let mut server = simulation.host("the state of a server")?;
+/// let mut clients = [simulation.host(1)?, simulation.host(2)?];
+/// let mut hosts: Vec<&mut dyn AnyHost> = vec![&mut server];
+/// hosts.extend(clients.iter_mut().map(|client| client as &mut dyn AnyHost));
+/// simulation.run(&mut hosts)?;
+/// # Ok::<(), netloop::Error>(())
+/// ```
 pub trait AnyHost: sealed::AnyHost {}
 
 impl<S> AnyHost for Host<S> {}

@@ -61,6 +61,20 @@ pub struct Seeds {
 }
 
 /// The result of a run of [`Seeds`] without a failure.
+///
+/// ```
+/// use netloop::simulation::Seeds;
+/// use std::time::Duration;
+///
+/// let run = Seeds::new(0..1_000).time_limit(Duration::from_millis(100)).run(|simulation| {
+///     let mut host = simulation.host(())?;
+///     host.event_loop.after(Duration::from_secs(60), |_| {});
+///     simulation.run(&mut [&mut host])?;
+///     Ok(())
+/// })?;
+/// println!("{} seeds, {:?} of virtual time", run.seeds, run.virtual_time);
+/// # Ok::<(), netloop::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SeedRun {

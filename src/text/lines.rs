@@ -167,6 +167,17 @@ impl Default for Lines {
 }
 
 /// An iterator over the lines that a [`push`](Lines::push) has completed.
+///
+/// ```
+/// use netloop::text::Lines;
+///
+/// let mut lines = Lines::new(8);
+/// let mut completed = lines.push(b"one\ntwo\nthr");
+/// assert_eq!(completed.next(), Some(Ok(&b"one"[..])));
+/// assert_eq!(completed.next(), Some(Ok(&b"two"[..])));
+/// assert_eq!(completed.next(), None);
+/// assert_eq!(lines.finish(), Some(&b"thr"[..]));
+/// ```
 #[derive(Debug)]
 #[must_use = "the lines in it are gone when it is dropped"]
 pub struct CompletedLines<'a> {
@@ -238,6 +249,15 @@ impl<'a> Iterator for CompletedLines<'a> {
 }
 
 /// The error in place of a line that was longer than the limit.
+///
+/// ```
+/// use netloop::text::Lines;
+///
+/// let mut lines = Lines::new(4);
+/// let error = lines.push(b"longer\n").next().unwrap().unwrap_err();
+/// assert_eq!(error.max_line_bytes(), 4);
+/// assert_eq!(error.to_string(), "a line has more than 4 bytes");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LineTooLong {
     max_line_bytes: usize,

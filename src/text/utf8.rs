@@ -149,6 +149,14 @@ impl Utf8Decoder {
 }
 
 /// The error of a stream that is not valid UTF-8.
+///
+/// ```
+/// use netloop::text::{InvalidUtf8, Utf8Decoder};
+///
+/// let mut decoder = Utf8Decoder::new();
+/// assert_eq!(decoder.push_strict(b"20 \xff"), Err(InvalidUtf8));
+/// assert_eq!(InvalidUtf8.to_string(), "the stream is no valid UTF-8");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidUtf8;
 

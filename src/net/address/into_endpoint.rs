@@ -70,6 +70,13 @@ pub fn ip_family(text: &str) -> Option<Family> {
 }
 
 /// Whether `text` is an IPv4 address in dotted decimal: Node's `net.isIPv4`.
+///
+/// ```
+/// use netloop::is_ipv4;
+///
+/// assert!(is_ipv4("127.0.0.1"));
+/// assert!(!is_ipv4("127.0.0.01") && !is_ipv4("127.1") && !is_ipv4("::1"));
+/// ```
 #[must_use]
 #[doc(alias = "isIPv4")]
 pub fn is_ipv4(text: &str) -> bool {
@@ -77,6 +84,13 @@ pub fn is_ipv4(text: &str) -> bool {
 }
 
 /// Whether `text` is an IPv6 address, with or without a zone: Node's `net.isIPv6`.
+///
+/// ```
+/// use netloop::is_ipv6;
+///
+/// assert!(is_ipv6("::1") && is_ipv6("fe80::1%eth0"));
+/// assert!(!is_ipv6("[::1]") && !is_ipv6("127.0.0.1"));
+/// ```
 #[must_use]
 #[doc(alias = "isIPv6")]
 pub fn is_ipv6(text: &str) -> bool {

@@ -15,6 +15,19 @@ use super::into_endpoint::IntoEndpoint;
 /// The trait is implemented for every [`IntoEndpoint`], and for `TcpListener`, `UnixListener` and [`StdListener`]. Such
 /// a listener is a socket that the program made elsewhere or inherited (systemd's socket activation), and need not
 /// listen yet. No other crate can implement the trait.
+///
+/// ```
+/// use netloop::{Context, EventLoop, SocketHandler};
+/// # struct Echo;
+/// # impl SocketHandler for Echo { fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {} }
+///
+/// let mut event_loop: EventLoop = EventLoop::new()?;
+/// event_loop.listen("127.0.0.1:0", |_, _| Echo)?;
+/// event_loop.listen(("::1", 0), |_, _| Echo)?;
+/// // A socket that was made or inherited elsewhere.
+/// event_loop.listen(std::net::TcpListener::bind("127.0.0.1:0")?, |_, _| Echo)?;
+/// # Ok::<(), netloop::Error>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` says no place to listen on",
     note = "a place is an address (`\"127.0.0.1:3000\"`, `(\"localhost\", 3000)`, a `SocketAddr`), a path \

@@ -46,6 +46,23 @@ pub trait Resolver: Send + Sync {
 }
 
 /// The query to a [`Resolver`]: a name, and the wanted family of its addresses.
+///
+/// ```
+/// use netloop::{Family, HostQuery, Resolver, system_resolver};
+/// use std::net::SocketAddr;
+///
+/// /// Knows one name, and asks the system for all others.
+/// fn resolve(query: &HostQuery<'_>) -> netloop::Result<Vec<SocketAddr>> {
+///     match query.host {
+///         "database" => Ok(vec!["127.0.0.1:0".parse().unwrap()]),
+///         _ => system_resolver(query),
+///     }
+/// }
+///
+/// let query = HostQuery::new("database", Some(Family::IPv4));
+/// assert_eq!(resolve.resolve(&query)?[0].ip().to_string(), "127.0.0.1");
+/// # Ok::<(), netloop::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct HostQuery<'a> {

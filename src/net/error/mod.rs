@@ -25,6 +25,13 @@ pub(crate) use errno::Errno;
 use code::{code_of, kind_of};
 
 /// `Result` with this crate's [`Error`].
+///
+/// ```
+/// fn main() -> netloop::Result<()> {
+///     let mut event_loop = netloop::EventLoop::new()?;
+///     event_loop.run(&mut ())
+/// }
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An error: the call that failed, its endpoint, and the reason.

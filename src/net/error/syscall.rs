@@ -3,6 +3,31 @@
 use std::fmt;
 
 /// The call that failed. `Display` writes its name in Node's errors.
+///
+/// ```
+/// use netloop::{Context, Error, EventLoop, SocketHandler, Syscall};
+///
+/// struct Client;
+///
+/// impl SocketHandler<Vec<String>> for Client {
+///     fn on_data(&mut self, _: &mut Context<'_, Vec<String>>, _: &[u8]) {}
+///     fn on_error(&mut self, cx: &mut Context<'_, Vec<String>>, error: &Error) {
+///         cx.shared.push(match error.syscall() {
+///             Some(Syscall::Connect | Syscall::Lookup) => "not reached".to_owned(),
+///             Some(other) => format!("broken by {other}"),
+///             None => error.code().to_owned(),
+///         });
+///     }
+/// }
+///
+/// let mut event_loop = EventLoop::new()?;
+/// // Nothing listens on port 1.
+/// event_loop.connect("127.0.0.1:1", Client)?;
+/// let mut log = Vec::new();
+/// event_loop.run(&mut log)?;
+/// assert_eq!(log, ["not reached"]);
+/// # Ok::<(), netloop::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Syscall {

@@ -2,6 +2,25 @@
 
 /// The limit that a refused connection was over. The server checks the [block list](crate::ListenOptions::block_list)
 /// first, then the limits in this order. The first limit that is reached counts.
+///
+/// ```
+/// use netloop::{Accepted, AcceptLimit, LoopContext, OverLimit, ServerHandler, SocketHandler};
+///
+/// struct Front;
+///
+/// impl ServerHandler for Front {
+///     fn on_connection(&mut self, _: &mut LoopContext<'_>, _: &Accepted) -> Option<Box<dyn SocketHandler>> {
+///         None
+///     }
+///     fn on_over_limit(&mut self, _: &mut LoopContext<'_>, over: &OverLimit) {
+///         let OverLimit { refused, limit, peer_address, .. } = over;
+///         match limit {
+///             AcceptLimit::Network => println!("{refused} refused: too many from the network of {peer_address:?}"),
+///             _ => println!("{refused} refused: {limit:?}"),
+///         }
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AcceptLimit {

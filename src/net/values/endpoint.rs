@@ -56,6 +56,15 @@ impl Endpoint {
 }
 
 /// The family of an IP address, displayed with Node's words `IPv4` and `IPv6`.
+///
+/// ```
+/// use netloop::{ConnectOptions, Family, ip_family};
+///
+/// assert_eq!(ip_family("::1"), Some(Family::IPv6));
+/// assert_eq!(Family::IPv6.to_string(), "IPv6");
+/// // A name that has addresses of both families is reached by this one.
+/// let options = ConnectOptions::new().family(Family::IPv4);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Family {
     /// An IPv4 address.

@@ -23,20 +23,83 @@ id! {
     ///
     /// An id contains a generation. So the id of a socket that is gone reaches no socket, even if another socket has
     /// taken the same slot.
+    ///
+    /// ```
+    /// use netloop::{Context, SocketHandler, SocketId};
+    /// use std::collections::HashMap;
+    ///
+    /// /// The sockets of the users, by name.
+    /// type Users = HashMap<String, SocketId>;
+    ///
+    /// struct Session;
+    ///
+    /// impl SocketHandler<Users> for Session {
+    ///     fn on_data(&mut self, cx: &mut Context<'_, Users>, data: &[u8]) {
+    ///         // No harm if ada has left: the write answers `Flow::Closed`.
+    ///         if let Some(&ada) = cx.shared.get("ada") {
+    ///             cx.socket.socket(ada).write(data).ignore();
+    ///         }
+    ///     }
+    /// }
+    /// ```
     SocketId
 }
 
 id! {
     /// The id of a server, with the guarantees of [`SocketId`].
+    ///
+    /// ```
+    /// use netloop::{Context, EventLoop, SocketHandler};
+    /// # struct Echo;
+    /// # impl SocketHandler for Echo { fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {} }
+    ///
+    /// let mut event_loop: EventLoop = EventLoop::new()?;
+    /// let server = event_loop.listen("127.0.0.1:0", |_, _| Echo)?;
+    /// println!("listening on {:?}", event_loop.server(server).address());
+    /// event_loop.server(server).close();
+    /// event_loop.run(&mut ())?;
+    /// assert!(!event_loop.server(server).is_listening());
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
     ServerId
 }
 
 id! {
     /// The id of a [source](crate::EventLoop::add_source) of the program, with the guarantees of [`SocketId`].
+    ///
+    /// ```
+    /// use mio::net::UdpSocket;
+    /// use netloop::{EventLoop, Interest, SourceHandler};
+    ///
+    /// struct Ignore;
+    ///
+    /// impl SourceHandler for Ignore {
+    ///     type Source = UdpSocket;
+    /// }
+    ///
+    /// let mut event_loop: EventLoop = EventLoop::new()?;
+    /// let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// let id = event_loop.add_source(socket, Interest::READABLE, Ignore)?;
+    /// event_loop.source(id).close();
+    /// assert!(event_loop.source(id).is_closed());
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
     SourceId
 }
 
 id! {
     /// The id of a timer, with the guarantees of [`SocketId`].
+    ///
+    /// ```
+    /// use netloop::EventLoop;
+    /// use std::time::Duration;
+    ///
+    /// let mut event_loop: EventLoop = EventLoop::new()?;
+    /// let timer = event_loop.after(Duration::from_secs(60), |_| unreachable!("cancelled"));
+    /// assert!(event_loop.timer(timer).cancel());
+    /// // A timer that is gone is no error.
+    /// assert!(!event_loop.timer(timer).cancel());
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
     TimerId
 }

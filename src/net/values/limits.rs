@@ -6,6 +6,14 @@ use super::keep_alive::KeepAlive;
 use super::rates::{AcceptRate, MinRate};
 
 /// The answer to a connection that is over a limit.
+///
+/// ```
+/// use netloop::{Limits, ListenOptions, Refusal};
+///
+/// // A proxy behind a balancer: a reset tells the balancer at once to ask another.
+/// let limits = Limits::internet().max_connections(1_000).refusal(Refusal::Reset);
+/// let options = ListenOptions::new().limits(limits);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Refusal {

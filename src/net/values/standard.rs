@@ -67,6 +67,20 @@ impl From<UnixStream> for StdStream {
 /// A listening socket of the standard library.
 ///
 /// [`Server::detach`](crate::Server::detach) returns such a listener, which is non-blocking.
+///
+/// ```
+/// use netloop::{Context, EventLoop, SocketHandler};
+/// # struct Echo;
+/// # impl SocketHandler for Echo { fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {} }
+///
+/// let mut event_loop: EventLoop = EventLoop::new()?;
+/// let server = event_loop.listen("127.0.0.1:0", |_, _| Echo)?;
+/// // Out of this loop, for another loop or process. The backlog stays.
+/// let listener = event_loop.server(server).detach().expect("the server listens");
+/// let listener = listener.into_tcp().expect("the server had an address, not a path");
+/// println!("{}", listener.local_addr()?);
+/// # Ok::<(), netloop::Error>(())
+/// ```
 #[derive(Debug)]
 #[doc(alias = "BoundSocket")]
 #[non_exhaustive]

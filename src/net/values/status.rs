@@ -3,6 +3,37 @@
 /// The answer to a write: whether the bytes were accepted, and whether the caller should write more.
 ///
 /// `Flow` is the boolean of Node's `write`, with two more answers for writes that were refused.
+///
+/// ```
+/// use netloop::{Context, Flow, SocketHandler};
+///
+/// /// Sends numbers for as long as the peer reads them.
+/// struct Numbers(u64);
+///
+/// impl Numbers {
+///     fn send(&mut self, cx: &mut Context<'_>) {
+///         loop {
+///             match writeln!(cx.socket, "{}", self.0) {
+///                 Flow::Open => self.0 += 1,
+///                 // The number is queued. `on_drain` goes on.
+///                 Flow::Full => return self.0 += 1,
+///                 // `on_close` comes, or has come.
+///                 Flow::Ended | Flow::Closed => return,
+///             }
+///         }
+///     }
+/// }
+///
+/// impl SocketHandler for Numbers {
+///     fn on_connect(&mut self, cx: &mut Context<'_>) {
+///         self.send(cx);
+///     }
+///     fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {}
+///     fn on_drain(&mut self, cx: &mut Context<'_>) {
+///         self.send(cx);
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Flow {
     /// The bytes were accepted, and the queue has capacity for more.
@@ -53,6 +84,30 @@ impl Flow {
 }
 
 /// The directions in which a socket can still carry bytes; Node's `readyState`.
+///
+/// ```
+/// use netloop::{Context, SocketHandler, State};
+///
+/// struct Session;
+///
+/// impl SocketHandler for Session {
+///     fn on_connect(&mut self, cx: &mut Context<'_>) {
+///         assert_eq!(cx.socket.state(), State::Open);
+///         cx.socket.end_with(b"bye\n").ignore();
+///         // The peer may still send.
+///         assert_eq!(cx.socket.state(), State::ReadOnly);
+///         assert_eq!(cx.socket.state().to_string(), "readOnly");
+///     }
+///     fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {}
+/// }
+/// # let mut event_loop: netloop::EventLoop = netloop::EventLoop::new()?;
+/// # let server = event_loop.listen("127.0.0.1:0", |_, _| Session)?;
+/// # let address = event_loop.server(server).address().unwrap();
+/// # event_loop.connect(address, Session)?;
+/// # event_loop.server(server).release();
+/// # event_loop.run(&mut ())?;
+/// # Ok::<(), netloop::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[doc(alias = "readyState")]
 pub enum State {
@@ -91,6 +146,25 @@ impl std::fmt::Display for State {
 /// drop of the loop. After [`destroy`](crate::Socket::destroy) or [`destroy_with`](crate::Socket::destroy_with), the
 /// peer gets a FIN; but a `destroy` after the idle timeout counts as that timeout. If a limit or a deadline closes a
 /// TCP socket before this side has ended, the peer gets a RST, also without queued bytes. Unix sockets have no RST.
+///
+/// ```
+/// use netloop::{CloseReason, Context, SocketHandler};
+///
+/// struct Upload;
+///
+/// impl SocketHandler for Upload {
+///     fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {}
+///     fn on_close(&mut self, cx: &mut Context<'_>, reason: CloseReason) {
+///         let peer = cx.socket.peer_address();
+///         match reason {
+///             CloseReason::Graceful => println!("{peer:?}: complete"),
+///             CloseReason::TimedOut => println!("{peer:?}: too slow"),
+///             reason if reason.is_failure() => println!("{peer:?}: failed ({reason:?})"),
+///             reason => println!("{peer:?}: given up ({reason:?})"),
+///         }
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {

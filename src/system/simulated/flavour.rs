@@ -1,6 +1,17 @@
 //! The ways in which a simulated kernel reports readiness: as epoll, kqueue, AFD, or worse.
 
 /// The selector that a simulated kernel imitates when it reports readiness.
+///
+/// ```
+/// use netloop::simulation::{Flavour, Options, Simulation};
+///
+/// for flavour in Flavour::ALL {
+///     let mut simulation = Simulation::new(1, Options::new().flavour(flavour))?;
+///     let mut host = simulation.host(())?;
+///     simulation.run(&mut [&mut host])?;
+/// }
+/// # Ok::<(), netloop::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Flavour {
     /// Linux: one event for a socket, with its whole readiness, whenever a bit of its readiness has become true

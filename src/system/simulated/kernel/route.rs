@@ -3,6 +3,31 @@
 use std::time::Duration;
 
 /// The fate of connects to one address.
+///
+/// ```
+/// use netloop::simulation::{Options, Route, Simulation};
+/// use netloop::{CloseReason, ConnectOptions, Context, SocketHandler};
+/// use std::time::Duration;
+///
+/// struct Client;
+///
+/// impl SocketHandler<Vec<CloseReason>> for Client {
+///     fn on_data(&mut self, _: &mut Context<'_, Vec<CloseReason>>, _: &[u8]) {}
+///     fn on_close(&mut self, cx: &mut Context<'_, Vec<CloseReason>>, reason: CloseReason) {
+///         cx.shared.push(reason);
+///     }
+/// }
+///
+/// let mut simulation = Simulation::new(1, Options::new())?;
+/// let mut client = simulation.host(Vec::new())?;
+/// // A firewall that drops packets.
+/// simulation.set_route("10.0.0.9".parse().unwrap(), Route::Blackhole);
+/// let options = ConnectOptions::new().connect_timeout(Duration::from_secs(5));
+/// client.event_loop.connect_with("10.0.0.9:80", options, Client)?;
+/// simulation.run(&mut [&mut client])?;
+/// assert_eq!(client.shared, [CloseReason::TimedOut]);
+/// # Ok::<(), netloop::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Route {
     /// Connects arrive: a listener answers, or the kernel refuses.
