@@ -3,7 +3,8 @@
 //!
 //! A key carries the index of its slot and the generation of its entry. Indexes are reused, so a table grows only with
 //! the number of live entries. Keys are never reused, so a dead key reaches no later entry of the same slot. This
-//! module knows neither the values in the slots nor the poll: a token is only a key packed into a `usize`.
+//! module knows neither the values in the slots nor the poll: a token is only a key packed into a `usize`. This file is long because
+//! the safety of every other table rests on the invariants that stand beside its few operations.
 
 mod side_table;
 
@@ -32,41 +33,9 @@ const LAST_GENERATION: u32 = u32::MAX - 1;
 /// A key prints as index and generation: `3v7` is the seventh entry of slot 3.
 ///
 /// ```
-/// use netloop::reactor::{Handler, Interest, Reactor, Registration};
-/// # /// A source without a descriptor, which asks to be closed at its deadline.
-/// # struct Alarm;
-/// #
-/// # impl Handler for Alarm {
-/// #     type Event = &'static str;
-/// #     type Resources<'a> = ();
-/// #
-/// #     fn source(&mut self) -> Option<&mut dyn mio::event::Source> {
-/// #         None
-/// #     }
-/// #     fn on_readable(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<&'static str> {
-/// #         None
-/// #     }
-/// #     fn on_writable(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<&'static str> {
-/// #         None
-/// #     }
-/// #     fn on_error(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<&'static str> {
-/// #         None
-/// #     }
-/// #     fn on_deadline(&mut self, registration: &mut Registration<'_>) -> Option<&'static str> {
-/// #         registration.close();
-/// #         Some("time is up")
-/// #     }
-/// # }
-/// # fn main() -> std::io::Result<()> {
-/// let mut reactor = Reactor::new(16)?;
-/// let first = reactor.insert(Alarm, Interest::empty())?;
-/// reactor.remove(first);
-/// // The second takes the same slot. The key of the first reaches nothing.
-/// let second = reactor.insert(Alarm, Interest::empty())?;
-/// assert_ne!(first, second);
-/// assert!(reactor.get(first).is_none());
-/// # Ok(())
-/// # }
+/// fn is_dead<T: netloop::reactor::Handler>(reactor: &netloop::reactor::Reactor<T>, key: netloop::reactor::Key) -> bool {
+///     reactor.get(key).is_none()
+/// }
 /// ```
 // One 64-bit number and not two halves, so that one instruction loads, stores or compares a key. Serving a message
 // takes a dozen of each.

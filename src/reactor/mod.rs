@@ -144,50 +144,34 @@ pub(crate) enum Elapsed<E> {
 ///
 /// ```
 /// use netloop::reactor::{Handler, Interest, Phase, Reactor, Registration};
-/// # /// A source without a descriptor, which asks to be closed at its deadline.
 /// # struct Alarm;
-/// #
 /// # impl Handler for Alarm {
 /// #     type Event = &'static str;
 /// #     type Resources<'a> = ();
-/// #
-/// #     fn source(&mut self) -> Option<&mut dyn mio::event::Source> {
-/// #         None
-/// #     }
-/// #     fn on_readable(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<&'static str> {
-/// #         None
-/// #     }
-/// #     fn on_writable(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<&'static str> {
-/// #         None
-/// #     }
-/// #     fn on_error(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<&'static str> {
-/// #         None
-/// #     }
+/// #     fn source(&mut self) -> Option<&mut dyn mio::event::Source> { None }
+/// #     fn on_readable(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<&'static str> { None }
+/// #     fn on_writable(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<&'static str> { None }
+/// #     fn on_error(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<&'static str> { None }
 /// #     fn on_deadline(&mut self, registration: &mut Registration<'_>) -> Option<&'static str> {
 /// #         registration.close();
 /// #         Some("time is up")
 /// #     }
 /// # }
 /// # fn main() -> std::io::Result<()> {
-/// // `Alarm` wants no readiness, and returns an event from `on_deadline`, where it asks to be closed.
+/// // `Alarm` wants no readiness, returns an event from `on_deadline`, and closes there. The wait ends at the deadline.
 /// let mut reactor = Reactor::new(16)?;
 /// let key = reactor.insert(Alarm, Interest::empty())?;
 /// reactor.visit(key, |_, registration| registration.set_deadline(registration.now()));
-/// let event = loop {
-///     // The wait ends at the deadline.
+/// let elapsed = loop {
 ///     reactor.poll(None)?;
 ///     reactor.refresh_now();
 ///     reactor.advance();
-///     if let Some((from, event)) = reactor.next_elapsed() {
-///         assert_eq!(from, key);
-///         break event;
-///     }
+///     if let Some(elapsed) = reactor.next_elapsed() { break elapsed }
 /// };
-/// assert_eq!(event, "time is up");
+/// assert_eq!(elapsed, (key, "time is up"));
 /// reactor.begin(Phase::Close);
 /// assert_eq!(reactor.next_closing(), Some(key));
-/// reactor.remove(key);
-/// assert!(reactor.is_empty());
+/// assert!(reactor.remove(key).is_some() && reactor.is_empty());
 /// # Ok(())
 /// # }
 /// ```

@@ -19,25 +19,14 @@ use super::source_state::{Flags, Signals, SourceState, WheelEntry};
 ///
 /// ```
 /// use netloop::reactor::{Handler, Interest, Reactor, Registration};
-/// # /// A source without a descriptor, which asks to be closed at its deadline.
 /// # struct Alarm;
-/// #
 /// # impl Handler for Alarm {
 /// #     type Event = &'static str;
 /// #     type Resources<'a> = ();
-/// #
-/// #     fn source(&mut self) -> Option<&mut dyn mio::event::Source> {
-/// #         None
-/// #     }
-/// #     fn on_readable(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<&'static str> {
-/// #         None
-/// #     }
-/// #     fn on_writable(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<&'static str> {
-/// #         None
-/// #     }
-/// #     fn on_error(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<&'static str> {
-/// #         None
-/// #     }
+/// #     fn source(&mut self) -> Option<&mut dyn mio::event::Source> { None }
+/// #     fn on_readable(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<&'static str> { None }
+/// #     fn on_writable(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<&'static str> { None }
+/// #     fn on_error(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<&'static str> { None }
 /// #     fn on_deadline(&mut self, registration: &mut Registration<'_>) -> Option<&'static str> {
 /// #         registration.close();
 /// #         Some("time is up")
