@@ -153,16 +153,19 @@ pub use wait::{Budget, RunEnd, Turn, Wait};
 ///
 /// Everything happens in turns. Each turn goes through its phases in this order:
 ///
-/// 1. deferred calls ([`defer`](Self::defer)), the connects to addresses that were asked for, and a flush of the bytes
-///    that were written;
-/// 2. the wait for the kernel, if there is nothing to do yet;
-/// 3. posts of other threads ([`Remote::post`]) and answers of lookups;
-/// 4. ready sockets, servers and [sources](Self::add_source): their handlers are called, and each handler's own replies
-///    are sent when it returns;
-/// 5. signals, with the feature `signals`;
-/// 6. further connects, and a flush of all bytes that were written to other sockets, in one send for each socket;
-/// 7. timers and idle timeouts that are due, and what they have asked for, as in 6;
-/// 8. closes: `on_error` and `on_close` of every socket that has closed, and what they have asked for, as in 6.
+/// | | phase | calls | at most |
+/// |--:|---|---|---|
+/// | 1 | deferred calls | closures of [`defer`](Self::defer) | those queued when it begins |
+/// | 2 | flush | `on_connection_attempt`, for the connects that were asked for; then the written bytes are sent | one send a socket |
+/// | 3 | before the wait | hooks of [`on_prepare`](Self::on_prepare) | each once |
+/// | 4 | the wait for the kernel | nothing; no wait if there is something to do | to the next deadline |
+/// | 5 | posts | closures of [`Remote::post`]; the answers of lookups are taken | 1,024 |
+/// | 6 | sockets | handlers of ready sockets, servers and [sources](Self::add_source), `on_data` and so on; the replies of each leave when it returns | one read or burst of each |
+/// | 7 | signals | closures of `on_signal`, with the feature `signals` | those that arrived before |
+/// | 8 | flush | as 2, for bytes that were written to other sockets | one send a socket |
+/// | 9 | behind the sockets | hooks of [`on_check`](Self::on_check) | each once |
+/// | 10 | timers | [`after`](Self::after), [`every`](Self::every), `on_timer`, `on_timeout`, deadlines; then as 8 | 4,096 |
+/// | 11 | closes | `on_error` and `on_close` of all that has closed; then as 8 | those that had closed |
 ///
 /// No phase is longer than its list was at its beginning, so no callback can delay the other phases by asking for more.
 /// The loop never calls a callback within another callback.

@@ -12,7 +12,24 @@ use super::socket_handler::SocketHandler;
 /// The behaviour of a server. If the other events of a server do not matter, a closure given to
 /// [`listen`](crate::EventLoop::listen) is shorter.
 ///
-/// Only the loop calls these methods, and never within another callback, as with [`SocketHandler`].
+/// # When the methods are called
+///
+/// `on_listening` comes first, unless the server cannot begin to listen (`on_error`). `on_close` comes exactly once and last,
+/// behind the `on_close` of the server's last socket. Between them the others come any number of times, `on_connection` before
+/// every event of its socket. Only the loop calls them, and never
+/// within another callback, as with [`SocketHandler`].
+///
+/// # What a handler may do
+///
+/// Everything that [`LoopContext`] offers: write to the new socket, connect to another server, close this one. A server handler
+/// has no `cx.socket`; `cx.sockets` leads to all.
+///
+/// # What it costs
+///
+/// An accepted connection costs an `accept` and a registration with the kernel. A connection over a limit costs no memory.
+/// A turn accepts at most [`accepts_per_turn`](crate::Limits::accepts_per_turn) connections of a server.
+///
+/// # Example
 ///
 /// ```
 /// use netloop::{Accepted, Context, EventLoop, LoopContext, ServerHandler, ServerId, SocketHandler};

@@ -9,22 +9,64 @@ use super::shutdown_report::AtShutdown;
 
 /// The behaviour of one socket. Every method but [`on_data`](Self::on_data) has a default.
 ///
-/// Only the loop calls these methods, from the bottom of its stack: no call that a handler makes leads to a callback. A
-/// handler may therefore do anything to any socket, including its own.
-///
 /// # The order of the events
 ///
 /// The events of each socket come in this order, which is Node's. `*` means any number of times, `?` at most once:
 ///
-/// `on_lookup`\* `on_connection_attempt…`\* `on_connect`
-/// (`on_data` | `on_drain` | `on_sent` | `on_timeout` | `on_timer`)\* `on_end`?
-/// (`on_drain` | `on_sent` | `on_timeout` | `on_timer`)\* `on_error`? `on_sent`\* `on_close`
+/// ```text
+///  a connect:   on_lookup*  on_connection_attempt*  (.._failed*  .._slow*)
+///                   │                                     │
+///                   │                                     │ no attempt has succeeded
+///  connected:   on_connect                                │
+///                   │                                     │
+///               ┌───┴───────────────────────┐             │
+///  open:        │ on_data  on_drain on_sent │*            │
+///               │ on_timeout       on_timer │             │
+///               └───┬───────────────────┬───┘             │
+///                   │ the peer ends     │ a failure,      │
+///               on_end?                 │ or a close by   │
+///                   │                   │ this side       │
+///               ┌───┴───────────────┐   │                 │
+///  half-open:   │ on_drain  on_sent │*  │                 │
+///               │ on_timeout ..timer│   │                 │
+///               └───┬───────────────┘   │                 │
+///                   └─────────┬─────────┘                 │
+///  closed:                on_error? ◄─────────────────────┘
+///                         on_sent*
+///                         on_close      exactly once, and last
+/// ```
 ///
-/// If a connect fails, `on_error` and `on_close` follow directly. `on_timeout` and `on_timer` may come before
-/// `on_connect` too. `on_shutdown` comes once at most, wherever `on_timer` may.
+/// `on_timeout` and `on_timer` may come before `on_connect` too. `on_shutdown` comes once at most, wherever `on_timer` may.
 ///
-/// If a method panics, the panic passes through [`turn`](crate::EventLoop::turn) to the host. The host can go on using
-/// the loop, which destroys this socket in the next turn, and no other.
+/// # When the methods are called
+///
+/// Only the loop calls these methods, within [`run`](crate::EventLoop::run) or [`turn`](crate::EventLoop::turn), and from the
+/// bottom of its stack: no call that a handler makes leads to a callback. [`EventLoop`](crate::EventLoop#a-turn) has the
+/// order of the phases.
+///
+/// # What a handler may do
+///
+/// Everything, to any socket, its own included: write, end, destroy, connect, close the server, stop the loop. `cx` and the
+/// bytes are lent for one call; an id may be kept. A handler that computes or blocks for long holds up all other sockets:
+/// [`on_stall`](crate::EventLoop::on_stall) names it.
+///
+/// # What it costs
+///
+/// One indirect call for each event. The bytes that a method writes to its own socket are sent together when the method
+/// returns, those to other sockets together later in the turn: one system call for each socket, and no allocation while the
+/// kernel takes the bytes.
+///
+/// # What differs by system
+///
+/// Linux tells of a peer that ends and then resets, by `on_end` and `on_error`; other systems tell of the reset alone.
+///
+/// # Panics
+///
+/// A panic of a method passes through [`turn`](crate::EventLoop::turn) to the host. The host can go on using the loop, which
+/// destroys this socket in the next turn, and no other. With [`PanicPolicy::Close`](crate::PanicPolicy::Close) the loop goes on
+/// by itself.
+///
+/// # Example
 ///
 /// ```
 /// use netloop::{Context, Flow, SocketHandler};

@@ -30,7 +30,7 @@ use super::source_context::SourceContext;
 /// The kernel's report may be wrong: a method is called for a source that is not ready, and the call that it makes
 /// would block. An error or a hang-up counts as readiness for each wanted direction, because the next call returns it.
 ///
-/// # Order, budget and panics
+/// # When the methods are called
 ///
 /// Only the loop calls these methods, and never within another callback, as with
 /// [`SocketHandler`](crate::SocketHandler). A call counts as an event of the turn's [`Budget`](crate::Budget). If a
