@@ -90,6 +90,33 @@ impl<S> Context<'_, S> {
 
     /// Connects to `to`: [`EventLoop::connect`](crate::EventLoop::connect).
     ///
+    /// ```
+    /// use netloop::{Context, SocketHandler, SocketId};
+    ///
+    /// /// A front that asks a server behind it.
+    /// struct Front;
+    ///
+    /// /// The connection to the server, which knows the client that waits.
+    /// struct Behind(SocketId);
+    ///
+    /// impl SocketHandler for Front {
+    ///     fn on_data(&mut self, cx: &mut Context<'_>, question: &[u8]) {
+    ///         let client = cx.socket.id();
+    ///         match cx.connect("127.0.0.1:8000", Behind(client)) {
+    ///             // The question waits for the connection.
+    ///             Ok(server) => cx.socket.socket(server).write(question).ignore(),
+    ///             Err(error) => cx.socket.destroy_with(error),
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// impl SocketHandler for Behind {
+    ///     fn on_data(&mut self, cx: &mut Context<'_>, answer: &[u8]) {
+    ///         cx.socket.socket(self.0).write(answer).ignore();
+    ///     }
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`EventLoop::connect`](crate::EventLoop::connect).
@@ -112,6 +139,24 @@ impl<S> Context<'_, S> {
     }
 
     /// Calls `call` once, when at least `after` has passed: [`EventLoop::after`](crate::EventLoop::after).
+    ///
+    /// ```
+    /// use netloop::{Context, SocketHandler};
+    /// use std::time::Duration;
+    ///
+    /// struct Session;
+    ///
+    /// impl SocketHandler<u32> for Session {
+    ///     fn on_data(&mut self, cx: &mut Context<'_, u32>, _: &[u8]) {
+    ///         let id = cx.socket.id();
+    ///         // Of the loop: it comes also if the socket has closed by then. `cx.socket.after` is of the socket.
+    ///         cx.after(Duration::from_secs(1), move |cx| {
+    ///             *cx.shared += 1;
+    ///             writeln!(cx.sockets.socket(id), "{}", cx.shared);
+    ///         });
+    ///     }
+    /// }
+    /// ```
     pub fn after(
         &mut self,
         after: Duration,
@@ -131,6 +176,20 @@ impl<S> Context<'_, S> {
     }
 
     /// Makes `run` return at the end of this turn: [`EventLoop::stop`](crate::EventLoop::stop).
+    ///
+    /// ```
+    /// use netloop::{Context, SocketHandler};
+    ///
+    /// struct Admin;
+    ///
+    /// impl SocketHandler for Admin {
+    ///     fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) {
+    ///         if data == b"quit\n" {
+    ///             cx.stop();
+    ///         }
+    ///     }
+    /// }
+    /// ```
     pub fn stop(&mut self) {
         self.as_loop().stop();
     }

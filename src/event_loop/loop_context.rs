@@ -251,6 +251,24 @@ impl<S> LoopContext<'_, S> {
     /// The handler of `to` still receives the bytes of its peer, and the handler of `from` still sends to its peer. If
     /// the peer of `to` has ended, `to` still sends the bytes of `from`. A FIN of `to` proves that the bytes of `from`
     /// are complete. When `to` closes first, `from` sends its queued bytes and a FIN, and closes.
+    ///
+    /// ```
+    /// use netloop::{Context, SocketHandler, SocketId};
+    ///
+    /// /// A mirror: everything that this peer sends goes to a recorder too, which is a socket of its own.
+    /// struct Recorded {
+    ///     recorder: SocketId,
+    /// }
+    ///
+    /// impl SocketHandler for Recorded {
+    ///     fn on_connect(&mut self, cx: &mut Context<'_>) {
+    ///         let id = cx.socket.id();
+    ///         // From the next event on, `on_data` does not come any more.
+    ///         cx.as_loop().pipe(id, self.recorder);
+    ///     }
+    ///     fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {}
+    /// }
+    /// ```
     #[doc(alias = "stream.pipe")]
     pub fn pipe(&mut self, from: SocketId, to: SocketId) -> bool
     where

@@ -22,6 +22,18 @@ impl<S> EventLoop<S> {
     /// Makes a loop with all [options](EventLoopOptions) at their defaults. A loop can be made on any thread, and
     /// cannot move to another.
     ///
+    /// ```
+    /// use netloop::EventLoop;
+    ///
+    /// // `u32` is the state that all callbacks share. It is seldom written: the handlers say it.
+    /// let mut event_loop: EventLoop<u32> = EventLoop::new()?;
+    /// event_loop.defer(|cx| *cx.shared += 1);
+    /// let mut calls = 0;
+    /// event_loop.run(&mut calls)?;
+    /// assert_eq!(calls, 1);
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// The system's error if it gives no selector or no descriptor, such as EMFILE.
@@ -30,6 +42,15 @@ impl<S> EventLoop<S> {
     }
 
     /// Makes a loop with `options`.
+    ///
+    /// ```
+    /// use netloop::{EventLoop, EventLoopOptions, Limits};
+    ///
+    /// // For a server that strangers reach.
+    /// let options = EventLoopOptions::new().limits(Limits::internet().max_connections(5_000));
+    /// let event_loop: EventLoop = EventLoop::with_options(options)?;
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -88,6 +109,20 @@ impl<S> EventLoop<S> {
 impl<S> EventLoop<S> {
     /// Returns the view of the socket `id`. If the socket is gone, the view does nothing. Bytes that are written
     /// through the view leave in the next turn, or with [`flush`](Self::flush).
+    ///
+    /// ```
+    /// # use netloop::{Context, EventLoop, SocketHandler};
+    /// # struct Echo;
+    /// # impl SocketHandler for Echo { fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) { cx.socket.write(data).ignore() } }
+    /// # let mut event_loop: EventLoop = EventLoop::new()?;
+    /// # let server = event_loop.listen("127.0.0.1:0", |_, _| Echo)?;
+    /// # let address = event_loop.server(server).address().unwrap();
+    /// let client = event_loop.connect(address, Echo)?;
+    /// // The bytes wait for the connection.
+    /// event_loop.socket(client).write(b"hello").ignore();
+    /// assert_eq!(event_loop.socket(client).queued_bytes(), 5);
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
     pub fn socket(&mut self, id: SocketId) -> Socket<'_> {
         Socket::new(self.net_now(), id)
     }
@@ -103,6 +138,17 @@ impl<S> EventLoop<S> {
     }
 
     /// Returns the view of all sockets and servers.
+    ///
+    /// ```
+    /// # let mut event_loop: netloop::EventLoop = netloop::EventLoop::new()?;
+    /// // The same bytes to all, in memory once.
+    /// let mut sockets = event_loop.sockets();
+    /// let ids: Vec<_> = sockets.ids().collect();
+    /// for (slow, _) in sockets.broadcast(&ids, b"the server restarts in a minute\n") {
+    ///     sockets.socket(slow).destroy();
+    /// }
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
     pub fn sockets(&mut self) -> Sockets<'_> {
         Sockets::new(self.net_now())
     }

@@ -47,6 +47,26 @@ impl<S> Remote<S> {
     ///
     /// This takes a lock, and allocates. A signal handler calls [`wake`](Self::wake) instead.
     ///
+    /// ```
+    /// use netloop::EventLoop;
+    ///
+    /// let mut event_loop: EventLoop<Vec<u64>> = EventLoop::new()?;
+    /// let remote = event_loop.remote();
+    /// let worker = std::thread::spawn(move || {
+    ///     let sum = (1..=1_000).sum();
+    ///     remote.post(move |cx| {
+    ///         cx.shared.push(sum);
+    ///         cx.stop();
+    ///     })
+    /// });
+    /// # event_loop.every(std::time::Duration::from_secs(60), |_| {});
+    /// let mut sums = Vec::new();
+    /// event_loop.run(&mut sums)?;
+    /// assert_eq!(sums, [500_500]);
+    /// # worker.join().unwrap()?;
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// ERR_LOOP_CLOSED if the loop is gone. ERR_MAILBOX_FULL if [too many](crate::EventLoopOptions::posts_capacity)
@@ -105,6 +125,20 @@ impl<S> Remote<S> {
 
     /// Makes [`run`](crate::EventLoop::run) return at the end of the running turn. As for [`wake`](Self::wake), a signal
     /// handler may call this on Linux.
+    ///
+    /// ```
+    /// use netloop::EventLoop;
+    ///
+    /// let mut event_loop: EventLoop = EventLoop::new()?;
+    /// let remote = event_loop.remote();
+    /// let hold = remote.hold();
+    /// let other = std::thread::spawn(move || remote.stop());
+    /// // Held, and so it returns for the stop alone.
+    /// event_loop.run(&mut ())?;
+    /// drop(hold);
+    /// # other.join().unwrap()?;
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

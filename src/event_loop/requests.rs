@@ -243,6 +243,20 @@ impl<S> EventLoop<S> {
     /// in the duplicate. The close turns a non-zero SO_LINGER off, because the system would make the loop wait. Another
     /// holder may make the stream blocking again, so each read costs one more system call (`fcntl(2)`).
     ///
+    /// ```
+    /// use netloop::{Context, EventLoop, SocketHandler, SocketOptions};
+    /// use std::net::{TcpListener, TcpStream};
+    /// # struct Echo;
+    /// # impl SocketHandler for Echo { fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) { cx.socket.write(data).ignore() } }
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let stream = TcpStream::connect(listener.local_addr()?)?;
+    /// let mut event_loop: EventLoop = EventLoop::new()?;
+    /// let id = event_loop.adopt(stream, SocketOptions::new(), Echo)?;
+    /// assert_eq!(event_loop.socket(id).peer_address(), Some(listener.local_addr()?));
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// The system's error of the descriptor; ENOTCONN if the stream was never connected; EINVAL for a socket
@@ -267,6 +281,32 @@ impl<S> EventLoop<S> {
     ///
     /// A terminal in raw mode that several programs read should have a VMIN of at least 1. With 0, the kernel answers a
     /// theft between the question and the read with an empty read, which is also how it tells the end.
+    ///
+    /// ```no_run
+    /// use netloop::text::Lines;
+    /// use netloop::{Context, EventLoop, SocketHandler};
+    ///
+    /// #[derive(Default)]
+    /// struct Keyboard {
+    ///     lines: Lines,
+    /// }
+    ///
+    /// impl SocketHandler for Keyboard {
+    ///     fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) {
+    ///         for line in self.lines.push(data).flatten() {
+    ///             match line {
+    ///                 b"quit" => cx.stop(),
+    ///                 line => println!("unknown: {}", String::from_utf8_lossy(line)),
+    ///             }
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let mut event_loop: EventLoop = EventLoop::new()?;
+    /// event_loop.read_input(std::io::stdin(), Keyboard::default())?;
+    /// event_loop.run(&mut ())?;
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

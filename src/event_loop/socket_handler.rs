@@ -1,4 +1,4 @@
-//! The behaviour of a socket, which users implement.
+//! The behaviour of a socket, which users implement. This file is long because each event is documented for its user.
 
 use std::net::SocketAddr;
 
@@ -97,6 +97,23 @@ pub trait SocketHandler<S = ()> {
     /// A handler that closes its socket here forbids the attempts: no server sees a connection, as in Node. The same
     /// holds in [`on_connection_attempt_failed`](Self::on_connection_attempt_failed) and
     /// [`on_connection_attempt_slow`](Self::on_connection_attempt_slow), for the next attempt.
+    ///
+    /// ```
+    /// use std::net::SocketAddr;
+    /// use netloop::{Context, Error, SocketHandler};
+    ///
+    /// struct Client;
+    ///
+    /// impl SocketHandler for Client {
+    ///     fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {}
+    ///     fn on_lookup(&mut self, _: &mut Context<'_>, host: &str, found: Result<SocketAddr, &Error>) {
+    ///         match found {
+    ///             Ok(address) => println!("{host} is {address}"),
+    ///             Err(error) => println!("{host} is unknown: {error}"),
+    ///         }
+    ///     }
+    /// }
+    /// ```
     #[doc(alias = "lookup")]
     fn on_lookup(
         &mut self,
@@ -136,6 +153,20 @@ pub trait SocketHandler<S = ()> {
     /// The connection is established. For an accepted socket, this comes directly after
     /// [`on_connection`](crate::ServerHandler::on_connection). Bytes that were written before are sent ahead of bytes
     /// written here.
+    ///
+    /// ```
+    /// use netloop::{Context, SocketHandler};
+    ///
+    /// /// Greets its peer, whether it was accepted or has connected.
+    /// struct Greet;
+    ///
+    /// impl SocketHandler for Greet {
+    ///     fn on_connect(&mut self, cx: &mut Context<'_>) {
+    ///         writeln!(cx.socket, "hello, {:?}", cx.socket.peer_address());
+    ///     }
+    ///     fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {}
+    /// }
+    /// ```
     #[doc(alias = "connect")]
     #[doc(alias = "ready")]
     fn on_connect(&mut self, cx: &mut Context<'_, S>) {
@@ -144,6 +175,27 @@ pub trait SocketHandler<S = ()> {
 
     /// Bytes have arrived: at least one, and at most as many as the loop's read buffer holds. `data` is only lent for
     /// this call. Does not come while the socket is paused.
+    ///
+    /// ```
+    /// use netloop::{Context, SocketHandler};
+    ///
+    /// /// Answers each frame of two bytes with their sum. A frame may come in two parts, and several at once.
+    /// #[derive(Default)]
+    /// struct Sums {
+    ///     begun: Vec<u8>,
+    /// }
+    ///
+    /// impl SocketHandler for Sums {
+    ///     fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) {
+    ///         self.begun.extend_from_slice(data);
+    ///         let mut frames = self.begun.chunks_exact(2);
+    ///         for frame in &mut frames {
+    ///             writeln!(cx.socket, "{}", u16::from(frame[0]) + u16::from(frame[1]));
+    ///         }
+    ///         self.begun = frames.remainder().to_vec();
+    ///     }
+    /// }
+    /// ```
     #[doc(alias = "data")]
     fn on_data(&mut self, cx: &mut Context<'_, S>, data: &[u8]);
 
@@ -159,6 +211,27 @@ pub trait SocketHandler<S = ()> {
     /// has the socket's error, or else ERR_SOCKET_CLOSED. Before a connection was established it has
     /// ERR_SOCKET_CLOSED_BEFORE_CONNECTION instead. If one of the writes came after the end of this side, it has
     /// ERR_STREAM_WRITE_AFTER_END. Each token comes once, in the order of the calls, before `on_close`.
+    ///
+    /// ```
+    /// use netloop::{Context, Error, SocketHandler};
+    ///
+    /// /// A file is removed once the kernel has all of it.
+    /// struct Download;
+    ///
+    /// impl SocketHandler for Download {
+    ///     fn on_connect(&mut self, cx: &mut Context<'_>) {
+    ///         cx.socket.write(&[0; 100_000]).ignore();
+    ///         cx.socket.notify_when_sent(7);
+    ///     }
+    ///     fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {}
+    ///     fn on_sent(&mut self, _: &mut Context<'_>, token: u64, sent: Result<(), &Error>) {
+    ///         match sent {
+    ///             Ok(()) => println!("file {token} can go"),
+    ///             Err(error) => println!("file {token} stays: {error}"),
+    ///         }
+    ///     }
+    /// }
+    /// ```
     #[doc(alias = "finish")]
     fn on_sent(&mut self, cx: &mut Context<'_, S>, token: u64, sent: Result<(), &Error>) {
         let _ = (cx, token, sent);
@@ -171,6 +244,24 @@ pub trait SocketHandler<S = ()> {
     /// A reset is no end. But a peer that has ended may answer a later write with a reset. Where the system tells of
     /// both (Linux), `on_end` comes behind the last byte, then `on_error` and `on_close`. Writes here then answer
     /// [`Flow::Closed`](crate::Flow::Closed).
+    ///
+    /// ```
+    /// use netloop::{Context, SocketHandler};
+    ///
+    /// /// Counts bytes. The answer is sent behind the peer's end.
+    /// #[derive(Default)]
+    /// struct Count(usize);
+    ///
+    /// impl SocketHandler for Count {
+    ///     fn on_data(&mut self, _: &mut Context<'_>, data: &[u8]) {
+    ///         self.0 += data.len();
+    ///     }
+    ///     fn on_end(&mut self, cx: &mut Context<'_>) {
+    ///         // The loop ends this side behind these bytes.
+    ///         writeln!(cx.socket, "{}", self.0);
+    ///     }
+    /// }
+    /// ```
     #[doc(alias = "end")]
     fn on_end(&mut self, cx: &mut Context<'_, S>) {
         let _ = cx;
@@ -179,6 +270,34 @@ pub trait SocketHandler<S = ()> {
     /// No byte has moved in either direction for at least the idle timeout. Comes once, and again only after the next
     /// byte. The default destroys the socket, with [`CloseReason::TimedOut`]. Node only reports the timeout, and leaks
     /// sockets whose program ignores it. For other deadlines see [`on_timer`](Self::on_timer).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use netloop::{Context, SocketHandler};
+    ///
+    /// /// Asks a silent peer once whether it is there, and closes when it stays silent.
+    /// #[derive(Default)]
+    /// struct Session {
+    ///     has_asked: bool,
+    /// }
+    ///
+    /// impl SocketHandler for Session {
+    ///     fn on_connect(&mut self, cx: &mut Context<'_>) {
+    ///         cx.socket.set_idle_timeout(Duration::from_secs(60));
+    ///     }
+    ///     fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {
+    ///         self.has_asked = false;
+    ///     }
+    ///     fn on_timeout(&mut self, cx: &mut Context<'_>) {
+    ///         match self.has_asked {
+    ///             true => cx.socket.destroy(),
+    ///             // A byte in either direction begins the time anew.
+    ///             false => cx.socket.write(b"ping\n").ignore(),
+    ///         }
+    ///         self.has_asked = true;
+    ///     }
+    /// }
+    /// ```
     #[doc(alias = "timeout")]
     fn on_timeout(&mut self, cx: &mut Context<'_, S>) {
         cx.socket.destroy();
@@ -187,6 +306,28 @@ pub trait SocketHandler<S = ()> {
     /// The timer that [`Socket::after`](crate::Socket::after) armed with `token` has fired. Comes once, never early,
     /// and not after the socket has closed or its handler was replaced. For a deadline that every byte puts off see
     /// [`on_timeout`](Self::on_timeout).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use netloop::{Context, SocketHandler};
+    ///
+    /// const HEARTBEAT: u64 = 1;
+    ///
+    /// struct Link;
+    ///
+    /// impl SocketHandler for Link {
+    ///     fn on_connect(&mut self, cx: &mut Context<'_>) {
+    ///         cx.socket.after(Duration::from_secs(20), HEARTBEAT);
+    ///     }
+    ///     fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {}
+    ///     fn on_timer(&mut self, cx: &mut Context<'_>, token: u64) {
+    ///         if token == HEARTBEAT {
+    ///             cx.socket.write(b"beat\n").ignore();
+    ///             cx.socket.after(Duration::from_secs(20), HEARTBEAT);
+    ///         }
+    ///     }
+    /// }
+    /// ```
     #[doc(alias = "setTimeout")]
     fn on_timer(&mut self, cx: &mut Context<'_, S>, token: u64) {
         let _ = (cx, token);
@@ -229,6 +370,23 @@ pub trait SocketHandler<S = ()> {
 
     /// The socket has failed. Comes at most once, and only `on_sent` may come between it and
     /// [`on_close`](Self::on_close). The default does nothing, so an error ends its own socket and nothing else.
+    ///
+    /// ```
+    /// use netloop::{Context, Error, SocketHandler};
+    ///
+    /// struct Client;
+    ///
+    /// impl SocketHandler for Client {
+    ///     fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {}
+    ///     fn on_error(&mut self, _: &mut Context<'_>, error: &Error) {
+    ///         match error.code() {
+    ///             "ECONNREFUSED" => eprintln!("the server is down"),
+    ///             // Node's line, and a hint for the commoner errors.
+    ///             _ => eprintln!("{error:#}"),
+    ///         }
+    ///     }
+    /// }
+    /// ```
     #[doc(alias("error", "errored"))]
     fn on_error(&mut self, cx: &mut Context<'_, S>, error: &Error) {
         let _ = (cx, error);
@@ -237,6 +395,25 @@ pub trait SocketHandler<S = ()> {
     /// The socket is closed. Comes exactly once, as the last event. The descriptor is closed already. The counts, the
     /// peer's address and the number of lost bytes ([`queued_bytes`](crate::Socket::queued_bytes)) are still available.
     /// Afterwards the loop drops the handler.
+    ///
+    /// ```
+    /// use std::collections::HashSet;
+    /// use netloop::{CloseReason, Context, SocketHandler, SocketId};
+    ///
+    /// /// A member of a room, which it leaves however its connection ends.
+    /// struct Member;
+    ///
+    /// impl SocketHandler<HashSet<SocketId>> for Member {
+    ///     fn on_connect(&mut self, cx: &mut Context<'_, HashSet<SocketId>>) {
+    ///         cx.shared.insert(cx.socket.id());
+    ///     }
+    ///     fn on_data(&mut self, _: &mut Context<'_, HashSet<SocketId>>, _: &[u8]) {}
+    ///     fn on_close(&mut self, cx: &mut Context<'_, HashSet<SocketId>>, reason: CloseReason) {
+    ///         cx.shared.remove(&cx.socket.id());
+    ///         println!("{:?} has left: {reason:?}, {} read", cx.socket.peer_address(), cx.socket.bytes_read());
+    ///     }
+    /// }
+    /// ```
     #[doc(alias = "close")]
     fn on_close(&mut self, cx: &mut Context<'_, S>, reason: CloseReason) {
         let _ = (cx, reason);

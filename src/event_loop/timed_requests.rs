@@ -74,6 +74,18 @@ impl<S> EventLoop<S> {
 
     /// Returns a view of the timer `id`. Through the view the caller can cancel the timer, read when it fires, and set
     /// whether it keeps `run` going.
+    ///
+    /// ```
+    /// use netloop::EventLoop;
+    /// use std::time::Duration;
+    ///
+    /// let mut event_loop: EventLoop = EventLoop::new()?;
+    /// let statistics = event_loop.every(Duration::from_secs(10), |_| println!("10 s more"));
+    /// // Not a reason for `run` to go on.
+    /// event_loop.timer(statistics).release();
+    /// event_loop.run(&mut ())?;
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
     #[doc(alias = "clearTimeout")]
     #[doc(alias = "clearInterval")]
     pub fn timer(&mut self, id: TimerId) -> Timer<'_, S> {

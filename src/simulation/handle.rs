@@ -94,6 +94,33 @@ impl Simulation {
     ///
     /// Without this call there is no log, because a log takes more time than the rest of a simulation. A seed that
     /// fails fails again, so a test needs the log in the second run only; [`Seeds`](super::Seeds) does this.
+    ///
+    /// ```
+    /// # use netloop::simulation::{Options, Simulation};
+    /// # use netloop::{Context, SocketHandler};
+    /// # use std::time::Duration;
+    /// # struct Echo;
+    /// # impl SocketHandler for Echo {
+    /// #     fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) { cx.socket.write(data).ignore(); }
+    /// # }
+    /// # struct Ask;
+    /// # impl SocketHandler<Vec<u8>> for Ask {
+    /// #     fn on_connect(&mut self, cx: &mut Context<'_, Vec<u8>>) { cx.socket.end_with(b"hello").ignore(); }
+    /// #     fn on_data(&mut self, cx: &mut Context<'_, Vec<u8>>, data: &[u8]) { cx.shared.extend_from_slice(data); }
+    /// # }
+    /// # fn main() -> netloop::Result<()> {
+    /// # let mut simulation = Simulation::new(1, Options { latency: Duration::from_millis(10), ..Options::new() })?;
+    /// # let mut server = simulation.host(())?;
+    /// # let mut client = simulation.host(Vec::new())?;
+    /// # server.event_loop.listen("10.0.0.1:7000", |_, _| Echo)?;
+    /// # client.event_loop.connect("10.0.0.1:7000", Ask)?;
+    ///
+    /// simulation.keep_log(100);
+    /// simulation.run(&mut [&mut server, &mut client])?;
+    /// assert!(simulation.log().contains("10.0.0.1:7000"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn keep_log(&mut self, lines: usize) {
         self.network.borrow_mut().keep_log(lines);
     }

@@ -13,6 +13,33 @@ impl Simulation {
     ///
     /// All loops without a [`Resolver`](crate::Resolver) of their own look names up in this table, which at first has
     /// only `localhost`.
+    ///
+    /// ```
+    /// # use netloop::simulation::{Options, Simulation};
+    /// # use netloop::{Context, SocketHandler};
+    /// # use std::time::Duration;
+    /// # struct Echo;
+    /// # impl SocketHandler for Echo {
+    /// #     fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) { cx.socket.write(data).ignore(); }
+    /// # }
+    /// # struct Ask;
+    /// # impl SocketHandler<Vec<u8>> for Ask {
+    /// #     fn on_connect(&mut self, cx: &mut Context<'_, Vec<u8>>) { cx.socket.end_with(b"hello").ignore(); }
+    /// #     fn on_data(&mut self, cx: &mut Context<'_, Vec<u8>>, data: &[u8]) { cx.shared.extend_from_slice(data); }
+    /// # }
+    /// # fn main() -> netloop::Result<()> {
+    /// # let mut simulation = Simulation::new(1, Options { latency: Duration::from_millis(10), ..Options::new() })?;
+    /// # let mut server = simulation.host(())?;
+    /// # let mut client = simulation.host(Vec::new())?;
+    /// # server.event_loop.listen("10.0.0.1:7000", |_, _| Echo)?;
+    ///
+    /// simulation.set_name("database", &["10.0.0.1".parse().unwrap()]);
+    /// client.event_loop.connect("database:7000", Ask)?;
+    /// simulation.run(&mut [&mut server, &mut client])?;
+    /// assert_eq!(client.shared, b"hello");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn set_name(&mut self, name: &str, addresses: &[IpAddr]) {
         self.names.set(name, addresses);
     }
@@ -67,6 +94,37 @@ impl Simulation {
     /// arrive after `heal`, because a real TCP would send them again.
     ///
     /// A connect meanwhile waits, and fails with ETIMEDOUT if the partition outlasts its timeout.
+    ///
+    /// ```
+    /// # use netloop::simulation::{Options, Simulation};
+    /// # use netloop::{Context, SocketHandler};
+    /// # use std::time::Duration;
+    /// # struct Echo;
+    /// # impl SocketHandler for Echo {
+    /// #     fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) { cx.socket.write(data).ignore(); }
+    /// # }
+    /// # struct Ask;
+    /// # impl SocketHandler<Vec<u8>> for Ask {
+    /// #     fn on_connect(&mut self, cx: &mut Context<'_, Vec<u8>>) { cx.socket.end_with(b"hello").ignore(); }
+    /// #     fn on_data(&mut self, cx: &mut Context<'_, Vec<u8>>, data: &[u8]) { cx.shared.extend_from_slice(data); }
+    /// # }
+    /// # fn main() -> netloop::Result<()> {
+    /// # let mut simulation = Simulation::new(1, Options { latency: Duration::from_millis(10), ..Options::new() })?;
+    /// # let mut server = simulation.host(())?;
+    /// # let mut client = simulation.host(Vec::new())?;
+    /// # server.event_loop.listen("10.0.0.1:7000", |_, _| Echo)?;
+    /// # client.event_loop.connect("10.0.0.1:7000", Ask)?;
+    ///
+    /// simulation.partition(&server.event_loop);
+    /// simulation.run_for(&mut [&mut server, &mut client], Duration::from_secs(1))?;
+    /// assert!(client.shared.is_empty());
+    ///
+    /// simulation.heal(&server.event_loop);
+    /// simulation.run(&mut [&mut server, &mut client])?;
+    /// assert_eq!(client.shared, b"hello", "no byte is lost");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn partition<S>(&mut self, event_loop: &EventLoop<S>) {
         self.set_partitioned(event_loop, true);
     }

@@ -14,6 +14,31 @@ impl Simulation {
     /// Turns `hosts` until nothing more can happen: no loop has work, no packet is under way and no timer is armed. A
     /// program with a repeating timer never comes to that point, and needs [`run_for`](Self::run_for).
     ///
+    /// ```
+    /// # use netloop::simulation::{Options, Simulation};
+    /// # use netloop::{Context, SocketHandler};
+    /// # use std::time::Duration;
+    /// # struct Echo;
+    /// # impl SocketHandler for Echo {
+    /// #     fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) { cx.socket.write(data).ignore(); }
+    /// # }
+    /// # struct Ask;
+    /// # impl SocketHandler<Vec<u8>> for Ask {
+    /// #     fn on_connect(&mut self, cx: &mut Context<'_, Vec<u8>>) { cx.socket.end_with(b"hello").ignore(); }
+    /// #     fn on_data(&mut self, cx: &mut Context<'_, Vec<u8>>, data: &[u8]) { cx.shared.extend_from_slice(data); }
+    /// # }
+    /// # fn main() -> netloop::Result<()> {
+    /// let mut simulation = Simulation::new(1, Options::new())?;
+    /// let mut server = simulation.host(())?;
+    /// let mut client = simulation.host(Vec::new())?;
+    /// server.event_loop.listen("10.0.0.1:7000", |_, _| Echo)?;
+    /// client.event_loop.connect("10.0.0.1:7000", Ask)?;
+    /// simulation.run(&mut [&mut server, &mut client])?;
+    /// assert_eq!(client.shared, b"hello");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// The errors of [`EventLoop::turn`], and an error if a loop turns thousands of times without progress. On a real
@@ -23,6 +48,35 @@ impl Simulation {
     }
 
     /// Turns `hosts` until nothing more can happen, or `time` has passed in the simulation.
+    ///
+    /// ```
+    /// # use netloop::simulation::{Options, Simulation};
+    /// # use netloop::{Context, SocketHandler};
+    /// # use std::time::Duration;
+    /// # struct Echo;
+    /// # impl SocketHandler for Echo {
+    /// #     fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) { cx.socket.write(data).ignore(); }
+    /// # }
+    /// # struct Ask;
+    /// # impl SocketHandler<Vec<u8>> for Ask {
+    /// #     fn on_connect(&mut self, cx: &mut Context<'_, Vec<u8>>) { cx.socket.end_with(b"hello").ignore(); }
+    /// #     fn on_data(&mut self, cx: &mut Context<'_, Vec<u8>>, data: &[u8]) { cx.shared.extend_from_slice(data); }
+    /// # }
+    /// # fn main() -> netloop::Result<()> {
+    /// # let mut simulation = Simulation::new(1, Options { latency: Duration::from_millis(10), ..Options::new() })?;
+    /// # let mut server = simulation.host(())?;
+    /// # let mut client = simulation.host(Vec::new())?;
+    /// # server.event_loop.listen("10.0.0.1:7000", |_, _| Echo)?;
+    /// # client.event_loop.connect("10.0.0.1:7000", Ask)?;
+    ///
+    /// // Half of the way there and back: the question is under way.
+    /// simulation.run_for(&mut [&mut server, &mut client], Duration::from_millis(15))?;
+    /// assert!(client.shared.is_empty());
+    /// simulation.run_for(&mut [&mut server, &mut client], Duration::from_secs(1))?;
+    /// assert_eq!(client.shared, b"hello");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -84,6 +138,35 @@ impl Simulation {
     ///
     /// A turn takes a microsecond of virtual time. Only [`advance`](Self::advance) and [`Handle::pass`](super::Handle::pass) take more.
     ///
+    /// ```
+    /// # use netloop::simulation::{Options, Simulation};
+    /// # use netloop::{Context, SocketHandler};
+    /// # use std::time::Duration;
+    /// # struct Echo;
+    /// # impl SocketHandler for Echo {
+    /// #     fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) { cx.socket.write(data).ignore(); }
+    /// # }
+    /// # struct Ask;
+    /// # impl SocketHandler<Vec<u8>> for Ask {
+    /// #     fn on_connect(&mut self, cx: &mut Context<'_, Vec<u8>>) { cx.socket.end_with(b"hello").ignore(); }
+    /// #     fn on_data(&mut self, cx: &mut Context<'_, Vec<u8>>, data: &[u8]) { cx.shared.extend_from_slice(data); }
+    /// # }
+    /// # fn main() -> netloop::Result<()> {
+    /// # let mut simulation = Simulation::new(1, Options { latency: Duration::from_millis(10), ..Options::new() })?;
+    /// # let mut server = simulation.host(())?;
+    /// # let mut client = simulation.host(Vec::new())?;
+    /// # server.event_loop.listen("10.0.0.1:7000", |_, _| Echo)?;
+    /// # client.event_loop.connect("10.0.0.1:7000", Ask)?;
+    ///
+    /// // As `run`, with a check after each turn.
+    /// let mut hosts: [&mut dyn netloop::simulation::AnyHost; 2] = [&mut server, &mut client];
+    /// while simulation.step(&mut hosts)? || simulation.advance(&mut hosts, None).is_none() {
+    ///     assert!(simulation.open_sockets() <= 3, "the server's, and one of each end");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`run`](Self::run).
@@ -136,6 +219,34 @@ impl Simulation {
     }
 
     /// Calls `change` with the network's options, to modify them during a run.
+    ///
+    /// ```
+    /// # use netloop::simulation::{Options, Simulation};
+    /// # use netloop::{Context, SocketHandler};
+    /// # use std::time::Duration;
+    /// # struct Echo;
+    /// # impl SocketHandler for Echo {
+    /// #     fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) { cx.socket.write(data).ignore(); }
+    /// # }
+    /// # struct Ask;
+    /// # impl SocketHandler<Vec<u8>> for Ask {
+    /// #     fn on_connect(&mut self, cx: &mut Context<'_, Vec<u8>>) { cx.socket.end_with(b"hello").ignore(); }
+    /// #     fn on_data(&mut self, cx: &mut Context<'_, Vec<u8>>, data: &[u8]) { cx.shared.extend_from_slice(data); }
+    /// # }
+    /// # fn main() -> netloop::Result<()> {
+    /// # let mut simulation = Simulation::new(1, Options { latency: Duration::from_millis(10), ..Options::new() })?;
+    /// # let mut server = simulation.host(())?;
+    /// # let mut client = simulation.host(Vec::new())?;
+    /// # server.event_loop.listen("10.0.0.1:7000", |_, _| Echo)?;
+    /// # client.event_loop.connect("10.0.0.1:7000", Ask)?;
+    ///
+    /// // From now on the network is slow.
+    /// simulation.set_options(|options| options.latency = Duration::from_secs(1));
+    /// simulation.run(&mut [&mut server, &mut client])?;
+    /// assert!(simulation.elapsed() >= Duration::from_secs(2));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn set_options(&mut self, change: impl FnOnce(&mut Options)) {
         change(self.network.borrow_mut().options_mut());
     }

@@ -76,6 +76,14 @@ impl Lines {
     /// Returns the lines that `bytes` completes.
     ///
     /// The call consumes all of `bytes` at once. Dropping the iterator loses the lines that are left in it.
+    ///
+    /// ```
+    /// use netloop::text::Lines;
+    ///
+    /// let mut lines = Lines::new(512);
+    /// assert_eq!(lines.push(b"PI").count(), 0);
+    /// assert_eq!(lines.push(b"NG\nHEL").next(), Some(Ok(&b"PING"[..])));
+    /// ```
     pub fn push<'a>(&'a mut self, bytes: &'a [u8]) -> CompletedLines<'a> {
         let (earlier, rest) = if self.partial.is_empty() && !self.is_skipping {
             (Earlier::Goes, bytes)
@@ -109,6 +117,16 @@ impl Lines {
 
     /// Returns the last line of the stream, if this line has no end. A CR as its last byte counts as half of CR LF, and
     /// is removed. The next push begins a new stream.
+    ///
+    /// ```
+    /// use netloop::text::Lines;
+    ///
+    /// let mut lines = Lines::new(512);
+    /// assert_eq!(lines.push(b"one\ntwo").count(), 1);
+    /// // In `on_end`.
+    /// assert_eq!(lines.finish(), Some(&b"two"[..]));
+    /// assert_eq!(lines.finish(), None);
+    /// ```
     pub fn finish(&mut self) -> Option<&[u8]> {
         self.is_skipping = false;
         self.joined.clear();

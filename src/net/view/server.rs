@@ -161,6 +161,19 @@ impl Server<'_> {
 
     /// Allows [`run`](crate::EventLoop::run) to return while the server listens. Each socket of the server still keeps
     /// `run` going.
+    ///
+    /// ```
+    /// use netloop::{Context, EventLoop, SocketHandler};
+    /// # struct Echo;
+    /// # impl SocketHandler for Echo { fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) { cx.socket.write(data).ignore() } }
+    ///
+    /// let mut event_loop: EventLoop = EventLoop::new()?;
+    /// let server = event_loop.listen("127.0.0.1:0", |_, _| Echo)?;
+    /// event_loop.server(server).release();
+    /// // Only the server is left.
+    /// event_loop.run(&mut ())?;
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
     #[doc(alias = "unref")]
     pub fn release(&mut self) {
         self.net.release(self.id.0);
@@ -229,6 +242,22 @@ impl Server<'_> {
     ///     }
     /// }
     /// # }
+    /// ```
+    ///
+    /// ```
+    /// use netloop::{Context, EventLoop, SocketHandler};
+    /// use std::time::Duration;
+    /// # struct Echo;
+    /// # impl SocketHandler for Echo { fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) { cx.socket.write(data).ignore() } }
+    ///
+    /// let mut event_loop: EventLoop = EventLoop::new()?;
+    /// let server = event_loop.listen("127.0.0.1:0", |_, _| Echo)?;
+    /// event_loop.every(Duration::from_secs(60), move |cx| {
+    ///     for (slow, _) in cx.sockets.server(server).broadcast(b"a minute has passed\n") {
+    ///         cx.sockets.socket(slow).destroy();
+    ///     }
+    /// });
+    /// # Ok::<(), netloop::Error>(())
     /// ```
     #[must_use = "it names the sockets that cannot keep up, or are gone"]
     pub fn broadcast(&mut self, bytes: &[u8]) -> Vec<(SocketId, Flow)> {

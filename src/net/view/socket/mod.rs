@@ -72,6 +72,19 @@ impl<'a> Socket<'a> {
     }
 
     /// Returns the socket's id, to store it and to find the socket again.
+    ///
+    /// ```
+    /// use netloop::{Context, SocketHandler, SocketId};
+    ///
+    /// struct Member;
+    ///
+    /// impl SocketHandler<Vec<SocketId>> for Member {
+    ///     fn on_connect(&mut self, cx: &mut Context<'_, Vec<SocketId>>) {
+    ///         cx.shared.push(cx.socket.id());
+    ///     }
+    ///     fn on_data(&mut self, _: &mut Context<'_, Vec<SocketId>>, _: &[u8]) {}
+    /// }
+    /// ```
     pub fn id(&self) -> SocketId {
         self.id
     }
@@ -88,6 +101,19 @@ impl<'a> Socket<'a> {
     }
 
     /// Returns the view of all sockets and servers of the same loop.
+    ///
+    /// ```
+    /// use netloop::{Context, SocketHandler};
+    ///
+    /// struct Session;
+    ///
+    /// impl SocketHandler for Session {
+    ///     fn on_data(&mut self, cx: &mut Context<'_>, _: &[u8]) {
+    ///         let others = cx.socket.sockets().ids().count() - 1;
+    ///         writeln!(cx.socket, "you, and {others} more");
+    ///     }
+    /// }
+    /// ```
     pub fn sockets(&mut self) -> Sockets<'_> {
         Sockets::new(self.net)
     }

@@ -43,6 +43,24 @@ impl Socket<'_> {
     }
 
     /// Reads again, in a later turn. Bytes that arrived during the pause are not lost.
+    ///
+    /// ```
+    /// use netloop::{Context, SocketHandler};
+    /// use std::time::Duration;
+    ///
+    /// /// Takes at most one piece of input a second.
+    /// struct Slow;
+    ///
+    /// impl SocketHandler for Slow {
+    ///     fn on_data(&mut self, cx: &mut Context<'_>, _: &[u8]) {
+    ///         cx.socket.pause();
+    ///         cx.socket.after(Duration::from_secs(1), 0);
+    ///     }
+    ///     fn on_timer(&mut self, cx: &mut Context<'_>, _: u64) {
+    ///         cx.socket.resume();
+    ///     }
+    /// }
+    /// ```
     pub fn resume(&mut self) {
         self.net.resume(self.id);
     }
@@ -64,6 +82,20 @@ impl Socket<'_> {
     ///
     /// Bytes behind a [`cork`](crate::Socket::cork) do not keep `run` going, and a loop that is dropped then drops them, as
     /// a Node process does at its end. Only the program can call `uncork`, and no event would come in which it could.
+    ///
+    /// ```
+    /// use netloop::{Context, SocketHandler};
+    ///
+    /// /// A connection to a log server, which is no reason for the program to go on.
+    /// struct Log;
+    ///
+    /// impl SocketHandler for Log {
+    ///     fn on_connect(&mut self, cx: &mut Context<'_>) {
+    ///         cx.socket.release();
+    ///     }
+    ///     fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {}
+    /// }
+    /// ```
     #[doc(alias = "unref")]
     pub fn release(&mut self) {
         self.net.release(self.id.0);
@@ -134,6 +166,24 @@ impl Socket<'_> {
 
     /// Sets SO_KEEPALIVE with its times, or switches it off with `None`, at once or when the socket is connected. The
     /// call has no effect on a socket that is not TCP, or is gone.
+    ///
+    /// ```
+    /// use netloop::{Context, KeepAlive, SocketHandler};
+    /// use std::time::Duration;
+    ///
+    /// struct Session;
+    ///
+    /// impl SocketHandler for Session {
+    ///     fn on_connect(&mut self, cx: &mut Context<'_>) {
+    ///         // A peer that has vanished is found within 60 + 3 * 10 seconds.
+    ///         let keep_alive = KeepAlive::after(Duration::from_secs(60)).interval(Duration::from_secs(10)).probes(3);
+    ///         if let Err(error) = cx.socket.set_keep_alive(keep_alive) {
+    ///             eprintln!("{error}");
+    ///         }
+    ///     }
+    ///     fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {}
+    /// }
+    /// ```
     ///
     /// # Errors
     ///

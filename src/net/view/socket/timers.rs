@@ -115,6 +115,28 @@ impl Socket<'_> {
     }
 
     /// Cancels the timer with `token`. Returns whether the timer was still armed.
+    ///
+    /// ```
+    /// use netloop::{Context, SocketHandler};
+    /// use std::time::Duration;
+    ///
+    /// const ANSWER: u64 = 1;
+    ///
+    /// struct Client;
+    ///
+    /// impl SocketHandler for Client {
+    ///     fn on_connect(&mut self, cx: &mut Context<'_>) {
+    ///         cx.socket.write(b"question\n").ignore();
+    ///         cx.socket.after(Duration::from_secs(5), ANSWER);
+    ///     }
+    ///     fn on_data(&mut self, cx: &mut Context<'_>, _: &[u8]) {
+    ///         cx.socket.cancel(ANSWER);
+    ///     }
+    ///     fn on_timer(&mut self, cx: &mut Context<'_>, _: u64) {
+    ///         cx.socket.destroy();
+    ///     }
+    /// }
+    /// ```
     #[doc(alias = "clearTimeout")]
     pub fn cancel(&mut self, token: u64) -> bool {
         self.net.cancel_socket_timer(self.id, token)
