@@ -136,7 +136,12 @@ pub use net::{
     SocketOptions, Sockets, Source, SourceId, State, StdListener, StdStream, Syscall, TimerId,
     ip_family, is_ipv4, is_ipv6, parse_socket_address, system_resolver,
 };
+#[cfg(feature = "tls")]
+pub use net::{Tls, TlsFilter, TlsSide};
 pub use reactor::{Interest, Readiness};
+/// The crate of the feature `tls`, for configurations that fit.
+#[cfg(feature = "tls")]
+pub use rustls;
 pub use ticker::{CatchUp, Steps, Ticker};
 
 /// The programs of the README are compiled as tests.

@@ -12,6 +12,8 @@ mod error;
 mod filter;
 mod listener;
 mod outbox;
+#[cfg(feature = "tls")]
+mod tls;
 mod values;
 mod view;
 
@@ -22,6 +24,8 @@ pub use connect::{ConnectOptions, HostQuery, Resolver, system_resolver};
 pub use error::{Error, Result, Syscall};
 pub use filter::{Decoded, Filter, FilterOutput};
 pub use listener::ListenOptions;
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsFilter, TlsSide};
 #[cfg(unix)]
 pub use values::Descriptor;
 pub use values::{

@@ -68,6 +68,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("net/outbox", &["slots", "send_buffer", "net/values"]),
     // Between the stream and the connection.
     ("net/filter", &["system", "net/error"]),
+    ("net/tls", &["net/error", "net/filter"]),
     (
         "net/connect",
         &[
@@ -78,6 +79,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "net/values",
             "net/error",
             "net/filter",
+            "net/tls",
             "net/address",
         ],
     ),
@@ -89,6 +91,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "net/values",
             "net/error",
             "net/filter",
+            "net/tls",
             "net/address",
             "net/connect",
         ],
@@ -130,6 +133,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "net/values",
             "net/error",
             "net/filter",
+            "net/tls",
             "net/address",
             "net/outbox",
             "net/connect",

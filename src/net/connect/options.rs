@@ -158,6 +158,21 @@ impl ConnectOptions {
         self
     }
 
+    /// Adds TLS, as a [filter](Self::filter) behind those that were added before. The certificate of the server has to have
+    /// `name`, which the client also asks for (SNI). [`on_connect`](crate::SocketHandler::on_connect) comes when the
+    /// handshake is done, and [`Socket::tls`](crate::Socket::tls) tells what was negotiated.
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    #[doc(alias = "servername")]
+    pub fn tls(
+        self,
+        config: Arc<rustls::ClientConfig>,
+        name: rustls::pki_types::ServerName<'static>,
+    ) -> Self {
+        let side = (config, name);
+        self.filter(move || crate::net::tls::TlsFilter::new(side.clone()))
+    }
+
     /// Sets the options of the socket. Default: [`SocketOptions::new`].
     pub fn socket(mut self, options: SocketOptions) -> Self {
         self.socket = options;

@@ -44,6 +44,16 @@ impl Error {
     pub const UNREAD_BYTES: &'static str = "ERR_UNREAD_BYTES";
     /// `ERR_FILTER`: a [filter](crate::Filter) has broken its contract, or its peer has ended too early.
     pub const FILTER: &'static str = "ERR_FILTER";
+    /// `ERR_TLS_HANDSHAKE`: the handshake of TLS has failed. A certificate that is refused has a code of its own, as in
+    /// Node: `CERT_HAS_EXPIRED`, `ERR_TLS_CERT_ALTNAME_INVALID` and so on.
+    #[cfg(feature = "tls")]
+    pub const TLS_HANDSHAKE: &'static str = "ERR_TLS_HANDSHAKE";
+    /// `ERR_TLS_PROTOCOL`: TLS has failed behind its handshake.
+    #[cfg(feature = "tls")]
+    pub const TLS_PROTOCOL: &'static str = "ERR_TLS_PROTOCOL";
+    /// `ERR_TLS_TRUNCATED`: the peer has ended without a close_notify, so that bytes may be missing.
+    #[cfg(feature = "tls")]
+    pub const TLS_TRUNCATED: &'static str = "ERR_TLS_TRUNCATED";
     /// `ERR_OTHER`: an error that [`Error::other`] made, or an [`io::Error`] of no known kind.
     pub const OTHER: &'static str = "ERR_OTHER";
 }

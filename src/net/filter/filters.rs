@@ -138,12 +138,13 @@ impl Filters {
             // A failed write is told by the read that follows, behind what the peer has said before.
             let sent = send_before(&mut self.before, &mut self.wire, stream)
                 .and_then(|_| send(top, below, &mut self.wire, stream));
-            if let Some(error) = top.failure() {
-                return Err(error);
-            }
             if top.is_ready() {
+                // What has failed behind the handshake is told by a read, behind what was decoded.
                 self.ready += 1;
                 continue;
+            }
+            if let Some(error) = top.failure() {
+                return Err(error);
             }
             if top.has_peer_ended() {
                 top.note_early_end();

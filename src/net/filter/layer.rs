@@ -29,6 +29,8 @@ impl<F: Filter + 'static> AnyFilter for F {
 pub(super) struct Layer {
     filter: Box<dyn AnyFilter>,
     has_begun: bool,
+    /// Whether the filter could not begin.
+    is_stillborn: bool,
     /// Received bytes that the filter has not used.
     input: Vec<u8>,
     /// Whether the filter may decode more without further input.
@@ -48,6 +50,7 @@ impl Layer {
         Self {
             filter,
             has_begun: false,
+            is_stillborn: false,
             input: Vec::new(),
             may_decode: false,
             decoded: Vec::new(),
@@ -64,12 +67,13 @@ impl Layer {
             self.has_begun = true;
             if let Err(error) = self.filter.begin(self.out.own()) {
                 self.failure = Some(error);
+                self.is_stillborn = true;
             }
         }
     }
 
     pub(super) fn is_ready(&self) -> bool {
-        self.has_begun && self.filter.is_ready()
+        self.has_begun && !self.is_stillborn && self.filter.is_ready()
     }
 
     pub(super) fn peer_address(&self) -> Option<SocketAddr> {

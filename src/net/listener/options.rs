@@ -115,6 +115,20 @@ impl ListenOptions {
         self
     }
 
+    /// Adds TLS to each accepted socket, as a [filter](Self::filter) behind those that were added before. The server is told
+    /// of a connection when its handshake is done, and of a failure by
+    /// [`on_handshake_failed`](crate::ServerHandler::on_handshake_failed). [`Socket::tls`](crate::Socket::tls) tells what
+    /// was negotiated.
+    ///
+    /// ALPN, the choice of a certificate by name, certificates of clients, and the resumption of sessions are set in the
+    /// configuration.
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    #[doc(alias = "createSecureContext")]
+    pub fn tls(self, config: Arc<rustls::ServerConfig>) -> Self {
+        self.filter(move || crate::net::tls::TlsFilter::new(Arc::clone(&config)))
+    }
+
     /// Whether every user of the machine may read the path of a Unix socket (mode `o+r`). Default: `false`; the umask
     /// decides. A server on anything but a path is refused with
     /// [ERR_INVALID_ARGUMENT](crate::Error::INVALID_ARGUMENT); an abstract name has no mode.

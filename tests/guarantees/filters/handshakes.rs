@@ -221,3 +221,15 @@ fn a_filter_starts_in_mid_stream() {
     assert_eq!(answer(&mut peer, echo.len()), echo);
     assert_eq!(trace, ["STARTTLS\n", "connected", "echo"]);
 }
+
+#[test]
+fn bytes_behind_a_handshake_come_before_a_later_failure() {
+    let mut scene = Scene::new();
+    let (_, address) = scene.listen(records(), |_| Recorder::new("theirs"));
+    let mut peer = Peer::connect(address);
+    // In one piece.
+    peer.write(&[HELLO, &Records::of(b"a part"), &[0xff, 0xff]].concat());
+    scene.drive_to_close("theirs");
+    let trace = scene.world.trace("theirs");
+    assert_eq!(trace, "connect data:a part error:ERR_RECORD close:Error");
+}

@@ -46,4 +46,28 @@ impl Socket<'_> {
             .and_then(Connection::filters)
             .and_then(Filters::find)
     }
+
+    /// Starts TLS from here on, as STARTTLS of SMTP does: see [`start_filter`](Self::start_filter), whose errors it has.
+    /// `side` is a configuration of rustls: `Arc<ServerConfig>`, or `(Arc<ClientConfig>, ServerName)`.
+    ///
+    /// # Errors
+    ///
+    /// Also those of [`TlsFilter::new`](crate::TlsFilter::new).
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    pub fn start_tls(
+        &mut self,
+        side: impl Into<crate::net::tls::TlsSide>,
+        unread: &[u8],
+    ) -> Result<()> {
+        self.start_filter(crate::net::tls::TlsFilter::new(side)?, unread)
+    }
+
+    /// Returns what TLS has negotiated. `None` without TLS.
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    pub fn tls(&self) -> Option<crate::net::tls::Tls<'_>> {
+        self.filter::<crate::net::tls::TlsFilter>()
+            .map(crate::net::tls::TlsFilter::negotiated)
+    }
 }

@@ -1,0 +1,199 @@
+//! The errors of TLS in words.
+
+use std::error::Error as StdError;
+use std::fmt::{self, Write};
+
+use rustls::pki_types::UnixTime;
+use rustls::{AlertDescription, CertificateError};
+
+use crate::net::error::Error;
+
+/// An error of rustls, with a text of this crate. `source` is the error of rustls.
+#[derive(Debug)]
+struct TlsError {
+    text: String,
+    source: rustls::Error,
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+impl StdError for TlsError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&self.source)
+    }
+}
+
+/// Returns the error of a connection that cannot begin, because of its configuration.
+pub(super) fn cannot_begin(source: rustls::Error) -> Error {
+    let text = format!("TLS cannot begin: {source}");
+    Error::with_code(Error::INVALID_ARGUMENT, TlsError { text, source })
+}
+
+/// Returns the error of a connection that has failed. `name` is the name that the peer has to have.
+pub(super) fn failed(source: rustls::Error, is_handshaking: bool, name: Option<&str>) -> Error {
+    let code = match &source {
+        rustls::Error::InvalidCertificate(error) => code_of_certificate(error),
+        _ if is_handshaking => Error::TLS_HANDSHAKE,
+        _ => Error::TLS_PROTOCOL,
+    };
+    let mut text = match is_handshaking {
+        true => "handshake failed: ".to_owned(),
+        false => "TLS failed: ".to_owned(),
+    };
+    match &source {
+        rustls::Error::InvalidCertificate(error) => text += &certificate(error, name),
+        rustls::Error::AlertReceived(alert) => text += &received(*alert),
+        other => {
+            // A `String` takes everything.
+            let _ = write!(text, "{other}");
+        }
+    }
+    Error::with_code(code, TlsError { text, source })
+}
+
+/// Returns the error of a connection whose peer has sent a FIN without a close_notify.
+pub(super) fn truncated(is_handshaking: bool) -> Error {
+    match is_handshaking {
+        true => Error::with_code(
+            Error::TLS_HANDSHAKE,
+            "handshake failed: the peer has closed the connection within it",
+        ),
+        false => Error::with_code(
+            Error::TLS_TRUNCATED,
+            "the peer has ended without a close_notify: what it has sent may be a part",
+        ),
+    }
+}
+
+/// Returns the code of Node's errors for a certificate that is refused.
+fn code_of_certificate(error: &CertificateError) -> &'static str {
+    use CertificateError as It;
+    match error {
+        It::Expired | It::ExpiredContext { .. } => "CERT_HAS_EXPIRED",
+        It::NotValidYet | It::NotValidYetContext { .. } => "CERT_NOT_YET_VALID",
+        It::Revoked => "CERT_REVOKED",
+        It::UnknownIssuer => "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+        It::BadSignature => "CERT_SIGNATURE_FAILURE",
+        It::NotValidForName | It::NotValidForNameContext { .. } => "ERR_TLS_CERT_ALTNAME_INVALID",
+        _ => Error::TLS_HANDSHAKE,
+    }
+}
+
+fn certificate(error: &CertificateError, name: Option<&str>) -> String {
+    use CertificateError as It;
+    let of = name.map(|name| format!(" ({name})")).unwrap_or_default();
+    let since = |what: &str, time: &UnixTime| match name {
+        Some(name) => format!("certificate {what} ({name}, since {})", date(time)),
+        None => format!("certificate {what} (since {})", date(time)),
+    };
+    match error {
+        It::Expired => format!("certificate expired{of}"),
+        It::ExpiredContext { not_after, .. } => since("expired", not_after),
+        It::NotValidYet => format!("certificate not valid yet{of}"),
+        It::NotValidYetContext { not_before, .. } => {
+            since("not valid yet", not_before).replace("since", "only from")
+        }
+        It::Revoked => format!("certificate revoked{of}"),
+        It::UnknownIssuer => format!("certificate of an issuer that is not trusted{of}"),
+        It::BadSignature => format!("certificate with a wrong signature{of}"),
+        It::NotValidForName => format!("certificate of another name{of}"),
+        It::NotValidForNameContext {
+            expected,
+            presented,
+        } => format!(
+            "certificate of another name ({}, not {})",
+            presented.join(", "),
+            expected.to_str()
+        ),
+        other => format!("certificate refused{of}: {other}"),
+    }
+}
+
+/// Returns the words for an alert of the peer.
+fn received(alert: AlertDescription) -> String {
+    let name = format!("{alert:?}");
+    let mut words = String::new();
+    for (place, character) in name.char_indices() {
+        if place > 0 && character.is_ascii_uppercase() {
+            words.push(' ');
+        }
+        words.push(character.to_ascii_lowercase());
+    }
+    format!("the peer refuses: {words} (alert {})", u8::from(alert))
+}
+
+/// Returns the date of a time, as in 2026-11-29.
+fn date(time: &UnixTime) -> String {
+    // The days are counted from 0000-03-01, so that a leap day is the last of its year (Howard Hinnant's algorithm).
+    let days = time.as_secs() / 86_400 + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = (shifted_month + 2) % 12 + 1;
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    format!("{year}-{month:02}-{day:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn at(seconds: u64) -> UnixTime {
+        UnixTime::since_unix_epoch(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        for (seconds, expected) in [
+            (0, "1970-01-01"),
+            (951_782_400, "2000-02-29"),
+            (951_868_800, "2000-03-01"),
+            (1_709_164_799, "2024-02-28"),
+            (1_735_689_599, "2024-12-31"),
+            (1_735_689_600, "2025-01-01"),
+            (4_102_444_800, "2100-01-01"),
+        ] {
+            assert_eq!(date(&at(seconds)), expected);
+        }
+    }
+
+    #[test]
+    fn errors_of_certificates_are_told_in_words() {
+        let expired = CertificateError::ExpiredContext {
+            time: at(1_800_000_000),
+            not_after: at(1_735_689_600),
+        };
+        let error = failed(
+            rustls::Error::InvalidCertificate(expired),
+            true,
+            Some("example.org"),
+        );
+        assert_eq!(
+            error.to_string(),
+            "handshake failed: certificate expired (example.org, since 2025-01-01)"
+        );
+        assert_eq!(error.code(), "CERT_HAS_EXPIRED");
+        let source = error.io().get_ref().and_then(|inner| inner.source());
+        assert!(source.is_some_and(|source| source.is::<rustls::Error>()));
+    }
+
+    #[test]
+    fn alerts_are_told_in_words() {
+        let alert = rustls::Error::AlertReceived(AlertDescription::CertificateRequired);
+        let error = failed(alert, true, None);
+        assert_eq!(
+            error.to_string(),
+            "handshake failed: the peer refuses: certificate required (alert 116)"
+        );
+        assert_eq!(error.code(), Error::TLS_HANDSHAKE);
+    }
+}
