@@ -309,6 +309,9 @@ impl SocketHandler<App> for Connection {
     fn on_drain(&mut self, cx: &mut Cx<'_>) {
         self.is_full = false;
         self.pour(cx);
+        if self.is_full {
+            return;
+        }
         let waiting = mem::take(&mut self.waiting);
         self.serve(cx, &waiting);
         self.keep_time(cx);

@@ -76,7 +76,7 @@ pub(crate) fn run() -> Outcome<()> {
     fs::create_dir_all(&folder)?;
     let table = measure(&options, &folder);
     fs::remove_dir_all(&folder)?;
-    println!("{}", table?);
+    println!("{}\n\n{}", machine(), table?);
     Ok(())
 }
 
@@ -133,10 +133,13 @@ fn measure(options: &Options, folder: &Path) -> Outcome<String> {
 
 impl Load {
     fn name(&self) -> String {
-        let connections = self.connections;
+        let connections = match self.connections {
+            1 => "1 connection".to_owned(),
+            connections => format!("{connections} connections"),
+        };
         match self.pipeline {
-            1 => format!("{connections} connections"),
-            pipeline => format!("{connections} connections, pipelines of {pipeline}"),
+            1 => connections,
+            pipeline => format!("{connections}, pipelines of {pipeline}"),
         }
     }
 
@@ -177,6 +180,26 @@ impl Load {
             requests_per_second: value("Requests/sec:").unwrap_or_default(),
         })
     }
+}
+
+/// The processor, and the load of the machine at the end.
+fn machine() -> String {
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let value = |name: &str| {
+        let line = cpu
+            .lines()
+            .find(|line| line.split(':').next().map(str::trim) == Some(name));
+        let value = line.and_then(|line| line.split(':').nth(1));
+        value.unwrap_or_default().trim().to_owned()
+    };
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    format!(
+        "{}, family {}, model {}; load {}",
+        value("model name"),
+        value("cpu family"),
+        value("model"),
+        load.split(' ').next().unwrap_or_default()
+    )
 }
 
 fn sorted(values: &[f64]) -> Vec<f64> {
