@@ -66,8 +66,6 @@ pub(crate) struct Connection {
     is_full: bool,
     /// The bytes that were read, and wait until the peer has read.
     waiting: Vec<u8>,
-    /// Whether the current response is the last one, because the server shuts down.
-    is_last: bool,
     limits: RequestLimits,
     /// The part of a request that times are set for.
     timed: Missing,
@@ -81,7 +79,6 @@ impl Connection {
             work: Work::Done,
             is_full: false,
             waiting: Vec::new(),
-            is_last: false,
             limits,
             timed: Missing::Nothing,
         }
@@ -97,7 +94,8 @@ impl Connection {
             match self.requests.next(&mut data) {
                 Ok(Some(Part::Head(head))) => {
                     let route = Route::of(&head);
-                    self.exchange = Exchange::of(&head, route, self.is_last);
+                    self.exchange = Exchange::of(&head, route);
+                    self.exchange.closes |= cx.as_loop().is_shutting_down();
                     let awaits = head.expects_continue && head.has_body();
                     let framing = head.framing;
                     self.begin(cx, route, framing, awaits);
@@ -185,7 +183,7 @@ impl Connection {
             // A download that is not over keeps the connection full, so that no end is looked at.
             Work::Echo { is_chunked: false } | Work::Done | Work::Download(_) => {}
         }
-        if self.exchange.closes || self.is_last {
+        if self.exchange.closes || cx.as_loop().is_shutting_down() {
             self.end(cx);
         }
     }
@@ -318,7 +316,7 @@ impl SocketHandler<App> for Connection {
         if !self.is_full {
             cx.socket.resume();
         }
-        if self.is_last && self.is_idle() {
+        if self.is_idle() && cx.as_loop().is_shutting_down() {
             self.end(cx);
         }
     }
@@ -330,7 +328,6 @@ impl SocketHandler<App> for Connection {
 
     /// An idle connection ends at once, and a busy one behind its response.
     fn on_shutdown(&mut self, _: &mut Cx<'_>) -> AtShutdown {
-        self.is_last = true;
         match self.is_idle() {
             true => AtShutdown::End,
             false => AtShutdown::Keep,
@@ -346,13 +343,13 @@ impl Exchange {
         closes: true,
     };
 
-    fn of(head: &Head<'_>, route: Route, is_last: bool) -> Self {
+    fn of(head: &Head<'_>, route: Route) -> Self {
         // A client that was not told to continue may send the body or not, so the next request could be a body.
         let is_unclear = head.expects_continue && head.has_body() && !route.reads_body();
         Self {
             is_old: head.is_old,
             omits_body: head.method == Method::Head,
-            closes: !head.keeps_alive || is_unclear || is_last,
+            closes: !head.keeps_alive || is_unclear,
         }
     }
 }
