@@ -102,6 +102,9 @@ impl Fields {
         for header in headers {
             let is = |name: &str| header.name.eq_ignore_ascii_case(name);
             if is("host") {
+                if !header.value.iter().all(is_of_host) {
+                    return Err(Status::BadRequest);
+                }
                 fields.hosts += 1;
             } else if is("connection") {
                 for option in list(header.value) {
@@ -144,6 +147,13 @@ impl Fields {
             false => Ok(Framing::Chunked),
         }
     }
+}
+
+/// Whether a byte may stand in a host and its port. A comma may, but then a list of hosts would be one.
+fn is_of_host(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%' | b':' | b'[' | b']')
+        || matches!(byte, b'!' | b'$' | b'&'..=b'+' | b';' | b'=')
 }
 
 /// The elements of a comma-separated value.

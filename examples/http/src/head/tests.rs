@@ -71,3 +71,19 @@ fn a_part_of_a_head_is_none() {
     assert_eq!(head(text).method, Method::Head);
     assert!(!head(text).has_body());
 }
+
+#[test]
+fn a_host_may_be_a_name_an_address_or_empty() {
+    for host in [
+        "",
+        "a",
+        "a-b.example:8080",
+        "127.0.0.1:80",
+        "[::1]:80",
+        "a%20b",
+        "x!$&'()*+;=_~",
+    ] {
+        let text = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        assert_eq!(head(&text).path, "/", "{host}");
+    }
+}

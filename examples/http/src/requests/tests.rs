@@ -211,6 +211,10 @@ fn a_doubtful_head_is_refused_in_any_cuts() {
         (fields("Host: a\r\n: 1"), Status::BadRequest),
         (fields("X: 1"), Status::BadRequest),
         (fields("Host: a\r\nHost: b"), Status::BadRequest),
+        (fields("Host: a, b"), Status::BadRequest),
+        (fields("Host: a b"), Status::BadRequest),
+        (fields("Host: a/b"), Status::BadRequest),
+        (fields("Host: b@a"), Status::BadRequest),
         (
             fields("Host: a\r\nExpect: 200-ok"),
             Status::ExpectationFailed,
