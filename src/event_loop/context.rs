@@ -204,7 +204,7 @@ impl<S> fmt::Debug for Context<'_, S> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Context")
-            .field("socket", &self.socket.id())
+            .field("socket", &self.socket)
             .finish_non_exhaustive()
     }
 }

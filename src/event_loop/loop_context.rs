@@ -475,6 +475,7 @@ impl<S> fmt::Debug for LoopContext<'_, S> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("LoopContext")
+            .field("sockets", &self.sockets)
             .finish_non_exhaustive()
     }
 }

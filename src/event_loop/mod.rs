@@ -149,6 +149,9 @@ pub use wait::{Budget, RunEnd, Turn, Wait};
 /// # }
 /// ```
 ///
+/// `{:?}` shows what the loop has, and whether `run` would go on:
+/// `EventLoop { sockets: 2, servers: 1, timers: 1, calls: 0, queued: 1204, is_alive: true, .. }`.
+///
 /// # A turn
 ///
 /// Everything happens in turns. Each turn goes through its phases in this order:
@@ -351,14 +354,15 @@ impl<S> Drop for EventLoop<S> {
 
 impl<S> fmt::Debug for EventLoop<S> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let statistics = self.statistics();
         formatter
             .debug_struct("EventLoop")
-            .field("net", &self.net)
-            .field(
-                "handlers",
-                &(self.handlers.len() + self.server_handlers.len() + self.sources.len()),
-            )
-            .field("agenda", &self.agenda)
+            .field("sockets", &statistics.sockets)
+            .field("servers", &statistics.servers)
+            .field("timers", &self.agenda.timers.armed())
+            .field("calls", &(self.agenda.deferred() + self.posts.len()))
+            .field("queued", &statistics.queued_bytes)
+            .field("is_alive", &self.is_alive())
             .finish_non_exhaustive()
     }
 }

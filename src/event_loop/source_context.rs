@@ -199,7 +199,7 @@ impl<O, S> fmt::Debug for SourceContext<'_, O, S> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("SourceContext")
-            .field("source", &self.id)
+            .field("source", &format_args!("{}", self.id))
             .finish_non_exhaustive()
     }
 }

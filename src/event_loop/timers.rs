@@ -43,6 +43,11 @@ impl<S> Timers<S> {
         self.timers.shrink();
     }
 
+    /// Returns the number of timers that are armed.
+    pub(super) fn armed(&self) -> usize {
+        self.timers.len()
+    }
+
     /// Whether a timer keeps the loop going.
     pub(super) fn hold_loop(&self) -> bool {
         self.held > 0

@@ -108,8 +108,7 @@ impl<T> SideTable<T> {
     }
 
     /// Returns the number of values.
-    #[inline]
-    #[must_use]
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.length
     }

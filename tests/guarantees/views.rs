@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use netloop::{KeepAlive, ListenOptions, SocketOptions, State};
+use netloop::{
+    Budget, CloseReason, Context, EventLoop, KeepAlive, ListenOptions, SocketHandler,
+    SocketOptions, State, Wait,
+};
 
 use crate::support::{Peer, Recorder, Scene, scratch_path};
 
@@ -133,6 +136,51 @@ fn a_view_shows_the_server_as_it_is() {
     assert_eq!(
         format!("{:?}", scene.event_loop.server(server)),
         format!("Server {{ id: {server}, state: Closed, connections: 1 }}")
+    );
+}
+
+#[test]
+fn a_loop_shows_what_it_has_and_whether_it_goes_on() {
+    let mut event_loop: EventLoop<String> = EventLoop::new().unwrap();
+    assert_eq!(
+        format!("{event_loop:?}"),
+        "EventLoop { sockets: 0, servers: 0, timers: 0, calls: 0, queued: 0, is_alive: false, .. }"
+    );
+    event_loop.after(Duration::from_secs(60), |_| {});
+    event_loop.defer(|cx| *cx.shared = format!("{cx:?}"));
+    assert_eq!(
+        format!("{event_loop:?}"),
+        "EventLoop { sockets: 0, servers: 0, timers: 1, calls: 1, queued: 0, is_alive: true, .. }"
+    );
+    let mut shown = String::new();
+    event_loop
+        .turn(&mut shown, Wait::No, Budget::UNLIMITED)
+        .unwrap();
+    assert_eq!(
+        shown,
+        "LoopContext { sockets: Sockets { sockets: 0, servers: 0 }, .. }"
+    );
+}
+
+#[test]
+fn a_context_shows_its_socket() {
+    struct Show;
+
+    impl SocketHandler<String> for Show {
+        fn on_data(&mut self, _: &mut Context<'_, String>, _: &[u8]) {}
+        fn on_close(&mut self, cx: &mut Context<'_, String>, _: CloseReason) {
+            *cx.shared = format!("{cx:?}");
+        }
+    }
+
+    let mut event_loop = EventLoop::new().unwrap();
+    let id = event_loop.connect("127.0.0.1:1", Show).unwrap();
+    event_loop.socket(id).destroy();
+    let mut shown = String::new();
+    event_loop.run(&mut shown).unwrap();
+    assert_eq!(
+        shown,
+        format!("Context {{ socket: Socket {{ id: {id}, state: Closed, queued: 0 }}, .. }}")
     );
 }
 
