@@ -13,6 +13,7 @@ mod floors;
 mod language;
 mod libuv_rows;
 mod limit_rows;
+mod links;
 mod node_names;
 mod rules;
 mod tokens;
@@ -85,6 +86,13 @@ fn every_row_of_the_fault_table_has_its_tests() {
 #[test]
 fn every_limit_has_a_row_with_its_tests() {
     let findings = limit_rows::broken_rows(&file::files());
+    let lines: Vec<_> = findings.iter().map(Finding::to_string).collect();
+    assert!(lines.is_empty(), "\n{}\n", lines.join("\n"));
+}
+
+#[test]
+fn every_link_of_the_documents_leads_somewhere() {
+    let findings = links::broken_links(&file::files());
     let lines: Vec<_> = findings.iter().map(Finding::to_string).collect();
     assert!(lines.is_empty(), "\n{}\n", lines.join("\n"));
 }
