@@ -132,9 +132,9 @@ pub use net::Descriptor;
 pub use net::{
     AcceptLimit, AcceptRate, BlockList, CloseReason, ConnectOptions, Decoded, Endpoint, Error,
     Family, Filter, FilterOutput, Flow, HostQuery, IntoEndpoint, IntoListener, KeepAlive, Limits,
-    ListenOptions, MinRate, Refusal, Resolver, Result, Server, ServerId, Socket, SocketId,
-    SocketOptions, Sockets, Source, SourceId, State, StdListener, StdStream, Syscall, TimerId,
-    ip_family, is_ipv4, is_ipv6, parse_socket_address, system_resolver,
+    ListenOptions, MinRate, ProxyHeader, Refusal, Resolver, Result, Server, ServerId, Socket,
+    SocketId, SocketOptions, Sockets, Source, SourceId, State, StdListener, StdStream, Syscall,
+    TimerId, ip_family, is_ipv4, is_ipv6, parse_socket_address, system_resolver,
 };
 #[cfg(feature = "tls")]
 pub use net::{Tls, TlsFilter, TlsSide};

@@ -12,6 +12,7 @@ mod error;
 mod filter;
 mod listener;
 mod outbox;
+mod proxy_header;
 #[cfg(feature = "tls")]
 mod tls;
 mod values;
@@ -24,6 +25,7 @@ pub use connect::{ConnectOptions, HostQuery, Resolver, system_resolver};
 pub use error::{Error, Result, Syscall};
 pub use filter::{Decoded, Filter, FilterOutput};
 pub use listener::ListenOptions;
+pub use proxy_header::ProxyHeader;
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsFilter, TlsSide};
 #[cfg(unix)]

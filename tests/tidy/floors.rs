@@ -69,6 +69,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     // Between the stream and the connection.
     ("net/filter", &["system", "net/error"]),
     ("net/tls", &["net/error", "net/filter"]),
+    ("net/proxy_header", &["net/error", "net/filter"]),
     (
         "net/connect",
         &[
@@ -92,6 +93,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "net/error",
             "net/filter",
             "net/tls",
+            "net/proxy_header",
             "net/address",
             "net/connect",
         ],

@@ -14,7 +14,6 @@ use crate::net::connect::{
 };
 use crate::net::connection::{Connection, Notice};
 use crate::net::error::{Error, Syscall, copy_of_io};
-use crate::net::filter::FilterFactory;
 use crate::net::values::{
     Endpoint, Event, ServerId, SocketId, SocketSettings, SourceEvent, SourceId,
 };
@@ -43,7 +42,7 @@ impl Net {
         let filters: Vec<_> = options
             .filters
             .iter()
-            .map(FilterFactory::make)
+            .map(|filter| filter.make(None))
             .collect::<Result<_, Error>>()?;
         let id = match endpoint {
             Endpoint::Socket(address) => self.connect_to_address(address, options, settings),

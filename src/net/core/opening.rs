@@ -73,7 +73,7 @@ impl Net {
         listener.connection_opened(peer);
         let has_options = listener.passes_on_options();
         let settings = listener.socket_settings();
-        let (filters, failure) = match listener.make_filters() {
+        let (filters, failure) = match listener.make_filters(peer) {
             Ok(filters) => (filters, None),
             Err(error) => (Vec::new(), Some(error)),
         };

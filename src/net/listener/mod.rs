@@ -300,9 +300,12 @@ impl Listener {
         self.admission.accepts_per_turn
     }
 
-    /// Makes the filters of an accepted socket.
-    pub(crate) fn make_filters(&self) -> Result<Vec<Box<dyn AnyFilter>>> {
-        self.filters.iter().map(FilterFactory::make).collect()
+    /// Makes the filters of a socket that was accepted from `peer`.
+    pub(crate) fn make_filters(&self, peer: Option<SocketAddr>) -> Result<Vec<Box<dyn AnyFilter>>> {
+        self.filters
+            .iter()
+            .map(|filter| filter.make(peer))
+            .collect()
     }
 
     pub(crate) fn socket_settings(&self) -> Rc<SocketSettings> {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use crate::net::address::BlockList;
 use crate::net::connect::{Resolver, SharedResolver};
-use crate::net::error::Result;
+use crate::net::error::{Error, Result};
 use crate::net::filter::{Filter, FilterFactory};
+use crate::net::proxy_header::ProxyHeader;
 use crate::net::values::{Limits, SocketOptions};
 
 /// The options of a server, and of the sockets that it accepts.
@@ -112,6 +113,35 @@ impl ListenOptions {
     /// does, [`on_handshake_failed`](crate::ServerHandler::on_handshake_failed) gets the error.
     pub fn filter<F: Filter + 'static>(mut self, make: impl Fn() -> Result<F> + 'static) -> Self {
         self.filters.push(FilterFactory::new(make));
+        self
+    }
+
+    /// Expects a [header of the PROXY protocol](ProxyHeader) in front of the bytes of each connection, as a
+    /// [filter](Self::filter) behind those that were added before: in front of TLS, this comes before `tls`. `trusted` are
+    /// the addresses of the proxies. A connection from any other address fails, because its header could say anything.
+    ///
+    /// Limits on connections count the proxy's, because the header comes later than the decision.
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use netloop::{BlockList, ListenOptions};
+    ///
+    /// let mut proxies = BlockList::new();
+    /// proxies.add("10.0.0.0/8")?;
+    /// let options = ListenOptions::new().proxy_header(Rc::new(proxies));
+    /// # let _ = options;
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
+    #[doc(alias = "send-proxy")]
+    pub fn proxy_header(mut self, trusted: Rc<BlockList>) -> Self {
+        self.filters
+            .push(FilterFactory::of_peer(move |peer| match peer {
+                Some(peer) if trusted.check(peer.ip()) => Ok(ProxyHeader::new(Some(peer))),
+                _ => Err(Error::with_code(
+                    Error::PROXY_HEADER,
+                    "the peer is none of the proxies that may send a PROXY header",
+                )),
+            }));
         self
     }
 
