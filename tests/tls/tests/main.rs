@@ -11,6 +11,8 @@ mod bulk;
 mod by_hand;
 mod cut;
 mod errors;
+#[cfg(unix)]
+mod haproxy;
 mod hostile;
 mod negotiated;
 #[cfg(unix)]
