@@ -65,9 +65,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("net/values", &["reactor", "system"]),
     ("net/error", &["net/values", "system/errno"]),
     ("net/address", &["net/values", "net/error"]),
-    ("net/outbox", &["slots", "send_buffer", "net/values"]),
     // Between the stream and the connection.
     ("net/filter", &["system", "net/error"]),
+    (
+        "net/outbox",
+        &["slots", "send_buffer", "net/values", "net/filter"],
+    ),
     ("net/tls", &["net/error", "net/filter"]),
     ("net/proxy_header", &["net/error", "net/filter"]),
     (

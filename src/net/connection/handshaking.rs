@@ -113,6 +113,22 @@ impl Connection {
         registration.activate();
     }
 
+    /// Begins the handshake of a connection that a server has just accepted. Plans the rest if the filters are ready at
+    /// once, or have failed.
+    pub(super) fn begin_accepted_handshake(&mut self, registration: &mut Registration<'_>) {
+        let (Some(stream), Some(cold)) = (&mut self.stream, &mut self.cold) else {
+            return;
+        };
+        cold.handshake_began = registration.latest_tick();
+        let Some(filters) = cold.filters.as_deref_mut() else {
+            return;
+        };
+        match filters.advance(stream, false) {
+            Ok(Advance::Waits) => self.await_filters(registration),
+            _ => self.plan_handshake(registration),
+        }
+    }
+
     pub(super) fn has_planned_handshake(&self) -> bool {
         self.cold.as_ref().is_some_and(|it| it.handshake_is_due)
     }

@@ -176,7 +176,7 @@ impl Connection {
     pub(crate) fn begin(&mut self, registration: &mut Registration<'_>) {
         self.activity.start(registration.latest_tick());
         if self.stage.is_handshaking() {
-            self.plan_handshake(registration);
+            self.begin_accepted_handshake(registration);
         }
         if self.stream.as_ref().is_some_and(Stream::is_ready_at_first) {
             registration.assume(Readiness::READABLE);

@@ -10,6 +10,7 @@ use crate::system::Stream;
 
 use super::interface::Filter;
 use super::layer::{AnyFilter, Layer};
+use super::wire_buffer::WireBuffer;
 
 /// The limit on the reads of the wire in one call that decode to nothing. The caller then serves others.
 const MOST_READS: usize = 8;
@@ -177,10 +178,19 @@ impl Filters {
         }
     }
 
-    /// Reads as [`Stream::read`] does.
-    pub(crate) fn read(&mut self, stream: &mut Stream, buffer: &mut [u8]) -> io::Result<usize> {
+    /// Reads as [`Stream::read`] does. The bytes on the wire pass through `spare`.
+    pub(crate) fn read(
+        &mut self,
+        stream: &mut Stream,
+        buffer: &mut [u8],
+        spare: &mut WireBuffer,
+    ) -> io::Result<usize> {
         self.begin_call();
-        read(&mut self.layers, &mut self.wire, stream, buffer)
+        let Some((top, below)) = self.layers.split_last_mut() else {
+            return stream.read(buffer);
+        };
+        let received = spare.of_length(buffer.len());
+        read_into(top, below, &mut self.wire, stream, buffer, received)
     }
 
     /// Returns whether received bytes wait, as [`Stream::peek`] does. Decodes until there is something to tell, and keeps
@@ -310,15 +320,28 @@ fn read(
     let Some((top, below)) = layers.split_last_mut() else {
         return wire.read(stream, buffer);
     };
+    if buffer.len() < LEAST_BUFFER {
+        let mut received = [0; 4096];
+        return read_into(top, below, wire, stream, buffer, &mut received);
+    }
+    // The bytes of the last read are used, so the whole of the buffer is free.
+    let (space, received) = buffer.split_at_mut(buffer.len() / 2);
+    read_into(top, below, wire, stream, space, received)
+}
+
+/// Reads through `top` and the layers below it, into `space`. The layers below read into `received`.
+fn read_into(
+    top: &mut Layer,
+    below: &mut [Layer],
+    wire: &mut WireState,
+    stream: &mut Stream,
+    space: &mut [u8],
+    received: &mut [u8],
+) -> io::Result<usize> {
     for _ in 0..MOST_READS {
-        if let Some(given) = top.give(buffer) {
+        if let Some(given) = top.give(space) {
             return given;
         }
-        if buffer.len() < LEAST_BUFFER {
-            fill(top, below, wire, stream)?;
-            continue;
-        }
-        let (space, received) = buffer.split_at_mut(buffer.len() / 2);
         let decoded = match read(below, wire, stream, received)? {
             0 => {
                 top.note_end_below();
@@ -331,7 +354,7 @@ fn read(
             return Ok(decoded);
         }
     }
-    top.give(buffer)
+    top.give(space)
         .unwrap_or_else(|| Err(io::ErrorKind::Interrupted.into()))
 }
 

@@ -9,9 +9,11 @@ mod filters;
 mod interface;
 mod layer;
 mod outgoing;
+mod wire_buffer;
 
 pub use interface::{Decoded, Filter, FilterOutput};
 
 pub(crate) use factory::FilterFactory;
 pub(crate) use filters::{Advance, Filters};
 pub(crate) use layer::AnyFilter;
+pub(crate) use wire_buffer::WireBuffer;

@@ -27,6 +27,7 @@ mod tests;
 
 use std::io::{self, IoSlice};
 
+use crate::net::filter::WireBuffer;
 use crate::net::values::SocketId;
 use crate::send_buffer::{Pool, SendBuffer};
 
@@ -104,6 +105,8 @@ pub(crate) struct Outbox {
     level: Level,
     /// A buffer for encoded bytes, lent to each write of a connection with filters.
     encoded: Vec<u8>,
+    /// As `encoded`, for the bytes that such a connection receives.
+    pub(crate) received: WireBuffer,
     /// The number of bytes that the kernel has taken since the outbox was made.
     sent: u64,
 }
@@ -119,6 +122,7 @@ impl Outbox {
             pool: Pool::with_limit(pooled_bytes),
             level: Level::new(limit),
             encoded: Vec::new(),
+            received: WireBuffer::default(),
             sent: 0,
         };
         outbox.note_low_level();
@@ -417,6 +421,7 @@ impl Outbox {
         self.gathered.shrink();
         self.broadcast.shrink();
         self.encoded = Vec::new();
+        self.received.free();
     }
 
     /// Whether much memory is kept for later writes.
@@ -425,6 +430,7 @@ impl Outbox {
             || self.gathered.has_slack()
             || self.broadcast.has_slack()
             || self.encoded.capacity() > KEPT_BYTES
+            || self.received.has_memory()
     }
 
     /// Frees the memory that was kept for later writes and not needed since the last call.
@@ -435,6 +441,7 @@ impl Outbox {
         if self.encoded.capacity() > KEPT_BYTES {
             self.encoded = Vec::new();
         }
+        self.received.free();
     }
 }
 
