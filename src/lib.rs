@@ -120,21 +120,23 @@ pub mod internals {
 }
 
 pub use event_loop::{
-    Accepted, AtShutdown, Budget, CaughtPanic, Context, EventLoop, EventLoopOptions,
-    FailedHandshake, Hold, Hook, HookId, IntoHandler, LoopContext, OverLimit, PanicPolicy,
-    PostError, Pressure, Remote, RunEnd, ServerHandler, ShutdownReport, SocketHandler,
-    SourceContext, SourceHandler, Stall, StallKind, StallOwner, Statistics, Timer, Turn, Wait,
+    Accepted, AtShutdown, Budget, CaughtPanic, Context, DatagramContext, DatagramHandler,
+    EventLoop, EventLoopOptions, FailedHandshake, Hold, Hook, HookId, IntoHandler, LoopContext,
+    OverLimit, PanicPolicy, PostError, Pressure, Remote, RunEnd, ServerHandler, ShutdownReport,
+    SocketHandler, SourceContext, SourceHandler, Stall, StallKind, StallOwner, Statistics, Timer,
+    Turn, Wait,
 };
 #[cfg(all(unix, feature = "signals"))]
 pub use event_loop::{Signal, SignalId, SignalWatch};
 #[cfg(unix)]
 pub use net::Descriptor;
 pub use net::{
-    AcceptLimit, AcceptRate, BlockList, CloseReason, ConnectOptions, Decoded, Endpoint, Error,
-    Family, Filter, FilterOutput, Flow, HostQuery, IntoEndpoint, IntoListener, KeepAlive, Limits,
-    ListenOptions, MinRate, ProxyHeader, Refusal, Resolver, Result, Server, ServerId, Socket,
-    SocketId, SocketOptions, Sockets, Source, SourceId, State, StdListener, StdStream, Syscall,
-    TimerId, ip_family, is_ipv4, is_ipv6, parse_socket_address, system_resolver,
+    AcceptLimit, AcceptRate, BlockList, CloseReason, ConnectOptions, DatagramId, DatagramOptions,
+    DatagramSocket, Decoded, DropPolicy, Endpoint, Error, Family, Filter, FilterOutput, Flow,
+    HostQuery, IntoEndpoint, IntoListener, KeepAlive, Limits, ListenOptions, MinRate,
+    MulticastInterface, ProxyHeader, Refusal, Resolver, Result, Server, ServerId, Socket, SocketId,
+    SocketOptions, Sockets, Source, SourceId, State, StdListener, StdStream, Syscall, TimerId,
+    ip_family, is_ipv4, is_ipv6, parse_socket_address, system_resolver,
 };
 #[cfg(feature = "tls")]
 pub use net::{Tls, TlsFilter, TlsSide};

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use bitflags::bitflags;
 
-use crate::net::{Net, ServerId, SocketId, SourceId};
+use crate::net::{DatagramId, Net, ServerId, SocketId, SourceId};
 
 use super::Statistics;
 use super::call::{Call, RepeatedCall};
+use super::datagram_handler::DatagramHandler;
 use super::hooks::{HookId, HookPlace, Hooks};
 use super::mailbox::Mailbox;
 use super::meter::Meter;
@@ -32,6 +33,8 @@ pub(super) enum NewHandler<S> {
     Socket(SocketId, Box<dyn SocketHandler<S>>),
     /// The handler of a server.
     Server(ServerId, Box<dyn ServerHandler<S>>),
+    /// The handler of a UDP socket.
+    Datagram(DatagramId, Box<dyn DatagramHandler<S>>),
     /// A source with its handler.
     Source(SourceId, Box<dyn AnySource<S>>),
     /// One end of a pipe. The function wraps the socket's present handler in this end.

@@ -1,6 +1,6 @@
 //! The callback that is running, and the cleanup after one that has panicked.
 
-use crate::net::{CloseReason, Error, ServerId, SocketId, SourceId};
+use crate::net::{CloseReason, DatagramId, Error, ServerId, SocketId, SourceId};
 
 use super::EventLoop;
 use super::panics::PanicPolicy;
@@ -18,6 +18,10 @@ pub(super) enum Calling {
     Server(ServerId),
     /// `on_close` of a server. If it panics, only the removal of the server is left to do.
     ClosedServer(ServerId),
+    /// A callback of this UDP socket. If the callback panics, the socket is closed.
+    Datagram(DatagramId),
+    /// `on_close` of a UDP socket. If it panics, only the removal of the socket is left to do.
+    ClosedDatagram(DatagramId),
     /// A callback of this source. If the callback panics, the source is closed.
     Source(SourceId),
     /// A timer or another call without an owner. If it panics, nothing is closed.
@@ -44,6 +48,11 @@ impl<S> EventLoop<S> {
                     self.net.close_server(id);
                 }
             }
+            Some(Calling::Datagram(id)) => {
+                let error = Error::with_code(Error::HANDLER_PANICKED, "its handler panicked");
+                self.net.fail_datagrams(id, error);
+            }
+            Some(Calling::ClosedDatagram(id)) => self.forget_datagrams(id),
             Some(Calling::Source(id)) => self.net.close_source(id),
             Some(Calling::Failing(id, reason)) => self.unclosed = Some((id, reason)),
             Some(Calling::Closed(id)) => self.forget_socket(id),

@@ -1,4 +1,5 @@
-//! The dispatch of events: each event is a value, and this module calls the handler of its socket or server.
+//! The dispatch of events: each event is a value, and this module calls the handler of its socket or server. `datagrams` does
+//! the same for UDP sockets.
 
 use crate::net::{
     CloseReason, Error, ServerEvent, ServerId, Socket, SocketEvent, SocketId, Sockets, SourceEvent,
@@ -37,6 +38,9 @@ impl<S> EventLoop<S> {
                 NewHandler::Server(id, handler) if self.net.has_server(id) => {
                     drop(self.server_handlers.insert(id.0, handler));
                 }
+                NewHandler::Datagram(id, handler) if self.net.has_datagrams(id) => {
+                    drop(self.datagram_handlers.insert(id.0, handler));
+                }
                 NewHandler::Source(id, source) if self.net.has_source(id) => {
                     drop(self.sources.insert(id.0, source));
                 }
@@ -47,6 +51,7 @@ impl<S> EventLoop<S> {
                 // The socket, server or source is gone already, so its new handler is dropped.
                 NewHandler::Socket(..)
                 | NewHandler::Server(..)
+                | NewHandler::Datagram(..)
                 | NewHandler::Source(..)
                 | NewHandler::Pipe(..) => {}
             }
@@ -75,12 +80,16 @@ impl<S> EventLoop<S> {
         drop(handler);
     }
 
-    /// Calls the handler of an event that is not data. [`deliver_data`](Self::deliver_data) delivers data.
+    /// Calls the handler of an event that is not the data of a socket, which [`deliver_data`](Self::deliver_data) delivers.
+    /// `buffer` has the bytes of a datagram.
     #[inline(always)]
-    pub(super) fn deliver(&mut self, shared: &mut S, event: TargetedEvent) {
+    pub(super) fn deliver(&mut self, shared: &mut S, event: TargetedEvent, buffer: &[u8]) {
         match event {
             TargetedEvent::Socket(id, event) => self.deliver_to_socket(shared, id, event),
             TargetedEvent::Server(id) => self.deliver_to_server(shared, id),
+            TargetedEvent::Datagram(id) => {
+                self.deliver_to_datagrams(shared, id, buffer);
+            }
             TargetedEvent::Source(id, event) => self.deliver_to_source(shared, id, event),
         }
     }

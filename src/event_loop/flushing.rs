@@ -75,7 +75,7 @@ impl<S> EventLoop<S> {
                 continue;
             };
             turn.events += 1;
-            self.deliver(shared, TargetedEvent::Socket(id, SocketEvent::Noticed));
+            self.deliver(shared, TargetedEvent::Socket(id, SocketEvent::Noticed), &[]);
             if limit.step(&self.net) {
                 return;
             }

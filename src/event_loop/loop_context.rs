@@ -73,7 +73,7 @@ pub struct LoopContext<'a, S = ()> {
 }
 
 impl<S> LoopContext<'_, S> {
-    fn verbs(&mut self) -> Verbs<'_, S> {
+    pub(super) fn verbs(&mut self) -> Verbs<'_, S> {
         Verbs {
             net: self.sockets.net_mut(),
             agenda: self.agenda,

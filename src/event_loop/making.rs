@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::net::{
-    Capacities, Net, Result, Server, ServerId, Socket, SocketId, Sockets, Source, SourceId,
+    Capacities, DatagramId, DatagramSocket, Net, Result, Server, ServerId, Socket, SocketId,
+    Sockets, Source, SourceId,
 };
 use crate::slots::SideTable;
 use crate::system::System;
@@ -83,6 +84,7 @@ impl<S> EventLoop<S> {
             net,
             handlers: SideTable::new(),
             server_handlers: SideTable::new(),
+            datagram_handlers: SideTable::new(),
             sources: SideTable::new(),
             posts: VecDeque::new(),
             read_buffer: Some(ReadBuffer::new(options.read_buffer_length())),
@@ -91,6 +93,7 @@ impl<S> EventLoop<S> {
             options,
             calling: None,
             unclosed: None,
+            unclosed_datagrams: None,
             resumes_at: Part::Calls,
             told_deadline: None,
             stall_hook: None,
@@ -130,6 +133,11 @@ impl<S> EventLoop<S> {
     /// Returns the view of the server `id`. If the server is gone, the view does nothing.
     pub fn server(&mut self, id: ServerId) -> Server<'_> {
         Server::new(self.net_now(), id)
+    }
+
+    /// Returns the view of the UDP socket `id`. If the socket is gone, the view does nothing.
+    pub fn datagram_socket(&mut self, id: DatagramId) -> DatagramSocket<'_> {
+        DatagramSocket::new(self.net_now(), id)
     }
 
     /// Returns the view of the source `id`. If the source is gone, the view does nothing.

@@ -218,6 +218,12 @@ impl Meter {
             wakes: mailbox.wakes(),
             bytes_received: net.bytes_received,
             bytes_sent: net.bytes_sent,
+            datagrams_received: net.datagrams.received,
+            datagrams_sent: net.datagrams.sent,
+            datagrams_dropped: net.datagrams.dropped,
+            datagrams_blocked: net.datagrams.blocked,
+            datagrams_truncated: net.datagrams.truncated,
+            datagram_errors: net.datagrams.errors,
             accepted: net.accepted,
             dropped_over_limit: net.refused.iter().sum(),
             dropped_over_loop_limit: refused(AcceptLimit::Loop),
@@ -253,6 +259,7 @@ impl Meter {
             worst_timer_lag: self.worst_timer_lag,
             sockets: net.sockets,
             servers: net.servers,
+            datagram_sockets: net.datagram_sockets,
             queued_bytes: net.queued_bytes,
         }
     }

@@ -23,6 +23,10 @@ mod agenda;
 mod call;
 mod calling;
 mod context;
+mod datagram_context;
+mod datagram_handler;
+mod datagram_requests;
+mod datagrams;
 mod dispatch;
 mod handshakes;
 mod hooks;
@@ -71,7 +75,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use crate::net::{CloseReason, Net, ServerId, Socket, SocketId};
+use crate::net::{CloseReason, DatagramId, Net, ServerId, Socket, SocketId};
 use crate::slots::SideTable;
 use crate::system::Stream;
 
@@ -86,6 +90,8 @@ use source_handler::AnySource;
 use stall::StallHook;
 
 pub use context::Context;
+pub use datagram_context::DatagramContext;
+pub use datagram_handler::DatagramHandler;
 pub use hooks::{Hook, HookId};
 pub use into_handler::IntoHandler;
 pub use loop_context::LoopContext;
@@ -209,6 +215,7 @@ pub struct EventLoop<S = ()> {
     /// net at once.
     handlers: SideTable<Box<dyn SocketHandler<S>>>,
     server_handlers: SideTable<Box<dyn ServerHandler<S>>>,
+    datagram_handlers: SideTable<Box<dyn DatagramHandler<S>>>,
     /// The sources of the user, each with its handler.
     sources: SideTable<Box<dyn AnySource<S>>>,
     /// The posts that the loop has taken from the mailbox and not called yet.
@@ -222,6 +229,8 @@ pub struct EventLoop<S = ()> {
     calling: Option<Calling>,
     /// A socket whose `on_error` panicked. Its `on_close` follows in the next close phase.
     unclosed: Option<(SocketId, CloseReason)>,
+    /// A UDP socket whose `on_error` panicked. Its `on_close` follows in the next close phase.
+    unclosed_datagrams: Option<DatagramId>,
     /// The part of a turn with which the next turn that has a budget begins.
     resumes_at: Part,
     /// The last deadline that [`take_nearer_deadline`](Self::take_nearer_deadline) returned.
@@ -299,11 +308,12 @@ impl<S> EventLoop<S> {
     fn reclaim_tables(&mut self) {
         self.handlers.shrink();
         self.server_handlers.shrink();
+        self.datagram_handlers.shrink();
         self.sources.shrink();
         self.agenda.reclaim();
     }
 
-    /// Whether anything keeps [`run`](Self::run) going: a held socket, server, source, hook or timer, a deferred call, a
+    /// Whether anything keeps [`run`](Self::run) going: a held socket, server, UDP socket, source, hook or timer, a deferred call, a
     /// post, a [`Hold`], or an `on_close` that is still to come. A socket that is connecting or has unsent bytes keeps
     /// `run` going too, although it is [released](Socket::release).
     pub fn is_alive(&self) -> bool {
@@ -313,6 +323,7 @@ impl<S> EventLoop<S> {
             || !self.posts.is_empty()
             || self.calling.is_some()
             || self.unclosed.is_some()
+            || self.unclosed_datagrams.is_some()
             || self.net.has_under_way()
     }
 
@@ -330,6 +341,7 @@ impl<S> EventLoop<S> {
             || self.agenda.has_signals()
             || self.calling.is_some()
             || self.unclosed.is_some()
+            || self.unclosed_datagrams.is_some()
     }
 }
 

@@ -34,7 +34,7 @@ pub enum PanicPolicy {
     /// closes the source, whose callback has panicked. All others live on.
     #[default]
     Propagate,
-    /// The loop catches the panic and goes on. The socket, server or source whose callback has panicked is closed: a socket
+    /// The loop catches the panic and goes on. The socket, server or source whose callback has panicked is closed: a socket, by UDP too,
     /// with [`ERR_HANDLER_PANICKED`](crate::Error::HANDLER_PANICKED), a server without its connections. A panic in
     /// `on_connection` closes the new socket, and the server stays. A timer or hook that panics is over; a deferred call or
     /// a post has no owner to close. [`EventLoop::on_panic`] tells of it.
@@ -200,6 +200,7 @@ impl<S> EventLoop<S> {
                 Watched::Socket(id)
             }
             Some(Calling::Server(id) | Calling::ClosedServer(id)) => Watched::Server(id),
+            Some(Calling::Datagram(id) | Calling::ClosedDatagram(id)) => Watched::Datagram(id),
             Some(Calling::Source(id)) => Watched::Source(id),
         };
         self.stall_owner(owner)

@@ -265,6 +265,11 @@ impl<S> Shutdowns<S> {
                 for server in shutdown.servers.clone() {
                     net.close_server(server);
                 }
+                if domain == Domain::Loop {
+                    for id in net.datagram_ids().to_vec() {
+                        net.close_datagrams(id);
+                    }
+                }
                 if self.force(net, domain) {
                     next = now;
                 }
@@ -298,6 +303,7 @@ impl<S> Shutdowns<S> {
             Domain::Loop => {
                 !shutdown.servers.iter().any(|id| net.has_server(*id))
                     && net.socket_ids().next().is_none()
+                    && net.datagram_ids().is_empty()
             }
         };
         let place = self.active.iter().position(is_over)?;
@@ -373,6 +379,12 @@ impl<S> Agenda<S> {
                 done: vec![done],
             });
             shutdowns.note_sockets(net, domain, true);
+            if domain == Domain::Loop {
+                // A UDP socket is asked once, behind the datagrams that have arrived.
+                for id in net.datagram_ids().to_vec() {
+                    net.arm_datagram_timer(id, Duration::ZERO, ASK);
+                }
+            }
         }
         self.arm_shutdown_timer(net, Duration::ZERO);
         self.end_shutdowns(net);

@@ -77,6 +77,7 @@ impl<S> EventLoop<S> {
         let owner = match self.net.keeps_awake() {
             Some(Awake::Socket(id)) => Watched::Socket(id),
             Some(Awake::Server(id)) => Watched::Server(id),
+            Some(Awake::Datagram(id)) => Watched::Datagram(id),
             Some(Awake::Source(id)) => Watched::Source(id),
             // The queue holds a key whose source is gone: the next turn drops it.
             None => return,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::net::{Server, ServerId, Socket, SocketId, SourceId};
+use crate::net::{DatagramId, DatagramSocket, Server, ServerId, Socket, SocketId, SourceId};
 
 use super::calling::Calling;
 use super::{EventLoop, LoopContext};
@@ -105,6 +105,13 @@ pub enum StallOwner {
         /// The address that it listens on; `None` for a path, and for a server that is closed.
         address: Option<SocketAddr>,
     },
+    /// The handler of a UDP socket.
+    Datagram {
+        /// The socket.
+        id: DatagramId,
+        /// The address that it is bound to; `None` for a socket that is gone or not bound yet.
+        address: Option<SocketAddr>,
+    },
     /// A handler of a source of the program.
     Source {
         /// The source.
@@ -147,6 +154,10 @@ impl fmt::Display for StallOwner {
                 write!(formatter, "server {id}")?;
                 write_address(formatter, address)
             }
+            Self::Datagram { id, address } => {
+                write!(formatter, "UDP socket {id}")?;
+                write_address(formatter, address)
+            }
             Self::Source { id } => write!(formatter, "source {id}"),
             Self::Loop => formatter.write_str("the loop"),
         }
@@ -177,6 +188,7 @@ pub(super) enum Watched {
     /// A socket that is gone, with the address of its peer.
     Closed(SocketId, Option<SocketAddr>),
     Server(ServerId),
+    Datagram(DatagramId),
     Source(SourceId),
     Loop,
 }
@@ -353,6 +365,10 @@ impl<S> EventLoop<S> {
             Watched::Server(id) => {
                 let address = Server::new(&mut self.net, id).address();
                 StallOwner::Server { id, address }
+            }
+            Watched::Datagram(id) => {
+                let address = DatagramSocket::new(&mut self.net, id).local_address();
+                StallOwner::Datagram { id, address }
             }
             Watched::Source(id) => StallOwner::Source { id },
             Watched::Loop => StallOwner::Loop,

@@ -63,6 +63,21 @@ pub struct Statistics {
     pub bytes_received: u64,
     /// Counter: the bytes of sockets that the kernel has taken.
     pub bytes_sent: u64,
+    /// Counter: the datagrams that handlers of UDP sockets were given. Their bytes are in `bytes_received`.
+    pub datagrams_received: u64,
+    /// Counter: the datagrams of UDP sockets that the kernel has taken. Their bytes are in `bytes_sent`.
+    pub datagrams_sent: u64,
+    /// Counter: the datagrams that were not sent: the [queue](crate::DatagramOptions::max_queued_bytes) was full, the send
+    /// failed, or the socket closed.
+    pub datagrams_dropped: u64,
+    /// Counter: the received datagrams that were discarded because of the
+    /// [block list](crate::DatagramOptions::receive_block_list) of their socket.
+    pub datagrams_blocked: u64,
+    /// Counter: the received datagrams that were longer than
+    /// [`max_datagram_bytes`](crate::DatagramOptions::max_datagram_bytes).
+    pub datagrams_truncated: u64,
+    /// Counter: the errors of UDP sockets, told or not.
+    pub datagram_errors: u64,
     /// Counter: the connections that servers have accepted, without those that are dropped.
     pub accepted: u64,
     /// Counter: the connections that were dropped because they were over a limit: the sum of the four counters below.
@@ -156,6 +171,8 @@ pub struct Statistics {
     pub sockets: usize,
     /// Present state: the servers that are not removed.
     pub servers: usize,
+    /// Present state: the UDP sockets that are not removed.
+    pub datagram_sockets: usize,
     /// Present state: the accepted bytes of all sockets that the kernel has not taken.
     pub queued_bytes: usize,
 }
@@ -190,6 +207,12 @@ impl Statistics {
             wakes: growth(|it| it.wakes),
             bytes_received: growth(|it| it.bytes_received),
             bytes_sent: growth(|it| it.bytes_sent),
+            datagrams_received: growth(|it| it.datagrams_received),
+            datagrams_sent: growth(|it| it.datagrams_sent),
+            datagrams_dropped: growth(|it| it.datagrams_dropped),
+            datagrams_blocked: growth(|it| it.datagrams_blocked),
+            datagrams_truncated: growth(|it| it.datagrams_truncated),
+            datagram_errors: growth(|it| it.datagram_errors),
             accepted: growth(|it| it.accepted),
             dropped_over_limit: growth(|it| it.dropped_over_limit),
             dropped_over_loop_limit: growth(|it| it.dropped_over_loop_limit),

@@ -250,8 +250,11 @@ impl<S> EventLoop<S> {
                         true => self.deliver_news(shared, id, &buffer[..length]),
                     }
                 }
+                TargetedEvent::Datagram(id) => {
+                    spent.read(self.deliver_to_datagrams(shared, id, buffer));
+                }
                 rare => {
-                    self.deliver(shared, rare);
+                    self.deliver(shared, rare, buffer);
                     // An accept that refused a peer has used up the budget. The event belongs to that step.
                     if spent.is_reached() {
                         spent.end_step();
@@ -294,9 +297,12 @@ impl<S> EventLoop<S> {
                     turn.timers += 1;
                     called_at = Some(self.count_timer(called_at));
                     match due {
-                        Due::Deadline(happened) => self.deliver(shared, happened),
+                        Due::Deadline(happened) => self.deliver(shared, happened, buffer),
                         Due::Timer(id) => self.fire_timer(shared, id),
                         Due::SocketTimer(id, token) => self.deliver_timer(shared, id, token),
+                        Due::DatagramTimer(id, token) => {
+                            self.deliver_datagram_timer(shared, id, token);
+                        }
                         Due::SourceTimer(id, token) => {
                             self.deliver_source_timer(shared, id, token);
                         }
@@ -309,7 +315,7 @@ impl<S> EventLoop<S> {
                 }
                 Elapsing::News(happened) => {
                     turn.events += 1;
-                    self.deliver(shared, happened);
+                    self.deliver(shared, happened, buffer);
                 }
                 Elapsing::Served => {}
                 // Filing an entry again is no step, but takes time.
@@ -355,6 +361,13 @@ impl<S> EventLoop<S> {
                 return;
             }
         }
+        if let Some(id) = self.unclosed_datagrams.take() {
+            turn.closed += 1;
+            self.close_datagrams(shared, id);
+            if limit.step(&self.net) {
+                return;
+            }
+        }
         self.net.begin_closing();
         while let Some(closing) = self.net.next_closing() {
             turn.closed += 1;
@@ -364,6 +377,7 @@ impl<S> EventLoop<S> {
                     self.close_socket(shared, id, reason, error);
                 }
                 Closing::Server(id) => self.close_server(shared, id),
+                Closing::Datagram(id) => self.close_datagrams(shared, id),
                 Closing::Source(id) => self.close_source(shared, id),
             }
             if limit.step(&self.net) {

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use crate::net::{
-    ConnectOptions, Interest, IntoEndpoint, IntoListener, ListenOptions, Net, Result, ServerId,
-    SocketId, SocketOptions, SourceId, StdStream, TimerId,
+    ConnectOptions, DatagramId, DatagramOptions, Interest, IntoEndpoint, IntoListener,
+    ListenOptions, Net, Result, ServerId, SocketId, SocketOptions, SourceId, StdStream, TimerId,
 };
 
 use super::agenda::{Agenda, NewHandler};
+use super::datagram_handler::DatagramHandler;
 use super::hooks::{HookId, HookPlace};
 use super::into_handler::IntoHandler;
 use super::loop_context::LoopContext;
@@ -86,6 +87,36 @@ impl<S> Verbs<'_, S> {
     ) -> Result<SocketId> {
         let id = self.net.adopt_input(input.as_fd())?;
         Ok(self.install_socket(id, handler))
+    }
+
+    pub(super) fn bind_udp(
+        self,
+        to: impl IntoEndpoint,
+        options: &DatagramOptions,
+        handler: impl DatagramHandler<S> + 'static,
+    ) -> Result<DatagramId> {
+        let id = self.net.bind_udp(to.into_endpoint()?, options)?;
+        Ok(self.install_datagrams(id, handler))
+    }
+
+    pub(super) fn connect_udp(
+        self,
+        to: impl IntoEndpoint,
+        options: &DatagramOptions,
+        handler: impl DatagramHandler<S> + 'static,
+    ) -> Result<DatagramId> {
+        let id = self.net.connect_udp(to.into_endpoint()?, options)?;
+        Ok(self.install_datagrams(id, handler))
+    }
+
+    pub(super) fn adopt_udp(
+        self,
+        socket: std::net::UdpSocket,
+        options: &DatagramOptions,
+        handler: impl DatagramHandler<S> + 'static,
+    ) -> Result<DatagramId> {
+        let id = self.net.adopt_udp(socket, options)?;
+        Ok(self.install_datagrams(id, handler))
     }
 
     pub(super) fn add_source<H>(
@@ -195,6 +226,16 @@ impl<S> Verbs<'_, S> {
 
     fn install_socket(self, id: SocketId, handler: impl SocketHandler<S> + 'static) -> SocketId {
         let install = NewHandler::Socket(id, handler.boxed());
+        self.agenda.installs.push_back(install);
+        id
+    }
+
+    fn install_datagrams(
+        self,
+        id: DatagramId,
+        handler: impl DatagramHandler<S> + 'static,
+    ) -> DatagramId {
+        let install = NewHandler::Datagram(id, Box::new(handler));
         self.agenda.installs.push_back(install);
         id
     }

@@ -8,6 +8,7 @@ mod address;
 mod connect;
 mod connection;
 mod core;
+mod datagram;
 mod error;
 mod filter;
 mod listener;
@@ -22,6 +23,7 @@ pub use address::{
     BlockList, IntoEndpoint, IntoListener, ip_family, is_ipv4, is_ipv6, parse_socket_address,
 };
 pub use connect::{ConnectOptions, HostQuery, Resolver, system_resolver};
+pub use datagram::{DatagramOptions, DropPolicy};
 pub use error::{Error, Result, Syscall};
 pub use filter::{Decoded, Filter, FilterOutput};
 pub use listener::ListenOptions;
@@ -31,15 +33,17 @@ pub use tls::{Tls, TlsFilter, TlsSide};
 #[cfg(unix)]
 pub use values::Descriptor;
 pub use values::{
-    AcceptLimit, AcceptRate, CloseReason, Endpoint, Family, Flow, KeepAlive, Limits, MinRate,
-    Refusal, ServerId, SocketId, SocketOptions, SourceId, State, StdListener, StdStream, TimerId,
+    AcceptLimit, AcceptRate, CloseReason, DatagramId, Endpoint, Family, Flow, KeepAlive, Limits,
+    MinRate, MulticastInterface, Refusal, ServerId, SocketId, SocketOptions, SourceId, State,
+    StdListener, StdStream, TimerId,
 };
-pub use view::{Server, Socket, Sockets, Source};
+pub use view::{DatagramSocket, Server, Socket, Sockets, Source};
 
 pub(crate) use self::core::{
     Awake, Capacities, Closing, Due, Elapsing, Net, Standing, TargetedEvent, TimerHandle,
     WakeHandle, WakeListener, out_of_range,
 };
 pub(crate) use connection::Notice;
+pub(crate) use datagram::{DatagramEvent, Message};
 pub(crate) use listener::ServerEvent;
 pub(crate) use values::{Interest, Readiness, SocketEvent, SourceEvent};

@@ -10,11 +10,12 @@ use super::lookup::LookupLimits;
 use super::lookups::Lookups;
 use super::native::LookupThreads;
 use super::native::tcp::ConnectStep;
-use super::options::Binding;
+use super::options::{Binding, UdpBinding};
 use super::selector::Selector;
 #[cfg(feature = "simulation")]
 use super::simulated;
 use super::stream::Stream;
+use super::udp::Udp;
 use super::wake_listener::WakeListener;
 use super::waker::WakeHandle;
 
@@ -141,6 +142,19 @@ impl System {
             #[cfg(feature = "simulation")]
             Self::Faulty(injector) => {
                 faults::FaultyAcceptor::bind(address, binding, injector).map(Acceptor::Faulty)
+            }
+        }
+    }
+
+    /// Opens a UDP socket as [`Udp::bind`] does.
+    pub(crate) fn bind_udp(&self, address: SocketAddr, binding: &UdpBinding) -> io::Result<Udp> {
+        match self {
+            Self::Kernel => Udp::bind(address, binding),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(_) => Err(io::ErrorKind::Unsupported.into()),
+            #[cfg(feature = "simulation")]
+            Self::Faulty(injector) => {
+                faults::FaultyUdp::bind(address, binding, injector).map(Udp::Faulty)
             }
         }
     }

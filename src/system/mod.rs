@@ -1,6 +1,6 @@
 //! The seam: every use of the operating system goes through this module.
 //!
-//! Polling and the clock are in [`Selector`], connections in [`Stream`], listeners in [`Acceptor`]. Each of these types
+//! Polling and the clock are in [`Selector`], connections in [`Stream`], listeners in [`Acceptor`], UDP sockets in [`Udp`]. Each of these types
 //! is one flat enum of all its kinds. So a simulated network under a virtual clock can replace the operating system,
 //! without a generic parameter in any public type. The floors above open no socket and read no clock themselves.
 //!
@@ -29,6 +29,7 @@ pub(crate) mod simulated;
 mod stream;
 mod stream_options;
 pub(crate) mod threading;
+mod udp;
 mod wake_listener;
 mod waker;
 
@@ -42,13 +43,15 @@ pub(crate) use native::Adopted;
 #[cfg(unix)]
 pub use native::Descriptor;
 pub(crate) use native::tcp::ConnectStep;
-pub(crate) use options::{Binding, KeepAliveTimes};
+pub use options::MulticastInterface;
+pub(crate) use options::{Binding, KeepAliveTimes, Membership, UdpBinding, UdpOption};
 pub(crate) use owned_path::OwnedPath;
 pub(crate) use owner_process::OwnerProcess;
 pub(crate) use platform::{SHORT_READ_EXHAUSTS, SHORT_WRITE_EXHAUSTS};
 pub(crate) use reserve::Reserve;
 pub(crate) use selector::Selector;
 pub(crate) use stream::Stream;
+pub(crate) use udp::Udp;
 pub(crate) use wake_listener::WakeListener;
 #[cfg(test)]
 pub(crate) use waker::ScriptedWaker;

@@ -1,6 +1,7 @@
 //! Options of sockets, and the call that sets keep-alive on any socket.
 
 use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
@@ -20,6 +21,89 @@ pub(crate) struct Binding {
     pub(crate) no_delay: bool,
     /// SO_KEEPALIVE of accepted connections, on systems where connections inherit this option from the listener.
     pub(crate) keep_alive: Option<KeepAliveTimes>,
+}
+
+/// The options that are set on a UDP socket before it is bound.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct UdpBinding {
+    /// Whether an IPv6 socket refuses IPv4 peers (IPV6_V6ONLY).
+    pub(crate) ipv6_only: bool,
+    /// Whether other sockets that ask for the same may bind the same address.
+    pub(crate) reuse_address: bool,
+    /// Whether the kernel distributes the datagrams among all sockets of the address (SO_REUSEPORT).
+    pub(crate) reuse_port: bool,
+    /// SO_RCVBUF; `None` keeps the system's size.
+    pub(crate) receive_buffer: Option<usize>,
+    /// SO_SNDBUF; `None` keeps the system's size.
+    pub(crate) send_buffer: Option<usize>,
+}
+
+/// An option of a UDP socket that is open.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum UdpOption {
+    /// SO_BROADCAST.
+    Broadcast(bool),
+    /// IP_TTL or IPV6_UNICAST_HOPS.
+    Ttl(u32),
+    /// IP_MULTICAST_TTL or IPV6_MULTICAST_HOPS.
+    MulticastTtl(u32),
+    /// IP_MULTICAST_LOOP or IPV6_MULTICAST_LOOP.
+    MulticastLoopback(bool),
+    /// IP_MULTICAST_IF or IPV6_MULTICAST_IF.
+    MulticastInterface(MulticastInterface),
+    /// A group to join.
+    Join(Membership),
+    /// A group to leave.
+    Leave(Membership),
+    /// SO_RCVBUF.
+    ReceiveBuffer(usize),
+    /// SO_SNDBUF.
+    SendBuffer(usize),
+}
+
+/// The membership of a socket in a multicast group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Membership {
+    pub(crate) group: IpAddr,
+    /// The only address whose datagrams are received; `None` for a membership of any source.
+    pub(crate) source: Option<IpAddr>,
+    pub(crate) interface: MulticastInterface,
+}
+
+/// The network interface of a multicast group.
+///
+/// An IPv4 socket takes an address of the interface, and an IPv6 socket the number of the interface (`ip link` shows it).
+/// Where the system can, an IPv4 socket also takes a number to join with.
+///
+/// ```
+/// use std::net::Ipv4Addr;
+/// use netloop::MulticastInterface;
+///
+/// assert_eq!(MulticastInterface::from(2), MulticastInterface::Index(2));
+/// assert_eq!(MulticastInterface::from(Ipv4Addr::LOCALHOST), MulticastInterface::Address(Ipv4Addr::LOCALHOST));
+/// assert_eq!(MulticastInterface::default(), MulticastInterface::Any);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum MulticastInterface {
+    /// The interface that the system chooses by its routes.
+    #[default]
+    Any,
+    /// The interface with this IPv4 address.
+    Address(Ipv4Addr),
+    /// The interface with this number.
+    Index(u32),
+}
+
+impl From<Ipv4Addr> for MulticastInterface {
+    fn from(address: Ipv4Addr) -> Self {
+        Self::Address(address)
+    }
+}
+
+impl From<u32> for MulticastInterface {
+    fn from(index: u32) -> Self {
+        Self::Index(index)
+    }
 }
 
 /// The times of TCP keep-alive probes; `None` keeps the operating system's value.

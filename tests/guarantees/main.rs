@@ -84,6 +84,7 @@ mod accept_bursts;
 mod accept_limits;
 mod accepting;
 mod budgets;
+mod datagrams;
 mod deadline_of_requests;
 mod deadlines;
 mod dialing;

@@ -341,6 +341,7 @@ impl Ledger {
                 self.unsay(side, length);
             }
             Flow::Closed => it.refused += length as u64,
+            Flow::Dropped => panic!("only a UDP socket drops"),
         }
     }
 

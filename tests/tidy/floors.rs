@@ -102,6 +102,19 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "net/datagram",
+        &[
+            "reactor",
+            "system",
+            "system/errno",
+            "net/values",
+            "net/error",
+            "net/address",
+            "net/outbox",
+            "net/connect",
+        ],
+    ),
+    (
         "net/connection",
         &[
             "reactor",
@@ -128,6 +141,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "net/outbox",
             "net/connect",
             "net/listener",
+            "net/datagram",
             "net/connection",
         ],
     ),
@@ -143,6 +157,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "net/outbox",
             "net/connect",
             "net/listener",
+            "net/datagram",
             "net/connection",
             "net/core",
         ],

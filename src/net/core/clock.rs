@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::net::error::{Error, Result, Syscall};
-use crate::net::values::{ServerId, SocketId, TimerId};
+use crate::net::values::{DatagramId, ServerId, SocketId, TimerId};
 use crate::reactor::{Phase, Reactor, TimerHandle};
 
 use super::Net;
@@ -156,6 +156,11 @@ impl Net {
     /// Whether the socket `id` exists. A closed socket exists until its `on_close` has returned.
     pub(crate) fn has_socket(&self, id: SocketId) -> bool {
         self.reactor.get(id.0).is_some()
+    }
+
+    /// Whether the UDP socket `id` exists. A closed one exists until its `on_close` has returned.
+    pub(crate) fn has_datagrams(&self, id: DatagramId) -> bool {
+        self.datagrams(id).is_some()
     }
 
     /// Whether the server `id` exists. A closed server exists until its `on_close` has returned.

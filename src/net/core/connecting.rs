@@ -15,7 +15,7 @@ use crate::net::connect::{
 use crate::net::connection::{Connection, Notice};
 use crate::net::error::{Error, Syscall, copy_of_io};
 use crate::net::values::{
-    Endpoint, Event, ServerId, SocketId, SocketSettings, SourceEvent, SourceId,
+    DatagramId, Endpoint, Event, ServerId, SocketId, SocketSettings, SourceEvent, SourceId,
 };
 use crate::reactor::{Interest, Key, Phase, Readiness};
 use crate::system::{LookupLimits, Stream, System};
@@ -224,11 +224,10 @@ impl Net {
     /// Passes an answer to a source. A source that no longer exists is skipped.
     fn answer(&mut self, asker: Key, answer: &io::Result<Vec<SocketAddr>>) {
         let answer = answer.as_ref().map(Vec::as_slice);
-        let source = self.reactor.get(asker);
-        if source.is_some_and(|source| source.listener().is_some()) {
-            self.finish_listen_lookup(ServerId(asker), answer);
-        } else {
-            self.finish_connect_lookup(SocketId(asker), answer);
+        match self.reactor.get(asker) {
+            Some(Source::Listener(_)) => self.finish_listen_lookup(ServerId(asker), answer),
+            Some(Source::Datagrams(_)) => self.finish_datagram_lookup(DatagramId(asker), answer),
+            _ => self.finish_connect_lookup(SocketId(asker), answer),
         }
     }
 
@@ -259,6 +258,7 @@ impl Net {
         let departure = match self.reactor.get(asker) {
             Some(Source::Connection(connection)) => connection.departure(),
             Some(Source::Listener(listener)) if listener.pending_options().is_some() => None,
+            Some(Source::Datagrams(datagrams)) if datagrams.pending().is_some() => None,
             _ => Some(Departure::Left),
         };
         if let (Some(departure), Some(lookups)) = (departure, &mut self.lookups) {
@@ -308,6 +308,7 @@ impl Net {
                 let id = ServerId(key);
                 return self.screen(id).then_some(TargetedEvent::Server(id));
             }
+            Event::Datagram => return Some(TargetedEvent::Datagram(DatagramId(key))),
             Event::SourceReadable => return to_source(SourceEvent::Readable),
             Event::SourceWritable => return to_source(SourceEvent::Writable),
             Event::SourceUnarmed => return to_source(SourceEvent::Unarmed),

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::net::connect::{LookupCounts, PendingLookups};
 use crate::net::connection::TimeLimitCounts;
+use crate::net::datagram::DatagramCounts;
 use crate::net::values::AcceptLimit;
 
 use super::Net;
@@ -30,6 +31,8 @@ pub(crate) struct NetCounts {
     pub(crate) lookups: LookupCounts,
     pub(crate) sockets: usize,
     pub(crate) servers: usize,
+    pub(crate) datagram_sockets: usize,
+    pub(crate) datagrams: DatagramCounts,
     pub(crate) queued_bytes: usize,
 }
 
@@ -44,16 +47,19 @@ pub(super) struct Tally {
     pub(super) closed_over_total: u64,
     /// The bytes that removed sockets had received. Each live socket counts its own.
     pub(super) received_before: u64,
+    /// The counters of the UDP sockets that are removed.
+    pub(super) datagrams_before: DatagramCounts,
 }
 
 impl Net {
     /// Returns the counters, after a visit of each socket.
     pub(crate) fn counts(&self) -> NetCounts {
+        let (datagrams, queued_datagram_bytes) = self.datagram_counts();
         let mut counts = NetCounts {
             turns: self.loop_admission.turns(),
             polls: self.reactor.polls(),
             reports: self.reactor.events(),
-            bytes_received: self.tally.received_before,
+            bytes_received: self.tally.received_before + datagrams.received_bytes,
             bytes_sent: self.outbox.sent_bytes(),
             accepted: self.tally.accepted,
             refused: self.tally.refused,
@@ -69,7 +75,9 @@ impl Net {
                 .unwrap_or_default(),
             sockets: 0,
             servers: self.server_count(),
-            queued_bytes: 0,
+            datagram_sockets: self.datagram_ids().len(),
+            datagrams,
+            queued_bytes: queued_datagram_bytes,
         };
         for (_, source) in self.reactor.iter() {
             if let Some(connection) = source.connection() {

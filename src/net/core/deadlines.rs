@@ -3,7 +3,7 @@
 
 use crate::net::connect::ConnectRace;
 use crate::net::connection::{Connection, NextTry, Retries};
-use crate::net::values::{Event, SocketEvent, SocketId, SourceId, TimerId};
+use crate::net::values::{DatagramId, Event, SocketEvent, SocketId, SourceId, TimerId};
 use crate::reactor::{Elapsed, Interest, Key, Readiness};
 
 use super::source::SharedResources;
@@ -22,6 +22,8 @@ pub(crate) enum Due {
     Timer(TimerId),
     /// A timer that the user has set on a socket, with its token.
     SocketTimer(SocketId, u64),
+    /// A timer that the user has set on a UDP socket, with its token.
+    DatagramTimer(DatagramId, u64),
     /// A timer that the user has set on a source, with its token.
     SourceTimer(SourceId, u64),
 }

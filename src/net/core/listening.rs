@@ -230,7 +230,7 @@ fn bind_first(
 }
 
 /// Whether an address is valid on one link only, but has no zone that names the link.
-fn lacks_zone(address: &SocketAddr) -> bool {
+pub(super) fn lacks_zone(address: &SocketAddr) -> bool {
     match address {
         SocketAddr::V6(address) => address.ip().is_unicast_link_local() && address.scope_id() == 0,
         SocketAddr::V4(_) => false,

@@ -1,6 +1,6 @@
 //! [`Net`]: the reactor and all sources of one loop, and the operations that need both.
 //!
-//! By topic: `opening`, `connecting`, `dialing`, `listening` and `custom_sources` make sources, `admitting` decides on
+//! By topic: `opening`, `connecting`, `dialing`, `listening`, `datagrams` and `custom_sources` make sources, `admitting` decides on
 //! accepted connections, and `source` passes the reactor's calls to the sources. `writing`, `formatting` and `requests` carry out the calls of the views. `clock`,
 //! `deadlines` and `socket_timers` deal with time, `counts` with the statistics, and `standing` with shutdowns.
 
@@ -10,6 +10,7 @@ mod connecting;
 mod counts;
 mod custom_source;
 mod custom_sources;
+mod datagrams;
 mod deadlines;
 mod dialing;
 mod dropping;
@@ -39,8 +40,8 @@ use crate::net::error::{Error, Result, Syscall};
 use crate::net::listener::{Listener, LoopAdmission};
 use crate::net::outbox::Outbox;
 use crate::net::values::{
-    CloseReason, Event, Limits, ServerId, SocketEvent, SocketId, SocketOptions, SocketSettings,
-    SourceEvent, SourceId,
+    CloseReason, DatagramId, Event, Limits, ServerId, SocketEvent, SocketId, SocketOptions,
+    SocketSettings, SourceEvent, SourceId,
 };
 use crate::reactor::{Key, Phase, Reactor, Registration, Waker};
 use crate::system::{OwnerProcess, System};
@@ -74,6 +75,8 @@ pub(crate) struct Net {
     loop_admission: LoopAdmission,
     /// The ids of all servers that are not removed, to find the servers that back off without a walk over all sockets.
     servers: Vec<ServerId>,
+    /// The ids of all UDP sockets that are not removed.
+    datagrams: Vec<DatagramId>,
     /// The buffer in which formatted writes build their text. Invariant: empty between two writes.
     scratch: String,
     /// The waker of the loop. Other threads have handles to it, which do not keep its descriptor open.
@@ -116,6 +119,9 @@ pub(crate) enum TargetedEvent {
     /// An event for the handler of a server. The caller takes the event by
     /// [`take_server_event`](Net::take_server_event).
     Server(ServerId),
+    /// An event for the handler of a UDP socket. The caller takes the event, and those that follow, by
+    /// [`take_datagram_event`](Net::take_datagram_event).
+    Datagram(DatagramId),
     /// An event for the handler of a source of the user. After the callback, the caller ends it by
     /// [`end_source_callback`](Net::end_source_callback).
     Source(SourceId, SourceEvent),
@@ -130,6 +136,8 @@ pub(crate) enum Closing {
     SocketWithReports(SocketId, CloseReason, Option<Error>),
     /// A closed server that has no socket left.
     Server(ServerId),
+    /// A UDP socket, which may have errors to report before `on_close`.
+    Datagram(DatagramId),
     /// A source of the user.
     Source(SourceId),
 }
@@ -161,6 +169,7 @@ impl Net {
             limits,
             system,
             servers: Vec::new(),
+            datagrams: Vec::new(),
             scratch: String::new(),
         })
     }
@@ -347,11 +356,16 @@ impl Net {
         let id = SocketId(key);
         self.cancel_timers_of(key);
         let source = self.reactor.source_mut(key);
-        let Some(connection) = source.and_then(Source::connection_mut) else {
-            return Some(match self.custom_source(SourceId(key)) {
-                Some(_) => Closing::Source(SourceId(key)),
-                None => Closing::Server(ServerId(key)),
-            });
+        let connection = match source {
+            Some(Source::Connection(connection)) => connection,
+            Some(Source::Datagrams(datagrams)) => {
+                datagrams.shut();
+                return Some(Closing::Datagram(DatagramId(key)));
+            }
+            Some(Source::Custom(_)) => return Some(Closing::Source(SourceId(key))),
+            Some(Source::Listener(_) | Source::Attempt(_)) | None => {
+                return Some(Closing::Server(ServerId(key)));
+            }
         };
         let (reason, error) = connection.shut(&mut self.outbox);
         let closing = if connection.has_cold_state() {

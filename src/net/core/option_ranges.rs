@@ -8,6 +8,7 @@ use crate::net::connect::ConnectOptions;
 use crate::net::error::{Error, Result};
 use crate::net::listener::ListenOptions;
 use crate::net::values::{Endpoint, KeepAlive, SocketSettings};
+use crate::system::UdpOption;
 
 /// The longest time before a keep-alive probe, in seconds (`MAX_TCP_KEEPIDLE` and `MAX_TCP_KEEPINTVL` of Linux). Other
 /// systems accept more, and the range is the same everywhere.
@@ -86,6 +87,29 @@ fn check_seconds(option: &str, duration: Duration) -> Result<()> {
         return Err(out_of_range(option, &range, &received));
     }
     Ok(())
+}
+
+/// Checks an option of a UDP socket, which the user knows as `name`.
+pub(super) fn check_udp_option(name: &str, option: UdpOption) -> Result<()> {
+    match option {
+        UdpOption::Ttl(hops) if !(1..=255).contains(&hops) => {
+            Err(out_of_range(name, "1 to 255", &hops))
+        }
+        UdpOption::MulticastTtl(hops) if hops > 255 => Err(out_of_range(name, "0 to 255", &hops)),
+        UdpOption::Join(membership) | UdpOption::Leave(membership)
+            if !membership.group.is_multicast() =>
+        {
+            let range = "a multicast address (224.0.0.0/4, ff00::/8)";
+            Err(out_of_range(name, range, &membership.group))
+        }
+        UdpOption::ReceiveBuffer(bytes) | UdpOption::SendBuffer(bytes)
+            if i32::try_from(bytes).is_err() =>
+        {
+            let range = format!("at most {} bytes", i32::MAX);
+            Err(out_of_range(name, &range, &bytes))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Returns the error of an option that `kind` does not have.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::net::values::{SocketId, SourceId};
+use crate::net::values::{DatagramId, SocketId, SourceId};
 use crate::reactor::{Key, TimerHandle};
 use crate::slots::Slots;
 
@@ -49,6 +49,11 @@ impl Net {
         self.arm_timer_of(id.0, after, token);
     }
 
+    /// Arms a timer of a UDP socket, as [`arm_socket_timer`](Self::arm_socket_timer) does.
+    pub(crate) fn arm_datagram_timer(&mut self, id: DatagramId, after: Duration, token: u64) {
+        self.arm_timer_of(id.0, after, token);
+    }
+
     fn arm_timer_of(&mut self, owner: Key, after: Duration, token: u64) {
         if self.is_closed(owner) {
             return;
@@ -80,6 +85,11 @@ impl Net {
 
     /// Cancels a timer of a source of the user, as [`cancel_socket_timer`](Self::cancel_socket_timer) does.
     pub(crate) fn cancel_source_timer(&mut self, id: SourceId, token: u64) -> bool {
+        self.cancel_timer_of(id.0, token)
+    }
+
+    /// Cancels a timer of a UDP socket, as [`cancel_socket_timer`](Self::cancel_socket_timer) does.
+    pub(crate) fn cancel_datagram_timer(&mut self, id: DatagramId, token: u64) -> bool {
         self.cancel_timer_of(id.0, token)
     }
 
@@ -131,9 +141,11 @@ impl Net {
         if self.is_closed(timer.owner) {
             return None;
         }
-        Some(match self.custom_source(SourceId(timer.owner)) {
-            Some(_) => Due::SourceTimer(SourceId(timer.owner), timer.token),
-            None => Due::SocketTimer(SocketId(timer.owner), timer.token),
+        let (owner, token) = (timer.owner, timer.token);
+        Some(match self.reactor.get(owner) {
+            Some(Source::Custom(_)) => Due::SourceTimer(SourceId(owner), token),
+            Some(Source::Datagrams(_)) => Due::DatagramTimer(DatagramId(owner), token),
+            _ => Due::SocketTimer(SocketId(owner), token),
         })
     }
 
@@ -141,6 +153,7 @@ impl Net {
     fn is_closed(&self, owner: Key) -> bool {
         match self.reactor.get(owner) {
             Some(Source::Custom(source)) => source.is_closing(),
+            Some(Source::Datagrams(datagrams)) => datagrams.is_closed(),
             _ => self.socket_is_closed(SocketId(owner)),
         }
     }

@@ -4,6 +4,7 @@ use mio::event;
 
 use crate::net::connect::Attempt;
 use crate::net::connection::Connection;
+use crate::net::datagram::Datagrams;
 use crate::net::listener::{Listener, LoopAdmission};
 use crate::net::outbox::Outbox;
 use crate::net::values::Event;
@@ -27,6 +28,8 @@ pub(crate) enum Source {
     Listener(Box<Listener>),
     /// An attempt: one of several connects that race for the same connection.
     Attempt(Box<Attempt>),
+    /// A UDP socket. Boxed, because it is large, and a connection is the commonest source.
+    Datagrams(Box<Datagrams>),
     /// A source of the user. Its object lies beside its handler, so that a callback can borrow both.
     Custom(CustomSource),
 }
@@ -45,7 +48,7 @@ impl Source {
     pub(crate) fn connection(&self) -> Option<&Connection> {
         match self {
             Self::Connection(connection) => Some(connection),
-            Self::Listener(_) | Self::Attempt(_) | Self::Custom(_) => None,
+            Self::Listener(_) | Self::Attempt(_) | Self::Datagrams(_) | Self::Custom(_) => None,
         }
     }
 
@@ -53,21 +56,37 @@ impl Source {
     pub(crate) fn connection_mut(&mut self) -> Option<&mut Connection> {
         match self {
             Self::Connection(connection) => Some(connection),
-            Self::Listener(_) | Self::Attempt(_) | Self::Custom(_) => None,
+            Self::Listener(_) | Self::Attempt(_) | Self::Datagrams(_) | Self::Custom(_) => None,
         }
     }
 
     pub(crate) fn listener(&self) -> Option<&Listener> {
         match self {
             Self::Listener(listener) => Some(listener),
-            Self::Connection(_) | Self::Attempt(_) | Self::Custom(_) => None,
+            Self::Connection(_) | Self::Attempt(_) | Self::Datagrams(_) | Self::Custom(_) => None,
         }
     }
 
     pub(crate) fn listener_mut(&mut self) -> Option<&mut Listener> {
         match self {
             Self::Listener(listener) => Some(listener),
-            Self::Connection(_) | Self::Attempt(_) | Self::Custom(_) => None,
+            Self::Connection(_) | Self::Attempt(_) | Self::Datagrams(_) | Self::Custom(_) => None,
+        }
+    }
+}
+
+impl Source {
+    pub(crate) fn datagrams(&self) -> Option<&Datagrams> {
+        match self {
+            Self::Datagrams(datagrams) => Some(datagrams),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn datagrams_mut(&mut self) -> Option<&mut Datagrams> {
+        match self {
+            Self::Datagrams(datagrams) => Some(datagrams),
+            _ => None,
         }
     }
 }
@@ -76,14 +95,14 @@ impl Source {
     pub(crate) fn custom(&self) -> Option<&CustomSource> {
         match self {
             Self::Custom(source) => Some(source),
-            Self::Connection(_) | Self::Listener(_) | Self::Attempt(_) => None,
+            Self::Connection(_) | Self::Listener(_) | Self::Attempt(_) | Self::Datagrams(_) => None,
         }
     }
 
     pub(crate) fn custom_mut(&mut self) -> Option<&mut CustomSource> {
         match self {
             Self::Custom(source) => Some(source),
-            Self::Connection(_) | Self::Listener(_) | Self::Attempt(_) => None,
+            Self::Connection(_) | Self::Listener(_) | Self::Attempt(_) | Self::Datagrams(_) => None,
         }
     }
 }
@@ -98,6 +117,9 @@ impl Source {
         match self {
             Self::Listener(listener) => {
                 listener.on_readable(registration, resources.loop_admission)
+            }
+            Self::Datagrams(datagrams) => {
+                datagrams.on_readable(registration, resources.buffer, resources.outbox)
             }
             Self::Custom(source) => Some(source.on_readable(registration)),
             Self::Connection(_) | Self::Attempt(_) => None,
@@ -118,6 +140,9 @@ impl Handler for Source {
                 .acceptor_mut()
                 .map(|acceptor| acceptor as &mut dyn event::Source),
             Self::Attempt(attempt) => Some(&mut attempt.stream),
+            Self::Datagrams(datagrams) => datagrams
+                .socket_mut()
+                .map(|socket| socket as &mut dyn event::Source),
             // The owner of the object lends it for each registration (`Reactor::insert_lent`).
             Self::Custom(_) => None,
         }
@@ -144,6 +169,7 @@ impl Handler for Source {
         match self {
             Self::Connection(connection) => connection.on_writable(registration, resources.outbox),
             Self::Attempt(attempt) => attempt.on_writable(registration),
+            Self::Datagrams(datagrams) => datagrams.on_writable(registration, resources.outbox),
             Self::Custom(source) => Some(source.on_writable(registration)),
             Self::Listener(_) => None,
         }
@@ -156,6 +182,7 @@ impl Handler for Source {
     ) -> Option<Event> {
         match self {
             Self::Connection(connection) => connection.on_error(registration),
+            Self::Datagrams(datagrams) => datagrams.on_error(registration),
             Self::Custom(_) => {
                 CustomSource::keep_error(registration);
                 None
@@ -186,6 +213,7 @@ impl Handler for Source {
                 connection.on_activated(registration, resources.buffer, resources.outbox)
             }
             Self::Listener(listener) => listener.on_activated(),
+            Self::Datagrams(datagrams) => datagrams.on_activated(),
             Self::Attempt(_) | Self::Custom(_) => None,
         }
     }
@@ -195,6 +223,10 @@ impl Handler for Source {
             Self::Connection(connection) => connection.on_deadline(registration),
             Self::Listener(listener) => {
                 listener.wake(registration);
+                None
+            }
+            Self::Datagrams(datagrams) => {
+                datagrams.on_deadline(registration);
                 None
             }
             // A source of the user has one deadline: the next try to register its object, which the kernel refused.
@@ -210,7 +242,9 @@ impl Handler for Source {
     fn burst_beside_others(&self) -> u32 {
         match self {
             Self::Connection(_) => READ_BURST_BESIDE_OTHERS,
-            Self::Listener(_) | Self::Attempt(_) | Self::Custom(_) => self.burst(),
+            Self::Listener(_) | Self::Attempt(_) | Self::Datagrams(_) | Self::Custom(_) => {
+                self.burst()
+            }
         }
     }
 
@@ -219,6 +253,7 @@ impl Handler for Source {
         match self {
             Self::Connection(_) => READ_BURST,
             Self::Listener(listener) => listener.accepts_per_turn(),
+            Self::Datagrams(datagrams) => datagrams.receives_per_turn(),
             // A source of the user begins its burst after its callback, if it is still ready (`end_lent_callback`).
             Self::Attempt(_) | Self::Custom(_) => 1,
         }

@@ -1,17 +1,18 @@
 //! The source that keeps the loop awake although nothing happens.
 
 use crate::net::error::Error;
-use crate::net::values::{CloseReason, ServerId, SocketId, SourceId};
+use crate::net::values::{CloseReason, DatagramId, ServerId, SocketId, SourceId};
 
 use super::Net;
 use super::source::Source;
 
-/// The socket, server or source that keeps a loop awake.
+/// The socket, server, UDP socket or source that keeps a loop awake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Awake {
     /// A socket, or one of its attempts to connect.
     Socket(SocketId),
     Server(ServerId),
+    Datagram(DatagramId),
     Source(SourceId),
 }
 
@@ -33,6 +34,7 @@ impl Net {
             Source::Connection(_) => Awake::Socket(SocketId(key)),
             Source::Attempt(attempt) => Awake::Socket(SocketId(attempt.owner)),
             Source::Listener(_) => Awake::Server(ServerId(key)),
+            Source::Datagrams(_) => Awake::Datagram(DatagramId(key)),
             Source::Custom(_) => Awake::Source(SourceId(key)),
         })
     }
@@ -52,6 +54,10 @@ impl Net {
                 });
             }
             Some(Awake::Server(id)) => self.close_server(id),
+            Some(Awake::Datagram(id)) => {
+                let text = "the loop turned for nothing because of this UDP socket, which is a defect of netloop";
+                self.fail_datagrams(id, Error::with_code(Error::INTERNAL, text));
+            }
             Some(Awake::Source(_)) | None => {}
         }
     }

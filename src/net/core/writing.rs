@@ -51,6 +51,7 @@ impl Net {
             self.put_off = Vec::new();
         }
         self.servers.shrink_to_fit();
+        self.datagrams.shrink_to_fit();
         self.socket_timers.shrink();
         self.outbox.reclaim();
         self.notice_slack();
@@ -216,7 +217,10 @@ impl Net {
         self.reactor
             .end_callback_by(scope, |source, registration| match source {
                 Source::Connection(connection) => connection.reply(registration, outbox),
-                Source::Listener(_) | Source::Attempt(_) | Source::Custom(_) => true,
+                Source::Listener(_)
+                | Source::Attempt(_)
+                | Source::Datagrams(_)
+                | Source::Custom(_) => true,
             });
     }
 

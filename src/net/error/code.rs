@@ -26,6 +26,12 @@ impl Error {
     pub const INTERNAL: &'static str = "ERR_INTERNAL";
     /// `ERR_IP_BLOCKED`: the address is on the block list.
     pub const IP_BLOCKED: &'static str = "ERR_IP_BLOCKED";
+    /// `ERR_SOCKET_DGRAM_NOT_RUNNING`: the UDP socket is closed, or its name is being looked up.
+    pub const DATAGRAM_NOT_RUNNING: &'static str = "ERR_SOCKET_DGRAM_NOT_RUNNING";
+    /// `ERR_SOCKET_DGRAM_IS_CONNECTED`: the UDP socket is connected, and sends to its peer alone.
+    pub const DATAGRAM_IS_CONNECTED: &'static str = "ERR_SOCKET_DGRAM_IS_CONNECTED";
+    /// `ERR_SOCKET_DGRAM_NOT_CONNECTED`: the UDP socket has no peer, and the call names no address.
+    pub const DATAGRAM_NOT_CONNECTED: &'static str = "ERR_SOCKET_DGRAM_NOT_CONNECTED";
     /// `ERR_FORKED`: the loop belongs to the parent of this process, which was forked.
     pub const FORKED: &'static str = "ERR_FORKED";
     /// `ERR_LOOP_CLOSED`: the loop of this [`Remote`](crate::Remote) is gone.
@@ -116,7 +122,10 @@ fn winsock_lookup_code(_: &io::Error) -> Option<&'static str> {
 pub(super) fn kind_of(code: &str) -> io::ErrorKind {
     match code {
         Error::INVALID_ARGUMENT | Error::BAD_PORT => io::ErrorKind::InvalidInput,
-        Error::SOCKET_CLOSED | Error::NO_DESCRIPTOR => io::ErrorKind::NotConnected,
+        Error::SOCKET_CLOSED
+        | Error::NO_DESCRIPTOR
+        | Error::DATAGRAM_NOT_RUNNING
+        | Error::DATAGRAM_NOT_CONNECTED => io::ErrorKind::NotConnected,
         Error::CLOSED_BEFORE_CONNECTION => io::ErrorKind::ConnectionAborted,
         Error::QUEUE_LIMIT | Error::TOTAL_QUEUE_LIMIT | Error::MAILBOX_FULL => {
             io::ErrorKind::QuotaExceeded

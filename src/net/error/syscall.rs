@@ -33,7 +33,7 @@ use std::fmt;
 pub enum Syscall {
     /// `accept`: taking the next connection of a listener.
     Accept,
-    /// `bind`: setting the local address of a connection.
+    /// `bind`: setting the local address of a connection or of a UDP socket.
     Bind,
     /// `connect`: making a connection, including the wait for the peer's answer.
     Connect,
@@ -47,8 +47,12 @@ pub enum Syscall {
     Poll,
     /// `read`: receiving bytes.
     Read,
+    /// `recvmsg`: receiving a datagram.
+    Receive,
     /// `register`: registering a source with the kernel for events.
     Register,
+    /// `send`: sending a datagram.
+    Send,
     /// `setsockopt`: setting an option of a socket.
     SetOption,
     /// `shutdown`: ending the outbound half of a connection, with a FIN.
@@ -68,7 +72,9 @@ impl fmt::Display for Syscall {
             Self::Open => "open",
             Self::Poll => "poll",
             Self::Read => "read",
+            Self::Receive => "recvmsg",
             Self::Register => "register",
+            Self::Send => "send",
             Self::SetOption => "setsockopt",
             Self::Shutdown => "shutdown",
             Self::Write => "write",

@@ -84,6 +84,8 @@ impl Error {
             | Syscall::Bind
             | Syscall::Connect
             | Syscall::Read
+            | Syscall::Receive
+            | Syscall::Send
             | Syscall::Shutdown
             | Syscall::Write => self.0.code == UNKNOWN || self.0.source.get_ref().is_some(),
         }

@@ -18,6 +18,7 @@
 //! between the places changes nothing, and only a `put` asks for [room](Outbox::room).
 
 mod broadcast;
+mod datagrams;
 mod gathered;
 mod level;
 mod payload;
@@ -107,6 +108,8 @@ pub(crate) struct Outbox {
     encoded: Vec<u8>,
     /// As `encoded`, for the bytes that such a connection receives.
     pub(crate) received: WireBuffer,
+    /// The number of the bytes in the queues of UDP sockets, which keep the bytes themselves.
+    datagrams: usize,
     /// The number of bytes that the kernel has taken since the outbox was made.
     sent: u64,
 }
@@ -123,6 +126,7 @@ impl Outbox {
             level: Level::new(limit),
             encoded: Vec::new(),
             received: WireBuffer::default(),
+            datagrams: 0,
             sent: 0,
         };
         outbox.note_low_level();

@@ -4,10 +4,13 @@ use super::Outbox;
 
 /// The limit on the unsent bytes of all connections together.
 impl Outbox {
-    /// The unsent bytes of all connections together, with those that a callback has gathered.
+    /// The unsent bytes of all connections and UDP sockets together, with those that a callback has gathered.
     #[inline]
     pub(crate) fn waiting(&self) -> usize {
-        self.pool.queued_bytes() + self.broadcast.waiting() + self.gathered.bytes().len()
+        self.pool.queued_bytes()
+            + self.broadcast.waiting()
+            + self.gathered.bytes().len()
+            + self.datagrams
     }
 
     /// The number of further bytes until the limit.

@@ -10,6 +10,8 @@ pub(crate) enum Event {
     Server,
     /// A server has accepted a connection, and `Net` decides whether the server takes it.
     Arrival,
+    /// A UDP socket has something for its handler, which `Net::take_datagram_event` takes.
+    Datagram,
     /// A read of a source of the user may succeed. For its handler, [`SourceEvent::Readable`].
     SourceReadable,
     /// A write of a source of the user may succeed. For its handler, [`SourceEvent::Writable`].

@@ -1,4 +1,4 @@
-//! The ids of the sockets, servers, sources and timers of a loop.
+//! The ids of the sockets, servers, UDP sockets, sources and timers of a loop.
 
 use std::fmt;
 
@@ -62,6 +62,11 @@ id! {
     /// # Ok::<(), netloop::Error>(())
     /// ```
     ServerId
+}
+
+id! {
+    /// The id of a [UDP socket](crate::DatagramSocket), with the guarantees of [`SocketId`].
+    DatagramId
 }
 
 id! {

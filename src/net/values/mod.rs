@@ -14,9 +14,10 @@ mod status;
 
 #[cfg(unix)]
 pub use crate::system::Descriptor;
+pub use crate::system::MulticastInterface;
 pub use accept_limit::AcceptLimit;
 pub use endpoint::{Endpoint, Family};
-pub use ids::{ServerId, SocketId, SourceId, TimerId};
+pub use ids::{DatagramId, ServerId, SocketId, SourceId, TimerId};
 pub use keep_alive::KeepAlive;
 pub use limits::{Limits, Refusal};
 pub use rates::{AcceptRate, MinRate};

@@ -4,6 +4,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use crate::net::error::{Error, Result};
 
+use super::datagram_socket::DatagramSocket;
 use super::server::Server;
 use super::socket::Socket;
 
@@ -92,6 +93,45 @@ impl Server<'_> {
         let duplicate = duplicate(self.descriptor())?;
         self.net.leave_path(self.id);
         Ok(duplicate)
+    }
+}
+
+/// The descriptor.
+impl DatagramSocket<'_> {
+    /// Returns the descriptor of the UDP socket, for options that this crate has no method for.
+    ///
+    /// The descriptor still belongs to the loop. Receiving from it, or making it block, contradicts the state that the loop
+    /// keeps for the socket. Returns `None` for a socket that is closed or not bound yet, and in a simulation.
+    ///
+    /// The loop notes that the descriptor may be duplicated, so this method borrows the view mutably. From then on, each
+    /// receive and send costs one more system call (`fcntl(2)`): another holder may make the socket block.
+    ///
+    /// ```
+    /// use netloop::DatagramSocket;
+    ///
+    /// /// Prints the type of the socket, as the kernel has it.
+    /// fn print_type(socket: &mut DatagramSocket<'_>) {
+    ///     if let Some(descriptor) = socket.descriptor() {
+    ///         println!("{:?}", socket2::SockRef::from(&descriptor).r#type());
+    ///     }
+    /// }
+    /// ```
+    #[doc(alias = "fd")]
+    #[doc(alias = "as_fd")]
+    pub fn descriptor(&mut self) -> Option<BorrowedFd<'_>> {
+        let id = self.id();
+        self.net_mut().lend_datagrams(id)
+    }
+
+    /// Returns a duplicate of the socket's [`descriptor`](Self::descriptor), which the caller owns. The address stays taken
+    /// until the duplicate is closed too.
+    ///
+    /// # Errors
+    ///
+    /// ERR_NO_DESCRIPTOR if [`descriptor`](Self::descriptor) returns `None`. Otherwise the error of `fcntl(2)`, such as
+    /// EMFILE.
+    pub fn try_clone_descriptor(&mut self) -> Result<OwnedFd> {
+        duplicate(self.descriptor())
     }
 }
 

@@ -1,5 +1,6 @@
 //! The views through which users reach the sockets, servers and sources of a loop.
 
+mod datagram_socket;
 mod server;
 mod socket;
 mod sockets;
@@ -9,6 +10,7 @@ mod source;
 #[cfg(unix)]
 mod descriptor;
 
+pub use datagram_socket::DatagramSocket;
 pub use server::Server;
 pub use socket::Socket;
 pub use sockets::Sockets;

@@ -4,8 +4,9 @@ use std::borrow::Borrow;
 use std::fmt;
 
 use crate::net::core::Net;
-use crate::net::values::{Flow, ServerId, SocketId, SourceId};
+use crate::net::values::{DatagramId, Flow, ServerId, SocketId, SourceId};
 
+use super::datagram_socket::DatagramSocket;
 use super::server::Server;
 use super::socket::Socket;
 use super::source::Source;
@@ -51,6 +52,11 @@ impl<'a> Sockets<'a> {
     /// Returns the view of the server `id`. The view does nothing if the server is gone.
     pub fn server(&mut self, id: ServerId) -> Server<'_> {
         Server::new(self.net, id)
+    }
+
+    /// Returns the view of the UDP socket `id`. The view does nothing if the socket is gone.
+    pub fn datagram_socket(&mut self, id: DatagramId) -> DatagramSocket<'_> {
+        DatagramSocket::new(self.net, id)
     }
 
     /// Returns the view of the source `id`. The view does nothing if the source is gone.

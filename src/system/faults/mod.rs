@@ -11,9 +11,11 @@ mod selector;
 mod stream;
 #[cfg(all(test, unix))]
 mod tests;
+mod udp;
 
 pub(super) use acceptor::FaultyAcceptor;
 pub(crate) use injector::Injector;
 pub use rates::Faults;
 pub(super) use selector::FaultySelector;
 pub(super) use stream::FaultyStream;
+pub(super) use udp::FaultyUdp;

@@ -105,7 +105,7 @@ fn backlog(binding: &Binding) -> i32 {
 
 /// Sets SO_REUSEPORT, but, like libuv, only on systems whose kernel distributes the connections. On other systems the
 /// newest socket would get all connections.
-fn reuse_port(socket: &Socket) -> io::Result<()> {
+pub(super) fn reuse_port(socket: &Socket) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     return socket.set_reuse_port(true);
     #[cfg(target_os = "freebsd")]

@@ -18,6 +18,7 @@ mod shared;
 mod shared_ports;
 mod socket;
 pub(super) mod tcp;
+pub(super) mod udp;
 #[cfg(unix)]
 pub(super) mod unix;
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use mio::net::{TcpListener, TcpStream};
+use mio::net::{TcpListener, TcpStream, UdpSocket};
 #[cfg(unix)]
 use mio::net::{UnixListener, UnixStream};
 use socket2::SockRef;
@@ -145,6 +145,7 @@ descriptors! {
     TcpListener: true,
     std::net::TcpStream: true,
     std::net::TcpListener: true,
+    UdpSocket: false,
 }
 
 #[cfg(unix)]

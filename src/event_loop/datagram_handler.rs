@@ -1,0 +1,114 @@
+//! The behaviour of a UDP socket, which users implement.
+
+use std::net::SocketAddr;
+
+use crate::net::Error;
+
+use super::datagram_context::DatagramContext;
+use super::shutdown_report::AtShutdown;
+
+/// The behaviour of a UDP socket, with the names of Node's `dgram`.
+///
+/// Only the loop calls these methods, and never within another callback, as with [`SocketHandler`](crate::SocketHandler).
+/// A datagram counts as an event of the turn's [`Budget`](crate::Budget). The order:
+///
+/// ```text
+/// on_listening ─▶ on_connect ─▶ ( on_message | on_truncated | on_drain | on_error | on_timer )* ─▶ on_close
+/// ```
+///
+/// `on_listening` does not come if a name was not found: then `on_error` and `on_close` come alone. `on_connect` comes only
+/// to a connected socket. `on_close` comes exactly once, and last, for every socket that was made.
+///
+/// If a method panics, the socket is closed: `on_error` gets
+/// [`ERR_HANDLER_PANICKED`](crate::Error::HANDLER_PANICKED), and `on_close` follows. The
+/// [policy](crate::PanicPolicy) of the loop decides whether the panic goes on to the host.
+///
+/// ```
+/// use std::net::SocketAddr;
+/// use netloop::{DatagramContext, DatagramHandler, DatagramOptions, EventLoop};
+///
+/// /// Counts the datagrams of all peers, and answers each with the count.
+/// struct Count(u64);
+///
+/// impl DatagramHandler for Count {
+///     fn on_message(&mut self, cx: &mut DatagramContext<'_>, from: SocketAddr, _: &[u8]) {
+///         self.0 += 1;
+///         cx.socket.send_to(from, &self.0.to_be_bytes()).ignore();
+///     }
+///     fn on_error(&mut self, _: &mut DatagramContext<'_>, error: &netloop::Error) {
+///         eprintln!("{error:#}");
+///     }
+/// }
+///
+/// # fn main() -> netloop::Result<()> {
+/// let mut event_loop: EventLoop = EventLoop::new()?;
+/// event_loop.bind_udp("127.0.0.1:0", DatagramOptions::new(), Count(0))?;
+/// # Ok(())
+/// # }
+/// ```
+#[doc(alias = "dgram")]
+pub trait DatagramHandler<S = ()> {
+    /// The socket is bound. Comes in the turn after the call that made the socket, or after the lookup of its name.
+    #[doc(alias = "listening")]
+    fn on_listening(&mut self, cx: &mut DatagramContext<'_, S>) {
+        let _ = cx;
+    }
+
+    /// The socket is connected: it sends to its peer, and receives from its peer alone. The peer knows nothing of it.
+    #[doc(alias = "connect")]
+    fn on_connect(&mut self, cx: &mut DatagramContext<'_, S>) {
+        let _ = cx;
+    }
+
+    /// A datagram has arrived, whole. `data` may be empty: an empty datagram is a datagram. `data` lies in the read buffer
+    /// of the loop, until this method returns.
+    ///
+    /// Anyone may send a datagram, in the name of any address. The kernel drops datagrams without a word when its
+    /// [buffer](crate::DatagramOptions::receive_buffer_size) is full.
+    #[doc(alias = "message")]
+    fn on_message(&mut self, cx: &mut DatagramContext<'_, S>, from: SocketAddr, data: &[u8]);
+
+    /// A datagram has arrived that was longer than
+    /// [`max_datagram_bytes`](crate::DatagramOptions::max_datagram_bytes), and `data` is its beginning. The rest is lost.
+    /// The default drops it.
+    fn on_truncated(&mut self, cx: &mut DatagramContext<'_, S>, from: SocketAddr, data: &[u8]) {
+        let _ = (cx, from, data);
+    }
+
+    /// The queue is empty again, after a send was answered [`Full`](crate::Flow::Full) or
+    /// [`Dropped`](crate::Flow::Dropped).
+    fn on_drain(&mut self, cx: &mut DatagramContext<'_, S>) {
+        let _ = cx;
+    }
+
+    /// A call has failed, or the network has refused a datagram: ECONNREFUSED and the like, which the system tells connected
+    /// sockets alone. The socket goes on, unless it is [closed](crate::DatagramSocket::is_closed): then its name was not
+    /// found, its descriptor is broken, or its handler has panicked, and `on_close` follows.
+    ///
+    /// At most 32 errors wait for this method; further ones are only counted, in
+    /// [`Statistics::datagram_errors`](crate::Statistics::datagram_errors).
+    #[doc(alias = "error")]
+    fn on_error(&mut self, cx: &mut DatagramContext<'_, S>, error: &Error) {
+        let _ = (cx, error);
+    }
+
+    /// The timer that [`after`](crate::DatagramSocket::after) armed with `token` has fired. Comes once, never early, and not
+    /// after the socket has closed.
+    fn on_timer(&mut self, cx: &mut DatagramContext<'_, S>, token: u64) {
+        let _ = (cx, token);
+    }
+
+    /// The loop [shuts down](crate::EventLoop::shutdown), and asks what to do with the socket. With
+    /// [`AtShutdown::End`], the default, the socket closes behind its queue. With [`AtShutdown::Keep`] it stays until its
+    /// handler closes it, or until the deadline.
+    fn on_shutdown(&mut self, cx: &mut DatagramContext<'_, S>) -> AtShutdown {
+        let _ = cx;
+        AtShutdown::End
+    }
+
+    /// The socket is closed. Comes exactly once, as the last event.
+    #[doc(alias = "close")]
+    fn on_close(&mut self, cx: &mut DatagramContext<'_, S>) {
+        let _ = cx;
+    }
+}

@@ -1,0 +1,148 @@
+//! The events of UDP sockets: each is a value, and this module calls the handler of its socket.
+
+use crate::net::{DatagramEvent, DatagramId, DatagramSocket, Message};
+
+use super::EventLoop;
+use super::calling::Calling;
+use super::datagram_context::DatagramContext;
+use super::datagram_handler::DatagramHandler;
+use super::shutdown;
+use super::shutdown_report::AtShutdown;
+use super::stall::Watched;
+
+impl<S> EventLoop<S> {
+    /// Calls the handler of a UDP socket for each event that waits. The bytes of a message lie in `buffer`. Returns the
+    /// number of received bytes.
+    #[inline(never)]
+    pub(super) fn deliver_to_datagrams(
+        &mut self,
+        shared: &mut S,
+        id: DatagramId,
+        buffer: &[u8],
+    ) -> usize {
+        let mut received = 0;
+        while let Some(event) = self.net.take_datagram_event(id) {
+            let watched = self.watch();
+            let mut name = "";
+            self.call_datagrams(shared, id, |handler, cx| {
+                name = match event {
+                    DatagramEvent::Message(message) => {
+                        received += message.length;
+                        call_for_message(handler, cx, message, buffer)
+                    }
+                    DatagramEvent::Listening => {
+                        handler.on_listening(cx);
+                        "on_listening"
+                    }
+                    DatagramEvent::Connected => {
+                        handler.on_connect(cx);
+                        "on_connect"
+                    }
+                    DatagramEvent::Drained => {
+                        handler.on_drain(cx);
+                        "on_drain"
+                    }
+                    DatagramEvent::Error(error) => {
+                        handler.on_error(cx, &error);
+                        "on_error"
+                    }
+                };
+            });
+            self.end_watch(shared, watched, name, Watched::Datagram(id));
+        }
+        received
+    }
+
+    /// Calls a UDP socket's `on_timer` with `token`.
+    #[inline(never)]
+    pub(super) fn deliver_datagram_timer(&mut self, shared: &mut S, id: DatagramId, token: u64) {
+        let watched = self.watch();
+        if token == shutdown::ASK {
+            let mut answer = AtShutdown::Keep;
+            self.call_datagrams(shared, id, |handler, cx| answer = handler.on_shutdown(cx));
+            if answer == AtShutdown::End {
+                self.net.close_datagrams_soon(id);
+            }
+            return self.end_watch(shared, watched, "on_shutdown", Watched::Datagram(id));
+        }
+        self.call_datagrams(shared, id, |handler, cx| handler.on_timer(cx, token));
+        self.end_watch(shared, watched, "on_timer", Watched::Datagram(id));
+    }
+
+    #[inline]
+    fn call_datagrams(
+        &mut self,
+        shared: &mut S,
+        id: DatagramId,
+        call: impl FnOnce(&mut dyn DatagramHandler<S>, &mut DatagramContext<'_, S>),
+    ) {
+        if let Some(handler) = self.datagram_handlers.get_mut(id.0) {
+            self.calling = Some(Calling::Datagram(id));
+            let mut cx = DatagramContext {
+                socket: DatagramSocket::new(&mut self.net, id),
+                shared,
+                agenda: &mut self.agenda,
+            };
+            call(handler.as_mut(), &mut cx);
+        }
+        self.calling = None;
+        self.install();
+    }
+
+    /// Tells a UDP socket of the errors that wait, calls its `on_close`, and forgets it.
+    pub(super) fn close_datagrams(&mut self, shared: &mut S, id: DatagramId) {
+        while let Some(error) = self.net.take_last_datagram_error(id) {
+            let watched = self.watch();
+            // If `on_error` panics, `on_close` follows in the next close phase.
+            self.unclosed_datagrams = Some(id);
+            self.call_datagrams(shared, id, |handler, cx| handler.on_error(cx, &error));
+            self.end_watch(shared, watched, "on_error", Watched::Datagram(id));
+            self.unclosed_datagrams = None;
+        }
+        let watched = self.watch();
+        self.calling = Some(Calling::ClosedDatagram(id));
+        if let Some(handler) = self.datagram_handlers.get_mut(id.0) {
+            handler.on_close(&mut DatagramContext {
+                socket: DatagramSocket::new(&mut self.net, id),
+                shared,
+                agenda: &mut self.agenda,
+            });
+        }
+        self.calling = None;
+        self.install();
+        self.forget_datagrams(id);
+        self.end_watch(shared, watched, "on_close", Watched::Datagram(id));
+    }
+
+    pub(super) fn forget_datagrams(&mut self, id: DatagramId) {
+        let handler = self.datagram_handlers.remove(id.0);
+        self.net.remove_datagrams(id);
+        self.agenda.end_shutdowns(&mut self.net);
+        // The handler is dropped last: its drop is user code and may panic, and then nothing is left half done.
+        drop(handler);
+    }
+}
+
+fn call_for_message<S>(
+    handler: &mut dyn DatagramHandler<S>,
+    cx: &mut DatagramContext<'_, S>,
+    message: Message,
+    buffer: &[u8],
+) -> &'static str {
+    let Message {
+        from,
+        length,
+        is_truncated,
+    } = message;
+    let data = &buffer[..length];
+    match is_truncated {
+        false => {
+            handler.on_message(cx, from, data);
+            "on_message"
+        }
+        true => {
+            handler.on_truncated(cx, from, data);
+            "on_truncated"
+        }
+    }
+}

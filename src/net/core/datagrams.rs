@@ -1,0 +1,392 @@
+//! UDP sockets: bind, connect, adopt, and the requests of their views.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use crate::net::connect::{HostQuery, at_port};
+use crate::net::datagram::{
+    DatagramCounts, DatagramEvent, DatagramOptions, Datagrams, Purpose, check_sendable, not_running,
+};
+use crate::net::error::{Error, Result, Syscall, copy_of_io};
+use crate::net::outbox::Outbox;
+use crate::net::values::{DatagramId, Endpoint, Family, Flow};
+use crate::reactor::{Interest, Readiness, Registration};
+use crate::system::{System, Udp, UdpOption};
+
+use super::Net;
+use super::listening::lacks_zone;
+use super::option_ranges::check_udp_option;
+use super::source::Source;
+
+impl Net {
+    /// Opens a UDP socket. On an address, the socket is bound when this returns. A name is looked up first, and the handler
+    /// gets an error if that fails.
+    pub(crate) fn bind_udp(
+        &mut self,
+        endpoint: Endpoint,
+        options: &DatagramOptions,
+    ) -> Result<DatagramId> {
+        check_options(options)?;
+        match endpoint {
+            Endpoint::Socket(address) => {
+                let socket = open(&self.system, address, options)?;
+                self.insert_datagrams(Datagrams::open(socket, endpoint, None, options))
+            }
+            Endpoint::Name { .. } => self.look_datagrams_up(endpoint, Purpose::Bind, options),
+            Endpoint::Path(_) => Err(no_path()),
+        }
+    }
+
+    /// Opens a UDP socket that is connected to `endpoint`, as [`bind_udp`](Self::bind_udp) opens one that is bound.
+    pub(crate) fn connect_udp(
+        &mut self,
+        endpoint: Endpoint,
+        options: &DatagramOptions,
+    ) -> Result<DatagramId> {
+        check_options(options)?;
+        match endpoint {
+            Endpoint::Socket(peer) => {
+                let socket = open_to(&self.system, peer, options)?;
+                self.insert_datagrams(Datagrams::open(socket, endpoint, Some(peer), options))
+            }
+            Endpoint::Name { .. } => self.look_datagrams_up(endpoint, Purpose::Connect, options),
+            Endpoint::Path(_) => Err(no_path()),
+        }
+    }
+
+    /// Adopts a UDP socket of the user, which is bound, and may be connected.
+    pub(crate) fn adopt_udp(
+        &mut self,
+        socket: std::net::UdpSocket,
+        options: &DatagramOptions,
+    ) -> Result<DatagramId> {
+        check_options(options)?;
+        let failed = |error| Error::new(Syscall::Open, error);
+        let socket = Udp::adopt(socket).map_err(failed)?;
+        let local = socket.local_address().map_err(failed)?;
+        let peer = socket.peer_address().ok();
+        let binding = options.binding();
+        if let Some(bytes) = binding.receive_buffer {
+            set(&socket, UdpOption::ReceiveBuffer(bytes), local)?;
+        }
+        if let Some(bytes) = binding.send_buffer {
+            set(&socket, UdpOption::SendBuffer(bytes), local)?;
+        }
+        set_behind_bind(&socket, options, local)?;
+        self.insert_datagrams(Datagrams::open(socket, local.into(), peer, options))
+    }
+
+    fn insert_datagrams(&mut self, datagrams: Datagrams) -> Result<DatagramId> {
+        let address = datagrams.local();
+        let source = Source::Datagrams(Box::new(datagrams));
+        let inserted = self
+            .reactor
+            .insert_ready(source, Interest::READABLE, Readiness::WRITABLE);
+        let key = inserted.map_err(|(error, _)| {
+            let error = Error::new(Syscall::Register, error);
+            match address {
+                Some(address) => error.at(address.into()),
+                None => error,
+            }
+        })?;
+        self.reactor
+            .visit(key, |_, registration| registration.activate());
+        self.datagrams.push(DatagramId(key));
+        Ok(DatagramId(key))
+    }
+
+    fn look_datagrams_up(
+        &mut self,
+        endpoint: Endpoint,
+        purpose: Purpose,
+        options: &DatagramOptions,
+    ) -> Result<DatagramId> {
+        let Endpoint::Name { host, .. } = &endpoint else {
+            return Err(no_path());
+        };
+        let host = host.clone();
+        let datagrams = Datagrams::looking_up(endpoint, purpose, options);
+        let source = Source::Datagrams(Box::new(datagrams));
+        let id = DatagramId(self.reactor.insert_unregistered(source, Interest::READABLE));
+        self.datagrams.push(id);
+        let query = HostQuery::new(&host, options.family);
+        if let Err(error) = self.look_up(&query, options.resolver.as_ref(), id.0) {
+            self.finish_datagram_lookup(id, Err(&error));
+        }
+        Ok(id)
+    }
+
+    /// Handles the answer to the lookup of a UDP socket's name.
+    pub(super) fn finish_datagram_lookup(
+        &mut self,
+        id: DatagramId,
+        answer: std::result::Result<&[SocketAddr], &io::Error>,
+    ) {
+        let Some((datagrams, (options, purpose))) =
+            self.datagrams(id).and_then(|it| Some((it, it.pending()?)))
+        else {
+            return;
+        };
+        let asked = datagrams.asked().clone();
+        let opened = match answer {
+            Ok(found) => open_first(&self.system, found, asked, purpose, options),
+            Err(error) => Err(Error::new(Syscall::Lookup, copy_of_io(error)).at(asked)),
+        };
+        let is_open = opened.is_ok();
+        self.with_datagrams(id, |datagrams, registration, outbox| match opened {
+            Ok((socket, peer)) => {
+                datagrams.begin(socket, peer);
+                registration.activate();
+            }
+            Err(error) => datagrams.fail(error, registration, outbox),
+        });
+        if is_open {
+            if let Err(error) = self.reactor.register(id.0) {
+                let error = Error::new(Syscall::Register, error);
+                self.with_datagrams(id, |datagrams, registration, outbox| {
+                    datagrams.fail(error, registration, outbox);
+                });
+            }
+        }
+    }
+
+    /// Returns a UDP socket; `None` if it is gone.
+    pub(crate) fn datagrams(&self, id: DatagramId) -> Option<&Datagrams> {
+        self.reactor.get(id.0)?.datagrams()
+    }
+
+    /// Calls `ask` with a UDP socket. `None` for a dead id.
+    #[inline]
+    pub(crate) fn with_datagrams<R>(
+        &mut self,
+        id: DatagramId,
+        ask: impl FnOnce(&mut Datagrams, &mut Registration<'_>, &mut Outbox) -> R,
+    ) -> Option<R> {
+        let outbox = &mut self.outbox;
+        self.reactor
+            .visit(id.0, |source, registration| {
+                Some(ask(source.datagrams_mut()?, registration, outbox))
+            })
+            .flatten()
+    }
+
+    /// Sends `bytes` as one datagram: to `to`, or to the peer of a connected socket.
+    #[inline]
+    pub(crate) fn send_datagram(
+        &mut self,
+        id: DatagramId,
+        bytes: &[u8],
+        to: Option<SocketAddr>,
+    ) -> Flow {
+        let sent = self.with_datagrams(id, |datagrams, registration, outbox| {
+            datagrams.send(bytes, to, registration, outbox)
+        });
+        sent.unwrap_or(Flow::Closed)
+    }
+
+    /// Sets an option, which is checked before any call.
+    pub(crate) fn set_udp_option(
+        &self,
+        id: DatagramId,
+        name: &str,
+        option: UdpOption,
+    ) -> Result<()> {
+        check_udp_option(name, option)?;
+        match self.datagrams(id) {
+            Some(datagrams) => datagrams.set(option),
+            None => Err(not_running()),
+        }
+    }
+
+    /// Takes the next event for the handler of a UDP socket. If it is a message, its bytes are in the read buffer.
+    #[inline]
+    pub(crate) fn take_datagram_event(&mut self, id: DatagramId) -> Option<DatagramEvent> {
+        self.reactor.source_mut(id.0)?.datagrams_mut()?.take_event()
+    }
+
+    /// Takes the next error for the handler of a UDP socket that closes.
+    pub(crate) fn take_last_datagram_error(&mut self, id: DatagramId) -> Option<Error> {
+        let source = self.reactor.source_mut(id.0)?;
+        source.datagrams_mut()?.take_last_error()
+    }
+
+    /// Closes a UDP socket at once: its address is free again. Does nothing in a forked child, whose parent would no
+    /// longer hear of the socket.
+    pub(crate) fn close_datagrams(&mut self, id: DatagramId) {
+        let is_open = self.datagrams(id).is_some_and(|it| !it.is_closed());
+        if is_open && self.check_owner().is_ok() {
+            self.reactor.deregister(id.0);
+            self.with_datagrams(id, |datagrams, registration, outbox| {
+                datagrams.close(registration, outbox);
+                datagrams.shut();
+            });
+            self.dismiss_asker(id.0);
+        }
+    }
+
+    /// Closes a UDP socket once its queue is sent.
+    pub(crate) fn close_datagrams_soon(&mut self, id: DatagramId) {
+        match self.datagrams(id).map(Datagrams::queued_datagrams) {
+            Some(0) => self.close_datagrams(id),
+            Some(_) => {
+                self.with_datagrams(id, Datagrams::close_soon);
+            }
+            None => {}
+        }
+    }
+
+    /// Closes a UDP socket whose handler has panicked, or that keeps the loop awake.
+    pub(crate) fn fail_datagrams(&mut self, id: DatagramId, error: Error) {
+        self.with_datagrams(id, |datagrams, registration, outbox| {
+            datagrams.fail(error, registration, outbox);
+        });
+    }
+
+    /// Takes the socket out of the loop. `None` if it cannot be taken, and in a forked child.
+    pub(crate) fn detach_datagrams(&mut self, id: DatagramId) -> Option<std::net::UdpSocket> {
+        let can_be_detached = self.datagrams(id).is_some_and(Datagrams::can_be_detached);
+        if !can_be_detached || self.check_owner().is_err() {
+            return None;
+        }
+        self.reactor.deregister(id.0);
+        self.with_datagrams(id, Datagrams::detach).flatten()
+    }
+
+    /// Lends the descriptor to the user.
+    #[cfg(unix)]
+    pub(crate) fn lend_datagrams(&mut self, id: DatagramId) -> Option<std::os::fd::BorrowedFd<'_>> {
+        let source = self.reactor.source_mut(id.0)?;
+        source.datagrams_mut()?.lend_descriptor()
+    }
+
+    /// Removes a UDP socket after its `on_close`.
+    pub(crate) fn remove_datagrams(&mut self, id: DatagramId) {
+        let removed = self.reactor.remove(id.0);
+        if let Some(datagrams) = removed.as_ref().and_then(Source::datagrams) {
+            self.tally.datagrams_before.add(datagrams.counts());
+        }
+        self.datagrams.retain(|known| *known != id);
+    }
+
+    /// Returns the ids of all UDP sockets that are not removed.
+    pub(crate) fn datagram_ids(&self) -> &[DatagramId] {
+        &self.datagrams
+    }
+
+    /// Returns the sums of all UDP sockets, with those that are removed, and the number of queued bytes.
+    pub(super) fn datagram_counts(&self) -> (DatagramCounts, usize) {
+        let mut counts = self.tally.datagrams_before;
+        let mut queued = 0;
+        for id in &self.datagrams {
+            if let Some(datagrams) = self.datagrams(*id) {
+                counts.add(datagrams.counts());
+                queued += datagrams.queued_bytes();
+            }
+        }
+        (counts, queued)
+    }
+}
+
+/// Checks the options that have a range.
+fn check_options(options: &DatagramOptions) -> Result<()> {
+    for (name, option) in options.behind_bind() {
+        check_udp_option(name, option)?;
+    }
+    let binding = options.binding();
+    if let Some(bytes) = binding.receive_buffer {
+        check_udp_option("receive_buffer_size", UdpOption::ReceiveBuffer(bytes))?;
+    }
+    if let Some(bytes) = binding.send_buffer {
+        check_udp_option("send_buffer_size", UdpOption::SendBuffer(bytes))?;
+    }
+    Ok(())
+}
+
+fn no_path() -> Error {
+    let text = "a UDP socket has an address or a name with a port, and no path";
+    Error::with_code(Error::INVALID_ARGUMENT, text)
+}
+
+/// Opens a socket that is bound to `address`, and sets its options.
+fn open(system: &System, address: SocketAddr, options: &DatagramOptions) -> Result<Udp> {
+    let failed = |error| Error::new(Syscall::Bind, error).at(address.into());
+    let socket = system.bind_udp(address, &options.binding());
+    let socket = socket.map_err(failed)?;
+    set_behind_bind(&socket, options, address)?;
+    Ok(socket)
+}
+
+/// Opens a socket that is connected to `peer`, from the local address of the options.
+fn open_to(system: &System, peer: SocketAddr, options: &DatagramOptions) -> Result<Udp> {
+    check_sendable(options.send_block_list.as_deref(), peer)?;
+    let any = match peer {
+        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
+    let mut local = SocketAddr::new(options.local_address.unwrap_or(any), options.local_port);
+    if let (SocketAddr::V6(local), SocketAddr::V6(peer)) = (&mut local, peer) {
+        if local.ip().is_unicast_link_local() {
+            local.set_scope_id(peer.scope_id());
+        }
+    }
+    let socket = open(system, local, options)?;
+    let connected = socket.connect(peer);
+    connected.map_err(|error| Error::new(Syscall::Connect, error).at(peer.into()))?;
+    Ok(socket)
+}
+
+/// Opens a socket on, or to, the first of the addresses `found` for which that succeeds.
+fn open_first(
+    system: &System,
+    found: &[SocketAddr],
+    asked: Endpoint,
+    purpose: Purpose,
+    options: &DatagramOptions,
+) -> Result<(Udp, Option<SocketAddr>)> {
+    let port = asked.port().unwrap_or(0);
+    let is_wanted = |address: &&SocketAddr| {
+        options
+            .family
+            .is_none_or(|family| family == family_of(address))
+    };
+    let usable = found.iter().filter(is_wanted).filter(|it| !lacks_zone(it));
+    let mut first_error = None;
+    for address in usable {
+        let address = at_port(*address, port);
+        let opened = match purpose {
+            Purpose::Bind => open(system, address, options).map(|socket| (socket, None)),
+            Purpose::Connect => {
+                open_to(system, address, options).map(|socket| (socket, Some(address)))
+            }
+        };
+        match opened {
+            Ok(opened) => return Ok(opened),
+            Err(error) => {
+                first_error.get_or_insert(error);
+            }
+        }
+    }
+    Err(first_error.unwrap_or_else(|| {
+        let nothing = io::Error::new(io::ErrorKind::NotFound, "the name has no usable address");
+        Error::new(Syscall::Lookup, nothing).at(asked)
+    }))
+}
+
+fn family_of(address: &SocketAddr) -> Family {
+    match address {
+        SocketAddr::V4(_) => Family::IPv4,
+        SocketAddr::V6(_) => Family::IPv6,
+    }
+}
+
+fn set_behind_bind(socket: &Udp, options: &DatagramOptions, local: SocketAddr) -> Result<()> {
+    for (_, option) in options.behind_bind() {
+        set(socket, option, local)?;
+    }
+    Ok(())
+}
+
+fn set(socket: &Udp, option: UdpOption, local: SocketAddr) -> Result<()> {
+    let set = socket.set(option, local.is_ipv6());
+    set.map_err(|error| Error::new(Syscall::SetOption, error).at(local.into()))
+}

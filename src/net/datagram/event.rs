@@ -1,0 +1,30 @@
+//! The events of a UDP socket.
+
+use std::net::SocketAddr;
+
+use crate::net::error::Error;
+
+/// An event for the handler of a UDP socket.
+#[derive(Debug)]
+pub(crate) enum DatagramEvent {
+    /// The socket is bound.
+    Listening,
+    /// The socket is connected.
+    Connected,
+    /// A datagram lies in the read buffer.
+    Message(Message),
+    /// The queue has drained, after a send was answered `Full` or `Dropped`.
+    Drained,
+    /// A call has failed, or the network has refused a datagram.
+    Error(Error),
+}
+
+/// A received datagram, whose bytes lie in the read buffer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Message {
+    pub(crate) from: SocketAddr,
+    /// The number of bytes for the handler.
+    pub(crate) length: usize,
+    /// Whether the datagram was longer than that.
+    pub(crate) is_truncated: bool,
+}

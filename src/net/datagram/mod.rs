@@ -1,0 +1,352 @@
+//! The state machine of one UDP socket: a descriptor, the datagrams that the kernel had no space for, and the events that
+//! wait for the handler.
+//!
+//! `receiving` and `sending` talk to the kernel. A failed call is an event of its own, and closes nothing: a datagram that
+//! is lost says nothing about the next one.
+
+mod event;
+mod options;
+mod queue;
+mod receiving;
+mod sending;
+mod status;
+
+use std::collections::VecDeque;
+use std::mem;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use crate::net::address::BlockList;
+use crate::net::error::{Error, Result, Syscall};
+use crate::net::outbox::Outbox;
+use crate::net::values::{Endpoint, Event};
+use crate::reactor::{Interest, Registration};
+use crate::system::{Udp, UdpOption};
+
+use queue::SendQueue;
+
+pub use options::{DatagramOptions, DropPolicy};
+
+pub(crate) use event::{DatagramEvent, Message};
+pub(crate) use status::DatagramCounts;
+
+/// The limit on the errors that wait for the handler. Further ones are only counted: a peer must not fill the memory with
+/// refusals.
+const MOST_ERRORS: usize = 32;
+
+/// A UDP socket, with its options, its queue and its events.
+#[derive(Debug)]
+pub(crate) struct Datagrams {
+    stage: Stage,
+    /// The address or name that the user asked to bind or connect to. The name of the socket in errors until it is bound.
+    asked: Endpoint,
+    /// The address of the socket once it is bound, also after the close.
+    local: Option<SocketAddr>,
+    /// The address that the socket is connected to, also after the close.
+    peer: Option<SocketAddr>,
+    queue: SendQueue,
+    /// Whether a send was answered `Full` or `Dropped` since the last drain.
+    owes_drain: bool,
+    /// The datagram that lies in the read buffer. Invariant: `None` while the reactor serves another source.
+    message: Option<Message>,
+    /// The events that wait for the handler, in front of the message.
+    notices: VecDeque<DatagramEvent>,
+    is_paused: bool,
+    /// Whether the socket takes no further datagrams, and closes behind its queue.
+    closes_soon: bool,
+    /// Whether a call has failed for lack of memory, and is tried again when the entry on the wheel falls due.
+    rests: bool,
+    /// The receives in a row that have failed.
+    failures: u32,
+    max_datagram_bytes: usize,
+    receives_per_turn: u32,
+    high_water_mark: usize,
+    max_queued_bytes: usize,
+    drop_policy: DropPolicy,
+    receive_block_list: Option<Rc<BlockList>>,
+    send_block_list: Option<Rc<BlockList>>,
+    counts: DatagramCounts,
+}
+
+/// The stage in the life of a UDP socket.
+#[derive(Debug)]
+enum Stage {
+    /// The name to bind or connect to is being looked up. The options are kept for the bind.
+    LookingUp(Box<DatagramOptions>, Purpose),
+    /// The socket is bound.
+    Open(Udp),
+    /// The socket closes in this turn. The reactor has still to deregister its descriptor.
+    Closing(Udp),
+    /// The descriptor is closed.
+    Closed,
+}
+
+/// The use of the address that a name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// The socket is bound to the address.
+    Bind,
+    /// The socket is connected to the address.
+    Connect,
+}
+
+impl Datagrams {
+    /// A socket whose name is being looked up.
+    pub(crate) fn looking_up(asked: Endpoint, purpose: Purpose, options: &DatagramOptions) -> Self {
+        let stage = Stage::LookingUp(Box::new(options.clone()), purpose);
+        Self::new(stage, asked, options)
+    }
+
+    /// A socket that is bound, and connected if it has a `peer`.
+    pub(crate) fn open(
+        socket: Udp,
+        asked: Endpoint,
+        peer: Option<SocketAddr>,
+        options: &DatagramOptions,
+    ) -> Self {
+        let mut datagrams = Self::new(Stage::Closed, asked, options);
+        datagrams.begin(socket, peer);
+        datagrams
+    }
+
+    fn new(stage: Stage, asked: Endpoint, options: &DatagramOptions) -> Self {
+        Self {
+            stage,
+            asked,
+            local: None,
+            peer: None,
+            queue: SendQueue::default(),
+            owes_drain: false,
+            message: None,
+            notices: VecDeque::new(),
+            is_paused: false,
+            closes_soon: false,
+            rests: false,
+            failures: 0,
+            max_datagram_bytes: options.max_datagram_bytes,
+            receives_per_turn: options.receives_per_turn,
+            high_water_mark: options.high_water_mark,
+            max_queued_bytes: options.max_queued_bytes,
+            drop_policy: options.drop_policy,
+            receive_block_list: options.receive_block_list.clone(),
+            send_block_list: options.send_block_list.clone(),
+            counts: DatagramCounts::default(),
+        }
+    }
+
+    /// Begins with `socket`, and notes the events for the handler. The caller activates the source.
+    pub(crate) fn begin(&mut self, socket: Udp, peer: Option<SocketAddr>) {
+        self.local = socket.local_address().ok();
+        self.peer = peer;
+        self.stage = Stage::Open(socket);
+        self.notices.push_back(DatagramEvent::Listening);
+        if peer.is_some() {
+            self.notices.push_back(DatagramEvent::Connected);
+        }
+    }
+
+    /// The options to bind with, and the use of the address, while the lookup of the name is under way.
+    pub(crate) fn pending(&self) -> Option<(&DatagramOptions, Purpose)> {
+        match &self.stage {
+            Stage::LookingUp(options, purpose) => Some((options, *purpose)),
+            Stage::Open(_) | Stage::Closing(_) | Stage::Closed => None,
+        }
+    }
+
+    /// Returns the object that the kernel polls.
+    pub(crate) fn socket_mut(&mut self) -> Option<&mut Udp> {
+        match &mut self.stage {
+            Stage::Open(socket) | Stage::Closing(socket) => Some(socket),
+            Stage::LookingUp(..) | Stage::Closed => None,
+        }
+    }
+
+    fn socket(&self) -> Option<&Udp> {
+        match &self.stage {
+            Stage::Open(socket) => Some(socket),
+            Stage::LookingUp(..) | Stage::Closing(_) | Stage::Closed => None,
+        }
+    }
+
+    /// Reports the events that do not come from the kernel.
+    pub(crate) fn on_activated(&self) -> Option<Event> {
+        self.has_news().then_some(Event::Datagram)
+    }
+
+    /// Whether an event waits for the handler.
+    fn has_news(&self) -> bool {
+        !self.notices.is_empty() || self.message.is_some()
+    }
+
+    /// Takes the next event for the handler.
+    #[inline]
+    pub(crate) fn take_event(&mut self) -> Option<DatagramEvent> {
+        if let Some(notice) = self.notices.pop_front() {
+            return Some(notice);
+        }
+        self.message.take().map(DatagramEvent::Message)
+    }
+
+    /// Takes the next error for the handler of a socket that closes. All other events are dropped.
+    pub(crate) fn take_last_error(&mut self) -> Option<Error> {
+        while let Some(notice) = self.notices.pop_front() {
+            if let DatagramEvent::Error(error) = notice {
+                return Some(error);
+            }
+        }
+        None
+    }
+
+    /// Notes an error for the handler.
+    fn note_error(&mut self, error: Error, registration: &mut Registration<'_>) {
+        self.counts.errors += 1;
+        if self.notices.len() < MOST_ERRORS {
+            self.notices.push_back(DatagramEvent::Error(error));
+            registration.activate();
+        }
+    }
+
+    /// Connects the socket to `peer`.
+    pub(crate) fn connect(
+        &mut self,
+        peer: SocketAddr,
+        registration: &mut Registration<'_>,
+    ) -> Result<()> {
+        let Some(socket) = self.socket() else {
+            return Err(not_running());
+        };
+        if self.peer.is_some() {
+            return Err(is_connected());
+        }
+        check_sendable(self.send_block_list.as_deref(), peer)?;
+        let failed = |error| Error::new(Syscall::Connect, error).at(peer.into());
+        socket.connect(peer).map_err(failed)?;
+        // Binds an address that was unspecified until now.
+        self.local = socket.local_address().ok();
+        self.peer = Some(peer);
+        self.notices.push_back(DatagramEvent::Connected);
+        registration.activate();
+        Ok(())
+    }
+
+    /// Sets an option of the open socket.
+    pub(crate) fn set(&self, option: UdpOption) -> Result<()> {
+        let (Some(socket), Some(local)) = (self.socket(), self.local) else {
+            return Err(not_running());
+        };
+        let set = socket.set(option, local.is_ipv6());
+        set.map_err(|error| Error::new(Syscall::SetOption, error).at(local.into()))
+    }
+
+    /// Stops receiving, or begins again. The kernel keeps the datagrams, as many as its buffer holds.
+    pub(crate) fn set_paused(&mut self, is_paused: bool, registration: &mut Registration<'_>) {
+        self.is_paused = is_paused;
+        match is_paused || !matches!(self.stage, Stage::Open(_)) {
+            true => registration.unwant(Interest::READABLE),
+            false => registration.want(Interest::READABLE),
+        }
+    }
+
+    /// Fails a socket: its handler gets `error` and then `on_close`.
+    pub(crate) fn fail(
+        &mut self,
+        error: Error,
+        registration: &mut Registration<'_>,
+        outbox: &mut Outbox,
+    ) {
+        if !self.is_closed() {
+            self.end(registration, outbox);
+            self.counts.errors += 1;
+            self.notices.push_back(DatagramEvent::Error(error));
+        }
+    }
+
+    /// Closes the socket, and drops the queued datagrams and the events that wait. The handler gets `on_close` alone.
+    pub(crate) fn close(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
+        if !self.is_closed() {
+            self.end(registration, outbox);
+            self.notices.clear();
+        }
+    }
+
+    /// Closes the socket once its queue is sent. It takes no further datagrams, and receives none.
+    pub(crate) fn close_soon(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
+        if self.queue.is_empty() {
+            return self.close(registration, outbox);
+        }
+        if !self.is_closed() {
+            self.closes_soon = true;
+            self.set_paused(true, registration);
+        }
+    }
+
+    fn end(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
+        let (datagrams, bytes) = self.queue.clear();
+        self.counts.dropped += datagrams as u64;
+        outbox.forget_datagrams(bytes);
+        self.message = None;
+        self.stage = match mem::replace(&mut self.stage, Stage::Closed) {
+            Stage::Open(socket) | Stage::Closing(socket) => Stage::Closing(socket),
+            Stage::LookingUp(..) | Stage::Closed => Stage::Closed,
+        };
+        registration.unwant(Interest::READABLE);
+        registration.unwant(Interest::WRITABLE);
+        registration.close();
+    }
+
+    /// Closes the descriptor, which is deregistered.
+    pub(crate) fn shut(&mut self) {
+        self.stage = Stage::Closed;
+    }
+
+    /// Takes the socket out, for use outside of the loop, and closes this one. The caller has deregistered the socket.
+    pub(crate) fn detach(
+        &mut self,
+        registration: &mut Registration<'_>,
+        outbox: &mut Outbox,
+    ) -> Option<std::net::UdpSocket> {
+        self.close(registration, outbox);
+        match mem::replace(&mut self.stage, Stage::Closed) {
+            Stage::Closing(socket) => socket.into_standard(),
+            Stage::LookingUp(..) | Stage::Open(_) | Stage::Closed => None,
+        }
+    }
+
+    /// Lends the descriptor to the user, who may duplicate it.
+    #[cfg(unix)]
+    pub(crate) fn lend_descriptor(&mut self) -> Option<std::os::fd::BorrowedFd<'_>> {
+        self.socket()?.descriptor()?;
+        self.stage = match mem::replace(&mut self.stage, Stage::Closed) {
+            Stage::Open(socket) => Stage::Open(socket.into_shared()),
+            other => other,
+        };
+        self.socket()?.descriptor()
+    }
+}
+
+/// Checks that a block list permits to send to `to`.
+pub(crate) fn check_sendable(block_list: Option<&BlockList>, to: SocketAddr) -> Result<()> {
+    match block_list {
+        Some(list) if list.check(to.ip()) => {
+            let text = format!("the block list has {}", to.ip());
+            Err(Error::with_code(Error::IP_BLOCKED, text).at(to.into()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Returns the error of a request to a socket that is closed, or not bound yet.
+pub(crate) fn not_running() -> Error {
+    let text = "the UDP socket is closed, or its name is being looked up";
+    Error::with_code(Error::DATAGRAM_NOT_RUNNING, text)
+}
+
+fn is_connected() -> Error {
+    let text = "the UDP socket is connected: it sends to its peer alone";
+    Error::with_code(Error::DATAGRAM_IS_CONNECTED, text)
+}
+
+fn is_not_connected() -> Error {
+    let text = "the UDP socket is not connected: name the address to send to";
+    Error::with_code(Error::DATAGRAM_NOT_CONNECTED, text)
+}

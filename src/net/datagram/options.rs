@@ -1,0 +1,285 @@
+//! The options of a UDP socket.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::net::address::BlockList;
+use crate::net::connect::{Resolver, SharedResolver};
+use crate::net::values::Family;
+use crate::system::{MulticastInterface, UdpBinding, UdpOption};
+
+/// The longest datagram of UDP, as its header can say: 65,507 bytes over IPv4.
+pub(super) const LONGEST_DATAGRAM: usize = 65_535;
+
+/// The datagram that a full send queue drops.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum DropPolicy {
+    /// The oldest queued datagrams make space for the new one. This suits state that a later datagram replaces.
+    #[default]
+    Oldest,
+    /// The new datagram is dropped. This suits answers, of which the first are as good as the last.
+    Newest,
+}
+
+/// The options of a [UDP socket](crate::DatagramSocket).
+///
+/// ```
+/// use netloop::{DatagramOptions, DropPolicy};
+///
+/// let options = DatagramOptions::new()
+///     .reuse_address(true)
+///     .multicast_ttl(4)
+///     .max_queued_bytes(64 << 10)
+///     .drop_policy(DropPolicy::Newest);
+/// ```
+#[derive(Clone, Debug)]
+#[doc(alias = "createSocket")]
+pub struct DatagramOptions {
+    pub(crate) reuse_address: bool,
+    pub(crate) reuse_port: bool,
+    pub(crate) ipv6_only: bool,
+    pub(crate) broadcast: Option<bool>,
+    pub(crate) ttl: Option<u32>,
+    pub(crate) multicast_ttl: Option<u32>,
+    pub(crate) multicast_loopback: Option<bool>,
+    pub(crate) multicast_interface: Option<MulticastInterface>,
+    pub(crate) receive_buffer_size: Option<usize>,
+    pub(crate) send_buffer_size: Option<usize>,
+    pub(crate) max_datagram_bytes: usize,
+    pub(crate) receives_per_turn: u32,
+    pub(crate) high_water_mark: usize,
+    pub(crate) max_queued_bytes: usize,
+    pub(crate) drop_policy: DropPolicy,
+    pub(crate) receive_block_list: Option<Rc<BlockList>>,
+    pub(crate) send_block_list: Option<Rc<BlockList>>,
+    pub(crate) resolver: Option<SharedResolver>,
+    pub(crate) family: Option<Family>,
+    pub(crate) local_address: Option<IpAddr>,
+    pub(crate) local_port: u16,
+}
+
+impl DatagramOptions {
+    /// Options with every default; the method of each option states the default of that option.
+    pub fn new() -> Self {
+        Self {
+            reuse_address: false,
+            reuse_port: false,
+            ipv6_only: false,
+            broadcast: None,
+            ttl: None,
+            multicast_ttl: None,
+            multicast_loopback: None,
+            multicast_interface: None,
+            receive_buffer_size: None,
+            send_buffer_size: None,
+            max_datagram_bytes: LONGEST_DATAGRAM,
+            receives_per_turn: 32,
+            high_water_mark: 64 << 10,
+            max_queued_bytes: 256 << 10,
+            drop_policy: DropPolicy::Oldest,
+            receive_block_list: None,
+            send_block_list: None,
+            resolver: None,
+            family: None,
+            local_address: None,
+            local_port: 0,
+        }
+    }
+
+    /// Whether other sockets that ask for the same may bind the same address (SO_REUSEADDR). Default: `false`.
+    ///
+    /// Several programs of a machine can so receive from one multicast group. Of the datagrams to a single host, one
+    /// socket gets all. Windows lets any socket of any program in then.
+    #[doc(alias = "reuseAddr")]
+    pub fn reuse_address(mut self, reuse: bool) -> Self {
+        self.reuse_address = reuse;
+        self
+    }
+
+    /// Whether several sockets, of this process or of others, may bind the same address, and the kernel distributes the
+    /// datagrams among them by the addresses of their senders (SO_REUSEPORT). Default: `false`.
+    ///
+    /// The bind fails with ENOTSUP on systems whose kernel does not distribute them.
+    #[doc(alias = "reusePort")]
+    pub fn reuse_port(mut self, reuse: bool) -> Self {
+        self.reuse_port = reuse;
+        self
+    }
+
+    /// Whether an IPv6 address receives from IPv6 peers only. Default: `false`, so that `[::]` also receives from IPv4 peers,
+    /// whose addresses appear as `::ffff:a.b.c.d`. On an IPv4 address `true` makes the bind fail with EINVAL.
+    #[doc(alias = "ipv6Only")]
+    pub fn ipv6_only(mut self, only: bool) -> Self {
+        self.ipv6_only = only;
+        self
+    }
+
+    /// Whether the socket may send to broadcast addresses (SO_BROADCAST). Default: `false`; such a send then fails with
+    /// EACCES.
+    pub fn broadcast(mut self, on: bool) -> Self {
+        self.broadcast = Some(on);
+        self
+    }
+
+    /// Sets the number of routers that a sent datagram may pass, from 1 to 255. Default: the system's, mostly 64.
+    pub fn ttl(mut self, hops: u32) -> Self {
+        self.ttl = Some(hops);
+        self
+    }
+
+    /// Sets the number of routers that a multicast datagram may pass, from 0 to 255. Default: the system's, which is 1: the
+    /// datagram stays in the local network.
+    #[doc(alias = "setMulticastTTL")]
+    pub fn multicast_ttl(mut self, hops: u32) -> Self {
+        self.multicast_ttl = Some(hops);
+        self
+    }
+
+    /// Whether sockets of this machine receive the multicast datagrams of this socket too. Default: the system's, which is
+    /// `true`.
+    #[doc(alias = "setMulticastLoopback")]
+    pub fn multicast_loopback(mut self, on: bool) -> Self {
+        self.multicast_loopback = Some(on);
+        self
+    }
+
+    /// Sets the interface that multicast datagrams leave by. Default: the system chooses.
+    #[doc(alias = "setMulticastInterface")]
+    pub fn multicast_interface(mut self, interface: impl Into<MulticastInterface>) -> Self {
+        self.multicast_interface = Some(interface.into());
+        self
+    }
+
+    /// Sets the size of the kernel's receive buffer (SO_RCVBUF), which holds the datagrams between two turns. The kernel
+    /// drops what does not fit. Default: the system's. The system may cap the size (`net.core.rmem_max`).
+    #[doc(alias = "recvBufferSize")]
+    pub fn receive_buffer_size(mut self, bytes: usize) -> Self {
+        self.receive_buffer_size = Some(bytes);
+        self
+    }
+
+    /// Sets the size of the kernel's send buffer (SO_SNDBUF). Default: the system's.
+    #[doc(alias = "sendBufferSize")]
+    pub fn send_buffer_size(mut self, bytes: usize) -> Self {
+        self.send_buffer_size = Some(bytes);
+        self
+    }
+
+    /// Sets the length of the longest datagram that is received whole. A longer one is cut, and comes to
+    /// [`on_truncated`](crate::DatagramHandler::on_truncated). Default: 65,535, which no datagram exceeds.
+    ///
+    /// A loop whose [read buffer](crate::EventLoopOptions::read_buffer_bytes) is shorter cuts at one byte less than that.
+    pub fn max_datagram_bytes(mut self, bytes: usize) -> Self {
+        self.max_datagram_bytes = bytes.min(LONGEST_DATAGRAM);
+        self
+    }
+
+    /// Sets the number of datagrams that the socket receives in one turn, at least 1. The rest waits for the next turn, so
+    /// that a flood delays other sockets and timers by so many datagrams. Default: 32, as in libuv.
+    pub fn receives_per_turn(mut self, datagrams: u32) -> Self {
+        self.receives_per_turn = datagrams.max(1);
+        self
+    }
+
+    /// Sets the high watermark: a send answers [`Flow::Full`](crate::Flow::Full) if at least so many bytes are queued.
+    /// Default: 64 KiB.
+    ///
+    /// Datagrams are queued only while the kernel has no space for them, which is rare.
+    #[doc(alias = "highWaterMark")]
+    pub fn high_water_mark(mut self, bytes: usize) -> Self {
+        self.high_water_mark = bytes;
+        self
+    }
+
+    /// Limits the number of bytes that may be queued. Beyond the limit, the [policy](Self::drop_policy) decides which
+    /// datagram is dropped. Default: 256 KiB. Each queued datagram counts for a few bytes more than its own. An empty queue
+    /// takes a datagram of any length.
+    pub fn max_queued_bytes(mut self, bytes: usize) -> Self {
+        self.max_queued_bytes = bytes;
+        self
+    }
+
+    /// Sets the policy of a full queue. Default: [`DropPolicy::Oldest`], because a late datagram is worth the least.
+    pub fn drop_policy(mut self, policy: DropPolicy) -> Self {
+        self.drop_policy = policy;
+        self
+    }
+
+    /// Sets a list of addresses whose datagrams are discarded without an event. Default: none.
+    #[doc(alias = "receiveBlockList")]
+    pub fn receive_block_list(mut self, list: impl Into<Option<Rc<BlockList>>>) -> Self {
+        self.receive_block_list = list.into();
+        self
+    }
+
+    /// Sets a list of addresses that the socket never sends or connects to. Default: none. Such a send is answered
+    /// [`Flow::Dropped`](crate::Flow::Dropped), and `on_error` gets [ERR_IP_BLOCKED](crate::Error::IP_BLOCKED).
+    #[doc(alias = "sendBlockList")]
+    pub fn send_block_list(mut self, list: impl Into<Option<Rc<BlockList>>>) -> Self {
+        self.send_block_list = list.into();
+        self
+    }
+
+    /// Sets the resolver that looks the name up to bind or connect to. Default: the system's
+    /// ([`system_resolver`](crate::system_resolver)).
+    #[doc(alias = "lookup")]
+    pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
+        self.resolver = Some(SharedResolver::new(resolver));
+        self
+    }
+
+    /// Restricts the addresses of a name to one family. Default: `None`, both.
+    #[doc(alias = "udp4")]
+    #[doc(alias = "udp6")]
+    pub fn family(mut self, family: impl Into<Option<Family>>) -> Self {
+        self.family = family.into();
+        self
+    }
+
+    /// Sets the address from which [`connect_udp`](crate::EventLoop::connect_udp) connects. Default: `None`, the system
+    /// chooses. [`bind_udp`](crate::EventLoop::bind_udp) has an argument for it, and ignores this option.
+    pub fn local_address(mut self, address: impl Into<Option<IpAddr>>) -> Self {
+        self.local_address = address.into();
+        self
+    }
+
+    /// Sets the port from which [`connect_udp`](crate::EventLoop::connect_udp) connects. Default: 0, the system chooses.
+    pub fn local_port(mut self, port: u16) -> Self {
+        self.local_port = port;
+        self
+    }
+
+    /// Returns the options that are set before the bind.
+    pub(crate) fn binding(&self) -> UdpBinding {
+        UdpBinding {
+            ipv6_only: self.ipv6_only,
+            reuse_address: self.reuse_address,
+            reuse_port: self.reuse_port,
+            receive_buffer: self.receive_buffer_size,
+            send_buffer: self.send_buffer_size,
+        }
+    }
+
+    /// Returns the options that are set behind the bind, each with the name of its method.
+    pub(crate) fn behind_bind(&self) -> impl Iterator<Item = (&'static str, UdpOption)> {
+        let interface = self.multicast_interface.map(UdpOption::MulticastInterface);
+        let loopback = self.multicast_loopback.map(UdpOption::MulticastLoopback);
+        let multicast_ttl = self.multicast_ttl.map(UdpOption::MulticastTtl);
+        [
+            ("broadcast", self.broadcast.map(UdpOption::Broadcast)),
+            ("ttl", self.ttl.map(UdpOption::Ttl)),
+            ("multicast_ttl", multicast_ttl),
+            ("multicast_loopback", loopback),
+            ("multicast_interface", interface),
+        ]
+        .into_iter()
+        .filter_map(|(name, option)| Some((name, option?)))
+    }
+}
+
+impl Default for DatagramOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}

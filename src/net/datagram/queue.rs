@@ -1,0 +1,143 @@
+//! The send queue of a UDP socket: datagrams that the kernel had no space for.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+/// The bytes that each queued datagram counts for in addition to its own: the memory of its entry. So a limit in bytes
+/// also bounds the number of empty datagrams.
+const ENTRY_BYTES: usize = size_of::<Entry>();
+
+/// The capacity that an empty queue keeps, in bytes and in datagrams.
+const KEPT_BYTES: usize = 4 * 1024;
+const KEPT_ENTRIES: usize = 64;
+
+/// The queued datagrams of one socket, the oldest first. Their bytes lie in one ring, so that queueing allocates nothing
+/// once the ring has grown.
+#[derive(Debug, Default)]
+pub(super) struct SendQueue {
+    /// Invariant: the bytes of all entries, in their order.
+    bytes: VecDeque<u8>,
+    entries: VecDeque<Entry>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    /// The destination; `None` for the peer of a connected socket.
+    to: Option<SocketAddr>,
+    length: usize,
+}
+
+impl SendQueue {
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Returns the number of queued datagrams.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Returns the number of queued bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Returns what the queue would weigh against its limit with `further` bytes more in one datagram.
+    pub(super) fn weight_with(&self, further: usize) -> usize {
+        self.bytes.len() + further + (self.entries.len() + 1) * ENTRY_BYTES
+    }
+
+    pub(super) fn push(&mut self, to: Option<SocketAddr>, bytes: &[u8]) {
+        self.bytes.extend(bytes);
+        self.entries.push_back(Entry {
+            to,
+            length: bytes.len(),
+        });
+    }
+
+    /// Calls `send` with the oldest datagram in one piece and its destination.
+    pub(super) fn with_oldest<R>(
+        &mut self,
+        send: impl FnOnce(&[u8], Option<SocketAddr>) -> R,
+    ) -> Option<R> {
+        let Entry { to, length } = *self.entries.front()?;
+        let (first, _) = self.bytes.as_slices();
+        let piece = match first.get(..length) {
+            Some(piece) => piece,
+            // The datagram runs across the end of the ring.
+            None => &self.bytes.make_contiguous()[..length],
+        };
+        Some(send(piece, to))
+    }
+
+    /// Drops the oldest datagram, and returns the number of its bytes; `None` if there is none.
+    pub(super) fn pop(&mut self) -> Option<usize> {
+        let Entry { length, .. } = self.entries.pop_front()?;
+        self.bytes.drain(..length);
+        if self.entries.is_empty() {
+            self.bytes.shrink_to(KEPT_BYTES);
+            self.entries.shrink_to(KEPT_ENTRIES);
+        }
+        Some(length)
+    }
+
+    /// Drops all datagrams, and returns their number and their bytes.
+    pub(super) fn clear(&mut self) -> (usize, usize) {
+        let dropped = (self.entries.len(), self.bytes.len());
+        *self = Self::default();
+        dropped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_gives_back_what_was_put_in() {
+        let mut random = fastrand::Rng::with_seed(18);
+        let mut queue = SendQueue::default();
+        let mut model: VecDeque<(Option<SocketAddr>, Vec<u8>)> = VecDeque::new();
+        for step in 0..20_000_u32 {
+            match random.u32(..5) {
+                0..2 => {
+                    let length = random.usize(..200) * random.usize(..2);
+                    let bytes: Vec<u8> = (0..length).map(|_| random.u8(..)).collect();
+                    let port = u16::try_from(step % 60_000).unwrap();
+                    let to = random
+                        .bool()
+                        .then(|| SocketAddr::from(([10, 0, 0, 1], port)));
+                    queue.push(to, &bytes);
+                    model.push_back((to, bytes));
+                }
+                2..4 => {
+                    let seen = queue.with_oldest(|bytes, to| (to, bytes.to_vec()));
+                    assert_eq!(seen.as_ref(), model.front());
+                    let popped = model.pop_front().map(|(_, bytes)| bytes.len());
+                    assert_eq!(queue.pop(), popped);
+                }
+                _ if random.u32(..50) == 0 => {
+                    let bytes = model.iter().map(|(_, bytes)| bytes.len()).sum();
+                    assert_eq!(queue.clear(), (model.len(), bytes));
+                    model.clear();
+                }
+                _ => {}
+            }
+            assert_eq!(queue.len(), model.len());
+            assert_eq!(queue.is_empty(), model.is_empty());
+            let bytes: usize = model.iter().map(|(_, bytes)| bytes.len()).sum();
+            assert_eq!(queue.bytes(), bytes);
+        }
+    }
+
+    #[test]
+    fn empty_datagrams_weigh_too() {
+        let mut queue = SendQueue::default();
+        let alone = queue.weight_with(0);
+        assert!(alone > 0);
+        queue.push(None, b"");
+        assert_eq!(queue.weight_with(0), 2 * alone);
+        assert_eq!(queue.bytes(), 0);
+    }
+}

@@ -1,0 +1,125 @@
+//! Receiving: one datagram a call, so that the reactor's burst is the budget of a turn.
+
+use std::io;
+
+use crate::net::error::{Error, Syscall};
+use crate::net::outbox::Outbox;
+use crate::net::values::Event;
+use crate::reactor::{Interest, Readiness, Registration};
+use crate::system::errno::is_out_of_buffers;
+
+use super::{Datagrams, Message, Stage};
+
+/// The receives in a row that may fail. A descriptor that fails more often is broken: its readiness would keep the loop
+/// awake for ever.
+const MOST_FAILURES: u32 = 64;
+
+/// The time until a call is tried again that has failed for lack of memory, in ticks. No event reports the end of the
+/// shortage.
+const REST_TICKS: u64 = 5;
+
+impl Datagrams {
+    /// Receives a datagram into `buffer`.
+    pub(crate) fn on_readable(
+        &mut self,
+        registration: &mut Registration<'_>,
+        buffer: &mut [u8],
+        outbox: &mut Outbox,
+    ) -> Option<Event> {
+        let Stage::Open(socket) = &self.stage else {
+            registration.unwant(Interest::READABLE);
+            return None;
+        };
+        // One byte more than the handler may get shows that the datagram was longer.
+        let room = (self.max_datagram_bytes + 1).min(buffer.len());
+        let (length, from) = match socket.receive(&mut buffer[..room]) {
+            Ok(received) => received,
+            Err(error) => return self.on_unreceived(error, registration, outbox),
+        };
+        self.failures = 0;
+        let blocked = self.receive_block_list.as_ref();
+        if blocked.is_some_and(|list| list.check(from.ip())) {
+            self.counts.blocked += 1;
+            return None;
+        }
+        let most = room.saturating_sub(1);
+        let message = Message {
+            from,
+            length: length.min(most),
+            is_truncated: length > most,
+        };
+        self.counts.received += 1;
+        self.counts.received_bytes += message.length as u64;
+        self.counts.truncated += u64::from(message.is_truncated);
+        self.message = Some(message);
+        Some(Event::Datagram)
+    }
+
+    #[cold]
+    fn on_unreceived(
+        &mut self,
+        error: io::Error,
+        registration: &mut Registration<'_>,
+        outbox: &mut Outbox,
+    ) -> Option<Event> {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => {
+                self.failures = 0;
+                registration.would_block(Interest::READABLE);
+                return None;
+            }
+            // The readiness stays, and the next service receives again.
+            io::ErrorKind::Interrupted => return None,
+            _ if is_out_of_buffers(&error) => {
+                self.rest(Interest::READABLE, registration);
+                return None;
+            }
+            _ => {}
+        }
+        self.failures += 1;
+        let is_broken = self.failures >= MOST_FAILURES;
+        // Windows tells an unconnected socket that one of its datagrams was refused, and not which one.
+        let is_noise =
+            cfg!(windows) && self.peer.is_none() && error.kind() == io::ErrorKind::ConnectionReset;
+        if is_noise && !is_broken {
+            return None;
+        }
+        let error = self.at_peer(Error::new(Syscall::Receive, error));
+        match is_broken {
+            true => self.fail(error, registration, outbox),
+            false => self.note_error(error, registration),
+        }
+        self.on_activated()
+    }
+
+    /// Takes the error that the kernel has reported while the socket neither receives nor sends.
+    pub(crate) fn on_error(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
+        if let Some(error) = self.socket()?.take_error() {
+            let error = self.at_peer(Error::new(Syscall::Receive, error));
+            self.note_error(error, registration);
+        }
+        self.on_activated()
+    }
+
+    /// Returns the error with the address of the peer, if there is one.
+    pub(super) fn at_peer(&self, error: Error) -> Error {
+        match self.peer.or(self.local) {
+            Some(address) => error.at(address.into()),
+            None => error,
+        }
+    }
+
+    /// Lets the calls in `direction` wait for some ticks.
+    pub(super) fn rest(&mut self, direction: Interest, registration: &mut Registration<'_>) {
+        self.rests = true;
+        registration.would_block(direction);
+        registration.wake_at(registration.tick() + REST_TICKS);
+    }
+
+    /// Tries again, because the time of a rest has passed.
+    pub(crate) fn on_deadline(&mut self, registration: &mut Registration<'_>) {
+        if std::mem::take(&mut self.rests) {
+            registration.assume(Readiness::READABLE | Readiness::WRITABLE);
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! Sending: at once while the kernel has space, else through the queue, whose policy drops what would be too late.
+
+use std::io;
+use std::net::SocketAddr;
+
+use crate::net::error::{Error, Syscall};
+use crate::net::outbox::Outbox;
+use crate::net::values::{Event, Flow};
+use crate::reactor::{Interest, Registration};
+use crate::system::Udp;
+use crate::system::errno::is_out_of_buffers;
+
+use super::{
+    DatagramEvent, Datagrams, DropPolicy, Stage, check_sendable, is_connected, is_not_connected,
+};
+
+/// The limit on the datagrams that one service of the socket sends.
+const SENDS_A_SERVICE: u32 = 64;
+
+/// The result of a send.
+struct Sent {
+    /// The error of an earlier datagram, which the kernel has kept for the next call on a connected socket.
+    earlier: Option<io::Error>,
+    result: io::Result<usize>,
+}
+
+impl Datagrams {
+    /// Sends `bytes` as one datagram: to `to`, or to the peer of a connected socket.
+    #[inline]
+    pub(crate) fn send(
+        &mut self,
+        bytes: &[u8],
+        to: Option<SocketAddr>,
+        registration: &mut Registration<'_>,
+        outbox: &mut Outbox,
+    ) -> Flow {
+        // Fast path: most sends are to an address, and the kernel has space.
+        if let (Stage::Open(socket), true, Some(to), None) =
+            (&self.stage, self.queue.is_empty(), to, self.peer)
+        {
+            if self.send_block_list.is_none() && !self.rests {
+                match socket.send(bytes, Some(to)) {
+                    Ok(_) => {
+                        self.counts.sent += 1;
+                        outbox.count_datagram(bytes.len());
+                        return Flow::Open;
+                    }
+                    Err(error) => {
+                        let to = Some(to);
+                        return self.on_unsent(error, bytes, to, registration, outbox);
+                    }
+                }
+            }
+        }
+        self.send_slow_path(bytes, to, registration, outbox)
+    }
+
+    #[inline(never)]
+    fn send_slow_path(
+        &mut self,
+        bytes: &[u8],
+        to: Option<SocketAddr>,
+        registration: &mut Registration<'_>,
+        outbox: &mut Outbox,
+    ) -> Flow {
+        if self.is_closed() || self.closes_soon {
+            return Flow::Closed;
+        }
+        if let Some(refusal) = self.refusal(to) {
+            return self.refuse(refusal, registration);
+        }
+        let socket = match &self.stage {
+            Stage::Open(socket) if self.queue.is_empty() && !self.rests => socket,
+            _ => return self.enqueue(bytes, to, registration, outbox),
+        };
+        let Sent { earlier, result } = send_past_error(socket, bytes, to);
+        if let Some(earlier) = earlier {
+            let error = self.at_peer(Error::new(Syscall::Send, earlier));
+            self.note_error(error, registration);
+        }
+        match result {
+            Ok(_) => {
+                self.counts.sent += 1;
+                outbox.count_datagram(bytes.len());
+                Flow::Open
+            }
+            Err(error) => self.on_unsent(error, bytes, to, registration, outbox),
+        }
+    }
+
+    /// Returns the reason not to send to `to` at all.
+    fn refusal(&self, to: Option<SocketAddr>) -> Option<Error> {
+        // Until the lookup is answered, a socket that will be connected has no peer yet.
+        let is_pending = self.pending().is_some();
+        match (to, self.peer) {
+            (Some(to), None) => check_sendable(self.send_block_list.as_deref(), to).err(),
+            (Some(to), Some(_)) => Some(is_connected().at(to.into())),
+            (None, None) if !is_pending => Some(is_not_connected()),
+            (None, _) => None,
+        }
+    }
+
+    fn refuse(&mut self, error: Error, registration: &mut Registration<'_>) -> Flow {
+        self.counts.dropped += 1;
+        self.note_error(error, registration);
+        Flow::Dropped
+    }
+
+    #[cold]
+    fn on_unsent(
+        &mut self,
+        error: io::Error,
+        bytes: &[u8],
+        to: Option<SocketAddr>,
+        registration: &mut Registration<'_>,
+        outbox: &mut Outbox,
+    ) -> Flow {
+        match self.blocks_sending(&error, registration) {
+            true => self.enqueue(bytes, to, registration, outbox),
+            false => {
+                let error = self.send_error(error, to);
+                self.refuse(error, registration)
+            }
+        }
+    }
+
+    /// Whether `error` only means that the kernel takes the datagram later.
+    fn blocks_sending(&mut self, error: &io::Error, registration: &mut Registration<'_>) -> bool {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => registration.would_block(Interest::WRITABLE),
+            // The readiness stays, and the next service sends again.
+            io::ErrorKind::Interrupted => {}
+            _ if is_out_of_buffers(error) => self.rest(Interest::WRITABLE, registration),
+            _ => return false,
+        }
+        true
+    }
+
+    fn send_error(&self, error: io::Error, to: Option<SocketAddr>) -> Error {
+        let error = Error::new(Syscall::Send, error);
+        match to {
+            Some(to) => error.at(to.into()),
+            None => self.at_peer(error),
+        }
+    }
+
+    /// Queues a datagram, and drops what the limits leave no space for.
+    fn enqueue(
+        &mut self,
+        bytes: &[u8],
+        to: Option<SocketAddr>,
+        registration: &mut Registration<'_>,
+        outbox: &mut Outbox,
+    ) -> Flow {
+        loop {
+            let is_over = !self.queue.is_empty()
+                && self.queue.weight_with(bytes.len()) > self.max_queued_bytes;
+            if !is_over && bytes.len() <= outbox.room() {
+                break;
+            }
+            self.owes_drain = true;
+            let drops_newest = self.drop_policy == DropPolicy::Newest || self.queue.is_empty();
+            self.counts.dropped += 1;
+            if drops_newest {
+                return Flow::Dropped;
+            }
+            if let Some(length) = self.queue.pop() {
+                outbox.forget_datagrams(length);
+            }
+        }
+        self.queue.push(to, bytes);
+        outbox.keep_datagram(bytes.len());
+        registration.want(Interest::WRITABLE);
+        match self.queue.bytes() >= self.high_water_mark {
+            true => {
+                self.owes_drain = true;
+                Flow::Full
+            }
+            false => Flow::Open,
+        }
+    }
+
+    /// Sends queued datagrams.
+    pub(crate) fn on_writable(
+        &mut self,
+        registration: &mut Registration<'_>,
+        outbox: &mut Outbox,
+    ) -> Option<Event> {
+        for _ in 0..SENDS_A_SERVICE {
+            let Stage::Open(socket) = &self.stage else {
+                break;
+            };
+            let sent = self
+                .queue
+                .with_oldest(|bytes, to| (send_past_error(socket, bytes, to), to));
+            let Some((Sent { earlier, result }, to)) = sent else {
+                break;
+            };
+            if let Some(earlier) = earlier {
+                let error = self.at_peer(Error::new(Syscall::Send, earlier));
+                self.note_error(error, registration);
+            }
+            match result {
+                Ok(length) => {
+                    self.counts.sent += 1;
+                    outbox.count_datagram(length);
+                }
+                Err(error) if self.blocks_sending(&error, registration) => {
+                    return self.on_activated();
+                }
+                Err(error) => {
+                    let error = self.send_error(error, to);
+                    self.refuse(error, registration);
+                }
+            }
+            if let Some(length) = self.queue.pop() {
+                outbox.forget_datagrams(length);
+            }
+        }
+        if self.queue.is_empty() {
+            self.on_empty_queue(registration, outbox);
+        }
+        self.on_activated()
+    }
+
+    fn on_empty_queue(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
+        registration.unwant(Interest::WRITABLE);
+        if self.closes_soon {
+            return self.close(registration, outbox);
+        }
+        if std::mem::take(&mut self.owes_drain) {
+            self.notices.push_back(DatagramEvent::Drained);
+        }
+    }
+}
+
+/// Sends a datagram. If the call returns the error of an earlier datagram, which the network has refused, sends again: the
+/// kernel has forgotten that error, and has not sent this datagram.
+fn send_past_error(socket: &Udp, bytes: &[u8], to: Option<SocketAddr>) -> Sent {
+    let alone = |result| Sent {
+        earlier: None,
+        result,
+    };
+    let error = match socket.send(bytes, to) {
+        Err(error) if may_be_earlier(&error) => error,
+        result => return alone(result),
+    };
+    match socket.send(bytes, to) {
+        // The error is of this very datagram.
+        Err(again) if again.raw_os_error() == error.raw_os_error() => alone(Err(again)),
+        result => Sent {
+            earlier: Some(error),
+            result,
+        },
+    }
+}
+
+fn may_be_earlier(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::PermissionDenied
+    )
+}

@@ -1,0 +1,24 @@
+//! The bytes of UDP sockets, which keep their datagrams themselves: here they only count against the common limit.
+
+use super::Outbox;
+
+impl Outbox {
+    /// Counts the bytes of a datagram that the kernel has taken.
+    #[inline]
+    pub(crate) fn count_datagram(&mut self, bytes: usize) {
+        self.sent += bytes as u64;
+    }
+
+    /// Counts the bytes of a datagram that its socket has queued. The caller has checked that there is
+    /// [room](Self::room).
+    pub(crate) fn keep_datagram(&mut self, bytes: usize) {
+        self.datagrams += bytes;
+        self.note_rise();
+    }
+
+    /// Stops counting the bytes of datagrams that were sent or dropped.
+    pub(crate) fn forget_datagrams(&mut self, bytes: usize) {
+        self.datagrams -= bytes;
+        self.note_fall();
+    }
+}

@@ -1,0 +1,275 @@
+//! The view of one UDP socket.
+
+mod options;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::net::core::Net;
+use crate::net::datagram::{DatagramCounts, Datagrams, not_running};
+use crate::net::error::Result;
+use crate::net::values::{DatagramId, Flow};
+
+use super::sockets::Sockets;
+
+/// One UDP socket, borrowed from its loop: [`cx.socket`](crate::DatagramContext) in a callback of its own,
+/// `event_loop.datagram_socket(id)` outside, and [`Sockets::datagram_socket`](crate::Sockets::datagram_socket) in every
+/// other callback.
+///
+/// No method calls a handler. A view of a socket that is gone is harmless: getters answer as for a closed socket, and the
+/// other methods do nothing, or return
+/// [`ERR_SOCKET_DGRAM_NOT_RUNNING`](crate::Error::DATAGRAM_NOT_RUNNING).
+///
+/// `{:?}` shows the socket as it is:
+/// `DatagramSocket { id: 0v1, local: 127.0.0.1:53, peer: None, queued: 0 }`.
+///
+/// ```
+/// use std::net::SocketAddr;
+/// use netloop::{DatagramContext, DatagramHandler, DatagramOptions, EventLoop};
+///
+/// /// Answers each datagram with itself.
+/// struct Echo;
+///
+/// impl DatagramHandler for Echo {
+///     fn on_message(&mut self, cx: &mut DatagramContext<'_>, from: SocketAddr, data: &[u8]) {
+///         cx.socket.send_to(from, data).ignore();
+///     }
+/// }
+///
+/// # fn main() -> netloop::Result<()> {
+/// let mut event_loop: EventLoop = EventLoop::new()?;
+/// let id = event_loop.bind_udp("127.0.0.1:0", DatagramOptions::new(), Echo)?;
+/// let address = event_loop.datagram_socket(id).local_address();
+/// println!("{address:?} echoes");
+/// # Ok(())
+/// # }
+/// ```
+#[doc(alias = "dgram.Socket")]
+pub struct DatagramSocket<'a> {
+    net: &'a mut Net,
+    id: DatagramId,
+}
+
+impl<'a> DatagramSocket<'a> {
+    pub(crate) fn new(net: &'a mut Net, id: DatagramId) -> Self {
+        Self { net, id }
+    }
+
+    pub(crate) fn net(&self) -> &Net {
+        self.net
+    }
+
+    pub(crate) fn net_mut(&mut self) -> &mut Net {
+        self.net
+    }
+
+    fn datagrams(&self) -> Option<&Datagrams> {
+        self.net.datagrams(self.id)
+    }
+
+    /// Returns the socket's id, to store it and to find the socket again.
+    pub fn id(&self) -> DatagramId {
+        self.id
+    }
+
+    /// Returns the view of all sockets and servers of the same loop.
+    pub fn sockets(&mut self) -> Sockets<'_> {
+        Sockets::new(self.net)
+    }
+}
+
+/// Sending.
+impl DatagramSocket<'_> {
+    /// Sends `bytes` to `to`, as one datagram, within this call. Nothing is allocated.
+    ///
+    /// The answer is [`Flow::Open`] if the kernel has taken the datagram, or has no space now and the datagram waits in the
+    /// socket's queue. [`Flow::Full`] asks the caller to wait for [`on_drain`](crate::DatagramHandler::on_drain), because
+    /// the queue has reached the [high watermark](crate::DatagramOptions::high_water_mark). [`Flow::Dropped`] means that
+    /// this datagram is lost: the queue is full, and its [policy](crate::DatagramOptions::drop_policy) keeps the older ones;
+    /// or the send has failed, and [`on_error`](crate::DatagramHandler::on_error) gets the reason. To be taken by the kernel
+    /// means little: the network may lose any datagram.
+    ///
+    /// A datagram that is longer than the network allows fails with EMSGSIZE. An empty datagram is sent as such. A socket
+    /// whose name is being looked up queues the datagram. To a connected socket this answers `Dropped`, with
+    /// [`ERR_SOCKET_DGRAM_IS_CONNECTED`](crate::Error::DATAGRAM_IS_CONNECTED): it has one peer, and [`send`](Self::send).
+    #[inline]
+    pub fn send_to(&mut self, to: impl Into<SocketAddr>, bytes: &[u8]) -> Flow {
+        self.net.send_datagram(self.id, bytes, Some(to.into()))
+    }
+
+    /// Sends `bytes` to the peer of a [connected](Self::connect) socket, as [`send_to`](Self::send_to) sends to an address.
+    ///
+    /// The system tells a connected socket of refusals: `on_error` gets ECONNREFUSED if no socket has the peer's port.
+    #[inline]
+    pub fn send(&mut self, bytes: &[u8]) -> Flow {
+        self.net.send_datagram(self.id, bytes, None)
+    }
+
+    /// Returns the number of bytes that wait in the socket's queue.
+    #[doc(alias = "getSendQueueSize")]
+    pub fn queued_bytes(&self) -> usize {
+        self.datagrams().map_or(0, Datagrams::queued_bytes)
+    }
+
+    /// Returns the number of datagrams that wait in the socket's queue.
+    #[doc(alias = "getSendQueueCount")]
+    pub fn queued_datagrams(&self) -> usize {
+        self.datagrams().map_or(0, Datagrams::queued_datagrams)
+    }
+}
+
+/// The life of the socket.
+impl DatagramSocket<'_> {
+    /// Connects the socket to `peer`: from now on it sends to `peer`, and receives from `peer` alone.
+    /// [`on_connect`](crate::DatagramHandler::on_connect) follows. No packet is sent, so that nothing is known of the peer.
+    ///
+    /// A socket stays connected until it closes. Node's `disconnect` has no counterpart, since no safe call makes one.
+    ///
+    /// # Errors
+    ///
+    /// [`ERR_SOCKET_DGRAM_IS_CONNECTED`](crate::Error::DATAGRAM_IS_CONNECTED) if the socket is connected already. The
+    /// system's error, such as ENETUNREACH; ERR_IP_BLOCKED for an address of the
+    /// [block list](crate::DatagramOptions::send_block_list).
+    pub fn connect(&mut self, peer: impl Into<SocketAddr>) -> Result<()> {
+        let peer = peer.into();
+        let connected = self
+            .net
+            .with_datagrams(self.id, |datagrams, registration, _| {
+                datagrams.connect(peer, registration)
+            });
+        connected.unwrap_or_else(|| Err(not_running()))
+    }
+
+    /// Stops receiving. The kernel keeps as many datagrams as its buffer holds, and drops the others.
+    pub fn pause(&mut self) {
+        self.set_paused(true);
+    }
+
+    /// Receives again, after [`pause`](Self::pause).
+    pub fn resume(&mut self) {
+        self.set_paused(false);
+    }
+
+    fn set_paused(&mut self, is_paused: bool) {
+        self.net
+            .with_datagrams(self.id, |datagrams, registration, _| {
+                datagrams.set_paused(is_paused, registration);
+            });
+    }
+
+    /// Whether the socket is [paused](Self::pause).
+    pub fn is_paused(&self) -> bool {
+        self.datagrams().is_some_and(Datagrams::is_paused)
+    }
+
+    /// Closes the socket at once: its address is free again. The queued datagrams are lost, and no event comes but
+    /// [`on_close`](crate::DatagramHandler::on_close), at the end of this turn. Closing a socket twice is harmless. In a
+    /// [forked child](crate::EventLoop#forks) this does nothing.
+    pub fn close(&mut self) {
+        self.net.close_datagrams(self.id);
+    }
+
+    /// Closes the socket once its queue is sent, which is at once for an empty queue. Until then the socket receives
+    /// nothing, and takes no further datagrams.
+    pub fn close_soon(&mut self) {
+        self.net.close_datagrams_soon(self.id);
+    }
+
+    /// Whether the socket is closed, closes in this turn, or is gone.
+    pub fn is_closed(&self) -> bool {
+        self.datagrams().is_none_or(Datagrams::is_closed)
+    }
+
+    /// Takes the socket out of the loop, and closes this one. The queued datagrams are lost. The standard library, another
+    /// loop or another process can then use the socket, which is still non-blocking.
+    ///
+    /// Returns `None` if the socket is not bound, in a simulation, and in a [forked child](crate::EventLoop#forks).
+    #[must_use = "dropping the socket closes it"]
+    pub fn detach(&mut self) -> Option<std::net::UdpSocket> {
+        self.net.detach_datagrams(self.id)
+    }
+
+    /// Makes the socket keep [`run`](crate::EventLoop::run) going. This is the default, until a call of
+    /// [`release`](Self::release).
+    #[doc(alias = "ref")]
+    pub fn hold(&mut self) {
+        self.net.hold(self.id.0);
+    }
+
+    /// Allows [`run`](crate::EventLoop::run) to return while the socket is there. Queued datagrams still keep it going.
+    #[doc(alias = "unref")]
+    pub fn release(&mut self) {
+        self.net.release(self.id.0);
+    }
+
+    /// Whether the socket keeps [`run`](crate::EventLoop::run) going.
+    #[doc(alias = "hasRef")]
+    pub fn is_held(&self) -> bool {
+        self.net.is_held(self.id.0)
+    }
+
+    /// Arms a timer: [`on_timer`](crate::DatagramHandler::on_timer) comes with `token`, once, when at least `after` has
+    /// passed. If `token` is armed already, its timer is moved. The close of the socket drops its timers, and none of them
+    /// keeps [`run`](crate::EventLoop::run) going.
+    #[doc(alias = "setTimeout")]
+    pub fn after(&mut self, after: Duration, token: u64) {
+        self.net.arm_datagram_timer(self.id, after, token);
+    }
+
+    /// Cancels the timer with `token`. Returns whether the timer was still armed.
+    #[doc(alias = "clearTimeout")]
+    pub fn cancel(&mut self, token: u64) -> bool {
+        self.net.cancel_datagram_timer(self.id, token)
+    }
+}
+
+/// The addresses and the counters.
+impl DatagramSocket<'_> {
+    /// Returns the address that the socket is bound to, with the port that the system chose. `None` while the name is being
+    /// looked up. Known also after the close, within `on_close`.
+    #[doc(alias = "address")]
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        self.datagrams()?.local()
+    }
+
+    /// Returns the address that the socket is [connected](Self::connect) to; `None` if it is not.
+    #[doc(alias = "remoteAddress")]
+    pub fn peer_address(&self) -> Option<SocketAddr> {
+        self.datagrams()?.peer()
+    }
+
+    fn counts(&self) -> DatagramCounts {
+        self.datagrams().map(Datagrams::counts).unwrap_or_default()
+    }
+
+    /// Returns the number of datagrams that the handler was given, whole or truncated.
+    pub fn received_datagrams(&self) -> u64 {
+        self.counts().received
+    }
+
+    /// Returns the number of datagrams that the kernel has taken.
+    pub fn sent_datagrams(&self) -> u64 {
+        self.counts().sent
+    }
+
+    /// Returns the number of datagrams that were not sent: the queue was full, the send failed, or the socket closed.
+    pub fn dropped_datagrams(&self) -> u64 {
+        self.counts().dropped
+    }
+}
+
+impl fmt::Debug for DatagramSocket<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fields = formatter.debug_struct("DatagramSocket");
+        fields.field("id", &format_args!("{}", self.id));
+        match self.local_address() {
+            Some(address) if !self.is_closed() => fields.field("local", &address),
+            _ if self.is_closed() => fields.field("state", &format_args!("Closed")),
+            _ => fields.field("state", &format_args!("LookingUp")),
+        };
+        fields.field("peer", &self.peer_address());
+        fields.field("queued", &self.queued_bytes());
+        fields.finish()
+    }
+}

@@ -1,0 +1,213 @@
+//! UDP sockets: bind, receive, send, and their options.
+
+use std::io;
+use std::net::SocketAddr;
+
+use mio::event::Source;
+use mio::net::UdpSocket;
+use mio::{Interest, Registry, Token};
+use socket2::SockRef;
+
+use super::errno::retry_interrupted;
+#[cfg(feature = "simulation")]
+use super::faults;
+use super::native::{Shared, udp};
+use super::options::{UdpBinding, UdpOption};
+
+/// A UDP socket of any kind.
+#[derive(Debug)]
+pub(crate) enum Udp {
+    /// A socket that the loop has bound, and whose descriptor has no duplicate.
+    Own(UdpSocket),
+    /// A socket whose descriptor may have duplicates.
+    Shared(Shared<UdpSocket>),
+    /// A socket whose calls meet faults.
+    #[cfg(feature = "simulation")]
+    Faulty(faults::FaultyUdp),
+}
+
+impl Udp {
+    /// Opens a socket, and binds it to `address`.
+    pub(crate) fn bind(address: SocketAddr, binding: &UdpBinding) -> io::Result<Self> {
+        udp::bind(address, binding).map(Self::Own)
+    }
+
+    /// Takes over a socket of the standard library.
+    pub(crate) fn adopt(socket: std::net::UdpSocket) -> io::Result<Self> {
+        Ok(Self::Shared(Shared::new(udp::adopt(socket)?)))
+    }
+
+    /// Returns the socket of the kernel; `None` for a faulty socket.
+    fn kernel(&self) -> Option<&UdpSocket> {
+        match self {
+            Self::Own(socket) => Some(socket),
+            Self::Shared(shared) => Some(shared.get()),
+            #[cfg(feature = "simulation")]
+            Self::Faulty(_) => None,
+        }
+    }
+
+    /// Receives the next datagram into `buffer`, and returns its length and its sender. A datagram that is longer than
+    /// `buffer` is cut. If a signal interrupts the call again and again, returns EINTR.
+    #[inline]
+    pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        retry_interrupted(|| match self {
+            Self::Own(socket) => socket.recv_from(buffer),
+            Self::Shared(shared) => {
+                shared.forbid_blocking()?;
+                shared.get().recv_from(buffer)
+            }
+            #[cfg(feature = "simulation")]
+            Self::Faulty(socket) => socket.receive(buffer),
+        })
+    }
+
+    /// Sends one datagram: to `to`, or to the peer of a connected socket. If a signal interrupts the call again and again,
+    /// returns EINTR.
+    #[inline]
+    pub(crate) fn send(&self, bytes: &[u8], to: Option<SocketAddr>) -> io::Result<usize> {
+        retry_interrupted(|| match self {
+            Self::Own(socket) => send(socket, bytes, to),
+            Self::Shared(shared) => {
+                shared.forbid_blocking()?;
+                send(shared.get(), bytes, to)
+            }
+            #[cfg(feature = "simulation")]
+            Self::Faulty(socket) => socket.send(bytes, to),
+        })
+    }
+
+    /// Connects the socket: from now on it sends to `peer`, and receives from `peer` alone.
+    pub(crate) fn connect(&self, peer: SocketAddr) -> io::Result<()> {
+        match self {
+            #[cfg(feature = "simulation")]
+            Self::Faulty(socket) => socket.connect(peer),
+            Self::Own(socket) => socket.connect(peer),
+            Self::Shared(shared) => shared.get().connect(peer),
+        }
+    }
+
+    /// Takes the error that the kernel keeps for this socket (SO_ERROR).
+    pub(crate) fn take_error(&self) -> Option<io::Error> {
+        let error = match self {
+            Self::Own(socket) => socket.take_error(),
+            Self::Shared(shared) => shared.get().take_error(),
+            #[cfg(feature = "simulation")]
+            Self::Faulty(socket) => socket.take_error(),
+        };
+        error.unwrap_or_else(Some)
+    }
+
+    pub(crate) fn local_address(&self) -> io::Result<SocketAddr> {
+        match self {
+            Self::Own(socket) => socket.local_addr(),
+            Self::Shared(shared) => shared.get().local_addr(),
+            #[cfg(feature = "simulation")]
+            Self::Faulty(socket) => socket.local_address(),
+        }
+    }
+
+    /// Returns the address that the socket is connected to.
+    pub(crate) fn peer_address(&self) -> io::Result<SocketAddr> {
+        match self {
+            Self::Own(socket) => socket.peer_addr(),
+            Self::Shared(shared) => shared.get().peer_addr(),
+            #[cfg(feature = "simulation")]
+            Self::Faulty(socket) => socket.peer_address(),
+        }
+    }
+
+    /// Sets an option. `is_ipv6` is the family of the socket.
+    pub(crate) fn set(&self, option: UdpOption, is_ipv6: bool) -> io::Result<()> {
+        match self {
+            Self::Own(socket) => udp::set(&SockRef::from(socket), is_ipv6, option),
+            Self::Shared(shared) => udp::set(&SockRef::from(shared.get()), is_ipv6, option),
+            #[cfg(feature = "simulation")]
+            Self::Faulty(socket) => socket.set(option, is_ipv6),
+        }
+    }
+
+    /// Returns SO_RCVBUF as the kernel has it; `None` for faulty sockets.
+    pub(crate) fn receive_buffer(&self) -> io::Result<Option<usize>> {
+        let size = self.kernel().map(|it| SockRef::from(it).recv_buffer_size());
+        size.transpose()
+    }
+
+    /// Returns SO_SNDBUF as the kernel has it; `None` for faulty sockets.
+    pub(crate) fn send_buffer(&self) -> io::Result<Option<usize>> {
+        let size = self.kernel().map(|it| SockRef::from(it).send_buffer_size());
+        size.transpose()
+    }
+
+    /// Returns the descriptor of this socket; `None` for a faulty socket.
+    #[cfg(unix)]
+    pub(crate) fn descriptor(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
+        use std::os::fd::AsFd;
+        self.kernel().map(AsFd::as_fd)
+    }
+
+    /// Returns the socket as one whose descriptor may have duplicates, because the caller lends it.
+    #[cfg(unix)]
+    pub(crate) fn into_shared(self) -> Self {
+        match self {
+            Self::Own(socket) => Self::Shared(Shared::new(socket)),
+            other => other,
+        }
+    }
+
+    /// Whether this socket can become a socket of the standard library: false for a faulty socket.
+    pub(crate) fn is_standard(&self) -> bool {
+        self.kernel().is_some()
+    }
+
+    /// Turns this socket into a socket of the standard library; `None` if it [is none](Self::is_standard). The caller must
+    /// have deregistered the socket.
+    pub(crate) fn into_standard(self) -> Option<std::net::UdpSocket> {
+        match self {
+            Self::Own(socket) => Some(socket.into()),
+            Self::Shared(shared) => Some(shared.into_inner().into()),
+            #[cfg(feature = "simulation")]
+            Self::Faulty(_) => None,
+        }
+    }
+
+    fn source(&mut self) -> &mut dyn Source {
+        match self {
+            Self::Own(socket) => socket,
+            Self::Shared(shared) => shared.get_mut(),
+            #[cfg(feature = "simulation")]
+            Self::Faulty(socket) => socket,
+        }
+    }
+}
+
+fn send(socket: &UdpSocket, bytes: &[u8], to: Option<SocketAddr>) -> io::Result<usize> {
+    match to {
+        Some(to) => socket.send_to(bytes, to),
+        None => socket.send(bytes),
+    }
+}
+
+impl Source for Udp {
+    fn register(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        directions: Interest,
+    ) -> io::Result<()> {
+        self.source().register(registry, token, directions)
+    }
+
+    fn reregister(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        directions: Interest,
+    ) -> io::Result<()> {
+        self.source().reregister(registry, token, directions)
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        self.source().deregister(registry)
+    }
+}

@@ -1,0 +1,17 @@
+//! UDP sockets: what is promised of their events, their queue, their options and their end (libuv's rows of UDP; I1, I2, I4,
+//! I9).
+
+mod connected;
+mod ending;
+mod fairness;
+mod multicast;
+mod names;
+mod options;
+mod receiving;
+mod rows;
+mod sending;
+#[cfg(unix)]
+mod shared_descriptors;
+mod stage;
+
+use stage::{Notes, Stage, Watch, loopback, peer};

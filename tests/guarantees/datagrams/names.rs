@@ -1,0 +1,121 @@
+//! Names: looked up as for TCP, while datagrams wait.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use netloop::{DatagramOptions, Error, Family, Flow, HostQuery, Syscall};
+
+use super::{Stage, Watch, loopback, peer};
+
+fn answering(addresses: Vec<SocketAddr>) -> DatagramOptions {
+    let resolver = move |query: &HostQuery<'_>| match query.host {
+        "here.test" => Ok(addresses.clone()),
+        _ => Err(Error::with_code("ENOTFOUND", "only here.test is known")),
+    };
+    DatagramOptions::new().resolver(Arc::new(resolver))
+}
+
+#[test]
+fn a_name_is_bound_after_its_lookup() {
+    let mut stage = Stage::new();
+    let host = loopback().ip();
+    let options = answering(vec![SocketAddr::new(host, 0)]);
+    let handler = Watch::echo("a");
+    let bound = stage.event_loop.bind_udp("here.test:0", options, handler);
+    let id = bound.unwrap();
+    assert_eq!(stage.socket(id).local_address(), None);
+    let error = stage.socket(id).set_ttl(3).unwrap_err();
+    assert_eq!(error.code(), Error::DATAGRAM_NOT_RUNNING);
+    stage.drive_to("a listening");
+    let address = stage.socket(id).local_address().unwrap();
+    assert_eq!(address.ip(), host);
+    let (peer, _) = peer();
+    peer.send_to(b"x", address).unwrap();
+    stage.drive_to("a x");
+    assert_eq!(peer.recv(&mut [0; 8]).unwrap(), 1);
+}
+
+#[test]
+fn datagrams_to_a_name_wait_for_its_lookup() {
+    let mut stage = Stage::new();
+    let (peer, peer_address) = peer();
+    let options =
+        answering(vec![SocketAddr::new(peer_address.ip(), 0)]).local_address(loopback().ip());
+    let to = ("here.test", peer_address.port());
+    let handler = Watch::new("a");
+    let id = stage.event_loop.connect_udp(to, options, handler).unwrap();
+    assert_eq!(stage.socket(id).send(b"one"), Flow::Open);
+    assert_eq!(stage.socket(id).send(b"two"), Flow::Open);
+    assert_eq!(stage.socket(id).queued_datagrams(), 2);
+    stage.drive_to("a connect");
+    stage.settle();
+    let mut buffer = [0; 8];
+    for word in [b"one", b"two"] {
+        assert_eq!(peer.recv(&mut buffer).unwrap(), 3);
+        assert_eq!(&buffer[..3], word);
+    }
+    assert_eq!(stage.socket(id).peer_address(), Some(peer_address));
+    assert_eq!(stage.notes, ["a listening", "a connect"]);
+}
+
+#[test]
+fn a_name_that_is_not_found_closes_the_socket() {
+    let mut stage = Stage::new();
+    let handler = Watch::new("a").on_error(|cx, error| {
+        assert_eq!(error.syscall(), Some(Syscall::Lookup));
+        assert_eq!(error.hostname(), Some("nowhere.test"));
+        assert!(cx.socket.is_closed());
+    });
+    let options = answering(Vec::new());
+    let made = stage
+        .event_loop
+        .connect_udp("nowhere.test:7", options, handler);
+    let id = made.unwrap();
+    assert_eq!(stage.socket(id).send(b"lost"), Flow::Open);
+    stage.run_to_its_end();
+    assert_eq!(stage.notes, ["a ENOTFOUND", "a close"]);
+    assert_eq!(stage.event_loop.statistics().datagrams_dropped, 1);
+}
+
+#[test]
+fn an_unusable_address_of_a_name_is_passed_over() {
+    let mut stage = Stage::new();
+    let (_peer, peer_address) = peer();
+    // No machine has the first address, and the second is of the other family.
+    let nowhere = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+    let addresses = [nowhere, Ipv6Addr::LOCALHOST.into(), peer_address.ip()];
+    let addresses = addresses.map(|ip| SocketAddr::new(ip, 0)).to_vec();
+    let options = answering(addresses).family(Family::IPv4);
+    let bound = stage
+        .event_loop
+        .bind_udp("here.test:0", options, Watch::new("a"));
+    let id = bound.unwrap();
+    stage.drive_to("a listening");
+    let address = stage.socket(id).local_address().unwrap();
+    assert_eq!(address.ip(), peer_address.ip());
+}
+
+#[test]
+fn a_socket_that_closes_in_its_lookup_is_never_bound() {
+    let mut stage = Stage::new();
+    let options = answering(vec![loopback()]);
+    let bound = stage
+        .event_loop
+        .bind_udp("here.test:0", options, Watch::new("a"));
+    let id = bound.unwrap();
+    stage.socket(id).close();
+    stage.run_to_its_end();
+    assert_eq!(stage.notes, ["a close"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_path_is_no_place_for_a_udp_socket() {
+    let mut stage = Stage::new();
+    let options = DatagramOptions::new();
+    let bound = stage
+        .event_loop
+        .bind_udp("unix:/tmp/x", options, Watch::new("a"));
+    assert_eq!(bound.unwrap_err().code(), Error::INVALID_ARGUMENT);
+    assert!(!stage.event_loop.is_alive());
+}
