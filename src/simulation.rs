@@ -52,9 +52,13 @@
 //!
 //! - TCP as a program sees it on Linux: buffers of a limited size, half-closed connections, backlogs, refused and
 //!   timed-out connects, resets, and the bytes that a reset leaves readable.
+//! - UDP as a program sees it on Linux: buffers that drop what they cannot hold, refusals that reach connected sockets,
+//!   multicast and broadcast across machines. The network [loses](Options::datagram_loss),
+//!   [doubles](Options::datagram_duplication) and [reorders](Options::datagram_reordering) datagrams, and cuts those beyond the
+//!   [MTU](Options::mtu) into fragments.
 //! - The network: latency, for all or for a [pair](Simulation::set_latency), jitter, bandwidth, and addresses that are
 //!   slow, lossy or out of reach ([`Route`]).
-//! - Partitions of a [machine](Simulation::partition), of a [pair](Simulation::partition_pair) and of
+//! - Partitions, which lose datagrams and hold back TCP: of a [machine](Simulation::partition), of a [pair](Simulation::partition_pair) and of
 //!   [one direction](Simulation::partition_one_way). A connection closes with ETIMEDOUT if its bytes are not
 //!   acknowledged for [`Options::retransmission_timeout`], or if its [keep-alive](crate::KeepAlive) probes stay
 //!   unanswered.
@@ -73,8 +77,8 @@
 //!
 //! # The absent part
 //!
-//! UDP and Unix sockets, which are left for a later version; standard input and adopted descriptors; other threads;
-//! loss, reordering and duplication, which TCP hides; congestion.
+//! Unix sockets, which are left for a later version; standard input and adopted descriptors; other threads; loss, reordering
+//! and duplication under TCP, which hides them; congestion; fragments of UDP that arrive late, or fill a buffer.
 //!
 //! There is no receive window: the receiver has capacity for all bytes that the sender's kernel has taken. So a FIN
 //! never waits behind unread bytes, and no kernel probes a window. A kernel never gives up a socket that is already

@@ -151,7 +151,9 @@ impl System {
         match self {
             Self::Kernel => Udp::bind(address, binding),
             #[cfg(feature = "simulation")]
-            Self::Simulated(_) => Err(io::ErrorKind::Unsupported.into()),
+            Self::Simulated(machine) => {
+                simulated::Udp::bind(machine, address, binding).map(Udp::Simulated)
+            }
             #[cfg(feature = "simulation")]
             Self::Faulty(injector) => {
                 faults::FaultyUdp::bind(address, binding, injector).map(Udp::Faulty)

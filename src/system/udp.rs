@@ -13,6 +13,8 @@ use super::errno::retry_interrupted;
 use super::faults;
 use super::native::{Shared, udp};
 use super::options::{UdpBinding, UdpOption};
+#[cfg(feature = "simulation")]
+use super::simulated;
 
 /// A UDP socket of any kind.
 #[derive(Debug)]
@@ -21,6 +23,9 @@ pub(crate) enum Udp {
     Own(UdpSocket),
     /// A socket whose descriptor may have duplicates.
     Shared(Shared<UdpSocket>),
+    /// A socket of a simulated network.
+    #[cfg(feature = "simulation")]
+    Simulated(simulated::Udp),
     /// A socket whose calls meet faults.
     #[cfg(feature = "simulation")]
     Faulty(faults::FaultyUdp),
@@ -37,13 +42,13 @@ impl Udp {
         Ok(Self::Shared(Shared::new(udp::adopt(socket)?)))
     }
 
-    /// Returns the socket of the kernel; `None` for a faulty socket.
+    /// Returns the socket of the kernel; `None` for a simulated or faulty socket.
     fn kernel(&self) -> Option<&UdpSocket> {
         match self {
             Self::Own(socket) => Some(socket),
             Self::Shared(shared) => Some(shared.get()),
             #[cfg(feature = "simulation")]
-            Self::Faulty(_) => None,
+            Self::Simulated(_) | Self::Faulty(_) => None,
         }
     }
 
@@ -57,6 +62,8 @@ impl Udp {
                 shared.forbid_blocking()?;
                 shared.get().recv_from(buffer)
             }
+            #[cfg(feature = "simulation")]
+            Self::Simulated(socket) => socket.receive(buffer),
             #[cfg(feature = "simulation")]
             Self::Faulty(socket) => socket.receive(buffer),
         })
@@ -73,6 +80,8 @@ impl Udp {
                 send(shared.get(), bytes, to)
             }
             #[cfg(feature = "simulation")]
+            Self::Simulated(socket) => socket.send(bytes, to),
+            #[cfg(feature = "simulation")]
             Self::Faulty(socket) => socket.send(bytes, to),
         })
     }
@@ -80,6 +89,8 @@ impl Udp {
     /// Connects the socket: from now on it sends to `peer`, and receives from `peer` alone.
     pub(crate) fn connect(&self, peer: SocketAddr) -> io::Result<()> {
         match self {
+            #[cfg(feature = "simulation")]
+            Self::Simulated(socket) => socket.connect(peer),
             #[cfg(feature = "simulation")]
             Self::Faulty(socket) => socket.connect(peer),
             Self::Own(socket) => socket.connect(peer),
@@ -93,6 +104,8 @@ impl Udp {
             Self::Own(socket) => socket.take_error(),
             Self::Shared(shared) => shared.get().take_error(),
             #[cfg(feature = "simulation")]
+            Self::Simulated(socket) => Ok(socket.take_error()),
+            #[cfg(feature = "simulation")]
             Self::Faulty(socket) => socket.take_error(),
         };
         error.unwrap_or_else(Some)
@@ -102,6 +115,8 @@ impl Udp {
         match self {
             Self::Own(socket) => socket.local_addr(),
             Self::Shared(shared) => shared.get().local_addr(),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(socket) => socket.local_address(),
             #[cfg(feature = "simulation")]
             Self::Faulty(socket) => socket.local_address(),
         }
@@ -113,6 +128,8 @@ impl Udp {
             Self::Own(socket) => socket.peer_addr(),
             Self::Shared(shared) => shared.get().peer_addr(),
             #[cfg(feature = "simulation")]
+            Self::Simulated(socket) => socket.peer_address(),
+            #[cfg(feature = "simulation")]
             Self::Faulty(socket) => socket.peer_address(),
         }
     }
@@ -123,23 +140,25 @@ impl Udp {
             Self::Own(socket) => udp::set(&SockRef::from(socket), is_ipv6, option),
             Self::Shared(shared) => udp::set(&SockRef::from(shared.get()), is_ipv6, option),
             #[cfg(feature = "simulation")]
+            Self::Simulated(socket) => socket.set(option),
+            #[cfg(feature = "simulation")]
             Self::Faulty(socket) => socket.set(option, is_ipv6),
         }
     }
 
-    /// Returns SO_RCVBUF as the kernel has it; `None` for faulty sockets.
+    /// Returns SO_RCVBUF as the kernel has it; `None` for simulated and faulty sockets.
     pub(crate) fn receive_buffer(&self) -> io::Result<Option<usize>> {
         let size = self.kernel().map(|it| SockRef::from(it).recv_buffer_size());
         size.transpose()
     }
 
-    /// Returns SO_SNDBUF as the kernel has it; `None` for faulty sockets.
+    /// Returns SO_SNDBUF as the kernel has it; `None` for simulated and faulty sockets.
     pub(crate) fn send_buffer(&self) -> io::Result<Option<usize>> {
         let size = self.kernel().map(|it| SockRef::from(it).send_buffer_size());
         size.transpose()
     }
 
-    /// Returns the descriptor of this socket; `None` for a faulty socket.
+    /// Returns the descriptor of this socket; `None` for a simulated or faulty socket.
     #[cfg(unix)]
     pub(crate) fn descriptor(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
         use std::os::fd::AsFd;
@@ -155,7 +174,7 @@ impl Udp {
         }
     }
 
-    /// Whether this socket can become a socket of the standard library: false for a faulty socket.
+    /// Whether this socket can become a socket of the standard library: false for a simulated or faulty socket.
     pub(crate) fn is_standard(&self) -> bool {
         self.kernel().is_some()
     }
@@ -167,7 +186,7 @@ impl Udp {
             Self::Own(socket) => Some(socket.into()),
             Self::Shared(shared) => Some(shared.into_inner().into()),
             #[cfg(feature = "simulation")]
-            Self::Faulty(_) => None,
+            Self::Simulated(_) | Self::Faulty(_) => None,
         }
     }
 
@@ -175,6 +194,8 @@ impl Udp {
         match self {
             Self::Own(socket) => socket,
             Self::Shared(shared) => shared.get_mut(),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(socket) => socket,
             #[cfg(feature = "simulation")]
             Self::Faulty(socket) => socket,
         }

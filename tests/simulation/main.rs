@@ -25,6 +25,7 @@ mod connecting;
 mod crash_seeds;
 mod crashing;
 mod crowd;
+mod datagrams;
 mod dialed;
 mod dialing;
 mod differential;

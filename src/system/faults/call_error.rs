@@ -19,6 +19,9 @@ pub(crate) enum CallError {
     AddressInUse,
     InvalidArgument,
     Unreachable,
+    AccessDenied,
+    MessageTooLong,
+    AddressNotAvailable,
 }
 
 impl CallError {
@@ -29,15 +32,17 @@ impl CallError {
     fn number(self) -> i32 {
         #[cfg(unix)]
         use libc::{
-            EADDRINUSE, EAGAIN, ECONNABORTED, ECONNREFUSED, ECONNRESET, EINTR, EINVAL, EMFILE,
-            ENETUNREACH, ENFILE, ENOBUFS, ENOTCONN, EPIPE, ETIMEDOUT,
+            EACCES, EADDRINUSE, EADDRNOTAVAIL, EAGAIN, ECONNABORTED, ECONNREFUSED, ECONNRESET,
+            EINTR, EINVAL, EMFILE, EMSGSIZE, ENETUNREACH, ENFILE, ENOBUFS, ENOTCONN, EPIPE,
+            ETIMEDOUT,
         };
         // Winsock has no number for a full descriptor table, and its number for a broken pipe is WSAESHUTDOWN.
         #[cfg(windows)]
         use windows_sys::Win32::Networking::WinSock::{
-            WSAEADDRINUSE as EADDRINUSE, WSAECONNABORTED as ECONNABORTED,
-            WSAECONNREFUSED as ECONNREFUSED, WSAECONNRESET as ECONNRESET, WSAEINTR as EINTR,
-            WSAEINVAL as EINVAL, WSAEMFILE as EMFILE, WSAEMFILE as ENFILE,
+            WSAEACCES as EACCES, WSAEADDRINUSE as EADDRINUSE, WSAEADDRNOTAVAIL as EADDRNOTAVAIL,
+            WSAECONNABORTED as ECONNABORTED, WSAECONNREFUSED as ECONNREFUSED,
+            WSAECONNRESET as ECONNRESET, WSAEINTR as EINTR, WSAEINVAL as EINVAL,
+            WSAEMFILE as EMFILE, WSAEMFILE as ENFILE, WSAEMSGSIZE as EMSGSIZE,
             WSAENETUNREACH as ENETUNREACH, WSAENOBUFS as ENOBUFS, WSAENOTCONN as ENOTCONN,
             WSAESHUTDOWN as EPIPE, WSAETIMEDOUT as ETIMEDOUT, WSAEWOULDBLOCK as EAGAIN,
         };
@@ -56,6 +61,9 @@ impl CallError {
             Self::AddressInUse => EADDRINUSE,
             Self::InvalidArgument => EINVAL,
             Self::Unreachable => ENETUNREACH,
+            Self::AccessDenied => EACCES,
+            Self::MessageTooLong => EMSGSIZE,
+            Self::AddressNotAvailable => EADDRNOTAVAIL,
         }
     }
 }

@@ -2,10 +2,10 @@
 //! one seed.
 //!
 //! [`Network`] is the network, and [`MachineHandle`] one machine of it, which is the operating system of one loop.
-//! [`Selector`], [`Stream`] and [`Acceptor`] are the simulated variants of the types in `system`. The network follows
+//! [`Selector`], [`Stream`], [`Acceptor`] and [`Udp`] are the simulated variants of the types in `system`. The network follows
 //! the rules of Linux, as far as a program can observe them. These rules decide which bytes stay readable after a RST,
-//! which call returns an error, and what closing with unread bytes does. The network does not simulate packet loss or
-//! duplication (TCP hides both), urgent data, or Unix sockets.
+//! which call returns an error, and what closing with unread bytes does. Datagrams of UDP may be lost, doubled and reordered.
+//! TCP hides all three, so that its packets meet none. The network does not simulate urgent data or Unix sockets.
 
 mod acceptor;
 mod flavour;
@@ -17,6 +17,7 @@ mod options;
 mod selector;
 mod spare_descriptor;
 mod stream;
+mod udp;
 
 pub(super) use acceptor::Acceptor;
 pub use flavour::Flavour;
@@ -29,3 +30,4 @@ pub use options::Options;
 pub(super) use selector::{Selector, Waker};
 pub(super) use spare_descriptor::SpareDescriptor;
 pub(super) use stream::Stream;
+pub(super) use udp::Udp;

@@ -41,10 +41,22 @@ pub struct Options {
     pub retransmission_timeout: Duration,
     /// The rates of the faults that calls meet.
     pub faults: Faults,
+    /// The number of datagrams in a thousand that the network loses. TCP hides its losses, so that only UDP meets them.
+    pub datagram_loss: u16,
+    /// The number of datagrams in a thousand that arrive twice.
+    pub datagram_duplication: u16,
+    /// The number of datagrams in a thousand that take up to three times as long as others, and a millisecond. With
+    /// [`jitter`](Self::jitter), the others overtake one another too.
+    pub datagram_reordering: u16,
+    /// The number of bytes of the longest packet. A longer datagram travels in fragments, and is lost with any of them.
+    pub mtu: usize,
 }
 
 /// The time of Linux with tcp_retries2 at 15, its default: 924.6 s.
 const RETRANSMISSION_TIMEOUT: Duration = Duration::from_millis(924_600);
+
+/// The MTU of Linux's loopback interface.
+const LOOPBACK_MTU: usize = 65_536;
 
 impl Options {
     /// Makes the options of a network like loopback: Linux, no delay, 256 KiB for each direction, no faults.
@@ -60,6 +72,10 @@ impl Options {
             descriptors: None,
             retransmission_timeout: RETRANSMISSION_TIMEOUT,
             faults: Faults::NONE,
+            datagram_loss: 0,
+            datagram_duplication: 0,
+            datagram_reordering: 0,
+            mtu: LOOPBACK_MTU,
         }
     }
 
@@ -100,12 +116,20 @@ impl Options {
             descriptors: None,
             retransmission_timeout: RETRANSMISSION_TIMEOUT,
             faults,
+            datagram_loss: 0,
+            datagram_duplication: 0,
+            datagram_reordering: 0,
+            mtu: LOOPBACK_MTU,
         };
         // Newer options are drawn last, so that a seed still gives the older options the same values.
         options.faults.exhausted_connects = random.choose(&rates);
         options.faults.failed_lookups = random.choose(&rates);
         options.faults.slow_lookups = random.choose(&rates);
         options.lookup_time = Duration::from_micros(random.choose(&[0, 0, 300, 30_000, 400_000]));
+        options.datagram_loss = random.choose(&[0, 0, 10, 200]);
+        options.datagram_duplication = random.choose(&[0, 0, 10, 200]);
+        options.datagram_reordering = random.choose(&[0, 0, 50, 500]);
+        options.mtu = random.choose(&[LOOPBACK_MTU, 1500, 1280]);
         options
     }
 

@@ -56,7 +56,7 @@ impl Handshake<'_> {
         let key = self.connections.open(self.world, machine, local, remote);
         let listener = self.ports.listener_at(remote, &mut self.world.random);
         let listener = listener.and_then(|listener| self.ports.get(listener));
-        let owner = || self.owner_of(remote.ip()).unwrap_or(machine);
+        let owner = || self.world.machines.owner_of(remote.ip()).unwrap_or(machine);
         let link = Link {
             from: machine,
             to: listener.map_or_else(owner, |listener| listener.watch.machine),
@@ -88,7 +88,7 @@ impl Handshake<'_> {
             return;
         }
         let (local, remote, machine) = (socket.local, socket.remote, socket.watch.machine);
-        let owner = self.owner_of(remote.ip()).unwrap_or(machine);
+        let owner = self.world.machines.owner_of(remote.ip()).unwrap_or(machine);
         let (world, connections) = (self.world, self.connections);
         if local == remote {
             return connections.connect_to_itself(world, client);
@@ -155,22 +155,6 @@ impl Handshake<'_> {
         Ok((accepted, remote))
     }
 
-    /// Returns the machine that an address of the form `10.0.0.n` or `fd00::n` belongs to, if there is one.
-    fn owner_of(&self, address: IpAddr) -> Option<MachineId> {
-        let number = match address {
-            IpAddr::V4(address) => match address.octets() {
-                [10, 0, high, low] => u16::from_be_bytes([high, low]),
-                _ => return None,
-            },
-            IpAddr::V6(address) => match address.segments() {
-                [0xFD00, 0, 0, 0, 0, 0, 0, number] => number,
-                _ => return None,
-            },
-        };
-        let machine = MachineId::from(number).checked_sub(1)?;
-        (machine < self.world.machines.len()).then_some(machine)
-    }
-
     /// Closes the listener `key`, and resets the connections that wait to be accepted.
     pub(super) fn close_listener(self, key: Key) {
         let Some(listener) = self.ports.close(self.world, key) else {
@@ -184,7 +168,7 @@ impl Handshake<'_> {
 
 /// Returns the address that a machine connects from: a loopback address for a loopback `remote`, otherwise the
 /// machine's own address.
-fn source_address(machine: MachineId, remote: IpAddr) -> IpAddr {
+pub(super) fn source_address(machine: MachineId, remote: IpAddr) -> IpAddr {
     let number = u16::try_from(machine + 1).unwrap_or(u16::MAX);
     let [high, low] = number.to_be_bytes();
     match remote {

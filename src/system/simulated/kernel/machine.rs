@@ -1,6 +1,7 @@
 //! The machines of a network, each of which runs one loop.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -20,6 +21,8 @@ pub(super) enum Watched {
     TcpSocket(Key),
     /// A listening socket.
     Listener(Key),
+    /// A UDP socket.
+    UdpSocket(Key),
 }
 
 /// The state of one machine's kernel that belongs to no single socket.
@@ -95,6 +98,22 @@ impl Machines {
     pub(super) fn add(&mut self) -> MachineId {
         self.all.push(Machine::default());
         self.all.len() - 1
+    }
+
+    /// Returns the machine that an address of the form `10.0.0.n` or `fd00::n` belongs to, if there is one.
+    pub(super) fn owner_of(&self, address: IpAddr) -> Option<MachineId> {
+        let number = match address {
+            IpAddr::V4(address) => match address.octets() {
+                [10, 0, high, low] => u16::from_be_bytes([high, low]),
+                _ => return None,
+            },
+            IpAddr::V6(address) => match address.segments() {
+                [0xFD00, 0, 0, 0, 0, 0, 0, number] => number,
+                _ => return None,
+            },
+        };
+        let machine = MachineId::from(number).checked_sub(1)?;
+        (machine < self.all.len()).then_some(machine)
     }
 
     pub(super) fn len(&self) -> usize {

@@ -4,6 +4,7 @@
 //! write have arrived before the peer's next read, as on loopback. No poll is needed in between.
 
 mod control;
+mod datagrams;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ use crate::system::simulated::flavour::Flavour;
 use crate::system::simulated::options::Options;
 
 use super::connections::Connections;
+use super::datagrams::Datagrams;
 use super::handshake::Handshake;
 use super::lookup_queue::LookupQueue;
 use super::machine::MachineId;
@@ -44,6 +46,7 @@ pub(crate) type Shared = Rc<RefCell<Network>>;
 pub(crate) struct Network {
     world: World,
     connections: Connections,
+    datagrams: Datagrams,
     ports: Ports,
     lookups: LookupQueue,
     /// The routes of the addresses whose route is not [`Route::Normal`].
@@ -55,6 +58,7 @@ impl Network {
         Self {
             world: World::new(seed, options),
             connections: Connections::new(),
+            datagrams: Datagrams::new(),
             ports: Ports::new(),
             lookups: LookupQueue::default(),
             routes: BTreeMap::new(),
@@ -100,14 +104,16 @@ impl Network {
     /// Returns the time at which the next packet or answer arrives; `None` if nothing is under way.
     pub(crate) fn next_arrival(&mut self) -> Option<Instant> {
         let packet = self.connections.next_arrival();
+        let datagram = self.datagrams.next_arrival();
         let answer = self.lookups.next_arrival();
-        let next = packet.into_iter().chain(answer).min()?;
+        let next = packet.into_iter().chain(datagram).chain(answer).min()?;
         Some(self.world.clock.instant(next))
     }
 
     /// Delivers all packets and answers that are due.
     pub(crate) fn deliver(&mut self) {
         self.lookups.deliver(&mut self.world);
+        self.datagrams.deliver(&mut self.world);
         while let Some(flight) = self.connections.pop_due(self.world.clock.nanoseconds()) {
             let Link { from, to } = flight.link;
             if flight.packet.travels() && !self.world.machines.reaches(from, to) {
@@ -293,6 +299,7 @@ impl Network {
             machine,
             world: &mut self.world,
             connections: &mut self.connections,
+            datagrams: &mut self.datagrams,
             ports: &mut self.ports,
         };
         poll.collect(batch);

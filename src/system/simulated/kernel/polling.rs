@@ -5,6 +5,7 @@ use crate::system::afd::abort_as_error;
 use crate::system::simulated::flavour::Flavour;
 
 use super::connections::Connections;
+use super::datagrams::Datagrams;
 use super::machine::{MachineId, Watched};
 use super::ports::Ports;
 use super::tcp_socket::{TcpSocket, TcpState};
@@ -24,6 +25,7 @@ pub(super) struct Poll<'a> {
     pub(super) machine: MachineId,
     pub(super) world: &'a mut World,
     pub(super) connections: &'a mut Connections,
+    pub(super) datagrams: &'a mut Datagrams,
     pub(super) ports: &'a mut Ports,
 }
 
@@ -99,6 +101,13 @@ impl Poll<'_> {
                 let token = listener.watch.token()?;
                 Some((token, listener.watch.report(level, flavour)))
             }
+            Watched::UdpSocket(key) => {
+                let capacity = self.world.options.capacity;
+                let socket = self.datagrams.get_mut(key)?;
+                let level = socket.readiness(flavour, capacity);
+                let token = socket.watch.token()?;
+                Some((token, socket.watch.report(level, flavour)))
+            }
         }
     }
 
@@ -125,7 +134,8 @@ impl Poll<'_> {
 
     /// Draws a random socket. If the socket is on this machine, adds an event of this socket, whatever its readiness.
     fn add_spurious(&mut self, batch: &mut Vec<(usize, Readiness)>) {
-        let count = self.connections.len();
+        let connections = self.connections.len();
+        let count = connections + self.datagrams.len();
         if count == 0 {
             return;
         }
@@ -134,7 +144,10 @@ impl Poll<'_> {
             true => Readiness::READABLE,
             false => Readiness::WRITABLE,
         };
-        let watch = self.connections.nth(chosen).map(|socket| &socket.watch);
+        let watch = match chosen.checked_sub(connections) {
+            None => self.connections.nth(chosen).map(|socket| &socket.watch),
+            Some(datagrams) => self.datagrams.nth(datagrams),
+        };
         if let Some(watch) = watch.filter(|watch| watch.machine == self.machine) {
             batch.extend(watch.token().map(|token| (token, readiness)));
         }

@@ -76,6 +76,7 @@ impl Network {
         crashed.crash();
         crashed.sockets = 0;
         self.connections.crash(&self.world, machine);
+        self.datagrams.crash(machine);
         self.world.record(machine, None, || "crashes".to_owned());
     }
 
@@ -149,11 +150,11 @@ impl Network {
 
     /// Returns the number of bytes of memory that the buffers and the packets take.
     pub(crate) fn held_bytes(&self) -> usize {
-        self.connections.held_bytes()
+        self.connections.held_bytes() + self.datagrams.held_bytes()
     }
 
     pub(crate) fn packets(&self) -> usize {
-        self.connections.packets()
+        self.connections.packets() + self.datagrams.packets()
     }
 
     pub(crate) fn open_sockets(&self) -> usize {
