@@ -18,6 +18,9 @@ pub mod errors_and_closing {}
 #[doc = include_str!("guide/patterns.md")]
 pub mod patterns {}
 
+#[doc = include_str!("guide/datagrams.md")]
+pub mod datagrams {}
+
 #[doc = include_str!("guide/testing.md")]
 pub mod testing {}
 

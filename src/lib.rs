@@ -31,7 +31,8 @@
 //! | call the loop from a loop of your own | [`guide::embedding`]: games, GUIs, other loops, one loop a core |
 //! | make steps at a fixed rate, as a game does | [`Ticker`] |
 //! | reach the loop from another thread | [`Remote`] |
-//! | put a source of your own into the loop: a UDP socket, a child process, another loop | [`EventLoop::add_source`], [`SourceHandler`] |
+//! | send and receive datagrams (UDP) | [`guide::datagrams`], [`EventLoop::bind_udp`], [`DatagramHandler`] |
+//! | put a source of your own into the loop: a pipe, a child process, another loop | [`EventLoop::add_source`], [`SourceHandler`] |
 //! | handle signals of the operating system | `EventLoop::on_signal`, with the feature `signals` |
 //! | read lines or text | [`text`] |
 //! | know the speed of the loop, measure it, tune it | [`performance`], [`EventLoopOptions`] |

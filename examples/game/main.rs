@@ -16,6 +16,10 @@
 //! step      217    you are @ (w, a, s, d: steer; Ctrl-C: leave)
 //! ```
 //!
+//! A client that is more than a terminal types `u` and a port (`u40001 `), and gets the state of each step by UDP there: the
+//! number of the step in eight bytes, and three for each player. The connection carries what must arrive, and the datagrams
+//! carry what is worth nothing a step later.
+//!
 //! With clients of its own, which play, flood or do not read, for a time, and with the figures of it (here on two cores of an
 //! AMD EPYC, family 25, model 17, with nothing else to do):
 //!
@@ -34,11 +38,13 @@
 use std::alloc::System;
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use netloop::{
-    Budget, CatchUp, CloseReason, Context, EventLoop, SocketHandler, SocketId, Ticker, Wait,
+    Budget, CatchUp, CloseReason, Context, DatagramContext, DatagramHandler, DatagramId,
+    DatagramOptions, EventLoop, SocketHandler, SocketId, Ticker, Wait,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
@@ -66,6 +72,8 @@ struct Player {
     y: usize,
     dx: isize,
     dy: isize,
+    /// The address that gets the state of each step by UDP, if the player has asked for it.
+    updates: Option<SocketAddr>,
 }
 
 /// The state of the game, which the loop lends to its handlers.
@@ -76,6 +84,8 @@ struct World {
     joined: usize,
     /// The terminal's picture of the world.
     snapshot: Vec<u8>,
+    /// The state of the step, as a datagram: the number of the step, and the symbol and the place of each player.
+    update: Vec<u8>,
 }
 
 impl World {
@@ -86,6 +96,7 @@ impl World {
             steps: 0,
             joined: 0,
             snapshot: Vec::new(),
+            update: Vec::new(),
         }
     }
 
@@ -115,11 +126,45 @@ impl World {
             self.snapshot[top + player.y * (COLUMNS + 1) + player.x] = player.symbol;
         }
         let _ = write!(self.snapshot, "step {:>8}", self.steps);
+        self.update.clear();
+        self.update.extend_from_slice(&self.steps.to_be_bytes());
+        for player in self.players.values() {
+            let byte = |place: usize| u8::try_from(place).unwrap_or(u8::MAX);
+            self.update
+                .extend([player.symbol, byte(player.x), byte(player.y)]);
+        }
     }
 }
 
 /// The connection of a player.
-struct Seat;
+#[derive(Default)]
+struct Seat {
+    /// The UDP port that the player is typing, behind a `u`.
+    port: Option<u32>,
+}
+
+impl Seat {
+    /// Returns the UDP port that ends with `key`.
+    fn port_with(&mut self, key: u8) -> Option<u16> {
+        let port = self.port.take();
+        match (key, port) {
+            (b'u', _) => self.port = Some(0),
+            (b'0'..=b'9', Some(port)) => {
+                self.port = Some((port * 10 + u32::from(key - b'0')).min(1 << 16));
+            }
+            (_, Some(port)) => return u16::try_from(port).ok(),
+            (_, None) => {}
+        }
+        None
+    }
+}
+
+/// The socket of the updates, which hears nothing.
+struct Updates;
+
+impl DatagramHandler<World> for Updates {
+    fn on_message(&mut self, _: &mut DatagramContext<'_, World>, _: SocketAddr, _: &[u8]) {}
+}
 
 impl SocketHandler<World> for Seat {
     fn on_connect(&mut self, cx: &mut Context<'_, World>) {
@@ -130,6 +175,7 @@ impl SocketHandler<World> for Seat {
             y: joined * 3 % rows,
             dx: 0,
             dy: 0,
+            updates: None,
         };
         // On an empty screen, behind the number of the step, where the snapshots draw nothing.
         let (line, symbol) = (rows + 1, char::from(player.symbol));
@@ -145,6 +191,14 @@ impl SocketHandler<World> for Seat {
         let Some(player) = cx.shared.players.get_mut(&cx.socket.id()) else {
             return;
         };
+        if self.port.is_some() || keys.contains(&b'u') {
+            for key in keys {
+                // Updates go to the host of the player alone, so that no other host is flooded.
+                if let (Some(port), Some(peer)) = (self.port_with(*key), cx.socket.peer_address()) {
+                    player.updates = Some(SocketAddr::new(peer.ip(), port));
+                }
+            }
+        }
         // The last key counts, however many a client sends.
         for key in keys.iter().rev() {
             (player.dx, player.dy) = match key {
@@ -179,6 +233,14 @@ fn show(event_loop: &mut EventLoop<World>, world: &World, waiting: &mut Vec<Sock
     waiting.len()
 }
 
+/// Sends the state of the step to each player that wants it. A late update is worth nothing, so that none waits for long.
+fn update(event_loop: &mut EventLoop<World>, socket: DatagramId, world: &World) {
+    let mut socket = event_loop.datagram_socket(socket);
+    for to in world.players.values().filter_map(|player| player.updates) {
+        socket.send_to(to, &world.update).ignore();
+    }
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments = Arguments::parse()?;
     if arguments.is_load {
@@ -186,8 +248,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let mut event_loop = EventLoop::new()?;
     let mut world = World::new(arguments.rows);
-    let server = event_loop.listen(arguments.address.as_str(), |_, _| Seat)?;
+    let server = event_loop.listen(arguments.address.as_str(), |_, _| Seat::default())?;
     let address = event_loop.server(server).address().ok_or("no address")?;
+    let options = DatagramOptions::new().max_queued_bytes(16 << 10);
+    let updates = SocketAddr::new(address.ip(), 0);
+    let updates = event_loop.bind_udp(updates, options, Updates)?;
+    // The handler has nothing to hear.
+    event_loop.datagram_socket(updates).pause();
     writeln!(std::io::stdout(), "listening {address}")?;
     let load = arguments.start_load(address)?;
     if arguments.seconds.is_some() {
@@ -214,6 +281,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         world.draw();
         let sent = show(&mut event_loop, &world, &mut waiting);
+        update(&mut event_loop, updates, &world);
 
         let (begun, begun_cpu) = (Instant::now(), cpu_time());
         let left = SHARE.saturating_sub(read);

@@ -1,7 +1,7 @@
 //! The world of `game`: terminal clients see it move, also beside clients that flood or do not read.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpStream, UdpSocket};
 use std::process::Stdio;
 
 use crate::programs::{Program, example, start_server};
@@ -88,6 +88,29 @@ fn players_see_each_other_move() {
     while second.next().contains(&b'@') {
         snapshots += 1;
         assert!(snapshots < 10_000, "the player does not leave");
+    }
+}
+
+#[test]
+fn a_player_gets_the_state_of_each_step_by_udp() {
+    let (_game, address) = start_server("game", &["127.0.0.1:0"]);
+    let updates = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
+    updates
+        .set_read_timeout(Some(PATIENCE))
+        .expect("it is longer than zero");
+    let port = updates.local_addr().expect("it is bound").port();
+    let mut terminal = Terminal::connect(address);
+    write!(terminal.stream, "du{port} ").expect("the game reads");
+    let (mut last, mut place) = (0, 0);
+    while place < 3 {
+        let mut update = [0; 64];
+        let length = updates.recv(&mut update).expect("an update comes");
+        let (step, players) = update[..length].split_first_chunk().expect("8 bytes");
+        let step = u64::from_be_bytes(*step);
+        assert!(step > last || last == 0, "loopback reorders nothing");
+        assert_eq!((players.len(), players[0]), (3, b'@'));
+        assert!(usize::from(players[1]) >= place, "it moves to the right");
+        (last, place) = (step, players[1].into());
     }
 }
 

@@ -10,6 +10,7 @@ mod chat_client;
 mod chat_server;
 #[cfg(target_os = "linux")]
 mod child_process;
+mod datagrams;
 mod game;
 mod programs;
 mod proxy;
