@@ -11,23 +11,15 @@ use super::shutdown_report::AtShutdown;
 use super::stall::Watched;
 
 impl<S> EventLoop<S> {
-    /// Calls the handler of a UDP socket for each event that waits. The bytes of a message lie in `buffer`. Returns the
-    /// number of received bytes.
+    /// Calls the handler of a UDP socket for each event that waits. The bytes of a message lie in `buffer`.
     #[inline(never)]
-    pub(super) fn deliver_to_datagrams(
-        &mut self,
-        shared: &mut S,
-        id: DatagramId,
-        buffer: &[u8],
-    ) -> usize {
-        let mut received = 0;
+    pub(super) fn deliver_to_datagrams(&mut self, shared: &mut S, id: DatagramId, buffer: &[u8]) {
         while let Some(event) = self.net.take_datagram_event(id) {
             let watched = self.watch();
             let mut name = "";
             self.call_datagrams(shared, id, |handler, cx| {
                 name = match event {
                     DatagramEvent::Message(message) => {
-                        received += message.length;
                         call_for_message(handler, cx, message, buffer)
                     }
                     DatagramEvent::Listening => {
@@ -50,7 +42,6 @@ impl<S> EventLoop<S> {
             });
             self.end_watch(shared, watched, name, Watched::Datagram(id));
         }
-        received
     }
 
     /// Calls a UDP socket's `on_timer` with `token`.

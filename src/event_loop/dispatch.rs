@@ -87,9 +87,7 @@ impl<S> EventLoop<S> {
         match event {
             TargetedEvent::Socket(id, event) => self.deliver_to_socket(shared, id, event),
             TargetedEvent::Server(id) => self.deliver_to_server(shared, id),
-            TargetedEvent::Datagram(id) => {
-                self.deliver_to_datagrams(shared, id, buffer);
-            }
+            TargetedEvent::Datagram(id) => self.deliver_to_datagrams(shared, id, buffer),
             TargetedEvent::Source(id, event) => self.deliver_to_source(shared, id, event),
         }
     }

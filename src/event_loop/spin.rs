@@ -48,7 +48,7 @@ impl<S> EventLoop<S> {
         if turn.events + turn.calls + turn.timers + turn.closed > 0 {
             return;
         }
-        let (turns, sent) = (self.net.turns(), self.net.sent_bytes());
+        let (turns, sent) = (self.net.turns(), self.net.moved_bytes());
         let (queued, now) = (self.net.queued_sources(), self.net.now());
         let spin = &mut self.agenda.meter.spin;
         if spin.last + 1 != turns || spin.sent != sent || spin.queued != queued {

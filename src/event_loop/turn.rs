@@ -250,9 +250,6 @@ impl<S> EventLoop<S> {
                         true => self.deliver_news(shared, id, &buffer[..length]),
                     }
                 }
-                TargetedEvent::Datagram(id) => {
-                    spent.read(self.deliver_to_datagrams(shared, id, buffer));
-                }
                 rare => {
                     self.deliver(shared, rare, buffer);
                     // An accept that refused a peer has used up the budget. The event belongs to that step.

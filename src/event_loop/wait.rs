@@ -126,7 +126,7 @@ pub(super) struct Limit {
     bytes: Option<u64>,
     /// The number of bytes that were read so far.
     read: u64,
-    /// The value of [`Net::sent_bytes`] before the first step.
+    /// The value of [`Net::moved_bytes`] before the first step.
     sent_before: u64,
     /// Whether a step was made. Invariant: kept only if there is a limit of time or bytes.
     has_stepped: bool,
@@ -161,7 +161,7 @@ impl Limit {
             until: budget.time.and_then(|time| net.now().checked_add(time)),
             bytes: budget.bytes,
             read: 0,
-            sent_before: net.sent_bytes(),
+            sent_before: net.moved_bytes(),
             has_stepped: false,
             steps,
         }
@@ -182,7 +182,7 @@ impl Limit {
     #[inline(always)]
     pub(super) fn step(&mut self, net: &Net) -> bool {
         self.credit = self.credit.wrapping_sub(1);
-        self.credit == 0 && self.look(&|| net.read_clock(), net.sent_bytes())
+        self.credit == 0 && self.look(&|| net.read_clock(), net.moved_bytes())
     }
 
     /// Notes a step as [`step`](Self::step) does, while the net is borrowed.

@@ -202,7 +202,7 @@ impl Net {
             let next = self
                 .reactor
                 .next_while(&mut resources, |reactor, resources| {
-                    goes_on(&|| reactor.read_clock(), resources.outbox.sent_bytes())
+                    goes_on(&|| reactor.read_clock(), resources.outbox.moved_bytes())
                 });
             let (key, event) = next?;
             if let Event::Socket(event) = event {
@@ -212,7 +212,7 @@ impl Net {
             if targeted.is_some() {
                 return targeted;
             }
-            if !goes_on(&|| self.read_clock(), self.sent_bytes()) {
+            if !goes_on(&|| self.read_clock(), self.moved_bytes()) {
                 let id = ServerId(key);
                 return self.has_refusals(id).then_some(TargetedEvent::Server(id));
             }

@@ -72,9 +72,9 @@ impl Net {
         connection.bytes_written() + self.outbox.own_bytes(id) as u64
     }
 
-    /// Returns the number of bytes that all sockets together have sent.
-    pub(crate) fn sent_bytes(&self) -> u64 {
-        self.outbox.sent_bytes()
+    /// Returns the number of bytes that all sockets together have sent, with those that UDP sockets have received.
+    pub(crate) fn moved_bytes(&self) -> u64 {
+        self.outbox.moved_bytes()
     }
 
     /// Whether the unsent bytes of all sockets are near their limit, and this was not [taken](Self::take_pressure).

@@ -50,6 +50,7 @@ impl Datagrams {
         };
         self.counts.received += 1;
         self.counts.received_bytes += message.length as u64;
+        outbox.count_received_datagram(message.length);
         self.counts.truncated += u64::from(message.is_truncated);
         self.message = Some(message);
         Some(Event::Datagram)

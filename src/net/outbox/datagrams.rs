@@ -9,6 +9,19 @@ impl Outbox {
         self.sent += bytes as u64;
     }
 
+    /// Counts the bytes of a datagram that a socket has received: they are part of the bytes that a turn
+    /// [moves](Self::moved_bytes).
+    #[inline]
+    pub(crate) fn count_received_datagram(&mut self, bytes: usize) {
+        self.received_datagrams += bytes as u64;
+    }
+
+    /// Returns the number of bytes that the kernel has taken, and of those that datagrams have brought, since the outbox was
+    /// made.
+    pub(crate) fn moved_bytes(&self) -> u64 {
+        self.sent + self.received_datagrams
+    }
+
     /// Counts the bytes of a datagram that its socket has queued. The caller has checked that there is
     /// [room](Self::room).
     pub(crate) fn keep_datagram(&mut self, bytes: usize) {

@@ -112,6 +112,8 @@ pub(crate) struct Outbox {
     datagrams: usize,
     /// The number of bytes that the kernel has taken since the outbox was made.
     sent: u64,
+    /// The number of bytes that datagrams have brought since the outbox was made.
+    received_datagrams: u64,
 }
 
 /// Putting bytes in.
@@ -128,6 +130,7 @@ impl Outbox {
             received: WireBuffer::default(),
             datagrams: 0,
             sent: 0,
+            received_datagrams: 0,
         };
         outbox.note_low_level();
         outbox
