@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod datagrams;
 mod deviations;
 mod differences;
 mod exits;
