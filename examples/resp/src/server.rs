@@ -18,6 +18,8 @@ pub(crate) struct Server {
     pub(crate) began: Instant,
     /// The time of the turn, which counts for all of its commands.
     pub(crate) now: Time,
+    /// The same as the loop tells it.
+    turn: Instant,
     pub(crate) database: Database,
     pub(crate) channels: Channels,
     pub(crate) clients: BTreeMap<SocketId, Profile>,
@@ -34,12 +36,22 @@ impl Server {
         Self {
             began,
             now: Time::new(began, began),
+            turn: began,
             database: Database::default(),
             channels: Channels::default(),
             clients: BTreeMap::new(),
             connections: 0,
             commands: 0,
             replies: Replies::default(),
+        }
+    }
+
+    /// Sets the time, which many callbacks of a turn share.
+    #[inline]
+    pub(crate) fn set_time(&mut self, now: Instant) {
+        if now != self.turn {
+            self.turn = now;
+            self.now = Time::new(now, self.began);
         }
     }
 }

@@ -4,7 +4,6 @@ use netloop::{CloseReason, Context, SocketHandler};
 
 use crate::client::Client;
 use crate::commands;
-use crate::expiry::Time;
 use crate::protocol::Parser;
 use crate::server::Server;
 
@@ -29,7 +28,7 @@ impl Session {
 
     /// Serves the commands in `input`, and returns the number of their bytes. The rest is to be kept.
     fn serve(&mut self, cx: &mut Context<'_, Server>, input: &[u8]) -> usize {
-        cx.shared.now = Time::new(cx.now(), cx.shared.began);
+        cx.shared.set_time(cx.now());
         cx.shared.replies.begin(self.client.version);
         let mut length = 0;
         let is_full = loop {

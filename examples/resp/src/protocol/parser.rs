@@ -105,13 +105,10 @@ impl Parser {
                 Some(_) => return self.next_line(input),
                 None => return Ok(None),
             }
-            let Some(line) = self.line(input, b'\r', ProtocolError::TooBigCount)? else {
+            let Some(count) = self.count(input)? else {
                 return Ok(None);
             };
-            self.missing = match parse_integer(&line[1..]) {
-                Some(count) if count <= MAX_ARGUMENTS => count.max(0),
-                _ => return Err(ProtocolError::InvalidCount),
-            };
+            self.missing = count;
         }
         while self.missing > 0 {
             let Some(argument) = self.argument(input)? else {
@@ -139,31 +136,68 @@ impl Parser {
         }
     }
 
+    /// Takes the announcement of the number of arguments. Below zero it counts as zero.
+    #[inline]
+    fn count(&mut self, input: &[u8]) -> Result<Option<i64>, ProtocolError> {
+        if let Some(count) = self.short_number(input, b'*') {
+            return Ok(Some(count));
+        }
+        let Some(line) = self.line(input, b'\r', ProtocolError::TooBigCount)? else {
+            return Ok(None);
+        };
+        match parse_integer(&line[1..]) {
+            Some(count) if count <= MAX_ARGUMENTS => Ok(Some(count.max(0))),
+            _ => Err(ProtocolError::InvalidCount),
+        }
+    }
+
     /// Takes one argument: its length in a line, its bytes, and an end of a line, at which Redis does not look either.
     #[inline]
     fn argument(&mut self, input: &[u8]) -> Result<Option<Range<usize>>, ProtocolError> {
-        let length = match self.announced {
-            Some(length) => length,
-            None => {
-                let Some(line) = self.line(input, b'\r', ProtocolError::TooBigLength)? else {
-                    return Ok(None);
-                };
-                let length = bulk_length(line)?;
-                if length > MAX_COMMAND_BYTES - self.understood.min(MAX_COMMAND_BYTES) {
-                    return Err(ProtocolError::TooBigCommand);
-                }
-                self.announced = Some(length);
-                length
-            }
+        let Some(length) = self.length(input)? else {
+            return Ok(None);
         };
         let start = self.understood;
         let end = start + length;
+        if end > MAX_COMMAND_BYTES {
+            return Err(ProtocolError::TooBigCommand);
+        }
         if input.len() < end + 2 {
+            self.announced = Some(length);
             return Ok(None);
         }
         self.understood = end + 2;
-        self.announced = None;
         Ok(Some(start..end))
+    }
+
+    /// Takes the announcement of the length of an argument, unless an earlier call has.
+    #[inline]
+    fn length(&mut self, input: &[u8]) -> Result<Option<usize>, ProtocolError> {
+        if let Some(length) = self.announced.take() {
+            return Ok(Some(length));
+        }
+        if let Some(length) = self.short_number(input, b'$') {
+            return Ok(usize::try_from(length).ok());
+        }
+        let Some(line) = self.line(input, b'\r', ProtocolError::TooBigLength)? else {
+            return Ok(None);
+        };
+        bulk_length(line).map(Some)
+    }
+
+    /// Takes a line of one or two digits behind `kind`, which nearly all announcements are: no end has to be searched for.
+    #[inline]
+    fn short_number(&mut self, input: &[u8], kind: u8) -> Option<i64> {
+        let (number, length) = match &input[self.understood..] {
+            [first, digit @ b'0'..=b'9', b'\r', _, ..] if *first == kind => (digit - b'0', 4),
+            [first, ten @ b'1'..=b'9', digit @ b'0'..=b'9', b'\r', _, ..] if *first == kind => {
+                ((ten - b'0') * 10 + (digit - b'0'), 5)
+            }
+            _ => return None,
+        };
+        self.understood += length;
+        self.searched = 0;
+        Some(number.into())
     }
 
     /// Takes a line that is a command of its own.
