@@ -14,7 +14,10 @@ pub(crate) fn broken_links(files: &[File]) -> Vec<Finding> {
             let targets = text.split("](").skip(1);
             for target in targets.filter_map(|rest| rest.split(')').next()) {
                 // Rustdoc checks the links to items, and nothing here may ask the network.
-                if target.contains("::") || target.starts_with("http") {
+                if target.contains("::")
+                    || target.starts_with("crate#")
+                    || target.starts_with("http")
+                {
                     continue;
                 }
                 if let Err(fault) = resolve(file, target, files) {
