@@ -15,6 +15,9 @@ pub mod timeouts_and_limits {}
 #[doc = include_str!("guide/errors_and_closing.md")]
 pub mod errors_and_closing {}
 
+#[doc = include_str!("guide/tls.md")]
+pub mod tls {}
+
 #[doc = include_str!("guide/patterns.md")]
 pub mod patterns {}
 

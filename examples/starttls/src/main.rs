@@ -2,13 +2,13 @@
 //!
 //! Bytes behind the STARTTLS command came without TLS, and may be an attacker's. `start_tls` takes them, and refuses.
 //!
-//! ```console
+//! ```text
 //! $ cargo run -p netloop-starttls -- 127.0.0.1:7025
 //! listening on 127.0.0.1:7025
 //! 127.0.0.1:51022 has sent 15 bytes over TLSv1_3
 //! ```
 //!
-//! ```console
+//! ```text
 //! $ swaks --server 127.0.0.1:7025 --tls --to ada@example.org
 //! ```
 

@@ -1,6 +1,6 @@
 //! A client of TLS: sends a line, and prints the answer. It trusts the certificate in a file, which `tls_echo` has written.
 //!
-//! ```console
+//! ```text
 //! $ cargo run -p netloop-tls-echo --bin tls_client -- 127.0.0.1:7443 certificate.pem hello
 //! hello
 //! ```

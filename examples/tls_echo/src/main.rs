@@ -3,13 +3,13 @@
 //! The certificate is made on the spot, and written to a file for clients to trust. Talk to the server with `tls_client`
 //! beside this file, or with `openssl s_client`:
 //!
-//! ```console
+//! ```text
 //! $ cargo run -p netloop-tls-echo -- 127.0.0.1:7443 certificate.pem
 //! listening on 127.0.0.1:7443
 //! 127.0.0.1:40814 speaks TLSv1_3
 //! ```
 //!
-//! ```console
+//! ```text
 //! $ cargo run -p netloop-tls-echo --bin tls_client -- 127.0.0.1:7443 certificate.pem hello
 //! hello
 //! ```

@@ -80,7 +80,7 @@ impl Connection {
         };
         if let Some(filters) = filters {
             let received = filters.received();
-            let read = filters.read(stream, buffer, &mut outbox.received);
+            let read = filters.read(stream, buffer, &mut outbox.spare.received);
             let has_received = filters.received() > received;
             return self.read_filtered(read, has_received, registration, outbox);
         }

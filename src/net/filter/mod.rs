@@ -9,6 +9,8 @@ mod filters;
 mod interface;
 mod layer;
 mod outgoing;
+mod passage;
+mod spare;
 mod wire_buffer;
 
 pub use interface::{Decoded, Filter, FilterOutput};
@@ -16,4 +18,4 @@ pub use interface::{Decoded, Filter, FilterOutput};
 pub(crate) use factory::FilterFactory;
 pub(crate) use filters::{Advance, Filters};
 pub(crate) use layer::AnyFilter;
-pub(crate) use wire_buffer::WireBuffer;
+pub(crate) use spare::SpareBuffers;

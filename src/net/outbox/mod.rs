@@ -28,7 +28,7 @@ mod tests;
 
 use std::io::{self, IoSlice};
 
-use crate::net::filter::WireBuffer;
+use crate::net::filter::SpareBuffers;
 use crate::net::values::SocketId;
 use crate::send_buffer::{Pool, SendBuffer};
 
@@ -104,10 +104,8 @@ pub(crate) struct Outbox {
     /// Free chunks for the queues of all connections, and the number of the bytes in these queues.
     pool: Pool,
     level: Level,
-    /// A buffer for encoded bytes, lent to each write of a connection with filters.
-    encoded: Vec<u8>,
-    /// As `encoded`, for the bytes that such a connection receives.
-    pub(crate) received: WireBuffer,
+    /// Buffers that the calls of connections with filters borrow.
+    pub(crate) spare: SpareBuffers,
     /// The number of the bytes in the queues of UDP sockets, which keep the bytes themselves.
     datagrams: usize,
     /// The number of bytes that the kernel has taken since the outbox was made.
@@ -126,8 +124,7 @@ impl Outbox {
             broadcast: Broadcast::default(),
             pool: Pool::with_limit(pooled_bytes),
             level: Level::new(limit),
-            encoded: Vec::new(),
-            received: WireBuffer::default(),
+            spare: SpareBuffers::default(),
             datagrams: 0,
             sent: 0,
             received_datagrams: 0,
@@ -294,7 +291,7 @@ impl Outbox {
         self.move_span_to_queue(unsent);
         let before = unsent.queue.len() + tail.len();
         let mut offered = 0;
-        let encoded = &mut self.encoded;
+        let encoded = &mut self.spare.encoded;
         let of_tail = unsent.queue.flush_with(tail, &mut self.pool, |slices| {
             offered = slices.iter().map(|slice| slice.len()).sum();
             write(slices, encoded)
@@ -324,7 +321,7 @@ impl Outbox {
         let span = std::mem::take(&mut unsent.span);
         let bytes = self.broadcast.bytes(span);
         let offered = bytes.len();
-        let sent = write(bytes, &mut self.encoded);
+        let sent = write(bytes, &mut self.spare.encoded);
         self.sent += *sent.as_ref().unwrap_or(&0) as u64;
         match sent {
             Ok(sent) if sent == offered => {}
@@ -372,7 +369,7 @@ impl Outbox {
         let bytes = self.gathered.bytes();
         let offered = bytes.len();
         unsent.written += offered as u64;
-        let sent = write(bytes, &mut self.encoded);
+        let sent = write(bytes, &mut self.spare.encoded);
         self.sent += *sent.as_ref().unwrap_or(&0) as u64;
         queue_rest(bytes, &sent, unsent, &mut self.pool);
         self.gathered.clear();
@@ -427,8 +424,7 @@ impl Outbox {
         self.pool.trim();
         self.gathered.shrink();
         self.broadcast.shrink();
-        self.encoded = Vec::new();
-        self.received.free();
+        self.spare.free();
     }
 
     /// Whether much memory is kept for later writes.
@@ -436,8 +432,7 @@ impl Outbox {
         self.pool.has_slack()
             || self.gathered.has_slack()
             || self.broadcast.has_slack()
-            || self.encoded.capacity() > KEPT_BYTES
-            || self.received.has_memory()
+            || self.spare.has_slack()
     }
 
     /// Frees the memory that was kept for later writes and not needed since the last call.
@@ -445,10 +440,7 @@ impl Outbox {
         self.pool.reclaim();
         self.gathered.shrink();
         self.broadcast.shrink();
-        if self.encoded.capacity() > KEPT_BYTES {
-            self.encoded = Vec::new();
-        }
-        self.received.free();
+        self.spare.free();
     }
 }
 

@@ -1,0 +1,215 @@
+//! The way of the bytes through the layers, from the wire upwards and from the handler downwards.
+
+use std::io::{self, IoSlice};
+
+use crate::system::Stream;
+
+use super::layer::Layer;
+
+/// The limit on the reads of the wire in one call that decode to nothing. The caller then serves others.
+pub(super) const MOST_READS: usize = 8;
+
+/// The least length of a buffer that is halved, one half for received bytes and one for decoded bytes.
+const LEAST_BUFFER: usize = 256;
+
+/// The limit on the written bytes that are encoded at a time, and so on those that are encoded ahead of the kernel.
+const BATCH_BYTES: usize = 64 << 10;
+
+/// The limit on the slices that are encoded at a time.
+const BATCH_SLICES: usize = 16;
+
+/// The calls of one operation on the stream, and the bytes that it has received.
+#[derive(Debug, Default)]
+pub(super) struct WireState {
+    pub(super) received: u64,
+    /// The last read was short, which proves that the kernel has no more for now.
+    pub(super) read_short: bool,
+    /// Whether a short read is followed by one that would block, without a call. The caller then may not forget that the
+    /// kernel has reported an end.
+    pub(super) spares_reads: bool,
+    /// The last write was short, which proves that the kernel has no space for now.
+    pub(super) wrote_short: bool,
+}
+
+impl WireState {
+    fn read(&mut self, stream: &mut Stream, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.read_short && self.spares_reads {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let length = stream.read(buffer)?;
+        self.received += length as u64;
+        self.read_short = length > 0 && length < buffer.len() && stream.short_read_exhausts();
+        Ok(length)
+    }
+
+    /// Writes to the stream. Returns 0 if the kernel is known to have no space.
+    pub(super) fn write(&mut self, stream: &Stream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        if self.wrote_short {
+            return Ok(0);
+        }
+        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+        let sent = stream.write(slices)?;
+        self.wrote_short = sent < offered && stream.short_write_exhausts();
+        Ok(sent)
+    }
+}
+
+/// Reads through `layers`, whose last is the top.
+fn read(
+    layers: &mut [Layer],
+    wire: &mut WireState,
+    stream: &mut Stream,
+    buffer: &mut [u8],
+) -> io::Result<usize> {
+    let Some((top, below)) = layers.split_last_mut() else {
+        return wire.read(stream, buffer);
+    };
+    if buffer.len() < LEAST_BUFFER {
+        let mut received = [0; 4096];
+        return read_into(top, below, wire, stream, buffer, &mut received);
+    }
+    // The bytes of the last read are used, so the whole of the buffer is free.
+    let (space, received) = buffer.split_at_mut(buffer.len() / 2);
+    read_into(top, below, wire, stream, space, received)
+}
+
+/// Reads through `top` and the layers below it, into `space`. The layers below read into `received`.
+pub(super) fn read_into(
+    top: &mut Layer,
+    below: &mut [Layer],
+    wire: &mut WireState,
+    stream: &mut Stream,
+    space: &mut [u8],
+    received: &mut [u8],
+) -> io::Result<usize> {
+    for _ in 0..MOST_READS {
+        if let Some(given) = top.give(space) {
+            return given;
+        }
+        let decoded = match read(below, wire, stream, received)? {
+            0 => {
+                top.note_end_below();
+                0
+            }
+            length => top.decode_received(&mut received[..length], space),
+        };
+        answer(top, below, wire, stream);
+        if decoded > 0 {
+            return Ok(decoded);
+        }
+    }
+    top.give(space)
+        .unwrap_or_else(|| Err(io::ErrorKind::Interrupted.into()))
+}
+
+/// Decodes once into the buffer of `top`, behind a read if that is necessary.
+pub(super) fn fill(
+    top: &mut Layer,
+    below: &mut [Layer],
+    wire: &mut WireState,
+    stream: &mut Stream,
+) -> io::Result<()> {
+    if top.may_decode() {
+        top.decode_kept_ahead();
+    } else {
+        let mut received = [0; 4096];
+        match read(below, wire, stream, &mut received)? {
+            0 => top.note_end_below(),
+            length => top.decode_ahead(&mut received[..length]),
+        }
+    }
+    answer(top, below, wire, stream);
+    Ok(())
+}
+
+/// Sends what the filter of `top` has answered to received bytes.
+fn answer(top: &mut Layer, below: &mut [Layer], wire: &mut WireState, stream: &Stream) {
+    if !top.out.is_empty() {
+        // What is not sent now is sent later, and then a failure is told.
+        let _ = send(top, below, wire, stream);
+    }
+}
+
+/// Writes through `layers`, whose last is the top.
+pub(super) fn write(
+    layers: &mut [Layer],
+    wire: &mut WireState,
+    stream: &Stream,
+    slices: &[IoSlice<'_>],
+) -> io::Result<usize> {
+    let Some((top, below)) = layers.split_last_mut() else {
+        return wire.write(stream, slices);
+    };
+    let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+    let mut taken = 0;
+    loop {
+        let sent = send(top, below, wire, stream);
+        taken += top.out.take_credit();
+        match sent {
+            Ok(true) if taken < offered => {}
+            Ok(_) => return Ok(taken),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && taken > 0 => {
+                return Ok(taken);
+            }
+            Err(error) => return Err(error),
+        }
+        if let Some(error) = top.failure() {
+            return Err(error);
+        }
+        encode(top, slices, taken)?;
+    }
+}
+
+/// Encodes a batch of `slices`, from the byte `from` on.
+fn encode(top: &mut Layer, slices: &[IoSlice<'_>], from: usize) -> io::Result<()> {
+    let mut batch = [IoSlice::new(&[]); BATCH_SLICES];
+    let (mut count, mut length, mut skipped) = (0, 0, from);
+    for slice in slices {
+        if skipped >= slice.len() {
+            skipped -= slice.len();
+            continue;
+        }
+        let rest = &slice[skipped..];
+        skipped = 0;
+        let part = &rest[..rest.len().min(BATCH_BYTES - length)];
+        batch[count] = IoSlice::new(part);
+        count += 1;
+        length += part.len();
+        if count == BATCH_SLICES || length == BATCH_BYTES {
+            break;
+        }
+    }
+    top.encode(&batch[..count])
+}
+
+/// Sends the encoded bytes of `top` to the layers below. Returns whether these have taken all of them.
+pub(super) fn send(
+    top: &mut Layer,
+    below: &mut [Layer],
+    wire: &mut WireState,
+    stream: &Stream,
+) -> io::Result<bool> {
+    while !top.out.is_empty() {
+        match write(below, wire, stream, &[IoSlice::new(top.out.unsent())])? {
+            0 => return Ok(false),
+            sent => top.out.note_sent(sent),
+        }
+    }
+    Ok(true)
+}
+
+/// Sends the bytes that were written before there were filters.
+pub(super) fn send_before(
+    before: &mut Vec<u8>,
+    wire: &mut WireState,
+    stream: &Stream,
+) -> io::Result<bool> {
+    while !before.is_empty() {
+        match wire.write(stream, &[IoSlice::new(before)])? {
+            0 => return Ok(false),
+            sent => drop(before.drain(..sent)),
+        }
+    }
+    *before = Vec::new();
+    Ok(true)
+}

@@ -1,0 +1,28 @@
+//! Buffers for the bytes between filters and the kernel, common to the connections of a loop.
+
+use super::wire_buffer::WireBuffer;
+
+/// The capacity up to which an empty buffer is kept.
+const KEPT_BYTES: usize = 4 * 1024;
+
+/// Buffers that each call of a connection with filters borrows. Both are empty before the first.
+#[derive(Debug, Default)]
+pub(crate) struct SpareBuffers {
+    pub(crate) encoded: Vec<u8>,
+    pub(crate) received: WireBuffer,
+}
+
+impl SpareBuffers {
+    /// Whether much memory is kept.
+    pub(crate) fn has_slack(&self) -> bool {
+        self.encoded.capacity() > KEPT_BYTES || self.received.has_memory()
+    }
+
+    /// Frees the memory.
+    pub(crate) fn free(&mut self) {
+        if self.has_slack() {
+            self.encoded = Vec::new();
+            self.received.free();
+        }
+    }
+}
