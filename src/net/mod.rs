@@ -13,7 +13,6 @@ mod error;
 mod filter;
 mod listener;
 mod outbox;
-mod proxy_header;
 #[cfg(feature = "tls")]
 mod tls;
 mod values;
@@ -25,9 +24,8 @@ pub use address::{
 pub use connect::{ConnectOptions, HostQuery, Resolver, system_resolver};
 pub use datagram::{DatagramOptions, DropPolicy};
 pub use error::{Error, Result, Syscall};
-pub use filter::{Decoded, Filter, FilterOutput};
-pub use listener::ListenOptions;
-pub use proxy_header::ProxyHeader;
+pub use filter::{Decoded, Filter, FilterOutput, ProxyHeader};
+pub use listener::{ListenOptions, ProxyProtocol};
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsFilter, TlsSide};
 #[cfg(unix)]

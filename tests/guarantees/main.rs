@@ -111,7 +111,6 @@ mod panics;
 #[cfg(all(feature = "precise", target_os = "linux"))]
 mod precise;
 mod proxies;
-mod proxy_headers;
 mod running;
 mod server_panics;
 mod servers;

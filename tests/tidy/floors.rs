@@ -72,7 +72,6 @@ const ROOMS: &[(&str, &[&str])] = &[
         &["slots", "send_buffer", "net/values", "net/filter"],
     ),
     ("net/tls", &["net/error", "net/filter"]),
-    ("net/proxy_header", &["net/error", "net/filter"]),
     (
         "net/connect",
         &[
@@ -96,7 +95,6 @@ const ROOMS: &[(&str, &[&str])] = &[
             "net/error",
             "net/filter",
             "net/tls",
-            "net/proxy_header",
             "net/address",
             "net/connect",
         ],

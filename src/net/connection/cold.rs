@@ -41,6 +41,10 @@ pub(super) struct ColdState {
     pub(super) handshake_is_due: bool,
     /// Whether a server has accepted the connection and was not told of it, because the handshake has not succeeded.
     pub(super) is_untold: bool,
+    /// The address by which the networks of the server count the connection, if it may differ from the peer's.
+    counted_as: CountedAs,
+    /// Whether the server has decided on the address of the peer that a filter knows.
+    pub(super) is_introduced: bool,
     markers: SentMarkers,
     /// The number of unsent bytes that were dropped, at the close or after a failure.
     lost_bytes: usize,
@@ -79,6 +83,14 @@ pub(super) struct ColdState {
     pub(super) closing_error: Option<Error>,
     /// The fatal error. Invariant: `Some` exactly while the flag [`FAILED`](OutboundFlags::FAILED) is set.
     failure: Option<Error>,
+}
+
+/// The address by which the networks of a server count a connection.
+#[derive(Clone, Copy, Debug, Default)]
+enum CountedAs {
+    #[default]
+    Peer,
+    Other(Option<SocketAddr>),
 }
 
 impl Connection {
@@ -149,6 +161,19 @@ impl Connection {
 
     pub(super) fn connect_timeout(&self) -> Option<Duration> {
         self.cold.as_ref()?.connect_timeout
+    }
+
+    /// Notes the address by which the networks of the server count the connection. `None` if none counts it.
+    pub(crate) fn set_counted_peer(&mut self, peer: Option<SocketAddr>) {
+        self.cold_mut().counted_as = CountedAs::Other(peer);
+    }
+
+    /// Returns the address by which the networks of the server count the connection.
+    pub(crate) fn counted_peer(&self) -> Option<SocketAddr> {
+        match self.cold.as_ref().map(|cold| cold.counted_as) {
+            Some(CountedAs::Other(peer)) => peer,
+            Some(CountedAs::Peer) | None => self.peer(),
+        }
     }
 
     pub(super) fn note_lost(&mut self, bytes: usize) {

@@ -1,6 +1,7 @@
 //! Filters: the handshake that precedes the open connection, and what filters have to send by themselves.
 
 use std::io;
+use std::net::SocketAddr;
 
 use crate::net::error::{Error, Syscall};
 use crate::net::filter::{Advance, AnyFilter, Filters};
@@ -22,8 +23,16 @@ impl Connection {
         }
     }
 
-    /// Sets the filters of a connection that a server has just accepted. The server is told of it once they are ready.
-    pub(crate) fn with_filters(mut self, filters: Vec<Box<dyn AnyFilter>>) -> Self {
+    /// Sets the filters of a connection that a server has just accepted, and whose networks count it by the address
+    /// `counted`. The server is told of it once the filters are ready.
+    pub(crate) fn with_filters(
+        mut self,
+        filters: Vec<Box<dyn AnyFilter>>,
+        counted: Option<SocketAddr>,
+    ) -> Self {
+        if !filters.is_empty() || counted != self.peer() {
+            self.set_counted_peer(counted);
+        }
         if !filters.is_empty() {
             self.set_filters(filters);
             self.cold_mut().is_untold = true;
@@ -159,7 +168,14 @@ impl Connection {
         let filters = cold.filters.as_deref_mut()?;
         let advanced = filters.advance(stream, reads);
         let has_read_short = filters.has_read_short();
+        let better = filters.peer_address();
+        if let (Some(address), Stage::Handshaking(peer)) = (better, &mut self.stage) {
+            *peer = Some(address).into();
+        }
+        let is_ready = matches!(advanced, Ok(Advance::Ready));
+        let is_introduction = (better.is_some() || is_ready) && self.awaits_introduction();
         match advanced {
+            Ok(Advance::Ready) if is_introduction => return Some(Event::Introduced),
             Ok(Advance::Ready) => return self.finish_handshake(registration),
             Ok(Advance::Waits) if reads && has_read_short => {
                 registration.fell_short(Interest::READABLE);
@@ -173,17 +189,38 @@ impl Connection {
             }
         }
         self.await_filters(registration);
-        None
+        is_introduction.then_some(Event::Introduced)
+    }
+
+    /// Whether the server has still to decide on the address of the peer, which is not the one that it counts.
+    fn awaits_introduction(&self) -> bool {
+        let cold = self.cold.as_ref();
+        cold.is_some_and(|cold| cold.is_untold && !cold.is_introduced)
+            && self.counted_peer() != self.peer()
+    }
+
+    /// Goes on with the handshake of a connection whose server has decided for the address of its peer.
+    pub(crate) fn go_on_introduced(
+        &mut self,
+        registration: &mut Registration<'_>,
+    ) -> Option<Event> {
+        self.cold_mut().is_introduced = true;
+        self.advance_handshake(false, registration)
+    }
+
+    /// Closes an accepted connection that its server was not told of, because its server has no place for the peer.
+    pub(crate) fn refuse(&mut self, resets: bool, registration: &mut Registration<'_>) {
+        if let (true, Some(stream)) = (resets, &self.stream) {
+            // This fails for a Unix socket, which ends instead.
+            let _ = stream.reset_on_close();
+        }
+        self.close(CloseReason::Local, registration);
     }
 
     /// Opens the connection, whose filters are ready.
     fn finish_handshake(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
-        let better = self.filters().and_then(Filters::peer_address);
         if let Stage::Handshaking(peer) = self.stage.take() {
-            self.stage = Stage::Open(match better {
-                Some(address) => Some(address).into(),
-                None => peer,
-            });
+            self.stage = Stage::Open(peer);
         }
         let is_untold = self
             .cold

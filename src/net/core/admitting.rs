@@ -2,9 +2,9 @@
 //! sockets take.
 
 use crate::net::listener::{Listener, Refused, ServerEvent};
-use crate::net::values::{AcceptLimit, ServerId, SocketId};
+use crate::net::values::{AcceptLimit, Event, ServerId, SocketId};
 
-use super::Net;
+use super::{Net, TargetedEvent};
 
 impl Net {
     /// Begins a turn, so that each server may accept again as often as the limit for one turn allows.
@@ -37,6 +37,46 @@ impl Net {
             return true;
         }
         !self.reactor.is_in_burst(id.0) && self.has_refusals(id)
+    }
+
+    /// Decides on an accepted connection whose peer became known by a filter: the block list comes first, then the limit of
+    /// the peer's network. Returns the next event of the connection, or that of the server which has refused it.
+    pub(super) fn introduce(&mut self, id: SocketId) -> Option<TargetedEvent> {
+        let connection = self.connection_mut(id)?;
+        let (peer, counted) = (connection.peer(), connection.counted_peer());
+        let server = ServerId(connection.server()?);
+        if self.listener(server)?.blocks(peer) {
+            self.tally.dropped_blocked += 1;
+            self.begin_close(id, |it, registration| it.refuse(false, registration));
+            return None;
+        }
+        self.connection_mut(id)?.set_counted_peer(None);
+        self.listener_mut(server)?.leave_network(counted);
+        let mut is_full = self.listener(server)?.is_network_full(peer);
+        if is_full && self.free_places_of_closing() {
+            is_full = self.listener(server)?.is_network_full(peer);
+        }
+        if is_full {
+            self.tally.refused[AcceptLimit::Network as usize] += 1;
+            let resets = self.listener_mut(server)?.refuse_late(peer);
+            self.begin_close(id, |it, registration| it.refuse(resets, registration));
+            return Some(TargetedEvent::Server(server));
+        }
+        let listener = self.listener_mut(server)?;
+        if listener.reserve_place().is_err() {
+            // No memory to count it. No handler hears of it, as in `admit`.
+            self.begin_close(id, |it, registration| it.refuse(true, registration));
+            return None;
+        }
+        listener.enter_network(peer);
+        self.connection_mut(id)?.set_counted_peer(peer);
+        let event = self.reactor.visit(id.0, |source, registration| {
+            source.connection_mut()?.go_on_introduced(registration)
+        });
+        match event.flatten()? {
+            Event::Socket(event) => Some(TargetedEvent::Socket(id, event)),
+            _ => None,
+        }
     }
 
     /// Whether `id` is a server whose handler has not been told of some refused connections. Called before another source
@@ -102,7 +142,7 @@ impl Net {
         if !connection.give_up_place() {
             return;
         }
-        let (server, peer) = (connection.server(), connection.peer());
+        let (server, peer) = (connection.server(), connection.counted_peer());
         self.loop_admission.free_place();
         let server = server.map(ServerId);
         if let Some(listener) = server.and_then(|server| self.listener_mut(server)) {

@@ -14,6 +14,7 @@ use crate::net::connect::{
 };
 use crate::net::connection::{Connection, Notice};
 use crate::net::error::{Error, Syscall, copy_of_io};
+use crate::net::filter::FilterFactory;
 use crate::net::values::{
     DatagramId, Endpoint, Event, ServerId, SocketId, SocketSettings, SourceEvent, SourceId,
 };
@@ -42,7 +43,7 @@ impl Net {
         let filters: Vec<_> = options
             .filters
             .iter()
-            .map(|filter| filter.make(None))
+            .map(FilterFactory::make)
             .collect::<Result<_, Error>>()?;
         let id = match endpoint {
             Endpoint::Socket(address) => self.connect_to_address(address, options, settings),
@@ -309,6 +310,7 @@ impl Net {
                 return self.screen(id).then_some(TargetedEvent::Server(id));
             }
             Event::Datagram => return Some(TargetedEvent::Datagram(DatagramId(key))),
+            Event::Introduced => return self.introduce(SocketId(key)),
             Event::SourceReadable => return to_source(SourceEvent::Readable),
             Event::SourceWritable => return to_source(SourceEvent::Writable),
             Event::SourceUnarmed => return to_source(SourceEvent::Unarmed),

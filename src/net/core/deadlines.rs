@@ -233,7 +233,6 @@ impl Net {
         };
         let event = self.reactor.serve_ahead(key, &mut resources)?;
         self.translate_event(key, event)
-            .filter(|event| !matches!(event, TargetedEvent::Server(_)))
     }
 
     /// Asks the kernel for the results of all attempts of the connection `id`.

@@ -404,7 +404,7 @@ impl Net {
             return;
         };
         if held_place {
-            listener.place_freed(|| connection.peer());
+            listener.place_freed(|| connection.counted_peer());
         }
         listener.connection_closed();
         if listener.is_done() {

@@ -70,7 +70,8 @@ impl Net {
             let _ = stream.reset_on_close();
             return None;
         }
-        listener.connection_opened(peer);
+        let counted = listener.first_counted_peer(peer);
+        listener.connection_opened(counted);
         let has_options = listener.passes_on_options();
         let settings = listener.socket_settings();
         let (filters, failure) = match listener.make_filters(peer) {
@@ -82,7 +83,7 @@ impl Net {
         if !has_options {
             connection.apply_options();
         }
-        let id = self.insert_connection(connection.with_filters(filters));
+        let id = self.insert_connection(connection.with_filters(filters, counted));
         if let Some(error) = failure {
             self.with_connection(id, |connection, registration, _| {
                 connection.fail_unfiltered(error, registration);

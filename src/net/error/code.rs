@@ -60,7 +60,8 @@ impl Error {
     /// `ERR_TLS_TRUNCATED`: the peer has ended without a close_notify, so that bytes may be missing.
     #[cfg(feature = "tls")]
     pub const TLS_TRUNCATED: &'static str = "ERR_TLS_TRUNCATED";
-    /// `ERR_PROXY_HEADER`: a peer has sent no valid header of the PROXY protocol, or may not send one.
+    /// `ERR_PROXY_HEADER`: a connection begins without a valid header of the PROXY protocol, or comes from an address that
+    /// may not send one.
     pub const PROXY_HEADER: &'static str = "ERR_PROXY_HEADER";
     /// `ERR_OTHER`: an error that [`Error::other`] made, or an [`io::Error`] of no known kind.
     pub const OTHER: &'static str = "ERR_OTHER";

@@ -60,9 +60,10 @@ impl Filters {
         self.wire.received
     }
 
-    /// Returns the address of the peer that a filter knows: the one next to the handler counts.
+    /// Returns the address of the peer that a ready filter knows: the one next to the handler counts.
     pub(crate) fn peer_address(&self) -> Option<SocketAddr> {
-        self.layers.iter().rev().find_map(Layer::peer_address)
+        let ready = &self.layers[..self.ready];
+        ready.iter().rev().find_map(Layer::peer_address)
     }
 
     /// Returns the filter of the type `F`, if there is one.
@@ -117,7 +118,12 @@ impl Filters {
                 .and_then(|_| send(top, below, &mut self.wire, stream));
             if top.is_ready() {
                 // What has failed behind the handshake is told by a read, behind what was decoded.
+                let knows_peer = top.peer_address().is_some();
                 self.ready += 1;
+                if knows_peer && self.ready < self.layers.len() {
+                    // The caller decides on the address before the next filter answers the peer.
+                    return Ok(Advance::Unfinished);
+                }
                 continue;
             }
             if let Some(error) = top.failure() {

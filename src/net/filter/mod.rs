@@ -10,12 +10,16 @@ mod interface;
 mod layer;
 mod outgoing;
 mod passage;
+mod proxy_filter;
+mod proxy_header;
 mod spare;
 mod wire_buffer;
 
 pub use interface::{Decoded, Filter, FilterOutput};
+pub use proxy_header::ProxyHeader;
 
 pub(crate) use factory::FilterFactory;
 pub(crate) use filters::{Advance, Filters};
 pub(crate) use layer::AnyFilter;
+pub(crate) use proxy_filter::ProxyFilter;
 pub(crate) use spare::SpareBuffers;

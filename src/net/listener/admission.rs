@@ -74,9 +74,14 @@ impl Admission {
         {
             return Some(AcceptLimit::Server);
         }
-        let networks = self.networks.as_ref()?;
+        self.is_network_full(peer).then_some(AcceptLimit::Network)
+    }
+
+    /// Whether the network of `peer` has as many connections as it may have.
+    pub(super) fn is_network_full(&self, peer: Option<IpAddr>) -> bool {
         // The peers of Unix sockets belong to no network.
-        networks.is_full(peer?).then_some(AcceptLimit::Network)
+        let network = self.networks.as_ref().zip(peer);
+        network.is_some_and(|(networks, peer)| networks.is_full(peer))
     }
 
     /// Counts a connection at `tick` against the rate. Returns `false`, and counts nothing, if it is over the rate.
@@ -93,10 +98,21 @@ impl Admission {
     #[inline]
     pub(super) fn take_place(&mut self, peer: Option<SocketAddr>) {
         self.places_taken += 1;
-        if let Some(networks) = &mut self.networks {
-            if let Some(peer) = peer {
-                networks.enter(peer.ip());
-            }
+        self.enter_network(peer);
+    }
+
+    /// Counts a connection that has a place in the network of `peer`.
+    #[inline]
+    pub(super) fn enter_network(&mut self, peer: Option<SocketAddr>) {
+        if let (Some(networks), Some(peer)) = (&mut self.networks, peer) {
+            networks.enter(peer.ip());
+        }
+    }
+
+    /// Stops counting a connection in the network of `peer`, which [it has entered](Self::enter_network).
+    pub(super) fn leave_network(&mut self, peer: Option<SocketAddr>) {
+        if let (Some(networks), Some(peer)) = (&mut self.networks, peer) {
+            networks.leave(peer.ip());
         }
     }
 

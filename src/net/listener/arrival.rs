@@ -29,7 +29,12 @@ impl Listener {
 
     /// Whether the address of the arrival is on the block list.
     pub(crate) fn is_arrival_blocked(&self) -> bool {
-        match (&self.block_list, self.arrived_peer()) {
+        self.blocks(self.arrived_peer())
+    }
+
+    /// Whether the address of `peer` is on the block list.
+    pub(crate) fn blocks(&self, peer: Option<SocketAddr>) -> bool {
+        match (&self.block_list, peer) {
             (Some(list), Some(peer)) => list.check(peer.ip()),
             _ => false,
         }
@@ -37,7 +42,7 @@ impl Listener {
 
     /// Returns the server's limit on open connections that leaves no place for the arrival; `None` if there is a place.
     pub(crate) fn full_place(&self) -> Option<AcceptLimit> {
-        let peer = self.arrived_peer();
+        let peer = self.first_counted_peer(self.arrived_peer());
         self.admission.full_place(peer.map(|peer| peer.ip()))
     }
 
@@ -69,6 +74,13 @@ impl Listener {
                 let _ = stream.reset_on_close();
             }
         }
+    }
+
+    /// Notes that a connection is refused whose `peer` became known after the accept. Its network has no place. Returns
+    /// whether the refusal is a reset.
+    pub(crate) fn refuse_late(&mut self, peer: Option<SocketAddr>) -> bool {
+        self.refusals.note(AcceptLimit::Network, peer);
+        self.admission.refusal == Refusal::Reset
     }
 
     /// Whether connections were refused that the handler has not been told of.

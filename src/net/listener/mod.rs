@@ -9,6 +9,7 @@ mod event;
 mod loop_admission;
 mod networks;
 mod options;
+mod proxy_protocol;
 mod refusals;
 mod token_bucket;
 
@@ -29,6 +30,7 @@ use accepting::FATAL_FAULTS;
 use refusals::Refusals;
 
 pub use options::ListenOptions;
+pub use proxy_protocol::ProxyProtocol;
 
 pub(crate) use admission::Admission;
 pub(crate) use event::ServerEvent;
@@ -50,6 +52,8 @@ pub(crate) struct Listener {
     refusals: Refusals,
     socket_settings: Rc<SocketSettings>,
     block_list: Option<Rc<BlockList>>,
+    /// The proxies that send headers. The filter of a header comes before all others.
+    proxy_protocol: Option<Box<ProxyProtocol>>,
     /// The filters of accepted sockets. The first is next to the wire.
     filters: Box<[FilterFactory]>,
     /// The event that the handler of the server gets next.
@@ -121,6 +125,7 @@ impl Listener {
             refusals: Refusals::default(),
             socket_settings: settings,
             block_list: options.block_list.clone(),
+            proxy_protocol: options.proxy_protocol.clone().map(Box::new),
             filters: options.filters.as_slice().into(),
             event: None,
             has_arrival: false,
@@ -300,12 +305,23 @@ impl Listener {
         self.admission.accepts_per_turn
     }
 
-    /// Makes the filters of a socket that was accepted from `peer`.
+    /// Makes the filters of an accepted socket of `peer`.
     pub(crate) fn make_filters(&self, peer: Option<SocketAddr>) -> Result<Vec<Box<dyn AnyFilter>>> {
-        self.filters
-            .iter()
-            .map(|filter| filter.make(peer))
-            .collect()
+        let mut filters = Vec::new();
+        if let Some(proxies) = &self.proxy_protocol {
+            filters.extend(proxies.filter(peer)?);
+        }
+        for factory in &self.filters {
+            filters.push(factory.make()?);
+        }
+        Ok(filters)
+    }
+
+    /// Returns the address by which networks count a connection of `peer` that was just accepted. `None` if it belongs to
+    /// no network, or will say on behalf of which client it comes.
+    pub(crate) fn first_counted_peer(&self, peer: Option<SocketAddr>) -> Option<SocketAddr> {
+        let proxies = self.proxy_protocol.as_ref();
+        peer.filter(|_| !proxies.is_some_and(|proxies| proxies.expects_header(peer)))
     }
 
     pub(crate) fn socket_settings(&self) -> Rc<SocketSettings> {
@@ -332,6 +348,21 @@ impl Listener {
     pub(crate) fn connection_opened(&mut self, peer: Option<SocketAddr>) {
         self.connections += 1;
         self.admission.take_place(peer);
+    }
+
+    /// Stops counting a socket in the network of `peer`. It keeps its other places.
+    pub(crate) fn leave_network(&mut self, peer: Option<SocketAddr>) {
+        self.admission.leave_network(peer);
+    }
+
+    /// Whether the network of `peer` has no place for another socket.
+    pub(crate) fn is_network_full(&self, peer: Option<SocketAddr>) -> bool {
+        self.admission.is_network_full(peer.map(|peer| peer.ip()))
+    }
+
+    /// Counts a socket in the network of `peer`.
+    pub(crate) fn enter_network(&mut self, peer: Option<SocketAddr>) {
+        self.admission.enter_network(peer);
     }
 
     /// Notes that an accepted socket of `peer` is closed: it no longer counts against the limits, but still among

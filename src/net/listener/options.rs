@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use crate::net::address::BlockList;
 use crate::net::connect::{Resolver, SharedResolver};
-use crate::net::error::{Error, Result};
+use crate::net::error::Result;
 use crate::net::filter::{Filter, FilterFactory};
-use crate::net::proxy_header::ProxyHeader;
 use crate::net::values::{Limits, SocketOptions};
+
+use super::ProxyProtocol;
 
 /// The options of a server, and of the sockets that it accepts.
 ///
@@ -32,6 +33,7 @@ pub struct ListenOptions {
     /// `None` is an option that is not set, and `Some(None)` no limit.
     pub(crate) max_connections: Option<Option<usize>>,
     pub(crate) limits: Option<Limits>,
+    pub(crate) proxy_protocol: Option<ProxyProtocol>,
     /// The filters of accepted sockets. The first is next to the wire.
     pub(crate) filters: Vec<FilterFactory>,
     pub(crate) socket: SocketOptions,
@@ -50,6 +52,7 @@ impl ListenOptions {
             reuse_port: false,
             max_connections: None,
             limits: None,
+            proxy_protocol: None,
             filters: Vec::new(),
             socket: SocketOptions::new(),
         }
@@ -116,32 +119,31 @@ impl ListenOptions {
         self
     }
 
-    /// Expects a [header of the PROXY protocol](ProxyHeader) in front of the bytes of each connection, as a
-    /// [filter](Self::filter) behind those that were added before: in front of TLS, this comes before `tls`. `trusted` are
-    /// the addresses of the proxies. A connection from any other address fails, because its header could say anything.
+    /// Reads a header of the PROXY protocol at the beginning of each connection of a trusted proxy: from where the client of
+    /// the connection comes. Default: `None`.
     ///
-    /// Limits on connections count the proxy's, because the header comes later than the decision.
+    /// The server is told of a connection once its header is whole, and the handler gets the bytes behind the header.
+    /// [`peer_address`](crate::Socket::peer_address) and [`Accepted::peer_address`](crate::Accepted::peer_address) are
+    /// then the client's. If the header names no IP address (LOCAL, UNKNOWN, Unix sockets), they are the proxy's, as the
+    /// specification wants it. [`Socket::proxy_address`](crate::Socket::proxy_address) is the proxy's in any case, and
+    /// [`Socket::proxy_header`](crate::Socket::proxy_header) the whole header.
     ///
-    /// ```
-    /// use std::rc::Rc;
-    /// use netloop::{BlockList, ListenOptions};
+    /// The header comes before all [filters](Self::filter), wherever they were added: a client's TLS begins behind it. It
+    /// has the time of [`Limits::handshake_timeout`], and at most 107 bytes in version 1 and 4,096 in version 2. A
+    /// connection without a valid header, or of an address that is not trusted, is closed.
+    /// [`on_handshake_failed`](crate::ServerHandler::on_handshake_failed) then gets
+    /// [`ERR_PROXY_HEADER`](crate::Error::PROXY_HEADER), or ETIMEDOUT.
     ///
-    /// let mut proxies = BlockList::new();
-    /// proxies.add("10.0.0.0/8")?;
-    /// let options = ListenOptions::new().proxy_header(Rc::new(proxies));
-    /// # let _ = options;
-    /// # Ok::<(), netloop::Error>(())
-    /// ```
-    #[doc(alias = "send-proxy")]
-    pub fn proxy_header(mut self, trusted: Rc<BlockList>) -> Self {
-        self.filters
-            .push(FilterFactory::of_peer(move |peer| match peer {
-                Some(peer) if trusted.check(peer.ip()) => Ok(ProxyHeader::new(Some(peer))),
-                _ => Err(Error::with_code(
-                    Error::PROXY_HEADER,
-                    "the peer is none of the proxies that may send a PROXY header",
-                )),
-            }));
+    /// # Addresses in block lists and limits
+    ///
+    /// The [block list](Self::block_list) is asked twice: at the accept for the proxy's address, and behind the header for
+    /// the client's. [`Limits::max_connections_per_network`] counts a connection by the client's address, from the header
+    /// on. A connection of a trusted proxy that has not sent its header counts in no network, and one whose header names no
+    /// IP address counts in the proxy's. All other limits count it from the accept on.
+    #[doc(alias = "haproxy")]
+    #[doc(alias = "accept-proxy")]
+    pub fn proxy_protocol(mut self, proxies: impl Into<Option<ProxyProtocol>>) -> Self {
+        self.proxy_protocol = proxies.into();
         self
     }
 
@@ -177,7 +179,7 @@ impl ListenOptions {
     }
 
     /// Sets a list of blocked addresses. The server closes an accepted peer with such an address without an event.
-    /// Default: none.
+    /// Default: none. An address that a [PROXY header](Self::proxy_protocol) or another [`Filter`] tells is looked up, too.
     #[doc(alias = "blockList")]
     pub fn block_list(mut self, list: impl Into<Option<Rc<BlockList>>>) -> Self {
         self.block_list = list.into();

@@ -12,6 +12,8 @@ pub(crate) enum Event {
     Arrival,
     /// A UDP socket has something for its handler, which `Net::take_datagram_event` takes.
     Datagram,
+    /// A filter of an accepted connection knows the address of its peer, and `Net` decides whether the server takes it.
+    Introduced,
     /// A read of a source of the user may succeed. For its handler, [`SourceEvent::Readable`].
     SourceReadable,
     /// A write of a source of the user may succeed. For its handler, [`SourceEvent::Writable`].

@@ -3,11 +3,10 @@
 use std::fs;
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use netloop::{BlockList, ConnectOptions, ListenOptions, ProxyHeader};
+use netloop::{ConnectOptions, ListenOptions, ProxyProtocol};
 use netloop_tls::Authority;
 
 use crate::support::{PATIENCE, Recorder, Scene, loopback, scratch_path};
@@ -30,16 +29,14 @@ fn a_proxy_header_comes_before_tls() {
     }
     let mut scene = Scene::new();
     let authority = Authority::new();
-    let mut trusted = BlockList::new();
-    trusted.add("127.0.0.0/8").unwrap();
+    let proxies = ProxyProtocol::new().trust("127.0.0.0/8").unwrap();
     let options = ListenOptions::new()
-        .proxy_header(Rc::new(trusted))
+        .proxy_protocol(proxies)
         .tls(Arc::new(authority.identity(&[NAME]).server()));
     let (_, address) = scene.listen(options, |_| {
         Recorder::new("theirs").on("connect", |cx, _| {
             let client = cx.socket.peer_address().unwrap();
-            let proxy = cx.socket.filter::<ProxyHeader>().unwrap();
-            let proxy = proxy.proxy_address().unwrap();
+            let proxy = cx.socket.proxy_address().unwrap();
             assert_ne!(client, proxy);
             let version = cx.socket.tls().unwrap().version().unwrap();
             cx.socket

@@ -1,8 +1,10 @@
 //! The filters between the wire and the handler of a socket.
 
+use std::net::SocketAddr;
+
 use crate::net::connection::Connection;
 use crate::net::error::{Error, Result};
-use crate::net::filter::{Filter, Filters};
+use crate::net::filter::{Filter, Filters, ProxyFilter, ProxyHeader};
 
 use super::Socket;
 
@@ -69,5 +71,18 @@ impl Socket<'_> {
     pub fn tls(&self) -> Option<crate::net::tls::Tls<'_>> {
         self.filter::<crate::net::tls::TlsFilter>()
             .map(crate::net::tls::TlsFilter::negotiated)
+    }
+
+    /// Returns the header of the PROXY protocol with which the connection began. `None` if it began without one: see
+    /// [`ListenOptions::proxy_protocol`](crate::ListenOptions::proxy_protocol).
+    pub fn proxy_header(&self) -> Option<&ProxyHeader> {
+        self.filter::<ProxyFilter>()?.header()
+    }
+
+    /// Returns the address of the proxy that has sent the [header](Self::proxy_header), as
+    /// [`peer_address`](Self::peer_address) returns that of the client. `None` without a header, and for a proxy at a Unix
+    /// socket.
+    pub fn proxy_address(&self) -> Option<SocketAddr> {
+        self.filter::<ProxyFilter>()?.proxy()
     }
 }

@@ -1,0 +1,123 @@
+//! The filter of an accepted connection that begins with a header of the PROXY protocol. All bytes behind it pass as they
+//! are.
+
+use std::io::IoSlice;
+use std::net::SocketAddr;
+
+use crate::net::error::{Error, Result};
+
+use super::interface::{Decoded, Filter, FilterOutput};
+use super::proxy_header::ProxyHeader;
+
+/// The filter that takes the header off.
+#[derive(Debug)]
+pub(crate) struct ProxyFilter {
+    /// The address of the proxy; `None` on a Unix socket.
+    proxy: Option<SocketAddr>,
+    /// Whether the connection may begin without a header.
+    is_optional: bool,
+    progress: Progress,
+}
+
+#[derive(Debug)]
+enum Progress {
+    /// The header has not arrived, or a part of it.
+    Awaited {
+        /// Whether the first byte was received.
+        has_begun: bool,
+    },
+    /// The bytes of the client follow.
+    Over(Option<ProxyHeader>),
+}
+
+impl ProxyFilter {
+    /// The filter of a connection from `proxy`.
+    pub(crate) fn new(proxy: Option<SocketAddr>, is_optional: bool) -> Self {
+        Self {
+            proxy,
+            is_optional,
+            progress: Progress::Awaited { has_begun: false },
+        }
+    }
+
+    /// Returns the header, if one has come.
+    pub(crate) fn header(&self) -> Option<&ProxyHeader> {
+        match &self.progress {
+            Progress::Over(header) => header.as_ref(),
+            Progress::Awaited { .. } => None,
+        }
+    }
+
+    /// Returns the address of the proxy, if it has sent a header and has an address.
+    pub(crate) fn proxy(&self) -> Option<SocketAddr> {
+        self.header().and(self.proxy)
+    }
+
+    /// Takes the header off the front of `input`, and returns its length. `None` while bytes of it are missing.
+    fn take_header(&mut self, input: &[u8]) -> Result<Option<usize>> {
+        if self.is_optional && ProxyHeader::is_absent(input) {
+            self.progress = Progress::Over(None);
+            return Ok(Some(0));
+        }
+        let parsed = ProxyHeader::parse(input).map_err(|error| self.at_proxy(error.to_string()))?;
+        let Some((header, length)) = parsed else {
+            let has_begun = !input.is_empty();
+            self.progress = Progress::Awaited { has_begun };
+            return Ok(None);
+        };
+        self.progress = Progress::Over(Some(header));
+        Ok(Some(length))
+    }
+
+    /// Returns an error with the address of the proxy.
+    fn at_proxy(&self, text: String) -> Error {
+        match self.proxy {
+            Some(proxy) => {
+                let text = format!("{proxy}: {text}");
+                Error::with_code(Error::PROXY_HEADER, text).at(proxy.into())
+            }
+            None => Error::with_code(Error::PROXY_HEADER, text),
+        }
+    }
+}
+
+impl Filter for ProxyFilter {
+    fn is_ready(&self) -> bool {
+        matches!(self.progress, Progress::Over(_))
+    }
+
+    fn decode(&mut self, input: &mut [u8], _: &mut FilterOutput<'_>) -> Result<Decoded> {
+        let header_bytes = match self.is_ready() {
+            true => 0,
+            false => match self.take_header(input)? {
+                Some(length) => length,
+                None => return Ok(Decoded::used(0)),
+            },
+        };
+        Ok(Decoded::used(input.len()).in_place(header_bytes..input.len()))
+    }
+
+    fn encode(&mut self, bytes: &[IoSlice<'_>], to_peer: &mut Vec<u8>) -> Result<usize> {
+        let before = to_peer.len();
+        for slice in bytes {
+            to_peer.extend_from_slice(slice);
+        }
+        Ok(to_peer.len() - before)
+    }
+
+    fn peer_ended(&mut self) -> Result<()> {
+        let place = match self.progress {
+            Progress::Over(_) => return Ok(()),
+            Progress::Awaited { has_begun: true } => "within",
+            Progress::Awaited { has_begun: false } => "before",
+        };
+        Err(self.at_proxy(format!("the connection ends {place} its PROXY header")))
+    }
+
+    fn peer_address(&self) -> Option<SocketAddr> {
+        self.header().and_then(ProxyHeader::client)
+    }
+}
+
+#[cfg(test)]
+mod tests;

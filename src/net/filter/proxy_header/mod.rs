@@ -1,0 +1,105 @@
+//! The header of the PROXY protocol, in which a proxy tells the server behind it from where a client has come: versions 1
+//! (a line of text) and 2 (binary), as the specification of HAProxy defines them.
+//!
+//! Without I/O: [`ProxyHeader::parse`] is a function of the bytes that have arrived. Its verdict on a header is the same
+//! wherever the stream is cut.
+
+mod v1;
+mod v2;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+
+use crate::net::error::{Error, Result};
+
+/// The limit on the length of a header of version 2: the addresses, which take up to 232 bytes, and TLVs, which are
+/// skipped. A proxy that passes on the certificates of its clients needs most of it.
+const LONGEST_HEADER: usize = 4096;
+
+/// The content of a header of the PROXY protocol: from where a client has come to a proxy.
+///
+/// [`ListenOptions::proxy_protocol`](crate::ListenOptions::proxy_protocol) makes a server read such headers, and
+/// [`Socket::proxy_header`](crate::Socket::proxy_header) returns the one of a socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProxyHeader {
+    /// The proxy speaks for itself, as in a health check.
+    Local,
+    /// The proxy does not know the addresses of the client, or has no form for them.
+    Unknown,
+    /// The ends of a connection over IP.
+    Inet {
+        /// The address of the client.
+        source: SocketAddr,
+        /// The address at which the client has reached the proxy.
+        destination: SocketAddr,
+    },
+    /// The ends of a connection between Unix sockets: paths, which may be empty, or abstract names behind a NUL byte.
+    Unix {
+        /// The path of the client.
+        source: Vec<u8>,
+        /// The path at which the client has reached the proxy.
+        destination: Vec<u8>,
+    },
+}
+
+impl ProxyHeader {
+    /// Parses the header at the front of `bytes`. Returns it with its length: the bytes behind it are the client's. `None`
+    /// if `bytes` are only the beginning of a header, which is never so for 4,096 bytes or more.
+    ///
+    /// A line of version 1 has at most 107 bytes, and a header of version 2 at most 4,096. Its TLVs are skipped.
+    ///
+    /// ```
+    /// use netloop::ProxyHeader;
+    ///
+    /// let bytes = b"PROXY TCP4 192.0.2.1 198.51.100.2 56324 443\r\nhello";
+    /// let parsed = ProxyHeader::parse(bytes)?;
+    /// let header = ProxyHeader::Inet {
+    ///     source: ([192, 0, 2, 1], 56324).into(),
+    ///     destination: ([198, 51, 100, 2], 443).into(),
+    /// };
+    /// assert_eq!(parsed, Some((header, bytes.len() - 5)));
+    /// assert_eq!(ProxyHeader::parse(&bytes[..20])?, None);
+    /// assert!(ProxyHeader::parse(b"GET / HTTP/1.1\r\n").is_err());
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ERR_PROXY_HEADER`](Error::PROXY_HEADER) if the bytes are no header, whatever follows. The text says why.
+    pub fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>> {
+        if begins(bytes, v2::SIGNATURE) {
+            v2::parse(bytes)
+        } else if begins(bytes, v1::SIGNATURE) {
+            v1::parse(bytes)
+        } else {
+            Err(fault("no PROXY header at the beginning".to_owned()))
+        }
+    }
+
+    /// Whether `bytes` are no header and no beginning of one.
+    pub(super) fn is_absent(bytes: &[u8]) -> bool {
+        !begins(bytes, v2::SIGNATURE) && !begins(bytes, v1::SIGNATURE)
+    }
+
+    /// Returns the address of the client, if it has one: a proxy that speaks for itself is its own client, and a Unix
+    /// socket has a path.
+    pub fn client(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Inet { source, .. } => Some(*source),
+            Self::Local | Self::Unknown | Self::Unix { .. } => None,
+        }
+    }
+}
+
+/// Whether `bytes` begins with `signature`, or may do so once it is longer.
+fn begins(bytes: &[u8], signature: &[u8]) -> bool {
+    let length = bytes.len().min(signature.len());
+    bytes[..length] == signature[..length]
+}
+
+/// Returns the error of bytes that are no header.
+fn fault(text: String) -> Error {
+    Error::with_code(Error::PROXY_HEADER, text)
+}

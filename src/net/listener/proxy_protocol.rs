@@ -1,0 +1,105 @@
+//! The proxies in front of a server, which tell it their clients by the PROXY protocol.
+
+use std::net::SocketAddr;
+
+use crate::net::address::BlockList;
+use crate::net::error::{Error, Result};
+use crate::net::filter::{AnyFilter, ProxyFilter};
+
+/// The proxies in front of a server, such as HAProxy, nginx or a load balancer. They send a header of the PROXY protocol
+/// at the beginning of each connection, in version 1 or 2, and so tell from where its client comes.
+///
+/// [`ListenOptions::proxy_protocol`](crate::ListenOptions::proxy_protocol) says what follows from it. Only the addresses
+/// that are [trusted](Self::trust) may send headers, because a header is believed. Peers of a Unix socket have no
+/// address: they are trusted, because its file says which processes connect.
+///
+/// ```
+/// use netloop::{ListenOptions, ProxyProtocol};
+///
+/// let proxies = ProxyProtocol::new().trust("10.0.0.0/8")?.trust("::1")?;
+/// let options = ListenOptions::new().proxy_protocol(proxies);
+/// # let _ = options;
+/// # Ok::<(), netloop::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct ProxyProtocol {
+    /// A set of addresses, which blocks nothing here.
+    proxies: BlockList,
+    is_optional: bool,
+    admits_others: bool,
+}
+
+/// The treatment of an accepted connection, by the address of its peer.
+enum Role {
+    Proxy,
+    Client,
+    Stranger(SocketAddr),
+}
+
+impl ProxyProtocol {
+    /// Proxies of no address: every peer over IP is refused until addresses are [trusted](Self::trust).
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Trusts the proxies with the addresses of one line of a configuration: `1.2.3.4`, `10.0.0.0/8`, `fe80::/10` or
+    /// `1.2.3.4-1.2.3.9`, as for [`BlockList::add`].
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`BlockList::add`].
+    pub fn trust(mut self, rule: &str) -> Result<Self> {
+        self.proxies.add(rule)?;
+        Ok(self)
+    }
+
+    /// Whether a connection of a trusted proxy may begin without a header, as a simple health check does. Default:
+    /// `false`, and its connection then fails.
+    ///
+    /// The first bytes decide, so the server hears of a connection only once the client has sent some. **A client behind a
+    /// trusted proxy that sends no header can then send one itself**, and say anything: the specification forbids to
+    /// guess. So set it only if each trusted proxy passes on no bytes of others without a header of its own.
+    pub fn optional(mut self, optional: bool) -> Self {
+        self.is_optional = optional;
+        self
+    }
+
+    /// Whether the server takes peers of other addresses, as clients without a proxy. Bytes of theirs that look like a
+    /// header are ordinary data. Default: `false`, and their connections fail at once.
+    pub fn admit_others(mut self, admit: bool) -> Self {
+        self.admits_others = admit;
+        self
+    }
+
+    fn role(&self, peer: Option<SocketAddr>) -> Role {
+        match peer {
+            Some(peer) if !self.proxies.check(peer.ip()) => match self.admits_others {
+                true => Role::Client,
+                false => Role::Stranger(peer),
+            },
+            _ => Role::Proxy,
+        }
+    }
+
+    /// Whether the connection of `peer` begins with a header that says on behalf of which client it comes.
+    pub(super) fn expects_header(&self, peer: Option<SocketAddr>) -> bool {
+        matches!(self.role(peer), Role::Proxy)
+    }
+
+    /// Makes the filter that takes the header off the connection of `peer`. `None` if `peer` is a client.
+    ///
+    /// # Errors
+    ///
+    /// `ERR_PROXY_HEADER` if the peer is refused.
+    pub(super) fn filter(&self, peer: Option<SocketAddr>) -> Result<Option<Box<dyn AnyFilter>>> {
+        match self.role(peer) {
+            Role::Proxy => Ok(Some(Box::new(ProxyFilter::new(peer, self.is_optional)))),
+            Role::Client => Ok(None),
+            Role::Stranger(peer) => {
+                let text = format!("{peer}: this address is not trusted to send a PROXY header");
+                Err(Error::with_code(Error::PROXY_HEADER, text).at(peer.into()))
+            }
+        }
+    }
+}
