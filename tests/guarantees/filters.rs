@@ -1,6 +1,7 @@
 //! Filters between the wire and the handlers: what the handler sees is as without them, and the wire has what they make.
 
 mod handshakes;
+mod proxied;
 
 use std::io::IoSlice;
 use std::rc::Rc;
