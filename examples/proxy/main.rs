@@ -26,9 +26,7 @@
 //!
 //! A place is an address, a name with a port, or the path of a Unix socket, such as `unix:app.sock`.
 
-use std::rc::Rc;
-
-use netloop::{Endpoint, EventLoop, ListenOptions, ServerId};
+use netloop::{Endpoint, EventLoop, Limits, ListenOptions, ServerId};
 
 mod client;
 mod header;
@@ -37,7 +35,7 @@ mod proxy;
 mod upstream;
 mod upstreams;
 
-use client::{Client, Introduction};
+use client::Front;
 use options::Options;
 use proxy::Proxy;
 
@@ -56,18 +54,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// Listens for clients, or for the proxies in front of this one.
 fn listen(event_loop: &mut EventLoop<Proxy>, options: &Options) -> netloop::Result<ServerId> {
-    let place = options.listen.as_str();
-    match &options.strangers {
-        Some(strangers) => {
-            let listening = ListenOptions::from(options.socket()).block_list(Rc::clone(strangers));
-            event_loop.listen_with(place, listening, |_, _| Introduction::default())
-        }
-        None => {
-            // The bytes of the client wait in the kernel until an upstream is connected.
-            let paused = options.socket().pause_on_connect(true);
-            event_loop.listen_with(place, paused, Client::accept)
-        }
-    }
+    // The bytes of the client wait until an upstream is connected.
+    let listening = ListenOptions::from(options.socket().pause_on_connect(true))
+        .proxy_protocol(options.proxies.clone())
+        .limits(Limits::new().handshake_timeout(options.header_timeout));
+    event_loop.serve(options.listen.as_str(), listening, Front)
 }
 
 fn say_where(event_loop: &mut EventLoop<Proxy>, name: &str, server: ServerId) {

@@ -1,12 +1,13 @@
 //! The arguments of the program.
 
-use std::rc::Rc;
 use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
-use netloop::{BlockList, ConnectOptions, Endpoint, IntoEndpoint, KeepAlive, SocketOptions};
+use netloop::{
+    ConnectOptions, Endpoint, IntoEndpoint, KeepAlive, ProxyHeader, ProxyProtocol, SocketOptions,
+};
 
-use crate::header::Header;
+use crate::header;
 
 const USAGE: &str = "usage: proxy --listen PLACE --to PLACE.. [--accept-proxy NETWORK].. [--send-proxy 1|2] \
     [--connect-timeout SECONDS] [--header-timeout SECONDS] [--leave-out SECONDS] [--statistics PLACE]";
@@ -14,11 +15,10 @@ const USAGE: &str = "usage: proxy --listen PLACE --to PLACE.. [--accept-proxy NE
 pub(crate) struct Options {
     pub(crate) listen: String,
     pub(crate) upstreams: Vec<Endpoint>,
-    /// Every address but those of the trusted proxies, if clients come through such a proxy. The peers of a Unix socket
-    /// are trusted: its file says which.
-    pub(crate) strangers: Option<Rc<BlockList>>,
+    /// The proxies in front of this one, if clients come through some.
+    pub(crate) proxies: Option<ProxyProtocol>,
     /// The form in which the upstreams get the header.
-    pub(crate) write_header: Option<fn(&Header) -> Vec<u8>>,
+    pub(crate) write_header: Option<fn(&ProxyHeader) -> Vec<u8>>,
     pub(crate) connect_timeout: Duration,
     /// The time for a whole header. The specification wants three seconds or more, for a lost packet.
     pub(crate) header_timeout: Duration,
@@ -33,7 +33,7 @@ impl Options {
         let mut options = Self {
             listen: String::new(),
             upstreams: Vec::new(),
-            strangers: None,
+            proxies: None,
             write_header: None,
             connect_timeout: Duration::from_secs(5),
             header_timeout: Duration::from_secs(3),
@@ -49,14 +49,13 @@ impl Options {
                     options.upstreams.push(place.as_str().into_endpoint()?);
                 }
                 Arg::Long("accept-proxy") => {
-                    let everything = || Rc::new(BlockList::everything());
-                    let strangers = options.strangers.get_or_insert_with(everything);
-                    Rc::make_mut(strangers).remove(&arguments.value()?.string()?)?;
+                    let proxies = options.proxies.unwrap_or_default();
+                    options.proxies = Some(proxies.trust(&arguments.value()?.string()?)?);
                 }
                 Arg::Long("send-proxy") => {
                     options.write_header = match arguments.value()?.parse()? {
-                        1 => Some(Header::to_v1),
-                        2 => Some(Header::to_v2),
+                        1 => Some(header::to_v1),
+                        2 => Some(header::to_v2),
                         _ => return Err(USAGE.into()),
                     };
                 }

@@ -1,21 +1,20 @@
 //! The side of the server behind the proxy.
 
-use netloop::{CloseReason, Context, Error, LoopContext, SocketHandler, SocketId};
+use netloop::{CloseReason, Context, Error, LoopContext, ProxyHeader, SocketHandler, SocketId};
 
 use crate::client::{self, Client};
-use crate::header::Header;
 use crate::proxy::Proxy;
 
 /// The search for an upstream that takes a client.
 pub(crate) struct Dial {
     client: SocketId,
-    origin: Header,
+    origin: ProxyHeader,
     /// The upstreams that were tried for this client.
     tried: Vec<usize>,
 }
 
 impl Dial {
-    pub(crate) fn new(client: SocketId, origin: Header) -> Self {
+    pub(crate) fn new(client: SocketId, origin: ProxyHeader) -> Self {
         Self {
             client,
             origin,

@@ -9,8 +9,8 @@ mod haproxy;
 mod headers;
 mod servers;
 
-// The parser has no I/O, and its own tests beside it.
-#[path = "../../examples/proxy/header/mod.rs"]
+// It has no I/O, and its own tests beside it.
+#[path = "../../examples/proxy/header.rs"]
 mod header;
 
 use std::io::{Read, Write};

@@ -4,7 +4,9 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 
-use super::header::Header;
+use super::header;
+use netloop::ProxyHeader;
+
 use super::headers::read_header;
 use super::{Proxy, Upstream, assert_joined, bytes, connect};
 use crate::programs::{Program, has};
@@ -69,7 +71,7 @@ fn place(number: usize) -> SocketAddr {
 /// Waits for the connection that a header says is of `client`. The connection that has found HAProxy listening may come
 /// through as well.
 fn accept_from(upstream: &Upstream, client: &TcpStream) -> TcpStream {
-    let header = Header::of(client.local_addr().ok(), client.peer_addr().ok());
+    let header = header::of(client.local_addr().ok(), client.peer_addr().ok());
     ask_for("the connection of the client", || {
         let mut server = upstream.accept();
         (read_header(&mut server)? == header).then_some(server)
@@ -117,10 +119,9 @@ fn health_checks_of_haproxy_come_from_haproxy_itself() {
             server.write_all(b"answer").ok()?;
             header
         });
-        let Header::Inet {
+        let ProxyHeader::Inet {
             source,
             destination,
-            ..
         } = header
         else {
             panic!("{header:?}");

@@ -321,7 +321,7 @@ fn a_fault_has_words_and_shows_at_its_byte() {
 }
 
 #[test]
-fn a_header_of_the_greatest_length_counts_and_a_longer_one_fails() {
+fn a_header_has_at_most_the_greatest_length() {
     for content in [Content::Local, Content::Unknown, Content::Ipv4] {
         let (command, family, addresses) = match content {
             Content::Local => (0x20, 0x00, &b""[..]),
