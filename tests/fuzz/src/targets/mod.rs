@@ -5,6 +5,7 @@ mod block_list;
 mod connection;
 mod drawing;
 mod lines;
+mod proxy_header;
 mod send_buffer;
 mod slots;
 mod utf8;
@@ -23,7 +24,7 @@ pub(crate) struct Target {
 }
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 8] = [
+pub(crate) const TARGETS: [Target; 9] = [
     Target {
         name: "lines",
         play: lines::play,
@@ -39,6 +40,10 @@ pub(crate) const TARGETS: [Target; 8] = [
     Target {
         name: "block_list",
         play: block_list::play,
+    },
+    Target {
+        name: "proxy_header",
+        play: proxy_header::play,
     },
     Target {
         name: "slots",
