@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::Instant;
 
 use netloop::{Accepted, LoopContext, SocketId};
 
-use crate::channels::Kind;
+use crate::channels::{Channels, Kind};
 use crate::database::Bytes;
 use crate::protocol::Version;
 use crate::server::Server;
@@ -59,6 +60,19 @@ impl Client {
             channels: BTreeSet::new(),
             patterns: BTreeSet::new(),
             is_ending: false,
+        }
+    }
+
+    /// Changes the version of the protocol, also that of the messages of channels.
+    pub(crate) fn set_version(&mut self, version: Version, channels: &mut Channels) {
+        self.version = version;
+        for (kind, names) in [
+            (Kind::Channel, &self.channels),
+            (Kind::Pattern, &self.patterns),
+        ] {
+            for name in names {
+                channels.subscribe(kind, Rc::clone(name), self.id, version);
+            }
         }
     }
 

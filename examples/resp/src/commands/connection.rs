@@ -75,8 +75,9 @@ pub(super) fn hello(call: &mut Call<'_, '_>) -> Outcome {
     if let Some(name) = name {
         check_name(name, "Client names")?;
     }
-    call.client.version = version;
-    call.cx.shared.replies.set_version(version);
+    let server = &mut *call.cx.shared;
+    call.client.set_version(version, &mut server.channels);
+    server.replies.set_version(version);
     let mut number = 0;
     if let Some(profile) = profile(call) {
         profile.version = version;

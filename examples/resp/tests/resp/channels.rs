@@ -29,6 +29,12 @@ fn a_message_reaches_channels_and_patterns_once_each() {
         "$1\r\na\r\n>3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$2\r\nme\r\n:3\r\n",
     );
     publisher.ask("publish absent hi\r\n", ":0\r\n");
+    // The messages follow a change of the version.
+    three.send("hello 2\r\n");
+    while three.line() != "modules" {}
+    three.expect("*0\r\n");
+    publisher.ask("publish news hi\r\n", ":3\r\n");
+    three.expect("*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$2\r\nhi\r\n");
 }
 
 #[test]
