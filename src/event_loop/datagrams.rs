@@ -122,10 +122,11 @@ fn call_for_message<S>(
 ) -> &'static str {
     let Message {
         from,
+        offset,
         length,
         is_truncated,
     } = message;
-    let data = &buffer[..length];
+    let data = &buffer[offset..offset + length];
     match is_truncated {
         false => {
             handler.on_message(cx, from, data);

@@ -11,6 +11,8 @@ use socket2::SockRef;
 use super::errno::retry_interrupted;
 #[cfg(feature = "simulation")]
 use super::faults;
+#[cfg(feature = "udp-batch")]
+use super::native::BatchedUdp;
 use super::native::{Shared, udp};
 use super::options::{UdpBinding, UdpOption};
 #[cfg(feature = "simulation")]
@@ -23,6 +25,9 @@ pub(crate) enum Udp {
     Own(UdpSocket),
     /// A socket whose descriptor may have duplicates.
     Shared(Shared<UdpSocket>),
+    /// A socket that sends and receives in batches.
+    #[cfg(feature = "udp-batch")]
+    Batched(Box<BatchedUdp>),
     /// A socket of a simulated network.
     #[cfg(feature = "simulation")]
     Simulated(simulated::Udp),
@@ -47,6 +52,8 @@ impl Udp {
         match self {
             Self::Own(socket) => Some(socket),
             Self::Shared(shared) => Some(shared.get()),
+            #[cfg(feature = "udp-batch")]
+            Self::Batched(batched) => Some(&batched.socket),
             #[cfg(feature = "simulation")]
             Self::Simulated(_) | Self::Faulty(_) => None,
         }
@@ -62,6 +69,9 @@ impl Udp {
                 shared.forbid_blocking()?;
                 shared.get().recv_from(buffer)
             }
+            // What the kernel has coalesced would look like one datagram: the caller calls `receive_batch`.
+            #[cfg(feature = "udp-batch")]
+            Self::Batched(batched) => batched.socket.recv_from(buffer),
             #[cfg(feature = "simulation")]
             Self::Simulated(socket) => socket.receive(buffer),
             #[cfg(feature = "simulation")]
@@ -79,6 +89,8 @@ impl Udp {
                 shared.forbid_blocking()?;
                 send(shared.get(), bytes, to)
             }
+            #[cfg(feature = "udp-batch")]
+            Self::Batched(batched) => send(&batched.socket, bytes, to),
             #[cfg(feature = "simulation")]
             Self::Simulated(socket) => socket.send(bytes, to),
             #[cfg(feature = "simulation")]
@@ -95,6 +107,8 @@ impl Udp {
             Self::Faulty(socket) => socket.connect(peer),
             Self::Own(socket) => socket.connect(peer),
             Self::Shared(shared) => shared.get().connect(peer),
+            #[cfg(feature = "udp-batch")]
+            Self::Batched(batched) => batched.socket.connect(peer),
         }
     }
 
@@ -103,6 +117,8 @@ impl Udp {
         let error = match self {
             Self::Own(socket) => socket.take_error(),
             Self::Shared(shared) => shared.get().take_error(),
+            #[cfg(feature = "udp-batch")]
+            Self::Batched(batched) => batched.socket.take_error(),
             #[cfg(feature = "simulation")]
             Self::Simulated(socket) => Ok(socket.take_error()),
             #[cfg(feature = "simulation")]
@@ -115,6 +131,8 @@ impl Udp {
         match self {
             Self::Own(socket) => socket.local_addr(),
             Self::Shared(shared) => shared.get().local_addr(),
+            #[cfg(feature = "udp-batch")]
+            Self::Batched(batched) => batched.socket.local_addr(),
             #[cfg(feature = "simulation")]
             Self::Simulated(socket) => socket.local_address(),
             #[cfg(feature = "simulation")]
@@ -127,6 +145,8 @@ impl Udp {
         match self {
             Self::Own(socket) => socket.peer_addr(),
             Self::Shared(shared) => shared.get().peer_addr(),
+            #[cfg(feature = "udp-batch")]
+            Self::Batched(batched) => batched.socket.peer_addr(),
             #[cfg(feature = "simulation")]
             Self::Simulated(socket) => socket.peer_address(),
             #[cfg(feature = "simulation")]
@@ -139,6 +159,8 @@ impl Udp {
         match self {
             Self::Own(socket) => udp::set(&SockRef::from(socket), is_ipv6, option),
             Self::Shared(shared) => udp::set(&SockRef::from(shared.get()), is_ipv6, option),
+            #[cfg(feature = "udp-batch")]
+            Self::Batched(batched) => udp::set(&SockRef::from(&batched.socket), is_ipv6, option),
             #[cfg(feature = "simulation")]
             Self::Simulated(socket) => socket.set(option),
             #[cfg(feature = "simulation")]
@@ -176,7 +198,7 @@ impl Udp {
 
     /// Whether this socket can become a socket of the standard library: false for a simulated or faulty socket.
     pub(crate) fn is_standard(&self) -> bool {
-        self.kernel().is_some()
+        matches!(self, Self::Own(_) | Self::Shared(_))
     }
 
     /// Turns this socket into a socket of the standard library; `None` if it [is none](Self::is_standard). The caller must
@@ -185,6 +207,9 @@ impl Udp {
         match self {
             Self::Own(socket) => Some(socket.into()),
             Self::Shared(shared) => Some(shared.into_inner().into()),
+            // Its options stay as the batches need them, so that no other program would understand what it receives.
+            #[cfg(feature = "udp-batch")]
+            Self::Batched(_) => None,
             #[cfg(feature = "simulation")]
             Self::Simulated(_) | Self::Faulty(_) => None,
         }
@@ -194,10 +219,33 @@ impl Udp {
         match self {
             Self::Own(socket) => socket,
             Self::Shared(shared) => shared.get_mut(),
+            #[cfg(feature = "udp-batch")]
+            Self::Batched(batched) => &mut batched.socket,
             #[cfg(feature = "simulation")]
             Self::Simulated(socket) => socket,
             #[cfg(feature = "simulation")]
             Self::Faulty(socket) => socket,
+        }
+    }
+}
+
+/// Batches, where the system has them.
+#[cfg(feature = "udp-batch")]
+impl Udp {
+    /// Turns a socket of the kernel that has no duplicate into one that sends and receives in batches. Any other socket stays
+    /// as it is.
+    pub(crate) fn into_batched(self) -> io::Result<Self> {
+        match self {
+            Self::Own(socket) => Ok(Self::Batched(Box::new(BatchedUdp::new(socket)?))),
+            other => Ok(other),
+        }
+    }
+
+    /// Returns the socket if it sends and receives in batches.
+    pub(crate) fn batched(&self) -> Option<&BatchedUdp> {
+        match self {
+            Self::Batched(batched) => Some(batched),
+            _ => None,
         }
     }
 }

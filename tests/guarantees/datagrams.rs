@@ -1,6 +1,8 @@
 //! UDP sockets: what is promised of their events, their queue, their options and their end (libuv's rows of UDP; I1, I2, I4,
 //! I9).
 
+#[cfg(all(feature = "udp-batch", target_os = "linux"))]
+mod batches;
 mod connected;
 mod ending;
 mod fairness;

@@ -215,6 +215,9 @@ impl Net {
     pub(crate) fn close_datagrams(&mut self, id: DatagramId) {
         let is_open = self.datagrams(id).is_some_and(|it| !it.is_closed());
         if is_open && self.check_owner().is_ok() {
+            // What was sent before the close is no loss of the close.
+            #[cfg(feature = "udp-batch")]
+            self.with_datagrams(id, Datagrams::send_batch);
             self.reactor.deregister(id.0);
             self.with_datagrams(id, |datagrams, registration, outbox| {
                 datagrams.close(registration, outbox);
@@ -313,6 +316,12 @@ fn open(system: &System, address: SocketAddr, options: &DatagramOptions) -> Resu
     let socket = system.bind_udp(address, &options.binding());
     let socket = socket.map_err(failed)?;
     set_behind_bind(&socket, options, address)?;
+    #[cfg(feature = "udp-batch")]
+    if options.in_batches {
+        return socket
+            .into_batched()
+            .map_err(|error| Error::new(Syscall::SetOption, error).at(address.into()));
+    }
     Ok(socket)
 }
 

@@ -199,7 +199,11 @@ impl Handler for Source {
         resources: &mut SharedResources<'_>,
     ) {
         if let Self::Connection(connection) = self {
-            connection.flush(registration, resources.outbox);
+            return connection.flush(registration, resources.outbox);
+        }
+        #[cfg(feature = "udp-batch")]
+        if let Self::Datagrams(datagrams) = self {
+            datagrams.send_batch(registration, resources.outbox);
         }
     }
 

@@ -23,6 +23,8 @@ pub(crate) enum DatagramEvent {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Message {
     pub(crate) from: SocketAddr,
+    /// The place of its first byte in the read buffer.
+    pub(crate) offset: usize,
     /// The number of bytes for the handler.
     pub(crate) length: usize,
     /// Whether the datagram was longer than that.

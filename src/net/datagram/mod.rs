@@ -4,6 +4,8 @@
 //! `receiving` and `sending` talk to the kernel. A failed call is an event of its own, and closes nothing: a datagram that
 //! is lost says nothing about the next one.
 
+#[cfg(feature = "udp-batch")]
+mod batches;
 mod event;
 mod options;
 mod queue;
@@ -49,6 +51,10 @@ pub(crate) struct Datagrams {
     owes_drain: bool,
     /// The datagram that lies in the read buffer. Invariant: `None` while the reactor serves another source.
     message: Option<Message>,
+    /// The further datagrams of a batch, which lie in the read buffer too. Invariant: empty while the reactor serves another
+    /// source.
+    #[cfg(feature = "udp-batch")]
+    batch: VecDeque<Message>,
     /// The events that wait for the handler, in front of the message.
     notices: VecDeque<DatagramEvent>,
     is_paused: bool,
@@ -118,6 +124,8 @@ impl Datagrams {
             queue: SendQueue::default(),
             owes_drain: false,
             message: None,
+            #[cfg(feature = "udp-batch")]
+            batch: VecDeque::new(),
             notices: VecDeque::new(),
             is_paused: false,
             closes_soon: false,
@@ -184,7 +192,10 @@ impl Datagrams {
         if let Some(notice) = self.notices.pop_front() {
             return Some(notice);
         }
-        self.message.take().map(DatagramEvent::Message)
+        let message = self.message.take();
+        #[cfg(feature = "udp-batch")]
+        let message = message.or_else(|| self.batch.pop_front());
+        message.map(DatagramEvent::Message)
     }
 
     /// Takes the next error for the handler of a socket that closes. All other events are dropped.
@@ -285,6 +296,8 @@ impl Datagrams {
         self.counts.dropped += datagrams as u64;
         outbox.forget_datagrams(bytes);
         self.message = None;
+        #[cfg(feature = "udp-batch")]
+        self.batch.clear();
         self.stage = match mem::replace(&mut self.stage, Stage::Closed) {
             Stage::Open(socket) | Stage::Closing(socket) => Stage::Closing(socket),
             Stage::LookingUp(..) | Stage::Closed => Stage::Closed,

@@ -48,6 +48,11 @@ pub struct DatagramOptions {
     pub(crate) send_buffer_size: Option<usize>,
     pub(crate) max_datagram_bytes: usize,
     pub(crate) receives_per_turn: u32,
+    #[cfg_attr(
+        not(feature = "udp-batch"),
+        expect(dead_code, reason = "the feature sets it")
+    )]
+    pub(crate) in_batches: bool,
     pub(crate) high_water_mark: usize,
     pub(crate) max_queued_bytes: usize,
     pub(crate) drop_policy: DropPolicy,
@@ -75,6 +80,7 @@ impl DatagramOptions {
             send_buffer_size: None,
             max_datagram_bytes: LONGEST_DATAGRAM,
             receives_per_turn: 32,
+            in_batches: false,
             high_water_mark: 64 << 10,
             max_queued_bytes: 256 << 10,
             drop_policy: DropPolicy::Oldest,
@@ -179,6 +185,21 @@ impl DatagramOptions {
     /// that a flood delays other sockets and timers by so many datagrams. Default: 32, as in libuv.
     pub fn receives_per_turn(mut self, datagrams: u32) -> Self {
         self.receives_per_turn = datagrams.max(1);
+        self
+    }
+
+    /// Whether the kernel takes and gives several datagrams at a time (GSO, GRO, `recvmmsg`), where the system can. Default:
+    /// `false`. Needs the feature `udp-batch`.
+    ///
+    /// What is sent in a turn leaves in the flush behind it: datagrams in a row of one length to one address in one call. What
+    /// has arrived comes in one call, too. So bursts cost a fraction, and a single datagram costs a little more. One receive
+    /// may give more datagrams than a turn's [budget](Self::receives_per_turn), as many as the loop's
+    /// [read buffer](crate::EventLoopOptions::read_buffer_bytes) holds. A datagram that is longer than the network's MTU is
+    /// refused with EMSGSIZE. The socket cannot be [detached](crate::DatagramSocket::detach).
+    #[cfg(feature = "udp-batch")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "udp-batch")))]
+    pub fn in_batches(mut self, on: bool) -> Self {
+        self.in_batches = on;
         self
     }
 

@@ -71,6 +71,37 @@ impl SendQueue {
         Some(send(piece, to))
     }
 
+    /// Calls `send` with the oldest datagrams in one piece, the length of each but the last, their number, and their common
+    /// destination: at most `most` datagrams in a row of one length, of which the last may be shorter, in at most
+    /// `most_bytes` bytes.
+    #[cfg(feature = "udp-batch")]
+    pub(super) fn with_oldest_run<R>(
+        &mut self,
+        most: usize,
+        most_bytes: usize,
+        send: impl FnOnce(&[u8], usize, usize, Option<SocketAddr>) -> R,
+    ) -> Option<R> {
+        let Entry { to, length } = *self.entries.front()?;
+        let (mut count, mut bytes) = (1, length);
+        for entry in self.entries.iter().skip(1).take(most.saturating_sub(1)) {
+            let fits = entry.to == to && entry.length > 0 && entry.length <= length;
+            if !fits || bytes + entry.length > most_bytes {
+                break;
+            }
+            count += 1;
+            bytes += entry.length;
+            if entry.length < length {
+                break;
+            }
+        }
+        let (first, _) = self.bytes.as_slices();
+        let piece = match first.get(..bytes) {
+            Some(piece) => piece,
+            None => &self.bytes.make_contiguous()[..bytes],
+        };
+        Some(send(piece, length, count, to))
+    }
+
     /// Drops the oldest datagram, and returns the number of its bytes; `None` if there is none.
     pub(super) fn pop(&mut self) -> Option<usize> {
         let Entry { length, .. } = self.entries.pop_front()?;

@@ -30,6 +30,10 @@ impl Datagrams {
             registration.unwant(Interest::READABLE);
             return None;
         };
+        #[cfg(feature = "udp-batch")]
+        if socket.batched().is_some() {
+            return self.receive_batch(registration, buffer, outbox);
+        }
         // One byte more than the handler may get shows that the datagram was longer.
         let room = (self.max_datagram_bytes + 1).min(buffer.len());
         let (length, from) = match socket.receive(&mut buffer[..room]) {
@@ -37,27 +41,42 @@ impl Datagrams {
             Err(error) => return self.on_unreceived(error, registration, outbox),
         };
         self.failures = 0;
+        let message = Message {
+            from,
+            offset: 0,
+            length,
+            is_truncated: false,
+        };
+        self.message = self.admit(message, room.saturating_sub(1), outbox);
+        self.on_activated()
+    }
+
+    /// Counts a received datagram, and cuts it to `most` bytes. `None` if the block list discards it.
+    #[inline]
+    pub(super) fn admit(
+        &mut self,
+        mut message: Message,
+        most: usize,
+        outbox: &mut Outbox,
+    ) -> Option<Message> {
         let blocked = self.receive_block_list.as_ref();
-        if blocked.is_some_and(|list| list.check(from.ip())) {
+        if blocked.is_some_and(|list| list.check(message.from.ip())) {
             self.counts.blocked += 1;
             return None;
         }
-        let most = room.saturating_sub(1);
-        let message = Message {
-            from,
-            length: length.min(most),
-            is_truncated: length > most,
-        };
+        if message.length > most {
+            message.length = most;
+            message.is_truncated = true;
+            self.counts.truncated += 1;
+        }
         self.counts.received += 1;
         self.counts.received_bytes += message.length as u64;
         outbox.count_received_datagram(message.length);
-        self.counts.truncated += u64::from(message.is_truncated);
-        self.message = Some(message);
-        Some(Event::Datagram)
+        Some(message)
     }
 
     #[cold]
-    fn on_unreceived(
+    pub(super) fn on_unreceived(
         &mut self,
         error: io::Error,
         registration: &mut Registration<'_>,

@@ -18,10 +18,10 @@ use super::{
 const SENDS_A_SERVICE: u32 = 64;
 
 /// The result of a send.
-struct Sent {
+pub(super) struct Sent {
     /// The error of an earlier datagram, which the kernel has kept for the next call on a connected socket.
-    earlier: Option<io::Error>,
-    result: io::Result<usize>,
+    pub(super) earlier: Option<io::Error>,
+    pub(super) result: io::Result<usize>,
 }
 
 impl Datagrams {
@@ -34,6 +34,10 @@ impl Datagrams {
         registration: &mut Registration<'_>,
         outbox: &mut Outbox,
     ) -> Flow {
+        #[cfg(feature = "udp-batch")]
+        if self.sends_in_batches() {
+            return self.gather(bytes, to, registration, outbox);
+        }
         // Fast path: most sends are to an address, and the kernel has space.
         if let (Stage::Open(socket), true, Some(to), None) =
             (&self.stage, self.queue.is_empty(), to, self.peer)
@@ -89,7 +93,7 @@ impl Datagrams {
     }
 
     /// Returns the reason not to send to `to` at all.
-    fn refusal(&self, to: Option<SocketAddr>) -> Option<Error> {
+    pub(super) fn refusal(&self, to: Option<SocketAddr>) -> Option<Error> {
         // Until the lookup is answered, a socket that will be connected has no peer yet.
         let is_pending = self.pending().is_some();
         match (to, self.peer) {
@@ -100,7 +104,7 @@ impl Datagrams {
         }
     }
 
-    fn refuse(&mut self, error: Error, registration: &mut Registration<'_>) -> Flow {
+    pub(super) fn refuse(&mut self, error: Error, registration: &mut Registration<'_>) -> Flow {
         self.counts.dropped += 1;
         self.note_error(error, registration);
         Flow::Dropped
@@ -125,7 +129,11 @@ impl Datagrams {
     }
 
     /// Whether `error` only means that the kernel takes the datagram later.
-    fn blocks_sending(&mut self, error: &io::Error, registration: &mut Registration<'_>) -> bool {
+    pub(super) fn blocks_sending(
+        &mut self,
+        error: &io::Error,
+        registration: &mut Registration<'_>,
+    ) -> bool {
         match error.kind() {
             io::ErrorKind::WouldBlock => registration.would_block(Interest::WRITABLE),
             // The readiness stays, and the next service sends again.
@@ -136,7 +144,7 @@ impl Datagrams {
         true
     }
 
-    fn send_error(&self, error: io::Error, to: Option<SocketAddr>) -> Error {
+    pub(super) fn send_error(&self, error: io::Error, to: Option<SocketAddr>) -> Error {
         let error = Error::new(Syscall::Send, error);
         match to {
             Some(to) => error.at(to.into()),
@@ -145,7 +153,7 @@ impl Datagrams {
     }
 
     /// Queues a datagram, and drops what the limits leave no space for.
-    fn enqueue(
+    pub(super) fn enqueue(
         &mut self,
         bytes: &[u8],
         to: Option<SocketAddr>,
@@ -186,6 +194,11 @@ impl Datagrams {
         registration: &mut Registration<'_>,
         outbox: &mut Outbox,
     ) -> Option<Event> {
+        #[cfg(feature = "udp-batch")]
+        if self.sends_in_batches() {
+            self.send_batch(registration, outbox);
+            return self.on_activated();
+        }
         for _ in 0..SENDS_A_SERVICE {
             let Stage::Open(socket) = &self.stage else {
                 break;
@@ -223,7 +236,11 @@ impl Datagrams {
         self.on_activated()
     }
 
-    fn on_empty_queue(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
+    pub(super) fn on_empty_queue(
+        &mut self,
+        registration: &mut Registration<'_>,
+        outbox: &mut Outbox,
+    ) {
         registration.unwant(Interest::WRITABLE);
         if self.closes_soon {
             return self.close(registration, outbox);
@@ -234,18 +251,23 @@ impl Datagrams {
     }
 }
 
-/// Sends a datagram. If the call returns the error of an earlier datagram, which the network has refused, sends again: the
-/// kernel has forgotten that error, and has not sent this datagram.
+/// Sends a datagram, past the refusal of an earlier one.
 fn send_past_error(socket: &Udp, bytes: &[u8], to: Option<SocketAddr>) -> Sent {
+    past_error(|| socket.send(bytes, to))
+}
+
+/// Calls `send`. If it returns the error of an earlier datagram, which the network has refused, calls it again: the kernel has
+/// forgotten that error, and has not sent this datagram.
+pub(super) fn past_error(send: impl Fn() -> io::Result<usize>) -> Sent {
     let alone = |result| Sent {
         earlier: None,
         result,
     };
-    let error = match socket.send(bytes, to) {
+    let error = match send() {
         Err(error) if may_be_earlier(&error) => error,
         result => return alone(result),
     };
-    match socket.send(bytes, to) {
+    match send() {
         // The error is of this very datagram.
         Err(again) if again.raw_os_error() == error.raw_os_error() => alone(Err(again)),
         result => Sent {

@@ -3,6 +3,8 @@
 mod adopted;
 #[cfg(all(feature = "precise", target_os = "linux"))]
 mod alarm;
+#[cfg(feature = "udp-batch")]
+mod batched_udp;
 #[cfg(unix)]
 mod descriptor;
 #[cfg(unix)]
@@ -23,6 +25,8 @@ pub(super) mod udp;
 pub(super) mod unix;
 
 pub(crate) use adopted::Adopted;
+#[cfg(feature = "udp-batch")]
+pub(super) use batched_udp::BatchedUdp;
 #[cfg(unix)]
 pub use descriptor::Descriptor;
 #[cfg(unix)]

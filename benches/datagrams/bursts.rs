@@ -1,0 +1,107 @@
+//! Bursts of 64 datagrams of 1,200 bytes between two sockets of netloop, with batches and without.
+
+use std::error::Error;
+use std::fs;
+use std::net::SocketAddr;
+use std::process::Command;
+
+use netloop::{DatagramContext, DatagramHandler, DatagramOptions, EventLoop};
+
+const BURST: u32 = 64;
+const LENGTH: usize = 1200;
+const BURSTS: u32 = 4000;
+
+/// Sends a burst for each datagram that it gets.
+struct Pitcher {
+    to: SocketAddr,
+    left: u32,
+}
+
+impl Pitcher {
+    fn pitch(&mut self, cx: &mut DatagramContext<'_>) {
+        if self.left == 0 {
+            return cx.stop();
+        }
+        self.left -= 1;
+        for _ in 0..BURST {
+            cx.socket.send_to(self.to, &[7; LENGTH]).ignore();
+        }
+    }
+}
+
+impl DatagramHandler for Pitcher {
+    fn on_listening(&mut self, cx: &mut DatagramContext<'_>) {
+        self.pitch(cx);
+    }
+    fn on_message(&mut self, cx: &mut DatagramContext<'_>, _: SocketAddr, _: &[u8]) {
+        self.pitch(cx);
+    }
+}
+
+/// Asks for the next burst when it has a whole one.
+struct Catcher {
+    caught: u32,
+}
+
+impl DatagramHandler for Catcher {
+    fn on_message(&mut self, cx: &mut DatagramContext<'_>, from: SocketAddr, data: &[u8]) {
+        assert_eq!(data.len(), LENGTH);
+        self.caught += 1;
+        if self.caught % BURST == 0 {
+            cx.socket.send_to(from, b"more").ignore();
+        }
+    }
+}
+
+/// Exchanges all bursts in this process, and prints the processor time of a datagram in nanoseconds.
+pub(crate) fn run(kind: &str) -> Result<(), Box<dyn Error>> {
+    let options = DatagramOptions::new()
+        .in_batches(kind == "batched")
+        .receives_per_turn(BURST);
+    let mut event_loop = EventLoop::new()?;
+    let catcher = Catcher { caught: 0 };
+    let catcher = event_loop.bind_udp("127.0.0.1:0", options.clone(), catcher)?;
+    let to = event_loop.datagram_socket(catcher).local_address();
+    let to = to.ok_or("it is bound")?;
+    let pitcher = Pitcher { to, left: BURSTS };
+    event_loop.bind_udp("127.0.0.1:0", options, pitcher)?;
+    let before = processor_time()?;
+    event_loop.run(&mut ())?;
+    let spent = processor_time()? - before;
+    println!("{}", spent / f64::from(BURSTS * BURST));
+    Ok(())
+}
+
+fn processor_time() -> Result<f64, Box<dyn Error>> {
+    let statistics = fs::read_to_string("/proc/self/schedstat")?;
+    let time = statistics.split_whitespace().next().ok_or("no time")?;
+    Ok(time.parse()?)
+}
+
+/// Runs both kinds in turn, each in a process of its own, and prints how many times as fast the batches are.
+pub(crate) fn compare(rounds: usize) -> Result<(), Box<dyn Error>> {
+    let mut ratios = Vec::new();
+    for _ in 0..rounds {
+        let mut times = Vec::new();
+        for kind in ["plain", "batched"] {
+            let output = Command::new(std::env::current_exe()?)
+                .args(["--burst", kind])
+                .output()?;
+            let text = String::from_utf8(output.stdout)?;
+            times.push(text.trim().parse::<f64>()?);
+        }
+        println!(
+            "a burst's datagram: {:.0} ns, in batches {:.0} ns",
+            times[0], times[1]
+        );
+        ratios.push(times[0] / times[1]);
+    }
+    ratios.sort_by(f64::total_cmp);
+    println!(
+        "batches are {:.2} times as fast ({:.2} to {:.2})",
+        ratios[ratios.len() / 2],
+        ratios[1],
+        ratios[ratios.len() - 2]
+    );
+    Ok(())
+}

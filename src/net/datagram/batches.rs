@@ -1,0 +1,163 @@
+//! Batches: what is sent gathers in the queue, and leaves in runs; what has arrived comes several at a time.
+
+use std::io;
+use std::net::SocketAddr;
+
+use crate::net::error::{Error, Syscall};
+use crate::net::outbox::Outbox;
+use crate::net::values::{Event, Flow};
+use crate::reactor::{Interest, Registration};
+use crate::system::Udp;
+
+use super::sending::{Sent, past_error};
+use super::{Datagrams, Message, Stage};
+
+/// The number of gathered bytes at which they leave at once.
+const MOST_GATHERED: usize = 60 << 10;
+
+/// The bytes of the longest run: those of the longest datagram of IPv4.
+const LONGEST_RUN: usize = 65_507;
+
+/// The limit on the runs of one service.
+const RUNS_A_SERVICE: u32 = 16;
+
+impl Datagrams {
+    pub(super) fn sends_in_batches(&self) -> bool {
+        matches!(&self.stage, Stage::Open(socket) if socket.batched().is_some())
+    }
+
+    /// Receives the datagrams that have arrived, as many as `buffer` holds.
+    pub(super) fn receive_batch(
+        &mut self,
+        registration: &mut Registration<'_>,
+        buffer: &mut [u8],
+        outbox: &mut Outbox,
+    ) -> Option<Event> {
+        let mut received = std::mem::take(&mut self.batch);
+        let socket = self.socket().and_then(Udp::batched)?;
+        let result = socket.receive(buffer, |offset, length, from| {
+            received.push_back(Message {
+                from,
+                offset,
+                length,
+                is_truncated: false,
+            });
+        });
+        if let Err(error) = result {
+            self.batch = received;
+            return self.on_unreceived(error, registration, outbox);
+        }
+        self.failures = 0;
+        for _ in 0..received.len() {
+            let message = received.pop_front();
+            let admitted =
+                message.and_then(|message| self.admit(message, self.max_datagram_bytes, outbox));
+            received.extend(admitted);
+        }
+        self.message = received.pop_front();
+        self.batch = received;
+        self.on_activated()
+    }
+
+    /// Queues a datagram for the flush.
+    pub(super) fn gather(
+        &mut self,
+        bytes: &[u8],
+        to: Option<SocketAddr>,
+        registration: &mut Registration<'_>,
+        outbox: &mut Outbox,
+    ) -> Flow {
+        if self.closes_soon {
+            return Flow::Closed;
+        }
+        if let Some(refusal) = self.refusal(to) {
+            return self.refuse(refusal, registration);
+        }
+        let is_blocked = registration.interest().contains(Interest::WRITABLE);
+        let flow = self.enqueue(bytes, to, registration, outbox);
+        if !is_blocked {
+            // The flush sends, and not the readiness.
+            registration.unwant(Interest::WRITABLE);
+            registration.flush_soon();
+            if self.queue.bytes() >= MOST_GATHERED.min(self.max_queued_bytes / 2) {
+                self.send_batch(registration, outbox);
+                if self.queue.is_empty() {
+                    return Flow::Open;
+                }
+            }
+        }
+        flow
+    }
+
+    /// Sends the queue, in runs.
+    pub(crate) fn send_batch(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
+        for _ in 0..RUNS_A_SERVICE {
+            let Stage::Open(socket) = &self.stage else {
+                return;
+            };
+            let Some(batched) = socket.batched() else {
+                return;
+            };
+            // A connected socket takes no address on every system.
+            let can_run = self.peer.is_none() || cfg!(target_os = "linux");
+            let most = if can_run { batched.most_segments() } else { 1 };
+            let peer = self.peer;
+            let sent =
+                self.queue
+                    .with_oldest_run(most, LONGEST_RUN, |bytes, segment, count, to| {
+                        let run = || match (count, to.or(peer)) {
+                            (2.., Some(there)) => batched
+                                .send_run(bytes, segment, there)
+                                .map(|()| bytes.len()),
+                            _ => socket.send(bytes, to),
+                        };
+                        (past_error(run), count, to)
+                    });
+            let Some((Sent { earlier, result }, count, to)) = sent else {
+                break;
+            };
+            if let Some(earlier) = earlier {
+                let error = self.at_peer(Error::new(Syscall::Send, earlier));
+                self.note_error(error, registration);
+            }
+            match result {
+                Ok(length) => {
+                    self.counts.sent += count as u64;
+                    outbox.count_datagram(length);
+                }
+                Err(error) if self.blocks_sending(&error, registration) => {
+                    return registration.want(Interest::WRITABLE);
+                }
+                // The network card cannot cut a run: from now on each datagram is sent alone.
+                Err(_) if count > 1 && self.has_lost_runs() => continue,
+                Err(error) => self.note_lost_run(error, count, to, registration),
+            }
+            for _ in 0..count {
+                if let Some(length) = self.queue.pop() {
+                    outbox.forget_datagrams(length);
+                }
+            }
+        }
+        match self.queue.is_empty() {
+            true => self.on_empty_queue(registration, outbox),
+            false => registration.want(Interest::WRITABLE),
+        }
+    }
+
+    fn has_lost_runs(&self) -> bool {
+        let batched = self.socket().and_then(Udp::batched);
+        batched.is_some_and(|batched| batched.most_segments() == 1)
+    }
+
+    fn note_lost_run(
+        &mut self,
+        error: io::Error,
+        count: usize,
+        to: Option<SocketAddr>,
+        registration: &mut Registration<'_>,
+    ) {
+        let error = self.send_error(error, to);
+        self.refuse(error, registration);
+        self.counts.dropped += count as u64 - 1;
+    }
+}

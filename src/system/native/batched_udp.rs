@@ -1,0 +1,86 @@
+//! UDP sockets whose datagrams the kernel takes and gives several at a time, by quinn-udp: segmentation offload (GSO, GRO),
+//! `recvmmsg` and their kin on other systems.
+
+use std::array::from_fn;
+use std::io::{self, IoSliceMut};
+use std::net::SocketAddr;
+
+use mio::net::UdpSocket;
+use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+
+/// The length of the buffer that takes what the kernel has coalesced: the longest packet.
+const COALESCED: usize = 65_535;
+
+/// The limit on the buffers of one receive.
+const MOST_BUFFERS: usize = 8;
+
+/// A UDP socket of the kernel that sends and receives in batches.
+#[derive(Debug)]
+pub(crate) struct BatchedUdp {
+    pub(crate) socket: UdpSocket,
+    state: UdpSocketState,
+}
+
+impl BatchedUdp {
+    pub(crate) fn new(socket: UdpSocket) -> io::Result<Self> {
+        let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        Ok(Self { socket, state })
+    }
+
+    /// Receives datagrams into `buffer`, and calls `each` with the place, the length and the sender of each.
+    pub(crate) fn receive(
+        &self,
+        buffer: &mut [u8],
+        mut each: impl FnMut(usize, usize, SocketAddr),
+    ) -> io::Result<()> {
+        let part = match buffer.len() / COALESCED {
+            0 => buffer.len(),
+            _ => COALESCED,
+        };
+        let mut slices: [IoSliceMut<'_>; MOST_BUFFERS] = from_fn(|_| IoSliceMut::new(&mut []));
+        let mut count = 0;
+        for (slice, bytes) in slices.iter_mut().zip(buffer.chunks_exact_mut(part.max(1))) {
+            *slice = IoSliceMut::new(bytes);
+            count += 1;
+        }
+        let mut metas = [RecvMeta::default(); MOST_BUFFERS];
+        let received = self.state.recv(
+            UdpSockRef::from(&self.socket),
+            &mut slices[..count],
+            &mut metas[..count],
+        )?;
+        for (place, meta) in metas[..received].iter().enumerate() {
+            let begin = place * part;
+            let mut offset = 0;
+            loop {
+                let length = meta.stride.min(meta.len - offset);
+                each(begin + offset, length, meta.addr);
+                offset += length;
+                // An empty datagram has neither length nor stride.
+                if offset >= meta.len || length == 0 {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The limit on the datagrams of one [`send_run`](Self::send_run), at least 1. It falls to 1 if the network card
+    /// cannot cut them.
+    pub(crate) fn most_segments(&self) -> usize {
+        self.state.max_gso_segments().max(1)
+    }
+
+    /// Sends `bytes` as datagrams of `segment` bytes each, of which the last may be shorter.
+    pub(crate) fn send_run(&self, bytes: &[u8], segment: usize, to: SocketAddr) -> io::Result<()> {
+        let transmit = Transmit {
+            destination: to,
+            ecn: None,
+            contents: bytes,
+            segment_size: Some(segment),
+            src_ip: None,
+        };
+        self.state
+            .try_send(UdpSockRef::from(&self.socket), &transmit)
+    }
+}

@@ -1,0 +1,195 @@
+//! Batches (feature `udp-batch`): what is sent in a turn leaves in few calls, and arrives as it was sent.
+
+use std::net::SocketAddr;
+
+use netloop::{DatagramOptions, Flow};
+
+use super::{Stage, Watch, peer};
+
+fn batched() -> DatagramOptions {
+    DatagramOptions::new().in_batches(true)
+}
+
+// udp_mmsg: forty datagrams arrive exactly once, each whole.
+#[test]
+fn a_burst_arrives_exactly_once_and_whole() {
+    let mut stage = Stage::new();
+    let (_, to) = stage.bind(batched(), Watch::new("a"));
+    let (id, from) = stage.bind(batched(), Watch::new("b"));
+    stage.settle();
+    for number in 0..40 {
+        // Two lengths, so that runs end in the middle.
+        let word = format!("{number:0width$}", width = if number < 20 { 8 } else { 12 });
+        assert_eq!(stage.socket(id).send_to(to, word.as_bytes()), Flow::Open);
+    }
+    assert_eq!(stage.socket(id).queued_datagrams(), 40, "until the flush");
+    stage.drive("all", |stage| stage.notes.len() == 42);
+    for number in 0..40 {
+        let word = format!(
+            "a {number:0width$}",
+            width = if number < 20 { 8 } else { 12 }
+        );
+        assert_eq!(stage.count(&word), 1, "{word}");
+        assert_eq!(stage.notes[2 + number], word, "in order");
+    }
+    assert_ne!(to, from);
+    assert_eq!(stage.socket(id).sent_datagrams(), 40);
+}
+
+#[test]
+fn empty_short_and_long_datagrams_stay_apart() {
+    let mut stage = Stage::new();
+    let (_, to) = stage.bind(batched(), Watch::new("a"));
+    let (id, _) = stage.bind(batched(), Watch::new("b"));
+    let (plain, _) = peer();
+    stage.settle();
+    for length in [5, 0, 5, 5, 3, 1200, 1200, 700, 0, 0] {
+        let bytes = vec![b'x'; length];
+        assert_eq!(stage.socket(id).send_to(to, &bytes), Flow::Open);
+    }
+    stage.drive("all", |stage| stage.notes.len() == 12);
+    plain.send_to(b"plain", to).unwrap();
+    stage.drive_to("a plain");
+    let expected = [
+        "a xxxxx",
+        "a ",
+        "a xxxxx",
+        "a xxxxx",
+        "a xxx",
+        "a 1200 bytes",
+        "a 1200 bytes",
+        "a 700 bytes",
+        "a ",
+        "a ",
+        "a plain",
+    ];
+    assert_eq!(stage.notes[2..], expected);
+}
+
+#[test]
+fn a_batch_goes_to_each_of_its_addresses() {
+    let mut stage = Stage::new();
+    let peers: Vec<_> = (0..3).map(|_| peer()).collect();
+    let (id, address) = stage.bind(batched(), Watch::new("a"));
+    for number in 0..30_u8 {
+        let (_, to) = &peers[usize::from(number) % 3];
+        assert_eq!(stage.socket(id).send_to(*to, &[number; 100]), Flow::Open);
+    }
+    stage.settle();
+    for number in 0..30_u8 {
+        let (peer, _) = &peers[usize::from(number) % 3];
+        let mut buffer = [0; 200];
+        assert_eq!(peer.recv_from(&mut buffer).unwrap(), (100, address));
+        assert_eq!(buffer[..100], [number; 100]);
+    }
+}
+
+#[test]
+fn a_burst_beyond_the_queue_leaves_before_it_is_dropped() {
+    let mut stage = Stage::new();
+    let (peer, to) = peer();
+    let (id, _) = stage.bind(batched(), Watch::new("a"));
+    // More than the queue holds, and less than the kernel does.
+    for number in 0..100_u8 {
+        let flow = stage.socket(id).send_to(to, &[number; 1000]);
+        assert!(flow.is_accepted(), "{flow:?} at {number}");
+    }
+    stage.settle();
+    assert_eq!(stage.socket(id).dropped_datagrams(), 0);
+    for number in 0..100_u8 {
+        let mut buffer = [0; 2000];
+        assert_eq!(peer.recv(&mut buffer).unwrap(), 1000);
+        assert_eq!(buffer[0], number);
+    }
+}
+
+#[test]
+fn a_close_behind_a_send_loses_nothing() {
+    let mut stage = Stage::new();
+    let (peer, to) = peer();
+    let (id, _) = stage.bind(batched(), Watch::new("a"));
+    assert_eq!(stage.socket(id).send_to(to, b"one"), Flow::Open);
+    assert_eq!(stage.socket(id).send_to(to, b"two"), Flow::Open);
+    stage.socket(id).close();
+    let mut buffer = [0; 8];
+    for word in [b"one", b"two"] {
+        assert_eq!(peer.recv(&mut buffer).unwrap(), 3);
+        assert_eq!(&buffer[..3], word);
+    }
+    stage.run_to_its_end();
+}
+
+#[test]
+fn a_handler_that_closes_hears_no_rest_of_its_batch() {
+    let mut stage = Stage::new();
+    let handler = Watch::new("a").on_message(|cx, _, _| cx.socket.close());
+    let (_, to) = stage.bind(batched(), handler);
+    let (id, _) = stage.bind(batched(), Watch::new("b"));
+    stage.settle();
+    for _ in 0..10 {
+        assert_eq!(stage.socket(id).send_to(to, b"burst"), Flow::Open);
+    }
+    stage.drive_to("a close");
+    stage.settle();
+    assert_eq!(stage.count("a burst"), 1);
+}
+
+#[test]
+fn a_connected_socket_sends_its_bursts_too() {
+    let mut stage = Stage::new();
+    let (peer, peer_address) = peer();
+    let options = batched().local_address(peer_address.ip());
+    let made = stage
+        .event_loop
+        .connect_udp(peer_address, options, Watch::new("a"));
+    let id = made.unwrap();
+    for number in 0..20_u8 {
+        assert_eq!(stage.socket(id).send(&[number; 50]), Flow::Open);
+    }
+    stage.settle();
+    for number in 0..20_u8 {
+        let mut buffer = [0; 100];
+        assert_eq!(peer.recv(&mut buffer).unwrap(), 50);
+        assert_eq!(buffer[..50], [number; 50]);
+    }
+}
+
+#[test]
+fn a_batch_that_is_cut_is_told_as_truncated() {
+    let mut stage = Stage::new();
+    let options = batched().max_datagram_bytes(4);
+    let (_, to) = stage.bind(options, Watch::new("a"));
+    let (id, _) = stage.bind(batched(), Watch::new("b"));
+    stage.settle();
+    for word in ["fives", "sixes", "four"] {
+        let to: SocketAddr = to;
+        assert_eq!(stage.socket(id).send_to(to, word.as_bytes()), Flow::Open);
+    }
+    stage.drive_to("a four");
+    let expected = ["a truncated five", "a truncated sixe", "a four"];
+    assert_eq!(stage.notes[2..], expected);
+}
+
+// The simulated network has no batches, and every datagram still arrives.
+#[cfg(feature = "simulation")]
+#[test]
+fn a_simulated_socket_sends_its_batches_one_by_one() {
+    use netloop::simulation::{Options, Simulation};
+
+    let mut simulation = Simulation::new(1, Options::new()).unwrap();
+    let mut host = simulation.host(super::Notes::new()).unwrap();
+    let to: SocketAddr = "10.0.0.1:7000".parse().unwrap();
+    for (name, address) in [("a", "10.0.0.1:7000"), ("b", "10.0.0.1:7001")] {
+        let handler = Watch::new(name).on_listening(move |cx| {
+            for _ in 0..10 {
+                cx.socket.send_to(to, b"x").ignore();
+            }
+        });
+        host.event_loop
+            .bind_udp(address, batched(), handler)
+            .unwrap();
+    }
+    simulation.run(&mut [&mut host]).unwrap();
+    let arrived = host.shared.iter().filter(|note| *note == "a x").count();
+    assert_eq!(arrived, 20);
+}
