@@ -102,7 +102,7 @@ impl Fields {
         for header in headers {
             let is = |name: &str| header.name.eq_ignore_ascii_case(name);
             if is("host") {
-                if !header.value.iter().all(|&byte| IN_HOST[usize::from(byte)]) {
+                if !is_host(header.value) {
                     return Err(Status::BadRequest);
                 }
                 fields.hosts += 1;
@@ -160,6 +160,13 @@ static IN_HOST: [bool; 256] = {
     }
     table
 };
+
+fn is_host(value: &[u8]) -> bool {
+    // Without a branch for each byte, which would take 36 instructions more.
+    value
+        .iter()
+        .fold(true, |is_host, &byte| is_host & IN_HOST[usize::from(byte)])
+}
 
 /// The elements of a comma-separated value.
 fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
