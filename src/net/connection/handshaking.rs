@@ -9,8 +9,11 @@ use crate::net::outbox::Outbox;
 use crate::net::values::{CloseReason, Event, SocketEvent};
 use crate::reactor::{Interest, Readiness, Registration};
 use crate::system::Stream;
+use crate::system::errno::is_out_of_buffers;
 
 use super::Connection;
+use super::outbound::OutboundFlags;
+use super::retry::Retry;
 use super::stage::Stage;
 
 /// The filters of a connection before its handshake.
@@ -172,6 +175,10 @@ impl Connection {
         if let (Some(address), Stage::Handshaking(peer)) = (better, &mut self.stage) {
             *peer = Some(address).into();
         }
+        if advanced.is_ok() {
+            self.outbound.flags.remove(OutboundFlags::READ_FAILED);
+            self.inbound.retry = Retry::default();
+        }
         let is_ready = matches!(advanced, Ok(Advance::Ready));
         let is_introduction = (better.is_some() || is_ready) && self.awaits_introduction();
         match advanced {
@@ -183,6 +190,10 @@ impl Connection {
             Ok(Advance::Waits) if reads => registration.would_block(Interest::READABLE),
             // The readiness stays, so that the reactor serves the connection again.
             Ok(Advance::Waits | Advance::Unfinished) => {}
+            // A lack of memory that may pass, as in any other read.
+            Err(error) if is_out_of_buffers(&error) && !self.inbound.retry.is_exhausted() => {
+                self.retry_read(false, registration);
+            }
             Err(error) => {
                 self.fail_io(Syscall::Read, error, registration);
                 return None;
