@@ -45,6 +45,7 @@ mod limits_of_time;
 mod pattern;
 mod paused;
 mod piping;
+mod proxied;
 mod proxy;
 mod requests;
 mod room;
