@@ -1,4 +1,5 @@
-//! Calls go down, events come back up as values: the rooms of the house, and the rooms that each may import.
+//! Calls go down, events come back up as values: the rooms of the house, and the rooms that each may import. The file is
+//! long because the table of the rooms is one.
 
 use crate::file::{File, Finding};
 use crate::tokens::{Token, tokens};

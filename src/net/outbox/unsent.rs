@@ -1,0 +1,49 @@
+//! The part of the outbox that each connection holds.
+
+use crate::send_buffer::SendBuffer;
+
+use super::broadcast::Span;
+
+/// The unsent bytes of one connection, except those that its running callback has gathered.
+#[derive(Debug)]
+pub(crate) struct Unsent {
+    /// The number of bytes that were put since the connection was made. Gathered bytes are added when they leave
+    /// [`Gathered`](super::Gathered).
+    pub(super) written: u64,
+    pub(super) queue: SendBuffer,
+    /// The range of the broadcast's bytes that this connection has still to send. A span is *sealed* when it may not
+    /// grow any more. Invariant: while the span is neither empty nor sealed, `queue` is empty. A write after which the
+    /// span ends below `Span::limit` would then be answered `Flow::Open`.
+    pub(super) span: Span,
+}
+
+impl Unsent {
+    pub(crate) fn new() -> Self {
+        Self {
+            written: 0,
+            queue: SendBuffer::new(),
+            span: Span::default(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty() && self.span.is_empty()
+    }
+
+    /// The number of bytes that were put since the connection was made, sent or not.
+    #[inline]
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.queue.len() + self.span.len()
+    }
+
+    /// Seals the span: the connection is closed, and must not take further bytes of a broadcast.
+    pub(crate) fn seal(&mut self) {
+        self.span.seal();
+    }
+}
