@@ -198,10 +198,9 @@ fn fault(error: httparse::Error, bytes: &[u8]) -> Status {
     match error {
         httparse::Error::TooManyHeaders => Status::HeadTooLarge,
         httparse::Error::Version => {
-            let mut lines = bytes.trim_ascii_start().split(|&byte| byte == b'\n');
-            let line = lines.next().unwrap_or_default();
-            let version = line.rsplit(|&byte| byte == b' ').next();
-            match version.is_some_and(|version| version.starts_with(b"HTTP/")) {
+            // The third word of the line, which the error may have cut short.
+            let mut words = bytes.trim_ascii_start().split(|&byte| byte == b' ');
+            match words.nth(2).is_some_and(|word| word.starts_with(b"HTTP/")) {
                 true => Status::VersionNotSupported,
                 false => Status::BadRequest,
             }

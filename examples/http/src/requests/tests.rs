@@ -98,6 +98,50 @@ fn a_cut_at_any_two_places_changes_nothing() {
     }
 }
 
+/// Puts a few bytes of the grammar where they do not belong, and takes some away.
+fn damage(stream: &mut Vec<u8>, random: &mut fastrand::Rng) {
+    for _ in 0..random.usize(1..5) {
+        let place = random.usize(..stream.len());
+        let byte = *random.choice(b"\r\n :;,/0159aFX\t\0").unwrap();
+        match random.u8(..4) {
+            0 => stream[place] = byte,
+            1 => stream.insert(place, byte),
+            2 => drop(stream.remove(place)),
+            _ => {
+                let end = stream.len().min(place + random.usize(..20));
+                let piece = stream[place..end].to_vec();
+                let to = random.usize(..stream.len());
+                stream.splice(to..to, piece);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_damaged_pipeline_is_read_alike_in_any_cuts() {
+    let mut refused = 0;
+    for seed in 0..20_000 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let (mut stream, parts) = pipeline();
+        damage(&mut stream, &mut random);
+        // Whatever it has become, each head has an end.
+        stream.extend_from_slice(b"\r\n\r\n");
+        let whole = seen([&stream[..]]);
+        refused += usize::from(whole != parts && matches!(whole.last(), Some(Seen::Refused(_))));
+        let most = random.usize(1..200);
+        let mut pieces = Vec::new();
+        let mut rest = &stream[..];
+        while !rest.is_empty() {
+            let (piece, others) = rest.split_at(random.usize(1..=most).min(rest.len()));
+            pieces.push(piece);
+            rest = others;
+        }
+        let text = String::from_utf8_lossy(&stream);
+        assert_eq!(seen(pieces), whole, "seed {seed}: {text:?}");
+    }
+    assert!(refused > 10_000, "{refused} of 20,000 are refused");
+}
+
 /// The request that another server would see in the bytes behind a doubtful one.
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
 
