@@ -21,7 +21,14 @@ fn fill(peers: &mut [Peer], bytes: &[u8]) {
         for peer in &mut *peers {
             match peer.stream.write(bytes) {
                 Ok(length) => taken += length,
-                Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock, "{error}"),
+                // On a slow machine the peer meets the limit on slow receivers before the buffers are full.
+                Err(error) => assert!(
+                    matches!(
+                        error.kind(),
+                        ErrorKind::WouldBlock | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe
+                    ),
+                    "{error}"
+                ),
             }
         }
         rounds_without = if taken == 0 { rounds_without + 1 } else { 0 };
