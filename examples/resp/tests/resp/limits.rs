@@ -1,14 +1,15 @@
 //! Clients that do not read, and commands that are too long.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::thread;
+use std::time::Duration;
 
 use crate::process::Server;
 
 #[test]
 fn a_client_that_does_not_read_its_replies_is_not_read() {
-    const VALUE_BYTES: usize = 60_000;
-    const COMMANDS: usize = 4000;
+    const VALUE_BYTES: usize = 20_000;
+    const COMMANDS: usize = 8000;
     let mut server = Server::start(&[]);
     let mut client = server.connect();
     let value = "v".repeat(VALUE_BYTES);
@@ -16,10 +17,30 @@ fn a_client_that_does_not_read_its_replies_is_not_read() {
         &format!("*3\r\n$3\r\nset\r\n$1\r\na\r\n${VALUE_BYTES}\r\n{value}\r\n"),
         "+OK\r\n",
     );
-    let mut writing = client.stream.try_clone().unwrap();
-    let writer = thread::spawn(move || writing.write_all(&b"get a\r\n".repeat(COMMANDS)));
+    // The spaces make the commands longer than what one read takes.
+    let commands = format!("get a{}\r\n", " ".repeat(4000)).repeat(COMMANDS);
+    let patience = Some(Duration::from_secs(1));
+    client.stream.set_write_timeout(patience).unwrap();
+    let mut sent = 0;
+    while sent < commands.len() {
+        match client.stream.write(&commands.as_bytes()[sent..]) {
+            Ok(length) => sent += length,
+            Err(error) => {
+                let is_stuck = [ErrorKind::WouldBlock, ErrorKind::TimedOut].contains(&error.kind());
+                assert!(is_stuck, "{error}");
+                break;
+            }
+        }
+    }
+    assert!(
+        sent < commands.len() / 2,
+        "the server has read {sent} bytes"
+    );
     // The server serves others meanwhile.
     server.connect().ask("ping\r\n", "+PONG\r\n");
+    client.stream.set_write_timeout(None).unwrap();
+    let mut writing = client.stream.try_clone().unwrap();
+    let writer = thread::spawn(move || writing.write_all(&commands.as_bytes()[sent..]));
     let expected = format!("${VALUE_BYTES}\r\n{value}\r\n");
     let mut reply = vec![0; expected.len()];
     for _ in 0..COMMANDS {
