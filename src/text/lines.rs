@@ -3,6 +3,9 @@
 use std::fmt;
 use std::io::BufRead;
 
+/// The length up to which the end of a line is searched by words.
+const NEAR_BYTES: usize = 64;
+
 /// A splitter of a stream into lines. The splitter keeps the beginning of a line until the rest has arrived.
 ///
 /// A line ends with LF or CR LF, which are not part of the line. A CR elsewhere is an ordinary byte. A line within one
@@ -312,12 +315,36 @@ enum Earlier {
 }
 
 /// Returns the number of bytes of the first line, its end included; `None` if the line has no end.
-fn end_of_line(mut bytes: &[u8]) -> Option<usize> {
-    let line = bytes;
-    // `skip_until` is the stable access to the standard library's fast search for a byte. Reading from memory cannot
-    // fail.
-    let length = bytes.skip_until(b'\n').unwrap_or(0);
-    line[..length].ends_with(b"\n").then_some(length)
+#[inline]
+fn end_of_line(bytes: &[u8]) -> Option<usize> {
+    let (near, far) = bytes.split_at(bytes.len().min(NEAR_BYTES));
+    end_of_near_line(near).or_else(|| {
+        let mut rest = far;
+        // `skip_until` is the stable access to the standard library's search for a byte. Reading from memory cannot fail.
+        let length = rest.skip_until(b'\n').unwrap_or(0);
+        far[..length]
+            .ends_with(b"\n")
+            .then_some(near.len() + length)
+    })
+}
+
+/// Does the same by words of eight bytes. For a short line this takes half of the instructions that `skip_until` takes
+/// before its first byte (D46 in `benches/DECISIONS.md`).
+#[inline]
+fn end_of_near_line(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::MAX / 255;
+    let mut rest = bytes;
+    while let Some((word, behind)) = rest.split_first_chunk() {
+        // The highest bit of each byte that is LF, and perhaps of bytes behind the first one.
+        let differences = u64::from_le_bytes(*word) ^ (ONES * 0x0A);
+        let ends = differences.wrapping_sub(ONES) & !differences & (ONES << 7);
+        if ends != 0 {
+            return Some(bytes.len() - rest.len() + ends.trailing_zeros() as usize / 8 + 1);
+        }
+        rest = behind;
+    }
+    let end = rest.iter().position(|&byte| byte == b'\n')?;
+    Some(bytes.len() - rest.len() + end + 1)
 }
 
 fn without_return(line: &[u8]) -> &[u8] {

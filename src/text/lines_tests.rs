@@ -205,3 +205,33 @@ fn a_huge_limit_is_no_limit() {
     assert_eq!(lines.push(b"abc").count(), 0);
     assert_eq!(lines.push(b"d\n").next(), Some(Ok(&b"abcd"[..])));
 }
+
+#[test]
+fn the_end_of_a_line_is_found_at_every_place_among_all_bytes() {
+    // Bytes that differ from LF by one bit, or by one, are those that a search by words could take for an end.
+    let neighbours = [0x00, 0x0B, 0x09, 0x8A, 0x0E, 0x4A, 0xFF, b'a'];
+    for length in 0..=3 * NEAR_BYTES {
+        for filler in neighbours {
+            let mut bytes = vec![filler; length];
+            assert_eq!(end_of_line(&bytes), None, "{length} times {filler}");
+            for place in 0..length {
+                bytes[place] = b'\n';
+                assert_eq!(
+                    end_of_line(&bytes),
+                    Some(place + 1),
+                    "{length} times {filler}"
+                );
+                bytes[place] = filler;
+            }
+        }
+    }
+    // A second end behind the first one.
+    for first in 0..80 {
+        for second in first + 1..81 {
+            let mut bytes = [0x0B; 81];
+            bytes[first] = b'\n';
+            bytes[second] = b'\n';
+            assert_eq!(end_of_line(&bytes), Some(first + 1));
+        }
+    }
+}
