@@ -152,10 +152,12 @@ impl Database {
     }
 
     fn leave_list(&mut self, place: Place) {
-        if let Some(moved) = self.lists.take(place)
-            && let Some(entry) = self.entries.get_mut(moved)
-            && let Some(expiry) = &mut entry.expiry
-        {
+        // Another key may have moved to the place.
+        let Some(moved) = self.lists.take(place) else {
+            return;
+        };
+        let moved = self.entries.get_mut(moved);
+        if let Some(expiry) = moved.and_then(|entry| entry.expiry.as_mut()) {
             expiry.place = place;
         }
     }

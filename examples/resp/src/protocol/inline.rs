@@ -16,11 +16,8 @@ pub(super) fn split(
 ) -> Result<(), UnbalancedQuotes> {
     let mut rest = line;
     loop {
-        while let [first, behind @ ..] = rest
-            && is_space(*first)
-        {
-            rest = behind;
-        }
+        let spaces = rest.iter().take_while(|byte| is_space(**byte)).count();
+        rest = &rest[spaces..];
         if rest.is_empty() {
             return Ok(());
         }
