@@ -4,7 +4,9 @@ use std::io::Write;
 use std::net::{SocketAddr, UdpSocket};
 use std::process::{Command, Stdio};
 
-use crate::programs::{Program, example, has, start_server};
+#[cfg(unix)]
+use crate::programs::example;
+use crate::programs::{Program, has, start_server};
 use crate::transcript::PATIENCE;
 
 /// Runs `command` with `input`, and returns its output.

@@ -199,11 +199,12 @@ impl Handler for Source {
         resources: &mut SharedResources<'_>,
     ) {
         if let Self::Connection(connection) = self {
-            return connection.flush(registration, resources.outbox);
-        }
-        #[cfg(feature = "udp-batch")]
-        if let Self::Datagrams(datagrams) = self {
-            datagrams.send_batch(registration, resources.outbox);
+            connection.flush(registration, resources.outbox);
+        } else {
+            #[cfg(feature = "udp-batch")]
+            if let Self::Datagrams(datagrams) = self {
+                datagrams.send_batch(registration, resources.outbox);
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use super::DatagramSocket;
 /// The options. While the name of the socket is being looked up, and behind its close, each of these fails with
 /// [`ERR_SOCKET_DGRAM_NOT_RUNNING`](crate::Error::DATAGRAM_NOT_RUNNING).
 impl DatagramSocket<'_> {
-    fn set(&mut self, name: &str, option: UdpOption) -> Result<()> {
+    fn set(&self, name: &str, option: UdpOption) -> Result<()> {
         self.net.set_udp_option(self.id, name, option)
     }
 

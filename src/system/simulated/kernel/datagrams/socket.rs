@@ -95,7 +95,8 @@ impl UdpSocket {
     /// more for a socket that is bound or connected to the very addresses.
     pub(super) fn fit(&self, machine: MachineId, from: SocketAddr, to: SocketAddr) -> Option<u8> {
         let is_exact = self.local == to;
-        if !is_exact && !(self.is_any_for(to) && self.watch.machine == machine) {
+        let is_any = self.is_any_for(to) && self.watch.machine == machine;
+        if !is_exact && !is_any {
             return None;
         }
         match self.peer {
