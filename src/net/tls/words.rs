@@ -117,13 +117,37 @@ fn certificate(error: &CertificateError, name: Option<&str>) -> String {
 fn received(alert: AlertDescription) -> String {
     let name = format!("{alert:?}");
     let mut words = String::new();
-    for (place, character) in name.char_indices() {
-        if place > 0 && character.is_ascii_uppercase() {
+    let mut rest = name.as_str();
+    while !rest.is_empty() {
+        let (word, behind) = split_word(rest);
+        if !words.is_empty() {
             words.push(' ');
         }
-        words.push(character.to_ascii_lowercase());
+        // An abbreviation stays as it is.
+        match word.bytes().any(|byte| byte.is_ascii_lowercase()) {
+            true => words += &word.to_ascii_lowercase(),
+            false => words += word,
+        }
+        rest = behind;
     }
     format!("the peer refuses: {words} (alert {})", u8::from(alert))
+}
+
+/// Splits the first word off a name such as `UnknownCA` or `UnknownPSKIdentity`.
+fn split_word(name: &str) -> (&str, &str) {
+    let is_upper = |place: usize| {
+        name.as_bytes()
+            .get(place)
+            .is_some_and(u8::is_ascii_uppercase)
+    };
+    let is_lower = |place: usize| {
+        name.as_bytes()
+            .get(place)
+            .is_some_and(u8::is_ascii_lowercase)
+    };
+    let begins = |place: usize| is_upper(place) && (!is_upper(place - 1) || is_lower(place + 1));
+    let end = (1..name.len()).find(|&place| begins(place));
+    name.split_at(end.unwrap_or(name.len()))
 }
 
 /// Returns the date of a time, as in 2026-11-29.
@@ -184,6 +208,24 @@ mod tests {
         assert_eq!(error.code(), "CERT_HAS_EXPIRED");
         let source = error.io().get_ref().and_then(|inner| inner.source());
         assert!(source.is_some_and(|source| source.is::<rustls::Error>()));
+    }
+
+    #[test]
+    fn alerts_are_told_in_words_with_their_abbreviations() {
+        for (alert, words) in [
+            (AlertDescription::UnknownCA, "unknown CA (alert 48)"),
+            (
+                AlertDescription::UnknownPSKIdentity,
+                "unknown PSK identity (alert 115)",
+            ),
+            (AlertDescription::BadRecordMac, "bad record mac (alert 20)"),
+            (
+                AlertDescription::NoRenegotiation,
+                "no renegotiation (alert 100)",
+            ),
+        ] {
+            assert_eq!(received(alert), format!("the peer refuses: {words}"));
+        }
     }
 
     #[test]
