@@ -1,116 +1,127 @@
-//! One connection of SMTP.
+//! One connection: joins a conversation with a socket, and starts TLS in the middle of it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use netloop::text::Lines;
-use netloop::{Context, SocketHandler};
+use netloop::{CloseReason, Context, Error, Flow, SocketHandler};
 use rustls::ServerConfig;
 
-/// The longest line that SMTP allows, with its CR LF.
-const LONGEST_LINE: usize = 1000;
+use crate::conversation::{Conversation, Step};
+use crate::lines::{Fault, Lines};
 
-/// The limit on a message.
-const MOST_BYTES: usize = 1 << 20;
+/// The token of the one timer.
+const TIME: u64 = 0;
 
-pub(crate) struct Session {
-    config: Arc<ServerConfig>,
-    lines: Lines,
-    is_secure: bool,
-    /// The length of the message, while its lines arrive.
-    message: Option<usize>,
+/// The settings that all sessions share.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) tls: Arc<ServerConfig>,
+    /// The time for a command, and for a message as a whole.
+    pub(crate) time: Duration,
+    pub(crate) message_bytes: u64,
 }
 
-/// The action behind the answer to a line.
-enum Next {
-    Go,
-    StartTls,
-    Quit,
+#[derive(Debug)]
+pub(crate) struct Session {
+    settings: Settings,
+    lines: Lines,
+    conversation: Conversation,
+    /// Whether the last reply is written. Further lines count for nothing.
+    is_over: bool,
+    /// The name of the client in what is printed.
+    peer: String,
 }
 
 impl Session {
-    pub(crate) fn new(config: Arc<ServerConfig>) -> Self {
+    pub(crate) fn new(settings: Settings, peer: Option<SocketAddr>) -> Self {
         Self {
-            config,
-            lines: Lines::new(LONGEST_LINE),
-            is_secure: false,
-            message: None,
+            lines: Lines::default(),
+            conversation: Conversation::new(false, settings.message_bytes),
+            settings,
+            is_over: false,
+            peer: peer.map_or_else(String::new, |peer| peer.to_string()),
         }
     }
 
-    fn answer(&mut self, line: &[u8], cx: &mut Context<'_>) -> (&'static [u8], Next) {
-        if let Some(length) = &mut self.message {
-            if line != b"." {
-                *length += line.len();
-                return match *length > MOST_BYTES {
-                    true => (b"552 5.3.4 the message is too long\r\n", Next::Quit),
-                    false => (b"", Next::Go),
-                };
-            }
-            let version = cx.socket.tls().and_then(|tls| tls.version());
-            if let (Some(peer), Some(version)) = (cx.socket.peer_address(), version) {
-                println!("{peer} has sent {length} bytes over {version:?}");
-            }
-            self.message = None;
-            return (b"250 2.0.0 thanks\r\n", Next::Go);
+    fn reply(&self, cx: &mut Context<'_>, text: &str) {
+        // Whatever a client asks for without reading the replies is not read either.
+        if write!(cx.socket, "{text}\r\n") == Flow::Full {
+            cx.socket.pause();
         }
-        let verb = line.get(..4).unwrap_or(line).to_ascii_uppercase();
-        match (&verb[..], self.is_secure) {
-            (b"EHLO", false) => (b"250-localhost\r\n250 STARTTLS\r\n", Next::Go),
-            (b"EHLO", true) => (b"250 localhost\r\n", Next::Go),
-            (b"STAR", false) => (b"220 2.0.0 go ahead\r\n", Next::StartTls),
-            (b"MAIL" | b"RCPT" | b"DATA", false) => {
-                (b"530 5.7.0 STARTTLS comes first\r\n", Next::Go)
-            }
-            (b"DATA", true) => {
-                self.message = Some(0);
-                (b"354 end with a dot\r\n", Next::Go)
-            }
-            (b"HELO" | b"MAIL" | b"RCPT" | b"RSET" | b"NOOP", _) => (b"250 2.0.0 ok\r\n", Next::Go),
-            (b"QUIT", _) => (b"221 2.0.0 bye\r\n", Next::Quit),
-            _ => (b"502 5.5.1 what?\r\n", Next::Go),
+        // The next command has a time of its own, and no byte of it extends the time.
+        cx.socket.after(self.settings.time, TIME);
+    }
+
+    fn end(&mut self, cx: &mut Context<'_>, text: &str) {
+        self.reply(cx, text);
+        self.is_over = true;
+        cx.socket.cancel(TIME);
+        cx.socket.end();
+        // The peer's end is to be read, too.
+        cx.socket.resume();
+    }
+
+    /// Starts TLS behind the reply. `unread` came behind the command, in the clear: an attacker may have put it there, to be
+    /// read as the client's (CVE-2011-0411). `start_tls` refuses such bytes, and others that wait in the kernel.
+    fn start_tls(&self, cx: &mut Context<'_>, text: &str, unread: &[u8]) {
+        self.reply(cx, text);
+        // The time of the handshake is a limit of the library.
+        cx.socket.cancel(TIME);
+        if let Err(error) = cx.socket.start_tls(Arc::clone(&self.settings.tls), unread) {
+            cx.socket.destroy_with(error);
         }
     }
 }
 
 impl SocketHandler for Session {
-    /// Comes once for the connection, and once more when TLS is there.
+    /// Comes once for the connection, and once more when TLS has started.
     fn on_connect(&mut self, cx: &mut Context<'_>) {
-        self.is_secure = cx.socket.tls().is_some();
-        if !self.is_secure {
-            cx.socket.write(b"220 localhost ESMTP\r\n").ignore();
+        let Some(tls) = cx.socket.tls() else {
+            return self.reply(cx, "220 netloop ESMTP");
+        };
+        if let Some(version) = tls.version() {
+            println!("{} speaks {version:?}", self.peer);
+        }
+        self.conversation = Conversation::new(true, self.settings.message_bytes);
+        cx.socket.after(self.settings.time, TIME);
+    }
+
+    fn on_data(&mut self, cx: &mut Context<'_>, mut data: &[u8]) {
+        while !self.is_over {
+            let line = self.lines.next(&mut data);
+            let Some(step) = line.map(|line| line.map(|line| self.conversation.line(line))) else {
+                return;
+            };
+            match step {
+                Ok(Step::Nothing) => {}
+                Ok(Step::Reply(text)) => self.reply(cx, &text),
+                Ok(Step::Received(message)) => {
+                    let (bytes, from, to) = (message.bytes, message.from, message.to.join(", "));
+                    println!("{} has sent {bytes} bytes from {from} to {to}", self.peer);
+                    self.reply(cx, "250 2.0.0 taken, and dropped");
+                }
+                Ok(Step::StartTls(text)) => return self.start_tls(cx, text, data),
+                Ok(Step::Goodbye(text)) => return self.end(cx, text),
+                Err(Fault::TooLong) => return self.end(cx, "500 5.5.2 the line is too long"),
+                Err(Fault::LoneEnd) => return self.end(cx, "500 5.5.2 a line ends with CR LF"),
+            }
         }
     }
 
-    fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) {
-        let mut lines = std::mem::take(&mut self.lines);
-        let mut completed = lines.push(data);
-        while let Some(line) = completed.next() {
-            let (answer, next) = match line {
-                Ok(line) => self.answer(line, cx),
-                Err(_) => (&b"500 5.5.2 the line is too long\r\n"[..], Next::Quit),
-            };
-            if !answer.is_empty() {
-                cx.socket.write(answer).ignore();
-            }
-            match next {
-                Next::Go => {}
-                Next::StartTls => {
-                    let config = Arc::clone(&self.config);
-                    if let Err(error) = cx.socket.start_tls(config, completed.remainder()) {
-                        eprintln!("{error}");
-                        cx.socket.destroy_with(error);
-                    }
-                    break;
-                }
-                Next::Quit => {
-                    cx.socket.end();
-                    break;
-                }
-            }
-        }
-        self.lines = Lines::new(LONGEST_LINE);
-        if !matches!(cx.socket.state(), netloop::State::Opening) {
-            self.lines = lines;
-        }
+    fn on_drain(&mut self, cx: &mut Context<'_>) {
+        cx.socket.resume();
+    }
+
+    fn on_timer(&mut self, cx: &mut Context<'_>, _: u64) {
+        self.end(cx, "421 4.4.2 too slow");
+    }
+
+    fn on_error(&mut self, _: &mut Context<'_>, error: &Error) {
+        println!("{}: {error}", self.peer);
+    }
+
+    fn on_close(&mut self, _: &mut Context<'_>, reason: CloseReason) {
+        println!("{} is gone: {reason:?}", self.peer);
     }
 }
