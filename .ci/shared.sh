@@ -77,6 +77,8 @@ install_peers() {
     command -v ab >/dev/null || packages+=(apache2-utils)
     command -v h2load >/dev/null || packages+=(nghttp2-client)
     command -v openssl >/dev/null || packages+=(openssl)
+    command -v sslscan >/dev/null || packages+=(sslscan)
+    command -v swaks >/dev/null || packages+=(swaks libnet-ssleay-perl)
     command -v dig >/dev/null || packages+=(bind9-dnsutils)
     command -v dnsperf >/dev/null || packages+=(dnsperf)
     pkg-config --exists glib-2.0 2>/dev/null || packages+=(pkg-config libglib2.0-dev)

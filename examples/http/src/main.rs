@@ -33,6 +33,17 @@
 //! A peer that is slow, silent, greedy or false meets a limit: those of [`Limits::internet`], and the times and lengths of
 //! [`connection::RequestLimits`] and [`requests::MOST_HEAD_BYTES`]. SIGTERM lets requests in work finish.
 //!
+//! HTTPS is one more line, in the function `listen`. It is compiled with a feature of this package:
+//!
+//! ```text
+//! $ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out certificate.pem \
+//!     -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1
+//! $ cargo run --release -p netloop-http --features tls -- --tls certificate.pem key.pem
+//! listening 127.0.0.1:8080
+//! $ curl --cacert certificate.pem https://localhost:8080/
+//! Hello, world!
+//! ```
+//!
 //! `cargo bench -p netloop-http` measures it beside nginx, Node's `http` and an epoll loop by hand.
 
 mod app;
@@ -46,6 +57,8 @@ mod requests;
 mod response;
 mod routes;
 mod status;
+#[cfg(feature = "tls")]
+mod tls;
 
 use netloop::{EventLoop, Limits, ListenOptions, ServerId};
 
@@ -62,7 +75,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     #[cfg(unix)]
     for signal in [netloop::Signal::TERM, netloop::Signal::INT] {
-        event_loop.on_signal(signal, move |cx| terminate(cx, &options))?;
+        event_loop.on_signal(signal, move |cx| terminate(cx, options.shutdown_time))?;
     }
     event_loop.run(&mut App::default())?;
     Ok(())
@@ -70,22 +83,26 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 fn listen(event_loop: &mut EventLoop<App>, options: &Options) -> netloop::Result<ServerId> {
     let limits = Limits::internet().max_connections_per_network(options.per_address);
+    let listen = ListenOptions::new().limits(limits);
+    #[cfg(feature = "tls")]
+    let listen = match &options.tls {
+        Some(config) => listen.tls(config.clone()),
+        None => listen,
+    };
     let requests = options.requests;
-    event_loop.listen_with(
-        options.address,
-        ListenOptions::new().limits(limits),
-        move |_, _| Connection::new(requests),
-    )
+    event_loop.listen_with(options.address, listen, move |_, _| {
+        Connection::new(requests)
+    })
 }
 
 /// SIGTERM and SIGINT. The second one forces.
 #[cfg(unix)]
-fn terminate(cx: &mut netloop::LoopContext<'_, App>, options: &Options) {
+fn terminate(cx: &mut netloop::LoopContext<'_, App>, time: std::time::Duration) {
     let is_second = cx.is_shutting_down();
     println!("{}", if is_second { "forcing" } else { "terminating" });
     let deadline = match is_second {
         true => std::time::Duration::ZERO,
-        false => options.shutdown_time,
+        false => time,
     };
     cx.shutdown(deadline, move |cx, report| {
         if !is_second {

@@ -8,9 +8,10 @@ use lexopt::{Arg, Parser, ValueExt};
 use crate::connection::RequestLimits;
 
 const USAGE: &str = "usage: http [--listen ADDRESS] [--per-address CONNECTIONS] [--head-time SECONDS] \
-    [--request-time SECONDS] [--body BYTES] [--shutdown-time SECONDS]";
+    [--request-time SECONDS] [--body BYTES] [--shutdown-time SECONDS] \
+    [--tls CERTIFICATE KEY, with the feature `tls` of this package]";
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) address: SocketAddr,
     /// The most connections from one address.
@@ -18,6 +19,8 @@ pub(crate) struct Options {
     pub(crate) requests: RequestLimits,
     /// The time for requests in work when the server is told to end.
     pub(crate) shutdown_time: Duration,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<std::sync::Arc<rustls::ServerConfig>>,
 }
 
 impl Options {
@@ -31,6 +34,8 @@ impl Options {
                 body_bytes: 1 << 30,
             },
             shutdown_time: Duration::from_secs(10),
+            #[cfg(feature = "tls")]
+            tls: None,
         };
         let mut arguments = Parser::from_env();
         while let Some(argument) = arguments.next()? {
@@ -43,6 +48,12 @@ impl Options {
                 }
                 Arg::Long("body") => options.requests.body_bytes = arguments.value()?.parse()?,
                 Arg::Long("shutdown-time") => options.shutdown_time = seconds(&mut arguments)?,
+                #[cfg(feature = "tls")]
+                Arg::Long("tls") => {
+                    let certificate = arguments.value()?;
+                    let config = crate::tls::config(&certificate, &arguments.value()?)?;
+                    options.tls = Some(std::sync::Arc::new(config));
+                }
                 _ => return Err(USAGE.into()),
             }
         }

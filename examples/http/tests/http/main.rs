@@ -10,6 +10,8 @@
 mod bodies;
 mod doubts;
 mod ending;
+#[cfg(feature = "tls")]
+mod https;
 mod load;
 mod memory;
 mod peer;
