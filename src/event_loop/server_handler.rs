@@ -81,6 +81,9 @@ pub trait ServerHandler<S = ()> {
     ///
     /// Connections that are accepted in a row within a turn and are over the same limit come as one call. The call
     /// comes before the next `on_connection`, and before any callback of another socket.
+    ///
+    /// A connection whose [filter](crate::Filter) tells the address of its peer, such as a [PROXY
+    /// header](crate::ListenOptions::proxy_protocol), is refused behind it, if the network of this address is full.
     #[doc(alias = "drop")]
     fn on_over_limit(&mut self, cx: &mut LoopContext<'_, S>, refused: &OverLimit) {
         let _ = (cx, refused);

@@ -130,6 +130,9 @@ pub trait Filter {
 
     /// Returns the address of the peer if the filter knows a better one than the kernel does. Asked once the filter is
     /// ready.
+    ///
+    /// The server looks this address up in its [block list](crate::ListenOptions::block_list), and counts the connection in
+    /// the network of this address, before the next filter begins.
     fn peer_address(&self) -> Option<SocketAddr> {
         None
     }

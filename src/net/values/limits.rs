@@ -183,7 +183,8 @@ impl Limits {
     }
 
     /// Limits the connections that a server holds from one [network](Self::network_prefixes) at a time. Default: `None`;
-    /// for strangers 100. Peers without an IP address, such as those of Unix sockets, are not counted.
+    /// for strangers 100. Peers without an IP address, such as those of Unix sockets, are not counted. Behind a
+    /// [proxy](crate::ListenOptions::proxy_protocol) the network is the client's.
     pub fn max_connections_per_network(mut self, connections: impl Into<Option<usize>>) -> Self {
         self.max_connections_per_network = connections.into();
         self
