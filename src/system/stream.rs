@@ -192,6 +192,18 @@ impl Stream {
         }
     }
 
+    /// Returns the stream as one whose bytes pass no filters any more.
+    pub(crate) fn into_unfiltered(self) -> Self {
+        match self {
+            Self::FilteredTcp(stream) => Self::Tcp(stream),
+            #[cfg(feature = "simulation")]
+            Self::FilteredSimulated(stream) => Self::Simulated(stream),
+            #[cfg(feature = "simulation")]
+            Self::FilteredFaulty(stream) => Self::Faulty(stream),
+            other => other,
+        }
+    }
+
     /// Writes `bytes`, which must not be empty, as [`write`](Self::write) does. For TCP this is a call of the standard
     /// library, which does not raise SIGPIPE either, and which a signal may interrupt (EINTR).
     #[inline(always)]

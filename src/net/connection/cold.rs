@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::net::connect::ConnectRace;
-use crate::net::filter::Filters;
+use crate::net::filter::{AnyFilter, Filters};
 use crate::reactor::{Key, Registration};
 #[cfg(unix)]
 use crate::system::Stream;
@@ -35,6 +35,8 @@ pub(super) struct ColdState {
     pub(super) unread: UnreadBytes,
     /// The filters between the stream and everything above it.
     pub(super) filters: Option<Box<Filters>>,
+    /// The filter that has read a header, and is done.
+    pub(super) past_filter: Option<Box<dyn AnyFilter>>,
     /// The tick at which the handshake of the filters began.
     pub(super) handshake_began: u64,
     /// Whether the handshake begins in the next service.

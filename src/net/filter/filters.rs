@@ -55,6 +55,21 @@ impl Filters {
         self.layers.extend(filters.into_iter().map(Layer::new));
     }
 
+    /// Takes filters apart that have done their work: returns the only one, and the bytes that it has decoded. Otherwise
+    /// returns the filters.
+    pub(crate) fn take_apart(
+        mut self: Box<Self>,
+    ) -> Result<(Box<dyn AnyFilter>, Vec<u8>), Box<Self>> {
+        let is_over = self.before.is_empty() && self.layers.len() == 1;
+        match self.layers.pop() {
+            Some(layer) if is_over && layer.is_over() => Ok(layer.into_parts()),
+            layer => {
+                self.layers.extend(layer);
+                Err(self)
+            }
+        }
+    }
+
     /// Returns the number of bytes that the connection has received on the wire.
     pub(crate) fn received(&self) -> u64 {
         self.wire.received

@@ -10,6 +10,7 @@ use crate::net::error::Error;
 
 use super::interface::{Filter, FilterOutput};
 use super::outgoing::Outgoing;
+use super::proxy_filter::ProxyFilter;
 
 /// The limit on the received bytes that a filter leaves unused without decoding any.
 const MOST_UNUSED_BYTES: usize = 256 << 10;
@@ -22,6 +23,12 @@ pub(crate) trait AnyFilter: Filter {
 impl<F: Filter + 'static> AnyFilter for F {
     fn as_any(&self) -> &dyn Any {
         self
+    }
+}
+
+impl fmt::Debug for dyn AnyFilter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("AnyFilter")
     }
 }
 
@@ -74,6 +81,22 @@ impl Layer {
 
     pub(super) fn is_ready(&self) -> bool {
         self.has_begun && !self.is_stillborn && self.filter.is_ready()
+    }
+
+    /// Whether the filter passes all further bytes as they are, and nothing waits here but decoded bytes.
+    pub(super) fn is_over(&self) -> bool {
+        let is_header = self.filter.as_any().is::<ProxyFilter>();
+        is_header
+            && self.is_ready()
+            && self.input.is_empty()
+            && self.out.is_empty()
+            && !self.has_peer_ended
+            && self.failure.is_none()
+    }
+
+    /// Returns the filter, and the bytes that it has decoded.
+    pub(super) fn into_parts(self) -> (Box<dyn AnyFilter>, Vec<u8>) {
+        (self.filter, self.decoded)
     }
 
     pub(super) fn peer_address(&self) -> Option<SocketAddr> {

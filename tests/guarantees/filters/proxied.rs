@@ -245,6 +245,43 @@ fn the_server_may_speak_first_and_at_length() {
 }
 
 #[test]
+fn behind_its_header_a_socket_is_a_plain_one() {
+    let mut scene = Scene::new();
+    let (_, address) = scene.listen(behind(proxies()), |_| Recorder::new("theirs"));
+    let mut peer = Peer::connect(address);
+    peer.write(&[&binary()[..], b"in one piece"].concat());
+    scene.drive_until("theirs", "data");
+    peer.write(b", and later");
+    scene.drive("the rest", |world| world.received_length("theirs") == 23);
+    assert_eq!(scene.world.received("theirs"), b"in one piece, and later");
+    let id = scene.world.id("theirs");
+    assert_eq!(scene.socket(id).bytes_read(), 23);
+    assert_eq!(scene.socket(id).proxy_header(), Some(&of(client())));
+    // A socket with filters cannot be detached.
+    assert!(scene.socket(id).detach().is_some());
+    assert_eq!(scene.socket(id).proxy_address(), Some(peer.address()));
+}
+
+#[test]
+fn a_paused_socket_gets_the_bytes_behind_its_header_later() {
+    let mut scene = Scene::new();
+    let socket = netloop::SocketOptions::new().pause_on_connect(true);
+    let options = ListenOptions::from(socket).proxy_protocol(proxies());
+    let (_, address) = scene.listen(options, |_| Recorder::new("theirs"));
+    let mut peer = Peer::connect(address);
+    peer.write(&[&binary()[..], b"later"].concat());
+    peer.half_close();
+    scene.drive_until("theirs", "connect");
+    scene.settle();
+    assert_eq!(scene.world.trace("theirs"), "connect");
+    let id = scene.world.id("theirs");
+    scene.socket(id).resume();
+    scene.drive_to_close("theirs");
+    let trace = scene.world.trace("theirs");
+    assert_eq!(trace, "connect data:later end close:Graceful");
+}
+
+#[test]
 fn a_header_that_does_not_come_in_time_is_a_failure() {
     let mut scene = Scene::new();
     let limits = Limits::new().handshake_timeout(Duration::from_millis(200));

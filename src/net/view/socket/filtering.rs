@@ -2,9 +2,8 @@
 
 use std::net::SocketAddr;
 
-use crate::net::connection::Connection;
 use crate::net::error::{Error, Result};
-use crate::net::filter::{Filter, Filters, ProxyFilter, ProxyHeader};
+use crate::net::filter::{Filter, ProxyFilter, ProxyHeader};
 
 use super::Socket;
 
@@ -44,9 +43,7 @@ impl Socket<'_> {
     /// Returns the filter of the type `F`, to ask it for what it knows. `None` if the socket has none. Of several, the one
     /// that is next to the handler.
     pub fn filter<F: Filter + 'static>(&self) -> Option<&F> {
-        self.connection()
-            .and_then(Connection::filters)
-            .and_then(Filters::find)
+        self.connection()?.find_filter()
     }
 
     /// Starts TLS from here on, as STARTTLS of SMTP does: see [`start_filter`](Self::start_filter), whose errors it has.
