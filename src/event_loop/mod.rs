@@ -156,7 +156,7 @@ pub use wait::{Budget, RunEnd, Turn, Wait};
 /// ```
 ///
 /// `{:?}` shows what the loop has, and whether `run` would go on:
-/// `EventLoop { sockets: 2, servers: 1, timers: 1, calls: 0, queued: 1204, is_alive: true, .. }`.
+/// `EventLoop { sockets: 2, servers: 1, datagram_sockets: 0, sources: 0, timers: 1, calls: 0, queued: 1204, is_alive: true, .. }`.
 ///
 /// # A turn
 ///
@@ -371,6 +371,8 @@ impl<S> fmt::Debug for EventLoop<S> {
             .debug_struct("EventLoop")
             .field("sockets", &statistics.sockets)
             .field("servers", &statistics.servers)
+            .field("datagram_sockets", &statistics.datagram_sockets)
+            .field("sources", &self.sources.len())
             .field("timers", &self.agenda.timers.armed())
             .field("calls", &(self.agenda.deferred() + self.posts.len()))
             .field("queued", &statistics.queued_bytes)

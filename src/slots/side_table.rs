@@ -108,7 +108,6 @@ impl<T> SideTable<T> {
     }
 
     /// Returns the number of values.
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.length
     }

@@ -144,13 +144,13 @@ fn a_loop_shows_what_it_has_and_whether_it_goes_on() {
     let mut event_loop: EventLoop<String> = EventLoop::new().unwrap();
     assert_eq!(
         format!("{event_loop:?}"),
-        "EventLoop { sockets: 0, servers: 0, timers: 0, calls: 0, queued: 0, is_alive: false, .. }"
+        "EventLoop { sockets: 0, servers: 0, datagram_sockets: 0, sources: 0, timers: 0, calls: 0, queued: 0, is_alive: false, .. }"
     );
     event_loop.after(Duration::from_secs(60), |_| {});
     event_loop.defer(|cx| *cx.shared = format!("{cx:?}"));
     assert_eq!(
         format!("{event_loop:?}"),
-        "EventLoop { sockets: 0, servers: 0, timers: 1, calls: 1, queued: 0, is_alive: true, .. }"
+        "EventLoop { sockets: 0, servers: 0, datagram_sockets: 0, sources: 0, timers: 1, calls: 1, queued: 0, is_alive: true, .. }"
     );
     let mut shown = String::new();
     event_loop
