@@ -1,7 +1,10 @@
 //! Filters between the wire and the handlers: what the handler sees is as without them, and the wire has what they make.
 
+mod contracts;
 mod handshakes;
 mod proxied;
+#[cfg(unix)]
+mod transient;
 
 use std::io::IoSlice;
 use std::rc::Rc;

@@ -37,6 +37,8 @@ pub(super) struct ColdState {
     pub(super) filters: Option<Box<Filters>>,
     /// The filter that has read a header, and is done.
     pub(super) past_filter: Option<Box<dyn AnyFilter>>,
+    /// Whether the connection does not read, because too many answers of its filters wait for the kernel.
+    pub(super) waits_for_answers: bool,
     /// The tick at which the handshake of the filters began.
     pub(super) handshake_began: u64,
     /// Whether the handshake begins in the next service.

@@ -12,9 +12,10 @@ use crate::system::Stream;
 use crate::system::errno::is_out_of_buffers;
 
 use super::Connection;
-use super::outbound::OutboundFlags;
+use super::outbound::{OutboundFlags, Wire};
 use super::retry::Retry;
 use super::stage::Stage;
+use super::transport::Transport;
 
 /// The filters of a connection before its handshake.
 impl Connection {
@@ -22,7 +23,7 @@ impl Connection {
     pub(crate) fn set_filters(&mut self, filters: Vec<Box<dyn AnyFilter>>) {
         if !filters.is_empty() {
             let received = self.bytes_read;
-            self.cold_mut().filters = Some(Box::new(Filters::new(filters, Vec::new(), received)));
+            self.cold_mut().filters = Some(Box::new(Filters::new(filters, 0, received)));
         }
     }
 
@@ -73,22 +74,20 @@ impl Connection {
             return Err(Error::unread_bytes());
         }
         self.outbound.uncork();
-        let before = match self.filters() {
+        if self.has_filters() {
             // The filters below encode the bytes first.
-            Some(_) => {
-                self.flush(registration, outbox);
-                if !self.outbound.unsent.is_empty() {
-                    let text = "bytes wait for the kernel, and a further filter would encode them";
-                    return Err(Error::with_code(Error::INVALID_STATE, text));
-                }
-                Vec::new()
+            self.flush(registration, outbox);
+            if !self.outbound.unsent.is_empty() {
+                let text = "bytes wait for the kernel, and a further filter would encode them";
+                return Err(Error::with_code(Error::INVALID_STATE, text));
             }
-            None => outbox.take_all(&mut self.outbound.unsent),
-        };
+        }
+        let plain = self.outbound.unsent.len();
         let received = self.bytes_read;
-        match &mut self.cold_mut().filters {
+        let cold = self.cold_mut();
+        match &mut cold.filters {
             Some(filters) => filters.push(vec![filter]),
-            none => *none = Some(Box::new(Filters::new(vec![filter], before, received))),
+            none => *none = Some(Box::new(Filters::new(vec![filter], plain, received))),
         }
         self.stream = self.stream.take().map(Stream::into_filtered);
         if let Stage::Open(peer) = self.stage.take() {
@@ -111,6 +110,10 @@ impl Connection {
         self.cold.as_ref()?.filters.as_deref()
     }
 
+    fn filters_mut(&mut self) -> Option<&mut Filters> {
+        self.cold.as_mut()?.filters.as_deref_mut()
+    }
+
     pub(super) fn has_filters(&self) -> bool {
         self.filters().is_some()
     }
@@ -124,6 +127,39 @@ impl Connection {
 
 /// The handshake.
 impl Connection {
+    /// Sends the bytes from before the filters, as much as the kernel takes.
+    pub(super) fn send_plain(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
+        if !self.filters().is_some_and(Filters::has_plain) {
+            return;
+        }
+        let taken = self.taken_while_waiting();
+        while self.filters().is_some_and(Filters::has_plain)
+            && registration.readiness().serves(Interest::WRITABLE)
+        {
+            let Some(stream) = &self.stream else {
+                return;
+            };
+            let mut wire = Wire {
+                transport: Transport::new(stream, &mut self.cold),
+                activity: &mut self.activity,
+                registration,
+                outbox,
+            };
+            if let Err(error) = self.outbound.send(&[], &mut wire) {
+                if let Some(filters) = self.filters_mut() {
+                    filters.note_write_error(error);
+                }
+                // The read that follows tells the failure.
+                registration.would_block(Interest::WRITABLE);
+            }
+        }
+        if !self.filters().is_some_and(Filters::has_plain) {
+            // Bytes that wait for the filters were offered in vain. This has not proved that the kernel is full.
+            registration.assume(Readiness::WRITABLE);
+        }
+        self.note_queue(taken, registration);
+    }
+
     /// Makes the handshake begin in the next service, on a fresh stack: a filter may be ready at once, and the handler is
     /// told of it.
     pub(super) fn plan_handshake(&mut self, registration: &mut Registration<'_>) {
@@ -283,12 +319,19 @@ impl Connection {
     }
 
     /// Asks to be served when the kernel has space, if bytes of the filters wait for it.
-    pub(super) fn await_filters(&self, registration: &mut Registration<'_>) {
+    pub(super) fn await_filters(&mut self, registration: &mut Registration<'_>) {
+        let fault = self.filters_mut().and_then(Filters::take_write_fault);
+        let may_pass = fault.is_some();
+        if let Some(Err(error)) = fault.map(|it| self.outbound.note_unsent(it, registration)) {
+            self.write_failed(error, registration);
+            return;
+        }
         let Some(filters) = self.filters() else {
             return;
         };
         if filters.has_output() {
             match filters.has_written_short() {
+                _ if may_pass => {}
                 true => registration.fell_short(Interest::WRITABLE),
                 false => registration.would_block(Interest::WRITABLE),
             }
@@ -314,18 +357,45 @@ impl Connection {
             return true;
         };
         if !filters.has_output() {
+            self.read_behind_answers(registration);
+            return true;
+        }
+        if !registration.readiness().serves(Interest::WRITABLE) {
+            registration.want(Interest::WRITABLE);
             return true;
         }
         match filters.flush(stream) {
             Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) if is_retried(&error) => {}
             Err(error) => {
                 self.write_failed(error, registration);
                 return false;
             }
         }
         self.await_filters(registration);
-        true
+        self.read_behind_answers(registration);
+        !self.outbound.has_failed()
+    }
+
+    /// Reads again once the peer has taken answers of the filters.
+    pub(super) fn read_behind_answers(&mut self, registration: &mut Registration<'_>) {
+        let Some(cold) = &mut self.cold else {
+            return;
+        };
+        if cold.waits_for_answers && !cold.filters.as_ref().is_some_and(|it| it.is_clogged()) {
+            cold.waits_for_answers = false;
+            self.update_read_interest(registration);
+        }
+    }
+
+    /// Stops reading while too many answers of the filters wait for the kernel. Returns whether they do.
+    pub(super) fn waits_for_answers(&mut self, registration: &mut Registration<'_>) -> bool {
+        let is_clogged = self.filters().is_some_and(Filters::is_clogged);
+        if is_clogged {
+            self.cold_mut().waits_for_answers = true;
+            registration.unwant(Interest::READABLE);
+        }
+        is_clogged
     }
 
     /// Lets the filters end this side, behind everything that was written. Returns whether the FIN may follow. Otherwise
@@ -340,7 +410,7 @@ impl Connection {
         match filters.end(stream) {
             Ok(true) => return true,
             Ok(false) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) if is_retried(&error) => {}
             Err(error) => {
                 self.write_failed(error, registration);
                 return false;
@@ -360,4 +430,12 @@ impl Connection {
         self.cold_mut().is_untold = true;
         self.fail(error, CloseReason::Error, registration);
     }
+}
+
+/// Whether a failed write of the filters is tried again: the kernel has no space, or has failed for a cause that may pass.
+fn is_retried(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    ) || is_out_of_buffers(error)
 }

@@ -181,8 +181,9 @@ impl Connection {
     /// Wants or does not want to read, as the pause and the state of the connection require.
     pub(super) fn update_read_interest(&self, registration: &mut Registration<'_>) {
         let reads = self.stage.is_open() && !self.inbound.has_ended() && !self.inbound.is_paused();
+        let is_held = self.cold.as_ref().is_some_and(|it| it.waits_for_answers);
         // A handshake goes on during a pause: the program has no bytes to wait for.
-        match reads || self.stage.is_handshaking() || self.watches_for_end() {
+        match !is_held && (reads || self.stage.is_handshaking() || self.watches_for_end()) {
             true => registration.want(Interest::READABLE),
             false => registration.unwant(Interest::READABLE),
         }

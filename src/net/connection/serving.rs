@@ -4,6 +4,7 @@
 use std::io;
 
 use crate::net::error::Syscall;
+use crate::net::filter::Filters;
 use crate::net::outbox::Outbox;
 use crate::net::values::{Event, SocketEvent, SocketId};
 use crate::reactor::{Interest, Registration};
@@ -61,7 +62,11 @@ impl Connection {
         buffer: &mut [u8],
         outbox: &mut Outbox,
     ) -> Option<Event> {
+        if self.waits_for_answers(registration) {
+            return None;
+        }
         if self.stage.is_handshaking() {
+            self.send_plain(registration, outbox);
             return self.advance_handshake(true, registration);
         }
         if self.inbound.is_paused() {
@@ -148,8 +153,21 @@ impl Connection {
                 }
                 None
             }
+            Err(_) if self.is_reset_cut_short() => {
+                // As for a plain end, the error of the write is the cause.
+                self.report_held_back(registration);
+                None
+            }
             Err(error) => self.read_failed(error, registration),
         }
+    }
+
+    /// Whether a reset has made a write fail before, so that a read sees no more than an end, which the filters take for a
+    /// failure.
+    fn is_reset_cut_short(&self) -> bool {
+        self.outbound.has_failed()
+            && !self.is_failed_behind_end()
+            && self.filters().is_some_and(Filters::is_cut_short)
     }
 
     /// Handles a read that returned an error: the read would block, was interrupted, or failed.
@@ -236,6 +254,7 @@ impl Connection {
             return Some(Event::Socket(SocketEvent::Noticed));
         }
         if begins_handshake && self.stage.is_handshaking() {
+            self.send_plain(registration, outbox);
             return self.begin_handshake(registration);
         }
         if !delivers_unread {
@@ -282,7 +301,10 @@ impl Connection {
         outbox: &mut Outbox,
     ) -> Option<Event> {
         if self.stage.is_handshaking() {
-            return self.advance_handshake(false, registration);
+            self.send_plain(registration, outbox);
+            let event = self.advance_handshake(false, registration);
+            self.read_behind_answers(registration);
+            return event;
         }
         if self.stage.is_before_open() {
             return self.finish_connecting(registration);

@@ -6,12 +6,16 @@
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 
+use crate::net::error::copy_of_io;
 use crate::system::Stream;
 
 use super::interface::Filter;
 use super::layer::{AnyFilter, Layer};
-use super::passage::{MOST_READS, WireState, fill, read_into, send, send_before, write};
+use super::passage::{MOST_READS, WireState, fill, is_full, read_into, send, write};
 use super::wire_buffer::WireBuffer;
+
+/// The limit on the answers of a filter that wait for the kernel. Behind it, the connection is not read.
+const MOST_ANSWER_BYTES: usize = 64 << 10;
 
 /// The filters of one connection. Invariant: there is at least one. The first is next to the wire.
 #[derive(Debug)]
@@ -19,9 +23,9 @@ pub(crate) struct Filters {
     layers: Vec<Layer>,
     /// The number of layers that are ready. The layers behind these have not begun, but for the first of them.
     ready: usize,
-    /// Written bytes from before the filters, which are sent first and as they are.
-    before: Vec<u8>,
     wire: WireState,
+    /// The reset that a write has met during the handshake. The kernel tells it once, and a read then sees a plain end.
+    reset: Option<io::Error>,
 }
 
 /// The result of a step of the handshake.
@@ -36,17 +40,19 @@ pub(crate) enum Advance {
 }
 
 impl Filters {
-    /// Makes the filters of a stream that has `received` bytes already, and that is still to send the bytes `before`.
-    pub(crate) fn new(filters: Vec<Box<dyn AnyFilter>>, before: Vec<u8>, received: u64) -> Self {
+    /// Makes the filters of a stream that has `received` bytes already. The first `plain` bytes of its queue were written
+    /// before.
+    pub(crate) fn new(filters: Vec<Box<dyn AnyFilter>>, plain: usize, received: u64) -> Self {
         debug_assert!(!filters.is_empty(), "no filters are no value of this type");
         Self {
             layers: filters.into_iter().map(Layer::new).collect(),
             ready: 0,
-            before,
             wire: WireState {
                 received,
+                plain,
                 ..WireState::default()
             },
+            reset: None,
         }
     }
 
@@ -96,7 +102,35 @@ impl Filters {
 
     /// Whether encoded bytes wait for the kernel.
     pub(crate) fn has_output(&self) -> bool {
-        !self.before.is_empty() || self.layers.iter().any(|layer| !layer.out.is_empty())
+        self.has_plain() || self.layers.iter().any(|layer| !layer.out.is_empty())
+    }
+
+    /// Whether bytes from before the filters wait.
+    pub(crate) fn has_plain(&self) -> bool {
+        self.wire.plain > 0
+    }
+
+    /// Whether so many answers of filters wait for the kernel that no more may be asked for: the peer sends, and does not
+    /// read.
+    pub(crate) fn is_clogged(&self) -> bool {
+        self.layers.iter().any(has_many_answers)
+    }
+
+    /// Whether the peer has ended within what a filter decodes as a whole, so that the end is a failure.
+    pub(crate) fn is_cut_short(&self) -> bool {
+        self.layers.iter().any(Layer::is_cut_short)
+    }
+
+    /// Takes the failure of a write in the last operation that may pass.
+    pub(crate) fn take_write_fault(&mut self) -> Option<io::Error> {
+        self.wire.write_fault.take()
+    }
+
+    /// Notes that a write has failed during the handshake.
+    pub(crate) fn note_write_error(&mut self, error: io::Error) {
+        if error.kind() == io::ErrorKind::ConnectionReset {
+            self.reset.get_or_insert(error);
+        }
     }
 
     /// Whether the last read of the wire proves that there is no more for now, and nothing waits here.
@@ -129,8 +163,13 @@ impl Filters {
             };
             top.begin();
             // A failed write is told by the read that follows, behind what the peer has said before.
-            let sent = send_before(&mut self.before, &mut self.wire, stream)
-                .and_then(|_| send(top, below, &mut self.wire, stream));
+            let sent = match send(top, below, &mut self.wire, stream) {
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                    self.reset.get_or_insert(error);
+                    Ok(false)
+                }
+                sent => sent,
+            };
             if top.is_ready() {
                 // What has failed behind the handshake is told by a read, behind what was decoded.
                 let knows_peer = top.peer_address().is_some();
@@ -142,7 +181,10 @@ impl Filters {
                 continue;
             }
             if let Some(error) = top.failure() {
-                return Err(error);
+                return Err(match &self.reset {
+                    Some(reset) if top.is_cut_short() => copy_of_io(reset),
+                    _ => error,
+                });
             }
             if top.has_peer_ended() {
                 top.note_early_end();
@@ -151,15 +193,17 @@ impl Filters {
             if !reads {
                 return Ok(Advance::Waits);
             }
-            if steps == MOST_READS {
+            if steps == MOST_READS || has_many_answers(top) {
                 return Ok(Advance::Unfinished);
             }
             steps += 1;
             match fill(top, below, &mut self.wire, stream) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return match sent {
-                        Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+                    let may_pass = self.wire.write_fault.is_some();
+                    return match (sent, &self.reset) {
+                        (_, Some(reset)) => Err(copy_of_io(reset)),
+                        (Err(error), _) if !is_full(&error) && !may_pass => Err(error),
                         _ => Ok(Advance::Waits),
                     };
                 }
@@ -227,13 +271,15 @@ impl Filters {
         spare: &mut Vec<u8>,
     ) -> io::Result<usize> {
         self.begin_call();
-        if !send_before(&mut self.before, &mut self.wire, stream)? {
-            return Ok(0);
+        let before = self.wire.write_plain(stream, slices)?;
+        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+        if self.has_plain() || before == offered || self.ready < self.layers.len() {
+            return Ok(before);
         }
         if let Some(top) = self.layers.last_mut() {
             top.out.borrow(spare);
         }
-        let written = write(&mut self.layers, &mut self.wire, stream, slices);
+        let written = write(&mut self.layers, &mut self.wire, stream, slices, before);
         if let Some(top) = self.layers.last_mut() {
             top.out.give_back(spare);
         }
@@ -247,9 +293,6 @@ impl Filters {
     }
 
     fn flush_on(&mut self, stream: &Stream) -> io::Result<bool> {
-        if !send_before(&mut self.before, &mut self.wire, stream)? {
-            return Ok(false);
-        }
         let mut layers = &mut self.layers[..];
         while let Some((top, below)) = layers.split_last_mut() {
             if !send(top, below, &mut self.wire, stream)? {
@@ -263,9 +306,6 @@ impl Filters {
     /// Ends this side, behind everything that was written. Returns whether everything is sent, and a FIN may follow.
     pub(crate) fn end(&mut self, stream: &Stream) -> io::Result<bool> {
         self.begin_call();
-        if !send_before(&mut self.before, &mut self.wire, stream)? {
-            return Ok(false);
-        }
         let mut layers = &mut self.layers[..];
         while let Some((top, below)) = layers.split_last_mut() {
             top.end()?;
@@ -278,8 +318,10 @@ impl Filters {
     }
 
     fn begin_call(&mut self) {
-        self.wire.read_short = false;
-        self.wire.spares_reads = true;
-        self.wire.wrote_short = false;
+        self.wire.begin_call();
     }
+}
+
+fn has_many_answers(layer: &Layer) -> bool {
+    layer.out.own_len() > MOST_ANSWER_BYTES
 }

@@ -119,7 +119,9 @@ pub trait Filter {
         Ok(())
     }
 
-    /// Notes the FIN of the peer, if no [end](Decoded::end) was decoded before. The default takes it for the end.
+    /// Notes the FIN of the peer, if no [end](Decoded::end) was decoded before. The default takes it for the end, unless
+    /// received bytes are [unused](Decoded::used): then something is missing, and the socket closes with
+    /// [`ERR_FILTER`](crate::Error::FILTER).
     ///
     /// # Errors
     ///
@@ -200,7 +202,8 @@ impl FilterOutput<'_> {
         length
     }
 
-    /// Returns the bytes that wait to be sent to the peer; the filter appends to them. They leave as soon as possible.
+    /// Returns the bytes that wait to be sent to the peer; the filter appends to them. They leave as soon as possible. What
+    /// is appended behind the [end](Filter::end) of this side is dropped.
     pub fn to_peer(&mut self) -> &mut Vec<u8> {
         self.to_peer
     }

@@ -12,7 +12,8 @@ use super::interface::{Filter, FilterOutput};
 use super::outgoing::Outgoing;
 use super::proxy_filter::ProxyFilter;
 
-/// The limit on the received bytes that a filter leaves unused without decoding any.
+/// The limit on the received bytes that a filter leaves unused without decoding any, and on those that it decodes before it
+/// is ready.
 const MOST_UNUSED_BYTES: usize = 256 << 10;
 
 /// A filter whose type can be asked for.
@@ -47,6 +48,8 @@ pub(super) struct Layer {
     has_peer_ended: bool,
     /// The error of the filter. It stays, because several calls may ask for it.
     failure: Option<Error>,
+    /// Whether the failure is the end of the peer, which has come too early.
+    is_cut_short: bool,
     /// Whether this side has ended.
     has_ended: bool,
     pub(super) out: Outgoing,
@@ -63,6 +66,7 @@ impl Layer {
             decoded: Vec::new(),
             has_peer_ended: false,
             failure: None,
+            is_cut_short: false,
             has_ended: false,
             out: Outgoing::default(),
         }
@@ -165,16 +169,18 @@ impl Layer {
 
     /// Decodes bytes into a buffer of the layer, from which [`give`](Self::give) takes them.
     pub(super) fn decode_ahead(&mut self, received: &mut [u8]) {
+        let kept = self.decoded.len();
         let mut space = [0; 4096];
         let length = self.decode_received(received, &mut space);
-        self.keep_decoded(&space[..length]);
+        self.keep_decoded(kept, &space[..length]);
     }
 
     /// Decodes what the filter may decode without further input, as [`decode_ahead`](Self::decode_ahead) does.
     pub(super) fn decode_kept_ahead(&mut self) {
+        let kept = self.decoded.len();
         let mut space = [0; 4096];
         let length = self.decode_kept(&mut space);
-        self.keep_decoded(&space[..length]);
+        self.keep_decoded(kept, &space[..length]);
     }
 
     pub(super) fn may_decode(&self) -> bool {
@@ -187,13 +193,23 @@ impl Layer {
             return;
         }
         match self.filter.peer_ended() {
-            Ok(()) => self.has_peer_ended = true,
+            Ok(()) if self.input.is_empty() => self.has_peer_ended = true,
+            Ok(()) => {
+                let text = "the peer has ended within bytes that a filter decodes as a whole";
+                self.failure = Some(Error::with_code(Error::FILTER, text));
+            }
             Err(error) => self.failure = Some(error),
         }
+        self.is_cut_short = self.failure.is_some();
+    }
+
+    pub(super) fn is_cut_short(&self) -> bool {
+        self.is_cut_short
     }
 
     /// Fails the filter because its peer has ended before it was ready.
     pub(super) fn note_early_end(&mut self) {
+        self.is_cut_short = true;
         let text = "the peer has ended before the connection was open";
         self.failure
             .get_or_insert_with(|| Error::with_code(Error::FILTER, text));
@@ -242,6 +258,7 @@ impl Layer {
         self.may_decode = false;
         loop {
             let left = input.len() - used;
+            let answered = self.out.len();
             let mut output = FilterOutput {
                 space: &mut space[filled..],
                 filled: 0,
@@ -249,6 +266,10 @@ impl Layer {
             };
             let decoded = self.filter.decode(&mut input[used..], &mut output);
             let written = output.filled;
+            if self.has_ended {
+                // Nothing follows the end of this side, and perhaps the FIN has left.
+                self.out.cut(answered);
+            }
             filled += written;
             let decoded = match decoded {
                 Ok(decoded) if decoded.used <= left && decoded.in_place.end <= left => decoded,
@@ -296,10 +317,16 @@ impl Layer {
         true
     }
 
-    fn keep_decoded(&mut self, bytes: &[u8]) {
-        // In front of the bytes that have found no space.
+    /// Keeps decoded bytes behind the first `kept` ones, which were kept before, and in front of those that have found no
+    /// space. Fails a filter that goes on decoding before it is ready: nothing takes these bytes.
+    fn keep_decoded(&mut self, kept: usize, bytes: &[u8]) {
         if !bytes.is_empty() {
-            self.decoded.splice(..0, bytes.iter().copied());
+            self.decoded.splice(kept..kept, bytes.iter().copied());
+        }
+        if self.decoded.len() > MOST_UNUSED_BYTES && !self.is_ready() {
+            let text = "a filter has decoded many bytes, and is not ready";
+            self.failure
+                .get_or_insert_with(|| Error::with_code(Error::FILTER, text));
         }
     }
 }

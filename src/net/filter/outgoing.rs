@@ -35,6 +35,24 @@ impl Outgoing {
         self.bytes.is_empty()
     }
 
+    /// Returns the number of the bytes, sent ones at the front included.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Returns the number of the unsent bytes that stand for no written ones.
+    pub(super) fn own_len(&self) -> usize {
+        let of_batch = self
+            .batch
+            .map_or(0, |batch| batch.end - batch.start.max(self.sent));
+        self.bytes.len() - self.sent - of_batch
+    }
+
+    /// Drops what was appended behind the first `length` bytes.
+    pub(super) fn cut(&mut self, length: usize) {
+        self.bytes.truncate(length);
+    }
+
     /// Returns the bytes that are not sent.
     pub(super) fn unsent(&self) -> &[u8] {
         &self.bytes[self.sent..]

@@ -2,7 +2,9 @@
 
 use std::io::{self, IoSlice};
 
+use crate::net::error::copy_of_io;
 use crate::system::Stream;
+use crate::system::errno::is_out_of_buffers;
 
 use super::layer::Layer;
 
@@ -22,6 +24,9 @@ const BATCH_SLICES: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct WireState {
     pub(super) received: u64,
+    /// The number of bytes at the front of the queue that were written before there were filters. They are sent as they
+    /// are, and nothing overtakes them.
+    pub(super) plain: usize,
     /// The last read was short, which proves that the kernel has no more for now.
     pub(super) read_short: bool,
     /// Whether a short read is followed by one that would block, without a call. The caller then may not forget that the
@@ -29,10 +34,20 @@ pub(super) struct WireState {
     pub(super) spares_reads: bool,
     /// The last write was short, which proves that the kernel has no space for now.
     pub(super) wrote_short: bool,
+    /// The failure of a write that may pass: a signal, or a lack of memory.
+    pub(super) write_fault: Option<io::Error>,
 }
 
 impl WireState {
-    fn read(&mut self, stream: &mut Stream, buffer: &mut [u8]) -> io::Result<usize> {
+    /// Begins an operation: the proofs of the one before may be outdated.
+    pub(super) fn begin_call(&mut self) {
+        self.read_short = false;
+        self.spares_reads = true;
+        self.wrote_short = false;
+        self.write_fault = None;
+    }
+
+    pub(super) fn read(&mut self, stream: &mut Stream, buffer: &mut [u8]) -> io::Result<usize> {
         if self.read_short && self.spares_reads {
             return Err(io::ErrorKind::WouldBlock.into());
         }
@@ -42,15 +57,51 @@ impl WireState {
         Ok(length)
     }
 
-    /// Writes to the stream. Returns 0 if the kernel is known to have no space.
+    /// Writes to the stream. Returns 0 if the kernel is known to have no space, or other bytes come first.
     pub(super) fn write(&mut self, stream: &Stream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        if self.wrote_short {
+        match self.wrote_short || self.plain > 0 {
+            true => Ok(0),
+            false => self.write_now(stream, slices),
+        }
+    }
+
+    /// Writes the bytes at the front of `slices` that were written before there were filters.
+    pub(super) fn write_plain(
+        &mut self,
+        stream: &Stream,
+        slices: &[IoSlice<'_>],
+    ) -> io::Result<usize> {
+        if self.plain == 0 {
             return Ok(0);
         }
-        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
-        let sent = stream.write(slices)?;
-        self.wrote_short = sent < offered && stream.short_write_exhausts();
+        let mut left = self.plain;
+        let mut batch = Vec::with_capacity(slices.len());
+        for slice in slices {
+            let part = &slice[..slice.len().min(left)];
+            left -= part.len();
+            if !part.is_empty() {
+                batch.push(IoSlice::new(part));
+            }
+        }
+        let sent = self.write_now(stream, &batch)?;
+        self.plain -= sent;
         Ok(sent)
+    }
+
+    fn write_now(&mut self, stream: &Stream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+        match stream.write(slices) {
+            Ok(sent) => {
+                self.wrote_short = sent < offered && stream.short_write_exhausts();
+                Ok(sent)
+            }
+            Err(error) => {
+                if error.kind() == io::ErrorKind::Interrupted || is_out_of_buffers(&error) {
+                    self.write_fault = Some(copy_of_io(&error));
+                }
+                Err(error)
+            }
+        }
     }
 }
 
@@ -130,25 +181,26 @@ fn answer(top: &mut Layer, below: &mut [Layer], wire: &mut WireState, stream: &S
     }
 }
 
-/// Writes through `layers`, whose last is the top.
+/// Writes through `layers`, whose last is the top, from the byte `taken` of `slices` on. Returns how many bytes are taken
+/// then.
 pub(super) fn write(
     layers: &mut [Layer],
     wire: &mut WireState,
     stream: &Stream,
     slices: &[IoSlice<'_>],
+    mut taken: usize,
 ) -> io::Result<usize> {
     let Some((top, below)) = layers.split_last_mut() else {
         return wire.write(stream, slices);
     };
     let offered: usize = slices.iter().map(|slice| slice.len()).sum();
-    let mut taken = 0;
     loop {
         let sent = send(top, below, wire, stream);
         taken += top.out.take_credit();
         match sent {
             Ok(true) if taken < offered => {}
             Ok(_) => return Ok(taken),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock && taken > 0 => {
+            Err(error) if is_full(&error) && taken > 0 => {
                 return Ok(taken);
             }
             Err(error) => return Err(error),
@@ -190,7 +242,7 @@ pub(super) fn send(
     stream: &Stream,
 ) -> io::Result<bool> {
     while !top.out.is_empty() {
-        match write(below, wire, stream, &[IoSlice::new(top.out.unsent())])? {
+        match write(below, wire, stream, &[IoSlice::new(top.out.unsent())], 0)? {
             0 => return Ok(false),
             sent => top.out.note_sent(sent),
         }
@@ -198,18 +250,7 @@ pub(super) fn send(
     Ok(true)
 }
 
-/// Sends the bytes that were written before there were filters.
-pub(super) fn send_before(
-    before: &mut Vec<u8>,
-    wire: &mut WireState,
-    stream: &Stream,
-) -> io::Result<bool> {
-    while !before.is_empty() {
-        match wire.write(stream, &[IoSlice::new(before)])? {
-            0 => return Ok(false),
-            sent => drop(before.drain(..sent)),
-        }
-    }
-    *before = Vec::new();
-    Ok(true)
+/// Whether the kernel had no space, which is no failure.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
 }

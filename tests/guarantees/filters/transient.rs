@@ -1,0 +1,61 @@
+//! What filters send by themselves, while sends fail for a cause that may pass: it is sent again, as written bytes are.
+
+use super::contracts::Pong;
+use super::{accepted, records};
+use crate::support::{END, HELLO, Peer, PeerEnd, Recorder, Scene, with_failing_calls};
+
+// strace counts the sends of both ends. The first of all is the hello of this side.
+#[test]
+fn a_hello_is_sent_again_after_a_shortage_of_memory() {
+    with_failing_calls(&["sendto:error=ENOBUFS:when=1..3"], || {
+        let mut scene = Scene::new();
+        let mut peer = accepted_silently(&mut scene);
+        assert_eq!(scene.peer_reads(&mut peer, HELLO.len()), HELLO);
+        peer.write(HELLO);
+        scene.drive_until("theirs", "connect");
+    });
+}
+
+#[test]
+fn a_hello_is_sent_again_after_interruptions() {
+    with_failing_calls(&["sendto:error=EINTR:when=1..100"], || {
+        let mut scene = Scene::new();
+        let mut peer = accepted_silently(&mut scene);
+        assert_eq!(scene.peer_reads(&mut peer, HELLO.len()), HELLO);
+    });
+}
+
+#[test]
+fn the_end_of_a_filter_is_sent_again_after_a_shortage() {
+    // Behind the hellos of both ends.
+    with_failing_calls(&["sendto:error=ENOBUFS:when=3..5"], || {
+        let mut scene = Scene::new();
+        let ending = Recorder::new("theirs").on("connect", |cx, _| cx.socket.end());
+        let mut peer = accepted(&mut scene, records(), ending);
+        let received = scene.peer_reads_to_end(&mut peer);
+        assert_eq!((&received.bytes[..], received.end), (END, PeerEnd::Fin));
+        peer.write(END);
+        scene.drive_to_close("theirs");
+        assert_eq!(scene.world.trace("theirs"), "connect end close:Graceful");
+    });
+}
+
+#[test]
+fn an_answer_of_a_filter_is_sent_again_after_a_shortage() {
+    // Behind the question.
+    with_failing_calls(&["sendto:error=ENOBUFS:when=2..4"], || {
+        let mut scene = Scene::new();
+        let options = netloop::ListenOptions::new().filter(|| Ok(Pong::new()));
+        let (_, address) = scene.listen(options, |_| Recorder::new("theirs"));
+        let mut peer = Peer::connect(address);
+        peer.write(b"there?");
+        assert_eq!(scene.peer_reads(&mut peer, 1), b"!");
+        assert_eq!(scene.world.trace("theirs"), "connect data:there?");
+    });
+}
+
+/// A peer of a server with records, which has sent nothing.
+fn accepted_silently(scene: &mut Scene) -> Peer {
+    let (_, address) = scene.listen(records(), |_| Recorder::new("theirs"));
+    Peer::connect(address)
+}
