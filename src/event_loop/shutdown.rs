@@ -113,13 +113,13 @@ impl<S> Shutdowns<S> {
     }
 
     /// Returns the question for the handler of `id`, whose timer has fired. The socket was served just before. `None`
-    /// if the question must wait, because the socket has more to read.
+    /// if the question must wait, because the socket has more to read, or has no handler yet.
     pub(super) fn question(&mut self, net: &Net, id: SocketId) -> Option<Question> {
         let standing = net.standing(id)?;
         let Some(Fate::Unasked { is_busy }) = self.fates.get_mut(id.0) else {
             return None;
         };
-        if standing.has_unread {
+        if standing.has_unread || standing.is_untold {
             *is_busy = true;
             self.unasked.push(id);
             return None;
@@ -192,7 +192,8 @@ impl<S> Shutdowns<S> {
                 continue;
             };
             let is_given_time = began.is_some_and(|began| now < began + GRACE);
-            if standing.has_unread || standing.is_fresh && is_given_time {
+            let waits = standing.has_unread || standing.is_untold;
+            if waits || standing.is_fresh && is_given_time {
                 self.set(id, Fate::Unasked { is_busy: true });
                 self.unasked.push(id);
             } else {

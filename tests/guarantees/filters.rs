@@ -269,7 +269,7 @@ fn filters_stack_from_the_wire_upwards() {
 }
 
 /// A filter that knows a better address, and passes all bytes.
-struct Behind;
+pub(super) struct Behind;
 
 impl Filter for Behind {
     fn decode(&mut self, input: &mut [u8], _: &mut FilterOutput<'_>) -> Result<Decoded> {

@@ -28,7 +28,7 @@ pub(super) struct ColdState {
     /// The local address that the user asked to connect from.
     local: Option<SocketAddr>,
     /// The limit on the time that connecting takes; `None` is no limit.
-    connect_timeout: Option<Duration>,
+    pub(super) connect_timeout: Option<Duration>,
     pub(super) notices: VecDeque<Notice>,
     /// The next step of the connect, which is taken when no notice waits.
     pub(super) dial_step: Option<DialStep>,

@@ -85,6 +85,8 @@ impl Connection {
         let plain = self.outbound.unsent.len();
         let received = self.bytes_read;
         let cold = self.cold_mut();
+        // The connect is over, and its timeout must not count for this handshake.
+        cold.connect_timeout = None;
         match &mut cold.filters {
             Some(filters) => filters.push(vec![filter]),
             none => *none = Some(Box::new(Filters::new(vec![filter], plain, received))),

@@ -41,6 +41,11 @@ impl Connection {
         self.stage.is_before_open()
     }
 
+    /// Whether the stream is not connected yet.
+    pub(crate) fn is_connecting(&self) -> bool {
+        self.stage.is_before_open() && !self.stage.is_handshaking()
+    }
+
     /// Whether our FIN is sent, or the connection can only be read.
     pub(crate) fn has_finished(&self) -> bool {
         self.outbound.state == OutboundState::Finished

@@ -11,6 +11,8 @@ use super::Net;
 pub(crate) struct Standing {
     /// The socket is not connected yet.
     pub(crate) is_opening: bool,
+    /// A server has accepted the socket, and was not told of it: its handshake is under way.
+    pub(crate) is_untold: bool,
     /// The socket can only be read.
     pub(crate) is_input: bool,
     /// Bytes wait for the kernel.
@@ -31,6 +33,7 @@ impl Net {
         let is_untouched = connection.bytes_read() == 0 && self.bytes_written(id) == 0;
         Some(Standing {
             is_opening: connection.is_opening(),
+            is_untold: connection.is_untold(),
             is_input: connection.is_input(),
             has_queued,
             has_unread: connection.delivers_unread()
@@ -75,8 +78,8 @@ impl Net {
     /// Closes a socket that must not go on: with a RST, so that the peer takes no part for the whole. A socket without
     /// RST is closed as by `destroy`.
     pub(crate) fn force(&mut self, id: SocketId) {
-        let is_opening = self.connection(id).is_some_and(Connection::is_opening);
-        let reset = match is_opening {
+        let is_connecting = self.connection(id).is_some_and(Connection::is_connecting);
+        let reset = match is_connecting {
             // A reset would wait until the socket is connected.
             true => None,
             false => self.begin_close(id, Connection::reset),

@@ -189,7 +189,7 @@ impl Server<'_> {
 /// Connections.
 impl Server<'_> {
     /// Returns the number of the server's connections whose `on_close` has not run yet. The count stays right while the
-    /// server closes.
+    /// server closes. A connection whose [filters](crate::Filter) are not ready counts too.
     ///
     /// ```
     /// # use netloop::{Context, EventLoop, SocketHandler};
@@ -205,7 +205,8 @@ impl Server<'_> {
         self.listener().map_or(0, Listener::connections)
     }
 
-    /// Returns the sockets that the server accepted and that are not gone, in no particular order.
+    /// Returns the sockets that the server accepted and that are not gone, in no particular order. Sockets whose
+    /// [filters](crate::Filter) are not ready are not among them: the server is told of these later.
     ///
     /// The iterator owns its ids and borrows nothing, so the loop body may write to the sockets and close them. Its ids
     /// are the ids at the time of the call. The call looks at every socket of the loop, and makes a list of 8 bytes for
@@ -224,7 +225,11 @@ impl Server<'_> {
     /// ```
     #[doc(alias = "connections")]
     pub fn sockets(&self) -> impl Iterator<Item = SocketId> + use<> {
-        let sockets: Vec<_> = self.net.sockets_of(self.id).collect();
+        let sockets: Vec<_> = self
+            .net
+            .sockets_of(self.id)
+            .filter(|id| !self.net.is_untold(*id))
+            .collect();
         sockets.into_iter()
     }
 
@@ -268,7 +273,8 @@ impl Server<'_> {
     /// Destroys all connections of the server. A closing server otherwise waits until its connections end.
     #[doc(alias = "closeAllConnections")]
     pub fn destroy_connections(&mut self) {
-        for socket in self.sockets() {
+        let sockets: Vec<_> = self.net.sockets_of(self.id).collect();
+        for socket in sockets {
             self.net.destroy(socket, None);
         }
     }

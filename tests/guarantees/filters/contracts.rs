@@ -3,11 +3,15 @@
 use std::cell::Cell;
 use std::io::IoSlice;
 use std::rc::Rc;
+use std::time::Duration;
 
-use netloop::{Decoded, Filter, FilterOutput, ListenOptions, Result, SocketOptions};
+use netloop::{
+    ConnectOptions, Context, Decoded, Error, Filter, FilterOutput, Limits, ListenOptions, Result,
+    SocketHandler, SocketOptions,
+};
 
-use super::{accepted, records};
-use crate::support::{HELLO, Peer, PeerEnd, Recorder, Records, Scene};
+use super::{Behind, accepted, records};
+use crate::support::{END, HELLO, Peer, PeerEnd, Recorder, Records, Scene, World, listener};
 
 /// A filter that answers each `?` with a `!`, and hands all bytes on. It is ready once `late` bytes have come.
 pub(super) struct Pong {
@@ -46,6 +50,58 @@ impl Filter for Pong {
         to_peer.extend_from_slice(&bytes[0]);
         Ok(bytes[0].len())
     }
+}
+
+#[test]
+fn the_network_that_a_connection_leaves_is_the_one_it_entered() {
+    let mut scene = Scene::new();
+    let limits = Limits::new().max_connections_per_network(1);
+    let options = ListenOptions::new().filter(|| Ok(Behind)).limits(limits);
+    let (_, address) = scene.listen(options, |_| Recorder::new("theirs"));
+    for number in 1..=3 {
+        let peer = Peer::connect(address);
+        scene.drive_with("the connection", |scene| {
+            scene.world.count("theirs", "connect") == number
+        });
+        peer.close();
+        scene.drive_with("the close", |scene| {
+            scene.world.count("theirs", "close") == number
+        });
+    }
+    assert!(!scene.world.has("server", "drop"));
+}
+
+/// Notes its connects and its failure.
+struct Noting;
+
+impl SocketHandler<World> for Noting {
+    fn on_connect(&mut self, cx: &mut Context<'_, World>) {
+        cx.shared.note("connect".to_owned());
+    }
+    fn on_data(&mut self, _: &mut Context<'_, World>, _: &[u8]) {}
+    fn on_error(&mut self, cx: &mut Context<'_, World>, error: &Error) {
+        cx.shared.note(error.code().to_owned());
+    }
+}
+
+#[test]
+fn the_connect_timeout_is_over_when_a_filter_starts_later() {
+    let mut scene = Scene::new();
+    let (listener, address) = listener();
+    let options = ConnectOptions::new().connect_timeout(Duration::from_millis(150));
+    let connecting = scene.event_loop.connect_with(address, options, Noting);
+    let id = connecting.unwrap();
+    let mut peer = scene.peer_accepts(&listener);
+    scene.drive("the connection", |world| world.notes == ["connect"]);
+    scene.let_pass(Duration::from_millis(200));
+    scene
+        .socket(id)
+        .start_filter(Records::default(), b"")
+        .unwrap();
+    assert_eq!(scene.peer_reads(&mut peer, HELLO.len()), HELLO);
+    peer.write(HELLO);
+    scene.drive("the handshake", |world| world.notes.len() == 2);
+    assert_eq!(scene.world.notes, ["connect", "connect"]);
 }
 
 #[test]
@@ -171,6 +227,48 @@ fn a_fin_behind_bytes_that_a_filter_has_not_used_is_no_end() {
 }
 
 #[test]
+fn a_broadcast_does_not_reach_a_connection_within_its_handshake() {
+    let mut scene = Scene::new();
+    let (server, address) = scene.listen(records(), |_| Recorder::new("theirs"));
+    let mut early = Peer::connect(address);
+    assert_eq!(scene.peer_reads(&mut early, HELLO.len()), HELLO);
+    let slow = scene.event_loop.server(server).broadcast(b"secret");
+    assert_eq!(slow, []);
+    early.write(HELLO);
+    scene.drive_until("theirs", "connect");
+    let slow = scene.event_loop.server(server).broadcast(b"news");
+    assert_eq!(slow, []);
+    let news = Records::of(b"news");
+    assert_eq!(scene.peer_reads(&mut early, news.len()), news);
+}
+
+#[test]
+fn a_shutdown_asks_a_connection_whose_handshake_takes_long() {
+    let mut scene = Scene::new();
+    let (_, address) = scene.listen(records(), |_| Recorder::new("theirs"));
+    let mut peer = Peer::connect(address);
+    assert_eq!(scene.peer_reads(&mut peer, HELLO.len()), HELLO);
+    let report = Rc::new(Cell::new(None));
+    let told = Rc::clone(&report);
+    scene
+        .event_loop
+        .shutdown(Duration::from_secs(30), move |_, report| {
+            told.set(Some(report));
+        });
+    // Longer than a connection without a byte is left in peace.
+    scene.let_pass(Duration::from_millis(1_300));
+    peer.write(HELLO);
+    scene.drive_until("theirs", "connect");
+    // The default answer ends an idle socket, and this end is answered.
+    let received = scene.peer_reads_to_end(&mut peer);
+    assert_eq!((&received.bytes[..], received.end), (END, PeerEnd::Fin));
+    peer.write(END);
+    peer.half_close();
+    scene.drive_with("the report", |_| report.get().is_some());
+    assert_eq!(report.get().unwrap().forced, 0);
+}
+
+#[test]
 fn a_socket_reports_marks_only_when_bytes_from_before_a_filter_are_sent() {
     let mut scene = Scene::new();
     let (id, mut peer) = scene.adopted(SocketOptions::new(), Recorder::new("us"));
@@ -190,4 +288,21 @@ fn a_socket_reports_marks_only_when_bytes_from_before_a_filter_are_sent() {
     assert_eq!(&received[400_000..], HELLO);
     scene.drive_until("us", "sent");
     assert_eq!(scene.socket(id).queued_bytes(), 0);
+}
+
+#[test]
+fn a_shutdown_cuts_a_queue_within_a_handshake_with_a_reset() {
+    let mut scene = Scene::new();
+    let (id, mut peer) = scene.adopted(SocketOptions::new(), Recorder::new("us"));
+    scene.settle();
+    scene.socket(id).write(&[1; 400_000]).ignore();
+    scene
+        .socket(id)
+        .start_filter(Records::default(), b"")
+        .unwrap();
+    scene
+        .event_loop
+        .shutdown(Duration::from_millis(100), |_, _| {});
+    scene.drive_until("us", "close");
+    assert_eq!(scene.peer_reads_to_end(&mut peer).end, PeerEnd::Reset);
 }
