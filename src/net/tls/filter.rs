@@ -9,6 +9,7 @@ use crate::net::error::{Error, Result};
 use crate::net::filter::{Decoded, Filter, FilterOutput};
 
 use super::negotiated::Tls;
+use super::pieces::{PIECE_BYTES, Sink, Source};
 use super::side::TlsSide;
 use super::words::{cannot_begin, failed, truncated};
 
@@ -58,7 +59,8 @@ impl TlsFilter {
     /// Moves decrypted bytes into `output`. Returns whether the peer's end has come behind them.
     fn take_plaintext(&mut self, output: &mut FilterOutput<'_>) -> Result<bool> {
         while !output.space().is_empty() {
-            match self.connection.reader().read(output.space()) {
+            let length = output.space().len().min(PIECE_BYTES);
+            match self.connection.reader().read(&mut output.space()[..length]) {
                 Ok(0) => return Ok(true),
                 Ok(length) => output.fill(length),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
@@ -71,7 +73,7 @@ impl TlsFilter {
     /// Moves encrypted bytes to `to_peer`.
     fn take_encrypted(&mut self, to_peer: &mut Vec<u8>) {
         while self.connection.wants_write() {
-            if self.connection.write_tls(to_peer).is_err() {
+            if self.connection.write_tls(&mut Sink(to_peer)).is_err() {
                 // A vector takes everything.
                 return;
             }
@@ -90,13 +92,13 @@ impl Filter for TlsFilter {
     }
 
     fn decode(&mut self, input: &mut [u8], output: &mut FilterOutput<'_>) -> Result<Decoded> {
-        let mut rest: &[u8] = input;
+        let mut rest = Source(input);
         loop {
             if self.take_plaintext(output)? {
                 self.take_encrypted(output.to_peer());
                 return Ok(Decoded::used(input.len()).end());
             }
-            if rest.is_empty() || output.space().is_empty() {
+            if rest.0.is_empty() || output.space().is_empty() {
                 break;
             }
             self.connection.read_tls(&mut rest)?;
@@ -110,7 +112,8 @@ impl Filter for TlsFilter {
             }
         }
         self.take_encrypted(output.to_peer());
-        Ok(Decoded::used(input.len() - rest.len()))
+        let left = rest.0.len();
+        Ok(Decoded::used(input.len() - left))
     }
 
     fn encode(&mut self, bytes: &[IoSlice<'_>], to_peer: &mut Vec<u8>) -> Result<usize> {
