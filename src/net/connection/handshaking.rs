@@ -215,8 +215,12 @@ impl Connection {
             return None;
         };
         let filters = cold.filters.as_deref_mut()?;
+        let received = filters.received();
         let advanced = filters.advance(stream, reads);
         let has_read_short = filters.has_read_short();
+        if filters.received() > received {
+            self.activity.touch(registration);
+        }
         let better = filters.peer_address();
         if let (Some(address), Stage::Handshaking(peer)) = (better, &mut self.stage) {
             *peer = Some(address).into();
@@ -287,6 +291,9 @@ impl Connection {
             // The limit on the first byte counts from here.
             self.activity.began_tick = registration.latest_tick();
         }
+        // An idle time counts from here too. It may be shorter than what was left of the handshake's.
+        self.activity.touch(registration);
+        self.file_deadline(registration);
         self.take_off_filters(registration);
         self.opened(registration);
         self.await_filters(registration);

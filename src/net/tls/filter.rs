@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{ErrorKind, IoSlice, Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rustls::{ClientConnection, Connection, ServerConnection};
 
@@ -11,7 +12,10 @@ use crate::net::filter::{Decoded, Filter, FilterOutput};
 use super::negotiated::Tls;
 use super::pieces::{PIECE_BYTES, Sink, Source};
 use super::side::TlsSide;
-use super::words::{cannot_begin, failed, truncated};
+use super::words::{cannot_begin, failed, overlong, truncated};
+
+/// The text for a failure that has no better one.
+const BEHIND_THE_END: &str = "a bad record behind the close_notify of this side";
 
 /// TLS as a filter. [`ListenOptions::tls`](crate::ListenOptions::tls),
 /// [`ConnectOptions::tls`](crate::ConnectOptions::tls) and [`Socket::start_tls`](crate::Socket::start_tls) set it; a
@@ -20,6 +24,10 @@ pub struct TlsFilter {
     connection: Connection,
     /// The name of the peer for the texts of errors: on a client, the one that was asked for.
     name: Option<Box<str>>,
+    /// The failure of the connection, until everything is taken that was decrypted before.
+    failure: Option<Error>,
+    /// Whether a close_notify was sent.
+    has_ended: bool,
 }
 
 impl TlsFilter {
@@ -48,7 +56,12 @@ impl TlsFilter {
         };
         // The loop offers little enough at a time, and takes all of it out again.
         connection.set_buffer_limit(None);
-        Ok(Self { connection, name })
+        Ok(Self {
+            connection,
+            name,
+            failure: None,
+            has_ended: false,
+        })
     }
 
     /// Returns what was negotiated.
@@ -68,6 +81,25 @@ impl TlsFilter {
             }
         }
         Ok(false)
+    }
+
+    /// Decrypts the next bytes of `rest`.
+    fn receive(&mut self, rest: &mut Source<'_>) -> Result<()> {
+        let connection = &mut self.connection;
+        let is_handshaking = connection.is_handshaking();
+        if let Err(error) = connection.read_tls(rest) {
+            return Err(overlong(&error, is_handshaking));
+        }
+        let processed = match self.has_ended {
+            false => connection.process_new_packets(),
+            // With debug assertions, rustls panics if an alert would have to follow its close_notify.
+            true => catch_unwind(AssertUnwindSafe(|| connection.process_new_packets()))
+                .unwrap_or_else(|_| Err(rustls::Error::General(BEHIND_THE_END.to_owned()))),
+        };
+        match processed {
+            Ok(_) => Ok(()),
+            Err(error) => Err(failed(error, is_handshaking, self.name.as_deref())),
+        }
     }
 
     /// Moves encrypted bytes to `to_peer`.
@@ -92,28 +124,32 @@ impl Filter for TlsFilter {
     }
 
     fn decode(&mut self, input: &mut [u8], output: &mut FilterOutput<'_>) -> Result<Decoded> {
+        let length = input.len();
         let mut rest = Source(input);
         loop {
             if self.take_plaintext(output)? {
                 self.take_encrypted(output.to_peer());
-                return Ok(Decoded::used(input.len()).end());
+                return Ok(Decoded::used(length).end());
             }
-            if rest.0.is_empty() || output.space().is_empty() {
+            if output.space().is_empty() {
                 break;
             }
-            self.connection.read_tls(&mut rest)?;
-            let is_handshaking = self.connection.is_handshaking();
-            if let Err(error) = self.connection.process_new_packets() {
-                let taken = self.take_plaintext(output);
+            if let Some(failure) = self.failure.take() {
+                return Err(failure);
+            }
+            if rest.0.is_empty() {
+                break;
+            }
+            if let Err(failure) = self.receive(&mut rest) {
+                self.failure = Some(failure);
+                rest = Source(&[]);
                 // The alert, which tells the peer why.
                 self.take_encrypted(output.to_peer());
-                taken?;
-                return Err(failed(error, is_handshaking, self.name.as_deref()));
             }
         }
         self.take_encrypted(output.to_peer());
         let left = rest.0.len();
-        Ok(Decoded::used(input.len() - left))
+        Ok(Decoded::used(length - left))
     }
 
     fn encode(&mut self, bytes: &[IoSlice<'_>], to_peer: &mut Vec<u8>) -> Result<usize> {
@@ -123,6 +159,7 @@ impl Filter for TlsFilter {
     }
 
     fn end(&mut self, to_peer: &mut Vec<u8>) -> Result<()> {
+        self.has_ended = true;
         self.connection.send_close_notify();
         self.take_encrypted(to_peer);
         Ok(())

@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt::{self, Write};
+use std::io;
 
 use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError};
@@ -53,6 +54,14 @@ pub(super) fn failed(source: rustls::Error, is_handshaking: bool, name: Option<&
         }
     }
     Error::with_code(code, TlsError { text, source })
+}
+
+/// Returns the error of a connection whose peer sends a longer message than rustls keeps.
+pub(super) fn overlong(source: &io::Error, is_handshaking: bool) -> Error {
+    match is_handshaking {
+        true => Error::with_code(Error::TLS_HANDSHAKE, format!("handshake failed: {source}")),
+        false => Error::with_code(Error::TLS_PROTOCOL, format!("TLS failed: {source}")),
+    }
 }
 
 /// Returns the error of a connection whose peer has sent a FIN without a close_notify.

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::io::IoSlice;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use netloop::{
     ConnectOptions, Context, Decoded, Error, Filter, FilterOutput, Limits, ListenOptions, Result,
@@ -305,4 +305,20 @@ fn a_shutdown_cuts_a_queue_within_a_handshake_with_a_reset() {
         .shutdown(Duration::from_millis(100), |_, _| {});
     scene.drive_until("us", "close");
     assert_eq!(scene.peer_reads_to_end(&mut peer).end, PeerEnd::Reset);
+}
+
+#[test]
+fn an_idle_time_counts_from_the_end_of_the_handshake() {
+    let mut scene = Scene::new();
+    let idle = Duration::from_millis(300);
+    // Much shorter than the time that the handshake may take.
+    let limits = Limits::new().idle_timeout(idle);
+    let (_, address) = scene.listen(records().limits(limits), |_| Recorder::new("theirs"));
+    let mut peer = Peer::connect(address);
+    peer.write(&HELLO[..2]);
+    scene.let_pass(Duration::from_millis(200));
+    let begun = Instant::now();
+    peer.write(&HELLO[2..]);
+    scene.drive_until("theirs", "timeout");
+    assert!(begun.elapsed() >= idle, "{:?}", begun.elapsed());
 }

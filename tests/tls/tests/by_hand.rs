@@ -24,7 +24,8 @@ pub(crate) struct TlsPeer {
 }
 
 impl TlsPeer {
-    pub(crate) fn new(peer: Peer, tls: Connection) -> Self {
+    pub(crate) fn new(peer: Peer, mut tls: Connection) -> Self {
+        tls.set_buffer_limit(None);
         Self {
             peer,
             tls,
@@ -55,7 +56,13 @@ impl TlsPeer {
         let outgoing = self.outgoing();
         let sent = match self.end {
             Some(PeerEnd::Reset) => outgoing.len(),
-            _ => self.peer.try_write(&outgoing).unwrap_or(0),
+            _ => self.peer.try_write(&outgoing).unwrap_or_else(|error| {
+                if error.kind() == ErrorKind::ConnectionReset {
+                    // The kernel tells it once, and a read then sees a plain end.
+                    self.end = Some(PeerEnd::Reset);
+                }
+                0
+            }),
         };
         self.unsent = outgoing[sent..].to_vec();
         while self.end.is_none() {

@@ -17,6 +17,7 @@ mod hostile;
 mod negotiated;
 #[cfg(unix)]
 mod openssl;
+mod phases;
 mod start_tls;
 
 use std::sync::Arc;
