@@ -45,6 +45,7 @@
 //! |---|---|---|
 //! | `simulation` | [`simulation`]: a network in memory, with virtual time and faults from a seed, to test programs in | all |
 //! | `signals` | `EventLoop::on_signal`: signals of the operating system as calls of the loop, and the crate signal-hook | Unix |
+//! | `tls` | [`ListenOptions`] and [`ConnectOptions`] with TLS: [`guide::tls`], and the crate rustls | all |
 //! | `precise` | `EventLoopOptions::precise`: waits and timers finer than a millisecond, and the crate rustix | Linux |
 //!
 //! A test needs `simulation` only under `[dev-dependencies]`: `cargo add --dev netloop --features simulation`.

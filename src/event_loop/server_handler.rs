@@ -154,6 +154,21 @@ pub struct Accepted {
 }
 
 /// A connection that was accepted and has failed before it was open. It is closed already.
+///
+/// ```
+/// use netloop::{Accepted, FailedHandshake, LoopContext, ServerHandler, SocketHandler};
+///
+/// struct Front;
+///
+/// impl ServerHandler for Front {
+///     fn on_connection(&mut self, _: &mut LoopContext<'_>, _: &Accepted) -> Option<Box<dyn SocketHandler>> {
+///         None
+///     }
+///     fn on_handshake_failed(&mut self, _: &mut LoopContext<'_>, failed: &FailedHandshake) {
+///         println!("{:?} never became a connection: {}", failed.peer_address, failed.error);
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct FailedHandshake {

@@ -13,6 +13,15 @@ use crate::system::{MulticastInterface, UdpBinding, UdpOption};
 pub(super) const LONGEST_DATAGRAM: usize = 65_535;
 
 /// The datagram that a full send queue drops.
+///
+/// ```
+/// use netloop::{DatagramOptions, DropPolicy};
+///
+/// // Positions of a game: only the newest matters.
+/// let positions = DatagramOptions::new().drop_policy(DropPolicy::Oldest);
+/// // Answers of a name server: a client that gets none asks again.
+/// let answers = DatagramOptions::new().drop_policy(DropPolicy::Newest);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum DropPolicy {
     /// The oldest queued datagrams make space for the new one. This suits state that a later datagram replaces.

@@ -141,6 +141,36 @@ pub trait Filter {
 }
 
 /// The result of [`Filter::decode`].
+///
+/// ```
+/// use netloop::{Decoded, Filter, FilterOutput, Result};
+/// use std::io::IoSlice;
+///
+/// /// Removes a greeting of four bytes in front of everything else.
+/// #[derive(Default)]
+/// struct Greeting {
+///     is_past: bool,
+/// }
+///
+/// impl Filter for Greeting {
+///     fn is_ready(&self) -> bool {
+///         self.is_past
+///     }
+///     fn decode(&mut self, input: &mut [u8], _: &mut FilterOutput<'_>) -> Result<Decoded> {
+///         let start = if self.is_past { 0 } else { 4 };
+///         if input.len() < start {
+///             // The bytes come again, with further ones behind them.
+///             return Ok(Decoded::used(0));
+///         }
+///         self.is_past = true;
+///         Ok(Decoded::used(input.len()).in_place(start..input.len()))
+///     }
+///     fn encode(&mut self, bytes: &[IoSlice<'_>], to_peer: &mut Vec<u8>) -> Result<usize> {
+///         to_peer.extend_from_slice(&bytes[0]);
+///         Ok(bytes[0].len())
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Decoded {
@@ -173,6 +203,34 @@ impl Decoded {
 }
 
 /// The places into which [`Filter::decode`] writes: decoded bytes for the handler, and bytes for the peer.
+///
+/// ```
+/// use netloop::{Decoded, Filter, FilterOutput, Result};
+/// use std::io::IoSlice;
+///
+/// /// Hexadecimal digits on the wire, two for each byte.
+/// struct Hex;
+///
+/// impl Filter for Hex {
+///     fn decode(&mut self, input: &mut [u8], output: &mut FilterOutput<'_>) -> Result<Decoded> {
+///         let mut used = 0;
+///         // No pair is used for which the output has no space: it comes again.
+///         for pair in input.chunks_exact(2).take(output.space().len()) {
+///             let text = std::str::from_utf8(pair).unwrap_or("");
+///             let byte = u8::from_str_radix(text, 16).map_err(|_| netloop::Error::other("no digits"))?;
+///             output.put(&[byte]);
+///             used += 2;
+///         }
+///         Ok(Decoded::used(used))
+///     }
+///     fn encode(&mut self, bytes: &[IoSlice<'_>], to_peer: &mut Vec<u8>) -> Result<usize> {
+///         for byte in bytes[0].iter() {
+///             to_peer.extend_from_slice(format!("{byte:02x}").as_bytes());
+///         }
+///         Ok(bytes[0].len())
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct FilterOutput<'a> {
     pub(super) space: &'a mut [u8],

@@ -20,6 +20,17 @@ const BEHIND_THE_END: &str = "a bad record behind the close_notify of this side"
 /// TLS as a filter. [`ListenOptions::tls`](crate::ListenOptions::tls),
 /// [`ConnectOptions::tls`](crate::ConnectOptions::tls) and [`Socket::start_tls`](crate::Socket::start_tls) set it; a
 /// program that stacks it in another order makes it itself.
+///
+/// ```
+/// use netloop::rustls::ServerConfig;
+/// use netloop::{ListenOptions, TlsFilter};
+/// use std::sync::Arc;
+///
+/// /// The same as `ListenOptions::tls`, for a server whose filters stand in another order.
+/// fn options(config: Arc<ServerConfig>) -> ListenOptions {
+///     ListenOptions::new().filter(move || TlsFilter::new(Arc::clone(&config)))
+/// }
+/// ```
 pub struct TlsFilter {
     connection: Connection,
     /// The name of the peer for the texts of errors: on a client, the one that was asked for.

@@ -7,6 +7,23 @@ use rustls::{Connection, HandshakeKind, ProtocolVersion, SupportedCipherSuite};
 
 /// TLS of a socket, as both sides have negotiated it: [`Socket::tls`](crate::Socket::tls). During the handshake, what is
 /// not known yet is `None`.
+///
+/// ```
+/// use netloop::{Context, SocketHandler};
+///
+/// struct Session;
+///
+/// impl SocketHandler for Session {
+///     fn on_connect(&mut self, cx: &mut Context<'_>) {
+///         let Some(tls) = cx.socket.tls() else { return };
+///         match tls.alpn() {
+///             Some(b"h2") => println!("HTTP/2, for {:?}", tls.server_name()),
+///             _ => println!("{:?}, resumed: {}", tls.version(), tls.is_resumed()),
+///         }
+///     }
+///     fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {}
+/// }
+/// ```
 #[derive(Clone, Copy)]
 pub struct Tls<'a> {
     connection: &'a Connection,

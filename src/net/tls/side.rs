@@ -8,6 +8,21 @@ use rustls::{ClientConfig, ServerConfig};
 
 /// The side of a connection on which TLS starts, with its configuration: for
 /// [`Socket::start_tls`](crate::Socket::start_tls).
+///
+/// ```
+/// use netloop::TlsSide;
+/// use netloop::rustls::{ClientConfig, ServerConfig};
+/// use std::sync::Arc;
+///
+/// fn of_a_server(config: Arc<ServerConfig>) -> TlsSide {
+///     TlsSide::from(config)
+/// }
+///
+/// fn of_a_client(config: Arc<ClientConfig>) -> TlsSide {
+///     let name = "example.org".try_into().expect("it is a name");
+///     TlsSide::Client(config, name)
+/// }
+/// ```
 #[derive(Clone)]
 pub enum TlsSide {
     /// The server, which has a certificate.

@@ -66,6 +66,29 @@ id! {
 
 id! {
     /// The id of a [UDP socket](crate::DatagramSocket), with the guarantees of [`SocketId`].
+    ///
+    /// ```
+    /// use netloop::{Context, DatagramId, SocketHandler};
+    /// use std::net::SocketAddr;
+    ///
+    /// /// The UDP socket of a game, with the addresses of its players.
+    /// struct Game {
+    ///     updates: DatagramId,
+    ///     players: Vec<SocketAddr>,
+    /// }
+    ///
+    /// /// The TCP connection of an operator, which reaches the players through the id.
+    /// struct Operator;
+    ///
+    /// impl SocketHandler<Game> for Operator {
+    ///     fn on_data(&mut self, cx: &mut Context<'_, Game>, line: &[u8]) {
+    ///         for &player in &cx.shared.players {
+    ///             let mut sockets = cx.socket.sockets();
+    ///             sockets.datagram_socket(cx.shared.updates).send_to(player, line).ignore();
+    ///         }
+    ///     }
+    /// }
+    /// ```
     DatagramId
 }
 

@@ -93,6 +93,23 @@ impl DatagramSocket<'_> {
     /// A datagram that is longer than the network allows fails with EMSGSIZE. An empty datagram is sent as such. A socket
     /// whose name is being looked up queues the datagram. To a connected socket this answers `Dropped`, with
     /// [`ERR_SOCKET_DGRAM_IS_CONNECTED`](crate::Error::DATAGRAM_IS_CONNECTED): it has one peer, and [`send`](Self::send).
+    ///
+    /// ```
+    /// use netloop::{DatagramContext, DatagramHandler, Flow};
+    /// use std::net::SocketAddr;
+    ///
+    /// struct Echo {
+    ///     lost: u64,
+    /// }
+    ///
+    /// impl DatagramHandler for Echo {
+    ///     fn on_message(&mut self, cx: &mut DatagramContext<'_>, from: SocketAddr, data: &[u8]) {
+    ///         if cx.socket.send_to(from, data) == Flow::Dropped {
+    ///             self.lost += 1;
+    ///         }
+    ///     }
+    /// }
+    /// ```
     #[inline]
     pub fn send_to(&mut self, to: impl Into<SocketAddr>, bytes: &[u8]) -> Flow {
         self.net.send_datagram(self.id, bytes, Some(to.into()))
@@ -101,6 +118,28 @@ impl DatagramSocket<'_> {
     /// Sends `bytes` to the peer of a [connected](Self::connect) socket, as [`send_to`](Self::send_to) sends to an address.
     ///
     /// The system tells a connected socket of refusals: `on_error` gets ECONNREFUSED if no socket has the peer's port.
+    ///
+    /// ```
+    /// use netloop::{DatagramContext, DatagramHandler, Error};
+    /// use std::net::SocketAddr;
+    ///
+    /// /// Asks one server, to which `connect_udp` has connected the socket.
+    /// struct Ask;
+    ///
+    /// impl DatagramHandler for Ask {
+    ///     fn on_connect(&mut self, cx: &mut DatagramContext<'_>) {
+    ///         cx.socket.send(b"what time is it?").ignore();
+    ///     }
+    ///     fn on_message(&mut self, cx: &mut DatagramContext<'_>, _: SocketAddr, answer: &[u8]) {
+    ///         println!("{}", String::from_utf8_lossy(answer));
+    ///         cx.socket.close();
+    ///     }
+    ///     fn on_error(&mut self, cx: &mut DatagramContext<'_>, error: &Error) {
+    ///         eprintln!("{error:#}");
+    ///         cx.socket.close();
+    ///     }
+    /// }
+    /// ```
     #[inline]
     pub fn send(&mut self, bytes: &[u8]) -> Flow {
         self.net.send_datagram(self.id, bytes, None)

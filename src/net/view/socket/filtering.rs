@@ -49,6 +49,29 @@ impl Socket<'_> {
     /// Starts TLS from here on, as STARTTLS of SMTP does: see [`start_filter`](Self::start_filter), whose errors it has.
     /// `side` is a configuration of rustls: `Arc<ServerConfig>`, or `(Arc<ClientConfig>, ServerName)`.
     ///
+    /// ```
+    /// use netloop::rustls::ServerConfig;
+    /// use netloop::{Context, SocketHandler};
+    /// use std::sync::Arc;
+    ///
+    /// /// A session in the clear, until its peer asks for TLS.
+    /// struct Session {
+    ///     config: Arc<ServerConfig>,
+    /// }
+    ///
+    /// impl SocketHandler for Session {
+    ///     fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) {
+    ///         if data == b"STARTTLS\n" {
+    ///             cx.socket.write(b"go ahead\n").ignore();
+    ///             // Bytes behind the line would be in the clear: none are handed over.
+    ///             if let Err(error) = cx.socket.start_tls(Arc::clone(&self.config), b"") {
+    ///                 cx.socket.destroy_with(error);
+    ///             }
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Also those of [`TlsFilter::new`](crate::TlsFilter::new).
