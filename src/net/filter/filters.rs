@@ -66,7 +66,7 @@ impl Filters {
     pub(crate) fn take_apart(
         mut self: Box<Self>,
     ) -> Result<(Box<dyn AnyFilter>, Vec<u8>), Box<Self>> {
-        let is_over = self.before.is_empty() && self.layers.len() == 1;
+        let is_over = !self.has_plain() && self.reset.is_none() && self.layers.len() == 1;
         match self.layers.pop() {
             Some(layer) if is_over && layer.is_over() => Ok(layer.into_parts()),
             layer => {
