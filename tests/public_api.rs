@@ -24,8 +24,8 @@ const TOOLCHAINS: [&str; 2] = ["nightly-2026-05-20", "nightly"];
 
 /// The list may not become longer than this without a decision. Sockets and servers took 650 lines; sources, hooks, tickers,
 /// statistics, signals, shutdowns and the handles of the simulation, 220 more; limits with a counter each, panic policies and
-/// the chapters of the guide, 120 more.
-const MOST_LINES: usize = 990;
+/// the chapters of the guide, 120 more; UDP sockets and their statistics 140, filters and PROXY headers 60.
+const MOST_LINES: usize = 1_200;
 
 /// The lines of a difference that are shown.
 const SHOWN_LINES: usize = 40;
