@@ -22,6 +22,23 @@ const LONGEST_HEADER: usize = 4096;
 ///
 /// [`ListenOptions::proxy_protocol`](crate::ListenOptions::proxy_protocol) makes a server read such headers, and
 /// [`Socket::proxy_header`](crate::Socket::proxy_header) returns the one of a socket.
+///
+/// ```
+/// use netloop::{Context, ProxyHeader, SocketHandler};
+///
+/// struct Session;
+///
+/// impl SocketHandler for Session {
+///     fn on_connect(&mut self, cx: &mut Context<'_>) {
+///         match cx.socket.proxy_header() {
+///             Some(ProxyHeader::Local) => cx.socket.end(),
+///             Some(header) => println!("{header:?}, by {:?}", cx.socket.proxy_address()),
+///             None => println!("{:?}, without a proxy", cx.socket.peer_address()),
+///         }
+///     }
+///     fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {}
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProxyHeader {
     /// The proxy speaks for itself, as in a health check.
