@@ -313,17 +313,13 @@ impl Connection {
         let Some(cold) = &mut self.cold else {
             return;
         };
-        let Some(filters) = cold.filters.take() else {
-            return;
-        };
-        match filters.take_apart() {
-            Ok((filter, decoded)) => {
-                cold.past_filter = Some(filter);
-                self.stream = self.stream.take().map(Stream::into_unfiltered);
-                self.bytes_read += decoded.len() as u64;
-                self.keep_unread(&decoded, registration);
-            }
-            Err(filters) => cold.filters = Some(filters),
+        let parts = cold.filters.as_mut().and_then(|it| it.take_apart());
+        if let Some((filter, decoded)) = parts {
+            cold.filters = None;
+            cold.past_filter = Some(filter);
+            self.stream = self.stream.take().map(Stream::into_unfiltered);
+            self.bytes_read += decoded.len() as u64;
+            self.keep_unread(&decoded, registration);
         }
     }
 

@@ -61,18 +61,14 @@ impl Filters {
         self.layers.extend(filters.into_iter().map(Layer::new));
     }
 
-    /// Takes filters apart that have done their work: returns the only one, and the bytes that it has decoded. Otherwise
-    /// returns the filters.
-    pub(crate) fn take_apart(
-        mut self: Box<Self>,
-    ) -> Result<(Box<dyn AnyFilter>, Vec<u8>), Box<Self>> {
-        let is_over = !self.has_plain() && self.reset.is_none() && self.layers.len() == 1;
-        match self.layers.pop() {
-            Some(layer) if is_over && layer.is_over() => Ok(layer.into_parts()),
-            layer => {
-                self.layers.extend(layer);
-                Err(self)
+    /// Takes filters apart that have done their work: returns the only one, and the bytes that it has decoded. The caller
+    /// then drops this value. `None`, and no change, if there is more to do.
+    pub(crate) fn take_apart(&mut self) -> Option<(Box<dyn AnyFilter>, Vec<u8>)> {
+        match &self.layers[..] {
+            [layer] if layer.is_over() && self.reset.is_none() && !self.has_plain() => {
+                self.layers.pop().map(Layer::into_parts)
             }
+            _ => None,
         }
     }
 
