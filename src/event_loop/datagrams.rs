@@ -14,6 +14,20 @@ impl<S> EventLoop<S> {
     /// Calls the handler of a UDP socket for each event that waits. The bytes of a message lie in `buffer`.
     #[inline(never)]
     pub(super) fn deliver_to_datagrams(&mut self, shared: &mut S, id: DatagramId, buffer: &[u8]) {
+        // The commonest case by far. What the callback brings about is an activation of its own.
+        let Some(message) = self.net.take_only_message(id) else {
+            return self.deliver_datagram_events(shared, id, buffer);
+        };
+        let watched = self.watch();
+        let mut name = "";
+        self.call_datagrams(shared, id, |handler, cx| {
+            name = call_for_message(handler, cx, message, buffer);
+        });
+        self.end_watch(shared, watched, name, Watched::Datagram(id));
+    }
+
+    #[inline(never)]
+    fn deliver_datagram_events(&mut self, shared: &mut S, id: DatagramId, buffer: &[u8]) {
         while let Some(event) = self.net.take_datagram_event(id) {
             let watched = self.watch();
             let mut name = "";
@@ -114,6 +128,7 @@ impl<S> EventLoop<S> {
     }
 }
 
+#[inline(always)]
 fn call_for_message<S>(
     handler: &mut dyn DatagramHandler<S>,
     cx: &mut DatagramContext<'_, S>,

@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::net::connect::{HostQuery, at_port};
 use crate::net::datagram::{
-    DatagramCounts, DatagramEvent, DatagramOptions, Datagrams, Purpose, check_sendable, not_running,
+    DatagramCounts, DatagramEvent, DatagramOptions, Datagrams, Message, Purpose, check_sendable,
+    not_running,
 };
 use crate::net::error::{Error, Result, Syscall, copy_of_io};
 use crate::net::outbox::Outbox;
@@ -198,8 +199,14 @@ impl Net {
         }
     }
 
-    /// Takes the next event for the handler of a UDP socket. If it is a message, its bytes are in the read buffer.
+    /// Takes the message for the handler of a UDP socket that has no other news. Its bytes are in the read buffer.
     #[inline]
+    pub(crate) fn take_only_message(&mut self, id: DatagramId) -> Option<Message> {
+        let source = self.reactor.source_mut(id.0)?;
+        source.datagrams_mut()?.take_only_message()
+    }
+
+    /// Takes the next event for the handler of a UDP socket. If it is a message, its bytes are in the read buffer.
     pub(crate) fn take_datagram_event(&mut self, id: DatagramId) -> Option<DatagramEvent> {
         self.reactor.source_mut(id.0)?.datagrams_mut()?.take_event()
     }

@@ -186,8 +186,20 @@ impl Datagrams {
         !self.notices.is_empty() || self.message.is_some()
     }
 
-    /// Takes the next event for the handler.
+    /// Takes the message that is the only news. `None` if there are other events, or none at all: `take_event` has them.
     #[inline]
+    pub(crate) fn take_only_message(&mut self) -> Option<Message> {
+        #[cfg(feature = "udp-batch")]
+        if !self.batch.is_empty() {
+            return None;
+        }
+        match self.notices.is_empty() {
+            true => self.message.take(),
+            false => None,
+        }
+    }
+
+    /// Takes the next event for the handler.
     pub(crate) fn take_event(&mut self) -> Option<DatagramEvent> {
         if let Some(notice) = self.notices.pop_front() {
             return Some(notice);

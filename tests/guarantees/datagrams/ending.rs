@@ -186,6 +186,7 @@ fn a_slow_callback_of_a_udp_socket_is_a_stall() {
         }
     });
     let handler = Watch::new("a").on_message(|_, _, _| {
+        #[expect(clippy::disallowed_methods, reason = "a callback is to be slow")]
         std::thread::sleep(Duration::from_millis(2));
     });
     let (id, address) = stage.bind(DatagramOptions::new(), handler);

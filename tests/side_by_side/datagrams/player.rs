@@ -69,7 +69,7 @@ impl DatagramHandler<World> for Part {
     }
     fn on_error(&mut self, cx: &mut DatagramContext<'_, World>, error: &Error) {
         let syscall = error.syscall();
-        let syscall = syscall.map_or("-".to_owned(), |call| call.to_string());
+        let syscall = syscall.map_or_else(|| "-".to_owned(), |call| call.to_string());
         self.note(cx, format!("error {syscall} {}", error.code()));
     }
     fn on_close(&mut self, cx: &mut DatagramContext<'_, World>) {
