@@ -1,11 +1,20 @@
-//! A client of TLS: sends a line, and prints the answer. It trusts the certificate in a file, which `tls_echo` has written.
+//! A client of TLS: sends a line, and prints the answer. It trusts the certificates in a file, such as the one that
+//! `tls_echo` has written, and expects the name `localhost`.
 //!
 //! ```text
-//! $ cargo run -p netloop-tls-echo --bin tls_client -- 127.0.0.1:7443 certificate.pem hello
+//! $ cargo run -p netloop-tls-echo --bin tls_client -- 127.0.0.1:7443 target/certificate.pem hello
 //! hello
+//! ```
+//!
+//! A failure is told in words, and by the exit code:
+//!
+//! ```text
+//! $ cargo run -p netloop-tls-echo --bin tls_client -- 127.0.0.1:7443 target/old_certificate.pem hello
+//! handshake failed: certificate of an issuer that is not trusted (localhost)
 //! ```
 
 use std::error::Error;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use netloop::{ConnectOptions, Context, EventLoop, SocketHandler};
@@ -22,31 +31,35 @@ struct Ask {
 type Failure = Option<netloop::Error>;
 
 impl SocketHandler<Failure> for Ask {
-    /// The handshake is done, and the certificate is the server's.
+    /// The handshake is done, and the certificate is valid.
     fn on_connect(&mut self, cx: &mut Context<'_, Failure>) {
-        cx.socket.end_with(self.line.as_bytes());
+        writeln!(cx.socket, "{}", self.line);
+        // A close_notify, then a FIN.
+        cx.socket.end();
     }
     fn on_data(&mut self, _: &mut Context<'_, Failure>, data: &[u8]) {
         self.answer.extend_from_slice(data);
     }
     /// Comes behind a close_notify alone: the answer is whole.
     fn on_end(&mut self, _: &mut Context<'_, Failure>) {
-        println!("{}", String::from_utf8_lossy(&self.answer));
+        print!("{}", String::from_utf8_lossy(&self.answer));
     }
     fn on_error(&mut self, cx: &mut Context<'_, Failure>, error: &netloop::Error) {
         *cx.shared = Some(error.clone());
     }
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let (Some(address), Some(file), Some(line)) =
         (arguments.next(), arguments.next(), arguments.next())
     else {
-        return Err("tls_client ADDRESS FILE LINE".into());
+        return Err("usage: tls_client ADDRESS FILE LINE".into());
     };
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(file)?)?;
+    for certificate in CertificateDer::pem_file_iter(file)? {
+        roots.add(certificate?)?;
+    }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
@@ -62,8 +75,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     event_loop.connect_with(address.as_str(), options, ask)?;
     let mut failure = None;
     event_loop.run(&mut failure)?;
-    match failure {
-        Some(error) => Err(error.into()),
-        None => Ok(()),
+    if let Some(error) = failure {
+        eprintln!("{error}");
+        return Ok(ExitCode::FAILURE);
     }
+    Ok(ExitCode::SUCCESS)
 }

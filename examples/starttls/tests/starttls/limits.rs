@@ -16,7 +16,7 @@ fn a_line_that_does_not_end_is_refused_at_its_limit() {
 #[test]
 fn a_message_beyond_the_limit_is_refused_and_the_next_is_taken() {
     let sink = Sink::start(&["--message", "1000"]);
-    let Some(mut peer) = SecurePeer::greeting(&sink, &[]) else {
+    let Some(mut peer) = SecurePeer::greeting(&sink) else {
         return;
     };
     sink.says(" speaks ");
@@ -44,7 +44,7 @@ fn a_command_that_does_not_come_is_told_as_too_slow() {
 #[test]
 fn a_message_that_does_not_end_is_told_as_too_slow() {
     let sink = Sink::start(&["--time", "4"]);
-    let Some(mut peer) = SecurePeer::greeting(&sink, &[]) else {
+    let Some(mut peer) = SecurePeer::greeting(&sink) else {
         return;
     };
     peer.envelope();
