@@ -64,6 +64,12 @@ impl Sink {
         let line = self.line();
         assert!(line.contains(words), "{line:?} instead of {words:?}");
     }
+
+    /// Waits until the peer is gone, in whatever way: a client that is killed resets the connection, or does not.
+    #[track_caller]
+    pub(crate) fn is_left(&self) {
+        while !self.line().contains(" is gone: ") {}
+    }
 }
 
 impl Drop for Sink {
