@@ -1,11 +1,11 @@
 //! The state that all connections share.
 
-use crate::response::HeadCache;
+use crate::response::ResponseCache;
 use crate::status::Status;
 
 #[derive(Debug, Default)]
 pub(crate) struct App {
-    pub(crate) heads: HeadCache,
+    pub(crate) last_response: ResponseCache,
     /// The responses so far, by the hundreds of their statuses.
     pub(crate) responses: [u64; 6],
 }

@@ -66,6 +66,8 @@ pub(crate) struct Connection {
     is_full: bool,
     /// The bytes that were read, and wait until the peer has read.
     waiting: Vec<u8>,
+    /// Whether the current response is the last one, because the server shuts down.
+    is_last: bool,
     limits: RequestLimits,
     /// The part of a request that times are set for.
     timed: Missing,
@@ -79,6 +81,7 @@ impl Connection {
             work: Work::Done,
             is_full: false,
             waiting: Vec::new(),
+            is_last: false,
             limits,
             timed: Missing::Nothing,
         }
@@ -90,12 +93,13 @@ impl Connection {
 
     /// Serves `data` until the peer has to read; the rest waits.
     fn serve(&mut self, cx: &mut Cx<'_>, mut data: &[u8]) {
+        self.is_last = cx.as_loop().is_shutting_down();
         while !self.is_full {
             match self.requests.next(&mut data) {
                 Ok(Some(Part::Head(head))) => {
                     let route = Route::of(&head);
                     self.exchange = Exchange::of(&head, route);
-                    self.exchange.closes |= cx.as_loop().is_shutting_down();
+                    self.exchange.closes |= self.is_last;
                     let awaits = head.expects_continue && head.has_body();
                     let framing = head.framing;
                     self.begin(cx, route, framing, awaits);
@@ -183,7 +187,7 @@ impl Connection {
             // A download that is not over keeps the connection full, so that no end is looked at.
             Work::Echo { is_chunked: false } | Work::Done | Work::Download(_) => {}
         }
-        if self.exchange.closes || cx.as_loop().is_shutting_down() {
+        if self.exchange.closes || self.is_last {
             self.end(cx);
         }
     }
@@ -263,11 +267,9 @@ impl Connection {
     fn write_response(&mut self, cx: &mut Cx<'_>, head: &ResponseHead, body: &[u8]) {
         let now = cx.now();
         cx.shared.count(head.status);
-        let bytes = cx.shared.heads.bytes(head, now);
+        let body = if self.exchange.omits_body { &[] } else { body };
+        let bytes = cx.shared.last_response.bytes(head, body, now);
         self.is_full |= cx.socket.write(bytes) != Flow::Open;
-        if !self.exchange.omits_body && !body.is_empty() {
-            self.write(cx, body);
-        }
     }
 
     fn write(&mut self, cx: &mut Cx<'_>, bytes: &[u8]) {
@@ -316,7 +318,7 @@ impl SocketHandler<App> for Connection {
         if !self.is_full {
             cx.socket.resume();
         }
-        if self.is_idle() && cx.as_loop().is_shutting_down() {
+        if self.is_idle() && self.is_last {
             self.end(cx);
         }
     }

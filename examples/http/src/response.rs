@@ -77,26 +77,31 @@ impl ResponseHead {
     }
 }
 
-/// The head that was written last, with its date. Most responses of a server are alike, and take the same bytes until the
-/// second is over.
+/// The response that was written last, with its date. Most responses of a server are alike, and take the same bytes until
+/// the second is over.
 #[derive(Debug, Default)]
-pub(crate) struct HeadCache {
+pub(crate) struct ResponseCache {
     head: Option<ResponseHead>,
     bytes: Vec<u8>,
+    /// The length of the head in `bytes`. The body follows.
+    head_bytes: usize,
     date: String,
     /// The end of the second of the date.
     valid_until: Option<Instant>,
 }
 
-impl HeadCache {
+impl ResponseCache {
+    /// Returns the bytes of a response: its head, and the beginning of its body or all of it.
     #[inline]
-    pub(crate) fn bytes(&mut self, head: &ResponseHead, now: Instant) -> &[u8] {
+    pub(crate) fn bytes(&mut self, head: &ResponseHead, body: &[u8], now: Instant) -> &[u8] {
         if self.valid_until.is_none_or(|until| now >= until) {
             self.renew_date(now);
         }
-        if self.head.as_ref() != Some(head) {
+        if self.head.as_ref() != Some(head) || &self.bytes[self.head_bytes..] != body {
             self.bytes.clear();
             head.write(&self.date, &mut self.bytes);
+            self.head_bytes = self.bytes.len();
+            self.bytes.extend_from_slice(body);
             self.head = Some(*head);
         }
         &self.bytes
@@ -126,8 +131,8 @@ mod tests {
         allow: Some("GET, HEAD"),
     };
 
-    fn bytes(cache: &mut HeadCache, head: &ResponseHead, now: Instant) -> String {
-        String::from_utf8(cache.bytes(head, now).to_vec()).unwrap()
+    fn bytes(cache: &mut ResponseCache, head: &ResponseHead, now: Instant) -> String {
+        String::from_utf8(cache.bytes(head, b"body", now).to_vec()).unwrap()
     }
 
     fn date(head: &str) -> &str {
@@ -149,8 +154,8 @@ mod tests {
     }
 
     #[test]
-    fn another_head_has_bytes_of_its_own() {
-        let mut cache = HeadCache::default();
+    fn another_response_has_bytes_of_its_own() {
+        let mut cache = ResponseCache::default();
         let now = Instant::now();
         let variants = [
             HEAD,
@@ -188,13 +193,19 @@ mod tests {
                 let first = bytes(&mut cache, one, now);
                 assert_eq!(bytes(&mut cache, one, now), first);
                 assert_eq!(bytes(&mut cache, other, now) == first, one == other);
+                assert!(
+                    cache
+                        .bytes(other, b"bodies", now)
+                        .ends_with(b"\r\n\r\nbodies")
+                );
+                assert!(cache.bytes(other, b"", now).ends_with(b"\r\n\r\n"));
             }
         }
     }
 
     #[test]
     fn the_date_is_the_time_to_the_second() {
-        let mut cache = HeadCache::default();
+        let mut cache = ResponseCache::default();
         let before = SystemTime::now() - Duration::from_secs(1);
         let now = Instant::now();
         let head = bytes(&mut cache, &HEAD, now);

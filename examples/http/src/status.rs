@@ -3,17 +3,17 @@
 /// The status of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
-    Ok,
-    BadRequest,
-    NotFound,
-    MethodNotAllowed,
-    RequestTimeout,
-    ContentTooLarge,
-    TargetTooLong,
-    ExpectationFailed,
-    HeadTooLarge,
-    NotImplemented,
-    VersionNotSupported,
+    Ok = 200,
+    BadRequest = 400,
+    NotFound = 404,
+    MethodNotAllowed = 405,
+    RequestTimeout = 408,
+    ContentTooLarge = 413,
+    TargetTooLong = 414,
+    ExpectationFailed = 417,
+    HeadTooLarge = 431,
+    NotImplemented = 501,
+    VersionNotSupported = 505,
 }
 
 impl Status {
@@ -41,7 +41,30 @@ impl Status {
     }
 
     /// Returns the hundreds of the number.
-    pub(crate) fn class(self) -> usize {
-        usize::from(self.line().as_bytes()["HTTP/1.1 ".len()] - b'0')
+    pub(crate) const fn class(self) -> usize {
+        self as usize / 100
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_has_the_number() {
+        for status in [
+            Status::Ok,
+            Status::NotFound,
+            Status::HeadTooLarge,
+            Status::VersionNotSupported,
+        ] {
+            assert!(
+                status
+                    .line()
+                    .starts_with(&format!("HTTP/1.1 {} ", status as u16))
+            );
+            assert_eq!(status.text(), &status.line()["HTTP/1.1 ".len()..]);
+        }
+        assert_eq!(Status::HeadTooLarge.class(), 4);
     }
 }

@@ -174,7 +174,8 @@ impl Load {
             let line = report.lines().find(|line| line.contains(name))?;
             line.split_whitespace().find_map(|word| word.parse().ok())
         };
-        let requests = value(" requests in ").ok_or("wrk counts no requests")?;
+        let requests = value(" requests in ").filter(|requests| *requests > 0.0);
+        let requests = requests.ok_or("wrk counts no requests")?;
         Ok(Run {
             microseconds: cpu.as_secs_f64() * 1e6 / requests,
             requests_per_second: value("Requests/sec:").unwrap_or_default(),
