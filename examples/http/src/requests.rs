@@ -27,7 +27,9 @@ pub(crate) enum Missing {
     Body(u64),
 }
 
+// With a tag of its own, which takes fewer instructions to read than one in the unused values of `Chunks`.
 #[derive(Debug, PartialEq, Eq)]
+#[repr(u8)]
 enum State {
     Head,
     Body {
@@ -140,6 +142,7 @@ impl Requests {
 
     /// Adds a piece to a head. It is read again only when it is whole: reading it for each piece would take a time that
     /// grows with the square of the pieces.
+    #[cold]
     fn next_piece<'m, 'd: 'm>(
         &'m mut self,
         data: &mut &'d [u8],
