@@ -181,7 +181,7 @@ impl Connection {
         let Some(filters) = cold.filters.as_deref_mut() else {
             return;
         };
-        match filters.advance(stream, false) {
+        match filters.advance(stream, None) {
             Ok(Advance::Waits) => self.await_filters(registration),
             _ => self.plan_handshake(registration),
         }
@@ -198,27 +198,29 @@ impl Connection {
         cold.handshake_is_due = false;
         cold.handshake_began = registration.latest_tick();
         self.update_read_interest(registration);
-        let event = self.advance_handshake(false, registration);
+        let event = self.advance_handshake(None, registration);
         if !self.stage.is_closed() {
             self.file_deadline(registration);
         }
         event
     }
 
-    /// Goes on with the handshake, because the peer has sent something, or the kernel has space.
+    /// Goes on with the handshake, because the peer has sent something, or the kernel has space. Reads into `received`, if
+    /// that is given.
     pub(super) fn advance_handshake(
         &mut self,
-        reads: bool,
+        received: Option<&mut [u8]>,
         registration: &mut Registration<'_>,
     ) -> Option<Event> {
         let (Some(stream), Some(cold)) = (&mut self.stream, &mut self.cold) else {
             return None;
         };
         let filters = cold.filters.as_deref_mut()?;
-        let received = filters.received();
-        let advanced = filters.advance(stream, reads);
+        let before = filters.received();
+        let reads = received.is_some();
+        let advanced = filters.advance(stream, received);
         let has_read_short = filters.has_read_short();
-        if filters.received() > received {
+        if filters.received() > before {
             self.activity.touch(registration);
         }
         let better = filters.peer_address();
@@ -266,7 +268,7 @@ impl Connection {
         registration: &mut Registration<'_>,
     ) -> Option<Event> {
         self.cold_mut().is_introduced = true;
-        self.advance_handshake(false, registration)
+        self.advance_handshake(None, registration)
     }
 
     /// Closes an accepted connection that its server was not told of, because its server has no place for the peer.

@@ -16,6 +16,9 @@ use super::inbound::InboundState;
 use super::outbound::OutboundFlags;
 use super::retry::Retry;
 
+/// The length of a read in a handshake: more than a flight of a client has, mostly.
+const HANDSHAKE_BYTES: usize = 4096;
+
 impl Connection {
     /// Reads once. The fast path is for a TCP connection that [can send at once](Self::can_send_at_once), which holds
     /// for nearly every read. Such a connection is certainly open, and can send the handler's reply at once too.
@@ -67,7 +70,9 @@ impl Connection {
         }
         if self.stage.is_handshaking() {
             self.send_plain(registration, outbox);
-            return self.advance_handshake(true, registration);
+            let received = outbox.spare.received.of_length(buffer.len());
+            let length = received.len().min(HANDSHAKE_BYTES);
+            return self.advance_handshake(Some(&mut received[..length]), registration);
         }
         if self.inbound.is_paused() {
             return self.look_for_end(registration);
@@ -302,7 +307,7 @@ impl Connection {
     ) -> Option<Event> {
         if self.stage.is_handshaking() {
             self.send_plain(registration, outbox);
-            let event = self.advance_handshake(false, registration);
+            let event = self.advance_handshake(None, registration);
             self.read_behind_answers(registration);
             return event;
         }
@@ -322,7 +327,7 @@ impl Connection {
     /// delivered. The reactor calls this only while nothing is read: the socket is paused, or the peer has ended.
     pub(crate) fn on_error(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         if self.stage.is_handshaking() {
-            return self.advance_handshake(true, registration);
+            return self.advance_handshake(Some(&mut [0; 1024]), registration);
         }
         if self.stage.is_before_open() {
             return self.finish_connecting(registration);

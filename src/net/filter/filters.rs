@@ -93,7 +93,7 @@ impl Filters {
 
     /// Whether a read gives something although the kernel has nothing.
     pub(crate) fn has_input(&self) -> bool {
-        self.layers.iter().any(Layer::has_input)
+        self.wire.failure.is_some() || self.layers.iter().any(Layer::has_input)
     }
 
     /// Whether encoded bytes wait for the kernel.
@@ -144,12 +144,16 @@ impl Filters {
         self.wire.wrote_short
     }
 
-    /// Goes on with the handshake. If `reads`, reads from the stream.
+    /// Goes on with the handshake. Reads from the stream into `received`, if that is given.
     ///
     /// # Errors
     ///
     /// The error of a filter or of the stream. What a filter has to say to the peer is offered to the kernel before.
-    pub(crate) fn advance(&mut self, stream: &mut Stream, reads: bool) -> io::Result<Advance> {
+    pub(crate) fn advance(
+        &mut self,
+        stream: &mut Stream,
+        mut received: Option<&mut [u8]>,
+    ) -> io::Result<Advance> {
         self.begin_call();
         let mut steps = 0;
         while self.ready < self.layers.len() {
@@ -186,14 +190,14 @@ impl Filters {
                 top.note_early_end();
                 continue;
             }
-            if !reads {
+            let Some(received) = received.as_deref_mut() else {
                 return Ok(Advance::Waits);
-            }
+            };
             if steps == MOST_READS || has_many_answers(top) {
                 return Ok(Advance::Unfinished);
             }
             steps += 1;
-            match fill(top, below, &mut self.wire, stream) {
+            match fill(top, below, &mut self.wire, stream, received) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     let may_pass = self.wire.write_fault.is_some();
@@ -238,6 +242,7 @@ impl Filters {
         let Some((top, below)) = self.layers.split_last_mut() else {
             return stream.peek();
         };
+        let mut received = [0; 1024];
         for _ in 0..MOST_READS {
             if top.has_decoded() {
                 return Ok(1);
@@ -250,7 +255,7 @@ impl Filters {
                     return Ok(0);
                 }
             }
-            fill(top, below, &mut self.wire, stream)?;
+            fill(top, below, &mut self.wire, stream, &mut received)?;
         }
         match top.has_decoded() {
             true => Ok(1),

@@ -170,7 +170,7 @@ impl Layer {
     /// Decodes bytes into a buffer of the layer, from which [`give`](Self::give) takes them.
     pub(super) fn decode_ahead(&mut self, received: &mut [u8]) {
         let kept = self.decoded.len();
-        let mut space = [0; 4096];
+        let mut space = [0; 512];
         let length = self.decode_received(received, &mut space);
         self.keep_decoded(kept, &space[..length]);
     }
@@ -178,7 +178,7 @@ impl Layer {
     /// Decodes what the filter may decode without further input, as [`decode_ahead`](Self::decode_ahead) does.
     pub(super) fn decode_kept_ahead(&mut self) {
         let kept = self.decoded.len();
-        let mut space = [0; 4096];
+        let mut space = [0; 512];
         let length = self.decode_kept(&mut space);
         self.keep_decoded(kept, &space[..length]);
     }

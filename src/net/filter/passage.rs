@@ -11,6 +11,9 @@ use super::layer::Layer;
 /// The limit on the reads of the wire in one call that decode to nothing. The caller then serves others.
 pub(super) const MOST_READS: usize = 8;
 
+/// The number of decoded bytes behind which the wire is read once more.
+const LONG_READ: usize = 32 << 10;
+
 /// The least length of a buffer that is halved, one half for received bytes and one for decoded bytes.
 const LEAST_BUFFER: usize = 256;
 
@@ -36,6 +39,8 @@ pub(super) struct WireState {
     pub(super) wrote_short: bool,
     /// The failure of a write that may pass: a signal, or a lack of memory.
     pub(super) write_fault: Option<io::Error>,
+    /// An error of a read that came behind decoded bytes. The next read returns it.
+    pub(super) failure: Option<io::Error>,
 }
 
 impl WireState {
@@ -48,6 +53,9 @@ impl WireState {
     }
 
     pub(super) fn read(&mut self, stream: &mut Stream, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(error) = self.failure.take() {
+            return Err(error);
+        }
         if self.read_short && self.spares_reads {
             return Err(io::ErrorKind::WouldBlock.into());
         }
@@ -145,6 +153,10 @@ pub(super) fn read_into(
             length => top.decode_received(&mut received[..length], space),
         };
         answer(top, below, wire, stream);
+        if decoded >= LONG_READ {
+            let space = &mut space[decoded..];
+            return Ok(decoded + read_on(top, below, wire, stream, space, received));
+        }
         if decoded > 0 {
             return Ok(decoded);
         }
@@ -153,18 +165,47 @@ pub(super) fn read_into(
         .unwrap_or_else(|| Err(io::ErrorKind::Interrupted.into()))
 }
 
-/// Decodes once into the buffer of `top`, behind a read if that is necessary.
+/// Reads once more behind a long read, and returns the number of decoded bytes. Decoding takes so long that the rest of a
+/// message has mostly come meanwhile: one callback and one write then serve for all of it.
+fn read_on(
+    top: &mut Layer,
+    below: &mut [Layer],
+    wire: &mut WireState,
+    stream: &mut Stream,
+    space: &mut [u8],
+    received: &mut [u8],
+) -> usize {
+    if top.has_input() {
+        return 0;
+    }
+    wire.read_short = false;
+    match read(below, wire, stream, received) {
+        Ok(0) => top.note_end_below(),
+        Ok(length) => {
+            let decoded = top.decode_received(&mut received[..length], space);
+            answer(top, below, wire, stream);
+            return decoded;
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => wire.read_short = true,
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+        // The kernel tells it only once.
+        Err(error) => wire.failure = Some(error),
+    }
+    0
+}
+
+/// Decodes once into the buffer of `top`, behind a read into `received` if that is necessary.
 pub(super) fn fill(
     top: &mut Layer,
     below: &mut [Layer],
     wire: &mut WireState,
     stream: &mut Stream,
+    received: &mut [u8],
 ) -> io::Result<()> {
     if top.may_decode() {
         top.decode_kept_ahead();
     } else {
-        let mut received = [0; 4096];
-        match read(below, wire, stream, &mut received)? {
+        match read(below, wire, stream, received)? {
             0 => top.note_end_below(),
             length => top.decode_ahead(&mut received[..length]),
         }

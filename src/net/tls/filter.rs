@@ -1,7 +1,7 @@
 //! The filter itself: one connection of rustls.
 
 use std::fmt;
-use std::io::{ErrorKind, IoSlice, Read, Write};
+use std::io::{ErrorKind, IoSlice, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rustls::{ClientConnection, Connection, ServerConnection};
@@ -10,7 +10,7 @@ use crate::net::error::{Error, Result};
 use crate::net::filter::{Decoded, Filter, FilterOutput};
 
 use super::negotiated::Tls;
-use super::pieces::{PIECE_BYTES, Sink, Source};
+use super::pieces::{PIECE_BYTES, Sink, Source, write_in_pieces};
 use super::side::TlsSide;
 use super::words::{cannot_begin, failed, overlong, truncated};
 
@@ -164,7 +164,7 @@ impl Filter for TlsFilter {
     }
 
     fn encode(&mut self, bytes: &[IoSlice<'_>], to_peer: &mut Vec<u8>) -> Result<usize> {
-        let length = self.connection.writer().write_vectored(bytes)?;
+        let length = write_in_pieces(&mut self.connection.writer(), bytes)?;
         self.take_encrypted(to_peer);
         Ok(length)
     }

@@ -24,6 +24,27 @@ impl Read for Source<'_> {
     }
 }
 
+/// The most pieces that are encrypted at a time: four records.
+const MOST_PIECES: usize = 32;
+
+/// Writes the first of `slices` to rustls, which copies each slice by itself. Returns the number of the written bytes.
+pub(super) fn write_in_pieces(
+    writer: &mut impl Write,
+    slices: &[IoSlice<'_>],
+) -> io::Result<usize> {
+    let all = slices.iter().flat_map(|slice| slice.chunks(PIECE_BYTES));
+    let mut pieces = [IoSlice::new(&[]); MOST_PIECES];
+    let mut count = 0;
+    for (piece, bytes) in pieces.iter_mut().zip(all) {
+        *piece = IoSlice::new(bytes);
+        count += 1;
+    }
+    match &pieces[..count] {
+        [only] => writer.write(only),
+        several => writer.write_vectored(several),
+    }
+}
+
 /// A vector to which rustls appends.
 pub(super) struct Sink<'a>(pub(super) &'a mut Vec<u8>);
 
