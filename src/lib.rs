@@ -27,6 +27,7 @@
 //! | end a socket, or understand why one has closed | [`guide::errors_and_closing`], [`Error`], [`CloseReason`] |
 //! | keep the memory bounded | [`guide::backpressure`] |
 //! | copy a pattern: a proxy, a timeout a request, connecting again | [`guide::patterns`] |
+//! | encrypt a connection, or put a filter of your own under a handler | [`guide::tls`], [`Filter`] |
 //! | test a server in virtual time, with faults | [`guide::testing`], [`simulation`] |
 //! | call the loop from a loop of your own | [`guide::embedding`]: games, GUIs, other loops, one loop a core |
 //! | make steps at a fixed rate, as a game does | [`Ticker`] |
