@@ -118,15 +118,25 @@ fn certificate(error: &CertificateError, name: Option<&str>) -> String {
             presented.join(", "),
             expected.to_str()
         ),
+        // The name of the error in webpki, such as `CaUsedAsEndEntity`.
+        It::Other(other) => format!("certificate refused{of}: {}", words(&other.to_string())),
         other => format!("certificate refused{of}: {other}"),
     }
 }
 
 /// Returns the words for an alert of the peer.
 fn received(alert: AlertDescription) -> String {
-    let name = format!("{alert:?}");
+    let words = words(&format!("{alert:?}"));
+    format!("the peer refuses: {words} (alert {})", u8::from(alert))
+}
+
+/// Returns the words of a name such as `UnknownCA`. A text that has spaces stays as it is.
+fn words(name: &str) -> String {
+    if name.contains(' ') {
+        return name.to_owned();
+    }
     let mut words = String::new();
-    let mut rest = name.as_str();
+    let mut rest = name;
     while !rest.is_empty() {
         let (word, behind) = split_word(rest);
         if !words.is_empty() {
@@ -139,7 +149,7 @@ fn received(alert: AlertDescription) -> String {
         }
         rest = behind;
     }
-    format!("the peer refuses: {words} (alert {})", u8::from(alert))
+    words
 }
 
 /// Splits the first word off a name such as `UnknownCA` or `UnknownPSKIdentity`.
@@ -217,6 +227,17 @@ mod tests {
         assert_eq!(error.code(), "CERT_HAS_EXPIRED");
         let source = error.io().get_ref().and_then(|inner| inner.source());
         assert!(source.is_some_and(|source| source.is::<rustls::Error>()));
+    }
+
+    #[test]
+    fn a_certificate_of_an_authority_is_refused_in_words() {
+        let inner: Box<dyn StdError + Send + Sync> = "CaUsedAsEndEntity".into();
+        let source = rustls::OtherError(inner.into());
+        let error = rustls::Error::InvalidCertificate(CertificateError::Other(source));
+        assert_eq!(
+            failed(error, true, Some("localhost")).to_string(),
+            "handshake failed: certificate refused (localhost): ca used as end entity"
+        );
     }
 
     #[test]
