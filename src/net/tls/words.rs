@@ -115,13 +115,37 @@ fn certificate(error: &CertificateError, name: Option<&str>) -> String {
             presented,
         } => format!(
             "certificate of another name ({}, not {})",
-            presented.join(", "),
+            names(presented),
             expected.to_str()
         ),
         // The name of the error in webpki, such as `CaUsedAsEndEntity`.
         It::Other(other) => format!("certificate refused{of}: {}", words(&other.to_string())),
         other => format!("certificate refused{of}: {other}"),
     }
+}
+
+/// Returns the first names of a certificate. The peer has chosen them, and their number: a log must survive both.
+fn names(presented: &[String]) -> String {
+    const MOST: usize = 3;
+    if presented.is_empty() {
+        return "no name".to_owned();
+    }
+    let mut text = String::new();
+    for (place, name) in presented.iter().take(MOST).enumerate() {
+        if place > 0 {
+            text += ", ";
+        }
+        let inner = name
+            .strip_prefix("DnsName(\"")
+            .and_then(|name| name.strip_suffix("\")"));
+        let name = inner.unwrap_or(name);
+        text.extend(name.chars().take(253).flat_map(char::escape_debug));
+    }
+    if presented.len() > MOST {
+        // A `String` takes everything.
+        let _ = write!(text, " and {} more", presented.len() - MOST);
+    }
+    text
 }
 
 /// Returns the words for an alert of the peer.
@@ -227,6 +251,19 @@ mod tests {
         assert_eq!(error.code(), "CERT_HAS_EXPIRED");
         let source = error.io().get_ref().and_then(|inner| inner.source());
         assert!(source.is_some_and(|source| source.is::<rustls::Error>()));
+    }
+
+    #[test]
+    fn names_of_a_peer_are_few_and_without_control_characters() {
+        let dns = |name: &str| format!("DnsName(\"{name}\")");
+        assert_eq!(
+            names(&[dns("a.org"), "IpAddress(1.2.3.4)".to_owned()]),
+            "a.org, IpAddress(1.2.3.4)"
+        );
+        assert_eq!(names(&[dns("a\nb\x1b[1m")]), "a\\nb\\u{1b}[1m");
+        assert_eq!(names(&vec![dns("a"); 1000]), "a, a, a and 997 more");
+        assert_eq!(names(&[dns(&"a".repeat(9000))]).len(), 253);
+        assert_eq!(names(&[]), "no name");
     }
 
     #[test]
