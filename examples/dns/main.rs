@@ -71,17 +71,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .ok_or("usage: dns ADDRESS NAME=ADDRESS ..")?;
     let mut table = Table::parse(arguments)?;
     let mut event_loop = EventLoop::new()?;
+    // TCP chooses the port if it is 0: connections use up far more of its ports than datagrams do of theirs.
+    let options = ListenOptions::new().limits(Limits::internet());
+    let tcp = event_loop.listen_with(address.as_str(), options, |_, _| OverTcp::default())?;
+    let address = event_loop.server(tcp).address();
+    let address = address.ok_or("a name server has an address, and no path")?;
     // Of a flood, the first questions are as good as the last, so that the queue keeps those that it has.
     let options = DatagramOptions::new()
         .max_datagram_bytes(LONGEST_OVER_UDP)
         .receives_per_turn(64)
         .drop_policy(DropPolicy::Newest);
     let udp = OverUdp { answer: Vec::new() };
-    let udp = event_loop.bind_udp(address.as_str(), options, udp)?;
-    let address = event_loop.datagram_socket(udp).local_address();
-    let address = address.ok_or("a name server has an address, and no name")?;
-    let options = ListenOptions::new().limits(Limits::internet());
-    event_loop.listen_with(address, options, |_, _| OverTcp::default())?;
+    event_loop.bind_udp(address, options, udp)?;
     println!("listening {address}");
     event_loop.run(&mut table)?;
     Ok(())

@@ -1,4 +1,4 @@
-//! The names of Node's `net` that became others here, each of which the search of the docs finds.
+//! The names of Node's `net` and `dgram` that became others here, each of which the search of the docs finds.
 
 use crate::file::File;
 
@@ -109,6 +109,30 @@ const RENAMED: &[&str] = &[
     "removeRange",
     "removeSubnet",
     "size",
+    // Datagrams.
+    "addMembership",
+    "addSourceSpecificMembership",
+    "createSocket",
+    "dgram",
+    "dgram.Socket",
+    "dgram.bind",
+    "dgram.connect",
+    "dropMembership",
+    "dropSourceSpecificMembership",
+    "getRecvBufferSize",
+    "getSendBufferSize",
+    "getSendQueueCount",
+    "getSendQueueSize",
+    "message",
+    "receiveBlockList",
+    "recvBufferSize",
+    "reuseAddr",
+    "sendBlockList",
+    "sendBufferSize",
+    "setMulticastInterface",
+    "setMulticastLoopback",
+    "setMulticastTTL",
+    "setRecvBufferSize",
     // Timers and threads.
     "clearInterval",
     "clearTimeout",
