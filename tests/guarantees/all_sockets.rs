@@ -9,7 +9,7 @@ fn crowd(scene: &mut Scene, count: usize) -> (ServerId, Vec<Peer>) {
     let (server, address) = scene.listen(SocketOptions::new(), |_| Recorder::new("member"));
     let peers: Vec<_> = (0..count).map(|_| Peer::connect(address)).collect();
     scene.drive_with("all connections", |scene| {
-        scene.event_loop.server(server).connection_count() == count
+        scene.event_loop.server(server).sockets().count() == count
     });
     (server, peers)
 }

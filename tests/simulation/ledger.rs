@@ -392,7 +392,14 @@ impl Ledger {
                 }
                 None => self.pattern.piece(stream, position, piece.len()),
             };
-            assert!(piece == expected, "S1: other bytes than were sent: {it:?}");
+            assert!(
+                piece == expected,
+                "S1: at {position} {} of {} {:?} {:?} stream {stream}: other bytes than were sent: {it:?}",
+                piece.len(),
+                data.len(),
+                &piece[..piece.len().min(30)],
+                &expected[..expected.len().min(30)]
+            );
             position += piece.len() as u64;
         }
         assert!(

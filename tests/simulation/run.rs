@@ -23,6 +23,7 @@ use super::requests::{Book, Request, SERVICE};
 use super::room::Visitor;
 use super::serving::Counter;
 use super::stalling::{Ping, Waiting, truthful};
+use super::support::filtered::of_server;
 use super::workload::Workload;
 use super::workloads::{Ask, Flood, Sip};
 
@@ -266,6 +267,7 @@ impl Scene {
             is_backend,
             is_closed: false,
         };
+        let listen = of_server(listen);
         let server = self.hosts[host].event_loop.serve(address, listen, counter);
         self.servers.push((host, server.unwrap()));
     }

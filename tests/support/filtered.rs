@@ -1,30 +1,50 @@
 //! Filters under the sockets of a scene: the same tests then hold for filtered sockets. `NETLOOP_FILTERED=1` puts filters
-//! in that change nothing.
+//! in that change nothing, `NETLOOP_FILTERED=records` those of [`Records`], which both ends must have.
 
 use std::io::IoSlice;
 use std::sync::OnceLock;
 
 use netloop::{ConnectOptions, Decoded, Filter, FilterOutput, ListenOptions, Result};
 
-/// Whether sockets of scenes have filters.
-pub(crate) fn is_on() -> bool {
-    static ON: OnceLock<bool> = OnceLock::new();
-    *ON.get_or_init(|| std::env::var_os("NETLOOP_FILTERED").is_some())
+use super::Records;
+
+/// The filters of sockets of scenes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Filters {
+    None,
+    Nothing,
+    Records,
 }
 
-/// `options`, with a filter that changes nothing if filters are on.
+fn filters() -> Filters {
+    static FILTERS: OnceLock<Filters> = OnceLock::new();
+    *FILTERS.get_or_init(|| match std::env::var_os("NETLOOP_FILTERED") {
+        None => Filters::None,
+        Some(kind) if kind == "records" => Filters::Records,
+        Some(_) => Filters::Nothing,
+    })
+}
+
+/// Whether sockets of scenes have filters.
+pub(crate) fn is_on() -> bool {
+    filters() != Filters::None
+}
+
+/// `options`, with a filter if filters are on.
 pub(crate) fn of_server(options: ListenOptions) -> ListenOptions {
-    match is_on() {
-        true => options.filter(|| Ok(Nothing)),
-        false => options,
+    match filters() {
+        Filters::None => options,
+        Filters::Nothing => options.filter(|| Ok(Nothing)),
+        Filters::Records => options.filter(|| Ok(Records::default())),
     }
 }
 
 /// As [`of_server`], of a client.
 pub(crate) fn of_client(options: ConnectOptions) -> ConnectOptions {
-    match is_on() {
-        true => options.filter(|| Ok(Nothing)),
-        false => options,
+    match filters() {
+        Filters::None => options,
+        Filters::Nothing => options.filter(|| Ok(Nothing)),
+        Filters::Records => options.filter(|| Ok(Records::default())),
     }
 }
 

@@ -12,7 +12,7 @@
 mod arrivals;
 mod bytes;
 mod child;
-mod filtered;
+pub(crate) mod filtered;
 mod life;
 mod loopback;
 mod losses;

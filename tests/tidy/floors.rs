@@ -67,7 +67,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("net/error", &["net/values", "system/errno"]),
     ("net/address", &["net/values", "net/error"]),
     // Between the stream and the connection.
-    ("net/filter", &["system", "net/error"]),
+    ("net/filter", &["system", "system/errno", "net/error"]),
     (
         "net/outbox",
         &["slots", "send_buffer", "net/values", "net/filter"],

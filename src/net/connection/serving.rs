@@ -127,8 +127,8 @@ impl Connection {
         registration: &mut Registration<'_>,
         outbox: &mut Outbox,
     ) -> Option<Event> {
-        if has_received {
-            // Bytes on the wire are activity, whether they decode to something or not.
+        if has_received || matches!(read, Ok(length) if length > 0) {
+            // Bytes on the wire are activity, whether they decode to something or not. So are bytes that were held.
             self.activity.touch(registration);
         }
         self.await_filters(registration);

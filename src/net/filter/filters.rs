@@ -279,8 +279,9 @@ impl Filters {
         }
         if let Some(top) = self.layers.last_mut() {
             top.out.borrow(spare);
+            top.out.credit(before);
         }
-        let written = write(&mut self.layers, &mut self.wire, stream, slices, before);
+        let written = write(&mut self.layers, &mut self.wire, stream, slices);
         if let Some(top) = self.layers.last_mut() {
             top.out.give_back(spare);
         }

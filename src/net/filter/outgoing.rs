@@ -127,6 +127,11 @@ impl Outgoing {
         }
     }
 
+    /// Adds written bytes that were sent, and that the next [`take_credit`](Self::take_credit) returns.
+    pub(super) fn credit(&mut self, bytes: usize) {
+        self.credit += bytes;
+    }
+
     /// Takes the number of written bytes that were sent since the last call.
     pub(super) fn take_credit(&mut self) -> usize {
         std::mem::take(&mut self.credit)

@@ -222,19 +222,18 @@ fn answer(top: &mut Layer, below: &mut [Layer], wire: &mut WireState, stream: &S
     }
 }
 
-/// Writes through `layers`, whose last is the top, from the byte `taken` of `slices` on. Returns how many bytes are taken
-/// then.
+/// Writes through `layers`, whose last is the top. Behind an error, the next call returns the bytes that were taken before.
 pub(super) fn write(
     layers: &mut [Layer],
     wire: &mut WireState,
     stream: &Stream,
     slices: &[IoSlice<'_>],
-    mut taken: usize,
 ) -> io::Result<usize> {
     let Some((top, below)) = layers.split_last_mut() else {
         return wire.write(stream, slices);
     };
     let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+    let mut taken = 0;
     loop {
         let sent = send(top, below, wire, stream);
         taken += top.out.take_credit();
@@ -244,7 +243,10 @@ pub(super) fn write(
             Err(error) if is_full(&error) && taken > 0 => {
                 return Ok(taken);
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                top.out.credit(taken);
+                return Err(error);
+            }
         }
         if let Some(error) = top.failure() {
             return Err(error);
@@ -283,7 +285,7 @@ pub(super) fn send(
     stream: &Stream,
 ) -> io::Result<bool> {
     while !top.out.is_empty() {
-        match write(below, wire, stream, &[IoSlice::new(top.out.unsent())], 0)? {
+        match write(below, wire, stream, &[IoSlice::new(top.out.unsent())])? {
             0 => return Ok(false),
             sent => top.out.note_sent(sent),
         }

@@ -105,7 +105,7 @@ fn the_connect_timeout_is_over_when_a_filter_starts_later() {
 }
 
 #[test]
-fn bytes_that_a_filter_decodes_before_it_is_ready_keep_their_order() {
+fn bytes_decoded_before_a_filter_is_ready_keep_their_order() {
     let mut scene = Scene::new();
     let options = ListenOptions::new().filter(|| Ok(Pong::ready_after(10)));
     let (_, address) = scene.listen(options, |_| Recorder::new("theirs"));
@@ -156,7 +156,7 @@ fn a_reset_that_a_write_meets_is_no_truncation() {
 }
 
 #[test]
-fn a_filter_that_answers_behind_the_end_of_its_side_fails_nothing() {
+fn an_answer_of_a_filter_behind_our_end_fails_nothing() {
     let mut scene = Scene::new();
     let ending = Recorder::new("theirs").on("connect", |cx, _| cx.socket.end());
     let mut ending = Some(ending);
@@ -269,7 +269,7 @@ fn a_shutdown_asks_a_connection_whose_handshake_takes_long() {
 }
 
 #[test]
-fn a_socket_reports_marks_only_when_bytes_from_before_a_filter_are_sent() {
+fn bytes_from_before_a_filter_count_until_they_are_sent() {
     let mut scene = Scene::new();
     let (id, mut peer) = scene.adopted(SocketOptions::new(), Recorder::new("us"));
     scene.settle();

@@ -2,7 +2,10 @@
 
 use super::contracts::Pong;
 use super::{accepted, records};
-use crate::support::{END, HELLO, Peer, PeerEnd, Recorder, Scene, with_failing_calls};
+use crate::support::{
+    END, HELLO, Peer, PeerEnd, Recorder, Records, Scene, assert_same_bytes, pattern,
+    with_failing_calls,
+};
 
 // strace counts the sends of both ends. The first of all is the hello of this side.
 #[test]
@@ -51,6 +54,23 @@ fn an_answer_of_a_filter_is_sent_again_after_a_shortage() {
         peer.write(b"there?");
         assert_eq!(scene.peer_reads(&mut peer, 1), b"!");
         assert_eq!(scene.world.trace("theirs"), "connect data:there?");
+    });
+}
+
+#[test]
+fn a_shortage_within_a_long_write_sends_no_byte_twice() {
+    // Behind the hellos of both ends, and behind some batches of one call.
+    with_failing_calls(&["sendto:error=ENOBUFS:when=5..6"], || {
+        let mut scene = Scene::new();
+        let bytes = pattern(600_000, 3);
+        let sent = bytes.clone();
+        let writing = Recorder::new("theirs").on("connect", move |cx, _| {
+            cx.socket.write(&sent).ignore();
+        });
+        let mut peer = accepted(&mut scene, records(), writing);
+        let expected = Records::of(&bytes);
+        let received = scene.peer_reads(&mut peer, expected.len());
+        assert_same_bytes(&received, &expected);
     });
 }
 

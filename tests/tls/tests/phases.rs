@@ -303,7 +303,7 @@ fn counters_are_those_of_the_plaintext() {
 }
 
 #[test]
-fn requests_within_the_handshake_are_carried_out_behind_it_or_at_once() {
+fn requests_within_a_handshake_come_behind_it_or_at_once() {
     for word in ["end", "destroy_soon", "destroy", "reset"] {
         let mut scene = Scene::new();
         let (listener, address) = crate::support::listener();
