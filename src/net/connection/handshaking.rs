@@ -147,10 +147,7 @@ impl Connection {
                 registration,
                 outbox,
             };
-            if let Err(error) = self.outbound.send(&[], &mut wire) {
-                if let Some(filters) = self.filters_mut() {
-                    filters.note_write_error(error);
-                }
+            if self.outbound.send(&[], &mut wire).is_err() {
                 // The read that follows tells the failure.
                 registration.would_block(Interest::WRITABLE);
             }
@@ -337,10 +334,11 @@ impl Connection {
             return;
         };
         if filters.has_output() {
-            match filters.has_written_short() {
-                _ if may_pass => {}
-                true => registration.fell_short(Interest::WRITABLE),
-                false => registration.would_block(Interest::WRITABLE),
+            // Otherwise no write was tried, and the readiness is as it was.
+            if !may_pass && filters.has_written_short() {
+                registration.fell_short(Interest::WRITABLE);
+            } else if !may_pass && filters.would_block() {
+                registration.would_block(Interest::WRITABLE);
             }
             registration.want(Interest::WRITABLE);
         } else if self.stage.is_before_open() {

@@ -4,7 +4,6 @@
 use std::io;
 
 use crate::net::error::Syscall;
-use crate::net::filter::Filters;
 use crate::net::outbox::Outbox;
 use crate::net::values::{Event, SocketEvent, SocketId};
 use crate::reactor::{Interest, Registration};
@@ -158,21 +157,8 @@ impl Connection {
                 }
                 None
             }
-            Err(_) if self.is_reset_cut_short() => {
-                // As for a plain end, the error of the write is the cause.
-                self.report_held_back(registration);
-                None
-            }
             Err(error) => self.read_failed(error, registration),
         }
-    }
-
-    /// Whether a reset has made a write fail before, so that a read sees no more than an end, which the filters take for a
-    /// failure.
-    fn is_reset_cut_short(&self) -> bool {
-        self.outbound.has_failed()
-            && !self.is_failed_behind_end()
-            && self.filters().is_some_and(Filters::is_cut_short)
     }
 
     /// Handles a read that returned an error: the read would block, was interrupted, or failed.

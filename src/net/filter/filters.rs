@@ -6,7 +6,6 @@
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 
-use crate::net::error::copy_of_io;
 use crate::system::Stream;
 
 use super::interface::Filter;
@@ -24,8 +23,6 @@ pub(crate) struct Filters {
     /// The number of layers that are ready. The layers behind these have not begun, but for the first of them.
     ready: usize,
     wire: WireState,
-    /// The reset that a write has met during the handshake. The kernel tells it once, and a read then sees a plain end.
-    reset: Option<io::Error>,
 }
 
 /// The result of a step of the handshake.
@@ -52,7 +49,6 @@ impl Filters {
                 plain,
                 ..WireState::default()
             },
-            reset: None,
         }
     }
 
@@ -65,7 +61,7 @@ impl Filters {
     /// then drops this value. `None`, and no change, if there is more to do.
     pub(crate) fn take_apart(&mut self) -> Option<(Box<dyn AnyFilter>, Vec<u8>)> {
         match &self.layers[..] {
-            [layer] if layer.is_over() && self.reset.is_none() && !self.has_plain() => {
+            [layer] if layer.is_over() && self.wire.reset.is_none() && !self.has_plain() => {
                 self.layers.pop().map(Layer::into_parts)
             }
             _ => None,
@@ -112,21 +108,9 @@ impl Filters {
         self.layers.iter().any(has_many_answers)
     }
 
-    /// Whether the peer has ended within what a filter decodes as a whole, so that the end is a failure.
-    pub(crate) fn is_cut_short(&self) -> bool {
-        self.layers.iter().any(Layer::is_cut_short)
-    }
-
     /// Takes the failure of a write in the last operation that may pass.
     pub(crate) fn take_write_fault(&mut self) -> Option<io::Error> {
         self.wire.write_fault.take()
-    }
-
-    /// Notes that a write has failed during the handshake.
-    pub(crate) fn note_write_error(&mut self, error: io::Error) {
-        if error.kind() == io::ErrorKind::ConnectionReset {
-            self.reset.get_or_insert(error);
-        }
     }
 
     /// Whether the last read of the wire proves that there is no more for now, and nothing waits here.
@@ -142,6 +126,11 @@ impl Filters {
     /// Whether the last operation ended with a short write, and not with a call that would block.
     pub(crate) fn has_written_short(&self) -> bool {
         self.wire.wrote_short
+    }
+
+    /// Whether the last operation ended with a write that would block.
+    pub(crate) fn would_block(&self) -> bool {
+        self.wire.would_block
     }
 
     /// Goes on with the handshake. Reads from the stream into `received`, if that is given.
@@ -163,13 +152,7 @@ impl Filters {
             };
             top.begin();
             // A failed write is told by the read that follows, behind what the peer has said before.
-            let sent = match send(top, below, &mut self.wire, stream) {
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
-                    self.reset.get_or_insert(error);
-                    Ok(false)
-                }
-                sent => sent,
-            };
+            let sent = send(top, below, &mut self.wire, stream);
             if top.is_ready() {
                 // What has failed behind the handshake is told by a read, behind what was decoded.
                 let knows_peer = top.peer_address().is_some();
@@ -181,10 +164,7 @@ impl Filters {
                 continue;
             }
             if let Some(error) = top.failure() {
-                return Err(match &self.reset {
-                    Some(reset) if top.is_cut_short() => copy_of_io(reset),
-                    _ => error,
-                });
+                return Err(error);
             }
             if top.has_peer_ended() {
                 top.note_early_end();
@@ -201,9 +181,8 @@ impl Filters {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     let may_pass = self.wire.write_fault.is_some();
-                    return match (sent, &self.reset) {
-                        (_, Some(reset)) => Err(copy_of_io(reset)),
-                        (Err(error), _) if !is_full(&error) && !may_pass => Err(error),
+                    return match sent {
+                        Err(error) if !is_full(&error) && !may_pass => Err(error),
                         _ => Ok(Advance::Waits),
                     };
                 }

@@ -48,8 +48,6 @@ pub(super) struct Layer {
     has_peer_ended: bool,
     /// The error of the filter. It stays, because several calls may ask for it.
     failure: Option<Error>,
-    /// Whether the failure is the end of the peer, which has come too early.
-    is_cut_short: bool,
     /// Whether this side has ended.
     has_ended: bool,
     pub(super) out: Outgoing,
@@ -66,7 +64,6 @@ impl Layer {
             decoded: Vec::new(),
             has_peer_ended: false,
             failure: None,
-            is_cut_short: false,
             has_ended: false,
             out: Outgoing::default(),
         }
@@ -200,16 +197,10 @@ impl Layer {
             }
             Err(error) => self.failure = Some(error),
         }
-        self.is_cut_short = self.failure.is_some();
-    }
-
-    pub(super) fn is_cut_short(&self) -> bool {
-        self.is_cut_short
     }
 
     /// Fails the filter because its peer has ended before it was ready.
     pub(super) fn note_early_end(&mut self) {
-        self.is_cut_short = true;
         let text = "the peer has ended before the connection was open";
         self.failure
             .get_or_insert_with(|| Error::with_code(Error::FILTER, text));

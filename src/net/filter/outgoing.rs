@@ -48,6 +48,11 @@ impl Outgoing {
         self.bytes.len() - self.sent - of_batch
     }
 
+    /// Whether written bytes are among the unsent ones.
+    pub(super) fn has_batch(&self) -> bool {
+        self.batch.is_some()
+    }
+
     /// Drops what was appended behind the first `length` bytes.
     pub(super) fn cut(&mut self, length: usize) {
         self.bytes.truncate(length);

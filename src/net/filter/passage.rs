@@ -37,10 +37,14 @@ pub(super) struct WireState {
     pub(super) spares_reads: bool,
     /// The last write was short, which proves that the kernel has no space for now.
     pub(super) wrote_short: bool,
+    /// The last write would have blocked.
+    pub(super) would_block: bool,
     /// The failure of a write that may pass: a signal, or a lack of memory.
     pub(super) write_fault: Option<io::Error>,
     /// An error of a read that came behind decoded bytes. The next read returns it.
     pub(super) failure: Option<io::Error>,
+    /// The reset that a write has met. The kernel tells it once: a read then sees a plain end, and a write a broken pipe.
+    pub(super) reset: Option<io::Error>,
 }
 
 impl WireState {
@@ -49,6 +53,7 @@ impl WireState {
         self.read_short = false;
         self.spares_reads = true;
         self.wrote_short = false;
+        self.would_block = false;
         self.write_fault = None;
     }
 
@@ -60,6 +65,9 @@ impl WireState {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let length = stream.read(buffer)?;
+        if let (0, Some(reset)) = (length, &self.reset) {
+            return Err(copy_of_io(reset));
+        }
         self.received += length as u64;
         self.read_short = length > 0 && length < buffer.len() && stream.short_read_exhausts();
         Ok(length)
@@ -97,6 +105,9 @@ impl WireState {
     }
 
     fn write_now(&mut self, stream: &Stream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        if let Some(reset) = &self.reset {
+            return Err(copy_of_io(reset));
+        }
         let offered: usize = slices.iter().map(|slice| slice.len()).sum();
         match stream.write(slices) {
             Ok(sent) => {
@@ -104,8 +115,11 @@ impl WireState {
                 Ok(sent)
             }
             Err(error) => {
+                self.would_block = is_full(&error);
                 if error.kind() == io::ErrorKind::Interrupted || is_out_of_buffers(&error) {
                     self.write_fault = Some(copy_of_io(&error));
+                } else if error.kind() == io::ErrorKind::ConnectionReset {
+                    self.reset = Some(copy_of_io(&error));
                 }
                 Err(error)
             }
@@ -216,8 +230,9 @@ pub(super) fn fill(
 
 /// Sends what the filter of `top` has answered to received bytes.
 fn answer(top: &mut Layer, below: &mut [Layer], wire: &mut WireState, stream: &Stream) {
-    if !top.out.is_empty() {
-        // What is not sent now is sent later, and then a failure is told.
+    // Behind written bytes the kernel was full, and the flush goes on: it takes these out of the queue.
+    if !top.out.is_empty() && !top.out.has_batch() {
+        // What is not sent now is sent later, and a failure is told by the next call.
         let _ = send(top, below, wire, stream);
     }
 }
