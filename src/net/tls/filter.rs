@@ -1,7 +1,7 @@
 //! The filter itself: one connection of rustls.
 
 use std::fmt;
-use std::io::{ErrorKind, IoSlice, Read, Write};
+use std::io::{ErrorKind, IoSlice, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rustls::{ClientConnection, Connection, ServerConnection};
@@ -10,6 +10,7 @@ use crate::net::error::{Error, Result};
 use crate::net::filter::{Decoded, Filter, FilterOutput};
 
 use super::negotiated::Tls;
+use super::pieces::{PIECE_BYTES, Sink, Source, write_in_pieces};
 use super::side::TlsSide;
 use super::words::{cannot_begin, failed, overlong, truncated};
 
@@ -82,7 +83,8 @@ impl TlsFilter {
     /// Moves decrypted bytes into `output`. Returns whether the peer's end has come behind them.
     fn take_plaintext(&mut self, output: &mut FilterOutput<'_>) -> Result<bool> {
         while !output.space().is_empty() {
-            match self.connection.reader().read(output.space()) {
+            let length = output.space().len().min(PIECE_BYTES);
+            match self.connection.reader().read(&mut output.space()[..length]) {
                 Ok(0) => return Ok(true),
                 Ok(length) => output.fill(length),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
@@ -93,7 +95,7 @@ impl TlsFilter {
     }
 
     /// Decrypts the next bytes of `rest`.
-    fn receive(&mut self, rest: &mut &[u8]) -> Result<()> {
+    fn receive(&mut self, rest: &mut Source<'_>) -> Result<()> {
         let connection = &mut self.connection;
         let is_handshaking = connection.is_handshaking();
         if let Err(error) = connection.read_tls(rest) {
@@ -114,7 +116,7 @@ impl TlsFilter {
     /// Moves encrypted bytes to `to_peer`.
     fn take_encrypted(&mut self, to_peer: &mut Vec<u8>) {
         while self.connection.wants_write() {
-            if self.connection.write_tls(to_peer).is_err() {
+            if self.connection.write_tls(&mut Sink(to_peer)).is_err() {
                 // A vector takes everything.
                 return;
             }
@@ -134,7 +136,7 @@ impl Filter for TlsFilter {
 
     fn decode(&mut self, input: &mut [u8], output: &mut FilterOutput<'_>) -> Result<Decoded> {
         let length = input.len();
-        let mut rest: &[u8] = input;
+        let mut rest = Source(input);
         loop {
             if self.take_plaintext(output)? {
                 self.take_encrypted(output.to_peer());
@@ -146,22 +148,22 @@ impl Filter for TlsFilter {
             if let Some(failure) = self.failure.take() {
                 return Err(failure);
             }
-            if rest.is_empty() {
+            if rest.0.is_empty() {
                 break;
             }
             if let Err(failure) = self.receive(&mut rest) {
                 self.failure = Some(failure);
-                rest = &[];
+                rest = Source(&[]);
                 // The alert, which tells the peer why.
                 self.take_encrypted(output.to_peer());
             }
         }
         self.take_encrypted(output.to_peer());
-        Ok(Decoded::used(length - rest.len()))
+        Ok(Decoded::used(length - rest.0.len()))
     }
 
     fn encode(&mut self, bytes: &[IoSlice<'_>], to_peer: &mut Vec<u8>) -> Result<usize> {
-        let length = self.connection.writer().write_vectored(bytes)?;
+        let length = write_in_pieces(&mut self.connection.writer(), bytes)?;
         self.take_encrypted(to_peer);
         Ok(length)
     }

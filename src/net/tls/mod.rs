@@ -3,6 +3,7 @@
 
 mod filter;
 mod negotiated;
+mod pieces;
 mod side;
 mod words;
 
