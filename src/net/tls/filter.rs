@@ -1,7 +1,7 @@
 //! The filter itself: one connection of rustls.
 
 use std::fmt;
-use std::io::{ErrorKind, IoSlice, Read};
+use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rustls::{ClientConnection, Connection, ServerConnection};
@@ -10,7 +10,6 @@ use crate::net::error::{Error, Result};
 use crate::net::filter::{Decoded, Filter, FilterOutput};
 
 use super::negotiated::Tls;
-use super::pieces::{PIECE_BYTES, Sink, Source, write_in_pieces};
 use super::side::TlsSide;
 use super::words::{cannot_begin, failed, overlong, truncated};
 
@@ -83,8 +82,7 @@ impl TlsFilter {
     /// Moves decrypted bytes into `output`. Returns whether the peer's end has come behind them.
     fn take_plaintext(&mut self, output: &mut FilterOutput<'_>) -> Result<bool> {
         while !output.space().is_empty() {
-            let length = output.space().len().min(PIECE_BYTES);
-            match self.connection.reader().read(&mut output.space()[..length]) {
+            match self.connection.reader().read(output.space()) {
                 Ok(0) => return Ok(true),
                 Ok(length) => output.fill(length),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
@@ -95,7 +93,7 @@ impl TlsFilter {
     }
 
     /// Decrypts the next bytes of `rest`.
-    fn receive(&mut self, rest: &mut Source<'_>) -> Result<()> {
+    fn receive(&mut self, rest: &mut &[u8]) -> Result<()> {
         let connection = &mut self.connection;
         let is_handshaking = connection.is_handshaking();
         if let Err(error) = connection.read_tls(rest) {
@@ -116,7 +114,7 @@ impl TlsFilter {
     /// Moves encrypted bytes to `to_peer`.
     fn take_encrypted(&mut self, to_peer: &mut Vec<u8>) {
         while self.connection.wants_write() {
-            if self.connection.write_tls(&mut Sink(to_peer)).is_err() {
+            if self.connection.write_tls(to_peer).is_err() {
                 // A vector takes everything.
                 return;
             }
@@ -136,7 +134,7 @@ impl Filter for TlsFilter {
 
     fn decode(&mut self, input: &mut [u8], output: &mut FilterOutput<'_>) -> Result<Decoded> {
         let length = input.len();
-        let mut rest = Source(input);
+        let mut rest: &[u8] = input;
         loop {
             if self.take_plaintext(output)? {
                 self.take_encrypted(output.to_peer());
@@ -148,22 +146,22 @@ impl Filter for TlsFilter {
             if let Some(failure) = self.failure.take() {
                 return Err(failure);
             }
-            if rest.0.is_empty() {
+            if rest.is_empty() {
                 break;
             }
             if let Err(failure) = self.receive(&mut rest) {
                 self.failure = Some(failure);
-                rest = Source(&[]);
+                rest = &[];
                 // The alert, which tells the peer why.
                 self.take_encrypted(output.to_peer());
             }
         }
         self.take_encrypted(output.to_peer());
-        Ok(Decoded::used(length - rest.0.len()))
+        Ok(Decoded::used(length - rest.len()))
     }
 
     fn encode(&mut self, bytes: &[IoSlice<'_>], to_peer: &mut Vec<u8>) -> Result<usize> {
-        let length = write_in_pieces(&mut self.connection.writer(), bytes)?;
+        let length = self.connection.writer().write_vectored(bytes)?;
         self.take_encrypted(to_peer);
         Ok(length)
     }

@@ -3,7 +3,6 @@
 
 mod filter;
 mod negotiated;
-mod pieces;
 mod side;
 mod words;
 
