@@ -256,7 +256,8 @@ impl Limits {
     /// Sockets that connect or are adopted have no such limit, nor has a socket whose own side has
     /// [ended](crate::Socket::end).
     ///
-    /// A paused socket is not exempt. But a byte that has arrived, and waits for the program, is enough.
+    /// A paused socket is not exempt. But a byte that has arrived, and waits for the program, is enough. Behind
+    /// [filters](crate::Filter), such as TLS, the time counts from the end of the handshake to the first decoded byte.
     pub fn first_byte_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.socket.first_byte_timeout = timeout.into();
         self
