@@ -134,12 +134,13 @@ pub use event_loop::{Signal, SignalId, SignalWatch};
 #[cfg(unix)]
 pub use net::Descriptor;
 pub use net::{
-    AcceptLimit, AcceptRate, BlockList, CloseReason, ConnectOptions, DatagramId, DatagramOptions,
-    DatagramSocket, Decoded, DropPolicy, Endpoint, Error, Family, Filter, FilterOutput, Flow,
-    HostQuery, IntoEndpoint, IntoListener, KeepAlive, Limits, ListenOptions, MinRate,
-    MulticastInterface, ProxyHeader, ProxyProtocol, Refusal, Resolver, Result, Server, ServerId,
-    Socket, SocketId, SocketOptions, Sockets, Source, SourceId, State, StdListener, StdStream,
-    Syscall, TimerId, ip_family, is_ipv4, is_ipv6, parse_socket_address, system_resolver,
+    AcceptLimit, AcceptRate, BlockList, CloseReason, ConnectOptions, DatagramFlow, DatagramId,
+    DatagramOptions, DatagramSocket, Decoded, DropPolicy, Endpoint, Error, Family, Filter,
+    FilterOutput, Flow, HostQuery, IntoEndpoint, IntoListener, KeepAlive, Limits, ListenOptions,
+    MinRate, MulticastInterface, ProxyHeader, ProxyProtocol, Refusal, Resolver, Result, Server,
+    ServerId, Socket, SocketId, SocketOptions, Sockets, Source, SourceId, State, StdListener,
+    StdStream, Syscall, TimerId, ip_family, is_ipv4, is_ipv6, parse_socket_address,
+    system_resolver,
 };
 #[cfg(feature = "tls")]
 pub use net::{Tls, TlsFilter, TlsSide};

@@ -75,8 +75,8 @@ pub trait DatagramHandler<S = ()> {
         let _ = (cx, from, data);
     }
 
-    /// The queue is empty again, after a send was answered [`Full`](crate::Flow::Full) or
-    /// [`Dropped`](crate::Flow::Dropped).
+    /// The queue is empty again, after a send was answered [`Full`](crate::DatagramFlow::Full) or
+    /// [`Dropped`](crate::DatagramFlow::Dropped).
     fn on_drain(&mut self, cx: &mut DatagramContext<'_, S>) {
         let _ = cx;
     }

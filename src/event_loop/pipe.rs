@@ -137,7 +137,7 @@ impl<S> SocketHandler<S> for Piped<S> {
             // The user has ended the other socket, so further bytes have no destination.
             Flow::Ended => cx.socket.close_behind_pipe(self.end.directions.takes, None),
             // The close of the other socket also closes this socket. Only UDP sockets drop.
-            Flow::Closed | Flow::Dropped => {}
+            Flow::Closed => {}
         }
     }
 

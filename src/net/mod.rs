@@ -22,7 +22,7 @@ pub use address::{
     BlockList, IntoEndpoint, IntoListener, ip_family, is_ipv4, is_ipv6, parse_socket_address,
 };
 pub use connect::{ConnectOptions, HostQuery, Resolver, system_resolver};
-pub use datagram::{DatagramOptions, DropPolicy};
+pub use datagram::{DatagramFlow, DatagramOptions, DropPolicy};
 pub use error::{Error, Result, Syscall};
 pub use filter::{Decoded, Filter, FilterOutput, ProxyHeader};
 pub use listener::{ListenOptions, ProxyProtocol};

@@ -7,7 +7,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use netloop::simulation::{Flavour, Host, Options, Route, Simulation, SimulationEnd};
-use netloop::{DatagramContext, DatagramHandler, DatagramOptions, Error, Flow, MulticastInterface};
+use netloop::{
+    DatagramContext, DatagramFlow, DatagramHandler, DatagramOptions, Error, MulticastInterface,
+};
 
 type Notes = Vec<String>;
 
@@ -74,7 +76,7 @@ impl Pair {
         }
     }
 
-    fn send(&mut self, bytes: &[u8]) -> Flow {
+    fn send(&mut self, bytes: &[u8]) -> DatagramFlow {
         let mut socket = self.client.event_loop.datagram_socket(self.to_server);
         socket.send_to(server(), bytes)
     }
@@ -109,7 +111,7 @@ fn datagrams_travel_with_their_addresses_and_latency() {
             ..Options::new()
         };
         let mut pair = Pair::new(options);
-        assert_eq!(pair.send(b"hello"), Flow::Open);
+        assert_eq!(pair.send(b"hello"), DatagramFlow::Open);
         pair.run();
         assert_eq!(pair.server.shared, ["10.0.0.2:7000 hello"]);
         assert_eq!(pair.client.shared, ["10.0.0.1:7000 hello"]);
@@ -123,7 +125,10 @@ fn a_share_of_the_datagrams_is_lost_doubled_or_late() {
     let send = |options: Options| {
         let mut pair = Pair::with(options, DatagramOptions::new());
         for number in 0..1000 {
-            assert_eq!(pair.send(format!("{number}").as_bytes()), Flow::Open);
+            assert_eq!(
+                pair.send(format!("{number}").as_bytes()),
+                DatagramFlow::Open
+            );
         }
         pair.run();
         pair.numbers()
@@ -169,7 +174,7 @@ fn a_datagram_beyond_the_mtu_is_lost_with_any_fragment() {
         };
         let mut pair = Pair::new(options);
         for _ in 0..1000 {
-            assert_eq!(pair.send(&vec![7; length]), Flow::Open);
+            assert_eq!(pair.send(&vec![7; length]), DatagramFlow::Open);
         }
         pair.run();
         arrived.push(pair.server.shared.len());
@@ -182,8 +187,8 @@ fn a_datagram_beyond_the_mtu_is_lost_with_any_fragment() {
 #[test]
 fn a_datagram_that_is_too_long_is_refused_in_a_simulation_too() {
     let mut pair = Pair::new(Options::new());
-    assert_eq!(pair.send(&vec![7; 65_507]), Flow::Open);
-    assert_eq!(pair.send(&vec![7; 65_508]), Flow::Dropped);
+    assert_eq!(pair.send(&vec![7; 65_507]), DatagramFlow::Open);
+    assert_eq!(pair.send(&vec![7; 65_508]), DatagramFlow::Dropped);
     pair.run();
     assert_eq!(pair.server.shared, ["10.0.0.2:7000 65507 bytes"]);
     assert!(
@@ -209,11 +214,11 @@ fn the_refusal_of_a_dead_port_reaches_a_connected_socket() {
             .connect_udp("10.0.0.1:9", options, note)
             .unwrap();
         let sent = pair.client.event_loop.datagram_socket(id).send(b"x");
-        assert_eq!(sent, Flow::Open);
+        assert_eq!(sent, DatagramFlow::Open);
         let unconnected = pair.to_server;
         let mut socket = pair.client.event_loop.datagram_socket(unconnected);
         let dead: SocketAddr = "10.0.0.1:9".parse().unwrap();
-        assert_eq!(socket.send_to(dead, b"x"), Flow::Open);
+        assert_eq!(socket.send_to(dead, b"x"), DatagramFlow::Open);
         pair.run();
         let expected = ["recvmsg ECONNREFUSED 10.0.0.1:9"];
         assert_eq!(pair.client.shared, expected, "{flavour:?}");
@@ -227,24 +232,24 @@ fn routes_and_partitions_stop_datagrams_without_a_word() {
     let mut pair = Pair::new(Options::new());
     let address = server().ip();
     pair.simulation.set_route(address, Route::Blackhole);
-    assert_eq!(pair.send(b"lost"), Flow::Open);
+    assert_eq!(pair.send(b"lost"), DatagramFlow::Open);
     pair.run();
     pair.simulation.set_route(address, Route::Unreachable);
-    assert_eq!(pair.send(b"unreachable"), Flow::Dropped);
+    assert_eq!(pair.send(b"unreachable"), DatagramFlow::Dropped);
     pair.run();
     let delay = Duration::from_secs(5);
     pair.simulation.set_route(address, Route::Delayed(delay));
     let before = pair.simulation.elapsed();
-    assert_eq!(pair.send(b"late"), Flow::Open);
+    assert_eq!(pair.send(b"late"), DatagramFlow::Open);
     pair.run();
     assert!(pair.simulation.elapsed() - before >= delay);
     pair.simulation.set_route(address, Route::Normal);
     pair.simulation.partition(&pair.server.event_loop);
-    assert_eq!(pair.send(b"cut off"), Flow::Open);
+    assert_eq!(pair.send(b"cut off"), DatagramFlow::Open);
     pair.run();
     pair.simulation.heal(&pair.server.event_loop);
     pair.run();
-    assert_eq!(pair.send(b"healed"), Flow::Open);
+    assert_eq!(pair.send(b"healed"), DatagramFlow::Open);
     pair.run();
     let expected = ["10.0.0.2:7000 late", "10.0.0.2:7000 healed"];
     assert_eq!(pair.server.shared, expected);
@@ -262,10 +267,13 @@ fn a_slow_network_fills_the_queue_and_drains_it() {
     };
     let queue = DatagramOptions::new().high_water_mark(20_000);
     let mut pair = Pair::with(options, queue);
-    let flows: Vec<Flow> = (0..50).map(|_| pair.send(&[7; 1000])).collect();
-    let open = flows.iter().filter(|flow| **flow == Flow::Open).count();
+    let flows: Vec<DatagramFlow> = (0..50).map(|_| pair.send(&[7; 1000])).collect();
+    let open = flows
+        .iter()
+        .filter(|flow| **flow == DatagramFlow::Open)
+        .count();
     assert_eq!(open, 29, "ten in the kernel, nineteen below the mark");
-    assert!(flows[29..].iter().all(|flow| *flow == Flow::Full));
+    assert!(flows[29..].iter().all(|flow| *flow == DatagramFlow::Full));
     pair.run();
     let expected = vec!["10.0.0.2:7000 1000 bytes"; 50];
     assert_eq!(pair.server.shared, expected);
@@ -284,7 +292,7 @@ fn the_kernel_drops_what_its_receive_buffer_cannot_hold() {
         .datagram_socket(pair.to_client)
         .pause();
     for _ in 0..20 {
-        assert_eq!(pair.send(&[7; 1000]), Flow::Open);
+        assert_eq!(pair.send(&[7; 1000]), DatagramFlow::Open);
     }
     pair.run();
     assert!(pair.server.shared.is_empty());
@@ -319,9 +327,9 @@ fn groups_and_broadcasts_reach_the_machines_that_listen() {
     }
     let mut socket = hosts[2].event_loop.datagram_socket(ids[2]);
     let to_group = SocketAddr::from((group, 7000));
-    assert_eq!(socket.send_to(to_group, b"group"), Flow::Open);
+    assert_eq!(socket.send_to(to_group, b"group"), DatagramFlow::Open);
     let to_all = SocketAddr::from(([255; 4], 7000));
-    assert_eq!(socket.send_to(to_all, b"all"), Flow::Open);
+    assert_eq!(socket.send_to(to_all, b"all"), DatagramFlow::Open);
     let [one, two, three] = &mut hosts[..] else {
         unreachable!()
     };
@@ -335,7 +343,7 @@ fn groups_and_broadcasts_reach_the_machines_that_listen() {
 #[test]
 fn a_crash_frees_the_addresses_and_tells_no_sender() {
     let mut pair = Pair::new(Options::new());
-    assert_eq!(pair.send(b"before"), Flow::Open);
+    assert_eq!(pair.send(b"before"), DatagramFlow::Open);
     pair.run();
     let Pair {
         mut simulation,
@@ -346,7 +354,7 @@ fn a_crash_frees_the_addresses_and_tells_no_sender() {
     } = pair;
     let crashed = simulation.crash(crashing).unwrap();
     let mut socket = client.event_loop.datagram_socket(to_server);
-    assert_eq!(socket.send_to(server(), b"down"), Flow::Open);
+    assert_eq!(socket.send_to(server(), b"down"), DatagramFlow::Open);
     simulation.run(&mut [&mut client]).unwrap();
     let mut restarted = simulation.restart(crashed).unwrap();
     restarted.shared.clear();
@@ -356,7 +364,7 @@ fn a_crash_frees_the_addresses_and_tells_no_sender() {
         .bind_udp("0.0.0.0:7000", DatagramOptions::new(), note)
         .unwrap();
     let mut socket = client.event_loop.datagram_socket(to_server);
-    assert_eq!(socket.send_to(server(), b"up"), Flow::Open);
+    assert_eq!(socket.send_to(server(), b"up"), DatagramFlow::Open);
     simulation.run(&mut [&mut client, &mut restarted]).unwrap();
     assert_eq!(restarted.shared, ["10.0.0.2:7000 up"]);
     assert_eq!(client.shared.len(), 2, "two echoes, no error");

@@ -4,13 +4,14 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::net::connect::{HostQuery, at_port};
+use crate::net::datagram::DatagramFlow;
 use crate::net::datagram::{
     DatagramCounts, DatagramEvent, DatagramOptions, Datagrams, Message, Purpose, check_sendable,
     not_running,
 };
 use crate::net::error::{Error, Result, Syscall, copy_of_io};
 use crate::net::outbox::Outbox;
-use crate::net::values::{DatagramId, Endpoint, Family, Flow};
+use crate::net::values::{DatagramId, Endpoint, Family};
 use crate::reactor::{Interest, Readiness, Registration};
 use crate::system::{System, Udp, UdpOption};
 
@@ -178,11 +179,11 @@ impl Net {
         id: DatagramId,
         bytes: &[u8],
         to: Option<SocketAddr>,
-    ) -> Flow {
+    ) -> DatagramFlow {
         let sent = self.with_datagrams(id, |datagrams, registration, outbox| {
             datagrams.send(bytes, to, registration, outbox)
         });
-        sent.unwrap_or(Flow::Closed)
+        sent.unwrap_or(DatagramFlow::Closed)
     }
 
     /// Sets an option, which is checked before any call.

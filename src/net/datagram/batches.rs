@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 
 use crate::net::error::{Error, Syscall};
 use crate::net::outbox::Outbox;
-use crate::net::values::{Event, Flow};
+use crate::net::values::Event;
 use crate::reactor::{Interest, Registration};
 use crate::system::Udp;
 
+use super::DatagramFlow;
 use super::sending::{Sent, past_error};
 use super::{Datagrams, Message, Stage};
 
@@ -66,9 +67,9 @@ impl Datagrams {
         to: Option<SocketAddr>,
         registration: &mut Registration<'_>,
         outbox: &mut Outbox,
-    ) -> Flow {
+    ) -> DatagramFlow {
         if self.closes_soon {
-            return Flow::Closed;
+            return DatagramFlow::Closed;
         }
         if let Some(refusal) = self.refusal(to) {
             return self.refuse(refusal, registration);
@@ -85,7 +86,7 @@ impl Datagrams {
                     registration.activate();
                 }
                 if self.queue.is_empty() {
-                    return Flow::Open;
+                    return DatagramFlow::Open;
                 }
             }
         }

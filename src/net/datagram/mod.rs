@@ -7,6 +7,7 @@
 #[cfg(feature = "udp-batch")]
 mod batches;
 mod event;
+mod flow;
 mod options;
 mod queue;
 mod receiving;
@@ -27,6 +28,7 @@ use crate::system::{Udp, UdpOption};
 
 use queue::SendQueue;
 
+pub use flow::DatagramFlow;
 pub use options::{DatagramOptions, DropPolicy};
 
 pub(crate) use event::{DatagramEvent, Message};

@@ -212,7 +212,7 @@ impl DatagramOptions {
         self
     }
 
-    /// Sets the high watermark: a send answers [`Flow::Full`](crate::Flow::Full) if at least so many bytes are queued.
+    /// Sets the high watermark: a send answers [`DatagramFlow::Full`](crate::DatagramFlow::Full) if at least so many bytes are queued.
     /// Default: 64 KiB.
     ///
     /// Datagrams are queued only while the kernel has no space for them, which is rare.
@@ -244,7 +244,7 @@ impl DatagramOptions {
     }
 
     /// Sets a list of addresses that the socket never sends or connects to. Default: none. Such a send is answered
-    /// [`Flow::Dropped`](crate::Flow::Dropped), and `on_error` gets [ERR_IP_BLOCKED](crate::Error::IP_BLOCKED).
+    /// [`DatagramFlow::Dropped`](crate::DatagramFlow::Dropped), and `on_error` gets [ERR_IP_BLOCKED](crate::Error::IP_BLOCKED).
     #[doc(alias = "sendBlockList")]
     pub fn send_block_list(mut self, list: impl Into<Option<Rc<BlockList>>>) -> Self {
         self.send_block_list = list.into();

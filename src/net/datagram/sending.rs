@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 
 use crate::net::error::{Error, Syscall};
 use crate::net::outbox::Outbox;
-use crate::net::values::{Event, Flow};
+use crate::net::values::Event;
 use crate::reactor::{Interest, Registration};
 use crate::system::Udp;
 use crate::system::errno::is_out_of_buffers;
 
+use super::DatagramFlow;
 use super::{
     DatagramEvent, Datagrams, DropPolicy, Stage, check_sendable, is_connected, is_not_connected,
 };
@@ -33,7 +34,7 @@ impl Datagrams {
         to: Option<SocketAddr>,
         registration: &mut Registration<'_>,
         outbox: &mut Outbox,
-    ) -> Flow {
+    ) -> DatagramFlow {
         #[cfg(feature = "udp-batch")]
         if self.sends_in_batches() {
             return self.gather(bytes, to, registration, outbox);
@@ -47,7 +48,7 @@ impl Datagrams {
                     Ok(_) => {
                         self.counts.sent += 1;
                         outbox.count_datagram(bytes.len());
-                        return Flow::Open;
+                        return DatagramFlow::Open;
                     }
                     Err(error) => {
                         let to = Some(to);
@@ -66,9 +67,9 @@ impl Datagrams {
         to: Option<SocketAddr>,
         registration: &mut Registration<'_>,
         outbox: &mut Outbox,
-    ) -> Flow {
+    ) -> DatagramFlow {
         if self.is_closed() || self.closes_soon {
-            return Flow::Closed;
+            return DatagramFlow::Closed;
         }
         if let Some(refusal) = self.refusal(to) {
             return self.refuse(refusal, registration);
@@ -86,7 +87,7 @@ impl Datagrams {
             Ok(_) => {
                 self.counts.sent += 1;
                 outbox.count_datagram(bytes.len());
-                Flow::Open
+                DatagramFlow::Open
             }
             Err(error) => self.on_unsent(error, bytes, to, registration, outbox),
         }
@@ -104,10 +105,14 @@ impl Datagrams {
         }
     }
 
-    pub(super) fn refuse(&mut self, error: Error, registration: &mut Registration<'_>) -> Flow {
+    pub(super) fn refuse(
+        &mut self,
+        error: Error,
+        registration: &mut Registration<'_>,
+    ) -> DatagramFlow {
         self.counts.dropped += 1;
         self.note_error(error, registration);
-        Flow::Dropped
+        DatagramFlow::Dropped
     }
 
     #[cold]
@@ -118,7 +123,7 @@ impl Datagrams {
         to: Option<SocketAddr>,
         registration: &mut Registration<'_>,
         outbox: &mut Outbox,
-    ) -> Flow {
+    ) -> DatagramFlow {
         match self.blocks_sending(&error, registration) {
             true => self.enqueue(bytes, to, registration, outbox),
             false => {
@@ -159,7 +164,7 @@ impl Datagrams {
         to: Option<SocketAddr>,
         registration: &mut Registration<'_>,
         outbox: &mut Outbox,
-    ) -> Flow {
+    ) -> DatagramFlow {
         loop {
             let is_over = !self.queue.is_empty()
                 && self.queue.weight_with(bytes.len()) > self.max_queued_bytes;
@@ -170,7 +175,7 @@ impl Datagrams {
             let drops_newest = self.drop_policy == DropPolicy::Newest || self.queue.is_empty();
             self.counts.dropped += 1;
             if drops_newest {
-                return Flow::Dropped;
+                return DatagramFlow::Dropped;
             }
             if let Some(length) = self.queue.pop() {
                 outbox.forget_datagrams(length);
@@ -182,9 +187,9 @@ impl Datagrams {
         match self.queue.bytes() >= self.high_water_mark {
             true => {
                 self.owes_drain = true;
-                Flow::Full
+                DatagramFlow::Full
             }
-            false => Flow::Open,
+            false => DatagramFlow::Open,
         }
     }
 

@@ -2,7 +2,7 @@
 
 /// The answer to a write: whether the bytes were accepted, and whether the caller should write more.
 ///
-/// `Flow` is the boolean of Node's `write`, with three more answers for writes that were refused.
+/// `Flow` is the boolean of Node's `write`, with two more answers for writes that were refused.
 ///
 /// ```
 /// use netloop::{Context, Flow, SocketHandler};
@@ -18,7 +18,7 @@
 ///                 // The number is queued. `on_drain` goes on.
 ///                 Flow::Full => return self.0 += 1,
 ///                 // `on_close` comes, or has come.
-///                 Flow::Ended | Flow::Closed | Flow::Dropped => return,
+///                 Flow::Ended | Flow::Closed => return,
 ///             }
 ///         }
 ///     }
@@ -48,10 +48,6 @@ pub enum Flow {
     /// The bytes were refused: the socket is closed, closes in this turn, or is gone. If this very write has failed,
     /// the kernel may have taken a part of its bytes.
     Closed,
-    /// The datagram was dropped, because the queue of its [UDP socket](crate::DatagramSocket) is full, or because the
-    /// system has refused it: [`on_error`](crate::DatagramHandler::on_error) then has the reason. No other socket gives
-    /// this answer.
-    Dropped,
 }
 
 impl Flow {

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use netloop::{DatagramOptions, Flow};
+use netloop::{DatagramFlow, DatagramOptions};
 
 use super::{Stage, Watch, peer};
 
@@ -20,7 +20,10 @@ fn a_burst_arrives_exactly_once_and_whole() {
     for number in 0..40 {
         // Two lengths, so that runs end in the middle.
         let word = format!("{number:0width$}", width = if number < 20 { 8 } else { 12 });
-        assert_eq!(stage.socket(id).send_to(to, word.as_bytes()), Flow::Open);
+        assert_eq!(
+            stage.socket(id).send_to(to, word.as_bytes()),
+            DatagramFlow::Open
+        );
     }
     assert_eq!(stage.socket(id).queued_datagrams(), 40, "until the flush");
     stage.drive("all", |stage| stage.notes.len() == 42);
@@ -45,7 +48,7 @@ fn empty_short_and_long_datagrams_stay_apart() {
     stage.settle();
     for length in [5, 0, 5, 5, 3, 1200, 1200, 700, 0, 0] {
         let bytes = vec![b'x'; length];
-        assert_eq!(stage.socket(id).send_to(to, &bytes), Flow::Open);
+        assert_eq!(stage.socket(id).send_to(to, &bytes), DatagramFlow::Open);
     }
     stage.drive("all", |stage| stage.notes.len() == 12);
     plain.send_to(b"plain", to).unwrap();
@@ -73,7 +76,10 @@ fn a_batch_goes_to_each_of_its_addresses() {
     let (id, address) = stage.bind(batched(), Watch::new("a"));
     for number in 0..30_u8 {
         let (_, to) = &peers[usize::from(number) % 3];
-        assert_eq!(stage.socket(id).send_to(*to, &[number; 100]), Flow::Open);
+        assert_eq!(
+            stage.socket(id).send_to(*to, &[number; 100]),
+            DatagramFlow::Open
+        );
     }
     stage.settle();
     for number in 0..30_u8 {
@@ -108,8 +114,8 @@ fn a_close_behind_a_send_loses_nothing() {
     let mut stage = Stage::new();
     let (peer, to) = peer();
     let (id, _) = stage.bind(batched(), Watch::new("a"));
-    assert_eq!(stage.socket(id).send_to(to, b"one"), Flow::Open);
-    assert_eq!(stage.socket(id).send_to(to, b"two"), Flow::Open);
+    assert_eq!(stage.socket(id).send_to(to, b"one"), DatagramFlow::Open);
+    assert_eq!(stage.socket(id).send_to(to, b"two"), DatagramFlow::Open);
     stage.socket(id).close();
     let mut buffer = [0; 8];
     for word in [b"one", b"two"] {
@@ -127,7 +133,7 @@ fn a_handler_that_closes_hears_no_rest_of_its_batch() {
     let (id, _) = stage.bind(batched(), Watch::new("b"));
     stage.settle();
     for _ in 0..10 {
-        assert_eq!(stage.socket(id).send_to(to, b"burst"), Flow::Open);
+        assert_eq!(stage.socket(id).send_to(to, b"burst"), DatagramFlow::Open);
     }
     stage.drive_to("a close");
     stage.settle();
@@ -144,7 +150,7 @@ fn a_connected_socket_sends_its_bursts_too() {
         .connect_udp(peer_address, options, Watch::new("a"));
     let id = made.unwrap();
     for number in 0..20_u8 {
-        assert_eq!(stage.socket(id).send(&[number; 50]), Flow::Open);
+        assert_eq!(stage.socket(id).send(&[number; 50]), DatagramFlow::Open);
     }
     stage.settle();
     for number in 0..20_u8 {
@@ -163,7 +169,10 @@ fn a_batch_that_is_cut_is_told_as_truncated() {
     stage.settle();
     for word in ["fives", "sixes", "four"] {
         let to: SocketAddr = to;
-        assert_eq!(stage.socket(id).send_to(to, word.as_bytes()), Flow::Open);
+        assert_eq!(
+            stage.socket(id).send_to(to, word.as_bytes()),
+            DatagramFlow::Open
+        );
     }
     stage.drive_to("a four");
     let expected = ["a truncated five", "a truncated sixe", "a four"];

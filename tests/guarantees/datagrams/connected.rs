@@ -1,6 +1,6 @@
 //! Connected sockets: one peer, and the refusals that the network reports.
 
-use netloop::{DatagramOptions, Error, Flow};
+use netloop::{DatagramFlow, DatagramOptions, Error};
 
 #[cfg(target_os = "linux")]
 use super::stage::dead_port;
@@ -14,7 +14,7 @@ fn a_connected_socket_has_one_peer() {
     let id = stage.connect(peer_address, Watch::new("a"));
     let address = stage.socket(id).local_address().unwrap();
     assert_eq!(stage.socket(id).peer_address(), Some(peer_address));
-    assert_eq!(stage.socket(id).send(b"hello"), Flow::Open);
+    assert_eq!(stage.socket(id).send(b"hello"), DatagramFlow::Open);
     assert_eq!(peer_socket.recv_from(&mut [0; 8]).unwrap(), (5, address));
     stranger.send_to(b"stranger", address).unwrap();
     peer_socket.send_to(b"peer", address).unwrap();
@@ -32,17 +32,17 @@ fn an_open_socket_can_be_connected_once() {
         assert!(!cx.socket.is_closed());
     });
     let (id, _) = stage.bind(DatagramOptions::new(), handler);
-    assert_eq!(stage.socket(id).send(b"to nobody"), Flow::Dropped);
+    assert_eq!(stage.socket(id).send(b"to nobody"), DatagramFlow::Dropped);
     stage.drive_to(&format!("a {}", Error::DATAGRAM_NOT_CONNECTED));
 
     stage.socket(id).connect(peer_address).unwrap();
     let again = stage.socket(id).connect(peer_address).unwrap_err();
     assert_eq!(again.code(), Error::DATAGRAM_IS_CONNECTED);
     let flow = stage.socket(id).send_to(peer_address, b"x");
-    assert_eq!(flow, Flow::Dropped);
+    assert_eq!(flow, DatagramFlow::Dropped);
     stage.drive_to(&format!("a {}", Error::DATAGRAM_IS_CONNECTED));
     assert_eq!(stage.count("a connect"), 1);
-    assert_eq!(stage.socket(id).send(b"hello"), Flow::Open);
+    assert_eq!(stage.socket(id).send(b"hello"), DatagramFlow::Open);
     assert_eq!(peer_socket.recv(&mut [0; 8]).unwrap(), 5);
 }
 
@@ -58,12 +58,12 @@ fn a_refusal_is_told_and_the_socket_goes_on() {
     });
     let id = stage.connect(dead, handler);
     stage.drive_to("a connect");
-    assert_eq!(stage.socket(id).send(b"x"), Flow::Open);
+    assert_eq!(stage.socket(id).send(b"x"), DatagramFlow::Open);
     stage.drive_to("a ECONNREFUSED");
     assert!(stage.has(&format!("recvmsg ECONNREFUSED {dead}")));
 
     let revived = std::net::UdpSocket::bind(dead).unwrap();
-    assert_eq!(stage.socket(id).send(b"again"), Flow::Open);
+    assert_eq!(stage.socket(id).send(b"again"), DatagramFlow::Open);
     let (_, from) = revived.recv_from(&mut [0; 8]).unwrap();
     revived.send_to(b"welcome", from).unwrap();
     stage.drive_to("a welcome");
@@ -78,9 +78,9 @@ fn a_refusal_in_the_way_of_a_send_loses_no_datagram() {
     let dead = dead_port();
     let id = stage.connect(dead, Watch::new("a"));
     stage.settle();
-    assert_eq!(stage.socket(id).send(b"refused"), Flow::Open);
+    assert_eq!(stage.socket(id).send(b"refused"), DatagramFlow::Open);
     let revived = std::net::UdpSocket::bind(dead).unwrap();
-    assert_eq!(stage.socket(id).send(b"taken"), Flow::Open);
+    assert_eq!(stage.socket(id).send(b"taken"), DatagramFlow::Open);
     assert_eq!(revived.recv(&mut [0; 8]).unwrap(), 5);
     stage.drive_to("a ECONNREFUSED");
     assert_eq!(stage.socket(id).sent_datagrams(), 2);
@@ -93,7 +93,7 @@ fn a_paused_socket_is_told_of_a_refusal_too() {
     let id = stage.connect(dead_port(), Watch::new("a"));
     stage.settle();
     stage.socket(id).pause();
-    assert_eq!(stage.socket(id).send(b"x"), Flow::Open);
+    assert_eq!(stage.socket(id).send(b"x"), DatagramFlow::Open);
     stage.drive_to("a ECONNREFUSED");
     stage.settle();
     assert_eq!(stage.count("a ECONNREFUSED"), 1);
@@ -106,7 +106,7 @@ fn an_unconnected_socket_hears_of_no_refusal() {
     let (id, address) = stage.bind(DatagramOptions::new(), Watch::new("a"));
     let dead = dead_port();
     for _ in 0..10 {
-        assert_eq!(stage.socket(id).send_to(dead, b"x"), Flow::Open);
+        assert_eq!(stage.socket(id).send_to(dead, b"x"), DatagramFlow::Open);
     }
     let (peer, _) = peer();
     peer.send_to(b"alive", address).unwrap();

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use netloop::{
-    AtShutdown, DatagramOptions, Error, EventLoop, EventLoopOptions, Flow, PanicPolicy, Stall,
-    StallOwner,
+    AtShutdown, DatagramFlow, DatagramOptions, Error, EventLoop, EventLoopOptions, PanicPolicy,
+    Stall, StallOwner,
 };
 
 use super::{Stage, Watch, peer};
@@ -20,7 +20,7 @@ fn the_close_comes_once_and_last_and_frees_the_port_at_once() {
         cx.socket.close();
         cx.socket.close();
         assert!(cx.socket.is_closed());
-        assert_eq!(cx.socket.send_to(from, b"late"), Flow::Closed);
+        assert_eq!(cx.socket.send_to(from, b"late"), DatagramFlow::Closed);
         // The address is free within the callback.
         let successor = Watch::new("b").on_listening(|cx| cx.socket.close());
         cx.as_loop()

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
-use netloop::{DatagramId, DatagramOptions, Error, Flow, MulticastInterface};
+use netloop::{DatagramFlow, DatagramId, DatagramOptions, Error, MulticastInterface};
 use socket2::SockRef;
 
 use super::{Stage, Watch};
@@ -104,7 +104,10 @@ fn our_own_multicast_is_heard_here() {
         .bind_udp(here, options, Watch::new("speaker"))
         .unwrap();
     let to = SocketAddr::from((group(), port));
-    assert_eq!(stage.socket(speaker).send_to(to, b"loud"), Flow::Open);
+    assert_eq!(
+        stage.socket(speaker).send_to(to, b"loud"),
+        DatagramFlow::Open
+    );
     stage.drive_to("a loud");
     // The loopback interface brings everything back, so only the kernel can tell.
     stage.socket(speaker).set_multicast_loopback(false).unwrap();
@@ -183,7 +186,7 @@ fn a_group_of_ipv6_is_heard_on_its_interface() {
         let group: std::net::Ipv6Addr = "ff02::77".parse().unwrap();
         stage.socket(id).join_multicast(group, index).unwrap();
         let to = SocketAddr::from((group, port));
-        assert_eq!(stage.socket(id).send_to(to, b"hello"), Flow::Open);
+        assert_eq!(stage.socket(id).send_to(to, b"hello"), DatagramFlow::Open);
         stage.drive_to("a hello");
         stage.socket(id).leave_multicast(group, index).unwrap();
     });

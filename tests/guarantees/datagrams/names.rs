@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use netloop::{DatagramOptions, Error, Family, Flow, HostQuery, Syscall};
+use netloop::{DatagramFlow, DatagramOptions, Error, Family, HostQuery, Syscall};
 
 use super::{Stage, Watch, loopback, peer};
 
@@ -44,8 +44,8 @@ fn datagrams_to_a_name_wait_for_its_lookup() {
     let to = ("here.test", peer_address.port());
     let handler = Watch::new("a");
     let id = stage.event_loop.connect_udp(to, options, handler).unwrap();
-    assert_eq!(stage.socket(id).send(b"one"), Flow::Open);
-    assert_eq!(stage.socket(id).send(b"two"), Flow::Open);
+    assert_eq!(stage.socket(id).send(b"one"), DatagramFlow::Open);
+    assert_eq!(stage.socket(id).send(b"two"), DatagramFlow::Open);
     assert_eq!(stage.socket(id).queued_datagrams(), 2);
     stage.drive_to("a connect");
     stage.settle();
@@ -71,7 +71,7 @@ fn a_name_that_is_not_found_closes_the_socket() {
         .event_loop
         .connect_udp("nowhere.test:7", options, handler);
     let id = made.unwrap();
-    assert_eq!(stage.socket(id).send(b"lost"), Flow::Open);
+    assert_eq!(stage.socket(id).send(b"lost"), DatagramFlow::Open);
     stage.run_to_its_end();
     assert_eq!(stage.notes, ["a ENOTFOUND", "a close"]);
     assert_eq!(stage.event_loop.statistics().datagrams_dropped, 1);

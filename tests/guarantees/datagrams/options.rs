@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
-use netloop::{DatagramOptions, Error, Flow};
+use netloop::{DatagramFlow, DatagramOptions, Error};
 
 use super::{Stage, Watch, loopback, peer};
 use crate::support::has_ipv6;
@@ -72,13 +72,22 @@ fn a_broadcast_needs_its_option() {
     let mut stage = Stage::new();
     let broadcast = SocketAddr::from((Ipv4Addr::new(127, 255, 255, 255), 9));
     let (id, _) = stage.bind(DatagramOptions::new(), Watch::new("a"));
-    assert_eq!(stage.socket(id).send_to(broadcast, b"x"), Flow::Dropped);
+    assert_eq!(
+        stage.socket(id).send_to(broadcast, b"x"),
+        DatagramFlow::Dropped
+    );
     stage.drive_to("a EACCES");
     stage.socket(id).set_broadcast(true).unwrap();
-    assert_eq!(stage.socket(id).send_to(broadcast, b"x"), Flow::Open);
+    assert_eq!(
+        stage.socket(id).send_to(broadcast, b"x"),
+        DatagramFlow::Open
+    );
     let options = DatagramOptions::new().broadcast(true);
     let (id, _) = stage.bind(options, Watch::new("b"));
-    assert_eq!(stage.socket(id).send_to(broadcast, b"x"), Flow::Open);
+    assert_eq!(
+        stage.socket(id).send_to(broadcast, b"x"),
+        DatagramFlow::Open
+    );
 }
 
 #[test]

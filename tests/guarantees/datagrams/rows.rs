@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use netloop::{DatagramId, DatagramOptions, Flow};
+use netloop::{DatagramFlow, DatagramId, DatagramOptions};
 
 #[cfg(target_os = "linux")]
 use super::stage::dead_port;
@@ -36,7 +36,7 @@ fn udp_send_and_recv() {
     let mut stage = Stage::new();
     let server = Watch::new("server").on_message(|cx, from, data| {
         assert_eq!(data, b"PING");
-        assert_eq!(cx.socket.send_to(from, b"PONG"), Flow::Open);
+        assert_eq!(cx.socket.send_to(from, b"PONG"), DatagramFlow::Open);
         assert_eq!(cx.socket.queued_bytes(), 0);
         cx.socket.close();
     });
@@ -46,7 +46,10 @@ fn udp_send_and_recv() {
         cx.socket.close();
     });
     let (client, _) = stage.bind(DatagramOptions::new(), client);
-    assert_eq!(stage.socket(client).send_to(address, b"PING"), Flow::Open);
+    assert_eq!(
+        stage.socket(client).send_to(address, b"PING"),
+        DatagramFlow::Open
+    );
     stage.run_to_its_end();
     for name in ["server", "client"] {
         assert_eq!(stage.count(&format!("{name} close")), 1);
@@ -59,8 +62,8 @@ fn udp_send_immediate() {
     let (_, address) = stage.bind(DatagramOptions::new(), Watch::new("server"));
     let (client, _) = stage.bind(DatagramOptions::new(), Watch::new("client"));
     let mut socket = stage.socket(client);
-    assert_eq!(socket.send_to(address, b"PING"), Flow::Open);
-    assert_eq!(socket.send_to(address, b"PANG"), Flow::Open);
+    assert_eq!(socket.send_to(address, b"PING"), DatagramFlow::Open);
+    assert_eq!(socket.send_to(address, b"PANG"), DatagramFlow::Open);
     stage.drive_to("server PANG");
     assert_eq!(stage.count("server PING"), 1);
 }
@@ -98,7 +101,7 @@ fn udp_recv_cb_close_pollerr() {
         cx.socket.close();
     });
     let id = stage.connect(dead_port(), handler);
-    assert_eq!(stage.socket(id).send(b"x"), Flow::Open);
+    assert_eq!(stage.socket(id).send(b"x"), DatagramFlow::Open);
     stage.run_to_its_end();
     assert_eq!(stage.count("a ECONNREFUSED"), 1);
     assert_eq!(stage.count("a close"), 1);
@@ -112,7 +115,7 @@ fn udp_send_pollerr_no_recv() {
     let handler = Watch::new("a").on_error(|cx, _| cx.socket.close());
     let id = stage.connect(dead_port(), handler);
     stage.socket(id).pause();
-    assert_eq!(stage.socket(id).send(b"x"), Flow::Open);
+    assert_eq!(stage.socket(id).send(b"x"), DatagramFlow::Open);
     stage.run_to_its_end();
     assert_eq!(stage.count("a close"), 1);
 }
@@ -143,7 +146,7 @@ fn udp_sendmmsg_error() {
     let id = stage.connect(dead_port(), Watch::new("a"));
     let mut socket = stage.socket(id);
     for _ in 0..6 {
-        assert_eq!(socket.send(b"hello"), Flow::Open);
+        assert_eq!(socket.send(b"hello"), DatagramFlow::Open);
     }
     assert_eq!(socket.queued_datagrams(), 0);
     stage.drive_to("a ECONNREFUSED");

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use netloop::{BlockList, DatagramOptions, Error, Flow};
+use netloop::{BlockList, DatagramFlow, DatagramOptions, Error};
 
 use super::{Stage, Watch, peer};
 
@@ -11,10 +11,16 @@ fn a_datagram_leaves_within_the_call() {
     let mut stage = Stage::new();
     let (id, address) = stage.bind(DatagramOptions::new(), Watch::new("a"));
     let (peer, peer_address) = peer();
-    assert_eq!(stage.socket(id).send_to(peer_address, b"now"), Flow::Open);
+    assert_eq!(
+        stage.socket(id).send_to(peer_address, b"now"),
+        DatagramFlow::Open
+    );
     let mut buffer = [0; 8];
     assert_eq!(peer.recv_from(&mut buffer).unwrap(), (3, address));
-    assert_eq!(stage.socket(id).send_to(peer_address, b""), Flow::Open);
+    assert_eq!(
+        stage.socket(id).send_to(peer_address, b""),
+        DatagramFlow::Open
+    );
     assert_eq!(peer.recv_from(&mut buffer).unwrap(), (0, address));
     assert_eq!(stage.socket(id).sent_datagrams(), 2);
     assert!(stage.notes.is_empty());
@@ -30,11 +36,14 @@ fn a_datagram_that_is_too_long_is_dropped_with_the_reason() {
     let (id, _) = stage.bind(DatagramOptions::new(), handler);
     let (peer, peer_address) = peer();
     let flow = stage.socket(id).send_to(peer_address, &vec![1; 70_000]);
-    assert_eq!(flow, Flow::Dropped);
+    assert_eq!(flow, DatagramFlow::Dropped);
     assert!(!flow.is_accepted());
     stage.drive_to("a EMSGSIZE");
     assert!(stage.has(&format!("send EMSGSIZE {peer_address}")));
-    assert_eq!(stage.socket(id).send_to(peer_address, b"short"), Flow::Open);
+    assert_eq!(
+        stage.socket(id).send_to(peer_address, b"short"),
+        DatagramFlow::Open
+    );
     assert_eq!(peer.recv(&mut [0; 8]).unwrap(), 5);
     let statistics = stage.event_loop.statistics();
     assert_eq!(
@@ -51,7 +60,10 @@ fn a_blocked_destination_gets_nothing() {
     list.add_address(peer_address.ip());
     let options = DatagramOptions::new().send_block_list(Rc::new(list));
     let (id, _) = stage.bind(options.clone(), Watch::new("a"));
-    assert_eq!(stage.socket(id).send_to(peer_address, b"x"), Flow::Dropped);
+    assert_eq!(
+        stage.socket(id).send_to(peer_address, b"x"),
+        DatagramFlow::Dropped
+    );
     stage.drive_to(&format!("a {}", Error::IP_BLOCKED));
     let refused = stage.socket(id).connect(peer_address);
     assert_eq!(refused.unwrap_err().code(), Error::IP_BLOCKED);
@@ -66,12 +78,21 @@ fn a_dead_id_sends_nothing() {
     let mut stage = Stage::new();
     let (id, address) = stage.bind(DatagramOptions::new(), Watch::new("a"));
     stage.socket(id).close();
-    assert_eq!(stage.socket(id).send_to(address, b"x"), Flow::Closed);
+    assert_eq!(
+        stage.socket(id).send_to(address, b"x"),
+        DatagramFlow::Closed
+    );
     stage.run_to_its_end();
-    assert_eq!(stage.socket(id).send_to(address, b"x"), Flow::Closed);
+    assert_eq!(
+        stage.socket(id).send_to(address, b"x"),
+        DatagramFlow::Closed
+    );
     let (reused, _) = stage.bind(DatagramOptions::new(), Watch::new("b"));
     assert_ne!(id, reused);
-    assert_eq!(stage.socket(id).send_to(address, b"x"), Flow::Closed);
+    assert_eq!(
+        stage.socket(id).send_to(address, b"x"),
+        DatagramFlow::Closed
+    );
     let error = stage.socket(id).set_ttl(3).unwrap_err();
     assert_eq!(error.code(), Error::DATAGRAM_NOT_RUNNING);
     stage.socket(id).close();
@@ -86,7 +107,7 @@ fn errors_beyond_the_bound_are_counted_and_not_told() {
     let (_peer, peer_address) = peer();
     for _ in 0..100 {
         let flow = stage.socket(id).send_to(peer_address, &vec![1; 70_000]);
-        assert_eq!(flow, Flow::Dropped);
+        assert_eq!(flow, DatagramFlow::Dropped);
     }
     stage.settle();
     assert!(stage.count("a EMSGSIZE") <= 32);
@@ -99,7 +120,7 @@ mod full_kernels {
     use std::time::Duration;
 
     use netloop::simulation::{Faults, faulty_event_loop};
-    use netloop::{DatagramOptions, DropPolicy, Flow};
+    use netloop::{DatagramFlow, DatagramOptions, DropPolicy};
 
     use super::super::{Stage, Watch, peer};
 
@@ -130,10 +151,13 @@ mod full_kernels {
                 flows.push(stage.socket(id).send_to(peer_address, &bytes));
                 assert!(stage.socket(id).queued_bytes() <= 8 * 1000);
             }
-            assert_eq!(flows[..3], [Flow::Open, Flow::Open, Flow::Full]);
+            assert_eq!(
+                flows[..3],
+                [DatagramFlow::Open, DatagramFlow::Open, DatagramFlow::Full]
+            );
             let last = match policy {
-                DropPolicy::Oldest => Flow::Full,
-                DropPolicy::Newest => Flow::Dropped,
+                DropPolicy::Oldest => DatagramFlow::Full,
+                DropPolicy::Newest => DatagramFlow::Dropped,
             };
             assert_eq!(flows[19], last);
             let mut socket = stage.socket(id);
@@ -166,7 +190,7 @@ mod full_kernels {
             for number in 0..100_u8 {
                 let flow = stage.socket(id).send_to(peer_address, &[number; 40]);
                 assert!(flow.is_accepted(), "{flow:?}");
-                was_full |= flow == Flow::Full;
+                was_full |= flow == DatagramFlow::Full;
             }
             stage.drive("an empty queue", |stage| {
                 stage.socket(id).queued_datagrams() == 0
@@ -253,7 +277,7 @@ mod full_kernels {
         stage.socket(id).close_soon();
         assert_eq!(
             stage.socket(id).send_to(peer_address, b"late"),
-            Flow::Closed
+            DatagramFlow::Closed
         );
         stage.run_to_its_end();
         for number in 0..20_u8 {

@@ -3,7 +3,7 @@
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 
-use netloop::{DatagramOptions, Error, Flow};
+use netloop::{DatagramFlow, DatagramOptions, Error};
 
 use super::{Stage, Watch, loopback, peer};
 
@@ -76,7 +76,10 @@ fn a_detached_socket_lives_on_and_can_be_adopted() {
     let id = adopted.unwrap();
     assert_eq!(stage.socket(id).local_address(), Some(address));
     stage.drive_to("b between");
-    assert_eq!(stage.socket(id).send_to(peer_address, b"x"), Flow::Open);
+    assert_eq!(
+        stage.socket(id).send_to(peer_address, b"x"),
+        DatagramFlow::Open
+    );
     assert_eq!(peer.recv(&mut [0; 8]).unwrap(), 1);
     let lent = stage.socket(id).descriptor().unwrap().as_raw_fd();
     assert_eq!(lent, descriptor);
@@ -92,7 +95,7 @@ fn an_adopted_socket_may_be_connected_already() {
     let adopted = stage.event_loop.adopt_udp(socket, options, Watch::new("a"));
     let id = adopted.unwrap();
     assert_eq!(stage.socket(id).peer_address(), Some(peer_address));
-    assert_eq!(stage.socket(id).send(b"hello"), Flow::Open);
+    assert_eq!(stage.socket(id).send(b"hello"), DatagramFlow::Open);
     assert_eq!(peer.recv(&mut [0; 8]).unwrap(), 5);
     stage.drive_to("a connect");
 }

@@ -174,7 +174,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "bind a\nawait a listening\nclose a\nawait a close\nsend a @a x",
         "refused ERR_SOCKET_DGRAM_NOT_RUNNING",
         "a: listening, close\n",
-        "a send to a closed socket answers Flow::Closed",
+        "a send to a closed socket answers DatagramFlow::Closed",
     ),
     other(
         "an unknown membership",

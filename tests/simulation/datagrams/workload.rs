@@ -6,7 +6,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use netloop::simulation::{AnyHost, Host, Options, Simulation};
-use netloop::{Budget, DatagramContext, DatagramHandler, DatagramOptions, DropPolicy, Error, Flow};
+use netloop::{
+    Budget, DatagramContext, DatagramFlow, DatagramHandler, DatagramOptions, DropPolicy, Error,
+};
 
 use super::checker::{Ledger, at, datagram};
 
@@ -79,7 +81,7 @@ impl DatagramHandler for Party {
             Role::Echo => {
                 self.ledger.borrow_mut().echoed(self.name);
                 let flow = cx.socket.send_to(from, data);
-                assert_ne!(flow, Flow::Closed);
+                assert_ne!(flow, DatagramFlow::Closed);
             }
             Role::Client { to, .. } => assert_eq!(from, *to, "a stranger's datagram"),
         }
@@ -124,7 +126,10 @@ impl DatagramHandler for Party {
                         true => cx.socket.send(&bytes),
                         false => cx.socket.send_to(*to, &bytes),
                     };
-                    assert!(matches!(flow, Flow::Open | Flow::Full | Flow::Dropped));
+                    assert!(matches!(
+                        flow,
+                        DatagramFlow::Open | DatagramFlow::Full | DatagramFlow::Dropped
+                    ));
                     assert!(cx.socket.queued_bytes() <= 64 << 10);
                 }
                 *left -= 1;

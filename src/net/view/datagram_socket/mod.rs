@@ -7,9 +7,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::net::core::Net;
+use crate::net::datagram::DatagramFlow;
 use crate::net::datagram::{DatagramCounts, Datagrams, not_running};
 use crate::net::error::Result;
-use crate::net::values::{DatagramId, Flow};
+use crate::net::values::DatagramId;
 
 use super::sockets::Sockets;
 
@@ -83,9 +84,9 @@ impl<'a> DatagramSocket<'a> {
 impl DatagramSocket<'_> {
     /// Sends `bytes` to `to`, as one datagram, within this call. Nothing is allocated.
     ///
-    /// The answer is [`Flow::Open`] if the kernel has taken the datagram, or has no space now and the datagram waits in the
-    /// socket's queue. [`Flow::Full`] asks the caller to wait for [`on_drain`](crate::DatagramHandler::on_drain), because
-    /// the queue has reached the [high watermark](crate::DatagramOptions::high_water_mark). [`Flow::Dropped`] means that
+    /// The answer is [`DatagramFlow::Open`] if the kernel has taken the datagram, or has no space now and the datagram waits in the
+    /// socket's queue. [`DatagramFlow::Full`] asks the caller to wait for [`on_drain`](crate::DatagramHandler::on_drain), because
+    /// the queue has reached the [high watermark](crate::DatagramOptions::high_water_mark). [`DatagramFlow::Dropped`] means that
     /// this datagram is lost: the queue is full, and its [policy](crate::DatagramOptions::drop_policy) keeps the older ones;
     /// or the send has failed, and [`on_error`](crate::DatagramHandler::on_error) gets the reason. To be taken by the kernel
     /// means little: the network may lose any datagram.
@@ -95,7 +96,7 @@ impl DatagramSocket<'_> {
     /// [`ERR_SOCKET_DGRAM_IS_CONNECTED`](crate::Error::DATAGRAM_IS_CONNECTED): it has one peer, and [`send`](Self::send).
     ///
     /// ```
-    /// use netloop::{DatagramContext, DatagramHandler, Flow};
+    /// use netloop::{DatagramContext, DatagramHandler, DatagramFlow};
     /// use std::net::SocketAddr;
     ///
     /// struct Echo {
@@ -104,14 +105,14 @@ impl DatagramSocket<'_> {
     ///
     /// impl DatagramHandler for Echo {
     ///     fn on_message(&mut self, cx: &mut DatagramContext<'_>, from: SocketAddr, data: &[u8]) {
-    ///         if cx.socket.send_to(from, data) == Flow::Dropped {
+    ///         if cx.socket.send_to(from, data) == DatagramFlow::Dropped {
     ///             self.lost += 1;
     ///         }
     ///     }
     /// }
     /// ```
     #[inline]
-    pub fn send_to(&mut self, to: impl Into<SocketAddr>, bytes: &[u8]) -> Flow {
+    pub fn send_to(&mut self, to: impl Into<SocketAddr>, bytes: &[u8]) -> DatagramFlow {
         self.net.send_datagram(self.id, bytes, Some(to.into()))
     }
 
@@ -141,7 +142,7 @@ impl DatagramSocket<'_> {
     /// }
     /// ```
     #[inline]
-    pub fn send(&mut self, bytes: &[u8]) -> Flow {
+    pub fn send(&mut self, bytes: &[u8]) -> DatagramFlow {
         self.net.send_datagram(self.id, bytes, None)
     }
 
